@@ -1,0 +1,69 @@
+# Bare `make` lists the targets. Everything runs in .venv, made from the lock files.
+PYTHON ?= python3
+PORT ?= 8000
+WORKERS ?= 2
+SETTINGS ?= $(RECSYS_SETTINGS)
+VENV := .venv
+RUN := $(VENV)/bin/python
+export RECSYS_SETTINGS := $(SETTINGS)
+TRAINING := $(RUN) -m training
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo serve train validate export rollback snapshots shop test check format lock bench benchmark-gowalla clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  SETTINGS=examples/…/settings.toml chooses a shop; ARGS='--help' shows what a training command takes"
+
+$(VENV)/.ready: requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+setup: $(VENV)/.ready ## Make .venv with what the job and the service need
+setup-dev: $(VENV)/.ready-dev ## The same, with what tests and checks need
+
+demo: setup ## Make a synthetic shop, train on it, serve it on PORT (Ctrl-C ends it)
+	@$(RUN) -m training demo --port $(PORT) --workers $(WORKERS) $(ARGS)
+
+serve: setup ## Serve the current snapshot on PORT
+	$(VENV)/bin/gunicorn -c gunicorn.conf.py --bind 127.0.0.1:$(PORT) --workers $(WORKERS) serve:app
+
+shop: setup ## Write the tables of a synthetic shop (ARGS="--users 5000 --out data")
+	@$(TRAINING) shop $(ARGS)
+validate: setup ## Say what is wrong with the shop's tables
+	@$(TRAINING) validate $(ARGS)
+train: setup ## Fit everything on the shop's tables and publish a snapshot
+	@$(TRAINING) train $(ARGS)
+export: setup ## Write recommendations for all users (ARGS="--placement email_weekly --limit 20 --out exports/all.parquet")
+	@$(TRAINING) export $(ARGS)
+rollback: setup ## Go back to the snapshot before the current one (ARGS="--to VERSION")
+	@$(TRAINING) rollback $(ARGS)
+snapshots: setup ## List the published snapshots
+	@$(TRAINING) snapshots $(ARGS)
+
+test: setup-dev ## Run the tests
+	@$(RUN) -m pytest $(ARGS)
+check: setup-dev ## Lint, types, import rules, tests
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	@$(MAKE) --no-print-directory test
+format: setup-dev ## Format the code
+	$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
+lock: ## Pin all packages again (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra training pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra training --group dev pyproject.toml -o requirements-dev.lock
+
+bench: setup-dev ## Measure the service against bare Flask (needs wrk), the export and a 10-million-event fit
+	$(RUN) -m benchmarks.bench $(ARGS)
+benchmark-gowalla: setup-dev ## Compare collaborative filtering with published tables on Gowalla (needs RECSYS_DATA)
+	$(RUN) -m benchmarks.gowalla $(ARGS)
+clean: ## Remove the environment and what the demo made
+	rm -rf $(VENV) .demo benchmarks/out

@@ -1,0 +1,158 @@
+"""What behaviour means, defined once for training, evaluation and serving: weights, fading, sessions, orders, refunds, carts.
+
+Every function takes plain arrays in time order, so the same code reads one shopper's history and a whole shop's events.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.settings import BehaviourSettings
+from recsys.types import DAY, MINUTE, SECOND, EventType, History, Rows, Scores, Times
+
+Kinds = NDArray[np.int8]
+Number = TypeVar("Number", np.int32, np.int64)
+
+
+def event_weights(settings: BehaviourSettings) -> Scores:
+    """Weight float32[11] of each event type; all but view, cart_add and purchase are 0."""
+    weights = np.zeros(len(EventType), np.float32)
+    weights[EventType.VIEW] = settings.view_weight
+    weights[EventType.CART_ADD] = settings.cart_weight
+    weights[EventType.PURCHASE] = settings.purchase_weight
+    return weights
+
+
+def ages_in_days(times: Times, now: int) -> NDArray[np.float32]:
+    """Age float32[h] in days at `now`; what is not yet past counts as 0."""
+    return np.maximum((now - times) / DAY, 0.0).astype(np.float32)
+
+
+def fade(ages: NDArray[np.float32], half_life_days: float) -> Scores:
+    """Exponential fading: 0.5 ** (age / half-life); a half-life of 0 does not fade."""
+    if half_life_days <= 0:
+        return np.ones(len(ages), np.float32)
+    return np.exp2(ages * np.float32(-1 / half_life_days))
+
+
+def item_weights(history: History, ages: NDArray[np.float32], weights: Scores, half_life_days: float) -> tuple[Rows, Scores]:
+    """What one shopper cares for: distinct items int32[u] and their faded event weights summed, float32[u]."""
+    strengths = weights[history.kinds] * fade(ages, half_life_days)
+    counted = (strengths > 0) & (history.items >= 0)
+    items, strengths = history.items[counted], strengths[counted]
+    distinct, inverse = np.unique(items, return_inverse=True)
+    return distinct, np.bincount(inverse, strengths, len(distinct)).astype(np.float32)
+
+
+def last_session(times: Times, settings: BehaviourSettings) -> int:
+    """Index of the first event of the last session of one shopper (0 without events)."""
+    breaks = np.flatnonzero(np.diff(times) > session_gap(settings))
+    return int(breaks[-1]) + 1 if len(breaks) else 0
+
+
+def session_gap(settings: BehaviourSettings) -> int:
+    """Longest gap within a session, in microseconds."""
+    return int(settings.session_minutes * MINUTE)
+
+
+def sessions(users: Rows, times: Times, settings: BehaviourSettings) -> NDArray[np.int64]:
+    """Number the sessions of a shop's events (by user, then time) from 0; int64[e]."""
+    starts = np.ones(len(users), bool)
+    starts[1:] = (users[1:] != users[:-1]) | (np.diff(times) > session_gap(settings))
+    return np.cumsum(starts) - 1
+
+
+def dwell_seconds(times: Times, settings: BehaviourSettings) -> NDArray[np.float32]:
+    """Seconds float32[h] from each event of one session to its next, bounded; the last has 0."""
+    dwell = np.zeros(len(times), np.float32)
+    dwell[:-1] = np.minimum(np.diff(times) / SECOND, settings.dwell_seconds)
+    return dwell
+
+
+def in_cart(history: History, now: int, settings: BehaviourSettings) -> Rows:
+    """Items in the cart at `now`, ascending: added in the last days, not removed or bought since."""
+    kinds = history.kinds
+    if not (kinds == EventType.CART_ADD).any():
+        return np.empty(0, np.int32)
+    changes = (kinds == EventType.CART_ADD) | (kinds == EventType.CART_REMOVE) | (kinds == EventType.PURCHASE)
+    changes &= (history.items >= 0) & (history.times > now - int(settings.cart_days * DAY))
+    items, last = last_of_each(history.items[changes])
+    return items[kinds[changes][last] == EventType.CART_ADD]
+
+
+def last_of_each(items: NDArray[Number]) -> tuple[NDArray[Number], NDArray[np.int64]]:
+    """Distinct items ascending and the position of the last occurrence of each."""
+    distinct, from_end = np.unique(items[::-1], return_index=True)
+    return distinct, len(items) - 1 - from_end
+
+
+def cancel_refunded(
+    users: Rows, items: Rows, kinds: Kinds, orders: NDArray[np.int64], quantities: NDArray[np.float32]
+) -> Kinds:
+    """Turn the purchases that were given back into refunds, so that nothing counts them any more.
+
+    A refund cancels the line of its own order, else the shopper's latest earlier purchase of the item; a smaller quantity
+    than was bought leaves the line standing until refunds add up to it. An unknown quantity is the whole line.
+    Events stand by user, then time; orders is -1 where there is none. Returns kinds int8[e].
+    """
+    kinds = kinds.copy()
+    refunds = np.flatnonzero((kinds == EventType.REFUND) & (items >= 0))
+    pairs = users.astype(np.int64) << 32 | items
+    bought = np.flatnonzero((kinds == EventType.PURCHASE) & np.isin(pairs, pairs[refunds]))
+    lines: dict[int, list[int]] = defaultdict(list)
+    for line in bought.tolist():
+        lines[int(pairs[line])].append(line)
+    left = {line: float(quantities[line]) for line in bought.tolist()}
+    for refund in refunds.tolist():
+        candidates = [line for line in lines[int(pairs[refund])] if line < refund and left[line] > 0]
+        same = [line for line in candidates if orders[line] == orders[refund] >= 0]
+        if not candidates:
+            continue
+        line = (same or candidates)[-1]
+        quantity = abs(float(quantities[refund]))
+        left[line] = left[line] - quantity if quantity > 0 else 0.0
+        if not left[line] > 0:
+            left[line] = 0.0
+            kinds[line] = EventType.REFUND
+    return kinds
+
+
+def number_orders(users: Rows, times: Times, kinds: Kinds, order_ids: NDArray[np.int64], settings: BehaviourSettings) -> Rows:
+    """Number each user's orders from 0 in time order: by order id, else all purchases of one session are one order.
+
+    Events stand by user, then time; order_ids int64[e] is -1 where the shop gave none. Returns int32[e], -1 for what is not
+    a purchase.
+    """
+    numbers = np.full(len(users), -1, np.int32)
+    bought = np.flatnonzero(kinds == EventType.PURCHASE)
+    if not len(bought):
+        return numbers
+    owners = users[bought]
+    key = np.where(order_ids[bought] >= 0, order_ids[bought] * 2, sessions(users, times, settings)[bought] * 2 + 1)
+    grouped = np.lexsort((key, owners))
+    starts = np.ones(len(bought), bool)
+    starts[1:] = (np.diff(owners[grouped]) != 0) | (np.diff(key[grouped]) != 0)
+    first = grouped[starts]
+    by_time = np.argsort(first, kind="stable")
+    rank = np.empty(len(first), np.int64)
+    rank[by_time] = np.arange(len(first))
+    rank -= np.searchsorted(owners[first[by_time]], owners[first])
+    numbers[bought[grouped]] = rank[np.cumsum(starts) - 1]
+    return numbers
+
+
+def months_before(now: int, months: int) -> int:
+    """The same time of day `months` calendar months earlier, the day clamped to the month's end; microseconds, UTC."""
+    moment = np.datetime64(now, "us")
+    month = moment.astype("datetime64[M]")
+    day = int((moment.astype("datetime64[D]") - month.astype("datetime64[D]")).astype(int))
+    target = month - months
+    last = int(((target + 1).astype("datetime64[D]") - target.astype("datetime64[D]")).astype(int)) - 1
+    start = target.astype("datetime64[D]") + min(day, last)
+    time_of_day = now - int(moment.astype("datetime64[D]").astype("datetime64[us]").astype(np.int64))
+    return int(start.astype("datetime64[us]").astype(np.int64)) + time_of_day
+

@@ -1,0 +1,77 @@
+"""Text ids ↔ rows, memory-mapped: sorted hashes for the way in, a UTF-8 blob with offsets for the way out.
+
+A dict of a million ids costs every worker a hundred megabytes of its own; these four arrays are shared pages and a look-up
+takes a few microseconds. Hash collisions are harmless: the bytes are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.types import Arrays, Rows, SnapshotError
+
+
+def _hash(key: bytes) -> int:
+    return int.from_bytes(blake2b(key, digest_size=8).digest(), "little")
+
+
+class IdMap:
+    """The ids of one kind (items, users, brands …), each at its row 0…n-1.
+
+    Arrays: `hashes` uint64[n] ascending · `rows` int32[n] the row of each hash · `offsets` int64[n+1] and `blob` uint8 the
+    UTF-8 bytes of each row's id.
+    """
+
+    def __init__(self, arrays: Arrays, prefix: str) -> None:
+        self._hashes = cast(NDArray[np.uint64], arrays[f"{prefix}_hashes"])
+        self._rows = cast(Rows, arrays[f"{prefix}_rows"])
+        self._offsets = cast(NDArray[np.int64], arrays[f"{prefix}_offsets"])
+        self._blob = cast(NDArray[np.uint8], arrays[f"{prefix}_blob"])
+        if len(self._offsets) != len(self._hashes) + 1 or len(self._rows) != len(self._hashes):
+            raise SnapshotError(f"the id map of {prefix} is inconsistent: its arrays differ in length")
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def row(self, text: str) -> int:
+        """Find the row of an id; -1 if there is none."""
+        key = text.encode("utf-8", "surrogatepass")
+        hashed = np.uint64(_hash(key))
+        at = int(self._hashes.searchsorted(hashed))
+        while at < len(self._hashes) and self._hashes[at] == hashed:
+            row = int(self._rows[at])
+            if self._bytes(row) == key:
+                return row
+            at += 1
+        return -1
+
+    def text(self, row: int) -> str:
+        """Give the id at a row of 0…n-1."""
+        return self._bytes(row).decode()
+
+    def _bytes(self, row: int) -> bytes:
+        return self._blob[self._offsets[row] : self._offsets[row + 1]].tobytes()
+
+
+def id_arrays(ids: Sequence[str], prefix: str) -> Arrays:
+    """Build the arrays of an `IdMap` whose row r holds `ids[r]`; the ids must be distinct."""
+    keys = [text.encode() for text in ids]
+    hashes = np.fromiter((_hash(key) for key in keys), np.uint64, len(keys))
+    order = np.argsort(hashes, kind="stable")
+    return {
+        f"{prefix}_hashes": hashes[order],
+        f"{prefix}_rows": order.astype(np.int32),
+        **blob_arrays(keys, prefix),
+    }
+
+
+def blob_arrays(texts: Sequence[bytes], prefix: str) -> Arrays:
+    """Lay byte strings end to end: `blob` uint8 and `offsets` int64[n+1]."""
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum([len(text) for text in texts], out=offsets[1:])
+    return {f"{prefix}_offsets": offsets, f"{prefix}_blob": np.frombuffer(b"".join(texts), np.uint8)}

@@ -1,0 +1,327 @@
+"""Snapshots: one immutable, checksummed folder for everything learned; publish, verify, open, follow, roll back.
+
+`artifacts/<version>/` holds `.npy` arrays in a folder per owner (catalog, history, one per recommender), Parquet for people and
+`manifest.json` with the sha256 of every file. A snapshot is written aside, synced and renamed, and only then does the one-line
+file CURRENT name it; a reader therefore sees all of it or nothing. Nothing in it can run code.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+from uuid import uuid4
+
+import msgspec
+import numpy as np
+
+from recsys.data.catalog import Catalog
+from recsys.data.history import Histories
+from recsys.settings import BehaviourSettings
+from recsys.types import Arrays, RecsysError, SnapshotError
+
+FORMAT = 1
+CURRENT = "CURRENT"
+MANIFEST = "manifest.json"
+_INCOMING = ".incoming-"
+_CHUNK = 1 << 20
+
+Opened = TypeVar("Opened")
+
+
+class FileEntry(msgspec.Struct, frozen=True):
+    """Size in bytes and sha256 (hex) of one file of a snapshot."""
+
+    bytes: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a snapshot says of itself. Times are ISO 8601 in UTC, but `as_of` in microseconds."""
+
+    format: int
+    version: str
+    created_at: str
+    as_of: int
+    content_hash: str
+    """Over the serving arrays, the settings and the data's fingerprint; the same inputs give the same hash."""
+    data_fingerprint: str
+    behaviour: BehaviourSettings
+    recommenders: Mapping[str, Mapping[str, Any]]
+    """The settings that each recommender was fitted with; it serves with the same."""
+    counts: Mapping[str, int]
+    metrics: Mapping[str, Any] = {}
+    timings_seconds: Mapping[str, float] = {}
+    state_sequence: int = 0
+    """The last number of the live log that is folded in; serving reads only what is newer."""
+    files: Mapping[str, FileEntry] = {}
+
+
+class Snapshot:
+    """One opened version: its manifest, catalogue, histories and each recommender's arrays, all memory-mapped."""
+
+    def __init__(self, manifest: Manifest, groups: Mapping[str, Arrays]) -> None:
+        self.manifest = manifest
+        self.catalog = Catalog(groups["catalog"])
+        self.histories = Histories(groups["history"])
+        self.groups = groups
+
+    @property
+    def version(self) -> str:
+        """Name of the version: time of publishing and content hash."""
+        return self.manifest.version
+
+    @property
+    def as_of(self) -> int:
+        """The moment up to which events were fitted, in microseconds."""
+        return self.manifest.as_of
+
+
+def content_hash(groups: Mapping[str, Arrays], *parts: object) -> str:
+    """Hash arrays (name, type, shape and bytes) and plain settings; independent of time, place and order of writing."""
+    digest = hashlib.sha256(msgspec.json.encode(parts, order="deterministic"))
+    for group in sorted(groups):
+        for name in sorted(groups[group]):
+            array = np.ascontiguousarray(groups[group][name])
+            digest.update(f"{group}/{name} {array.dtype.str} {array.shape}".encode())
+            digest.update(array.data if array.size else b"")
+    return digest.hexdigest()
+
+
+def publish(
+    artifacts: Path,
+    manifest: Manifest,
+    groups: Mapping[str, Arrays],
+    write_for_people: Callable[[Path], None] | None = None,
+) -> Manifest:
+    """Write a snapshot whole and point CURRENT at it; returns the manifest with its files.
+
+    Raises:
+        SnapshotError: if the folder cannot be written.
+    """
+    artifacts.mkdir(parents=True, exist_ok=True)
+    incoming = artifacts / f"{_INCOMING}{os.getpid()}-{uuid4().hex}"
+    try:
+        with _publishing(artifacts):
+            _remove_leftovers(artifacts)
+            complete = _write(incoming, manifest, groups, write_for_people)
+            target = artifacts / manifest.version
+            if not target.exists():
+                os.rename(incoming, target)
+                _sync(artifacts)
+            point_at(artifacts, manifest.version)
+    except OSError as error:
+        raise SnapshotError(f"cannot publish to {artifacts}: {error}") from error
+    finally:
+        shutil.rmtree(incoming, ignore_errors=True)
+    return complete
+
+
+def point_at(artifacts: Path, version: str) -> None:
+    """Make CURRENT name a version, atomically."""
+    aside = artifacts / f".{CURRENT}-{uuid4().hex}"
+    aside.write_text(version + "\n")
+    _sync(aside)
+    os.replace(aside, artifacts / CURRENT)
+    _sync(artifacts)
+
+
+def current_version(artifacts: Path) -> str | None:
+    """Read which version CURRENT names; None if nothing is published."""
+    try:
+        return (artifacts / CURRENT).read_text().strip() or None
+    except FileNotFoundError:
+        return None
+
+
+def versions(artifacts: Path) -> list[str]:
+    """All published versions, oldest first."""
+    return sorted(path.parent.name for path in artifacts.glob(f"[0-9]*/{MANIFEST}"))
+
+
+def read_manifest(artifacts: Path, version: str) -> Manifest:
+    """Read one version's manifest.
+
+    Raises:
+        SnapshotError: if it is absent, unreadable, or of another format.
+    """
+    file = artifacts / version / MANIFEST
+    try:
+        manifest = msgspec.json.decode(file.read_bytes(), type=Manifest)
+    except OSError as error:
+        raise SnapshotError(f"snapshot {version}: {file.name} cannot be read ({error.strerror})") from error
+    except msgspec.MsgspecError as error:
+        raise SnapshotError(f"snapshot {version}: {file.name} is not a manifest of format {FORMAT} ({error})") from error
+    if manifest.format != FORMAT or manifest.version != version:
+        raise SnapshotError(
+            f"snapshot {version}: its manifest says version {manifest.version}, format {manifest.format}; "
+            f"this program reads format {FORMAT}"
+        )
+    return manifest
+
+
+def verify(artifacts: Path, version: str) -> Manifest:
+    """Check every file of a version against its manifest.
+
+    Raises:
+        SnapshotError: naming the first file that is absent, of another size or changed.
+    """
+    manifest = read_manifest(artifacts, version)
+    for name, entry in manifest.files.items():
+        file = artifacts / version / name
+        size = file.stat().st_size if file.is_file() else None
+        if size != entry.bytes:
+            found = "is missing" if size is None else f"has {size} bytes"
+            raise SnapshotError(f"snapshot {version}: {name} {found}, the manifest says {entry.bytes}")
+        if _sha256(file) != entry.sha256:
+            raise SnapshotError(f"snapshot {version}: {name} was changed after publishing (its sha256 differs)")
+    return manifest
+
+
+def open_snapshot(artifacts: Path, version: str) -> Snapshot:
+    """Verify a version and map its arrays, read-only and shared.
+
+    Raises:
+        SnapshotError: if anything of it is not as it was published.
+    """
+    manifest = verify(artifacts, version)
+    groups: dict[str, Arrays] = {}
+    for name in manifest.files:
+        group, _, rest = name.partition("/")
+        if rest.endswith(".npy"):
+            mapped = np.load(artifacts / version / name, mmap_mode="r", allow_pickle=False)
+            groups.setdefault(group, {})[rest.removesuffix(".npy")] = mapped.view(np.ndarray)
+    for group in ("catalog", "history", *manifest.recommenders):
+        groups.setdefault(group, {})
+    try:
+        return Snapshot(manifest, groups)
+    except KeyError as error:
+        raise SnapshotError(f"snapshot {version}: the array {error} is missing") from error
+
+
+def roll_back(artifacts: Path, to: str | None = None) -> str:
+    """Point CURRENT at `to`, else at the version before the current one; returns the version now current.
+
+    Raises:
+        SnapshotError: if there is no such version or it does not verify.
+    """
+    known, current = versions(artifacts), current_version(artifacts)
+    if to is None:
+        older = [version for version in known if current is None or version < current]
+        if not older:
+            raise SnapshotError(f"nothing to roll back to: {current or 'no snapshot'} is the oldest in {artifacts}")
+        to = older[-1]
+    if to not in known:
+        raise SnapshotError(f"no snapshot {to} in {artifacts}; there are: {', '.join(known) or 'none'}")
+    verify(artifacts, to)
+    point_at(artifacts, to)
+    return to
+
+
+def prune(artifacts: Path, keep: int) -> list[str]:
+    """Delete the oldest versions beyond `keep`, never the current one; returns what was deleted."""
+    current = current_version(artifacts)
+    surplus = [version for version in versions(artifacts)[:-keep] if version != current]
+    for version in surplus:
+        shutil.rmtree(artifacts / version, ignore_errors=True)
+    return surplus
+
+
+class SnapshotStore(Generic[Opened]):
+    """Follows CURRENT: opens a new version whole, swaps one reference, and keeps the old one on any failure.
+
+    `build` turns the opened snapshot into what serves (so that a version which does not fit never goes live either).
+    Reading `current` costs one attribute; `refresh` is called from a background thread or before a request in tests.
+    """
+
+    def __init__(self, artifacts: Path, build: Callable[[Snapshot], Opened]) -> None:
+        self._artifacts = artifacts
+        self._build = build
+        self._version: str | None = None
+        self._refused: str | None = None
+        self._lock = threading.Lock()
+        self.current: Opened | None = None
+        self.error: str | None = None
+        self.reloads = 0
+        self.failures = 0
+
+    def refresh(self) -> bool:
+        """Open what CURRENT names if it has moved; returns whether it went live. Never raises for a bad snapshot."""
+        with self._lock:
+            try:
+                return self._follow()
+            except (RecsysError, OSError, ValueError, KeyError) as error:
+                self.error = str(error)
+                self.failures += 1
+                return False
+
+    def _follow(self) -> bool:
+        version = current_version(self._artifacts)
+        if version is None:
+            self.error = f"no snapshot is published in {self._artifacts}" if self.current is None else None
+            return False
+        if version in (self._version, self._refused):
+            return False
+        self._refused = version
+        self.current = self._build(open_snapshot(self._artifacts, version))
+        self._version, self._refused, self.error = version, None, None
+        self.reloads += 1
+        return True
+
+
+@contextmanager
+def _publishing(artifacts: Path) -> Iterator[None]:
+    with open(artifacts / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _remove_leftovers(artifacts: Path) -> None:
+    for leftover in artifacts.glob(f"{_INCOMING}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    for leftover in artifacts.glob(f".{CURRENT}-*"):
+        leftover.unlink(missing_ok=True)
+
+
+def _write(
+    folder: Path, manifest: Manifest, groups: Mapping[str, Arrays], write_for_people: Callable[[Path], None] | None
+) -> Manifest:
+    folder.mkdir()
+    for group, arrays in groups.items():
+        (folder / group).mkdir()
+        for name, array in arrays.items():
+            np.save(folder / group / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+    if write_for_people:
+        (folder / "people").mkdir()
+        write_for_people(folder / "people")
+    files = {}
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        _sync(file)
+        files[file.relative_to(folder).as_posix()] = FileEntry(file.stat().st_size, _sha256(file))
+    complete = msgspec.structs.replace(manifest, files=files)
+    (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(complete), indent=1))
+    for path in (folder / MANIFEST, *(folder / group for group in groups), folder):
+        _sync(path)
+    return complete
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with open(file, "rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

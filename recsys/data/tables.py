@@ -1,0 +1,245 @@
+"""A shop's tables as the canonical ones: found, mapped, checked row by row, and joined up; nothing is changed in them.
+
+`read_shop` looks at every row once to find the bad and the double ones, and hands the events out lazily without those.
+Bad rows are written to the folder of the setting `data.rejects`, so that the shop can look at them; nothing else is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from recsys.data import identities
+from recsys.data.columns import schema
+from recsys.data.item_table import catalogue_currency, finish_items, items_from_events
+from recsys.data.reading import Counts, Read, event_id, read_table
+from recsys.data.sources import ROW
+from recsys.data.validation import DONE, Finding, explain, percent
+from recsys.settings import Settings
+from recsys.types import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class ShopTables:
+    """What the offline job reads: valid rows with all canonical columns (docs/data.md), null where the shop has none.
+
+    events: lazy, one row per event_id, anonymous ids resolved, money in `currency` · items: one row per item_id, sorted ·
+    users: one per user_id · contents: one per content_id · counts: rows read, left out, rejected and double, by table.
+    """
+
+    events: pl.LazyFrame
+    items: pl.DataFrame
+    users: pl.DataFrame
+    contents: pl.DataFrame
+    currency: str | None
+    findings: tuple[Finding, ...]
+    counts: Mapping[str, Counts]
+
+
+def read_shop(settings: Settings, *, before: datetime | None = None, strict: bool = True) -> ShopTables:
+    """Read, map and check all tables of the shop, with events and identity links before `before` only.
+
+    Unless `strict`, a table with too many bad rows does not stop the reading; its findings say so all the same.
+
+    Raises:
+        DataError: if a file or a required column is missing, currencies are mixed, or too many rows of a table are bad.
+    """
+    data = settings.data
+    tables = {name: getattr(data, name) for name in ("events", "items", "users", "identities", "contents")}
+    if not data.events.paths:
+        raise DataError("events: no file is named; set `data.events.paths` in the settings")
+    reads = {
+        name: read_table(settings, name, table, before=before, with_item_columns=not data.items.paths)
+        for name, table in tables.items()
+        if table.paths
+    }
+    _write_rejects(settings, reads)
+    if strict:
+        _stop_if_too_bad(reads, data.max_rejected_share)
+    return _joined_up(settings, reads)
+
+
+def findings_table(tables: ShopTables) -> list[dict[str, str]]:
+    """Give the findings as rows of text for a table on the terminal, the worst first."""
+    order = ("rejected", "emptied", "left_out", "note")
+    ranked = sorted(tables.findings, key=lambda each: (order.index(each.level), -each.rows))
+    return [
+        {
+            "table": each.table,
+            "file": Path(each.file).name,
+            "column": each.column,
+            "rule": each.rule,
+            "rows": f"{each.rows:,}",
+            "share": percent(each.share),
+            "example": each.example,
+            "done": DONE[each.level],
+            "advice": each.advice,
+        }
+        for each in ranked
+    ]
+
+
+def _joined_up(settings: Settings, reads: Mapping[str, Read]) -> ShopTables:
+    events = reads["events"]
+    one = {name: _one_row_per_id(name, reads) for name in ("items", "users", "contents")}
+    links, refused = _links(reads, one["users"][0])
+    currency, foreign = _currency(settings, reads)
+    resolved = identities.resolve(events.frame.with_columns(event_id()), links)
+    canonical = resolved.with_columns(_in_currency(currency)).select(list(schema("events")))
+    if "items" in reads:
+        items = finish_items(one["items"][0], currency)
+    else:
+        items = items_from_events(events.frame, events.present, currency)
+    findings = [f for read in reads.values() for f in read.findings]
+    findings += [f for _, doubles in one.values() for f in doubles]
+    findings += [*refused, *foreign, *_notes(reads, canonical, items)]
+    doubles = {name: sum(f.rows for f in said) for name, (_, said) in one.items()}
+    counts = _counts(reads, doubles)
+    return ShopTables(canonical, items, one["users"][0], one["contents"][0], currency, tuple(findings), counts)
+
+
+def _one_row_per_id(name: str, reads: Mapping[str, Read]) -> tuple[pl.DataFrame, list[Finding]]:
+    """Collect a table with the last row of every id, and say how many rows came before those."""
+    if name not in reads:
+        return pl.DataFrame(schema=schema(name)), []
+    read, key = reads[name], next(iter(schema(name)))
+    rows = read.frame.collect(engine="streaming").sort(ROW)
+    last = rows.unique(key, keep="last", maintain_order=True)
+    if last.height == rows.height:
+        return last.select(list(schema(name))), []
+    double, share = rows.height - last.height, 1 - last.height / rows.height
+    example = str(rows.filter(pl.col(key).is_duplicated())[key][0])
+    advice = "nothing, if the last row of each is the newest; else export one row per id"
+    return last.select(list(schema(name))), [
+        Finding(name, read.files[0], key, f"{key} is unique", double, share, example, advice, "left_out")
+    ]
+
+
+def _links(reads: Mapping[str, Read], users: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
+    if "identities" not in reads:
+        return pl.DataFrame(schema=schema("identities")), []
+    read = reads["identities"]
+    links = read.frame.collect(engine="streaming").select(list(schema("identities")))
+    wrong = identities.refused(links, users)
+    if not wrong.any():
+        return links, []
+    first = links.filter(wrong).row(0, named=True)
+    finding = Finding(
+        table="identities",
+        file=read.files[0],
+        column="anonymous_id",
+        rule="is not the id of a known user",
+        rows=int(wrong.sum()),
+        share=int(wrong.sum()) / links.height,
+        example=f"{first['anonymous_id']} → {first['user_id']}",
+        advice="link anonymous ids to known users only; two known users are never joined",
+        level="left_out",
+    )
+    return links.filter(~wrong), [finding]
+
+
+def _currency(settings: Settings, reads: Mapping[str, Read]) -> tuple[str | None, list[Finding]]:
+    """Settle the catalogue's currency; event prices in another one are found, and count in no revenue."""
+    wanted, in_events = settings.data.currency, _currencies(reads["events"])
+    in_items = _currencies(reads["items"]) if "items" in reads else {}
+    if in_items:
+        wanted = catalogue_currency(wanted, in_items, "items") or ""
+    elif not wanted:
+        wanted = catalogue_currency(wanted, in_events, "events") or ""
+    others = {code: rows for code, rows in in_events.items() if code != wanted}
+    if not others:
+        return wanted or None, []
+    rows, events = sum(others.values()), reads["events"]
+    finding = Finding(
+        table="events",
+        file=events.files[0],
+        column="currency",
+        rule=f"prices are in {wanted}",
+        rows=rows,
+        share=rows / max(1, events.counts.kept),
+        example=next(iter(others)),
+        advice=f"convert prices to {wanted} where revenue in them should count",
+        level="emptied",
+    )
+    return wanted, [finding]
+
+
+def _currencies(read: Read) -> dict[str, int]:
+    if "currency" not in read.present:
+        return {}
+    counted = read.frame.select("currency").drop_nulls().group_by("currency").len().sort("len", "currency", descending=True)
+    return dict(counted.collect(engine="streaming").rows())
+
+
+def _in_currency(currency: str | None) -> list[pl.Expr]:
+    if currency is None:
+        return []
+    ours = pl.col("currency").is_null() | (pl.col("currency") == currency)
+    return [pl.when(ours).then(name).alias(name) for name in ("price", "discount")]
+
+
+def _notes(reads: Mapping[str, Read], events: pl.LazyFrame, items: pl.DataFrame) -> list[Finding]:
+    """Say what is worth knowing but changes nothing: empty tables, events of items that the item table lacks."""
+    empty = [_empty(name, read) for name, read in reads.items() if not read.counts.kept]
+    if "items" not in reads:
+        return empty
+    unknown = events.select("item_id").drop_nulls().join(items.lazy().select("item_id"), on="item_id", how="anti")
+    counted = unknown.group_by("item_id").len().collect(engine="streaming").sort("len", "item_id", descending=[True, False])
+    if counted.is_empty():
+        return empty
+    rows, read = int(counted["len"].sum()), reads["events"]
+    unlisted = Finding(
+        table="events",
+        file=read.files[0],
+        column="item_id",
+        rule="is in the item table",
+        rows=rows,
+        share=rows / read.counts.kept,
+        example=f"{counted['item_id'][0]} ({counted.height:,} ids)",
+        advice="nothing, if those items are no longer sold; they are never recommended",
+    )
+    return [*empty, unlisted]
+
+
+def _empty(name: str, read: Read) -> Finding:
+    left = read.counts.left_out
+    rule = f"keeps rows (all {left:,} are left out by the settings)" if left else "has rows"
+    advice = "look at `where`, `event_types` and the dates asked for" if left else "check that the export ran"
+    return Finding(name, read.files[0], "", rule, 0, 0.0, "", advice)
+
+
+def _counts(reads: Mapping[str, Read], doubles: Mapping[str, int]) -> dict[str, Counts]:
+    return {name: replace(read.counts, duplicates=read.counts.duplicates + doubles.get(name, 0)) for name, read in reads.items()}
+
+
+def _stop_if_too_bad(reads: Mapping[str, Read], limit: float) -> None:
+    said = []
+    for name, read in reads.items():
+        if read.counts.rejected_share > limit:
+            share, counts = percent(read.counts.rejected_share), read.counts
+            said.append(f"{name}: {counts.rejected:,} of {counts.read:,} rows ({share}) are bad, more than {percent(limit)} allowed")
+            said += [f"  {explain(f)}" for f in read.findings if f.level == "rejected"]
+    if said:
+        raise DataError("\n".join([*said, "raise `data.max_rejected_share` to go on without those rows"]))
+
+
+def _write_rejects(settings: Settings, reads: Mapping[str, Read]) -> None:
+    """Write each table's bad rows as one file, or take an older one away; never over a file of the shop's own."""
+    folder = settings.path(settings.data.rejects)
+    inputs = {Path(file).resolve() for read in reads.values() for file in read.files}
+    for name, read in reads.items():
+        target = folder / f"rejected_{name}.parquet"
+        if target.resolve() in inputs:
+            raise DataError(f"{name}: {target} is both read and written; set `data.rejects` to a folder of its own")
+        if read.rejects.is_empty():
+            target.unlink(missing_ok=True)
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        aside = target.with_suffix(f".{os.getpid()}.tmp")
+        read.rejects.write_parquet(aside)
+        aside.replace(target)

@@ -1,0 +1,1 @@
+"""Decisions: what is known of the shopper, who answers, what may be shown, and how several answers become one."""

@@ -1,0 +1,27 @@
+"""Strategy: who answers for this shopper on this placement. Rules are data; the first that holds wins."""
+
+from __future__ import annotations
+
+from recsys.settings import Placement, Rule, When
+from recsys.types import Profile
+
+
+def first_rule(placement: Placement, profile: Profile, has_context: bool) -> Rule | None:
+    """Find the first rule of the placement that holds for the shopper; None if none does."""
+    for rule in placement.rules:
+        if holds(rule.when, profile, has_context):
+            return rule
+    return None
+
+
+def holds(when: When, profile: Profile, has_context: bool) -> bool:
+    """Whether every condition that is set holds."""
+    return (
+        (when.known is None or when.known == profile.known)
+        and (when.intent is None or when.intent == profile.intent)
+        and (when.focus is None or when.focus == (profile.focus >= 0))
+        and (when.brand is None or when.brand == (profile.brand >= 0))
+        and (when.dormant is None or when.dormant == profile.dormant)
+        and (not when.lifecycle or profile.lifecycle in when.lifecycle)
+        and (when.context is None or when.context == has_context)
+    )

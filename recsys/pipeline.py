@@ -1,0 +1,210 @@
+"""The walk of one request: profile → strategy → allowed items → candidates → blend → fallback → slate.
+
+`answer` is pure: no clock, no input or output, no randomness. The same snapshot, settings, query and history give the same slate,
+down to the recommendation id. Pages, messages, exports and evaluation all come through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+
+import msgspec
+import numpy as np
+
+from recsys.data.catalog import Catalog
+from recsys.data.snapshot import Snapshot
+from recsys.decision.blend import blend
+from recsys.decision.filters import allowed_items
+from recsys.decision.profile import Profiler
+from recsys.decision.strategy import first_rule
+from recsys.recommenders import RECOMMENDERS, configure
+from recsys.recommender import Recommender
+from recsys.settings import Placement, Settings
+from recsys.types import Bought, Candidates, History, Mask, Profile, Query, Reason, RowQuery, Rows, SettingsError, Slate
+
+BLEND_DEPTH = 100
+"""Candidates that each recommender brings into a blend."""
+
+
+class Engine:
+    """One snapshot made ready to answer: its recommenders built, the settings' names checked."""
+
+    def __init__(self, snapshot: Snapshot, settings: Settings) -> None:
+        check_settings(settings)
+        manifest = snapshot.manifest
+        self.snapshot = snapshot
+        self.settings = settings
+        self.catalog: Catalog = snapshot.catalog
+        self.behaviour = manifest.behaviour
+        self.profiler = Profiler(snapshot.catalog, manifest.behaviour, settings.profile)
+        self.recommenders: Mapping[str, Recommender] = _build(snapshot)
+        self._digest = msgspec.json.encode((manifest.version, settings.placements, settings.profile), order="deterministic")
+
+    def placement(self, name: str) -> Placement:
+        """Look a placement up.
+
+        Raises:
+            SettingsError: if there is none of that name.
+        """
+        placement = self.settings.placement(name)
+        if placement is None:
+            allowed = ", ".join(self.settings.placement_names())
+            raise SettingsError(f"placement: {name!r} is unknown; there are {allowed}")
+        return placement
+
+    def recommendation_id(self, query: Query, history: History) -> str:
+        """Hash snapshot, settings, query and history; 24 hex digits."""
+        digest = blake2b(self._digest, digest_size=12)
+        digest.update(_encode_query(query))
+        for array in (history.items, history.kinds, history.times):
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+
+_encode_query = msgspec.json.Encoder().encode
+
+
+def check_settings(settings: Settings) -> None:
+    """Check that every recommender that the placements name exists and that each fallback chain can fill a list.
+
+    Raises:
+        SettingsError: naming the placement and what is allowed.
+    """
+    configure(settings.recommenders)
+    for name in settings.placement_names():
+        placement = settings.placement(name)
+        assert placement is not None
+        for recommender in (*placement.fallback, *(one for rule in placement.rules for one in rule.recommenders)):
+            if recommender not in RECOMMENDERS:
+                known = ", ".join(sorted(RECOMMENDERS))
+                raise SettingsError(f"placements.{name}: no recommender {recommender!r}; there are {known}")
+        if not placement.fallback or not RECOMMENDERS[placement.fallback[-1]].ranks_everything:
+            able = ", ".join(sorted(one.name for one in RECOMMENDERS.values() if one.ranks_everything))
+            raise SettingsError(f"placements.{name}.fallback: the last one must be able to fill any list: {able}")
+
+
+def answer(engine: Engine, query: Query, history: History) -> Slate:
+    """Recommend for one query; its length is min(limit, eligible items)."""
+    placement = engine.placement(query.placement)
+    profile = engine.profiler.profile(query.user_id, history, query.now)
+    context, notices = _context(query, engine.catalog)
+    bought = query.bought or Bought(placement.bought, placement.bought_days)
+    allowed, unknown = allowed_items(query, context, profile, bought, engine.catalog, engine.behaviour)
+    rows = _row_query(query, context, profile, engine.catalog)
+    shelf = _Shelf(engine, rows, profile, allowed, query.limit)
+    rule = first_rule(placement, profile, len(context) > 0)
+    if rule and rule.recommenders:
+        shelf.put_blend(rule.recommenders)
+    led = len(shelf.items)
+    fallback = shelf.fill(placement.fallback)
+    return Slate(
+        recommendation_id=engine.recommendation_id(query, history),
+        user_id=query.user_id,
+        placement=query.placement,
+        snapshot=engine.snapshot.version,
+        strategy=rule.name if rule else "fallback",
+        personalized=profile.known and (led > 0 or any(engine.recommenders[name].personal for name in shelf.sources)),
+        fallback=fallback,
+        notices=(*notices, *unknown),
+        items=np.array(shelf.items, np.int32),
+        scores=np.array(shelf.scores, np.float32),
+        reasons=tuple(shelf.reasons()),
+        sources=tuple(shelf.sources),
+    )
+
+
+class _Shelf:
+    """The places of one slate while they are being filled; takes no item and no group twice."""
+
+    def __init__(self, engine: Engine, query: RowQuery, profile: Profile, allowed: Mask, limit: int) -> None:
+        self._engine, self._query, self._profile = engine, query, profile
+        self._allowed, self._limit = allowed, limit
+        self._groups: set[int] = set()
+        self.items: list[int] = []
+        self.scores: list[float] = []
+        self.sources: list[str] = []
+        self._because: list[int] = []
+
+    def put_blend(self, weights: Mapping[str, float]) -> None:
+        """Rank what a rule's recommenders bring, together."""
+        depth = self._wanted() if len(weights) == 1 else max(BLEND_DEPTH, self._wanted())
+        names = list(weights)
+        lists = [self._ask(name, depth) for name in names]
+        blended = blend(lists, list(weights.values()), self._engine.catalog.tie_rank, max(depth, self._wanted()))
+        sources = [names[source] for source in blended.sources.tolist()]
+        self._take(blended.items.tolist(), blended.scores.tolist(), sources, blended.because.tolist())
+
+    def fill(self, chain: tuple[str, ...]) -> str | None:
+        """Fill the empty places from the fallback chain; returns the last recommender that filled any."""
+        used = None
+        for name in chain:
+            while len(self.items) < self._limit:
+                before, wanted = len(self.items), self._wanted()
+                found = self._ask(name, wanted)
+                because = [-1] * len(found) if found.because is None else found.because.tolist()
+                self._take(found.items.tolist(), found.scores.tolist(), [name] * len(found), because)
+                used = name if len(self.items) > before else used
+                if len(found) < wanted:
+                    break
+        return used
+
+    def reasons(self) -> list[Reason]:
+        """One reason per place, from the recommender that spoke most for it."""
+        recommenders = self._engine.recommenders
+        return [
+            recommenders[source].reason(self._query, self._profile, item, because)
+            for source, item, because in zip(self.sources, self.items, self._because, strict=True)
+        ]
+
+    def _wanted(self) -> int:
+        missing = self._limit - len(self.items)
+        return 2 * missing + 8 if self._engine.catalog.has_groups else missing
+
+    def _ask(self, name: str, n: int) -> Candidates:
+        return self._engine.recommenders[name].recommend(self._query, self._profile, n, self._allowed)
+
+    def _take(self, items: list[int], scores: list[float], sources: list[str], because: list[int]) -> None:
+        group_of = self._engine.catalog.group
+        for item, score, source, witness in zip(items, scores, sources, because, strict=True):
+            if len(self.items) >= self._limit:
+                break
+            self._allowed[item] = False
+            group = int(group_of[item])
+            if group >= 0:
+                if group in self._groups:
+                    continue
+                self._groups.add(group)
+            self.items.append(item)
+            self.scores.append(score)
+            self.sources.append(source)
+            self._because.append(witness)
+
+
+def _build(snapshot: Snapshot) -> dict[str, Recommender]:
+    fitted = configure(snapshot.manifest.recommenders)
+    return {
+        name: recommender(snapshot.groups[name], snapshot.catalog, snapshot.manifest.behaviour, fitted[name])
+        for name, recommender in RECOMMENDERS.items()
+    }
+
+
+def _context(query: Query, catalog: Catalog) -> tuple[Rows, list[str]]:
+    if not query.context_items:
+        return _NO_CONTEXT, []
+    rows = [catalog.row(item_id) for item_id in query.context_items]
+    unknown = [item_id for item_id, row in zip(query.context_items, rows, strict=True) if row < 0]
+    notices = [f"item_id: there is no {item_id!r} in the catalogue" for item_id in unknown]
+    return np.unique(np.array([row for row in rows if row >= 0], np.int32)), notices
+
+
+def _row_query(query: Query, context: Rows, profile: Profile, catalog: Catalog) -> RowQuery:
+    category = profile.focus if query.category is None else catalog.categories.row(query.category)
+    brand = profile.brand
+    asked = [catalog.brands.row(name) for name in query.brands]
+    if asked and brand not in asked:
+        brand = asked[0]
+    return RowQuery(query.now, category, brand, context)
+
+
+_NO_CONTEXT = np.empty(0, np.int32)

@@ -1,0 +1,48 @@
+"""What every recommender is: a name, its settings, `fit` offline and `recommend` online, in one file.
+
+To add one: write its file and add one line to `recommenders/__init__.py`. Evaluation, tuning, the report, the checking of settings
+and the shared behaviour tests then find it by themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol
+
+import msgspec
+
+from recsys.data.catalog import Catalog
+from recsys.data.history import Tables
+from recsys.settings import BehaviourSettings
+from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery
+
+
+class RecommenderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of one recommender; each subclass stands in its recommender's file."""
+
+
+class Recommender(Protocol):
+    """Fits plain arrays offline and ranks items of the same catalogue online.
+
+    `personal`: what it answers depends on the shopper's history. `ranks_everything`: asked for enough items, it ranks every
+    allowed one, so it can end a fallback chain.
+    """
+
+    name: ClassVar[str]
+    Settings: ClassVar[type[RecommenderSettings]]
+    personal: ClassVar[bool]
+    ranks_everything: ClassVar[bool]
+
+    @staticmethod
+    def fit(tables: Tables, behaviour: BehaviourSettings, settings: Any) -> Arrays:
+        """Learn from all events of `tables`; the same tables, settings and seed give the same arrays."""
+        ...
+
+    def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: Any) -> None: ...
+
+    def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
+        """Rank up to `n` distinct items for which allowed bool[items] holds, best first; never fewer than it could."""
+        ...
+
+    def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
+        """Say why an item that this recommender ranked is shown; `because` is its entry of `Candidates.because` or -1."""
+        ...

@@ -1,0 +1,48 @@
+"""The table of contents of the recommenders: one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from recsys.recommenders.als import Als
+from recsys.recommenders.bestsellers import Bestsellers
+from recsys.recommenders.bought_together import BoughtTogether
+from recsys.recommenders.brands import Brands
+from recsys.recommender import Recommender, RecommenderSettings
+from recsys.recommenders.item_item import ItemItem
+from recsys.recommenders.recently_viewed import RecentlyViewed
+from recsys.recommenders.trending import Trending
+from recsys.types import SettingsError
+
+ALL: tuple[type[Recommender], ...] = (
+    Bestsellers,
+    Brands,
+    Trending,
+    ItemItem,
+    Als,
+    BoughtTogether,
+    RecentlyViewed,
+)
+
+RECOMMENDERS: Mapping[str, type[Recommender]] = {recommender.name: recommender for recommender in ALL}
+
+
+def configure(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, RecommenderSettings]:
+    """Check the `recommenders` settings; every recommender gets its settings, those not named their defaults.
+
+    Raises:
+        SettingsError: naming the recommender, the key and what is allowed.
+    """
+    unknown = sorted(set(raw) - set(RECOMMENDERS))
+    if unknown:
+        raise SettingsError(f"recommenders.{unknown[0]}: no such recommender; there are {', '.join(sorted(RECOMMENDERS))}")
+    configured = {}
+    for name, recommender in RECOMMENDERS.items():
+        try:
+            configured[name] = msgspec.convert(raw.get(name, {}), recommender.Settings)
+        except msgspec.ValidationError as error:
+            raise SettingsError(f"recommenders.{name}: {str(error).replace(' - at `$.', ' - `')}") from error
+    return configured

@@ -1,0 +1,122 @@
+"""ALS: matrix factorisation of implicit feedback, with the shopper folded in at serving by NumPy alone."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, cast
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.behaviour import ages_in_days, event_weights, fade, item_weights
+from recsys.data.catalog import Catalog
+from recsys.data.history import Tables
+from recsys.ranking import strongest, top_n
+from recsys.recommender import RecommenderSettings
+from recsys.settings import BehaviourSettings, NotNegative, Positive
+from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
+
+_EVERY = 8
+
+
+class AlsSettings(RecommenderSettings):
+    """Size and regularisation of the model."""
+
+    factors: Annotated[int, msgspec.Meta(ge=1, le=512)] = 64
+    """Length of an item's vector."""
+    iterations: Annotated[int, msgspec.Meta(ge=1, le=200)] = 12
+    """Alternations of the solver."""
+    regularization: Positive = 0.05
+    """Ridge on the vectors."""
+    alpha: Positive = 2.0
+    """Confidence in an event weight r: c = 1 + alpha r."""
+    half_life_days: NotNegative = 60.0
+    """Age at which an event counts half in the fit and in the shopper's history; 0: no fading."""
+    history_items: Annotated[int, msgspec.Meta(ge=1)] = 100
+    """Strongest items of the shopper's history that are folded in."""
+    threads: Annotated[int, msgspec.Meta(ge=1, le=256)] = 2
+    """Threads of the solver; each row is solved on its own, so the result does not depend on them."""
+
+
+class Als:
+    """Scores items by x_u · y_i, x_u solved from the shopper's history as the fit would: Hu, Koren and Volinsky,
+    "Collaborative filtering for implicit feedback datasets" (ICDM 2008), equation 4.
+
+    Arrays: factors float32[n, f] · gram float32[f, f] = YᵀY + λI.
+    """
+
+    name: ClassVar[str] = "als"
+    Settings: ClassVar[type[RecommenderSettings]] = AlsSettings
+    personal: ClassVar[bool] = True
+    ranks_everything: ClassVar[bool] = False
+
+    @staticmethod
+    def fit(tables: Tables, behaviour: BehaviourSettings, settings: AlsSettings) -> Arrays:
+        """Factorise the users × items matrix of faded event weights; the seed is the tables'."""
+        from scipy.sparse import coo_array
+
+        n, events = tables.catalog.n_items, tables.events
+        strengths = event_weights(behaviour)[events.kinds]
+        strengths = strengths * fade(ages_in_days(events.times, tables.as_of), settings.half_life_days)
+        counted = (strengths > 1e-6) & (events.items >= 0)
+        where = (events.users[counted], events.items[counted])
+        matrix = coo_array((strengths[counted], where), shape=(tables.n_users, n)).tocsr()
+        matrix.data = (1 + settings.alpha * matrix.data).astype(np.float32)
+        factors = _factorise(matrix, settings, tables.seed) if matrix.nnz else np.zeros((n, settings.factors), np.float32)
+        ridge = settings.regularization * np.eye(settings.factors, dtype=np.float32)
+        return {"factors": factors, "gram": factors.T @ factors + ridge}
+
+    def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: AlsSettings) -> None:
+        self._factors = cast(NDArray[np.float32], arrays["factors"])
+        self._gram = cast(NDArray[np.float32], arrays["gram"])
+        self._event_weights = event_weights(behaviour)
+        self._catalog = catalog
+        self._settings = settings
+
+    def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
+        """Fold the history in and score every allowed item; where few are allowed only those are read."""
+        items, strengths = item_weights(profile.history, profile.ages, self._event_weights, self._settings.half_life_days)
+        items, strengths = strongest(items, strengths, self._settings.history_items)
+        if not len(items):
+            return NO_CANDIDATES
+        vector = self._fold_in(items, strengths)
+        rows = np.flatnonzero(allowed).astype(np.int32)
+        if len(rows) * _EVERY < len(allowed):
+            scores = self._factors[rows] @ vector
+        else:
+            scores = (self._factors @ vector)[rows]
+        return _positive(top_n(rows, scores, self._catalog.tie_rank, n))
+
+    def _fold_in(self, items: Rows, strengths: Scores) -> NDArray[np.float32]:
+        vectors = self._factors[items]
+        confidence = 1 + np.float32(self._settings.alpha) * strengths
+        system = self._gram + (vectors.T * (confidence - 1)) @ vectors
+        return cast(NDArray[np.float32], np.linalg.solve(system, vectors.T @ confidence))
+
+    def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
+        """The model has no single witness, so it claims none."""
+        return Reason("taste", "Matches your taste")
+
+
+def _positive(candidates: Candidates) -> Candidates:
+    kept = candidates.scores > 0
+    return Candidates(candidates.items[kept], candidates.scores[kept])
+
+
+def _factorise(matrix: object, settings: AlsSettings, seed: int) -> NDArray[np.float32]:
+    from implicit.als import AlternatingLeastSquares
+    from scipy.sparse import csr_matrix
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        model = AlternatingLeastSquares(
+            factors=settings.factors,
+            regularization=settings.regularization,
+            iterations=settings.iterations,
+            alpha=1.0,
+            random_state=seed,
+            num_threads=settings.threads,
+            use_gpu=False,
+        )
+        model.fit(csr_matrix(matrix), show_progress=False)
+    return np.ascontiguousarray(model.item_factors, np.float32)

@@ -1,0 +1,125 @@
+"""Bestsellers: what most people bought lately, in all the shop and in every category of the tree."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, cast
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.behaviour import ages_in_days, fade, last_of_each
+from recsys.data.catalog import Catalog
+from recsys.data.history import Tables
+from recsys.ranking import first_allowed, rank_order
+from recsys.recommender import RecommenderSettings
+from recsys.settings import BehaviourSettings, NotNegative, Positive
+from recsys.types import DAY, Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Rows, Scores
+
+
+class BestsellersSettings(RecommenderSettings):
+    """When an item sells well."""
+
+    window_days: Positive = 30.0
+    """Days of purchases that count."""
+    half_life_days: NotNegative = 0.0
+    """Age at which a buyer counts half; 0: every buyer of the window counts the same."""
+    fewest_items: Annotated[int, msgspec.Meta(ge=1)] = 4
+    """A category with fewer allowed bestsellers leaves the place to its parent, up to the whole shop."""
+
+
+class Bestsellers:
+    """Ranks items by distinct buyers of the window; a scarce category falls back up the tree.
+
+    Arrays: scores float32[n] · buyers int32[n] · everything int32[n] all items, best first · ranked int32[m] the sold items
+    of each category and below, best first, at offsets int64[c+1].
+    """
+
+    name: ClassVar[str] = "bestsellers"
+    Settings: ClassVar[type[RecommenderSettings]] = BestsellersSettings
+    personal: ClassVar[bool] = False
+    ranks_everything: ClassVar[bool] = True
+
+    @staticmethod
+    def fit(tables: Tables, behaviour: BehaviourSettings, settings: BestsellersSettings) -> Arrays:
+        """Count the distinct buyers of every item in the window."""
+        catalog = tables.catalog
+        window = tables.events.since(tables.as_of - int(settings.window_days * DAY))
+        bought = window.where((window.kinds == EventType.PURCHASE) & (window.items >= 0))
+        pairs, last = last_of_each(bought.users.astype(np.int64) * catalog.n_items + bought.items)
+        items = pairs % max(catalog.n_items, 1)
+        strengths = fade(ages_in_days(bought.times[last], tables.as_of), settings.half_life_days)
+        scores = np.bincount(items, strengths, catalog.n_items).astype(np.float32)
+        everything = rank_order(scores, catalog.tie_rank)
+        ranked, offsets = _by_category(everything[scores[everything] > 0], catalog)
+        return {
+            "scores": scores,
+            "buyers": np.bincount(items, minlength=catalog.n_items).astype(np.int32),
+            "everything": everything,
+            "ranked": ranked,
+            "offsets": offsets,
+        }
+
+    def __init__(
+        self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: BestsellersSettings
+    ) -> None:
+        self._scores = cast(Scores, arrays["scores"])
+        self._buyers = cast(Rows, arrays["buyers"])
+        self._everything = cast(Rows, arrays["everything"])
+        self._ranked = cast(Rows, arrays["ranked"])
+        self._offsets = cast(NDArray[np.int64], arrays["offsets"])
+        self._catalog = catalog
+        self._settings = settings
+
+    def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
+        """Rank the category's bestsellers first, then its parent's, up to the whole shop."""
+        chosen = np.empty(0, np.int32)
+        category = query.category
+        while category >= 0 and len(chosen) < n:
+            ranked = self._ranked[self._offsets[category] : self._offsets[category + 1]]
+            more = _followed_by(chosen, ranked, allowed, n)
+            if len(more) >= min(n, self._settings.fewest_items):
+                chosen = more
+            category = int(self._catalog.parent[category])
+        if len(chosen) < n:
+            chosen = _followed_by(chosen, self._everything, allowed, n)
+        return Candidates(chosen, self._scores[chosen])
+
+    def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
+        """Say where it sells and to how many."""
+        buyers, days = int(self._buyers[item]), round(self._settings.window_days)
+        if not buyers:
+            return Reason("in_the_shop", "From our range")
+        people = "1 person" if buyers == 1 else f"{buyers} people"
+        category = query.category
+        inside = category >= 0 and self._catalog.item_from[category] <= item < self._catalog.item_to[category]
+        where = f" in {self._catalog.category_name(category)}" if inside else ""
+        code = "category_bestseller" if inside else "bestseller"
+        return Reason(code, f"Bestseller{where}: bought by {people} in the last {days} days", days, buyers)
+
+
+def _followed_by(chosen: Rows, ranked: Rows, allowed: Mask, n: int) -> Rows:
+    """The n first of `chosen`, then the allowed of `ranked` that are not yet in it."""
+    more = ranked[first_allowed(ranked, allowed, n + len(chosen))]
+    if len(chosen):
+        more = np.concatenate([chosen, more[~np.isin(more, chosen)]])
+    return more[:n]
+
+
+def _by_category(sold: Rows, catalog: Catalog) -> tuple[Rows, NDArray[np.int64]]:
+    """Sort the sold items, best first, into every category that holds them: int32[m] and offsets int64[c+1]."""
+    nodes, items, places = [], [], []
+    code = catalog.category[sold]
+    place = np.arange(len(sold))
+    while (code >= 0).any():
+        inside = code >= 0
+        nodes.append(code[inside])
+        items.append(sold[inside])
+        places.append(place[inside])
+        code = np.where(inside, catalog.parent[code] if len(catalog.parent) else -1, -1)
+    every = np.arange(len(catalog.parent) + 1)
+    if not nodes:
+        return np.empty(0, np.int32), np.zeros(len(every), np.int64)
+    node = np.concatenate(nodes)
+    order = np.lexsort((np.concatenate(places), node))
+    return np.concatenate(items)[order], np.searchsorted(node[order], every).astype(np.int64)

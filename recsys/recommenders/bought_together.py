@@ -1,0 +1,130 @@
+"""Bought together: complements from the same orders, never from the same leaf category."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, cast
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.behaviour import ages_in_days, fade
+from recsys.data.catalog import Catalog
+from recsys.data.history import Tables
+from recsys.ranking import best_positions, gather, strongest, sum_by_item
+from recsys.recommender import RecommenderSettings
+from recsys.settings import BehaviourSettings, NotNegative
+from recsys.types import NO_CANDIDATES, Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Rows, Scores
+
+_BLOCK = 2_000
+
+
+class BoughtTogetherSettings(RecommenderSettings):
+    """When two items belong together."""
+
+    half_life_days: NotNegative = 180.0
+    """Age at which an order counts half; 0: no fading."""
+    shrinkage: NotNegative = 5.0
+    """Orders added to the divisor, so that one shared order of two rare items proves little."""
+    neighbours: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 50
+    """Strongest complements kept per item."""
+    most_lines: Annotated[int, msgspec.Meta(ge=2)] = 100
+    """Orders with more lines are left out: they are wholesale, not a shopper's choice."""
+    owned_items: Annotated[int, msgspec.Meta(ge=1)] = 20
+    """Latest owned items that complements are looked up for, where the query names none."""
+
+
+class BoughtTogether:
+    """Scores complements of the page's or cart's items, else of what the shopper owns.
+
+    With o the faded number of orders: score(i, j) = o(i and j) / sqrt((o(i) + s) (o(j) + s)), the cosine of order sets
+    (Sarwar et al., WWW 2001, section 3.1.1) with shrinkage s.
+
+    Arrays: offsets int64[n+1] · neighbours int32[m] · weights float32[m].
+    """
+
+    name: ClassVar[str] = "bought_together"
+    Settings: ClassVar[type[RecommenderSettings]] = BoughtTogetherSettings
+    personal: ClassVar[bool] = True
+    ranks_everything: ClassVar[bool] = False
+
+    @staticmethod
+    def fit(tables: Tables, behaviour: BehaviourSettings, settings: BoughtTogetherSettings) -> Arrays:
+        """Count pairs of items in orders and keep the strongest of another leaf category."""
+        from scipy.sparse import coo_array
+
+        catalog, events = tables.catalog, tables.events
+        bought = events.where((events.kinds == EventType.PURCHASE) & (events.items >= 0))
+        order = np.unique(bought.users.astype(np.int64) << 32 | bought.orders, return_inverse=True)[1]
+        faded = fade(ages_in_days(bought.times, tables.as_of), settings.half_life_days)
+        shape = (int(order.max()) + 1 if len(order) else 0, catalog.n_items)
+        lines = coo_array((faded, (order, bought.items)), shape=shape).tocsr()
+        size = np.diff(lines.indptr)
+        weight = np.divide(lines.sum(axis=1), size, out=np.zeros(len(size)), where=size > 0)
+        rows = np.flatnonzero((size > 0) & (size <= settings.most_lines))
+        lines, weight = lines[rows], weight[rows]
+        lines.data[:] = 1
+        return _complements(lines, weight.astype(np.float32), catalog, settings)
+
+    def __init__(
+        self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: BoughtTogetherSettings
+    ) -> None:
+        self._offsets = cast(NDArray[np.int64], arrays["offsets"])
+        self._neighbours = cast(Rows, arrays["neighbours"])
+        self._weights = cast(Scores, arrays["weights"])
+        self._catalog = catalog
+        self._settings = settings
+
+    def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
+        """Add up the complements of the context, else of the items owned last."""
+        sources = query.context if len(query.context) else self._owned(profile)
+        if not len(sources):
+            return NO_CANDIDATES
+        positions, lengths = gather(self._offsets, sources)
+        neighbours = self._neighbours[positions]
+        inside = np.flatnonzero(allowed[neighbours])
+        scores, because = self._weights[positions][inside], np.repeat(sources, lengths)[inside]
+        items, sums, order, starts = sum_by_item(neighbours[inside], scores)
+        best = best_positions(items, sums, self._catalog.tie_rank, n)
+        return Candidates(items[best], sums[best], because[order][starts[best]])
+
+    def _owned(self, profile: Profile) -> Rows:
+        latest = np.lexsort((profile.bought, -profile.bought_at))
+        return profile.bought[latest[: self._settings.owned_items]]
+
+    def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
+        """Name the item that it completes."""
+        title, item_id = self._catalog.title(because), self._catalog.item_id(because)
+        return Reason("bought_together", f"Often bought together with {title}", because_item_id=item_id)
+
+
+def _complements(lines: object, weight: Scores, catalog: Catalog, settings: BoughtTogetherSettings) -> Arrays:
+    """Strongest complements per item from orders × items int and the weight float32 of each order."""
+    from scipy.sparse import csr_array, diags_array
+
+    items = csr_array(lines)
+    weighted = (diags_array(weight) @ items).tocsr().astype(np.float32)
+    scale = 1 / np.sqrt(np.asarray(weighted.sum(axis=0)) + settings.shrinkage + 1e-9)
+    turned = items.T.tocsr().astype(np.float32)
+    kept: list[tuple[Rows, Scores]] = []
+    for start in range(0, catalog.n_items, _BLOCK):
+        block = (turned[start : start + _BLOCK] @ weighted).tocsr()
+        for row in range(block.shape[0]):
+            entries = slice(block.indptr[row], block.indptr[row + 1])
+            kept.append(_of_other_leaf(block.indices[entries], block.data[entries], start + row, scale, catalog, settings))
+    counts = np.array([0, *(len(found) for found, _ in kept)], np.int64)
+    return {
+        "offsets": np.cumsum(counts),
+        "neighbours": np.concatenate([np.empty(0, np.int32), *(found for found, _ in kept)]).astype(np.int32),
+        "weights": np.concatenate([np.empty(0, np.float32), *(scores for _, scores in kept)]).astype(np.float32),
+    }
+
+
+def _of_other_leaf(
+    found: Rows, counts: Scores, item: int, scale: NDArray[np.float64], catalog: Catalog, settings: BoughtTogetherSettings
+) -> tuple[Rows, Scores]:
+    leaf = catalog.category[item]
+    other = (found != item) & ((catalog.category[found] != leaf) | (leaf < 0))
+    found = found[other]
+    scores = (counts[other] * scale[item] * scale[found]).astype(np.float32)
+    return strongest(found, scores, settings.neighbours)

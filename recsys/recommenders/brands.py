@@ -1,0 +1,139 @@
+"""Brands: what is popular now from the brand a shopper leans to."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, cast
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.behaviour import event_weights
+from recsys.data.catalog import Catalog
+from recsys.data.history import Events, Tables
+from recsys.ranking import top_n
+from recsys.recommender import RecommenderSettings
+from recsys.settings import BehaviourSettings, NotNegative
+from recsys.types import (
+    DAY,
+    NO_CANDIDATES,
+    Arrays,
+    Candidates,
+    EventType,
+    Mask,
+    Profile,
+    Reason,
+    RowQuery,
+    Rows,
+    Scores,
+)
+
+
+class BrandsSettings(RecommenderSettings):
+    """The window that adapts to how busy a brand is."""
+
+    shortest_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 7
+    """The first window tried."""
+    longest_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 10
+    """The last window tried."""
+    fewest_items: Annotated[int, msgspec.Meta(ge=1)] = 4
+    """The smallest window with this many allowed items of the brand answers, else the longest."""
+    shrinkage: NotNegative = 20.0
+    """Weight of the brand's share over `prior_days` against the window's events, so that few events say little."""
+    prior_days: Annotated[int, msgspec.Meta(ge=1, le=730)] = 30
+    """Days of the steadier share that small brands are drawn to."""
+
+
+class Brands:
+    """Ranks a brand's items by their shrunk share of the brand's event weights in the smallest busy window.
+
+    With c the item's and C the brand's weight in the window (each shopper once per item, strongest event), q the item's share
+    over the prior days and m the shrinkage: score = (c + m q) / (C + m), the posterior mean of a Dirichlet-multinomial
+    (Gelman et al., Bayesian Data Analysis, 3rd ed., section 3.4).
+
+    Arrays, a row per window: scores float32[w, n] (0: no event in the window) · buyers int32[w, n] distinct buyers.
+    """
+
+    name: ClassVar[str] = "brands"
+    Settings: ClassVar[type[RecommenderSettings]] = BrandsSettings
+    personal: ClassVar[bool] = True
+    ranks_everything: ClassVar[bool] = False
+
+    @staticmethod
+    def fit(tables: Tables, behaviour: BehaviourSettings, settings: BrandsSettings) -> Arrays:
+        """Weigh every item in each window and shrink the shares within its brand."""
+        weights = event_weights(behaviour)
+        prior, _ = _item_weights(tables, weights, settings.prior_days)
+        share = _share_of_brand(prior, tables.catalog)
+        scores, buyers = [], []
+        for days in _windows(settings):
+            weight, bought = _item_weights(tables, weights, days)
+            total = _brand_total(weight, tables.catalog)
+            shrunk = (weight + settings.shrinkage * share) / np.maximum(total + settings.shrinkage, 1e-9)
+            scores.append(np.where(weight > 0, shrunk, 0).astype(np.float32))
+            buyers.append(bought)
+        return {"scores": np.stack(scores), "buyers": np.stack(buyers)}
+
+    def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: BrandsSettings) -> None:
+        self._scores = cast(NDArray[np.float32], arrays["scores"])
+        self._buyers = cast(NDArray[np.int32], arrays["buyers"])
+        self._catalog = catalog
+        self._settings = settings
+        self._windows = _windows(settings)
+
+    def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
+        """Rank the brand's allowed items of the smallest window that has enough of them."""
+        if query.brand < 0:
+            return NO_CANDIDATES
+        items = self._catalog.brand_items(query.brand)
+        items = items[allowed[items]]
+        window = self._window(items)
+        scores = self._scores[window][items]
+        active = scores > 0
+        return top_n(items[active], scores[active], self._catalog.tie_rank, n)
+
+    def _window(self, items: Rows) -> int:
+        """Index of the smallest window in which enough of the items have events, else of the longest."""
+        for window in range(len(self._windows)):
+            if np.count_nonzero(self._scores[window][items]) >= self._settings.fewest_items:
+                return window
+        return len(self._windows) - 1
+
+    def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
+        """Say which brand, in how many days, and how many bought it."""
+        brand = int(self._catalog.brand[item])
+        busy = self._catalog.brand_items(brand)
+        window = self._window(busy[self._catalog.available[busy]])
+        days, buyers = self._windows[window], int(self._buyers[window][item])
+        text = f"Popular from {self._catalog.brands.text(brand)} in the last {days} days"
+        return Reason("brand_popular", text, days, buyers or None)
+
+
+def _windows(settings: BrandsSettings) -> list[int]:
+    return list(range(settings.shortest_days, max(settings.longest_days, settings.shortest_days) + 1))
+
+
+def _item_weights(tables: Tables, weights: Scores, days: int) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Weight float64[n] of each item in the window, a shopper once with the strongest event, and its buyers int32[n]."""
+    n = tables.catalog.n_items
+    events: Events = tables.events.since(tables.as_of - days * DAY)
+    events = events.where((weights[events.kinds] > 0) & (events.items >= 0))
+    order = np.lexsort((-weights[events.kinds], events.items, events.users))
+    first = np.ones(len(order), bool)
+    first[1:] = (np.diff(events.users[order]) != 0) | (np.diff(events.items[order]) != 0)
+    strongest = events.where(order[first])
+    bought = events.where(events.kinds == EventType.PURCHASE)
+    buyers = np.unique(bought.users.astype(np.int64) * n + bought.items) % max(n, 1)
+    weight = np.bincount(strongest.items, weights[strongest.kinds], n)
+    return weight, np.bincount(buyers, minlength=n).astype(np.int32)
+
+
+def _brand_total(weight: NDArray[np.float64], catalog: Catalog) -> NDArray[np.float64]:
+    totals = np.bincount(catalog.brand + 1, weight, len(catalog.brands) + 1)
+    return cast(NDArray[np.float64], totals[catalog.brand + 1])
+
+
+def _share_of_brand(weight: NDArray[np.float64], catalog: Catalog) -> NDArray[np.float64]:
+    return weight / np.maximum(_brand_total(weight, catalog), 1e-9)
+
+

@@ -1,0 +1,194 @@
+"""Item-item: what shoppers with the same interests turn to, from degree-normalised co-occurrence or BM25."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.behaviour import ages_in_days, event_weights, fade, item_weights
+from recsys.data.catalog import Catalog
+from recsys.data.history import Tables
+from recsys.ranking import best_positions, gather, strongest, sum_by_item
+from recsys.recommender import RecommenderSettings
+from recsys.settings import BehaviourSettings, NotNegative
+from recsys.types import NO_CANDIDATES, Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Rows, Scores
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+_BLOCK = 2_000
+
+
+class ItemItemSettings(RecommenderSettings):
+    """How neighbours are weighed."""
+
+    weighting: Literal["degree", "bm25"] = "degree"
+    """`degree`: co-occurrence divided by powers of both degrees; `bm25`: co-occurrence of BM25 weights."""
+    item_power: NotNegative = 0.6
+    """p: how much the neighbours of a frequent item are held down."""
+    user_power: NotNegative = 0.5
+    """a: how much a busy shopper's co-occurrences are held down, on each side of the product."""
+    bm25_k1: NotNegative = 100.0
+    """BM25: how late repetition saturates."""
+    bm25_b: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
+    """BM25: how much a busy shopper's events are held down."""
+    neighbours: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+    """K: strongest neighbours kept per item."""
+    half_life_days: NotNegative = 30.0
+    """Age at which an event counts half in the fit and in the shopper's history; 0: no fading."""
+    most_items: Annotated[int, msgspec.Meta(ge=1)] = 500
+    """Strongest items of one shopper that the fit reads."""
+    history_items: Annotated[int, msgspec.Meta(ge=1)] = 50
+    """Strongest items of the shopper's history that an answer starts from."""
+
+
+class ItemItem:
+    """Scores the neighbours of what the shopper did: history × W, W = D_i^-p · Rᵀ · D_u^-2a · R with zero diagonal.
+
+    R is users × items of faded event weights, D its degrees; the K strongest entries of each row are kept. With the exponents
+    at 1/2 it is the random-walk normalisation of Cooper et al., "Random walks in recommender systems" (WWW 2014); BM25 weights
+    follow Robertson and Zaragoza, "The probabilistic relevance framework" (2009), section 3.
+
+    Arrays: offsets int64[n+1] · neighbours int32[m] · weights float32[m].
+    """
+
+    name: ClassVar[str] = "item_item"
+    Settings: ClassVar[type[RecommenderSettings]] = ItemItemSettings
+    personal: ClassVar[bool] = True
+    ranks_everything: ClassVar[bool] = False
+
+    @staticmethod
+    def fit(tables: Tables, behaviour: BehaviourSettings, settings: ItemItemSettings) -> Arrays:
+        """Fade, weigh, multiply block by block, and keep the strongest neighbours."""
+        from scipy.sparse import coo_array
+
+        events = tables.events
+        strengths = event_weights(behaviour)[events.kinds]
+        strengths = strengths * fade(ages_in_days(events.times, tables.as_of), settings.half_life_days)
+        counted = (strengths > 0) & (events.items >= 0)
+        where = (events.users[counted], events.items[counted])
+        matrix = coo_array((strengths[counted], where), shape=(tables.n_users, tables.catalog.n_items)).tocsr()
+        return neighbour_arrays(matrix, settings)
+
+    def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: ItemItemSettings) -> None:
+        self._offsets = cast(NDArray[np.int64], arrays["offsets"])
+        self._neighbours = cast(Rows, arrays["neighbours"])
+        self._weights = cast(Scores, arrays["weights"])
+        self._event_weights = event_weights(behaviour)
+        self._catalog = catalog
+        self._settings = settings
+
+    def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
+        """Add up the neighbours of the items in the query's context, else of the shopper's history."""
+        if len(query.context):
+            sources, strengths = query.context, np.ones(len(query.context), np.float32)
+        else:
+            sources, strengths = item_weights(
+                profile.history, profile.ages, self._event_weights, self._settings.half_life_days
+            )
+            sources, strengths = strongest(sources, strengths, self._settings.history_items)
+        if not len(sources):
+            return NO_CANDIDATES
+        return self._score(sources, strengths, n, allowed)
+
+    def _score(self, sources: Rows, strengths: Scores, n: int, allowed: Mask) -> Candidates:
+        positions, lengths = gather(self._offsets, sources)
+        neighbours = self._neighbours[positions]
+        inside = allowed[neighbours]
+        neighbours = neighbours[inside]
+        scores = (self._weights[positions] * np.repeat(strengths, lengths))[inside]
+        because = np.repeat(sources, lengths)[inside]
+        items, sums, order, starts = sum_by_item(neighbours, scores)
+        best = best_positions(items, sums, self._catalog.tie_rank, n)
+        return Candidates(items[best], sums[best], _loudest(scores[order], because[order], starts, best))
+
+    def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
+        """Name the item that spoke most for this one."""
+        title, item_id = self._catalog.title(because), self._catalog.item_id(because)
+        if len(query.context):
+            return Reason("similar", f"Shoppers interested in {title} also like this", because_item_id=item_id)
+        history = profile.history
+        bought = bool((history.kinds[history.items == because] == EventType.PURCHASE).any())
+        code, did = ("because_bought", "bought") if bought else ("because_viewed", "viewed")
+        return Reason(code, f"Because you {did} {title}", because_item_id=item_id)
+
+
+def neighbour_arrays(matrix: csr_array, settings: ItemItemSettings) -> Arrays:
+    """Fit W on a users × items matrix of non-negative weights; see `ItemItem` for the arrays."""
+    matrix = _bounded(matrix, settings.most_items)
+    left, right = _bm25(matrix, settings) if settings.weighting == "bm25" else _degree(matrix, settings)
+    n = right.shape[1]
+    kept_neighbours, kept_weights, counts = [], [], [np.zeros(1, np.int64)]
+    for start in range(0, n, _BLOCK):
+        block = (left[start : start + _BLOCK] @ right).tocsr()
+        neighbours, weights, lengths = _strongest_of_rows(block, start, settings.neighbours)
+        kept_neighbours.append(neighbours)
+        kept_weights.append(weights)
+        counts.append(lengths)
+    return {
+        "offsets": np.cumsum(np.concatenate(counts)),
+        "neighbours": np.concatenate([*kept_neighbours, np.empty(0, np.int32)]),
+        "weights": np.concatenate([*kept_weights, np.empty(0, np.float32)]),
+    }
+
+
+def _degree(matrix: csr_array, settings: ItemItemSettings) -> tuple[Any, Any]:
+    from scipy.sparse import diags_array
+
+    users, items = matrix.sum(axis=1), matrix.sum(axis=0)
+    user_scale = np.where(users > 0, np.maximum(users, 1e-12) ** (-2 * settings.user_power), 0)
+    item_scale = np.where(items > 0, np.maximum(items, 1e-12) ** -settings.item_power, 0)
+    left = (diags_array(item_scale) @ matrix.T.tocsr() @ diags_array(user_scale)).tocsr()
+    return left.astype(np.float32), matrix.astype(np.float32)
+
+
+def _bm25(matrix: csr_array, settings: ItemItemSettings) -> tuple[Any, Any]:
+    """Weigh each shopper's items: idf(item) · tf (k1 + 1) / (tf + k1 (1 - b + b · length / average length))."""
+    holders = np.bincount(matrix.indices, minlength=matrix.shape[1])
+    idf = np.log(matrix.shape[0]) - np.log1p(holders)
+    lengths = matrix.sum(axis=1)
+    norm = 1 - settings.bm25_b + settings.bm25_b * lengths / max(float(lengths.mean()), 1e-12)
+    weighted = matrix.copy()
+    per_entry = np.repeat(norm, np.diff(matrix.indptr))
+    saturated = matrix.data * (settings.bm25_k1 + 1) / (matrix.data + settings.bm25_k1 * per_entry)
+    weighted.data = np.maximum(saturated * idf[matrix.indices], 0).astype(np.float32)
+    return weighted.T.tocsr(), weighted
+
+
+def _bounded(matrix: csr_array, most: int) -> csr_array:
+    """Keep the strongest entries of each row."""
+    lengths = np.diff(matrix.indptr)
+    if not len(lengths) or lengths.max() <= most:
+        return matrix
+    rows = np.repeat(np.arange(matrix.shape[0]), lengths)
+    order = np.lexsort((matrix.indices, -matrix.data, rows))
+    rank = np.arange(len(order)) - matrix.indptr[rows]
+    matrix = matrix.copy()
+    matrix.data[order[rank >= most]] = 0
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def _strongest_of_rows(block: csr_array, first: int, most: int) -> tuple[Rows, Scores, NDArray[np.int64]]:
+    """The `most` strongest entries of every row, strongest first, without the diagonal that starts at column `first`."""
+    neighbours, weights, lengths = [], [], np.zeros(block.shape[0], np.int64)
+    for row in range(block.shape[0]):
+        entries = slice(block.indptr[row], block.indptr[row + 1])
+        items, scores = block.indices[entries], block.data[entries]
+        other = (items != first + row) & (scores > 0)
+        items, scores = strongest(items[other], scores[other], most)
+        neighbours.append(items)
+        weights.append(scores)
+        lengths[row] = len(items)
+    return np.concatenate(neighbours).astype(np.int32), np.concatenate(weights), lengths
+
+
+def _loudest(scores: Scores, because: Rows, starts: NDArray[np.int64], runs: NDArray[np.intp]) -> Rows:
+    """For each chosen run of equal items, the source int32 whose score is the largest."""
+    ends = np.append(starts[1:], len(scores))
+    return np.array(
+        [because[start + scores[start:end].argmax()] for start, end in zip(starts[runs], ends[runs], strict=True)], np.int32
+    )

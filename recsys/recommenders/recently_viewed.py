@@ -1,0 +1,58 @@
+"""Recently viewed: what the shopper looked at and did not buy since, newest first."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from recsys.behaviour import last_of_each
+from recsys.data.catalog import Catalog
+from recsys.data.history import Tables
+from recsys.ranking import top_n
+from recsys.recommender import RecommenderSettings
+from recsys.settings import BehaviourSettings, Positive
+from recsys.types import Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery
+
+
+class RecentlyViewedSettings(RecommenderSettings):
+    """How long a view is remembered."""
+
+    half_life_days: Positive = 7.0
+    """Age at which a view counts half; it orders nothing here, but weighs the item in a blend."""
+    window_days: Positive = 60.0
+    """Older views are forgotten."""
+
+
+class RecentlyViewed:
+    """Ranks the shopper's own viewed items by the age of the last view; learns nothing."""
+
+    name: ClassVar[str] = "recently_viewed"
+    Settings: ClassVar[type[RecommenderSettings]] = RecentlyViewedSettings
+    personal: ClassVar[bool] = True
+    ranks_everything: ClassVar[bool] = False
+
+    @staticmethod
+    def fit(tables: Tables, behaviour: BehaviourSettings, settings: RecentlyViewedSettings) -> Arrays:
+        """Nothing to learn: the history is all."""
+        return {}
+
+    def __init__(
+        self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: RecentlyViewedSettings
+    ) -> None:
+        self._catalog = catalog
+        self._settings = settings
+
+    def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
+        """Take items whose last view is in the window and newer than their last purchase."""
+        history, ages = profile.history, profile.ages
+        seen = ((history.kinds == EventType.VIEW) | (history.kinds == EventType.PURCHASE)) & (history.items >= 0)
+        items, last = last_of_each(history.items[seen])
+        ages = ages[seen][last]
+        kept = (history.kinds[seen][last] == EventType.VIEW) & (ages < self._settings.window_days) & allowed[items]
+        freshness = np.exp2(-ages[kept] / np.float32(self._settings.half_life_days))
+        return top_n(items[kept], freshness, self._catalog.tie_rank, n)
+
+    def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
+        """Say so."""
+        return Reason("recently_viewed", "You looked at this recently")

@@ -1,0 +1,70 @@
+"""Trending: what shoppers look at, put into carts and buy right now."""
+
+from __future__ import annotations
+
+from typing import ClassVar, cast
+
+import numpy as np
+
+from recsys.behaviour import ages_in_days, event_weights, fade
+from recsys.data.catalog import Catalog
+from recsys.data.history import Tables
+from recsys.ranking import first_allowed, rank_order
+from recsys.recommender import RecommenderSettings
+from recsys.settings import BehaviourSettings, Positive
+from recsys.types import DAY, Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
+
+
+class TrendingSettings(RecommenderSettings):
+    """How short "now" is."""
+
+    half_life_days: Positive = 7.0
+    """Age at which an event counts half."""
+    window_days: Positive = 90.0
+    """Events older than this do not count at all."""
+
+
+class Trending:
+    """Ranks items by faded event weights; a shopper counts once per item and day, with the strongest event.
+
+    Arrays: scores float32[n] · everything int32[n] all items, best first.
+    """
+
+    name: ClassVar[str] = "trending"
+    Settings: ClassVar[type[RecommenderSettings]] = TrendingSettings
+    personal: ClassVar[bool] = False
+    ranks_everything: ClassVar[bool] = True
+
+    @staticmethod
+    def fit(tables: Tables, behaviour: BehaviourSettings, settings: TrendingSettings) -> Arrays:
+        """Add up the faded weights of recent events per item."""
+        n = tables.catalog.n_items
+        events = tables.events.since(tables.as_of - int(settings.window_days * DAY))
+        weights = event_weights(behaviour)[events.kinds]
+        counted = (weights > 0) & (events.items >= 0)
+        events, weights = events.where(counted), weights[counted]
+        day = events.times // DAY
+        order = np.lexsort((-weights, events.items, day, events.users))
+        fresh = np.ones(len(order), bool)
+        for key in (events.users, day, events.items):
+            fresh[1:] &= key[order][1:] == key[order][:-1]
+        fresh[1:] = ~fresh[1:]
+        strongest = order[fresh]
+        faded = weights[strongest] * fade(ages_in_days(events.times[strongest], tables.as_of), settings.half_life_days)
+        scores = np.bincount(events.items[strongest], faded, n).astype(np.float32)
+        return {"scores": scores, "everything": rank_order(scores, tables.catalog.tie_rank)}
+
+    def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: TrendingSettings) -> None:
+        self._scores = cast(Scores, arrays["scores"])
+        self._everything = cast(Rows, arrays["everything"])
+
+    def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
+        """Take the first allowed items of the shop-wide order."""
+        chosen = self._everything[first_allowed(self._everything, allowed, n)]
+        return Candidates(chosen, self._scores[chosen])
+
+    def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
+        """Say that it is asked for now, if it is."""
+        if self._scores[item] > 0:
+            return Reason("trending", "Popular with shoppers right now")
+        return Reason("in_the_shop", "From our range")

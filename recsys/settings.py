@@ -1,0 +1,306 @@
+"""Every setting, typed and explained, read once from one TOML file.
+
+`load_settings()` reads the file that `RECSYS_SETTINGS` names (none: the defaults below serve a shop whose tables already have
+the canonical columns under `data/`). Secrets never stand in the file: keys come from the environment (`web/auth.py`).
+Unknown keys are errors. The settings of one recommender stand in its own file and are checked by `recommenders.configure`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from recsys.types import BoughtMode, Intent, Lifecycle, SettingsError
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A group of settings: frozen, and strict about names."""
+
+
+class Where(Group):
+    """Keep only the source rows whose column, read as text, matches a pattern (null never matches)."""
+
+    column: str
+    """Column of the shop's own table."""
+    pattern: str
+    """Regular expression (Rust syntax), searched anywhere in the text; anchor it with ^ and $."""
+
+
+class TypeRule(Group):
+    """Gives the rows whose column matches a pattern an event type; the first matching rule wins."""
+
+    column: str
+    pattern: str
+    event_type: str
+    """One of the canonical event types, for instance `refund`."""
+
+
+class Table(Group):
+    """Where one table is and how its columns map to the canonical ones (docs/data.md)."""
+
+    paths: tuple[str, ...] = ()
+    """Parquet, CSV or NDJSON files, or globs; `$RECSYS_DATA` and other variables are expanded; relative to the settings file."""
+    preset: Literal["", "rees46", "ga4"] = ""
+    """A known export whose column mapping is built in; `columns` then overrides single columns."""
+    columns: Mapping[str, str | tuple[str, ...]] = {}
+    """Canonical column = the shop's column. For `category` a list of columns, one per level. `amount` (a line's total) may
+    stand for `price`, which is then amount / quantity."""
+    constants: Mapping[str, str | float | bool] = {}
+    """Canonical column = one value for every row, for instance `event_type = "purchase"` or `currency = "GBP"`."""
+    event_types: Mapping[str, str] = {}
+    """The shop's word = the canonical event type; words not named here are taken as they are. An empty text drops the rows."""
+    type_rules: tuple[TypeRule, ...] = ()
+    """Event types told by another column, for instance invoices starting with C are refunds."""
+    where: tuple[Where, ...] = ()
+    """Source rows to keep; the others are counted as left out, not as wrong."""
+    category_separator: str = ""
+    """Separator of the levels in the shop's own category text, for instance `/`; empty: the canonical ` > `."""
+    null_values: tuple[str, ...] = ()
+    """Texts that mean "nothing", for instance `(not set)`."""
+
+
+class DataSettings(Group):
+    """The shop's tables."""
+
+    events: Table = Table(paths=("data/events*.parquet",))
+    items: Table = Table()
+    """Without paths, items are built from events (last seen title, price, brand, category)."""
+    users: Table = Table()
+    identities: Table = Table()
+    contents: Table = Table()
+    currency: str = ""
+    """The catalogue's currency (ISO 4217). Empty: the one that the items carry; two different ones stop the job."""
+    max_rejected_share: Share = 0.05
+    """A table with a larger share of bad rows stops the job."""
+    rejects: str = "rejects"
+    """Folder for the bad rows, one Parquet file per table with the rule that each broke; relative to the settings file."""
+
+
+class BehaviourSettings(Group):
+    """What behaviour means, for training, evaluation and serving alike."""
+
+    view_weight: NotNegative = 1.0
+    """Weight of looking at a product."""
+    cart_weight: NotNegative = 3.0
+    """Weight of putting it into the cart."""
+    purchase_weight: NotNegative = 5.0
+    """Weight of buying it."""
+    session_minutes: Positive = 30.0
+    """A session ends after this time without an event."""
+    dwell_seconds: Positive = 300.0
+    """Most seconds that one event can count as dwell."""
+    cart_days: Positive = 30.0
+    """Days that an item stays in the cart without a later remove or purchase."""
+    repurchase_share: Share = 0.2
+    """Where the shop does not say: an item is replenishable if this share of its buyers bought it again."""
+    repurchase_buyers: Count = 10
+    """Fewest buyers for an item's own share and gap to count; below it the leaf category's count."""
+    replenish_after: NotNegative = 0.5
+    """A replenishable item that was bought stays hidden for this part of its usual gap between purchases."""
+    history_events: Count = 200
+    """Most recent events per user, other than purchases, that a snapshot keeps."""
+    history_purchases: Count = 2000
+    """Most recent purchases per user that a snapshot keeps."""
+
+
+class ProfileSettings(Group):
+    """When a shopper counts as what; each boundary is tested."""
+
+    half_life_days: Positive = 30.0
+    """Age at which an event counts half for focus and affinities."""
+    window_days: Positive = 30.0
+    """Days that affinities, and focus where the session says nothing, look back."""
+    buyer_views: Count = 3
+    """Product views in one leaf category that, with dwell or compared prices, make a session a buyer's."""
+    buyer_dwell_seconds: NotNegative = 60.0
+    """Seconds of dwell in that category that make the views serious."""
+    buyer_price_ratio: Annotated[float, msgspec.Meta(ge=1)] = 1.2
+    """Or two viewed prices there that differ by this factor."""
+    focus_share: Share = 0.6
+    """Smallest share of weight in one leaf category that is a focus; below it the shopper explores."""
+    brand_share: Share = 0.3
+    """Smallest share of weight that is an affinity for a brand."""
+    brand_events: Count = 3
+    """Fewest events with the brand for an affinity."""
+    active_days: Positive = 90.0
+    """Customers whose last order is older are defecting."""
+    inactive_days: Positive = 365.0
+    """Customers whose last order is older are inactive."""
+    dormant_months: Count = 6
+    """Calendar months without an order that make a customer dormant."""
+
+
+class When(Group):
+    """Conditions of a rule on the shopper; every one that is set must hold."""
+
+    known: bool | None = None
+    """True: has at least one event."""
+    intent: Intent | None = None
+    focus: bool | None = None
+    """True: has a focus category."""
+    brand: bool | None = None
+    """True: has a brand affinity."""
+    dormant: bool | None = None
+    lifecycle: tuple[Lifecycle, ...] = ()
+    """Any of these stages; empty: all."""
+    context: bool | None = None
+    """True: the query names items of the page or the cart."""
+
+
+class Rule(Group):
+    """If the conditions hold, these recommenders answer; the first matching rule of a placement wins."""
+
+    name: Name
+    """Shown as the slate's strategy."""
+    when: When = When()
+    recommenders: Mapping[str, NotNegative] = {}
+    """Recommender = weight. One alone answers by itself; several are blended. Empty: the fallback chain answers."""
+
+
+BLEND: Mapping[str, float] = {"item_item": 1.0, "trending": 0.05}
+
+SHOPPER_RULES: tuple[Rule, ...] = (
+    Rule(name="new_shopper", when=When(known=False)),
+    Rule(name="category_buyer", when=When(intent="buyer", focus=True), recommenders={"bestsellers": 1.0}),
+    Rule(name="brand_lover", when=When(brand=True), recommenders={"brands": 1.0}),
+    Rule(name="dormant", when=When(dormant=True), recommenders={"bought_together": 1.0}),
+    Rule(name="blend", recommenders=BLEND),
+)
+
+
+class Placement(Group):
+    """A named spot of the shop: who answers there, and what may be shown."""
+
+    rules: tuple[Rule, ...] = SHOPPER_RULES
+    """Who leads, first match wins."""
+    fallback: tuple[str, ...] = ("item_item", "trending", "bestsellers")
+    """Who fills the places that the rule left empty, in order, inside the same filters."""
+    bought: BoughtMode = "hide"
+    """What to do with items that the shopper owns, unless the query says so itself."""
+    bought_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 90
+    """The days of `bought = "hide_days"`."""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 12
+    """Length of the list where the query names none."""
+
+
+def _context_first(name: str, recommenders: Mapping[str, float]) -> tuple[Rule, ...]:
+    return (Rule(name=name, when=When(context=True), recommenders=recommenders), *SHOPPER_RULES)
+
+
+PLACEMENTS: Mapping[str, Placement] = {
+    "home": Placement(),
+    "category": Placement(),
+    "pdp": Placement(rules=_context_first("similar", {"item_item": 1.0})),
+    "cart": Placement(rules=_context_first("completes_cart", {"bought_together": 1.0})),
+    "email_weekly": Placement(rules=(*SHOPPER_RULES[:-1], Rule(name="blend", recommenders={**BLEND, "als": 0.5}))),
+    "similar": Placement(rules=(Rule(name="similar", recommenders={"item_item": 1.0}),), bought="allow"),
+    "bought_together": Placement(rules=(Rule(name="bought_together", recommenders={"bought_together": 1.0}),), bought="allow"),
+    "bestsellers": Placement(rules=(Rule(name="bestsellers", recommenders={"bestsellers": 1.0}),), bought="allow"),
+    "popular": Placement(rules=(Rule(name="popular", recommenders={"brands": 1.0}),), bought="allow"),
+    "not_found": Placement(rules=(Rule(name="recently_viewed", when=When(known=True), recommenders={"recently_viewed": 1.0}),)),
+}
+
+
+class SnapshotSettings(Group):
+    """Where snapshots live."""
+
+    artifacts: str = "artifacts"
+    """Folder of the snapshots and of CURRENT; relative to the settings file."""
+    keep: Count = 5
+    """Snapshots kept after a publish; older ones are deleted, never the current one."""
+    reload_seconds: Positive = 1.0
+    """How often a serving worker looks whether CURRENT has moved."""
+
+
+class WebSettings(Group):
+    """The HTTP service."""
+
+    auth: Literal["keys", "off"] = "keys"
+    """`off` needs `development = true` and a loopback address."""
+    development: bool = False
+    """Allows `auth = "off"` and names the worker in a response header."""
+    token_minutes: Positive = 60.0
+    """Longest life of a browser token."""
+    clock: Literal["wall", "events"] = "wall"
+    """`events`: now is the later of the snapshot's as_of and the newest accepted event, for old tables, demos and replays."""
+
+
+class Settings(Group):
+    """The whole tree."""
+
+    data: DataSettings = DataSettings()
+    behaviour: BehaviourSettings = BehaviourSettings()
+    profile: ProfileSettings = ProfileSettings()
+    recommenders: Mapping[str, Mapping[str, Any]] = {}
+    """Recommender = its own settings; what is not named keeps its default (docs/recommenders.md)."""
+    placements: Mapping[Name, Placement] = {}
+    """Placement = its rules; merged over the built-in ones by name."""
+    snapshot: SnapshotSettings = SnapshotSettings()
+    web: WebSettings = WebSettings()
+    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] = 20
+    """Seed of everything that draws numbers while fitting."""
+    root: str = "."
+    """Folder that relative paths start from; set to the settings file's folder."""
+
+    def path(self, text: str) -> Path:
+        """Resolve a path of the settings: variables expanded, relative ones from `root`."""
+        return Path(self.root, os.path.expandvars(text))
+
+    def placement(self, name: str) -> Placement | None:
+        """Look a placement up, the shop's own before the built-in one."""
+        return self.placements.get(name) or PLACEMENTS.get(name)
+
+    def placement_names(self) -> tuple[str, ...]:
+        """All placements, sorted."""
+        return tuple(sorted({*PLACEMENTS, *self.placements}))
+
+
+def parse_settings(text: str | bytes, root: str | Path = ".") -> Settings:
+    """Read settings from TOML text.
+
+    Raises:
+        SettingsError: naming the key, what is wrong and what is allowed.
+    """
+    try:
+        raw = msgspec.toml.decode(text)
+        return msgspec.convert({"root": str(root), **raw}, Settings)
+    except msgspec.ValidationError as error:
+        raise SettingsError(_in_words(str(error))) from error
+    except msgspec.DecodeError as error:
+        raise SettingsError(f"settings are not valid TOML: {error}") from error
+
+
+def load_settings(path: str | Path | None = None) -> Settings:
+    """Read the settings file at `path`, else the one that RECSYS_SETTINGS names, else the defaults.
+
+    Raises:
+        SettingsError: if the file is absent or a key in it is wrong.
+    """
+    chosen = path or os.environ.get("RECSYS_SETTINGS")
+    if not chosen:
+        return Settings()
+    file = Path(chosen)
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"settings file {file}: {error.strerror}") from error
+    try:
+        return parse_settings(text, file.resolve().parent)
+    except SettingsError as error:
+        raise SettingsError(f"{file}: {error}") from error
+
+
+def _in_words(message: str) -> str:
+    text, _, where = message.partition(" - at `$")
+    key = where.rstrip("`").lstrip(".")
+    return f"{key}: {text}" if key else text

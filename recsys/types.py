@@ -1,0 +1,221 @@
+"""The nouns of the service, each with the shape and the unit of what it holds.
+
+Everything that walks between rooms is defined here and nowhere else: a web request becomes a `Query`, the shopper's past is
+a `History`, what it means is a `Profile`, a recommender answers `Candidates`, and the shopper gets a `Slate`.
+
+Times are int64 microseconds since 1970-01-01 UTC; ages are float32 days before now; money is in the catalogue's one currency.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Literal, TypeAlias, get_args
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Rows: TypeAlias = NDArray[np.int32]
+"""Item rows of one snapshot's catalogue; they never leave the snapshot."""
+Scores: TypeAlias = NDArray[np.float32]
+Times: TypeAlias = NDArray[np.int64]
+Mask: TypeAlias = NDArray[np.bool_]
+Arrays: TypeAlias = dict[str, NDArray[np.generic]]
+"""What a fit learns: plain numeric arrays by name, saved as `.npy` files."""
+
+MICROSECOND = 1
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+DAY = 24 * 60 * MINUTE
+
+
+class RecsysError(Exception):
+    """Every error that this package raises on purpose; its text is meant to be read by the person who can mend it."""
+
+
+class SettingsError(RecsysError):
+    """A setting is missing, unknown or out of range."""
+
+
+class DataError(RecsysError):
+    """A table cannot be read, or too much of it is wrong."""
+
+
+class SnapshotError(RecsysError):
+    """A snapshot is absent, incomplete, changed, or of another format."""
+
+
+class EventType(IntEnum):
+    """What a shopper did. The number is the code in mapped arrays; the lower-case name is the word in tables and JSON."""
+
+    HOME_VIEW = 0
+    CATEGORY_VIEW = 1
+    SEARCH = 2
+    VIEW = 3
+    CART_ADD = 4
+    CART_REMOVE = 5
+    CHECKOUT = 6
+    PURCHASE = 7
+    REFUND = 8
+    IMPRESSION = 9
+    CLICK = 10
+
+
+EVENT_TYPES: tuple[str, ...] = tuple(kind.name.lower() for kind in EventType)
+
+BoughtMode = Literal["hide", "hide_days", "allow", "only"]
+BOUGHT_MODES: tuple[str, ...] = get_args(BoughtMode)
+Intent = Literal["buyer", "browser"]
+Lifecycle = Literal["lead", "first_time", "active", "defecting", "inactive"]
+ExitStage = Literal["home", "category", "pdp", "cart", "checkout", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """What to do with items that the shopper already owns.
+
+    hide: leave them out unless they are replenishable · hide_days: leave out those bought in the last `days` days ·
+    allow: treat them like any other · only: nothing else.
+    """
+
+    mode: BoughtMode = "hide"
+    days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question to the pipeline, complete: with the same snapshot and history it has one answer.
+
+    `category` is canonical text (levels joined by ' > ') and means the node and all below; `brands` is any of; prices are
+    inclusive bounds; `context_items` are the items on the page (of a pdp, of a cart); `exclude` never comes back.
+    """
+
+    now: int
+    placement: str = "home"
+    user_id: str | None = None
+    limit: int = 12
+    category: str | None = None
+    brands: tuple[str, ...] = ()
+    price_min: float | None = None
+    price_max: float | None = None
+    context_items: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    bought: Bought | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowQuery:
+    """A `Query` in the rows of one snapshot, as recommenders read it.
+
+    `category` and `brand` are what the query asks for, else what the shopper's profile leans to, else -1 · context int32[k]
+    rows of the items on the page.
+    """
+
+    now: int
+    category: int
+    brand: int
+    context: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A shopper's past in time order, oldest first, mapped to one snapshot's rows; bounded per user.
+
+    items int32[h] (-1 where the event has no item or one unknown to the snapshot) · kinds int8[h] (`EventType`) ·
+    times int64[h] · orders int32[h] the shopper's orders numbered from 0 (-1: no purchase). A refunded purchase stands in it
+    as a refund, so nothing counts it as bought.
+    """
+
+    items: Rows
+    kinds: NDArray[np.int8]
+    times: Times
+    orders: Rows
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+NO_HISTORY = History(np.empty(0, np.int32), np.empty(0, np.int8), np.empty(0, np.int64), np.empty(0, np.int32))
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known of one shopper at the query's `now`; every field follows docs/policy.md.
+
+    history with `ages` float32[h] in days and `weights` float32[h] (event weight, faded by the profile's half-life) ·
+    focus and brand are codes of the catalogue or -1 · bought, cart and viewed are sorted distinct item rows; `bought_at`
+    int64 is the last purchase of each bought row, `bought_counts` how many orders held it.
+    """
+
+    user_id: str | None
+    history: History
+    ages: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    intent: Intent
+    exit_stage: ExitStage
+    focus: int
+    brand: int
+    lifecycle: Lifecycle
+    dormant: bool
+    orders: int
+    last_order: int | None
+    bought: Rows
+    bought_at: Times
+    bought_counts: NDArray[np.int32]
+    cart: Rows
+
+    @property
+    def known(self) -> bool:
+        """True once the shopper has at least one event."""
+        return len(self.history) > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """A ranked list: distinct items int32[n] and scores float32[n], best first.
+
+    Scores are comparable within one list only. `because` int32[n], where a recommender knows it, is the item of the
+    history or context that spoke most for each candidate (-1: none).
+    """
+
+    items: Rows
+    scores: Scores
+    because: Rows | None = None
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+NO_CANDIDATES = Candidates(np.empty(0, np.int32), np.empty(0, np.float32))
+
+
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why an item is shown, carrying only the evidence that there is."""
+
+    code: str
+    text: str
+    window_days: int | None = None
+    buyers: int | None = None
+    because_item_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slate:
+    """The answer: items int32[n], scores float32[n] and one reason each, best first, and how it came about.
+
+    `fallback` names the last recommender of the placement's fallback chain that had to fill places, or None.
+    """
+
+    recommendation_id: str
+    user_id: str | None
+    placement: str
+    snapshot: str
+    strategy: str
+    personalized: bool
+    fallback: str | None
+    notices: tuple[str, ...]
+    items: Rows
+    scores: Scores
+    reasons: tuple[Reason, ...]
+    sources: tuple[str, ...]

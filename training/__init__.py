@@ -1,0 +1,1 @@
+"""The offline job: from event tables to a published snapshot, and the synthetic shop to try it on."""

@@ -1,0 +1,140 @@
+"""The command line of the offline job: `python -m training --help`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from recsys.settings import load_settings
+from recsys.types import BOUGHT_MODES, Bought, BoughtMode, RecsysError
+from training import commands
+from training.console import complain
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 1 an error that the message explains, 130 interrupted."""
+    parsed = parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = parsed.run
+    try:
+        return run(parsed)
+    except RecsysError as error:
+        complain(str(error))
+        return 1
+    except KeyboardInterrupt:
+        complain("interrupted; nothing half-done was left behind")
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser of all commands."""
+    root = argparse.ArgumentParser(prog="python -m training", description="The offline job: from event tables to a snapshot.")
+    root.add_argument("--settings", type=Path, help="settings file (default: $RECSYS_SETTINGS)")
+    commands_of = root.add_subparsers(required=True, metavar="command")
+    for add in (_shop, _validate, _train, _export, _rollback, _snapshots, _demo):
+        add(commands_of)
+    return root
+
+
+def _command(
+    commands_of: argparse._SubParsersAction[argparse.ArgumentParser], name: str, help_text: str
+) -> argparse.ArgumentParser:
+    return commands_of.add_parser(name, help=help_text, description=help_text)
+
+
+def _shop(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _command(commands_of, "shop", "Write the tables of a synthetic luxury and home shop (docs/shop.md).")
+    command.add_argument("--out", type=Path, default=Path("data"), help="folder for the tables (default: data)")
+    command.add_argument("--users", type=_count, default=2_000)
+    command.add_argument("--events", type=_count, help="about how many (default: 50 a user)")
+    command.add_argument("--items", type=_count, help="default: grows with users")
+    command.add_argument("--end", type=moment, help="no event is later, ISO 8601 (default: now)")
+    command.add_argument("--seed", type=int, default=20, help="the same seed and sizes give the same shop (default: 20)")
+    command.set_defaults(run=lambda chosen: commands.shop(
+        chosen.out, chosen.users, chosen.events, chosen.items, chosen.end or _now(), chosen.seed
+    ))  # fmt: skip
+
+
+def _validate(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _command(commands_of, "validate", "Say what is wrong with the shop's tables, in the shop's words.")
+    command.set_defaults(run=lambda chosen: commands.validate(load_settings(chosen.settings)))
+
+
+def _train(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _command(commands_of, "train", "Fit everything on the shop's tables and publish a snapshot.")
+    command.add_argument("--as-of", type=moment, help="fit on events before this moment only, ISO 8601")
+    command.set_defaults(run=lambda chosen: commands.train(load_settings(chosen.settings), _now(), chosen.as_of))
+
+
+def _export(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _command(commands_of, "export", "Write recommendations for many users through the pipeline that serves.")
+    command.add_argument("--out", type=Path, default=Path("exports/recommendations.parquet"), help=".parquet, .csv or .ndjson")
+    command.add_argument("--users", type=Path, help="file of user ids (default: all users of the snapshot)")
+    command.add_argument("--placement", default="home", help="default: home")
+    command.add_argument("--limit", type=_limit, help="items per user, 1 to 100 (default: the placement's)")
+    command.add_argument("--bought", type=_bought, help="hide, hide_days:N, allow or only (default: the placement's)")
+    command.add_argument("--as-of", type=moment, help="fit on events before this moment and answer as of then, ISO 8601")
+    command.set_defaults(run=lambda chosen: commands.export(
+        load_settings(chosen.settings), _now(), chosen.out, chosen.users, chosen.placement, chosen.limit, chosen.bought, chosen.as_of
+    ))  # fmt: skip
+
+
+def _rollback(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _command(commands_of, "rollback", "Point CURRENT at an earlier snapshot; the services follow by themselves.")
+    command.add_argument("--to", help="version (default: the one before the current)")
+    command.set_defaults(run=lambda chosen: commands.rollback(load_settings(chosen.settings), chosen.to))
+
+
+def _snapshots(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _command(commands_of, "snapshots", "List the published snapshots, newest first.")
+    command.set_defaults(run=lambda chosen: commands.snapshots(load_settings(chosen.settings)))
+
+
+def _demo(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _command(commands_of, "demo", "Make a synthetic shop, train on it and serve it until Ctrl-C.")
+    command.add_argument("--port", type=int, default=8000)
+    command.add_argument("--workers", type=_count, default=2)
+    command.add_argument("--users", type=_count, default=2_000)
+    command.add_argument("--folder", type=Path, default=Path(".demo"), help="default: .demo")
+    command.set_defaults(run=lambda chosen: commands.demo(chosen.folder, chosen.port, chosen.workers, chosen.users, _now()))
+
+
+def moment(text: str) -> datetime:
+    """Read an ISO 8601 date or time; without an offset it is UTC."""
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no ISO 8601 time, for instance 2026-11-22T06:00:00Z") from error
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def _count(text: str) -> int:
+    return _whole(text, 1, 10**9)
+
+
+def _limit(text: str) -> int:
+    return _whole(text, 1, 100)
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least:,} to {most:,}")
+    return int(text)
+
+
+def _bought(text: str) -> Bought:
+    mode, _, days = text.partition(":")
+    if mode not in BOUGHT_MODES or (mode == "hide_days") != days.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is none of hide, hide_days:N, allow, only")
+    modes: dict[str, BoughtMode] = {"hide": "hide", "hide_days": "hide_days", "allow": "allow", "only": "only"}
+    return Bought(modes[mode], int(days or 0))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

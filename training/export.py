@@ -1,0 +1,177 @@
+"""Batch: recommendations for many users through the pipeline that serves, streamed into one file."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from polars.io.plugins import register_io_source
+
+from recsys.data.event_ids import id_problem
+from recsys.data.snapshot import open_snapshot
+from recsys.pipeline import Engine, answer
+from recsys.settings import Settings
+from recsys.types import DataError, Query
+
+SCHEMA = pl.Schema(
+    {
+        "user_id": pl.String,
+        "rank": pl.Int32,
+        "item_id": pl.String,
+        "score": pl.Float32,
+        "reason": pl.String,
+        "strategy": pl.String,
+        "reason_code": pl.String,
+    }
+)
+FORMATS = ("parquet", "csv", "ndjson")
+_CHUNK = 2_000
+_AHEAD = 4
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Slates of one chunk of users: how many items each has, and the items' columns end to end."""
+
+    lengths: NDArray[np.int32]
+    items: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    reasons: list[str]
+    codes: list[str]
+    strategies: list[str]
+
+
+def export(
+    settings: Settings, artifacts: Path, version: str, query: Query, users: Sequence[str] | None, out: Path, progress: Progress
+) -> tuple[int, int]:
+    """Write one line per recommended item; returns how many users were asked for and how many lines were written.
+
+    `query` holds for every user (its user_id is replaced); `users` None means all of the snapshot. The file's ending chooses
+    the format. It appears under its name only when it is complete.
+
+    Raises:
+        DataError: for an ending that is not one of `FORMATS`, or a list of users that cannot be used.
+        SnapshotError: if the snapshot cannot be opened.
+    """
+    ending = out.suffix.removeprefix(".")
+    if ending not in FORMATS:
+        raise DataError(f"--out {out}: the ending must be one of {', '.join('.' + name for name in FORMATS)}")
+    engine = Engine(open_snapshot(artifacts, version), settings)
+    engine.placement(query.placement)
+    known = engine.snapshot.histories.users
+    total = len(known) if users is None else len(users)
+    asked = (known.text(row) for row in range(total)) if users is None else iter(users)
+    written = 0
+
+    def frames(columns: list[str] | None, predicate: object, rows: int | None, batch: int | None) -> Iterator[pl.DataFrame]:
+        nonlocal written
+        done = 0
+        for chunk, answers in _answered(settings, artifacts, version, query, asked):
+            frame = _frame(chunk, answers, engine)
+            written += frame.height
+            done += len(chunk)
+            progress(done, total)
+            yield frame.select(columns) if columns else frame
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    aside = out.with_name(f".{out.name}-{os.getpid()}")
+    try:
+        source = register_io_source(frames, schema=SCHEMA, validate_schema=False)
+        getattr(source, f"sink_{ending}")(aside)
+        os.replace(aside, out)
+    finally:
+        aside.unlink(missing_ok=True)
+    return total, written
+
+
+def read_users(file: Path) -> list[str]:
+    """Read user ids: a Parquet or CSV file with a `user_id` column, or a text file with one id a line.
+
+    Raises:
+        DataError: if the file cannot be read or has no such column, or an id is too long.
+    """
+    try:
+        if file.suffix == ".parquet":
+            ids = pl.read_parquet(file, columns=["user_id"])["user_id"].cast(pl.String).to_list()
+        elif file.suffix == ".csv":
+            ids = pl.read_csv(file, columns=["user_id"], infer_schema=False)["user_id"].to_list()
+        else:
+            ids = [line for line in file.read_text().splitlines() if line]
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"--users {file}: cannot be read as a list of user ids ({error})") from error
+    for text in ids:
+        if problem := id_problem(text or ""):
+            raise DataError(f"--users {file}: the user id {text!r} {problem}")
+    return list(dict.fromkeys(ids))
+
+
+def _answered(
+    settings: Settings, artifacts: Path, version: str, query: Query, users: Iterable[str]
+) -> Iterator[tuple[list[str], Answers]]:
+    """Answer chunk after chunk on all cores, in order, never more than a few chunks ahead."""
+    context = multiprocessing.get_context("spawn")
+    cores = os.cpu_count() or 1
+    with ProcessPoolExecutor(cores, context, initializer=_open, initargs=(settings, artifacts, version)) as pool:
+        waiting: list[tuple[list[str], Future[Answers]]] = []
+        chunks = _chunks(users)
+        for chunk in islice(chunks, cores * _AHEAD):
+            waiting.append((chunk, pool.submit(_answer_chunk, query, chunk)))
+        while waiting:
+            chunk, future = waiting.pop(0)
+            yield chunk, future.result()
+            for following in islice(chunks, 1):
+                waiting.append((following, pool.submit(_answer_chunk, query, following)))
+
+
+def _chunks(users: Iterable[str]) -> Iterator[list[str]]:
+    source = iter(users)
+    while chunk := list(islice(source, _CHUNK)):
+        yield chunk
+
+
+_engines: list[Engine] = []
+
+
+def _open(settings: Settings, artifacts: Path, version: str) -> None:
+    _engines[:] = [Engine(open_snapshot(artifacts, version), settings)]
+
+
+def _answer_chunk(query: Query, users: list[str]) -> Answers:
+    engine = _engines[0]
+    slates = [answer(engine, replace(query, user_id=user), engine.snapshot.histories.of(user)) for user in users]
+    return Answers(
+        lengths=np.array([len(slate.items) for slate in slates], np.int32),
+        items=np.concatenate([slate.items for slate in slates]),
+        scores=np.concatenate([slate.scores for slate in slates]),
+        reasons=[reason.text for slate in slates for reason in slate.reasons],
+        codes=[reason.code for slate in slates for reason in slate.reasons],
+        strategies=[slate.strategy for slate in slates],
+    )
+
+
+def _frame(users: list[str], answers: Answers, engine: Engine) -> pl.DataFrame:
+    starts = np.cumsum(answers.lengths) - answers.lengths
+    owner = np.repeat(np.arange(len(users)), answers.lengths)
+    rows, inverse = np.unique(answers.items, return_inverse=True)
+    ids = pl.Series([engine.catalog.item_id(row) for row in rows.tolist()], dtype=pl.String)
+    return pl.DataFrame(
+        {
+            "user_id": pl.Series(users, dtype=pl.String).gather(owner),
+            "rank": (np.arange(len(owner)) - starts[owner] + 1).astype(np.int32),
+            "item_id": ids.gather(inverse),
+            "score": answers.scores,
+            "reason": pl.Series(answers.reasons, dtype=pl.String),
+            "strategy": pl.Series(answers.strategies, dtype=pl.String).gather(owner),
+            "reason_code": pl.Series(answers.codes, dtype=pl.String),
+        },
+        schema=SCHEMA,
+    )

@@ -1,0 +1,169 @@
+"""The offline job: tables in, snapshot out. Every step is named, timed and the same for training, evaluation and export."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from recsys.behaviour import cancel_refunded, number_orders
+from recsys.data.catalog import Catalog, catalog_arrays
+from recsys.data.facts import item_facts
+from recsys.data.history import Events, Tables, history_arrays
+from recsys.data.snapshot import FORMAT, Manifest, Snapshot, content_hash, prune, publish
+from recsys.data.tables import ShopTables, read_shop
+from recsys.pipeline import check_settings
+from recsys.recommenders import RECOMMENDERS, configure
+from recsys.settings import Settings
+from recsys.types import Arrays, EventType
+from training.mapping import map_events
+
+Watch = Callable[[str], None]
+"""Told the name of each step as it begins."""
+
+
+@dataclass
+class Steps:
+    """Names each step to whoever watches, and keeps the seconds that it took."""
+
+    watch: Watch = lambda _name: None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time what happens inside."""
+        self.watch(name)
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - started, 3)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Everything learned, still in memory: the arrays by owner and the manifest that will describe them."""
+
+    groups: dict[str, Arrays]
+    manifest: Manifest
+    shop: ShopTables
+    seconds: dict[str, float]
+
+    def snapshot(self) -> Snapshot:
+        """Serve straight from memory, as evaluation and `export --as-of` do."""
+        return Snapshot(self.manifest, self.groups)
+
+
+def fit(settings: Settings, *, now: datetime, before: datetime | None = None, watch: Watch | None = None) -> Fitted:
+    """Read the shop's tables and fit everything on the events up to `now`, or before `before`.
+
+    Raises:
+        DataError: if a table cannot be read or is too wrong.
+        SettingsError: if a setting names what does not exist.
+    """
+    check_settings(settings)
+    steps = Steps(watch) if watch else Steps()
+    with steps.step("read tables"):
+        shop = read_shop(settings, before=before)
+    with steps.step("map events"):
+        base = catalog_arrays(shop.items, shop.currency)
+        events, user_ids = map_events(_until(shop.events, now), Catalog(base))
+        as_of = _as_of(events, now, before)
+        events = _cleaned(events, settings)
+    with steps.step("item facts"):
+        facts = item_facts(events, Catalog(base), base["told_replenishable"], settings.behaviour)
+        groups: dict[str, Arrays] = {"catalog": base | facts}
+    tables = Tables(events, Catalog(groups["catalog"]), len(user_ids), as_of, settings.seed)
+    configured = configure(settings.recommenders)
+    for name, recommender in RECOMMENDERS.items():
+        with steps.step(f"fit {name}"):
+            groups[name] = recommender.fit(tables, settings.behaviour, configured[name])
+    with steps.step("histories"):
+        behaviour = settings.behaviour
+        groups["history"] = history_arrays(events, user_ids, behaviour.history_events, behaviour.history_purchases)
+    manifest = _manifest(settings, tables, groups, steps, now)
+    return Fitted(groups, manifest, shop, steps.seconds)
+
+
+def train(settings: Settings, *, now: datetime, before: datetime | None = None, watch: Watch | None = None) -> Fitted:
+    """Fit and publish a snapshot; the oldest beyond `snapshot.keep` are deleted.
+
+    Raises:
+        DataError, SettingsError: as `fit`.
+        SnapshotError: if the artifacts cannot be written.
+    """
+    fitted = fit(settings, now=now, before=before, watch=watch)
+    if watch:
+        watch("publish")
+    artifacts = settings.path(settings.snapshot.artifacts)
+    manifest = publish(artifacts, fitted.manifest, fitted.groups, lambda folder: _for_people(folder, fitted))
+    prune(artifacts, settings.snapshot.keep)
+    return Fitted(fitted.groups, manifest, fitted.shop, fitted.seconds)
+
+
+def _until(events: pl.LazyFrame, now: datetime) -> pl.LazyFrame:
+    """Leave out what a wrong clock dated into the future; it would shift every window."""
+    return events.filter(pl.col("timestamp") <= now)
+
+
+def _as_of(events: Events, now: datetime, before: datetime | None) -> int:
+    if before is not None:
+        return _microseconds(before)
+    return int(events.times.max()) if len(events) else _microseconds(now)
+
+
+def _cleaned(events: Events, settings: Settings) -> Events:
+    """Cancel what was refunded, leave out purchases of nothing, and number the orders."""
+    counted = ~((events.kinds == EventType.PURCHASE) & (events.quantities <= 0))
+    events = events.where(counted)
+    kinds = cancel_refunded(events.users, events.items, events.kinds, events.order_ids, events.quantities)
+    orders = number_orders(events.users, events.times, kinds, events.order_ids, settings.behaviour)
+    return Events(events.users, events.items, kinds, events.times, events.order_ids, orders, events.quantities)
+
+
+def _manifest(settings: Settings, tables: Tables, groups: dict[str, Arrays], steps: Steps, now: datetime) -> Manifest:
+    with steps.step("content hash"):
+        events = tables.events
+        fingerprint = content_hash({"events": {name: getattr(events, name) for name in events.__slots__}}, tables.as_of)
+        recommenders = {name: msgspec.to_builtins(chosen) for name, chosen in configure(settings.recommenders).items()}
+        learned = content_hash(groups, settings.behaviour, recommenders, fingerprint)
+    return Manifest(
+        format=FORMAT,
+        version=f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{learned[:12]}",
+        created_at=now.astimezone(UTC).isoformat(timespec="seconds"),
+        as_of=tables.as_of,
+        content_hash=learned,
+        data_fingerprint=fingerprint,
+        behaviour=settings.behaviour,
+        recommenders=recommenders,
+        counts={
+            "events": len(events),
+            "users": tables.n_users,
+            "items": tables.catalog.n_items,
+            "purchases": int(np.count_nonzero(events.kinds == EventType.PURCHASE)),
+        },
+        timings_seconds=dict(steps.seconds),
+    )
+
+
+def _for_people(folder: Path, fitted: Fitted) -> None:
+    """Write the catalogue with what was learned of each item, for whoever wants to look."""
+    catalog = Catalog(fitted.groups["catalog"])
+    learned = {name: fitted.groups["catalog"][name] for name in ("replenishable", "gap_days", "tie_rank")}
+    scores = {
+        "buyers_30_days": fitted.groups["bestsellers"]["buyers"],
+        "trending": fitted.groups["trending"]["scores"],
+    }
+    ids = [catalog.item_id(row) for row in range(catalog.n_items)]
+    frame = pl.DataFrame({"item_id": pl.Series(ids, dtype=pl.String), **learned, **scores})
+    wanted = fitted.shop.items.select("item_id", "title", "brand", "category", "price", "available")
+    frame.join(wanted, on="item_id", how="left").sort("buyers_30_days", descending=True).write_parquet(folder / "items.parquet")
+
+
+def _microseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000_000)
