@@ -11,11 +11,13 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.ranking import run_starts
 from recsys.settings import BehaviourSettings
 from recsys.types import DAY, MINUTE, SECOND, EventType, History, Rows, Scores, Times
 
 Kinds = NDArray[np.int8]
 Number = TypeVar("Number", np.int32, np.int64)
+_NO_ROWS = np.empty(0, np.int32)
 
 
 def event_weights(settings: BehaviourSettings) -> Scores:
@@ -29,7 +31,7 @@ def event_weights(settings: BehaviourSettings) -> Scores:
 
 def ages_in_days(times: Times, now: int) -> NDArray[np.float32]:
     """Age float32[h] in days at `now`; what is not yet past counts as 0."""
-    return np.maximum((now - times) / DAY, 0.0).astype(np.float32)
+    return np.maximum((now - times) * np.float32(1 / DAY), np.float32(0), dtype=np.float32, casting="same_kind")
 
 
 def fade(ages: NDArray[np.float32], half_life_days: float) -> Scores:
@@ -41,16 +43,20 @@ def fade(ages: NDArray[np.float32], half_life_days: float) -> Scores:
 
 def item_weights(history: History, ages: NDArray[np.float32], weights: Scores, half_life_days: float) -> tuple[Rows, Scores]:
     """What one shopper cares for: distinct items int32[u] and their faded event weights summed, float32[u]."""
-    strengths = weights[history.kinds] * fade(ages, half_life_days)
-    counted = (strengths > 0) & (history.items >= 0)
-    items, strengths = history.items[counted], strengths[counted]
-    distinct, inverse = np.unique(items, return_inverse=True)
-    return distinct, np.bincount(inverse, strengths, len(distinct)).astype(np.float32)
+    strengths = weights.take(history.kinds) * fade(ages, half_life_days)
+    counted = ((strengths > 0) & (history.items >= 0)).nonzero()[0]
+    items, strengths = history.items.take(counted), strengths.take(counted)
+    order = items.argsort(kind="stable")
+    ordered = items.take(order)
+    starts = run_starts(ordered)
+    if not len(starts):
+        return items, strengths
+    return ordered.take(starts), np.add.reduceat(strengths.take(order), starts)
 
 
 def last_session(times: Times, settings: BehaviourSettings) -> int:
     """Index of the first event of the last session of one shopper (0 without events)."""
-    breaks = np.flatnonzero(np.diff(times) > session_gap(settings))
+    breaks = (times[1:] - times[:-1] > session_gap(settings)).nonzero()[0]
     return int(breaks[-1]) + 1 if len(breaks) else 0
 
 
@@ -76,8 +82,8 @@ def dwell_seconds(times: Times, settings: BehaviourSettings) -> NDArray[np.float
 def in_cart(history: History, now: int, settings: BehaviourSettings) -> Rows:
     """Items in the cart at `now`, ascending: added in the last days, not removed or bought since."""
     kinds = history.kinds
-    if not (kinds == EventType.CART_ADD).any():
-        return np.empty(0, np.int32)
+    if EventType.CART_ADD not in kinds.tobytes():
+        return _NO_ROWS
     changes = (kinds == EventType.CART_ADD) | (kinds == EventType.CART_REMOVE) | (kinds == EventType.PURCHASE)
     changes &= (history.items >= 0) & (history.times > now - int(settings.cart_days * DAY))
     items, last = last_of_each(history.items[changes])
@@ -86,8 +92,10 @@ def in_cart(history: History, now: int, settings: BehaviourSettings) -> Rows:
 
 def last_of_each(items: NDArray[Number]) -> tuple[NDArray[Number], NDArray[np.int64]]:
     """Distinct items ascending and the position of the last occurrence of each."""
-    distinct, from_end = np.unique(items[::-1], return_index=True)
-    return distinct, len(items) - 1 - from_end
+    order = items.argsort(kind="stable")
+    ordered = items.take(order)
+    ends = np.append(run_starts(ordered)[1:], len(items)) - 1 if len(items) else order
+    return ordered.take(ends), order.take(ends)
 
 
 def cancel_refunded(

@@ -23,7 +23,7 @@ from recsys.recommender import Recommender
 from recsys.settings import Placement, Settings
 from recsys.types import Bought, Candidates, History, Mask, Profile, Query, Reason, RowQuery, Rows, SettingsError, Slate
 
-BLEND_DEPTH = 100
+BLEND_DEPTH = 60
 """Candidates that each recommender brings into a blend."""
 
 

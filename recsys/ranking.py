@@ -15,17 +15,18 @@ def top_n(items: Rows, scores: Scores, tie_rank: Rows, n: int) -> Candidates:
     order = best_positions(items, scores, tie_rank, n)
     return Candidates(items[order], scores[order])
 
-def best_positions(items: Rows, scores: Scores, tie_rank: Rows, n: int) -> NDArray[np.intp]:
-    """Positions intp[≤n] of the n best scores, best first."""
-    positions = np.flatnonzero(scores == scores)
+def best_positions(items: Rows, scores: Scores, tie_rank: Rows, n: int, above_zero: bool = False) -> NDArray[np.intp]:
+    """Positions intp[≤n] of the n best scores, best first; NaN and, if asked, what is not above zero are left out."""
+    positions = (scores > 0 if above_zero else scores == scores).nonzero()[0]
     if n <= 0 or not len(positions):
         return positions[:0]
     if len(positions) > 2 * n:
-        kept = scores[positions]
+        kept = scores.take(positions)
         threshold = np.partition(kept, len(kept) - n)[len(kept) - n]
         positions = positions[kept >= threshold]
-    order = np.lexsort((tie_rank[items[positions]], -scores[positions]))
-    return positions[order[:n]]
+    order = np.lexsort((tie_rank.take(items.take(positions)), -scores.take(positions)))
+    return positions.take(order[:n])
+
 
 def strongest(items: Rows, scores: Scores, most: int) -> tuple[Rows, Scores]:
     """The `most` items of the highest scores, strongest first; equal scores stand in the order of rows."""
@@ -37,13 +38,22 @@ def strongest(items: Rows, scores: Scores, most: int) -> tuple[Rows, Scores]:
     return items[order], scores[order]
 
 
+def keep_strongest(neighbours: Rows, weights: Scores, row: int, items: Rows, scores: Scores) -> None:
+    """Write the strongest positive neighbours of `row`, other than itself, into its rows of both matrices [n, k]."""
+    other = ((items != row) & (scores > 0)).nonzero()[0]
+    items, scores = strongest(items.take(other), scores.take(other), neighbours.shape[1])
+    order = items.argsort()
+    neighbours[row, : len(items)] = items.take(order)
+    weights[row, : len(items)] = scores.take(order)
+
+
 def first_allowed(ranked: Rows, allowed: Mask | None, n: int) -> NDArray[np.intp]:
     """Positions intp[≤n] of the first n allowed items of a ranked list, reading no further than needed."""
     if allowed is None:
         return np.arange(min(n, len(ranked)))
     window = 4 * n + 64
     while True:
-        positions = np.flatnonzero(allowed[ranked[:window]])
+        positions = allowed.take(ranked[:window]).nonzero()[0]
         if len(positions) >= n or window >= len(ranked):
             return positions[:n]
         window *= 16
@@ -52,27 +62,43 @@ def rank_order(scores: Scores, tie_rank: Rows) -> Rows:
     """Order all items int32[n] by scores float32[n], best first."""
     return np.lexsort((tie_rank, -scores)).astype(np.int32)
 
-def gather(offsets: NDArray[np.int64], rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions of all entries of the given rows of a sparse matrix, and how many each row has.
+def neighbours_of(
+    sources: Rows, strengths: Scores, neighbours: Rows, weights: Scores, allowed: Mask, tie_rank: Rows, n: int
+) -> Candidates:
+    """Rank the n best neighbours of several sources by Σ strength × weight, and tell which source spoke most for each.
 
-    Returns positions int64[m], row after row, and lengths int64[len(rows)].
+    sources, strengths [s] · neighbours int32[n, k] ascending in each row and weights float32[n, k] (0: padding).
     """
-    starts = offsets[rows]
-    lengths = offsets[rows + 1] - starts
-    ends = np.cumsum(lengths)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) + np.repeat(starts - ends + lengths, lengths), lengths
+    width = neighbours.shape[1]
+    items = neighbours[sources].ravel()
+    scores = (weights[sources] * strengths[:, None]).ravel()
+    scores *= allowed.take(items)
+    order = items.argsort(kind="stable")
+    items, scores = items.take(order), scores.take(order)
+    starts = run_starts(items)
+    if not len(starts):
+        return NO_CANDIDATES
+    totals = np.add.reduceat(scores, starts)
+    distinct = items.take(starts)
+    best = best_positions(distinct, totals, tie_rank, n, above_zero=True)
+    loudest = order.take(_loudest(scores, starts, best))
+    return Candidates(distinct.take(best), totals.take(best), sources.take(loudest // width))
 
-def sum_by_item(items: Rows, scores: Scores) -> tuple[Rows, Scores, NDArray[np.int64], NDArray[np.int64]]:
-    """Add up the scores of equal items.
 
-    Returns distinct items int32[u] ascending, their sums float32[u], the order int64[m] that sorts the input by item and the
-    start int64[u] of each item's run in it.
-    """
-    order = np.argsort(items, kind="stable")
-    ordered = items[order]
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1]))) if len(items) else np.empty(0, np.int64)
-    sums = np.add.reduceat(scores[order], starts) if len(starts) else np.empty(0, np.float32)
-    return ordered[starts], sums, order, starts
+def run_starts(ordered: Rows) -> NDArray[np.intp]:
+    """Positions at which a sorted array takes a new value."""
+    changes = np.empty(len(ordered), bool)
+    changes[:1] = True
+    np.not_equal(ordered[1:], ordered[:-1], out=changes[1:])
+    return changes.nonzero()[0]
 
-NOTHING = NO_CANDIDATES
+
+def _loudest(scores: Scores, starts: NDArray[np.intp], runs: NDArray[np.intp]) -> NDArray[np.intp]:
+    """For each chosen run of equal items, the position of its largest score, the first of equal ones."""
+    first = starts.take(runs)
+    lengths = np.append(starts, len(scores)).take(runs + 1) - first
+    ends = lengths.cumsum()
+    positions = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(first - ends + lengths, lengths)
+    run = np.repeat(np.arange(len(runs)), lengths)
+    order = np.lexsort((positions, -scores.take(positions), run))
+    return positions.take(order.take(ends - lengths))

@@ -16,6 +16,10 @@ from recsys.settings import BehaviourSettings
 from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery
 
 
+REASONS_KEPT = 16_384
+"""Most reasons that a recommender keeps ready per worker, so that a popular witness is worded once."""
+
+
 class RecommenderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of one recommender; each subclass stands in its recommender's file."""
 

@@ -61,7 +61,7 @@ def validate(settings: Settings) -> int:
         watch("reading every row")
         tables = read_shop(settings, strict=False)
     counts = [
-        (name, count.read, count.left_out, count.rejected, count.doubles) for name, count in tables.counts.items()
+        (name, count.read, count.left_out, count.rejected, count.duplicates) for name, count in tables.counts.items()
     ]
     console.table("Tables", ("table", "rows read", "left out", "rejected", "double"), counts)
     columns = ("table", "column", "rule", "rows", "share", "example", "done")

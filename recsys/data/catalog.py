@@ -49,6 +49,8 @@ class Catalog:
         self.brands = IdMap(arrays, "brand")
         self._fragment_offsets = cast(NDArray[np.int64], arrays["fragment_offsets"])
         self._fragments = arrays["fragment_blob"]
+        self._title_offsets = cast(NDArray[np.int64], arrays["title_offsets"])
+        self._titles = arrays["title_blob"]
         self._brand_offsets = cast(NDArray[np.int64], arrays["brand_item_offsets"])
         self._brand_items = cast(Rows, arrays["brand_items"])
 
@@ -75,8 +77,7 @@ class Catalog:
 
     def title(self, row: int) -> str:
         """The item's title, else its id."""
-        item = self.item(row)
-        return str(item["title"] or item["item_id"])
+        return self._titles[self._title_offsets[row] : self._title_offsets[row + 1]].tobytes().decode()
 
     def brand_items(self, code: int) -> Rows:
         """Rows of one brand's items, ascending."""
@@ -119,6 +120,7 @@ def catalog_arrays(items: pl.DataFrame, currency: str | None) -> Arrays:
         "brand_items": by_brand[np.searchsorted(brand[by_brand], 0) :],
         "brand_item_offsets": np.searchsorted(np.sort(brand[brand >= 0]), np.arange(len(brands) + 1)).astype(np.int64),
         **blob_arrays(_fragments(frame, currency), "fragment"),
+        **blob_arrays(_titles(frame), "title"),
     }
 
 
@@ -160,3 +162,8 @@ def _fragments(frame: pl.DataFrame, currency: str | None) -> list[bytes]:
     available = frame["available"].fill_null(True).to_list()
     rows = zip(*columns, [currency] * frame.height, *links, available, strict=True)
     return [encode(dict(zip(FRAGMENT_FIELDS, row, strict=True)))[1:-1] for row in rows]
+
+
+def _titles(frame: pl.DataFrame) -> list[bytes]:
+    pairs = zip(frame["title"].to_list(), frame["item_id"].to_list(), strict=True)
+    return [(title or item_id).encode() for title, item_id in pairs]

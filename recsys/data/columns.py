@@ -17,19 +17,41 @@ Kind = Literal["id", "text", "url", "category", "categories", "currency", "type"
 
 TIME = pl.Datetime("us", "UTC")
 EVENT_TYPE = pl.Enum(EVENT_TYPES)
-DTYPES: Mapping[Kind, pl.DataType] = {
-    "id": pl.String(),
-    "text": pl.String(),
-    "url": pl.String(),
-    "category": pl.String(),
-    "categories": pl.List(pl.String()),
-    "currency": pl.String(),
-    "type": EVENT_TYPE,
-    "time": TIME,
-    "date": pl.Date(),
-    "number": pl.Float64(),
-    "money": pl.Float64(),
-    "flag": pl.Boolean(),
+
+
+@dataclass(frozen=True, slots=True)
+class KindOfValue:
+    """What values of one kind are: their Polars type, what makes one usable, and what to do where one is not."""
+
+    dtype: pl.DataType
+    usable: str
+    advice: str
+
+
+_MONEY = "export plain numbers with a decimal point, without currency sign or minus"
+_TYPES = 'map the word under `event_types` in the settings; map it to "" to leave such rows out'
+_TIMES = "export ISO 8601 such as 2026-05-31T09:30:00Z, or seconds, ms or µs since 1970"
+KINDS: Mapping[Kind, KindOfValue] = {
+    "id": KindOfValue(
+        pl.String(), "is an id of at most 256 bytes without control characters", "shorten or clean the id where it is exported"
+    ),
+    "text": KindOfValue(pl.String(), "is text", "export the column as text"),
+    "url": KindOfValue(
+        pl.String(), "is a web address (http, https) or a path starting with /", "export full addresses without spaces"
+    ),
+    "category": KindOfValue(
+        pl.String(), "is a category path", "name the separator of its levels as `category_separator` in the settings"
+    ),
+    "categories": KindOfValue(
+        pl.List(pl.String()), "is a list of category paths", "export a list, or text with | between the categories"
+    ),
+    "currency": KindOfValue(pl.String(), "is a currency code of three letters", "export ISO 4217 codes such as EUR"),
+    "type": KindOfValue(EVENT_TYPE, f"is one of {', '.join(EVENT_TYPES)}", _TYPES),
+    "time": KindOfValue(TIME, "is a point in time from 1970 to 2200", _TIMES),
+    "date": KindOfValue(pl.Date(), "is a date", "export dates such as 1990-05-31"),
+    "number": KindOfValue(pl.Float64(), "is a finite number", "export plain numbers with a decimal point and no unit"),
+    "money": KindOfValue(pl.Float64(), "is a finite number, 0 or more", _MONEY),
+    "flag": KindOfValue(pl.Boolean(), "is yes or no", "export true or false"),
 }
 CHANNELS = ("email", "push", "sms", "whatsapp")
 
@@ -45,7 +67,7 @@ class Column:
     @property
     def dtype(self) -> pl.DataType:
         """Polars type of the column."""
-        return DTYPES[self.kind]
+        return KINDS[self.kind].dtype
 
 
 def _columns(required: str, optional: str) -> tuple[Column, ...]:
@@ -55,7 +77,7 @@ def _columns(required: str, optional: str) -> tuple[Column, ...]:
 
 def _name_and_kind(text: str) -> tuple[str, Kind]:
     name, _, kind = text.partition(":")
-    found: dict[str, Kind] = {known: known for known in DTYPES}
+    found: dict[str, Kind] = {known: known for known in KINDS}
     return name, found[kind or "text"]
 
 
@@ -85,11 +107,9 @@ def schema(table: str) -> pl.Schema:
     return pl.Schema({column.name: column.dtype for column in TABLES[table]})
 
 
-def mappable(table: str, *, with_item_columns: bool = False) -> tuple[Column, ...]:
-    """Columns that the settings of a table may name; events carry item columns too where there is no item table."""
-    columns = TABLES[table]
+def mappable(table: str) -> tuple[Column, ...]:
+    """Columns that the settings of a table may name; events may carry what the item table lacks, and `amount`."""
     if table != "events":
-        return columns
-    own = {column.name for column in columns}
-    extra = [c for c in TABLES["items"] if c.name not in own] if with_item_columns else []
-    return (*columns, *extra, AMOUNT)
+        return TABLES[table]
+    own = {column.name for column in TABLES["events"]}
+    return (*TABLES["events"], *(column for column in TABLES["items"] if column.name not in own), AMOUNT)

@@ -14,15 +14,15 @@ ITEM_COLUMNS = tuple(schema("items"))
 
 
 def items_from_events(events: pl.LazyFrame, present: frozenset[str], currency: str | None) -> pl.DataFrame:
-    """Collect each item's last known title, price, brand, category and so on from events that carry them.
+    """Collect each item's last known title, price, brand, category and so on, of those `present`, from events.
 
-    Prices in another currency than the catalogue's are passed over. Items come sorted by id.
+    Prices in another currency than the catalogue's are passed over.
     """
     carried = [name for name in ITEM_COLUMNS if name in present and name not in ("item_id", "currency")]
     seen = events.filter(pl.col("item_id").is_not_null())
     if currency is not None and "price" in carried and "currency" in present:
         seen = seen.with_columns(pl.when(pl.col("currency").fill_null(currency) == currency).then("price").alias("price"))
-    last = (
+    return (
         seen.group_by("item_id", *carried)
         .agg(pl.max("timestamp"), pl.max(ROW))
         .collect(engine="streaming")
@@ -30,15 +30,15 @@ def items_from_events(events: pl.LazyFrame, present: frozenset[str], currency: s
         .group_by("item_id")
         .agg(pl.col(name).drop_nulls().last() for name in carried)
     )
-    absent = [pl.lit(None, dtype).alias(name) for name, dtype in schema("items").items() if name not in last.columns]
-    return finish_items(last.with_columns(absent), currency)
 
 
 def finish_items(items: pl.DataFrame, currency: str | None) -> pl.DataFrame:
     """Put items into canonical shape, sorted by id: without a word on it, an item is available unless its stock is 0."""
+    absent = [pl.lit(None, dtype).alias(name) for name, dtype in schema("items").items() if name not in items.columns]
     in_stock = pl.coalesce("available", pl.col("stock") > 0, pl.lit(True))
     return (
-        items.with_columns(in_stock.alias("available"), pl.lit(currency, pl.String).alias("currency"))
+        items.with_columns(absent)
+        .with_columns(in_stock.alias("available"), pl.lit(currency, pl.String).alias("currency"))
         .select(ITEM_COLUMNS)
         .sort("item_id")
     )

@@ -13,14 +13,16 @@ class Preset:
     """How one export names things.
 
     `columns` gives for each canonical column the export's columns: the levels of a category, else those of which the
-    first one with a value counts; columns that a file does not have are passed over. `whole_ids` are columns whose ids
-    may have become text like `123.0` on their way and lose the `.0` again.
+    first one with a value counts; columns that a file does not have are passed over. `category_levels`: each column of the
+    category holds a level, however many of them a file has. `whole_ids` may have become text like `123.0` on their way,
+    and lose the `.0` again.
     """
 
     columns: Mapping[str, tuple[str, ...]]
     event_types: Mapping[str, str]
     null_values: tuple[str, ...] = ()
     category_separator: str = ""
+    category_levels: bool = False
     whole_ids: tuple[str, ...] = ()
 
 
@@ -80,6 +82,7 @@ GA4 = Preset(
     },
     event_types={**_GA4_TYPES, **dict.fromkeys(_GA4_NOT_USED.split(), "")},
     null_values=("(not set)", "(none)", "(data deleted)"),
+    category_levels=True,
     whole_ids=("item_id", "order_id", "session_id"),
 )
 """Google Analytics 4 items, one row per event and item (the export's `items` unnested); other events are left out."""
@@ -91,10 +94,12 @@ def merged(table: Table) -> Preset:
     """Give the mapping of a table: its preset, with what the settings say themselves on top."""
     base = PRESETS.get(table.preset, Preset({}, {}))
     own = {name: (names,) if isinstance(names, str) else tuple(names) for name, names in table.columns.items()}
+    category = table.columns.get("category")
     return Preset(
         columns={**base.columns, **own},
         event_types={**base.event_types, **table.event_types},
         null_values=(*base.null_values, *table.null_values),
         category_separator=table.category_separator or base.category_separator,
+        category_levels=base.category_levels if category is None else not isinstance(category, str),
         whole_ids=base.whole_ids,
     )

@@ -13,13 +13,12 @@ from recsys.data.columns import Column, mappable
 from recsys.data.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR
 from recsys.data.mapping import Mapped, map_source
 from recsys.data.presets import Preset, merged
-from recsys.data.sources import FILE, ROW, Source, open_table
-from recsys.data.validation import BROKE, Check, Finding, checks_of, example_of, findings_of, judge
+from recsys.data.sources import FILE, MORE, ROW, Source, open_table, unreadable
+from recsys.data.validation import BROKE, KEY, Check, Finding, checks_of, example_of, findings_of, judge
 from recsys.settings import Settings, Table
 from recsys.types import EVENT_TYPES, DataError, SettingsError
 
 MAX_REJECTS = 100_000
-_KEY = "key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +53,14 @@ class Read:
     files: tuple[str, ...]
 
 
-def read_table(
-    settings: Settings, name: str, table: Table, *, before: datetime | None = None, with_item_columns: bool = False
-) -> Read:
+def read_table(settings: Settings, name: str, table: Table, before: datetime | None = None) -> Read:
     """Open, map and judge one table; events lose their duplicates, other tables keep several rows per id.
 
     Raises:
         DataError: if a file or a required column is missing, or a file cannot be read to its end.
         SettingsError: if the table's settings name what there is not.
     """
-    columns, preset = mappable(name, with_item_columns=with_item_columns), merged(table)
+    columns, preset = mappable(name), merged(table)
     _check_names(name, table, preset, columns)
     sources = open_table(settings, name, table)
     _check_columns(name, table, preset, columns, sources)
@@ -72,18 +69,18 @@ def read_table(
     try:
         return _judged(name, mapped, canonical, set(table.constants))
     except PolarsError as error:
-        raise DataError(f"{name}: {mapped[0].source.files[0]}: {str(error).strip().splitlines()[0]}") from error
+        raise unreadable(name, [file for source in sources for file in source.files], error) from error
 
 
 def _judged(name: str, mapped: Sequence[Mapped], columns: Sequence[Column], constants: set[str]) -> Read:
     key = _event_key() if name == "events" else None
     parts, findings, rejects = [], list[Finding](), list[pl.DataFrame]()
     for each in mapped:
-        hard, soft = checks_of(columns, [c.name for c in columns if each.origins[c.name] or c.name in ("price", *constants)])
+        hard, soft = checks_of(columns, [c.name for c in columns if each.origins[c.name]])
         judged = judge(each, hard, soft, key).collect(engine="streaming")
         findings += findings_of(name, each, judged, hard, soft)
         rejects.append(_rejects(each, judged, hard))
-        parts.append(judged.select(ROW, BROKE, *([_KEY] if key is not None else [])))
+        parts.append(judged.select(ROW, BROKE, *([KEY] if key is not None else [])))
     judged = pl.concat(parts)
     double = _duplicates(judged) if key is not None else judged.head(0).select(ROW)
     bad = pl.concat([judged.filter(pl.col(BROKE) > 0).select(ROW), double])
@@ -122,17 +119,17 @@ def _with_derived_ids(fields: pl.Series) -> pl.Series:
     ]
     text = pl.concat_str([part.fill_null("") for part in parts], separator=ID_FIELD_SEPARATOR)
     lacking = frame.select(pl.when(pl.col("event_id").is_null()).then(text).alias("text"))
-    derived = lacking.select(plh.col("text").chash.sha2_256().str.slice(0, EVENT_ID_LENGTH)).to_series()  # type: ignore[attr-defined]
+    derived = lacking.select(plh.col("text").chash.sha2_256().str.slice(0, EVENT_ID_LENGTH)).to_series()
     return frame["event_id"].fill_null(derived)
 
 
 def _event_key() -> pl.Expr:
-    return event_id().hash().alias(_KEY)
+    return event_id().hash().alias(KEY)
 
 
 def _duplicates(judged: pl.DataFrame) -> pl.DataFrame:
     good = judged.filter(pl.col(BROKE) == 0)
-    return good.filter(~good[_KEY].is_first_distinct()).select(ROW)
+    return good.filter(~good[KEY].is_first_distinct()).select(ROW)
 
 
 def _doubles_finding(name: str, mapped: Sequence[Mapped], double: pl.DataFrame, rows: int) -> Finding:
@@ -151,9 +148,10 @@ def _first_row(mapped: Mapped) -> int:
 
 
 def _rejects(mapped: Mapped, judged: pl.DataFrame, hard: Sequence[Check]) -> pl.DataFrame:
-    rules = pl.DataFrame({BROKE: range(1, len(hard) + 1), "broke": [f"{c.column.name} {c.rule}" for c in hard]})
+    rules = pl.DataFrame({BROKE: range(1, len(hard) + 1), "broke": [f"{c.column}: {c.rule}" for c in hard]})
     bad = judged.filter(pl.col(BROKE) > 0).head(MAX_REJECTS).join(rules.cast({BROKE: pl.UInt8}), on=BROKE).select(ROW, "broke")
-    rows = mapped.source.frame.drop(FILE) if bad.height else mapped.source.frame.drop(FILE).head(0)
+    rows = mapped.source.frame.drop(FILE)
+    rows = rows.drop(MORE, strict=False) if bad.height else rows.head(0)
     return rows.join(bad.lazy(), on=ROW, maintain_order="left").drop(ROW).collect(engine="streaming")
 
 
@@ -168,7 +166,7 @@ def _merged(findings: Sequence[Finding], rows: int) -> list[Finding]:
 
 
 def _check_names(name: str, table: Table, preset: Preset, columns: Sequence[Column]) -> None:
-    allowed = {column.name for column in (*columns, *mappable(name, with_item_columns=True))}
+    allowed = {column.name for column in columns}
     for key, given in (("columns", table.columns), ("constants", table.constants)):
         for wrong in sorted(set(given) - allowed):
             raise SettingsError(f"data.{name}.{key}: {wrong!r} is no canonical column; allowed: {', '.join(sorted(allowed))}")

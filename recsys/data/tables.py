@@ -54,9 +54,7 @@ def read_shop(settings: Settings, *, before: datetime | None = None, strict: boo
     if not data.events.paths:
         raise DataError("events: no file is named; set `data.events.paths` in the settings")
     reads = {
-        name: read_table(settings, name, table, before=before, with_item_columns=not data.items.paths)
-        for name, table in tables.items()
-        if table.paths
+        name: read_table(settings, name, table, before) for name, table in tables.items() if table.paths
     }
     _write_rejects(settings, reads)
     if strict:
@@ -91,16 +89,25 @@ def _joined_up(settings: Settings, reads: Mapping[str, Read]) -> ShopTables:
     currency, foreign = _currency(settings, reads)
     resolved = identities.resolve(events.frame.with_columns(event_id()), links)
     canonical = resolved.with_columns(_in_currency(currency)).select(list(schema("events")))
-    if "items" in reads:
-        items = finish_items(one["items"][0], currency)
-    else:
-        items = items_from_events(events.frame, events.present, currency)
+    items = _items(reads, one["items"][0], currency)
     findings = [f for read in reads.values() for f in read.findings]
     findings += [f for _, doubles in one.values() for f in doubles]
     findings += [*refused, *foreign, *_notes(reads, canonical, items)]
     doubles = {name: sum(f.rows for f in said) for name, (_, said) in one.items()}
     counts = _counts(reads, doubles)
     return ShopTables(canonical, items, one["users"][0], one["contents"][0], currency, tuple(findings), counts)
+
+
+def _items(reads: Mapping[str, Read], rows: pl.DataFrame, currency: str | None) -> pl.DataFrame:
+    """The item table, with the columns that it does not have from events; all of it from events where there is none."""
+    events = reads["events"]
+    if "items" not in reads:
+        return finish_items(items_from_events(events.frame, events.present, currency), currency)
+    absent = events.present & (set(schema("items")) - reads["items"].present)
+    if absent <= {"currency"}:
+        return finish_items(rows, currency)
+    seen = items_from_events(events.frame, absent, currency)
+    return finish_items(rows.drop(absent, strict=False).join(seen, on="item_id", how="left"), currency)
 
 
 def _one_row_per_id(name: str, reads: Mapping[str, Read]) -> tuple[pl.DataFrame, list[Finding]]:

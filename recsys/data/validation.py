@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
 
-from recsys.data.columns import Column, Kind
+from recsys.data.columns import KINDS, Column
 from recsys.data.mapping import GIVEN, Mapped
-from recsys.data.sources import FILE, ROW
-from recsys.types import EVENT_TYPES
+from recsys.data.sources import FILE, MORE, ROW
 
 Level = Literal["rejected", "emptied", "left_out", "note"]
 """rejected: bad rows, left out and written to the rejects file · left_out: rows that are not bad, but not needed either ·
 emptied: the value is dropped, the row stays · note: nothing is changed, but worth knowing."""
 
 BROKE = "__broke"
+KEY = "__key"
 _SOFT = "__soft"
 
 
@@ -38,63 +38,45 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A column and what is asked of it: to be there (`missing`), or to be usable where it is there."""
+    """One rule: what it asks, of which canonical column, which rows break it (a Polars expression), and what to do then."""
 
-    column: Column
-    missing: bool
-
-    @property
-    def rule(self) -> str:
-        """What a row has to keep, in words."""
-        return "has a value" if self.missing else USABLE[self.column.kind][0]
-
-    @property
-    def advice(self) -> str:
-        """What to do about rows that do not."""
-        return _FILL if self.missing else USABLE[self.column.kind][1]
-
-    def broken(self) -> pl.Expr:
-        """True for the rows that do not keep the rule."""
-        given = pl.col(GIVEN + self.column.name)
-        return ~given if self.missing else given & pl.col(self.column.name).is_null()
+    column: str
+    rule: str
+    advice: str
+    broken: pl.Expr
+    rejects: bool
+    has_example: bool = True
 
 
-_FILL = "fill the column, map another one in the settings, or leave such rows out with `where`"
-USABLE: Mapping[Kind, tuple[str, str]] = {
-    "id": ("is an id of at most 256 bytes without control characters", "shorten or clean the id where it is exported"),
-    "text": ("is text", "export the column as text"),
-    "url": ("is a web address (http, https) or a path starting with /", "export full addresses without spaces"),
-    "category": ("is a category path", "name the separator of the levels in `category_separator`"),
-    "categories": ("is a list of category paths", "export a list, or text with | between the categories"),
-    "currency": ("is a currency code of three letters", "export ISO 4217 codes such as EUR"),
-    "type": (
-        f"is one of {', '.join(EVENT_TYPES)}",
-        'map the word under `event_types` in the settings; map it to "" to leave such rows out',
-    ),
-    "time": ("is a point in time", "export ISO 8601 such as 2026-05-31T09:30:00Z, or seconds, ms or µs since 1970"),
-    "date": ("is a date", "export dates such as 1990-05-31"),
-    "number": ("is a finite number", "export plain numbers with a decimal point and no unit"),
-    "money": ("is a finite number, 0 or more", "export plain numbers with a decimal point, no currency sign, no minus"),
-    "flag": ("is yes or no", "export true or false"),
-}
-"""Kind of column = what makes a value usable, and what to do where it is not."""
-
-
-def checks_of(columns: Sequence[Column], present: Sequence[str]) -> tuple[list[Check], list[Check]]:
+def checks_of(columns: Sequence[Column], present: Collection[str]) -> tuple[list[Check], list[Check]]:
     """Give the checks that reject a row and those that only empty a value, for the columns that a source has."""
-    hard = [Check(c, missing) for c in columns if c.required for missing in (True, False)]
-    soft = [Check(c, False) for c in columns if not c.required and c.name in present]
-    return hard, soft
+    hard = [check for c in columns if c.required for check in (_missing(c), _unusable(c))]
+    return [*hard, _ragged()], [_unusable(c) for c in columns if not c.required and c.name in present]
+
+
+def _missing(column: Column) -> Check:
+    advice = "fill the column, map another one in the settings, or leave such rows out with `where`"
+    return Check(column.name, "has a value", advice, ~pl.col(GIVEN + column.name), rejects=True, has_example=False)
+
+
+def _unusable(column: Column) -> Check:
+    kind, broken = KINDS[column.kind], pl.col(GIVEN + column.name) & pl.col(column.name).is_null()
+    return Check(column.name, kind.usable, kind.advice, broken, rejects=column.required)
+
+
+def _ragged() -> Check:
+    advice = "put quotes around texts that hold the separator"
+    return Check(MORE, "has as many fields as the first line", advice, pl.col(GIVEN + MORE), rejects=True)
 
 
 def judge(mapped: Mapped, hard: Sequence[Check], soft: Sequence[Check], key: pl.Expr | None) -> pl.LazyFrame:
     """Judge every row: `ROW`, the number of the first hard check that it breaks (0: none), a bit per soft one, the key."""
     broke = pl.lit(0, pl.UInt8)
     for at, check in reversed(list(enumerate(hard, 1))):
-        broke = pl.when(check.broken()).then(pl.lit(at, pl.UInt8)).otherwise(broke)
-    bits = [check.broken().cast(pl.UInt32) * (1 << at) for at, check in enumerate(soft)]
-    flags = pl.sum_horizontal(bits).cast(pl.UInt32) if bits else pl.lit(0, pl.UInt32)
-    keys = [key.alias("key")] if key is not None else []
+        broke = pl.when(check.broken).then(pl.lit(at, pl.UInt8)).otherwise(broke)
+    bits = [check.broken.cast(pl.UInt64) * (1 << at) for at, check in enumerate(soft)]
+    flags = pl.sum_horizontal(bits).cast(pl.UInt64) if bits else pl.lit(0, pl.UInt64)
+    keys = [key.alias(KEY)] if key is not None else []
     return mapped.frame.select(ROW, broke.alias(BROKE), flags.alias(_SOFT), *keys)
 
 
@@ -108,29 +90,24 @@ def findings_of(
 
 
 def _finding(table: str, mapped: Mapped, check: Check, rows: pl.DataFrame, read: int) -> Finding:
-    names = _shop_columns(check.column, mapped)
+    names = mapped.origins[check.column]
     file, example = example_of(mapped, int(rows[ROW][0]), names)
     return Finding(
         table=table,
         file=file,
-        column=_both_names(names, check.column.name),
+        column=_both_names(names, check.column),
         rule=check.rule,
         rows=rows.height,
         share=rows.height / read,
-        example="" if check.missing else example,
+        example=example if check.has_example else "",
         advice=check.advice,
-        level="rejected" if check.column.required else "emptied",
+        level="rejected" if check.rejects else "emptied",
     )
 
 
-def _shop_columns(column: Column, mapped: Mapped) -> tuple[str, ...]:
-    names = mapped.origins.get(column.name, ())
-    return names or (mapped.origins.get("amount", ()) if column.name == "price" else ())
-
-
-def _both_names(names: tuple[str, ...], canonical: str) -> str:
-    own = " + ".join(names)
-    return own if own in ("", canonical) and own else f"{own} ({canonical})" if own else canonical
+def _both_names(names: Sequence[str], canonical: str) -> str:
+    own = " + ".join(name for name in names if name != MORE)
+    return own if canonical in (own, MORE) else f"{own} ({canonical})" if own else canonical
 
 
 def example_of(mapped: Mapped, row: int, names: tuple[str, ...]) -> tuple[str, str]:

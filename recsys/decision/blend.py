@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.ranking import best_positions
+from recsys.ranking import best_positions, run_starts
 from recsys.types import Candidates, Rows, Scores
 
 
@@ -28,7 +28,11 @@ def blend(lists: Sequence[Candidates], weights: Sequence[float], tie_rank: Rows,
     if len(lists) == 1:
         return _alone(lists[0], n)
     items = np.concatenate([candidates.items for candidates in lists])
-    distinct, inverse = np.unique(items, return_inverse=True)
+    order = items.argsort(kind="stable")
+    starts = run_starts(items.take(order))
+    distinct = items.take(order.take(starts))
+    inverse = np.empty(len(items), np.intp)
+    inverse[order] = np.repeat(np.arange(len(starts)), np.append(starts[1:], len(items)) - starts)
     parts = np.zeros((len(lists), len(distinct)), np.float32)
     because = np.full((len(lists), len(distinct)), -1, np.int32)
     start = 0

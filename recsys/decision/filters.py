@@ -6,7 +6,7 @@ import numpy as np
 
 from recsys.data.catalog import Catalog
 from recsys.settings import BehaviourSettings
-from recsys.types import DAY, Bought, Mask, Profile, Query, Rows
+from recsys.types import DAY, Bought, Mask, Profile, Query, Rows, Times
 
 
 def allowed_items(
@@ -31,8 +31,9 @@ def allowed_items(
         row = catalog.row(item_id)
         if row >= 0:
             allowed[row] = False
-    allowed[context] = False
-    allowed[profile.cart] = False
+    for hidden in (context, profile.cart):
+        if len(hidden):
+            allowed[hidden] = False
     return allowed, notices
 
 
@@ -61,6 +62,8 @@ def _apply_bought(
     allowed: Mask, bought: Bought, profile: Profile, now: int, catalog: Catalog, behaviour: BehaviourSettings
 ) -> None:
     owned, at = profile.bought, profile.bought_at
+    if not len(owned) and bought.mode != "only":
+        return
     if bought.mode == "only":
         mine = np.zeros_like(allowed)
         mine[owned] = True
@@ -72,10 +75,11 @@ def _apply_bought(
 
 
 def _due_again(
-    owned: Rows, at: np.typing.NDArray[np.int64], now: int, catalog: Catalog, behaviour: BehaviourSettings
+    owned: Rows, at: Times, now: int, catalog: Catalog, behaviour: BehaviourSettings
 ) -> Mask:
     """Which owned items are replenishable and not bought too lately, bool[len(owned)]."""
-    if not len(owned):
-        return np.zeros(0, bool)
+    replenishable = catalog.replenishable.take(owned)
+    if not replenishable.any():
+        return replenishable
     hidden_days = np.nan_to_num(catalog.gap_days[owned] * behaviour.replenish_after)
-    return catalog.replenishable[owned] & ((now - at) / DAY >= hidden_days)
+    return replenishable & ((now - at) / DAY >= hidden_days)

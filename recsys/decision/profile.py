@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.behaviour import (
     ages_in_days,
@@ -28,6 +29,7 @@ STAGES: dict[int, ExitStage] = {
 }
 _NO_ROWS = np.empty(0, np.int32)
 _NO_TIMES = np.empty(0, np.int64)
+_NO_PLACES = np.empty(0, np.intp)
 
 
 class Profiler:
@@ -45,11 +47,11 @@ class Profiler:
         if not len(history):
             return _stranger(user_id, history)
         ages = ages_in_days(history.times, now)
-        weights = self._weights[history.kinds] * fade(ages, self._profile.half_life_days)
+        weights = self._weights.take(history.kinds) * fade(ages, self._profile.half_life_days)
         first = last_session(history.times, self._behaviour)
         recent = _recent(ages, self._profile.window_days)
         intent = self._intent(history, first) if ages[-1] < self._profile.window_days else "browser"
-        purchases = np.flatnonzero(history.kinds == EventType.PURCHASE)
+        purchases = _places_of(EventType.PURCHASE, history.kinds)
         orders, last_order = _orders(history, purchases)
         bought, bought_at, bought_counts = _bought(history, purchases)
         return Profile(
@@ -74,11 +76,12 @@ class Profiler:
     def _intent(self, history: History, first: int) -> Intent:
         """A buyer put something into the cart, or looked hard enough at one leaf category."""
         kinds = history.kinds[first:]
-        if ((kinds == EventType.CART_ADD) | (kinds == EventType.CHECKOUT)).any():
+        happened = kinds.tobytes()
+        if EventType.CART_ADD in happened or EventType.CHECKOUT in happened:
             return "buyer"
-        viewed = np.flatnonzero((kinds == EventType.VIEW) & (history.items[first:] >= 0))
-        if len(viewed) < self._profile.buyer_views:
+        if happened.count(EventType.VIEW) < self._profile.buyer_views:
             return "browser"
+        viewed = np.flatnonzero((kinds == EventType.VIEW) & (history.items[first:] >= 0))
         items = history.items[first:][viewed]
         dwell = dwell_seconds(history.times[first:], self._behaviour)[viewed]
         leaves = self._catalog.category[items]
@@ -109,11 +112,11 @@ class Profiler:
         return brand if events >= self._profile.brand_events else -1
 
     def _leading(self, codes: Rows, items: Rows, weights: Scores, share: float) -> int:
-        placed = np.flatnonzero((items >= 0) & (weights > 0))
+        placed = ((items >= 0) & (weights > 0)).nonzero()[0]
         if not len(placed):
             return -1
-        weights = weights[placed]
-        found = codes[items[placed]] + 1
+        weights = weights.take(placed)
+        found = codes.take(items.take(placed)) + 1
         totals = np.bincount(found, weights)
         totals[0] = 0
         leader = int(totals.argmax())
@@ -142,20 +145,23 @@ def _recent(ages: Scores, days: float) -> int:
     return len(ages) - int(np.count_nonzero(ages < days))
 
 
-def _orders(history: History, purchases: Rows) -> tuple[int, int | None]:
+def _orders(history: History, purchases: NDArray[np.intp]) -> tuple[int, int | None]:
     if not len(purchases):
         return 0, None
-    return len(np.unique(history.orders[purchases])), int(history.times[purchases[-1]])
+    return int(history.orders.take(purchases).max()) + 1, int(history.times[purchases[-1]])
 
 
-def _bought(history: History, purchases: Rows) -> tuple[Rows, Times, Rows]:
-    lines = purchases[history.items[purchases] >= 0] if len(purchases) else purchases
+def _bought(history: History, purchases: NDArray[np.intp]) -> tuple[Rows, Times, Rows]:
+    lines = purchases[history.items.take(purchases) >= 0] if len(purchases) else purchases
     if not len(lines):
         return _NO_ROWS, _NO_TIMES, _NO_ROWS
-    items = history.items[lines]
-    bought, last = last_of_each(items)
-    counts = np.bincount(np.searchsorted(bought, items), minlength=len(bought)).astype(np.int32)
-    return bought, history.times[lines][last], counts
+    bought, last = last_of_each(history.items.take(lines))
+    counts = np.bincount(np.searchsorted(bought, history.items.take(lines)), minlength=len(bought)).astype(np.int32)
+    return bought, history.times.take(lines.take(last)), counts
+
+
+def _places_of(kind: EventType, kinds: NDArray[np.int8]) -> NDArray[np.intp]:
+    return (kinds == kind).nonzero()[0] if kind in kinds.tobytes() else _NO_PLACES
 
 
 def _stranger(user_id: str | None, history: History) -> Profile:

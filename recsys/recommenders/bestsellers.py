@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, ClassVar, cast
 
 import msgspec
@@ -12,7 +13,7 @@ from recsys.behaviour import ages_in_days, fade, last_of_each
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
 from recsys.ranking import first_allowed, rank_order
-from recsys.recommender import RecommenderSettings
+from recsys.recommender import REASONS_KEPT, RecommenderSettings
 from recsys.settings import BehaviourSettings, NotNegative, Positive
 from recsys.types import DAY, Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Rows, Scores
 
@@ -70,6 +71,7 @@ class Bestsellers:
         self._offsets = cast(NDArray[np.int64], arrays["offsets"])
         self._catalog = catalog
         self._settings = settings
+        self._reason = lru_cache(REASONS_KEPT)(self._explain)
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Rank the category's bestsellers first, then its parent's, up to the whole shop."""
@@ -87,14 +89,17 @@ class Bestsellers:
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
         """Say where it sells and to how many."""
-        buyers, days = int(self._buyers[item]), round(self._settings.window_days)
-        if not buyers:
-            return Reason("in_the_shop", "From our range")
-        people = "1 person" if buyers == 1 else f"{buyers} people"
         category = query.category
         inside = category >= 0 and self._catalog.item_from[category] <= item < self._catalog.item_to[category]
-        where = f" in {self._catalog.category_name(category)}" if inside else ""
-        code = "category_bestseller" if inside else "bestseller"
+        return self._reason(int(self._buyers[item]), category if inside else -1)
+
+    def _explain(self, buyers: int, category: int) -> Reason:
+        if not buyers:
+            return Reason("in_the_shop", "From our range")
+        days = round(self._settings.window_days)
+        people = "1 person" if buyers == 1 else f"{buyers} people"
+        where = f" in {self._catalog.category_name(category)}" if category >= 0 else ""
+        code = "category_bestseller" if category >= 0 else "bestseller"
         return Reason(code, f"Bestseller{where}: bought by {people} in the last {days} days", days, buyers)
 
 

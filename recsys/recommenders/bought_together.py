@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, ClassVar, cast
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from recsys.behaviour import ages_in_days, fade
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
-from recsys.ranking import best_positions, gather, strongest, sum_by_item
-from recsys.recommender import RecommenderSettings
+from recsys.ranking import keep_strongest, neighbours_of
+from recsys.recommender import REASONS_KEPT, RecommenderSettings
 from recsys.settings import BehaviourSettings, NotNegative
 from recsys.types import NO_CANDIDATES, Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Rows, Scores
 
@@ -40,7 +40,7 @@ class BoughtTogether:
     With o the faded number of orders: score(i, j) = o(i and j) / sqrt((o(i) + s) (o(j) + s)), the cosine of order sets
     (Sarwar et al., WWW 2001, section 3.1.1) with shrinkage s.
 
-    Arrays: offsets int64[n+1] · neighbours int32[m] · weights float32[m].
+    Arrays: neighbours int32[n, K] ascending in each row · weights float32[n, K] (0: padding).
     """
 
     name: ClassVar[str] = "bought_together"
@@ -69,24 +69,19 @@ class BoughtTogether:
     def __init__(
         self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: BoughtTogetherSettings
     ) -> None:
-        self._offsets = cast(NDArray[np.int64], arrays["offsets"])
         self._neighbours = cast(Rows, arrays["neighbours"])
         self._weights = cast(Scores, arrays["weights"])
         self._catalog = catalog
         self._settings = settings
+        self._reason = lru_cache(REASONS_KEPT)(self._explain)
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Add up the complements of the context, else of the items owned last."""
         sources = query.context if len(query.context) else self._owned(profile)
         if not len(sources):
             return NO_CANDIDATES
-        positions, lengths = gather(self._offsets, sources)
-        neighbours = self._neighbours[positions]
-        inside = np.flatnonzero(allowed[neighbours])
-        scores, because = self._weights[positions][inside], np.repeat(sources, lengths)[inside]
-        items, sums, order, starts = sum_by_item(neighbours[inside], scores)
-        best = best_positions(items, sums, self._catalog.tie_rank, n)
-        return Candidates(items[best], sums[best], because[order][starts[best]])
+        strengths = np.ones(len(sources), np.float32)
+        return neighbours_of(sources, strengths, self._neighbours, self._weights, allowed, self._catalog.tie_rank, n)
 
     def _owned(self, profile: Profile) -> Rows:
         latest = np.lexsort((profile.bought, -profile.bought_at))
@@ -94,6 +89,9 @@ class BoughtTogether:
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
         """Name the item that it completes."""
+        return self._reason(because)
+
+    def _explain(self, because: int) -> Reason:
         title, item_id = self._catalog.title(because), self._catalog.item_id(because)
         return Reason("bought_together", f"Often bought together with {title}", because_item_id=item_id)
 
@@ -106,25 +104,16 @@ def _complements(lines: object, weight: Scores, catalog: Catalog, settings: Boug
     weighted = (diags_array(weight) @ items).tocsr().astype(np.float32)
     scale = 1 / np.sqrt(np.asarray(weighted.sum(axis=0)) + settings.shrinkage + 1e-9)
     turned = items.T.tocsr().astype(np.float32)
-    kept: list[tuple[Rows, Scores]] = []
-    for start in range(0, catalog.n_items, _BLOCK):
+    n = catalog.n_items
+    neighbours = np.zeros((n, min(settings.neighbours, max(n - 1, 1))), np.int32)
+    weights = np.zeros(neighbours.shape, np.float32)
+    for start in range(0, n, _BLOCK):
         block = (turned[start : start + _BLOCK] @ weighted).tocsr()
         for row in range(block.shape[0]):
             entries = slice(block.indptr[row], block.indptr[row + 1])
-            kept.append(_of_other_leaf(block.indices[entries], block.data[entries], start + row, scale, catalog, settings))
-    counts = np.array([0, *(len(found) for found, _ in kept)], np.int64)
-    return {
-        "offsets": np.cumsum(counts),
-        "neighbours": np.concatenate([np.empty(0, np.int32), *(found for found, _ in kept)]).astype(np.int32),
-        "weights": np.concatenate([np.empty(0, np.float32), *(scores for _, scores in kept)]).astype(np.float32),
-    }
-
-
-def _of_other_leaf(
-    found: Rows, counts: Scores, item: int, scale: NDArray[np.float64], catalog: Catalog, settings: BoughtTogetherSettings
-) -> tuple[Rows, Scores]:
-    leaf = catalog.category[item]
-    other = (found != item) & ((catalog.category[found] != leaf) | (leaf < 0))
-    found = found[other]
-    scores = (counts[other] * scale[item] * scale[found]).astype(np.float32)
-    return strongest(found, scores, settings.neighbours)
+            found, item = block.indices[entries], start + row
+            leaf = catalog.category[item]
+            other = (catalog.category[found] != leaf) | (leaf < 0)
+            scores = (block.data[entries] * scale[item] * scale[found] * other).astype(np.float32)
+            keep_strongest(neighbours, weights, item, found, scores)
+    return {"neighbours": neighbours, "weights": weights}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, ClassVar, cast
 
 import msgspec
@@ -12,7 +13,7 @@ from recsys.behaviour import event_weights
 from recsys.data.catalog import Catalog
 from recsys.data.history import Events, Tables
 from recsys.ranking import top_n
-from recsys.recommender import RecommenderSettings
+from recsys.recommender import REASONS_KEPT, RecommenderSettings
 from recsys.settings import BehaviourSettings, NotNegative
 from recsys.types import (
     DAY,
@@ -80,6 +81,7 @@ class Brands:
         self._catalog = catalog
         self._settings = settings
         self._windows = _windows(settings)
+        self._reason = lru_cache(REASONS_KEPT)(self._explain)
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Rank the brand's allowed items of the smallest window that has enough of them."""
@@ -101,6 +103,9 @@ class Brands:
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
         """Say which brand, in how many days, and how many bought it."""
+        return self._reason(item)
+
+    def _explain(self, item: int) -> Reason:
         brand = int(self._catalog.brand[item])
         busy = self._catalog.brand_items(brand)
         window = self._window(busy[self._catalog.available[busy]])

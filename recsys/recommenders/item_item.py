@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from recsys.behaviour import ages_in_days, event_weights, fade, item_weights
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
-from recsys.ranking import best_positions, gather, strongest, sum_by_item
-from recsys.recommender import RecommenderSettings
+from recsys.ranking import keep_strongest, neighbours_of, strongest
+from recsys.recommender import REASONS_KEPT, RecommenderSettings
 from recsys.settings import BehaviourSettings, NotNegative
-from recsys.types import NO_CANDIDATES, Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Rows, Scores
+from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 _BLOCK = 2_000
+_TEXTS = {
+    "similar": "Shoppers interested in {} also like this",
+    "because_bought": "Because you bought {}",
+    "because_viewed": "Because you viewed {}",
+}
 
 
 class ItemItemSettings(RecommenderSettings):
@@ -35,13 +40,13 @@ class ItemItemSettings(RecommenderSettings):
     """BM25: how late repetition saturates."""
     bm25_b: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
     """BM25: how much a busy shopper's events are held down."""
-    neighbours: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+    neighbours: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 60
     """K: strongest neighbours kept per item."""
     half_life_days: NotNegative = 30.0
     """Age at which an event counts half in the fit and in the shopper's history; 0: no fading."""
     most_items: Annotated[int, msgspec.Meta(ge=1)] = 500
     """Strongest items of one shopper that the fit reads."""
-    history_items: Annotated[int, msgspec.Meta(ge=1)] = 50
+    history_items: Annotated[int, msgspec.Meta(ge=1)] = 25
     """Strongest items of the shopper's history that an answer starts from."""
 
 
@@ -52,7 +57,7 @@ class ItemItem:
     at 1/2 it is the random-walk normalisation of Cooper et al., "Random walks in recommender systems" (WWW 2014); BM25 weights
     follow Robertson and Zaragoza, "The probabilistic relevance framework" (2009), section 3.
 
-    Arrays: offsets int64[n+1] · neighbours int32[m] · weights float32[m].
+    Arrays: neighbours int32[n, K] ascending in each row · weights float32[n, K] (0: padding).
     """
 
     name: ClassVar[str] = "item_item"
@@ -74,12 +79,12 @@ class ItemItem:
         return neighbour_arrays(matrix, settings)
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: ItemItemSettings) -> None:
-        self._offsets = cast(NDArray[np.int64], arrays["offsets"])
         self._neighbours = cast(Rows, arrays["neighbours"])
         self._weights = cast(Scores, arrays["weights"])
         self._event_weights = event_weights(behaviour)
         self._catalog = catalog
         self._settings = settings
+        self._reason = lru_cache(REASONS_KEPT)(self._explain)
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Add up the neighbours of the items in the query's context, else of the shopper's history."""
@@ -92,28 +97,19 @@ class ItemItem:
             sources, strengths = strongest(sources, strengths, self._settings.history_items)
         if not len(sources):
             return NO_CANDIDATES
-        return self._score(sources, strengths, n, allowed)
-
-    def _score(self, sources: Rows, strengths: Scores, n: int, allowed: Mask) -> Candidates:
-        positions, lengths = gather(self._offsets, sources)
-        neighbours = self._neighbours[positions]
-        inside = allowed[neighbours]
-        neighbours = neighbours[inside]
-        scores = (self._weights[positions] * np.repeat(strengths, lengths))[inside]
-        because = np.repeat(sources, lengths)[inside]
-        items, sums, order, starts = sum_by_item(neighbours, scores)
-        best = best_positions(items, sums, self._catalog.tie_rank, n)
-        return Candidates(items[best], sums[best], _loudest(scores[order], because[order], starts, best))
+        return neighbours_of(sources, strengths, self._neighbours, self._weights, allowed, self._catalog.tie_rank, n)
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
         """Name the item that spoke most for this one."""
-        title, item_id = self._catalog.title(because), self._catalog.item_id(because)
         if len(query.context):
-            return Reason("similar", f"Shoppers interested in {title} also like this", because_item_id=item_id)
-        history = profile.history
-        bought = bool((history.kinds[history.items == because] == EventType.PURCHASE).any())
-        code, did = ("because_bought", "bought") if bought else ("because_viewed", "viewed")
-        return Reason(code, f"Because you {did} {title}", because_item_id=item_id)
+            return self._reason("similar", because)
+        place = int(profile.bought.searchsorted(because))
+        bought = place < len(profile.bought) and profile.bought[place] == because
+        return self._reason("because_bought" if bought else "because_viewed", because)
+
+    def _explain(self, code: str, because: int) -> Reason:
+        title, item_id = self._catalog.title(because), self._catalog.item_id(because)
+        return Reason(code, _TEXTS[code].format(title), because_item_id=item_id)
 
 
 def neighbour_arrays(matrix: csr_array, settings: ItemItemSettings) -> Arrays:
@@ -121,18 +117,14 @@ def neighbour_arrays(matrix: csr_array, settings: ItemItemSettings) -> Arrays:
     matrix = _bounded(matrix, settings.most_items)
     left, right = _bm25(matrix, settings) if settings.weighting == "bm25" else _degree(matrix, settings)
     n = right.shape[1]
-    kept_neighbours, kept_weights, counts = [], [], [np.zeros(1, np.int64)]
+    neighbours = np.zeros((n, min(settings.neighbours, max(n - 1, 1))), np.int32)
+    weights = np.zeros(neighbours.shape, np.float32)
     for start in range(0, n, _BLOCK):
         block = (left[start : start + _BLOCK] @ right).tocsr()
-        neighbours, weights, lengths = _strongest_of_rows(block, start, settings.neighbours)
-        kept_neighbours.append(neighbours)
-        kept_weights.append(weights)
-        counts.append(lengths)
-    return {
-        "offsets": np.cumsum(np.concatenate(counts)),
-        "neighbours": np.concatenate([*kept_neighbours, np.empty(0, np.int32)]),
-        "weights": np.concatenate([*kept_weights, np.empty(0, np.float32)]),
-    }
+        for row in range(block.shape[0]):
+            entries = slice(block.indptr[row], block.indptr[row + 1])
+            keep_strongest(neighbours, weights, start + row, block.indices[entries], block.data[entries])
+    return {"neighbours": neighbours, "weights": weights}
 
 
 def _degree(matrix: csr_array, settings: ItemItemSettings) -> tuple[Any, Any]:
@@ -170,25 +162,3 @@ def _bounded(matrix: csr_array, most: int) -> csr_array:
     matrix.data[order[rank >= most]] = 0
     matrix.eliminate_zeros()
     return matrix
-
-
-def _strongest_of_rows(block: csr_array, first: int, most: int) -> tuple[Rows, Scores, NDArray[np.int64]]:
-    """The `most` strongest entries of every row, strongest first, without the diagonal that starts at column `first`."""
-    neighbours, weights, lengths = [], [], np.zeros(block.shape[0], np.int64)
-    for row in range(block.shape[0]):
-        entries = slice(block.indptr[row], block.indptr[row + 1])
-        items, scores = block.indices[entries], block.data[entries]
-        other = (items != first + row) & (scores > 0)
-        items, scores = strongest(items[other], scores[other], most)
-        neighbours.append(items)
-        weights.append(scores)
-        lengths[row] = len(items)
-    return np.concatenate(neighbours).astype(np.int32), np.concatenate(weights), lengths
-
-
-def _loudest(scores: Scores, because: Rows, starts: NDArray[np.int64], runs: NDArray[np.intp]) -> Rows:
-    """For each chosen run of equal items, the source int32 whose score is the largest."""
-    ends = np.append(starts[1:], len(scores))
-    return np.array(
-        [because[start + scores[start:end].argmax()] for start, end in zip(starts[runs], ends[runs], strict=True)], np.int32
-    )

@@ -24,6 +24,10 @@ class TrendingSettings(RecommenderSettings):
     """Events older than this do not count at all."""
 
 
+_NOW = Reason("trending", "Popular with shoppers right now")
+_OF_THE_SHOP = Reason("in_the_shop", "From our range")
+
+
 class Trending:
     """Ranks items by faded event weights; a shopper counts once per item and day, with the strongest event.
 
@@ -65,6 +69,4 @@ class Trending:
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
         """Say that it is asked for now, if it is."""
-        if self._scores[item] > 0:
-            return Reason("trending", "Popular with shoppers right now")
-        return Reason("in_the_shop", "From our range")
+        return _NOW if self._scores[item] > 0 else _OF_THE_SHOP

@@ -1,0 +1,169 @@
+"""A small shop whose right answers a reader can work out, and real folders, engines and snapshots made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from recsys.data.snapshot import SnapshotStore, current_version, open_snapshot
+from recsys.pipeline import Engine, answer
+from recsys.settings import Settings, parse_settings
+from recsys.types import Query, Slate
+from training.job import Fitted, fit, train
+
+NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
+"""Every test's now."""
+
+ITEMS: list[dict[str, Any]] = [
+    {"item_id": "sofa-1", "title": "Oak sofa", "category": "Home > Sofas", "brand": "Oakly", "price": 900.0},
+    {"item_id": "sofa-2", "title": "Velvet sofa", "category": "Home > Sofas", "brand": "Oakly", "price": 1200.0},
+    {"item_id": "sofa-3", "title": "Corner sofa", "category": "Home > Sofas", "brand": "Norr", "price": 1500.0},
+    {"item_id": "sofa-4", "title": "Day bed", "category": "Home > Sofas", "brand": "Norr", "price": 700.0},
+    {"item_id": "lamp-1", "title": "Desk lamp", "category": "Home > Lamps", "brand": "Norr", "price": 80.0},
+    {"item_id": "lamp-2", "title": "Floor lamp", "category": "Home > Lamps", "brand": "Norr", "price": 120.0},
+    {"item_id": "lamp-3", "title": "Paper lamp", "category": "Home > Lamps", "brand": "Oakly", "price": 40.0},
+    {"item_id": "bag-1", "title": "Tote bag", "category": "Fashion > Bags", "brand": "Sella", "price": 400.0},
+    {"item_id": "bag-2", "title": "Evening bag", "category": "Fashion > Bags", "brand": "Sella", "price": 650.0},
+    {"item_id": "soap-1", "title": "Soap", "category": "Beauty", "brand": "Sella", "price": 9.0, "replenishable": True},
+    {"item_id": "soap-2", "title": "Fig soap", "category": "Beauty", "brand": None, "price": 11.0, "replenishable": True},
+    {"item_id": "gone-1", "title": "Sold out", "category": "Home > Lamps", "brand": "Norr", "price": 60.0, "available": False},
+]
+
+SETTINGS = """
+[data.events]
+paths = ["events.parquet"]
+[data.items]
+paths = ["items.parquet"]
+[web]
+auth = "off"
+development = true
+clock = "events"
+"""
+
+
+def ago(days: float = 0, minutes: float = 0, seconds: float = 0) -> datetime:
+    """The moment so long before NOW."""
+    return NOW - timedelta(days=days, minutes=minutes, seconds=seconds)
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def event(user: str, item: str | None, kind: str = "view", at: datetime | None = None, **more: Any) -> dict[str, Any]:
+    """One event row; without a time it is a day ago."""
+    return {"user_id": user, "item_id": item, "event_type": kind, "timestamp": at or ago(days=1), **more}
+
+
+@dataclass
+class Shop:
+    """Tables in a folder, and what the project makes of them."""
+
+    folder: Path
+    events: list[dict[str, Any]] = field(default_factory=list)
+    items: list[dict[str, Any]] = field(default_factory=lambda: list(ITEMS))
+    toml: str = SETTINGS
+
+    def add(self, *events: dict[str, Any]) -> Shop:
+        """Add events."""
+        self.events.extend(events)
+        return self
+
+    @property
+    def settings(self) -> Settings:
+        """The settings over this folder."""
+        return parse_settings(self.toml, self.folder)
+
+    def write(self) -> None:
+        """Write the tables."""
+        kinds = {"user_id": pl.String, "item_id": pl.String, "event_type": pl.String, "timestamp": pl.Datetime("us", "UTC")}
+        optional = {"order_id": pl.String, "quantity": pl.Float64, "price": pl.Float64}
+        pl.DataFrame(self.events, schema={**kinds, **optional}).write_parquet(self.folder / "events.parquet")
+        words = ("item_id", "title", "category", "brand", "group_id")
+        columns = {name: pl.String for name in words} | {"price": pl.Float64, "available": pl.Boolean, "replenishable": pl.Boolean}
+        pl.DataFrame(self.items, schema=columns).write_parquet(self.folder / "items.parquet")
+
+    def fit(self, before: datetime | None = None) -> Fitted:
+        """Fit in memory, as of the newest event."""
+        self.write()
+        return fit(self.settings, now=NOW, before=before)
+
+    def publish(self, now: datetime = NOW) -> str:
+        """Fit and publish; returns the version."""
+        self.write()
+        return train(self.settings, now=now).manifest.version
+
+    def engine(self) -> Engine:
+        """Fit and serve from memory."""
+        return Engine(self.fit().snapshot(), self.settings)
+
+    def published_engine(self) -> Engine:
+        """Publish and serve from the folder."""
+        self.publish()
+        artifacts = self.folder / "artifacts"
+        version = current_version(artifacts)
+        assert version is not None
+        return Engine(open_snapshot(artifacts, version), self.settings)
+
+    def store(self) -> SnapshotStore[Engine]:
+        """Follow this folder's artifacts."""
+        return SnapshotStore(self.folder / "artifacts", lambda snapshot: Engine(snapshot, self.settings))
+
+
+def ask(engine: Engine, user: str | None = None, now: datetime = NOW, **more: Any) -> Slate:
+    """Ask the pipeline as the service does."""
+    history = engine.snapshot.histories.of(user or "")
+    return answer(engine, Query(now=micros(now), user_id=user, **more), history)
+
+
+def shown(engine: Engine, slate: Slate) -> list[str]:
+    """The item ids of a slate, best first."""
+    return [engine.catalog.item_id(row) for row in slate.items.tolist()]
+
+
+def busy_events() -> list[dict[str, Any]]:
+    """Thirty shoppers: even ones love home, odd ones fashion and beauty; all look, some buy."""
+    home, other = ["sofa-1", "sofa-2", "sofa-3", "lamp-1", "lamp-2", "lamp-3"], ["bag-1", "bag-2", "soap-1", "soap-2"]
+    rows = []
+    for number in range(30):
+        loved: Sequence[str] = home if number % 2 == 0 else other
+        for step in range(4):
+            item = loved[(number // 2 + step) % len(loved)]
+            rows.append(event(f"user-{number}", item, "view", ago(days=2 + number % 5, minutes=10 * step)))
+        bought = loved[(number // 2) % len(loved)]
+        rows.append(event(f"user-{number}", bought, "purchase", ago(days=1 + number % 5), order_id=f"order-{number}"))
+        if number % 3 == 0:
+            also = loved[(number // 2 + 3) % len(loved)]
+            rows.append(event(f"user-{number}", also, "purchase", ago(days=1 + number % 5), order_id=f"order-{number}"))
+    return rows
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """An empty shop of a dozen items."""
+    return Shop(tmp_path)
+
+
+@pytest.fixture
+def busy_shop(tmp_path: Path) -> Shop:
+    """The shop with thirty shoppers' events."""
+    return Shop(tmp_path, busy_events())
+
+
+@pytest.fixture
+def make_shop_in(tmp_path: Path) -> Callable[[str], Shop]:
+    """Make further shops, each in its own folder."""
+
+    def make(name: str) -> Shop:
+        folder = tmp_path / name
+        folder.mkdir()
+        return Shop(folder)
+
+    return make
