@@ -31,14 +31,16 @@ def event_weights(settings: BehaviourSettings) -> Scores:
 
 def ages_in_days(times: Times, now: int) -> NDArray[np.float32]:
     """Age float32[h] in days at `now`; what is not yet past counts as 0."""
-    return np.maximum((now - times) * np.float32(1 / DAY), np.float32(0), dtype=np.float32, casting="same_kind")
+    ages: NDArray[np.float32] = ((now - times) * (1 / DAY)).astype(np.float32)
+    return np.maximum(ages, 0, out=ages)
 
 
 def fade(ages: NDArray[np.float32], half_life_days: float) -> Scores:
     """Exponential fading: 0.5 ** (age / half-life); a half-life of 0 does not fade."""
     if half_life_days <= 0:
         return np.ones(len(ages), np.float32)
-    return np.exp2(ages * np.float32(-1 / half_life_days))
+    faded: Scores = np.exp2(ages * np.float32(-1 / half_life_days))
+    return faded
 
 
 def item_weights(history: History, ages: NDArray[np.float32], weights: Scores, half_life_days: float) -> tuple[Rows, Scores]:
@@ -87,7 +89,8 @@ def in_cart(history: History, now: int, settings: BehaviourSettings) -> Rows:
     changes = (kinds == EventType.CART_ADD) | (kinds == EventType.CART_REMOVE) | (kinds == EventType.PURCHASE)
     changes &= (history.items >= 0) & (history.times > now - int(settings.cart_days * DAY))
     items, last = last_of_each(history.items[changes])
-    return items[kinds[changes][last] == EventType.CART_ADD]
+    cart: Rows = items[kinds[changes][last] == EventType.CART_ADD]
+    return cart
 
 
 def last_of_each(items: NDArray[Number]) -> tuple[NDArray[Number], NDArray[np.int64]]:

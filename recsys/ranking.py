@@ -5,6 +5,8 @@ Ties break on score, then the item's recency, then its id; `tie_rank` of the cat
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,7 +62,8 @@ def first_allowed(ranked: Rows, allowed: Mask | None, n: int) -> NDArray[np.intp
 
 def rank_order(scores: Scores, tie_rank: Rows) -> Rows:
     """Order all items int32[n] by scores float32[n], best first."""
-    return np.lexsort((tie_rank, -scores)).astype(np.int32)
+    order: Rows = np.lexsort((tie_rank, -scores)).astype(np.int32)
+    return order
 
 def neighbours_of(
     sources: Rows, strengths: Scores, neighbours: Rows, weights: Scores, allowed: Mask, tie_rank: Rows, n: int
@@ -85,12 +88,13 @@ def neighbours_of(
     return Candidates(distinct.take(best), totals.take(best), sources.take(loudest // width))
 
 
-def run_starts(ordered: Rows) -> NDArray[np.intp]:
+def run_starts(ordered: NDArray[np.signedinteger[Any]]) -> NDArray[np.intp]:
     """Positions at which a sorted array takes a new value."""
     changes = np.empty(len(ordered), bool)
     changes[:1] = True
     np.not_equal(ordered[1:], ordered[:-1], out=changes[1:])
-    return changes.nonzero()[0]
+    starts: NDArray[np.intp] = changes.nonzero()[0]
+    return starts
 
 
 def _loudest(scores: Scores, starts: NDArray[np.intp], runs: NDArray[np.intp]) -> NDArray[np.intp]:

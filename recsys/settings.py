@@ -27,7 +27,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A group of settings: frozen, and strict about names."""
 
 
-class Where(Group):
+class Where(Group, frozen=True):
     """Keep only the source rows whose column, read as text, matches a pattern (null never matches)."""
 
     column: str
@@ -36,7 +36,7 @@ class Where(Group):
     """Regular expression (Rust syntax), searched anywhere in the text; anchor it with ^ and $."""
 
 
-class TypeRule(Group):
+class TypeRule(Group, frozen=True):
     """Gives the rows whose column matches a pattern an event type; the first matching rule wins."""
 
     column: str
@@ -45,7 +45,7 @@ class TypeRule(Group):
     """One of the canonical event types, for instance `refund`."""
 
 
-class Table(Group):
+class Table(Group, frozen=True):
     """Where one table is and how its columns map to the canonical ones (docs/data.md)."""
 
     paths: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class Table(Group):
     """Texts that mean "nothing", for instance `(not set)`."""
 
 
-class DataSettings(Group):
+class DataSettings(Group, frozen=True):
     """The shop's tables."""
 
     events: Table = Table(paths=("data/events*.parquet",))
@@ -86,7 +86,7 @@ class DataSettings(Group):
     """Folder for the bad rows, one Parquet file per table with the rule that each broke; relative to the settings file."""
 
 
-class BehaviourSettings(Group):
+class BehaviourSettings(Group, frozen=True):
     """What behaviour means, for training, evaluation and serving alike."""
 
     view_weight: NotNegative = 1.0
@@ -113,7 +113,7 @@ class BehaviourSettings(Group):
     """Most recent purchases per user that a snapshot keeps."""
 
 
-class ProfileSettings(Group):
+class ProfileSettings(Group, frozen=True):
     """When a shopper counts as what; each boundary is tested."""
 
     half_life_days: Positive = 30.0
@@ -140,7 +140,7 @@ class ProfileSettings(Group):
     """Calendar months without an order that make a customer dormant."""
 
 
-class When(Group):
+class When(Group, frozen=True):
     """Conditions of a rule on the shopper; every one that is set must hold."""
 
     known: bool | None = None
@@ -157,7 +157,7 @@ class When(Group):
     """True: the query names items of the page or the cart."""
 
 
-class Rule(Group):
+class Rule(Group, frozen=True):
     """If the conditions hold, these recommenders answer; the first matching rule of a placement wins."""
 
     name: Name
@@ -178,7 +178,7 @@ SHOPPER_RULES: tuple[Rule, ...] = (
 )
 
 
-class Placement(Group):
+class Placement(Group, frozen=True):
     """A named spot of the shop: who answers there, and what may be shown."""
 
     rules: tuple[Rule, ...] = SHOPPER_RULES
@@ -211,7 +211,7 @@ PLACEMENTS: Mapping[str, Placement] = {
 }
 
 
-class SnapshotSettings(Group):
+class SnapshotSettings(Group, frozen=True):
     """Where snapshots live."""
 
     artifacts: str = "artifacts"
@@ -222,7 +222,7 @@ class SnapshotSettings(Group):
     """How often a serving worker looks whether CURRENT has moved."""
 
 
-class WebSettings(Group):
+class WebSettings(Group, frozen=True):
     """The HTTP service."""
 
     auth: Literal["keys", "off"] = "keys"
@@ -235,7 +235,7 @@ class WebSettings(Group):
     """`events`: now is the later of the snapshot's as_of and the newest accepted event, for old tables, demos and replays."""
 
 
-class Settings(Group):
+class Settings(Group, frozen=True):
     """The whole tree."""
 
     data: DataSettings = DataSettings()

@@ -76,7 +76,7 @@ def fit(settings: Settings, *, now: datetime, before: datetime | None = None, wa
         as_of = _as_of(events, now, before)
         events = _cleaned(events, settings)
     with steps.step("item facts"):
-        facts = item_facts(events, Catalog(base), base["told_replenishable"], settings.behaviour)
+        facts = item_facts(events, Catalog(base), base["told_replenishable"].astype(np.int8), settings.behaviour)
         groups: dict[str, Arrays] = {"catalog": base | facts}
     tables = Tables(events, Catalog(groups["catalog"]), len(user_ids), as_of, settings.seed)
     configured = configure(settings.recommenders)

@@ -30,6 +30,13 @@ def map_events(events: pl.LazyFrame, catalog: Catalog) -> tuple[Events, list[str
         .sort("user", "time", "kind", "item")
         .collect()
     )
-    arrays = [mapped[name].to_numpy() for name in ("user", "item", "kind", "time", "order_id")]
-    none = np.full(mapped.height, -1, np.int32)
-    return Events(*arrays, none, mapped["quantity"].to_numpy()), users["user_id"].to_list()
+    mapped_events = Events(
+        users=mapped["user"].to_numpy(),
+        items=mapped["item"].to_numpy(),
+        kinds=mapped["kind"].to_numpy(),
+        times=mapped["time"].to_numpy(),
+        order_ids=mapped["order_id"].to_numpy(),
+        orders=np.full(mapped.height, -1, np.int32),
+        quantities=mapped["quantity"].to_numpy(),
+    )
+    return mapped_events, users["user_id"].to_list()

@@ -33,7 +33,7 @@ _TYPES = 'map the word under `event_types` in the settings; map it to "" to leav
 _TIMES = "export ISO 8601 such as 2026-05-31T09:30:00Z, or seconds, ms or µs since 1970"
 KINDS: Mapping[Kind, KindOfValue] = {
     "id": KindOfValue(
-        pl.String(), "is an id of at most 256 bytes without control characters", "shorten or clean the id where it is exported"
+        pl.String(), "is an id of at most 256 bytes without control characters", "shorten or clean it where it is exported"
     ),
     "text": KindOfValue(pl.String(), "is text", "export the column as text"),
     "url": KindOfValue(

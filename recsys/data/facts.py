@@ -31,13 +31,12 @@ def item_facts(events: Events, catalog: Catalog, told: NDArray[np.int8], setting
 def _purchases(events: Events) -> tuple[Rows, Rows, NDArray[np.int64]]:
     """One row per user, item and order, by user, item and time."""
     bought = events.where((events.kinds == EventType.PURCHASE) & (events.items >= 0))
-    order = np.lexsort((bought.times, bought.orders, bought.items, bought.users))
-    users, items, orders, times = (part[order] for part in (bought.users, bought.items, bought.orders, bought.times))
-    first = np.ones(len(users), bool)
-    first[1:] = (np.diff(users) != 0) | (np.diff(items) != 0) | (np.diff(orders) != 0)
-    users, items, times = users[first], items[first], times[first]
-    by_time = np.lexsort((times, items, users))
-    return users[by_time], items[by_time], times[by_time]
+    bought = bought.where(np.lexsort((bought.times, bought.orders, bought.items, bought.users)))
+    first = np.ones(len(bought), bool)
+    first[1:] = (np.diff(bought.users) != 0) | (np.diff(bought.items) != 0) | (np.diff(bought.orders) != 0)
+    lines = bought.where(first)
+    lines = lines.where(np.lexsort((lines.times, lines.items, lines.users)))
+    return lines.users, lines.items, lines.times
 
 
 def _gap_days(items: Rows, gaps: NDArray[np.float32], catalog: Catalog) -> NDArray[np.float32]:

@@ -31,9 +31,9 @@ class Events:
     def __len__(self) -> int:
         return len(self.users)
 
-    def where(self, mask: Mask) -> Events:
-        """The events for which the mask bool[e] holds, in the same order."""
-        return Events(*(getattr(self, name)[mask] for name in self.__slots__))
+    def where(self, chosen: Mask | NDArray[np.intp]) -> Events:
+        """The events for which the mask bool[e] holds, in the same order, or those at the given positions."""
+        return Events(*(getattr(self, name)[chosen] for name in self.__slots__))
 
     def since(self, time: int) -> Events:
         """The events later than `time`."""

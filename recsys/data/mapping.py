@@ -148,7 +148,7 @@ def _value(column: Column, raw: pl.Expr) -> pl.Expr:
         return convert(column.kind, pl.col(_RAW + column.name))
     given, value = pl.select(raw.alias("given"), convert(column.kind, raw).alias("value")).row(0)
     if given is not None and value is None:
-        raise SettingsError(f"data: the constant {column.name} = {given!r} is wrong; what it has to be: {KINDS[column.kind].usable}")
+        raise SettingsError(f"data: constants.{column.name} = {given!r} breaks the rule “{KINDS[column.kind].usable}”")
     return pl.lit(value, column.dtype)
 
 

@@ -56,10 +56,10 @@ _GA4_TYPES = {
     "view_search_results": "search",
 }
 _GA4_NOT_USED = (
-    "add_payment_info add_shipping_info add_to_wishlist app_remove app_update app_store_refund click exception file_download "
-    "first_open first_visit form_start form_submit generate_lead join_group login os_update page_view screen_view scroll "
-    "select_content select_promotion session_start share sign_up user_engagement video_complete video_progress video_start "
-    "view_cart view_promotion"
+    "add_payment_info add_shipping_info add_to_wishlist app_remove app_store_refund app_update click "
+    "exception file_download first_open first_visit form_start form_submit generate_lead join_group login "
+    "os_update page_view screen_view scroll select_content select_promotion session_start share sign_up "
+    "user_engagement video_complete video_progress video_start view_cart view_promotion"
 )
 
 GA4 = Preset(

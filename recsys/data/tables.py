@@ -221,15 +221,16 @@ def _empty(name: str, read: Read) -> Finding:
 
 
 def _counts(reads: Mapping[str, Read], doubles: Mapping[str, int]) -> dict[str, Counts]:
-    return {name: replace(read.counts, duplicates=read.counts.duplicates + doubles.get(name, 0)) for name, read in reads.items()}
+    more = {name: read.counts.duplicates + doubles.get(name, 0) for name, read in reads.items()}
+    return {name: replace(read.counts, duplicates=more[name]) for name, read in reads.items()}
 
 
 def _stop_if_too_bad(reads: Mapping[str, Read], limit: float) -> None:
     said = []
     for name, read in reads.items():
+        bad, rows = read.counts.rejected, read.counts.read - read.counts.left_out
         if read.counts.rejected_share > limit:
-            share, counts = percent(read.counts.rejected_share), read.counts
-            said.append(f"{name}: {counts.rejected:,} of {counts.read:,} rows ({share}) are bad, more than {percent(limit)} allowed")
+            said.append(f"{name}: {bad:,} of {rows:,} rows ({percent(bad / rows)}) are bad; {percent(limit)} are allowed")
             said += [f"  {explain(f)}" for f in read.findings if f.level == "rejected"]
     if said:
         raise DataError("\n".join([*said, "raise `data.max_rejected_share` to go on without those rows"]))

@@ -120,7 +120,7 @@ def example_of(mapped: Mapped, row: int, names: tuple[str, ...]) -> tuple[str, s
 def _short(value: object) -> str:
     text = value if isinstance(value, str) else str(value)
     shown = text if len(text) <= 60 else f"{text[:40]}… ({len(text)} characters)"
-    return shown.encode("unicode_escape").decode() if not shown.isprintable() else shown
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in shown)
 
 
 DONE: Mapping[Level, str] = {
@@ -133,15 +133,18 @@ DONE: Mapping[Level, str] = {
 
 
 def explain(finding: Finding) -> str:
-    """Put a finding into one sentence: where, what, how many, for instance, what happened, what to do."""
-    column = f" column {finding.column}:" if finding.column else ""
-    example = f", for instance {finding.example!r}" if finding.example else ""
-    rows = f"{finding.rows:,} row{'s' if finding.rows != 1 else ''} ({percent(finding.share)})"
-    done = DONE[finding.level]
-    where = f"{finding.table}, {finding.file}" if finding.file else finding.table
-    broke = "that do not keep the rule" if finding.level != "note" else "where this holds"
-    effect = f"; {done}" if done else ""
-    return f"{where}:{column} {rows} {broke} “{finding.rule}”{example}{effect}. To do: {finding.advice}."
+    """Put a finding into one sentence: where, how many rows, for instance, what happened to them, what to do."""
+    where = f"{finding.table}, {finding.file}" + (f", column {finding.column}" if finding.column else "")
+    example = f", for instance “{finding.example}”" if finding.example else ""
+    done = f"; {DONE[finding.level]}" if DONE[finding.level] else ""
+    return f"{where}: {_who(finding)} the rule “{finding.rule}”{example}{done}. To do: {finding.advice}."
+
+
+def _who(finding: Finding) -> str:
+    if not finding.rows:
+        return "the table breaks"
+    many = finding.rows != 1
+    return f"{finding.rows:,} row{'s' * many} ({percent(finding.share)}) break{'s' * (not many)}"
 
 
 def percent(share: float) -> str:

@@ -1,4 +1,4 @@
-"""What one value of each kind is read as: ids, numbers, addresses, points in time, categories; null where it is not usable."""
+"""How one value of each kind is read: ids, numbers, addresses, points in time, categories; null where it is not usable."""
 
 from __future__ import annotations
 

@@ -82,4 +82,5 @@ def _due_again(
     if not replenishable.any():
         return replenishable
     hidden_days = np.nan_to_num(catalog.gap_days[owned] * behaviour.replenish_after)
-    return replenishable & ((now - at) / DAY >= hidden_days)
+    due: Mask = replenishable & ((now - at) / DAY >= hidden_days)
+    return due

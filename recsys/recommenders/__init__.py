@@ -7,27 +7,18 @@ from typing import Any
 
 import msgspec
 
-from recsys.recommenders.als import Als
-from recsys.recommenders.bestsellers import Bestsellers
-from recsys.recommenders.bought_together import BoughtTogether
-from recsys.recommenders.brands import Brands
 from recsys.recommender import Recommender, RecommenderSettings
-from recsys.recommenders.item_item import ItemItem
-from recsys.recommenders.recently_viewed import RecentlyViewed
-from recsys.recommenders.trending import Trending
+from recsys.recommenders.als import Als as Als
+from recsys.recommenders.bestsellers import Bestsellers as Bestsellers
+from recsys.recommenders.bought_together import BoughtTogether as BoughtTogether
+from recsys.recommenders.brands import Brands as Brands
+from recsys.recommenders.item_item import ItemItem as ItemItem
+from recsys.recommenders.recently_viewed import RecentlyViewed as RecentlyViewed
+from recsys.recommenders.trending import Trending as Trending
 from recsys.types import SettingsError
 
-ALL: tuple[type[Recommender], ...] = (
-    Bestsellers,
-    Brands,
-    Trending,
-    ItemItem,
-    Als,
-    BoughtTogether,
-    RecentlyViewed,
-)
-
-RECOMMENDERS: Mapping[str, type[Recommender]] = {recommender.name: recommender for recommender in ALL}
+RECOMMENDERS: Mapping[str, type[Recommender]] = {recommender.name: recommender for recommender in Recommender.__subclasses__()}
+"""Every recommender imported above, by name. To add one, import it."""
 
 
 def configure(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, RecommenderSettings]:

@@ -12,14 +12,14 @@ from recsys.behaviour import ages_in_days, event_weights, fade, item_weights
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
 from recsys.ranking import strongest, top_n
-from recsys.recommender import RecommenderSettings
+from recsys.recommender import Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings, NotNegative, Positive
 from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 _EVERY = 8
 
 
-class AlsSettings(RecommenderSettings):
+class AlsSettings(RecommenderSettings, frozen=True):
     """Size and regularisation of the model."""
 
     factors: Annotated[int, msgspec.Meta(ge=1, le=512)] = 64
@@ -38,7 +38,7 @@ class AlsSettings(RecommenderSettings):
     """Threads of the solver; each row is solved on its own, so the result does not depend on them."""
 
 
-class Als:
+class Als(Recommender):
     """Scores items by x_u · y_i, x_u solved from the shopper's history as the fit would: Hu, Koren and Volinsky,
     "Collaborative filtering for implicit feedback datasets" (ICDM 2008), equation 4.
 

@@ -13,12 +13,12 @@ from recsys.behaviour import ages_in_days, fade, last_of_each
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
 from recsys.ranking import first_allowed, rank_order
-from recsys.recommender import REASONS_KEPT, RecommenderSettings
+from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings, NotNegative, Positive
 from recsys.types import DAY, Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 
-class BestsellersSettings(RecommenderSettings):
+class BestsellersSettings(RecommenderSettings, frozen=True):
     """When an item sells well."""
 
     window_days: Positive = 30.0
@@ -29,7 +29,7 @@ class BestsellersSettings(RecommenderSettings):
     """A category with fewer allowed bestsellers leaves the place to its parent, up to the whole shop."""
 
 
-class Bestsellers:
+class Bestsellers(Recommender):
     """Ranks items by distinct buyers of the window; a scarce category falls back up the tree.
 
     Arrays: scores float32[n] · buyers int32[n] · everything int32[n] all items, best first · ranked int32[m] the sold items

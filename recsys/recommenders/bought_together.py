@@ -12,14 +12,14 @@ from recsys.behaviour import ages_in_days, fade
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
 from recsys.ranking import keep_strongest, neighbours_of
-from recsys.recommender import REASONS_KEPT, RecommenderSettings
+from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings, NotNegative
 from recsys.types import NO_CANDIDATES, Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 _BLOCK = 2_000
 
 
-class BoughtTogetherSettings(RecommenderSettings):
+class BoughtTogetherSettings(RecommenderSettings, frozen=True):
     """When two items belong together."""
 
     half_life_days: NotNegative = 180.0
@@ -34,7 +34,7 @@ class BoughtTogetherSettings(RecommenderSettings):
     """Latest owned items that complements are looked up for, where the query names none."""
 
 
-class BoughtTogether:
+class BoughtTogether(Recommender):
     """Scores complements of the page's or cart's items, else of what the shopper owns.
 
     With o the faded number of orders: score(i, j) = o(i and j) / sqrt((o(i) + s) (o(j) + s)), the cosine of order sets

@@ -13,7 +13,7 @@ from recsys.behaviour import event_weights
 from recsys.data.catalog import Catalog
 from recsys.data.history import Events, Tables
 from recsys.ranking import top_n
-from recsys.recommender import REASONS_KEPT, RecommenderSettings
+from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings, NotNegative
 from recsys.types import (
     DAY,
@@ -30,7 +30,7 @@ from recsys.types import (
 )
 
 
-class BrandsSettings(RecommenderSettings):
+class BrandsSettings(RecommenderSettings, frozen=True):
     """The window that adapts to how busy a brand is."""
 
     shortest_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 7
@@ -45,7 +45,7 @@ class BrandsSettings(RecommenderSettings):
     """Days of the steadier share that small brands are drawn to."""
 
 
-class Brands:
+class Brands(Recommender):
     """Ranks a brand's items by their shrunk share of the brand's event weights in the smallest busy window.
 
     With c the item's and C the brand's weight in the window (each shopper once per item, strongest event), q the item's share
@@ -129,7 +129,7 @@ def _item_weights(tables: Tables, weights: Scores, days: int) -> tuple[NDArray[n
     strongest = events.where(order[first])
     bought = events.where(events.kinds == EventType.PURCHASE)
     buyers = np.unique(bought.users.astype(np.int64) * n + bought.items) % max(n, 1)
-    weight = np.bincount(strongest.items, weights[strongest.kinds], n)
+    weight = np.bincount(strongest.items, weights[strongest.kinds], n).astype(np.float64)
     return weight, np.bincount(buyers, minlength=n).astype(np.int32)
 
 

@@ -12,7 +12,7 @@ from recsys.behaviour import ages_in_days, event_weights, fade, item_weights
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
 from recsys.ranking import keep_strongest, neighbours_of, strongest
-from recsys.recommender import REASONS_KEPT, RecommenderSettings
+from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings, NotNegative
 from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
 
@@ -27,7 +27,7 @@ _TEXTS = {
 }
 
 
-class ItemItemSettings(RecommenderSettings):
+class ItemItemSettings(RecommenderSettings, frozen=True):
     """How neighbours are weighed."""
 
     weighting: Literal["degree", "bm25"] = "degree"
@@ -50,7 +50,7 @@ class ItemItemSettings(RecommenderSettings):
     """Strongest items of the shopper's history that an answer starts from."""
 
 
-class ItemItem:
+class ItemItem(Recommender):
     """Scores the neighbours of what the shopper did: history × W, W = D_i^-p · Rᵀ · D_u^-2a · R with zero diagonal.
 
     R is users × items of faded event weights, D its degrees; the K strongest entries of each row are kept. With the exponents

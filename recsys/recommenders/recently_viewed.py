@@ -10,12 +10,12 @@ from recsys.behaviour import last_of_each
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
 from recsys.ranking import top_n
-from recsys.recommender import RecommenderSettings
+from recsys.recommender import Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings, Positive
 from recsys.types import Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery
 
 
-class RecentlyViewedSettings(RecommenderSettings):
+class RecentlyViewedSettings(RecommenderSettings, frozen=True):
     """How long a view is remembered."""
 
     half_life_days: Positive = 7.0
@@ -24,7 +24,7 @@ class RecentlyViewedSettings(RecommenderSettings):
     """Older views are forgotten."""
 
 
-class RecentlyViewed:
+class RecentlyViewed(Recommender):
     """Ranks the shopper's own viewed items by the age of the last view; learns nothing."""
 
     name: ClassVar[str] = "recently_viewed"

@@ -10,12 +10,12 @@ from recsys.behaviour import ages_in_days, event_weights, fade
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
 from recsys.ranking import first_allowed, rank_order
-from recsys.recommender import RecommenderSettings
+from recsys.recommender import Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings, Positive
 from recsys.types import DAY, Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 
-class TrendingSettings(RecommenderSettings):
+class TrendingSettings(RecommenderSettings, frozen=True):
     """How short "now" is."""
 
     half_life_days: Positive = 7.0
@@ -28,7 +28,7 @@ _NOW = Reason("trending", "Popular with shoppers right now")
 _OF_THE_SHOP = Reason("in_the_shop", "From our range")
 
 
-class Trending:
+class Trending(Recommender):
     """Ranks items by faded event weights; a shopper counts once per item and day, with the strongest event.
 
     Arrays: scores float32[n] · everything int32[n] all items, best first.

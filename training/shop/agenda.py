@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recsys.types import DAY, MINUTE, Mask, Rows, Times
 from training.shop import plan
 from training.shop.calendar import Calendar, seasons
-from training.shop.goods import LEAF_NAMES, Floats, Ints, style_key
+from training.shop.goods import LEAF_NAMES, Floats, Ints, complement_leaves, style_key
 from training.shop.people import Shop, taste
 from training.shop.plan import Segment
 
@@ -37,7 +37,7 @@ ORDERING = np.array([0.55, 0.17, 0.12, 0.16])
 @dataclass(frozen=True)
 class Visits:
     """Planned visits: shopper, start in microseconds, kind, leaf category, brand it turns to (-1: none), and of orders the
-    item bought (-1: none); `fixed` ones are never dropped or refunded."""
+    item bought and a second one beside it (-1: none); `fixed` ones are never dropped or refunded."""
 
     who: NDArray[np.int32]
     start: Times
@@ -45,6 +45,7 @@ class Visits:
     leaf: NDArray[np.int16]
     brand: NDArray[np.int16]
     item: Rows
+    second: Rows
     fixed: Mask
 
     def __len__(self) -> int:
@@ -65,7 +66,7 @@ def plan_visits(shop: Shop, events: int, length: Callable[[Kind], float], seed: 
     lengths = np.array([length(kind) for kind in Kind])
     left = events - sum(float(lengths[part.kind].sum()) for part in planned)
     visits = _joined([*planned, _others(rng, shop, max(left, 0.0), lengths)])
-    visits = _choose_bought(rng, _turn(rng, visits, shop), shop)
+    visits = _choose_second(rng, _choose_bought(rng, _turn(rng, visits, shop), shop), shop)
     return visits.rows(np.argsort(visits.start, kind="stable"))
 
 
@@ -78,6 +79,7 @@ def _visits(who: Ints, start: Times, kind: Ints | Kind, leaf: Ints, item: Ints |
         leaf=leaf.astype(np.int16),
         brand=np.full(n, -1, np.int16),
         item=np.broadcast_to(np.asarray(item, np.int32), n),
+        second=np.full(n, -1, np.int32),
         fixed=np.full(n, fixed),
     )
 
@@ -191,10 +193,31 @@ def _choose_bought(rng: np.random.Generator, visits: Visits, shop: Shop) -> Visi
     item[rows] = taste(rng, shop, visits.who[rows], visits.leaf[rows], visits.brand[rows], day)
     staples = np.flatnonzero(kind == Kind.STAPLE)
     ordered = np.concatenate([staples, rows[visits.fixed[rows]], rows[~visits.fixed[rows]]])
-    pair = visits.who[ordered].astype(np.int64) * len(shop.goods) + item[ordered]
-    _, once = np.unique(pair, return_index=True)
-    again = np.ones(len(ordered), np.bool_)
-    again[once] = False
-    dropped = ordered[again & ~visits.fixed[ordered]]
+    again = ordered[_repeated(visits.who[ordered], item[ordered])]
+    dropped = again[~visits.fixed[again]]
     item[dropped], kind[dropped] = -1, Kind.COMPARE
     return replace(visits, item=item, kind=kind)
+
+
+def _choose_second(rng: np.random.Generator, visits: Visits, shop: Shop) -> Visits:
+    """Choose what is bought beside the item: its planted partner, or a complement to the shopper's taste."""
+    second = visits.second.copy()
+    leaf = np.where(visits.kind == Kind.ORDER, complement_leaves()[shop.goods.leaf[visits.item]], -1)
+    rows = np.flatnonzero((leaf >= 0) & (rng.random(len(visits)) < plan.COMPLEMENT_SHARE))
+    day = shop.calendar.day_of(visits.start[rows])
+    liked = taste(rng, shop, visits.who[rows], leaf[rows], np.full(len(rows), -1), day)
+    planted = rng.random(len(rows)) < plan.PARTNER_SHARE
+    second[rows] = np.where(planted, shop.goods.partner[visits.item[rows]], liked)
+    firsts = np.flatnonzero(visits.item >= 0)
+    who = np.concatenate([visits.who[firsts], visits.who[rows]])
+    again = _repeated(who, np.concatenate([visits.item[firsts], second[rows]]))[len(firsts) :]
+    second[rows[again]] = -1
+    return replace(visits, second=second)
+
+
+def _repeated(who: Ints, item: Ints) -> Mask:
+    """True where the same shopper has the same item earlier in the list."""
+    _, once = np.unique(who.astype(np.int64) << 32 | item, return_index=True)
+    repeated = np.ones(len(who), np.bool_)
+    repeated[once] = False
+    return repeated

@@ -178,7 +178,7 @@ def _make_models(rng: np.random.Generator, models: int, items: int, start: datet
     others = rng.choice(len(LEAVES), size=max(models - 2 * len(LEAVES), 0), p=pull / pull.sum())
     leaf = np.concatenate([np.tile(np.arange(len(LEAVES)), 2), others])[:models]
     cells = len(DEPARTMENTS) * N_STYLES
-    layers = int(np.clip(items // 1000, 2, len(BRANDS) // cells))
+    layers = int(np.clip(items // 150, 2, len(BRANDS) // cells))
     tiers = rng.choice(N_TIERS, size=layers * cells, p=[0.4, 0.4, 0.2])
     style = rng.integers(0, N_STYLES, models)
     pull = 1.0 / np.sqrt(np.arange(1, layers + 1))

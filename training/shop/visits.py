@@ -76,14 +76,13 @@ def act(rng: np.random.Generator, visits: Visits, shop: Shop, first: int) -> Act
 
     Refunds of these visits' purchases are among them, days later.
     """
-    second = _complements(rng, visits, shop)
-    script = _script(rng, visits.kind, second >= 0)
+    script = _script(rng, visits.kind, visits.second >= 0)
     visit, slot = script.visit, script.slot
     time = visits.start[visit] + _since_start(rng, visits.kind[visit], script)
     several = rng.choice(np.array([1, 2, 3], np.int8), size=len(visits), p=[0.8, 0.14, 0.06])
     main = np.isin(slot, (Slot.CART, Slot.PURCHASE, Slot.REMOVE))
     quantity = np.where(main, several[visit], np.isin(slot, (Slot.CART2, Slot.PURCHASE2)))
-    acts = Acts(visit, TYPE_OF_SLOT[slot], _items(rng, visits, shop, script, second), time, quantity.astype(np.int8))
+    acts = Acts(visit, TYPE_OF_SLOT[slot], _items(rng, visits, shop, script), time, quantity.astype(np.int8))
     acts = in_time_order([acts, _refunds(rng, acts, visits)])
     acts = acts.rows(np.flatnonzero(acts.time <= shop.calendar.end))
     return replace(acts, visit=acts.visit + first)
@@ -145,19 +144,7 @@ def _slot_counts(rng: np.random.Generator, kind: Ints, has_second: Mask) -> NDAr
     return counts
 
 
-def _complements(rng: np.random.Generator, visits: Visits, shop: Shop) -> Rows:
-    """Item bought beside the main one, -1 where none is: the planted partner, or one to the shopper's taste."""
-    second = np.full(len(visits), -1, np.int32)
-    leaf = np.where(visits.kind == Kind.ORDER, complement_leaves()[shop.goods.leaf[visits.item]], -1)
-    rows = np.flatnonzero((leaf >= 0) & (rng.random(len(visits)) < plan.COMPLEMENT_SHARE))
-    day = shop.calendar.day_of(visits.start[rows])
-    liked = taste(rng, shop, visits.who[rows], leaf[rows], np.full(len(rows), -1), day)
-    planted = rng.random(len(rows)) < plan.PARTNER_SHARE
-    second[rows] = np.where(planted, shop.goods.partner[visits.item[rows]], liked)
-    return second
-
-
-def _items(rng: np.random.Generator, visits: Visits, shop: Shop, script: _Script, second: Rows) -> Rows:
+def _items(rng: np.random.Generator, visits: Visits, shop: Shop, script: _Script) -> Rows:
     """Item of every event: drawn for views and impressions, the rest follows from those."""
     offset = script.offset
     item = np.full(len(script.visit), -1, np.int32)
@@ -177,7 +164,7 @@ def _items(rng: np.random.Generator, visits: Visits, shop: Shop, script: _Script
         item[offset[rows, slot]] = item[last_view[rows]]
     for slot in (Slot.VIEW2, Slot.CART2, Slot.PURCHASE2):
         rows = script.with_slot(slot)
-        item[offset[rows, slot]] = second[rows]
+        item[offset[rows, slot]] = visits.second[rows]
     return item
 
 
