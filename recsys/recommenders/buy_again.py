@@ -1,0 +1,92 @@
+"""Buy again: what the shopper keeps buying, when it is due."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import ClassVar, cast
+
+import numpy as np
+
+from recsys.behaviour import ages_in_days, fade
+from recsys.data.catalog import Catalog
+from recsys.data.history import Tables
+from recsys.ranking import run_starts, top_n
+from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
+from recsys.settings import BehaviourSettings, NotNegative, Positive, Share
+from recsys.types import DAY, NO_CANDIDATES, Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Scores
+
+
+class BuyAgainSettings(RecommenderSettings, frozen=True):
+    """How frequency, popularity and time since the last purchase weigh."""
+
+    half_life_days: NotNegative = 180.0
+    """Age at which one of the shopper's own purchases counts half; 0: no fading."""
+    popularity_weight: NotNegative = 0.3
+    """Weight of an item's recent popularity (1: the most popular) against one purchase of the shopper's own."""
+    popularity_half_life_days: Positive = 14.0
+    """Age at which anybody's purchase counts half for that popularity."""
+    due_weight: Share = 0.3
+    """How far an item bought a moment ago is held down; it rises evenly until its usual gap is over."""
+
+
+class BuyAgain(Recommender):
+    """Scores the shopper's own items: (faded purchases + c · popularity) · (1 - d · (1 - min(1, age / usual gap))).
+
+    Own frequency with popularity to break ties is the baseline that most next-basket models fail to beat: Li et al., "A next
+    basket recommendation reality check" (TOIS 2023), section 4.
+
+    Arrays: popularity float32[n] recent purchases, 1 for the most popular item.
+    """
+
+    name: ClassVar[str] = "buy_again"
+    Settings: ClassVar[type[RecommenderSettings]] = BuyAgainSettings
+    personal: ClassVar[bool] = True
+    ranks_everything: ClassVar[bool] = False
+
+    @staticmethod
+    def fit(tables: Tables, behaviour: BehaviourSettings, settings: BuyAgainSettings) -> Arrays:
+        """Measure how popular every item is to buy lately."""
+        events = tables.events
+        bought = events.where((events.kinds == EventType.PURCHASE) & (events.items >= 0))
+        strengths = fade(ages_in_days(bought.times, tables.as_of), settings.popularity_half_life_days)
+        popularity = np.bincount(bought.items, strengths, tables.catalog.n_items)
+        return {"popularity": (popularity / max(popularity.max(initial=0), 1e-9)).astype(np.float32)}
+
+    def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: BuyAgainSettings) -> None:
+        self._popularity = cast(Scores, arrays["popularity"])
+        self._catalog = catalog
+        self._settings = settings
+        self._reason = lru_cache(REASONS_KEPT)(_explain)
+
+    def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
+        """Rank the allowed items that the shopper bought before."""
+        if not len(profile.bought):
+            return NO_CANDIDATES
+        settings, items = self._settings, profile.bought
+        scores = self._frequency(profile) + np.float32(settings.popularity_weight) * self._popularity.take(items)
+        if settings.due_weight:
+            days = (query.now - profile.bought_at) / DAY
+            due = np.nan_to_num(np.minimum(days / self._catalog.gap_days.take(items), 1), nan=1.0)
+            scores = scores * (1 - settings.due_weight * (1 - due)).astype(np.float32)
+        kept = allowed.take(items).nonzero()[0]
+        return top_n(items.take(kept), scores.take(kept), self._catalog.tie_rank, n)
+
+    def _frequency(self, profile: Profile) -> Scores:
+        """Faded number of purchases of each of `profile.bought`, float32."""
+        history = profile.history
+        lines = ((history.kinds == EventType.PURCHASE) & (history.items >= 0)).nonzero()[0]
+        order = history.items.take(lines).argsort(kind="stable")
+        faded = fade(profile.ages.take(lines), self._settings.half_life_days).take(order)
+        return cast(Scores, np.add.reduceat(faded, run_starts(history.items.take(lines).take(order))))
+
+    def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
+        """Say how often it was bought."""
+        place = int(profile.bought.searchsorted(item))
+        return self._reason(int(profile.bought_counts[place]))
+
+
+def _explain(times: int) -> Reason:
+    often = {1: "once", 2: "twice"}.get(times, f"{times} times")
+    return Reason("buy_again", f"You bought this {often} before")
+
+
