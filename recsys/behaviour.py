@@ -19,6 +19,12 @@ Kinds = NDArray[np.int8]
 Number = TypeVar("Number", np.int32, np.int64)
 _NO_ROWS = np.empty(0, np.int32)
 
+VIEW, CART_ADD, CHECKOUT, PURCHASE = (
+    int(kind) for kind in (EventType.VIEW, EventType.CART_ADD, EventType.CHECKOUT, EventType.PURCHASE)
+)
+"""Plain codes for the hot path: looking a member of an enumeration up costs more than comparing a hundred events."""
+_CHANGES_CART = np.isin(np.arange(len(EventType)), (CART_ADD, EventType.CART_REMOVE, PURCHASE))
+
 
 def event_weights(settings: BehaviourSettings) -> Scores:
     """Weight float32[11] of each event type; all but view, cart_add and purchase are 0."""
@@ -45,15 +51,14 @@ def fade(ages: NDArray[np.float32], half_life_days: float) -> Scores:
 
 def item_weights(history: History, ages: NDArray[np.float32], weights: Scores, half_life_days: float) -> tuple[Rows, Scores]:
     """What one shopper cares for: distinct items int32[u] and their faded event weights summed, float32[u]."""
+    if not len(ages):
+        return _NO_ROWS, ages
     strengths = weights.take(history.kinds) * fade(ages, half_life_days)
-    counted = ((strengths > 0) & (history.items >= 0)).nonzero()[0]
-    items, strengths = history.items.take(counted), strengths.take(counted)
-    order = items.argsort(kind="stable")
-    ordered = items.take(order)
+    order = history.items.argsort(kind="stable")
+    ordered = history.items.take(order)
     starts = run_starts(ordered)
-    if not len(starts):
-        return items, strengths
-    return ordered.take(starts), np.add.reduceat(strengths.take(order), starts)
+    items, sums = ordered.take(starts), np.add.reduceat(strengths.take(order), starts)
+    return (items[1:], sums[1:]) if items[0] < 0 else (items, sums)
 
 
 def last_session(times: Times, settings: BehaviourSettings) -> int:
@@ -83,13 +88,13 @@ def dwell_seconds(times: Times, settings: BehaviourSettings) -> NDArray[np.float
 
 def in_cart(history: History, now: int, settings: BehaviourSettings) -> Rows:
     """Items in the cart at `now`, ascending: added in the last days, not removed or bought since."""
-    kinds = history.kinds
-    if EventType.CART_ADD not in kinds.tobytes():
+    first = int(history.times.searchsorted(now - int(settings.cart_days * DAY), side="right"))
+    kinds = history.kinds[first:]
+    if CART_ADD not in kinds.tobytes():
         return _NO_ROWS
-    changes = (kinds == EventType.CART_ADD) | (kinds == EventType.CART_REMOVE) | (kinds == EventType.PURCHASE)
-    changes &= (history.items >= 0) & (history.times > now - int(settings.cart_days * DAY))
-    items, last = last_of_each(history.items[changes])
-    cart: Rows = items[kinds[changes][last] == EventType.CART_ADD]
+    changes = (_CHANGES_CART.take(kinds) & (history.items[first:] >= 0)).nonzero()[0]
+    items, last = last_of_each(history.items[first:].take(changes))
+    cart: Rows = items[kinds.take(changes).take(last) == CART_ADD]
     return cart
 
 
@@ -132,7 +137,9 @@ def cancel_refunded(
     return kinds
 
 
-def number_orders(users: Rows, times: Times, kinds: Kinds, order_ids: NDArray[np.int64], settings: BehaviourSettings) -> Rows:
+def number_orders(
+    users: Rows, times: Times, kinds: Kinds, order_ids: NDArray[np.int64], settings: BehaviourSettings
+) -> Rows:
     """Number each user's orders from 0 in time order: by order id, else all purchases of one session are one order.
 
     Events stand by user, then time; order_ids int64[e] is -1 where the shop gave none. Returns int32[e], -1 for what is not
@@ -166,4 +173,3 @@ def months_before(now: int, months: int) -> int:
     start = target.astype("datetime64[D]") + min(day, last)
     time_of_day = now - int(moment.astype("datetime64[D]").astype("datetime64[us]").astype(np.int64))
     return int(start.astype("datetime64[us]").astype(np.int64)) + time_of_day
-

@@ -15,7 +15,7 @@ import numpy as np
 from recsys.data.catalog import Catalog
 from recsys.data.snapshot import Snapshot
 from recsys.decision.blend import blend
-from recsys.decision.filters import allowed_items
+from recsys.decision.filters import allowed_items, hidden_days
 from recsys.decision.profile import Profiler
 from recsys.decision.strategy import first_rule
 from recsys.recommenders import RECOMMENDERS, configure
@@ -36,7 +36,7 @@ class Engine:
         self.snapshot = snapshot
         self.settings = settings
         self.catalog: Catalog = snapshot.catalog
-        self.behaviour = manifest.behaviour
+        self.hidden_days = hidden_days(snapshot.catalog, manifest.behaviour)
         self.profiler = Profiler(snapshot.catalog, manifest.behaviour, settings.profile)
         self.recommenders: Mapping[str, Recommender] = _build(snapshot)
         self._digest = msgspec.json.encode((manifest.version, settings.placements, settings.profile), order="deterministic")
@@ -90,7 +90,7 @@ def answer(engine: Engine, query: Query, history: History) -> Slate:
     profile = engine.profiler.profile(query.user_id, history, query.now)
     context, notices = _context(query, engine.catalog)
     bought = query.bought or Bought(placement.bought, placement.bought_days)
-    allowed, unknown = allowed_items(query, context, profile, bought, engine.catalog, engine.behaviour)
+    allowed, unknown = allowed_items(query, context, profile, bought, engine.catalog, engine.hidden_days)
     rows = _row_query(query, context, profile, engine.catalog)
     shelf = _Shelf(engine, rows, profile, allowed, query.limit)
     rule = first_rule(placement, profile, len(context) > 0)
@@ -131,7 +131,7 @@ class _Shelf:
         depth = self._wanted() if len(weights) == 1 else max(BLEND_DEPTH, self._wanted())
         names = list(weights)
         lists = [self._ask(name, depth) for name in names]
-        blended = blend(lists, list(weights.values()), self._engine.catalog.tie_rank, max(depth, self._wanted()))
+        blended = blend(lists, list(weights.values()), self._engine.catalog.tie_rank, depth)
         sources = [names[source] for source in blended.sources.tolist()]
         self._take(blended.items.tolist(), blended.scores.tolist(), sources, blended.because.tolist())
 

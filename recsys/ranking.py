@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from recsys.types import NO_CANDIDATES, Candidates, Mask, Rows, Scores
 
+
 def top_n(items: Rows, scores: Scores, tie_rank: Rows, n: int) -> Candidates:
     """Rank the n best of items int32[m] by scores float32[m]; NaN scores are left out. Cost O(m + n log n)."""
     order = best_positions(items, scores, tie_rank, n)
     return Candidates(items[order], scores[order])
+
 
 def best_positions(items: Rows, scores: Scores, tie_rank: Rows, n: int, above_zero: bool = False) -> NDArray[np.intp]:
     """Positions intp[≤n] of the n best scores, best first; NaN and, if asked, what is not above zero are left out."""
@@ -31,13 +33,15 @@ def best_positions(items: Rows, scores: Scores, tie_rank: Rows, n: int, above_ze
 
 
 def strongest(items: Rows, scores: Scores, most: int) -> tuple[Rows, Scores]:
-    """The `most` items of the highest scores, strongest first; equal scores stand in the order of rows."""
+    """The `most` items of the highest positive scores, strongest first; equal scores stand in the order given."""
     if len(scores) > 2 * most:
         threshold = np.partition(scores, len(scores) - most)[len(scores) - most]
-        kept = scores >= threshold
-        items, scores = items[kept], scores[kept]
-    order = np.lexsort((items, -scores))[:most]
-    return items[order], scores[order]
+        kept = (scores >= threshold).nonzero()[0]
+        items, scores = items.take(kept), scores.take(kept)
+    order = (-scores).argsort(kind="stable")[:most]
+    items, scores = items.take(order), scores.take(order)
+    positive = np.count_nonzero(scores > 0)
+    return items[:positive], scores[:positive]
 
 
 def keep_strongest(neighbours: Rows, weights: Scores, row: int, items: Rows, scores: Scores) -> None:
@@ -60,10 +64,12 @@ def first_allowed(ranked: Rows, allowed: Mask | None, n: int) -> NDArray[np.intp
             return positions[:n]
         window *= 16
 
+
 def rank_order(scores: Scores, tie_rank: Rows) -> Rows:
     """Order all items int32[n] by scores float32[n], best first."""
     order: Rows = np.lexsort((tie_rank, -scores)).astype(np.int32)
     return order
+
 
 def neighbours_of(
     sources: Rows, strengths: Scores, neighbours: Rows, weights: Scores, allowed: Mask, tie_rank: Rows, n: int
@@ -105,4 +111,5 @@ def _loudest(scores: Scores, starts: NDArray[np.intp], runs: NDArray[np.intp]) -
     positions = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(first - ends + lengths, lengths)
     run = np.repeat(np.arange(len(runs)), lengths)
     order = np.lexsort((positions, -scores.take(positions), run))
-    return positions.take(order.take(ends - lengths))
+    loudest: NDArray[np.intp] = positions.take(order.take(ends - lengths))
+    return loudest

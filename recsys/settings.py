@@ -167,7 +167,7 @@ class Rule(Group, frozen=True):
     """Recommender = weight. One alone answers by itself; several are blended. Empty: the fallback chain answers."""
 
 
-BLEND: Mapping[str, float] = {"item_item": 1.0, "trending": 0.05}
+BLEND: Mapping[str, float] = {"item_item": 1.0, "buy_again": 0.4}
 
 SHOPPER_RULES: tuple[Rule, ...] = (
     Rule(name="new_shopper", when=When(known=False)),
@@ -204,10 +204,15 @@ PLACEMENTS: Mapping[str, Placement] = {
     "cart": Placement(rules=_context_first("completes_cart", {"bought_together": 1.0})),
     "email_weekly": Placement(rules=(*SHOPPER_RULES[:-1], Rule(name="blend", recommenders={**BLEND, "als": 0.5}))),
     "similar": Placement(rules=(Rule(name="similar", recommenders={"item_item": 1.0}),), bought="allow"),
-    "bought_together": Placement(rules=(Rule(name="bought_together", recommenders={"bought_together": 1.0}),), bought="allow"),
+    "bought_together": Placement(
+        rules=(Rule(name="bought_together", recommenders={"bought_together": 1.0}),), bought="allow"
+    ),
     "bestsellers": Placement(rules=(Rule(name="bestsellers", recommenders={"bestsellers": 1.0}),), bought="allow"),
     "popular": Placement(rules=(Rule(name="popular", recommenders={"brands": 1.0}),), bought="allow"),
-    "not_found": Placement(rules=(Rule(name="recently_viewed", when=When(known=True), recommenders={"recently_viewed": 1.0}),)),
+    "buy_again": Placement(rules=(Rule(name="buy_again", recommenders={"buy_again": 1.0}),), bought="only"),
+    "not_found": Placement(
+        rules=(Rule(name="recently_viewed", when=When(known=True), recommenders={"recently_viewed": 1.0}),)
+    ),
 }
 
 

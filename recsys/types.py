@@ -8,7 +8,6 @@ Times are int64 microseconds since 1970-01-01 UTC; ages are float32 days before 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal, TypeAlias, get_args
 
@@ -71,8 +70,7 @@ Lifecycle = Literal["lead", "first_time", "active", "defecting", "inactive"]
 ExitStage = Literal["home", "category", "pdp", "cart", "checkout", "other"]
 
 
-@dataclass(frozen=True, slots=True)
-class Bought:
+class Bought(msgspec.Struct, frozen=True, gc=False):
     """What to do with items that the shopper already owns.
 
     hide: leave them out unless they are replenishable · hide_days: leave out those bought in the last `days` days ·
@@ -83,8 +81,7 @@ class Bought:
     days: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One question to the pipeline, complete: with the same snapshot and history it has one answer.
 
     `category` is canonical text (levels joined by ' > ') and means the node and all below; `brands` is any of; prices are
@@ -104,8 +101,7 @@ class Query:
     bought: Bought | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RowQuery:
+class RowQuery(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A `Query` in the rows of one snapshot, as recommenders read it.
 
     `category` and `brand` are what the query asks for, else what the shopper's profile leans to, else -1 · context int32[k]
@@ -118,8 +114,7 @@ class RowQuery:
     context: Rows
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A shopper's past in time order, oldest first, mapped to one snapshot's rows; bounded per user.
 
     items int32[h] (-1 where the event has no item or one unknown to the snapshot) · kinds int8[h] (`EventType`) ·
@@ -139,19 +134,16 @@ class History:
 NO_HISTORY = History(np.empty(0, np.int32), np.empty(0, np.int8), np.empty(0, np.int64), np.empty(0, np.int32))
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(msgspec.Struct, frozen=True, eq=False, gc=False, kw_only=True):
     """What is known of one shopper at the query's `now`; every field follows docs/policy.md.
 
-    history with `ages` float32[h] in days and `weights` float32[h] (event weight, faded by the profile's half-life) ·
-    focus and brand are codes of the catalogue or -1 · bought, cart and viewed are sorted distinct item rows; `bought_at`
-    int64 is the last purchase of each bought row, `bought_counts` how many orders held it.
+    history with `ages` float32[h] in days · focus and brand are codes of the catalogue or -1 · bought and cart are sorted
+    distinct item rows; `bought_at` int64 is the last purchase of each bought row.
     """
 
     user_id: str | None
     history: History
     ages: NDArray[np.float32]
-    weights: NDArray[np.float32]
     intent: Intent
     exit_stage: ExitStage
     focus: int
@@ -162,7 +154,6 @@ class Profile:
     last_order: int | None
     bought: Rows
     bought_at: Times
-    bought_counts: NDArray[np.int32]
     cart: Rows
 
     @property
@@ -171,8 +162,7 @@ class Profile:
         return len(self.history) > 0
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
+class Candidates(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A ranked list: distinct items int32[n] and scores float32[n], best first.
 
     Scores are comparable within one list only. `because` int32[n], where a recommender knows it, is the item of the
@@ -200,8 +190,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     because_item_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Slate:
+class Slate(msgspec.Struct, frozen=True, eq=False, gc=False, kw_only=True):
     """The answer: items int32[n], scores float32[n] and one reason each, best first, and how it came about.
 
     `fallback` names the last recommender of the placement's fallback chain that had to fill places, or None.

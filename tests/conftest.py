@@ -32,7 +32,14 @@ ITEMS: list[dict[str, Any]] = [
     {"item_id": "bag-2", "title": "Evening bag", "category": "Fashion > Bags", "brand": "Sella", "price": 650.0},
     {"item_id": "soap-1", "title": "Soap", "category": "Beauty", "brand": "Sella", "price": 9.0, "replenishable": True},
     {"item_id": "soap-2", "title": "Fig soap", "category": "Beauty", "brand": None, "price": 11.0, "replenishable": True},
-    {"item_id": "gone-1", "title": "Sold out", "category": "Home > Lamps", "brand": "Norr", "price": 60.0, "available": False},
+    {
+        "item_id": "gone-1",
+        "title": "Sold out",
+        "category": "Home > Lamps",
+        "brand": "Norr",
+        "price": 60.0,
+        "available": False,
+    },
 ]
 
 SETTINGS = """
@@ -87,7 +94,11 @@ class Shop:
         optional = {"order_id": pl.String, "quantity": pl.Float64, "price": pl.Float64}
         pl.DataFrame(self.events, schema={**kinds, **optional}).write_parquet(self.folder / "events.parquet")
         words = ("item_id", "title", "category", "brand", "group_id")
-        columns = {name: pl.String for name in words} | {"price": pl.Float64, "available": pl.Boolean, "replenishable": pl.Boolean}
+        columns = {name: pl.String for name in words} | {
+            "price": pl.Float64,
+            "available": pl.Boolean,
+            "replenishable": pl.Boolean,
+        }
         pl.DataFrame(self.items, schema=columns).write_parquet(self.folder / "items.parquet")
 
     def fit(self, before: datetime | None = None) -> Fitted:

@@ -13,7 +13,9 @@ def test_answer_is_full_and_without_repeats(busy_shop: Shop) -> None:
     engine = busy_shop.engine()
     slate = ask(engine, "user-0", limit=100)
     assert len(slate.items) == len(set(slate.items.tolist()))
-    bought = len({row["item_id"] for row in busy_shop.events if row["user_id"] == "user-0" and row["event_type"] == "purchase"})
+    bought = len(
+        {row["item_id"] for row in busy_shop.events if row["user_id"] == "user-0" and row["event_type"] == "purchase"}
+    )
     assert len(slate.items) == 11 - bought
 
 
@@ -73,7 +75,9 @@ def test_filters_are_kept_and_lists_full(busy_shop: Shop, query: dict[str, objec
 def test_sold_out_excluded_and_context_items_never_show(busy_shop: Shop) -> None:
     """What is unavailable, excluded or on the page already is never recommended."""
     engine = busy_shop.engine()
-    items = shown(engine, ask(engine, "nobody", limit=100, exclude=("sofa-1", "no-such"), context_items=("lamp-1",), placement="pdp"))
+    items = shown(
+        engine, ask(engine, "nobody", limit=100, exclude=("sofa-1", "no-such"), context_items=("lamp-1",), placement="pdp")
+    )
     assert not {"gone-1", "sofa-1", "lamp-1"} & set(items)
     assert len(items) == 9
 

@@ -30,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of all commands."""
-    root = argparse.ArgumentParser(prog="python -m training", description="The offline job: from event tables to a snapshot.")
+    root = argparse.ArgumentParser(
+        prog="python -m training", description="The offline job: from event tables to a snapshot."
+    )
     root.add_argument("--settings", type=Path, help="settings file (default: $RECSYS_SETTINGS)")
     commands_of = root.add_subparsers(required=True, metavar="command")
     for add in (_shop, _validate, _train, _export, _rollback, _snapshots, _demo):
@@ -70,7 +72,9 @@ def _train(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def _export(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _command(commands_of, "export", "Write recommendations for many users through the pipeline that serves.")
-    command.add_argument("--out", type=Path, default=Path("exports/recommendations.parquet"), help=".parquet, .csv or .ndjson")
+    command.add_argument(
+        "--out", type=Path, default=Path("exports/recommendations.parquet"), help=".parquet, .csv or .ndjson"
+    )
     command.add_argument("--users", type=Path, help="file of user ids (default: all users of the snapshot)")
     command.add_argument("--placement", default="home", help="default: home")
     command.add_argument("--limit", type=_limit, help="items per user, 1 to 100 (default: the placement's)")

@@ -60,9 +60,7 @@ def validate(settings: Settings) -> int:
     with console.steps("Validating") as watch:
         watch("reading every row")
         tables = read_shop(settings, strict=False)
-    counts = [
-        (name, count.read, count.left_out, count.rejected, count.duplicates) for name, count in tables.counts.items()
-    ]
+    counts = [(name, count.read, count.left_out, count.rejected, count.duplicates) for name, count in tables.counts.items()]
     console.table("Tables", ("table", "rows read", "left out", "rejected", "double"), counts)
     columns = ("table", "column", "rule", "rows", "share", "example", "done")
     found = findings_table(tables)
@@ -152,7 +150,9 @@ def snapshots(settings: Settings) -> int:
         size = sum(entry.bytes for entry in manifest.files.values()) / 1e6
         mark = "← current" if version == current else ""
         counts = manifest.counts
-        rows.append((version, _when(manifest.as_of), counts["events"], counts["users"], counts["items"], round(size, 1), mark))
+        rows.append(
+            (version, _when(manifest.as_of), counts["events"], counts["users"], counts["items"], round(size, 1), mark)
+        )
     console.table(f"Snapshots in {artifacts}", ("version", "as of", "events", "users", "items", "MB", ""), rows)
     return 0
 

@@ -17,7 +17,12 @@ results = Console()
 @contextmanager
 def steps(title: str) -> Iterator[Callable[[str], None]]:
     """Show a spinner with the step at hand; yields what tells it the next step."""
-    columns = (SpinnerColumn(), TextColumn("[bold]{task.description}"), TextColumn("{task.fields[step]}"), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("[bold]{task.description}"),
+        TextColumn("{task.fields[step]}"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(title, step="")
         yield lambda step: progress.update(task, step=step)
@@ -26,7 +31,13 @@ def steps(title: str) -> Iterator[Callable[[str], None]]:
 @contextmanager
 def bar(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar; yields what tells it (done, total)."""
-    columns = (TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeElapsedColumn())
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(title, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)

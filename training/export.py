@@ -6,10 +6,11 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -51,7 +52,13 @@ class Answers:
 
 
 def export(
-    settings: Settings, artifacts: Path, version: str, query: Query, users: Sequence[str] | None, out: Path, progress: Progress
+    settings: Settings,
+    artifacts: Path,
+    version: str,
+    query: Query,
+    users: Sequence[str] | None,
+    out: Path,
+    progress: Progress,
 ) -> tuple[int, int]:
     """Write one line per recommended item; returns how many users were asked for and how many lines were written.
 
@@ -147,7 +154,9 @@ def _open(settings: Settings, artifacts: Path, version: str) -> None:
 
 def _answer_chunk(query: Query, users: list[str]) -> Answers:
     engine = _engines[0]
-    slates = [answer(engine, replace(query, user_id=user), engine.snapshot.histories.of(user)) for user in users]
+    slates = [
+        answer(engine, msgspec.structs.replace(query, user_id=user), engine.snapshot.histories.of(user)) for user in users
+    ]
     return Answers(
         lengths=np.array([len(slate.items) for slate in slates], np.int32),
         items=np.concatenate([slate.items for slate in slates]),

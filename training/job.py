@@ -162,7 +162,9 @@ def _for_people(folder: Path, fitted: Fitted) -> None:
     ids = [catalog.item_id(row) for row in range(catalog.n_items)]
     frame = pl.DataFrame({"item_id": pl.Series(ids, dtype=pl.String), **learned, **scores})
     wanted = fitted.shop.items.select("item_id", "title", "brand", "category", "price", "available")
-    frame.join(wanted, on="item_id", how="left").sort("buyers_30_days", descending=True).write_parquet(folder / "items.parquet")
+    frame.join(wanted, on="item_id", how="left").sort("buyers_30_days", descending=True).write_parquet(
+        folder / "items.parquet"
+    )
 
 
 def _microseconds(moment: datetime) -> int:

@@ -14,7 +14,9 @@ def map_events(events: pl.LazyFrame, catalog: Catalog) -> tuple[Events, list[str
     ids = pl.Series("item_id", [catalog.item_id(row) for row in range(catalog.n_items)], pl.String)
     items = pl.LazyFrame({"item_id": ids, "item": np.arange(catalog.n_items, dtype=np.int32)})
     columns = events.select("user_id", "item_id", "timestamp", "event_type", "order_id", "quantity").collect()
-    users = columns.select(pl.col("user_id").unique().sort()).with_columns(pl.int_range(pl.len(), dtype=pl.Int32).alias("user"))
+    users = columns.select(pl.col("user_id").unique().sort()).with_columns(
+        pl.int_range(pl.len(), dtype=pl.Int32).alias("user")
+    )
     mapped = (
         columns.lazy()
         .join(users.lazy(), on="user_id", how="left")

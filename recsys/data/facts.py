@@ -72,7 +72,9 @@ def _repurchased(users: Rows, items: Rows, again: Mask, catalog: Catalog, settin
     leaf_buyers, leaf_repeaters = np.bincount(leaf, buyers, leaves)[leaf], np.bincount(leaf, repeaters, leaves)[leaf]
     own = buyers >= settings.repurchase_buyers
     whole = (leaf > 0) & (leaf_buyers >= settings.repurchase_buyers)
-    share = np.where(own, repeaters / np.maximum(buyers, 1), np.where(whole, leaf_repeaters / np.maximum(leaf_buyers, 1), -1))
+    share = np.where(
+        own, repeaters / np.maximum(buyers, 1), np.where(whole, leaf_repeaters / np.maximum(leaf_buyers, 1), -1)
+    )
     return np.asarray(share >= settings.repurchase_share)
 
 

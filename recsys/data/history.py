@@ -12,6 +12,7 @@ from recsys.data.catalog import Catalog
 from recsys.data.ids import IdMap, id_arrays
 from recsys.types import NO_HISTORY, Arrays, EventType, History, Mask, Rows, Times
 
+
 @dataclass(frozen=True, slots=True)
 class Events:
     """A shop's events as parallel arrays, by user, then time.
@@ -70,9 +71,7 @@ class Histories:
     def at(self, row: int) -> History:
         """The past of the user at a row."""
         start, end = int(self._offsets[row]), int(self._offsets[row + 1])
-        return History(
-            self._items[start:end], self._kinds[start:end], self._times[start:end], self._orders[start:end]
-        )
+        return History(self._items[start:end], self._kinds[start:end], self._times[start:end], self._orders[start:end])
 
 
 def history_arrays(events: Events, user_ids: list[str], most_events: int, most_purchases: int) -> Arrays:

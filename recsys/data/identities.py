@@ -42,7 +42,7 @@ def resolve(events: pl.LazyFrame, links: pl.DataFrame) -> pl.LazyFrame:
     holds = (pl.col(_FROM).is_null() | (time >= pl.col(_FROM))) & (pl.col(_UNTIL).is_null() | (time < pl.col(_UNTIL)))
     linked = pl.col(_KNOWN).is_not_null()
     return (
-        events.join(periods(links).lazy(), left_on="user_id", right_on="anonymous_id", how="left")
+        events.join(periods(links).lazy(), left_on="user_id", right_on="anonymous_id", how="left", maintain_order="left")
         .filter(holds)
         .with_columns(
             pl.coalesce(_KNOWN, "user_id").alias("user_id"),

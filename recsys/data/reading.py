@@ -161,7 +161,7 @@ def _duplicates_finding(name: str, mapped: Sequence[Mapped], double: pl.DataFram
 
 def _rejects(mapped: Mapped, judged: pl.DataFrame, hard: Sequence[Check]) -> pl.DataFrame:
     """The source's bad rows as they are, with what each broke in the column `broke`."""
-    rules = pl.DataFrame({"broke": [f"{check.column}: {check.rule}" for check in hard]}).with_row_index(BROKE, 1)
+    rules = pl.DataFrame({"broke": [check.text for check in hard]}).with_row_index(BROKE, 1)
     bad = judged.filter(pl.col(BROKE) > 0).head(MAX_REJECTS).select(ROW, pl.col(BROKE).cast(pl.UInt32))
     rows = mapped.source.frame.drop(FILE, *([MORE] if mapped.source.has_more else []))
     rows = rows if bad.height else rows.head(0)

@@ -53,9 +53,7 @@ def read_shop(settings: Settings, *, before: datetime | None = None, strict: boo
     tables = {name: getattr(data, name) for name in ("events", "items", "users", "identities", "contents")}
     if not data.events.paths:
         raise DataError("events: no file is named; set `data.events.paths` in the settings")
-    reads = {
-        name: read_table(settings, name, table, before) for name, table in tables.items() if table.paths
-    }
+    reads = {name: read_table(settings, name, table, before) for name, table in tables.items() if table.paths}
     _write_rejects(settings, reads)
     if strict:
         _stop_if_too_bad(reads, data.max_rejected_share)

@@ -47,6 +47,11 @@ class Check:
     rejects: bool
     has_example: bool = True
 
+    @property
+    def text(self) -> str:
+        """Column and rule, as in the column `broke` of a rejects file."""
+        return self.rule if self.column == MORE else f"{self.column} {self.rule}"
+
 
 def checks_of(columns: Sequence[Column], present: Collection[str]) -> tuple[list[Check], list[Check]]:
     """Give the checks that reject a row and those that only empty a value, for the columns that a source has."""

@@ -164,5 +164,3 @@ _TEXT_TIMES: tuple[Callable[[pl.Series], pl.Series], ...] = (
     lambda text: text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
     lambda text: _since_1970(text.str.extract(r"^(-?\d{6,18}(?:\.\d+)?)$").cast(pl.Float64, strict=False)),
 )
-
-

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.ranking import best_positions, run_starts
-from recsys.types import Candidates, Rows, Scores
+from recsys.types import NO_CANDIDATES, Candidates, Rows, Scores
 
 
-@dataclass(frozen=True, slots=True)
-class Blended:
+class Blended(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One ranked list: items int32[n], scores float32[n], and per item the position of its strongest source in the blend
     and what that source gives as `because` (-1: nothing)."""
 
@@ -24,9 +23,10 @@ class Blended:
 
 
 def blend(lists: Sequence[Candidates], weights: Sequence[float], tie_rank: Rows, n: int) -> Blended:
-    """Add up weight × score / best score of the list, and rank; one list keeps its own scores."""
-    if len(lists) == 1:
-        return _alone(lists[0], n)
+    """Add up weight × score / best score of the list, and rank; a list that speaks alone keeps its scores."""
+    speaking = [source for source, candidates in enumerate(lists) if len(candidates)]
+    if len(speaking) <= 1:
+        return _alone(lists, speaking, n)
     items = np.concatenate([candidates.items for candidates in lists])
     order = items.argsort(kind="stable")
     starts = run_starts(items.take(order))
@@ -51,7 +51,8 @@ def blend(lists: Sequence[Candidates], weights: Sequence[float], tie_rank: Rows,
     return Blended(distinct[order], totals[order], sources, because[sources, order])
 
 
-def _alone(candidates: Candidates, n: int) -> Blended:
+def _alone(lists: Sequence[Candidates], speaking: Sequence[int], n: int) -> Blended:
+    candidates = lists[speaking[0]] if speaking else NO_CANDIDATES
     items = candidates.items[:n]
     because = np.full(len(items), -1, np.int32) if candidates.because is None else candidates.because[:n]
-    return Blended(items, candidates.scores[:n], np.zeros(len(items), np.intp), because)
+    return Blended(items, candidates.scores[:n], np.full(len(items), speaking[0] if speaking else 0), because)

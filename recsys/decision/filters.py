@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.data.catalog import Catalog
 from recsys.settings import BehaviourSettings
-from recsys.types import DAY, Bought, Mask, Profile, Query, Rows, Times
+from recsys.types import DAY, Bought, Mask, Profile, Query, Rows
+
+HiddenDays = NDArray[np.float64]
 
 
 def allowed_items(
-    query: Query, context: Rows, profile: Profile, bought: Bought, catalog: Catalog, behaviour: BehaviourSettings
+    query: Query, context: Rows, profile: Profile, bought: Bought, catalog: Catalog, hidden_days: HiddenDays
 ) -> tuple[Mask, list[str]]:
     """Tell which items may be shown, bool[n] (the caller's own copy), and what of the query is unknown here.
 
-    Unavailable items, the query's context and `exclude`, and what is in the cart never pass.
+    `hidden_days` is that of `hidden_days()`. Unavailable items, the query's context and `exclude`, and what is in the cart never pass.
     """
     notices: list[str] = []
     allowed = catalog.available.copy()
@@ -26,7 +29,7 @@ def allowed_items(
         allowed &= catalog.price >= query.price_min
     if query.price_max is not None:
         allowed &= catalog.price <= query.price_max
-    _apply_bought(allowed, bought, profile, query.now, catalog, behaviour)
+    _apply_bought(allowed, bought, profile, query.now, hidden_days)
     for item_id in query.exclude:
         row = catalog.row(item_id)
         if row >= 0:
@@ -58,29 +61,21 @@ def _keep_brands(allowed: Mask, names: tuple[str, ...], catalog: Catalog, notice
     allowed &= kept
 
 
-def _apply_bought(
-    allowed: Mask, bought: Bought, profile: Profile, now: int, catalog: Catalog, behaviour: BehaviourSettings
-) -> None:
+def _apply_bought(allowed: Mask, bought: Bought, profile: Profile, now: int, hidden_days: HiddenDays) -> None:
     owned, at = profile.bought, profile.bought_at
-    if not len(owned) and bought.mode != "only":
-        return
     if bought.mode == "only":
         mine = np.zeros_like(allowed)
         mine[owned] = True
         allowed &= mine
+    elif not len(owned):
+        return
     elif bought.mode == "hide":
-        allowed[owned[~_due_again(owned, at, now, catalog, behaviour)]] = False
+        allowed[owned[(now - at) * (1 / DAY) < hidden_days.take(owned)]] = False
     elif bought.mode == "hide_days":
         allowed[owned[at > now - bought.days * DAY]] = False
 
 
-def _due_again(
-    owned: Rows, at: Times, now: int, catalog: Catalog, behaviour: BehaviourSettings
-) -> Mask:
-    """Which owned items are replenishable and not bought too lately, bool[len(owned)]."""
-    replenishable = catalog.replenishable.take(owned)
-    if not replenishable.any():
-        return replenishable
-    hidden_days = np.nan_to_num(catalog.gap_days[owned] * behaviour.replenish_after)
-    due: Mask = replenishable & ((now - at) / DAY >= hidden_days)
-    return due
+def hidden_days(catalog: Catalog, behaviour: BehaviourSettings) -> HiddenDays:
+    """Days float64[n] for which `bought = "hide"` hides an item after its purchase: for ever unless it is replenishable."""
+    part_of_gap = np.nan_to_num(catalog.gap_days.astype(np.float64)) * behaviour.replenish_after
+    return np.where(catalog.replenishable, part_of_gap, np.inf)

@@ -6,6 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.behaviour import (
+    CART_ADD,
+    CHECKOUT,
+    PURCHASE,
+    VIEW,
     ages_in_days,
     dwell_seconds,
     event_weights,
@@ -30,15 +34,19 @@ STAGES: dict[int, ExitStage] = {
 _NO_ROWS = np.empty(0, np.int32)
 _NO_TIMES = np.empty(0, np.int64)
 _NO_PLACES = np.empty(0, np.intp)
+_SHORTEST_MONTH = 28 * DAY
+_ROUNDING = 1e-6
+Ages = NDArray[np.float32]
 
 
 class Profiler:
     """Builds profiles with one set of settings over one catalogue."""
 
     def __init__(self, catalog: Catalog, behaviour: BehaviourSettings, profile: ProfileSettings) -> None:
-        self._catalog = catalog
+        self._leaf, self._brand = (np.append(codes, -1) + 1 for codes in (catalog.category, catalog.brand))
+        self._price = catalog.price
         self._behaviour = behaviour
-        self._profile = profile
+        self._settings = profile
         self._weights = event_weights(behaviour)
 
     def profile(self, user_id: str | None, history: History, now: int) -> Profile:
@@ -47,88 +55,82 @@ class Profiler:
         if not len(history):
             return _stranger(user_id, history)
         ages = ages_in_days(history.times, now)
-        weights = self._weights.take(history.kinds) * fade(ages, self._profile.half_life_days)
-        first = last_session(history.times, self._behaviour)
-        recent = _recent(ages, self._profile.window_days)
-        intent = self._intent(history, first) if ages[-1] < self._profile.window_days else "browser"
-        purchases = _places_of(EventType.PURCHASE, history.kinds)
+        intent, focus, brand = self._leanings(history, ages)
+        purchases = (history.kinds == PURCHASE).nonzero()[0] if PURCHASE in history.kinds.tobytes() else _NO_PLACES
         orders, last_order = _orders(history, purchases)
-        bought, bought_at, bought_counts = _bought(history, purchases)
+        bought, bought_at = _bought(history, purchases)
         return Profile(
             user_id=user_id,
             history=history,
             ages=ages,
-            weights=weights,
             intent=intent,
             exit_stage=STAGES.get(int(history.kinds[-1]), "other"),
-            focus=self._focus(history.items, weights, first, recent),
-            brand=self._brand(history.items[recent:], weights[recent:]),
+            focus=focus,
+            brand=brand,
             lifecycle=self._lifecycle(orders, last_order, now),
-            dormant=last_order is not None and last_order <= months_before(now, self._profile.dormant_months),
+            dormant=self._dormant(last_order, now),
             orders=orders,
             last_order=last_order,
             bought=bought,
             bought_at=bought_at,
-            bought_counts=bought_counts,
             cart=in_cart(history, now, self._behaviour),
         )
 
-    def _intent(self, history: History, first: int) -> Intent:
+    def _leanings(self, history: History, ages: Ages) -> tuple[Intent, int, int]:
+        """Intent, focus category and brand affinity; a shopper not seen within the window has none."""
+        recent = len(ages) - int(np.count_nonzero(ages < self._settings.window_days))
+        if recent == len(ages):
+            return "browser", -1, -1
+        first = last_session(history.times, self._behaviour)
+        start = min(first, recent)
+        items, kinds = history.items[start:], history.kinds[start:]
+        weights = self._weights.take(kinds) * fade(ages[start:], self._settings.half_life_days)
+        leaves = self._leaf.take(items)
+        intent = self._intent(history, first, leaves[first - start :])
+        in_session = weights[first - start :]
+        since = first - start if in_session.any() else recent - start
+        focus, _ = _leader(leaves[since:], weights[since:], self._settings.focus_share)
+        brands, weights = self._brand.take(items[recent - start :]), weights[recent - start :]
+        brand, events = _leader(brands, weights, self._settings.brand_share)
+        return intent, focus, brand if events >= self._settings.brand_events else -1
+
+    def _intent(self, history: History, first: int, leaves: Rows) -> Intent:
         """A buyer put something into the cart, or looked hard enough at one leaf category."""
         kinds = history.kinds[first:]
         happened = kinds.tobytes()
-        if EventType.CART_ADD in happened or EventType.CHECKOUT in happened:
+        if CART_ADD in happened or CHECKOUT in happened:
             return "buyer"
-        if happened.count(EventType.VIEW) < self._profile.buyer_views:
+        if happened.count(VIEW) < self._settings.buyer_views:
             return "browser"
-        viewed = np.flatnonzero((kinds == EventType.VIEW) & (history.items[first:] >= 0))
-        items = history.items[first:][viewed]
-        dwell = dwell_seconds(history.times[first:], self._behaviour)[viewed]
-        leaves = self._catalog.category[items]
-        for leaf in np.unique(leaves[leaves >= 0]):
+        viewed = ((kinds == VIEW) & (leaves > 0)).nonzero()[0]
+        leaves, items = leaves.take(viewed), history.items[first:].take(viewed)
+        dwell = dwell_seconds(history.times[first:], self._behaviour).take(viewed)
+        for leaf in (np.bincount(leaves) >= self._settings.buyer_views).nonzero()[0]:
             here = leaves == leaf
-            if np.count_nonzero(here) >= self._profile.buyer_views and self._serious(items[here], float(dwell[here].sum())):
+            if self._serious(items[here], float(dwell[here].sum())):
                 return "buyer"
         return "browser"
 
     def _serious(self, items: Rows, dwell: float) -> bool:
-        if dwell >= self._profile.buyer_dwell_seconds:
+        if dwell >= self._settings.buyer_dwell_seconds:
             return True
-        prices = self._catalog.price[items]
+        prices = self._price.take(items)
         prices = prices[prices > 0]
-        return len(prices) > 1 and bool(prices.max() >= prices.min() * self._profile.buyer_price_ratio)
+        return len(prices) > 1 and bool(prices.max() >= prices.min() * self._settings.buyer_price_ratio)
 
-    def _focus(self, items: Rows, weights: Scores, first: int, recent: int) -> int:
-        """The leaf category of the session, else of the last days, that holds enough of the weight; -1 explores."""
-        start = first if weights[first:].any() else recent
-        return self._leading(self._catalog.category, items[start:], weights[start:], self._profile.focus_share)
-
-    def _brand(self, items: Rows, weights: Scores) -> int:
-        """The brand with enough of the weight and enough events, or -1."""
-        brand = self._leading(self._catalog.brand, items, weights, self._profile.brand_share)
-        if brand < 0:
-            return -1
-        events = np.count_nonzero((self._catalog.brand[items] == brand) & (items >= 0) & (weights > 0))
-        return brand if events >= self._profile.brand_events else -1
-
-    def _leading(self, codes: Rows, items: Rows, weights: Scores, share: float) -> int:
-        placed = ((items >= 0) & (weights > 0)).nonzero()[0]
-        if not len(placed):
-            return -1
-        weights = weights.take(placed)
-        found = codes.take(items.take(placed)) + 1
-        totals = np.bincount(found, weights)
-        totals[0] = 0
-        leader = int(totals.argmax())
-        return leader - 1 if totals[leader] > 0 and totals[leader] >= share * weights.sum() * (1 - 1e-6) else -1
+    def _dormant(self, last_order: int | None, now: int) -> bool:
+        months = self._settings.dormant_months
+        if last_order is None or now - last_order < months * _SHORTEST_MONTH:
+            return False
+        return last_order <= months_before(now, months)
 
     def _lifecycle(self, orders: int, last_order: int | None, now: int) -> Lifecycle:
         if last_order is None:
             return "lead"
         age = now - last_order
-        if age > self._profile.inactive_days * DAY:
+        if age > self._settings.inactive_days * DAY:
             return "inactive"
-        if age > self._profile.active_days * DAY:
+        if age > self._settings.active_days * DAY:
             return "defecting"
         return "active" if orders > 1 else "first_time"
 
@@ -140,9 +142,16 @@ def _until(history: History, now: int) -> History:
     return History(history.items[:end], history.kinds[:end], history.times[:end], history.orders[:end])
 
 
-def _recent(ages: Scores, days: float) -> int:
-    """Index of the first event younger than `days`."""
-    return len(ages) - int(np.count_nonzero(ages < days))
+def _leader(codes: Rows, weights: Scores, share: float) -> tuple[int, int]:
+    """The code with the largest weight if it holds the share, else -1, and how many events gave it; codes are one too high, 0
+    stands for none."""
+    totals = np.bincount(codes, weights)
+    all_of_it = float(totals.sum())
+    totals[0] = 0
+    leader = int(totals.argmax())
+    if not leader or totals[leader] < share * all_of_it * (1 - _ROUNDING):
+        return -1, 0
+    return leader - 1, int(np.count_nonzero((codes == leader) & (weights > 0)))
 
 
 def _orders(history: History, purchases: NDArray[np.intp]) -> tuple[int, int | None]:
@@ -151,17 +160,12 @@ def _orders(history: History, purchases: NDArray[np.intp]) -> tuple[int, int | N
     return int(history.orders.take(purchases).max()) + 1, int(history.times[purchases[-1]])
 
 
-def _bought(history: History, purchases: NDArray[np.intp]) -> tuple[Rows, Times, Rows]:
-    lines = purchases[history.items.take(purchases) >= 0] if len(purchases) else purchases
-    if not len(lines):
-        return _NO_ROWS, _NO_TIMES, _NO_ROWS
-    bought, last = last_of_each(history.items.take(lines))
-    counts = np.bincount(np.searchsorted(bought, history.items.take(lines)), minlength=len(bought)).astype(np.int32)
-    return bought, history.times.take(lines.take(last)), counts
-
-
-def _places_of(kind: EventType, kinds: NDArray[np.int8]) -> NDArray[np.intp]:
-    return (kinds == kind).nonzero()[0] if kind in kinds.tobytes() else _NO_PLACES
+def _bought(history: History, purchases: NDArray[np.intp]) -> tuple[Rows, Times]:
+    if not len(purchases):
+        return _NO_ROWS, _NO_TIMES
+    bought, last = last_of_each(history.items.take(purchases))
+    known = int(bought[0] < 0)
+    return bought[known:], history.times.take(purchases.take(last))[known:]
 
 
 def _stranger(user_id: str | None, history: History) -> Profile:
@@ -169,7 +173,6 @@ def _stranger(user_id: str | None, history: History) -> Profile:
         user_id=user_id,
         history=history,
         ages=np.empty(0, np.float32),
-        weights=np.empty(0, np.float32),
         intent="browser",
         exit_stage="other",
         focus=-1,
@@ -180,6 +183,5 @@ def _stranger(user_id: str | None, history: History) -> Profile:
         last_order=None,
         bought=_NO_ROWS,
         bought_at=_NO_TIMES,
-        bought_counts=_NO_ROWS,
         cart=_NO_ROWS,
     )

@@ -18,7 +18,9 @@ from recsys.recommenders.recently_viewed import RecentlyViewed as RecentlyViewed
 from recsys.recommenders.trending import Trending as Trending
 from recsys.types import SettingsError
 
-RECOMMENDERS: Mapping[str, type[Recommender]] = {recommender.name: recommender for recommender in Recommender.__subclasses__()}
+RECOMMENDERS: Mapping[str, type[Recommender]] = {
+    recommender.name: recommender for recommender in Recommender.__subclasses__()
+}
 """Every recommender imported above, by name. To add one, import it."""
 
 

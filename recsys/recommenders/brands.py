@@ -140,5 +140,3 @@ def _brand_total(weight: NDArray[np.float64], catalog: Catalog) -> NDArray[np.fl
 
 def _share_of_brand(weight: NDArray[np.float64], catalog: Catalog) -> NDArray[np.float64]:
     return weight / np.maximum(_brand_total(weight, catalog), 1e-9)
-
-

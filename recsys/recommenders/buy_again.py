@@ -7,7 +7,7 @@ from typing import ClassVar, cast
 
 import numpy as np
 
-from recsys.behaviour import ages_in_days, fade
+from recsys.behaviour import PURCHASE, ages_in_days, fade
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
 from recsys.ranking import run_starts, top_n
@@ -60,33 +60,31 @@ class BuyAgain(Recommender):
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Rank the allowed items that the shopper bought before."""
-        if not len(profile.bought):
-            return NO_CANDIDATES
         settings, items = self._settings, profile.bought
+        kept = allowed.take(items).nonzero()[0]
+        if not len(kept):
+            return NO_CANDIDATES
         scores = self._frequency(profile) + np.float32(settings.popularity_weight) * self._popularity.take(items)
         if settings.due_weight:
             days = (query.now - profile.bought_at) / DAY
-            due = np.nan_to_num(np.minimum(days / self._catalog.gap_days.take(items), 1), nan=1.0)
+            due = np.fmin(days / self._catalog.gap_days.take(items), 1)
             scores = scores * (1 - settings.due_weight * (1 - due)).astype(np.float32)
-        kept = allowed.take(items).nonzero()[0]
         return top_n(items.take(kept), scores.take(kept), self._catalog.tie_rank, n)
 
     def _frequency(self, profile: Profile) -> Scores:
         """Faded number of purchases of each of `profile.bought`, float32."""
         history = profile.history
-        lines = ((history.kinds == EventType.PURCHASE) & (history.items >= 0)).nonzero()[0]
+        lines = ((history.kinds == PURCHASE) & (history.items >= 0)).nonzero()[0]
         order = history.items.take(lines).argsort(kind="stable")
         faded = fade(profile.ages.take(lines), self._settings.half_life_days).take(order)
         return cast(Scores, np.add.reduceat(faded, run_starts(history.items.take(lines).take(order))))
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
         """Say how often it was bought."""
-        place = int(profile.bought.searchsorted(item))
-        return self._reason(int(profile.bought_counts[place]))
+        history = profile.history
+        return self._reason(int(np.count_nonzero((history.items == item) & (history.kinds == PURCHASE))))
 
 
 def _explain(times: int) -> Reason:
     often = {1: "once", 2: "twice"}.get(times, f"{times} times")
     return Reason("buy_again", f"You bought this {often} before")
-
-

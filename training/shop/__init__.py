@@ -71,8 +71,9 @@ def make_shop(
         DataError: if a number is out of range or `end` has no time zone.
     """
     events, items = _checked(users, events, items, end, seed)
+    end = end.astimezone(UTC)
     calendar = make_calendar(end)
-    goods = make_goods(items, _moment(calendar.start), end.astimezone(UTC), seed)
+    goods = make_goods(items, _moment(calendar.start), end, seed)
     shop = Shop(goods, make_people(users, goods, calendar, seed), calendar)
     visits = plan_visits(shop, events, mean_length, seed)
     names = name_people(shop, visits, seed)

@@ -54,8 +54,8 @@ class Calendar:
 
 
 def make_calendar(end: datetime) -> Calendar:
-    """Lay out the days before `end`, the first from midnight UTC."""
-    start = (end.astimezone(UTC) - timedelta(days=plan.SPAN_DAYS)).replace(hour=0, minute=0, second=0, microsecond=0)
+    """Lay out the days before `end` (UTC), the first from midnight."""
+    start = (end - timedelta(days=plan.SPAN_DAYS)).replace(hour=0, minute=0, second=0, microsecond=0)
     days = [start + timedelta(days=number) for number in range(plan.SPAN_DAYS + 1)]
     pull = np.linspace(1.0, plan.GROWTH, len(days)) * np.array([plan.WEEKDAYS[day.weekday()] for day in days])
     first, last, factor = plan.GIFT_SEASON

@@ -139,13 +139,13 @@ PARTNER_SHARE = 0.7
 """Share of those where it is the item's own planted partner; the others take one to the shopper's taste."""
 
 SEASONS: Mapping[str, tuple[int, float]] = {
-    "Home > Garden > Outdoor chairs": (160, 3.0),
-    "Home > Garden > Planters": (140, 3.0),
-    "Fashion > Women > Dresses": (170, 2.0),
-    "Fashion > Accessories > Sunglasses": (180, 3.0),
-    "Fashion > Women > Coats": (330, 3.0),
-    "Fashion > Women > Knitwear": (330, 2.0),
-    "Fashion > Accessories > Scarves": (340, 3.0),
+    "Home > Garden > Outdoor chairs": (160, 5.0),
+    "Home > Garden > Planters": (140, 5.0),
+    "Fashion > Women > Dresses": (170, 3.0),
+    "Fashion > Accessories > Sunglasses": (180, 5.0),
+    "Fashion > Women > Coats": (330, 5.0),
+    "Fashion > Women > Knitwear": (330, 3.0),
+    "Fashion > Accessories > Scarves": (340, 5.0),
 }
 """Seasonal leaf categories: day of the year at the peak, and how many times the yearly trough's pull the peak has."""
 WEEKDAYS: tuple[float, ...] = (0.95, 0.9, 0.9, 0.95, 1.0, 1.25, 1.35)

@@ -24,7 +24,7 @@ from training.shop.words import LEAVES
 class Names:
     """Ids of the shoppers: those of the users, then the anonymous ones, then a null, so that index -1 is null.
 
-    known, anonymous int64[people] index into `ids` · linked int64[people]: microseconds from which a shopper's visits are
+    known, anonymous int64[people] index into `ids` · linked int64[people]: microseconds from which a shopper's events are
     under the known id · identities: the table of that name.
     """
 
@@ -97,7 +97,7 @@ def contents_table(end: datetime, seed: int) -> pl.DataFrame:
             "title": [f"{name.split(' > ')[-1]}: a short guide" for name in LEAF_NAMES],
             "url": [f"https://shop.example/journal/{number}" for number in numbers],
             "categories": [[name] for name in LEAF_NAMES],
-            "published_at": [end.astimezone(UTC) - timedelta(days=age) for age in ages],
+            "published_at": [end - timedelta(days=age) for age in ages],
         },
         schema_overrides={"published_at": pl.Datetime("us", "UTC")},
     )
@@ -130,7 +130,7 @@ class EventTexts:
         present = acts.kind != EventType.REFUND
         columns = {
             "event_id": _numbered("e", written + np.arange(len(of))),
-            **self._who(of),
+            **self._who(acts),
             "item_id": self._item_ids.gather(acts.item),
             "timestamp": _timestamps(acts.time),
             "event_type": self._kinds.gather(acts.kind),
@@ -144,11 +144,11 @@ class EventTexts:
         }
         return pl.DataFrame(columns)
 
-    def _who(self, of: NDArray[np.int64]) -> dict[str, pl.Series]:
+    def _who(self, acts: Acts) -> dict[str, pl.Series]:
         """user_id and anonymous_id: the same until the shopper is known."""
-        who = self._visits.who[of]
+        who = self._visits.who[acts.visit]
         anonymous = self._names.anonymous[who]
-        known = self._visits.start[of] >= self._names.linked[who]
+        known = acts.time >= self._names.linked[who]
         user = np.where(known, self._names.known[who], anonymous)
         return {"user_id": self._names.ids.gather(user), "anonymous_id": self._names.ids.gather(anonymous)}
 

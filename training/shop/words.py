@@ -136,7 +136,7 @@ BRANDS: tuple[str, ...] = (
         for house in ("Atelier", "Maison", "Casa", "Studio", "Dar", "Villa", "Haus", "Bottega")
     ),
 )
-"""All invented. Brand b sells in department b mod 4 and is of style (b div 4) mod 6; small shops have the first 48."""
+"""All invented. Brand b sells in department b mod 4 and is of style (b div 4) mod 6; smaller shops have the first ones."""
 
 LINES: tuple[str, ...] = (
     *("Lina", "Aria", "Noor", "Søren", "Zoë", "Inès", "Marlo", "Calla", "Juno", "Petra", "Elio", "Rhea", "Tove"),
