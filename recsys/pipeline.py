@@ -6,7 +6,7 @@ down to the recommendation id. Pages, messages, exports and evaluation all come 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
 import msgspec
@@ -14,7 +14,7 @@ import numpy as np
 
 from recsys.data.catalog import Catalog
 from recsys.data.snapshot import Snapshot
-from recsys.decision.blend import blend
+from recsys.decision.blend import Pick, blend, picks
 from recsys.decision.filters import allowed_items, hidden_days
 from recsys.decision.profile import Profiler
 from recsys.decision.strategy import first_rule
@@ -23,8 +23,8 @@ from recsys.recommender import Recommender
 from recsys.settings import Placement, Settings
 from recsys.types import Bought, Candidates, History, Mask, Profile, Query, Reason, RowQuery, Rows, SettingsError, Slate
 
-BLEND_DEPTH = 60
-"""Candidates that each recommender brings into a blend."""
+BLEND_DEPTH = 20
+"""Candidates that each recommender brings into a blend beyond those that the list has room for."""
 
 
 class Engine:
@@ -96,7 +96,7 @@ def answer(engine: Engine, query: Query, history: History) -> Slate:
     rule = first_rule(placement, profile, len(context) > 0)
     if rule and rule.recommenders:
         shelf.put_blend(rule.recommenders)
-    led = len(shelf.items)
+    led = len(shelf.picks)
     fallback = shelf.fill(placement.fallback)
     return Slate(
         recommendation_id=engine.recommendation_id(query, history),
@@ -104,13 +104,13 @@ def answer(engine: Engine, query: Query, history: History) -> Slate:
         placement=query.placement,
         snapshot=engine.snapshot.version,
         strategy=rule.name if rule else "fallback",
-        personalized=profile.known and (led > 0 or any(engine.recommenders[name].personal for name in shelf.sources)),
+        personalized=profile.known and (led > 0 or any(engine.recommenders[pick.source].personal for pick in shelf.picks)),
         fallback=fallback,
         notices=(*notices, *unknown),
-        items=np.array(shelf.items, np.int32),
-        scores=np.array(shelf.scores, np.float32),
+        items=np.array([pick.item for pick in shelf.picks], np.int32),
+        scores=np.array([pick.score for pick in shelf.picks], np.float32),
         reasons=tuple(shelf.reasons()),
-        sources=tuple(shelf.sources),
+        sources=tuple([pick.source for pick in shelf.picks]),
     )
 
 
@@ -121,64 +121,50 @@ class _Shelf:
         self._engine, self._query, self._profile = engine, query, profile
         self._allowed, self._limit = allowed, limit
         self._groups: set[int] = set()
-        self.items: list[int] = []
-        self.scores: list[float] = []
-        self.sources: list[str] = []
-        self._because: list[int] = []
+        self.picks: list[Pick] = []
 
     def put_blend(self, weights: Mapping[str, float]) -> None:
         """Rank what a rule's recommenders bring, together."""
-        depth = self._wanted() if len(weights) == 1 else max(BLEND_DEPTH, self._wanted())
-        names = list(weights)
-        lists = [self._ask(name, depth) for name in names]
-        blended = blend(lists, list(weights.values()), self._engine.catalog.tie_rank, depth)
-        sources = [names[source] for source in blended.sources.tolist()]
-        self._take(blended.items.tolist(), blended.scores.tolist(), sources, blended.because.tolist())
+        depth = self._wanted() if len(weights) == 1 else self._wanted() + BLEND_DEPTH
+        self._take(blend({name: self._ask(name, depth) for name in weights}, weights, self._engine.catalog.tie_rank))
 
     def fill(self, chain: tuple[str, ...]) -> str | None:
         """Fill the empty places from the fallback chain; returns the last recommender that filled any."""
         used = None
         for name in chain:
-            while len(self.items) < self._limit:
-                before, wanted = len(self.items), self._wanted()
+            while len(self.picks) < self._limit:
+                before, wanted = len(self.picks), self._wanted()
                 found = self._ask(name, wanted)
-                because = [-1] * len(found) if found.because is None else found.because.tolist()
-                self._take(found.items.tolist(), found.scores.tolist(), [name] * len(found), because)
-                used = name if len(self.items) > before else used
+                self._take(picks(name, found))
+                used = name if len(self.picks) > before else used
                 if len(found) < wanted:
                     break
         return used
 
     def reasons(self) -> list[Reason]:
         """One reason per place, from the recommender that spoke most for it."""
-        recommenders = self._engine.recommenders
-        return [
-            recommenders[source].reason(self._query, self._profile, item, because)
-            for source, item, because in zip(self.sources, self.items, self._because, strict=True)
-        ]
+        recommenders, query, profile = self._engine.recommenders, self._query, self._profile
+        return [recommenders[pick.source].reason(query, profile, pick.item, pick.because) for pick in self.picks]
 
     def _wanted(self) -> int:
-        missing = self._limit - len(self.items)
+        missing = self._limit - len(self.picks)
         return 2 * missing + 8 if self._engine.catalog.has_groups else missing
 
     def _ask(self, name: str, n: int) -> Candidates:
         return self._engine.recommenders[name].recommend(self._query, self._profile, n, self._allowed)
 
-    def _take(self, items: list[int], scores: list[float], sources: list[str], because: list[int]) -> None:
+    def _take(self, ranked: Iterable[Pick]) -> None:
         group_of = self._engine.catalog.group
-        for item, score, source, witness in zip(items, scores, sources, because, strict=True):
-            if len(self.items) >= self._limit:
+        for pick in ranked:
+            if len(self.picks) >= self._limit:
                 break
-            self._allowed[item] = False
-            group = int(group_of[item])
+            self._allowed[pick.item] = False
+            group = group_of.item(pick.item)
             if group >= 0:
                 if group in self._groups:
                     continue
                 self._groups.add(group)
-            self.items.append(item)
-            self.scores.append(score)
-            self.sources.append(source)
-            self._because.append(witness)
+            self.picks.append(pick)
 
 
 def _build(snapshot: Snapshot) -> dict[str, Recommender]:

@@ -5,6 +5,7 @@ Ties break on score, then the item's recency, then its id; `tie_rank` of the cat
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -48,9 +49,8 @@ def keep_strongest(neighbours: Rows, weights: Scores, row: int, items: Rows, sco
     """Write the strongest positive neighbours of `row`, other than itself, into its rows of both matrices [n, k]."""
     other = ((items != row) & (scores > 0)).nonzero()[0]
     items, scores = strongest(items.take(other), scores.take(other), neighbours.shape[1])
-    order = items.argsort()
-    neighbours[row, : len(items)] = items.take(order)
-    weights[row, : len(items)] = scores.take(order)
+    neighbours[row, : len(items)] = items
+    weights[row, : len(items)] = scores
 
 
 def first_allowed(ranked: Rows, allowed: Mask | None, n: int) -> NDArray[np.intp]:
@@ -71,27 +71,52 @@ def rank_order(scores: Scores, tie_rank: Rows) -> Rows:
     return order
 
 
+class Sums(threading.local):
+    """One zeroed float32 per item and thread, so that adding scores up costs what is added, not the catalogue's size."""
+
+    def __init__(self, n_items: int) -> None:
+        self.totals = np.zeros(n_items, np.float32)
+
+    def of_each(self, items: Rows, scores: Scores) -> Scores:
+        """For every entry, the sum of the scores of all entries with its item; leaves the sums zeroed."""
+        try:
+            np.add.at(self.totals, items, scores)
+            return self.totals.take(items)
+        finally:
+            self.totals[items] = 0
+
+
 def neighbours_of(
-    sources: Rows, strengths: Scores, neighbours: Rows, weights: Scores, allowed: Mask, tie_rank: Rows, n: int
+    sources: Rows, strengths: Scores, neighbours: Rows, weights: Scores, allowed: Mask, tie_rank: Rows, sums: Sums, n: int
 ) -> Candidates:
     """Rank the n best neighbours of several sources by Σ strength × weight, and tell which source spoke most for each.
 
-    sources, strengths [s] · neighbours int32[n, k] ascending in each row and weights float32[n, k] (0: padding).
+    sources, strengths [s] · neighbours int32[n, k] and weights float32[n, k] (0: padding).
     """
-    width = neighbours.shape[1]
-    items = neighbours[sources].ravel()
-    scores = (weights[sources] * strengths[:, None]).ravel()
+    items = neighbours.take(sources, axis=0).ravel()
+    scores = (weights.take(sources, axis=0) * strengths[:, None]).ravel()
     scores *= allowed.take(items)
-    order = items.argsort(kind="stable")
-    items, scores = items.take(order), scores.take(order)
-    starts = run_starts(items)
-    if not len(starts):
-        return NO_CANDIDATES
-    totals = np.add.reduceat(scores, starts)
-    distinct = items.take(starts)
-    best = best_positions(distinct, totals, tie_rank, n, above_zero=True)
-    loudest = order.take(_loudest(scores, starts, best))
-    return Candidates(distinct.take(best), totals.take(best), sources.take(loudest // width))
+    totals = sums.of_each(items, scores)
+    entries = (scores > 0).nonzero()[0]
+    if len(entries) > 3 * n:
+        strong = _nth_item(totals.take(entries), items.take(entries), n)
+        entries = entries[totals.take(entries) >= strong]
+    places = items.take(entries)
+    entries = entries.take(np.lexsort((-scores.take(entries), tie_rank.take(places), -totals.take(entries))))
+    best = entries.take(run_starts(items.take(entries))[:n])
+    return Candidates(items.take(best), totals.take(best), sources.take(best // neighbours.shape[1]))
+
+
+def _nth_item(totals: Scores, items: Rows, n: int) -> float:
+    """A total that at least n distinct items reach: the n-th largest of the entries, or lower where entries repeat items."""
+    ordered = np.sort(totals)
+    depth = 2 * n
+    while depth < len(ordered):
+        threshold = float(ordered[-depth])
+        if len(np.unique(items[totals >= threshold])) >= n:
+            return threshold
+        depth *= 2
+    return 0.0
 
 
 def run_starts(ordered: NDArray[np.signedinteger[Any]]) -> NDArray[np.intp]:
@@ -101,15 +126,3 @@ def run_starts(ordered: NDArray[np.signedinteger[Any]]) -> NDArray[np.intp]:
     np.not_equal(ordered[1:], ordered[:-1], out=changes[1:])
     starts: NDArray[np.intp] = changes.nonzero()[0]
     return starts
-
-
-def _loudest(scores: Scores, starts: NDArray[np.intp], runs: NDArray[np.intp]) -> NDArray[np.intp]:
-    """For each chosen run of equal items, the position of its largest score, the first of equal ones."""
-    first = starts.take(runs)
-    lengths = np.append(starts, len(scores)).take(runs + 1) - first
-    ends = lengths.cumsum()
-    positions = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(first - ends + lengths, lengths)
-    run = np.repeat(np.arange(len(runs)), lengths)
-    order = np.lexsort((positions, -scores.take(positions), run))
-    loudest: NDArray[np.intp] = positions.take(order.take(ends - lengths))
-    return loudest

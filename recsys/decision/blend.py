@@ -2,57 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
-import msgspec
-import numpy as np
-from numpy.typing import NDArray
-
-from recsys.ranking import best_positions, run_starts
-from recsys.types import NO_CANDIDATES, Candidates, Rows, Scores
+from recsys.types import Candidates, Rows
 
 
-class Blended(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """One ranked list: items int32[n], scores float32[n], and per item the position of its strongest source in the blend
-    and what that source gives as `because` (-1: nothing)."""
+class Pick(NamedTuple):
+    """One ranked item: its row and score, the recommender that spoke most for it, and that one's witness (-1: none)."""
 
-    items: Rows
-    scores: Scores
-    sources: NDArray[np.intp]
-    because: Rows
-
-
-def blend(lists: Sequence[Candidates], weights: Sequence[float], tie_rank: Rows, n: int) -> Blended:
-    """Add up weight × score / best score of the list, and rank; a list that speaks alone keeps its scores."""
-    speaking = [source for source, candidates in enumerate(lists) if len(candidates)]
-    if len(speaking) <= 1:
-        return _alone(lists, speaking, n)
-    items = np.concatenate([candidates.items for candidates in lists])
-    order = items.argsort(kind="stable")
-    starts = run_starts(items.take(order))
-    distinct = items.take(order.take(starts))
-    inverse = np.empty(len(items), np.intp)
-    inverse[order] = np.repeat(np.arange(len(starts)), np.append(starts[1:], len(items)) - starts)
-    parts = np.zeros((len(lists), len(distinct)), np.float32)
-    because = np.full((len(lists), len(distinct)), -1, np.int32)
-    start = 0
-    for source, (candidates, weight) in enumerate(zip(lists, weights, strict=True)):
-        if not len(candidates):
-            continue
-        columns = inverse[start : start + len(candidates)]
-        start += len(candidates)
-        best = candidates.scores[0]
-        parts[source, columns] = candidates.scores * np.float32(weight / best if best > 0 else 0)
-        if candidates.because is not None:
-            because[source, columns] = candidates.because
-    totals = parts.sum(axis=0)
-    order = best_positions(distinct, totals, tie_rank, n)
-    sources = parts[:, order].argmax(axis=0)
-    return Blended(distinct[order], totals[order], sources, because[sources, order])
+    item: int
+    score: float
+    source: str
+    because: int
 
 
-def _alone(lists: Sequence[Candidates], speaking: Sequence[int], n: int) -> Blended:
-    candidates = lists[speaking[0]] if speaking else NO_CANDIDATES
-    items = candidates.items[:n]
-    because = np.full(len(items), -1, np.int32) if candidates.because is None else candidates.because[:n]
-    return Blended(items, candidates.scores[:n], np.full(len(items), speaking[0] if speaking else 0), because)
+def blend(lists: Mapping[str, Candidates], weights: Mapping[str, float], tie_rank: Rows) -> list[Pick]:
+    """Add up weight × score / best score of each list, and rank; a list that speaks alone keeps its order and scores."""
+    speaking = [name for name, candidates in lists.items() if len(candidates) and weights[name] > 0]
+    if len(speaking) == 1:
+        return list(picks(speaking[0], lists[speaking[0]]))
+    totals: dict[int, float] = {}
+    loudest: dict[int, Pick] = {}
+    for name in speaking:
+        scale = weights[name] / max(float(lists[name].scores[0]), 1e-30)
+        for pick in picks(name, lists[name]):
+            item, part = pick.item, pick.score * scale
+            totals[item] = totals.get(item, 0.0) + part
+            if item not in loudest or part > loudest[item].score:
+                loudest[item] = Pick(item, part, name, pick.because)
+    order = dict(zip(totals, tie_rank[list(totals)].tolist(), strict=True)) if totals else {}
+    ranked = sorted(totals, key=lambda item: (-totals[item], order[item]))
+    return [Pick(item, totals[item], loudest[item].source, loudest[item].because) for item in ranked]
+
+
+def picks(source: str, candidates: Candidates) -> Iterator[Pick]:
+    """The items of one list as picks, best first."""
+    because = candidates.because.tolist() if candidates.because is not None else [-1] * len(candidates)
+    names = [source] * len(because)
+    return map(Pick, candidates.items.tolist(), candidates.scores.tolist(), names, because)

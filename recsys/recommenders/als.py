@@ -62,7 +62,7 @@ class Als(Recommender):
         where = (events.users[counted], events.items[counted])
         matrix = coo_array((strengths[counted], where), shape=(tables.n_users, n)).tocsr()
         matrix.data = (1 + settings.alpha * matrix.data).astype(np.float32)
-        factors = _factorise(matrix, settings, tables.seed) if matrix.nnz else np.zeros((n, settings.factors), np.float32)
+        factors = factorise(matrix, settings, tables.seed)[1] if matrix.nnz else np.zeros((n, settings.factors), np.float32)
         ridge = settings.regularization * np.eye(settings.factors, dtype=np.float32)
         return {"factors": factors, "gram": factors.T @ factors + ridge}
 
@@ -103,7 +103,8 @@ def _positive(candidates: Candidates) -> Candidates:
     return Candidates(candidates.items[kept], candidates.scores[kept])
 
 
-def _factorise(matrix: object, settings: AlsSettings, seed: int) -> NDArray[np.float32]:
+def factorise(matrix: object, settings: AlsSettings, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Factorise users × items confidences (sparse, at least 1 where seen) into user and item vectors float32[·, f]."""
     from implicit.als import AlternatingLeastSquares
     from scipy.sparse import csr_matrix
     from threadpoolctl import threadpool_limits
@@ -119,4 +120,4 @@ def _factorise(matrix: object, settings: AlsSettings, seed: int) -> NDArray[np.f
             use_gpu=False,
         )
         model.fit(csr_matrix(matrix), show_progress=False)
-    return np.ascontiguousarray(model.item_factors, np.float32)
+    return np.ascontiguousarray(model.user_factors, np.float32), np.ascontiguousarray(model.item_factors, np.float32)

@@ -11,7 +11,7 @@ import numpy as np
 from recsys.behaviour import ages_in_days, event_weights, fade, item_weights
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
-from recsys.ranking import keep_strongest, neighbours_of, strongest
+from recsys.ranking import Sums, keep_strongest, neighbours_of, strongest
 from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings, NotNegative
 from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
@@ -57,7 +57,7 @@ class ItemItem(Recommender):
     at 1/2 it is the random-walk normalisation of Cooper et al., "Random walks in recommender systems" (WWW 2014); BM25 weights
     follow Robertson and Zaragoza, "The probabilistic relevance framework" (2009), section 3.
 
-    Arrays: neighbours int32[n, K] ascending in each row · weights float32[n, K] (0: padding).
+    Arrays: neighbours int32[n, K] strongest first · weights float32[n, K] (0: padding).
     """
 
     name: ClassVar[str] = "item_item"
@@ -84,6 +84,7 @@ class ItemItem(Recommender):
         self._event_weights = event_weights(behaviour)
         self._catalog = catalog
         self._settings = settings
+        self._sums = Sums(catalog.n_items)
         self._reason = lru_cache(REASONS_KEPT)(self._explain)
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
@@ -97,7 +98,9 @@ class ItemItem(Recommender):
             sources, strengths = strongest(sources, strengths, self._settings.history_items)
         if not len(sources):
             return NO_CANDIDATES
-        return neighbours_of(sources, strengths, self._neighbours, self._weights, allowed, self._catalog.tie_rank, n)
+        return neighbours_of(
+            sources, strengths, self._neighbours, self._weights, allowed, self._catalog.tie_rank, self._sums, n
+        )
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
         """Name the item that spoke most for this one."""
