@@ -9,7 +9,7 @@ export RECSYS_SETTINGS := $(SETTINGS)
 TRAINING := $(RUN) -m training
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo serve train validate export rollback snapshots shop test check format lock bench benchmark-gowalla clean
+.PHONY: help setup setup-dev demo serve train validate export rollback snapshots shop test check format docs lock bench benchmark-gowalla clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,8 @@ check: setup-dev ## Lint, types, import rules, tests
 	@$(MAKE) --no-print-directory test
 format: setup-dev ## Format the code
 	$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
+docs: setup ## Write the reference pages that are made from the code
+	@$(TRAINING) docs
 lock: ## Pin all packages again (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra training pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra training --group dev pyproject.toml -o requirements-dev.lock

@@ -18,8 +18,8 @@ from recsys.decision.blend import Pick, blend, picks
 from recsys.decision.filters import allowed_items, hidden_days
 from recsys.decision.profile import Profiler
 from recsys.decision.strategy import first_rule
-from recsys.recommenders import RECOMMENDERS, configure
 from recsys.recommender import Recommender
+from recsys.recommenders import RECOMMENDERS, configure
 from recsys.settings import Placement, Settings
 from recsys.types import Bought, Candidates, History, Mask, Profile, Query, Reason, RowQuery, Rows, SettingsError, Slate
 

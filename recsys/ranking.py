@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.types import NO_CANDIDATES, Candidates, Mask, Rows, Scores
+from recsys.types import Candidates, Mask, Rows, Scores
 
 
 def top_n(items: Rows, scores: Scores, tie_rank: Rows, n: int) -> Candidates:

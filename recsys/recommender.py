@@ -15,7 +15,6 @@ from recsys.data.history import Tables
 from recsys.settings import BehaviourSettings
 from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery
 
-
 REASONS_KEPT = 16_384
 """Most reasons that a recommender keeps ready per worker, so that a popular witness is worded once."""
 

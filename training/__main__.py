@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--settings", type=Path, help="settings file (default: $RECSYS_SETTINGS)")
     commands_of = root.add_subparsers(required=True, metavar="command")
-    for add in (_shop, _validate, _train, _export, _rollback, _snapshots, _demo):
+    for add in (_shop, _validate, _train, _export, _rollback, _snapshots, _demo, _docs):
         add(commands_of)
     return root
 
@@ -103,6 +103,12 @@ def _demo(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     command.add_argument("--users", type=_count, default=2_000)
     command.add_argument("--folder", type=Path, default=Path(".demo"), help="default: .demo")
     command.set_defaults(run=lambda chosen: commands.demo(chosen.folder, chosen.port, chosen.workers, chosen.users, _now()))
+
+
+def _docs(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _command(commands_of, "docs", "Write the reference pages that are made from the code.")
+    command.add_argument("--out", type=Path, default=Path("docs"), help="default: docs")
+    command.set_defaults(run=lambda chosen: commands.docs(chosen.out))
 
 
 def moment(text: str) -> datetime:

@@ -20,7 +20,7 @@ from recsys.data.validation import explain
 from recsys.pipeline import check_settings
 from recsys.settings import Settings, parse_settings
 from recsys.types import Bought, DataError, Query, RecsysError, SnapshotError
-from training import console
+from training import console, reference
 from training.export import export as write_export
 from training.export import read_users
 from training.job import Fitted, fit
@@ -68,8 +68,7 @@ def validate(settings: Settings) -> int:
         console.table("Findings", columns, [tuple(row[name] for name in columns) for row in found])
     for finding in tables.findings:
         console.say(f"• {explain(finding)}")
-    most = settings.data.max_rejected_share
-    bad = [name for name, count in tables.counts.items() if count.read and count.rejected > most * count.read]
+    bad = [name for name, count in tables.counts.items() if count.rejected_share > settings.data.max_rejected_share]
     verdict = f"too many bad rows in {', '.join(bad)}: training would stop" if bad else "good to train on"
     console.say(f"{'✗' if bad else '✓'} {verdict}")
     return 1 if bad else 0
@@ -166,6 +165,13 @@ def demo(folder: Path, port: int, workers: int, users: int, now: datetime) -> in
     settings = parse_settings(DEMO_SETTINGS, folder.resolve())
     train(settings, now, None)
     return _serve(file, settings, port, workers)
+
+
+def docs(out: Path) -> int:
+    """Write the reference pages."""
+    for file in reference.write(out):
+        console.say(f"✓ {file}")
+    return 0
 
 
 def _serve(file: Path, settings: Settings, port: int, workers: int) -> int:

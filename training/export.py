@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -128,15 +129,12 @@ def _answered(
     context = multiprocessing.get_context("spawn")
     cores = os.cpu_count() or 1
     with ProcessPoolExecutor(cores, context, initializer=_open, initargs=(settings, artifacts, version)) as pool:
-        waiting: list[tuple[list[str], Future[Answers]]] = []
-        chunks = _chunks(users)
-        for chunk in islice(chunks, cores * _AHEAD):
-            waiting.append((chunk, pool.submit(_answer_chunk, query, chunk)))
+        submitted = ((chunk, pool.submit(_answer_chunk, query, chunk)) for chunk in _chunks(users))
+        waiting = deque(islice(submitted, cores * _AHEAD))
         while waiting:
-            chunk, future = waiting.pop(0)
+            chunk, future = waiting.popleft()
             yield chunk, future.result()
-            for following in islice(chunks, 1):
-                waiting.append((following, pool.submit(_answer_chunk, query, following)))
+            waiting.extend(islice(submitted, 1))
 
 
 def _chunks(users: Iterable[str]) -> Iterator[list[str]]:

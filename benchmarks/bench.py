@@ -1,0 +1,313 @@
+"""Measure the service against a bare Flask view, its pipeline, memory and export, and a 10-million-event fit: `make bench`.
+
+Both services run in turn under the same gunicorn settings on the same machine, several rounds each, so that the ratios hold
+where absolute figures drift. Ours has keys, metrics and the access log on; the bare one has gunicorn's access log on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from recsys.data.snapshot import current_version, open_snapshot, point_at, read_manifest
+from recsys.pipeline import Engine, answer
+from recsys.settings import load_settings
+from recsys.types import Query
+from training.export import export
+from training.shop import make_shop
+
+OUT = Path("benchmarks/out")
+KEY = "bench-" + "k" * 40
+PORT = 8123
+LIMIT = 12
+SETTINGS = """
+[data.events]
+paths = ["data/events-*.parquet"]
+[data.items]
+paths = ["data/items.parquet"]
+[data.users]
+paths = ["data/users.parquet"]
+[data.identities]
+paths = ["data/identities.parquet"]
+[web]
+clock = "events"
+"""
+WRK = """
+local users = {}
+for line in io.lines(os.getenv("BENCH_USERS")) do users[#users + 1] = line end
+math.randomseed(20)
+request = function()
+  return wrk.format("GET", "/v1/users/" .. users[math.random(#users)] .. "/recommendations?limit=12")
+end
+"""
+
+
+def main() -> int:
+    """Run everything and write bench.json; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--users", type=int, default=200_000)
+    parser.add_argument("--items", type=int, default=100_000)
+    parser.add_argument("--events", type=int, default=10_000_000)
+    parser.add_argument("--rounds", type=int, default=3, help="wrk rounds of each service (default: 3)")
+    parser.add_argument("--seconds", type=int, default=10, help="seconds of one round (default: 10)")
+    parser.add_argument("--folder", type=Path, default=OUT / "shop", help="where the shop is made, kept for the next run")
+    chosen = parser.parse_args()
+    if shutil.which("wrk") is None:
+        Console(stderr=True).print("error: wrk is needed (Debian: apt-get install wrk)")
+        return 1
+    folder: Path = chosen.folder
+    prepare(folder, chosen.users, chosen.items, chosen.events)
+    results = {**measure_training(folder), **measure_pipeline(folder), **measure_export(folder)}
+    results |= measure_http(folder, chosen.rounds, chosen.seconds)
+    (OUT / "bench.json").write_text(json.dumps(results, indent=1) + "\n")
+    show(results)
+    return 0
+
+
+def prepare(folder: Path, users: int, items: int, events: int) -> None:
+    """Make the shop, unless the folder holds one of this size already."""
+    size = f"{users} {items} {events}"
+    mark = folder / "size"
+    if mark.exists() and mark.read_text() == size:
+        return
+    say(f"making a shop of {events:,} events")
+    make_shop(folder / "data", users=users, items=items, events=events, end=datetime(2026, 3, 15, 14, 30, tzinfo=UTC))
+    (folder / "settings.toml").write_text(SETTINGS)
+    mark.write_text(size)
+
+
+def measure_training(folder: Path) -> dict[str, float]:
+    """Train in a process of its own; seconds and peak memory as the operating system counts them."""
+    say("training")
+    command = [sys.executable, "-m", "training", "--settings", str(folder / "settings.toml"), "train"]
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise RuntimeError(f"training failed: {' '.join(command)}")
+    return {
+        "train_10m_events_s": round(time.perf_counter() - started, 1),
+        "train_10m_events_mb": round(usage.ru_maxrss / 1024),
+    }
+
+
+def measure_pipeline(folder: Path) -> dict[str, float]:
+    """Microseconds of `answer` for shoppers drawn at random, each asked once after a warm-up."""
+    say("timing the pipeline")
+    engine = _engine(folder)
+    users = _users(engine, 6_000)
+    times = []
+    for user in users:
+        history = engine.snapshot.histories.of(user)
+        query = Query(now=engine.snapshot.as_of, user_id=user, limit=LIMIT)
+        started = time.perf_counter_ns()
+        answer(engine, query, history)
+        times.append((time.perf_counter_ns() - started) / 1000)
+    measured = sorted(times[1_000:])
+    return {
+        "pipeline_us_p50": round(statistics.median(measured), 1),
+        "pipeline_us_p99": round(measured[int(len(measured) * 0.99)], 1),
+    }
+
+
+def measure_export(folder: Path) -> dict[str, float]:
+    """Users per second of an export of everybody, processes' start included."""
+    say("exporting")
+    settings = load_settings(folder / "settings.toml")
+    artifacts = folder / "artifacts"
+    version = current_version(artifacts) or ""
+    query = Query(now=read_manifest(artifacts, version).as_of, limit=LIMIT)
+    started = time.perf_counter()
+    users, _ = export(settings, artifacts, version, query, None, folder / "export.parquet", lambda _done, _total: None)
+    return {"export_users_per_s": round(users / (time.perf_counter() - started))}
+
+
+def measure_http(folder: Path, rounds: int, seconds: int) -> dict[str, float]:
+    """Both services in turn: median requests per second and 99th percentiles, and private memory also while reloading."""
+    with tempfile.TemporaryDirectory() as name:
+        aside = Path(name)
+        engine = _engine(folder)
+        (aside / "users").write_text("\n".join(quote(user, safe="") for user in _users(engine, 20_000)))
+        (aside / "wrk.lua").write_text(WRK)
+        slate = aside / "slate.json"
+        runs: dict[str, list[tuple[float, float]]] = {"ours": [], "bare": []}
+        memory = 0.0
+        for number in range(rounds):
+            say(f"round {number + 1} of {rounds}")
+            with _service(folder, "serve:app", slate) as pid:
+                if not slate.exists():
+                    slate.write_bytes(_fetch((aside / "users").read_text().split("\n")[0]))
+                runs["ours"].append(_wrk(aside, seconds))
+                memory = max(memory, _private_mb(pid))
+                if number == 0:
+                    memory = max(memory, _private_mb_while_reloading(folder / "artifacts", pid))
+            with _service(folder, "benchmarks.bare:app_from_environment()", slate):
+                runs["bare"].append(_wrk(aside, seconds))
+    pairs = list(zip(runs["ours"], runs["bare"], strict=True))
+    return {
+        "http_ratio": round(statistics.median(ours[0] / bare[0] for ours, bare in pairs), 3),
+        "p99_ratio": round(statistics.median(ours[1] / bare[1] for ours, bare in pairs), 2),
+        "bare_rps": round(statistics.median(bare[0] for _, bare in pairs)),
+        "ours_rps": round(statistics.median(ours[0] for ours, _ in pairs)),
+        "private_mb_per_worker": round(memory, 1),
+    }
+
+
+def show(results: dict[str, float]) -> None:
+    """Print the figures beside their bounds."""
+    bounds = {
+        "http_ratio": "≥ 0.65",
+        "p99_ratio": "≤ 2",
+        "pipeline_us_p50": "≤ 120",
+        "private_mb_per_worker": "≤ 150",
+        "export_users_per_s": "≥ 6,000",
+        "train_10m_events_s": "≤ 300",
+        "train_10m_events_mb": "≤ 8,000",
+    }
+    table = Table(title=f"Measured on {os.cpu_count()} cores", title_justify="left")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    table.add_column("bound")
+    for name, value in results.items():
+        table.add_row(name, f"{value:,}", bounds.get(name, ""))
+    Console().print(table)
+
+
+def say(text: str) -> None:
+    """Tell what is being done."""
+    Console(stderr=True).print(f"… {text}", highlight=False)
+
+
+def _engine(folder: Path) -> Engine:
+    artifacts = folder / "artifacts"
+    snapshot = open_snapshot(artifacts, current_version(artifacts) or "")
+    return Engine(snapshot, load_settings(folder / "settings.toml"))
+
+
+def _users(engine: Engine, n: int) -> list[str]:
+    users = engine.snapshot.histories.users
+    draw = random.Random(20)
+    return [users.text(draw.randrange(len(users))) for _ in range(n)]
+
+
+@contextmanager
+def _service(folder: Path, app: str, slate: Path) -> Iterator[int]:
+    """Run gunicorn with the project's settings; yields its pid once it answers."""
+    environment = {
+        **os.environ,
+        "RECSYS_SETTINGS": str((folder / "settings.toml").resolve()),
+        "RECSYS_KEYS_READ": KEY,
+        "BENCH_SLATE": str(slate),
+        "PORT": str(PORT),
+    }
+    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", app]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _wait_until_it_answers(process)
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def _wait_until_it_answers(process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            _fetch("warm-up")
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError("the service did not answer within 60 s")
+
+
+def _fetch(user: str) -> bytes:
+    url = f"http://127.0.0.1:{PORT}/v1/users/{user}/recommendations?limit={LIMIT}"
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {KEY}"})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return bytes(response.read())
+
+
+def _wrk(aside: Path, seconds: int) -> tuple[float, float]:
+    """Requests per second and the 99th percentile in milliseconds; any answer other than 2xx is an error."""
+    url = f"http://127.0.0.1:{PORT}"
+    command = ["wrk", "-t1", "-c8", f"-d{seconds}s", "--latency", "-s", str(aside / "wrk.lua")]
+    environment = {**os.environ, "BENCH_USERS": str(aside / "users")}
+    done = subprocess.run(
+        [*command, "-H", f"Authorization: Bearer {KEY}", url], env=environment, capture_output=True, text=True, check=True
+    )
+    if "Non-2xx" in done.stdout:
+        raise RuntimeError(done.stdout)
+    rate = float(_found(r"Requests/sec:\s+([\d.]+)", done.stdout))
+    value, unit = re.findall(r"99%\s+([\d.]+)(us|ms|s)", done.stdout)[0]
+    return rate, float(value) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
+
+
+def _found(pattern: str, text: str) -> str:
+    match = re.search(pattern, text)
+    if match is None:
+        raise RuntimeError(f"wrk said: {text}")
+    return match.group(1)
+
+
+def _workers(pid: int) -> Sequence[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _private_mb(pid: int) -> float:
+    """The largest private memory of a worker: what it has written itself; mapped files are shared pages."""
+    return max(_private_dirty_mb(worker) for worker in _workers(pid))
+
+
+def _private_dirty_mb(pid: int) -> float:
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return sum(int(_found(rf"{name}:\s+(\d+) kB", text)) for name in ("Private_Dirty", "SwapPss")) / 1024
+
+
+def _private_mb_while_reloading(artifacts: Path, pid: int) -> float:
+    """Publish the same snapshot under a new name, and watch the workers take it over."""
+    current = current_version(artifacts) or ""
+    copy = f"2{current}"
+    shutil.copytree(artifacts / current, artifacts / copy)
+    manifest = msgspec.structs.replace(read_manifest(artifacts, current), version=copy)
+    (artifacts / copy / "manifest.json").write_bytes(msgspec.json.encode(manifest))
+    point_at(artifacts, copy)
+    try:
+        most, deadline = 0.0, time.monotonic() + 30
+        while time.monotonic() < deadline:
+            most = max(most, _private_mb(pid))
+            if time.monotonic() > deadline - 20 and _all_serve(copy):
+                break
+        return most
+    finally:
+        point_at(artifacts, current)
+        shutil.rmtree(artifacts / copy)
+
+
+def _all_serve(version: str) -> bool:
+    answers: list[dict[str, Any]] = [json.loads(_fetch(f"somebody-{number}")) for number in range(20)]
+    return all(each["snapshot"] == version for each in answers)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

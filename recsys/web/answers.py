@@ -1,0 +1,73 @@
+"""What the service answers, as types: /openapi.json describes answers by them, and tests hold the answers against them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from recsys.types import Reason
+
+
+class ItemAnswer(Struct, frozen=True):
+    """One item of a slate."""
+
+    item_id: str
+    title: str | None
+    brand: str | None
+    category: Annotated[str | None, Meta(description="Levels from the root, joined by ' > '.")]
+    price: float | None
+    currency: Annotated[str | None, Meta(description="ISO 4217.")]
+    url: str | None
+    image_url: str | None
+    available: bool
+    score: Annotated[float, Meta(description="Comparable within this slate only.")]
+    reason: Annotated[Reason, Meta(description="Why it is shown, with the evidence that there is.")]
+
+
+class SlateAnswer(Struct, frozen=True):
+    """A ranked list of items for one placement, best first."""
+
+    recommendation_id: Annotated[str, Meta(description="The same question on the same data has the same id.")]
+    user_id: str | None
+    placement: str
+    snapshot: Annotated[str, Meta(description="Version of the snapshot that answered.")]
+    strategy: Annotated[str, Meta(description="The rule of the placement that led.")]
+    personalized: Annotated[bool, Meta(description="Whether the shopper's own history shaped it.")]
+    fallback: Annotated[str | None, Meta(description="The last recommender that had to fill places.")]
+    notices: Annotated[tuple[str, ...], Meta(description="What the question named that the catalogue does not know.")]
+    items: tuple[ItemAnswer, ...]
+
+
+class PageAnswer(Struct, frozen=True):
+    """The slates of one page, in the order of the question."""
+
+    slates: tuple[SlateAnswer, ...]
+
+
+class ProblemAnswer(Struct, frozen=True, omit_defaults=True):
+    """What went wrong (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    parameter: Annotated[str | None, Meta(description="The parameter at fault.")] = None
+    value: Annotated[str | float | bool | None, Meta(description="The value it had, shortened.")] = None
+    allowed: Annotated[str | None, Meta(description="What it accepts.")] = None
+    user_id: Annotated[str | None, Meta(description="In lines of a bulk answer: whose slate could not be given.")] = None
+
+
+class HealthAnswer(Struct, frozen=True):
+    """The process answers."""
+
+    status: str
+
+
+class ReadyAnswer(Struct, frozen=True):
+    """What is served."""
+
+    ready: bool
+    snapshot: str
+    as_of: Annotated[str, Meta(description="The moment up to which events are in the snapshot, ISO 8601 UTC.")]
+    error: Annotated[str | None, Meta(description="Why the newest snapshot could not be taken live.")]

@@ -1,0 +1,88 @@
+"""The Flask application: its parts, its routes, and what every request has in common."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any
+
+from flask import Flask, Response, request
+
+from recsys.pipeline import check_settings
+from recsys.settings import Settings
+from recsys.web import items, openapi, operations, ops, pages, problems, shelves, users
+from recsys.web.auth import Gate
+from recsys.web.live import Live
+from recsys.web.metrics import NO_ROUTE, Metrics
+from recsys.web.operations import ROUTE, IdConverter
+from recsys.web.parameters import BODY_BYTES
+from recsys.web.service import Service
+
+RESOURCES = {"users": users, "items": items, "shelves": shelves, "pages": pages, "ops": ops}
+"""Each resource's file; its OPERATIONS become routes and the description of the API."""
+
+_STARTED = "recsys.started"
+
+
+class Application(Flask):
+    """A Flask application that measures its requests and writes no user id into its log."""
+
+    service: Service
+
+    def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Answer one request, its start noted."""
+        environ[_STARTED] = perf_counter()
+        return super().wsgi_app(environ, start_response)
+
+    def log_exception(self, exc_info: Any) -> None:
+        """Log and count an unexpected error by its route: the address holds a user id."""
+        route = request.environ.get(ROUTE, NO_ROUTE)
+        self.service.metrics.error(route)
+        self.logger.error("unexpected error in %s %s", request.method, route, exc_info=exc_info)
+
+
+def create_app(settings: Settings, environment: Mapping[str, str] | None = None) -> Application:
+    """Build the service; secrets come from `environment`, by default the process's own.
+
+    It starts without a snapshot too and answers 503 until there is one. `app.service.live.start()` in each worker makes it
+    follow new snapshots.
+
+    Raises:
+        SettingsError: if the settings or the secrets are not usable.
+    """
+    check_settings(settings)
+    gate = Gate.from_environment(os.environ if environment is None else environment, settings.web)
+    metrics = Metrics()
+    app = Application("recsys.web", static_folder=None)
+    app.service = Service(settings, gate, Live(settings, metrics), metrics)
+    app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES + 1  # one more, to tell a body of unknown length that was cut off
+    app.url_map.merge_slashes = False
+    app.url_map.converters["id"] = IdConverter
+    problems.register(app)
+    _add_routes(app)
+    app.after_request(_observe(app.service))
+    app.service.live.refresh()
+    return app
+
+
+def _add_routes(app: Application) -> None:
+    declared = [operation for resource in RESOURCES.values() for operation in resource.OPERATIONS]
+    for name, resource in RESOURCES.items():
+        app.register_blueprint(operations.blueprint(name, app.service, resource.OPERATIONS))
+    for blueprint in openapi.blueprints(declared):
+        app.register_blueprint(blueprint)
+
+
+def _observe(service: Service) -> Any:
+    worker = service.settings.web.development
+
+    def observe(response: Response) -> Response:
+        environ = request.environ
+        seconds = perf_counter() - environ[_STARTED]
+        service.metrics.request(environ.get(ROUTE, NO_ROUTE), response.status_code, seconds)
+        if worker:
+            response.headers["X-Recsys-Worker"] = str(os.getpid())
+        return response
+
+    return observe

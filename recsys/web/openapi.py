@@ -1,0 +1,115 @@
+"""The description of the API, generated from the declarations that route and parse it, and a page that shows it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response
+from flask_swagger_ui import get_swaggerui_blueprint
+
+from recsys.web.answers import ProblemAnswer
+from recsys.web.operations import Operation
+from recsys.web.parameters import ALLOWED, REPEATED
+from recsys.web.problems import PROBLEM_JSON
+from recsys.web.responses import JSON, NDJSON
+
+VERSION = "1"
+_REFERENCE = "#/components/schemas/{name}"
+_NO_FOREIGN_ADDRESS = "default-src 'self' 'unsafe-inline'; img-src 'self' data:"
+
+
+def document(operations: Iterable[Operation[Any]]) -> dict[str, Any]:
+    """Describe the calls as an OpenAPI 3.1 document."""
+    operations = tuple(operations)
+    types = [
+        *(answer for one in operations for answer in one.answers),
+        *(one.parameters for one in operations),
+        ProblemAnswer,
+    ]
+    schemas = msgspec.json.schema_components(types, ref_template=_REFERENCE)[1]
+    queries = {one.parameters.__name__ for one in operations if one.method == "get"}
+    paths: dict[str, Any] = {}
+    for one in operations:
+        paths.setdefault(one.path, {})[one.method] = _operation(one, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Recommendations", "version": VERSION},
+        "paths": paths,
+        "components": {
+            "schemas": {name: schema for name, schema in schemas.items() if name not in queries},
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": "A key or a browser token."}},
+        },
+    }
+
+
+def blueprints(operations: Iterable[Operation[Any]]) -> tuple[Blueprint, Blueprint]:
+    """Serve the description at /openapi.json and Swagger UI at /docs/, with nothing loaded from elsewhere."""
+    body = msgspec.json.format(msgspec.json.encode(document(operations)), indent=1)
+    description = Blueprint("openapi", __name__)
+    description.add_url_rule("/openapi.json", "document", lambda: Response(body, content_type=JSON))
+    pages: Blueprint = get_swaggerui_blueprint(
+        "/docs", "/openapi.json", {"app_name": "Recommendations", "validatorUrl": None}, blueprint_name="docs"
+    )
+    pages.after_request(_keep_to_ourselves)
+    return description, pages
+
+
+def _operation(one: Operation[Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": one.view.__name__,
+        "summary": one.summary,
+        "responses": {"200": _answer(one), **{str(status): _problem(status) for status in _statuses(one)}},
+    }
+    if one.scope is not None:
+        described["security"] = [{"bearer": [one.scope]}]
+        described["description"] = f"Scope: {one.scope}" + ("; a browser token will do." if one.browser else ".")
+    parameters = [_path_parameter(name) for name in re.findall(r"{(\w+)}", one.path)]
+    if one.method == "get":
+        parameters += _query_parameters(schemas[one.parameters.__name__])
+    else:
+        reference = {"$ref": _REFERENCE.format(name=one.parameters.__name__)}
+        described["requestBody"] = {"required": True, "content": {JSON: {"schema": reference}}}
+    return described | ({"parameters": parameters} if parameters else {})
+
+
+def _path_parameter(name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": f"{ALLOWED[name]}; percent-encoded." if name in ALLOWED else "",
+        "schema": {"type": "string", "minLength": 1},
+    }
+
+
+def _query_parameters(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    parameters = []
+    for name, described in schema["properties"].items():
+        plain = {key: value for key, value in described.items() if key != "description"}
+        style = {"style": "form", "explode": True} if name in REPEATED else {}
+        parameters.append({"name": name, "in": "query", "description": described["description"], "schema": plain, **style})
+    return parameters
+
+
+def _answer(one: Operation[Any]) -> dict[str, Any]:
+    schemas = msgspec.json.schema_components(one.answers, ref_template=_REFERENCE)[0]
+    schema = schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
+    return {"description": "A line each." if one.media == NDJSON else "OK", "content": {one.media: {"schema": schema}}}
+
+
+def _statuses(one: Operation[Any]) -> list[int]:
+    return sorted({400, 500, *one.problems, *((401, 403) if one.scope else ())})
+
+
+def _problem(status: int) -> dict[str, Any]:
+    reference = {"$ref": _REFERENCE.format(name=ProblemAnswer.__name__)}
+    return {"description": HTTPStatus(status).phrase, "content": {PROBLEM_JSON: {"schema": reference}}}
+
+
+def _keep_to_ourselves(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = _NO_FOREIGN_ADDRESS
+    return response

@@ -1,0 +1,125 @@
+"""One call of the API declared once: its address, who may call it, what it takes, what it answers.
+
+From the declaration come the Flask route, the check of key or token, the parsing, the route's name in metrics and logs, and
+its entry in /openapi.json. No call can be added without saying who may make it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal
+
+import msgspec
+from flask import Blueprint, Response, request
+from werkzeug.routing import BaseConverter
+
+from recsys.pipeline import Engine
+from recsys.web.auth import EVERYONE, Caller, Scope
+from recsys.web.parameters import BODY_BYTES, Parameters, check_ids, parse_moment, read_body, read_query
+from recsys.web.problems import Problem, invalid
+from recsys.web.responses import JSON
+from recsys.web.service import Service
+
+ROUTE = "recsys.route"
+"""Where a request's environment names its call, for metrics and the access log: an address would hold user ids."""
+
+
+class IdConverter(BaseConverter):
+    """Any text, slashes and line ends too: the rest of the path up to what the rule says stands behind the id."""
+
+    regex = r"[\s\S]*?"
+    part_isolating = False
+    weight = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Parameters]):
+    """One request, admitted and parsed: what a view gets."""
+
+    service: Service
+    caller: Caller
+    path: Mapping[str, str]
+    parameters: Parameters
+
+    def now(self, engine: Engine, given: int | str | msgspec.UnsetType) -> int:
+        """The moment to answer for, in microseconds: the one given, which is an admin's right, else the service's own.
+
+        Raises:
+            Problem: 403, or 400 if it is not a moment.
+        """
+        if given is msgspec.UNSET:
+            return self.service.live.now(engine)
+        if "admin" not in self.caller.scopes:
+            raise Problem(403, "now: needs a key with the scope 'admin'", parameter="now")
+        return parse_moment(given)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation(Generic[Parameters]):
+    """A call: `scope` None is open to everybody, `browser` admits browser tokens, `answers` are what a good answer holds."""
+
+    method: Literal["get", "post"]
+    path: str
+    summary: str
+    scope: Scope | None
+    browser: bool = False
+    parameters: type[Parameters]
+    view: Callable[[Call[Parameters]], Response]
+    answers: tuple[type, ...]
+    media: str = JSON
+    problems: tuple[int, ...] = ()
+
+    @property
+    def rule(self) -> str:
+        """The address in Flask's notation."""
+        return re.sub(r"{(\w+)}", r"<id:\1>", self.path)
+
+    def endpoint(self, service: Service) -> Callable[..., Response]:
+        """Make the function that Flask calls: admit, parse, answer."""
+
+        def answer(**path: str) -> Response:
+            environ = request.environ
+            environ[ROUTE] = self.path
+            caller = EVERYONE if self.scope is None else service.gate.admit(environ, self.scope, self.browser)
+            for name, text in path.items():
+                _check_path(name, text, environ)
+            return self.view(Call(service, caller, path, self._read(environ)))
+
+        return answer
+
+    def _read(self, environ: Mapping[str, Any]) -> Parameters:
+        query_string = environ.get("QUERY_STRING", "")
+        if self.method == "get":
+            return read_query(query_string, self.parameters)
+        if query_string:
+            raise invalid(query_string, None, "none", "is not allowed in the address; parameters stand in the body")
+        if request.mimetype != JSON:
+            raise Problem(415, f"Content-Type: {request.mimetype!r} is not allowed; allowed: {JSON}")
+        body = request.get_data(cache=False)
+        if len(body) > BODY_BYTES:
+            raise Problem(413, f"the body has more than {BODY_BYTES} bytes")
+        return read_body(body, self.parameters)
+
+
+def blueprint(name: str, service: Service, operations: Sequence[Operation[Any]]) -> Blueprint:
+    """Make the Flask blueprint of one resource."""
+    made = Blueprint(name, __name__)
+    for operation in operations:
+        made.add_url_rule(
+            operation.rule,
+            operation.path.strip("/").replace("/", "_"),
+            operation.endpoint(service),
+            methods=[operation.method],
+        )
+    return made
+
+
+def _check_path(name: str, text: str, environ: Mapping[str, Any]) -> None:
+    if "\ufffd" in text:
+        try:
+            environ["PATH_INFO"].encode("latin-1").decode("utf-8")
+        except UnicodeDecodeError:
+            raise invalid(name, text, "percent-encoded UTF-8") from None
+    check_ids(name, (text,))

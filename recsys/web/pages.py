@@ -1,0 +1,94 @@
+"""Many slates in one request: all of one page, or one for each of many shoppers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from flask import Response
+
+from recsys.pipeline import Engine
+from recsys.web.answers import PageAnswer, ProblemAnswer, SlateAnswer
+from recsys.web.operations import Call, Operation
+from recsys.web.parameters import BulkBody, PageBody, Personal, check_ids
+from recsys.web.problems import Problem
+from recsys.web.queries import personal_query
+from recsys.web.responses import NDJSON, json_response, stream_response
+from recsys.web.slates import slate_json
+
+LINES_AT_ONCE = 50
+"""Lines of a bulk answer that are sent together."""
+
+_log = logging.getLogger(__name__)
+
+
+def page(call: Call[PageBody]) -> Response:
+    """Answer one slate a placement; each leaves out what stands on those before it."""
+    body = call.parameters
+    user_id = None if body.user_id is msgspec.UNSET else body.user_id
+    call.caller.check_user(user_id)
+    engine = call.service.live.engine()
+    now = call.now(engine, body.now)
+    asked = [Personal(placement=one) if isinstance(one, str) else one for one in body.placements]
+    slates: list[bytes] = []
+    shown: tuple[str, ...] = ()
+    for query in [personal_query(one, engine, now, user_id) for one in asked]:
+        slate = call.service.recommend(engine, msgspec.structs.replace(query, exclude=(*query.exclude, *shown)))
+        shown += tuple(engine.catalog.item_id(row) for row in slate.items.tolist())
+        slates.append(slate_json(engine.catalog, slate))
+    return json_response(b'{"slates":[%b]}' % b",".join(slates))
+
+
+def bulk(call: Call[BulkBody]) -> Response:
+    """Answer a line for each shopper, all from the same snapshot and moment."""
+    engine = call.service.live.engine()
+    now = call.now(engine, call.parameters.now)
+    personal_query(call.parameters, engine, now, None)
+    return stream_response(_lines(call, engine, now))
+
+
+def _lines(call: Call[BulkBody], engine: Engine, now: int) -> Iterator[bytes]:
+    user_ids = call.parameters.user_ids
+    for start in range(0, len(user_ids), LINES_AT_ONCE):
+        some = user_ids[start : start + LINES_AT_ONCE]
+        yield b"".join(_line(call, engine, now, user_id) + b"\n" for user_id in some)
+
+
+def _line(call: Call[BulkBody], engine: Engine, now: int, user_id: str) -> bytes:
+    try:
+        check_ids("user_id", (user_id,))
+        query = personal_query(call.parameters, engine, now, user_id)
+        return slate_json(engine.catalog, call.service.recommend(engine, query))
+    except Problem as problem:
+        return msgspec.json.encode({"user_id": user_id, **problem.body()})
+    except Exception:
+        _log.exception("a line of %s failed", BULK.path)
+        call.service.metrics.error(BULK.path)
+        return msgspec.json.encode({"user_id": user_id, **Problem(500, "an unexpected error").body()})
+
+
+PAGE = Operation(
+    method="post",
+    path="/v1/slates",
+    summary="Answer all slates of one page; no item stands on two of them.",
+    scope="read",
+    browser=True,
+    parameters=PageBody,
+    view=page,
+    answers=(PageAnswer,),
+    problems=(413, 415, 503),
+)
+BULK = Operation(
+    method="post",
+    path="/v1/recommendations",
+    summary="Answer one slate, or a problem, a line for each of many shoppers.",
+    scope="read",
+    parameters=BulkBody,
+    view=bulk,
+    answers=(SlateAnswer, ProblemAnswer),
+    media=NDJSON,
+    problems=(413, 415, 503),
+)
+OPERATIONS: tuple[Operation[Any], ...] = (PAGE, BULK)

@@ -1,0 +1,29 @@
+"""What every call shares: the settings, who may call, what is served and what is counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from recsys.pipeline import Engine, answer
+from recsys.settings import Settings
+from recsys.types import NO_HISTORY, Query, Slate
+from recsys.web.auth import Gate
+from recsys.web.live import Live
+from recsys.web.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One application's parts; handed to every view."""
+
+    settings: Settings
+    gate: Gate
+    live: Live
+    metrics: Metrics
+
+    def recommend(self, engine: Engine, query: Query) -> Slate:
+        """Answer one query with one snapshot, and count it."""
+        history = NO_HISTORY if query.user_id is None else self.live.history(engine, query.user_id)
+        slate = answer(engine, query, history)
+        self.metrics.slate(slate.placement, slate.fallback)
+        return slate

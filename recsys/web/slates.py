@@ -1,0 +1,43 @@
+"""A slate as JSON: the item fragments encoded at publishing, joined with this slate's scores and reasons."""
+
+from __future__ import annotations
+
+import msgspec
+
+from recsys.data.catalog import Catalog
+from recsys.types import Slate
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """The members of a slate that stand before its items."""
+
+    recommendation_id: str
+    user_id: str | None
+    placement: str
+    snapshot: str
+    strategy: str
+    personalized: bool
+    fallback: str | None
+    notices: tuple[str, ...]
+
+
+def slate_json(catalog: Catalog, slate: Slate) -> bytes:
+    """Encode a slate with the item fields of its snapshot's catalogue; scores keep six significant digits."""
+    head = _Head(
+        slate.recommendation_id,
+        slate.user_id,
+        slate.placement,
+        slate.snapshot,
+        slate.strategy,
+        slate.personalized,
+        slate.fallback,
+        slate.notices,
+    )
+    fragment = catalog.fragment
+    items = [
+        b'{%b,"score":%.6g,"reason":%b}' % (fragment(row), score, _encode(reason))
+        for row, score, reason in zip(slate.items.tolist(), slate.scores.tolist(), slate.reasons, strict=True)
+    ]
+    return b'%b,"items":[%b]}' % (_encode(head)[:-1], b",".join(items))
