@@ -23,7 +23,7 @@ VIEW, CART_ADD, CHECKOUT, PURCHASE = (
     int(kind) for kind in (EventType.VIEW, EventType.CART_ADD, EventType.CHECKOUT, EventType.PURCHASE)
 )
 """Plain codes for the hot path: looking a member of an enumeration up costs more than comparing a hundred events."""
-_CHANGES_CART = np.isin(np.arange(len(EventType)), (CART_ADD, EventType.CART_REMOVE, PURCHASE))
+_CHANGES_CART = np.isin(np.arange(len(EventType)), (CART_ADD, EventType.CART_REMOVE, PURCHASE, EventType.REFUND))
 
 
 def event_weights(settings: BehaviourSettings) -> Scores:
@@ -102,8 +102,11 @@ def last_of_each(items: NDArray[Number]) -> tuple[NDArray[Number], NDArray[np.in
     """Distinct items ascending and the position of the last occurrence of each."""
     order = items.argsort(kind="stable")
     ordered = items.take(order)
-    ends = np.append(run_starts(ordered)[1:], len(items)) - 1 if len(items) else order
-    return ordered.take(ends), order.take(ends)
+    ends = np.empty(len(items), bool)
+    ends[-1:] = True
+    np.not_equal(ordered[1:], ordered[:-1], out=ends[:-1])
+    last = ends.nonzero()[0]
+    return ordered.take(last), order.take(last)
 
 
 def cancel_refunded(
@@ -122,7 +125,7 @@ def cancel_refunded(
     lines: dict[int, list[int]] = defaultdict(list)
     for line in bought.tolist():
         lines[int(pairs[line])].append(line)
-    left = {line: float(quantities[line]) for line in bought.tolist()}
+    left = {line: float(quantities[line]) if quantities[line] > 0 else 1.0 for line in bought.tolist()}
     for refund in refunds.tolist():
         candidates = [line for line in lines[int(pairs[refund])] if line < refund and left[line] > 0]
         same = [line for line in candidates if orders[line] == orders[refund] >= 0]

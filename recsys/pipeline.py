@@ -17,13 +17,26 @@ from recsys.data.snapshot import Snapshot
 from recsys.decision.blend import Pick, blend, picks
 from recsys.decision.filters import allowed_items, hidden_days
 from recsys.decision.profile import Profiler
-from recsys.decision.strategy import first_rule
+from recsys.decision.strategy import first_rule, looks_at_shopper
 from recsys.recommender import Recommender
 from recsys.recommenders import RECOMMENDERS, configure
 from recsys.settings import Placement, Settings
-from recsys.types import Bought, Candidates, History, Mask, Profile, Query, Reason, RowQuery, Rows, SettingsError, Slate
+from recsys.types import (
+    Bought,
+    Candidates,
+    History,
+    Mask,
+    Profile,
+    Query,
+    Reason,
+    RowQuery,
+    Rows,
+    SettingsError,
+    Slate,
+    SnapshotError,
+)
 
-BLEND_DEPTH = 20
+BLEND_DEPTH = 10
 """Candidates that each recommender brings into a blend beyond those that the list has room for."""
 
 
@@ -96,7 +109,7 @@ def answer(engine: Engine, query: Query, history: History) -> Slate:
     rule = first_rule(placement, profile, len(context) > 0)
     if rule and rule.recommenders:
         shelf.put_blend(rule.recommenders)
-    led = len(shelf.picks)
+    led = len(shelf.picks) > 0
     fallback = shelf.fill(placement.fallback)
     return Slate(
         recommendation_id=engine.recommendation_id(query, history),
@@ -104,13 +117,13 @@ def answer(engine: Engine, query: Query, history: History) -> Slate:
         placement=query.placement,
         snapshot=engine.snapshot.version,
         strategy=rule.name if rule else "fallback",
-        personalized=profile.known and (led > 0 or any(engine.recommenders[pick.source].personal for pick in shelf.picks)),
+        personalized=profile.known and ((led and looks_at_shopper(rule)) or shelf.anything_personal()),
         fallback=fallback,
         notices=(*notices, *unknown),
-        items=np.array([pick.item for pick in shelf.picks], np.int32),
-        scores=np.array([pick.score for pick in shelf.picks], np.float32),
+        items=np.array([pick[0] for pick in shelf.picks], np.int32),
+        scores=np.array([pick[1] for pick in shelf.picks], np.float32),
         reasons=tuple(shelf.reasons()),
-        sources=tuple([pick.source for pick in shelf.picks]),
+        sources=tuple([pick[2] for pick in shelf.picks]),
     )
 
 
@@ -141,10 +154,14 @@ class _Shelf:
                     break
         return used
 
+    def anything_personal(self) -> bool:
+        """Whether any place was filled from the shopper's own history."""
+        return any(self._engine.recommenders[source].personal for _, _, source, _ in self.picks)
+
     def reasons(self) -> list[Reason]:
         """One reason per place, from the recommender that spoke most for it."""
         recommenders, query, profile = self._engine.recommenders, self._query, self._profile
-        return [recommenders[pick.source].reason(query, profile, pick.item, pick.because) for pick in self.picks]
+        return [recommenders[source].reason(query, profile, item, because) for item, _, source, because in self.picks]
 
     def _wanted(self) -> int:
         missing = self._limit - len(self.picks)
@@ -154,25 +171,33 @@ class _Shelf:
         return self._engine.recommenders[name].recommend(self._query, self._profile, n, self._allowed)
 
     def _take(self, ranked: Iterable[Pick]) -> None:
-        group_of = self._engine.catalog.group
+        group_of, groups, kept, limit = self._engine.catalog.group.item, self._groups, self.picks, self._limit
         for pick in ranked:
-            if len(self.picks) >= self._limit:
+            if len(kept) >= limit:
                 break
-            self._allowed[pick.item] = False
-            group = group_of.item(pick.item)
+            item = pick[0]
+            self._allowed[item] = False
+            group = group_of(item)
             if group >= 0:
-                if group in self._groups:
+                if group in groups:
                     continue
-                self._groups.add(group)
-            self.picks.append(pick)
+                groups.add(group)
+            kept.append(pick)
 
 
 def _build(snapshot: Snapshot) -> dict[str, Recommender]:
-    fitted = configure(snapshot.manifest.recommenders)
-    return {
-        name: recommender(snapshot.groups[name], snapshot.catalog, snapshot.manifest.behaviour, fitted[name])
-        for name, recommender in RECOMMENDERS.items()
-    }
+    manifest = snapshot.manifest
+    missing = sorted(set(RECOMMENDERS) - set(manifest.recommenders))
+    if missing:
+        raise SnapshotError(f"snapshot {manifest.version} was made without {', '.join(missing)}; train a new one")
+    fitted = configure(manifest.recommenders)
+    try:
+        return {
+            name: recommender(snapshot.groups[name], snapshot.catalog, manifest.behaviour, fitted[name])
+            for name, recommender in RECOMMENDERS.items()
+        }
+    except KeyError as error:
+        raise SnapshotError(f"snapshot {manifest.version}: the array {error} is missing") from error
 
 
 def _context(query: Query, catalog: Catalog) -> tuple[Rows, list[str]]:

@@ -71,6 +71,10 @@ def rank_order(scores: Scores, tie_rank: Rows) -> Rows:
     return order
 
 
+_REPEATS = 3
+"""Entries looked at per item wanted, at first: few items have more sources than this."""
+
+
 class Sums(threading.local):
     """One zeroed float32 per item and thread, so that adding scores up costs what is added, not the catalogue's size."""
 
@@ -97,26 +101,22 @@ def neighbours_of(
     scores = (weights.take(sources, axis=0) * strengths[:, None]).ravel()
     scores *= allowed.take(items)
     totals = sums.of_each(items, scores)
-    entries = (scores > 0).nonzero()[0]
-    if len(entries) > 3 * n:
-        strong = _nth_item(totals.take(entries), items.take(entries), n)
-        entries = entries[totals.take(entries) >= strong]
-    places = items.take(entries)
-    entries = entries.take(np.lexsort((-scores.take(entries), tie_rank.take(places), -totals.take(entries))))
-    best = entries.take(run_starts(items.take(entries))[:n])
+    best = _distinct(items, scores, totals, tie_rank, n, _REPEATS * n)
+    if len(best) < n:
+        best = _distinct(items, scores, totals, tie_rank, n, len(items))
     return Candidates(items.take(best), totals.take(best), sources.take(best // neighbours.shape[1]))
 
 
-def _nth_item(totals: Scores, items: Rows, n: int) -> float:
-    """A total that at least n distinct items reach: the n-th largest of the entries, or lower where entries repeat items."""
-    ordered = np.sort(totals)
-    depth = 2 * n
-    while depth < len(ordered):
-        threshold = float(ordered[-depth])
-        if len(np.unique(items[totals >= threshold])) >= n:
-            return threshold
-        depth *= 2
-    return 0.0
+def _distinct(items: Rows, scores: Scores, totals: Scores, tie_rank: Rows, n: int, depth: int) -> NDArray[np.intp]:
+    """Entries of the n best distinct items among the `depth` entries of the highest totals: each item's largest score."""
+    if depth < len(items):
+        entries = ((totals >= np.partition(totals, -depth)[-depth]) & (scores > 0)).nonzero()[0]
+    else:
+        entries = (scores > 0).nonzero()[0]
+    places = items.take(entries)
+    order = np.lexsort((-scores.take(entries), tie_rank.take(places), -totals.take(entries)))
+    best: NDArray[np.intp] = entries.take(order.take(run_starts(places.take(order))[:n]))
+    return best
 
 
 def run_starts(ordered: NDArray[np.signedinteger[Any]]) -> NDArray[np.intp]:

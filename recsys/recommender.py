@@ -47,5 +47,5 @@ class Recommender(Protocol):
         ...
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
-        """Say why an item that this recommender ranked is shown; `because` is its entry of `Candidates.because` or -1."""
+        """Say why an item that this recommender ranked is shown; `because` is what it noted in `Candidates.because`, or -1."""
         ...

@@ -16,8 +16,8 @@ import msgspec
 
 from recsys.types import BoughtMode, Intent, Lifecycle, SettingsError
 
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Positive = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -40,7 +40,9 @@ class TypeRule(Group, frozen=True):
     """Gives the rows whose column matches a pattern an event type; the first matching rule wins."""
 
     column: str
+    """Column of the shop's own table."""
     pattern: str
+    """Regular expression, as in `where`."""
     event_type: str
     """One of the canonical event types, for instance `refund`."""
 
@@ -124,7 +126,7 @@ class ProfileSettings(Group, frozen=True):
     """Product views in one leaf category that, with dwell or compared prices, make a session a buyer's."""
     buyer_dwell_seconds: NotNegative = 60.0
     """Seconds of dwell in that category that make the views serious."""
-    buyer_price_ratio: Annotated[float, msgspec.Meta(ge=1)] = 1.2
+    buyer_price_ratio: Annotated[float, msgspec.Meta(ge=1, le=1e9)] = 1.2
     """Or two viewed prices there that differ by this factor."""
     focus_share: Share = 0.6
     """Smallest share of weight in one leaf category that is a focus; below it the shopper explores."""
@@ -146,11 +148,13 @@ class When(Group, frozen=True):
     known: bool | None = None
     """True: has at least one event."""
     intent: Intent | None = None
+    """buyer or browser."""
     focus: bool | None = None
     """True: has a focus category."""
     brand: bool | None = None
     """True: has a brand affinity."""
     dormant: bool | None = None
+    """True: a customer without an order for months."""
     lifecycle: tuple[Lifecycle, ...] = ()
     """Any of these stages; empty: all."""
     context: bool | None = None

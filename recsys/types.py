@@ -165,8 +165,8 @@ class Profile(msgspec.Struct, frozen=True, eq=False, gc=False, kw_only=True):
 class Candidates(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A ranked list: distinct items int32[n] and scores float32[n], best first.
 
-    Scores are comparable within one list only. `because` int32[n], where a recommender knows it, is the item of the
-    history or context that spoke most for each candidate (-1: none).
+    Scores are comparable within one list only. `because` int32[n] is what the recommender notes for its own `reason`: for most,
+    the row of the history or context item that spoke most for each candidate (-1: none).
     """
 
     items: Rows

@@ -90,11 +90,16 @@ class Shop:
 
     def write(self) -> None:
         """Write the tables."""
-        kinds = {"user_id": pl.String, "item_id": pl.String, "event_type": pl.String, "timestamp": pl.Datetime("us", "UTC")}
+        kinds: dict[str, Any] = {
+            "user_id": pl.String,
+            "item_id": pl.String,
+            "event_type": pl.String,
+            "timestamp": pl.Datetime("us", "UTC"),
+        }
         optional = {"order_id": pl.String, "quantity": pl.Float64, "price": pl.Float64}
         pl.DataFrame(self.events, schema={**kinds, **optional}).write_parquet(self.folder / "events.parquet")
         words = ("item_id", "title", "category", "brand", "group_id")
-        columns = {name: pl.String for name in words} | {
+        columns = dict.fromkeys(words, pl.String) | {
             "price": pl.Float64,
             "available": pl.Boolean,
             "replenishable": pl.Boolean,

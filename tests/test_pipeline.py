@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from recsys.types import Bought
@@ -66,7 +68,7 @@ def test_published_answers_as_in_memory(busy_shop: Shop) -> None:
         ({"category": "Home", "price_max": 80.0}, {"lamp-1", "lamp-3"}),
     ],
 )
-def test_filters_are_kept_and_lists_full(busy_shop: Shop, query: dict[str, object], allowed: set[str]) -> None:
+def test_filters_are_kept_and_lists_full(busy_shop: Shop, query: dict[str, Any], allowed: set[str]) -> None:
     """Inside any filter the list holds every eligible item and nothing else, fallbacks included."""
     engine = busy_shop.engine()
     assert set(shown(engine, ask(engine, "nobody", limit=100, **query))) == allowed

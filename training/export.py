@@ -90,7 +90,10 @@ def export(
             progress(done, total)
             yield frame.select(columns) if columns else frame
 
-    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"--out {out}: its folder cannot be made ({error.strerror})") from error
     aside = out.with_name(f".{out.name}-{os.getpid()}")
     try:
         source = register_io_source(frames, schema=SCHEMA, validate_schema=False)
@@ -114,7 +117,7 @@ def read_users(file: Path) -> list[str]:
             ids = pl.read_csv(file, columns=["user_id"], infer_schema=False)["user_id"].to_list()
         else:
             ids = [line for line in file.read_text().splitlines() if line]
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except (OSError, UnicodeError, pl.exceptions.PolarsError) as error:
         raise DataError(f"--users {file}: cannot be read as a list of user ids ({error})") from error
     for text in ids:
         if problem := id_problem(text or ""):

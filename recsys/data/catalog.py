@@ -109,7 +109,7 @@ def catalog_arrays(items: pl.DataFrame, currency: str | None) -> Arrays:
         **_tree(names, category),
         "category": category,
         "brand": brand,
-        "group": _codes(frame["group_id"], frame["group_id"].drop_nulls().unique().to_list()),
+        "group": _codes(frame["group_id"], sorted(frame["group_id"].drop_nulls().unique().to_list())),
         "price": frame["price"].fill_null(float("nan")).to_numpy().astype(np.float64),
         "available": frame["available"].fill_null(True).to_numpy().astype(bool),
         "published_at": frame["published_at"].dt.epoch("us").fill_null(0).to_numpy().astype(np.int64),

@@ -105,9 +105,9 @@ def publish(
     Raises:
         SnapshotError: if the folder cannot be written.
     """
-    artifacts.mkdir(parents=True, exist_ok=True)
     incoming = artifacts / f"{_INCOMING}{os.getpid()}-{uuid4().hex}"
     try:
+        artifacts.mkdir(parents=True, exist_ok=True)
         with _publishing(artifacts):
             _remove_leftovers(artifacts)
             complete = _write(incoming, manifest, groups, write_for_people)
@@ -220,7 +220,8 @@ def roll_back(artifacts: Path, to: str | None = None) -> str:
     if to not in known:
         raise SnapshotError(f"no snapshot {to} in {artifacts}; there are: {', '.join(known) or 'none'}")
     verify(artifacts, to)
-    point_at(artifacts, to)
+    with _publishing(artifacts):
+        point_at(artifacts, to)
     return to
 
 
@@ -256,7 +257,7 @@ class SnapshotStore(Generic[Opened]):
         with self._lock:
             try:
                 return self._follow()
-            except (RecsysError, OSError, ValueError, KeyError) as error:
+            except (RecsysError, OSError, ValueError) as error:
                 self.error = str(error)
                 self.failures += 1
                 return False
@@ -266,13 +267,22 @@ class SnapshotStore(Generic[Opened]):
         if version is None:
             self.error = f"no snapshot is published in {self._artifacts}" if self.current is None else None
             return False
-        if version in (self._version, self._refused):
+        if version == self._refused:
             return False
-        self._refused = version
-        self.current = self._build(open_snapshot(self._artifacts, version))
+        if version != self._version:
+            self._open(version)
+        live_again = version != self._version
         self._version, self._refused, self.error = version, None, None
-        self.reloads += 1
-        return True
+        self.reloads += live_again
+        return live_again
+
+    def _open(self, version: str) -> None:
+        """Open a version whole and swap it in; one that is wrong in itself is not tried again."""
+        try:
+            self.current = self._build(open_snapshot(self._artifacts, version))
+        except (RecsysError, ValueError):
+            self._refused = version
+            raise
 
 
 @contextmanager

@@ -116,7 +116,7 @@ class Profiler:
             return True
         prices = self._price.take(items)
         prices = prices[prices > 0]
-        return len(prices) > 1 and bool(prices.max() >= prices.min() * self._settings.buyer_price_ratio)
+        return len(prices) > 1 and bool(prices.max() >= prices.min() * self._settings.buyer_price_ratio * (1 - _ROUNDING))
 
     def _dormant(self, last_order: int | None, now: int) -> bool:
         months = self._settings.dormant_months

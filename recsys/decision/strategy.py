@@ -14,6 +14,14 @@ def first_rule(placement: Placement, profile: Profile, has_context: bool) -> Rul
     return None
 
 
+def looks_at_shopper(rule: Rule | None) -> bool:
+    """Whether the rule was chosen for what the shopper does, and not for everybody alike."""
+    when = rule.when if rule else When()
+    return any(condition is not None for condition in (when.intent, when.focus, when.brand, when.dormant)) or bool(
+        when.lifecycle
+    )
+
+
 def holds(when: When, profile: Profile, has_context: bool) -> bool:
     """Whether every condition that is set holds."""
     return (

@@ -79,13 +79,14 @@ class Bestsellers(Recommender):
         category = query.category
         while category >= 0 and len(chosen) < n:
             ranked = self._ranked[self._offsets[category] : self._offsets[category + 1]]
-            more = _followed_by(chosen, ranked, allowed, n)
-            if len(more) >= min(n, self._settings.fewest_items):
+            more = _followed_by(chosen, ranked, allowed, max(n, self._settings.fewest_items))
+            if len(more) >= self._settings.fewest_items:
                 chosen = more
             category = int(self._catalog.parent[category])
         if len(chosen) < n:
             chosen = _followed_by(chosen, self._everything, allowed, n)
-        return Candidates(chosen, self._scores[chosen])
+        chosen = chosen[:n]
+        return Candidates(chosen, np.minimum.accumulate(self._scores.take(chosen)))
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
         """Say where it sells and to how many."""

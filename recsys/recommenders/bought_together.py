@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, cast
 import msgspec
 import numpy as np
 
-from recsys.behaviour import ages_in_days, fade
+from recsys.behaviour import ages_in_days, fade, last_of_each
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
 from recsys.ranking import Sums, keep_strongest, neighbours_of
@@ -56,6 +56,8 @@ class BoughtTogether(Recommender):
         catalog, events = tables.catalog, tables.events
         bought = events.where((events.kinds == EventType.PURCHASE) & (events.items >= 0))
         order = np.unique(bought.users.astype(np.int64) << 32 | bought.orders, return_inverse=True)[1]
+        _, once = last_of_each(order * np.int64(max(catalog.n_items, 1)) + bought.items)
+        bought, order = bought.where(once), order[once]
         faded = fade(ages_in_days(bought.times, tables.as_of), settings.half_life_days)
         shape = (int(order.max()) + 1 if len(order) else 0, catalog.n_items)
         lines = coo_array((faded, (order, bought.items)), shape=shape).tocsr()

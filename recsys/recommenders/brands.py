@@ -92,7 +92,8 @@ class Brands(Recommender):
         window = self._window(items)
         scores = self._scores[window][items]
         active = scores > 0
-        return top_n(items[active], scores[active], self._catalog.tie_rank, n)
+        ranked = top_n(items[active], scores[active], self._catalog.tie_rank, n)
+        return Candidates(ranked.items, ranked.scores, np.full(len(ranked), window, np.int32))
 
     def _window(self, items: Rows) -> int:
         """Index of the smallest window in which enough of the items have events, else of the longest."""
@@ -103,12 +104,10 @@ class Brands(Recommender):
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
         """Say which brand, in how many days, and how many bought it."""
-        return self._reason(item)
+        return self._reason(item, because)
 
-    def _explain(self, item: int) -> Reason:
+    def _explain(self, item: int, window: int) -> Reason:
         brand = int(self._catalog.brand[item])
-        busy = self._catalog.brand_items(brand)
-        window = self._window(busy[self._catalog.available[busy]])
         days, buyers = self._windows[window], int(self._buyers[window][item])
         text = f"Popular from {self._catalog.brands.text(brand)} in the last {days} days"
         return Reason("brand_popular", text, days, buyers or None)

@@ -15,6 +15,9 @@ from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings, NotNegative, Positive, Share
 from recsys.types import DAY, NO_CANDIDATES, Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Scores
 
+_SHORTEST_GAP = np.float32(0.01)
+"""Days; what is bought several times a day is due again at once."""
+
 
 class BuyAgainSettings(RecommenderSettings, frozen=True):
     """How frequency, popularity and time since the last purchase weigh."""
@@ -67,7 +70,7 @@ class BuyAgain(Recommender):
         scores = self._frequency(profile) + np.float32(settings.popularity_weight) * self._popularity.take(items)
         if settings.due_weight:
             days = (query.now - profile.bought_at) / DAY
-            due = np.fmin(days / self._catalog.gap_days.take(items), 1)
+            due = np.fmin(days / np.maximum(self._catalog.gap_days.take(items), _SHORTEST_GAP), 1)
             scores = scores * (1 - settings.due_weight * (1 - due)).astype(np.float32)
         return top_n(items.take(kept), scores.take(kept), self._catalog.tie_rank, n)
 
@@ -82,7 +85,7 @@ class BuyAgain(Recommender):
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
         """Say how often it was bought."""
         history = profile.history
-        return self._reason(int(np.count_nonzero((history.items == item) & (history.kinds == PURCHASE))))
+        return self._reason(len(set(history.orders[(history.items == item) & (history.kinds == PURCHASE)].tolist())))
 
 
 def _explain(times: int) -> Reason:

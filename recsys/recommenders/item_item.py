@@ -46,7 +46,7 @@ class ItemItemSettings(RecommenderSettings, frozen=True):
     """Age at which an event counts half in the fit and in the shopper's history; 0: no fading."""
     most_items: Annotated[int, msgspec.Meta(ge=1)] = 500
     """Strongest items of one shopper that the fit reads."""
-    history_items: Annotated[int, msgspec.Meta(ge=1)] = 20
+    history_items: Annotated[int, msgspec.Meta(ge=1)] = 15
     """Strongest items of the shopper's history that an answer starts from."""
 
 
@@ -142,6 +142,8 @@ def _degree(matrix: csr_array, settings: ItemItemSettings) -> tuple[Any, Any]:
 
 def _bm25(matrix: csr_array, settings: ItemItemSettings) -> tuple[Any, Any]:
     """Weigh each shopper's items: idf(item) · tf (k1 + 1) / (tf + k1 (1 - b + b · length / average length))."""
+    if not matrix.nnz:
+        return matrix.T.tocsr(), matrix
     holders = np.bincount(matrix.indices, minlength=matrix.shape[1])
     idf = np.log(matrix.shape[0]) - np.log1p(holders)
     lengths = matrix.sum(axis=1)

@@ -50,7 +50,8 @@ class RecentlyViewed(Recommender):
         items, last = last_of_each(history.items[seen])
         ages = ages[seen][last]
         kept = (history.kinds[seen][last] == EventType.VIEW) & (ages < self._settings.window_days) & allowed[items]
-        freshness = np.exp2(-ages[kept] / np.float32(self._settings.half_life_days))
+        half_life = np.float32(self._settings.half_life_days)
+        freshness = half_life / (half_life + ages[kept])
         return top_n(items[kept], freshness, self._catalog.tie_rank, n)
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:

@@ -1,0 +1,424 @@
+"""What behaviour means: weights, fading, sessions, dwell, carts, refunds, orders, months, and facts learned of items."""
+
+from __future__ import annotations
+
+import calendar
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.behaviour import (
+    ages_in_days,
+    cancel_refunded,
+    dwell_seconds,
+    event_weights,
+    fade,
+    item_weights,
+    last_of_each,
+    last_session,
+    months_before,
+    number_orders,
+    sessions,
+)
+from recsys.settings import BehaviourSettings
+from recsys.types import DAY, MINUTE, SECOND, EventType, History
+from tests.conftest import NOW, ago, event, micros
+from tests.handmade import BEHAVIOUR, World, calm, world
+
+V, B, R = EventType.VIEW, EventType.PURCHASE, EventType.REFUND
+
+
+def test_event_weights() -> None:
+    """A view weighs 1, a cart_add 3, a purchase 5 and everything else 0; the settings move them."""
+    weights = event_weights(BEHAVIOUR)
+    assert {kind.name: float(weights[kind]) for kind in EventType if weights[kind]} == {
+        "VIEW": 1.0,
+        "CART_ADD": 3.0,
+        "PURCHASE": 5.0,
+    }
+    assert event_weights(BehaviourSettings(view_weight=0.5))[V] == 0.5
+
+
+def test_fade_halves_with_every_half_life() -> None:
+    """After one half-life an event counts half, after two a quarter; a half-life of 0 does not fade."""
+    ages = np.array([0, 15, 30, 60], np.float32)
+    assert fade(ages, 30) == pytest.approx([1, 0.5**0.5, 0.5, 0.25])
+    assert fade(ages, 0).tolist() == [1, 1, 1, 1]
+
+
+def test_ages_are_never_negative() -> None:
+    """An event that is not yet past has age 0."""
+    ages = ages_in_days(np.array([0, 2 * DAY, 5 * DAY], np.int64), 3 * DAY)
+    assert ages.tolist() == [3, 1, 0]
+
+
+@pytest.mark.parametrize(("minutes", "count"), [(29, 1), (30, 1), (31, 2)])
+def test_a_session_ends_after_thirty_minutes(minutes: int, count: int) -> None:
+    """A pause of up to 30 minutes is within the session; a longer one ends it."""
+    times = np.array([0, 5, 5 + minutes, 6 + minutes], np.int64) * MINUTE
+    numbers = sessions(np.zeros(4, np.int32), times, BEHAVIOUR)
+    assert numbers.max() + 1 == count
+    assert last_session(times, BEHAVIOUR) == (0 if count == 1 else 2)
+
+
+def test_another_user_is_another_session() -> None:
+    """Sessions never join two users, however close their events."""
+    users = np.array([0, 0, 1, 1, 2], np.int32)
+    assert sessions(users, np.zeros(5, np.int64), BEHAVIOUR).tolist() == [0, 0, 1, 1, 2]
+
+
+@calm
+@given(st.lists(st.integers(0, 200), min_size=1, max_size=30), st.sampled_from([1.0, 30.0, 90.0]))
+def test_last_session_is_the_last_of_all_sessions(minutes: list[int], gap: float) -> None:
+    """What the service calls the last session is the last one that training numbers."""
+    times = np.array(sorted(minutes), np.int64) * MINUTE
+    behaviour = BehaviourSettings(session_minutes=gap)
+    numbers = sessions(np.zeros(len(times), np.int32), times, behaviour)
+    assert last_session(times, behaviour) == int(np.flatnonzero(numbers == numbers[-1])[0])
+
+
+def test_dwell_is_capped_and_ends_with_zero() -> None:
+    """Dwell is the time to the next event, at most 300 seconds; the last event of a session has none."""
+    times = np.array([0, 10, 310, 611, 612], np.int64) * SECOND
+    assert dwell_seconds(times, BEHAVIOUR).tolist() == [10, 300, 300, 1, 0]
+    assert dwell_seconds(times[:1], BEHAVIOUR).tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("steps", "inside"),
+    [
+        ([("cart_add", 29.9)], True),
+        ([("cart_add", 30)], False),
+        ([("cart_add", 30.1)], False),
+        ([("cart_add", 5), ("cart_remove", 4)], False),
+        ([("cart_add", 5), ("purchase", 4)], False),
+        ([("cart_add", 5), ("cart_remove", 4), ("cart_add", 3)], True),
+        ([("purchase", 5), ("cart_add", 4)], True),
+        ([("cart_add", 5), ("view", 4), ("checkout", 4)], True),
+        ([("cart_add", 40), ("cart_add", 10)], True),
+        ([("view", 1)], False),
+    ],
+)
+def test_what_is_in_the_cart(steps: list[tuple[str, float]], inside: bool) -> None:
+    """An item is in the cart for 30 days after it was added, unless it was removed or bought since."""
+    made = world([event("ann", "sofa-1", kind, ago(days)) for kind, days in steps])
+    assert (made.rows("sofa-1")[0] in made.profile("ann").cart) == inside
+
+
+def test_cart_holds_each_item_by_itself() -> None:
+    """Removing or buying one item leaves the others in the cart."""
+    kinds = {"sofa-1": "cart_remove", "lamp-1": "purchase", "bag-1": "view"}
+    rows = [event("ann", item, "cart_add", ago(2)) for item in kinds]
+    made = world([*rows, *(event("ann", item, kind, ago(1)) for item, kind in kinds.items())])
+    assert made.profile("ann").cart.tolist() == made.rows("bag-1")
+
+
+def test_a_returned_item_is_not_in_the_cart_again() -> None:
+    """Buying takes an item out of the cart for good: giving it back does not put it in again."""
+    steps = [("cart_add", 5.0), ("purchase", 4.0), ("refund", 3.0)]
+    made = world([event("ann", "sofa-1", kind, ago(days), quantity=1.0) for kind, days in steps])
+    assert made.profile("ann").cart.tolist() == []
+
+
+def left_of(*rows: dict[str, Any]) -> World:
+    """What is left of these orders of ann's."""
+    return world([{"quantity": 1.0, **row} for row in rows])
+
+
+def owned(made: World, user: str = "ann") -> list[str]:
+    """What a shopper has bought and kept, by purchase, oldest first."""
+    history = made.history(user)
+    return [made.catalog.item_id(row) for row in history.items[history.kinds == B].tolist()]
+
+
+def test_refund_cancels_the_line_of_its_order() -> None:
+    """A refund with an order id cancels that order's line, not a later one."""
+    made = left_of(
+        event("ann", "sofa-1", "purchase", ago(9), order_id="first"),
+        event("ann", "sofa-1", "purchase", ago(5), order_id="second"),
+        event("ann", "sofa-1", "refund", ago(1), order_id="first"),
+    )
+    assert made.profile("ann").last_order == micros(ago(5))
+    assert (owned(made), made.profile("ann").orders) == (["sofa-1"], 1)
+
+
+@pytest.mark.parametrize("order_id", [None, "credit-note-7"])
+def test_refund_without_its_order_cancels_the_latest_earlier(order_id: str | None) -> None:
+    """Without an order id that matches, the latest purchase of the item before the refund is cancelled."""
+    made = left_of(
+        event("ann", "sofa-1", "purchase", ago(9), order_id="first"),
+        event("ann", "sofa-1", "purchase", ago(5), order_id="second"),
+        event("ann", "sofa-1", "refund", ago(3), order_id=order_id),
+        event("ann", "sofa-1", "purchase", ago(1), order_id="third"),
+    )
+    history = made.history("ann")
+    assert [micros(ago(9)), micros(ago(1))] == history.times[history.kinds == B].tolist()
+
+
+def test_refund_touches_no_other_item_or_user() -> None:
+    """A refund cancels only the same user's purchase of the same item, and only one made before it."""
+    made = left_of(
+        event("ann", "sofa-1", "purchase", ago(5)),
+        event("ann", "lamp-1", "refund", ago(4)),
+        event("bob", "sofa-1", "refund", ago(4)),
+        event("cat", "sofa-1", "refund", ago(6)),
+        event("cat", "sofa-1", "purchase", ago(5)),
+    )
+    assert (owned(made, "ann"), owned(made, "cat")) == (["sofa-1"], ["sofa-1"])
+
+
+@pytest.mark.parametrize(
+    ("bought", "given_back", "kept"),
+    [
+        (3.0, [1.0], True),
+        (3.0, [1.0, 1.0], True),
+        (3.0, [1.0, 2.0], False),
+        (3.0, [3.0], False),
+        (3.0, [5.0], False),
+        (3.0, [-3.0], False),
+        (3.0, [-1.0], True),
+        (3.0, [None], False),
+    ],
+)
+def test_refunds_of_a_part_add_up(bought: float, given_back: list[float | None], kept: bool) -> None:
+    """A line stands until all of its quantity is given back; the sign does not matter, no quantity means all of it."""
+    rows = [event("ann", "sofa-1", "purchase", ago(9), quantity=bought, order_id="o")]
+    rows += [
+        event("ann", "sofa-1", "refund", ago(8 - at), quantity=quantity, order_id="o")
+        for at, quantity in enumerate(given_back)
+    ]
+    assert owned(world(rows)) == (["sofa-1"] if kept else [])
+
+
+@pytest.mark.parametrize("given_back", [None, 1.0])
+def test_refund_of_a_line_without_quantity_cancels_it(given_back: float | None) -> None:
+    """Where the shop gives no quantity, a refund cancels the whole line."""
+    rows = [event("ann", "sofa-1", "purchase", ago(9)), event("ann", "sofa-1", "refund", ago(8), quantity=given_back)]
+    assert owned(world(rows)) == []
+
+
+def test_a_cancelled_purchase_counts_nowhere() -> None:
+    """What was given back makes no customer, no bestseller, no complement and nothing to buy again."""
+    rows = [
+        event("ann", item, kind, ago(days), order_id="o", quantity=1.0)
+        for kind, days in (("purchase", 5), ("refund", 4))
+        for item in ("sofa-1", "lamp-1")
+    ]
+    made = world(rows)
+    profile = made.profile("ann")
+    assert (profile.lifecycle, profile.orders, profile.last_order, profile.bought.tolist()) == ("lead", 0, None, [])
+    assert made.arrays("bestsellers")["buyers"].tolist() == [0] * 12
+    assert made.arrays("bought_together")["weights"].max() == 0
+    assert made.arrays("buy_again")["popularity"].max() == 0
+
+
+def test_cancelling_leaves_its_input_alone() -> None:
+    """The given kinds are not changed."""
+    kinds = np.array([B, R], np.int8)
+    users, orders = np.zeros(2, np.int32), np.full(2, -1, np.int64)
+    cancelled = cancel_refunded(users, np.zeros(2, np.int32), kinds, orders, np.ones(2, np.float32))
+    assert (kinds.tolist(), cancelled.tolist()) == ([B, R], [R, R])
+
+
+def orders_of(made: World, user: str) -> list[int]:
+    """The order number of each of a shopper's events."""
+    return [int(number) for number in made.history(user).orders]
+
+
+def test_orders_are_told_by_their_id() -> None:
+    """Lines with one order id are one order, also days apart; two ids in one minute are two."""
+    made = world(
+        [
+            event("ann", "sofa-1", "purchase", ago(9), order_id="o-1"),
+            event("ann", "lamp-1", "purchase", ago(8), order_id="o-2"),
+            event("ann", "bag-1", "purchase", ago(8, minutes=-1), order_id="o-3"),
+            event("ann", "soap-1", "purchase", ago(7), order_id="o-1"),
+        ]
+    )
+    assert orders_of(made, "ann") == [0, 1, 2, 0]
+    assert made.profile("ann").orders == 3
+
+
+def test_without_ids_a_session_is_an_order() -> None:
+    """Purchases of one session are one order, with whatever else happens in between; a new session is a new order."""
+    made = world(
+        [
+            event("ann", "sofa-1", "purchase", ago(9)),
+            event("ann", "sofa-2", "view", ago(9, minutes=-20)),
+            event("ann", "lamp-1", "purchase", ago(9, minutes=-40)),
+            event("ann", "bag-1", "purchase", ago(9, minutes=-71)),
+        ]
+    )
+    assert orders_of(made, "ann") == [0, -1, 0, 1]
+
+
+def test_orders_start_anew_for_each_user() -> None:
+    """Every user's orders are numbered from 0, also when two users share an order id."""
+    made = world([event(user, "sofa-1", "purchase", ago(9), order_id="same") for user in ("ann", "bob")])
+    assert (orders_of(made, "ann"), orders_of(made, "bob")) == ([0], [0])
+
+
+@calm
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.integers(0, 300), st.sampled_from([V, B]), st.sampled_from([-1, -1, 0, 1, 2])),
+        max_size=25,
+    )
+)
+def test_number_orders_like_a_plain_loop(rows: list[tuple[int, int, EventType, int]]) -> None:
+    """Walking each user's events in time and numbering new keys gives the same numbers."""
+    rows = sorted(rows, key=lambda row: row[:2])
+    users = np.array([row[0] for row in rows], np.int32)
+    times = np.array([row[1] for row in rows], np.int64) * MINUTE
+    kinds = np.array([row[2] for row in rows], np.int8)
+    ids = np.array([row[3] for row in rows], np.int64)
+    session = sessions(users, times, BEHAVIOUR).tolist()
+    seen: dict[int, list[tuple[str, int]]] = {}
+    expected = []
+    for at, (user, _, kind, order_id) in enumerate(rows):
+        if kind != B:
+            expected.append(-1)
+            continue
+        key = ("id", order_id) if order_id >= 0 else ("session", session[at])
+        known = seen.setdefault(user, [])
+        if key not in known:
+            known.append(key)
+        expected.append(known.index(key))
+    assert number_orders(users, times, kinds, ids, BEHAVIOUR).tolist() == expected
+
+
+@calm
+@given(st.lists(st.integers(-1, 6), max_size=20))
+def test_last_of_each_like_a_dict(values: list[int]) -> None:
+    """Distinct values come ascending, each with the position of its last occurrence."""
+    items, last = last_of_each(np.array(values, np.int32))
+    expected = {value: at for at, value in enumerate(values)}
+    assert dict(zip(items.tolist(), last.tolist(), strict=True)) == expected
+    assert items.tolist() == sorted(expected)
+
+
+@calm
+@given(st.lists(st.tuples(st.integers(-1, 5), st.sampled_from(list(EventType)), st.integers(0, 90)), max_size=20))
+def test_item_weights_like_a_dict(rows: list[tuple[int, EventType, int]]) -> None:
+    """An item's strength is the sum of its events' weights, each faded by its age; events without item count for none."""
+    rows = sorted(rows, key=lambda row: -row[2])
+    ages = np.array([row[2] for row in rows], np.float32)
+    blank = np.zeros(len(rows), np.int64)
+    history = History(
+        np.array([row[0] for row in rows], np.int32),
+        np.array([row[1] for row in rows], np.int8),
+        blank,
+        blank.astype(np.int32),
+    )
+    weights = event_weights(BEHAVIOUR)
+    expected: dict[int, float] = {}
+    for item, kind, age in rows:
+        if item >= 0 and weights[kind] > 0:
+            expected[item] = expected.get(item, 0) + float(weights[kind]) * 0.5 ** (age / 30)
+    items, strengths = item_weights(history, ages, weights, 30)
+    found = {item: strength for item, strength in zip(items.tolist(), strengths.tolist(), strict=True) if strength > 0}
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def months_earlier(moment: datetime, months: int) -> datetime:
+    """The same rule written with the standard library's calendar."""
+    year, month = divmod(moment.year * 12 + moment.month - 1 - months, 12)
+    day = min(moment.day, calendar.monthrange(year, month + 1)[1])
+    return moment.replace(year=year, month=month + 1, day=day)
+
+
+@calm
+@given(
+    st.integers(0, 130 * 365 * 86_400).map(lambda seconds: datetime(1975, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)),
+    st.integers(0, 60),
+)
+def test_months_before_like_the_calendar(moment: datetime, months: int) -> None:
+    """Going back whole months keeps the time of day and clamps the day to the month's end."""
+    assert months_before(micros(moment), months) == micros(months_earlier(moment, months))
+
+
+@pytest.mark.parametrize(
+    ("moment", "expected"),
+    [
+        (datetime(2026, 8, 31, 9, tzinfo=UTC), datetime(2026, 2, 28, 9, tzinfo=UTC)),
+        (datetime(2028, 8, 31, 9, tzinfo=UTC), datetime(2028, 2, 29, 9, tzinfo=UTC)),
+        (datetime(2026, 3, 15, 9, tzinfo=UTC), datetime(2025, 9, 15, 9, tzinfo=UTC)),
+        (datetime(2026, 12, 31, 23, 59, tzinfo=UTC), datetime(2026, 6, 30, 23, 59, tzinfo=UTC)),
+    ],
+)
+def test_six_months_before(moment: datetime, expected: datetime) -> None:
+    """Six months before 31 August is the end of February, in a leap year the 29th."""
+    assert months_before(micros(moment), 6) == micros(expected)
+
+
+def repeat_purchases(item: str, buyers: int, again: int, gap: float = 10) -> list[dict[str, Any]]:
+    """So many buyers of an item, some of whom bought it a second time `gap` days later."""
+    rows = [event(f"{item}-{n}", item, "purchase", ago(60), order_id=f"{item}-{n}-a") for n in range(buyers)]
+    return rows + [event(f"{item}-{n}", item, "purchase", ago(60 - gap), order_id=f"{item}-{n}-b") for n in range(again)]
+
+
+@pytest.mark.parametrize(("buyers", "again", "expected"), [(10, 2, True), (10, 1, False), (9, 9, False), (20, 3, False)])
+def test_replenishable_is_learned_from_repurchases(buyers: int, again: int, expected: bool) -> None:
+    """Where the shop says nothing, an item with 10 buyers of whom a fifth came back for it is replenishable."""
+    made = world(repeat_purchases("sofa-1", buyers, again))
+    assert made.catalog.replenishable[made.rows("sofa-1")[0]] == expected
+
+
+def test_replenishable_falls_back_to_the_category_and_yields_to_the_shop() -> None:
+    """An item with few buyers follows its leaf category; what the shop itself says always wins."""
+    items: list[dict[str, Any]] = [{"item_id": name, "category": "Tea"} for name in ("green", "black", "new")]
+    items.append({"item_id": "pot", "category": "Tea", "replenishable": False})
+    rows = repeat_purchases("green", 6, 5) + repeat_purchases("black", 6, 5) + repeat_purchases("pot", 20, 20)
+    made = world(rows, items)
+    replenishable = {made.catalog.item_id(row): bool(made.catalog.replenishable[row]) for row in range(4)}
+    assert replenishable == {"green": True, "black": True, "new": True, "pot": False}
+
+
+def test_gap_is_the_median_between_two_orders() -> None:
+    """The usual gap is the median over shoppers, from three gaps on; else the leaf category's; else unknown."""
+    rows = [row for at, gap in enumerate((5, 7, 40)) for row in repeat_purchases(f"soap-{at}", 1, 1, gap)]
+    items = [{"item_id": f"soap-{at}", "category": "Soap"} for at in range(3)] + [{"item_id": "sofa", "category": "Sofas"}]
+    made = world(rows, items)
+    gaps = dict(
+        zip(["soap-0", "soap-1", "soap-2"], made.catalog.gap_days[made.rows("soap-0", "soap-1", "soap-2")], strict=True)
+    )
+    assert gaps == {"soap-0": 7, "soap-1": 7, "soap-2": 7}
+    assert np.isnan(made.catalog.gap_days[made.rows("sofa")[0]])
+    own = world([row for n in range(3) for row in [
+        event(f"u{n}", "soap-0", "purchase", ago(50), order_id=f"{n}a"),
+        event(f"u{n}", "soap-0", "purchase", ago(50 - 10 * (n + 1)), order_id=f"{n}b"),
+    ]], items)  # fmt: skip
+    assert own.catalog.gap_days[own.rows("soap-0")[0]] == 20
+
+
+def test_ties_break_on_recency_then_id() -> None:
+    """Among equal scores the item seen latest stands first, then the smaller id."""
+    made = world(
+        [event("ann", "lamp-2", at=ago(1)), event("ann", "sofa-3", at=ago(2)), event("ann", None, "home_view", ago(0))]
+    )
+    order = [made.catalog.item_id(row) for row in np.argsort(made.catalog.tie_rank).tolist()]
+    assert order[:2] == ["lamp-2", "sofa-3"]
+    assert order[2:] == sorted(order[2:])
+    assert len(order) == 12
+
+
+def test_histories_keep_the_latest_of_each_kind() -> None:
+    """A history is bounded: the latest purchases and the latest other events, each by its own limit, in order of time."""
+    rows = [event("ann", "sofa-1", "view", ago(day)) for day in range(1, 8)]
+    rows += [event("ann", "lamp-1", "purchase", ago(day + 0.5)) for day in range(1, 8)]
+    made = world(rows, behaviour=BehaviourSettings(history_events=2, history_purchases=3))
+    history = made.history("ann")
+    ages = [(micros(NOW) - time) / DAY for time in history.times.tolist()]
+    assert ages == [3.5, 2.5, 2, 1.5, 1]
+    assert history.kinds.tolist() == [B, B, V, B, V]
+
+
+def test_unknown_items_stay_in_the_history_without_a_row() -> None:
+    """An event of an item that the catalogue lacks counts as an event, and as no item."""
+    made = world([event("ann", "no-such", at=NOW - timedelta(days=1))])
+    assert made.history("ann").items.tolist() == [-1]
+    assert made.profile("ann").known

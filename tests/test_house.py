@@ -1,0 +1,183 @@
+"""The house rules that a machine can keep: imports, sizes, what the service loads, and that nothing is undocumented."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from recsys import settings
+from recsys.recommenders import RECOMMENDERS
+from tests.conftest import SETTINGS, Shop
+from training import reference
+from training.__main__ import parser
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted([*ROOT.glob("recsys/**/*.py"), *ROOT.glob("training/**/*.py")])
+
+
+def run(*command: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+
+
+def test_imports_run_one_way() -> None:
+    """The contracts of pyproject.toml hold: layers, no training in serving, one home per third party."""
+    checked = run(
+        sys.executable, "-c", "import sys; from importlinter.cli import lint_imports_command as main; main()", "--no-cache"
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    assert f"Contracts: {len(contracts)} kept, 0 broken." in checked.stdout
+
+
+ANSWERING = """
+import sys
+from pathlib import Path
+
+from recsys.data.snapshot import SnapshotStore
+from recsys.pipeline import Engine, answer
+from recsys.settings import load_settings
+from recsys.types import Query
+from recsys.web.app import create_app
+
+settings = load_settings(sys.argv[1])
+client = create_app(settings).test_client()
+assert client.get("/v1/users/user-0/recommendations").status_code == 200
+store = SnapshotStore(settings.path("artifacts"), lambda snapshot: Engine(snapshot, settings))
+assert store.refresh(), store.error
+engine = store.current
+for name in settings.placement_names():
+    history = engine.snapshot.histories.of("user-0")
+    slate = answer(engine, Query(now=engine.snapshot.as_of, user_id="user-0", placement=name), history)
+print(" ".join(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+
+def test_the_service_loads_nothing_heavy(busy_shop: Shop) -> None:
+    """A process that opens a snapshot, serves HTTP and answers everywhere loads no fitting library and no training."""
+    busy_shop.publish()
+    file = busy_shop.folder / "settings.toml"
+    file.write_text(SETTINGS)
+    done = run(sys.executable, "-W", "error", "-c", ANSWERING, str(file))
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    assert loaded >= {"recsys", "numpy", "flask"}
+    assert not loaded & {"polars", "implicit", "scipy", "rich", "pandas", "pyarrow", "threadpoolctl", "training", "tests"}
+
+
+def settings_classes() -> Iterator[ast.ClassDef]:
+    """Every class of settings."""
+    files = {inspect.getfile(recommender) for recommender in RECOMMENDERS.values()} | {settings.__file__}
+    for file in sorted(files):
+        for node in ast.parse(Path(file).read_text()).body:
+            bases = {ast.unparse(base) for base in node.bases} if isinstance(node, ast.ClassDef) else set()
+            if isinstance(node, ast.ClassDef) and bases & {"Group", "RecommenderSettings"}:
+                yield node
+
+
+CLASSES = {node.name: node for node in settings_classes()}
+"""Classes in which a setting has no line of its own yet."""
+
+
+def test_every_recommender_has_its_settings() -> None:
+    """The classes below are all that there are."""
+    assert {recommender.Settings.__name__ for recommender in RECOMMENDERS.values()} <= set(CLASSES)
+    assert {"Settings", "Placement", "ProfileSettings", "BehaviourSettings", "WebSettings"} <= set(CLASSES)
+
+
+@pytest.mark.parametrize("name", list(CLASSES))
+def test_every_setting_says_what_it_means(name: str) -> None:
+    """Under each setting stands a line on what it means; a group of settings is explained by its class."""
+    node = CLASSES[name]
+    assert ast.get_docstring(node)
+    following = [*node.body[1:], None]
+    for field, after in zip(node.body, following, strict=True):
+        if not isinstance(field, ast.AnnAssign) or ast.unparse(field.annotation) in CLASSES:
+            continue
+        told = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str)
+        assert told, f"{name}.{ast.unparse(field.target)} has no line of its own"
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+def test_bare_make_lists_every_target() -> None:
+    """`make` alone prints every target with what it does, and makes nothing."""
+    text = (ROOT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)
+    assert phony is not None
+    targets = set(re.findall(r"^([a-z][a-z-]*):", text, re.MULTILINE))
+    assert targets == set(phony[1].split())
+    listed = re.findall(r"^  make ([a-z-]+) +\S.*$", run("make").stdout, re.MULTILINE)
+    assert sorted(listed) == sorted(targets)
+
+
+def test_every_command_has_a_target() -> None:
+    """What `python -m training` can do, `make` can do."""
+    commands = re.findall(r"^    (\w+) ", parser().format_help(), re.MULTILINE)
+    assert len(commands) > 6
+    assert set(commands) <= set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", reference.pages())
+def test_reference_pages_are_those_of_the_code(name: str) -> None:
+    """`make docs` has been run since a setting or a recommender changed."""
+    assert (ROOT / "docs" / name).read_text() == reference.pages()[name]
+
+
+def test_files_stay_readable() -> None:
+    """No file is longer than 350 lines, none is a drawer for everything."""
+    assert len(SOURCES) > 30
+    long = {path.relative_to(ROOT).as_posix(): len(path.read_text().splitlines()) for path in SOURCES}
+    assert {name: lines for name, lines in long.items() if lines > 350} == {}
+    assert not {path.stem for path in SOURCES} & {"utils", "util", "helpers", "common", "misc"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_nothing_that_can_run_code_is_loaded(path: Path) -> None:
+    """No file imports pickle or its kin, and arrays are loaded and saved without it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            assert not {alias.name.partition(".")[0] for alias in node.names} & {
+                "pickle",
+                "joblib",
+                "dill",
+                "marshal",
+                "shelve",
+            }
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("np.load", "np.save"):
+            allowed = [keyword.value for keyword in node.keywords if keyword.arg == "allow_pickle"]
+            assert [ast.unparse(value) for value in allowed] == ["False"]
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_locks_are_pinned_by_hash(name: str) -> None:
+    """Every package of a lock file has one version and its hashes; no index address stands in it."""
+    text = (ROOT / name).read_text()
+    entries = re.split(r"\n(?=\S)", text.strip())
+    for entry in entries:
+        assert re.match(r"[a-z0-9._-]+==\S+", entry), entry
+        assert "--hash=sha256:" in entry
+    assert "index-url" not in text
+    assert "://" not in text
+
+
+def test_locks_hold_what_the_project_names() -> None:
+    """Each dependency of pyproject.toml is pinned; what the service needs is among what the job needs."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    named = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["training"]]
+    wanted = {re.match(r"[A-Za-z0-9._-]+", text)[0].lower() for text in named}  # type: ignore[index]
+    more = {re.match(r"[A-Za-z0-9._-]+", text)[0].lower() for text in project["dependency-groups"]["dev"]}  # type: ignore[index]
+    pinned = {
+        name: set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / name).read_text(), re.MULTILINE))
+        for name in ("requirements.lock", "requirements-dev.lock")
+    }
+    assert wanted <= pinned["requirements.lock"]
+    assert wanted | more <= pinned["requirements-dev.lock"]

@@ -1,0 +1,144 @@
+"""Ranking primitives against plain sorting: ties, NaN, masks, and lists that end early."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.ranking import (
+    Sums,
+    best_positions,
+    first_allowed,
+    keep_strongest,
+    neighbours_of,
+    rank_order,
+    run_starts,
+    strongest,
+    top_n,
+)
+from recsys.types import Mask, Rows, Scores
+from tests.handmade import calm
+
+SCORES = st.sampled_from([-2.0, 0.0, 0.5, 1.0, 1.0, 3.0, math.nan, math.inf, -math.inf])
+"""Few values, so that most lists hold ties."""
+SUMS = Sums(8)
+"""One for all examples: each use leaves it zeroed."""
+
+
+@st.composite
+def scored_items(draw: st.DrawFn) -> tuple[Rows, Scores, Rows]:
+    """Distinct items of a catalogue of 30, their scores, and the catalogue's order of ties."""
+    items = draw(st.lists(st.integers(0, 29), unique=True))
+    scores = draw(st.lists(SCORES, min_size=len(items), max_size=len(items)))
+    tie_rank = draw(st.permutations(range(30)))
+    return np.array(items, np.int32), np.array(scores, np.float32), np.array(tie_rank, np.int32)
+
+
+def sorted_plainly(items: Rows, scores: Scores, tie_rank: Rows) -> list[int]:
+    """Positions of what has a score, best first, equal scores by tie rank."""
+    known = [at for at in range(len(items)) if not math.isnan(scores[at])]
+    return sorted(known, key=lambda at: (-float(scores[at]), int(tie_rank[items[at]])))
+
+
+@calm
+@given(scored_items(), st.integers(-1, 40))
+def test_top_n_is_the_head_of_a_full_sort(scored: tuple[Rows, Scores, Rows], n: int) -> None:
+    """The n best equal the first n of a full sort by score, then tie rank; NaN never ranks; n ≤ 0 ranks nothing."""
+    items, scores, tie_rank = scored
+    expected = sorted_plainly(items, scores, tie_rank)[: max(n, 0)]
+    ranked = top_n(items, scores, tie_rank, n)
+    assert ranked.items.tolist() == items[expected].tolist()
+    assert ranked.scores.tolist() == scores[expected].tolist()
+
+
+@calm
+@given(scored_items(), st.integers(0, 40))
+def test_best_positions_above_zero(scored: tuple[Rows, Scores, Rows], n: int) -> None:
+    """Asked for it, nothing that scores zero or less is ranked."""
+    items, scores, tie_rank = scored
+    expected = [at for at in sorted_plainly(items, scores, tie_rank) if scores[at] > 0][:n]
+    assert best_positions(items, scores, tie_rank, n, above_zero=True).tolist() == expected
+
+
+@calm
+@given(st.lists(st.sampled_from([-1.0, 0.0, 1.0, 1.0, 2.0, 5.0])), st.integers(1, 30))
+def test_strongest_is_the_head_of_a_full_sort(values: list[float], most: int) -> None:
+    """The strongest equal the head of a stable sort of the positive scores: equal ones stay in the order given."""
+    items = np.arange(100, 100 + len(values), dtype=np.int32)
+    positive = [(item, score) for item, score in zip(items.tolist(), values, strict=True) if score > 0]
+    expected = sorted(positive, key=lambda pair: -pair[1])[:most]
+    chosen, kept = strongest(items, np.array(values, np.float32), most)
+    assert list(zip(chosen.tolist(), kept.tolist(), strict=True)) == expected
+
+
+@calm
+@given(st.permutations(range(200)), st.one_of(st.none(), st.sets(st.integers(0, 199))), st.integers(0, 60))
+def test_first_allowed_reads_in_order(order: list[int], chosen: set[int] | None, n: int) -> None:
+    """The first n allowed of a ranked list come in its order, however far down they stand; no mask allows all."""
+    ranked = np.array(order, np.int32)
+    allowed: Mask | None = None if chosen is None else np.isin(np.arange(200), sorted(chosen))
+    expected = [item for item in order if chosen is None or item in chosen][:n]
+    assert ranked[first_allowed(ranked, allowed, n)].tolist() == expected
+
+
+@calm
+@given(st.lists(st.sampled_from([0.0, 1.0, 2.0]), min_size=12, max_size=12), st.permutations(range(12)))
+def test_rank_order_is_a_permutation(values: list[float], ties: list[int]) -> None:
+    """Every item stands once, by score, then tie rank."""
+    scores, tie_rank = np.array(values, np.float32), np.array(ties, np.int32)
+    assert rank_order(scores, tie_rank).tolist() == sorted(range(12), key=lambda row: (-values[row], ties[row]))
+
+
+@calm
+@given(st.data(), st.integers(0, 9))
+def test_neighbours_add_up_and_remember_the_loudest(data: st.DataObject, n: int) -> None:
+    """Scores are Σ strength × weight of the sources inside the mask; `because` is the (first) source that gave most."""
+    size = 8
+    weights = data.draw(st.lists(st.lists(st.integers(0, 3), min_size=size, max_size=size), min_size=size, max_size=size))
+    matrix = np.array(weights, np.float32) * (1 - np.eye(size, dtype=np.float32))
+    sources = data.draw(st.lists(st.integers(0, size - 1), unique=True, max_size=5))
+    strengths = data.draw(st.lists(st.integers(1, 4), min_size=len(sources), max_size=len(sources)))
+    allowed = data.draw(st.sets(st.integers(0, size - 1)))
+    ties = data.draw(st.permutations(range(size)))
+    given_by = {
+        item: [strength * float(matrix[source, item]) for source, strength in zip(sources, strengths, strict=True)]
+        for item in sorted(allowed)
+    }
+    expected = sorted((item for item in given_by if sum(given_by[item]) > 0), key=lambda i: (-sum(given_by[i]), ties[i]))[:n]
+    ranked = neighbours_of(
+        np.array(sources, np.int32),
+        np.array(strengths, np.float32),
+        np.tile(np.arange(size, dtype=np.int32), (size, 1)),
+        matrix,
+        np.isin(np.arange(size), sorted(allowed)),
+        np.array(ties, np.int32),
+        SUMS,
+        n,
+    )
+    assert ranked.items.tolist() == expected
+    assert ranked.scores.tolist() == [sum(given_by[item]) for item in expected]
+    if expected:
+        assert ranked.because is not None
+        loudest = [sources[int(np.argmax(given_by[item]))] for item in expected]
+        assert ranked.because.tolist() == loudest
+
+
+def test_keep_strongest_leaves_out_itself_and_zero() -> None:
+    """A row of neighbours holds the strongest others with a positive score, strongest first, padded with zeros."""
+    neighbours, weights = np.zeros((3, 4), np.int32), np.zeros((3, 4), np.float32)
+    items, scores = np.array([5, 1, 9, 4, 2], np.int32), np.array([2, 9, 1, 0, 3], np.float32)
+    keep_strongest(neighbours, weights, 1, items, scores)
+    assert neighbours.tolist() == [[0] * 4, [2, 5, 9, 0], [0] * 4]
+    assert weights.tolist() == [[0] * 4, [3, 2, 1, 0], [0] * 4]
+
+
+@pytest.mark.parametrize(
+    ("ordered", "starts"), [([], []), ([7], [0]), ([1, 1, 1], [0]), ([1, 1, 2, 3, 3], [0, 2, 3]), ([-1, 0, 0], [0, 1])]
+)
+def test_run_starts(ordered: list[int], starts: list[int]) -> None:
+    """Runs of a sorted array begin where the value changes."""
+    assert run_starts(np.array(ordered, np.int32)).tolist() == starts
