@@ -38,7 +38,7 @@ from training.shop import make_shop
 
 OUT = Path("benchmarks/out")
 KEY = "bench-" + "k" * 40
-PORT = 8123
+PORT = 8133
 LIMIT = 12
 SETTINGS = """
 [data.events]

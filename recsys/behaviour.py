@@ -6,6 +6,7 @@ Every function takes plain arrays in time order, so the same code reads one shop
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -61,10 +62,13 @@ def item_weights(history: History, ages: NDArray[np.float32], weights: Scores, h
     return (items[1:], sums[1:]) if items[0] < 0 else (items, sums)
 
 
-def last_session(times: Times, settings: BehaviourSettings) -> int:
-    """Index of the first event of the last session of one shopper (0 without events)."""
-    breaks = (times[1:] - times[:-1] > session_gap(settings)).nonzero()[0]
-    return int(breaks[-1]) + 1 if len(breaks) else 0
+def last_session(times: Sequence[int], settings: BehaviourSettings) -> int:
+    """Index of the first event of the last session of one shopper's times, in order (0 without events)."""
+    gap = session_gap(settings)
+    first = max(len(times) - 1, 0)
+    while first > 0 and times[first] - times[first - 1] <= gap:
+        first -= 1
+    return first
 
 
 def session_gap(settings: BehaviourSettings) -> int:

@@ -75,6 +75,9 @@ class Engine:
         return digest.hexdigest()
 
 
+GROUP_SPARES = 8
+"""Candidates asked for beyond the empty places where items share groups; more are asked for when these do not do."""
+
 _encode_query = msgspec.json.Encoder().encode
 
 
@@ -165,7 +168,7 @@ class _Shelf:
 
     def _wanted(self) -> int:
         missing = self._limit - len(self.picks)
-        return 2 * missing + 8 if self._engine.catalog.has_groups else missing
+        return missing + GROUP_SPARES if self._engine.catalog.has_groups else missing
 
     def _ask(self, name: str, n: int) -> Candidates:
         return self._engine.recommenders[name].recommend(self._query, self._profile, n, self._allowed)

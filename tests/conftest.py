@@ -161,6 +161,14 @@ def busy_events() -> list[dict[str, Any]]:
     return rows
 
 
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The busy shop's published snapshots; read only."""
+    shop = Shop(tmp_path_factory.mktemp("artifacts"), busy_events())
+    shop.publish()
+    return shop.folder / "artifacts"
+
+
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
     """An empty shop of a dozen items."""

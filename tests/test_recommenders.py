@@ -164,8 +164,8 @@ def test_because_is_an_item_of_the_shopper_or_the_page(name: str, shop: str) -> 
     recommender = fitted(name, shop)
     for query, profile, allowed in questions(shop):
         answer = recommender.recommend(query, profile, 10, allowed)
-        if answer.because is None:
-            continue
+        if answer.because is None or name == "brands":
+            continue  # brands notes which of its windows answered
         assert len(answer.because) == len(answer)
         known = {-1, *query.context.tolist(), *profile.history.items.tolist()}
         assert set(answer.because.tolist()) <= known
@@ -335,22 +335,15 @@ def test_bestsellers_of_a_category() -> None:
     assert reason.text == "Bestseller in Sofas: bought by 4 people in the last 30 days"
 
 
-def test_a_scarce_category_leaves_the_place_to_its_parent() -> None:
-    """With fewer than four bestsellers the parent answers; with too few there, the whole shop does."""
+def test_what_a_category_cannot_fill_comes_from_its_parent() -> None:
+    """The category's own bestsellers lead; then its parent's stand, then the whole shop's, also when a filter thins it out."""
     made = world(SALES)
-    assert best(made, 5, made.query(category="Home > Lamps"))[:4] == ["lamp-1", "sofa-4", "sofa-3", "sofa-1"]
-    assert best(made, 5, made.query(category="Fashion > Bags"))[:3] == ["bag-1", "lamp-1", "sofa-4"]
+    assert best(made, 4, made.query(category="Home > Lamps")) == ["lamp-1", "sofa-4", "sofa-3", "sofa-1"]
+    assert best(made, 2, made.query(category="Fashion > Bags")) == ["bag-1", "lamp-1"]
     without_a_sofa = made.allow()
     without_a_sofa[made.rows("sofa-3")] = False
-    assert best(made, 5, made.query(category="Home > Sofas"), without_a_sofa)[:2] == ["lamp-1", "sofa-4"]
-
-
-def test_fewest_items_is_a_setting() -> None:
-    """Asked to be content with one, the scarce category leads."""
-    made = world(SALES)
-    ranked = best(made, 4, made.query(category="Home > Lamps"), fewest_items=1)
-    assert ranked == ["lamp-1", "sofa-4", "sofa-3", "sofa-1"]
-    assert best(made, 2, made.query(category="Fashion > Bags"), fewest_items=1) == ["bag-1", "lamp-1"]
+    ranked = best(made, 5, made.query(category="Home > Sofas"), without_a_sofa)
+    assert ranked == ["sofa-4", "sofa-1", "sofa-2", "lamp-1", "bag-1"]
 
 
 def test_bestsellers_rank_what_never_sold_last() -> None:

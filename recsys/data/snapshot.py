@@ -257,7 +257,7 @@ class SnapshotStore(Generic[Opened]):
         with self._lock:
             try:
                 return self._follow()
-            except (RecsysError, OSError, ValueError) as error:
+            except (RecsysError, OSError, ValueError, TypeError, IndexError) as error:
                 self.error = str(error)
                 self.failures += 1
                 return False
@@ -280,7 +280,7 @@ class SnapshotStore(Generic[Opened]):
         """Open a version whole and swap it in; one that is wrong in itself is not tried again."""
         try:
             self.current = self._build(open_snapshot(self._artifacts, version))
-        except (RecsysError, ValueError):
+        except (RecsysError, ValueError, TypeError, IndexError):
             self._refused = version
             raise
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, ClassVar, cast
+from typing import ClassVar, cast
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,12 +24,10 @@ class BestsellersSettings(RecommenderSettings, frozen=True):
     """Days of purchases that count."""
     half_life_days: NotNegative = 0.0
     """Age at which a buyer counts half; 0: every buyer of the window counts the same."""
-    fewest_items: Annotated[int, msgspec.Meta(ge=1)] = 4
-    """A category with fewer allowed bestsellers leaves the place to its parent, up to the whole shop."""
 
 
 class Bestsellers(Recommender):
-    """Ranks items by distinct buyers of the window; a scarce category falls back up the tree.
+    """Ranks items by distinct buyers of the window; what a category cannot fill comes from its parent, up to the whole shop.
 
     Arrays: scores float32[n] · buyers int32[n] · everything int32[n] all items, best first · ranked int32[m] the sold items
     of each category and below, best first, at offsets int64[c+1].
@@ -79,13 +76,10 @@ class Bestsellers(Recommender):
         category = query.category
         while category >= 0 and len(chosen) < n:
             ranked = self._ranked[self._offsets[category] : self._offsets[category + 1]]
-            more = _followed_by(chosen, ranked, allowed, max(n, self._settings.fewest_items))
-            if len(more) >= self._settings.fewest_items:
-                chosen = more
+            chosen = _followed_by(chosen, ranked, allowed, n)
             category = int(self._catalog.parent[category])
         if len(chosen) < n:
             chosen = _followed_by(chosen, self._everything, allowed, n)
-        chosen = chosen[:n]
         return Candidates(chosen, np.minimum.accumulate(self._scores.take(chosen)))
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:

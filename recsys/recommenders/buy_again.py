@@ -10,7 +10,7 @@ import numpy as np
 from recsys.behaviour import PURCHASE, ages_in_days, fade
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
-from recsys.ranking import run_starts, top_n
+from recsys.ranking import top_n
 from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings, NotNegative, Positive, Share
 from recsys.types import DAY, NO_CANDIDATES, Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Scores
@@ -22,13 +22,13 @@ _SHORTEST_GAP = np.float32(0.01)
 class BuyAgainSettings(RecommenderSettings, frozen=True):
     """How frequency, popularity and time since the last purchase weigh."""
 
-    half_life_days: NotNegative = 180.0
+    half_life_days: NotNegative = 365.0
     """Age at which one of the shopper's own purchases counts half; 0: no fading."""
-    popularity_weight: NotNegative = 0.3
+    popularity_weight: NotNegative = 0.5
     """Weight of an item's recent popularity (1: the most popular) against one purchase of the shopper's own."""
     popularity_half_life_days: Positive = 14.0
     """Age at which anybody's purchase counts half for that popularity."""
-    due_weight: Share = 0.3
+    due_weight: Share = 0.1
     """How far an item bought a moment ago is held down; it rises evenly until its usual gap is over."""
 
 
@@ -78,9 +78,9 @@ class BuyAgain(Recommender):
         """Faded number of purchases of each of `profile.bought`, float32."""
         history = profile.history
         lines = ((history.kinds == PURCHASE) & (history.items >= 0)).nonzero()[0]
-        order = history.items.take(lines).argsort(kind="stable")
-        faded = fade(profile.ages.take(lines), self._settings.half_life_days).take(order)
-        return cast(Scores, np.add.reduceat(faded, run_starts(history.items.take(lines).take(order))))
+        faded = fade(profile.ages.take(lines), self._settings.half_life_days)
+        places = profile.bought.searchsorted(history.items.take(lines))
+        return np.bincount(places, faded, len(profile.bought)).astype(np.float32)
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
         """Say how often it was bought."""

@@ -40,13 +40,13 @@ class ItemItemSettings(RecommenderSettings, frozen=True):
     """BM25: how late repetition saturates."""
     bm25_b: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
     """BM25: how much a busy shopper's events are held down."""
-    neighbours: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 50
+    neighbours: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 30
     """K: strongest neighbours kept per item."""
     half_life_days: NotNegative = 30.0
     """Age at which an event counts half in the fit and in the shopper's history; 0: no fading."""
     most_items: Annotated[int, msgspec.Meta(ge=1)] = 500
     """Strongest items of one shopper that the fit reads."""
-    history_items: Annotated[int, msgspec.Meta(ge=1)] = 15
+    history_items: Annotated[int, msgspec.Meta(ge=1)] = 20
     """Strongest items of the shopper's history that an answer starts from."""
 
 
