@@ -1,6 +1,6 @@
 """How gunicorn runs the service; docs/http.md gives the measurements behind the choices.
 
-Environment: HOST and PORT (127.0.0.1:8000), WEB_CONCURRENCY (worker processes, 2), WEB_THREADS (threads of each, 4).
+Environment: HOST and PORT (127.0.0.1:8000), WEB_CONCURRENCY (worker processes, 2).
 """
 
 import gc
@@ -16,12 +16,10 @@ OWN_FOLDER = "recsys-metrics-"
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-worker_class = "gthread"
-threads = int(os.environ.get("WEB_THREADS", "4"))
+worker_class = "sync"
+"""One request at a time: answering is computing, so threads only wait for one another. Put a proxy that buffers in front."""
 preload_app = True
 """Loaded once and forked: workers share the code's memory, as they share the snapshot's mapped pages."""
-keepalive = 75
-"""Longer than the idle time-outs of common load balancers (60 s), so that it is they who close."""
 timeout = 30
 graceful_timeout = 30
 limit_request_line = 8190

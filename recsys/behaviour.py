@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from recsys.ranking import run_starts
 from recsys.settings import BehaviourSettings
-from recsys.types import DAY, MINUTE, SECOND, EventType, History, Rows, Scores, Times
+from recsys.types import DAY, MINUTE, SECOND, EventType, History, Owned, Rows, Scores, Times
 
 Kinds = NDArray[np.int8]
 Number = TypeVar("Number", np.int32, np.int64)
 _NO_ROWS = np.empty(0, np.int32)
+NOTHING_OWNED = Owned(_NO_ROWS, np.empty(0, np.int64), 0, None)
 
 VIEW, CART_ADD, CHECKOUT, PURCHASE = (
     int(kind) for kind in (EventType.VIEW, EventType.CART_ADD, EventType.CHECKOUT, EventType.PURCHASE)
@@ -88,6 +89,18 @@ def dwell_seconds(times: Times, settings: BehaviourSettings) -> NDArray[np.float
     dwell = np.zeros(len(times), np.float32)
     dwell[:-1] = np.minimum(np.diff(times) / SECOND, settings.dwell_seconds)
     return dwell
+
+
+def owned_of(history: History) -> Owned:
+    """Sum a history's purchases up."""
+    purchases = (history.kinds == PURCHASE).nonzero()[0]
+    if not len(purchases):
+        return NOTHING_OWNED
+    items, last = last_of_each(history.items.take(purchases))
+    known = int(items[0] < 0)
+    at = history.times.take(purchases.take(last))[known:]
+    orders = int(history.orders.take(purchases).max()) + 1
+    return Owned(items[known:], at, orders, int(history.times[purchases[-1]]))
 
 
 def in_cart(history: History, now: int, settings: BehaviourSettings) -> Rows:

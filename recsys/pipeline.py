@@ -49,6 +49,7 @@ class Engine:
         self.snapshot = snapshot
         self.settings = settings
         self.catalog: Catalog = snapshot.catalog
+        self.group_of = np.ascontiguousarray(snapshot.catalog.group).data
         self.hidden_days = hidden_days(snapshot.catalog, manifest.behaviour)
         self.profiler = Profiler(snapshot.catalog, manifest.behaviour, settings.profile)
         self.recommenders: Mapping[str, Recommender] = _build(snapshot)
@@ -174,18 +175,19 @@ class _Shelf:
         return self._engine.recommenders[name].recommend(self._query, self._profile, n, self._allowed)
 
     def _take(self, ranked: Iterable[Pick]) -> None:
-        group_of, groups, kept, limit = self._engine.catalog.group.item, self._groups, self.picks, self._limit
+        group_of, groups, kept, limit = self._engine.group_of, self._groups, self.picks, self._limit
+        seen = []
         for pick in ranked:
             if len(kept) >= limit:
-                break
-            item = pick[0]
-            self._allowed[item] = False
-            group = group_of(item)
+                return
+            seen.append(pick[0])
+            group = group_of[pick[0]]
             if group >= 0:
                 if group in groups:
                     continue
                 groups.add(group)
             kept.append(pick)
+        self._allowed[seen] = False
 
 
 def _build(snapshot: Snapshot) -> dict[str, Recommender]:

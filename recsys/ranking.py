@@ -71,7 +71,7 @@ def rank_order(scores: Scores, tie_rank: Rows) -> Rows:
     return order
 
 
-_REPEATS = 3
+_REPEATS = 2
 """Entries looked at per item wanted, at first: few items have more sources than this."""
 
 
@@ -109,10 +109,8 @@ def neighbours_of(
 
 def _distinct(items: Rows, scores: Scores, totals: Scores, tie_rank: Rows, n: int, depth: int) -> NDArray[np.intp]:
     """Entries of the n best distinct items among the `depth` entries of the highest totals: each item's largest score."""
-    if depth < len(items):
-        entries = ((totals >= np.partition(totals, -depth)[-depth]) & (scores > 0)).nonzero()[0]
-    else:
-        entries = (scores > 0).nonzero()[0]
+    threshold = np.partition(totals, -depth)[-depth] if depth < len(items) else 0
+    entries = (totals >= threshold if threshold > 0 else scores > 0).nonzero()[0]
     places = items.take(entries)
     order = np.lexsort((-scores.take(entries), tie_rank.take(places), -totals.take(entries)))
     best: NDArray[np.intp] = entries.take(order.take(run_starts(places.take(order))[:n]))

@@ -114,6 +114,16 @@ class RowQuery(msgspec.Struct, frozen=True, eq=False, gc=False):
     context: Rows
 
 
+class Owned(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """What a shopper bought and kept: sorted distinct items int32[b], the last purchase int64[b] of each, how many orders there
+    were, and when the last one was (None: never)."""
+
+    items: Rows
+    at: Times
+    orders: int
+    last_order: int | None
+
+
 class History(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A shopper's past in time order, oldest first, mapped to one snapshot's rows; bounded per user.
 
@@ -126,6 +136,8 @@ class History(msgspec.Struct, frozen=True, eq=False, gc=False):
     kinds: NDArray[np.int8]
     times: Times
     orders: Rows
+    owned: Owned | None = None
+    """Summed up when the snapshot was made; None: to be summed up from the events (`behaviour.owned_of`)."""
 
     def __len__(self) -> int:
         return len(self.items)

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recsys.behaviour import owned_of
 from recsys.data.catalog import FRAGMENT_FIELDS, Catalog, catalog_arrays
 from recsys.data.categories import join_category, within_category
 from recsys.data.ids import IdMap, id_arrays
 from recsys.data.item_table import finish_items
 from recsys.types import SnapshotError
-from tests.conftest import ITEMS
+from tests.conftest import ITEMS, Shop, ago, event
 from tests.handmade import calm, item_frame, numbered_items, world
 
 ODD_IDS = ["a/b", " a b ", "ü", "👜", "a" * 256, '"quoted"', "back\\slash", "%2F", "..", "a\u2028b", "é", "e\u0301"]
@@ -176,3 +177,15 @@ def test_arrays_are_plain() -> None:
     arrays = catalog_arrays(finish_items(item_frame(ITEMS), "EUR"), "EUR")
     assert {array.dtype.kind for array in arrays.values()} <= set("biuf")
     assert json.loads(b"{" + Catalog(arrays).fragment(0) + b"}")["currency"] == "EUR"
+
+
+def test_what_is_owned_is_stored_as_it_is_summed_up(busy_shop: Shop) -> None:
+    """The purchases summed up in a snapshot are what the same history says when it is summed up live."""
+    busy_shop.add(event("user-0", "no-such", "purchase", ago(days=3)), event("user-0", "bag-2", "refund", ago(days=1)))
+    histories = busy_shop.engine().snapshot.histories
+    for row in range(len(histories.users)):
+        history = histories.at(row)
+        stored, summed = history.owned, owned_of(history)
+        assert stored is not None
+        assert (stored.items.tolist(), stored.at.tolist()) == (summed.items.tolist(), summed.at.tolist())
+        assert (stored.orders, stored.last_order) == (summed.orders, summed.last_order)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.categories import join_category, split_category
-from recsys.data.ids import IdMap, blob_arrays, id_arrays
+from recsys.data.ids import IdMap, Texts, blob_arrays, id_arrays
 from recsys.types import Arrays, Mask, Rows, Times
 
 if TYPE_CHECKING:
@@ -47,10 +47,8 @@ class Catalog:
         self.items = IdMap(arrays, "item")
         self.categories = IdMap(arrays, "category")
         self.brands = IdMap(arrays, "brand")
-        self._fragment_offsets = cast(NDArray[np.int64], arrays["fragment_offsets"])
-        self._fragments = arrays["fragment_blob"]
-        self._title_offsets = cast(NDArray[np.int64], arrays["title_offsets"])
-        self._titles = arrays["title_blob"]
+        self._fragments = Texts(arrays, "fragment")
+        self._titles = Texts(arrays, "title")
         self._brand_offsets = cast(NDArray[np.int64], arrays["brand_item_offsets"])
         self._brand_items = cast(Rows, arrays["brand_items"])
 
@@ -69,7 +67,7 @@ class Catalog:
 
     def fragment(self, row: int) -> bytes:
         """The item's JSON members (`FRAGMENT_FIELDS`), without braces."""
-        return self._fragments[self._fragment_offsets[row] : self._fragment_offsets[row + 1]].tobytes()
+        return self._fragments[row]
 
     def item(self, row: int) -> dict[str, Any]:
         """The item's public fields as a dict."""
@@ -77,7 +75,7 @@ class Catalog:
 
     def title(self, row: int) -> str:
         """The item's title, else its id."""
-        return self._titles[self._title_offsets[row] : self._title_offsets[row + 1]].tobytes().decode()
+        return self._titles[row].decode()
 
     def brand_items(self, code: int) -> Rows:
         """Rows of one brand's items, ascending."""

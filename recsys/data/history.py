@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recsys.data.catalog import Catalog
 from recsys.data.ids import IdMap, id_arrays
-from recsys.types import NO_HISTORY, Arrays, EventType, History, Mask, Rows, Times
+from recsys.types import NO_HISTORY, Arrays, EventType, History, Mask, Owned, Rows, Times
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,16 @@ class Histories:
 
     def __init__(self, arrays: Arrays) -> None:
         self.users = IdMap(arrays, "user")
-        self._offsets = cast(NDArray[np.int64], arrays["offsets"])
+        self._offsets = np.ascontiguousarray(arrays["offsets"], np.int64).data
         self._items = cast(Rows, arrays["items"])
         self._kinds = cast(NDArray[np.int8], arrays["kinds"])
         self._times = cast(Times, arrays["times"])
         self._orders = cast(Rows, arrays["orders"])
+        self._owned_offsets = np.ascontiguousarray(arrays["owned_offsets"], np.int64).data
+        self._owned_items = cast(Rows, arrays["owned_items"])
+        self._owned_at = cast(Times, arrays["owned_at"])
+        self._order_count = np.ascontiguousarray(arrays["order_count"], np.int32).data
+        self._last_order = np.ascontiguousarray(arrays["last_order"], np.int64).data
 
     def of(self, user_id: str) -> History:
         """One user's past; empty for an unknown id."""
@@ -70,8 +75,13 @@ class Histories:
 
     def at(self, row: int) -> History:
         """The past of the user at a row."""
-        start, end = int(self._offsets[row]), int(self._offsets[row + 1])
-        return History(self._items[start:end], self._kinds[start:end], self._times[start:end], self._orders[start:end])
+        part = slice(self._offsets[row], self._offsets[row + 1])
+        return History(self._items[part], self._kinds[part], self._times[part], self._orders[part], self._owned(row))
+
+    def _owned(self, row: int) -> Owned:
+        part = slice(self._owned_offsets[row], self._owned_offsets[row + 1])
+        count = self._order_count[row]
+        return Owned(self._owned_items[part], self._owned_at[part], count, self._last_order[row] if count else None)
 
 
 def history_arrays(events: Events, user_ids: list[str], most_events: int, most_purchases: int) -> Arrays:
@@ -88,6 +98,27 @@ def history_arrays(events: Events, user_ids: list[str], most_events: int, most_p
         "kinds": recent.kinds,
         "times": recent.times,
         "orders": recent.orders,
+        **_owned_arrays(recent, len(user_ids)),
+    }
+
+
+def _owned_arrays(events: Events, n_users: int) -> Arrays:
+    """What `behaviour.owned_of` finds in every user's history, end to end."""
+    bought = events.where(events.kinds == EventType.PURCHASE)
+    kept = bought.where(bought.items >= 0)
+    order = np.lexsort((np.arange(len(kept)), kept.items, kept.users))
+    last = np.ones(len(kept), bool)
+    last[:-1] = (np.diff(kept.users[order]) != 0) | (np.diff(kept.items[order]) != 0)
+    owned = kept.where(order[last])
+    counts, latest = np.zeros(n_users, np.int32), np.zeros(n_users, np.int64)
+    np.maximum.at(counts, bought.users, bought.orders + 1)
+    np.maximum.at(latest, bought.users, bought.times)
+    return {
+        "owned_offsets": np.searchsorted(owned.users, np.arange(n_users + 1)).astype(np.int64),
+        "owned_items": owned.items,
+        "owned_at": owned.times,
+        "order_count": counts,
+        "last_order": latest,
     }
 
 

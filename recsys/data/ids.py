@@ -20,6 +20,20 @@ def _hash(key: bytes) -> int:
     return int.from_bytes(blake2b(key, digest_size=8).digest(), "little")
 
 
+class Texts:
+    """Byte strings laid end to end, read at their rows; views of the mapped pages, cheaper to index than arrays."""
+
+    def __init__(self, arrays: Arrays, prefix: str) -> None:
+        self._offsets = np.ascontiguousarray(arrays[f"{prefix}_offsets"], np.int64).data
+        self._blob = np.ascontiguousarray(arrays[f"{prefix}_blob"], np.uint8).data
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    def __getitem__(self, row: int) -> bytes:
+        return bytes(self._blob[self._offsets[row] : self._offsets[row + 1]])
+
+
 class IdMap:
     """The ids of one kind (items, users, brands …), each at its row 0…n-1.
 
@@ -30,9 +44,8 @@ class IdMap:
     def __init__(self, arrays: Arrays, prefix: str) -> None:
         self._hashes = cast(NDArray[np.uint64], arrays[f"{prefix}_hashes"])
         self._rows = cast(Rows, arrays[f"{prefix}_rows"])
-        self._offsets = cast(NDArray[np.int64], arrays[f"{prefix}_offsets"])
-        self._blob = cast(NDArray[np.uint8], arrays[f"{prefix}_blob"])
-        if len(self._offsets) != len(self._hashes) + 1 or len(self._rows) != len(self._hashes):
+        self._texts = Texts(arrays, prefix)
+        if len(self._texts) != len(self._hashes) or len(self._rows) != len(self._hashes):
             raise SnapshotError(f"the id map of {prefix} is inconsistent: its arrays differ in length")
 
     def __len__(self) -> int:
@@ -45,17 +58,14 @@ class IdMap:
         at = int(self._hashes.searchsorted(hashed))
         while at < len(self._hashes) and self._hashes[at] == hashed:
             row = int(self._rows[at])
-            if self._bytes(row) == key:
+            if self._texts[row] == key:
                 return row
             at += 1
         return -1
 
     def text(self, row: int) -> str:
         """Give the id at a row of 0…n-1."""
-        return self._bytes(row).decode()
-
-    def _bytes(self, row: int) -> bytes:
-        return self._blob[self._offsets[row] : self._offsets[row + 1]].tobytes()
+        return self._texts[row].decode()
 
 
 def id_arrays(ids: Sequence[str], prefix: str) -> Arrays:

@@ -12,19 +12,18 @@ from numpy.typing import NDArray
 from recsys.behaviour import (
     CART_ADD,
     CHECKOUT,
-    PURCHASE,
     VIEW,
     ages_in_days,
     dwell_seconds,
     event_weights,
     in_cart,
-    last_of_each,
     last_session,
     months_before,
+    owned_of,
 )
 from recsys.data.catalog import Catalog
 from recsys.settings import BehaviourSettings, ProfileSettings
-from recsys.types import DAY, EventType, ExitStage, History, Intent, Lifecycle, Profile, Rows, Times
+from recsys.types import DAY, EventType, ExitStage, History, Intent, Lifecycle, Profile, Rows
 
 STAGES: dict[int, ExitStage] = {
     EventType.HOME_VIEW: "home",
@@ -36,7 +35,6 @@ STAGES: dict[int, ExitStage] = {
 }
 _NO_ROWS = np.empty(0, np.int32)
 _NO_TIMES = np.empty(0, np.int64)
-_NO_PLACES = np.empty(0, np.intp)
 _SHORTEST_MONTH = 28 * DAY
 _ROUNDING = 1e-6
 Ages = NDArray[np.float32]
@@ -61,9 +59,7 @@ class Profiler:
             return _stranger(user_id, history)
         ages = ages_in_days(history.times, now)
         intent, focus, brand = self._leanings(history, now)
-        purchases = (history.kinds == PURCHASE).nonzero()[0] if PURCHASE in history.kinds.tobytes() else _NO_PLACES
-        orders, last_order = _orders(history, purchases)
-        bought, bought_at = _bought(history, purchases)
+        owned = history.owned or owned_of(history)
         return Profile(
             user_id=user_id,
             history=history,
@@ -72,12 +68,12 @@ class Profiler:
             exit_stage=STAGES.get(int(history.kinds[-1]), "other"),
             focus=focus,
             brand=brand,
-            lifecycle=self._lifecycle(orders, last_order, now),
-            dormant=self._dormant(last_order, now),
-            orders=orders,
-            last_order=last_order,
-            bought=bought,
-            bought_at=bought_at,
+            lifecycle=self._lifecycle(owned.orders, owned.last_order, now),
+            dormant=self._dormant(owned.last_order, now),
+            orders=owned.orders,
+            last_order=owned.last_order,
+            bought=owned.items,
+            bought_at=owned.at,
             cart=in_cart(history, now, self._behaviour),
         )
 
@@ -164,20 +160,6 @@ def _leader(codes: list[int], weights: list[float], share: float) -> tuple[int, 
     if not leader or totals[leader] < share * sum(totals.values()) * (1 - _ROUNDING):
         return -1, 0
     return leader - 1, sum(1 for code, weight in zip(codes, weights, strict=True) if code == leader and weight)
-
-
-def _orders(history: History, purchases: NDArray[np.intp]) -> tuple[int, int | None]:
-    if not len(purchases):
-        return 0, None
-    return int(history.orders.take(purchases).max()) + 1, int(history.times[purchases[-1]])
-
-
-def _bought(history: History, purchases: NDArray[np.intp]) -> tuple[Rows, Times]:
-    if not len(purchases):
-        return _NO_ROWS, _NO_TIMES
-    bought, last = last_of_each(history.items.take(purchases))
-    known = int(bought[0] < 0)
-    return bought[known:], history.times.take(purchases.take(last))[known:]
 
 
 def _stranger(user_id: str | None, history: History) -> Profile:
