@@ -48,6 +48,8 @@ class Catalog:
         self.categories = IdMap(arrays, "category")
         self.brands = IdMap(arrays, "brand")
         self._fragments = Texts(arrays, "fragment")
+        self.fragment = self._fragments.__getitem__
+        """Of a row, the item's JSON members (`FRAGMENT_FIELDS`), without braces."""
         self._titles = Texts(arrays, "title")
         self._brand_offsets = cast(NDArray[np.int64], arrays["brand_item_offsets"])
         self._brand_items = cast(Rows, arrays["brand_items"])
@@ -64,10 +66,6 @@ class Catalog:
     def item_id(self, row: int) -> str:
         """Give the id of the item at a row."""
         return self.items.text(row)
-
-    def fragment(self, row: int) -> bytes:
-        """The item's JSON members (`FRAGMENT_FIELDS`), without braces."""
-        return self._fragments[row]
 
     def item(self, row: int) -> dict[str, Any]:
         """The item's public fields as a dict."""

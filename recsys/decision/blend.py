@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import repeat
 from typing import TypeAlias
 
 from recsys.types import Candidates, Rows
@@ -35,5 +36,5 @@ def blend(lists: Mapping[str, Candidates], weights: Mapping[str, float], tie_ran
 
 def picks(source: str, candidates: Candidates) -> Iterator[Pick]:
     """The items of one list as picks, best first."""
-    because = candidates.because.tolist() if candidates.because is not None else [-1] * len(candidates)
-    return zip(candidates.items.tolist(), candidates.scores.tolist(), [source] * len(because), because, strict=True)
+    because: Iterable[int] = repeat(-1) if candidates.because is None else candidates.because.tolist()
+    return zip(candidates.items.tolist(), candidates.scores.tolist(), repeat(source), because, strict=False)

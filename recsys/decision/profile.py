@@ -90,9 +90,10 @@ class Profiler:
         start = min(first, recent)
         items, kinds = history.items[start:], history.kinds[start:].tolist()
         leaves = self._leaf.take(items).tolist()
+        weight_of, fading = self._weight_of, self._fading
         weights = [
-            self._weight_of[kind] and self._weight_of[kind] * exp2((time - now) * self._fading)
-            for kind, time in zip(kinds, times[start:], strict=True)
+            weight and weight * exp2((time - now) * fading)
+            for weight, time in zip([weight_of[kind] for kind in kinds], times[start:], strict=True)
         ]
         intent = self._intent(history, first, leaves[first - start :])
         since = first if any(weights[first - start :]) else recent
@@ -156,9 +157,12 @@ def _leader(codes: list[int], weights: list[float], share: float) -> tuple[int, 
     for code, weight in zip(codes, weights, strict=True):
         if weight:
             totals[code] = totals.get(code, 0.0) + weight
-    leader = min(totals.keys() - {0}, key=lambda code: (-totals[code], code), default=0)
-    if not leader or totals[leader] < share * sum(totals.values()) * (1 - _ROUNDING):
+    all_of_it = sum(totals.values())
+    totals.pop(0, None)
+    most = max(totals.values(), default=0.0)
+    if not most or most < share * all_of_it * (1 - _ROUNDING):
         return -1, 0
+    leader = min(code for code, total in totals.items() if total == most)
     return leader - 1, sum(1 for code, weight in zip(codes, weights, strict=True) if code == leader and weight)
 
 

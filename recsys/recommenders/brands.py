@@ -97,10 +97,8 @@ class Brands(Recommender):
 
     def _window(self, items: Rows) -> int:
         """Index of the smallest window in which enough of the items have events, else of the longest."""
-        for window in range(len(self._windows)):
-            if np.count_nonzero(self._scores[window][items]) >= self._settings.fewest_items:
-                return window
-        return len(self._windows) - 1
+        busy = np.count_nonzero(self._scores[:, items], axis=1) >= self._settings.fewest_items
+        return int(busy.argmax()) if busy.any() else len(self._windows) - 1
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
         """Say which brand, in how many days, and how many bought it."""
