@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -25,7 +26,7 @@ VIEW, CART_ADD, CHECKOUT, PURCHASE = (
     int(kind) for kind in (EventType.VIEW, EventType.CART_ADD, EventType.CHECKOUT, EventType.PURCHASE)
 )
 """Plain codes for the hot path: looking a member of an enumeration up costs more than comparing a hundred events."""
-_CHANGES_CART = np.isin(np.arange(len(EventType)), (CART_ADD, EventType.CART_REMOVE, PURCHASE, EventType.REFUND))
+_LEAVES_CART = frozenset(map(int, (EventType.CART_REMOVE, EventType.PURCHASE, EventType.REFUND)))
 
 
 def event_weights(settings: BehaviourSettings) -> Scores:
@@ -51,11 +52,11 @@ def fade(ages: NDArray[np.float32], half_life_days: float) -> Scores:
     return faded
 
 
-def item_weights(history: History, ages: NDArray[np.float32], weights: Scores, half_life_days: float) -> tuple[Rows, Scores]:
-    """What one shopper cares for: distinct items int32[u] and their faded event weights summed, float32[u]."""
-    if not len(ages):
-        return _NO_ROWS, ages
-    strengths = weights.take(history.kinds) * fade(ages, half_life_days)
+def item_weights(history: History, now: int, weights: Scores, half_life_days: float) -> tuple[Rows, Scores]:
+    """What one shopper cares for at `now`: distinct items int32[u] and their faded event weights summed, float32[u]."""
+    if not len(history):
+        return _NO_ROWS, np.empty(0, np.float32)
+    strengths = weights.take(history.kinds) * fade(ages_in_days(history.times, now), half_life_days)
     order = history.items.argsort(kind="stable")
     ordered = history.items.take(order)
     starts = run_starts(ordered)
@@ -84,11 +85,10 @@ def sessions(users: Rows, times: Times, settings: BehaviourSettings) -> NDArray[
     return np.cumsum(starts) - 1
 
 
-def dwell_seconds(times: Times, settings: BehaviourSettings) -> NDArray[np.float32]:
-    """Seconds float32[h] from each event of one session to its next, bounded; the last has 0."""
-    dwell = np.zeros(len(times), np.float32)
-    dwell[:-1] = np.minimum(np.diff(times) / SECOND, settings.dwell_seconds)
-    return dwell
+def dwell_seconds(times: Sequence[int], settings: BehaviourSettings) -> list[float]:
+    """Seconds from each event of one session to its next, bounded; the last has 0."""
+    gaps = [min((later - time) / SECOND, settings.dwell_seconds) for time, later in pairwise(times)]
+    return [*gaps, 0.0] if len(times) else []
 
 
 def owned_of(history: History) -> Owned:
@@ -106,13 +106,16 @@ def owned_of(history: History) -> Owned:
 def in_cart(history: History, now: int, settings: BehaviourSettings) -> Rows:
     """Items in the cart at `now`, ascending: added in the last days, not removed or bought since."""
     first = int(history.times.searchsorted(now - int(settings.cart_days * DAY), side="right"))
-    kinds = history.kinds[first:]
-    if CART_ADD not in kinds.tobytes():
+    kinds = history.kinds[first:].tobytes()
+    if CART_ADD not in kinds:
         return _NO_ROWS
-    changes = (_CHANGES_CART.take(kinds) & (history.items[first:] >= 0)).nonzero()[0]
-    items, last = last_of_each(history.items[first:].take(changes))
-    cart: Rows = items[kinds.take(changes).take(last) == CART_ADD]
-    return cart
+    cart: set[int] = set()
+    for kind, item in zip(kinds, history.items[first:].tolist(), strict=True):
+        if kind == CART_ADD:
+            cart.add(item)
+        elif kind in _LEAVES_CART:
+            cart.discard(item)
+    return np.array(sorted(cart - {-1}), np.int32)
 
 
 def last_of_each(items: NDArray[Number]) -> tuple[NDArray[Number], NDArray[np.int64]]:

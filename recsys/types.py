@@ -149,13 +149,12 @@ NO_HISTORY = History(np.empty(0, np.int32), np.empty(0, np.int8), np.empty(0, np
 class Profile(msgspec.Struct, frozen=True, eq=False, gc=False, kw_only=True):
     """What is known of one shopper at the query's `now`; every field follows docs/policy.md.
 
-    history with `ages` float32[h] in days · focus and brand are codes of the catalogue or -1 · bought and cart are sorted
+    focus and brand are codes of the catalogue or -1 · bought and cart are sorted
     distinct item rows; `bought_at` int64 is the last purchase of each bought row.
     """
 
     user_id: str | None
     history: History
-    ages: NDArray[np.float32]
     intent: Intent
     exit_stage: ExitStage
     focus: int
@@ -166,6 +165,8 @@ class Profile(msgspec.Struct, frozen=True, eq=False, gc=False, kw_only=True):
     last_order: int | None
     bought: Rows
     bought_at: Times
+    has_bought: frozenset[int]
+    """`bought` once more, to ask for one item."""
     cart: Rows
 
     @property

@@ -62,7 +62,7 @@ def test_a_session_ends_after_thirty_minutes(minutes: int, count: int) -> None:
     times = np.array([0, 5, 5 + minutes, 6 + minutes], np.int64) * MINUTE
     numbers = sessions(np.zeros(4, np.int32), times, BEHAVIOUR)
     assert numbers.max() + 1 == count
-    assert last_session(times, BEHAVIOUR) == (0 if count == 1 else 2)
+    assert last_session(times.tolist(), BEHAVIOUR) == (0 if count == 1 else 2)
 
 
 def test_another_user_is_another_session() -> None:
@@ -78,14 +78,14 @@ def test_last_session_is_the_last_of_all_sessions(minutes: list[int], gap: float
     times = np.array(sorted(minutes), np.int64) * MINUTE
     behaviour = BehaviourSettings(session_minutes=gap)
     numbers = sessions(np.zeros(len(times), np.int32), times, behaviour)
-    assert last_session(times, behaviour) == int(np.flatnonzero(numbers == numbers[-1])[0])
+    assert last_session(times.tolist(), behaviour) == int(np.flatnonzero(numbers == numbers[-1])[0])
 
 
 def test_dwell_is_capped_and_ends_with_zero() -> None:
     """Dwell is the time to the next event, at most 300 seconds; the last event of a session has none."""
     times = np.array([0, 10, 310, 611, 612], np.int64) * SECOND
-    assert dwell_seconds(times, BEHAVIOUR).tolist() == [10, 300, 300, 1, 0]
-    assert dwell_seconds(times[:1], BEHAVIOUR).tolist() == [0]
+    assert dwell_seconds(times.tolist(), BEHAVIOUR) == [10, 300, 300, 1, 0]
+    assert dwell_seconds(times[:1].tolist(), BEHAVIOUR) == [0]
 
 
 @pytest.mark.parametrize(
@@ -306,20 +306,20 @@ def test_last_of_each_like_a_dict(values: list[int]) -> None:
 def test_item_weights_like_a_dict(rows: list[tuple[int, EventType, int]]) -> None:
     """An item's strength is the sum of its events' weights, each faded by its age; events without item count for none."""
     rows = sorted(rows, key=lambda row: -row[2])
-    ages = np.array([row[2] for row in rows], np.float32)
-    blank = np.zeros(len(rows), np.int64)
+    now = micros(NOW)
+    times = np.array([now - round(row[2] * DAY) for row in rows], np.int64)
     history = History(
         np.array([row[0] for row in rows], np.int32),
         np.array([row[1] for row in rows], np.int8),
-        blank,
-        blank.astype(np.int32),
+        times,
+        np.full(len(rows), -1, np.int32),
     )
     weights = event_weights(BEHAVIOUR)
     expected: dict[int, float] = {}
     for item, kind, age in rows:
         if item >= 0 and weights[kind] > 0:
             expected[item] = expected.get(item, 0) + float(weights[kind]) * 0.5 ** (age / 30)
-    items, strengths = item_weights(history, ages, weights, 30)
+    items, strengths = item_weights(history, now, weights, 30)
     found = {item: strength for item, strength in zip(items.tolist(), strengths.tolist(), strict=True) if strength > 0}
     assert found == pytest.approx(expected, rel=1e-5)
 

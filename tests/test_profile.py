@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from recsys.decision.profile import Profiler
 from recsys.settings import ProfileSettings
-from recsys.types import DAY, EVENT_TYPES, MINUTE, EventType, History, Profile
+from recsys.types import EVENT_TYPES, MINUTE, EventType, History, Profile
 from tests.conftest import ITEMS, NOW, ago, event, micros
 from tests.handmade import BEHAVIOUR, calm, numbered_items, world
 
@@ -50,9 +50,7 @@ def test_a_stranger() -> None:
     assert not profile.known
     assert (profile.intent, profile.exit_stage, profile.lifecycle, profile.dormant) == ("browser", "other", "lead", False)
     assert (profile.focus, profile.brand, profile.orders, profile.last_order) == (-1, -1, 0, None)
-    assert [len(part) for part in (profile.history, profile.ages, profile.bought, profile.bought_at, profile.cart)] == [
-        0
-    ] * 5
+    assert not any(len(part) for part in (profile.history, profile.bought, profile.bought_at, profile.cart))
 
 
 @pytest.mark.parametrize(
@@ -314,7 +312,7 @@ def test_the_future_is_not_seen(rows: list[tuple[int, int, int]], minutes: int) 
     profiler = Profiler(MANY.catalog, BEHAVIOUR, ProfileSettings())
     seen, known = profiler.profile("ann", whole, now), profiler.profile("ann", past, now)
     assert [getattr(seen, name) for name in FIELDS] == [getattr(known, name) for name in FIELDS]
-    for name in ("bought", "bought_at", "cart", "ages"):
+    for name in ("bought", "bought_at", "cart"):
         assert getattr(seen, name).tolist() == getattr(known, name).tolist()
     assert seen.known == bool(past)
 
@@ -329,10 +327,3 @@ def history(rows: list[tuple[int, int, int]]) -> History:
         times=np.array([micros(NOW) - row[0] * MINUTE for row in rows], np.int64),
         orders=np.where(bought, np.cumsum(bought) - 1, -1).astype(np.int32),
     )
-
-
-def test_ages_are_in_days() -> None:
-    """Ages are days before now, oldest first."""
-    profile = of_ann(event("ann", "sofa-1", at=ago(2.5)), event("ann", "sofa-1", at=ago(0.25)))
-    assert profile.ages.tolist() == [2.5, 0.25]
-    assert profile.history.times.tolist() == [micros(NOW) - 5 * DAY // 2, micros(NOW) - DAY // 4]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
+from collections import defaultdict
 from math import exp2
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recsys.behaviour import (
     CART_ADD,
     CHECKOUT,
     VIEW,
-    ages_in_days,
     dwell_seconds,
     event_weights,
     in_cart,
@@ -37,7 +35,6 @@ _NO_ROWS = np.empty(0, np.int32)
 _NO_TIMES = np.empty(0, np.int64)
 _SHORTEST_MONTH = 28 * DAY
 _ROUNDING = 1e-6
-Ages = NDArray[np.float32]
 
 
 class Profiler:
@@ -57,13 +54,11 @@ class Profiler:
         history = _until(history, now)
         if not len(history):
             return _stranger(user_id, history)
-        ages = ages_in_days(history.times, now)
         intent, focus, brand = self._leanings(history, now)
         owned = history.owned or owned_of(history)
         return Profile(
             user_id=user_id,
             history=history,
-            ages=ages,
             intent=intent,
             exit_stage=STAGES.get(int(history.kinds[-1]), "other"),
             focus=focus,
@@ -74,6 +69,7 @@ class Profiler:
             last_order=owned.last_order,
             bought=owned.items,
             bought_at=owned.at,
+            has_bought=frozenset(owned.items.tolist()),
             cart=in_cart(history, now, self._behaviour),
         )
 
@@ -95,36 +91,32 @@ class Profiler:
             weight and weight * exp2((time - now) * fading)
             for weight, time in zip([weight_of[kind] for kind in kinds], times[start:], strict=True)
         ]
-        intent = self._intent(history, first, leaves[first - start :])
+        intent = self._intent(kinds[first - start :], leaves[first - start :], history.items[first:], times[first:])
         since = first if any(weights[first - start :]) else recent
         focus, _ = _leader(leaves[since - start :], weights[since - start :], self._settings.focus_share)
         brands = self._brand.take(items[recent - start :]).tolist()
         brand, events = _leader(brands, weights[recent - start :], self._settings.brand_share)
         return intent, focus, brand if events >= self._settings.brand_events else -1
 
-    def _intent(self, history: History, first: int, leaves: list[int]) -> Intent:
-        """A buyer put something into the cart, or looked hard enough at one leaf category."""
-        kinds = history.kinds[first:]
-        happened = kinds.tobytes()
-        if CART_ADD in happened or CHECKOUT in happened:
+    def _intent(self, kinds: list[int], leaves: list[int], items: Rows, times: list[int]) -> Intent:
+        """A buyer put something into the cart, or looked hard enough at one leaf category; all of one session."""
+        if CART_ADD in kinds or CHECKOUT in kinds:
             return "buyer"
-        if happened.count(VIEW) < self._settings.buyer_views:
-            return "browser"
-        dwell = dwell_seconds(history.times[first:], self._behaviour)
-        code = np.array(leaves)
-        for leaf, views in Counter(code[kinds == VIEW].tolist()).items():
-            here = (code == leaf) & (kinds == VIEW)
-            enough = leaf > 0 and views >= self._settings.buyer_views
-            if enough and self._serious(history.items[first:][here], float(dwell[here].sum())):
+        views: dict[int, list[int]] = defaultdict(list)
+        for place, (kind, leaf) in enumerate(zip(kinds, leaves, strict=True)):
+            if kind == VIEW and leaf > 0:
+                views[leaf].append(place)
+        for places in views.values():
+            if len(places) >= self._settings.buyer_views and self._serious(places, items, times):
                 return "buyer"
         return "browser"
 
-    def _serious(self, items: Rows, dwell: float) -> bool:
-        if dwell >= self._settings.buyer_dwell_seconds:
+    def _serious(self, places: list[int], items: Rows, times: list[int]) -> bool:
+        dwell = dwell_seconds(times, self._behaviour)
+        if sum(dwell[place] for place in places) >= self._settings.buyer_dwell_seconds:
             return True
-        prices = self._price.take(items)
-        prices = prices[prices > 0]
-        return len(prices) > 1 and bool(prices.max() >= prices.min() * self._settings.buyer_price_ratio * (1 - _ROUNDING))
+        prices = [price for price in self._price.take(items.take(places)).tolist() if price > 0]
+        return len(prices) > 1 and max(prices) >= min(prices) * self._settings.buyer_price_ratio * (1 - _ROUNDING)
 
     def _dormant(self, last_order: int | None, now: int) -> bool:
         months = self._settings.dormant_months
@@ -170,7 +162,6 @@ def _stranger(user_id: str | None, history: History) -> Profile:
     return Profile(
         user_id=user_id,
         history=history,
-        ages=np.empty(0, np.float32),
         intent="browser",
         exit_stage="other",
         focus=-1,
@@ -181,5 +172,6 @@ def _stranger(user_id: str | None, history: History) -> Profile:
         last_order=None,
         bought=_NO_ROWS,
         bought_at=_NO_TIMES,
+        has_bought=frozenset(),
         cart=_NO_ROWS,
     )

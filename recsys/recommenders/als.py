@@ -75,7 +75,7 @@ class Als(Recommender):
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Fold the history in and score every allowed item; where few are allowed only those are read."""
-        items, strengths = item_weights(profile.history, profile.ages, self._event_weights, self._settings.half_life_days)
+        items, strengths = item_weights(profile.history, query.now, self._event_weights, self._settings.half_life_days)
         items, strengths = strongest(items, strengths, self._settings.history_items)
         if not len(items):
             return NO_CANDIDATES

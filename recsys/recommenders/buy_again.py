@@ -67,18 +67,18 @@ class BuyAgain(Recommender):
         kept = allowed.take(items).nonzero()[0]
         if not len(kept):
             return NO_CANDIDATES
-        scores = self._frequency(profile) + np.float32(settings.popularity_weight) * self._popularity.take(items)
+        scores = self._frequency(profile, query.now) + np.float32(settings.popularity_weight) * self._popularity.take(items)
         if settings.due_weight:
             days = (query.now - profile.bought_at) / DAY
             due = np.fmin(days / np.maximum(self._catalog.gap_days.take(items), _SHORTEST_GAP), 1)
             scores = scores * (1 - settings.due_weight * (1 - due)).astype(np.float32)
         return top_n(items.take(kept), scores.take(kept), self._catalog.tie_rank, n)
 
-    def _frequency(self, profile: Profile) -> Scores:
+    def _frequency(self, profile: Profile, now: int) -> Scores:
         """Faded number of purchases of each of `profile.bought`, float32."""
         history = profile.history
         lines = ((history.kinds == PURCHASE) & (history.items >= 0)).nonzero()[0]
-        faded = fade(profile.ages.take(lines), self._settings.half_life_days)
+        faded = fade(ages_in_days(history.times.take(lines), now), self._settings.half_life_days)
         places = profile.bought.searchsorted(history.items.take(lines))
         return np.bincount(places, faded, len(profile.bought)).astype(np.float32)
 

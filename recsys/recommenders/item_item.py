@@ -92,9 +92,7 @@ class ItemItem(Recommender):
         if len(query.context):
             sources, strengths = query.context, np.ones(len(query.context), np.float32)
         else:
-            sources, strengths = item_weights(
-                profile.history, profile.ages, self._event_weights, self._settings.half_life_days
-            )
+            sources, strengths = item_weights(profile.history, query.now, self._event_weights, self._settings.half_life_days)
             sources, strengths = strongest(sources, strengths, self._settings.history_items)
         if not len(sources):
             return NO_CANDIDATES
@@ -106,9 +104,7 @@ class ItemItem(Recommender):
         """Name the item that spoke most for this one."""
         if len(query.context):
             return self._reason("similar", because)
-        place = int(profile.bought.searchsorted(because))
-        bought = place < len(profile.bought) and profile.bought[place] == because
-        return self._reason("because_bought" if bought else "because_viewed", because)
+        return self._reason("because_bought" if because in profile.has_bought else "because_viewed", because)
 
     def _explain(self, code: str, because: int) -> Reason:
         title, item_id = self._catalog.title(because), self._catalog.item_id(because)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from recsys.behaviour import last_of_each
+from recsys.behaviour import ages_in_days, last_of_each
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
 from recsys.ranking import top_n
@@ -45,10 +45,10 @@ class RecentlyViewed(Recommender):
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Take items whose last view is in the window and newer than their last purchase."""
-        history, ages = profile.history, profile.ages
+        history = profile.history
         seen = ((history.kinds == EventType.VIEW) | (history.kinds == EventType.PURCHASE)) & (history.items >= 0)
         items, last = last_of_each(history.items[seen])
-        ages = ages[seen][last]
+        ages = ages_in_days(history.times[seen][last], query.now)
         kept = (history.kinds[seen][last] == EventType.VIEW) & (ages < self._settings.window_days) & allowed[items]
         half_life = np.float32(self._settings.half_life_days)
         freshness = half_life / (half_life + ages[kept])
