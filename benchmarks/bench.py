@@ -204,7 +204,6 @@ def say(text: str) -> None:
 def _engine(folder: Path) -> Engine:
     artifacts = folder / "artifacts"
     snapshot = open_snapshot(artifacts, current_version(artifacts) or "")
-    snapshot.touch()
     return Engine(snapshot, load_settings(folder / "settings.toml"))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import mmap
 import random
 import re
 import shutil
@@ -524,10 +523,3 @@ def test_publishers_at_the_same_time(artifacts: Path) -> None:
         verify(artifacts, version)
     assert current_version(artifacts) in found[2:]
     assert {path.name for path in artifacts.iterdir()} == {*found, CURRENT, ".lock"}
-
-
-def test_touching_reads_every_page(busy_shop: Shop) -> None:
-    """Every page of every array is read once; nothing changes by it."""
-    snapshot = busy_shop.published_engine().snapshot
-    sizes = [array.nbytes for arrays in snapshot.groups.values() for array in arrays.values()]
-    assert snapshot.touch() == sum(-(-size // mmap.PAGESIZE) for size in sizes)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import mmap
 import os
 import shutil
 import threading
@@ -72,16 +71,6 @@ class Snapshot:
         self.catalog = Catalog(groups["catalog"])
         self.histories = Histories(groups["history"])
         self.groups = groups
-
-    def touch(self) -> int:
-        """Read a byte of every page, so that no request of this process waits for one to be mapped; returns how many."""
-        pages = 0
-        for arrays in self.groups.values():
-            for array in arrays.values():
-                sample = array.reshape(-1).view(np.uint8)[:: mmap.PAGESIZE]
-                sample.max(initial=0)
-                pages += len(sample)
-        return pages
 
     @property
     def version(self) -> str:

@@ -74,9 +74,7 @@ class Live:
             self._metrics.snapshot(engine.snapshot.version, age)
 
     def start(self) -> None:
-        """Follow CURRENT from now on. Call it in each worker, after it was forked: a fork maps no page of a file."""
-        if self._store.current is not None:
-            self._store.current.snapshot.touch()
+        """Follow CURRENT from now on. Call it in each worker, after it was forked."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._follow, name="snapshot-reload", daemon=True)
             self._thread.start()
@@ -98,5 +96,4 @@ class Live:
                 return
 
     def _build(self, snapshot: Snapshot) -> Engine:
-        snapshot.touch()
         return Engine(snapshot, self._settings)
