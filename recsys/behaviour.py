@@ -6,16 +6,14 @@ Every function takes plain arrays in time order, so the same code reads one shop
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.ranking import run_starts
+from recsys.compiled import FLOAT, INT, KINDS, ROWS, SCORES, TIMES, compiled
 from recsys.settings import BehaviourSettings
-from recsys.types import DAY, MINUTE, SECOND, EventType, History, Owned, Rows, Scores, Times
+from recsys.types import DAY, MINUTE, EventType, History, Owned, Rows, Scores, Times
 
 Kinds = NDArray[np.int8]
 Number = TypeVar("Number", np.int32, np.int64)
@@ -52,21 +50,37 @@ def fade(ages: NDArray[np.float32], half_life_days: float) -> Scores:
     return faded
 
 
-def item_weights(history: History, now: int, weights: Scores, half_life_days: float) -> tuple[Rows, Scores]:
-    """What one shopper cares for at `now`: distinct items int32[u] and their faded event weights summed, float32[u]."""
-    if not len(history):
-        return _NO_ROWS, np.empty(0, np.float32)
-    strengths = weights.take(history.kinds) * fade(ages_in_days(history.times, now), half_life_days)
-    order = history.items.argsort(kind="stable")
-    ordered = history.items.take(order)
-    starts = run_starts(ordered)
-    items, sums = ordered.take(starts), np.add.reduceat(strengths.take(order), starts)
-    return (items[1:], sums[1:]) if items[0] < 0 else (items, sums)
+def item_weights(history: History, now: int, weights: Scores, half_life_days: float, most: int) -> tuple[Rows, Scores]:
+    """What one shopper cares for at `now`: up to `most` items and their faded event weights summed, strongest first.
+
+    Items int32[u] are distinct, sums float32[u] above zero; of equal ones the lower row comes first.
+    """
+    fading = -1 / (half_life_days * DAY) if half_life_days > 0 else 0.0
+    weighed: tuple[Rows, Scores] = _item_weights(history.items, history.kinds, history.times, weights, now, fading, most)
+    return weighed
 
 
-def last_session(times: Sequence[int], settings: BehaviourSettings) -> int:
-    """Index of the first event of the last session of one shopper's times, in order (0 without events)."""
-    gap = session_gap(settings)
+@compiled(ROWS, KINDS, TIMES, SCORES, INT, FLOAT, INT)
+def _item_weights(
+    items: Rows, kinds: Kinds, times: Times, weights: Scores, now: int, fading: float, most: int
+) -> tuple[Rows, Scores]:
+    distinct, sums = np.empty(len(items), np.int32), np.empty(len(items), np.float32)
+    count = 0
+    for event in np.argsort(items, kind="mergesort"):
+        item, weight = items[event], weights[kinds[event]]
+        if item < 0 or weight <= 0:
+            continue
+        if count == 0 or distinct[count - 1] != item:
+            distinct[count], sums[count] = item, 0
+            count += 1
+        sums[count - 1] += weight * np.exp2(max(now - times[event], 0) * fading)
+    order = np.argsort(-sums[:count], kind="mergesort")[:most]
+    return distinct[order], sums[order]
+
+
+@compiled(TIMES, INT)
+def last_session(times: Times, gap: int) -> int:
+    """Index of the first event of the last session of one shopper's times, in order (0 without events); see `session_gap`."""
     first = max(len(times) - 1, 0)
     while first > 0 and times[first] - times[first - 1] <= gap:
         first -= 1
@@ -83,12 +97,6 @@ def sessions(users: Rows, times: Times, settings: BehaviourSettings) -> NDArray[
     starts = np.ones(len(users), bool)
     starts[1:] = (users[1:] != users[:-1]) | (np.diff(times) > session_gap(settings))
     return np.cumsum(starts) - 1
-
-
-def dwell_seconds(times: Sequence[int], settings: BehaviourSettings) -> list[float]:
-    """Seconds from each event of one session to its next, bounded; the last has 0."""
-    gaps = [min((later - time) / SECOND, settings.dwell_seconds) for time, later in pairwise(times)]
-    return [*gaps, 0.0] if len(times) else []
 
 
 def owned_of(history: History) -> Owned:

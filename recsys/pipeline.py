@@ -72,7 +72,7 @@ class Engine:
         digest = blake2b(self._digest, digest_size=12)
         digest.update(_encode_query(query))
         for array in (history.items, history.kinds, history.times):
-            digest.update(np.ascontiguousarray(array).data)
+            digest.update(array.data)
         return digest.hexdigest()
 
 
@@ -124,8 +124,8 @@ def answer(engine: Engine, query: Query, history: History) -> Slate:
         personalized=profile.known and ((led and looks_at_shopper(rule)) or shelf.anything_personal()),
         fallback=fallback,
         notices=(*notices, *unknown),
-        items=np.array([pick[0] for pick in shelf.picks], np.int32),
-        scores=np.array([pick[1] for pick in shelf.picks], np.float32),
+        items=tuple([pick[0] for pick in shelf.picks]),
+        scores=tuple([pick[1] for pick in shelf.picks]),
         reasons=tuple(shelf.reasons()),
         sources=tuple([pick[2] for pick in shelf.picks]),
     )

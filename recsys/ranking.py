@@ -5,32 +5,46 @@ Ties break on score, then the item's recency, then its id; `tie_rank` of the cat
 
 from __future__ import annotations
 
-import threading
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from recsys.compiled import INT, MASK, ROWS, ROWS_2D, SCORES, SCORES_2D, compiled
 from recsys.types import Candidates, Mask, Rows, Scores
 
 
+@compiled()
+def _best(items: Rows, scores: Scores, tie_rank: Rows, n: int) -> Rows:
+    """Positions of the n best scores, best first: each is moved up past those that it beats."""
+    best, kept, filled = np.empty(n, np.int32), np.empty(n, np.float32), 0
+    for position in range(len(items)):
+        score, tie = scores[position], tie_rank[items[position]]
+        if score != score or n == 0:
+            continue
+        if filled == n:
+            last = kept[n - 1]
+            if score < last or (score == last and tie > tie_rank[items[best[n - 1]]]):
+                continue
+        else:
+            filled += 1
+        place = filled - 1
+        while place > 0:
+            above = kept[place - 1]
+            if score < above or (score == above and tie > tie_rank[items[best[place - 1]]]):
+                break
+            best[place], kept[place] = best[place - 1], above
+            place -= 1
+        best[place], kept[place] = position, score
+    return best[:filled]
+
+
+@compiled(ROWS, SCORES, ROWS, INT)
+def _top_n(items: Rows, scores: Scores, tie_rank: Rows, n: int) -> tuple[Rows, Scores]:
+    best = _best(items, scores, tie_rank, n)
+    return items[best], scores[best]
+
+
 def top_n(items: Rows, scores: Scores, tie_rank: Rows, n: int) -> Candidates:
-    """Rank the n best of items int32[m] by scores float32[m]; NaN scores are left out. Cost O(m + n log n)."""
-    order = best_positions(items, scores, tie_rank, n)
-    return Candidates(items[order], scores[order])
-
-
-def best_positions(items: Rows, scores: Scores, tie_rank: Rows, n: int, above_zero: bool = False) -> NDArray[np.intp]:
-    """Positions intp[≤n] of the n best scores, best first; NaN and, if asked, what is not above zero are left out."""
-    positions = (scores > 0 if above_zero else scores == scores).nonzero()[0]
-    if n <= 0 or not len(positions):
-        return positions[:0]
-    if len(positions) > 2 * n:
-        kept = scores.take(positions)
-        threshold = np.partition(kept, len(kept) - n)[len(kept) - n]
-        positions = positions[kept >= threshold]
-    order = np.lexsort((tie_rank.take(items.take(positions)), -scores.take(positions)))
-    return positions.take(order[:n])
+    """Rank the n best of distinct items int32[m] by scores float32[m]; NaN scores are left out."""
+    return Candidates(*_top_n(items, scores, tie_rank, max(n, 0)))
 
 
 def strongest(items: Rows, scores: Scores, most: int) -> tuple[Rows, Scores]:
@@ -53,16 +67,18 @@ def keep_strongest(neighbours: Rows, weights: Scores, row: int, items: Rows, sco
     weights[row, : len(items)] = scores
 
 
-def first_allowed(ranked: Rows, allowed: Mask | None, n: int) -> NDArray[np.intp]:
-    """Positions intp[≤n] of the first n allowed items of a ranked list, reading no further than needed."""
-    if allowed is None:
-        return np.arange(min(n, len(ranked)))
-    window = 4 * n + 64
-    while True:
-        positions = allowed.take(ranked[:window]).nonzero()[0]
-        if len(positions) >= n or window >= len(ranked):
-            return positions[:n]
-        window *= 16
+@compiled(ROWS, MASK, INT)
+def first_allowed(ranked: Rows, allowed: Mask, n: int) -> Rows:
+    """The first n ≥ 0 allowed items int32[≤n] of a ranked list, reading no further than needed."""
+    found = np.empty(min(n, len(ranked)), np.int32)
+    filled = 0
+    for item in ranked:
+        if filled == len(found):
+            break
+        if allowed[item]:
+            found[filled] = item
+            filled += 1
+    return found[:filled]
 
 
 def rank_order(scores: Scores, tie_rank: Rows) -> Rows:
@@ -71,56 +87,53 @@ def rank_order(scores: Scores, tie_rank: Rows) -> Rows:
     return order
 
 
-_REPEATS = 2
-"""Entries looked at per item wanted, at first: few items have more sources than this."""
+_SPREAD = 0x9E3779B1
+"""2^32 divided by the golden ratio, whose multiples scatter evenly (Knuth, The Art of Computer Programming, vol. 3, 6.4)."""
 
 
-class Sums(threading.local):
-    """One zeroed float32 per item and thread, so that adding scores up costs what is added, not the catalogue's size."""
-
-    def __init__(self, n_items: int) -> None:
-        self.totals = np.zeros(n_items, np.float32)
-
-    def of_each(self, items: Rows, scores: Scores) -> Scores:
-        """For every entry, the sum of the scores of all entries with its item; leaves the sums zeroed."""
-        try:
-            np.add.at(self.totals, items, scores)
-            return self.totals.take(items)
-        finally:
-            self.totals[items] = 0
+@compiled(ROWS, SCORES, ROWS_2D, SCORES_2D, MASK, ROWS, INT)
+def _neighbours_of(
+    sources: Rows, strengths: Scores, neighbours: Rows, weights: Scores, allowed: Mask, tie_rank: Rows, n: int
+) -> tuple[Rows, Scores, Rows]:
+    """Add up with a hash table of entries: it stays in the processor's cache, as sums over all items would not."""
+    most = len(sources) * neighbours.shape[1]
+    bits = 4
+    while 1 << bits < 2 * most:
+        bits += 1
+    last = (1 << bits) - 1
+    entry_at = np.full(last + 1, -1, np.int32)
+    items, because = np.empty(most, np.int32), np.empty(most, np.int32)
+    totals, largest = np.empty(most, np.float32), np.empty(most, np.float32)
+    count = 0
+    for place in range(len(sources)):
+        source, strength = sources[place], strengths[place]
+        for k in range(neighbours.shape[1]):
+            item, part = neighbours[source, k], strength * weights[source, k]
+            if part <= 0:
+                break
+            if not allowed[item]:
+                continue
+            slot = (np.int64(item) * _SPREAD & 0xFFFFFFFF) >> (32 - bits)
+            while entry_at[slot] >= 0 and items[entry_at[slot]] != item:
+                slot = slot + 1 & last
+            entry = entry_at[slot]
+            if entry < 0:
+                entry_at[slot] = count
+                items[count], because[count], totals[count], largest[count] = item, source, part, part
+                count += 1
+                continue
+            totals[entry] += part
+            if part > largest[entry]:
+                largest[entry], because[entry] = part, source
+    best = _best(items[:count], totals[:count], tie_rank, n)
+    return items[best], totals[best], because[best]
 
 
 def neighbours_of(
-    sources: Rows, strengths: Scores, neighbours: Rows, weights: Scores, allowed: Mask, tie_rank: Rows, sums: Sums, n: int
+    sources: Rows, strengths: Scores, neighbours: Rows, weights: Scores, allowed: Mask, tie_rank: Rows, n: int
 ) -> Candidates:
     """Rank the n best neighbours of several sources by Σ strength × weight, and tell which source spoke most for each.
 
-    sources, strengths [s] · neighbours int32[n, k] and weights float32[n, k] (0: padding).
+    sources, strengths [s] · neighbours int32[n, k] and weights float32[n, k], strongest first (0: padding).
     """
-    items = neighbours.take(sources, axis=0).ravel()
-    scores = (weights.take(sources, axis=0) * strengths[:, None]).ravel()
-    scores *= allowed.take(items)
-    totals = sums.of_each(items, scores)
-    best = _distinct(items, scores, totals, tie_rank, n, _REPEATS * n)
-    if len(best) < n:
-        best = _distinct(items, scores, totals, tie_rank, n, len(items))
-    return Candidates(items.take(best), totals.take(best), sources.take(best // neighbours.shape[1]))
-
-
-def _distinct(items: Rows, scores: Scores, totals: Scores, tie_rank: Rows, n: int, depth: int) -> NDArray[np.intp]:
-    """Entries of the n best distinct items among the `depth` entries of the highest totals: each item's largest score."""
-    threshold = np.partition(totals, -depth)[-depth] if depth < len(items) else 0
-    entries = (totals >= threshold if threshold > 0 else scores > 0).nonzero()[0]
-    places = items.take(entries)
-    order = np.lexsort((-scores.take(entries), tie_rank.take(places), -totals.take(entries)))
-    best: NDArray[np.intp] = entries.take(order.take(run_starts(places.take(order))[:n]))
-    return best
-
-
-def run_starts(ordered: NDArray[np.signedinteger[Any]]) -> NDArray[np.intp]:
-    """Positions at which a sorted array takes a new value."""
-    changes = np.empty(len(ordered), bool)
-    changes[:1] = True
-    np.not_equal(ordered[1:], ordered[:-1], out=changes[1:])
-    starts: NDArray[np.intp] = changes.nonzero()[0]
-    return starts
+    return Candidates(*_neighbours_of(sources, strengths, neighbours, weights, allowed, tie_rank, max(n, 0)))

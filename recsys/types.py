@@ -204,7 +204,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Slate(msgspec.Struct, frozen=True, eq=False, gc=False, kw_only=True):
-    """The answer: items int32[n], scores float32[n] and one reason each, best first, and how it came about.
+    """The answer: item rows with a score, a reason and its source each, best first, and how it came about.
 
     `fallback` names the last recommender of the placement's fallback chain that had to fill places, or None.
     """
@@ -217,7 +217,7 @@ class Slate(msgspec.Struct, frozen=True, eq=False, gc=False, kw_only=True):
     personalized: bool
     fallback: str | None
     notices: tuple[str, ...]
-    items: Rows
-    scores: Scores
+    items: tuple[int, ...]
+    scores: tuple[float, ...]
     reasons: tuple[Reason, ...]
     sources: tuple[str, ...]

@@ -141,7 +141,7 @@ def ask(engine: Engine, user: str | None = None, now: datetime = NOW, **more: An
 
 def shown(engine: Engine, slate: Slate) -> list[str]:
     """The item ids of a slate, best first."""
-    return [engine.catalog.item_id(row) for row in slate.items.tolist()]
+    return [engine.catalog.item_id(row) for row in slate.items]
 
 
 def busy_events() -> list[dict[str, Any]]:

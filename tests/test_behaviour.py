@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from recsys.behaviour import (
     ages_in_days,
     cancel_refunded,
-    dwell_seconds,
     event_weights,
     fade,
     item_weights,
@@ -22,10 +21,11 @@ from recsys.behaviour import (
     last_session,
     months_before,
     number_orders,
+    session_gap,
     sessions,
 )
 from recsys.settings import BehaviourSettings
-from recsys.types import DAY, MINUTE, SECOND, EventType, History
+from recsys.types import DAY, MINUTE, EventType, History
 from tests.conftest import NOW, ago, event, micros
 from tests.handmade import BEHAVIOUR, World, calm, world
 
@@ -62,7 +62,7 @@ def test_a_session_ends_after_thirty_minutes(minutes: int, count: int) -> None:
     times = np.array([0, 5, 5 + minutes, 6 + minutes], np.int64) * MINUTE
     numbers = sessions(np.zeros(4, np.int32), times, BEHAVIOUR)
     assert numbers.max() + 1 == count
-    assert last_session(times.tolist(), BEHAVIOUR) == (0 if count == 1 else 2)
+    assert last_session(times, session_gap(BEHAVIOUR)) == (0 if count == 1 else 2)
 
 
 def test_another_user_is_another_session() -> None:
@@ -78,14 +78,7 @@ def test_last_session_is_the_last_of_all_sessions(minutes: list[int], gap: float
     times = np.array(sorted(minutes), np.int64) * MINUTE
     behaviour = BehaviourSettings(session_minutes=gap)
     numbers = sessions(np.zeros(len(times), np.int32), times, behaviour)
-    assert last_session(times.tolist(), behaviour) == int(np.flatnonzero(numbers == numbers[-1])[0])
-
-
-def test_dwell_is_capped_and_ends_with_zero() -> None:
-    """Dwell is the time to the next event, at most 300 seconds; the last event of a session has none."""
-    times = np.array([0, 10, 310, 611, 612], np.int64) * SECOND
-    assert dwell_seconds(times.tolist(), BEHAVIOUR) == [10, 300, 300, 1, 0]
-    assert dwell_seconds(times[:1].tolist(), BEHAVIOUR) == [0]
+    assert last_session(times, session_gap(behaviour)) == int(np.flatnonzero(numbers == numbers[-1])[0])
 
 
 @pytest.mark.parametrize(
@@ -302,8 +295,11 @@ def test_last_of_each_like_a_dict(values: list[int]) -> None:
 
 
 @calm
-@given(st.lists(st.tuples(st.integers(-1, 5), st.sampled_from(list(EventType)), st.integers(0, 90)), max_size=20))
-def test_item_weights_like_a_dict(rows: list[tuple[int, EventType, int]]) -> None:
+@given(
+    st.lists(st.tuples(st.integers(-1, 5), st.sampled_from(list(EventType)), st.integers(0, 90)), max_size=20),
+    st.integers(1, 7),
+)
+def test_item_weights_like_a_dict(rows: list[tuple[int, EventType, int]], most: int) -> None:
     """An item's strength is the sum of its events' weights, each faded by its age; events without item count for none."""
     rows = sorted(rows, key=lambda row: -row[2])
     now = micros(NOW)
@@ -319,9 +315,22 @@ def test_item_weights_like_a_dict(rows: list[tuple[int, EventType, int]]) -> Non
     for item, kind, age in rows:
         if item >= 0 and weights[kind] > 0:
             expected[item] = expected.get(item, 0) + float(weights[kind]) * 0.5 ** (age / 30)
-    items, strengths = item_weights(history, now, weights, 30)
-    found = {item: strength for item, strength in zip(items.tolist(), strengths.tolist(), strict=True) if strength > 0}
-    assert found == pytest.approx(expected, rel=1e-5)
+    items, strengths = item_weights(history, now, weights, 30, most)
+    strongest = sorted(expected.items(), key=lambda pair: (-pair[1], pair[0]))[:most]
+    assert strengths.tolist() == pytest.approx([strength for _, strength in strongest], rel=1e-5)
+    assert {item: expected[item] for item in items.tolist()} == pytest.approx(
+        dict(zip(items, strengths, strict=True)), rel=1e-5
+    )
+    assert len(set(items.tolist())) == len(items)
+
+
+def test_equal_strengths_stand_by_row() -> None:
+    """Of items that weigh the same the lower row comes first."""
+    now = micros(NOW)
+    history = History(
+        np.array([5, 2, 9], np.int32), np.full(3, EventType.VIEW, np.int8), np.full(3, now), np.full(3, -1, np.int32)
+    )
+    assert item_weights(history, now, event_weights(BEHAVIOUR), 30, 2)[0].tolist() == [2, 5]
 
 
 def months_earlier(moment: datetime, months: int) -> datetime:

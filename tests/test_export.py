@@ -82,7 +82,7 @@ def test_export_is_what_the_pipeline_answers(
     frame = READ[ending](out)
     assert lines_of(frame) == expected(engine, asked, **query)
     assert frame.schema == SCHEMA
-    scores = [score for user in asked for score in ask(engine, user, **query).scores.tolist()]
+    scores = [score for user in asked for score in ask(engine, user, **query).scores]
     assert frame["score"].to_list() == pytest.approx(scores, rel=1e-5)
     assert counted == (len(asked), frame.height)
     assert told[-1] == (len(asked), len(asked))

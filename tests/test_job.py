@@ -292,7 +292,7 @@ def test_real_shops(name: str, tmp_path: Path) -> None:
     for row in range(len(histories.users)):
         query = Query(now=engine.snapshot.as_of, user_id=histories.users.text(row), limit=12)
         slate = answer(engine, query, histories.at(row))
-        assert len(set(slate.items.tolist())) == len(slate.items) == len(slate.reasons) == 12
-        assert engine.catalog.available[slate.items].all()
+        assert len(set(slate.items)) == len(slate.items) == len(slate.reasons) == 12
+        assert engine.catalog.available[list(slate.items)].all()
         strategies.add(slate.strategy)
     assert len(strategies) > 1

@@ -556,7 +556,7 @@ def test_item_item_adds_up_the_history() -> None:
     made = shop_of("crowd")
     recommender, profile = made.fitted("item_item", neighbours=59, history_items=100), made.profile("u7")
     w = square(made.arrays("item_item", neighbours=59), 60)
-    items, strengths = item_weights(profile.history, made.query().now, event_weights(made.behaviour), 30.0)
+    items, strengths = item_weights(profile.history, made.query().now, event_weights(made.behaviour), 30.0, 100)
     parts = strengths[:, None] * w[items]
     answer = recommender.recommend(made.query(), profile, 10, made.allow())
     assert answer.because is not None

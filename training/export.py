@@ -160,8 +160,8 @@ def _answer_chunk(query: Query, users: list[str]) -> Answers:
     ]
     return Answers(
         lengths=np.array([len(slate.items) for slate in slates], np.int32),
-        items=np.concatenate([slate.items for slate in slates]),
-        scores=np.concatenate([slate.scores for slate in slates]),
+        items=np.array([item for slate in slates for item in slate.items], np.int32),
+        scores=np.array([score for slate in slates for score in slate.scores], np.float32),
         reasons=[reason.text for slate in slates for reason in slate.reasons],
         codes=[reason.code for slate in slates for reason in slate.reasons],
         strategies=[slate.strategy for slate in slates],

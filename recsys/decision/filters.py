@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.compiled import INT, OWN_MASK, REALS, ROWS, TIMES, compiled
 from recsys.data.catalog import Catalog
 from recsys.settings import BehaviourSettings
-from recsys.types import DAY, Bought, Mask, Profile, Query, Rows
+from recsys.types import DAY, Bought, Mask, Profile, Query, Rows, Times
 
 HiddenDays = NDArray[np.float64]
 
@@ -70,9 +71,16 @@ def _apply_bought(allowed: Mask, bought: Bought, profile: Profile, now: int, hid
     elif not len(owned):
         return
     elif bought.mode == "hide":
-        allowed[owned[(now - at) * (1 / DAY) < hidden_days.take(owned)]] = False
+        _hide(allowed, owned, at, hidden_days, now)
     elif bought.mode == "hide_days":
         allowed[owned[at > now - bought.days * DAY]] = False
+
+
+@compiled(OWN_MASK, ROWS, TIMES, REALS, INT)
+def _hide(allowed: Mask, owned: Rows, at: Times, hidden_days: HiddenDays, now: int) -> None:
+    for place in range(len(owned)):
+        if (now - at[place]) * (1 / DAY) < hidden_days[owned[place]]:
+            allowed[owned[place]] = False
 
 
 def hidden_days(catalog: Catalog, behaviour: BehaviourSettings) -> HiddenDays:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import defaultdict
-from math import exp2
-
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.behaviour import (
     CART_ADD,
     CHECKOUT,
     VIEW,
-    dwell_seconds,
+    Kinds,
     event_weights,
     in_cart,
     last_session,
     months_before,
     owned_of,
+    session_gap,
 )
+from recsys.compiled import FLOAT, INT, KINDS, REALS, ROWS, SCORES, TIMES, compiled
 from recsys.data.catalog import Catalog
 from recsys.settings import BehaviourSettings, ProfileSettings
-from recsys.types import DAY, EventType, ExitStage, History, Intent, Lifecycle, Profile, Rows
+from recsys.types import DAY, SECOND, EventType, ExitStage, History, Intent, Lifecycle, Profile, Rows, Scores, Times
 
 STAGES: dict[int, ExitStage] = {
     EventType.HOME_VIEW: "home",
@@ -33,7 +32,7 @@ STAGES: dict[int, ExitStage] = {
 }
 _NO_ROWS = np.empty(0, np.int32)
 _NO_TIMES = np.empty(0, np.int64)
-_SHORTEST_MONTH = 28 * DAY
+_SHORTEST_MONTH, _LONGEST_MONTH = 28 * DAY, 31 * DAY
 _ROUNDING = 1e-6
 
 
@@ -41,11 +40,12 @@ class Profiler:
     """Builds profiles with one set of settings over one catalogue."""
 
     def __init__(self, catalog: Catalog, behaviour: BehaviourSettings, profile: ProfileSettings) -> None:
-        self._leaf, self._brand = (np.append(codes, -1) + 1 for codes in (catalog.category, catalog.brand))
+        self._leaf, self._brand = catalog.category, catalog.brand
         self._price = catalog.price
         self._behaviour = behaviour
         self._settings = profile
-        self._weight_of: list[float] = event_weights(behaviour).tolist()
+        self._weights = event_weights(behaviour)
+        self._gap = session_gap(behaviour)
         self._window = int(profile.window_days * DAY)
         self._fading = 1 / (profile.half_life_days * DAY)
 
@@ -74,55 +74,36 @@ class Profiler:
         )
 
     def _leanings(self, history: History, now: int) -> tuple[Intent, int, int]:
-        """Intent, focus category and brand affinity; a shopper not seen within the window has none.
-
-        Plain lists: over the few events of a window they are several times faster than arrays.
-        """
-        times = history.times.tolist()
-        recent = bisect_right(times, now - self._window)
+        """Intent, focus category and brand affinity; a shopper not seen within the window has none."""
+        items, kinds, times = history.items, history.kinds, history.times
+        recent = int(times.searchsorted(now - self._window, side="right"))
         if recent == len(times):
             return "browser", -1, -1
-        first = last_session(times, self._behaviour)
-        start = min(first, recent)
-        items, kinds = history.items[start:], history.kinds[start:].tolist()
-        leaves = self._leaf.take(items).tolist()
-        weight_of, fading = self._weight_of, self._fading
-        weights = [
-            weight and weight * exp2((time - now) * fading)
-            for weight, time in zip([weight_of[kind] for kind in kinds], times[start:], strict=True)
-        ]
-        intent = self._intent(kinds[first - start :], leaves[first - start :], history.items[first:], times[first:])
-        since = first if any(weights[first - start :]) else recent
-        focus, _ = _leader(leaves[since - start :], weights[since - start :], self._settings.focus_share)
-        brands = self._brand.take(items[recent - start :]).tolist()
-        brand, events = _leader(brands, weights[recent - start :], self._settings.brand_share)
-        return intent, focus, brand if events >= self._settings.brand_events else -1
-
-    def _intent(self, kinds: list[int], leaves: list[int], items: Rows, times: list[int]) -> Intent:
-        """A buyer put something into the cart, or looked hard enough at one leaf category; all of one session."""
-        if CART_ADD in kinds or CHECKOUT in kinds:
-            return "buyer"
-        views: dict[int, list[int]] = defaultdict(list)
-        for place, (kind, leaf) in enumerate(zip(kinds, leaves, strict=True)):
-            if kind == VIEW and leaf > 0:
-                views[leaf].append(place)
-        for places in views.values():
-            if len(places) >= self._settings.buyer_views and self._serious(places, items, times):
-                return "buyer"
-        return "browser"
-
-    def _serious(self, places: list[int], items: Rows, times: list[int]) -> bool:
-        dwell = dwell_seconds(times, self._behaviour)
-        if sum(dwell[place] for place in places) >= self._settings.buyer_dwell_seconds:
-            return True
-        prices = [price for price in self._price.take(items.take(places)).tolist() if price > 0]
-        return len(prices) > 1 and max(prices) >= min(prices) * self._settings.buyer_price_ratio * (1 - _ROUNDING)
+        settings = self._settings
+        first = last_session(times, self._gap)
+        session = items[first:], kinds[first:], times[first:]
+        lately = items[recent:], kinds[recent:], times[recent:]
+        buyer = _buys(
+            *session,
+            self._leaf,
+            self._price,
+            settings.buyer_views,
+            settings.buyer_dwell_seconds,
+            self._behaviour.dwell_seconds,
+            settings.buyer_price_ratio,
+        )
+        how = self._weights, now, self._fading
+        focus, _, weighed = _leader(*session, self._leaf, *how, settings.focus_share)
+        if not weighed:
+            focus, _, _ = _leader(*lately, self._leaf, *how, settings.focus_share)
+        brand, events, _ = _leader(*lately, self._brand, *how, settings.brand_share)
+        return "buyer" if buyer else "browser", focus, brand if events >= settings.brand_events else -1
 
     def _dormant(self, last_order: int | None, now: int) -> bool:
         months = self._settings.dormant_months
         if last_order is None or now - last_order < months * _SHORTEST_MONTH:
             return False
-        return last_order <= months_before(now, months)
+        return now - last_order > months * _LONGEST_MONTH or last_order <= months_before(now, months)
 
     def _lifecycle(self, orders: int, last_order: int | None, now: int) -> Lifecycle:
         if last_order is None:
@@ -142,20 +123,66 @@ def _until(history: History, now: int) -> History:
     return History(history.items[:end], history.kinds[:end], history.times[:end], history.orders[:end])
 
 
-def _leader(codes: list[int], weights: list[float], share: float) -> tuple[int, int]:
-    """The code with the largest weight if it holds the share, else -1, and how many events gave it; codes are one too high, 0
-    stands for none. Of equal ones the lowest code leads."""
-    totals: dict[int, float] = {}
-    for code, weight in zip(codes, weights, strict=True):
-        if weight:
-            totals[code] = totals.get(code, 0.0) + weight
-    all_of_it = sum(totals.values())
-    totals.pop(0, None)
-    most = max(totals.values(), default=0.0)
-    if not most or most < share * all_of_it * (1 - _ROUNDING):
-        return -1, 0
-    leader = min(code for code, total in totals.items() if total == most)
-    return leader - 1, sum(1 for code, weight in zip(codes, weights, strict=True) if code == leader and weight)
+@compiled(ROWS, KINDS, TIMES, ROWS, REALS, INT, FLOAT, FLOAT, FLOAT)
+def _buys(
+    items: Rows,
+    kinds: Kinds,
+    times: Times,
+    leaf_of: Rows,
+    price_of: NDArray[np.float64],
+    least_views: int,
+    least_dwell: float,
+    most_dwell: float,
+    price_ratio: float,
+) -> bool:
+    """A buyer put something into the cart, or looked hard enough at one leaf category; all of one session."""
+    for kind in kinds:
+        if kind in (CART_ADD, CHECKOUT):
+            return True
+    for start in range(len(items)):
+        if kinds[start] != VIEW or items[start] < 0 or leaf_of[items[start]] < 0:
+            continue
+        views, priced, dwell, low, high = 0, 0, 0.0, np.inf, 0.0
+        for place in range(start, len(items)):
+            if kinds[place] != VIEW or items[place] < 0 or leaf_of[items[place]] != leaf_of[items[start]]:
+                continue
+            views += 1
+            if place + 1 < len(items):
+                dwell += min((times[place + 1] - times[place]) / SECOND, most_dwell)
+            price = price_of[items[place]]
+            if price > 0:
+                priced, low, high = priced + 1, min(low, price), max(high, price)
+        compared = priced > 1 and high >= low * price_ratio * (1 - _ROUNDING)
+        if views >= least_views and (dwell >= least_dwell or compared):
+            return True
+    return False
+
+
+@compiled(ROWS, KINDS, TIMES, ROWS, SCORES, INT, FLOAT, FLOAT)
+def _leader(
+    items: Rows, kinds: Kinds, times: Times, code_of: Rows, weight_of: Scores, now: int, fading: float, share: float
+) -> tuple[int, int, bool]:
+    """The code (of items: leaf or brand) with the largest weight if it holds the share, else -1; how many events gave it; and
+    whether any event weighed anything. Of equal ones the lowest code leads."""
+    codes, weights = np.empty(len(items), np.int32), np.empty(len(items), np.float64)
+    for place in range(len(items)):
+        codes[place] = code_of[items[place]] if items[place] >= 0 else -1
+        weights[place] = weight_of[kinds[place]] * np.exp2((times[place] - now) * fading)
+    order = np.argsort(codes, kind="mergesort")
+    leader, most, events = -1, 0.0, 0
+    place = 0
+    while place < len(order):
+        code, total, counted = codes[order[place]], 0.0, 0
+        while place < len(order) and codes[order[place]] == code:
+            total += weights[order[place]]
+            counted += weights[order[place]] > 0
+            place += 1
+        if code >= 0 and total > most:
+            leader, most, events = code, total, counted
+    everything = weights.sum()
+    if most <= 0 or most < share * everything * (1 - _ROUNDING):
+        return -1, 0, everything > 0
+    return leader, events, True
 
 
 def _stranger(user_id: str | None, history: History) -> Profile:

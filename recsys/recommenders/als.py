@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from recsys.behaviour import ages_in_days, event_weights, fade, item_weights
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
-from recsys.ranking import strongest, top_n
+from recsys.ranking import top_n
 from recsys.recommender import Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings, NotNegative, Positive
 from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
@@ -75,8 +75,10 @@ class Als(Recommender):
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Fold the history in and score every allowed item; where few are allowed only those are read."""
-        items, strengths = item_weights(profile.history, query.now, self._event_weights, self._settings.half_life_days)
-        items, strengths = strongest(items, strengths, self._settings.history_items)
+        settings = self._settings
+        items, strengths = item_weights(
+            profile.history, query.now, self._event_weights, settings.half_life_days, settings.history_items
+        )
         if not len(items):
             return NO_CANDIDATES
         vector = self._fold_in(items, strengths)

@@ -100,7 +100,7 @@ class Bestsellers(Recommender):
 
 def _followed_by(chosen: Rows, ranked: Rows, allowed: Mask, n: int) -> Rows:
     """The n first of `chosen`, then the allowed of `ranked` that are not yet in it."""
-    more = ranked[first_allowed(ranked, allowed, n + len(chosen))]
+    more = first_allowed(ranked, allowed, n + len(chosen))
     if len(chosen):
         more = np.concatenate([chosen, more[~np.isin(more, chosen)]])
     return more[:n]

@@ -11,7 +11,7 @@ import numpy as np
 from recsys.behaviour import ages_in_days, fade, last_of_each
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
-from recsys.ranking import Sums, keep_strongest, neighbours_of
+from recsys.ranking import keep_strongest, neighbours_of
 from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings, NotNegative
 from recsys.types import NO_CANDIDATES, Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Rows, Scores
@@ -75,7 +75,6 @@ class BoughtTogether(Recommender):
         self._weights = cast(Scores, arrays["weights"])
         self._catalog = catalog
         self._settings = settings
-        self._sums = Sums(catalog.n_items)
         self._reason = lru_cache(REASONS_KEPT)(self._explain)
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
@@ -84,9 +83,7 @@ class BoughtTogether(Recommender):
         if not len(sources):
             return NO_CANDIDATES
         strengths = np.ones(len(sources), np.float32)
-        return neighbours_of(
-            sources, strengths, self._neighbours, self._weights, allowed, self._catalog.tie_rank, self._sums, n
-        )
+        return neighbours_of(sources, strengths, self._neighbours, self._weights, allowed, self._catalog.tie_rank, n)
 
     def _owned(self, profile: Profile) -> Rows:
         latest = np.lexsort((profile.bought, -profile.bought_at))

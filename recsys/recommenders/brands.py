@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.behaviour import event_weights
+from recsys.compiled import INT, MASK, ROWS, SCORES_2D, compiled
 from recsys.data.catalog import Catalog
 from recsys.data.history import Events, Tables
 from recsys.ranking import top_n
@@ -88,17 +89,9 @@ class Brands(Recommender):
         if query.brand < 0:
             return NO_CANDIDATES
         items = self._catalog.brand_items(query.brand)
-        items = items[allowed[items]]
-        window = self._window(items)
-        scores = self._scores[window][items]
-        active = scores > 0
-        ranked = top_n(items[active], scores[active], self._catalog.tie_rank, n)
+        window, active, scores = _active(items, self._scores, allowed, self._settings.fewest_items)
+        ranked = top_n(active, scores, self._catalog.tie_rank, n)
         return Candidates(ranked.items, ranked.scores, np.full(len(ranked), window, np.int32))
-
-    def _window(self, items: Rows) -> int:
-        """Index of the smallest window in which enough of the items have events, else of the longest."""
-        busy = np.count_nonzero(self._scores[:, items], axis=1) >= self._settings.fewest_items
-        return int(busy.argmax()) if busy.any() else len(self._windows) - 1
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
         """Say which brand, in how many days, and how many bought it."""
@@ -109,6 +102,22 @@ class Brands(Recommender):
         days, buyers = self._windows[window], int(self._buyers[window][item])
         text = f"Popular from {self._catalog.brands.text(brand)} in the last {days} days"
         return Reason("brand_popular", text, days, buyers or None)
+
+
+@compiled(ROWS, SCORES_2D, MASK, INT)
+def _active(items: Rows, scores: Scores, allowed: Mask, fewest: int) -> tuple[int, Rows, Scores]:
+    """The first window in which enough of the allowed items have events, else the last; those items and their scores."""
+    active, strengths, filled = np.empty(len(items), np.int32), np.empty(len(items), np.float32), 0
+    window = 0
+    for window in range(len(scores)):
+        filled = 0
+        for item in items:
+            if allowed[item] and scores[window, item] > 0:
+                active[filled], strengths[filled] = item, scores[window, item]
+                filled += 1
+        if filled >= fewest:
+            break
+    return window, active[:filled], strengths[:filled]
 
 
 def _windows(settings: BrandsSettings) -> list[int]:

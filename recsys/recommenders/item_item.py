@@ -11,7 +11,7 @@ import numpy as np
 from recsys.behaviour import ages_in_days, event_weights, fade, item_weights
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
-from recsys.ranking import Sums, keep_strongest, neighbours_of, strongest
+from recsys.ranking import keep_strongest, neighbours_of
 from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings, NotNegative
 from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
@@ -84,7 +84,6 @@ class ItemItem(Recommender):
         self._event_weights = event_weights(behaviour)
         self._catalog = catalog
         self._settings = settings
-        self._sums = Sums(catalog.n_items)
         self._reason = lru_cache(REASONS_KEPT)(self._explain)
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
@@ -92,13 +91,13 @@ class ItemItem(Recommender):
         if len(query.context):
             sources, strengths = query.context, np.ones(len(query.context), np.float32)
         else:
-            sources, strengths = item_weights(profile.history, query.now, self._event_weights, self._settings.half_life_days)
-            sources, strengths = strongest(sources, strengths, self._settings.history_items)
+            settings = self._settings
+            sources, strengths = item_weights(
+                profile.history, query.now, self._event_weights, settings.half_life_days, settings.history_items
+            )
         if not len(sources):
             return NO_CANDIDATES
-        return neighbours_of(
-            sources, strengths, self._neighbours, self._weights, allowed, self._catalog.tie_rank, self._sums, n
-        )
+        return neighbours_of(sources, strengths, self._neighbours, self._weights, allowed, self._catalog.tie_rank, n)
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
         """Name the item that spoke most for this one."""

@@ -64,7 +64,7 @@ class Trending(Recommender):
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Take the first allowed items of the shop-wide order."""
-        chosen = self._everything[first_allowed(self._everything, allowed, n)]
+        chosen = first_allowed(self._everything, allowed, n)
         return Candidates(chosen, self._scores[chosen])
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:

@@ -36,7 +36,7 @@ def page(call: Call[PageBody]) -> Response:
     shown: tuple[str, ...] = ()
     for query in [personal_query(one, engine, now, user_id) for one in asked]:
         slate = call.service.recommend(engine, msgspec.structs.replace(query, exclude=(*query.exclude, *shown)))
-        shown += tuple(engine.catalog.item_id(row) for row in slate.items.tolist())
+        shown += tuple(engine.catalog.item_id(row) for row in slate.items)
         slates.append(slate_json(engine.catalog, slate))
     return json_response(b'{"slates":[%b]}' % b",".join(slates))
 

@@ -39,6 +39,6 @@ def slate_json(catalog: Catalog, slate: Slate) -> bytes:
     encode = _encode
     items = [
         b'{%b,"score":%.6g,"reason":%b}' % (fragment(row), score, encode(reason))
-        for row, score, reason in zip(slate.items.tolist(), slate.scores.tolist(), slate.reasons, strict=True)
+        for row, score, reason in zip(slate.items, slate.scores, slate.reasons, strict=True)
     ]
     return b'%b,"items":[%b]}' % (_encode(head)[:-1], b",".join(items))
