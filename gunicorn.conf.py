@@ -37,7 +37,7 @@ if METRICS_FOLDER not in os.environ:
 
 def on_starting(server: Any) -> None:
     """Refuse an open service on an address that others can reach; write our log where gunicorn writes its own."""
-    from recsys.settings import load_settings
+    from recsys.settings_file import load_settings
     from recsys.web.auth import check_bind
 
     log = logging.getLogger("recsys")

@@ -31,7 +31,7 @@ from rich.table import Table
 
 from recsys.data.snapshot import current_version, open_snapshot, point_at, read_manifest
 from recsys.pipeline import Engine, answer
-from recsys.settings import load_settings
+from recsys.settings_file import load_settings
 from recsys.types import Query
 from training.export import export
 from training.shop import make_shop

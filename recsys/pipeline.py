@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -17,7 +18,7 @@ from recsys.data.snapshot import Snapshot
 from recsys.decision.blend import Pick, blend, picks
 from recsys.decision.filters import allowed_items, hidden_days
 from recsys.decision.profile import Profiler
-from recsys.decision.strategy import first_rule, looks_at_shopper
+from recsys.decision.strategy import first_rule, looks_at_shopper, segment_of, weights_of
 from recsys.recommender import Recommender
 from recsys.recommenders import RECOMMENDERS, configure
 from recsys.settings import Placement, Settings
@@ -31,6 +32,7 @@ from recsys.types import (
     Reason,
     RowQuery,
     Rows,
+    Segment,
     SettingsError,
     Slate,
     SnapshotError,
@@ -89,30 +91,34 @@ def check_settings(settings: Settings) -> None:
         SettingsError: naming the placement and what is allowed.
     """
     configure(settings.recommenders)
+    for segment in settings.blend.__struct_fields__:
+        _check_names(f"blend.{segment}", getattr(settings.blend, segment))
     for name in settings.placement_names():
         placement = settings.placement(name)
         assert placement is not None
-        for recommender in (*placement.fallback, *(one for rule in placement.rules for one in rule.recommenders)):
-            if recommender not in RECOMMENDERS:
-                known = ", ".join(sorted(RECOMMENDERS))
-                raise SettingsError(f"placements.{name}: no recommender {recommender!r}; there are {known}")
-        if not placement.fallback or not RECOMMENDERS[placement.fallback[-1]].ranks_everything:
+        _check_names(f"placements.{name}", placement.fallback)
+        for rule in placement.rules:
+            _check_names(f"placements.{name}", rule.recommenders)
+        if placement.fallback and not RECOMMENDERS[placement.fallback[-1]].ranks_everything:
             able = ", ".join(sorted(one.name for one in RECOMMENDERS.values() if one.ranks_everything))
             raise SettingsError(f"placements.{name}.fallback: the last one must be able to fill any list: {able}")
 
 
+def _check_names(where: str, names: Iterable[str]) -> None:
+    for name in names:
+        if name not in RECOMMENDERS:
+            known = ", ".join(sorted(RECOMMENDERS))
+            raise SettingsError(f"{where}: no recommender {name!r}; there are {known}")
+
+
 def answer(engine: Engine, query: Query, history: History) -> Slate:
     """Recommend for one query; its length is min(limit, eligible items)."""
-    placement = engine.placement(query.placement)
-    profile = engine.profiler.profile(query.user_id, history, query.now)
-    context, notices = _context(query, engine.catalog)
-    bought = query.bought or Bought(placement.bought, placement.bought_days)
-    allowed, unknown = allowed_items(query, context, profile, bought, engine.catalog, engine.hidden_days)
-    rows = _row_query(query, context, profile, engine.catalog)
-    shelf = _Shelf(engine, rows, profile, allowed, query.limit)
-    rule = first_rule(placement, profile, len(context) > 0)
-    if rule and rule.recommenders:
-        shelf.put_blend(rule.recommenders)
+    asked = _understand(engine, query, history)
+    profile, placement = asked.profile, asked.placement
+    shelf = _Shelf(engine, asked.rows, profile, asked.allowed, query.limit)
+    rule = first_rule(placement, profile, len(asked.rows.context) > 0)
+    if rule:
+        shelf.put_blend(weights_of(rule, engine.snapshot.manifest.blend, segment_of(profile, asked.bought)))
     led = len(shelf.picks) > 0
     fallback = shelf.fill(placement.fallback)
     return Slate(
@@ -123,12 +129,42 @@ def answer(engine: Engine, query: Query, history: History) -> Slate:
         strategy=rule.name if rule else "fallback",
         personalized=profile.known and ((led and looks_at_shopper(rule)) or shelf.anything_personal()),
         fallback=fallback,
-        notices=(*notices, *unknown),
+        notices=asked.notices,
         items=tuple([pick[0] for pick in shelf.picks]),
         scores=tuple([pick[1] for pick in shelf.picks]),
         reasons=tuple(shelf.reasons()),
         sources=tuple([pick[2] for pick in shelf.picks]),
     )
+
+
+def candidates(
+    engine: Engine, query: Query, history: History, names: Iterable[str]
+) -> tuple[Segment, dict[str, Candidates]]:
+    """What each of these recommenders brings into a blend for a query, inside its filters, and the shopper's segment."""
+    asked = _understand(engine, query, history)
+    shelf = _Shelf(engine, asked.rows, asked.profile, asked.allowed, query.limit)
+    return segment_of(asked.profile, asked.bought), shelf.candidates(names)
+
+
+class _Asked(NamedTuple):
+    """A query understood: who asks, where, and what may be shown."""
+
+    placement: Placement
+    profile: Profile
+    bought: Bought
+    rows: RowQuery
+    allowed: Mask
+    notices: tuple[str, ...]
+
+
+def _understand(engine: Engine, query: Query, history: History) -> _Asked:
+    placement = engine.placement(query.placement)
+    profile = engine.profiler.profile(query.user_id, history, query.now)
+    context, notices = _context(query, engine.catalog)
+    bought = query.bought or Bought(placement.bought, placement.bought_days)
+    allowed, unknown = allowed_items(query, context, profile, bought, engine.catalog, engine.hidden_days)
+    rows = _row_query(query, context, profile, engine.catalog)
+    return _Asked(placement, profile, bought, rows, allowed, (*notices, *unknown))
 
 
 class _Shelf:
@@ -142,8 +178,15 @@ class _Shelf:
 
     def put_blend(self, weights: Mapping[str, float]) -> None:
         """Rank what a rule's recommenders bring, together."""
-        depth = self._wanted() if len(weights) == 1 else self._wanted() + BLEND_DEPTH
-        self._take(blend({name: self._ask(name, depth) for name in weights}, weights, self._engine.catalog.tie_rank))
+        if not weights:
+            return
+        self._take(blend(self.candidates(weights), weights, self._engine.catalog.tie_rank))
+
+    def candidates(self, names: Iterable[str]) -> dict[str, Candidates]:
+        """The lists that a blend of these recommenders is made of; one alone needs no more than there are places."""
+        names = tuple(names)
+        depth = self._wanted() if len(names) == 1 else self._wanted() + BLEND_DEPTH
+        return {name: self._ask(name, depth) for name in names}
 
     def fill(self, chain: tuple[str, ...]) -> str | None:
         """Fill the empty places from the fallback chain; returns the last recommender that filled any."""

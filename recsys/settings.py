@@ -1,8 +1,7 @@
-"""Every setting, typed and explained, read once from one TOML file.
+"""Every setting, typed and explained; `settings_file` reads them.
 
-`load_settings()` reads the file that `RECSYS_SETTINGS` names (none: the defaults below serve a shop whose tables already have
-the canonical columns under `data/`). Secrets never stand in the file: keys come from the environment (`web/auth.py`).
-Unknown keys are errors. The settings of one recommender stand in its own file and are checked by `recommenders.configure`.
+Secrets never stand in the file: keys come from the environment (`web/auth.py`). Unknown keys are errors. The settings of one
+recommender stand in its own file and are checked by `recommenders.configure`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from recsys.types import BoughtMode, Intent, Lifecycle, SettingsError
+from recsys.types import BoughtMode, Intent, Lifecycle
 
 Positive = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
@@ -167,18 +166,29 @@ class Rule(Group, frozen=True):
     name: Name
     """Shown as the slate's strategy."""
     when: When = When()
+    blend: bool = False
+    """True: the weights of `[blend]` for the shopper's segment answer; `recommenders` then adds to them or overrides them."""
     recommenders: Mapping[str, NotNegative] = {}
-    """Recommender = weight. One alone answers by itself; several are blended. Empty: the fallback chain answers."""
+    """Recommender = weight. One alone answers by itself; several are blended. Nobody at all: the fallback chain answers."""
 
 
-BLEND: Mapping[str, float] = {"item_item": 1.0, "buy_again": 0.4}
+class BlendSettings(Group, frozen=True):
+    """Recommender = weight in the blend, by segment; `make tune` learns them on the shop's own past."""
+
+    lead: Mapping[str, NotNegative] = msgspec.field(default_factory=lambda: {"item_item": 1.0})
+    """Shoppers who never ordered."""
+    customer: Mapping[str, NotNegative] = msgspec.field(default_factory=lambda: {"item_item": 1.0})
+    """Customers, where what they own is hidden."""
+    repeat: Mapping[str, NotNegative] = msgspec.field(default_factory=lambda: {"item_item": 1.0, "buy_again": 0.4})
+    """Customers, where what they own may be shown again."""
+
 
 SHOPPER_RULES: tuple[Rule, ...] = (
     Rule(name="new_shopper", when=When(known=False)),
     Rule(name="category_buyer", when=When(intent="buyer", focus=True), recommenders={"bestsellers": 1.0}),
     Rule(name="brand_lover", when=When(brand=True), recommenders={"brands": 1.0}),
     Rule(name="dormant", when=When(dormant=True), recommenders={"bought_together": 1.0}),
-    Rule(name="blend", recommenders=BLEND),
+    Rule(name="blend", blend=True),
 )
 
 
@@ -188,7 +198,7 @@ class Placement(Group, frozen=True):
     rules: tuple[Rule, ...] = SHOPPER_RULES
     """Who leads, first match wins."""
     fallback: tuple[str, ...] = ("item_item", "trending", "bestsellers")
-    """Who fills the places that the rule left empty, in order, inside the same filters."""
+    """Who fills the places that the rule left empty, in order, inside the same filters. Empty: the list may be short."""
     bought: BoughtMode = "hide"
     """What to do with items that the shopper owns, unless the query says so itself."""
     bought_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 90
@@ -206,7 +216,7 @@ PLACEMENTS: Mapping[str, Placement] = {
     "category": Placement(),
     "pdp": Placement(rules=_context_first("similar", {"item_item": 1.0})),
     "cart": Placement(rules=_context_first("completes_cart", {"bought_together": 1.0})),
-    "email_weekly": Placement(rules=(*SHOPPER_RULES[:-1], Rule(name="blend", recommenders={**BLEND, "als": 0.5}))),
+    "email_weekly": Placement(rules=(*SHOPPER_RULES[:-1], Rule(name="blend", blend=True, recommenders={"als": 0.5}))),
     "similar": Placement(rules=(Rule(name="similar", recommenders={"item_item": 1.0}),), bought="allow"),
     "bought_together": Placement(
         rules=(Rule(name="bought_together", recommenders={"bought_together": 1.0}),), bought="allow"
@@ -229,6 +239,34 @@ class SnapshotSettings(Group, frozen=True):
     """Snapshots kept after a publish; older ones are deleted, never the current one."""
     reload_seconds: Positive = 1.0
     """How often a serving worker looks whether CURRENT has moved."""
+
+
+class EvaluationSettings(Group, frozen=True):
+    """How recommendations are measured on the shop's own past (docs/evaluation.md)."""
+
+    days: Count = 28
+    """Days of purchases after the split that count as truth."""
+    folds: Annotated[int, msgspec.Meta(ge=1, le=50)] = 3
+    """Rolling folds that settings and blend weights are chosen on."""
+    users: Count = 5000
+    """Most users that are asked in one fold; of more, so many are drawn."""
+    resamples: Annotated[int, msgspec.Meta(ge=100, le=100_000)] = 1000
+    """Bootstrap resamples of the users behind every interval."""
+
+
+class GateSettings(Group, frozen=True):
+    """What stands between a new snapshot and the shoppers (docs/evaluation.md)."""
+
+    largest_loss: Share = 0.02
+    """The new settings may not be worse than the live ones by more than this share of NDCG@10, interval included."""
+    least_overlap: Share = 0.3
+    """Smallest mean share of common items in the first ten, new arrays against the fit that was measured."""
+    least_volume: Share = 0.5
+    """Smallest share of the live snapshot's users, items and events that the new one must hold."""
+    oldest_days: Positive = 7.0
+    """The newest event may be this much older than now, where `web.clock` is `wall`."""
+    least_coverage: Share = 0.9
+    """Smallest share of the self-check's slates that must come back full."""
 
 
 class WebSettings(Group, frozen=True):
@@ -254,8 +292,14 @@ class Settings(Group, frozen=True):
     """Recommender = its own settings; what is not named keeps its default (docs/recommenders.md)."""
     placements: Mapping[Name, Placement] = {}
     """Placement = its rules; merged over the built-in ones by name."""
+    blend: BlendSettings = BlendSettings()
     snapshot: SnapshotSettings = SnapshotSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    gate: GateSettings = GateSettings()
     web: WebSettings = WebSettings()
+    tuned: str = "tuned.toml"
+    """File that `make tune` writes beside the settings file: its behaviour, recommenders and blend override those here.
+    Empty: none."""
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] = 20
     """Seed of everything that draws numbers while fitting."""
     root: str = "."
@@ -272,44 +316,3 @@ class Settings(Group, frozen=True):
     def placement_names(self) -> tuple[str, ...]:
         """All placements, sorted."""
         return tuple(sorted({*PLACEMENTS, *self.placements}))
-
-
-def parse_settings(text: str | bytes, root: str | Path = ".") -> Settings:
-    """Read settings from TOML text.
-
-    Raises:
-        SettingsError: naming the key, what is wrong and what is allowed.
-    """
-    try:
-        raw = msgspec.toml.decode(text)
-        return msgspec.convert({"root": str(root), **raw}, Settings)
-    except msgspec.ValidationError as error:
-        raise SettingsError(_in_words(str(error))) from error
-    except msgspec.DecodeError as error:
-        raise SettingsError(f"settings are not valid TOML: {error}") from error
-
-
-def load_settings(path: str | Path | None = None) -> Settings:
-    """Read the settings file at `path`, else the one that RECSYS_SETTINGS names, else the defaults.
-
-    Raises:
-        SettingsError: if the file is absent or a key in it is wrong.
-    """
-    chosen = path or os.environ.get("RECSYS_SETTINGS")
-    if not chosen:
-        return Settings()
-    file = Path(chosen)
-    try:
-        text = file.read_bytes()
-    except OSError as error:
-        raise SettingsError(f"settings file {file}: {error.strerror}") from error
-    try:
-        return parse_settings(text, file.resolve().parent)
-    except SettingsError as error:
-        raise SettingsError(f"{file}: {error}") from error
-
-
-def _in_words(message: str) -> str:
-    text, _, where = message.partition(" - at `$")
-    key = where.rstrip("`").lstrip(".")
-    return f"{key}: {text}" if key else text

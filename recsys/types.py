@@ -67,6 +67,7 @@ BoughtMode = Literal["hide", "hide_days", "allow", "only"]
 BOUGHT_MODES: tuple[str, ...] = get_args(BoughtMode)
 Intent = Literal["buyer", "browser"]
 Lifecycle = Literal["lead", "first_time", "active", "defecting", "inactive"]
+Segment = Literal["lead", "customer", "repeat"]
 ExitStage = Literal["home", "category", "pdp", "cart", "checkout", "other"]
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from recsys.data.snapshot import SnapshotStore, current_version, open_snapshot
 from recsys.pipeline import Engine, answer
-from recsys.settings import Settings, parse_settings
+from recsys.settings import Settings
+from recsys.settings_file import parse_settings
 from recsys.types import Query, Slate
 from training.job import Fitted, fit, train
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from recsys.data.tables import ShopTables, read_shop
 from recsys.data.validation import Finding
-from recsys.settings import parse_settings
+from recsys.settings_file import parse_settings
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 Rows = list[dict[str, Any]]

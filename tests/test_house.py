@@ -45,7 +45,7 @@ from pathlib import Path
 
 from recsys.data.snapshot import SnapshotStore
 from recsys.pipeline import Engine, answer
-from recsys.settings import load_settings
+from recsys.settings_file import load_settings
 from recsys.types import Query
 from recsys.web.app import create_app
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from recsys.data.tables import ShopTables, read_shop
-from recsys.settings import parse_settings
+from recsys.settings_file import parse_settings
 
 T0 = datetime(2026, 5, 1, tzinfo=UTC)
 

@@ -16,7 +16,7 @@ import pytest
 from recsys.data.snapshot import versions
 from recsys.pipeline import Engine, answer
 from recsys.recommenders import RECOMMENDERS
-from recsys.settings import load_settings
+from recsys.settings_file import load_settings
 from recsys.types import DataError, Query, SettingsError
 from tests.conftest import ITEMS, NOW, Shop, ago, ask, event, micros, shown
 from tests.handmade import canonical, world

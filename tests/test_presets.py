@@ -10,7 +10,7 @@ import polars as pl
 
 from recsys.data.presets import GA4, PRESETS
 from recsys.data.tables import ShopTables, read_shop
-from recsys.settings import parse_settings
+from recsys.settings_file import parse_settings
 from recsys.types import EVENT_TYPES
 
 VIEW: dict[str, Any] = {

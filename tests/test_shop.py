@@ -12,7 +12,7 @@ import pytest
 
 import training.shop
 from recsys.data.tables import read_shop
-from recsys.settings import parse_settings
+from recsys.settings_file import parse_settings
 from recsys.types import EVENT_TYPES, DataError
 from tests.synthetic import END, USERS, Made, made_shop, orders_of, share
 from training.shop import default_items, make_shop, plan

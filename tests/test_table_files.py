@@ -9,7 +9,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from recsys.data.tables import read_shop
-from recsys.settings import parse_settings
+from recsys.settings_file import parse_settings
 from recsys.types import DataError
 from tests.shop_tables import an_event
 

@@ -15,7 +15,7 @@ from recsys.data.columns import EVENT_TYPE, TABLES, TIME, schema
 from recsys.data.event_ids import event_id_of
 from recsys.data.tables import ShopTables, findings_table, read_shop
 from recsys.data.validation import explain
-from recsys.settings import load_settings, parse_settings
+from recsys.settings_file import load_settings, parse_settings
 from recsys.types import DataError, SettingsError
 from tests.shop_tables import NOON, an_event, read_rows, the_finding
 

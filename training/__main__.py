@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from recsys.settings import load_settings
+from recsys.settings_file import load_settings
 from recsys.types import BOUGHT_MODES, Bought, BoughtMode, RecsysError
 from training import commands
 from training.console import complain

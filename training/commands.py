@@ -18,7 +18,8 @@ from recsys.data.snapshot import current_version, publish, read_manifest, roll_b
 from recsys.data.tables import findings_table, read_shop
 from recsys.data.validation import explain
 from recsys.pipeline import check_settings
-from recsys.settings import Settings, parse_settings
+from recsys.settings import Settings
+from recsys.settings_file import parse_settings
 from recsys.types import Bought, DataError, Query, RecsysError, SnapshotError
 from training import console, reference
 from training.export import export as write_export

@@ -46,6 +46,21 @@ class Steps:
 
 
 @dataclass(frozen=True)
+class Prepared:
+    """A shop's tables mapped to rows, up to one moment: read once, then fitted with as many settings as wanted.
+
+    base: the catalogue's arrays but for `item_facts` · events: cleaned, by user, then time · user_ids by row · as_of in
+    microseconds.
+    """
+
+    shop: ShopTables
+    base: Arrays
+    events: Events
+    user_ids: list[str]
+    as_of: int
+
+
+@dataclass(frozen=True)
 class Fitted:
     """Everything learned, still in memory: the arrays by owner and the manifest that will describe them."""
 
@@ -66,28 +81,51 @@ def fit(settings: Settings, *, now: datetime, before: datetime | None = None, wa
         DataError: if a table cannot be read or is too wrong.
         SettingsError: if a setting names what does not exist.
     """
-    check_settings(settings)
     steps = Steps(watch) if watch else Steps()
+    return learn(prepare(settings, now=now, before=before, steps=steps), settings, now=now, steps=steps)
+
+
+def prepare(settings: Settings, *, now: datetime, before: datetime | None = None, steps: Steps | None = None) -> Prepared:
+    """Read and map the shop's tables up to `now`, or before `before`; raises as `fit`."""
+    check_settings(settings)
+    steps = steps or Steps()
     with steps.step("read tables"):
         shop = read_shop(settings, before=before)
     with steps.step("map events"):
         base = catalog_arrays(shop.items, shop.currency)
         events, user_ids = map_events(_until(shop.events, now), Catalog(base))
         as_of = _as_of(events, now, before)
-        events = _cleaned(events, settings)
+        return Prepared(shop, base, _cleaned(events, settings), user_ids, as_of)
+
+
+def learn(
+    prepared: Prepared,
+    settings: Settings,
+    *,
+    now: datetime,
+    steps: Steps | None = None,
+    known: dict[bytes, Arrays] | None = None,
+) -> Fitted:
+    """Fit everything on prepared tables. `known` keeps what was fitted from these tables, for the next settings to share."""
+    steps, known, behaviour = steps or Steps(), {} if known is None else known, settings.behaviour
     with steps.step("item facts"):
-        facts = item_facts(events, Catalog(base), base["told_replenishable"].astype(np.int8), settings.behaviour)
+        base = prepared.base
+        facts = item_facts(prepared.events, Catalog(base), base["told_replenishable"].astype(np.int8), behaviour)
         groups: dict[str, Arrays] = {"catalog": base | facts}
-    tables = Tables(events, Catalog(groups["catalog"]), len(user_ids), as_of, settings.seed)
+    tables = Tables(prepared.events, Catalog(groups["catalog"]), len(prepared.user_ids), prepared.as_of, settings.seed)
     configured = configure(settings.recommenders)
     for name, recommender in RECOMMENDERS.items():
-        with steps.step(f"fit {name}"):
-            groups[name] = recommender.fit(tables, settings.behaviour, configured[name])
+        key = msgspec.json.encode((name, configured[name], behaviour, settings.seed))
+        if key not in known:
+            with steps.step(f"fit {name}"):
+                known[key] = recommender.fit(tables, behaviour, configured[name])
+        groups[name] = known[key]
     with steps.step("histories"):
-        behaviour = settings.behaviour
-        groups["history"] = history_arrays(events, user_ids, behaviour.history_events, behaviour.history_purchases)
+        groups["history"] = history_arrays(
+            prepared.events, prepared.user_ids, behaviour.history_events, behaviour.history_purchases
+        )
     manifest = _manifest(settings, tables, groups, steps, now)
-    return Fitted(groups, manifest, shop, steps.seconds)
+    return Fitted(groups, manifest, prepared.shop, steps.seconds)
 
 
 def train(settings: Settings, *, now: datetime, before: datetime | None = None, watch: Watch | None = None) -> Fitted:
@@ -131,7 +169,8 @@ def _manifest(settings: Settings, tables: Tables, groups: dict[str, Arrays], ste
         events = tables.events
         fingerprint = content_hash({"events": {name: getattr(events, name) for name in events.__slots__}}, tables.as_of)
         recommenders = {name: msgspec.to_builtins(chosen) for name, chosen in configure(settings.recommenders).items()}
-        learned = content_hash(groups, settings.behaviour, recommenders, fingerprint)
+        serving = (settings.behaviour, settings.blend, settings.seed)
+        learned = content_hash(groups, serving, recommenders, fingerprint)
     return Manifest(
         format=FORMAT,
         version=f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{learned[:12]}",
@@ -141,6 +180,10 @@ def _manifest(settings: Settings, tables: Tables, groups: dict[str, Arrays], ste
         data_fingerprint=fingerprint,
         behaviour=settings.behaviour,
         recommenders=recommenders,
+        blend=settings.blend,
+        profile=settings.profile,
+        placements=settings.placements,
+        seed=settings.seed,
         counts={
             "events": len(events),
             "users": tables.n_users,

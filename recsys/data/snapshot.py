@@ -23,7 +23,7 @@ import numpy as np
 
 from recsys.data.catalog import Catalog
 from recsys.data.history import Histories
-from recsys.settings import BehaviourSettings
+from recsys.settings import BehaviourSettings, BlendSettings, Placement, ProfileSettings
 from recsys.types import Arrays, RecsysError, SnapshotError
 
 FORMAT = 1
@@ -55,6 +55,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     behaviour: BehaviourSettings
     recommenders: Mapping[str, Mapping[str, Any]]
     """The settings that each recommender was fitted with; it serves with the same."""
+    blend: BlendSettings = BlendSettings()
+    """The weights that serve with these arrays."""
+    profile: ProfileSettings = ProfileSettings()
+    placements: Mapping[str, Placement] = {}
+    """The shop's own rules when the snapshot was made, for comparing; serving takes those of its settings file."""
+    seed: int = 0
     counts: Mapping[str, int]
     metrics: Mapping[str, Any] = {}
     timings_seconds: Mapping[str, float] = {}

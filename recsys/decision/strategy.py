@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from recsys.settings import Placement, Rule, When
-from recsys.types import Profile
+from collections.abc import Mapping
+
+from recsys.settings import BlendSettings, Placement, Rule, When
+from recsys.types import Bought, Profile, Segment
 
 
 def first_rule(placement: Placement, profile: Profile, has_context: bool) -> Rule | None:
@@ -12,6 +14,21 @@ def first_rule(placement: Placement, profile: Profile, has_context: bool) -> Rul
         if holds(rule.when, profile, has_context):
             return rule
     return None
+
+
+def weights_of(rule: Rule, blend: BlendSettings, segment: Segment) -> Mapping[str, float]:
+    """Who answers for a rule, and with what weight."""
+    if not rule.blend:
+        return rule.recommenders
+    learned: Mapping[str, float] = getattr(blend, segment)
+    return {**learned, **rule.recommenders} if rule.recommenders else learned
+
+
+def segment_of(profile: Profile, bought: Bought) -> Segment:
+    """The segment whose weights the blend takes: customers are told apart by whether what they own may be shown."""
+    if not profile.orders:
+        return "lead"
+    return "repeat" if bought.mode in ("allow", "only") else "customer"
 
 
 def looks_at_shopper(rule: Rule | None) -> bool:

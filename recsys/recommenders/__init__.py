@@ -13,6 +13,7 @@ from recsys.recommenders.bestsellers import Bestsellers as Bestsellers
 from recsys.recommenders.bought_together import BoughtTogether as BoughtTogether
 from recsys.recommenders.brands import Brands as Brands
 from recsys.recommenders.buy_again import BuyAgain as BuyAgain
+from recsys.recommenders.ease import Ease as Ease
 from recsys.recommenders.item_item import ItemItem as ItemItem
 from recsys.recommenders.recently_viewed import RecentlyViewed as RecentlyViewed
 from recsys.recommenders.trending import Trending as Trending
