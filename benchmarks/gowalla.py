@@ -21,12 +21,11 @@ import polars as pl
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-from scipy.sparse import csr_array, diags_array
+from scipy.sparse import csr_array
 
-from recsys.ranking import keep_strongest
 from recsys.recommenders.als import AlsSettings, factorise
 from recsys.recommenders.item_item import ItemItemSettings, neighbour_arrays
-from recsys.types import Arrays, Rows
+from recsys.types import Rows
 
 OUT = Path("benchmarks/out")
 DEPTH = 20
@@ -84,10 +83,6 @@ def grids() -> dict[str, list[tuple[Fit, str]]]:
         ItemItemSettings(neighbours=k, item_power=p, user_power=a, most_items=100_000)
         for a, p, k in product((0.45, 0.5), (1.0, 1.1), (100, 200))
     ]
-    target = [
-        (ItemItemSettings(neighbours=k, item_power=p, user_power=a, most_items=100_000), q)
-        for a, p, q, k in product((0.3,), (0.7, 0.8), (0.25, 0.3), (200, 500))
-    ]
     bm25 = [
         ItemItemSettings(weighting="bm25", neighbours=200, bm25_k1=k1, bm25_b=b, most_items=100_000)
         for k1, b in product((1.0, 10.0), (0.5,))
@@ -96,7 +91,6 @@ def grids() -> dict[str, list[tuple[Fit, str]]]:
     return {
         "popularity": [(_popularity, "")],
         "item_item": [(_neighbours(settings), _said(settings)) for settings in degree],
-        "item_item_target": [(_targeted(settings, q), f"{_said(settings)}, target_power={q}") for settings, q in target],
         "item_item_bm25": [(_neighbours(settings), _said(settings)) for settings in bm25],
         "als": [(_factors(settings), _said(settings)) for settings in als],
     }
@@ -157,36 +151,13 @@ def _popularity(train: csr_array) -> Scorer:
 
 def _neighbours(settings: ItemItemSettings) -> Fit:
     def fit(train: csr_array) -> Scorer:
-        return _from_neighbours(train, neighbour_arrays(train, settings))
+        arrays = neighbour_arrays(train, settings)
+        neighbours, weights = arrays["neighbours"], arrays["weights"]
+        n, width = neighbours.shape
+        similar = csr_array((weights.ravel(), neighbours.ravel(), np.arange(0, n * width + 1, width)), shape=(n, n))
+        return lambda users: np.asarray((train[users] @ similar).todense(), np.float32)
 
     return fit
-
-
-def _targeted(settings: ItemItemSettings, target_power: float) -> Fit:
-    """Degree-normalised co-occurrence whose target item is held down too: W = D_i^-p · Rᵀ · D_u^-2a · R · D_i^-q."""
-
-    def fit(train: csr_array) -> Scorer:
-        users, items = np.maximum(train.sum(axis=1), 1), np.maximum(train.sum(axis=0), 1)
-        user_scale, source_scale = users ** (-2 * settings.user_power), items**-settings.item_power
-        left = (diags_array(source_scale) @ train.T.tocsr() @ diags_array(user_scale)).tocsr().astype(np.float32)
-        right = (train @ diags_array(items**-target_power)).tocsr().astype(np.float32)
-        neighbours = np.zeros((train.shape[1], settings.neighbours), np.int32)
-        weights = np.zeros(neighbours.shape, np.float32)
-        for rows in _blocks(train.shape[1]):
-            block = (left[rows] @ right).tocsr()
-            for row in range(block.shape[0]):
-                entries = slice(block.indptr[row], block.indptr[row + 1])
-                keep_strongest(neighbours, weights, rows.start + row, block.indices[entries], block.data[entries])
-        return _from_neighbours(train, {"neighbours": neighbours, "weights": weights})
-
-    return fit
-
-
-def _from_neighbours(train: csr_array, arrays: Arrays) -> Scorer:
-    neighbours, weights = arrays["neighbours"], arrays["weights"]
-    n, width = neighbours.shape
-    similar = csr_array((weights.ravel(), neighbours.ravel(), np.arange(0, n * width + 1, width)), shape=(n, n))
-    return lambda users: np.asarray((train[users] @ similar).todense(), np.float32)
 
 
 def _factors(settings: AlsSettings) -> Fit:
