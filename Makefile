@@ -9,7 +9,7 @@ export RECSYS_SETTINGS := $(SETTINGS)
 TRAINING := $(RUN) -m training
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo serve train validate export rollback snapshots shop test check format docs lock bench benchmark-gowalla clean
+.PHONY: help setup setup-dev demo serve train evaluate tune report validate export rollback snapshots shop test check format docs lock bench benchmark-gowalla benchmark-peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,12 @@ validate: setup ## Say what is wrong with the shop's tables
 	@$(TRAINING) validate $(ARGS)
 train: setup ## Fit everything on the shop's tables and publish a snapshot
 	@$(TRAINING) train $(ARGS)
+evaluate: setup ## Measure recommenders, blend and placements on the shop's own past (ARGS="--folds 3")
+	@$(TRAINING) evaluate $(ARGS)
+tune: setup ## Choose settings and blend weights on folds before the test window (ARGS="--minutes 60")
+	@$(TRAINING) tune $(ARGS)
+report: setup ## Write the current snapshot's report as one HTML page
+	@$(TRAINING) report $(ARGS)
 export: setup ## Write recommendations for all users (ARGS="--placement email_weekly --limit 20 --out exports/all.parquet")
 	@$(TRAINING) export $(ARGS)
 rollback: setup ## Go back to the snapshot before the current one (ARGS="--to VERSION")

@@ -6,7 +6,7 @@ Every function takes plain arrays in time order, so the same code reads one shop
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,11 @@ from numpy.typing import NDArray
 from recsys.compiled import FLOAT, INT, KINDS, ROWS, SCORES, TIMES, compiled
 from recsys.settings import BehaviourSettings
 from recsys.types import DAY, MINUTE, EventType, History, Owned, Rows, Scores, Times
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    from recsys.data.history import Tables
 
 Kinds = NDArray[np.int8]
 Number = TypeVar("Number", np.int32, np.int64)
@@ -76,6 +81,17 @@ def _item_weights(
         sums[count - 1] += weight * np.exp2(max(now - times[event], 0) * fading)
     order = np.argsort(-sums[:count], kind="mergesort")[:most]
     return distinct[order], sums[order]
+
+
+def interactions(tables: Tables, settings: BehaviourSettings, half_life_days: float) -> csr_array:
+    """What collaborative filtering is fitted on: users × items, the faded weights of each pair's events added up, float32."""
+    from scipy.sparse import coo_array
+
+    events = tables.events
+    strengths = event_weights(settings)[events.kinds] * fade(ages_in_days(events.times, tables.as_of), half_life_days)
+    counted = (strengths > 0) & (events.items >= 0)
+    where = (events.users[counted], events.items[counted])
+    return coo_array((strengths[counted], where), shape=(tables.n_users, tables.catalog.n_items)).tocsr()
 
 
 @compiled(TIMES, INT)

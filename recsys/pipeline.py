@@ -6,7 +6,7 @@ down to the recommendation id. Pages, messages, exports and evaluation all come 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -138,7 +138,7 @@ def answer(engine: Engine, query: Query, history: History) -> Slate:
 
 
 def candidates(
-    engine: Engine, query: Query, history: History, names: Iterable[str]
+    engine: Engine, query: Query, history: History, names: Sequence[str]
 ) -> tuple[Segment, dict[str, Candidates]]:
     """What each of these recommenders brings into a blend for a query, inside its filters, and the shopper's segment."""
     asked = _understand(engine, query, history)
@@ -178,13 +178,12 @@ class _Shelf:
 
     def put_blend(self, weights: Mapping[str, float]) -> None:
         """Rank what a rule's recommenders bring, together."""
-        if not weights:
-            return
-        self._take(blend(self.candidates(weights), weights, self._engine.catalog.tie_rank))
+        asked = [name for name, weight in weights.items() if weight > 0]
+        if asked:
+            self._take(blend(self.candidates(asked), weights, self._engine.catalog.tie_rank))
 
-    def candidates(self, names: Iterable[str]) -> dict[str, Candidates]:
+    def candidates(self, names: Sequence[str]) -> dict[str, Candidates]:
         """The lists that a blend of these recommenders is made of; one alone needs no more than there are places."""
-        names = tuple(names)
         depth = self._wanted() if len(names) == 1 else self._wanted() + BLEND_DEPTH
         return {name: self._ask(name, depth) for name in names}
 

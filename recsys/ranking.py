@@ -109,7 +109,7 @@ def _neighbours_of(
         source, strength = sources[place], strengths[place]
         for k in range(neighbours.shape[1]):
             item, part = neighbours[source, k], strength * weights[source, k]
-            if part <= 0:
+            if part == 0:
                 break
             if not allowed[item]:
                 continue
@@ -125,6 +125,9 @@ def _neighbours_of(
             totals[entry] += part
             if part > largest[entry]:
                 largest[entry], because[entry] = part, source
+    for entry in range(count):
+        if totals[entry] <= 0:
+            totals[entry] = np.nan
     best = _best(items[:count], totals[:count], tie_rank, n)
     return items[best], totals[best], because[best]
 
@@ -134,6 +137,7 @@ def neighbours_of(
 ) -> Candidates:
     """Rank the n best neighbours of several sources by Σ strength × weight, and tell which source spoke most for each.
 
-    sources, strengths [s] · neighbours int32[n, k] and weights float32[n, k], strongest first (0: padding).
+    sources, strengths [s] · neighbours int32[n, k] and weights float32[n, k], strongest first (0: padding). A negative weight
+    speaks against; only items with a positive sum are ranked.
     """
     return Candidates(*_neighbours_of(sources, strengths, neighbours, weights, allowed, tie_rank, max(n, 0)))

@@ -6,6 +6,8 @@ and the shared behaviour tests then find it by themselves.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, Protocol
 
 import msgspec
@@ -49,3 +51,27 @@ class Recommender(Protocol):
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
         """Say why an item that this recommender ranked is shown; `because` is what it noted in `Candidates.because`, or -1."""
         ...
+
+
+class Witness:
+    """Words the reasons of recommenders whose candidates each have an item that spoke most for them."""
+
+    _TEXTS: ClassVar[Mapping[str, str]] = {
+        "similar": "Shoppers interested in {} also like this",
+        "because_bought": "Because you bought {}",
+        "because_viewed": "Because you viewed {}",
+    }
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._reason = lru_cache(REASONS_KEPT)(self._explain)
+
+    def reason(self, query: RowQuery, profile: Profile, because: int) -> Reason:
+        """Name the witness: an item of the page, else one that the shopper bought or viewed."""
+        if len(query.context):
+            return self._reason("similar", because)
+        return self._reason("because_bought" if because in profile.has_bought else "because_viewed", because)
+
+    def _explain(self, code: str, because: int) -> Reason:
+        title, item_id = self._catalog.title(because), self._catalog.item_id(because)
+        return Reason(code, self._TEXTS[code].format(title), because_item_id=item_id)

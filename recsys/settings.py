@@ -259,10 +259,20 @@ class GateSettings(Group, frozen=True):
 
     largest_loss: Share = 0.02
     """The new settings may not be worse than the live ones by more than this share of NDCG@10, interval included."""
-    least_overlap: Share = 0.3
-    """Smallest mean share of common items in the first ten, new arrays against the fit that was measured."""
-    least_volume: Share = 0.5
-    """Smallest share of the live snapshot's users, items and events that the new one must hold."""
+    largest_gain: NotNegative = 1.0
+    """A gain over live settings that beat popularity is taken for a leak above this share of NDCG@10, interval included;
+    1 = doubled."""
+    largest_ndcg: Share = 0.9
+    """An NDCG@10 above this, interval included, is taken for a leak: nobody foresees so much."""
+    least_users: Count = 50
+    """With fewer shoppers who were known before the window and bought in it, accuracy is not judged."""
+    least_overlap: Share = 0.02
+    """Smallest mean share of common items in the first ten, new arrays against the fit that was measured, beyond what arrays
+    with mixed-up ids would have in common."""
+    least_past: Share = 0.7
+    """Smallest mean share of what the live snapshot says of a shopper's past that the new one must say too."""
+    least_volume: Share = 0.75
+    """Smallest share of the live snapshot's users, items, events and purchases that the new one must hold."""
     oldest_days: Positive = 7.0
     """The newest event may be this much older than now, where `web.clock` is `wall`."""
     least_coverage: Share = 0.9

@@ -45,6 +45,10 @@ class SnapshotError(RecsysError):
     """A snapshot is absent, incomplete, changed, or of another format."""
 
 
+class GateError(RecsysError):
+    """A snapshot was refused before it went live; the text says why."""
+
+
 class EventType(IntEnum):
     """What a shopper did. The number is the code in mapped arrays; the lower-case name is the word in tables and JSON."""
 

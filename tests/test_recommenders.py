@@ -845,6 +845,7 @@ FADING = [
     ("trending", "half_life_days", "view"),
     ("item_item", "half_life_days", "view"),
     ("als", "half_life_days", "view"),
+    ("ease", "half_life_days", "view"),
     ("bought_together", "half_life_days", "purchase"),
     ("buy_again", "popularity_half_life_days", "purchase"),
 ]
@@ -863,7 +864,7 @@ def test_half_lives_fade(name: str, setting: str, kind: str) -> None:
         "als": {"factors": 2, "regularization": 1.0},
     }
     made = world([*old_and_new(kind), *mine.get(name, [])], items)
-    query = made.query(context=["anchor"] if name in ("item_item", "bought_together") else [])
+    query = made.query(context=["anchor"] if name in ("ease", "item_item", "bought_together") else [])
     leaders = []
     for half_life in (0.5, 10_000.0):
         recommender = made.fitted(name, **(more.get(name, {}) | {setting: half_life}))

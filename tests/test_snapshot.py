@@ -22,10 +22,12 @@ from recsys.data.snapshot import (
     CURRENT,
     FORMAT,
     MANIFEST,
+    Manifest,
     Snapshot,
     SnapshotStore,
     content_hash,
     current_version,
+    open_files,
     open_snapshot,
     point_at,
     prune,
@@ -36,7 +38,7 @@ from recsys.data.snapshot import (
     versions,
 )
 from recsys.pipeline import Engine
-from recsys.types import SnapshotError
+from recsys.types import GateError, SnapshotError
 from tests.conftest import NOW, Shop, ask, busy_events, event
 from training.job import Fitted
 
@@ -193,7 +195,7 @@ def rewrite(folder: Path, **changes: object) -> None:
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "truncated": (shorten, r"als/factors\.npy has \d+ bytes, the manifest says \d+"),
-    "changed": (flip, r"als/factors\.npy was changed after publishing"),
+    "changed": (flip, r"als/factors\.npy was changed after it was written"),
     "missing file": (lambda folder: (folder / "catalog" / "brand.npy").unlink(), r"catalog/brand\.npy is missing"),
     "missing manifest": (lambda folder: (folder / MANIFEST).unlink(), r"manifest\.json cannot be read"),
     "broken manifest": (lambda folder: (folder / MANIFEST).write_text("{"), r"manifest\.json is not a manifest of format 1"),
@@ -380,6 +382,36 @@ def test_a_failed_publish_leaves_nothing_behind(artifacts: Path, fitted: Fitted)
         publish(artifacts, msgspec.structs.replace(fitted.manifest, version="20260401T000000Z-x"), fitted.groups, fail)
     assert (versions(artifacts), current_version(artifacts)) == ([OLD, NEW], NEW)
     assert {path.name for path in artifacts.iterdir()} == {OLD, NEW, CURRENT, ".lock"}
+
+
+def test_what_is_published_can_be_inspected_first(artifacts: Path, fitted: Fitted) -> None:
+    """Before anybody can see it, every file is there to be opened; the manifest that the inspection returns is kept."""
+
+    def inspect(folder: Path, manifest: Manifest) -> Manifest:
+        assert (versions(artifacts), current_version(artifacts)) == ([OLD, NEW], NEW)
+        opened = open_files(folder, manifest)
+        assert opened.catalog.n_items == 12
+        return msgspec.structs.replace(manifest, gate={"said": "good"})
+
+    third = msgspec.structs.replace(fitted.manifest, version="20260401T000000Z-x")
+    assert publish(artifacts, third, fitted.groups, None, inspect).gate == {"said": "good"}
+    assert open_snapshot(artifacts, third.version).manifest.gate == {"said": "good"}
+    assert current_version(artifacts) == third.version
+
+
+@pytest.mark.parametrize("error", [GateError("no"), KeyboardInterrupt()])
+def test_an_inspection_that_refuses_leaves_nothing_behind(artifacts: Path, fitted: Fitted, error: BaseException) -> None:
+    """Refused or interrupted, the new folder is gone, CURRENT where it was, and the error is the inspection's own."""
+
+    def inspect(folder: Path, manifest: Manifest) -> Manifest:
+        raise error
+
+    with pytest.raises(type(error)):
+        publish(
+            artifacts, msgspec.structs.replace(fitted.manifest, version="20260401T000000Z-x"), fitted.groups, None, inspect
+        )
+    assert {path.name for path in artifacts.iterdir()} == {OLD, NEW, CURRENT, ".lock"}
+    assert current_version(artifacts) == NEW
 
 
 PUBLISHER = """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from recsys.settings_file import load_settings
 from recsys.types import BOUGHT_MODES, Bought, BoughtMode, RecsysError
-from training import commands
+from training import commands, measure
 from training.console import complain
 
 
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--settings", type=Path, help="settings file (default: $RECSYS_SETTINGS)")
     commands_of = root.add_subparsers(required=True, metavar="command")
-    for add in (_shop, _validate, _train, _export, _rollback, _snapshots, _demo, _docs):
+    for add in (_shop, _validate, _train, _evaluate, _tune, _report, _export, _rollback, _snapshots, _demo, _docs):
         add(commands_of)
     return root
 
@@ -67,7 +67,40 @@ def _validate(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _train(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _command(commands_of, "train", "Fit everything on the shop's tables and publish a snapshot.")
     command.add_argument("--as-of", type=moment, help="fit on events before this moment only, ISO 8601")
-    command.set_defaults(run=lambda chosen: commands.train(load_settings(chosen.settings), _now(), chosen.as_of))
+    command.add_argument("--force", metavar="REASON", help="publish even if the gate refuses; the snapshot keeps the reason")
+    command.set_defaults(
+        run=lambda chosen: commands.train(load_settings(chosen.settings), _now(), chosen.as_of, chosen.force)
+    )
+
+
+def _evaluate(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _command(commands_of, "evaluate", "Measure the pipeline as of a past day by what shoppers bought next.")
+    command.add_argument(
+        "--as-of", type=moment, help="train before, test from here, ISO 8601 (default: the last whole window)"
+    )
+    command.add_argument("--days", type=_count, help="length of the test window (default: evaluation.days)")
+    command.add_argument("--folds", type=_count, default=1, help="windows, the last ends where --as-of's does (default: 1)")
+    command.add_argument("--out", type=Path, help="keep everything, slices too, as JSON")
+    command.set_defaults(run=lambda chosen: measure.evaluate(
+        load_settings(chosen.settings), _now(), chosen.as_of, chosen.days, chosen.folds, chosen.out
+    ))  # fmt: skip
+
+
+def _tune(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _command(commands_of, "tune", "Choose settings and blend weights on folds before the test window.")
+    command.add_argument("--before", type=moment, help="look at nothing from here on (default: the last evaluation.days)")
+    command.add_argument("--only", nargs="+", default=[], help="recommenders, behaviour or blend (default: all)")
+    command.add_argument("--trials", type=_count, default=25, help="most per study (default: 25)")
+    command.add_argument("--minutes", type=float, default=30, help="time budget (default: 30); run again to go on")
+    command.set_defaults(run=lambda chosen: measure.tune(
+        load_settings(chosen.settings), _now(), chosen.before, chosen.only, chosen.trials, chosen.minutes
+    ))  # fmt: skip
+
+
+def _report(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _command(commands_of, "report", "Write the current snapshot's report as one HTML page.")
+    command.add_argument("--as-of", type=moment, help="the moment that the snapshot was trained with, if one was named")
+    command.set_defaults(run=lambda chosen: measure.report(load_settings(chosen.settings), _now(), chosen.as_of))
 
 
 def _export(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -24,6 +24,7 @@ from recsys.types import Bought, DataError, Query, RecsysError, SnapshotError
 from training import console, reference
 from training.export import export as write_export
 from training.export import read_users
+from training.gate import summary_rows, verdict_of
 from training.job import Fitted, fit
 from training.job import train as run_train
 from training.shop import make_shop
@@ -75,10 +76,10 @@ def validate(settings: Settings) -> int:
     return 1 if bad else 0
 
 
-def train(settings: Settings, now: datetime, before: datetime | None) -> int:
-    """Fit and publish, then say what was learned."""
+def train(settings: Settings, now: datetime, before: datetime | None, force: str | None = None) -> int:
+    """Fit, pass the gate and publish, then say what was learned."""
     with console.steps("Training") as watch:
-        fitted = run_train(settings, now=now, before=before, watch=watch)
+        fitted = run_train(settings, now=now, before=before, watch=watch, force=force)
     _summary(fitted, settings)
     return 0
 
@@ -250,6 +251,7 @@ def _summary(fitted: Fitted, settings: Settings) -> None:
             ("as of", _when(manifest.as_of)),
             *manifest.counts.items(),
             ("bad rows left out", rejected),
+            *(summary_rows(verdict) if (verdict := verdict_of(manifest)) else ()),
             ("size, MB", round(sum(entry.bytes for entry in manifest.files.values()) / 1e6, 1)),
             ("seconds", round(sum(fitted.seconds.values()), 1)),
             ("of which", ", ".join(f"{name} {seconds:.1f}" for name, seconds in slowest)),

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.data.catalog import Catalog
 from recsys.pipeline import Engine, answer
 from recsys.recommenders import RECOMMENDERS
 from recsys.settings import EvaluationSettings, Placement, Rule, Settings
@@ -97,9 +98,11 @@ class Lists:
 
 @dataclass(frozen=True)
 class Judged:
-    """One task of a fold, ready to be compared: the truth, and per subject its lists and one value per user and metric."""
+    """One task of a fold, ready to be compared: the truth, who of its users had an event before it (warm bool[u]; the others
+    are cold), and per subject its lists and one value per user and metric."""
 
     truth: Truth
+    warm: Mask
     lists: dict[Subject, Lists]
     values: dict[Subject, dict[str, Values]]
 
@@ -131,7 +134,7 @@ class Examination:
 
     @property
     def now(self) -> int:
-        """The moment that is asked for, in microseconds: the last one before the window."""
+        """The moment that is asked for, in microseconds: the window's beginning."""
         return self.split.prepared.as_of
 
 
@@ -174,7 +177,8 @@ def judge(
             progress(number * len(chosen) + place, len(TASKS) * len(chosen))
             lists[subject] = ask(engine, examination, subject, task)
         values = {subject: per_user(found.items, truth, engine.catalog.n_items) for subject, found in lists.items()}
-        judged[task] = Judged(truth, lists, values)
+        warm = np.array([len(engine.snapshot.histories.of(user)) > 0 for user in truth.users], bool)
+        judged[task] = Judged(truth, warm, lists, values)
     progress(1, 1)
     return judged
 
@@ -195,7 +199,7 @@ def evaluate(
         profiles = [
             engine.profiler.profile(user, engine.snapshot.histories.of(user), examination.now) for user in found.truth.users
         ]
-        warm = np.array([profile.known for profile in profiles], bool)
+        warm = found.warm
         bootstrap = Bootstrap(len(found.truth), settings.evaluation.resamples, settings.seed)
         for subject, values in found.values.items():
             lists = found.lists[subject]
@@ -238,7 +242,7 @@ def difference(one: Judged, other: Judged, subject: Subject, settings: Settings,
     if one.truth.users != other.truth.users:
         raise SettingsError("evaluation: two runs can be compared only for the same users")
     values = one.values[subject]["ndcg10"] - other.values[against or subject]["ndcg10"]
-    return Bootstrap(len(values), settings.evaluation.resamples, settings.seed).interval(values)
+    return Bootstrap(len(values), settings.evaluation.resamples, settings.seed).interval(values, one.warm)
 
 
 def history_length(events: int) -> str:
@@ -251,25 +255,29 @@ def history_length(events: int) -> str:
 
 def _slices(profiles: Sequence[Profile], engine: Engine) -> dict[str, list[str]]:
     """The parts that users fall into, by what was known of them; cold users have no train event."""
+    roots = _roots(engine.catalog)
     return {
         "history": [history_length(len(profile.history)) for profile in profiles],
         "intent": [profile.intent if profile.known else "cold" for profile in profiles],
         "lifecycle": [profile.lifecycle if profile.known else "cold" for profile in profiles],
-        "category": [_root_category(profile, engine) for profile in profiles],
+        "category": [_category(profile, engine.catalog, roots) if profile.known else "cold" for profile in profiles],
     }
 
 
-def _root_category(profile: Profile, engine: Engine) -> str:
+def _roots(catalog: Catalog) -> Rows:
+    """The top-level category int32[c] of every category."""
+    roots = np.arange(len(catalog.parent), dtype=np.int32)
+    while (above := catalog.parent[roots] >= 0).any():
+        roots[above] = catalog.parent[roots[above]]
+    return roots
+
+
+def _category(profile: Profile, catalog: Catalog, roots: Rows) -> str:
     """The top-level category that most of the shopper's events were in."""
     items = profile.history.items
-    leaves = engine.catalog.category[items[items >= 0]]
+    leaves = catalog.category[items[items >= 0]]
     leaves = leaves[leaves >= 0]
-    if not len(leaves):
-        return "none"
-    code = int(np.bincount(leaves).argmax())
-    while engine.catalog.parent[code] >= 0:
-        code = int(engine.catalog.parent[code])
-    return engine.catalog.categories.text(code)
+    return catalog.categories.text(int(np.bincount(roots[leaves]).argmax())) if len(leaves) else "none"
 
 
 def _purchases(prepared: Prepared, n_items: int) -> NDArray[np.int64]:

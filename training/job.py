@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -105,20 +105,24 @@ def learn(
     now: datetime,
     steps: Steps | None = None,
     known: dict[bytes, Arrays] | None = None,
+    asked: Container[str] | None = None,
 ) -> Fitted:
-    """Fit everything on prepared tables. `known` keeps what was fitted from these tables, for the next settings to share."""
+    """Fit everything on prepared tables. `known` keeps what was fitted from these tables, for the next settings to share. Where
+    only some recommenders will be `asked`, the others learn from no events, which costs nothing."""
     steps, known, behaviour = steps or Steps(), {} if known is None else known, settings.behaviour
     with steps.step("item facts"):
         base = prepared.base
         facts = item_facts(prepared.events, Catalog(base), base["told_replenishable"].astype(np.int8), behaviour)
         groups: dict[str, Arrays] = {"catalog": base | facts}
     tables = Tables(prepared.events, Catalog(groups["catalog"]), len(prepared.user_ids), prepared.as_of, settings.seed)
+    nothing = replace(tables, events=tables.events.where(np.empty(0, np.intp)))
     configured = configure(settings.recommenders)
     for name, recommender in RECOMMENDERS.items():
-        key = msgspec.json.encode((name, configured[name], behaviour, settings.seed))
+        wanted = asked is None or name in asked
+        key = msgspec.json.encode((name, wanted, configured[name], behaviour, settings.seed))
         if key not in known:
             with steps.step(f"fit {name}"):
-                known[key] = recommender.fit(tables, behaviour, configured[name])
+                known[key] = recommender.fit(tables if wanted else nothing, behaviour, configured[name])
         groups[name] = known[key]
     with steps.step("histories"):
         groups["history"] = history_arrays(
@@ -128,18 +132,33 @@ def learn(
     return Fitted(groups, manifest, prepared.shop, steps.seconds)
 
 
-def train(settings: Settings, *, now: datetime, before: datetime | None = None, watch: Watch | None = None) -> Fitted:
-    """Fit and publish a snapshot; the oldest beyond `snapshot.keep` are deleted.
+def train(
+    settings: Settings,
+    *,
+    now: datetime,
+    before: datetime | None = None,
+    watch: Watch | None = None,
+    force: str | None = None,
+) -> Fitted:
+    """Fit, let the gate judge, and publish; the oldest snapshots beyond `snapshot.keep` are deleted.
+
+    `force` is the reason for which a snapshot is published that the gate would refuse; manifest.gate keeps it.
 
     Raises:
         DataError, SettingsError: as `fit`.
+        GateError: if the gate refuses; nothing is published then.
         SnapshotError: if the artifacts cannot be written.
     """
-    fitted = fit(settings, now=now, before=before, watch=watch)
+    from training.gate import Gate  # it measures with this job
+
+    steps = Steps(watch) if watch else Steps()
+    gate = Gate(settings, now, steps, force)
+    fitted = learn(prepare(settings, now=now, before=before, steps=steps), settings, now=now, steps=steps)
+    gate.judge(fitted)
     if watch:
         watch("publish")
     artifacts = settings.path(settings.snapshot.artifacts)
-    manifest = publish(artifacts, fitted.manifest, fitted.groups, lambda folder: _for_people(folder, fitted))
+    manifest = publish(artifacts, fitted.manifest, fitted.groups, lambda folder: _for_people(folder, fitted), gate.inspect)
     prune(artifacts, settings.snapshot.keep)
     return Fitted(fitted.groups, manifest, fitted.shop, fitted.seconds)
 

@@ -6,7 +6,6 @@ user, so that means, slices and paired differences come from the same numbers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -59,20 +58,20 @@ class Bootstrap:
     """Resamples users with replacement, the same draws for everything that is asked of it (Efron, 1979)."""
 
     def __init__(self, users: int, resamples: int, seed: int) -> None:
-        rng = np.random.default_rng(seed)
-        draws = rng.integers(0, users, (resamples, users)) if users else np.empty((resamples, 0), np.int64)
-        offsets = np.arange(resamples)[:, None] * max(users, 1)
-        counts = np.bincount((draws + offsets).ravel(), minlength=resamples * max(users, 1))
-        self._counts = counts.reshape(resamples, max(users, 1)).astype(np.float32)[:, :users]
+        draws = np.random.default_rng(seed).integers(0, max(users, 1), (resamples, users))
+        places = draws + np.arange(resamples)[:, None] * users
+        counts = np.bincount(places.ravel(), minlength=resamples * users)
+        self._counts = counts.reshape(resamples, users).astype(np.float64)
 
     def interval(self, values: Values, chosen: Mask | None = None) -> Interval:
-        """Mean of values float64[u], of the chosen users only if asked, with its percentile interval."""
+        """Mean of values float64[u], of the chosen users only if asked, with its percentile interval; a resample that drew
+        none of them says nothing. All three are 0 where nobody is chosen."""
         weights = np.ones(len(values)) if chosen is None else chosen.astype(np.float64)
-        if not weights.sum():
-            return Interval(float("nan"), float("nan"), float("nan"))
-        totals = self._counts @ np.stack([values * weights, weights], axis=1).astype(np.float32)
-        means = totals[:, 0] / np.maximum(totals[:, 1], 1)
-        low, high = np.percentile(means, (2.5, 97.5))
+        if not weights.any():
+            return Interval(0.0, 0.0, 0.0)
+        totals, users = (self._counts @ np.stack([values * weights, weights], axis=1)).T
+        drawn = users > 0
+        low, high = np.percentile(totals[drawn] / users[drawn], (2.5, 97.5))
         return Interval(float((values * weights).sum() / weights.sum()), float(low), float(high))
 
 
@@ -96,8 +95,3 @@ def tail_items(purchases: NDArray[np.int64]) -> Mask:
     tail = np.ones(len(purchases), bool)
     tail[order[before < 0.8 * purchases.sum()]] = False
     return tail
-
-
-def means(values: Mapping[str, Values]) -> dict[str, float]:
-    """The plain mean of each metric."""
-    return {name: float(each.mean()) if len(each) else float("nan") for name, each in values.items()}

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from recsys.behaviour import cancel_refunded
 from recsys.data.catalog import Catalog
 from recsys.data.history import Events
 from recsys.data.tables import read_shop
@@ -40,7 +41,7 @@ def folds_before(end: datetime, days: int, count: int) -> list[Fold]:
 
 @dataclass(frozen=True)
 class Truth:
-    """What each user bought in the window, distinct items, in rows of the catalogue that was known before it.
+    """What each user bought and kept in the window, distinct items, in rows of the catalogue that was known before it.
 
     users: ids, ascending · offsets int64[u+1] into items int32[m], ascending within a user · sizes int32[u] distinct items
     bought, those unknown before the window too: nobody could have recommended them, and they count as missed.
@@ -110,23 +111,34 @@ def owned_before(events: Events, user_ids: list[str]) -> dict[str, frozenset[int
 
 
 def _truth(settings: Settings, fold: Fold, catalog: Catalog) -> Truth:
-    bought = (
+    columns = ("user_id", "item_id", "timestamp", "event_type", "order_id", "quantity")
+    nothing = (pl.col("event_type") == "purchase") & (pl.col("quantity") <= 0).fill_null(False)
+    orders = (
         read_shop(settings, before=fold.until)
-        .events.filter(
-            (pl.col("timestamp") >= fold.at)
-            & (pl.col("event_type") == "purchase")
-            & (pl.col("quantity").is_null() | (pl.col("quantity") > 0))
-            & pl.col("item_id").is_not_null()
-        )
-        .select("user_id", "item_id")
-        .unique()
-        .sort("user_id", "item_id")
+        .events.filter(pl.col("event_type").is_in(["purchase", "refund"]) & pl.col("item_id").is_not_null() & ~nothing)
+        .select(columns)
+        .sort(columns[:4])
         .collect()
     )
-    rows = np.array([catalog.row(item) for item in bought["item_id"].to_list()], np.int32)
-    users, codes = np.unique(bought["user_id"].to_numpy(), return_inverse=True)
+    return _distinct(orders.filter(_kept(orders) & (orders["timestamp"] >= fold.at)), catalog)
+
+
+def _kept(orders: pl.DataFrame) -> pl.Series:
+    """Which rows are purchases that no refund cancelled: bool[e]."""
+    codes = orders.select(pl.col("user_id", "item_id", "order_id").rank("dense").cast(pl.Int64).fill_null(0) - 1)
+    users, items = (codes[name].to_numpy().astype(np.int32) for name in ("user_id", "item_id"))
+    kinds = orders["event_type"].to_physical().cast(pl.Int8).to_numpy()
+    quantities = orders["quantity"].cast(pl.Float32).fill_null(float("nan")).to_numpy()
+    return pl.Series(cancel_refunded(users, items, kinds, codes["order_id"].to_numpy(), quantities) == EventType.PURCHASE)
+
+
+def _distinct(bought: pl.DataFrame, catalog: Catalog) -> Truth:
+    """What stands in these purchases, each user's items once."""
+    pairs = bought.select("user_id", "item_id").unique().sort("user_id", "item_id")
+    rows = np.array([catalog.row(item) for item in pairs["item_id"].to_list()], np.int32)
+    users, codes = np.unique(pairs["user_id"].to_numpy(), return_inverse=True)
     known = rows >= 0
     order = np.lexsort((rows[known], codes[known]))
-    items = rows[known][order]
     offsets = np.searchsorted(codes[known][order], np.arange(len(users) + 1)).astype(np.int64)
-    return Truth([str(user) for user in users], offsets, items, np.bincount(codes, minlength=len(users)).astype(np.int32))
+    sizes = np.bincount(codes, minlength=len(users)).astype(np.int32)
+    return Truth([str(user) for user in users], offsets, rows[known][order], sizes)

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 from uuid import uuid4
 
 import msgspec
@@ -23,10 +23,11 @@ import numpy as np
 
 from recsys.data.catalog import Catalog
 from recsys.data.history import Histories
-from recsys.settings import BehaviourSettings, BlendSettings, Placement, ProfileSettings
+from recsys.data.manifest import FORMAT as FORMAT
+from recsys.data.manifest import FileEntry
+from recsys.data.manifest import Manifest as Manifest
 from recsys.types import Arrays, RecsysError, SnapshotError
 
-FORMAT = 1
 CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
 _INCOMING = ".incoming-"
@@ -35,38 +36,8 @@ _CHUNK = 1 << 20
 Opened = TypeVar("Opened")
 
 
-class FileEntry(msgspec.Struct, frozen=True):
-    """Size in bytes and sha256 (hex) of one file of a snapshot."""
-
-    bytes: int
-    sha256: str
-
-
-class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a snapshot says of itself. Times are ISO 8601 in UTC, but `as_of` in microseconds."""
-
-    format: int
-    version: str
-    created_at: str
-    as_of: int
-    content_hash: str
-    """Over the serving arrays, the settings and the data's fingerprint; the same inputs give the same hash."""
-    data_fingerprint: str
-    behaviour: BehaviourSettings
-    recommenders: Mapping[str, Mapping[str, Any]]
-    """The settings that each recommender was fitted with; it serves with the same."""
-    blend: BlendSettings = BlendSettings()
-    """The weights that serve with these arrays."""
-    profile: ProfileSettings = ProfileSettings()
-    placements: Mapping[str, Placement] = {}
-    """The shop's own rules when the snapshot was made, for comparing; serving takes those of its settings file."""
-    seed: int = 0
-    counts: Mapping[str, int]
-    metrics: Mapping[str, Any] = {}
-    timings_seconds: Mapping[str, float] = {}
-    state_sequence: int = 0
-    """The last number of the live log that is folded in; serving reads only what is newer."""
-    files: Mapping[str, FileEntry] = {}
+Inspect: TypeAlias = Callable[[Path, Manifest], Manifest]
+"""Looks at a folder whose files are written and synced, and its manifest, before anybody else can; returns the manifest to keep."""
 
 
 class Snapshot:
@@ -105,8 +76,9 @@ def publish(
     manifest: Manifest,
     groups: Mapping[str, Arrays],
     write_for_people: Callable[[Path], None] | None = None,
+    inspect: Inspect | None = None,
 ) -> Manifest:
-    """Write a snapshot whole and point CURRENT at it; returns the manifest with its files.
+    """Write a snapshot whole and point CURRENT at it; returns the manifest with its files. If `inspect` raises, nothing stays.
 
     Raises:
         SnapshotError: if the folder cannot be written.
@@ -116,7 +88,7 @@ def publish(
         artifacts.mkdir(parents=True, exist_ok=True)
         with _publishing(artifacts):
             _remove_leftovers(artifacts)
-            complete = _write(incoming, manifest, groups, write_for_people)
+            complete = _write(incoming, manifest, groups, write_for_people, inspect)
             target = artifacts / manifest.version
             if not target.exists():
                 os.rename(incoming, target)
@@ -178,16 +150,7 @@ def verify(artifacts: Path, version: str) -> Manifest:
     Raises:
         SnapshotError: naming the first file that is absent, of another size or changed.
     """
-    manifest = read_manifest(artifacts, version)
-    for name, entry in manifest.files.items():
-        file = artifacts / version / name
-        size = file.stat().st_size if file.is_file() else None
-        if size != entry.bytes:
-            found = "is missing" if size is None else f"has {size} bytes"
-            raise SnapshotError(f"snapshot {version}: {name} {found}, the manifest says {entry.bytes}")
-        if _sha256(file) != entry.sha256:
-            raise SnapshotError(f"snapshot {version}: {name} was changed after publishing (its sha256 differs)")
-    return manifest
+    return _verified(artifacts / version, read_manifest(artifacts, version))
 
 
 def open_snapshot(artifacts: Path, version: str) -> Snapshot:
@@ -196,19 +159,35 @@ def open_snapshot(artifacts: Path, version: str) -> Snapshot:
     Raises:
         SnapshotError: if anything of it is not as it was published.
     """
-    manifest = verify(artifacts, version)
+    return open_files(artifacts / version, read_manifest(artifacts, version))
+
+
+def open_files(folder: Path, manifest: Manifest) -> Snapshot:
+    """Open a folder, published or not, that should hold what this manifest says; raises as `open_snapshot`."""
     groups: dict[str, Arrays] = {}
-    for name in manifest.files:
+    for name in _verified(folder, manifest).files:
         group, _, rest = name.partition("/")
         if rest.endswith(".npy"):
-            mapped = np.load(artifacts / version / name, mmap_mode="r", allow_pickle=False)
+            mapped = np.load(folder / name, mmap_mode="r", allow_pickle=False)
             groups.setdefault(group, {})[rest.removesuffix(".npy")] = mapped.view(np.ndarray)
     for group in ("catalog", "history", *manifest.recommenders):
         groups.setdefault(group, {})
     try:
         return Snapshot(manifest, groups)
     except KeyError as error:
-        raise SnapshotError(f"snapshot {version}: the array {error} is missing") from error
+        raise SnapshotError(f"snapshot {manifest.version}: the array {error} is missing") from error
+
+
+def _verified(folder: Path, manifest: Manifest) -> Manifest:
+    for name, entry in manifest.files.items():
+        file = folder / name
+        size = file.stat().st_size if file.is_file() else None
+        if size != entry.bytes:
+            found = "is missing" if size is None else f"has {size} bytes"
+            raise SnapshotError(f"snapshot {manifest.version}: {name} {found}, the manifest says {entry.bytes}")
+        if _sha256(file) != entry.sha256:
+            raise SnapshotError(f"snapshot {manifest.version}: {name} was changed after it was written (its sha256 differs)")
+    return manifest
 
 
 def roll_back(artifacts: Path, to: str | None = None) -> str:
@@ -306,7 +285,11 @@ def _remove_leftovers(artifacts: Path) -> None:
 
 
 def _write(
-    folder: Path, manifest: Manifest, groups: Mapping[str, Arrays], write_for_people: Callable[[Path], None] | None
+    folder: Path,
+    manifest: Manifest,
+    groups: Mapping[str, Arrays],
+    write_for_people: Callable[[Path], None] | None,
+    inspect: Inspect | None,
 ) -> Manifest:
     folder.mkdir()
     for group, arrays in groups.items():
@@ -321,6 +304,8 @@ def _write(
         _sync(file)
         files[file.relative_to(folder).as_posix()] = FileEntry(file.stat().st_size, _sha256(file))
     complete = msgspec.structs.replace(manifest, files=files)
+    if inspect:
+        complete = inspect(folder, complete)
     (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(complete), indent=1))
     for path in (folder / MANIFEST, *(folder / group for group in groups), folder):
         _sync(path)

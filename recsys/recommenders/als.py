@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.behaviour import ages_in_days, event_weights, fade, item_weights
+from recsys.behaviour import event_weights, interactions, item_weights
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
 from recsys.ranking import top_n
@@ -17,24 +17,26 @@ from recsys.settings import BehaviourSettings, NotNegative, Positive
 from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 _EVERY = 8
+_NOTHING = 1e-6
+"""What has faded below this is left out: it would weigh as much as 1 + 0."""
 
 
 class AlsSettings(RecommenderSettings, frozen=True):
     """Size and regularisation of the model."""
 
-    factors: Annotated[int, msgspec.Meta(ge=1, le=512)] = 64
+    factors: Annotated[int, msgspec.Meta(ge=1, le=512, extra={"tuned": False})] = 64
     """Length of an item's vector."""
-    iterations: Annotated[int, msgspec.Meta(ge=1, le=200)] = 12
+    iterations: Annotated[int, msgspec.Meta(ge=1, le=200, extra={"tuned": False})] = 12
     """Alternations of the solver."""
-    regularization: Positive = 0.05
+    regularization: Positive = 20.0
     """Ridge on the vectors."""
     alpha: Positive = 2.0
     """Confidence in an event weight r: c = 1 + alpha r."""
-    half_life_days: NotNegative = 60.0
+    half_life_days: NotNegative = 30.0
     """Age at which an event counts half in the fit and in the shopper's history; 0: no fading."""
     history_items: Annotated[int, msgspec.Meta(ge=1)] = 100
     """Strongest items of the shopper's history that are folded in."""
-    threads: Annotated[int, msgspec.Meta(ge=1, le=256)] = 2
+    threads: Annotated[int, msgspec.Meta(ge=1, le=256, extra={"tuned": False})] = 2
     """Threads of the solver; each row is solved on its own, so the result does not depend on them."""
 
 
@@ -53,14 +55,10 @@ class Als(Recommender):
     @staticmethod
     def fit(tables: Tables, behaviour: BehaviourSettings, settings: AlsSettings) -> Arrays:
         """Factorise the users × items matrix of faded event weights; the seed is the tables'."""
-        from scipy.sparse import coo_array
-
-        n, events = tables.catalog.n_items, tables.events
-        strengths = event_weights(behaviour)[events.kinds]
-        strengths = strengths * fade(ages_in_days(events.times, tables.as_of), settings.half_life_days)
-        counted = (strengths > 1e-6) & (events.items >= 0)
-        where = (events.users[counted], events.items[counted])
-        matrix = coo_array((strengths[counted], where), shape=(tables.n_users, n)).tocsr()
+        n = tables.catalog.n_items
+        matrix = interactions(tables, behaviour, settings.half_life_days)
+        matrix.data[matrix.data < _NOTHING] = 0
+        matrix.eliminate_zeros()
         matrix.data = (1 + settings.alpha * matrix.data).astype(np.float32)
         factors = factorise(matrix, settings, tables.seed)[1] if matrix.nnz else np.zeros((n, settings.factors), np.float32)
         ridge = settings.regularization * np.eye(settings.factors, dtype=np.float32)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 import msgspec
 import numpy as np
 
-from recsys.behaviour import ages_in_days, event_weights, fade, item_weights
+from recsys.behaviour import event_weights, interactions, item_weights
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
 from recsys.ranking import keep_strongest, neighbours_of
-from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
+from recsys.recommender import Recommender, RecommenderSettings, Witness
 from recsys.settings import BehaviourSettings, NotNegative
 from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
 
@@ -20,11 +19,6 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 _BLOCK = 2_000
-_TEXTS = {
-    "similar": "Shoppers interested in {} also like this",
-    "because_bought": "Because you bought {}",
-    "because_viewed": "Because you viewed {}",
-}
 
 
 class ItemItemSettings(RecommenderSettings, frozen=True):
@@ -32,9 +26,9 @@ class ItemItemSettings(RecommenderSettings, frozen=True):
 
     weighting: Literal["degree", "bm25"] = "degree"
     """`degree`: co-occurrence divided by powers of both degrees; `bm25`: co-occurrence of BM25 weights."""
-    item_power: NotNegative = 0.6
+    item_power: Annotated[float, msgspec.Meta(ge=0, le=2)] = 0.6
     """p: how much the neighbours of a frequent item are held down."""
-    user_power: NotNegative = 0.5
+    user_power: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
     """a: how much a busy shopper's co-occurrences are held down, on each side of the product."""
     bm25_k1: NotNegative = 100.0
     """BM25: how late repetition saturates."""
@@ -44,7 +38,7 @@ class ItemItemSettings(RecommenderSettings, frozen=True):
     """K: strongest neighbours kept per item."""
     half_life_days: NotNegative = 30.0
     """Age at which an event counts half in the fit and in the shopper's history; 0: no fading."""
-    most_items: Annotated[int, msgspec.Meta(ge=1)] = 500
+    most_items: Annotated[int, msgspec.Meta(ge=1, extra={"tuned": False})] = 500
     """Strongest items of one shopper that the fit reads."""
     history_items: Annotated[int, msgspec.Meta(ge=1)] = 20
     """Strongest items of the shopper's history that an answer starts from."""
@@ -68,15 +62,7 @@ class ItemItem(Recommender):
     @staticmethod
     def fit(tables: Tables, behaviour: BehaviourSettings, settings: ItemItemSettings) -> Arrays:
         """Fade, weigh, multiply block by block, and keep the strongest neighbours."""
-        from scipy.sparse import coo_array
-
-        events = tables.events
-        strengths = event_weights(behaviour)[events.kinds]
-        strengths = strengths * fade(ages_in_days(events.times, tables.as_of), settings.half_life_days)
-        counted = (strengths > 0) & (events.items >= 0)
-        where = (events.users[counted], events.items[counted])
-        matrix = coo_array((strengths[counted], where), shape=(tables.n_users, tables.catalog.n_items)).tocsr()
-        return neighbour_arrays(matrix, settings)
+        return neighbour_arrays(interactions(tables, behaviour, settings.half_life_days), settings)
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: ItemItemSettings) -> None:
         self._neighbours = cast(Rows, arrays["neighbours"])
@@ -84,7 +70,7 @@ class ItemItem(Recommender):
         self._event_weights = event_weights(behaviour)
         self._catalog = catalog
         self._settings = settings
-        self._reason = lru_cache(REASONS_KEPT)(self._explain)
+        self._witness = Witness(catalog)
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Add up the neighbours of the items in the query's context, else of the shopper's history."""
@@ -101,13 +87,7 @@ class ItemItem(Recommender):
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
         """Name the item that spoke most for this one."""
-        if len(query.context):
-            return self._reason("similar", because)
-        return self._reason("because_bought" if because in profile.has_bought else "because_viewed", because)
-
-    def _explain(self, code: str, because: int) -> Reason:
-        title, item_id = self._catalog.title(because), self._catalog.item_id(because)
-        return Reason(code, _TEXTS[code].format(title), because_item_id=item_id)
+        return self._witness.reason(query, profile, because)
 
 
 def neighbour_arrays(matrix: csr_array, settings: ItemItemSettings) -> Arrays:

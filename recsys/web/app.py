@@ -11,7 +11,7 @@ from flask import Flask, Response, request
 
 from recsys.pipeline import check_settings
 from recsys.settings import Settings
-from recsys.web import items, openapi, operations, ops, pages, problems, shelves, users
+from recsys.web import items, openapi, operations, ops, pages, problems, reports, shelves, users
 from recsys.web.auth import Gate
 from recsys.web.live import Live
 from recsys.web.metrics import NO_ROUTE, Metrics
@@ -19,7 +19,7 @@ from recsys.web.operations import ROUTE, IdConverter
 from recsys.web.parameters import BODY_BYTES
 from recsys.web.service import Service
 
-RESOURCES = {"users": users, "items": items, "shelves": shelves, "pages": pages, "ops": ops}
+RESOURCES = {"users": users, "items": items, "shelves": shelves, "pages": pages, "reports": reports, "ops": ops}
 """Each resource's file; its OPERATIONS become routes and the description of the API."""
 
 _STARTED = "recsys.started"

@@ -1,0 +1,152 @@
+"""The report: one HTML file per snapshot that a merchant can read (docs/evaluation.md).
+
+Each part of it has a file that gathers plain facts; `template/` turns them into a page without any address outside it. Names from
+the shop's tables are escaped by the templates. No shopper's id stands in it, so that nobody has to be forgotten in it.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from recsys.data.snapshot import Manifest, current_version, open_snapshot, read_manifest, versions
+from recsys.data.tables import ShopTables, findings_table, read_shop
+from recsys.pipeline import Engine
+from recsys.recommenders import configure
+from recsys.settings import PLACEMENTS, Settings
+from recsys.types import SnapshotError
+from training.evaluate import POPULARITY
+from training.gate import verdict_of
+from training.job import Watch
+from training.report.accuracy import measure_accuracy, recipe
+from training.report.customers import sum_up_customers
+from training.report.examples import pick_examples
+from training.report.figures import FIGURES
+from training.report.health import check_health
+from training.report.words import FILTERS, WEEKDAYS
+
+REPORTS = "reports"
+"""Folder of the reports, in that of the snapshots."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def write_report(
+    settings: Settings, now: datetime, *, as_of: datetime | None = None, progress: Watch = lambda _step: None
+) -> Path:
+    """Write the report of the current snapshot to `<artifacts>/reports/<version>.html`, whole or not at all.
+
+    The tables are read again, up to the snapshot's own moment or before `as_of`: name the one that the snapshot was trained
+    with, if one was. `progress` is told each step.
+
+    Raises:
+        SnapshotError: if nothing is published, or the snapshot does not verify.
+        DataError: if a table cannot be read or is too wrong.
+    """
+    artifacts = settings.path(settings.snapshot.artifacts)
+    version = current_version(artifacts)
+    if version is None:
+        raise SnapshotError(f"no snapshot is published in {artifacts}; run `make train` first")
+    progress("open the snapshot")
+    snapshot = open_snapshot(artifacts, version)
+    manifest = snapshot.manifest
+    made = recipe(settings, manifest)
+    engine = Engine(snapshot, made)
+    before = as_of or _EPOCH + timedelta(microseconds=manifest.as_of + 1)
+    moment = (before - _EPOCH) // timedelta(microseconds=1) if as_of else manifest.as_of
+    progress("read tables")
+    shop = read_shop(settings, before=before)
+    facts = {**_snapshot(made, manifest, artifacts, now, before), **_tables(shop)}
+    progress("data health")
+    facts["health"] = found = check_health(shop, before)
+    progress("customers")
+    facts["customers"] = sum_up_customers(shop, engine, moment, found.first, before) if found else None
+    progress("examples")
+    facts["examples"] = pick_examples(engine, moment)
+    del engine, snapshot, shop
+    progress("evaluate")
+    facts["accuracy"] = measure_accuracy(made, _earlier(artifacts, version), before, now, progress)
+    facts["report_memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    progress("write")
+    return _write(artifacts / REPORTS / f"{version}.html", render(facts))
+
+
+def render(facts: Mapping[str, Any]) -> str:
+    """Fill the page's template; everything that is not a template's own text is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "template"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(FILTERS)
+    environment.globals.update(FIGURES)
+    return environment.get_template("report.html").render(facts)
+
+
+def differing(settings: Settings) -> list[tuple[str, str, str]]:
+    """Settings that are not the default: key, value, default."""
+    default = Settings(
+        root=settings.root, recommenders={name: msgspec.to_builtins(each) for name, each in configure({}).items()}
+    )
+    ours = _flat(msgspec.to_builtins(settings))
+    usual = _flat({**msgspec.to_builtins(default), "placements": msgspec.to_builtins(PLACEMENTS)})
+    return [(key, value, usual.get(key, "")) for key, value in ours.items() if usual.get(key) != value]
+
+
+def _flat(value: Any, key: str = "") -> dict[str, str]:
+    if isinstance(value, Mapping):
+        return {name: text for part in value for name, text in _flat(value[part], f"{key}.{part}" if key else part).items()}
+    return {key: value if isinstance(value, str) else msgspec.json.encode(value).decode()}
+
+
+def _snapshot(settings: Settings, manifest: Manifest, artifacts: Path, now: datetime, before: datetime) -> dict[str, Any]:
+    return {
+        "shop": Path(settings.root).resolve().name,
+        "manifest": manifest,
+        "current": manifest.version,
+        "created_at": datetime.fromisoformat(manifest.created_at),
+        "as_of": _EPOCH + timedelta(microseconds=manifest.as_of),
+        "before": before,
+        "now": now,
+        "days": settings.evaluation.days,
+        "profile": settings.profile,
+        "popularity": POPULARITY,
+        "weekdays": WEEKDAYS,
+        "training_memory": getattr(manifest, "peak_memory_bytes", None),
+        "size": sum(entry.bytes for entry in manifest.files.values()),
+        "published": list(reversed(versions(artifacts))),
+        "gate": verdict_of(manifest),
+        "differing": differing(settings),
+    }
+
+
+def _tables(shop: ShopTables) -> dict[str, Any]:
+    return {"tables": shop.counts, "findings": findings_table(shop), "currency": shop.currency}
+
+
+def _earlier(artifacts: Path, version: str) -> Manifest | None:
+    """The manifest of the snapshot published before."""
+    older = [each for each in versions(artifacts) if each < version]
+    return read_manifest(artifacts, older[-1]) if older else None
+
+
+def _write(file: Path, text: str) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        with aside.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(aside, file)
+    finally:
+        aside.unlink(missing_ok=True)
+    return file

@@ -1,0 +1,182 @@
+"""How good the recommendations are: the last fold's evaluation arranged for reading, and the difference from the last recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from recsys.data.snapshot import Manifest
+from recsys.settings import Settings
+from recsys.types import Arrays, SettingsError
+from training.evaluate import (
+    POPULARITY,
+    TASKS,
+    Evaluation,
+    Examination,
+    Judged,
+    Row,
+    Slice,
+    Subject,
+    Task,
+    difference,
+    evaluate,
+    examine,
+    fit_for,
+    judge,
+)
+from training.job import Watch
+from training.metrics import Interval
+from training.recipe import HOME, RECIPE
+from training.report.customers import STAGES
+from training.self_check import BLEND
+from training.split import Fold, folds_before, split
+
+MOST_CATEGORIES = 10
+_ORDER = {
+    "history": ("0 events", "1", "2-5", "6-20", "21-100", "over 100"),
+    "intent": ("buyer", "browser"),
+    "lifecycle": STAGES,
+}
+
+
+@dataclass(frozen=True)
+class TaskTable:
+    """One task: its rows in groups, best first, the end of the axis, and popularity to compare with."""
+
+    task: Task
+    groups: tuple[tuple[str, tuple[Row, ...]], ...]
+    home: Row
+    popularity: Row
+    top: float
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the shoppers on the home placement, one slice a task."""
+
+    value: str
+    slices: Mapping[Task, Slice]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """NDCG@10 of a subject now minus that of the earlier recipe, over the same shoppers."""
+
+    subject: Subject
+    task: Task
+    before: float
+    gain: Interval
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The snapshot's recipe against that of the one before; without rows the two are the same, or `problem` says more."""
+
+    version: str
+    rows: tuple[Compared, ...] = ()
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The evaluation of the days before the snapshot, arranged for reading."""
+
+    fold: Fold
+    tables: tuple[TaskTable, ...]
+    parts: Mapping[str, tuple[Part, ...]]
+    slice_top: float
+    comparison: Comparison | None
+
+
+def recipe(settings: Settings, manifest: Manifest) -> Settings:
+    """The settings that a snapshot was made with, over the shop's present tables."""
+    return msgspec.structs.replace(settings, **{name: getattr(manifest, name) for name in RECIPE})
+
+
+def measure_accuracy(
+    settings: Settings, earlier: Manifest | None, before: datetime, now: datetime, progress: Watch
+) -> Accuracy | None:
+    """Evaluate a recipe on the last `evaluation.days` before `before`, and that of an earlier snapshot beside it; None if nobody
+    who was known bought anything then."""
+    fold = folds_before(before, settings.evaluation.days, 1)[0]
+    examination = examine(split(settings, fold, now), settings.evaluation, settings.seed)
+    if not len(examination.split.prepared.events) or not len(examination.truths["repeat"]):
+        return None
+    known: dict[bytes, Arrays] = {}
+    evaluation, judged = evaluate(
+        settings, examination, now, lambda done, of: progress(f"evaluate: {done} of {of}") if of > 1 else None, known
+    )
+    if not any(row.users for row in evaluation.rows):
+        return None
+    compared = None
+    if earlier:
+        progress(f"compare with {earlier.version}")
+        compared = _compare(settings, earlier, examination, judged, now, known)
+    parts = _parts(evaluation)
+    shown = [one.ndcg10.high for group in parts.values() for part in group for one in part.slices.values()]
+    tables = tuple(_table(evaluation, task) for task in TASKS)
+    return Accuracy(fold, tables, parts, max(shown, default=1.0) or 1.0, compared)
+
+
+def _compare(
+    settings: Settings,
+    earlier: Manifest,
+    examination: Examination,
+    judged: Mapping[Task, Judged],
+    now: datetime,
+    known: dict[bytes, Arrays],
+) -> Comparison:
+    """Fit the earlier recipe on the same days and ask the same shoppers; the earlier arrays have seen the days themselves."""
+    old = recipe(settings, earlier)
+    if msgspec.json.encode(old, order="deterministic") == msgspec.json.encode(settings, order="deterministic"):
+        return Comparison(earlier.version)
+    try:
+        asked = judge(fit_for(examination, old, now, known), examination, (HOME, BLEND))
+    except SettingsError as error:
+        return Comparison(earlier.version, problem=str(error))
+    rows = [
+        Compared(
+            subject,
+            task,
+            float(asked[task].values[subject]["ndcg10"][asked[task].warm].mean()),
+            difference(judged[task], asked[task], subject, settings),
+        )
+        for subject in (HOME, BLEND)
+        for task in TASKS
+        if asked[task].warm.any()
+    ]
+    return Comparison(earlier.version, tuple(rows))
+
+
+def _table(evaluation: Evaluation, task: Task) -> TaskTable:
+    rows = [row for row in evaluation.rows if row.task == task]
+    groups = (
+        ("The shop's placements, with all their rules", _best(rows, "placement")),
+        ("The blend alone", _best(rows, "blend")),
+        ("Each recommender alone", _best(rows, "recommender")),
+    )
+    top = max(row.metrics["ndcg10"].high for row in rows) or 1.0
+    popularity = evaluation.row(Subject("recommender", POPULARITY), task)
+    return TaskTable(task, groups, evaluation.row(HOME, task), popularity, top)
+
+
+def _best(rows: Sequence[Row], kind: str) -> tuple[Row, ...]:
+    return tuple(sorted((row for row in rows if row.subject.kind == kind), key=lambda row: -row.metrics["ndcg10"].mean))
+
+
+def _parts(evaluation: Evaluation) -> dict[str, tuple[Part, ...]]:
+    """The slices of the home policy by kind: in their natural order, categories by how many shoppers they have."""
+    found: dict[str, dict[str, dict[Task, Slice]]] = {}
+    for one in evaluation.slices:
+        if one.subject == HOME and one.value not in ("cold", "none"):
+            found.setdefault(one.by, {}).setdefault(one.value, {})[one.task] = one
+    parts = {}
+    for by, values in found.items():
+        order = _ORDER.get(by)
+        ranked = sorted(values, key=lambda value: -max(one.users for one in values[value].values()))[:MOST_CATEGORIES]
+        named = [value for value in order if value in values] if order else ranked
+        parts[by] = tuple(Part(value, values[value]) for value in named)
+    return parts
