@@ -73,5 +73,12 @@ bench: setup-dev ## Measure the service against bare Flask (needs wrk), the expo
 	$(RUN) -m benchmarks.bench $(ARGS)
 benchmark-gowalla: setup-dev ## Compare collaborative filtering with published tables on Gowalla (needs RECSYS_DATA)
 	$(RUN) -m benchmarks.gowalla $(ARGS)
+$(VENV)-peers/.ready: requirements-peers.lock
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-peers.lock
+	@touch $@
+
+benchmark-peers: $(VENV)-peers/.ready ## Compare with public models, tuned alike (needs RECSYS_DATA; LensKit gets a .venv-peers of its own)
+	$(VENV)-peers/bin/python -m benchmarks.peers $(ARGS)
 clean: ## Remove the environment and what the demo made
 	rm -rf $(VENV) .demo benchmarks/out

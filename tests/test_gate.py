@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -22,11 +23,12 @@ from recsys.recommenders import RECOMMENDERS, ItemItem, Trending
 from recsys.settings import BehaviourSettings
 from recsys.types import Arrays, Candidates, GateError, Mask, Profile, RowQuery, SettingsError
 from tests.conftest import NOW, SETTINGS, Shop, ago, busy_events, event, micros
-from training.evaluate import Evaluation, Subject
+from training.evaluate import Evaluation, Examination, Subject
 from training.gate import Gate, Verdict, summary_rows, verdict_of
 from training.job import Steps, fit, learn, prepare, train
-from training.recipe import nothing_outside
+from training.recipe import nothing_after, nothing_outside
 from training.self_check import BLEND
+from training.split import Fold, split
 
 TASTES, TASTE_ITEMS, SHOPPERS = 6, 20, 120
 DAYS = 60
@@ -252,7 +254,7 @@ def test_a_file_changed_after_writing_is_refused(live: Shop, force: str | None) 
         assert "item_item/weights.npy was changed after it was written" in refused(live, watch=watch)
         return
     before = versions(live.folder / "artifacts")
-    with pytest.raises(GateError, match=r"item_item/weights\.npy was changed"):
+    with pytest.raises(GateError, match=r"^The gate refused .*item_item/weights\.npy was changed"):
         verdict(live, watch=watch, force=force)
     assert versions(live.folder / "artifacts") == before
 
@@ -432,6 +434,17 @@ def test_force_needs_a_reason(live: Shop) -> None:
     assert verdict(live, force="to be sure").forced is None
 
 
+def test_a_fit_that_holds_the_window_is_refused(tastes: Shop) -> None:
+    """Were events of the window in the tables that the measured fit read, it would be seen before anything is scored."""
+    tastes.write()
+    cut = split(tastes.settings, Fold(ago(days=28), 28), NOW)
+    late = replace(cut, fold=Fold(ago(days=29), 28))
+    shadow = Engine(learn(cut.prepared, tastes.settings, now=NOW).snapshot(), tastes.settings)
+    found = [nothing_after(Examination(each, {}), shadow) for each in (cut, late)]
+    assert [check.passed for check in found] == [True, False]
+    assert "the fit that should end before 2026-03-02 12:00 holds later events" in found[1].said
+
+
 def test_few_shoppers_are_not_judged(shop: Shop) -> None:
     """Where too few shoppers are known, or too few of them bought, accuracy is not judged, and the verdict says so."""
     shop.add(*busy_events())
@@ -473,7 +486,7 @@ def test_a_live_snapshot_that_cannot_be_read_needs_force(live: Shop) -> None:
 
 def test_the_gate_leaves_the_rejects_as_they_are(tastes: Shop) -> None:
     """Reading the past a second time does not write the shop's list of bad rows anew."""
-    tastes.add(*(event("x" * 257, "t0-00", at=ago(days=day)) for day in (1, 50)))
+    tastes.add(*(event("x" * 257, "t0-00", at=ago(days=day)) for day in (0, 50)))
     verdict(tastes)
     assert pl.read_parquet(tastes.folder / "rejects" / "rejected_events.parquet").height == 2
 

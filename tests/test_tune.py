@@ -86,6 +86,16 @@ def test_training_takes_up_what_was_found(shop: Path) -> None:
         file.unlink()
 
 
+def test_a_second_run_keeps_what_the_first_found(shop: Path, tmp_path: Path) -> None:
+    """Tuning one thing does not forget another."""
+    file = tmp_path / "tuned.toml"
+    file.write_text("[recommenders.als]\nalpha = 3.5\n[behaviour]\nview_weight = 0.7\n")
+    write_tuned(file, tuned(shop, "journal-e", trials=1))
+    settings = parse_settings(TEXT, tuned=file.read_bytes())
+    assert settings.recommenders["als"] == {"alpha": 3.5}
+    assert settings.behaviour.view_weight == 0.7
+
+
 def test_goes_on_where_it_stopped(shop: Path) -> None:
     """A second run with the same journal tries only what is still missing, and one that is complete nothing."""
     seen: list[int] = []

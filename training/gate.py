@@ -103,8 +103,9 @@ class Gate:
                 self._checks.append(coverage(engine, settings.placement_names(), limits.least_coverage, settings.seed))
                 if self._found.shadow:
                     self._checks.append(agreement(self._found.shadow, engine, limits.least_overlap, settings.seed))
-            except (SnapshotError, ValueError, TypeError, IndexError) as error:
+            except (SnapshotError, msgspec.MsgspecError, ValueError, TypeError, IndexError) as error:
                 self._checks.append(Check("files", False, f"The written files do not serve: {error}."))
+                self._force = None
                 raise GateError(self._verdict().paragraph) from error
         self._stop_if_refused()
         return msgspec.structs.replace(

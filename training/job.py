@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
@@ -210,6 +211,7 @@ def _manifest(settings: Settings, tables: Tables, groups: dict[str, Arrays], ste
             "purchases": int(np.count_nonzero(events.kinds == EventType.PURCHASE)),
         },
         timings_seconds=dict(steps.seconds),
+        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     )
 
 

@@ -38,13 +38,15 @@ from training.evaluate import (
 )
 from training.job import Prepared, learn
 from training.metrics import METRICS, Bootstrap, Interval, coverage, long_tail, tail_items
-from training.self_check import BLEND, SAMPLE, Check
+from training.self_check import BLEND, Check
 from training.split import Fold, split
 
 HOME = Subject("placement", "home")
 POPULAR = Subject("recommender", POPULARITY)
 RECIPE = ("behaviour", "recommenders", "blend", "profile", "placements", "seed")
 """What a manifest and the settings have in common: how to make a snapshot from tables."""
+_FEW = 20
+"""Shoppers whose events do to see whether a fit reads anything else."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def judge_recipe(settings: Settings, now: datetime, new: Manifest, live: Manifes
     old = _laid_over(settings, live) if live and not _same_recipe(new, live) else None
     contest = _Contest(examined, now, _speakers(settings, "home") | (_speakers(old, "home") if old else set()), {})
     shadow = contest.fit(settings)
-    checks = [_nothing_after(examined, shadow), nothing_outside(examined.split.prepared, shadow, settings)]
+    checks = [nothing_after(examined, shadow), nothing_outside(examined.split.prepared, shadow, settings)]
     users = len(examined.truths["repeat"])
     if users < least:
         said = f"Accuracy was not judged: of the known shoppers only {users:,} bought in the last {days} days, {least:,} are needed."
@@ -145,7 +147,7 @@ def _speakers(settings: Settings, *placements: str) -> set[str]:
     return names | {name for each in weights for name, weight in each.items() if weight > 0}
 
 
-def _nothing_after(examined: Examination, shadow: Engine) -> Check:
+def nothing_after(examined: Examination, shadow: Engine) -> Check:
     """The fit that is measured holds no event of the window."""
     fold, prepared = examined.split.fold, examined.split.prepared
     moment = int(np.datetime64(fold.at.replace(tzinfo=None), "us").astype(np.int64))
@@ -163,8 +165,8 @@ def nothing_outside(prepared: Prepared, shadow: Engine, settings: Settings) -> C
     """
     arrays = shadow.snapshot.groups["catalog"]
     hidden = arrays | id_arrays([str(row) for row in range(shadow.catalog.n_items)], "item")
-    some = prepared.events.where(prepared.events.users < SAMPLE)
-    users = min(SAMPLE, len(prepared.user_ids))
+    some = prepared.events.where(prepared.events.users < _FEW)
+    users = min(_FEW, len(prepared.user_ids))
     configured, strange = configure(settings.recommenders), []
     for name in sorted(_speakers(settings, *settings.placement_names())):
         seen, blind = (
@@ -196,15 +198,16 @@ _LOOK = "Look for a leak: a time column that says when a row was written, or a r
 
 
 def _beats_popularity(judged: Mapping[Task, Judged], settings: Settings) -> Check:
-    said, better = [], False
+    texts, better = [], False
     for task, found in judged.items():
         gain, popular = difference(found, found, BLEND, settings, POPULAR), _ndcg(found, POPULAR, settings)
         better |= gain.low > 0
-        said.append(f"{_interval(gain)} over {popular.mean:.4f} on `{task}`")
-    gained = f"NDCG@10 of the blend against popularity: {', '.join(said)}."
+        texts.append(f"{_interval(gain)} over {popular.mean:.4f} on `{task}`")
+    gained = f"NDCG@10 of the blend against popularity: {', '.join(texts)}."
     if better:
         return Check("popularity", True, gained)
-    return Check("popularity", False, f"The blend is no better than showing everybody what is popular. {gained}")
+    said = f"The blend is no better than showing everybody what is popular. {gained} `make tune` learns a blend from the shop's past."
+    return Check("popularity", False, said)
 
 
 def _against_live(contest: _Contest, ours: Mapping[Task, Judged], settings: Settings, old: Settings) -> list[Check]:

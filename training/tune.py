@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -234,13 +235,14 @@ def rounded(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_tuned(file: Path, tuned: Tuned) -> None:
-    """Write what was found as TOML, whole or not at all, with how it was found on top."""
-    found: dict[str, Any] = {}
+    """Write what was found as TOML, whole or not at all, with how it was found on top; what earlier runs found and this one did
+    not look at stays."""
+    found: dict[str, Any] = tomllib.loads(file.read_text()) if file.exists() else {}
     for study in tuned.studies:
         if study.chosen and study.name == BEHAVIOUR:
-            found[BEHAVIOUR] = dict(study.chosen)
+            found.setdefault(BEHAVIOUR, {}).update(study.chosen)
         elif study.chosen:
-            found.setdefault("recommenders", {})[study.name] = dict(study.chosen)
+            found.setdefault("recommenders", {}).setdefault(study.name, {}).update(study.chosen)
     found["blend"] = msgspec.to_builtins(tuned.settings.blend)
     said = [f"Chosen by `make tune` on {', '.join(tuned.folds)}; NDCG@10 there, before and after:"]
     said += [

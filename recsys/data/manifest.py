@@ -44,6 +44,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     gate: Mapping[str, Any] = {}
     """Why this snapshot was let through (`training.gate.Verdict`)."""
     timings_seconds: Mapping[str, float] = {}
+    peak_memory_bytes: int = 0
+    """Most memory of the process until everything was fitted; 0: not recorded."""
     state_sequence: int = 0
     """The last number of the live log that is folded in; serving reads only what is newer."""
     files: Mapping[str, FileEntry] = {}

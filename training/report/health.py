@@ -234,7 +234,7 @@ def changes(counts: Floats, reference: Floats) -> list[Change]:
     season or a slow day of the shop is not the brand's alarm), then of the n = x + b events in both parts x is binomial with
     share f = reference at the end / reference in both (the conditional test of two Poisson means: Przyborowski and
     Wilenski, Biometrika 1940). Real counts vary more than Poisson ones: x and n are divided by Pearson's dispersion of the
-    four weeks where it is above 1 (quasi-Poisson; McCullagh and Nelder, Generalized Linear Models, 1989, § 6.2), and the
+    four weeks where it is above 1 (quasi-Poisson; McCullagh and Nelder, Generalized Linear Models, 1989, ch. 6), and the
     binomial tail is continued to broken counts by the incomplete beta function.
 
     Three tests: silence since the last event, as a waiting time (one test however long it is, because the first length that
