@@ -68,6 +68,7 @@ docs: setup ## Write the reference pages that are made from the code
 lock: ## Pin all packages again (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra training pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra training --group dev pyproject.toml -o requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra training --group peers --constraint requirements.lock pyproject.toml -o requirements-peers.lock
 
 bench: setup-dev ## Measure the service against bare Flask (needs wrk), the export and a 10-million-event fit
 	$(RUN) -m benchmarks.bench $(ARGS)
@@ -75,10 +76,10 @@ benchmark-gowalla: setup-dev ## Compare collaborative filtering with published t
 	$(RUN) -m benchmarks.gowalla $(ARGS)
 $(VENV)-peers/.ready: requirements-peers.lock
 	$(PYTHON) -m venv $(VENV)-peers
-	$(VENV)-peers/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-peers.lock
+	$(VENV)-peers/bin/pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements-peers.lock
 	@touch $@
 
-benchmark-peers: $(VENV)-peers/.ready ## Compare with public models, tuned alike (needs RECSYS_DATA; LensKit gets a .venv-peers of its own)
+benchmark-peers: $(VENV)-peers/.ready ## Compare with public models, tuned alike (needs RECSYS_DATA; 6 GB for LensKit in .venv-peers)
 	$(VENV)-peers/bin/python -m benchmarks.peers $(ARGS)
 clean: ## Remove the environment and what the demo made
-	rm -rf $(VENV) .demo benchmarks/out
+	rm -rf $(VENV) $(VENV)-peers .demo benchmarks/out

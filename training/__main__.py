@@ -90,10 +90,11 @@ def _tune(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     command = _command(commands_of, "tune", "Choose settings and blend weights on folds before the test window.")
     command.add_argument("--before", type=moment, help="look at nothing from here on (default: the last evaluation.days)")
     command.add_argument("--only", nargs="+", default=[], help="recommenders, behaviour or blend (default: all)")
+    command.add_argument("--without", nargs="+", default=[], help="recommenders that the blend may not use, for their cost")
     command.add_argument("--trials", type=_count, default=25, help="most per study (default: 25)")
     command.add_argument("--minutes", type=float, default=30, help="time budget (default: 30); run again to go on")
     command.set_defaults(run=lambda chosen: measure.tune(
-        load_settings(chosen.settings), _now(), chosen.before, chosen.only, chosen.trials, chosen.minutes
+        load_settings(chosen.settings), _now(), chosen.before, chosen.only, chosen.without, chosen.trials, chosen.minutes
     ))  # fmt: skip
 
 

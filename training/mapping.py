@@ -29,7 +29,7 @@ def map_events(events: pl.LazyFrame, catalog: Catalog) -> tuple[Events, list[str
             pl.col("order_id").rank("dense").cast(pl.Int64).fill_null(-1).alias("order_id"),
             pl.col("quantity").cast(pl.Float32).fill_null(float("nan")),
         )
-        .sort("user", "time", "kind", "item")
+        .sort("user", "time", "kind", "item", "order_id", "quantity")
         .collect()
     )
     mapped_events = Events(

@@ -44,7 +44,13 @@ def evaluate(settings: Settings, now: datetime, at: datetime | None, days: int |
 
 
 def tune(
-    settings: Settings, now: datetime, before: datetime | None, only: Sequence[str], trials: int, minutes: float
+    settings: Settings,
+    now: datetime,
+    before: datetime | None,
+    only: Sequence[str],
+    without: Sequence[str],
+    trials: int,
+    minutes: float,
 ) -> int:
     """Choose settings on the folds before the test window and write them beside the settings file."""
     end = before or last_event(settings, now) - timedelta(days=settings.evaluation.days)
@@ -58,6 +64,7 @@ def tune(
             now,
             journal,
             only=only,
+            without=without,
             trials=trials,
             minutes=minutes,
             notify=lambda name, done, of, best: watch(f"{name}: {done} of {of} trials, best NDCG@10 {best:.4f}"),

@@ -49,7 +49,10 @@ def settings_page() -> str:
         ("[placements.NAME]", settings.Placement),
         ("[[placements.NAME.rules]]", settings.Rule),
         ("when of a rule", settings.When),
+        ("[blend]", settings.BlendSettings),
         ("[snapshot]", settings.SnapshotSettings),
+        ("[evaluation]", settings.EvaluationSettings),
+        ("[gate]", settings.GateSettings),
         ("[web]", settings.WebSettings),
     ):
         parts += [f"## {title}\n", f"{_first_paragraph(group)}\n", _table(group)]

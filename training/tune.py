@@ -138,12 +138,10 @@ class Tuner:
         new = self.ndcg(settings, subject, "new", keep=True)
         return ("new", new) if new > 0 else ("repeat", self.ndcg(settings, subject, "repeat", keep=True))
 
-    def blend(self, settings: Settings) -> Learned:
-        """Learn the blend's weights over all recommenders."""
-        chosen = settings.evaluation
-        return learn_blend(
-            self.engines(settings, keep=True), list(RECOMMENDERS), settings.blend, chosen.resamples, settings.seed
-        )
+    def blend(self, settings: Settings, without: Sequence[str] = ()) -> Learned:
+        """Learn the blend's weights over all recommenders but those left out."""
+        chosen, names = settings.evaluation, [name for name in RECOMMENDERS if name not in without]
+        return learn_blend(self.engines(settings, keep=True), names, settings.blend, chosen.resamples, settings.seed)
 
 
 def tune(
@@ -153,14 +151,16 @@ def tune(
     journal: Path,
     *,
     only: Sequence[str] = (),
+    without: Sequence[str] = (),
     trials: int = 25,
     minutes: float = 30,
     notify: Notify = lambda _name, _done, _of, _best: None,
 ) -> Tuned:
     """Tune recommenders and behaviour one after the other, then learn the blend, all on folds before `end`.
 
-    `only` names the studies to run (recommenders, `behaviour`; `blend` alone runs none). The time is shared between them; each
-    tries its present settings at least.
+    `only` names the studies to run (recommenders, `behaviour`; `blend` alone runs none); the recommenders `without` are left out
+    of the blend, for instance als where the catalogue is large and it costs milliseconds. The time is shared between the studies;
+    each tries its present settings at least.
 
     Raises:
         DataError: if a table cannot be read or is too wrong.
@@ -174,7 +174,7 @@ def tune(
         left = started + minutes * 60 - time.monotonic()
         settings, found = tuner.study(settings, name, trials, time.monotonic() + left / (len(wanted) - place + 1), notify)
         studies.append(found)
-    learned = tuner.blend(settings)
+    learned = tuner.blend(settings, without)
     settings = msgspec.structs.replace(settings, blend=learned.blend)
     return Tuned(settings, tuple(studies), learned, tuple(str(fold) for fold in tuner.folds))
 

@@ -84,9 +84,9 @@ class Questions:
         return np.array([known[user] >= 0 for user in self.examination.truths[task].users], bool)
 
     def data(self) -> str:
-        """Names what was known before the window and what was bought in it."""
+        """Names what peers read of the time before the window, and what was bought in it."""
         events, truth = self.inputs.events, self.examination.truths["repeat"]
-        known: Arrays = {name: getattr(events, name) for name in events.__slots__}
+        known: Arrays = {"users": events.users, "items": events.items, "kinds": events.kinds, "times": events.times}
         bought: Arrays = {"offsets": truth.offsets, "items": truth.items, "sizes": truth.sizes}
         return content_hash({"events": known, "truth": bought}, self.inputs.as_of)
 

@@ -28,9 +28,9 @@ class EaseSettings(RecommenderSettings, frozen=True):
     """Age at which an event counts half in the fit and in the shopper's history; 0: no fading."""
     most_items: Annotated[int, msgspec.Meta(ge=1, le=20_000, extra={"tuned": False})] = 4_000
     """Items of the largest total weight that take part; the others have no neighbours. The fit holds 32 bytes per pair of them."""
-    neighbours: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+    neighbours: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 50
     """K: strongest weights kept per item, of either sign."""
-    history_items: Annotated[int, msgspec.Meta(ge=1)] = 100
+    history_items: Annotated[int, msgspec.Meta(ge=1)] = 30
     """Strongest items of the shopper's history that an answer starts from."""
 
 
