@@ -38,7 +38,7 @@ from recsys.types import (
     SnapshotError,
 )
 
-BLEND_DEPTH = 4
+BLEND_DEPTH = 10
 """Candidates that each recommender brings into a blend beyond those that the list has room for."""
 
 
