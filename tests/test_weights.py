@@ -136,4 +136,4 @@ def test_a_zero_weight_is_not_asked(made: tuple[Engine, Examination]) -> None:
     for placement in ("home", "blend_alone"):
         query = Query(now=examination.now, user_id=user, placement=placement, limit=DEPTH, bought=TASKS["repeat"])
         slate = answer(Engine(engine.snapshot, settings), query, engine.snapshot.histories.of(user))
-        assert not {"als", "ease"} & set(slate.sources)
+        assert not {"als", "brands"} & set(slate.sources)
