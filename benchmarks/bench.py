@@ -34,22 +34,15 @@ from recsys.pipeline import Engine, answer
 from recsys.settings_file import load_settings
 from recsys.types import Query
 from training.export import export
-from training.shop import make_shop
+from training.shop import make_shop, shop_settings
 
 OUT = Path("benchmarks/out")
 KEY = "bench-" + "k" * 40
 PORT = 8133
 LIMIT = 12
 WORKERS = 2
-SETTINGS = """
-[data.events]
-paths = ["data/events-*.parquet"]
-[data.items]
-paths = ["data/items.parquet"]
-[data.users]
-paths = ["data/users.parquet"]
-[data.identities]
-paths = ["data/identities.parquet"]
+SETTINGS = f"""\
+{shop_settings()}
 [web]
 clock = "events"
 """

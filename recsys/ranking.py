@@ -5,10 +5,12 @@ Ties break on score, then the item's recency, then its id; `tie_rank` of the cat
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from recsys.compiled import INT, MASK, ROWS, ROWS_2D, SCORES, SCORES_2D, compiled
-from recsys.types import Candidates, Mask, Rows, Scores
+from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Rows, Scores
 
 
 @compiled()
@@ -132,12 +134,19 @@ def _neighbours_of(
     return items[best], totals[best], because[best]
 
 
-def neighbours_of(
-    sources: Rows, strengths: Scores, neighbours: Rows, weights: Scores, allowed: Mask, tie_rank: Rows, n: int
-) -> Candidates:
-    """Rank the n best neighbours of several sources by Σ strength × weight, and tell which source spoke most for each.
+class Neighbours:
+    """The neighbours that were fitted for each item: `neighbours` int32[n, k] and `weights` float32[n, k] of the arrays, strongest
+    first (0: padding). A negative weight speaks against."""
 
-    sources, strengths [s] · neighbours int32[n, k] and weights float32[n, k], strongest first (0: padding). A negative weight
-    speaks against; only items with a positive sum are ranked.
-    """
-    return Candidates(*_neighbours_of(sources, strengths, neighbours, weights, allowed, tie_rank, max(n, 0)))
+    def __init__(self, arrays: Arrays, tie_rank: Rows) -> None:
+        self._neighbours = cast(Rows, arrays["neighbours"])
+        self._weights = cast(Scores, arrays["weights"])
+        self._tie_rank = tie_rank
+
+    def of(self, sources: Rows, strengths: Scores, allowed: Mask, n: int) -> Candidates:
+        """Rank the n best neighbours of sources [s] by Σ strength × weight, and tell which source spoke most for each; only items
+        with a positive sum are ranked."""
+        if not len(sources):
+            return NO_CANDIDATES
+        n = max(n, 0)
+        return Candidates(*_neighbours_of(sources, strengths, self._neighbours, self._weights, allowed, self._tie_rank, n))

@@ -31,7 +31,7 @@ def parse_settings(text: str | bytes, root: str | Path = ".", tuned: str | bytes
         strange = sorted(set(over) - set(TUNABLE))
         if strange:
             raise SettingsError(f"{strange[0]}: a tuned file holds only {', '.join(TUNABLE)}")
-        return msgspec.convert({"root": str(root), **_laid_over(raw, over)}, Settings)
+        return msgspec.convert({"root": str(root), **_merged(raw, over)}, Settings)
     except msgspec.ValidationError as error:
         raise SettingsError(_in_words(str(error))) from error
     except msgspec.DecodeError as error:
@@ -66,12 +66,12 @@ def load_settings(path: str | Path | None = None) -> Settings:
         raise SettingsError(f"{overlay}: {error}") from error
 
 
-def _laid_over(raw: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(raw: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """`raw` with every leaf of `over` set."""
     merged = dict(raw)
     for key, value in over.items():
         under = merged.get(key)
-        merged[key] = _laid_over(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+        merged[key] = _merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
     return merged
 
 

@@ -12,8 +12,7 @@ from threadpoolctl import threadpool_limits
 from recsys.behaviour import event_weights, item_weights
 from recsys.types import Arrays
 from tests.conftest import NOW, ago, event
-from tests.handmade import World, numbered_items, world
-from tests.test_recommenders import dense, shop_of
+from tests.handmade import World, dense, numbered_items, shop_of, world
 
 WHOLE: dict[str, Any] = {"neighbours": 1000, "history_items": 1000}
 """Nothing cut off."""

@@ -167,7 +167,7 @@ def test_nothing_that_can_run_code_is_loaded(path: Path) -> None:
             assert [ast.unparse(value) for value in allowed] == ["False"]
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock", "requirements-peers.lock"])
 def test_locks_are_pinned_by_hash(name: str) -> None:
     """Every package of a lock file has one version and its hashes; no index address stands in it."""
     text = (ROOT / name).read_text()

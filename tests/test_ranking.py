@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.ranking import (
+    Neighbours,
     first_allowed,
     keep_strongest,
-    neighbours_of,
     rank_order,
     strongest,
     top_n,
 )
-from recsys.types import Rows, Scores
+from recsys.types import Arrays, Rows, Scores
 from tests.handmade import calm
 
 SCORES = st.sampled_from([-2.0, 0.0, 0.5, 1.0, 1.0, 3.0, math.nan, math.inf, -math.inf])
@@ -94,15 +94,10 @@ def test_neighbours_add_up_and_remember_the_loudest(data: st.DataObject, n: int)
     }
     expected = sorted((item for item in given_by if sum(given_by[item]) > 0), key=lambda i: (-sum(given_by[i]), ties[i]))[:n]
     neighbours = np.argsort(-matrix, axis=1, kind="stable").astype(np.int32)
-    ranked = neighbours_of(
-        np.array(sources, np.int32),
-        np.array(strengths, np.float32),
-        neighbours,
-        np.take_along_axis(matrix, neighbours, axis=1),
-        np.isin(np.arange(size), sorted(allowed)),
-        np.array(ties, np.int32),
-        n,
-    )
+    arrays: Arrays = {"neighbours": neighbours, "weights": np.take_along_axis(matrix, neighbours, axis=1)}
+    mask = np.isin(np.arange(size), sorted(allowed))
+    fitted = Neighbours(arrays, np.array(ties, np.int32))
+    ranked = fitted.of(np.array(sources, np.int32), np.array(strengths, np.float32), mask, n)
     assert ranked.items.tolist() == expected
     assert ranked.scores.tolist() == [sum(given_by[item]) for item in expected]
     if expected:

@@ -15,7 +15,7 @@ from recsys.data.tables import read_shop
 from recsys.settings_file import parse_settings
 from recsys.types import EVENT_TYPES, DataError
 from tests.synthetic import END, USERS, Made, made_shop, orders_of, share
-from training.shop import default_items, make_shop, plan
+from training.shop import default_items, make_shop, plan, shop_settings
 from training.shop.plan import Segment
 
 TABLES = ("events-*", "items", "users", "identities", "contents")
@@ -138,10 +138,7 @@ def test_summary_counts_what_is_on_disk(shop: Made) -> None:
 
 def test_the_reader_takes_every_row(shop: Made, tmp_path: Path) -> None:
     """The tables are canonical: the shop's reader rejects nothing and finds nothing to say."""
-    names = ("items", "users", "identities", "contents")
-    paths = {"events": "events-*", **dict(zip(names, names, strict=True))}
-    text = "\n".join(f'[data.{table}]\npaths = ["{shop.folder}/{file}.parquet"]' for table, file in paths.items())
-    tables = read_shop(parse_settings(text, tmp_path))
+    tables = read_shop(parse_settings(shop_settings(shop.folder), tmp_path))
     assert tables.currency == "EUR"
     assert tables.findings == ()
     assert {name: count.read for name, count in tables.counts.items()} == shop.summary.tables

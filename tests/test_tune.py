@@ -19,10 +19,10 @@ from recsys.settings_file import load_settings, parse_settings
 from recsys.types import SettingsError
 from tests.handmade import calm
 from tests.synthetic import END
-from training.shop import make_shop
+from training.shop import make_shop, shop_settings
 from training.tune import BEHAVIOUR, Tuned, current, rounded, space, tune, with_values, write_tuned
 
-TEXT = "".join(f'[data.{name}]\npaths = ["{name}*.parquet"]\n' for name in ("events", "items", "users", "identities"))
+TEXT = shop_settings(".")
 FEW = TEXT + "[evaluation]\nfolds = 1\nresamples = 100\n"
 BEFORE = END - timedelta(days=28)
 

@@ -20,7 +20,7 @@ from tests.handmade import calm
 from tests.synthetic import END
 from training.evaluate import TASKS, Examination, Subject, ask, examine, fit_for, with_subjects
 from training.metrics import DEPTH, per_user
-from training.shop import make_shop
+from training.shop import make_shop, shop_settings
 from training.split import Fold, split
 from training.weights import SEGMENTS, Pools, ascend, gather, join, learn_blend
 
@@ -81,8 +81,7 @@ def test_what_adds_nothing_gets_no_weight() -> None:
 def small_shop(folder: Path) -> tuple[Engine, Examination]:
     """A synthetic shop of 800 users, fitted four weeks before its end."""
     make_shop(folder, users=800, end=END)
-    text = "".join(f'[data.{name}]\npaths = ["{name}*.parquet"]\n' for name in ("events", "items", "users", "identities"))
-    settings = parse_settings(text, folder)
+    settings = parse_settings(shop_settings("."), folder)
     examination = examine(split(settings, Fold(END - timedelta(days=28), 28), datetime.now(UTC)), settings.evaluation, 20)
     return fit_for(examination, settings, datetime.now(UTC)), examination
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -13,6 +15,7 @@ from rich.text import Text
 console = Console(stderr=True)
 """Progress goes to standard error, so that results can be piped."""
 results = Console()
+_NUMBER = re.compile(r"-?[\d,]*\.?\d+")
 
 
 @contextmanager
@@ -45,24 +48,32 @@ def bar(title: str, unit: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table; numbers stand right."""
-    shown = Table(title=Text(title), title_justify="left", title_style="bold")
+    """Print a table; numbers stand right and are never broken, nor are names in the first column if other text can be."""
+    cells = [[f"{cell:,}" if isinstance(cell, int | float) else str(cell) for cell in row] for row in rows]
+    numeric = [bool(rows) and all(_NUMBER.fullmatch(row[at]) for row in cells) for at in range(len(columns))]
+    shown = Table(box=SIMPLE_HEAD, show_edge=False, padding=0)
     for at, column in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[at], int | float) for row in rows)
-        shown.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=at == 0)
-    for row in rows:
-        shown.add_row(*(Text(f"{cell:,}" if isinstance(cell, int | float) else str(cell)) for cell in row))
-    results.print(shown)
+        whole = numeric[at] or (at == 0 and not all(numeric[1:]))
+        shown.add_column(column, justify="right" if numeric[at] else "left", overflow="fold", no_wrap=whole)
+    for row in cells:
+        shown.add_row(*map(Text, row))
+    _print_under(title, shown)
 
 
 def facts(title: str, pairs: Sequence[tuple[str, object]]) -> None:
     """Print a two-column table of facts."""
-    shown = Table(title=Text(title), title_justify="left", title_style="bold", show_header=False)
+    shown = Table(box=SIMPLE_HEAD, show_edge=False, padding=0, show_header=False)
     shown.add_column(style="bold")
     shown.add_column(overflow="fold")
     for name, value in pairs:
         shown.add_row(Text(name), Text(f"{value:,}" if isinstance(value, int | float) else str(value)))
+    _print_under(title, shown)
+
+
+def _print_under(title: str, shown: Table) -> None:
+    results.print(Text(title, "bold"), soft_wrap=True)
     results.print(shown)
+    results.print()
 
 
 def say(text: str) -> None:

@@ -1,8 +1,8 @@
 """Tuning: settings of every recommender and of behaviour, then the blend's weights, chosen on folds before the test window.
 
-Each recommender is tuned alone, on what it can be good at: `new` where it finds new items, else `repeat`. The search is Optuna's
-TPE, kept in a journal file, so that an interrupted run goes on where it stopped. The outcome is a TOML file that `make train` and
-the service lay over the shop's settings.
+Each recommender is tuned alone, on both tasks at once where it can answer both: its value is the geometric mean of their NDCG@10,
+so that a tenth gained on either counts the same. The search is Optuna's TPE, kept in a journal file, so that an interrupted run goes
+on where it stopped. The outcome is a TOML file that `make train` and the service lay over the shop's settings.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,12 +27,13 @@ from msgspec import inspect
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from recsys.data.forgetting import Oblivion
 from recsys.data.snapshot import content_hash
 from recsys.pipeline import Engine
 from recsys.recommenders import RECOMMENDERS, configure
 from recsys.settings import BehaviourSettings, Settings
 from recsys.types import Arrays
-from training.evaluate import Examination, Subject, Task, ask, examine, fit_for
+from training.evaluate import TASKS, Examination, Subject, Task, ask, examine, fit_for
 from training.metrics import per_user
 from training.split import folds_before, split
 from training.weights import Learned, learn_blend
@@ -49,10 +50,10 @@ Notify = Callable[[str, int, int, float], None]
 
 @dataclass
 class Study:
-    """One search: NDCG@10 on the validation folds before and after, over so many trials."""
+    """One search: the geometric mean of the tasks' NDCG@10 on the validation folds before and after, over so many trials."""
 
     name: str
-    task: Task
+    tasks: tuple[Task, ...]
     trials: int = 0
     before: float = 0.0
     after: float = 0.0
@@ -72,7 +73,9 @@ class Tuned:
 class Tuner:
     """Folds read once, and fits shared between trials that differ in one recommender only."""
 
-    def __init__(self, settings: Settings, end: datetime, now: datetime, journal: Path) -> None:
+    def __init__(
+        self, settings: Settings, end: datetime, now: datetime, journal: Path, oblivion: Oblivion | None = None
+    ) -> None:
         """Read the folds that end at `end`: nothing from then on is ever looked at.
 
         Raises:
@@ -81,7 +84,8 @@ class Tuner:
         chosen = settings.evaluation
         self.folds = folds_before(end, chosen.days, chosen.folds)
         self._now = now
-        self._examined = [examine(split(settings, fold, now), chosen, settings.seed) for fold in self.folds]
+        cuts = (split(settings, fold, now, oblivion=oblivion) for fold in self.folds)
+        self._examined = [examine(cut, chosen, settings.seed) for cut in cuts]
         self._known: list[dict[bytes, Arrays]] = [{} for _ in self.folds]
         journal.parent.mkdir(parents=True, exist_ok=True)
         self._storage = JournalStorage(JournalFileBackend(str(journal)))
@@ -94,25 +98,29 @@ class Tuner:
             for examined, known in zip(self._examined, self._known, strict=True)
         ]
 
-    def ndcg(self, settings: Settings, subject: Subject, task: Task, keep: bool = False) -> float:
-        """Mean NDCG@10 of a subject over the folds' known users."""
-        means = []
+    def ndcg(self, settings: Settings, subject: Subject, tasks: Sequence[Task], keep: bool = False) -> Mapping[Task, float]:
+        """Mean NDCG@10 of a subject by task, over the folds' known users."""
+        means: dict[Task, list[float]] = {task: [] for task in tasks}
         for engine, examined in self.engines(settings, keep):
-            truth = examined.truths[task]
-            warm = np.array([len(engine.snapshot.histories.of(user)) > 0 for user in truth.users], bool)
-            values = per_user(ask(engine, examined, subject, task).items, truth, engine.catalog.n_items)["ndcg10"]
-            means.append(float(values[warm].mean()) if warm.any() else 0.0)
-        return float(np.mean(means))
+            for task in tasks:
+                truth = examined.truths[task]
+                warm = np.array([len(engine.snapshot.histories.of(user)) > 0 for user in truth.users], bool)
+                values = per_user(ask(engine, examined, subject, task).items, truth, engine.catalog.n_items)["ndcg10"]
+                means[task].append(float(values[warm].mean()) if warm.any() else 0.0)
+        return {task: float(np.mean(values)) for task, values in means.items()}
 
     def study(self, settings: Settings, name: str, trials: int, until: float, notify: Notify) -> tuple[Settings, Study]:
         """Tune one recommender, or behaviour; returns the settings with what was found, unless nothing beats what there was."""
         subject = Subject("blend", "blend") if name == BEHAVIOUR else Subject("recommender", name)
-        task, before = self._task(settings, subject)
-        done = Study(name, task, 0, before, before)
-        if before == 0:
+        found = {task: value for task, value in self.ndcg(settings, subject, tuple(TASKS), keep=True).items() if value > 0}
+        tasks, before = tuple(found), geometric_mean(found.values())
+        done = Study(name, tasks, 0, before, before)
+        if not tasks:
             return settings, done
-        search, now = space(name), current(settings, name)
-        digest = sha256(msgspec.json.encode((self._data, name, sorted(search), _others(settings, name)))).hexdigest()[:16]
+        now = current(settings, name)
+        search = space(name, now)
+        asked = (self._data, name, tasks, sorted(search), _others(settings, name))
+        digest = sha256(msgspec.json.encode(asked)).hexdigest()[:16]
         study = optuna.create_study(
             study_name=f"{name}-{digest}",
             storage=self._storage,
@@ -121,22 +129,20 @@ class Tuner:
             load_if_exists=True,
         )
         if not study.trials:
+            defaults = current(Settings(), name)
             study.enqueue_trial({key: now[key] for key in search})
+            study.enqueue_trial({key: defaults[key] for key in search})
         while _finished(study) < trials and (time.monotonic() < until or _finished(study) == 0):
             trial = study.ask()
             tried = {key: suggest(trial) for key, suggest in search.items()}
-            study.tell(trial, self.ndcg(with_values(settings, name, tried), subject, task))
+            values = self.ndcg(with_values(settings, name, tried), subject, tasks)
+            study.tell(trial, geometric_mean(values.values()))
             notify(name, _finished(study), trials, study.best_value)
         done.trials = _finished(study)
         if study.best_value > before:
             done.after, done.chosen = study.best_value, rounded(study.best_params)
             return with_values(settings, name, done.chosen), done
         return settings, done
-
-    def _task(self, settings: Settings, subject: Subject) -> tuple[Task, float]:
-        """What the subject is tuned on, and how well it does now."""
-        new = self.ndcg(settings, subject, "new", keep=True)
-        return ("new", new) if new > 0 else ("repeat", self.ndcg(settings, subject, "repeat", keep=True))
 
     def blend(self, settings: Settings, without: Sequence[str] = ()) -> Learned:
         """Learn the blend's weights over all recommenders but those left out."""
@@ -155,6 +161,7 @@ def tune(
     trials: int = 25,
     minutes: float = 30,
     notify: Notify = lambda _name, _done, _of, _best: None,
+    oblivion: Oblivion | None = None,
 ) -> Tuned:
     """Tune recommenders and behaviour one after the other, then learn the blend, all on folds before `end`.
 
@@ -167,7 +174,7 @@ def tune(
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     started = time.monotonic()
-    tuner = Tuner(settings, end, now, journal)
+    tuner = Tuner(settings, end, now, journal, oblivion)
     wanted = [name for name in (*RECOMMENDERS, BEHAVIOUR) if (not only or name in only) and space(name)]
     studies = []
     for place, name in enumerate(wanted):
@@ -179,9 +186,9 @@ def tune(
     return Tuned(settings, tuple(studies), learned, tuple(str(fold) for fold in tuner.folds))
 
 
-def space(name: str) -> dict[str, Callable[[optuna.Trial], Any]]:
-    """What is tried for each setting of a recommender, read from its type, bounds and default; settings marked
-    `tuned: False` (costs, not accuracy) stay as they are."""
+def space(name: str, now: Mapping[str, Any] | None = None) -> dict[str, Callable[[optuna.Trial], Any]]:
+    """What is tried for each setting of a recommender, read from its type, bounds and default, and as wide as to hold what it
+    is `now`; settings marked `tuned: False` (costs, not accuracy) stay as they are."""
     struct: type[msgspec.Struct] = BehaviourSettings if name == BEHAVIOUR else RECOMMENDERS[name].Settings
     described = inspect.type_info(struct)
     assert isinstance(described, inspect.StructType)
@@ -193,13 +200,13 @@ def space(name: str) -> dict[str, Callable[[optuna.Trial], Any]]:
             extra = kind.extra or {}
             kind = kind.type
         if extra.get("tuned", True) and (name != BEHAVIOUR or each.name in BEHAVIOUR_SETTINGS):
-            suggest = _suggestion(each.name, kind, each.default)
+            suggest = _suggestion(each.name, kind, each.default, (now or {}).get(each.name, each.default))
             if suggest:
                 search[each.name] = suggest
     return search
 
 
-def _suggestion(name: str, kind: inspect.Type, default: Any) -> Callable[[optuna.Trial], Any] | None:
+def _suggestion(name: str, kind: inspect.Type, default: Any, now: Any) -> Callable[[optuna.Trial], Any] | None:
     if isinstance(kind, inspect.LiteralType):
         return lambda trial: trial.suggest_categorical(name, list(kind.values))
     if isinstance(kind, inspect.BoolType):
@@ -207,8 +214,8 @@ def _suggestion(name: str, kind: inspect.Type, default: Any) -> Callable[[optuna
     if isinstance(kind, inspect.FloatType) and kind.le == 1:
         return lambda trial: trial.suggest_float(name, 0.0, 1.0)
     if isinstance(kind, inspect.IntType | inspect.FloatType) and default > 0:
-        low = max(default / _REACH, kind.ge or 0, kind.gt or 0)
-        high = min(default * _REACH, kind.le or np.inf)
+        low = max(min(default / _REACH, now), kind.ge or 0, kind.gt or 0)
+        high = min(max(default * _REACH, now), kind.le or np.inf)
         if isinstance(kind, inspect.IntType):
             return lambda trial: trial.suggest_int(name, max(round(low), 1), round(high), log=True)
         return lambda trial: trial.suggest_float(name, low, high, log=True)
@@ -229,6 +236,12 @@ def with_values(settings: Settings, name: str, values: Mapping[str, Any]) -> Set
     return msgspec.structs.replace(settings, recommenders={**settings.recommenders, name: own})
 
 
+def geometric_mean(values: Iterable[float]) -> float:
+    """The n-th root of the product of n values ≥ 0; of none it is 0."""
+    found = np.array(list(values), np.float64)
+    return float(found.prod() ** (1 / len(found))) if len(found) else 0.0
+
+
 def rounded(values: Mapping[str, Any]) -> dict[str, Any]:
     """Three significant digits are plenty."""
     return {key: float(f"{value:.3g}") if isinstance(value, float) else value for key, value in values.items()}
@@ -244,9 +257,12 @@ def write_tuned(file: Path, tuned: Tuned) -> None:
         elif study.chosen:
             found.setdefault("recommenders", {}).setdefault(study.name, {}).update(study.chosen)
     found["blend"] = msgspec.to_builtins(tuned.settings.blend)
-    said = [f"Chosen by `make tune` on {', '.join(tuned.folds)}; NDCG@10 there, before and after:"]
+    said = [
+        f"Chosen by `make tune` on {', '.join(tuned.folds)}; NDCG@10 there (the geometric mean of tasks), before and after:"
+    ]
     said += [
-        f"{each.name} ({each.task}): {each.before:.4f}, {each.after:.4f}; {each.trials} trials" for each in tuned.studies
+        f"{each.name} ({' and '.join(each.tasks)}): {each.before:.4f}, {each.after:.4f}; {each.trials} trials"
+        for each in tuned.studies
     ]
     said += [
         f"blend of {segment}: {tuned.learned.before[segment]:.4f}, {value:.4f}; {tuned.learned.users[segment]} users"

@@ -22,10 +22,10 @@ from recsys.settings import Settings
 from training.evaluate import TASKS, Subject, Task, judge, with_subjects
 from training.job import Steps, learn
 from training.metrics import METRICS, Bootstrap, Values
+from training.self_check import BLEND
 
 Bar = Callable[[str, str], Any]
 """Makes a progress bar, given a title and a unit (`training.console.bar`)."""
-BLEND = Subject("blend", "blend")
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):

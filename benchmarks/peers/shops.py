@@ -17,10 +17,9 @@ from recsys.ranking import top_n
 from recsys.settings import Settings
 from recsys.settings_file import load_settings
 from recsys.types import Arrays, EventType, Mask, Rows
-from training.commands import DEMO_SETTINGS
 from training.evaluate import TASKS, Examination, Task, examine
 from training.metrics import DEPTH, Values, per_user
-from training.shop import make_shop
+from training.shop import make_shop, shop_settings
 from training.split import Fold, owned_before, split
 
 DAYS = 28
@@ -49,7 +48,7 @@ def _example(name: str) -> Callable[[Path], Settings]:
 def _synthetic(out: Path) -> Settings:
     folder = out / "peers-shop"
     make_shop(folder / "data", users=SYNTHETIC_USERS, end=_SYNTHETIC_END)
-    (folder / "settings.toml").write_text(DEMO_SETTINGS)
+    (folder / "settings.toml").write_text(shop_settings())
     return load_settings(folder / "settings.toml")
 
 

@@ -8,10 +8,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.behaviour import event_weights, interactions, item_weights
+from recsys.behaviour import Interests, interactions
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
-from recsys.ranking import neighbours_of
+from recsys.ranking import Neighbours
 from recsys.recommender import Recommender, RecommenderSettings, Witness
 from recsys.settings import BehaviourSettings, NotNegative
 from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
@@ -65,29 +65,21 @@ class Ease(Recommender):
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: EaseSettings) -> None:
         self._items = cast(Rows, arrays["items"])
         self._place = cast(Rows, arrays["place"])
-        self._neighbours = cast(Rows, arrays["neighbours"])
-        self._weights = cast(Scores, arrays["weights"])
-        self._event_weights = event_weights(behaviour)
-        self._catalog = catalog
-        self._settings = settings
+        self._power = np.float32(settings.power)
+        self._interests = Interests(behaviour, settings.half_life_days, settings.history_items)
+        self._neighbours = Neighbours(arrays, catalog.tie_rank)
         self._witness = Witness(catalog)
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Add up the neighbours of the items in the query's context, else of the shopper's history."""
-        if len(query.context):
-            sources, strengths = query.context, np.ones(len(query.context), np.float32)
-        else:
-            settings = self._settings
-            sources, strengths = item_weights(
-                profile.history, query.now, self._event_weights, settings.half_life_days, settings.history_items
-            )
-            strengths = strengths ** np.float32(settings.power)
+        sources, strengths = self._interests.of(query, profile.history)
+        strengths = strengths**self._power
         places = self._place.take(sources)
         known = (places >= 0).nonzero()[0]
         if not len(known):
             return NO_CANDIDATES
         places, strengths = places.take(known), strengths.take(known)
-        found = neighbours_of(places, strengths, self._neighbours, self._weights, allowed, self._catalog.tie_rank, n)
+        found = self._neighbours.of(places, strengths, allowed, n)
         return Candidates(found.items, found.scores, self._items.take(cast(Rows, found.because)))
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:

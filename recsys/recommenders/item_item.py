@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
 
-from recsys.behaviour import event_weights, interactions, item_weights
+from recsys.behaviour import Interests, interactions
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
-from recsys.ranking import keep_strongest, neighbours_of
+from recsys.ranking import Neighbours, keep_strongest
 from recsys.recommender import Recommender, RecommenderSettings, Witness
 from recsys.settings import BehaviourSettings, NotNegative
-from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
+from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -65,25 +65,14 @@ class ItemItem(Recommender):
         return neighbour_arrays(interactions(tables, behaviour, settings.half_life_days), settings)
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: ItemItemSettings) -> None:
-        self._neighbours = cast(Rows, arrays["neighbours"])
-        self._weights = cast(Scores, arrays["weights"])
-        self._event_weights = event_weights(behaviour)
-        self._catalog = catalog
-        self._settings = settings
+        self._interests = Interests(behaviour, settings.half_life_days, settings.history_items)
+        self._neighbours = Neighbours(arrays, catalog.tie_rank)
         self._witness = Witness(catalog)
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Add up the neighbours of the items in the query's context, else of the shopper's history."""
-        if len(query.context):
-            sources, strengths = query.context, np.ones(len(query.context), np.float32)
-        else:
-            settings = self._settings
-            sources, strengths = item_weights(
-                profile.history, query.now, self._event_weights, settings.half_life_days, settings.history_items
-            )
-        if not len(sources):
-            return NO_CANDIDATES
-        return neighbours_of(sources, strengths, self._neighbours, self._weights, allowed, self._catalog.tie_rank, n)
+        sources, strengths = self._interests.of(query, profile.history)
+        return self._neighbours.of(sources, strengths, allowed, n)
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
         """Name the item that spoke most for this one."""

@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from recsys.data.snapshot import Manifest, current_version, open_snapshot, read_manifest, versions
+from recsys.data.forgetting import Oblivion
+from recsys.data.snapshot import REPORTS, Manifest, current_version, open_snapshot, read_manifest, versions
 from recsys.data.tables import ShopTables, findings_table, read_shop
 from recsys.pipeline import Engine
 from recsys.recommenders import configure
@@ -25,20 +26,24 @@ from recsys.types import SnapshotError
 from training.evaluate import POPULARITY
 from training.gate import verdict_of
 from training.job import Watch
-from training.report.accuracy import measure_accuracy, recipe
+from training.recipe import laid_over
+from training.report.accuracy import measure_accuracy
 from training.report.customers import sum_up_customers
 from training.report.examples import pick_examples
 from training.report.figures import FIGURES
 from training.report.health import check_health
 from training.report.words import FILTERS, WEEKDAYS
 
-REPORTS = "reports"
-"""Folder of the reports, in that of the snapshots."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def write_report(
-    settings: Settings, now: datetime, *, as_of: datetime | None = None, progress: Watch = lambda _step: None
+    settings: Settings,
+    now: datetime,
+    *,
+    as_of: datetime | None = None,
+    progress: Watch = lambda _step: None,
+    oblivion: Oblivion | None = None,
 ) -> Path:
     """Write the report of the current snapshot to `<artifacts>/reports/<version>.html`, whole or not at all.
 
@@ -56,12 +61,12 @@ def write_report(
     progress("open the snapshot")
     snapshot = open_snapshot(artifacts, version)
     manifest = snapshot.manifest
-    made = recipe(settings, manifest)
+    made = laid_over(settings, manifest)
     engine = Engine(snapshot, made)
     before = as_of or _EPOCH + timedelta(microseconds=manifest.as_of + 1)
     moment = (before - _EPOCH) // timedelta(microseconds=1) if as_of else manifest.as_of
     progress("read tables")
-    shop = read_shop(settings, before=before)
+    shop = read_shop(settings, before=before, oblivion=oblivion)
     facts = {**_snapshot(made, manifest, artifacts, now, before), **_tables(shop)}
     progress("data health")
     facts["health"] = found = check_health(shop, before)
@@ -71,7 +76,7 @@ def write_report(
     facts["examples"] = pick_examples(engine, moment)
     del engine, snapshot, shop
     progress("evaluate")
-    facts["accuracy"] = measure_accuracy(made, _earlier(artifacts, version), before, now, progress)
+    facts["accuracy"] = measure_accuracy(made, _earlier(artifacts, version), before, now, progress, oblivion)
     facts["report_memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     progress("write")
     return _write(artifacts / REPORTS / f"{version}.html", render(facts))

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import msgspec
 
+from recsys.data.forgetting import Oblivion
 from recsys.data.snapshot import Manifest
 from recsys.settings import Settings
 from recsys.types import Arrays, SettingsError
@@ -29,7 +30,7 @@ from training.evaluate import (
 )
 from training.job import Watch
 from training.metrics import Interval
-from training.recipe import HOME, RECIPE
+from training.recipe import HOME, laid_over
 from training.report.customers import STAGES
 from training.self_check import BLEND
 from training.split import Fold, folds_before, split
@@ -91,18 +92,18 @@ class Accuracy:
     comparison: Comparison | None
 
 
-def recipe(settings: Settings, manifest: Manifest) -> Settings:
-    """The settings that a snapshot was made with, over the shop's present tables."""
-    return msgspec.structs.replace(settings, **{name: getattr(manifest, name) for name in RECIPE})
-
-
 def measure_accuracy(
-    settings: Settings, earlier: Manifest | None, before: datetime, now: datetime, progress: Watch
+    settings: Settings,
+    earlier: Manifest | None,
+    before: datetime,
+    now: datetime,
+    progress: Watch,
+    oblivion: Oblivion | None = None,
 ) -> Accuracy | None:
     """Evaluate a recipe on the last `evaluation.days` before `before`, and that of an earlier snapshot beside it; None if nobody
     who was known bought anything then."""
     fold = folds_before(before, settings.evaluation.days, 1)[0]
-    examination = examine(split(settings, fold, now), settings.evaluation, settings.seed)
+    examination = examine(split(settings, fold, now, oblivion=oblivion), settings.evaluation, settings.seed)
     if not len(examination.split.prepared.events) or not len(examination.truths["repeat"]):
         return None
     known: dict[bytes, Arrays] = {}
@@ -130,7 +131,7 @@ def _compare(
     known: dict[bytes, Arrays],
 ) -> Comparison:
     """Fit the earlier recipe on the same days and ask the same shoppers; the earlier arrays have seen the days themselves."""
-    old = recipe(settings, earlier)
+    old = laid_over(settings, earlier)
     if msgspec.json.encode(old, order="deterministic") == msgspec.json.encode(settings, order="deterministic"):
         return Comparison(earlier.version)
     try:

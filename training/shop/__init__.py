@@ -7,7 +7,7 @@ memory stays bounded. Everything planted stands in `plan`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +29,8 @@ MOST_EVENTS = 1_000_000_000
 LEAST_ITEMS, MOST_ITEMS = 200, 2_000_000
 VISITS_PER_FILE = 160_000
 """Visits acted out together: about a million events, one file."""
+
+TABLES = ("events", "items", "users", "identities", "contents")
 
 Progress = Callable[[int, int], None]
 
@@ -91,6 +93,12 @@ def make_shop(
     rows = {"events": int(counts.sum()), **{name: table.height for name, table in tables.items()}}
     kinds = {word: int(count) for word, count in zip(EVENT_TYPES, counts, strict=True)}
     return ShopSummary(rows, kinds, _moment(first), _moment(last))
+
+
+def shop_settings(folder: str | Path = "data", tables: Sequence[str] = TABLES) -> str:
+    """The settings text that reads what `make_shop` wrote into `folder` (relative to the settings file), or only these tables."""
+    files = {name: f"{name}-*" if name == "events" else name for name in tables}
+    return "".join(f'[data.{name}]\npaths = ["{folder}/{file}.parquet"]\n' for name, file in files.items())
 
 
 def _clear(folder: Path) -> None:
