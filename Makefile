@@ -9,7 +9,7 @@ export RECSYS_SETTINGS := $(SETTINGS)
 TRAINING := $(RUN) -m training
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo serve train evaluate tune report validate export rollback snapshots shop test check format docs lock bench benchmark-gowalla benchmark-peers clean
+.PHONY: help setup setup-dev demo serve train evaluate tune report validate export rollback snapshots compact purge replay shop test check format docs lock bench benchmark-gowalla benchmark-intent benchmark-live benchmark-peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,12 @@ rollback: setup ## Go back to the snapshot before the current one (ARGS="--to VE
 	@$(TRAINING) rollback $(ARGS)
 snapshots: setup ## List the published snapshots
 	@$(TRAINING) snapshots $(ARGS)
+compact: setup ## Move old live events out of the log into Parquet files; run it daily
+	@$(TRAINING) compact $(ARGS)
+replay: setup ## Answer a logged slate again, byte for byte (ID=…; without, list those logged last)
+	@$(TRAINING) replay $(ID) $(ARGS)
+purge: setup ## Delete old snapshots and rows that still hold forgotten shoppers; run it after `make train`
+	@$(TRAINING) purge $(ARGS)
 
 test: setup-dev ## Run the tests
 	@$(RUN) -m pytest $(ARGS)
@@ -74,6 +80,10 @@ bench: setup-dev ## Measure the service against bare Flask (needs wrk), the expo
 	$(RUN) -m benchmarks.bench $(ARGS)
 benchmark-gowalla: setup-dev ## Compare collaborative filtering with published tables on Gowalla (needs RECSYS_DATA)
 	$(RUN) -m benchmarks.gowalla $(ARGS)
+benchmark-intent: setup-dev ## Hold intent, lifecycle and exit stage against what shoppers bought next (needs RECSYS_DATA)
+	$(RUN) -m benchmarks.intent $(ARGS)
+benchmark-live: setup-dev ## Replay a real shop's events over HTTP, and measure what a live log costs (needs RECSYS_DATA and wrk)
+	$(RUN) -m benchmarks.live $(ARGS)
 $(VENV)-peers/.ready: requirements-peers.lock
 	$(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements-peers.lock

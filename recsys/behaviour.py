@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recsys.compiled import FLOAT, INT, KINDS, ROWS, SCORES, TIMES, compiled
 from recsys.settings import BehaviourSettings
-from recsys.types import DAY, MINUTE, EventType, History, Owned, Rows, Scores, Times
+from recsys.types import DAY, MINUTE, EventType, History, Owned, RowQuery, Rows, Scores, Times
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -81,6 +81,21 @@ def _item_weights(
         sums[count - 1] += weight * np.exp2(max(now - times[event], 0) * fading)
     order = np.argsort(-sums[:count], kind="mergesort")[:most]
     return distinct[order], sums[order]
+
+
+class Interests:
+    """What an answer starts from: the items of the page if it names any, else those that the shopper cares for most."""
+
+    def __init__(self, settings: BehaviourSettings, half_life_days: float, most: int) -> None:
+        self._weights = event_weights(settings)
+        self._half_life_days = half_life_days
+        self._most = most
+
+    def of(self, query: RowQuery, history: History) -> tuple[Rows, Scores]:
+        """Distinct items int32[u] and what each counts, float32[u]: 1 on a page, else as `item_weights` says."""
+        if len(query.context):
+            return query.context, np.ones(len(query.context), np.float32)
+        return item_weights(history, query.now, self._weights, self._half_life_days, self._most)
 
 
 def interactions(tables: Tables, settings: BehaviourSettings, half_life_days: float) -> csr_array:
@@ -155,14 +170,15 @@ def last_of_each(items: NDArray[Number]) -> tuple[NDArray[Number], NDArray[np.in
 
 def cancel_refunded(
     users: Rows, items: Rows, kinds: Kinds, orders: NDArray[np.int64], quantities: NDArray[np.float32]
-) -> Kinds:
+) -> tuple[Kinds, NDArray[np.float32]]:
     """Turn the purchases that were given back into refunds, so that nothing counts them any more.
 
     A refund cancels the line of its own order, else the shopper's latest earlier purchase of the item; a smaller quantity
     than was bought leaves the line standing until refunds add up to it. An unknown quantity is the whole line.
-    Events stand by user, then time; orders is -1 where there is none. Returns kinds int8[e].
+    Events stand by user, then time; orders is -1 where there is none. Returns kinds int8[e] and what was kept of each
+    line, quantities float32[e].
     """
-    kinds = kinds.copy()
+    kinds, kept = kinds.copy(), quantities.copy()
     refunds = np.flatnonzero((kinds == EventType.REFUND) & (items >= 0))
     pairs = users.astype(np.int64) << 32 | items
     bought = np.flatnonzero((kinds == EventType.PURCHASE) & np.isin(pairs, pairs[refunds]))
@@ -177,11 +193,23 @@ def cancel_refunded(
             continue
         line = (same or candidates)[-1]
         quantity = abs(float(quantities[refund]))
-        left[line] = left[line] - quantity if quantity > 0 else 0.0
+        left[line] = max(left[line] - quantity, 0.0) if quantity > 0 else 0.0
+        kept[line] = left[line]
         if not left[line] > 0:
-            left[line] = 0.0
             kinds[line] = EventType.REFUND
-    return kinds
+    return kinds, kept
+
+
+def revenue_of(history: History) -> float | None:
+    """What a shopper's purchases that were kept came to, in the catalogue's currency, as far as prices are known; None: of
+    none. An unknown quantity is one piece."""
+    if history.lines is None:
+        return None
+    bought = history.kinds == PURCHASE
+    quantities, prices = history.lines.quantities[bought], history.lines.prices[bought]
+    amounts = prices * np.where(np.isnan(quantities), 1, quantities)
+    known = amounts[~np.isnan(amounts)]
+    return round(float(known.sum(dtype=np.float64)), 2) if len(known) else None
 
 
 def number_orders(
@@ -192,21 +220,7 @@ def number_orders(
     Events stand by user, then time; order_ids int64[e] is -1 where the shop gave none. Returns int32[e], -1 for what is not
     a purchase.
     """
-    numbers = np.full(len(users), -1, np.int32)
-    bought = np.flatnonzero(kinds == EventType.PURCHASE)
-    if not len(bought):
-        return numbers
-    owners = users[bought]
-    key = np.where(order_ids[bought] >= 0, order_ids[bought] * 2, sessions(users, times, settings)[bought] * 2 + 1)
-    grouped = np.lexsort((key, owners))
-    starts = np.ones(len(bought), bool)
-    starts[1:] = (np.diff(owners[grouped]) != 0) | (np.diff(key[grouped]) != 0)
-    first = grouped[starts]
-    by_time = np.argsort(first, kind="stable")
-    rank = np.empty(len(first), np.int64)
-    rank[by_time] = np.arange(len(first))
-    rank -= np.searchsorted(owners[first[by_time]], owners[first])
-    numbers[bought[grouped]] = rank[np.cumsum(starts) - 1]
+    numbers: Rows = _order_numbers(users, times, kinds, order_ids, session_gap(settings))
     return numbers
 
 
@@ -220,3 +234,40 @@ def months_before(now: int, months: int) -> int:
     start = target.astype("datetime64[D]") + min(day, last)
     time_of_day = now - int(moment.astype("datetime64[D]").astype("datetime64[us]").astype(np.int64))
     return int(start.astype("datetime64[us]").astype(np.int64)) + time_of_day
+
+
+_MIX = np.int64(0x1E3779B97F4A7C15)
+
+
+@compiled(ROWS, TIMES, KINDS, TIMES, INT)
+def _order_numbers(users: Rows, times: Times, kinds: Kinds, order_ids: NDArray[np.int64], gap: int) -> Rows:
+    """Walk the events once; a table with open addresses finds the first purchase of an order again."""
+    size = 4
+    for kind in kinds:
+        size += 2 * (kind == PURCHASE)
+    bits = 2
+    while 1 << bits < size:
+        bits += 1
+    first_of = np.full(1 << bits, -1, np.int64)
+    keys, numbers = np.empty(len(users), np.int64), np.full(len(users), -1, np.int32)
+    session, orders = 0, 0
+    for place in range(len(users)):
+        stranger = place > 0 and users[place] != users[place - 1]
+        if place > 0 and (stranger or times[place] - times[place - 1] > gap):
+            session += 1
+        if stranger:
+            orders = 0
+        if kinds[place] != PURCHASE:
+            continue
+        key = order_ids[place] * 2 if order_ids[place] >= 0 else session * 2 + 1
+        keys[place] = key
+        slot = ((key ^ users[place]) * _MIX) >> (64 - bits) & ((1 << bits) - 1)
+        while first_of[slot] >= 0 and (keys[first_of[slot]] != key or users[first_of[slot]] != users[place]):
+            slot = (slot + 1) & ((1 << bits) - 1)
+        if first_of[slot] < 0:
+            first_of[slot] = place
+            numbers[place] = orders
+            orders += 1
+        else:
+            numbers[place] = numbers[first_of[slot]]
+    return numbers

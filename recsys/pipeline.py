@@ -6,7 +6,7 @@ down to the recommendation id. Pages, messages, exports and evaluation all come 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from recsys.decision.profile import Profiler
 from recsys.decision.strategy import first_rule, looks_at_shopper, segment_of, weights_of
 from recsys.recommender import Recommender
 from recsys.recommenders import RECOMMENDERS, configure
-from recsys.settings import Placement, Settings
+from recsys.settings import Placement, Rule, Settings
 from recsys.types import (
     Bought,
     Candidates,
@@ -72,6 +72,8 @@ class Engine:
     def recommendation_id(self, query: Query, history: History) -> str:
         """Hash snapshot, settings, query and history; 24 hex digits."""
         digest = blake2b(self._digest, digest_size=12)
+        if self.catalog.revision:
+            digest.update(b"%d" % self.catalog.revision)
         digest.update(_encode_query(query))
         for array in (history.items, history.kinds, history.times):
             digest.update(array.data)
@@ -113,21 +115,19 @@ def _check_names(where: str, names: Iterable[str]) -> None:
 
 def answer(engine: Engine, query: Query, history: History) -> Slate:
     """Recommend for one query; its length is min(limit, eligible items)."""
-    asked = _understand(engine, query, history)
-    profile, placement = asked.profile, asked.placement
-    shelf = _Shelf(engine, asked.rows, profile, asked.allowed, query.limit)
-    rule = first_rule(placement, profile, len(asked.rows.context) > 0)
-    if rule:
-        shelf.put_blend(weights_of(rule, engine.snapshot.manifest.blend, segment_of(profile, asked.bought)))
+    asked = understand(engine, query, history)
+    shelf = Shelf(engine, asked.rows, asked.profile, asked.allowed, query.limit)
+    rule, weights = lead(engine, asked)
+    shelf.put_blend(weights)
     led = len(shelf.picks) > 0
-    fallback = shelf.fill(placement.fallback)
+    fallback = shelf.fill(asked.placement.fallback)
     return Slate(
         recommendation_id=engine.recommendation_id(query, history),
         user_id=query.user_id,
         placement=query.placement,
         snapshot=engine.snapshot.version,
         strategy=rule.name if rule else "fallback",
-        personalized=profile.known and ((led and looks_at_shopper(rule)) or shelf.anything_personal()),
+        personalized=asked.profile.known and ((led and looks_at_shopper(rule)) or shelf.anything_personal()),
         fallback=fallback,
         notices=asked.notices,
         items=tuple([pick[0] for pick in shelf.picks]),
@@ -141,13 +141,13 @@ def candidates(
     engine: Engine, query: Query, history: History, names: Sequence[str]
 ) -> tuple[Segment, dict[str, Candidates]]:
     """What each of these recommenders brings into a blend for a query, inside its filters, and the shopper's segment."""
-    asked = _understand(engine, query, history)
-    shelf = _Shelf(engine, asked.rows, asked.profile, asked.allowed, query.limit)
+    asked = understand(engine, query, history)
+    shelf = Shelf(engine, asked.rows, asked.profile, asked.allowed, query.limit)
     return segment_of(asked.profile, asked.bought), shelf.candidates(names)
 
 
-class _Asked(NamedTuple):
-    """A query understood: who asks, where, and what may be shown."""
+class Asked(NamedTuple):
+    """A query understood: who asks, where, and what may be shown (`allowed` bool[n], the caller's own)."""
 
     placement: Placement
     profile: Profile
@@ -157,17 +157,30 @@ class _Asked(NamedTuple):
     notices: tuple[str, ...]
 
 
-def _understand(engine: Engine, query: Query, history: History) -> _Asked:
+def understand(engine: Engine, query: Query, history: History) -> Asked:
+    """Read the query for this shopper.
+
+    Raises:
+        SettingsError: if there is no such placement.
+    """
     placement = engine.placement(query.placement)
     profile = engine.profiler.profile(query.user_id, history, query.now)
     context, notices = _context(query, engine.catalog)
     bought = query.bought or Bought(placement.bought, placement.bought_days)
     allowed, unknown = allowed_items(query, context, profile, bought, engine.catalog, engine.hidden_days)
     rows = _row_query(query, context, profile, engine.catalog)
-    return _Asked(placement, profile, bought, rows, allowed, (*notices, *unknown))
+    return Asked(placement, profile, bought, rows, allowed, (*notices, *unknown))
 
 
-class _Shelf:
+def lead(engine: Engine, asked: Asked) -> tuple[Rule | None, Mapping[str, float]]:
+    """Find the rule that leads, and who answers for it with what weight; nobody does without a rule."""
+    rule = first_rule(asked.placement, asked.profile, len(asked.rows.context) > 0)
+    if rule is None:
+        return None, {}
+    return rule, weights_of(rule, engine.snapshot.manifest.blend, segment_of(asked.profile, asked.bought))
+
+
+class Shelf:
     """The places of one slate while they are being filled; takes no item and no group twice."""
 
     def __init__(self, engine: Engine, query: RowQuery, profile: Profile, allowed: Mask, limit: int) -> None:
@@ -177,15 +190,20 @@ class _Shelf:
         self.picks: list[Pick] = []
 
     def put_blend(self, weights: Mapping[str, float]) -> None:
+        """Take the best of what a rule's recommenders bring."""
+        self._take(self.blended(weights))
+
+    def blended(self, weights: Mapping[str, float]) -> Iterator[Pick]:
         """Rank what a rule's recommenders bring, together."""
         asked = [name for name, weight in weights.items() if weight > 0]
-        if asked:
-            self._take(blend(self.candidates(asked), weights, self._engine.catalog.tie_rank))
+        if not asked:
+            return iter(())
+        return blend(self.candidates(asked), weights, self._engine.catalog.tie_rank)
 
     def candidates(self, names: Sequence[str]) -> dict[str, Candidates]:
         """The lists that a blend of these recommenders is made of; one alone needs no more than there are places."""
         depth = self._wanted() if len(names) == 1 else self._wanted() + BLEND_DEPTH
-        return {name: self._ask(name, depth) for name in names}
+        return {name: self.ask(name, depth) for name in names}
 
     def fill(self, chain: tuple[str, ...]) -> str | None:
         """Fill the empty places from the fallback chain; returns the last recommender that filled any."""
@@ -193,7 +211,7 @@ class _Shelf:
         for name in chain:
             while len(self.picks) < self._limit:
                 before, wanted = len(self.picks), self._wanted()
-                found = self._ask(name, wanted)
+                found = self.ask(name, wanted)
                 self._take(picks(name, found))
                 used = name if len(self.picks) > before else used
                 if len(found) < wanted:
@@ -213,7 +231,8 @@ class _Shelf:
         missing = self._limit - len(self.picks)
         return missing + GROUP_SPARES if self._engine.catalog.has_groups else missing
 
-    def _ask(self, name: str, n: int) -> Candidates:
+    def ask(self, name: str, n: int) -> Candidates:
+        """The best n of one recommender among the items that are allowed and not yet taken."""
         return self._engine.recommenders[name].recommend(self._query, self._profile, n, self._allowed)
 
     def _take(self, ranked: Iterable[Pick]) -> None:

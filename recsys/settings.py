@@ -281,6 +281,21 @@ class GateSettings(Group, frozen=True):
     """Smallest share of the self-check's slates that must come back full."""
 
 
+class StateSettings(Group, frozen=True):
+    """What changes while serving: live events, identities, item updates, the forgotten (docs/state.md)."""
+
+    folder: str = "state"
+    """Folder of the log, of compacted events and of logged slates; relative to the settings file. One machine, local disk."""
+    keep_days: Positive = 30.0
+    """Days that `make compact` leaves events in the log, which refuses duplicates of what it holds."""
+    user_events: Count = 500
+    """Most live events of one shopper that an answer takes in, the newest."""
+    slate_share: Share = 0.01
+    """Share of answers, drawn by their id, that are logged so that `make replay` can answer them again."""
+    slates: Count = 100_000
+    """Most logged slates; the oldest go first."""
+
+
 class WebSettings(Group, frozen=True):
     """The HTTP service."""
 
@@ -308,6 +323,7 @@ class Settings(Group, frozen=True):
     snapshot: SnapshotSettings = SnapshotSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
+    state: StateSettings = StateSettings()
     web: WebSettings = WebSettings()
     tuned: str = "tuned.toml"
     """File that `make tune` writes beside the settings file: its behaviour, recommenders and blend override those here.

@@ -45,6 +45,10 @@ class SnapshotError(RecsysError):
     """A snapshot is absent, incomplete, changed, or of another format."""
 
 
+class StateError(RecsysError):
+    """The live log cannot be read or written, or is of another format; the text names its file."""
+
+
 class GateError(RecsysError):
     """A snapshot was refused before it went live; the text says why."""
 
@@ -73,6 +77,49 @@ Intent = Literal["buyer", "browser"]
 Lifecycle = Literal["lead", "first_time", "active", "defecting", "inactive"]
 Segment = Literal["lead", "customer", "repeat"]
 ExitStage = Literal["home", "category", "pdp", "cart", "checkout", "other"]
+
+
+class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Something a shopper did, as it is accepted while serving: canonical columns (docs/data.md), checked.
+
+    `timestamp` is microseconds, already the earlier of what was said and when it was received; `event_type` is the word.
+    """
+
+    event_id: str
+    user_id: str
+    event_type: str
+    timestamp: int
+    item_id: str | None = None
+    session_id: str | None = None
+    anonymous_id: str | None = None
+    order_id: str | None = None
+    quantity: float | None = None
+    price: float | None = None
+    currency: str | None = None
+    category: str | None = None
+    query: str | None = None
+    channel: str | None = None
+    recommendation_id: str | None = None
+    send_id: str | None = None
+    coupon: str | None = None
+    discount: float | None = None
+
+
+class Link(msgspec.Struct, frozen=True, gc=False):
+    """From `timestamp` (microseconds) on, an anonymous id belongs to a known user."""
+
+    anonymous_id: str
+    user_id: str
+    timestamp: int
+
+
+class ItemUpdate(msgspec.Struct, frozen=True, gc=False):
+    """What changed of an item; None: as it was."""
+
+    item_id: str
+    available: bool | None = None
+    stock: float | None = None
+    price: float | None = None
 
 
 class Bought(msgspec.Struct, frozen=True, gc=False):
@@ -129,6 +176,18 @@ class Owned(msgspec.Struct, frozen=True, eq=False, gc=False):
     last_order: int | None
 
 
+class Lines(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """What is known of a history's purchases beyond item and time, parallel to its events.
+
+    order_ids int64[h] hashes of the shop's order ids (`ids.order_key`), -1 where there is none · quantities float32[h] what was
+    kept of each line (NaN: unknown) · prices float32[h] of one piece, in the catalogue's currency (NaN: unknown).
+    """
+
+    order_ids: NDArray[np.int64]
+    quantities: NDArray[np.float32]
+    prices: NDArray[np.float32]
+
+
 class History(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A shopper's past in time order, oldest first, mapped to one snapshot's rows; bounded per user.
 
@@ -143,9 +202,18 @@ class History(msgspec.Struct, frozen=True, eq=False, gc=False):
     orders: Rows
     owned: Owned | None = None
     """Summed up when the snapshot was made; None: to be summed up from the events (`behaviour.owned_of`)."""
+    lines: Lines | None = None
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def until(self, now: int) -> History:
+        """The events not later than `now` (microseconds)."""
+        if not len(self) or self.times[-1] <= now:
+            return self
+        part = slice(0, int(self.times.searchsorted(now, side="right")))
+        lines = self.lines and Lines(self.lines.order_ids[part], self.lines.quantities[part], self.lines.prices[part])
+        return History(self.items[part], self.kinds[part], self.times[part], self.orders[part], None, lines)
 
 
 NO_HISTORY = History(np.empty(0, np.int32), np.empty(0, np.int8), np.empty(0, np.int64), np.empty(0, np.int32))

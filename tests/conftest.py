@@ -16,6 +16,7 @@ from recsys.pipeline import Engine, answer
 from recsys.settings import Settings
 from recsys.settings_file import parse_settings
 from recsys.types import Query, Slate
+from tests.evaluated import Run, evaluated, taste_tables
 from training.job import Fitted, fit, train
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
@@ -168,6 +169,18 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shop = Shop(tmp_path_factory.mktemp("artifacts"), busy_events())
     shop.publish()
     return shop.folder / "artifacts"
+
+
+@pytest.fixture(scope="session")
+def shop_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tables of three hundred shoppers with tastes; read only."""
+    return taste_tables(tmp_path_factory.mktemp("tastes"))
+
+
+@pytest.fixture(scope="session")
+def run(shop_folder: Path) -> Run:
+    """That shop, evaluated on its last sixty days."""
+    return evaluated(shop_folder)
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,18 +13,19 @@ import polars as pl
 from hypothesis import HealthCheck, settings
 from polars._typing import PolarsDataType
 
-from recsys.behaviour import cancel_refunded, number_orders
+from recsys.behaviour import event_weights
 from recsys.data.catalog import Catalog, catalog_arrays
 from recsys.data.columns import EVENT_TYPE, TIME
 from recsys.data.facts import item_facts
-from recsys.data.history import Events, Histories, Tables, history_arrays
+from recsys.data.history import Histories, Tables, history_arrays
 from recsys.data.item_table import finish_items
 from recsys.decision.profile import Profiler
 from recsys.recommender import Recommender
 from recsys.recommenders import RECOMMENDERS, configure
 from recsys.settings import BehaviourSettings, ProfileSettings
 from recsys.types import Arrays, Candidates, History, Mask, Profile, RowQuery
-from tests.conftest import ITEMS, NOW, micros
+from tests.conftest import ITEMS, NOW, ago, busy_events, event, micros
+from training.job import cleaned
 from training.mapping import map_events
 
 BEHAVIOUR = BehaviourSettings()
@@ -96,18 +98,68 @@ def world(
     """Map event rows (`tests.conftest.event`) and item rows as the offline job does."""
     base = catalog_arrays(finish_items(item_frame(items), None), None)
     mapped, users = map_events(canonical(events), Catalog(base))
-    kinds = cancel_refunded(mapped.users, mapped.items, mapped.kinds, mapped.order_ids, mapped.quantities)
-    orders = number_orders(mapped.users, mapped.times, kinds, mapped.order_ids, behaviour)
-    cleaned = Events(mapped.users, mapped.items, kinds, mapped.times, mapped.order_ids, orders, mapped.quantities)
-    facts = item_facts(cleaned, Catalog(base), base["told_replenishable"].astype(np.int8), behaviour)
-    tables = Tables(cleaned, Catalog(base | facts), len(users), micros(as_of), seed=20)
-    kept = history_arrays(cleaned, users, behaviour.history_events, behaviour.history_purchases)
+    kept_events = cleaned(mapped, behaviour)
+    facts = item_facts(kept_events, Catalog(base), base["told_replenishable"].astype(np.int8), behaviour)
+    tables = Tables(kept_events, Catalog(base | facts), len(users), micros(as_of), seed=20)
+    kept = history_arrays(kept_events, users, behaviour.history_events, behaviour.history_purchases)
     return World(tables, Histories(kept), behaviour)
 
 
 def numbered_items(count: int, **more: Any) -> list[dict[str, Any]]:
     """Items i00, i01 … that share the given columns."""
     return [{"item_id": f"i{number:02}", **more} for number in range(count)]
+
+
+def crowd() -> list[dict[str, Any]]:
+    """Forty shoppers who look at, put into the cart and buy what is near their own number, in the course of 80 days."""
+    rows = []
+    for user in range(40):
+        for step in range(12):
+            item = f"i{(user + step * step) % 60:02}"
+            at = ago(1 + (user * 7 + step * 5) % 80, minutes=step)
+            rows.append(event(f"u{user}", item, "view", at))
+            if step % 3 == 0:
+                rows.append(event(f"u{user}", item, "cart_add", at + timedelta(minutes=1)))
+            if step % 4 == 0:
+                rows.append(event(f"u{user}", item, "purchase", at + timedelta(minutes=2), order_id=f"{user}-{step // 8}"))
+    return rows
+
+
+def crowd_items() -> list[dict[str, Any]]:
+    """Sixty items in nine leaf categories below three, of seven brands."""
+    columns = [{"category": f"C{n % 3} > L{n % 9}", "brand": f"B{n % 7}", "price": float(n + 1)} for n in range(60)]
+    return [{**row, **column} for row, column in zip(numbered_items(60), columns, strict=True)]
+
+
+@cache
+def shop_of(name: str) -> World:
+    """The shops that every recommender must work on."""
+    if name == "busy":
+        return world(busy_events())
+    if name == "crowd":
+        return world(crowd(), crowd_items())
+    if name == "empty":
+        return world([])
+    if name == "one user":
+        return world([row for row in busy_events() if row["user_id"] == "user-0"])
+    if name == "one item":
+        return world([{**row, "item_id": "sofa-1"} for row in busy_events()], ITEMS[:1])
+    if name == "no brands":
+        return world(busy_events(), [{**row, "brand": None} for row in ITEMS])
+    if name == "no categories":
+        return world(busy_events(), [{**row, "category": None} for row in ITEMS])
+    assert name == "views only"
+    return world([row for row in busy_events() if row["event_type"] == "view"])
+
+
+def dense(made: World, half_life: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """R: users × items of faded event weights, written plainly."""
+    events, weights = made.tables.events, event_weights(made.behaviour)
+    matrix = np.zeros((made.tables.n_users, made.catalog.n_items))
+    for user, item, kind, time in zip(events.users, events.items, events.kinds, events.times, strict=True):
+        age = (made.tables.as_of - int(time)) / (24 * 3600 * 1e6)
+        matrix[user, item] += weights[kind] * (0.5 ** (age / half_life) if half_life else 1)
+    return matrix
 
 
 def item_frame(items: Sequence[dict[str, Any]]) -> pl.DataFrame:
@@ -121,5 +173,5 @@ def item_frame(items: Sequence[dict[str, Any]]) -> pl.DataFrame:
 def canonical(events: Sequence[dict[str, Any]]) -> pl.LazyFrame:
     """Canonical events, as they are read from a shop's tables."""
     schema: dict[str, PolarsDataType] = dict.fromkeys(("user_id", "item_id", "order_id"), pl.String)
-    schema |= {"timestamp": TIME, "event_type": EVENT_TYPE, "quantity": pl.Float64}
+    schema |= {"timestamp": TIME, "event_type": EVENT_TYPE, "quantity": pl.Float64, "price": pl.Float64}
     return pl.LazyFrame(list(events), schema=schema)

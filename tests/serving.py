@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 from flask.testing import FlaskClient
 
-from recsys.settings import Settings, SnapshotSettings, WebSettings
+from recsys.settings import Settings, SnapshotSettings, StateSettings, WebSettings
 from recsys.web.app import Application, create_app
 
 READ_KEY = "read-key-of-at-least-32-characters"
@@ -43,7 +43,11 @@ def token(user_id: str, secret: str = TOKEN_SECRET, kid: str = "k1", algorithm: 
 
 def serving_settings(artifacts: Path, **web: Any) -> Settings:
     """Settings that serve what is published in a folder."""
-    return Settings(snapshot=SnapshotSettings(artifacts=str(artifacts), reload_seconds=0.05), web=WebSettings(**web))
+    return Settings(
+        snapshot=SnapshotSettings(artifacts=str(artifacts), reload_seconds=0.05),
+        state=StateSettings(folder=str(artifacts.parent / "state")),
+        web=WebSettings(**web),
+    )
 
 
 def serve(artifacts: Path, **web: Any) -> Application:

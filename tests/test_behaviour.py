@@ -213,7 +213,7 @@ def test_cancelling_leaves_its_input_alone() -> None:
     """The given kinds are not changed."""
     kinds = np.array([B, R], np.int8)
     users, orders = np.zeros(2, np.int32), np.full(2, -1, np.int64)
-    cancelled = cancel_refunded(users, np.zeros(2, np.int32), kinds, orders, np.ones(2, np.float32))
+    cancelled, _ = cancel_refunded(users, np.zeros(2, np.int32), kinds, orders, np.ones(2, np.float32))
     assert (kinds.tolist(), cancelled.tolist()) == ([B, R], [R, R])
 
 

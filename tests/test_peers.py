@@ -37,6 +37,7 @@ def inputs() -> Inputs:
         np.full(len(rows), -1),
         np.zeros(len(rows), np.int32),
         np.ones(len(rows), np.float32),
+        np.full(len(rows), np.nan, np.float32),
     )
     weights = np.zeros(len(EventType), np.float32)
     weights[EventType.PURCHASE], weights[EventType.VIEW] = 1, 0.2

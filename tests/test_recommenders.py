@@ -16,52 +16,10 @@ from recsys.behaviour import event_weights, fade, item_weights
 from recsys.recommender import Recommender
 from recsys.recommenders import RECOMMENDERS, configure
 from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery, SettingsError
-from tests.conftest import ITEMS, NOW, ago, busy_events, event
-from tests.handmade import World, numbered_items, world
+from tests.conftest import NOW, ago, busy_events, event
+from tests.handmade import World, dense, numbered_items, shop_of, world
 
 NAMES = sorted(RECOMMENDERS)
-
-
-def crowd() -> list[dict[str, Any]]:
-    """Forty shoppers who look at, put into the cart and buy what is near their own number, in the course of 80 days."""
-    rows = []
-    for user in range(40):
-        for step in range(12):
-            item = f"i{(user + step * step) % 60:02}"
-            at = ago(1 + (user * 7 + step * 5) % 80, minutes=step)
-            rows.append(event(f"u{user}", item, "view", at))
-            if step % 3 == 0:
-                rows.append(event(f"u{user}", item, "cart_add", at + timedelta(minutes=1)))
-            if step % 4 == 0:
-                rows.append(event(f"u{user}", item, "purchase", at + timedelta(minutes=2), order_id=f"{user}-{step // 8}"))
-    return rows
-
-
-def crowd_items() -> list[dict[str, Any]]:
-    """Sixty items in nine leaf categories below three, of seven brands."""
-    columns = [{"category": f"C{n % 3} > L{n % 9}", "brand": f"B{n % 7}", "price": float(n + 1)} for n in range(60)]
-    return [{**row, **column} for row, column in zip(numbered_items(60), columns, strict=True)]
-
-
-@cache
-def shop_of(name: str) -> World:
-    """The shops that every recommender must work on."""
-    if name == "busy":
-        return world(busy_events())
-    if name == "crowd":
-        return world(crowd(), crowd_items())
-    if name == "empty":
-        return world([])
-    if name == "one user":
-        return world([row for row in busy_events() if row["user_id"] == "user-0"])
-    if name == "one item":
-        return world([{**row, "item_id": "sofa-1"} for row in busy_events()], ITEMS[:1])
-    if name == "no brands":
-        return world(busy_events(), [{**row, "brand": None} for row in ITEMS])
-    if name == "no categories":
-        return world(busy_events(), [{**row, "category": None} for row in ITEMS])
-    assert name == "views only"
-    return world([row for row in busy_events() if row["event_type"] == "view"])
 
 
 SHOPS = ("busy", "crowd", "empty", "one user", "one item", "no brands", "no categories", "views only")
@@ -164,8 +122,8 @@ def test_because_is_an_item_of_the_shopper_or_the_page(name: str, shop: str) -> 
     recommender = fitted(name, shop)
     for query, profile, allowed in questions(shop):
         answer = recommender.recommend(query, profile, 10, allowed)
-        if answer.because is None or name == "brands":
-            continue  # brands notes which of its windows answered
+        if answer.because is None or name in ("brands", "recently_viewed"):
+            continue  # brands notes which of its windows answered, recently_viewed how many days ago
         assert len(answer.because) == len(answer)
         known = {-1, *query.context.tolist(), *profile.history.items.tolist()}
         assert set(answer.because.tolist()) <= known
@@ -407,7 +365,7 @@ def test_brand_window_adapts(ages: list[float], days: int, shown: int) -> None:
     assert len(answer) == shown
     for reason in reasons(recommender, query, made.profile(), answer):
         assert (reason.code, reason.window_days, reason.buyers) == ("brand_popular", days, 1)
-        assert reason.text == f"Popular from Oakly in the last {days} days"
+        assert reason.text == f"Popular from Oakly: bought by 1 person in the last {days} days"
 
 
 def test_brand_reason_names_the_window_that_answered() -> None:
@@ -489,16 +447,6 @@ def test_checkerboard(name: str, settings: dict[str, Any]) -> None:
         everything = made.names(recommender.recommend(made.query(), profile, 10, made.allow()))
         assert {int(item[1:]) % 2 for item in everything} == {user % 2}
         assert len(everything) == 10
-
-
-def dense(made: World, half_life: float) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """R: users × items of faded event weights, written plainly."""
-    events, weights = made.tables.events, event_weights(made.behaviour)
-    matrix = np.zeros((made.tables.n_users, made.catalog.n_items))
-    for user, item, kind, time in zip(events.users, events.items, events.kinds, events.times, strict=True):
-        age = (made.tables.as_of - int(time)) / (24 * 3600 * 1e6)
-        matrix[user, item] += weights[kind] * (0.5 ** (age / half_life) if half_life else 1)
-    return matrix
 
 
 def square(arrays: Arrays, n: int) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -741,7 +689,7 @@ def test_buy_again_by_frequency() -> None:
     assert again(made) == ["soap-1", "bag-1", "lamp-1"]
     assert again(made, allowed=made.allow("lamp-1", "soap-1", "sofa-1")) == ["soap-1", "lamp-1"]
     reason = made.fitted("buy_again").reason(made.query(), made.profile("ann"), made.rows("soap-1")[0], -1)
-    assert (reason.code, reason.text) == ("buy_again", "You bought this 3 times before")
+    assert (reason.code, reason.text) == ("buy_again", "You bought this 3 times, the last time 20 days ago")
 
 
 def test_buy_again_breaks_ties_by_popularity() -> None:
@@ -779,7 +727,7 @@ def test_buy_again_counts_orders() -> None:
     """A line that stands twice in one order was bought once."""
     made = world([*bought_by_ann(("soap-1", 30)), {**bought_by_ann(("soap-1", 30))[0], "quantity": 2.0}])
     reason = made.fitted("buy_again").reason(made.query(), made.profile("ann"), made.rows("soap-1")[0], -1)
-    assert reason.text == "You bought this once before"
+    assert reason.text == "You bought this once, 30 days ago"
 
 
 def test_buy_again_with_a_gap_of_nothing() -> None:
@@ -812,6 +760,28 @@ def test_recently_viewed_not_when_bought_since() -> None:
     rows += [event("ann", "lamp-1", "purchase", ago(4)), event("ann", "lamp-1", at=ago(3))]
     rows += [event("ann", "bag-1", "cart_add", ago(2)), event("ann", "soap-1", "search", ago(2))]
     assert viewed(world(rows)) == ["lamp-1"]
+
+
+@pytest.mark.parametrize(
+    ("days", "text"),
+    [
+        (0.99, "You looked at this in the last 24 hours"),
+        (1, "You looked at this 1 day ago"),
+        (3.5, "You looked at this 3 days ago"),
+    ],
+)
+def test_recently_viewed_says_when(days: float, text: str) -> None:
+    """The reason tells the age of the last view; what was done with the item since is no view."""
+    made = world(
+        [
+            event("ann", "sofa-1", at=ago(days + 5)),
+            event("ann", "sofa-1", at=ago(days)),
+            event("ann", "sofa-1", "click", NOW),
+        ]
+    )
+    recommender, profile = made.fitted("recently_viewed"), made.profile("ann")
+    answer = recommender.recommend(made.query(), profile, 5, made.allow())
+    assert [reason.text for reason in reasons(recommender, made.query(), profile, answer)] == [text]
 
 
 @pytest.mark.parametrize(("days", "remembered"), [(59.9, True), (60.1, False)])

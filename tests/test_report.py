@@ -20,7 +20,7 @@ from recsys.settings import BehaviourSettings
 from recsys.types import SnapshotError
 from tests.conftest import ITEMS, NOW, SETTINGS, Shop, ago, busy_events, event, micros
 from tests.handmade import canonical
-from tests.test_web_gunicorn import start, stop
+from tests.running import start, stop
 from training.report import differing, write_report
 from training.report.customers import order_lines, sum_up_customers
 from training.report.figures import area, ceiling
@@ -234,8 +234,7 @@ def test_lines_leave_out_what_was_given_back() -> None:
         event("b", "x", "purchase", ago(2), order_id="4", quantity=0.0, price=7.0),
         event("c", "x", "view", ago(2)),
     ]
-    prices = pl.LazyFrame({"price": [row.pop("price", None) for row in rows]}, schema={"price": pl.Float64})
-    lines = order_lines(pl.concat([canonical(rows), prices], how="horizontal"), BehaviourSettings())
+    lines = order_lines(canonical(rows), BehaviourSettings())
     kept = lines.select(pl.col("user_id").cast(pl.String), "order", "revenue").sort("user_id", "order").rows()
     assert kept == [("a", 0, 20.0), ("a", 1, None), ("b", 0, 7.0)]
 

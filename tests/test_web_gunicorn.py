@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 import msgspec
@@ -21,70 +14,11 @@ import pytest
 
 from recsys.data.snapshot import current_version, open_snapshot, publish
 from recsys.web.answers import SlateAnswer
-from tests.serving import ADMIN, ENVIRONMENT, READ, READ_KEY
+from tests.running import PATIENCE_SECONDS, Server, start, stop
+from tests.serving import ADMIN, READ, READ_KEY
 
-ROOT = Path(__file__).parent.parent
 HOME = "/v1/users/user-0/recommendations"
 LATER = "29991231T000000Z-000000000000"
-PATIENCE_SECONDS = 30
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running service: its process, port, and the folder of its files."""
-
-    process: subprocess.Popen[bytes]
-    port: int
-    folder: Path
-
-    def connect(self) -> HTTPConnection:
-        """Open a connection; it waits until the service has started."""
-        return HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
-
-    def get(self, address: str, headers: dict[str, str] = READ) -> tuple[HTTPResponse, bytes]:
-        """GET an address as it is written, on a connection of its own."""
-        connection = self.connect()
-        try:
-            connection.request("GET", address, headers=headers)
-            answer = connection.getresponse()
-            return answer, answer.read()
-        finally:
-            connection.close()
-
-    def from_every_worker(self, address: str, headers: dict[str, str] = READ) -> dict[str, bytes]:
-        """GET an address until two workers have answered; bodies by worker."""
-        bodies: dict[str, bytes] = {}
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while len(bodies) < 2:
-            assert time.monotonic() < deadline, "only one worker answers"
-            answer, body = self.get(address, headers)
-            bodies[answer.headers["X-Recsys-Worker"]] = body
-        return bodies
-
-
-def start(folder: Path, artifacts: Path, *arguments: str, web: str = "development = true", bind: str = "") -> Server:
-    """Start gunicorn as docs/http.md says, on a free port that is open before it runs."""
-    (folder / "tmp").mkdir()
-    text = f'[snapshot]\nartifacts = "{artifacts}"\nreload_seconds = 0.05\n[web]\n{web}\n'
-    (folder / "settings.toml").write_text(text)
-    environment = {
-        **os.environ,
-        **ENVIRONMENT,
-        "RECSYS_SETTINGS": str(folder / "settings.toml"),
-        "TMPDIR": str(folder / "tmp"),
-    }
-    environment.pop("PROMETHEUS_MULTIPROC_DIR", None)
-    with socket.create_server(("127.0.0.1", 0)) as listener, open(folder / "out", "wb") as out:
-        address = bind or f"fd://{listener.fileno()}"
-        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "--bind", address, *arguments, "serve:app"]
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out, pass_fds=[listener.fileno()])
-        return Server(process, listener.getsockname()[1], folder)
-
-
-def stop(server: Server) -> int:
-    """End the service as an operator does; returns its exit code."""
-    server.process.send_signal(signal.SIGTERM)
-    return server.process.wait(PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="module")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from recsys.data.forgetting import Oblivion
 from recsys.settings_file import load_settings
 from recsys.types import BOUGHT_MODES, Bought, BoughtMode, RecsysError
 from training import commands, measure
 from training.console import complain
+from training.replay import replay
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +38,22 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--settings", type=Path, help="settings file (default: $RECSYS_SETTINGS)")
     commands_of = root.add_subparsers(required=True, metavar="command")
-    for add in (_shop, _validate, _train, _evaluate, _tune, _report, _export, _rollback, _snapshots, _demo, _docs):
+    for add in (
+        _shop,
+        _validate,
+        _train,
+        _evaluate,
+        _tune,
+        _report,
+        _export,
+        _rollback,
+        _snapshots,
+        _compact,
+        _purge,
+        _replay,
+        _demo,
+        _docs,
+    ):
         add(commands_of)
     return root
 
@@ -61,7 +79,7 @@ def _shop(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def _validate(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _command(commands_of, "validate", "Say what is wrong with the shop's tables, in the shop's words.")
-    command.set_defaults(run=lambda chosen: commands.validate(load_settings(chosen.settings)))
+    command.set_defaults(run=lambda chosen: commands.validate(load_settings(chosen.settings), _oblivion()))
 
 
 def _train(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -69,7 +87,7 @@ def _train(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command.add_argument("--as-of", type=moment, help="fit on events before this moment only, ISO 8601")
     command.add_argument("--force", metavar="REASON", help="publish even if the gate refuses; the snapshot keeps the reason")
     command.set_defaults(
-        run=lambda chosen: commands.train(load_settings(chosen.settings), _now(), chosen.as_of, chosen.force)
+        run=lambda chosen: commands.train(load_settings(chosen.settings), _now(), chosen.as_of, chosen.force, _oblivion())
     )
 
 
@@ -82,7 +100,7 @@ def _evaluate(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.add_argument("--folds", type=_count, default=1, help="windows, the last ends where --as-of's does (default: 1)")
     command.add_argument("--out", type=Path, help="keep everything, slices too, as JSON")
     command.set_defaults(run=lambda chosen: measure.evaluate(
-        load_settings(chosen.settings), _now(), chosen.as_of, chosen.days, chosen.folds, chosen.out
+        load_settings(chosen.settings), _now(), chosen.as_of, chosen.days, chosen.folds, chosen.out, _oblivion()
     ))  # fmt: skip
 
 
@@ -94,14 +112,16 @@ def _tune(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     command.add_argument("--trials", type=_count, default=25, help="most per study (default: 25)")
     command.add_argument("--minutes", type=float, default=30, help="time budget (default: 30); run again to go on")
     command.set_defaults(run=lambda chosen: measure.tune(
-        load_settings(chosen.settings), _now(), chosen.before, chosen.only, chosen.without, chosen.trials, chosen.minutes
+        load_settings(chosen.settings), _now(), chosen.before, chosen.only, chosen.without, chosen.trials, chosen.minutes, _oblivion()
     ))  # fmt: skip
 
 
 def _report(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _command(commands_of, "report", "Write the current snapshot's report as one HTML page.")
     command.add_argument("--as-of", type=moment, help="the moment that the snapshot was trained with, if one was named")
-    command.set_defaults(run=lambda chosen: measure.report(load_settings(chosen.settings), _now(), chosen.as_of))
+    command.set_defaults(
+        run=lambda chosen: measure.report(load_settings(chosen.settings), _now(), chosen.as_of, _oblivion())
+    )
 
 
 def _export(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -115,7 +135,8 @@ def _export(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command.add_argument("--bought", type=_bought, help="hide, hide_days:N, allow or only (default: the placement's)")
     command.add_argument("--as-of", type=moment, help="fit on events before this moment and answer as of then, ISO 8601")
     command.set_defaults(run=lambda chosen: commands.export(
-        load_settings(chosen.settings), _now(), chosen.out, chosen.users, chosen.placement, chosen.limit, chosen.bought, chosen.as_of
+        load_settings(chosen.settings), _now(), chosen.out, chosen.users, chosen.placement, chosen.limit, chosen.bought, chosen.as_of,
+        _oblivion(),
     ))  # fmt: skip
 
 
@@ -130,13 +151,34 @@ def _snapshots(commands_of: argparse._SubParsersAction[argparse.ArgumentParser])
     command.set_defaults(run=lambda chosen: commands.snapshots(load_settings(chosen.settings)))
 
 
+def _compact(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _command(commands_of, "compact", "Move old live events out of the log into Parquet files (docs/state.md).")
+    command.set_defaults(run=lambda chosen: commands.compact(load_settings(chosen.settings), _now()))
+
+
+def _replay(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _command(commands_of, "replay", "Answer a logged slate again, byte for byte (docs/state.md).")
+    command.add_argument("id", nargs="?", help="its recommendation_id (default: list the slates logged last)")
+    command.add_argument("--json", action="store_true", help="print the slate's JSON instead of a table")
+    command.set_defaults(run=lambda chosen: replay(load_settings(chosen.settings), chosen.id, chosen.json))
+
+
+def _purge(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _command(
+        commands_of, "purge", "Delete old snapshots and rows that still hold forgotten shoppers (docs/state.md)."
+    )
+    command.set_defaults(run=lambda chosen: commands.purge(load_settings(chosen.settings), _oblivion()))
+
+
 def _demo(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _command(commands_of, "demo", "Make a synthetic shop, train on it and serve it until Ctrl-C.")
     command.add_argument("--port", type=int, default=8000)
     command.add_argument("--workers", type=_count, default=2)
     command.add_argument("--users", type=_count, default=2_000)
     command.add_argument("--folder", type=Path, default=Path(".demo"), help="default: .demo")
-    command.set_defaults(run=lambda chosen: commands.demo(chosen.folder, chosen.port, chosen.workers, chosen.users, _now()))
+    command.set_defaults(
+        run=lambda chosen: commands.demo(chosen.folder, chosen.port, chosen.workers, chosen.users, _now(), _oblivion())
+    )
 
 
 def _docs(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -174,6 +216,10 @@ def _bought(text: str) -> Bought:
         raise argparse.ArgumentTypeError(f"{text!r} is none of hide, hide_days:N, allow, only")
     modes: dict[str, BoughtMode] = {"hide": "hide", "hide_days": "hide_days", "allow": "allow", "only": "only"}
     return Bought(modes[mode], int(days or 0))
+
+
+def _oblivion() -> Oblivion | None:
+    return Oblivion.from_environment(os.environ)
 
 
 def _now() -> datetime:

@@ -14,6 +14,7 @@ import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
 
+from recsys.data.forgetting import Oblivion
 from recsys.data.snapshot import current_version, publish, read_manifest, roll_back, versions
 from recsys.data.tables import findings_table, read_shop
 from recsys.data.validation import explain
@@ -21,26 +22,17 @@ from recsys.pipeline import check_settings
 from recsys.settings import Settings
 from recsys.settings_file import parse_settings
 from recsys.types import Bought, DataError, Query, RecsysError, SnapshotError
+from training import compact as compaction
 from training import console, reference
 from training.export import export as write_export
 from training.export import read_users
 from training.gate import summary_rows, verdict_of
 from training.job import Fitted, fit
 from training.job import train as run_train
-from training.shop import make_shop
+from training.shop import make_shop, shop_settings
 
-DEMO_SETTINGS = """\
-[data.events]
-paths = ["data/events-*.parquet"]
-[data.items]
-paths = ["data/items.parquet"]
-[data.users]
-paths = ["data/users.parquet"]
-[data.identities]
-paths = ["data/identities.parquet"]
-[data.contents]
-paths = ["data/contents.parquet"]
-
+DEMO_SETTINGS = f"""\
+{shop_settings()}
 [web]
 auth = "off"
 development = true
@@ -57,11 +49,11 @@ def shop(out: Path, users: int, events: int | None, items: int | None, end: date
     return 0
 
 
-def validate(settings: Settings) -> int:
+def validate(settings: Settings, oblivion: Oblivion | None = None) -> int:
     """Check the tables and explain every finding; exit code 1 if a table is too wrong to train on."""
     with console.steps("Validating") as watch:
         watch("reading every row")
-        tables = read_shop(settings, strict=False)
+        tables = read_shop(settings, strict=False, oblivion=oblivion)
     counts = [(name, count.read, count.left_out, count.rejected, count.duplicates) for name, count in tables.counts.items()]
     console.table("Tables", ("table", "rows read", "left out", "rejected", "double"), counts)
     columns = ("table", "column", "rule", "rows", "share", "example", "done")
@@ -76,10 +68,16 @@ def validate(settings: Settings) -> int:
     return 1 if bad else 0
 
 
-def train(settings: Settings, now: datetime, before: datetime | None, force: str | None = None) -> int:
+def train(
+    settings: Settings,
+    now: datetime,
+    before: datetime | None,
+    force: str | None = None,
+    oblivion: Oblivion | None = None,
+) -> int:
     """Fit, pass the gate and publish, then say what was learned."""
     with console.steps("Training") as watch:
-        fitted = run_train(settings, now=now, before=before, watch=watch, force=force)
+        fitted = run_train(settings, now=now, before=before, watch=watch, force=force, oblivion=oblivion)
     _summary(fitted, settings)
     return 0
 
@@ -93,6 +91,7 @@ def export(
     limit: int | None,
     bought: Bought | None,
     as_of: datetime | None,
+    oblivion: Oblivion | None = None,
 ) -> int:
     """Write recommendations for many users."""
     check_settings(settings)
@@ -104,7 +103,7 @@ def export(
     with tempfile.TemporaryDirectory(prefix="recsys-as-of-") as aside:
         if as_of is not None:
             with console.steps("Training") as watch:
-                fitted = fit(settings, now=now, before=as_of, watch=watch)
+                fitted = fit(settings, now=now, before=as_of, watch=watch, oblivion=oblivion)
             artifacts = Path(aside)
             publish(artifacts, fitted.manifest, fitted.groups)
         version = current_version(artifacts)
@@ -158,14 +157,53 @@ def snapshots(settings: Settings) -> int:
     return 0
 
 
-def demo(folder: Path, port: int, workers: int, users: int, now: datetime) -> int:
+def compact(settings: Settings, now: datetime) -> int:
+    """Move old live events out of the log, and say how many in one line."""
+    moved = compaction.compact(settings, now)
+    files = ", ".join(str(file) for file in moved.files)
+    done = f"{moved.events:,} events moved to {files}" if files else "nothing to move"
+    why = (
+        ""
+        if files or not moved.left
+        else f" (older than {settings.state.keep_days:g} days and in every kept snapshot: none)"
+    )
+    console.say(f"✓ {done}{why}; {moved.left:,} stay in the log")
+    return 0
+
+
+def purge(settings: Settings, oblivion: Oblivion | None) -> int:
+    """Delete what still holds forgotten shoppers, and say what remains."""
+    purged = compaction.purge(settings, oblivion)
+    if not purged.forgotten:
+        console.say("✓ nobody is forgotten: nothing to purge")
+        return 0
+    for version in purged.snapshots:
+        console.say(f"✓ snapshot {version} is deleted")
+    for file in purged.files:
+        console.say(f"✓ {file} is without them")
+    for file in purged.rejects:
+        console.say(f"✓ {file} is deleted")
+    for version, holds in purged.remaining.items():
+        console.say(
+            f"✗ snapshot {version} was not looked into: {holds}"
+            if isinstance(holds, str)
+            else f"✗ the current snapshot {version} still holds {holds:,} forgotten ids: run `make train`, then this again"
+        )
+    console.say(
+        f"{'✗' if purged.remaining else '✓'} {purged.forgotten:,} ids are forgotten; {len(purged.snapshots):,} snapshots deleted, "
+        f"{purged.events:,} compacted events removed. The shop's own tables are not touched: they are left to the shop"
+    )
+    return 1 if purged.remaining else 0
+
+
+def demo(folder: Path, port: int, workers: int, users: int, now: datetime, oblivion: Oblivion | None = None) -> int:
     """Make a shop, train, serve and say how to ask; runs until it is interrupted."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "settings.toml"
     file.write_text(DEMO_SETTINGS)
     shop(folder / "data", users, None, None, now, 20)
     settings = parse_settings(DEMO_SETTINGS, folder.resolve())
-    train(settings, now, None)
+    train(settings, now, None, None, oblivion)
     return _serve(file, settings, port, workers)
 
 
@@ -251,6 +289,7 @@ def _summary(fitted: Fitted, settings: Settings) -> None:
             ("as of", _when(manifest.as_of)),
             *manifest.counts.items(),
             ("bad rows left out", rejected),
+            *((("live events folded in", live.kept),) if (live := fitted.shop.counts.get("live")) else ()),
             *(summary_rows(verdict) if (verdict := verdict_of(manifest)) else ()),
             ("size, MB", round(sum(entry.bytes for entry in manifest.files.values()) / 1e6, 1)),
             ("seconds", round(sum(fitted.seconds.values()), 1)),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from recsys.data.forgetting import Oblivion
 from recsys.data.snapshot import Manifest, Snapshot, current_version, open_files, open_snapshot
 from recsys.pipeline import Engine
 from recsys.settings import Settings
@@ -53,7 +54,9 @@ def summary_rows(verdict: Verdict) -> list[tuple[str, str]]:
 class Gate:
     """One snapshot's way to the shoppers: `judge` what was fitted, then `inspect` its files; both raise `GateError`."""
 
-    def __init__(self, settings: Settings, now: datetime, steps: Steps, force: str | None = None) -> None:
+    def __init__(
+        self, settings: Settings, now: datetime, steps: Steps, force: str | None = None, oblivion: Oblivion | None = None
+    ) -> None:
         """Stand ready; `force` is the reason to publish whatever is found.
 
         Raises:
@@ -61,7 +64,7 @@ class Gate:
         """
         if force is not None and not force.strip():
             raise SettingsError("--force: a reason is needed, for instance --force 'new catalogue, agreed with the shop'")
-        self._settings, self._now, self._steps, self._force = settings, now, steps, force
+        self._settings, self._now, self._steps, self._force, self._oblivion = settings, now, steps, force, oblivion
         self._checks: list[Check] = []
         self._found = Findings()
         self._version: str | None = None
@@ -83,7 +86,7 @@ class Gate:
                 self._checks.append(past(new, live, limits.least_past, settings.seed))
         self._stop_if_refused()
         with self._steps.step("gate: recipe"):
-            self._found = judge_recipe(settings, self._now, fitted.manifest, live.manifest if live else None)
+            self._found = judge_recipe(settings, self._now, fitted.manifest, live.manifest if live else None, self._oblivion)
             self._checks += self._found.checks
         self._stop_if_refused()
 

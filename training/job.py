@@ -17,13 +17,15 @@ import polars as pl
 from recsys.behaviour import cancel_refunded, number_orders
 from recsys.data.catalog import Catalog, catalog_arrays
 from recsys.data.facts import item_facts
+from recsys.data.forgetting import Oblivion
 from recsys.data.history import Events, Tables, history_arrays
+from recsys.data.links import FOREVER, link_arrays
 from recsys.data.snapshot import FORMAT, Manifest, Snapshot, content_hash, prune, publish
 from recsys.data.tables import ShopTables, read_shop
 from recsys.pipeline import check_settings
 from recsys.recommenders import RECOMMENDERS, configure
-from recsys.settings import Settings
-from recsys.types import Arrays, EventType
+from recsys.settings import BehaviourSettings, Settings
+from recsys.types import Arrays, EventType, Link
 from training.mapping import map_events
 
 Watch = Callable[[str], None]
@@ -75,28 +77,46 @@ class Fitted:
         return Snapshot(self.manifest, self.groups)
 
 
-def fit(settings: Settings, *, now: datetime, before: datetime | None = None, watch: Watch | None = None) -> Fitted:
-    """Read the shop's tables and fit everything on the events up to `now`, or before `before`.
+def fit(
+    settings: Settings,
+    *,
+    now: datetime,
+    before: datetime | None = None,
+    watch: Watch | None = None,
+    oblivion: Oblivion | None = None,
+) -> Fitted:
+    """Read the shop's tables and fit everything on the events up to `now`, or before `before`, without the forgotten.
 
     Raises:
         DataError: if a table cannot be read or is too wrong.
-        SettingsError: if a setting names what does not exist.
+        StateError: if the live log cannot be read.
+        SettingsError: if a setting names what does not exist, or `oblivion` does not know all who are forgotten.
     """
     steps = Steps(watch) if watch else Steps()
-    return learn(prepare(settings, now=now, before=before, steps=steps), settings, now=now, steps=steps)
+    prepared = prepare(settings, now=now, before=before, steps=steps, oblivion=oblivion)
+    return learn(prepared, settings, now=now, steps=steps)
 
 
-def prepare(settings: Settings, *, now: datetime, before: datetime | None = None, steps: Steps | None = None) -> Prepared:
-    """Read and map the shop's tables up to `now`, or before `before`; raises as `fit`."""
+def prepare(
+    settings: Settings,
+    *,
+    now: datetime,
+    before: datetime | None = None,
+    live_until: datetime | None = None,
+    steps: Steps | None = None,
+    oblivion: Oblivion | None = None,
+) -> Prepared:
+    """Read and map the shop's tables up to `now`, or before `before`, the live log up to `live_until` (default: now); raises as
+    `fit`."""
     check_settings(settings)
     steps = steps or Steps()
     with steps.step("read tables"):
-        shop = read_shop(settings, before=before)
+        shop = read_shop(settings, before=before, live_until=live_until or now, oblivion=oblivion)
     with steps.step("map events"):
         base = catalog_arrays(shop.items, shop.currency)
         events, user_ids = map_events(_until(shop.events, now), Catalog(base))
         as_of = _as_of(events, now, before)
-        return Prepared(shop, base, _cleaned(events, settings), user_ids, as_of)
+        return Prepared(shop, base, cleaned(events, settings.behaviour), user_ids, as_of)
 
 
 def learn(
@@ -129,7 +149,8 @@ def learn(
         groups["history"] = history_arrays(
             prepared.events, prepared.user_ids, behaviour.history_events, behaviour.history_purchases
         )
-    manifest = _manifest(settings, tables, groups, steps, now)
+    groups["links"] = _links(prepared.shop)
+    manifest = _manifest(settings, tables, groups, steps, now, prepared.shop.state_sequence)
     return Fitted(groups, manifest, prepared.shop, steps.seconds)
 
 
@@ -140,21 +161,24 @@ def train(
     before: datetime | None = None,
     watch: Watch | None = None,
     force: str | None = None,
+    oblivion: Oblivion | None = None,
 ) -> Fitted:
     """Fit, let the gate judge, and publish; the oldest snapshots beyond `snapshot.keep` are deleted.
 
     `force` is the reason for which a snapshot is published that the gate would refuse; manifest.gate keeps it.
 
     Raises:
-        DataError, SettingsError: as `fit`.
+        DataError, StateError, SettingsError: as `fit`.
         GateError: if the gate refuses; nothing is published then.
         SnapshotError: if the artifacts cannot be written.
     """
     from training.gate import Gate  # it measures with this job
 
     steps = Steps(watch) if watch else Steps()
-    gate = Gate(settings, now, steps, force)
-    fitted = learn(prepare(settings, now=now, before=before, steps=steps), settings, now=now, steps=steps)
+    gate = Gate(settings, now, steps, force, oblivion)
+    cut = now if before is None else before - before.resolution
+    prepared = prepare(settings, now=now, before=before, live_until=cut, steps=steps, oblivion=oblivion)
+    fitted = learn(prepared, settings, now=now, steps=steps)
     gate.judge(fitted)
     if watch:
         watch("publish")
@@ -175,16 +199,24 @@ def _as_of(events: Events, now: datetime, before: datetime | None) -> int:
     return int(events.times.max()) if len(events) else _microseconds(now)
 
 
-def _cleaned(events: Events, settings: Settings) -> Events:
+def cleaned(events: Events, settings: BehaviourSettings) -> Events:
     """Cancel what was refunded, leave out purchases of nothing, and number the orders."""
     counted = ~((events.kinds == EventType.PURCHASE) & (events.quantities <= 0))
     events = events.where(counted)
-    kinds = cancel_refunded(events.users, events.items, events.kinds, events.order_ids, events.quantities)
-    orders = number_orders(events.users, events.times, kinds, events.order_ids, settings.behaviour)
-    return Events(events.users, events.items, kinds, events.times, events.order_ids, orders, events.quantities)
+    kinds, quantities = cancel_refunded(events.users, events.items, events.kinds, events.order_ids, events.quantities)
+    orders = number_orders(events.users, events.times, kinds, events.order_ids, settings)
+    return replace(events, kinds=kinds, orders=orders, quantities=quantities)
 
 
-def _manifest(settings: Settings, tables: Tables, groups: dict[str, Arrays], steps: Steps, now: datetime) -> Manifest:
+def _links(shop: ShopTables) -> Arrays:
+    """Who anonymous ids belong to, and who is known; a link without a time holds since ever."""
+    rows = shop.links.select("anonymous_id", "user_id", pl.col("timestamp").dt.epoch("us").fill_null(FOREVER.min)).rows()
+    return link_arrays((Link(*row) for row in rows), shop.users["user_id"])
+
+
+def _manifest(
+    settings: Settings, tables: Tables, groups: dict[str, Arrays], steps: Steps, now: datetime, state_sequence: int
+) -> Manifest:
     with steps.step("content hash"):
         events = tables.events
         fingerprint = content_hash({"events": {name: getattr(events, name) for name in events.__slots__}}, tables.as_of)
@@ -212,6 +244,7 @@ def _manifest(settings: Settings, tables: Tables, groups: dict[str, Arrays], ste
         },
         timings_seconds=dict(steps.seconds),
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        state_sequence=state_sequence,
     )
 
 

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from recsys.data.catalog import Catalog
+from recsys.data.forgetting import Oblivion
 from recsys.data.history import Tables
 from recsys.data.ids import id_arrays
 from recsys.data.snapshot import Manifest, content_hash
@@ -58,21 +59,23 @@ class Findings:
     metrics: Evaluation | None = None
 
 
-def judge_recipe(settings: Settings, now: datetime, new: Manifest, live: Manifest | None) -> Findings:
+def judge_recipe(
+    settings: Settings, now: datetime, new: Manifest, live: Manifest | None, oblivion: Oblivion | None = None
+) -> Findings:
     """Measure the settings of the new snapshot on its last `evaluation.days`, and those of the live one beside them.
 
     Raises:
         DataError: if the tables cannot be read.
     """
     least, days = settings.gate.least_users, settings.evaluation.days
-    examined = _examination(settings, now, new)
+    examined = _examination(settings, now, new, oblivion)
     users = len(examined.split.prepared.user_ids) if examined else 0
     if examined is None or users < least:
         said = (
             f"Accuracy was not judged: before the last {days} days only {users:,} shoppers were known, {least:,} are needed."
         )
         return Findings((Check("accuracy", True, said),))
-    old = _laid_over(settings, live) if live and not _same_recipe(new, live) else None
+    old = laid_over(settings, live) if live and not _same_recipe(new, live) else None
     contest = _Contest(examined, now, _speakers(settings, "home") | (_speakers(old, "home") if old else set()), {})
     shadow = contest.fit(settings)
     checks = [nothing_after(examined, shadow), nothing_outside(examined.split.prepared, shadow, settings)]
@@ -106,7 +109,7 @@ class _Contest:
         return Engine(fitted.snapshot(), with_subjects(recipe))
 
 
-def _examination(settings: Settings, now: datetime, new: Manifest) -> Examination | None:
+def _examination(settings: Settings, now: datetime, new: Manifest, oblivion: Oblivion | None) -> Examination | None:
     """The last days of the new snapshot as questions, for shoppers who were known before; None: too few in any case."""
     if new.counts["users"] < settings.gate.least_users:
         return None
@@ -115,7 +118,7 @@ def _examination(settings: Settings, now: datetime, new: Manifest) -> Examinatio
     fold = Fold(until.replace(microsecond=0) - timedelta(days=days), days)
     with TemporaryDirectory() as aside:
         data = msgspec.structs.replace(settings.data, rejects=aside, max_rejected_share=1.0)
-        cut = split(msgspec.structs.replace(settings, data=data), fold, now)
+        cut = split(msgspec.structs.replace(settings, data=data), fold, now, oblivion=oblivion)
     examined, known = examine(cut, settings.evaluation, settings.seed), {*cut.prepared.user_ids}
     truths = {
         task: truth.where(np.flatnonzero([user in known for user in truth.users])) for task, truth in examined.truths.items()
@@ -123,9 +126,9 @@ def _examination(settings: Settings, now: datetime, new: Manifest) -> Examinatio
     return Examination(cut, truths)
 
 
-def _laid_over(settings: Settings, live: Manifest) -> Settings:
-    """The live snapshot's recipe over the present data."""
-    return msgspec.structs.replace(settings, **{name: getattr(live, name) for name in RECIPE})
+def laid_over(settings: Settings, manifest: Manifest) -> Settings:
+    """The settings that a snapshot was made with, over the shop's present tables."""
+    return msgspec.structs.replace(settings, **{name: getattr(manifest, name) for name in RECIPE})
 
 
 def _same_recipe(one: Manifest, other: Manifest) -> bool:

@@ -53,6 +53,7 @@ def settings_page() -> str:
         ("[snapshot]", settings.SnapshotSettings),
         ("[evaluation]", settings.EvaluationSettings),
         ("[gate]", settings.GateSettings),
+        ("[state]", settings.StateSettings),
         ("[web]", settings.WebSettings),
     ):
         parts += [f"## {title}\n", f"{_first_paragraph(group)}\n", _table(group)]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.behaviour import cancel_refunded
 from recsys.data.catalog import Catalog
+from recsys.data.forgetting import Oblivion
 from recsys.data.history import Events
 from recsys.data.tables import read_shop
 from recsys.settings import Settings
@@ -87,16 +88,18 @@ class Split:
     truth: Truth
 
 
-def split(settings: Settings, fold: Fold, now: datetime, steps: Steps | None = None) -> Split:
+def split(
+    settings: Settings, fold: Fold, now: datetime, steps: Steps | None = None, oblivion: Oblivion | None = None
+) -> Split:
     """Read a shop up to a fold's moment, and separately what was bought in its window.
 
     Raises:
         DataError: if a table cannot be read or is too wrong.
     """
     steps = steps or Steps()
-    prepared = prepare(settings, now=now, before=fold.at, steps=steps)
+    prepared = prepare(settings, now=now, before=fold.at, steps=steps, oblivion=oblivion)
     with steps.step("read the window"):
-        return Split(fold, prepared, _truth(settings, fold, Catalog(prepared.base)))
+        return Split(fold, prepared, _truth(settings, fold, Catalog(prepared.base), oblivion))
 
 
 def owned_before(events: Events, user_ids: list[str]) -> dict[str, frozenset[int]]:
@@ -110,11 +113,11 @@ def owned_before(events: Events, user_ids: list[str]) -> dict[str, frozenset[int
     }
 
 
-def _truth(settings: Settings, fold: Fold, catalog: Catalog) -> Truth:
+def _truth(settings: Settings, fold: Fold, catalog: Catalog, oblivion: Oblivion | None) -> Truth:
     columns = ("user_id", "item_id", "timestamp", "event_type", "order_id", "quantity")
     nothing = (pl.col("event_type") == "purchase") & (pl.col("quantity") <= 0).fill_null(False)
     orders = (
-        read_shop(settings, before=fold.until)
+        read_shop(settings, before=fold.until, oblivion=oblivion)
         .events.filter(pl.col("event_type").is_in(["purchase", "refund"]) & pl.col("item_id").is_not_null() & ~nothing)
         .select(columns)
         .sort(columns[:4])
@@ -129,7 +132,8 @@ def _kept(orders: pl.DataFrame) -> pl.Series:
     users, items = (codes[name].to_numpy().astype(np.int32) for name in ("user_id", "item_id"))
     kinds = orders["event_type"].to_physical().cast(pl.Int8).to_numpy()
     quantities = orders["quantity"].cast(pl.Float32).fill_null(float("nan")).to_numpy()
-    return pl.Series(cancel_refunded(users, items, kinds, codes["order_id"].to_numpy(), quantities) == EventType.PURCHASE)
+    kept, _ = cancel_refunded(users, items, kinds, codes["order_id"].to_numpy(), quantities)
+    return pl.Series(kept == EventType.PURCHASE)
 
 
 def _distinct(bought: pl.DataFrame, catalog: Catalog) -> Truth:

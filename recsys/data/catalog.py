@@ -6,7 +6,8 @@ rows and a filter on it is a slice.
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -15,11 +16,13 @@ from numpy.typing import NDArray
 
 from recsys.data.categories import join_category, split_category
 from recsys.data.ids import IdMap, Texts, blob_arrays, id_arrays
-from recsys.types import Arrays, Mask, Rows, Times
+from recsys.types import Arrays, ItemUpdate, Mask, Rows, Times
 
 if TYPE_CHECKING:
     import polars as pl
 
+ROWS_KEPT = 16_384
+"""Most item ids whose rows a worker keeps at hand, so that what everybody looks at is looked up once."""
 FRAGMENT_FIELDS = ("item_id", "title", "brand", "category", "price", "currency", "url", "image_url", "available")
 
 
@@ -45,10 +48,15 @@ class Catalog:
         self.item_from = cast(Rows, arrays["item_from"])
         self.item_to = cast(Rows, arrays["item_to"])
         self.items = IdMap(arrays, "item")
+        self.row = lru_cache(ROWS_KEPT)(self.items.row)
+        """Of an item id, its row; -1 if the catalogue does not have it."""
         self.categories = IdMap(arrays, "category")
         self.brands = IdMap(arrays, "brand")
         self._fragments = Texts(arrays, "fragment")
-        self.fragment = self._fragments.__getitem__
+        self.revision = 0
+        """Number of the last item update that lies over what was published; 0: none."""
+        self._overlaid: dict[int, bytes] = {}
+        self.fragment: Callable[[int], bytes] = self._fragments.__getitem__
         """Of a row, the item's JSON members (`FRAGMENT_FIELDS`), without braces."""
         self._titles = Texts(arrays, "title")
         self._brand_offsets = cast(NDArray[np.int64], arrays["brand_item_offsets"])
@@ -58,10 +66,6 @@ class Catalog:
     def n_items(self) -> int:
         """Number of items."""
         return len(self.items)
-
-    def row(self, item_id: str) -> int:
-        """Find an item's row; -1 if the catalogue does not have it."""
-        return self.items.row(item_id)
 
     def item_id(self, row: int) -> str:
         """Give the id of the item at a row."""
@@ -75,6 +79,29 @@ class Catalog:
         """The item's title, else its id."""
         return self._titles[row].decode()
 
+    def overlay(self, update: ItemUpdate, number: int) -> None:
+        """Take an item's new price and availability in, over what was published; an item unknown here is passed over.
+
+        Without a word on it, an item is available while its stock is more than 0. `number` is the update's in the log.
+        """
+        self.revision = number
+        row = self.row(update.item_id)
+        if row < 0:
+            return
+        if not self._overlaid:
+            self.price, self.available = self.price.copy(), self.available.copy()
+            self.fragment = self._newest_fragment
+        available = update.stock > 0 if update.available is None and update.stock is not None else update.available
+        changed = {"price": update.price, "available": available}
+        changed = {name: value for name, value in changed.items() if value is not None}
+        fields = self.item(row) | changed
+        self._overlaid[row] = msgspec.json.encode(fields)[1:-1]
+        self.price[row] = np.nan if fields["price"] is None else fields["price"]
+        self.available[row] = fields["available"]
+
+    def _newest_fragment(self, row: int) -> bytes:
+        return self._overlaid.get(row) or self._fragments[row]
+
     def brand_items(self, code: int) -> Rows:
         """Rows of one brand's items, ascending."""
         return self._brand_items[self._brand_offsets[code] : self._brand_offsets[code + 1]]
@@ -82,6 +109,11 @@ class Catalog:
     def category_name(self, code: int) -> str:
         """The last level of a category, for people."""
         return split_category(self.categories.text(code))[-1]
+
+    @cached_property
+    def currency(self) -> str | None:
+        """The one currency of all prices; None where the shop names none."""
+        return cast("str | None", self.item(0)["currency"]) if self.n_items else None
 
     @cached_property
     def has_groups(self) -> bool:

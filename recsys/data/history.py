@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recsys.data.catalog import Catalog
 from recsys.data.ids import IdMap, id_arrays
-from recsys.types import NO_HISTORY, Arrays, EventType, History, Mask, Owned, Rows, Times
+from recsys.types import NO_HISTORY, Arrays, EventType, History, Lines, Mask, Owned, Rows, Times
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,8 @@ class Events:
     """A shop's events as parallel arrays, by user, then time.
 
     users, items int32[e] (item -1: none or not in the catalogue) · kinds int8[e] · times int64[e] · order_ids int64[e] (-1:
-    none) · orders int32[e] each user's orders numbered from 0 (-1: no purchase) · quantities float32[e] (NaN: unknown).
+    none) · orders int32[e] each user's orders numbered from 0 (-1: no purchase) · quantities and prices float32[e] (NaN:
+    unknown).
     """
 
     users: Rows
@@ -28,6 +29,7 @@ class Events:
     order_ids: NDArray[np.int64]
     orders: Rows
     quantities: NDArray[np.float32]
+    prices: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.users)
@@ -62,6 +64,9 @@ class Histories:
         self._kinds = cast(NDArray[np.int8], arrays["kinds"])
         self._times = cast(Times, arrays["times"])
         self._orders = cast(Rows, arrays["orders"])
+        self._order_ids = cast(NDArray[np.int64], arrays["order_ids"])
+        self._quantities = cast(NDArray[np.float32], arrays["quantities"])
+        self._prices = cast(NDArray[np.float32], arrays["prices"])
         self._owned_offsets = np.ascontiguousarray(arrays["owned_offsets"], np.int64).data
         self._owned_items = cast(Rows, arrays["owned_items"])
         self._owned_at = cast(Times, arrays["owned_at"])
@@ -76,7 +81,8 @@ class Histories:
     def at(self, row: int) -> History:
         """The past of the user at a row."""
         part = slice(self._offsets[row], self._offsets[row + 1])
-        return History(self._items[part], self._kinds[part], self._times[part], self._orders[part], self._owned(row))
+        lines = Lines(self._order_ids[part], self._quantities[part], self._prices[part])
+        return History(self._items[part], self._kinds[part], self._times[part], self._orders[part], self._owned(row), lines)
 
     def _owned(self, row: int) -> Owned:
         part = slice(self._owned_offsets[row], self._owned_offsets[row + 1])
@@ -98,6 +104,9 @@ def history_arrays(events: Events, user_ids: list[str], most_events: int, most_p
         "kinds": recent.kinds,
         "times": recent.times,
         "orders": recent.orders,
+        "order_ids": recent.order_ids,
+        "quantities": recent.quantities,
+        "prices": recent.prices,
         **_owned_arrays(recent, len(user_ids)),
     }
 

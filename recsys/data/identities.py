@@ -6,7 +6,8 @@ import polars as pl
 
 from recsys.data.columns import TIME
 
-_FROM, _UNTIL, _KNOWN = "__from", "__until", "__known"
+SINCE, UNTIL, KNOWN = "__since", "__until", "__known"
+"""From when on an anonymous id belongs to a known user (null: ever since), and until when (null: for ever), itself outside."""
 
 
 def refused(links: pl.DataFrame, users: pl.DataFrame) -> pl.Series:
@@ -24,9 +25,9 @@ def periods(links: pl.DataFrame) -> pl.DataFrame:
         .unique(["anonymous_id", "timestamp"], keep="last", maintain_order=True)
         .select(
             pl.col("anonymous_id"),
-            pl.col("user_id").alias(_KNOWN),
-            pl.when(pl.int_range(pl.len()).over("anonymous_id") == 0).then(first).otherwise("timestamp").alias(_FROM),
-            pl.col("timestamp").shift(-1, fill_value=None).over("anonymous_id").fill_null(last).alias(_UNTIL),
+            pl.col("user_id").alias(KNOWN),
+            pl.when(pl.int_range(pl.len()).over("anonymous_id") == 0).then(first).otherwise("timestamp").alias(SINCE),
+            pl.col("timestamp").shift(-1, fill_value=None).over("anonymous_id").fill_null(last).alias(UNTIL),
         )
     )
 
@@ -39,14 +40,14 @@ def resolve(events: pl.LazyFrame, links: pl.DataFrame) -> pl.LazyFrame:
     if links.is_empty():
         return events
     time = pl.col("timestamp")
-    holds = (pl.col(_FROM).is_null() | (time >= pl.col(_FROM))) & (pl.col(_UNTIL).is_null() | (time < pl.col(_UNTIL)))
-    linked = pl.col(_KNOWN).is_not_null()
+    holds = (pl.col(SINCE).is_null() | (time >= pl.col(SINCE))) & (pl.col(UNTIL).is_null() | (time < pl.col(UNTIL)))
+    linked = pl.col(KNOWN).is_not_null()
     return (
         events.join(periods(links).lazy(), left_on="user_id", right_on="anonymous_id", how="left", maintain_order="left")
         .filter(holds)
         .with_columns(
-            pl.coalesce(_KNOWN, "user_id").alias("user_id"),
+            pl.coalesce(KNOWN, "user_id").alias("user_id"),
             pl.when(linked).then("user_id").otherwise("anonymous_id").alias("anonymous_id"),
         )
-        .drop(_KNOWN, _FROM, _UNTIL)
+        .drop(KNOWN, SINCE, UNTIL)
     )

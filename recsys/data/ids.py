@@ -20,6 +20,11 @@ def _hash(key: bytes) -> int:
     return int.from_bytes(blake2b(key, digest_size=8).digest(), "little")
 
 
+def order_key(order_id: str) -> int:
+    """A number of 61 bits that stands for an order id, the same in tables and while serving."""
+    return _hash(order_id.encode("utf-8", "surrogatepass")) >> 3
+
+
 class Texts:
     """Byte strings laid end to end, read at their rows; views of the mapped pages, cheaper to index than arrays."""
 

@@ -32,6 +32,25 @@ def items_from_events(events: pl.LazyFrame, present: frozenset[str], currency: s
     )
 
 
+def overlaid(items: pl.DataFrame, updates: pl.DataFrame) -> pl.DataFrame:
+    """Lay live item updates (item_id, available, stock, price; oldest first) over the items that there are.
+
+    What an update does not name stays. One that names stock alone makes the item available or not, as in `Catalog.overlay`.
+    """
+    if updates.is_empty():
+        return items
+    values = ("available", "stock", "price")
+    absent = [pl.lit(None, schema("items")[name]).alias(name) for name in values if name not in items.columns]
+    newest = (
+        updates.with_columns(pl.coalesce("available", pl.col("stock") > 0).alias("available"))
+        .group_by("item_id")
+        .agg(pl.col(name).drop_nulls().last().alias(f"__{name}") for name in values)
+    )
+    joined = items.with_columns(absent).join(newest, on="item_id", how="left", maintain_order="left")
+    changed = [pl.coalesce(f"__{name}", name).alias(name) for name in values]
+    return joined.with_columns(changed).drop(f"__{name}" for name in values)
+
+
 def finish_items(items: pl.DataFrame, currency: str | None) -> pl.DataFrame:
     """Put items into canonical shape, sorted by id: without a word on it, an item is available unless its stock is 0."""
     absent = [pl.lit(None, dtype).alias(name) for name, dtype in schema("items").items() if name not in items.columns]

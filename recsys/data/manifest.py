@@ -9,7 +9,7 @@ import msgspec
 
 from recsys.settings import BehaviourSettings, BlendSettings, Placement, ProfileSettings
 
-FORMAT = 1
+FORMAT = 2
 
 
 class FileEntry(msgspec.Struct, frozen=True):

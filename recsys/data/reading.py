@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -59,28 +60,55 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Vanished:
+    """Rows of a table that nobody may see or count (`ROW`), and those of which it cannot be told: they are written nowhere."""
+
+    rows: pl.DataFrame
+    untold: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
 class _Judged:
     rows: pl.DataFrame
     findings: list[Finding]
     rejects: pl.DataFrame
 
 
-def read_table(settings: Settings, name: str, table: Table, before: datetime | None = None) -> Read:
-    """Open, map and judge one table; events lose their duplicates, other tables keep several rows per id.
+def map_table(settings: Settings, name: str, table: Table, before: datetime | None = None) -> list[Mapped]:
+    """Open and map the files of one table, lazily.
 
     Raises:
-        DataError: if a file or a required column is missing, or a file cannot be read to its end.
+        DataError: if a file or a required column is missing.
         SettingsError: if the table's settings name what there is not.
     """
     columns, preset = mappable(name), merged(table)
     check_names(name, table, preset)
     sources = open_table(settings, name, table)
     check_columns(name, table, preset, sources)
-    mapped = [map_source(source, table, preset, columns, before) for source in sources]
+    return [map_source(source, table, preset, columns, before) for source in sources]
+
+
+def read_table(name: str, table: Table, mapped: Sequence[Mapped], vanished: Vanished | None = None) -> Read:
+    """Judge one mapped table, but for the rows that vanished; events lose their duplicates, other tables keep several rows per id.
+
+    Raises:
+        DataError: if a file cannot be read to its end.
+    """
+    with reading(name, mapped):
+        return _read(name, mapped, [column for column in mappable(name) if column is not AMOUNT], table, vanished)
+
+
+@contextmanager
+def reading(name: str, mapped: Sequence[Mapped]) -> Iterator[None]:
+    """Say in words which file it is that cannot be read.
+
+    Raises:
+        DataError: naming it.
+    """
     try:
-        return _read(name, mapped, [column for column in columns if column is not AMOUNT], table)
+        yield
     except PolarsError as error:
-        raise unreadable(name, [file for source in sources for file in source.files], error) from error
+        raise unreadable(name, [file for each in mapped for file in each.source.files], error) from error
 
 
 def event_id() -> pl.Expr:
@@ -103,13 +131,16 @@ def _with_derived_ids(fields: pl.Series) -> pl.Series:
     return frame["event_id"].fill_null(derived)
 
 
-def _read(name: str, mapped: Sequence[Mapped], columns: Sequence[Column], table: Table) -> Read:
+def _read(name: str, mapped: Sequence[Mapped], columns: Sequence[Column], table: Table, vanished: Vanished | None) -> Read:
     key = event_id().hash() if name == "events" else None
-    each = [_judge(name, source, columns, key) for source in mapped]
+    read = sum(source.source.height() for source in mapped)
+    if vanished:
+        mapped = [replace(source, frame=_without(source.frame, vanished.rows)) for source in mapped]
+        read -= vanished.rows.height
+    each = [_judge(name, source, columns, key, vanished) for source in mapped]
     rows = pl.concat([judged.rows for judged in each])
     bad = rows.filter(pl.col(BROKE) > 0).select(ROW)
     double = _duplicates(rows) if key is not None else bad.head(0)
-    read = sum(source.source.height() for source in mapped)
     findings = _together([finding for judged in each for finding in judged.findings], rows.height)
     if double.height:
         findings.append(_duplicates_finding(name, mapped, double, rows.height))
@@ -124,11 +155,12 @@ def _read(name: str, mapped: Sequence[Mapped], columns: Sequence[Column], table:
     )
 
 
-def _judge(name: str, mapped: Mapped, columns: Sequence[Column], key: pl.Expr | None) -> _Judged:
+def _judge(name: str, mapped: Mapped, columns: Sequence[Column], key: pl.Expr | None, vanished: Vanished | None) -> _Judged:
     hard, soft = checks_of(columns, [column.name for column in columns if mapped.origins[column.name]])
     judged = judge(mapped, hard, soft, key).collect(engine="streaming")
     findings = findings_of(name, mapped, judged, hard, soft)
-    return _Judged(judged.select(ROW, BROKE, *([KEY] if key is not None else [])), findings, _rejects(mapped, judged, hard))
+    told = judged.join(vanished.untold, on=ROW, how="anti", maintain_order="left") if vanished else judged
+    return _Judged(judged.select(ROW, BROKE, *([KEY] if key is not None else [])), findings, _rejects(mapped, told, hard))
 
 
 def _without(frame: pl.LazyFrame, bad: pl.DataFrame) -> pl.LazyFrame:

@@ -12,7 +12,7 @@ import hashlib
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
@@ -23,6 +23,8 @@ import numpy as np
 
 from recsys.data.catalog import Catalog
 from recsys.data.history import Histories
+from recsys.data.ids import IdMap
+from recsys.data.links import Links
 from recsys.data.manifest import FORMAT as FORMAT
 from recsys.data.manifest import FileEntry
 from recsys.data.manifest import Manifest as Manifest
@@ -30,6 +32,8 @@ from recsys.types import Arrays, RecsysError, SnapshotError
 
 CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
+REPORTS = "reports"
+"""Folder of the snapshots' reports, beside them."""
 _INCOMING = ".incoming-"
 _CHUNK = 1 << 20
 
@@ -47,6 +51,7 @@ class Snapshot:
         self.manifest = manifest
         self.catalog = Catalog(groups["catalog"])
         self.histories = Histories(groups["history"])
+        self.links = Links(groups["links"])
         self.groups = groups
 
     @property
@@ -170,7 +175,7 @@ def open_files(folder: Path, manifest: Manifest) -> Snapshot:
         if rest.endswith(".npy"):
             mapped = np.load(folder / name, mmap_mode="r", allow_pickle=False)
             groups.setdefault(group, {})[rest.removesuffix(".npy")] = mapped.view(np.ndarray)
-    for group in ("catalog", "history", *manifest.recommenders):
+    for group in ("catalog", "history", "links", *manifest.recommenders):
         groups.setdefault(group, {})
     try:
         return Snapshot(manifest, groups)
@@ -208,6 +213,19 @@ def roll_back(artifacts: Path, to: str | None = None) -> str:
     with _publishing(artifacts):
         point_at(artifacts, to)
     return to
+
+
+def holding(artifacts: Path, user_ids: Sequence[str]) -> list[str]:
+    """The published versions that hold anything of these users, oldest first."""
+    found = []
+    for version in versions(artifacts):
+        folder = artifacts / version / "history"
+        users = IdMap(
+            {file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in folder.glob("user_*.npy")}, "user"
+        )
+        if any(users.row(user_id) >= 0 for user_id in user_ids):
+            found.append(version)
+    return found
 
 
 def prune(artifacts: Path, keep: int) -> list[str]:

@@ -2,12 +2,13 @@
 
 `read_shop` looks at every row once to find the bad and the double ones, and hands the events out lazily without those.
 Bad rows are written to the folder of the setting `data.rejects`, so that the shop can look at them; nothing else is.
+What was written down while serving is folded in, and the forgotten are left out, as if they had never been there.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -15,13 +16,20 @@ from pathlib import Path
 import polars as pl
 
 from recsys.data import identities
-from recsys.data.columns import schema
-from recsys.data.item_table import catalogue_currency, finish_items, items_from_events
-from recsys.data.reading import Counts, Read, event_id, read_table
+from recsys.data.columns import TABLES, schema
+from recsys.data.forgetting import Oblivion, Tombstones
+from recsys.data.forgotten_rows import ForgottenRows
+from recsys.data.item_table import catalogue_currency, finish_items, items_from_events, overlaid
+from recsys.data.live_tables import RECEIVED, Folded, Live, fold_in, merged, read_live
+from recsys.data.mapping import Mapped
+from recsys.data.reading import Counts, Read, Vanished, event_id, map_table, read_table
 from recsys.data.sources import ROW
 from recsys.data.validation import DONE, Finding, explain, percent
 from recsys.settings import Settings
 from recsys.types import DataError
+
+FORGOTTEN = "forgotten"
+"""Of a rejects file, the metadata that names who was forgotten when it was written (`Tombstones.fingerprint`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,8 @@ class ShopTables:
     """What the offline job reads: valid rows with all canonical columns (docs/data.md), null where the shop has none.
 
     events: lazy, one row per event_id, anonymous ids resolved, money in `currency` · items: one row per item_id, sorted ·
-    users: one per user_id · contents: one per content_id · counts: rows read, left out, rejected and double, by table.
+    users: one per user_id · contents: one per content_id · counts: rows read, left out, rejected and double, by table, and
+    under `live` those of the log · links: the valid ones, as the identities table · state_sequence: the log's last number.
     """
 
     events: pl.LazyFrame
@@ -39,25 +48,50 @@ class ShopTables:
     currency: str | None
     findings: tuple[Finding, ...]
     counts: Mapping[str, Counts]
+    links: pl.DataFrame
+    state_sequence: int
 
 
-def read_shop(settings: Settings, *, before: datetime | None = None, strict: bool = True) -> ShopTables:
-    """Read, map and check all tables of the shop, with events and identity links before `before` only.
+def read_shop(
+    settings: Settings,
+    *,
+    before: datetime | None = None,
+    live_until: datetime | None = None,
+    strict: bool = True,
+    oblivion: Oblivion | None = None,
+) -> ShopTables:
+    """Read, map and check all tables of the shop and the live log, with events and identity links before `before` only.
 
-    Unless `strict`, a table with too many bad rows does not stop the reading; its findings say so all the same.
+    The log counts up to its first event later than `live_until`; a snapshot made of these tables leaves the rest to the service.
+    Unless `strict`, a table with too many bad rows does not stop the reading; its findings say so all the same. `oblivion`
+    knows the forgotten.
 
     Raises:
         DataError: if a file or a required column is missing, currencies are mixed, or too many rows of a table are bad.
+        StateError: if the log cannot be read.
+        SettingsError: if somebody was forgotten with a secret that `oblivion` does not have.
     """
-    data = settings.data
-    tables = {name: getattr(data, name) for name in ("events", "items", "users", "identities", "contents")}
-    if not data.events.paths:
+    if not settings.data.events.paths:
         raise DataError("events: no file is named; set `data.events.paths` in the settings")
-    reads = {name: read_table(settings, name, table, before) for name, table in tables.items() if table.paths}
-    _write_rejects(settings, reads)
+    live = read_live(settings, before=before, until=live_until)
+    tombstones = Tombstones(oblivion, live.tombstones)
+    mapped = map_tables(settings, TABLES, before)
+    vanished: dict[str, Vanished | None] = dict.fromkeys(mapped)
+    if tombstones:
+        forgotten = ForgottenRows(tombstones, mapped, live)
+        live = forgotten.without(live)
+        vanished = {name: forgotten.of_table(name) for name in mapped}
+    reads = {name: read_table(name, getattr(settings.data, name), each, vanished[name]) for name, each in mapped.items()}
+    _write_rejects(settings, reads, tombstones.fingerprint)
     if strict:
-        _stop_if_too_bad(reads, data.max_rejected_share)
-    return _joined_up(settings, reads)
+        _stop_if_too_bad(reads, settings.data.max_rejected_share)
+    return _joined_up(settings, reads, live)
+
+
+def map_tables(settings: Settings, names: Iterable[str], before: datetime | None = None) -> dict[str, list[Mapped]]:
+    """Open and map those of the named tables that the settings give files for; raises as `read_shop`."""
+    tables = {name: getattr(settings.data, name) for name in names}
+    return {name: map_table(settings, name, table, before) for name, table in tables.items() if table.paths}
 
 
 def findings_table(tables: ShopTables) -> list[dict[str, str]]:
@@ -80,32 +114,53 @@ def findings_table(tables: ShopTables) -> list[dict[str, str]]:
     ]
 
 
-def _joined_up(settings: Settings, reads: Mapping[str, Read]) -> ShopTables:
-    events = reads["events"]
+def _joined_up(settings: Settings, reads: Mapping[str, Read], live: Live) -> ShopTables:
+    events, folded = _with_live(reads["events"], live)
     one = {name: _one_row_per_id(name, reads) for name in ("items", "users", "contents")}
-    links, refused = _links(reads, one["users"][0])
-    currency, foreign = _currency(settings, reads)
+    links, refused = _links(reads, live, one["users"][0])
+    currency, foreign = _currency(settings, reads, folded)
     resolved = identities.resolve(events.frame.with_columns(event_id()), links)
     canonical = resolved.with_columns(_in_currency(currency)).select(list(schema("events")))
-    items = _items(reads, one["items"][0], currency)
+    items = _items({**reads, "events": events}, one["items"][0], live, currency)
     findings = [f for read in reads.values() for f in read.findings]
     findings += [f for _, doubles in one.values() for f in doubles]
-    findings += [*refused, *foreign, *_notes(reads, canonical, items)]
+    findings += [*refused, *foreign, *_notes(reads, folded, canonical, items)]
     doubles = {name: sum(f.rows for f in said) for name, (_, said) in one.items()}
-    counts = _counts(reads, doubles)
-    return ShopTables(canonical, items, one["users"][0], one["contents"][0], currency, tuple(findings), counts)
+    counts = _counts(reads, doubles) | ({"live": folded.counts} if folded else {})
+    return ShopTables(
+        canonical, items, one["users"][0], one["contents"][0], currency, tuple(findings), counts, links, live.sequence
+    )
 
 
-def _items(reads: Mapping[str, Read], rows: pl.DataFrame, currency: str | None) -> pl.DataFrame:
+def _with_live(events: Read, live: Live) -> tuple[Read, Folded | None]:
+    if live.events is None:
+        return events, None
+    folded = fold_in(events, live.events)
+    return merged(events, folded.events) if folded.counts.kept else events, folded
+
+
+def _items(reads: Mapping[str, Read], rows: pl.DataFrame, live: Live, currency: str | None) -> pl.DataFrame:
     """The item table, with the columns that it does not have from events; all of it from events where there is none."""
+    return finish_items(overlaid(_known_items(reads, rows, currency), _newer(live.updates, reads)), currency)
+
+
+def _known_items(reads: Mapping[str, Read], rows: pl.DataFrame, currency: str | None) -> pl.DataFrame:
     events = reads["events"]
     if "items" not in reads:
-        return finish_items(items_from_events(events.frame, events.present, currency), currency)
+        return items_from_events(events.frame, events.present, currency)
     absent = events.present & (set(schema("items")) - reads["items"].present)
     if absent <= {"currency"}:
-        return finish_items(rows, currency)
+        return rows
     seen = items_from_events(events.frame, absent, currency)
-    return finish_items(rows.drop(absent, strict=False).join(seen, on="item_id", how="left"), currency)
+    return rows.drop(absent, strict=False).join(seen, on="item_id", how="left")
+
+
+def _newer(updates: pl.DataFrame, reads: Mapping[str, Read]) -> pl.DataFrame:
+    """Item updates received after the newest file of the item table was written: it knows the others."""
+    if updates.is_empty() or "items" not in reads:
+        return updates
+    written = max(Path(file).stat().st_mtime_ns for file in reads["items"].files) // 1000
+    return updates.filter(pl.col(RECEIVED) > written)
 
 
 def _one_row_per_id(name: str, reads: Mapping[str, Read]) -> tuple[pl.DataFrame, list[Finding]]:
@@ -125,18 +180,17 @@ def _one_row_per_id(name: str, reads: Mapping[str, Read]) -> tuple[pl.DataFrame,
     ]
 
 
-def _links(reads: Mapping[str, Read], users: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
-    if "identities" not in reads:
-        return pl.DataFrame(schema=schema("identities")), []
-    read = reads["identities"]
-    links = read.frame.collect(engine="streaming").select(list(schema("identities")))
+def _links(reads: Mapping[str, Read], live: Live, users: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
+    links, columns = live.links, list(schema("identities"))
+    if "identities" in reads:
+        links = pl.concat([reads["identities"].frame.collect(engine="streaming").select(columns), links])
     wrong = identities.refused(links, users)
     if not wrong.any():
         return links, []
     first = links.filter(wrong).row(0, named=True)
     finding = Finding(
         table="identities",
-        file=read.files[0],
+        file=reads["identities"].files[0] if "identities" in reads else live.file,
         column="anonymous_id",
         rule="is not the id of a known user",
         rows=int(wrong.sum()),
@@ -148,25 +202,30 @@ def _links(reads: Mapping[str, Read], users: pl.DataFrame) -> tuple[pl.DataFrame
     return links.filter(~wrong), [finding]
 
 
-def _currency(settings: Settings, reads: Mapping[str, Read]) -> tuple[str | None, list[Finding]]:
-    """Settle the catalogue's currency; event prices in another one are found, and count in no revenue."""
+def _currency(settings: Settings, reads: Mapping[str, Read], folded: Folded | None) -> tuple[str | None, list[Finding]]:
+    """Settle the catalogue's currency; event prices in another one are found, and count in no revenue.
+
+    Live events settle it where nothing else does: the one that most of them have.
+    """
     wanted, in_events = settings.data.currency, _currencies(reads["events"])
     in_items = _currencies(reads["items"]) if "items" in reads else {}
+    in_live = _counted(folded.events) if folded else {}
     if in_items:
         wanted = catalogue_currency(wanted, in_items, "items") or ""
     elif not wanted:
-        wanted = catalogue_currency(wanted, in_events, "events") or ""
-    others = {code: rows for code, rows in in_events.items() if code != wanted}
+        wanted = catalogue_currency(wanted, in_events, "events") or next(iter(in_live), "")
+    others = {code: rows for code, rows in [*in_events.items(), *in_live.items()] if code != wanted}
+    rows = sum(count for counted in (in_events, in_live) for code, count in counted.items() if code != wanted)
     if not others:
         return wanted or None, []
-    rows, events = sum(others.values()), reads["events"]
+    events = reads["events"]
     finding = Finding(
         table="events",
         file=events.files[0],
         column="currency",
         rule=f"prices are in {wanted}",
         rows=rows,
-        share=rows / max(1, events.counts.kept),
+        share=rows / max(1, _kept(events, folded)),
         example=next(iter(others)),
         advice=f"convert prices to {wanted} where revenue in them should count",
         level="emptied",
@@ -175,9 +234,11 @@ def _currency(settings: Settings, reads: Mapping[str, Read]) -> tuple[str | None
 
 
 def _currencies(read: Read) -> dict[str, int]:
-    if "currency" not in read.present:
-        return {}
-    counted = read.frame.select("currency").drop_nulls().group_by("currency").len().sort("len", "currency", descending=True)
+    return _counted(read.frame) if "currency" in read.present else {}
+
+
+def _counted(frame: pl.LazyFrame) -> dict[str, int]:
+    counted = frame.select("currency").drop_nulls().group_by("currency").len().sort("len", "currency", descending=True)
     return dict(counted.collect(engine="streaming").rows())
 
 
@@ -188,7 +249,7 @@ def _in_currency(currency: str | None) -> list[pl.Expr]:
     return [pl.when(ours).then(name).alias(name) for name in ("price", "discount")]
 
 
-def _notes(reads: Mapping[str, Read], events: pl.LazyFrame, items: pl.DataFrame) -> list[Finding]:
+def _notes(reads: Mapping[str, Read], folded: Folded | None, events: pl.LazyFrame, items: pl.DataFrame) -> list[Finding]:
     """Say what is worth knowing but changes nothing: empty tables, events of items that the item table lacks."""
     empty = [_empty(name, read) for name, read in reads.items() if not read.counts.kept]
     if "items" not in reads:
@@ -204,11 +265,15 @@ def _notes(reads: Mapping[str, Read], events: pl.LazyFrame, items: pl.DataFrame)
         column="item_id",
         rule="is in the item table",
         rows=rows,
-        share=rows / read.counts.kept,
+        share=rows / max(1, _kept(read, folded)),
         example=f"{counted['item_id'][0]} ({counted.height:,} ids)",
         advice="nothing, if those items are no longer sold; they are never recommended",
     )
     return [*empty, unlisted]
+
+
+def _kept(events: Read, folded: Folded | None) -> int:
+    return events.counts.kept + (folded.counts.kept if folded else 0)
 
 
 def _empty(name: str, read: Read) -> Finding:
@@ -234,18 +299,25 @@ def _stop_if_too_bad(reads: Mapping[str, Read], limit: float) -> None:
         raise DataError("\n".join([*said, "raise `data.max_rejected_share` to go on without those rows"]))
 
 
-def _write_rejects(settings: Settings, reads: Mapping[str, Read]) -> None:
-    """Write each table's bad rows as one file, or take an older one away; never over a file of the shop's own."""
-    folder = settings.path(settings.data.rejects)
+def rejects_file(settings: Settings, name: str) -> Path:
+    """The file of a table's bad rows."""
+    return settings.path(settings.data.rejects) / f"rejected_{name}.parquet"
+
+
+def _write_rejects(settings: Settings, reads: Mapping[str, Read], forgotten: str) -> None:
+    """Write each table's bad rows as one file, or take an older one away; never over a file of the shop's own.
+
+    The file notes who was `forgotten` then, so that `purge` can tell whether it is older than somebody's wish.
+    """
     inputs = {Path(file).resolve() for read in reads.values() for file in read.files}
     for name, read in reads.items():
-        target = folder / f"rejected_{name}.parquet"
+        target = rejects_file(settings, name)
         if target.resolve() in inputs:
             raise DataError(f"{name}: {target} is both read and written; set `data.rejects` to a folder of its own")
         if read.rejects.is_empty():
             target.unlink(missing_ok=True)
             continue
-        folder.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         aside = target.with_suffix(f".{os.getpid()}.tmp")
-        read.rejects.write_parquet(aside)
+        read.rejects.write_parquet(aside, metadata={FORGOTTEN: forgotten})
         aside.replace(target)

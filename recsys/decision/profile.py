@@ -1,6 +1,11 @@
-"""The profile: what one shopper's events say now. The same function serves, trains and evaluates."""
+"""The profile: what one shopper's events say now. The same function serves, trains and evaluates.
+
+The compiled rules answer with what they found, so that `evidence` shows the very numbers that decided.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +25,7 @@ from recsys.behaviour import (
 from recsys.compiled import FLOAT, INT, KINDS, REALS, ROWS, SCORES, TIMES, compiled
 from recsys.data.catalog import Catalog
 from recsys.settings import BehaviourSettings, ProfileSettings
-from recsys.types import DAY, SECOND, EventType, ExitStage, History, Intent, Lifecycle, Profile, Rows, Scores, Times
+from recsys.types import DAY, SECOND, EventType, ExitStage, History, Lifecycle, Profile, Rows, Scores, Times
 
 STAGES: dict[int, ExitStage] = {
     EventType.HOME_VIEW: "home",
@@ -30,39 +35,84 @@ STAGES: dict[int, ExitStage] = {
     EventType.CART_REMOVE: "cart",
     EventType.CHECKOUT: "checkout",
 }
+INTENT_RULES = ("none", "cart_add", "checkout", "dwell", "prices")
+"""What makes a session a buyer's, by the number in `Seriousness.rule`; nothing does: a browser's."""
 _NO_ROWS = np.empty(0, np.int32)
 _NO_TIMES = np.empty(0, np.int64)
 _SHORTEST_MONTH, _LONGEST_MONTH = 28 * DAY, 31 * DAY
 _ROUNDING = 1e-6
 
 
+class Seriousness(NamedTuple):
+    """How serious the last session is: the rule of `INTENT_RULES` that made it a buyer's, and what it rests on.
+
+    event: the place in the session of the cart_add or checkout that decided, else -1 · leaf: the leaf category whose views
+    decided; of a browser the one most looked at (-1: none) · views, dwell (seconds) and the lowest and highest price seen there (inf
+    and 0: no price).
+    """
+
+    rule: int
+    event: int
+    leaf: int
+    views: int
+    dwell: float
+    lowest: float
+    highest: float
+
+
+class Leader(NamedTuple):
+    """The code (of items: leaf category or brand) with the largest weight, whether or not that is enough to lean to it.
+
+    code: -1 where nothing weighs · events: how many gave the weight · share of all weight · enough: large enough to count.
+    """
+
+    code: int
+    events: int
+    share: float
+    enough: bool
+
+
+class Leanings(NamedTuple):
+    """What recent events say. Both `seen` and `of_session` are False for a shopper who was not seen within the window.
+
+    of_session: the focus is that of the last session, else of the window.
+    """
+
+    seen: bool
+    serious: Seriousness
+    of_session: bool
+    focus: Leader
+    brand: Leader
+
+
 class Profiler:
     """Builds profiles with one set of settings over one catalogue."""
 
     def __init__(self, catalog: Catalog, behaviour: BehaviourSettings, profile: ProfileSettings) -> None:
-        self._leaf, self._brand = catalog.category, catalog.brand
-        self._price = catalog.price
-        self._behaviour = behaviour
-        self._settings = profile
+        self.catalog = catalog
+        self.behaviour = behaviour
+        self.settings = profile
+        self.session_gap = session_gap(behaviour)
         self._weights = event_weights(behaviour)
-        self._gap = session_gap(behaviour)
         self._window = int(profile.window_days * DAY)
         self._fading = 1 / (profile.half_life_days * DAY)
+        self._intent = profile.buyer_views, profile.buyer_dwell_seconds, behaviour.dwell_seconds, profile.buyer_price_ratio
+        self._shares = profile.focus_share, profile.brand_share, profile.brand_events
 
     def profile(self, user_id: str | None, history: History, now: int) -> Profile:
         """Read a history at `now` (microseconds); events later than that are not seen."""
-        history = _until(history, now)
+        history = history.until(now)
         if not len(history):
             return _stranger(user_id, history)
-        intent, focus, brand = self._leanings(history, now)
+        _, serious, _, focus, brand = self._lean(history, now)
         owned = history.owned or owned_of(history)
         return Profile(
             user_id=user_id,
             history=history,
-            intent=intent,
+            intent="buyer" if serious[0] else "browser",
             exit_stage=STAGES.get(int(history.kinds[-1]), "other"),
-            focus=focus,
-            brand=brand,
+            focus=focus[0] if focus[3] else -1,
+            brand=brand[0] if brand[3] else -1,
             lifecycle=self._lifecycle(owned.orders, owned.last_order, now),
             dormant=self._dormant(owned.last_order, now),
             orders=owned.orders,
@@ -70,37 +120,45 @@ class Profiler:
             bought=owned.items,
             bought_at=owned.at,
             has_bought=frozenset(owned.items.tolist()),
-            cart=in_cart(history, now, self._behaviour),
+            cart=in_cart(history, now, self.behaviour),
         )
 
-    def _leanings(self, history: History, now: int) -> tuple[Intent, int, int]:
-        """Intent, focus category and brand affinity; a shopper not seen within the window has none."""
-        items, kinds, times = history.items, history.kinds, history.times
-        recent = int(times.searchsorted(now - self._window, side="right"))
-        if recent == len(times):
-            return "browser", -1, -1
-        settings = self._settings
-        first = last_session(times, self._gap)
-        session = items[first:], kinds[first:], times[first:]
-        lately = items[recent:], kinds[recent:], times[recent:]
-        buyer = _buys(
-            *session,
-            self._leaf,
-            self._price,
-            settings.buyer_views,
-            settings.buyer_dwell_seconds,
-            self._behaviour.dwell_seconds,
-            settings.buyer_price_ratio,
+    def leanings(self, history: History, now: int) -> Leanings:
+        """What the profile's intent, focus and brand affinity rest on."""
+        seen, serious, of_session, focus, brand = self._lean(history.until(now), now)
+        return Leanings(seen, Seriousness(*serious), of_session, Leader(*focus), Leader(*brand))
+
+    def affinities(self, history: History, now: int, code_of: Rows) -> tuple[Rows, NDArray[np.float64], NDArray[np.int64]]:
+        """Weigh the window's events by a code of their item, -1 among them: distinct codes int32[c], the weight float64[c] of each
+        and how many events gave it, int64[c]; only codes that weigh anything."""
+        history = history.until(now)
+        recent = int(history.times.searchsorted(now - self._window, side="right"))
+        lately = history.items[recent:], history.kinds[recent:], history.times[recent:]
+        codes, totals, events, _ = _totals(*lately, code_of, self._weights, now, self._fading)
+        weighs = totals > 0
+        return codes[weighs], totals[weighs], events[weighs]
+
+    def _lean(self, history: History, now: int) -> _Leanings:
+        catalog, times = self.catalog, history.times
+        found: _Leanings = _lean(
+            history.items,
+            history.kinds,
+            times,
+            last_session(times, self.session_gap),
+            now,
+            now - self._window,
+            catalog.category,
+            catalog.brand,
+            catalog.price,
+            self._weights,
+            self._fading,
+            *self._intent,
+            *self._shares,
         )
-        how = self._weights, now, self._fading
-        focus, _, weighed = _leader(*session, self._leaf, *how, settings.focus_share)
-        if not weighed:
-            focus, _, _ = _leader(*lately, self._leaf, *how, settings.focus_share)
-        brand, events, _ = _leader(*lately, self._brand, *how, settings.brand_share)
-        return "buyer" if buyer else "browser", focus, brand if events >= settings.brand_events else -1
+        return found
 
     def _dormant(self, last_order: int | None, now: int) -> bool:
-        months = self._settings.dormant_months
+        months = self.settings.dormant_months
         if last_order is None or now - last_order < months * _SHORTEST_MONTH:
             return False
         return now - last_order > months * _LONGEST_MONTH or last_order <= months_before(now, months)
@@ -109,21 +167,20 @@ class Profiler:
         if last_order is None:
             return "lead"
         age = now - last_order
-        if age > self._settings.inactive_days * DAY:
+        if age > self.settings.inactive_days * DAY:
             return "inactive"
-        if age > self._settings.active_days * DAY:
+        if age > self.settings.active_days * DAY:
             return "defecting"
         return "active" if orders > 1 else "first_time"
 
 
-def _until(history: History, now: int) -> History:
-    if not len(history) or history.times[-1] <= now:
-        return history
-    end = int(history.times.searchsorted(now, side="right"))
-    return History(history.items[:end], history.kinds[:end], history.times[:end], history.orders[:end])
+_Serious = tuple[int, int, int, int, float, float, float]
+_Leader = tuple[int, int, float, bool]
+_Leanings = tuple[bool, _Serious, bool, _Leader, _Leader]
+"""`Seriousness`, `Leader` and `Leanings` as compiled code makes them: naming them costs more than finding them."""
 
 
-@compiled(ROWS, KINDS, TIMES, ROWS, REALS, INT, FLOAT, FLOAT, FLOAT)
+@compiled()
 def _buys(
     items: Rows,
     kinds: Kinds,
@@ -134,17 +191,21 @@ def _buys(
     least_dwell: float,
     most_dwell: float,
     price_ratio: float,
-) -> bool:
+) -> _Serious:
     """A buyer put something into the cart, or looked hard enough at one leaf category; all of one session."""
-    for kind in kinds:
-        if kind in (CART_ADD, CHECKOUT):
-            return True
+    for place in range(len(kinds)):
+        if kinds[place] == CART_ADD:
+            return 1, place, -1, 0, 0.0, np.inf, 0.0
+        if kinds[place] == CHECKOUT:
+            return 2, place, -1, 0, 0.0, np.inf, 0.0
+    most = (0, -1, -1, 0, 0.0, np.inf, 0.0)
     for start in range(len(items)):
         if kinds[start] != VIEW or items[start] < 0 or leaf_of[items[start]] < 0:
             continue
+        leaf = int(leaf_of[items[start]])
         views, priced, dwell, low, high = 0, 0, 0.0, np.inf, 0.0
         for place in range(start, len(items)):
-            if kinds[place] != VIEW or items[place] < 0 or leaf_of[items[place]] != leaf_of[items[start]]:
+            if kinds[place] != VIEW or items[place] < 0 or leaf_of[items[place]] != leaf:
                 continue
             views += 1
             if place + 1 < len(items):
@@ -154,35 +215,89 @@ def _buys(
                 priced, low, high = priced + 1, min(low, price), max(high, price)
         compared = priced > 1 and high >= low * price_ratio * (1 - _ROUNDING)
         if views >= least_views and (dwell >= least_dwell or compared):
-            return True
-    return False
+            return 3 if dwell >= least_dwell else 4, -1, leaf, views, dwell, low, high
+        if views > most[3]:
+            most = (0, -1, leaf, views, dwell, low, high)
+    return most
 
 
-@compiled(ROWS, KINDS, TIMES, ROWS, SCORES, INT, FLOAT, FLOAT)
-def _leader(
-    items: Rows, kinds: Kinds, times: Times, code_of: Rows, weight_of: Scores, now: int, fading: float, share: float
-) -> tuple[int, int, bool]:
-    """The code (of items: leaf or brand) with the largest weight if it holds the share, else -1; how many events gave it; and
-    whether any event weighed anything. Of equal ones the lowest code leads."""
+@compiled(ROWS, KINDS, TIMES, ROWS, SCORES, INT, FLOAT)
+def _totals(
+    items: Rows, kinds: Kinds, times: Times, code_of: Rows, weight_of: Scores, now: int, fading: float
+) -> tuple[Rows, NDArray[np.float64], NDArray[np.int64], float]:
+    """Distinct codes of the events' items ascending (-1: of no code), the faded weight of each, how many events gave it, and the
+    weight of them all."""
     codes, weights = np.empty(len(items), np.int32), np.empty(len(items), np.float64)
     for place in range(len(items)):
         codes[place] = code_of[items[place]] if items[place] >= 0 else -1
         weights[place] = weight_of[kinds[place]] * np.exp2((times[place] - now) * fading)
-    order = np.argsort(codes, kind="mergesort")
-    leader, most, events = -1, 0.0, 0
-    place = 0
-    while place < len(order):
-        code, total, counted = codes[order[place]], 0.0, 0
-        while place < len(order) and codes[order[place]] == code:
-            total += weights[order[place]]
-            counted += weights[order[place]] > 0
-            place += 1
-        if code >= 0 and total > most:
-            leader, most, events = code, total, counted
-    everything = weights.sum()
-    if most <= 0 or most < share * everything * (1 - _ROUNDING):
-        return -1, 0, everything > 0
-    return leader, events, True
+    found, totals, events = np.empty(len(items), np.int32), np.empty(len(items), np.float64), np.empty(len(items), np.int64)
+    count = 0
+    for place in np.argsort(codes, kind="mergesort"):
+        if count == 0 or found[count - 1] != codes[place]:
+            found[count], totals[count], events[count] = codes[place], 0.0, 0
+            count += 1
+        totals[count - 1] += weights[place]
+        events[count - 1] += weights[place] > 0
+    return found[:count], totals[:count], events[:count], weights.sum()
+
+
+@compiled()
+def _leader(
+    items: Rows,
+    kinds: Kinds,
+    times: Times,
+    code_of: Rows,
+    weight_of: Scores,
+    now: int,
+    fading: float,
+    least_share: float,
+    least_events: int,
+) -> tuple[_Leader, bool]:
+    """The code with the largest weight, of equal ones the lowest; and whether any event weighed anything."""
+    codes, totals, events, everything = _totals(items, kinds, times, code_of, weight_of, now, fading)
+    leader, counted, most = -1, 0, 0.0
+    for place in range(len(codes)):
+        if codes[place] >= 0 and totals[place] > most:
+            leader, counted, most = int(codes[place]), int(events[place]), float(totals[place])
+    enough = most > 0 and most >= least_share * everything * (1 - _ROUNDING) and counted >= least_events
+    return (leader, counted, most / everything if everything > 0 else 0.0, enough), everything > 0
+
+
+@compiled(ROWS, KINDS, TIMES, INT, INT, INT, ROWS, ROWS, REALS, SCORES, FLOAT, INT, FLOAT, FLOAT, FLOAT, FLOAT, FLOAT, INT)
+def _lean(
+    items: Rows,
+    kinds: Kinds,
+    times: Times,
+    session: int,
+    now: int,
+    window: int,
+    leaf_of: Rows,
+    brand_of: Rows,
+    price_of: NDArray[np.float64],
+    weight_of: Scores,
+    fading: float,
+    buyer_views: int,
+    buyer_dwell: float,
+    most_dwell: float,
+    price_ratio: float,
+    focus_share: float,
+    brand_share: float,
+    brand_events: int,
+) -> _Leanings:
+    """Intent, focus category and brand affinity in one go; a shopper not seen within the window has none."""
+    recent = np.searchsorted(times, window, side="right")
+    nobody = (-1, 0, 0.0, False)
+    if recent == len(times):
+        return False, (0, -1, -1, 0, 0.0, np.inf, 0.0), False, nobody, nobody
+    now_items, now_kinds, now_times = items[session:], kinds[session:], times[session:]
+    serious = _buys(now_items, now_kinds, now_times, leaf_of, price_of, buyer_views, buyer_dwell, most_dwell, price_ratio)
+    items, kinds, times = items[recent:], kinds[recent:], times[recent:]
+    focus, of_session = _leader(now_items, now_kinds, now_times, leaf_of, weight_of, now, fading, focus_share, 1)
+    if not of_session:
+        focus, _ = _leader(items, kinds, times, leaf_of, weight_of, now, fading, focus_share, 1)
+    brand, _ = _leader(items, kinds, times, brand_of, weight_of, now, fading, brand_share, brand_events)
+    return True, serious, of_session, focus, brand
 
 
 def _stranger(user_id: str | None, history: History) -> Profile:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, ClassVar, cast
+from typing import Annotated, ClassVar
 
 import msgspec
 import numpy as np
@@ -11,10 +11,10 @@ import numpy as np
 from recsys.behaviour import ages_in_days, fade, last_of_each
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
-from recsys.ranking import keep_strongest, neighbours_of
+from recsys.ranking import Neighbours, keep_strongest
 from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings, NotNegative
-from recsys.types import NO_CANDIDATES, Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Rows, Scores
+from recsys.types import Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 _BLOCK = 2_000
 
@@ -71,8 +71,7 @@ class BoughtTogether(Recommender):
     def __init__(
         self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: BoughtTogetherSettings
     ) -> None:
-        self._neighbours = cast(Rows, arrays["neighbours"])
-        self._weights = cast(Scores, arrays["weights"])
+        self._neighbours = Neighbours(arrays, catalog.tie_rank)
         self._catalog = catalog
         self._settings = settings
         self._reason = lru_cache(REASONS_KEPT)(self._explain)
@@ -80,22 +79,20 @@ class BoughtTogether(Recommender):
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Add up the complements of the context, else of the items owned last."""
         sources = query.context if len(query.context) else self._owned(profile)
-        if not len(sources):
-            return NO_CANDIDATES
-        strengths = np.ones(len(sources), np.float32)
-        return neighbours_of(sources, strengths, self._neighbours, self._weights, allowed, self._catalog.tie_rank, n)
+        return self._neighbours.of(sources, np.ones(len(sources), np.float32), allowed, n)
 
     def _owned(self, profile: Profile) -> Rows:
         latest = np.lexsort((profile.bought, -profile.bought_at))
         return profile.bought[latest[: self._settings.owned_items]]
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
-        """Name the item that it completes."""
-        return self._reason(because)
+        """Name the item that it completes, and say so if the shopper owns it."""
+        return self._reason(because, not len(query.context))
 
-    def _explain(self, because: int) -> Reason:
+    def _explain(self, because: int, owned: bool) -> Reason:
         title, item_id = self._catalog.title(because), self._catalog.item_id(because)
-        return Reason("bought_together", f"Often bought together with {title}", because_item_id=item_id)
+        whose = ", which you bought" if owned else ""
+        return Reason("bought_together", f"Often bought together with {title}{whose}", because_item_id=item_id)
 
 
 def _complements(lines: object, weight: Scores, catalog: Catalog, settings: BoughtTogetherSettings) -> Arrays:

@@ -100,8 +100,9 @@ class Brands(Recommender):
     def _explain(self, item: int, window: int) -> Reason:
         brand = int(self._catalog.brand[item])
         days, buyers = self._windows[window], int(self._buyers[window][item])
-        text = f"Popular from {self._catalog.brands.text(brand)} in the last {days} days"
-        return Reason("brand_popular", text, days, buyers or None)
+        people = "1 person" if buyers == 1 else f"{buyers} people"
+        popular = f"Popular from {self._catalog.brands.text(brand)}" + (f": bought by {people}" if buyers else "")
+        return Reason("brand_popular", f"{popular} in the last {days} days", days, buyers or None)
 
 
 @compiled(ROWS, SCORES_2D, MASK, INT)

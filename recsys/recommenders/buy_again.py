@@ -17,6 +17,7 @@ from recsys.types import DAY, NO_CANDIDATES, Arrays, Candidates, EventType, Mask
 
 _SHORTEST_GAP = np.float32(0.01)
 """Days; what is bought several times a day is due again at once."""
+_NO_ORDER = {-1}
 
 
 class BuyAgainSettings(RecommenderSettings, frozen=True):
@@ -83,11 +84,14 @@ class BuyAgain(Recommender):
         return np.bincount(places, faded, len(profile.bought)).astype(np.float32)
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
-        """Say how often it was bought."""
+        """Say how often it was bought, and when last."""
         history = profile.history
-        return self._reason(len(set(history.orders[(history.items == item) & (history.kinds == PURCHASE)].tolist())))
+        orders = {*history.orders[history.items == item].tolist()} - _NO_ORDER
+        last = profile.bought_at.item(profile.bought.searchsorted(item))
+        return self._reason(len(orders), (query.now - last) // DAY)
 
 
-def _explain(times: int) -> Reason:
+def _explain(times: int, days: int) -> Reason:
     often = {1: "once", 2: "twice"}.get(times, f"{times} times")
-    return Reason("buy_again", f"You bought this {often} before")
+    last = "in the last 24 hours" if days < 1 else "1 day ago" if days == 1 else f"{days} days ago"
+    return Reason("buy_again", f"You bought this {often}{',' if times == 1 else ', the last time'} {last}")

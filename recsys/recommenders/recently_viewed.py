@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -10,7 +11,7 @@ from recsys.behaviour import ages_in_days, last_of_each
 from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
 from recsys.ranking import top_n
-from recsys.recommender import Recommender, RecommenderSettings
+from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings, Positive
 from recsys.types import Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery
 
@@ -42,9 +43,10 @@ class RecentlyViewed(Recommender):
     ) -> None:
         self._catalog = catalog
         self._settings = settings
+        self._reason = lru_cache(REASONS_KEPT)(_explain)
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
-        """Take items whose last view is in the window and newer than their last purchase."""
+        """Take items whose last view is in the window and newer than their last purchase; notes that view's age in whole days."""
         history = profile.history
         seen = ((history.kinds == EventType.VIEW) | (history.kinds == EventType.PURCHASE)) & (history.items >= 0)
         items, last = last_of_each(history.items[seen])
@@ -52,8 +54,15 @@ class RecentlyViewed(Recommender):
         kept = (history.kinds[seen][last] == EventType.VIEW) & (ages < self._settings.window_days) & allowed[items]
         half_life = np.float32(self._settings.half_life_days)
         freshness = half_life / (half_life + ages[kept])
-        return top_n(items[kept], freshness, self._catalog.tie_rank, n)
+        ranked = top_n(items[kept], freshness, self._catalog.tie_rank, n)
+        days = ages[items.searchsorted(ranked.items)].astype(np.int32)
+        return Candidates(ranked.items, ranked.scores, days)
 
     def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
-        """Say so."""
-        return Reason("recently_viewed", "You looked at this recently")
+        """Say when the shopper looked at it last."""
+        return self._reason(because)
+
+
+def _explain(days: int) -> Reason:
+    ago = "in the last 24 hours" if days < 1 else "1 day ago" if days == 1 else f"{days} days ago"
+    return Reason("recently_viewed", f"You looked at this {ago}")

@@ -45,6 +45,40 @@ class PageAnswer(Struct, frozen=True):
     slates: tuple[SlateAnswer, ...]
 
 
+class ReceiptAnswer(Struct, frozen=True):
+    """What was forgotten of a user, and what is left to do."""
+
+    user_id: str
+    forgotten_at: Annotated[str, Meta(description="Everything up to this moment is ignored from now on, ISO 8601 UTC.")]
+    anonymous_ids: Annotated[int, Meta(description="Linked anonymous ids that were forgotten too.")]
+    removed: Annotated[dict[str, int], Meta(description="Rows deleted, by what they were.")]
+    snapshots: Annotated[tuple[str, ...], Meta(description="Versions whose files still hold the user; answers do not.")]
+    remaining: str
+
+
+class Rejection(Struct, frozen=True):
+    """A row that was not taken, and why."""
+
+    index: Annotated[int, Meta(description="Its place in the list that was sent, from 0.")]
+    error: Annotated[str, Meta(description="The member, its value and what is allowed.")]
+
+
+class EventsAnswer(Struct, frozen=True, omit_defaults=True):
+    """What became of each event; what is accepted is durable."""
+
+    accepted: int
+    duplicates: Annotated[int, Meta(description="Events whose event_id was there already.")]
+    rejected: tuple[Rejection, ...]
+    ignored: Annotated[int, Meta(description="Events of a tracking tool that mean nothing here; absent: none.")] = 0
+
+
+class VerdictsAnswer(Struct, frozen=True):
+    """What became of each row; what is accepted is durable and seen by all workers within a second."""
+
+    accepted: int
+    rejected: tuple[Rejection, ...]
+
+
 class ProblemAnswer(Struct, frozen=True, omit_defaults=True):
     """What went wrong (RFC 9457)."""
 

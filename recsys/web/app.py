@@ -9,9 +9,25 @@ from typing import Any
 
 from flask import Flask, Response, request
 
+from recsys.data.forgetting import Oblivion
 from recsys.pipeline import check_settings
 from recsys.settings import Settings
-from recsys.web import items, openapi, operations, ops, pages, problems, reports, shelves, users
+from recsys.web import (
+    events,
+    forgetting,
+    identities,
+    item_updates,
+    items,
+    openapi,
+    operations,
+    ops,
+    pages,
+    problems,
+    profiles,
+    reports,
+    shelves,
+    users,
+)
 from recsys.web.auth import Gate
 from recsys.web.live import Live
 from recsys.web.metrics import NO_ROUTE, Metrics
@@ -19,7 +35,19 @@ from recsys.web.operations import ROUTE, IdConverter
 from recsys.web.parameters import BODY_BYTES
 from recsys.web.service import Service
 
-RESOURCES = {"users": users, "items": items, "shelves": shelves, "pages": pages, "reports": reports, "ops": ops}
+RESOURCES = {
+    "users": users,
+    "profiles": profiles,
+    "forgetting": forgetting,
+    "items": items,
+    "shelves": shelves,
+    "pages": pages,
+    "events": events,
+    "identities": identities,
+    "item_updates": item_updates,
+    "reports": reports,
+    "ops": ops,
+}
 """Each resource's file; its OPERATIONS become routes and the description of the API."""
 
 _STARTED = "recsys.started"
@@ -52,10 +80,12 @@ def create_app(settings: Settings, environment: Mapping[str, str] | None = None)
         SettingsError: if the settings or the secrets are not usable.
     """
     check_settings(settings)
-    gate = Gate.from_environment(os.environ if environment is None else environment, settings.web)
+    secrets = os.environ if environment is None else environment
+    gate = Gate.from_environment(secrets, settings.web)
     metrics = Metrics()
     app = Application("recsys.web", static_folder=None)
-    app.service = Service(settings, gate, Live(settings, metrics), metrics)
+    live = Live(settings, metrics, Oblivion.from_environment(secrets))
+    app.service = Service(settings, gate, live, metrics)
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES + 1  # one more, to tell a body of unknown length that was cut off
     app.url_map.merge_slashes = False
     app.url_map.converters["id"] = IdConverter

@@ -6,6 +6,7 @@ one shopper with a shared secret of the key ring; it opens that shopper's slates
 
 from __future__ import annotations
 
+import base64
 import hmac
 import ipaddress
 import re
@@ -101,12 +102,12 @@ class Gate:
         """
         if self._off:
             return _developer(environ)
-        kind, _, credential = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-        if kind.lower() != "bearer" or not credential:
+        credential = _credential(environ.get("HTTP_AUTHORIZATION", ""))
+        if not credential:
             raise _unauthorized("a key or token is needed: Authorization: Bearer …", "")
-        caller = self._by_key(credential.strip())
+        caller = self._by_key(credential)
         if caller is None:
-            return self._by_token(credential.strip(), browser)
+            return self._by_token(credential, browser)
         if scope not in caller.scopes:
             raise Problem(403, f"this key does not open the scope {scope!r}")
         return caller
@@ -149,6 +150,19 @@ class Gate:
         if wrong := id_problem(user_id):
             raise jwt.InvalidTokenError(f"its sub {wrong}")
         return user_id
+
+
+def _credential(header: str) -> str:
+    """The key or token of an Authorization header; tools that know only Basic send a key as the user name."""
+    kind, _, value = header.partition(" ")
+    if kind.lower() == "bearer":
+        return value.strip()
+    if kind.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(value.strip(), validate=True).decode("latin-1").partition(":")[0]
+    except ValueError:
+        return ""
 
 
 def check_bind(settings: WebSettings, hosts: Iterable[str]) -> None:

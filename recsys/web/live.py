@@ -5,22 +5,38 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
 
+from recsys.data.forgetting import Oblivion, Tombstones
+from recsys.data.slate_log import SlateLog
 from recsys.data.snapshot import Snapshot, SnapshotStore
+from recsys.data.state import State
 from recsys.pipeline import Engine
+from recsys.present import Present
 from recsys.settings import Settings
-from recsys.types import SECOND, History
+from recsys.types import SECOND, Event, History, ItemUpdate, Link
 from recsys.web.metrics import Metrics
 from recsys.web.problems import Problem
 
 _log = logging.getLogger(__name__)
 
 
+def received_at() -> int:
+    """The wall clock, in microseconds."""
+    return time.time_ns() // 1000
+
+
 class Live:
     """The snapshot store of one worker, with the clock and the histories that go with what it serves."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, oblivion: Oblivion | None = None) -> None:
         self._settings = settings
+        self.state = State(settings.path(settings.state.folder))
+        self.slates = SlateLog(settings.path(settings.state.folder), settings.state.slates)
+        self.oblivion = oblivion
+        Tombstones(oblivion, self.state.tombstones())  # a forgotten user must not return because a secret is missing
+        self.state.close()  # workers are forked from here
+        self._present: tuple[Engine, Present] | None = None
         self._metrics = metrics
         self._store: SnapshotStore[Engine] = SnapshotStore(settings.path(settings.snapshot.artifacts), self._build)
         self._counted = (0, 0)
@@ -48,13 +64,63 @@ class Live:
             raise Problem(503, "no snapshot is loaded yet", {"Retry-After": "1"})
         return engine
 
+    def present(self, engine: Engine) -> Present:
+        """What is newer than the engine's snapshot, caught up with the log.
+
+        Raises:
+            StateError: if the log cannot be read.
+        """
+        if self._present is None or self._present[0] is not engine:
+            self._present = engine, Present(engine.snapshot, self.state, self.oblivion, self._settings)
+        present = self._present[1]
+        present.catch_up()
+        return present
+
     def now(self, engine: Engine) -> int:
         """The present in microseconds: the wall clock, or with `clock = "events"` the newest event that is known."""
-        return engine.snapshot.as_of if self._settings.web.clock == "events" else time.time_ns() // 1000
+        return self.present(engine).now if self._settings.web.clock == "events" else time.time_ns() // 1000
 
     def history(self, engine: Engine, user_id: str) -> History:
-        """What is known of a shopper, in the rows of the engine's snapshot."""
-        return engine.snapshot.histories.of(user_id)
+        """What is known of a shopper now, in the rows of the engine's snapshot."""
+        return self.present(engine).history(user_id)
+
+    def moment(self) -> int:
+        """The present, also while no snapshot is loaded."""
+        engine = self._store.current
+        return received_at() if engine is None else self.now(engine)
+
+    def ids_of(self, user_id: str) -> list[str]:
+        """A user's id and the anonymous ids that were ever linked to it, as far as they are known."""
+        engine = self._store.current
+        return [user_id] if engine is None else self.present(engine).ids_of(user_id)
+
+    def accept(self, events: Sequence[Event]) -> list[bool]:
+        """Write events down, for every worker; durable when it returns. False: an event of that id was there already.
+
+        Raises:
+            StateError: if the log cannot be written.
+        """
+        return self.state.add_events(events, received_at())
+
+    def link(self, links: Sequence[Link]) -> None:
+        """Write down to whom anonymous ids belong; what only repeats the latest link of an id is passed over."""
+        if engine := self._store.current:
+            present = self.present(engine)
+            links = [link for link in links if not present.is_told(link)]
+        if links:
+            self.state.add_links(links, received_at())
+
+    def update(self, updates: Sequence[ItemUpdate]) -> None:
+        """Write down what changed of items."""
+        self.state.add_items(updates, received_at())
+
+    def is_known(self, engine: Engine, user_id: str) -> bool:
+        """Whether this is a known user's id, which may not be linked as an anonymous one."""
+        return self.present(engine).is_known(user_id)
+
+    def is_anonymous(self, engine: Engine, user_id: str) -> bool:
+        """Whether this id was linked to a user."""
+        return self.present(engine).is_anonymous(user_id)
 
     def refresh(self) -> None:
         """Take a newly published snapshot live, if there is one."""
@@ -69,18 +135,21 @@ class Live:
 
     def report(self) -> None:
         """Tell the metrics what this worker serves."""
+        self._metrics.unlogged(self.slates.take_dropped())
         if engine := self._store.current:
             age = (time.time_ns() // 1000 - engine.snapshot.as_of) / SECOND
             self._metrics.snapshot(engine.snapshot.version, age)
 
     def start(self) -> None:
         """Follow CURRENT from now on. Call it in each worker, after it was forked."""
+        self.slates.start()
         if self._thread is None:
             self._thread = threading.Thread(target=self._follow, name="snapshot-reload", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
         """Stop following and wait until the thread has ended."""
+        self.slates.stop()
         self._stop.set()
         if self._thread is not None:
             self._thread.join()

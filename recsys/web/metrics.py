@@ -35,6 +35,10 @@ class Metrics:
         self._failures = Counter(
             "recsys_snapshot_reload_failures", "Snapshots that a worker could not take live.", registry=own
         )
+        self._events = Counter("recsys_events", "Live events by what became of them.", ("outcome",), registry=own)
+        self._unlogged = Counter(
+            "recsys_slates_unlogged", "Slates drawn for the slate log that found its queue full.", registry=own
+        )
         self._age = Gauge(
             "recsys_snapshot_age_seconds",
             "Age of the newest event in the snapshot, in the worker that is furthest behind.",
@@ -71,6 +75,16 @@ class Metrics:
             self._answered[placement, fallback] = counters
         for counter in counters:
             counter.inc()
+
+    def events(self, accepted: int, duplicates: int, rejected: int) -> None:
+        """Count live events."""
+        for outcome, count in (("accepted", accepted), ("duplicate", duplicates), ("rejected", rejected)):
+            if count:
+                self._events.labels(outcome).inc(count)
+
+    def unlogged(self, slates: int) -> None:
+        """Count slates that could not be logged."""
+        self._unlogged.inc(slates)
 
     def error(self, route: str) -> None:
         """Count one unexpected error."""

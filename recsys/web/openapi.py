@@ -28,10 +28,11 @@ def document(operations: Iterable[Operation[Any]]) -> dict[str, Any]:
     types = [
         *(answer for one in operations for answer in one.answers),
         *(one.parameters for one in operations),
+        *(shape for one in operations for shape in (*one.rows, *one.shapes.values())),
         ProblemAnswer,
     ]
     schemas = msgspec.json.schema_components(types, ref_template=_REFERENCE)[1]
-    queries = {one.parameters.__name__ for one in operations if one.method == "get"}
+    queries = {one.parameters.__name__ for one in operations if not one.has_body}
     paths: dict[str, Any] = {}
     for one in operations:
         paths.setdefault(one.path, {})[one.method] = _operation(one, schemas)
@@ -62,18 +63,23 @@ def _operation(one: Operation[Any], schemas: dict[str, Any]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": one.view.__name__,
         "summary": one.summary,
-        "responses": {"200": _answer(one), **{str(status): _problem(status) for status in _statuses(one)}},
+        "responses": {str(one.status): _answer(one), **{str(status): _problem(status) for status in _statuses(one)}},
     }
     if one.scope is not None:
         described["security"] = [{"bearer": [one.scope]}]
         described["description"] = f"Scope: {one.scope}" + ("; a browser token will do." if one.browser else ".")
     parameters = [_path_parameter(name) for name in re.findall(r"{(\w+)}", one.path)]
-    if one.method == "get":
-        parameters += _query_parameters(schemas[one.parameters.__name__])
+    if one.has_body:
+        described["requestBody"] = {"required": True, "content": {JSON: {"schema": _body(one)}}}
     else:
-        reference = {"$ref": _REFERENCE.format(name=one.parameters.__name__)}
-        described["requestBody"] = {"required": True, "content": {JSON: {"schema": reference}}}
+        parameters += _query_parameters(schemas[one.parameters.__name__])
     return described | ({"parameters": parameters} if parameters else {})
+
+
+def _body(one: Operation[Any]) -> dict[str, Any]:
+    kinds = dict.fromkeys((one.parameters, *one.shapes.values()))
+    references = [{"$ref": _REFERENCE.format(name=kind.__name__)} for kind in kinds]
+    return references[0] if len(references) == 1 else {"anyOf": references}
 
 
 def _path_parameter(name: str) -> dict[str, Any]:
@@ -98,7 +104,8 @@ def _query_parameters(schema: dict[str, Any]) -> list[dict[str, Any]]:
 def _answer(one: Operation[Any]) -> dict[str, Any]:
     schemas = msgspec.json.schema_components(one.answers, ref_template=_REFERENCE)[0]
     schema = schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
-    return {"description": "A line each." if one.media == NDJSON else "OK", "content": {one.media: {"schema": schema}}}
+    described = "A line each." if one.media == NDJSON else HTTPStatus(one.status).phrase
+    return {"description": described, "content": {one.media: {"schema": schema}}}
 
 
 def _statuses(one: Operation[Any]) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Literal
 
 import msgspec
@@ -58,9 +58,13 @@ class Call(Generic[Parameters]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation(Generic[Parameters]):
-    """A call: `scope` None is open to everybody, `browser` admits browser tokens, `answers` are what a good answer holds."""
+    """A call: `scope` None is open to everybody, `browser` admits browser tokens, `answers` are what a good answer holds.
 
-    method: Literal["get", "post"]
+    `rows` are what the lists of a body hold whose rows are judged one by one · `shapes` are further bodies that the call takes,
+    each by a member that tells it.
+    """
+
+    method: Literal["get", "post", "patch", "put", "delete"]
     path: str
     summary: str
     scope: Scope | None
@@ -68,8 +72,16 @@ class Operation(Generic[Parameters]):
     parameters: type[Parameters]
     view: Callable[[Call[Parameters]], Response]
     answers: tuple[type, ...]
+    status: int = 200
     media: str = JSON
     problems: tuple[int, ...] = ()
+    rows: tuple[type[msgspec.Struct], ...] = ()
+    shapes: Mapping[str, type[msgspec.Struct]] = field(default_factory=dict)
+
+    @property
+    def has_body(self) -> bool:
+        """Whether the parameters stand in a JSON body, not in the address."""
+        return self.method in ("post", "patch", "put")
 
     @property
     def rule(self) -> str:
@@ -91,7 +103,7 @@ class Operation(Generic[Parameters]):
 
     def _read(self, environ: Mapping[str, Any]) -> Parameters:
         query_string = environ.get("QUERY_STRING", "")
-        if self.method == "get":
+        if not self.has_body:
             return read_query(query_string, self.parameters)
         if query_string:
             raise invalid(query_string, None, "none", "is not allowed in the address; parameters stand in the body")
@@ -100,7 +112,7 @@ class Operation(Generic[Parameters]):
         body = request.get_data(cache=False)
         if len(body) > BODY_BYTES:
             raise Problem(413, f"the body has more than {BODY_BYTES} bytes")
-        return read_body(body, self.parameters)
+        return read_body(body, self.parameters, self.shapes)
 
 
 def blueprint(name: str, service: Service, operations: Sequence[Operation[Any]]) -> Blueprint:
@@ -109,7 +121,7 @@ def blueprint(name: str, service: Service, operations: Sequence[Operation[Any]])
     for operation in operations:
         made.add_url_rule(
             operation.rule,
-            operation.path.strip("/").replace("/", "_"),
+            f"{operation.method}_{operation.path.strip('/').replace('/', '_')}",
             operation.endpoint(service),
             methods=[operation.method],
         )

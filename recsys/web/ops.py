@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -14,8 +13,7 @@ from recsys.web.operations import Call, Operation
 from recsys.web.parameters import NoParameters
 from recsys.web.problems import Problem
 from recsys.web.responses import json_response
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from recsys.web.times import iso
 
 
 def healthz(call: Call[NoParameters]) -> Response:
@@ -29,7 +27,7 @@ def readyz(call: Call[NoParameters]) -> Response:
     engine = live.loaded
     if engine is None:
         raise Problem(503, live.error or "no snapshot is loaded yet", {"Retry-After": "1"})
-    as_of = (_EPOCH + timedelta(microseconds=engine.snapshot.as_of)).isoformat()
+    as_of = iso(engine.snapshot.as_of)
     return json_response(msgspec.json.encode(ReadyAnswer(True, engine.snapshot.version, as_of, live.error)))
 
 

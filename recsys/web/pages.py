@@ -10,13 +10,13 @@ import msgspec
 from flask import Response
 
 from recsys.pipeline import Engine
+from recsys.slates import slate_json
 from recsys.web.answers import PageAnswer, ProblemAnswer, SlateAnswer
 from recsys.web.operations import Call, Operation
 from recsys.web.parameters import BulkBody, PageBody, Personal, check_ids
 from recsys.web.problems import Problem
 from recsys.web.queries import personal_query
 from recsys.web.responses import NDJSON, json_response, stream_response
-from recsys.web.slates import slate_json
 
 LINES_AT_ONCE = 50
 """Lines of a bulk answer that are sent together."""

@@ -6,8 +6,10 @@ Anything unknown, malformed or out of range is a 400 that names the parameter, t
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from types import MappingProxyType
+from typing import Annotated, Any, TypeVar, cast
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -177,8 +179,11 @@ def read_query(query_string: str, kind: type[Parameters]) -> Parameters:
     return _convert(raw, kind, strict=False)
 
 
-def read_body(body: bytes, kind: type[Parameters]) -> Parameters:
-    """Parse a JSON body.
+_NO_OTHERS: Mapping[str, type[Struct]] = MappingProxyType({})
+
+
+def read_body(body: bytes, kind: type[Parameters], shapes: Mapping[str, type[Struct]] = _NO_OTHERS) -> Parameters:
+    """Parse a JSON body: by the type of the first member of `shapes` that it has, else by `kind`.
 
     Raises:
         Problem: 400, naming the member, the value and what is allowed.
@@ -189,6 +194,18 @@ def read_body(body: bytes, kind: type[Parameters]) -> Parameters:
         raise Problem(400, f"the body is not valid JSON: {error}") from None
     if not isinstance(raw, dict):
         raise Problem(400, f"the body must be a JSON object, not {type(raw).__name__}")
+    told = next((shape for member, shape in shapes.items() if member in raw), kind)
+    return cast(Parameters, _convert(raw, told, strict=True))
+
+
+def read_row(raw: Any, kind: type[Parameters]) -> Parameters:
+    """Parse one row of a body's list, by itself.
+
+    Raises:
+        Problem: 400, naming the member, the value and what is allowed.
+    """
+    if not isinstance(raw, dict):
+        raise invalid("row", raw, "an object")
     return _convert(raw, kind, strict=True)
 
 
@@ -230,13 +247,14 @@ def parse_moment(given: int | str) -> int:
     Raises:
         Problem: 400.
     """
-    moment = _microseconds(given)
+    moment = microseconds(given)
     if moment is None or not 0 <= moment <= LAST_MOMENT:
         raise invalid("now", given, ALLOWED["now"])
     return moment
 
 
-def _microseconds(given: int | str) -> int | None:
+def microseconds(given: int | str) -> int | None:
+    """Read ISO 8601 with a zone as microseconds since 1970, or take a number as it is; None: it is neither."""
     if isinstance(given, int) or _MICROSECONDS.fullmatch(given):
         return int(given)
     try:
@@ -271,6 +289,7 @@ _WHOLE = re.compile(r"[0-9]+")
 
 
 def _explain(message: str, raw: dict[str, Any], kind: type[Struct]) -> Problem:
+    allowed = {**ALLOWED, **getattr(kind, "ALLOWED", {})}
     text, _, place = message.partition(" - at `$")
     where, name = "", ""
     value: Any = raw
@@ -283,5 +302,5 @@ def _explain(message: str, raw: dict[str, Any], kind: type[Struct]) -> Problem:
         names = ", ".join(sorted(known.__struct_fields__)) or "no parameter"
         return invalid(prefix + unknown[1], value.get(unknown[1]), names, "is not a parameter of this call")
     if missing := _MISSING.fullmatch(text):
-        return invalid(prefix + missing[1], None, ALLOWED.get(missing[1], text), "is needed")
-    return invalid(where.lstrip("."), value, ALLOWED.get(name, text))
+        return invalid(prefix + missing[1], None, allowed.get(missing[1], text), "is needed")
+    return invalid(where.lstrip("."), value, allowed.get(name, text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -10,8 +11,10 @@ import msgspec
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from recsys.types import RecsysError
+from recsys.types import RecsysError, StateError
 from recsys.web.responses import json_response
+
+_log = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
 LONGEST_SHOWN = 100
@@ -56,6 +59,13 @@ def register(app: Flask) -> None:
     """Make the application answer every error as a problem."""
     app.register_error_handler(Problem, Problem.response)
     app.register_error_handler(HTTPException, _from_http_exception)
+    app.register_error_handler(StateError, _from_state_error)
+
+
+def _from_state_error(error: StateError) -> Response:
+    """What was not written can be sent again; nothing of a failed call was written."""
+    _log.error("the live log failed: %s", error)
+    return Problem(503, "live state cannot be read or written at the moment; send it again", {"Retry-After": "1"}).response()
 
 
 def _from_http_exception(error: HTTPException) -> Response:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from flask import Response, render_template_string
 
+from recsys.data.snapshot import REPORTS
 from recsys.web.operations import Call, Operation
 from recsys.web.parameters import NoParameters
 from recsys.web.problems import Problem
@@ -52,33 +54,30 @@ def report(call: Call[NoParameters]) -> Response:
 def _files(call: Call[NoParameters]) -> dict[str, Path]:
     """The reports there are: a version is looked up among them, never made into a path."""
     settings = call.service.settings
-    return {file.stem: file for file in (settings.path(settings.snapshot.artifacts) / "reports").glob("[0-9]*.html")}
+    return {file.stem: file for file in (settings.path(settings.snapshot.artifacts) / REPORTS).glob("[0-9]*.html")}
 
 
 def _page(body: str | bytes) -> Response:
     return Response(body, headers=_HEADERS, content_type=HTML)
 
 
+def _for_admins(
+    path: str, summary: str, view: Callable[[Call[NoParameters]], Response], *problems: int
+) -> Operation[NoParameters]:
+    return Operation(
+        method="get",
+        path=path,
+        summary=summary,
+        scope="admin",
+        parameters=NoParameters,
+        view=view,
+        answers=(str,),
+        media="text/html",
+        problems=problems,
+    )
+
+
 OPERATIONS: tuple[Operation[Any], ...] = (
-    Operation(
-        method="get",
-        path="/reports/",
-        summary="List the reports of the snapshots.",
-        scope="admin",
-        parameters=NoParameters,
-        view=reports,
-        answers=(str,),
-        media="text/html",
-    ),
-    Operation(
-        method="get",
-        path="/reports/{version}",
-        summary="Give one report, a page for people.",
-        scope="admin",
-        parameters=NoParameters,
-        view=report,
-        answers=(str,),
-        media="text/html",
-        problems=(404,),
-    ),
+    _for_admins("/reports/", "List the reports of the snapshots.", reports),
+    _for_admins("/reports/{version}", "Give one report, a page for people.", report, 404),
 )

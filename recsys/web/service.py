@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recsys.pipeline import Engine, answer
+from recsys.replay import drawn, logged
 from recsys.settings import Settings
 from recsys.types import NO_HISTORY, Query, Slate
 from recsys.web.auth import Gate
-from recsys.web.live import Live
+from recsys.web.live import Live, received_at
 from recsys.web.metrics import Metrics
 
 
@@ -23,7 +24,10 @@ class Service:
 
     def recommend(self, engine: Engine, query: Query) -> Slate:
         """Answer one query with one snapshot, and count it."""
-        history = NO_HISTORY if query.user_id is None else self.live.history(engine, query.user_id)
+        present = self.live.present(engine)
+        history = NO_HISTORY if query.user_id is None else present.history(query.user_id)
         slate = answer(engine, query, history)
         self.metrics.slate(slate.placement, slate.fallback)
+        if drawn(slate.recommendation_id, self.settings.state.slate_share):
+            self.live.slates.offer(logged(engine, query, history, slate, received_at()))
         return slate

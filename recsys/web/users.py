@@ -6,12 +6,12 @@ from typing import Any
 
 from flask import Response
 
+from recsys.slates import slate_json
 from recsys.web.answers import SlateAnswer
 from recsys.web.operations import Call, Operation
 from recsys.web.parameters import UserParameters
 from recsys.web.queries import personal_query
 from recsys.web.responses import json_response
-from recsys.web.slates import slate_json
 
 
 def recommendations(call: Call[UserParameters]) -> Response:

@@ -106,10 +106,11 @@ def order_lines(events: pl.LazyFrame, settings: BehaviourSettings) -> pl.DataFra
     )
     users, order_ids = rows["user"].to_numpy(), rows["order_id"].to_numpy()
     quantities = rows["quantity"].cast(pl.Float32).fill_null(float("nan")).to_numpy()
-    kinds = cancel_refunded(users, rows["item"].to_numpy(), rows["kind"].to_numpy(), order_ids, quantities)
+    kinds, kept_quantities = cancel_refunded(users, rows["item"].to_numpy(), rows["kind"].to_numpy(), order_ids, quantities)
     times = rows["timestamp"].dt.epoch("us").to_numpy()
     orders = number_orders(users, times, kinds, order_ids, settings)
-    kept = rows.select("user_id", "timestamp", revenue=pl.col("price") * pl.col("quantity").fill_null(1))
+    pieces = pl.Series("pieces", kept_quantities).fill_nan(1)
+    kept = rows.with_columns(pieces).select("user_id", "timestamp", revenue=pl.col("price") * pl.col("pieces"))
     return kept.with_columns(pl.Series("order", orders)).filter(pl.Series(kinds == EventType.PURCHASE))
 
 

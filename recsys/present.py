@@ -1,0 +1,145 @@
+"""What is newer than one snapshot: live events, links, item updates and the forgotten, laid over it as the log grows.
+
+Small things that concern everybody are kept in memory and read on when the log has changed; a shopper's own events are looked
+up when they are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from recsys.data.forgetting import Oblivion, Tombstones
+from recsys.data.links import FOREVER, Period, periods
+from recsys.data.snapshot import Snapshot
+from recsys.data.state import Forgotten, LiveEvent, News, State
+from recsys.settings import Settings
+from recsys.timeline import continued
+from recsys.types import NO_HISTORY, History, ItemUpdate, Lines, Link
+
+MOST_LINKED = 20
+"""Most anonymous ids of one user whose events an answer takes in, those linked last."""
+
+
+class Present:
+    """One snapshot and the log after it, for one worker."""
+
+    def __init__(self, snapshot: Snapshot, state: State, oblivion: Oblivion | None, settings: Settings) -> None:
+        self._snapshot, self._state = snapshot, state
+        self._behaviour, self._most = snapshot.manifest.behaviour, settings.state.user_events
+        self._folded = self._read = snapshot.manifest.state_sequence
+        self._version: tuple[int, int] | None = None
+        self._links: dict[str, list[Link]] = {}
+        self._linked: dict[str, set[str]] = {}
+        self._forgotten = Tombstones(oblivion, state.tombstones())
+        self._newest = snapshot.as_of
+
+    def catch_up(self) -> None:
+        """Take in what was written since the last look; costs a few microseconds where nothing was."""
+        version = self._state.version()
+        if version == self._version:
+            return
+        with self._state.reading():
+            last = max(self._state.last(), self._read)
+            for news in self._state.news(self._read):
+                self._take(news)
+            self._newest = max(self._newest, self._state.newest(self._read) or 0)
+        self._read, self._version = last, version
+
+    @property
+    def now(self) -> int:
+        """The later of the snapshot's moment and the newest accepted event, in microseconds."""
+        return self._newest
+
+    def history(self, user_id: str) -> History:
+        """What a shopper did, in the rows of the snapshot: under this id, and under the anonymous ids that are theirs."""
+        base = self._snapshot.histories.of(user_id)
+        live = self._state.events_of(user_id, self._folded, self._most)
+        anonymous = self._anonymous_ids(user_id)
+        if not live and not anonymous and not self._forgotten:
+            return base
+        parts, events = [self._remembered(user_id, base)], self._after(user_id, live)
+        for period in self._periods(user_id, anonymous):
+            parts.append(_within(self._snapshot.histories.of(period.anonymous_id), period))
+            theirs = self._state.events_of(period.anonymous_id, self._folded, self._most)
+            events += [each for each in theirs if period.since <= each.timestamp < period.until]
+        if not events and len(parts) == 1:
+            return parts[0]
+        return continued(parts, events, self._snapshot.catalog, self._behaviour)
+
+    def is_known(self, user_id: str) -> bool:
+        """Whether others are linked to this id, or the shop's user table has it."""
+        return user_id in self._linked or self._snapshot.links.is_known(user_id)
+
+    def is_told(self, link: Link) -> bool:
+        """Whether a link says nothing new: that of its id's latest link, or a later one to the same user, repeats it."""
+        known = [*self._snapshot.links.of(link.anonymous_id), *self._links.get(link.anonymous_id, ())]
+        latest = max(known, key=lambda each: (each.timestamp, each.user_id), default=None)
+        return latest is not None and latest.user_id == link.user_id and latest.timestamp <= link.timestamp
+
+    def is_anonymous(self, user_id: str) -> bool:
+        """Whether this id was linked to a user."""
+        return user_id in self._links or bool(self._snapshot.links.of(user_id))
+
+    def ids_of(self, user_id: str) -> list[str]:
+        """A user's id and every anonymous id that was ever linked to it."""
+        return [user_id, *sorted({*self._snapshot.links.anonymous_ids(user_id), *self._linked.get(user_id, ())})]
+
+    def forgotten_at(self, user_id: str) -> int | None:
+        """Up to when everything of a user is forgotten, in microseconds; None: nothing is."""
+        return self._forgotten.at(user_id)
+
+    def _take(self, news: News) -> None:
+        row = news.row
+        if isinstance(row, ItemUpdate):
+            self._snapshot.catalog.overlay(row, news.seq)
+        elif isinstance(row, Link):
+            self._links.setdefault(row.anonymous_id, []).append(row)
+            self._linked.setdefault(row.user_id, set()).add(row.anonymous_id)
+        elif isinstance(row, Forgotten):
+            self._forgotten.add(row)
+
+    def _anonymous_ids(self, user_id: str) -> Iterable[str]:
+        found = self._snapshot.links.anonymous_ids(user_id)
+        since = self._linked.get(user_id)
+        return {*found, *since} if since else found
+
+    def _periods(self, user_id: str, anonymous: Iterable[str]) -> list[Period]:
+        """When each anonymous id was this user's, the last linked ones; none from before they were forgotten."""
+        found = []
+        for each in anonymous:
+            links = [*self._snapshot.links.of(each), *self._links.get(each, ())]
+            found += [period for period in periods(links) if period.user_id == user_id]
+        found = sorted(found, key=lambda period: (period.since, period.anonymous_id))[-MOST_LINKED:]
+        if not self._forgotten:
+            return found
+        moments = [(each, self.forgotten_at(each.anonymous_id), self.forgotten_at(user_id)) for each in found]
+        return [each._replace(since=max(each.since, _after(own), _after(theirs))) for each, own, theirs in moments]
+
+    def _remembered(self, user_id: str, history: History) -> History:
+        moment = self.forgotten_at(user_id)
+        return history if moment is None else _within(history, Period("", user_id, moment + 1, FOREVER.max))
+
+    def _after(self, user_id: str, live: list[LiveEvent]) -> list[LiveEvent]:
+        moment = self.forgotten_at(user_id)
+        return live if moment is None else [each for each in live if each.timestamp > moment]
+
+
+def _after(moment: int | None) -> int:
+    return int(FOREVER.min) if moment is None else moment + 1
+
+
+def _within(history: History, period: Period) -> History:
+    """The events of a history in a period; its sums no longer hold unless all of it is."""
+    if not len(history) or (period.since <= history.times[0] and history.times[-1] < period.until):
+        return history
+    first, last = (int(history.times.searchsorted(moment)) for moment in (period.since, period.until))
+    if first >= last:
+        return NO_HISTORY
+    part, lines = slice(first, last), history.lines
+    cut = lines and Lines(lines.order_ids[part], lines.quantities[part], lines.prices[part])
+    orders = history.orders[part]
+    earlier = orders[orders >= 0].min(initial=np.iinfo(np.int32).max)
+    orders = np.where(orders >= 0, orders - earlier, orders)
+    return History(history.items[part], history.kinds[part], history.times[part], orders, None, cut)
