@@ -12,6 +12,6 @@ The path of one request:
     slates         JSON, from item fragments that were encoded when the snapshot was made
     replay         a share of all answers, noted so that they can be given again
 
-Imports run one way: types ← settings ← data ← behaviour ← recommenders ← decision ← pipeline ← present ← web ← serve. Nothing here imports
-`training`; the serving process loads neither Polars nor implicit.
+Imports run one way: types ← settings ← data ← behaviour ← recommenders ← decision ← pipeline ← present ← web ← serve. Nothing
+here imports `training`; the serving process loads neither Polars nor implicit.
 """

@@ -205,7 +205,7 @@ def revenue_of(history: History) -> float | None:
     none. An unknown quantity is one piece."""
     if history.lines is None:
         return None
-    bought = history.kinds == PURCHASE
+    bought = np.flatnonzero(history.kinds == PURCHASE)
     quantities, prices = history.lines.quantities[bought], history.lines.prices[bought]
     amounts = prices * np.where(np.isnan(quantities), 1, quantities)
     known = amounts[~np.isnan(amounts)]

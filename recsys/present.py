@@ -56,17 +56,21 @@ class Present:
         """What a shopper did, in the rows of the snapshot: under this id, and under the anonymous ids that are theirs."""
         base = self._snapshot.histories.of(user_id)
         live = self._state.events_of(user_id, self._folded, self._most)
-        anonymous = self._anonymous_ids(user_id)
-        if not live and not anonymous and not self._forgotten:
-            return base
         parts, events = [self._remembered(user_id, base)], self._after(user_id, live)
-        for period in self._periods(user_id, anonymous):
+        for period, theirs in self._under_other_ids(user_id):
             parts.append(_within(self._snapshot.histories.of(period.anonymous_id), period))
-            theirs = self._state.events_of(period.anonymous_id, self._folded, self._most)
-            events += [each for each in theirs if period.since <= each.timestamp < period.until]
+            events = events + [each for each in theirs if period.since <= each.timestamp < period.until]
         if not events and len(parts) == 1:
             return parts[0]
         return continued(parts, events, self._snapshot.catalog, self._behaviour)
+
+    def _under_other_ids(self, user_id: str) -> list[tuple[Period, list[LiveEvent]]]:
+        """When anonymous ids were this user's, with what they did since the snapshot. A snapshot gives linked ids' events to their
+        users, so an id counts only if it did something since, or was linked since."""
+        events_of, links = self._state.events_of, self._links
+        theirs = {each: events_of(each, self._folded, self._most) for each in self._anonymous_ids(user_id)}
+        asked = [each for each, events in theirs.items() if events or each in links]
+        return [(period, theirs[period.anonymous_id]) for period in self._periods(user_id, asked)] if asked else []
 
     def is_known(self, user_id: str) -> bool:
         """Whether others are linked to this id, or the shop's user table has it."""

@@ -54,15 +54,16 @@ def same_bytes(note: LoggedSlate, engine: Engine, slate: Slate) -> bool:
 
 def _events(engine: Engine, history: History) -> Iterable[LoggedEvent]:
     lines = history.lines
+    bought = len(lines.order_ids) if lines else 0
     for place, row in enumerate(history.items.tolist()):
         yield LoggedEvent(
             engine.catalog.item_id(row) if row >= 0 else None,
             int(history.kinds[place]),
             int(history.times[place]),
             int(history.orders[place]),
-            int(lines.order_ids[place]) if lines else -1,
-            _known(float(lines.quantities[place])) if lines else None,
-            _known(float(lines.prices[place])) if lines else None,
+            int(lines.order_ids[place]) if lines and place < bought else -1,
+            _known(float(lines.quantities[place])) if lines and place < bought else None,
+            _known(float(lines.prices[place])) if lines and place < bought else None,
         )
 
 

@@ -177,7 +177,7 @@ class Owned(msgspec.Struct, frozen=True, eq=False, gc=False):
 
 
 class Lines(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """What is known of a history's purchases beyond item and time, parallel to its events.
+    """What is known of a history's purchases beyond item and time, parallel to its events up to the last purchase or beyond.
 
     order_ids int64[h] hashes of the shop's order ids (`ids.order_key`), -1 where there is none · quantities float32[h] what was
     kept of each line (NaN: unknown) · prices float32[h] of one piece, in the catalogue's currency (NaN: unknown).

@@ -200,7 +200,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing manifest": (lambda folder: (folder / MANIFEST).unlink(), r"manifest\.json cannot be read"),
     "broken manifest": (lambda folder: (folder / MANIFEST).write_text("{"), r"manifest\.json is not a manifest of format 2"),
     "half a manifest": (lambda folder: (folder / MANIFEST).write_text('{"format": 1}'), r"manifest\.json is not a manifest"),
-    "other format": (lambda folder: rewrite(folder, format=FORMAT + 1), f"format {FORMAT + 1}; this program reads format {FORMAT}"),
+    "other format": (
+        lambda folder: rewrite(folder, format=FORMAT + 1),
+        f"format {FORMAT + 1}; this program reads format {FORMAT}",
+    ),
     "other version": (lambda folder: rewrite(folder, version="x"), "its manifest says version x"),
     "nothing there": (shutil.rmtree, r"manifest\.json cannot be read \(No such file or directory\)"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,9 @@ def told(history: History) -> list[tuple[Any, ...]]:
     assert history.lines is not None
     columns = (history.items, history.kinds, history.times, history.orders)
     lines = (history.lines.order_ids, history.lines.quantities, history.lines.prices)
-    return [tuple(str(value) for value in row) for row in zip(*columns, *lines, strict=True)]
+    bought = set(np.flatnonzero(np.isin(history.kinds, (EventType.PURCHASE, EventType.REFUND))).tolist())
+    rows = zip_longest(*columns, *lines)
+    return [tuple(map(str, row if place in bought else row[:4])) for place, row in enumerate(rows)]
 
 
 @calm

@@ -11,6 +11,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ from recsys.types import DataError, Query
 FILE = "slates.sqlite3"
 WAITING = 1000
 """Most slates that wait to be written."""
+GATHER_SECONDS = 1.0
+"""How long slates are gathered before they are written together."""
 _BATCH = 200
 
 _log = logging.getLogger(__name__)
@@ -143,9 +146,10 @@ class SlateLog:
     def _work(self) -> None:
         while True:
             batch = [self._waiting.get()]
+            deadline = time.monotonic() + GATHER_SECONDS
             with suppress(queue.Empty):
                 while len(batch) < _BATCH and batch[-1] is not None:
-                    batch.append(self._waiting.get_nowait())
+                    batch.append(self._waiting.get(timeout=max(deadline - time.monotonic(), 0)))
             try:
                 if slates := [each for each in batch if each is not None]:
                     self.write(slates)

@@ -314,10 +314,10 @@ def _dormancy(profiler: Profiler, profile: Profile, now: int) -> Dormancy:
 
 def _priced_orders(history: History) -> int:
     """Orders with a line of known price; only asked where there is revenue."""
-    bought = history.kinds == PURCHASE
+    bought = np.flatnonzero(history.kinds == PURCHASE)
     if history.lines is not None:
-        bought &= ~np.isnan(history.lines.prices)
-    return max(len(np.unique(history.orders[bought])), 1)
+        bought = bought[~np.isnan(history.lines.prices[bought])]
+    return len(np.unique(history.orders[bought]))
 
 
 def _times(count: int, noun: str) -> str:
