@@ -33,7 +33,7 @@ from recsys.data.snapshot import current_version, open_snapshot, point_at, read_
 from recsys.pipeline import Engine, answer
 from recsys.settings_file import load_settings
 from recsys.types import Query
-from training.export import export
+from training.export import Source, export
 from training.shop import make_shop, shop_settings
 
 OUT = Path("benchmarks/out")
@@ -132,7 +132,9 @@ def measure_export(folder: Path) -> dict[str, float]:
     version = current_version(artifacts) or ""
     query = Query(now=read_manifest(artifacts, version).as_of, limit=LIMIT)
     started = time.perf_counter()
-    users, _ = export(settings, artifacts, version, query, None, folder / "export.parquet", lambda _done, _total: None)
+    users, _ = export(
+        Source(settings, artifacts, version), query, None, folder / "export.parquet", lambda _done, _total: None
+    )
     return {"export_users_per_s": round(users / (time.perf_counter() - started))}
 
 

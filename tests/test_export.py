@@ -9,11 +9,13 @@ from typing import Any
 import polars as pl
 import pytest
 
+from recsys.data.forgetting import Oblivion
+from recsys.data.state import State
 from recsys.pipeline import Engine
-from recsys.types import Bought, DataError, Query, SettingsError, SnapshotError
+from recsys.types import Bought, DataError, Event, Query, SettingsError, SnapshotError
 from tests.conftest import ITEMS, NOW, SETTINGS, Shop, ago, ask, busy_events, event, micros, shown
 from training.__main__ import main
-from training.export import SCHEMA, export, read_users
+from training.export import SCHEMA, Source, export, read_users
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +71,7 @@ def test_export_is_what_the_pipeline_answers(
     shop, engine, version = published
     out, told = tmp_path / "deep" / f"out.{ending}", []
     counted = export(
-        shop.settings,
-        shop.folder / "artifacts",
-        version,
+        Source(shop.settings, shop.folder / "artifacts", version),
         Query(now=micros(NOW), **query),
         users,
         out,
@@ -93,7 +93,7 @@ def test_lists_are_complete_and_without_repeats(published: tuple[Shop, Engine, s
     """Everybody has every eligible item once, ranked 1, 2, 3 …: what was bought is hidden unless asked otherwise."""
     shop, engine, version = published
     query = Query(now=micros(NOW), limit=100, bought=Bought("allow"))
-    export(shop.settings, shop.folder / "artifacts", version, query, None, tmp_path / "all.parquet", quiet)
+    export(Source(shop.settings, shop.folder / "artifacts", version), query, None, tmp_path / "all.parquet", quiet)
     frame = pl.read_parquet(tmp_path / "all.parquet")
     available = {item["item_id"] for item in ITEMS if item.get("available", True)}
     for (_,), own in frame.group_by("user_id"):
@@ -102,11 +102,26 @@ def test_lists_are_complete_and_without_repeats(published: tuple[Shop, Engine, s
     assert frame["user_id"].n_unique() == len(engine.snapshot.histories.users) == 30
 
 
+def test_the_log_counts_and_the_forgotten_are_left_out(tmp_path: Path) -> None:
+    """What happened since the snapshot shapes the lines; whoever was forgotten has none."""
+    shop = Shop(tmp_path, [event("ana", "sofa-1", "purchase", ago(2)), event("ben", "lamp-1", "purchase", ago(2))])
+    version, oblivion = shop.publish(), Oblivion(["forget-secret-of-at-least-32-characters"])
+    state = State(shop.settings.path(shop.settings.state.folder))
+    live = Event(event_id="1", user_id="ana", event_type="purchase", item_id="lamp-2", timestamp=micros(NOW))
+    state.add_events([live], micros(NOW))
+    state.forget([oblivion.sign("ben")], ["ben"], micros(NOW))
+    source = Source(shop.settings, shop.folder / "artifacts", version, live=True, oblivion=oblivion)
+    query = Query(now=micros(NOW), bought=Bought("only"))
+    assert export(source, query, None, tmp_path / "out.csv", quiet) == (2, 2)
+    lines = pl.read_csv(tmp_path / "out.csv").select("user_id", "item_id").rows()
+    assert sorted(lines) == [("ana", "lamp-2"), ("ana", "sofa-1")]
+
+
 def test_an_empty_shop_exports_an_empty_table(shop: Shop, tmp_path: Path) -> None:
     """Without users the file has its columns and no lines."""
     version = shop.publish()
     counted = export(
-        shop.settings, shop.folder / "artifacts", version, Query(now=micros(NOW)), None, tmp_path / "x.csv", quiet
+        Source(shop.settings, shop.folder / "artifacts", version), Query(now=micros(NOW)), None, tmp_path / "x.csv", quiet
     )
     assert counted == (0, 0)
     assert (tmp_path / "x.csv").read_text().split() == [",".join(SCHEMA)]
@@ -125,7 +140,7 @@ def test_an_unfinished_file_is_never_there(
         raise wrong
 
     with pytest.raises(wrong):
-        export(shop.settings, shop.folder / "artifacts", version, Query(now=micros(NOW)), BUYERS, out, stop)
+        export(Source(shop.settings, shop.folder / "artifacts", version), Query(now=micros(NOW)), BUYERS, out, stop)
     assert [path.name for path in tmp_path.iterdir()] == ["out.ndjson"]
     assert out.read_text() == "earlier"
 
@@ -135,11 +150,13 @@ def test_what_cannot_be_exported(published: tuple[Shop, Engine, str], tmp_path: 
     shop, _, version = published
     artifacts, query = shop.folder / "artifacts", Query(now=micros(NOW))
     with pytest.raises(DataError, match=r"--out .*out\.xlsx: the ending must be one of \.parquet, \.csv, \.ndjson"):
-        export(shop.settings, artifacts, version, query, None, tmp_path / "out.xlsx", quiet)
+        export(Source(shop.settings, artifacts, version), query, None, tmp_path / "out.xlsx", quiet)
     with pytest.raises(SettingsError, match="placement: 'nowhere' is unknown; there are bestsellers, "):
-        export(shop.settings, artifacts, version, Query(now=1, placement="nowhere"), None, tmp_path / "out.csv", quiet)
+        export(
+            Source(shop.settings, artifacts, version), Query(now=1, placement="nowhere"), None, tmp_path / "out.csv", quiet
+        )
     with pytest.raises(SnapshotError, match=r"snapshot 2020: manifest\.json cannot be read"):
-        export(shop.settings, artifacts, "2020", query, None, tmp_path / "out.csv", quiet)
+        export(Source(shop.settings, artifacts, "2020"), query, None, tmp_path / "out.csv", quiet)
     assert list(tmp_path.iterdir()) == []
 
 

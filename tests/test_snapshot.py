@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from recsys.data.retention import prune, roll_back
 from recsys.data.snapshot import (
     CURRENT,
     FORMAT,
@@ -30,10 +31,8 @@ from recsys.data.snapshot import (
     open_files,
     open_snapshot,
     point_at,
-    prune,
     publish,
     read_manifest,
-    roll_back,
     verify,
     versions,
 )

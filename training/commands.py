@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from recsys.data.forgetting import Oblivion
-from recsys.data.snapshot import current_version, publish, read_manifest, roll_back, versions
+from recsys.data.retention import roll_back
+from recsys.data.snapshot import current_version, publish, read_manifest, versions
 from recsys.data.tables import findings_table, read_shop
 from recsys.data.validation import explain
 from recsys.pipeline import check_settings
@@ -24,8 +25,8 @@ from recsys.settings_file import parse_settings
 from recsys.types import Bought, DataError, Query, RecsysError, SnapshotError
 from training import compact as compaction
 from training import console, reference
+from training.export import Source, read_users
 from training.export import export as write_export
-from training.export import read_users
 from training.gate import summary_rows, verdict_of
 from training.job import Fitted, fit
 from training.job import train as run_train
@@ -113,7 +114,8 @@ def export(
         query = Query(now=moment, placement=placement, limit=limit or chosen.limit, bought=bought)
         started = time.perf_counter()
         with console.bar("Exporting", "users") as progress:
-            asked, written = write_export(settings, artifacts, version, query, ids, out, progress)
+            source = Source(settings, artifacts, version, as_of is None, oblivion)
+            asked, written = write_export(source, query, ids, out, progress)
         seconds = time.perf_counter() - started
     console.facts(
         f"Recommendations in {out}",

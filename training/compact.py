@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from recsys.data.live_tables import (
     last_moved,
     read_live,
 )
+from recsys.data.retention import delete
 from recsys.data.snapshot import current_version, open_snapshot, read_manifest, versions
 from recsys.data.sources import ROW
 from recsys.data.state import Forgotten, State
@@ -85,10 +85,8 @@ def compact(settings: Settings, now: datetime, most: int = EVENTS_PER_FILE) -> M
                 files.append(write(folder, rows))
                 events += rows.height
                 finish(state, folder)
-            if state.item_updates(state.last()):
-                _drop_superseded(state, may_move)
-        left = sum(len(batch) for batch in state.events_between(0, state.last()))
-    return Moved(tuple(files), events, left, may_move)
+            state.drop_superseded_items(may_move)  # newer ones are still asked for, to replay a logged slate
+        return Moved(tuple(files), events, state.count_events(), may_move)
 
 
 def due(state: State, folder: Path, may_move: int, oldest_kept: datetime, most: int = EVENTS_PER_FILE) -> pl.DataFrame:
@@ -142,12 +140,6 @@ def _folded_everywhere(settings: Settings) -> int:
     return min((read_manifest(artifacts, version).state_sequence for version in versions(artifacts)), default=0)
 
 
-def _drop_superseded(state: State, may_move: int) -> None:
-    """Drop replaced item updates, if every kept snapshot has all updates: else a logged slate could not be replayed over it."""
-    if state.item_updates(state.last())[-1][0] <= may_move:
-        state.drop_superseded_items()
-
-
 def _purge_snapshots(
     settings: Settings, oblivion: Oblivion | None, rows: list[tuple[int, Forgotten]]
 ) -> tuple[tuple[str, ...], dict[str, int | str]]:
@@ -162,7 +154,7 @@ def _purge_snapshots(
         if found and version == current_version(artifacts):
             remaining[version] = found
         elif found:
-            shutil.rmtree(artifacts / version)
+            delete(artifacts, version)
             deleted.append(version)
     return tuple(deleted), remaining
 

@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 from polars.io.plugins import register_io_source
 
 from recsys.data.event_ids import id_problem
+from recsys.data.forgetting import Oblivion
 from recsys.data.snapshot import open_snapshot
+from recsys.data.state import State
 from recsys.pipeline import Engine, answer
+from recsys.present import Present
 from recsys.settings import Settings
-from recsys.types import DataError, Query
+from recsys.types import DataError, Query, Slate
 
 SCHEMA = pl.Schema(
     {
@@ -52,19 +55,35 @@ class Answers:
     strategies: list[str]
 
 
-def export(
-    settings: Settings,
-    artifacts: Path,
-    version: str,
-    query: Query,
-    users: Sequence[str] | None,
-    out: Path,
-    progress: Progress,
-) -> tuple[int, int]:
+@dataclass(frozen=True)
+class Source:
+    """What is answered from: a published version and, with `live`, what the log says beyond it."""
+
+    settings: Settings
+    artifacts: Path
+    version: str
+    live: bool = False
+    oblivion: Oblivion | None = None
+
+    def engine(self) -> Engine:
+        """Open the version."""
+        return Engine(open_snapshot(self.artifacts, self.version), self.settings)
+
+    def present(self, engine: Engine) -> Present | None:
+        """Lay the log over it; None: it is answered as it was published."""
+        if not self.live:
+            return None
+        state = State(self.settings.path(self.settings.state.folder))
+        present = Present(engine.snapshot, state, self.oblivion, self.settings)
+        present.catch_up()
+        return present
+
+
+def export(source: Source, query: Query, users: Sequence[str] | None, out: Path, progress: Progress) -> tuple[int, int]:
     """Write one line per recommended item; returns how many users were asked for and how many lines were written.
 
-    `query` holds for every user (its user_id is replaced); `users` None means all of the snapshot. The file's ending chooses
-    the format. It appears under its name only when it is complete.
+    `query` holds for every user (its user_id is replaced); `users` None means all of the snapshot. Who is forgotten gets no line. The
+    file's ending chooses the format. It appears under its name only when it is complete.
 
     Raises:
         DataError: for an ending that is not one of `FORMATS`, or a list of users that cannot be used.
@@ -73,7 +92,7 @@ def export(
     ending = out.suffix.removeprefix(".")
     if ending not in FORMATS:
         raise DataError(f"--out {out}: the ending must be one of {', '.join('.' + name for name in FORMATS)}")
-    engine = Engine(open_snapshot(artifacts, version), settings)
+    engine = source.engine()
     engine.placement(query.placement)
     known = engine.snapshot.histories.users
     total = len(known) if users is None else len(users)
@@ -83,7 +102,7 @@ def export(
     def frames(columns: list[str] | None, predicate: object, rows: int | None, batch: int | None) -> Iterator[pl.DataFrame]:
         nonlocal written
         done = 0
-        for chunk, answers in _answered(settings, artifacts, version, query, asked):
+        for chunk, answers in _answered(source, query, asked):
             frame = _frame(chunk, answers, engine)
             written += frame.height
             done += len(chunk)
@@ -96,8 +115,8 @@ def export(
         raise DataError(f"--out {out}: its folder cannot be made ({error.strerror})") from error
     aside = out.with_name(f".{out.name}-{os.getpid()}")
     try:
-        source = register_io_source(frames, schema=SCHEMA, validate_schema=False)
-        getattr(source, f"sink_{ending}")(aside)
+        lines = register_io_source(frames, schema=SCHEMA, validate_schema=False)
+        getattr(lines, f"sink_{ending}")(aside)
         os.replace(aside, out)
     finally:
         aside.unlink(missing_ok=True)
@@ -125,13 +144,11 @@ def read_users(file: Path) -> list[str]:
     return list(dict.fromkeys(ids))
 
 
-def _answered(
-    settings: Settings, artifacts: Path, version: str, query: Query, users: Iterable[str]
-) -> Iterator[tuple[list[str], Answers]]:
+def _answered(source: Source, query: Query, users: Iterable[str]) -> Iterator[tuple[list[str], Answers]]:
     """Answer chunk after chunk on all cores, in order, never more than a few chunks ahead."""
     context = multiprocessing.get_context("spawn")
     cores = os.cpu_count() or 1
-    with ProcessPoolExecutor(cores, context, initializer=_open, initargs=(settings, artifacts, version)) as pool:
+    with ProcessPoolExecutor(cores, context, initializer=_open, initargs=(source,)) as pool:
         submitted = ((chunk, pool.submit(_answer_chunk, query, chunk)) for chunk in _chunks(users))
         waiting = deque(islice(submitted, cores * _AHEAD))
         while waiting:
@@ -141,31 +158,40 @@ def _answered(
 
 
 def _chunks(users: Iterable[str]) -> Iterator[list[str]]:
-    source = iter(users)
-    while chunk := list(islice(source, _CHUNK)):
+    left = iter(users)
+    while chunk := list(islice(left, _CHUNK)):
         yield chunk
 
 
-_engines: list[Engine] = []
+_opened: list[tuple[Engine, Present | None]] = []
 
 
-def _open(settings: Settings, artifacts: Path, version: str) -> None:
-    _engines[:] = [Engine(open_snapshot(artifacts, version), settings)]
+def _open(source: Source) -> None:
+    engine = source.engine()
+    _opened[:] = [(engine, source.present(engine))]
 
 
 def _answer_chunk(query: Query, users: list[str]) -> Answers:
-    engine = _engines[0]
-    slates = [
-        answer(engine, msgspec.structs.replace(query, user_id=user), engine.snapshot.histories.of(user)) for user in users
-    ]
+    found = [_answer(msgspec.structs.replace(query, user_id=user), user) for user in users]
+    slates = [slate for slate in found if slate is not None]
     return Answers(
-        lengths=np.array([len(slate.items) for slate in slates], np.int32),
+        lengths=np.array([len(slate.items) if slate else 0 for slate in found], np.int32),
         items=np.array([item for slate in slates for item in slate.items], np.int32),
         scores=np.array([score for slate in slates for score in slate.scores], np.float32),
         reasons=[reason.text for slate in slates for reason in slate.reasons],
         codes=[reason.code for slate in slates for reason in slate.reasons],
-        strategies=[slate.strategy for slate in slates],
+        strategies=[slate.strategy if slate else "" for slate in found],
     )
+
+
+def _answer(query: Query, user: str) -> Slate | None:
+    engine, present = _opened[0]
+    if present is None:
+        return answer(engine, query, engine.snapshot.histories.of(user))
+    history = present.history(user)
+    if not len(history) and present.forgotten_at(user) is not None:
+        return None
+    return answer(engine, query, history)
 
 
 def _frame(users: list[str], answers: Answers, engine: Engine) -> pl.DataFrame:

@@ -20,7 +20,8 @@ from recsys.data.facts import item_facts
 from recsys.data.forgetting import Oblivion
 from recsys.data.history import Events, Tables, history_arrays
 from recsys.data.links import FOREVER, link_arrays
-from recsys.data.snapshot import FORMAT, Manifest, Snapshot, content_hash, prune, publish
+from recsys.data.retention import prune
+from recsys.data.snapshot import FORMAT, Manifest, Snapshot, content_hash, publish
 from recsys.data.tables import ShopTables, read_shop
 from recsys.pipeline import check_settings
 from recsys.recommenders import RECOMMENDERS, configure

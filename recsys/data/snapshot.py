@@ -12,7 +12,7 @@ import hashlib
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
@@ -23,7 +23,6 @@ import numpy as np
 
 from recsys.data.catalog import Catalog
 from recsys.data.history import Histories
-from recsys.data.ids import IdMap
 from recsys.data.links import Links
 from recsys.data.manifest import FORMAT as FORMAT
 from recsys.data.manifest import FileEntry
@@ -91,7 +90,7 @@ def publish(
     incoming = artifacts / f"{_INCOMING}{os.getpid()}-{uuid4().hex}"
     try:
         artifacts.mkdir(parents=True, exist_ok=True)
-        with _publishing(artifacts):
+        with publishing(artifacts):
             _remove_leftovers(artifacts)
             complete = _write(incoming, manifest, groups, write_for_people, inspect)
             target = artifacts / manifest.version
@@ -195,48 +194,6 @@ def _verified(folder: Path, manifest: Manifest) -> Manifest:
     return manifest
 
 
-def roll_back(artifacts: Path, to: str | None = None) -> str:
-    """Point CURRENT at `to`, else at the version before the current one; returns the version now current.
-
-    Raises:
-        SnapshotError: if there is no such version or it does not verify.
-    """
-    known, current = versions(artifacts), current_version(artifacts)
-    if to is None:
-        older = [version for version in known if current is None or version < current]
-        if not older:
-            raise SnapshotError(f"nothing to roll back to: {current or 'no snapshot'} is the oldest in {artifacts}")
-        to = older[-1]
-    if to not in known:
-        raise SnapshotError(f"no snapshot {to} in {artifacts}; there are: {', '.join(known) or 'none'}")
-    verify(artifacts, to)
-    with _publishing(artifacts):
-        point_at(artifacts, to)
-    return to
-
-
-def holding(artifacts: Path, user_ids: Sequence[str]) -> list[str]:
-    """The published versions that hold anything of these users, oldest first."""
-    found = []
-    for version in versions(artifacts):
-        folder = artifacts / version / "history"
-        users = IdMap(
-            {file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in folder.glob("user_*.npy")}, "user"
-        )
-        if any(users.row(user_id) >= 0 for user_id in user_ids):
-            found.append(version)
-    return found
-
-
-def prune(artifacts: Path, keep: int) -> list[str]:
-    """Delete the oldest versions beyond `keep`, never the current one; returns what was deleted."""
-    current = current_version(artifacts)
-    surplus = [version for version in versions(artifacts)[:-keep] if version != current]
-    for version in surplus:
-        shutil.rmtree(artifacts / version, ignore_errors=True)
-    return surplus
-
-
 class SnapshotStore(Generic[Opened]):
     """Follows CURRENT: opens a new version whole, swaps one reference, and keeps the old one on any failure.
 
@@ -289,7 +246,8 @@ class SnapshotStore(Generic[Opened]):
 
 
 @contextmanager
-def _publishing(artifacts: Path) -> Iterator[None]:
+def publishing(artifacts: Path) -> Iterator[None]:
+    """Wait until nobody else publishes, points CURRENT elsewhere or deletes a version."""
     with open(artifacts / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

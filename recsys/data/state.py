@@ -191,10 +191,15 @@ class State:
             time.sleep(_PAUSE_SECONDS)
         return dropped
 
-    def drop_superseded_items(self) -> int:
-        """Delete the item updates whose every value a later one replaces; returns how many."""
+    def count_events(self) -> int:
+        """How many events the log holds."""
+        found = self._log.read(f"SELECT count(*) FROM log WHERE kind = {_EVENT}")
+        return int(found[0][0]) if found else 0
+
+    def drop_superseded_items(self, until_seq: int = _HIGHEST - 1) -> int:
+        """Delete the item updates whose every value a later one with seq ≤ `until_seq` replaces; returns how many."""
         known: dict[str, set[str]] = {}
-        dropped, before = 0, _HIGHEST
+        dropped, before = 0, until_seq + 1
         while rows := self._log.read(_ITEMS_BEFORE, before):
             old = [(seq,) for seq, item_id, body in rows if _replaced(known.setdefault(item_id, set()), body)]
             with self._log.writing() as log:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from flask import Response
 
-from recsys.data.snapshot import holding
+from recsys.data.retention import holding
 from recsys.web.answers import ReceiptAnswer
 from recsys.web.operations import Call, Operation
 from recsys.web.parameters import NoParameters
