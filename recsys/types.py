@@ -49,6 +49,10 @@ class StateError(RecsysError):
     """The live log cannot be read or written, or is of another format; the text names its file."""
 
 
+class OlderSnapshotError(SnapshotError):
+    """A snapshot was made by an earlier version of this program, whose format it cannot read."""
+
+
 class GateError(RecsysError):
     """A snapshot was refused before it went live; the text says why."""
 

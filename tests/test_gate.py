@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 
 from recsys.data.ids import blob_arrays, id_arrays
-from recsys.data.snapshot import current_version, publish, read_manifest, versions
+from recsys.data.snapshot import FORMAT, current_version, publish, read_manifest, versions
 from recsys.pipeline import Engine
 from recsys.recommender import Recommender
 from recsys.recommenders import RECOMMENDERS, ItemItem, Trending
@@ -412,6 +412,16 @@ def test_shuffled_ids_are_refused(tastes: Shop) -> None:
     with pytest.raises(GateError, match="They are not what was measured"):
         publish(artifacts, fitted.manifest, {**fitted.groups, "catalog": shuffled}, None, gate.inspect)
     assert [path.name for path in artifacts.iterdir()] == [".lock"]
+
+
+def test_a_live_snapshot_of_an_earlier_program_is_replaced(live: Shop) -> None:
+    """After an update of the program the live snapshot cannot be read: the next training says so and goes live."""
+    version = versions(live.folder / "artifacts")[-1]
+    manifest = live.folder / "artifacts" / version / "manifest.json"
+    manifest.write_text(manifest.read_text().replace(f'"format": {FORMAT}', f'"format": {FORMAT - 1}'))
+    found = verdict(live)
+    assert found.passed
+    assert "made by an earlier version of this program" in found.paragraph
 
 
 def test_force_publishes_and_says_so(live: Shop) -> None:

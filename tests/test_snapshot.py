@@ -203,6 +203,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: rewrite(folder, format=FORMAT + 1),
         f"format {FORMAT + 1}; this program reads format {FORMAT}",
     ),
+    "older format": (
+        lambda folder: rewrite(folder, format=FORMAT - 1),
+        f"its format is {FORMAT - 1}, this program reads {FORMAT}; train a new one",
+    ),
     "other version": (lambda folder: rewrite(folder, version="x"), "its manifest says version x"),
     "nothing there": (shutil.rmtree, r"manifest\.json cannot be read \(No such file or directory\)"),
 }

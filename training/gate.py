@@ -16,7 +16,7 @@ from recsys.data.forgetting import Oblivion
 from recsys.data.snapshot import Manifest, Snapshot, current_version, open_files, open_snapshot
 from recsys.pipeline import Engine
 from recsys.settings import Settings
-from recsys.types import GateError, SettingsError, SnapshotError
+from recsys.types import GateError, OlderSnapshotError, SettingsError, SnapshotError
 from training.evaluate import with_subjects
 from training.job import Fitted, Steps
 from training.recipe import Findings, judge_recipe
@@ -123,6 +123,10 @@ class Gate:
         self._version = current_version(artifacts)
         try:
             return open_snapshot(artifacts, self._version) if self._version else None
+        except OlderSnapshotError as error:
+            said = f"Nothing was compared with what is live, which was made by an earlier version of this program: {error}."
+            self._checks.append(Check("live snapshot", True, said))
+            return None
         except SnapshotError as error:
             self._checks.append(Check("live snapshot", False, f"What is live cannot be compared with: {error}."))
             return None

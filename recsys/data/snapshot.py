@@ -27,7 +27,7 @@ from recsys.data.links import Links
 from recsys.data.manifest import FORMAT as FORMAT
 from recsys.data.manifest import FileEntry
 from recsys.data.manifest import Manifest as Manifest
-from recsys.types import Arrays, RecsysError, SnapshotError
+from recsys.types import Arrays, OlderSnapshotError, RecsysError, SnapshotError
 
 CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
@@ -140,6 +140,10 @@ def read_manifest(artifacts: Path, version: str) -> Manifest:
         raise SnapshotError(f"snapshot {version}: {file.name} cannot be read ({error.strerror})") from error
     except msgspec.MsgspecError as error:
         raise SnapshotError(f"snapshot {version}: {file.name} is not a manifest of format {FORMAT} ({error})") from error
+    if manifest.format < FORMAT:
+        raise OlderSnapshotError(
+            f"snapshot {version}: its format is {manifest.format}, this program reads {FORMAT}; train a new one"
+        )
     if manifest.format != FORMAT or manifest.version != version:
         raise SnapshotError(
             f"snapshot {version}: its manifest says version {manifest.version}, format {manifest.format}; "
