@@ -173,8 +173,9 @@ def cancel_refunded(
 ) -> tuple[Kinds, NDArray[np.float32]]:
     """Turn the purchases that were given back into refunds, so that nothing counts them any more.
 
-    A refund cancels the line of its own order, else the shopper's latest earlier purchase of the item; a smaller quantity
-    than was bought leaves the line standing until refunds add up to it. An unknown quantity is the whole line.
+    A refund cancels the line of its own order; only where no line of that order is known, the shopper's latest earlier purchase
+    of the item. A smaller quantity than was bought leaves the line standing until refunds add up to it. An unknown quantity is
+    the whole line, 0 is nothing.
     Events stand by user, then time; orders is -1 where there is none. Returns kinds int8[e] and what was kept of each
     line, quantities float32[e].
     """
@@ -187,12 +188,13 @@ def cancel_refunded(
         lines[int(pairs[line])].append(line)
     left = {line: float(quantities[line]) if quantities[line] > 0 else 1.0 for line in bought.tolist()}
     for refund in refunds.tolist():
-        candidates = [line for line in lines[int(pairs[refund])] if line < refund and left[line] > 0]
-        same = [line for line in candidates if orders[line] == orders[refund] >= 0]
-        if not candidates:
-            continue
-        line = (same or candidates)[-1]
+        earlier = [line for line in lines[int(pairs[refund])] if line < refund]
+        named = [line for line in earlier if orders[line] == orders[refund] >= 0]
+        candidates = [line for line in named or earlier if left[line] > 0]
         quantity = abs(float(quantities[refund]))
+        if not candidates or quantity == 0:
+            continue
+        line = candidates[-1]
         left[line] = max(left[line] - quantity, 0.0) if quantity > 0 else 0.0
         kept[line] = left[line]
         if not left[line] > 0:

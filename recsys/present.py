@@ -13,7 +13,7 @@ import numpy as np
 from recsys.data.forgetting import Oblivion, Tombstones
 from recsys.data.links import FOREVER, Period, periods
 from recsys.data.snapshot import Snapshot
-from recsys.data.state import Forgotten, LiveEvent, News, State
+from recsys.data.state import LiveEvent, News, State
 from recsys.settings import Settings
 from recsys.timeline import continued
 from recsys.types import NO_HISTORY, History, ItemUpdate, Lines, Link
@@ -32,18 +32,24 @@ class Present:
         self._version: tuple[int, int] | None = None
         self._links: dict[str, list[Link]] = {}
         self._linked: dict[str, set[str]] = {}
+        if self._folded > state.last():
+            state.reach(self._folded)
         self._forgotten = Tombstones(oblivion, state.tombstones())
         self._newest = snapshot.as_of
 
     def catch_up(self) -> None:
-        """Take in what was written since the last look; costs a few microseconds where nothing was."""
+        """Take in what was written since the last look; costs a few microseconds where nothing was.
+
+        Raises:
+            StateError: if the log cannot be read.
+            SettingsError: if somebody was forgotten under a secret that is not there.
+        """
         version = self._state.version()
         if version == self._version:
             return
         with self._state.reading():
             last = max(self._state.last(), self._read)
-            for news in self._state.news(self._read):
-                self._take(news)
+            self._take(self._state.news(self._read))
             self._newest = max(self._newest, self._state.newest(self._read) or 0)
         self._read, self._version = last, version
 
@@ -74,17 +80,18 @@ class Present:
 
     def is_known(self, user_id: str) -> bool:
         """Whether others are linked to this id, or the shop's user table has it."""
-        return user_id in self._linked or self._snapshot.links.is_known(user_id)
+        if self.forgotten_at(user_id) is None:
+            return user_id in self._linked or self._snapshot.links.is_known(user_id)
+        return any(link.user_id == user_id for each in self._anonymous_ids(user_id) for link in self._links_of(each))
 
     def is_told(self, link: Link) -> bool:
         """Whether a link says nothing new: that of its id's latest link, or a later one to the same user, repeats it."""
-        known = [*self._snapshot.links.of(link.anonymous_id), *self._links.get(link.anonymous_id, ())]
-        latest = max(known, key=lambda each: (each.timestamp, each.user_id), default=None)
+        latest = max(self._links_of(link.anonymous_id), key=lambda each: (each.timestamp, each.user_id), default=None)
         return latest is not None and latest.user_id == link.user_id and latest.timestamp <= link.timestamp
 
     def is_anonymous(self, user_id: str) -> bool:
         """Whether this id was linked to a user."""
-        return user_id in self._links or bool(self._snapshot.links.of(user_id))
+        return bool(self._links_of(user_id))
 
     def ids_of(self, user_id: str) -> list[str]:
         """A user's id and every anonymous id that was ever linked to it."""
@@ -94,15 +101,34 @@ class Present:
         """Up to when everything of a user is forgotten, in microseconds; None: nothing is."""
         return self._forgotten.at(user_id)
 
-    def _take(self, news: News) -> None:
-        row = news.row
-        if isinstance(row, ItemUpdate):
-            self._snapshot.catalog.overlay(row, news.seq)
-        elif isinstance(row, Link):
-            self._links.setdefault(row.anonymous_id, []).append(row)
-            self._linked.setdefault(row.user_id, set()).add(row.anonymous_id)
-        elif isinstance(row, Forgotten):
-            self._forgotten.add(row)
+    def _take(self, news: Iterable[News]) -> None:
+        """Take rows in; of several updates of one item only what they come to."""
+        updates: dict[str, ItemUpdate] = {}
+        forgotten = []
+        for each in news:
+            row = each.row
+            if isinstance(row, ItemUpdate):
+                updates[row.item_id] = _later(updates.get(row.item_id), row)
+                self._snapshot.catalog.revision = each.seq
+            elif isinstance(row, Link):
+                self._links.setdefault(row.anonymous_id, []).append(row)
+                self._linked.setdefault(row.user_id, set()).add(row.anonymous_id)
+            else:
+                forgotten.append(row)
+        self._forgotten.add(forgotten)
+        for update in updates.values():
+            self._snapshot.catalog.overlay(update, self._snapshot.catalog.revision)
+
+    def _links_of(self, anonymous_id: str) -> list[Link]:
+        """The links of an anonymous id that count: none from before it, or its user, was forgotten."""
+        links = [*self._snapshot.links.of(anonymous_id), *self._links.get(anonymous_id, ())]
+        if not self._forgotten:
+            return links
+        return [link for link in links if link.timestamp > self._forgotten_until(link)]
+
+    def _forgotten_until(self, link: Link) -> int:
+        moments = [self.forgotten_at(each) for each in (link.anonymous_id, link.user_id)]
+        return max(FOREVER.min - 1 if moment is None else moment for moment in moments)
 
     def _anonymous_ids(self, user_id: str) -> Iterable[str]:
         found = self._snapshot.links.anonymous_ids(user_id)
@@ -111,10 +137,7 @@ class Present:
 
     def _periods(self, user_id: str, anonymous: Iterable[str]) -> list[Period]:
         """When each anonymous id was this user's, the last linked ones; none from before they were forgotten."""
-        found = []
-        for each in anonymous:
-            links = [*self._snapshot.links.of(each), *self._links.get(each, ())]
-            found += [period for period in periods(links) if period.user_id == user_id]
+        found = [period for each in anonymous for period in periods(self._links_of(each)) if period.user_id == user_id]
         found = sorted(found, key=lambda period: (period.since, period.anonymous_id))[-MOST_LINKED:]
         if not self._forgotten:
             return found
@@ -128,6 +151,19 @@ class Present:
     def _after(self, user_id: str, live: list[LiveEvent]) -> list[LiveEvent]:
         moment = self.forgotten_at(user_id)
         return live if moment is None else [each for each in live if each.timestamp > moment]
+
+
+def _later(one: ItemUpdate | None, other: ItemUpdate) -> ItemUpdate:
+    """Two updates of an item as one; a stock without a word on availability speaks for itself."""
+    if one is None:
+        return other
+    available = other.available if other.available is not None or other.stock is not None else one.available
+    return ItemUpdate(
+        other.item_id,
+        available,
+        one.stock if other.stock is None else other.stock,
+        one.price if other.price is None else other.price,
+    )
 
 
 def _after(moment: int | None) -> int:

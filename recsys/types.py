@@ -73,6 +73,8 @@ class EventType(IntEnum):
     CLICK = 10
 
 
+SHOWN_TYPES = (EventType.IMPRESSION, EventType.CLICK)
+"""What a shop notes of its own lists: kept for attribution, no part of what a shopper is taken to have done."""
 EVENT_TYPES: tuple[str, ...] = tuple(kind.name.lower() for kind in EventType)
 
 BoughtMode = Literal["hide", "hide_days", "allow", "only"]

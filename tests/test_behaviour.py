@@ -152,6 +152,26 @@ def test_refund_without_its_order_cancels_the_latest_earlier(order_id: str | Non
     assert [micros(ago(9)), micros(ago(1))] == history.times[history.kinds == B].tolist()
 
 
+def test_a_refund_of_a_known_order_stays_with_it() -> None:
+    """An order that was given back twice, cancelled and refunded say, takes nothing from another one."""
+    rows = [
+        event("ann", "soap-1", "purchase", ago(9), order_id="first"),
+        event("ann", "soap-1", "purchase", ago(8), order_id="second"),
+        event("ann", "soap-1", "refund", ago(3), order_id="second"),
+        event("ann", "soap-1", "refund", ago(2), order_id="second"),
+    ]
+    assert world(rows).history("ann").kinds.tolist() == [B, R, R, R]
+
+
+def test_a_refund_of_nothing_gives_nothing_back() -> None:
+    """A quantity of 0 counts in nothing."""
+    rows = [
+        event("ann", "sofa-1", "purchase", ago(9), quantity=2.0),
+        event("ann", "sofa-1", "refund", ago(3), quantity=0.0),
+    ]
+    assert world(rows).profile("ann").orders == 1
+
+
 def test_refund_touches_no_other_item_or_user() -> None:
     """A refund cancels only the same user's purchase of the same item, and only one made before it."""
     made = left_of(

@@ -81,6 +81,15 @@ def test_a_ga4_purchase_becomes_a_row_for_each_item() -> None:
     ]
 
 
+def test_two_variants_of_an_item_are_two_lines() -> None:
+    """A GA4 purchase that names an item twice keeps both, and sent again it is the same two."""
+    items = [{"item_id": "a", "item_variant": "red"}, {"item_id": "b"}, {"item_id": "a", "item_variant": "blue"}]
+    bought = {"name": "purchase", "params": {"transaction_id": "t", "items": items}}
+    first, second = (rows(ga4(bought, timestamp_micros=1_700_000_000_000_000)) for _ in range(2))
+    assert first == second
+    assert ["event_id" in row for row in first] == [False, False, True]
+
+
 @pytest.mark.parametrize(("name", "kind"), sorted(GA4.event_types.items()))
 def test_ga4_names_mean_what_they_mean_in_tables(name: str, kind: str) -> None:
     """One table of names for exports and for live events; what means nothing there is ignored here."""

@@ -117,10 +117,14 @@ def test_whoever_was_forgotten_has_no_row_among_the_users(tmp_path: Path) -> Non
 
 
 def test_an_anonymous_id_that_is_forgotten(tmp_path: Path) -> None:
-    """Rows under it vanish, and those that only carry it."""
+    """Rows under it vanish; what a user did who only carries it is that user's, and stays."""
     forget(tmp_path, "guest")
-    rows = [an_event(user_id="guest", anonymous_id=None), an_event(anonymous_id="guest"), an_event(anonymous_id="other")]
-    assert [each["anonymous_id"] for each in read(tmp_path, rows).events.collect().to_dicts()] == ["other"]
+    rows = [
+        an_event(user_id="guest", anonymous_id=None),
+        an_event(anonymous_id="guest"),
+        an_event(anonymous_id="other", item_id="lamp"),
+    ]
+    assert [each["anonymous_id"] for each in read(tmp_path, rows).events.collect().to_dicts()] == ["guest", "other"]
 
 
 def test_what_an_anonymous_id_did_for_a_forgotten_user_is_gone(tmp_path: Path) -> None:

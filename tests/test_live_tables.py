@@ -252,6 +252,22 @@ def test_items_are_built_from_live_events_too(tmp_path: Path) -> None:
     ]
 
 
+def test_a_browser_puts_no_items_into_the_shop(tmp_path: Path) -> None:
+    """Live events that say neither price nor category, as those of browser tokens, make no items."""
+    log_of(tmp_path).add_events([live("a", item_id="cheap pills"), live("b", item_id="lamp", price=3.0)], RECEIVED)
+    shop = read_rows(tmp_path, [an_event()])
+    assert shop.items["item_id"].to_list() == ["lamp", "sofa"]
+
+
+def test_without_an_item_table_the_latest_word_on_a_price_counts(tmp_path: Path) -> None:
+    """A price that was patched holds until the shop's own event says another."""
+    log_of(tmp_path).add_items([ItemUpdate("sofa", price=850.0, available=False)], int(NOON.timestamp() * 1e6) + 1)
+    later = NOON + timedelta(days=9999)
+    for row, price in ((an_event(price=990.0), 850.0), (an_event(price=990.0, timestamp=later), 990.0)):
+        shop = read_rows(tmp_path, [row])
+        assert shop.items.select("price", "available").rows() == [(price, False)]
+
+
 def test_a_live_event_of_an_unlisted_item_is_noted(tmp_path: Path) -> None:
     """As in tables: its event stays, the item is unknown, and a table without rows divides nothing by zero."""
     log_of(tmp_path).add_events([live("a", item_id="gone")], RECEIVED)

@@ -189,6 +189,48 @@ def test_the_forgotten_are_gone_at_once(now: Now) -> None:
     assert len(newer.of("cookie")) == 0
 
 
+def test_the_links_of_the_forgotten_are_forgotten(now: Now) -> None:
+    """What a device did for somebody who was forgotten since joins nobody, whether the link was folded in or not."""
+    now.state.add_links([Link("cookie", "ana", micros(ago(minutes=9)))], micros(NOW))
+    newer = Now(now.shop)
+    for each in (now, newer):
+        each.present.catch_up()
+    now.state.forget([SECRETS.sign(each) for each in ("ana", "cookie")], ["ana", "cookie"], micros(ago(minutes=1)))
+    now.happen(event("cookie", "bag-1", at=NOW))
+    for seen in (now.present, newer.present, now.worker(), newer.worker()):
+        assert now.kinds("ana", seen) == []
+        assert len(now.kinds("cookie", seen)) == 1
+        assert not seen.is_known("ana")
+        assert not seen.is_anonymous("cookie")
+    assert newer.present.ids_of("ana") == ["ana", "cookie"]
+    now.state.add_links([Link("cookie", "ben", micros(NOW))], micros(NOW))
+    assert now.items("ben")[-1] == "bag-1"
+
+
+def test_lists_that_were_only_shown_change_nothing(now: Now) -> None:
+    """However many impressions there are, the cart, the purchases and the wish to buy stay, live and after training."""
+    now.happen(event("ana", "lamp-1", "purchase", ago(minutes=6)), event("ana", "sofa-2", "cart_add", ago(minutes=5)))
+    known = now.kinds("ana")
+    now.happen(*(event("ana", "bag-1", "impression", ago(seconds=240 - at / 10)) for at in range(600)))
+    assert now.kinds("ana") == known == Now(now.shop).kinds("ana")
+
+
+def test_a_lost_log_is_noticed(now: Now) -> None:
+    """Where the log was lost or put back from a backup, what happens from then on is seen all the same."""
+    now.happen(*(event("ana", "lamp-1", at=ago(minutes=9 - at)) for at in range(5)))
+    newer = Now(now.shop)
+    folder = now.shop.settings.path(now.shop.settings.state.folder)
+    for each in (now, newer):
+        each.state.close()
+        each.present = each.worker()
+    for file in folder.glob("log.sqlite3*"):
+        file.unlink()
+    fresh = newer.worker()
+    known = len(newer.kinds("ana", fresh))
+    State(folder).add_events([live(event("ana", "bag-1", at=NOW), 99)], micros(NOW))
+    assert len(newer.kinds("ana", fresh)) == known + 1
+
+
 def test_a_lost_secret_brings_nobody_back(now: Now) -> None:
     """Without the secret that they were forgotten under, nothing is answered at all."""
     now.state.forget([SECRETS.sign("ana")], ["ana"], micros(NOW))

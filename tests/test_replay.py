@@ -140,6 +140,35 @@ def test_the_thread_writes_what_it_was_offered(tmp_path: Path) -> None:
     assert len(log.newest(1000)) + log.take_dropped() == 500
 
 
+def test_what_waits_is_not_written_once_its_user_is_forgotten(tmp_path: Path) -> None:
+    """A slate that was answered before is asked about when it is written, not when it is offered."""
+    gone: set[str] = set()
+    log = SlateLog(tmp_path, most=9, is_forgotten=lambda slates: [each.user_id in gone for each in slates])
+    log.start()
+    log.offer(note(1))
+    log.offer(note(2, "ben"))
+    gone.add("ana")
+    log.stop()
+    assert [each.user_id for each in log.newest(9)] == ["ben"]
+    gone.add("ben")
+    assert log.purge() == 1
+    assert log.newest(9) == []
+
+
+def test_the_log_of_slates_survives_its_disk(tmp_path: Path) -> None:
+    """What cannot be written is given up; the thread goes on, and ends when it is told to."""
+    (tmp_path / "state").write_text("no folder")
+    log = SlateLog(tmp_path / "state", most=9)
+    log.start()
+    log.offer(note(1))
+    log.stop()
+    (tmp_path / "state").unlink()
+    log.start()
+    log.offer(note(2))
+    log.stop()
+    assert [each.answered_at for each in log.newest(9)] == [2]
+
+
 def test_forgotten_users_leave_the_log(tmp_path: Path) -> None:
     """Their slates are deleted, and counted; others stay."""
     log = SlateLog(tmp_path, most=9)

@@ -107,10 +107,28 @@ def test_events_come_back_as_they_were_accepted(state: State, other: State) -> N
 
 @pytest.mark.parametrize("word", EVENT_TYPES)
 def test_every_event_type_has_its_code(state: State, word: str) -> None:
-    """An answer reads the code of an event's type, a table the word."""
+    """An answer reads the code of an event's type, a table the word; what was only shown or clicked is no part of an answer."""
     state.add_events([event("a", event_type=word)], RECEIVED)
-    assert EVENT_TYPES[state.events_of("ann", 0, 1)[0].event_type] == word
+    told = [EVENT_TYPES[each.event_type] for each in state.events_of("ann", 0, 1)]
+    assert told == ([] if word in ("impression", "click") else [word])
     assert stored(state)[1].event_type == word
+
+
+def test_neither_lists_nor_looks_push_orders_out(state: State) -> None:
+    """Beyond the newest events an answer reads as many older purchases and refunds, each once."""
+    kinds = ["purchase", "refund", "view", "purchase", *["view"] * 3, *["impression"] * 9]
+    state.add_events([event(str(at), at=at, event_type=kind) for at, kind in enumerate(kinds)], RECEIVED)
+    assert [each.timestamp for each in state.events_of("ann", 0, 4)] == [0, 1, 3, 4, 5, 6]
+    assert [each.timestamp for each in state.events_of("ann", 0, 2)] == [1, 3, 5, 6]
+
+
+def test_a_log_that_was_put_back_goes_on_above_what_is_folded_in(state: State) -> None:
+    """Numbers that a snapshot has taken in are not given again, whether the log ends below them or was lost."""
+    state.reach(500)
+    state.add_events([event("a")], RECEIVED)
+    state.reach(20)
+    state.add_events([event("b")], RECEIVED)
+    assert [each.seq for each in state.events_of("ann", 0, 9)] == [501, 502]
 
 
 def test_an_answer_reads_the_columns_it_needs(state: State) -> None:

@@ -44,7 +44,7 @@ def events_of(app: Application, user_id: str) -> list[LiveEvent]:
 
 def read(**columns: Any) -> Event:
     """One row as it is taken in."""
-    return read_event(VIEW | columns, NOW)
+    return read_event(VIEW | columns, NOW, NOW)
 
 
 def refusal(**columns: Any) -> str:
@@ -314,7 +314,9 @@ def test_a_browser_tells_only_what_a_browser_sees(app: Application, kind: str) -
     row = {"user_id": f"web-{kind}", "event_type": kind, "item_id": "a"}
     found = verdicts(send(app, {"events": [row]}, bearer(token(f"web-{kind}"))))
     assert found["accepted"] == (kind in BROWSER_TYPES) == (kind not in ("checkout", "purchase", "refund"))
-    assert len(events_of(app, f"web-{kind}")) == found["accepted"]
+    folder = app.service.settings.path(app.service.settings.state.folder)
+    written = [each for batch in State(folder).events_between(0, 1 << 60) for _, _, each in batch]
+    assert sum(each.user_id == f"web-{kind}" for each in written) == found["accepted"]
     assert all("needs a key" in each["error"] for each in found["rejected"])
 
 
@@ -334,10 +336,19 @@ def test_a_browser_speaks_for_its_own_shopper(app: Application) -> None:
     assert not app.service.live.is_anonymous(app.service.live.engine(), "own-visitor")
 
 
+def test_a_browser_says_nothing_of_the_shop() -> None:
+    """Neither where an item belongs, nor what happened long ago; and without a time it is now, which it cannot move on."""
+    event = read_event(VIEW | {"category": "Adult > Toys", "timestamp": None}, NOW + 9 * DAY, NOW, "ada")
+    assert (event.category, event.timestamp) == (None, NOW)
+    assert read_event(VIEW | {"timestamp": NOW + DAY}, NOW, NOW, "ada").timestamp == NOW
+    with pytest.raises(Problem, match="within the last day, for a browser token"):
+        read_event(VIEW | {"timestamp": NOW - DAY - 1_000_000}, NOW, NOW, "ada")
+
+
 def test_a_browser_sets_no_prices() -> None:
     """Price, currency and discount of a browser's event are dropped."""
     row = VIEW | {"price": 1, "currency": "EUR", "discount": 1, "quantity": 2, "query": "q", "recommendation_id": "r"}
-    event = read_event(row, NOW, "ada")
+    event = read_event(row, NOW, NOW, "ada")
     assert (event.price, event.currency, event.discount) == (None, None, None)
     assert (event.quantity, event.query, event.recommendation_id) == (2, "q", "r")
 
@@ -348,9 +359,11 @@ def test_a_browser_cannot_take_the_id_of_somebody_elses_event(app: Application) 
     assert verdicts(send(app, {"events": [stolen, stolen]}, bearer(token("thief"))))["duplicates"] == 1
     owner = {"user_id": "owner", "event_type": "purchase", "item_id": "a", "event_id": "order-1"}
     assert verdicts(send(app, {"events": [owner]}))["accepted"] == 1
-    ids = {read_event(VIEW | {"user_id": user, "event_id": "order-1"}, NOW, user).event_id for user in ("thief", "owner")}
+    ids = {
+        read_event(VIEW | {"user_id": user, "event_id": "order-1"}, NOW, NOW, user).event_id for user in ("thief", "owner")
+    }
     assert len(ids | {"order-1"}) == 3
-    assert read_event(VIEW, NOW, "ada").event_id == read().event_id
+    assert read_event(VIEW, NOW, NOW, "ada").event_id == read().event_id
 
 
 def test_only_the_scope_events_and_browsers_may_send(app: Application) -> None:

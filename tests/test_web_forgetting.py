@@ -64,6 +64,26 @@ def test_somebody_unknown_can_be_forgotten(shop: Shop) -> None:
         assert (receipt["user_id"], receipt["snapshots"]) == ("nobody/ever", [])
 
 
+def test_what_arrives_late_stays_forgotten(shop: Shop) -> None:
+    """Events from before the moment are taken, so that nobody sends them again, and not written down."""
+    app = serve(shop)
+    app.test_client().delete("/v1/users/ana", headers=ADMIN)
+    rows = [{"user_id": "ana", "event_type": "view", "item_id": "bag-1", "timestamp": ago(days=1).isoformat()}]
+    rows.append({"user_id": "ben", "event_type": "view", "item_id": "bag-1", "timestamp": ago(days=1).isoformat()})
+    found = app.test_client().post("/v1/events", json={"events": rows}, headers=EVENTS).get_json()
+    assert found == {"accepted": 2, "duplicates": 0, "rejected": []}
+    written = [each.user_id for batch in app.service.live.state.events_between(0, 99) for _, _, each in batch]
+    assert written == ["ben"]
+
+
+def test_nobody_is_forgotten_by_halves(shop: Shop) -> None:
+    """While no snapshot is loaded it is not known who is linked: the call is refused and nothing is deleted."""
+    (shop.folder / "artifacts" / "CURRENT").unlink()
+    app = serve(shop)
+    assert app.test_client().delete("/v1/users/ana", headers=ADMIN).status_code == 503
+    assert app.service.live.state.tombstones() == []
+
+
 def test_without_a_secret_nobody_can_be_forgotten(shop: Shop) -> None:
     """The answer names the variable; nothing is half-done."""
     app = serve(shop, RECSYS_FORGET_SECRETS="")

@@ -193,7 +193,8 @@ def purge(settings: Settings, oblivion: Oblivion | None) -> int:
         )
     console.say(
         f"{'✗' if purged.remaining else '✓'} {purged.forgotten:,} ids are forgotten; {len(purged.snapshots):,} snapshots deleted, "
-        f"{purged.events:,} compacted events removed. The shop's own tables are not touched: they are left to the shop"
+        f"{purged.events:,} compacted events and {purged.slates:,} logged slates removed. "
+        "The shop's own tables are not touched: they are left to the shop"
     )
     return 1 if purged.remaining else 0
 

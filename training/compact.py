@@ -30,6 +30,7 @@ from recsys.data.live_tables import (
     read_live,
 )
 from recsys.data.retention import delete
+from recsys.data.slate_log import SlateLog
 from recsys.data.snapshot import current_version, open_snapshot, read_manifest, versions
 from recsys.data.sources import ROW
 from recsys.data.state import Forgotten, State
@@ -62,6 +63,8 @@ class Purged:
     events: int
     rejects: tuple[Path, ...]
     remaining: dict[str, int | str]
+    slates: int = 0
+    """Logged slates that were deleted."""
 
 
 def compact(settings: Settings, now: datetime, most: int = EVENTS_PER_FILE) -> Moved:
@@ -131,7 +134,9 @@ def purge(settings: Settings, oblivion: Oblivion | None) -> Purged:
         return Purged(0, (), (), 0, (), {})
     snapshots, remaining = _purge_snapshots(settings, oblivion, rows)
     files, events = _purge_events(settings, tombstones)
-    return Purged(len(tombstones), snapshots, files, events, _purge_rejects(settings, tombstones), remaining)
+    folder, most = settings.path(settings.state.folder), settings.state.slates
+    slates = SlateLog(folder, most, lambda found: [tombstones.cover(each.user_id, each.query.now) for each in found]).purge()
+    return Purged(len(tombstones), snapshots, files, events, _purge_rejects(settings, tombstones), remaining, slates)
 
 
 def _folded_everywhere(settings: Settings) -> int:

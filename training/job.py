@@ -26,7 +26,7 @@ from recsys.data.tables import ShopTables, read_shop
 from recsys.pipeline import check_settings
 from recsys.recommenders import RECOMMENDERS, configure
 from recsys.settings import BehaviourSettings, Settings
-from recsys.types import Arrays, EventType, Link
+from recsys.types import SHOWN_TYPES, Arrays, EventType, Link
 from training.mapping import map_events
 
 Watch = Callable[[str], None]
@@ -201,9 +201,9 @@ def _as_of(events: Events, now: datetime, before: datetime | None) -> int:
 
 
 def cleaned(events: Events, settings: BehaviourSettings) -> Events:
-    """Cancel what was refunded, leave out purchases of nothing, and number the orders."""
+    """Cancel what was refunded, leave out purchases of nothing and what was only shown, and number the orders."""
     counted = ~((events.kinds == EventType.PURCHASE) & (events.quantities <= 0))
-    events = events.where(counted)
+    events = events.where(counted & ~np.isin(events.kinds, SHOWN_TYPES))
     kinds, quantities = cancel_refunded(events.users, events.items, events.kinds, events.order_ids, events.quantities)
     orders = number_orders(events.users, events.times, kinds, events.order_ids, settings)
     return replace(events, kinds=kinds, orders=orders, quantities=quantities)

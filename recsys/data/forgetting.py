@@ -74,23 +74,23 @@ class Tombstones:
         """
         self._oblivion = oblivion
         self._at: dict[str, int] = {}
+        self.add(rows)
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def add(self, rows: Iterable[Forgotten]) -> None:
+        """Take more of them; raises as making them does."""
         unknown = set()
         for row in rows:
-            if oblivion is None or not oblivion.knows(row.subject):
+            if self._oblivion is None or not self._oblivion.knows(row.subject):
                 unknown.add(row.subject.partition(":")[0])
-            self.add(row)
+            self._at[row.subject] = max(row.timestamp, self._at.get(row.subject, row.timestamp))
         if unknown:
             raise SettingsError(
                 f"{FORGET_SECRETS} lacks the secrets {', '.join(sorted(unknown))} (first 8 hex digits of their BLAKE2b), "
                 f"under which some of {len(self._at):,} ids were forgotten; put them back, or the forgotten would return"
             )
-
-    def __len__(self) -> int:
-        return len(self._at)
-
-    def add(self, row: Forgotten) -> None:
-        """Take one more."""
-        self._at[row.subject] = max(row.timestamp, self._at.get(row.subject, row.timestamp))
 
     @property
     def fingerprint(self) -> str:
@@ -103,6 +103,11 @@ class Tombstones:
         if self._oblivion is None or not self._at:
             return None
         return max((self._at[each] for each in self._oblivion.hashes(user_id) if each in self._at), default=None)
+
+    def cover(self, user_id: str | None, moment: int) -> bool:
+        """Whether what this user did at a moment (microseconds) is forgotten."""
+        at = None if user_id is None else self.at(user_id)
+        return at is not None and moment <= at
 
 
 def _name(secret: str) -> str:

@@ -1,6 +1,7 @@
 """Rows of forgotten shoppers in a shop's tables and among live rows: found before anything is counted or written down.
 
-A row is theirs if its user, its anonymous id, or the user whom it is resolved to is forgotten, and it is not younger than that.
+A row is theirs if its user, or the user whom it is resolved to, is forgotten, and it is not younger than that. An event that only
+names a forgotten anonymous id beside its own user stays, without that name.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from recsys.data.reading import Vanished, reading
 from recsys.data.sources import MORE, ROW
 
 NAMING: Mapping[str, tuple[str, ...]] = {
-    "events": ("user_id", "anonymous_id"),
+    "events": ("user_id",),
     "users": ("user_id",),
     "identities": ("anonymous_id", "user_id"),
 }

@@ -30,6 +30,8 @@ _LARGEST_WAL = 64 << 20
 """Bytes that the write-ahead file may keep once everything in it is in the file itself."""
 _ON_OPENING = ("synchronous = FULL", "secure_delete = ON", f"journal_size_limit = {_LARGEST_WAL}")
 _FIRST_BYTE = 0xFF
+_OPEN_ANEW = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR)
+"""After these a connection stays as it is, even when the disk is well again: the next call opens another."""
 _ADVICE = {
     sqlite3.SQLITE_FULL: "free some space on its disk",
     sqlite3.SQLITE_IOERR: "look at its disk: is it full, may files grow so large, does it report errors?",
@@ -244,7 +246,11 @@ class LogFile:
         self._lock.release()
 
     def _named(self, error: Exception) -> StateError:
-        advice = _ADVICE.get(getattr(error, "sqlite_errorcode", 0) & _FIRST_BYTE)
+        code = getattr(error, "sqlite_errorcode", 0) & _FIRST_BYTE
+        if code in _OPEN_ANEW:
+            with self._lock, suppress(sqlite3.Error):
+                self._close([each for each in self._opened if each.connection is self._mine.connection])
+        advice = _ADVICE.get(code)
         return StateError(f"{self.path}: {error}" + (f"; {advice}" if advice else ""))
 
 

@@ -41,7 +41,10 @@ def holding(artifacts: Path, user_ids: Sequence[str]) -> list[str]:
 def _holds(folder: Path, user_ids: Sequence[str]) -> bool:
     for group, kind in (("history", "user"), ("links", "known"), ("links", "anonymous")):
         files = (folder / group).glob(f"{kind}_*.npy")
-        ids = IdMap({file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in files}, kind)
+        try:
+            ids = IdMap({file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in files}, kind)
+        except (KeyError, ValueError, OSError, SnapshotError):
+            return True  # what cannot be read may hold them
         if any(ids.row(user_id) >= 0 for user_id in user_ids):
             return True
     return False

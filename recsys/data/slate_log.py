@@ -12,14 +12,15 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
 from recsys.settings import Placement, ProfileSettings
-from recsys.types import DataError, Query
+from recsys.types import DataError, Query, StateError
 
 FILE = "slates.sqlite3"
 WAITING = 1000
@@ -29,6 +30,10 @@ GATHER_SECONDS = 1.0
 _BATCH = 200
 
 _log = logging.getLogger(__name__)
+
+
+IsForgotten: TypeAlias = Callable[[Sequence["LoggedSlate"]], list[bool]]
+"""Tells which slates were answered before their users were forgotten."""
 
 
 class LoggedEvent(msgspec.Struct, frozen=True, array_like=True):
@@ -63,8 +68,9 @@ class LoggedSlate(msgspec.Struct, frozen=True, kw_only=True):
 class SlateLog:
     """The file of logged slates; `write` at once, or `offer` to the thread that `start` begins."""
 
-    def __init__(self, folder: Path, most: int) -> None:
-        self._file, self._most = folder / FILE, most
+    def __init__(self, folder: Path, most: int, is_forgotten: IsForgotten = lambda slates: [False] * len(slates)) -> None:
+        """`is_forgotten` is asked when nobody else can write: whoever is forgotten after that deletes what was written."""
+        self._file, self._most, self._is_forgotten = folder / FILE, most, is_forgotten
         self._waiting: queue.Queue[LoggedSlate | None] = queue.Queue(WAITING)
         self._thread: threading.Thread | None = None
         self._dropped = 0
@@ -88,15 +94,17 @@ class SlateLog:
         """Write slates down; of one id the first stays. The oldest beyond the limit go.
 
         Raises:
-            DataError: if the file cannot be written.
+            StateError: if the file cannot be written.
         """
-        rows = [(each.recommendation_id, each.user_id, each.answered_at, msgspec.json.encode(each)) for each in slates]
         try:
             with closing(self._open()) as database, database:
+                database.execute("BEGIN IMMEDIATE")
+                kept = [each for each, gone in zip(slates, self._is_forgotten(slates), strict=True) if not gone]
+                rows = [(each.recommendation_id, each.user_id, each.answered_at, msgspec.json.encode(each)) for each in kept]
                 database.executemany("INSERT OR IGNORE INTO slates (id, user_id, at, body) VALUES (?, ?, ?, ?)", rows)
                 database.execute("DELETE FROM slates WHERE seq <= (SELECT max(seq) FROM slates) - ?", (self._most,))
-        except sqlite3.Error as error:
-            raise DataError(f"{self._file}: slates cannot be logged ({error})") from error
+        except (sqlite3.Error, OSError) as error:
+            raise StateError(f"{self._file}: slates cannot be logged ({error})") from error
 
     def read(self, recommendation_id: str) -> LoggedSlate:
         """Find a slate by its id.
@@ -124,11 +132,23 @@ class SlateLog:
         return [msgspec.json.decode(body, type=LoggedSlate) for (body,) in rows]
 
     def forget(self, user_ids: Sequence[str]) -> int:
-        """Delete every slate of these users; returns how many there were."""
+        """Delete every slate of these users; returns how many there were.
+
+        Raises:
+            StateError: if the file cannot be written.
+        """
         if not self._file.exists():
             return 0
-        with closing(self._open()) as database, database:
-            return sum(database.execute("DELETE FROM slates WHERE user_id = ?", (each,)).rowcount for each in user_ids)
+        try:
+            with closing(self._open()) as database, database:
+                return sum(database.execute("DELETE FROM slates WHERE user_id = ?", (each,)).rowcount for each in user_ids)
+        except (sqlite3.Error, OSError) as error:
+            raise StateError(f"{self._file}: slates cannot be deleted ({error})") from error
+
+    def purge(self) -> int:
+        """Delete the slates that were answered before their users were forgotten; returns how many."""
+        gone = [each.user_id for each in self.newest(self._most) if self._is_forgotten([each])[0]]
+        return self.forget([each for each in dict.fromkeys(gone) if each is not None])
 
     def start(self) -> None:
         """Write what is offered in a thread from now on. Call it in each worker, after it was forked."""
@@ -139,8 +159,9 @@ class SlateLog:
     def stop(self) -> None:
         """Write what waits and end the thread."""
         if self._thread is not None:
-            self._waiting.put(None)
-            self._thread.join()
+            with suppress(queue.Full):
+                self._waiting.put(None, timeout=GATHER_SECONDS)
+            self._thread.join(2 * GATHER_SECONDS)
             self._thread = None
 
     def _work(self) -> None:
@@ -153,7 +174,7 @@ class SlateLog:
             try:
                 if slates := [each for each in batch if each is not None]:
                     self.write(slates)
-            except DataError:
+            except Exception:
                 _log.exception("slates could not be logged")
             if batch[-1] is None:
                 return

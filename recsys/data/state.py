@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from recsys.data.log_file import LogFile, Row
-from recsys.types import EVENT_TYPES, Event, ItemUpdate, Link
+from recsys.types import EVENT_TYPES, SHOWN_TYPES, Event, EventType, ItemUpdate, Link
 
 FILE = "log.sqlite3"
 BATCH = 50_000
@@ -26,6 +26,8 @@ _PAUSE_SECONDS = 0.01
 """Between two steps of deleting, so that whoever waits for writing comes in."""
 _SCHEMA_VERSION = 1
 _EVENT, _LINK, _ITEM, _FORGOTTEN = 1, 2, 3, 4
+_SHOWN = ", ".join(str(int(kind)) for kind in SHOWN_TYPES)
+_ORDERS = f"{int(EventType.PURCHASE)}, {int(EventType.REFUND)}"
 _SCHEMA = f"""
 PRAGMA journal_mode = WAL;
 BEGIN;
@@ -53,7 +55,9 @@ _FORGET_LINKS = f"""DELETE FROM log INDEXED BY log_news WHERE kind <> {_EVENT} A
 AND (subject IN (SELECT value FROM json_each(?1))
 OR json_extract(CAST(body AS TEXT), '$.user_id') IN (SELECT value FROM json_each(?1)))"""
 _EVENTS_OF = f"""SELECT seq, at, event_type, item_id, order_id, quantity, price, currency FROM log INDEXED BY log_events
-WHERE kind = {_EVENT} AND subject = ? AND seq > ? ORDER BY at DESC, seq DESC LIMIT ?"""
+WHERE kind = {_EVENT} AND subject = ? AND seq > ? AND event_type NOT IN ({_SHOWN}) ORDER BY at DESC, seq DESC LIMIT ?"""
+_ORDERS_OF = f"""SELECT seq, at, event_type, item_id, order_id, quantity, price, currency FROM log INDEXED BY log_events
+WHERE kind = {_EVENT} AND subject = ? AND seq > ? AND event_type IN ({_ORDERS}) AND at <= ? ORDER BY at DESC, seq DESC LIMIT ?"""
 _NEWEST = f"SELECT max(at) FROM log NOT INDEXED WHERE kind = {_EVENT} AND seq > ?"
 _EVENTS_BETWEEN = f"""SELECT seq, received_at, key, subject, event_type, at, item_id, order_id, quantity, price, currency, body
 FROM log NOT INDEXED WHERE kind = {_EVENT} AND seq > ? AND seq <= ? ORDER BY seq LIMIT {BATCH}"""
@@ -153,8 +157,14 @@ class State:
         return found[0][0] if found else None
 
     def events_of(self, user_id: str, after: int, most: int) -> list[LiveEvent]:
-        """One shopper's newest `most` events with seq > `after`, oldest first by (timestamp, seq)."""
-        return [LiveEvent._make(row) for row in reversed(self._log.read(_EVENTS_OF, user_id, after, most))]
+        """What one shopper did with seq > `after`, oldest first by (timestamp, seq): the newest `most` events, and as many older
+        purchases and refunds. Impressions and clicks are not among them."""
+        rows = self._log.read(_EVENTS_OF, user_id, after, most)
+        if len(rows) == most:
+            oldest = {row[0] for row in rows if row[1] == rows[-1][1]}
+            older = self._log.read(_ORDERS_OF, user_id, after, rows[-1][1], most)
+            rows += [row for row in older if row[0] not in oldest]
+        return [LiveEvent._make(row) for row in reversed(rows)]
 
     def reading(self) -> AbstractContextManager[None]:
         """Have all reads of this thread inside a `with` see the same moment of the log; it cannot write there."""
@@ -177,6 +187,13 @@ class State:
     def tombstones(self) -> list[Forgotten]:
         """Every forgotten subject once, with the newest time."""
         return [Forgotten(subject, at) for subject, at in self._log.read(_TOMBSTONES)]
+
+    def reach(self, seq: int) -> None:
+        """Number what comes from now on above `seq`: a log that was lost, or put back from a backup, ends below what a snapshot has
+        folded in, and what it would number again would not be seen."""
+        with self._log.writing() as log:
+            if not log.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'log'", (seq,)).rowcount:
+                log.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('log', ?)", (seq,))
 
     def drop_events(self, until_seq: int) -> int:
         """Delete the events with seq ≤ `until_seq`, from the oldest on and 10,000 at a time; returns how many.

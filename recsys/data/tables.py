@@ -121,7 +121,7 @@ def _joined_up(settings: Settings, reads: Mapping[str, Read], live: Live) -> Sho
     currency, foreign = _currency(settings, reads, folded)
     resolved = identities.resolve(events.frame.with_columns(event_id()), links)
     canonical = resolved.with_columns(_in_currency(currency)).select(list(schema("events")))
-    items = _items({**reads, "events": events}, one["items"][0], live, currency)
+    items = _items({**reads, "events": _telling(reads["events"], folded)}, one["items"][0], live, currency)
     findings = [f for read in reads.values() for f in read.findings]
     findings += [f for _, doubles in one.values() for f in doubles]
     findings += [*refused, *foreign, *_notes(reads, folded, canonical, items)]
@@ -137,6 +137,15 @@ def _with_live(events: Read, live: Live) -> tuple[Read, Folded | None]:
         return events, None
     folded = fold_in(events, live.events)
     return merged(events, folded.events) if folded.counts.kept else events, folded
+
+
+def _telling(events: Read, folded: Folded | None) -> Read:
+    """The events that items may be built from: the shop's own, and live ones that say a price or a category. What a browser says
+    carries neither, or anybody could put items into the shop."""
+    if folded is None:
+        return events
+    telling = folded.events.filter(pl.col("price").is_not_null() | pl.col("category").is_not_null())
+    return merged(events, telling)
 
 
 def _items(reads: Mapping[str, Read], rows: pl.DataFrame, live: Live, currency: str | None) -> pl.DataFrame:
@@ -156,11 +165,25 @@ def _known_items(reads: Mapping[str, Read], rows: pl.DataFrame, currency: str | 
 
 
 def _newer(updates: pl.DataFrame, reads: Mapping[str, Read]) -> pl.DataFrame:
-    """Item updates received after the newest file of the item table was written: it knows the others."""
-    if updates.is_empty() or "items" not in reads:
+    """Item updates received after the newest file of the item table was written, which knows the others; without such a table,
+    prices set after the item's last event with a price."""
+    if updates.is_empty():
         return updates
+    if "items" not in reads:
+        return _since_last_price(updates, reads["events"].frame)
     written = max(Path(file).stat().st_mtime_ns for file in reads["items"].files) // 1000
     return updates.filter(pl.col(RECEIVED) > written)
+
+
+def _since_last_price(updates: pl.DataFrame, events: pl.LazyFrame) -> pl.DataFrame:
+    told = (
+        events.filter(pl.col("price").is_not_null())
+        .group_by("item_id")
+        .agg(pl.max("timestamp").dt.epoch("us").alias("__told"))
+    )
+    later = pl.col("__told").is_null() | (pl.col(RECEIVED) > pl.col("__told"))
+    known = updates.join(told.collect(engine="streaming"), on="item_id", how="left", maintain_order="left")
+    return known.with_columns(pl.when(later).then("price").alias("price")).drop("__told")
 
 
 def _one_row_per_id(name: str, reads: Mapping[str, Read]) -> tuple[pl.DataFrame, list[Finding]]:

@@ -7,11 +7,14 @@ rows are judged like everybody's; this file only says what stands where. docs/ht
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
+from uuid import uuid4
 
 from recsys.data.categories import join_category
+from recsys.data.event_ids import event_id_of
 from recsys.data.presets import GA4, Preset
 from recsys.types import EVENT_TYPES
 from recsys.web.answers import Rejection
@@ -117,7 +120,19 @@ def _of_ga4(event: Ga4Event, body: Ga4Body) -> Iterator[Row]:
     moment = body.timestamp_micros if event.timestamp_micros is None else event.timestamp_micros
     params = {"ga_session_id": (event.params or {}).get("session_id"), **(event.params or {})}
     head = _kept(user_id=_text(body.user_id) or anonymous_id, anonymous_id=anonymous_id, timestamp=moment, event_type=kind)
-    yield from _rows(head, params, "items", GA4)
+    seen = Counter[str | None]()
+    for row in _rows(head, params, "items", GA4):
+        item_id = row.get("item_id")
+        yield row | ({"event_id": _again(row, seen[item_id], moment)} if seen[item_id] else {})
+        seen[item_id] += 1
+
+
+def _again(row: Row, place: int, moment: Any) -> str:
+    """The id of an item's second line, and so on, in one event: two variants of a product, say."""
+    said = str(moment) if moment is not None else uuid4().hex
+    return event_id_of(
+        str(row["user_id"]), f"{row['event_type']} {place} {said}", row.get("item_id"), 0, row.get("order_id")
+    )
 
 
 def _of_segment(call: SegmentCall) -> Iterator[Row]:

@@ -9,12 +9,12 @@ from flask import Response
 
 from recsys.data.categories import join_category, split_category
 from recsys.data.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR, event_id_of
-from recsys.types import Event, Link
+from recsys.types import DAY, Event, Link
 from recsys.web.answers import EventsAnswer, Rejection
 from recsys.web.bodies import EventRow, EventsBody, Ga4Body, Ga4Event, SegmentBatch, SegmentCall, said_at
 from recsys.web.event_formats import Row, unfold
 from recsys.web.identities import Linker
-from recsys.web.live import received_at
+from recsys.web.live import Live, received_at
 from recsys.web.operations import Call, Operation
 from recsys.web.parameters import read_row
 from recsys.web.problems import Problem, invalid
@@ -28,19 +28,28 @@ def post_events(call: Call[EventsBody | Ga4Body | SegmentBatch | SegmentCall]) -
     """Take events in; those under another user's id, or of a kind that a browser cannot know, are rejected for its token."""
     live, browser = call.service.live, call.caller.user_id
     received, found = received_at(), unfold(call.parameters)
-    events, bad_events = judge(found.rows, lambda row: read_event(row, received, browser))
-    linker = Linker(live, received) if found.links and browser is None else None
-    links, bad_links = judge(found.links, _refuse if linker is None else linker.read)
+    now = live.moment()
+    events, bad_events = judge(found.rows, lambda row: read_event(row, received if browser is None else now, now, browser))
+    links, bad_links = _linked(live, found.links, received, browser)
     fresh = live.accept(events) if events else []
-    if links:
-        live.link(links)
     call.service.metrics.events(sum(fresh), len(fresh) - sum(fresh), len(bad_events))
     rejected = sorted([*found.rejected, *bad_events, *bad_links], key=_place)
-    return verdicts_response(EventsAnswer(sum(fresh) + len(links), len(fresh) - sum(fresh), tuple(rejected), found.ignored))
+    return verdicts_response(EventsAnswer(sum(fresh) + links, len(fresh) - sum(fresh), tuple(rejected), found.ignored))
 
 
-def read_event(raw: Any, received: int, browser: str | None = None) -> Event:
-    """Read one row, received at a moment (microseconds); `browser`: the only user that a browser token speaks for.
+def _linked(live: Live, rows: list[tuple[int, Row]], received: int, browser: str | None) -> tuple[int, list[Rejection]]:
+    """Write the links of a request down; returns how many, and those that are none."""
+    if not rows or browser is not None:
+        return 0, judge(rows, _refuse)[1]
+    with live.linking():
+        links, rejected = judge(rows, Linker(live, received).read)
+        live.link(links)
+    return len(links), rejected
+
+
+def read_event(raw: Any, received: int, now: int, browser: str | None = None) -> Event:
+    """Read one row, received at a moment (microseconds); `now` is the service's, for rows without a time; `browser`: the only user
+    that a browser token speaks for.
 
     Raises:
         Problem: 400, naming the column, its value and what is allowed.
@@ -49,7 +58,9 @@ def read_event(raw: Any, received: int, browser: str | None = None) -> Event:
     user_id = row.user_id or row.anonymous_id or ""
     if browser is not None:
         _check_browser(row, user_id, browser)
-    said = said_at(row.timestamp, received)
+    said = said_at(row.timestamp, now)
+    if browser is not None and said < now - DAY:
+        raise invalid("timestamp", row.timestamp, "within the last day, for a browser token")
     event_id = row.event_id or event_id_of(user_id, row.event_type, row.item_id or None, said, row.order_id or None)
     if browser is not None and row.event_id:
         event_id = _own_id(browser, row.event_id)
@@ -59,7 +70,7 @@ def read_event(raw: Any, received: int, browser: str | None = None) -> Event:
         event_type=row.event_type,
         timestamp=min(said, received),
         **_ids(row),
-        **_texts(row),
+        **_texts(row, browser is not None),
         **_money(row, browser is not None),
     )
 
@@ -81,8 +92,11 @@ def _ids(row: EventRow) -> dict[str, Any]:
     return {name: getattr(row, name) or None for name in row.IDS if name != "event_id"}
 
 
-def _texts(row: EventRow) -> dict[str, Any]:
+def _texts(row: EventRow, from_browser: bool) -> dict[str, Any]:
+    """What words say; a browser's category is left out, or it would say where in the shop an item belongs."""
     texts = {name: (getattr(row, name) or "").strip() or None for name in ("query", "channel", "coupon")}
+    if from_browser:
+        return texts
     return {**texts, "category": join_category(split_category(row.category or "")) or None}
 
 

@@ -51,10 +51,10 @@ class Linker:
 
 def post_identities(call: Call[IdentitiesBody]) -> Response:
     """Link anonymous ids to known users; what was done under the anonymous id follows at once."""
-    linker = Linker(call.service.live, received_at())
-    links, rejected = judge(enumerate(call.parameters.identities), linker.read)
-    if links:
-        call.service.live.link(links)
+    live = call.service.live
+    with live.linking():
+        links, rejected = judge(enumerate(call.parameters.identities), Linker(live, received_at()).read)
+        live.link(links)
     return verdicts_response(VerdictsAnswer(len(links), tuple(rejected)))
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from recsys.data.forgetting import Oblivion, Tombstones
-from recsys.data.slate_log import SlateLog
+from recsys.data.slate_log import LoggedSlate, SlateLog
 from recsys.data.snapshot import Snapshot, SnapshotStore
 from recsys.data.state import State
 from recsys.pipeline import Engine
 from recsys.present import Present
 from recsys.settings import Settings
-from recsys.types import SECOND, Event, History, ItemUpdate, Link
+from recsys.types import SECOND, Event, History, ItemUpdate, Link, SettingsError, StateError
 from recsys.web.metrics import Metrics
 from recsys.web.problems import Problem
 
@@ -32,7 +34,7 @@ class Live:
     def __init__(self, settings: Settings, metrics: Metrics, oblivion: Oblivion | None = None) -> None:
         self._settings = settings
         self.state = State(settings.path(settings.state.folder))
-        self.slates = SlateLog(settings.path(settings.state.folder), settings.state.slates)
+        self.slates = SlateLog(settings.path(settings.state.folder), settings.state.slates, self._is_forgotten)
         self.oblivion = oblivion
         Tombstones(oblivion, self.state.tombstones())  # a forgotten user must not return because a secret is missing
         self.state.close()  # workers are forked from here
@@ -70,11 +72,13 @@ class Live:
         Raises:
             StateError: if the log cannot be read.
         """
-        if self._present is None or self._present[0] is not engine:
-            self._present = engine, Present(engine.snapshot, self.state, self.oblivion, self._settings)
-        present = self._present[1]
-        present.catch_up()
-        return present
+        try:
+            if self._present is None or self._present[0] is not engine:
+                self._present = engine, Present(engine.snapshot, self.state, self.oblivion, self._settings)
+            self._present[1].catch_up()
+        except SettingsError as error:  # somebody was forgotten by a service that has a secret which this one lacks
+            raise StateError(str(error)) from error
+        return self._present[1]
 
     def now(self, engine: Engine) -> int:
         """The present in microseconds: the wall clock, or with `clock = "events"` the newest event that is known."""
@@ -89,18 +93,34 @@ class Live:
         engine = self._store.current
         return received_at() if engine is None else self.now(engine)
 
-    def ids_of(self, user_id: str) -> list[str]:
-        """A user's id and the anonymous ids that were ever linked to it, as far as they are known."""
-        engine = self._store.current
-        return [user_id] if engine is None else self.present(engine).ids_of(user_id)
-
     def accept(self, events: Sequence[Event]) -> list[bool]:
         """Write events down, for every worker; durable when it returns. False: an event of that id was there already.
+
+        What a forgotten user did before being forgotten is taken, and not written down.
 
         Raises:
             StateError: if the log cannot be written.
         """
-        return self.state.add_events(events, received_at())
+        forgotten = Tombstones(self.oblivion, self.state.tombstones())
+        if not forgotten:
+            return self.state.add_events(events, received_at())
+        kept = [not forgotten.cover(each.user_id, each.timestamp) for each in events]
+        fresh = iter(self.state.add_events([each for each, keep in zip(events, kept, strict=True) if keep], received_at()))
+        return [next(fresh) if keep else True for keep in kept]
+
+    @contextmanager
+    def linking(self) -> Iterator[None]:
+        """Keep the links of other workers from changing between a look at them and `link`."""
+        folder = self._settings.path(self._settings.state.folder)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(folder / "links.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _is_forgotten(self, slates: Sequence[LoggedSlate]) -> list[bool]:
+        """Whether these were answered before their users were forgotten."""
+        forgotten = Tombstones(self.oblivion, self.state.tombstones())
+        return [forgotten.cover(each.user_id, each.query.now) for each in slates]
 
     def link(self, links: Sequence[Link]) -> None:
         """Write down to whom anonymous ids belong; what only repeats the latest link of an id is passed over."""
