@@ -10,8 +10,9 @@ The path of one request:
     decision       blend → one ranked list, each item with its strongest source
     pipeline       fallback chain fills what is empty → `Slate` with reasons
     slates         JSON, from item fragments that were encoded when the snapshot was made
+    messages       what a send shows a user: the slate that was answered first, with the prices of now
     replay         a share of all answers, noted so that they can be given again
 
-Imports run one way: types ← settings ← data ← behaviour ← recommenders ← decision ← pipeline ← present ← web ← serve. Nothing
-here imports `training`; the serving process loads neither Polars nor implicit.
+Imports run one way: types ← settings ← data ← behaviour ← recommenders ← decision ← pipeline ← present ← messages ← web ←
+serve. Nothing here imports `training`; the serving process loads neither Polars nor implicit.
 """

@@ -42,3 +42,8 @@ def slate_json(catalog: Catalog, slate: Slate) -> bytes:
         for row, score, reason in zip(slate.items, slate.scores, slate.reasons, strict=True)
     ]
     return b'%b,"items":[%b]}' % (_encode(head)[:-1], b",".join(items))
+
+
+def sent_json(catalog: Catalog, slate: Slate, send_id: str, pinned: bool) -> bytes:
+    """Encode the slate of a send: the same, with the send and whether it is pinned at the end."""
+    return b'%b,"send_id":%b,"pinned":%b}' % (slate_json(catalog, slate)[:-1], _encode(send_id), _encode(pinned))

@@ -300,3 +300,16 @@ class Slate(msgspec.Struct, frozen=True, eq=False, gc=False, kw_only=True):
     scores: tuple[float, ...]
     reasons: tuple[Reason, ...]
     sources: tuple[str, ...]
+
+
+class Send(msgspec.Struct, frozen=True, kw_only=True):
+    """One message batch as it was declared: every slate of it is asked on this placement, with this limit.
+
+    `template` names what it is rendered with, if anything; up to `expires_at` (microseconds) slates are pinned to (send, user).
+    """
+
+    send_id: str
+    placement: str
+    limit: int
+    expires_at: int
+    template: str | None = None

@@ -18,13 +18,14 @@ import pytest
 
 from recsys.data.forgetting import FORGET_SECRETS, Oblivion
 from recsys.data.live_tables import EVENTS_FOLDER, compacted_files
+from recsys.data.pins import Pin
 from recsys.data.snapshot import MANIFEST, current_version, versions
 from recsys.data.state import BATCH, State
 from recsys.data.tables import read_shop
 from recsys.settings import Settings
-from recsys.types import DataError, Event, ItemUpdate, Link
+from recsys.types import DataError, Event, ItemUpdate, Link, Send
 from tests.conftest import NOW, SETTINGS, Shop, ago, event, micros
-from training import compact
+from training import commands, compact
 from training.__main__ import main
 from training.job import train
 
@@ -168,6 +169,22 @@ def test_other_rows_stay_in_the_log(logged: Logged) -> None:
         Link("guest", "anna", micros(OLD)),
         ItemUpdate("sofa-1", stock=0.0),
     ]
+
+
+def test_sends_that_expired_long_ago_are_dropped(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is pinned goes keep_days after its send expired, also where nothing else is logged; what expired since stays."""
+    pins = State(shop.folder / "state").pins
+    for send_id, expired in (("old", ago(days=30, seconds=1)), ("new", ago(days=30))):
+        pins.declare(Send(send_id=send_id, placement="home", limit=1, expires_at=micros(expired)), 1)
+        pinned = Pin(send_id=send_id, user_id="anna", recommendation_id="r", snapshot="v", strategy="s", personalized=False)
+        pins.pin_all([pinned, msgspec.structs.replace(pinned, user_id="bea")], 1)
+    moved = compact.compact(shop.settings, NOW)
+    assert (moved.events, moved.sends, moved.pins) == (0, 1, 2)
+    assert [each.send_id for each in pins.pins_of("anna", 9)] == ["new"]
+    assert (pins.send("old"), pins.send("new") is None) == (None, False)
+    commands.compact(shop.settings, NOW + timedelta(seconds=1))
+    assert "✓ 1 expired sends dropped, with 2 rows of what was pinned to them" in capsys.readouterr().out
+    assert pins.pins_of("anna", 9) == []
 
 
 def test_killed_before_the_log_lost_its_rows(logged: Logged) -> None:

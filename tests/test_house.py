@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys import settings
+from recsys import settings, table_settings
 from recsys.recommenders import RECOMMENDERS
 from tests.conftest import SETTINGS, Shop
 from training import reference
@@ -86,7 +86,10 @@ def test_the_service_loads_nothing_heavy(busy_shop: Shop) -> None:
 
 def settings_classes() -> Iterator[ast.ClassDef]:
     """Every class of settings."""
-    files = {inspect.getfile(recommender) for recommender in RECOMMENDERS.values()} | {settings.__file__}
+    files = {inspect.getfile(recommender) for recommender in RECOMMENDERS.values()} | {
+        settings.__file__,
+        table_settings.__file__,
+    }
     for file in sorted(files):
         for node in ast.parse(Path(file).read_text()).body:
             bases = {ast.unparse(base) for base in node.bases} if isinstance(node, ast.ClassDef) else set()

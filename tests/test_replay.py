@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.data.slate_log import LoggedSlate, SlateLog
+from recsys.data.slate_log import WAITING, LoggedSlate, SlateLog
 from recsys.data.snapshot import open_snapshot
 from recsys.pipeline import Engine, answer
 from recsys.replay import drawn, logged, replayed, same_bytes
@@ -167,6 +167,23 @@ def test_the_log_of_slates_survives_its_disk(tmp_path: Path) -> None:
     log.offer(note(2))
     log.stop()
     assert [each.answered_at for each in log.newest(9)] == [2]
+
+
+def test_what_is_to_be_kept_waits_for_room(tmp_path: Path) -> None:
+    """More slates than the queue takes are all written, and none is dropped, however fast they come."""
+    log = SlateLog(tmp_path, most=10_000)
+    log.start()
+    for number in range(3 * WAITING):
+        log.keep(note(number))
+    log.stop()
+    assert (len(log.newest(10_000)), log.take_dropped()) == (3 * WAITING, 0)
+
+
+def test_what_is_kept_without_a_thread_is_written_now(tmp_path: Path) -> None:
+    """So it is in the command line and before a worker has started."""
+    log = SlateLog(tmp_path, most=9)
+    log.keep(note(1))
+    assert [each.answered_at for each in log.newest(9)] == [1]
 
 
 def test_forgotten_users_leave_the_log(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from pathlib import Path
 import pytest
 
 from recsys.data import log_file
-from recsys.data.state import FILE, State
+from recsys.data.pins import Pin
+from recsys.data.state import _NEWEST, _NEWS, _TOMBSTONES, FILE, State
 from recsys.types import Event, ItemUpdate, Link, StateError
 from tests.test_state import ALL, RECEIVED, event, stored, times
 
@@ -348,7 +349,7 @@ def test_the_disk_forgets_too(state: State, folder: Path) -> None:
     state.add_links([Link("anon", "forget-me", 1)], RECEIVED)
     search = ["grep", "-rlF", "--binary-files=text"]
     assert subprocess.run([*search, "forget-me", folder], stdout=subprocess.DEVNULL).returncode == 0
-    assert state.forget(["hash"], ["forget-me"], 20) == {"events": 50, "identities": 1}
+    assert state.forget(["hash"], ["forget-me"], 20) == {"events": 50, "identities": 1, "pins": 0}
     assert subprocess.run([*search, "forget-me", folder], stdout=subprocess.DEVNULL).returncode == 1
     assert subprocess.run([*search, "remember-me", folder], stdout=subprocess.DEVNULL).returncode == 0
 
@@ -358,7 +359,7 @@ def test_forgetting_does_not_wait_for_readers(state: State, folder: Path) -> Non
     state.add_events([event("a")], RECEIVED)
     with closing(State(folder)) as reader, reader.reading():
         began = time.monotonic()
-        assert state.forget(["hash"], ["ann"], 20) == {"events": 1, "identities": 0}
+        assert state.forget(["hash"], ["ann"], 20) == {"events": 1, "identities": 0, "pins": 0}
         assert time.monotonic() - began < log_file.BUSY_SECONDS
         assert (times(state), times(reader)) == ([], [10])
     assert state.add_events([event("b")], RECEIVED) == [True]
@@ -478,3 +479,22 @@ def test_writing_while_reading_one_moment_is_refused(state: State, begun: bool) 
             state.add_events([event("b")], RECEIVED)
         assert times(state) == [10] * begun
     assert state.add_events([event("b")], RECEIVED) == [True]
+
+
+def test_pins_do_not_slow_what_everybody_reads(tmp_path: Path) -> None:
+    """However much is pinned, news and the newest event take as many steps of SQLite as without it."""
+    state, steps = State(tmp_path), list[int]()
+    state.add_events([event("a")], RECEIVED)
+    state.add_links([Link("anon", "ann", 5)], RECEIVED)
+    for _ in range(2):
+        with closing(sqlite3.connect(tmp_path / FILE)) as log:
+            steps.append(0)
+            log.set_progress_handler(lambda: steps.append(steps.pop() + 1), 1)
+            for query in (_NEWS, _NEWEST, _TOMBSTONES):
+                log.execute(query, (0,) * query.count("?")).fetchall()
+        pins = [
+            Pin(send_id="s", user_id=str(user), recommendation_id="r", snapshot="v", strategy="s", personalized=False)
+            for user in range(2000)
+        ]
+        state.pins.pin_all(pins, RECEIVED)
+    assert steps[0] == steps[1] > 10

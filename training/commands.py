@@ -170,6 +170,8 @@ def compact(settings: Settings, now: datetime) -> int:
         else f" (older than {settings.state.keep_days:g} days and in every kept snapshot: none)"
     )
     console.say(f"✓ {done}{why}; {moved.left:,} stay in the log")
+    if moved.sends:
+        console.say(f"✓ {moved.sends:,} expired sends dropped, with {moved.pins:,} rows of what was pinned to them")
     return 0
 
 

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -41,16 +41,20 @@ from recsys.types import DataError, SnapshotError
 EVENTS_PER_FILE = 1_000_000
 """Most events of one file, and in memory at a time."""
 _LOCK = ".lock"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What a run moved: files written, events in them, events that stay in the log, and the number up to which it might move."""
+    """What a run moved: files written, events in them, events that stay in the log, and the number up to which it might move;
+    and what it dropped: expired sends, and rows of what was pinned to them."""
 
     files: tuple[Path, ...]
     events: int
     left: int
     may_move: int
+    sends: int = 0
+    pins: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,8 @@ class Purged:
 
 
 def compact(settings: Settings, now: datetime, most: int = EVENTS_PER_FILE) -> Moved:
-    """Move the events out of the log that every kept snapshot knows and that came more than `state.keep_days` ago, `most` a file.
+    """Move the events out of the log that every kept snapshot knows and that came more than `state.keep_days` ago, `most` a file,
+    and drop what is pinned to sends that expired before then.
 
     Raises:
         StateError: if the log cannot be read or written.
@@ -89,7 +94,8 @@ def compact(settings: Settings, now: datetime, most: int = EVENTS_PER_FILE) -> M
                 events += rows.height
                 finish(state, folder)
             state.drop_superseded_items(may_move)  # newer ones are still asked for, to replay a logged slate
-        return Moved(tuple(files), events, state.count_events(), may_move)
+            dropped = state.pins.drop_expired((oldest_kept - _EPOCH) // timedelta(microseconds=1))
+        return Moved(tuple(files), events, state.count_events(), may_move, dropped["sends"], dropped["pins"])
 
 
 def due(state: State, folder: Path, may_move: int, oldest_kept: datetime, most: int = EVENTS_PER_FILE) -> pl.DataFrame:

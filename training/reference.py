@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from recsys import settings
+from recsys import settings, table_settings
 from recsys.recommenders import RECOMMENDERS
 
 _WRITTEN = "<!-- made by `make docs` from the code; do not edit -->\n"
@@ -40,10 +40,10 @@ def settings_page() -> str:
         "or a value out of range is an error that names the key. Recommenders have [their own page](recommenders.md).\n",
     ]
     for title, group in (
-        ("[data]", settings.DataSettings),
-        ("[data.events], [data.items], [data.users], [data.identities], [data.contents]", settings.Table),
-        ("[[data.….where]]", settings.Where),
-        ("[[data.….type_rules]]", settings.TypeRule),
+        ("[data]", table_settings.DataSettings),
+        ("[data.events], [data.items], [data.users], [data.identities], [data.contents]", table_settings.Table),
+        ("[[data.….where]]", table_settings.Where),
+        ("[[data.….type_rules]]", table_settings.TypeRule),
         ("[behaviour]", settings.BehaviourSettings),
         ("[profile]", settings.ProfileSettings),
         ("[placements.NAME]", settings.Placement),
@@ -54,6 +54,7 @@ def settings_page() -> str:
         ("[evaluation]", settings.EvaluationSettings),
         ("[gate]", settings.GateSettings),
         ("[state]", settings.StateSettings),
+        ("[messages]", settings.MessagesSettings),
         ("[web]", settings.WebSettings),
     ):
         parts += [f"## {title}\n", f"{_first_paragraph(group)}\n", _table(group)]

@@ -13,7 +13,7 @@ from recsys.data.columns import AMOUNT, KINDS, Column, Kind
 from recsys.data.presets import Preset
 from recsys.data.sources import MORE, ROW, Source
 from recsys.data.values import LEVEL, convert, read_categories
-from recsys.settings import Table
+from recsys.table_settings import Table
 from recsys.types import SettingsError
 
 GIVEN = "?"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from recsys.data.columns import Column, mappable
 from recsys.data.presets import Preset
 from recsys.data.sources import Source
-from recsys.settings import Table
+from recsys.table_settings import Table
 from recsys.types import EVENT_TYPES, DataError, SettingsError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from recsys.settings import Table
+from recsys.table_settings import Table
 
 
 @dataclass(frozen=True, slots=True)

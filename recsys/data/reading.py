@@ -17,7 +17,8 @@ from recsys.data.mapping_checks import check_columns, check_names
 from recsys.data.presets import merged
 from recsys.data.sources import FILE, MORE, ROW, open_table, unreadable
 from recsys.data.validation import BROKE, KEY, Check, Finding, checks_of, example_of, findings_of, judge
-from recsys.settings import Settings, Table
+from recsys.settings import Settings
+from recsys.table_settings import Table
 
 MAX_REJECTS = 100_000
 """Most bad rows of one table that are written to its rejects file; all of them are counted."""

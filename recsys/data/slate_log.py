@@ -1,7 +1,7 @@
 """Logged slates: what was asked, what was known and what was answered, kept so that any of them can be answered again.
 
-One SQLite file beside the log of events, bounded by number. Pages are sampled and written by a thread of their own, in batches;
-a full queue drops them, and says how many it dropped.
+One SQLite file beside the log of events, bounded by number. They are written by a thread of their own, in batches. Those of pages are
+sampled, and a full queue drops them and says how many it dropped; for those of sends it is waited until there is room.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ WAITING = 1000
 """Most slates that wait to be written."""
 GATHER_SECONDS = 1.0
 """How long slates are gathered before they are written together."""
+MOST_SECONDS = 1.0
+"""How long a slate of a send waits for room: no longer than a message tool has patience."""
 _BATCH = 200
 
 _log = logging.getLogger(__name__)
@@ -82,6 +84,16 @@ class SlateLog:
             return
         try:
             self._waiting.put_nowait(slate)
+        except queue.Full:
+            self._dropped += 1
+
+    def keep(self, slate: LoggedSlate) -> None:
+        """Have a slate written soon, and wait for room rather than drop it; a thread that does not get on is not waited for."""
+        if self._thread is None:
+            self.write([slate])
+            return
+        try:
+            self._waiting.put(slate, timeout=MOST_SECONDS)
         except queue.Full:
             self._dropped += 1
 

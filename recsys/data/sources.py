@@ -14,7 +14,8 @@ import msgspec
 import polars as pl
 from polars.exceptions import NoDataError, PolarsError
 
-from recsys.settings import Settings, Table
+from recsys.settings import Settings
+from recsys.table_settings import Table
 from recsys.types import DataError
 
 ROW = "__row"

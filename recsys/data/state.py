@@ -1,4 +1,4 @@
-"""What changes while serving: one SQLite log of live events, identities, item updates and forgotten users.
+"""What changes while serving: one SQLite log of live events, identities, item updates, forgotten users, sends and pins.
 
 One table is the log, and what an answer reads is a query on it. Every process of one machine may read and write; a call
 that wrote has reached the disk when it returns, whole or not at all. Rows are numbered by `seq` in the order of their commit.
@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from recsys.data import pins
 from recsys.data.log_file import LogFile, Row
+from recsys.data.pins import Pins
 from recsys.types import EVENT_TYPES, SHOWN_TYPES, Event, EventType, ItemUpdate, Link
 
 FILE = "log.sqlite3"
@@ -28,6 +30,8 @@ _SCHEMA_VERSION = 1
 _EVENT, _LINK, _ITEM, _FORGOTTEN = 1, 2, 3, 4
 _SHOWN = ", ".join(str(int(kind)) for kind in SHOWN_TYPES)
 _ORDERS = f"{int(EventType.PURCHASE)}, {int(EventType.REFUND)}"
+_NEWS_KINDS = f"kind IN ({_LINK}, {_ITEM}, {_FORGOTTEN})"
+"""As the index has it, word for word, or SQLite would not use it."""
 _SCHEMA = f"""
 PRAGMA journal_mode = WAL;
 BEGIN;
@@ -39,7 +43,9 @@ CREATE TABLE log (
 CREATE UNIQUE INDEX log_key ON log (key) WHERE key IS NOT NULL;
 CREATE INDEX log_events ON log (kind, subject, at, seq, event_type, item_id, order_id, quantity, price, currency)
 WHERE kind = {_EVENT};
-CREATE INDEX log_news ON log (seq) WHERE kind <> {_EVENT};
+CREATE INDEX log_times ON log (kind, seq, at) WHERE kind = {_EVENT};
+CREATE INDEX log_news ON log (seq) WHERE {_NEWS_KINDS};
+{pins.SCHEMA}
 PRAGMA user_version = {_SCHEMA_VERSION};
 COMMIT;
 """
@@ -51,24 +57,24 @@ _ADD = f"""INSERT INTO log (kind, subject, at, received_at, key, event_type, ite
 VALUES ({_EVENT}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) WHERE key IS NOT NULL DO NOTHING"""
 _ADD_NEWS = "INSERT INTO log (kind, subject, at, received_at, body) VALUES (?, ?, ?, ?, ?)"
 _FORGET_EVENTS = f"DELETE FROM log WHERE kind = {_EVENT} AND subject IN (SELECT value FROM json_each(?))"
-_FORGET_LINKS = f"""DELETE FROM log INDEXED BY log_news WHERE kind <> {_EVENT} AND kind = {_LINK}
+_FORGET_LINKS = f"""DELETE FROM log INDEXED BY log_news WHERE {_NEWS_KINDS} AND kind = {_LINK}
 AND (subject IN (SELECT value FROM json_each(?1))
 OR json_extract(CAST(body AS TEXT), '$.user_id') IN (SELECT value FROM json_each(?1)))"""
 _EVENTS_OF = f"""SELECT seq, at, event_type, item_id, order_id, quantity, price, currency FROM log INDEXED BY log_events
 WHERE kind = {_EVENT} AND subject = ? AND seq > ? AND event_type NOT IN ({_SHOWN}) ORDER BY at DESC, seq DESC LIMIT ?"""
 _ORDERS_OF = f"""SELECT seq, at, event_type, item_id, order_id, quantity, price, currency FROM log INDEXED BY log_events
 WHERE kind = {_EVENT} AND subject = ? AND seq > ? AND event_type IN ({_ORDERS}) AND at <= ? ORDER BY at DESC, seq DESC LIMIT ?"""
-_NEWEST = f"SELECT max(at) FROM log NOT INDEXED WHERE kind = {_EVENT} AND seq > ?"
+_NEWEST = f"SELECT max(at) FROM log INDEXED BY log_times WHERE kind = {_EVENT} AND seq > ?"
 _EVENTS_BETWEEN = f"""SELECT seq, received_at, key, subject, event_type, at, item_id, order_id, quantity, price, currency, body
 FROM log NOT INDEXED WHERE kind = {_EVENT} AND seq > ? AND seq <= ? ORDER BY seq LIMIT {BATCH}"""
 _NEWS = f"""SELECT seq, received_at, kind, subject, at, body FROM log INDEXED BY log_news
-WHERE kind <> {_EVENT} AND seq > ? ORDER BY seq"""
+WHERE {_NEWS_KINDS} AND seq > ? ORDER BY seq"""
 _ALL_OF = f"""SELECT seq, received_at, kind, subject, at, body FROM log INDEXED BY log_news
-WHERE kind <> {_EVENT} AND kind = ? AND seq <= ? ORDER BY seq"""
+WHERE {_NEWS_KINDS} AND kind = ? AND seq <= ? ORDER BY seq"""
 _ITEMS_BEFORE = f"""SELECT seq, subject, body FROM log INDEXED BY log_news
-WHERE kind <> {_EVENT} AND kind = {_ITEM} AND seq < ? ORDER BY seq DESC LIMIT {_DROPPED_AT_ONCE}"""
+WHERE {_NEWS_KINDS} AND kind = {_ITEM} AND seq < ? ORDER BY seq DESC LIMIT {_DROPPED_AT_ONCE}"""
 _TOMBSTONES = f"""SELECT subject, max(at) FROM log INDEXED BY log_news
-WHERE kind <> {_EVENT} AND kind = {_FORGOTTEN} GROUP BY subject"""
+WHERE {_NEWS_KINDS} AND kind = {_FORGOTTEN} GROUP BY subject"""
 _FIRST_EVENT = f"SELECT seq FROM log NOT INDEXED WHERE kind = {_EVENT} AND seq > ? AND seq <= ? ORDER BY seq LIMIT 1"
 _DROP_EVENTS = f"DELETE FROM log NOT INDEXED WHERE kind = {_EVENT} AND seq > ? AND seq <= ?"
 _HIGHEST = 2**63 - 1
@@ -111,6 +117,7 @@ class State:
 
     def __init__(self, folder: Path) -> None:
         self._log = LogFile(folder / FILE, _SCHEMA, _SCHEMA_VERSION)
+        self.pins = Pins(self._log)
 
     def add_events(self, events: Sequence[Event], received_at: int) -> list[bool]:
         """Write events, durably when it returns; False where an event_id is in the log or came earlier in this call."""
@@ -129,12 +136,13 @@ class State:
         self._add((_ITEM, update.item_id, received_at, received_at, _changes(update)) for update in updates)
 
     def forget(self, hashes: Sequence[str], ids: Sequence[str], at: int) -> dict[str, int]:
-        """Write a tombstone per hash and delete every event and link of the ids, in one transaction; counts what was deleted."""
+        """Write a tombstone per hash and delete the events, links and pins of the ids, in one transaction; counts what was deleted."""
         with self._log.writing() as log:
             log.executemany(_ADD_NEWS, [(_FORGOTTEN, subject, at, at, None) for subject in dict.fromkeys(hashes)])
             chosen = (msgspec.json.encode(ids).decode(),)
             counts = {"events": log.execute(_FORGET_EVENTS, chosen).rowcount}
             counts["identities"] = log.execute(_FORGET_LINKS, chosen).rowcount
+            counts["pins"] = pins.forget_pins(log, *chosen)
         self._log.wipe()
         return counts
 

@@ -13,7 +13,8 @@ from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
 from recsys.ranking import top_n
 from recsys.recommender import Recommender, RecommenderSettings
-from recsys.settings import BehaviourSettings, NotNegative, Positive
+from recsys.setting_types import NotNegative, Positive
+from recsys.settings import BehaviourSettings
 from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 _EVERY = 8

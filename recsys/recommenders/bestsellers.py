@@ -13,7 +13,8 @@ from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
 from recsys.ranking import first_allowed, rank_order
 from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
-from recsys.settings import BehaviourSettings, NotNegative, Positive
+from recsys.setting_types import NotNegative, Positive
+from recsys.settings import BehaviourSettings
 from recsys.types import DAY, Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 

@@ -13,7 +13,8 @@ from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
 from recsys.ranking import Neighbours, keep_strongest
 from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
-from recsys.settings import BehaviourSettings, NotNegative
+from recsys.setting_types import NotNegative
+from recsys.settings import BehaviourSettings
 from recsys.types import Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 _BLOCK = 2_000

@@ -15,7 +15,8 @@ from recsys.data.catalog import Catalog
 from recsys.data.history import Events, Tables
 from recsys.ranking import top_n
 from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
-from recsys.settings import BehaviourSettings, NotNegative
+from recsys.setting_types import NotNegative
+from recsys.settings import BehaviourSettings
 from recsys.types import (
     DAY,
     NO_CANDIDATES,

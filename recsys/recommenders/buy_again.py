@@ -12,7 +12,8 @@ from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
 from recsys.ranking import top_n
 from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
-from recsys.settings import BehaviourSettings, NotNegative, Positive, Share
+from recsys.setting_types import NotNegative, Positive, Share
+from recsys.settings import BehaviourSettings
 from recsys.types import DAY, NO_CANDIDATES, Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Scores
 
 _SHORTEST_GAP = np.float32(0.01)

@@ -13,7 +13,8 @@ from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
 from recsys.ranking import Neighbours
 from recsys.recommender import Recommender, RecommenderSettings, Witness
-from recsys.settings import BehaviourSettings, NotNegative
+from recsys.setting_types import NotNegative
+from recsys.settings import BehaviourSettings
 from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 

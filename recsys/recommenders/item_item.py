@@ -12,7 +12,8 @@ from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
 from recsys.ranking import Neighbours, keep_strongest
 from recsys.recommender import Recommender, RecommenderSettings, Witness
-from recsys.settings import BehaviourSettings, NotNegative
+from recsys.setting_types import NotNegative
+from recsys.settings import BehaviourSettings
 from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery
 
 if TYPE_CHECKING:

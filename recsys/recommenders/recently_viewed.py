@@ -12,7 +12,8 @@ from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
 from recsys.ranking import top_n
 from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
-from recsys.settings import BehaviourSettings, Positive
+from recsys.setting_types import Positive
+from recsys.settings import BehaviourSettings
 from recsys.types import Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery
 
 

@@ -11,7 +11,8 @@ from recsys.data.catalog import Catalog
 from recsys.data.history import Tables
 from recsys.ranking import first_allowed, rank_order
 from recsys.recommender import Recommender, RecommenderSettings
-from recsys.settings import BehaviourSettings, Positive
+from recsys.setting_types import Positive
+from recsys.settings import BehaviourSettings
 from recsys.types import DAY, Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 

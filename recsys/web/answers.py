@@ -39,6 +39,26 @@ class SlateAnswer(Struct, frozen=True):
     items: tuple[ItemAnswer, ...]
 
 
+class SentSlateAnswer(SlateAnswer, frozen=True):
+    """The slate of a send, best first."""
+
+    send_id: str
+    pinned: Annotated[
+        bool,
+        Meta(description="Whether every later fetch has the same items; false: the send is not declared, or has expired."),
+    ]
+
+
+class SendAnswer(Struct, frozen=True):
+    """A declared send."""
+
+    send_id: str
+    placement: str
+    limit: int
+    template: str | None
+    expires_at: Annotated[str, Meta(description="Up to when its slates are pinned, ISO 8601 UTC.")]
+
+
 class PageAnswer(Struct, frozen=True):
     """The slates of one page, in the order of the question."""
 

@@ -25,6 +25,7 @@ from recsys.web import (
     problems,
     profiles,
     reports,
+    sends,
     shelves,
     users,
 )
@@ -45,6 +46,7 @@ RESOURCES = {
     "events": events,
     "identities": identities,
     "item_updates": item_updates,
+    "sends": sends,
     "reports": reports,
     "ops": ops,
 }

@@ -1,4 +1,4 @@
-"""What callers may write: the rows of events, identities and item updates, and the bodies that hold them.
+"""What callers may write: sends, the rows of events, identities and item updates, and the bodies that hold them.
 
 A body's list is read as it is and its rows one by one, so that a bad row is named and the others are taken.
 """
@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from recsys.data.event_ids import MAX_ID_BYTES, id_problem
 from recsys.types import EVENT_TYPES, SECOND
-from recsys.web.parameters import HIGHEST_PRICE, LONGEST_CATEGORY, microseconds
+from recsys.web.parameters import ALLOWED, HIGHEST_PRICE, LONGEST_CATEGORY, microseconds
 from recsys.web.problems import invalid
 
 MOST_ROWS = 1000
@@ -31,6 +31,7 @@ _ID = f"one id, 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters"
 _TEXT = f"text of up to {LONGEST_TEXT} characters"
 _MONEY = f"a number from 0 to {HIGHEST_PRICE:.0f}; in a refund its sign is dropped"
 _TIME = "an ISO 8601 time with its zone, or seconds, milliseconds or microseconds since 1970; before the year 2200"
+_PLACEMENT = ALLOWED["placement"]
 _CURRENCY = "three letters (ISO 4217)"
 _LIST = f"a list of up to {MOST_ROWS} objects"
 
@@ -200,6 +201,31 @@ class ItemRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise invalid(
                 "item_id", self.item_id, "with at least one of available, stock, price", "has nothing that changed"
             )
+
+
+class SendBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a send shows: the same to everybody who asks, until it expires."""
+
+    placement: Annotated[str, Meta(description=f"Where its slates are asked. Allowed: {_PLACEMENT}.")]
+    limit: (
+        Annotated[int, Meta(ge=1, le=100, description="Most items of a slate. Absent: the placement's own, as it is now.")]
+        | None
+    ) = None
+    template: Annotated[Id | None, Meta(description="What it is rendered with.")] = None
+    expires_at: Annotated[Time, Meta(description="Up to when its slates are pinned.")]
+
+    ALLOWED: ClassVar[Mapping[str, str]] = {"template": _ID, "expires_at": _TIME}
+
+    def __post_init__(self) -> None:
+        """Check what a type alone does not say.
+
+        Raises:
+            Problem: 400, naming the member.
+        """
+        if self.template is not None:
+            _check_id("template", self.template)
+        if read_time(self.expires_at) is None:
+            raise invalid("expires_at", self.expires_at, _TIME)
 
 
 class EventsBody(Struct, frozen=True, forbid_unknown_fields=True):

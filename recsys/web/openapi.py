@@ -63,7 +63,10 @@ def _operation(one: Operation[Any], schemas: dict[str, Any]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": one.view.__name__,
         "summary": one.summary,
-        "responses": {str(one.status): _answer(one), **{str(status): _problem(status) for status in _statuses(one)}},
+        "responses": {
+            **{str(status): _answer(one, status) for status in (one.status, *one.also)},
+            **{str(status): _problem(status) for status in _statuses(one)},
+        },
     }
     if one.scope is not None:
         described["security"] = [{"bearer": [one.scope]}]
@@ -101,10 +104,10 @@ def _query_parameters(schema: dict[str, Any]) -> list[dict[str, Any]]:
     return parameters
 
 
-def _answer(one: Operation[Any]) -> dict[str, Any]:
+def _answer(one: Operation[Any], status: int) -> dict[str, Any]:
     schemas = msgspec.json.schema_components(one.answers, ref_template=_REFERENCE)[0]
     schema = schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
-    described = "A line each." if one.media == NDJSON else HTTPStatus(one.status).phrase
+    described = "A line each." if one.media == NDJSON else HTTPStatus(status).phrase
     return {"description": described, "content": {one.media: {"schema": schema}}}
 
 

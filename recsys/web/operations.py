@@ -60,8 +60,8 @@ class Call(Generic[Parameters]):
 class Operation(Generic[Parameters]):
     """A call: `scope` None is open to everybody, `browser` admits browser tokens, `answers` are what a good answer holds.
 
-    `rows` are what the lists of a body hold whose rows are judged one by one · `shapes` are further bodies that the call takes,
-    each by a member that tells it.
+    `also` are further statuses of a good answer · `rows` are what the lists of a body hold whose rows are judged one by one ·
+    `shapes` are further bodies that the call takes, each by a member that tells it.
     """
 
     method: Literal["get", "post", "patch", "put", "delete"]
@@ -73,6 +73,7 @@ class Operation(Generic[Parameters]):
     view: Callable[[Call[Parameters]], Response]
     answers: tuple[type, ...]
     status: int = 200
+    also: tuple[int, ...] = ()
     media: str = JSON
     problems: tuple[int, ...] = ()
     rows: tuple[type[msgspec.Struct], ...] = ()

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 from flask import Response
 
+from recsys.data.event_ids import id_problem
 from recsys.pipeline import Engine
 from recsys.slates import slate_json
-from recsys.web.answers import PageAnswer, ProblemAnswer, SlateAnswer
+from recsys.web.answers import PageAnswer, ProblemAnswer, SentSlateAnswer, SlateAnswer
 from recsys.web.operations import Call, Operation
 from recsys.web.parameters import BulkBody, PageBody, Personal, check_ids
 from recsys.web.problems import Problem
 from recsys.web.queries import personal_query
 from recsys.web.responses import NDJSON, json_response, stream_response
+from recsys.web.sends import send_slates
 
 LINES_AT_ONCE = 50
 """Lines of a bulk answer that are sent together."""
@@ -53,12 +55,25 @@ def _lines(call: Call[BulkBody], engine: Engine, now: int) -> Iterator[bytes]:
     user_ids = call.parameters.user_ids
     for start in range(0, len(user_ids), LINES_AT_ONCE):
         some = user_ids[start : start + LINES_AT_ONCE]
-        yield b"".join(_line(call, engine, now, user_id) + b"\n" for user_id in some)
+        lines = _sent_together(call, engine, now, some) or [_line(call, engine, now, user_id) for user_id in some]
+        yield b"".join(line + b"\n" for line in lines)
+
+
+def _sent_together(call: Call[BulkBody], engine: Engine, now: int, user_ids: Sequence[str]) -> list[bytes]:
+    """Slates of a send, pinned in one step; nothing if it is no send's, or any of them cannot be answered."""
+    if call.parameters.send_id is msgspec.UNSET or any(map(id_problem, user_ids)):
+        return []
+    try:
+        return send_slates(call, engine, now, call.parameters.send_id, user_ids)
+    except Exception:
+        return []  # one by one it will be told which, and why
 
 
 def _line(call: Call[BulkBody], engine: Engine, now: int, user_id: str) -> bytes:
     try:
         check_ids("user_id", (user_id,))
+        if call.parameters.send_id is not msgspec.UNSET:
+            return send_slates(call, engine, now, call.parameters.send_id, (user_id,))[0]
         query = personal_query(call.parameters, engine, now, user_id)
         return slate_json(engine.catalog, call.service.recommend(engine, query))
     except Problem as problem:
@@ -87,7 +102,7 @@ BULK = Operation(
     scope="read",
     parameters=BulkBody,
     view=bulk,
-    answers=(SlateAnswer, ProblemAnswer),
+    answers=(SlateAnswer, SentSlateAnswer, ProblemAnswer),
     media=NDJSON,
     problems=(413, 415, 503),
 )

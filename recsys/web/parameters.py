@@ -48,6 +48,7 @@ ALLOWED = {
     "now": "an ISO 8601 time with its zone, such as 2026-01-31T12:00:00Z, or microseconds since 1970, to the year 9999",
     "placement": "the name of a placement",
     "placements": f"a list of 1 to {MOST_PLACEMENTS} placements, each a name or an object with placement and filters",
+    "send_id": f"one id, 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters",
     "user_id": f"one id, 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters",
     "user_ids": f"a list of 1 to {MOST_USERS} user ids",
 }
@@ -123,6 +124,29 @@ class UserParameters(Personal, frozen=True, kw_only=True, forbid_unknown_fields=
     now: Now | UnsetType = UNSET
 
 
+class SlateParameters(UserParameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The same, where the slate may be that of a send, which is asked one way only."""
+
+    send_id: Annotated[str, _about("send_id", "The send whose slate this is.")] | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Check what a type alone does not say.
+
+        Raises:
+            Problem: 400.
+        """
+        super().__post_init__()
+        if self.send_id is not UNSET:
+            check_ids("send_id", (self.send_id,))
+            for name in _NOT_OF_SENDS:
+                if (given := getattr(self, name)) not in ((), UNSET):
+                    raise invalid(name, given, "placement and limit", "is not allowed together with send_id")
+
+
+_NOT_OF_SENDS = ("category", "brand", "price_min", "price_max", "exclude", "item_id", "bought", "now")
+"""What would make one send mean two things."""
+
+
 class PageBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body that asks for all slates of one page; no item stands on two of them."""
 
@@ -143,14 +167,13 @@ class PageBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             check_ids("user_id", (self.user_id,))
 
 
-class BulkBody(Personal, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class BulkBody(SlateParameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body that asks for one slate for each of many shoppers."""
 
     user_ids: Annotated[
         tuple[str, ...],
         _about("user_ids", "An id that cannot be one gets a problem as its line.", min_length=1, max_length=MOST_USERS),
     ]
-    now: Now | UnsetType = UNSET
 
 
 class NoParameters(Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from recsys.messages.sends import Sends, SentSlate
 from recsys.pipeline import Engine, answer
 from recsys.replay import drawn, logged
 from recsys.settings import Settings
@@ -31,3 +33,19 @@ class Service:
         if drawn(slate.recommendation_id, self.settings.state.slate_share):
             self.live.slates.offer(logged(engine, query, history, slate, received_at()))
         return slate
+
+    def recommend_sent(self, engine: Engine, query: Query, send_id: str, user_ids: Sequence[str]) -> list[SentSlate]:
+        """Answer a send's slates, `query` where it is not declared, and count them; all that is asked for them is logged."""
+        present, received = self.live.present(engine), received_at()
+
+        def ask(one: Query) -> Slate:
+            history = NO_HISTORY if one.user_id is None else present.history(one.user_id)
+            slate = answer(engine, one, history)
+            self.live.slates.keep(logged(engine, one, history, slate, received))
+            return slate
+
+        sends = Sends(engine.catalog, self.live.state.pins, ask, self.settings.messages.unseen_sends, received)
+        found = sends.slates(send_id, query, user_ids)
+        for slate, _ in found:
+            self.metrics.slate(slate.placement, slate.fallback)
+        return found

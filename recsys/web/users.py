@@ -5,21 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response
+from msgspec import UNSET
 
 from recsys.slates import slate_json
-from recsys.web.answers import SlateAnswer
+from recsys.web.answers import SentSlateAnswer, SlateAnswer
 from recsys.web.operations import Call, Operation
-from recsys.web.parameters import UserParameters
+from recsys.web.parameters import SlateParameters
 from recsys.web.queries import personal_query
 from recsys.web.responses import json_response
+from recsys.web.sends import send_slates
 
 
-def recommendations(call: Call[UserParameters]) -> Response:
-    """Answer a slate; an unknown shopper gets the placement's fallback."""
+def recommendations(call: Call[SlateParameters]) -> Response:
+    """Answer a slate, pinned if it is that of a declared send; an unknown shopper gets the placement's fallback."""
     user_id = call.path["user_id"]
     call.caller.check_user(user_id)
     engine = call.service.live.engine()
-    query = personal_query(call.parameters, engine, call.now(engine, call.parameters.now), user_id)
+    now = call.now(engine, call.parameters.now)
+    if call.parameters.send_id is not UNSET:
+        return json_response(send_slates(call, engine, now, call.parameters.send_id, (user_id,))[0])
+    query = personal_query(call.parameters, engine, now, user_id)
     return json_response(slate_json(engine.catalog, call.service.recommend(engine, query)))
 
 
@@ -30,9 +35,9 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         summary="Recommend items to a shopper on a placement.",
         scope="read",
         browser=True,
-        parameters=UserParameters,
+        parameters=SlateParameters,
         view=recommendations,
-        answers=(SlateAnswer,),
+        answers=(SlateAnswer, SentSlateAnswer),
         problems=(503,),
     ),
 )

@@ -1,0 +1,1 @@
+"""Recommendations inside messages: what is asked while a shop's tool sends, and again whenever somebody opens (docs/messages.md)."""

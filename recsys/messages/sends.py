@@ -1,0 +1,129 @@
+"""The slate of a send for a user: answered once, then the same items on every fetch, by every worker, after every training.
+
+What is pinned is kept as ids. Price and stock are those of the present catalogue, and an item that can no longer be bought gives
+its place, once and for good, to the next that passes the filters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+import numpy as np
+
+from recsys.data.catalog import Catalog
+from recsys.data.pins import Pin, PinnedItem, Pins, Swap
+from recsys.types import Query, Send, Slate
+
+Ask: TypeAlias = Callable[[Query], Slate]
+"""Answers a query with the pipeline."""
+
+
+class SentSlate(NamedTuple):
+    """A slate that was asked for in the name of a send; `pinned`: it will be the same the next time."""
+
+    slate: Slate
+    pinned: bool
+
+
+class Sends:
+    """Answers for sends with one snapshot's catalogue, as one moment (microseconds) knows it."""
+
+    def __init__(self, catalog: Catalog, pins: Pins, ask: Ask, unseen_sends: int, received_at: int) -> None:
+        self._catalog, self._pins, self._ask = catalog, pins, ask
+        self._unseen_sends, self._received_at = unseen_sends, received_at
+
+    def slates(self, send_id: str, query: Query, user_ids: Sequence[str]) -> list[SentSlate]:
+        """Answer a send's slate for each user; `query` is asked as it is where no such send is declared.
+
+        A send's own placement and limit go before those of the query. What is pinned first, by whomever, stands.
+        """
+        send = self._pins.send(send_id)
+        if send is None:
+            return self._unpinned(query, user_ids)
+        query = msgspec.structs.replace(query, placement=send.placement, limit=send.limit)
+        if send.expires_at <= query.now:
+            return self._unpinned(query, user_ids, f"send_id: {send_id!r} has expired; this slate is not pinned")
+        found = {user_id: self._pins.pin_of(send_id, user_id) for user_id in user_ids}
+        new = [self._first(send, query, user_id) for user_id, pin in found.items() if pin is None]
+        found |= {pin.user_id: pin for pin in self._pins.pin_all(new, self._received_at)}
+        return [SentSlate(self._present(pin, query), True) for user_id in user_ids if (pin := found[user_id]) is not None]
+
+    def _unpinned(self, query: Query, user_ids: Sequence[str], *notices: str) -> list[SentSlate]:
+        slates = [self._ask(msgspec.structs.replace(query, user_id=user_id)) for user_id in user_ids]
+        if notices:
+            slates = [msgspec.structs.replace(slate, notices=(*slate.notices, *notices)) for slate in slates]
+        return [SentSlate(slate, False) for slate in slates]
+
+    def _first(self, send: Send, query: Query, user_id: str) -> Pin:
+        """What is to be pinned: the answer of now, without what the last sends showed."""
+        slate = self._ask(msgspec.structs.replace(query, user_id=user_id, exclude=self._seen(user_id)))
+        return Pin(
+            send_id=send.send_id,
+            user_id=user_id,
+            recommendation_id=slate.recommendation_id,
+            snapshot=slate.snapshot,
+            strategy=slate.strategy,
+            personalized=slate.personalized,
+            fallback=slate.fallback,
+            items=tuple(self._items(slate)),
+        )
+
+    def _seen(self, user_id: str, besides: str = "") -> tuple[str, ...]:
+        """What the last sends have shown a user, one of them left out."""
+        if not self._unseen_sends:
+            return ()
+        pins = self._pins.pins_of(user_id, self._unseen_sends + bool(besides))
+        others = [pin for pin in pins if pin.send_id != besides][: self._unseen_sends]
+        return tuple(dict.fromkeys(item_id for pin in others for item_id in pin.shown))
+
+    def _items(self, slate: Slate) -> Iterator[PinnedItem]:
+        places = zip(slate.items, slate.scores, slate.reasons, slate.sources, strict=True)
+        for row, score, reason, source in places:
+            yield PinnedItem(self._catalog.item_id(row), float(score), reason, source)
+
+    def _present(self, pin: Pin, query: Query) -> Slate:
+        """A pinned slate in the rows of today, without what cannot be bought and cannot be replaced."""
+        rows = self._rows(pin)
+        if min(rows, default=0) < 0:
+            pin = self._swapped(pin, rows, query)
+            rows = self._rows(pin)
+        places = [(row, item) for row, item in zip(rows, pin.items, strict=True) if row >= 0]
+        return Slate(
+            recommendation_id=pin.recommendation_id,
+            user_id=pin.user_id,
+            placement=query.placement,
+            snapshot=pin.snapshot,
+            strategy=pin.strategy,
+            personalized=pin.personalized,
+            fallback=pin.fallback,
+            notices=(),
+            items=tuple([row for row, _ in places]),
+            scores=tuple([item.score for _, item in places]),
+            reasons=tuple([item.reason for _, item in places]),
+            sources=tuple([item.source for _, item in places]),
+        )
+
+    def _rows(self, pin: Pin) -> list[int]:
+        """The row of each item; -1 where it is no longer in the catalogue, or not available."""
+        row_of, available = self._catalog.row, self._catalog.available
+        rows = [row_of(item.item_id) for item in pin.items]
+        return [row if row >= 0 and available[row] else -1 for row in rows]
+
+    def _swapped(self, pin: Pin, rows: list[int], query: Query) -> Pin:
+        """Fill the places of what is gone, in their order, with the next that pass the filters."""
+        gone = [place for place, row in enumerate(rows) if row < 0]
+        exclude = (*pin.shown, *self._seen(pin.user_id, besides=pin.send_id), *self._same_group(rows))
+        asked = msgspec.structs.replace(query, user_id=pin.user_id, limit=len(gone), exclude=exclude)
+        found = list(self._items(self._ask(asked)))
+        swaps = [Swap(place, pin.items[place].item_id, item) for place, item in zip(gone, found, strict=False)]
+        return self._pins.swap(pin, swaps, self._received_at) if swaps else pin
+
+    def _same_group(self, rows: list[int]) -> list[str]:
+        """Items that share a group with one that stays."""
+        group = self._catalog.group
+        groups = {int(group[row]) for row in rows if row >= 0} - {-1}
+        if not groups or not self._catalog.has_groups:
+            return []
+        return [self._catalog.item_id(row) for row in np.flatnonzero(np.isin(group, list(groups))).tolist()]
