@@ -64,11 +64,11 @@ def test_a_stranger() -> None:
         ("checkout", "checkout"),
         ("search", "other"),
         ("purchase", "other"),
-        ("click", "other"),
+        ("click", "pdp"),
     ],
 )
 def test_exit_stage_is_the_last_event(kind: str, stage: str) -> None:
-    """The exit stage tells where the shopper's last event was."""
+    """The exit stage tells where the shopper's last event was; a click on a list is none."""
     assert of_ann(event("ann", "sofa-1", at=ago(1, minutes=5)), event("ann", "sofa-1", kind, ago(1))).exit_stage == stage
 
 
