@@ -61,6 +61,8 @@ class Present:
     def history(self, user_id: str) -> History:
         """What a shopper did, in the rows of the snapshot: under this id, and under the anonymous ids that are theirs."""
         base = self._snapshot.histories.of(user_id)
+        if self._read == self._folded and not self._forgotten:
+            return base  # nothing was written since the snapshot, by anybody
         live = self._state.events_of(user_id, self._folded, self._most)
         parts, events = [self._remembered(user_id, base)], self._after(user_id, live)
         for period, theirs in self._under_other_ids(user_id):
