@@ -173,7 +173,7 @@ def _event(snapshot: Snapshot, user: str, past: list[tuple[int, int]], number: i
 def _inside(engine: Engine, asked: list[str]) -> dict[str, float]:
     """Median microseconds in one process, without HTTP: finding a shopper's history and answering, without the log and with it."""
     state = State(engine.settings.path(engine.settings.state.folder))
-    present = Present(engine.snapshot, state, None, engine.settings)
+    present = Present(engine, state, None)
     figures: dict[str, float] = {}
     for name, now, find in (
         ("without", engine.snapshot.as_of, engine.snapshot.histories.of),

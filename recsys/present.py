@@ -6,15 +6,14 @@ up when they are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from recsys.data.forgetting import Oblivion, Tombstones
 from recsys.data.links import FOREVER, Period, periods
-from recsys.data.snapshot import Snapshot
-from recsys.data.state import LiveEvent, News, State
-from recsys.settings import Settings
+from recsys.data.state import Forgotten, LiveEvent, News, State
+from recsys.pipeline import Engine
 from recsys.timeline import continued
 from recsys.types import NO_HISTORY, History, ItemUpdate, Lines, Link
 
@@ -23,19 +22,20 @@ MOST_LINKED = 20
 
 
 class Present:
-    """One snapshot and the log after it, for one worker."""
+    """One engine and the log after its snapshot, for one worker: what an answer is made from."""
 
-    def __init__(self, snapshot: Snapshot, state: State, oblivion: Oblivion | None, settings: Settings) -> None:
-        self._snapshot, self._state = snapshot, state
-        self._behaviour, self._most = snapshot.manifest.behaviour, settings.state.user_events
-        self._folded = self._read = snapshot.manifest.state_sequence
+    def __init__(self, engine: Engine, state: State, oblivion: Oblivion | None) -> None:
+        self.engine = engine
+        self._snapshot, self._state, self._most = engine.snapshot, state, engine.settings.state.user_events
+        self._folded = self._read = engine.snapshot.manifest.state_sequence
         self._version: tuple[int, int] | None = None
         self._links: dict[str, list[Link]] = {}
         self._linked: dict[str, set[str]] = {}
         if self._folded > state.last():
             state.reach(self._folded)
-        self._forgotten = Tombstones(oblivion, state.tombstones())
-        self._newest = snapshot.as_of
+        self.forgotten = Tombstones(oblivion, state.tombstones())
+        self.newest = engine.snapshot.as_of
+        """The later of the snapshot's moment and the newest accepted event, in microseconds."""
 
     def catch_up(self) -> None:
         """Take in what was written since the last look; costs a few microseconds where nothing was.
@@ -50,27 +50,24 @@ class Present:
         with self._state.reading():
             last = max(self._state.last(), self._read)
             self._take(self._state.news(self._read))
-            self._newest = max(self._newest, self._state.newest(self._read) or 0)
+            self.newest = max(self.newest, self._state.newest(self._read) or 0)
         self._read, self._version = last, version
-
-    @property
-    def now(self) -> int:
-        """The later of the snapshot's moment and the newest accepted event, in microseconds."""
-        return self._newest
 
     def history(self, user_id: str) -> History:
         """What a shopper did, in the rows of the snapshot: under this id, and under the anonymous ids that are theirs."""
         base = self._snapshot.histories.of(user_id)
-        if self._read == self._folded and not self._forgotten:
+        if self._read == self._folded and not self.forgotten:
             return base  # nothing was written since the snapshot, by anybody
         live = self._state.events_of(user_id, self._folded, self._most)
-        parts, events = [self._remembered(user_id, base)], self._after(user_id, live)
+        since = _following(self.forgotten.at(user_id))
+        parts = [_within(base, Period("", user_id, since, FOREVER.max))]
+        events = [each for each in live if each.timestamp >= since]
         for period, theirs in self._under_other_ids(user_id):
             parts.append(_within(self._snapshot.histories.of(period.anonymous_id), period))
             events = events + [each for each in theirs if period.since <= each.timestamp < period.until]
         if not events and len(parts) == 1:
             return parts[0]
-        return continued(parts, events, self._snapshot.catalog, self._behaviour)
+        return continued(parts, events, self._snapshot.catalog, self._snapshot.manifest.behaviour)
 
     def _under_other_ids(self, user_id: str) -> list[tuple[Period, list[LiveEvent]]]:
         """When anonymous ids were this user's, with what they did since the snapshot. A snapshot gives linked ids' events to their
@@ -82,7 +79,7 @@ class Present:
 
     def is_known(self, user_id: str) -> bool:
         """Whether others are linked to this id, or the shop's user table has it."""
-        if self.forgotten_at(user_id) is None:
+        if self.forgotten.at(user_id) is None:
             return user_id in self._linked or self._snapshot.links.is_known(user_id)
         return any(link.user_id == user_id for each in self._anonymous_ids(user_id) for link in self._links_of(each))
 
@@ -99,14 +96,10 @@ class Present:
         """A user's id and every anonymous id that was ever linked to it."""
         return [user_id, *sorted({*self._snapshot.links.anonymous_ids(user_id), *self._linked.get(user_id, ())})]
 
-    def forgotten_at(self, user_id: str) -> int | None:
-        """Up to when everything of a user is forgotten, in microseconds; None: nothing is."""
-        return self._forgotten.at(user_id)
-
-    def _take(self, news: Iterable[News]) -> None:
-        """Take rows in; of several updates of one item only what they come to."""
+    def _take(self, news: Sequence[News]) -> None:
+        """Take rows in, first who is forgotten; of several updates of one item only what they come to."""
+        self.forgotten.add(each.row for each in news if isinstance(each.row, Forgotten))
         updates: dict[str, ItemUpdate] = {}
-        forgotten = []
         for each in news:
             row = each.row
             if isinstance(row, ItemUpdate):
@@ -115,22 +108,19 @@ class Present:
             elif isinstance(row, Link):
                 self._links.setdefault(row.anonymous_id, []).append(row)
                 self._linked.setdefault(row.user_id, set()).add(row.anonymous_id)
-            else:
-                forgotten.append(row)
-        self._forgotten.add(forgotten)
         for update in updates.values():
             self._snapshot.catalog.overlay(update, self._snapshot.catalog.revision)
 
     def _links_of(self, anonymous_id: str) -> list[Link]:
         """The links of an anonymous id that count: none from before it, or its user, was forgotten."""
         links = [*self._snapshot.links.of(anonymous_id), *self._links.get(anonymous_id, ())]
-        if not self._forgotten:
+        if not self.forgotten:
             return links
-        return [link for link in links if link.timestamp > self._forgotten_until(link)]
-
-    def _forgotten_until(self, link: Link) -> int:
-        moments = [self.forgotten_at(each) for each in (link.anonymous_id, link.user_id)]
-        return max(FOREVER.min - 1 if moment is None else moment for moment in moments)
+        return [
+            link
+            for link in links
+            if not any(self.forgotten.cover(each, link.timestamp) for each in (link.anonymous_id, link.user_id))
+        ]
 
     def _anonymous_ids(self, user_id: str) -> Iterable[str]:
         found = self._snapshot.links.anonymous_ids(user_id)
@@ -141,18 +131,12 @@ class Present:
         """When each anonymous id was this user's, the last linked ones; none from before they were forgotten."""
         found = [period for each in anonymous for period in periods(self._links_of(each)) if period.user_id == user_id]
         found = sorted(found, key=lambda period: (period.since, period.anonymous_id))[-MOST_LINKED:]
-        if not self._forgotten:
+        if not self.forgotten:
             return found
-        moments = [(each, self.forgotten_at(each.anonymous_id), self.forgotten_at(user_id)) for each in found]
-        return [each._replace(since=max(each.since, _after(own), _after(theirs))) for each, own, theirs in moments]
-
-    def _remembered(self, user_id: str, history: History) -> History:
-        moment = self.forgotten_at(user_id)
-        return history if moment is None else _within(history, Period("", user_id, moment + 1, FOREVER.max))
-
-    def _after(self, user_id: str, live: list[LiveEvent]) -> list[LiveEvent]:
-        moment = self.forgotten_at(user_id)
-        return live if moment is None else [each for each in live if each.timestamp > moment]
+        users = _following(self.forgotten.at(user_id))
+        return [
+            each._replace(since=max(each.since, users, _following(self.forgotten.at(each.anonymous_id)))) for each in found
+        ]
 
 
 def _later(one: ItemUpdate | None, other: ItemUpdate) -> ItemUpdate:
@@ -168,7 +152,8 @@ def _later(one: ItemUpdate | None, other: ItemUpdate) -> ItemUpdate:
     )
 
 
-def _after(moment: int | None) -> int:
+def _following(moment: int | None) -> int:
+    """The first moment that is not forgotten."""
     return int(FOREVER.min) if moment is None else moment + 1
 
 

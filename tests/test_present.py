@@ -49,7 +49,7 @@ class Now:
     def worker(self) -> Present:
         """Another worker over the same snapshot and log."""
         state = State(self.shop.settings.path(self.shop.settings.state.folder))
-        return Present(self.engine.snapshot, state, SECRETS, self.shop.settings)
+        return Present(self.engine, state, SECRETS)
 
     def happen(self, *rows: dict[str, Any]) -> None:
         """Let things happen after the snapshot."""
@@ -94,13 +94,13 @@ def test_the_next_answer_knows_of_it(now: Now) -> None:
 
 def test_the_clock_of_events_runs_with_them(now: Now) -> None:
     """Now is the newest accepted event, and never earlier than the snapshot's moment."""
-    start = now.present.now
+    start = now.present.newest
     now.happen(event("ana", "lamp-2", at=ago(days=300)))
     now.present.catch_up()
-    assert now.present.now == start == now.engine.snapshot.as_of
+    assert now.present.newest == start == now.engine.snapshot.as_of
     now.happen(event("ana", "lamp-2", at=NOW + timedelta(hours=1)))
     now.present.catch_up()
-    assert now.present.now == micros(NOW + timedelta(hours=1))
+    assert now.present.newest == micros(NOW + timedelta(hours=1))
 
 
 def test_only_what_the_snapshot_lacks_is_read(now: Now) -> None:
@@ -235,7 +235,7 @@ def test_a_lost_secret_brings_nobody_back(now: Now) -> None:
     """Without the secret that they were forgotten under, nothing is answered at all."""
     now.state.forget([SECRETS.sign("ana")], ["ana"], micros(NOW))
     with pytest.raises(SettingsError, match="RECSYS_FORGET_SECRETS"):
-        Present(now.engine.snapshot, now.state, None, now.shop.settings)
+        Present(now.engine, now.state, None)
 
 
 @calm
@@ -276,7 +276,7 @@ def test_offline_and_live_profiles_are_one(tmp_path: Path) -> None:
     state = State(tmp_path / "state")
     state.add_events([live({"event_id": str(n)} | row, n) for n, row in enumerate(known)], micros(datetime.now(UTC)))
     state.add_links([Link(row["anonymous_id"], row["user_id"], micros(row["timestamp"])) for row in links.to_dicts()], 0)
-    present = Present(old.snapshot, state, None, settings)
+    present = Present(old, state, None)
     present.catch_up()
     users = today.snapshot.histories.users
     assert len(rows) > 300

@@ -303,9 +303,8 @@ def test_identify_links_its_two_ids(app: Application) -> None:
     same = {"type": "identify", "userId": "customer", "anonymousId": "customer"}
     found = verdicts(send(app, {"batch": [identify, same, seen]}))
     assert (found["accepted"], [each["index"] for each in found["rejected"]]) == (2, [1])
-    engine = live.engine()
-    assert live.is_anonymous(engine, "visitor")
-    assert len(live.history(engine, "customer")) == 1
+    assert live.present().is_anonymous("visitor")
+    assert len(live.present().history("customer")) == 1
 
 
 @pytest.mark.parametrize("kind", EVENT_TYPES)
@@ -333,7 +332,7 @@ def test_a_browser_speaks_for_its_own_shopper(app: Application) -> None:
     identify = {"type": "identify", "userId": "own", "anonymousId": "own-visitor"}
     (rejected,) = verdicts(send(app, identify, bearer(token("own"))))["rejected"]
     assert "needs a key" in rejected["error"]
-    assert not app.service.live.is_anonymous(app.service.live.engine(), "own-visitor")
+    assert not app.service.live.present().is_anonymous("own-visitor")
 
 
 def test_a_browser_says_nothing_of_the_shop() -> None:

@@ -47,11 +47,11 @@ def test_history_follows_at_once(app: Application) -> None:
     answer = link(app, pair("anon", "ada"))
     assert verdicts(answer) == {"accepted": 1, "rejected": []}
     msgspec.json.decode(answer.data, type=VerdictsAnswer, strict=True)
-    live, engine = app.service.live, app.service.live.engine()
-    assert len(live.history(engine, "ada")) == 1
+    live = app.service.live
+    assert len(live.present().history("ada")) == 1
     send(app, {"events": [{"user_id": "ada", "event_type": "view", "item_id": "sofa-2"}]})
-    assert len(live.history(engine, "ada")) == 2
-    assert len(live.history(engine, "anon")) == 1
+    assert len(live.present().history("ada")) == 2
+    assert len(live.present().history("anon")) == 1
 
 
 def test_times_are_those_of_events(app: Application) -> None:
@@ -115,8 +115,8 @@ def test_a_shared_device_changes_hands(app: Application) -> None:
         for second in (0, 50, 100)
     ]
     send(app, {"events": rows})
-    live, engine = app.service.live, app.service.live.engine()
-    assert [len(live.history(engine, user)) for user in ("ada", "bob")] == [2, 1]
+    live = app.service.live
+    assert [len(live.present().history(user)) for user in ("ada", "bob")] == [2, 1]
 
 
 def test_only_the_scope_events_may_link(app: Application) -> None:

@@ -7,7 +7,6 @@ counts twice, and the next run ends what was begun. `purge` deletes what forgott
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
+from recsys.data.disk import locked, sync
 from recsys.data.forgetting import Oblivion, Tombstones
 from recsys.data.forgotten_rows import NAMING, ForgottenRows
 from recsys.data.ids import IdMap
@@ -225,9 +225,9 @@ def _replace(target: Path, rows: pl.DataFrame) -> None:
         rows.write_parquet(aside)
         if not pl.read_parquet(aside, columns=[SEQ])[SEQ].equals(rows[SEQ]):
             raise DataError(f"{aside} does not hold the events that were written to it; look at its disk")
-        _sync(aside)
+        sync(aside)
         os.replace(aside, target)
-        _sync(target.parent)
+        sync(target.parent)
     except OSError as error:
         raise DataError(f"{target} cannot be written: {error}") from error
 
@@ -237,15 +237,6 @@ def _alone(folder: Path) -> Iterator[None]:
     """Wait until no other run is at the folder."""
     if not folder.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _sync(folder.parent)
-    with open(folder / _LOCK, "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        sync(folder.parent)
+    with locked(folder / _LOCK):
         yield
-
-
-def _sync(path: Path) -> None:
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

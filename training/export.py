@@ -74,7 +74,7 @@ class Source:
         if not self.live:
             return None
         state = State(self.settings.path(self.settings.state.folder))
-        present = Present(engine.snapshot, state, self.oblivion, self.settings)
+        present = Present(engine, state, self.oblivion)
         present.catch_up()
         return present
 
@@ -189,7 +189,7 @@ def _answer(query: Query, user: str) -> Slate | None:
     if present is None:
         return answer(engine, query, engine.snapshot.histories.of(user))
     history = present.history(user)
-    if not len(history) and present.forgotten_at(user) is not None:
+    if not len(history) and present.forgotten.at(user) is not None:
         return None
     return answer(engine, query, history)
 

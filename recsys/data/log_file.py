@@ -11,17 +11,17 @@ processes from running at the same time, which SQLite before 3.51.3 does not sur
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import tempfile
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+from recsys.data.disk import locked, sync
 from recsys.types import StateError
 
 BUSY_SECONDS = 5.0
@@ -94,17 +94,9 @@ class LogFile:
         except (sqlite3.Error, OSError) as error:
             raise self._named(error) from error
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _turn(self) -> AbstractContextManager[None]:
         """Queue for writing. SQLite alone has those who wait look again now and then, and a busy writer starves them."""
-        number = os.open(f"{self.path}.lock", os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            fcntl.flock(number, fcntl.LOCK_EX)
-            yield
-        finally:
-            # Closing is not enough: a process that another thread forked meanwhile has the number too.
-            fcntl.flock(number, fcntl.LOCK_UN)
-            os.close(number)
+        return locked(self.path.with_name(f"{self.path.name}.lock"))
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -192,7 +184,7 @@ class LogFile:
             raise StateError(f"{self.path}: a thread cannot write while it reads one moment of the log")
         folder = self.path.parent
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _sync(folder.parent)
+        sync(folder.parent)
         with tempfile.TemporaryDirectory(prefix=f".{self.path.name}-", dir=folder) as aside:
             whole = Path(aside, self.path.name)
             whole.touch(mode=0o600)
@@ -200,7 +192,7 @@ class LogFile:
                 connection.executescript(self._schema)
             with suppress(FileExistsError):
                 os.link(whole, self.path)
-        _sync(folder)
+        sync(folder)
         return self._open()
 
     def _begin(self) -> bool:
@@ -264,11 +256,3 @@ def _mind_forks(reference: weakref.ref[LogFile]) -> None:
             file._after_fork()
 
     os.register_at_fork(before=before, after_in_parent=after, after_in_child=after)
-
-
-def _sync(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

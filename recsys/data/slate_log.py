@@ -158,9 +158,22 @@ class SlateLog:
             raise StateError(f"{self._file}: slates cannot be deleted ({error})") from error
 
     def purge(self) -> int:
-        """Delete the slates that were answered before their users were forgotten; returns how many."""
-        gone = [each.user_id for each in self.newest(self._most) if self._is_forgotten([each])[0]]
-        return self.forget([each for each in dict.fromkeys(gone) if each is not None])
+        """Delete the slates that were answered before their users were forgotten; returns how many.
+
+        Raises:
+            StateError: if the file cannot be written.
+        """
+        if not self._file.exists():
+            return 0
+        try:
+            with closing(self._open()) as database, database:
+                gone = []
+                for (body,) in database.execute("SELECT body FROM slates WHERE user_id IS NOT NULL"):
+                    slate = msgspec.json.decode(body, type=LoggedSlate)
+                    gone += [(slate.recommendation_id,)] if self._is_forgotten([slate])[0] else []
+                return database.executemany("DELETE FROM slates WHERE id = ?", gone).rowcount if gone else 0
+        except (sqlite3.Error, OSError) as error:
+            raise StateError(f"{self._file}: slates cannot be deleted ({error})") from error
 
     def start(self) -> None:
         """Write what is offered in a thread from now on. Call it in each worker, after it was forked."""

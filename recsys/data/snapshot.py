@@ -7,7 +7,6 @@ file CURRENT name it; a reader therefore sees all of it or nothing. Nothing in i
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -22,6 +21,7 @@ import msgspec
 import numpy as np
 
 from recsys.data.catalog import Catalog
+from recsys.data.disk import locked, sync
 from recsys.data.history import Histories
 from recsys.data.links import Links
 from recsys.data.manifest import FORMAT as FORMAT
@@ -96,7 +96,7 @@ def publish(
             target = artifacts / manifest.version
             if not target.exists():
                 os.rename(incoming, target)
-                _sync(artifacts)
+                sync(artifacts)
             point_at(artifacts, manifest.version)
     except OSError as error:
         raise SnapshotError(f"cannot publish to {artifacts}: {error}") from error
@@ -109,9 +109,9 @@ def point_at(artifacts: Path, version: str) -> None:
     """Make CURRENT name a version, atomically."""
     aside = artifacts / f".{CURRENT}-{uuid4().hex}"
     aside.write_text(version + "\n")
-    _sync(aside)
+    sync(aside)
     os.replace(aside, artifacts / CURRENT)
-    _sync(artifacts)
+    sync(artifacts)
 
 
 def current_version(artifacts: Path) -> str | None:
@@ -252,8 +252,7 @@ class SnapshotStore(Generic[Opened]):
 @contextmanager
 def publishing(artifacts: Path) -> Iterator[None]:
     """Wait until nobody else publishes, points CURRENT elsewhere or deletes a version."""
-    with open(artifacts / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(artifacts / ".lock"):
         yield
 
 
@@ -281,23 +280,15 @@ def _write(
         write_for_people(folder / "people")
     files = {}
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        _sync(file)
+        sync(file)
         files[file.relative_to(folder).as_posix()] = FileEntry(file.stat().st_size, _sha256(file))
     complete = msgspec.structs.replace(manifest, files=files)
     if inspect:
         complete = inspect(folder, complete)
     (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(complete), indent=1))
     for path in (folder / MANIFEST, *(folder / group for group in groups), folder):
-        _sync(path)
+        sync(path)
     return complete
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _sha256(file: Path) -> str:

@@ -28,7 +28,7 @@ def post_events(call: Call[EventsBody | Ga4Body | SegmentBatch | SegmentCall]) -
     """Take events in; those under another user's id, or of a kind that a browser cannot know, are rejected for its token."""
     live, browser = call.service.live, call.caller.user_id
     received, found = received_at(), unfold(call.parameters)
-    now = live.moment()
+    now = live.now(live.present() if live.loaded else None)
     events, bad_events = judge(found.rows, lambda row: read_event(row, received if browser is None else now, now, browser))
     links, bad_links = _linked(live, found.links, received, browser)
     fresh = live.accept(events) if events else []

@@ -24,12 +24,12 @@ _TABLES = (
 def forget(call: Call[NoParameters]) -> Response:
     """Forget everything of a user, and of the anonymous ids that were ever linked to it, up to now."""
     live, user_id = call.service.live, call.path["user_id"]
-    engine = live.engine()
+    present = live.present()
     if live.oblivion is None:
         raise Problem(
             503, "nobody can be forgotten yet: put a secret into RECSYS_FORGET_SECRETS, for the service and for training"
         )
-    ids, moment = live.present(engine).ids_of(user_id), live.now(engine)
+    ids, moment = present.ids_of(user_id), live.now(present)
     removed = live.state.forget([live.oblivion.sign(each) for each in ids], ids, moment)
     removed["slates"] = live.slates.forget(ids)
     settings = call.service.settings

@@ -23,8 +23,7 @@ class Linker:
     """Judges the links of one request, each against the snapshot, the log and those before it."""
 
     def __init__(self, live: Live, received: int) -> None:
-        self._live, self._received = live, received
-        self._engine = live.engine()
+        self._present, self._received = live.present(), received
         self._anonymous: set[str] = set()
         self._known: set[str] = set()
 
@@ -43,9 +42,9 @@ class Linker:
     def _check(self, row: IdentityRow) -> None:
         if row.anonymous_id == row.user_id:
             raise invalid("anonymous_id", row.anonymous_id, _ANONYMOUS, "is the same as user_id")
-        if row.anonymous_id in self._known or self._live.is_known(self._engine, row.anonymous_id):
+        if row.anonymous_id in self._known or self._present.is_known(row.anonymous_id):
             raise invalid("anonymous_id", row.anonymous_id, _ANONYMOUS)
-        if row.user_id in self._anonymous or self._live.is_anonymous(self._engine, row.user_id):
+        if row.user_id in self._anonymous or self._present.is_anonymous(row.user_id):
             raise invalid("user_id", row.user_id, _KNOWN)
 
 

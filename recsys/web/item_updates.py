@@ -19,7 +19,7 @@ from recsys.web.verdicts import ACCEPTED, judge, verdicts_response
 def patch_items(call: Call[ItemsBody]) -> Response:
     """Change items of the catalogue, in order."""
     live = call.service.live
-    catalog = live.engine().catalog
+    catalog = live.present().engine.catalog
     updates, rejected = judge(enumerate(call.parameters.items), lambda raw: _read(raw, catalog))
     if updates:
         live.update(updates)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from recsys.data.disk import locked
 from recsys.data.forgetting import Oblivion, Tombstones
 from recsys.data.slate_log import LoggedSlate, SlateLog
 from recsys.data.snapshot import Snapshot, SnapshotStore
@@ -16,7 +16,7 @@ from recsys.data.state import State
 from recsys.pipeline import Engine
 from recsys.present import Present
 from recsys.settings import Settings
-from recsys.types import SECOND, Event, History, ItemUpdate, Link, SettingsError, StateError
+from recsys.types import SECOND, Event, ItemUpdate, Link, SettingsError, StateError
 from recsys.web.metrics import Metrics
 from recsys.web.problems import Problem
 
@@ -38,7 +38,7 @@ class Live:
         self.oblivion = oblivion
         Tombstones(oblivion, self.state.tombstones())  # a forgotten user must not return because a secret is missing
         self.state.close()  # workers are forked from here
-        self._present: tuple[Engine, Present] | None = None
+        self._present: Present | None = None
         self._metrics = metrics
         self._store: SnapshotStore[Engine] = SnapshotStore(settings.path(settings.snapshot.artifacts), self._build)
         self._counted = (0, 0)
@@ -55,43 +55,27 @@ class Live:
         """Why the newest snapshot could not be taken live."""
         return self._store.error
 
-    def engine(self) -> Engine:
-        """The engine that serves now.
+    def present(self) -> Present:
+        """What answers now: the engine and what is newer than its snapshot, caught up with the log. Ask once a request.
 
         Raises:
             Problem: 503 while no snapshot is loaded.
+            StateError: if the log cannot be read.
         """
         engine = self._store.current
         if engine is None:
             raise Problem(503, "no snapshot is loaded yet", {"Retry-After": "1"})
-        return engine
-
-    def present(self, engine: Engine) -> Present:
-        """What is newer than the engine's snapshot, caught up with the log.
-
-        Raises:
-            StateError: if the log cannot be read.
-        """
         try:
-            if self._present is None or self._present[0] is not engine:
-                self._present = engine, Present(engine.snapshot, self.state, self.oblivion, self._settings)
-            self._present[1].catch_up()
+            if self._present is None or self._present.engine is not engine:
+                self._present = Present(engine, self.state, self.oblivion)
+            self._present.catch_up()
         except SettingsError as error:  # somebody was forgotten by a service that has a secret which this one lacks
             raise StateError(str(error)) from error
-        return self._present[1]
+        return self._present
 
-    def now(self, engine: Engine) -> int:
-        """The present in microseconds: the wall clock, or with `clock = "events"` the newest event that is known."""
-        return self.present(engine).now if self._settings.web.clock == "events" else time.time_ns() // 1000
-
-    def history(self, engine: Engine, user_id: str) -> History:
-        """What is known of a shopper now, in the rows of the engine's snapshot."""
-        return self.present(engine).history(user_id)
-
-    def moment(self) -> int:
-        """The present, also while no snapshot is loaded."""
-        engine = self._store.current
-        return received_at() if engine is None else self.now(engine)
+    def now(self, present: Present | None) -> int:
+        """The moment in microseconds: the wall clock, or, once there is a snapshot, the newest event with `clock = "events"`."""
+        return present.newest if present and self._settings.web.clock == "events" else received_at()
 
     def accept(self, events: Sequence[Event]) -> list[bool]:
         """Write events down, for every worker; durable when it returns. False: an event of that id was there already.
@@ -101,7 +85,7 @@ class Live:
         Raises:
             StateError: if the log cannot be written.
         """
-        forgotten = Tombstones(self.oblivion, self.state.tombstones())
+        forgotten = self.present().forgotten if self.loaded else Tombstones(self.oblivion, self.state.tombstones())
         if not forgotten:
             return self.state.add_events(events, received_at())
         kept = [not forgotten.cover(each.user_id, each.timestamp) for each in events]
@@ -113,8 +97,7 @@ class Live:
         """Keep the links of other workers from changing between a look at them and `link`."""
         folder = self._settings.path(self._settings.state.folder)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(folder / "links.lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(folder / "links.lock"):
             yield
 
     def _is_forgotten(self, slates: Sequence[LoggedSlate]) -> list[bool]:
@@ -124,30 +107,20 @@ class Live:
 
     def link(self, links: Sequence[Link]) -> None:
         """Write down to whom anonymous ids belong; what only repeats the latest link of an id is passed over."""
-        if engine := self._store.current:
-            present = self.present(engine)
-            links = [link for link in links if not present.is_told(link)]
-        if links:
+        present = self.present()
+        if links := [link for link in links if not present.is_told(link)]:
             self.state.add_links(links, received_at())
 
     def update(self, updates: Sequence[ItemUpdate]) -> None:
         """Write down what changed of items."""
         self.state.add_items(updates, received_at())
 
-    def is_known(self, engine: Engine, user_id: str) -> bool:
-        """Whether this is a known user's id, which may not be linked as an anonymous one."""
-        return self.present(engine).is_known(user_id)
-
-    def is_anonymous(self, engine: Engine, user_id: str) -> bool:
-        """Whether this id was linked to a user."""
-        return self.present(engine).is_anonymous(user_id)
-
     def refresh(self) -> None:
         """Take a newly published snapshot live, if there is one."""
         went_live = self._store.refresh()
         counts = self._store.reloads, self._store.failures
         if went_live:
-            _log.info("snapshot %s is live", self.engine().snapshot.version)
+            _log.info("snapshot %s is live", self.loaded.snapshot.version if self.loaded else None)
         elif counts[1] > self._counted[1]:
             _log.error("the newest snapshot is not taken live: %s", self._store.error)
         self._metrics.reloads(counts[0] - self._counted[0], counts[1] - self._counted[1])

@@ -15,7 +15,7 @@ import msgspec
 from flask import Blueprint, Response, request
 from werkzeug.routing import BaseConverter
 
-from recsys.pipeline import Engine
+from recsys.present import Present
 from recsys.web.auth import EVERYONE, Caller, Scope
 from recsys.web.parameters import BODY_BYTES, Parameters, check_ids, parse_moment, read_body, read_query
 from recsys.web.problems import Problem, invalid
@@ -43,14 +43,14 @@ class Call(Generic[Parameters]):
     path: Mapping[str, str]
     parameters: Parameters
 
-    def now(self, engine: Engine, given: int | str | msgspec.UnsetType) -> int:
+    def now(self, present: Present, given: int | str | msgspec.UnsetType) -> int:
         """The moment to answer for, in microseconds: the one given, which is an admin's right, else the service's own.
 
         Raises:
             Problem: 403, or 400 if it is not a moment.
         """
         if given is msgspec.UNSET:
-            return self.service.live.now(engine)
+            return self.service.live.now(present)
         if "admin" not in self.caller.scopes:
             raise Problem(403, "now: needs a key with the scope 'admin'", parameter="now")
         return parse_moment(given)

@@ -34,23 +34,23 @@ class ExplainParameters(UserParameters, frozen=True, kw_only=True, forbid_unknow
 def profile(call: Call[ProfileParameters]) -> Response:
     """Answer what is known of a shopper now; of an unknown one, that nothing is."""
     user_id = call.path["user_id"]
-    engine = call.service.live.engine()
-    now = call.now(engine, call.parameters.now)
-    found = shopper_profile(engine.profiler, user_id, call.service.live.history(engine, user_id), now)
+    present = call.service.live.present()
+    now = call.now(present, call.parameters.now)
+    found = shopper_profile(present.engine.profiler, user_id, present.history(user_id), now)
     return json_response(msgspec.json.encode(found))
 
 
 def explanation(call: Call[ExplainParameters]) -> Response:
     """Answer why an item is shown to a shopper, or why not; an unknown shopper is explained the fallback."""
     user_id, (item_id, *context) = call.path["user_id"], call.parameters.item_id
-    engine = call.service.live.engine()
-    item = engine.catalog.row(item_id)
+    present = call.service.live.present()
+    item = present.engine.catalog.row(item_id)
     if item < 0:
         raise Problem(404, f"there is no item {item_id!r} in the catalogue", parameter="item_id", value=item_id)
     parameters = call.parameters
-    now = call.now(engine, parameters.now)
-    query = list_query(parameters, engine, now, parameters.placement, user_id, tuple(context))
-    found = explain(engine, query, call.service.live.history(engine, user_id), item)
+    now = call.now(present, parameters.now)
+    query = list_query(parameters, present.engine, now, parameters.placement, user_id, tuple(context))
+    found = explain(present.engine, query, present.history(user_id), item)
     return json_response(msgspec.json.encode(found))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from flask import Response
 
-from recsys.pipeline import Engine
+from recsys.present import Present
 from recsys.slates import sent_json
 from recsys.types import Send, SettingsError
 from recsys.web.answers import SendAnswer
@@ -32,7 +32,7 @@ def put_send(call: Call[SendBody]) -> Response:
     if standing is not None:
         _check_same(standing, asked)
         return _answer(standing, OK)
-    if asked.expires_at <= live.moment():
+    if asked.expires_at <= live.now(live.present() if live.loaded else None):
         raise invalid("expires_at", call.parameters.expires_at, "a moment that has not passed yet", "has passed")
     standing = live.state.pins.declare(asked, received_at())
     _check_same(standing, asked)
@@ -48,7 +48,7 @@ def get_send(call: Call[NoParameters]) -> Response:
     return _answer(send, OK)
 
 
-def send_slates(call: Call[Any], engine: Engine, now: int, send_id: str, user_ids: Sequence[str]) -> list[bytes]:
+def send_slates(call: Call[Any], present: Present, now: int, send_id: str, user_ids: Sequence[str]) -> list[bytes]:
     """Encode the slates of a send for these users; the parameters say what is asked where it is not declared.
 
     Raises:
@@ -57,12 +57,12 @@ def send_slates(call: Call[Any], engine: Engine, now: int, send_id: str, user_id
     parameters: SlateParameters = call.parameters
     if call.caller.user_id is not None:
         raise Problem(403, "a browser token does not open the slates of sends; leave send_id out", parameter="send_id")
-    query = personal_query(parameters, engine, now, None)
+    query = personal_query(parameters, present.engine, now, None)
     try:
-        found = call.service.recommend_sent(engine, query, send_id, user_ids)
+        found = call.service.recommend_sent(present, query, send_id, user_ids)
     except SettingsError as error:
         raise Problem(400, f"send_id: what {send_id!r} was declared with is gone: {error}", parameter="send_id") from error
-    return [sent_json(engine.catalog, slate, send_id, pinned) for slate, pinned in found]
+    return [sent_json(present.engine.catalog, slate, send_id, pinned) for slate, pinned in found]
 
 
 def _declared(call: Call[SendBody]) -> Send:

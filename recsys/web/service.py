@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recsys.messages.sends import Sends, SentSlate
-from recsys.pipeline import Engine, answer
+from recsys.pipeline import answer
+from recsys.present import Present
 from recsys.replay import drawn, logged
 from recsys.settings import Settings
 from recsys.types import NO_HISTORY, Query, Slate
@@ -24,9 +25,9 @@ class Service:
     live: Live
     metrics: Metrics
 
-    def recommend(self, engine: Engine, query: Query) -> Slate:
-        """Answer one query with one snapshot, and count it."""
-        present = self.live.present(engine)
+    def recommend(self, present: Present, query: Query) -> Slate:
+        """Answer one query, and count it."""
+        engine = present.engine
         history = NO_HISTORY if query.user_id is None else present.history(query.user_id)
         slate = answer(engine, query, history)
         self.metrics.slate(slate.placement, slate.fallback)
@@ -34,9 +35,9 @@ class Service:
             self.live.slates.offer(logged(engine, query, history, slate, received_at()))
         return slate
 
-    def recommend_sent(self, engine: Engine, query: Query, send_id: str, user_ids: Sequence[str]) -> list[SentSlate]:
+    def recommend_sent(self, present: Present, query: Query, send_id: str, user_ids: Sequence[str]) -> list[SentSlate]:
         """Answer a send's slates, `query` where it is not declared, and count them; all that is asked for them is logged."""
-        present, received = self.live.present(engine), received_at()
+        engine, received = present.engine, received_at()
 
         def ask(one: Query) -> Slate:
             history = NO_HISTORY if one.user_id is None else present.history(one.user_id)

@@ -25,9 +25,9 @@ def popular(call: Call[ListParameters]) -> Response:
 
 
 def _shelf(call: Call[ListParameters], placement: str) -> Response:
-    engine = call.service.live.engine()
-    query = list_query(call.parameters, engine, call.now(engine, call.parameters.now), placement)
-    return json_response(slate_json(engine.catalog, call.service.recommend(engine, query)))
+    present = call.service.live.present()
+    query = list_query(call.parameters, present.engine, call.now(present, call.parameters.now), placement)
+    return json_response(slate_json(present.engine.catalog, call.service.recommend(present, query)))
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

@@ -1,0 +1,31 @@
+"""What this project asks of a local disk: that something has reached it, and that one process at a time is at it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or what a folder lists, has reached the disk."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait until no other thread or process holds this lock file, which is made if need be, and hold it."""
+    number = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX)
+        yield
+    finally:
+        # Closing is not enough: a process that another thread forked meanwhile has the number too.
+        fcntl.flock(number, fcntl.LOCK_UN)
+        os.close(number)
