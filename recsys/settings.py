@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from recsys.message_settings import MessagesSettings
 from recsys.setting_types import Count, Group, Name, NotNegative, Positive, Share
 from recsys.table_settings import DataSettings
 from recsys.types import BoughtMode, Intent, Lifecycle
@@ -225,13 +226,6 @@ class StateSettings(Group, frozen=True):
     """Share of answers, drawn by their id, that are logged so that `make replay` can answer them again."""
     slates: Count = 100_000
     """Most logged slates; the oldest go first."""
-
-
-class MessagesSettings(Group, frozen=True):
-    """Recommendations inside messages (docs/messages.md)."""
-
-    unseen_sends: Annotated[int, msgspec.Meta(ge=0, le=100)] = 3
-    """A shopper is not shown again what these many last sends showed them; 0: every send chooses freely."""
 
 
 class WebSettings(Group, frozen=True):

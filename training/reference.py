@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from recsys import settings, table_settings
+from recsys import message_settings, settings, table_settings
 from recsys.recommenders import RECOMMENDERS
 
 _WRITTEN = "<!-- made by `make docs` from the code; do not edit -->\n"
@@ -54,7 +54,8 @@ def settings_page() -> str:
         ("[evaluation]", settings.EvaluationSettings),
         ("[gate]", settings.GateSettings),
         ("[state]", settings.StateSettings),
-        ("[messages]", settings.MessagesSettings),
+        ("[messages]", message_settings.MessagesSettings),
+        ('[messages.words."CATEGORY"]', message_settings.Words),
         ("[web]", settings.WebSettings),
     ):
         parts += [f"## {title}\n", f"{_first_paragraph(group)}\n", _table(group)]
