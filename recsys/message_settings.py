@@ -56,4 +56,3 @@ class MessagesSettings(Group, frozen=True):
     """Most segments of a text message."""
     words: Mapping[Annotated[str, msgspec.Meta(max_length=1024)], Words] = {}
     """Category (levels joined by ` > `; empty: all) = what is said with its items; the longest that fits wins."""
-

@@ -12,6 +12,7 @@ import numpy as np
 
 from recsys.data.forgetting import Oblivion, Tombstones
 from recsys.data.links import FOREVER, Period, periods
+from recsys.data.people import NOBODY, Person
 from recsys.data.state import Forgotten, LiveEvent, News, State
 from recsys.pipeline import Engine
 from recsys.timeline import continued
@@ -76,6 +77,10 @@ class Present:
         theirs = {each: events_of(each, self._folded, self._most) for each in self._anonymous_ids(user_id)}
         asked = [each for each, events in theirs.items() if events or each in links]
         return [(period, theirs[period.anonymous_id]) for period in self._periods(user_id, asked)] if asked else []
+
+    def person(self, user_id: str) -> Person:
+        """What the shop's user table says of a user; nothing of one who was forgotten."""
+        return NOBODY if self.forgotten.at(user_id) is not None else self._snapshot.people.of(user_id)
 
     def is_known(self, user_id: str) -> bool:
         """Whether others are linked to this id, or the shop's user table has it."""

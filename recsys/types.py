@@ -75,6 +75,8 @@ class EventType(IntEnum):
 
 SHOWN_TYPES = (EventType.IMPRESSION, EventType.CLICK)
 """What a shop notes of its own lists: kept for attribution, no part of what a shopper is taken to have done."""
+CHANNELS = ("push", "email", "sms", "whatsapp")
+"""How a shop writes to people; where several are allowed, the one that comes first here is tried first."""
 EVENT_TYPES: tuple[str, ...] = tuple(kind.name.lower() for kind in EventType)
 
 BoughtMode = Literal["hide", "hide_days", "allow", "only"]

@@ -99,7 +99,7 @@ def world(
     base = catalog_arrays(finish_items(item_frame(items), None), None)
     mapped, users = map_events(canonical(events), Catalog(base))
     kept_events = cleaned(mapped, behaviour)
-    facts = item_facts(kept_events, Catalog(base), base["told_replenishable"].astype(np.int8), behaviour)
+    facts = item_facts(kept_events, Catalog(base), base["told_replenishable"].astype(np.int8), behaviour, micros(as_of))
     tables = Tables(kept_events, Catalog(base | facts), len(users), micros(as_of), seed=20)
     kept = history_arrays(kept_events, users, behaviour.history_events, behaviour.history_purchases)
     return World(tables, Histories(kept), behaviour)
@@ -166,7 +166,7 @@ def item_frame(items: Sequence[dict[str, Any]]) -> pl.DataFrame:
     """The item table that a shop would hand over."""
     words = ("item_id", "title", "category", "brand", "group_id")
     schema: dict[str, PolarsDataType] = dict.fromkeys(words, pl.String)
-    schema |= {"price": pl.Float64, "available": pl.Boolean, "replenishable": pl.Boolean}
+    schema |= {"price": pl.Float64, "stock": pl.Float64, "available": pl.Boolean, "replenishable": pl.Boolean}
     return pl.DataFrame(list(items), schema=schema)
 
 

@@ -16,10 +16,12 @@ import polars as pl
 
 from recsys.behaviour import cancel_refunded, number_orders
 from recsys.data.catalog import Catalog, catalog_arrays
+from recsys.data.contents import content_arrays
 from recsys.data.facts import item_facts
 from recsys.data.forgetting import Oblivion
 from recsys.data.history import Events, Tables, history_arrays
 from recsys.data.links import FOREVER, link_arrays
+from recsys.data.people import people_arrays
 from recsys.data.retention import prune
 from recsys.data.snapshot import FORMAT, Manifest, Snapshot, content_hash, publish
 from recsys.data.tables import ShopTables, read_shop
@@ -134,7 +136,9 @@ def learn(
     steps, known, behaviour = steps or Steps(), {} if known is None else known, settings.behaviour
     with steps.step("item facts"):
         base = prepared.base
-        facts = item_facts(prepared.events, Catalog(base), base["told_replenishable"].astype(np.int8), behaviour)
+        facts = item_facts(
+            prepared.events, Catalog(base), base["told_replenishable"].astype(np.int8), behaviour, prepared.as_of
+        )
         groups: dict[str, Arrays] = {"catalog": base | facts}
     tables = Tables(prepared.events, Catalog(groups["catalog"]), len(prepared.user_ids), prepared.as_of, settings.seed)
     nothing = replace(tables, events=tables.events.where(np.empty(0, np.intp)))
@@ -151,6 +155,8 @@ def learn(
             prepared.events, prepared.user_ids, behaviour.history_events, behaviour.history_purchases
         )
     groups["links"] = _links(prepared.shop)
+    groups["users"] = people_arrays(prepared.shop.users)
+    groups["contents"] = content_arrays(prepared.shop.contents, tables.catalog)
     manifest = _manifest(settings, tables, groups, steps, now, prepared.shop.state_sequence)
     return Fitted(groups, manifest, prepared.shop, steps.seconds)
 

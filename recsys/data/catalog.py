@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ROWS_KEPT = 16_384
 """Most item ids whose rows a worker keeps at hand, so that what everybody looks at is looked up once."""
+SOLD_DAYS = 28
+"""Days of sales that an item's days of cover are reckoned from."""
 FRAGMENT_FIELDS = ("item_id", "title", "brand", "category", "price", "currency", "url", "image_url", "available")
 
 
@@ -31,7 +33,8 @@ class Catalog:
 
     category, brand, group int32[n] (-1: none) · price float64[n] (NaN: none) · available bool[n] · published_at int64[n] ·
     replenishable bool[n] · gap_days float32[n] usual days between two purchases (NaN: unknown) · tie_rank int32[n] the order
-    in which equal scores stand · parent int32[c] (-1: a root) · item_from, item_to int32[c] the rows of a category and below.
+    in which equal scores stand · stock float32[n] pieces (NaN: unknown) · sold float32[n] pieces sold in the last `SOLD_DAYS`
+    days · parent int32[c] (-1: a root) · item_from, item_to int32[c] the rows of a category and below.
     """
 
     def __init__(self, arrays: Arrays) -> None:
@@ -44,6 +47,8 @@ class Catalog:
         self.replenishable = cast(Mask, arrays["replenishable"])
         self.gap_days = cast(NDArray[np.float32], arrays["gap_days"])
         self.tie_rank = cast(Rows, arrays["tie_rank"])
+        self.stock = cast(NDArray[np.float32], arrays["stock"])
+        self.sold = cast(NDArray[np.float32], arrays["sold"])
         self.parent = cast(Rows, arrays["parent"])
         self.item_from = cast(Rows, arrays["item_from"])
         self.item_to = cast(Rows, arrays["item_to"])
@@ -89,7 +94,7 @@ class Catalog:
         if row < 0:
             return
         if not self._overlaid:
-            self.price, self.available = self.price.copy(), self.available.copy()
+            self.price, self.available, self.stock = self.price.copy(), self.available.copy(), self.stock.copy()
             self.fragment = self._newest_fragment
         available = update.stock > 0 if update.available is None and update.stock is not None else update.available
         changed = {"price": update.price, "available": available}
@@ -98,6 +103,8 @@ class Catalog:
         self._overlaid[row] = msgspec.json.encode(fields)[1:-1]
         self.price[row] = np.nan if fields["price"] is None else fields["price"]
         self.available[row] = fields["available"]
+        if update.stock is not None:
+            self.stock[row] = update.stock
 
     def _newest_fragment(self, row: int) -> bytes:
         return self._overlaid.get(row) or self._fragments[row]
@@ -145,6 +152,8 @@ def catalog_arrays(items: pl.DataFrame, currency: str | None) -> Arrays:
         "replenishable": np.zeros(n, bool),
         "gap_days": np.full(n, np.nan, np.float32),
         "tie_rank": np.arange(n, dtype=np.int32),
+        "stock": frame["stock"].fill_null(float("nan")).to_numpy().astype(np.float32),
+        "sold": np.zeros(n, np.float32),
         "brand_items": by_brand[np.searchsorted(brand[by_brand], 0) :],
         "brand_item_offsets": np.searchsorted(np.sort(brand[brand >= 0]), np.arange(len(brands) + 1)).astype(np.int64),
         **blob_arrays(_fragments(frame, currency), "fragment"),

@@ -11,7 +11,7 @@ from typing import Literal
 
 import polars as pl
 
-from recsys.types import EVENT_TYPES
+from recsys.types import CHANNELS, EVENT_TYPES
 
 Kind = Literal["id", "text", "url", "category", "categories", "currency", "type", "time", "date", "number", "money", "flag"]
 
@@ -53,7 +53,6 @@ KINDS: Mapping[Kind, KindOfValue] = {
     "money": KindOfValue(pl.Float64(), "is a finite number, 0 or more", _MONEY),
     "flag": KindOfValue(pl.Boolean(), "is yes or no", "export true or false"),
 }
-CHANNELS = ("email", "push", "sms", "whatsapp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,9 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         "title url:url image_url:url category:category brand price:money currency:currency available:flag stock:number "
         "group_id:id description published_at:time replenishable:flag cost:money",
     ),
-    "users": _columns("user_id:id", "locale birthday:date " + " ".join(f"consent_{name}:flag" for name in CHANNELS)),
+    "users": _columns(
+        "user_id:id", "locale timezone birthday:date " + " ".join(f"consent_{name}:flag" for name in CHANNELS)
+    ),
     "identities": _columns("anonymous_id:id user_id:id", "timestamp:time"),
     "contents": _columns("content_id:id title url:url", "categories:categories published_at:time"),
 }

@@ -21,12 +21,14 @@ import msgspec
 import numpy as np
 
 from recsys.data.catalog import Catalog
+from recsys.data.contents import Contents
 from recsys.data.disk import locked, sync
 from recsys.data.history import Histories
 from recsys.data.links import Links
 from recsys.data.manifest import FORMAT as FORMAT
 from recsys.data.manifest import FileEntry
 from recsys.data.manifest import Manifest as Manifest
+from recsys.data.people import People
 from recsys.types import Arrays, OlderSnapshotError, RecsysError, SnapshotError
 
 CURRENT = "CURRENT"
@@ -44,13 +46,15 @@ Inspect: TypeAlias = Callable[[Path, Manifest], Manifest]
 
 
 class Snapshot:
-    """One opened version: its manifest, catalogue, histories and each recommender's arrays, all memory-mapped."""
+    """One opened version: its manifest, catalogue, histories, people, contents and each recommender's arrays, all memory-mapped."""
 
     def __init__(self, manifest: Manifest, groups: Mapping[str, Arrays]) -> None:
         self.manifest = manifest
         self.catalog = Catalog(groups["catalog"])
         self.histories = Histories(groups["history"])
         self.links = Links(groups["links"])
+        self.people = People(groups["users"])
+        self.contents = Contents(groups["contents"])
         self.groups = groups
 
     @property
@@ -178,7 +182,7 @@ def open_files(folder: Path, manifest: Manifest) -> Snapshot:
         if rest.endswith(".npy"):
             mapped = np.load(folder / name, mmap_mode="r", allow_pickle=False)
             groups.setdefault(group, {})[rest.removesuffix(".npy")] = mapped.view(np.ndarray)
-    for group in ("catalog", "history", "links", *manifest.recommenders):
+    for group in ("catalog", "history", "links", "users", "contents", *manifest.recommenders):
         groups.setdefault(group, {})
     try:
         return Snapshot(manifest, groups)

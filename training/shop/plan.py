@@ -165,6 +165,16 @@ LOCALES: Mapping[str, float] = {
     "tr-TR": 0.05,
 }
 """Locales of the users and their shares."""
+TIMEZONES: Mapping[str, str] = {
+    "en-GB": "Europe/London",
+    "fr-FR": "Europe/Paris",
+    "de-DE": "Europe/Berlin",
+    "ar-SA": "Asia/Riyadh",
+    "it-IT": "Europe/Rome",
+    "es-ES": "Europe/Madrid",
+    "tr-TR": "Europe/Istanbul",
+}
+"""Time zone of the users of each locale."""
 CONSENTS: Mapping[str, float] = {"push": 0.55, "email": 0.7, "sms": 0.3, "whatsapp": 0.25}
 """Share of the users who consent to each channel, in the columns consent_push …"""
 CHANNELS: Mapping[str, float] = {"web": 0.55, "app": 0.30, "email": 0.10, "push": 0.03, "whatsapp": 0.02}

@@ -71,7 +71,7 @@ def _middle_visit(visits: Visits, people: int, calendar: Calendar) -> Times:
 
 
 def users_table(people: People, names: Names, end: datetime, seed: int) -> pl.DataFrame:
-    """Make the users table: locale, birthday and a consent per channel."""
+    """Make the users table: locale, time zone, birthday and a consent per channel."""
     rng = np.random.default_rng([seed, 5])
     n = people.users
     locale = rng.choice(len(plan.LOCALES), size=n, p=list(plan.LOCALES.values()))
@@ -80,6 +80,7 @@ def users_table(people: People, names: Names, end: datetime, seed: int) -> pl.Da
         {
             "user_id": names.ids.gather(names.known[:n]),
             "locale": pl.Series(list(plan.LOCALES)).gather(locale),
+            "timezone": pl.Series([plan.TIMEZONES[name] for name in plan.LOCALES]).gather(locale),
             "birthday": pl.Series(born.astype(np.int32)).cast(pl.Date),
             **{f"consent_{channel}": rng.random(n) < share for channel, share in plan.CONSENTS.items()},
         }
