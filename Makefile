@@ -9,7 +9,7 @@ export RECSYS_SETTINGS := $(SETTINGS)
 TRAINING := $(RUN) -m training
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo serve train evaluate tune report validate export rollback snapshots compact purge replay shop test check format docs lock bench benchmark-gowalla benchmark-intent benchmark-live benchmark-peers clean
+.PHONY: help setup setup-dev demo serve train evaluate tune report validate export rollback snapshots compact purge replay restock moments lint-templates dry-run shop test check format docs lock bench benchmark-gowalla benchmark-intent benchmark-live benchmark-moments benchmark-peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,14 @@ compact: setup ## Move old live events out of the log into Parquet files; run it
 	@$(TRAINING) compact $(ARGS)
 replay: setup ## Answer a logged slate again, byte for byte (ID=…; without, list those logged last)
 	@$(TRAINING) replay $(ID) $(ARGS)
+restock: setup ## List items that will run out of stock, by revenue at risk (ARGS="--lead-days 14 --out restock.csv")
+	@$(TRAINING) restock $(ARGS)
+moments: setup ## Write who should hear from the shop now to a file (KIND=cart AS_OF=2026-03-31 OUT=cart.csv)
+	@$(TRAINING) moments --kind '$(KIND)' $(if $(AS_OF),--as-of '$(AS_OF)') $(if $(OUT),--out '$(OUT)') $(ARGS)
+lint-templates: setup ## Render every message template for difficult readers; fails naming template, reader and limit
+	@$(TRAINING) lint-templates $(ARGS)
+dry-run: setup ## Show what a declared send would show, before it goes out (SEND=2026-w14)
+	@$(TRAINING) dry-run '$(SEND)' $(ARGS)
 purge: setup ## Delete old snapshots and rows that still hold forgotten shoppers; run it after `make train`
 	@$(TRAINING) purge $(ARGS)
 
@@ -84,6 +92,8 @@ benchmark-intent: setup-dev ## Hold intent, lifecycle and exit stage against wha
 	$(RUN) -m benchmarks.intent $(ARGS)
 benchmark-live: setup-dev ## Replay a real shop's events over HTTP, and measure what a live log costs (needs RECSYS_DATA and wrk)
 	$(RUN) -m benchmarks.live $(ARGS)
+benchmark-moments: setup-dev ## Measure polls and batches of all kinds of moments over 200,000 people
+	$(RUN) -m benchmarks.moments $(ARGS)
 $(VENV)-peers/.ready: requirements-peers.lock
 	$(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements-peers.lock

@@ -130,7 +130,7 @@ def _open(settings: Settings) -> Snapshot:
 def _shoppers(snapshot: Snapshot) -> list[str]:
     """`ASKED` shoppers drawn from those who were seen in the last 30 days."""
     histories = snapshot.histories
-    seen = [row for row in range(len(histories.users)) if histories.at(row).times[-1] > snapshot.as_of - 30 * DAY]
+    seen = [row for row in range(len(histories.users)) if (histories.at(row).times[-1:] > snapshot.as_of - 30 * DAY).any()]
     if len(seen) < ASKED:
         raise RuntimeError(f"only {len(seen):,} shoppers were seen lately, {ASKED:,} are needed: raise --users")
     return [histories.users.text(row) for row in random.Random(SEED).sample(seen, ASKED)]

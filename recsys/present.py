@@ -6,7 +6,7 @@ up when they are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -22,6 +22,14 @@ MOST_LINKED = 20
 """Most anonymous ids of one user whose events an answer takes in, those linked last."""
 
 
+EVENTS_KEPT = 2_000_000
+"""Most events of the histories that a worker keeps at hand, 17 bytes each; with what lies around them, some 40 MB."""
+_BESIDES = 50
+"""What a history costs beside its events, in events."""
+MOST_DROPPED = 1_000
+"""Of more shoppers who did something since the last look, all histories are dropped together."""
+
+
 class Present:
     """One engine and the log after its snapshot, for one worker: what an answer is made from."""
 
@@ -30,6 +38,7 @@ class Present:
         self._snapshot, self._state, self._most = engine.snapshot, state, engine.settings.state.user_events
         self._folded = self._read = engine.snapshot.manifest.state_sequence
         self._version: tuple[int, int] | None = None
+        self._kept = _Kept(EVENTS_KEPT)
         self._links: dict[str, list[Link]] = {}
         self._linked: dict[str, set[str]] = {}
         if self._folded > state.last():
@@ -50,19 +59,39 @@ class Present:
             return
         with self._state.reading():
             last = max(self._state.last(), self._read)
+            self._drop_kept()
             self._take(self._state.news(self._read))
             self.newest = max(self.newest, self._state.newest(self._read) or 0)
         self._read, self._version = last, version
 
     def history(self, user_id: str) -> History:
         """What a shopper did, in the rows of the snapshot: under this id, and under the anonymous ids that are theirs."""
+        kept = self._kept.get(user_id)
+        if kept is None:
+            kept = self._history(user_id)
+            self._kept.put(user_id, kept)
+        return kept
+
+    def _drop_kept(self) -> None:
+        """Drop the histories that what was written since the last look may have changed."""
+        if not len(self._kept):
+            return
+        wrote = self._state.subjects(self._read, MOST_DROPPED + 1)
+        if len(wrote) > MOST_DROPPED:
+            self._kept.clear()
+        for each in wrote:
+            self._kept.drop(each)
+            for link in self._links_of(each):
+                self._kept.drop(link.user_id)
+
+    def _history(self, user_id: str) -> History:
         base = self._snapshot.histories.of(user_id)
         if self._read == self._folded and not self.forgotten:
             return base  # nothing was written since the snapshot, by anybody
-        live = self._state.events_of(user_id, self._folded, self._most)
-        since = _following(self.forgotten.at(user_id))
-        parts = [_within(base, Period("", user_id, since, FOREVER.max))]
-        events = [each for each in live if each.timestamp >= since]
+        parts, events = [base], self._state.events_of(user_id, self._folded, self._most)
+        if (forgotten := self.forgotten.at(user_id)) is not None:
+            parts = [_within(base, Period("", user_id, forgotten + 1, FOREVER.max))]
+            events = [each for each in events if each.timestamp > forgotten]
         for period, theirs in self._under_other_ids(user_id):
             parts.append(_within(self._snapshot.histories.of(period.anonymous_id), period))
             events = events + [each for each in theirs if period.since <= each.timestamp < period.until]
@@ -101,9 +130,20 @@ class Present:
         """A user's id and every anonymous id that was ever linked to it."""
         return [user_id, *sorted({*self._snapshot.links.anonymous_ids(user_id), *self._linked.get(user_id, ())})]
 
+    def users_of(self, user_id: str) -> set[str]:
+        """Whose it may be what was done under an id: the users that it was ever linked to, else itself."""
+        return {link.user_id for link in self._links_of(user_id)} or {user_id}
+
+    @property
+    def linked(self) -> Mapping[str, Collection[str]]:
+        """User = the anonymous ids that were linked to it since the snapshot."""
+        return self._linked
+
     def _take(self, news: Sequence[News]) -> None:
         """Take rows in, first who is forgotten; of several updates of one item only what they come to."""
         self.forgotten.add(each.row for each in news if isinstance(each.row, Forgotten))
+        if any(isinstance(each.row, Forgotten | Link) for each in news):
+            self._kept.clear()  # it may concern people under other ids than those it names
         updates: dict[str, ItemUpdate] = {}
         for each in news:
             row = each.row
@@ -142,6 +182,42 @@ class Present:
         return [
             each._replace(since=max(each.since, users, _following(self.forgotten.at(each.anonymous_id)))) for each in found
         ]
+
+
+class _Kept:
+    """Histories by user id, those asked for last, of at most so many events together."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._events = most, 0
+        self._histories: dict[str, History] = {}
+
+    def __len__(self) -> int:
+        return len(self._histories)
+
+    def get(self, user_id: str) -> History | None:
+        """A user's history, which counts as asked for last from now on; None: it is not kept."""
+        found = self._histories.pop(user_id, None)
+        if found is not None:
+            self._histories[user_id] = found
+        return found
+
+    def put(self, user_id: str, history: History) -> None:
+        """Keep a history; those asked for longest ago make room."""
+        self.drop(user_id)
+        self._histories[user_id] = history
+        self._events += len(history) + _BESIDES
+        while self._events > self._most:
+            self.drop(next(iter(self._histories)))
+
+    def drop(self, user_id: str) -> None:
+        """Keep a user's history no longer."""
+        if (history := self._histories.pop(user_id, None)) is not None:
+            self._events -= len(history) + _BESIDES
+
+    def clear(self) -> None:
+        """Keep nothing."""
+        self._histories.clear()
+        self._events = 0
 
 
 def _later(one: ItemUpdate | None, other: ItemUpdate) -> ItemUpdate:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from recsys.message_settings import MessagesSettings
+from recsys.moment_settings import MomentsSettings
 from recsys.setting_types import Count, Group, Name, NotNegative, Positive, Share
 from recsys.table_settings import DataSettings
 from recsys.types import BoughtMode, Intent, Lifecycle
@@ -257,6 +258,7 @@ class Settings(Group, frozen=True):
     gate: GateSettings = GateSettings()
     state: StateSettings = StateSettings()
     messages: MessagesSettings = MessagesSettings()
+    moments: MomentsSettings = MomentsSettings()
     web: WebSettings = WebSettings()
     tuned: str = "tuned.toml"
     """File that `make tune` writes beside the settings file: its behaviour, recommenders and blend override those here.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
 from recsys.data.catalog import Catalog
@@ -23,8 +25,11 @@ class _Head(msgspec.Struct, frozen=True):
     notices: tuple[str, ...]
 
 
-def slate_json(catalog: Catalog, slate: Slate) -> bytes:
-    """Encode a slate with the item fields of its snapshot's catalogue; scores keep six significant digits."""
+def slate_json(catalog: Catalog, slate: Slate, item_ends: Sequence[bytes] = ()) -> bytes:
+    """Encode a slate with the item fields of its snapshot's catalogue; scores keep six significant digits.
+
+    `item_ends` are how each item's JSON ends, brace included, where it has further members.
+    """
     head = _Head(
         slate.recommendation_id,
         slate.user_id,
@@ -36,14 +41,15 @@ def slate_json(catalog: Catalog, slate: Slate) -> bytes:
         slate.notices,
     )
     fragment = catalog.fragment
-    encode = _encode
+    encode, ends = _encode, item_ends or (b"}",) * len(slate.items)
     items = [
-        b'{%b,"score":%.6g,"reason":%b}' % (fragment(row), score, encode(reason))
-        for row, score, reason in zip(slate.items, slate.scores, slate.reasons, strict=True)
+        b'{%b,"score":%.6g,"reason":%b%b' % (fragment(row), score, encode(reason), end)
+        for row, score, reason, end in zip(slate.items, slate.scores, slate.reasons, ends, strict=True)
     ]
     return b'%b,"items":[%b]}' % (_encode(head)[:-1], b",".join(items))
 
 
-def sent_json(catalog: Catalog, slate: Slate, send_id: str, pinned: bool) -> bytes:
-    """Encode the slate of a send: the same, with the send and whether it is pinned at the end."""
-    return b'%b,"send_id":%b,"pinned":%b}' % (slate_json(catalog, slate)[:-1], _encode(send_id), _encode(pinned))
+def sent_json(catalog: Catalog, slate: Slate, send_id: str, pinned: bool, slots: Sequence[Mapping[str, str]] = ()) -> bytes:
+    """Encode the slate of a send: the same, with the send and whether it is pinned at the end, and each item's slot, if it has one."""
+    ends = [b',"slot":%b}' % _encode(slot) for slot in slots]
+    return b'%b,"send_id":%b,"pinned":%b}' % (slate_json(catalog, slate, ends)[:-1], _encode(send_id), _encode(pinned))

@@ -17,11 +17,13 @@ import polars as pl
 import pytest
 
 from recsys.data.forgetting import FORGET_SECRETS, Oblivion
+from recsys.data.item_changes import Standing, item_changes
 from recsys.data.live_tables import EVENTS_FOLDER, compacted_files
 from recsys.data.pins import Pin
-from recsys.data.snapshot import MANIFEST, current_version, versions
+from recsys.data.snapshot import MANIFEST, current_version, open_snapshot, versions
 from recsys.data.state import BATCH, State
 from recsys.data.tables import read_shop
+from recsys.pipeline import Engine
 from recsys.settings import Settings
 from recsys.types import DataError, Event, ItemUpdate, Link, Send
 from tests.conftest import NOW, SETTINGS, Shop, ago, event, micros
@@ -429,3 +431,12 @@ def test_a_folder_that_cannot_be_written_is_said(logged: Logged) -> None:
         compact.write(logged.shop.folder / "nowhere", rows)
     assert logged.in_log() == logged.all()
     assert os.listdir(logged.shop.folder / "state") != []
+
+
+def test_old_changes_of_items_are_dropped(logged: Logged) -> None:
+    """What was noted more than keep_days ago goes; exactly as old stays."""
+    catalog = Engine(open_snapshot(logged.shop.folder / "artifacts", logged.publish()), logged.settings).catalog
+    for at, price in ((ago(days=30, seconds=1), 800.0), (ago(days=30), 700.0)):
+        logged.state.add_items([ItemUpdate("sofa-1", price=price)], micros(at), Standing(catalog, 0, micros(at)))
+    compact.compact(logged.settings, NOW)
+    assert [(each.at, each.after) for each in item_changes(logged.state, 0)] == [(micros(ago(days=30)), 700.0)]

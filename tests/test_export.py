@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,13 @@ import pytest
 
 from recsys.data.forgetting import Oblivion
 from recsys.data.state import State
+from recsys.messages.slots import SLOT_SECRETS, SlotKeys
 from recsys.pipeline import Engine
-from recsys.types import Bought, DataError, Event, Query, SettingsError, SnapshotError
+from recsys.types import Bought, DataError, Event, ItemUpdate, Query, Send, SettingsError, SnapshotError
 from tests.conftest import ITEMS, NOW, SETTINGS, Shop, ago, ask, busy_events, event, micros, shown
 from training.__main__ import main
-from training.export import SCHEMA, Source, export, read_users
+from training.export import SCHEMA, Source, export, flat_schema, read_users
+from training.tokens import export_tokens
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +90,129 @@ def test_export_is_what_the_pipeline_answers(
     assert counted == (len(asked), frame.height)
     assert told[-1] == (len(asked), len(asked))
     assert [path.name for path in out.parent.iterdir()] == [out.name]
+
+
+def test_a_flat_file_has_a_line_per_user(published: tuple[Shop, Engine, str], tmp_path: Path) -> None:
+    """Everybody asked for has one, with the same items as the long file beside one another and empty cells where there are none."""
+    shop, engine, version = published
+    source, query = (
+        Source(shop.settings, shop.folder / "artifacts", version),
+        Query(now=micros(NOW), limit=11, bought=Bought("only")),
+    )
+    users = [*BUYERS, "nobody", "a/b 👜"]
+    assert export(source, query, users, tmp_path / "flat.csv", quiet, "flat") == (5, 5)
+    flat = pl.read_csv(tmp_path / "flat.csv", schema=flat_schema(11))
+    assert flat["user_id"].to_list() == users
+    lines = []
+    for row in flat.iter_rows(named=True):
+        for place in range(1, 12):
+            cells = {
+                name: row[f"item_{place}_{name}"]
+                for name in ("id", "title", "price", "currency", "url", "image_url", "reason")
+            }
+            if cells["id"] is None:
+                assert set(cells.values()) == {None}
+                continue
+            item = engine.catalog.item(engine.catalog.row(cells["id"]))
+            assert cells == {"id": item["item_id"], **{name: item.get(name, cells["reason"]) for name in list(cells)[1:]}}
+            lines.append((row["user_id"], place, cells["id"], cells["reason"]))
+    assert lines == [line[:4] for line in expected(engine, users, limit=11, bought=Bought("only"))]
+    assert 0 < len(lines) < 5 * 11
+
+
+def test_a_flat_file_says_what_the_log_says(tmp_path: Path) -> None:
+    """Prices are those of now; whoever was forgotten has no line, and whoever gets nothing an empty one."""
+    shop = Shop(
+        tmp_path,
+        [
+            event("ana", "sofa-1", "purchase", ago(2)),
+            event("ben", "lamp-1", "purchase", ago(2)),
+            event("cleo", None, "home_view"),
+        ],
+    )
+    version, oblivion = shop.publish(), Oblivion(["forget-secret-of-at-least-32-characters"])
+    state = State(shop.settings.path(shop.settings.state.folder))
+    state.add_items([ItemUpdate("sofa-1", price=12.5)], micros(NOW))
+    state.forget([oblivion.sign("ben")], ["ben"], micros(NOW))
+    source = Source(shop.settings, shop.folder / "artifacts", version, live=True, oblivion=oblivion)
+    query = Query(now=micros(NOW), bought=Bought("only"), limit=2)
+    assert export(source, query, ["ana", "ben", "cleo"], tmp_path / "out.csv", quiet, "flat") == (3, 2)
+    rows = (
+        pl.read_csv(tmp_path / "out.csv", schema=flat_schema(2))
+        .select("user_id", "item_1_id", "item_1_price", "item_2_id")
+        .rows()
+    )
+    assert rows == [("ana", "sofa-1", 12.5, None), ("cleo", None, None, None)]
+
+
+def test_a_flat_file_alters_no_words(shop: Shop, tmp_path: Path) -> None:
+    """Cells are what the catalogue says, also where a spreadsheet would take them for a formula: message tools print them."""
+    titles = ["=1+1", "+1", "-1", "@sum", "\tx", 'a "b", c', "ü\u2028👜", "'", ";", "null", ""]
+    shop.items = [{**each, "title": title} for each, title in zip(ITEMS, titles, strict=False)]
+    shop.add(event("ana", "soap-1", "view", ago(2)))
+    source = Source(shop.settings, shop.folder / "artifacts", shop.publish())
+    export(source, Query(now=micros(NOW), limit=11), ["ana"], tmp_path / "out.csv", quiet, "flat")
+    with (tmp_path / "out.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    catalog = source.engine().catalog
+    known = {catalog.item_id(each): catalog.item(each)["title"] or "" for each in range(len(titles))}
+    assert {row[f"item_{place}_id"]: row[f"item_{place}_title"] for place in range(1, 12)} == known
+    assert {"=1+1", "+1", "-1", "@sum", 'a "b", c'} <= set(known.values())
+
+
+SLOT_SECRET = "slot-secret-of-at-least-32-characters"
+WEEKLY = Send(send_id="weekly", placement="email_weekly", limit=3, expires_at=micros(NOW) + 1)
+
+
+def test_tokens_name_the_send_and_the_user(tmp_path: Path) -> None:
+    """A line for each user but the forgotten, with the token that slots open; nothing is pinned by that."""
+    shop = Shop(tmp_path, [event(user, "sofa-1", "purchase", ago(2)) for user in ("ana", "ben", "cleo")])
+    version, oblivion, keys = shop.publish(), Oblivion(["forget-secret-of-at-least-32-characters"]), SlotKeys([SLOT_SECRET])
+    state = State(shop.settings.path(shop.settings.state.folder))
+    state.pins.declare(WEEKLY, micros(NOW))
+    state.forget([oblivion.sign("ben")], ["ben"], micros(NOW))
+    source = Source(shop.settings, shop.folder / "artifacts", version, live=True, oblivion=oblivion)
+    last = state.last()
+    assert export_tokens(source, keys, "weekly", ago(0), None, tmp_path / "all.csv") == (3, 2)
+    assert export_tokens(source, keys, "weekly", ago(0), ["nobody"], tmp_path / "some.ndjson") == (1, 1)
+    found = dict(pl.read_csv(tmp_path / "all.csv").rows())
+    assert {user: keys.open(token) for user, token in found.items()} == {user: ("weekly", user) for user in ("ana", "cleo")}
+    assert keys.open(pl.read_ndjson(tmp_path / "some.ndjson")["token"].item()) == ("weekly", "nobody")
+    assert state.last() == last
+
+
+def test_tokens_from_the_command_line(
+    make_shop_in: Callable[[str], Shop], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It needs the service's secrets and a send that is declared and has not expired, and takes no other question."""
+    shop, out = make_shop_in("tokens"), tmp_path / "out.csv"
+    shop.add(event("ana", "sofa-1", "view", ago(0)))
+    shop.publish()
+    (shop.folder / "settings.toml").write_text(SETTINGS)
+    state = State(shop.settings.path(shop.settings.state.folder))
+    state.pins.declare(WEEKLY, micros(NOW))
+    state.pins.declare(Send(send_id="past", placement="home", limit=3, expires_at=micros(NOW)), micros(NOW))
+
+    def run(*arguments: str) -> tuple[int, str]:
+        code = main(["--settings", str(shop.folder / "settings.toml"), "export", "--out", str(out), *arguments])
+        return code, " ".join(capsys.readouterr().err.split())
+
+    monkeypatch.delenv(SLOT_SECRETS, raising=False)
+    code, said = run("--tokens", "weekly")
+    assert (code, f"--tokens 'weekly': needs {SLOT_SECRETS} in the environment" in said) == (1, True)
+    monkeypatch.setenv(SLOT_SECRETS, SLOT_SECRET)
+    for arguments, wrong in (
+        (["unheard"], "--tokens 'unheard': this send is not declared"),
+        (["past"], "--tokens 'past': this send has expired"),
+        (["weekly", "--shape", "flat"], "--shape: does not go with --tokens"),
+        (["weekly", "--as-of", "2026-01-01"], "--as-of: does not go with --tokens"),
+    ):
+        code, said = run("--tokens", *arguments)
+        assert (code, wrong in said, out.exists()) == (1, True, False), said
+    assert run("--tokens", "weekly")[0] == 0
+    assert pl.read_csv(out).rows() == [("ana", SlotKeys([SLOT_SECRET]).token("weekly", "ana"))]
+    assert run("--shape", "flat", "--limit", "2")[0] == 0
+    assert pl.read_csv(out).columns == flat_schema(2).names()
 
 
 def test_lists_are_complete_and_without_repeats(published: tuple[Shop, Engine, str], tmp_path: Path) -> None:

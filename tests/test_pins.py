@@ -189,7 +189,7 @@ def test_forgetting_deletes_what_is_pinned(state: State) -> None:
     state.pins.pin_all([pin("weekly", user, "a") for user in ("ann", "anon", "ann ", "bob")], RECEIVED)
     state.pins.pin(pin("daily", "ann", "a"), RECEIVED)
     state.pins.swap(pin("weekly", "ann", "a"), [Swap(0, "a", item("x"))], RECEIVED)
-    assert state.forget(["hash"], ["ann", "anon"], 9) == {"events": 0, "identities": 0, "pins": 4}
+    assert state.forget(["hash"], ["ann", "anon"], 9) == {"events": 0, "identities": 0, "pins": 4, "moments": 0}
     assert [state.pins.pin_of("weekly", user) is None for user in ("ann", "anon", "ann ", "bob")] == [
         True,
         True,

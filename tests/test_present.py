@@ -182,6 +182,7 @@ def test_the_forgotten_are_gone_at_once(now: Now) -> None:
     now.state.forget([SECRETS.sign(each) for each in ids], ids, micros(ago(minutes=1)))
     assert now.kinds("ana") == now.kinds("ana", other) == now.kinds("cookie", other) == []
     now.happen(event("ana", "lamp-3", "purchase", NOW))
+    now.present.catch_up()
     history = now.present.history("ana")
     assert (history.orders.tolist(), now.items("ana")) == ([0], ["lamp-3"])
     newer = fit(now.shop.settings, now=NOW + timedelta(minutes=1), oblivion=SECRETS).snapshot().histories

@@ -263,14 +263,14 @@ def test_forgetting_deletes_a_person_and_leaves_a_tombstone(state: State) -> Non
     state.add_events([event("a"), event("b", "anon-1"), event("c", "bob"), event("d")], RECEIVED)
     state.add_links([Link("anon-1", "ann", 5), Link("anon-2", "ann", 5), Link("anon-3", "bob", 5)], RECEIVED)
     state.add_items([ItemUpdate("ann", price=1.0)], RECEIVED)
-    assert state.forget(["hash-1", "hash-2", "hash-1"], ["ann", "anon-1"], 77) == {"events": 3, "identities": 2, "pins": 0}
+    assert state.forget(["hash-1", "hash-2", "hash-1"], ["ann", "anon-1"], 77) == {"events": 3, "identities": 2, "pins": 0, "moments": 0}
     assert [each.event_id for each in stored(state).values()] == ["c"]
     assert (times(state), times(state, "anon-1"), times(state, "bob")) == ([], [], [10])
     assert [row for _, _, row in state.links(ALL)] == [Link("anon-3", "bob", 5)]
     assert [row for _, _, row in state.item_updates(ALL)] == [ItemUpdate("ann", price=1.0)]
     assert sorted(each.subject for each in state.tombstones()) == ["hash-1", "hash-2"]
     assert [each.row for each in state.news(7)][1:] == [Forgotten("hash-1", 77), Forgotten("hash-2", 77)]
-    assert state.forget([], ["ann", "anon-1"], 78) == {"events": 0, "identities": 0, "pins": 0}
+    assert state.forget([], ["ann", "anon-1"], 78) == {"events": 0, "identities": 0, "pins": 0, "moments": 0}
     assert state.add_events([event("e", at=80)], RECEIVED) == [True]
     assert times(state) == [80]
 
@@ -287,7 +287,7 @@ def test_forgetting_knows_ids_as_they_are(state: State) -> None:
     strange = ["a'b", 'a"b', "%", "_", "💡", "[1]"]
     state.add_events([event(user, user) for user in [*strange, "ab", "x"]], RECEIVED)
     state.add_links([Link(f"anon {user}", user, 1) for user in [*strange, "ab"]], RECEIVED)
-    assert state.forget([], strange, 5) == {"events": 6, "identities": 6, "pins": 0}
+    assert state.forget([], strange, 5) == {"events": 6, "identities": 6, "pins": 0, "moments": 0}
     assert [each.user_id for each in stored(state).values()] == ["ab", "x"]
 
 

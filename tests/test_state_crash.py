@@ -349,7 +349,7 @@ def test_the_disk_forgets_too(state: State, folder: Path) -> None:
     state.add_links([Link("anon", "forget-me", 1)], RECEIVED)
     search = ["grep", "-rlF", "--binary-files=text"]
     assert subprocess.run([*search, "forget-me", folder], stdout=subprocess.DEVNULL).returncode == 0
-    assert state.forget(["hash"], ["forget-me"], 20) == {"events": 50, "identities": 1, "pins": 0}
+    assert state.forget(["hash"], ["forget-me"], 20) == {"events": 50, "identities": 1, "pins": 0, "moments": 0}
     assert subprocess.run([*search, "forget-me", folder], stdout=subprocess.DEVNULL).returncode == 1
     assert subprocess.run([*search, "remember-me", folder], stdout=subprocess.DEVNULL).returncode == 0
 
@@ -359,7 +359,7 @@ def test_forgetting_does_not_wait_for_readers(state: State, folder: Path) -> Non
     state.add_events([event("a")], RECEIVED)
     with closing(State(folder)) as reader, reader.reading():
         began = time.monotonic()
-        assert state.forget(["hash"], ["ann"], 20) == {"events": 1, "identities": 0, "pins": 0}
+        assert state.forget(["hash"], ["ann"], 20) == {"events": 1, "identities": 0, "pins": 0, "moments": 0}
         assert time.monotonic() - began < log_file.BUSY_SECONDS
         assert (times(state), times(reader)) == ([], [10])
     assert state.add_events([event("b")], RECEIVED) == [True]
@@ -387,14 +387,14 @@ def test_a_disk_too_small_to_begin_leaves_no_log(folder: Path) -> None:
         assert state.add_events([event("own")], RECEIVED) == [True]
 
 
-@pytest.mark.parametrize("version", [0, 2])
+@pytest.mark.parametrize("version", [0, 3])
 def test_another_schema_is_refused(state: State, folder: Path, version: int) -> None:
     """A log of an unknown schema is neither read nor written; the error names both versions."""
     state.add_events([event("a")], RECEIVED)
     state.close()
     with closing(sqlite3.connect(folder / FILE)) as log:
         log.execute(f"PRAGMA user_version = {version}")
-    expected = f"{folder / FILE}: has user_version {version}; this service reads and writes 1 only"
+    expected = f"{folder / FILE}: has user_version {version}; this service reads and writes 2 only"
     for call in (state.last, state.version, lambda: state.add_events([event("b")], RECEIVED)):
         with pytest.raises(StateError, match=re.escape(expected)):
             call()

@@ -10,11 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from recsys.data.forgetting import Oblivion
+from recsys.messages.slots import SLOT_SECRETS, SlotKeys
 from recsys.settings_file import load_settings
-from recsys.types import BOUGHT_MODES, Bought, BoughtMode, RecsysError
+from recsys.types import BOUGHT_MODES, Bought, BoughtMode, DataError, RecsysError
 from training import commands, measure
 from training.console import complain
+from training.dry_run import dry_run
+from training.lint_templates import lint_templates
+from training.moments import moments
 from training.replay import replay
+from training.restock import restock
+from training.tokens import tokens
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,6 +57,10 @@ def parser() -> argparse.ArgumentParser:
         _compact,
         _purge,
         _replay,
+        _restock,
+        _moments,
+        _lint_templates,
+        _dry_run,
         _demo,
         _docs,
     ):
@@ -126,18 +136,44 @@ def _report(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _export(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _command(commands_of, "export", "Write recommendations for many users through the pipeline that serves.")
-    command.add_argument(
-        "--out", type=Path, default=Path("exports/recommendations.parquet"), help=".parquet, .csv or .ndjson"
-    )
+    command.add_argument("--out", type=Path, help=".parquet, .csv or .ndjson (default: in exports/)")
     command.add_argument("--users", type=Path, help="file of user ids (default: all users of the snapshot)")
-    command.add_argument("--placement", default="home", help="default: home")
+    command.add_argument("--placement", help="default: home")
     command.add_argument("--limit", type=_limit, help="items per user, 1 to 100 (default: the placement's)")
     command.add_argument("--bought", type=_bought, help="hide, hide_days:N, allow or only (default: the placement's)")
     command.add_argument("--as-of", type=moment, help="fit on events before this moment and answer as of then, ISO 8601")
-    command.set_defaults(run=lambda chosen: commands.export(
-        load_settings(chosen.settings), _now(), chosen.out, chosen.users, chosen.placement, chosen.limit, chosen.bought, chosen.as_of,
+    command.add_argument("--shape", choices=("long", "flat"), help="a line per item, or one per user (default: long)")
+    command.add_argument("--tokens", metavar="SEND", help="write users and their slot tokens instead (docs/messages.md)")
+    command.set_defaults(run=_run_export)
+
+
+def _run_export(chosen: argparse.Namespace) -> int:
+    settings = load_settings(chosen.settings)
+    if chosen.tokens is not None:
+        out = chosen.out or Path("exports/tokens.csv")
+        return tokens(settings, _now(), chosen.tokens, _slot_keys(chosen), chosen.users, out, _oblivion())
+    return commands.export(
+        settings,
+        _now(),
+        chosen.out or Path("exports/recommendations.parquet"),
+        chosen.users,
+        chosen.placement or "home",
+        chosen.limit,
+        chosen.bought,
+        chosen.as_of,
         _oblivion(),
-    ))  # fmt: skip
+        chosen.shape or "long",
+    )
+
+
+def _slot_keys(chosen: argparse.Namespace) -> SlotKeys:
+    for name in ("placement", "limit", "bought", "as_of", "shape"):
+        if getattr(chosen, name) is not None:
+            raise DataError(f"--{name.replace('_', '-')}: does not go with --tokens; allowed: --users and --out")
+    keys = SlotKeys.from_environment(os.environ)
+    if keys is None:
+        raise DataError(f"--tokens {chosen.tokens!r}: needs {SLOT_SECRETS} in the environment, as the service has it")
+    return keys
 
 
 def _rollback(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -161,6 +197,51 @@ def _replay(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command.add_argument("id", nargs="?", help="its recommendation_id (default: list the slates logged last)")
     command.add_argument("--json", action="store_true", help="print the slate's JSON instead of a table")
     command.set_defaults(run=lambda chosen: replay(load_settings(chosen.settings), chosen.id, chosen.json))
+
+
+def _restock(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _command(commands_of, "restock", "List items that will run out of stock, by revenue at risk (docs/stock.md).")
+    command.add_argument("--lead-days", type=_count, help="days that new stock takes to arrive (default: moments.lead_days)")
+    command.add_argument("--out", type=Path, help="file for all of them, .csv or .parquet")
+    command.add_argument("--top", type=_count, default=30, help="most that are shown (default: 30)")
+    command.set_defaults(
+        run=lambda chosen: restock(load_settings(chosen.settings), chosen.lead_days, chosen.out, chosen.top, _oblivion())
+    )
+
+
+def _moments(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _command(
+        commands_of, "moments", "Write who should hear from the shop now, and why, to a file (docs/moments.md)."
+    )
+    command.add_argument("--kind", required=True, help="kind of moment, such as cart or winback; all: those that are on")
+    command.add_argument("--out", type=Path, help=".parquet, .csv or .ndjson (default: exports/KIND.parquet)")
+    command.add_argument("--as-of", type=moment, help="who was due then, ISO 8601; only looks")
+    command.add_argument(
+        "--dry-run", action="store_true", help="only look: write nothing down, so that a poll finds them again"
+    )
+    command.set_defaults(run=lambda chosen: moments(
+        load_settings(chosen.settings), _now(), chosen.kind, chosen.as_of, chosen.out or Path(f"exports/{chosen.kind}.parquet"),
+        chosen.dry_run, _oblivion(),
+    ))  # fmt: skip
+
+
+def _lint_templates(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _command(
+        commands_of, "lint-templates", "Render every message template for difficult readers; fails if a limit is broken."
+    )
+    command.set_defaults(run=lambda chosen: lint_templates(load_settings(chosen.settings)))
+
+
+def _dry_run(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _command(commands_of, "dry-run", "Show what a declared send would show, as figures and as a page of samples.")
+    command.add_argument("send", metavar="SEND", help="send_id of a declared send")
+    command.add_argument("--users", type=Path, help="file of user ids (default: drawn from the snapshot)")
+    command.add_argument("--most", type=_count, default=5000, help="most users that are asked (default: 5,000)")
+    command.add_argument("--out", type=Path, help="the page (default: exports/dry-run.html)")
+    command.set_defaults(run=lambda chosen: dry_run(
+        load_settings(chosen.settings), _now(), chosen.send, chosen.users, chosen.most,
+        chosen.out or Path("exports/dry-run.html"), _oblivion(),
+    ))  # fmt: skip
 
 
 def _purge(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -22,10 +22,10 @@ from recsys.data.validation import explain
 from recsys.pipeline import check_settings
 from recsys.settings import Settings
 from recsys.settings_file import parse_settings
-from recsys.types import Bought, DataError, Query, RecsysError, SnapshotError
+from recsys.types import Bought, DataError, Query, RecsysError
 from training import compact as compaction
 from training import console, reference
-from training.export import Source, read_users
+from training.export import Shape, Source, published, read_users
 from training.export import export as write_export
 from training.gate import summary_rows, verdict_of
 from training.job import Fitted, fit
@@ -93,6 +93,7 @@ def export(
     bought: Bought | None,
     as_of: datetime | None,
     oblivion: Oblivion | None = None,
+    shape: Shape = "long",
 ) -> int:
     """Write recommendations for many users."""
     check_settings(settings)
@@ -107,22 +108,20 @@ def export(
                 fitted = fit(settings, now=now, before=as_of, watch=watch, oblivion=oblivion)
             artifacts = Path(aside)
             publish(artifacts, fitted.manifest, fitted.groups)
-        version = current_version(artifacts)
-        if version is None:
-            raise SnapshotError(f"no snapshot is published in {artifacts}; run `make train` first")
+        version = published(artifacts)
         moment = _moment(settings, read_manifest(artifacts, version).as_of, now, as_of)
         query = Query(now=moment, placement=placement, limit=limit or chosen.limit, bought=bought)
         started = time.perf_counter()
         with console.bar("Exporting", "users") as progress:
             source = Source(settings, artifacts, version, as_of is None, oblivion)
-            asked, written = write_export(source, query, ids, out, progress)
+            asked, written = write_export(source, query, ids, out, progress, shape)
         seconds = time.perf_counter() - started
     console.facts(
         f"Recommendations in {out}",
         [
             ("users", asked),
             ("lines", written),
-            ("items per user", round(written / max(asked, 1), 2)),
+            *((("items per user", round(written / max(asked, 1), 2)),) if shape == "long" else ()),
             ("placement", placement),
             ("snapshot", version),
             ("as of", _when(moment)),

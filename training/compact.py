@@ -47,7 +47,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 @dataclass(frozen=True, slots=True)
 class Moved:
     """What a run moved: files written, events in them, events that stay in the log, and the number up to which it might move;
-    and what it dropped: expired sends, and rows of what was pinned to them."""
+    and what it dropped: expired sends, and rows of what was pinned to them; of moments, lines and ids."""
 
     files: tuple[Path, ...]
     events: int
@@ -55,6 +55,7 @@ class Moved:
     may_move: int
     sends: int = 0
     pins: int = 0
+    moments: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Purged:
 
 def compact(settings: Settings, now: datetime, most: int = EVENTS_PER_FILE) -> Moved:
     """Move the events out of the log that every kept snapshot knows and that came more than `state.keep_days` ago, `most` a file,
-    and drop what is pinned to sends that expired before then.
+    and drop what is pinned to sends that expired before then, the lines of moments as old, and moments after `remember_days`.
 
     Raises:
         StateError: if the log cannot be read or written.
@@ -95,7 +96,10 @@ def compact(settings: Settings, now: datetime, most: int = EVENTS_PER_FILE) -> M
                 finish(state, folder)
             state.drop_superseded_items(may_move)  # newer ones are still asked for, to replay a logged slate
             dropped = state.pins.drop_expired((oldest_kept - _EPOCH) // timedelta(microseconds=1))
-        return Moved(tuple(files), events, state.count_events(), may_move, dropped["sends"], dropped["pins"])
+            state.item_changes.drop((oldest_kept - _EPOCH) // timedelta(microseconds=1))
+            forgotten = now - timedelta(days=settings.moments.remember_days)
+            retired = state.moments.retire(*((each - _EPOCH) // timedelta(microseconds=1) for each in (oldest_kept, forgotten)))
+        return Moved(tuple(files), events, state.count_events(), may_move, dropped["sends"], dropped["pins"], retired)
 
 
 def due(state: State, folder: Path, may_move: int, oldest_kept: datetime, most: int = EVENTS_PER_FILE) -> pl.DataFrame:

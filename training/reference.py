@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from recsys import message_settings, settings, table_settings
+from recsys import message_settings, moment_settings, settings, table_settings
 from recsys.recommenders import RECOMMENDERS
 
 _WRITTEN = "<!-- made by `make docs` from the code; do not edit -->\n"
@@ -56,6 +56,7 @@ def settings_page() -> str:
         ("[state]", settings.StateSettings),
         ("[messages]", message_settings.MessagesSettings),
         ('[messages.words."CATEGORY"]', message_settings.Words),
+        ("[moments]", moment_settings.MomentsSettings),
         ("[web]", settings.WebSettings),
     ):
         parts += [f"## {title}\n", f"{_first_paragraph(group)}\n", _table(group)]

@@ -21,7 +21,7 @@ from recsys.types import Arrays, ItemUpdate, Mask, Rows, Times
 if TYPE_CHECKING:
     import polars as pl
 
-ROWS_KEPT = 16_384
+ROWS_KEPT = 65_536
 """Most item ids whose rows a worker keeps at hand, so that what everybody looks at is looked up once."""
 SOLD_DAYS = 28
 """Days of sales that an item's days of cover are reckoned from."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.catalog import SOLD_DAYS, Catalog
+from recsys.data.catalog import Catalog
 from recsys.data.history import Events
+from recsys.data.stock import pieces_sold
 from recsys.settings import BehaviourSettings
 from recsys.types import DAY, Arrays, EventType, Mask, Rows
 
@@ -25,7 +26,7 @@ def item_facts(events: Events, catalog: Catalog, told: NDArray[np.int8], setting
         "tie_rank": _tie_rank(events, catalog),
         "gap_days": gap_days,
         "replenishable": np.where(told >= 0, told == 1, learned),
-        "sold": _sold(events, catalog, as_of),
+        "sold": pieces_sold(events, catalog, as_of),
     }
 
 
@@ -38,14 +39,6 @@ def _purchases(events: Events) -> tuple[Rows, Rows, NDArray[np.int64]]:
     lines = bought.where(first)
     lines = lines.where(np.lexsort((lines.times, lines.items, lines.users)))
     return lines.users, lines.items, lines.times
-
-
-def _sold(events: Events, catalog: Catalog, as_of: int) -> NDArray[np.float32]:
-    """Pieces of each item that were sold in the `SOLD_DAYS` days up to `as_of`; a line of unknown quantity is one piece."""
-    recent = (events.times > as_of - SOLD_DAYS * DAY) & (events.times <= as_of)
-    lines = events.where(recent & (events.kinds == EventType.PURCHASE) & (events.items >= 0))
-    pieces = np.nan_to_num(lines.quantities, nan=1.0)
-    return np.bincount(lines.items, pieces, catalog.n_items).astype(np.float32)
 
 
 def _gap_days(items: Rows, gaps: NDArray[np.float32], catalog: Catalog) -> NDArray[np.float32]:

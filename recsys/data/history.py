@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -54,6 +55,10 @@ class Tables:
     seed: int
 
 
+NEVER = -(2**62)
+"""A time that lies before every other, far enough from the end of int64 to reckon with."""
+
+
 class Histories:
     """Every user's bounded past, memory-mapped: one range of three parallel arrays per user."""
 
@@ -84,10 +89,54 @@ class Histories:
         lines = Lines(self._order_ids[part], self._quantities[part], self._prices[part])
         return History(self._items[part], self._kinds[part], self._times[part], self._orders[part], self._owned(row), lines)
 
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @property
+    def last_seen(self) -> Times:
+        """Time of each user's latest event, int64[u]; `NEVER` of none."""
+        ends = np.asarray(self._offsets)[1:]
+        latest = np.maximum(ends - 1, 0)
+        return np.where(np.diff(self._offsets) > 0, self._times[latest] if len(self._times) else 0, NEVER)
+
+    @property
+    def last_order(self) -> Times:
+        """Time of each user's last order, int64[u]; `NEVER` of none."""
+        return np.where(np.asarray(self._order_count) > 0, np.asarray(self._last_order), NEVER)
+
+    @property
+    def order_count(self) -> Rows:
+        """Orders of each user, int32[u]."""
+        return np.asarray(self._order_count)
+
+    def owners(self, chosen: Callable[[Rows, Times], Mask]) -> Rows:
+        """Rows of the users for whom any item that they own, and its last purchase, is chosen; ascending."""
+        places = np.flatnonzero(chosen(self._owned_items, self._owned_at))
+        return _whose(places, self._owned_offsets)
+
+    def interested(self, items: Mask, since: int) -> Rows:
+        """Rows of the users who viewed or carted one of the items, bool[n], later than `since` (microseconds); ascending."""
+        places = np.flatnonzero(self._times > since)
+        places = places[np.isin(self._kinds[places], (EventType.VIEW, EventType.CART_ADD)) & (self._items[places] >= 0)]
+        return _whose(places[items[self._items[places]]], self._offsets)
+
+    def revenue(self) -> NDArray[np.float64]:
+        """What each user's purchases that were kept came to, float64[u], as `behaviour.revenue_of` reckons; 0 where that is None."""
+        lines = np.flatnonzero((self._kinds == EventType.PURCHASE) & ~np.isnan(self._prices))
+        pieces = self._quantities[lines]
+        amounts = self._prices[lines] * np.where(np.isnan(pieces), 1, pieces)
+        whose = np.searchsorted(np.asarray(self._offsets), lines, side="right") - 1
+        return np.round(np.bincount(whose, amounts, len(self)), 2)
+
     def _owned(self, row: int) -> Owned:
         part = slice(self._owned_offsets[row], self._owned_offsets[row + 1])
         count = self._order_count[row]
         return Owned(self._owned_items[part], self._owned_at[part], count, self._last_order[row] if count else None)
+
+
+def _whose(places: NDArray[np.intp], offsets: memoryview) -> Rows:
+    """Distinct rows of the users whose ranges hold these places."""
+    return np.unique(np.searchsorted(np.asarray(offsets), places, side="right") - 1).astype(np.int32)
 
 
 def history_arrays(events: Events, user_ids: list[str], most_events: int, most_purchases: int) -> Arrays:

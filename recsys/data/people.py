@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.data.ids import IdMap, Texts, blob_arrays, id_arrays
-from recsys.types import CHANNELS, Arrays, Rows
+from recsys.types import CHANNELS, Arrays, Mask, Rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,6 +24,7 @@ class Person(NamedTuple):
     channels: tuple[str, ...] = ()
 
 
+_CONSENTED = (1 << len(CHANNELS)) - 1
 NOBODY = Person()
 """Somebody of whom the table says nothing."""
 
@@ -31,7 +33,7 @@ class People:
     """The user table of a snapshot, memory-mapped.
 
     Arrays: the ids · `locale`, `timezone` int16[p] rows of their texts (-1: none) · `birthday` int16[p] month · 100 + day (0: none) ·
-    `consents` uint8[p] a bit per channel, in the order of `CHANNELS`.
+    `consents` uint8[p] a bit per channel that they consent to, in the order of `CHANNELS`, and above them one per channel refused.
     """
 
     def __init__(self, arrays: Arrays) -> None:
@@ -39,17 +41,34 @@ class People:
         self._locale, self._timezone = cast(Rows, arrays["locale"]), cast(Rows, arrays["timezone"])
         self._locales, self._timezones = Texts(arrays, "locales"), Texts(arrays, "timezones")
         self.birthday = cast(NDArray[np.int16], arrays["birthday"])
-        self.consents = cast(NDArray[np.uint8], arrays["consents"])
+        self._consents = cast(NDArray[np.uint8], arrays["consents"])
 
     def __len__(self) -> int:
         return len(self.users)
+
+    @property
+    def consented(self) -> Mask:
+        """Whether each consents to any channel, bool[p]."""
+        return (self._consents & _CONSENTED) > 0
+
+    @property
+    def silent(self) -> Mask:
+        """Whether nothing is said of any consent of theirs, bool[p]."""
+        silent: Mask = self._consents == 0
+        return silent
+
+    def by_timezone(self, otherwise: str) -> Iterator[tuple[str, Mask]]:
+        """Every time zone with its people, bool[p]; those whose own is not known have the one given."""
+        yield otherwise, self._timezone < 0
+        for row in range(len(self._timezones)):
+            yield self._timezones[row].decode(), self._timezone == row
 
     def of(self, user_id: str) -> Person:
         """What is known of a user; `NOBODY` where the table does not have the id."""
         row = self.users.row(user_id)
         if row < 0:
             return NOBODY
-        day, bits = int(self.birthday[row]), int(self.consents[row])
+        day, bits = int(self.birthday[row]), int(self._consents[row])
         return Person(
             locale=_text(self._locales, int(self._locale[row])),
             timezone=_text(self._timezones, int(self._timezone[row])),
@@ -65,7 +84,9 @@ def people_arrays(users: pl.DataFrame) -> Arrays:
     birthdays = users["birthday"].to_list()
     consents = np.zeros(users.height, np.uint8)
     for bit, name in enumerate(CHANNELS):
-        consents |= users[f"consent_{name}"].fill_null(False).to_numpy().astype(np.uint8) << bit
+        told = users[f"consent_{name}"]
+        consents |= told.fill_null(False).to_numpy().astype(np.uint8) << bit
+        consents |= (~told).fill_null(False).to_numpy().astype(np.uint8) << (bit + len(CHANNELS))
     return {
         **id_arrays(users["user_id"].to_list(), "user"),
         **blob_arrays(locales, "locales"),

@@ -1,8 +1,9 @@
 """Sends and what is pinned to them: rows of the live log of which the first that was written stands.
 
-A slate is pinned to (send, user); a swap replaces one of its items for good. The keys of these rows begin with a control character,
-which no id may hold, so they meet no event's id. A pin's key is the beginning of those of its swaps, and a send's name that
-of its pins: what belongs together is one range of the index over keys.
+A slate is pinned to (send, user); a swap replaces one of its items for good; a picture notes whose image went out in a place after
+that. The keys of these rows begin with a control character, which no id may hold, so they meet no event's id. A pin's key is the
+beginning of those of its swaps and pictures, and a send's name that of its pins: what belongs together is one range of the index
+over keys.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import msgspec
 from recsys.data.log_file import LogFile, Row
 from recsys.types import Reason, Send
 
-SEND, PIN, SWAP = 5, 6, 7
+SEND, PIN, SWAP, PICTURE = 5, 6, 7, 8
 """Kinds of rows: a send's subject is its id and its time the expiry, those of the others are the user and when it was written."""
 SCHEMA = f"CREATE INDEX log_sends ON log (kind, subject) WHERE kind IN ({SEND}, {PIN}, {SWAP});"
 _DROPPED_AT_ONCE = 1_000
@@ -34,9 +35,11 @@ _NEWEST_PINS = f"""SELECT body FROM log INDEXED BY log_sends WHERE {_OURS} AND k
 ORDER BY seq DESC LIMIT ?"""
 _EXPIRED = f"SELECT subject FROM log INDEXED BY log_sends WHERE {_OURS} AND kind = {SEND} AND at < ?"
 _DROP = f"""DELETE FROM log WHERE seq IN
-(SELECT seq FROM log INDEXED BY log_key WHERE key >= ? AND key < ? LIMIT {_DROPPED_AT_ONCE})"""
-_FORGET = f"""DELETE FROM log INDEXED BY log_sends WHERE {_OURS} AND kind IN ({PIN}, {SWAP})
+(SELECT seq FROM log INDEXED BY log_key WHERE key >= ? AND key < ? ORDER BY key DESC LIMIT {_DROPPED_AT_ONCE})"""
+"""From the end: whoever is stopped leaves no row of a pin without the pin, by which it is forgotten."""
+_KEYS_OF = f"""SELECT key FROM log INDEXED BY log_sends WHERE {_OURS} AND kind = {PIN}
 AND subject IN (SELECT value FROM json_each(?))"""
+_FORGET = "DELETE FROM log INDEXED BY log_key WHERE key >= ? AND key < ?"
 
 
 class PinnedItem(msgspec.Struct, frozen=True, array_like=True):
@@ -87,10 +90,18 @@ class Swap(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(pin, items=items, replaced=(*pin.replaced, self.out))
 
 
+class Picture(msgspec.Struct, frozen=True):
+    """At `place` (from 0) of a pinned slate, the image of this item went out."""
+
+    place: int
+    item_id: str
+
+
 _encode = msgspec.json.Encoder().encode
 _read_send = msgspec.json.Decoder(Send).decode
 _read_pin = msgspec.json.Decoder(Pin).decode
 _read_swap = msgspec.json.Decoder(Swap).decode
+_read_picture = msgspec.json.Decoder(Picture).decode
 
 
 class Pins:
@@ -140,6 +151,21 @@ class Pins:
                     standing = each.applied(standing)
             return standing
 
+    def pictured(self, send_id: str, user_id: str, place: int) -> str | None:
+        """The item whose image went out last in a place (from 0), at first the one pinned there; None: there is no such place."""
+        return _pictured(self._log.read(_BY_KEYS, *_pin_range(send_id, user_id)), place)
+
+    def picture(self, pin: Pin, place: int, received_at: int) -> None:
+        """Note that the image of the item in a place goes out, unless it is the one that went out last."""
+        item_id = pin.items[place].item_id
+        if self.pictured(pin.send_id, pin.user_id, place) == item_id:
+            return
+        key, until = _pin_range(pin.send_id, pin.user_id)
+        with self._log.writing() as log:
+            if _pictured(log.execute(_BY_KEYS, (key, until)).fetchall(), place) not in (None, item_id):
+                own, body = f"{key}picture{_FIELD}{place}{_FIELD}{item_id}", _encode(Picture(place, item_id))
+                log.execute(_ADD, (PICTURE, pin.user_id, received_at, received_at, own, body))
+
     def pins_of(self, user_id: str, most: int) -> list[Pin]:
         """What the `most` sends pinned last show a user, swaps applied, the newest first."""
         pins = [_read_pin(body) for (body,) in self._log.read(_NEWEST_PINS, user_id, most)]
@@ -168,7 +194,8 @@ class Pins:
 
 def forget_pins(log: sqlite3.Connection, ids: str) -> int:
     """Delete, inside a transaction, what is pinned to users (a JSON list of ids); returns how many rows it was."""
-    return log.execute(_FORGET, (ids,)).rowcount
+    keys = log.execute(_KEYS_OF, (ids,)).fetchall()
+    return sum(log.execute(_FORGET, (key, _end(key))).rowcount for (key,) in keys)
 
 
 def _pinned(log: sqlite3.Connection, pin: Pin, received_at: int) -> Pin:
@@ -183,9 +210,19 @@ def _with_swaps(rows: Sequence[Row]) -> Pin | None:
     if not rows or rows[0][0] != PIN:
         return None
     pin = _read_pin(rows[0][1])
-    for _, body in rows[1:]:
-        pin = _read_swap(body).applied(pin)
+    for kind, body in rows[1:]:
+        if kind == SWAP:
+            pin = _read_swap(body).applied(pin)
     return pin
+
+
+def _pictured(rows: Sequence[Row], place: int) -> str | None:
+    """The item whose image went out last in a place, of the rows of one send and user."""
+    first = _with_swaps(rows[:1])
+    if first is None or place >= len(first.items):
+        return None
+    pictures = [_read_picture(body) for kind, body in rows if kind == PICTURE]
+    return [first.items[place].item_id, *(each.item_id for each in pictures if each.place == place)][-1]
 
 
 def _send_key(send_id: str) -> str:
@@ -193,10 +230,15 @@ def _send_key(send_id: str) -> str:
 
 
 def _pins_range(send_id: str) -> tuple[str, str]:
-    text = f"{_FIELD}pin{_FIELD}{send_id}"
-    return text + _FIELD, text + _AFTER_FIELD
+    key = f"{_FIELD}pin{_FIELD}{send_id}{_FIELD}"
+    return key, _end(key)
 
 
 def _pin_range(send_id: str, user_id: str) -> tuple[str, str]:
-    text = f"{_pins_range(send_id)[0]}{user_id}"
-    return text + _FIELD, text + _AFTER_FIELD
+    key = f"{_pins_range(send_id)[0]}{user_id}{_FIELD}"
+    return key, _end(key)
+
+
+def _end(key: str) -> str:
+    """The end of the range of what a key begins."""
+    return key.removesuffix(_FIELD) + _AFTER_FIELD

@@ -1,4 +1,4 @@
-"""What changes while serving: one SQLite log of live events, identities, item updates, forgotten users, sends and pins.
+"""What changes while serving: one SQLite log of events, identities, item updates and changes, forgotten users, sends and pins.
 
 One table is the log, and what an answer reads is a query on it. Every process of one machine may read and write; a call
 that wrote has reached the disk when it returns, whole or not at all. Rows are numbered by `seq` in the order of their commit.
@@ -8,15 +8,17 @@ Times are int64 microseconds since 1970 UTC.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from recsys.data import pins
+from recsys.data import item_changes, moment_log, pins
+from recsys.data.item_changes import ItemChanges, Standing, change_row, changes
 from recsys.data.log_file import LogFile, Row
+from recsys.data.moment_log import MomentLog
 from recsys.data.pins import Pins
 from recsys.types import EVENT_TYPES, SHOWN_TYPES, Event, EventType, ItemUpdate, Link
 
@@ -26,7 +28,7 @@ BATCH = 50_000
 _DROPPED_AT_ONCE = 10_000
 _PAUSE_SECONDS = 0.01
 """Between two steps of deleting, so that whoever waits for writing comes in."""
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _EVENT, _LINK, _ITEM, _FORGOTTEN = 1, 2, 3, 4
 _SHOWN = ", ".join(str(int(kind)) for kind in SHOWN_TYPES)
 _ORDERS = f"{int(EventType.PURCHASE)}, {int(EventType.REFUND)}"
@@ -46,6 +48,8 @@ WHERE kind = {_EVENT};
 CREATE INDEX log_times ON log (kind, seq, at) WHERE kind = {_EVENT};
 CREATE INDEX log_news ON log (seq) WHERE {_NEWS_KINDS};
 {pins.SCHEMA}
+{item_changes.SCHEMA}
+{moment_log.SCHEMA}
 PRAGMA user_version = {_SCHEMA_VERSION};
 COMMIT;
 """
@@ -64,7 +68,12 @@ _EVENTS_OF = f"""SELECT seq, at, event_type, item_id, order_id, quantity, price,
 WHERE kind = {_EVENT} AND subject = ? AND seq > ? AND event_type NOT IN ({_SHOWN}) ORDER BY at DESC, seq DESC LIMIT ?"""
 _ORDERS_OF = f"""SELECT seq, at, event_type, item_id, order_id, quantity, price, currency FROM log INDEXED BY log_events
 WHERE kind = {_EVENT} AND subject = ? AND seq > ? AND event_type IN ({_ORDERS}) AND at <= ? ORDER BY at DESC, seq DESC LIMIT ?"""
+_ACTIVE = f"""SELECT subject, max(at), max(event_type IN ({_ORDERS})) FROM log INDEXED BY log_times
+WHERE kind = {_EVENT} AND seq > ? AND seq <= ? AND event_type NOT IN ({_SHOWN}) GROUP BY subject"""
+_INTERESTED = f"""SELECT DISTINCT subject FROM log INDEXED BY log_events WHERE kind = {_EVENT} AND seq > ?
+AND event_type IN ({int(EventType.VIEW)}, {int(EventType.CART_ADD)}) AND item_id IN (SELECT value FROM json_each(?))"""
 _NEWEST = f"SELECT max(at) FROM log INDEXED BY log_times WHERE kind = {_EVENT} AND seq > ?"
+_SUBJECTS = f"SELECT subject FROM log NOT INDEXED WHERE kind = {_EVENT} AND seq > ? ORDER BY seq LIMIT ?"
 _EVENTS_BETWEEN = f"""SELECT seq, received_at, key, subject, event_type, at, item_id, order_id, quantity, price, currency, body
 FROM log NOT INDEXED WHERE kind = {_EVENT} AND seq > ? AND seq <= ? ORDER BY seq LIMIT {BATCH}"""
 _NEWS = f"""SELECT seq, received_at, kind, subject, at, body FROM log INDEXED BY log_news
@@ -93,6 +102,14 @@ class LiveEvent(NamedTuple):
     currency: str | None = None
 
 
+class Active(NamedTuple):
+    """A shopper did something: the time of the latest event in microseconds, and whether there was a purchase or refund."""
+
+    user_id: str
+    at: int
+    ordered: bool
+
+
 class Forgotten(msgspec.Struct, frozen=True, gc=False):
     """A tombstone: whatever the user behind the keyed hash `subject` did up to `timestamp` is ignored."""
 
@@ -118,6 +135,8 @@ class State:
     def __init__(self, folder: Path) -> None:
         self._log = LogFile(folder / FILE, _SCHEMA, _SCHEMA_VERSION)
         self.pins = Pins(self._log)
+        self.item_changes = ItemChanges(self._log)
+        self.moments = MomentLog(self._log)
 
     def add_events(self, events: Sequence[Event], received_at: int) -> list[bool]:
         """Write events, durably when it returns; False where an event_id is in the log or came earlier in this call."""
@@ -129,20 +148,34 @@ class State:
 
     def add_links(self, links: Sequence[Link], received_at: int) -> None:
         """Write identities, durably when it returns."""
-        self._add((_LINK, link.anonymous_id, link.timestamp, received_at, {"user_id": link.user_id}) for link in links)
+        rows = [
+            (_LINK, link.anonymous_id, link.timestamp, received_at, msgspec.json.encode({"user_id": link.user_id}))
+            for link in links
+        ]
+        if rows:
+            with self._log.writing() as log:
+                log.executemany(_ADD_NEWS, rows)
 
-    def add_items(self, updates: Sequence[ItemUpdate], received_at: int) -> None:
-        """Write item updates, durably when it returns."""
-        self._add((_ITEM, update.item_id, received_at, received_at, _changes(update)) for update in updates)
+    def add_items(self, updates: Sequence[ItemUpdate], received_at: int, standing: Standing | None = None) -> None:
+        """Write item updates, durably when it returns, with what they change for shoppers as far as a standing tells."""
+        rows = [(_ITEM, each.item_id, received_at, received_at, msgspec.json.encode(_changes(each))) for each in updates]
+        if not rows:
+            return
+        with self._log.writing() as log:
+            if standing is not None:
+                written = [_item_update(row) for row in log.execute(_NEWS, (standing.sequence,)) if row[2] == _ITEM]
+                rows += [change_row(each) for each in changes(standing, written, updates)]
+            log.executemany(_ADD_NEWS, rows)
 
     def forget(self, hashes: Sequence[str], ids: Sequence[str], at: int) -> dict[str, int]:
-        """Write a tombstone per hash and delete the events, links and pins of the ids, in one transaction; counts what was deleted."""
+        """Write a tombstone per hash and delete what the log has of the ids, in one transaction; counts what was deleted."""
         with self._log.writing() as log:
             log.executemany(_ADD_NEWS, [(_FORGOTTEN, subject, at, at, None) for subject in dict.fromkeys(hashes)])
             chosen = (msgspec.json.encode(ids).decode(),)
             counts = {"events": log.execute(_FORGET_EVENTS, chosen).rowcount}
             counts["identities"] = log.execute(_FORGET_LINKS, chosen).rowcount
             counts["pins"] = pins.forget_pins(log, *chosen)
+            counts["moments"] = moment_log.forget_moments(log, *chosen)
         self._log.wipe()
         return counts
 
@@ -164,6 +197,19 @@ class State:
         found = self._log.read(_NEWEST, after)
         return found[0][0] if found else None
 
+    def active(self, after: int, until: int) -> list[Active]:
+        """Who did something with `after` < seq ≤ `until`, impressions and clicks aside; looks at each event, so ask for new ones."""
+        return [Active(user_id, at, bool(ordered)) for user_id, at, ordered in self._log.read(_ACTIVE, after, until)]
+
+    def interested(self, item_ids: Sequence[str], after: int) -> list[str]:
+        """Who viewed or carted one of these items with seq > `after`."""
+        chosen = msgspec.json.encode(item_ids).decode()
+        return [user_id for (user_id,) in self._log.read(_INTERESTED, after, chosen)]
+
+    def subjects(self, after: int, most: int) -> list[str]:
+        """Under which ids events with seq > `after` were written, at most so many, some of them repeatedly."""
+        return [row[0] for row in self._log.read(_SUBJECTS, after, most)]
+
     def events_of(self, user_id: str, after: int, most: int) -> list[LiveEvent]:
         """What one shopper did with seq > `after`, oldest first by (timestamp, seq): the newest `most` events, and as many older
         purchases and refunds. Impressions and clicks are not among them."""
@@ -172,7 +218,7 @@ class State:
             oldest = {row[0] for row in rows if row[1] == rows[-1][1]}
             older = self._log.read(_ORDERS_OF, user_id, after, rows[-1][1], most)
             rows += [row for row in older if row[0] not in oldest]
-        return [LiveEvent._make(row) for row in reversed(rows)]
+        return list(map(LiveEvent._make, reversed(rows)))
 
     def reading(self) -> AbstractContextManager[None]:
         """Have all reads of this thread inside a `with` see the same moment of the log; it cannot write there."""
@@ -235,12 +281,6 @@ class State:
     def close(self) -> None:
         """Close what this process opened; the next call opens it again."""
         self._log.close()
-
-    def _add(self, rows: Iterable[tuple[int, str, int, int, dict[str, Any]]]) -> None:
-        encoded = [(*row, msgspec.json.encode(body)) for *row, body in rows]
-        if encoded:
-            with self._log.writing() as log:
-                log.executemany(_ADD_NEWS, encoded)
 
 
 def _event_row(event: Event, received_at: int) -> Row:

@@ -14,6 +14,7 @@ import numpy as np
 
 from recsys.data.catalog import Catalog
 from recsys.data.pins import Pin, PinnedItem, Pins, Swap
+from recsys.messages.slots import Slot
 from recsys.types import Query, Send, Slate
 
 Ask: TypeAlias = Callable[[Query], Slate]
@@ -21,10 +22,22 @@ Ask: TypeAlias = Callable[[Query], Slate]
 
 
 class SentSlate(NamedTuple):
-    """A slate that was asked for in the name of a send; `pinned`: it will be the same the next time."""
+    """A slate that was asked for in the name of a send; `pinned`: it will be the same the next time.
+
+    `places` (from 0) are those of its items in what is pinned, where a place that cannot be filled is kept; unpinned: none.
+    """
 
     slate: Slate
     pinned: bool
+    places: tuple[int, ...] = ()
+
+
+class Target(NamedTuple):
+    """Where the link of a slot leads: the item's row, and the slate that it is from."""
+
+    row: int
+    recommendation_id: str
+    placement: str
 
 
 class Sends:
@@ -42,13 +55,52 @@ class Sends:
         send = self._pins.send(send_id)
         if send is None:
             return self._unpinned(query, user_ids)
-        query = msgspec.structs.replace(query, placement=send.placement, limit=send.limit)
+        query = _asked(send, query)
         if send.expires_at <= query.now:
             return self._unpinned(query, user_ids, f"send_id: {send_id!r} has expired; this slate is not pinned")
         found = {user_id: self._pins.pin_of(send_id, user_id) for user_id in user_ids}
         new = [self._first(send, query, user_id) for user_id, pin in found.items() if pin is None]
         found |= {pin.user_id: pin for pin in self._pins.pin_all(new, self._received_at)}
-        return [SentSlate(self._present(pin, query), True) for user_id in user_ids if (pin := found[user_id]) is not None]
+        return [self._present(pin, query) for user_id in user_ids if (pin := found[user_id]) is not None]
+
+    def preview(self, send: Send, query: Query, user_id: str) -> Slate:
+        """Answer what a first fetch of a send would pin for a user, and pin nothing."""
+        return self._ask(msgspec.structs.replace(_asked(send, query), user_id=user_id, exclude=self._seen(user_id)))
+
+    def picture(self, slot: Slot, now: int, *, may_pin: bool, goes_out: bool) -> int:
+        """Find whose image a slot shows now, by the row of the item; -1: nobody's.
+
+        It is what a fetch would find there: what is sold out is swapped, and with `may_pin` a slate is pinned where none is and the
+        send has not expired. `goes_out`: the image will be seen, so that `target` is this item from now on.
+        """
+        found = self._pinned(slot, now, may_pin)
+        if found is None or slot.place >= len(found[1].items):
+            return -1
+        pin, rows = self._filled(found[1], _asked(found[0], Query(now=now)))
+        if goes_out and rows[slot.place] >= 0:
+            self._pins.picture(pin, slot.place, self._received_at)
+        return rows[slot.place]
+
+    def target(self, slot: Slot, now: int, *, may_pin: bool) -> Target | None:
+        """Find where the link of a slot leads: to the item whose image went out last, sold out or not; swaps nothing.
+
+        If the catalogue has it no more, the item that stands there instead; None: nothing does. `may_pin` is as for `picture`.
+        """
+        found = self._pinned(slot, now, may_pin)
+        if found is None or slot.place >= len(found[1].items):
+            return None
+        send, pin = found
+        seen = self._pins.pictured(*slot) or ""
+        rows = [row for item_id in (seen, pin.items[slot.place].item_id) if (row := self._catalog.row(item_id)) >= 0]
+        return Target(rows[0], pin.recommendation_id, send.placement) if rows else None
+
+    def _pinned(self, slot: Slot, now: int, may_pin: bool) -> tuple[Send, Pin] | None:
+        send, pin = self._pins.send(slot.send_id), self._pins.pin_of(slot.send_id, slot.user_id)
+        if send is None:
+            return None
+        if pin is None and may_pin and now < send.expires_at:
+            pin = self._pins.pin(self._first(send, _asked(send, Query(now=now)), slot.user_id), self._received_at)
+        return None if pin is None else (send, pin)
 
     def _unpinned(self, query: Query, user_ids: Sequence[str], *notices: str) -> list[SentSlate]:
         slates = [self._ask(msgspec.structs.replace(query, user_id=user_id)) for user_id in user_ids]
@@ -83,14 +135,11 @@ class Sends:
         for row, score, reason, source in places:
             yield PinnedItem(self._catalog.item_id(row), float(score), reason, source)
 
-    def _present(self, pin: Pin, query: Query) -> Slate:
+    def _present(self, pin: Pin, query: Query) -> SentSlate:
         """A pinned slate in the rows of today, without what cannot be bought and cannot be replaced."""
-        rows = self._rows(pin)
-        if min(rows, default=0) < 0:
-            pin = self._swapped(pin, rows, query)
-            rows = self._rows(pin)
-        places = [(row, item) for row, item in zip(rows, pin.items, strict=True) if row >= 0]
-        return Slate(
+        pin, rows = self._filled(pin, query)
+        places = [(place, row, pin.items[place]) for place, row in enumerate(rows) if row >= 0]
+        slate = Slate(
             recommendation_id=pin.recommendation_id,
             user_id=pin.user_id,
             placement=query.placement,
@@ -99,11 +148,20 @@ class Sends:
             personalized=pin.personalized,
             fallback=pin.fallback,
             notices=(),
-            items=tuple([row for row, _ in places]),
-            scores=tuple([item.score for _, item in places]),
-            reasons=tuple([item.reason for _, item in places]),
-            sources=tuple([item.source for _, item in places]),
+            items=tuple([row for _, row, _ in places]),
+            scores=tuple([item.score for _, _, item in places]),
+            reasons=tuple([item.reason for _, _, item in places]),
+            sources=tuple([item.source for _, _, item in places]),
         )
+        return SentSlate(slate, True, tuple([place for place, _, _ in places]))
+
+    def _filled(self, pin: Pin, query: Query) -> tuple[Pin, list[int]]:
+        """A pin with what is sold out swapped, and the row of each place; -1 where it could not be."""
+        rows = self._rows(pin)
+        if min(rows, default=0) < 0:
+            pin = self._swapped(pin, rows, query)
+            rows = self._rows(pin)
+        return pin, rows
 
     def _rows(self, pin: Pin) -> list[int]:
         """The row of each item; -1 where it is no longer in the catalogue, or not available."""
@@ -127,3 +185,8 @@ class Sends:
         if not groups or not self._catalog.has_groups:
             return []
         return [self._catalog.item_id(row) for row in np.flatnonzero(np.isin(group, list(groups))).tolist()]
+
+
+def _asked(send: Send, query: Query) -> Query:
+    """A query as the send asks it."""
+    return msgspec.structs.replace(query, placement=send.placement, limit=send.limit)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from recsys.types import Reason
+from recsys.types import Lifecycle, Reason
 
 
 class ItemAnswer(Struct, frozen=True):
@@ -39,9 +39,26 @@ class SlateAnswer(Struct, frozen=True):
     items: tuple[ItemAnswer, ...]
 
 
+class SlotAnswer(Struct, frozen=True):
+    """Addresses for a message: they answer with redirects to whatever stands in this place when it is opened."""
+
+    image: str
+    link: str
+
+
+class SentItemAnswer(ItemAnswer, frozen=True, omit_defaults=True):
+    """One item of a send's slate."""
+
+    slot: Annotated[
+        SlotAnswer | UnsetType,
+        Meta(description="Where its slate is pinned and the service has slot secrets and an address."),
+    ] = UNSET
+
+
 class SentSlateAnswer(SlateAnswer, frozen=True):
     """The slate of a send, best first."""
 
+    items: tuple[SentItemAnswer, ...]
     send_id: str
     pinned: Annotated[
         bool,
@@ -57,6 +74,51 @@ class SendAnswer(Struct, frozen=True):
     limit: int
     template: str | None
     expires_at: Annotated[str, Meta(description="Up to when its slates are pinned, ISO 8601 UTC.")]
+
+
+class ContentAnswer(Struct, frozen=True):
+    """Something to read."""
+
+    content_id: str
+    title: str
+    url: str
+
+
+class MomentAnswer(Struct, frozen=True):
+    """Somebody who should hear from the shop now: why, and what the message shows."""
+
+    moment_id: Annotated[str, Meta(description="The same moment has the same id, and is told once.")]
+    user_id: str
+    kind: str
+    since: Annotated[str, Meta(description="When the reason arose, ISO 8601 UTC.")]
+    anchors: Annotated[tuple[str, ...], Meta(description="Ids of the items that it is about.")]
+    slate: SlateAnswer
+    lifecycle: Lifecycle
+    locale: str
+    timezone: str
+    channels: Annotated[tuple[str, ...], Meta(description="Those that the user consents to, the first one first.")]
+    usual_hour: Annotated[
+        int | None, Meta(description="Hour of the user's day in which most sessions begin; null: too few sessions.")
+    ]
+    copy: Annotated[str, Meta(description="What the shop says with the first item's category.")]
+    creative: str
+    coupon: str
+    content: Annotated[ContentAnswer | None, Meta(description="Of `editorial`: what to read.")]
+
+
+class CardAnswer(Struct, frozen=True):
+    """A message, rendered."""
+
+    send_id: str
+    user_id: str
+    template: str
+    channel: str
+    locale: Annotated[str, Meta(description="Locale of the template that was used.")]
+    pinned: Annotated[bool, Meta(description="Whether every later card shows the same items.")]
+    recommendation_id: str
+    items: Annotated[int, Meta(description="How many items it speaks of: as many as its channel has room for.")]
+    parts: Annotated[dict[str, str], Meta(description="Such as subject, html and text of an email.")]
+    broken: Annotated[tuple[str, ...], Meta(description="Limits of the channel that it breaks; empty: none.")]
 
 
 class PageAnswer(Struct, frozen=True):

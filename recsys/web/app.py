@@ -10,14 +10,18 @@ from typing import Any
 from flask import Flask, Response, request
 
 from recsys.data.forgetting import Oblivion
+from recsys.messages.cards import Cards
+from recsys.messages.slots import SlotKeys, check_messages
 from recsys.pipeline import check_settings
 from recsys.settings import Settings
 from recsys.web import (
+    cards,
     events,
     forgetting,
     identities,
     item_updates,
     items,
+    moments,
     openapi,
     operations,
     ops,
@@ -27,6 +31,7 @@ from recsys.web import (
     reports,
     sends,
     shelves,
+    slots,
     users,
 )
 from recsys.web.auth import Gate
@@ -47,6 +52,9 @@ RESOURCES = {
     "identities": identities,
     "item_updates": item_updates,
     "sends": sends,
+    "cards": cards,
+    "slots": slots,
+    "moments": moments,
     "reports": reports,
     "ops": ops,
 }
@@ -82,12 +90,15 @@ def create_app(settings: Settings, environment: Mapping[str, str] | None = None)
         SettingsError: if the settings or the secrets are not usable.
     """
     check_settings(settings)
+    check_messages(settings.messages)
     secrets = os.environ if environment is None else environment
     gate = Gate.from_environment(secrets, settings.web)
+    templates = settings.messages.templates
+    messages = Cards(settings.path(templates) if templates else None, settings.messages)
     metrics = Metrics()
     app = Application("recsys.web", static_folder=None)
     live = Live(settings, metrics, Oblivion.from_environment(secrets))
-    app.service = Service(settings, gate, live, metrics)
+    app.service = Service(settings, gate, live, metrics, messages, SlotKeys.from_environment(secrets))
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES + 1  # one more, to tell a body of unknown length that was cut off
     app.url_map.merge_slashes = False
     app.url_map.converters["id"] = IdConverter

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from recsys.data.disk import locked
 from recsys.data.forgetting import Oblivion, Tombstones
+from recsys.data.item_changes import Standing
 from recsys.data.slate_log import LoggedSlate, SlateLog
 from recsys.data.snapshot import Snapshot, SnapshotStore
 from recsys.data.state import State
@@ -112,8 +113,15 @@ class Live:
             self.state.add_links(links, received_at())
 
     def update(self, updates: Sequence[ItemUpdate]) -> None:
-        """Write down what changed of items."""
-        self.state.add_items(updates, received_at())
+        """Write down what changed of items, with those that came back in stock or got cheaper.
+
+        Raises:
+            Problem: 503 while no snapshot is loaded.
+            StateError: if the log cannot be read or written.
+        """
+        last = self.state.last()
+        present = self.present()  # has the updates up to `last` in it, perhaps more
+        self.state.add_items(updates, received_at(), Standing(present.engine.catalog, last, self.now(present)))
 
     def refresh(self) -> None:
         """Take a newly published snapshot live, if there is one."""

@@ -36,6 +36,9 @@ class Metrics:
             "recsys_snapshot_reload_failures", "Snapshots that a worker could not take live.", registry=own
         )
         self._events = Counter("recsys_events", "Live events by what became of them.", ("outcome",), registry=own)
+        self._slots = Counter(
+            "recsys_slots", "Slot addresses answered, by part and what they led to.", ("part", "outcome"), registry=own
+        )
         self._unlogged = Counter(
             "recsys_slates_unlogged", "Slates drawn for the slate log that found its queue full.", registry=own
         )
@@ -81,6 +84,10 @@ class Metrics:
         for outcome, count in (("accepted", accepted), ("duplicate", duplicates), ("rejected", rejected)):
             if count:
                 self._events.labels(outcome).inc(count)
+
+    def slot(self, part: str, outcome: str) -> None:
+        """Count one answer of a slot address."""
+        self._slots.labels(part, outcome).inc()
 
     def unlogged(self, slates: int) -> None:
         """Count slates that could not be logged."""

@@ -60,6 +60,7 @@ class Call(Generic[Parameters]):
 class Operation(Generic[Parameters]):
     """A call: `scope` None is open to everybody, `browser` admits browser tokens, `answers` are what a good answer holds.
 
+    `lenient`: it answers whatever stands in its address, which is neither checked nor parsed.
     `also` are further statuses of a good answer · `rows` are what the lists of a body hold whose rows are judged one by one ·
     `shapes` are further bodies that the call takes, each by a member that tells it.
     """
@@ -69,6 +70,7 @@ class Operation(Generic[Parameters]):
     summary: str
     scope: Scope | None
     browser: bool = False
+    lenient: bool = False
     parameters: type[Parameters]
     view: Callable[[Call[Parameters]], Response]
     answers: tuple[type, ...]
@@ -96,13 +98,16 @@ class Operation(Generic[Parameters]):
             environ = request.environ
             environ[ROUTE] = self.path
             caller = EVERYONE if self.scope is None else service.gate.admit(environ, self.scope, self.browser)
-            for name, text in path.items():
-                _check_path(name, text, environ)
+            if not self.lenient:
+                for name, text in path.items():
+                    _check_path(name, text, environ)
             return self.view(Call(service, caller, path, self._read(environ)))
 
         return answer
 
     def _read(self, environ: Mapping[str, Any]) -> Parameters:
+        if self.lenient:
+            return self.parameters()
         query_string = environ.get("QUERY_STRING", "")
         if not self.has_body:
             return read_query(query_string, self.parameters)

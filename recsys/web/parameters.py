@@ -196,7 +196,7 @@ def read_query(query_string: str, kind: type[Parameters]) -> Parameters:
         elif name in raw:
             raise invalid(name, value, ALLOWED.get(name, "") + ", given once")
         elif name == "limit" and not _WHOLE.fullmatch(value):
-            raise invalid(name, value, ALLOWED[name])
+            raise invalid(name, value, {**ALLOWED, **getattr(kind, "ALLOWED", {})}[name])
         else:
             raw[name] = value
     return _convert(raw, kind, strict=False)

@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 from flask import Response
 
+from recsys.messages.sends import SentSlate
 from recsys.present import Present
 from recsys.slates import sent_json
-from recsys.types import Send, SettingsError
+from recsys.types import Query, Send, SettingsError
 from recsys.web.answers import SendAnswer
 from recsys.web.bodies import SendBody, read_time
 from recsys.web.live import received_at
@@ -57,12 +58,26 @@ def send_slates(call: Call[Any], present: Present, now: int, send_id: str, user_
     parameters: SlateParameters = call.parameters
     if call.caller.user_id is not None:
         raise Problem(403, "a browser token does not open the slates of sends; leave send_id out", parameter="send_id")
-    query = personal_query(parameters, present.engine, now, None)
+    found = recommend_sent(call, present, personal_query(parameters, present.engine, now, None), send_id, user_ids)
+    slots = [call.service.slots(send_id, *pair) for pair in zip(user_ids, found, strict=True)]
+    return [
+        sent_json(present.engine.catalog, sent.slate, send_id, sent.pinned, addresses)
+        for sent, addresses in zip(found, slots, strict=True)
+    ]
+
+
+def recommend_sent(
+    call: Call[Any], present: Present, query: Query, send_id: str, user_ids: Sequence[str]
+) -> list[SentSlate]:
+    """Answer the slates of a send, `query` where it is not declared.
+
+    Raises:
+        Problem: 400 if its placement is gone from the settings.
+    """
     try:
-        found = call.service.recommend_sent(present, query, send_id, user_ids)
+        return call.service.recommend_sent(present, query, send_id, user_ids)
     except SettingsError as error:
         raise Problem(400, f"send_id: what {send_id!r} was declared with is gone: {error}", parameter="send_id") from error
-    return [sent_json(present.engine.catalog, slate, send_id, pinned) for slate, pinned in found]
 
 
 def _declared(call: Call[SendBody]) -> Send:

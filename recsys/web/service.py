@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from recsys.messages.cards import Cards
+from recsys.messages.due import Finder
 from recsys.messages.sends import Sends, SentSlate
+from recsys.messages.slots import SlotKeys, slot_addresses
 from recsys.pipeline import answer
 from recsys.present import Present
 from recsys.replay import drawn, logged
@@ -24,6 +27,10 @@ class Service:
     gate: Gate
     live: Live
     metrics: Metrics
+    cards: Cards
+    slot_keys: SlotKeys | None = None
+    finders: list[tuple[Present, Finder]] = field(default_factory=list)
+    """The one that found moments last, with what it looks at."""
 
     def recommend(self, present: Present, query: Query) -> Slate:
         """Answer one query, and count it."""
@@ -36,7 +43,14 @@ class Service:
         return slate
 
     def recommend_sent(self, present: Present, query: Query, send_id: str, user_ids: Sequence[str]) -> list[SentSlate]:
-        """Answer a send's slates, `query` where it is not declared, and count them; all that is asked for them is logged."""
+        """Answer a send's slates, `query` where it is not declared, and count them."""
+        found = self.sends(present).slates(send_id, query, user_ids)
+        for each in found:
+            self.metrics.slate(each.slate.placement, each.slate.fallback)
+        return found
+
+    def sends(self, present: Present) -> Sends:
+        """What answers for sends; all that is asked for them is logged."""
         engine, received = present.engine, received_at()
 
         def ask(one: Query) -> Slate:
@@ -45,8 +59,17 @@ class Service:
             self.live.slates.keep(logged(engine, one, history, slate, received))
             return slate
 
-        sends = Sends(engine.catalog, self.live.state.pins, ask, self.settings.messages.unseen_sends, received)
-        found = sends.slates(send_id, query, user_ids)
-        for slate, _ in found:
-            self.metrics.slate(slate.placement, slate.fallback)
-        return found
+        return Sends(engine.catalog, self.live.state.pins, ask, self.settings.messages.unseen_sends, received)
+
+    def finder(self, present: Present) -> Finder:
+        """What finds who is due for a moment; its slates are counted and sampled as those of pages are."""
+        if not self.finders or self.finders[0][0] is not present:
+            self.finders[:] = [(present, Finder(present, self.live.state, lambda query: self.recommend(present, query)))]
+        return self.finders[0][1]
+
+    def slots(self, send_id: str, user_id: str, sent: SentSlate) -> list[dict[str, str]]:
+        """The slot addresses of a pinned slate, an item each; none without slot secrets and `messages.public_url`."""
+        public_url = self.settings.messages.public_url
+        if self.slot_keys is None or not public_url or not sent.pinned:
+            return []
+        return slot_addresses(public_url, self.slot_keys.token(send_id, user_id), sent.places)

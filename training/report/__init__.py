@@ -32,6 +32,8 @@ from training.report.customers import sum_up_customers
 from training.report.examples import pick_examples
 from training.report.figures import FIGURES
 from training.report.health import check_health
+from training.report.stock import sum_up_stock
+from training.report.value import sum_up_value
 from training.report.words import FILTERS, WEEKDAYS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -72,6 +74,8 @@ def write_report(
     facts["health"] = found = check_health(shop, before)
     progress("customers")
     facts["customers"] = sum_up_customers(shop, engine, moment, found.first, before) if found else None
+    facts["value"] = sum_up_value(engine, moment)
+    facts["stock"] = sum_up_stock(snapshot.catalog, settings.moments.lead_days)
     progress("examples")
     facts["examples"] = pick_examples(engine, moment)
     del engine, snapshot, shop
