@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.message_settings import MessagesSettings, Words
-from recsys.messages.card_context import context, listed, web_address
+from recsys.messages.card_context import context, listed, shortened, web_address
 from recsys.messages.cards import Card, CardError, Cards, UnknownTemplateError
 from recsys.messages.channels import sms
 from recsys.messages.wording import graphemes
@@ -28,6 +28,7 @@ SHOP = MessagesSettings(
     },
 )
 BUILT_IN = Cards(None, SHOP)
+SLOT_LINK = "https://recs.example/v1/slots/0123456789/1/link"
 LONG = "Linen throw with a hand-knotted fringe, washed twice, woven on an old loom by the sea"
 
 
@@ -125,6 +126,17 @@ def test_slots_go_before_the_catalogue() -> None:
     assert (first["image"], first["link"]) == (slot["image"], slot["link"])
     assert (first["image_url"], first["url"]) == ("https://img.example/1.jpg", "https://shop.example/p/1")
     assert (second["image"], second["link"]) == ("https://img.example/none.png", "https://shop.example/p/2")
+
+
+@pytest.mark.parametrize(
+    ("channel", "link"),
+    [("email", SLOT_LINK), ("push", f"{SLOT_LINK}?channel=push"), ("sms", "https://shop.example/p/1")],
+)
+def test_links_of_slots_name_their_channel(channel: str, link: str) -> None:
+    """So that a click is counted for it; a text message takes the shop's own address where that is shorter."""
+    names = shortened(seen(item(1, slot={"link": SLOT_LINK}), item(2)), 2, None, channel)
+    assert names["item_1_link"] == link
+    assert names["item_2_link"] == "https://shop.example/p/2"
 
 
 def test_what_an_item_lacks_is_empty() -> None:

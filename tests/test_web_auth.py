@@ -28,7 +28,9 @@ from tests.serving import (
 
 HOME = "/v1/users/ada/recommendations"
 PAGE = {"user_id": "ada", "placements": ["home"]}
-OPEN = {"/healthz", "/readyz", "/openapi.json", "/docs/", "/docs/<path:path>"}
+OPEN = {"/healthz", "/readyz", "/openapi.json", "/docs/", "/docs/<path:path>"} | {
+    f"/v1/slots/<id:token>/<id:n>/{part}" for part in ("image", "link")
+}
 
 
 @pytest.fixture(scope="module")

@@ -99,7 +99,7 @@ class Failing(Service):
 def test_an_unexpected_error_costs_one_line(artifacts: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A shopper whose slate fails gets a problem that shows nothing of the inside; the others get their slates."""
     service = serve(artifacts).service
-    failing = Failing(service.settings, service.gate, service.live, service.metrics)
+    failing = Failing(service.settings, service.gate, service.live, service.metrics, service.cards)
     answer = bulk(Call(failing, DEVELOPER, {}, BulkBody(user_ids=("user-0", "user-1", "user-2"))))
     found = [msgspec.json.decode(line) for line in answer.data.splitlines()]
     assert [line.get("status") for line in found] == [None, 500, None]

@@ -359,6 +359,15 @@ def test_only_web_addresses_of_the_catalogue_are_led_to(shop: LinkedShop, url: s
     assert len(clicks(app)) == 1
 
 
+@pytest.mark.parametrize(("query", "channel"), [("channel=push", "push"), ("channel=fax", "email"), ("x=1", "email")])
+def test_a_click_has_the_channel_that_its_address_names(app: Application, query: str, channel: str) -> None:
+    """A card of another channel says so in its links; what is no channel counts as a mail's."""
+    fetched(app)
+    answer = app.test_client().get(f"/v1/slots/{KEYS.token('weekly', 'user-0')}/1/link?{query}")
+    assert f"utm_medium={channel}" in answer.location
+    assert [click.channel for click in clicks(app)] == [channel]
+
+
 def test_a_click_is_an_event_of_its_slate(app: Application) -> None:
     """It names user, item, send, the pinned slate and when; the profile is not shaped by it, attribution is."""
     later(app, 5)

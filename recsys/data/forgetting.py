@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 
+from recsys.data.secrets import check_secrets, read_secrets
 from recsys.data.state import Forgotten
 from recsys.types import SettingsError
 
 FORGET_SECRETS = "RECSYS_FORGET_SECRETS"
 """Secrets of the hashes, separated by commas or spaces: the first one signs, all are checked, so that they can be rotated."""
-SHORTEST_SECRET = 32
-"""Characters of the shortest secret that is taken."""
 _NAME_BYTES, _HASH_BYTES = 4, 16
 
 
@@ -27,14 +26,7 @@ class Oblivion:
         Raises:
             SettingsError: if there is none, or one is too short or not ASCII; it is never shown.
         """
-        if not secrets:
-            raise SettingsError(f"{FORGET_SECRETS} holds no secret; one of {SHORTEST_SECRET} characters or more is needed")
-        for place, secret in enumerate(secrets, 1):
-            if not secret.isascii() or len(secret) < SHORTEST_SECRET:
-                raise SettingsError(
-                    f"{FORGET_SECRETS}: secret {place} has {len(secret)} characters; "
-                    f"at least {SHORTEST_SECRET}, all of them ASCII, are allowed"
-                )
+        check_secrets(FORGET_SECRETS, secrets)
         self._keys = {_name(secret): blake2b(secret.encode(), person=b"recsys forgets").digest() for secret in secrets}
 
     @classmethod
@@ -44,7 +36,7 @@ class Oblivion:
         Raises:
             SettingsError: if one is too short.
         """
-        secrets = environment.get(FORGET_SECRETS, "").replace(",", " ").split()
+        secrets = read_secrets(environment, FORGET_SECRETS)
         return cls(secrets) if secrets else None
 
     def sign(self, user_id: str) -> str:

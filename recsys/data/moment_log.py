@@ -38,7 +38,9 @@ _FORGET = f"""DELETE FROM log INDEXED BY log_moments_of
 WHERE kind = {MOMENT} AND subject IN (SELECT value FROM json_each(?))"""
 _WITH_LINE = f"""SELECT seq FROM log NOT INDEXED
 WHERE kind = {MOMENT} AND seq > ? AND received_at < ? AND body IS NOT NULL ORDER BY seq LIMIT {_AT_ONCE}"""
-_OF_BEFORE = f"SELECT seq FROM log NOT INDEXED WHERE kind = {MOMENT} AND seq > ? AND received_at < ? ORDER BY seq LIMIT {_AT_ONCE}"
+_OF_BEFORE = (
+    f"SELECT seq FROM log NOT INDEXED WHERE kind = {MOMENT} AND seq > ? AND received_at < ? ORDER BY seq LIMIT {_AT_ONCE}"
+)
 _EMPTY = "UPDATE log SET body = NULL WHERE seq = ?"
 _DROP = "DELETE FROM log WHERE seq = ?"
 _PREFIX = "\x1fmoment\x1f"
@@ -76,7 +78,9 @@ class MomentLog:
         if not moments:
             return []
         with self._log.writing() as log:
-            return [log.execute(_ADD, (*_row(moment, received_at), *moment.day, per_day)).rowcount == 1 for moment in moments]
+            return [
+                log.execute(_ADD, (*_row(moment, received_at), *moment.day, per_day)).rowcount == 1 for moment in moments
+            ]
 
     def told(self, moment_ids: Sequence[str]) -> set[str]:
         """Those of these ids that are written down."""

@@ -76,13 +76,21 @@ def shortened(seen: Context, items: int, title_size: int | None, channel: str) -
     kept = []
     for item in seen.get("items", ())[:items]:
         price = price_text(item["price"], item["currency"], seen["locale"], plain) if plain else item["price_text"]
-        link = min(item["link"], item["url"] or item["link"], key=len) if plain else item["link"]
-        kept.append({**item, "title": _cut(item["title"], title_size, plain), "price_text": price, "link": link})
+        title = _cut(item["title"], title_size, plain)
+        kept.append({**item, "title": title, "price_text": price, "link": _link(item, channel)})
     happened = dict(seen.get("Event", {}))
     if isinstance(happened.get("title"), str):
         happened["title"] = _cut(happened["title"], title_size, plain)
     gone = listed(seen.get("items", ())).keys()
     return {**{key: value for key, value in seen.items() if key not in gone}, "Event": happened, **listed(kept)}
+
+
+def _link(item: Mapping[str, Any], channel: str) -> str:
+    """Where an item's link leads; a slot is told its channel, so that it knows of a click what it came from."""
+    link: str = item["link"]
+    if link != item["url"] and channel != "email":
+        link = f"{link}?channel={channel}"
+    return min(link, item["url"] or link, key=len) if channel == "sms" else link
 
 
 def _cut(title: str, most: int | None, plain: bool) -> str:

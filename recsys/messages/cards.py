@@ -46,8 +46,8 @@ class UnknownTemplateError(CardError):
 class Card(NamedTuple):
     """A message ready to send.
 
-    `parts` by name, of a push also its `payload` (JSON) · `locale` of the template that was used · `items` that it was left with · `missing` names that it wrote
-    or looped over without a value or a default · `broken` limits of the channel that it still breaks.
+    `parts` by name, of a push also its `payload` (JSON) · `locale` of the template that was used · `items` that it was left
+    with · `missing` names that it wrote or looped over without a value or a default · `broken` limits that it still breaks.
     """
 
     template: str

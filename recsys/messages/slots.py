@@ -17,13 +17,12 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
+from recsys.data.secrets import check_secrets, read_secrets
 from recsys.message_settings import MessagesSettings
 from recsys.types import SettingsError
 
 SLOT_SECRETS = "RECSYS_SLOT_SECRETS"
 """Secrets of the tokens, separated by commas or spaces: the first one encrypts, all decrypt, so that they can be rotated."""
-SHORTEST_SECRET = 32
-"""Characters of the shortest secret that is taken."""
 LONGEST_TOKEN = 719
 """Characters of a token for two ids of 256 bytes, the longest that there are."""
 PLACEHOLDERS = ("send_id", "item_id", "channel", "placement")
@@ -52,14 +51,7 @@ class SlotKeys:
         Raises:
             SettingsError: if there is none, or one is too short or not ASCII; it is never shown.
         """
-        if not secrets:
-            raise SettingsError(f"{SLOT_SECRETS} holds no secret; one of {SHORTEST_SECRET} characters or more is needed")
-        for place, secret in enumerate(secrets, 1):
-            if not secret.isascii() or len(secret) < SHORTEST_SECRET:
-                raise SettingsError(
-                    f"{SLOT_SECRETS}: secret {place} has {len(secret)} characters; "
-                    f"at least {SHORTEST_SECRET}, all of them ASCII, are allowed"
-                )
+        check_secrets(SLOT_SECRETS, secrets)
         self._keys = {_name(secret): AESSIV(_key(secret)) for secret in secrets}
         self._first = _name(secrets[0])
 
@@ -70,7 +62,7 @@ class SlotKeys:
         Raises:
             SettingsError: if one is too short or not ASCII.
         """
-        secrets = environment.get(SLOT_SECRETS, "").replace(",", " ").split()
+        secrets = read_secrets(environment, SLOT_SECRETS)
         return cls(secrets) if secrets else None
 
     def token(self, send_id: str, user_id: str) -> str:

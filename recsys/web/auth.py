@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import jwt
 
 from recsys.data.event_ids import id_problem
+from recsys.data.secrets import SHORTEST_SECRET
 from recsys.settings import WebSettings
 from recsys.types import SettingsError
 from recsys.web.problems import Problem
@@ -28,8 +29,6 @@ KEYS_PREFIX = "RECSYS_KEYS_"
 """RECSYS_KEYS_READ and so on: the keys of a scope, separated by commas or spaces; several while they are being rotated."""
 TOKEN_SECRETS = "RECSYS_TOKEN_SECRETS"
 """`kid:secret` pairs, separated by commas or spaces: the secrets that sign browser tokens."""
-SHORTEST_SECRET = 32
-"""Characters of the shortest key or token secret that the service starts with."""
 CLOCK_SKEW_SECONDS = 10
 """How far a token's clock may differ from ours."""
 

@@ -35,12 +35,14 @@ class MomentParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     ALLOWED = _ALLOWED
 
-    cursor: Annotated[
-        str, Meta(description=f"Only moments found after this; default: those of 24 hours. Allowed: {_ALLOWED['cursor']}.")
-    ] | UnsetType = UNSET
-    limit: Annotated[
-        int, Meta(ge=1, le=MOST_MOMENTS, description=f"Most moments. Allowed: {_ALLOWED['limit']}.")
-    ] = MOMENTS
+    cursor: (
+        Annotated[
+            str,
+            Meta(description=f"Only moments found after this; default: those of 24 hours. Allowed: {_ALLOWED['cursor']}."),
+        ]
+        | UnsetType
+    ) = UNSET
+    limit: Annotated[int, Meta(ge=1, le=MOST_MOMENTS, description=f"Most moments. Allowed: {_ALLOWED['limit']}.")] = MOMENTS
 
 
 class Cursor(NamedTuple):
@@ -88,7 +90,9 @@ def _kind(call: Call[MomentParameters]) -> MomentKind:
     kind, kinds = call.path["kind"], call.service.settings.moments.kinds
     if kind not in kinds:
         allowed = ", ".join(kinds)
-        raise Problem(404, f"kind: {kind!r} is not among the moments that are on: {allowed}", parameter="kind", allowed=allowed)
+        raise Problem(
+            404, f"kind: {kind!r} is not among the moments that are on: {allowed}", parameter="kind", allowed=allowed
+        )
     return kind
 
 

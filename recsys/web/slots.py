@@ -16,15 +16,15 @@ from flask import Response, request
 
 from recsys.data.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR
 from recsys.messages.slots import Slot, filled, web_address
-from recsys.types import MINUTE, Event, StateError
+from recsys.types import CHANNELS, MINUTE, Event, StateError
 from recsys.web.live import received_at
 from recsys.web.operations import ROUTE, Call, Operation
 from recsys.web.parameters import NoParameters
 from recsys.web.responses import NO_STORE
 from recsys.web.service import Service
 
-CHANNEL = "email"
-"""Slots are pictures that a reader's program fetches, which is how e-mail shows them."""
+MAIL = "email"
+"""The channel of a slot whose address names none: pictures that a reader's program fetches are how e-mail shows them."""
 FRESH_SECONDS = 300
 """How long a mail proxy may show an image without asking again. The address is one reader's, so that shared caches may keep it."""
 _HEADERS = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex", "X-Content-Type-Options": "nosniff"}
@@ -100,7 +100,7 @@ def _link_address(service: Service, slot: Slot) -> str | None:
     item = present.engine.catalog.item(target.row)
     if _is_click():
         _note(service, _click(slot, item["item_id"], target.recommendation_id, now))
-    values = {"send_id": slot.send_id, "item_id": item["item_id"], "channel": CHANNEL, "placement": target.placement}
+    values = {"send_id": slot.send_id, "item_id": item["item_id"], "channel": _channel(), "placement": target.placement}
     return web_address(item["url"], filled(service.settings.messages.utm, values))
 
 
@@ -108,6 +108,11 @@ def _is_click() -> bool:
     """Whether somebody goes there: neither a look at the headers nor a browser that loads what might be clicked."""
     purposes = [request.headers.get(name, "").lower() for name in ("Purpose", "Sec-Purpose")]
     return request.method == "GET" and not any("prefetch" in purpose for purpose in purposes)
+
+
+def _channel() -> str:
+    named = request.args.get("channel", "")
+    return named if named in CHANNELS else MAIL
 
 
 def _click(slot: Slot, item_id: str, recommendation_id: str, now: int) -> Event:
@@ -120,7 +125,7 @@ def _click(slot: Slot, item_id: str, recommendation_id: str, now: int) -> Event:
         event_type="click",
         timestamp=min(now, received_at()),
         item_id=item_id,
-        channel=CHANNEL,
+        channel=_channel(),
         recommendation_id=recommendation_id,
         send_id=slot.send_id,
     )
