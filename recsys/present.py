@@ -14,6 +14,7 @@ from recsys.data.forgetting import Oblivion, Tombstones
 from recsys.data.links import FOREVER, Period, periods
 from recsys.data.people import NOBODY, Person
 from recsys.data.state import Forgotten, LiveEvent, News, State
+from recsys.data.value import CustomerValue
 from recsys.pipeline import Engine
 from recsys.timeline import continued
 from recsys.types import NO_HISTORY, History, ItemUpdate, Lines, Link
@@ -110,6 +111,11 @@ class Present:
     def person(self, user_id: str) -> Person:
         """What the shop's user table says of a user; nothing of one who was forgotten."""
         return NOBODY if self.forgotten.at(user_id) is not None else self._snapshot.people.of(user_id)
+
+    def value(self, user_id: str) -> CustomerValue | None:
+        """What a customer was worth when the snapshot was made; nothing is known of one who was forgotten."""
+        row = self._snapshot.histories.users.row(user_id)
+        return None if self.forgotten.at(user_id) is not None else self._snapshot.values.at(row)
 
     def is_known(self, user_id: str) -> bool:
         """Whether others are linked to this id, or the shop's user table has it."""

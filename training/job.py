@@ -29,6 +29,7 @@ from recsys.pipeline import check_settings
 from recsys.recommenders import RECOMMENDERS, configure
 from recsys.settings import BehaviourSettings, Settings
 from recsys.types import SHOWN_TYPES, Arrays, EventType, Link
+from training.customer_value import value_arrays
 from training.mapping import map_events
 
 Watch = Callable[[str], None]
@@ -97,7 +98,7 @@ def fit(
     """
     steps = Steps(watch) if watch else Steps()
     prepared = prepare(settings, now=now, before=before, steps=steps, oblivion=oblivion)
-    return learn(prepared, settings, now=now, steps=steps)
+    return learn(prepared, settings, now=now, steps=steps, valued=True)
 
 
 def prepare(
@@ -130,9 +131,10 @@ def learn(
     steps: Steps | None = None,
     known: dict[bytes, Arrays] | None = None,
     asked: Container[str] | None = None,
+    valued: bool = False,
 ) -> Fitted:
     """Fit everything on prepared tables. `known` keeps what was fitted from these tables, for the next settings to share. Where
-    only some recommenders will be `asked`, the others learn from no events, which costs nothing."""
+    only some recommenders will be `asked`, the others learn from no events, which costs nothing. `valued`: customers' values too."""
     steps, known, behaviour = steps or Steps(), {} if known is None else known, settings.behaviour
     with steps.step("item facts"):
         base = prepared.base
@@ -154,6 +156,9 @@ def learn(
         groups["history"] = history_arrays(
             prepared.events, prepared.user_ids, behaviour.history_events, behaviour.history_purchases
         )
+    if valued:
+        with steps.step("customer value"):
+            groups["value"], _ = value_arrays(prepared.events, prepared.as_of, len(prepared.user_ids))
     groups["links"] = _links(prepared.shop)
     groups["users"] = people_arrays(prepared.shop.users)
     groups["contents"] = content_arrays(prepared.shop.contents, tables.catalog)
@@ -185,7 +190,7 @@ def train(
     gate = Gate(settings, now, steps, force, oblivion)
     cut = now if before is None else before - before.resolution
     prepared = prepare(settings, now=now, before=before, live_until=cut, steps=steps, oblivion=oblivion)
-    fitted = learn(prepared, settings, now=now, steps=steps)
+    fitted = learn(prepared, settings, now=now, steps=steps, valued=True)
     gate.judge(fitted)
     if watch:
         watch("publish")

@@ -29,6 +29,7 @@ from recsys.data.manifest import FORMAT as FORMAT
 from recsys.data.manifest import FileEntry
 from recsys.data.manifest import Manifest as Manifest
 from recsys.data.people import People
+from recsys.data.value import Values
 from recsys.types import Arrays, OlderSnapshotError, RecsysError, SnapshotError
 
 CURRENT = "CURRENT"
@@ -55,6 +56,7 @@ class Snapshot:
         self.links = Links(groups["links"])
         self.people = People(groups["users"])
         self.contents = Contents(groups["contents"])
+        self.values = Values(groups["value"])
         self.groups = groups
 
     @property
@@ -182,7 +184,7 @@ def open_files(folder: Path, manifest: Manifest) -> Snapshot:
         if rest.endswith(".npy"):
             mapped = np.load(folder / name, mmap_mode="r", allow_pickle=False)
             groups.setdefault(group, {})[rest.removesuffix(".npy")] = mapped.view(np.ndarray)
-    for group in ("catalog", "history", "links", "users", "contents", *manifest.recommenders):
+    for group in ("catalog", "history", "links", "users", "contents", "value", *manifest.recommenders):
         groups.setdefault(group, {})
     try:
         return Snapshot(manifest, groups)

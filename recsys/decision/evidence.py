@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from recsys.behaviour import PURCHASE, last_session, months_before, revenue_of
 from recsys.data.catalog import Catalog
 from recsys.data.ids import IdMap
+from recsys.data.value import CustomerValue
 from recsys.decision.profile import INTENT_RULES, Leader, Leanings, Profiler
 from recsys.types import DAY, EVENT_TYPES, ExitStage, History, Intent, Lifecycle, Profile, Rows
 
@@ -130,6 +131,7 @@ class ShopperProfile(Struct, frozen=True, kw_only=True):
     average_order_value: Annotated[float | None, Meta(description="Of the orders of which a price is known.")]
     items_bought: Annotated[int, Meta(description="Distinct items that were kept.")]
     cart: tuple[CartItem, ...]
+    value: Annotated[CustomerValue | None, Meta(description="As of the snapshot; null: never ordered before it.")] = None
 
 
 def shopper_profile(profiler: Profiler, user_id: str | None, history: History, now: int) -> ShopperProfile:

@@ -18,6 +18,8 @@ from recsys.messages.shopper import Due, Shopper, local, midnight, months_after
 from recsys.types import DAY, MINUTE, Reason, Times
 
 HOUR = 60 * MINUTE
+MOST_OWNED = 5
+"""Most items that a message to win somebody back is said to be about."""
 MOST_CONTENTS = 100
 """Newest contents of a category that are looked through for one that a shopper was not told of."""
 
@@ -83,16 +85,15 @@ def offer(shopper: Shopper) -> Iterator[Due]:
 
 
 def winback(shopper: Shopper) -> Iterator[Due]:
-    """A customer became defecting, or dormant: once for each, as long as there is no new order."""
+    """A customer became defecting, or dormant: once for each, as long as there is no new order; about what they bought last."""
     profile, policy = shopper.profile, shopper.situation.engine.settings.profile
-    if profile.last_order is None:
+    last = profile.last_order
+    if last is None or not (profile.dormant or profile.lifecycle == "defecting"):
         return
-    if profile.dormant:
-        since = months_after(profile.last_order, policy.dormant_months)
-        yield Due(since, f"dormant {profile.last_order}", once_since=since)
-    elif profile.lifecycle == "defecting":
-        since = profile.last_order + int(policy.active_days * DAY)
-        yield Due(since, f"defecting {profile.last_order}", once_since=since)
+    stage = "dormant" if profile.dormant else "defecting"
+    since = months_after(last, policy.dormant_months) if profile.dormant else last + int(policy.active_days * DAY)
+    owned = profile.bought[np.lexsort((profile.bought, -profile.bought_at))]
+    yield Due(since, f"{stage} {last}", tuple(owned[:MOST_OWNED].tolist()), once_since=since)
 
 
 def replenish(shopper: Shopper) -> Iterator[Due]:

@@ -37,7 +37,7 @@ def profile(call: Call[ProfileParameters]) -> Response:
     present = call.service.live.present()
     now = call.now(present, call.parameters.now)
     found = shopper_profile(present.engine.profiler, user_id, present.history(user_id), now)
-    return json_response(msgspec.json.encode(found))
+    return json_response(msgspec.json.encode(msgspec.structs.replace(found, value=present.value(user_id))))
 
 
 def explanation(call: Call[ExplainParameters]) -> Response:
