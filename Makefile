@@ -9,7 +9,7 @@ export RECSYS_SETTINGS := $(SETTINGS)
 TRAINING := $(RUN) -m training
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo serve train evaluate tune report validate export rollback snapshots compact purge replay restock moments lint-templates dry-run shop test check format docs lock bench benchmark-gowalla benchmark-intent benchmark-live benchmark-moments benchmark-peers clean
+.PHONY: help setup setup-dev demo serve train evaluate tune report validate export rollback snapshots compact purge replay restock moments lint-templates dry-run shop test check format docs lock bench benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-value benchmark-peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,10 @@ benchmark-intent: setup-dev ## Hold intent, lifecycle and exit stage against wha
 	$(RUN) -m benchmarks.intent $(ARGS)
 benchmark-live: setup-dev ## Replay a real shop's events over HTTP, and measure what a live log costs (needs RECSYS_DATA and wrk)
 	$(RUN) -m benchmarks.live $(ARGS)
+benchmark-messages: setup-dev ## Ask 10,000 cards of a send four times over HTTP, and export a million lines, watching memory
+	$(RUN) -m benchmarks.messages $(ARGS)
+benchmark-value: setup-dev ## Hold customer value against held-back purchases (needs RECSYS_DATA)
+	$(RUN) -m benchmarks.customer_value $(ARGS)
 benchmark-moments: setup-dev ## Measure polls and batches of all kinds of moments over 200,000 people
 	$(RUN) -m benchmarks.moments $(ARGS)
 $(VENV)-peers/.ready: requirements-peers.lock

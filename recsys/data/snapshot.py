@@ -56,7 +56,7 @@ class Snapshot:
         self.links = Links(groups["links"])
         self.people = People(groups["users"])
         self.contents = Contents(groups["contents"])
-        self.values = Values(groups["value"])
+        self.values = Values(groups.get("value", {}))
         self.groups = groups
 
     @property
@@ -184,7 +184,7 @@ def open_files(folder: Path, manifest: Manifest) -> Snapshot:
         if rest.endswith(".npy"):
             mapped = np.load(folder / name, mmap_mode="r", allow_pickle=False)
             groups.setdefault(group, {})[rest.removesuffix(".npy")] = mapped.view(np.ndarray)
-    for group in ("catalog", "history", "links", "users", "contents", "value", *manifest.recommenders):
+    for group in ("catalog", "history", "links", "users", "contents", *manifest.recommenders):
         groups.setdefault(group, {})
     try:
         return Snapshot(manifest, groups)

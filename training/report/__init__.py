@@ -32,6 +32,7 @@ from training.report.customers import sum_up_customers
 from training.report.examples import pick_examples
 from training.report.figures import FIGURES
 from training.report.health import check_health
+from training.report.moments import estimate_leakage
 from training.report.stock import sum_up_stock
 from training.report.value import sum_up_value
 from training.report.words import FILTERS, WEEKDAYS
@@ -75,6 +76,7 @@ def write_report(
     progress("customers")
     facts["customers"] = sum_up_customers(shop, engine, moment, found.first, before) if found else None
     facts["value"] = sum_up_value(engine, moment)
+    facts["offers"] = estimate_leakage(engine, moment)
     facts["stock"] = sum_up_stock(snapshot.catalog, settings.moments.lead_days)
     progress("examples")
     facts["examples"] = pick_examples(engine, moment)
