@@ -36,7 +36,7 @@ ADMIN = bearer(ADMIN_KEY)
 def token(user_id: str, secret: str = TOKEN_SECRET, kid: str = "k1", algorithm: str = "HS256", **claims: Any) -> str:
     """Mint a browser token as a shop's backend does; a claim of None is left out."""
     now = int(time.time())
-    every = {"sub": user_id, "iat": now, "exp": now + 600, **claims}
+    every = {"sub": user_id, "iat": now, "exp": now + 3000, **claims}
     kept = {name: value for name, value in every.items() if value is not None}
     return jwt.encode(kept, secret, algorithm=algorithm, headers={"kid": kid})
 
