@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys import message_settings, settings, table_settings
+from recsys import message_settings, moment_settings, settings, table_settings
 from recsys.recommenders import RECOMMENDERS
 from tests.conftest import SETTINGS, Shop
 from training import reference
@@ -90,6 +90,7 @@ def settings_classes() -> Iterator[ast.ClassDef]:
         settings.__file__,
         table_settings.__file__,
         message_settings.__file__,
+        moment_settings.__file__,
     }
     for file in sorted(files):
         for node in ast.parse(Path(file).read_text()).body:

@@ -263,7 +263,12 @@ def test_forgetting_deletes_a_person_and_leaves_a_tombstone(state: State) -> Non
     state.add_events([event("a"), event("b", "anon-1"), event("c", "bob"), event("d")], RECEIVED)
     state.add_links([Link("anon-1", "ann", 5), Link("anon-2", "ann", 5), Link("anon-3", "bob", 5)], RECEIVED)
     state.add_items([ItemUpdate("ann", price=1.0)], RECEIVED)
-    assert state.forget(["hash-1", "hash-2", "hash-1"], ["ann", "anon-1"], 77) == {"events": 3, "identities": 2, "pins": 0, "moments": 0}
+    assert state.forget(["hash-1", "hash-2", "hash-1"], ["ann", "anon-1"], 77) == {
+        "events": 3,
+        "identities": 2,
+        "pins": 0,
+        "moments": 0,
+    }
     assert [each.event_id for each in stored(state).values()] == ["c"]
     assert (times(state), times(state, "anon-1"), times(state, "bob")) == ([], [], [10])
     assert [row for _, _, row in state.links(ALL)] == [Link("anon-3", "bob", 5)]

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from recsys.data.forgetting import Oblivion
 from recsys.data.retention import roll_back
@@ -171,6 +172,8 @@ def compact(settings: Settings, now: datetime) -> int:
     console.say(f"✓ {done}{why}; {moved.left:,} stay in the log")
     if moved.sends:
         console.say(f"✓ {moved.sends:,} expired sends dropped, with {moved.pins:,} rows of what was pinned to them")
+    if any(moved.moments):
+        console.say(f"✓ {moved.moments[0]:,} old moments emptied, {moved.moments[1]:,} forgotten about")
     return 0
 
 
@@ -264,13 +267,14 @@ def _say_ready(settings: Settings, address: str, log: Path) -> None:
         f"/v1/popular?brand={brand}&limit=4",
     ):
         console.say(f"  curl '{address}{path}'")
+    done = f'{{"events": [{{"user_id": "{unquote(user)}", "event_type": "cart_add", "item_id": "{unquote(item)}"}}]}}'
+    console.say(f"  curl '{address}/v1/events' -H 'Content-Type: application/json' -d '{done}'")
+    console.say(f"  curl -i '{address}/v1/moments/browse'")
     console.say(f"  {address}/docs explains every call · log: {log} · Ctrl-C ends it")
 
 
 def _examples(artifacts: Path, version: str) -> tuple[str, str, str, str]:
     """A user with some history and a bestseller with its brand and category, each quoted for a URL."""
-    from urllib.parse import quote
-
     from recsys.data.snapshot import open_snapshot
 
     snapshot = open_snapshot(artifacts, version)

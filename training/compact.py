@@ -98,7 +98,9 @@ def compact(settings: Settings, now: datetime, most: int = EVENTS_PER_FILE) -> M
             dropped = state.pins.drop_expired((oldest_kept - _EPOCH) // timedelta(microseconds=1))
             state.item_changes.drop((oldest_kept - _EPOCH) // timedelta(microseconds=1))
             forgotten = now - timedelta(days=settings.moments.remember_days)
-            retired = state.moments.retire(*((each - _EPOCH) // timedelta(microseconds=1) for each in (oldest_kept, forgotten)))
+            retired = state.moments.retire(
+                *((each - _EPOCH) // timedelta(microseconds=1) for each in (oldest_kept, forgotten))
+            )
         return Moved(tuple(files), events, state.count_events(), may_move, dropped["sends"], dropped["pins"], retired)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -114,11 +114,15 @@ class Histories:
         places = np.flatnonzero(chosen(self._owned_items, self._owned_at))
         return _whose(places, self._owned_offsets)
 
-    def interested(self, items: Mask, since: int) -> Rows:
-        """Rows of the users who viewed or carted one of the items, bool[n], later than `since` (microseconds); ascending."""
+    def who_did(self, kinds: Sequence[EventType], since: int, items: Mask | None = None) -> Rows:
+        """Rows of the users with an event of these kinds later than `since` (microseconds), of one of the items, bool[n], if any are
+        given; ascending."""
         places = np.flatnonzero(self._times > since)
-        places = places[np.isin(self._kinds[places], (EventType.VIEW, EventType.CART_ADD)) & (self._items[places] >= 0)]
-        return _whose(places[items[self._items[places]]], self._offsets)
+        places = places[np.isin(self._kinds[places], kinds)]
+        if items is not None:
+            places = places[self._items[places] >= 0]
+            places = places[items[self._items[places]]]
+        return _whose(places, self._offsets)
 
     def revenue(self) -> NDArray[np.float64]:
         """What each user's purchases that were kept came to, float64[u], as `behaviour.revenue_of` reckons; 0 where that is None."""

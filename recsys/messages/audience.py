@@ -15,7 +15,7 @@ from recsys.messages.crowd import Crowd
 from recsys.messages.rules import HOUR, birthdays_on, due_again
 from recsys.messages.shopper import Situation, local
 from recsys.present import Present
-from recsys.types import DAY, MINUTE, Mask, Rows, Times
+from recsys.types import DAY, MINUTE, EventType, Mask, Rows, Times
 
 
 class Audience(NamedTuple):
@@ -28,9 +28,11 @@ class Audience(NamedTuple):
 
 
 def left_a_cart(audience: Audience) -> Mask:
-    """Seen since a cart could have been left, and quiet."""
-    settings = audience.situation.settings
-    return _quiet(audience, settings.cart_minutes * MINUTE, settings.cart_hours * HOUR)
+    """Whose cart changed lately, and who are quiet."""
+    settings, crowd = audience.situation.settings, audience.crowd
+    since = audience.situation.now - int(settings.cart_hours * HOUR)
+    changed = crowd.who_did((EventType.CART_ADD, EventType.CART_REMOVE), since) | crowd.active
+    return _quiet(audience, settings.cart_minutes * MINUTE, settings.cart_hours * HOUR) & changed
 
 
 def just_left(audience: Audience) -> Mask:
@@ -116,17 +118,20 @@ def of_cheaper_items(audience: Audience) -> Mask:
 
 
 def of_low_items(audience: Audience) -> Mask:
-    """Who viewed or carted an item that runs low, since it could be in the cart."""
-    situation = audience.situation
-    rows = np.flatnonzero(situation.runs_low).tolist()
+    """Who carted an item that runs low, since it could be in the cart, or viewed it and was here lately."""
+    situation, crowd = audience.situation, audience.crowd
     since = situation.now - int(situation.engine.profiler.behaviour.cart_days * DAY)
-    return audience.crowd.interested(audience.state, audience.present, rows, since)
+    found = crowd.interested(audience.state, audience.present, situation.runs_low, since)
+    carted = crowd.who_did((EventType.CART_ADD,), since, situation.runs_low) | crowd.active
+    return found & (carted | _quiet(audience, 0, situation.settings.visit_hours * HOUR))
 
 
 def _of_news(audience: Audience, change: ChangeKind) -> Mask:
     situation = audience.situation
     since = situation.now - int((situation.settings.change_days + situation.settings.seen_days) * DAY)
-    return audience.crowd.interested(audience.state, audience.present, list(situation.news[change]), since)
+    changed = np.zeros(situation.catalog.n_items, bool)
+    changed[list(situation.news[change])] = True
+    return audience.crowd.interested(audience.state, audience.present, changed, since)
 
 
 def _quiet(audience: Audience, least: float, most: float) -> Mask:

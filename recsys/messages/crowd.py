@@ -14,7 +14,7 @@ from recsys.data.history import NEVER
 from recsys.data.snapshot import Snapshot
 from recsys.data.state import Active, State
 from recsys.present import Present
-from recsys.types import Mask, Rows, Times
+from recsys.types import EventType, Mask, Rows, Times
 
 Consent = Literal["required", "assumed"]
 
@@ -22,8 +22,9 @@ Consent = Literal["required", "assumed"]
 class Crowd:
     """The people of one snapshot, each at a place 0…p-1, for one worker; about 35 bytes a person.
 
-    last_seen, last_order int64[p] (`NEVER`: never) · orders int32[p] · ordered bool[p] who bought or gave back something since the
-    snapshot, of whom `last_order` and `orders` no longer hold · may_hear bool[p] as the consents say.
+    last_seen, last_order int64[p] (`NEVER`: never) · orders int32[p] · active bool[p] who did anything since the snapshot · ordered
+    bool[p] who bought or gave back something since, of whom `last_order` and `orders` no longer hold · may_hear bool[p] as the
+    consents say.
 
     These are the people of the user table. Where consent is assumed and the shop has no such table, it is everybody with an event.
     """
@@ -41,7 +42,7 @@ class Crowd:
         self.last_seen = _taken(histories.last_seen, rows, NEVER)
         self.last_order = _taken(histories.last_order, rows, NEVER)
         self.orders = _taken(histories.order_count, rows, 0)
-        self.ordered = np.zeros(len(self._ids), bool)
+        self.active, self.ordered = np.zeros(len(self._ids), bool), np.zeros(len(self._ids), bool)
         self._histories = histories
         self._places_of = np.full(len(histories) + 1, -1, np.int32)  # one more, for rows that are none
         self._places_of[rows] = np.arange(len(self._ids))
@@ -69,21 +70,25 @@ class Crowd:
         for each in seen:
             if (place := self._place(each.user_id)) >= 0:
                 self.last_seen[place] = max(self.last_seen[place], each.at)
+                self.active[place] = True
                 self.ordered[place] |= each.ordered
                 changed.add(place)
         return np.array(sorted(changed), np.int32)
 
-    def interested(self, state: State, present: Present, items: Sequence[int], since: int) -> Mask:
-        """Who viewed or carted one of these items (rows) later than `since` (microseconds), bool[p]."""
+    def who_did(self, kinds: Sequence[EventType], since: int, items: Mask | None = None) -> Mask:
+        """Who did one of these things later than `since` (microseconds), with one of the items, bool[n], if any are given, as the
+        snapshot knows it, bool[p]."""
         found = np.zeros(len(self), bool)
-        if not len(items):
-            return found
+        found[self.places(self._histories.who_did(kinds, since, items))] = True
+        return found
+
+    def interested(self, state: State, present: Present, items: Mask, since: int) -> Mask:
+        """Who viewed or carted one of these items, bool[n], later than `since` (microseconds), bool[p]."""
+        if not items.any():
+            return np.zeros(len(self), bool)
         catalog = present.engine.catalog
-        wanted = np.zeros(catalog.n_items, bool)
-        wanted[items] = True
-        places = self._places_of[self._histories.interested(wanted, since)]
-        found[places[places >= 0]] = True
-        live = state.interested([catalog.item_id(row) for row in items], self._folded)
+        found = self.who_did((EventType.VIEW, EventType.CART_ADD), since, items)
+        live = state.interested([catalog.item_id(row) for row in np.flatnonzero(items).tolist()], self._folded)
         for user_id in {user_id for each in live for user_id in present.users_of(each)}:
             if (place := self._place(user_id)) >= 0:
                 found[place] = True
@@ -120,6 +125,7 @@ class Crowd:
             self.last_seen = np.append(self.last_seen, np.full(more, NEVER))
             self.last_order = np.append(self.last_order, np.full(more, NEVER))
             self.orders = np.append(self.orders, np.zeros(more, np.int32))
+            self.active = np.append(self.active, np.zeros(more, bool))
             self.ordered = np.append(self.ordered, np.zeros(more, bool))
 
 

@@ -26,7 +26,7 @@ from recsys.moment_settings import MomentKind
 from recsys.present import Present
 from recsys.types import DAY, MINUTE, Mask, Rows, Times
 
-MOST_LOOKED_AT = 5_000
+MOST_LOOKED_AT = 3_000
 """Most people whom one search looks at; it takes less than two seconds, and the next one goes on."""
 AT_ONCE = 500
 """People looked at between two looks into the log."""
