@@ -9,10 +9,10 @@ export RECSYS_SETTINGS := $(SETTINGS)
 TRAINING := $(RUN) -m training
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo serve train evaluate tune report validate export rollback snapshots compact purge replay restock moments lint-templates dry-run shop test check format docs lock bench benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-value benchmark-peers clean
+.PHONY: help setup setup-dev demo serve train evaluate tune report validate export rollback snapshots compact purge replay restock moments lint-templates dry-run shop test check format docs lock bench benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-moments-truth benchmark-value benchmark-peers clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  SETTINGS=examples/…/settings.toml chooses a shop; ARGS='--help' shows what a training command takes"
 
 $(VENV)/.ready: requirements.lock
@@ -98,6 +98,8 @@ benchmark-value: setup-dev ## Hold customer value against held-back purchases (n
 	$(RUN) -m benchmarks.customer_value $(ARGS)
 benchmark-moments: setup-dev ## Measure polls and batches of all kinds of moments over 200,000 people
 	$(RUN) -m benchmarks.moments $(ARGS)
+benchmark-moments-truth: setup-dev ## Hold who was due for a moment against held-back purchases (needs RECSYS_DATA)
+	$(RUN) -m benchmarks.moments_truth $(ARGS)
 $(VENV)-peers/.ready: requirements-peers.lock
 	$(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements-peers.lock
