@@ -27,7 +27,7 @@ limit_request_line = 8190
 control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 accesslog = "-"
-logger_class = "recsys.web.access_log.AccessLog"
+logger_class = "recsys.web.http.access_log.AccessLog"
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # prometheus_client looks at the variable when it is first imported, which must therefore happen after this.
@@ -37,8 +37,8 @@ if METRICS_FOLDER not in os.environ:
 
 def on_starting(server: Any) -> None:
     """Refuse an open service on an address that others can reach; write our log where gunicorn writes its own."""
-    from recsys.settings_file import load_settings
-    from recsys.web.auth import check_bind
+    from recsys.settings.load import load_settings
+    from recsys.web.http.auth import check_bind
 
     log = logging.getLogger("recsys")
     log.handlers = server.log.error_log.handlers

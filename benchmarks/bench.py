@@ -29,12 +29,12 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from recsys.data.snapshot import current_version, open_snapshot, point_at, read_manifest
-from recsys.pipeline import Engine, answer
-from recsys.settings_file import load_settings
+from recsys.engine.pipeline import Engine, answer
+from recsys.settings.load import load_settings
+from recsys.snapshot.store import current_version, open_snapshot, point_at, read_manifest
 from recsys.types import Query
-from training.export import Source, export
-from training.shop import make_shop, shop_settings
+from simulator import make_shop, shop_settings
+from training.batch.export import Source, export
 
 OUT = Path("benchmarks/out")
 KEY = "bench-" + "k" * 40

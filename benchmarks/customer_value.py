@@ -1,8 +1,8 @@
 """Does customer value come true? Predicted against held-back purchases: `RECSYS_DATA=… make benchmark-value`.
 
-The last days of each shop are held back. What the models expect of every customer known by then (training/customer_value.py), fitted
-on what came before, stands beside what they bought, and beside three rules that need no model. Orders of one day are one. Intervals
-are the middle 95 % of resamples of customers (Efron, 1979).
+The last days of each shop are held back. What the models of training/job/customer_value.py expect of every customer
+known by then, fitted on what came before, stands beside what they bought, and beside three rules that need no model.
+Orders of one day are one. Intervals are the middle 95 % of resamples of customers (Efron, 1979).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recsys.settings import Settings
-from recsys.settings_file import load_settings
+from recsys.settings.load import load_settings
 from recsys.types import DAY
 from training import console
-from training.customer_value import Fit, Past, Values, fit_models, past_of, predict
-from training.job import Prepared, prepare
-from training.measure import last_event
-from training.metrics import Interval
+from training.cli.evaluation_commands import last_event
+from training.evaluation.metrics import Interval
+from training.job.customer_value import Fit, Past, Values, fit_models, past_of, predict
+from training.job.job import Prepared, prepare
 
 OUT = Path("benchmarks/out")
 SHOPS = ("completejourney", "foodmart", "online_retail")

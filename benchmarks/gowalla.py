@@ -201,7 +201,7 @@ def _factors(settings: AlsSettings) -> Fit:
 
 
 def _blended(first: Fit, second: Fit, weight: float) -> Fit:
-    """`first` + weight · `second`, each divided by the user's best score as in `recsys.decision.blend`."""
+    """`first` + weight · `second`, each divided by the user's best score as in `recsys.engine.blend`."""
 
     def fit(train: csr_array) -> Scorer:
         members = first(train), second(train)

@@ -23,18 +23,18 @@ from numpy.typing import NDArray
 
 from benchmarks.bench import prepare as prepare_shop
 from recsys.behaviour import CART_ADD, CHECKOUT, PURCHASE, sessions
-from recsys.data.catalog import Catalog
-from recsys.data.history import Events
-from recsys.decision.profile import Profiler
+from recsys.engine.profile import Profiler
 from recsys.settings import Settings
-from recsys.settings_file import load_settings
+from recsys.settings.load import load_settings
+from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.histories import Events
 from recsys.types import DAY, EventType, History, Lifecycle, Lines, Mask, Profile
+from simulator import default_items
 from training import console
-from training.job import Prepared, prepare
-from training.measure import last_event
-from training.metrics import Interval
-from training.shop import default_items
-from training.split import Fold, split
+from training.cli.evaluation_commands import last_event
+from training.evaluation.metrics import Interval
+from training.evaluation.split import Fold, split
+from training.job.job import Prepared, prepare
 
 OUT = Path("benchmarks/out")
 REES46 = Path("examples/rees46/settings.toml")

@@ -28,15 +28,15 @@ from numpy.typing import NDArray
 from benchmarks.live_load import load
 from benchmarks.service import Service, publish_fit, running
 from recsys.behaviour import CART_ADD, VIEW, sessions
-from recsys.data.history import Events
-from recsys.data.snapshot import current_version, open_snapshot
-from recsys.decision.evidence import shopper_profile
-from recsys.pipeline import Engine, answer
-from recsys.settings_file import load_settings
-from recsys.slates import slate_json
+from recsys.engine.pipeline import Engine, answer
+from recsys.engine.profile_report import shopper_profile
+from recsys.engine.slate_json import slate_json
+from recsys.settings.load import load_settings
+from recsys.snapshot.histories import Events
+from recsys.snapshot.store import current_version, open_snapshot
 from recsys.types import EVENT_TYPES, History, Lines, Query, Rows
 from training import console
-from training.job import Prepared, prepare
+from training.job.job import Prepared, prepare
 
 OUT = Path("benchmarks/out")
 REES46 = Path("examples/rees46/settings.toml")

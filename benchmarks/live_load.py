@@ -15,12 +15,12 @@ from urllib.parse import quote
 from benchmarks.bench import prepare as prepare_shop
 from benchmarks.bench import say
 from benchmarks.service import Service, publish_fit, running
-from recsys.data.snapshot import CURRENT, Snapshot, current_version, open_snapshot
-from recsys.data.state import State
-from recsys.pipeline import Engine, answer
-from recsys.present import Present
+from recsys.engine.pipeline import Engine, answer
+from recsys.engine.serving_state import Present
+from recsys.live.log import State
 from recsys.settings import Settings
-from recsys.settings_file import load_settings
+from recsys.settings.load import load_settings
+from recsys.snapshot.store import CURRENT, Snapshot, current_version, open_snapshot
 from recsys.types import (
     DAY,
     EVENT_TYPES,
@@ -33,7 +33,7 @@ from recsys.types import (
     Query,
     SnapshotError,
 )
-from training.shop import default_items
+from simulator import default_items
 
 ASKED = 20_000
 """Shoppers asked for, all seen in the 30 days before."""

@@ -34,15 +34,15 @@ from numpy.typing import NDArray
 from benchmarks.bench import prepare as prepare_shop
 from benchmarks.bench import say
 from benchmarks.service import PATIENCE_SECONDS, Service, publish_fit, running
-from recsys.data.snapshot import open_snapshot, read_manifest
 from recsys.messages.slots import SLOT_SECRETS
 from recsys.settings import Settings
-from recsys.settings_file import load_settings
+from recsys.settings.load import load_settings
+from recsys.snapshot.store import open_snapshot, read_manifest
 from recsys.types import Query
-from recsys.web.auth import KEYS_PREFIX
+from recsys.web.http.auth import KEYS_PREFIX
+from simulator import default_items
 from training import console
-from training.export import Shape, Source, export, published
-from training.shop import default_items
+from training.batch.export import Shape, Source, export, published
 
 OUT = Path("benchmarks/out")
 EVENTS_PER_USER = 25

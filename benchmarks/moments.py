@@ -1,7 +1,7 @@
 """What it costs to find who is due: 200,000 people, all kinds of moments. `make benchmark-moments`.
 
 Polls: one worker over a synthetic shop, with live events and item updates, asks for each kind for the first time, then once a
-simulated minute while events come in. Batches: `training.moments` looks at everybody, on all cores, the start of its processes
+simulated minute while events come in. Batches: `training.batch.moments` looks at everybody, on all cores, the start of its processes
 included.
 """
 
@@ -25,21 +25,21 @@ import numpy as np
 from benchmarks.bench import prepare as prepare_shop
 from benchmarks.bench import say
 from benchmarks.service import publish_fit
-from recsys.data.item_changes import Standing
-from recsys.data.snapshot import Snapshot, open_snapshot
-from recsys.data.state import State
-from recsys.messages.due import Finder
-from recsys.messages.moments import KINDS
-from recsys.moment_settings import MomentKind, MomentsSettings
-from recsys.pipeline import Engine, answer
-from recsys.present import Present
+from recsys.engine.pipeline import Engine, answer
+from recsys.engine.serving_state import Present
+from recsys.live.item_changes import Standing
+from recsys.live.log import State
+from recsys.moments.finder import Finder
+from recsys.moments.kinds import KINDS
 from recsys.settings import Settings
-from recsys.settings_file import load_settings
+from recsys.settings.load import load_settings
+from recsys.settings.moments import MomentKind, MomentsSettings
+from recsys.snapshot.store import Snapshot, open_snapshot
 from recsys.types import MINUTE, Event, ItemUpdate, SnapshotError
+from simulator import default_items
 from training import console
-from training.export import published
-from training.moments import Place, write_moments
-from training.shop import default_items
+from training.batch.export import published
+from training.batch.moments import Place, write_moments
 
 OUT = Path("benchmarks/out")
 EVENTS_PER_USER = 50

@@ -23,22 +23,22 @@ import numpy as np
 import polars as pl
 
 from recsys.behaviour import PURCHASE
-from recsys.data.catalog import Catalog
-from recsys.data.moment_log import Moment
-from recsys.data.state import State
-from recsys.messages.due import Finder
-from recsys.messages.moments import KINDS
-from recsys.messages.shopper import Due, Shopper, Situation
-from recsys.moment_settings import MomentKind, MomentsSettings
-from recsys.pipeline import Engine, answer
-from recsys.present import Present
+from recsys.engine.pipeline import Engine, answer
+from recsys.engine.serving_state import Present
+from recsys.live.log import State
+from recsys.live.moments import Moment
+from recsys.moments.context import Due, Shopper, Situation
+from recsys.moments.finder import Finder
+from recsys.moments.kinds import KINDS
 from recsys.settings import Placement, Rule, Settings
-from recsys.settings_file import load_settings
+from recsys.settings.load import load_settings
+from recsys.settings.moments import MomentKind, MomentsSettings
+from recsys.snapshot.catalog import Catalog
 from recsys.types import DAY, Bought, Query, Slate
 from training import console
-from training.job import Prepared, learn, prepare
-from training.measure import last_event
-from training.metrics import Interval, Values
+from training.cli.evaluation_commands import last_event
+from training.evaluation.metrics import Interval, Values
+from training.job.job import Prepared, learn, prepare
 
 OUT = Path("benchmarks/out")
 SHOPS = ("completejourney", "foodmart", "online_retail")

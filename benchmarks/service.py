@@ -17,10 +17,10 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recsys.data.snapshot import publish
 from recsys.settings import Settings
+from recsys.snapshot.store import publish
 from training import console
-from training.job import fit
+from training.job.job import fit
 
 WORKERS = 2
 PATIENCE_SECONDS = 60

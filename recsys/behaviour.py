@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.compiled import FLOAT, INT, KINDS, ROWS, SCORES, TIMES, compiled
+from recsys.jit import FLOAT, INT, KINDS, ROWS, SCORES, TIMES, compiled
 from recsys.settings import BehaviourSettings
 from recsys.types import DAY, MINUTE, EventType, History, Owned, RowQuery, Rows, Scores, Times
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from recsys.data.history import Tables
+    from recsys.snapshot.histories import Tables
 
 Kinds = NDArray[np.int8]
 Number = TypeVar("Number", np.int32, np.int64)

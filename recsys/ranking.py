@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from recsys.compiled import INT, MASK, ROWS, ROWS_2D, SCORES, SCORES_2D, compiled
+from recsys.jit import INT, MASK, ROWS, ROWS_2D, SCORES, SCORES_2D, compiled
 from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Rows, Scores
 
 

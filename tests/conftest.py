@@ -11,13 +11,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from recsys.data.snapshot import SnapshotStore, current_version, open_snapshot
-from recsys.pipeline import Engine, answer
+from recsys.engine.pipeline import Engine, answer
 from recsys.settings import Settings
-from recsys.settings_file import parse_settings
+from recsys.settings.load import parse_settings
+from recsys.snapshot.store import SnapshotStore, current_version, open_snapshot
 from recsys.types import Query, Slate
-from tests.evaluated import Run, evaluated, taste_tables
-from training.job import Fitted, fit, train
+from tests.support.evaluated import Run, evaluated, taste_tables
+from tests.support.training import train
+from training.job.job import Fitted, fit
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 """Every test's now."""

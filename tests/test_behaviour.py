@@ -27,7 +27,7 @@ from recsys.behaviour import (
 from recsys.settings import BehaviourSettings
 from recsys.types import DAY, MINUTE, EventType, History
 from tests.conftest import NOW, ago, event, micros
-from tests.handmade import BEHAVIOUR, World, calm, world
+from tests.support.handmade import BEHAVIOUR, World, calm, world
 
 V, B, R = EventType.VIEW, EventType.PURCHASE, EventType.REFUND
 

@@ -14,14 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from recsys import message_settings, moment_settings, settings, table_settings
+from recsys import settings
 from recsys.recommenders import RECOMMENDERS
+from recsys.settings import messages as message_settings
+from recsys.settings import moments as moment_settings
+from recsys.settings import tables as table_settings
 from tests.conftest import SETTINGS, Shop
-from training import reference
 from training.__main__ import parser
+from training.cli import reference
 
 ROOT = Path(__file__).parent.parent
-SOURCES = sorted([*ROOT.glob("recsys/**/*.py"), *ROOT.glob("training/**/*.py")])
+SOURCES = sorted([*ROOT.glob("recsys/**/*.py"), *ROOT.glob("simulator/**/*.py"), *ROOT.glob("training/**/*.py")])
 
 
 def run(*command: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -43,9 +46,9 @@ ANSWERING = """
 import sys
 from pathlib import Path
 
-from recsys.data.snapshot import SnapshotStore
-from recsys.pipeline import Engine, answer
-from recsys.settings_file import load_settings
+from recsys.snapshot.store import SnapshotStore
+from recsys.engine.pipeline import Engine, answer
+from recsys.settings.load import load_settings
 from recsys.types import Query
 from recsys.web.app import create_app
 

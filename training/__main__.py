@@ -9,18 +9,18 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from recsys.data.forgetting import Oblivion
+from recsys.live.erasure import Oblivion
 from recsys.messages.slots import SLOT_SECRETS, SlotKeys
-from recsys.settings_file import load_settings
+from recsys.settings.load import load_settings
 from recsys.types import BOUGHT_MODES, Bought, BoughtMode, DataError, RecsysError
-from training import commands, measure
+from training.batch.dry_run import dry_run
+from training.batch.lint_templates import lint_templates
+from training.batch.moments import moments
+from training.batch.replay import replay
+from training.batch.restock import restock
+from training.batch.tokens import tokens
+from training.cli import commands, evaluation_commands
 from training.console import complain
-from training.dry_run import dry_run
-from training.lint_templates import lint_templates
-from training.moments import moments
-from training.replay import replay
-from training.restock import restock
-from training.tokens import tokens
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -109,7 +109,7 @@ def _evaluate(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.add_argument("--days", type=_count, help="length of the test window (default: evaluation.days)")
     command.add_argument("--folds", type=_count, default=1, help="windows, the last ends where --as-of's does (default: 1)")
     command.add_argument("--out", type=Path, help="keep everything, slices too, as JSON")
-    command.set_defaults(run=lambda chosen: measure.evaluate(
+    command.set_defaults(run=lambda chosen: evaluation_commands.evaluate(
         load_settings(chosen.settings), _now(), chosen.as_of, chosen.days, chosen.folds, chosen.out, _oblivion()
     ))  # fmt: skip
 
@@ -121,7 +121,7 @@ def _tune(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     command.add_argument("--without", nargs="+", default=[], help="recommenders that the blend may not use, for their cost")
     command.add_argument("--trials", type=_count, default=25, help="most per study (default: 25)")
     command.add_argument("--minutes", type=float, default=30, help="time budget (default: 30); run again to go on")
-    command.set_defaults(run=lambda chosen: measure.tune(
+    command.set_defaults(run=lambda chosen: evaluation_commands.tune(
         load_settings(chosen.settings), _now(), chosen.before, chosen.only, chosen.without, chosen.trials, chosen.minutes, _oblivion()
     ))  # fmt: skip
 
@@ -130,7 +130,7 @@ def _report(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command = _command(commands_of, "report", "Write the current snapshot's report as one HTML page.")
     command.add_argument("--as-of", type=moment, help="the moment that the snapshot was trained with, if one was named")
     command.set_defaults(
-        run=lambda chosen: measure.report(load_settings(chosen.settings), _now(), chosen.as_of, _oblivion())
+        run=lambda chosen: evaluation_commands.report(load_settings(chosen.settings), _now(), chosen.as_of, _oblivion())
     )
 
 

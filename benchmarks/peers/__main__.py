@@ -15,7 +15,7 @@ from benchmarks.peers.shops import SHOPS
 from benchmarks.peers.tuning import PEERS
 from recsys.types import RecsysError
 from training import console
-from training.evaluate import TASKS
+from training.evaluation.evaluate import TASKS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

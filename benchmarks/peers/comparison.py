@@ -16,13 +16,13 @@ import numpy as np
 from benchmarks.peers.inputs import Drawn
 from benchmarks.peers.shops import Questions, Shop, ask
 from benchmarks.peers.tuning import PEERS, Peer, space_of, tune
-from recsys.pipeline import Engine
+from recsys.engine.pipeline import Engine
 from recsys.recommenders import RECOMMENDERS
 from recsys.settings import Settings
-from training.evaluate import TASKS, Subject, Task, judge, with_subjects
-from training.job import Steps, learn
-from training.metrics import METRICS, Bootstrap, Values
-from training.self_check import BLEND
+from training.evaluation.evaluate import TASKS, Subject, Task, judge, with_subjects
+from training.evaluation.metrics import METRICS, Bootstrap, Values
+from training.gate.snapshot_checks import BLEND
+from training.job.job import Steps, learn
 
 Bar = Callable[[str, str], Any]
 """Makes a progress bar, given a title and a unit (`training.console.bar`)."""
@@ -114,7 +114,7 @@ def compare(
 
 
 def _ours(shop: Shop, settings: Settings, asked: Questions, bar: Bar) -> tuple[Sheet, list[Row]]:
-    """The blend and every recommender alone, through `training.evaluate`."""
+    """The blend and every recommender alone, through `training.evaluation.evaluate`."""
     examination, steps = asked.examination, Steps()
     with bar(f"{shop.name}: ours", "lists") as progress:
         fitted = learn(examination.split.prepared, settings, now=examination.split.fold.until, steps=steps)

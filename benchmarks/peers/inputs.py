@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
 from recsys.behaviour import ages_in_days, event_weights, fade
-from recsys.data.history import Events
 from recsys.settings import BehaviourSettings
+from recsys.snapshot.histories import Events
 from recsys.types import DAY, EventType, Rows, Scores
 
 Setting: TypeAlias = float | int | bool

@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.peers.inputs import Inputs, Scorer, inputs_of
-from recsys.data.catalog import Catalog
-from recsys.data.facts import item_facts
-from recsys.data.snapshot import content_hash
 from recsys.ranking import top_n
 from recsys.settings import Settings
-from recsys.settings_file import load_settings
+from recsys.settings.load import load_settings
+from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.item_stats import item_facts
+from recsys.snapshot.store import content_hash
 from recsys.types import Arrays, EventType, Mask, Rows
-from training.evaluate import TASKS, Examination, Task, examine
-from training.metrics import DEPTH, Values, per_user
-from training.shop import make_shop, shop_settings
-from training.split import Fold, owned_before, split
+from simulator import make_shop, shop_settings
+from training.evaluation.evaluate import TASKS, Examination, Task, examine
+from training.evaluation.metrics import DEPTH, Values, per_user
+from training.evaluation.split import Fold, owned_before, split
 
 DAYS = 28
 _BLOCK = 200

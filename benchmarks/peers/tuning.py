@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.peers import libraries, models
 from benchmarks.peers.inputs import Drawn, Inputs, Scorer, Setting
-from training.evaluate import Task
+from training.evaluation.evaluate import Task
 
 
 class Range(msgspec.Struct, frozen=True):

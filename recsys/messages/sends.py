@@ -12,9 +12,9 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 import numpy as np
 
-from recsys.data.catalog import Catalog
-from recsys.data.pins import Pin, PinnedItem, Pins, Swap
+from recsys.live.pinned_slates import Pin, PinnedItem, Pins, Swap
 from recsys.messages.slots import Slot
+from recsys.snapshot.catalog import Catalog
 from recsys.types import Query, Send, Slate
 
 Ask: TypeAlias = Callable[[Query], Slate]

@@ -17,8 +17,8 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from recsys.data.secrets import check_secrets, read_secrets
-from recsys.message_settings import MessagesSettings
+from recsys.secrets import check_secrets, read_secrets
+from recsys.settings.messages import MessagesSettings
 from recsys.types import SettingsError
 
 SLOT_SECRETS = "RECSYS_SLOT_SECRETS"

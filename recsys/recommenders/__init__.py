@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from recsys.recommender import Recommender, RecommenderSettings
 from recsys.recommenders.als import Als as Als
+from recsys.recommenders.base import Recommender, RecommenderSettings
 from recsys.recommenders.bestsellers import Bestsellers as Bestsellers
 from recsys.recommenders.bought_together import BoughtTogether as BoughtTogether
 from recsys.recommenders.brands import Brands as Brands

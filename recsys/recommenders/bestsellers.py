@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.behaviour import ages_in_days, fade, last_of_each
-from recsys.data.catalog import Catalog
-from recsys.data.history import Tables
 from recsys.ranking import first_allowed, rank_order
-from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
-from recsys.setting_types import NotNegative, Positive
+from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
+from recsys.settings.types import NotNegative, Positive
+from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.histories import Tables
 from recsys.types import DAY, Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 

@@ -9,12 +9,12 @@ import msgspec
 import numpy as np
 
 from recsys.behaviour import ages_in_days, fade, last_of_each
-from recsys.data.catalog import Catalog
-from recsys.data.history import Tables
 from recsys.ranking import Neighbours, keep_strongest
-from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
-from recsys.setting_types import NotNegative
+from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
+from recsys.settings.types import NotNegative
+from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.histories import Tables
 from recsys.types import Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 _BLOCK = 2_000

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.behaviour import event_weights
-from recsys.compiled import INT, MASK, ROWS, SCORES_2D, compiled
-from recsys.data.catalog import Catalog
-from recsys.data.history import Events, Tables
+from recsys.jit import INT, MASK, ROWS, SCORES_2D, compiled
 from recsys.ranking import top_n
-from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
-from recsys.setting_types import NotNegative
+from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
+from recsys.settings.types import NotNegative
+from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.histories import Events, Tables
 from recsys.types import (
     DAY,
     NO_CANDIDATES,

@@ -8,12 +8,12 @@ from typing import ClassVar, cast
 import numpy as np
 
 from recsys.behaviour import PURCHASE, ages_in_days, fade
-from recsys.data.catalog import Catalog
-from recsys.data.history import Tables
 from recsys.ranking import top_n
-from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
-from recsys.setting_types import NotNegative, Positive, Share
+from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
+from recsys.settings.types import NotNegative, Positive, Share
+from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.histories import Tables
 from recsys.types import DAY, NO_CANDIDATES, Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Scores
 
 _SHORTEST_GAP = np.float32(0.01)

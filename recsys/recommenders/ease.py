@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.behaviour import Interests, interactions
-from recsys.data.catalog import Catalog
-from recsys.data.history import Tables
 from recsys.ranking import Neighbours
-from recsys.recommender import Recommender, RecommenderSettings, Witness
-from recsys.setting_types import NotNegative
+from recsys.recommenders.base import Recommender, RecommenderSettings, Witness
 from recsys.settings import BehaviourSettings
+from recsys.settings.types import NotNegative
+from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.histories import Tables
 from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 

@@ -8,12 +8,12 @@ import msgspec
 import numpy as np
 
 from recsys.behaviour import Interests, interactions
-from recsys.data.catalog import Catalog
-from recsys.data.history import Tables
 from recsys.ranking import Neighbours, keep_strongest
-from recsys.recommender import Recommender, RecommenderSettings, Witness
-from recsys.setting_types import NotNegative
+from recsys.recommenders.base import Recommender, RecommenderSettings, Witness
 from recsys.settings import BehaviourSettings
+from recsys.settings.types import NotNegative
+from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.histories import Tables
 from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery
 
 if TYPE_CHECKING:

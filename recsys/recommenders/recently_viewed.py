@@ -8,12 +8,12 @@ from typing import ClassVar
 import numpy as np
 
 from recsys.behaviour import ages_in_days, last_of_each
-from recsys.data.catalog import Catalog
-from recsys.data.history import Tables
 from recsys.ranking import top_n
-from recsys.recommender import REASONS_KEPT, Recommender, RecommenderSettings
-from recsys.setting_types import Positive
+from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
+from recsys.settings.types import Positive
+from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.histories import Tables
 from recsys.types import Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery
 
 

@@ -7,12 +7,12 @@ from typing import ClassVar, cast
 import numpy as np
 
 from recsys.behaviour import ages_in_days, event_weights, fade
-from recsys.data.catalog import Catalog
-from recsys.data.history import Tables
 from recsys.ranking import first_allowed, rank_order
-from recsys.recommender import Recommender, RecommenderSettings
-from recsys.setting_types import Positive
+from recsys.recommenders.base import Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
+from recsys.settings.types import Positive
+from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.histories import Tables
 from recsys.types import DAY, Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 

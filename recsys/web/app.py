@@ -9,37 +9,36 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from recsys.data.forgetting import Oblivion
-from recsys.messages.cards import Cards
+from recsys.engine.pipeline import check_settings
+from recsys.live.erasure import Oblivion
+from recsys.messages.cards.cards import Cards
 from recsys.messages.slots import SlotKeys, check_messages
-from recsys.pipeline import check_settings
 from recsys.settings import Settings
-from recsys.web import (
+from recsys.web import openapi, operations
+from recsys.web.http import problems
+from recsys.web.http.auth import Authenticator
+from recsys.web.http.metrics import NO_ROUTE, ROUTE, Metrics
+from recsys.web.http.parameters import BODY_BYTES
+from recsys.web.operations import IdConverter
+from recsys.web.resources import (
     cards,
     events,
-    forgetting,
     identities,
     item_updates,
     items,
     moments,
-    openapi,
-    operations,
     ops,
     pages,
-    problems,
     profiles,
     reports,
     sends,
-    shelves,
     slots,
     users,
 )
-from recsys.web.auth import Gate
-from recsys.web.live import Live
-from recsys.web.metrics import NO_ROUTE, Metrics
-from recsys.web.operations import ROUTE, IdConverter
-from recsys.web.parameters import BODY_BYTES
-from recsys.web.service import Service
+from recsys.web.resources import erasure as forgetting
+from recsys.web.resources import lists as shelves
+from recsys.web.serving.live import Live
+from recsys.web.serving.service import Service
 
 RESOURCES = {
     "users": users,
@@ -92,13 +91,13 @@ def create_app(settings: Settings, environment: Mapping[str, str] | None = None)
     check_settings(settings)
     check_messages(settings.messages)
     secrets = os.environ if environment is None else environment
-    gate = Gate.from_environment(secrets, settings.web)
+    auth = Authenticator.from_environment(secrets, settings.web)
     templates = settings.messages.templates
     messages = Cards(settings.path(templates) if templates else None, settings.messages)
     metrics = Metrics()
     app = Application("recsys.web", static_folder=None)
     live = Live(settings, metrics, Oblivion.from_environment(secrets))
-    app.service = Service(settings, gate, live, metrics, messages, SlotKeys.from_environment(secrets))
+    app.service = Service(settings, auth, live, metrics, messages, SlotKeys.from_environment(secrets))
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES + 1  # one more, to tell a body of unknown length that was cut off
     app.url_map.merge_slashes = False
     app.url_map.converters["id"] = IdConverter

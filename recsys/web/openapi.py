@@ -11,11 +11,11 @@ import msgspec
 from flask import Blueprint, Response
 from flask_swagger_ui import get_swaggerui_blueprint
 
-from recsys.web.answers import ProblemAnswer
+from recsys.web.http.answers import ProblemAnswer
+from recsys.web.http.parameters import ALLOWED, REPEATED
+from recsys.web.http.problems import PROBLEM_JSON
+from recsys.web.http.responses import JSON, NDJSON
 from recsys.web.operations import Operation
-from recsys.web.parameters import ALLOWED, REPEATED
-from recsys.web.problems import PROBLEM_JSON
-from recsys.web.responses import JSON, NDJSON
 
 VERSION = "1"
 _REFERENCE = "#/components/schemas/{name}"

@@ -15,15 +15,13 @@ import msgspec
 from flask import Blueprint, Response, request
 from werkzeug.routing import BaseConverter
 
-from recsys.present import Present
-from recsys.web.auth import EVERYONE, Caller, Scope
-from recsys.web.parameters import BODY_BYTES, Parameters, check_ids, parse_moment, read_body, read_query
-from recsys.web.problems import Problem, invalid
-from recsys.web.responses import JSON
-from recsys.web.service import Service
-
-ROUTE = "recsys.route"
-"""Where a request's environment names its call, for metrics and the access log: an address would hold user ids."""
+from recsys.engine.serving_state import Present
+from recsys.web.http.auth import EVERYONE, Caller, Scope
+from recsys.web.http.metrics import ROUTE
+from recsys.web.http.parameters import BODY_BYTES, Parameters, check_ids, parse_moment, read_body, read_query
+from recsys.web.http.problems import Problem, invalid
+from recsys.web.http.responses import JSON
+from recsys.web.serving.service import Service
 
 
 class IdConverter(BaseConverter):
@@ -97,7 +95,7 @@ class Operation(Generic[Parameters]):
         def answer(**path: str) -> Response:
             environ = request.environ
             environ[ROUTE] = self.path
-            caller = EVERYONE if self.scope is None else service.gate.admit(environ, self.scope, self.browser)
+            caller = EVERYONE if self.scope is None else service.auth.admit(environ, self.scope, self.browser)
             if not self.lenient:
                 for name, text in path.items():
                     _check_path(name, text, environ)

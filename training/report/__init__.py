@@ -16,17 +16,17 @@ from typing import Any
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from recsys.data.forgetting import Oblivion
-from recsys.data.snapshot import REPORTS, Manifest, current_version, open_snapshot, read_manifest, versions
-from recsys.data.tables import ShopTables, findings_table, read_shop
-from recsys.pipeline import Engine
+from recsys.engine.pipeline import Engine
+from recsys.live.erasure import Oblivion
 from recsys.recommenders import configure
 from recsys.settings import PLACEMENTS, Settings
+from recsys.snapshot.store import REPORTS, Manifest, current_version, open_snapshot, read_manifest, versions
+from recsys.tables.shop import ShopTables, findings_table, read_shop
 from recsys.types import SnapshotError
-from training.evaluate import POPULARITY
-from training.gate import verdict_of
-from training.job import Watch
-from training.recipe import laid_over
+from training.evaluation.evaluate import POPULARITY
+from training.gate.config_validation import laid_over
+from training.gate.gate import verdict_of
+from training.job.job import Watch
 from training.report.accuracy import measure_accuracy
 from training.report.customers import sum_up_customers
 from training.report.examples import pick_examples

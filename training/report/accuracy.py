@@ -8,11 +8,11 @@ from datetime import datetime
 
 import msgspec
 
-from recsys.data.forgetting import Oblivion
-from recsys.data.snapshot import Manifest
+from recsys.live.erasure import Oblivion
 from recsys.settings import Settings
+from recsys.snapshot.store import Manifest
 from recsys.types import Arrays, SettingsError
-from training.evaluate import (
+from training.evaluation.evaluate import (
     POPULARITY,
     TASKS,
     Evaluation,
@@ -28,12 +28,12 @@ from training.evaluate import (
     fit_for,
     judge,
 )
-from training.job import Watch
-from training.metrics import Interval
-from training.recipe import HOME, laid_over
+from training.evaluation.metrics import Interval
+from training.evaluation.split import Fold, folds_before, split
+from training.gate.config_validation import HOME, laid_over
+from training.gate.snapshot_checks import BLEND
+from training.job.job import Watch
 from training.report.customers import STAGES
-from training.self_check import BLEND
-from training.split import Fold, folds_before, split
 
 MOST_CATEGORIES = 10
 _ORDER = {

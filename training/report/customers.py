@@ -9,9 +9,9 @@ from typing import get_args
 import polars as pl
 
 from recsys.behaviour import cancel_refunded, number_orders
-from recsys.data.tables import ShopTables
-from recsys.pipeline import Engine
+from recsys.engine.pipeline import Engine
 from recsys.settings import BehaviourSettings
+from recsys.tables.shop import ShopTables
 from recsys.types import EventType, Lifecycle
 
 STAGES: tuple[Lifecycle, ...] = get_args(Lifecycle)

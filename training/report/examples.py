@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from recsys.data.catalog import Catalog
-from recsys.pipeline import Engine, answer
+from recsys.engine.pipeline import Engine, answer
+from recsys.snapshot.catalog import Catalog
 from recsys.types import NO_HISTORY, EventType, History, Intent, Lifecycle, Query, Slate
 
 LOOKED_AT = 1000

@@ -12,8 +12,8 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import betainc
 
-from recsys.data.categories import split_category
-from recsys.data.tables import ShopTables
+from recsys.categories import split_category
+from recsys.tables.shop import ShopTables
 from recsys.types import DAY, EVENT_TYPES, Mask
 
 Floats: TypeAlias = NDArray[np.float64]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recsys.data.people import NOBODY
-from recsys.messages.rules import HOUR, offer
-from recsys.messages.shopper import Shopper, Situation
-from recsys.pipeline import Engine
+from recsys.engine.pipeline import Engine
+from recsys.moments.context import Shopper, Situation
+from recsys.moments.rules import HOUR, offer
+from recsys.snapshot.people import NOBODY
 from recsys.types import DAY, EventType, History
 
 WINDOW_DAYS = 28

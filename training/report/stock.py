@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from recsys.data.catalog import Catalog
-from training.restock import scarce_items
+from recsys.snapshot.catalog import Catalog
+from training.batch.restock import scarce_items
 
 MOST = 15
 """Items that are named; the rest is counted."""

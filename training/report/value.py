@@ -9,12 +9,12 @@ from typing import TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.pipeline import Engine
+from recsys.engine.pipeline import Engine
 from recsys.types import Lifecycle, Mask
-from training.customer_value import Fit
+from training.job.customer_value import Fit
 
 Worth: TypeAlias = Mapping[str, NDArray[np.float64]]
-"""What is known of every customer, by the names of `training.customer_value.value_arrays`."""
+"""What is known of every customer, by the names of `training.job.customer_value.value_arrays`."""
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,0 @@
-"""Decisions: what is known of the shopper, who answers, what may be shown, and how several answers become one."""

@@ -1,0 +1,172 @@
+"""Filters: which items may be shown at all. Built once a request; every recommender ranks inside.
+
+`STEPS` is the one list of them: an answer takes all of them in its stride, an explanation looks after each which item is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import ceil, inf
+from typing import Literal, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.jit import INT, OWN_MASK, REALS, ROWS, TIMES, compiled
+from recsys.settings import BehaviourSettings
+from recsys.snapshot.catalog import Catalog
+from recsys.types import DAY, Bought, Mask, Profile, Query, Rows, Times
+
+HiddenDays = NDArray[np.float64]
+Filter = Literal["unavailable", "category", "brand", "price", "bought", "excluded", "on_the_page", "in_the_cart"]
+
+
+class Given(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """What the filters look at; `hidden_days` is that of `hidden_days()`, context int32[k] the rows of the query's items."""
+
+    query: Query
+    context: Rows
+    profile: Profile
+    bought: Bought
+    catalog: Catalog
+    hidden_days: HiddenDays
+
+
+class Removal(NamedTuple):
+    """The filter that removed an item, and of `bought` when the shopper bought it and until when it is hidden, in microseconds
+    (None: never bought, or hidden for good)."""
+
+    filter: Filter
+    bought_at: int | None = None
+    hidden_until: int | None = None
+
+
+def allowed_items(
+    query: Query, context: Rows, profile: Profile, bought: Bought, catalog: Catalog, hidden_days: HiddenDays
+) -> tuple[Mask, list[str]]:
+    """Tell which items may be shown, bool[n] (the caller's own copy), and what of the query is unknown here."""
+    given = Given(query, context, profile, bought, catalog, hidden_days)
+    allowed = catalog.available.copy()
+    for step in _IN_ORDER:
+        step(allowed, given)
+    return allowed, _unknown(query, catalog)
+
+
+def removal(item: int, given: Given) -> Removal | None:
+    """Find the first filter that removes an item; None: it may be shown."""
+    allowed = given.catalog.available.copy()
+    if not allowed[item]:
+        return Removal("unavailable")
+    for name, step in STEPS.items():
+        step(allowed, given)
+        if not allowed[item]:
+            return _of_bought(item, given) if name == "bought" else Removal(name)
+    return None
+
+
+def _keep_category(allowed: Mask, given: Given) -> None:
+    name, catalog = given.query.category, given.catalog
+    if name is None:
+        return
+    code = catalog.categories.row(name)
+    if code < 0:
+        allowed[:] = False
+        return
+    allowed[: catalog.item_from[code]] = False
+    allowed[catalog.item_to[code] :] = False
+
+
+def _keep_brands(allowed: Mask, given: Given) -> None:
+    names, catalog = given.query.brands, given.catalog
+    if not names:
+        return
+    kept = np.zeros_like(allowed)
+    for code in map(catalog.brands.row, names):
+        if code >= 0:
+            kept[catalog.brand_items(code)] = True
+    allowed &= kept
+
+
+def _keep_prices(allowed: Mask, given: Given) -> None:
+    lowest, highest = given.query.price_min, given.query.price_max
+    if lowest is not None:
+        allowed &= given.catalog.price >= lowest
+    if highest is not None:
+        allowed &= given.catalog.price <= highest
+
+
+def _apply_bought(allowed: Mask, given: Given) -> None:
+    bought, owned, at = given.bought, given.profile.bought, given.profile.bought_at
+    if bought.mode == "only":
+        mine = np.zeros_like(allowed)
+        mine[owned] = True
+        allowed &= mine
+    elif not len(owned):
+        return
+    elif bought.mode == "hide":
+        _hide(allowed, owned, at, given.hidden_days, given.query.now)
+    elif bought.mode == "hide_days":
+        allowed[owned[at > given.query.now - bought.days * DAY]] = False
+
+
+@compiled(OWN_MASK, ROWS, TIMES, REALS, INT)
+def _hide(allowed: Mask, owned: Rows, at: Times, hidden_days: HiddenDays, now: int) -> None:
+    for place in range(len(owned)):
+        if (now - at[place]) * (1 / DAY) < hidden_days[owned[place]]:
+            allowed[owned[place]] = False
+
+
+def _exclude(allowed: Mask, given: Given) -> None:
+    for item_id in given.query.exclude:
+        row = given.catalog.row(item_id)
+        if row >= 0:
+            allowed[row] = False
+
+
+def _leave_out_page(allowed: Mask, given: Given) -> None:
+    if len(given.context):
+        allowed[given.context] = False
+
+
+def _leave_out_cart(allowed: Mask, given: Given) -> None:
+    if len(given.profile.cart):
+        allowed[given.profile.cart] = False
+
+
+STEPS: Mapping[Filter, Callable[[Mask, Given], None]] = {
+    "category": _keep_category,
+    "brand": _keep_brands,
+    "price": _keep_prices,
+    "bought": _apply_bought,
+    "excluded": _exclude,
+    "on_the_page": _leave_out_page,
+    "in_the_cart": _leave_out_cart,
+}
+"""Every filter that is laid over what is available, in order; each takes items out of the mask."""
+_IN_ORDER = tuple(STEPS.values())
+
+
+def hidden_days(catalog: Catalog, behaviour: BehaviourSettings) -> HiddenDays:
+    """Days float64[n] for which `bought = "hide"` hides an item after its purchase: for ever unless it is replenishable."""
+    part_of_gap = np.nan_to_num(catalog.gap_days.astype(np.float64)) * behaviour.replenish_after
+    return np.where(catalog.replenishable, part_of_gap, np.inf)
+
+
+def _unknown(query: Query, catalog: Catalog) -> list[str]:
+    if query.category is None and not query.brands:
+        return []
+    notices = []
+    if query.category is not None and catalog.categories.row(query.category) < 0:
+        notices.append(f"category: there is no {query.category!r} in the catalogue")
+    notices += [f"brand: there is no {name!r} in the catalogue" for name in query.brands if catalog.brands.row(name) < 0]
+    return notices
+
+
+def _of_bought(item: int, given: Given) -> Removal:
+    profile, bought = given.profile, given.bought
+    if item not in profile.has_bought:
+        return Removal("bought")
+    at = int(profile.bought_at[profile.bought.searchsorted(item)])
+    days = float(given.hidden_days[item]) if bought.mode == "hide" else bought.days
+    return Removal("bought", at, None if days == inf else at + ceil(days * DAY))

@@ -1,0 +1,287 @@
+"""The walk of one request: profile → strategy → allowed items → candidates → blend → fallback → slate.
+
+`answer` is pure: no clock, no input or output, no randomness. The same snapshot, settings, query and history give the same slate,
+down to the recommendation id. Pages, messages, exports and evaluation all come through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from recsys.engine.blend import Pick, blend, picks
+from recsys.engine.filters import allowed_items, hidden_days
+from recsys.engine.profile import Profiler
+from recsys.engine.strategy import first_rule, looks_at_shopper, segment_of, weights_of
+from recsys.recommenders import RECOMMENDERS, configure
+from recsys.recommenders.base import Recommender
+from recsys.settings import Placement, Rule, Settings
+from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.store import Snapshot
+from recsys.types import (
+    Bought,
+    Candidates,
+    History,
+    Mask,
+    Profile,
+    Query,
+    Reason,
+    RowQuery,
+    Rows,
+    Segment,
+    SettingsError,
+    Slate,
+    SnapshotError,
+)
+
+BLEND_DEPTH = 10
+"""Candidates that each recommender brings into a blend beyond those that the list has room for."""
+
+
+class Engine:
+    """One snapshot made ready to answer: its recommenders built, the settings' names checked."""
+
+    def __init__(self, snapshot: Snapshot, settings: Settings) -> None:
+        check_settings(settings)
+        manifest = snapshot.manifest
+        self.snapshot = snapshot
+        self.settings = settings
+        self.catalog: Catalog = snapshot.catalog
+        self.group_of = np.ascontiguousarray(snapshot.catalog.group).data
+        self.hidden_days = hidden_days(snapshot.catalog, manifest.behaviour)
+        self.profiler = Profiler(snapshot.catalog, manifest.behaviour, settings.profile)
+        self.recommenders: Mapping[str, Recommender] = _build(snapshot)
+        self._digest = msgspec.json.encode((manifest.version, settings.placements, settings.profile), order="deterministic")
+
+    def placement(self, name: str) -> Placement:
+        """Look a placement up.
+
+        Raises:
+            SettingsError: if there is none of that name.
+        """
+        placement = self.settings.placement(name)
+        if placement is None:
+            allowed = ", ".join(self.settings.placement_names())
+            raise SettingsError(f"placement: {name!r} is unknown; there are {allowed}")
+        return placement
+
+    def recommendation_id(self, query: Query, history: History) -> str:
+        """Hash snapshot, settings, query and history; 24 hex digits."""
+        digest = blake2b(self._digest, digest_size=12)
+        if self.catalog.revision:
+            digest.update(b"%d" % self.catalog.revision)
+        digest.update(_encode_query(query))
+        for array in (history.items, history.kinds, history.times):
+            digest.update(array.data)
+        return digest.hexdigest()
+
+
+GROUP_SPARES = 8
+"""Candidates asked for beyond the empty places where items share groups; more are asked for when these do not do."""
+
+_encode_query = msgspec.json.Encoder().encode
+
+
+def check_settings(settings: Settings) -> None:
+    """Check that every recommender that the placements name exists and that each fallback chain can fill a list.
+
+    Raises:
+        SettingsError: naming the placement and what is allowed.
+    """
+    configure(settings.recommenders)
+    for segment in settings.blend.__struct_fields__:
+        _check_names(f"blend.{segment}", getattr(settings.blend, segment))
+    for name in settings.placement_names():
+        placement = settings.placement(name)
+        assert placement is not None
+        _check_names(f"placements.{name}", placement.fallback)
+        for rule in placement.rules:
+            _check_names(f"placements.{name}", rule.recommenders)
+        if placement.fallback and not RECOMMENDERS[placement.fallback[-1]].ranks_everything:
+            able = ", ".join(sorted(one.name for one in RECOMMENDERS.values() if one.ranks_everything))
+            raise SettingsError(f"placements.{name}.fallback: the last one must be able to fill any list: {able}")
+
+
+def _check_names(where: str, names: Iterable[str]) -> None:
+    for name in names:
+        if name not in RECOMMENDERS:
+            known = ", ".join(sorted(RECOMMENDERS))
+            raise SettingsError(f"{where}: no recommender {name!r}; there are {known}")
+
+
+def answer(engine: Engine, query: Query, history: History) -> Slate:
+    """Recommend for one query; its length is min(limit, eligible items)."""
+    asked = understand(engine, query, history)
+    shelf = Shelf(engine, asked.rows, asked.profile, asked.allowed, query.limit)
+    rule, weights = lead(engine, asked)
+    shelf.put_blend(weights)
+    led = len(shelf.picks) > 0
+    fallback = shelf.fill(asked.placement.fallback)
+    return Slate(
+        recommendation_id=engine.recommendation_id(query, history),
+        user_id=query.user_id,
+        placement=query.placement,
+        snapshot=engine.snapshot.version,
+        strategy=rule.name if rule else "fallback",
+        personalized=asked.profile.known and ((led and looks_at_shopper(rule)) or shelf.anything_personal()),
+        fallback=fallback,
+        notices=asked.notices,
+        items=tuple([pick[0] for pick in shelf.picks]),
+        scores=tuple([pick[1] for pick in shelf.picks]),
+        reasons=tuple(shelf.reasons()),
+        sources=tuple([pick[2] for pick in shelf.picks]),
+    )
+
+
+def candidates(
+    engine: Engine, query: Query, history: History, names: Sequence[str]
+) -> tuple[Segment, dict[str, Candidates]]:
+    """What each of these recommenders brings into a blend for a query, inside its filters, and the shopper's segment."""
+    asked = understand(engine, query, history)
+    shelf = Shelf(engine, asked.rows, asked.profile, asked.allowed, query.limit)
+    return segment_of(asked.profile, asked.bought), shelf.candidates(names)
+
+
+class Asked(NamedTuple):
+    """A query understood: who asks, where, and what may be shown (`allowed` bool[n], the caller's own)."""
+
+    placement: Placement
+    profile: Profile
+    bought: Bought
+    rows: RowQuery
+    allowed: Mask
+    notices: tuple[str, ...]
+
+
+def understand(engine: Engine, query: Query, history: History) -> Asked:
+    """Read the query for this shopper.
+
+    Raises:
+        SettingsError: if there is no such placement.
+    """
+    placement = engine.placement(query.placement)
+    profile = engine.profiler.profile(query.user_id, history, query.now)
+    context, notices = _context(query, engine.catalog)
+    bought = query.bought or Bought(placement.bought, placement.bought_days)
+    allowed, unknown = allowed_items(query, context, profile, bought, engine.catalog, engine.hidden_days)
+    rows = _row_query(query, context, profile, engine.catalog)
+    return Asked(placement, profile, bought, rows, allowed, (*notices, *unknown))
+
+
+def lead(engine: Engine, asked: Asked) -> tuple[Rule | None, Mapping[str, float]]:
+    """Find the rule that leads, and who answers for it with what weight; nobody does without a rule."""
+    rule = first_rule(asked.placement, asked.profile, len(asked.rows.context) > 0)
+    if rule is None:
+        return None, {}
+    return rule, weights_of(rule, engine.snapshot.manifest.blend, segment_of(asked.profile, asked.bought))
+
+
+class Shelf:
+    """The places of one slate while they are being filled; takes no item and no group twice."""
+
+    def __init__(self, engine: Engine, query: RowQuery, profile: Profile, allowed: Mask, limit: int) -> None:
+        self._engine, self._query, self._profile = engine, query, profile
+        self._allowed, self._limit = allowed, limit
+        self._groups: set[int] = set()
+        self.picks: list[Pick] = []
+
+    def put_blend(self, weights: Mapping[str, float]) -> None:
+        """Take the best of what a rule's recommenders bring."""
+        self._take(self.blended(weights))
+
+    def blended(self, weights: Mapping[str, float]) -> Iterator[Pick]:
+        """Rank what a rule's recommenders bring, together."""
+        asked = [name for name, weight in weights.items() if weight > 0]
+        if not asked:
+            return iter(())
+        return blend(self.candidates(asked), weights, self._engine.catalog.tie_rank)
+
+    def candidates(self, names: Sequence[str]) -> dict[str, Candidates]:
+        """The lists that a blend of these recommenders is made of; one alone needs no more than there are places."""
+        depth = self._wanted() if len(names) == 1 else self._wanted() + BLEND_DEPTH
+        return {name: self.ask(name, depth) for name in names}
+
+    def fill(self, chain: tuple[str, ...]) -> str | None:
+        """Fill the empty places from the fallback chain; returns the last recommender that filled any."""
+        used = None
+        for name in chain:
+            while len(self.picks) < self._limit:
+                before, wanted = len(self.picks), self._wanted()
+                found = self.ask(name, wanted)
+                self._take(picks(name, found))
+                used = name if len(self.picks) > before else used
+                if len(found) < wanted:
+                    break
+        return used
+
+    def anything_personal(self) -> bool:
+        """Whether any place was filled from the shopper's own history."""
+        return any(self._engine.recommenders[source].personal for _, _, source, _ in self.picks)
+
+    def reasons(self) -> list[Reason]:
+        """One reason per place, from the recommender that spoke most for it."""
+        recommenders, query, profile = self._engine.recommenders, self._query, self._profile
+        return [recommenders[source].reason(query, profile, item, because) for item, _, source, because in self.picks]
+
+    def _wanted(self) -> int:
+        missing = self._limit - len(self.picks)
+        return missing + GROUP_SPARES if self._engine.catalog.has_groups else missing
+
+    def ask(self, name: str, n: int) -> Candidates:
+        """The best n of one recommender among the items that are allowed and not yet taken."""
+        return self._engine.recommenders[name].recommend(self._query, self._profile, n, self._allowed)
+
+    def _take(self, ranked: Iterable[Pick]) -> None:
+        group_of, groups, kept, limit = self._engine.group_of, self._groups, self.picks, self._limit
+        seen = []
+        for pick in ranked:
+            if len(kept) >= limit:
+                return
+            seen.append(pick[0])
+            group = group_of[pick[0]]
+            if group >= 0:
+                if group in groups:
+                    continue
+                groups.add(group)
+            kept.append(pick)
+        self._allowed[seen] = False
+
+
+def _build(snapshot: Snapshot) -> dict[str, Recommender]:
+    manifest = snapshot.manifest
+    missing = sorted(set(RECOMMENDERS) - set(manifest.recommenders))
+    if missing:
+        raise SnapshotError(f"snapshot {manifest.version} was made without {', '.join(missing)}; train a new one")
+    fitted = configure(manifest.recommenders)
+    try:
+        return {
+            name: recommender(snapshot.groups[name], snapshot.catalog, manifest.behaviour, fitted[name])
+            for name, recommender in RECOMMENDERS.items()
+        }
+    except KeyError as error:
+        raise SnapshotError(f"snapshot {manifest.version}: the array {error} is missing") from error
+
+
+def _context(query: Query, catalog: Catalog) -> tuple[Rows, list[str]]:
+    if not query.context_items:
+        return _NO_CONTEXT, []
+    rows = [catalog.row(item_id) for item_id in query.context_items]
+    unknown = [item_id for item_id, row in zip(query.context_items, rows, strict=True) if row < 0]
+    notices = [f"item_id: there is no {item_id!r} in the catalogue" for item_id in unknown]
+    return np.unique(np.array([row for row in rows if row >= 0], np.int32)), notices
+
+
+def _row_query(query: Query, context: Rows, profile: Profile, catalog: Catalog) -> RowQuery:
+    category = profile.focus if query.category is None else catalog.categories.row(query.category)
+    brand = profile.brand
+    asked = [catalog.brands.row(name) for name in query.brands]
+    if asked and brand not in asked:
+        brand = asked[0]
+    return RowQuery(query.now, category, brand, context)
+
+
+_NO_CONTEXT = np.empty(0, np.int32)

@@ -1,0 +1,84 @@
+"""From a slate to what is logged of it, and from there to the same slate again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from hashlib import sha256
+
+import msgspec
+import numpy as np
+
+from recsys.engine.pipeline import Engine, answer
+from recsys.engine.slate_json import slate_json
+from recsys.live.slate_log import LoggedEvent, LoggedSlate
+from recsys.settings import Settings
+from recsys.snapshot.store import Snapshot
+from recsys.types import History, ItemUpdate, Lines, Query, Slate
+
+
+def drawn(recommendation_id: str, share: float) -> bool:
+    """Whether a slate is among the share that is logged: decided by its id, so the same slate always or never is."""
+    return int(recommendation_id[:8], 16) < share * 2**32
+
+
+def logged(engine: Engine, query: Query, history: History, slate: Slate, answered_at: int) -> LoggedSlate:
+    """Note all that a slate was made from."""
+    return LoggedSlate(
+        recommendation_id=slate.recommendation_id,
+        answered_at=answered_at,
+        user_id=slate.user_id,
+        snapshot=slate.snapshot,
+        items_sequence=engine.catalog.revision,
+        query=query,
+        placements=engine.settings.placements,
+        profile=engine.settings.profile,
+        history=tuple(_events(engine, history)),
+        sha256=sha256(slate_json(engine.catalog, slate)).hexdigest(),
+    )
+
+
+def replayed(note: LoggedSlate, snapshot: Snapshot, updates: Iterable[tuple[int, ItemUpdate]]) -> tuple[Engine, Slate]:
+    """Answer a logged query again over its own snapshot, with the item updates (number, update) that it had seen."""
+    for number, update in updates:
+        if snapshot.manifest.state_sequence < number <= note.items_sequence:
+            snapshot.catalog.overlay(update, number)
+    engine = Engine(snapshot, Settings(placements=note.placements, profile=note.profile))
+    return engine, answer(engine, note.query, _history(note.history, engine))
+
+
+def same_bytes(note: LoggedSlate, engine: Engine, slate: Slate) -> bool:
+    """Whether a slate's JSON is what was answered then, byte for byte."""
+    return sha256(slate_json(engine.catalog, slate)).hexdigest() == note.sha256
+
+
+def _events(engine: Engine, history: History) -> Iterable[LoggedEvent]:
+    lines = history.lines
+    bought = len(lines.order_ids) if lines else 0
+    for place, row in enumerate(history.items.tolist()):
+        yield LoggedEvent(
+            engine.catalog.item_id(row) if row >= 0 else None,
+            int(history.kinds[place]),
+            int(history.times[place]),
+            int(history.orders[place]),
+            int(lines.order_ids[place]) if lines and place < bought else -1,
+            _known(float(lines.quantities[place])) if lines and place < bought else None,
+            _known(float(lines.prices[place])) if lines and place < bought else None,
+        )
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _history(events: tuple[LoggedEvent, ...], engine: Engine) -> History:
+    columns = [list(column) for column in zip(*(msgspec.structs.astuple(each) for each in events), strict=True)] or [[]] * 7
+    items, kinds, times, orders, order_ids, quantities, prices = columns
+    return History(
+        np.array([-1 if item is None else engine.catalog.row(item) for item in items], np.int32),
+        np.array(kinds, np.int8),
+        np.array(times, np.int64),
+        np.array(orders, np.int32),
+        None,
+        Lines(np.array(order_ids, np.int64), np.array(quantities, np.float32), np.array(prices, np.float32)),
+    )

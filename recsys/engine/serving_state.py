@@ -1,0 +1,259 @@
+"""What is newer than one snapshot: live events, links, item updates and the forgotten, laid over it as the log grows.
+
+Small things that concern everybody are kept in memory and read on when the log has changed; a shopper's own events are looked
+up when they are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from recsys.engine.history_merge import continued
+from recsys.engine.pipeline import Engine
+from recsys.live.erasure import Oblivion, Tombstones
+from recsys.live.log import Forgotten, LiveEvent, News, State
+from recsys.snapshot.customer_value import CustomerValue
+from recsys.snapshot.identity_links import FOREVER, Period, periods
+from recsys.snapshot.people import NOBODY, Person
+from recsys.types import NO_HISTORY, History, ItemUpdate, Lines, Link
+
+MOST_LINKED = 20
+"""Most anonymous ids of one user whose events an answer takes in, those linked last."""
+
+
+EVENTS_KEPT = 2_000_000
+"""Most events of the histories that a worker keeps at hand, 17 bytes each; with what lies around them, some 40 MB."""
+_BESIDES = 50
+"""What a history costs beside its events, in events."""
+MOST_DROPPED = 1_000
+"""Of more shoppers who did something since the last look, all histories are dropped together."""
+
+
+class Present:
+    """One engine and the log after its snapshot, for one worker: what an answer is made from."""
+
+    def __init__(self, engine: Engine, state: State, oblivion: Oblivion | None) -> None:
+        self.engine = engine
+        self._snapshot, self._state, self._most = engine.snapshot, state, engine.settings.state.user_events
+        self._folded = self._read = engine.snapshot.manifest.state_sequence
+        self._version: tuple[int, int] | None = None
+        self._kept = _Kept(EVENTS_KEPT)
+        self._links: dict[str, list[Link]] = {}
+        self._linked: dict[str, set[str]] = {}
+        if self._folded > state.last():
+            state.reach(self._folded)
+        self.forgotten = Tombstones(oblivion, state.tombstones())
+        self.newest = engine.snapshot.as_of
+        """The later of the snapshot's moment and the newest accepted event, in microseconds."""
+
+    def catch_up(self) -> None:
+        """Take in what was written since the last look; costs a few microseconds where nothing was.
+
+        Raises:
+            StateError: if the log cannot be read.
+            SettingsError: if somebody was forgotten under a secret that is not there.
+        """
+        version = self._state.version()
+        if version == self._version:
+            return
+        with self._state.reading():
+            last = max(self._state.last(), self._read)
+            self._drop_kept()
+            self._take(self._state.news(self._read))
+            self.newest = max(self.newest, self._state.newest(self._read) or 0)
+        self._read, self._version = last, version
+
+    def history(self, user_id: str) -> History:
+        """What a shopper did, in the rows of the snapshot: under this id, and under the anonymous ids that are theirs."""
+        kept = self._kept.get(user_id)
+        if kept is None:
+            kept = self._history(user_id)
+            self._kept.put(user_id, kept)
+        return kept
+
+    def _drop_kept(self) -> None:
+        """Drop the histories that what was written since the last look may have changed."""
+        if not len(self._kept):
+            return
+        wrote = self._state.subjects(self._read, MOST_DROPPED + 1)
+        if len(wrote) > MOST_DROPPED:
+            self._kept.clear()
+        for each in wrote:
+            self._kept.drop(each)
+            for link in self._links_of(each):
+                self._kept.drop(link.user_id)
+
+    def _history(self, user_id: str) -> History:
+        base = self._snapshot.histories.of(user_id)
+        if self._read == self._folded and not self.forgotten:
+            return base  # nothing was written since the snapshot, by anybody
+        parts, events = [base], self._state.events_of(user_id, self._folded, self._most)
+        if (forgotten := self.forgotten.at(user_id)) is not None:
+            parts = [_within(base, Period("", user_id, forgotten + 1, FOREVER.max))]
+            events = [each for each in events if each.timestamp > forgotten]
+        for period, theirs in self._under_other_ids(user_id):
+            parts.append(_within(self._snapshot.histories.of(period.anonymous_id), period))
+            events = events + [each for each in theirs if period.since <= each.timestamp < period.until]
+        if not events and len(parts) == 1:
+            return parts[0]
+        return continued(parts, events, self._snapshot.catalog, self._snapshot.manifest.behaviour)
+
+    def _under_other_ids(self, user_id: str) -> list[tuple[Period, list[LiveEvent]]]:
+        """When anonymous ids were this user's, with what they did since the snapshot. A snapshot gives linked ids' events to their
+        users, so an id counts only if it did something since, or was linked since."""
+        events_of, links = self._state.events_of, self._links
+        theirs = {each: events_of(each, self._folded, self._most) for each in self._anonymous_ids(user_id)}
+        asked = [each for each, events in theirs.items() if events or each in links]
+        return [(period, theirs[period.anonymous_id]) for period in self._periods(user_id, asked)] if asked else []
+
+    def person(self, user_id: str) -> Person:
+        """What the shop's user table says of a user; nothing of one who was forgotten."""
+        return NOBODY if self.forgotten.at(user_id) is not None else self._snapshot.people.of(user_id)
+
+    def value(self, user_id: str) -> CustomerValue | None:
+        """What a customer was worth when the snapshot was made; nothing is known of one who was forgotten."""
+        row = self._snapshot.histories.users.row(user_id)
+        return None if self.forgotten.at(user_id) is not None else self._snapshot.values.at(row)
+
+    def is_known(self, user_id: str) -> bool:
+        """Whether others are linked to this id, or the shop's user table has it."""
+        if self.forgotten.at(user_id) is None:
+            return user_id in self._linked or self._snapshot.links.is_known(user_id)
+        return any(link.user_id == user_id for each in self._anonymous_ids(user_id) for link in self._links_of(each))
+
+    def is_told(self, link: Link) -> bool:
+        """Whether a link says nothing new: that of its id's latest link, or a later one to the same user, repeats it."""
+        latest = max(self._links_of(link.anonymous_id), key=lambda each: (each.timestamp, each.user_id), default=None)
+        return latest is not None and latest.user_id == link.user_id and latest.timestamp <= link.timestamp
+
+    def is_anonymous(self, user_id: str) -> bool:
+        """Whether this id was linked to a user."""
+        return bool(self._links_of(user_id))
+
+    def ids_of(self, user_id: str) -> list[str]:
+        """A user's id and every anonymous id that was ever linked to it."""
+        return [user_id, *sorted({*self._snapshot.links.anonymous_ids(user_id), *self._linked.get(user_id, ())})]
+
+    def users_of(self, user_id: str) -> set[str]:
+        """Whose it may be what was done under an id: the users that it was ever linked to, else itself."""
+        return {link.user_id for link in self._links_of(user_id)} or {user_id}
+
+    @property
+    def linked(self) -> Mapping[str, Collection[str]]:
+        """User = the anonymous ids that were linked to it since the snapshot."""
+        return self._linked
+
+    def _take(self, news: Sequence[News]) -> None:
+        """Take rows in, first who is forgotten; of several updates of one item only what they come to."""
+        self.forgotten.add(each.row for each in news if isinstance(each.row, Forgotten))
+        if any(isinstance(each.row, Forgotten | Link) for each in news):
+            self._kept.clear()  # it may concern people under other ids than those it names
+        updates: dict[str, ItemUpdate] = {}
+        for each in news:
+            row = each.row
+            if isinstance(row, ItemUpdate):
+                updates[row.item_id] = _later(updates.get(row.item_id), row)
+                self._snapshot.catalog.revision = each.seq
+            elif isinstance(row, Link):
+                self._links.setdefault(row.anonymous_id, []).append(row)
+                self._linked.setdefault(row.user_id, set()).add(row.anonymous_id)
+        for update in updates.values():
+            self._snapshot.catalog.overlay(update, self._snapshot.catalog.revision)
+
+    def _links_of(self, anonymous_id: str) -> list[Link]:
+        """The links of an anonymous id that count: none from before it, or its user, was forgotten."""
+        links = [*self._snapshot.links.of(anonymous_id), *self._links.get(anonymous_id, ())]
+        if not self.forgotten:
+            return links
+        return [
+            link
+            for link in links
+            if not any(self.forgotten.cover(each, link.timestamp) for each in (link.anonymous_id, link.user_id))
+        ]
+
+    def _anonymous_ids(self, user_id: str) -> Iterable[str]:
+        found = self._snapshot.links.anonymous_ids(user_id)
+        since = self._linked.get(user_id)
+        return {*found, *since} if since else found
+
+    def _periods(self, user_id: str, anonymous: Iterable[str]) -> list[Period]:
+        """When each anonymous id was this user's, the last linked ones; none from before they were forgotten."""
+        found = [period for each in anonymous for period in periods(self._links_of(each)) if period.user_id == user_id]
+        found = sorted(found, key=lambda period: (period.since, period.anonymous_id))[-MOST_LINKED:]
+        if not self.forgotten:
+            return found
+        users = _following(self.forgotten.at(user_id))
+        return [
+            each._replace(since=max(each.since, users, _following(self.forgotten.at(each.anonymous_id)))) for each in found
+        ]
+
+
+class _Kept:
+    """Histories by user id, those asked for last, of at most so many events together."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._events = most, 0
+        self._histories: dict[str, History] = {}
+
+    def __len__(self) -> int:
+        return len(self._histories)
+
+    def get(self, user_id: str) -> History | None:
+        """A user's history, which counts as asked for last from now on; None: it is not kept."""
+        found = self._histories.pop(user_id, None)
+        if found is not None:
+            self._histories[user_id] = found
+        return found
+
+    def put(self, user_id: str, history: History) -> None:
+        """Keep a history; those asked for longest ago make room."""
+        self.drop(user_id)
+        self._histories[user_id] = history
+        self._events += len(history) + _BESIDES
+        while self._events > self._most:
+            self.drop(next(iter(self._histories)))
+
+    def drop(self, user_id: str) -> None:
+        """Keep a user's history no longer."""
+        if (history := self._histories.pop(user_id, None)) is not None:
+            self._events -= len(history) + _BESIDES
+
+    def clear(self) -> None:
+        """Keep nothing."""
+        self._histories.clear()
+        self._events = 0
+
+
+def _later(one: ItemUpdate | None, other: ItemUpdate) -> ItemUpdate:
+    """Two updates of an item as one; a stock without a word on availability speaks for itself."""
+    if one is None:
+        return other
+    available = other.available if other.available is not None or other.stock is not None else one.available
+    return ItemUpdate(
+        other.item_id,
+        available,
+        one.stock if other.stock is None else other.stock,
+        one.price if other.price is None else other.price,
+    )
+
+
+def _following(moment: int | None) -> int:
+    """The first moment that is not forgotten."""
+    return int(FOREVER.min) if moment is None else moment + 1
+
+
+def _within(history: History, period: Period) -> History:
+    """The events of a history in a period; its sums no longer hold unless all of it is."""
+    if not len(history) or (period.since <= history.times[0] and history.times[-1] < period.until):
+        return history
+    first, last = (int(history.times.searchsorted(moment)) for moment in (period.since, period.until))
+    if first >= last:
+        return NO_HISTORY
+    part, lines = slice(first, last), history.lines
+    cut = lines and Lines(lines.order_ids[part], lines.quantities[part], lines.prices[part])
+    orders = history.orders[part]
+    earlier = orders[orders >= 0].min(initial=np.iinfo(np.int32).max)
+    orders = np.where(orders >= 0, orders - earlier, orders)
+    return History(history.items[part], history.kinds[part], history.times[part], orders, None, cut)

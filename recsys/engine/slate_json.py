@@ -1,0 +1,55 @@
+"""A slate as JSON: the item fragments encoded at publishing, joined with this slate's scores and reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from recsys.snapshot.catalog import Catalog
+from recsys.types import Slate
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """The members of a slate that stand before its items."""
+
+    recommendation_id: str
+    user_id: str | None
+    placement: str
+    snapshot: str
+    strategy: str
+    personalized: bool
+    fallback: str | None
+    notices: tuple[str, ...]
+
+
+def slate_json(catalog: Catalog, slate: Slate, item_ends: Sequence[bytes] = ()) -> bytes:
+    """Encode a slate with the item fields of its snapshot's catalogue; scores keep six significant digits.
+
+    `item_ends` are how each item's JSON ends, brace included, where it has further members.
+    """
+    head = _Head(
+        slate.recommendation_id,
+        slate.user_id,
+        slate.placement,
+        slate.snapshot,
+        slate.strategy,
+        slate.personalized,
+        slate.fallback,
+        slate.notices,
+    )
+    fragment = catalog.fragment
+    encode, ends = _encode, item_ends or (b"}",) * len(slate.items)
+    items = [
+        b'{%b,"score":%.6g,"reason":%b%b' % (fragment(row), score, encode(reason), end)
+        for row, score, reason, end in zip(slate.items, slate.scores, slate.reasons, ends, strict=True)
+    ]
+    return b'%b,"items":[%b]}' % (_encode(head)[:-1], b",".join(items))
+
+
+def sent_json(catalog: Catalog, slate: Slate, send_id: str, pinned: bool, slots: Sequence[Mapping[str, str]] = ()) -> bytes:
+    """Encode the slate of a send: the same, with the send and whether it is pinned at the end, and each item's slot, if it has one."""
+    ends = [b',"slot":%b}' % _encode(slot) for slot in slots]
+    return b'%b,"send_id":%b,"pinned":%b}' % (slate_json(catalog, slate, ends)[:-1], _encode(send_id), _encode(pinned))

@@ -1,0 +1,1 @@
+"""Live state: everything that changes while the service runs, one table per kind of row."""

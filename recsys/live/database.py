@@ -1,0 +1,258 @@
+"""The SQLite file under the live log: made whole or not at all, opened by each thread and process for itself.
+
+A process that inherits an open connection from the one that forked it also inherits SQLite's belief that the file's locks are
+its own, though the system gave them to the parent only. Whoever writes on that belief can lose rows that were committed: another
+process may take itself for the last one and remove the write-ahead file. So connections are closed before a fork, and where one
+was busy then, the child refuses the file.
+
+Writers queue at a lock file beside it. That is fair and wakes them at once, and it keeps commits and checkpoints of several
+processes from running at the same time, which SQLite before 3.51.3 does not survive in every case (sqlite.org/wal.html).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+from recsys.disk import locked, sync
+from recsys.types import StateError
+
+BUSY_SECONDS = 5.0
+"""How long a call waits for a writer that does not queue, such as SQLite's own shell."""
+_LARGEST_WAL = 64 << 20
+"""Bytes that the write-ahead file may keep once everything in it is in the file itself."""
+_ON_OPENING = ("synchronous = FULL", "secure_delete = ON", f"journal_size_limit = {_LARGEST_WAL}")
+_FIRST_BYTE = 0xFF
+_OPEN_ANEW = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR)
+"""After these a connection stays as it is, even when the disk is well again: the next call opens another."""
+_ADVICE = {
+    sqlite3.SQLITE_FULL: "free some space on its disk",
+    sqlite3.SQLITE_IOERR: "look at its disk: is it full, may files grow so large, does it report errors?",
+    sqlite3.SQLITE_BUSY: f"something else has been writing for {BUSY_SECONDS:g} seconds; try again",
+    sqlite3.SQLITE_READONLY: "this process must be allowed to write the file and its folder",
+    sqlite3.SQLITE_CANTOPEN: "this process must be allowed to write the file and its folder",
+    sqlite3.SQLITE_CORRUPT: "stop the service, move it aside with its -wal and -shm, and put a backup in its place",
+    sqlite3.SQLITE_NOTADB: "stop the service, move it aside with its -wal and -shm, and put a backup in its place",
+}
+
+Row: TypeAlias = tuple[Any, ...]
+
+
+class _Opened(NamedTuple):
+    connection: sqlite3.Connection
+    thread: threading.Thread
+    pid: int
+
+
+class _Mine(threading.local):
+    connection: sqlite3.Connection | None = None
+    pid = 0
+    absent = False
+    """True inside a `reading` that began before there was a file: it goes on seeing nothing."""
+
+
+class LogFile:
+    """One SQLite file of one schema; until something is written it need not exist, and every read answers nothing.
+
+    Whatever fails is a StateError that names the file and says what to do.
+    """
+
+    def __init__(self, path: Path, schema: str, schema_version: int) -> None:
+        self.path, self._schema, self._schema_version = path, schema, schema_version
+        self._mine = _Mine()
+        self._lock = threading.RLock()
+        self._opened: list[_Opened] = []
+        self._watch: sqlite3.Connection | None = None
+        self._watches = 0
+        _mind_forks(weakref.ref(self))
+
+    def read(self, query: str, *values: Any) -> list[Row]:
+        """Fetch every row of a query."""
+        try:
+            connection = self._connection()
+            return [] if connection is None else connection.execute(query, values).fetchall()
+        except (sqlite3.Error, OSError) as error:
+            raise self._named(error) from error
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: on the disk when it ends, nothing of it there if it raises."""
+        try:
+            connection = self._connection() or self._create()
+            if connection.in_transaction:
+                raise StateError(f"{self.path}: a thread cannot write while it reads one moment of the log")
+            with self._turn(), connection:
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+        except (sqlite3.Error, OSError) as error:
+            raise self._named(error) from error
+
+    def _turn(self) -> AbstractContextManager[None]:
+        """Queue for writing. SQLite alone has those who wait look again now and then, and a busy writer starves them."""
+        return locked(self.path.with_name(f"{self.path.name}.lock"))
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Have every `read` of this thread see the same moment."""
+        outermost = self._begin()
+        try:
+            yield
+        finally:
+            if outermost:
+                self._end()
+
+    def changes(self) -> tuple[int, int]:
+        """A pair that is another one after any commit of any thread or process, for all threads of this process alike."""
+        try:
+            with self._lock:
+                if self._watch is None:
+                    if not self._exists():
+                        return 0, 0
+                    self._watch = self._connect()
+                    self._watches += 1
+                return self._watches, self._watch.execute("PRAGMA data_version").fetchone()[0]
+        except (sqlite3.Error, OSError) as error:
+            raise self._named(error) from error
+
+    def wipe(self) -> None:
+        """Have nothing of deleted rows left in the write-ahead file, unless somebody reads from it just now."""
+        connection = self._connection()
+        if connection is None:
+            return
+        # The rows are deleted already: what cannot be done now, the next checkpoint does.
+        with suppress(sqlite3.Error, OSError), self._turn():
+            connection.execute("PRAGMA busy_timeout = 0")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+
+    def close(self) -> None:
+        """Close what this process opened, when no other thread is at it; the next call opens it again."""
+        with self._lock:
+            self._close([each for each in self._opened if each.pid == os.getpid()])
+            self._close_watch()
+            self._mine = _Mine()
+
+    def _connection(self) -> sqlite3.Connection | None:
+        """This thread's own; None while there is no file."""
+        mine = self._mine
+        if mine.pid == os.getpid() and mine.connection is not None:
+            return mine.connection
+        return self._open() if self._exists() and not mine.absent else None
+
+    def _exists(self) -> bool:
+        try:
+            os.stat(self.path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _open(self) -> sqlite3.Connection:
+        with self._lock:
+            connection = self._connect()
+            self._close([each for each in self._opened if not each.thread.is_alive()])
+            self._opened.append(_Opened(connection, threading.current_thread(), os.getpid()))
+        self._mine.connection, self._mine.pid = connection, os.getpid()
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        if inherited := [each.pid for each in self._opened if each.pid != os.getpid()]:
+            raise StateError(
+                f"{self.path}: was in use when process {inherited[0]} forked this one, which cannot use it safely"
+            )
+        uri = f"{self.path.absolute().as_uri()}?mode=rw"
+        connection = sqlite3.connect(uri, BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found != self._schema_version:
+            connection.close()
+            raise StateError(
+                f"{self.path}: has user_version {found}; this service reads and writes {self._schema_version} only"
+            )
+        for setting in _ON_OPENING:
+            connection.execute(f"PRAGMA {setting}").fetchall()
+        return connection
+
+    def _create(self) -> sqlite3.Connection:
+        """Make the file aside and give it its name when it is whole: of several processes the first wins, and none sees a part."""
+        if self._mine.absent:
+            raise StateError(f"{self.path}: a thread cannot write while it reads one moment of the log")
+        folder = self.path.parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sync(folder.parent)
+        with tempfile.TemporaryDirectory(prefix=f".{self.path.name}-", dir=folder) as aside:
+            whole = Path(aside, self.path.name)
+            whole.touch(mode=0o600)
+            with closing(sqlite3.connect(whole, isolation_level=None)) as connection:
+                connection.executescript(self._schema)
+            with suppress(FileExistsError):
+                os.link(whole, self.path)
+        sync(folder)
+        return self._open()
+
+    def _begin(self) -> bool:
+        try:
+            connection = self._connection()
+            if self._mine.absent or (connection is not None and connection.in_transaction):
+                return False
+            if connection is None:
+                self._mine.absent = True
+            else:
+                connection.execute("BEGIN")
+                # SQLite settles on a moment at the first read only.
+                connection.execute("PRAGMA data_version").fetchall()
+            return True
+        except (sqlite3.Error, OSError) as error:
+            raise self._named(error) from error
+
+    def _end(self) -> None:
+        self._mine.absent = False
+        if self._mine.connection is not None and self._mine.connection.in_transaction:
+            self._mine.connection.execute("ROLLBACK")
+
+    def _close(self, opened: list[_Opened]) -> None:
+        for each in opened:
+            each.connection.close()
+            self._opened.remove(each)
+            if each.connection is self._mine.connection:
+                self._mine.connection = None
+
+    def _close_watch(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+
+    def _before_fork(self) -> None:
+        self._lock.acquire()
+        self._close_watch()
+        mine = self._mine.connection
+        idle = mine is not None and not mine.in_transaction
+        self._close([each for each in self._opened if not each.thread.is_alive() or (idle and each.connection is mine)])
+
+    def _after_fork(self) -> None:
+        self._lock.release()
+
+    def _named(self, error: Exception) -> StateError:
+        code = getattr(error, "sqlite_errorcode", 0) & _FIRST_BYTE
+        if code in _OPEN_ANEW:
+            with self._lock, suppress(sqlite3.Error):
+                self._close([each for each in self._opened if each.connection is self._mine.connection])
+        advice = _ADVICE.get(code)
+        return StateError(f"{self.path}: {error}" + (f"; {advice}" if advice else ""))
+
+
+def _mind_forks(reference: weakref.ref[LogFile]) -> None:
+    def before() -> None:
+        if file := reference():
+            file._before_fork()
+
+    def after() -> None:
+        if file := reference():
+            file._after_fork()
+
+    os.register_at_fork(before=before, after_in_parent=after, after_in_child=after)

@@ -1,0 +1,127 @@
+"""What item updates change for shoppers: items that are back in stock or cost less, as rows of the live log.
+
+A change is found where an update is written down, in the same transaction: against what the worker's catalogue has, and what others
+wrote since then, so that of two workers that say the same only the first one's update is a change. All that one call says
+of an item counts at once, as nobody sees a part of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+
+from recsys.live.database import LogFile, Row
+from recsys.snapshot.catalog import Catalog
+from recsys.types import ItemUpdate
+
+if TYPE_CHECKING:
+    from recsys.live.log import State
+
+CHANGE = 10
+"""Kind of these rows: subject is the item, the time when the update was received."""
+SCHEMA = f"CREATE INDEX log_changes ON log (at) WHERE kind = {CHANGE};"
+LEAST_DROP = 0.01
+"""Smallest share of its price by which an item gets cheaper that is worth a word: less is rounding, or another exchange rate."""
+_DROPPED_AT_ONCE = 10_000
+_PAUSE_SECONDS = 0.01
+"""Between two steps of deleting, so that whoever waits for writing comes in."""
+_SINCE = f"""SELECT subject, at, body FROM log INDEXED BY log_changes WHERE kind = {CHANGE} AND at > ?
+ORDER BY at DESC, seq DESC"""
+_BEFORE = f"SELECT seq FROM log INDEXED BY log_changes WHERE kind = {CHANGE} AND at < ? LIMIT 1"
+_DROP = f"""DELETE FROM log WHERE seq IN
+(SELECT seq FROM log INDEXED BY log_changes WHERE kind = {CHANGE} AND at < ? LIMIT {_DROPPED_AT_ONCE})"""
+
+ChangeKind = Literal["back_in_stock", "price_drop"]
+
+
+class Change(NamedTuple):
+    """An item became available that was not, or cheaper, at a moment in microseconds; prices are those of a price drop."""
+
+    item_id: str
+    at: int
+    change: ChangeKind
+    before: float | None = None
+    after: float | None = None
+
+
+class Standing(NamedTuple):
+    """Items as a worker serves them at `now` (microseconds): its catalogue has the log's item updates in it up to the row numbered
+    `sequence`."""
+
+    catalog: Catalog
+    sequence: int
+    now: int
+
+
+class ItemChanges:
+    """The changes that a log holds."""
+
+    def __init__(self, log: LogFile) -> None:
+        self._log = log
+
+    def since(self, moment: int) -> list[Change]:
+        """The changes later than `moment` (microseconds), the newest first."""
+        return [Change(item_id, at, **msgspec.json.decode(body)) for item_id, at, body in self._log.read(_SINCE, moment)]
+
+    def drop(self, before: int) -> int:
+        """Delete the changes from before a moment, 10,000 at a time, after each of which others may write; returns how many."""
+        dropped = 0
+        while self._log.read(_BEFORE, before):
+            with self._log.writing() as log:
+                dropped += log.execute(_DROP, (before,)).rowcount
+            time.sleep(_PAUSE_SECONDS)
+        return dropped
+
+
+def item_changes(state: State, since: int) -> list[Change]:
+    """The changes of items later than `since` (microseconds), the newest first."""
+    return state.item_changes.since(since)
+
+
+class _Offer(NamedTuple):
+    available: bool
+    price: float
+    """NaN: none."""
+
+
+def changes(standing: Standing, written: Iterable[ItemUpdate], updates: Sequence[ItemUpdate]) -> list[Change]:
+    """Tell what updates change for shoppers; `written` are those that the log took since the standing.
+
+    An item that the catalogue does not have does not change.
+    """
+    catalog, known = standing.catalog, dict[str, _Offer]()
+    for update in updates:
+        if (row := catalog.row(update.item_id)) >= 0:
+            known[update.item_id] = _Offer(bool(catalog.available[row]), float(catalog.price[row]))
+    before = _updated(known, written)
+    after = _updated(before, updates)
+    return [change for item_id in known for change in _differences(item_id, standing.now, before[item_id], after[item_id])]
+
+
+def change_row(change: Change) -> Row:
+    """A change as a row of the log: kind, subject, at, received_at and body."""
+    fields = {"change": change.change, "before": change.before, "after": change.after}
+    body = {name: value for name, value in fields.items() if value is not None}
+    return CHANGE, change.item_id, change.at, change.at, msgspec.json.encode(body)
+
+
+def _updated(offers: Mapping[str, _Offer], updates: Iterable[ItemUpdate]) -> dict[str, _Offer]:
+    """Offers after updates, one after the other; as in `Catalog.overlay`, stock alone tells whether an item is available."""
+    offers = dict(offers)
+    for update in updates:
+        if old := offers.get(update.item_id):
+            available = update.stock > 0 if update.available is None and update.stock is not None else update.available
+            offers[update.item_id] = _Offer(
+                old.available if available is None else available, old.price if update.price is None else update.price
+            )
+    return offers
+
+
+def _differences(item_id: str, at: int, before: _Offer, after: _Offer) -> Iterator[Change]:
+    if after.available and not before.available:
+        yield Change(item_id, at, "back_in_stock")
+    if before.price > 0 and round(1 - after.price / before.price, 9) >= LEAST_DROP:
+        yield Change(item_id, at, "price_drop", before.price, after.price)

@@ -1,0 +1,174 @@
+"""Cards: messages written from Liquid templates, for one channel and one reader, within limits that no template can break.
+
+A template file is one kind of message on one channel, `weekly.email.liquid`, cut into the channel's parts by lines such as
+`--- subject`. The shop's own go before the built-in ones, and `de/weekly.email.liquid` before `weekly.email.liquid` for German
+readers. What several share stands in `<name>.partial.liquid` and is drawn in with `{% render 'name' %}`.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from bisect import bisect_left
+from collections.abc import Mapping
+from itertools import chain
+from pathlib import Path
+from time import thread_time
+from typing import Any, NamedTuple
+
+from recsys.messages.cards.channels import PARTS, Broken, broken, push_payload
+from recsys.messages.cards.context import Context, direction, shortened
+from recsys.messages.cards.files import PARTIAL, TemplateFile, template_files
+from recsys.messages.cards.sandboxed_liquid import CardError as CardError
+from recsys.messages.cards.sandboxed_liquid import Liquid, ParsedPart
+from recsys.messages.cards.text_format import language, locale_chain, one_line
+from recsys.settings.messages import MessagesSettings
+
+BUILT_IN = Path(__file__).parent.parent / "templates"
+BUILT_IN_LANGUAGE = "en"
+CARD_SECONDS = 1.0
+"""Most processor time of a card, with all that giving way takes."""
+TITLE_SIZES = (80, 60, 45, 30, 20, 12)
+"""Graphemes that titles are cut to, one after the other, where a card breaks a limit of its channel."""
+MANY_LINES = ("html", "text", "body")
+"""Parts that may have line breaks; every other is one line, so that no value can begin another header."""
+
+_TAG = re.compile(r"<[a-zA-Z][^>]*>")
+_ADDRESS = re.compile(r"""(?<=\s)((?:href|src|background|action)\s*=\s*)("[^"]*"|'[^']*'|[^\s"'>]+)""", re.IGNORECASE)
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):|[/\\]{2}", re.IGNORECASE)
+_HARMLESS_SCHEMES = ("http", "https", "mailto", "tel")
+
+
+class UnknownTemplateError(CardError):
+    """There is no such template; the text names those that there are."""
+
+
+class Card(NamedTuple):
+    """A message ready to send.
+
+    `parts` by name, of a push also its `payload` (JSON) · `locale` of the template that was used · `items` that it was left
+    with · `missing` names that it wrote or looped over without a value or a default · `broken` limits that it still breaks.
+    """
+
+    template: str
+    channel: str
+    locale: str
+    items: int
+    parts: Mapping[str, str]
+    missing: tuple[str, ...]
+    broken: tuple[Broken, ...]
+
+
+class _Way(NamedTuple):
+    """One way to give way: how long titles may be (None: as they are), and how many items there are."""
+
+    title_size: int | None
+    items: int
+
+
+class Cards:
+    """All templates, read and checked once: raises SettingsError naming file, part and line of what is wrong."""
+
+    def __init__(self, folder_of_shop: Path | None, settings: MessagesSettings) -> None:
+        self._settings = settings
+        files = {file[1:4]: file for file in template_files(BUILT_IN, BUILT_IN_LANGUAGE)}
+        if folder_of_shop is not None:
+            files |= {file[1:4]: file for file in template_files(folder_of_shop, language(settings.locale))}
+        self._html, self._text = Liquid(escaping=True), Liquid(escaping=False)
+        for file in files.values():
+            if file.channel == PARTIAL:
+                self._html.add_partial(file.kind, *file.parts())
+                self._text.add_partial(file.kind, *file.parts())
+        self._parts = {key: self._parsed(file) for key, file in files.items() if file.channel != PARTIAL}
+        for part in (*self._html.partials.values(), *self._text.partials.values(), *chain(*self._parts.values())):
+            part.check()
+
+    def _parsed(self, file: TemplateFile) -> list[ParsedPart]:
+        is_html = {name: part.media_type == "text/html" for name, part in PARTS[file.channel].items()}
+        return [ParsedPart(part, self._html if is_html[part.name] else self._text) for part in file.parts()]
+
+    def kinds(self) -> dict[str, tuple[str, ...]]:
+        """Return kind = the channels that it has templates for, both sorted."""
+        found: dict[str, tuple[str, ...]] = {}
+        for kind, channel in sorted({key[:2] for key in self._parts}):
+            found[kind] = (*found.get(kind, ()), channel)
+        return found
+
+    def names(self) -> list[tuple[str, str, str]]:
+        """All templates as (kind, channel, locale), sorted."""
+        return sorted(self._parts)
+
+    def render(self, template: str, channel: str, context: Context) -> Card:
+        """Write a message; where it breaks a limit of its channel, titles give way, then items, the last one first.
+
+        Where that does not mend it, it comes whole, with what it breaks. `context` is that of `card_context.context`.
+        Raises UnknownTemplateError; CardError where a template fails or breaks a limit of `bounded_liquid`.
+        """
+        return self.render_as(self._find(template, channel, context["locale"]), context)
+
+    def render_as(self, key: tuple[str, str, str], context: Context) -> Card:
+        """Write a message from one of `names`, whatever the reader's locale; otherwise as `render`."""
+        channel = key[1]
+        deadline = thread_time() + CARD_SECONDS
+        items = context["item_count"]
+
+        def card(way: _Way) -> Card:
+            return self._card(key, shortened(context, way.items, way.title_size, channel), deadline)
+
+        whole = card(_Way(None, items))
+        if not whole.broken:
+            return whole
+        ways = [*(_Way(size, items) for size in TITLE_SIZES), *(_Way(TITLE_SIZES[-1], n) for n in reversed(range(items)))]
+        found = bisect_left(ways, True, key=lambda way: not card(way).broken)
+        return card(ways[found]) if found < len(ways) else whole
+
+    def _find(self, template: str, channel: str, locale: str) -> tuple[str, str, str]:
+        """The template for a reader, of the closest locale that has one."""
+        for step in (*locale_chain(locale, self._settings.locale), BUILT_IN_LANGUAGE):
+            if (key := (template, channel, step)) in self._parts:
+                return key
+        known = "; ".join(f"{kind} ({', '.join(channels)})" for kind, channels in self.kinds().items())
+        raise UnknownTemplateError(f"there is no template {template!r} for channel {channel!r}; there are {known}")
+
+    def _card(self, key: tuple[str, str, str], context: dict[str, Any], deadline: float) -> Card:
+        template, channel, locale = key
+        context |= {"channel": channel, "language": locale, "direction": direction(locale)}
+        missing = set[str]()
+        parts = {part.source.name: part.render(context, missing, deadline) for part in self._parts[key]}
+        parts = {name: _tidy(name, text, context["home_url"]) for name, text in parts.items()}
+        if channel == "push":
+            of_event = any(part.speaks_of("Event") for part in self._parts[key])
+            parts["payload"] = _payload(parts, context, of_event)
+        found = tuple(broken(channel, parts, self._settings.sms_segments))
+        return Card(template, channel, locale, context["item_count"], parts, tuple(sorted(missing)), found)
+
+
+def _payload(parts: Mapping[str, str], context: Context, of_event: bool) -> str:
+    """What a push carries: link and picture of the event or of the first item, and what its tap is to be counted for."""
+    data = {name: context[name] for name in ("recommendation_id", "send_id")}
+    about = context["Event"] if of_event else {}
+    link = about.get("link") or about.get("url") or context.get("item_1_link") or context["home_url"]
+    image = about.get("image_url") or context.get("item_1_image") or ""
+    return push_payload(parts, image, link, data).decode()
+
+
+def _tidy(name: str, text: str, home_url: str) -> str:
+    if name not in MANY_LINES:
+        return one_line(text)
+    if name == "html":
+        lines = [line for line in map(str.strip, text.splitlines()) if line]
+        return _TAG.sub(lambda tag: _safe_tag(tag[0], home_url), "\n".join(lines))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(map(one_line, text.splitlines()))).strip()
+
+
+def _safe_tag(tag: str, home_url: str) -> str:
+    """An HTML tag without addresses that run something, or leave their scheme open."""
+
+    def safe(found: re.Match[str]) -> str:
+        address = re.sub(r"[\s\x00-\x1f\x7f]", "", html.unescape(found[2].strip("\"'")))
+        scheme = _SCHEME.match(address)
+        if scheme is None or (scheme[1] or "").lower() in _HARMLESS_SCHEMES:
+            return found[0]
+        return f'{found[1]}"{html.escape(home_url)}"'
+
+    return _ADDRESS.sub(safe, tag)

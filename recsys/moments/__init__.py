@@ -1,0 +1,1 @@
+"""Moments: which shoppers are due for a message now, by which rule, with which items."""

@@ -1,0 +1,198 @@
+"""What the rules of moments look at: one shopper at one moment, and what is the same for all shoppers then."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from recsys.behaviour import CART_ADD, PURCHASE, VIEW, last_session
+from recsys.engine.pipeline import Engine
+from recsys.live.item_changes import Change, ChangeKind
+from recsys.settings.moments import MomentsSettings
+from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.histories import NEVER
+from recsys.snapshot.people import Person
+from recsys.types import EventType, History, Mask, Profile, Reason
+
+FEWEST_SESSIONS = 3
+"""Sessions from which on the hour in which most of them begin counts as usual."""
+_CART_REMOVE = int(EventType.CART_REMOVE)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Due(NamedTuple):
+    """A reason to write to a shopper.
+
+    since: when it arose, in microseconds · key: what makes it one of its own among those of its kind and user: ids and event
+    times, never rows · anchors: rows of the items that it is about, the first first · reason: why they stand on the slate; None:
+    they do not · once_since: it is not due if one of its kind was found due from this moment on · category, brand: what the slate
+    keeps to · content: row of the content, or -1.
+    """
+
+    since: int
+    key: str
+    anchors: tuple[int, ...] = ()
+    reason: Reason | None = None
+    once_since: int | None = None
+    category: str | None = None
+    brand: str | None = None
+    content: int = -1
+
+
+class Situation:
+    """What is the same for every shopper at one moment: what is served, the settings, and what changed of items.
+
+    `runs_low` bool[n] marks the available items whose stock is at risk · `high_spend` is the revenue of a high spender.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        now: int,
+        changes: tuple[Change, ...] = (),
+        runs_low: Mask | None = None,
+        high_spend: float = np.inf,
+    ) -> None:
+        self.engine, self.now = engine, now
+        self.settings: MomentsSettings = engine.settings.moments
+        self.catalog: Catalog = engine.catalog
+        self.news: dict[ChangeKind, dict[int, Change]] = {"back_in_stock": {}, "price_drop": {}}
+        """Row of an item = its newest change of a kind."""
+        for each in changes:  # the newest come first
+            if (row := self.catalog.row(each.item_id)) >= 0:
+                self.news[each.change].setdefault(row, each)
+        self.runs_low: Mask = np.zeros(self.catalog.n_items, bool) if runs_low is None else runs_low
+        self.high_spend = high_spend
+
+    def is_on(self, kind: str) -> bool:
+        """Whether the shop asks for moments of this kind."""
+        return kind in self.settings.kinds
+
+
+class Shopper:
+    """One shopper at one moment; the history ends there."""
+
+    def __init__(self, user_id: str, person: Person, history: History, situation: Situation) -> None:
+        self.user_id, self.person, self.situation = user_id, person, situation
+        engine, self.now = situation.engine, situation.now
+        self.profile: Profile = engine.profiler.profile(user_id, history, self.now)
+        self.history = history = self.profile.history
+        self._first = last_session(history.times, engine.profiler.session_gap)
+        self.last_seen = int(history.times[-1]) if len(history) else NEVER
+        self.visit_start = int(history.times[self._first]) if len(history) else NEVER
+        """When the last visit began: the first event of the last session."""
+
+    @property
+    def quiet(self) -> int:
+        """Microseconds since the last event."""
+        return self.now - self.last_seen
+
+    @property
+    def visit_ended(self) -> bool:
+        """Whether an event now would begin another session."""
+        return self.quiet > self.situation.engine.profiler.session_gap
+
+    @cached_property
+    def last_purchase(self) -> int:
+        """When the latest event that is a purchase took place, in microseconds; `NEVER`: there is none."""
+        return self._last_of(PURCHASE)
+
+    @cached_property
+    def cart_changed(self) -> int:
+        """When something was last put into the cart or taken out, in microseconds; `NEVER`: never."""
+        return max(self._last_of(CART_ADD), self._last_of(_CART_REMOVE))
+
+    @property
+    def bought_on_visit(self) -> bool:
+        """Whether there was a purchase on the last visit."""
+        return self.last_purchase >= self.visit_start > NEVER
+
+    def viewed_on_visit(self) -> list[int]:
+        """Rows of the items viewed on the last visit, the last viewed first, without those that are owned and not bought twice."""
+        items, kinds = self.history.items[self._first :], self.history.kinds[self._first :]
+        viewed = dict.fromkeys(items[(kinds == VIEW) & (items >= 0)][::-1].tolist())
+        again = self.situation.catalog.replenishable
+        return [row for row in viewed if row not in self.profile.has_bought or again[row]]
+
+    def cart(self) -> list[int]:
+        """Rows of the items in the cart, the last added first."""
+        inside = set(self.profile.cart.tolist())
+        added = dict.fromkeys(self.history.items[self.history.kinds == CART_ADD][::-1].tolist())
+        return [row for row in added if row in inside]
+
+    def interested_in(self) -> list[int]:
+        """Distinct rows of the items that were viewed or carted, the last first."""
+        items, kinds = self.history.items, self.history.kinds
+        looks = ((kinds == VIEW) | (kinds == CART_ADD)) & (items >= 0)
+        return list(dict.fromkeys(items[looks][::-1].tolist()))
+
+    def interest(self, row: int, until: int) -> int:
+        """When an item was last viewed or carted before a moment, in microseconds; `NEVER`: it was not, or was bought since."""
+        history = self.history
+        of_item = history.items == row
+        looks = of_item & ((history.kinds == VIEW) | (history.kinds == CART_ADD)) & (history.times < until)
+        last = int(history.times[looks][-1]) if looks.any() else NEVER
+        return NEVER if (history.times[of_item & (history.kinds == PURCHASE)] >= last).any() else last
+
+    def _last_of(self, kind: int) -> int:
+        place = self.history.kinds.tobytes().rfind(kind)
+        return int(self.history.times[place]) if place >= 0 else NEVER
+
+    @property
+    def timezone(self) -> str:
+        """The name of the shopper's time zone, the shop's where it is not known."""
+        return self.person.timezone or self.situation.engine.settings.messages.timezone
+
+    def usual_hour(self) -> int | None:
+        """The hour of the day (0–23, theirs) in which most of their sessions begin, of several the earliest; None: too few."""
+        times = self.history.times
+        starts = np.ones(len(times), bool)
+        starts[1:] = np.diff(times) > self.situation.engine.profiler.session_gap
+        if np.count_nonzero(starts) < FEWEST_SESSIONS:
+            return None
+        hours = Counter([local(moment, self.timezone).hour for moment in times[starts].tolist()])
+        return min(hours, key=lambda hour: (-hours[hour], hour))
+
+
+def local(moment: int, timezone: str) -> datetime:
+    """A moment in microseconds as a time zone's clocks show it."""
+    return (_EPOCH + timedelta(microseconds=moment)).astimezone(_zone(timezone))
+
+
+def midnight(day: date, timezone: str) -> int:
+    """The first moment of a day in a time zone, in microseconds, also where clocks are put forward over midnight."""
+    first = datetime(day.year, day.month, day.day, tzinfo=_zone(timezone))
+    return (first - _EPOCH) // _MICROSECOND
+
+
+def day_of(moment: int, timezone: str) -> tuple[int, int]:
+    """The first microsecond of the day in which a moment lies in a time zone, and the first of the next day."""
+    day = local(moment, timezone).date()
+    return midnight(day, timezone), midnight(day + timedelta(days=1), timezone)
+
+
+def months_after(moment: int, months: int) -> int:
+    """The first moment from which `behaviour.months_before` reaches this one: so many calendar months later, or, where that month
+    has no such day, the next one's beginning."""
+    at = np.datetime64(moment, "us")
+    day = at.astype("datetime64[D]")
+    month = day.astype("datetime64[M]")
+    target = (month + months).astype("datetime64[D]") + (day - month.astype("datetime64[D]"))
+    following = (month + months + 1).astype("datetime64[D]")
+    reached = target + (at - day) if target < following else following
+    return int(reached.astype("datetime64[us]").astype(np.int64))
+
+
+@lru_cache(1024)
+def _zone(name: str) -> tzinfo:
+    """A time zone; UTC where there is none of that name."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return UTC

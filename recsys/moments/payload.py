@@ -1,0 +1,134 @@
+"""What a moment's message shows: a slate with what it is about in front, and the line of JSON that carries it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any, TypeAlias
+
+import msgspec
+
+from recsys.engine.slate_json import slate_json
+from recsys.messages.cards.category_copy import words_of
+from recsys.moments.context import Due, Shopper
+from recsys.moments.kinds import KINDS
+from recsys.settings.messages import Words
+from recsys.settings.moments import MomentKind
+from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.contents import Content
+from recsys.types import Lifecycle, Query, Reason, Slate
+
+Ask: TypeAlias = Callable[[Query], Slate]
+"""Answers a query with the pipeline."""
+MOST_ANCHORS = 50
+"""Most items that a moment names and that a slate is asked with."""
+_SOURCE = "moment"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One moment as it is answered: who should hear, why, and what the message shows."""
+
+    moment_id: str
+    user_id: str
+    kind: MomentKind
+    since: datetime
+    anchors: tuple[str, ...]
+    slate: msgspec.Raw
+    lifecycle: Lifecycle
+    locale: str
+    timezone: str
+    channels: tuple[str, ...]
+    usual_hour: int | None
+    copy: str
+    creative: str
+    coupon: str
+    content: Content | None
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def moment_id(kind: str, user_id: str, key: str) -> str:
+    """Name a moment: 24 hex digits, the same whatever snapshot finds it."""
+    return blake2b(_encode((kind, user_id, key)), digest_size=12, person=b"recsys moments").hexdigest()
+
+
+def moment_line(
+    kind: MomentKind, due: Due, shopper: Shopper, ask: Ask, seen: Sequence[str], told: Mapping[str, Words]
+) -> bytes:
+    """Encode the line of a moment.
+
+    `seen` are items that are not to be recommended again · `told` the shop's words by canonical category (`words.canonical`).
+    """
+    situation = shopper.situation
+    slate = moment_slate(kind, due, shopper, ask, seen)
+    first = situation.catalog.item(slate.items[0])["category"] if slate.items else None
+    contents = situation.engine.snapshot.contents
+    line = Line(
+        moment_id=moment_id(kind, shopper.user_id, due.key),
+        user_id=shopper.user_id,
+        kind=kind,
+        since=_EPOCH + timedelta(microseconds=due.since),
+        anchors=tuple([situation.catalog.item_id(row) for row in due.anchors[:MOST_ANCHORS]]),
+        slate=msgspec.Raw(slate_json(situation.catalog, slate)),
+        lifecycle=shopper.profile.lifecycle,
+        locale=shopper.person.locale or situation.engine.settings.messages.locale,
+        timezone=shopper.timezone,
+        channels=shopper.person.channels,
+        usual_hour=shopper.usual_hour(),
+        **words_of(first, told),
+        content=contents.at(due.content) if due.content >= 0 else None,
+    )
+    return _encode(line)
+
+
+def moment_slate(kind: MomentKind, due: Due, shopper: Shopper, ask: Ask, seen: Sequence[str] = ()) -> Slate:
+    """Answer the slate of a moment: the items that it is about as far as they can be bought, then what the placement recommends.
+
+    Where the one item that it is about is sold out, what comes first is said to stand for it.
+    """
+    catalog, size = shopper.situation.catalog, shopper.situation.settings.items
+    shown = due.anchors[:MOST_ANCHORS] if due.reason else ()
+    slate = ask(_query(kind, due, shopper, [catalog.item_id(row) for row in shown], seen))
+    if due.reason is None:
+        return slate
+    there = [row for row in shown if catalog.available[row]][:size]
+    gone = [row for row in shown if not catalog.available[row]]
+    groups = {int(catalog.group[row]) for row in there} - {-1}
+    rest = [place for place, row in enumerate(slate.items) if int(catalog.group[row]) not in groups][: size - len(there)]
+    score = max(slate.scores, default=1.0)
+    reasons = [slate.reasons[place] for place in rest]
+    if gone and not there and reasons:
+        reasons[0] = _substitute(catalog, gone[0])
+    return msgspec.structs.replace(
+        slate,
+        notices=(*slate.notices, *(f"{catalog.item_id(row)!r} cannot be bought at the moment" for row in gone)),
+        items=(*there, *(slate.items[place] for place in rest)),
+        scores=(*[score] * len(there), *(slate.scores[place] for place in rest)),
+        reasons=(*[due.reason] * len(there), *reasons),
+        sources=(*[_SOURCE] * len(there), *(slate.sources[place] for place in rest)),
+    )
+
+
+def _query(kind: MomentKind, due: Due, shopper: Shopper, context: Sequence[str], seen: Sequence[str]) -> Query:
+    named: dict[str, Any] = {"brands": (due.brand,)} if due.brand is not None else {}
+    return Query(
+        now=shopper.now,
+        placement=KINDS[kind].placement,
+        user_id=shopper.user_id,
+        limit=shopper.situation.settings.items,
+        category=due.category,
+        context_items=tuple(context),
+        exclude=tuple(seen),
+        bought=KINDS[kind].bought,
+        **named,
+    )
+
+
+def _substitute(catalog: Catalog, row: int) -> Reason:
+    """Why something else stands first."""
+    return Reason(
+        "substitute", f"{catalog.title(row)} is sold out; this comes closest", because_item_id=catalog.item_id(row)
+    )

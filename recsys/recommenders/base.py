@@ -1,0 +1,77 @@
+"""What every recommender is: a name, its settings, `fit` offline and `recommend` online, in one file.
+
+To add one: write its file and add one line to `recommenders/__init__.py`. Evaluation, tuning, the report, the checking of settings
+and the shared behaviour tests then find it by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, ClassVar, Protocol
+
+import msgspec
+
+from recsys.settings import BehaviourSettings
+from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.histories import Tables
+from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery
+
+REASONS_KEPT = 16_384
+"""Most reasons that a recommender keeps ready per worker, so that a popular witness is worded once."""
+
+
+class RecommenderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of one recommender; each subclass stands in its recommender's file."""
+
+
+class Recommender(Protocol):
+    """Fits plain arrays offline and ranks items of the same catalogue online.
+
+    `personal`: what it answers depends on the shopper's history. `ranks_everything`: asked for enough items, it ranks every
+    allowed one, so it can end a fallback chain.
+    """
+
+    name: ClassVar[str]
+    Settings: ClassVar[type[RecommenderSettings]]
+    personal: ClassVar[bool]
+    ranks_everything: ClassVar[bool]
+
+    @staticmethod
+    def fit(tables: Tables, behaviour: BehaviourSettings, settings: Any) -> Arrays:
+        """Learn from all events of `tables`; the same tables, settings and seed give the same arrays."""
+        ...
+
+    def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: Any) -> None: ...
+
+    def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
+        """Rank up to `n` distinct items for which allowed bool[items] holds, best first; never fewer than it could."""
+        ...
+
+    def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
+        """Say why an item that this recommender ranked is shown; `because` is what it noted in `Candidates.because`, or -1."""
+        ...
+
+
+class Witness:
+    """Words the reasons of recommenders whose candidates each have an item that spoke most for them."""
+
+    _TEXTS: ClassVar[Mapping[str, str]] = {
+        "similar": "Shoppers interested in {} also like this",
+        "because_bought": "Because you bought {}",
+        "because_viewed": "Because you viewed {}",
+    }
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._reason = lru_cache(REASONS_KEPT)(self._explain)
+
+    def reason(self, query: RowQuery, profile: Profile, because: int) -> Reason:
+        """Name the witness: an item of the page, else one that the shopper bought or viewed."""
+        if len(query.context):
+            return self._reason("similar", because)
+        return self._reason("because_bought" if because in profile.has_bought else "because_viewed", because)
+
+    def _explain(self, code: str, because: int) -> Reason:
+        title, item_id = self._catalog.title(because), self._catalog.item_id(because)
+        return Reason(code, self._TEXTS[code].format(title), because_item_id=item_id)

@@ -1,0 +1,281 @@
+"""Every setting, typed and explained; `settings_file` reads them.
+
+Secrets never stand in the file: keys come from the environment (`web/auth.py`). Unknown keys are errors. The settings of one
+recommender stand in its own file and are checked by `recommenders.configure`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from recsys.settings.messages import MessagesSettings
+from recsys.settings.moments import MomentsSettings
+from recsys.settings.tables import DataSettings
+from recsys.settings.types import Count, Group, Name, NotNegative, Positive, Share
+from recsys.types import BoughtMode, Intent, Lifecycle
+
+
+class BehaviourSettings(Group, frozen=True):
+    """What behaviour means, for training, evaluation and serving alike."""
+
+    view_weight: NotNegative = 1.0
+    """Weight of looking at a product."""
+    cart_weight: NotNegative = 3.0
+    """Weight of putting it into the cart."""
+    purchase_weight: NotNegative = 5.0
+    """Weight of buying it."""
+    session_minutes: Positive = 30.0
+    """A session ends after this time without an event."""
+    dwell_seconds: Positive = 300.0
+    """Most seconds that one event can count as dwell."""
+    cart_days: Positive = 30.0
+    """Days that an item stays in the cart without a later remove or purchase."""
+    repurchase_share: Share = 0.2
+    """Where the shop does not say: an item is replenishable if this share of its buyers bought it again."""
+    repurchase_buyers: Count = 10
+    """Fewest buyers for an item's own share and gap to count; below it the leaf category's count."""
+    replenish_after: NotNegative = 0.5
+    """A replenishable item that was bought stays hidden for this part of its usual gap between purchases."""
+    history_events: Count = 200
+    """Most recent events per user, other than purchases, that a snapshot keeps."""
+    history_purchases: Count = 2000
+    """Most recent purchases per user that a snapshot keeps."""
+
+
+class ProfileSettings(Group, frozen=True):
+    """When a shopper counts as what; each boundary is tested."""
+
+    half_life_days: Positive = 30.0
+    """Age at which an event counts half for focus and affinities."""
+    window_days: Positive = 30.0
+    """Days that affinities, and focus where the session says nothing, look back."""
+    buyer_views: Count = 3
+    """Product views in one leaf category that, with dwell or compared prices, make a session a buyer's."""
+    buyer_dwell_seconds: NotNegative = 60.0
+    """Seconds of dwell in that category that make the views serious."""
+    buyer_price_ratio: Annotated[float, msgspec.Meta(ge=1, le=1e9)] = 1.2
+    """Or two viewed prices there that differ by this factor."""
+    focus_share: Share = 0.6
+    """Smallest share of weight in one leaf category that is a focus; below it the shopper explores."""
+    brand_share: Share = 0.3
+    """Smallest share of weight that is an affinity for a brand."""
+    brand_events: Count = 3
+    """Fewest events with the brand for an affinity."""
+    active_days: Positive = 90.0
+    """Customers whose last order is older are defecting."""
+    inactive_days: Positive = 365.0
+    """Customers whose last order is older are inactive."""
+    dormant_months: Count = 6
+    """Calendar months without an order that make a customer dormant."""
+
+
+class When(Group, frozen=True):
+    """Conditions of a rule on the shopper; every one that is set must hold."""
+
+    known: bool | None = None
+    """True: has at least one event."""
+    intent: Intent | None = None
+    """buyer or browser."""
+    focus: bool | None = None
+    """True: has a focus category."""
+    brand: bool | None = None
+    """True: has a brand affinity."""
+    dormant: bool | None = None
+    """True: a customer without an order for months."""
+    lifecycle: tuple[Lifecycle, ...] = ()
+    """Any of these stages; empty: all."""
+    context: bool | None = None
+    """True: the query names items of the page or the cart."""
+
+
+class Rule(Group, frozen=True):
+    """If the conditions hold, these recommenders answer; the first matching rule of a placement wins."""
+
+    name: Name
+    """Shown as the slate's strategy."""
+    when: When = When()
+    blend: bool = False
+    """True: the weights of `[blend]` for the shopper's segment answer; `recommenders` then adds to them or overrides them."""
+    recommenders: Mapping[str, NotNegative] = {}
+    """Recommender = weight. One alone answers by itself; several are blended. Nobody at all: the fallback chain answers."""
+
+
+class BlendSettings(Group, frozen=True):
+    """Recommender = weight in the blend, by segment; `make tune` learns them on the shop's own past."""
+
+    lead: Mapping[str, NotNegative] = msgspec.field(default_factory=lambda: {"item_item": 1.0})
+    """Shoppers who never ordered."""
+    customer: Mapping[str, NotNegative] = msgspec.field(default_factory=lambda: {"ease": 1.0})
+    """Customers, where what they own is hidden."""
+    repeat: Mapping[str, NotNegative] = msgspec.field(
+        default_factory=lambda: {"buy_again": 0.6, "ease": 0.15, "item_item": 0.15, "trending": 0.1}
+    )
+    """Customers, where what they own may be shown again."""
+
+
+SHOPPER_RULES: tuple[Rule, ...] = (
+    Rule(name="new_shopper", when=When(known=False)),
+    Rule(name="category_buyer", when=When(intent="buyer", focus=True), recommenders={"bestsellers": 1.0}),
+    Rule(name="brand_lover", when=When(brand=True), recommenders={"brands": 1.0}),
+    Rule(name="dormant", when=When(dormant=True), recommenders={"bought_together": 1.0}),
+    Rule(name="blend", blend=True),
+)
+
+
+class Placement(Group, frozen=True):
+    """A named spot of the shop: who answers there, and what may be shown."""
+
+    rules: tuple[Rule, ...] = SHOPPER_RULES
+    """Who leads, first match wins."""
+    fallback: tuple[str, ...] = ("item_item", "trending", "bestsellers")
+    """Who fills the places that the rule left empty, in order, inside the same filters. Empty: the list may be short."""
+    bought: BoughtMode = "hide"
+    """What to do with items that the shopper owns, unless the query says so itself."""
+    bought_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 90
+    """The days of `bought = "hide_days"`."""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 12
+    """Length of the list where the query names none."""
+
+
+def _context_first(name: str, recommenders: Mapping[str, float]) -> tuple[Rule, ...]:
+    return (Rule(name=name, when=When(context=True), recommenders=recommenders), *SHOPPER_RULES)
+
+
+PLACEMENTS: Mapping[str, Placement] = {
+    "home": Placement(),
+    "category": Placement(),
+    "pdp": Placement(rules=_context_first("similar", {"item_item": 1.0})),
+    "cart": Placement(rules=_context_first("completes_cart", {"bought_together": 1.0})),
+    "email_weekly": Placement(rules=(*SHOPPER_RULES[:-1], Rule(name="blend", blend=True, recommenders={"als": 0.5}))),
+    "similar": Placement(rules=(Rule(name="similar", recommenders={"item_item": 1.0}),), bought="allow"),
+    "bought_together": Placement(
+        rules=(Rule(name="bought_together", recommenders={"bought_together": 1.0}),), bought="allow"
+    ),
+    "bestsellers": Placement(rules=(Rule(name="bestsellers", recommenders={"bestsellers": 1.0}),), bought="allow"),
+    "popular": Placement(rules=(Rule(name="popular", recommenders={"brands": 1.0}),), bought="allow"),
+    "buy_again": Placement(rules=(Rule(name="buy_again", recommenders={"buy_again": 1.0}),), bought="only"),
+    "not_found": Placement(
+        rules=(Rule(name="recently_viewed", when=When(known=True), recommenders={"recently_viewed": 1.0}),)
+    ),
+}
+
+
+class SnapshotSettings(Group, frozen=True):
+    """Where snapshots live."""
+
+    artifacts: str = "artifacts"
+    """Folder of the snapshots and of CURRENT; relative to the settings file."""
+    keep: Count = 5
+    """Snapshots kept after a publish; older ones are deleted, never the current one."""
+    reload_seconds: Positive = 1.0
+    """How often a serving worker looks whether CURRENT has moved."""
+
+
+class EvaluationSettings(Group, frozen=True):
+    """How recommendations are measured on the shop's own past (docs/evaluation.md)."""
+
+    days: Count = 28
+    """Days of purchases after the split that count as truth."""
+    folds: Annotated[int, msgspec.Meta(ge=1, le=50)] = 3
+    """Rolling folds that settings and blend weights are chosen on."""
+    users: Count = 5000
+    """Most users that are asked in one fold; of more, so many are drawn."""
+    resamples: Annotated[int, msgspec.Meta(ge=100, le=100_000)] = 1000
+    """Bootstrap resamples of the users behind every interval."""
+
+
+class GateSettings(Group, frozen=True):
+    """What stands between a new snapshot and the shoppers (docs/evaluation.md)."""
+
+    largest_loss: Share = 0.02
+    """The new settings may not be worse than the live ones by more than this share of NDCG@10, interval included."""
+    largest_gain: NotNegative = 1.0
+    """A gain over live settings that beat popularity is taken for a leak above this share of NDCG@10, interval included;
+    1 = doubled."""
+    largest_ndcg: Share = 0.9
+    """An NDCG@10 above this, interval included, is taken for a leak: nobody foresees so much."""
+    least_users: Count = 50
+    """With fewer shoppers who were known before the window and bought in it, accuracy is not judged."""
+    least_overlap: Share = 0.02
+    """Smallest mean share of common items in the first ten, new arrays against the fit that was measured, beyond what arrays
+    with mixed-up ids would have in common."""
+    least_past: Share = 0.7
+    """Smallest mean share of what the live snapshot says of a shopper's past that the new one must say too."""
+    least_volume: Share = 0.75
+    """Smallest share of the live snapshot's users, items, events and purchases that the new one must hold."""
+    oldest_days: Positive = 7.0
+    """The newest event may be this much older than now, where `web.clock` is `wall`."""
+    least_coverage: Share = 0.9
+    """Smallest share of the self-check's slates that must come back full."""
+
+
+class StateSettings(Group, frozen=True):
+    """What changes while serving: live events, identities, item updates, the forgotten (docs/state.md)."""
+
+    folder: str = "state"
+    """Folder of the log, of compacted events and of logged slates; relative to the settings file. One machine, local disk."""
+    keep_days: Positive = 30.0
+    """Days that `make compact` leaves events in the log, which refuses duplicates of what it holds."""
+    user_events: Count = 500
+    """Most live events of one shopper that an answer takes in, the newest."""
+    slate_share: Share = 0.01
+    """Share of answers, drawn by their id, that are logged so that `make replay` can answer them again."""
+    slates: Count = 100_000
+    """Most logged slates; the oldest go first."""
+
+
+class WebSettings(Group, frozen=True):
+    """The HTTP service."""
+
+    auth: Literal["keys", "off"] = "keys"
+    """`off` needs `development = true` and a loopback address."""
+    development: bool = False
+    """Allows `auth = "off"` and names the worker in a response header."""
+    token_minutes: Positive = 60.0
+    """Longest life of a browser token."""
+    clock: Literal["wall", "events"] = "wall"
+    """`events`: now is the later of the snapshot's as_of and the newest accepted event, for old tables, demos and replays."""
+
+
+class Settings(Group, frozen=True):
+    """The whole tree."""
+
+    data: DataSettings = DataSettings()
+    behaviour: BehaviourSettings = BehaviourSettings()
+    profile: ProfileSettings = ProfileSettings()
+    recommenders: Mapping[str, Mapping[str, Any]] = {}
+    """Recommender = its own settings; what is not named keeps its default (docs/recommenders.md)."""
+    placements: Mapping[Name, Placement] = {}
+    """Placement = its rules; merged over the built-in ones by name."""
+    blend: BlendSettings = BlendSettings()
+    snapshot: SnapshotSettings = SnapshotSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    gate: GateSettings = GateSettings()
+    state: StateSettings = StateSettings()
+    messages: MessagesSettings = MessagesSettings()
+    moments: MomentsSettings = MomentsSettings()
+    web: WebSettings = WebSettings()
+    tuned: str = "tuned.toml"
+    """File that `make tune` writes beside the settings file: its behaviour, recommenders and blend override those here.
+    Empty: none."""
+    seed: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] = 20
+    """Seed of everything that draws numbers while fitting."""
+    root: str = "."
+    """Folder that relative paths start from; set to the settings file's folder."""
+
+    def path(self, text: str) -> Path:
+        """Resolve a path of the settings: variables expanded, relative ones from `root`."""
+        return Path(self.root, os.path.expandvars(text))
+
+    def placement(self, name: str) -> Placement | None:
+        """Look a placement up, the shop's own before the built-in one."""
+        return self.placements.get(name) or PLACEMENTS.get(name)
+
+    def placement_names(self) -> tuple[str, ...]:
+        """All placements, sorted."""
+        return tuple(sorted({*PLACEMENTS, *self.placements}))

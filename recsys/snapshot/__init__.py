@@ -1,0 +1,1 @@
+"""Snapshots: the immutable files that training publishes and the service memory-maps."""

@@ -1,0 +1,206 @@
+"""The catalogue of one snapshot: id ↔ row, attributes as arrays, and every item's JSON encoded once.
+
+Rows stand in the order of the category tree (depth first), then item id, so that a category with all below it is one range of
+rows and a filter on it is a slice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.categories import join_category, split_category
+from recsys.snapshot.id_index import IdMap, Texts, blob_arrays, id_arrays
+from recsys.types import Arrays, ItemUpdate, Mask, Rows, Times
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ROWS_KEPT = 65_536
+"""Most item ids whose rows a worker keeps at hand, so that what everybody looks at is looked up once."""
+SOLD_DAYS = 28
+"""Days of sales that an item's days of cover are reckoned from."""
+FRAGMENT_FIELDS = ("item_id", "title", "brand", "category", "price", "currency", "url", "image_url", "available")
+
+
+class Catalog:
+    """Items 0…n-1, categories (depth first) and brands of one snapshot.
+
+    category, brand, group int32[n] (-1: none) · price float64[n] (NaN: none) · available bool[n] · published_at int64[n] ·
+    replenishable bool[n] · gap_days float32[n] usual days between two purchases (NaN: unknown) · tie_rank int32[n] the order
+    in which equal scores stand · stock float32[n] pieces (NaN: unknown) · sold float32[n] pieces sold in the last `SOLD_DAYS`
+    days · parent int32[c] (-1: a root) · item_from, item_to int32[c] the rows of a category and below.
+    """
+
+    def __init__(self, arrays: Arrays) -> None:
+        self.category = cast(Rows, arrays["category"])
+        self.brand = cast(Rows, arrays["brand"])
+        self.group = cast(Rows, arrays["group"])
+        self.price = cast(NDArray[np.float64], arrays["price"])
+        self.available = cast(Mask, arrays["available"])
+        self.published_at = cast(Times, arrays["published_at"])
+        self.replenishable = cast(Mask, arrays["replenishable"])
+        self.gap_days = cast(NDArray[np.float32], arrays["gap_days"])
+        self.tie_rank = cast(Rows, arrays["tie_rank"])
+        self.stock = cast(NDArray[np.float32], arrays["stock"])
+        self.sold = cast(NDArray[np.float32], arrays["sold"])
+        self.parent = cast(Rows, arrays["parent"])
+        self.item_from = cast(Rows, arrays["item_from"])
+        self.item_to = cast(Rows, arrays["item_to"])
+        self.items = IdMap(arrays, "item")
+        self.row = lru_cache(ROWS_KEPT)(self.items.row)
+        """Of an item id, its row; -1 if the catalogue does not have it."""
+        self.categories = IdMap(arrays, "category")
+        self.brands = IdMap(arrays, "brand")
+        self._fragments = Texts(arrays, "fragment")
+        self.revision = 0
+        """Number of the last item update that lies over what was published; 0: none."""
+        self._overlaid: dict[int, bytes] = {}
+        self.fragment: Callable[[int], bytes] = self._fragments.__getitem__
+        """Of a row, the item's JSON members (`FRAGMENT_FIELDS`), without braces."""
+        self._titles = Texts(arrays, "title")
+        self._brand_offsets = cast(NDArray[np.int64], arrays["brand_item_offsets"])
+        self._brand_items = cast(Rows, arrays["brand_items"])
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return len(self.items)
+
+    def item_id(self, row: int) -> str:
+        """Give the id of the item at a row."""
+        return self.items.text(row)
+
+    def item(self, row: int) -> dict[str, Any]:
+        """The item's public fields as a dict."""
+        return cast("dict[str, Any]", msgspec.json.decode(b"{" + self.fragment(row) + b"}"))
+
+    def title(self, row: int) -> str:
+        """The item's title, else its id."""
+        return self._titles[row].decode()
+
+    def overlay(self, update: ItemUpdate, number: int) -> None:
+        """Take an item's new price and availability in, over what was published; an item unknown here is passed over.
+
+        Without a word on it, an item is available while its stock is more than 0. `number` is the update's in the log.
+        """
+        self.revision = number
+        row = self.row(update.item_id)
+        if row < 0:
+            return
+        if not self._overlaid:
+            self.price, self.available, self.stock = self.price.copy(), self.available.copy(), self.stock.copy()
+            self.fragment = self._newest_fragment
+        available = update.stock > 0 if update.available is None and update.stock is not None else update.available
+        changed = {"price": update.price, "available": available}
+        changed = {name: value for name, value in changed.items() if value is not None}
+        fields = self.item(row) | changed
+        self._overlaid[row] = msgspec.json.encode(fields)[1:-1]
+        self.price[row] = np.nan if fields["price"] is None else fields["price"]
+        self.available[row] = fields["available"]
+        if update.stock is not None:
+            self.stock[row] = update.stock
+
+    def _newest_fragment(self, row: int) -> bytes:
+        return self._overlaid.get(row) or self._fragments[row]
+
+    def brand_items(self, code: int) -> Rows:
+        """Rows of one brand's items, ascending."""
+        return self._brand_items[self._brand_offsets[code] : self._brand_offsets[code + 1]]
+
+    def category_name(self, code: int) -> str:
+        """The last level of a category, for people."""
+        return split_category(self.categories.text(code))[-1]
+
+    @cached_property
+    def currency(self) -> str | None:
+        """The one currency of all prices; None where the shop names none."""
+        return cast("str | None", self.item(0)["currency"]) if self.n_items else None
+
+    @cached_property
+    def has_groups(self) -> bool:
+        """Whether any item shares its group with another."""
+        grouped = self.group[self.group >= 0]
+        return len(np.unique(grouped)) < len(grouped)
+
+
+def catalog_arrays(items: pl.DataFrame, currency: str | None) -> Arrays:
+    """Lay the canonical item table out as the arrays of a `Catalog`; learned facts start neutral (`learn_items`)."""
+    frame, names = _in_tree_order(items)
+    category = _codes(frame["category"], names)
+    brands = sorted(frame["brand"].drop_nulls().unique().to_list())
+    brand = _codes(frame["brand"], brands)
+    by_brand = np.argsort(brand, kind="stable").astype(np.int32)
+    n = frame.height
+    return {
+        **id_arrays(frame["item_id"].to_list(), "item"),
+        **id_arrays(names, "category"),
+        **id_arrays(brands, "brand"),
+        **_tree(names, category),
+        "category": category,
+        "brand": brand,
+        "group": _codes(frame["group_id"], sorted(frame["group_id"].drop_nulls().unique().to_list())),
+        "price": frame["price"].fill_null(float("nan")).to_numpy().astype(np.float64),
+        "available": frame["available"].fill_null(True).to_numpy().astype(bool),
+        "published_at": frame["published_at"].dt.epoch("us").fill_null(0).to_numpy().astype(np.int64),
+        "told_replenishable": frame["replenishable"].cast(int).fill_null(-1).to_numpy().astype(np.int8),
+        "replenishable": np.zeros(n, bool),
+        "gap_days": np.full(n, np.nan, np.float32),
+        "tie_rank": np.arange(n, dtype=np.int32),
+        "stock": frame["stock"].fill_null(float("nan")).to_numpy().astype(np.float32),
+        "sold": np.zeros(n, np.float32),
+        "brand_items": by_brand[np.searchsorted(brand[by_brand], 0) :],
+        "brand_item_offsets": np.searchsorted(np.sort(brand[brand >= 0]), np.arange(len(brands) + 1)).astype(np.int64),
+        **blob_arrays(_fragments(frame, currency), "fragment"),
+        **blob_arrays(_titles(frame), "title"),
+    }
+
+
+def _in_tree_order(items: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    texts = items["category"].drop_nulls().unique().to_list()
+    paths = {tuple(split_category(text)) for text in texts}
+    nodes = sorted({path[:depth] for path in paths for depth in range(1, len(path) + 1)})
+    names = [join_category(node) for node in nodes]
+    place = _codes(items["category"], names)
+    order = np.lexsort((np.argsort(np.argsort(items["item_id"].to_numpy())), np.where(place < 0, len(names), place)))
+    return items[order], names
+
+
+def _codes(column: pl.Series, names: list[str]) -> Rows:
+    code = {name: at for at, name in enumerate(names)}
+    return np.fromiter((code.get(value, -1) for value in column.to_list()), np.int32, len(column))
+
+
+def _tree(names: list[str], category: Rows) -> Arrays:
+    paths = [tuple(split_category(name)) for name in names]
+    code = {path: at for at, path in enumerate(paths)}
+    parent = np.array([code.get(path[:-1], -1) for path in paths], np.int32)
+    end = np.arange(1, len(paths) + 1)
+    for node in range(len(paths) - 1, -1, -1):
+        if parent[node] >= 0:
+            end[parent[node]] = max(end[parent[node]], end[node])
+    ordered = category[category >= 0]
+    return {
+        "parent": parent,
+        "item_from": np.searchsorted(ordered, np.arange(len(paths))).astype(np.int32),
+        "item_to": np.searchsorted(ordered, end).astype(np.int32),
+    }
+
+
+def _fragments(frame: pl.DataFrame, currency: str | None) -> list[bytes]:
+    encode = msgspec.json.Encoder().encode
+    columns = [frame[name].to_list() for name in ("item_id", "title", "brand", "category", "price")]
+    links = [frame[name].to_list() for name in ("url", "image_url")]
+    available = frame["available"].fill_null(True).to_list()
+    rows = zip(*columns, [currency] * frame.height, *links, available, strict=True)
+    return [encode(dict(zip(FRAGMENT_FIELDS, row, strict=True)))[1:-1] for row in rows]
+
+
+def _titles(frame: pl.DataFrame) -> list[bytes]:
+    pairs = zip(frame["title"].to_list(), frame["item_id"].to_list(), strict=True)
+    return [(title or item_id).encode() for title, item_id in pairs]

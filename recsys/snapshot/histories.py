@@ -1,0 +1,191 @@
+"""Events mapped to rows: what every fit reads (`Tables`), and each user's recent past as the service reads it (`Histories`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.id_index import IdMap, id_arrays
+from recsys.types import NO_HISTORY, Arrays, EventType, History, Lines, Mask, Owned, Rows, Times
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """A shop's events as parallel arrays, by user, then time.
+
+    users, items int32[e] (item -1: none or not in the catalogue) · kinds int8[e] · times int64[e] · order_ids int64[e] (-1:
+    none) · orders int32[e] each user's orders numbered from 0 (-1: no purchase) · quantities and prices float32[e] (NaN:
+    unknown).
+    """
+
+    users: Rows
+    items: Rows
+    kinds: NDArray[np.int8]
+    times: Times
+    order_ids: NDArray[np.int64]
+    orders: Rows
+    quantities: NDArray[np.float32]
+    prices: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def where(self, chosen: Mask | NDArray[np.intp]) -> Events:
+        """The events for which the mask bool[e] holds, in the same order, or those at the given positions."""
+        return Events(*(getattr(self, name)[chosen] for name in self.__slots__))
+
+    def since(self, time: int) -> Events:
+        """The events later than `time`."""
+        return self.where(self.times > time)
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """All that a fit may look at: events up to `as_of` (microseconds), the catalogue, and how many users there are."""
+
+    events: Events
+    catalog: Catalog
+    n_users: int
+    as_of: int
+    seed: int
+
+
+NEVER = -(2**62)
+"""A time that lies before every other, far enough from the end of int64 to reckon with."""
+
+
+class Histories:
+    """Every user's bounded past, memory-mapped: one range of three parallel arrays per user."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        self.users = IdMap(arrays, "user")
+        self._offsets = np.ascontiguousarray(arrays["offsets"], np.int64).data
+        self._items = cast(Rows, arrays["items"])
+        self._kinds = cast(NDArray[np.int8], arrays["kinds"])
+        self._times = cast(Times, arrays["times"])
+        self._orders = cast(Rows, arrays["orders"])
+        self._order_ids = cast(NDArray[np.int64], arrays["order_ids"])
+        self._quantities = cast(NDArray[np.float32], arrays["quantities"])
+        self._prices = cast(NDArray[np.float32], arrays["prices"])
+        self._owned_offsets = np.ascontiguousarray(arrays["owned_offsets"], np.int64).data
+        self._owned_items = cast(Rows, arrays["owned_items"])
+        self._owned_at = cast(Times, arrays["owned_at"])
+        self._order_count = np.ascontiguousarray(arrays["order_count"], np.int32).data
+        self._last_order = np.ascontiguousarray(arrays["last_order"], np.int64).data
+
+    def of(self, user_id: str) -> History:
+        """One user's past; empty for an unknown id."""
+        row = self.users.row(user_id)
+        return NO_HISTORY if row < 0 else self.at(row)
+
+    def at(self, row: int) -> History:
+        """The past of the user at a row."""
+        part = slice(self._offsets[row], self._offsets[row + 1])
+        lines = Lines(self._order_ids[part], self._quantities[part], self._prices[part])
+        return History(self._items[part], self._kinds[part], self._times[part], self._orders[part], self._owned(row), lines)
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @property
+    def last_seen(self) -> Times:
+        """Time of each user's latest event, int64[u]; `NEVER` of none."""
+        ends = np.asarray(self._offsets)[1:]
+        latest = np.maximum(ends - 1, 0)
+        return np.where(np.diff(self._offsets) > 0, self._times[latest] if len(self._times) else 0, NEVER)
+
+    @property
+    def last_order(self) -> Times:
+        """Time of each user's last order, int64[u]; `NEVER` of none."""
+        return np.where(np.asarray(self._order_count) > 0, np.asarray(self._last_order), NEVER)
+
+    @property
+    def order_count(self) -> Rows:
+        """Orders of each user, int32[u]."""
+        return np.asarray(self._order_count)
+
+    def owners(self, chosen: Callable[[Rows, Times], Mask]) -> Rows:
+        """Rows of the users for whom any item that they own, and its last purchase, is chosen; ascending."""
+        places = np.flatnonzero(chosen(self._owned_items, self._owned_at))
+        return _whose(places, self._owned_offsets)
+
+    def who_did(self, kinds: Sequence[EventType], since: int, items: Mask | None = None) -> Rows:
+        """Rows of the users with an event of these kinds later than `since` (microseconds), of one of the items, bool[n], if any are
+        given; ascending."""
+        places = np.flatnonzero(self._times > since)
+        places = places[np.isin(self._kinds[places], kinds)]
+        if items is not None:
+            places = places[self._items[places] >= 0]
+            places = places[items[self._items[places]]]
+        return _whose(places, self._offsets)
+
+    def revenue(self) -> NDArray[np.float64]:
+        """What each user's purchases that were kept came to, float64[u], as `behaviour.revenue_of` reckons; 0 where that is None."""
+        lines = np.flatnonzero((self._kinds == EventType.PURCHASE) & ~np.isnan(self._prices))
+        pieces = self._quantities[lines]
+        amounts = self._prices[lines] * np.where(np.isnan(pieces), 1, pieces)
+        whose = np.searchsorted(np.asarray(self._offsets), lines, side="right") - 1
+        return np.round(np.bincount(whose, amounts, len(self)), 2)
+
+    def _owned(self, row: int) -> Owned:
+        part = slice(self._owned_offsets[row], self._owned_offsets[row + 1])
+        count = self._order_count[row]
+        return Owned(self._owned_items[part], self._owned_at[part], count, self._last_order[row] if count else None)
+
+
+def _whose(places: NDArray[np.intp], offsets: memoryview) -> Rows:
+    """Distinct rows of the users whose ranges hold these places."""
+    return np.unique(np.searchsorted(np.asarray(offsets), places, side="right") - 1).astype(np.int32)
+
+
+def history_arrays(events: Events, user_ids: list[str], most_events: int, most_purchases: int) -> Arrays:
+    """Keep each user's latest events, purchases bounded on their own, as the arrays of `Histories`."""
+    purchases = events.kinds == EventType.PURCHASE
+    kept = np.zeros(len(events), bool)
+    for mask, most in ((purchases, most_purchases), (~purchases, most_events)):
+        kept[_latest(events.users, mask, most)] = True
+    recent = events.where(kept)
+    return {
+        **id_arrays(user_ids, "user"),
+        "offsets": np.searchsorted(recent.users, np.arange(len(user_ids) + 1)).astype(np.int64),
+        "items": recent.items,
+        "kinds": recent.kinds,
+        "times": recent.times,
+        "orders": recent.orders,
+        "order_ids": recent.order_ids,
+        "quantities": recent.quantities,
+        "prices": recent.prices,
+        **_owned_arrays(recent, len(user_ids)),
+    }
+
+
+def _owned_arrays(events: Events, n_users: int) -> Arrays:
+    """What `behaviour.owned_of` finds in every user's history, end to end."""
+    bought = events.where(events.kinds == EventType.PURCHASE)
+    kept = bought.where(bought.items >= 0)
+    order = np.lexsort((np.arange(len(kept)), kept.items, kept.users))
+    last = np.ones(len(kept), bool)
+    last[:-1] = (np.diff(kept.users[order]) != 0) | (np.diff(kept.items[order]) != 0)
+    owned = kept.where(order[last])
+    counts, latest = np.zeros(n_users, np.int32), np.zeros(n_users, np.int64)
+    np.maximum.at(counts, bought.users, bought.orders + 1)
+    np.maximum.at(latest, bought.users, bought.times)
+    return {
+        "owned_offsets": np.searchsorted(owned.users, np.arange(n_users + 1)).astype(np.int64),
+        "owned_items": owned.items,
+        "owned_at": owned.times,
+        "order_count": counts,
+        "last_order": latest,
+    }
+
+
+def _latest(users: Rows, mask: Mask, most: int) -> NDArray[np.intp]:
+    positions = np.flatnonzero(mask)
+    owners = users[positions]
+    last = np.searchsorted(owners, owners, side="right") if len(positions) else positions
+    return positions[last - np.arange(len(positions)) <= most]

@@ -1,0 +1,91 @@
+"""Which anonymous ids belong to which known users, from when until when; the snapshot's part and what came since, as one.
+
+An anonymous id belongs to the latest link at an event's time; what it did before its first link belongs to that first user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.snapshot.id_index import IdMap, id_arrays
+from recsys.types import Arrays, Link, Rows
+
+FOREVER = np.iinfo(np.int64)
+"""Its smallest number stands for "since ever", its largest for "until now"."""
+
+
+class Period(NamedTuple):
+    """An anonymous id belongs to a user for times since ≤ t < until (microseconds)."""
+
+    anonymous_id: str
+    user_id: str
+    since: int
+    until: int
+
+
+class Links:
+    """The links of a snapshot, memory-mapped, and who is a known user."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        self._known = IdMap(arrays, "known")
+        self._anonymous = IdMap(arrays, "anonymous")
+        self._offsets = np.ascontiguousarray(arrays["offsets"], np.int64).data
+        self._owners = cast(Rows, arrays["owners"])
+        self._times = cast(NDArray[np.int64], arrays["times"])
+        self._owned_offsets = np.ascontiguousarray(arrays["owned_offsets"], np.int64).data
+        self._owned = cast(Rows, arrays["owned"])
+
+    def is_known(self, user_id: str) -> bool:
+        """Whether it is a known user's id, to which anonymous ids may be linked, and which is none itself."""
+        return self._known.row(user_id) >= 0
+
+    def of(self, anonymous_id: str) -> list[Link]:
+        """The links of an anonymous id, oldest first."""
+        row = self._anonymous.row(anonymous_id)
+        if row < 0:
+            return []
+        part = range(self._offsets[row], self._offsets[row + 1])
+        return [Link(anonymous_id, self._known.text(int(self._owners[at])), int(self._times[at])) for at in part]
+
+    def anonymous_ids(self, user_id: str) -> list[str]:
+        """The anonymous ids that were ever linked to a user."""
+        row = self._known.row(user_id)
+        if row < 0:
+            return []
+        part = self._owned[self._owned_offsets[row] : self._owned_offsets[row + 1]]
+        return [self._anonymous.text(row) for row in part.tolist()]
+
+
+def link_arrays(links: Iterable[Link], known_ids: Iterable[str]) -> Arrays:
+    """Lay links and the known users' ids out as the arrays of `Links`."""
+    ordered = sorted({(link.anonymous_id, link.timestamp, link.user_id) for link in links})
+    known = sorted({*known_ids, *(user for _, _, user in ordered)})
+    anonymous = sorted({each for each, _, _ in ordered})
+    row_of, place_of = {user: row for row, user in enumerate(known)}, {each: row for row, each in enumerate(anonymous)}
+    owners = np.array([row_of[user] for _, _, user in ordered], np.int32)
+    ids = np.array([place_of[each] for each, _, _ in ordered], np.int32)
+    pairs = np.unique(np.stack([owners, ids], axis=1), axis=0)
+    return {
+        **id_arrays(known, "known"),
+        **id_arrays(anonymous, "anonymous"),
+        "offsets": np.searchsorted(ids, np.arange(len(anonymous) + 1)).astype(np.int64),
+        "owners": owners,
+        "times": np.array([time for _, time, _ in ordered], np.int64),
+        "owned_offsets": np.searchsorted(pairs[:, 0], np.arange(len(known) + 1)).astype(np.int64),
+        "owned": np.ascontiguousarray(pairs[:, 1], np.int32),
+    }
+
+
+def periods(links: Sequence[Link]) -> list[Period]:
+    """Who one anonymous id belongs to, from when until when; of links at the same moment the last user id counts."""
+    at = {link.timestamp: link for link in sorted(links, key=lambda link: (link.timestamp, link.user_id))}
+    times = [FOREVER.min, *list(at)[1:], FOREVER.max] if at else []
+    return [
+        Period(link.anonymous_id, link.user_id, since, until)
+        for link, (since, until) in zip(at.values(), pairwise(times), strict=True)
+    ]

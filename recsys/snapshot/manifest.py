@@ -1,0 +1,51 @@
+"""The manifest of a snapshot: what it says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from recsys.settings import BehaviourSettings, BlendSettings, Placement, ProfileSettings
+
+FORMAT = 3
+
+
+class FileEntry(msgspec.Struct, frozen=True):
+    """Size in bytes and sha256 (hex) of one file of a snapshot."""
+
+    bytes: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a snapshot says of itself. Times are ISO 8601 in UTC, but `as_of` in microseconds."""
+
+    format: int
+    version: str
+    created_at: str
+    as_of: int
+    content_hash: str
+    """Over the serving arrays, the settings and the data's fingerprint; the same inputs give the same hash."""
+    data_fingerprint: str
+    behaviour: BehaviourSettings
+    recommenders: Mapping[str, Mapping[str, Any]]
+    """The settings that each recommender was fitted with; it serves with the same."""
+    blend: BlendSettings = BlendSettings()
+    """The weights that serve with these arrays."""
+    profile: ProfileSettings = ProfileSettings()
+    placements: Mapping[str, Placement] = {}
+    """The shop's own rules when the snapshot was made, for comparing; serving takes those of its settings file."""
+    seed: int = 0
+    counts: Mapping[str, int]
+    metrics: Mapping[str, Any] = {}
+    """How the settings did on the days before (`training.evaluation.evaluate.Evaluation`); empty: they could not be judged."""
+    gate: Mapping[str, Any] = {}
+    """Why this snapshot was let through (`training.gate.gate.Verdict`)."""
+    timings_seconds: Mapping[str, float] = {}
+    peak_memory_bytes: int = 0
+    """Most memory of the process until everything was fitted; 0: not recorded."""
+    state_sequence: int = 0
+    """The last number of the live log that is folded in; serving reads only what is newer."""
+    files: Mapping[str, FileEntry] = {}

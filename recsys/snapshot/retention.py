@@ -1,0 +1,71 @@
+"""Which published versions stay: going back to one, deleting old ones, and which of them hold a user."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from recsys.snapshot.id_index import IdMap
+from recsys.snapshot.store import current_version, point_at, publishing, verify, versions
+from recsys.types import SnapshotError
+
+
+def roll_back(artifacts: Path, to: str | None = None) -> str:
+    """Point CURRENT at `to`, else at the version before the current one; returns the version now current.
+
+    Raises:
+        SnapshotError: if there is no such version or it does not verify.
+    """
+    known, current = versions(artifacts), current_version(artifacts)
+    if to is None:
+        older = [version for version in known if current is None or version < current]
+        if not older:
+            raise SnapshotError(f"nothing to roll back to: {current or 'no snapshot'} is the oldest in {artifacts}")
+        to = older[-1]
+    if to not in known:
+        raise SnapshotError(f"no snapshot {to} in {artifacts}; there are: {', '.join(known) or 'none'}")
+    verify(artifacts, to)
+    with publishing(artifacts):
+        point_at(artifacts, to)
+    return to
+
+
+def holding(artifacts: Path, user_ids: Sequence[str]) -> list[str]:
+    """The published versions that hold anything of these users, oldest first."""
+    return [version for version in versions(artifacts) if _holds(artifacts / version, user_ids)]
+
+
+def _holds(folder: Path, user_ids: Sequence[str]) -> bool:
+    for group, kind in (("history", "user"), ("links", "known"), ("links", "anonymous")):
+        files = (folder / group).glob(f"{kind}_*.npy")
+        try:
+            ids = IdMap({file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in files}, kind)
+        except (KeyError, ValueError, OSError, SnapshotError):
+            return True  # what cannot be read may hold them
+        if any(ids.row(user_id) >= 0 for user_id in user_ids):
+            return True
+    return False
+
+
+def delete(artifacts: Path, version: str) -> None:
+    """Delete a version.
+
+    Raises:
+        SnapshotError: if it is the current one.
+    """
+    with publishing(artifacts):
+        if version == current_version(artifacts):
+            raise SnapshotError(f"{version} serves; it cannot be deleted")
+        shutil.rmtree(artifacts / version)
+
+
+def prune(artifacts: Path, keep: int) -> list[str]:
+    """Delete the oldest versions beyond `keep`, never the current one; returns what was deleted."""
+    current = current_version(artifacts)
+    surplus = [version for version in versions(artifacts)[:-keep] if version != current]
+    for version in surplus:
+        shutil.rmtree(artifacts / version, ignore_errors=True)
+    return surplus

@@ -1,0 +1,305 @@
+"""Snapshots: one immutable, checksummed folder for everything learned; publish, verify, open, follow, roll back.
+
+`artifacts/<version>/` holds `.npy` arrays in a folder per owner (catalog, history, one per recommender), Parquet for people and
+`manifest.json` with the sha256 of every file. A snapshot is written aside, synced and renamed, and only then does the one-line
+file CURRENT name it; a reader therefore sees all of it or nothing. Nothing in it can run code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Generic, TypeAlias, TypeVar
+from uuid import uuid4
+
+import msgspec
+import numpy as np
+
+from recsys.disk import locked, sync
+from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.contents import Contents
+from recsys.snapshot.customer_value import Values
+from recsys.snapshot.histories import Histories
+from recsys.snapshot.identity_links import Links
+from recsys.snapshot.manifest import FORMAT as FORMAT
+from recsys.snapshot.manifest import FileEntry
+from recsys.snapshot.manifest import Manifest as Manifest
+from recsys.snapshot.people import People
+from recsys.types import Arrays, OlderSnapshotError, RecsysError, SnapshotError
+
+CURRENT = "CURRENT"
+MANIFEST = "manifest.json"
+REPORTS = "reports"
+"""Folder of the snapshots' reports, beside them."""
+_INCOMING = ".incoming-"
+_CHUNK = 1 << 20
+
+Opened = TypeVar("Opened")
+
+
+Inspect: TypeAlias = Callable[[Path, Manifest], Manifest]
+"""Looks at a folder whose files are written and synced, and its manifest, before anybody else can; returns the manifest to keep."""
+
+
+class Snapshot:
+    """One opened version: its manifest, catalogue, histories, people, contents and each recommender's arrays, all memory-mapped."""
+
+    def __init__(self, manifest: Manifest, groups: Mapping[str, Arrays]) -> None:
+        self.manifest = manifest
+        self.catalog = Catalog(groups["catalog"])
+        self.histories = Histories(groups["history"])
+        self.links = Links(groups["links"])
+        self.people = People(groups["users"])
+        self.contents = Contents(groups["contents"])
+        self.values = Values(groups.get("value", {}))
+        self.groups = groups
+
+    @property
+    def version(self) -> str:
+        """Name of the version: time of publishing and content hash."""
+        return self.manifest.version
+
+    @property
+    def as_of(self) -> int:
+        """The moment up to which events were fitted, in microseconds."""
+        return self.manifest.as_of
+
+
+def content_hash(groups: Mapping[str, Arrays], *parts: object) -> str:
+    """Hash arrays (name, type, shape and bytes) and plain settings; independent of time, place and order of writing."""
+    digest = hashlib.sha256(msgspec.json.encode(parts, order="deterministic"))
+    for group in sorted(groups):
+        for name in sorted(groups[group]):
+            array = np.ascontiguousarray(groups[group][name])
+            digest.update(f"{group}/{name} {array.dtype.str} {array.shape}".encode())
+            digest.update(array.data if array.size else b"")
+    return digest.hexdigest()
+
+
+def publish(
+    artifacts: Path,
+    manifest: Manifest,
+    groups: Mapping[str, Arrays],
+    write_for_people: Callable[[Path], None] | None = None,
+    inspect: Inspect | None = None,
+) -> Manifest:
+    """Write a snapshot whole and point CURRENT at it; returns the manifest with its files. If `inspect` raises, nothing stays.
+
+    Raises:
+        SnapshotError: if the folder cannot be written.
+    """
+    incoming = artifacts / f"{_INCOMING}{os.getpid()}-{uuid4().hex}"
+    try:
+        artifacts.mkdir(parents=True, exist_ok=True)
+        with publishing(artifacts):
+            _remove_leftovers(artifacts)
+            complete = _write(incoming, manifest, groups, write_for_people, inspect)
+            target = artifacts / manifest.version
+            if not target.exists():
+                os.rename(incoming, target)
+                sync(artifacts)
+            point_at(artifacts, manifest.version)
+    except OSError as error:
+        raise SnapshotError(f"cannot publish to {artifacts}: {error}") from error
+    finally:
+        shutil.rmtree(incoming, ignore_errors=True)
+    return complete
+
+
+def point_at(artifacts: Path, version: str) -> None:
+    """Make CURRENT name a version, atomically."""
+    aside = artifacts / f".{CURRENT}-{uuid4().hex}"
+    aside.write_text(version + "\n")
+    sync(aside)
+    os.replace(aside, artifacts / CURRENT)
+    sync(artifacts)
+
+
+def current_version(artifacts: Path) -> str | None:
+    """Read which version CURRENT names; None if nothing is published."""
+    try:
+        return (artifacts / CURRENT).read_text().strip() or None
+    except FileNotFoundError:
+        return None
+
+
+def versions(artifacts: Path) -> list[str]:
+    """All published versions, oldest first."""
+    return sorted(path.parent.name for path in artifacts.glob(f"[0-9]*/{MANIFEST}"))
+
+
+def read_manifest(artifacts: Path, version: str) -> Manifest:
+    """Read one version's manifest.
+
+    Raises:
+        SnapshotError: if it is absent, unreadable, or of another format.
+    """
+    file = artifacts / version / MANIFEST
+    try:
+        manifest = msgspec.json.decode(file.read_bytes(), type=Manifest)
+    except OSError as error:
+        raise SnapshotError(f"snapshot {version}: {file.name} cannot be read ({error.strerror})") from error
+    except msgspec.MsgspecError as error:
+        raise SnapshotError(f"snapshot {version}: {file.name} is not a manifest of format {FORMAT} ({error})") from error
+    if manifest.format < FORMAT:
+        raise OlderSnapshotError(
+            f"snapshot {version}: its format is {manifest.format}, this program reads {FORMAT}; train a new one"
+        )
+    if manifest.format != FORMAT or manifest.version != version:
+        raise SnapshotError(
+            f"snapshot {version}: its manifest says version {manifest.version}, format {manifest.format}; "
+            f"this program reads format {FORMAT}"
+        )
+    return manifest
+
+
+def verify(artifacts: Path, version: str) -> Manifest:
+    """Check every file of a version against its manifest.
+
+    Raises:
+        SnapshotError: naming the first file that is absent, of another size or changed.
+    """
+    return _verified(artifacts / version, read_manifest(artifacts, version))
+
+
+def open_snapshot(artifacts: Path, version: str) -> Snapshot:
+    """Verify a version and map its arrays, read-only and shared.
+
+    Raises:
+        SnapshotError: if anything of it is not as it was published.
+    """
+    return open_files(artifacts / version, read_manifest(artifacts, version))
+
+
+def open_files(folder: Path, manifest: Manifest) -> Snapshot:
+    """Open a folder, published or not, that should hold what this manifest says; raises as `open_snapshot`."""
+    groups: dict[str, Arrays] = {}
+    for name in _verified(folder, manifest).files:
+        group, _, rest = name.partition("/")
+        if rest.endswith(".npy"):
+            mapped = np.load(folder / name, mmap_mode="r", allow_pickle=False)
+            groups.setdefault(group, {})[rest.removesuffix(".npy")] = mapped.view(np.ndarray)
+    for group in ("catalog", "history", "links", "users", "contents", *manifest.recommenders):
+        groups.setdefault(group, {})
+    try:
+        return Snapshot(manifest, groups)
+    except KeyError as error:
+        raise SnapshotError(f"snapshot {manifest.version}: the array {error} is missing") from error
+
+
+def _verified(folder: Path, manifest: Manifest) -> Manifest:
+    for name, entry in manifest.files.items():
+        file = folder / name
+        size = file.stat().st_size if file.is_file() else None
+        if size != entry.bytes:
+            found = "is missing" if size is None else f"has {size} bytes"
+            raise SnapshotError(f"snapshot {manifest.version}: {name} {found}, the manifest says {entry.bytes}")
+        if _sha256(file) != entry.sha256:
+            raise SnapshotError(f"snapshot {manifest.version}: {name} was changed after it was written (its sha256 differs)")
+    return manifest
+
+
+class SnapshotStore(Generic[Opened]):
+    """Follows CURRENT: opens a new version whole, swaps one reference, and keeps the old one on any failure.
+
+    `build` turns the opened snapshot into what serves (so that a version which does not fit never goes live either).
+    Reading `current` costs one attribute; `refresh` is called from a background thread or before a request in tests.
+    """
+
+    def __init__(self, artifacts: Path, build: Callable[[Snapshot], Opened]) -> None:
+        self._artifacts = artifacts
+        self._build = build
+        self._version: str | None = None
+        self._refused: str | None = None
+        self._lock = threading.Lock()
+        self.current: Opened | None = None
+        self.error: str | None = None
+        self.reloads = 0
+        self.failures = 0
+
+    def refresh(self) -> bool:
+        """Open what CURRENT names if it has moved; returns whether it went live. Never raises for a bad snapshot."""
+        with self._lock:
+            try:
+                return self._follow()
+            except (RecsysError, OSError, ValueError, TypeError, IndexError) as error:
+                self.error = str(error)
+                self.failures += 1
+                return False
+
+    def _follow(self) -> bool:
+        version = current_version(self._artifacts)
+        if version is None:
+            self.error = f"no snapshot is published in {self._artifacts}" if self.current is None else None
+            return False
+        if version == self._refused:
+            return False
+        if version != self._version:
+            self._open(version)
+        live_again = version != self._version
+        self._version, self._refused, self.error = version, None, None
+        self.reloads += live_again
+        return live_again
+
+    def _open(self, version: str) -> None:
+        """Open a version whole and swap it in; one that is wrong in itself is not tried again."""
+        try:
+            self.current = self._build(open_snapshot(self._artifacts, version))
+        except (RecsysError, ValueError, TypeError, IndexError):
+            self._refused = version
+            raise
+
+
+@contextmanager
+def publishing(artifacts: Path) -> Iterator[None]:
+    """Wait until nobody else publishes, points CURRENT elsewhere or deletes a version."""
+    with locked(artifacts / ".lock"):
+        yield
+
+
+def _remove_leftovers(artifacts: Path) -> None:
+    for leftover in artifacts.glob(f"{_INCOMING}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    for leftover in artifacts.glob(f".{CURRENT}-*"):
+        leftover.unlink(missing_ok=True)
+
+
+def _write(
+    folder: Path,
+    manifest: Manifest,
+    groups: Mapping[str, Arrays],
+    write_for_people: Callable[[Path], None] | None,
+    inspect: Inspect | None,
+) -> Manifest:
+    folder.mkdir()
+    for group, arrays in groups.items():
+        (folder / group).mkdir()
+        for name, array in arrays.items():
+            np.save(folder / group / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+    if write_for_people:
+        (folder / "people").mkdir()
+        write_for_people(folder / "people")
+    files = {}
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        sync(file)
+        files[file.relative_to(folder).as_posix()] = FileEntry(file.stat().st_size, _sha256(file))
+    complete = msgspec.structs.replace(manifest, files=files)
+    if inspect:
+        complete = inspect(folder, complete)
+    (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(complete), indent=1))
+    for path in (folder / MANIFEST, *(folder / group for group in groups), folder):
+        sync(path)
+    return complete
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with open(file, "rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,128 @@
+"""Rows of forgotten shoppers in a shop's tables and among live rows: found before anything is counted or written down.
+
+A row is theirs if its user, or the user whom it is resolved to, is forgotten, and it is not younger than that. An event that only
+names a forgotten anonymous id beside its own user stays, without that name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from recsys.live.erasure import Tombstones
+from recsys.tables import identities
+from recsys.tables.identities import KNOWN, SINCE, UNTIL
+from recsys.tables.live_rows import Live
+from recsys.tables.mapping import GIVEN, Mapped
+from recsys.tables.reader import Vanished, reading
+from recsys.tables.schema import TIME, schema
+from recsys.tables.sources import MORE, ROW
+
+NAMING: Mapping[str, tuple[str, ...]] = {
+    "events": ("user_id",),
+    "users": ("user_id",),
+    "identities": ("anonymous_id", "user_id"),
+}
+"""Columns that name a shopper, by table."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PERIODS = pl.Schema({"id": pl.String(), SINCE: TIME, UNTIL: TIME})
+
+
+class ForgottenRows:
+    """Whose rows of which time must not be seen: of the shop's mapped tables, and of live rows."""
+
+    def __init__(self, tombstones: Tombstones, mapped: Mapping[str, Sequence[Mapped]], live: Live) -> None:
+        """Hash every id in them once.
+
+        Raises:
+            DataError: if a file cannot be read.
+        """
+        self._mapped = mapped
+        ids = [self._ids(name) for name in NAMING if name in mapped]
+        ids.append(_distinct([live.links.lazy()], NAMING["identities"]))
+        ids += [] if live.events is None else [_distinct([live.events], NAMING["events"])]
+        self._own = _own_periods(tombstones, pl.concat(ids).unique())
+        self._linked = self._periods_by_link(live.links)
+
+    def of_table(self, name: str) -> Vanished | None:
+        """The rows of one of the shop's tables; None if it names nobody."""
+        if name not in NAMING:
+            return None
+        with reading(name, self._mapped[name]):
+            rows = [self._rows(name, each.frame) for each in self._mapped[name]]
+            untold = [
+                each.frame.filter(_untold(name)).select(ROW).collect(engine="streaming") for each in self._mapped[name]
+            ]
+        return Vanished(pl.concat(rows), pl.concat(untold))
+
+    def of_events(self, events: pl.LazyFrame) -> pl.DataFrame:
+        """`ROW` of live or compacted events."""
+        return self._rows("events", events)
+
+    def without(self, live: Live) -> Live:
+        """What is live, without theirs."""
+        links = live.links.with_row_index(ROW)
+        left = links.join(self._rows("identities", links.lazy()), on=ROW, how="anti", maintain_order="left").drop(ROW)
+        events = live.events
+        if events is not None and len(theirs := self.of_events(events)):
+            events = events.join(theirs.lazy(), on=ROW, how="anti", maintain_order="left")
+        return replace(live, events=events, links=left)
+
+    def _rows(self, name: str, frame: pl.LazyFrame) -> pl.DataFrame:
+        time = pl.col("timestamp") if name != "users" else pl.lit(None, TIME)
+        found = [_hits(frame, column, time, self._own) for column in NAMING[name]]
+        found += [_hits(frame, "user_id", time, self._linked)] if name == "events" else []
+        return pl.concat(found).unique().collect(engine="streaming")
+
+    def _ids(self, name: str) -> pl.Series:
+        with reading(name, self._mapped[name]):
+            return _distinct([each.frame for each in self._mapped[name]], NAMING[name])
+
+    def _periods_by_link(self, live: pl.DataFrame) -> pl.DataFrame:
+        """When anonymous ids belonged to somebody who is forgotten, up to then; all links count, refused ones apart."""
+        users = self._collected("users").select("user_id")
+        links = pl.concat([self._collected("identities"), live])
+        valid = identities.periods(links.filter(~identities.refused(links, users)))
+        until = pl.min_horizontal(pl.col(UNTIL) - timedelta(microseconds=1), f"{UNTIL}_right")
+        theirs = valid.join(self._own, left_on=KNOWN, right_on="id")
+        spans = theirs.select(pl.col("anonymous_id").alias("id"), SINCE, until.alias(UNTIL))
+        return spans.filter(pl.col(SINCE).is_null() | (pl.col(SINCE) <= pl.col(UNTIL)))
+
+    def _collected(self, name: str) -> pl.DataFrame:
+        """A table's rows that name somebody in every place."""
+        wanted = [name for name in schema(name) if name in ("user_id", "anonymous_id", "timestamp")]
+        frames = [each.frame.select(wanted).drop_nulls(NAMING[name]) for each in self._mapped.get(name, ())]
+        empty = pl.LazyFrame(schema={column: schema(name)[column] for column in wanted})
+        with reading(name, self._mapped.get(name, ())):
+            return pl.concat([empty, *frames]).collect(engine="streaming")
+
+
+def _distinct(frames: Iterable[pl.LazyFrame], columns: Sequence[str]) -> pl.Series:
+    named = [frame.select(pl.col(column).alias("id")) for frame in frames for column in columns]
+    return pl.concat(named).drop_nulls().unique().collect(engine="streaming")["id"]
+
+
+def _own_periods(tombstones: Tombstones, ids: pl.Series) -> pl.DataFrame:
+    moments = ((each, tombstones.at(each)) for each in ids)
+    rows = [(each, None, _EPOCH + timedelta(microseconds=at)) for each, at in moments if at is not None]
+    return pl.DataFrame(rows, schema=_PERIODS, orient="row")
+
+
+def _hits(frame: pl.LazyFrame, column: str, time: pl.Expr, periods: pl.DataFrame) -> pl.LazyFrame:
+    """Rows whose id is in a period then; a row without a time is too."""
+    when = pl.col("__time")
+    inside = (pl.col(SINCE).is_null() | (when >= pl.col(SINCE))) & (when <= pl.col(UNTIL))
+    named = frame.select(ROW, pl.col(column).alias("id"), time.alias("__time"))
+    return named.join(periods.lazy(), on="id").filter(when.is_null() | inside).select(ROW)
+
+
+def _untold(name: str) -> pl.Expr:
+    """Rows that do not tell whom they name: an id is missing or unusable, or the line's fields may have moved."""
+    return pl.any_horizontal(pl.col(GIVEN + MORE), *(pl.col(column).is_null() for column in _needed(name)))
+
+
+def _needed(name: str) -> tuple[str, ...]:
+    return NAMING[name][:1] if name == "events" else NAMING[name]

@@ -1,0 +1,82 @@
+"""The catalogue's rows and its one currency, from the item table or, where there is none, from what events say of items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from recsys.tables.schema import schema
+from recsys.tables.sources import ROW
+from recsys.types import DataError
+
+ITEM_COLUMNS = tuple(schema("items"))
+
+
+def items_from_events(events: pl.LazyFrame, present: frozenset[str], currency: str | None) -> pl.DataFrame:
+    """Collect each item's last known title, price, brand, category and so on, of those `present`, from events.
+
+    Prices in another currency than the catalogue's are passed over.
+    """
+    carried = [name for name in ITEM_COLUMNS if name in present and name not in ("item_id", "currency")]
+    seen = events.filter(pl.col("item_id").is_not_null())
+    if currency is not None and "price" in carried and "currency" in present:
+        seen = seen.with_columns(pl.when(pl.col("currency").fill_null(currency) == currency).then("price").alias("price"))
+    return (
+        seen.group_by("item_id", *carried)
+        .agg(pl.max("timestamp"), pl.max(ROW))
+        .collect(engine="streaming")
+        .sort("timestamp", ROW)
+        .group_by("item_id")
+        .agg(pl.col(name).drop_nulls().last() for name in carried)
+    )
+
+
+def overlaid(items: pl.DataFrame, updates: pl.DataFrame) -> pl.DataFrame:
+    """Lay live item updates (item_id, available, stock, price; oldest first) over the items that there are.
+
+    What an update does not name stays. One that names stock alone makes the item available or not, as in `Catalog.overlay`.
+    """
+    if updates.is_empty():
+        return items
+    values = ("available", "stock", "price")
+    absent = [pl.lit(None, schema("items")[name]).alias(name) for name in values if name not in items.columns]
+    newest = (
+        updates.with_columns(pl.coalesce("available", pl.col("stock") > 0).alias("available"))
+        .group_by("item_id")
+        .agg(pl.col(name).drop_nulls().last().alias(f"__{name}") for name in values)
+    )
+    joined = items.with_columns(absent).join(newest, on="item_id", how="left", maintain_order="left")
+    changed = [pl.coalesce(f"__{name}", name).alias(name) for name in values]
+    return joined.with_columns(changed).drop(f"__{name}" for name in values)
+
+
+def finish_items(items: pl.DataFrame, currency: str | None) -> pl.DataFrame:
+    """Put items into canonical shape, sorted by id: without a word on it, an item is available unless its stock is 0."""
+    absent = [pl.lit(None, dtype).alias(name) for name, dtype in schema("items").items() if name not in items.columns]
+    in_stock = pl.coalesce("available", pl.col("stock") > 0, pl.lit(True))
+    return (
+        items.with_columns(absent)
+        .with_columns(in_stock.alias("available"), pl.lit(currency, pl.String).alias("currency"))
+        .select(ITEM_COLUMNS)
+        .sort("item_id")
+    )
+
+
+def catalogue_currency(wanted: str, found: Mapping[str, int], table: str) -> str | None:
+    """Settle the catalogue's one currency: the setting, else the only one that the table carries.
+
+    Raises:
+        DataError: naming both currencies and their rows, if the table mixes them or has another than the setting.
+    """
+    others = {code: rows for code, rows in found.items() if code != wanted}
+    if not others:
+        return wanted or None
+    if len(found) == 1 and not wanted:
+        return next(iter(found))
+    rows = " and ".join(f"{code} in {count:,} rows" for code, count in sorted(found.items(), key=lambda each: -each[1]))
+    said = f", while `data.currency` is {wanted}" if wanted else ""
+    raise DataError(
+        f"{table}: a catalogue has one currency, but the column currency says {rows}{said}; "
+        "convert the prices, or leave the others out with `where`"
+    )

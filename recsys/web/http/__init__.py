@@ -1,0 +1,1 @@
+"""HTTP plumbing: how calls are declared, authenticated, parsed, answered, logged and documented."""

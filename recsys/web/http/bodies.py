@@ -1,0 +1,297 @@
+"""What callers may write: sends, the rows of events, identities and item updates, and the bodies that hold them.
+
+A body's list is read as it is and its rows one by one, so that a bad row is named and the others are taken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, TypeAlias
+
+from msgspec import Meta, Struct
+
+from recsys.event_ids import MAX_ID_BYTES, id_problem
+from recsys.types import EVENT_TYPES, SECOND
+from recsys.web.http.parameters import ALLOWED, HIGHEST_PRICE, LONGEST_CATEGORY, microseconds
+from recsys.web.http.problems import invalid
+
+MOST_ROWS = 1000
+"""Rows of the longest list in a body."""
+LONGEST_TEXT = 2000
+HIGHEST_QUANTITY = 1e9
+EARLIEST, TOO_LATE = 0, 7_258_118_400 * SECOND
+"""Of an event: from 1970 to before 2200, in microseconds."""
+WITH_ITEM = ("view", "cart_add", "cart_remove", "purchase", "refund")
+"""Event types that mean nothing without an item."""
+WITH_ITEM_OR_LIST = ("impression", "click")
+"""Event types that need an item, or the list or message batch that was seen or clicked."""
+
+_ID = f"one id, 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters"
+_TEXT = f"text of up to {LONGEST_TEXT} characters"
+_MONEY = f"a number from 0 to {HIGHEST_PRICE:.0f}; in a refund its sign is dropped"
+_TIME = "an ISO 8601 time with its zone, or seconds, milliseconds or microseconds since 1970; before the year 2200"
+_PLACEMENT = ALLOWED["placement"]
+_CURRENCY = "three letters (ISO 4217)"
+_LIST = f"a list of up to {MOST_ROWS} objects"
+
+Id: TypeAlias = Annotated[str, Meta(description=f"Allowed: {_ID}.")]
+Text: TypeAlias = Annotated[str, Meta(max_length=LONGEST_TEXT)]
+Money: TypeAlias = Annotated[float, Meta(ge=-HIGHEST_PRICE, le=HIGHEST_PRICE, description=f"Allowed: {_MONEY}.")]
+Time: TypeAlias = Annotated[int | str, Meta(description=f"Allowed: {_TIME}.")]
+
+
+def _list_of(row: str, meaning: str) -> Meta:
+    rows = {"items": {"$ref": f"#/components/schemas/{row}"}}
+    return Meta(description=f"{meaning} Each is judged by itself.", max_length=MOST_ROWS, extra_json_schema=rows)
+
+
+def read_time(given: int | str) -> int | None:
+    """Read a point in time as microseconds since 1970; None where it is none from 1970 to before 2200.
+
+    A number below 10^11 is seconds, below 10^14 milliseconds, below 10^17 microseconds, else nanoseconds, as in the tables.
+    """
+    moment = microseconds(given)
+    if moment is not None and (isinstance(given, int) or given.isdecimal()):
+        size = abs(moment)
+        moment = moment * SECOND if size < 10**11 else moment * 1000 if size < 10**14 else moment
+        moment = moment // 1000 if size >= 10**17 else moment
+    return moment if moment is not None and EARLIEST <= moment < TOO_LATE else None
+
+
+def said_at(timestamp: int | str | None, received: int) -> int:
+    """The moment that a checked row names, else when it was received; in microseconds."""
+    moment = None if timestamp is None else read_time(timestamp)
+    return received if moment is None else moment
+
+
+def _check_time(given: int | str | None) -> None:
+    if given is not None and read_time(given) is None:
+        raise invalid("timestamp", given, _TIME)
+
+
+def _check_id(name: str, text: str) -> None:
+    if wrong := id_problem(text):
+        raise invalid(name, text, _ID, wrong)
+
+
+class EventRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One event: the columns of the shop's table `events` (docs/data.md). Empty text in an optional one is nothing."""
+
+    user_id: Annotated[Id | None, Meta(description="Empty or absent: `anonymous_id` takes its place.")] = None
+    timestamp: Annotated[Time | None, Meta(description="Absent: when it was received, which is also the latest.")] = None
+    event_type: Annotated[str, Meta(extra_json_schema={"enum": list(EVENT_TYPES)})]
+    item_id: Id | None = None
+    event_id: Annotated[Id | None, Meta(description="An event is taken once. Absent: derived from the others.")] = None
+    session_id: Id | None = None
+    anonymous_id: Id | None = None
+    order_id: Id | None = None
+    quantity: Annotated[float, Meta(ge=-HIGHEST_QUANTITY, le=HIGHEST_QUANTITY)] | None = None
+    price: Money | None = None
+    currency: str | None = None
+    category: Annotated[str, Meta(max_length=LONGEST_CATEGORY)] | None = None
+    query: Text | None = None
+    channel: Text | None = None
+    recommendation_id: Id | None = None
+    send_id: Id | None = None
+    coupon: Text | None = None
+    discount: Money | None = None
+
+    IDS: ClassVar[tuple[str, ...]] = (
+        "item_id",
+        "event_id",
+        "session_id",
+        "anonymous_id",
+        "order_id",
+        "recommendation_id",
+        "send_id",
+    )
+    """Columns that hold ids and may be empty."""
+    ALLOWED: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("user_id", *IDS), _ID),
+        **dict.fromkeys(("query", "channel", "coupon"), _TEXT),
+        **dict.fromkeys(("price", "discount"), _MONEY),
+        "event_type": "one of " + ", ".join(EVENT_TYPES),
+        "timestamp": _TIME,
+        "quantity": f"a number from -{HIGHEST_QUANTITY:.0f} to {HIGHEST_QUANTITY:.0f}",
+        "currency": _CURRENCY,
+    }
+    """Column = what it accepts, in words."""
+
+    def __post_init__(self) -> None:
+        """Check what a type alone does not say.
+
+        Raises:
+            Problem: 400, naming the column.
+        """
+        if self.user_id or not self.anonymous_id:
+            _check_id("user_id", self.user_id or "")
+        for name in self.IDS:
+            if text := getattr(self, name):
+                _check_id(name, text)
+        if self.event_type not in EVENT_TYPES:
+            raise invalid("event_type", self.event_type, self.ALLOWED["event_type"])
+        _check_time(self.timestamp)
+        if self.currency and not _LETTERS.fullmatch(self.currency.strip()):
+            raise invalid("currency", self.currency, _CURRENCY)
+        for name in ("price", "discount") if self.event_type != "refund" else ():
+            if (getattr(self, name) or 0) < 0:
+                raise invalid(name, getattr(self, name), _MONEY)
+        self._check_subject()
+
+    def _check_subject(self) -> None:
+        if self.item_id or self.event_type not in (*WITH_ITEM, *WITH_ITEM_OR_LIST):
+            return
+        if self.event_type in WITH_ITEM:
+            raise invalid("item_id", self.item_id, _ID, f"is needed for {self.event_type}")
+        if not (self.recommendation_id or self.send_id):
+            raise invalid(
+                "item_id", self.item_id, f"{_ID}, or a recommendation_id or send_id", f"is needed for {self.event_type}"
+            )
+
+
+_LETTERS = re.compile(r"[A-Za-z]{3}")
+
+
+class IdentityRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A visitor who turned out to be a user; anonymous ids are linked to known users only."""
+
+    anonymous_id: Annotated[Id, Meta(description="The visitor's id, under which the events so far stand.")]
+    user_id: Annotated[Id, Meta(description="The user's own id.")]
+    timestamp: Annotated[
+        Time | None, Meta(description="Since when. Absent: when it was received, which is also the latest.")
+    ] = None
+
+    ALLOWED: ClassVar[Mapping[str, str]] = {"anonymous_id": _ID, "user_id": _ID, "timestamp": _TIME}
+
+    def __post_init__(self) -> None:
+        """Check what a type alone does not say.
+
+        Raises:
+            Problem: 400, naming the member.
+        """
+        _check_id("anonymous_id", self.anonymous_id)
+        _check_id("user_id", self.user_id)
+        _check_time(self.timestamp)
+
+
+class ItemRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What changed of an item; what is absent or null stays as it was."""
+
+    item_id: Annotated[Id, Meta(description="An item of the catalogue.")]
+    available: Annotated[bool | None, Meta(description="Whether it can be bought. Absent: what `stock` says.")] = None
+    stock: Annotated[float, Meta(ge=0, le=HIGHEST_PRICE)] | None = None
+    price: Annotated[float, Meta(gt=0, le=HIGHEST_PRICE, description="In the catalogue's currency.")] | None = None
+
+    ALLOWED: ClassVar[Mapping[str, str]] = {
+        "item_id": _ID,
+        "available": "true or false",
+        "stock": f"a number from 0 to {HIGHEST_PRICE:.0f}",
+        "price": f"a number above 0, at most {HIGHEST_PRICE:.0f}",
+    }
+
+    def __post_init__(self) -> None:
+        """Check what a type alone does not say.
+
+        Raises:
+            Problem: 400, naming the member.
+        """
+        _check_id("item_id", self.item_id)
+        if self.available is None and self.stock is None and self.price is None:
+            raise invalid(
+                "item_id", self.item_id, "with at least one of available, stock, price", "has nothing that changed"
+            )
+
+
+class SendBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a send shows: the same to everybody who asks, until it expires."""
+
+    placement: Annotated[str, Meta(description=f"Where its slates are asked. Allowed: {_PLACEMENT}.")]
+    limit: (
+        Annotated[int, Meta(ge=1, le=100, description="Most items of a slate. Absent: the placement's own, as it is now.")]
+        | None
+    ) = None
+    template: Annotated[Id | None, Meta(description="What it is rendered with.")] = None
+    expires_at: Annotated[Time, Meta(description="Up to when its slates are pinned.")]
+
+    ALLOWED: ClassVar[Mapping[str, str]] = {"template": _ID, "expires_at": _TIME}
+
+    def __post_init__(self) -> None:
+        """Check what a type alone does not say.
+
+        Raises:
+            Problem: 400, naming the member.
+        """
+        if self.template is not None:
+            _check_id("template", self.template)
+        if read_time(self.expires_at) is None:
+            raise invalid("expires_at", self.expires_at, _TIME)
+
+
+class EventsBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """What shoppers did."""
+
+    events: Annotated[tuple[Any, ...], _list_of("EventRow", "The events.")]
+    ALLOWED: ClassVar[Mapping[str, str]] = {"events": _LIST}
+
+
+class IdentitiesBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who visitors turned out to be."""
+
+    identities: Annotated[tuple[Any, ...], _list_of("IdentityRow", "The links, in order.")]
+    ALLOWED: ClassVar[Mapping[str, str]] = {"identities": _LIST}
+
+
+class ItemsBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """What changed of items."""
+
+    items: Annotated[tuple[Any, ...], _list_of("ItemRow", "The changes, in order.")]
+    ALLOWED: ClassVar[Mapping[str, str]] = {"items": _LIST}
+
+
+Word: TypeAlias = str | int | float | None
+"""An id or a word as tools send it, sometimes as a number."""
+
+
+class Ga4Event(Struct, frozen=True, kw_only=True):
+    """One event of Google Analytics 4; members that are not named here mean nothing to this service."""
+
+    name: str
+    params: dict[str, Any] | None = None
+    timestamp_micros: int | str | None = None
+    ALLOWED: ClassVar[Mapping[str, str]] = {"name": "the event's name", "params": "an object"}
+
+
+class Ga4Body(Struct, frozen=True, kw_only=True):
+    """A request of the GA4 Measurement Protocol, told by `client_id` or `app_instance_id`."""
+
+    client_id: Word = None
+    app_instance_id: Word = None
+    user_id: Word = None
+    timestamp_micros: int | str | None = None
+    events: Annotated[tuple[Any, ...], _list_of("Ga4Event", "The events.")]
+    ALLOWED: ClassVar[Mapping[str, str]] = {"events": _LIST, "user_id": "text or a number"}
+
+
+class SegmentCall(Struct, frozen=True, kw_only=True, rename="camel"):
+    """One call of Segment's spec; members that are not named here mean nothing to this service."""
+
+    type: str | None = None
+    event: str | None = None
+    user_id: Word = None
+    anonymous_id: Word = None
+    previous_id: Word = None
+    message_id: Word = None
+    timestamp: int | str | None = None
+    original_timestamp: int | str | None = None
+    name: str | None = None
+    channel: str | None = None
+    properties: dict[str, Any] | None = None
+    ALLOWED: ClassVar[Mapping[str, str]] = {"properties": "an object"}
+
+
+class SegmentBatch(Struct, frozen=True):
+    """A batch of Segment's calls, told by `batch`."""
+
+    batch: Annotated[tuple[Any, ...], _list_of("SegmentCall", "The calls.")]
+    ALLOWED: ClassVar[Mapping[str, str]] = {"batch": _LIST}

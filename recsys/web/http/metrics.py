@@ -1,0 +1,121 @@
+"""Prometheus metrics of the service; under gunicorn, of all workers together (PROMETHEUS_MULTIPROC_DIR)."""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+"""Bounds of the latency histogram."""
+ROUTE = "recsys.route"
+"""Where a request's environment names its call, for metrics and the access log: an address would hold user ids."""
+NO_ROUTE = "other"
+"""The route of requests that reach none of the declared calls; addresses would make a series each."""
+
+
+class Metrics:
+    """Everything that is counted, in a registry of its own."""
+
+    def __init__(self) -> None:
+        own = self._registry = CollectorRegistry()
+        self._requests = Counter("recsys_requests", "HTTP requests by route and status.", ("route", "status"), registry=own)
+        self._seconds = Histogram(
+            "recsys_request_seconds", "Seconds to answer, by route.", ("route",), buckets=SECONDS, registry=own
+        )
+        self._errors = Counter("recsys_errors", "Unexpected errors by route.", ("route",), registry=own)
+        self._fallbacks = Counter(
+            "recsys_fallbacks",
+            "Slates that a fallback recommender had to complete, by placement and last fallback.",
+            ("placement", "fallback"),
+            registry=own,
+        )
+        self._slates = Counter("recsys_slates", "Slates answered, by placement.", ("placement",), registry=own)
+        self._reloads = Counter("recsys_snapshot_reloads", "Snapshots taken live by a worker.", registry=own)
+        self._failures = Counter(
+            "recsys_snapshot_reload_failures", "Snapshots that a worker could not take live.", registry=own
+        )
+        self._events = Counter("recsys_events", "Live events by what became of them.", ("outcome",), registry=own)
+        self._slots = Counter(
+            "recsys_slots", "Slot addresses answered, by part and what they led to.", ("part", "outcome"), registry=own
+        )
+        self._unlogged = Counter(
+            "recsys_slates_unlogged", "Slates drawn for the slate log that found its queue full.", registry=own
+        )
+        self._age = Gauge(
+            "recsys_snapshot_age_seconds",
+            "Age of the newest event in the snapshot, in the worker that is furthest behind.",
+            registry=own,
+            multiprocess_mode="livemax",
+        )
+        self._workers = Gauge(
+            "recsys_snapshot_workers",
+            "Workers that serve this snapshot version.",
+            ("version",),
+            registry=own,
+            multiprocess_mode="livesum",
+        )
+        self._version: str | None = None
+        self._observed: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+        self._answered: dict[tuple[str, str | None], tuple[Counter, ...]] = {}
+
+    def request(self, route: str, status: int, seconds: float) -> None:
+        """Count one request."""
+        found = self._observed.get((route, status))
+        if found is None:
+            found = self._requests.labels(route, str(status)), self._seconds.labels(route)
+            self._observed[route, status] = found
+        found[0].inc()
+        found[1].observe(seconds)
+
+    def slate(self, placement: str, fallback: str | None) -> None:
+        """Count one slate and, where one was needed, its fallback."""
+        counters = self._answered.get((placement, fallback))
+        if counters is None:
+            counters = (self._slates.labels(placement),)
+            if fallback is not None:
+                counters += (self._fallbacks.labels(placement, fallback),)
+            self._answered[placement, fallback] = counters
+        for counter in counters:
+            counter.inc()
+
+    def events(self, accepted: int, duplicates: int, rejected: int) -> None:
+        """Count live events."""
+        for outcome, count in (("accepted", accepted), ("duplicate", duplicates), ("rejected", rejected)):
+            if count:
+                self._events.labels(outcome).inc(count)
+
+    def slot(self, part: str, outcome: str) -> None:
+        """Count one answer of a slot address."""
+        self._slots.labels(part, outcome).inc()
+
+    def unlogged(self, slates: int) -> None:
+        """Count slates that could not be logged."""
+        self._unlogged.inc(slates)
+
+    def error(self, route: str) -> None:
+        """Count one unexpected error."""
+        self._errors.labels(route).inc()
+
+    def snapshot(self, version: str, age_seconds: float) -> None:
+        """Say which snapshot this worker serves and how old it is."""
+        if self._version not in (None, version):
+            self._workers.labels(self._version).set(0)
+        self._version = version
+        self._workers.labels(version).set(1)
+        self._age.set(age_seconds)
+
+    def reloads(self, done: int, failed: int) -> None:
+        """Count looks at CURRENT that took a snapshot live, and those that could not."""
+        self._reloads.inc(done)
+        self._failures.inc(failed)
+
+    def text(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        if MULTIPROCESS_FOLDER not in os.environ:
+            return generate_latest(self._registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)

@@ -1,0 +1,329 @@
+"""What callers may send: one type per call, which both parses the request and describes it in /openapi.json.
+
+Anything unknown, malformed or out of range is a 400 that names the parameter, the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Annotated, Any, TypeVar, cast
+from urllib.parse import parse_qsl
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from recsys.event_ids import MAX_ID_BYTES, id_problem
+from recsys.types import SECOND, Bought
+from recsys.web.http.problems import Problem, invalid
+
+MOST_BRANDS = 100
+MOST_CONTEXT_ITEMS = 50
+MOST_EXCLUDED = 500
+MOST_PLACEMENTS = 20
+MOST_USERS = 5000
+LONGEST_CATEGORY = 1024
+HIGHEST_PRICE = 1e12
+LAST_MOMENT = 253_402_300_799 * SECOND
+"""The end of the year 9999 in microseconds."""
+MOST_BOUGHT_DAYS = 3650
+BODY_BYTES = 1 << 20
+"""Bytes of the largest request body."""
+
+REPEATED = frozenset(("brand", "item_id", "exclude"))
+"""Parameters that may be given several times in a query string; in a body they are lists."""
+
+_IDS = f"each 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters"
+ALLOWED = {
+    "limit": "a whole number from 1 to 100",
+    "category": f"a category's levels joined by ' > ', 1 to {LONGEST_CATEGORY} characters",
+    "brand": f"up to {MOST_BRANDS} brands, {_IDS}",
+    "price_min": f"a number from 0 to {HIGHEST_PRICE:.0f}, at most price_max",
+    "price_max": f"a number from 0 to {HIGHEST_PRICE:.0f}",
+    "exclude": f"up to {MOST_EXCLUDED} item ids, {_IDS}",
+    "item_id": f"up to {MOST_CONTEXT_ITEMS} item ids, {_IDS}",
+    "bought": f"hide, allow, only, or hide_days:N with N from 0 to {MOST_BOUGHT_DAYS}",
+    "now": "an ISO 8601 time with its zone, such as 2026-01-31T12:00:00Z, or microseconds since 1970, to the year 9999",
+    "placement": "the name of a placement",
+    "placements": f"a list of 1 to {MOST_PLACEMENTS} placements, each a name or an object with placement and filters",
+    "send_id": f"one id, 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters",
+    "user_id": f"one id, 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters",
+    "user_ids": f"a list of 1 to {MOST_USERS} user ids",
+}
+"""Parameter = what it accepts, in words: for error answers and for the description of the API."""
+
+
+def _about(name: str, meaning: str, **limits: Any) -> Meta:
+    return Meta(description=f"{meaning} Allowed: {ALLOWED[name]}.", **limits)
+
+
+Category = Annotated[
+    str, _about("category", "Only this category and all below it.", min_length=1, max_length=LONGEST_CATEGORY)
+]
+Price = Annotated[float, Meta(ge=0, le=HIGHEST_PRICE)]
+Now = Annotated[int | str, _about("now", "Answer as of this moment; needs the scope admin.")]
+Placement = Annotated[str, _about("placement", "The spot of the shop that asks.")]
+
+
+class Filters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may stand on one slate; a slate never leaves its filters."""
+
+    limit: Annotated[int, _about("limit", "Most items; default: the placement's own.", ge=1, le=100)] | UnsetType = UNSET
+    category: Category | UnsetType = UNSET
+    brand: Annotated[tuple[str, ...], _about("brand", "Only these brands.", max_length=MOST_BRANDS)] = ()
+    price_min: Annotated[Price, _about("price_min", "Lowest price.")] | UnsetType = UNSET
+    price_max: Annotated[Price, _about("price_max", "Highest price.")] | UnsetType = UNSET
+    exclude: Annotated[
+        tuple[str, ...], _about("exclude", "Items left out, for instance those already shown.", max_length=MOST_EXCLUDED)
+    ] = ()
+
+    def __post_init__(self) -> None:
+        """Check what a type alone does not say.
+
+        Raises:
+            Problem: 400.
+        """
+        check_ids("brand", self.brand)
+        check_ids("exclude", self.exclude)
+        if self.price_min is not UNSET and self.price_max is not UNSET and self.price_min > self.price_max:
+            raise invalid("price_min", self.price_min, f"{ALLOWED['price_min']} ({self.price_max:g})")
+
+
+class Personal(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one slate for a shopper may be asked."""
+
+    placement: Placement = "home"
+    item_id: Annotated[
+        tuple[str, ...], _about("item_id", "The items on the page or in the cart.", max_length=MOST_CONTEXT_ITEMS)
+    ] = ()
+    bought: Annotated[str, _about("bought", "What to do with items the shopper owns.")] | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Check what a type alone does not say.
+
+        Raises:
+            Problem: 400.
+        """
+        super().__post_init__()
+        check_ids("item_id", self.item_id)
+        if self.bought is not UNSET:
+            parse_bought(self.bought)
+
+
+class ListParameters(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Query string of the calls that answer the same for every shopper."""
+
+    now: Now | UnsetType = UNSET
+
+
+class UserParameters(Personal, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Query string of a shopper's recommendations."""
+
+    now: Now | UnsetType = UNSET
+
+
+class SlateParameters(UserParameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The same, where the slate may be that of a send, which is asked one way only."""
+
+    send_id: Annotated[str, _about("send_id", "The send whose slate this is.")] | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Check what a type alone does not say.
+
+        Raises:
+            Problem: 400.
+        """
+        super().__post_init__()
+        if self.send_id is not UNSET:
+            check_ids("send_id", (self.send_id,))
+            for name in _NOT_OF_SENDS:
+                if (given := getattr(self, name)) not in ((), UNSET):
+                    raise invalid(name, given, "placement and limit", "is not allowed together with send_id")
+
+
+_NOT_OF_SENDS = ("category", "brand", "price_min", "price_max", "exclude", "item_id", "bought", "now")
+"""What would make one send mean two things."""
+
+
+class PageBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body that asks for all slates of one page; no item stands on two of them."""
+
+    placements: Annotated[
+        tuple[str | Personal, ...],
+        _about("placements", "In the order in which they choose.", min_length=1, max_length=MOST_PLACEMENTS),
+    ]
+    user_id: Annotated[str, _about("user_id", "The shopper; absent: nobody known.")] | UnsetType = UNSET
+    now: Now | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Check what a type alone does not say.
+
+        Raises:
+            Problem: 400.
+        """
+        if self.user_id is not UNSET:
+            check_ids("user_id", (self.user_id,))
+
+
+class BulkBody(SlateParameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body that asks for one slate for each of many shoppers."""
+
+    user_ids: Annotated[
+        tuple[str, ...],
+        _about("user_ids", "An id that cannot be one gets a problem as its line.", min_length=1, max_length=MOST_USERS),
+    ]
+
+
+class NoParameters(Struct, frozen=True, forbid_unknown_fields=True):
+    """Of calls that take none."""
+
+
+Parameters = TypeVar("Parameters", bound=Struct)
+
+
+def read_query(query_string: str, kind: type[Parameters]) -> Parameters:
+    """Parse a query string.
+
+    Raises:
+        Problem: 400, naming the parameter, the value and what is allowed.
+    """
+    raw: dict[str, Any] = {}
+    for name, value in _pairs(query_string):
+        if name in REPEATED:
+            raw.setdefault(name, []).append(value)
+        elif name in raw:
+            raise invalid(name, value, ALLOWED.get(name, "") + ", given once")
+        elif name == "limit" and not _WHOLE.fullmatch(value):
+            raise invalid(name, value, {**ALLOWED, **getattr(kind, "ALLOWED", {})}[name])
+        else:
+            raw[name] = value
+    return _convert(raw, kind, strict=False)
+
+
+_NO_OTHERS: Mapping[str, type[Struct]] = MappingProxyType({})
+
+
+def read_body(body: bytes, kind: type[Parameters], shapes: Mapping[str, type[Struct]] = _NO_OTHERS) -> Parameters:
+    """Parse a JSON body: by the type of the first member of `shapes` that it has, else by `kind`.
+
+    Raises:
+        Problem: 400, naming the member, the value and what is allowed.
+    """
+    try:
+        raw = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(400, f"the body is not valid JSON: {error}") from None
+    if not isinstance(raw, dict):
+        raise Problem(400, f"the body must be a JSON object, not {type(raw).__name__}")
+    told = next((shape for member, shape in shapes.items() if member in raw), kind)
+    return cast(Parameters, _convert(raw, told, strict=True))
+
+
+def read_row(raw: Any, kind: type[Parameters]) -> Parameters:
+    """Parse one row of a body's list, by itself.
+
+    Raises:
+        Problem: 400, naming the member, the value and what is allowed.
+    """
+    if not isinstance(raw, dict):
+        raise invalid("row", raw, "an object")
+    return _convert(raw, kind, strict=True)
+
+
+def check_ids(parameter: str, ids: tuple[str, ...]) -> None:
+    """Check that each text can be an id.
+
+    Raises:
+        Problem: 400, naming the parameter and the first text that cannot.
+    """
+    for text in ids:
+        if wrong := id_problem(text):
+            raise invalid(parameter, text, ALLOWED.get(parameter, _IDS), wrong)
+
+
+_BOUGHT = re.compile(r"(hide|allow|only)|hide_days:([0-9]{1,4})")
+
+
+def parse_bought(text: str) -> Bought:
+    """Read what to do with items that the shopper owns.
+
+    Raises:
+        Problem: 400.
+    """
+    match = _BOUGHT.fullmatch(text)
+    if match and match[1]:
+        return Bought(match[1])  # type: ignore[arg-type]
+    if match and int(match[2]) <= MOST_BOUGHT_DAYS:
+        return Bought("hide_days", int(match[2]))
+    raise invalid("bought", text, ALLOWED["bought"])
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECONDS = re.compile(r"[0-9]{1,18}")
+
+
+def parse_moment(given: int | str) -> int:
+    """Read a moment, in microseconds since 1970.
+
+    Raises:
+        Problem: 400.
+    """
+    moment = microseconds(given)
+    if moment is None or not 0 <= moment <= LAST_MOMENT:
+        raise invalid("now", given, ALLOWED["now"])
+    return moment
+
+
+def microseconds(given: int | str) -> int | None:
+    """Read ISO 8601 with a zone as microseconds since 1970, or take a number as it is; None: it is neither."""
+    if isinstance(given, int) or _MICROSECONDS.fullmatch(given):
+        return int(given)
+    try:
+        time = datetime.fromisoformat(given)
+    except ValueError:
+        return None
+    return None if time.tzinfo is None else (time - _EPOCH) // timedelta(microseconds=1)
+
+
+def _pairs(query_string: str) -> list[tuple[str, str]]:
+    if not query_string:
+        return []
+    try:
+        return parse_qsl(query_string, keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        raise Problem(400, "the query string is not percent-encoded UTF-8") from None
+
+
+def _convert(raw: dict[str, Any], kind: type[Parameters], strict: bool) -> Parameters:
+    try:
+        return msgspec.convert(raw, kind, strict=strict)
+    except msgspec.ValidationError as error:
+        raise _explain(str(error), raw, kind) from None
+
+
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
+_STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
+
+
+_WHOLE = re.compile(r"[0-9]+")
+
+
+def _explain(message: str, raw: dict[str, Any], kind: type[Struct]) -> Problem:
+    allowed = {**ALLOWED, **getattr(kind, "ALLOWED", {})}
+    text, _, place = message.partition(" - at `$")
+    where, name = "", ""
+    value: Any = raw
+    for step in _STEP.finditer(place):
+        where, name = where + step[0], step[1] or name
+        value = value[step[1] or int(step[2])]
+    prefix = where.lstrip(".") + "." if where else ""
+    if unknown := _UNKNOWN.fullmatch(text):
+        known = Personal if where else kind
+        names = ", ".join(sorted(known.__struct_fields__)) or "no parameter"
+        return invalid(prefix + unknown[1], value.get(unknown[1]), names, "is not a parameter of this call")
+    if missing := _MISSING.fullmatch(text):
+        return invalid(prefix + missing[1], None, allowed.get(missing[1], text), "is needed")
+    return invalid(where.lstrip("."), value, allowed.get(name, text))

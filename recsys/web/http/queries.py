@@ -1,0 +1,50 @@
+"""From parsed parameters to the pipeline's `Query`."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from recsys.engine.pipeline import Engine
+from recsys.types import Query
+from recsys.web.http.parameters import Filters, Personal, parse_bought
+from recsys.web.http.problems import invalid
+
+
+def list_query(
+    filters: Filters,
+    engine: Engine,
+    now: int,
+    placement: str,
+    user_id: str | None = None,
+    context_items: tuple[str, ...] = (),
+) -> Query:
+    """Ask for one list of a placement inside the filters.
+
+    Raises:
+        Problem: 400 if there is no such placement.
+    """
+    rules = engine.settings.placement(placement)
+    if rules is None:
+        raise invalid("placement", placement, "one of " + ", ".join(engine.settings.placement_names()))
+    return Query(
+        now=now,
+        placement=placement,
+        user_id=user_id,
+        limit=rules.limit if filters.limit is UNSET else filters.limit,
+        category=None if filters.category is UNSET else filters.category,
+        brands=filters.brand,
+        price_min=None if filters.price_min is UNSET else filters.price_min,
+        price_max=None if filters.price_max is UNSET else filters.price_max,
+        context_items=context_items,
+        exclude=filters.exclude,
+        bought=parse_bought(filters.bought) if isinstance(filters, Personal) and filters.bought is not UNSET else None,
+    )
+
+
+def personal_query(personal: Personal, engine: Engine, now: int, user_id: str | None) -> Query:
+    """Ask for a shopper's list on the placement that the parameters name.
+
+    Raises:
+        Problem: 400 if there is no such placement.
+    """
+    return list_query(personal, engine, now, personal.placement, user_id, personal.item_id)

@@ -1,0 +1,34 @@
+"""Rows of a body judged one by one: a bad row is named with its place, the others are taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import msgspec
+from flask import Response
+
+from recsys.web.http.answers import EventsAnswer, Rejection, VerdictsAnswer
+from recsys.web.http.problems import Problem
+from recsys.web.http.responses import json_response
+
+ACCEPTED = 202
+
+Good = TypeVar("Good")
+
+
+def judge(rows: Iterable[tuple[int, Any]], read: Callable[[Any], Good]) -> tuple[list[Good], list[Rejection]]:
+    """Read each row, given with its place in the list that was sent; a `Problem` rejects that row alone."""
+    good: list[Good] = []
+    rejected: list[Rejection] = []
+    for index, row in rows:
+        try:
+            good.append(read(row))
+        except Problem as problem:
+            rejected.append(Rejection(index, str(problem)))
+    return good, rejected
+
+
+def verdicts_response(answer: EventsAnswer | VerdictsAnswer) -> Response:
+    """Answer what became of the rows."""
+    return json_response(msgspec.json.encode(answer), ACCEPTED)

@@ -1,0 +1,1 @@
+"""HTTP resources: one file each, declaring its calls as operations."""

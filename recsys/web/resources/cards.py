@@ -1,0 +1,109 @@
+"""Cards: the message of a send for one user, rendered on the channel that asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+from flask import Response
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from recsys.messages.cards.cards import Card, CardError, Cards, UnknownTemplateError
+from recsys.messages.cards.channels import PARTS
+from recsys.messages.cards.data import compose
+from recsys.types import Send
+from recsys.web.http.answers import CardAnswer
+from recsys.web.http.parameters import UserParameters
+from recsys.web.http.problems import Problem, invalid
+from recsys.web.http.queries import personal_query
+from recsys.web.http.responses import json_response
+from recsys.web.operations import Call, Operation
+from recsys.web.resources.sends import recommend_sent
+
+_CHANNELS = "push, email, sms or whatsapp"
+_PART = "a part of the channel, such as html; absent: all of them, as JSON"
+PAYLOAD = "payload"
+"""The part of a push that is JSON."""
+
+
+class CardParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Query string of a card."""
+
+    channel: Annotated[
+        Literal["push", "email", "sms", "whatsapp"], Meta(description=f"Where it will be read. Allowed: {_CHANNELS}.")
+    ] = "email"
+    part: Annotated[str, Meta(description=f"Only this part, as it is. Allowed: {_PART}.")] | UnsetType = UNSET
+    ALLOWED: ClassVar[Mapping[str, str]] = {"channel": _CHANNELS, "part": _PART}
+
+
+def card(call: Call[CardParameters]) -> Response:
+    """Render the template of a send for a user; its items are those that are pinned."""
+    service, send_id, user_id = call.service, call.path["send_id"], call.path["user_id"]
+    present = service.live.present()
+    send, now = _send(call, send_id), service.live.now(present)
+    sent = recommend_sent(call, present, personal_query(UserParameters(), present.engine, now, None), send_id, (user_id,))[0]
+    context = compose(
+        present.engine,
+        sent.slate,
+        send_id,
+        present.person(user_id),
+        present.history(user_id),
+        now,
+        service.slots(send_id, user_id, sent),
+    )
+    made = _render(service.cards, send, call.parameters.channel, context)
+    if call.parameters.part is not UNSET:
+        return _part(made, call.parameters.part)
+    answer = CardAnswer(
+        send_id=send_id,
+        user_id=user_id,
+        template=made.template,
+        channel=made.channel,
+        locale=made.locale,
+        pinned=sent.pinned,
+        recommendation_id=sent.slate.recommendation_id,
+        items=made.items,
+        parts=dict(made.parts),
+        broken=tuple(f"{each.part}: {each.limit}: {each.found} of {each.allowed}" for each in made.broken),
+    )
+    return json_response(msgspec.json.encode(answer))
+
+
+def _send(call: Call[CardParameters], send_id: str) -> Send:
+    send = call.service.live.state.pins.send(send_id)
+    if send is None:
+        raise Problem(404, f"there is no send {send_id!r}", parameter="send_id", value=send_id)
+    if send.template is None:
+        raise Problem(404, f"send {send_id!r} was declared without a template", parameter="send_id", value=send_id)
+    return send
+
+
+def _render(cards: Cards, send: Send, channel: str, context: dict[str, Any]) -> Card:
+    try:
+        return cards.render(send.template or "", channel, context)
+    except UnknownTemplateError as error:
+        raise Problem(404, f"send {send.send_id!r}: {error}", parameter="template", value=send.template) from error
+    except CardError as error:
+        raise Problem(500, f"send {send.send_id!r}: {error}") from error
+
+
+def _part(made: Card, name: str) -> Response:
+    if name not in made.parts:
+        raise invalid("part", name, "one of " + ", ".join(made.parts))
+    media = "application/json" if name == PAYLOAD else PARTS[made.channel][name].media_type
+    return json_response(made.parts[name].encode(), media=f"{media}; charset=utf-8" if media.startswith("text/") else media)
+
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    Operation(
+        method="get",
+        path="/v1/sends/{send_id}/users/{user_id}/card",
+        summary="Render the message of a send for a user.",
+        scope="messages",
+        parameters=CardParameters,
+        view=card,
+        answers=(CardAnswer,),
+        problems=(404, 500, 503),
+    ),
+)

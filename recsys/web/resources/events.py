@@ -1,0 +1,144 @@
+"""What shoppers did, as it happens: each event judged by itself, durable before the answer, counted once."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from flask import Response
+
+from recsys.categories import join_category, split_category
+from recsys.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR, event_id_of
+from recsys.types import DAY, Event, Link
+from recsys.web.http.answers import EventsAnswer, Rejection
+from recsys.web.http.bodies import EventRow, EventsBody, Ga4Body, Ga4Event, SegmentBatch, SegmentCall, said_at
+from recsys.web.http.parameters import read_row
+from recsys.web.http.problems import Problem, invalid
+from recsys.web.http.row_results import ACCEPTED, judge, verdicts_response
+from recsys.web.operations import Call, Operation
+from recsys.web.resources.event_formats import Row, unfold
+from recsys.web.resources.identities import Linker
+from recsys.web.serving.live import Live, received_at
+
+BROWSER_TYPES = ("home_view", "category_view", "search", "view", "cart_add", "cart_remove", "impression", "click")
+"""What a browser token may say; what is paid for, and given back, only the shop's own servers know."""
+
+
+def post_events(call: Call[EventsBody | Ga4Body | SegmentBatch | SegmentCall]) -> Response:
+    """Take events in; those under another user's id, or of a kind that a browser cannot know, are rejected for its token."""
+    live, browser = call.service.live, call.caller.user_id
+    received, found = received_at(), unfold(call.parameters)
+    now = live.now(live.present() if live.loaded else None)
+    events, bad_events = judge(found.rows, lambda row: read_event(row, received if browser is None else now, now, browser))
+    links, bad_links = _linked(live, found.links, received, browser)
+    fresh = live.accept(events) if events else []
+    call.service.metrics.events(sum(fresh), len(fresh) - sum(fresh), len(bad_events))
+    rejected = sorted([*found.rejected, *bad_events, *bad_links], key=_place)
+    return verdicts_response(EventsAnswer(sum(fresh) + links, len(fresh) - sum(fresh), tuple(rejected), found.ignored))
+
+
+def _linked(live: Live, rows: list[tuple[int, Row]], received: int, browser: str | None) -> tuple[int, list[Rejection]]:
+    """Write the links of a request down; returns how many, and those that are none."""
+    if not rows or browser is not None:
+        return 0, judge(rows, _refuse)[1]
+    with live.linking():
+        links, rejected = judge(rows, Linker(live, received).read)
+        live.link(links)
+    return len(links), rejected
+
+
+def read_event(raw: Any, received: int, now: int, browser: str | None = None) -> Event:
+    """Read one row, received at a moment (microseconds); `now` is the service's, for rows without a time; `browser`: the only user
+    that a browser token speaks for.
+
+    Raises:
+        Problem: 400, naming the column, its value and what is allowed.
+    """
+    row = read_row(raw, EventRow)
+    user_id = row.user_id or row.anonymous_id or ""
+    if browser is not None:
+        _check_browser(row, user_id, browser)
+    said = said_at(row.timestamp, now)
+    if browser is not None and said < now - DAY:
+        raise invalid("timestamp", row.timestamp, "within the last day, for a browser token")
+    event_id = row.event_id or event_id_of(user_id, row.event_type, row.item_id or None, said, row.order_id or None)
+    if browser is not None and row.event_id:
+        event_id = _own_id(browser, row.event_id)
+    return Event(
+        event_id=event_id,
+        user_id=user_id,
+        event_type=row.event_type,
+        timestamp=min(said, received),
+        **_ids(row),
+        **_texts(row, browser is not None),
+        **_money(row, browser is not None),
+    )
+
+
+def _check_browser(row: EventRow, user_id: str, browser: str) -> None:
+    if user_id != browser:
+        raise invalid("user_id", user_id, "the user that this token was issued for")
+    if row.event_type not in BROWSER_TYPES:
+        raise invalid("event_type", row.event_type, ", ".join(BROWSER_TYPES), "needs a key, a browser token will not do")
+
+
+def _own_id(user_id: str, event_id: str) -> str:
+    """Give a browser's event an id that no event of somebody else can have."""
+    text = ID_FIELD_SEPARATOR.join(("browser", user_id, event_id))
+    return hashlib.sha256(text.encode()).hexdigest()[:EVENT_ID_LENGTH]
+
+
+def _ids(row: EventRow) -> dict[str, Any]:
+    return {name: getattr(row, name) or None for name in row.IDS if name != "event_id"}
+
+
+def _texts(row: EventRow, from_browser: bool) -> dict[str, Any]:
+    """What words say; a browser's category is left out, or it would say where in the shop an item belongs."""
+    texts = {name: (getattr(row, name) or "").strip() or None for name in ("query", "channel", "coupon")}
+    if from_browser:
+        return texts
+    return {**texts, "category": join_category(split_category(row.category or "")) or None}
+
+
+def _money(row: EventRow, from_browser: bool) -> dict[str, Any]:
+    """Refunds carry positive numbers; a price is one piece's, and none where quantity is not above 0, or a browser says it."""
+    sign = abs if row.event_type == "refund" else float
+    quantity, price, discount = (None if value is None else sign(value) for value in (row.quantity, row.price, row.discount))
+    if from_browser:
+        return {"quantity": quantity}
+    currency = (row.currency or "").strip().upper() or None
+    priced = price if quantity is None or quantity > 0 else None
+    return {"quantity": quantity, "price": priced, "discount": discount, "currency": currency}
+
+
+def _refuse(link: Row) -> Link:
+    raise Problem(403, "identify and alias link two ids, which needs a key of the scope events; a browser token will not do")
+
+
+def _place(rejection: Rejection) -> int:
+    return rejection.index
+
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    Operation(
+        method="post",
+        path="/v1/events",
+        summary="Take in what shoppers do, in this service's words, GA4's or Segment's.",
+        scope="events",
+        browser=True,
+        parameters=EventsBody,
+        shapes={
+            "client_id": Ga4Body,
+            "app_instance_id": Ga4Body,
+            "events": EventsBody,
+            "batch": SegmentBatch,
+            "type": SegmentCall,
+            "event": SegmentCall,
+        },
+        rows=(EventRow, Ga4Event, SegmentCall),
+        view=post_events,
+        answers=(EventsAnswer,),
+        status=ACCEPTED,
+        problems=(413, 415, 503),
+    ),
+)

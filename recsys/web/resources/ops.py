@@ -1,0 +1,69 @@
+"""What operators ask: does it live, is it ready, and its metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from flask import Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from recsys.web.http.answers import HealthAnswer, ReadyAnswer
+from recsys.web.http.parameters import NoParameters
+from recsys.web.http.problems import Problem
+from recsys.web.http.responses import json_response
+from recsys.web.http.times import iso
+from recsys.web.operations import Call, Operation
+
+
+def healthz(call: Call[NoParameters]) -> Response:
+    """Answer as long as the process can."""
+    return json_response(msgspec.json.encode(HealthAnswer("ok")))
+
+
+def readyz(call: Call[NoParameters]) -> Response:
+    """Answer which snapshot is served, and why not a newer one; 503 while there is none."""
+    live = call.service.live
+    engine = live.loaded
+    if engine is None:
+        raise Problem(503, live.error or "no snapshot is loaded yet", {"Retry-After": "1"})
+    as_of = iso(engine.snapshot.as_of)
+    return json_response(msgspec.json.encode(ReadyAnswer(True, engine.snapshot.version, as_of, live.error)))
+
+
+def metrics(call: Call[NoParameters]) -> Response:
+    """Answer in Prometheus' text format, for all workers together."""
+    return Response(call.service.metrics.text(), content_type=CONTENT_TYPE_LATEST)
+
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    Operation(
+        method="get",
+        path="/healthz",
+        summary="Tell that the process answers.",
+        scope=None,
+        parameters=NoParameters,
+        view=healthz,
+        answers=(HealthAnswer,),
+    ),
+    Operation(
+        method="get",
+        path="/readyz",
+        summary="Tell which snapshot is served, or that there is none.",
+        scope=None,
+        parameters=NoParameters,
+        view=readyz,
+        answers=(ReadyAnswer,),
+        problems=(503,),
+    ),
+    Operation(
+        method="get",
+        path="/metrics",
+        summary="Give the metrics of all workers.",
+        scope="admin",
+        parameters=NoParameters,
+        view=metrics,
+        answers=(str,),
+        media="text/plain",
+    ),
+)

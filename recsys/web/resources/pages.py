@@ -1,0 +1,109 @@
+"""Many slates in one request: all of one page, or one for each of many shoppers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+from flask import Response
+
+from recsys.engine.serving_state import Present
+from recsys.engine.slate_json import slate_json
+from recsys.event_ids import id_problem
+from recsys.web.http.answers import PageAnswer, ProblemAnswer, SentSlateAnswer, SlateAnswer
+from recsys.web.http.parameters import BulkBody, PageBody, Personal, check_ids
+from recsys.web.http.problems import Problem
+from recsys.web.http.queries import personal_query
+from recsys.web.http.responses import NDJSON, json_response, stream_response
+from recsys.web.operations import Call, Operation
+from recsys.web.resources.sends import send_slates
+
+LINES_AT_ONCE = 50
+"""Lines of a bulk answer that are sent together."""
+
+_log = logging.getLogger(__name__)
+
+
+def page(call: Call[PageBody]) -> Response:
+    """Answer one slate a placement; each leaves out what stands on those before it."""
+    body = call.parameters
+    user_id = None if body.user_id is msgspec.UNSET else body.user_id
+    call.caller.check_user(user_id)
+    present = call.service.live.present()
+    now = call.now(present, body.now)
+    asked = [Personal(placement=one) if isinstance(one, str) else one for one in body.placements]
+    slates: list[bytes] = []
+    shown: tuple[str, ...] = ()
+    for query in [personal_query(one, present.engine, now, user_id) for one in asked]:
+        slate = call.service.recommend(present, msgspec.structs.replace(query, exclude=(*query.exclude, *shown)))
+        shown += tuple(present.engine.catalog.item_id(row) for row in slate.items)
+        slates.append(slate_json(present.engine.catalog, slate))
+    return json_response(b'{"slates":[%b]}' % b",".join(slates))
+
+
+def bulk(call: Call[BulkBody]) -> Response:
+    """Answer a line for each shopper, all from the same snapshot and moment."""
+    present = call.service.live.present()
+    now = call.now(present, call.parameters.now)
+    personal_query(call.parameters, present.engine, now, None)
+    return stream_response(_lines(call, present, now))
+
+
+def _lines(call: Call[BulkBody], present: Present, now: int) -> Iterator[bytes]:
+    user_ids = call.parameters.user_ids
+    for start in range(0, len(user_ids), LINES_AT_ONCE):
+        some = user_ids[start : start + LINES_AT_ONCE]
+        lines = _sent_together(call, present, now, some) or [_line(call, present, now, user_id) for user_id in some]
+        yield b"".join(line + b"\n" for line in lines)
+
+
+def _sent_together(call: Call[BulkBody], present: Present, now: int, user_ids: Sequence[str]) -> list[bytes]:
+    """Slates of a send, pinned in one step; nothing if it is no send's, or any of them cannot be answered."""
+    if call.parameters.send_id is msgspec.UNSET or any(map(id_problem, user_ids)):
+        return []
+    try:
+        return send_slates(call, present, now, call.parameters.send_id, user_ids)
+    except Exception:
+        return []  # one by one it will be told which, and why
+
+
+def _line(call: Call[BulkBody], present: Present, now: int, user_id: str) -> bytes:
+    try:
+        check_ids("user_id", (user_id,))
+        if call.parameters.send_id is not msgspec.UNSET:
+            return send_slates(call, present, now, call.parameters.send_id, (user_id,))[0]
+        query = personal_query(call.parameters, present.engine, now, user_id)
+        return slate_json(present.engine.catalog, call.service.recommend(present, query))
+    except Problem as problem:
+        return msgspec.json.encode({"user_id": user_id, **problem.body()})
+    except Exception:
+        _log.exception("a line of %s failed", BULK.path)
+        call.service.metrics.error(BULK.path)
+        return msgspec.json.encode({"user_id": user_id, **Problem(500, "an unexpected error").body()})
+
+
+PAGE = Operation(
+    method="post",
+    path="/v1/slates",
+    summary="Answer all slates of one page; no item stands on two of them.",
+    scope="read",
+    browser=True,
+    parameters=PageBody,
+    view=page,
+    answers=(PageAnswer,),
+    problems=(413, 415, 503),
+)
+BULK = Operation(
+    method="post",
+    path="/v1/recommendations",
+    summary="Answer one slate, or a problem, a line for each of many shoppers.",
+    scope="read",
+    parameters=BulkBody,
+    view=bulk,
+    answers=(SlateAnswer, SentSlateAnswer, ProblemAnswer),
+    media=NDJSON,
+    problems=(413, 415, 503),
+)
+OPERATIONS: tuple[Operation[Any], ...] = (PAGE, BULK)

@@ -1,0 +1,83 @@
+"""The reports that `make report` wrote: a list, and each as the file that it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flask import Response, render_template_string
+
+from recsys.snapshot.store import REPORTS
+from recsys.web.http.parameters import NoParameters
+from recsys.web.http.problems import Problem
+from recsys.web.http.responses import NO_STORE
+from recsys.web.operations import Call, Operation
+
+HTML = "text/html; charset=utf-8"
+_HEADERS = {
+    "Cache-Control": NO_STORE,
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+_LIST = """\
+<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Reports</title><link rel="icon" href="data:,">
+<style>:root { color-scheme: light dark; } body { font: 1rem/1.6 system-ui, sans-serif; margin: 2rem; }</style></head>
+<body><main><h1>Reports</h1>
+{% if versions %}<p>One for each snapshot that was reported, the newest first.</p>
+<ul>{% for version in versions %}<li><a href="{{ version | urlencode }}">{{ version }}</a></li>{% endfor %}</ul>
+{% else %}<p>There is none yet; make report writes one.</p>
+{% endif %}</main></body>
+</html>
+"""
+
+
+def reports(call: Call[NoParameters]) -> Response:
+    """List the reports as a page of links, the newest first."""
+    return _page(render_template_string(_LIST, versions=sorted(_files(call), reverse=True)))
+
+
+def report(call: Call[NoParameters]) -> Response:
+    """Answer one report."""
+    version = call.path["version"]
+    file = _files(call).get(version)
+    if file is None:
+        raise Problem(404, f"there is no report {version!r}; /reports/ lists them", parameter="version", value=version)
+    return _page(file.read_bytes())
+
+
+def _files(call: Call[NoParameters]) -> dict[str, Path]:
+    """The reports there are: a version is looked up among them, never made into a path."""
+    settings = call.service.settings
+    return {file.stem: file for file in (settings.path(settings.snapshot.artifacts) / REPORTS).glob("[0-9]*.html")}
+
+
+def _page(body: str | bytes) -> Response:
+    return Response(body, headers=_HEADERS, content_type=HTML)
+
+
+def _for_admins(
+    path: str, summary: str, view: Callable[[Call[NoParameters]], Response], *problems: int
+) -> Operation[NoParameters]:
+    return Operation(
+        method="get",
+        path=path,
+        summary=summary,
+        scope="admin",
+        parameters=NoParameters,
+        view=view,
+        answers=(str,),
+        media="text/html",
+        problems=problems,
+    )
+
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    _for_admins("/reports/", "List the reports of the snapshots.", reports),
+    _for_admins("/reports/{version}", "Give one report, a page for people.", report, 404),
+)

@@ -1,0 +1,169 @@
+"""What a worker serves now: the engine of the newest good snapshot, kept up to date by one background thread."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from recsys.disk import locked
+from recsys.engine.pipeline import Engine
+from recsys.engine.serving_state import Present
+from recsys.live.erasure import Oblivion, Tombstones
+from recsys.live.item_changes import Standing
+from recsys.live.log import State
+from recsys.live.slate_log import LoggedSlate, SlateLog
+from recsys.settings import Settings
+from recsys.snapshot.store import Snapshot, SnapshotStore
+from recsys.types import SECOND, Event, ItemUpdate, Link, SettingsError, StateError
+from recsys.web.http.metrics import Metrics
+from recsys.web.http.problems import Problem
+
+_log = logging.getLogger(__name__)
+
+
+def received_at() -> int:
+    """The wall clock, in microseconds."""
+    return time.time_ns() // 1000
+
+
+class Live:
+    """The snapshot store of one worker, with the clock and the histories that go with what it serves."""
+
+    def __init__(self, settings: Settings, metrics: Metrics, oblivion: Oblivion | None = None) -> None:
+        self._settings = settings
+        self.state = State(settings.path(settings.state.folder))
+        self.slates = SlateLog(settings.path(settings.state.folder), settings.state.slates, self._is_forgotten)
+        self.oblivion = oblivion
+        Tombstones(oblivion, self.state.tombstones())  # a forgotten user must not return because a secret is missing
+        self.state.close()  # workers are forked from here
+        self._present: Present | None = None
+        self._metrics = metrics
+        self._store: SnapshotStore[Engine] = SnapshotStore(settings.path(settings.snapshot.artifacts), self._build)
+        self._counted = (0, 0)
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def loaded(self) -> Engine | None:
+        """The engine that serves now, or None while there is no snapshot."""
+        return self._store.current
+
+    @property
+    def error(self) -> str | None:
+        """Why the newest snapshot could not be taken live."""
+        return self._store.error
+
+    def present(self) -> Present:
+        """What answers now: the engine and what is newer than its snapshot, caught up with the log. Ask once a request.
+
+        Raises:
+            Problem: 503 while no snapshot is loaded.
+            StateError: if the log cannot be read.
+        """
+        engine = self._store.current
+        if engine is None:
+            raise Problem(503, "no snapshot is loaded yet", {"Retry-After": "1"})
+        try:
+            if self._present is None or self._present.engine is not engine:
+                self._present = Present(engine, self.state, self.oblivion)
+            self._present.catch_up()
+        except SettingsError as error:  # somebody was forgotten by a service that has a secret which this one lacks
+            raise StateError(str(error)) from error
+        return self._present
+
+    def now(self, present: Present | None) -> int:
+        """The moment in microseconds: the wall clock, or, once there is a snapshot, the newest event with `clock = "events"`."""
+        return present.newest if present and self._settings.web.clock == "events" else received_at()
+
+    def accept(self, events: Sequence[Event]) -> list[bool]:
+        """Write events down, for every worker; durable when it returns. False: an event of that id was there already.
+
+        What a forgotten user did before being forgotten is taken, and not written down.
+
+        Raises:
+            StateError: if the log cannot be written.
+        """
+        forgotten = self.present().forgotten if self.loaded else Tombstones(self.oblivion, self.state.tombstones())
+        if not forgotten:
+            return self.state.add_events(events, received_at())
+        kept = [not forgotten.cover(each.user_id, each.timestamp) for each in events]
+        fresh = iter(self.state.add_events([each for each, keep in zip(events, kept, strict=True) if keep], received_at()))
+        return [next(fresh) if keep else True for keep in kept]
+
+    @contextmanager
+    def linking(self) -> Iterator[None]:
+        """Keep the links of other workers from changing between a look at them and `link`."""
+        folder = self._settings.path(self._settings.state.folder)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(folder / "links.lock"):
+            yield
+
+    def _is_forgotten(self, slates: Sequence[LoggedSlate]) -> list[bool]:
+        """Whether these were answered before their users were forgotten."""
+        forgotten = Tombstones(self.oblivion, self.state.tombstones())
+        return [forgotten.cover(each.user_id, each.query.now) for each in slates]
+
+    def link(self, links: Sequence[Link]) -> None:
+        """Write down to whom anonymous ids belong; what only repeats the latest link of an id is passed over."""
+        present = self.present()
+        if links := [link for link in links if not present.is_told(link)]:
+            self.state.add_links(links, received_at())
+
+    def update(self, updates: Sequence[ItemUpdate]) -> None:
+        """Write down what changed of items, with those that came back in stock or got cheaper.
+
+        Raises:
+            Problem: 503 while no snapshot is loaded.
+            StateError: if the log cannot be read or written.
+        """
+        last = self.state.last()
+        present = self.present()  # has the updates up to `last` in it, perhaps more
+        self.state.add_items(updates, received_at(), Standing(present.engine.catalog, last, self.now(present)))
+
+    def refresh(self) -> None:
+        """Take a newly published snapshot live, if there is one."""
+        went_live = self._store.refresh()
+        counts = self._store.reloads, self._store.failures
+        if went_live:
+            _log.info("snapshot %s is live", self.loaded.snapshot.version if self.loaded else None)
+        elif counts[1] > self._counted[1]:
+            _log.error("the newest snapshot is not taken live: %s", self._store.error)
+        self._metrics.reloads(counts[0] - self._counted[0], counts[1] - self._counted[1])
+        self._counted = counts
+
+    def report(self) -> None:
+        """Tell the metrics what this worker serves."""
+        self._metrics.unlogged(self.slates.take_dropped())
+        if engine := self._store.current:
+            age = (time.time_ns() // 1000 - engine.snapshot.as_of) / SECOND
+            self._metrics.snapshot(engine.snapshot.version, age)
+
+    def start(self) -> None:
+        """Follow CURRENT from now on. Call it in each worker, after it was forked."""
+        self.slates.start()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._follow, name="snapshot-reload", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Stop following and wait until the thread has ended."""
+        self.slates.stop()
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _follow(self) -> None:
+        while True:
+            try:
+                self.refresh()
+                self.report()
+            except Exception:
+                _log.exception("looking for a new snapshot failed; what is served stays")
+            if self._stop.wait(self._settings.snapshot.reload_seconds):
+                return
+
+    def _build(self, snapshot: Snapshot) -> Engine:
+        return Engine(snapshot, self._settings)

@@ -1,0 +1,75 @@
+"""What every call shares: the settings, who may call, what is served and what is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from recsys.engine.pipeline import answer
+from recsys.engine.replay import drawn, logged
+from recsys.engine.serving_state import Present
+from recsys.messages.cards.cards import Cards
+from recsys.messages.sends import Sends, SentSlate
+from recsys.messages.slots import SlotKeys, slot_addresses
+from recsys.moments.finder import Finder
+from recsys.settings import Settings
+from recsys.types import NO_HISTORY, Query, Slate
+from recsys.web.http.auth import Authenticator
+from recsys.web.http.metrics import Metrics
+from recsys.web.serving.live import Live, received_at
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One application's parts; handed to every view."""
+
+    settings: Settings
+    auth: Authenticator
+    live: Live
+    metrics: Metrics
+    cards: Cards
+    slot_keys: SlotKeys | None = None
+    finders: list[tuple[Present, Finder]] = field(default_factory=list)
+    """The one that found moments last, with what it looks at."""
+
+    def recommend(self, present: Present, query: Query) -> Slate:
+        """Answer one query, and count it."""
+        engine = present.engine
+        history = NO_HISTORY if query.user_id is None else present.history(query.user_id)
+        slate = answer(engine, query, history)
+        self.metrics.slate(slate.placement, slate.fallback)
+        if drawn(slate.recommendation_id, self.settings.state.slate_share):
+            self.live.slates.offer(logged(engine, query, history, slate, received_at()))
+        return slate
+
+    def recommend_sent(self, present: Present, query: Query, send_id: str, user_ids: Sequence[str]) -> list[SentSlate]:
+        """Answer a send's slates, `query` where it is not declared, and count them."""
+        found = self.sends(present).slates(send_id, query, user_ids)
+        for each in found:
+            self.metrics.slate(each.slate.placement, each.slate.fallback)
+        return found
+
+    def sends(self, present: Present) -> Sends:
+        """What answers for sends; all that is asked for them is logged."""
+        engine, received = present.engine, received_at()
+
+        def ask(one: Query) -> Slate:
+            history = NO_HISTORY if one.user_id is None else present.history(one.user_id)
+            slate = answer(engine, one, history)
+            self.live.slates.keep(logged(engine, one, history, slate, received))
+            return slate
+
+        return Sends(engine.catalog, self.live.state.pins, ask, self.settings.messages.unseen_sends, received)
+
+    def finder(self, present: Present) -> Finder:
+        """What finds who is due for a moment; its slates are counted and sampled as those of pages are."""
+        if not self.finders or self.finders[0][0] is not present:
+            self.finders[:] = [(present, Finder(present, self.live.state, lambda query: self.recommend(present, query)))]
+        return self.finders[0][1]
+
+    def slots(self, send_id: str, user_id: str, sent: SentSlate) -> list[dict[str, str]]:
+        """The slot addresses of a pinned slate, an item each; none without slot secrets and `messages.public_url`."""
+        public_url = self.settings.messages.public_url
+        if self.slot_keys is None or not public_url or not sent.pinned:
+            return []
+        return slot_addresses(public_url, self.slot_keys.token(send_id, user_id), sent.places)

@@ -1,0 +1,81 @@
+"""Histories that a worker keeps at hand are those that a worker which looks for the first time would find."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.engine.serving_state import Present, _Kept
+from recsys.live.log import State
+from recsys.types import Event, History, Link
+from tests.conftest import NOW, Shop, ago, busy_events, micros
+from tests.engine.test_serving_state import SECRETS
+from tests.support.handmade import calm
+
+USERS = ("user-0", "user-1", "cookie-1", "cookie-2")
+STEPS = st.one_of(
+    st.tuples(st.just("view"), st.sampled_from(USERS), st.integers(1, 600)),
+    st.tuples(st.just("purchase"), st.sampled_from(USERS), st.integers(1, 600)),
+    st.tuples(st.just("link"), st.sampled_from(USERS[:2]), st.integers(1, 600)),
+    st.tuples(st.just("forget"), st.sampled_from(USERS[:2]), st.integers(1, 600)),
+    st.tuples(st.just("ask"), st.sampled_from(USERS), st.just(0)),
+)
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """A shop with a snapshot."""
+    shop = Shop(tmp_path_factory.mktemp("kept"), busy_events())
+    shop.publish()
+    return shop
+
+
+def same(one: History, other: History) -> bool:
+    """Whether two histories say the same."""
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("items", "kinds", "times", "orders"))
+
+
+_logs = count()
+
+
+@calm
+@given(steps=st.lists(STEPS, max_size=12))
+def test_what_is_kept_is_what_would_be_found(busy: Shop, steps: list[tuple[str, str, int]]) -> None:
+    """Whatever is written, by whichever worker: events of users and of their anonymous ids, links, forgetting."""
+    folder = Path(busy.folder, f"log-{next(_logs)}")
+    engine, writer = busy.engine(), State(folder)
+    kept = Present(engine, State(folder), SECRETS)
+    for number, (what, user, minutes) in enumerate(steps):
+        at = micros(ago(minutes=minutes))
+        if what == "link":
+            writer.add_links([Link(f"cookie-{1 + number % 2}", user, at)], micros(NOW))
+        elif what == "forget":
+            writer.forget([SECRETS.sign(user)], [user], micros(NOW))
+        elif what != "ask":
+            done = Event(event_id=f"e{number}", user_id=user, event_type=what, timestamp=at, item_id="bag-1")
+            writer.add_events([done], micros(NOW))
+        fresh = Present(engine, State(folder), SECRETS)
+        for present in (kept, fresh):
+            present.catch_up()
+        for each in USERS if what != "ask" else (user,):
+            assert same(kept.history(each), fresh.history(each)), (what, each)
+
+
+def test_no_more_is_kept_than_there_is_room_for() -> None:
+    """Those asked for longest ago make room, and one too long for all of it is not kept."""
+    kept = _Kept(most=200)
+    short, long = (
+        History(np.zeros(n, np.int32), np.zeros(n, np.int8), np.zeros(n, np.int64), np.zeros(n, np.int32)) for n in (40, 400)
+    )
+    for name in ("a", "b"):
+        kept.put(name, short)
+    assert kept.get("a") is short
+    kept.put("c", short)
+    assert [name for name in "abc" if kept.get(name) is not None] == ["a", "c"]
+    kept.put("d", long)
+    assert len(kept) == 0

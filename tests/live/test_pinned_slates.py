@@ -1,0 +1,275 @@
+"""What every store promises of sends and of what is pinned to them, asked of each driver through its public methods only."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from recsys.live.log import State
+from recsys.live.pinned_slates import Pin, PinnedItem, Swap
+from recsys.types import Event, ItemUpdate, Link, Reason, Send
+
+DRIVERS: list[Callable[[Path], State]] = [State]
+RECEIVED = 1_000_000
+WEEKLY = Send(send_id="weekly", placement="email_weekly", limit=4, expires_at=2_000_000, template="plain")
+
+
+def item(item_id: str) -> PinnedItem:
+    """One place, with a score that is no round number and evidence."""
+    return PinnedItem(item_id, 1 / 3, Reason("bought", "Because of 沙发", 30, 7, "sofa-9"), "item_item")
+
+
+def pin(send: str, user: str, *items: str, **more: Any) -> Pin:
+    """A pinned slate of these items."""
+    made = Pin(
+        send_id=send,
+        user_id=user,
+        recommendation_id=f"id of {items}",
+        snapshot="v1",
+        strategy="blend",
+        personalized=True,
+        fallback="trending",
+        items=tuple(map(item, items)),
+    )
+    return msgspec.structs.replace(made, **more)
+
+
+def shown(found: Pin | None) -> list[str] | None:
+    """The items of a pin, best first."""
+    return None if found is None else [each.item_id for each in found.items]
+
+
+@pytest.fixture(params=DRIVERS, ids=lambda driver: driver.__name__)
+def driver(request: pytest.FixtureRequest) -> Callable[[Path], State]:
+    """One driver after the other."""
+    made: Callable[[Path], State] = request.param
+    return made
+
+
+@pytest.fixture
+def state(driver: Callable[[Path], State], tmp_path: Path) -> Iterator[State]:
+    """An empty store."""
+    made = driver(tmp_path / "state")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def other(driver: Callable[[Path], State], tmp_path: Path) -> Iterator[State]:
+    """The same store, opened a second time."""
+    made = driver(tmp_path / "state")
+    yield made
+    made.close()
+
+
+def test_before_the_first_write_there_is_nothing(state: State, tmp_path: Path) -> None:
+    """Every read of a store that nobody wrote to is empty, and makes no file; pinning nothing makes none either."""
+    assert state.pins.send("weekly") is None
+    assert state.pins.pin_of("weekly", "ann") is None
+    assert state.pins.pins_of("ann", 3) == []
+    assert state.pins.pin_all([], RECEIVED) == []
+    assert state.pins.drop_expired(RECEIVED) == {"sends": 0, "pins": 0}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_first_declaration_stands(state: State, other: State) -> None:
+    """Whoever declares a send again, with other words or the same, gets what stands; every field comes back."""
+    assert state.pins.declare(WEEKLY, RECEIVED) == WEEKLY
+    assert other.pins.declare(msgspec.structs.replace(WEEKLY, limit=9, template=None), RECEIVED) == WEEKLY
+    assert state.pins.declare(WEEKLY, RECEIVED) == other.pins.send("weekly") == WEEKLY
+    assert other.pins.send("weekl") is None
+    bare = Send(send_id="bare", placement="home", limit=1, expires_at=5)
+    assert (state.pins.declare(bare, RECEIVED), other.pins.send("bare")) == (bare, bare)
+
+
+def test_the_first_pin_stands(state: State, other: State) -> None:
+    """A pin comes back whole, and a later one of the same send and user changes nothing."""
+    first = pin("weekly", "ann", "a", "b")
+    assert state.pins.pin(first, RECEIVED) == first
+    assert other.pins.pin(pin("weekly", "ann", "x"), RECEIVED) == first
+    assert other.pins.pin_of("weekly", "ann") == state.pins.pin_of("weekly", "ann") == first
+    assert other.pins.pin(pin("weekly", "bob", "x"), RECEIVED) == pin("weekly", "bob", "x")
+    assert other.pins.pin(pin("daily", "ann"), RECEIVED) == pin("daily", "ann")
+    assert shown(state.pins.pin_of("daily", "ann")) == []
+
+
+def test_several_are_pinned_in_one_step(state: State, other: State) -> None:
+    """Each of several is judged by itself, also against those before it in the call."""
+    state.pins.pin(pin("weekly", "bob", "b"), RECEIVED)
+    asked = [pin("weekly", "ann", "a"), pin("weekly", "bob", "x"), pin("weekly", "ann", "y")]
+    assert [shown(each) for each in other.pins.pin_all(asked, RECEIVED)] == [["a"], ["b"], ["a"]]
+
+
+def test_names_that_begin_alike_are_told_apart(state: State) -> None:
+    """No id reaches into another's rows, whatever printable characters it holds, and no event's id meets a pin."""
+    names = ["a", "a ", "a!", "ab", "a/0/b", "a\u00a0", "a'", "%", "a%", "💡", "a💡"]
+    pairs = [(send, user) for send in names for user in names]
+    for send, user in pairs:
+        state.pins.pin(pin(send, user, f"{send}|{user}"), RECEIVED)
+    for name in names:
+        state.pins.declare(Send(send_id=name, placement=name, limit=1, expires_at=1), RECEIVED)
+        event = Event(event_id=name, user_id=name, event_type="view", timestamp=1)
+        assert state.add_events([event], RECEIVED) == [True]
+    assert [shown(state.pins.pin_of(*pair)) for pair in pairs] == [[f"{send}|{user}"] for send, user in pairs]
+    for name in names:
+        assert [each.send_id for each in state.pins.pins_of(name, 99)] == names[::-1]
+        sent = state.pins.send(name)
+        assert sent is not None
+        assert sent.placement == name
+
+
+def test_a_swap_holds_for_good(state: State, other: State) -> None:
+    """An item gives its place to another; that one may give way again; order, evidence and all else stay."""
+    first = pin("weekly", "ann", "a", "b", "c")
+    state.pins.pin(first, RECEIVED)
+    swapped = state.pins.swap(first, [Swap(1, "b", item("x")), Swap(2, "c", item("y"))], RECEIVED)
+    assert (shown(swapped), swapped.replaced) == (["a", "x", "y"], ("b", "c"))
+    again = other.pins.swap(swapped, [Swap(1, "x", item("z"))], RECEIVED)
+    assert (shown(again), again.replaced) == (["a", "z", "y"], ("b", "c", "x"))
+    assert state.pins.pin_of("weekly", "ann") == state.pins.pins_of("ann", 1)[0] == again
+    assert msgspec.structs.replace(again, items=first.items, replaced=()) == first
+    assert sorted(again.shown) == ["a", "b", "c", "x", "y", "z"]
+
+
+@pytest.mark.parametrize(
+    "late", [Swap(1, "b", item("y")), Swap(0, "a", item("x")), Swap(0, "a", item("c")), Swap(0, "a", item("b"))]
+)
+def test_the_first_swap_stands(state: State, other: State, late: Swap) -> None:
+    """What was swapped is not swapped again by one who saw it before, and no item comes twice or comes back."""
+    first = pin("weekly", "ann", "a", "b", "c")
+    state.pins.pin(first, RECEIVED)
+    stands = state.pins.swap(first, [Swap(1, "b", item("x"))], RECEIVED)
+    assert other.pins.swap(first, [late], RECEIVED) == stands
+    assert other.pins.pin_of("weekly", "ann") == stands
+
+
+def test_nothing_is_swapped_where_nothing_is_pinned(state: State) -> None:
+    """A pin that is gone by now (its user was forgotten) stays gone."""
+    first = pin("weekly", "ann", "a")
+    state.pins.declare(WEEKLY, RECEIVED)
+    assert state.pins.swap(first, [Swap(0, "a", item("x"))], RECEIVED) == first
+    assert state.pins.pin_of("weekly", "ann") is None
+    assert state.pins.pins_of("ann", 3) == []
+
+
+def test_the_newest_sends_of_a_user_come_first(state: State) -> None:
+    """`pins_of` gives what was pinned last, of that user only, swaps applied."""
+    for name in ("one", "two", "three"):
+        state.pins.pin_all([pin(name, "ann", name), pin(name, "an", "other")], RECEIVED)
+    state.pins.swap(pin("two", "ann", "two"), [Swap(0, "two", item("new"))], RECEIVED)
+    assert [shown(each) for each in state.pins.pins_of("ann", 2)] == [["three"], ["new"]]
+    assert [each.send_id for each in state.pins.pins_of("ann", 9)] == ["three", "two", "one"]
+    assert state.pins.pins_of("ann", 0) == []
+
+
+def test_sends_and_pins_are_no_news(state: State) -> None:
+    """Whatever is pinned, nobody reads it among what concerns everybody, among events or among a moment's newest."""
+    state.add_events([Event(event_id="e", user_id="ann", event_type="view", timestamp=7)], RECEIVED)
+    state.add_links([Link("anon", "ann", 5)], RECEIVED)
+    before = (state.news(0), state.newest(0), state.count_events(), list(state.events_between(0, 99)))
+    state.pins.declare(WEEKLY, RECEIVED)
+    state.pins.pin(first := pin("weekly", "ann", "a"), RECEIVED)
+    state.pins.swap(first, [Swap(0, "a", item("x"))], RECEIVED)
+    assert (state.news(0), state.newest(0), state.count_events(), list(state.events_between(0, 99))) == before
+    assert (state.newest(2), state.news(2)) == (None, [])
+    state.add_items([ItemUpdate("a", price=1.0)], RECEIVED)
+    assert [each.seq for each in state.news(2)] == [6]
+    assert state.events_of("ann", 0, 9)[0].timestamp == 7
+
+
+def test_forgetting_deletes_what_is_pinned(state: State) -> None:
+    """Pins and swaps of the ids go and are counted; sends stay, and what is pinned to others."""
+    state.pins.declare(msgspec.structs.replace(WEEKLY, send_id="ann"), RECEIVED)
+    state.pins.pin_all([pin("weekly", user, "a") for user in ("ann", "anon", "ann ", "bob")], RECEIVED)
+    state.pins.pin(pin("daily", "ann", "a"), RECEIVED)
+    state.pins.swap(pin("weekly", "ann", "a"), [Swap(0, "a", item("x"))], RECEIVED)
+    assert state.forget(["hash"], ["ann", "anon"], 9) == {"events": 0, "identities": 0, "pins": 4, "moments": 0}
+    assert [state.pins.pin_of("weekly", user) is None for user in ("ann", "anon", "ann ", "bob")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert state.pins.pins_of("ann", 9) == []
+    assert state.pins.send("ann") is not None
+    anew = pin("weekly", "ann", "z")
+    assert state.pins.pin(anew, RECEIVED) == state.pins.pin_of("weekly", "ann") == anew
+
+
+def test_what_expired_is_dropped(state: State) -> None:
+    """Sends that expired before a moment go with all that is pinned to them; nothing else does."""
+    for name, expires_at in (("old", 10), ("old 2", 11), ("new", 12)):
+        state.pins.declare(msgspec.structs.replace(WEEKLY, send_id=name, expires_at=expires_at), RECEIVED)
+        state.pins.pin_all([pin(name, f"user-{number}", "a") for number in range(7)], RECEIVED)
+    state.pins.swap(pin("old", "user-1", "a"), [Swap(0, "a", item("x"))], RECEIVED)
+    state.pins.pin(pin("undeclared", "user-1", "a"), RECEIVED)
+    assert state.pins.drop_expired(10) == {"sends": 0, "pins": 0}
+    assert state.pins.drop_expired(11) == {"sends": 1, "pins": 8}
+    assert [each.send_id for each in state.pins.pins_of("user-1", 9)] == ["undeclared", "new", "old 2"]
+    assert (state.pins.send("old"), state.pins.send("old 2") is None, state.pins.send("new") is None) == (None, False, False)
+    assert state.pins.drop_expired(11) == {"sends": 0, "pins": 0}
+
+
+def test_thousands_are_dropped(state: State) -> None:
+    """More pins than one step deletes go too."""
+    state.pins.declare(WEEKLY, RECEIVED)
+    state.pins.pin_all([pin("weekly", f"user-{number}") for number in range(3_001)], RECEIVED)
+    assert state.pins.drop_expired(WEEKLY.expires_at + 1) == {"sends": 1, "pins": 3_001}
+    assert state.pins.pin_of("weekly", "user-7") is None
+
+
+def pin_overlapping(driver: Callable[[Path], State], folder: Path, start: Any, name: str, answers: Any) -> None:
+    """In a process of its own: declare, pin and swap the same as everybody else, and say what stood each time."""
+    state = driver(folder)
+    start.wait()
+    sent = state.pins.declare(Send(send_id="weekly", placement=name, limit=1, expires_at=9), RECEIVED)
+    stood: dict[str, list[str] | None] = {"send": [sent.placement]}
+    for number in range(100):
+        found = state.pins.pin(pin("weekly", user := f"user-{number}", "gone", name), RECEIVED)
+        stood[user] = shown(state.pins.swap(found, [Swap(0, "gone", item(f"{name} for gone"))], RECEIVED))
+    answers.put(stood)
+    state.close()
+
+
+def test_of_concurrent_processes_one_is_the_first_and_all_say_so(driver: Callable[[Path], State], tmp_path: Path) -> None:
+    """Processes that begin the store together and pin the same: every one of them is answered what stands."""
+    spawn = multiprocessing.get_context("spawn")
+    start, answers = spawn.Barrier(3), spawn.Queue()
+    names = ["one", "two", "three"]
+    workers = [spawn.Process(target=pin_overlapping, args=(driver, tmp_path, start, name, answers)) for name in names]
+    for worker in workers:
+        worker.start()
+    stood = [answers.get(timeout=60) for _ in workers]
+    for worker in workers:
+        worker.join(60)
+        assert worker.exitcode == 0
+    assert stood[0] == stood[1] == stood[2]
+    state = driver(tmp_path)
+    for number in range(100):
+        found = state.pins.pin_of("weekly", f"user-{number}")
+        assert shown(found) == stood[0][f"user-{number}"]
+        assert found is not None
+        assert (found.replaced, found.items[1].item_id in names) == (("gone",), True)
+    state.close()
+
+
+def test_threads_share_a_store(state: State) -> None:
+    """Many threads that pin at once are all answered the same."""
+    start, stood = threading.Barrier(6), list[list[str] | None]()
+
+    def work(name: str) -> None:
+        start.wait()
+        stood.append(shown(state.pins.pin(pin("weekly", "ann", name), RECEIVED)))
+
+    threads = [threading.Thread(target=work, args=(str(number),)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert stood == [shown(state.pins.pin_of("weekly", "ann"))] * 6

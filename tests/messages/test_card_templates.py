@@ -1,0 +1,236 @@
+"""The built-in templates: every one as it was last read by people, sound HTML for any shop, and wide enough on no screen.
+
+`python -m tests.messages.test_card_templates` writes the goldens anew; read what has changed.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.messages.cards.cards import BUILT_IN, Card, Cards
+from recsys.messages.cards.context import context
+from recsys.messages.cards.text_format import one_line
+from recsys.settings.messages import MessagesSettings, Words
+
+GOLDENS = Path(__file__).parents[1] / "goldens" / "cards"
+SHOP = MessagesSettings(shop="Linden & Ash", home_url="https://shop.example/", words={"Home": Words(coupon="QUIET10")})
+CARDS = Cards(None, SHOP)
+NAMES = sorted(path.relative_to(BUILT_IN).as_posix() for path in BUILT_IN.rglob("*.liquid") if ".partial." not in path.name)
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+ABOUT = {
+    "title": "Cashmere plaid, double-faced",
+    "price": 420.0,
+    "old_price": 520.0,
+    "currency": "EUR",
+    "url": "https://shop.example/p/9",
+    "image_url": "https://img.example/9.jpg",
+}
+BARE = {"title": "Cashmere plaid", "price": None, "currency": None, "url": None, "image_url": None}
+
+
+def items(*titles: str) -> list[dict[str, Any]]:
+    """Items of a slate: the first with all that there is, the second with little."""
+    full = [
+        {
+            "item_id": f"item-{number}",
+            "title": title,
+            "brand": "Atelier Nord",
+            "category": "Home > Textiles",
+            "price": 1189.0,
+            "currency": "EUR",
+            "url": f"https://shop.example/p/{number}?a=1&b=2",
+            "image_url": f"https://img.example/{number}.jpg",
+            "available": True,
+            "reason": {"code": "taste", "text": "Matches your taste"},
+        }
+        for number, title in enumerate(titles, start=1)
+    ]
+    return [*full[:1], *[one | {"brand": None, "price": None, "image_url": None} for one in full[1:2]], *full[2:]]
+
+
+SLATE = items("Linen throw with hand-knotted fringe", 'Vase <large> & "round"', "Oak side table")
+
+
+def rendered(name: str, slate: list[dict[str, Any]], event: dict[str, Any] | None) -> Card:
+    """The card of one built-in file, for a reader of its locale."""
+    folder, _, file = name.rpartition("/")
+    kind, channel, _ = file.split(".")
+    locale = folder or "en"
+    names = context(slate, {}, event, locale=locale, timezone="UTC", send_id="w14", recommendation_id="r1", settings=SHOP)
+    card = CARDS.render(kind, channel, names)
+    assert card.locale == locale
+    return card
+
+
+def golden(name: str) -> tuple[Path, str]:
+    """Where a template's golden stands, and what it is now."""
+    about = None if "weekly" in name or "winback" in name else ABOUT
+    parts = rendered(name, SLATE, about).parts
+    text = "".join(f"--- {part}\n{written}\n" for part, written in parts.items())
+    return GOLDENS / (name.replace("/", ".").removesuffix(".liquid") + ".txt"), text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_templates_are_as_they_were_read(name: str) -> None:
+    """Every built-in template writes what was last looked at, byte for byte."""
+    file, text = golden(name)
+    assert text == file.read_text()
+
+
+def test_every_golden_has_its_template() -> None:
+    """No golden is left of a template that is gone; the kinds that moments need are there on every channel."""
+    assert {golden(name)[0] for name in NAMES} == set(GOLDENS.iterdir())
+    kinds = CARDS.kinds()
+    assert set(kinds) == {"weekly", "winback", "cart", "browse", "back_in_stock", "price_drop"}
+    assert set(kinds.values()) == {("email", "push", "sms", "whatsapp")}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("about", [None, BARE, ABOUT], ids=["of nothing", "of a name", "of an item"])
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_messages_are_whole_with_any_number_of_items(name: str, about: dict[str, Any] | None, count: int) -> None:
+    """With no, one or many items, with or without what it is about: nothing missing, no limit broken, nothing left half said."""
+    card = rendered(name, SLATE[:count], about)
+    assert card.missing == ()
+    assert card.broken == ()
+    for name, part in card.parts.items():
+        words = Page(part).text() if name == "html" else part
+        assert not re.search(r"<(p|h1|h2|s|td|div)\b[^>]*>\s*</\1>", part)
+        assert not re.search(r"[ (][,.)]|[ (,]$|\{\{|\{%|None|undefined", words, re.MULTILINE), words
+
+
+class Page(HTMLParser):
+    """The elements of a mail, checked for being closed in their order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Remember an element."""
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close the element that was opened last."""
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Remember words."""
+        if self.open[-1:] != ["style"]:
+            self.words.append(data)
+
+    def text(self) -> str:
+        """All words, on one line."""
+        return " ".join("".join(self.words).split())
+
+    def shape(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Elements and the names of their attributes."""
+        return [(tag, tuple(attributes)) for tag, attributes in self.elements]
+
+    def all(self, tag: str) -> Iterator[dict[str, str]]:
+        """The attributes of every element of a name."""
+        return (attributes for found, attributes in self.elements if found == tag)
+
+
+MAILS = [name for name in NAMES if name.endswith(".email.liquid")]
+TEXTS = st.text(min_size=1, max_size=60) | st.sampled_from(
+    ["<script>", "</td>", "-->", "<!--[if mso]>", '"><img src=x>', "' onclick='x", "]]>"]
+)
+
+
+@cache
+def plain_shape(name: str) -> list[tuple[str, tuple[str, ...]]]:
+    """The shape of a mail about things called x."""
+    plain = [one | {"title": "x", "brand": "x", "reason": {"code": "x", "text": "x"}} for one in SLATE]
+    return Page(rendered(name, plain, ABOUT | {"title": "x"}).parts["html"]).shape()
+
+
+@pytest.mark.parametrize("name", ["weekly.email.liquid", "price_drop.email.liquid", "ar/weekly.email.liquid"])
+@given(title=TEXTS, brand=TEXTS, reason=TEXTS, about=TEXTS)
+def test_no_text_breaks_the_html(name: str, title: str, brand: str, reason: str, about: str) -> None:
+    """Whatever the catalogue holds, the mail has the same elements and attributes, all closed in order, and says it."""
+    hostile = [
+        one | {"title": title + "x", "brand": brand + "x", "reason": {"code": "x", "text": reason + "x"}} for one in SLATE
+    ]
+    page = Page(rendered(name, hostile, ABOUT | {"title": about + "x"}).parts["html"])
+    assert page.shape() == plain_shape(name)
+    assert one_line(title + "x") in page.text()
+
+
+@pytest.mark.parametrize("name", MAILS)
+def test_mails_keep_what_mail_clients_need(name: str) -> None:
+    """Language and direction, a line for the inbox, alternative texts, inline styles, tables for layout, web addresses only."""
+    card = rendered(name, SLATE, ABOUT)
+    page = Page(card.parts["html"])
+    (root,) = page.all("html")
+    assert (root["lang"], root["dir"]) == (card.locale, "rtl" if card.locale == "ar" else "ltr")
+    assert all(table["role"] == "presentation" for table in page.all("table"))
+    pictures = list(page.all("img"))
+    assert pictures
+    assert all(picture["alt"] and int(picture["width"]) <= 600 for picture in pictures)
+    assert {attributes["href"].partition(":")[0] for attributes in page.all("a")} == {"https"}
+    assert not {tag for tag, _ in page.elements} & {"script", "form", "iframe", "link", "svg"}
+    assert "display:none" in card.parts["html"].partition("<table")[0]
+    assert len(card.parts["html"]) < 20_000
+
+
+def test_a_hundred_items_stay_below_what_gmail_clips() -> None:
+    """A long list gives way until the mail is shown whole."""
+    card = rendered("weekly.email.liquid", items(*["A chair with a long name"] * 100), None)
+    assert card.broken == ()
+    assert 80_000 < len(card.parts["html"].encode()) <= 102 * 1024
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+def test_mails_fit_any_screen(tmp_path: Path) -> None:
+    """In a browser no mail is wider than its window of 320 or 600 pixels, and the pictures stand in one or in two columns."""
+    assert CHROMIUM is not None
+    frames = "".join(
+        f'<iframe width="{width}" height="3000" srcdoc="{html.escape(rendered(name, SLATE, ABOUT).parts["html"])}"></iframe>'
+        for name in MAILS
+        for width in (320, 600)
+    )
+    measure = """onload = () => document.title = [...document.querySelectorAll('iframe')].map(frame => {
+        const columns = [...frame.contentDocument.querySelectorAll('.column')].map(column => column.getBoundingClientRect().top)
+        return [frame.contentDocument.documentElement.scrollWidth, new Set(columns).size].join(':')
+    }).join(' ')"""
+    file = tmp_path / "page.html"
+    file.write_text(f"<!doctype html><style>iframe{{border:0}}</style>{frames}<script>{measure}</script>")
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    command += ["--disable-component-update", "--disable-extensions", "--disable-dev-shm-usage"]
+    command += [
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--dump-dom",
+        file.as_uri(),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    title = re.search(r"<title>(.*?)</title>", done.stdout)
+    assert title is not None
+    assert title[1].split() == ["320:3", "600:2"] * len(MAILS)
+
+
+if __name__ == "__main__":
+    for template in NAMES:
+        place, now = golden(template)
+        place.write_text(now)

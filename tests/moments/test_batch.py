@@ -1,0 +1,98 @@
+"""Moments as a file: the same as a poll finds, on all cores; of the past, and on trial."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import polars as pl
+import pytest
+
+from recsys.live.log import State
+from tests.conftest import NOW, ago, event, micros
+from tests.support.moment_shop import MomentShop, Worker
+from training.__main__ import main
+
+CARTS = [event(f"user-{n}", "lamp-3", "cart_add", ago(minutes=60 + n)) for n in range(12)]
+WORDS = '[messages.words."Home"]\ncopy = "home"\n'
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> MomentShop:
+    """A published shop in which twelve carts were left."""
+    made = MomentShop(tmp_path, *CARTS, event("clock", None, "home_view", NOW), more=WORDS)
+    made.publish()
+    (tmp_path / "settings.toml").write_text(made.toml)
+    return made
+
+
+def moments(shop: MomentShop, out: str, *more: str, kind: str = "cart") -> int:
+    """Run the command."""
+    settings = ["--settings", str(shop.folder / "settings.toml")]
+    return main([*settings, "moments", "--kind", kind, "--out", str(shop.folder / out), *more])
+
+
+def told(shop: MomentShop, kind: str = "cart") -> list[Any]:
+    """The lines that the log has."""
+    return [msgspec.json.decode(line) for _, line in State(shop.folder / "state").moments.lines(kind, 0, 1000)]
+
+
+def test_a_batch_writes_what_a_poll_finds(shop: MomentShop) -> None:
+    """The file has a row for each line that stands in the log then, and neither a poll nor another batch finds it again."""
+    assert moments(shop, "carts.parquet") == 0
+    file = pl.read_parquet(shop.folder / "carts.parquet")
+    lines = told(shop)
+    assert len(lines) == 12
+    expected = [
+        {
+            **{name: line[name] for name in ("moment_id", "user_id", "kind", "anchors", "lifecycle", "channels", "copy")},
+            "items": [item["item_id"] for item in line["slate"]["items"]],
+        }
+        for line in lines
+    ]
+    assert file.select(expected[0].keys()).to_dicts() == expected
+    assert {"home"} == set(file["copy"])
+    assert (micros(NOW) - file["since"].dt.epoch("us").to_numpy() >= 3600e6).all()
+    assert Worker(shop.engine(), shop.folder).find("cart") == 0
+    assert moments(shop, "again.csv") == 0
+    assert pl.read_csv(shop.folder / "again.csv").height == 0
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "ndjson"])
+def test_a_trial_writes_nothing_down(shop: MomentShop, ending: str) -> None:
+    """With --dry-run every format says who is due, and a poll finds them still."""
+    assert moments(shop, f"carts.{ending}", "--dry-run") == 0
+    read: Any = {"parquet": pl.read_parquet, "csv": pl.read_csv, "ndjson": pl.read_ndjson}[ending]
+    file = read(shop.folder / f"carts.{ending}")
+    assert sorted(file["user_id"]) == sorted(f"user-{n}" for n in range(12))
+    anchors = file["anchors"].to_list()
+    assert anchors == ['["lamp-3"]' if ending == "csv" else ["lamp-3"]] * 12
+    assert told(shop) == []
+    assert Worker(shop.engine(), shop.folder).find("cart") == 12
+
+
+def test_the_past_is_only_looked_at(shop: MomentShop) -> None:
+    """--as-of says who was due then, whatever they were told since, and writes nothing down; kinds that are off may be asked."""
+    assert moments(shop, "carts.parquet") == 0
+    before = told(shop)
+    moment = (NOW - timedelta(minutes=25)).isoformat()
+    assert moments(shop, "past.parquet", "--as-of", moment) == 0
+    past = pl.read_parquet(shop.folder / "past.parquet")
+    assert sorted(past["user_id"]) == sorted(f"user-{n}" for n in range(12))
+    assert set(past["moment_id"]) == {line["moment_id"] for line in before}
+    assert moments(shop, "offers.parquet", "--as-of", moment, kind="offer") == 0
+    assert told(shop) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "out", "said"),
+    [("offer", "x.parquet", "moments.kinds"), ("nonsense", "x.parquet", "cart"), ("cart", "x.xlsx", ".parquet")],
+)
+def test_what_cannot_be_asked_is_said(
+    shop: MomentShop, kind: str, out: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A kind that is off or unknown, and a file of another format, name what is allowed."""
+    assert moments(shop, out, kind=kind) == 1
+    assert said in capsys.readouterr().err

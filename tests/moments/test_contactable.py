@@ -1,0 +1,109 @@
+"""Everybody whom the shop may write to, as arrays: they say of each what one look at the history says."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.behaviour import revenue_of
+from recsys.moments.contactable import Crowd
+from recsys.snapshot.histories import NEVER
+from recsys.snapshot.id_index import IdMap, id_arrays
+from recsys.types import EventType, Link
+from tests.conftest import NOW, ago, event, micros
+from tests.support.handmade import calm, shop_of
+from tests.support.moment_shop import MomentShop, Worker, user
+
+IDS = st.lists(st.text("abcé🦊", max_size=4), max_size=12, unique=True)
+
+
+@calm
+@given(IDS, IDS)
+def test_rows_of_one_map_in_another(here: list[str], there: list[str]) -> None:
+    """Each id's row in the other map, -1 where it is not there."""
+    one, other = IdMap(id_arrays(here, "x"), "x"), IdMap(id_arrays(there, "y"), "y")
+    assert one.rows_in(other).tolist() == [there.index(text) if text in there else -1 for text in here]
+
+
+@pytest.mark.parametrize("name", ["busy", "crowd", "empty", "one user", "views only"])
+def test_all_histories_at_once_say_what_each_says(name: str) -> None:
+    """Last event, last order, number of orders and revenue of everybody are those of the histories one by one."""
+    histories = shop_of(name).histories
+    each = [histories.at(row) for row in range(len(histories))]
+    owned = [history.owned for history in each]
+    assert histories.last_seen.tolist() == [int(history.times[-1]) if len(history) else NEVER for history in each]
+    assert histories.last_order.tolist() == [
+        NEVER if one is None or one.last_order is None else one.last_order for one in owned
+    ]
+    assert histories.order_count.tolist() == [0 if one is None else one.orders for one in owned]
+    assert histories.revenue().tolist() == pytest.approx([revenue_of(history) or 0 for history in each])
+
+
+def test_who_cared_for_an_item() -> None:
+    """Rows of those who viewed or carted it later than a moment, not of those who only bought it."""
+    made = shop_of("crowd")
+    for item in ("i00", "i07", "i31"):
+        wanted = np.zeros(made.catalog.n_items, bool)
+        [row] = made.rows(item)
+        wanted[row] = True
+        since = micros(ago(days=40))
+        expected = []
+        for person in range(len(made.histories)):
+            history = made.histories.at(person)
+            looks = np.isin(history.kinds, (3, 4)) & (history.items == row) & (history.times > since)
+            expected += [person] if looks.any() else []
+        assert made.histories.who_did((EventType.VIEW, EventType.CART_ADD), since, wanted).tolist() == expected
+        assert expected
+
+
+@pytest.fixture
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Worker:
+    """A worker over the busy shop."""
+    folder = tmp_path_factory.mktemp("crowd")
+    return Worker(MomentShop(folder, people=[user("user-1"), user("user-2"), user("never seen")]).engine(), folder)
+
+
+def seen(crowd: Crowd) -> dict[str, int]:
+    """When each was last seen, by id."""
+    return {crowd.user_id(place): int(crowd.last_seen[place]) for place in range(len(crowd))}
+
+
+def test_live_events_keep_it_up_to_date(worker: Worker) -> None:
+    """Who did something is told, whether it was an order too; a late event changes nobody's last one."""
+    crowd = Crowd(worker.engine.snapshot, "required")
+    before = seen(crowd)
+    assert before["never seen"] == NEVER
+    assert crowd.catch_up(worker.present, worker.state).tolist() == []
+    worker.post(
+        event("user-1", "sofa-1", "purchase", NOW), event("user-2", "sofa-1", at=ago(days=300)), event("bob", "sofa-1")
+    )
+    changed = [crowd.user_id(place) for place in crowd.catch_up(worker.present, worker.state).tolist()]
+    assert sorted(changed) == ["user-1", "user-2"]
+    assert seen(crowd) == before | {"user-1": micros(NOW)}
+    assert [crowd.user_id(place) for place in np.flatnonzero(crowd.ordered).tolist()] == ["user-1"]
+    assert crowd.catch_up(worker.present, worker.state).tolist() == []
+
+
+def test_what_is_done_under_an_id_is_its_users(worker: Worker) -> None:
+    """A link brings what was done under the id; of an id of several users each gets what was theirs."""
+    crowd = Crowd(worker.engine.snapshot, "required")
+    worker.post(event("phone", "sofa-1", at=NOW))
+    worker.state.add_links([Link("phone", "never seen", micros(ago(minutes=9)))], 1)
+    worker.present.catch_up()
+    crowd.catch_up(worker.present, worker.state)
+    assert seen(crowd)["never seen"] == micros(NOW)
+    worker.state.add_links([Link("phone", "user-2", micros(NOW + timedelta(minutes=9)))], 1)
+    worker.post(
+        event("phone", "sofa-1", at=NOW + timedelta(minutes=5)), event("phone", "sofa-1", at=NOW + timedelta(minutes=10))
+    )
+    worker.present.catch_up()
+    crowd.catch_up(worker.present, worker.state)
+    found = seen(crowd)
+    assert (found["never seen"], found["user-2"]) == (
+        micros(NOW + timedelta(minutes=5)),
+        micros(NOW + timedelta(minutes=10)),
+    )

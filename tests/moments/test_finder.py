@@ -1,0 +1,403 @@
+"""Who is found due: each moment once, whoever asks, and what stands against it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recsys.engine.pipeline import answer
+from recsys.engine.serving_state import Present
+from recsys.live.erasure import Oblivion
+from recsys.live.item_changes import Standing
+from recsys.live.log import State
+from recsys.live.pinned_slates import Pin, PinnedItem
+from recsys.moments.context import Shopper
+from recsys.moments.finder import Finder
+from recsys.moments.kinds import KINDS
+from recsys.types import Event, ItemUpdate, Link, Reason
+from tests.conftest import NOW, ago, event, micros
+from tests.support.moment_shop import MomentShop, Worker, birth, content, user, with_settings
+
+LEFT = [event("cara", "sofa-1", "cart_add", ago(minutes=45)), event("cara", "lamp-1", at=ago(minutes=40))]
+LOOKED = [event("bert", "sofa-1", at=ago(minutes=26)), event("bert", "sofa-2", at=ago(minutes=25))]
+GONE = [event("cara", "gone-1", "cart_add", ago(minutes=44))]
+
+Make = Callable[..., MomentShop]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Make shops that share one folder, and so one log, each of these events."""
+    return lambda *events, **more: MomentShop(tmp_path, *events, **more)
+
+
+@pytest.fixture
+def worker(make: Make, tmp_path: Path) -> Worker:
+    """A worker over the shop in which a cart was left and a product viewed."""
+    return Worker(make(*LEFT, *LOOKED).engine(), tmp_path)
+
+
+def test_a_moment_is_found_once(worker: Worker) -> None:
+    """The first poll finds it and writes it down, the next one nothing, and the line stays as it is."""
+    assert (worker.find("cart"), worker.find("cart")) == (1, 0)
+    assert [line["user_id"] for line in worker.lines("cart")] == ["cara"]
+    assert worker.users("browse") == ["bert"]
+    assert worker.users("browse", NOW + timedelta(minutes=1)) == ["bert"]
+
+
+def test_a_line_says_all_that_a_message_needs(worker: Worker) -> None:
+    """Who, why, since when, what the message shows with reasons, where and how to reach them."""
+    worker.find("cart")
+    [line] = worker.lines("cart")
+    items = [(item["item_id"], item["reason"]["code"]) for item in line["slate"]["items"]]
+    assert items[0] == ("sofa-1", "in_cart")
+    assert len(items) == 6
+    assert "sofa-1" not in dict(items[1:])
+    assert (line["kind"], line["anchors"], line["since"]) == ("cart", ["sofa-1"], "2026-03-31T11:15:00Z")
+    assert (line["lifecycle"], line["locale"], line["timezone"]) == ("lead", "de-DE", "Europe/Berlin")
+    assert (line["channels"], line["usual_hour"], line["content"]) == (["email"], None, None)
+    assert (line["copy"], line["creative"], line["coupon"]) == ("", "", "")
+    assert len(line["moment_id"]) == 24
+
+
+def test_words_are_those_of_the_first_items_category(make: Make, tmp_path: Path) -> None:
+    """Each word is that of the longest category that has one; empty words of the category give way to those above."""
+    more = '[messages.words.""]\ncoupon = "ALL"\ncopy = "hello"\n[messages.words."Home > Sofas"]\ncopy = "sofas"\n'
+    found = Worker(make(*LEFT, more=more).engine(), tmp_path)
+    found.find("cart")
+    assert [found.lines("cart")[0][name] for name in ("copy", "creative", "coupon")] == ["sofas", "", "ALL"]
+
+
+def test_what_is_sold_out_is_said(make: Make, tmp_path: Path) -> None:
+    """Of a cart, what cannot be bought is not shown but named; a viewed product gives its place to what comes closest."""
+    looked = [event("bert", "gone-1", at=ago(minutes=25))]
+    found = Worker(make(*LEFT, *GONE, *looked).engine(), tmp_path)
+    found.find("cart")
+    [cart] = found.lines("cart")
+    assert cart["anchors"] == ["gone-1", "sofa-1"]
+    assert cart["slate"]["items"][0]["item_id"] == "sofa-1"
+    assert cart["slate"]["notices"] == ["'gone-1' cannot be bought at the moment"]
+    found.find("browse")
+    [browse] = found.lines("browse")
+    first = browse["slate"]["items"][0]
+    assert browse["anchors"] == ["gone-1"]
+    assert first["item_id"] != "gone-1"
+    assert first["reason"] == {
+        "code": "substitute",
+        "text": "Sold out is sold out; this comes closest",
+        "because_item_id": "gone-1",
+    }
+    assert browse["slate"]["notices"] == ["'gone-1' cannot be bought at the moment"]
+
+
+def test_a_limit_leaves_the_rest_for_the_next_poll(make: Make, tmp_path: Path) -> None:
+    """A poll finds at most so many; those beyond are found by the next ones, none twice."""
+    carts = [event(f"user-{n}", "lamp-3", "cart_add", ago(minutes=40 + n)) for n in range(30)]
+    found = Worker(make(*carts).engine(), tmp_path)
+    assert [found.find("cart", limit=12) for _ in range(4)] == [12, 12, 6, 0]
+    assert sorted(line["user_id"] for line in found.lines("cart")) == sorted(f"user-{n}" for n in range(30))
+
+
+# ---- what stands against it
+
+
+@pytest.mark.parametrize(
+    ("consents", "more", "told"),
+    [
+        ({"consent_email": True}, "", True),
+        ({"consent_email": False}, "", False),
+        ({"consent_email": None}, "", False),
+        ({"consent_email": None}, '[moments]\nconsent = "assumed"\n', True),
+        ({"consent_email": False}, '[moments]\nconsent = "assumed"\n', False),
+        ({"consent_email": False, "consent_sms": True}, "", True),
+    ],
+)
+def test_nobody_hears_who_did_not_consent(
+    make: Make, tmp_path: Path, consents: dict[str, bool | None], more: str, told: bool
+) -> None:
+    """A consent to any channel is needed; where it is assumed, no word at all will do, but not a no."""
+    found = Worker(make(*LEFT, people=[user("cara", **consents), user("bert")], more=more).engine(), tmp_path)
+    assert found.find("cart") == told
+    if told:
+        assert found.lines("cart")[0]["channels"] == [name.removeprefix("consent_") for name, yes in consents.items() if yes]
+
+
+def test_channels_come_in_the_shops_order(make: Make, tmp_path: Path) -> None:
+    """Push goes before e-mail, e-mail before text messages, those before WhatsApp."""
+    every = {f"consent_{name}": True for name in ("whatsapp", "sms", "email", "push")}
+    found = Worker(make(*LEFT, people=[user("cara", **every)]).engine(), tmp_path)
+    found.find("cart")
+    assert found.lines("cart")[0]["channels"] == ["push", "email", "sms", "whatsapp"]
+
+
+def test_without_a_user_table_everybody_may_hear_where_that_is_assumed(tmp_path: Path) -> None:
+    """Shops that have no user table list whoever is due, newcomers too; where consent is required, nobody."""
+    shop = MomentShop(tmp_path, *LEFT)
+    shop.toml = shop.toml.replace('[data.users]\npaths = ["users.parquet"]\n', "")
+    engine = shop.engine()
+    assert Worker(engine, tmp_path).find("cart") == 0
+    found = Worker(with_settings(engine, consent="assumed"), tmp_path)
+    found.post(event("newcomer", "lamp-1", "cart_add", ago(minutes=50)))
+    assert found.users("cart") == ["newcomer", "cara"]
+    found.post(event("another", "lamp-1", "cart_add", ago(minutes=50)))
+    assert found.users("cart")[2:] == ["another"]
+    assert found.lines("cart")[0]["channels"] == []
+
+
+def test_one_message_a_day(make: Make, tmp_path: Path) -> None:
+    """Whoever was told one kind today hears of another one tomorrow, tomorrow being their own."""
+    twice = [event("cara", "sofa-1", at=ago(minutes=200)), *LEFT]
+    found = Worker(with_settings(make(*twice).engine(), kinds=("cart", "editorial")), tmp_path)
+    assert (found.find("cart"), found.find("editorial")) == (1, 0)
+    berlin_midnight = datetime(2026, 3, 31, 22, tzinfo=UTC)
+    assert found.find("editorial", berlin_midnight - timedelta(seconds=1)) == 0
+    assert found.find("editorial", berlin_midnight + timedelta(minutes=5)) == 1
+
+
+def test_a_full_day_is_seen_without_writing(worker: Worker) -> None:
+    """Whoever had today's message is kept back by a mere look too, and no line is made."""
+    before = worker.finder.look("cart", ["cara"], micros(NOW))
+    assert [each if isinstance(each, str) else each.user_id for each in before] == ["cara"]
+    worker.find("cart")
+    assert worker.finder.look("cart", ["cara"], micros(NOW)) == ["not due"]
+    worker.post(event("cara", "sofa-2", "cart_add", NOW + timedelta(seconds=1)))
+    assert worker.finder.look("cart", ["cara"], micros(NOW + timedelta(minutes=32))) == ["later"]
+
+
+def test_the_most_urgent_kind_goes_first(make: Make, tmp_path: Path) -> None:
+    """Somebody due for two kinds is left to the first of the order, and not lost to the second when a day may have two."""
+    engine = make(*LEFT).engine()
+    order = ("editorial", "cart")
+    reversed_order = Worker(with_settings(engine, kinds=order, per_day=2), tmp_path)
+    assert reversed_order.find("cart") == 0
+    assert reversed_order.find("editorial") == 1
+    later = NOW + timedelta(minutes=10)
+    assert reversed_order.find("cart", later) == 1
+    assert reversed_order.find("editorial", later) == 0
+
+
+def test_a_kind_that_is_off_keeps_nobody_back(make: Make, tmp_path: Path) -> None:
+    """Only kinds that are on can be more urgent."""
+    assert Worker(with_settings(make(*LEFT).engine(), kinds=("editorial",)), tmp_path).find("editorial") == 1
+
+
+def test_the_forgotten_hear_nothing(make: Make, tmp_path: Path) -> None:
+    """Who was forgotten is never due, what they were told is deleted, and nothing of them is found again."""
+    oblivion = Oblivion(["s" * 32])
+    engine = make(*LEFT).engine()
+    state = State(tmp_path / "state")
+    present = Present(engine, state, oblivion)
+    finder = Finder(present, state, lambda query: answer(engine, query, present.history(query.user_id or "")))
+    assert finder.find("cart", micros(NOW), 9, 1) == 1
+    assert state.forget([oblivion.sign("cara")], ["cara"], micros(NOW))["moments"] == 1
+    assert finder.find("cart", micros(NOW) + 1, 9, 1) == 0
+    again = Event(event_id="new", user_id="cara", event_type="cart_add", timestamp=micros(NOW) + 1, item_id="sofa-1")
+    state.add_events([again], 1)
+    assert finder.find("cart", micros(NOW + timedelta(hours=1)), 9, 1) == 0
+    assert state.moments.lines("cart", 0, 9) == []
+
+
+def test_what_the_last_sends_showed_is_not_recommended(worker: Worker) -> None:
+    """Items of the last sends are left out of what is recommended; what the moment is about stays."""
+    worker.find("cart")
+    shown = [item["item_id"] for item in worker.lines("cart")[0]["slate"]["items"]]
+    places = tuple(PinnedItem(item, 1.0, Reason("x", "x"), "x") for item in (shown[0], shown[1]))
+    pin = Pin(
+        send_id="w", user_id="bert", recommendation_id="r", snapshot="s", strategy="s", personalized=True, items=places
+    )
+    worker.state.pins.pin(pin, 1)
+    worker.post(event("bert", shown[0], "cart_add", ago(minutes=20)))
+    worker.find("cart", NOW + timedelta(minutes=20))
+    items = [item["item_id"] for item in worker.lines("cart")[1]["slate"]["items"]]
+    assert items[0] == shown[0]
+    assert shown[1] not in items
+
+
+# ---- once, whoever asks
+
+
+def test_two_workers_find_it_once(make: Make, tmp_path: Path) -> None:
+    """Of two workers over one log, the second finds nothing, of this or of another kind on the same day."""
+    engine = make(*LEFT, *LOOKED).engine()
+    one, other = Worker(engine, tmp_path), Worker(engine, tmp_path)
+    assert (one.find("cart"), other.find("cart"), other.find("browse"), one.find("browse")) == (1, 0, 1, 0)
+    assert [line["user_id"] for line in other.lines("cart")] == ["cara"]
+
+
+def test_a_restart_and_a_training_find_nothing_anew(make: Make, tmp_path: Path) -> None:
+    """A new worker, over a snapshot that has other rows and a moment's later events in it, finds nothing again."""
+    Worker(make(*LEFT, *LOOKED).engine(), tmp_path).find("cart")
+    Worker(make(*LEFT, *LOOKED).engine(), tmp_path).find("browse")
+    shop = make(*LEFT, *LOOKED, event("zoe", "sofa-3", at=ago(minutes=21)), event("aaa", "lamp-1", at=ago(days=3)))
+    shop.items.insert(0, {"item_id": "new", "title": "New", "category": "Home > Beds", "brand": "Oakly", "price": 5.0})
+    trained = Worker(shop.engine(), tmp_path)
+    assert (trained.find("cart"), trained.users("browse")) == (0, ["bert", "zoe"])
+
+
+def test_live_events_count(worker: Worker) -> None:
+    """A purchase since the snapshot ends a cart; a cart left since is found; what one looks at again is another visit."""
+    worker.post(event("cara", "lamp-2", "purchase", ago(minutes=1)), event("user-1", "bag-1", "cart_add", ago(minutes=31)))
+    assert worker.users("cart") == ["user-1"]
+    assert worker.users("browse") == ["bert"]
+    worker.post(event("bert", "bag-1", at=NOW + timedelta(minutes=40)))
+    assert worker.users("browse", NOW + timedelta(minutes=61)) == ["bert"]  # today's message was sent
+    tomorrow = NOW + timedelta(days=1)
+    worker.post(event("bert", "bag-1", at=tomorrow))
+    assert worker.users("browse", tomorrow + timedelta(minutes=21)) == ["bert", "bert"]
+
+
+def test_who_was_not_due_is_looked_at_again_once_they_do_something(worker: Worker) -> None:
+    """Looked at in vain a minute ago, due now for what they did since."""
+    worker.post(event("user-7", None, "home_view", ago(minutes=21)))
+    assert worker.users("browse") == ["bert"]
+    worker.post(event("user-7", "bag-1", at=ago(minutes=20, seconds=30)))
+    assert worker.users("browse", NOW + timedelta(minutes=1)) == ["bert", "user-7"]
+
+
+def test_events_that_come_late_change_no_past(worker: Worker, tmp_path: Path) -> None:
+    """An event from before, that moves a visit's beginning or a cart's last change, does not make it due again."""
+    assert (worker.find("browse"), worker.find("cart")) == (1, 1)
+    free = Worker(with_settings(worker.engine, per_day=9), tmp_path)
+    free.post(event("bert", "sofa-3", at=ago(minutes=50)), event("cara", "lamp-2", "cart_add", ago(minutes=42)))
+    assert (free.find("browse"), free.find("cart")) == (0, 0)
+    free.post(event("user-2", "lamp-2", "cart_add", ago(minutes=90)))
+    assert free.find("cart") == 1
+
+
+def test_what_an_anonymous_visitor_does_is_the_users(worker: Worker) -> None:
+    """Before the link nobody hears of it; once linked, the user does, and later events under the id are theirs at once."""
+    worker.post(event("cookie", "bag-1", "cart_add", ago(minutes=60)))
+    assert worker.users("cart") == ["cara"]
+    worker.state.add_links([Link("cookie", "user-3", micros(ago(minutes=59)))], 1)
+    assert worker.users("cart") == ["cara", "user-3"]
+    worker.state.add_links([Link("phone", "user-4", micros(ago(days=1)))], 1)
+    assert worker.find("cart") == 0
+    worker.post(event("phone", "bag-1", "cart_add", ago(minutes=35)))
+    assert worker.users("cart") == ["cara", "user-3", "user-4"]
+
+
+def test_items_that_are_back_are_found_by_who_looked(worker: Worker) -> None:
+    """A change since, of an item seen in the snapshot or live, finds its people, whenever they were last looked at."""
+    assert worker.find("back_in_stock") == 0
+    worker.post(event("user-5", "gone-1", at=ago(days=2)))
+    assert worker.find("back_in_stock") == 0
+    back(worker, "gone-1", ago(minutes=1))
+    assert worker.users("back_in_stock") == ["user-5"]
+    assert worker.find("back_in_stock") == 0
+
+
+def test_other_items_have_everybody_looked_at_again(worker: Worker) -> None:
+    """Somebody who was not due for one item that is back is due for the next one, with no event of theirs between."""
+    worker.post(
+        event("user-6", "gone-1", at=ago(days=3)),
+        event("user-6", "gone-1", "purchase", ago(days=2)),
+        event("user-6", "lamp-2", at=ago(days=2)),
+    )
+    back(worker, "gone-1", ago(minutes=3))
+    assert worker.find("back_in_stock") == 0
+    worker.state.add_items([ItemUpdate("lamp-2", available=False)], micros(ago(minutes=2)))
+    worker.present.catch_up()
+    back(worker, "lamp-2", ago(minutes=1))
+    assert "user-6" in worker.users("back_in_stock")
+
+
+def back(worker: Worker, item: str, at: datetime) -> None:
+    """The shop says that an item can be bought again."""
+    standing = Standing(worker.engine.catalog, worker.state.last(), micros(at))
+    worker.state.add_items([ItemUpdate(item, available=True)], micros(at), standing)
+
+
+def test_what_runs_low_is_found(worker: Worker) -> None:
+    """When stock falls below what the lead time wants, those who want the item hear of it."""
+    catalog = worker.engine.catalog
+    assert worker.find("low_stock") == 0
+    worker.state.add_items([ItemUpdate("sofa-1", stock=1.0)], 1)
+    assert catalog.sold[catalog.row("sofa-1")] > 2
+    worker.finder.find("cart", micros(NOW), 9, 1)
+    assert worker.users("low_stock", NOW + timedelta(hours=2)) == ["bert"]  # cara's day had its message
+    assert worker.lines("low_stock")[0]["slate"]["items"][0]["reason"]["text"] == "Only 1 left"
+
+
+def test_contents_are_told_once_a_visit_and_never_twice(make: Make, tmp_path: Path) -> None:
+    """A visit calls for the newest content that the user was not told of; the next visit for the next one, then none."""
+    shop = make(event("eva", "lamp-1", at=ago(minutes=40)))
+    shop.contents = [content("old", "Home > Lamps", 9), content("new", "Home > Lamps", 2)]
+    found = Worker(with_settings(shop.engine(), kinds=("editorial",), per_day=9), tmp_path)
+    assert found.find("editorial") == found.find("editorial", NOW + timedelta(hours=1)) + 1
+    for days in (1, 2):
+        found.post(event("eva", "lamp-1", at=NOW + timedelta(days=days)))
+        found.find("editorial", NOW + timedelta(days=days, hours=1))
+    told = [line["content"] for line in found.lines("editorial") if line["user_id"] == "eva"]
+    assert [each["content_id"] for each in told] == ["new", "old"]
+    assert told[0] == {"content_id": "new", "title": "new", "url": "https://shop.example/new"}
+
+
+def test_birthdays_are_found(make: Make, tmp_path: Path) -> None:
+    """Also of somebody who was never seen, in their own time zone or the shop's, once a year."""
+    people = [
+        user("ann", birthday=birth(3, 31)),
+        user("tom", birthday=birth(4, 1), timezone="Pacific/Auckland"),
+        user("tim", birthday=birth(4, 1)),
+        user("sam", birthday=birth(3, 31), timezone=None),
+    ]
+    found = Worker(make(people=people).engine(), tmp_path)
+    assert sorted(found.users("birthday")) == ["ann", "sam", "tom"]
+    assert found.find("birthday", NOW + timedelta(days=1)) == 1
+    assert found.find("birthday", NOW.replace(year=2027)) == 3
+
+
+# ---- nobody is passed over
+
+
+def everybody(worker: Worker, kind: Any) -> set[str]:
+    """Whoever the rule of a kind holds for, all people looked at one by one."""
+    situation = worker.finder._situation(micros(NOW))
+    people = worker.engine.snapshot.people
+    names = [people.users.text(row) for row in range(len(people))]
+    present = worker.present
+    shoppers = [Shopper(name, present.person(name), present.history(name), situation) for name in names]
+    return {one.user_id for one in shoppers if any(KINDS[kind].rule(one))}
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Worker:
+    """Two hundred people of all sorts, half of whose last day is live."""
+    folder = tmp_path_factory.mktemp("crowded")
+    rng = np.random.default_rng(20)
+    items = ["sofa-1", "sofa-2", "lamp-1", "lamp-2", "soap-1", "soap-2", "gone-1", "bag-1"]
+    rows = []
+    for number in range(200):
+        for _ in range(int(rng.integers(1, 12))):
+            days = float(rng.choice([rng.uniform(0, 0.05), rng.uniform(0, 4), rng.uniform(0, 30), rng.uniform(0, 500)]))
+            kind = str(rng.choice(["view", "cart_add", "cart_remove", "purchase", "refund"], p=[0.5, 0.2, 0.05, 0.2, 0.05]))
+            more = {"price": 10.0 * number} if kind == "purchase" else {}
+            rows.append(event(f"p{number}", str(rng.choice(items)), kind, ago(days=days), **more))
+        rows.append(event(f"soap-{number % 20}", "soap-1", "purchase", ago(days=200 - number)))
+        rows += [
+            event(f"back-{number % 20}", "bag-1", kind, ago(days=days)) for kind, days in (("purchase", 40), ("view", 2.2))
+        ]
+    live = [row for row in rows if row["timestamp"] > ago(days=1) and len(row["user_id"]) % 2]
+    people = [user(name, birthday=birth(3, 31 - n % 9)) for n, name in enumerate(sorted({row["user_id"] for row in rows}))]
+    shop = MomentShop(folder, *(row for row in rows if row not in live), people=people)
+    worker = Worker(shop.engine(), folder)
+    worker.post(*live)
+    back(worker, "gone-1", ago(days=2))
+    cheaper = [ItemUpdate("lamp-1", price=5.0), ItemUpdate("sofa-1", stock=1.0)]
+    worker.state.add_items(
+        cheaper, micros(ago(days=2)), Standing(worker.engine.catalog, worker.state.last(), micros(ago(days=2)))
+    )
+    return worker
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_candidates_hold_everybody_who_is_due(crowded: Worker, kind: Any) -> None:
+    """Whoever a rule holds for is among those worth a look, and those are fewer than all."""
+    due, candidates = everybody(crowded, kind), crowded.finder.candidates(kind, micros(NOW))
+    assert due <= set(candidates)
+    assert len(candidates) == len(set(candidates))
+    assert len(due) > 0

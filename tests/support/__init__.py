@@ -1,0 +1,1 @@
+"""What tests share: shops, services and runs made from real files."""

@@ -1,0 +1,25 @@
+"""Training with the real gate, for tests that publish."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from recsys.live.erasure import Oblivion
+from recsys.settings import Settings
+from training.gate.gate import gate_of
+from training.job import job
+from training.job.job import Fitted, Watch
+
+
+def train(
+    settings: Settings,
+    *,
+    now: datetime,
+    before: datetime | None = None,
+    watch: Watch | None = None,
+    force: str | None = None,
+    oblivion: Oblivion | None = None,
+) -> Fitted:
+    """Fit, pass the gate and publish, as `make train` does."""
+    gate = gate_of(settings, now, force, oblivion)
+    return job.train(settings, now=now, gate=gate, before=before, watch=watch, oblivion=oblivion)

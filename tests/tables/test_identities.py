@@ -1,0 +1,100 @@
+"""Anonymous ids that became known: whose an event is, and which links are refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from recsys.settings.load import parse_settings
+from recsys.tables.shop import ShopTables, read_shop
+
+T0 = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+def at(hours: float) -> datetime:
+    """So many hours after the start."""
+    return T0 + timedelta(hours=hours)
+
+
+def link(anonymous_id: str, user_id: str, time: datetime | None) -> dict[str, Any]:
+    """A row of the identities table."""
+    return {"anonymous_id": anonymous_id, "user_id": user_id, "timestamp": time}
+
+
+def read(
+    folder: Path, events: list[tuple[str | None, datetime]], links: list[dict[str, Any]], users: tuple[str, ...] = ()
+) -> ShopTables:
+    """Read views by user and time, with links."""
+    rows = [{"user_id": user, "item_id": "sofa", "timestamp": time, "event_type": "view"} for user, time in events]
+    tables = {"events": rows, "identities": links, "users": [{"user_id": user} for user in users]}
+    schemas: dict[str, Any] = {"identities": {"timestamp": pl.Datetime("us", "UTC")}}
+    for name, each in tables.items():
+        pl.DataFrame(each, schema_overrides=schemas.get(name)).write_parquet(folder / f"{name}.parquet")
+    named = [name for name, each in tables.items() if each]
+    return read_shop(parse_settings("".join(f"data.{name}.paths = ['{name}.parquet']\n" for name in named), folder))
+
+
+def owners(shop: ShopTables) -> list[str]:
+    """Users of the events, in order."""
+    return shop.events.collect()["user_id"].to_list()
+
+
+def test_an_event_belongs_to_the_latest_link_at_its_time(tmp_path: Path) -> None:
+    """From a link's own moment on it holds, until the next one; events before the first belong to that first user."""
+    links = [link("guest", "bea", at(4)), link("guest", "anna", at(2))]
+    times = [at(0), at(2), at(3.9), at(4), at(9)]
+    shop = read(tmp_path, [("guest", time) for time in times], links)
+    assert owners(shop) == ["anna", "anna", "anna", "bea", "bea"]
+    assert shop.events.collect()["anonymous_id"].unique().to_list() == ["guest"]
+    assert shop.counts["events"].kept == 5
+
+
+def test_other_events_are_not_touched(tmp_path: Path) -> None:
+    """Known users and anonymous ids without a link keep their events; nothing is doubled."""
+    shop = read(tmp_path, [("anna", at(0)), ("other", at(1)), ("guest", at(2))], [link("guest", "anna", at(1))])
+    assert owners(shop) == ["anna", "other", "anna"]
+    assert shop.events.collect()["anonymous_id"].to_list() == [None, None, "guest"]
+
+
+def test_a_link_without_a_time_always_held(tmp_path: Path) -> None:
+    """It comes before every link that has one."""
+    shop = read(tmp_path, [("guest", at(0)), ("guest", at(5))], [link("guest", "bea", at(4)), link("guest", "anna", None)])
+    assert owners(shop) == ["anna", "bea"]
+
+
+@pytest.mark.parametrize(
+    ("links", "users", "refused"),
+    [
+        ([link("anna", "bea", at(0))], ("anna",), "anna → bea"),
+        ([link("guest", "anna", at(0)), link("anna", "bea", at(1))], (), "anna → bea"),
+        ([link("anna", "anna", at(0))], (), "anna → anna"),
+    ],
+)
+def test_known_users_are_never_joined(
+    tmp_path: Path, links: list[dict[str, Any]], users: tuple[str, ...], refused: str
+) -> None:
+    """A link from a user of the user table, from one that others are linked to, or to itself is refused and said."""
+    shop = read(tmp_path, [("anna", at(2))], links, users)
+    assert owners(shop) == ["anna"]
+    [found] = [each for each in shop.findings if each.table == "identities"]
+    assert (found.rows, found.example, found.level) == (1, refused, "left_out")
+
+
+def test_two_links_at_one_moment_have_one_answer(tmp_path: Path) -> None:
+    """The user whose id sorts last wins, whatever the order of the rows."""
+    links = [link("guest", "bea", at(1)), link("guest", "anna", at(1))]
+    both = [owners(read(tmp_path, [("guest", at(2))], each)) for each in (links, links[::-1])]
+    assert both == [["bea"], ["bea"]]
+
+
+def test_an_event_without_a_user_belongs_to_its_anonymous_id(tmp_path: Path) -> None:
+    """`anonymous_id` stands in for a missing `user_id`, and is resolved like one."""
+    rows = [{"user_id": None, "anonymous_id": "guest", "item_id": "sofa", "timestamp": at(1), "event_type": "view"}]
+    pl.DataFrame(rows, schema_overrides={"user_id": pl.String}).write_parquet(tmp_path / "events.parquet")
+    alone = read_shop(parse_settings("data.events.paths = ['events.parquet']", tmp_path))
+    assert owners(alone) == ["guest"]
+    assert alone.findings == ()

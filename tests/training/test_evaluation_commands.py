@@ -1,0 +1,92 @@
+"""What `make evaluate` and `make tune` print: tables that a terminal of 80 columns shows whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from recsys.recommenders import RECOMMENDERS
+from recsys.settings import Placement, Settings
+from training import console
+from training.cli.evaluation_commands import show_evaluation, show_tuned
+from training.evaluation.blend_weights import SEGMENTS, Contribution, Learned
+from training.evaluation.evaluate import TASKS, Evaluation, Row, subjects
+from training.evaluation.metrics import METRICS, Interval
+from training.evaluation.tune import Study, Tuned
+
+NDCG = Interval(0.3612, 0.3450, 0.3770)
+Printed = Callable[[], list[str]]
+
+
+@pytest.fixture
+def printed(monkeypatch: pytest.MonkeyPatch) -> Printed:
+    """What was printed on a terminal of 80 columns."""
+    file = StringIO()
+    monkeypatch.setattr(console, "results", Console(file=file, width=80))
+    return lambda: [line.rstrip() for line in file.getvalue().splitlines()]
+
+
+def evaluation(settings: Settings) -> Evaluation:
+    """Every subject of a large shop with the same figures."""
+    rows = [
+        Row(
+            subject=subject,
+            task=task,
+            users=20_000,
+            metrics=dict.fromkeys(METRICS, NDCG),
+            coverage=0.5,
+            long_tail=0.0004,
+            personalized=1.0,
+        )
+        for task in TASKS
+        for subject in subjects(settings)
+    ]
+    return Evaluation(at="2026-02-15T00:00:00+00:00", days=28, users=20_000, items=1_000_000, rows=tuple(rows))
+
+
+def test_an_evaluation_has_one_line_a_subject(printed: Printed) -> None:
+    """A title, the names of the columns and a rule, then a line for each subject of each task, all within 80 columns."""
+    show_evaluation(evaluation(Settings()))
+    lines = printed()
+    assert max(map(len, lines)) <= 80
+    assert lines[0] == "repeat: 2026-02-15 + 28 days, 1,000,000 items, 20,000 users"
+    assert lines[1].split() == ["subject", "ndcg10", "low", "high", *METRICS[1:], "coverage", "tail", "personal"]
+    figures = [".361", ".345", ".377", ".361", ".361", ".361", ".500", ".000", "1.000"]
+    names = [each.name if each.kind != "placement" else f"on {each.name}" for each in subjects(Settings())]
+    rows = [line for line in lines if line.endswith("1.000")]
+    assert sorted(rows) == sorted(line for line in rows if line.split()[-9:] == figures)
+    assert sorted(line[:18].strip() for line in rows) == sorted(names * len(TASKS))
+    assert {line.index(".361") for line in rows} == {lines[1].index("ndcg10") + 2}
+
+
+def test_a_long_name_leaves_the_figures_whole(printed: Printed) -> None:
+    """The longest name that a placement may have goes on in the next lines; its figures stay in one."""
+    show_evaluation(evaluation(Settings(placements={"p" * 64: Placement()})))
+    lines = printed()
+    assert max(map(len, lines)) <= 80
+    rows = [line for line in lines if ".361" in line]
+    assert len(rows) == len(TASKS) * (len(subjects(Settings())) + 1)
+    assert all(line.split()[-9:-6] == [".361", ".345", ".377"] and line.endswith("1.000") for line in rows)
+
+
+def test_what_was_tuned_fits_the_terminal(printed: Printed) -> None:
+    """Studies, contributions and blends each have a line within 80 columns, their figures in the same style."""
+    studies = tuple(Study(name, tuple(TASKS), 40, 0.1234, 0.1256) for name in RECOMMENDERS)
+    adds = Interval(0.0034, -0.0012, 0.0081)
+    contributions = tuple(
+        Contribution(segment=segment, recommender=name, weight=0.25, alone=0.12, adds=adds)
+        for segment in SEGMENTS
+        for name in RECOMMENDERS
+    )
+    same, users = dict.fromkeys(SEGMENTS, 0.3612), dict.fromkeys(SEGMENTS, 20_000)
+    learned = Learned(blend=Settings().blend, ndcg10=same, before=same, users=users, contributions=contributions)
+    show_tuned(Tuned(Settings(), studies, learned, ("2026-01-01 + 28 days",)))
+    lines = printed()
+    assert max(map(len, lines)) <= 80
+    assert "recently_viewed repeat and new     40   .123  .126" in lines
+    assert "customer recently_viewed   .250  .120 .003 -.001 .008 not certain" in lines
+    assert lines[-1] == "blend of repeat: NDCG@10 .361 before, .361 now, 20,000 users"
+    assert sum("not certain" in line for line in lines) == len(contributions)

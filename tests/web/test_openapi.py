@@ -1,0 +1,117 @@
+"""The description of the API: generated, complete, and readable without the network."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from recsys.web.app import RESOURCES
+from recsys.web.http.auth import KEYS_PREFIX, SCOPES, TOKEN_SECRETS
+from recsys.web.http.parameters import ALLOWED
+from tests.support.serving import client, serve
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests" / "goldens" / "openapi.json"
+DOCUMENTED_ELSEWHERE = {"/openapi.json", "/docs/", "/docs/<path:path>"}
+
+
+@pytest.fixture(scope="module")
+def web(artifacts: Path) -> FlaskClient:
+    """The service with keys."""
+    return client(artifacts)
+
+
+@pytest.fixture(scope="module")
+def document(web: FlaskClient) -> dict[str, Any]:
+    """The description as it is served."""
+    found: dict[str, Any] = web.get("/openapi.json").get_json()
+    return found
+
+
+def references(node: Any) -> Iterator[str]:
+    """Every $ref below a node."""
+    if isinstance(node, dict):
+        if "$ref" in node:
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def test_every_route_is_described(artifacts: Path, document: dict[str, Any]) -> None:
+    """A call that is routed is described, and the other way round."""
+    rules = {rule.rule for rule in serve(artifacts).url_map.iter_rules()} - DOCUMENTED_ELSEWHERE
+    assert {re.sub(r"<id:(\w+)>", r"{\1}", rule) for rule in rules} == set(document["paths"])
+
+
+def test_every_parameter_is_described(document: dict[str, Any]) -> None:
+    """What the parser takes is what the description lists, each with its meaning and what is allowed."""
+    for resource in RESOURCES.values():
+        for operation in resource.OPERATIONS:
+            described = document["paths"][operation.path][operation.method]
+            if operation.has_body:
+                schema = document["components"]["schemas"][operation.parameters.__name__]
+                assert set(schema["properties"]) == set(operation.parameters.__struct_fields__)
+                continue
+            listed = {one["name"]: one for one in described.get("parameters", ()) if one["in"] == "query"}
+            assert set(listed) == set(operation.parameters.__struct_fields__)
+            for name, one in listed.items():
+                allowed = ALLOWED | getattr(operation.parameters, "ALLOWED", {})
+                assert allowed[name] in one["description"]
+
+
+def test_references_lead_somewhere(document: dict[str, Any]) -> None:
+    """Every schema that is referred to is there, and every schema that is there is referred to."""
+    used = {reference.removeprefix("#/components/schemas/") for reference in references(document)}
+    assert used == set(document["components"]["schemas"])
+
+
+def test_protected_calls_say_their_scope(document: dict[str, Any]) -> None:
+    """Open calls have no security; the others name the scope."""
+    open_calls = {path for path, calls in document["paths"].items() for call in calls.values() if "security" not in call}
+    assert open_calls == {"/healthz", "/readyz", "/v1/slots/{token}/{n}/image", "/v1/slots/{token}/{n}/link"}
+    assert document["paths"]["/metrics"]["get"]["security"] == [{"bearer": ["admin"]}]
+
+
+def test_the_description_changes_knowingly(document: dict[str, Any]) -> None:
+    """v1 only ever gains fields: a difference to the kept copy must be looked at (then write the new copy)."""
+    assert document == json.loads(GOLDEN.read_text())
+
+
+def test_the_page_loads_nothing_from_elsewhere(web: FlaskClient) -> None:
+    """Swagger UI and all its files come from this service, and its online validator is off."""
+    with web.get("/docs/") as page:
+        assert page.status_code == 200
+        assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+        text = page.get_data(as_text=True)
+    assert '"validatorUrl": null' in text
+    assert '"url": "/openapi.json"' in text
+    files = re.findall(r'(?:src|href)="([^"]+)"', text)
+    assert len(files) >= 4
+    for file in files:
+        assert file.startswith("/docs/")
+        with web.get(file) as answer:
+            assert answer.status_code == 200
+
+
+def test_the_manual_names_every_call_parameter_metric_and_variable() -> None:
+    """docs/http.md lacks nothing that a caller or an operator can use."""
+    manual = (ROOT / "docs" / "http.md").read_text()
+    operations = [operation for resource in RESOURCES.values() for operation in resource.OPERATIONS]
+    calls = {f"`{operation.method.upper()} {operation.path}`" for operation in operations}
+    parameters = {f"`{name}`" for operation in operations for name in operation.parameters.__struct_fields__}
+    metrics = set(re.findall(r'"(recsys_\w+)"', (ROOT / "recsys" / "web" / "http" / "metrics.py").read_text()))
+    variables = set(re.findall(r"environ\.get\(['\"](\w+)", (ROOT / "gunicorn.conf.py").read_text()))
+    keys = {f"`{KEYS_PREFIX}{scope.upper()}`" for scope in SCOPES} | {f"`{TOKEN_SECRETS}`"}
+    assert len(metrics) >= 9
+    assert {"HOST", "PORT"} <= variables
+    missing = [word for word in calls | parameters | metrics | variables | keys if word not in manual]
+    assert missing == []

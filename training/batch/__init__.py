@@ -1,0 +1,1 @@
+"""Batch commands beside training: exports, moments, dry runs, restocking, compaction, replay."""

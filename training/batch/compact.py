@@ -1,0 +1,248 @@
+"""Keeping the live log small, and forgetting for good.
+
+`compact` moves old events into Parquet files that training reads like the log itself. A file is whole on the disk before the log
+loses its rows, and readers pass over rows of the log that a file has, so it may be killed at any point: nothing is lost and nothing
+counts twice, and the next run ends what was begun. `purge` deletes what forgotten shoppers left in files that were written before.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from recsys.disk import locked, sync
+from recsys.live.erasure import Oblivion, Tombstones
+from recsys.live.log import Forgotten, State
+from recsys.live.slate_log import SlateLog
+from recsys.settings import Settings
+from recsys.snapshot.id_index import IdMap
+from recsys.snapshot.retention import delete
+from recsys.snapshot.store import current_version, open_snapshot, read_manifest, versions
+from recsys.tables.erased_rows import NAMING, ForgottenRows
+from recsys.tables.live_rows import (
+    EVENTS_FOLDER,
+    RECEIVED,
+    SEQ,
+    compacted_files,
+    event_frame,
+    last_moved,
+    read_live,
+)
+from recsys.tables.shop import FORGOTTEN, map_tables, rejects_file
+from recsys.tables.sources import ROW
+from recsys.types import DataError, SnapshotError
+
+EVENTS_PER_FILE = 1_000_000
+"""Most events of one file, and in memory at a time."""
+_LOCK = ".lock"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a run moved: files written, events in them, events that stay in the log, and the number up to which it might move;
+    and what it dropped: expired sends, and rows of what was pinned to them; of moments, lines and ids."""
+
+    files: tuple[Path, ...]
+    events: int
+    left: int
+    may_move: int
+    sends: int = 0
+    pins: int = 0
+    moments: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What was deleted, and who is still in what could not be: snapshot = forgotten ids in it, or why it was not looked into."""
+
+    forgotten: int
+    snapshots: tuple[str, ...]
+    files: tuple[Path, ...]
+    events: int
+    rejects: tuple[Path, ...]
+    remaining: dict[str, int | str]
+    slates: int = 0
+    """Logged slates that were deleted."""
+
+
+def compact(settings: Settings, now: datetime, most: int = EVENTS_PER_FILE) -> Moved:
+    """Move the events out of the log that every kept snapshot knows and that came more than `state.keep_days` ago, `most` a file,
+    and drop what is pinned to sends that expired before then, the lines of moments as old, and moments after `remember_days`.
+
+    Raises:
+        StateError: if the log cannot be read or written.
+        SnapshotError: if a kept snapshot's manifest cannot be read.
+        DataError: if a file cannot be written, or does not hold what was written.
+    """
+    folder = settings.path(settings.state.folder) / EVENTS_FOLDER
+    oldest_kept = now - timedelta(days=settings.state.keep_days)
+    with closing(State(folder.parent)) as state:
+        may_move = min(_folded_everywhere(settings), state.last())
+        if not state.last():
+            return Moved((), 0, 0, 0)
+        with _alone(folder):
+            finish(state, folder)
+            files, events = [], 0
+            while (rows := due(state, folder, may_move, oldest_kept, most)).height:
+                files.append(write(folder, rows))
+                events += rows.height
+                finish(state, folder)
+            state.drop_superseded_items(may_move)  # newer ones are still asked for, to replay a logged slate
+            dropped = state.pins.drop_expired((oldest_kept - _EPOCH) // timedelta(microseconds=1))
+            state.item_changes.drop((oldest_kept - _EPOCH) // timedelta(microseconds=1))
+            forgotten = now - timedelta(days=settings.moments.remember_days)
+            retired = state.moments.retire(
+                *((each - _EPOCH) // timedelta(microseconds=1) for each in (oldest_kept, forgotten))
+            )
+        return Moved(tuple(files), events, state.count_events(), may_move, dropped["sends"], dropped["pins"], retired)
+
+
+def due(state: State, folder: Path, may_move: int, oldest_kept: datetime, most: int = EVENTS_PER_FILE) -> pl.DataFrame:
+    """The next events to move, `most` at a time: everything from the last one moved to the first that has to stay."""
+    frames, height = [event_frame([])], 0
+    for batch in state.events_between(last_moved(state, compacted_files(folder)), may_move):
+        frame = event_frame(batch)
+        frames.append(frame.filter((frame[RECEIVED] >= oldest_kept).cum_sum() == 0))
+        height += frames[-1].height
+        if frames[-1].height < frame.height or height >= most:
+            break
+    return pl.concat(frames).head(most)
+
+
+def write(folder: Path, rows: pl.DataFrame) -> Path:
+    """Write events as one file, whole on the disk when it has its name."""
+    target = folder / f"events-{rows[SEQ][0]}-{rows[SEQ][-1]}.parquet"
+    _replace(target, rows)
+    return target
+
+
+def finish(state: State, folder: Path) -> None:
+    """Delete from the log what stands in files, and what an interrupted run left half-written."""
+    for leftover in folder.glob("*.tmp"):
+        leftover.unlink(missing_ok=True)
+    if moved := last_moved(state, compacted_files(folder)):
+        state.drop_events(moved)
+
+
+def purge(settings: Settings, oblivion: Oblivion | None) -> Purged:
+    """Delete the snapshots that hold a forgotten shopper, though never the current one, and their rows in other files of ours.
+
+    Raises:
+        StateError: if the log cannot be read.
+        SettingsError: if somebody was forgotten with a secret that `oblivion` does not have.
+        DataError: if a file cannot be read or written.
+    """
+    with closing(State(settings.path(settings.state.folder))) as state:
+        rows = [(news.seq, news.row) for news in state.news(0) if isinstance(news.row, Forgotten)]
+    tombstones = Tombstones(oblivion, [row for _, row in rows])
+    if not tombstones:
+        return Purged(0, (), (), 0, (), {})
+    snapshots, remaining = _purge_snapshots(settings, oblivion, rows)
+    files, events = _purge_events(settings, tombstones)
+    folder, most = settings.path(settings.state.folder), settings.state.slates
+    slates = SlateLog(folder, most, lambda found: [tombstones.cover(each.user_id, each.query.now) for each in found]).purge()
+    return Purged(len(tombstones), snapshots, files, events, _purge_rejects(settings, tombstones), remaining, slates)
+
+
+def _folded_everywhere(settings: Settings) -> int:
+    """The last number of the log that every kept snapshot has taken in; 0 without snapshots."""
+    artifacts = settings.path(settings.snapshot.artifacts)
+    return min((read_manifest(artifacts, version).state_sequence for version in versions(artifacts)), default=0)
+
+
+def _purge_snapshots(
+    settings: Settings, oblivion: Oblivion | None, rows: list[tuple[int, Forgotten]]
+) -> tuple[tuple[str, ...], dict[str, int | str]]:
+    artifacts = settings.path(settings.snapshot.artifacts)
+    deleted, remaining = [], dict[str, int | str]()
+    for version in versions(artifacts):
+        try:
+            found = _holds(artifacts, version, oblivion, rows)
+        except SnapshotError as error:
+            remaining[version] = str(error)
+            continue
+        if found and version == current_version(artifacts):
+            remaining[version] = found
+        elif found:
+            delete(artifacts, version)
+            deleted.append(version)
+    return tuple(deleted), remaining
+
+
+def _holds(artifacts: Path, version: str, oblivion: Oblivion | None, rows: list[tuple[int, Forgotten]]) -> int:
+    """Forgotten ids among the users and links of a snapshot.
+
+    Whoever was forgotten before its tables were read is not in it, or is there again with a new history.
+    """
+    sequence = read_manifest(artifacts, version).state_sequence
+    tombstones = Tombstones(oblivion, [row for seq, row in rows if seq > sequence])
+    if not tombstones:
+        return 0
+    snapshot = open_snapshot(artifacts, version)
+    past, links = snapshot.histories, [IdMap(snapshot.groups["links"], name) for name in ("known", "anonymous")]
+    found = {text for ids in links for row in range(len(ids)) if tombstones.at(text := ids.text(row)) is not None}
+    for row in range(len(past.users)):
+        moment = tombstones.at(past.users.text(row))
+        if moment is not None and past.at(row).times.min(initial=moment + 1) <= moment:
+            found.add(past.users.text(row))
+    return len(found)
+
+
+def _purge_events(settings: Settings, tombstones: Tombstones) -> tuple[tuple[Path, ...], int]:
+    folder = settings.path(settings.state.folder) / EVENTS_FOLDER
+    if not compacted_files(folder):
+        return (), 0
+    changed, events = [], 0
+    others = map_tables(settings, [name for name in NAMING if name != "events"])
+    with _alone(folder):
+        forgotten = ForgottenRows(tombstones, others, read_live(settings))
+        for file in compacted_files(folder):
+            rows = pl.read_parquet(file.path)
+            theirs = forgotten.of_events(rows.lazy().rename({SEQ: ROW}))[ROW]
+            if len(theirs):
+                _replace(file.path, rows.filter(~pl.col(SEQ).is_in(theirs.implode())))
+                changed.append(file.path)
+                events += len(theirs)
+    return tuple(changed), events
+
+
+def _purge_rejects(settings: Settings, tombstones: Tombstones) -> tuple[Path, ...]:
+    """Delete the rejects files that were written before somebody was forgotten; the next reading of the tables writes new ones."""
+    deleted = []
+    for name in NAMING:
+        file = rejects_file(settings, name)
+        if file.exists() and pl.read_parquet_metadata(file).get(FORGOTTEN) != tombstones.fingerprint:
+            file.unlink()
+            deleted.append(file)
+    return tuple(deleted)
+
+
+def _replace(target: Path, rows: pl.DataFrame) -> None:
+    """Write a file aside, look at it, and give it its name when it has reached the disk."""
+    aside = target.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        rows.write_parquet(aside)
+        if not pl.read_parquet(aside, columns=[SEQ])[SEQ].equals(rows[SEQ]):
+            raise DataError(f"{aside} does not hold the events that were written to it; look at its disk")
+        sync(aside)
+        os.replace(aside, target)
+        sync(target.parent)
+    except OSError as error:
+        raise DataError(f"{target} cannot be written: {error}") from error
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other run is at the folder."""
+    if not folder.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sync(folder.parent)
+    with locked(folder / _LOCK):
+        yield

@@ -1,0 +1,286 @@
+"""Batch: recommendations for many users through the pipeline that serves, streamed into one file."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from polars.io.plugins import register_io_source
+
+from recsys.engine.pipeline import Engine, answer
+from recsys.engine.serving_state import Present
+from recsys.event_ids import id_problem
+from recsys.live.erasure import Oblivion
+from recsys.live.log import State
+from recsys.settings import Settings
+from recsys.snapshot.store import current_version, open_snapshot
+from recsys.types import DataError, Query, Slate, SnapshotError
+
+SCHEMA = pl.Schema(
+    {
+        "user_id": pl.String,
+        "rank": pl.Int32,
+        "item_id": pl.String,
+        "score": pl.Float32,
+        "reason": pl.String,
+        "strategy": pl.String,
+        "reason_code": pl.String,
+    }
+)
+_PLACE_SCHEMA = pl.Schema(
+    {
+        "item_id": pl.String,
+        "title": pl.String,
+        "price": pl.Float64,
+        "currency": pl.String,
+        "url": pl.String,
+        "image_url": pl.String,
+        "reason": pl.String,
+    }
+)
+"""What a flat line says of each item: columns item_1_id, item_1_title and so on."""
+FORMATS = ("parquet", "csv", "ndjson")
+Shape = Literal["long", "flat"]
+"""A line per recommended item, or one per user with the items beside one another, as message tools import them."""
+_CHUNK = 2_000
+_AHEAD = 4
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Slates of one chunk of users, without the forgotten: how many items each has, and the items' columns end to end."""
+
+    users: list[str]
+    lengths: NDArray[np.int32]
+    items: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    reasons: list[str]
+    codes: list[str]
+    strategies: list[str]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is answered from: a published version and, with `live`, what the log says beyond it."""
+
+    settings: Settings
+    artifacts: Path
+    version: str
+    live: bool = False
+    oblivion: Oblivion | None = None
+
+    def engine(self) -> Engine:
+        """Open the version."""
+        return Engine(open_snapshot(self.artifacts, self.version), self.settings)
+
+    def present(self, engine: Engine) -> Present | None:
+        """Lay the log over it; None: it is answered as it was published."""
+        if not self.live:
+            return None
+        state = State(self.settings.path(self.settings.state.folder))
+        present = Present(engine, state, self.oblivion)
+        present.catch_up()
+        return present
+
+
+def published(artifacts: Path) -> str:
+    """The current version.
+
+    Raises:
+        SnapshotError: if there is none.
+    """
+    version = current_version(artifacts)
+    if version is None:
+        raise SnapshotError(f"no snapshot is published in {artifacts}; run `make train` first")
+    return version
+
+
+def export(
+    source: Source, query: Query, users: Sequence[str] | None, out: Path, progress: Progress, shape: Shape = "long"
+) -> tuple[int, int]:
+    """Write what is recommended; returns how many users were asked for and how many lines were written.
+
+    `query` holds for every user (its user_id is replaced); `users` None means all of the snapshot. Who is forgotten gets no line. The
+    file's ending chooses the format. It appears under its name only when it is complete.
+
+    Raises:
+        DataError: for an ending that is not one of `FORMATS`, or a list of users that cannot be used.
+        SnapshotError: if the snapshot cannot be opened.
+    """
+    engine = source.engine()
+    engine.placement(query.placement)
+    source.present(engine)  # lays item updates over the catalogue
+    total, asked = users_asked(engine, users)
+
+    def frames() -> Iterator[pl.DataFrame]:
+        done = 0
+        for count, answers in _answered(source, query, asked):
+            done += count
+            progress(done, total)
+            yield _frame(answers, engine) if shape == "long" else _flat_frame(answers, engine, query.limit)
+
+    return total, write_lines(out, SCHEMA if shape == "long" else flat_schema(query.limit), frames())
+
+
+def flat_schema(limit: int) -> pl.Schema:
+    """The columns of a flat file with so many items a user."""
+    columns = {_column(place, name): kind for place in range(limit) for name, kind in _PLACE_SCHEMA.items()}
+    return pl.Schema({"user_id": pl.String(), **columns})
+
+
+def _column(place: int, name: str) -> str:
+    return f"item_{place + 1}_{name.removeprefix('item_')}"
+
+
+def read_users(file: Path) -> list[str]:
+    """Read user ids: a Parquet or CSV file with a `user_id` column, or a text file with one id a line.
+
+    Raises:
+        DataError: if the file cannot be read or has no such column, or an id is too long.
+    """
+    try:
+        if file.suffix == ".parquet":
+            ids = pl.read_parquet(file, columns=["user_id"])["user_id"].cast(pl.String).to_list()
+        elif file.suffix == ".csv":
+            ids = pl.read_csv(file, columns=["user_id"], infer_schema=False)["user_id"].to_list()
+        else:
+            ids = [line for line in file.read_text().splitlines() if line]
+    except (OSError, UnicodeError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"--users {file}: cannot be read as a list of user ids ({error})") from error
+    for text in ids:
+        if problem := id_problem(text or ""):
+            raise DataError(f"--users {file}: the user id {text!r} {problem}")
+    return list(dict.fromkeys(ids))
+
+
+def users_asked(engine: Engine, users: Sequence[str] | None) -> tuple[int, Iterator[str]]:
+    """How many users are asked for, and who."""
+    if users is not None:
+        return len(users), iter(users)
+    known = engine.snapshot.histories.users
+    return len(known), (known.text(row) for row in range(len(known)))
+
+
+def write_lines(out: Path, schema: pl.Schema, frames: Iterator[pl.DataFrame]) -> int:
+    """Stream frames into a file that appears when it is complete; returns the number of lines.
+
+    Raises:
+        DataError: if its ending is not one of `FORMATS`, or its folder cannot be made.
+    """
+    ending = out.suffix.removeprefix(".")
+    if ending not in FORMATS:
+        raise DataError(f"--out {out}: the ending must be one of {', '.join('.' + name for name in FORMATS)}")
+    written = 0
+
+    def read(columns: list[str] | None, predicate: object, rows: int | None, batch: int | None) -> Iterator[pl.DataFrame]:
+        nonlocal written
+        for frame in frames:
+            written += frame.height
+            yield frame.select(columns) if columns else frame
+
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"--out {out}: its folder cannot be made ({error.strerror})") from error
+    aside = out.with_name(f".{out.name}-{os.getpid()}")
+    try:
+        getattr(register_io_source(read, schema=schema, validate_schema=False), f"sink_{ending}")(aside)
+        os.replace(aside, out)
+    finally:
+        aside.unlink(missing_ok=True)
+    return written
+
+
+def _answered(source: Source, query: Query, users: Iterable[str]) -> Iterator[tuple[int, Answers]]:
+    """Answer chunk after chunk on all cores, in order, never more than a few chunks ahead, each with its number of users."""
+    context = multiprocessing.get_context("spawn")
+    cores = os.cpu_count() or 1
+    with ProcessPoolExecutor(cores, context, initializer=_open, initargs=(source,)) as pool:
+        submitted = ((len(chunk), pool.submit(_answer_chunk, query, chunk)) for chunk in chunks(users))
+        waiting = deque(islice(submitted, cores * _AHEAD))
+        while waiting:
+            count, future = waiting.popleft()
+            yield count, future.result()
+            waiting.extend(islice(submitted, 1))
+
+
+def chunks(users: Iterable[str]) -> Iterator[list[str]]:
+    """Users in lists of 2,000."""
+    left = iter(users)
+    while chunk := list(islice(left, _CHUNK)):
+        yield chunk
+
+
+_opened: list[tuple[Engine, Present | None]] = []
+
+
+def _open(source: Source) -> None:
+    engine = source.engine()
+    _opened[:] = [(engine, source.present(engine))]
+
+
+def _answer_chunk(query: Query, users: list[str]) -> Answers:
+    engine, present = _opened[0]
+    kept = [user for user in users if not is_forgotten(present, user)]
+    slates = [_answer(engine, present, msgspec.structs.replace(query, user_id=user), user) for user in kept]
+    return Answers(
+        users=kept,
+        lengths=np.array([len(slate.items) for slate in slates], np.int32),
+        items=np.array([item for slate in slates for item in slate.items], np.int32),
+        scores=np.array([score for slate in slates for score in slate.scores], np.float32),
+        reasons=[reason.text for slate in slates for reason in slate.reasons],
+        codes=[reason.code for slate in slates for reason in slate.reasons],
+        strategies=[slate.strategy for slate in slates],
+    )
+
+
+def _answer(engine: Engine, present: Present | None, query: Query, user: str) -> Slate:
+    return answer(engine, query, engine.snapshot.histories.of(user) if present is None else present.history(user))
+
+
+def is_forgotten(present: Present | None, user: str) -> bool:
+    """Whether somebody was forgotten and has done nothing since."""
+    return present is not None and present.forgotten.at(user) is not None and not len(present.history(user))
+
+
+def _frame(answers: Answers, engine: Engine) -> pl.DataFrame:
+    starts = np.cumsum(answers.lengths) - answers.lengths
+    owner = np.repeat(np.arange(len(answers.users)), answers.lengths)
+    rows, inverse = np.unique(answers.items, return_inverse=True)
+    ids = pl.Series([engine.catalog.item_id(row) for row in rows.tolist()], dtype=pl.String)
+    return pl.DataFrame(
+        {
+            "user_id": pl.Series(answers.users, dtype=pl.String).gather(owner),
+            "rank": (np.arange(len(owner)) - starts[owner] + 1).astype(np.int32),
+            "item_id": ids.gather(inverse),
+            "score": answers.scores,
+            "reason": pl.Series(answers.reasons, dtype=pl.String),
+            "strategy": pl.Series(answers.strategies, dtype=pl.String).gather(owner),
+            "reason_code": pl.Series(answers.codes, dtype=pl.String),
+        },
+        schema=SCHEMA,
+    )
+
+
+def _flat_frame(answers: Answers, engine: Engine, limit: int) -> pl.DataFrame:
+    rows, inverse = np.unique(answers.items, return_inverse=True)
+    items = pl.DataFrame([{**engine.catalog.item(row), "reason": None} for row in rows.tolist()], schema=_PLACE_SCHEMA)
+    places = items[inverse].with_columns(pl.Series("reason", answers.reasons, dtype=pl.String))
+    starts = np.cumsum(answers.lengths) - answers.lengths
+    columns = [pl.Series("user_id", answers.users, dtype=pl.String)]
+    for place in range(limit):
+        at = pl.Series(starts + place, dtype=pl.Int64).set(pl.Series(answers.lengths <= place), None)
+        columns += [column.rename(_column(place, column.name)) for column in places.select(pl.all().gather(at))]
+    return pl.DataFrame(columns)

@@ -1,0 +1,239 @@
+"""Batch: everybody who is due for a kind of moment, or for any, through the code that answers polls, on all cores into one file."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from recsys.engine.pipeline import Engine, answer, check_settings
+from recsys.engine.serving_state import Present
+from recsys.live.erasure import Oblivion
+from recsys.live.log import State
+from recsys.live.moments import Moment
+from recsys.moments.finder import Finder
+from recsys.moments.kinds import KINDS
+from recsys.settings import Settings
+from recsys.settings.moments import MomentKind
+from recsys.snapshot.store import open_snapshot, publish
+from recsys.types import DataError
+from training import console
+from training.batch.export import FORMATS, Progress, published, write_lines
+from training.job.job import fit
+
+_TEXTS, _LIST = pl.String(), pl.List(pl.String)
+SCHEMA = pl.Schema(
+    {
+        "moment_id": _TEXTS,
+        "user_id": _TEXTS,
+        "kind": _TEXTS,
+        "since": pl.Datetime("us", "UTC"),
+        "anchors": _LIST,
+        "items": _LIST,
+        "reasons": _LIST,
+        "lifecycle": _TEXTS,
+        "locale": _TEXTS,
+        "timezone": _TEXTS,
+        "channels": _LIST,
+        "usual_hour": pl.Int8(),
+        "copy": _TEXTS,
+        "creative": _TEXTS,
+        "coupon": _TEXTS,
+        "content_id": _TEXTS,
+    }
+)
+ALL = "all"
+"""In place of a kind: all that are on."""
+_LISTS = ("anchors", "items", "reasons", "channels")
+_CHUNK = 1_000
+_AHEAD = 4
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where is looked: one version, and the log in a folder."""
+
+    settings: Settings
+    artifacts: Path
+    version: str
+    log: Path
+    oblivion: Oblivion | None = None
+
+    def state(self) -> State:
+        """Open the log."""
+        return State(self.log)
+
+    def open(self, state: State) -> tuple[Present, Finder]:
+        """Open the version, lay the log over it, and make what finds who is due."""
+        engine = Engine(open_snapshot(self.artifacts, self.version), self.settings)
+        present = Present(engine, state, self.oblivion)
+        present.catch_up()
+        return present, Finder(present, state, lambda query: answer(engine, query, present.history(query.user_id or "")))
+
+
+@dataclass(frozen=True)
+class Search:
+    """When is looked, in microseconds; `past`: as of a moment that is over, as if nobody had been told anything."""
+
+    now: int
+    past: bool
+
+
+def moments(
+    settings: Settings,
+    now: datetime,
+    kind: str,
+    as_of: datetime | None,
+    out: Path,
+    dry_run: bool,
+    oblivion: Oblivion | None = None,
+) -> int:
+    """Write who is due for a kind, or for `ALL` that are on, to a file, and down in the log as a poll does, unless it is of the past
+    or a dry run.
+
+    Raises:
+        DataError: for a kind that there is not or that is off, and for an ending that is not one of `FORMATS`.
+        SnapshotError, StateError, SettingsError: as training and serving.
+    """
+    check_settings(settings)
+    kinds = _checked(settings, kind, as_of is not None, out)
+    with tempfile.TemporaryDirectory(prefix="recsys-moments-") as aside:
+        artifacts, log = settings.path(settings.snapshot.artifacts), settings.path(settings.state.folder)
+        if as_of is not None:
+            artifacts, log = Path(aside, "artifacts"), Path(aside, "state")
+            with console.steps("Training") as watch:
+                fitted = fit(settings, now=now, before=as_of, watch=watch, oblivion=oblivion)
+            publish(artifacts, fitted.manifest, fitted.groups)
+        started = time.perf_counter()
+        place = Place(settings, artifacts, published(artifacts), log, oblivion)
+        with console.bar("Looking", "people") as progress:
+            looked_at, due = write_moments(place, kinds, now, as_of, out, progress, only_look=dry_run or as_of is not None)
+        seconds = time.perf_counter() - started
+    console.facts(
+        f"Moments in {out}",
+        [
+            *((each, KINDS[each].summary) for each in kinds),
+            ("looked at", looked_at),
+            ("due", due),
+            ("written down", "no" if dry_run or as_of else "yes"),
+            ("seconds", round(seconds, 1)),
+        ],
+    )
+    return 0
+
+
+def write_moments(
+    place: Place,
+    kinds: Sequence[MomentKind],
+    now: datetime,
+    as_of: datetime | None,
+    out: Path,
+    progress: Progress,
+    *,
+    only_look: bool,
+) -> tuple[int, int]:
+    """Look at everybody worth it and write a file; returns how many were looked at, and how many are due."""
+    state, per_day = place.state(), place.settings.moments.per_day
+    present, finder = place.open(state)
+    by_events = as_of is None and place.settings.web.clock == "events"
+    search = Search(present.newest if by_events else _microseconds(as_of or now), as_of is not None)
+    candidates = {kind: finder.candidates(kind, search.now) for kind in kinds}
+    total = sum(map(len, candidates.values()))
+    del present, finder
+
+    def frames() -> Iterator[pl.DataFrame]:
+        done = 0
+        for count, found in _looked_at(place, search, candidates):
+            if not only_look:
+                fresh = state.moments.write(found, per_day, _microseconds(now))
+                found = [each for each, new in zip(found, fresh, strict=True) if new]
+            done += count
+            progress(done, total)
+            yield _frame(found, out)
+
+    return total, write_lines(out, _schema(out), frames())
+
+
+def _checked(settings: Settings, kind: str, past: bool, out: Path) -> tuple[MomentKind, ...]:
+    """The kinds that are meant, the most urgent first."""
+    allowed = tuple(KINDS) if past else settings.moments.kinds
+    chosen = settings.moments.kinds if kind == ALL else tuple(each for each in allowed if each == kind)
+    if not chosen:
+        on = "" if past else "that are on (moments.kinds) "
+        raise DataError(f"--kind {kind!r}: the kinds {on}are {', '.join(allowed)}; {ALL} is all that are on")
+    if out.suffix.removeprefix(".") not in FORMATS:
+        raise DataError(f"--out {out}: the ending must be one of {', '.join('.' + name for name in FORMATS)}")
+    return chosen
+
+
+def _looked_at(
+    place: Place, search: Search, candidates: Mapping[MomentKind, Sequence[str]]
+) -> Iterator[tuple[int, list[Moment]]]:
+    """Look at chunk after chunk on all cores, in order, never more than a few chunks ahead, each with its number of people."""
+    cores = os.cpu_count() or 1
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(cores, context, initializer=_open, initargs=(place,)) as pool:
+        chunks = ((kind, chunk) for kind, user_ids in candidates.items() for chunk in _chunks(user_ids))
+        submitted = ((len(chunk), pool.submit(_look, search, kind, chunk)) for kind, chunk in chunks)
+        waiting = deque(islice(submitted, cores * _AHEAD))
+        while waiting:
+            count, future = waiting.popleft()
+            yield count, future.result()
+            waiting.extend(islice(submitted, 1))
+
+
+def _chunks(user_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (user_ids[start : start + _CHUNK] for start in range(0, len(user_ids), _CHUNK))
+
+
+_opened: list[Finder] = []
+
+
+def _open(place: Place) -> None:
+    _opened[:] = [place.open(place.state())[1]]
+
+
+def _look(search: Search, kind: MomentKind, user_ids: Sequence[str]) -> list[Moment]:
+    found = _opened[0].look(kind, user_ids, search.now, whatever_was_told=search.past)
+    return [each for each in found if isinstance(each, Moment)]
+
+
+def _schema(out: Path) -> pl.Schema:
+    """The columns of a file; CSV has lists as JSON."""
+    return pl.Schema(dict(SCHEMA) | dict.fromkeys(_LISTS, pl.String())) if out.suffix == ".csv" else SCHEMA
+
+
+def _frame(moments: Iterable[Moment], out: Path) -> pl.DataFrame:
+    rows = [_row(msgspec.json.decode(moment.line)) for moment in moments]
+    if out.suffix == ".csv":
+        rows = [row | {name: msgspec.json.encode(row[name]).decode() for name in _LISTS} for row in rows]
+    return pl.DataFrame(rows, schema=_schema(out) | {"since": pl.String()}).with_columns(
+        pl.col("since").str.to_datetime(time_unit="us", time_zone="UTC")
+    )
+
+
+def _row(line: dict[str, Any]) -> dict[str, Any]:
+    """The columns of one line."""
+    items = line["slate"]["items"]
+    more = {
+        "items": [item["item_id"] for item in items],
+        "reasons": [item["reason"]["text"] for item in items],
+        "content_id": line["content"]["content_id"] if line["content"] else None,
+    }
+    return {name: more.get(name, line.get(name)) for name in SCHEMA}
+
+
+def _microseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000_000)

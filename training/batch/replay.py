@@ -1,0 +1,77 @@
+"""`make replay`: a logged slate answered again from its own snapshot, and held against what was answered then."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+
+from recsys.engine.pipeline import Engine
+from recsys.engine.replay import replayed, same_bytes
+from recsys.engine.slate_json import slate_json
+from recsys.live.log import State
+from recsys.live.slate_log import LoggedSlate, SlateLog
+from recsys.settings import Settings
+from recsys.snapshot.store import open_snapshot
+from recsys.types import Slate
+from training import console
+
+NEWEST = 10
+"""Logged slates that are listed where none is named."""
+
+
+def replay(settings: Settings, recommendation_id: str | None, as_json: bool = False) -> int:
+    """Answer a logged slate again and say whether every byte is the same; without an id, list what was logged last.
+
+    Raises:
+        DataError: if the slate was not logged.
+        SnapshotError: if its snapshot is gone.
+    """
+    folder = settings.path(settings.state.folder)
+    log = SlateLog(folder, settings.state.slates)
+    if recommendation_id is None:
+        return _list(log)
+    note = log.read(recommendation_id)
+    snapshot = open_snapshot(settings.path(settings.snapshot.artifacts), note.snapshot)
+    updates = [(number, update) for number, _, update in State(folder).item_updates(note.items_sequence)]
+    engine, slate = replayed(note, snapshot, updates)
+    same = same_bytes(note, engine, slate)
+    if as_json:
+        sys.stdout.buffer.write(slate_json(engine.catalog, slate) + b"\n")
+    else:
+        _show(note, engine, slate)
+    if same:
+        console.say("✓ byte for byte what was answered") if not as_json else None
+        return 0
+    console.complain(f"this is not what was answered: the program or its built-in placements changed since {_when(note)}")
+    return 1
+
+
+def _list(log: SlateLog) -> int:
+    notes = log.newest(NEWEST)
+    rows = [(note.recommendation_id, _when(note), note.user_id or "", note.query.placement) for note in notes]
+    console.table("Logged last", ("recommendation_id", "answered", "user", "placement"), rows)
+    return 0
+
+
+def _show(note: LoggedSlate, engine: Engine, slate: Slate) -> None:
+    known = f"{len(note.history):,} events"
+    console.facts(
+        f"Slate {slate.recommendation_id}",
+        [
+            ("answered", _when(note)),
+            ("user", slate.user_id or "nobody"),
+            ("placement", slate.placement),
+            ("strategy", slate.strategy),
+            ("snapshot", slate.snapshot),
+            ("known of the shopper", known),
+        ],
+    )
+    rows = [
+        (place, engine.catalog.item_id(row), engine.catalog.title(row), source, reason.text)
+        for place, (row, source, reason) in enumerate(zip(slate.items, slate.sources, slate.reasons, strict=True), 1)
+    ]
+    console.table("Items", ("", "item", "title", "source", "reason"), rows)
+
+
+def _when(note: LoggedSlate) -> str:
+    return datetime.fromtimestamp(note.answered_at / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,0 +1,320 @@
+"""What each command of the offline job does, and the short summary that it ends with."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from recsys.engine.pipeline import check_settings
+from recsys.live.erasure import Oblivion
+from recsys.settings import Settings
+from recsys.settings.load import parse_settings
+from recsys.snapshot.retention import roll_back
+from recsys.snapshot.store import current_version, publish, read_manifest, versions
+from recsys.tables.shop import findings_table, read_shop
+from recsys.tables.validation import explain
+from recsys.types import Bought, DataError, Query, RecsysError
+from simulator import make_shop, shop_settings
+from training import console
+from training.batch import compact as compaction
+from training.batch.export import Shape, Source, published, read_users
+from training.batch.export import export as write_export
+from training.cli import reference
+from training.gate.gate import gate_of, summary_rows, verdict_of
+from training.job.job import Fitted, fit
+from training.job.job import train as run_train
+
+DEMO_SETTINGS = f"""\
+{shop_settings()}
+[web]
+auth = "off"
+development = true
+"""
+
+
+def shop(out: Path, users: int, events: int | None, items: int | None, end: datetime, seed: int) -> int:
+    """Write the synthetic shop's tables."""
+    with console.bar("Making the shop", "visits") as progress:
+        made = make_shop(out, users=users, events=events, items=items, end=end, seed=seed, progress=progress)
+    rows = [(name, count) for name, count in made.tables.items()]
+    rows += [(f"  {name}", count) for name, count in made.event_types.items()]
+    console.table(f"Shop in {out}, {made.first:%Y-%m-%d} to {made.last:%Y-%m-%d %H:%M} UTC", ("rows", "count"), rows)
+    return 0
+
+
+def validate(settings: Settings, oblivion: Oblivion | None = None) -> int:
+    """Check the tables and explain every finding; exit code 1 if a table is too wrong to train on."""
+    with console.steps("Validating") as watch:
+        watch("reading every row")
+        tables = read_shop(settings, strict=False, oblivion=oblivion)
+    counts = [(name, count.read, count.left_out, count.rejected, count.duplicates) for name, count in tables.counts.items()]
+    console.table("Tables", ("table", "rows read", "left out", "rejected", "double"), counts)
+    columns = ("table", "column", "rule", "rows", "share", "example", "done")
+    found = findings_table(tables)
+    if found:
+        console.table("Findings", columns, [tuple(row[name] for name in columns) for row in found])
+    for finding in tables.findings:
+        console.say(f"• {explain(finding)}")
+    bad = [name for name, count in tables.counts.items() if count.rejected_share > settings.data.max_rejected_share]
+    verdict = f"too many bad rows in {', '.join(bad)}: training would stop" if bad else "good to train on"
+    console.say(f"{'✗' if bad else '✓'} {verdict}")
+    return 1 if bad else 0
+
+
+def train(
+    settings: Settings,
+    now: datetime,
+    before: datetime | None,
+    force: str | None = None,
+    oblivion: Oblivion | None = None,
+) -> int:
+    """Fit, pass the gate and publish, then say what was learned."""
+    with console.steps("Training") as watch:
+        fitted = run_train(
+            settings, now=now, gate=gate_of(settings, now, force, oblivion), before=before, watch=watch, oblivion=oblivion
+        )
+    _summary(fitted, settings)
+    return 0
+
+
+def export(
+    settings: Settings,
+    now: datetime,
+    out: Path,
+    users: Path | None,
+    placement: str,
+    limit: int | None,
+    bought: Bought | None,
+    as_of: datetime | None,
+    oblivion: Oblivion | None = None,
+    shape: Shape = "long",
+) -> int:
+    """Write recommendations for many users."""
+    check_settings(settings)
+    chosen = settings.placement(placement)
+    if chosen is None:
+        raise DataError(f"--placement {placement!r}: there are {', '.join(settings.placement_names())}")
+    ids = None if users is None else read_users(users)
+    artifacts = settings.path(settings.snapshot.artifacts)
+    with tempfile.TemporaryDirectory(prefix="recsys-as-of-") as aside:
+        if as_of is not None:
+            with console.steps("Training") as watch:
+                fitted = fit(settings, now=now, before=as_of, watch=watch, oblivion=oblivion)
+            artifacts = Path(aside)
+            publish(artifacts, fitted.manifest, fitted.groups)
+        version = published(artifacts)
+        moment = _moment(settings, read_manifest(artifacts, version).as_of, now, as_of)
+        query = Query(now=moment, placement=placement, limit=limit or chosen.limit, bought=bought)
+        started = time.perf_counter()
+        with console.bar("Exporting", "users") as progress:
+            source = Source(settings, artifacts, version, as_of is None, oblivion)
+            asked, written = write_export(source, query, ids, out, progress, shape)
+        seconds = time.perf_counter() - started
+    console.facts(
+        f"Recommendations in {out}",
+        [
+            ("users", asked),
+            ("lines", written),
+            *((("items per user", round(written / max(asked, 1), 2)),) if shape == "long" else ()),
+            ("placement", placement),
+            ("snapshot", version),
+            ("as of", _when(moment)),
+            ("seconds", round(seconds, 1)),
+            ("users per second", round(asked / max(seconds, 1e-9))),
+        ],
+    )
+    return 0
+
+
+def rollback(settings: Settings, to: str | None) -> int:
+    """Point CURRENT elsewhere."""
+    artifacts = settings.path(settings.snapshot.artifacts)
+    before = current_version(artifacts)
+    version = roll_back(artifacts, to)
+    console.say(f"✓ CURRENT was {before}, is {version}; running services follow within seconds")
+    return 0
+
+
+def snapshots(settings: Settings) -> int:
+    """List what is published."""
+    artifacts = settings.path(settings.snapshot.artifacts)
+    current = current_version(artifacts)
+    rows = []
+    for version in reversed(versions(artifacts)):
+        manifest = read_manifest(artifacts, version)
+        size = sum(entry.bytes for entry in manifest.files.values()) / 1e6
+        mark = "← current" if version == current else ""
+        counts = manifest.counts
+        rows.append(
+            (version, _when(manifest.as_of), counts["events"], counts["users"], counts["items"], round(size, 1), mark)
+        )
+    console.table(f"Snapshots in {artifacts}", ("version", "as of", "events", "users", "items", "MB", ""), rows)
+    return 0
+
+
+def compact(settings: Settings, now: datetime) -> int:
+    """Move old live events out of the log, and say how many in one line."""
+    moved = compaction.compact(settings, now)
+    files = ", ".join(str(file) for file in moved.files)
+    done = f"{moved.events:,} events moved to {files}" if files else "nothing to move"
+    why = (
+        ""
+        if files or not moved.left
+        else f" (older than {settings.state.keep_days:g} days and in every kept snapshot: none)"
+    )
+    console.say(f"✓ {done}{why}; {moved.left:,} stay in the log")
+    if moved.sends:
+        console.say(f"✓ {moved.sends:,} expired sends dropped, with {moved.pins:,} rows of what was pinned to them")
+    if any(moved.moments):
+        console.say(f"✓ {moved.moments[0]:,} old moments emptied, {moved.moments[1]:,} forgotten about")
+    return 0
+
+
+def purge(settings: Settings, oblivion: Oblivion | None) -> int:
+    """Delete what still holds forgotten shoppers, and say what remains."""
+    purged = compaction.purge(settings, oblivion)
+    if not purged.forgotten:
+        console.say("✓ nobody is forgotten: nothing to purge")
+        return 0
+    for version in purged.snapshots:
+        console.say(f"✓ snapshot {version} is deleted")
+    for file in purged.files:
+        console.say(f"✓ {file} is without them")
+    for file in purged.rejects:
+        console.say(f"✓ {file} is deleted")
+    for version, holds in purged.remaining.items():
+        console.say(
+            f"✗ snapshot {version} was not looked into: {holds}"
+            if isinstance(holds, str)
+            else f"✗ the current snapshot {version} still holds {holds:,} forgotten ids: run `make train`, then this again"
+        )
+    console.say(
+        f"{'✗' if purged.remaining else '✓'} {purged.forgotten:,} ids are forgotten; {len(purged.snapshots):,} snapshots deleted, "
+        f"{purged.events:,} compacted events and {purged.slates:,} logged slates removed. "
+        "The shop's own tables are not touched: they are left to the shop"
+    )
+    return 1 if purged.remaining else 0
+
+
+def demo(folder: Path, port: int, workers: int, users: int, now: datetime, oblivion: Oblivion | None = None) -> int:
+    """Make a shop, train, serve and say how to ask; runs until it is interrupted."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "settings.toml"
+    file.write_text(DEMO_SETTINGS)
+    shop(folder / "data", users, None, None, now, 20)
+    settings = parse_settings(DEMO_SETTINGS, folder.resolve())
+    train(settings, now, None, None, oblivion)
+    return _serve(file, settings, port, workers)
+
+
+def docs(out: Path) -> int:
+    """Write the reference pages."""
+    for file in reference.write(out):
+        console.say(f"✓ {file}")
+    return 0
+
+
+def _serve(file: Path, settings: Settings, port: int, workers: int) -> int:
+    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "--bind", f"127.0.0.1:{port}"]
+    environment = {**os.environ, "RECSYS_SETTINGS": str(file.resolve())}
+    log = (file.parent / "gunicorn.log").open("w")
+    service = subprocess.Popen([*command, "--workers", str(workers), "serve:app"], env=environment, stdout=log, stderr=log)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        _wait_until_ready(service, address, Path(log.name))
+        _say_ready(settings, address, Path(log.name))
+        return service.wait()
+    except KeyboardInterrupt:
+        console.say("stopping …")
+        return 0
+    finally:
+        service.send_signal(signal.SIGTERM)
+        service.wait(timeout=30)
+        log.close()
+
+
+def _wait_until_ready(service: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if service.poll() is not None:
+            tail = "\n".join(log.read_text().splitlines()[-5:])
+            raise RecsysError(f"the service stopped with code {service.returncode} ({log}):\n{tail}")
+        try:
+            with urllib.request.urlopen(f"{address}/readyz", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise RecsysError(f"the service did not become ready within 60 s; its log is {log}")
+
+
+def _say_ready(settings: Settings, address: str, log: Path) -> None:
+    artifacts = settings.path(settings.snapshot.artifacts)
+    version = current_version(artifacts)
+    user, item, brand, category = _examples(artifacts, version or "")
+    console.say(f"READY {address}")
+    for path in (
+        f"/v1/users/{user}/recommendations?placement=home&limit=4",
+        f"/v1/items/{item}/similar?limit=4",
+        f"/v1/items/{item}/bought-together?limit=4",
+        f"/v1/bestsellers?category={category}&limit=4",
+        f"/v1/popular?brand={brand}&limit=4",
+    ):
+        console.say(f"  curl '{address}{path}'")
+    done = f'{{"events": [{{"user_id": "{unquote(user)}", "event_type": "cart_add", "item_id": "{unquote(item)}"}}]}}'
+    console.say(f"  curl '{address}/v1/events' -H 'Content-Type: application/json' -d '{done}'")
+    console.say(f"  curl -i '{address}/v1/moments/browse'")
+    console.say(f"  {address}/docs explains every call · log: {log} · Ctrl-C ends it")
+
+
+def _examples(artifacts: Path, version: str) -> tuple[str, str, str, str]:
+    """A user with some history and a bestseller with its brand and category, each quoted for a URL."""
+    from recsys.snapshot.store import open_snapshot
+
+    snapshot = open_snapshot(artifacts, version)
+    catalog, histories = snapshot.catalog, snapshot.histories
+    user = max(range(min(len(histories.users), 200)), key=lambda row: len(histories.at(row)))
+    item = int(snapshot.groups["bestsellers"]["everything"][0])
+    brand = catalog.brands.text(int(catalog.brand[item]))
+    category = catalog.categories.text(int(catalog.category[item]))
+    return quote(histories.users.text(user)), quote(catalog.item_id(item)), quote(brand), quote(category)
+
+
+def _summary(fitted: Fitted, settings: Settings) -> None:
+    manifest = fitted.manifest
+    rejected = sum(count.rejected for count in fitted.shop.counts.values())
+    slowest = sorted(fitted.seconds.items(), key=lambda step: -step[1])[:4]
+    console.facts(
+        f"Published {manifest.version}",
+        [
+            ("folder", settings.path(settings.snapshot.artifacts) / manifest.version),
+            ("as of", _when(manifest.as_of)),
+            *manifest.counts.items(),
+            ("bad rows left out", rejected),
+            *((("live events folded in", live.kept),) if (live := fitted.shop.counts.get("live")) else ()),
+            *(summary_rows(verdict) if (verdict := verdict_of(manifest)) else ()),
+            ("size, MB", round(sum(entry.bytes for entry in manifest.files.values()) / 1e6, 1)),
+            ("seconds", round(sum(fitted.seconds.values()), 1)),
+            ("of which", ", ".join(f"{name} {seconds:.1f}" for name, seconds in slowest)),
+            ("peak memory, MB", round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)),
+        ],
+    )
+
+
+def _moment(settings: Settings, snapshot_as_of: int, now: datetime, as_of: datetime | None) -> int:
+    if as_of is not None:
+        return int(as_of.timestamp() * 1_000_000)
+    return snapshot_as_of if settings.web.clock == "events" else int(now.timestamp() * 1_000_000)
+
+
+def _when(microseconds: int) -> str:
+    return datetime.fromtimestamp(microseconds / 1e6, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,1 @@
+"""Offline evaluation: time-based splits, metrics, tuning and blend weights."""

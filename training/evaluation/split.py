@@ -1,0 +1,148 @@
+"""Time splits: what was known before a moment, and what shoppers bought in the days after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from recsys.behaviour import cancel_refunded
+from recsys.live.erasure import Oblivion
+from recsys.settings import Settings
+from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.histories import Events
+from recsys.tables.shop import read_shop
+from recsys.types import EventType, Rows
+from training.job.job import Prepared, Steps, prepare
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Train on events before `at`, test on the purchases of the `days` from `at` on."""
+
+    at: datetime
+    days: int
+
+    @property
+    def until(self) -> datetime:
+        """The end of the test window, itself outside."""
+        return self.at + timedelta(days=self.days)
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d} + {self.days} days"
+
+
+def folds_before(end: datetime, days: int, count: int) -> list[Fold]:
+    """The `count` folds whose windows fill the time up to `end` without overlap, oldest first."""
+    return [Fold(end - timedelta(days=days * back), days) for back in range(count, 0, -1)]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What each user bought and kept in the window, distinct items, in rows of the catalogue that was known before it.
+
+    users: ids, ascending · offsets int64[u+1] into items int32[m], ascending within a user · sizes int32[u] distinct items
+    bought, those unknown before the window too: nobody could have recommended them, and they count as missed.
+    """
+
+    users: list[str]
+    offsets: NDArray[np.int64]
+    items: Rows
+    sizes: Rows
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def of(self, user: int) -> Rows:
+        """The known items that the user at this place bought."""
+        return self.items[self.offsets[user] : self.offsets[user + 1]]
+
+    def where(self, chosen: NDArray[np.intp]) -> Truth:
+        """The truth of the users at these places."""
+        parts = [self.of(user) for user in chosen.tolist()]
+        lengths = np.array([len(part) for part in parts], np.int64)
+        items = np.concatenate(parts) if parts else np.empty(0, np.int32)
+        users = [self.users[user] for user in chosen.tolist()]
+        return Truth(users, np.concatenate([[0], np.cumsum(lengths)]), items, self.sizes[chosen])
+
+    def without(self, owned: dict[str, frozenset[int]]) -> Truth:
+        """Leave out what a user owned before; users with nothing left are left out."""
+        kept = [np.array([i for i in self.of(u).tolist() if i not in owned.get(user, frozenset())], np.int32)
+                for u, user in enumerate(self.users)]  # fmt: skip
+        dropped = np.array([len(self.of(u)) - len(part) for u, part in enumerate(kept)], np.int32)
+        sizes = self.sizes - dropped
+        offsets = np.concatenate([[0], np.cumsum([len(part) for part in kept])]).astype(np.int64)
+        items = np.concatenate(kept) if kept else self.items
+        return Truth(self.users, offsets, items, sizes).where(np.flatnonzero(sizes > 0))
+
+
+@dataclass(frozen=True)
+class Split:
+    """One fold of a shop: its tables up to the moment, and what came next."""
+
+    fold: Fold
+    prepared: Prepared
+    truth: Truth
+
+
+def split(
+    settings: Settings, fold: Fold, now: datetime, steps: Steps | None = None, oblivion: Oblivion | None = None
+) -> Split:
+    """Read a shop up to a fold's moment, and separately what was bought in its window.
+
+    Raises:
+        DataError: if a table cannot be read or is too wrong.
+    """
+    steps = steps or Steps()
+    prepared = prepare(settings, now=now, before=fold.at, steps=steps, oblivion=oblivion)
+    with steps.step("read the window"):
+        return Split(fold, prepared, _truth(settings, fold, Catalog(prepared.base), oblivion))
+
+
+def owned_before(events: Events, user_ids: list[str]) -> dict[str, frozenset[int]]:
+    """Item rows that each user bought and kept, for `Truth.without`."""
+    bought = events.where((events.kinds == EventType.PURCHASE) & (events.items >= 0))
+    starts = np.searchsorted(bought.users, np.arange(len(user_ids) + 1))
+    return {
+        user: frozenset(bought.items[starts[row] : starts[row + 1]].tolist())
+        for row, user in enumerate(user_ids)
+        if starts[row] < starts[row + 1]
+    }
+
+
+def _truth(settings: Settings, fold: Fold, catalog: Catalog, oblivion: Oblivion | None) -> Truth:
+    columns = ("user_id", "item_id", "timestamp", "event_type", "order_id", "quantity")
+    nothing = (pl.col("event_type") == "purchase") & (pl.col("quantity") <= 0).fill_null(False)
+    orders = (
+        read_shop(settings, before=fold.until, oblivion=oblivion)
+        .events.filter(pl.col("event_type").is_in(["purchase", "refund"]) & pl.col("item_id").is_not_null() & ~nothing)
+        .select(columns)
+        .sort(columns[:4])
+        .collect()
+    )
+    return _distinct(orders.filter(_kept(orders) & (orders["timestamp"] >= fold.at)), catalog)
+
+
+def _kept(orders: pl.DataFrame) -> pl.Series:
+    """Which rows are purchases that no refund cancelled: bool[e]."""
+    codes = orders.select(pl.col("user_id", "item_id", "order_id").rank("dense").cast(pl.Int64).fill_null(0) - 1)
+    users, items = (codes[name].to_numpy().astype(np.int32) for name in ("user_id", "item_id"))
+    kinds = orders["event_type"].to_physical().cast(pl.Int8).to_numpy()
+    quantities = orders["quantity"].cast(pl.Float32).fill_null(float("nan")).to_numpy()
+    kept, _ = cancel_refunded(users, items, kinds, codes["order_id"].to_numpy(), quantities)
+    return pl.Series(kept == EventType.PURCHASE)
+
+
+def _distinct(bought: pl.DataFrame, catalog: Catalog) -> Truth:
+    """What stands in these purchases, each user's items once."""
+    pairs = bought.select("user_id", "item_id").unique().sort("user_id", "item_id")
+    rows = np.array([catalog.row(item) for item in pairs["item_id"].to_list()], np.int32)
+    users, codes = np.unique(pairs["user_id"].to_numpy(), return_inverse=True)
+    known = rows >= 0
+    order = np.lexsort((rows[known], codes[known]))
+    offsets = np.searchsorted(codes[known][order], np.arange(len(users) + 1)).astype(np.int64)
+    sizes = np.bincount(codes, minlength=len(users)).astype(np.int32)
+    return Truth([str(user) for user in users], offsets, rows[known][order], sizes)

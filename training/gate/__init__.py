@@ -1,0 +1,1 @@
+"""The gate: checks that a snapshot passes before it goes live."""

@@ -1,0 +1,275 @@
+"""Is the recipe good: the settings, fitted on the events before the last days and measured on those days.
+
+The live snapshot itself is never measured, for it was trained on those days too; its settings are fitted anew. Both fits share
+what they have in common, and recommenders that nobody listens to are left untrained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from recsys.engine.pipeline import Engine
+from recsys.live.erasure import Oblivion
+from recsys.recommenders import RECOMMENDERS, configure
+from recsys.settings import Settings
+from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.histories import Tables
+from recsys.snapshot.id_index import id_arrays
+from recsys.snapshot.store import Manifest, content_hash
+from recsys.types import Arrays, EventType, SettingsError
+from training.evaluation.evaluate import (
+    POPULARITY,
+    Evaluation,
+    Examination,
+    Judged,
+    Row,
+    Subject,
+    Task,
+    difference,
+    examine,
+    judge,
+    with_subjects,
+)
+from training.evaluation.metrics import METRICS, Bootstrap, Interval, coverage, long_tail, tail_items
+from training.evaluation.split import Fold, split
+from training.gate.snapshot_checks import BLEND, Check
+from training.job.job import Prepared, learn
+
+HOME = Subject("placement", "home")
+POPULAR = Subject("recommender", POPULARITY)
+RECIPE = ("behaviour", "recommenders", "blend", "profile", "placements", "seed")
+"""What a manifest and the settings have in common: how to make a snapshot from tables."""
+_FEW = 20
+"""Shoppers whose events do to see whether a fit reads anything else."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found of a recipe: the checks, its fit before the window, and what it scored (None: not judged)."""
+
+    checks: tuple[Check, ...] = ()
+    shadow: Engine | None = None
+    metrics: Evaluation | None = None
+
+
+def judge_recipe(
+    settings: Settings, now: datetime, new: Manifest, live: Manifest | None, oblivion: Oblivion | None = None
+) -> Findings:
+    """Measure the settings of the new snapshot on its last `evaluation.days`, and those of the live one beside them.
+
+    Raises:
+        DataError: if the tables cannot be read.
+    """
+    least, days = settings.gate.least_users, settings.evaluation.days
+    examined = _examination(settings, now, new, oblivion)
+    users = len(examined.split.prepared.user_ids) if examined else 0
+    if examined is None or users < least:
+        said = (
+            f"Accuracy was not judged: before the last {days} days only {users:,} shoppers were known, {least:,} are needed."
+        )
+        return Findings((Check("accuracy", True, said),))
+    old = laid_over(settings, live) if live and not _same_recipe(new, live) else None
+    contest = _Contest(examined, now, _speakers(settings, "home") | (_speakers(old, "home") if old else set()), {})
+    shadow = contest.fit(settings)
+    checks = [nothing_after(examined, shadow), nothing_outside(examined.split.prepared, shadow, settings)]
+    users = len(examined.truths["repeat"])
+    if users < least:
+        said = f"Accuracy was not judged: of the known shoppers only {users:,} bought in the last {days} days, {least:,} are needed."
+        return Findings((*checks, Check("accuracy", True, said)), shadow)
+    ours = judge(shadow, examined, [BLEND, HOME, POPULAR])
+    checks += [_not_too_good(ours, settings), _beats_popularity(ours, settings)]
+    if old:
+        checks += _against_live(contest, ours, settings, old)
+    elif live:
+        checks.append(Check("live recipe", True, "The settings are those of the live snapshot."))
+    return Findings(tuple(checks), shadow, _evaluation(examined, shadow, ours, settings))
+
+
+@dataclass(frozen=True)
+class _Contest:
+    """Two recipes that are fitted on the same tables: `asked` are the recommenders that either listens to, `known` what was
+    fitted already."""
+
+    examined: Examination
+    now: datetime
+    asked: set[str]
+    known: dict[bytes, Arrays]
+
+    def fit(self, recipe: Settings) -> Engine:
+        """Fit a recipe on what came before the window."""
+        prepared, asked = self.examined.split.prepared, self.asked | {POPULARITY}
+        fitted = learn(prepared, recipe, now=self.now, known=self.known, asked=asked)
+        return Engine(fitted.snapshot(), with_subjects(recipe))
+
+
+def _examination(settings: Settings, now: datetime, new: Manifest, oblivion: Oblivion | None) -> Examination | None:
+    """The last days of the new snapshot as questions, for shoppers who were known before; None: too few in any case."""
+    if new.counts["users"] < settings.gate.least_users:
+        return None
+    days = settings.evaluation.days
+    until = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=new.as_of)
+    fold = Fold(until.replace(microsecond=0) - timedelta(days=days), days)
+    with TemporaryDirectory() as aside:
+        data = msgspec.structs.replace(settings.data, rejects=aside, max_rejected_share=1.0)
+        cut = split(msgspec.structs.replace(settings, data=data), fold, now, oblivion=oblivion)
+    examined, known = examine(cut, settings.evaluation, settings.seed), {*cut.prepared.user_ids}
+    truths = {
+        task: truth.where(np.flatnonzero([user in known for user in truth.users])) for task, truth in examined.truths.items()
+    }
+    return Examination(cut, truths)
+
+
+def laid_over(settings: Settings, manifest: Manifest) -> Settings:
+    """The settings that a snapshot was made with, over the shop's present tables."""
+    return msgspec.structs.replace(settings, **{name: getattr(manifest, name) for name in RECIPE})
+
+
+def _same_recipe(one: Manifest, other: Manifest) -> bool:
+    return all(_encoded(getattr(one, name)) == _encoded(getattr(other, name)) for name in RECIPE)
+
+
+def _encoded(value: Any) -> bytes:
+    return msgspec.json.encode(value, order="deterministic")
+
+
+def _speakers(settings: Settings, *placements: str) -> set[str]:
+    """The recommenders that the blend and these placements listen to."""
+    weights = [getattr(settings.blend, segment) for segment in settings.blend.__struct_fields__]
+    names: set[str] = set()
+    for name in placements:
+        if placement := settings.placement(name):
+            names.update(placement.fallback)
+            weights += [rule.recommenders for rule in placement.rules]
+    return names | {name for each in weights for name, weight in each.items() if weight > 0}
+
+
+def nothing_after(examined: Examination, shadow: Engine) -> Check:
+    """The fit that is measured holds no event of the window."""
+    fold, prepared = examined.split.fold, examined.split.prepared
+    moment = int(np.datetime64(fold.at.replace(tzinfo=None), "us").astype(np.int64))
+    told = (prepared.events.times, shadow.snapshot.groups["history"]["times"])
+    latest = max((int(times.max()) for times in told if len(times)), default=0)
+    if latest >= moment or prepared.as_of > moment:
+        return Check("leak", False, f"Leak: the fit that should end before {fold.at:%Y-%m-%d %H:%M} holds later events.")
+    return Check("leak", True, f"Measured on {fold}, fitted on what came before.")
+
+
+def nothing_outside(prepared: Prepared, shadow: Engine, settings: Settings) -> Check:
+    """Each recommender learns the same from some shoppers' events when the items' ids are hidden from it.
+
+    Whatever a fit reads beside its tables (a file, a database, the shop's newest export) can only be joined to them by id.
+    """
+    arrays = shadow.snapshot.groups["catalog"]
+    hidden = arrays | id_arrays([str(row) for row in range(shadow.catalog.n_items)], "item")
+    some = prepared.events.where(prepared.events.users < _FEW)
+    users = min(_FEW, len(prepared.user_ids))
+    configured, strange = configure(settings.recommenders), []
+    for name in sorted(_speakers(settings, *settings.placement_names())):
+        seen, blind = (
+            RECOMMENDERS[name].fit(
+                Tables(some, Catalog(shown), users, prepared.as_of, settings.seed), settings.behaviour, configured[name]
+            )
+            for shown in (arrays, hidden)
+        )
+        if content_hash({name: seen}) != content_hash({name: blind}):
+            strange.append(name)
+    if strange:
+        said = (
+            f"Leak: {', '.join(strange)} learned something else when item ids were hidden: it reads more than its tables, "
+        )
+        return Check("outside", False, f"{said}and may know what came later.")
+    return Check("outside", True, "Nothing but the tables was learned from.")
+
+
+def _not_too_good(judged: Mapping[Task, Judged], settings: Settings) -> Check:
+    """Nothing foresees so much that it must have looked."""
+    for task, found in judged.items():
+        ndcg = _ndcg(found, BLEND, settings)
+        if ndcg.low > settings.gate.largest_ndcg:
+            return Check("too good", False, f"Too good to be true: NDCG@10 {_interval(ndcg)} on `{task}`. {_LOOK}")
+    return Check("too good", True, "Nothing is too good to be true.")
+
+
+_LOOK = "Look for a leak: a time column that says when a row was written, or a recommender that reads more than its tables."
+
+
+def _beats_popularity(judged: Mapping[Task, Judged], settings: Settings) -> Check:
+    texts, better = [], False
+    for task, found in judged.items():
+        gain, popular = difference(found, found, BLEND, settings, POPULAR), _ndcg(found, POPULAR, settings)
+        better |= gain.low > 0
+        texts.append(f"{_interval(gain)} over {popular.mean:.4f} on `{task}`")
+    gained = f"NDCG@10 of the blend against popularity: {', '.join(texts)}."
+    if better:
+        return Check("popularity", True, gained)
+    said = f"The blend is no better than showing everybody what is popular. {gained} `make tune` learns a blend from the shop's past."
+    return Check("popularity", False, said)
+
+
+def _against_live(contest: _Contest, ours: Mapping[Task, Judged], settings: Settings, old: Settings) -> list[Check]:
+    """The new settings lose nothing that matters against the live ones, and gain nothing incredible."""
+    try:
+        theirs = judge(contest.fit(old), contest.examined, [BLEND, HOME])
+    except SettingsError as error:
+        unfit = f"The live settings can no longer be fitted, so the new ones were compared with popularity only: {error}."
+        return [Check("live recipe", True, unfit)]
+    limits, said, lost, gained = settings.gate, [], [], []
+    for task in ours:
+        for subject in (BLEND, HOME):
+            change = difference(ours[task], theirs[task], subject, settings)
+            live, popular = _ndcg(theirs[task], subject, settings), _ndcg(ours[task], POPULAR, settings)
+            text = f"{subject.name} on `{task}` {_interval(change)} against {live.mean:.4f}"
+            said.append(text)
+            if change.low < -limits.largest_loss * live.mean:
+                lost.append(text + (" (more shoppers might show that it is no worse)" if change.high >= 0 else ""))
+            if live.mean > popular.mean and change.low > limits.largest_gain * live.mean:
+                gained.append(text)
+    checks = [Check("live recipe", True, f"NDCG@10 against the live settings: {', '.join(said)}.")]
+    if lost:
+        worse = (
+            f"The new settings are worse than the live ones by more than {limits.largest_loss:.0%}, or may be: NDCG@10 of "
+        )
+        checks = [Check("live recipe", False, f"{worse}{', '.join(lost)}.")]
+    if gained:
+        checks.append(Check("gain", False, f"Too good to be true: NDCG@10 of {', '.join(gained)}. {_LOOK}"))
+    return checks
+
+
+def _ndcg(judged: Judged, subject: Subject, settings: Settings) -> Interval:
+    values = judged.values[subject]["ndcg10"]
+    return Bootstrap(len(values), settings.evaluation.resamples, settings.seed).interval(values, judged.warm)
+
+
+def _interval(value: Interval) -> str:
+    return f"{value.mean:.4f} [{value.low:.4f}, {value.high:.4f}]"
+
+
+def _evaluation(examined: Examination, engine: Engine, judged: Mapping[Task, Judged], settings: Settings) -> Evaluation:
+    """What was measured, for the manifest."""
+    fold, events, n = examined.split.fold, examined.split.prepared.events, engine.catalog.n_items
+    bought = events.items[(events.kinds == EventType.PURCHASE) & (events.items >= 0)]
+    tail, rows = tail_items(np.bincount(bought, minlength=n)), []
+    for task, found in judged.items():
+        bootstrap = Bootstrap(len(found.truth), settings.evaluation.resamples, settings.seed)
+        for subject, values in found.values.items():
+            lists, personal = found.lists[subject].items, found.lists[subject].personal
+            rows.append(
+                Row(
+                    subject=subject,
+                    task=task,
+                    users=int(found.warm.sum()),
+                    metrics={name: bootstrap.interval(values[name], found.warm) for name in METRICS},
+                    coverage=round(coverage(lists[found.warm], n), 4),
+                    long_tail=round(long_tail(lists[found.warm], tail), 4),
+                    personalized=round(float(personal[found.warm].mean()), 4) if found.warm.any() else 0.0,
+                )
+            )
+    users = len(examined.truths["repeat"])
+    return Evaluation(at=fold.at.isoformat(), days=fold.days, users=users, items=n, rows=tuple(rows))

@@ -1,0 +1,206 @@
+"""What a new snapshot is asked before it goes live, beside how good it is: its volume, its age, its ids, and whether it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.engine.filters import allowed_items
+from recsys.engine.pipeline import Engine, answer
+from recsys.snapshot.store import Snapshot
+from recsys.types import DAY, Bought, History, Query, Rows
+from training.evaluation.evaluate import TASKS, Subject
+
+SAMPLE = 200
+"""Shoppers that are drawn to look at a snapshot."""
+BLEND = Subject("blend", "blend")
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One question to a new snapshot: its name, whether the answer was good, and the answer in a sentence."""
+
+    name: str
+    passed: bool
+    said: str
+
+
+class _ItemId(msgspec.Struct):
+    item_id: str
+
+
+_fragment = msgspec.json.Decoder(_ItemId)
+
+
+def volume(new: Snapshot, live: Snapshot, least: float) -> Check:
+    """Users, items, items that can be shown, events and purchases are at least this share of the live snapshot's."""
+    before, after = _counts(live), _counts(new)
+    lost = [
+        f"{after[name]:,} {name} where the live snapshot has {count:,}"
+        for name, count in before.items()
+        if after[name] < least * count
+    ]
+    if lost:
+        return Check(
+            "volume", False, f"Too little data: {', '.join(lost)} ({least:.0%} is the least); are the tables whole?"
+        )
+    counts = ", ".join(f"{after[name]:,} {name} (live {count:,})" for name, count in before.items())
+    return Check("volume", True, f"Volume: {counts}.")
+
+
+def freshness(new: Snapshot, live: Snapshot | None, oldest_days: float, now: datetime | None) -> Check:
+    """The newest event is at most so old at `now` (None: any age), and the snapshot ends no earlier than the live one."""
+    times = new.groups["history"]["times"]
+    newest = int(times.max()) if len(times) else None
+    if live and new.as_of < live.as_of:
+        said = f"Stale: these tables end on {when(new.as_of)}, before the live snapshot's on {when(live.as_of)}."
+        return Check("freshness", False, said)
+    if newest is None:
+        return Check("freshness", True, "There is no event yet.")
+    if now and newest < (oldest := now.timestamp() * 1e6 - oldest_days * DAY):
+        said = f"Stale: the newest event is of {when(newest)}; events after {when(int(oldest))} are expected."
+        return Check("freshness", False, said)
+    return Check("freshness", True, f"The newest event is of {when(newest)}.")
+
+
+def past(new: Snapshot, live: Snapshot, least: float, seed: int) -> Check:
+    """The new snapshot tells the same past of shoppers whom the live one knows, item by item and moment by moment."""
+    ids = [live.histories.users.text(row) for row in sample(len(live.histories.users), seed)]
+    shares = []
+    for user in ids:
+        told, since = _moments(new, user), _moments(live, user)
+        expected = {each for each in since if new.catalog.row(each[0]) >= 0}
+        if told and expected:
+            shares.append(len(expected & told) / len(expected))
+    if not shares:
+        return Check("past", True, "No shopper is in both snapshots, so their past was not compared.")
+    share = float(np.mean(shares))
+    said = f"Of what the live snapshot says of {len(shares):,} shoppers' past, the new one says {share:.0%} again"
+    if share < least:
+        return Check("past", False, f"{said} ({least:.0%} is the least): are ids or times mixed up, or events lost?")
+    return Check("past", True, f"{said}.")
+
+
+def ids(new: Snapshot, seed: int) -> Check:
+    """Every item's row leads to its id and back, its fragment carries the same id, and sampled users are found again."""
+    catalog, users = new.catalog, new.histories.users
+    for row in range(catalog.n_items):
+        item_id = catalog.item_id(row)
+        carried = _fragment.decode(b"{" + catalog.fragment(row) + b"}").item_id
+        if catalog.row(item_id) != row or carried != item_id:
+            said = f"The item ids are mixed up: row {row:,} is {item_id!r}, which is found at row {catalog.row(item_id):,} "
+            return Check("ids", False, f"{said}and whose fragment says {carried!r}.")
+    for row in sample(len(users), seed):
+        if users.row(users.text(row)) != row:
+            return Check("ids", False, f"The user ids are mixed up: {users.text(row)!r} of row {row:,} is not found there.")
+    counts = new.manifest.counts
+    if (catalog.n_items, len(users)) != (counts["items"], counts["users"]):
+        said = f"The files hold {catalog.n_items:,} items and {len(users):,} users, "
+        return Check("ids", False, f"{said}the fit had {counts['items']:,} and {counts['users']:,}.")
+    return Check("ids", True, f"All {catalog.n_items:,} item ids lead to their row and back.")
+
+
+def coverage(engine: Engine, placements: Sequence[str], least: float, seed: int) -> Check:
+    """Sampled shoppers, and one who is unknown, get full lists of finite scores and available items on these placements."""
+    catalog, users = engine.catalog, engine.snapshot.histories.users
+    shown = np.flatnonzero(catalog.available)
+    asked = full = 0
+    for number, user in enumerate([None, *(users.text(row) for row in sample(len(users), seed))]):
+        context = (catalog.item_id(int(shown[number % len(shown)])),) if number % 2 and len(shown) else ()
+        for placement in placements:
+            query = Query(now=engine.snapshot.as_of, user_id=user, placement=placement, context_items=context)
+            slate = answer(engine, query, engine.snapshot.histories.of(user or ""))
+            if not np.isfinite(slate.scores).all() or not catalog.available[list(slate.items)].all():
+                said = f"For {user or 'an unknown shopper'!r} on {placement} it answers with scores that are no numbers, "
+                return Check("coverage", False, f"{said}or with items that cannot be had.")
+            asked += 1
+            full += len(slate.items) >= _eligible(engine, query)
+    said = f"{full / asked:.1%} of {asked:,} lists came back full"
+    if full < least * asked:
+        return Check("coverage", False, f"Only {said} ({least:.0%} is the least).")
+    return Check("coverage", True, f"{said}.")
+
+
+def agreement(shadow: Engine, new: Engine, least: float, seed: int) -> Check:
+    """For the same shoppers, with the past and the now of the fit that was measured, the new arrays answer more alike than
+    arrays whose ids are mixed up would."""
+    found, chance = overlap(shadow, new, seed), overlap(shadow, new, seed, mixed=True)
+    if not len(found):
+        return Check(
+            "agreement", True, "The fit that was measured had nothing to say, so the new one was not compared with it."
+        )
+    share, by_chance = float(found.mean()), float(chance.mean())
+    said = (
+        f"For {len(found):,} shoppers the new arrays share {share:.1%} of the first ten with the fit that was measured; "
+        f"with ids mixed up they would share {by_chance:.1%}"
+    )
+    if share - by_chance < least:
+        return Check("agreement", False, f"{said}. They are not what was measured.")
+    return Check("agreement", True, f"{said}.")
+
+
+def overlap(shadow: Engine, new: Engine, seed: int, mixed: bool = False) -> NDArray[np.float64]:
+    """Share of the shadow's first ten of the blend that stand in the new engine's, by item id, of each shopper that it has a
+    list for; `mixed`: with the ids mixed up. What a shopper owns is left out, or lists would agree by repeating the past."""
+    rows = np.array([new.catalog.row(shadow.catalog.item_id(row)) for row in range(shadow.catalog.n_items)], np.int32)
+    if mixed:
+        rows[rows >= 0] = np.random.default_rng(seed).permutation(rows[rows >= 0])
+    place = np.append(rows, np.int32(-1))
+    users, shares = shadow.snapshot.histories.users, []
+    for row in sample(len(users), seed):
+        history = shadow.snapshot.histories.at(row)
+        query = Query(
+            now=shadow.snapshot.as_of,
+            user_id=users.text(row),
+            placement=BLEND.placement,
+            limit=10,
+            bought=TASKS["new"],
+        )
+        measured = place[list(answer(shadow, query, history).items)].tolist()
+        moved = History(place[history.items], history.kinds, history.times, history.orders)
+        if measured:
+            shares.append(len({*measured} & {*answer(new, query, moved).items}) / len(measured))
+    return np.array(shares)
+
+
+def sample(count: int, seed: int) -> list[int]:
+    """Draw at most `SAMPLE` of so many rows, ascending."""
+    drawn = np.random.default_rng(seed).choice(count, min(count, SAMPLE), replace=False)
+    return sorted(drawn.tolist())
+
+
+def when(microseconds: int) -> str:
+    """A moment for people."""
+    return datetime.fromtimestamp(microseconds / 1e6, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _counts(snapshot: Snapshot) -> Mapping[str, int]:
+    counts = {name: snapshot.manifest.counts[name] for name in ("users", "events", "purchases", "items")}
+    return {**counts, "items that can be shown": int(snapshot.catalog.available.sum())}
+
+
+def _moments(snapshot: Snapshot, user: str) -> set[tuple[str, int]]:
+    """What a shopper did, as item ids and microseconds."""
+    history = snapshot.histories.of(user)
+    known = history.items >= 0
+    pairs = zip(history.items[known].tolist(), history.times[known].tolist(), strict=True)
+    return {(snapshot.catalog.item_id(item), time) for item, time in pairs}
+
+
+def _eligible(engine: Engine, query: Query) -> int:
+    """How long the list must be: the placement's limit, or what its filters leave, one item of each group."""
+    placement, catalog = engine.placement(query.placement), engine.catalog
+    if not placement.fallback:
+        return 0
+    history = engine.snapshot.histories.of(query.user_id or "")
+    profile = engine.profiler.profile(query.user_id, history, query.now)
+    context: Rows = np.array([catalog.row(item_id) for item_id in query.context_items], np.int32)
+    bought = Bought(placement.bought, placement.bought_days)
+    allowed, _ = allowed_items(query, context, profile, bought, catalog, engine.hidden_days)
+    if not catalog.has_groups:
+        return min(query.limit, int(allowed.sum()))
+    groups = catalog.group[allowed]
+    return min(query.limit, int((groups < 0).sum()) + len(np.unique(groups[groups >= 0])))

@@ -1,0 +1,1 @@
+"""The training job: from a shop's tables to a published snapshot."""

@@ -1,0 +1,291 @@
+"""The offline job: tables in, snapshot out. Every step is named, timed and the same for training, evaluation and export."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from recsys.behaviour import cancel_refunded, number_orders
+from recsys.engine.pipeline import check_settings
+from recsys.live.erasure import Oblivion
+from recsys.recommenders import RECOMMENDERS, configure
+from recsys.settings import BehaviourSettings, Settings
+from recsys.snapshot.catalog import Catalog, catalog_arrays
+from recsys.snapshot.contents import content_arrays
+from recsys.snapshot.histories import Events, Tables, history_arrays
+from recsys.snapshot.identity_links import FOREVER, link_arrays
+from recsys.snapshot.item_stats import item_facts
+from recsys.snapshot.people import people_arrays
+from recsys.snapshot.retention import prune
+from recsys.snapshot.store import FORMAT, Manifest, Snapshot, content_hash, publish
+from recsys.tables.shop import ShopTables, read_shop
+from recsys.types import SHOWN_TYPES, Arrays, EventType, Link
+from training.job.customer_value import value_arrays
+from training.job.rows import map_events
+
+Watch = Callable[[str], None]
+"""Told the name of each step as it begins."""
+
+
+@dataclass
+class Steps:
+    """Names each step to whoever watches, and keeps the seconds that it took."""
+
+    watch: Watch = lambda _name: None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time what happens inside."""
+        self.watch(name)
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - started, 3)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A shop's tables mapped to rows, up to one moment: read once, then fitted with as many settings as wanted.
+
+    base: the catalogue's arrays but for `item_facts` · events: cleaned, by user, then time · user_ids by row · as_of in
+    microseconds.
+    """
+
+    shop: ShopTables
+    base: Arrays
+    events: Events
+    user_ids: list[str]
+    as_of: int
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Everything learned, still in memory: the arrays by owner and the manifest that will describe them."""
+
+    groups: dict[str, Arrays]
+    manifest: Manifest
+    shop: ShopTables
+    seconds: dict[str, float]
+
+    def snapshot(self) -> Snapshot:
+        """Serve straight from memory, as evaluation and `export --as-of` do."""
+        return Snapshot(self.manifest, self.groups)
+
+
+class Gate(Protocol):
+    """What stands between a fitted snapshot and the shoppers; both methods raise `GateError` to refuse it."""
+
+    def judge(self, fitted: Fitted) -> None:
+        """Compare what was fitted with what is live."""
+        ...
+
+    def inspect(self, folder: Path, manifest: Manifest) -> Manifest:
+        """Open the files that are to be published, and write the verdict into their manifest."""
+        ...
+
+
+def fit(
+    settings: Settings,
+    *,
+    now: datetime,
+    before: datetime | None = None,
+    watch: Watch | None = None,
+    oblivion: Oblivion | None = None,
+) -> Fitted:
+    """Read the shop's tables and fit everything on the events up to `now`, or before `before`, without the forgotten.
+
+    Raises:
+        DataError: if a table cannot be read or is too wrong.
+        StateError: if the live log cannot be read.
+        SettingsError: if a setting names what does not exist, or `oblivion` does not know all who are forgotten.
+    """
+    steps = Steps(watch) if watch else Steps()
+    prepared = prepare(settings, now=now, before=before, steps=steps, oblivion=oblivion)
+    return learn(prepared, settings, now=now, steps=steps, valued=True)
+
+
+def prepare(
+    settings: Settings,
+    *,
+    now: datetime,
+    before: datetime | None = None,
+    live_until: datetime | None = None,
+    steps: Steps | None = None,
+    oblivion: Oblivion | None = None,
+) -> Prepared:
+    """Read and map the shop's tables up to `now`, or before `before`, the live log up to `live_until` (default: now); raises as
+    `fit`."""
+    check_settings(settings)
+    steps = steps or Steps()
+    with steps.step("read tables"):
+        shop = read_shop(settings, before=before, live_until=live_until or now, oblivion=oblivion)
+    with steps.step("map events"):
+        base = catalog_arrays(shop.items, shop.currency)
+        events, user_ids = map_events(_until(shop.events, now), Catalog(base))
+        as_of = _as_of(events, now, before)
+        return Prepared(shop, base, cleaned(events, settings.behaviour), user_ids, as_of)
+
+
+def learn(
+    prepared: Prepared,
+    settings: Settings,
+    *,
+    now: datetime,
+    steps: Steps | None = None,
+    known: dict[bytes, Arrays] | None = None,
+    asked: Container[str] | None = None,
+    valued: bool = False,
+) -> Fitted:
+    """Fit everything on prepared tables. `known` keeps what was fitted from these tables, for the next settings to share. Where
+    only some recommenders will be `asked`, the others learn from no events, which costs nothing. `valued`: customers' values too."""
+    steps, known, behaviour = steps or Steps(), {} if known is None else known, settings.behaviour
+    with steps.step("item facts"):
+        base = prepared.base
+        facts = item_facts(
+            prepared.events, Catalog(base), base["told_replenishable"].astype(np.int8), behaviour, prepared.as_of
+        )
+        groups: dict[str, Arrays] = {"catalog": base | facts}
+    tables = Tables(prepared.events, Catalog(groups["catalog"]), len(prepared.user_ids), prepared.as_of, settings.seed)
+    nothing = replace(tables, events=tables.events.where(np.empty(0, np.intp)))
+    configured = configure(settings.recommenders)
+    for name, recommender in RECOMMENDERS.items():
+        wanted = asked is None or name in asked
+        key = msgspec.json.encode((name, wanted, configured[name], behaviour, settings.seed))
+        if key not in known:
+            with steps.step(f"fit {name}"):
+                known[key] = recommender.fit(tables if wanted else nothing, behaviour, configured[name])
+        groups[name] = known[key]
+    with steps.step("histories"):
+        groups["history"] = history_arrays(
+            prepared.events, prepared.user_ids, behaviour.history_events, behaviour.history_purchases
+        )
+    if valued:
+        with steps.step("customer value"):
+            groups["value"], _ = value_arrays(prepared.events, prepared.as_of, len(prepared.user_ids))
+    groups["links"] = _links(prepared.shop)
+    groups["users"] = people_arrays(prepared.shop.users)
+    groups["contents"] = content_arrays(prepared.shop.contents, tables.catalog)
+    manifest = _manifest(settings, tables, groups, steps, now, prepared.shop.state_sequence)
+    return Fitted(groups, manifest, prepared.shop, steps.seconds)
+
+
+def train(
+    settings: Settings,
+    *,
+    now: datetime,
+    gate: Callable[[Steps], Gate],
+    before: datetime | None = None,
+    watch: Watch | None = None,
+    oblivion: Oblivion | None = None,
+) -> Fitted:
+    """Fit, let the gate judge, and publish; the oldest snapshots beyond `snapshot.keep` are deleted.
+
+    `gate` makes the gate of this run, which times its steps among the others.
+
+    Raises:
+        DataError, StateError, SettingsError: as `fit`.
+        GateError: if the gate refuses; nothing is published then.
+        SnapshotError: if the artifacts cannot be written.
+    """
+    steps = Steps(watch) if watch else Steps()
+    judge = gate(steps)
+    cut = now if before is None else before - before.resolution
+    prepared = prepare(settings, now=now, before=before, live_until=cut, steps=steps, oblivion=oblivion)
+    fitted = learn(prepared, settings, now=now, steps=steps, valued=True)
+    judge.judge(fitted)
+    if watch:
+        watch("publish")
+    artifacts = settings.path(settings.snapshot.artifacts)
+    manifest = publish(artifacts, fitted.manifest, fitted.groups, lambda folder: _for_people(folder, fitted), judge.inspect)
+    prune(artifacts, settings.snapshot.keep)
+    return Fitted(fitted.groups, manifest, fitted.shop, fitted.seconds)
+
+
+def _until(events: pl.LazyFrame, now: datetime) -> pl.LazyFrame:
+    """Leave out what a wrong clock dated into the future; it would shift every window."""
+    return events.filter(pl.col("timestamp") <= now)
+
+
+def _as_of(events: Events, now: datetime, before: datetime | None) -> int:
+    if before is not None:
+        return _microseconds(before)
+    return int(events.times.max()) if len(events) else _microseconds(now)
+
+
+def cleaned(events: Events, settings: BehaviourSettings) -> Events:
+    """Cancel what was refunded, leave out purchases of nothing and what was only shown, and number the orders."""
+    counted = ~((events.kinds == EventType.PURCHASE) & (events.quantities <= 0))
+    events = events.where(counted & ~np.isin(events.kinds, SHOWN_TYPES))
+    kinds, quantities = cancel_refunded(events.users, events.items, events.kinds, events.order_ids, events.quantities)
+    orders = number_orders(events.users, events.times, kinds, events.order_ids, settings)
+    return replace(events, kinds=kinds, orders=orders, quantities=quantities)
+
+
+def _links(shop: ShopTables) -> Arrays:
+    """Who anonymous ids belong to, and who is known; a link without a time holds since ever."""
+    rows = shop.links.select("anonymous_id", "user_id", pl.col("timestamp").dt.epoch("us").fill_null(FOREVER.min)).rows()
+    return link_arrays((Link(*row) for row in rows), shop.users["user_id"])
+
+
+def _manifest(
+    settings: Settings, tables: Tables, groups: dict[str, Arrays], steps: Steps, now: datetime, state_sequence: int
+) -> Manifest:
+    with steps.step("content hash"):
+        events = tables.events
+        fingerprint = content_hash({"events": {name: getattr(events, name) for name in events.__slots__}}, tables.as_of)
+        recommenders = {name: msgspec.to_builtins(chosen) for name, chosen in configure(settings.recommenders).items()}
+        serving = (settings.behaviour, settings.blend, settings.seed)
+        learned = content_hash(groups, serving, recommenders, fingerprint)
+    return Manifest(
+        format=FORMAT,
+        version=f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{learned[:12]}",
+        created_at=now.astimezone(UTC).isoformat(timespec="seconds"),
+        as_of=tables.as_of,
+        content_hash=learned,
+        data_fingerprint=fingerprint,
+        behaviour=settings.behaviour,
+        recommenders=recommenders,
+        blend=settings.blend,
+        profile=settings.profile,
+        placements=settings.placements,
+        seed=settings.seed,
+        counts={
+            "events": len(events),
+            "users": tables.n_users,
+            "items": tables.catalog.n_items,
+            "purchases": int(np.count_nonzero(events.kinds == EventType.PURCHASE)),
+        },
+        timings_seconds=dict(steps.seconds),
+        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        state_sequence=state_sequence,
+    )
+
+
+def _for_people(folder: Path, fitted: Fitted) -> None:
+    """Write the catalogue with what was learned of each item, for whoever wants to look."""
+    catalog = Catalog(fitted.groups["catalog"])
+    learned = {name: fitted.groups["catalog"][name] for name in ("replenishable", "gap_days", "tie_rank")}
+    scores = {
+        "buyers_30_days": fitted.groups["bestsellers"]["buyers"],
+        "trending": fitted.groups["trending"]["scores"],
+    }
+    ids = [catalog.item_id(row) for row in range(catalog.n_items)]
+    frame = pl.DataFrame({"item_id": pl.Series(ids, dtype=pl.String), **learned, **scores})
+    wanted = fitted.shop.items.select("item_id", "title", "brand", "category", "price", "available")
+    frame.join(wanted, on="item_id", how="left").sort("buyers_30_days", descending=True).write_parquet(
+        folder / "items.parquet"
+    )
+
+
+def _microseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000_000)

@@ -1,0 +1,54 @@
+"""Canonical events, read with Polars, become the arrays that every fit reads."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.histories import Events
+from recsys.snapshot.id_index import order_key
+
+
+def map_events(events: pl.LazyFrame, catalog: Catalog) -> tuple[Events, list[str]]:
+    """Map canonical events to rows of the catalogue and of the users found; returns the users' ids in row order."""
+    ids = pl.Series("item_id", [catalog.item_id(row) for row in range(catalog.n_items)], pl.String)
+    items = pl.LazyFrame({"item_id": ids, "item": np.arange(catalog.n_items, dtype=np.int32)})
+    columns = events.select("user_id", "item_id", "timestamp", "event_type", "order_id", "quantity", "price").collect()
+    users = columns.select(pl.col("user_id").unique().sort()).with_columns(
+        pl.int_range(pl.len(), dtype=pl.Int32).alias("user")
+    )
+    mapped = (
+        columns.lazy()
+        .join(users.lazy(), on="user_id", how="left")
+        .join(items, on="item_id", how="left")
+        .select(
+            "user",
+            pl.col("item").fill_null(-1),
+            pl.col("event_type").to_physical().cast(pl.Int8).alias("kind"),
+            pl.col("timestamp").dt.epoch("us").alias("time"),
+            "order_id",
+            pl.col("quantity", "price").cast(pl.Float32).fill_null(float("nan")),
+        )
+        .join(_order_keys(columns["order_id"]).lazy(), on="order_id", how="left")
+        .with_columns(pl.col("order").fill_null(-1))
+        .sort("user", "time", "kind", "item", "order", "quantity", "price")
+        .collect()
+    )
+    mapped_events = Events(
+        users=mapped["user"].to_numpy(),
+        items=mapped["item"].to_numpy(),
+        kinds=mapped["kind"].to_numpy(),
+        times=mapped["time"].to_numpy(),
+        order_ids=mapped["order"].to_numpy(),
+        orders=np.full(mapped.height, -1, np.int32),
+        quantities=mapped["quantity"].to_numpy(),
+        prices=mapped["price"].to_numpy(),
+    )
+    return mapped_events, users["user_id"].to_list()
+
+
+def _order_keys(order_ids: pl.Series) -> pl.DataFrame:
+    distinct = order_ids.drop_nulls().unique().sort()
+    keys = np.fromiter((order_key(text) for text in distinct), np.int64, len(distinct))
+    return pl.DataFrame({"order_id": distinct, "order": keys})
