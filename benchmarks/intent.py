@@ -65,7 +65,7 @@ class Moments(NamedTuple):
         return Moments(places[chosen], groups[chosen], later[chosen], untouched[chosen], depth[chosen])
 
 
-class Line(NamedTuple):
+class MomentPayload(NamedTuple):
     """One line of a table: of so many moments or shoppers, in so many groups, the share that bought, with its interval."""
 
     part: str
@@ -98,7 +98,7 @@ def main() -> int:
     return 0
 
 
-def of_sessions(settings: Settings, now: datetime, most: int) -> list[Line]:
+def of_sessions(settings: Settings, now: datetime, most: int) -> list[MomentPayload]:
     """Hold intent and exit stage at every moment against the rest of the session."""
     prepared = prepare(settings, now=now)
     events = prepared.events
@@ -118,7 +118,7 @@ def of_sessions(settings: Settings, now: datetime, most: int) -> list[Line]:
     return lines(parts, moments.later, moments.sessions, SEED)
 
 
-def of_shoppers(settings: Settings, now: datetime) -> list[Line]:
+def of_shoppers(settings: Settings, now: datetime) -> list[MomentPayload]:
     """Hold intent, lifecycle and dormancy at one moment against the purchases of the days after it."""
     at = last_event(settings, now) - timedelta(days=AHEAD_DAYS)
     found = split(settings, Fold(at, AHEAD_DAYS), now)
@@ -162,7 +162,7 @@ def drawn(groups: Counts, most: int, seed: int) -> Mask:
     return np.isin(groups, distinct[kept])
 
 
-def lines(parts: Mapping[tuple[str, str], Mask], bought: Mask, groups: Counts, seed: int) -> list[Line]:
+def lines(parts: Mapping[tuple[str, str], Mask], bought: Mask, groups: Counts, seed: int) -> list[MomentPayload]:
     """Share of `bought` in each part that is not empty, and how much larger it is in buyers than in browsers.
 
     Intervals are the middle 95 % of resamples that draw whole groups int64[m] anew, the same draws for every line.
@@ -178,9 +178,9 @@ def lines(parts: Mapping[tuple[str, str], Mask], bought: Mask, groups: Counts, s
     found = []
     for (part, value), share in shares.items():
         asked, of = counts[part, value]
-        found.append(Line(part, value, int(asked), int(of), _interval(share)))
+        found.append(MomentPayload(part, value, int(asked), int(of), _interval(share)))
         if value == "browser" and (part, "buyer") in shares:
-            found.append(Line(part, "difference", 0, 0, _interval(shares[part, "buyer"] - share)))
+            found.append(MomentPayload(part, "difference", 0, 0, _interval(shares[part, "buyer"] - share)))
     return found
 
 
@@ -229,7 +229,7 @@ def _by(part: str, values: NDArray[np.str_], names: Sequence[str]) -> dict[tuple
     return {(part, name): values == name for name in names}
 
 
-def _show(title: str, groups: str, found: Sequence[Line]) -> None:
+def _show(title: str, groups: str, found: Sequence[MomentPayload]) -> None:
     columns = ("of", "", "asked", groups, "share", "low", "high")
     rows = [(each.part, each.value, each.asked or "", each.groups or "", *map(_short, each.share)) for each in found]
     console.table(title, columns, rows)

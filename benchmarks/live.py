@@ -43,7 +43,7 @@ REES46 = Path("examples/rees46/settings.toml")
 SPLIT = datetime(2019, 10, 1, 2, 35, tzinfo=UTC)
 """The sample runs from 00:00 to 02:50 with next to nothing from 00:20 to 02:10; about half of it comes after this."""
 PLACEMENT = "home"
-MOST_TRIES = 40
+MAX_TRIES = 40
 """Most times that a shopper is asked for until both workers have answered."""
 REPLAY_SETTINGS = """\
 [data]
@@ -63,7 +63,7 @@ JSON = Any
 """A decoded answer."""
 
 
-class Asked(NamedTuple):
+class ResolvedQuery(NamedTuple):
     """One answer after an event, of the worker that took the event or of the other one.
 
     first: the very next answer · reflects: it follows the event (`follows_cart`, `follows_views`) · changed: other items than
@@ -107,7 +107,7 @@ def main() -> int:
     return 0 if followed else 1
 
 
-def replay(folder: Path, most: int) -> list[Asked]:
+def replay(folder: Path, most: int) -> list[ResolvedQuery]:
     """Serve the sample up to `SPLIT`, post at most so many events after it; every answer that was asked for."""
     settings = _publish(folder)
     offline = Offline(settings)
@@ -160,7 +160,7 @@ def questions(events: Events, leaf_of: Rows, session: NDArray[np.int64]) -> list
     return [str(each) for each in asked]
 
 
-def answers(service: Service, offline: Offline, most: int, progress: Callable[[int, int], None]) -> Iterator[Asked]:
+def answers(service: Service, offline: Offline, most: int, progress: Callable[[int, int], None]) -> Iterator[ResolvedQuery]:
     """Post the events after `SPLIT` in order; ask before and after those that raise a question."""
     events, since = offline.events, int(SPLIT.timestamp() * 1_000_000)
     order = np.argsort(events.times, kind="stable")
@@ -190,12 +190,12 @@ def follows_views(before: JSON, after: JSON, category: str) -> bool:
     return bool(led or _items(after) != _items(before))
 
 
-def _after(service: Service, offline: Offline, place: int, before: JSON, taker: str) -> Iterator[Asked]:
+def _after(service: Service, offline: Offline, place: int, before: JSON, taker: str) -> Iterator[ResolvedQuery]:
     """Ask until both workers have answered: the next answer, and the first one of the other worker."""
     slate, profile = offline.says(place)
     catalog, item, question = offline.engine.catalog, int(offline.events.items[place]), offline.questions[place]
     told, fallback = service.ask("GET", _address(offline, place, "profile")).body, slate["fallback"]
-    for number in range(MOST_TRIES):
+    for number in range(MAX_TRIES):
         reply = service.ask("GET", _address(offline, place))
         other = reply.worker != taker
         if number and not other:
@@ -206,7 +206,7 @@ def _after(service: Service, offline: Offline, place: int, before: JSON, taker: 
             reflects = follows_views(before, reply.body, catalog.categories.text(catalog.category[item]))
         changed = _items(reply.body) != _items(before)
         same, led = reply.body == slate, slate["strategy"] + (f", filled from {fallback}" if fallback else "")
-        yield Asked(question, not number, other, reflects, changed, same, told == profile, led)
+        yield ResolvedQuery(question, not number, other, reflects, changed, same, told == profile, led)
         if other:
             return
 
@@ -260,7 +260,7 @@ def _publish(folder: Path) -> Path:
     return file
 
 
-def _show_replay(asked: Sequence[Asked]) -> dict[str, object]:
+def _show_replay(asked: Sequence[ResolvedQuery]) -> dict[str, object]:
     """Print how many answers followed, and who led where nothing moved; returns the counts."""
     fields = ("reflects", "changed", "same", "profile")
     rows, quiet = [], []

@@ -16,8 +16,8 @@ from benchmarks.bench import prepare as prepare_shop
 from benchmarks.bench import say
 from benchmarks.service import Service, publish_fit, running
 from recsys.engine.pipeline import Engine, answer
-from recsys.engine.serving_state import Present
-from recsys.live.log import State
+from recsys.engine.serving_state import ServingState
+from recsys.live.log import EventLog
 from recsys.settings import Settings
 from recsys.settings.load import load_settings
 from recsys.snapshot.store import CURRENT, Snapshot, current_version, open_snapshot
@@ -56,7 +56,7 @@ def load(folder: Path, users: int, rounds: int, seconds: int) -> dict[str, float
     snapshot = _open(settings)
     asked = _shoppers(snapshot)
     say("writing the live log")
-    written = _write_log(State(settings.path(settings.state.folder)), snapshot, asked)
+    written = _write_log(EventLog(settings.path(settings.state.folder)), snapshot, asked)
     figures = {"live events": written, **_inside(Engine(snapshot, settings), asked)}
     file = folder / "asked.txt"
     file.write_text("\n".join(quote(user, safe="") for user in asked))
@@ -136,7 +136,7 @@ def _shoppers(snapshot: Snapshot) -> list[str]:
     return [histories.users.text(row) for row in random.Random(SEED).sample(seen, ASKED)]
 
 
-def _write_log(state: State, snapshot: Snapshot, asked: list[str]) -> int:
+def _write_log(state: EventLog, snapshot: Snapshot, asked: list[str]) -> int:
     """Write live events (each shopper's first, then each one's second …), links and item updates; returns how many events."""
     now, draw, catalog = time.time_ns() // 1000, random.Random(SEED), snapshot.catalog
     pasts = {user: _last_events(snapshot, user) for user in asked}
@@ -172,12 +172,12 @@ def _event(snapshot: Snapshot, user: str, past: list[tuple[int, int]], number: i
 
 def _inside(engine: Engine, asked: list[str]) -> dict[str, float]:
     """Median microseconds in one process, without HTTP: finding a shopper's history and answering, without the log and with it."""
-    state = State(engine.settings.path(engine.settings.state.folder))
-    present = Present(engine, state, None)
+    state = EventLog(engine.settings.path(engine.settings.state.folder))
+    serving = ServingState(engine, state, None)
     figures: dict[str, float] = {}
     for name, now, find in (
         ("without", engine.snapshot.as_of, engine.snapshot.histories.of),
-        ("with", engine.snapshot.as_of + (LIVE_EVENTS + 1) * MINUTE, lambda user: _caught_up(present, user)),
+        ("with", engine.snapshot.as_of + (LIVE_EVENTS + 1) * MINUTE, lambda user: _caught_up(serving, user)),
     ):
         found, answered = _timed(engine, asked[:TIMED], now, find)
         figures |= {f"history {name}, µs": found, f"answer {name}, µs": answered}
@@ -185,9 +185,9 @@ def _inside(engine: Engine, asked: list[str]) -> dict[str, float]:
     return figures
 
 
-def _caught_up(present: Present, user: str) -> History:
-    present.catch_up()
-    return present.history(user)
+def _caught_up(serving: ServingState, user: str) -> History:
+    serving.catch_up()
+    return serving.history(user)
 
 
 def _timed(engine: Engine, users: list[str], now: int, find: Callable[[str], History]) -> tuple[float, float]:

@@ -26,9 +26,9 @@ from benchmarks.bench import prepare as prepare_shop
 from benchmarks.bench import say
 from benchmarks.service import publish_fit
 from recsys.engine.pipeline import Engine, answer
-from recsys.engine.serving_state import Present
+from recsys.engine.serving_state import ServingState
 from recsys.live.item_changes import Standing
-from recsys.live.log import State
+from recsys.live.log import EventLog
 from recsys.moments.finder import Finder
 from recsys.moments.kinds import KINDS
 from recsys.settings import Settings
@@ -89,15 +89,15 @@ def _prepared(folder: Path, users: int) -> Settings:
 def _polls(settings: Settings, folder: Path) -> dict[str, dict[str, float]]:
     """Seconds of the first and of steady polls of each kind, how many were found, and the worker's memory in MB."""
     shutil.rmtree(folder, ignore_errors=True)
-    engine, state = Engine(_open(settings), settings), State(folder)
+    engine, state = Engine(_open(settings), settings), EventLog(folder)
     people = [str(engine.snapshot.people.users.text(row)) for row in range(0, len(engine.snapshot.people), 17)]
     draw = random.Random(SEED)
     now = engine.snapshot.as_of
     _act(state, engine, draw.sample(people, min(LIVE_SHOPPERS, len(people))) * LIVE_EVENTS, now - 120 * MINUTE, now, draw)
     _change_items(state, engine, now, draw)
     memory = _memory()
-    present = Present(engine, state, None)
-    finder = Finder(present, state, lambda query: answer(engine, query, present.history(query.user_id or "")))
+    serving = ServingState(engine, state, None)
+    finder = Finder(serving, state, lambda query: answer(engine, query, serving.history(query.user_id or "")))
     found: dict[str, dict[str, float]] = {}
     for kind in KINDS:
         say(f"polling for {kind}")
@@ -110,8 +110,8 @@ def _polls(settings: Settings, folder: Path) -> dict[str, dict[str, float]]:
         for kind in KINDS:
             steady[kind].append(_timed(finder, kind, now))
     for kind, polls in steady.items():
-        dues, taken, cpus = zip(*polls, strict=True)
-        found[kind]["due"] += sum(dues)
+        hits, taken, cpus = zip(*polls, strict=True)
+        found[kind]["due"] += sum(hits)
         found[kind] |= {"steady_s": statistics.median(taken), "steady_most_s": max(taken), "steady_most_cpu_s": max(cpus)}
     state.close()
     return found | {"memory": {"before_mb": memory, "after_mb": _memory()}}
@@ -124,7 +124,7 @@ def _timed(finder: Finder, kind: MomentKind, now: int) -> tuple[int, float, floa
     return due, round(time.perf_counter() - started, 3), round(time.process_time() - cpu, 3)
 
 
-def _act(state: State, engine: Engine, people: Sequence[str], since: int, until: int, draw: random.Random) -> None:
+def _act(state: EventLog, engine: Engine, people: Sequence[str], since: int, until: int, draw: random.Random) -> None:
     """Have people view and cart items, and buy now and then, at moments between two."""
     catalog = engine.catalog
     events = [
@@ -140,13 +140,13 @@ def _act(state: State, engine: Engine, people: Sequence[str], since: int, until:
     state.add_events(events, until)
 
 
-def _change_items(state: State, engine: Engine, now: int, draw: random.Random) -> None:
+def _change_items(state: EventLog, engine: Engine, now: int, draw: random.Random) -> None:
     """Bring items back that were viewed a lot, and make others cheaper."""
     popular = np.argsort(-engine.catalog.sold)[: BACK + CHEAPER].tolist()
     items = [engine.catalog.item_id(row) for row in draw.sample(popular, len(popular))]
     state.add_items([ItemUpdate(item, available=False) for item in items[:BACK]], now)
-    present = Present(engine, state, None)
-    present.catch_up()
+    serving = ServingState(engine, state, None)
+    serving.catch_up()
     updates = [ItemUpdate(item, available=True) for item in items[:BACK]]
     updates += [ItemUpdate(item, price=1.0) for item in items[BACK:]]
     state.add_items(updates, now, Standing(engine.catalog, state.last(), now))

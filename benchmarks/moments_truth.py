@@ -24,10 +24,10 @@ import polars as pl
 
 from recsys.behaviour import PURCHASE
 from recsys.engine.pipeline import Engine, answer
-from recsys.engine.serving_state import Present
-from recsys.live.log import State
+from recsys.engine.serving_state import ServingState
+from recsys.live.log import EventLog
 from recsys.live.moments import Moment
-from recsys.moments.context import Due, Shopper, Situation
+from recsys.moments.context import TriggerContext, TriggerHit, UserContext
 from recsys.moments.finder import Finder
 from recsys.moments.kinds import KINDS
 from recsys.settings import Placement, Rule, Settings
@@ -86,15 +86,15 @@ Tables: TypeAlias = dict[str, list[Share]]
 class Past:
     """A shop at a moment of its past: everybody as they were, and what they bought and kept from then on."""
 
-    def __init__(self, settings: Settings, now: datetime, at: datetime, whole: Prepared, state: State) -> None:
+    def __init__(self, settings: Settings, now: datetime, at: datetime, whole: Prepared, state: EventLog) -> None:
         known = prepare(settings, now=now, before=at)
         self._engine = Engine(learn(known, settings, now=now).snapshot(), settings)
         self._catalog, self._now = self._engine.catalog, known.as_of
-        self._present = present = Present(self._engine, state, None)
-        self._finder = Finder(present, state, self._answer)
-        situation = Situation(self._engine, self._now)
+        self._serving = serving = ServingState(self._engine, state, None)
+        self._finder = Finder(serving, state, self._answer)
+        trigger_context = TriggerContext(self._engine, self._now)
         self._shoppers = {
-            user_id: Shopper(user_id, present.person(user_id), present.history(user_id), situation)
+            user_id: UserContext(user_id, serving.person(user_id), serving.history(user_id), trigger_context)
             for user_id in known.user_ids
         }
         self._row_of = {user_id: row for row, user_id in enumerate(whole.user_ids)}
@@ -128,7 +128,7 @@ class Past:
     def lists(self, customers: pl.DataFrame) -> pl.DataFrame:
         """The moment's slate and its rivals for each of these, with what they bought of it."""
         stage_of = dict(customers.select("user_id", "stage").iter_rows())
-        looked, rows = self._finder.look("winback", list(stage_of), self._now, whatever_was_told=True), []
+        looked, rows = self._finder.look("winback", list(stage_of), self._now, whatever_was_notified=True), []
         for moment in looked:
             if isinstance(moment, Moment):
                 user_id, slate = moment.user_id, msgspec.json.decode(moment.line)["slate"]
@@ -141,18 +141,18 @@ class Past:
         return pl.DataFrame(rows, {**types, **judged}, orient="row")
 
     def _answer(self, query: Query) -> Slate:
-        return answer(self._engine, query, self._present.history(query.user_id or ""))
+        return answer(self._engine, query, self._serving.history(query.user_id or ""))
 
-    def _due(self, kind: MomentKind) -> dict[str, list[Due]]:
+    def _due(self, kind: MomentKind) -> dict[str, list[TriggerHit]]:
         """Who is due for a kind, and for what, the best first."""
         candidates = self._finder.candidates(kind, self._now)
         found = {user_id: list(KINDS[kind].rule(self._shoppers[user_id])) for user_id in candidates}
-        return {user_id: dues for user_id, dues in found.items() if dues}
+        return {user_id: hits for user_id, hits in found.items() if hits}
 
-    def _owned(self, user_id: str, dues: Sequence[Due]) -> Iterator[tuple[object, ...]]:
+    def _owned(self, user_id: str, hits: Sequence[TriggerHit]) -> Iterator[tuple[object, ...]]:
         """Rows of `pairs`, without their outcomes."""
         profile, catalog = self._shoppers[user_id].profile, self._catalog
-        due, history = [each.anchors[0] for each in dues], profile.history
+        due, history = [each.anchors[0] for each in hits], profile.history
         for row, last in zip(profile.bought.tolist(), profile.bought_at.tolist(), strict=True):
             if catalog.replenishable[row] and catalog.available[row] and catalog.gap_days[row] > 0:
                 lines, age = (history.kinds == PURCHASE) & (history.items == row), self._now - last
@@ -250,7 +250,7 @@ def judge(settings: Settings, now: datetime, ats: Sequence[datetime]) -> Tables:
     whole = prepare(settings, now=now, before=ats[-1] + timedelta(days=STEP))
     pairs, customers, lists = [], [], []
     for at in ats:
-        with tempfile.TemporaryDirectory(prefix="recsys-moments-") as folder, closing(State(Path(folder))) as state:
+        with tempfile.TemporaryDirectory(prefix="recsys-moments-") as folder, closing(EventLog(Path(folder))) as state:
             past = Past(settings, now, at, whole, state)
             pairs.append(past.pairs())
             customers.append(past.customers())

@@ -3,7 +3,7 @@
 The path of one request:
 
     web            authenticates, parses a `Query`, reads the clock once
-    data           `SnapshotStore.current` → the opened snapshot; `State` → what was written since
+    data           `SnapshotStore.current` → the opened snapshot; `EventLog` → what was written since
     present        both as one: what a shopper did, under all ids → `History`; prices and stock of now
     decision       profile (who is this now?) → strategy (who answers?) → filters (what may be shown?)
     recommenders   `Candidates` from each, ranked inside the filters

@@ -47,27 +47,27 @@ def ages_in_days(times: Times, now: int) -> NDArray[np.float32]:
     return np.maximum(ages, 0, out=ages)
 
 
-def fade(ages: NDArray[np.float32], half_life_days: float) -> Scores:
+def decay(ages: NDArray[np.float32], half_life_days: float) -> Scores:
     """Exponential fading: 0.5 ** (age / half-life); a half-life of 0 does not fade."""
     if half_life_days <= 0:
         return np.ones(len(ages), np.float32)
-    faded: Scores = np.exp2(ages * np.float32(-1 / half_life_days))
-    return faded
+    decayed: Scores = np.exp2(ages * np.float32(-1 / half_life_days))
+    return decayed
 
 
-def item_weights(history: History, now: int, weights: Scores, half_life_days: float, most: int) -> tuple[Rows, Scores]:
-    """What one shopper cares for at `now`: up to `most` items and their faded event weights summed, strongest first.
+def item_weights(history: History, now: int, weights: Scores, half_life_days: float, max_n: int) -> tuple[Rows, Scores]:
+    """What one shopper cares for at `now`: up to `max_n` items and their faded event weights summed, strongest first.
 
     Items int32[u] are distinct, sums float32[u] above zero; of equal ones the lower row comes first.
     """
-    fading = -1 / (half_life_days * DAY) if half_life_days > 0 else 0.0
-    weighed: tuple[Rows, Scores] = _item_weights(history.items, history.kinds, history.times, weights, now, fading, most)
+    decaying = -1 / (half_life_days * DAY) if half_life_days > 0 else 0.0
+    weighed: tuple[Rows, Scores] = _item_weights(history.items, history.kinds, history.times, weights, now, decaying, max_n)
     return weighed
 
 
 @compiled(ROWS, KINDS, TIMES, SCORES, INT, FLOAT, INT)
 def _item_weights(
-    items: Rows, kinds: Kinds, times: Times, weights: Scores, now: int, fading: float, most: int
+    items: Rows, kinds: Kinds, times: Times, weights: Scores, now: int, decaying: float, max_n: int
 ) -> tuple[Rows, Scores]:
     distinct, sums = np.empty(len(items), np.int32), np.empty(len(items), np.float32)
     count = 0
@@ -78,24 +78,24 @@ def _item_weights(
         if count == 0 or distinct[count - 1] != item:
             distinct[count], sums[count] = item, 0
             count += 1
-        sums[count - 1] += weight * np.exp2(max(now - times[event], 0) * fading)
-    order = np.argsort(-sums[:count], kind="mergesort")[:most]
+        sums[count - 1] += weight * np.exp2(max(now - times[event], 0) * decaying)
+    order = np.argsort(-sums[:count], kind="mergesort")[:max_n]
     return distinct[order], sums[order]
 
 
-class Interests:
+class QuerySeeds:
     """What an answer starts from: the items of the page if it names any, else those that the shopper cares for most."""
 
-    def __init__(self, settings: BehaviourSettings, half_life_days: float, most: int) -> None:
+    def __init__(self, settings: BehaviourSettings, half_life_days: float, max_n: int) -> None:
         self._weights = event_weights(settings)
         self._half_life_days = half_life_days
-        self._most = most
+        self._max_n = max_n
 
     def of(self, query: RowQuery, history: History) -> tuple[Rows, Scores]:
         """Distinct items int32[u] and what each counts, float32[u]: 1 on a page, else as `item_weights` says."""
         if len(query.context):
             return query.context, np.ones(len(query.context), np.float32)
-        return item_weights(history, query.now, self._weights, self._half_life_days, self._most)
+        return item_weights(history, query.now, self._weights, self._half_life_days, self._max_n)
 
 
 def interactions(tables: Tables, settings: BehaviourSettings, half_life_days: float) -> csr_array:
@@ -103,7 +103,7 @@ def interactions(tables: Tables, settings: BehaviourSettings, half_life_days: fl
     from scipy.sparse import coo_array
 
     events = tables.events
-    strengths = event_weights(settings)[events.kinds] * fade(ages_in_days(events.times, tables.as_of), half_life_days)
+    strengths = event_weights(settings)[events.kinds] * decay(ages_in_days(events.times, tables.as_of), half_life_days)
     counted = (strengths > 0) & (events.items >= 0)
     where = (events.users[counted], events.items[counted])
     return coo_array((strengths[counted], where), shape=(tables.n_users, tables.catalog.n_items)).tocsr()

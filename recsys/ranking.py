@@ -49,13 +49,13 @@ def top_n(items: Rows, scores: Scores, tie_rank: Rows, n: int) -> Candidates:
     return Candidates(*_top_n(items, scores, tie_rank, max(n, 0)))
 
 
-def strongest(items: Rows, scores: Scores, most: int) -> tuple[Rows, Scores]:
-    """The `most` items of the highest positive scores, strongest first; equal scores stand in the order given."""
-    if len(scores) > 2 * most:
-        threshold = np.partition(scores, len(scores) - most)[len(scores) - most]
+def strongest(items: Rows, scores: Scores, max_n: int) -> tuple[Rows, Scores]:
+    """The `max_n` items of the highest positive scores, strongest first; equal scores stand in the order given."""
+    if len(scores) > 2 * max_n:
+        threshold = np.partition(scores, len(scores) - max_n)[len(scores) - max_n]
         kept = (scores >= threshold).nonzero()[0]
         items, scores = items.take(kept), scores.take(kept)
-    order = (-scores).argsort(kind="stable")[:most]
+    order = (-scores).argsort(kind="stable")[:max_n]
     items, scores = items.take(order), scores.take(order)
     positive = np.count_nonzero(scores > 0)
     return items[:positive], scores[:positive]
@@ -98,14 +98,14 @@ def _neighbours_of(
     sources: Rows, strengths: Scores, neighbours: Rows, weights: Scores, allowed: Mask, tie_rank: Rows, n: int
 ) -> tuple[Rows, Scores, Rows]:
     """Add up with a hash table of entries: it stays in the processor's cache, as sums over all items would not."""
-    most = len(sources) * neighbours.shape[1]
+    max_n = len(sources) * neighbours.shape[1]
     bits = 4
-    while 1 << bits < 2 * most:
+    while 1 << bits < 2 * max_n:
         bits += 1
     last = (1 << bits) - 1
     entry_at = np.full(last + 1, -1, np.int32)
-    items, because = np.empty(most, np.int32), np.empty(most, np.int32)
-    totals, largest = np.empty(most, np.float32), np.empty(most, np.float32)
+    items, explained_by = np.empty(max_n, np.int32), np.empty(max_n, np.int32)
+    totals, largest = np.empty(max_n, np.float32), np.empty(max_n, np.float32)
     count = 0
     for place in range(len(sources)):
         source, strength = sources[place], strengths[place]
@@ -121,17 +121,17 @@ def _neighbours_of(
             entry = entry_at[slot]
             if entry < 0:
                 entry_at[slot] = count
-                items[count], because[count], totals[count], largest[count] = item, source, part, part
+                items[count], explained_by[count], totals[count], largest[count] = item, source, part, part
                 count += 1
                 continue
             totals[entry] += part
             if part > largest[entry]:
-                largest[entry], because[entry] = part, source
+                largest[entry], explained_by[entry] = part, source
     for entry in range(count):
         if totals[entry] <= 0:
             totals[entry] = np.nan
     best = _best(items[:count], totals[:count], tie_rank, n)
-    return items[best], totals[best], because[best]
+    return items[best], totals[best], explained_by[best]
 
 
 class Neighbours:

@@ -259,13 +259,13 @@ class Profile(msgspec.Struct, frozen=True, eq=False, gc=False, kw_only=True):
 class Candidates(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A ranked list: distinct items int32[n] and scores float32[n], best first.
 
-    Scores are comparable within one list only. `because` int32[n] is what the recommender notes for its own `reason`: for most,
+    Scores are comparable within one list only. `explained_by` int32[n] is what the recommender notes for its own `reason`: for most,
     the row of the history or context item that spoke most for each candidate (-1: none).
     """
 
     items: Rows
     scores: Scores
-    because: Rows | None = None
+    explained_by: Rows | None = None
 
     def __len__(self) -> int:
         return len(self.items)

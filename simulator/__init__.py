@@ -24,9 +24,9 @@ from simulator.people import Shop, make_people
 from simulator.tables import EventTexts, contents_table, name_people, users_table
 from simulator.visits import Acts, act, in_time_order, mean_length
 
-MOST_USERS = 10_000_000
-MOST_EVENTS = 1_000_000_000
-LEAST_ITEMS, MOST_ITEMS = 200, 2_000_000
+MAX_USERS = 10_000_000
+MAX_EVENTS = 1_000_000_000
+MIN_ITEMS, MAX_ITEMS = 200, 2_000_000
 VISITS_PER_FILE = 160_000
 """Visits acted out together: about a million events, one file."""
 
@@ -119,20 +119,20 @@ def default_items(users: int) -> int:
 
 def _checked(users: int, events: int | None, items: int | None, end: datetime, seed: int) -> tuple[int, int]:
     """Fill in what is not given and check the ranges."""
-    _within("users", users, 1, MOST_USERS)
+    _within("users", users, 1, MAX_USERS)
     events = plan.EVENTS_PER_USER * users if events is None else events
     items = default_items(users) if items is None else items
-    _within("events", events, plan.MIN_EVENTS_PER_USER * users, MOST_EVENTS)
-    _within("items", items, LEAST_ITEMS, MOST_ITEMS)
+    _within("events", events, plan.MIN_EVENTS_PER_USER * users, MAX_EVENTS)
+    _within("items", items, MIN_ITEMS, MAX_ITEMS)
     _within("seed", seed, 0, 2**31 - 1)
     if end.tzinfo is None:
         raise DataError(f"end = {end.isoformat()}: needs a time zone, for instance {end.isoformat()}+00:00")
     return events, items
 
 
-def _within(name: str, value: int, least: int, most: int) -> None:
-    if not least <= value <= most:
-        raise DataError(f"{name} = {value:,}: allowed are {least:,} to {most:,}")
+def _within(name: str, value: int, min_n: int, max_n: int) -> None:
+    if not min_n <= value <= max_n:
+        raise DataError(f"{name} = {value:,}: allowed are {min_n:,} to {max_n:,}")
 
 
 def _write_events(

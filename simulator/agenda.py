@@ -117,12 +117,12 @@ def _staples(rng: np.random.Generator, shop: Shop) -> Visits:
     leaf, first_day = leaves[rng.integers(0, len(leaves), n)], np.zeros(n, np.int64)
     liked = goods.by_style.draw(rng, style_key(leaf, people.style[who]), first_day)
     item = np.where(liked >= 0, liked, goods.by_leaf.draw(rng, leaf, first_day))
-    gap, most = goods.gap[item], plan.STAPLE_ORDERS[1]
-    count = rng.integers(plan.STAPLE_ORDERS[0], most + 1, n)
-    back = np.clip(1 + plan.GAP_NOISE * rng.standard_normal((most, n)), 0.6, 1.4)
+    gap, max_n = goods.gap[item], plan.STAPLE_ORDERS[1]
+    count = rng.integers(plan.STAPLE_ORDERS[0], max_n + 1, n)
+    back = np.clip(1 + plan.GAP_NOISE * rng.standard_normal((max_n, n)), 0.6, 1.4)
     back[0] = rng.uniform(0, 0.9, n)
     age = people.last[who] + gap * np.cumsum(back, axis=0)
-    place, column = np.nonzero((np.arange(most)[:, None] < count) & (age < shop.calendar.span - 1))
+    place, column = np.nonzero((np.arange(max_n)[:, None] < count) & (age < shop.calendar.span - 1))
     start = shop.calendar.at_age(rng, age[place, column])
     return _visits(who[column], start, Kind.STAPLE, leaf[column], item[column], fixed=True)
 

@@ -181,8 +181,8 @@ def _leaf_of_draw(visits: Visits, shop: Shop, visit: NDArray[np.int64], place: N
 def _since_start(rng: np.random.Generator, kind: Ints, script: _Script) -> NDArray[np.int64]:
     """Microseconds since the visit began, in whole milliseconds; the lines of an order share one moment."""
     patience = rng.standard_exponential(len(kind), np.float32)
-    least, most = plan.BROWSER_SECONDS
-    browser = least + np.minimum(7 * patience, most - least)
+    min_n, max_n = plan.BROWSER_SECONDS
+    browser = min_n + np.minimum(7 * patience, max_n - min_n)
     seconds = np.where(kind == Kind.BROWSE, browser, plan.BUYER_SECONDS + 20 * patience)
     stay = np.where(script.slot == Slot.PURCHASE, 0, (seconds * 1000).astype(np.int64) * 1000)
     past = np.cumsum(stay) - stay

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from recsys.behaviour import (
     ages_in_days,
     cancel_refunded,
+    decay,
     event_weights,
-    fade,
     item_weights,
     last_of_each,
     last_session,
@@ -46,8 +46,8 @@ def test_event_weights() -> None:
 def test_fade_halves_with_every_half_life() -> None:
     """After one half-life an event counts half, after two a quarter; a half-life of 0 does not fade."""
     ages = np.array([0, 15, 30, 60], np.float32)
-    assert fade(ages, 30) == pytest.approx([1, 0.5**0.5, 0.5, 0.25])
-    assert fade(ages, 0).tolist() == [1, 1, 1, 1]
+    assert decay(ages, 30) == pytest.approx([1, 0.5**0.5, 0.5, 0.25])
+    assert decay(ages, 0).tolist() == [1, 1, 1, 1]
 
 
 def test_ages_are_never_negative() -> None:
@@ -319,7 +319,7 @@ def test_last_of_each_like_a_dict(values: list[int]) -> None:
     st.lists(st.tuples(st.integers(-1, 5), st.sampled_from(list(EventType)), st.integers(0, 90)), max_size=20),
     st.integers(1, 7),
 )
-def test_item_weights_like_a_dict(rows: list[tuple[int, EventType, int]], most: int) -> None:
+def test_item_weights_like_a_dict(rows: list[tuple[int, EventType, int]], max_n: int) -> None:
     """An item's strength is the sum of its events' weights, each faded by its age; events without item count for none."""
     rows = sorted(rows, key=lambda row: -row[2])
     now = micros(NOW)
@@ -335,8 +335,8 @@ def test_item_weights_like_a_dict(rows: list[tuple[int, EventType, int]], most: 
     for item, kind, age in rows:
         if item >= 0 and weights[kind] > 0:
             expected[item] = expected.get(item, 0) + float(weights[kind]) * 0.5 ** (age / 30)
-    items, strengths = item_weights(history, now, weights, 30, most)
-    strongest = sorted(expected.items(), key=lambda pair: (-pair[1], pair[0]))[:most]
+    items, strengths = item_weights(history, now, weights, 30, max_n)
+    strongest = sorted(expected.items(), key=lambda pair: (-pair[1], pair[0]))[:max_n]
     assert strengths.tolist() == pytest.approx([strength for _, strength in strongest], rel=1e-5)
     assert {item: expected[item] for item in items.tolist()} == pytest.approx(
         dict(zip(items, strengths, strict=True)), rel=1e-5

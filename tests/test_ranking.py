@@ -51,12 +51,12 @@ def test_top_n_is_the_head_of_a_full_sort(scored: tuple[Rows, Scores, Rows], n: 
 
 @calm
 @given(st.lists(st.sampled_from([-1.0, 0.0, 1.0, 1.0, 2.0, 5.0])), st.integers(1, 30))
-def test_strongest_is_the_head_of_a_full_sort(values: list[float], most: int) -> None:
+def test_strongest_is_the_head_of_a_full_sort(values: list[float], max_n: int) -> None:
     """The strongest equal the head of a stable sort of the positive scores: equal ones stay in the order given."""
     items = np.arange(100, 100 + len(values), dtype=np.int32)
     positive = [(item, score) for item, score in zip(items.tolist(), values, strict=True) if score > 0]
-    expected = sorted(positive, key=lambda pair: -pair[1])[:most]
-    chosen, kept = strongest(items, np.array(values, np.float32), most)
+    expected = sorted(positive, key=lambda pair: -pair[1])[:max_n]
+    chosen, kept = strongest(items, np.array(values, np.float32), max_n)
     assert list(zip(chosen.tolist(), kept.tolist(), strict=True)) == expected
 
 
@@ -80,7 +80,7 @@ def test_rank_order_is_a_permutation(values: list[float], ties: list[int]) -> No
 @calm
 @given(st.data(), st.integers(0, 9))
 def test_neighbours_add_up_and_remember_the_loudest(data: st.DataObject, n: int) -> None:
-    """Scores are Σ strength × weight of the sources inside the mask; `because` is the (first) source that gave most."""
+    """Scores are Σ strength × weight of the sources inside the mask; `explained_by` is the (first) source that gave most."""
     size = 8
     weights = data.draw(st.lists(st.lists(st.integers(0, 3), min_size=size, max_size=size), min_size=size, max_size=size))
     matrix = np.array(weights, np.float32) * (1 - np.eye(size, dtype=np.float32))
@@ -101,9 +101,9 @@ def test_neighbours_add_up_and_remember_the_loudest(data: st.DataObject, n: int)
     assert ranked.items.tolist() == expected
     assert ranked.scores.tolist() == [sum(given_by[item]) for item in expected]
     if expected:
-        assert ranked.because is not None
-        loudest = [sources[int(np.argmax(given_by[item]))] for item in expected]
-        assert ranked.because.tolist() == loudest
+        assert ranked.explained_by is not None
+        top_contributor = [sources[int(np.argmax(given_by[item]))] for item in expected]
+        assert ranked.explained_by.tolist() == top_contributor
 
 
 def test_keep_strongest_leaves_out_itself_and_zero() -> None:

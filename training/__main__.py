@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from recsys.live.erasure import Oblivion
+from recsys.live.erasure import ErasureKeys
 from recsys.messages.slots import SLOT_SECRETS, SlotKeys
 from recsys.settings.load import load_settings
 from recsys.types import BOUGHT_MODES, Bought, BoughtMode, DataError, RecsysError
@@ -89,7 +89,7 @@ def _shop(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def _validate(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _command(commands_of, "validate", "Say what is wrong with the shop's tables, in the shop's words.")
-    command.set_defaults(run=lambda chosen: commands.validate(load_settings(chosen.settings), _oblivion()))
+    command.set_defaults(run=lambda chosen: commands.validate(load_settings(chosen.settings), _erasure_keys()))
 
 
 def _train(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -97,7 +97,9 @@ def _train(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command.add_argument("--as-of", type=moment, help="fit on events before this moment only, ISO 8601")
     command.add_argument("--force", metavar="REASON", help="publish even if the gate refuses; the snapshot keeps the reason")
     command.set_defaults(
-        run=lambda chosen: commands.train(load_settings(chosen.settings), _now(), chosen.as_of, chosen.force, _oblivion())
+        run=lambda chosen: commands.train(
+            load_settings(chosen.settings), _now(), chosen.as_of, chosen.force, _erasure_keys()
+        )
     )
 
 
@@ -110,7 +112,7 @@ def _evaluate(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.add_argument("--folds", type=_count, default=1, help="windows, the last ends where --as-of's does (default: 1)")
     command.add_argument("--out", type=Path, help="keep everything, slices too, as JSON")
     command.set_defaults(run=lambda chosen: evaluation_commands.evaluate(
-        load_settings(chosen.settings), _now(), chosen.as_of, chosen.days, chosen.folds, chosen.out, _oblivion()
+        load_settings(chosen.settings), _now(), chosen.as_of, chosen.days, chosen.folds, chosen.out, _erasure_keys()
     ))  # fmt: skip
 
 
@@ -122,7 +124,8 @@ def _tune(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     command.add_argument("--trials", type=_count, default=25, help="most per study (default: 25)")
     command.add_argument("--minutes", type=float, default=30, help="time budget (default: 30); run again to go on")
     command.set_defaults(run=lambda chosen: evaluation_commands.tune(
-        load_settings(chosen.settings), _now(), chosen.before, chosen.only, chosen.without, chosen.trials, chosen.minutes, _oblivion()
+        load_settings(chosen.settings), _now(), chosen.before, chosen.only, chosen.without, chosen.trials, chosen.minutes,
+        _erasure_keys(),
     ))  # fmt: skip
 
 
@@ -130,7 +133,7 @@ def _report(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command = _command(commands_of, "report", "Write the current snapshot's report as one HTML page.")
     command.add_argument("--as-of", type=moment, help="the moment that the snapshot was trained with, if one was named")
     command.set_defaults(
-        run=lambda chosen: evaluation_commands.report(load_settings(chosen.settings), _now(), chosen.as_of, _oblivion())
+        run=lambda chosen: evaluation_commands.report(load_settings(chosen.settings), _now(), chosen.as_of, _erasure_keys())
     )
 
 
@@ -151,7 +154,7 @@ def _run_export(chosen: argparse.Namespace) -> int:
     settings = load_settings(chosen.settings)
     if chosen.tokens is not None:
         out = chosen.out or Path("exports/tokens.csv")
-        return tokens(settings, _now(), chosen.tokens, _slot_keys(chosen), chosen.users, out, _oblivion())
+        return tokens(settings, _now(), chosen.tokens, _slot_keys(chosen), chosen.users, out, _erasure_keys())
     return commands.export(
         settings,
         _now(),
@@ -161,7 +164,7 @@ def _run_export(chosen: argparse.Namespace) -> int:
         chosen.limit,
         chosen.bought,
         chosen.as_of,
-        _oblivion(),
+        _erasure_keys(),
         chosen.shape or "long",
     )
 
@@ -205,7 +208,7 @@ def _restock(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -
     command.add_argument("--out", type=Path, help="file for all of them, .csv or .parquet")
     command.add_argument("--top", type=_count, default=30, help="most that are shown (default: 30)")
     command.set_defaults(
-        run=lambda chosen: restock(load_settings(chosen.settings), chosen.lead_days, chosen.out, chosen.top, _oblivion())
+        run=lambda chosen: restock(load_settings(chosen.settings), chosen.lead_days, chosen.out, chosen.top, _erasure_keys())
     )
 
 
@@ -221,7 +224,7 @@ def _moments(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     command.set_defaults(run=lambda chosen: moments(
         load_settings(chosen.settings), _now(), chosen.kind, chosen.as_of, chosen.out or Path(f"exports/{chosen.kind}.parquet"),
-        chosen.dry_run, _oblivion(),
+        chosen.dry_run, _erasure_keys(),
     ))  # fmt: skip
 
 
@@ -240,7 +243,7 @@ def _dry_run(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -
     command.add_argument("--out", type=Path, help="the page (default: exports/dry-run.html)")
     command.set_defaults(run=lambda chosen: dry_run(
         load_settings(chosen.settings), _now(), chosen.send, chosen.users, chosen.most,
-        chosen.out or Path("exports/dry-run.html"), _oblivion(),
+        chosen.out or Path("exports/dry-run.html"), _erasure_keys(),
     ))  # fmt: skip
 
 
@@ -248,7 +251,7 @@ def _purge(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command = _command(
         commands_of, "purge", "Delete old snapshots and rows that still hold forgotten shoppers (docs/state.md)."
     )
-    command.set_defaults(run=lambda chosen: commands.purge(load_settings(chosen.settings), _oblivion()))
+    command.set_defaults(run=lambda chosen: commands.purge(load_settings(chosen.settings), _erasure_keys()))
 
 
 def _demo(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -258,7 +261,7 @@ def _demo(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     command.add_argument("--users", type=_count, default=2_000)
     command.add_argument("--folder", type=Path, default=Path(".demo"), help="default: .demo")
     command.set_defaults(
-        run=lambda chosen: commands.demo(chosen.folder, chosen.port, chosen.workers, chosen.users, _now(), _oblivion())
+        run=lambda chosen: commands.demo(chosen.folder, chosen.port, chosen.workers, chosen.users, _now(), _erasure_keys())
     )
 
 
@@ -299,8 +302,8 @@ def _bought(text: str) -> Bought:
     return Bought(modes[mode], int(days or 0))
 
 
-def _oblivion() -> Oblivion | None:
-    return Oblivion.from_environment(os.environ)
+def _erasure_keys() -> ErasureKeys | None:
+    return ErasureKeys.from_environment(os.environ)
 
 
 def _now() -> datetime:

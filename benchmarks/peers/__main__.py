@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.peers.comparison import Row, compare
+from benchmarks.peers.comparison import ScoreRow, compare
 from benchmarks.peers.shops import SHOPS
 from benchmarks.peers.tuning import PEERS
 from recsys.types import RecsysError
@@ -81,18 +81,18 @@ def _run(shops: Sequence[str], models: Sequence[str], trials: int, validation: b
     return 0
 
 
-def _read(file: Path) -> list[Row]:
-    return msgspec.json.decode(file.read_bytes(), type=list[Row]) if file.exists() else []
+def _read(file: Path) -> list[ScoreRow]:
+    return msgspec.json.decode(file.read_bytes(), type=list[ScoreRow]) if file.exists() else []
 
 
-def _keep(file: Path, rows: list[Row]) -> None:
+def _keep(file: Path, rows: list[ScoreRow]) -> None:
     """Put rows in the place of those of the same shop and model."""
     fresh = {(row.shop, row.model, row.ours) for row in rows}
     kept = [row for row in _read(file) if (row.shop, row.model, row.ours) not in fresh]
     file.write_bytes(msgspec.json.format(msgspec.json.encode([*kept, *rows]), indent=1))
 
 
-def _print(shop: str, rows: list[Row], models: Sequence[str]) -> None:
+def _print(shop: str, rows: list[ScoreRow], models: Sequence[str]) -> None:
     columns = ("model (* ours)", "NDCG@10", "low", "high", "blend minus it", "low", "high")
     for task in TASKS:
         chosen = [row for row in rows if (row.shop, row.task) == (shop, task) and (row.ours or row.model in models)]
@@ -101,7 +101,7 @@ def _print(shop: str, rows: list[Row], models: Sequence[str]) -> None:
             console.table(f"{shop}, {task}: {chosen[0].window}, {chosen[0].users:,} users", columns, lines)
 
 
-def _line(row: Row) -> tuple[str, ...]:
+def _line(row: ScoreRow) -> tuple[str, ...]:
     ndcg = [f"{value:.4f}" for value in row.ndcg10]
     difference = ["", "", ""] if row.blend_minus is None else [f"{value:+.4f}" for value in row.blend_minus]
     return f"{row.model} *" if row.ours else row.model, *(text.replace("0.", ".", 1) for text in (*ndcg, *difference))

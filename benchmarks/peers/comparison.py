@@ -28,7 +28,7 @@ Bar = Callable[[str, str], Any]
 """Makes a progress bar, given a title and a unit (`training.console.bar`)."""
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class ScoreRow(msgspec.Struct, frozen=True, kw_only=True):
     """One model on one task of one shop: means over `users` with 95 % intervals."""
 
     shop: str
@@ -71,13 +71,13 @@ class Sheet:
         fit_seconds: float,
         settings: Mapping[str, Any],
         **more: Any,
-    ) -> Row:
+    ) -> ScoreRow:
         """Measure one model on one task."""
         warm = self.questions.warm(task)
         bootstrap = Bootstrap(len(warm), self.settings.evaluation.resamples, self.settings.seed)
         intervals = {name: _rounded(bootstrap.interval(values[name], warm)) for name in METRICS}
         difference = bootstrap.interval(self.blend[task]["ndcg10"] - values["ndcg10"], warm)
-        return Row(
+        return ScoreRow(
             shop=self.shop.name,
             window=str(self.questions.examination.split.fold),
             task=task,
@@ -95,7 +95,13 @@ class Sheet:
 
 
 def compare(
-    shop: Shop, models: Sequence[str], trials: int, validation: bool, out: Path, bar: Bar, keep: Callable[[list[Row]], None]
+    shop: Shop,
+    models: Sequence[str],
+    trials: int,
+    validation: bool,
+    out: Path,
+    bar: Bar,
+    keep: Callable[[list[ScoreRow]], None],
 ) -> None:
     """Measure ours, then tune and measure each of `models`; `keep` is handed the rows of each as soon as they are there.
 
@@ -113,7 +119,7 @@ def compare(
         keep(_peer(name, PEERS[name], sheet, chosen_on, trials, out, bar))
 
 
-def _ours(shop: Shop, settings: Settings, asked: Questions, bar: Bar) -> tuple[Sheet, list[Row]]:
+def _ours(shop: Shop, settings: Settings, asked: Questions, bar: Bar) -> tuple[Sheet, list[ScoreRow]]:
     """The blend and every recommender alone, through `training.evaluation.evaluate`."""
     examination, steps = asked.examination, Steps()
     with bar(f"{shop.name}: ours", "lists") as progress:
@@ -132,7 +138,7 @@ def _ours(shop: Shop, settings: Settings, asked: Questions, bar: Bar) -> tuple[S
     return sheet, found
 
 
-def _peer(name: str, peer: Peer, sheet: Sheet, chosen_on: Questions, trials: int, out: Path, bar: Bar) -> list[Row]:
+def _peer(name: str, peer: Peer, sheet: Sheet, chosen_on: Questions, trials: int, out: Path, bar: Bar) -> list[ScoreRow]:
     """Tune a peer, fit each task's best settings as of the window, and measure them."""
 
     def ndcg(settings: Drawn) -> dict[Task, float]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-from recsys.behaviour import ages_in_days, event_weights, fade
+from recsys.behaviour import ages_in_days, decay, event_weights
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.histories import Events
 from recsys.types import DAY, EventType, Rows, Scores
@@ -45,7 +45,7 @@ class Inputs:
         `half_life_days` 0 does not fade; `window_days` above 0 leaves older events out; `purchases_only` leaves the others out.
         """
         ages = ages_in_days(self.events.times, self.as_of)
-        strengths = self.weights[self.events.kinds] * fade(ages, float(settings.get("half_life_days", 0)))
+        strengths = self.weights[self.events.kinds] * decay(ages, float(settings.get("half_life_days", 0)))
         counted = (strengths > 1e-6) & (self.events.items >= 0)
         if settings.get("purchases_only"):
             counted &= self.events.kinds == EventType.PURCHASE

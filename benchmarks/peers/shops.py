@@ -14,7 +14,7 @@ from recsys.ranking import top_n
 from recsys.settings import Settings
 from recsys.settings.load import load_settings
 from recsys.snapshot.catalog import Catalog
-from recsys.snapshot.item_stats import item_facts
+from recsys.snapshot.item_stats import item_stats
 from recsys.snapshot.store import content_hash
 from recsys.types import Arrays, EventType, Mask, Rows
 from simulator import make_shop, shop_settings
@@ -133,7 +133,7 @@ def ask(settings: Settings, fold: Fold) -> Questions:
     prepared, examination = cut.prepared, examine(cut, settings.evaluation, settings.seed)
     catalog = Catalog(prepared.base)
     told = prepared.base["told_replenishable"].astype(np.int8)
-    facts = item_facts(prepared.events, catalog, told, settings.behaviour, prepared.as_of)
+    facts = item_stats(prepared.events, catalog, told, settings.behaviour, prepared.as_of)
     row_of = {user: row for row, user in enumerate(prepared.user_ids)}
     users = np.array([row_of.get(user, -1) for user in examination.truths["repeat"].users], np.int32)
     return Questions(

@@ -47,7 +47,7 @@ class Peer:
 
 _KINDS: Space = {"purchases_only": (False, True)}
 _WINDOW: Space = {"window_days": (0, 30, 60, 120, 240), **_KINDS}
-_FADED: Space = {"half_life_days": (0, 15, 30, 60, 120, 240), "power": (0.5, 1.0), **_KINDS}
+_DECAYED: Space = {"half_life_days": (0, 15, 30, 60, 120, 240), "power": (0.5, 1.0), **_KINDS}
 _FACTORS = (32, 64, 128)
 
 PEERS: Mapping[str, Peer] = {
@@ -60,12 +60,12 @@ PEERS: Mapping[str, Peer] = {
             "popularity_weight": Range(0.01, 1),
         },
     ),
-    "ease": Peer(models.ease, {**_FADED, "regularization": Range(1, 1000)}),
-    "rp3beta": Peer(models.rp3beta, {**_FADED, "alpha": Range(0.3, 2), "beta": tuple(tenths / 10 for tenths in range(7))}),
+    "ease": Peer(models.ease, {**_DECAYED, "regularization": Range(1, 1000)}),
+    "rp3beta": Peer(models.rp3beta, {**_DECAYED, "alpha": Range(0.3, 2), "beta": tuple(tenths / 10 for tenths in range(7))}),
     "implicit_als": Peer(
         libraries.implicit_als,
         {
-            **_FADED,
+            **_DECAYED,
             "factors": _FACTORS,
             "regularization": Range(0.01, 10),
             "alpha": Range(0.5, 50),
@@ -86,14 +86,14 @@ PEERS: Mapping[str, Peer] = {
     ),
     "implicit_bm25": Peer(
         libraries.implicit_bm25,
-        {**_FADED, "k": (20, 50, 100, 200, 500), "k1": Range(0.1, 200), "b": (0.0, 0.1, 0.25, 0.5, 0.75)},
+        {**_DECAYED, "k": (20, 50, 100, 200, 500), "k1": Range(0.1, 200), "b": (0.0, 0.1, 0.25, 0.5, 0.75)},
         "implicit",
     ),
     "lenskit_item_knn": Peer(libraries.lenskit_item_knn, {**_WINDOW, "max_nbrs": (5, 10, 20, 50, 100, 200)}, "lenskit"),
     "lenskit_implicit_mf": Peer(
         libraries.lenskit_implicit_mf,
         {
-            **_FADED,
+            **_DECAYED,
             "embedding_size": (16, 32, 64),
             "weight": Range(0.5, 50),
             "regularization": Range(0.01, 10),

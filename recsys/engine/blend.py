@@ -18,28 +18,39 @@ Pick: TypeAlias = tuple[int, float, str, int]
 
 def blend(lists: Mapping[str, Candidates], weights: Mapping[str, float], tie_rank: Rows) -> Iterator[Pick]:
     """Add up weight × score / best score of each list, and rank; a list that speaks alone keeps its order and scores."""
-    speaking = [name for name, candidates in lists.items() if len(candidates) and weights[name] > 0]
-    if not speaking:
+    names_contributing = [name for name, candidates in lists.items() if len(candidates) and weights[name] > 0]
+    if not names_contributing:
         return iter(())
-    if len(speaking) == 1:
-        return picks(speaking[0], lists[speaking[0]])
-    heard = [lists[name] for name in speaking]
-    ends = np.cumsum([len(each) for each in heard])
-    scales = np.array([weights[name] / max(lists[name].scores.item(0), 1e-30) for name in speaking])
-    items, scores = np.concatenate([each.items for each in heard]), np.concatenate([each.scores for each in heard])
-    loudest, source, totals = _merge(items, scores, ends, scales, tie_rank)
-    because = np.concatenate([_NO_WITNESS.repeat(len(each)) if each.because is None else each.because for each in heard])
-    names = [speaking[place] for place in source.tolist()]
-    return zip(items.take(loudest).tolist(), totals.tolist(), names, because.take(loudest).tolist(), strict=True)
+    if len(names_contributing) == 1:
+        return picks(names_contributing[0], lists[names_contributing[0]])
+    contributing = [lists[name] for name in names_contributing]
+    ends = np.cumsum([len(each) for each in contributing])
+    scales = np.array([weights[name] / max(lists[name].scores.item(0), 1e-30) for name in names_contributing])
+    items, scores = (
+        np.concatenate([each.items for each in contributing]),
+        np.concatenate([each.scores for each in contributing]),
+    )
+    top_contributor, source, totals = _merge(items, scores, ends, scales, tie_rank)
+    explained_by = np.concatenate(
+        [_NO_EVIDENCE.repeat(len(each)) if each.explained_by is None else each.explained_by for each in contributing]
+    )
+    names = [names_contributing[place] for place in source.tolist()]
+    return zip(
+        items.take(top_contributor).tolist(),
+        totals.tolist(),
+        names,
+        explained_by.take(top_contributor).tolist(),
+        strict=True,
+    )
 
 
 def picks(source: str, candidates: Candidates) -> Iterator[Pick]:
     """The items of one list as picks, best first."""
-    because: Iterable[int] = repeat(-1) if candidates.because is None else candidates.because.tolist()
-    return zip(candidates.items.tolist(), candidates.scores.tolist(), repeat(source), because, strict=False)
+    explained_by: Iterable[int] = repeat(-1) if candidates.explained_by is None else candidates.explained_by.tolist()
+    return zip(candidates.items.tolist(), candidates.scores.tolist(), repeat(source), explained_by, strict=False)
 
 
-_NO_WITNESS = np.array([-1], np.int32)
+_NO_EVIDENCE = np.array([-1], np.int32)
 
 
 @compiled(ROWS, SCORES, TIMES, REALS, ROWS)

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from recsys.engine.filters import Filter, Given, Removal, removal
-from recsys.engine.pipeline import Asked, Engine, Shelf, answer, lead, understand
+from recsys.engine.filters import Filter, FilterInputs, Removal, removal
+from recsys.engine.pipeline import Engine, ResolvedQuery, SlateBuilder, answer, pick_rule, resolve_query
 from recsys.engine.profile_report import day, moment
 from recsys.engine.strategy import segment_of
 from recsys.recommenders import RECOMMENDERS
@@ -22,7 +22,7 @@ from recsys.settings import Rule
 from recsys.snapshot.catalog import Catalog
 from recsys.types import Bought, History, Query, Reason, Segment, Slate
 
-MOST_RANKED = 5_000
+MAX_RANKED = 5_000
 """How far down each recommender's list an item is looked for."""
 
 
@@ -41,9 +41,9 @@ class Ranking(Struct, frozen=True):
     recommender: str
     weight: Annotated[float | None, Meta(description="In the blend that leads; null: it does not take part.")]
     fallback: Annotated[int | None, Meta(description="Its place in the placement's fallback chain, from 1.")]
-    rank: Annotated[int | None, Meta(description=f"From 1; null: not among the {MOST_RANKED} that were looked at.")]
+    rank: Annotated[int | None, Meta(description=f"From 1; null: not among the {MAX_RANKED} that were looked at.")]
     score: float | None
-    ranked: Annotated[int, Meta(description=f"Items that it ranks, up to {MOST_RANKED}.")]
+    ranked: Annotated[int, Meta(description=f"Items that it ranks, up to {MAX_RANKED}.")]
 
 
 class BlendRank(Struct, frozen=True):
@@ -103,8 +103,8 @@ def explain(engine: Engine, query: Query, history: History, item: int) -> Explan
     Raises:
         SettingsError: if there is no such placement.
     """
-    slate, asked = answer(engine, query, history), understand(engine, query, history)
-    rule, weights = lead(engine, asked)
+    slate, asked = answer(engine, query, history), resolve_query(engine, query, history)
+    rule, weights = pick_rule(engine, asked)
     place = slate.items.index(item) if item in slate.items else None
     removed = _removed(engine, query, asked, item)
     group = None if removed or place is not None else _same_group(engine.catalog, slate, item)
@@ -138,13 +138,13 @@ def explain(engine: Engine, query: Query, history: History, item: int) -> Explan
 class _Trace:
     """Looks one item up in the lists that the answer was made of; each list is asked for anew, with nothing taken yet."""
 
-    def __init__(self, engine: Engine, query: Query, asked: Asked, weights: Mapping[str, float], item: int) -> None:
-        self._shelf = Shelf(engine, asked.rows, asked.profile, asked.allowed, query.limit)
+    def __init__(self, engine: Engine, query: Query, asked: ResolvedQuery, weights: Mapping[str, float], item: int) -> None:
+        self._builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, query.limit)
         self._chain, self._weights, self._item = asked.placement.fallback, weights, item
 
     def blended(self) -> BlendRank:
         """The item in the list that led."""
-        picks = list(self._shelf.blended(self._weights))
+        picks = list(self._builder.blended(self._weights))
         for at, (row, score, _, _) in enumerate(picks):
             if row == self._item:
                 return BlendRank(at + 1, _digits(score), len(picks))
@@ -157,7 +157,7 @@ class _Trace:
         return tuple(self._ranking(name) for name in dict.fromkeys((*leading, *chain, *sorted(RECOMMENDERS))))
 
     def _ranking(self, name: str) -> Ranking:
-        found = self._shelf.ask(name, MOST_RANKED)
+        found = self._builder.ask(name, MAX_RANKED)
         at = found.items.tolist().index(self._item) if self._item in found.items else None
         return Ranking(
             recommender=name,
@@ -176,8 +176,8 @@ def _rule(rule: Rule | None, weights: Mapping[str, float]) -> RuleAnswer | None:
     return RuleAnswer(rule.name, conditions, dict(weights))
 
 
-def _removed(engine: Engine, query: Query, asked: Asked, item: int) -> Removed | None:
-    given = Given(query, asked.rows.context, asked.profile, asked.bought, engine.catalog, engine.hidden_days)
+def _removed(engine: Engine, query: Query, asked: ResolvedQuery, item: int) -> Removed | None:
+    given = FilterInputs(query, asked.rows.context, asked.profile, asked.bought, engine.catalog, engine.hidden_days)
     found = removal(item, given)
     if found is None:
         return None
@@ -233,7 +233,7 @@ def _ranks_said(found: Explanation) -> str:
     """Where those rank the item that had a say in this list: who led, and the fallback chain as far as it was needed."""
     chain = {one.recommender: one.fallback for one in found.recommenders if one.fallback}
     needed = chain.get(found.fallback or "", 0) if found.outranked_by else len(chain)
-    asked = [one for one in found.recommenders if one.weight or (one.fallback or MOST_RANKED) <= needed]
+    asked = [one for one in found.recommenders if one.weight or (one.fallback or MAX_RANKED) <= needed]
     ranked = [f"{one.recommender} ranks it {one.rank} of {one.ranked}" for one in asked if one.rank]
     if found.blend.rank and sum(1 for one in asked if one.weight) > 1:
         ranked.insert(0, f"the blend ranks it {found.blend.rank} of {found.blend.ranked}")

@@ -22,7 +22,7 @@ HiddenDays = NDArray[np.float64]
 Filter = Literal["unavailable", "category", "brand", "price", "bought", "excluded", "on_the_page", "in_the_cart"]
 
 
-class Given(msgspec.Struct, frozen=True, eq=False, gc=False):
+class FilterInputs(msgspec.Struct, frozen=True, eq=False, gc=False):
     """What the filters look at; `hidden_days` is that of `hidden_days()`, context int32[k] the rows of the query's items."""
 
     query: Query
@@ -46,14 +46,14 @@ def allowed_items(
     query: Query, context: Rows, profile: Profile, bought: Bought, catalog: Catalog, hidden_days: HiddenDays
 ) -> tuple[Mask, list[str]]:
     """Tell which items may be shown, bool[n] (the caller's own copy), and what of the query is unknown here."""
-    given = Given(query, context, profile, bought, catalog, hidden_days)
+    given = FilterInputs(query, context, profile, bought, catalog, hidden_days)
     allowed = catalog.available.copy()
     for step in _IN_ORDER:
         step(allowed, given)
     return allowed, _unknown(query, catalog)
 
 
-def removal(item: int, given: Given) -> Removal | None:
+def removal(item: int, given: FilterInputs) -> Removal | None:
     """Find the first filter that removes an item; None: it may be shown."""
     allowed = given.catalog.available.copy()
     if not allowed[item]:
@@ -65,7 +65,7 @@ def removal(item: int, given: Given) -> Removal | None:
     return None
 
 
-def _keep_category(allowed: Mask, given: Given) -> None:
+def _keep_category(allowed: Mask, given: FilterInputs) -> None:
     name, catalog = given.query.category, given.catalog
     if name is None:
         return
@@ -77,7 +77,7 @@ def _keep_category(allowed: Mask, given: Given) -> None:
     allowed[catalog.item_to[code] :] = False
 
 
-def _keep_brands(allowed: Mask, given: Given) -> None:
+def _keep_brands(allowed: Mask, given: FilterInputs) -> None:
     names, catalog = given.query.brands, given.catalog
     if not names:
         return
@@ -88,7 +88,7 @@ def _keep_brands(allowed: Mask, given: Given) -> None:
     allowed &= kept
 
 
-def _keep_prices(allowed: Mask, given: Given) -> None:
+def _keep_prices(allowed: Mask, given: FilterInputs) -> None:
     lowest, highest = given.query.price_min, given.query.price_max
     if lowest is not None:
         allowed &= given.catalog.price >= lowest
@@ -96,7 +96,7 @@ def _keep_prices(allowed: Mask, given: Given) -> None:
         allowed &= given.catalog.price <= highest
 
 
-def _apply_bought(allowed: Mask, given: Given) -> None:
+def _apply_bought(allowed: Mask, given: FilterInputs) -> None:
     bought, owned, at = given.bought, given.profile.bought, given.profile.bought_at
     if bought.mode == "only":
         mine = np.zeros_like(allowed)
@@ -117,24 +117,24 @@ def _hide(allowed: Mask, owned: Rows, at: Times, hidden_days: HiddenDays, now: i
             allowed[owned[place]] = False
 
 
-def _exclude(allowed: Mask, given: Given) -> None:
+def _exclude(allowed: Mask, given: FilterInputs) -> None:
     for item_id in given.query.exclude:
         row = given.catalog.row(item_id)
         if row >= 0:
             allowed[row] = False
 
 
-def _leave_out_page(allowed: Mask, given: Given) -> None:
+def _leave_out_page(allowed: Mask, given: FilterInputs) -> None:
     if len(given.context):
         allowed[given.context] = False
 
 
-def _leave_out_cart(allowed: Mask, given: Given) -> None:
+def _leave_out_cart(allowed: Mask, given: FilterInputs) -> None:
     if len(given.profile.cart):
         allowed[given.profile.cart] = False
 
 
-STEPS: Mapping[Filter, Callable[[Mask, Given], None]] = {
+STEPS: Mapping[Filter, Callable[[Mask, FilterInputs], None]] = {
     "category": _keep_category,
     "brand": _keep_brands,
     "price": _keep_prices,
@@ -163,7 +163,7 @@ def _unknown(query: Query, catalog: Catalog) -> list[str]:
     return notices
 
 
-def _of_bought(item: int, given: Given) -> Removal:
+def _of_bought(item: int, given: FilterInputs) -> Removal:
     profile, bought = given.profile, given.bought
     if item not in profile.has_bought:
         return Removal("bought")

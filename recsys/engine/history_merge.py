@@ -22,7 +22,9 @@ _SETTLED = int(EventType.IMPRESSION)
 """Stands for a refund of the snapshot while newer ones are cancelled: it has found its purchase already."""
 
 
-def continued(parts: Sequence[History], live: Sequence[LiveEvent], catalog: Catalog, settings: BehaviourSettings) -> History:
+def merge_histories(
+    parts: Sequence[History], live: Sequence[LiveEvent], catalog: Catalog, settings: BehaviourSettings
+) -> History:
     """Lay histories of a snapshot (of one shopper under several ids) and live events into one, in time order."""
     parts = [part for part in parts if len(part)]
     kept = [each for each in live if each.event_type != PURCHASE or each.quantity is None or each.quantity > 0]

@@ -115,25 +115,25 @@ def _check_names(where: str, names: Iterable[str]) -> None:
 
 def answer(engine: Engine, query: Query, history: History) -> Slate:
     """Recommend for one query; its length is min(limit, eligible items)."""
-    asked = understand(engine, query, history)
-    shelf = Shelf(engine, asked.rows, asked.profile, asked.allowed, query.limit)
-    rule, weights = lead(engine, asked)
-    shelf.put_blend(weights)
-    led = len(shelf.picks) > 0
-    fallback = shelf.fill(asked.placement.fallback)
+    asked = resolve_query(engine, query, history)
+    builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, query.limit)
+    rule, weights = pick_rule(engine, asked)
+    builder.put_blend(weights)
+    led = len(builder.picks) > 0
+    fallback = builder.fill(asked.placement.fallback)
     return Slate(
         recommendation_id=engine.recommendation_id(query, history),
         user_id=query.user_id,
         placement=query.placement,
         snapshot=engine.snapshot.version,
         strategy=rule.name if rule else "fallback",
-        personalized=asked.profile.known and ((led and looks_at_shopper(rule)) or shelf.anything_personal()),
+        personalized=asked.profile.known and ((led and looks_at_shopper(rule)) or builder.anything_personal()),
         fallback=fallback,
         notices=asked.notices,
-        items=tuple([pick[0] for pick in shelf.picks]),
-        scores=tuple([pick[1] for pick in shelf.picks]),
-        reasons=tuple(shelf.reasons()),
-        sources=tuple([pick[2] for pick in shelf.picks]),
+        items=tuple([pick[0] for pick in builder.picks]),
+        scores=tuple([pick[1] for pick in builder.picks]),
+        reasons=tuple(builder.reasons()),
+        sources=tuple([pick[2] for pick in builder.picks]),
     )
 
 
@@ -141,12 +141,12 @@ def candidates(
     engine: Engine, query: Query, history: History, names: Sequence[str]
 ) -> tuple[Segment, dict[str, Candidates]]:
     """What each of these recommenders brings into a blend for a query, inside its filters, and the shopper's segment."""
-    asked = understand(engine, query, history)
-    shelf = Shelf(engine, asked.rows, asked.profile, asked.allowed, query.limit)
-    return segment_of(asked.profile, asked.bought), shelf.candidates(names)
+    asked = resolve_query(engine, query, history)
+    builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, query.limit)
+    return segment_of(asked.profile, asked.bought), builder.candidates(names)
 
 
-class Asked(NamedTuple):
+class ResolvedQuery(NamedTuple):
     """A query understood: who asks, where, and what may be shown (`allowed` bool[n], the caller's own)."""
 
     placement: Placement
@@ -157,7 +157,7 @@ class Asked(NamedTuple):
     notices: tuple[str, ...]
 
 
-def understand(engine: Engine, query: Query, history: History) -> Asked:
+def resolve_query(engine: Engine, query: Query, history: History) -> ResolvedQuery:
     """Read the query for this shopper.
 
     Raises:
@@ -169,10 +169,10 @@ def understand(engine: Engine, query: Query, history: History) -> Asked:
     bought = query.bought or Bought(placement.bought, placement.bought_days)
     allowed, unknown = allowed_items(query, context, profile, bought, engine.catalog, engine.hidden_days)
     rows = _row_query(query, context, profile, engine.catalog)
-    return Asked(placement, profile, bought, rows, allowed, (*notices, *unknown))
+    return ResolvedQuery(placement, profile, bought, rows, allowed, (*notices, *unknown))
 
 
-def lead(engine: Engine, asked: Asked) -> tuple[Rule | None, Mapping[str, float]]:
+def pick_rule(engine: Engine, asked: ResolvedQuery) -> tuple[Rule | None, Mapping[str, float]]:
     """Find the rule that leads, and who answers for it with what weight; nobody does without a rule."""
     rule = first_rule(asked.placement, asked.profile, len(asked.rows.context) > 0)
     if rule is None:
@@ -180,7 +180,7 @@ def lead(engine: Engine, asked: Asked) -> tuple[Rule | None, Mapping[str, float]
     return rule, weights_of(rule, engine.snapshot.manifest.blend, segment_of(asked.profile, asked.bought))
 
 
-class Shelf:
+class SlateBuilder:
     """The places of one slate while they are being filled; takes no item and no group twice."""
 
     def __init__(self, engine: Engine, query: RowQuery, profile: Profile, allowed: Mask, limit: int) -> None:
@@ -225,7 +225,9 @@ class Shelf:
     def reasons(self) -> list[Reason]:
         """One reason per place, from the recommender that spoke most for it."""
         recommenders, query, profile = self._engine.recommenders, self._query, self._profile
-        return [recommenders[source].reason(query, profile, item, because) for item, _, source, because in self.picks]
+        return [
+            recommenders[source].reason(query, profile, item, explained_by) for item, _, source, explained_by in self.picks
+        ]
 
     def _wanted(self) -> int:
         missing = self._limit - len(self.picks)

@@ -223,14 +223,14 @@ def _buys(
 
 @compiled(ROWS, KINDS, TIMES, ROWS, SCORES, INT, FLOAT)
 def _totals(
-    items: Rows, kinds: Kinds, times: Times, code_of: Rows, weight_of: Scores, now: int, fading: float
+    items: Rows, kinds: Kinds, times: Times, code_of: Rows, weight_of: Scores, now: int, decaying: float
 ) -> tuple[Rows, NDArray[np.float64], NDArray[np.int64], float]:
     """Distinct codes of the events' items ascending (-1: of no code), the faded weight of each, how many events gave it, and the
     weight of them all."""
     codes, weights = np.empty(len(items), np.int32), np.empty(len(items), np.float64)
     for place in range(len(items)):
         codes[place] = code_of[items[place]] if items[place] >= 0 else -1
-        weights[place] = weight_of[kinds[place]] * np.exp2((times[place] - now) * fading)
+        weights[place] = weight_of[kinds[place]] * np.exp2((times[place] - now) * decaying)
     found, totals, events = np.empty(len(items), np.int32), np.empty(len(items), np.float64), np.empty(len(items), np.int64)
     count = 0
     for place in np.argsort(codes, kind="mergesort"):
@@ -250,12 +250,12 @@ def _leader(
     code_of: Rows,
     weight_of: Scores,
     now: int,
-    fading: float,
+    decaying: float,
     least_share: float,
     least_events: int,
 ) -> tuple[_Leader, bool]:
     """The code with the largest weight, of equal ones the lowest; and whether any event weighed anything."""
-    codes, totals, events, everything = _totals(items, kinds, times, code_of, weight_of, now, fading)
+    codes, totals, events, everything = _totals(items, kinds, times, code_of, weight_of, now, decaying)
     leader, counted, most = -1, 0, 0.0
     for place in range(len(codes)):
         if codes[place] >= 0 and totals[place] > most:
@@ -276,7 +276,7 @@ def _lean(
     brand_of: Rows,
     price_of: NDArray[np.float64],
     weight_of: Scores,
-    fading: float,
+    decaying: float,
     buyer_views: int,
     buyer_dwell: float,
     most_dwell: float,
@@ -293,10 +293,10 @@ def _lean(
     now_items, now_kinds, now_times = items[session:], kinds[session:], times[session:]
     serious = _buys(now_items, now_kinds, now_times, leaf_of, price_of, buyer_views, buyer_dwell, most_dwell, price_ratio)
     items, kinds, times = items[recent:], kinds[recent:], times[recent:]
-    focus, of_session = _leader(now_items, now_kinds, now_times, leaf_of, weight_of, now, fading, focus_share, 1)
+    focus, of_session = _leader(now_items, now_kinds, now_times, leaf_of, weight_of, now, decaying, focus_share, 1)
     if not of_session:
-        focus, _ = _leader(items, kinds, times, leaf_of, weight_of, now, fading, focus_share, 1)
-    brand, _ = _leader(items, kinds, times, brand_of, weight_of, now, fading, brand_share, brand_events)
+        focus, _ = _leader(items, kinds, times, leaf_of, weight_of, now, decaying, focus_share, 1)
+    brand, _ = _leader(items, kinds, times, brand_of, weight_of, now, decaying, brand_share, brand_events)
     return True, serious, of_session, focus, brand
 
 

@@ -19,7 +19,7 @@ from recsys.snapshot.customer_value import CustomerValue
 from recsys.snapshot.id_index import IdMap
 from recsys.types import DAY, EVENT_TYPES, ExitStage, History, Intent, Lifecycle, Profile, Rows
 
-MOST_AFFINITIES = 10
+MAX_AFFINITIES = 10
 PRICE_BAND = (0.25, 0.75)
 """The percentiles of weighted prices between which a shopper is at home."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -254,7 +254,7 @@ def _affinities(profiler: Profiler, history: History, now: int, code_of: Rows, n
     codes, weights, events = profiler.affinities(history, now, code_of)
     everything = max(float(weights.sum()), 1e-30)
     named = np.flatnonzero(codes >= 0)
-    best = named[np.argsort(-weights[named], kind="stable")][:MOST_AFFINITIES]
+    best = named[np.argsort(-weights[named], kind="stable")][:MAX_AFFINITIES]
     return tuple(
         Affinity(names.text(int(codes[at])), round(float(weights[at]) / everything, 4), int(events[at])) for at in best
     )

@@ -10,16 +10,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from recsys.engine.history_merge import continued
+from recsys.engine.history_merge import merge_histories
 from recsys.engine.pipeline import Engine
-from recsys.live.erasure import Oblivion, Tombstones
-from recsys.live.log import Forgotten, LiveEvent, News, State
+from recsys.live.erasure import ErasureKeys, Tombstones
+from recsys.live.log import EventLog, LiveEvent, SharedRow, Tombstone
 from recsys.snapshot.customer_value import CustomerValue
 from recsys.snapshot.identity_links import FOREVER, Period, periods
 from recsys.snapshot.people import NOBODY, Person
 from recsys.types import NO_HISTORY, History, ItemUpdate, Lines, Link
 
-MOST_LINKED = 20
+MAX_LINKED = 20
 """Most anonymous ids of one user whose events an answer takes in, those linked last."""
 
 
@@ -27,16 +27,16 @@ EVENTS_KEPT = 2_000_000
 """Most events of the histories that a worker keeps at hand, 17 bytes each; with what lies around them, some 40 MB."""
 _BESIDES = 50
 """What a history costs beside its events, in events."""
-MOST_DROPPED = 1_000
+MAX_DROPPED = 1_000
 """Of more shoppers who did something since the last look, all histories are dropped together."""
 
 
-class Present:
+class ServingState:
     """One engine and the log after its snapshot, for one worker: what an answer is made from."""
 
-    def __init__(self, engine: Engine, state: State, oblivion: Oblivion | None) -> None:
+    def __init__(self, engine: Engine, state: EventLog, erasure_keys: ErasureKeys | None) -> None:
         self.engine = engine
-        self._snapshot, self._state, self._most = engine.snapshot, state, engine.settings.state.user_events
+        self._snapshot, self._state, self._max_n = engine.snapshot, state, engine.settings.state.user_events
         self._folded = self._read = engine.snapshot.manifest.state_sequence
         self._version: tuple[int, int] | None = None
         self._kept = _Kept(EVENTS_KEPT)
@@ -44,7 +44,7 @@ class Present:
         self._linked: dict[str, set[str]] = {}
         if self._folded > state.last():
             state.reach(self._folded)
-        self.forgotten = Tombstones(oblivion, state.tombstones())
+        self.forgotten = Tombstones(erasure_keys, state.tombstones())
         self.newest = engine.snapshot.as_of
         """The later of the snapshot's moment and the newest accepted event, in microseconds."""
 
@@ -77,8 +77,8 @@ class Present:
         """Drop the histories that what was written since the last look may have changed."""
         if not len(self._kept):
             return
-        wrote = self._state.subjects(self._read, MOST_DROPPED + 1)
-        if len(wrote) > MOST_DROPPED:
+        wrote = self._state.subjects(self._read, MAX_DROPPED + 1)
+        if len(wrote) > MAX_DROPPED:
             self._kept.clear()
         for each in wrote:
             self._kept.drop(each)
@@ -89,7 +89,7 @@ class Present:
         base = self._snapshot.histories.of(user_id)
         if self._read == self._folded and not self.forgotten:
             return base  # nothing was written since the snapshot, by anybody
-        parts, events = [base], self._state.events_of(user_id, self._folded, self._most)
+        parts, events = [base], self._state.events_of(user_id, self._folded, self._max_n)
         if (forgotten := self.forgotten.at(user_id)) is not None:
             parts = [_within(base, Period("", user_id, forgotten + 1, FOREVER.max))]
             events = [each for each in events if each.timestamp > forgotten]
@@ -98,13 +98,13 @@ class Present:
             events = events + [each for each in theirs if period.since <= each.timestamp < period.until]
         if not events and len(parts) == 1:
             return parts[0]
-        return continued(parts, events, self._snapshot.catalog, self._snapshot.manifest.behaviour)
+        return merge_histories(parts, events, self._snapshot.catalog, self._snapshot.manifest.behaviour)
 
     def _under_other_ids(self, user_id: str) -> list[tuple[Period, list[LiveEvent]]]:
         """When anonymous ids were this user's, with what they did since the snapshot. A snapshot gives linked ids' events to their
         users, so an id counts only if it did something since, or was linked since."""
         events_of, links = self._state.events_of, self._links
-        theirs = {each: events_of(each, self._folded, self._most) for each in self._anonymous_ids(user_id)}
+        theirs = {each: events_of(each, self._folded, self._max_n) for each in self._anonymous_ids(user_id)}
         asked = [each for each, events in theirs.items() if events or each in links]
         return [(period, theirs[period.anonymous_id]) for period in self._periods(user_id, asked)] if asked else []
 
@@ -123,7 +123,7 @@ class Present:
             return user_id in self._linked or self._snapshot.links.is_known(user_id)
         return any(link.user_id == user_id for each in self._anonymous_ids(user_id) for link in self._links_of(each))
 
-    def is_told(self, link: Link) -> bool:
+    def is_repeated(self, link: Link) -> bool:
         """Whether a link says nothing new: that of its id's latest link, or a later one to the same user, repeats it."""
         latest = max(self._links_of(link.anonymous_id), key=lambda each: (each.timestamp, each.user_id), default=None)
         return latest is not None and latest.user_id == link.user_id and latest.timestamp <= link.timestamp
@@ -145,10 +145,10 @@ class Present:
         """User = the anonymous ids that were linked to it since the snapshot."""
         return self._linked
 
-    def _take(self, news: Sequence[News]) -> None:
+    def _take(self, news: Sequence[SharedRow]) -> None:
         """Take rows in, first who is forgotten; of several updates of one item only what they come to."""
-        self.forgotten.add(each.row for each in news if isinstance(each.row, Forgotten))
-        if any(isinstance(each.row, Forgotten | Link) for each in news):
+        self.forgotten.add(each.row for each in news if isinstance(each.row, Tombstone))
+        if any(isinstance(each.row, Tombstone | Link) for each in news):
             self._kept.clear()  # it may concern people under other ids than those it names
         updates: dict[str, ItemUpdate] = {}
         for each in news:
@@ -181,7 +181,7 @@ class Present:
     def _periods(self, user_id: str, anonymous: Iterable[str]) -> list[Period]:
         """When each anonymous id was this user's, the last linked ones; none from before they were forgotten."""
         found = [period for each in anonymous for period in periods(self._links_of(each)) if period.user_id == user_id]
-        found = sorted(found, key=lambda period: (period.since, period.anonymous_id))[-MOST_LINKED:]
+        found = sorted(found, key=lambda period: (period.since, period.anonymous_id))[-MAX_LINKED:]
         if not self.forgotten:
             return found
         users = _following(self.forgotten.at(user_id))
@@ -193,8 +193,8 @@ class Present:
 class _Kept:
     """Histories by user id, those asked for last, of at most so many events together."""
 
-    def __init__(self, most: int) -> None:
-        self._most, self._events = most, 0
+    def __init__(self, max_n: int) -> None:
+        self._max_n, self._events = max_n, 0
         self._histories: dict[str, History] = {}
 
     def __len__(self) -> int:
@@ -212,7 +212,7 @@ class _Kept:
         self.drop(user_id)
         self._histories[user_id] = history
         self._events += len(history) + _BESIDES
-        while self._events > self._most:
+        while self._events > self._max_n:
             self.drop(next(iter(self._histories)))
 
     def drop(self, user_id: str) -> None:

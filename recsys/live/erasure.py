@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 
-from recsys.live.log import Forgotten
+from recsys.live.log import Tombstone
 from recsys.secrets import check_secrets, read_secrets
 from recsys.types import SettingsError
 
@@ -17,7 +17,7 @@ FORGET_SECRETS = "RECSYS_FORGET_SECRETS"
 _NAME_BYTES, _HASH_BYTES = 4, 16
 
 
-class Oblivion:
+class ErasureKeys:
     """Turns ids into the subjects of tombstones: `<name of the secret>:<hash of the id under it>`, 8 and 32 hex digits."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
@@ -30,7 +30,7 @@ class Oblivion:
         self._keys = {_name(secret): blake2b(secret.encode(), person=b"recsys forgets").digest() for secret in secrets}
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Oblivion | None:
+    def from_environment(cls, environment: Mapping[str, str]) -> ErasureKeys | None:
         """Read the secrets; None where there are none.
 
         Raises:
@@ -58,24 +58,24 @@ class Oblivion:
 class Tombstones:
     """Up to when each id is forgotten, asked by id."""
 
-    def __init__(self, oblivion: Oblivion | None, rows: Iterable[Forgotten]) -> None:
+    def __init__(self, erasure_keys: ErasureKeys | None, rows: Iterable[Tombstone]) -> None:
         """Take the log's tombstones; of several with one subject the latest counts.
 
         Raises:
             SettingsError: if one was made with a secret that is not there: who it means can then not be told.
         """
-        self._oblivion = oblivion
+        self._erasure_keys = erasure_keys
         self._at: dict[str, int] = {}
         self.add(rows)
 
     def __len__(self) -> int:
         return len(self._at)
 
-    def add(self, rows: Iterable[Forgotten]) -> None:
+    def add(self, rows: Iterable[Tombstone]) -> None:
         """Take more of them; raises as making them does."""
         unknown = set()
         for row in rows:
-            if self._oblivion is None or not self._oblivion.knows(row.subject):
+            if self._erasure_keys is None or not self._erasure_keys.knows(row.subject):
                 unknown.add(row.subject.partition(":")[0])
             self._at[row.subject] = max(row.timestamp, self._at.get(row.subject, row.timestamp))
         if unknown:
@@ -92,9 +92,9 @@ class Tombstones:
 
     def at(self, user_id: str) -> int | None:
         """The moment up to which an id is forgotten, in microseconds; None: it is not."""
-        if self._oblivion is None or not self._at:
+        if self._erasure_keys is None or not self._at:
             return None
-        return max((self._at[each] for each in self._oblivion.hashes(user_id) if each in self._at), default=None)
+        return max((self._at[each] for each in self._erasure_keys.hashes(user_id) if each in self._at), default=None)
 
     def cover(self, user_id: str | None, moment: int) -> bool:
         """Whether what this user did at a moment (microseconds) is forgotten."""

@@ -18,12 +18,12 @@ from recsys.snapshot.catalog import Catalog
 from recsys.types import ItemUpdate
 
 if TYPE_CHECKING:
-    from recsys.live.log import State
+    from recsys.live.log import EventLog
 
 CHANGE = 10
 """Kind of these rows: subject is the item, the time when the update was received."""
 SCHEMA = f"CREATE INDEX log_changes ON log (at) WHERE kind = {CHANGE};"
-LEAST_DROP = 0.01
+MIN_DROP = 0.01
 """Smallest share of its price by which an item gets cheaper that is worth a word: less is rounding, or another exchange rate."""
 _DROPPED_AT_ONCE = 10_000
 _PAUSE_SECONDS = 0.01
@@ -76,7 +76,7 @@ class ItemChanges:
         return dropped
 
 
-def item_changes(state: State, since: int) -> list[Change]:
+def item_changes(state: EventLog, since: int) -> list[Change]:
     """The changes of items later than `since` (microseconds), the newest first."""
     return state.item_changes.since(since)
 
@@ -123,5 +123,5 @@ def _updated(offers: Mapping[str, _Offer], updates: Iterable[ItemUpdate]) -> dic
 def _differences(item_id: str, at: int, before: _Offer, after: _Offer) -> Iterator[Change]:
     if after.available and not before.available:
         yield Change(item_id, at, "back_in_stock")
-    if before.price > 0 and round(1 - after.price / before.price, 9) >= LEAST_DROP:
+    if before.price > 0 and round(1 - after.price / before.price, 9) >= MIN_DROP:
         yield Change(item_id, at, "price_drop", before.price, after.price)

@@ -21,7 +21,7 @@ from recsys.live import pinned_slates as pins
 from recsys.live.database import LogFile, Row
 from recsys.live.item_changes import ItemChanges, Standing, change_row, changes
 from recsys.live.moments import MomentLog
-from recsys.live.pinned_slates import Pins
+from recsys.live.pinned_slates import PinnedSlates
 from recsys.types import EVENT_TYPES, SHOWN_TYPES, Event, EventType, ItemUpdate, Link
 
 FILE = "log.sqlite3"
@@ -112,22 +112,22 @@ class Active(NamedTuple):
     ordered: bool
 
 
-class Forgotten(msgspec.Struct, frozen=True, gc=False):
+class Tombstone(msgspec.Struct, frozen=True, gc=False):
     """A tombstone: whatever the user behind the keyed hash `subject` did up to `timestamp` is ignored."""
 
     subject: str
     timestamp: int
 
 
-class News(NamedTuple):
+class SharedRow(NamedTuple):
     """A row that concerns everybody, with its number and when it was received."""
 
     seq: int
     received_at: int
-    row: Link | ItemUpdate | Forgotten
+    row: Link | ItemUpdate | Tombstone
 
 
-class State:
+class EventLog:
     """The live log in one folder of a local disk, for every thread and process of the machine.
 
     Nothing is opened before it is used; until something is written there is no file and every read answers nothing. Whatever
@@ -136,7 +136,7 @@ class State:
 
     def __init__(self, folder: Path) -> None:
         self._log = LogFile(folder / FILE, _SCHEMA, _SCHEMA_VERSION)
-        self.pins = Pins(self._log)
+        self.pins = PinnedSlates(self._log)
         self.item_changes = ItemChanges(self._log)
         self.moments = MomentLog(self._log)
 
@@ -190,7 +190,7 @@ class State:
         found = self._log.read("SELECT seq FROM sqlite_sequence WHERE name = 'log'")
         return int(found[0][0]) if found else 0
 
-    def news(self, after: int) -> list[News]:
+    def news(self, after: int) -> list[SharedRow]:
         """Links, item updates and tombstones with seq > `after`, by seq."""
         return [_news(row) for row in self._log.read(_NEWS, after)]
 
@@ -208,17 +208,17 @@ class State:
         chosen = msgspec.json.encode(item_ids).decode()
         return [user_id for (user_id,) in self._log.read(_INTERESTED, after, chosen)]
 
-    def subjects(self, after: int, most: int) -> list[str]:
+    def subjects(self, after: int, max_n: int) -> list[str]:
         """Under which ids events with seq > `after` were written, at most so many, some of them repeatedly."""
-        return [row[0] for row in self._log.read(_SUBJECTS, after, most)]
+        return [row[0] for row in self._log.read(_SUBJECTS, after, max_n)]
 
-    def events_of(self, user_id: str, after: int, most: int) -> list[LiveEvent]:
-        """What one shopper did with seq > `after`, oldest first by (timestamp, seq): the newest `most` events, and as many older
+    def events_of(self, user_id: str, after: int, max_n: int) -> list[LiveEvent]:
+        """What one shopper did with seq > `after`, oldest first by (timestamp, seq): the newest `max_n` events, and as many older
         purchases and refunds. Impressions and clicks are not among them."""
-        rows = self._log.read(_EVENTS_OF, user_id, after, most)
-        if len(rows) == most:
+        rows = self._log.read(_EVENTS_OF, user_id, after, max_n)
+        if len(rows) == max_n:
             oldest = {row[0] for row in rows if row[1] == rows[-1][1]}
-            older = self._log.read(_ORDERS_OF, user_id, after, rows[-1][1], most)
+            older = self._log.read(_ORDERS_OF, user_id, after, rows[-1][1], max_n)
             rows += [row for row in older if row[0] not in oldest]
         return list(map(LiveEvent._make, reversed(rows)))
 
@@ -240,9 +240,9 @@ class State:
         """All item updates with seq ≤ `until` by seq, as (seq, received_at, update)."""
         return [(row[0], row[1], _item_update(row)) for row in self._log.read(_ALL_OF, _ITEM, until)]
 
-    def tombstones(self) -> list[Forgotten]:
+    def tombstones(self) -> list[Tombstone]:
         """Every forgotten subject once, with the newest time."""
-        return [Forgotten(subject, at) for subject, at in self._log.read(_TOMBSTONES)]
+        return [Tombstone(subject, at) for subject, at in self._log.read(_TOMBSTONES)]
 
     def reach(self, seq: int) -> None:
         """Number what comes from now on above `seq`: a log that was lost, or put back from a backup, ends below what a snapshot has
@@ -331,13 +331,13 @@ def _replaced(known: set[str], body: bytes) -> bool:
     return replaced
 
 
-def _news(row: Row) -> News:
+def _news(row: Row) -> SharedRow:
     seq, received_at, kind, subject, at, _ = row
     if kind == _LINK:
-        return News(seq, received_at, _link(row))
+        return SharedRow(seq, received_at, _link(row))
     if kind == _ITEM:
-        return News(seq, received_at, _item_update(row))
-    return News(seq, received_at, Forgotten(subject, at))
+        return SharedRow(seq, received_at, _item_update(row))
+    return SharedRow(seq, received_at, Tombstone(subject, at))
 
 
 def _link(row: Row) -> Link:

@@ -27,8 +27,8 @@ _ADD = f"""INSERT INTO log (kind, subject, at, received_at, key, event_type, bod
 SELECT {MOMENT}, ?1, ?2, ?3, ?4, ?5, ?6 WHERE (SELECT count(*) FROM log INDEXED BY log_moments_of
 WHERE kind = {MOMENT} AND subject = ?1 AND at >= ?7 AND at < ?8) < ?9
 ON CONFLICT (key) WHERE key IS NOT NULL DO NOTHING"""
-_TOLD = "SELECT key FROM log INDEXED BY log_key WHERE key IN (SELECT value FROM json_each(?))"
-_TOLD_TO = f"""SELECT subject, event_type, at FROM log INDEXED BY log_moments_of
+_NOTIFIED = "SELECT key FROM log INDEXED BY log_key WHERE key IN (SELECT value FROM json_each(?))"
+_NOTIFIED_TO = f"""SELECT subject, event_type, at FROM log INDEXED BY log_moments_of
 WHERE kind = {MOMENT} AND subject IN (SELECT value FROM json_each(?)) AND at >= ?"""
 _LINES = f"""SELECT seq, body FROM log INDEXED BY log_moments
 WHERE kind = {MOMENT} AND event_type = ? AND seq > ? AND body IS NOT NULL ORDER BY seq LIMIT ?"""
@@ -59,7 +59,7 @@ class Moment(NamedTuple):
     line: bytes
 
 
-class Told(NamedTuple):
+class Notified(NamedTuple):
     """A moment of this kind was found due for a user at a moment in microseconds."""
 
     user_id: str
@@ -82,19 +82,19 @@ class MomentLog:
                 log.execute(_ADD, (*_row(moment, received_at), *moment.day, per_day)).rowcount == 1 for moment in moments
             ]
 
-    def told(self, moment_ids: Sequence[str]) -> set[str]:
+    def notified(self, moment_ids: Sequence[str]) -> set[str]:
         """Those of these ids that are written down."""
-        found = self._log.read(_TOLD, _encode([_PREFIX + each for each in moment_ids]).decode()) if moment_ids else []
+        found = self._log.read(_NOTIFIED, _encode([_PREFIX + each for each in moment_ids]).decode()) if moment_ids else []
         return {key.removeprefix(_PREFIX) for (key,) in found}
 
-    def told_to(self, user_ids: Sequence[str], since: int) -> list[Told]:
+    def notified_to(self, user_ids: Sequence[str], since: int) -> list[Notified]:
         """What was found due for these users from a moment (microseconds) on."""
-        rows = self._log.read(_TOLD_TO, _encode(user_ids).decode(), since) if user_ids else []
-        return [Told._make(row) for row in rows]
+        rows = self._log.read(_NOTIFIED_TO, _encode(user_ids).decode(), since) if user_ids else []
+        return [Notified._make(row) for row in rows]
 
-    def lines(self, kind: str, after: int, most: int) -> list[tuple[int, bytes]]:
-        """Number and line of a kind's rows with seq > `after`, the first `most` of them, by seq."""
-        return [(seq, line) for seq, line in self._log.read(_LINES, kind, after, most)]
+    def lines(self, kind: str, after: int, max_n: int) -> list[tuple[int, bytes]]:
+        """Number and line of a kind's rows with seq > `after`, the first `max_n` of them, by seq."""
+        return [(seq, line) for seq, line in self._log.read(_LINES, kind, after, max_n)]
 
     def last_until(self, kind: str, moment: int) -> int:
         """Number of the last row of a kind that was found due up to a moment (microseconds); 0: there is none."""

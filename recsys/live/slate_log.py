@@ -27,7 +27,7 @@ WAITING = 1000
 """Most slates that wait to be written."""
 GATHER_SECONDS = 1.0
 """How long slates are gathered before they are written together."""
-MOST_SECONDS = 1.0
+MAX_SECONDS = 1.0
 """How long a slate of a send waits for room: no longer than a message tool has patience."""
 _BATCH = 200
 
@@ -70,9 +70,9 @@ class LoggedSlate(msgspec.Struct, frozen=True, kw_only=True):
 class SlateLog:
     """The file of logged slates; `write` at once, or `offer` to the thread that `start` begins."""
 
-    def __init__(self, folder: Path, most: int, is_forgotten: IsForgotten = lambda slates: [False] * len(slates)) -> None:
+    def __init__(self, folder: Path, max_n: int, is_forgotten: IsForgotten = lambda slates: [False] * len(slates)) -> None:
         """`is_forgotten` is asked when nobody else can write: whoever is forgotten after that deletes what was written."""
-        self._file, self._most, self._is_forgotten = folder / FILE, most, is_forgotten
+        self._file, self._max_n, self._is_forgotten = folder / FILE, max_n, is_forgotten
         self._waiting: queue.Queue[LoggedSlate | None] = queue.Queue(WAITING)
         self._thread: threading.Thread | None = None
         self._dropped = 0
@@ -93,7 +93,7 @@ class SlateLog:
             self.write([slate])
             return
         try:
-            self._waiting.put(slate, timeout=MOST_SECONDS)
+            self._waiting.put(slate, timeout=MAX_SECONDS)
         except queue.Full:
             self._dropped += 1
 
@@ -114,7 +114,7 @@ class SlateLog:
                 kept = [each for each, gone in zip(slates, self._is_forgotten(slates), strict=True) if not gone]
                 rows = [(each.recommendation_id, each.user_id, each.answered_at, msgspec.json.encode(each)) for each in kept]
                 database.executemany("INSERT OR IGNORE INTO slates (id, user_id, at, body) VALUES (?, ?, ?, ?)", rows)
-                database.execute("DELETE FROM slates WHERE seq <= (SELECT max(seq) FROM slates) - ?", (self._most,))
+                database.execute("DELETE FROM slates WHERE seq <= (SELECT max(seq) FROM slates) - ?", (self._max_n,))
         except (sqlite3.Error, OSError) as error:
             raise StateError(f"{self._file}: slates cannot be logged ({error})") from error
 
@@ -135,12 +135,12 @@ class SlateLog:
             )
         return msgspec.json.decode(row[0], type=LoggedSlate)
 
-    def newest(self, most: int) -> list[LoggedSlate]:
+    def newest(self, max_n: int) -> list[LoggedSlate]:
         """The slates logged last, newest first."""
         if not self._file.exists():
             return []
         with closing(self._open()) as database:
-            rows = database.execute("SELECT body FROM slates ORDER BY seq DESC LIMIT ?", (most,)).fetchall()
+            rows = database.execute("SELECT body FROM slates ORDER BY seq DESC LIMIT ?", (max_n,)).fetchall()
         return [msgspec.json.decode(body, type=LoggedSlate) for (body,) in rows]
 
     def forget(self, user_ids: Sequence[str]) -> int:

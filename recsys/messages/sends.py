@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 import numpy as np
 
-from recsys.live.pinned_slates import Pin, PinnedItem, Pins, Swap
+from recsys.live.pinned_slates import PinnedItem, PinnedSlate, PinnedSlates, Replacement
 from recsys.messages.slots import Slot
 from recsys.snapshot.catalog import Catalog
 from recsys.types import Query, Send, Slate
@@ -43,7 +43,7 @@ class Target(NamedTuple):
 class Sends:
     """Answers for sends with one snapshot's catalogue, as one moment (microseconds) knows it."""
 
-    def __init__(self, catalog: Catalog, pins: Pins, ask: Ask, unseen_sends: int, received_at: int) -> None:
+    def __init__(self, catalog: Catalog, pins: PinnedSlates, ask: Ask, unseen_sends: int, received_at: int) -> None:
         self._catalog, self._pins, self._ask = catalog, pins, ask
         self._unseen_sends, self._received_at = unseen_sends, received_at
 
@@ -61,13 +61,13 @@ class Sends:
         found = {user_id: self._pins.pin_of(send_id, user_id) for user_id in user_ids}
         new = [self._first(send, query, user_id) for user_id, pin in found.items() if pin is None]
         found |= {pin.user_id: pin for pin in self._pins.pin_all(new, self._received_at)}
-        return [self._present(pin, query) for user_id in user_ids if (pin := found[user_id]) is not None]
+        return [self._serving(pin, query) for user_id in user_ids if (pin := found[user_id]) is not None]
 
     def preview(self, send: Send, query: Query, user_id: str) -> Slate:
         """Answer what a first fetch of a send would pin for a user, and pin nothing."""
         return self._ask(msgspec.structs.replace(_asked(send, query), user_id=user_id, exclude=self._seen(user_id)))
 
-    def picture(self, slot: Slot, now: int, *, may_pin: bool, goes_out: bool) -> int:
+    def serve_image(self, slot: Slot, now: int, *, may_pin: bool, goes_out: bool) -> int:
         """Find whose image a slot shows now, by the row of the item; -1: nobody's.
 
         It is what a fetch would find there: what is sold out is swapped, and with `may_pin` a slate is pinned where none is and the
@@ -78,23 +78,23 @@ class Sends:
             return -1
         pin, rows = self._filled(found[1], _asked(found[0], Query(now=now)))
         if goes_out and rows[slot.place] >= 0:
-            self._pins.picture(pin, slot.place, self._received_at)
+            self._pins.serve_image(pin, slot.place, self._received_at)
         return rows[slot.place]
 
     def target(self, slot: Slot, now: int, *, may_pin: bool) -> Target | None:
         """Find where the link of a slot leads: to the item whose image went out last, sold out or not; swaps nothing.
 
-        If the catalogue has it no more, the item that stands there instead; None: nothing does. `may_pin` is as for `picture`.
+        If the catalogue has it no more, the item that stands there instead; None: nothing does. `may_pin` is as for `serve_image`.
         """
         found = self._pinned(slot, now, may_pin)
         if found is None or slot.place >= len(found[1].items):
             return None
         send, pin = found
-        seen = self._pins.pictured(*slot) or ""
+        seen = self._pins.image_served(*slot) or ""
         rows = [row for item_id in (seen, pin.items[slot.place].item_id) if (row := self._catalog.row(item_id)) >= 0]
         return Target(rows[0], pin.recommendation_id, send.placement) if rows else None
 
-    def _pinned(self, slot: Slot, now: int, may_pin: bool) -> tuple[Send, Pin] | None:
+    def _pinned(self, slot: Slot, now: int, may_pin: bool) -> tuple[Send, PinnedSlate] | None:
         send, pin = self._pins.send(slot.send_id), self._pins.pin_of(slot.send_id, slot.user_id)
         if send is None:
             return None
@@ -108,10 +108,10 @@ class Sends:
             slates = [msgspec.structs.replace(slate, notices=(*slate.notices, *notices)) for slate in slates]
         return [SentSlate(slate, False) for slate in slates]
 
-    def _first(self, send: Send, query: Query, user_id: str) -> Pin:
+    def _first(self, send: Send, query: Query, user_id: str) -> PinnedSlate:
         """What is to be pinned: the answer of now, without what the last sends showed."""
         slate = self._ask(msgspec.structs.replace(query, user_id=user_id, exclude=self._seen(user_id)))
-        return Pin(
+        return PinnedSlate(
             send_id=send.send_id,
             user_id=user_id,
             recommendation_id=slate.recommendation_id,
@@ -135,7 +135,7 @@ class Sends:
         for row, score, reason, source in places:
             yield PinnedItem(self._catalog.item_id(row), float(score), reason, source)
 
-    def _present(self, pin: Pin, query: Query) -> SentSlate:
+    def _serving(self, pin: PinnedSlate, query: Query) -> SentSlate:
         """A pinned slate in the rows of today, without what cannot be bought and cannot be replaced."""
         pin, rows = self._filled(pin, query)
         places = [(place, row, pin.items[place]) for place, row in enumerate(rows) if row >= 0]
@@ -155,7 +155,7 @@ class Sends:
         )
         return SentSlate(slate, True, tuple([place for place, _, _ in places]))
 
-    def _filled(self, pin: Pin, query: Query) -> tuple[Pin, list[int]]:
+    def _filled(self, pin: PinnedSlate, query: Query) -> tuple[PinnedSlate, list[int]]:
         """A pin with what is sold out swapped, and the row of each place; -1 where it could not be."""
         rows = self._rows(pin)
         if min(rows, default=0) < 0:
@@ -163,20 +163,20 @@ class Sends:
             rows = self._rows(pin)
         return pin, rows
 
-    def _rows(self, pin: Pin) -> list[int]:
+    def _rows(self, pin: PinnedSlate) -> list[int]:
         """The row of each item; -1 where it is no longer in the catalogue, or not available."""
         row_of, available = self._catalog.row, self._catalog.available
         rows = [row_of(item.item_id) for item in pin.items]
         return [row if row >= 0 and available[row] else -1 for row in rows]
 
-    def _swapped(self, pin: Pin, rows: list[int], query: Query) -> Pin:
+    def _swapped(self, pin: PinnedSlate, rows: list[int], query: Query) -> PinnedSlate:
         """Fill the places of what is gone, in their order, with the next that pass the filters."""
         gone = [place for place, row in enumerate(rows) if row < 0]
         exclude = (*pin.shown, *self._seen(pin.user_id, besides=pin.send_id), *self._same_group(rows))
         asked = msgspec.structs.replace(query, user_id=pin.user_id, limit=len(gone), exclude=exclude)
         found = list(self._items(self._ask(asked)))
-        swaps = [Swap(place, pin.items[place].item_id, item) for place, item in zip(gone, found, strict=False)]
-        return self._pins.swap(pin, swaps, self._received_at) if swaps else pin
+        replacements = [Replacement(place, pin.items[place].item_id, item) for place, item in zip(gone, found, strict=False)]
+        return self._pins.replace_items(pin, replacements, self._received_at) if replacements else pin
 
     def _same_group(self, rows: list[int]) -> list[str]:
         """Items that share a group with one that stays."""

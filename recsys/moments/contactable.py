@@ -10,8 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from recsys.engine.serving_state import Present
-from recsys.live.log import Active, State
+from recsys.engine.serving_state import ServingState
+from recsys.live.log import Active, EventLog
 from recsys.snapshot.histories import NEVER
 from recsys.snapshot.store import Snapshot
 from recsys.types import EventType, Mask, Rows, Times
@@ -19,7 +19,7 @@ from recsys.types import EventType, Mask, Rows, Times
 Consent = Literal["required", "assumed"]
 
 
-class Crowd:
+class ContactIndex:
     """The people of one snapshot, each at a place 0…p-1, for one worker; about 35 bytes a person.
 
     last_seen, last_order int64[p] (`NEVER`: never) · orders int32[p] · active bool[p] who did anything since the snapshot · ordered
@@ -58,12 +58,12 @@ class Crowd:
         known = len(self._ids)
         return self._ids.text(place) if place < known else self._newcomer_ids[place - known]
 
-    def catch_up(self, present: Present, state: State) -> Rows:
+    def catch_up(self, serving: ServingState, state: EventLog) -> Rows:
         """Take in what people did and were linked to since the last look; returns the places of those who did or were."""
         with state.reading():
             last = max(state.last(), self._read)
             active = state.active(self._read, last) if last > self._read else []
-            seen = [one for each in active for one in _by_user(each, present)] + self._newly_linked(present)
+            seen = [one for each in active for one in _by_user(each, serving)] + self._newly_linked(serving)
         self._read = last
         self._welcome(each.user_id for each in seen)
         changed = set()
@@ -82,14 +82,14 @@ class Crowd:
         found[self.places(self._histories.who_did(kinds, since, items))] = True
         return found
 
-    def interested(self, state: State, present: Present, items: Mask, since: int) -> Mask:
+    def interested(self, state: EventLog, serving: ServingState, items: Mask, since: int) -> Mask:
         """Who viewed or carted one of these items, bool[n], later than `since` (microseconds), bool[p]."""
         if not items.any():
             return np.zeros(len(self), bool)
-        catalog = present.engine.catalog
+        catalog = serving.engine.catalog
         found = self.who_did((EventType.VIEW, EventType.CART_ADD), since, items)
         live = state.interested([catalog.item_id(row) for row in np.flatnonzero(items).tolist()], self._folded)
-        for user_id in {user_id for each in live for user_id in present.users_of(each)}:
+        for user_id in {user_id for each in live for user_id in serving.users_of(each)}:
             if (place := self._place(user_id)) >= 0:
                 found[place] = True
         return found
@@ -99,12 +99,12 @@ class Crowd:
         places = self._places_of[rows]
         return places[places >= 0]
 
-    def _newly_linked(self, present: Present) -> list[Active]:
+    def _newly_linked(self, serving: ServingState) -> list[Active]:
         """Users to whom an anonymous id was linked since the last look, who may have got orders with it."""
-        counts = {user_id: len(ids) for user_id, ids in present.linked.items()}
+        counts = {user_id: len(ids) for user_id, ids in serving.linked.items()}
         changed = [user_id for user_id, count in counts.items() if self._linked.get(user_id) != count]
         self._linked = counts
-        return [Active(user_id, _last_seen(user_id, present), True) for user_id in changed]
+        return [Active(user_id, _last_seen(user_id, serving), True) for user_id in changed]
 
     def _place(self, user_id: str) -> int:
         row = self._ids.row(user_id)
@@ -129,16 +129,16 @@ class Crowd:
             self.ordered = np.append(self.ordered, np.zeros(more, bool))
 
 
-def _by_user(active: Active, present: Present) -> list[Active]:
+def _by_user(active: Active, serving: ServingState) -> list[Active]:
     """Who it was, under whatever id; of several whose it may be, when each was last seen."""
-    users = present.users_of(active.user_id)
+    users = serving.users_of(active.user_id)
     if len(users) == 1:
         return [active._replace(user_id=user_id) for user_id in users]
-    return [active._replace(user_id=user_id, at=_last_seen(user_id, present)) for user_id in users]
+    return [active._replace(user_id=user_id, at=_last_seen(user_id, serving)) for user_id in users]
 
 
-def _last_seen(user_id: str, present: Present) -> int:
-    history = present.history(user_id)
+def _last_seen(user_id: str, serving: ServingState) -> int:
+    history = serving.history(user_id)
     return int(history.times[-1]) if len(history) else NEVER
 
 

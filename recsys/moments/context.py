@@ -26,7 +26,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class Due(NamedTuple):
+class TriggerHit(NamedTuple):
     """A reason to write to a shopper.
 
     since: when it arose, in microseconds · key: what makes it one of its own among those of its kind and user: ids and event
@@ -45,7 +45,7 @@ class Due(NamedTuple):
     content: int = -1
 
 
-class Situation:
+class TriggerContext:
     """What is the same for every shopper at one moment: what is served, the settings, and what changed of items.
 
     `runs_low` bool[n] marks the available items whose stock is at risk · `high_spend` is the revenue of a high spender.
@@ -75,12 +75,12 @@ class Situation:
         return kind in self.settings.kinds
 
 
-class Shopper:
+class UserContext:
     """One shopper at one moment; the history ends there."""
 
-    def __init__(self, user_id: str, person: Person, history: History, situation: Situation) -> None:
-        self.user_id, self.person, self.situation = user_id, person, situation
-        engine, self.now = situation.engine, situation.now
+    def __init__(self, user_id: str, person: Person, history: History, trigger_context: TriggerContext) -> None:
+        self.user_id, self.person, self.trigger_context = user_id, person, trigger_context
+        engine, self.now = trigger_context.engine, trigger_context.now
         self.profile: Profile = engine.profiler.profile(user_id, history, self.now)
         self.history = history = self.profile.history
         self._first = last_session(history.times, engine.profiler.session_gap)
@@ -96,7 +96,7 @@ class Shopper:
     @property
     def visit_ended(self) -> bool:
         """Whether an event now would begin another session."""
-        return self.quiet > self.situation.engine.profiler.session_gap
+        return self.quiet > self.trigger_context.engine.profiler.session_gap
 
     @cached_property
     def last_purchase(self) -> int:
@@ -117,7 +117,7 @@ class Shopper:
         """Rows of the items viewed on the last visit, the last viewed first, without those that are owned and not bought twice."""
         items, kinds = self.history.items[self._first :], self.history.kinds[self._first :]
         viewed = dict.fromkeys(items[(kinds == VIEW) & (items >= 0)][::-1].tolist())
-        again = self.situation.catalog.replenishable
+        again = self.trigger_context.catalog.replenishable
         return [row for row in viewed if row not in self.profile.has_bought or again[row]]
 
     def cart(self) -> list[int]:
@@ -147,13 +147,13 @@ class Shopper:
     @property
     def timezone(self) -> str:
         """The name of the shopper's time zone, the shop's where it is not known."""
-        return self.person.timezone or self.situation.engine.settings.messages.timezone
+        return self.person.timezone or self.trigger_context.engine.settings.messages.timezone
 
     def usual_hour(self) -> int | None:
         """The hour of the day (0–23, theirs) in which most of their sessions begin, of several the earliest; None: too few."""
         times = self.history.times
         starts = np.ones(len(times), bool)
-        starts[1:] = np.diff(times) > self.situation.engine.profiler.session_gap
+        starts[1:] = np.diff(times) > self.trigger_context.engine.profiler.session_gap
         if np.count_nonzero(starts) < FEWEST_SESSIONS:
             return None
         hours = Counter([local(moment, self.timezone).hour for moment in times[starts].tolist()])

@@ -12,12 +12,12 @@ from typing import NamedTuple
 from recsys.moments import candidates as audience
 from recsys.moments import rules
 from recsys.moments.candidates import Audience
-from recsys.moments.context import Due, Shopper
+from recsys.moments.context import TriggerHit, UserContext
 from recsys.settings.moments import MomentKind
 from recsys.types import Bought, Mask
 
 
-class Kind(NamedTuple):
+class TriggerKind(NamedTuple):
     """A kind of moment.
 
     summary: for people · rule: what a shopper is due for, the best first · candidates: who is worth a look, bool[p], at least
@@ -25,7 +25,7 @@ class Kind(NamedTuple):
     """
 
     summary: str
-    rule: Callable[[Shopper], Iterator[Due]]
+    rule: Callable[[UserContext], Iterator[TriggerHit]]
     candidates: Callable[[Audience], Mask]
     placement: str
     bought: Bought | None = None
@@ -33,23 +33,25 @@ class Kind(NamedTuple):
 
 _HIDE = Bought("hide")
 
-KINDS: Mapping[MomentKind, Kind] = MappingProxyType(
+KINDS: Mapping[MomentKind, TriggerKind] = MappingProxyType(
     {
-        "cart": Kind("left a cart", rules.cart, audience.left_a_cart, "cart"),
-        "back_in_stock": Kind("what they looked at is back", rules.back_in_stock, audience.of_items_back, "pdp"),
-        "price_drop": Kind("what they looked at costs less", rules.price_drop, audience.of_cheaper_items, "pdp"),
-        "low_stock": Kind("what they looked at runs low", rules.low_stock, audience.of_low_items, "pdp"),
-        "browse": Kind("looked at a product and left", rules.browse, audience.just_left, "pdp"),
-        "birthday": Kind("has a birthday", rules.birthday, audience.has_birthday, "home"),
-        "replenish": Kind("may need something again", rules.replenish, audience.owns_what_is_due, "buy_again"),
-        "second_order": Kind("ordered once", rules.second_order, audience.ordered_once, "bought_together", _HIDE),
-        "offer": Kind("hesitates", rules.offer, audience.was_here_days_ago, "home"),
-        "winback": Kind("has not ordered for long", rules.winback, audience.ordered_long_ago, "bought_together", _HIDE),
-        "category_bestsellers": Kind(
+        "cart": TriggerKind("left a cart", rules.cart, audience.left_a_cart, "cart"),
+        "back_in_stock": TriggerKind("what they looked at is back", rules.back_in_stock, audience.of_items_back, "pdp"),
+        "price_drop": TriggerKind("what they looked at costs less", rules.price_drop, audience.of_cheaper_items, "pdp"),
+        "low_stock": TriggerKind("what they looked at runs low", rules.low_stock, audience.of_low_items, "pdp"),
+        "browse": TriggerKind("looked at a product and left", rules.browse, audience.just_left, "pdp"),
+        "birthday": TriggerKind("has a birthday", rules.birthday, audience.has_birthday, "home"),
+        "replenish": TriggerKind("may need something again", rules.replenish, audience.owns_what_is_due, "buy_again"),
+        "second_order": TriggerKind("ordered once", rules.second_order, audience.ordered_once, "bought_together", _HIDE),
+        "offer": TriggerKind("hesitates", rules.offer, audience.was_here_days_ago, "home"),
+        "winback": TriggerKind(
+            "has not ordered for long", rules.winback, audience.ordered_long_ago, "bought_together", _HIDE
+        ),
+        "category_bestsellers": TriggerKind(
             "wants something of a category", rules.category_bestsellers, audience.left_lately, "bestsellers", _HIDE
         ),
-        "brand_trending": Kind("leans to a brand", rules.brand_trending, audience.left_lately, "popular", _HIDE),
-        "editorial": Kind("may like to read on", rules.editorial, audience.left_lately, "home"),
-        "high_spender": Kind("is among the best customers", rules.high_spender, audience.spent_much, "home"),
+        "brand_trending": TriggerKind("leans to a brand", rules.brand_trending, audience.left_lately, "popular", _HIDE),
+        "editorial": TriggerKind("may like to read on", rules.editorial, audience.left_lately, "home"),
+        "high_spender": TriggerKind("is among the best customers", rules.high_spender, audience.spent_much, "home"),
     }
 )

@@ -11,7 +11,7 @@ import msgspec
 
 from recsys.engine.slate_json import slate_json
 from recsys.messages.cards.category_copy import words_of
-from recsys.moments.context import Due, Shopper
+from recsys.moments.context import TriggerHit, UserContext
 from recsys.moments.kinds import KINDS
 from recsys.settings.messages import Words
 from recsys.settings.moments import MomentKind
@@ -21,13 +21,13 @@ from recsys.types import Lifecycle, Query, Reason, Slate
 
 Ask: TypeAlias = Callable[[Query], Slate]
 """Answers a query with the pipeline."""
-MOST_ANCHORS = 50
+MAX_ANCHORS = 50
 """Most items that a moment names and that a slate is asked with."""
 _SOURCE = "moment"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class MomentPayload(msgspec.Struct, frozen=True, kw_only=True):
     """One moment as it is answered: who should hear, why, and what the message shows."""
 
     moment_id: str
@@ -56,42 +56,47 @@ def moment_id(kind: str, user_id: str, key: str) -> str:
 
 
 def moment_line(
-    kind: MomentKind, due: Due, shopper: Shopper, ask: Ask, seen: Sequence[str], told: Mapping[str, Words]
+    kind: MomentKind,
+    due: TriggerHit,
+    user_context: UserContext,
+    ask: Ask,
+    seen: Sequence[str],
+    notified: Mapping[str, Words],
 ) -> bytes:
     """Encode the line of a moment.
 
-    `seen` are items that are not to be recommended again · `told` the shop's words by canonical category (`words.canonical`).
+    `seen` are items that are not to be recommended again · `notified` the shop's words by canonical category (`words.canonical`).
     """
-    situation = shopper.situation
-    slate = moment_slate(kind, due, shopper, ask, seen)
-    first = situation.catalog.item(slate.items[0])["category"] if slate.items else None
-    contents = situation.engine.snapshot.contents
-    line = Line(
-        moment_id=moment_id(kind, shopper.user_id, due.key),
-        user_id=shopper.user_id,
+    trigger_context = user_context.trigger_context
+    slate = moment_slate(kind, due, user_context, ask, seen)
+    first = trigger_context.catalog.item(slate.items[0])["category"] if slate.items else None
+    contents = trigger_context.engine.snapshot.contents
+    line = MomentPayload(
+        moment_id=moment_id(kind, user_context.user_id, due.key),
+        user_id=user_context.user_id,
         kind=kind,
         since=_EPOCH + timedelta(microseconds=due.since),
-        anchors=tuple([situation.catalog.item_id(row) for row in due.anchors[:MOST_ANCHORS]]),
-        slate=msgspec.Raw(slate_json(situation.catalog, slate)),
-        lifecycle=shopper.profile.lifecycle,
-        locale=shopper.person.locale or situation.engine.settings.messages.locale,
-        timezone=shopper.timezone,
-        channels=shopper.person.channels,
-        usual_hour=shopper.usual_hour(),
-        **words_of(first, told),
+        anchors=tuple([trigger_context.catalog.item_id(row) for row in due.anchors[:MAX_ANCHORS]]),
+        slate=msgspec.Raw(slate_json(trigger_context.catalog, slate)),
+        lifecycle=user_context.profile.lifecycle,
+        locale=user_context.person.locale or trigger_context.engine.settings.messages.locale,
+        timezone=user_context.timezone,
+        channels=user_context.person.channels,
+        usual_hour=user_context.usual_hour(),
+        **words_of(first, notified),
         content=contents.at(due.content) if due.content >= 0 else None,
     )
     return _encode(line)
 
 
-def moment_slate(kind: MomentKind, due: Due, shopper: Shopper, ask: Ask, seen: Sequence[str] = ()) -> Slate:
+def moment_slate(kind: MomentKind, due: TriggerHit, user_context: UserContext, ask: Ask, seen: Sequence[str] = ()) -> Slate:
     """Answer the slate of a moment: the items that it is about as far as they can be bought, then what the placement recommends.
 
     Where the one item that it is about is sold out, what comes first is said to stand for it.
     """
-    catalog, size = shopper.situation.catalog, shopper.situation.settings.items
-    shown = due.anchors[:MOST_ANCHORS] if due.reason else ()
-    slate = ask(_query(kind, due, shopper, [catalog.item_id(row) for row in shown], seen))
+    catalog, size = user_context.trigger_context.catalog, user_context.trigger_context.settings.items
+    shown = due.anchors[:MAX_ANCHORS] if due.reason else ()
+    slate = ask(_query(kind, due, user_context, [catalog.item_id(row) for row in shown], seen))
     if due.reason is None:
         return slate
     there = [row for row in shown if catalog.available[row]][:size]
@@ -112,13 +117,15 @@ def moment_slate(kind: MomentKind, due: Due, shopper: Shopper, ask: Ask, seen: S
     )
 
 
-def _query(kind: MomentKind, due: Due, shopper: Shopper, context: Sequence[str], seen: Sequence[str]) -> Query:
+def _query(
+    kind: MomentKind, due: TriggerHit, user_context: UserContext, context: Sequence[str], seen: Sequence[str]
+) -> Query:
     named: dict[str, Any] = {"brands": (due.brand,)} if due.brand is not None else {}
     return Query(
-        now=shopper.now,
+        now=user_context.now,
         placement=KINDS[kind].placement,
-        user_id=shopper.user_id,
-        limit=shopper.situation.settings.items,
+        user_id=user_context.user_id,
+        limit=user_context.trigger_context.settings.items,
         category=due.category,
         context_items=tuple(context),
         exclude=tuple(seen),

@@ -94,7 +94,7 @@ class Als(Recommender):
         system = self._gram + (vectors.T * (confidence - 1)) @ vectors
         return cast(NDArray[np.float32], np.linalg.solve(system, vectors.T @ confidence))
 
-    def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
+    def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """The model has no single witness, so it claims none."""
         return Reason("taste", "Matches your taste")
 

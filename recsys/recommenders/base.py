@@ -48,12 +48,12 @@ class Recommender(Protocol):
         """Rank up to `n` distinct items for which allowed bool[items] holds, best first; never fewer than it could."""
         ...
 
-    def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
-        """Say why an item that this recommender ranked is shown; `because` is what it noted in `Candidates.because`, or -1."""
+    def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
+        """Say why an item that this recommender ranked is shown; `explained_by` is what `Candidates` carries for it, or -1."""
         ...
 
 
-class Witness:
+class EvidenceItem:
     """Words the reasons of recommenders whose candidates each have an item that spoke most for them."""
 
     _TEXTS: ClassVar[Mapping[str, str]] = {
@@ -66,12 +66,12 @@ class Witness:
         self._catalog = catalog
         self._reason = lru_cache(REASONS_KEPT)(self._explain)
 
-    def reason(self, query: RowQuery, profile: Profile, because: int) -> Reason:
+    def reason(self, query: RowQuery, profile: Profile, explained_by: int) -> Reason:
         """Name the witness: an item of the page, else one that the shopper bought or viewed."""
         if len(query.context):
-            return self._reason("similar", because)
-        return self._reason("because_bought" if because in profile.has_bought else "because_viewed", because)
+            return self._reason("similar", explained_by)
+        return self._reason("because_bought" if explained_by in profile.has_bought else "because_viewed", explained_by)
 
-    def _explain(self, code: str, because: int) -> Reason:
-        title, item_id = self._catalog.title(because), self._catalog.item_id(because)
+    def _explain(self, code: str, explained_by: int) -> Reason:
+        title, item_id = self._catalog.title(explained_by), self._catalog.item_id(explained_by)
         return Reason(code, self._TEXTS[code].format(title), because_item_id=item_id)

@@ -8,7 +8,7 @@ from typing import ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.behaviour import ages_in_days, fade, last_of_each
+from recsys.behaviour import ages_in_days, decay, last_of_each
 from recsys.ranking import first_allowed, rank_order
 from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
@@ -47,7 +47,7 @@ class Bestsellers(Recommender):
         bought = window.where((window.kinds == EventType.PURCHASE) & (window.items >= 0))
         pairs, last = last_of_each(bought.users.astype(np.int64) * catalog.n_items + bought.items)
         items = pairs % max(catalog.n_items, 1)
-        strengths = fade(ages_in_days(bought.times[last], tables.as_of), settings.half_life_days)
+        strengths = decay(ages_in_days(bought.times[last], tables.as_of), settings.half_life_days)
         scores = np.bincount(items, strengths, catalog.n_items).astype(np.float32)
         everything = rank_order(scores, catalog.tie_rank)
         ranked, offsets = _by_category(everything[scores[everything] > 0], catalog)
@@ -83,7 +83,7 @@ class Bestsellers(Recommender):
             chosen = _followed_by(chosen, self._everything, allowed, n)
         return Candidates(chosen, np.minimum.accumulate(self._scores.take(chosen)))
 
-    def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
+    def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Say where it sells and to how many."""
         category = query.category
         inside = category >= 0 and self._catalog.item_from[category] <= item < self._catalog.item_to[category]

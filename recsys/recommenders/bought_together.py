@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 import msgspec
 import numpy as np
 
-from recsys.behaviour import ages_in_days, fade, last_of_each
+from recsys.behaviour import ages_in_days, decay, last_of_each
 from recsys.ranking import Neighbours, keep_strongest
 from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
@@ -59,9 +59,9 @@ class BoughtTogether(Recommender):
         order = np.unique(bought.users.astype(np.int64) << 32 | bought.orders, return_inverse=True)[1]
         _, once = last_of_each(order * np.int64(max(catalog.n_items, 1)) + bought.items)
         bought, order = bought.where(once), order[once]
-        faded = fade(ages_in_days(bought.times, tables.as_of), settings.half_life_days)
+        decayed = decay(ages_in_days(bought.times, tables.as_of), settings.half_life_days)
         shape = (int(order.max()) + 1 if len(order) else 0, catalog.n_items)
-        lines = coo_array((faded, (order, bought.items)), shape=shape).tocsr()
+        lines = coo_array((decayed, (order, bought.items)), shape=shape).tocsr()
         size = np.diff(lines.indptr)
         weight = np.divide(lines.sum(axis=1), size, out=np.zeros(len(size)), where=size > 0)
         rows = np.flatnonzero((size > 0) & (size <= settings.most_lines))
@@ -86,12 +86,12 @@ class BoughtTogether(Recommender):
         latest = np.lexsort((profile.bought, -profile.bought_at))
         return profile.bought[latest[: self._settings.owned_items]]
 
-    def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
+    def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Name the item that it completes, and say so if the shopper owns it."""
-        return self._reason(because, not len(query.context))
+        return self._reason(explained_by, not len(query.context))
 
-    def _explain(self, because: int, owned: bool) -> Reason:
-        title, item_id = self._catalog.title(because), self._catalog.item_id(because)
+    def _explain(self, explained_by: int, owned: bool) -> Reason:
+        title, item_id = self._catalog.title(explained_by), self._catalog.item_id(explained_by)
         whose = ", which you bought" if owned else ""
         return Reason("bought_together", f"Often bought together with {title}{whose}", because_item_id=item_id)
 

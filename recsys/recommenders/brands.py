@@ -94,9 +94,9 @@ class Brands(Recommender):
         ranked = top_n(active, scores, self._catalog.tie_rank, n)
         return Candidates(ranked.items, ranked.scores, np.full(len(ranked), window, np.int32))
 
-    def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
+    def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Say which brand, in how many days, and how many bought it."""
-        return self._reason(item, because)
+        return self._reason(item, explained_by)
 
     def _explain(self, item: int, window: int) -> Reason:
         brand = int(self._catalog.brand[item])

@@ -7,7 +7,7 @@ from typing import ClassVar, cast
 
 import numpy as np
 
-from recsys.behaviour import PURCHASE, ages_in_days, fade
+from recsys.behaviour import PURCHASE, ages_in_days, decay
 from recsys.ranking import top_n
 from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
@@ -53,7 +53,7 @@ class BuyAgain(Recommender):
         """Measure how popular every item is to buy lately."""
         events = tables.events
         bought = events.where((events.kinds == EventType.PURCHASE) & (events.items >= 0))
-        strengths = fade(ages_in_days(bought.times, tables.as_of), settings.popularity_half_life_days)
+        strengths = decay(ages_in_days(bought.times, tables.as_of), settings.popularity_half_life_days)
         popularity = np.bincount(bought.items, strengths, tables.catalog.n_items)
         return {"popularity": (popularity / max(popularity.max(initial=0), 1e-9)).astype(np.float32)}
 
@@ -80,11 +80,11 @@ class BuyAgain(Recommender):
         """Faded number of purchases of each of `profile.bought`, float32."""
         history = profile.history
         lines = ((history.kinds == PURCHASE) & (history.items >= 0)).nonzero()[0]
-        faded = fade(ages_in_days(history.times.take(lines), now), self._settings.half_life_days)
+        decayed = decay(ages_in_days(history.times.take(lines), now), self._settings.half_life_days)
         places = profile.bought.searchsorted(history.items.take(lines))
-        return np.bincount(places, faded, len(profile.bought)).astype(np.float32)
+        return np.bincount(places, decayed, len(profile.bought)).astype(np.float32)
 
-    def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
+    def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Say how often it was bought, and when last."""
         history = profile.history
         orders = {*history.orders[history.items == item].tolist()} - _NO_ORDER

@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.behaviour import Interests, interactions
+from recsys.behaviour import QuerySeeds, interactions
 from recsys.ranking import Neighbours
-from recsys.recommenders.base import Recommender, RecommenderSettings, Witness
+from recsys.recommenders.base import EvidenceItem, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
 from recsys.settings.types import NotNegative
 from recsys.snapshot.catalog import Catalog
@@ -67,13 +67,13 @@ class Ease(Recommender):
         self._items = cast(Rows, arrays["items"])
         self._place = cast(Rows, arrays["place"])
         self._power = np.float32(settings.power)
-        self._interests = Interests(behaviour, settings.half_life_days, settings.history_items)
+        self._seeds = QuerySeeds(behaviour, settings.half_life_days, settings.history_items)
         self._neighbours = Neighbours(arrays, catalog.tie_rank)
-        self._witness = Witness(catalog)
+        self._evidence = EvidenceItem(catalog)
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Add up the neighbours of the items in the query's context, else of the shopper's history."""
-        sources, strengths = self._interests.of(query, profile.history)
+        sources, strengths = self._seeds.of(query, profile.history)
         strengths = strengths**self._power
         places = self._place.take(sources)
         known = (places >= 0).nonzero()[0]
@@ -81,19 +81,19 @@ class Ease(Recommender):
             return NO_CANDIDATES
         places, strengths = places.take(known), strengths.take(known)
         found = self._neighbours.of(places, strengths, allowed, n)
-        return Candidates(found.items, found.scores, self._items.take(cast(Rows, found.because)))
+        return Candidates(found.items, found.scores, self._items.take(cast(Rows, found.explained_by)))
 
-    def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
+    def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Name the item that spoke most for this one."""
-        return self._witness.reason(query, profile, because)
+        return self._evidence.reason(query, profile, explained_by)
 
 
 _Reals = NDArray[np.float64]
 
 
-def _heaviest(totals: _Reals, most: int) -> Rows:
+def _heaviest(totals: _Reals, max_n: int) -> Rows:
     """Items int32[m ≤ most] of the largest totals above zero, largest first; of equal ones the lower row comes first."""
-    order = np.argsort(-totals, kind="stable")[:most]
+    order = np.argsort(-totals, kind="stable")[:max_n]
     return order[totals[order] > 0].astype(np.int32)
 
 

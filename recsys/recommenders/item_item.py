@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import msgspec
 import numpy as np
 
-from recsys.behaviour import Interests, interactions
+from recsys.behaviour import QuerySeeds, interactions
 from recsys.ranking import Neighbours, keep_strongest
-from recsys.recommenders.base import Recommender, RecommenderSettings, Witness
+from recsys.recommenders.base import EvidenceItem, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
 from recsys.settings.types import NotNegative
 from recsys.snapshot.catalog import Catalog
@@ -66,18 +66,18 @@ class ItemItem(Recommender):
         return neighbour_arrays(interactions(tables, behaviour, settings.half_life_days), settings)
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: ItemItemSettings) -> None:
-        self._interests = Interests(behaviour, settings.half_life_days, settings.history_items)
+        self._seeds = QuerySeeds(behaviour, settings.half_life_days, settings.history_items)
         self._neighbours = Neighbours(arrays, catalog.tie_rank)
-        self._witness = Witness(catalog)
+        self._evidence = EvidenceItem(catalog)
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Add up the neighbours of the items in the query's context, else of the shopper's history."""
-        sources, strengths = self._interests.of(query, profile.history)
+        sources, strengths = self._seeds.of(query, profile.history)
         return self._neighbours.of(sources, strengths, allowed, n)
 
-    def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
+    def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Name the item that spoke most for this one."""
-        return self._witness.reason(query, profile, because)
+        return self._evidence.reason(query, profile, explained_by)
 
 
 def neighbour_arrays(matrix: csr_array, settings: ItemItemSettings) -> Arrays:
@@ -120,15 +120,15 @@ def _bm25(matrix: csr_array, settings: ItemItemSettings) -> tuple[Any, Any]:
     return weighted.T.tocsr(), weighted
 
 
-def _bounded(matrix: csr_array, most: int) -> csr_array:
+def _bounded(matrix: csr_array, max_n: int) -> csr_array:
     """Keep the strongest entries of each row."""
     lengths = np.diff(matrix.indptr)
-    if not len(lengths) or lengths.max() <= most:
+    if not len(lengths) or lengths.max() <= max_n:
         return matrix
     rows = np.repeat(np.arange(matrix.shape[0]), lengths)
     order = np.lexsort((matrix.indices, -matrix.data, rows))
     rank = np.arange(len(order)) - matrix.indptr[rows]
     matrix = matrix.copy()
-    matrix.data[order[rank >= most]] = 0
+    matrix.data[order[rank >= max_n]] = 0
     matrix.eliminate_zeros()
     return matrix

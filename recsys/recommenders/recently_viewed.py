@@ -59,9 +59,9 @@ class RecentlyViewed(Recommender):
         days = ages[items.searchsorted(ranked.items)].astype(np.int32)
         return Candidates(ranked.items, ranked.scores, days)
 
-    def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
+    def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Say when the shopper looked at it last."""
-        return self._reason(because)
+        return self._reason(explained_by)
 
 
 def _explain(days: int) -> Reason:

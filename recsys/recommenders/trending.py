@@ -6,7 +6,7 @@ from typing import ClassVar, cast
 
 import numpy as np
 
-from recsys.behaviour import ages_in_days, event_weights, fade
+from recsys.behaviour import ages_in_days, decay, event_weights
 from recsys.ranking import first_allowed, rank_order
 from recsys.recommenders.base import Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
@@ -55,8 +55,8 @@ class Trending(Recommender):
             fresh[1:] &= key[order][1:] == key[order][:-1]
         fresh[1:] = ~fresh[1:]
         strongest = order[fresh]
-        faded = weights[strongest] * fade(ages_in_days(events.times[strongest], tables.as_of), settings.half_life_days)
-        scores = np.bincount(events.items[strongest], faded, n).astype(np.float32)
+        decayed = weights[strongest] * decay(ages_in_days(events.times[strongest], tables.as_of), settings.half_life_days)
+        scores = np.bincount(events.items[strongest], decayed, n).astype(np.float32)
         return {"scores": scores, "everything": rank_order(scores, tables.catalog.tie_rank)}
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: TrendingSettings) -> None:
@@ -68,6 +68,6 @@ class Trending(Recommender):
         chosen = first_allowed(self._everything, allowed, n)
         return Candidates(chosen, self._scores[chosen])
 
-    def reason(self, query: RowQuery, profile: Profile, item: int, because: int) -> Reason:
+    def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Say that it is asked for now, if it is."""
         return _NOW if self._scores[item] > 0 else _OF_THE_SHOP

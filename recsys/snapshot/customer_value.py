@@ -24,7 +24,7 @@ class CustomerValue(Struct, frozen=True):
 _FIELDS = ("revenue", "p_alive", "expected_orders", "expected_value")
 
 
-class Values:
+class CustomerValues:
     """The values of a snapshot by row of its histories' users, memory-mapped.
 
     Arrays: `orders`, `revenue`, `p_alive`, `expected_orders`, `expected_value` float32[u] (NaN: unknown) · `fit` float64, whose first

@@ -147,8 +147,8 @@ def history_arrays(events: Events, user_ids: list[str], most_events: int, most_p
     """Keep each user's latest events, purchases bounded on their own, as the arrays of `Histories`."""
     purchases = events.kinds == EventType.PURCHASE
     kept = np.zeros(len(events), bool)
-    for mask, most in ((purchases, most_purchases), (~purchases, most_events)):
-        kept[_latest(events.users, mask, most)] = True
+    for mask, max_n in ((purchases, most_purchases), (~purchases, most_events)):
+        kept[_latest(events.users, mask, max_n)] = True
     recent = events.where(kept)
     return {
         **id_arrays(user_ids, "user"),
@@ -184,8 +184,8 @@ def _owned_arrays(events: Events, n_users: int) -> Arrays:
     }
 
 
-def _latest(users: Rows, mask: Mask, most: int) -> NDArray[np.intp]:
+def _latest(users: Rows, mask: Mask, max_n: int) -> NDArray[np.intp]:
     positions = np.flatnonzero(mask)
     owners = users[positions]
     last = np.searchsorted(owners, owners, side="right") if len(positions) else positions
-    return positions[last - np.arange(len(positions)) <= most]
+    return positions[last - np.arange(len(positions)) <= max_n]

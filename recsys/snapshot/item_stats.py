@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events
-from recsys.snapshot.stock import pieces_sold
+from recsys.snapshot.stock import units_sold
 from recsys.types import DAY, Arrays, EventType, Mask, Rows
 
 
-def item_facts(events: Events, catalog: Catalog, told: NDArray[np.int8], settings: BehaviourSettings, as_of: int) -> Arrays:
+def item_stats(events: Events, catalog: Catalog, told: NDArray[np.int8], settings: BehaviourSettings, as_of: int) -> Arrays:
     """Learn tie_rank int32[n], gap_days float32[n], replenishable bool[n] and sold float32[n] of every item.
 
     `told` int8[n] is what the shop itself says of replenishable: 1 yes, 0 no, -1 nothing.
@@ -26,7 +26,7 @@ def item_facts(events: Events, catalog: Catalog, told: NDArray[np.int8], setting
         "tie_rank": _tie_rank(events, catalog),
         "gap_days": gap_days,
         "replenishable": np.where(told >= 0, told == 1, learned),
-        "sold": pieces_sold(events, catalog, as_of),
+        "sold": units_sold(events, catalog, as_of),
     }
 
 

@@ -42,7 +42,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     metrics: Mapping[str, Any] = {}
     """How the settings did on the days before (`training.evaluation.evaluate.Evaluation`); empty: they could not be judged."""
     gate: Mapping[str, Any] = {}
-    """Why this snapshot was let through (`training.gate.gate.Verdict`)."""
+    """Why this snapshot was let through (`training.gate.gate.GateVerdict`)."""
     timings_seconds: Mapping[str, float] = {}
     peak_memory_bytes: int = 0
     """Most memory of the process until everything was fitted; 0: not recorded."""

@@ -15,10 +15,10 @@ from recsys.snapshot.catalog import SOLD_DAYS, Catalog
 from recsys.snapshot.histories import Events
 from recsys.types import DAY, EventType, Mask
 
-Pieces: TypeAlias = NDArray[np.float32]
+Units: TypeAlias = NDArray[np.float32]
 
 
-def days_of_cover(stock: Pieces, sold: Pieces) -> NDArray[np.float32]:
+def days_of_cover(stock: Units, sold: Units) -> NDArray[np.float32]:
     """Days float32[n] that `stock` lasts, stock / (sold / 28); NaN where it is unknown, or nothing was sold.
 
     `stock` and `sold` are pieces float32[n], sold in the last `SOLD_DAYS` days. Less than no stock lasts 0 days.
@@ -28,18 +28,18 @@ def days_of_cover(stock: Pieces, sold: Pieces) -> NDArray[np.float32]:
     return days
 
 
-def at_risk(stock: Pieces, sold: Pieces, lead_days: float) -> Mask:
+def at_risk(stock: Units, sold: Units, lead_days: float) -> Mask:
     """Whether each item's stock lasts fewer than `lead_days` days, bool[n]; where that is not known it is not at risk."""
     return days_of_cover(stock, sold) < lead_days
 
 
-def pieces_missing(stock: Pieces, sold: Pieces, lead_days: float) -> NDArray[np.float64]:
+def units_missing(stock: Units, sold: Units, lead_days: float) -> NDArray[np.float64]:
     """Pieces float64[n] that `lead_days` days of the same pace will want beyond the stock, at least 0; NaN where it is unknown."""
     wanted = sold.astype(np.float64) / SOLD_DAYS * lead_days
     return np.maximum(wanted - np.maximum(stock, 0), 0)
 
 
-def pieces_sold(events: Events, catalog: Catalog, until: int) -> Pieces:
+def units_sold(events: Events, catalog: Catalog, until: int) -> Units:
     """Pieces of each item, float32[n], that were sold in the `SOLD_DAYS` days up to `until` (microseconds).
 
     A line of unknown quantity is one piece.

@@ -23,7 +23,7 @@ import numpy as np
 from recsys.disk import locked, sync
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.contents import Contents
-from recsys.snapshot.customer_value import Values
+from recsys.snapshot.customer_value import CustomerValues
 from recsys.snapshot.histories import Histories
 from recsys.snapshot.identity_links import Links
 from recsys.snapshot.manifest import FORMAT as FORMAT
@@ -56,7 +56,7 @@ class Snapshot:
         self.links = Links(groups["links"])
         self.people = People(groups["users"])
         self.contents = Contents(groups["contents"])
-        self.values = Values(groups.get("value", {}))
+        self.values = CustomerValues(groups.get("value", {}))
         self.groups = groups
 
     @property

@@ -15,9 +15,9 @@ import polars as pl
 from recsys.live.erasure import Tombstones
 from recsys.tables import identities
 from recsys.tables.identities import KNOWN, SINCE, UNTIL
-from recsys.tables.live_rows import Live
+from recsys.tables.live_rows import LiveRows
 from recsys.tables.mapping import GIVEN, Mapped
-from recsys.tables.reader import Vanished, reading
+from recsys.tables.reader import Erased, reading
 from recsys.tables.schema import TIME, schema
 from recsys.tables.sources import MORE, ROW
 
@@ -31,10 +31,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PERIODS = pl.Schema({"id": pl.String(), SINCE: TIME, UNTIL: TIME})
 
 
-class ForgottenRows:
+class ErasedRows:
     """Whose rows of which time must not be seen: of the shop's mapped tables, and of live rows."""
 
-    def __init__(self, tombstones: Tombstones, mapped: Mapping[str, Sequence[Mapped]], live: Live) -> None:
+    def __init__(self, tombstones: Tombstones, mapped: Mapping[str, Sequence[Mapped]], live: LiveRows) -> None:
         """Hash every id in them once.
 
         Raises:
@@ -47,7 +47,7 @@ class ForgottenRows:
         self._own = _own_periods(tombstones, pl.concat(ids).unique())
         self._linked = self._periods_by_link(live.links)
 
-    def of_table(self, name: str) -> Vanished | None:
+    def of_table(self, name: str) -> Erased | None:
         """The rows of one of the shop's tables; None if it names nobody."""
         if name not in NAMING:
             return None
@@ -56,13 +56,13 @@ class ForgottenRows:
             untold = [
                 each.frame.filter(_untold(name)).select(ROW).collect(engine="streaming") for each in self._mapped[name]
             ]
-        return Vanished(pl.concat(rows), pl.concat(untold))
+        return Erased(pl.concat(rows), pl.concat(untold))
 
     def of_events(self, events: pl.LazyFrame) -> pl.DataFrame:
         """`ROW` of live or compacted events."""
         return self._rows("events", events)
 
-    def without(self, live: Live) -> Live:
+    def without(self, live: LiveRows) -> LiveRows:
         """What is live, without theirs."""
         links = live.links.with_row_index(ROW)
         left = links.join(self._rows("identities", links.lazy()), on=ROW, how="anti", maintain_order="left").drop(ROW)

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import polars as pl
 
-from recsys.live.log import FILE, Forgotten, State
+from recsys.live.log import FILE, EventLog, Tombstone
 from recsys.settings import Settings
 from recsys.tables.reader import Counts, Read, event_id
 from recsys.tables.schema import EVENT_TYPE, TIME, schema
@@ -46,7 +46,7 @@ class Compacted:
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
+class LiveRows:
     """All that was written down up to one number of the log.
 
     events: lazy, `ROW` and canonical columns by number, None without any · links: as the identities table · updates: item_id,
@@ -56,20 +56,20 @@ class Live:
     events: pl.LazyFrame | None
     links: pl.DataFrame
     updates: pl.DataFrame
-    tombstones: tuple[Forgotten, ...]
+    tombstones: tuple[Tombstone, ...]
     sequence: int
     file: str
 
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """Live events that the shop's own table lacks: lazy as `Live.events`, with what was counted."""
+    """Live events that the shop's own table lacks: lazy as `LiveRows.events`, with what was counted."""
 
     events: pl.LazyFrame
     counts: Counts
 
 
-def read_live(settings: Settings, *, before: datetime | None = None, until: datetime | None = None) -> Live:
+def read_live(settings: Settings, *, before: datetime | None = None, until: datetime | None = None) -> LiveRows:
     """Read the log as it is at this moment, and the files beside it; events and links before `before` only.
 
     It is read up to the first event or link later than `until`: what follows is not folded in, so the service must still see it.
@@ -79,7 +79,7 @@ def read_live(settings: Settings, *, before: datetime | None = None, until: date
         DataError: if the log was replaced by a younger one, whose numbers mean other events.
     """
     folder = settings.path(settings.state.folder)
-    with closing(State(folder)) as state:
+    with closing(EventLog(folder)) as state:
         with state.reading():
             last = state.last()
             batches = [event_frame(batch) for batch in state.events_between(0, last)]
@@ -92,7 +92,7 @@ def read_live(settings: Settings, *, before: datetime | None = None, until: date
     frames = [*stored, *(batch.filter(pl.col(SEQ) > moved).lazy() for batch in batches)]
     events, linked = pl.concat(frames) if frames else None, _links(links)
     last = min(last, _last_before(events, linked, until))
-    return Live(
+    return LiveRows(
         events=None if events is None else _canonical(events.filter(pl.col(SEQ) <= last), before),
         links=_before(linked.filter(pl.col(SEQ) <= last), before).drop(SEQ),
         updates=_updates([(received, update) for seq, received, update in updates if seq <= last]),
@@ -109,7 +109,7 @@ def compacted_files(folder: Path) -> list[Compacted]:
     return sorted(found, key=lambda each: each.first)
 
 
-def last_moved(state: State, files: Sequence[Compacted]) -> int:
+def last_moved(state: EventLog, files: Sequence[Compacted]) -> int:
     """The last number of a log whose event was moved to a file: its rows up to there count no more.
 
     Raises:

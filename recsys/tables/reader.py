@@ -61,7 +61,7 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Vanished:
+class Erased:
     """Rows of a table that nobody may see or count (`ROW`), and those of which it cannot be told: they are written nowhere."""
 
     rows: pl.DataFrame
@@ -89,14 +89,14 @@ def map_table(settings: Settings, name: str, table: Table, before: datetime | No
     return [map_source(source, table, preset, columns, before) for source in sources]
 
 
-def read_table(name: str, table: Table, mapped: Sequence[Mapped], vanished: Vanished | None = None) -> Read:
+def read_table(name: str, table: Table, mapped: Sequence[Mapped], erased: Erased | None = None) -> Read:
     """Judge one mapped table, but for the rows that vanished; events lose their duplicates, other tables keep several rows per id.
 
     Raises:
         DataError: if a file cannot be read to its end.
     """
     with reading(name, mapped):
-        return _read(name, mapped, [column for column in mappable(name) if column is not AMOUNT], table, vanished)
+        return _read(name, mapped, [column for column in mappable(name) if column is not AMOUNT], table, erased)
 
 
 @contextmanager
@@ -132,13 +132,13 @@ def _with_derived_ids(fields: pl.Series) -> pl.Series:
     return frame["event_id"].fill_null(derived)
 
 
-def _read(name: str, mapped: Sequence[Mapped], columns: Sequence[Column], table: Table, vanished: Vanished | None) -> Read:
+def _read(name: str, mapped: Sequence[Mapped], columns: Sequence[Column], table: Table, erased: Erased | None) -> Read:
     key = event_id().hash() if name == "events" else None
     read = sum(source.source.height() for source in mapped)
-    if vanished:
-        mapped = [replace(source, frame=_without(source.frame, vanished.rows)) for source in mapped]
-        read -= vanished.rows.height
-    each = [_judge(name, source, columns, key, vanished) for source in mapped]
+    if erased:
+        mapped = [replace(source, frame=_without(source.frame, erased.rows)) for source in mapped]
+        read -= erased.rows.height
+    each = [_judge(name, source, columns, key, erased) for source in mapped]
     rows = pl.concat([judged.rows for judged in each])
     bad = rows.filter(pl.col(BROKE) > 0).select(ROW)
     double = _duplicates(rows) if key is not None else bad.head(0)
@@ -156,11 +156,11 @@ def _read(name: str, mapped: Sequence[Mapped], columns: Sequence[Column], table:
     )
 
 
-def _judge(name: str, mapped: Mapped, columns: Sequence[Column], key: pl.Expr | None, vanished: Vanished | None) -> _Judged:
+def _judge(name: str, mapped: Mapped, columns: Sequence[Column], key: pl.Expr | None, erased: Erased | None) -> _Judged:
     hard, soft = checks_of(columns, [column.name for column in columns if mapped.origins[column.name]])
     judged = judge(mapped, hard, soft, key).collect(engine="streaming")
     findings = findings_of(name, mapped, judged, hard, soft)
-    told = judged.join(vanished.untold, on=ROW, how="anti", maintain_order="left") if vanished else judged
+    told = judged.join(erased.untold, on=ROW, how="anti", maintain_order="left") if erased else judged
     return _Judged(judged.select(ROW, BROKE, *([KEY] if key is not None else [])), findings, _rejects(mapped, told, hard))
 
 

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import polars as pl
 
-from recsys.live.erasure import Oblivion, Tombstones
+from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.settings import Settings
 from recsys.tables import identities
-from recsys.tables.erased_rows import ForgottenRows
+from recsys.tables.erased_rows import ErasedRows
 from recsys.tables.items import catalogue_currency, finish_items, items_from_events, overlaid
-from recsys.tables.live_rows import RECEIVED, Folded, Live, fold_in, merged, read_live
+from recsys.tables.live_rows import RECEIVED, Folded, LiveRows, fold_in, merged, read_live
 from recsys.tables.mapping import Mapped
-from recsys.tables.reader import Counts, Read, Vanished, event_id, map_table, read_table
+from recsys.tables.reader import Counts, Erased, Read, event_id, map_table, read_table
 from recsys.tables.schema import TABLES, schema
 from recsys.tables.sources import ROW
 from recsys.tables.validation import DONE, Finding, explain, percent
@@ -58,30 +58,30 @@ def read_shop(
     before: datetime | None = None,
     live_until: datetime | None = None,
     strict: bool = True,
-    oblivion: Oblivion | None = None,
+    erasure_keys: ErasureKeys | None = None,
 ) -> ShopTables:
     """Read, map and check all tables of the shop and the live log, with events and identity links before `before` only.
 
     The log counts up to its first event later than `live_until`; a snapshot made of these tables leaves the rest to the service.
-    Unless `strict`, a table with too many bad rows does not stop the reading; its findings say so all the same. `oblivion`
+    Unless `strict`, a table with too many bad rows does not stop the reading; its findings say so all the same. `erasure_keys`
     knows the forgotten.
 
     Raises:
         DataError: if a file or a required column is missing, currencies are mixed, or too many rows of a table are bad.
         StateError: if the log cannot be read.
-        SettingsError: if somebody was forgotten with a secret that `oblivion` does not have.
+        SettingsError: if somebody was forgotten with a secret that `erasure_keys` does not have.
     """
     if not settings.data.events.paths:
         raise DataError("events: no file is named; set `data.events.paths` in the settings")
     live = read_live(settings, before=before, until=live_until)
-    tombstones = Tombstones(oblivion, live.tombstones)
+    tombstones = Tombstones(erasure_keys, live.tombstones)
     mapped = map_tables(settings, TABLES, before)
-    vanished: dict[str, Vanished | None] = dict.fromkeys(mapped)
+    erased: dict[str, Erased | None] = dict.fromkeys(mapped)
     if tombstones:
-        forgotten = ForgottenRows(tombstones, mapped, live)
+        forgotten = ErasedRows(tombstones, mapped, live)
         live = forgotten.without(live)
-        vanished = {name: forgotten.of_table(name) for name in mapped}
-    reads = {name: read_table(name, getattr(settings.data, name), each, vanished[name]) for name, each in mapped.items()}
+        erased = {name: forgotten.of_table(name) for name in mapped}
+    reads = {name: read_table(name, getattr(settings.data, name), each, erased[name]) for name, each in mapped.items()}
     _write_rejects(settings, reads, tombstones.fingerprint)
     if strict:
         _stop_if_too_bad(reads, settings.data.max_rejected_share)
@@ -114,7 +114,7 @@ def findings_table(tables: ShopTables) -> list[dict[str, str]]:
     ]
 
 
-def _joined_up(settings: Settings, reads: Mapping[str, Read], live: Live) -> ShopTables:
+def _joined_up(settings: Settings, reads: Mapping[str, Read], live: LiveRows) -> ShopTables:
     events, folded = _with_live(reads["events"], live)
     one = {name: _one_row_per_id(name, reads) for name in ("items", "users", "contents")}
     links, refused = _links(reads, live, one["users"][0])
@@ -132,7 +132,7 @@ def _joined_up(settings: Settings, reads: Mapping[str, Read], live: Live) -> Sho
     )
 
 
-def _with_live(events: Read, live: Live) -> tuple[Read, Folded | None]:
+def _with_live(events: Read, live: LiveRows) -> tuple[Read, Folded | None]:
     if live.events is None:
         return events, None
     folded = fold_in(events, live.events)
@@ -148,7 +148,7 @@ def _telling(events: Read, folded: Folded | None) -> Read:
     return merged(events, telling)
 
 
-def _items(reads: Mapping[str, Read], rows: pl.DataFrame, live: Live, currency: str | None) -> pl.DataFrame:
+def _items(reads: Mapping[str, Read], rows: pl.DataFrame, live: LiveRows, currency: str | None) -> pl.DataFrame:
     """The item table, with the columns that it does not have from events; all of it from events where there is none."""
     return finish_items(overlaid(_known_items(reads, rows, currency), _newer(live.updates, reads)), currency)
 
@@ -203,7 +203,7 @@ def _one_row_per_id(name: str, reads: Mapping[str, Read]) -> tuple[pl.DataFrame,
     ]
 
 
-def _links(reads: Mapping[str, Read], live: Live, users: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
+def _links(reads: Mapping[str, Read], live: LiveRows, users: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
     links, columns = live.links, list(schema("identities"))
     if "identities" in reads:
         links = pl.concat([reads["identities"].frame.collect(engine="streaming").select(columns), links])

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask, Response, request
 
 from recsys.engine.pipeline import check_settings
-from recsys.live.erasure import Oblivion
+from recsys.live.erasure import ErasureKeys
 from recsys.messages.cards.cards import Cards
 from recsys.messages.slots import SlotKeys, check_messages
 from recsys.settings import Settings
@@ -96,7 +96,7 @@ def create_app(settings: Settings, environment: Mapping[str, str] | None = None)
     messages = Cards(settings.path(templates) if templates else None, settings.messages)
     metrics = Metrics()
     app = Application("recsys.web", static_folder=None)
-    live = Live(settings, metrics, Oblivion.from_environment(secrets))
+    live = Live(settings, metrics, ErasureKeys.from_environment(secrets))
     app.service = Service(settings, auth, live, metrics, messages, SlotKeys.from_environment(secrets))
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES + 1  # one more, to tell a body of unknown length that was cut off
     app.url_map.merge_slashes = False

@@ -15,7 +15,7 @@ import msgspec
 from flask import Blueprint, Response, request
 from werkzeug.routing import BaseConverter
 
-from recsys.engine.serving_state import Present
+from recsys.engine.serving_state import ServingState
 from recsys.web.http.auth import EVERYONE, Caller, Scope
 from recsys.web.http.metrics import ROUTE
 from recsys.web.http.parameters import BODY_BYTES, Parameters, check_ids, parse_moment, read_body, read_query
@@ -41,14 +41,14 @@ class Call(Generic[Parameters]):
     path: Mapping[str, str]
     parameters: Parameters
 
-    def now(self, present: Present, given: int | str | msgspec.UnsetType) -> int:
+    def now(self, serving: ServingState, given: int | str | msgspec.UnsetType) -> int:
         """The moment to answer for, in microseconds: the one given, which is an admin's right, else the service's own.
 
         Raises:
             Problem: 403, or 400 if it is not a moment.
         """
         if given is msgspec.UNSET:
-            return self.service.live.now(present)
+            return self.service.live.now(serving)
         if "admin" not in self.caller.scopes:
             raise Problem(403, "now: needs a key with the scope 'admin'", parameter="now")
         return parse_moment(given)

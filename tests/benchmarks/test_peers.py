@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.peers import libraries, models, shops, tuning
 from benchmarks.peers.__main__ import main
-from benchmarks.peers.comparison import Row
+from benchmarks.peers.comparison import ScoreRow
 from benchmarks.peers.inputs import Inputs
 from recsys.snapshot.histories import Events
 from recsys.types import DAY, EventType
@@ -55,8 +55,8 @@ def dense(half_life: float, power: float = 1) -> NDArray[np.float64]:
 
 def test_the_matrix_fades_and_leaves_out() -> None:
     """Weights of one user and item add up, faded by age, then the power; windows are open at their beginning."""
-    faded = inputs().matrix({"half_life_days": 20, "power": 0.5}).toarray()
-    np.testing.assert_allclose(faded, dense(20, 0.5), rtol=1e-5)
+    decayed = inputs().matrix({"half_life_days": 20, "power": 0.5}).toarray()
+    np.testing.assert_allclose(decayed, dense(20, 0.5), rtol=1e-5)
     recent = inputs().matrix({"window_days": 7, "purchases_only": True}).toarray()
     assert np.argwhere(recent).tolist() == [[0, 1], [1, 0], [1, 2], [2, 1]]
     assert inputs().purchases(60).tolist() == [3, 2, 1, 1, 0]
@@ -142,9 +142,9 @@ def small_shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def rows_of(out: Path) -> list[Row]:
+def rows_of(out: Path) -> list[ScoreRow]:
     """What a comparison on the validation window wrote."""
-    return msgspec.json.decode((out / "peers-validation.json").read_bytes(), type=list[Row])
+    return msgspec.json.decode((out / "peers-validation.json").read_bytes(), type=list[ScoreRow])
 
 
 def test_the_comparison(small_shop: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from recsys.engine.explain import Explanation, explain
-from recsys.engine.filters import STEPS, Given, allowed_items, removal
-from recsys.engine.pipeline import Engine, answer, understand
+from recsys.engine.filters import STEPS, FilterInputs, allowed_items, removal
+from recsys.engine.pipeline import Engine, answer, resolve_query
 from recsys.recommenders import RECOMMENDERS
 from recsys.settings import PLACEMENTS, Placement, Settings
 from recsys.settings.load import parse_settings
@@ -247,7 +247,7 @@ def test_explanations_agree_with_the_answer(tastes: Tastes, seed: int) -> None:
     draw, engine = Random(seed), tastes.engine
     query = drawn_query(tastes, draw)
     history = engine.snapshot.histories.of(query.user_id or "")
-    slate, asked = answer(engine, query, history), understand(engine, query, history)
+    slate, asked = answer(engine, query, history), resolve_query(engine, query, history)
     for item in asked_about(tastes, query, draw):
         found = explain(engine, query, history, item)
         place = slate.items.index(item) + 1 if item in slate.items else None
@@ -280,8 +280,8 @@ def test_the_steps_together_are_the_mask(tastes: Tastes) -> None:
     names = set()
     for _ in range(25):
         query = drawn_query(tastes, draw)
-        asked = understand(engine, query, engine.snapshot.histories.of(query.user_id or ""))
-        given = Given(query, asked.rows.context, asked.profile, asked.bought, engine.catalog, engine.hidden_days)
+        asked = resolve_query(engine, query, engine.snapshot.histories.of(query.user_id or ""))
+        given = FilterInputs(query, asked.rows.context, asked.profile, asked.bought, engine.catalog, engine.hidden_days)
         allowed, _ = allowed_items(
             query, asked.rows.context, asked.profile, asked.bought, engine.catalog, engine.hidden_days
         )

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.behaviour import revenue_of
-from recsys.engine.history_merge import continued
+from recsys.engine.history_merge import merge_histories
 from recsys.live.log import LiveEvent
 from recsys.settings import BehaviourSettings
 from recsys.types import EventType, History
@@ -23,9 +23,9 @@ KNOWN = [each["item_id"] for each in ITEMS[:4]]
 
 
 @st.composite
-def pasts(draw: st.DrawFn, most: int = 14) -> list[dict[str, Any]]:
+def pasts(draw: st.DrawFn, max_n: int = 14) -> list[dict[str, Any]]:
     """A shopper's events at distinct minutes, in time order, refunds only of what came before."""
-    minutes = sorted(draw(st.sets(st.integers(0, 4000), min_size=1, max_size=most)))
+    minutes = sorted(draw(st.sets(st.integers(0, 4000), min_size=1, max_size=max_n)))
     rows = []
     for minute in minutes:
         kind = draw(st.sampled_from(KINDS))
@@ -73,7 +73,7 @@ def test_live_events_mean_what_they_mean_in_a_snapshot(rows: list[dict[str, Any]
     """Wherever the snapshot ends: its history with the later events laid over it is the next snapshot's history."""
     before, after = rows[:cut], rows[cut:]
     snapshot = world(before)
-    now = continued([snapshot.histories.of("ana")], live(after), snapshot.catalog, BehaviourSettings())
+    now = merge_histories([snapshot.histories.of("ana")], live(after), snapshot.catalog, BehaviourSettings())
     assert told(now) == told(world(rows).histories.of("ana"))
 
 
@@ -84,7 +84,7 @@ def test_late_arrivals_take_their_place(rows: list[dict[str, Any]], late: set[in
     quiet = ("view", "cart_add", "cart_remove", "search", "home_view")
     after = [row for place, row in enumerate(rows) if place in late and row["event_type"] in quiet]
     snapshot = world([row for row in rows if row not in after])
-    now = continued([snapshot.histories.of("ana")], live(after), snapshot.catalog, BehaviourSettings())
+    now = merge_histories([snapshot.histories.of("ana")], live(after), snapshot.catalog, BehaviourSettings())
     whole = world(rows).histories.of("ana")
     assert (now.items.tolist(), now.kinds.tolist(), now.times.tolist()) == (
         whole.items.tolist(),
@@ -99,7 +99,7 @@ def test_of_a_long_past_the_newest_part_stays() -> None:
     kinds = ["purchase", "view", "purchase", "view", "view", "purchase", "view", "view"]
     rows = [event("ana", KNOWN[0], kind, NOW - timedelta(days=9 - at)) for at, kind in enumerate(kinds)]
     snapshot = world(rows[:5], behaviour=settings)
-    now = continued([snapshot.histories.of("ana")], live(rows[5:]), snapshot.catalog, settings)
+    now = merge_histories([snapshot.histories.of("ana")], live(rows[5:]), snapshot.catalog, settings)
     assert now.kinds.tolist() == world(rows, behaviour=settings).histories.of("ana").kinds.tolist()
 
 
@@ -107,7 +107,7 @@ def test_nothing_new_costs_nothing() -> None:
     """Without live events the snapshot's own history is handed on."""
     snapshot = world([event("ana", KNOWN[0])])
     base = snapshot.histories.of("ana")
-    assert continued([base], [], snapshot.catalog, BehaviourSettings()) is base
+    assert merge_histories([base], [], snapshot.catalog, BehaviourSettings()) is base
 
 
 def test_two_ids_are_one_shopper() -> None:
@@ -116,7 +116,7 @@ def test_two_ids_are_one_shopper() -> None:
     anonymous = [event("anon", KNOWN[1], "purchase", NOW - timedelta(days=9), order_id="o0"), event("anon", KNOWN[2])]
     snapshot = world(hers + anonymous)
     parts = [snapshot.histories.of("ana"), snapshot.histories.of("anon")]
-    now = continued(parts, [], snapshot.catalog, BehaviourSettings())
+    now = merge_histories(parts, [], snapshot.catalog, BehaviourSettings())
     assert now.orders.tolist() == [0, 1, -1]
     assert (np.diff(now.times) > 0).all()
 
@@ -126,7 +126,10 @@ def test_prices_in_another_currency_count_in_no_revenue() -> None:
     snapshot = world([event("ana", KNOWN[0])])
     rows = [event("ana", KNOWN[1], "purchase", NOW, price=10.0)]
     paid = [each._replace(currency="XXX") for each in live(rows)]
-    now = continued([snapshot.histories.of("ana")], paid, snapshot.catalog, BehaviourSettings())
+    now = merge_histories([snapshot.histories.of("ana")], paid, snapshot.catalog, BehaviourSettings())
     assert now.orders.tolist() == [-1, 0]
     assert revenue_of(now) is None
-    assert revenue_of(continued([snapshot.histories.of("ana")], live(rows), snapshot.catalog, BehaviourSettings())) == 10.0
+    assert (
+        revenue_of(merge_histories([snapshot.histories.of("ana")], live(rows), snapshot.catalog, BehaviourSettings()))
+        == 10.0
+    )

@@ -215,10 +215,10 @@ def test_the_brand_s_window_grows_until_four_items_are_in(ages: list[float], win
     made = world([event(f"u{at}", f"i{at}", at=ago(age)) for at, age in enumerate(ages)], items)
     recommender, query = made.fitted("brands"), made.query(brand="Oakly")
     answer = recommender.recommend(query, made.profile(), 10, made.allow())
-    assert answer.because is not None
+    assert answer.explained_by is not None
     days = {
         recommender.reason(query, made.profile(), *pair).window_days
-        for pair in zip(answer.items.tolist(), answer.because.tolist(), strict=True)
+        for pair in zip(answer.items.tolist(), answer.explained_by.tolist(), strict=True)
     }
     assert (len(answer), days) == (count, {window})
 

@@ -114,7 +114,7 @@ def note(number: int, user: str = "ana") -> LoggedSlate:
 
 def test_the_log_is_bounded(tmp_path: Path) -> None:
     """The oldest go first; what is gone says so."""
-    log = SlateLog(tmp_path, most=3)
+    log = SlateLog(tmp_path, max_n=3)
     for number in range(5):
         log.write([note(number)])
     assert [each.answered_at for each in log.newest(9)] == [4, 3, 2]
@@ -124,7 +124,7 @@ def test_the_log_is_bounded(tmp_path: Path) -> None:
 
 def test_the_first_of_an_id_stays(tmp_path: Path) -> None:
     """The same slate answered twice is one note."""
-    log = SlateLog(tmp_path, most=9)
+    log = SlateLog(tmp_path, max_n=9)
     log.write([note(1), note(1)])
     log.write([msgspec.structs.replace(note(1), answered_at=77)])
     assert [each.answered_at for each in log.newest(9)] == [1]
@@ -132,7 +132,7 @@ def test_the_first_of_an_id_stays(tmp_path: Path) -> None:
 
 def test_the_thread_writes_what_it_was_offered(tmp_path: Path) -> None:
     """Stopping waits until everything offered stands in the file."""
-    log = SlateLog(tmp_path, most=10_000)
+    log = SlateLog(tmp_path, max_n=10_000)
     log.start()
     for number in range(500):
         log.offer(note(number))
@@ -143,7 +143,7 @@ def test_the_thread_writes_what_it_was_offered(tmp_path: Path) -> None:
 def test_what_waits_is_not_written_once_its_user_is_forgotten(tmp_path: Path) -> None:
     """A slate that was answered before is asked about when it is written, not when it is offered."""
     gone: set[str] = set()
-    log = SlateLog(tmp_path, most=9, is_forgotten=lambda slates: [each.user_id in gone for each in slates])
+    log = SlateLog(tmp_path, max_n=9, is_forgotten=lambda slates: [each.user_id in gone for each in slates])
     log.start()
     log.offer(note(1))
     log.offer(note(2, "ben"))
@@ -158,7 +158,7 @@ def test_what_waits_is_not_written_once_its_user_is_forgotten(tmp_path: Path) ->
 def test_the_log_of_slates_survives_its_disk(tmp_path: Path) -> None:
     """What cannot be written is given up; the thread goes on, and ends when it is told to."""
     (tmp_path / "state").write_text("no folder")
-    log = SlateLog(tmp_path / "state", most=9)
+    log = SlateLog(tmp_path / "state", max_n=9)
     log.start()
     log.offer(note(1))
     log.stop()
@@ -171,7 +171,7 @@ def test_the_log_of_slates_survives_its_disk(tmp_path: Path) -> None:
 
 def test_what_is_to_be_kept_waits_for_room(tmp_path: Path) -> None:
     """More slates than the queue takes are all written, and none is dropped, however fast they come."""
-    log = SlateLog(tmp_path, most=10_000)
+    log = SlateLog(tmp_path, max_n=10_000)
     log.start()
     for number in range(3 * WAITING):
         log.keep(note(number))
@@ -181,14 +181,14 @@ def test_what_is_to_be_kept_waits_for_room(tmp_path: Path) -> None:
 
 def test_what_is_kept_without_a_thread_is_written_now(tmp_path: Path) -> None:
     """So it is in the command line and before a worker has started."""
-    log = SlateLog(tmp_path, most=9)
+    log = SlateLog(tmp_path, max_n=9)
     log.keep(note(1))
     assert [each.answered_at for each in log.newest(9)] == [1]
 
 
 def test_forgotten_users_leave_the_log(tmp_path: Path) -> None:
     """Their slates are deleted, and counted; others stay."""
-    log = SlateLog(tmp_path, most=9)
+    log = SlateLog(tmp_path, max_n=9)
     log.write([note(1), note(2), note(3, "ben")])
     assert log.forget(["ana", "nobody"]) == 2
     assert [each.user_id for each in log.newest(9)] == ["ben"]

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.profile_report import shopper_profile
-from recsys.engine.serving_state import Present
-from recsys.live.erasure import Oblivion
-from recsys.live.log import State
+from recsys.engine.serving_state import ServingState
+from recsys.live.erasure import ErasureKeys
+from recsys.live.log import EventLog
 from recsys.settings.load import load_settings
 from recsys.snapshot.identity_links import FOREVER, Links, link_arrays, periods
 from recsys.tables.identities import periods as periods_of_tables
@@ -28,7 +28,7 @@ from tests.support.handmade import calm
 from tests.support.synthetic import END
 from training.job.job import fit
 
-SECRETS = Oblivion(["forget-secret-of-at-least-32-characters"])
+SECRETS = ErasureKeys(["forget-secret-of-at-least-32-characters"])
 
 
 def live(row: dict[str, Any], number: int = 0) -> Event:
@@ -42,37 +42,37 @@ class Now:
 
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
-        self.state = State(shop.settings.path(shop.settings.state.folder))
+        self.state = EventLog(shop.settings.path(shop.settings.state.folder))
         self.engine = shop.engine()
-        self.present = self.worker()
+        self.serving = self.worker()
 
-    def worker(self) -> Present:
+    def worker(self) -> ServingState:
         """Another worker over the same snapshot and log."""
-        state = State(self.shop.settings.path(self.shop.settings.state.folder))
-        return Present(self.engine, state, SECRETS)
+        state = EventLog(self.shop.settings.path(self.shop.settings.state.folder))
+        return ServingState(self.engine, state, SECRETS)
 
     def happen(self, *rows: dict[str, Any]) -> None:
         """Let things happen after the snapshot."""
         self.state.add_events([live(row, number) for number, row in enumerate(rows, self.state.last())], micros(NOW))
 
-    def kinds(self, user: str, present: Present | None = None) -> list[int]:
+    def kinds(self, user: str, serving: ServingState | None = None) -> list[int]:
         """What a worker knows of a shopper, as event codes."""
-        seen = present or self.present
+        seen = serving or self.serving
         seen.catch_up()
         return list(map(int, seen.history(user).kinds))
 
     def items(self, user: str) -> list[str]:
         """The items in a shopper's history; unknown ones are left out."""
-        self.present.catch_up()
-        rows = self.present.history(user).items
+        self.serving.catch_up()
+        rows = self.serving.history(user).items
         return [self.engine.catalog.item_id(row) for row in rows.tolist() if row >= 0]
 
     def slate(self, user: str | None = None) -> list[str]:
         """What the shopper is shown on the home page."""
-        self.present.catch_up()
+        self.serving.catch_up()
         query = Query(now=micros(NOW), user_id=user)
         return [
-            self.engine.catalog.item_id(row) for row in answer(self.engine, query, self.present.history(user or "")).items
+            self.engine.catalog.item_id(row) for row in answer(self.engine, query, self.serving.history(user or "")).items
         ]
 
 
@@ -94,13 +94,13 @@ def test_the_next_answer_knows_of_it(now: Now) -> None:
 
 def test_the_clock_of_events_runs_with_them(now: Now) -> None:
     """Now is the newest accepted event, and never earlier than the snapshot's moment."""
-    start = now.present.newest
+    start = now.serving.newest
     now.happen(event("ana", "lamp-2", at=ago(days=300)))
-    now.present.catch_up()
-    assert now.present.newest == start == now.engine.snapshot.as_of
+    now.serving.catch_up()
+    assert now.serving.newest == start == now.engine.snapshot.as_of
     now.happen(event("ana", "lamp-2", at=NOW + timedelta(hours=1)))
-    now.present.catch_up()
-    assert now.present.newest == micros(NOW + timedelta(hours=1))
+    now.serving.catch_up()
+    assert now.serving.newest == micros(NOW + timedelta(hours=1))
 
 
 def test_only_what_the_snapshot_lacks_is_read(now: Now) -> None:
@@ -119,10 +119,10 @@ def test_history_follows_a_link_at_once(now: Now) -> None:
     now.state.add_links([Link("cookie", "ana", micros(ago(minutes=1)))], micros(NOW))
     assert now.items("ana") == ["lamp-1", "sofa-1", "bag-1"]
     assert now.items("cookie") == ["lamp-1", "bag-1"]
-    assert now.present.is_known("ana")
-    assert now.present.is_anonymous("cookie")
-    assert not now.present.is_known("cookie")
-    assert now.present.ids_of("ana") == ["ana", "cookie"]
+    assert now.serving.is_known("ana")
+    assert now.serving.is_anonymous("cookie")
+    assert not now.serving.is_known("cookie")
+    assert now.serving.ids_of("ana") == ["ana", "cookie"]
 
 
 def test_an_anonymous_id_belongs_to_the_latest_link(now: Now) -> None:
@@ -145,8 +145,8 @@ def test_links_survive_retraining(now: Now) -> None:
     assert newer.items("ana") == before
     newer.happen(event("cookie", "bag-2", at=NOW))
     assert newer.items("ana") == [*before, "bag-2"]
-    assert newer.present.is_known("ana")
-    assert newer.present.is_anonymous("cookie")
+    assert newer.serving.is_known("ana")
+    assert newer.serving.is_anonymous("cookie")
 
 
 def test_item_updates_are_seen_by_every_worker(now: Now) -> None:
@@ -160,7 +160,7 @@ def test_item_updates_are_seen_by_every_worker(now: Now) -> None:
     assert first in now.slate()
     assert b'"price":3.5' in now.engine.catalog.fragment(row)
     query = Query(now=micros(NOW), price_max=3.5)
-    assert answer(now.engine, query, now.present.history("")).items == (row,)
+    assert answer(now.engine, query, now.serving.history("")).items == (row,)
 
 
 def test_item_updates_are_folded_in(now: Now) -> None:
@@ -177,15 +177,15 @@ def test_the_forgotten_are_gone_at_once(now: Now) -> None:
     now.state.add_links([Link("cookie", "ana", micros(ago(minutes=9)))], micros(NOW))
     now.happen(event("ana", "bag-1", "purchase", ago(minutes=8)))
     other = now.worker()
-    now.present.catch_up()
-    ids = now.present.ids_of("ana")
+    now.serving.catch_up()
+    ids = now.serving.ids_of("ana")
     now.state.forget([SECRETS.sign(each) for each in ids], ids, micros(ago(minutes=1)))
     assert now.kinds("ana") == now.kinds("ana", other) == now.kinds("cookie", other) == []
     now.happen(event("ana", "lamp-3", "purchase", NOW))
-    now.present.catch_up()
-    history = now.present.history("ana")
+    now.serving.catch_up()
+    history = now.serving.history("ana")
     assert (history.orders.tolist(), now.items("ana")) == ([0], ["lamp-3"])
-    newer = fit(now.shop.settings, now=NOW + timedelta(minutes=1), oblivion=SECRETS).snapshot().histories
+    newer = fit(now.shop.settings, now=NOW + timedelta(minutes=1), erasure_keys=SECRETS).snapshot().histories
     assert newer.of("ana").kinds.tolist() == history.kinds.tolist()
     assert len(newer.of("cookie")) == 0
 
@@ -195,15 +195,15 @@ def test_the_links_of_the_forgotten_are_forgotten(now: Now) -> None:
     now.state.add_links([Link("cookie", "ana", micros(ago(minutes=9)))], micros(NOW))
     newer = Now(now.shop)
     for each in (now, newer):
-        each.present.catch_up()
+        each.serving.catch_up()
     now.state.forget([SECRETS.sign(each) for each in ("ana", "cookie")], ["ana", "cookie"], micros(ago(minutes=1)))
     now.happen(event("cookie", "bag-1", at=NOW))
-    for seen in (now.present, newer.present, now.worker(), newer.worker()):
+    for seen in (now.serving, newer.serving, now.worker(), newer.worker()):
         assert now.kinds("ana", seen) == []
         assert len(now.kinds("cookie", seen)) == 1
         assert not seen.is_known("ana")
         assert not seen.is_anonymous("cookie")
-    assert newer.present.ids_of("ana") == ["ana", "cookie"]
+    assert newer.serving.ids_of("ana") == ["ana", "cookie"]
     now.state.add_links([Link("cookie", "ben", micros(NOW))], micros(NOW))
     assert now.items("ben")[-1] == "bag-1"
 
@@ -223,12 +223,12 @@ def test_a_lost_log_is_noticed(now: Now) -> None:
     folder = now.shop.settings.path(now.shop.settings.state.folder)
     for each in (now, newer):
         each.state.close()
-        each.present = each.worker()
+        each.serving = each.worker()
     for file in folder.glob("log.sqlite3*"):
         file.unlink()
     fresh = newer.worker()
     known = len(newer.kinds("ana", fresh))
-    State(folder).add_events([live(event("ana", "bag-1", at=NOW), 99)], micros(NOW))
+    EventLog(folder).add_events([live(event("ana", "bag-1", at=NOW), 99)], micros(NOW))
     assert len(newer.kinds("ana", fresh)) == known + 1
 
 
@@ -236,7 +236,7 @@ def test_a_lost_secret_brings_nobody_back(now: Now) -> None:
     """Without the secret that they were forgotten under, nothing is answered at all."""
     now.state.forget([SECRETS.sign("ana")], ["ana"], micros(NOW))
     with pytest.raises(SettingsError, match="RECSYS_FORGET_SECRETS"):
-        Present(now.engine, now.state, None)
+        ServingState(now.engine, now.state, None)
 
 
 @calm
@@ -274,16 +274,16 @@ def test_offline_and_live_profiles_are_one(tmp_path: Path) -> None:
     rows = week.collect().sample(fraction=1.0, shuffle=True, seed=20).to_dicts()
     known = [{name: value for name, value in row.items() if name in Event.__struct_fields__} for row in rows]
     links = pl.read_parquet(tmp_path / "data" / "identities.parquet").filter(pl.col("timestamp") >= cut)
-    state = State(tmp_path / "state")
+    state = EventLog(tmp_path / "state")
     state.add_events([live({"event_id": str(n)} | row, n) for n, row in enumerate(known)], micros(datetime.now(UTC)))
     state.add_links([Link(row["anonymous_id"], row["user_id"], micros(row["timestamp"])) for row in links.to_dicts()], 0)
-    present = Present(old, state, None)
-    present.catch_up()
+    serving = ServingState(old, state, None)
+    serving.catch_up()
     users = today.snapshot.histories.users
     assert len(rows) > 300
     for user in (users.text(row) for row in range(len(users))):
         now = micros(END) + DAY
-        offline, online = today.snapshot.histories.of(user), present.history(user)
+        offline, online = today.snapshot.histories.of(user), serving.history(user)
         seen = [
             msgspec.to_builtins(shopper_profile(engine.profiler, user, history, now))
             for engine, history in ((today, offline), (old, online))

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.engine.serving_state import Present, _Kept
-from recsys.live.log import State
+from recsys.engine.serving_state import ServingState, _Kept
+from recsys.live.log import EventLog
 from recsys.types import Event, History, Link
 from tests.conftest import NOW, Shop, ago, busy_events, micros
 from tests.engine.test_serving_state import SECRETS
@@ -48,8 +48,8 @@ _logs = count()
 def test_what_is_kept_is_what_would_be_found(busy: Shop, steps: list[tuple[str, str, int]]) -> None:
     """Whatever is written, by whichever worker: events of users and of their anonymous ids, links, forgetting."""
     folder = Path(busy.folder, f"log-{next(_logs)}")
-    engine, writer = busy.engine(), State(folder)
-    kept = Present(engine, State(folder), SECRETS)
+    engine, writer = busy.engine(), EventLog(folder)
+    kept = ServingState(engine, EventLog(folder), SECRETS)
     for number, (what, user, minutes) in enumerate(steps):
         at = micros(ago(minutes=minutes))
         if what == "link":
@@ -59,16 +59,16 @@ def test_what_is_kept_is_what_would_be_found(busy: Shop, steps: list[tuple[str, 
         elif what != "ask":
             done = Event(event_id=f"e{number}", user_id=user, event_type=what, timestamp=at, item_id="bag-1")
             writer.add_events([done], micros(NOW))
-        fresh = Present(engine, State(folder), SECRETS)
-        for present in (kept, fresh):
-            present.catch_up()
+        fresh = ServingState(engine, EventLog(folder), SECRETS)
+        for serving in (kept, fresh):
+            serving.catch_up()
         for each in USERS if what != "ask" else (user,):
             assert same(kept.history(each), fresh.history(each)), (what, each)
 
 
 def test_no_more_is_kept_than_there_is_room_for() -> None:
     """Those asked for longest ago make room, and one too long for all of it is not kept."""
-    kept = _Kept(most=200)
+    kept = _Kept(max_n=200)
     short, long = (
         History(np.zeros(n, np.int32), np.zeros(n, np.int8), np.zeros(n, np.int64), np.zeros(n, np.int32)) for n in (40, 400)
     )

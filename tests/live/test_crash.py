@@ -20,8 +20,8 @@ from pathlib import Path
 import pytest
 
 from recsys.live import database as log_file
-from recsys.live.log import _NEWEST, _NEWS, _TOMBSTONES, FILE, State
-from recsys.live.pinned_slates import Pin
+from recsys.live.log import _NEWEST, _NEWS, _TOMBSTONES, FILE, EventLog
+from recsys.live.pinned_slates import PinnedSlate
 from recsys.types import Event, ItemUpdate, Link, StateError
 from tests.live.test_log import ALL, RECEIVED, event, stored, times
 
@@ -29,12 +29,12 @@ ROOT = Path(__file__).parents[2]
 BEGIN = """
 import os, signal, sys, threading
 from pathlib import Path
-from recsys.live.log import State
+from recsys.live.log import EventLog
 from recsys.types import Event, Link, StateError
 
 signal.alarm(60)
 folder, *rest = sys.argv[1:]
-state = State(Path(folder))
+state = EventLog(Path(folder))
 
 def event(event_id, at=10):
     return Event(event_id=event_id, user_id="ann", event_type="view", timestamp=at, item_id="sofa-1")
@@ -183,9 +183,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def state(folder: Path) -> Iterator[State]:
+def state(folder: Path) -> Iterator[EventLog]:
     """A log that nobody wrote to."""
-    made = State(folder)
+    made = EventLog(folder)
     yield made
     made.close()
 
@@ -199,12 +199,12 @@ def test_nothing_accepted_is_lost_or_doubled_by_kill_9(folder: Path) -> None:
             lines = said(one, random.randrange(1, 40)) + said(two, random.randrange(1, 40))
             lines += killed(one) + said(two, 3) + killed(two)
         accepted += " ".join(lines).split()
-        with closing(State(folder)) as state:
+        with closing(EventLog(folder)) as state:
             assert state.add_events([event(f"own-{number}")], RECEIVED) == [True]
             assert state.add_events([event(accepted[-1])], RECEIVED) == [False]
         accepted.append(f"own-{number}")
     check_integrity(folder)
-    with closing(State(folder)) as state:
+    with closing(EventLog(folder)) as state:
         found = [each.event_id for each in stored(state).values()]
     assert len(accepted) > 200
     assert len(found) == len(set(found))
@@ -227,13 +227,13 @@ def test_killed_while_it_begins(folder: Path) -> None:
         with running("say('begin')\n" + WRITER, place, "a") as process:
             assert said(process, 1 + number // 6) != [""]
             lines = [line for line in killed(process) if line != "begin"]
-        with closing(State(place)) as state:
+        with closing(EventLog(place)) as state:
             assert set(" ".join(lines).split()) <= {each.event_id for each in stored(state).values()}
             assert state.add_events([event("own")], RECEIVED) == [True]
         check_integrity(place)
 
 
-def test_killed_while_it_drops_events(state: State, folder: Path) -> None:
+def test_killed_while_it_drops_events(state: EventLog, folder: Path) -> None:
     """Deleting goes from the oldest on, so that what is left after a kill is all that is newer; the next one finishes."""
     state.add_events([event(str(number)) for number in range(30_003)], RECEIVED)
     state.close()
@@ -252,7 +252,7 @@ def test_killed_while_it_drops_events(state: State, folder: Path) -> None:
     check_integrity(folder)
 
 
-def test_a_call_that_fails_is_not_there_at_all(state: State) -> None:
+def test_a_call_that_fails_is_not_there_at_all(state: EventLog) -> None:
     """An error in the middle of a call takes back what came before it, and the next call is not hindered."""
     state.add_events([event("a")], RECEIVED)
     broken: list[Event] = [event("b"), event("c", user="\ud800")]
@@ -273,7 +273,7 @@ def test_a_forked_process_writes_for_itself(folder: Path) -> None:
         parent.stdin.write("go on\n")
         parent.stdin.flush()
         assert said(parent, 1) == ["ended"]
-    with closing(State(folder)) as state:
+    with closing(EventLog(folder)) as state:
         assert [each.event_id for each in stored(state).values()] == ["parent", "child-1", "child-2"]
     check_integrity(folder)
 
@@ -293,7 +293,7 @@ def test_a_process_forked_beside_a_thread_at_the_log_refuses_it(folder: Path) ->
     assert re.fullmatch(r".* was in use when process \d+ forked this one.*\nworked\n2\n", done.stdout), done.stdout
 
 
-def test_threads_that_end_leave_nothing_open(folder: Path, state: State) -> None:
+def test_threads_that_end_leave_nothing_open(folder: Path, state: EventLog) -> None:
     """However many threads read and end, the files that are open stay few."""
     state.add_events([event("a")], RECEIVED)
     for _ in range(20):
@@ -304,7 +304,7 @@ def test_threads_that_end_leave_nothing_open(folder: Path, state: State) -> None
     assert 0 < sum(name.startswith(str(folder / FILE)) for name in opened) <= 6
 
 
-def test_other_threads_open_again_after_close(state: State) -> None:
+def test_other_threads_open_again_after_close(state: EventLog) -> None:
     """`close` closes the connections of all threads; each that comes back opens its own again."""
     state.add_events([event("a")], RECEIVED)
     seen: list[list[int]] = []
@@ -325,7 +325,7 @@ def test_other_threads_open_again_after_close(state: State) -> None:
     assert seen == [[10], [10]]
 
 
-def test_nobody_else_can_read_the_log(state: State, folder: Path) -> None:
+def test_nobody_else_can_read_the_log(state: EventLog, folder: Path) -> None:
     """The folder and every file in it belong to one user alone; a folder that was there keeps its mode."""
     state.add_events([event("a")], RECEIVED)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -337,12 +337,12 @@ def test_nobody_else_can_read_the_log(state: State, folder: Path) -> None:
     }
     shared = folder.parent / "shared"
     shared.mkdir(mode=0o755)
-    with closing(State(shared)) as other:
+    with closing(EventLog(shared)) as other:
         other.add_items([ItemUpdate("sofa-1", price=1.0)], RECEIVED)
     assert stat.S_IMODE(shared.stat().st_mode) == 0o755
 
 
-def test_the_disk_forgets_too(state: State, folder: Path) -> None:
+def test_the_disk_forgets_too(state: EventLog, folder: Path) -> None:
     """After `forget` the ids stand in no file of the folder, not even in space that is free again."""
     state.add_events([event(f"e{number}", "forget-me", query="forget-me") for number in range(50)], RECEIVED)
     state.add_events([event("a", "remember-me")], RECEIVED)
@@ -354,10 +354,10 @@ def test_the_disk_forgets_too(state: State, folder: Path) -> None:
     assert subprocess.run([*search, "remember-me", folder], stdout=subprocess.DEVNULL).returncode == 0
 
 
-def test_forgetting_does_not_wait_for_readers(state: State, folder: Path) -> None:
+def test_forgetting_does_not_wait_for_readers(state: EventLog, folder: Path) -> None:
     """While an offline job reads one moment, `forget` is done at once for everybody else."""
     state.add_events([event("a")], RECEIVED)
-    with closing(State(folder)) as reader, reader.reading():
+    with closing(EventLog(folder)) as reader, reader.reading():
         began = time.monotonic()
         assert state.forget(["hash"], ["ann"], 20) == {"events": 1, "identities": 0, "pins": 0, "moments": 0}
         assert time.monotonic() - began < log_file.BUSY_SECONDS
@@ -371,7 +371,7 @@ def test_a_full_disk_is_named_and_leaves_whole_calls(folder: Path) -> None:
     assert done.stderr.startswith(f"{folder / FILE}: disk I/O error; look at its disk"), done.stderr
     calls = len(done.stdout.splitlines())
     assert calls > 3
-    with closing(State(folder)) as state:
+    with closing(EventLog(folder)) as state:
         assert len(stored(state)) == 20 * calls
         assert state.add_events([event("own")], RECEIVED) == [True]
     check_integrity(folder)
@@ -383,12 +383,12 @@ def test_a_disk_too_small_to_begin_leaves_no_log(folder: Path) -> None:
     assert done.stderr.startswith(f"{folder / FILE}: "), done.stderr
     assert done.stdout == ""
     assert list(folder.iterdir()) == []
-    with closing(State(folder)) as state:
+    with closing(EventLog(folder)) as state:
         assert state.add_events([event("own")], RECEIVED) == [True]
 
 
 @pytest.mark.parametrize("version", [0, 3])
-def test_another_schema_is_refused(state: State, folder: Path, version: int) -> None:
+def test_another_schema_is_refused(state: EventLog, folder: Path, version: int) -> None:
     """A log of an unknown schema is neither read nor written; the error names both versions."""
     state.add_events([event("a")], RECEIVED)
     state.close()
@@ -401,7 +401,7 @@ def test_another_schema_is_refused(state: State, folder: Path, version: int) -> 
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 this is no database" * 100], ids=["empty", "another"])
-def test_a_file_that_is_no_log_is_refused(state: State, folder: Path, content: bytes) -> None:
+def test_a_file_that_is_no_log_is_refused(state: EventLog, folder: Path, content: bytes) -> None:
     """What is not a log is named, not overwritten."""
     folder.mkdir()
     (folder / FILE).write_bytes(content)
@@ -411,7 +411,7 @@ def test_a_file_that_is_no_log_is_refused(state: State, folder: Path, content: b
     assert (folder / FILE).read_bytes() == content
 
 
-def test_a_damaged_log_is_named(state: State, folder: Path) -> None:
+def test_a_damaged_log_is_named(state: EventLog, folder: Path) -> None:
     """Where pages are damaged, reads and writes that meet them fail with the file's name and what to do."""
     state.add_events([event(str(number)) for number in range(3000)], RECEIVED)
     state.close()
@@ -430,7 +430,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "folder" / FILE).mkdir(parents=True)
     for folder in (tmp_path / "file", tmp_path / "folder", Path("/proc/no-such")):
-        state = State(folder)
+        state = EventLog(folder)
         with pytest.raises(StateError, match=re.escape(f"{folder / FILE}: ")):
             state.add_events([event("a")], RECEIVED)
 
@@ -439,7 +439,7 @@ def test_a_log_that_may_not_be_read_is_not_taken_for_an_empty_one() -> None:
     """A process without the rights fails and names the file; it never answers as if nothing had happened."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name, "state")
-        with closing(State(folder)) as state:
+        with closing(EventLog(folder)) as state:
             state.add_events([event("a")], RECEIVED)
         os.chmod(name, 0o755)
         os.chmod(folder / FILE, 0o000)
@@ -453,7 +453,9 @@ def test_a_log_that_may_not_be_read_is_not_taken_for_an_empty_one() -> None:
             assert all(line.startswith(f"{folder / FILE}: ") for line in lines), lines
 
 
-def test_who_waits_too_long_for_another_writer_is_told(state: State, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_waits_too_long_for_another_writer_is_told(
+    state: EventLog, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A write that another process blocks gives up after a set time and says why; nothing of it is there."""
     state.add_events([event("a")], RECEIVED)
     state.close()
@@ -470,7 +472,7 @@ def test_who_waits_too_long_for_another_writer_is_told(state: State, folder: Pat
 
 
 @pytest.mark.parametrize("begun", [False, True], ids=["no log", "a log"])
-def test_writing_while_reading_one_moment_is_refused(state: State, begun: bool) -> None:
+def test_writing_while_reading_one_moment_is_refused(state: EventLog, begun: bool) -> None:
     """A thread that reads one moment cannot write; it is told so, and the moment goes on."""
     if begun:
         state.add_events([event("a")], RECEIVED)
@@ -483,7 +485,7 @@ def test_writing_while_reading_one_moment_is_refused(state: State, begun: bool) 
 
 def test_pins_do_not_slow_what_everybody_reads(tmp_path: Path) -> None:
     """However much is pinned, news and the newest event take as many steps of SQLite as without it."""
-    state, steps = State(tmp_path), list[int]()
+    state, steps = EventLog(tmp_path), list[int]()
     state.add_events([event("a")], RECEIVED)
     state.add_links([Link("anon", "ann", 5)], RECEIVED)
     for _ in range(2):
@@ -493,7 +495,9 @@ def test_pins_do_not_slow_what_everybody_reads(tmp_path: Path) -> None:
             for query in (_NEWS, _NEWEST, _TOMBSTONES):
                 log.execute(query, (0,) * query.count("?")).fetchall()
         pins = [
-            Pin(send_id="s", user_id=str(user), recommendation_id="r", snapshot="v", strategy="s", personalized=False)
+            PinnedSlate(
+                send_id="s", user_id=str(user), recommendation_id="r", snapshot="v", strategy="s", personalized=False
+            )
             for user in range(2000)
         ]
         state.pins.pin_all(pins, RECEIVED)

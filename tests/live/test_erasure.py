@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from recsys.live.erasure import FORGET_SECRETS, Oblivion, Tombstones
-from recsys.live.log import Forgotten, State
+from recsys.live.erasure import FORGET_SECRETS, ErasureKeys, Tombstones
+from recsys.live.log import EventLog, Tombstone
 from recsys.settings.load import parse_settings
 from recsys.tables.shop import ShopTables, read_shop
 from recsys.types import Event, Link, SettingsError
@@ -21,12 +21,12 @@ from training.__main__ import main
 from training.job.job import fit
 
 OLD, NEW = "o" * 32, "n" * 40
-OBLIVION = Oblivion([OLD])
+ERASURE_KEYS = ErasureKeys([OLD])
 
 
-def forget(folder: Path, *ids: str, at: datetime = NOON, oblivion: Oblivion = OBLIVION) -> None:
+def forget(folder: Path, *ids: str, at: datetime = NOON, erasure_keys: ErasureKeys = ERASURE_KEYS) -> None:
     """Write tombstones, and nothing else."""
-    State(folder / "state").forget([oblivion.sign(each) for each in ids], [], micros(at))
+    EventLog(folder / "state").forget([erasure_keys.sign(each) for each in ids], [], micros(at))
 
 
 def read(folder: Path, events: list[dict[str, Any]], *, strict: bool = True, **tables: list[dict[str, Any]]) -> ShopTables:
@@ -35,7 +35,7 @@ def read(folder: Path, events: list[dict[str, Any]], *, strict: bool = True, **t
     for name, rows in {"events": events, **tables}.items():
         pl.DataFrame(rows, infer_schema_length=None).write_parquet(folder / f"{name}.parquet")
         toml += f'data.{name}.paths = ["{name}.parquet"]\n'
-    return read_shop(parse_settings(toml, folder), strict=strict, oblivion=OBLIVION)
+    return read_shop(parse_settings(toml, folder), strict=strict, erasure_keys=ERASURE_KEYS)
 
 
 def after(**duration: float) -> datetime:
@@ -50,39 +50,43 @@ def owners(shop: ShopTables) -> list[tuple[str, str | None]]:
 
 def test_a_subject_names_its_secret_and_hides_the_id() -> None:
     """Eight hex digits for the secret, thirty-two for the id under it; the same id under another secret is another subject."""
-    both = Oblivion([NEW, OLD])
+    both = ErasureKeys([NEW, OLD])
     assert re.fullmatch(r"[0-9a-f]{8}:[0-9a-f]{32}", both.sign("anna"))
-    assert both.hashes("anna") == (Oblivion([NEW]).sign("anna"), OBLIVION.sign("anna"))
+    assert both.hashes("anna") == (ErasureKeys([NEW]).sign("anna"), ERASURE_KEYS.sign("anna"))
     assert both.sign("anna") == both.hashes("anna")[0]
     subjects = {each for user in ("anna", "bea", "", "ü/🛋️", "\ud800") for each in both.hashes(user)}
     assert len(subjects) == 10
-    assert both.knows(OBLIVION.sign("anna"))
-    assert not OBLIVION.knows(both.sign("anna"))
+    assert both.knows(ERASURE_KEYS.sign("anna"))
+    assert not ERASURE_KEYS.knows(both.sign("anna"))
 
 
 def test_secrets_come_from_the_environment() -> None:
     """Separated by commas or spaces, the first one signs; without any there is no oblivion."""
-    read = Oblivion.from_environment({FORGET_SECRETS: f" {NEW}, {OLD}\n"})
+    read = ErasureKeys.from_environment({FORGET_SECRETS: f" {NEW}, {OLD}\n"})
     assert read is not None
-    assert read.hashes("anna") == Oblivion([NEW, OLD]).hashes("anna")
-    assert Oblivion.from_environment({}) is None
-    assert Oblivion.from_environment({FORGET_SECRETS: " , "}) is None
+    assert read.hashes("anna") == ErasureKeys([NEW, OLD]).hashes("anna")
+    assert ErasureKeys.from_environment({}) is None
+    assert ErasureKeys.from_environment({FORGET_SECRETS: " , "}) is None
 
 
 @pytest.mark.parametrize("secret", ["s" * 31, "ü" * 32])
 def test_weak_secrets_are_refused(secret: str) -> None:
     """Too short, or not ASCII: the error says which and how long, and never shows it."""
     with pytest.raises(SettingsError, match=f"{FORGET_SECRETS}: secret 2 has {len(secret)} characters") as caught:
-        Oblivion([NEW, secret])
+        ErasureKeys([NEW, secret])
     assert secret not in str(caught.value)
     with pytest.raises(SettingsError, match="holds no secret"):
-        Oblivion([])
+        ErasureKeys([])
 
 
 def test_the_latest_tombstone_counts() -> None:
     """Whoever is forgotten twice is forgotten up to the second time, under whichever secret."""
-    both = Oblivion([NEW, OLD])
-    stones = [Forgotten(OBLIVION.sign("anna"), 5), Forgotten(OBLIVION.sign("anna"), 3), Forgotten(both.sign("anna"), 4)]
+    both = ErasureKeys([NEW, OLD])
+    stones = [
+        Tombstone(ERASURE_KEYS.sign("anna"), 5),
+        Tombstone(ERASURE_KEYS.sign("anna"), 3),
+        Tombstone(both.sign("anna"), 4),
+    ]
     assert Tombstones(both, stones).at("anna") == 5
     assert Tombstones(both, stones).at("bea") is None
     assert len(Tombstones(both, stones)) == 2
@@ -91,10 +95,10 @@ def test_the_latest_tombstone_counts() -> None:
 
 def test_a_tombstone_without_its_secret_is_an_error() -> None:
     """Reading on would bring somebody back, so the error says which secret is missing."""
-    name = OBLIVION.sign("anna").partition(":")[0]
-    for oblivion in (None, Oblivion([NEW])):
+    name = ERASURE_KEYS.sign("anna").partition(":")[0]
+    for erasure_keys in (None, ErasureKeys([NEW])):
         with pytest.raises(SettingsError, match=rf"{FORGET_SECRETS} lacks the secrets {name} .* 1 ids were forgotten"):
-            Tombstones(oblivion, [Forgotten(OBLIVION.sign("anna"), 5)])
+            Tombstones(erasure_keys, [Tombstone(ERASURE_KEYS.sign("anna"), 5)])
 
 
 def test_everything_up_to_the_moment_is_gone_and_what_follows_is_new(tmp_path: Path) -> None:
@@ -180,7 +184,7 @@ def test_a_link_without_a_time_is_gone(tmp_path: Path) -> None:
 
 def test_live_rows_are_forgotten_like_those_of_tables(tmp_path: Path) -> None:
     """Events that arrive late for a forgotten shopper, and links, vanish from the log's part too."""
-    log = State(tmp_path / "state")
+    log = EventLog(tmp_path / "state")
     late = [
         Event(event_id="1", user_id="anna", event_type="view", timestamp=micros(NOON), item_id="late"),
         Event(event_id="2", user_id="guest", event_type="view", timestamp=micros(NOON), item_id="linked"),
@@ -233,7 +237,7 @@ def test_rejects_of_a_csv_line_whose_fields_moved(tmp_path: Path) -> None:
     )
     settings = parse_settings('data.events.paths = ["events.csv"]', tmp_path)
     forget(tmp_path, "anna")
-    shop = read_shop(settings, strict=False, oblivion=OBLIVION)
+    shop = read_shop(settings, strict=False, erasure_keys=ERASURE_KEYS)
     assert (rejected(tmp_path), shop.counts["events"].rejected) == (["bad"], 2)
 
 
@@ -286,7 +290,7 @@ def test_every_command_hands_the_secret_down(
     file.write_text(busy_shop.toml)
     forget(busy_shop.folder, "user-3", at=NOW)
     view = Event(event_id="1", user_id="user-4", event_type="view", timestamp=micros(NOW) - 1, item_id="sofa-1")
-    State(busy_shop.folder / "state").add_events([view], micros(NOW))
+    EventLog(busy_shop.folder / "state").add_events([view], micros(NOW))
     arguments = [str(busy_shop.folder / "out.csv") if each == "OUT" else each for each in command]
     monkeypatch.delenv(FORGET_SECRETS, raising=False)
     assert main(["--settings", str(file), *arguments]) == 1
@@ -306,7 +310,7 @@ def test_a_snapshot_made_after_the_forgetting_knows_nothing_of_them(busy_shop: S
     """Neither history nor counts; everybody else is there."""
     busy_shop.write()
     forget(busy_shop.folder, "user-3", at=NOW)
-    fitted = fit(busy_shop.settings, now=NOW, oblivion=OBLIVION)
+    fitted = fit(busy_shop.settings, now=NOW, erasure_keys=ERASURE_KEYS)
     assert len(fitted.snapshot().histories.of("user-3")) == 0
     theirs = [each for each in busy_events() if each["user_id"] == "user-3"]
     assert fitted.manifest.counts["events"] == len(busy_events()) - len(theirs)

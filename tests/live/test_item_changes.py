@@ -15,26 +15,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.live.item_changes import Change, Standing, item_changes
-from recsys.live.log import State
+from recsys.live.log import EventLog
 from recsys.snapshot.catalog import Catalog, catalog_arrays
 from recsys.tables.items import finish_items
 from recsys.types import ItemUpdate
 from recsys.web.app import Application
 from tests.conftest import ITEMS, Shop, ago, busy_events
 from tests.support.handmade import calm, item_frame, numbered_items, world
-from tests.support.intake import EVENTS, intake, verdicts
+from tests.support.intake import EVENTS, intake, row_results
 
 SOFA, GONE = "sofa-1", "gone-1"
 """An item that is available for 900, and one that is not for 60."""
 BACK, DROP = "back_in_stock", "price_drop"
 ARRAYS = catalog_arrays(finish_items(item_frame(ITEMS), None), None)
-Told = list[tuple[str, str, float | None, float | None]]
+Notified = list[tuple[str, str, float | None, float | None]]
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[State]:
+def state(tmp_path: Path) -> Iterator[EventLog]:
     """An empty log."""
-    made = State(tmp_path / "state")
+    made = EventLog(tmp_path / "state")
     yield made
     made.close()
 
@@ -54,21 +54,21 @@ def other(artifacts: Path, tmp_path: Path) -> Application:
 def patch(app: Application, *rows: dict[str, Any]) -> None:
     """Change items over HTTP; all are accepted."""
     answer = app.test_client().patch("/v1/items", json={"items": list(rows)}, headers=EVENTS)
-    assert verdicts(answer) == {"accepted": len(rows), "rejected": []}
+    assert row_results(answer) == {"accepted": len(rows), "rejected": []}
 
 
-def told(found: Sequence[Change]) -> Told:
+def told(found: Sequence[Change]) -> Notified:
     """Changes without their moments, the oldest first."""
     return [(each.item_id, each.change, each.before, each.after) for each in reversed(found)]
 
 
-def of(app: Application) -> Told:
+def of(app: Application) -> Notified:
     """What the log of a worker tells, as another process reads it."""
-    state = State(app.service.settings.path(app.service.settings.state.folder))
+    state = EventLog(app.service.settings.path(app.service.settings.state.folder))
     return told(item_changes(state, 0))
 
 
-def after(state: State, *calls: Sequence[ItemUpdate], price: float | None = 100.0, available: bool = True) -> Told:
+def after(state: EventLog, *calls: Sequence[ItemUpdate], price: float | None = 100.0, available: bool = True) -> Notified:
     """What calls change of one item, of which the catalogue says this; each finds the catalogue as it was at first."""
     items = [{**ITEMS[0], "price": price, "available": available}]
     catalog = world([], items).catalog
@@ -94,7 +94,7 @@ def after(state: State, *calls: Sequence[ItemUpdate], price: float | None = 100.
         (None, 5.0, False),
     ],
 )
-def test_a_price_drop_is_of_one_percent_or_more(state: State, before: float | None, price: float, dropped: bool) -> None:
+def test_a_price_drop_is_of_one_percent_or_more(state: EventLog, before: float | None, price: float, dropped: bool) -> None:
     """Less than that, a rise, or the first price that is known is none."""
     assert after(state, [ItemUpdate(SOFA, price=price)], price=before) == ([(SOFA, DROP, before, price)] if dropped else [])
 
@@ -114,18 +114,18 @@ def test_a_price_drop_is_of_one_percent_or_more(state: State, before: float | No
         (True, ItemUpdate(SOFA, stock=0.0), False),
     ],
 )
-def test_back_in_stock_is_available_that_was_not(state: State, was: bool, update: ItemUpdate, is_back: bool) -> None:
+def test_back_in_stock_is_available_that_was_not(state: EventLog, was: bool, update: ItemUpdate, is_back: bool) -> None:
     """Stock tells it where nothing is said of availability, as in the catalogue; what repeats the state is no change."""
     assert after(state, [update], available=was) == ([(SOFA, BACK, None, None)] if is_back else [])
 
 
-def test_both_at_once_are_two_changes(state: State) -> None:
+def test_both_at_once_are_two_changes(state: EventLog) -> None:
     """An item that comes back cheaper does both."""
     expected = [(SOFA, DROP, 100.0, 80.0), (SOFA, BACK, None, None)]
     assert sorted(after(state, [ItemUpdate(SOFA, stock=2.0, price=80.0)], available=False)) == sorted(expected)
 
 
-def test_a_call_counts_at_once(state: State) -> None:
+def test_a_call_counts_at_once(state: EventLog) -> None:
     """Nobody sees an item between two rows of one call: out and in is no change, two drops are one, up and down is neither."""
     gone, back = ItemUpdate(SOFA, available=False), ItemUpdate(SOFA, available=True)
     assert after(state, [gone, back]) == []
@@ -134,7 +134,7 @@ def test_a_call_counts_at_once(state: State) -> None:
     assert after(state, [ItemUpdate(SOFA, price=95.0), ItemUpdate(SOFA, price=80.0)]) == [(SOFA, DROP, 100.0, 80.0)]
 
 
-def test_the_log_wins_over_an_older_catalogue(state: State) -> None:
+def test_the_log_wins_over_an_older_catalogue(state: EventLog) -> None:
     """Each call is held against what the log took since the worker last looked, value by value."""
     calls = [
         [ItemUpdate(SOFA, price=80.0)],
@@ -147,7 +147,7 @@ def test_the_log_wins_over_an_older_catalogue(state: State) -> None:
     assert after(state, *calls) == [(SOFA, DROP, 100.0, 80.0), (SOFA, BACK, None, None), (SOFA, DROP, 120.0, 100.0)]
 
 
-def test_without_a_catalogue_nothing_is_known_to_change(state: State) -> None:
+def test_without_a_catalogue_nothing_is_known_to_change(state: EventLog) -> None:
     """Neither where none is loaded, nor of an item that it does not have."""
     state.add_items([ItemUpdate(SOFA, available=True, price=1.0)], 1)
     state.add_items([ItemUpdate("no such item", price=1.0)], 2, Standing(world([]).catalog, 0, 2))
@@ -158,7 +158,7 @@ def test_without_a_catalogue_nothing_is_known_to_change(state: State) -> None:
 # --- reading and dropping
 
 
-def test_changes_are_read_from_a_moment_on(state: State) -> None:
+def test_changes_are_read_from_a_moment_on(state: EventLog) -> None:
     """Those later than the moment, the newest first, with the moment when their update was received."""
     catalog = world([]).catalog
     for at, price in ((10, 800.0), (20, 700.0), (30, 600.0)):
@@ -172,7 +172,7 @@ def test_changes_are_read_from_a_moment_on(state: State) -> None:
     assert [each.at for each in item_changes(state, 9)] == [30, 20, 20, 10]
 
 
-def test_old_changes_are_dropped(state: State) -> None:
+def test_old_changes_are_dropped(state: EventLog) -> None:
     """Those from before a moment go, however many, and nothing else does; who reads an empty log finds and drops none."""
     assert (item_changes(state, 0), state.item_changes.drop(10)) == ([], 0)
     catalog = world([]).catalog
@@ -184,7 +184,7 @@ def test_old_changes_are_dropped(state: State) -> None:
     assert len(state.item_updates(2**62)) == 2
 
 
-def test_tens_of_thousands_are_dropped(state: State) -> None:
+def test_tens_of_thousands_are_dropped(state: EventLog) -> None:
     """More than one step deletes."""
     items = numbered_items(20_001, price=10.0)
     cheaper = [ItemUpdate(item["item_id"], price=5.0) for item in items]
@@ -211,7 +211,7 @@ def test_a_shop_that_changes_items_is_told_what_changed(app: Application) -> Non
 def test_two_workers_tell_a_change_once(app: Application, other: Application) -> None:
     """Also after each has looked at the shop: what the other took is known when the next is written."""
     for service in (app, other):
-        service.service.live.present()
+        service.service.live.serving()
     for service in (app, other, app):
         patch(service, {"item_id": GONE, "available": True}, {"item_id": SOFA, "price": 800})
     assert of(app) == [(GONE, BACK, None, None), (SOFA, DROP, 900.0, 800.0)]
@@ -261,7 +261,7 @@ def test_what_the_shop_exported_since_is_no_change(shop: Shop, tmp_path: Path) -
 class Worker:
     """One worker's catalogue, which takes the log's updates in when it looks."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: EventLog) -> None:
         self.state, self.sequence = state, 0
         self.catalog = Catalog(ARRAYS)
 
@@ -312,7 +312,7 @@ some_calls = st.lists(st.tuples(st.integers(0, 2), looks, st.lists(item_updates,
 @given(some_calls)
 def test_it_does_not_matter_who_takes_a_call(taken: list[tuple[int, str, list[ItemUpdate]]]) -> None:
     """Three workers, each of which looks at the log when it likes, tell what one that knows everything tells."""
-    with TemporaryDirectory() as folder, closing(State(Path(folder))) as state:
+    with TemporaryDirectory() as folder, closing(EventLog(Path(folder))) as state:
         workers, plain = [Worker(state) for _ in range(3)], Plain()
         for at, (number, looked, updates) in enumerate(taken, 1):
             worker = workers[number]

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recsys.live.log import Forgotten, News, State
+from recsys.live.log import EventLog, SharedRow, Tombstone
 from recsys.types import EVENT_TYPES, Event, ItemUpdate, Link
 
-DRIVERS: list[Callable[[Path], State]] = [State]
+DRIVERS: list[Callable[[Path], EventLog]] = [EventLog]
 RECEIVED = 1_000_000
 ALL = 2**62
 
@@ -28,25 +28,25 @@ def event(event_id: str, user: str = "ann", at: int = 10, **more: Any) -> Event:
     return msgspec.structs.replace(view, **more)
 
 
-def times(state: State, user: str = "ann", after: int = 0, most: int = 100) -> list[int]:
+def times(state: EventLog, user: str = "ann", after: int = 0, max_n: int = 100) -> list[int]:
     """When a shopper's live events happened, as an answer reads them."""
-    return [each.timestamp for each in state.events_of(user, after, most)]
+    return [each.timestamp for each in state.events_of(user, after, max_n)]
 
 
-def stored(state: State, after: int = 0, until: int = ALL) -> dict[int, Event]:
+def stored(state: EventLog, after: int = 0, until: int = ALL) -> dict[int, Event]:
     """Whole events by their number."""
     return {seq: each for batch in state.events_between(after, until) for seq, _, each in batch}
 
 
 @pytest.fixture(params=DRIVERS, ids=lambda driver: driver.__name__)
-def driver(request: pytest.FixtureRequest) -> Callable[[Path], State]:
+def driver(request: pytest.FixtureRequest) -> Callable[[Path], EventLog]:
     """One driver after the other."""
-    made: Callable[[Path], State] = request.param
+    made: Callable[[Path], EventLog] = request.param
     return made
 
 
 @pytest.fixture
-def state(driver: Callable[[Path], State], tmp_path: Path) -> Iterator[State]:
+def state(driver: Callable[[Path], EventLog], tmp_path: Path) -> Iterator[EventLog]:
     """An empty store."""
     made = driver(tmp_path / "state")
     yield made
@@ -54,14 +54,14 @@ def state(driver: Callable[[Path], State], tmp_path: Path) -> Iterator[State]:
 
 
 @pytest.fixture
-def other(driver: Callable[[Path], State], tmp_path: Path) -> Iterator[State]:
+def other(driver: Callable[[Path], EventLog], tmp_path: Path) -> Iterator[EventLog]:
     """The same store, opened a second time."""
     made = driver(tmp_path / "state")
     yield made
     made.close()
 
 
-def test_before_the_first_write_there_is_nothing(state: State, tmp_path: Path) -> None:
+def test_before_the_first_write_there_is_nothing(state: EventLog, tmp_path: Path) -> None:
     """Every read of a store that nobody wrote to is empty, and makes no file; writing nothing makes none either."""
     assert state.add_events([], RECEIVED) == []
     state.add_links([], RECEIVED)
@@ -73,14 +73,14 @@ def test_before_the_first_write_there_is_nothing(state: State, tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_reader_sees_what_others_write_first(state: State, other: State) -> None:
+def test_a_reader_sees_what_others_write_first(state: EventLog, other: EventLog) -> None:
     """Who looked before there was anything sees the first event of another as soon as it was accepted."""
     assert times(other) == []
     state.add_events([event("a")], RECEIVED)
     assert times(other) == [10]
 
 
-def test_events_come_back_as_they_were_accepted(state: State, other: State) -> None:
+def test_events_come_back_as_they_were_accepted(state: EventLog, other: EventLog) -> None:
     """Every column of an event survives, filled or absent, text of any language included."""
     full = event(
         "full",
@@ -106,7 +106,7 @@ def test_events_come_back_as_they_were_accepted(state: State, other: State) -> N
 
 
 @pytest.mark.parametrize("word", EVENT_TYPES)
-def test_every_event_type_has_its_code(state: State, word: str) -> None:
+def test_every_event_type_has_its_code(state: EventLog, word: str) -> None:
     """An answer reads the code of an event's type, a table the word; what was only shown or clicked is no part of an answer."""
     state.add_events([event("a", event_type=word)], RECEIVED)
     told = [EVENT_TYPES[each.event_type] for each in state.events_of("ann", 0, 1)]
@@ -114,7 +114,7 @@ def test_every_event_type_has_its_code(state: State, word: str) -> None:
     assert stored(state)[1].event_type == word
 
 
-def test_neither_lists_nor_looks_push_orders_out(state: State) -> None:
+def test_neither_lists_nor_looks_push_orders_out(state: EventLog) -> None:
     """Beyond the newest events an answer reads as many older purchases and refunds, each once."""
     kinds = ["purchase", "refund", "view", "purchase", *["view"] * 3, *["impression"] * 9]
     state.add_events([event(str(at), at=at, event_type=kind) for at, kind in enumerate(kinds)], RECEIVED)
@@ -122,7 +122,7 @@ def test_neither_lists_nor_looks_push_orders_out(state: State) -> None:
     assert [each.timestamp for each in state.events_of("ann", 0, 2)] == [1, 3, 5, 6]
 
 
-def test_a_log_that_was_put_back_goes_on_above_what_is_folded_in(state: State) -> None:
+def test_a_log_that_was_put_back_goes_on_above_what_is_folded_in(state: EventLog) -> None:
     """Numbers that a snapshot has taken in are not given again, whether the log ends below them or was lost."""
     state.reach(500)
     state.add_events([event("a")], RECEIVED)
@@ -131,7 +131,7 @@ def test_a_log_that_was_put_back_goes_on_above_what_is_folded_in(state: State) -
     assert [each.seq for each in state.events_of("ann", 0, 9)] == [501, 502]
 
 
-def test_an_answer_reads_the_columns_it_needs(state: State) -> None:
+def test_an_answer_reads_the_columns_it_needs(state: EventLog) -> None:
     """A live event has its number, time, type, item, order, quantity, price and currency."""
     state.add_events(
         [event("a", at=7, event_type="purchase", order_id="o", quantity=2.0, price=3.5, currency="EUR"), event("b")],
@@ -143,22 +143,22 @@ def test_an_answer_reads_the_columns_it_needs(state: State) -> None:
     ]
 
 
-def test_events_are_in_the_order_in_which_they_happened(state: State) -> None:
+def test_events_are_in_the_order_in_which_they_happened(state: EventLog) -> None:
     """A late arrival takes its place by event time; events of one moment keep the order of their arrival."""
     state.add_events([event("a", at=30), event("b", at=10)], RECEIVED)
     state.add_events([event("c", at=20), event("d", at=30)], RECEIVED)
     assert [(each.timestamp, each.seq) for each in state.events_of("ann", 0, 10)] == [(10, 2), (20, 3), (30, 1), (30, 4)]
 
 
-def test_of_many_events_the_newest_are_read(state: State) -> None:
-    """`most` keeps the events that happened last, whenever they arrived."""
+def test_of_many_events_the_newest_are_read(state: EventLog) -> None:
+    """`max_n` keeps the events that happened last, whenever they arrived."""
     state.add_events([event(f"{at}", at=at) for at in (50, 10, 40, 20, 30)], RECEIVED)
-    assert times(state, most=2) == [40, 50]
+    assert times(state, max_n=2) == [40, 50]
     state.add_events([event("late", at=5)], RECEIVED)
-    assert times(state, most=2) == [40, 50]
+    assert times(state, max_n=2) == [40, 50]
 
 
-def test_only_newer_numbers_and_the_same_user_are_read(state: State) -> None:
+def test_only_newer_numbers_and_the_same_user_are_read(state: EventLog) -> None:
     """`after` leaves out what a snapshot has folded in, though it happened later; other users' events never come."""
     state.add_events([event("a", at=99), event("b", "bob", at=1)], RECEIVED)
     folded = state.last()
@@ -168,14 +168,14 @@ def test_only_newer_numbers_and_the_same_user_are_read(state: State) -> None:
     assert times(state, "bob") == [1]
 
 
-def test_an_event_id_is_accepted_once(state: State, other: State) -> None:
+def test_an_event_id_is_accepted_once(state: EventLog, other: EventLog) -> None:
     """The same id within a call, in a later call or through another store is refused, and the first event stays."""
     assert state.add_events([event("a"), event("b"), event("a", at=11)], RECEIVED) == [True, True, False]
     assert other.add_events([event("b", at=12), event("c")], RECEIVED) == [False, True]
     assert [(each.event_id, each.timestamp) for each in stored(state).values()] == [("a", 10), ("b", 10), ("c", 10)]
 
 
-def test_numbers_grow_and_are_never_given_twice(state: State, other: State) -> None:
+def test_numbers_grow_and_are_never_given_twice(state: EventLog, other: EventLog) -> None:
     """`last` is the newest row's number, whoever wrote it, also when that row has been deleted."""
     state.add_events([event("a"), event("b")], RECEIVED)
     other.add_links([Link("anon", "ann", 5)], RECEIVED)
@@ -187,18 +187,18 @@ def test_numbers_grow_and_are_never_given_twice(state: State, other: State) -> N
     assert list(stored(state)) == [4]
 
 
-def test_news_concern_everybody_in_the_order_of_their_arrival(state: State) -> None:
+def test_news_concern_everybody_in_the_order_of_their_arrival(state: EventLog) -> None:
     """Links, item updates and tombstones come by number, events not; what was not said of an item stays unsaid."""
     state.add_links([Link("anon", "ann", 5), Link("anon", "bob", 4)], 101)
     state.add_events([event("a")], 102)
     state.add_items([ItemUpdate("sofa-1", available=False), ItemUpdate("sofa-2", stock=0.0, price=9.5)], 103)
     state.forget(["hash"], [], 104)
     everything = [
-        News(1, 101, Link("anon", "ann", 5)),
-        News(2, 101, Link("anon", "bob", 4)),
-        News(4, 103, ItemUpdate("sofa-1", available=False)),
-        News(5, 103, ItemUpdate("sofa-2", stock=0.0, price=9.5)),
-        News(6, 104, Forgotten("hash", 104)),
+        SharedRow(1, 101, Link("anon", "ann", 5)),
+        SharedRow(2, 101, Link("anon", "bob", 4)),
+        SharedRow(4, 103, ItemUpdate("sofa-1", available=False)),
+        SharedRow(5, 103, ItemUpdate("sofa-2", stock=0.0, price=9.5)),
+        SharedRow(6, 104, Tombstone("hash", 104)),
     ]
     assert state.news(0) == everything
     assert state.news(4) == everything[3:]
@@ -209,7 +209,7 @@ def test_news_concern_everybody_in_the_order_of_their_arrival(state: State) -> N
     assert [seq for seq, _, _ in state.item_updates(ALL)] == [4, 5]
 
 
-def test_newest_is_the_latest_moment_of_new_events(state: State) -> None:
+def test_newest_is_the_latest_moment_of_new_events(state: EventLog) -> None:
     """`newest` is by event time, over events with a higher number only."""
     state.add_events([event("a", at=50), event("b", at=20)], RECEIVED)
     state.add_links([Link("anon", "ann", 99)], RECEIVED)
@@ -227,7 +227,9 @@ def test_newest_is_the_latest_moment_of_new_events(state: State) -> None:
     ],
     ids=["events", "links", "items", "forget", "drop"],
 )
-def test_the_version_is_another_after_every_commit(state: State, other: State, write: Callable[[State], object]) -> None:
+def test_the_version_is_another_after_every_commit(
+    state: EventLog, other: EventLog, write: Callable[[EventLog], object]
+) -> None:
     """Whoever commits, both stores see another version than before; without a commit it stays."""
     state.add_events([event("a")], RECEIVED)
     seen = [(state.version(), other.version())]
@@ -239,7 +241,7 @@ def test_the_version_is_another_after_every_commit(state: State, other: State, w
     assert len({mine for mine, _ in seen}) == len({theirs for _, theirs in seen}) == 3
 
 
-def test_the_version_means_the_same_in_every_thread(state: State) -> None:
+def test_the_version_means_the_same_in_every_thread(state: EventLog) -> None:
     """Without a commit all threads of a process see one version, after one all see another: they can share what they read."""
     state.add_events([event("a")], RECEIVED)
     seen = [state.version()]
@@ -258,7 +260,7 @@ def test_the_version_means_the_same_in_every_thread(state: State) -> None:
     assert len(set(seen)) == 4
 
 
-def test_forgetting_deletes_a_person_and_leaves_a_tombstone(state: State) -> None:
+def test_forgetting_deletes_a_person_and_leaves_a_tombstone(state: EventLog) -> None:
     """All events and links of the ids go, links also where the person is the known one; nobody else's do; both are counted."""
     state.add_events([event("a"), event("b", "anon-1"), event("c", "bob"), event("d")], RECEIVED)
     state.add_links([Link("anon-1", "ann", 5), Link("anon-2", "ann", 5), Link("anon-3", "bob", 5)], RECEIVED)
@@ -274,20 +276,20 @@ def test_forgetting_deletes_a_person_and_leaves_a_tombstone(state: State) -> Non
     assert [row for _, _, row in state.links(ALL)] == [Link("anon-3", "bob", 5)]
     assert [row for _, _, row in state.item_updates(ALL)] == [ItemUpdate("ann", price=1.0)]
     assert sorted(each.subject for each in state.tombstones()) == ["hash-1", "hash-2"]
-    assert [each.row for each in state.news(7)][1:] == [Forgotten("hash-1", 77), Forgotten("hash-2", 77)]
+    assert [each.row for each in state.news(7)][1:] == [Tombstone("hash-1", 77), Tombstone("hash-2", 77)]
     assert state.forget([], ["ann", "anon-1"], 78) == {"events": 0, "identities": 0, "pins": 0, "moments": 0}
     assert state.add_events([event("e", at=80)], RECEIVED) == [True]
     assert times(state) == [80]
 
 
-def test_who_is_forgotten_again_has_the_newest_tombstone(state: State) -> None:
+def test_who_is_forgotten_again_has_the_newest_tombstone(state: EventLog) -> None:
     """Of several tombstones of one subject the latest counts, in whatever order they came."""
     for subject, at in (("x", 50), ("y", 10), ("x", 90), ("x", 70)):
         state.forget([subject], [], at)
     assert sorted((each.subject, each.timestamp) for each in state.tombstones()) == [("x", 90), ("y", 10)]
 
 
-def test_forgetting_knows_ids_as_they_are(state: State) -> None:
+def test_forgetting_knows_ids_as_they_are(state: EventLog) -> None:
     """Ids with quotes, wildcards or emoji are compared as they are, never as a pattern."""
     strange = ["a'b", 'a"b', "%", "_", "💡", "[1]"]
     state.add_events([event(user, user) for user in [*strange, "ab", "x"]], RECEIVED)
@@ -296,7 +298,7 @@ def test_forgetting_knows_ids_as_they_are(state: State) -> None:
     assert [each.user_id for each in stored(state).values()] == ["ab", "x"]
 
 
-def test_events_are_dropped_up_to_a_number(state: State, other: State) -> None:
+def test_events_are_dropped_up_to_a_number(state: EventLog, other: EventLog) -> None:
     """`drop_events` deletes events up to a number and nothing else, tens of thousands as well; their ids are free again."""
     state.add_links([Link("anon", "ann", 5)], RECEIVED)
     state.add_events([event(str(number), f"user-{number % 7}", number) for number in range(25_000)], RECEIVED)
@@ -309,7 +311,7 @@ def test_events_are_dropped_up_to_a_number(state: State, other: State) -> None:
     assert state.add_events([event("24999"), event("1")], RECEIVED) == [False, True]
 
 
-def test_ranges_are_read_in_bounded_batches(state: State) -> None:
+def test_ranges_are_read_in_bounded_batches(state: EventLog) -> None:
     """`events_between` is open below and closed above, and no batch is longer than 50,000."""
     state.add_events([event(str(number)) for number in range(50_003)], RECEIVED)
     batches = [[seq for seq, _, _ in batch] for batch in state.events_between(1, 50_002)]
@@ -317,7 +319,7 @@ def test_ranges_are_read_in_bounded_batches(state: State) -> None:
     assert [seq for batch in batches for seq in batch] == list(range(2, 50_003))
 
 
-def test_superseded_item_updates_go(state: State) -> None:
+def test_superseded_item_updates_go(state: EventLog) -> None:
     """An update goes once later ones set all that it set; what is known of every item stays the same."""
     updates = [
         ItemUpdate("sofa-1", price=1.0),
@@ -334,7 +336,7 @@ def test_superseded_item_updates_go(state: State) -> None:
     assert state.drop_superseded_items() == 0
 
 
-def test_reading_holds_one_moment(state: State, other: State) -> None:
+def test_reading_holds_one_moment(state: EventLog, other: EventLog) -> None:
     """Inside `reading` every read sees the log as it was at the beginning; afterwards as it is."""
     state.add_events([event("a")], RECEIVED)
     with state.reading():
@@ -346,7 +348,7 @@ def test_reading_holds_one_moment(state: State, other: State) -> None:
     assert (state.last(), times(state), len(stored(state)), len(state.links(ALL))) == (3, [10, 20], 2, 1)
 
 
-def test_reading_before_there_is_anything_goes_on_seeing_nothing(state: State, other: State) -> None:
+def test_reading_before_there_is_anything_goes_on_seeing_nothing(state: EventLog, other: EventLog) -> None:
     """A moment without a log stays one, though another process begins it meanwhile."""
     with state.reading():
         other.add_events([event("a")], RECEIVED)
@@ -356,7 +358,7 @@ def test_reading_before_there_is_anything_goes_on_seeing_nothing(state: State, o
     assert (state.last(), times(state)) == (1, [10])
 
 
-def test_reading_ends_with_an_error_too(state: State, other: State) -> None:
+def test_reading_ends_with_an_error_too(state: EventLog, other: EventLog) -> None:
     """An error inside `reading` passes through and ends it."""
     state.add_events([event("a")], RECEIVED)
     with pytest.raises(ZeroDivisionError), state.reading():
@@ -366,7 +368,7 @@ def test_reading_ends_with_an_error_too(state: State, other: State) -> None:
     assert state.add_events([event("c")], RECEIVED) == [True]
 
 
-def test_a_closed_store_opens_again(state: State) -> None:
+def test_a_closed_store_opens_again(state: EventLog) -> None:
     """`close` may be called at any time and twice; what was written is still there."""
     state.close()
     state.add_events([event("a")], RECEIVED)
@@ -382,15 +384,15 @@ def test_a_closed_store_opens_again(state: State) -> None:
         st.lists(st.tuples(st.integers(0, 15), st.sampled_from("ab"), st.integers(0, 9)), max_size=6), max_size=8
     ),
     after=st.integers(0, 20),
-    most=st.integers(1, 6),
+    max_n=st.integers(1, 6),
 )
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_it_does_what_a_plain_list_does(
-    driver: Callable[[Path], State],
+    driver: Callable[[Path], EventLog],
     tmp_path_factory: pytest.TempPathFactory,
     calls: list[list[tuple[int, str, int]]],
     after: int,
-    most: int,
+    max_n: int,
 ) -> None:
     """Whatever comes in whatever order, verdicts and answers are those of a list of the first events of each id."""
     state = driver(tmp_path_factory.mktemp("model"))
@@ -401,12 +403,12 @@ def test_it_does_what_a_plain_list_does(
         assert state.add_events(events, RECEIVED) == expected
     for user in "ab":
         by_seq = [(each.timestamp, seq) for seq, each in stored(state).items() if each.user_id == user and seq > after]
-        assert [(each.timestamp, each.seq) for each in state.events_of(user, after, most)] == sorted(by_seq)[-most:]
+        assert [(each.timestamp, each.seq) for each in state.events_of(user, after, max_n)] == sorted(by_seq)[-max_n:]
     assert list(stored(state).values()) == list(model.values())
     state.close()
 
 
-def add_overlapping(driver: Callable[[Path], State], folder: Path, start: Any, name: str, answers: Any) -> None:
+def add_overlapping(driver: Callable[[Path], EventLog], folder: Path, start: Any, name: str, answers: Any) -> None:
     """In a process of its own: add the same ids as everybody else, and say which were accepted."""
     state = driver(folder)
     start.wait()
@@ -419,7 +421,7 @@ def add_overlapping(driver: Callable[[Path], State], folder: Path, start: Any, n
     state.close()
 
 
-def test_of_concurrent_processes_exactly_one_is_the_first(driver: Callable[[Path], State], tmp_path: Path) -> None:
+def test_of_concurrent_processes_exactly_one_is_the_first(driver: Callable[[Path], EventLog], tmp_path: Path) -> None:
     """Processes that begin the store together and post the same ids: each id is accepted once, by whom the log says."""
     spawn = multiprocessing.get_context("spawn")
     start, answers = spawn.Barrier(3), spawn.Queue()
@@ -439,7 +441,7 @@ def test_of_concurrent_processes_exactly_one_is_the_first(driver: Callable[[Path
     state.close()
 
 
-def test_threads_share_a_store(state: State) -> None:
+def test_threads_share_a_store(state: EventLog) -> None:
     """Many threads may write and read at once; nothing is lost."""
     errors: list[BaseException] = []
 
@@ -461,13 +463,13 @@ def test_threads_share_a_store(state: State) -> None:
     assert len(stored(state)) == 120
 
 
-def test_many_begin_at_once(driver: Callable[[Path], State], tmp_path: Path) -> None:
+def test_many_begin_at_once(driver: Callable[[Path], EventLog], tmp_path: Path) -> None:
     """Of many who write the first event at the same time, nobody takes another's away."""
     stores = [driver(tmp_path / "state") for _ in range(8)]
     start = threading.Barrier(len(stores))
     verdicts: list[list[bool]] = []
 
-    def begin(store: State, name: str) -> None:
+    def begin(store: EventLog, name: str) -> None:
         start.wait()
         verdicts.append(store.add_events([event(name)], RECEIVED))
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from recsys.live import moments as moment_log
-from recsys.live.log import State
-from recsys.live.moments import Moment, Told
+from recsys.live.log import EventLog
+from recsys.live.moments import Moment, Notified
 from recsys.types import DAY, Event, StateError
 
-DRIVERS: list[Callable[[Path], State]] = [State]
+DRIVERS: list[Callable[[Path], EventLog]] = [EventLog]
 RECEIVED = 1_000_000
 
 
@@ -26,37 +26,37 @@ def moment(name: str, user: str = "ann", kind: str = "cart", at: int = 100, **mo
 
 
 @pytest.fixture(params=DRIVERS, ids=lambda driver: driver.__name__)
-def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[State]:
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EventLog]:
     """An empty store, one driver after the other."""
-    made: State = request.param(tmp_path / "state")
+    made: EventLog = request.param(tmp_path / "state")
     yield made
     made.close()
 
 
-def lines(state: State, kind: str = "cart", after: int = 0, most: int = 100) -> list[bytes]:
+def lines(state: EventLog, kind: str = "cart", after: int = 0, max_n: int = 100) -> list[bytes]:
     """The lines of a kind, in the order in which they were written."""
-    return [line for _, line in state.moments.lines(kind, after, most)]
+    return [line for _, line in state.moments.lines(kind, after, max_n)]
 
 
-def test_an_empty_log_knows_nobody(state: State) -> None:
+def test_an_empty_log_knows_nobody(state: EventLog) -> None:
     """Without a file every question has an empty answer, and nothing to write makes none."""
     assert state.moments.write([], 1, RECEIVED) == []
-    assert (state.moments.told(["x"]), state.moments.told_to(["ann"], 0), lines(state)) == (set(), [], [])
+    assert (state.moments.notified(["x"]), state.moments.notified_to(["ann"], 0), lines(state)) == (set(), [], [])
     assert state.moments.last_until("cart", DAY) == 0
     assert state.moments.retire(DAY, DAY) == (0, 0)
     assert state.last() == 0
 
 
-def test_the_first_line_stands(state: State) -> None:
+def test_the_first_line_stands(state: EventLog) -> None:
     """A moment is written once; the second one of its id is refused, whatever it says, and the first line stays."""
     assert state.moments.write([moment("a"), moment("a", line=b"other")], 9, RECEIVED) == [True, False]
     assert state.moments.write([moment("a", at=200, line=b"later"), moment("b")], 9, RECEIVED) == [False, True]
     assert lines(state) == [moment("a").line, moment("b").line]
-    assert state.moments.told(["a", "b", "c"]) == {"a", "b"}
-    assert state.moments.told([]) == set()
+    assert state.moments.notified(["a", "b", "c"]) == {"a", "b"}
+    assert state.moments.notified([]) == set()
 
 
-def test_a_day_has_so_many_moments_of_all_kinds(state: State) -> None:
+def test_a_day_has_so_many_moments_of_all_kinds(state: EventLog) -> None:
     """Beyond `per_day` on the user's own day none is written; the next day, and other users, have their own."""
     day, other = (1000, 2000), (2000, 3000)
     wanted = [
@@ -68,14 +68,14 @@ def test_a_day_has_so_many_moments_of_all_kinds(state: State) -> None:
         moment("bob", user="bob", at=1500, day=day),
     ]
     assert state.moments.write(wanted, 2, RECEIVED) == [True, True, True, False, True, True]
-    assert state.moments.told_to(["ann"], 1000) == [
-        Told("ann", "cart", 1000),
-        Told("ann", "browse", 1999),
-        Told("ann", "cart", 2000),
+    assert state.moments.notified_to(["ann"], 1000) == [
+        Notified("ann", "cart", 1000),
+        Notified("ann", "browse", 1999),
+        Notified("ann", "cart", 2000),
     ]
 
 
-def test_lines_go_on_after_a_number(state: State) -> None:
+def test_lines_go_on_after_a_number(state: EventLog) -> None:
     """Rows come by kind in the order of their writing, at most so many, after a number; none is passed over."""
     state.moments.write([moment(f"{kind}-{n}", f"u{n}", kind) for n in range(5) for kind in ("cart", "browse")], 2, RECEIVED)
     taken, seq = list[bytes](), 0
@@ -86,14 +86,14 @@ def test_lines_go_on_after_a_number(state: State) -> None:
     assert lines(state, "cart", after=seq) == []
 
 
-def test_the_last_row_until_a_moment(state: State) -> None:
+def test_the_last_row_until_a_moment(state: EventLog) -> None:
     """Where the rows found later than a moment begin; 0 before all of them."""
     state.moments.write([moment(f"m{at}", f"u{at}", at=at) for at in (10, 20, 30)], 1, RECEIVED)
     assert [len(lines(state, after=state.moments.last_until("cart", at))) for at in (9, 10, 29, 30, 99)] == [3, 2, 1, 0, 0]
     assert state.moments.last_until("browse", 99) == 0
 
 
-def test_moments_are_no_events_and_no_news(state: State) -> None:
+def test_moments_are_no_events_and_no_news(state: EventLog) -> None:
     """A moment may have the id of an event, changes nobody's history, and is not read by who asks for news."""
     state.add_events([Event(event_id="a", user_id="ann", event_type="view", timestamp=1, item_id="x")], RECEIVED)
     assert state.moments.write([moment("a")], 1, RECEIVED) == [True]
@@ -103,28 +103,28 @@ def test_moments_are_no_events_and_no_news(state: State) -> None:
     assert state.count_events() == 1
 
 
-def test_retired_rows_keep_their_id_for_a_while(state: State) -> None:
+def test_retired_rows_keep_their_id_for_a_while(state: EventLog) -> None:
     """Old lines are emptied, their ids still known; older rows are gone, and what is young stays as it is."""
     for number, received in enumerate((10, 20, 30)):
         state.moments.write([moment(f"m{received}", f"u{number}")], 1, received)
     assert state.moments.retire(30, 20) == (2, 1)
     assert lines(state) == [moment("m30").line]
-    assert state.moments.told(["m10", "m20", "m30"]) == {"m20", "m30"}
+    assert state.moments.notified(["m10", "m20", "m30"]) == {"m20", "m30"}
     assert state.moments.write([moment("m20", "u1")], 9, 99) == [False]
     assert state.moments.retire(30, 20) == (0, 0)
 
 
-def test_forgetting_deletes_what_was_told(state: State, tmp_path: Path) -> None:
+def test_forgetting_deletes_what_was_told(state: EventLog, tmp_path: Path) -> None:
     """The moments of a forgotten user are deleted and counted, nobody else's, and their lines leave the file."""
     state.moments.write([moment("a", line=b"SECRET"), moment("b"), moment("c", user="bob")], 9, RECEIVED)
     assert state.forget(["00:aa"], ["ann", "eve"], RECEIVED)["moments"] == 2
     assert lines(state) == [moment("c").line]
-    assert state.moments.told(["a", "b", "c"]) == {"c"}
+    assert state.moments.notified(["a", "b", "c"]) == {"c"}
     state.close()
     assert b"SECRET" not in b"".join(file.read_bytes() for file in (tmp_path / "state").iterdir())
 
 
-def test_of_several_who_find_it_one_writes_it(state: State, tmp_path: Path) -> None:
+def test_of_several_who_find_it_one_writes_it(state: EventLog, tmp_path: Path) -> None:
     """Threads and processes that find the same moments at once write each of them once, and keep to the day's limit."""
     wanted = [moment(f"{kind}-{n}", f"u{n}", kind) for n in range(40) for kind in ("cart", "browse")]
     results: list[list[bool]] = []
@@ -147,16 +147,18 @@ def test_of_several_who_find_it_one_writes_it(state: State, tmp_path: Path) -> N
         process.join()
     assert len(lines(state, "cart")) + len(lines(state, "browse")) == 40
     assert sum(map(sum, results)) <= 40
-    assert {each.user_id for each in state.moments.told_to([f"u{n}" for n in range(40)], 0)} == {f"u{n}" for n in range(40)}
+    assert {each.user_id for each in state.moments.notified_to([f"u{n}" for n in range(40)], 0)} == {
+        f"u{n}" for n in range(40)
+    }
 
 
 def _write(folder: Path, wanted: list[Moment]) -> None:
-    other = State(folder)
+    other = EventLog(folder)
     other.moments.write(wanted, 1, RECEIVED)
     other.close()
 
 
-def test_every_query_uses_an_index(state: State, tmp_path: Path) -> None:
+def test_every_query_uses_an_index(state: EventLog, tmp_path: Path) -> None:
     """What a poll reads is found by an index, however long the log is."""
     state.moments.write([moment("a")], 1, RECEIVED)
 
@@ -164,8 +166,8 @@ def test_every_query_uses_an_index(state: State, tmp_path: Path) -> None:
         for query, values in (
             (moment_log._LINES, ("cart", 0, 9)),
             (moment_log._LAST_UNTIL, ("cart", 9)),
-            (moment_log._TOLD_TO, ('["ann"]', 0)),
-            (moment_log._TOLD, ('["a"]',)),
+            (moment_log._NOTIFIED_TO, ('["ann"]', 0)),
+            (moment_log._NOTIFIED, ('["a"]',)),
         ):
             plan = " ".join(row[3] for row in log.execute(f"EXPLAIN QUERY PLAN {query}", values))
             assert "SEARCH log USING" in plan, plan
@@ -173,7 +175,7 @@ def test_every_query_uses_an_index(state: State, tmp_path: Path) -> None:
     log.close()
 
 
-def test_what_cannot_be_written_is_said(state: State, tmp_path: Path) -> None:
+def test_what_cannot_be_written_is_said(state: EventLog, tmp_path: Path) -> None:
     """A log that cannot be written raises, naming its file."""
     state.moments.write([moment("a")], 1, RECEIVED)
     state.close()

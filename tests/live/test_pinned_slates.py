@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from recsys.live.log import State
-from recsys.live.pinned_slates import Pin, PinnedItem, Swap
+from recsys.live.log import EventLog
+from recsys.live.pinned_slates import PinnedItem, PinnedSlate, Replacement
 from recsys.types import Event, ItemUpdate, Link, Reason, Send
 
-DRIVERS: list[Callable[[Path], State]] = [State]
+DRIVERS: list[Callable[[Path], EventLog]] = [EventLog]
 RECEIVED = 1_000_000
 WEEKLY = Send(send_id="weekly", placement="email_weekly", limit=4, expires_at=2_000_000, template="plain")
 
@@ -25,9 +25,9 @@ def item(item_id: str) -> PinnedItem:
     return PinnedItem(item_id, 1 / 3, Reason("bought", "Because of 沙发", 30, 7, "sofa-9"), "item_item")
 
 
-def pin(send: str, user: str, *items: str, **more: Any) -> Pin:
+def pin(send: str, user: str, *items: str, **more: Any) -> PinnedSlate:
     """A pinned slate of these items."""
-    made = Pin(
+    made = PinnedSlate(
         send_id=send,
         user_id=user,
         recommendation_id=f"id of {items}",
@@ -40,20 +40,20 @@ def pin(send: str, user: str, *items: str, **more: Any) -> Pin:
     return msgspec.structs.replace(made, **more)
 
 
-def shown(found: Pin | None) -> list[str] | None:
+def shown(found: PinnedSlate | None) -> list[str] | None:
     """The items of a pin, best first."""
     return None if found is None else [each.item_id for each in found.items]
 
 
 @pytest.fixture(params=DRIVERS, ids=lambda driver: driver.__name__)
-def driver(request: pytest.FixtureRequest) -> Callable[[Path], State]:
+def driver(request: pytest.FixtureRequest) -> Callable[[Path], EventLog]:
     """One driver after the other."""
-    made: Callable[[Path], State] = request.param
+    made: Callable[[Path], EventLog] = request.param
     return made
 
 
 @pytest.fixture
-def state(driver: Callable[[Path], State], tmp_path: Path) -> Iterator[State]:
+def state(driver: Callable[[Path], EventLog], tmp_path: Path) -> Iterator[EventLog]:
     """An empty store."""
     made = driver(tmp_path / "state")
     yield made
@@ -61,14 +61,14 @@ def state(driver: Callable[[Path], State], tmp_path: Path) -> Iterator[State]:
 
 
 @pytest.fixture
-def other(driver: Callable[[Path], State], tmp_path: Path) -> Iterator[State]:
+def other(driver: Callable[[Path], EventLog], tmp_path: Path) -> Iterator[EventLog]:
     """The same store, opened a second time."""
     made = driver(tmp_path / "state")
     yield made
     made.close()
 
 
-def test_before_the_first_write_there_is_nothing(state: State, tmp_path: Path) -> None:
+def test_before_the_first_write_there_is_nothing(state: EventLog, tmp_path: Path) -> None:
     """Every read of a store that nobody wrote to is empty, and makes no file; pinning nothing makes none either."""
     assert state.pins.send("weekly") is None
     assert state.pins.pin_of("weekly", "ann") is None
@@ -78,7 +78,7 @@ def test_before_the_first_write_there_is_nothing(state: State, tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_first_declaration_stands(state: State, other: State) -> None:
+def test_the_first_declaration_stands(state: EventLog, other: EventLog) -> None:
     """Whoever declares a send again, with other words or the same, gets what stands; every field comes back."""
     assert state.pins.declare(WEEKLY, RECEIVED) == WEEKLY
     assert other.pins.declare(msgspec.structs.replace(WEEKLY, limit=9, template=None), RECEIVED) == WEEKLY
@@ -88,7 +88,7 @@ def test_the_first_declaration_stands(state: State, other: State) -> None:
     assert (state.pins.declare(bare, RECEIVED), other.pins.send("bare")) == (bare, bare)
 
 
-def test_the_first_pin_stands(state: State, other: State) -> None:
+def test_the_first_pin_stands(state: EventLog, other: EventLog) -> None:
     """A pin comes back whole, and a later one of the same send and user changes nothing."""
     first = pin("weekly", "ann", "a", "b")
     assert state.pins.pin(first, RECEIVED) == first
@@ -99,14 +99,14 @@ def test_the_first_pin_stands(state: State, other: State) -> None:
     assert shown(state.pins.pin_of("daily", "ann")) == []
 
 
-def test_several_are_pinned_in_one_step(state: State, other: State) -> None:
+def test_several_are_pinned_in_one_step(state: EventLog, other: EventLog) -> None:
     """Each of several is judged by itself, also against those before it in the call."""
     state.pins.pin(pin("weekly", "bob", "b"), RECEIVED)
     asked = [pin("weekly", "ann", "a"), pin("weekly", "bob", "x"), pin("weekly", "ann", "y")]
     assert [shown(each) for each in other.pins.pin_all(asked, RECEIVED)] == [["a"], ["b"], ["a"]]
 
 
-def test_names_that_begin_alike_are_told_apart(state: State) -> None:
+def test_names_that_begin_alike_are_told_apart(state: EventLog) -> None:
     """No id reaches into another's rows, whatever printable characters it holds, and no event's id meets a pin."""
     names = ["a", "a ", "a!", "ab", "a/0/b", "a\u00a0", "a'", "%", "a%", "💡", "a💡"]
     pairs = [(send, user) for send in names for user in names]
@@ -124,13 +124,13 @@ def test_names_that_begin_alike_are_told_apart(state: State) -> None:
         assert sent.placement == name
 
 
-def test_a_swap_holds_for_good(state: State, other: State) -> None:
+def test_a_swap_holds_for_good(state: EventLog, other: EventLog) -> None:
     """An item gives its place to another; that one may give way again; order, evidence and all else stay."""
     first = pin("weekly", "ann", "a", "b", "c")
     state.pins.pin(first, RECEIVED)
-    swapped = state.pins.swap(first, [Swap(1, "b", item("x")), Swap(2, "c", item("y"))], RECEIVED)
+    swapped = state.pins.replace_items(first, [Replacement(1, "b", item("x")), Replacement(2, "c", item("y"))], RECEIVED)
     assert (shown(swapped), swapped.replaced) == (["a", "x", "y"], ("b", "c"))
-    again = other.pins.swap(swapped, [Swap(1, "x", item("z"))], RECEIVED)
+    again = other.pins.replace_items(swapped, [Replacement(1, "x", item("z"))], RECEIVED)
     assert (shown(again), again.replaced) == (["a", "z", "y"], ("b", "c", "x"))
     assert state.pins.pin_of("weekly", "ann") == state.pins.pins_of("ann", 1)[0] == again
     assert msgspec.structs.replace(again, items=first.items, replaced=()) == first
@@ -138,44 +138,50 @@ def test_a_swap_holds_for_good(state: State, other: State) -> None:
 
 
 @pytest.mark.parametrize(
-    "late", [Swap(1, "b", item("y")), Swap(0, "a", item("x")), Swap(0, "a", item("c")), Swap(0, "a", item("b"))]
+    "late",
+    [
+        Replacement(1, "b", item("y")),
+        Replacement(0, "a", item("x")),
+        Replacement(0, "a", item("c")),
+        Replacement(0, "a", item("b")),
+    ],
 )
-def test_the_first_swap_stands(state: State, other: State, late: Swap) -> None:
+def test_the_first_swap_stands(state: EventLog, other: EventLog, late: Replacement) -> None:
     """What was swapped is not swapped again by one who saw it before, and no item comes twice or comes back."""
     first = pin("weekly", "ann", "a", "b", "c")
     state.pins.pin(first, RECEIVED)
-    stands = state.pins.swap(first, [Swap(1, "b", item("x"))], RECEIVED)
-    assert other.pins.swap(first, [late], RECEIVED) == stands
+    stands = state.pins.replace_items(first, [Replacement(1, "b", item("x"))], RECEIVED)
+    assert other.pins.replace_items(first, [late], RECEIVED) == stands
     assert other.pins.pin_of("weekly", "ann") == stands
 
 
-def test_nothing_is_swapped_where_nothing_is_pinned(state: State) -> None:
+def test_nothing_is_swapped_where_nothing_is_pinned(state: EventLog) -> None:
     """A pin that is gone by now (its user was forgotten) stays gone."""
     first = pin("weekly", "ann", "a")
     state.pins.declare(WEEKLY, RECEIVED)
-    assert state.pins.swap(first, [Swap(0, "a", item("x"))], RECEIVED) == first
+    assert state.pins.replace_items(first, [Replacement(0, "a", item("x"))], RECEIVED) == first
     assert state.pins.pin_of("weekly", "ann") is None
     assert state.pins.pins_of("ann", 3) == []
 
 
-def test_the_newest_sends_of_a_user_come_first(state: State) -> None:
+def test_the_newest_sends_of_a_user_come_first(state: EventLog) -> None:
     """`pins_of` gives what was pinned last, of that user only, swaps applied."""
     for name in ("one", "two", "three"):
         state.pins.pin_all([pin(name, "ann", name), pin(name, "an", "other")], RECEIVED)
-    state.pins.swap(pin("two", "ann", "two"), [Swap(0, "two", item("new"))], RECEIVED)
+    state.pins.replace_items(pin("two", "ann", "two"), [Replacement(0, "two", item("new"))], RECEIVED)
     assert [shown(each) for each in state.pins.pins_of("ann", 2)] == [["three"], ["new"]]
     assert [each.send_id for each in state.pins.pins_of("ann", 9)] == ["three", "two", "one"]
     assert state.pins.pins_of("ann", 0) == []
 
 
-def test_sends_and_pins_are_no_news(state: State) -> None:
+def test_sends_and_pins_are_no_news(state: EventLog) -> None:
     """Whatever is pinned, nobody reads it among what concerns everybody, among events or among a moment's newest."""
     state.add_events([Event(event_id="e", user_id="ann", event_type="view", timestamp=7)], RECEIVED)
     state.add_links([Link("anon", "ann", 5)], RECEIVED)
     before = (state.news(0), state.newest(0), state.count_events(), list(state.events_between(0, 99)))
     state.pins.declare(WEEKLY, RECEIVED)
     state.pins.pin(first := pin("weekly", "ann", "a"), RECEIVED)
-    state.pins.swap(first, [Swap(0, "a", item("x"))], RECEIVED)
+    state.pins.replace_items(first, [Replacement(0, "a", item("x"))], RECEIVED)
     assert (state.news(0), state.newest(0), state.count_events(), list(state.events_between(0, 99))) == before
     assert (state.newest(2), state.news(2)) == (None, [])
     state.add_items([ItemUpdate("a", price=1.0)], RECEIVED)
@@ -183,12 +189,12 @@ def test_sends_and_pins_are_no_news(state: State) -> None:
     assert state.events_of("ann", 0, 9)[0].timestamp == 7
 
 
-def test_forgetting_deletes_what_is_pinned(state: State) -> None:
+def test_forgetting_deletes_what_is_pinned(state: EventLog) -> None:
     """Pins and swaps of the ids go and are counted; sends stay, and what is pinned to others."""
     state.pins.declare(msgspec.structs.replace(WEEKLY, send_id="ann"), RECEIVED)
     state.pins.pin_all([pin("weekly", user, "a") for user in ("ann", "anon", "ann ", "bob")], RECEIVED)
     state.pins.pin(pin("daily", "ann", "a"), RECEIVED)
-    state.pins.swap(pin("weekly", "ann", "a"), [Swap(0, "a", item("x"))], RECEIVED)
+    state.pins.replace_items(pin("weekly", "ann", "a"), [Replacement(0, "a", item("x"))], RECEIVED)
     assert state.forget(["hash"], ["ann", "anon"], 9) == {"events": 0, "identities": 0, "pins": 4, "moments": 0}
     assert [state.pins.pin_of("weekly", user) is None for user in ("ann", "anon", "ann ", "bob")] == [
         True,
@@ -202,12 +208,12 @@ def test_forgetting_deletes_what_is_pinned(state: State) -> None:
     assert state.pins.pin(anew, RECEIVED) == state.pins.pin_of("weekly", "ann") == anew
 
 
-def test_what_expired_is_dropped(state: State) -> None:
+def test_what_expired_is_dropped(state: EventLog) -> None:
     """Sends that expired before a moment go with all that is pinned to them; nothing else does."""
     for name, expires_at in (("old", 10), ("old 2", 11), ("new", 12)):
         state.pins.declare(msgspec.structs.replace(WEEKLY, send_id=name, expires_at=expires_at), RECEIVED)
         state.pins.pin_all([pin(name, f"user-{number}", "a") for number in range(7)], RECEIVED)
-    state.pins.swap(pin("old", "user-1", "a"), [Swap(0, "a", item("x"))], RECEIVED)
+    state.pins.replace_items(pin("old", "user-1", "a"), [Replacement(0, "a", item("x"))], RECEIVED)
     state.pins.pin(pin("undeclared", "user-1", "a"), RECEIVED)
     assert state.pins.drop_expired(10) == {"sends": 0, "pins": 0}
     assert state.pins.drop_expired(11) == {"sends": 1, "pins": 8}
@@ -216,7 +222,7 @@ def test_what_expired_is_dropped(state: State) -> None:
     assert state.pins.drop_expired(11) == {"sends": 0, "pins": 0}
 
 
-def test_thousands_are_dropped(state: State) -> None:
+def test_thousands_are_dropped(state: EventLog) -> None:
     """More pins than one step deletes go too."""
     state.pins.declare(WEEKLY, RECEIVED)
     state.pins.pin_all([pin("weekly", f"user-{number}") for number in range(3_001)], RECEIVED)
@@ -224,7 +230,7 @@ def test_thousands_are_dropped(state: State) -> None:
     assert state.pins.pin_of("weekly", "user-7") is None
 
 
-def pin_overlapping(driver: Callable[[Path], State], folder: Path, start: Any, name: str, answers: Any) -> None:
+def pin_overlapping(driver: Callable[[Path], EventLog], folder: Path, start: Any, name: str, answers: Any) -> None:
     """In a process of its own: declare, pin and swap the same as everybody else, and say what stood each time."""
     state = driver(folder)
     start.wait()
@@ -232,12 +238,12 @@ def pin_overlapping(driver: Callable[[Path], State], folder: Path, start: Any, n
     stood: dict[str, list[str] | None] = {"send": [sent.placement]}
     for number in range(100):
         found = state.pins.pin(pin("weekly", user := f"user-{number}", "gone", name), RECEIVED)
-        stood[user] = shown(state.pins.swap(found, [Swap(0, "gone", item(f"{name} for gone"))], RECEIVED))
+        stood[user] = shown(state.pins.replace_items(found, [Replacement(0, "gone", item(f"{name} for gone"))], RECEIVED))
     answers.put(stood)
     state.close()
 
 
-def test_of_concurrent_processes_one_is_the_first_and_all_say_so(driver: Callable[[Path], State], tmp_path: Path) -> None:
+def test_of_concurrent_processes_one_is_the_first_and_all_say_so(driver: Callable[[Path], EventLog], tmp_path: Path) -> None:
     """Processes that begin the store together and pin the same: every one of them is answered what stands."""
     spawn = multiprocessing.get_context("spawn")
     start, answers = spawn.Barrier(3), spawn.Queue()
@@ -259,7 +265,7 @@ def test_of_concurrent_processes_one_is_the_first_and_all_say_so(driver: Callabl
     state.close()
 
 
-def test_threads_share_a_store(state: State) -> None:
+def test_threads_share_a_store(state: EventLog) -> None:
     """Many threads that pin at once are all answered the same."""
     start, stood = threading.Barrier(6), list[list[str] | None]()
 

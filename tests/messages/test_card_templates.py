@@ -187,7 +187,7 @@ def test_mails_keep_what_mail_clients_need(name: str) -> None:
     assert all(table["role"] == "presentation" for table in page.all("table"))
     pictures = list(page.all("img"))
     assert pictures
-    assert all(picture["alt"] and int(picture["width"]) <= 600 for picture in pictures)
+    assert all(serve_image["alt"] and int(serve_image["width"]) <= 600 for serve_image in pictures)
     assert {attributes["href"].partition(":")[0] for attributes in page.all("a")} == {"https"}
     assert not {tag for tag, _ in page.elements} & {"script", "form", "iframe", "link", "svg"}
     assert "display:none" in card.parts["html"].partition("<table")[0]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.messages.cards.channels import LIMITS, PARTS, Broken, Part, broken, push_payload, sms
+from recsys.messages.cards.channels import LIMITS, PARTS, Broken, MessagePart, broken, push_payload, sms
 from recsys.messages.cards.text_format import shorten
 from recsys.types import CHANNELS
 
@@ -87,7 +87,7 @@ def test_channels_are_those_of_consent() -> None:
     assert set(PARTS) == set(LIMITS) == set(CHANNELS)
     assert all(set(PARTS[channel]) <= set(LIMITS[channel]) for channel in CHANNELS)
     assert {name for name, part in PARTS["whatsapp"].items() if part.required} == {"body_1"}
-    assert PARTS["email"]["html"] == Part(True, "text/html")
+    assert PARTS["email"]["html"] == MessagePart(True, "text/html")
     assert {part.media_type for channel in CHANNELS for part in PARTS[channel].values()} == {"text/html", "text/plain"}
 
 
@@ -129,9 +129,11 @@ def test_a_limit_holds_to_the_last_unit(channel: str, part: str, at_most: str, o
 @pytest.mark.parametrize("segments", [1, 2, 5])
 def test_segments_are_as_many_as_the_setting_says(segments: int) -> None:
     """A text message may have the segments that the shop pays for."""
-    most = 160 if segments == 1 else 153 * segments
-    assert broken("sms", {"body": "a" * most}, segments) == []
-    assert broken("sms", {"body": "a" * (most + 1)}, segments) == [Broken("sms", "body", "segments", segments, segments + 1)]
+    max_n = 160 if segments == 1 else 153 * segments
+    assert broken("sms", {"body": "a" * max_n}, segments) == []
+    assert broken("sms", {"body": "a" * (max_n + 1)}, segments) == [
+        Broken("sms", "body", "segments", segments, segments + 1)
+    ]
 
 
 def test_variables_of_a_body_count_together() -> None:

@@ -17,8 +17,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recsys.engine.pipeline import Engine, answer
-from recsys.live.log import State
-from recsys.live.pinned_slates import PICTURE, SEND, SWAP, Pin, PinnedItem, Swap
+from recsys.live.log import EventLog
+from recsys.live.pinned_slates import IMAGE_SERVED, REPLACEMENT, SEND, PinnedItem, PinnedSlate, Replacement
 from recsys.messages.sends import Sends
 from recsys.messages.slots import (
     LONGEST_TOKEN,
@@ -246,67 +246,67 @@ def test_an_address_that_is_none_stops_the_start(name: str, address: str) -> Non
     check_messages(MessagesSettings(home_url="https://a/?b#c", placeholder_url="http://a/?b", public_url="https://a/b"))
 
 
-def pin(user: str, *items: str, send: str = "weekly") -> Pin:
+def pin(user: str, *items: str, send: str = "weekly") -> PinnedSlate:
     """A pinned slate of these items."""
     places = tuple(PinnedItem(each, 1.0, Reason("bought", "bought"), "trending") for each in items)
-    return Pin(
+    return PinnedSlate(
         send_id=send, user_id=user, recommendation_id="r", snapshot="s", strategy="x", personalized=True, items=places
     )
 
 
-def swapped(state: State, first: Pin, place: int, out: str, into: str) -> Pin:
+def swapped(state: EventLog, first: PinnedSlate, place: int, out: str, into: str) -> PinnedSlate:
     """A swap in the log."""
-    return state.pins.swap(first, [Swap(place, out, pin("", into).items[0])], 1)
+    return state.pins.replace_items(first, [Replacement(place, out, pin("", into).items[0])], 1)
 
 
 def test_what_went_out_last_is_remembered_for_each_place(tmp_path: Path) -> None:
     """At first it is what was pinned; a swap alone changes nothing; other users and places are not touched."""
-    state, other = State(tmp_path), State(tmp_path)
+    state, other = EventLog(tmp_path), EventLog(tmp_path)
     for user in ("ann", "an", "ann "):
         state.pins.pin(pin(user, "a", "b"), 1)
     one = swapped(state, pin("ann", "a", "b"), 0, "a", "x")
-    assert state.pins.pictured("weekly", "ann", 0) == "a"
+    assert state.pins.image_served("weekly", "ann", 0) == "a"
     before = state.last()
     with state.reading():  # where nothing may be written
-        state.pins.picture(one, 1, 1)
-    state.pins.picture(one, 0, 1)
-    other.pins.picture(one, 0, 1)
+        state.pins.serve_image(one, 1, 1)
+    state.pins.serve_image(one, 0, 1)
+    other.pins.serve_image(one, 0, 1)
     assert state.last() == before + 1
-    assert [other.pins.pictured("weekly", "ann", place) for place in range(3)] == ["x", "b", None]
+    assert [other.pins.image_served("weekly", "ann", place) for place in range(3)] == ["x", "b", None]
     two = swapped(other, one, 0, "x", "y")
-    assert state.pins.pictured("weekly", "ann", 0) == "x"
-    state.pins.picture(two, 0, 1)
-    assert other.pins.pictured("weekly", "ann", 0) == "y"
-    assert [state.pins.pictured("weekly", user, 0) for user in ("an", "ann ", "eve")] == ["a", "a", None]
+    assert state.pins.image_served("weekly", "ann", 0) == "x"
+    state.pins.serve_image(two, 0, 1)
+    assert other.pins.image_served("weekly", "ann", 0) == "y"
+    assert [state.pins.image_served("weekly", user, 0) for user in ("an", "ann ", "eve")] == ["a", "a", None]
     assert state.pins.pin_of("weekly", "ann") == state.pins.pins_of("ann", 1)[0] == two
 
 
 def test_forgetting_and_expiry_take_pictures_along(tmp_path: Path) -> None:
     """They are counted with what is pinned, leave nothing that names the user, and come back for nobody."""
-    state = State(tmp_path)
+    state = EventLog(tmp_path)
     state.pins.declare(Send(send_id="weekly", placement="home", limit=1, expires_at=5), 1)
     for user in ("ann", "bob"):
         state.pins.pin(pin(user, "a"), 1)
-        state.pins.picture(swapped(state, pin(user, "a"), 0, "a", "x"), 0, 1)
+        state.pins.serve_image(swapped(state, pin(user, "a"), 0, "a", "x"), 0, 1)
     assert state.forget(["hash"], ["ann"], 9)["pins"] == 3
-    state.pins.picture(swapped(state, pin("bob", "a"), 0, "x", "y"), 0, 1)
-    state.pins.picture(pin("ann", "z"), 0, 1)
-    assert state.pins.pictured("weekly", "ann", 0) is None
+    state.pins.serve_image(swapped(state, pin("bob", "a"), 0, "x", "y"), 0, 1)
+    state.pins.serve_image(pin("ann", "z"), 0, 1)
+    assert state.pins.image_served("weekly", "ann", 0) is None
     assert state.pins.drop_expired(6) == {"sends": 1, "pins": 5}
-    assert state.pins.pictured("weekly", "bob", 0) is None
+    assert state.pins.image_served("weekly", "bob", 0) is None
     state.close()
     assert b"ann" not in (tmp_path / "log.sqlite3").read_bytes()
 
 
 def test_a_drop_that_is_stopped_leaves_nothing_that_is_not_forgotten(tmp_path: Path) -> None:
     """Between two steps a pin may have lost swaps and pictures, but these never their pin: forgetting still finds every row."""
-    state, users = State(tmp_path), [f"user-{number:03}" for number in range(400)]
+    state, users = EventLog(tmp_path), [f"user-{number:03}" for number in range(400)]
     state.pins.declare(Send(send_id="weekly", placement="home", limit=1, expires_at=5), 1)
     state.pins.pin_all([pin(user, "a") for user in users], 1)
     with sqlite3.connect(tmp_path / "log.sqlite3") as log:
         for user in users:
             key = f"\x1fpin\x1fweekly\x1f{user}\x1f"
-            rows = [(SWAP, user, f"{key}0\x1fa"), (PICTURE, user, f"{key}picture\x1f0\x1fx")]
+            rows = [(REPLACEMENT, user, f"{key}0\x1fa"), (IMAGE_SERVED, user, f"{key}picture\x1f0\x1fx")]
             log.executemany("INSERT INTO log (kind, subject, at, received_at, key) VALUES (?, ?, 1, 1, ?)", rows)
         log.execute(
             "CREATE TRIGGER stop BEFORE DELETE ON log WHEN (SELECT count(*) FROM log) < 202 BEGIN SELECT RAISE(ABORT, 'stop'); END"
@@ -327,7 +327,7 @@ class Opened:
     """A message in the hands of its reader."""
 
     def __init__(self, engine: Engine, folder: Path, limit: int = 3) -> None:
-        self.engine, self.state = engine, State(folder / "state")
+        self.engine, self.state = engine, EventLog(folder / "state")
         self.state.pins.declare(
             Send(send_id="weekly", placement="email_weekly", limit=limit, expires_at=TOMORROW), micros(NOW)
         )
@@ -343,7 +343,7 @@ class Opened:
 
     def image(self, place: int, user: str = "user-0", now: int = micros(NOW), **more: Any) -> str | None:
         """The item whose image is seen."""
-        row = self.sends.picture(Slot("weekly", user, place), now, **{"may_pin": True, "goes_out": True, **more})
+        row = self.sends.serve_image(Slot("weekly", user, place), now, **{"may_pin": True, "goes_out": True, **more})
         return None if row < 0 else self.engine.catalog.item_id(row)
 
     def link(self, place: int, user: str = "user-0", now: int = micros(NOW), may_pin: bool = True) -> str | None:
@@ -474,7 +474,7 @@ def test_nobody_is_pinned_who_may_not_be(opened: Opened) -> None:
 def test_an_undeclared_send_has_no_slots(opened: Opened) -> None:
     """A token may outlive its send: nothing is shown and nothing is pinned."""
     slot = Slot("unheard", "user-0", 0)
-    assert opened.sends.picture(slot, micros(NOW), may_pin=True, goes_out=True) == -1
+    assert opened.sends.serve_image(slot, micros(NOW), may_pin=True, goes_out=True) == -1
     assert opened.sends.target(slot, micros(NOW), may_pin=True) is None
     assert opened.state.pins.pins_of("user-0", 9) == []
 

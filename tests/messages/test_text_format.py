@@ -41,34 +41,34 @@ def test_a_grapheme_is_what_a_reader_calls_a_letter() -> None:
     assert graphemes("") == 0
 
 
-@given(words=WORDS, most=st.integers(-1, 60), size=st.sampled_from([graphemes, len, utf8_bytes]))
-def test_a_cut_goes_between_letters(words: list[list[str]], most: int, size: Size) -> None:
+@given(words=WORDS, max_n=st.integers(-1, 60), size=st.sampled_from([graphemes, len, utf8_bytes]))
+def test_a_cut_goes_between_letters(words: list[list[str]], max_n: int, size: Size) -> None:
     """In every unit, what is left of a text is whole letters from its start, and an ending if any are gone."""
     letters = [*words[0], *[letter for word in words[1:] for letter in (" ", *word)]]
-    text, short = "".join(letters), shorten("".join(letters), most, size)
-    if size(text) <= most:
+    text, short = "".join(letters), shorten("".join(letters), max_n, size)
+    if size(text) <= max_n:
         assert short == text
-    elif most < size("…"):
+    elif max_n < size("…"):
         assert short == ""
     else:
-        fitting = [part for length in range(len(letters)) if size(part := "".join(letters[:length])) + size("…") <= most]
+        fitting = [part for length in range(len(letters)) if size(part := "".join(letters[:length])) + size("…") <= max_n]
         assert short.endswith("…")
         assert short[:-1] in fitting
         assert bool(short[:-1]) == (len(fitting) > 1)
 
 
-@given(text=st.text(max_size=60), most=st.integers(0, 60), ending=st.sampled_from(["…", "...", ""]))
-def test_what_is_shortened_fits(text: str, most: int, ending: str) -> None:
+@given(text=st.text(max_size=60), max_n=st.integers(0, 60), ending=st.sampled_from(["…", "...", ""]))
+def test_what_is_shortened_fits(text: str, max_n: int, ending: str) -> None:
     """Any text keeps to any limit in any unit, and is clean; shortened again it stays."""
     for size in (graphemes, len, utf8_bytes):
-        short = shorten(text, most, size, ending)
-        assert size(short) <= most
-        assert short == shorten(short, most, size, ending)
+        short = shorten(text, max_n, size, ending)
+        assert size(short) <= max_n
+        assert short == shorten(short, max_n, size, ending)
         assert short in ("", one_line(text)) or short.endswith(ending)
 
 
 @pytest.mark.parametrize(
-    ("text", "most", "expected"),
+    ("text", "max_n", "expected"),
     [
         ("Armchair in walnut and linen", 28, "Armchair in walnut and linen"),
         ("Armchair in walnut and linen", 27, "Armchair in walnut and…"),
@@ -88,9 +88,9 @@ def test_what_is_shortened_fits(text: str, most: int, ending: str) -> None:
         ("Chair", 0, ""),
     ],
 )
-def test_a_cut_goes_between_words_where_that_leaves_enough(text: str, most: int, expected: str) -> None:
+def test_a_cut_goes_between_words_where_that_leaves_enough(text: str, max_n: int, expected: str) -> None:
     """More than 60 % of what fits is kept: between words if that does, else within one; loose punctuation goes."""
-    assert shorten(text, most) == expected
+    assert shorten(text, max_n) == expected
 
 
 def test_the_unit_and_the_ending_are_the_callers() -> None:

@@ -10,7 +10,7 @@ import msgspec
 import polars as pl
 import pytest
 
-from recsys.live.log import State
+from recsys.live.log import EventLog
 from tests.conftest import NOW, ago, event, micros
 from tests.support.moment_shop import MomentShop, Worker
 from training.__main__ import main
@@ -34,16 +34,16 @@ def moments(shop: MomentShop, out: str, *more: str, kind: str = "cart") -> int:
     return main([*settings, "moments", "--kind", kind, "--out", str(shop.folder / out), *more])
 
 
-def told(shop: MomentShop, kind: str = "cart") -> list[Any]:
+def notified(shop: MomentShop, kind: str = "cart") -> list[Any]:
     """The lines that the log has."""
-    return [msgspec.json.decode(line) for _, line in State(shop.folder / "state").moments.lines(kind, 0, 1000)]
+    return [msgspec.json.decode(line) for _, line in EventLog(shop.folder / "state").moments.lines(kind, 0, 1000)]
 
 
 def test_a_batch_writes_what_a_poll_finds(shop: MomentShop) -> None:
     """The file has a row for each line that stands in the log then, and neither a poll nor another batch finds it again."""
     assert moments(shop, "carts.parquet") == 0
     file = pl.read_parquet(shop.folder / "carts.parquet")
-    lines = told(shop)
+    lines = notified(shop)
     assert len(lines) == 12
     expected = [
         {
@@ -69,21 +69,21 @@ def test_a_trial_writes_nothing_down(shop: MomentShop, ending: str) -> None:
     assert sorted(file["user_id"]) == sorted(f"user-{n}" for n in range(12))
     anchors = file["anchors"].to_list()
     assert anchors == ['["lamp-3"]' if ending == "csv" else ["lamp-3"]] * 12
-    assert told(shop) == []
+    assert notified(shop) == []
     assert Worker(shop.engine(), shop.folder).find("cart") == 12
 
 
 def test_the_past_is_only_looked_at(shop: MomentShop) -> None:
     """--as-of says who was due then, whatever they were told since, and writes nothing down; kinds that are off may be asked."""
     assert moments(shop, "carts.parquet") == 0
-    before = told(shop)
+    before = notified(shop)
     moment = (NOW - timedelta(minutes=25)).isoformat()
     assert moments(shop, "past.parquet", "--as-of", moment) == 0
     past = pl.read_parquet(shop.folder / "past.parquet")
     assert sorted(past["user_id"]) == sorted(f"user-{n}" for n in range(12))
     assert set(past["moment_id"]) == {line["moment_id"] for line in before}
     assert moments(shop, "offers.parquet", "--as-of", moment, kind="offer") == 0
-    assert told(shop) == before
+    assert notified(shop) == before
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.behaviour import revenue_of
-from recsys.moments.contactable import Crowd
+from recsys.moments.contactable import ContactIndex
 from recsys.snapshot.histories import NEVER
 from recsys.snapshot.id_index import IdMap, id_arrays
 from recsys.types import EventType, Link
@@ -67,42 +67,42 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Worker:
     return Worker(MomentShop(folder, people=[user("user-1"), user("user-2"), user("never seen")]).engine(), folder)
 
 
-def seen(crowd: Crowd) -> dict[str, int]:
+def seen(contact_index: ContactIndex) -> dict[str, int]:
     """When each was last seen, by id."""
-    return {crowd.user_id(place): int(crowd.last_seen[place]) for place in range(len(crowd))}
+    return {contact_index.user_id(place): int(contact_index.last_seen[place]) for place in range(len(contact_index))}
 
 
 def test_live_events_keep_it_up_to_date(worker: Worker) -> None:
     """Who did something is told, whether it was an order too; a late event changes nobody's last one."""
-    crowd = Crowd(worker.engine.snapshot, "required")
-    before = seen(crowd)
+    contact_index = ContactIndex(worker.engine.snapshot, "required")
+    before = seen(contact_index)
     assert before["never seen"] == NEVER
-    assert crowd.catch_up(worker.present, worker.state).tolist() == []
+    assert contact_index.catch_up(worker.serving, worker.state).tolist() == []
     worker.post(
         event("user-1", "sofa-1", "purchase", NOW), event("user-2", "sofa-1", at=ago(days=300)), event("bob", "sofa-1")
     )
-    changed = [crowd.user_id(place) for place in crowd.catch_up(worker.present, worker.state).tolist()]
+    changed = [contact_index.user_id(place) for place in contact_index.catch_up(worker.serving, worker.state).tolist()]
     assert sorted(changed) == ["user-1", "user-2"]
-    assert seen(crowd) == before | {"user-1": micros(NOW)}
-    assert [crowd.user_id(place) for place in np.flatnonzero(crowd.ordered).tolist()] == ["user-1"]
-    assert crowd.catch_up(worker.present, worker.state).tolist() == []
+    assert seen(contact_index) == before | {"user-1": micros(NOW)}
+    assert [contact_index.user_id(place) for place in np.flatnonzero(contact_index.ordered).tolist()] == ["user-1"]
+    assert contact_index.catch_up(worker.serving, worker.state).tolist() == []
 
 
 def test_what_is_done_under_an_id_is_its_users(worker: Worker) -> None:
     """A link brings what was done under the id; of an id of several users each gets what was theirs."""
-    crowd = Crowd(worker.engine.snapshot, "required")
+    contact_index = ContactIndex(worker.engine.snapshot, "required")
     worker.post(event("phone", "sofa-1", at=NOW))
     worker.state.add_links([Link("phone", "never seen", micros(ago(minutes=9)))], 1)
-    worker.present.catch_up()
-    crowd.catch_up(worker.present, worker.state)
-    assert seen(crowd)["never seen"] == micros(NOW)
+    worker.serving.catch_up()
+    contact_index.catch_up(worker.serving, worker.state)
+    assert seen(contact_index)["never seen"] == micros(NOW)
     worker.state.add_links([Link("phone", "user-2", micros(NOW + timedelta(minutes=9)))], 1)
     worker.post(
         event("phone", "sofa-1", at=NOW + timedelta(minutes=5)), event("phone", "sofa-1", at=NOW + timedelta(minutes=10))
     )
-    worker.present.catch_up()
-    crowd.catch_up(worker.present, worker.state)
-    found = seen(crowd)
+    worker.serving.catch_up()
+    contact_index.catch_up(worker.serving, worker.state)
+    found = seen(contact_index)
     assert (found["never seen"], found["user-2"]) == (
         micros(NOW + timedelta(minutes=5)),
         micros(NOW + timedelta(minutes=10)),

@@ -72,7 +72,9 @@ def planted(seed: int, visits: int, minutes: int) -> list[Visit]:
 
 def shop_in(folder: Path, visits: list[Visit]) -> MomentShop:
     """The busy shop, whose people are the visitors too."""
-    people = [user(f"{name}{n}", timezone="UTC") for name, most in (("v", len(visits)), ("user-", 30)) for n in range(most)]
+    people = [
+        user(f"{name}{n}", timezone="UTC") for name, max_n in (("v", len(visits)), ("user-", 30)) for n in range(max_n)
+    ]
     return MomentShop(folder, people=people, more=MORE)
 
 
@@ -100,8 +102,8 @@ class Tool:
     def check(self, visits: list[Visit]) -> None:
         """Each planted moment was taken once, and no other."""
         for kind in POLLED:
-            told = Counter(line["user_id"] for line in self.taken[kind])
-            assert told == Counter(visit.user_id for visit in visits if visit.kind == kind)
+            notified = Counter(line["user_id"] for line in self.taken[kind])
+            assert notified == Counter(visit.user_id for visit in visits if visit.kind == kind)
             assert len({line["moment_id"] for line in self.taken[kind]}) == len(self.taken[kind])
 
 
@@ -115,13 +117,13 @@ def _poll_and_tell(engine: Engine, folder: Path, now: datetime, said: Connection
 def killed_poll(engine: Engine, folder: Path, now: datetime) -> None:
     """Have another process poll, and kill it while it does."""
     context = multiprocessing.get_context("fork")
-    heard, said = context.Pipe(duplex=False)
+    contributing, said = context.Pipe(duplex=False)
     child = context.Process(target=_poll_and_tell, args=(engine, folder, now, said))
     child.start()
-    heard.recv_bytes()
+    contributing.recv_bytes()
     child.kill()
     child.join()
-    heard.close()
+    contributing.close()
     said.close()
 
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from recsys.engine.pipeline import answer
-from recsys.engine.serving_state import Present
-from recsys.live.erasure import Oblivion
+from recsys.engine.serving_state import ServingState
+from recsys.live.erasure import ErasureKeys
 from recsys.live.item_changes import Standing
-from recsys.live.log import State
-from recsys.live.pinned_slates import Pin, PinnedItem
-from recsys.moments.context import Shopper
+from recsys.live.log import EventLog
+from recsys.live.pinned_slates import PinnedItem, PinnedSlate
+from recsys.moments.context import UserContext
 from recsys.moments.finder import Finder
 from recsys.moments.kinds import KINDS
 from recsys.types import Event, ItemUpdate, Link, Reason
@@ -107,7 +107,7 @@ def test_a_limit_leaves_the_rest_for_the_next_poll(make: Make, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("consents", "more", "told"),
+    ("consents", "more", "notified"),
     [
         ({"consent_email": True}, "", True),
         ({"consent_email": False}, "", False),
@@ -118,12 +118,12 @@ def test_a_limit_leaves_the_rest_for_the_next_poll(make: Make, tmp_path: Path) -
     ],
 )
 def test_nobody_hears_who_did_not_consent(
-    make: Make, tmp_path: Path, consents: dict[str, bool | None], more: str, told: bool
+    make: Make, tmp_path: Path, consents: dict[str, bool | None], more: str, notified: bool
 ) -> None:
     """A consent to any channel is needed; where it is assumed, no word at all will do, but not a no."""
     found = Worker(make(*LEFT, people=[user("cara", **consents), user("bert")], more=more).engine(), tmp_path)
-    assert found.find("cart") == told
-    if told:
+    assert found.find("cart") == notified
+    if notified:
         assert found.lines("cart")[0]["channels"] == [name.removeprefix("consent_") for name, yes in consents.items() if yes]
 
 
@@ -188,13 +188,13 @@ def test_a_kind_that_is_off_keeps_nobody_back(make: Make, tmp_path: Path) -> Non
 
 def test_the_forgotten_hear_nothing(make: Make, tmp_path: Path) -> None:
     """Who was forgotten is never due, what they were told is deleted, and nothing of them is found again."""
-    oblivion = Oblivion(["s" * 32])
+    erasure_keys = ErasureKeys(["s" * 32])
     engine = make(*LEFT).engine()
-    state = State(tmp_path / "state")
-    present = Present(engine, state, oblivion)
-    finder = Finder(present, state, lambda query: answer(engine, query, present.history(query.user_id or "")))
+    state = EventLog(tmp_path / "state")
+    serving = ServingState(engine, state, erasure_keys)
+    finder = Finder(serving, state, lambda query: answer(engine, query, serving.history(query.user_id or "")))
     assert finder.find("cart", micros(NOW), 9, 1) == 1
-    assert state.forget([oblivion.sign("cara")], ["cara"], micros(NOW))["moments"] == 1
+    assert state.forget([erasure_keys.sign("cara")], ["cara"], micros(NOW))["moments"] == 1
     assert finder.find("cart", micros(NOW) + 1, 9, 1) == 0
     again = Event(event_id="new", user_id="cara", event_type="cart_add", timestamp=micros(NOW) + 1, item_id="sofa-1")
     state.add_events([again], 1)
@@ -207,7 +207,7 @@ def test_what_the_last_sends_showed_is_not_recommended(worker: Worker) -> None:
     worker.find("cart")
     shown = [item["item_id"] for item in worker.lines("cart")[0]["slate"]["items"]]
     places = tuple(PinnedItem(item, 1.0, Reason("x", "x"), "x") for item in (shown[0], shown[1]))
-    pin = Pin(
+    pin = PinnedSlate(
         send_id="w", user_id="bert", recommendation_id="r", snapshot="s", strategy="s", personalized=True, items=places
     )
     worker.state.pins.pin(pin, 1)
@@ -301,7 +301,7 @@ def test_other_items_have_everybody_looked_at_again(worker: Worker) -> None:
     back(worker, "gone-1", ago(minutes=3))
     assert worker.find("back_in_stock") == 0
     worker.state.add_items([ItemUpdate("lamp-2", available=False)], micros(ago(minutes=2)))
-    worker.present.catch_up()
+    worker.serving.catch_up()
     back(worker, "lamp-2", ago(minutes=1))
     assert "user-6" in worker.users("back_in_stock")
 
@@ -332,9 +332,9 @@ def test_contents_are_told_once_a_visit_and_never_twice(make: Make, tmp_path: Pa
     for days in (1, 2):
         found.post(event("eva", "lamp-1", at=NOW + timedelta(days=days)))
         found.find("editorial", NOW + timedelta(days=days, hours=1))
-    told = [line["content"] for line in found.lines("editorial") if line["user_id"] == "eva"]
-    assert [each["content_id"] for each in told] == ["new", "old"]
-    assert told[0] == {"content_id": "new", "title": "new", "url": "https://shop.example/new"}
+    notified = [line["content"] for line in found.lines("editorial") if line["user_id"] == "eva"]
+    assert [each["content_id"] for each in notified] == ["new", "old"]
+    assert notified[0] == {"content_id": "new", "title": "new", "url": "https://shop.example/new"}
 
 
 def test_birthdays_are_found(make: Make, tmp_path: Path) -> None:
@@ -356,11 +356,11 @@ def test_birthdays_are_found(make: Make, tmp_path: Path) -> None:
 
 def everybody(worker: Worker, kind: Any) -> set[str]:
     """Whoever the rule of a kind holds for, all people looked at one by one."""
-    situation = worker.finder._situation(micros(NOW))
+    trigger_context = worker.finder._trigger_context(micros(NOW))
     people = worker.engine.snapshot.people
     names = [people.users.text(row) for row in range(len(people))]
-    present = worker.present
-    shoppers = [Shopper(name, present.person(name), present.history(name), situation) for name in names]
+    serving = worker.serving
+    shoppers = [UserContext(name, serving.person(name), serving.history(name), trigger_context) for name in names]
     return {one.user_id for one in shoppers if any(KINDS[kind].rule(one))}
 
 

@@ -95,13 +95,13 @@ def test_only_the_heaviest_items_take_part() -> None:
     rows = [event(user, f"i0{item}") for user, items in seen.items() for item in items]
     made = world(rows, numbered_items(5))  # seen by 3, 2, 3, 2 and 5 people
     x = (dense(made, 0) > 0).astype(float)
-    for most, part in ((3, [0, 2, 4]), (4, [0, 1, 2, 4])):
-        b = square(made.arrays("ease", most_items=most, regularization=1, half_life_days=0), 5)
+    for max_n, part in ((3, [0, 2, 4]), (4, [0, 1, 2, 4])):
+        b = square(made.arrays("ease", most_items=max_n, regularization=1, half_life_days=0), 5)
         expected = np.zeros((5, 5))
         expected[np.ix_(part, part)] = regressed(x[:, part], 1)
         np.testing.assert_allclose(b, expected, rtol=1e-5, atol=1e-9)
         assert b[0, 2] > 0
-        assert sorted(made.arrays("ease", most_items=most, half_life_days=0)["items"].tolist()) == part
+        assert sorted(made.arrays("ease", most_items=max_n, half_life_days=0)["items"].tolist()) == part
 
 
 def test_what_takes_no_part_is_passed_over() -> None:
@@ -111,9 +111,9 @@ def test_what_takes_no_part_is_passed_over() -> None:
     assert made.arrays("ease", most_items=2)["items"].tolist() == made.rows("i01", "i03")
     assert len(recommender.recommend(made.query(context=["i00", "i02"]), made.profile(), 5, made.allow())) == 0
     answer = recommender.recommend(made.query(), made.profile("ann"), 5, made.allow())
-    assert answer.because is not None
-    because = [made.catalog.item_id(row) for row in answer.because.tolist()]
-    assert dict(zip(made.names(answer), because, strict=True)) == {"i01": "i03", "i03": "i01"}
+    assert answer.explained_by is not None
+    explained_by = [made.catalog.item_id(row) for row in answer.explained_by.tolist()]
+    assert dict(zip(made.names(answer), explained_by, strict=True)) == {"i01": "i03", "i03": "i01"}
 
 
 @pytest.mark.parametrize("power", [0.0, 0.5])
@@ -159,10 +159,10 @@ def test_an_answer_is_the_history_times_b(power: float) -> None:
     allowed[::3] = False
     scores = parts.sum(axis=0) * allowed
     answer = recommender.recommend(made.query(), profile, 10, allowed)
-    assert answer.because is not None
+    assert answer.explained_by is not None
     np.testing.assert_allclose(answer.scores, np.sort(scores)[::-1][:10], rtol=1e-4)
     np.testing.assert_allclose(answer.scores, scores[answer.items], rtol=1e-4)
-    assert answer.because.tolist() == items[parts[:, answer.items].argmax(axis=0)].tolist()
+    assert answer.explained_by.tolist() == items[parts[:, answer.items].argmax(axis=0)].tolist()
 
 
 def test_an_answer_starts_from_the_strongest_of_the_history() -> None:
@@ -172,8 +172,8 @@ def test_an_answer_starts_from_the_strongest_of_the_history() -> None:
     strongest = item_weights(profile.history, made.query().now, event_weights(made.behaviour), 60.0, 2)[0]
     for read in (1, 2):
         answer = made.fitted("ease", history_items=read).recommend(made.query(), profile, 60, made.allow())
-        assert answer.because is not None
-        assert set(answer.because.tolist()) == set(strongest[:read].tolist())
+        assert answer.explained_by is not None
+        assert set(answer.explained_by.tolist()) == set(strongest[:read].tolist())
 
 
 def pairs(**more: list[dict[str, Any]]) -> World:
@@ -192,8 +192,8 @@ def test_the_reason_names_the_strongest_source(kind: str, code: str, text: str) 
     made = pairs(mine=[event("ann", "i00", at=ago(50)), event("ann", "i02", kind, NOW)])
     recommender, profile = made.fitted("ease", regularization=1), made.profile("ann")
     answer = recommender.recommend(made.query(), profile, 1, made.allow("i03"))
-    assert answer.because is not None
-    reason = recommender.reason(made.query(), profile, int(answer.items[0]), int(answer.because[0]))
+    assert answer.explained_by is not None
+    reason = recommender.reason(made.query(), profile, int(answer.items[0]), int(answer.explained_by[0]))
     assert (reason.code, reason.text, reason.because_item_id) == (code, text, "i02")
 
 

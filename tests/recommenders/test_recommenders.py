@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from recsys.behaviour import event_weights, fade, item_weights
+from recsys.behaviour import decay, event_weights, item_weights
 from recsys.recommenders import RECOMMENDERS, configure
 from recsys.recommenders.base import Recommender
 from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery, SettingsError
@@ -122,20 +122,20 @@ def test_because_is_an_item_of_the_shopper_or_the_page(name: str, shop: str) -> 
     recommender = fitted(name, shop)
     for query, profile, allowed in questions(shop):
         answer = recommender.recommend(query, profile, 10, allowed)
-        if answer.because is None or name in ("brands", "recently_viewed"):
+        if answer.explained_by is None or name in ("brands", "recently_viewed"):
             continue  # brands notes which of its windows answered, recently_viewed how many days ago
-        assert len(answer.because) == len(answer)
+        assert len(answer.explained_by) == len(answer)
         known = {-1, *query.context.tolist(), *profile.history.items.tolist()}
-        assert set(answer.because.tolist()) <= known
-        assert (answer.because != answer.items).all()
+        assert set(answer.explained_by.tolist()) <= known
+        assert (answer.explained_by != answer.items).all()
 
 
 def reasons(recommender: Recommender, query: RowQuery, profile: Profile, answer: Candidates) -> list[Reason]:
     """The reason of each item of an answer."""
-    because = [-1] * len(answer) if answer.because is None else answer.because.tolist()
+    explained_by = [-1] * len(answer) if answer.explained_by is None else answer.explained_by.tolist()
     return [
         recommender.reason(query, profile, item, witness)
-        for item, witness in zip(answer.items.tolist(), because, strict=True)
+        for item, witness in zip(answer.items.tolist(), explained_by, strict=True)
     ]
 
 
@@ -507,10 +507,10 @@ def test_item_item_adds_up_the_history() -> None:
     items, strengths = item_weights(profile.history, made.query().now, event_weights(made.behaviour), 30.0, 100)
     parts = strengths[:, None] * w[items]
     answer = recommender.recommend(made.query(), profile, 10, made.allow())
-    assert answer.because is not None
+    assert answer.explained_by is not None
     np.testing.assert_allclose(answer.scores, np.sort(parts.sum(axis=0))[::-1][:10], rtol=1e-4)
     np.testing.assert_allclose(answer.scores, parts.sum(axis=0)[answer.items], rtol=1e-4)
-    assert answer.because.tolist() == items[parts[:, answer.items].argmax(axis=0)].tolist()
+    assert answer.explained_by.tolist() == items[parts[:, answer.items].argmax(axis=0)].tolist()
 
 
 def test_item_item_follows_the_page_before_the_shopper() -> None:
@@ -653,7 +653,8 @@ def test_wholesale_orders_are_left_out() -> None:
     made = world([*basket("o1", "sofa-1", "lamp-1", "bag-1"), *basket("o2", "sofa-1", "soap-1")])
     query = made.query(context=["sofa-1"])
     few, all_of_them = (
-        made.fitted("bought_together", most_lines=most).recommend(query, made.profile(), 5, made.allow()) for most in (2, 3)
+        made.fitted("bought_together", most_lines=max_n).recommend(query, made.profile(), 5, made.allow())
+        for max_n in (2, 3)
     )
     assert made.names(few) == ["soap-1"]
     assert set(made.names(all_of_them)) == {"soap-1", "lamp-1", "bag-1"}
@@ -864,14 +865,14 @@ def test_own_purchases_fade() -> None:
 
 
 def test_the_shopper_s_own_past_fades_in_item_item() -> None:
-    """An answer starts from what the shopper did lately: the half-life also weighs the history, as `fade` defines."""
+    """An answer starts from what the shopper did lately: the half-life also weighs the history, as `decay` defines."""
     made = world(
         [*busy_events(), *(event("ann", "sofa-1", at=ago(60, minutes=at)) for at in range(5)), event("ann", "bag-1")]
     )
     profile = made.profile("ann")
     recent = made.fitted("item_item", half_life_days=5).recommend(made.query(), profile, 1, made.allow())
     always = made.fitted("item_item", half_life_days=0).recommend(made.query(), profile, 1, made.allow())
-    assert recent.because is not None
-    assert always.because is not None
-    assert [recent.because.tolist(), always.because.tolist()] == [made.rows("bag-1"), made.rows("sofa-1")]
-    assert fade(np.array([60], np.float32), 5)[0] == pytest.approx(0.5**12)
+    assert recent.explained_by is not None
+    assert always.explained_by is not None
+    assert [recent.explained_by.tolist(), always.explained_by.tolist()] == [made.rows("bag-1"), made.rows("sofa-1")]
+    assert decay(np.array([60], np.float32), 5)[0] == pytest.approx(0.5**12)

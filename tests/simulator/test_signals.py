@@ -129,8 +129,8 @@ def test_complements_share_orders(shop: Made) -> None:
     lefts = lefts.filter(pl.col("left").is_in(list(plan.COMPLEMENTS)) & ~pl.col("left").is_in(staples))
     assert share(lefts, pl.col("leaf").list.len() == 2) == pytest.approx(plan.COMPLEMENT_SHARE, abs=0.06)
     partners = pairs.select(item=pl.col("item_id").list.first(), partner=pl.col("item_id").list.last())
-    most = partners.group_by("item").agg(pl.len(), most=pl.col("partner").value_counts().struct.field("count").max())
-    repeated = most.filter(pl.col("len") >= 4)
+    partnered = partners.group_by("item").agg(pl.len(), most=pl.col("partner").value_counts().struct.field("count").max())
+    repeated = partnered.filter(pl.col("len") >= 4)
     assert float(repeated.select(pl.col("most").sum() / pl.col("len").sum()).item()) > plan.PARTNER_SHARE - 0.12
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recsys.snapshot.customer_value import CustomerValue, Values
+from recsys.snapshot.customer_value import CustomerValue, CustomerValues
 from recsys.types import Arrays
 from recsys.web.app import create_app
 from tests.conftest import Shop, busy_events
@@ -32,12 +32,12 @@ def arrays(**more: list[float]) -> Arrays:
 
 def test_unknown_is_null() -> None:
     """A lead has no value; what is not known of a customer is null."""
-    values = Values(arrays())
+    values = CustomerValues(arrays())
     assert values.at(0) is None
     assert values.at(1) == CustomerValue(3, 120.5, 0.75, 1.25, 50.2, 90.0)
     assert values.at(2) == CustomerValue(1, None, None, None, None, 90.0)
     assert values.at(-1) is None
-    assert Values({}).at(1) is None
+    assert CustomerValues({}).at(1) is None
 
 
 def test_the_profile_tells_it(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.snapshot.stock import at_risk, days_of_cover, pieces_missing, pieces_sold
+from recsys.snapshot.stock import at_risk, days_of_cover, units_missing, units_sold
 from tests.conftest import ITEMS, NOW, ago, event, micros
 from tests.support.handmade import calm, world
 from training.report.stock import sum_up_stock
@@ -58,7 +58,7 @@ def test_days_of_cover_are_stock_at_the_pace_of_28_days(stock: float, sold: floa
 def test_at_risk_is_less_than_the_lead_time(stock: float, sold: float, risky: bool, missing: float) -> None:
     """Exactly the 14 days are enough; a day less is not, and lacks a day's pieces."""
     assert at_risk(one(stock), one(sold), 14).tolist() == [risky]
-    np.testing.assert_array_equal(pieces_missing(one(stock), one(sold), 14), [missing])
+    np.testing.assert_array_equal(units_missing(one(stock), one(sold), 14), [missing])
 
 
 @calm
@@ -68,7 +68,7 @@ def test_who_is_at_risk_lacks_pieces(rows: list[tuple[int, int]], lead_days: int
     stock, sold = np.array(rows, np.float32).T
     expected = [there * 28 < gone * lead_days for there, gone in rows]
     assert at_risk(stock, sold, lead_days).tolist() == expected
-    missing = pieces_missing(stock, sold, lead_days)
+    missing = units_missing(stock, sold, lead_days)
     assert (missing > 1e-6).tolist() == expected
     np.testing.assert_allclose(
         missing, [max(gone * lead_days / 28 - there, 0) for there, gone in rows], rtol=1e-9, atol=1e-6
@@ -87,7 +87,7 @@ def test_who_is_at_risk_lacks_pieces(rows: list[tuple[int, int]], lead_days: int
 def test_the_window_is_open_below_and_closed_above(at: datetime, counted: int) -> None:
     """What was sold 28 days ago to the microsecond counts no more; what is sold this moment does."""
     made = world([event("ann", "sofa-1", "purchase", at)])
-    assert pieces_sold(made.tables.events, made.catalog, micros(NOW)).sum() == counted
+    assert units_sold(made.tables.events, made.catalog, micros(NOW)).sum() == counted
 
 
 def test_pieces_are_those_that_were_kept() -> None:
@@ -104,7 +104,7 @@ def test_pieces_are_those_that_were_kept() -> None:
             event("eve", "no such item", "purchase"),
         ]
     )
-    sold = pieces_sold(made.tables.events, made.catalog, micros(NOW))
+    sold = units_sold(made.tables.events, made.catalog, micros(NOW))
     assert sold.dtype == np.float32
     found = {made.catalog.item_id(row): sold[row] for row in np.flatnonzero(sold).tolist()}
     assert found == {"sofa-1": 3, "lamp-1": 1}

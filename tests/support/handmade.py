@@ -20,7 +20,7 @@ from recsys.recommenders.base import Recommender
 from recsys.settings import BehaviourSettings, ProfileSettings
 from recsys.snapshot.catalog import Catalog, catalog_arrays
 from recsys.snapshot.histories import Histories, Tables, history_arrays
-from recsys.snapshot.item_stats import item_facts
+from recsys.snapshot.item_stats import item_stats
 from recsys.tables.items import finish_items
 from recsys.tables.schema import EVENT_TYPE, TIME
 from recsys.types import Arrays, Candidates, History, Mask, Profile, RowQuery
@@ -99,7 +99,7 @@ def world(
     base = catalog_arrays(finish_items(item_frame(items), None), None)
     mapped, users = map_events(canonical(events), Catalog(base))
     kept_events = cleaned(mapped, behaviour)
-    facts = item_facts(kept_events, Catalog(base), base["told_replenishable"].astype(np.int8), behaviour, micros(as_of))
+    facts = item_stats(kept_events, Catalog(base), base["told_replenishable"].astype(np.int8), behaviour, micros(as_of))
     tables = Tables(kept_events, Catalog(base | facts), len(users), micros(as_of), seed=20)
     kept = history_arrays(kept_events, users, behaviour.history_events, behaviour.history_purchases)
     return World(tables, Histories(kept), behaviour)
@@ -110,7 +110,7 @@ def numbered_items(count: int, **more: Any) -> list[dict[str, Any]]:
     return [{"item_id": f"i{number:02}", **more} for number in range(count)]
 
 
-def crowd() -> list[dict[str, Any]]:
+def contact_index() -> list[dict[str, Any]]:
     """Forty shoppers who look at, put into the cart and buy what is near their own number, in the course of 80 days."""
     rows = []
     for user in range(40):
@@ -137,7 +137,7 @@ def shop_of(name: str) -> World:
     if name == "busy":
         return world(busy_events())
     if name == "crowd":
-        return world(crowd(), crowd_items())
+        return world(contact_index(), crowd_items())
     if name == "empty":
         return world([])
     if name == "one user":

@@ -27,7 +27,7 @@ def send(app: Application, body: Any, headers: dict[str, str] | None = None) -> 
     return app.test_client().post("/v1/events", json=body, headers=EVENTS if headers is None else headers)
 
 
-def verdicts(answer: TestResponse) -> dict[str, Any]:
+def row_results(answer: TestResponse) -> dict[str, Any]:
     """What became of the rows."""
     assert answer.status_code == 202, answer.text
     assert answer.headers["Cache-Control"] == "private, no-store"

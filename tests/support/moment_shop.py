@@ -9,15 +9,15 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from recsys.engine.history_merge import continued
+from recsys.engine.history_merge import merge_histories
 from recsys.engine.pipeline import Engine, answer
-from recsys.engine.serving_state import Present
+from recsys.engine.serving_state import ServingState
 from recsys.live.item_changes import Change
-from recsys.live.log import LiveEvent, State
-from recsys.moments.context import Due, Shopper, Situation
+from recsys.live.log import EventLog, LiveEvent
+from recsys.moments.context import TriggerContext, TriggerHit, UserContext
 from recsys.moments.finder import Finder
 from recsys.moments.kinds import KINDS
-from recsys.moments.payload import Line
+from recsys.moments.payload import MomentPayload
 from recsys.settings.moments import MomentKind, MomentsSettings
 from recsys.snapshot.people import Person
 from recsys.tables.schema import schema
@@ -75,13 +75,13 @@ class Worker:
     """One worker over a shop's folder of live state."""
 
     def __init__(self, engine: Engine, folder: Any) -> None:
-        self.engine, self.state = engine, State(folder / "state")
-        self.present = Present(engine, self.state, None)
-        self.finder = Finder(self.present, self.state, self.answer)
+        self.engine, self.state = engine, EventLog(folder / "state")
+        self.serving = ServingState(engine, self.state, None)
+        self.finder = Finder(self.serving, self.state, self.answer)
 
     def answer(self, query: Any) -> Any:
         """Ask the pipeline."""
-        return answer(self.engine, query, self.present.history(query.user_id or ""))
+        return answer(self.engine, query, self.serving.history(query.user_id or ""))
 
     def post(self, *rows: Row) -> None:
         """Accept events."""
@@ -110,7 +110,7 @@ class Worker:
 
 def decoded(line: bytes) -> Row:
     """A line, which has all the members that it should, as a dict."""
-    msgspec.json.decode(line, type=Line)
+    msgspec.json.decode(line, type=MomentPayload)
     found: Row = msgspec.json.decode(line)
     return found
 
@@ -121,7 +121,7 @@ def with_settings(engine: Engine, **more: Any) -> Engine:
     return Engine(engine.snapshot, settings)
 
 
-def shopper(
+def user_context(
     engine: Engine,
     *rows: Row,
     now: datetime = NOW,
@@ -129,21 +129,21 @@ def shopper(
     changes: Sequence[Change] = (),
     runs_low: Mask | None = None,
     high_spend: float = float("inf"),
-) -> Shopper:
+) -> UserContext:
     """Somebody who did this, as a rule sees them."""
     live = [_live(number, row) for number, row in enumerate(rows)]
-    history = continued([], live, engine.catalog, engine.snapshot.manifest.behaviour)
-    return Shopper("ann", person, history, Situation(engine, micros(now), tuple(changes), runs_low, high_spend))
+    history = merge_histories([], live, engine.catalog, engine.snapshot.manifest.behaviour)
+    return UserContext("ann", person, history, TriggerContext(engine, micros(now), tuple(changes), runs_low, high_spend))
 
 
-def due(kind: MomentKind, one: Shopper) -> list[Due]:
+def due(kind: MomentKind, one: UserContext) -> list[TriggerHit]:
     """What the rule of a kind says."""
     return list(KINDS[kind].rule(one))
 
 
-def anchors(one: Shopper, dues: Sequence[Due]) -> list[list[str]]:
+def anchors(one: UserContext, hits: Sequence[TriggerHit]) -> list[list[str]]:
     """The items that each is about."""
-    return [[one.situation.catalog.item_id(row) for row in each.anchors] for each in dues]
+    return [[one.trigger_context.catalog.item_id(row) for row in each.anchors] for each in hits]
 
 
 def did(item: str | None, kind: str = "view", *, at: datetime | None = None, **before: float) -> Row:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from recsys.live.erasure import Oblivion
+from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
 from training.gate.gate import gate_of
 from training.job import job
@@ -18,8 +18,8 @@ def train(
     before: datetime | None = None,
     watch: Watch | None = None,
     force: str | None = None,
-    oblivion: Oblivion | None = None,
+    erasure_keys: ErasureKeys | None = None,
 ) -> Fitted:
     """Fit, pass the gate and publish, as `make train` does."""
-    gate = gate_of(settings, now, force, oblivion)
-    return job.train(settings, now=now, gate=gate, before=before, watch=watch, oblivion=oblivion)
+    gate = gate_of(settings, now, force, erasure_keys)
+    return job.train(settings, now=now, gate=gate, before=before, watch=watch, erasure_keys=erasure_keys)

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from recsys.event_ids import event_id_of
-from recsys.live.log import FILE, State
+from recsys.live.log import FILE, EventLog
 from recsys.settings import Settings
 from recsys.settings.load import parse_settings
 from recsys.tables.live_rows import EVENTS_FOLDER, STORED, event_frame
@@ -32,9 +32,9 @@ def live(event_id: str, at: datetime = NOON, **values: Any) -> Event:
     return Event(event_id=event_id, timestamp=micros(at), **said)
 
 
-def log_of(folder: Path) -> State:
+def log_of(folder: Path) -> EventLog:
     """The log that a shop's default settings name."""
-    return State(folder / "state")
+    return EventLog(folder / "state")
 
 
 def rows(shop: ShopTables, *columns: str) -> list[tuple[Any, ...]]:

@@ -17,10 +17,10 @@ import polars as pl
 import pytest
 
 from recsys.engine.pipeline import Engine
-from recsys.live.erasure import FORGET_SECRETS, Oblivion
+from recsys.live.erasure import FORGET_SECRETS, ErasureKeys
 from recsys.live.item_changes import Standing, item_changes
-from recsys.live.log import BATCH, State
-from recsys.live.pinned_slates import Pin
+from recsys.live.log import BATCH, EventLog
+from recsys.live.pinned_slates import PinnedSlate
 from recsys.settings import Settings
 from recsys.snapshot.store import MANIFEST, current_version, open_snapshot, versions
 from recsys.tables.live_rows import EVENTS_FOLDER, compacted_files
@@ -33,7 +33,7 @@ from training.batch import compact
 from training.cli import commands
 
 SECRET = "s" * 32
-OBLIVION = Oblivion([SECRET])
+ERASURE_KEYS = ErasureKeys([SECRET])
 OLD = ago(days=40)
 
 
@@ -45,9 +45,9 @@ class Logged:
     count: int = 0
 
     @property
-    def state(self) -> State:
+    def state(self) -> EventLog:
         """The log."""
-        return State(self.shop.folder / "state")
+        return EventLog(self.shop.folder / "state")
 
     @property
     def settings(self) -> Settings:
@@ -71,7 +71,7 @@ class Logged:
     def publish(self, now: datetime = NOW) -> str:
         """Publish a snapshot that knows everything so far."""
         self.shop.write()
-        return train(self.settings, now=now, oblivion=OBLIVION, force="a tiny shop").manifest.version
+        return train(self.settings, now=now, erasure_keys=ERASURE_KEYS, force="a tiny shop").manifest.version
 
     def only_newest(self) -> None:
         """Have the shop keep one snapshot."""
@@ -81,7 +81,7 @@ class Logged:
 
     def read(self) -> list[str]:
         """Ids of the live events that training reads, in order."""
-        ids = read_shop(self.settings, oblivion=OBLIVION).events.collect()["event_id"]
+        ids = read_shop(self.settings, erasure_keys=ERASURE_KEYS).events.collect()["event_id"]
         return [each for each in ids if len(each) < 32]
 
     def in_log(self) -> list[str]:
@@ -154,7 +154,7 @@ def test_without_a_snapshot_or_a_log_nothing_moves(shop: Shop) -> None:
 
 def test_a_file_holds_so_many_events(logged: Logged) -> None:
     """A large log becomes several files, each whole before the next is begun."""
-    moved = compact.compact(logged.settings, NOW, most=3)
+    moved = compact.compact(logged.settings, NOW, max_n=3)
     assert [file.name for file in moved.files] == [f"events-{span}.parquet" for span in ("1-3", "4-6", "7-9", "10-10")]
     assert (moved.events, logged.in_log(), logged.read()) == (10, [], logged.all())
 
@@ -176,10 +176,12 @@ def test_other_rows_stay_in_the_log(logged: Logged) -> None:
 
 def test_sends_that_expired_long_ago_are_dropped(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     """What is pinned goes keep_days after its send expired, also where nothing else is logged; what expired since stays."""
-    pins = State(shop.folder / "state").pins
+    pins = EventLog(shop.folder / "state").pins
     for send_id, expired in (("old", ago(days=30, seconds=1)), ("new", ago(days=30))):
         pins.declare(Send(send_id=send_id, placement="home", limit=1, expires_at=micros(expired)), 1)
-        pinned = Pin(send_id=send_id, user_id="anna", recommendation_id="r", snapshot="v", strategy="s", personalized=False)
+        pinned = PinnedSlate(
+            send_id=send_id, user_id="anna", recommendation_id="r", snapshot="v", strategy="s", personalized=False
+        )
         pins.pin_all([pinned, msgspec.structs.replace(pinned, user_id="bea")], 1)
     moved = compact.compact(shop.settings, NOW)
     assert (moved.events, moved.sends, moved.pins) == (0, 1, 2)
@@ -293,7 +295,7 @@ def test_the_command_says_what_it_moved(logged: Logged, capsys: pytest.CaptureFi
 
 def forget(logged: Logged, *ids: str, at: datetime = NOW) -> None:
     """Forget as the service does."""
-    logged.state.forget([OBLIVION.sign(each) for each in ids], ids, micros(at))
+    logged.state.forget([ERASURE_KEYS.sign(each) for each in ids], ids, micros(at))
 
 
 def test_purge_deletes_the_snapshots_that_hold_them(logged: Logged) -> None:
@@ -301,14 +303,14 @@ def test_purge_deletes_the_snapshots_that_hold_them(logged: Logged) -> None:
     first, second = logged.publish(NOW + timedelta(seconds=1)), logged.publish(NOW + timedelta(seconds=2))
     forget(logged, "anna")
     artifacts = logged.shop.folder / "artifacts"
-    purged = compact.purge(logged.settings, OBLIVION)
+    purged = compact.purge(logged.settings, ERASURE_KEYS)
     assert len(purged.snapshots) == 2
     assert first in purged.snapshots
     assert (purged.remaining, versions(artifacts), current_version(artifacts)) == ({second: 1}, [second], second)
     third = logged.publish(NOW + timedelta(seconds=3))
-    purged = compact.purge(logged.settings, OBLIVION)
+    purged = compact.purge(logged.settings, ERASURE_KEYS)
     assert (purged.snapshots, purged.remaining, versions(artifacts)) == ((second,), {}, [third])
-    assert compact.purge(logged.settings, OBLIVION).snapshots == ()
+    assert compact.purge(logged.settings, ERASURE_KEYS).snapshots == ()
 
 
 def test_purge_leaves_snapshots_without_them(logged: Logged) -> None:
@@ -320,9 +322,9 @@ def test_purge_leaves_snapshots_without_them(logged: Logged) -> None:
     logged.log(1, NOW)
     logged.state.add_links([Link("guest", "anna", micros(NOW))], micros(NOW))
     logged.publish(NOW + timedelta(seconds=2))
-    purged = compact.purge(logged.settings, OBLIVION)
+    purged = compact.purge(logged.settings, ERASURE_KEYS)
     assert (len(purged.snapshots), purged.remaining) == (2, {})
-    assert compact.purge(logged.settings, OBLIVION).snapshots == ()
+    assert compact.purge(logged.settings, ERASURE_KEYS).snapshots == ()
 
 
 def test_purge_leaves_what_came_after_the_moment(logged: Logged) -> None:
@@ -330,9 +332,9 @@ def test_purge_leaves_what_came_after_the_moment(logged: Logged) -> None:
     logged.shop.add(event("anna", "sofa-1", at=ago(days=10))).write()
     logged.log(1, ago(days=1), user="bea")
     forget(logged, "anna", at=ago(days=35))
-    published = train(logged.settings, now=NOW, before=ago(days=2), oblivion=OBLIVION, force="a tiny shop").manifest
+    published = train(logged.settings, now=NOW, before=ago(days=2), erasure_keys=ERASURE_KEYS, force="a tiny shop").manifest
     assert published.state_sequence == 10
-    assert compact.purge(logged.settings, OBLIVION).remaining == {}
+    assert compact.purge(logged.settings, ERASURE_KEYS).remaining == {}
 
 
 def test_purge_finds_them_in_links(logged: Logged) -> None:
@@ -340,7 +342,7 @@ def test_purge_finds_them_in_links(logged: Logged) -> None:
     logged.state.add_links([Link("guest", "carl", micros(OLD))], micros(OLD))
     version = logged.publish(NOW + timedelta(seconds=1))
     forget(logged, "carl", "guest")
-    assert compact.purge(logged.settings, OBLIVION).remaining == {version: 2}
+    assert compact.purge(logged.settings, ERASURE_KEYS).remaining == {version: 2}
 
 
 def test_purge_says_which_snapshot_it_cannot_look_into(logged: Logged) -> None:
@@ -350,7 +352,7 @@ def test_purge_says_which_snapshot_it_cannot_look_into(logged: Logged) -> None:
     manifest = logged.shop.folder / "artifacts" / first / MANIFEST
     manifest.write_bytes(msgspec.json.encode({"format": 0}))
     forget(logged, "anna")
-    purged = compact.purge(logged.settings, OBLIVION)
+    purged = compact.purge(logged.settings, ERASURE_KEYS)
     assert "not a manifest" in str(purged.remaining[first])
     assert (manifest.exists(), purged.snapshots) == (True, ())
 
@@ -365,12 +367,12 @@ def test_purge_rewrites_compacted_files(logged: Logged) -> None:
     logged.log(1, OLD, user="carl")
     compact.compact(logged.settings, NOW)
     forget(logged, "anna")
-    purged = compact.purge(logged.settings, OBLIVION)
+    purged = compact.purge(logged.settings, ERASURE_KEYS)
     assert (purged.files, purged.events, purged.forgotten) == ((file,), 12, 1)
     assert pl.read_parquet(file)["user_id"].unique().to_list() == ["bea"]
     assert not list(logged.folder.glob("*.tmp"))
     inode = file.stat().st_ino
-    assert compact.purge(logged.settings, OBLIVION).files == ()
+    assert compact.purge(logged.settings, ERASURE_KEYS).files == ()
     assert file.stat().st_ino == inode
     assert logged.read() == ["10", "11", "12", "15"]
 
@@ -379,7 +381,7 @@ def test_purge_keeps_an_empty_file(logged: Logged) -> None:
     """Its name goes on telling how far the log was moved; rows accepted later are read on."""
     compact.compact(logged.settings, NOW)
     forget(logged, "anna")
-    [file] = compact.purge(logged.settings, OBLIVION).files
+    [file] = compact.purge(logged.settings, ERASURE_KEYS).files
     assert pl.read_parquet(file).height == 0
     logged.log(1, user="bea")
     assert logged.read() == ["10"]
@@ -394,15 +396,15 @@ def test_purge_takes_away_rejects_from_before(logged: Logged) -> None:
     logged.read()
     events, items = (logged.shop.folder / "rejects" / f"rejected_{name}.parquet" for name in ("events", "items"))
     assert (pl.read_parquet(events).height, items.exists()) == (2, True)
-    assert compact.purge(logged.settings, OBLIVION).rejects == ()
+    assert compact.purge(logged.settings, ERASURE_KEYS).rejects == ()
     forget(logged, "anna")
-    assert compact.purge(logged.settings, OBLIVION).rejects == (events,)
+    assert compact.purge(logged.settings, ERASURE_KEYS).rejects == (events,)
     assert (events.exists(), items.exists()) == (False, True)
     logged.read()
     assert pl.read_parquet(events)["user_id"].to_list() == ["bea"]
-    assert compact.purge(logged.settings, OBLIVION).rejects == ()
+    assert compact.purge(logged.settings, ERASURE_KEYS).rejects == ()
     forget(logged, "anna", at=NOW + timedelta(seconds=1))
-    assert compact.purge(logged.settings, OBLIVION).rejects == (events,)
+    assert compact.purge(logged.settings, ERASURE_KEYS).rejects == (events,)
 
 
 def test_the_command_says_what_remains(

@@ -19,7 +19,7 @@ from recsys.snapshot.store import publish
 from tests.conftest import ITEMS, NOW, Shop, ago, busy_events, event, micros
 from tests.support.handmade import calm, world
 from training.job.customer_value import (
-    LEAST_CUSTOMERS,
+    MIN_CUSTOMERS,
     Fit,
     Past,
     PurchaseModel,
@@ -274,10 +274,10 @@ def test_values_stand_in_the_rows_of_the_users(shop: Shop) -> None:
 
 def test_too_few_customers_make_no_model(shop: Shop) -> None:
     """Below the least number of returning customers everything expected is unknown, and the reason says how many there are."""
-    found, fit = values_of(regulars(shop, LEAST_CUSTOMERS - 1))
+    found, fit = values_of(regulars(shop, MIN_CUSTOMERS - 1))
     assert all(np.isnan(found[name]).all() for name in ("p_alive", "expected_orders", "expected_value"))
     assert fit.reason == "Only 99 customers ordered on two days or more; 100 are needed."
-    assert values_of(regulars(Shop(shop.folder), LEAST_CUSTOMERS))[1].reason is None
+    assert values_of(regulars(Shop(shop.folder), MIN_CUSTOMERS))[1].reason is None
 
 
 def test_without_prices_only_orders_are_expected(shop: Shop) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys.live.log import State
+from recsys.live.log import EventLog
 from recsys.types import DataError, Send
 from tests.conftest import NOW, Shop, busy_events, micros
 from training.batch.dry_run import dry_run, look
@@ -29,20 +29,20 @@ def shop(tmp_path: Path) -> Shop:
     return shop
 
 
-def log(shop: Shop) -> State:
+def log(shop: Shop) -> EventLog:
     """The shop's live log."""
-    return State(shop.settings.path(shop.settings.state.folder))
+    return EventLog(shop.settings.path(shop.settings.state.folder))
 
 
 def test_figures_are_those_of_the_slates(shop: Shop) -> None:
     """Shares add up, places are the users' items, and what is short or missing is counted."""
     artifacts = shop.settings.path(shop.settings.snapshot.artifacts)
     source = Source(shop.settings, artifacts, published(artifacts), True)
-    present = source.present(source.engine())
-    assert present is not None
+    serving = source.serving(source.engine())
+    assert serving is not None
     users = [f"user-{number}" for number in range(8)] + ["nobody"]
-    found = look(shop.settings, present, "w14", users, micros(NOW), lambda _done, _total: None)
-    assert (found.users, found.snapshot) == (9, present.engine.snapshot.version)
+    found = look(shop.settings, serving, "w14", users, micros(NOW), lambda _done, _total: None)
+    assert (found.users, found.snapshot) == (9, serving.engine.snapshot.version)
     assert sum(found.fallback.values()) == pytest.approx(1)
     assert sum(found.strategy.values()) == pytest.approx(1)
     assert found.places <= 27

@@ -104,7 +104,7 @@ def test_alone_means_alone(run: Run) -> None:
     """A recommender's row is its own work: no other fills its places; the blend's is that of the blend's recommenders."""
     judged = with_subjects(run.settings)
     blended = {name for segment in ("lead", "customer", "repeat") for name in getattr(judged.blend, segment)}
-    speaking: set[str] = set()
+    names_contributing: set[str] = set()
     for subject in subjects(run.settings):
         if subject.kind == "placement":
             assert judged.placement(subject.placement) == run.settings.placement(subject.name)
@@ -114,8 +114,8 @@ def test_alone_means_alone(run: Run) -> None:
             query = Query(now=run.examination.now, user_id=user, placement=subject.placement, bought=TASKS["repeat"])
             sources |= set(answer(run.engine, query, run.engine.snapshot.histories.of(user)).sources)
         assert sources <= (blended if subject == BLEND else {subject.name})
-        speaking |= sources
-    assert {POPULARITY, "item_item"} <= speaking
+        names_contributing |= sources
+    assert {POPULARITY, "item_item"} <= names_contributing
 
 
 # The table

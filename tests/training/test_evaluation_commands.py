@@ -13,7 +13,7 @@ from recsys.settings import Placement, Settings
 from training import console
 from training.cli.evaluation_commands import show_evaluation, show_tuned
 from training.evaluation.blend_weights import SEGMENTS, Contribution, Learned
-from training.evaluation.evaluate import TASKS, Evaluation, Row, subjects
+from training.evaluation.evaluate import TASKS, Evaluation, ScoreRow, subjects
 from training.evaluation.metrics import METRICS, Interval
 from training.evaluation.tune import Study, Tuned
 
@@ -32,7 +32,7 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> Printed:
 def evaluation(settings: Settings) -> Evaluation:
     """Every subject of a large shop with the same figures."""
     rows = [
-        Row(
+        ScoreRow(
             subject=subject,
             task=task,
             users=20_000,

@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from recsys.engine.pipeline import Engine
-from recsys.live.erasure import Oblivion
-from recsys.live.log import State
+from recsys.live.erasure import ErasureKeys
+from recsys.live.log import EventLog
 from recsys.messages.slots import SLOT_SECRETS, SlotKeys
 from recsys.types import Bought, DataError, Event, ItemUpdate, Query, Send, SettingsError, SnapshotError
 from tests.conftest import ITEMS, NOW, SETTINGS, Shop, ago, ask, busy_events, event, micros, shown
@@ -130,11 +130,11 @@ def test_a_flat_file_says_what_the_log_says(tmp_path: Path) -> None:
             event("cleo", None, "home_view"),
         ],
     )
-    version, oblivion = shop.publish(), Oblivion(["forget-secret-of-at-least-32-characters"])
-    state = State(shop.settings.path(shop.settings.state.folder))
+    version, erasure_keys = shop.publish(), ErasureKeys(["forget-secret-of-at-least-32-characters"])
+    state = EventLog(shop.settings.path(shop.settings.state.folder))
     state.add_items([ItemUpdate("sofa-1", price=12.5)], micros(NOW))
-    state.forget([oblivion.sign("ben")], ["ben"], micros(NOW))
-    source = Source(shop.settings, shop.folder / "artifacts", version, live=True, oblivion=oblivion)
+    state.forget([erasure_keys.sign("ben")], ["ben"], micros(NOW))
+    source = Source(shop.settings, shop.folder / "artifacts", version, live=True, erasure_keys=erasure_keys)
     query = Query(now=micros(NOW), bought=Bought("only"), limit=2)
     assert export(source, query, ["ana", "ben", "cleo"], tmp_path / "out.csv", quiet, "flat") == (3, 2)
     rows = (
@@ -167,11 +167,15 @@ WEEKLY = Send(send_id="weekly", placement="email_weekly", limit=3, expires_at=mi
 def test_tokens_name_the_send_and_the_user(tmp_path: Path) -> None:
     """A line for each user but the forgotten, with the token that slots open; nothing is pinned by that."""
     shop = Shop(tmp_path, [event(user, "sofa-1", "purchase", ago(2)) for user in ("ana", "ben", "cleo")])
-    version, oblivion, keys = shop.publish(), Oblivion(["forget-secret-of-at-least-32-characters"]), SlotKeys([SLOT_SECRET])
-    state = State(shop.settings.path(shop.settings.state.folder))
+    version, erasure_keys, keys = (
+        shop.publish(),
+        ErasureKeys(["forget-secret-of-at-least-32-characters"]),
+        SlotKeys([SLOT_SECRET]),
+    )
+    state = EventLog(shop.settings.path(shop.settings.state.folder))
     state.pins.declare(WEEKLY, micros(NOW))
-    state.forget([oblivion.sign("ben")], ["ben"], micros(NOW))
-    source = Source(shop.settings, shop.folder / "artifacts", version, live=True, oblivion=oblivion)
+    state.forget([erasure_keys.sign("ben")], ["ben"], micros(NOW))
+    source = Source(shop.settings, shop.folder / "artifacts", version, live=True, erasure_keys=erasure_keys)
     last = state.last()
     assert export_tokens(source, keys, "weekly", ago(0), None, tmp_path / "all.csv") == (3, 2)
     assert export_tokens(source, keys, "weekly", ago(0), ["nobody"], tmp_path / "some.ndjson") == (1, 1)
@@ -189,7 +193,7 @@ def test_tokens_from_the_command_line(
     shop.add(event("ana", "sofa-1", "view", ago(0)))
     shop.publish()
     (shop.folder / "settings.toml").write_text(SETTINGS)
-    state = State(shop.settings.path(shop.settings.state.folder))
+    state = EventLog(shop.settings.path(shop.settings.state.folder))
     state.pins.declare(WEEKLY, micros(NOW))
     state.pins.declare(Send(send_id="past", placement="home", limit=3, expires_at=micros(NOW)), micros(NOW))
 
@@ -231,12 +235,12 @@ def test_lists_are_complete_and_without_repeats(published: tuple[Shop, Engine, s
 def test_the_log_counts_and_the_forgotten_are_left_out(tmp_path: Path) -> None:
     """What happened since the snapshot shapes the lines; whoever was forgotten has none."""
     shop = Shop(tmp_path, [event("ana", "sofa-1", "purchase", ago(2)), event("ben", "lamp-1", "purchase", ago(2))])
-    version, oblivion = shop.publish(), Oblivion(["forget-secret-of-at-least-32-characters"])
-    state = State(shop.settings.path(shop.settings.state.folder))
+    version, erasure_keys = shop.publish(), ErasureKeys(["forget-secret-of-at-least-32-characters"])
+    state = EventLog(shop.settings.path(shop.settings.state.folder))
     live = Event(event_id="1", user_id="ana", event_type="purchase", item_id="lamp-2", timestamp=micros(NOW))
     state.add_events([live], micros(NOW))
-    state.forget([oblivion.sign("ben")], ["ben"], micros(NOW))
-    source = Source(shop.settings, shop.folder / "artifacts", version, live=True, oblivion=oblivion)
+    state.forget([erasure_keys.sign("ben")], ["ben"], micros(NOW))
+    source = Source(shop.settings, shop.folder / "artifacts", version, live=True, erasure_keys=erasure_keys)
     query = Query(now=micros(NOW), bought=Bought("only"))
     assert export(source, query, None, tmp_path / "out.csv", quiet) == (2, 2)
     lines = pl.read_csv(tmp_path / "out.csv").select("user_id", "item_id").rows()

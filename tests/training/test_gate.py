@@ -27,7 +27,7 @@ from tests.support.training import train
 from training.evaluation.evaluate import Evaluation, Examination, Subject
 from training.evaluation.split import Fold, split
 from training.gate.config_validation import nothing_after, nothing_outside
-from training.gate.gate import SnapshotGate, Verdict, summary_rows, verdict_of
+from training.gate.gate import GateVerdict, SnapshotGate, summary_rows, verdict_of
 from training.gate.snapshot_checks import BLEND
 from training.job.job import Steps, fit, learn, prepare
 
@@ -85,7 +85,7 @@ def live(tastes: Shop, yesterday: Path) -> Shop:
     return tastes
 
 
-def verdict(shop: Shop, **more: Any) -> Verdict:
+def verdict(shop: Shop, **more: Any) -> GateVerdict:
     """Train as it stands, and read what the gate said."""
     shop.write()
     found = verdict_of(train(shop.settings, now=more.pop("now", NOW), **more).manifest)
@@ -110,7 +110,7 @@ def refused(shop: Shop, **more: Any) -> str:
     return said
 
 
-def named(found: Verdict) -> dict[str, bool]:
+def named(found: GateVerdict) -> dict[str, bool]:
     """The checks that were made."""
     return {check.name: check.passed for check in found.checks}
 
@@ -337,7 +337,7 @@ class NoNumbers(ItemItem):
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Rank well, score badly."""
         found = super().recommend(query, profile, n, allowed)
-        return Candidates(found.items, np.full(len(found), np.nan, np.float32), found.because)
+        return Candidates(found.items, np.full(len(found), np.nan, np.float32), found.explained_by)
 
 
 class Sparing(ItemItem):

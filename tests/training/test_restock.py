@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from recsys.engine.pipeline import Engine
-from recsys.engine.serving_state import Present
-from recsys.live.log import State
+from recsys.engine.serving_state import ServingState
+from recsys.live.log import EventLog
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.store import current_version, open_snapshot
 from recsys.types import Event, ItemUpdate
@@ -37,9 +37,9 @@ class Stocked(Shop):
         items.with_columns(pl.Series("stock", pieces, pl.Float64)).write_parquet(file)
 
     @property
-    def state(self) -> State:
+    def state(self) -> EventLog:
         """The live log."""
-        return State(self.settings.path(self.settings.state.folder))
+        return EventLog(self.settings.path(self.settings.state.folder))
 
     def sell(self, item: str, count: int, days: float = 3) -> None:
         """Sell pieces so many days ago, each to somebody else."""
@@ -53,14 +53,14 @@ class Stocked(Shop):
         with closing(self.state) as state:
             assert all(state.add_events(events, micros(NOW)))
 
-    def present(self) -> Present:
+    def serving(self) -> ServingState:
         """What is newer than the snapshot, laid over it."""
         artifacts = self.folder / "artifacts"
-        present = Present(
+        serving = ServingState(
             Engine(open_snapshot(artifacts, current_version(artifacts) or ""), self.settings), self.state, None
         )
-        present.catch_up()
-        return present
+        serving.catch_up()
+        return serving
 
     def run(self, *arguments: str) -> int:
         """Run the command over this folder."""
@@ -156,9 +156,9 @@ def test_what_was_sold_is_what_a_training_now_would_count(tmp_path: Path) -> Non
         event("fay", "soap-1", "purchase", ago(days=2)),
     )
     shop.publish()
-    catalog = shop.present().engine.catalog
+    catalog = shop.serving().engine.catalog
     before = sold_of(catalog, catalog.sold)
-    assert sold_of(catalog, sold_lately(shop.present(), shop.state)) == before
+    assert sold_of(catalog, sold_lately(shop.serving(), shop.state)) == before
     shop.happen(
         event("ann", "sofa-4", "refund", ago(days=1), order_id="a", quantity=1.0),
         event("eve", "soap-2", "refund", ago(days=1), order_id="e"),
@@ -170,11 +170,11 @@ def test_what_was_sold_is_what_a_training_now_would_count(tmp_path: Path) -> Non
         event("dan", "lamp-3", "view", ago(days=-1)),
         event("dan", "no such item", "purchase", ago(days=1)),
     )
-    found = sold_of(catalog, sold_lately(shop.present(), shop.state))
+    found = sold_of(catalog, sold_lately(shop.serving(), shop.state))
     changed = {item: found.get(item, 0) - before.get(item, 0) for item in {*found, *before}}
     assert {item: by for item, by in changed.items() if by} == {"lamp-3": 6, "sofa-4": -1, "bag-2": -5}
     shop.publish(ago(days=-2))
-    after = shop.present().engine.catalog
+    after = shop.serving().engine.catalog
     assert found == sold_of(after, after.sold)
 
 

@@ -35,7 +35,7 @@ def serve(shop: Shop, **secrets: str) -> Application:
 def events_of(app: Application, user: str) -> int:
     """How many events the service knows of a user."""
     live = app.service.live
-    return len(live.present().history(user))
+    return len(live.serving().history(user))
 
 
 def test_forgotten_at_once_by_every_worker(shop: Shop) -> None:
@@ -50,7 +50,7 @@ def test_forgotten_at_once_by_every_worker(shop: Shop) -> None:
     receipt = one.test_client().delete("/v1/users/ana", headers=ADMIN).get_json()
     assert (receipt["user_id"], receipt["anonymous_ids"]) == ("ana", 1)
     assert receipt["removed"] == {"events": 1, "identities": 1, "pins": 0, "moments": 0, "slates": 1}
-    assert receipt["snapshots"] == [one.service.live.present().engine.snapshot.version]
+    assert receipt["snapshots"] == [one.service.live.serving().engine.snapshot.version]
     assert [events_of(each, user) for each in (one, other) for user in ("ana", "cookie")] == [0, 0, 0, 0]
     told = other.test_client().get("/v1/users/ana/recommendations?bought=only", headers=READ).get_json()
     assert (told["items"], told["personalized"]) == ([], False)

@@ -13,7 +13,7 @@ from recsys.tables.presets import GA4
 from recsys.types import EVENT_TYPES
 from recsys.web.http.parameters import read_body
 from recsys.web.http.problems import Problem
-from recsys.web.resources.event_formats import MOST_UNFOLDED, SEGMENT, Unfolded, unfold
+from recsys.web.resources.event_formats import MAX_UNFOLDED, SEGMENT, Unfolded, unfold
 from recsys.web.resources.events import OPERATIONS
 
 (POST,) = OPERATIONS
@@ -253,10 +253,10 @@ def test_values_that_are_none_are_dropped() -> None:
 
 def test_the_rows_of_one_request_are_bounded() -> None:
     """As many as allowed are unfolded, one more is refused whole."""
-    items = [{"item_id": "1"}] * (MOST_UNFOLDED // 5)
+    items = [{"item_id": "1"}] * (MAX_UNFOLDED // 5)
     events = [{"name": "view_item", "params": {"items": items}}] * 5
-    assert len(rows(ga4(*events))) == MOST_UNFOLDED
-    with pytest.raises(Problem, match=str(MOST_UNFOLDED)):
+    assert len(rows(ga4(*events))) == MAX_UNFOLDED
+    with pytest.raises(Problem, match=str(MAX_UNFOLDED)):
         unfolded(ga4(*events, {"name": "view_item", "params": {"item_id": "1"}}))
 
 

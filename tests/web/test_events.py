@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.event_ids import event_id_of
-from recsys.live.log import LiveEvent, State
+from recsys.live.log import EventLog, LiveEvent
 from recsys.tables.parsing import read_times
 from recsys.tables.schema import KINDS, TABLES
 from recsys.types import DAY, EVENT_TYPES, SECOND, Event, EventType
@@ -24,7 +24,7 @@ from recsys.web.http.bodies import TOO_LATE, EventRow, read_time
 from recsys.web.http.parameters import BODY_BYTES
 from recsys.web.http.problems import Problem
 from recsys.web.resources.events import BROWSER_TYPES, read_event
-from tests.support.intake import EVENTS, intake, send, verdicts
+from tests.support.intake import EVENTS, intake, row_results, send
 from tests.support.serving import ADMIN, MESSAGES_KEY, READ, bearer, token
 
 NOW = 1_774_958_400_000_000
@@ -39,7 +39,7 @@ def app(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Applicatio
 
 def events_of(app: Application, user_id: str) -> list[LiveEvent]:
     """What the log holds of a shopper, as another process reads it."""
-    return State(app.service.settings.path(app.service.settings.state.folder)).events_of(user_id, 0, 1000)
+    return EventLog(app.service.settings.path(app.service.settings.state.folder)).events_of(user_id, 0, 1000)
 
 
 def read(**columns: Any) -> Event:
@@ -61,7 +61,7 @@ def test_an_accepted_event_is_in_the_log(app: Application) -> None:
         {"user_id": "kept", "event_type": "purchase", "item_id": "sofa-2", "timestamp": NOW, "order_id": "o", "quantity": 2},
     ]
     answer = send(app, {"events": rows})
-    assert verdicts(answer) == {"accepted": 2, "duplicates": 0, "rejected": []}
+    assert row_results(answer) == {"accepted": 2, "duplicates": 0, "rejected": []}
     msgspec.json.decode(answer.data, type=EventsAnswer, strict=True)
     assert [each[1:6] for each in events_of(app, "kept")] == [
         (NOW - 3600 * SECOND, EventType.VIEW, "sofa-1", None, None),
@@ -72,7 +72,7 @@ def test_an_accepted_event_is_in_the_log(app: Application) -> None:
 def test_one_bad_row_never_loses_the_others(app: Application) -> None:
     """Bad rows are named with their place; what stands around them is taken."""
     rows = [VIEW | {"user_id": "around"}, 5, VIEW | {"price": -1}, None, VIEW | {"user_id": "around", "item_id": "sofa-2"}]
-    found = verdicts(send(app, {"events": rows}))
+    found = row_results(send(app, {"events": rows}))
     assert (found["accepted"], [each["index"] for each in found["rejected"]]) == (2, [1, 2, 3])
     assert "price: -1" in found["rejected"][1]["error"]
     assert [each.item_id for each in events_of(app, "around")] == ["sofa-1", "sofa-2"]
@@ -261,8 +261,8 @@ def test_an_event_counts_once(app: Application) -> None:
     """However often it is sent: in one request, in the next, under its own id or the derived one."""
     own = VIEW | {"user_id": "once", "event_id": "e-1"}
     derived = VIEW | {"user_id": "once", "timestamp": NOW}
-    assert verdicts(send(app, {"events": [own, own, derived]})) == {"accepted": 2, "duplicates": 1, "rejected": []}
-    assert verdicts(send(app, {"events": [derived, own]})) == {"accepted": 0, "duplicates": 2, "rejected": []}
+    assert row_results(send(app, {"events": [own, own, derived]})) == {"accepted": 2, "duplicates": 1, "rejected": []}
+    assert row_results(send(app, {"events": [derived, own]})) == {"accepted": 0, "duplicates": 2, "rejected": []}
     assert len(events_of(app, "once")) == 2
 
 
@@ -272,10 +272,10 @@ def test_tools_are_understood_at_the_same_address(app: Application) -> None:
         "client_id": "ga.1",
         "events": [{"name": "view_item", "params": {"items": [{"item_id": "a"}]}}, {"name": "scroll"}],
     }
-    assert verdicts(send(app, ga4)) == {"accepted": 1, "duplicates": 0, "rejected": [], "ignored": 1}
+    assert row_results(send(app, ga4)) == {"accepted": 1, "duplicates": 0, "rejected": [], "ignored": 1}
     call = {"type": "track", "event": "Product Added", "userId": "seg", "messageId": "m", "properties": {"product_id": "a"}}
-    assert verdicts(send(app, call)) == {"accepted": 1, "duplicates": 0, "rejected": []}
-    assert verdicts(send(app, {"batch": [call, {"type": "group"}]})) == {
+    assert row_results(send(app, call)) == {"accepted": 1, "duplicates": 0, "rejected": []}
+    assert row_results(send(app, {"batch": [call, {"type": "group"}]})) == {
         "accepted": 0,
         "duplicates": 1,
         "rejected": [],
@@ -289,7 +289,7 @@ def test_a_tools_item_is_judged_like_any_row(app: Application) -> None:
     """Of one purchase the item that cannot be taken is named with the event's place, the others are taken."""
     items = [{"item_id": "a"}, {"item_id": "b", "price": -5}, {"item_name": "no id"}]
     event = {"name": "purchase", "params": {"transaction_id": "o", "items": items}}
-    found = verdicts(send(app, {"client_id": "ga.2", "events": [{"name": "scroll"}, event]}))
+    found = row_results(send(app, {"client_id": "ga.2", "events": [{"name": "scroll"}, event]}))
     assert (found["accepted"], found["ignored"]) == (1, 1)
     assert [each["index"] for each in found["rejected"]] == [1, 1]
     assert [each.item_id for each in events_of(app, "ga.2")] == ["a"]
@@ -301,20 +301,20 @@ def test_identify_links_its_two_ids(app: Application) -> None:
     seen = {"type": "track", "event": "Product Viewed", "anonymousId": "visitor", "properties": {"product_id": "sofa-1"}}
     identify = {"type": "identify", "userId": "customer", "anonymousId": "visitor"}
     same = {"type": "identify", "userId": "customer", "anonymousId": "customer"}
-    found = verdicts(send(app, {"batch": [identify, same, seen]}))
+    found = row_results(send(app, {"batch": [identify, same, seen]}))
     assert (found["accepted"], [each["index"] for each in found["rejected"]]) == (2, [1])
-    assert live.present().is_anonymous("visitor")
-    assert len(live.present().history("customer")) == 1
+    assert live.serving().is_anonymous("visitor")
+    assert len(live.serving().history("customer")) == 1
 
 
 @pytest.mark.parametrize("kind", EVENT_TYPES)
 def test_a_browser_tells_only_what_a_browser_sees(app: Application, kind: str) -> None:
     """Views, searches, carts, impressions and clicks; never a checkout, a purchase or a refund."""
     row = {"user_id": f"web-{kind}", "event_type": kind, "item_id": "a"}
-    found = verdicts(send(app, {"events": [row]}, bearer(token(f"web-{kind}"))))
+    found = row_results(send(app, {"events": [row]}, bearer(token(f"web-{kind}"))))
     assert found["accepted"] == (kind in BROWSER_TYPES) == (kind not in ("checkout", "purchase", "refund"))
     folder = app.service.settings.path(app.service.settings.state.folder)
-    written = [each for batch in State(folder).events_between(0, 1 << 60) for _, _, each in batch]
+    written = [each for batch in EventLog(folder).events_between(0, 1 << 60) for _, _, each in batch]
     assert sum(each.user_id == f"web-{kind}" for each in written) == found["accepted"]
     assert all("needs a key" in each["error"] for each in found["rejected"])
 
@@ -324,15 +324,15 @@ def test_a_browser_speaks_for_its_own_shopper(app: Application) -> None:
     send(app, {"events": [VIEW | {"user_id": "known-other"}]})
     mine, other, nobody = (VIEW | {"user_id": user} for user in ("own", "known-other", "unknown-other"))
     anonymous = {"anonymous_id": "known-other", "event_type": "view", "item_id": "a"}
-    found = verdicts(send(app, {"events": [other, mine, nobody, anonymous]}, bearer(token("own"))))
+    found = row_results(send(app, {"events": [other, mine, nobody, anonymous]}, bearer(token("own"))))
     assert (found["accepted"], [each["index"] for each in found["rejected"]]) == (1, [0, 2, 3])
     said = [each["error"] for each in found["rejected"]]
     assert said[0] == said[1].replace("unknown-other", "known-other") == said[2]
     assert len(events_of(app, "known-other")) == 1
     identify = {"type": "identify", "userId": "own", "anonymousId": "own-visitor"}
-    (rejected,) = verdicts(send(app, identify, bearer(token("own"))))["rejected"]
+    (rejected,) = row_results(send(app, identify, bearer(token("own"))))["rejected"]
     assert "needs a key" in rejected["error"]
-    assert not app.service.live.present().is_anonymous("own-visitor")
+    assert not app.service.live.serving().is_anonymous("own-visitor")
 
 
 def test_a_browser_says_nothing_of_the_shop() -> None:
@@ -355,9 +355,9 @@ def test_a_browser_sets_no_prices() -> None:
 def test_a_browser_cannot_take_the_id_of_somebody_elses_event(app: Application) -> None:
     """Its event ids are its own: the shop's event of the same id is still taken, its own second one is not."""
     stolen = VIEW | {"user_id": "thief", "event_id": "order-1"}
-    assert verdicts(send(app, {"events": [stolen, stolen]}, bearer(token("thief"))))["duplicates"] == 1
+    assert row_results(send(app, {"events": [stolen, stolen]}, bearer(token("thief"))))["duplicates"] == 1
     owner = {"user_id": "owner", "event_type": "purchase", "item_id": "a", "event_id": "order-1"}
-    assert verdicts(send(app, {"events": [owner]}))["accepted"] == 1
+    assert row_results(send(app, {"events": [owner]}))["accepted"] == 1
     ids = {
         read_event(VIEW | {"user_id": user, "event_id": "order-1"}, NOW, NOW, user).event_id for user in ("thief", "owner")
     }
@@ -371,13 +371,13 @@ def test_only_the_scope_events_and_browsers_may_send(app: Application) -> None:
     for headers in (READ, ADMIN, bearer(MESSAGES_KEY)):
         assert send(app, {"events": []}, headers).status_code == 403
     for headers in (EVENTS, bearer(token("ada"))):
-        assert verdicts(send(app, {"events": []}, headers)) == {"accepted": 0, "duplicates": 0, "rejected": []}
+        assert row_results(send(app, {"events": []}, headers)) == {"accepted": 0, "duplicates": 0, "rejected": []}
 
 
 def test_events_are_accepted_without_a_snapshot(tmp_path: Path) -> None:
     """Nothing is lost while there is nothing to serve; links, which need the known users, are 503 and may be sent again."""
     app = intake(tmp_path / "artifacts", tmp_path)
-    assert verdicts(send(app, {"events": [VIEW]}))["accepted"] == 1
+    assert row_results(send(app, {"events": [VIEW]}))["accepted"] == 1
     event = {"type": "track", "event": "Products Searched", "userId": "ada"}
     answer = send(app, {"batch": [event, {"type": "identify", "userId": "ada", "anonymousId": "anon"}]})
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
@@ -387,7 +387,7 @@ def test_events_are_accepted_without_a_snapshot(tmp_path: Path) -> None:
 def test_sizes_are_bounded(app: Application) -> None:
     """A thousand events are taken, one more is 400; a body of more than a mebibyte is 413."""
     rows = [VIEW | {"user_id": "many", "timestamp": NOW + at} for at in range(1000)]
-    assert verdicts(send(app, {"events": rows}))["accepted"] == 1000
+    assert row_results(send(app, {"events": rows}))["accepted"] == 1000
     long: list[dict[str, Any]] = [
         {"events": [*rows, VIEW]},
         {"batch": [{}] * 1001},

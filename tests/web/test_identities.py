@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from recsys.live.log import State
+from recsys.live.log import EventLog
 from recsys.types import Link
 from recsys.web.app import Application
-from recsys.web.http.answers import VerdictsAnswer
-from tests.support.intake import EVENTS, intake, send, verdicts
+from recsys.web.http.answers import RowResultsAnswer
+from tests.support.intake import EVENTS, intake, row_results, send
 from tests.support.serving import ADMIN, READ, bearer, token
 
 
@@ -37,7 +37,7 @@ def pair(anonymous_id: str, user_id: str, **more: Any) -> dict[str, Any]:
 
 def links(app: Application) -> list[Link]:
     """The links of the log, as another process reads them."""
-    state = State(app.service.settings.path(app.service.settings.state.folder))
+    state = EventLog(app.service.settings.path(app.service.settings.state.folder))
     return [news.row for news in state.news(0) if isinstance(news.row, Link)]
 
 
@@ -45,13 +45,13 @@ def test_history_follows_at_once(app: Application) -> None:
     """What was done under the anonymous id belongs to the user in the next answer; the visitor's own answers do not tell."""
     send(app, {"events": [{"user_id": "anon", "event_type": "view", "item_id": "sofa-1"}]})
     answer = link(app, pair("anon", "ada"))
-    assert verdicts(answer) == {"accepted": 1, "rejected": []}
-    msgspec.json.decode(answer.data, type=VerdictsAnswer, strict=True)
+    assert row_results(answer) == {"accepted": 1, "rejected": []}
+    msgspec.json.decode(answer.data, type=RowResultsAnswer, strict=True)
     live = app.service.live
-    assert len(live.present().history("ada")) == 1
+    assert len(live.serving().history("ada")) == 1
     send(app, {"events": [{"user_id": "ada", "event_type": "view", "item_id": "sofa-2"}]})
-    assert len(live.present().history("ada")) == 2
-    assert len(live.present().history("anon")) == 1
+    assert len(live.serving().history("ada")) == 2
+    assert len(live.serving().history("anon")) == 1
 
 
 def test_times_are_those_of_events(app: Application) -> None:
@@ -79,7 +79,7 @@ def test_times_are_those_of_events(app: Application) -> None:
 )
 def test_a_bad_row_is_rejected_alone(app: Application, row: Any, said: str) -> None:
     """It is named with its place and its fault; the others are linked."""
-    found = verdicts(link(app, pair("a1", "ada"), row, pair("a2", "ada")))
+    found = row_results(link(app, pair("a1", "ada"), row, pair("a2", "ada")))
     assert found["accepted"] == 2
     ((index, error),) = [(each["index"], each["error"]) for each in found["rejected"]]
     assert index == 1
@@ -89,8 +89,8 @@ def test_a_bad_row_is_rejected_alone(app: Application, row: Any, said: str) -> N
 
 def test_a_known_user_is_never_linked_to_another(app: Application) -> None:
     """Not one to whom others are linked, in the log or earlier in the request; what is said names no third id."""
-    verdicts(link(app, pair("a1", "ada")))
-    for found in (verdicts(link(app, pair("ada", "bob"))), verdicts(link(app, pair("a2", "cy"), pair("cy", "bob")))):
+    row_results(link(app, pair("a1", "ada")))
+    for found in (row_results(link(app, pair("ada", "bob"))), row_results(link(app, pair("a2", "cy"), pair("cy", "bob")))):
         (rejected,) = found["rejected"]
         assert rejected["error"].startswith(("anonymous_id: 'ada' is not allowed", "anonymous_id: 'cy' is not allowed"))
         assert not any(other in rejected["error"] for other in ("bob", "a1", "a2"))
@@ -99,8 +99,8 @@ def test_a_known_user_is_never_linked_to_another(app: Application) -> None:
 
 def test_a_linked_visitor_is_nobodys_user(app: Application) -> None:
     """Not one that was linked as anonymous, in the log or earlier in the request; to whom it was linked is not said."""
-    verdicts(link(app, pair("a1", "ada")))
-    for found in (verdicts(link(app, pair("a2", "a1"))), verdicts(link(app, pair("a3", "bob"), pair("a4", "a3")))):
+    row_results(link(app, pair("a1", "ada")))
+    for found in (row_results(link(app, pair("a2", "a1"))), row_results(link(app, pair("a3", "bob"), pair("a4", "a3")))):
         (rejected,) = found["rejected"]
         assert rejected["error"].startswith(("user_id: 'a1' is not allowed", "user_id: 'a3' is not allowed"))
         assert not any(other in rejected["error"] for other in ("ada", "bob"))
@@ -108,15 +108,15 @@ def test_a_linked_visitor_is_nobodys_user(app: Application) -> None:
 
 def test_a_shared_device_changes_hands(app: Application) -> None:
     """An anonymous id may be linked to another user later; the latest link counts for what comes after it."""
-    verdicts(link(app, pair("tablet", "ada", timestamp=1_700_000_000)))
-    assert verdicts(link(app, pair("tablet", "bob", timestamp=1_700_000_100)))["accepted"] == 1
+    row_results(link(app, pair("tablet", "ada", timestamp=1_700_000_000)))
+    assert row_results(link(app, pair("tablet", "bob", timestamp=1_700_000_100)))["accepted"] == 1
     rows = [
         {"user_id": "tablet", "event_type": "view", "item_id": "sofa-1", "timestamp": 1_700_000_000 + second}
         for second in (0, 50, 100)
     ]
     send(app, {"events": rows})
     live = app.service.live
-    assert [len(live.present().history(user)) for user in ("ada", "bob")] == [2, 1]
+    assert [len(live.serving().history(user)) for user in ("ada", "bob")] == [2, 1]
 
 
 def test_only_the_scope_events_may_link(app: Application) -> None:
@@ -138,10 +138,10 @@ def test_without_a_snapshot_it_is_503(tmp_path: Path) -> None:
 def test_sizes_are_bounded(app: Application) -> None:
     """A thousand are linked, one more is 400, none at all is nothing."""
     rows = [pair(f"a{number}", f"u{number}") for number in range(1001)]
-    assert verdicts(link(app, *rows[:1000])) == {"accepted": 1000, "rejected": []}
+    assert row_results(link(app, *rows[:1000])) == {"accepted": 1000, "rejected": []}
     answer = link(app, *rows)
     assert (answer.status_code, answer.get_json()["parameter"]) == (400, "identities")
-    assert verdicts(link(app)) == {"accepted": 0, "rejected": []}
+    assert row_results(link(app)) == {"accepted": 0, "rejected": []}
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +157,7 @@ rows = st.builds(pair, ids, ids) | st.dictionaries(st.text(max_size=3), st.none(
 @given(st.lists(rows, max_size=6))
 def test_no_order_of_links_joins_two_known_users(shared: Application, many: list[Any]) -> None:
     """Whatever is sent, no id is both an anonymous one and a user, and the verdicts add up."""
-    found = verdicts(link(shared, *many))
+    found = row_results(link(shared, *many))
     assert found["accepted"] + len(found["rejected"]) == len(many)
     linked = links(shared)
     assert not {each.anonymous_id for each in linked} & {each.user_id for each in linked}

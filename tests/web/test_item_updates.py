@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from recsys.live.log import State
+from recsys.live.log import EventLog
 from recsys.types import ItemUpdate
 from recsys.web.app import Application
-from recsys.web.http.answers import VerdictsAnswer
-from tests.support.intake import EVENTS, intake, verdicts
+from recsys.web.http.answers import RowResultsAnswer
+from tests.support.intake import EVENTS, intake, row_results
 from tests.support.serving import ADMIN, READ, bearer, token
 
 
@@ -32,7 +32,7 @@ def patch(app: Application, *rows: Any, headers: dict[str, str] = EVENTS) -> Tes
 
 def updates(app: Application) -> list[ItemUpdate]:
     """The item updates of the log, as another process reads them."""
-    state = State(app.service.settings.path(app.service.settings.state.folder))
+    state = EventLog(app.service.settings.path(app.service.settings.state.folder))
     return [news.row for news in state.news(0) if isinstance(news.row, ItemUpdate)]
 
 
@@ -43,20 +43,20 @@ def test_an_update_is_in_the_log_with_what_changed(app: Application) -> None:
         {"item_id": "sofa-1", "price": 850, "stock": 0, "available": False},
         {"item_id": "sofa-2", "stock": 3.5, "price": None},
     )
-    assert verdicts(answer) == {"accepted": 2, "rejected": []}
-    msgspec.json.decode(answer.data, type=VerdictsAnswer, strict=True)
+    assert row_results(answer) == {"accepted": 2, "rejected": []}
+    msgspec.json.decode(answer.data, type=RowResultsAnswer, strict=True)
     assert updates(app) == [ItemUpdate("sofa-1", False, 0, 850), ItemUpdate("sofa-2", None, 3.5, None)]
 
 
 def test_the_next_answer_of_every_worker_has_the_new_price(app: Application, artifacts: Path, tmp_path: Path) -> None:
     """Also that of another process which serves the same folder."""
-    shelf = "/v1/bestsellers?limit=100"
+    builder = "/v1/bestsellers?limit=100"
     other = intake(artifacts, tmp_path)
     for service in (app, other):
-        service.test_client().get(shelf, headers=READ)
-    verdicts(patch(app, {"item_id": "lamp-1", "price": 71.5}, {"item_id": "lamp-2", "stock": 0}))
+        service.test_client().get(builder, headers=READ)
+    row_results(patch(app, {"item_id": "lamp-1", "price": 71.5}, {"item_id": "lamp-2", "stock": 0}))
     for service in (app, other):
-        items = service.test_client().get(shelf, headers=READ).get_json()["items"]
+        items = service.test_client().get(builder, headers=READ).get_json()["items"]
         prices = {item["item_id"]: item["price"] for item in items}
         assert prices["lamp-1"] == 71.5
         assert "lamp-2" not in prices
@@ -83,7 +83,7 @@ def test_the_next_answer_of_every_worker_has_the_new_price(app: Application, art
 )
 def test_a_bad_row_is_rejected_alone(app: Application, row: Any, said: str) -> None:
     """It is named with its place, its value and what is allowed; the others are taken."""
-    found = verdicts(patch(app, {"item_id": "sofa-2", "stock": 1}, row, {"item_id": "sofa-3", "stock": 1}))
+    found = row_results(patch(app, {"item_id": "sofa-2", "stock": 1}, row, {"item_id": "sofa-3", "stock": 1}))
     ((index, error),) = [(each["index"], each["error"]) for each in found["rejected"]]
     assert (found["accepted"], index) == (2, 1)
     assert error.startswith(said)
@@ -110,10 +110,10 @@ def test_without_a_snapshot_it_is_503(tmp_path: Path) -> None:
 def test_sizes_are_bounded(app: Application) -> None:
     """A thousand are taken, one more is 400, none at all is nothing; the address takes no other method."""
     rows = [{"item_id": "sofa-1", "stock": number} for number in range(1001)]
-    assert verdicts(patch(app, *rows[:1000])) == {"accepted": 1000, "rejected": []}
+    assert row_results(patch(app, *rows[:1000])) == {"accepted": 1000, "rejected": []}
     answer = patch(app, *rows)
     assert (answer.status_code, answer.get_json()["parameter"]) == (400, "items")
-    assert verdicts(patch(app)) == {"accepted": 0, "rejected": []}
+    assert row_results(patch(app)) == {"accepted": 0, "rejected": []}
     assert app.test_client().post("/v1/items", json={"items": []}, headers=EVENTS).status_code == 405
 
 
@@ -136,7 +136,7 @@ rows = (
 @given(st.lists(rows, max_size=5))
 def test_any_rows_are_judged(shared: Application, many: list[Any]) -> None:
     """The verdicts add up, and what was taken is an item of the catalogue with a possible price and stock."""
-    found = verdicts(patch(shared, *many))
+    found = row_results(patch(shared, *many))
     assert found["accepted"] + len(found["rejected"]) == len(many)
     taken = updates(shared)[-found["accepted"] :] if found["accepted"] else []
     assert all(each.item_id in ("sofa-1", "bag-1") for each in taken)

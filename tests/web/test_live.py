@@ -58,8 +58,8 @@ def test_an_event_counts_in_every_workers_next_answer(server: Server) -> None:
     """Whichever worker accepts an event, both know of it at once; so it is with links, items and the forgotten."""
     seen = set()
     for number in range(1, 7):
-        answer, verdict = server.send("POST", "/v1/events", view("fresh", "i1", event_id=f"e{number}"), EVENTS)
-        assert (answer.status, verdict["accepted"]) == (202, 1)
+        answer, row_result = server.send("POST", "/v1/events", view("fresh", "i1", event_id=f"e{number}"), EVENTS)
+        assert (answer.status, row_result["accepted"]) == (202, 1)
         seen.add(answer.headers["X-Recsys-Worker"])
         assert set(known_to_every_worker(server, "fresh").values()) == {number}
     shown = json.loads(server.get("/v1/bestsellers?limit=1", READ)[1])["items"][0]["item_id"]
@@ -94,10 +94,10 @@ class Sender(threading.Thread):
 
     def _sent(self, rows: list[dict[str, Any]]) -> bool:
         try:
-            answer, verdict = self.server.send("POST", "/v1/events", {"events": rows}, EVENTS)
+            answer, row_result = self.server.send("POST", "/v1/events", {"events": rows}, EVENTS)
         except (OSError, HTTPException, ValueError):
             return False
-        return answer.status == 202 and verdict["accepted"] + verdict["duplicates"] == len(rows)
+        return answer.status == 202 and row_result["accepted"] + row_result["duplicates"] == len(rows)
 
 
 def workers_of(server: Server) -> list[int]:
@@ -139,7 +139,7 @@ def test_killed_workers_lose_and_double_nothing(server: Server, tmp_path: Path) 
     again = run(tmp_path)
     try:
         assert set(known_to_every_worker(again, "busy").values()) != {0}
-        _, verdict = again.send("POST", "/v1/events", view("busy", "i1", event_id=min(accepted)), EVENTS)
-        assert verdict["duplicates"] == 1
+        _, row_result = again.send("POST", "/v1/events", view("busy", "i1", event_id=min(accepted)), EVENTS)
+        assert row_result["duplicates"] == 1
     finally:
         stop(again)

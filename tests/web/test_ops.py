@@ -104,13 +104,13 @@ def test_the_reloading_thread_follows_and_ends(own_artifacts: Path) -> None:
     live = app.service.live
     live.start()
     deadline = time.monotonic() + 30
-    while live.present().engine.snapshot.version != LATER:
+    while live.serving().engine.snapshot.version != LATER:
         assert time.monotonic() < deadline
     live.stop()
     before = current_version(own_artifacts)
     point_at(own_artifacts, sorted(path.name for path in own_artifacts.glob("2*"))[0])
     assert current_version(own_artifacts) != before
-    assert live.present().engine.snapshot.version == LATER
+    assert live.serving().engine.snapshot.version == LATER
 
 
 def test_metrics_count_requests_slates_and_fallbacks(artifacts: Path) -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from flask.testing import FlaskClient
 
-from recsys.engine.serving_state import Present
+from recsys.engine.serving_state import ServingState
 from recsys.types import Query, Slate
 from recsys.web.http.answers import PageAnswer, SlateAnswer
 from recsys.web.http.auth import DEVELOPER
@@ -89,11 +89,11 @@ def test_an_id_that_cannot_be_one_gets_a_problem_as_its_line(web: FlaskClient) -
 class Failing(Service):
     """A service with an error that one shopper meets."""
 
-    def recommend(self, present: Present, query: Query) -> Slate:
+    def recommend(self, serving: ServingState, query: Query) -> Slate:
         """Fail for user-1."""
         if query.user_id == "user-1":
             raise ZeroDivisionError("secret inside")
-        return super().recommend(present, query)
+        return super().recommend(serving, query)
 
 
 def test_an_unexpected_error_costs_one_line(artifacts: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -109,11 +109,11 @@ def test_repeated_parameters_are_lists() -> None:
     assert (read.brand, read.item_id, read.exclude) == (("A,B", "C"), ("1",), ("2", "3"))
 
 
-@pytest.mark.parametrize(("parameter", "most"), [("brand", 100), ("item_id", 50), ("exclude", 500)])
-def test_lists_are_bounded(parameter: str, most: int) -> None:
+@pytest.mark.parametrize(("parameter", "max_n"), [("brand", 100), ("item_id", 50), ("exclude", 500)])
+def test_lists_are_bounded(parameter: str, max_n: int) -> None:
     """As many values as allowed are read, one more is refused."""
-    fits = "&".join(f"{parameter}=a{number}" for number in range(most))
-    assert len(getattr(read_query(fits, UserParameters), parameter)) == most
+    fits = "&".join(f"{parameter}=a{number}" for number in range(max_n))
+    assert len(getattr(read_query(fits, UserParameters), parameter)) == max_n
     assert refusal(f"{fits}&{parameter}=one-more")["parameter"] == parameter
 
 

@@ -342,7 +342,7 @@ def test_slates_of_sends_are_always_logged(app: Application, shop: Shop) -> None
     notes = app.service.live.slates.newest(10)
     assert {note.recommendation_id for note in notes} == {pinned.recommendation_id, plain.recommendation_id}
     assert len(notes) == 2
-    engine = app.service.live.present().engine
+    engine = app.service.live.serving().engine
     for note in notes:
         assert same_bytes(note, *replayed(note, engine.snapshot, []))
 

@@ -138,7 +138,7 @@ def test_the_same_question_has_the_same_bytes(web: FlaskClient, artifacts: Path)
 def test_the_clock_of_events_stands_still(artifacts: Path) -> None:
     """With clock = "events" now is the snapshot's newest event."""
     app = serve(artifacts, clock="events")
-    as_of = app.service.live.present().engine.snapshot.as_of
+    as_of = app.service.live.serving().engine.snapshot.as_of
     web = app.test_client()
     assert web.get(HOME, headers=READ).data == web.get(f"{HOME}?now={as_of}", headers=ADMIN).data
 

@@ -353,9 +353,9 @@ def test_only_web_addresses_of_the_catalogue_are_led_to(shop: LinkedShop, url: s
     assert answer.status_code == 302
     assert answer.location == expected.format(item=shown(app)[0])
     assert "Set-Cookie" not in answer.headers
-    picture = ask(app, "image").location
-    assert picture == (PLACEHOLDER if expected == HOME else picture)
-    assert "\n" not in picture
+    serve_image = ask(app, "image").location
+    assert serve_image == (PLACEHOLDER if expected == HOME else serve_image)
+    assert "\n" not in serve_image
     assert len(clicks(app)) == 1
 
 
@@ -547,9 +547,9 @@ def test_slots_over_gunicorn(shop: LinkedShop) -> None:
     expected = [ADDRESSES[item] for item in shown(made)]
     server = start(shop.folder, shop.folder / "artifacts", web='clock = "events"\n' + MESSAGES, secrets=SECRETS)
     try:
-        for n, (url, picture) in enumerate(expected, 1):
+        for n, (url, serve_image) in enumerate(expected, 1):
             answer, body = server.get(f"/v1/slots/{TOKEN}/{n}/image?utm_source=x", {})
-            assert (answer.status, answer.headers["Location"], body) == (302, picture, b"")
+            assert (answer.status, answer.headers["Location"], body) == (302, serve_image, b"")
             assert answer.headers["Cache-Control"] == "public, max-age=300"
             answer, _ = server.get(f"/v1/slots/{TOKEN}/{n}/link", {})
             assert answer.headers["Location"].startswith(url.partition("#")[0] + "&utm_source=")

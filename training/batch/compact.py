@@ -17,14 +17,14 @@ from pathlib import Path
 import polars as pl
 
 from recsys.disk import locked, sync
-from recsys.live.erasure import Oblivion, Tombstones
-from recsys.live.log import Forgotten, State
+from recsys.live.erasure import ErasureKeys, Tombstones
+from recsys.live.log import EventLog, Tombstone
 from recsys.live.slate_log import SlateLog
 from recsys.settings import Settings
 from recsys.snapshot.id_index import IdMap
 from recsys.snapshot.retention import delete
 from recsys.snapshot.store import current_version, open_snapshot, read_manifest, versions
-from recsys.tables.erased_rows import NAMING, ForgottenRows
+from recsys.tables.erased_rows import NAMING, ErasedRows
 from recsys.tables.live_rows import (
     EVENTS_FOLDER,
     RECEIVED,
@@ -72,8 +72,8 @@ class Purged:
     """Logged slates that were deleted."""
 
 
-def compact(settings: Settings, now: datetime, most: int = EVENTS_PER_FILE) -> Moved:
-    """Move the events out of the log that every kept snapshot knows and that came more than `state.keep_days` ago, `most` a file,
+def compact(settings: Settings, now: datetime, max_n: int = EVENTS_PER_FILE) -> Moved:
+    """Move the events out of the log that every kept snapshot knows and that came more than `state.keep_days` ago, `max_n` a file,
     and drop what is pinned to sends that expired before then, the lines of moments as old, and moments after `remember_days`.
 
     Raises:
@@ -83,14 +83,14 @@ def compact(settings: Settings, now: datetime, most: int = EVENTS_PER_FILE) -> M
     """
     folder = settings.path(settings.state.folder) / EVENTS_FOLDER
     oldest_kept = now - timedelta(days=settings.state.keep_days)
-    with closing(State(folder.parent)) as state:
+    with closing(EventLog(folder.parent)) as state:
         may_move = min(_folded_everywhere(settings), state.last())
         if not state.last():
             return Moved((), 0, 0, 0)
         with _alone(folder):
             finish(state, folder)
             files, events = [], 0
-            while (rows := due(state, folder, may_move, oldest_kept, most)).height:
+            while (rows := due(state, folder, may_move, oldest_kept, max_n)).height:
                 files.append(write(folder, rows))
                 events += rows.height
                 finish(state, folder)
@@ -104,16 +104,16 @@ def compact(settings: Settings, now: datetime, most: int = EVENTS_PER_FILE) -> M
         return Moved(tuple(files), events, state.count_events(), may_move, dropped["sends"], dropped["pins"], retired)
 
 
-def due(state: State, folder: Path, may_move: int, oldest_kept: datetime, most: int = EVENTS_PER_FILE) -> pl.DataFrame:
-    """The next events to move, `most` at a time: everything from the last one moved to the first that has to stay."""
+def due(state: EventLog, folder: Path, may_move: int, oldest_kept: datetime, max_n: int = EVENTS_PER_FILE) -> pl.DataFrame:
+    """The next events to move, `max_n` at a time: everything from the last one moved to the first that has to stay."""
     frames, height = [event_frame([])], 0
     for batch in state.events_between(last_moved(state, compacted_files(folder)), may_move):
         frame = event_frame(batch)
         frames.append(frame.filter((frame[RECEIVED] >= oldest_kept).cum_sum() == 0))
         height += frames[-1].height
-        if frames[-1].height < frame.height or height >= most:
+        if frames[-1].height < frame.height or height >= max_n:
             break
-    return pl.concat(frames).head(most)
+    return pl.concat(frames).head(max_n)
 
 
 def write(folder: Path, rows: pl.DataFrame) -> Path:
@@ -123,7 +123,7 @@ def write(folder: Path, rows: pl.DataFrame) -> Path:
     return target
 
 
-def finish(state: State, folder: Path) -> None:
+def finish(state: EventLog, folder: Path) -> None:
     """Delete from the log what stands in files, and what an interrupted run left half-written."""
     for leftover in folder.glob("*.tmp"):
         leftover.unlink(missing_ok=True)
@@ -131,23 +131,25 @@ def finish(state: State, folder: Path) -> None:
         state.drop_events(moved)
 
 
-def purge(settings: Settings, oblivion: Oblivion | None) -> Purged:
+def purge(settings: Settings, erasure_keys: ErasureKeys | None) -> Purged:
     """Delete the snapshots that hold a forgotten shopper, though never the current one, and their rows in other files of ours.
 
     Raises:
         StateError: if the log cannot be read.
-        SettingsError: if somebody was forgotten with a secret that `oblivion` does not have.
+        SettingsError: if somebody was forgotten with a secret that `erasure_keys` does not have.
         DataError: if a file cannot be read or written.
     """
-    with closing(State(settings.path(settings.state.folder))) as state:
-        rows = [(news.seq, news.row) for news in state.news(0) if isinstance(news.row, Forgotten)]
-    tombstones = Tombstones(oblivion, [row for _, row in rows])
+    with closing(EventLog(settings.path(settings.state.folder))) as state:
+        rows = [(news.seq, news.row) for news in state.news(0) if isinstance(news.row, Tombstone)]
+    tombstones = Tombstones(erasure_keys, [row for _, row in rows])
     if not tombstones:
         return Purged(0, (), (), 0, (), {})
-    snapshots, remaining = _purge_snapshots(settings, oblivion, rows)
+    snapshots, remaining = _purge_snapshots(settings, erasure_keys, rows)
     files, events = _purge_events(settings, tombstones)
-    folder, most = settings.path(settings.state.folder), settings.state.slates
-    slates = SlateLog(folder, most, lambda found: [tombstones.cover(each.user_id, each.query.now) for each in found]).purge()
+    folder, max_n = settings.path(settings.state.folder), settings.state.slates
+    slates = SlateLog(
+        folder, max_n, lambda found: [tombstones.cover(each.user_id, each.query.now) for each in found]
+    ).purge()
     return Purged(len(tombstones), snapshots, files, events, _purge_rejects(settings, tombstones), remaining, slates)
 
 
@@ -158,13 +160,13 @@ def _folded_everywhere(settings: Settings) -> int:
 
 
 def _purge_snapshots(
-    settings: Settings, oblivion: Oblivion | None, rows: list[tuple[int, Forgotten]]
+    settings: Settings, erasure_keys: ErasureKeys | None, rows: list[tuple[int, Tombstone]]
 ) -> tuple[tuple[str, ...], dict[str, int | str]]:
     artifacts = settings.path(settings.snapshot.artifacts)
     deleted, remaining = [], dict[str, int | str]()
     for version in versions(artifacts):
         try:
-            found = _holds(artifacts, version, oblivion, rows)
+            found = _holds(artifacts, version, erasure_keys, rows)
         except SnapshotError as error:
             remaining[version] = str(error)
             continue
@@ -176,13 +178,13 @@ def _purge_snapshots(
     return tuple(deleted), remaining
 
 
-def _holds(artifacts: Path, version: str, oblivion: Oblivion | None, rows: list[tuple[int, Forgotten]]) -> int:
+def _holds(artifacts: Path, version: str, erasure_keys: ErasureKeys | None, rows: list[tuple[int, Tombstone]]) -> int:
     """Forgotten ids among the users and links of a snapshot.
 
     Whoever was forgotten before its tables were read is not in it, or is there again with a new history.
     """
     sequence = read_manifest(artifacts, version).state_sequence
-    tombstones = Tombstones(oblivion, [row for seq, row in rows if seq > sequence])
+    tombstones = Tombstones(erasure_keys, [row for seq, row in rows if seq > sequence])
     if not tombstones:
         return 0
     snapshot = open_snapshot(artifacts, version)
@@ -202,7 +204,7 @@ def _purge_events(settings: Settings, tombstones: Tombstones) -> tuple[tuple[Pat
     changed, events = [], 0
     others = map_tables(settings, [name for name in NAMING if name != "events"])
     with _alone(folder):
-        forgotten = ForgottenRows(tombstones, others, read_live(settings))
+        forgotten = ErasedRows(tombstones, others, read_live(settings))
         for file in compacted_files(folder):
             rows = pl.read_parquet(file.path)
             theirs = forgotten.of_events(rows.lazy().rename({SEQ: ROW}))[ROW]

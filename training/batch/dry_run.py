@@ -15,9 +15,9 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from recsys.engine.pipeline import answer
-from recsys.engine.serving_state import Present
-from recsys.live.erasure import Oblivion
-from recsys.live.log import State
+from recsys.engine.serving_state import ServingState
+from recsys.live.erasure import ErasureKeys
+from recsys.live.log import EventLog
 from recsys.messages.cards.cards import Card, CardError, Cards
 from recsys.messages.cards.data import compose
 from recsys.messages.sends import Sends
@@ -73,9 +73,9 @@ def dry_run(
     now: datetime,
     send_id: str,
     users: Path | None,
-    most: int,
+    max_n: int,
     out: Path,
-    oblivion: Oblivion | None = None,
+    erasure_keys: ErasureKeys | None = None,
 ) -> int:
     """Answer a send for at most so many users, drawn from all or from a file, print the summary and write the page.
 
@@ -84,28 +84,30 @@ def dry_run(
         SnapshotError: if no snapshot is published.
     """
     artifacts = settings.path(settings.snapshot.artifacts)
-    source = Source(settings, artifacts, published(artifacts), True, oblivion)
-    present = source.present(source.engine())
-    assert present is not None
-    asked = _users(present, users, most, settings.seed)
-    moment = present.newest if settings.web.clock == "events" else int(now.timestamp() * SECOND)
+    source = Source(settings, artifacts, published(artifacts), True, erasure_keys)
+    serving = source.serving(source.engine())
+    assert serving is not None
+    asked = _users(serving, users, max_n, settings.seed)
+    moment = serving.newest if settings.web.clock == "events" else int(now.timestamp() * SECOND)
     with console.bar("Asking", "users") as progress:
-        found = look(settings, present, send_id, asked, moment, progress)
+        found = look(settings, serving, send_id, asked, moment, progress)
     _write_page(found, out)
     _print(found, out)
     return 0
 
 
-def look(settings: Settings, present: Present, send_id: str, users: Sequence[str], now: int, progress: Progress) -> DryRun:
+def look(
+    settings: Settings, serving: ServingState, send_id: str, users: Sequence[str], now: int, progress: Progress
+) -> DryRun:
     """Answer the send for these users as of `now` (microseconds), and sum up."""
-    engine, state = present.engine, State(settings.path(settings.state.folder))
+    engine, state = serving.engine, EventLog(settings.path(settings.state.folder))
     send = state.pins.send(send_id)
     if send is None:
         raise DataError(f"SEND {send_id!r}: is not declared; declare it with PUT /v1/sends/{send_id} first")
     sends = Sends(
         engine.catalog,
         state.pins,
-        lambda query: answer(engine, query, present.history(query.user_id or "")),
+        lambda query: answer(engine, query, serving.history(query.user_id or "")),
         settings.messages.unseen_sends,
         now,
     )
@@ -113,11 +115,11 @@ def look(settings: Settings, present: Present, send_id: str, users: Sequence[str
     for done, user in enumerate(users, 1):
         slates.append(sends.preview(send, Query(now=now), user))
         progress(done, len(users))
-    return _summed_up(settings, present, send, slates, now)
+    return _summed_up(settings, serving, send, slates, now)
 
 
-def _summed_up(settings: Settings, present: Present, send: Send, slates: Sequence[Slate], now: int) -> DryRun:
-    catalog, users = present.engine.catalog, len(slates)
+def _summed_up(settings: Settings, serving: ServingState, send: Send, slates: Sequence[Slate], now: int) -> DryRun:
+    catalog, users = serving.engine.catalog, len(slates)
     rows = np.array([row for slate in slates for row in slate.items], np.int64)
     shown = np.bincount(rows, minlength=catalog.n_items)
     top = np.argsort(-shown, kind="stable")[:TOP]
@@ -130,7 +132,7 @@ def _summed_up(settings: Settings, present: Present, send: Send, slates: Sequenc
     places = max(len(rows), 1)
     return DryRun(
         send=send,
-        snapshot=present.engine.snapshot.version,
+        snapshot=serving.engine.snapshot.version,
         users=users,
         places=len(rows),
         fallback=_shares(slate.fallback or "none needed" for slate in slates),
@@ -141,7 +143,7 @@ def _summed_up(settings: Settings, present: Present, send: Send, slates: Sequenc
         top_share=float(shown[top].sum() / places),
         top=[(catalog.title(row), shown[row] / users) for row in top.tolist() if shown[row]],
         without={name: float(mask[rows].mean()) if len(rows) else 0.0 for name, mask in lacks.items()},
-        samples=_samples(settings, present, send, slates, now),
+        samples=_samples(settings, serving, send, slates, now),
     )
 
 
@@ -150,7 +152,7 @@ def _shares(names: Any) -> dict[str, float]:
     return {name: count / counts.total() for name, count in counts.most_common()}
 
 
-def _samples(settings: Settings, present: Present, send: Send, slates: Sequence[Slate], now: int) -> list[Sample]:
+def _samples(settings: Settings, serving: ServingState, send: Send, slates: Sequence[Slate], now: int) -> list[Sample]:
     """The shortest slate, one of each strategy and one of each fallback, the most frequent first."""
     if send.template is None:
         return []
@@ -167,12 +169,14 @@ def _samples(settings: Settings, present: Present, send: Send, slates: Sequence[
     if channels is None:
         raise DataError(f"template {send.template!r} of the send: there are {', '.join(cards.kinds())}")
     chosen = list(picked.items())[:SAMPLES]
-    return [_sample(cards, channels, present, send, slate, why, now) for why, slate in chosen]
+    return [_sample(cards, channels, serving, send, slate, why, now) for why, slate in chosen]
 
 
-def _sample(cards: Cards, channels: Sequence[str], present: Present, send: Send, slate: Slate, why: str, now: int) -> Sample:
+def _sample(
+    cards: Cards, channels: Sequence[str], serving: ServingState, send: Send, slate: Slate, why: str, now: int
+) -> Sample:
     user = slate.user_id or ""
-    seen = compose(present.engine, slate, send.send_id, present.person(user), present.history(user), now)
+    seen = compose(serving.engine, slate, send.send_id, serving.person(user), serving.history(user), now)
     made, errors = {}, {}
     for channel in channels:
         try:
@@ -182,15 +186,15 @@ def _sample(cards: Cards, channels: Sequence[str], present: Present, send: Send,
     return Sample(user, why, slate, made, errors)
 
 
-def _users(present: Present, file: Path | None, most: int, seed: int) -> list[str]:
+def _users(serving: ServingState, file: Path | None, max_n: int, seed: int) -> list[str]:
     if file is not None:
         found = read_users(file)
     else:
-        snapshot = present.engine.snapshot
+        snapshot = serving.engine.snapshot
         ids = snapshot.people.users if len(snapshot.people) else snapshot.histories.users
-        rows = random.Random(seed).sample(range(len(ids)), min(most, len(ids)))
+        rows = random.Random(seed).sample(range(len(ids)), min(max_n, len(ids)))
         found = [ids.text(row) for row in sorted(rows)]
-    found = [user for user in found if present.forgotten.at(user) is None][:most]
+    found = [user for user in found if serving.forgotten.at(user) is None][:max_n]
     if not found:
         raise DataError("there is nobody to ask: the snapshot, or --users, has no user")
     return found

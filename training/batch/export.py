@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from polars.io.plugins import register_io_source
 
 from recsys.engine.pipeline import Engine, answer
-from recsys.engine.serving_state import Present
+from recsys.engine.serving_state import ServingState
 from recsys.event_ids import id_problem
-from recsys.live.erasure import Oblivion
-from recsys.live.log import State
+from recsys.live.erasure import ErasureKeys
+from recsys.live.log import EventLog
 from recsys.settings import Settings
 from recsys.snapshot.store import current_version, open_snapshot
 from recsys.types import DataError, Query, Slate, SnapshotError
@@ -79,20 +79,20 @@ class Source:
     artifacts: Path
     version: str
     live: bool = False
-    oblivion: Oblivion | None = None
+    erasure_keys: ErasureKeys | None = None
 
     def engine(self) -> Engine:
         """Open the version."""
         return Engine(open_snapshot(self.artifacts, self.version), self.settings)
 
-    def present(self, engine: Engine) -> Present | None:
+    def serving(self, engine: Engine) -> ServingState | None:
         """Lay the log over it; None: it is answered as it was published."""
         if not self.live:
             return None
-        state = State(self.settings.path(self.settings.state.folder))
-        present = Present(engine, state, self.oblivion)
-        present.catch_up()
-        return present
+        state = EventLog(self.settings.path(self.settings.state.folder))
+        serving = ServingState(engine, state, self.erasure_keys)
+        serving.catch_up()
+        return serving
 
 
 def published(artifacts: Path) -> str:
@@ -121,7 +121,7 @@ def export(
     """
     engine = source.engine()
     engine.placement(query.placement)
-    source.present(engine)  # lays item updates over the catalogue
+    source.serving(engine)  # lays item updates over the catalogue
     total, asked = users_asked(engine, users)
 
     def frames() -> Iterator[pl.DataFrame]:
@@ -223,18 +223,18 @@ def chunks(users: Iterable[str]) -> Iterator[list[str]]:
         yield chunk
 
 
-_opened: list[tuple[Engine, Present | None]] = []
+_opened: list[tuple[Engine, ServingState | None]] = []
 
 
 def _open(source: Source) -> None:
     engine = source.engine()
-    _opened[:] = [(engine, source.present(engine))]
+    _opened[:] = [(engine, source.serving(engine))]
 
 
 def _answer_chunk(query: Query, users: list[str]) -> Answers:
-    engine, present = _opened[0]
-    kept = [user for user in users if not is_forgotten(present, user)]
-    slates = [_answer(engine, present, msgspec.structs.replace(query, user_id=user), user) for user in kept]
+    engine, serving = _opened[0]
+    kept = [user for user in users if not is_forgotten(serving, user)]
+    slates = [_answer(engine, serving, msgspec.structs.replace(query, user_id=user), user) for user in kept]
     return Answers(
         users=kept,
         lengths=np.array([len(slate.items) for slate in slates], np.int32),
@@ -246,13 +246,13 @@ def _answer_chunk(query: Query, users: list[str]) -> Answers:
     )
 
 
-def _answer(engine: Engine, present: Present | None, query: Query, user: str) -> Slate:
-    return answer(engine, query, engine.snapshot.histories.of(user) if present is None else present.history(user))
+def _answer(engine: Engine, serving: ServingState | None, query: Query, user: str) -> Slate:
+    return answer(engine, query, engine.snapshot.histories.of(user) if serving is None else serving.history(user))
 
 
-def is_forgotten(present: Present | None, user: str) -> bool:
+def is_forgotten(serving: ServingState | None, user: str) -> bool:
     """Whether somebody was forgotten and has done nothing since."""
-    return present is not None and present.forgotten.at(user) is not None and not len(present.history(user))
+    return serving is not None and serving.forgotten.at(user) is not None and not len(serving.history(user))
 
 
 def _frame(answers: Answers, engine: Engine) -> pl.DataFrame:

@@ -19,9 +19,9 @@ import msgspec
 import polars as pl
 
 from recsys.engine.pipeline import Engine, answer, check_settings
-from recsys.engine.serving_state import Present
-from recsys.live.erasure import Oblivion
-from recsys.live.log import State
+from recsys.engine.serving_state import ServingState
+from recsys.live.erasure import ErasureKeys
+from recsys.live.log import EventLog
 from recsys.live.moments import Moment
 from recsys.moments.finder import Finder
 from recsys.moments.kinds import KINDS
@@ -69,18 +69,18 @@ class Place:
     artifacts: Path
     version: str
     log: Path
-    oblivion: Oblivion | None = None
+    erasure_keys: ErasureKeys | None = None
 
-    def state(self) -> State:
+    def state(self) -> EventLog:
         """Open the log."""
-        return State(self.log)
+        return EventLog(self.log)
 
-    def open(self, state: State) -> tuple[Present, Finder]:
+    def open(self, state: EventLog) -> tuple[ServingState, Finder]:
         """Open the version, lay the log over it, and make what finds who is due."""
         engine = Engine(open_snapshot(self.artifacts, self.version), self.settings)
-        present = Present(engine, state, self.oblivion)
-        present.catch_up()
-        return present, Finder(present, state, lambda query: answer(engine, query, present.history(query.user_id or "")))
+        serving = ServingState(engine, state, self.erasure_keys)
+        serving.catch_up()
+        return serving, Finder(serving, state, lambda query: answer(engine, query, serving.history(query.user_id or "")))
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def moments(
     as_of: datetime | None,
     out: Path,
     dry_run: bool,
-    oblivion: Oblivion | None = None,
+    erasure_keys: ErasureKeys | None = None,
 ) -> int:
     """Write who is due for a kind, or for `ALL` that are on, to a file, and down in the log as a poll does, unless it is of the past
     or a dry run.
@@ -114,10 +114,10 @@ def moments(
         if as_of is not None:
             artifacts, log = Path(aside, "artifacts"), Path(aside, "state")
             with console.steps("Training") as watch:
-                fitted = fit(settings, now=now, before=as_of, watch=watch, oblivion=oblivion)
+                fitted = fit(settings, now=now, before=as_of, watch=watch, erasure_keys=erasure_keys)
             publish(artifacts, fitted.manifest, fitted.groups)
         started = time.perf_counter()
-        place = Place(settings, artifacts, published(artifacts), log, oblivion)
+        place = Place(settings, artifacts, published(artifacts), log, erasure_keys)
         with console.bar("Looking", "people") as progress:
             looked_at, due = write_moments(place, kinds, now, as_of, out, progress, only_look=dry_run or as_of is not None)
         seconds = time.perf_counter() - started
@@ -146,12 +146,12 @@ def write_moments(
 ) -> tuple[int, int]:
     """Look at everybody worth it and write a file; returns how many were looked at, and how many are due."""
     state, per_day = place.state(), place.settings.moments.per_day
-    present, finder = place.open(state)
+    serving, finder = place.open(state)
     by_events = as_of is None and place.settings.web.clock == "events"
-    search = Search(present.newest if by_events else _microseconds(as_of or now), as_of is not None)
+    search = Search(serving.newest if by_events else _microseconds(as_of or now), as_of is not None)
     candidates = {kind: finder.candidates(kind, search.now) for kind in kinds}
     total = sum(map(len, candidates.values()))
-    del present, finder
+    del serving, finder
 
     def frames() -> Iterator[pl.DataFrame]:
         done = 0
@@ -206,7 +206,7 @@ def _open(place: Place) -> None:
 
 
 def _look(search: Search, kind: MomentKind, user_ids: Sequence[str]) -> list[Moment]:
-    found = _opened[0].look(kind, user_ids, search.now, whatever_was_told=search.past)
+    found = _opened[0].look(kind, user_ids, search.now, whatever_was_notified=search.past)
     return [each for each in found if isinstance(each, Moment)]
 
 

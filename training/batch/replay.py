@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from recsys.engine.pipeline import Engine
 from recsys.engine.replay import replayed, same_bytes
 from recsys.engine.slate_json import slate_json
-from recsys.live.log import State
+from recsys.live.log import EventLog
 from recsys.live.slate_log import LoggedSlate, SlateLog
 from recsys.settings import Settings
 from recsys.snapshot.store import open_snapshot
@@ -32,7 +32,7 @@ def replay(settings: Settings, recommendation_id: str | None, as_json: bool = Fa
         return _list(log)
     note = log.read(recommendation_id)
     snapshot = open_snapshot(settings.path(settings.snapshot.artifacts), note.snapshot)
-    updates = [(number, update) for number, _, update in State(folder).item_updates(note.items_sequence)]
+    updates = [(number, update) for number, _, update in EventLog(folder).item_updates(note.items_sequence)]
     engine, slate = replayed(note, snapshot, updates)
     same = same_bytes(note, engine, slate)
     if as_json:

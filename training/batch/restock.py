@@ -16,13 +16,13 @@ import numpy as np
 import polars as pl
 
 from recsys.engine.pipeline import Engine
-from recsys.engine.serving_state import Present
-from recsys.live.erasure import Oblivion
-from recsys.live.log import State
+from recsys.engine.serving_state import ServingState
+from recsys.live.erasure import ErasureKeys
+from recsys.live.log import EventLog
 from recsys.settings import Settings
 from recsys.snapshot.catalog import SOLD_DAYS, Catalog
 from recsys.snapshot.histories import Events
-from recsys.snapshot.stock import Pieces, at_risk, days_of_cover, pieces_missing, pieces_sold
+from recsys.snapshot.stock import Units, at_risk, days_of_cover, units_missing, units_sold
 from recsys.snapshot.store import Snapshot, current_version, open_snapshot
 from recsys.tables.live_rows import event_frame
 from recsys.tables.schema import EVENT_TYPE
@@ -51,7 +51,7 @@ _ORDERS = (EVENT_TYPES[EventType.PURCHASE], EVENT_TYPES[EventType.REFUND])
 
 
 def restock(
-    settings: Settings, lead_days: float | None, out: Path | None, top: int, oblivion: Oblivion | None = None
+    settings: Settings, lead_days: float | None, out: Path | None, top: int, erasure_keys: ErasureKeys | None = None
 ) -> int:
     """Print the `top` items at risk and write all of them to `out`, by revenue at risk; without `lead_days`, at the settings'.
 
@@ -63,7 +63,7 @@ def restock(
     if out and out.suffix.removeprefix(".") not in FORMATS:
         raise DataError(f"--out {out}: the ending must be one of {', '.join('.' + name for name in FORMATS)}")
     lead_days = lead_days or settings.moments.lead_days
-    catalog, sold = _now(settings, oblivion)
+    catalog, sold = _now(settings, erasure_keys)
     if np.isnan(catalog.stock).all():
         raise DataError(
             "no item has a stock figure; give the items table a column `stock` (docs/data.md), or tell it by PATCH /v1/items"
@@ -76,14 +76,14 @@ def restock(
     return 0
 
 
-def scarce_items(catalog: Catalog, sold: Pieces, lead_days: float) -> pl.DataFrame:
+def scarce_items(catalog: Catalog, sold: Units, lead_days: float) -> pl.DataFrame:
     """The items at risk by revenue at risk, then pieces missing, then id: `SCHEMA`; `sold` float32[n] of the last `SOLD_DAYS` days.
 
     Revenue at risk is price × pieces missing, what the lead time will want beyond the stock.
     """
     rows = np.flatnonzero(at_risk(catalog.stock, sold, lead_days))
     stock, pace = catalog.stock[rows], sold[rows]
-    missing = pieces_missing(stock, pace, lead_days)
+    missing = units_missing(stock, pace, lead_days)
     items = [catalog.item(row) | {"title": catalog.title(row)} for row in rows.tolist()]
     columns = (
         *([item[name] for item in items] for name in ("item_id", "title", "brand", "category")),
@@ -94,28 +94,28 @@ def scarce_items(catalog: Catalog, sold: Pieces, lead_days: float) -> pl.DataFra
     return frame.sort(worst, descending=[True, True, False], nulls_last=True)
 
 
-def sold_lately(present: Present, state: State) -> Pieces:
+def sold_lately(serving: ServingState, state: EventLog) -> Units:
     """Pieces of each item, float32[n], sold in the `SOLD_DAYS` days up to the newest event: those of the snapshot and live ones.
 
     What was given back is not sold. A live refund is held against what the same id bought.
     """
-    snapshot = present.engine.snapshot
+    snapshot = serving.engine.snapshot
     past, live = _past_purchases(snapshot), _live_orders(snapshot, state)
     joined = Events(*(np.concatenate([getattr(each, name) for each in (past, live)]) for name in Events.__slots__))
     in_order = joined.where(np.lexsort((joined.times, joined.users)))
-    return pieces_sold(cleaned(in_order, snapshot.manifest.behaviour), snapshot.catalog, present.newest)
+    return units_sold(cleaned(in_order, snapshot.manifest.behaviour), snapshot.catalog, serving.newest)
 
 
-def _now(settings: Settings, oblivion: Oblivion | None) -> tuple[Catalog, Pieces]:
+def _now(settings: Settings, erasure_keys: ErasureKeys | None) -> tuple[Catalog, Units]:
     """The catalogue with live updates in it, and what was sold lately."""
     artifacts = settings.path(settings.snapshot.artifacts)
     version = current_version(artifacts)
     if version is None:
         raise SnapshotError(f"no snapshot is published in {artifacts}; run `make train` first")
-    with closing(State(settings.path(settings.state.folder))) as state:
-        present = Present(Engine(open_snapshot(artifacts, version), settings), state, oblivion)
-        present.catch_up()
-        return present.engine.catalog, sold_lately(present, state)
+    with closing(EventLog(settings.path(settings.state.folder))) as state:
+        serving = ServingState(Engine(open_snapshot(artifacts, version), settings), state, erasure_keys)
+        serving.catch_up()
+        return serving.engine.catalog, sold_lately(serving, state)
 
 
 def _past_purchases(snapshot: Snapshot) -> Events:
@@ -127,7 +127,7 @@ def _past_purchases(snapshot: Snapshot) -> Events:
     return events.where(events.kinds == EventType.PURCHASE)
 
 
-def _live_orders(snapshot: Snapshot, state: State) -> Events:
+def _live_orders(snapshot: Snapshot, state: EventLog) -> Events:
     """Purchases and refunds that the log took since the snapshot; ids that it does not know are numbered after its users."""
     batches = state.events_between(snapshot.manifest.state_sequence, state.last())
     orders = pl.col("event_type").is_in(_ORDERS)

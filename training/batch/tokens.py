@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from recsys.live.erasure import Oblivion
-from recsys.live.log import State
+from recsys.live.erasure import ErasureKeys
+from recsys.live.log import EventLog
 from recsys.messages.slots import SlotKeys
 from recsys.settings import Settings
 from recsys.types import SECOND, DataError
@@ -26,11 +26,11 @@ def tokens(
     keys: SlotKeys,
     users: Path | None,
     out: Path,
-    oblivion: Oblivion | None = None,
+    erasure_keys: ErasureKeys | None = None,
 ) -> int:
     """Write a line per user; nothing is pinned by that: the first fetch does, or the first to open the message."""
     artifacts = settings.path(settings.snapshot.artifacts)
-    source = Source(settings, artifacts, published(artifacts), True, oblivion)
+    source = Source(settings, artifacts, published(artifacts), True, erasure_keys)
     ids = None if users is None else read_users(users)
     with console.steps("Exporting") as watch:
         watch(f"tokens of {send_id}")
@@ -51,21 +51,21 @@ def export_tokens(
         SnapshotError: if the snapshot cannot be opened.
     """
     engine = source.engine()
-    present = source.present(engine)
+    serving = source.serving(engine)
     by_events = source.settings.web.clock == "events"
-    _check_send(source.settings, send_id, present.newest if present and by_events else int(now.timestamp() * SECOND))
+    _check_send(source.settings, send_id, serving.newest if serving and by_events else int(now.timestamp() * SECOND))
     total, asked = users_asked(engine, users)
 
     def frames() -> Iterator[pl.DataFrame]:
         for chunk in chunks(asked):
-            kept = [user for user in chunk if not is_forgotten(present, user)]
+            kept = [user for user in chunk if not is_forgotten(serving, user)]
             yield pl.DataFrame([kept, [keys.token(send_id, user) for user in kept]], schema=SCHEMA)
 
     return total, write_lines(out, SCHEMA, frames())
 
 
 def _check_send(settings: Settings, send_id: str, now: int) -> None:
-    send = State(settings.path(settings.state.folder)).pins.send(send_id)
+    send = EventLog(settings.path(settings.state.folder)).pins.send(send_id)
     if send is None or send.expires_at <= now:
         wrong = "is not declared" if send is None else "has expired"
         raise DataError(

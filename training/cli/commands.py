@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from recsys.engine.pipeline import check_settings
-from recsys.live.erasure import Oblivion
+from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
 from recsys.settings.load import parse_settings
 from recsys.snapshot.retention import roll_back
@@ -52,11 +52,11 @@ def shop(out: Path, users: int, events: int | None, items: int | None, end: date
     return 0
 
 
-def validate(settings: Settings, oblivion: Oblivion | None = None) -> int:
+def validate(settings: Settings, erasure_keys: ErasureKeys | None = None) -> int:
     """Check the tables and explain every finding; exit code 1 if a table is too wrong to train on."""
     with console.steps("Validating") as watch:
         watch("reading every row")
-        tables = read_shop(settings, strict=False, oblivion=oblivion)
+        tables = read_shop(settings, strict=False, erasure_keys=erasure_keys)
     counts = [(name, count.read, count.left_out, count.rejected, count.duplicates) for name, count in tables.counts.items()]
     console.table("Tables", ("table", "rows read", "left out", "rejected", "double"), counts)
     columns = ("table", "column", "rule", "rows", "share", "example", "done")
@@ -76,12 +76,17 @@ def train(
     now: datetime,
     before: datetime | None,
     force: str | None = None,
-    oblivion: Oblivion | None = None,
+    erasure_keys: ErasureKeys | None = None,
 ) -> int:
     """Fit, pass the gate and publish, then say what was learned."""
     with console.steps("Training") as watch:
         fitted = run_train(
-            settings, now=now, gate=gate_of(settings, now, force, oblivion), before=before, watch=watch, oblivion=oblivion
+            settings,
+            now=now,
+            gate=gate_of(settings, now, force, erasure_keys),
+            before=before,
+            watch=watch,
+            erasure_keys=erasure_keys,
         )
     _summary(fitted, settings)
     return 0
@@ -96,7 +101,7 @@ def export(
     limit: int | None,
     bought: Bought | None,
     as_of: datetime | None,
-    oblivion: Oblivion | None = None,
+    erasure_keys: ErasureKeys | None = None,
     shape: Shape = "long",
 ) -> int:
     """Write recommendations for many users."""
@@ -109,7 +114,7 @@ def export(
     with tempfile.TemporaryDirectory(prefix="recsys-as-of-") as aside:
         if as_of is not None:
             with console.steps("Training") as watch:
-                fitted = fit(settings, now=now, before=as_of, watch=watch, oblivion=oblivion)
+                fitted = fit(settings, now=now, before=as_of, watch=watch, erasure_keys=erasure_keys)
             artifacts = Path(aside)
             publish(artifacts, fitted.manifest, fitted.groups)
         version = published(artifacts)
@@ -117,7 +122,7 @@ def export(
         query = Query(now=moment, placement=placement, limit=limit or chosen.limit, bought=bought)
         started = time.perf_counter()
         with console.bar("Exporting", "users") as progress:
-            source = Source(settings, artifacts, version, as_of is None, oblivion)
+            source = Source(settings, artifacts, version, as_of is None, erasure_keys)
             asked, written = write_export(source, query, ids, out, progress, shape)
         seconds = time.perf_counter() - started
     console.facts(
@@ -180,9 +185,9 @@ def compact(settings: Settings, now: datetime) -> int:
     return 0
 
 
-def purge(settings: Settings, oblivion: Oblivion | None) -> int:
+def purge(settings: Settings, erasure_keys: ErasureKeys | None) -> int:
     """Delete what still holds forgotten shoppers, and say what remains."""
-    purged = compaction.purge(settings, oblivion)
+    purged = compaction.purge(settings, erasure_keys)
     if not purged.forgotten:
         console.say("✓ nobody is forgotten: nothing to purge")
         return 0
@@ -206,14 +211,14 @@ def purge(settings: Settings, oblivion: Oblivion | None) -> int:
     return 1 if purged.remaining else 0
 
 
-def demo(folder: Path, port: int, workers: int, users: int, now: datetime, oblivion: Oblivion | None = None) -> int:
+def demo(folder: Path, port: int, workers: int, users: int, now: datetime, erasure_keys: ErasureKeys | None = None) -> int:
     """Make a shop, train, serve and say how to ask; runs until it is interrupted."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "settings.toml"
     file.write_text(DEMO_SETTINGS)
     shop(folder / "data", users, None, None, now, 20)
     settings = parse_settings(DEMO_SETTINGS, folder.resolve())
-    train(settings, now, None, None, oblivion)
+    train(settings, now, None, None, erasure_keys)
     return _serve(file, settings, port, workers)
 
 

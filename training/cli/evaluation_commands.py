@@ -10,12 +10,12 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from recsys.live.erasure import Oblivion
+from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
 from recsys.tables.shop import read_shop
 from recsys.types import DataError
 from training import console
-from training.evaluation.evaluate import TASKS, Evaluation, Row, examine
+from training.evaluation.evaluate import TASKS, Evaluation, ScoreRow, examine
 from training.evaluation.evaluate import evaluate as run_evaluation
 from training.evaluation.metrics import METRICS, Interval
 from training.evaluation.split import Fold, split
@@ -31,17 +31,17 @@ def evaluate(
     days: int | None,
     folds: int,
     out: Path | None,
-    oblivion: Oblivion | None = None,
+    erasure_keys: ErasureKeys | None = None,
 ) -> int:
     """Measure everything on the last folds and print the table; `out` keeps all of it as JSON."""
     days = days or settings.evaluation.days
-    last = at or last_event(settings, now, oblivion) - timedelta(days=days)
+    last = at or last_event(settings, now, erasure_keys) - timedelta(days=days)
     evaluations = []
     for back in range(folds - 1, -1, -1):
         fold = Fold(last - timedelta(days=days * back), days)
         with console.steps(f"Reading {fold}") as watch:
             watch("events before, purchases after")
-            examination = examine(split(settings, fold, now, oblivion=oblivion), settings.evaluation, settings.seed)
+            examination = examine(split(settings, fold, now, erasure_keys=erasure_keys), settings.evaluation, settings.seed)
         with console.bar(f"Evaluating {fold}", "lists") as progress:
             evaluation, _ = run_evaluation(settings, examination, now, progress)
         evaluations.append(evaluation)
@@ -61,10 +61,10 @@ def tune(
     without: Sequence[str],
     trials: int,
     minutes: float,
-    oblivion: Oblivion | None = None,
+    erasure_keys: ErasureKeys | None = None,
 ) -> int:
     """Choose settings on the folds before the test window and write them beside the settings file."""
-    end = before or last_event(settings, now, oblivion) - timedelta(days=settings.evaluation.days)
+    end = before or last_event(settings, now, erasure_keys) - timedelta(days=settings.evaluation.days)
     file = settings.path(settings.tuned or "tuned.toml")
     journal = settings.path(settings.snapshot.artifacts) / "tuning" / "journal.log"
     with console.steps("Tuning") as watch:
@@ -78,7 +78,7 @@ def tune(
             without=without,
             trials=trials,
             minutes=minutes,
-            oblivion=oblivion,
+            erasure_keys=erasure_keys,
             notify=lambda name, done, of, best: watch(f"{name}: {done} of {of} trials, best NDCG@10 {best:.4f}"),
         )
     write_tuned(file, tuned)
@@ -87,21 +87,21 @@ def tune(
     return 0
 
 
-def report(settings: Settings, now: datetime, as_of: datetime | None, oblivion: Oblivion | None = None) -> int:
+def report(settings: Settings, now: datetime, as_of: datetime | None, erasure_keys: ErasureKeys | None = None) -> int:
     """Write the current snapshot's report and say where it is."""
     with console.steps("Reporting") as watch:
-        file = write_report(settings, now, as_of=as_of, progress=watch, oblivion=oblivion)
+        file = write_report(settings, now, as_of=as_of, progress=watch, erasure_keys=erasure_keys)
     console.say(f"✓ {file}, also served at /reports/{file.stem}")
     return 0
 
 
-def last_event(settings: Settings, now: datetime, oblivion: Oblivion | None = None) -> datetime:
+def last_event(settings: Settings, now: datetime, erasure_keys: ErasureKeys | None = None) -> datetime:
     """When the newest event happened, not later than now.
 
     Raises:
         DataError: if there is none.
     """
-    events = read_shop(settings, oblivion=oblivion).events.filter(pl.col("timestamp") <= now)
+    events = read_shop(settings, erasure_keys=erasure_keys).events.filter(pl.col("timestamp") <= now)
     newest = events.select(pl.col("timestamp").max()).collect().item()
     if newest is None:
         raise DataError("events: there are none to measure on")
@@ -119,12 +119,12 @@ def show_evaluation(evaluation: Evaluation) -> None:
         console.table(f"{task}: {title}, {users:,} users", columns, [_cells(row) for row in rows])
 
 
-def _rank(row: Row) -> tuple[str, float]:
+def _rank(row: ScoreRow) -> tuple[str, float]:
     kinds = {"blend": "0", "recommender": "1", "placement": "2"}
     return kinds[row.subject.kind], -row.metrics["ndcg10"].mean
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: ScoreRow) -> tuple[str, ...]:
     name = row.subject.name if row.subject.kind != "placement" else f"on {row.subject.name}"
     first, *others = (row.metrics[metric] for metric in METRICS)
     shares = (row.coverage, row.long_tail, row.personalized)

@@ -25,7 +25,7 @@ from training.evaluation.metrics import DEPTH, Bootstrap, Interval, Values
 SEGMENTS: tuple[Segment, ...] = get_args(Segment)
 _TASK_OF: Mapping[Segment, Task] = {"lead": "new", "customer": "new", "repeat": "repeat"}
 _FACTORS = (0.0, 0.25, 0.5, 0.7, 0.85, 1.2, 1.5, 2.0, 4.0)
-LEAST_USERS = 50
+MIN_USERS = 50
 """Segments with fewer users keep the weights that they had: nothing can be learned from so few."""
 _SEED_WEIGHT = 0.1
 _ROUNDS = 20
@@ -83,7 +83,7 @@ def learn_blend(
         pools = join([gather(engine, examination, segment, names) for engine, examination in rounds], len(names))
         old: Mapping[str, float] = getattr(before, segment)
         learned[segment], users[segment] = old, len(pools)
-        if len(pools) < LEAST_USERS:
+        if len(pools) < MIN_USERS:
             continue
         weights = ascend(pools)
         learned[segment] = {name: round(float(weight), 4) for name, weight in zip(names, weights, strict=True)}

@@ -57,7 +57,7 @@ class Subject(msgspec.Struct, frozen=True):
         return {"recommender": _ALONE + self.name, "blend": _BLEND, "placement": self.name}[self.kind]
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class ScoreRow(msgspec.Struct, frozen=True, kw_only=True):
     """One subject on one task: means over `users` with 95 % intervals, and what its lists are like."""
 
     subject: Subject
@@ -90,10 +90,10 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     days: int
     users: int
     items: int
-    rows: tuple[Row, ...]
+    rows: tuple[ScoreRow, ...]
     slices: tuple[Slice, ...] = ()
 
-    def row(self, subject: Subject, task: Task) -> Row:
+    def row(self, subject: Subject, task: Task) -> ScoreRow:
         """The row of a subject on a task."""
         return next(row for row in self.rows if (row.subject, row.task) == (subject, task))
 
@@ -214,7 +214,7 @@ def evaluate(
         for subject, values in found.values.items():
             lists = found.lists[subject]
             rows.append(
-                Row(
+                ScoreRow(
                     subject=subject,
                     task=task,
                     users=int(warm.sum()),
@@ -257,8 +257,8 @@ def difference(one: Judged, other: Judged, subject: Subject, settings: Settings,
 
 def history_length(events: int) -> str:
     """Name the bucket of a history's length."""
-    for most, name in ((0, "0 events"), (1, "1"), (5, "2-5"), (20, "6-20"), (100, "21-100")):
-        if events <= most:
+    for max_n, name in ((0, "0 events"), (1, "1"), (5, "2-5"), (20, "6-20"), (100, "21-100")):
+        if events <= max_n:
             return name
     return "over 100"
 

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recsys.behaviour import cancel_refunded
-from recsys.live.erasure import Oblivion
+from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events
@@ -89,7 +89,7 @@ class Split:
 
 
 def split(
-    settings: Settings, fold: Fold, now: datetime, steps: Steps | None = None, oblivion: Oblivion | None = None
+    settings: Settings, fold: Fold, now: datetime, steps: Steps | None = None, erasure_keys: ErasureKeys | None = None
 ) -> Split:
     """Read a shop up to a fold's moment, and separately what was bought in its window.
 
@@ -97,9 +97,9 @@ def split(
         DataError: if a table cannot be read or is too wrong.
     """
     steps = steps or Steps()
-    prepared = prepare(settings, now=now, before=fold.at, steps=steps, oblivion=oblivion)
+    prepared = prepare(settings, now=now, before=fold.at, steps=steps, erasure_keys=erasure_keys)
     with steps.step("read the window"):
-        return Split(fold, prepared, _truth(settings, fold, Catalog(prepared.base), oblivion))
+        return Split(fold, prepared, _truth(settings, fold, Catalog(prepared.base), erasure_keys))
 
 
 def owned_before(events: Events, user_ids: list[str]) -> dict[str, frozenset[int]]:
@@ -113,11 +113,11 @@ def owned_before(events: Events, user_ids: list[str]) -> dict[str, frozenset[int
     }
 
 
-def _truth(settings: Settings, fold: Fold, catalog: Catalog, oblivion: Oblivion | None) -> Truth:
+def _truth(settings: Settings, fold: Fold, catalog: Catalog, erasure_keys: ErasureKeys | None) -> Truth:
     columns = ("user_id", "item_id", "timestamp", "event_type", "order_id", "quantity")
     nothing = (pl.col("event_type") == "purchase") & (pl.col("quantity") <= 0).fill_null(False)
     orders = (
-        read_shop(settings, before=fold.until, oblivion=oblivion)
+        read_shop(settings, before=fold.until, erasure_keys=erasure_keys)
         .events.filter(pl.col("event_type").is_in(["purchase", "refund"]) & pl.col("item_id").is_not_null() & ~nothing)
         .select(columns)
         .sort(columns[:4])

@@ -28,7 +28,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from recsys.engine.pipeline import Engine
-from recsys.live.erasure import Oblivion
+from recsys.live.erasure import ErasureKeys
 from recsys.recommenders import RECOMMENDERS, configure
 from recsys.settings import BehaviourSettings, Settings
 from recsys.snapshot.store import content_hash
@@ -74,7 +74,7 @@ class Tuner:
     """Folds read once, and fits shared between trials that differ in one recommender only."""
 
     def __init__(
-        self, settings: Settings, end: datetime, now: datetime, journal: Path, oblivion: Oblivion | None = None
+        self, settings: Settings, end: datetime, now: datetime, journal: Path, erasure_keys: ErasureKeys | None = None
     ) -> None:
         """Read the folds that end at `end`: nothing from then on is ever looked at.
 
@@ -84,7 +84,7 @@ class Tuner:
         chosen = settings.evaluation
         self.folds = folds_before(end, chosen.days, chosen.folds)
         self._now = now
-        cuts = (split(settings, fold, now, oblivion=oblivion) for fold in self.folds)
+        cuts = (split(settings, fold, now, erasure_keys=erasure_keys) for fold in self.folds)
         self._examined = [examine(cut, chosen, settings.seed) for cut in cuts]
         self._known: list[dict[bytes, Arrays]] = [{} for _ in self.folds]
         journal.parent.mkdir(parents=True, exist_ok=True)
@@ -161,7 +161,7 @@ def tune(
     trials: int = 25,
     minutes: float = 30,
     notify: Notify = lambda _name, _done, _of, _best: None,
-    oblivion: Oblivion | None = None,
+    erasure_keys: ErasureKeys | None = None,
 ) -> Tuned:
     """Tune recommenders and behaviour one after the other, then learn the blend, all on folds before `end`.
 
@@ -174,7 +174,7 @@ def tune(
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     started = time.monotonic()
-    tuner = Tuner(settings, end, now, journal, oblivion)
+    tuner = Tuner(settings, end, now, journal, erasure_keys)
     wanted = [name for name in (*RECOMMENDERS, BEHAVIOUR) if (not only or name in only) and space(name)]
     studies = []
     for place, name in enumerate(wanted):

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from recsys.engine.pipeline import Engine
-from recsys.live.erasure import Oblivion
+from recsys.live.erasure import ErasureKeys
 from recsys.recommenders import RECOMMENDERS, configure
 from recsys.settings import Settings
 from recsys.snapshot.catalog import Catalog
@@ -29,7 +29,7 @@ from training.evaluation.evaluate import (
     Evaluation,
     Examination,
     Judged,
-    Row,
+    ScoreRow,
     Subject,
     Task,
     difference,
@@ -60,28 +60,28 @@ class Findings:
 
 
 def judge_recipe(
-    settings: Settings, now: datetime, new: Manifest, live: Manifest | None, oblivion: Oblivion | None = None
+    settings: Settings, now: datetime, new: Manifest, live: Manifest | None, erasure_keys: ErasureKeys | None = None
 ) -> Findings:
     """Measure the settings of the new snapshot on its last `evaluation.days`, and those of the live one beside them.
 
     Raises:
         DataError: if the tables cannot be read.
     """
-    least, days = settings.gate.least_users, settings.evaluation.days
-    examined = _examination(settings, now, new, oblivion)
+    min_n, days = settings.gate.least_users, settings.evaluation.days
+    examined = _examination(settings, now, new, erasure_keys)
     users = len(examined.split.prepared.user_ids) if examined else 0
-    if examined is None or users < least:
+    if examined is None or users < min_n:
         said = (
-            f"Accuracy was not judged: before the last {days} days only {users:,} shoppers were known, {least:,} are needed."
+            f"Accuracy was not judged: before the last {days} days only {users:,} shoppers were known, {min_n:,} are needed."
         )
         return Findings((Check("accuracy", True, said),))
     old = laid_over(settings, live) if live and not _same_recipe(new, live) else None
-    contest = _Contest(examined, now, _speakers(settings, "home") | (_speakers(old, "home") if old else set()), {})
+    contest = _Contest(examined, now, _contributors(settings, "home") | (_contributors(old, "home") if old else set()), {})
     shadow = contest.fit(settings)
     checks = [nothing_after(examined, shadow), nothing_outside(examined.split.prepared, shadow, settings)]
     users = len(examined.truths["repeat"])
-    if users < least:
-        said = f"Accuracy was not judged: of the known shoppers only {users:,} bought in the last {days} days, {least:,} are needed."
+    if users < min_n:
+        said = f"Accuracy was not judged: of the known shoppers only {users:,} bought in the last {days} days, {min_n:,} are needed."
         return Findings((*checks, Check("accuracy", True, said)), shadow)
     ours = judge(shadow, examined, [BLEND, HOME, POPULAR])
     checks += [_not_too_good(ours, settings), _beats_popularity(ours, settings)]
@@ -109,7 +109,7 @@ class _Contest:
         return Engine(fitted.snapshot(), with_subjects(recipe))
 
 
-def _examination(settings: Settings, now: datetime, new: Manifest, oblivion: Oblivion | None) -> Examination | None:
+def _examination(settings: Settings, now: datetime, new: Manifest, erasure_keys: ErasureKeys | None) -> Examination | None:
     """The last days of the new snapshot as questions, for shoppers who were known before; None: too few in any case."""
     if new.counts["users"] < settings.gate.least_users:
         return None
@@ -118,7 +118,7 @@ def _examination(settings: Settings, now: datetime, new: Manifest, oblivion: Obl
     fold = Fold(until.replace(microsecond=0) - timedelta(days=days), days)
     with TemporaryDirectory() as aside:
         data = msgspec.structs.replace(settings.data, rejects=aside, max_rejected_share=1.0)
-        cut = split(msgspec.structs.replace(settings, data=data), fold, now, oblivion=oblivion)
+        cut = split(msgspec.structs.replace(settings, data=data), fold, now, erasure_keys=erasure_keys)
     examined, known = examine(cut, settings.evaluation, settings.seed), {*cut.prepared.user_ids}
     truths = {
         task: truth.where(np.flatnonzero([user in known for user in truth.users])) for task, truth in examined.truths.items()
@@ -139,7 +139,7 @@ def _encoded(value: Any) -> bytes:
     return msgspec.json.encode(value, order="deterministic")
 
 
-def _speakers(settings: Settings, *placements: str) -> set[str]:
+def _contributors(settings: Settings, *placements: str) -> set[str]:
     """The recommenders that the blend and these placements listen to."""
     weights = [getattr(settings.blend, segment) for segment in settings.blend.__struct_fields__]
     names: set[str] = set()
@@ -171,7 +171,7 @@ def nothing_outside(prepared: Prepared, shadow: Engine, settings: Settings) -> C
     some = prepared.events.where(prepared.events.users < _FEW)
     users = min(_FEW, len(prepared.user_ids))
     configured, strange = configure(settings.recommenders), []
-    for name in sorted(_speakers(settings, *settings.placement_names())):
+    for name in sorted(_contributors(settings, *settings.placement_names())):
         seen, blind = (
             RECOMMENDERS[name].fit(
                 Tables(some, Catalog(shown), users, prepared.as_of, settings.seed), settings.behaviour, configured[name]
@@ -261,7 +261,7 @@ def _evaluation(examined: Examination, engine: Engine, judged: Mapping[Task, Jud
         for subject, values in found.values.items():
             lists, personal = found.lists[subject].items, found.lists[subject].personal
             rows.append(
-                Row(
+                ScoreRow(
                     subject=subject,
                     task=task,
                     users=int(found.warm.sum()),

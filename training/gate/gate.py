@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from recsys.engine.pipeline import Engine
-from recsys.live.erasure import Oblivion
+from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
 from recsys.snapshot.store import Manifest, Snapshot, current_version, open_files, open_snapshot
 from recsys.types import GateError, OlderSnapshotError, SettingsError, SnapshotError
@@ -24,7 +24,7 @@ from training.gate.snapshot_checks import Check, agreement, coverage, freshness,
 from training.job.job import Fitted, Steps
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class GateVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """What the gate found; it stands in the manifest of every published snapshot."""
 
     passed: bool
@@ -37,12 +37,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What was found, in plain words."""
 
 
-def verdict_of(manifest: Manifest) -> Verdict | None:
+def verdict_of(manifest: Manifest) -> GateVerdict | None:
     """Read what the gate said of a snapshot; None if it never passed a gate."""
-    return msgspec.convert(manifest.gate, Verdict) if manifest.gate else None
+    return msgspec.convert(manifest.gate, GateVerdict) if manifest.gate else None
 
 
-def summary_rows(verdict: Verdict) -> list[tuple[str, str]]:
+def summary_rows(verdict: GateVerdict) -> list[tuple[str, str]]:
     """The verdict as rows of a table: what came of it, then each check."""
     outcome = "passed" if verdict.passed else f"forced: {verdict.forced}"
     first = " (first publish: nothing to compare with)" if verdict.first else ""
@@ -53,20 +53,25 @@ def summary_rows(verdict: Verdict) -> list[tuple[str, str]]:
 
 
 def gate_of(
-    settings: Settings, now: datetime, force: str | None = None, oblivion: Oblivion | None = None
+    settings: Settings, now: datetime, force: str | None = None, erasure_keys: ErasureKeys | None = None
 ) -> Callable[[Steps], SnapshotGate]:
     """The gate to hand to `train`; `force` is the reason for which a snapshot is published that it would refuse.
 
     manifest.gate keeps the reason.
     """
-    return lambda steps: SnapshotGate(settings, now, steps, force, oblivion)
+    return lambda steps: SnapshotGate(settings, now, steps, force, erasure_keys)
 
 
 class SnapshotGate:
     """One snapshot's way to the shoppers: `judge` what was fitted, then `inspect` its files; both raise `GateError`."""
 
     def __init__(
-        self, settings: Settings, now: datetime, steps: Steps, force: str | None = None, oblivion: Oblivion | None = None
+        self,
+        settings: Settings,
+        now: datetime,
+        steps: Steps,
+        force: str | None = None,
+        erasure_keys: ErasureKeys | None = None,
     ) -> None:
         """Stand ready; `force` is the reason to publish whatever is found.
 
@@ -75,7 +80,7 @@ class SnapshotGate:
         """
         if force is not None and not force.strip():
             raise SettingsError("--force: a reason is needed, for instance --force 'new catalogue, agreed with the shop'")
-        self._settings, self._now, self._steps, self._force, self._oblivion = settings, now, steps, force, oblivion
+        self._settings, self._now, self._steps, self._force, self._erasure_keys = settings, now, steps, force, erasure_keys
         self._checks: list[Check] = []
         self._found = Findings()
         self._version: str | None = None
@@ -97,7 +102,9 @@ class SnapshotGate:
                 self._checks.append(past(new, live, limits.least_past, settings.seed))
         self._stop_if_refused()
         with self._steps.step("gate: recipe"):
-            self._found = judge_recipe(settings, self._now, fitted.manifest, live.manifest if live else None, self._oblivion)
+            self._found = judge_recipe(
+                settings, self._now, fitted.manifest, live.manifest if live else None, self._erasure_keys
+            )
             self._checks += self._found.checks
         self._stop_if_refused()
 
@@ -146,7 +153,7 @@ class SnapshotGate:
         if self._force is None and not all(check.passed for check in self._checks):
             raise GateError(self._verdict().paragraph)
 
-    def _verdict(self) -> Verdict:
+    def _verdict(self) -> GateVerdict:
         failed = [check.said for check in self._checks if not check.passed]
         if not failed:
             paragraph = " ".join(["The gate let it through.", *(check.said for check in self._checks)])
@@ -156,7 +163,7 @@ class SnapshotGate:
         else:
             paragraph = f"Published by force ({self._force}) although: {' '.join(failed)}"
         forced = self._force if failed else None
-        return Verdict(
+        return GateVerdict(
             passed=not failed,
             first=self._version is None,
             forced=forced,

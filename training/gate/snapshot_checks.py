@@ -35,17 +35,17 @@ class _ItemId(msgspec.Struct):
 _fragment = msgspec.json.Decoder(_ItemId)
 
 
-def volume(new: Snapshot, live: Snapshot, least: float) -> Check:
+def volume(new: Snapshot, live: Snapshot, min_n: float) -> Check:
     """Users, items, items that can be shown, events and purchases are at least this share of the live snapshot's."""
     before, after = _counts(live), _counts(new)
     lost = [
         f"{after[name]:,} {name} where the live snapshot has {count:,}"
         for name, count in before.items()
-        if after[name] < least * count
+        if after[name] < min_n * count
     ]
     if lost:
         return Check(
-            "volume", False, f"Too little data: {', '.join(lost)} ({least:.0%} is the least); are the tables whole?"
+            "volume", False, f"Too little data: {', '.join(lost)} ({min_n:.0%} is the least); are the tables whole?"
         )
     counts = ", ".join(f"{after[name]:,} {name} (live {count:,})" for name, count in before.items())
     return Check("volume", True, f"Volume: {counts}.")
@@ -66,7 +66,7 @@ def freshness(new: Snapshot, live: Snapshot | None, oldest_days: float, now: dat
     return Check("freshness", True, f"The newest event is of {when(newest)}.")
 
 
-def past(new: Snapshot, live: Snapshot, least: float, seed: int) -> Check:
+def past(new: Snapshot, live: Snapshot, min_n: float, seed: int) -> Check:
     """The new snapshot tells the same past of shoppers whom the live one knows, item by item and moment by moment."""
     ids = [live.histories.users.text(row) for row in sample(len(live.histories.users), seed)]
     shares = []
@@ -79,8 +79,8 @@ def past(new: Snapshot, live: Snapshot, least: float, seed: int) -> Check:
         return Check("past", True, "No shopper is in both snapshots, so their past was not compared.")
     share = float(np.mean(shares))
     said = f"Of what the live snapshot says of {len(shares):,} shoppers' past, the new one says {share:.0%} again"
-    if share < least:
-        return Check("past", False, f"{said} ({least:.0%} is the least): are ids or times mixed up, or events lost?")
+    if share < min_n:
+        return Check("past", False, f"{said} ({min_n:.0%} is the least): are ids or times mixed up, or events lost?")
     return Check("past", True, f"{said}.")
 
 
@@ -103,7 +103,7 @@ def ids(new: Snapshot, seed: int) -> Check:
     return Check("ids", True, f"All {catalog.n_items:,} item ids lead to their row and back.")
 
 
-def coverage(engine: Engine, placements: Sequence[str], least: float, seed: int) -> Check:
+def coverage(engine: Engine, placements: Sequence[str], min_n: float, seed: int) -> Check:
     """Sampled shoppers, and one who is unknown, get full lists of finite scores and available items on these placements."""
     catalog, users = engine.catalog, engine.snapshot.histories.users
     shown = np.flatnonzero(catalog.available)
@@ -119,12 +119,12 @@ def coverage(engine: Engine, placements: Sequence[str], least: float, seed: int)
             asked += 1
             full += len(slate.items) >= _eligible(engine, query)
     said = f"{full / asked:.1%} of {asked:,} lists came back full"
-    if full < least * asked:
-        return Check("coverage", False, f"Only {said} ({least:.0%} is the least).")
+    if full < min_n * asked:
+        return Check("coverage", False, f"Only {said} ({min_n:.0%} is the least).")
     return Check("coverage", True, f"{said}.")
 
 
-def agreement(shadow: Engine, new: Engine, least: float, seed: int) -> Check:
+def agreement(shadow: Engine, new: Engine, min_n: float, seed: int) -> Check:
     """For the same shoppers, with the past and the now of the fit that was measured, the new arrays answer more alike than
     arrays whose ids are mixed up would."""
     found, chance = overlap(shadow, new, seed), overlap(shadow, new, seed, mixed=True)
@@ -137,7 +137,7 @@ def agreement(shadow: Engine, new: Engine, least: float, seed: int) -> Check:
         f"For {len(found):,} shoppers the new arrays share {share:.1%} of the first ten with the fit that was measured; "
         f"with ids mixed up they would share {by_chance:.1%}"
     )
-    if share - by_chance < least:
+    if share - by_chance < min_n:
         return Check("agreement", False, f"{said}. They are not what was measured.")
     return Check("agreement", True, f"{said}.")
 

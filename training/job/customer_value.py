@@ -24,9 +24,9 @@ Values: TypeAlias = NDArray[np.float64]
 Counts: TypeAlias = NDArray[np.int64]
 
 HORIZON_DAYS = 90.0
-LEAST_CUSTOMERS = 100
+MIN_CUSTOMERS = 100
 """Fewest customers with a repeat transaction that a model is fitted on."""
-_MOST_CUSTOMERS = 20_000
+_MAX_CUSTOMERS = 20_000
 """Customers that a model is fitted on, at most: of more, every second, third …; parameters are certain to a few percent then."""
 _ANY = 1e-4, 1e6
 _BOUNDS = (1e-4, 1e3), (1.0, 1e6), _ANY, _ANY
@@ -165,9 +165,9 @@ class Fit(NamedTuple):
     def reason(self) -> str | None:
         """Why nothing is expected of orders, or of money; None: both are."""
         if self.purchases is None:
-            return f"Only {self.repeating:,.0f} customers ordered on two days or more; {LEAST_CUSTOMERS} are needed."
+            return f"Only {self.repeating:,.0f} customers ordered on two days or more; {MIN_CUSTOMERS} are needed."
         if self.spending is None:
-            return f"Only {self.priced:,.0f} returning customers have orders of known value; {LEAST_CUSTOMERS} are needed."
+            return f"Only {self.priced:,.0f} returning customers have orders of known value; {MIN_CUSTOMERS} are needed."
         return None
 
 
@@ -226,10 +226,10 @@ def fit_models(past: Past, horizon_days: float = HORIZON_DAYS) -> Fit:
     seen, spent = past.seen, past.spent
     customer, repeating, priced = past.orders > 0, seen.frequency > 0, (spent.transactions > 0) & (spent.mean > 0)
     fit = Fit(horizon_days, *(float(np.count_nonzero(mask)) for mask in (customer, repeating, priced)))
-    if fit.repeating >= LEAST_CUSTOMERS:
+    if fit.repeating >= MIN_CUSTOMERS:
         purchases = _fit_purchases(Seen(*(_thinned(array[customer]) for array in seen)))
         fit = fit._replace(**purchases._asdict())
-    if fit.priced >= LEAST_CUSTOMERS:
+    if fit.priced >= MIN_CUSTOMERS:
         known = Spent(*(array[priced] for array in spent))
         spending = _fit_spending(Spent(*map(_thinned, known)))
         fit = fit._replace(correlation=_correlation(*known), **spending._asdict())
@@ -281,7 +281,7 @@ def _sums(groups: Counts, values: Values, n_groups: int) -> tuple[Values, Values
 
 def _thinned(values: Values) -> Values:
     """Evenly chosen ones, if there are too many to fit on."""
-    return values[:: -(-len(values) // _MOST_CUSTOMERS)]
+    return values[:: -(-len(values) // _MAX_CUSTOMERS)]
 
 
 def _fit_purchases(seen: Seen) -> PurchaseModel:

@@ -17,14 +17,14 @@ import polars as pl
 
 from recsys.behaviour import cancel_refunded, number_orders
 from recsys.engine.pipeline import check_settings
-from recsys.live.erasure import Oblivion
+from recsys.live.erasure import ErasureKeys
 from recsys.recommenders import RECOMMENDERS, configure
 from recsys.settings import BehaviourSettings, Settings
 from recsys.snapshot.catalog import Catalog, catalog_arrays
 from recsys.snapshot.contents import content_arrays
 from recsys.snapshot.histories import Events, Tables, history_arrays
 from recsys.snapshot.identity_links import FOREVER, link_arrays
-from recsys.snapshot.item_stats import item_facts
+from recsys.snapshot.item_stats import item_stats
 from recsys.snapshot.people import people_arrays
 from recsys.snapshot.retention import prune
 from recsys.snapshot.store import FORMAT, Manifest, Snapshot, content_hash, publish
@@ -57,7 +57,7 @@ class Steps:
 class Prepared:
     """A shop's tables mapped to rows, up to one moment: read once, then fitted with as many settings as wanted.
 
-    base: the catalogue's arrays but for `item_facts` · events: cleaned, by user, then time · user_ids by row · as_of in
+    base: the catalogue's arrays but for `item_stats` · events: cleaned, by user, then time · user_ids by row · as_of in
     microseconds.
     """
 
@@ -100,17 +100,17 @@ def fit(
     now: datetime,
     before: datetime | None = None,
     watch: Watch | None = None,
-    oblivion: Oblivion | None = None,
+    erasure_keys: ErasureKeys | None = None,
 ) -> Fitted:
     """Read the shop's tables and fit everything on the events up to `now`, or before `before`, without the forgotten.
 
     Raises:
         DataError: if a table cannot be read or is too wrong.
         StateError: if the live log cannot be read.
-        SettingsError: if a setting names what does not exist, or `oblivion` does not know all who are forgotten.
+        SettingsError: if a setting names what does not exist, or `erasure_keys` does not know all who are forgotten.
     """
     steps = Steps(watch) if watch else Steps()
-    prepared = prepare(settings, now=now, before=before, steps=steps, oblivion=oblivion)
+    prepared = prepare(settings, now=now, before=before, steps=steps, erasure_keys=erasure_keys)
     return learn(prepared, settings, now=now, steps=steps, valued=True)
 
 
@@ -121,14 +121,14 @@ def prepare(
     before: datetime | None = None,
     live_until: datetime | None = None,
     steps: Steps | None = None,
-    oblivion: Oblivion | None = None,
+    erasure_keys: ErasureKeys | None = None,
 ) -> Prepared:
     """Read and map the shop's tables up to `now`, or before `before`, the live log up to `live_until` (default: now); raises as
     `fit`."""
     check_settings(settings)
     steps = steps or Steps()
     with steps.step("read tables"):
-        shop = read_shop(settings, before=before, live_until=live_until or now, oblivion=oblivion)
+        shop = read_shop(settings, before=before, live_until=live_until or now, erasure_keys=erasure_keys)
     with steps.step("map events"):
         base = catalog_arrays(shop.items, shop.currency)
         events, user_ids = map_events(_until(shop.events, now), Catalog(base))
@@ -151,10 +151,10 @@ def learn(
     steps, known, behaviour = steps or Steps(), {} if known is None else known, settings.behaviour
     with steps.step("item facts"):
         base = prepared.base
-        facts = item_facts(
+        stats = item_stats(
             prepared.events, Catalog(base), base["told_replenishable"].astype(np.int8), behaviour, prepared.as_of
         )
-        groups: dict[str, Arrays] = {"catalog": base | facts}
+        groups: dict[str, Arrays] = {"catalog": base | stats}
     tables = Tables(prepared.events, Catalog(groups["catalog"]), len(prepared.user_ids), prepared.as_of, settings.seed)
     nothing = replace(tables, events=tables.events.where(np.empty(0, np.intp)))
     configured = configure(settings.recommenders)
@@ -186,7 +186,7 @@ def train(
     gate: Callable[[Steps], Gate],
     before: datetime | None = None,
     watch: Watch | None = None,
-    oblivion: Oblivion | None = None,
+    erasure_keys: ErasureKeys | None = None,
 ) -> Fitted:
     """Fit, let the gate judge, and publish; the oldest snapshots beyond `snapshot.keep` are deleted.
 
@@ -200,7 +200,7 @@ def train(
     steps = Steps(watch) if watch else Steps()
     judge = gate(steps)
     cut = now if before is None else before - before.resolution
-    prepared = prepare(settings, now=now, before=before, live_until=cut, steps=steps, oblivion=oblivion)
+    prepared = prepare(settings, now=now, before=before, live_until=cut, steps=steps, erasure_keys=erasure_keys)
     fitted = learn(prepared, settings, now=now, steps=steps, valued=True)
     judge.judge(fitted)
     if watch:

@@ -17,7 +17,7 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from recsys.engine.pipeline import Engine
-from recsys.live.erasure import Oblivion
+from recsys.live.erasure import ErasureKeys
 from recsys.recommenders import configure
 from recsys.settings import PLACEMENTS, Settings
 from recsys.snapshot.store import REPORTS, Manifest, current_version, open_snapshot, read_manifest, versions
@@ -46,7 +46,7 @@ def write_report(
     *,
     as_of: datetime | None = None,
     progress: Watch = lambda _step: None,
-    oblivion: Oblivion | None = None,
+    erasure_keys: ErasureKeys | None = None,
 ) -> Path:
     """Write the report of the current snapshot to `<artifacts>/reports/<version>.html`, whole or not at all.
 
@@ -69,7 +69,7 @@ def write_report(
     before = as_of or _EPOCH + timedelta(microseconds=manifest.as_of + 1)
     moment = (before - _EPOCH) // timedelta(microseconds=1) if as_of else manifest.as_of
     progress("read tables")
-    shop = read_shop(settings, before=before, oblivion=oblivion)
+    shop = read_shop(settings, before=before, erasure_keys=erasure_keys)
     facts = {**_snapshot(made, manifest, artifacts, now, before), **_tables(shop)}
     progress("data health")
     facts["health"] = found = check_health(shop, before)
@@ -82,7 +82,7 @@ def write_report(
     facts["examples"] = pick_examples(engine, moment)
     del engine, snapshot, shop
     progress("evaluate")
-    facts["accuracy"] = measure_accuracy(made, _earlier(artifacts, version), before, now, progress, oblivion)
+    facts["accuracy"] = measure_accuracy(made, _earlier(artifacts, version), before, now, progress, erasure_keys)
     facts["report_memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     progress("write")
     return _write(artifacts / REPORTS / f"{version}.html", render(facts))

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from recsys.live.erasure import Oblivion
+from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
 from recsys.snapshot.store import Manifest
 from recsys.types import Arrays, SettingsError
@@ -18,7 +18,7 @@ from training.evaluation.evaluate import (
     Evaluation,
     Examination,
     Judged,
-    Row,
+    ScoreRow,
     Slice,
     Subject,
     Task,
@@ -35,7 +35,7 @@ from training.gate.snapshot_checks import BLEND
 from training.job.job import Watch
 from training.report.customers import STAGES
 
-MOST_CATEGORIES = 10
+MAX_CATEGORIES = 10
 _ORDER = {
     "history": ("0 events", "1", "2-5", "6-20", "21-100", "over 100"),
     "intent": ("buyer", "browser"),
@@ -48,9 +48,9 @@ class TaskTable:
     """One task: its rows in groups, best first, the end of the axis, and popularity to compare with."""
 
     task: Task
-    groups: tuple[tuple[str, tuple[Row, ...]], ...]
-    home: Row
-    popularity: Row
+    groups: tuple[tuple[str, tuple[ScoreRow, ...]], ...]
+    home: ScoreRow
+    popularity: ScoreRow
     top: float
 
 
@@ -98,12 +98,12 @@ def measure_accuracy(
     before: datetime,
     now: datetime,
     progress: Watch,
-    oblivion: Oblivion | None = None,
+    erasure_keys: ErasureKeys | None = None,
 ) -> Accuracy | None:
     """Evaluate a recipe on the last `evaluation.days` before `before`, and that of an earlier snapshot beside it; None if nobody
     who was known bought anything then."""
     fold = folds_before(before, settings.evaluation.days, 1)[0]
-    examination = examine(split(settings, fold, now, oblivion=oblivion), settings.evaluation, settings.seed)
+    examination = examine(split(settings, fold, now, erasure_keys=erasure_keys), settings.evaluation, settings.seed)
     if not len(examination.split.prepared.events) or not len(examination.truths["repeat"]):
         return None
     known: dict[bytes, Arrays] = {}
@@ -164,7 +164,7 @@ def _table(evaluation: Evaluation, task: Task) -> TaskTable:
     return TaskTable(task, groups, evaluation.row(HOME, task), popularity, top)
 
 
-def _best(rows: Sequence[Row], kind: str) -> tuple[Row, ...]:
+def _best(rows: Sequence[ScoreRow], kind: str) -> tuple[ScoreRow, ...]:
     return tuple(sorted((row for row in rows if row.subject.kind == kind), key=lambda row: -row.metrics["ndcg10"].mean))
 
 
@@ -177,7 +177,7 @@ def _parts(evaluation: Evaluation) -> dict[str, tuple[Part, ...]]:
     parts = {}
     for by, values in found.items():
         order = _ORDER.get(by)
-        ranked = sorted(values, key=lambda value: -max(one.users for one in values[value].values()))[:MOST_CATEGORIES]
+        ranked = sorted(values, key=lambda value: -max(one.users for one in values[value].values()))[:MAX_CATEGORIES]
         named = [value for value in order if value in values] if order else ranked
         parts[by] = tuple(Part(value, values[value]) for value in named)
     return parts

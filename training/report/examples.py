@@ -11,7 +11,7 @@ from recsys.types import NO_HISTORY, EventType, History, Intent, Lifecycle, Quer
 
 LOOKED_AT = 1000
 """Shoppers among whom examples are looked for, evenly spread over all."""
-MOST, PLACES, PAST = 8, 6, 5
+MAX, PLACES, PAST = 8, 6, 5
 _DID = {
     EventType.VIEW: "viewed",
     EventType.CART_ADD: "added to the cart",
@@ -72,7 +72,7 @@ def _various(found: Iterable[Example]) -> list[Example]:
     kept: list[Example] = []
     for example in found:
         stages, strategies = {each.lifecycle for each in kept}, {each.strategy for each in kept}
-        if (example.lifecycle not in stages or example.strategy not in strategies) and len(kept) < MOST:
+        if (example.lifecycle not in stages or example.strategy not in strategies) and len(kept) < MAX:
             kept.append(example)
     return kept
 

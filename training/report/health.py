@@ -27,9 +27,9 @@ WINDOW, WEEKS = 7, 4
 """Days at the end that are looked at, and weeks before them that say what to expect."""
 FALSE_ALARMS = 0.01
 """Bound on the chance that a shop in which nothing changed gets any alarm at all."""
-LEAST_EVENTS = 20
+MIN_EVENTS = 20
 """Events of a series in the five weeks, fewest that are looked at."""
-LEAST_CHANGE = 2.0
+MIN_CHANGE = 2.0
 """A fall to a half or a rise to the double is worth an alarm; less is not, however certain."""
 DAILY_EVENTS = 10
 """A type with so many events on half of the days is missed on a day without any."""
@@ -193,7 +193,7 @@ def _alarms(late: pl.DataFrame) -> tuple[tuple[Alarm, ...], int]:
     series = 0
     for dimension, found in dimensions:
         for (kind, name), (counts, last) in found.items():
-            if counts.sum() < LEAST_EVENTS:
+            if counts.sum() < MIN_EVENTS:
                 continue
             series += 1
             reference = _weekdays(counts) if dimension == "shop" else total[kind]
@@ -253,10 +253,10 @@ def changes(counts: Floats, reference: Floats) -> list[Change]:
             continue
         share, expected = ahead / (ahead + past), before * ahead / past
         x, rest = seen / dispersion, before / dispersion
-        if 0 < expected >= seen * LEAST_CHANGE:
+        if 0 < expected >= seen * MIN_CHANGE:
             chance = float(betainc(rest, x + 1, 1 - share))
             found.append(Change("stopped" if seen == 0 else "fell", days, int(seen), float(expected), chance))
-        elif days == WINDOW and seen > 0 and seen >= expected * LEAST_CHANGE:
+        elif days == WINDOW and seen > 0 and seen >= expected * MIN_CHANGE:
             chance = float(betainc(x, rest + 1, share))
             found.append(Change("rose", days, int(seen), float(expected), chance))
     return found

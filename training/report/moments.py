@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys.engine.pipeline import Engine
-from recsys.moments.context import Shopper, Situation
+from recsys.moments.context import TriggerContext, UserContext
 from recsys.moments.rules import HOUR, offer
 from recsys.snapshot.people import NOBODY
 from recsys.types import DAY, EventType, History
@@ -52,5 +52,7 @@ def _offers(engine: Engine, history: History, until: int) -> list[bool]:
     due_at = history.times[quiet] + waited
     due_at = due_at[(due_at > until - WINDOW_DAYS * DAY) & (due_at <= until)]
     bought = history.times[history.kinds == EventType.PURCHASE]
-    offers = [moment for moment in due_at.tolist() if any(offer(Shopper("", NOBODY, history, Situation(engine, moment))))]
+    offers = [
+        moment for moment in due_at.tolist() if any(offer(UserContext("", NOBODY, history, TriggerContext(engine, moment))))
+    ]
     return [bool(((bought > moment) & (bought <= moment + BOUGHT_DAYS * DAY)).any()) for moment in offers]

@@ -11,7 +11,7 @@ import numpy as np
 from recsys.snapshot.catalog import Catalog
 from training.batch.restock import scarce_items
 
-MOST = 15
+MAX = 15
 """Items that are named; the rest is counted."""
 
 
@@ -48,5 +48,5 @@ def sum_up_stock(catalog: Catalog, lead_days: float) -> Stock | None:
         sold_out=int((found["days_of_cover"] == 0).sum()),
         missing=float(found["pieces_missing"].sum()),
         revenue=float(priced.sum()) if len(priced) else None,
-        worst=tuple(found.head(MOST).to_dicts()),
+        worst=tuple(found.head(MAX).to_dicts()),
     )

@@ -18,7 +18,7 @@ Worth: TypeAlias = Mapping[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
-class Part:
+class CustomerGroup:
     """A part of the customers: its share of all and of the revenue so far, and the orders and money that it is expected to bring;
     None: not known of anybody."""
 
@@ -37,10 +37,10 @@ class Value:
     most so far."""
 
     fit: Fit
-    everybody: Part
-    stages: tuple[Part, ...]
-    tenths: tuple[Part, ...]
-    richest: Part | None
+    everybody: CustomerGroup
+    stages: tuple[CustomerGroup, ...]
+    tenths: tuple[CustomerGroup, ...]
+    richest: CustomerGroup | None
 
 
 def sum_up_value(engine: Engine, now: int) -> Value | None:
@@ -84,10 +84,10 @@ def _tenths(values: NDArray[np.float64] | None) -> Sequence[Mask]:
     return [np.isin(np.arange(len(values)), part) for part in parts if len(part)]
 
 
-def _part(name: str, chosen: Mask, worth: Worth) -> Part:
+def _part(name: str, chosen: Mask, worth: Worth) -> CustomerGroup:
     sums = {key: float(values[chosen].sum()) for key, values in worth.items()}
     shares = {key: sums[key] / float(values.sum()) for key, values in worth.items()}
-    return Part(
+    return CustomerGroup(
         name=name,
         people=int(chosen.sum()),
         share=float(chosen.mean()),

@@ -10,17 +10,17 @@ from recsys.settings.messages import Words
 NAMES = ("copy", "creative", "coupon")
 
 
-def words_of(category: str | None, told: Mapping[str, Words]) -> dict[str, str]:
+def words_of(category: str | None, copy_texts: Mapping[str, Words]) -> dict[str, str]:
     """Return the words of a category by `NAMES`, each that of the closest category above that has one; "": none has.
 
-    `told` are those of the settings, by canonical category; "" stands for all.
+    `copy_texts` are those of the settings, by canonical category; "" stands for all.
     """
     levels = split_category(category or "")
     nodes = [join_category(levels[:depth]) for depth in range(len(levels), -1, -1)]
-    words = [told[node] for node in nodes if node in told]
+    words = [copy_texts[node] for node in nodes if node in copy_texts]
     return {name: next((text for one in words if (text := getattr(one, name))), "") for name in NAMES}
 
 
-def canonical(told: Mapping[str, Words]) -> dict[str, Words]:
+def canonical(copy_texts: Mapping[str, Words]) -> dict[str, Words]:
     """The words of the settings by canonical category."""
-    return {join_category(split_category(category)): words for category, words in told.items()}
+    return {join_category(split_category(category)): words for category, words in copy_texts.items()}

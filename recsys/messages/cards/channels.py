@@ -19,7 +19,7 @@ BODY_VARIABLES = 25
 """Most variables of a WhatsApp body that a template may fill, `body_1` to `body_25`; more than any message should have."""
 
 
-class Part(NamedTuple):
+class MessagePart(NamedTuple):
     """A part that a template may write; `media_type` says how its text is to be escaped."""
 
     required: bool
@@ -27,15 +27,15 @@ class Part(NamedTuple):
 
 
 _VARIABLES = tuple([f"body_{number}" for number in range(1, BODY_VARIABLES + 1)])
-PARTS: Mapping[str, Mapping[str, Part]] = MappingProxyType(
+PARTS: Mapping[str, Mapping[str, MessagePart]] = MappingProxyType(
     {
-        "email": {"subject": Part(True), "html": Part(True, "text/html"), "text": Part(True)},
-        "push": {"title": Part(True), "body": Part(True)},
-        "sms": {"body": Part(True)},
+        "email": {"subject": MessagePart(True), "html": MessagePart(True, "text/html"), "text": MessagePart(True)},
+        "push": {"title": MessagePart(True), "body": MessagePart(True)},
+        "sms": {"body": MessagePart(True)},
         "whatsapp": {
-            "header": Part(False),
-            **{name: Part(name == "body_1") for name in _VARIABLES},
-            "button": Part(False),
+            "header": MessagePart(False),
+            **{name: MessagePart(name == "body_1") for name in _VARIABLES},
+            "button": MessagePart(False),
         },
     }
 )

@@ -38,8 +38,8 @@ def context(
     `locale` and `timezone` None: the shop's. `Profile` and `Event` are handed on as they are, but for what is no web address.
     """
     locale = locale_chain(locale or "", settings.locale)[0]
-    told = canonical(settings.words)
-    shown = [_item(item, number, locale, told, settings) for number, item in enumerate(items, start=1)]
+    copy_texts = canonical(settings.words)
+    shown = [_item(item, number, locale, copy_texts, settings) for number, item in enumerate(items, start=1)]
     return {
         "Profile": dict(profile),
         "Event": {name: web_address(value) if name in ADDRESSES else value for name, value in (event or {}).items()},
@@ -50,7 +50,7 @@ def context(
         "locale": locale,
         "timezone": timezone or settings.timezone,
         "direction": direction(locale),
-        **words_of(shown[0]["category"] if shown else "", told),
+        **words_of(shown[0]["category"] if shown else "", copy_texts),
         **listed(shown),
     }
 
@@ -93,8 +93,8 @@ def _link(item: Mapping[str, Any], channel: str) -> str:
     return min(link, item["url"] or link, key=len) if channel == "sms" else link
 
 
-def _cut(title: str, most: int | None, plain: bool) -> str:
-    return one_line(title) if most is None else shorten(title, most, graphemes, "..." if plain else "…")
+def _cut(title: str, max_n: int | None, plain: bool) -> str:
+    return one_line(title) if max_n is None else shorten(title, max_n, graphemes, "..." if plain else "…")
 
 
 def web_address(text: object, otherwise: str = "") -> str:
@@ -103,7 +103,7 @@ def web_address(text: object, otherwise: str = "") -> str:
 
 
 def _item(
-    item: Mapping[str, Any], number: int, locale: str, told: Mapping[str, Words], settings: MessagesSettings
+    item: Mapping[str, Any], number: int, locale: str, copy_texts: Mapping[str, Words], settings: MessagesSettings
 ) -> dict[str, Any]:
     """One item as templates see it; what is not known is empty, and only web addresses stand where an address is expected."""
     slot, reason = item.get("slot") or {}, item.get("reason") or {}
@@ -123,6 +123,6 @@ def _item(
         "image": web_address(slot.get("image"), image_url or settings.placeholder_url),
         "reason": one_line(reason.get("text", "")),
         "reason_code": reason.get("code", ""),
-        **words_of(item["category"], told),
+        **words_of(item["category"], copy_texts),
         "number": number,
     }

@@ -202,9 +202,9 @@ def _size(value: object) -> int:
     return value.bit_length() if isinstance(value, int) else 1
 
 
-def _bound(size: int, most: int, what: str) -> None:
-    if size > most:
-        raise ResourceLimitError(f"{what} of size {size}; allowed are {most}", token=None)
+def _bound(size: int, max_n: int, what: str) -> None:
+    if size > max_n:
+        raise ResourceLimitError(f"{what} of size {size}; allowed are {max_n}", token=None)
 
 
 def _faults(nodes: Iterable[Node], context: RenderContext, liquid: Liquid) -> Iterator[LiquidError]:

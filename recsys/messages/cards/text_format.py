@@ -48,20 +48,20 @@ def one_line(text: str) -> str:
     return " ".join(_DROPPED.sub("", text).split())
 
 
-def shorten(text: str, most: int, size: Size = graphemes, ending: str = "…") -> str:
-    """Return a text as one clean line that measures at most `most`, with `ending` where something was cut.
+def shorten(text: str, max_n: int, size: Size = graphemes, ending: str = "…") -> str:
+    """Return a text as one clean line that measures at most `max_n`, with `ending` where something was cut.
 
     The cut goes between words where that keeps most of what fits, else between graphemes, never through one. Where not even
     the ending fits, nothing is left. A GSM-7 text message has no "…": give it `ending="..."`.
     """
     line = one_line(text)
-    if size(line) <= most:
+    if size(line) <= max_n:
         return line
-    if size(ending) > most:
+    if size(ending) > max_n:
         return ""
     clusters = _CLUSTER.findall(line)
     ends = list(accumulate(map(len, clusters)))
-    fitting = bisect_right(ends, most, key=lambda end: size(line[:end] + ending))
+    fitting = bisect_right(ends, max_n, key=lambda end: size(line[:end] + ending))
     kept = _between_words(line, ends, fitting)
     while kept and clusters[kept - 1] in _LOOSE_ENDS:
         kept -= 1

@@ -17,7 +17,7 @@ from recsys.web.http.metrics import NO_ROUTE, ROUTE
 _encode = msgspec.json.Encoder().encode
 
 
-class Line(msgspec.Struct, frozen=True):
+class AccessLine(msgspec.Struct, frozen=True):
     """One request: when it began (UTC), its call, how it ended, bytes sent and milliseconds taken."""
 
     time: datetime
@@ -35,7 +35,7 @@ class AccessLog(Logger):  # type: ignore[misc]
         """Write one line."""
         if not self.access_log_enabled:
             return
-        line = Line(
+        line = AccessLine(
             datetime.now(UTC) - request_time,
             environ.get("REQUEST_METHOD", "-"),
             environ.get(ROUTE, NO_ROUTE),

@@ -154,7 +154,7 @@ class EventsAnswer(Struct, frozen=True, omit_defaults=True):
     ignored: Annotated[int, Meta(description="Events of a tracking tool that mean nothing here; absent: none.")] = 0
 
 
-class VerdictsAnswer(Struct, frozen=True):
+class RowResultsAnswer(Struct, frozen=True):
     """What became of each row; what is accepted is durable and seen by all workers within a second."""
 
     accepted: int

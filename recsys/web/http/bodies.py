@@ -16,7 +16,7 @@ from recsys.types import EVENT_TYPES, SECOND
 from recsys.web.http.parameters import ALLOWED, HIGHEST_PRICE, LONGEST_CATEGORY, microseconds
 from recsys.web.http.problems import invalid
 
-MOST_ROWS = 1000
+MAX_ROWS = 1000
 """Rows of the longest list in a body."""
 LONGEST_TEXT = 2000
 HIGHEST_QUANTITY = 1e9
@@ -33,7 +33,7 @@ _MONEY = f"a number from 0 to {HIGHEST_PRICE:.0f}; in a refund its sign is dropp
 _TIME = "an ISO 8601 time with its zone, or seconds, milliseconds or microseconds since 1970; before the year 2200"
 _PLACEMENT = ALLOWED["placement"]
 _CURRENCY = "three letters (ISO 4217)"
-_LIST = f"a list of up to {MOST_ROWS} objects"
+_LIST = f"a list of up to {MAX_ROWS} objects"
 
 Id: TypeAlias = Annotated[str, Meta(description=f"Allowed: {_ID}.")]
 Text: TypeAlias = Annotated[str, Meta(max_length=LONGEST_TEXT)]
@@ -43,7 +43,7 @@ Time: TypeAlias = Annotated[int | str, Meta(description=f"Allowed: {_TIME}.")]
 
 def _list_of(row: str, meaning: str) -> Meta:
     rows = {"items": {"$ref": f"#/components/schemas/{row}"}}
-    return Meta(description=f"{meaning} Each is judged by itself.", max_length=MOST_ROWS, extra_json_schema=rows)
+    return Meta(description=f"{meaning} Each is judged by itself.", max_length=MAX_ROWS, extra_json_schema=rows)
 
 
 def read_time(given: int | str) -> int | None:

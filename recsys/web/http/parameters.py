@@ -19,16 +19,16 @@ from recsys.event_ids import MAX_ID_BYTES, id_problem
 from recsys.types import SECOND, Bought
 from recsys.web.http.problems import Problem, invalid
 
-MOST_BRANDS = 100
-MOST_CONTEXT_ITEMS = 50
-MOST_EXCLUDED = 500
-MOST_PLACEMENTS = 20
-MOST_USERS = 5000
+MAX_BRANDS = 100
+MAX_CONTEXT_ITEMS = 50
+MAX_EXCLUDED = 500
+MAX_PLACEMENTS = 20
+MAX_USERS = 5000
 LONGEST_CATEGORY = 1024
 HIGHEST_PRICE = 1e12
 LAST_MOMENT = 253_402_300_799 * SECOND
 """The end of the year 9999 in microseconds."""
-MOST_BOUGHT_DAYS = 3650
+MAX_BOUGHT_DAYS = 3650
 BODY_BYTES = 1 << 20
 """Bytes of the largest request body."""
 
@@ -39,18 +39,18 @@ _IDS = f"each 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters"
 ALLOWED = {
     "limit": "a whole number from 1 to 100",
     "category": f"a category's levels joined by ' > ', 1 to {LONGEST_CATEGORY} characters",
-    "brand": f"up to {MOST_BRANDS} brands, {_IDS}",
+    "brand": f"up to {MAX_BRANDS} brands, {_IDS}",
     "price_min": f"a number from 0 to {HIGHEST_PRICE:.0f}, at most price_max",
     "price_max": f"a number from 0 to {HIGHEST_PRICE:.0f}",
-    "exclude": f"up to {MOST_EXCLUDED} item ids, {_IDS}",
-    "item_id": f"up to {MOST_CONTEXT_ITEMS} item ids, {_IDS}",
-    "bought": f"hide, allow, only, or hide_days:N with N from 0 to {MOST_BOUGHT_DAYS}",
+    "exclude": f"up to {MAX_EXCLUDED} item ids, {_IDS}",
+    "item_id": f"up to {MAX_CONTEXT_ITEMS} item ids, {_IDS}",
+    "bought": f"hide, allow, only, or hide_days:N with N from 0 to {MAX_BOUGHT_DAYS}",
     "now": "an ISO 8601 time with its zone, such as 2026-01-31T12:00:00Z, or microseconds since 1970, to the year 9999",
     "placement": "the name of a placement",
-    "placements": f"a list of 1 to {MOST_PLACEMENTS} placements, each a name or an object with placement and filters",
+    "placements": f"a list of 1 to {MAX_PLACEMENTS} placements, each a name or an object with placement and filters",
     "send_id": f"one id, 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters",
     "user_id": f"one id, 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters",
-    "user_ids": f"a list of 1 to {MOST_USERS} user ids",
+    "user_ids": f"a list of 1 to {MAX_USERS} user ids",
 }
 """Parameter = what it accepts, in words: for error answers and for the description of the API."""
 
@@ -72,11 +72,11 @@ class Filters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     limit: Annotated[int, _about("limit", "Most items; default: the placement's own.", ge=1, le=100)] | UnsetType = UNSET
     category: Category | UnsetType = UNSET
-    brand: Annotated[tuple[str, ...], _about("brand", "Only these brands.", max_length=MOST_BRANDS)] = ()
+    brand: Annotated[tuple[str, ...], _about("brand", "Only these brands.", max_length=MAX_BRANDS)] = ()
     price_min: Annotated[Price, _about("price_min", "Lowest price.")] | UnsetType = UNSET
     price_max: Annotated[Price, _about("price_max", "Highest price.")] | UnsetType = UNSET
     exclude: Annotated[
-        tuple[str, ...], _about("exclude", "Items left out, for instance those already shown.", max_length=MOST_EXCLUDED)
+        tuple[str, ...], _about("exclude", "Items left out, for instance those already shown.", max_length=MAX_EXCLUDED)
     ] = ()
 
     def __post_init__(self) -> None:
@@ -96,7 +96,7 @@ class Personal(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     placement: Placement = "home"
     item_id: Annotated[
-        tuple[str, ...], _about("item_id", "The items on the page or in the cart.", max_length=MOST_CONTEXT_ITEMS)
+        tuple[str, ...], _about("item_id", "The items on the page or in the cart.", max_length=MAX_CONTEXT_ITEMS)
     ] = ()
     bought: Annotated[str, _about("bought", "What to do with items the shopper owns.")] | UnsetType = UNSET
 
@@ -152,7 +152,7 @@ class PageBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     placements: Annotated[
         tuple[str | Personal, ...],
-        _about("placements", "In the order in which they choose.", min_length=1, max_length=MOST_PLACEMENTS),
+        _about("placements", "In the order in which they choose.", min_length=1, max_length=MAX_PLACEMENTS),
     ]
     user_id: Annotated[str, _about("user_id", "The shopper; absent: nobody known.")] | UnsetType = UNSET
     now: Now | UnsetType = UNSET
@@ -172,7 +172,7 @@ class BulkBody(SlateParameters, frozen=True, kw_only=True, forbid_unknown_fields
 
     user_ids: Annotated[
         tuple[str, ...],
-        _about("user_ids", "An id that cannot be one gets a problem as its line.", min_length=1, max_length=MOST_USERS),
+        _about("user_ids", "An id that cannot be one gets a problem as its line.", min_length=1, max_length=MAX_USERS),
     ]
 
 
@@ -255,7 +255,7 @@ def parse_bought(text: str) -> Bought:
     match = _BOUGHT.fullmatch(text)
     if match and match[1]:
         return Bought(match[1])  # type: ignore[arg-type]
-    if match and int(match[2]) <= MOST_BOUGHT_DAYS:
+    if match and int(match[2]) <= MAX_BOUGHT_DAYS:
         return Bought("hide_days", int(match[2]))
     raise invalid("bought", text, ALLOWED["bought"])
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 from flask import Response
 
-from recsys.web.http.answers import EventsAnswer, Rejection, VerdictsAnswer
+from recsys.web.http.answers import EventsAnswer, Rejection, RowResultsAnswer
 from recsys.web.http.problems import Problem
 from recsys.web.http.responses import json_response
 
@@ -29,6 +29,6 @@ def judge(rows: Iterable[tuple[int, Any]], read: Callable[[Any], Good]) -> tuple
     return good, rejected
 
 
-def verdicts_response(answer: EventsAnswer | VerdictsAnswer) -> Response:
+def row_results_response(answer: EventsAnswer | RowResultsAnswer) -> Response:
     """Answer what became of the rows."""
     return json_response(msgspec.json.encode(answer), ACCEPTED)

@@ -40,15 +40,15 @@ class CardParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def card(call: Call[CardParameters]) -> Response:
     """Render the template of a send for a user; its items are those that are pinned."""
     service, send_id, user_id = call.service, call.path["send_id"], call.path["user_id"]
-    present = service.live.present()
-    send, now = _send(call, send_id), service.live.now(present)
-    sent = recommend_sent(call, present, personal_query(UserParameters(), present.engine, now, None), send_id, (user_id,))[0]
+    serving = service.live.serving()
+    send, now = _send(call, send_id), service.live.now(serving)
+    sent = recommend_sent(call, serving, personal_query(UserParameters(), serving.engine, now, None), send_id, (user_id,))[0]
     context = compose(
-        present.engine,
+        serving.engine,
         sent.slate,
         send_id,
-        present.person(user_id),
-        present.history(user_id),
+        serving.person(user_id),
+        serving.history(user_id),
         now,
         service.slots(send_id, user_id, sent),
     )

@@ -24,13 +24,13 @@ _TABLES = (
 def forget(call: Call[NoParameters]) -> Response:
     """Forget everything of a user, and of the anonymous ids that were ever linked to it, up to now."""
     live, user_id = call.service.live, call.path["user_id"]
-    present = live.present()
-    if live.oblivion is None:
+    serving = live.serving()
+    if live.erasure_keys is None:
         raise Problem(
             503, "nobody can be forgotten yet: put a secret into RECSYS_FORGET_SECRETS, for the service and for training"
         )
-    ids, moment = present.ids_of(user_id), live.now(present)
-    removed = live.state.forget([live.oblivion.sign(each) for each in ids], ids, moment)
+    ids, moment = serving.ids_of(user_id), live.now(serving)
+    removed = live.state.forget([live.erasure_keys.sign(each) for each in ids], ids, moment)
     removed["slates"] = live.slates.forget(ids)
     settings = call.service.settings
     receipt = ReceiptAnswer(

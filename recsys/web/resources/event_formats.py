@@ -22,7 +22,7 @@ from recsys.web.http.bodies import EventsBody, Ga4Body, Ga4Event, SegmentBatch, 
 from recsys.web.http.parameters import read_row
 from recsys.web.http.problems import Problem, invalid
 
-MOST_UNFOLDED = 5000
+MAX_UNFOLDED = 5000
 """Rows that the events of one request may become."""
 
 SEGMENT = Preset(
@@ -107,8 +107,8 @@ def _gathered(events: Iterable[Any], rows_of: Callable[[Any], Iterable[Row]]) ->
         found.links += links
         found.rows += [each for each in rows if "event_type" in each[1]]
         found.ignored += not rows
-        if len(found.rows) > MOST_UNFOLDED:
-            raise Problem(400, f"the events hold more than {MOST_UNFOLDED} items; allowed: up to {MOST_UNFOLDED} a request")
+        if len(found.rows) > MAX_UNFOLDED:
+            raise Problem(400, f"the events hold more than {MAX_UNFOLDED} items; allowed: up to {MAX_UNFOLDED} a request")
     return found
 
 

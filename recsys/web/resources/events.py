@@ -14,7 +14,7 @@ from recsys.web.http.answers import EventsAnswer, Rejection
 from recsys.web.http.bodies import EventRow, EventsBody, Ga4Body, Ga4Event, SegmentBatch, SegmentCall, said_at
 from recsys.web.http.parameters import read_row
 from recsys.web.http.problems import Problem, invalid
-from recsys.web.http.row_results import ACCEPTED, judge, verdicts_response
+from recsys.web.http.row_results import ACCEPTED, judge, row_results_response
 from recsys.web.operations import Call, Operation
 from recsys.web.resources.event_formats import Row, unfold
 from recsys.web.resources.identities import Linker
@@ -28,13 +28,13 @@ def post_events(call: Call[EventsBody | Ga4Body | SegmentBatch | SegmentCall]) -
     """Take events in; those under another user's id, or of a kind that a browser cannot know, are rejected for its token."""
     live, browser = call.service.live, call.caller.user_id
     received, found = received_at(), unfold(call.parameters)
-    now = live.now(live.present() if live.loaded else None)
+    now = live.now(live.serving() if live.loaded else None)
     events, bad_events = judge(found.rows, lambda row: read_event(row, received if browser is None else now, now, browser))
     links, bad_links = _linked(live, found.links, received, browser)
     fresh = live.accept(events) if events else []
     call.service.metrics.events(sum(fresh), len(fresh) - sum(fresh), len(bad_events))
     rejected = sorted([*found.rejected, *bad_events, *bad_links], key=_place)
-    return verdicts_response(EventsAnswer(sum(fresh) + links, len(fresh) - sum(fresh), tuple(rejected), found.ignored))
+    return row_results_response(EventsAnswer(sum(fresh) + links, len(fresh) - sum(fresh), tuple(rejected), found.ignored))
 
 
 def _linked(live: Live, rows: list[tuple[int, Row]], received: int, browser: str | None) -> tuple[int, list[Rejection]]:

@@ -7,11 +7,11 @@ from typing import Any
 from flask import Response
 
 from recsys.types import Link
-from recsys.web.http.answers import VerdictsAnswer
+from recsys.web.http.answers import RowResultsAnswer
 from recsys.web.http.bodies import IdentitiesBody, IdentityRow, said_at
 from recsys.web.http.parameters import read_row
 from recsys.web.http.problems import invalid
-from recsys.web.http.row_results import ACCEPTED, judge, verdicts_response
+from recsys.web.http.row_results import ACCEPTED, judge, row_results_response
 from recsys.web.operations import Call, Operation
 from recsys.web.serving.live import Live, received_at
 
@@ -23,7 +23,7 @@ class Linker:
     """Judges the links of one request, each against the snapshot, the log and those before it."""
 
     def __init__(self, live: Live, received: int) -> None:
-        self._present, self._received = live.present(), received
+        self._serving, self._received = live.serving(), received
         self._anonymous: set[str] = set()
         self._known: set[str] = set()
 
@@ -42,9 +42,9 @@ class Linker:
     def _check(self, row: IdentityRow) -> None:
         if row.anonymous_id == row.user_id:
             raise invalid("anonymous_id", row.anonymous_id, _ANONYMOUS, "is the same as user_id")
-        if row.anonymous_id in self._known or self._present.is_known(row.anonymous_id):
+        if row.anonymous_id in self._known or self._serving.is_known(row.anonymous_id):
             raise invalid("anonymous_id", row.anonymous_id, _ANONYMOUS)
-        if row.user_id in self._anonymous or self._present.is_anonymous(row.user_id):
+        if row.user_id in self._anonymous or self._serving.is_anonymous(row.user_id):
             raise invalid("user_id", row.user_id, _KNOWN)
 
 
@@ -54,7 +54,7 @@ def post_identities(call: Call[IdentitiesBody]) -> Response:
     with live.linking():
         links, rejected = judge(enumerate(call.parameters.identities), Linker(live, received_at()).read)
         live.link(links)
-    return verdicts_response(VerdictsAnswer(len(links), tuple(rejected)))
+    return row_results_response(RowResultsAnswer(len(links), tuple(rejected)))
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (
@@ -66,7 +66,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         parameters=IdentitiesBody,
         rows=(IdentityRow,),
         view=post_identities,
-        answers=(VerdictsAnswer,),
+        answers=(RowResultsAnswer,),
         status=ACCEPTED,
         problems=(413, 415, 503),
     ),

@@ -8,22 +8,22 @@ from flask import Response
 
 from recsys.snapshot.catalog import Catalog
 from recsys.types import ItemUpdate
-from recsys.web.http.answers import VerdictsAnswer
+from recsys.web.http.answers import RowResultsAnswer
 from recsys.web.http.bodies import ItemRow, ItemsBody
 from recsys.web.http.parameters import read_row
 from recsys.web.http.problems import invalid
-from recsys.web.http.row_results import ACCEPTED, judge, verdicts_response
+from recsys.web.http.row_results import ACCEPTED, judge, row_results_response
 from recsys.web.operations import Call, Operation
 
 
 def patch_items(call: Call[ItemsBody]) -> Response:
     """Change items of the catalogue, in order."""
     live = call.service.live
-    catalog = live.present().engine.catalog
+    catalog = live.serving().engine.catalog
     updates, rejected = judge(enumerate(call.parameters.items), lambda raw: _read(raw, catalog))
     if updates:
         live.update(updates)
-    return verdicts_response(VerdictsAnswer(len(updates), tuple(rejected)))
+    return row_results_response(RowResultsAnswer(len(updates), tuple(rejected)))
 
 
 def _read(raw: Any, catalog: Catalog) -> ItemUpdate:
@@ -42,7 +42,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         parameters=ItemsBody,
         rows=(ItemRow,),
         view=patch_items,
-        answers=(VerdictsAnswer,),
+        answers=(RowResultsAnswer,),
         status=ACCEPTED,
         problems=(413, 415, 503),
     ),

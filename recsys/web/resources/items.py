@@ -27,12 +27,12 @@ def bought_together(call: Call[ListParameters]) -> Response:
 
 def _around(call: Call[ListParameters], placement: str) -> Response:
     item_id = call.path["item_id"]
-    present = call.service.live.present()
-    if present.engine.catalog.row(item_id) < 0:
+    serving = call.service.live.serving()
+    if serving.engine.catalog.row(item_id) < 0:
         raise Problem(404, f"there is no item {item_id!r} in the catalogue", parameter="item_id", value=item_id)
-    now = call.now(present, call.parameters.now)
-    query = list_query(call.parameters, present.engine, now, placement, context_items=(item_id,))
-    return json_response(slate_json(present.engine.catalog, call.service.recommend(present, query)))
+    now = call.now(serving, call.parameters.now)
+    query = list_query(call.parameters, serving.engine, now, placement, context_items=(item_id,))
+    return json_response(slate_json(serving.engine.catalog, call.service.recommend(serving, query)))
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

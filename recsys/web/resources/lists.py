@@ -16,18 +16,18 @@ from recsys.web.operations import Call, Operation
 
 def bestsellers(call: Call[ListParameters]) -> Response:
     """Answer what most shoppers bought, in a category or everywhere."""
-    return _shelf(call, "bestsellers")
+    return _builder(call, "bestsellers")
 
 
 def popular(call: Call[ListParameters]) -> Response:
     """Answer what is popular now, of some brands or of all."""
-    return _shelf(call, "popular")
+    return _builder(call, "popular")
 
 
-def _shelf(call: Call[ListParameters], placement: str) -> Response:
-    present = call.service.live.present()
-    query = list_query(call.parameters, present.engine, call.now(present, call.parameters.now), placement)
-    return json_response(slate_json(present.engine.catalog, call.service.recommend(present, query)))
+def _builder(call: Call[ListParameters], placement: str) -> Response:
+    serving = call.service.live.serving()
+    query = list_query(call.parameters, serving.engine, call.now(serving, call.parameters.now), placement)
+    return json_response(slate_json(serving.engine.catalog, call.service.recommend(serving, query)))
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

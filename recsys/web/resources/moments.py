@@ -19,14 +19,14 @@ from recsys.web.http.responses import NDJSON, json_response
 from recsys.web.operations import Call, Operation
 from recsys.web.serving.live import received_at
 
-MOST_MOMENTS = 5000
+MAX_MOMENTS = 5000
 MOMENTS = 1000
 NEXT_CURSOR = "Next-Cursor"
 _CURSOR = struct.Struct(">QQ")
 _CHECK_BYTES = 4
 _ALLOWED = {
     "cursor": "what the header Next-Cursor of an earlier answer for this kind said",
-    "limit": f"a whole number from 1 to {MOST_MOMENTS}",
+    "limit": f"a whole number from 1 to {MAX_MOMENTS}",
 }
 
 
@@ -42,7 +42,7 @@ class MomentParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ]
         | UnsetType
     ) = UNSET
-    limit: Annotated[int, Meta(ge=1, le=MOST_MOMENTS, description=f"Most moments. Allowed: {_ALLOWED['limit']}.")] = MOMENTS
+    limit: Annotated[int, Meta(ge=1, le=MAX_MOMENTS, description=f"Most moments. Allowed: {_ALLOWED['limit']}.")] = MOMENTS
 
 
 class Cursor(NamedTuple):
@@ -72,10 +72,10 @@ class Cursor(NamedTuple):
 def poll(call: Call[MomentParameters]) -> Response:
     """Find who is newly due, write it down, and answer what was written after the cursor, the newest first."""
     live, kind, limit = call.service.live, _kind(call), call.parameters.limit
-    present = live.present()
-    now, received = live.now(present), received_at()
+    serving = live.serving()
+    now, received = live.now(serving), received_at()
     cursor = _cursor(call, kind, received)
-    call.service.finder(present).find(kind, now, limit, received)
+    call.service.finder(serving).find(kind, now, limit, received)
     moments = live.state.moments
     with live.state.reading():
         after = moments.last_until(kind, now - DAY) if cursor is None else cursor.seq

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from flask import Response
 
-from recsys.engine.serving_state import Present
+from recsys.engine.serving_state import ServingState
 from recsys.engine.slate_json import slate_json
 from recsys.event_ids import id_problem
 from recsys.web.http.answers import PageAnswer, ProblemAnswer, SentSlateAnswer, SlateAnswer
@@ -31,51 +31,51 @@ def page(call: Call[PageBody]) -> Response:
     body = call.parameters
     user_id = None if body.user_id is msgspec.UNSET else body.user_id
     call.caller.check_user(user_id)
-    present = call.service.live.present()
-    now = call.now(present, body.now)
+    serving = call.service.live.serving()
+    now = call.now(serving, body.now)
     asked = [Personal(placement=one) if isinstance(one, str) else one for one in body.placements]
     slates: list[bytes] = []
     shown: tuple[str, ...] = ()
-    for query in [personal_query(one, present.engine, now, user_id) for one in asked]:
-        slate = call.service.recommend(present, msgspec.structs.replace(query, exclude=(*query.exclude, *shown)))
-        shown += tuple(present.engine.catalog.item_id(row) for row in slate.items)
-        slates.append(slate_json(present.engine.catalog, slate))
+    for query in [personal_query(one, serving.engine, now, user_id) for one in asked]:
+        slate = call.service.recommend(serving, msgspec.structs.replace(query, exclude=(*query.exclude, *shown)))
+        shown += tuple(serving.engine.catalog.item_id(row) for row in slate.items)
+        slates.append(slate_json(serving.engine.catalog, slate))
     return json_response(b'{"slates":[%b]}' % b",".join(slates))
 
 
 def bulk(call: Call[BulkBody]) -> Response:
     """Answer a line for each shopper, all from the same snapshot and moment."""
-    present = call.service.live.present()
-    now = call.now(present, call.parameters.now)
-    personal_query(call.parameters, present.engine, now, None)
-    return stream_response(_lines(call, present, now))
+    serving = call.service.live.serving()
+    now = call.now(serving, call.parameters.now)
+    personal_query(call.parameters, serving.engine, now, None)
+    return stream_response(_lines(call, serving, now))
 
 
-def _lines(call: Call[BulkBody], present: Present, now: int) -> Iterator[bytes]:
+def _lines(call: Call[BulkBody], serving: ServingState, now: int) -> Iterator[bytes]:
     user_ids = call.parameters.user_ids
     for start in range(0, len(user_ids), LINES_AT_ONCE):
         some = user_ids[start : start + LINES_AT_ONCE]
-        lines = _sent_together(call, present, now, some) or [_line(call, present, now, user_id) for user_id in some]
+        lines = _sent_together(call, serving, now, some) or [_line(call, serving, now, user_id) for user_id in some]
         yield b"".join(line + b"\n" for line in lines)
 
 
-def _sent_together(call: Call[BulkBody], present: Present, now: int, user_ids: Sequence[str]) -> list[bytes]:
+def _sent_together(call: Call[BulkBody], serving: ServingState, now: int, user_ids: Sequence[str]) -> list[bytes]:
     """Slates of a send, pinned in one step; nothing if it is no send's, or any of them cannot be answered."""
     if call.parameters.send_id is msgspec.UNSET or any(map(id_problem, user_ids)):
         return []
     try:
-        return send_slates(call, present, now, call.parameters.send_id, user_ids)
+        return send_slates(call, serving, now, call.parameters.send_id, user_ids)
     except Exception:
         return []  # one by one it will be told which, and why
 
 
-def _line(call: Call[BulkBody], present: Present, now: int, user_id: str) -> bytes:
+def _line(call: Call[BulkBody], serving: ServingState, now: int, user_id: str) -> bytes:
     try:
         check_ids("user_id", (user_id,))
         if call.parameters.send_id is not msgspec.UNSET:
-            return send_slates(call, present, now, call.parameters.send_id, (user_id,))[0]
-        query = personal_query(call.parameters, present.engine, now, user_id)
-        return slate_json(present.engine.catalog, call.service.recommend(present, query))
+            return send_slates(call, serving, now, call.parameters.send_id, (user_id,))[0]
+        query = personal_query(call.parameters, serving.engine, now, user_id)
+        return slate_json(serving.engine.catalog, call.service.recommend(serving, query))
     except Problem as problem:
         return msgspec.json.encode({"user_id": user_id, **problem.body()})
     except Exception:

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from recsys.engine.explain import Explanation, explain
 from recsys.engine.profile_report import ShopperProfile, shopper_profile
-from recsys.web.http.parameters import ALLOWED, MOST_CONTEXT_ITEMS, Now, UserParameters
+from recsys.web.http.parameters import ALLOWED, MAX_CONTEXT_ITEMS, Now, UserParameters
 from recsys.web.http.problems import Problem
 from recsys.web.http.queries import list_query
 from recsys.web.http.responses import json_response
@@ -28,29 +28,29 @@ class ProfileParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class ExplainParameters(UserParameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Query string of an explanation: that of the recommendations, with the item asked about as the first `item_id`."""
 
-    item_id: Annotated[tuple[str, ...], Meta(description=_ASKED, min_length=1, max_length=MOST_CONTEXT_ITEMS)]
+    item_id: Annotated[tuple[str, ...], Meta(description=_ASKED, min_length=1, max_length=MAX_CONTEXT_ITEMS)]
 
 
 def profile(call: Call[ProfileParameters]) -> Response:
     """Answer what is known of a shopper now; of an unknown one, that nothing is."""
     user_id = call.path["user_id"]
-    present = call.service.live.present()
-    now = call.now(present, call.parameters.now)
-    found = shopper_profile(present.engine.profiler, user_id, present.history(user_id), now)
-    return json_response(msgspec.json.encode(msgspec.structs.replace(found, value=present.value(user_id))))
+    serving = call.service.live.serving()
+    now = call.now(serving, call.parameters.now)
+    found = shopper_profile(serving.engine.profiler, user_id, serving.history(user_id), now)
+    return json_response(msgspec.json.encode(msgspec.structs.replace(found, value=serving.value(user_id))))
 
 
 def explanation(call: Call[ExplainParameters]) -> Response:
     """Answer why an item is shown to a shopper, or why not; an unknown shopper is explained the fallback."""
     user_id, (item_id, *context) = call.path["user_id"], call.parameters.item_id
-    present = call.service.live.present()
-    item = present.engine.catalog.row(item_id)
+    serving = call.service.live.serving()
+    item = serving.engine.catalog.row(item_id)
     if item < 0:
         raise Problem(404, f"there is no item {item_id!r} in the catalogue", parameter="item_id", value=item_id)
     parameters = call.parameters
-    now = call.now(present, parameters.now)
-    query = list_query(parameters, present.engine, now, parameters.placement, user_id, tuple(context))
-    found = explain(present.engine, query, present.history(user_id), item)
+    now = call.now(serving, parameters.now)
+    query = list_query(parameters, serving.engine, now, parameters.placement, user_id, tuple(context))
+    found = explain(serving.engine, query, serving.history(user_id), item)
     return json_response(msgspec.json.encode(found))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from flask import Response
 
-from recsys.engine.serving_state import Present
+from recsys.engine.serving_state import ServingState
 from recsys.engine.slate_json import sent_json
 from recsys.messages.sends import SentSlate
 from recsys.types import Query, Send, SettingsError
@@ -33,7 +33,7 @@ def put_send(call: Call[SendBody]) -> Response:
     if standing is not None:
         _check_same(standing, asked)
         return _answer(standing, OK)
-    if asked.expires_at <= live.now(live.present() if live.loaded else None):
+    if asked.expires_at <= live.now(live.serving() if live.loaded else None):
         raise invalid("expires_at", call.parameters.expires_at, "a moment that has not passed yet", "has passed")
     standing = live.state.pins.declare(asked, received_at())
     _check_same(standing, asked)
@@ -49,7 +49,7 @@ def get_send(call: Call[NoParameters]) -> Response:
     return _answer(send, OK)
 
 
-def send_slates(call: Call[Any], present: Present, now: int, send_id: str, user_ids: Sequence[str]) -> list[bytes]:
+def send_slates(call: Call[Any], serving: ServingState, now: int, send_id: str, user_ids: Sequence[str]) -> list[bytes]:
     """Encode the slates of a send for these users; the parameters say what is asked where it is not declared.
 
     Raises:
@@ -58,16 +58,16 @@ def send_slates(call: Call[Any], present: Present, now: int, send_id: str, user_
     parameters: SlateParameters = call.parameters
     if call.caller.user_id is not None:
         raise Problem(403, "a browser token does not open the slates of sends; leave send_id out", parameter="send_id")
-    found = recommend_sent(call, present, personal_query(parameters, present.engine, now, None), send_id, user_ids)
+    found = recommend_sent(call, serving, personal_query(parameters, serving.engine, now, None), send_id, user_ids)
     slots = [call.service.slots(send_id, *pair) for pair in zip(user_ids, found, strict=True)]
     return [
-        sent_json(present.engine.catalog, sent.slate, send_id, sent.pinned, addresses)
+        sent_json(serving.engine.catalog, sent.slate, send_id, sent.pinned, addresses)
         for sent, addresses in zip(found, slots, strict=True)
     ]
 
 
 def recommend_sent(
-    call: Call[Any], present: Present, query: Query, send_id: str, user_ids: Sequence[str]
+    call: Call[Any], serving: ServingState, query: Query, send_id: str, user_ids: Sequence[str]
 ) -> list[SentSlate]:
     """Answer the slates of a send, `query` where it is not declared.
 
@@ -75,7 +75,7 @@ def recommend_sent(
         Problem: 400 if its placement is gone from the settings.
     """
     try:
-        return call.service.recommend_sent(present, query, send_id, user_ids)
+        return call.service.recommend_sent(serving, query, send_id, user_ids)
     except SettingsError as error:
         raise Problem(400, f"send_id: what {send_id!r} was declared with is gone: {error}", parameter="send_id") from error
 

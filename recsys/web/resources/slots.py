@@ -82,23 +82,23 @@ def _slot(call: Call[NoParameters]) -> Slot | None:
 
 
 def _image_address(service: Service, slot: Slot) -> str | None:
-    present = service.live.present()
-    row = service.sends(present).picture(
+    serving = service.live.serving()
+    row = service.sends(serving).serve_image(
         slot,
-        service.live.now(present),
-        may_pin=present.forgotten.at(slot.user_id) is None,
+        service.live.now(serving),
+        may_pin=serving.forgotten.at(slot.user_id) is None,
         goes_out=request.method == "GET",
     )
-    return None if row < 0 else web_address(present.engine.catalog.item(row)["image_url"])
+    return None if row < 0 else web_address(serving.engine.catalog.item(row)["image_url"])
 
 
 def _link_address(service: Service, slot: Slot) -> str | None:
-    present = service.live.present()
-    now, may_pin = service.live.now(present), present.forgotten.at(slot.user_id) is None
-    target = service.sends(present).target(slot, now, may_pin=may_pin)
+    serving = service.live.serving()
+    now, may_pin = service.live.now(serving), serving.forgotten.at(slot.user_id) is None
+    target = service.sends(serving).target(slot, now, may_pin=may_pin)
     if target is None:
         return None
-    item = present.engine.catalog.item(target.row)
+    item = serving.engine.catalog.item(target.row)
     if _is_click():
         _note(service, _click(slot, item["item_id"], target.recommendation_id, now))
     values = {"send_id": slot.send_id, "item_id": item["item_id"], "channel": _channel(), "placement": target.placement}

@@ -20,12 +20,12 @@ def recommendations(call: Call[SlateParameters]) -> Response:
     """Answer a slate, pinned if it is that of a declared send; an unknown shopper gets the placement's fallback."""
     user_id = call.path["user_id"]
     call.caller.check_user(user_id)
-    present = call.service.live.present()
-    now = call.now(present, call.parameters.now)
+    serving = call.service.live.serving()
+    now = call.now(serving, call.parameters.now)
     if call.parameters.send_id is not UNSET:
-        return json_response(send_slates(call, present, now, call.parameters.send_id, (user_id,))[0])
-    query = personal_query(call.parameters, present.engine, now, user_id)
-    return json_response(slate_json(present.engine.catalog, call.service.recommend(present, query)))
+        return json_response(send_slates(call, serving, now, call.parameters.send_id, (user_id,))[0])
+    query = personal_query(call.parameters, serving.engine, now, user_id)
+    return json_response(slate_json(serving.engine.catalog, call.service.recommend(serving, query)))
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

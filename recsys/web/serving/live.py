@@ -10,10 +10,10 @@ from contextlib import contextmanager
 
 from recsys.disk import locked
 from recsys.engine.pipeline import Engine
-from recsys.engine.serving_state import Present
-from recsys.live.erasure import Oblivion, Tombstones
+from recsys.engine.serving_state import ServingState
+from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.live.item_changes import Standing
-from recsys.live.log import State
+from recsys.live.log import EventLog
 from recsys.live.slate_log import LoggedSlate, SlateLog
 from recsys.settings import Settings
 from recsys.snapshot.store import Snapshot, SnapshotStore
@@ -32,14 +32,14 @@ def received_at() -> int:
 class Live:
     """The snapshot store of one worker, with the clock and the histories that go with what it serves."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, oblivion: Oblivion | None = None) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, erasure_keys: ErasureKeys | None = None) -> None:
         self._settings = settings
-        self.state = State(settings.path(settings.state.folder))
+        self.state = EventLog(settings.path(settings.state.folder))
         self.slates = SlateLog(settings.path(settings.state.folder), settings.state.slates, self._is_forgotten)
-        self.oblivion = oblivion
-        Tombstones(oblivion, self.state.tombstones())  # a forgotten user must not return because a secret is missing
+        self.erasure_keys = erasure_keys
+        Tombstones(erasure_keys, self.state.tombstones())  # a forgotten user must not return because a secret is missing
         self.state.close()  # workers are forked from here
-        self._present: Present | None = None
+        self._serving: ServingState | None = None
         self._metrics = metrics
         self._store: SnapshotStore[Engine] = SnapshotStore(settings.path(settings.snapshot.artifacts), self._build)
         self._counted = (0, 0)
@@ -56,7 +56,7 @@ class Live:
         """Why the newest snapshot could not be taken live."""
         return self._store.error
 
-    def present(self) -> Present:
+    def serving(self) -> ServingState:
         """What answers now: the engine and what is newer than its snapshot, caught up with the log. Ask once a request.
 
         Raises:
@@ -67,16 +67,16 @@ class Live:
         if engine is None:
             raise Problem(503, "no snapshot is loaded yet", {"Retry-After": "1"})
         try:
-            if self._present is None or self._present.engine is not engine:
-                self._present = Present(engine, self.state, self.oblivion)
-            self._present.catch_up()
+            if self._serving is None or self._serving.engine is not engine:
+                self._serving = ServingState(engine, self.state, self.erasure_keys)
+            self._serving.catch_up()
         except SettingsError as error:  # somebody was forgotten by a service that has a secret which this one lacks
             raise StateError(str(error)) from error
-        return self._present
+        return self._serving
 
-    def now(self, present: Present | None) -> int:
+    def now(self, serving: ServingState | None) -> int:
         """The moment in microseconds: the wall clock, or, once there is a snapshot, the newest event with `clock = "events"`."""
-        return present.newest if present and self._settings.web.clock == "events" else received_at()
+        return serving.newest if serving and self._settings.web.clock == "events" else received_at()
 
     def accept(self, events: Sequence[Event]) -> list[bool]:
         """Write events down, for every worker; durable when it returns. False: an event of that id was there already.
@@ -86,7 +86,7 @@ class Live:
         Raises:
             StateError: if the log cannot be written.
         """
-        forgotten = self.present().forgotten if self.loaded else Tombstones(self.oblivion, self.state.tombstones())
+        forgotten = self.serving().forgotten if self.loaded else Tombstones(self.erasure_keys, self.state.tombstones())
         if not forgotten:
             return self.state.add_events(events, received_at())
         kept = [not forgotten.cover(each.user_id, each.timestamp) for each in events]
@@ -103,13 +103,13 @@ class Live:
 
     def _is_forgotten(self, slates: Sequence[LoggedSlate]) -> list[bool]:
         """Whether these were answered before their users were forgotten."""
-        forgotten = Tombstones(self.oblivion, self.state.tombstones())
+        forgotten = Tombstones(self.erasure_keys, self.state.tombstones())
         return [forgotten.cover(each.user_id, each.query.now) for each in slates]
 
     def link(self, links: Sequence[Link]) -> None:
         """Write down to whom anonymous ids belong; what only repeats the latest link of an id is passed over."""
-        present = self.present()
-        if links := [link for link in links if not present.is_told(link)]:
+        serving = self.serving()
+        if links := [link for link in links if not serving.is_repeated(link)]:
             self.state.add_links(links, received_at())
 
     def update(self, updates: Sequence[ItemUpdate]) -> None:
@@ -120,8 +120,8 @@ class Live:
             StateError: if the log cannot be read or written.
         """
         last = self.state.last()
-        present = self.present()  # has the updates up to `last` in it, perhaps more
-        self.state.add_items(updates, received_at(), Standing(present.engine.catalog, last, self.now(present)))
+        serving = self.serving()  # has the updates up to `last` in it, perhaps more
+        self.state.add_items(updates, received_at(), Standing(serving.engine.catalog, last, self.now(serving)))
 
     def refresh(self) -> None:
         """Take a newly published snapshot live, if there is one."""

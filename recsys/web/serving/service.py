@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from recsys.engine.pipeline import answer
 from recsys.engine.replay import drawn, logged
-from recsys.engine.serving_state import Present
+from recsys.engine.serving_state import ServingState
 from recsys.messages.cards.cards import Cards
 from recsys.messages.sends import Sends, SentSlate
 from recsys.messages.slots import SlotKeys, slot_addresses
@@ -29,42 +29,42 @@ class Service:
     metrics: Metrics
     cards: Cards
     slot_keys: SlotKeys | None = None
-    finders: list[tuple[Present, Finder]] = field(default_factory=list)
+    finders: list[tuple[ServingState, Finder]] = field(default_factory=list)
     """The one that found moments last, with what it looks at."""
 
-    def recommend(self, present: Present, query: Query) -> Slate:
+    def recommend(self, serving: ServingState, query: Query) -> Slate:
         """Answer one query, and count it."""
-        engine = present.engine
-        history = NO_HISTORY if query.user_id is None else present.history(query.user_id)
+        engine = serving.engine
+        history = NO_HISTORY if query.user_id is None else serving.history(query.user_id)
         slate = answer(engine, query, history)
         self.metrics.slate(slate.placement, slate.fallback)
         if drawn(slate.recommendation_id, self.settings.state.slate_share):
             self.live.slates.offer(logged(engine, query, history, slate, received_at()))
         return slate
 
-    def recommend_sent(self, present: Present, query: Query, send_id: str, user_ids: Sequence[str]) -> list[SentSlate]:
+    def recommend_sent(self, serving: ServingState, query: Query, send_id: str, user_ids: Sequence[str]) -> list[SentSlate]:
         """Answer a send's slates, `query` where it is not declared, and count them."""
-        found = self.sends(present).slates(send_id, query, user_ids)
+        found = self.sends(serving).slates(send_id, query, user_ids)
         for each in found:
             self.metrics.slate(each.slate.placement, each.slate.fallback)
         return found
 
-    def sends(self, present: Present) -> Sends:
+    def sends(self, serving: ServingState) -> Sends:
         """What answers for sends; all that is asked for them is logged."""
-        engine, received = present.engine, received_at()
+        engine, received = serving.engine, received_at()
 
         def ask(one: Query) -> Slate:
-            history = NO_HISTORY if one.user_id is None else present.history(one.user_id)
+            history = NO_HISTORY if one.user_id is None else serving.history(one.user_id)
             slate = answer(engine, one, history)
             self.live.slates.keep(logged(engine, one, history, slate, received))
             return slate
 
         return Sends(engine.catalog, self.live.state.pins, ask, self.settings.messages.unseen_sends, received)
 
-    def finder(self, present: Present) -> Finder:
+    def finder(self, serving: ServingState) -> Finder:
         """What finds who is due for a moment; its slates are counted and sampled as those of pages are."""
-        if not self.finders or self.finders[0][0] is not present:
-            self.finders[:] = [(present, Finder(present, self.live.state, lambda query: self.recommend(present, query)))]
+        if not self.finders or self.finders[0][0] is not serving:
+            self.finders[:] = [(serving, Finder(serving, self.live.state, lambda query: self.recommend(serving, query)))]
         return self.finders[0][1]
 
     def slots(self, send_id: str, user_id: str, sent: SentSlate) -> list[dict[str, str]]:
