@@ -1,4 +1,4 @@
-"""How gunicorn runs the service; docs/http.md gives the measurements behind the choices.
+"""Gunicorn's configuration; docs/http.md gives the measurements behind the choices.
 
 Environment: HOST and PORT (127.0.0.1:8000), WEB_CONCURRENCY (worker processes, 2).
 """

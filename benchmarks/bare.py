@@ -1,4 +1,4 @@
-"""What the service is measured against: a bare Flask view that returns `json.dumps` of an equal slate, and nothing else."""
+"""The baseline of the benchmark: a bare Flask view that returns `json.dumps` of an equal slate, and nothing else."""
 
 from __future__ import annotations
 

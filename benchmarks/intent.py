@@ -1,4 +1,4 @@
-"""Who buys next? What the profile says of shoppers, held against what they did: `RECSYS_DATA=… make benchmark-intent`.
+"""Benchmark of the profile: stages of shoppers held against their later purchases. `RECSYS_DATA=… make benchmark-intent`.
 
 REES46 sample: after every event of a session but purchases, the profile is asked with nothing but what had happened by then, and
 the rest of the session tells whether a purchase followed. Synthetic shop (no evidence about real shoppers): at one moment the

@@ -1,4 +1,4 @@
-"""What a live log costs: one synthetic shop served with it and without it, both running, asked by wrk in turn."""
+"""Cost of a live log: one synthetic shop served with it and without it, both running, asked by wrk in turn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What messages cost, and whether they stay the same: cards and slates of a send over HTTP, and files of a million lines.
+"""Cost and stability of messages: cards and slates of a send over HTTP, and files of a million lines.
 
 The cards of one send are asked for in four passes, each user's once a pass, eight at a time: first, again, after a training with
 two more weeks of events, and after a restart. Then everybody is exported, and the memory that it takes is watched.

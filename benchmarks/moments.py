@@ -1,4 +1,4 @@
-"""What it costs to find who is due: 200,000 people, all kinds of moments. `make benchmark-moments`.
+"""Cost of finding moments: 200,000 people, all kinds. `make benchmark-moments`.
 
 Polls: one worker over a synthetic shop, with live events and item updates, asks for each kind for the first time, then once a
 simulated minute while events come in. Batches: `training.batch.moments` looks at everybody, on all cores, the start of its processes

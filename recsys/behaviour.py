@@ -1,4 +1,4 @@
-"""What behaviour means, defined once for training, evaluation and serving: weights, fading, sessions, orders, refunds, carts.
+"""The meaning of behaviour, defined once for training, evaluation and serving: weights, decay, sessions, orders, refunds, carts.
 
 Every function takes plain arrays in time order, so the same code reads one shopper's history and a whole shop's events.
 """

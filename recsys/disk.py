@@ -1,4 +1,4 @@
-"""What this project asks of a local disk: that something has reached it, and that one process at a time is at it."""
+"""Durable files and file locks on a local disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an id may be, and the id of an event that came without one; the same for tables and for live events."""
+"""Ids: the rule for every id, and the id of an event that came without one; the same for tables and for live events."""
 
 from __future__ import annotations
 

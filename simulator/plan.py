@@ -1,4 +1,4 @@
-"""What the synthetic shop plants, in numbers: tests look for each of these, and docs/shop.md explains them.
+"""The plan of the synthetic shop, in numbers: tests look for each of these, and docs/shop.md explains them.
 
 Ages are days before the shop's end; shares are of all the rows named.
 """

@@ -1,4 +1,4 @@
-"""What the offline commands show a person: progress while they work, and a short table when they are done."""
+"""Terminal output of the offline commands: progress during the work, and a short table at the end."""
 
 from __future__ import annotations
 

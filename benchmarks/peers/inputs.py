@@ -1,4 +1,4 @@
-"""What a peer may read: the events that our own fits read, as a matrix of users and items."""
+"""Input of the peer models: the events that our own fits read, as a matrix of users and items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is newer than one snapshot: live events, links, item updates and the forgotten, laid over it as the log grows.
+"""Serving state: one snapshot plus the live events, links, item updates and tombstones that are newer.
 
 Small things that concern everybody are kept in memory and read on when the log has changed; a shopper's own events are looked
 up when they are asked for.

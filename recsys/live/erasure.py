@@ -1,4 +1,4 @@
-"""Who is forgotten: a keyed hash of an id and a moment, so that what is kept names nobody without the secret.
+"""Erasure: a keyed hash of an id and a moment, so that a tombstone names nobody without the secret.
 
 Everything of a forgotten id up to its moment is ignored, in answers and in training; what comes later is a new history.
 """

@@ -1,4 +1,4 @@
-"""What item updates change for shoppers: items that are back in stock or cost less, as rows of the live log.
+"""Item changes: items that are back in stock or cost less since an item update, as rows of the live log.
 
 A change is found where an update is written down, in the same transaction: against what the worker's catalogue has, and what others
 wrote since then, so that of two workers that say the same only the first one's update is a change. All that one call says

@@ -1,4 +1,4 @@
-"""What changes while serving: one SQLite log of events, identities, item updates and changes, forgotten users, sends and pins.
+"""The live log: one SQLite database of events, identities, item updates and changes, tombstones, sends and pinned slates.
 
 One table is the log, and what an answer reads is a query on it. Every process of one machine may read and write; a call
 that wrote has reached the disk when it returns, whole or not at all. Rows are numbered by `seq` in the order of their commit.

@@ -1,4 +1,4 @@
-"""Who is worth a closer look for a kind of moment: masks over the crowd, bool[p], never without somebody who is due."""
+"""Candidates for a kind of moment: masks over the contact index, bool[p], that never leave out a person who is due."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rules of moments look at: one shopper at one moment, and what is the same for all shoppers then."""
+"""Input of the moment rules: one shopper at one moment, and the values that all shoppers share then."""
 
 from __future__ import annotations
 

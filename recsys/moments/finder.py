@@ -1,4 +1,4 @@
-"""Who is due for a moment: from everybody to the few worth a look, their rules, what stands against it, and the line.
+"""The finder of moments: from all people to candidates, to rules, to limits, to payloads.
 
 What is found is written down before anybody hears of it (`data/moment_log.py`), so nobody is due twice for the same.
 """

@@ -1,4 +1,4 @@
-"""What a moment's message shows: a slate with what it is about in front, and the line of JSON that carries it."""
+"""Payload of a moment: a slate led by the items that it is about, as one line of JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every recommender is: a name, its settings, `fit` offline and `recommend` online, in one file.
+"""The contract of recommenders: a name, settings, `fit` offline and `recommend` online, in one file.
 
 To add one: write its file and add one line to `recommenders/__init__.py`. Evaluation, tuning, the report, the checking of settings
 and the shared behaviour tests then find it by themselves.

@@ -1,4 +1,4 @@
-"""What settings are made of: groups that are strict about names, and numbers in a range."""
+"""Building blocks of settings: groups that refuse unknown names, and numbers in a range."""
 
 from __future__ import annotations
 

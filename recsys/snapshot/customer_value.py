@@ -1,4 +1,4 @@
-"""What customers are worth, as a snapshot keeps it: what each brought, and what is expected of them (docs/customer_value.md)."""
+"""Customer value in a snapshot: revenue so far and expected revenue of each customer (docs/customer_value.md)."""
 
 from __future__ import annotations
 

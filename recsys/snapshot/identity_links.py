@@ -1,4 +1,4 @@
-"""Which anonymous ids belong to which known users, from when until when; the snapshot's part and what came since, as one.
+"""Identity links: the periods in which anonymous ids belong to known users, from the snapshot and from live links.
 
 An anonymous id belongs to the latest link at an event's time; what it did before its first link belongs to that first user.
 """

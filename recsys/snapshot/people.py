@@ -1,4 +1,4 @@
-"""What the shop's user table says of people: how to speak to them, and on which channels they may be written to."""
+"""People in a snapshot: locale, time zone, birthday and consents from the shop's user table."""
 
 from __future__ import annotations
 

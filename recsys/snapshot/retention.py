@@ -1,4 +1,4 @@
-"""Which published versions stay: going back to one, deleting old ones, and which of them hold a user."""
+"""Retention of published versions: rollback, deletion of old ones, and a search for those that hold a user."""
 
 from __future__ import annotations
 

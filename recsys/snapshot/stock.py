@@ -1,4 +1,4 @@
-"""How long stock lasts at the pace of the last days, and what the lead time will want beyond it.
+"""Stock cover: days that stock lasts at the pace of the last days, and the shortfall within the lead time.
 
 An item's pace is what was sold of it in the last `SOLD_DAYS` days, an even share each day. Days of cover are the stock in days of
 that pace; an item is at risk while they are fewer than the days that new stock takes to arrive (docs/stock.md).

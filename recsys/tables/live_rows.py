@@ -1,4 +1,4 @@
-"""What was written down while serving, as frames in the canonical schema: the log, and the files that its old events went to.
+"""Rows written while serving, as frames in the canonical schema: the live log and the compacted files of its old events.
 
 An event is in the log, in one compacted file, or for the moment of its moving in both: then the file counts.
 """

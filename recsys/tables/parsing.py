@@ -1,4 +1,4 @@
-"""How one value of each kind is read: ids, numbers, addresses, points in time, categories; null where it is not usable."""
+"""Parsing of values by kind: ids, numbers, addresses, points in time, categories; null where a value is not usable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each command of the offline job does, and the short summary that it ends with."""
+"""Commands of the offline job, each with the short summary that it ends with."""
 
 from __future__ import annotations
 

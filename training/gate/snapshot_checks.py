@@ -1,4 +1,4 @@
-"""What a new snapshot is asked before it goes live, beside how good it is: its volume, its age, its ids, and whether it answers."""
+"""Checks of a new snapshot beside its accuracy: volume, age, ids, and full answers."""
 
 from __future__ import annotations
 

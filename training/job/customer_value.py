@@ -1,4 +1,4 @@
-"""What customers brought and what they will bring: BG/NBD for orders, Gamma-Gamma for the money of one (docs/customer_value.md).
+"""Customer value models: BG/NBD for orders, Gamma-Gamma for the money of one (docs/customer_value.md).
 
 A transaction is a UTC day on which a customer placed orders, however many; the first is no repeat. BG/NBD is that of Fader, Hardie
 and Lee, "Counting Your Customers the Easy Way", Marketing Science 24(2), 2005; Gamma-Gamma that of Fader and Hardie, "The

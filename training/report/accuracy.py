@@ -1,4 +1,4 @@
-"""How good the recommendations are: the last fold's evaluation arranged for reading, and the difference from the last recipe."""
+"""The report's section on accuracy: the last fold's evaluation, and the difference from the last recipe."""
 
 from __future__ import annotations
 

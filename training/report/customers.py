@@ -1,4 +1,4 @@
-"""Who the customers are: lifecycle stages with their share of revenue, returning customers, orders and revenue by month."""
+"""The report's section on customers: lifecycle stages and their revenue shares, returning customers, orders and revenue by month."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where things stand in the report's drawings; the drawings themselves are SVG in the templates."""
+"""Coordinates of the report's drawings; the drawings themselves are SVG in the templates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the shop's tables look like: volumes by day, days without events, and what suddenly stopped, fell or rose."""
+"""The report's section on data health: volumes by day, days without events, and sudden stops, falls and rises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What offers would give away: how many of those who were due for one bought anyway, without it (docs/moments.md)."""
+"""The report's section on offers: the share of people due for one who bought anyway, without it (docs/moments.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What customers are worth: what each part of them brought and is expected to bring, and the models that say so."""
+"""The report's section on customer value: revenue so far and expected revenue of each customer group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the shop says with a category: keys of copy, creative and coupon."""
+"""Copy of categories: keys of texts, creatives and coupons that the shop sets for a category."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each channel carries: its parts, the limits that its carriers set, and how a text message is counted.
+"""Channels: the parts of a message, the limits that carriers set, and the counting of a text message.
 
 What breaks a limit is cut, refused or charged twice by somebody else, out of our sight. So each limit stands here, with its
 source.

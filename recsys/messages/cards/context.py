@@ -1,4 +1,4 @@
-"""What a card may speak of: the items of a slate, the reader, what happened, and the words of the shop for each category."""
+"""Template variables of a card: the items of a slate, the reader, the event, and the shop's copy for each category."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a card of a send speaks of: its slate, its reader, and what the reader looked at last, from one snapshot."""
+"""Data behind a card of a send: its slate, its reader, and the reader's last views, from one snapshot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the service answers, as types: /openapi.json describes answers by them, and tests hold the answers against them."""
+"""Response types: /openapi.json describes responses by them, and tests hold responses against them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may call: keys per scope and browser tokens, both from the environment (docs/http.md).
+"""Authentication: keys per scope and browser tokens, both from the environment (docs/http.md).
 
 A key is a secret between servers and opens its scope. A browser token is a JWT (HS256) that the shop's backend mints for
 one shopper with a shared secret of the key ring; it opens that shopper's slates and what is the same for everybody.

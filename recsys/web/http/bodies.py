@@ -1,4 +1,4 @@
-"""What callers may write: sends, the rows of events, identities and item updates, and the bodies that hold them.
+"""Request bodies: sends, and the rows of events, identities and item updates with the bodies that hold them.
 
 A body's list is read as it is and its rows one by one, so that a bad row is named and the others are taken.
 """

@@ -1,4 +1,4 @@
-"""What callers may send: one type per call, which both parses the request and describes it in /openapi.json.
+"""Request parameters: one type per call, which both parses the request and describes it in /openapi.json.
 
 Anything unknown, malformed or out of range is a 400 that names the parameter, the value and what is allowed.
 """

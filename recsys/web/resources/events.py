@@ -1,4 +1,4 @@
-"""What shoppers did, as it happens: each event judged by itself, durable before the answer, counted once."""
+"""Intake of shoppers' events: each judged by itself, durable before the answer, counted once."""
 
 from __future__ import annotations
 

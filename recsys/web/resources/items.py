@@ -1,4 +1,4 @@
-"""What goes with one item."""
+"""Lists that go with one item: similar items, and items bought together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What sells best and what is popular, the same for every shopper."""
+"""Lists that are the same for every shopper: bestsellers and brand popularity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What operators ask: does it live, is it ready, and its metrics."""
+"""Endpoints for operators: liveness, readiness and metrics."""
 
 from __future__ import annotations
 

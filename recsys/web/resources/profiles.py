@@ -1,4 +1,4 @@
-"""What is known of one shopper, and why an item is shown to them or not: for people who look after the shop."""
+"""Profile and explanation of one shopper, for people who look after the shop."""
 
 from __future__ import annotations
 

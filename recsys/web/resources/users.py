@@ -1,4 +1,4 @@
-"""What is recommended to one shopper."""
+"""Recommendations for one shopper."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker serves now: the engine of the newest good snapshot, kept up to date by one background thread."""
+"""The live engine of a worker: the newest good snapshot, kept up to date by one background thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every call shares: the settings, who may call, what is served and what is counted."""
+"""The service that every call shares: settings, authentication, engine, metrics and cards."""
 
 from __future__ import annotations
 
