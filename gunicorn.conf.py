@@ -6,18 +6,16 @@ Environment: HOST and PORT (127.0.0.1:8000), WEB_CONCURRENCY (worker processes, 
 import gc
 import logging
 import os
-import shutil
-import tempfile
-from pathlib import Path
+import sys
 from typing import Any
-
-METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-OWN_FOLDER = "recsys-metrics-"
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-worker_class = "sync"
-"""One request at a time: answering is computing, so threads only wait for one another. Put a proxy that buffers in front."""
+worker_class = "recsys.web.http.buffering_worker.BufferingWorker"
+"""Requests are gathered whole before a thread takes them, so that slow clients hold no thread."""
+threads = 40
+"""Threads of a worker: more than the heavy calls that may run or wait (`recsys.web.serving.lanes`), so that pages never queue."""
+keepalive = 15
 preload_app = True
 """Loaded once and forked: workers share the code's memory, as they share the snapshot's mapped pages."""
 timeout = 30
@@ -30,9 +28,7 @@ accesslog = "-"
 logger_class = "recsys.web.http.access_log.AccessLog"
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# prometheus_client looks at the variable when it is first imported, which must therefore happen after this.
-if METRICS_FOLDER not in os.environ:
-    os.environ[METRICS_FOLDER] = tempfile.mkdtemp(prefix=OWN_FOLDER)
+os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)  # metrics are kept in memory (recsys.web.http.metrics_board)
 
 
 def on_starting(server: Any) -> None:
@@ -54,9 +50,18 @@ def when_ready(server: Any) -> None:
     gc.set_threshold(50_000)
 
 
+def pre_fork(server: Any, worker: Any) -> None:
+    """Give the new worker a slot for its metrics."""
+    if service := getattr(server.app.callable, "service", None):
+        worker.board = service.metrics.board
+        worker.slot = worker.board.reserve()
+
+
 def post_worker_init(worker: Any) -> None:
-    """Follow new snapshots, in a thread that starts after the fork."""
+    """Follow new snapshots, in a thread that starts after the fork; let threads take turns often, so that pages come first."""
+    sys.setswitchinterval(0.001)
     if service := getattr(worker.wsgi, "service", None):
+        service.metrics.use(worker.slot)
         service.live.start()
 
 
@@ -64,17 +69,10 @@ def worker_exit(server: Any, worker: Any) -> None:
     """End that thread."""
     if service := getattr(worker.wsgi, "service", None):
         service.live.stop()
+        service.metrics.publish()
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Forget the gauges of a worker that has ended."""
-    from prometheus_client import multiprocess
-
-    multiprocess.mark_process_dead(worker.pid)
-
-
-def on_exit(server: Any) -> None:
-    """Remove the metrics' folder, if it is ours."""
-    folder = Path(os.environ[METRICS_FOLDER])
-    if folder.name.startswith(OWN_FOLDER):
-        shutil.rmtree(folder, ignore_errors=True)
+    """Keep the counts of a worker that has ended."""
+    if board := getattr(worker, "board", None):
+        board.retire(worker.slot)

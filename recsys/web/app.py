@@ -119,10 +119,15 @@ def _add_routes(app: Application) -> None:
 def _observe(service: Service) -> Any:
     worker = service.settings.web.development
 
+    def count(environ: Mapping[str, Any], status: int) -> None:
+        service.metrics.request(environ.get(ROUTE, NO_ROUTE), status, perf_counter() - environ[_STARTED])
+
     def observe(response: Response) -> Response:
         environ = request.environ
-        seconds = perf_counter() - environ[_STARTED]
-        service.metrics.request(environ.get(ROUTE, NO_ROUTE), response.status_code, seconds)
+        if response.is_streamed:
+            response.call_on_close(lambda: count(environ, response.status_code))
+        else:
+            count(environ, response.status_code)
         if worker:
             response.headers["X-Recsys-Worker"] = str(os.getpid())
         return response

@@ -21,6 +21,7 @@ from recsys.web.http.metrics import ROUTE
 from recsys.web.http.parameters import BODY_BYTES, Parameters, check_ids, parse_moment, read_body, read_query
 from recsys.web.http.problems import Problem, invalid
 from recsys.web.http.responses import JSON
+from recsys.web.serving.lanes import LaneName
 from recsys.web.serving.service import Service
 
 
@@ -58,6 +59,7 @@ class Call(Generic[Parameters]):
 class Operation(Generic[Parameters]):
     """A call: `scope` None is open to everybody, `browser` admits browser tokens, `answers` are what a good answer holds.
 
+    `lane`: the heavy calls that it takes turns with; None: it is light.
     `lenient`: it answers whatever stands in its address, which is neither checked nor parsed.
     `also` are further statuses of a good answer · `rows` are what the lists of a body hold whose rows are judged one by one ·
     `shapes` are further bodies that the call takes, each by a member that tells it.
@@ -68,6 +70,7 @@ class Operation(Generic[Parameters]):
     summary: str
     scope: Scope | None
     browser: bool = False
+    lane: LaneName | None = None
     lenient: bool = False
     parameters: type[Parameters]
     view: Callable[[Call[Parameters]], Response]
@@ -99,9 +102,31 @@ class Operation(Generic[Parameters]):
             if not self.lenient:
                 for name, text in path.items():
                     _check_path(name, text, environ)
-            return self.view(Call(service, caller, path, self._read(environ)))
+            call = Call(service, caller, path, self._read(environ))
+            return self._in_lane(call) if self.lane else self.view(call)
 
-        return answer
+        def answer_first(**path: str) -> Response:
+            with service.lanes.light():
+                return answer(**path)
+
+        return answer if self.lane else answer_first
+
+    def _in_lane(self, call: Call[Parameters]) -> Response:
+        """Answer a heavy call in its turn; a stream keeps its slot until it is sent."""
+        lanes, lane = call.service.lanes, self.lane
+        assert lane is not None
+        lanes.enter(lane)
+        try:
+            lanes.give_way()
+            response = self.view(call)
+        except BaseException:
+            lanes.leave(lane)
+            raise
+        if response.is_streamed:
+            response.call_on_close(lambda: lanes.leave(lane))
+        else:
+            lanes.leave(lane)
+        return response
 
     def _read(self, environ: Mapping[str, Any]) -> Parameters:
         if self.lenient:

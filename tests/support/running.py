@@ -83,7 +83,6 @@ def start(
         "RECSYS_SETTINGS": str(folder / "settings.toml"),
         "TMPDIR": str(folder / "tmp"),
     }
-    environment.pop("PROMETHEUS_MULTIPROC_DIR", None)
     with socket.create_server(("127.0.0.1", 0)) as listener, open(folder / "out", "wb") as out:
         address = bind or f"fd://{listener.fileno()}"
         command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "--bind", address, *arguments, "serve:app"]

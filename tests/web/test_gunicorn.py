@@ -120,9 +120,10 @@ def test_metrics_are_of_all_workers(server: Server) -> None:
     while len(seen) < 2:
         seen.add(server.get("/v1/popular")[0].headers["X-Recsys-Worker"])
         asked += 1
-    after = requests.search(server.get("/metrics", ADMIN)[1].decode())
-    assert after
-    assert float(after[1]) == asked + (float(before[1]) if before else 0)
+    wanted = asked + (float(before[1]) if before else 0)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while float(requests.search(server.get("/metrics", ADMIN)[1].decode())[1]) != wanted:  # type: ignore[index]
+        assert time.monotonic() < deadline, "workers show their counts to each other within a second"
 
 
 def test_the_access_log_has_a_json_line_a_request_and_names_nobody(server: Server) -> None:
@@ -156,12 +157,11 @@ def test_every_worker_takes_a_new_snapshot(server: Server) -> None:
 
 
 def test_the_service_ends_clean(artifacts: Path, tmp_path: Path) -> None:
-    """After SIGTERM the exit code is 0, no error was logged and the metrics' folder is gone."""
+    """After SIGTERM the exit code is 0, no error was logged and nothing is left behind."""
     server = start(tmp_path, artifacts, "--workers", "1")
     assert server.get("/readyz")[0].status == 200
-    assert len(list((tmp_path / "tmp").glob("recsys-metrics-*"))) == 1
     assert stop(server) == 0
-    assert not list((tmp_path / "tmp").glob("recsys-metrics-*"))
+    assert not list((tmp_path / "tmp").iterdir())
     assert "Traceback" not in (tmp_path / "out").read_text()
 
 

@@ -1,13 +1,19 @@
-"""Prometheus metrics of the service; under gunicorn, of all workers together (PROMETHEUS_MULTIPROC_DIR)."""
+"""Prometheus metrics of the service; under gunicorn, of all workers together.
+
+Counting is memory only: nothing that happens to a disk can touch an answer by way of its metrics.
+"""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
-MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+from recsys.web.http.metrics_board import MetricsBoard, Sample, merged
+
+AGE = "recsys_snapshot_age_seconds"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 """Bounds of the latency histogram."""
 ROUTE = "recsys.route"
@@ -20,7 +26,10 @@ class Metrics:
     """Everything that is counted, in a registry of its own."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         own = self._registry = CollectorRegistry()
+        self.board = MetricsBoard()
+        self._slot: int | None = None
         self._requests = Counter("recsys_requests", "HTTP requests by route and status.", ("route", "status"), registry=own)
         self._seconds = Histogram(
             "recsys_request_seconds", "Seconds to answer, by route.", ("route",), buckets=SECONDS, registry=own
@@ -45,17 +54,10 @@ class Metrics:
             "recsys_slates_unlogged", "Slates drawn for the slate log that found its queue full.", registry=own
         )
         self._age = Gauge(
-            "recsys_snapshot_age_seconds",
-            "Age of the newest event in the snapshot, in the worker that is furthest behind.",
-            registry=own,
-            multiprocess_mode="livemax",
+            AGE, "Age of the newest event in the snapshot, in the worker that is furthest behind.", registry=own
         )
         self._workers = Gauge(
-            "recsys_snapshot_workers",
-            "Workers that serve this snapshot version.",
-            ("version",),
-            registry=own,
-            multiprocess_mode="livesum",
+            "recsys_snapshot_workers", "Workers that serve this snapshot version.", ("version",), registry=own
         )
         self._version: str | None = None
         self._observed: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
@@ -102,7 +104,7 @@ class Metrics:
     def snapshot(self, version: str, age_seconds: float) -> None:
         """Say which snapshot this worker serves and how old it is."""
         if self._version not in (None, version):
-            self._workers.labels(self._version).set(0)
+            self._workers.remove(self._version)  # one series a version would grow for ever
         self._version = version
         self._workers.labels(version).set(1)
         self._age.set(age_seconds)
@@ -112,10 +114,40 @@ class Metrics:
         self._reloads.inc(done)
         self._failures.inc(failed)
 
+    def use(self, slot: int | None) -> None:
+        """Publish from now on in a slot of the board; call it in a worker that was just forked."""
+        self._slot = slot
+
+    def publish(self) -> None:
+        """Show the other workers what was counted so far."""
+        if self._slot is not None:
+            self.board.publish(self._slot, self._own())
+
     def text(self) -> bytes:
-        """All metrics in Prometheus' text format."""
-        if MULTIPROCESS_FOLDER not in os.environ:
+        """All metrics in Prometheus' text format: those of all workers, as of their last `publish`."""
+        if self._slot is None:
             return generate_latest(self._registry)
+        self.publish()
         together = CollectorRegistry()
-        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        together.register(_Together(merged(self.board.samples(), (AGE,))))
         return generate_latest(together)
+
+    def _own(self) -> Iterator[Sample]:
+        for family in self._registry.collect():
+            for each in family.samples:
+                labels = tuple(each.labels.items())
+                yield Sample(family.name, family.type, family.documentation, each.name, labels, each.value)
+
+
+class _Together(Collector):
+    """Samples of several workers as one family each."""
+
+    def __init__(self, samples: Iterable[Sample]) -> None:
+        self._families: dict[str, Metric] = {}
+        for each in samples:
+            family = self._families.setdefault(each.family, Metric(each.family, each.help, each.kind))
+            family.add_sample(each.name, dict(each.labels), each.value)
+
+    def collect(self) -> Iterator[Metric]:
+        """The families, in the order in which they were declared."""
+        yield from self._families.values()

@@ -101,6 +101,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         path="/v1/sends/{send_id}/users/{user_id}/card",
         summary="Render the message of a send for a user.",
         scope="messages",
+        lane="card",
         parameters=CardParameters,
         view=card,
         answers=(CardAnswer,),

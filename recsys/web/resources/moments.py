@@ -129,6 +129,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         path="/v1/moments/{kind}",
         summary="Tell who should hear from the shop now, as NDJSON; the header Next-Cursor says where to go on.",
         scope="messages",
+        lane="stream",
         parameters=MomentParameters,
         view=poll,
         answers=(MomentAnswer,),

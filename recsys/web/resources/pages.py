@@ -53,8 +53,17 @@ def bulk(call: Call[BulkBody]) -> Response:
 
 def _lines(call: Call[BulkBody], serving: ServingState, now: int) -> Iterator[bytes]:
     user_ids = call.parameters.user_ids
+    lanes = call.service.lanes
+    end = lanes.stream_end()
     for start in range(0, len(user_ids), LINES_AT_ONCE):
         some = user_ids[start : start + LINES_AT_ONCE]
+        if lanes.must_end(end):
+            rest = f"the answer ends here, out of time; {len(user_ids) - start:,} shoppers were not answered"
+            yield (
+                msgspec.json.encode({"user_id": some[0], **Problem(503, rest, unanswered=len(user_ids) - start).body()})
+                + b"\n"
+            )
+            return
         lines = _sent_together(call, serving, now, some) or [_line(call, serving, now, user_id) for user_id in some]
         yield b"".join(line + b"\n" for line in lines)
 
@@ -70,6 +79,7 @@ def _sent_together(call: Call[BulkBody], serving: ServingState, now: int, user_i
 
 
 def _line(call: Call[BulkBody], serving: ServingState, now: int, user_id: str) -> bytes:
+    call.service.lanes.give_way()
     try:
         check_ids("user_id", (user_id,))
         if call.parameters.send_id is not msgspec.UNSET:
@@ -100,6 +110,7 @@ BULK = Operation(
     path="/v1/recommendations",
     summary="Answer one slate, or a problem, a line for each of many shoppers.",
     scope="read",
+    lane="stream",
     parameters=BulkBody,
     view=bulk,
     answers=(SlateAnswer, SentSlateAnswer, ProblemAnswer),

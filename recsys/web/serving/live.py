@@ -140,6 +140,7 @@ class Live:
         if engine := self._store.current:
             age = (time.time_ns() // 1000 - engine.snapshot.as_of) / SECOND
             self._metrics.snapshot(engine.snapshot.version, age)
+        self._metrics.publish()
 
     def start(self) -> None:
         """Follow CURRENT from now on. Call it in each worker, after it was forked."""

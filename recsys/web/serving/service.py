@@ -16,6 +16,7 @@ from recsys.settings import Settings
 from recsys.types import NO_HISTORY, Query, Slate
 from recsys.web.http.auth import Authenticator
 from recsys.web.http.metrics import Metrics
+from recsys.web.serving.lanes import Lanes
 from recsys.web.serving.live import Live, received_at
 
 
@@ -29,6 +30,7 @@ class Service:
     metrics: Metrics
     cards: Cards
     slot_keys: SlotKeys | None = None
+    lanes: Lanes = field(default_factory=Lanes)
     finders: list[tuple[ServingState, Finder]] = field(default_factory=list)
     """The one that found moments last, with what it looks at."""
 

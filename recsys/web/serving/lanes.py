@@ -1,0 +1,115 @@
+"""Lanes: heavy calls take turns, and give way to the light ones between their steps.
+
+A page must be answered in milliseconds while bulk answers, polls and cards run in the same process. Each lane of heavy
+calls has a bounded number of slots and of callers that wait for one; beyond both a caller is asked to come again. A heavy
+call that runs lets the light calls in flight finish before each of its steps, so that it never holds the interpreter for
+longer than one step while a page waits.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal, NamedTuple
+
+from recsys.web.http.problems import Problem
+
+LaneName = Literal["stream", "card"]
+
+
+class LaneSize(NamedTuple):
+    """Calls of a lane that run at once, calls that wait for them, and seconds that one waits at most."""
+
+    running: int
+    waiting: int
+    seconds: float
+
+
+LANES: dict[LaneName, LaneSize] = {"stream": LaneSize(2, 4, 2.0), "card": LaneSize(1, 24, 1.5)}
+"""Sizes for one worker process: streams are bulk answers and polls, which hold a thread for as long as a caller reads."""
+STREAM_SECONDS = 300.0
+"""Longest time that one streamed answer takes."""
+STOPPING_SECONDS = 20.0
+"""Time that streams have once their worker is to end; less than gunicorn's `graceful_timeout`."""
+GIVE_WAY_SECONDS = 0.05
+"""Longest pause before one step of a heavy call, so that it goes on under any number of light ones."""
+
+
+class Lanes:
+    """The calls in flight of one worker process."""
+
+    def __init__(self) -> None:
+        self._quiet = threading.Condition()
+        self._light = 0
+        self._end = float("inf")
+        self._lanes = {name: _Lane(size) for name, size in LANES.items()}
+
+    @contextmanager
+    def light(self) -> Iterator[None]:
+        """Hold the way for a light call."""
+        with self._quiet:
+            self._light += 1
+        try:
+            yield
+        finally:
+            with self._quiet:
+                self._light -= 1
+                if not self._light:
+                    self._quiet.notify_all()
+
+    def enter(self, lane: LaneName) -> None:
+        """Wait for a slot of a lane; `leave` gives it back.
+
+        Raises:
+            Problem: 503 with Retry-After if too many wait already, or none came free in time.
+        """
+        if not self._lanes[lane].enter():
+            raise Problem(503, f"too many calls of this kind at once ({lane}); come again", {"Retry-After": "1"})
+
+    def leave(self, lane: LaneName) -> None:
+        """Give a slot back."""
+        self._lanes[lane].leave()
+
+    def stop(self) -> None:
+        """Let streams come to an end soon: the worker is to end."""
+        self._end = time.monotonic() + STOPPING_SECONDS
+
+    def stream_end(self) -> float:
+        """The moment (`time.monotonic`) at which a stream that begins now must end; it comes closer when the worker is to end."""
+        return min(self._end, time.monotonic() + STREAM_SECONDS)
+
+    def must_end(self, stream_end: float) -> bool:
+        """Tell whether a stream has no time left."""
+        return time.monotonic() > min(self._end, stream_end)
+
+    def give_way(self) -> None:
+        """Let the light calls in flight finish; call it before each step of a heavy call."""
+        if self._light:
+            with self._quiet:
+                self._quiet.wait_for(lambda: not self._light, GIVE_WAY_SECONDS)
+
+
+class _Lane:
+    def __init__(self, size: LaneSize) -> None:
+        self._size = size
+        self._slots = threading.Semaphore(size.running)
+        self._lock = threading.Lock()
+        self._waiting = 0
+
+    def enter(self) -> bool:
+        if self._slots.acquire(blocking=False):
+            return True
+        with self._lock:
+            if self._waiting >= self._size.waiting:
+                return False
+            self._waiting += 1
+        try:
+            return self._slots.acquire(timeout=self._size.seconds)
+        finally:
+            with self._lock:
+                self._waiting -= 1
+
+    def leave(self) -> None:
+        self._slots.release()
