@@ -9,7 +9,7 @@ export RECSYS_SETTINGS := $(SETTINGS)
 TRAINING := $(RUN) -m training
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo serve train evaluate tune report validate export rollback snapshots compact purge replay restock moments lint-templates dry-run shop test check format docs lock bench benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-moments-truth benchmark-value benchmark-peers clean
+.PHONY: help setup setup-dev demo serve train evaluate tune report validate export rollback snapshots compact purge replay restock moments lint-templates dry-run shop test check format docs lock bench benchmark-isolation benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-moments-truth benchmark-value benchmark-peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,8 @@ lock: ## Pin all packages again (needs uv)
 
 bench: setup-dev ## Measure the service against bare Flask (needs wrk), the export and a 10-million-event fit
 	$(RUN) -m benchmarks.bench $(ARGS)
+benchmark-isolation: setup-dev ## Measure pages beside bulk answers, polls, cards, slow clients and large bodies
+	$(RUN) -m benchmarks.isolation $(ARGS)
 benchmark-gowalla: setup-dev ## Compare collaborative filtering with published tables on Gowalla (needs RECSYS_DATA)
 	$(RUN) -m benchmarks.gowalla $(ARGS)
 benchmark-intent: setup-dev ## Hold intent, lifecycle and exit stage against what shoppers bought next (needs RECSYS_DATA)

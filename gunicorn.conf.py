@@ -7,9 +7,11 @@ import gc
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
-bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+_HOST = os.environ.get("HOST", "127.0.0.1")
+bind = f"{f'[{_HOST}]' if ':' in _HOST else _HOST}:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "recsys.web.http.buffering_worker.BufferingWorker"
 """Requests are gathered whole before a thread takes them, so that slow clients hold no thread."""
@@ -23,11 +25,18 @@ graceful_timeout = 30
 limit_request_line = 8190
 """The most that gunicorn takes: an id of 256 bytes has 768 characters when percent-encoded."""
 control_socket_disable = True
+forwarder_headers = ""
+"""No header of a caller says under which path the service runs; `web.prefix` does."""
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 accesslog = "-"
 logger_class = "recsys.web.http.access_log.AccessLog"
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+if not os.access(Path(__file__).parent / "recsys", os.W_OK):  # compiled loops cannot be kept beside read-only code
+    from recsys.settings.load import load_settings as _load
+
+    _settings = _load()
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(_settings.path(_settings.state.folder) / "compiled"))
 os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)  # metrics are kept in memory (recsys.web.http.metrics_board)
 
 

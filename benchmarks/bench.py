@@ -18,10 +18,11 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -150,7 +151,7 @@ def measure_http(folder: Path, rounds: int, seconds: int) -> dict[str, float]:
         memory = 0.0
         for number in range(rounds):
             say(f"round {number + 1} of {rounds}")
-            with _service(folder, "serve:app", slate) as pid:
+            with service(folder, "serve:app", slate) as pid:
                 if not slate.exists():
                     slate.write_bytes(_fetch((aside / "users").read_text().split("\n")[0]))
                 _wrk(aside, 2)
@@ -158,7 +159,7 @@ def measure_http(folder: Path, rounds: int, seconds: int) -> dict[str, float]:
                 memory = max(memory, _private_mb(pid))
                 if number == 0:
                     memory = max(memory, _private_mb_while_reloading(folder / "artifacts", pid))
-            with _service(folder, "benchmarks.bare:app_from_environment()", slate):
+            with service(folder, "benchmarks.bare:app_from_environment()", slate):
                 _wrk(aside, 2)
                 runs["bare"].append(_wrk(aside, seconds))
     pairs = list(zip(runs["ours"], runs["bare"], strict=True))
@@ -209,7 +210,7 @@ def _users(engine: Engine, n: int) -> list[str]:
 
 
 @contextmanager
-def _service(folder: Path, app: str, slate: Path) -> Iterator[int]:
+def service(folder: Path, app: str, slate: Path, secrets: Mapping[str, str] = MappingProxyType({})) -> Iterator[int]:
     """Run gunicorn with the project's settings; yields its pid once it answers."""
     environment = {
         **os.environ,
@@ -218,6 +219,7 @@ def _service(folder: Path, app: str, slate: Path) -> Iterator[int]:
         "BENCH_SLATE": str(slate),
         "PORT": str(PORT),
         "WEB_CONCURRENCY": str(WORKERS),
+        **secrets,
     }
     command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", app]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -229,6 +229,17 @@ class StateSettings(Group, frozen=True):
     """Most logged slates; the oldest go first."""
 
 
+class RateLimit(Group, frozen=True):
+    """A bound on the calls of one caller; each worker process counts for itself."""
+
+    rate: str = "1200/minute"
+    """Calls per span, such as 20/second or 600/minute."""
+    caller: Literal["token", "read", "events", "messages", "admin"] = "token"
+    """`token`: each shopper of a browser token by itself; else each key that opens this scope by itself."""
+    route: str = ""
+    """The call as /openapi.json names it, such as /v1/events; empty: all calls of the caller together."""
+
+
 class WebSettings(Group, frozen=True):
     """The HTTP service."""
 
@@ -240,6 +251,10 @@ class WebSettings(Group, frozen=True):
     """Longest life of a browser token."""
     clock: Literal["wall", "events"] = "wall"
     """`events`: now is the later of the snapshot's as_of and the newest accepted event, for old tables, demos and replays."""
+    prefix: Annotated[str, msgspec.Meta(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""
+    """Path under which a proxy serves this, such as /recs; calls are answered with it and without."""
+    limits: tuple[RateLimit, ...] = (RateLimit(),)
+    """Most calls of a caller, beyond which the answer is 429; callers that no limit names are not limited."""
 
 
 class Settings(Group, frozen=True):

@@ -8,6 +8,8 @@ from time import perf_counter
 from typing import Any
 
 from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
 
 from recsys.engine.pipeline import check_settings
 from recsys.live.erasure import ErasureKeys
@@ -70,7 +72,16 @@ class Application(Flask):
     def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Answer one request, its start noted."""
         environ[_STARTED] = perf_counter()
+        prefix, path = self.service.settings.web.prefix, environ.get("PATH_INFO", "")
+        if prefix and (path == prefix or path.startswith(prefix + "/")):
+            environ["SCRIPT_NAME"], environ["PATH_INFO"] = prefix, path[len(prefix) :] or "/"
         return super().wsgi_app(environ, start_response)
+
+    def handle_http_exception(self, e: HTTPException) -> Any:
+        """Answer an error; where a slash is missing, lead to the path alone: the address holds whatever Host the caller named."""
+        if isinstance(e, RequestRedirect):
+            return Response(b"", e.code, {"Location": request.script_root + request.path + "/"})
+        return super().handle_http_exception(e)
 
     def log_exception(self, exc_info: Any) -> None:
         """Log and count an unexpected error by its route: the address holds a user id."""
@@ -128,6 +139,7 @@ def _observe(service: Service) -> Any:
             response.call_on_close(lambda: count(environ, response.status_code))
         else:
             count(environ, response.status_code)
+        response.headers["X-Content-Type-Options"] = "nosniff"
         if worker:
             response.headers["X-Recsys-Worker"] = str(os.getpid())
         return response

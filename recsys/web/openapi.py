@@ -114,7 +114,14 @@ def _answer(one: Operation[Any], status: int) -> dict[str, Any]:
 def _statuses(one: Operation[Any]) -> list[int]:
     if one.lenient:
         return list(one.problems)
-    return sorted({400, 500, *one.problems, *((401, 403) if one.scope else ())})
+    return sorted(
+        {400, 500, *one.problems, *((401, 403, 429) if one.scope else ()), *((503,) if one.lane else ()), *_too_long(one)}
+    )
+
+
+def _too_long(one: Operation[Any]) -> tuple[int, ...]:
+    """The status of an address beyond gunicorn's limit, which only calls with something in it can reach."""
+    return () if one.has_body else (414,)
 
 
 def _problem(status: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any, Generic, Literal
 
 import msgspec
 from flask import Blueprint, Response, request
+from gunicorn.http.errors import ParseException
 from werkzeug.routing import BaseConverter
 
 from recsys.engine.serving_state import ServingState
@@ -21,7 +22,7 @@ from recsys.web.http.metrics import ROUTE
 from recsys.web.http.parameters import BODY_BYTES, Parameters, check_ids, parse_moment, read_body, read_query
 from recsys.web.http.problems import Problem, invalid
 from recsys.web.http.responses import JSON
-from recsys.web.serving.lanes import LaneName
+from recsys.web.serving.lanes import LARGE_BODY_BYTES, LaneName, Lanes
 from recsys.web.serving.service import Service
 
 
@@ -98,27 +99,30 @@ class Operation(Generic[Parameters]):
         def answer(**path: str) -> Response:
             environ = request.environ
             environ[ROUTE] = self.path
-            caller = EVERYONE if self.scope is None else service.auth.admit(environ, self.scope, self.browser)
-            if not self.lenient:
-                for name, text in path.items():
-                    _check_path(name, text, environ)
-            call = Call(service, caller, path, self._read(environ))
-            return self._in_lane(call) if self.lane else self.view(call)
-
-        def answer_first(**path: str) -> Response:
+            lane = self.lane or ("body" if self.has_body and _length(environ) >= LARGE_BODY_BYTES else None)
+            if lane:
+                return self._in_lane(service.lanes, lane, lambda: self._answer(service, environ, path))
             with service.lanes.light():
-                return answer(**path)
+                return self._answer(service, environ, path)
 
-        return answer if self.lane else answer_first
+        return answer
 
-    def _in_lane(self, call: Call[Parameters]) -> Response:
+    def _answer(self, service: Service, environ: Mapping[str, Any], path: Mapping[str, str]) -> Response:
+        caller = EVERYONE
+        if self.scope is not None:
+            caller = service.auth.admit(environ, self.scope, self.browser)
+            service.limits.check(caller, self.path)
+        if not self.lenient:
+            for name, text in path.items():
+                _check_path(name, text, environ)
+        return self.view(Call(service, caller, path, self._read(environ)))
+
+    def _in_lane(self, lanes: Lanes, lane: LaneName, answer: Callable[[], Response]) -> Response:
         """Answer a heavy call in its turn; a stream keeps its slot until it is sent."""
-        lanes, lane = call.service.lanes, self.lane
-        assert lane is not None
         lanes.enter(lane)
         try:
             lanes.give_way()
-            response = self.view(call)
+            response = answer()
         except BaseException:
             lanes.leave(lane)
             raise
@@ -138,7 +142,10 @@ class Operation(Generic[Parameters]):
             raise invalid(query_string, None, "none", "is not allowed in the address; parameters stand in the body")
         if request.mimetype != JSON:
             raise Problem(415, f"Content-Type: {request.mimetype!r} is not allowed; allowed: {JSON}")
-        body = request.get_data(cache=False)
+        try:
+            body = request.get_data(cache=False)
+        except (OSError, ParseException):  # chunks that are none, or a client that has gone
+            raise Problem(400, "the body cannot be read to its end") from None
         if len(body) > BODY_BYTES:
             raise Problem(413, f"the body has more than {BODY_BYTES} bytes")
         return read_body(body, self.parameters, self.shapes)
@@ -155,6 +162,12 @@ def blueprint(name: str, service: Service, operations: Sequence[Operation[Any]])
             methods=[operation.method],
         )
     return made
+
+
+def _length(environ: Mapping[str, Any]) -> int:
+    """Bytes of the body; one that does not say may be large."""
+    length = environ.get("CONTENT_LENGTH") or ""
+    return int(length) if length.isdecimal() else BODY_BYTES if "HTTP_TRANSFER_ENCODING" in environ else 0
 
 
 def _check_path(name: str, text: str, environ: Mapping[str, Any]) -> None:

@@ -57,6 +57,7 @@ def settings_page() -> str:
         ("[evaluation]", settings.EvaluationSettings),
         ("[gate]", settings.GateSettings),
         ("[state]", settings.StateSettings),
+        ("[[web.limits]]", settings.RateLimit),
         ("[messages]", message_settings.MessagesSettings),
         ('[messages.words."CATEGORY"]', message_settings.Words),
         ("[moments]", moment_settings.MomentsSettings),

@@ -12,6 +12,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, Literal, TypeAlias, get_args
 
 import jwt
@@ -45,6 +46,13 @@ class Caller:
 
     scopes: frozenset[Scope]
     user_id: str | None = None
+    name: str = ""
+    """Tells callers apart for rate limits: the user of a token, a hash of a key."""
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of caller that rate limits name: its scopes, or `token`."""
+        return _TOKEN if self.user_id is not None else self.scopes
 
     def check_user(self, user_id: str | None) -> None:
         """Refuse a browser token that asks for somebody else.
@@ -56,6 +64,7 @@ class Caller:
             raise Problem(403, "this token was issued for another user")
 
 
+_TOKEN: frozenset[str] = frozenset(("token",))
 EVERYONE = Caller(frozenset())
 DEVELOPER = Caller(frozenset(SCOPES))
 
@@ -66,7 +75,7 @@ class Authenticator:
     def __init__(
         self, keys: Mapping[str, frozenset[Scope]], token_secrets: Mapping[str, str], settings: WebSettings
     ) -> None:
-        self._keys = tuple((key.encode(), Caller(scopes)) for key, scopes in keys.items())
+        self._keys = tuple((key.encode(), Caller(scopes, name=_fingerprint(key))) for key, scopes in keys.items())
         self._token_secrets = token_secrets
         self._longest_token = settings.token_minutes * 60
         self._off = settings.auth == "off"
@@ -123,7 +132,7 @@ class Authenticator:
         user_id = self._read_token(credential)
         if not browser:
             raise Problem(403, "a browser token does not open this call")
-        return Caller(frozenset(), user_id)
+        return Caller(frozenset(), user_id, user_id)
 
     def _read_token(self, token: str) -> str:
         try:
@@ -215,6 +224,10 @@ def _check_length(name: str, secret: str) -> None:
             f"{name}: a secret of {len(secret)} characters; at least {SHORTEST_SECRET} ASCII characters are needed, "
             "for instance from: openssl rand -hex 32"
         )
+
+
+def _fingerprint(key: str) -> str:
+    return blake2b(key.encode(), digest_size=8).hexdigest()
 
 
 def _words(text: str) -> list[str]:

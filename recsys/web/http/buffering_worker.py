@@ -17,6 +17,7 @@ from functools import partial
 from selectors import EVENT_READ
 from typing import Any
 
+from gunicorn.http.errors import LimitRequestLine, ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 REQUEST_SECONDS = 10.0
@@ -136,6 +137,12 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         except BlockingIOError as error:
             raise BrokenPipeError(errno.EPIPE, "the client does not read") from error
 
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer a request that cannot be parsed, without repeating it: a header without its colon may be a key."""
+        if isinstance(exc, ParseException) and not isinstance(exc, LimitRequestLine):
+            exc.__class__ = type(type(exc).__name__, (_Wordless, type(exc)), {})
+        super().handle_error(req, client, addr, exc)
+
     def finish_request(self, conn: TConn, fs: Any) -> None:
         """Keep or close a connection; a request that was sent ahead is gathered like any other."""
         ahead = b""
@@ -199,6 +206,13 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         self._gathered -= buffer.received
         self.poller.unregister(conn.sock)
         return buffer
+
+
+class _Wordless:
+    """An error that tells its kind only."""
+
+    def __str__(self) -> str:
+        return type(self).__name__
 
 
 def _bound_sending(client: socket.socket) -> None:

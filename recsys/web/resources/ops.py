@@ -8,6 +8,8 @@ import msgspec
 from flask import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from recsys.engine.pipeline import answer
+from recsys.types import NO_HISTORY, Query
 from recsys.web.http.answers import HealthAnswer, ReadyAnswer
 from recsys.web.http.parameters import NoParameters
 from recsys.web.http.problems import Problem
@@ -22,13 +24,23 @@ def healthz(call: Call[NoParameters]) -> Response:
 
 
 def readyz(call: Call[NoParameters]) -> Response:
-    """Answer which snapshot is served, and why not a newer one; 503 while there is none."""
+    """Answer which snapshot is served, and why not a newer one; 503 while there is none, or a list cannot be answered from it."""
     live = call.service.live
     engine = live.loaded
     if engine is None:
-        raise Problem(503, live.error or "no snapshot is loaded yet", {"Retry-After": "1"})
+        raise Problem(503, _without_paths(call, live.error) or "no snapshot is loaded yet", {"Retry-After": "1"})
+    serving = live.serving()
+    answer(engine, Query(now=live.now(serving)), NO_HISTORY)
     as_of = iso(engine.snapshot.as_of)
-    return json_response(msgspec.json.encode(ReadyAnswer(True, engine.snapshot.version, as_of, live.error)))
+    return json_response(
+        msgspec.json.encode(ReadyAnswer(True, engine.snapshot.version, as_of, _without_paths(call, live.error)))
+    )
+
+
+def _without_paths(call: Call[NoParameters], error: str | None) -> str | None:
+    """An error without the folders of this machine, which are nobody's business."""
+    artifacts = call.service.settings.path(call.service.settings.snapshot.artifacts)
+    return error and error.replace(str(artifacts), "artifacts")
 
 
 def metrics(call: Call[NoParameters]) -> Response:

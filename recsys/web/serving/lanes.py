@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 
 from recsys.web.http.problems import Problem
 
-LaneName = Literal["stream", "card"]
+LaneName = Literal["stream", "card", "body"]
 
 
 class LaneSize(NamedTuple):
@@ -27,8 +27,15 @@ class LaneSize(NamedTuple):
     seconds: float
 
 
-LANES: dict[LaneName, LaneSize] = {"stream": LaneSize(2, 4, 2.0), "card": LaneSize(1, 24, 1.5)}
-"""Sizes for one worker process: streams are bulk answers and polls, which hold a thread for as long as a caller reads."""
+LANES: dict[LaneName, LaneSize] = {
+    "stream": LaneSize(2, 4, 2.0),
+    "card": LaneSize(1, 20, 1.5),
+    "body": LaneSize(1, 8, 5.0),
+}
+"""Sizes for one worker process: streams are bulk answers and polls, which hold a thread for as long as a caller reads; the last
+lane is for light calls whose body is large."""
+LARGE_BODY_BYTES = 64 * 1024
+"""Bodies from this size on take milliseconds to read, and stand in a lane."""
 STREAM_SECONDS = 300.0
 """Longest time that one streamed answer takes."""
 STOPPING_SECONDS = 20.0

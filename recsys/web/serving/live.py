@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from recsys.disk import locked
 from recsys.engine.pipeline import Engine
@@ -43,6 +44,7 @@ class Live:
         self._metrics = metrics
         self._store: SnapshotStore[Engine] = SnapshotStore(settings.path(settings.snapshot.artifacts), self._build)
         self._counted = (0, 0)
+        self._damage: str | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -53,8 +55,8 @@ class Live:
 
     @property
     def error(self) -> str | None:
-        """Why the newest snapshot could not be taken live."""
-        return self._store.error
+        """Why the newest snapshot could not be taken live, or what serves must not be read any more."""
+        return self._damage or self._store.error
 
     def serving(self) -> ServingState:
         """What answers now: the engine and what is newer than its snapshot, caught up with the log. Ask once a request.
@@ -66,6 +68,8 @@ class Live:
         engine = self._store.current
         if engine is None:
             raise Problem(503, "no snapshot is loaded yet", {"Retry-After": "1"})
+        if self._damage:
+            raise Problem(503, self._damage, {"Retry-After": "1"})
         try:
             if self._serving is None or self._serving.engine is not engine:
                 self._serving = ServingState(engine, self.state, self.erasure_keys)
@@ -126,6 +130,7 @@ class Live:
     def refresh(self) -> None:
         """Take a newly published snapshot live, if there is one."""
         went_live = self._store.refresh()
+        self._look_for_damage()
         counts = self._store.reloads, self._store.failures
         if went_live:
             _log.info("snapshot %s is live", self.loaded.snapshot.version if self.loaded else None)
@@ -133,6 +138,20 @@ class Live:
             _log.error("the newest snapshot is not taken live: %s", self._store.error)
         self._metrics.reloads(counts[0] - self._counted[0], counts[1] - self._counted[1])
         self._counted = counts
+
+    def _look_for_damage(self) -> None:
+        """Stop answering from files that were cut short under us: the kernel would end the process that reads past their end."""
+        engine, found = self._store.current, None
+        if engine is not None:
+            snapshot = engine.snapshot.manifest
+            folder = self._settings.path(self._settings.snapshot.artifacts) / snapshot.version
+            found = next((name for name, entry in snapshot.files.items() if _is_cut(folder / name, entry.bytes)), None)
+        damage = (
+            found and f"the file {found} of the snapshot was changed in place; publish again, and never write into a version"
+        )
+        if damage and damage != self._damage:
+            _log.error("%s", damage)
+        self._damage = damage
 
     def report(self) -> None:
         """Tell the metrics what this worker serves."""
@@ -168,3 +187,11 @@ class Live:
 
     def _build(self, snapshot: Snapshot) -> Engine:
         return Engine(snapshot, self._settings)
+
+
+def _is_cut(file: Path, size: int) -> bool:
+    """Tell whether a mapped file has become shorter; one that was deleted stays readable as long as it is mapped."""
+    try:
+        return file.stat().st_size < size
+    except OSError:
+        return False

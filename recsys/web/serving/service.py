@@ -18,6 +18,7 @@ from recsys.web.http.auth import Authenticator
 from recsys.web.http.metrics import Metrics
 from recsys.web.serving.lanes import Lanes
 from recsys.web.serving.live import Live, received_at
+from recsys.web.serving.rate_limits import RateLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,12 @@ class Service:
     cards: Cards
     slot_keys: SlotKeys | None = None
     lanes: Lanes = field(default_factory=Lanes)
+    limits: RateLimits = field(init=False)
     finders: list[tuple[ServingState, Finder]] = field(default_factory=list)
     """The one that found moments last, with what it looks at."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "limits", RateLimits(self.settings.web.limits))
 
     def recommend(self, serving: ServingState, query: Query) -> Slate:
         """Answer one query, and count it."""
