@@ -9,7 +9,7 @@ export RECSYS_SETTINGS := $(SETTINGS)
 TRAINING := $(RUN) -m training
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo serve train evaluate tune report validate export rollback snapshots compact purge replay restock moments lint-templates dry-run shop test check format docs lock bench benchmark-isolation benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-moments-truth benchmark-value benchmark-peers clean
+.PHONY: help setup setup-dev demo serve train evaluate tune report validate export rollback snapshots compact purge replay restock moments lint-templates dry-run shop test test-fast check format docs lock bench benchmark-isolation benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-moments-truth benchmark-value benchmark-peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,12 +17,14 @@ help: ## List the targets
 
 $(VENV)/.ready: requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
+	@echo "Setting up $(VENV): $$(grep -c == requirements.lock) packages are fetched and checked against their hashes, which takes a minute or two"
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(VENV)/bin/pip install --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
 $(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@echo "Adding what tests and checks need to $(VENV)"
+	$(VENV)/bin/pip install --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
 setup: $(VENV)/.ready ## Make .venv with what the job and the service need
@@ -67,8 +69,10 @@ dry-run: setup ## Show what a declared send would show, before it goes out (SEND
 purge: setup ## Delete old snapshots and rows that still hold forgotten shoppers; run it after `make train`
 	@$(TRAINING) purge $(ARGS)
 
-test: setup-dev ## Run the tests
-	@$(RUN) -m pytest $(ARGS)
+test: setup-dev ## Run the tests, on all cores
+	@$(RUN) -m pytest -n auto $(ARGS)
+test-fast: setup-dev ## Run the tests that start no service: under a minute
+	@$(RUN) -m pytest -n auto -m unit $(ARGS)
 check: setup-dev ## Lint, types, import rules, tests
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .

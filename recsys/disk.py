@@ -19,6 +19,22 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
+def try_lock(path: Path) -> Iterator[bool]:
+    """Hold this lock file, which is made if need be, unless another thread or process does; tells whether it is held."""
+    number = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+        fcntl.flock(number, fcntl.LOCK_UN)
+    finally:
+        os.close(number)
+
+
+@contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Wait until no other thread or process holds this lock file, which is made if need be, and hold it."""
     number = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)

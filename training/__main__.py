@@ -19,8 +19,9 @@ from training.batch.moments import moments
 from training.batch.replay import replay
 from training.batch.restock import restock
 from training.batch.tokens import tokens
-from training.cli import commands, evaluation_commands
+from training.cli import commands, demo, evaluation_commands
 from training.console import complain
+from training.processes import end_in_order
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -260,9 +261,7 @@ def _demo(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     command.add_argument("--workers", type=_count, default=2)
     command.add_argument("--users", type=_count, default=2_000)
     command.add_argument("--folder", type=Path, default=Path(".demo"), help="default: .demo")
-    command.set_defaults(
-        run=lambda chosen: commands.demo(chosen.folder, chosen.port, chosen.workers, chosen.users, _now(), _erasure_keys())
-    )
+    command.set_defaults(run=lambda chosen: demo.demo(chosen.folder, chosen.port, chosen.workers, chosen.users, _now()))
 
 
 def _docs(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -310,5 +309,11 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Run as a program: as `main`, and ended in order also by SIGTERM and SIGHUP."""
+    end_in_order()
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -26,6 +24,7 @@ from recsys.live.log import EventLog
 from recsys.settings import Settings
 from recsys.snapshot.store import current_version, open_snapshot
 from recsys.types import DataError, Query, Slate, SnapshotError
+from training.processes import map_in_order
 
 SCHEMA = pl.Schema(
     {
@@ -54,7 +53,6 @@ FORMATS = ("parquet", "csv", "ndjson")
 Shape = Literal["long", "flat"]
 """A line per recommended item, or one per user with the items beside one another, as message tools import them."""
 _CHUNK = 2_000
-_AHEAD = 4
 Progress = Callable[[int, int], None]
 
 
@@ -205,15 +203,8 @@ def write_lines(out: Path, schema: pl.Schema, frames: Iterator[pl.DataFrame]) ->
 
 def _answered(source: Source, query: Query, users: Iterable[str]) -> Iterator[tuple[int, Answers]]:
     """Answer chunk after chunk on all cores, in order, never more than a few chunks ahead, each with its number of users."""
-    context = multiprocessing.get_context("spawn")
-    cores = os.cpu_count() or 1
-    with ProcessPoolExecutor(cores, context, initializer=_open, initargs=(source,)) as pool:
-        submitted = ((len(chunk), pool.submit(_answer_chunk, query, chunk)) for chunk in chunks(users))
-        waiting = deque(islice(submitted, cores * _AHEAD))
-        while waiting:
-            count, future = waiting.popleft()
-            yield count, future.result()
-            waiting.extend(islice(submitted, 1))
+    for chunk, answers in map_in_order(partial(_answer_chunk, query), chunks(users), _open, source):
+        yield len(chunk), answers
 
 
 def chunks(users: Iterable[str]) -> Iterator[list[str]]:

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import resource
-import signal
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote, unquote
 
 from recsys.engine.pipeline import check_settings
 from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
-from recsys.settings.load import parse_settings
 from recsys.snapshot.retention import roll_back
 from recsys.snapshot.store import current_version, publish, read_manifest, versions
 from recsys.tables.shop import findings_table, read_shop
 from recsys.tables.validation import explain
-from recsys.types import Bought, DataError, Query, RecsysError
-from simulator import make_shop, shop_settings
+from recsys.types import Bought, DataError, Query
+from simulator import make_shop
 from training import console
 from training.batch import compact as compaction
 from training.batch.export import Shape, Source, published, read_users
@@ -33,13 +25,6 @@ from training.cli import reference
 from training.gate.gate import gate_of, summary_rows, verdict_of
 from training.job.job import Fitted, fit
 from training.job.job import train as run_train
-
-DEMO_SETTINGS = f"""\
-{shop_settings()}
-[web]
-auth = "off"
-development = true
-"""
 
 
 def shop(out: Path, users: int, events: int | None, items: int | None, end: datetime, seed: int) -> int:
@@ -211,87 +196,11 @@ def purge(settings: Settings, erasure_keys: ErasureKeys | None) -> int:
     return 1 if purged.remaining else 0
 
 
-def demo(folder: Path, port: int, workers: int, users: int, now: datetime, erasure_keys: ErasureKeys | None = None) -> int:
-    """Make a shop, train, serve and say how to ask; runs until it is interrupted."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "settings.toml"
-    file.write_text(DEMO_SETTINGS)
-    shop(folder / "data", users, None, None, now, 20)
-    settings = parse_settings(DEMO_SETTINGS, folder.resolve())
-    train(settings, now, None, None, erasure_keys)
-    return _serve(file, settings, port, workers)
-
-
 def docs(out: Path) -> int:
     """Write the reference pages."""
     for file in reference.write(out):
         console.say(f"✓ {file}")
     return 0
-
-
-def _serve(file: Path, settings: Settings, port: int, workers: int) -> int:
-    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "--bind", f"127.0.0.1:{port}"]
-    environment = {**os.environ, "RECSYS_SETTINGS": str(file.resolve())}
-    log = (file.parent / "gunicorn.log").open("w")
-    service = subprocess.Popen([*command, "--workers", str(workers), "serve:app"], env=environment, stdout=log, stderr=log)
-    try:
-        address = f"http://127.0.0.1:{port}"
-        _wait_until_ready(service, address, Path(log.name))
-        _say_ready(settings, address, Path(log.name))
-        return service.wait()
-    except KeyboardInterrupt:
-        console.say("stopping …")
-        return 0
-    finally:
-        service.send_signal(signal.SIGTERM)
-        service.wait(timeout=30)
-        log.close()
-
-
-def _wait_until_ready(service: subprocess.Popen[bytes], address: str, log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if service.poll() is not None:
-            tail = "\n".join(log.read_text().splitlines()[-5:])
-            raise RecsysError(f"the service stopped with code {service.returncode} ({log}):\n{tail}")
-        try:
-            with urllib.request.urlopen(f"{address}/readyz", timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    raise RecsysError(f"the service did not become ready within 60 s; its log is {log}")
-
-
-def _say_ready(settings: Settings, address: str, log: Path) -> None:
-    artifacts = settings.path(settings.snapshot.artifacts)
-    version = current_version(artifacts)
-    user, item, brand, category = _examples(artifacts, version or "")
-    console.say(f"READY {address}")
-    for path in (
-        f"/v1/users/{user}/recommendations?placement=home&limit=4",
-        f"/v1/items/{item}/similar?limit=4",
-        f"/v1/items/{item}/bought-together?limit=4",
-        f"/v1/bestsellers?category={category}&limit=4",
-        f"/v1/popular?brand={brand}&limit=4",
-    ):
-        console.say(f"  curl '{address}{path}'")
-    done = f'{{"events": [{{"user_id": "{unquote(user)}", "event_type": "cart_add", "item_id": "{unquote(item)}"}}]}}'
-    console.say(f"  curl '{address}/v1/events' -H 'Content-Type: application/json' -d '{done}'")
-    console.say(f"  curl -i '{address}/v1/moments/browse'")
-    console.say(f"  {address}/docs explains every call · log: {log} · Ctrl-C ends it")
-
-
-def _examples(artifacts: Path, version: str) -> tuple[str, str, str, str]:
-    """A user with some history and a bestseller with its brand and category, each quoted for a URL."""
-    from recsys.snapshot.store import open_snapshot
-
-    snapshot = open_snapshot(artifacts, version)
-    catalog, histories = snapshot.catalog, snapshot.histories
-    user = max(range(min(len(histories.users), 200)), key=lambda row: len(histories.at(row)))
-    item = int(snapshot.groups["bestsellers"]["everything"][0])
-    brand = catalog.brands.text(int(catalog.brand[item]))
-    category = catalog.categories.text(int(catalog.category[item]))
-    return quote(histories.users.text(user)), quote(catalog.item_id(item)), quote(brand), quote(category)
 
 
 def _summary(fitted: Fitted, settings: Settings) -> None:

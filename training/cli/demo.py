@@ -1,0 +1,183 @@
+"""The demo: a synthetic shop, made, trained on and served in a folder of its own, each time from the start."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from recsys.disk import try_lock
+from recsys.live.erasure import ErasureKeys
+from recsys.settings import Settings
+from recsys.settings.load import parse_settings
+from recsys.snapshot.store import current_version
+from recsys.types import RecsysError
+from simulator import shop_settings
+from training import console
+from training.cli import commands
+from training.processes import child
+
+SETTINGS = f"""\
+{shop_settings()}
+[web]
+development = true
+[messages]
+public_url = "http://127.0.0.1:8000"
+"""
+KEYS_FILE = "keys.env"
+CODE = Path(__file__).parents[2]
+"""The folder of serve.py and gunicorn.conf.py."""
+_MARK = ".recsys-demo"
+_KEYS = ("READ", "EVENTS", "MESSAGES", "ADMIN")
+
+
+def demo(folder: Path, port: int, workers: int, users: int, now: datetime) -> int:
+    """Make a shop, train, serve and say how to ask; runs until it is interrupted."""
+    with _own_folder(folder):
+        _check_port(port)
+        file = folder / "settings.toml"
+        file.write_text(SETTINGS.replace(":8000", f":{port}"))
+        keys = _make_keys(folder / KEYS_FILE)
+        commands.shop(folder / "data", users, None, None, now, 20)
+        settings = parse_settings(file.read_text(), folder.resolve())
+        commands.train(settings, now, None, None, ErasureKeys.from_environment(keys))
+        return _serve(file, settings, port, workers, keys)
+
+
+@contextmanager
+def _own_folder(folder: Path) -> Iterator[None]:
+    """Empty the folder of an earlier demo and hold it.
+
+    Raises:
+        RecsysError: if it is no demo's folder, or another demo runs in it.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / _MARK).exists() and not _looks_like_ours(folder):
+        raise RecsysError(f"--folder {folder}: holds files that no demo made; name another folder, or an empty one")
+    folder.mkdir(parents=True, exist_ok=True)
+    with try_lock(folder / _MARK) as held:
+        if not held:
+            raise RecsysError(f"another demo runs in {folder}: end it (Ctrl-C), or name another folder with --folder")
+        for old in folder.iterdir():
+            if old.name != _MARK:
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
+        yield
+
+
+def _looks_like_ours(folder: Path) -> bool:
+    """Tell a folder of a demo from before there was a mark."""
+    return {path.name for path in folder.iterdir()} <= {
+        "settings.toml",
+        "data",
+        "artifacts",
+        "state",
+        "rejects",
+        "gunicorn.log",
+    }
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise RecsysError(
+                f"port {port} cannot be used ({error.strerror}); PORT={port + 80} make demo takes another"
+            ) from error
+
+
+def _make_keys(file: Path) -> dict[str, str]:
+    """Draw a key of each scope and a secret of each purpose, and write them where only their owner reads them."""
+    made = {f"RECSYS_KEYS_{scope}": secrets.token_hex(24) for scope in _KEYS}
+    made |= {f"RECSYS_{name}_SECRETS": secrets.token_hex(24) for name in ("FORGET", "SLOT")}
+    made["RECSYS_TOKEN_SECRETS"] = f"demo:{secrets.token_hex(24)}"
+    file.touch(mode=0o600)
+    file.write_text("".join(f"{name}={value}\n" for name, value in made.items()))
+    return made
+
+
+def _serve(file: Path, settings: Settings, port: int, workers: int, keys: Mapping[str, str]) -> int:
+    command = [sys.executable, "-m", "gunicorn", "--chdir", str(CODE), "-c", str(CODE / "gunicorn.conf.py")]
+    command += ["--bind", f"127.0.0.1:{port}", "--workers", str(workers), "serve:app"]
+    environment = {**os.environ, **keys, "RECSYS_SETTINGS": str(file.resolve())}
+    log = file.parent / "gunicorn.log"
+    maker = _make_process()
+    try:
+        with child(command, environment, log) as service:
+            address = f"http://127.0.0.1:{port}"
+            _wait_until_ready(service, address, log)
+            _say_ready(settings, address, log, file.parent / KEYS_FILE)
+            while service.poll() is None and _make_process() == maker:
+                time.sleep(0.2)
+            return service.returncode or 0
+    except KeyboardInterrupt:
+        console.say("stopped")
+        return 0
+
+
+def _make_process() -> int | None:
+    """The number of the `make` that runs us, so that its end is ours; None: we were started by something else."""
+    parent = os.getppid()
+    try:
+        return parent if Path(f"/proc/{parent}/comm").read_text().strip() in ("make", "gmake") else None
+    except OSError:
+        return None
+
+
+def _wait_until_ready(service: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if service.poll() is not None:
+            tail = "\n".join(log.read_text().splitlines()[-5:])
+            raise RecsysError(f"the service stopped with code {service.returncode} ({log}):\n{tail}")
+        try:
+            with urllib.request.urlopen(f"{address}/readyz", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise RecsysError(f"the service did not become ready within 60 s; its log is {log}")
+
+
+def _say_ready(settings: Settings, address: str, log: Path, keys: Path) -> None:
+    artifacts = settings.path(settings.snapshot.artifacts)
+    user, item, brand, category = _examples(artifacts, current_version(artifacts) or "")
+    done = f'{{"events": [{{"user_id": "{unquote(user)}", "event_type": "cart_add", "item_id": "{unquote(item)}"}}]}}'
+    body = f"-H 'Content-Type: application/json' -d {shlex.quote(done)}"
+    console.say(f"READY {address}")
+    console.say(f"  . {shlex.quote(str(keys))}   # the keys of this demo; then paste any of these")
+    for scope, call in (
+        ("READ", f"'{address}/v1/users/{user}/recommendations?placement=home&limit=4'"),
+        ("READ", f"'{address}/v1/items/{item}/similar?limit=4'"),
+        ("READ", f"'{address}/v1/items/{item}/bought-together?limit=4'"),
+        ("READ", f"'{address}/v1/bestsellers?category={category}&limit=4'"),
+        ("READ", f"'{address}/v1/popular?brand={brand}&limit=4'"),
+        ("EVENTS", f"'{address}/v1/events' {body}"),
+        ("MESSAGES", f"-i '{address}/v1/moments/browse'"),
+    ):
+        console.say(f'  curl -H "Authorization: Bearer $RECSYS_KEYS_{scope}" {call}')
+    console.say(f"  {address}/docs/ explains every call · log: {log} · Ctrl-C ends it")
+
+
+def _examples(artifacts: Path, version: str) -> tuple[str, str, str, str]:
+    """A user with some history and a bestseller with its brand and category, each quoted for a URL."""
+    from recsys.snapshot.store import open_snapshot
+
+    snapshot = open_snapshot(artifacts, version)
+    catalog, histories = snapshot.catalog, snapshot.histories
+    user = max(range(min(len(histories.users), 200)), key=lambda row: len(histories.at(row)))
+    item = int(snapshot.groups["bestsellers"]["everything"][0])
+    brand = catalog.brands.text(int(catalog.brand[item]))
+    category = catalog.categories.text(int(catalog.category[item]))
+    return quote(histories.users.text(user)), quote(catalog.item_id(item)), quote(brand), quote(category)
