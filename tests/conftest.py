@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,57 @@ from recsys.types import Query, Slate
 from tests.support.evaluated import Run, evaluated, taste_tables
 from tests.support.training import train
 from training.job.job import Fitted, fit
+
+E2E = (
+    "benchmarks/",
+    "live/test_crash.py",
+    "moments/test_day.py",
+    "simulator/",
+    "test_house.py",
+    "training/test_compact.py",
+    "training/test_demo.py",
+    "training/test_job.py",
+    "web/test_buffering_worker.py",
+    "web/test_gunicorn.py",
+    "web/test_hardening.py",
+    "web/test_live.py",
+    "web/test_sends_gunicorn.py",
+    "web/test_slots.py",
+)
+"""Tests that start processes or take long; what stands in neither list is a unit test."""
+SERVICE = (
+    "snapshot/test_store.py",
+    "live/test_erasure.py",
+    "live/test_item_changes.py",
+    "engine/test_serving_state",
+    "engine/test_replay.py",
+    "messages/",
+    "moments/",
+    "training/",
+    "web/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by its place: `unit`, `service` or `e2e`."""
+    for item in items:
+        place = item.path.relative_to(Path(__file__).parent).as_posix()
+        mark = "e2e" if place.startswith(E2E) else "service" if place.startswith(SERVICE) else "unit"
+        item.add_marker(mark)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI nothing is skipped in silence: only tests of data that is not there may be, and they name its variable."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not os.environ.get("CI") or reporter is None:
+        return
+    unasked = [report for report in reporter.stats.get("skipped", ()) if "RECSYS_" not in str(report.longrepr)]
+    for report in unasked:
+        reporter.write_line(f"CI: skipped without naming missing data: {report.nodeid}: {report.longrepr}", red=True)
+    if unasked:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 """Every test's now."""
