@@ -175,6 +175,24 @@ def test_nothing_that_can_run_code_is_loaded(path: Path) -> None:
             assert [ast.unparse(value) for value in allowed] == ["False"]
 
 
+CLOCKS = {"time.time", "time.time_ns", "time.monotonic", "datetime.now", "datetime.utcnow", "date.today"}
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("tests/**/*.py")), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_test_remembers_the_time_of_its_import(path: Path) -> None:
+    """A clock is read inside a test, never when its file is imported: the tests before it may take long."""
+    tree = ast.parse(path.read_text())
+    inside = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.Lambda)
+        for part in (function.body if isinstance(function.body, list) else [function.body])
+        for node in ast.walk(part)
+    }
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and id(node) not in inside]
+    assert not [call.lineno for call in calls if ast.unparse(call.func) in CLOCKS]
+
+
 @pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock", "requirements-peers.lock"])
 def test_locks_are_pinned_by_hash(name: str) -> None:
     """Every package of a lock file has one version and its hashes; no index address stands in it."""
