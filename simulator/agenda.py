@@ -99,7 +99,7 @@ def _first_visits(rng: np.random.Generator, shop: Shop) -> Visits:
 def _planned_orders(rng: np.random.Generator, shop: Shop) -> list[Visits]:
     """The last order of every customer and the first of those with several, in different leaf categories."""
     people = shop.people
-    last, several = np.flatnonzero(people.last >= 0), np.flatnonzero(people.segment >= Segment.ACTIVE)
+    last, several = np.flatnonzero(people.last >= 0), np.flatnonzero(people.several)
     orders = ((last, people.last, 0), (several, people.first, 1))
     return [
         _visits(who, shop.calendar.at_age(rng, age[who]), Kind.ORDER, people.favourites[who, place], fixed=True)
@@ -108,9 +108,12 @@ def _planned_orders(rng: np.random.Generator, shop: Shop) -> list[Visits]:
 
 
 def _staples(rng: np.random.Generator, shop: Shop) -> Visits:
-    """Orders of one replenishable item at its gap, three to eight, the latest less than a gap before the last order."""
+    """Orders of one replenishable item at its gap, three to eight, the latest less than a gap before the end of the buying.
+
+    Active customers go on until the calendar's end cuts them off; the others stopped with their last order.
+    """
     people, goods = shop.people, shop.goods
-    repeats = (people.segment >= Segment.ACTIVE) & (people.segment != Segment.INACTIVE)
+    repeats = people.several & (people.segment != Segment.INACTIVE)
     who = np.flatnonzero(repeats & (rng.random(len(people)) < plan.STAPLE_SHARE))
     n = len(who)
     leaves = np.array([LEAF_NAMES.index(name) for name in plan.REPURCHASE_GAPS])
@@ -121,8 +124,10 @@ def _staples(rng: np.random.Generator, shop: Shop) -> Visits:
     count = rng.integers(plan.STAPLE_ORDERS[0], max_n + 1, n)
     back = np.clip(1 + plan.GAP_NOISE * rng.standard_normal((max_n, n)), 0.6, 1.4)
     back[0] = rng.uniform(0, 0.9, n)
-    age = people.last[who] + gap * np.cumsum(back, axis=0)
-    place, column = np.nonzero((np.arange(max_n)[:, None] < count) & (age < shop.calendar.span - 1))
+    ended = np.where(people.segment[who] == Segment.ACTIVE, 0.0, people.last[who])
+    age = ended + gap * np.cumsum(back, axis=0)
+    oldest = np.where(people.first[who] < plan.RECENT_DAYS, people.first[who], shop.calendar.span - 1)
+    place, column = np.nonzero((np.arange(max_n)[:, None] < count) & (age < oldest))
     start = shop.calendar.at_age(rng, age[place, column])
     return _visits(who[column], start, Kind.STAPLE, leaf[column], item[column], fixed=True)
 
@@ -143,7 +148,7 @@ def _others(rng: np.random.Generator, shop: Shop, events: float, lengths: Floats
     people, calendar = shop.people, shop.calendar
     days = np.maximum(people.joined - people.left, 1)
     pull = people.activity * np.sqrt(days)
-    several = people.segment >= Segment.ACTIVE
+    several = people.several
     ordering = np.where(several, (people.first - people.last) / days, 0.0).clip(0, 1)
     mix = LOOKING + ordering[:, None] * (ORDERING - LOOKING)
     mean = float(pull @ (mix @ lengths[: Kind.STAPLE])) / float(pull.sum())

@@ -50,6 +50,11 @@ class People:
     def __len__(self) -> int:
         return len(self.segment)
 
+    @property
+    def several(self) -> Mask:
+        """True where a customer has more than one planned order."""
+        return self.first > self.last
+
 
 @dataclass(frozen=True)
 class Shop:
@@ -96,12 +101,21 @@ def _segments(rng: np.random.Generator, users: int) -> Ints:
 
 
 def _order_ages(rng: np.random.Generator, segment: Ints, calendar: Calendar) -> tuple[Floats, Floats]:
-    """Ages in days of the first and of the last planned order, -1 for leads; first-time customers have one order."""
+    """Ages in days of the first and of the last planned order, -1 for leads; the same for who has ordered once.
+
+    First orders and the time to a second one are alike whenever they were: customers who ordered once long ago are
+    defecting or gone, and some of the active ones are new.
+    """
     low, high = (np.array([plan.LAST_ORDER_AGES.get(kind, (-1, -1))[side] for kind in Segment]) for side in (0, 1))
     last = rng.uniform(low[segment], high[segment])
-    more = rng.uniform(20, 250, len(segment))
+    more = plan.SECOND_ORDER_DAYS[0] + rng.exponential(plan.SECOND_ORDER_DAYS[1], len(segment))
+    more[segment == Segment.ACTIVE] = rng.uniform(60, 450, int(np.count_nonzero(segment == Segment.ACTIVE)))
+    new = (segment == Segment.ACTIVE) & (rng.random(len(segment)) < plan.RECENT_SHARE)
+    more[new] = plan.SECOND_ORDER_DAYS[0] + rng.uniform(0, 40, int(np.count_nonzero(new)))
+    last[new] = rng.uniform(1, 55, int(np.count_nonzero(new)))
+    once = (segment == Segment.FIRST_TIME) | ((segment >= Segment.DEFECTING) & (rng.random(len(segment)) < plan.ONCE_SHARE))
     first = np.minimum(last + more, calendar.span - 0.1)
-    return np.where(segment == Segment.FIRST_TIME, last, np.where(last < 0, -1.0, first)), last
+    return np.where(once, last, np.where(last < 0, -1.0, first)), last
 
 
 def _left(rng: np.random.Generator, segment: Ints, joined: Floats, last: Floats) -> Floats:

@@ -54,6 +54,14 @@ LAST_ORDER_AGES: Mapping[Segment, tuple[float, float]] = {
 }
 """Age in days, give or take one, of the last order of each segment; leads have none. Last orders are never refunded."""
 
+ONCE_SHARE = 0.6
+"""Share of the defecting, dormant and inactive customers who ordered once: first-time customers of earlier days."""
+RECENT_SHARE = 0.2
+"""Share of the active customers who are new: a second order soon after the first, both in the last months."""
+RECENT_DAYS = 100
+"""Age in days of the first order up to which a customer is new: no staple of theirs was bought before it."""
+SECOND_ORDER_DAYS = (5.0, 90.0)
+"""Fewest days between a first and a planned later order, and the mean of what comes on top."""
 RETURNING_SHARE = 0.4
 """Share of the defecting, dormant and inactive customers who still look around after their last order."""
 GUEST_SHARE = 0.05

@@ -106,6 +106,29 @@ def test_staples_are_bought_again_at_their_gap(shop: Made) -> None:
     assert share(factor, pl.col("timestamp").is_between(low * 0.7, high * 1.3)) > 0.85
 
 
+def test_repurchases_go_on_until_the_end(shop: Made) -> None:
+    """The history is cut at its end, not shaped by it: as many repurchases in the last 60 days as in the 60 before."""
+    lines = shop.kind("purchase").sort("timestamp").with_columns(place=pl.int_range(pl.len()).over("shopper", "item_id"))
+    age = (pl.lit(shop.events["timestamp"].max()) - pl.col("timestamp")).dt.total_seconds() / 86_400
+    ages = lines.filter(pl.col("place") > 0).select(age=age)["age"]
+    last, before = (int(ages.is_between(*span).sum()) for span in ((0, 60), (60, 120)))
+    assert 0.75 < last / before < 1.6
+
+
+def test_a_first_order_is_followed_as_often_lately_as_before(shop: Made) -> None:
+    """Second orders within 30 days come after first orders of the last months about as often as after earlier ones."""
+    age = (pl.lit(shop.events["timestamp"].max()) - pl.col("timestamp")).dt.total_seconds() / 86_400
+    orders = shop.kind("purchase").group_by("shopper", "order_id").agg(age=age.max()).sort("age", descending=True)
+    seen = orders.group_by("shopper", maintain_order=True).agg(
+        first=pl.col("age").first(), second=pl.col("age").get(1, null_on_oob=True)
+    )
+    again = ((pl.col("first") - pl.col("second")) <= 30).fill_null(False)
+    lately, earlier = (
+        float(seen.filter(pl.col("first").is_between(*ages)).select(again.mean()).item()) for ages in ((30, 90), (90, 300))
+    )
+    assert 0.5 < lately / earlier < 1.5
+
+
 def test_replenishable_is_told_denied_or_left_to_learn(shop: Made) -> None:
     """True only in replenishable categories, false only in others, null in the untold ones and for a share of the rest."""
     truth = pl.col("category").is_in(list(plan.REPURCHASE_GAPS))
