@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
+
+import msgspec
 
 from recsys.settings.types import Group, Share
+
+Format = Literal["", "csv", "ndjson", "json", "xml", "excel", "parquet", "delta", "iceberg"]
+Separator = Annotated[str, msgspec.Meta(max_length=1)]
+Quote = Annotated[str, msgspec.Meta(max_length=1)]
+Lines = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
 
 
 class Where(Group, frozen=True):
@@ -32,7 +39,32 @@ class Table(Group, frozen=True):
     """Where one table is and how its columns map to the canonical ones (docs/data.md)."""
 
     paths: tuple[str, ...] = ()
-    """Parquet, CSV or NDJSON files, or globs; `$RECSYS_DATA` and other variables are expanded; relative to the settings file."""
+    """Files or globs, relative to the settings file or as `s3://` `gs://` `az://` addresses; `$RECSYS_DATA` and other variables
+    are expanded."""
+    format: Format = ""
+    """What the files are; empty: their first bytes and their endings tell. A Delta or Iceberg table in a cloud store needs it."""
+    encoding: str = ""
+    """How the letters of text files are written, for instance `windows-1252`; empty: found out from the whole file and named by
+    `make validate`. `utf-8-lossy` puts � for what is not UTF-8."""
+    separator: Separator = ""
+    """The sign between the fields of a text file, for instance `;`; empty: found out from its first lines."""
+    quote: Quote = '"'
+    """The sign around fields that hold a separator; empty: quotes are letters like others."""
+    header: tuple[str, ...] = ()
+    """Names of the columns, from left to right, of files that have no line of names."""
+    skip_lines: Lines | None = None
+    """Lines above the line of column names. Without it such lines are found out; `0` says that the first line holds the names."""
+    record: str = ""
+    """Name of the XML element that is one row; empty: `item` of RSS, `entry` of Atom, else the element repeated most."""
+    sheet: str = ""
+    """Name of the sheet of an Excel file; empty: the first one with rows."""
+    database: str = ""
+    """Instead of `paths`: `postgresql://user@host/name`, `sqlite:///shop.db` or `duckdb:///shop.duckdb`; variables are expanded.
+    A password comes from the environment (`PGPASSWORD`), never from here."""
+    query: str = ""
+    """What to ask the `database`: one SELECT. Or name a `table`."""
+    table: str = ""
+    """A table or view of the `database`, read whole; `schema.name` where it needs one."""
     preset: Literal["", "rees46", "ga4"] = ""
     """A known export whose column mapping is built in; `columns` then overrides single columns."""
     columns: Mapping[str, str | tuple[str, ...]] = {}
@@ -50,6 +82,11 @@ class Table(Group, frozen=True):
     """Separator of the levels in the shop's own category text, for instance `/`; empty: the canonical ` > `."""
     null_values: tuple[str, ...] = ()
     """Texts that mean "nothing", for instance `(not set)`."""
+
+    @property
+    def named(self) -> bool:
+        """Whether the settings say where the table is."""
+        return bool(self.paths or self.database)
 
 
 class DataSettings(Group, frozen=True):

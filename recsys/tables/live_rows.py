@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -144,7 +144,7 @@ def fold_in(read: Read, live: pl.LazyFrame) -> Folded:
 def merged(read: Read, live: pl.LazyFrame) -> Read:
     """The shop's events, then the live ones, as one table; the counts stay the shop's."""
     frame = pl.concat([read.frame.with_columns(event_id()), live], how="diagonal")
-    return Read(frame, read.present | CARRIED, read.findings, read.counts, read.rejects, read.files)
+    return replace(read, frame=frame, present=read.present | CARRIED)
 
 
 def _known(read: Read, ids: pl.DataFrame) -> pl.Series:

@@ -49,7 +49,8 @@ class Counts:
 class Read:
     """A judged table: its valid rows, lazily, with `ROW`, and the bad ones as the shop wrote them with the rule they broke.
 
-    present: the canonical columns that come from the shop or a constant; the others are all null.
+    present: the canonical columns that come from the shop or a constant; the others are all null · written: when the newest file was,
+    µs since 1970 · read_as: what each file was taken for, and why.
     """
 
     frame: pl.LazyFrame
@@ -58,6 +59,8 @@ class Read:
     counts: Counts
     rejects: pl.DataFrame
     files: tuple[str, ...]
+    written: int = 0
+    read_as: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ def map_table(settings: Settings, name: str, table: Table, before: datetime | No
     """
     columns, preset = mappable(name), merged(table)
     check_names(name, table, preset)
-    sources = open_table(settings, name, table)
+    sources = open_table(settings, name, table, before)
     check_columns(name, table, preset, sources)
     return [map_source(source, table, preset, columns, before) for source in sources]
 
@@ -108,8 +111,8 @@ def reading(name: str, mapped: Sequence[Mapped]) -> Iterator[None]:
     """
     try:
         yield
-    except PolarsError as error:
-        raise unreadable(name, [file for each in mapped for file in each.source.files], error) from error
+    except (PolarsError, OSError) as error:
+        raise unreadable(name, [each.source for each in mapped], error) from error
 
 
 def event_id() -> pl.Expr:
@@ -152,7 +155,9 @@ def _read(name: str, mapped: Sequence[Mapped], columns: Sequence[Column], table:
         findings=tuple(findings),
         counts=Counts(read, read - rows.height, bad.height, double.height),
         rejects=pl.concat([judged.rejects for judged in each], how="diagonal_relaxed").head(MAX_REJECTS),
-        files=tuple(str(file) for source in mapped for file in source.source.files),
+        files=tuple(file for source in mapped for file in source.source.files),
+        written=max(source.source.written for source in mapped),
+        read_as=tuple(said for source in mapped for said in source.source.read_as),
     )
 
 

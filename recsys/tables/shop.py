@@ -38,7 +38,8 @@ class ShopTables:
 
     events: lazy, one row per event_id, anonymous ids resolved, money in `currency` · items: one row per item_id, sorted ·
     users: one per user_id · contents: one per content_id · counts: rows read, left out, rejected and double, by table, and
-    under `live` those of the log · links: the valid ones, as the identities table · state_sequence: the log's last number.
+    under `live` those of the log · links: the valid ones, as the identities table · state_sequence: the log's last number ·
+    read_as: sentences on what the files of each table were taken for, and why.
     """
 
     events: pl.LazyFrame
@@ -50,6 +51,7 @@ class ShopTables:
     counts: Mapping[str, Counts]
     links: pl.DataFrame
     state_sequence: int
+    read_as: Mapping[str, tuple[str, ...]]
 
 
 def read_shop(
@@ -71,8 +73,8 @@ def read_shop(
         StateError: if the log cannot be read.
         SettingsError: if somebody was forgotten with a secret that `erasure_keys` does not have.
     """
-    if not settings.data.events.paths:
-        raise DataError("events: no file is named; set `data.events.paths` in the settings")
+    if not settings.data.events.named:
+        raise DataError("events: no file is named; set `data.events.paths` or `data.events.database` in the settings")
     live = read_live(settings, before=before, until=live_until)
     tombstones = Tombstones(erasure_keys, live.tombstones)
     mapped = map_tables(settings, TABLES, before)
@@ -91,7 +93,7 @@ def read_shop(
 def map_tables(settings: Settings, names: Iterable[str], before: datetime | None = None) -> dict[str, list[Mapped]]:
     """Open and map those of the named tables that the settings give files for; raises as `read_shop`."""
     tables = {name: getattr(settings.data, name) for name in names}
-    return {name: map_table(settings, name, table, before) for name, table in tables.items() if table.paths}
+    return {name: map_table(settings, name, table, before) for name, table in tables.items() if table.named}
 
 
 def findings_table(tables: ShopTables) -> list[dict[str, str]]:
@@ -127,9 +129,9 @@ def _joined_up(settings: Settings, reads: Mapping[str, Read], live: LiveRows) ->
     findings += [*refused, *foreign, *_notes(reads, folded, canonical, items)]
     doubles = {name: sum(f.rows for f in said) for name, (_, said) in one.items()}
     counts = _counts(reads, doubles) | ({"live": folded.counts} if folded else {})
-    return ShopTables(
-        canonical, items, one["users"][0], one["contents"][0], currency, tuple(findings), counts, links, live.sequence
-    )
+    (users, _), (contents, _), told = one["users"], one["contents"], tuple(findings)
+    read_as = {name: read.read_as for name, read in reads.items()}
+    return ShopTables(canonical, items, users, contents, currency, told, counts, links, live.sequence, read_as)
 
 
 def _with_live(events: Read, live: LiveRows) -> tuple[Read, Folded | None]:
@@ -171,8 +173,7 @@ def _newer(updates: pl.DataFrame, reads: Mapping[str, Read]) -> pl.DataFrame:
         return updates
     if "items" not in reads:
         return _since_last_price(updates, reads["events"].frame)
-    written = max(Path(file).stat().st_mtime_ns for file in reads["items"].files) // 1000
-    return updates.filter(pl.col(RECEIVED) > written)
+    return updates.filter(pl.col(RECEIVED) > reads["items"].written)
 
 
 def _since_last_price(updates: pl.DataFrame, events: pl.LazyFrame) -> pl.DataFrame:

@@ -44,6 +44,9 @@ def validate(settings: Settings, erasure_keys: ErasureKeys | None = None) -> int
         tables = read_shop(settings, strict=False, erasure_keys=erasure_keys)
     counts = [(name, count.read, count.left_out, count.rejected, count.duplicates) for name, count in tables.counts.items()]
     console.table("Tables", ("table", "rows read", "left out", "rejected", "double"), counts)
+    for name, sentences in tables.read_as.items():
+        for sentence in sentences:
+            console.say(f"{name} read as {sentence}")
     columns = ("table", "column", "rule", "rows", "share", "example", "done")
     found = findings_table(tables)
     if found:

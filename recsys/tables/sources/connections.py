@@ -1,0 +1,228 @@
+"""Connections to databases: where they lead, a stream of rows, and what went wrong, without passwords and without values."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from recsys.settings import Settings
+from recsys.tables.sources.optional import needed
+from recsys.tables.sources.places import expanded, scheme_of
+from recsys.tables.sources.words import reason_of
+from recsys.types import DataError, SettingsError
+
+_SPEAKING_OF_NAMES = ("08", "0A", "25", "28", "3D", "42", "53", "57")
+"""Classes of SQL states whose messages speak of servers, tables and grammar, never of values."""
+_SECONDS_TO_CONNECT = "10"
+_MICROSECONDS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One database. shown: its address for people, without user and password."""
+
+    scheme: str
+    address: str
+    shown: str
+
+
+def target_of(settings: Settings, database: str, key: str) -> Target:
+    """Resolve the setting `database`.
+
+    Raises:
+        SettingsError: if a password stands in it, or its scheme is not known.
+        DataError: if a file that it names is not there.
+    """
+    scheme = scheme_of(database) or scheme_of(address := expanded(database, f"{key}.database"))
+    if _has_password(database):
+        raise SettingsError(
+            f"{key}.database: holds a password, which does not belong into a file of settings; put it into the environment as "
+            'PGPASSWORD, or the whole address as a variable, such as database = "$SHOP_DATABASE"'
+        )
+    address = expanded(database, f"{key}.database")
+    scheme = {"postgres": "postgresql"}.get(scheme_of(address), scheme_of(address))
+    if scheme not in DRIVERS:
+        known = ", ".join(f"{each}://" for each in DRIVERS)
+        raise SettingsError(f"{key}.database: {scheme or 'an address without scheme'} is not known; known are {known}")
+    if scheme == "postgresql":
+        parts = urlsplit(address)
+        return Target(scheme, address, f"{scheme}://{parts.hostname or ''}{parts.path}")
+    path = settings.path(address.partition("://")[2].removeprefix("/"))
+    if not path.is_file():
+        raise DataError(f"there is no file {path}; check `{key}.database` in the settings")
+    return Target(scheme, str(path), f"{scheme}:///{path}")
+
+
+def _has_password(database: str) -> bool:
+    try:
+        parts = urlsplit(database)
+        told = [parts.password, *(value for name, value in parse_qsl(parts.query) if name == "password")]
+    except ValueError:
+        return True
+    return any(value and not value.startswith("$") for value in told)
+
+
+class Connection(ABC):
+    """One open database.
+
+    typed: whether a column has one type that all its values keep.
+    """
+
+    typed = True
+
+    @abstractmethod
+    def __init__(self, target: Target) -> None:
+        """Connect."""
+
+    @abstractmethod
+    def schema(self, sql: str) -> pl.Schema:
+        """The columns that a question gives."""
+
+    @abstractmethod
+    def stream(self, sql: str) -> Any:
+        """A context with a lazy frame that can be read once."""
+
+    @abstractmethod
+    def written(self) -> int:
+        """When what is read was written at the latest, µs since 1970."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Disconnect."""
+
+    @classmethod
+    @contextmanager
+    def in_words(cls, target: Target) -> Iterator[None]:
+        """Say what goes wrong inside in a DataError that names the database."""
+        raised: tuple[type[Exception], ...] = (PolarsError, OSError, *cls.errors())
+        try:
+            yield
+        except raised as error:
+            raise DataError(f"{target.shown} cannot be read: {_reason(error)}") from error
+
+    @classmethod
+    @abstractmethod
+    def errors(cls) -> tuple[type[Exception], ...]:
+        """What the driver raises."""
+
+
+class _Adbc(Connection):
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def schema(self, sql: str) -> pl.Schema:
+        with self.stream(sql) as frame:
+            return frame.collect_schema()
+
+    @contextmanager
+    def stream(self, sql: str) -> Iterator[pl.LazyFrame]:
+        with closing(self._connection.cursor()) as cursor:
+            cursor.execute(sql)
+            yield pl.scan_arrow_c_stream(cursor.fetch_arrow())
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @classmethod
+    def errors(cls) -> tuple[type[Exception], ...]:
+        with needed("adbc-driver-manager", "databases", "the table stands in a database"):
+            from adbc_driver_manager import Error
+        return (Error,)
+
+
+class Postgres(_Adbc):
+    """A PostgreSQL server, in a read-only session."""
+
+    def __init__(self, target: Target) -> None:
+        """Connect."""
+        with needed("adbc-driver-postgresql", "databases", f"{target.shown} is a PostgreSQL database"):
+            from adbc_driver_postgresql import dbapi
+        super().__init__(dbapi.connect(_read_only(target.address)))
+
+    def written(self) -> int:
+        """The server's clock."""
+        with self.stream("SELECT CAST(extract(epoch FROM now()) * 1000000 AS bigint) AS now") as frame:
+            return int(frame.collect().item())
+
+
+class Sqlite(_Adbc):
+    """An SQLite file, opened for reading."""
+
+    typed = False
+
+    def __init__(self, target: Target) -> None:
+        """Open the file."""
+        with needed("adbc-driver-sqlite", "databases", f"{target.shown} is an SQLite database"):
+            from adbc_driver_sqlite import dbapi
+        self._path = Path(target.address)
+        super().__init__(dbapi.connect(f"file:{quote(target.address)}?mode=ro"))
+
+    def written(self) -> int:
+        """When the file was."""
+        return self._path.stat().st_mtime_ns // 1000
+
+
+class DuckDb(Connection):
+    """A DuckDB file, opened for reading."""
+
+    def __init__(self, target: Target) -> None:
+        """Open the file."""
+        with needed("duckdb", "databases", f"{target.shown} is a DuckDB database"):
+            import duckdb
+        self._path = Path(target.address)
+        self._connection = duckdb.connect(target.address, read_only=True, config={"enable_external_access": "false"})
+
+    def schema(self, sql: str) -> pl.Schema:
+        """The columns that a question gives."""
+        with self.stream(sql) as frame:
+            return frame.collect_schema()
+
+    @contextmanager
+    def stream(self, sql: str) -> Iterator[pl.LazyFrame]:
+        """A context with a lazy frame that can be read once."""
+        yield pl.scan_arrow_c_stream(self._connection.sql(sql))
+
+    def written(self) -> int:
+        """When the file was."""
+        return self._path.stat().st_mtime_ns // 1000
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    @classmethod
+    def errors(cls) -> tuple[type[Exception], ...]:
+        """What DuckDB raises."""
+        with needed("duckdb", "databases", "the table stands in a DuckDB database"):
+            import duckdb
+        return (duckdb.Error,)
+
+
+DRIVERS: Mapping[str, type[Connection]] = {"postgresql": Postgres, "sqlite": Sqlite, "duckdb": DuckDb}
+"""Known schemes and what connects to them."""
+
+
+def _read_only(address: str) -> str:
+    parts = urlsplit(address)
+    given = dict(parse_qsl(parts.query, keep_blank_values=True))
+    given.setdefault("connect_timeout", _SECONDS_TO_CONNECT)
+    given.setdefault("options", "-c default_transaction_read_only=on -c timezone=UTC")
+    return parts._replace(query=urlencode(given, quote_via=quote)).geturl()
+
+
+def _reason(error: Exception) -> str:
+    """What a driver says, if it speaks of names only; else in which state it is."""
+    state = getattr(error, "sqlstate", None)
+    text = re.sub(r"^.*?ERROR: *", "", str(error).partition("\n")[0].partition(" Query was:")[0])
+    if state and not state.startswith(_SPEAKING_OF_NAMES):
+        return f"a value does not fit what the query asks of it (SQLSTATE {state})"
+    return text if state else reason_of(error)

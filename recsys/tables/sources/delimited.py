@@ -1,0 +1,110 @@
+"""CSV and TSV files: read where they stand if they are plain UTF-8, else by way of a copy."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
+from itertools import islice
+from typing import IO
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from recsys.settings.tables import Table
+from recsys.tables.sources.bounds import MAX_LINE, MORE
+from recsys.tables.sources.encoding import as_utf8
+from recsys.tables.sources.layout import Layout, find_layout
+from recsys.tables.sources.piece import Piece, Standing, check_schema, copied_piece
+from recsys.tables.sources.spool import Blob
+from recsys.tables.sources.words import reason_of
+from recsys.types import DataError
+
+_SAMPLE = 1 << 18
+_SIGNS = ",;\t|"
+_OTHER_SIGN = "(fields separated by another sign)"
+
+
+def open_delimited(blob: Blob, table: Table, wanted: Collection[str], key: str) -> Piece:
+    """Find out a file's encoding and layout.
+
+    Raises:
+        DataError: if they cannot be told, or are not what the settings say.
+    """
+    text = as_utf8(blob, table.encoding)
+    with closing(text.file):
+        layout = find_layout(_first_lines(text), table, wanted, key)
+        schema: dict[str, pl.DataType] = {name: pl.String() for name in layout.names}
+        check_schema(schema)
+        notes = (*text.notes, *layout.notes)
+        if text.path is not None:
+            return Piece(blob.name, Standing(text.path, layout), schema, True, blob.written, notes)
+        try:
+            return copied_piece(blob.name, scan_delimited(text.file, layout), schema, blob.written, notes, has_more=True)
+        except PolarsError as error:
+            raise DataError(broken(text.file, layout) or f"cannot be read: {reason_of(error)}") from error
+
+
+def scan_delimited(
+    source: IO[bytes] | Sequence[str], layout: Layout, row: str | None = None, file: str | None = None
+) -> pl.LazyFrame:
+    """Scan files of one layout; all columns are text, and `MORE` tells of lines that do not fit."""
+    frame = pl.scan_csv(
+        source if not isinstance(source, Sequence) else list(source),
+        separator=layout.separator,
+        quote_char=layout.quote or None,
+        has_header=False,
+        skip_lines=layout.skip,
+        schema={**{name: pl.String() for name in layout.names}, MORE: pl.String()},
+        missing_columns="insert",
+        extra_columns="ignore",
+        raise_if_empty=False,
+        glob=False,
+        row_index_name=row,
+        include_file_paths=file,
+    )
+    return frame.with_columns(_more(layout)) if len(layout.names) > 2 else frame
+
+
+def broken(file: IO[bytes], layout: Layout) -> str:
+    """What is wrong with the quotes of a text file that cannot be parsed, and in which line; empty: nothing."""
+    if not layout.quote or not (line := _wrong_quote(file, layout)):
+        return ""
+    return (
+        f"has a quote in line {line:,} that is not closed, or stands inside a text; double the quotes inside texts where it is "
+        'exported, or write `quote = ""` if quotes mean nothing in it'
+    )
+
+
+def _more(layout: Layout) -> pl.Expr:
+    """Also a line whose fields are separated by another sign is one that does not fit."""
+    others = re.escape(_SIGNS.replace(layout.separator, ""))
+    first, second = (pl.col(name) for name in layout.names[:2])
+    moved = second.is_null() & (first.str.count_matches(f"[{others}]") >= len(layout.names) - 1)
+    return pl.when(moved).then(pl.lit(_OTHER_SIGN)).otherwise(MORE).alias(MORE)
+
+
+def _first_lines(text: Blob) -> list[str]:
+    start = text.head(_SAMPLE)
+    if b"\n" not in start:
+        start = text.head(MAX_LINE)
+    lines = [f"{line}\n" for line in start.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "ignore").split("\n")]
+    whole = len(start) == text.size() or len(lines) == 1
+    return lines if whole else lines[:-1]
+
+
+def _wrong_quote(file: IO[bytes], layout: Layout) -> int:
+    """The line that a quote goes wrong in, from 1; 0: none."""
+    file.seek(0)
+    reader = csv.reader(_lines(file, layout.skip), delimiter=layout.separator, quotechar=layout.quote, strict=True)
+    try:
+        for _ in reader:
+            pass
+    except csv.Error:
+        return layout.skip + reader.line_num
+    return 0
+
+
+def _lines(file: IO[bytes], skip: int) -> Iterator[str]:
+    return (line.decode("utf-8", "replace") for line in islice(file, skip, None))

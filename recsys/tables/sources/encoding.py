@@ -1,0 +1,148 @@
+"""How the letters of a text file are written, told from every byte of it, and the file as UTF-8."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
+
+from chardetng_py import EncodingDetector
+
+from recsys.tables.sources.bounds import CHUNK
+from recsys.tables.sources.content import BYTE_ORDER_MARKS
+from recsys.tables.sources.spool import Blob, LineBound
+from recsys.types import DataError
+
+LOSSY = "utf-8-lossy"
+"""Setting that reads UTF-8 with � for what is none."""
+_SUPERSETS = {
+    "shift_jis": "cp932",
+    "euc-kr": "cp949",
+    "gbk": "gb18030",
+    "windows-874": "cp874",
+    "iso-8859-8-i": "iso-8859-8",
+}
+_FOREIGN = re.compile(r"[\udc80-\udcff]")
+_LETTERS = re.compile(r"[^\x00-\x7f\udc80-\udcff]")
+_MOSTLY = 10
+"""So many letters in UTF-8 for each byte that is not: then those bytes are mistakes."""
+_SHOWN_LETTERS = 12
+_BINARY = 1000
+"""A text has fewer than one NUL in so many bytes."""
+
+
+def as_utf8(blob: Blob, pinned: str) -> Blob:
+    """The file as UTF-8 without a byte order mark, its lines ending with a line feed; itself, if it is that already.
+
+    Raises:
+        DataError: if its encoding cannot be told or is not what the settings say, or a line is too long.
+    """
+    head = blob.head(CHUNK)
+    marked = next((encoding for mark, encoding in BYTE_ORDER_MARKS.items() if head.startswith(mark)), "")
+    if pinned:
+        return _pinned(blob, pinned, marked)
+    if marked and marked != "utf-8-sig":
+        return _rewritten(blob, marked, f"{marked.upper()} (by its byte order mark)")
+    if wide := _utf16_without_mark(head):
+        return _rewritten(blob, wide, f"{wide.upper()} (every other byte is zero)")
+    if not _is_utf8(blob):
+        return _guessed(blob)
+    if marked or (b"\r" in head and b"\n" not in head):
+        return _rewritten(blob, marked or "utf-8", f"UTF-8 (every byte is{', after a byte order mark' if marked else ''})")
+    return replace(blob, notes=(*blob.notes, "UTF-8 (every byte is)"))
+
+
+def _pinned(blob: Blob, pinned: str, marked: str) -> Blob:
+    lossy = pinned.lower() == LOSSY
+    try:
+        name = codecs.lookup("utf-8" if lossy else pinned).name
+        "".encode(name)
+    except LookupError as error:
+        raise DataError(
+            f"has the `encoding` {pinned!r} in the settings, which does not exist; for instance windows-1252"
+        ) from error
+    name = marked if marked.startswith(name) else name
+    return _rewritten(blob, name, f"{pinned} (by the settings)", "replace" if lossy else "strict")
+
+
+def _utf16_without_mark(head: bytes) -> str:
+    start = head[:4096]
+    odd, even = start[1::2].count(0), start[::2].count(0)
+    if len(start) < 4 or max(odd, even) * 5 < len(start) or min(odd, even) * 10 > max(odd, even):
+        return ""
+    return "utf-16-le" if odd > even else "utf-16-be"
+
+
+def _is_utf8(blob: Blob) -> bool:
+    bound, decode, size, nuls = LineBound(), codecs.getincrementaldecoder("utf-8")(), 0, 0
+    for chunk in _chunks(blob):
+        bound.feed(chunk)
+        size, nuls = size + len(chunk), nuls + chunk.count(0)
+        if nuls * _BINARY > size:
+            raise DataError("is no text: it is full of zero bytes; export it again")
+        if chunk.isascii() and not decode.getstate()[0]:
+            continue
+        try:
+            decode.decode(chunk)
+        except UnicodeDecodeError:
+            return False
+    return not decode.getstate()[0]
+
+
+def _guessed(blob: Blob) -> Blob:
+    """Read a file that is not UTF-8 in the encoding that its letters speak for."""
+    detector, decode = EncodingDetector(), codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    letters = foreign = line = 0
+    for chunk in chain(_chunks(blob), (b"",)):
+        text = decode.decode(chunk, final=not chunk)
+        letters, found = letters + len(_LETTERS.findall(text)), len(_FOREIGN.findall(text))
+        if not foreign:
+            line += text.count("\n") if not found else text[: _FOREIGN.search(text).start()].count("\n")  # type: ignore[union-attr]
+        foreign += found
+        detector.feed(chunk, last=not chunk)
+    where = f"{foreign:,} {'bytes are' if foreign > 1 else 'byte is'} not UTF-8, the first in line {line + 1:,}"
+    if letters > _MOSTLY * foreign:
+        raise DataError(f'is UTF-8 but for some bytes ({where}); mend it, or write `encoding = "{LOSSY}"` to read them as �')
+    label, sure = detector.guess_assess(tld=None, allow_utf8=False)
+    name = _SUPERSETS.get(label.lower(), label)
+    if not sure:
+        raise DataError(f'has an encoding that cannot be told ({where}); name it, for instance `encoding = "windows-1252"`')
+    return _rewritten(blob, name, f"{label} (by its letters {_shown(blob, name)}; {where})")
+
+
+def _shown(blob: Blob, encoding: str) -> str:
+    """The first letters beyond ASCII that an encoding makes of a file, in the order of the alphabet."""
+    text = blob.head(CHUNK).decode(encoding, "ignore")
+    return " ".join(sorted({letter for letter in _LETTERS.findall(text) if letter.isprintable()})[:_SHOWN_LETTERS])
+
+
+def _rewritten(blob: Blob, encoding: str, note: str, errors: str = "strict") -> Blob:
+    try:
+        return blob.copied(_decoded(blob, encoding, errors), note)
+    except UnicodeError as error:
+        raise DataError(
+            f"cannot be read whole as {note}; export it as UTF-8, or name its `encoding`, for instance windows-1252"
+        ) from error
+
+
+def _decoded(blob: Blob, encoding: str, errors: str) -> Iterator[bytes]:
+    bound, decode = LineBound(), codecs.getincrementaldecoder(encoding)(errors)
+    old_ends = None
+    for chunk in chain(_chunks(blob), (b"",)):
+        text = decode.decode(chunk, final=not chunk)
+        if old_ends is None:
+            old_ends = "\r" in text and "\n" not in text
+            text = text.lstrip("\ufeff")
+        lines = (text.replace("\r", "\n") if old_ends else text).encode()
+        bound.feed(lines)
+        yield lines
+
+
+def _chunks(blob: Blob) -> Iterator[bytes]:
+    """The file from its start, chunk by chunk."""
+    blob.file.seek(0)
+    while chunk := blob.file.read(CHUNK):
+        yield chunk
+    blob.file.seek(0)

@@ -1,0 +1,158 @@
+"""XML product feeds (Google Merchant RSS and Atom, and flat XML of other makers) as Parquet copies, read element by element.
+
+Entities and document types are never resolved. Children of a row's element are its columns, by their names without prefix.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+import msgspec
+from lxml import etree
+
+from recsys.settings.tables import Table
+from recsys.tables.sources.bounds import MAX_COLUMNS
+from recsys.tables.sources.ndjson import piece_of_lines
+from recsys.tables.sources.piece import Piece
+from recsys.tables.sources.spool import Blob, copy_of
+from recsys.types import DataError
+
+_MERCHANT = "http://base.google.com/ns/1.0"
+_RECORDS = {("rss", "channel", "item"), ("RDF", "item"), ("feed", "entry")}
+_HIGHEST = 5
+"""Levels that a row's element is looked for in."""
+_MANY_ELEMENTS = 100_000
+"""Elements between two rows."""
+Path = tuple[str, ...]
+
+
+def open_xml(blob: Blob, table: Table, key: str) -> Piece:
+    """Read a feed; each element that is a row.
+
+    Raises:
+        DataError: if it is cut off or broken, or no element repeats.
+    """
+    counted = _counted(blob.file)
+    record = _record(counted, table.record, key)
+    most: Counter[str] = Counter()
+    lines = copy_of(_lines(blob.file, record, most))
+    note = f"rows are its {counted[record]:,} <{record[-1]}> elements{' (by the settings)' if table.record else ''}"
+    try:
+        return piece_of_lines(blob, lines, (*blob.notes, note), single=[name for name in most if most[name] == 1])
+    finally:
+        lines.close()
+
+
+def _counted(file: IO[bytes]) -> Counter[Path]:
+    """How often each path of elements occurs, in the upper levels."""
+    counted: Counter[Path] = Counter()
+    path: list[str] = []
+    for event, element in _events(file):
+        if event == "start":
+            path.append(_local(element))
+            if len(path) <= _HIGHEST:
+                counted[tuple(path)] += 1
+            if len(counted) > MAX_COLUMNS:
+                raise DataError(f"has more than {MAX_COLUMNS:,} different elements; export rows with the same element")
+        else:
+            path.pop()
+            _drop(element)
+    return counted
+
+
+def _record(counted: Counter[Path], pinned: str, key: str) -> Path:
+    named = [path for path in counted if (path[-1] == pinned if pinned else path in _RECORDS)]
+    if named:
+        return max(named, key=lambda path: (-len(path), counted[path]))
+    if pinned:
+        raise DataError(f"has no element <{pinned}>; mend `{key}.record`")
+    for level in range(2, _HIGHEST + 1):
+        there = [path for path in counted if len(path) == level]
+        if there and counted[most := max(there, key=lambda path: counted[path])] > 1:
+            return most
+    raise DataError(f"has no element that repeats; name the one that is a row as `{key}.record`")
+
+
+def _lines(file: IO[bytes], record: Path, most: Counter[str]) -> Iterator[bytes]:
+    """Each row as a JSON line, each column a list; `most` counts how often a column stands in one row at most."""
+    path: list[str] = []
+    since = 0
+    for event, element in _events(file):
+        if event == "start":
+            path.append(_local(element))
+            continue
+        since += 1
+        if since > _MANY_ELEMENTS:
+            raise DataError(
+                f"has more than {_MANY_ELEMENTS:,} elements in one row; name the element that is a row as `record`"
+            )
+        if tuple(path) == record:
+            row = _row(element)
+            for name, values in row.items():
+                most[name] = max(most[name], len(values))
+            yield msgspec.json.encode(row) + b"\n"
+        if len(path) <= len(record):
+            since = 0
+            _drop(element)
+        path.pop()
+
+
+def _row(element: Any) -> dict[str, list[Any]]:
+    row: dict[str, list[Any]] = {name: [value] for name, value in element.attrib.items()}
+    merchant = {_local(child) for child in element if _namespace(child) == _MERCHANT}
+    for child in element:
+        if not isinstance(child.tag, str):
+            continue
+        name = _local(child)
+        if name in merchant and _namespace(child) != _MERCHANT:
+            name = f"{child.prefix or 'feed'}:{name}"
+        row.setdefault(name, []).append(_value(child))
+        for attribute, value in child.attrib.items():
+            row.setdefault(f"{name}@{attribute}", []).append(value)
+    return row
+
+
+def _value(element: Any) -> Any:
+    children = [child for child in element if isinstance(child.tag, str)]
+    if not children:
+        return (element.text or "").strip() or element.get("href") or None
+    nested: dict[str, list[Any]] = {}
+    for child in children:
+        nested.setdefault(_local(child), []).append(_value(child))
+    return {name: values[0] if len(values) == 1 else values for name, values in nested.items()}
+
+
+def _events(file: IO[bytes]) -> Iterator[tuple[str, Any]]:
+    file.seek(0)
+    with _in_words():
+        yield from etree.iterparse(
+            file, events=("start", "end"), resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
+        )
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except etree.XMLSyntaxError as error:
+        line = f" in line {error.lineno:,}" if error.lineno else ""
+        raise DataError(f"is no whole XML: it is cut off, broken or too large{line}; export it again") from error
+
+
+def _drop(element: Any) -> None:
+    """Forget an element that was read, and those before it."""
+    element.clear(keep_tail=False)
+    parent = element.getparent()
+    while parent is not None and element.getprevious() is not None:
+        del parent[0]
+
+
+def _local(element: Any) -> str:
+    return str(etree.QName(element).localname)
+
+
+def _namespace(element: Any) -> str | None:
+    return etree.QName(element).namespace if isinstance(element.tag, str) else None

@@ -1,0 +1,175 @@
+"""Text files as shops export them: encodings, separators, titles above the header, no header at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recsys.types import DataError
+from tests.support.files import COLUMNS, CSV, ROWS, open_files, rows_of, written
+
+LETTERS = "Größe, café, crème brûlée, señor, Ærø, €"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (CSV.encode(), "UTF-8 (every byte is)"),
+        (CSV.encode("utf-8-sig"), "after a byte order mark"),
+        (CSV.encode("utf-16"), "UTF-16 (by its byte order mark)"),
+        (b"\xfe\xff" + CSV.encode("utf-16-be"), "UTF-16 (by its byte order mark)"),
+        (CSV.encode("utf-16-le"), "UTF-16-LE (every other byte is zero)"),
+        (CSV.encode("utf-16-be"), "UTF-16-BE (every other byte is zero)"),
+        (CSV.encode("utf-32"), "UTF-32 (by its byte order mark)"),
+        (CSV.replace("\n", "\r\n").encode(), "UTF-8"),
+        (CSV.replace("\n", "\r").encode(), "UTF-8"),
+        (f"sep=;\n{CSV.replace(',', ';')}".encode(), "semicolons (by its line sep=)"),
+        (f"sep=;\n{CSV.replace(',', ';')}".encode("utf-16"), "semicolons (by its line sep=)"),
+        (CSV.replace(",", "\t").encode(), "tabs"),
+        (CSV.replace(",", "|").encode(), "vertical bars"),
+        (f"# Report of June\n# all shops\n\n{CSV}".encode(), "column names in line 4"),
+        (f"\n\n{CSV}".encode(), "column names in line 3"),
+        (f"Report, of June, all shops, in Europe\n{CSV}".encode(), "column names in line 2"),
+        (f'"Report\nof June"\n{CSV}'.encode(), "column names in line 3"),
+        (CSV.replace("user_id", " user_id ").encode(), "column names in line 1"),
+    ],
+)
+def test_the_same_rows_however_they_are_written(tmp_path: Path, content: bytes, said: str) -> None:
+    """Encoding, line ends, separator and lines above the header change nothing in what is read, and are named."""
+    sources = open_files(tmp_path, written(tmp_path, "events.csv", content))
+    assert rows_of(sources) == ROWS
+    [read_as] = sources[0].read_as
+    assert said in read_as
+
+
+@pytest.mark.parametrize(
+    ("encoding", "texts"),
+    [
+        ("cp1252", ["Größe", "café, crème brûlée", "Straße 5", "señor niño"]),
+        ("cp1250", ["Příliš žluťoučký kůň", "Łódź, Kraków, Gdańsk"]),
+        ("cp1251", ["Москва", "чайник, рубашка"]),
+        ("cp1253", ["Αθήνα, καφές"]),
+        ("cp1254", ["İstanbul, şeker, çağrı"]),
+        ("cp932", ["東京のコーヒーとりんご"]),
+        ("koi8_r", ["чайник, рубашка, Москва"]),
+    ],
+)
+def test_other_encodings_are_found_out_from_the_whole_file(tmp_path: Path, encoding: str, texts: list[str]) -> None:
+    """Letters far behind a head of plain ASCII tell the encoding, which is named with them."""
+    lines = [f"u{at};i{at};2026-06-01;view;" for at in range(40_000)] + [f"u;i;2026-06-01;search;{text}" for text in texts]
+    content = "\n".join(["user_id;item_id;timestamp;event_type;query", *lines]).encode(encoding)
+    [source] = open_files(tmp_path, written(tmp_path, "events.csv", content))
+    assert [row[4] for row in rows_of((source,))][40_000:] == texts
+    assert "by its letters" in source.read_as[0]
+    assert "the first in line 40,002" in source.read_as[0]
+
+
+def test_the_encoding_of_the_settings_wins(tmp_path: Path) -> None:
+    """A named encoding is used unasked; one that does not fit, or does not exist, is a sentence."""
+    name = written(
+        tmp_path, "events.csv", f"{COLUMNS},query\na,b,2026-06-01,search,1,{LETTERS!r}\n".encode("iso8859-15", "replace")
+    )
+    [source] = open_files(tmp_path, name, 'encoding = "iso8859-15"')
+    assert "iso8859-15 (by the settings)" in source.read_as[0]
+    for wrong, words in (
+        ("ascii", "cannot be read whole as ascii"),
+        ("latin-99", "'latin-99' in the settings, which does not exist"),
+    ):
+        with pytest.raises(DataError, match=words):
+            open_files(tmp_path, name, f'encoding = "{wrong}"')
+
+
+def test_some_foreign_bytes_in_utf8_are_a_sentence(tmp_path: Path) -> None:
+    """A file that is UTF-8 but for a byte is not read in another encoding; `utf-8-lossy` reads it."""
+    text = f"{COLUMNS},query\n" + "".join(f"a,b,2026-06-01,search,1,Größe {at}\n" for at in range(50))
+    name = written(tmp_path, "events.csv", text.encode() + b"a,b,2026-06-01,search,1,Gr\xf6\n")
+    with pytest.raises(
+        DataError, match=r"UTF-8 but for some bytes \(1 byte is not UTF-8, the first in line 52\).*utf-8-lossy"
+    ):
+        open_files(tmp_path, name)
+    assert rows_of(open_files(tmp_path, name, 'encoding = "utf-8-lossy"'))[-1][5] == "Gr�"
+
+
+STREAM = "2026-06-01 10:00:00\tview\tv-1\t\t198.51.100.4\tPAN\t\n2026-06-01 11:00:00\tview\tv-2\t\t198.51.100.5\tPOT\tK1\n"
+NAMES = 'header = ["at", "kind", "visitor", "customer", "address", "item", "order"]'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        STREAM,
+        "kim@shop.invalid;A1;12,50\nlee@shop.invalid;B2;9,00\n",
+        "c-1,https://shop.invalid/a,4\nc-2,https://shop.invalid/b,5\n",
+        "9f86d081884c7d659a2feaa0c55ad015,A,x\n60303ae22b998861bce3b28f33eec1be,B,x\n",
+        "anna,A,x\nbert,A,x\n",
+        f"Report\n\n{STREAM}",
+    ],
+)
+def test_a_missing_header_is_noticed_without_quoting_it(tmp_path: Path, content: str) -> None:
+    """One sentence says that names are missing and how to give them, and repeats no value of the first line."""
+    with pytest.raises(DataError) as caught:
+        open_files(tmp_path, written(tmp_path, "stream.tsv", content))
+    told = str(caught.value)
+    assert "has no line of column names" in told
+    assert "data.events.header" in told
+    first = next(line for line in content.splitlines() if "," in line or ";" in line or "\t" in line)
+    cells = [cell for sign in "\t;," if sign in first for cell in first.split(sign) if len(cell) > 3]
+    assert [cell for cell in cells if cell in told.replace(str(tmp_path), "").replace("stream.tsv", "")] == []
+
+
+def test_names_can_be_given(tmp_path: Path) -> None:
+    """`header` names the columns of a file without names, also below a title, and where its first line repeats them."""
+    for content in (STREAM, f"# stream\n{STREAM}", f"at\tkind\tvisitor\tcustomer\taddress\titem\torder\n{STREAM}"):
+        [source] = open_files(tmp_path, written(tmp_path, "stream.tsv", content), NAMES)
+        assert list(source.schema) == ["at", "kind", "visitor", "customer", "address", "item", "order"]
+        assert [row[2] for row in rows_of((source,))] == ["v-1", "v-2"]
+    with pytest.raises(
+        DataError, match=r"has 7 fields in most of its lines, but `data.events.header` names 2; name each column"
+    ):
+        open_files(tmp_path, "stream.tsv", 'header = ["at", "kind"]')
+
+
+def test_the_line_of_names_can_be_pinned(tmp_path: Path) -> None:
+    """`skip_lines` says which line holds the names, whatever they look like."""
+    name = written(tmp_path, "sums.csv", "2024,2025\n1,2\n")
+    with pytest.raises(DataError, match="skip_lines = 0"):
+        open_files(tmp_path, name)
+    [source] = open_files(tmp_path, name, "skip_lines = 0")
+    assert list(source.schema) == ["2024", "2025"]
+    [below] = open_files(tmp_path, written(tmp_path, "sums.csv", f"1,2\n3,4\n{CSV}"), "skip_lines = 2")
+    assert rows_of((below,)) == ROWS
+
+
+def test_separator_and_quote_can_be_pinned(tmp_path: Path) -> None:
+    """A sign that no guess would find separates fields, and quotes may be letters."""
+    content = 'user_id~query\nu1~5" nail\nu2~"bold" move\n'
+    [source] = open_files(tmp_path, written(tmp_path, "events.csv", content), "separator = '~'\nquote = ''")
+    assert rows_of((source,)) == [("u1", '5" nail'), ("u2", '"bold" move')]
+
+
+def test_decimal_commas_do_not_look_like_separators(tmp_path: Path) -> None:
+    """Rows of one width and known names speak for a separator, not the number of signs."""
+    content = "user_id;price;a;b\n" + "k1;1,5;2,5,5;3,5,5\n" * 3
+    assert rows_of(open_files(tmp_path, written(tmp_path, "events.csv", content)))[0] == ("k1", "1,5", "2,5,5", "3,5,5")
+
+
+def test_names_that_stand_twice_are_told_apart(tmp_path: Path) -> None:
+    """No column hides another of the same name."""
+    [source] = open_files(tmp_path, written(tmp_path, "events.csv", "user_id,item_id,item_id,,\n1,2,3,4,5\n"))
+    assert list(source.schema) == ["user_id", "item_id", "item_id_duplicated_0", "", "_duplicated_0"]
+
+
+def test_files_of_one_layout_are_one_source_and_others_their_own(tmp_path: Path) -> None:
+    """Rows keep the order of the files and their names, whether they stand or are copied."""
+    other = "#1\n" + CSV
+    for name, content in {
+        "1.csv": CSV.encode(),
+        "2.csv": CSV.encode(),
+        "3.csv": other.encode(),
+        "4.csv": CSV.encode("utf-16"),
+    }.items():
+        written(tmp_path, name, content)
+    sources = open_files(tmp_path, "*.csv")
+    assert [len(source.files) for source in sources] == [2, 1, 1]
+    assert rows_of(sources) == ROWS * 4
