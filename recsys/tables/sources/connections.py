@@ -22,8 +22,21 @@ from recsys.types import DataError, SettingsError
 
 _SPEAKING_OF_NAMES = ("08", "0A", "25", "28", "3D", "42", "53", "57")
 """Classes of SQL states whose messages speak of servers, tables and grammar, never of values."""
+_KEPT = (pl.String, pl.Boolean, pl.Date, pl.Datetime)
+_POSTGRES_KEPT = {
+    "text",
+    "character varying",
+    "boolean",
+    "smallint",
+    "integer",
+    "bigint",
+    "real",
+    "double precision",
+    "date",
+    "timestamp without time zone",
+    "timestamp with time zone",
+}
 _SECONDS_TO_CONNECT = "10"
-_MICROSECONDS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +96,14 @@ class Connection(ABC):
     def __init__(self, target: Target) -> None:
         """Connect."""
 
-    @abstractmethod
-    def schema(self, sql: str) -> pl.Schema:
+    def schema(self, inner: str) -> pl.Schema:
         """The columns that a question gives."""
+        with self.stream(f"SELECT * FROM (\n{inner}\n) AS asked LIMIT 0") as frame:
+            return pl.Schema(frame.collect_schema())
+
+    def values(self, inner: str, columns: pl.Schema) -> list[str]:
+        """How each column of a question is asked for: as it is, or as text where tables have no use for its type."""
+        return [quoted(name) if self.typed and _is_kept(dtype) else _as_text(name) for name, dtype in columns.items()]
 
     @abstractmethod
     def stream(self, sql: str) -> Any:
@@ -119,10 +137,6 @@ class _Adbc(Connection):
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
-    def schema(self, sql: str) -> pl.Schema:
-        with self.stream(sql) as frame:
-            return frame.collect_schema()
-
     @contextmanager
     def stream(self, sql: str) -> Iterator[pl.LazyFrame]:
         with closing(self._connection.cursor()) as cursor:
@@ -147,6 +161,14 @@ class Postgres(_Adbc):
         with needed("adbc-driver-postgresql", "databases", f"{target.shown} is a PostgreSQL database"):
             from adbc_driver_postgresql import dbapi
         super().__init__(dbapi.connect(_read_only(target.address)))
+
+    def values(self, inner: str, columns: pl.Schema) -> list[str]:
+        """As they are, or as text: the server tells its own types, where `money` is no whole number and `char(n)` has no blanks."""
+        types = ", ".join(f"CAST(pg_typeof(asked.{quoted(name)}) AS text) AS {quoted(name)}" for name in columns)
+        empty = f"SELECT * FROM (\n{inner}\n) AS inside LIMIT 0"
+        with self.stream(f"SELECT {types} FROM (SELECT 1) AS one LEFT JOIN ({empty}) AS asked ON true") as frame:
+            told = frame.collect().row(0, named=True)
+        return [_of_postgres(name, told[name]) for name in columns]
 
     def written(self) -> int:
         """The server's clock."""
@@ -181,11 +203,6 @@ class DuckDb(Connection):
         self._path = Path(target.address)
         self._connection = duckdb.connect(target.address, read_only=True, config={"enable_external_access": "false"})
 
-    def schema(self, sql: str) -> pl.Schema:
-        """The columns that a question gives."""
-        with self.stream(sql) as frame:
-            return frame.collect_schema()
-
     @contextmanager
     def stream(self, sql: str) -> Iterator[pl.LazyFrame]:
         """A context with a lazy frame that can be read once."""
@@ -209,6 +226,30 @@ class DuckDb(Connection):
 
 DRIVERS: Mapping[str, type[Connection]] = {"postgresql": Postgres, "sqlite": Sqlite, "duckdb": DuckDb}
 """Known schemes and what connects to them."""
+
+
+def quoted(name: str) -> str:
+    """A name of a column or table as SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _as_text(name: str) -> str:
+    return f"CAST({quoted(name)} AS VARCHAR) AS {quoted(name)}"
+
+
+def _of_postgres(name: str, kind: str) -> str:
+    if kind == "money":
+        return f"CAST(CAST({quoted(name)} AS numeric) AS VARCHAR) AS {quoted(name)}"
+    return quoted(name) if kind.removesuffix("[]") in _POSTGRES_KEPT else _as_text(name)
+
+
+def _is_kept(dtype: pl.DataType) -> bool:
+    """Whether values of a type come as they are."""
+    if isinstance(dtype, pl.List | pl.Array):
+        return _is_kept(dtype.inner)  # type: ignore[arg-type]
+    if isinstance(dtype, pl.Struct):
+        return all(_is_kept(field.dtype) for field in dtype.fields)  # type: ignore[arg-type]
+    return isinstance(dtype, _KEPT) or dtype.is_numeric()
 
 
 def _read_only(address: str) -> str:

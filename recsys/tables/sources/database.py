@@ -14,11 +14,10 @@ import polars as pl
 
 from recsys.settings import Settings
 from recsys.settings.tables import Table
-from recsys.tables.sources.connections import DRIVERS, Connection, target_of
+from recsys.tables.sources.connections import DRIVERS, Connection, quoted, target_of
 from recsys.tables.sources.piece import Piece, check_schema, copied_piece
 from recsys.types import SettingsError
 
-_KEPT = (pl.String, pl.Boolean, pl.Date, pl.Datetime, pl.Decimal)
 _SLACK = timedelta(days=1)
 """Times without a zone may be local ones, up to a day ahead."""
 
@@ -35,7 +34,7 @@ def open_database(settings: Settings, table: Table, times: Sequence[str], before
     name = f"{target.shown}, {f'table {table.table}' if table.table else 'query'}"
     driver = DRIVERS[target.scheme]
     with driver.in_words(target), closing(driver(target)) as connection:
-        columns = connection.schema(f"SELECT * FROM (\n{inner}\n) AS asked LIMIT 0")
+        columns = connection.schema(inner)
         check_schema(columns)
         sql, note = _select(connection, inner, columns, times, before)
         written = connection.written()
@@ -49,20 +48,15 @@ def _inner(table: Table, key: str) -> str:
     if table.paths:
         raise SettingsError(f"{key}: `paths` and `database` do not go together; name one")
     if table.table:
-        return "SELECT * FROM " + ".".join(_quoted(part) for part in table.table.split("."))
+        return "SELECT * FROM " + ".".join(quoted(part) for part in table.table.split("."))
     return table.query.strip().rstrip(";")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _select(
     connection: Connection, inner: str, columns: pl.Schema, times: Sequence[str], before: datetime | None
 ) -> tuple[str, tuple[str, ...]]:
     """The question as it is sent, and what is said of it."""
-    read = [_quoted(name) if connection.typed and _is_kept(dtype) else _as_text(name) for name, dtype in columns.items()]
-    sql = f"SELECT {', '.join(read)} FROM (\n{inner}\n) AS asked"
+    sql = f"SELECT {', '.join(connection.values(inner, columns))} FROM (\n{inner}\n) AS asked"
     time = next((name for name in times if name in columns), None)
     if before is None or time is None or not connection.typed or not isinstance(columns[time], pl.Date | pl.Datetime):
         return sql, ()
@@ -70,19 +64,6 @@ def _select(
     zoned = isinstance(dtype, pl.Datetime) and dtype.time_zone is not None
     limit = before if zoned else before + _SLACK
     literal = f"TIMESTAMPTZ '{limit:%Y-%m-%d %H:%M:%S.%f}+00'" if zoned else f"TIMESTAMP '{limit:%Y-%m-%d %H:%M:%S.%f}'"
-    return f"{sql} WHERE {_quoted(time)} IS NULL OR {_quoted(time)} < {literal}", (
+    return f"{sql} WHERE {quoted(time)} IS NULL OR {quoted(time)} < {literal}", (
         f"rows of {time} before {limit:%Y-%m-%d %H:%M}",
     )
-
-
-def _as_text(name: str) -> str:
-    return f"CAST({_quoted(name)} AS VARCHAR) AS {_quoted(name)}"
-
-
-def _is_kept(dtype: pl.DataType) -> bool:
-    """Whether values of a type come as they are; others, such as UUIDs, JSON and exact numbers of a server, come as text."""
-    if isinstance(dtype, pl.List | pl.Array):
-        return _is_kept(dtype.inner)  # type: ignore[arg-type]
-    if isinstance(dtype, pl.Struct):
-        return all(_is_kept(field.dtype) for field in dtype.fields)  # type: ignore[arg-type]
-    return isinstance(dtype, _KEPT) or dtype.is_numeric()
