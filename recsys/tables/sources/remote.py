@@ -11,19 +11,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from fnmatch import translate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from recsys.tables.sources.bounds import CHUNK, MAX_FILES
+from recsys.tables.sources.bounds import MAX_FILES
 from recsys.tables.sources.optional import needed
 from recsys.tables.sources.spool import Blob, check_room, copy_of
 from recsys.types import DataError
 
 if TYPE_CHECKING:
+    from obstore import GetOptions, ObjectMeta
     from obstore.store import ObjectStore
 
 _TRIES = 3
 _PATIENCE = timedelta(seconds=20)
-"""How long a store may be silent or busy."""
+"""How long a store may take to be reached, with all tries."""
+_PART = 32 << 20
+"""Bytes that are asked for together."""
+_PATIENCE_FOR_A_PART = timedelta(seconds=120)
 
 
 def list_store(address: str) -> list[str]:
@@ -54,20 +58,21 @@ def fetched(address: str) -> Blob:
     """
     base, path = _split(address)
     with _in_words(address):
-        answer = _store(base, address).get(path)
-        check_room(answer.meta["size"])
-        copy = copy_of(_whole(answer))
-    written = int(answer.meta["last_modified"].timestamp() * 1_000_000)
+        store = _store(base, address)
+        meta = store.head(path)
+        check_room(meta["size"])
+        copy = copy_of(_parts(store, path, meta))
+    written = int(meta["last_modified"].timestamp() * 1_000_000)
     return Blob(address, copy, None, written, (f"fetched from {base}",))
 
 
-def _whole(answer: Any) -> Iterator[bytes]:
-    read = 0
-    for chunk in answer.stream(min_chunk_size=CHUNK):
-        read += len(chunk)
-        yield bytes(chunk)
-    if read != answer.meta["size"]:
-        raise DataError("was cut off while it was fetched; run the job again")
+def _parts(store: ObjectStore, path: str, meta: ObjectMeta) -> Iterator[bytes]:
+    """A file part by part, each of the version that the first look saw."""
+    for start in range(0, meta["size"], _PART):
+        options: GetOptions = {"range": (start, min(start + _PART, meta["size"]))}
+        if meta["e_tag"] is not None:
+            options["if_match"] = meta["e_tag"]
+        yield bytes(store.get(path, options=options).bytes())
 
 
 def _store(base: str, address: str) -> ObjectStore:
@@ -75,7 +80,7 @@ def _store(base: str, address: str) -> ObjectStore:
         from obstore.store import from_url
     return from_url(
         base,
-        client_options={"allow_http": True, "connect_timeout": _PATIENCE, "timeout": _PATIENCE * 30},
+        client_options={"allow_http": True, "connect_timeout": _PATIENCE, "timeout": _PATIENCE_FOR_A_PART},
         retry_config={"max_retries": _TRIES, "retry_timeout": _PATIENCE},
     )
 
@@ -97,11 +102,13 @@ def _pattern(path: str) -> str:
 @contextmanager
 def _in_words(address: str) -> Iterator[None]:
     with needed("obstore", "cloud", f"{address} stands in a cloud store"):
-        from obstore.exceptions import BaseError
+        from obstore.exceptions import BaseError, PreconditionError
     try:
         yield
     except FileNotFoundError as error:
         raise DataError(f"there is no file {address} in its store") from error
+    except PreconditionError as error:
+        raise DataError(f"{address} was replaced while it was fetched; run the job again") from error
     except (BaseError, OSError) as error:
         reason = str(error).partition("\n")[0][:300]
         raise DataError(f"{address} cannot be fetched: {reason}; look at the address and the store's credentials") from error
