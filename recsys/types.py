@@ -141,11 +141,12 @@ class Bought(msgspec.Struct, frozen=True, gc=False):
     days: int = 0
 
 
-class Query(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class Query(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One question to the pipeline, complete: with the same snapshot and history it has one answer.
 
     `category` is canonical text (levels joined by ' > ') and means the node and all below; `brands` is any of; prices are
-    inclusive bounds; `context_items` are the items on the page (of a pdp, of a cart); `exclude` never comes back.
+    inclusive bounds; `context_items` are the items on the page (of a pdp, of a cart); `exclude` never comes back; `locale` is
+    that of the reasons' texts.
     """
 
     now: int
@@ -159,19 +160,21 @@ class Query(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     context_items: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     bought: Bought | None = None
+    locale: str = "en"
 
 
 class RowQuery(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A `Query` in the rows of one snapshot, as recommenders read it.
 
     `category` and `brand` are what the query asks for, else what the shopper's profile leans to, else -1 · context int32[k]
-    rows of the items on the page.
+    rows of the items on the page · locale that the reasons are worded in, one of `reasons.LOCALES`.
     """
 
     now: int
     category: int
     brand: int
     context: Rows
+    locale: str = "en"
 
 
 class Owned(msgspec.Struct, frozen=True, eq=False, gc=False):

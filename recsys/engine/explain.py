@@ -219,7 +219,7 @@ def _same_group(catalog: Catalog, slate: Slate, item: int) -> Rival | None:
 
 def _said(found: Explanation) -> str:
     if found.reason:
-        return f"Shown at place {found.place}: {found.reason.text[:1].lower()}{found.reason.text[1:]}"
+        return f"Shown at place {found.place}: {found.reason.text}"
     if found.filter:
         return f"Not shown: {found.filter.said}"
     if found.group:

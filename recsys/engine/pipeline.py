@@ -17,6 +17,7 @@ from recsys.engine.blend import Pick, blend, picks
 from recsys.engine.filters import allowed_items, hidden_days
 from recsys.engine.profile import Profiler
 from recsys.engine.strategy import first_rule, looks_at_shopper, segment_of, weights_of
+from recsys.reasons import reason_locale
 from recsys.recommenders import RECOMMENDERS, configure
 from recsys.recommenders.base import Recommender
 from recsys.settings import Placement, Rule, Settings
@@ -283,7 +284,7 @@ def _row_query(query: Query, context: Rows, profile: Profile, catalog: Catalog) 
     asked = [catalog.brands.row(name) for name in query.brands]
     if asked and brand not in asked:
         brand = asked[0]
-    return RowQuery(query.now, category, brand, context)
+    return RowQuery(query.now, category, brand, context, reason_locale(query.locale))
 
 
 _NO_CONTEXT = np.empty(0, np.int32)

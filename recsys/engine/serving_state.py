@@ -14,6 +14,7 @@ from recsys.engine.history_merge import merge_histories
 from recsys.engine.pipeline import Engine
 from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.live.log import EventLog, LiveEvent, SharedRow, Tombstone
+from recsys.reasons import reason_locale
 from recsys.snapshot.customer_value import CustomerValue
 from recsys.snapshot.identity_links import FOREVER, Period, periods
 from recsys.snapshot.people import NOBODY, Person
@@ -111,6 +112,13 @@ class ServingState:
     def person(self, user_id: str) -> Person:
         """What the shop's user table says of a user; nothing of one who was forgotten."""
         return NOBODY if self.forgotten.at(user_id) is not None else self._snapshot.people.of(user_id)
+
+    def reason_locale(self, user_id: str | None) -> str:
+        """The locale of `reasons.LOCALES` that a shopper reads: that of the user table, else the shop's."""
+        shop, people = self.engine.settings.messages.locale, self._snapshot.people
+        if user_id is None or (self.forgotten and self.forgotten.at(user_id) is not None):
+            return reason_locale(shop)
+        return reason_locale(people.locale_of(user_id), shop)
 
     def value(self, user_id: str) -> CustomerValue | None:
         """What a customer was worth when the snapshot was made; nothing is known of one who was forgotten."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, ClassVar, cast
 
 import msgspec
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.behaviour import event_weights, interactions, item_weights
 from recsys.ranking import top_n
+from recsys.reasons import reason_text
 from recsys.recommenders.base import Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
 from recsys.settings.types import NotNegative, Positive
@@ -96,7 +98,12 @@ class Als(Recommender):
 
     def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """The model has no single witness, so it claims none."""
-        return Reason("taste", "Matches your taste")
+        return _explain(query.locale)
+
+
+@cache
+def _explain(locale: str) -> Reason:
+    return Reason("taste", reason_text("taste", locale))
 
 
 def _positive(candidates: Candidates) -> Candidates:

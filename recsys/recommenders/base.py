@@ -6,19 +6,19 @@ and the shared behaviour tests then find it by themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, ClassVar, Protocol
 
 import msgspec
 
+from recsys.reasons import reason_text
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Tables
 from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery
 
 REASONS_KEPT = 16_384
-"""Most reasons that a recommender keeps ready per worker, so that a popular witness is worded once."""
+"""Most reasons that a recommender keeps ready per worker, so that a popular witness is worded once in each language."""
 
 
 class RecommenderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,12 +56,6 @@ class Recommender(Protocol):
 class EvidenceItem:
     """Words the reasons of recommenders whose candidates each have an item that spoke most for them."""
 
-    _TEXTS: ClassVar[Mapping[str, str]] = {
-        "similar": "Shoppers interested in {} also like this",
-        "because_bought": "Because you bought {}",
-        "because_viewed": "Because you viewed {}",
-    }
-
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._reason = lru_cache(REASONS_KEPT)(self._explain)
@@ -69,9 +63,10 @@ class EvidenceItem:
     def reason(self, query: RowQuery, profile: Profile, explained_by: int) -> Reason:
         """Name the witness: an item of the page, else one that the shopper bought or viewed."""
         if len(query.context):
-            return self._reason("similar", explained_by)
-        return self._reason("because_bought" if explained_by in profile.has_bought else "because_viewed", explained_by)
+            return self._reason("similar", explained_by, query.locale)
+        code = "because_bought" if explained_by in profile.has_bought else "because_viewed"
+        return self._reason(code, explained_by, query.locale)
 
-    def _explain(self, code: str, explained_by: int) -> Reason:
+    def _explain(self, code: str, explained_by: int, locale: str) -> Reason:
         title, item_id = self._catalog.title(explained_by), self._catalog.item_id(explained_by)
-        return Reason(code, self._TEXTS[code].format(title), because_item_id=item_id)
+        return Reason(code, reason_text(code, locale, title=title), because_item_id=item_id)

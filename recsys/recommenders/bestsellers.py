@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from recsys.behaviour import ages_in_days, decay, last_of_each
 from recsys.ranking import first_allowed, rank_order
+from recsys.reasons import reason_text
 from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
 from recsys.settings.types import NotNegative, Positive
@@ -87,16 +88,14 @@ class Bestsellers(Recommender):
         """Say where it sells and to how many."""
         category = query.category
         inside = category >= 0 and self._catalog.item_from[category] <= item < self._catalog.item_to[category]
-        return self._reason(int(self._buyers[item]), category if inside else -1)
+        return self._reason(int(self._buyers[item]), category if inside else -1, query.locale)
 
-    def _explain(self, buyers: int, category: int) -> Reason:
+    def _explain(self, buyers: int, category: int, locale: str) -> Reason:
         if not buyers:
-            return Reason("in_the_shop", "From our range")
+            return Reason("in_the_shop", reason_text("in_the_shop", locale))
         days = round(self._settings.window_days)
-        people = "1 person" if buyers == 1 else f"{buyers} people"
-        where = f" in {self._catalog.category_name(category)}" if category >= 0 else ""
-        code = "category_bestseller" if category >= 0 else "bestseller"
-        return Reason(code, f"Bestseller{where}: bought by {people} in the last {days} days", days, buyers)
+        code, name = ("category_bestseller", self._catalog.category_name(category)) if category >= 0 else ("bestseller", "")
+        return Reason(code, reason_text(code, locale, category=name, people=buyers, days=days), days, buyers)
 
 
 def _followed_by(chosen: Rows, ranked: Rows, allowed: Mask, n: int) -> Rows:

@@ -10,6 +10,7 @@ import numpy as np
 
 from recsys.behaviour import ages_in_days, decay, last_of_each
 from recsys.ranking import Neighbours, keep_strongest
+from recsys.reasons import reason_text
 from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
 from recsys.settings.types import NotNegative
@@ -88,12 +89,12 @@ class BoughtTogether(Recommender):
 
     def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Name the item that it completes, and say so if the shopper owns it."""
-        return self._reason(explained_by, not len(query.context))
+        return self._reason(explained_by, not len(query.context), query.locale)
 
-    def _explain(self, explained_by: int, owned: bool) -> Reason:
+    def _explain(self, explained_by: int, owned: bool, locale: str) -> Reason:
         title, item_id = self._catalog.title(explained_by), self._catalog.item_id(explained_by)
-        whose = ", which you bought" if owned else ""
-        return Reason("bought_together", f"Often bought together with {title}{whose}", because_item_id=item_id)
+        text = reason_text("bought_together_owned" if owned else "bought_together", locale, title=title)
+        return Reason("bought_together", text, because_item_id=item_id)
 
 
 def _complements(lines: object, weight: Scores, catalog: Catalog, settings: BoughtTogetherSettings) -> Arrays:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from recsys.behaviour import event_weights
 from recsys.jit import INT, MASK, ROWS, SCORES_2D, compiled
 from recsys.ranking import top_n
+from recsys.reasons import reason_text
 from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
 from recsys.settings.types import NotNegative
@@ -96,14 +97,14 @@ class Brands(Recommender):
 
     def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Say which brand, in how many days, and how many bought it."""
-        return self._reason(item, explained_by)
+        return self._reason(item, explained_by, query.locale)
 
-    def _explain(self, item: int, window: int) -> Reason:
-        brand = int(self._catalog.brand[item])
+    def _explain(self, item: int, window: int, locale: str) -> Reason:
+        brand = self._catalog.brands.text(int(self._catalog.brand[item]))
         days, buyers = self._windows[window], int(self._buyers[window][item])
-        people = "1 person" if buyers == 1 else f"{buyers} people"
-        popular = f"Popular from {self._catalog.brands.text(brand)}" + (f": bought by {people}" if buyers else "")
-        return Reason("brand_popular", f"{popular} in the last {days} days", days, buyers or None)
+        name = "brand_popular" if buyers else "brand_popular_viewed"
+        text = reason_text(name, locale, brand=brand, people=buyers, days=days)
+        return Reason("brand_popular", text, days, buyers or None)
 
 
 @compiled(ROWS, SCORES_2D, MASK, INT)

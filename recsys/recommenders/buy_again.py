@@ -9,6 +9,7 @@ import numpy as np
 
 from recsys.behaviour import PURCHASE, ages_in_days, decay
 from recsys.ranking import top_n
+from recsys.reasons import reason_text
 from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
 from recsys.settings.types import NotNegative, Positive, Share
@@ -89,10 +90,9 @@ class BuyAgain(Recommender):
         history = profile.history
         orders = {*history.orders[history.items == item].tolist()} - _NO_ORDER
         last = profile.bought_at.item(profile.bought.searchsorted(item))
-        return self._reason(len(orders), (query.now - last) // DAY)
+        return self._reason(len(orders), (query.now - last) // DAY, query.locale)
 
 
-def _explain(times: int, days: int) -> Reason:
-    often = {1: "once", 2: "twice"}.get(times, f"{times} times")
-    last = "in the last 24 hours" if days < 1 else "1 day ago" if days == 1 else f"{days} days ago"
-    return Reason("buy_again", f"You bought this {often}{',' if times == 1 else ', the last time'} {last}")
+def _explain(times: int, days: int, locale: str) -> Reason:
+    name = "buy_again_once" if times == 1 else "buy_again"
+    return Reason("buy_again", reason_text(name, locale, times=times, ago=max(days, 0)))

@@ -9,6 +9,7 @@ import numpy as np
 
 from recsys.behaviour import ages_in_days, last_of_each
 from recsys.ranking import top_n
+from recsys.reasons import reason_text
 from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
 from recsys.settings.types import Positive
@@ -61,9 +62,8 @@ class RecentlyViewed(Recommender):
 
     def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Say when the shopper looked at it last."""
-        return self._reason(explained_by)
+        return self._reason(explained_by, query.locale)
 
 
-def _explain(days: int) -> Reason:
-    ago = "in the last 24 hours" if days < 1 else "1 day ago" if days == 1 else f"{days} days ago"
-    return Reason("recently_viewed", f"You looked at this {ago}")
+def _explain(days: int, locale: str) -> Reason:
+    return Reason("recently_viewed", reason_text("recently_viewed", locale, ago=max(days, 0)))

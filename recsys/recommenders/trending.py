@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import ClassVar, cast
 
 import numpy as np
 
 from recsys.behaviour import ages_in_days, decay, event_weights
 from recsys.ranking import first_allowed, rank_order
+from recsys.reasons import reason_text
 from recsys.recommenders.base import Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
 from recsys.settings.types import Positive
@@ -23,10 +25,6 @@ class TrendingSettings(RecommenderSettings, frozen=True):
     """Age at which an event counts half."""
     window_days: Positive = 90.0
     """Events older than this do not count at all."""
-
-
-_NOW = Reason("trending", "Popular with shoppers right now")
-_OF_THE_SHOP = Reason("in_the_shop", "From our range")
 
 
 class Trending(Recommender):
@@ -70,4 +68,9 @@ class Trending(Recommender):
 
     def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Say that it is asked for now, if it is."""
-        return _NOW if self._scores[item] > 0 else _OF_THE_SHOP
+        return _explain("trending" if self._scores[item] > 0 else "in_the_shop", query.locale)
+
+
+@cache
+def _explain(code: str, locale: str) -> Reason:
+    return Reason(code, reason_text(code, locale))

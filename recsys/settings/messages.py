@@ -40,7 +40,7 @@ class MessagesSettings(Group, frozen=True):
     placeholder_url: Address = ""
     """Picture of an empty slot; empty: a small grey one of the service's own."""
     locale: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}([_-][A-Za-z]{2,4})*$")] = "en"
-    """Locale of shoppers whose own is not known, for prices, dates and templates."""
+    """Locale of shoppers whose own is not known, for prices, dates, templates and the texts of reasons."""
     timezone: Annotated[str, msgspec.Meta(max_length=64)] = "UTC"
     """Time zone of shoppers whose own is not known, such as Europe/Berlin."""
     utm: Mapping[str, Text] = msgspec.field(

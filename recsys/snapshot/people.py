@@ -63,6 +63,11 @@ class People:
         for row in range(len(self._timezones)):
             yield self._timezones[row].decode(), self._timezone == row
 
+    def locale_of(self, user_id: str) -> str | None:
+        """The locale of a user; None: it is not known."""
+        row = self.users.row(user_id) if len(self) else -1
+        return None if row < 0 else _text(self._locales, int(self._locale[row]))
+
     def of(self, user_id: str) -> Person:
         """What is known of a user; `NOBODY` where the table does not have the id."""
         row = self.users.row(user_id)

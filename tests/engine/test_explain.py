@@ -123,7 +123,7 @@ def test_a_shown_item_with_its_place_and_reason(busy_shop: Shop) -> None:
             "lead",
             slate.recommendation_id,
         )
-        assert found.said.startswith(f"Shown at place {place}: bestseller in Sofas: bought by ")
+        assert found.said.startswith(f"Shown at place {place}: Bestseller in Sofas: bought by ")
         assert found.rule is not None
         assert (found.rule.when, found.rule.weights) == ({"intent": "buyer", "focus": True}, {"bestsellers": 1.0})
         leading = found.recommenders[0]

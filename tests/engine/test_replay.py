@@ -14,6 +14,7 @@ from recsys.engine.pipeline import Engine, answer
 from recsys.engine.replay import drawn, logged, replayed, same_bytes
 from recsys.engine.slate_json import slate_json
 from recsys.live.slate_log import WAITING, LoggedSlate, SlateLog
+from recsys.reasons import LOCALES
 from recsys.settings import ProfileSettings, Settings
 from recsys.snapshot.store import open_snapshot
 from recsys.types import NO_HISTORY as NO
@@ -53,7 +54,7 @@ def again(note: LoggedSlate, artifacts: Path, updates: list[tuple[int, ItemUpdat
 @calm
 @given(st.data())
 def test_any_slate_is_answered_again_byte_for_byte(published: Path, data: st.DataObject) -> None:
-    """Whoever asked, on whatever placement, with whatever filters: the note is all that it takes."""
+    """Whoever asked, on whatever placement, in whatever language, with whatever filters: the note is all that it takes."""
     engine = fresh(published)
     users = [engine.snapshot.histories.users.text(row) for row in range(len(engine.snapshot.histories.users))]
     query = Query(
@@ -62,6 +63,7 @@ def test_any_slate_is_answered_again_byte_for_byte(published: Path, data: st.Dat
         placement=data.draw(st.sampled_from(engine.settings.placement_names())),
         limit=data.draw(st.integers(1, 12)),
         context_items=tuple(data.draw(st.lists(st.sampled_from(["sofa-1", "lamp-2", "none"]), max_size=2))),
+        locale=data.draw(st.sampled_from(LOCALES)),
     )
     assert again(note_of(engine, query), published)
 

@@ -54,6 +54,43 @@ def test_a_slate_has_exactly_the_documented_members(web: FlaskClient) -> None:
         assert None not in item["reason"].values()
 
 
+@pytest.mark.parametrize(
+    "path", ["/v1/users/user-0/recommendations", "/v1/bestsellers", "/v1/popular", "/v1/items/sofa-1/similar"]
+)
+def test_reasons_are_in_the_language_asked_for(web: FlaskClient, path: str) -> None:
+    """Items, codes and evidence are the same in every language, texts and the slate's id are not; English is the default."""
+
+    def ask(**more: str) -> SlateAnswer:
+        return slate(web.get(path, query_string={"now": "2026-03-31T12:00:00Z", **more}, headers=ADMIN))
+
+    found, plain = {name: ask(locale=name) for name in ("en", "de", "fr", "ar")}, ask()
+    assert found["en"] == plain == ask(locale="pl-PL")
+    assert found["de"] == ask(locale="de_AT")
+    assert len({each.recommendation_id for each in found.values()}) == 4
+    for place, item in enumerate(plain.items):
+        others = [each.items[place] for each in found.values()]
+        assert {(other.item_id, other.score, other.reason.code, other.reason.buyers) for other in others} == {
+            (item.item_id, item.score, item.reason.code, item.reason.buyers)
+        }
+        assert len({other.reason.text for other in others}) == 4
+
+
+def test_a_page_is_in_one_language_unless_a_slate_has_its_own(web: FlaskClient) -> None:
+    """`locale` of the page holds for all its slates, that of a placement for itself."""
+    placements = [{"placement": "bestsellers", "limit": 2}, {"placement": "bestsellers", "limit": 2, "locale": "fr"}]
+    answer = web.post("/v1/slates", json={"locale": "de", "placements": placements}, headers=READ).get_json()
+    first, second = ({item["reason"]["text"][:10] for item in each["items"]} for each in answer["slates"])
+    assert (first, second) == ({"Bestseller"}, {"Meilleure "})
+
+
+def test_what_is_no_locale_is_refused(web: FlaskClient) -> None:
+    """A text that is no language tag, and a locale beside a send, are 400 and say what is allowed."""
+    answer = web.get(f"{HOME}?locale=not%20a%20locale", headers=READ)
+    assert (answer.status_code, answer.get_json()["parameter"]) == (400, "locale")
+    assert "de or fr-CA" in answer.get_json()["allowed"]
+    assert web.get(f"{HOME}?locale=de&send_id=w", headers=READ).status_code == 400
+
+
 def test_an_unknown_shopper_gets_a_full_slate(web: FlaskClient) -> None:
     """Somebody without a history is answered 200 with a fallback."""
     found = slate(web.get("/v1/users/nobody-has-this-id/recommendations?limit=4", headers=READ))

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -104,13 +105,12 @@ def look(
     send = state.pins.send(send_id)
     if send is None:
         raise DataError(f"SEND {send_id!r}: is not declared; declare it with PUT /v1/sends/{send_id} first")
-    sends = Sends(
-        engine.catalog,
-        state.pins,
-        lambda query: answer(engine, query, serving.history(query.user_id or "")),
-        settings.messages.unseen_sends,
-        now,
-    )
+
+    def ask(query: Query) -> Slate:
+        one = msgspec.structs.replace(query, locale=serving.reason_locale(query.user_id))
+        return answer(engine, one, serving.history(query.user_id or ""))
+
+    sends = Sends(engine.catalog, state.pins, ask, settings.messages.unseen_sends, now)
     slates = []
     for done, user in enumerate(users, 1):
         slates.append(sends.preview(send, Query(now=now), user))

@@ -21,6 +21,7 @@ from recsys.engine.serving_state import ServingState
 from recsys.event_ids import id_problem
 from recsys.live.erasure import ErasureKeys
 from recsys.live.log import EventLog
+from recsys.reasons import reason_locale
 from recsys.settings import Settings
 from recsys.snapshot.store import current_version, open_snapshot
 from recsys.types import DataError, Query, Slate, SnapshotError
@@ -238,7 +239,10 @@ def _answer_chunk(query: Query, users: list[str]) -> Answers:
 
 
 def _answer(engine: Engine, serving: ServingState | None, query: Query, user: str) -> Slate:
-    return answer(engine, query, engine.snapshot.histories.of(user) if serving is None else serving.history(user))
+    if serving is None:
+        locale = reason_locale(engine.snapshot.people.locale_of(user), engine.settings.messages.locale)
+        return answer(engine, msgspec.structs.replace(query, locale=locale), engine.snapshot.histories.of(user))
+    return answer(engine, msgspec.structs.replace(query, locale=serving.reason_locale(user)), serving.history(user))
 
 
 def is_forgotten(serving: ServingState | None, user: str) -> bool:

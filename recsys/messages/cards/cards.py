@@ -16,12 +16,13 @@ from pathlib import Path
 from time import thread_time
 from typing import Any, NamedTuple
 
+from recsys.locales import language, locale_chain
 from recsys.messages.cards.channels import PARTS, Broken, broken, push_payload
 from recsys.messages.cards.context import Context, direction, shortened
 from recsys.messages.cards.files import PARTIAL, TemplateFile, template_files
 from recsys.messages.cards.sandboxed_liquid import CardError as CardError
 from recsys.messages.cards.sandboxed_liquid import Liquid, ParsedPart
-from recsys.messages.cards.text_format import language, locale_chain, one_line
+from recsys.messages.cards.text_format import one_line
 from recsys.settings.messages import MessagesSettings
 
 BUILT_IN = Path(__file__).parent.parent / "templates"

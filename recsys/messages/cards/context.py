@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from recsys.locales import is_right_to_left, locale_chain, price_text
 from recsys.messages.cards.category_copy import canonical, words_of
-from recsys.messages.cards.text_format import graphemes, is_right_to_left, locale_chain, one_line, price_text, shorten
+from recsys.messages.cards.text_format import graphemes, one_line, shorten
 from recsys.settings.messages import MessagesSettings, Words
 
 Context: TypeAlias = Mapping[str, Any]

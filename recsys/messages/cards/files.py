@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from recsys.locales import locale_chain
 from recsys.messages.cards.channels import PARTS
-from recsys.messages.cards.text_format import locale_chain
 from recsys.types import SettingsError
 
 PARTIAL = "partial"

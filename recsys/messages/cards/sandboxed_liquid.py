@@ -24,9 +24,9 @@ from liquid.token import Token
 from liquid.undefined import UNDEFINED, Undefined
 from liquid.utils import ReadOnlyChainMap
 
+from recsys.locales import date_text, price_text
 from recsys.messages.cards.context import Context
 from recsys.messages.cards.files import TemplatePart
-from recsys.messages.cards.text_format import date_text, price_text
 from recsys.types import RecsysError, SettingsError
 
 PART_BYTES = 256 * 1024

@@ -50,6 +50,7 @@ ALLOWED = {
     "placements": f"a list of 1 to {MAX_PLACEMENTS} placements, each a name or an object with placement and filters",
     "send_id": f"one id, 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters",
     "user_id": f"one id, 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters",
+    "locale": "a language tag such as de or fr-CA; texts are in en, de, fr and ar, for others in the shop's own locale",
     "user_ids": f"a list of 1 to {MAX_USERS} user ids",
 }
 """Parameter = what it accepts, in words: for error answers and for the description of the API."""
@@ -65,6 +66,15 @@ Category = Annotated[
 Price = Annotated[float, Meta(ge=0, le=HIGHEST_PRICE)]
 Now = Annotated[int | str, _about("now", "Answer as of this moment; needs the scope admin.")]
 Placement = Annotated[str, _about("placement", "The spot of the shop that asks.")]
+LocaleTag = Annotated[
+    str,
+    _about(
+        "locale",
+        "Language of the reasons' texts; default: the shopper's own.",
+        pattern="^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$",
+        max_length=35,
+    ),
+]
 
 
 class Filters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,6 +88,7 @@ class Filters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     exclude: Annotated[
         tuple[str, ...], _about("exclude", "Items left out, for instance those already shown.", max_length=MAX_EXCLUDED)
     ] = ()
+    locale: LocaleTag | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         """Check what a type alone does not say.
@@ -143,7 +154,7 @@ class SlateParameters(UserParameters, frozen=True, kw_only=True, forbid_unknown_
                     raise invalid(name, given, "placement and limit", "is not allowed together with send_id")
 
 
-_NOT_OF_SENDS = ("category", "brand", "price_min", "price_max", "exclude", "item_id", "bought", "now")
+_NOT_OF_SENDS = ("category", "brand", "price_min", "price_max", "exclude", "item_id", "bought", "now", "locale")
 """What would make one send mean two things."""
 
 
@@ -156,6 +167,7 @@ class PageBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ]
     user_id: Annotated[str, _about("user_id", "The shopper; absent: nobody known.")] | UnsetType = UNSET
     now: Now | UnsetType = UNSET
+    locale: LocaleTag | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         """Check what a type alone does not say.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from recsys.engine.pipeline import Engine
+from recsys.engine.serving_state import ServingState
+from recsys.reasons import reason_locale
 from recsys.types import Query
 from recsys.web.http.parameters import Filters, Personal, parse_bought
 from recsys.web.http.problems import invalid
@@ -12,7 +13,7 @@ from recsys.web.http.problems import invalid
 
 def list_query(
     filters: Filters,
-    engine: Engine,
+    serving: ServingState,
     now: int,
     placement: str,
     user_id: str | None = None,
@@ -23,9 +24,10 @@ def list_query(
     Raises:
         Problem: 400 if there is no such placement.
     """
-    rules = engine.settings.placement(placement)
+    settings = serving.engine.settings
+    rules = settings.placement(placement)
     if rules is None:
-        raise invalid("placement", placement, "one of " + ", ".join(engine.settings.placement_names()))
+        raise invalid("placement", placement, "one of " + ", ".join(settings.placement_names()))
     return Query(
         now=now,
         placement=placement,
@@ -38,13 +40,16 @@ def list_query(
         context_items=context_items,
         exclude=filters.exclude,
         bought=parse_bought(filters.bought) if isinstance(filters, Personal) and filters.bought is not UNSET else None,
+        locale=serving.reason_locale(user_id)
+        if filters.locale is UNSET
+        else reason_locale(filters.locale, settings.messages.locale),
     )
 
 
-def personal_query(personal: Personal, engine: Engine, now: int, user_id: str | None) -> Query:
+def personal_query(personal: Personal, serving: ServingState, now: int, user_id: str | None) -> Query:
     """Ask for a shopper's list on the placement that the parameters name.
 
     Raises:
         Problem: 400 if there is no such placement.
     """
-    return list_query(personal, engine, now, personal.placement, user_id, personal.item_id)
+    return list_query(personal, serving, now, personal.placement, user_id, personal.item_id)

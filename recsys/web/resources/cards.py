@@ -42,7 +42,7 @@ def card(call: Call[CardParameters]) -> Response:
     service, send_id, user_id = call.service, call.path["send_id"], call.path["user_id"]
     serving = service.live.serving()
     send, now = _send(call, send_id), service.live.now(serving)
-    sent = recommend_sent(call, serving, personal_query(UserParameters(), serving.engine, now, None), send_id, (user_id,))[0]
+    sent = recommend_sent(call, serving, personal_query(UserParameters(), serving, now, None), send_id, (user_id,))[0]
     context = compose(
         serving.engine,
         sent.slate,

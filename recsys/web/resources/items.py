@@ -31,7 +31,7 @@ def _around(call: Call[ListParameters], placement: str) -> Response:
     if serving.engine.catalog.row(item_id) < 0:
         raise Problem(404, f"there is no item {item_id!r} in the catalogue", parameter="item_id", value=item_id)
     now = call.now(serving, call.parameters.now)
-    query = list_query(call.parameters, serving.engine, now, placement, context_items=(item_id,))
+    query = list_query(call.parameters, serving, now, placement, context_items=(item_id,))
     return json_response(slate_json(serving.engine.catalog, call.service.recommend(serving, query)))
 
 

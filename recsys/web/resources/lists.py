@@ -26,7 +26,7 @@ def popular(call: Call[ListParameters]) -> Response:
 
 def _builder(call: Call[ListParameters], placement: str) -> Response:
     serving = call.service.live.serving()
-    query = list_query(call.parameters, serving.engine, call.now(serving, call.parameters.now), placement)
+    query = list_query(call.parameters, serving, call.now(serving, call.parameters.now), placement)
     return json_response(slate_json(serving.engine.catalog, call.service.recommend(serving, query)))
 
 

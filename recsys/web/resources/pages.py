@@ -33,21 +33,27 @@ def page(call: Call[PageBody]) -> Response:
     call.caller.check_user(user_id)
     serving = call.service.live.serving()
     now = call.now(serving, body.now)
-    asked = [Personal(placement=one) if isinstance(one, str) else one for one in body.placements]
+    asked = [_asked(one, body) for one in body.placements]
     slates: list[bytes] = []
     shown: tuple[str, ...] = ()
-    for query in [personal_query(one, serving.engine, now, user_id) for one in asked]:
+    for query in [personal_query(one, serving, now, user_id) for one in asked]:
         slate = call.service.recommend(serving, msgspec.structs.replace(query, exclude=(*query.exclude, *shown)))
         shown += tuple(serving.engine.catalog.item_id(row) for row in slate.items)
         slates.append(slate_json(serving.engine.catalog, slate))
     return json_response(b'{"slates":[%b]}' % b",".join(slates))
 
 
+def _asked(placement: str | Personal, body: PageBody) -> Personal:
+    """One slate of a page, in the page's locale unless it has its own."""
+    one = Personal(placement=placement) if isinstance(placement, str) else placement
+    return one if one.locale is not msgspec.UNSET else msgspec.structs.replace(one, locale=body.locale)
+
+
 def bulk(call: Call[BulkBody]) -> Response:
     """Answer a line for each shopper, all from the same snapshot and moment."""
     serving = call.service.live.serving()
     now = call.now(serving, call.parameters.now)
-    personal_query(call.parameters, serving.engine, now, None)
+    personal_query(call.parameters, serving, now, None)
     return stream_response(_lines(call, serving, now))
 
 
@@ -84,7 +90,7 @@ def _line(call: Call[BulkBody], serving: ServingState, now: int, user_id: str) -
         check_ids("user_id", (user_id,))
         if call.parameters.send_id is not msgspec.UNSET:
             return send_slates(call, serving, now, call.parameters.send_id, (user_id,))[0]
-        query = personal_query(call.parameters, serving.engine, now, user_id)
+        query = personal_query(call.parameters, serving, now, user_id)
         return slate_json(serving.engine.catalog, call.service.recommend(serving, query))
     except Problem as problem:
         return msgspec.json.encode({"user_id": user_id, **problem.body()})

@@ -49,7 +49,7 @@ def explanation(call: Call[ExplainParameters]) -> Response:
         raise Problem(404, f"there is no item {item_id!r} in the catalogue", parameter="item_id", value=item_id)
     parameters = call.parameters
     now = call.now(serving, parameters.now)
-    query = list_query(parameters, serving.engine, now, parameters.placement, user_id, tuple(context))
+    query = list_query(parameters, serving, now, parameters.placement, user_id, tuple(context))
     found = explain(serving.engine, query, serving.history(user_id), item)
     return json_response(msgspec.json.encode(found))
 

@@ -58,7 +58,7 @@ def send_slates(call: Call[Any], serving: ServingState, now: int, send_id: str, 
     parameters: SlateParameters = call.parameters
     if call.caller.user_id is not None:
         raise Problem(403, "a browser token does not open the slates of sends; leave send_id out", parameter="send_id")
-    found = recommend_sent(call, serving, personal_query(parameters, serving.engine, now, None), send_id, user_ids)
+    found = recommend_sent(call, serving, personal_query(parameters, serving, now, None), send_id, user_ids)
     slots = [call.service.slots(send_id, *pair) for pair in zip(user_ids, found, strict=True)]
     return [
         sent_json(serving.engine.catalog, sent.slate, send_id, sent.pinned, addresses)

@@ -24,7 +24,7 @@ def recommendations(call: Call[SlateParameters]) -> Response:
     now = call.now(serving, call.parameters.now)
     if call.parameters.send_id is not UNSET:
         return json_response(send_slates(call, serving, now, call.parameters.send_id, (user_id,))[0])
-    query = personal_query(call.parameters, serving.engine, now, user_id)
+    query = personal_query(call.parameters, serving, now, user_id)
     return json_response(slate_json(serving.engine.catalog, call.service.recommend(serving, query)))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from recsys.engine.pipeline import answer
 from recsys.engine.replay import drawn, logged
 from recsys.engine.serving_state import ServingState
@@ -62,6 +64,7 @@ class Service:
 
         def ask(one: Query) -> Slate:
             history = NO_HISTORY if one.user_id is None else serving.history(one.user_id)
+            one = msgspec.structs.replace(one, locale=serving.reason_locale(one.user_id))
             slate = answer(engine, one, history)
             self.live.slates.keep(logged(engine, one, history, slate, received))
             return slate
