@@ -26,7 +26,6 @@ from recsys.behaviour import PURCHASE
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.serving_state import ServingState
 from recsys.live.log import EventLog
-from recsys.live.moments import Moment
 from recsys.moments.context import TriggerContext, TriggerHit, UserContext
 from recsys.moments.finder import Finder
 from recsys.moments.kinds import KINDS
@@ -128,9 +127,9 @@ class Past:
     def lists(self, customers: pl.DataFrame) -> pl.DataFrame:
         """The moment's slate and its rivals for each of these, with what they bought of it."""
         stage_of = dict(customers.select("user_id", "stage").iter_rows())
-        looked, rows = self._finder.look("winback", list(stage_of), self._now, whatever_was_notified=True), []
-        for moment in looked:
-            if isinstance(moment, Moment):
+        rows: list[tuple[object, ...]] = []
+        for look in self._finder.look("winback", list(stage_of), self._now, whatever_was_notified=True):
+            if (moment := look.moment) is not None:
                 user_id, slate = moment.user_id, msgspec.json.decode(moment.line)["slate"]
                 lists = {name: self._rival(user_id, *asked) for name, asked in RIVALS.items()}
                 lists[SLATE] = [item["item_id"] for item in slate["items"]]

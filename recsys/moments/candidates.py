@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.behaviour import months_before
 from recsys.engine.serving_state import ServingState
@@ -13,7 +15,8 @@ from recsys.live.item_changes import ChangeKind
 from recsys.live.log import EventLog
 from recsys.moments.contactable import ContactIndex
 from recsys.moments.context import TriggerContext, local
-from recsys.moments.rules import HOUR, birthdays_on, due_again
+from recsys.moments.rules import birthdays_on
+from recsys.moments.spans import HOUR, due_again
 from recsys.snapshot.histories import NEVER
 from recsys.types import DAY, MINUTE, EventType, Mask, Rows, Times
 
@@ -25,6 +28,15 @@ class Audience(NamedTuple):
     trigger_context: TriggerContext
     serving: ServingState
     state: EventLog
+
+
+class ItemStanding(NamedTuple):
+    """What rules ask of items: changed_at int64[2, n] when each came back, or got cheaper, if that is news still (0: it is not) ·
+    runs_low bool[n] · again bool[n] can be bought, and is bought again and again."""
+
+    changed_at: NDArray[np.int64]
+    runs_low: Mask
+    again: Mask
 
 
 def left_a_cart(audience: Audience) -> Mask:
@@ -75,16 +87,14 @@ def ordered_once(audience: Audience) -> Mask:
 
 def owns_what_is_due(audience: Audience) -> Mask:
     """Who owns an item that is due again."""
-    trigger_context, contact_index = audience.trigger_context, audience.contact_index
+    trigger_context = audience.trigger_context
     catalog, window = trigger_context.catalog, trigger_context.settings.replenish_days * DAY
 
     def due(items: Rows, bought_at: Times) -> Mask:
         ages = trigger_context.now - due_again(bought_at, catalog.gap_days[items])
         return (ages >= 0) & (ages < window) & catalog.replenishable[items]
 
-    found = contact_index.ordered.copy()
-    found[contact_index.places(audience.serving.engine.snapshot.histories.owners(due))] = True
-    return found
+    return _owners(audience, due)
 
 
 def has_birthday(audience: Audience) -> Mask:
@@ -128,6 +138,34 @@ def of_low_items(audience: Audience) -> Mask:
     found = contact_index.interested(audience.state, audience.serving, trigger_context.runs_low, since)
     carted = contact_index.who_did((EventType.CART_ADD,), since, trigger_context.runs_low) | contact_index.active
     return found & (carted | _quiet(audience, 0, trigger_context.settings.visit_hours * HOUR))
+
+
+def standing_of_items(trigger_context: TriggerContext) -> ItemStanding:
+    """Lay out what rules ask of items, so that two moments can be compared."""
+    catalog, news = trigger_context.catalog, trigger_context.news
+    changed_at = np.zeros((2, catalog.n_items), np.int64)
+    for row, change in news["back_in_stock"].items():
+        changed_at[0, row] = change.at * bool(catalog.available[row])
+    for row, change in news["price_drop"].items():
+        still = catalog.available[row] and change.before is not None and catalog.price[row] < change.before
+        changed_at[1, row] = change.at * bool(still)
+    return ItemStanding(changed_at, trigger_context.runs_low, catalog.available & catalog.replenishable)
+
+
+def concerned(audience: Audience, before: ItemStanding, after: ItemStanding) -> Mask:
+    """Who viewed, carted or owns an item of which a rule may say something else than before, bool[p]."""
+    seen = (before.changed_at != after.changed_at).any(axis=0) | (before.runs_low != after.runs_low)
+    owned = before.again != after.again
+    found = audience.contact_index.interested(audience.state, audience.serving, seen, NEVER)
+    return found | _owners(audience, lambda items, bought_at: owned[items]) if owned.any() else found
+
+
+def _owners(audience: Audience, chosen: Callable[[Rows, Times], Mask]) -> Mask:
+    """Who owns a chosen item, or has ordered since the snapshot."""
+    contact_index = audience.contact_index
+    found = contact_index.ordered.copy()
+    found[contact_index.places(audience.serving.engine.snapshot.histories.owners(chosen))] = True
+    return found
 
 
 def _of_news(audience: Audience, change: ChangeKind) -> Mask:

@@ -58,6 +58,11 @@ class ContactIndex:
         known = len(self._ids)
         return self._ids.text(place) if place < known else self._newcomer_ids[place - known]
 
+    def place(self, user_id: str) -> int:
+        """The place of a person; -1: of nobody."""
+        row = self._ids.row(user_id)
+        return row if row >= 0 else self._newcomers.get(user_id, -1)
+
     def catch_up(self, serving: ServingState, state: EventLog) -> Rows:
         """Take in what people did and were linked to since the last look; returns the places of those who did or were."""
         with state.reading():
@@ -68,7 +73,7 @@ class ContactIndex:
         self._welcome(each.user_id for each in seen)
         changed = set()
         for each in seen:
-            if (place := self._place(each.user_id)) >= 0:
+            if (place := self.place(each.user_id)) >= 0:
                 self.last_seen[place] = max(self.last_seen[place], each.at)
                 self.active[place] = True
                 self.ordered[place] |= each.ordered
@@ -90,7 +95,7 @@ class ContactIndex:
         found = self.who_did((EventType.VIEW, EventType.CART_ADD), since, items)
         live = state.interested([catalog.item_id(row) for row in np.flatnonzero(items).tolist()], self._folded)
         for user_id in {user_id for each in live for user_id in serving.users_of(each)}:
-            if (place := self._place(user_id)) >= 0:
+            if (place := self.place(user_id)) >= 0:
                 found[place] = True
         return found
 
@@ -106,17 +111,13 @@ class ContactIndex:
         self._linked = counts
         return [Active(user_id, _last_seen(user_id, serving), True) for user_id in changed]
 
-    def _place(self, user_id: str) -> int:
-        row = self._ids.row(user_id)
-        return row if row >= 0 else self._newcomers.get(user_id, -1)
-
     def _welcome(self, user_ids: Iterable[str]) -> None:
         """Give places to those whom the snapshot does not know, where everybody counts."""
         if not self.everybody:
             return
         before = len(self)
         for user_id in user_ids:
-            if self._place(user_id) < 0:
+            if self.place(user_id) < 0:
                 self._newcomers[user_id] = len(self._ids) + len(self._newcomers)
                 self._newcomer_ids.append(user_id)
         more = len(self._ids) + len(self._newcomers) - before

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta, tzinfo
-from functools import cached_property, lru_cache
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from recsys.behaviour import CART_ADD, PURCHASE, VIEW, last_session
 from recsys.engine.pipeline import Engine
 from recsys.live.item_changes import Change, ChangeKind
+from recsys.locales import price_text, zone
+from recsys.reasons import reason_locale, reason_text
 from recsys.settings.moments import MomentsSettings
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import NEVER
 from recsys.snapshot.people import Person
-from recsys.types import EventType, History, Mask, Profile, Reason
+from recsys.types import EventType, History, Mask, Profile, Reason, Times
 
 FEWEST_SESSIONS = 3
 """Sessions from which on the hour in which most of them begin counts as usual."""
+FOREVER = int(np.iinfo(np.int64).max)
+"""A moment that does not come."""
 _CART_REMOVE = int(EventType.CART_REMOVE)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -32,7 +35,7 @@ class TriggerHit(NamedTuple):
     since: when it arose, in microseconds · key: what makes it one of its own among those of its kind and user: ids and event
     times, never rows · anchors: rows of the items that it is about, the first first · reason: why they stand on the slate; None:
     they do not · once_since: it is not due if one of its kind was found due from this moment on · category, brand: what the slate
-    keeps to · content: row of the content, or -1.
+    keeps to · content: row of the content, or -1 · price_before: what the first item cost before, if it got cheaper.
     """
 
     since: int
@@ -43,6 +46,7 @@ class TriggerHit(NamedTuple):
     category: str | None = None
     brand: str | None = None
     content: int = -1
+    price_before: float | None = None
 
 
 class TriggerContext:
@@ -82,6 +86,9 @@ class UserContext:
         self.user_id, self.person, self.trigger_context = user_id, person, trigger_context
         engine, self.now = trigger_context.engine, trigger_context.now
         self.profile: Profile = engine.profiler.profile(user_id, history, self.now)
+        later = history.times[len(self.profile.history) :]
+        self.next_event = int(later[0]) if len(later) else FOREVER
+        """When the first event took place that is later than this moment; `FOREVER`: none is known."""
         self.history = history = self.profile.history
         self._first = last_session(history.times, engine.profiler.session_gap)
         self.last_seen = int(history.times[-1]) if len(history) else NEVER
@@ -107,6 +114,12 @@ class UserContext:
     def cart_changed(self) -> int:
         """When something was last put into the cart or taken out, in microseconds; `NEVER`: never."""
         return max(self._last_of(CART_ADD), self._last_of(_CART_REMOVE))
+
+    @property
+    def carted_at(self) -> Times:
+        """When anything was put into the cart, int64[c]."""
+        times: Times = self.history.times[self.history.kinds == CART_ADD]
+        return times
 
     @property
     def bought_on_visit(self) -> bool:
@@ -149,6 +162,19 @@ class UserContext:
         """The name of the shopper's time zone, the shop's where it is not known."""
         return self.person.timezone or self.trigger_context.engine.settings.messages.timezone
 
+    @property
+    def locale(self) -> str:
+        """The shopper's locale, the shop's where it is not known."""
+        return self.person.locale or self.trigger_context.engine.settings.messages.locale
+
+    def reason(self, code: str, *, because_item_id: str | None = None, **values: object) -> Reason:
+        """Word a reason for the shopper, with what its text counts or names."""
+        return Reason(code, reason_text(code, reason_locale(self.locale), **values), because_item_id=because_item_id)
+
+    def price(self, amount: float) -> str:
+        """A price as the shopper's locale writes it."""
+        return price_text(amount, self.trigger_context.catalog.currency, self.locale)
+
     def usual_hour(self) -> int | None:
         """The hour of the day (0–23, theirs) in which most of their sessions begin, of several the earliest; None: too few."""
         times = self.history.times
@@ -162,12 +188,12 @@ class UserContext:
 
 def local(moment: int, timezone: str) -> datetime:
     """A moment in microseconds as a time zone's clocks show it."""
-    return (_EPOCH + timedelta(microseconds=moment)).astimezone(_zone(timezone))
+    return (_EPOCH + timedelta(microseconds=moment)).astimezone(zone(timezone))
 
 
 def midnight(day: date, timezone: str) -> int:
     """The first moment of a day in a time zone, in microseconds, also where clocks are put forward over midnight."""
-    first = datetime(day.year, day.month, day.day, tzinfo=_zone(timezone))
+    first = datetime(day.year, day.month, day.day, tzinfo=zone(timezone))
     return (first - _EPOCH) // _MICROSECOND
 
 
@@ -187,12 +213,3 @@ def months_after(moment: int, months: int) -> int:
     following = (month + months + 1).astype("datetime64[D]")
     reached = target + (at - day) if target < following else following
     return int(reached.astype("datetime64[us]").astype(np.int64))
-
-
-@lru_cache(1024)
-def _zone(name: str) -> tzinfo:
-    """A time zone; UTC where there is none of that name."""
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return UTC

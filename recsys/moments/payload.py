@@ -13,9 +13,9 @@ from recsys.engine.slate_json import slate_json
 from recsys.messages.cards.category_copy import words_of
 from recsys.moments.context import TriggerHit, UserContext
 from recsys.moments.kinds import KINDS
+from recsys.reasons import reason_locale
 from recsys.settings.messages import Words
 from recsys.settings.moments import MomentKind
-from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.contents import Content
 from recsys.types import Lifecycle, Query, Reason, Slate
 
@@ -79,7 +79,7 @@ def moment_line(
         anchors=tuple([trigger_context.catalog.item_id(row) for row in due.anchors[:MAX_ANCHORS]]),
         slate=msgspec.Raw(slate_json(trigger_context.catalog, slate)),
         lifecycle=user_context.profile.lifecycle,
-        locale=user_context.person.locale or trigger_context.engine.settings.messages.locale,
+        locale=user_context.locale,
         timezone=user_context.timezone,
         channels=user_context.person.channels,
         usual_hour=user_context.usual_hour(),
@@ -106,7 +106,7 @@ def moment_slate(kind: MomentKind, due: TriggerHit, user_context: UserContext, a
     score = max(slate.scores, default=1.0)
     reasons = [slate.reasons[place] for place in rest]
     if gone and not there and reasons:
-        reasons[0] = _substitute(catalog, gone[0])
+        reasons[0] = _substitute(user_context, gone[0])
     return msgspec.structs.replace(
         slate,
         notices=(*slate.notices, *(f"{catalog.item_id(row)!r} cannot be bought at the moment" for row in gone)),
@@ -130,12 +130,12 @@ def _query(
         context_items=tuple(context),
         exclude=tuple(seen),
         bought=KINDS[kind].bought,
+        locale=reason_locale(user_context.locale),
         **named,
     )
 
 
-def _substitute(catalog: Catalog, row: int) -> Reason:
+def _substitute(user_context: UserContext, row: int) -> Reason:
     """Why something else stands first."""
-    return Reason(
-        "substitute", f"{catalog.title(row)} is sold out; this comes closest", because_item_id=catalog.item_id(row)
-    )
+    catalog = user_context.trigger_context.catalog
+    return user_context.reason("substitute", because_item_id=catalog.item_id(row), title=catalog.title(row))

@@ -89,7 +89,7 @@ def test_what_is_sold_out_is_said(make: Make, tmp_path: Path) -> None:
     assert first["item_id"] != "gone-1"
     assert first["reason"] == {
         "code": "substitute",
-        "text": "Sold out is sold out; this comes closest",
+        "text": "Sold out ist ausverkauft; dies kommt am nächsten",
         "because_item_id": "gone-1",
     }
     assert browse["slate"]["notices"] == ["'gone-1' cannot be bought at the moment"]
@@ -162,11 +162,11 @@ def test_one_message_a_day(make: Make, tmp_path: Path) -> None:
 def test_a_full_day_is_seen_without_writing(worker: Worker) -> None:
     """Whoever had today's message is kept back by a mere look too, and no line is made."""
     before = worker.finder.look("cart", ["cara"], micros(NOW))
-    assert [each if isinstance(each, str) else each.user_id for each in before] == ["cara"]
+    assert [each.moment.user_id for each in before if each.moment] == ["cara"]
     worker.find("cart")
-    assert worker.finder.look("cart", ["cara"], micros(NOW)) == ["not due"]
+    assert worker.finder.look("cart", ["cara"], micros(NOW))[0].why == "not due"
     worker.post(event("cara", "sofa-2", "cart_add", NOW + timedelta(seconds=1)))
-    assert worker.finder.look("cart", ["cara"], micros(NOW + timedelta(minutes=32))) == ["later"]
+    assert worker.finder.look("cart", ["cara"], micros(NOW + timedelta(minutes=32)))[0].why == "later"
 
 
 def test_the_most_urgent_kind_goes_first(make: Make, tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ def test_what_runs_low_is_found(worker: Worker) -> None:
     assert catalog.sold[catalog.row("sofa-1")] > 2
     worker.finder.find("cart", micros(NOW), 9, 1)
     assert worker.users("low_stock", NOW + timedelta(hours=2)) == ["bert"]  # cara's day had its message
-    assert worker.lines("low_stock")[0]["slate"]["items"][0]["reason"]["text"] == "Only 1 left"
+    assert worker.lines("low_stock")[0]["slate"]["items"][0]["reason"]["text"] == "Nur noch 1 Stück"
 
 
 def test_contents_are_told_once_a_visit_and_never_twice(make: Make, tmp_path: Path) -> None:

@@ -445,7 +445,7 @@ def test_a_price_drop_still_holds(engine: Engine) -> None:
     [found] = due("price_drop", one)
     assert (found.key, found.since) == (f"sofa-1 {micros(ago(days=1))}", micros(ago(days=1)))
     assert found.reason is not None
-    assert found.reason.text == "900.00 instead of 1,000.00"
+    assert found.reason.text == "900 statt 1.000"
     assert (
         due("price_drop", user_context(engine, did("sofa-1", days=5), changes=[news("sofa-1", "price_drop", 900.0, days=1)]))
         == []

@@ -206,8 +206,8 @@ def _open(place: Place) -> None:
 
 
 def _look(search: Search, kind: MomentKind, user_ids: Sequence[str]) -> list[Moment]:
-    found = _opened[0].look(kind, user_ids, search.now, whatever_was_notified=search.past)
-    return [each for each in found if isinstance(each, Moment)]
+    looks = _opened[0].look(kind, user_ids, search.now, whatever_was_notified=search.past)
+    return [each.moment for each in looks if each.moment is not None]
 
 
 def _schema(out: Path) -> pl.Schema:

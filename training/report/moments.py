@@ -8,7 +8,8 @@ import numpy as np
 
 from recsys.engine.pipeline import Engine
 from recsys.moments.context import TriggerContext, UserContext
-from recsys.moments.rules import HOUR, offer
+from recsys.moments.rules import offer
+from recsys.moments.spans import HOUR
 from recsys.snapshot.people import NOBODY
 from recsys.types import DAY, EventType, History
 
