@@ -19,6 +19,20 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
+def write_whole(path: Path) -> Iterator[Path]:
+    """Give a file to write beside this one; when the block ends, it is on the disk and takes its place. Of a block that fails nothing
+    stays."""
+    aside = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        yield aside
+        sync(aside)
+        os.replace(aside, path)
+        sync(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextmanager
 def try_lock(path: Path) -> Iterator[bool]:
     """Hold this lock file, which is made if need be, unless another thread or process does; tells whether it is held."""
     number = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import multiprocessing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,14 @@ import msgspec
 import polars as pl
 import pytest
 
-from recsys.live.log import EventLog
+from recsys.disk import locked
+from recsys.live.log import FILE, EventLog
+from recsys.snapshot.store import current_version
 from tests.conftest import NOW, ago, event, micros
 from tests.support.moment_shop import MomentShop, Worker
 from training.__main__ import main
+from training.batch.export import Progress
+from training.batch.moments import Place, Written, write_moments
 
 CARTS = [event(f"user-{n}", "lamp-3", "cart_add", ago(minutes=60 + n)) for n in range(12)]
 WORDS = '[messages.words."Home"]\ncopy = "home"\n'
@@ -96,3 +102,72 @@ def test_what_cannot_be_asked_is_said(
     """A kind that is off or unknown, and a file of another format, name what is allowed."""
     assert moments(shop, out, kind=kind) == 1
     assert said in capsys.readouterr().err
+
+
+# ---- nothing is written down before the file is safe
+
+
+def place_of(shop: MomentShop) -> Place:
+    """Where the command looks."""
+    version = current_version(shop.folder / "artifacts")
+    assert version is not None
+    return Place(shop.settings, shop.folder / "artifacts", version, shop.folder / "state")
+
+
+def run(shop: MomentShop, out: Path, progress: Progress = lambda _done, _total: None) -> Written:
+    """Look for left carts, and write them down."""
+    return write_moments(place_of(shop), ["cart"], NOW, None, out, progress, only_look=False)
+
+
+def ids(out: Path) -> list[str]:
+    """The moments of a file."""
+    return [str(each) for each in pl.read_ndjson(out)["moment_id"]]
+
+
+def test_a_run_that_fails_on_the_way_loses_nothing(shop: MomentShop) -> None:
+    """A full disk before the file is whole: there is no file, nobody was notified, and the next run finds everybody."""
+
+    def fail(_done: int, _total: int) -> None:
+        raise OSError("No space left on device")
+
+    out = shop.folder / "due.ndjson"
+    with pytest.raises(Exception, match="No space left"):
+        run(shop, out, fail)
+    assert [file.name for file in shop.folder.glob("*due*")] == []
+    assert notified(shop) == []
+    assert run(shop, out) == Written(12, 12, 12)
+    assert ids(out) == [line["moment_id"] for line in notified(shop)]
+
+
+def _run_in_another_process(shop: MomentShop, out: Path) -> None:
+    run(shop, out)
+
+
+def test_a_run_that_is_killed_before_it_writes_down_is_repeated(shop: MomentShop) -> None:
+    """Killed after the file is whole and before the log: the file has everybody, and the next one the same moments once more."""
+    out, again = shop.folder / "due.ndjson", shop.folder / "again.ndjson"
+    Worker(shop.engine(), shop.folder).post(event("user-3", None, "home_view", ago(days=1)))  # there is a log
+    with locked(shop.folder / "state" / f"{FILE}.lock"):
+        other = multiprocessing.get_context("spawn").Process(target=_run_in_another_process, args=(shop, out))
+        other.start()
+        while other.is_alive() and not out.exists():
+            other.join(0.05)
+        other.kill()
+        other.join()
+    assert len(ids(out)) == 12
+    assert notified(shop) == []
+    assert run(shop, again) == Written(12, 12, 12)
+    assert ids(again) == ids(out)
+    assert run(shop, again) == Written(12, 0, 0)
+
+
+def test_a_file_has_one_moment_of_a_person(shop: MomentShop) -> None:
+    """A run over all kinds has at most one moment of each person, the most urgent, also where a day may have several."""
+    settings = shop.settings
+    more = msgspec.structs.replace(settings, moments=msgspec.structs.replace(settings.moments, per_day=3))
+    place, out = dataclasses.replace(place_of(shop), settings=more), shop.folder / "all.ndjson"
+    kinds = settings.moments.kinds
+    found = write_moments(place, kinds, NOW, None, out, lambda _done, _total: None, only_look=False)
+    file = pl.read_ndjson(out)
+    assert file["user_id"].n_unique() == file.height == found.due == found.notified > 12
+    assert set(file.filter(pl.col("user_id").is_in([f"user-{n}" for n in range(12)]))["kind"]) == {"cart"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ import msgspec
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from recsys.disk import write_whole
 from recsys.engine.pipeline import answer
 from recsys.engine.serving_state import ServingState
 from recsys.live.erasure import ErasureKeys
@@ -205,9 +205,8 @@ def _write_page(found: DryRun, out: Path) -> None:
     text = pages.get_template("dry_run.html").render(run=found, widths=MAIL_WIDTHS)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        aside = out.with_name(f".{out.name}-{os.getpid()}")
-        aside.write_text(text)
-        os.replace(aside, out)
+        with write_whole(out) as aside:
+            aside.write_text(text)
     except OSError as error:
         raise DataError(f"--out {out}: cannot be written ({error.strerror})") from error
 

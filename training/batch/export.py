@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 from polars.io.plugins import register_io_source
 
+from recsys.disk import write_whole
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.serving_state import ServingState
 from recsys.event_ids import id_problem
@@ -173,7 +173,7 @@ def users_asked(engine: Engine, users: Sequence[str] | None) -> tuple[int, Itera
 
 
 def write_lines(out: Path, schema: pl.Schema, frames: Iterator[pl.DataFrame]) -> int:
-    """Stream frames into a file that appears when it is complete; returns the number of lines.
+    """Stream frames into a file that appears when it is complete and on the disk; returns the number of lines.
 
     Raises:
         DataError: if its ending is not one of `FORMATS`, or its folder cannot be made.
@@ -193,12 +193,8 @@ def write_lines(out: Path, schema: pl.Schema, frames: Iterator[pl.DataFrame]) ->
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"--out {out}: its folder cannot be made ({error.strerror})") from error
-    aside = out.with_name(f".{out.name}-{os.getpid()}")
-    try:
+    with write_whole(out) as aside:
         getattr(register_io_source(read, schema=schema, validate_schema=False), f"sink_{ending}")(aside)
-        os.replace(aside, out)
-    finally:
-        aside.unlink(missing_ok=True)
     return written
 
 

@@ -1,4 +1,8 @@
-"""Batch: everybody who is due for a kind of moment, or for any, through the code that answers polls, on all cores into one file."""
+"""Batch: everybody who is due for a kind of moment, or for any, through the code that answers polls, on all cores into one file.
+
+The file is whole, and on the disk, before anything is written down as notified: a run that ends between the two is followed by one
+that finds the same moments, under the same ids.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import msgspec
 import polars as pl
@@ -28,7 +32,7 @@ from recsys.moments.kinds import KINDS
 from recsys.settings import Settings
 from recsys.settings.moments import MomentKind
 from recsys.snapshot.store import open_snapshot, publish
-from recsys.types import DataError
+from recsys.types import DataError, StateError
 from training import console
 from training.batch.export import FORMATS, Progress, published, write_lines
 from training.job.job import fit
@@ -91,6 +95,14 @@ class Search:
     past: bool
 
 
+class Written(NamedTuple):
+    """A run: how many people were looked at, how many moments the file has, and how many of them were written down."""
+
+    looked_at: int
+    due: int
+    notified: int
+
+
 def moments(
     settings: Settings,
     now: datetime,
@@ -119,15 +131,15 @@ def moments(
         started = time.perf_counter()
         place = Place(settings, artifacts, published(artifacts), log, erasure_keys)
         with console.bar("Looking", "people") as progress:
-            looked_at, due = write_moments(place, kinds, now, as_of, out, progress, only_look=dry_run or as_of is not None)
+            run = write_moments(place, kinds, now, as_of, out, progress, only_look=dry_run or as_of is not None)
         seconds = time.perf_counter() - started
     console.facts(
         f"Moments in {out}",
         [
             *((each, KINDS[each].summary) for each in kinds),
-            ("looked at", looked_at),
-            ("due", due),
-            ("written down", "no" if dry_run or as_of else "yes"),
+            ("looked at", run.looked_at),
+            ("due", run.due),
+            ("written down", "no" if dry_run or as_of else run.notified),
             ("seconds", round(seconds, 1)),
         ],
     )
@@ -143,8 +155,13 @@ def write_moments(
     progress: Progress,
     *,
     only_look: bool,
-) -> tuple[int, int]:
-    """Look at everybody worth it and write a file; returns how many were looked at, and how many are due."""
+) -> Written:
+    """Look at everybody worth it and write a file, then write down who was notified by it; of each person one moment at most, unless
+    the run is of the past.
+
+    Raises:
+        StateError: if the log cannot be written; the file is whole then.
+    """
     state, per_day = place.state(), place.settings.moments.per_day
     serving, finder = place.open(state)
     by_events = as_of is None and place.settings.web.clock == "events"
@@ -152,18 +169,54 @@ def write_moments(
     candidates = {kind: finder.candidates(kind, search.now) for kind in kinds}
     total = sum(map(len, candidates.values()))
     del serving, finder
+    with tempfile.TemporaryFile(prefix="recsys-moments-") as found_aside:
+        found_last = _Spool(found_aside)
 
-    def frames() -> Iterator[pl.DataFrame]:
-        done = 0
-        for count, found in _looked_at(place, search, candidates):
-            if not only_look:
-                fresh = state.moments.write(found, per_day, _microseconds(now))
-                found = [each for each, new in zip(found, fresh, strict=True) if new]
-            done += count
-            progress(done, total)
-            yield _frame(found, out)
+        def frames() -> Iterator[pl.DataFrame]:
+            done, named = 0, set[str]()
+            for count, found in _looked_at(place, search, candidates):
+                kept = found if search.past else [each for each in found if each.user_id not in named]
+                named.update(each.user_id for each in kept)
+                found_last.put(kept)
+                done += count
+                progress(done, total)
+                yield _frame(kept, out)
 
-    return total, write_lines(out, _schema(out), frames())
+        due = write_lines(out, _schema(out), frames())
+        return Written(total, due, 0 if only_look else _write_down(state, found_last, per_day, _microseconds(now), out))
+
+
+class _Spool:
+    """Moments kept in a file, chunk by chunk, until they may be written down."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def put(self, moments: Sequence[Moment]) -> None:
+        """Keep a chunk."""
+        body = msgspec.msgpack.encode(moments)
+        self._file.write(len(body).to_bytes(8, "big") + body)
+
+    def chunks(self) -> Iterator[list[Moment]]:
+        """Everything that was kept, in its order."""
+        self._file.seek(0)
+        while size := self._file.read(8):
+            yield msgspec.msgpack.decode(self._file.read(int.from_bytes(size, "big")), type=list[Moment])
+
+
+def _write_down(state: EventLog, spool: _Spool, per_day: int, received_at: int, out: Path) -> int:
+    """Write moments down as notified; returns how many were not there yet.
+
+    Raises:
+        StateError: saying what the file holds all the same.
+    """
+    try:
+        return sum(sum(state.moments.write(chunk, per_day, received_at)) for chunk in spool.chunks())
+    except StateError as error:
+        raise StateError(
+            f"{error}. {out} is complete, but not all of it is written down: the next run, or a poll, finds the same moments "
+            "again under the same moment_id"
+        ) from error
 
 
 def _checked(settings: Settings, kind: str, past: bool, out: Path) -> tuple[MomentKind, ...]:
