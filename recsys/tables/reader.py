@@ -13,10 +13,10 @@ from polars.exceptions import PolarsError
 from recsys.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR
 from recsys.settings import Settings
 from recsys.settings.tables import Table
-from recsys.tables.mapping import Mapped, map_source
+from recsys.tables.mapping import GIVEN, Mapped, map_source
 from recsys.tables.mapping_checks import check_columns, check_names
 from recsys.tables.presets import merged
-from recsys.tables.schema import AMOUNT, Column, mappable
+from recsys.tables.schema import AMOUNT, CONSENTS, Column, mappable
 from recsys.tables.sources import FILE, MORE, ROW, open_table, unreadable
 from recsys.tables.validation import BROKE, KEY, Check, Finding, checks_of, example_of, findings_of, judge
 
@@ -149,8 +149,9 @@ def _read(name: str, mapped: Sequence[Mapped], columns: Sequence[Column], table:
     if double.height:
         findings.append(_duplicates_finding(name, mapped, double, rows.height))
     names = [column.name for column in columns]
+    values = [_refused_if_unreadable(name) if name in CONSENTS else pl.col(name) for name in names]
     return Read(
-        frame=_without(pl.concat([source.frame.select(ROW, *names) for source in mapped]), pl.concat([bad, double])),
+        frame=_without(pl.concat([source.frame.select(ROW, *values) for source in mapped]), pl.concat([bad, double])),
         present=frozenset(n for n in names if n in table.constants or any(source.origins[n] for source in mapped)),
         findings=tuple(findings),
         counts=Counts(read, read - rows.height, bad.height, double.height),
@@ -159,6 +160,11 @@ def _read(name: str, mapped: Sequence[Mapped], columns: Sequence[Column], table:
         written=max(source.source.written for source in mapped),
         read_as=tuple(said for source in mapped for said in source.source.read_as),
     )
+
+
+def _refused_if_unreadable(name: str) -> pl.Expr:
+    """A consent, refused where the source has a value that says neither yes nor no."""
+    return pl.when(pl.col(GIVEN + name) & pl.col(name).is_null()).then(False).otherwise(pl.col(name)).alias(name)
 
 
 def _judge(name: str, mapped: Mapped, columns: Sequence[Column], key: pl.Expr | None, erased: Erased | None) -> _Judged:

@@ -99,6 +99,9 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
 }
 """Canonical columns by table; those that a row must have come first."""
 
+CONSENTS = frozenset(f"consent_{name}" for name in CHANNELS)
+"""Flags that are a no where a value is given and cannot be read: it is no permission, and not silence either."""
+
 AMOUNT = Column("amount", "number")
 """May be mapped in place of an event's `price`: the line's total, so that price = amount / quantity."""
 

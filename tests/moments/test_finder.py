@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recsys.engine.pipeline import answer
+from recsys.engine.pipeline import Engine, answer
 from recsys.engine.serving_state import ServingState
 from recsys.live.erasure import ErasureKeys
 from recsys.live.item_changes import Standing
@@ -22,6 +22,7 @@ from recsys.moments.kinds import KINDS
 from recsys.types import Event, ItemUpdate, Link, Reason
 from tests.conftest import NOW, ago, event, micros
 from tests.support.moment_shop import MomentShop, Worker, birth, content, user, with_settings
+from training.job.job import fit
 
 LEFT = [event("cara", "sofa-1", "cart_add", ago(minutes=45)), event("cara", "lamp-1", at=ago(minutes=40))]
 LOOKED = [event("bert", "sofa-1", at=ago(minutes=26)), event("bert", "sofa-2", at=ago(minutes=25))]
@@ -125,6 +126,20 @@ def test_nobody_hears_who_did_not_consent(
     assert found.find("cart") == notified
     if notified:
         assert found.lines("cart")[0]["channels"] == [name.removeprefix("consent_") for name, yes in consents.items() if yes]
+
+
+@pytest.mark.parametrize("word", ["nein", "unsubscribed", "opt-out", "no", "?", "yes please"])
+def test_a_consent_that_cannot_be_read_is_none(make: Make, tmp_path: Path, word: str) -> None:
+    """Where consent is assumed, only people with no word on it at all are silent; whatever else is not plainly yes is a no."""
+    shop = make(*LEFT, people=[user("cara")], more='[moments]\nconsent = "assumed"\n')
+    shop.toml = shop.toml.replace("users.parquet", "users.csv")
+    shop.write()
+    (tmp_path / "users.csv").write_text(f"user_id,consent_email\ncara,{word}\nbert,\n")
+    engine = Engine(fit(shop.settings, now=NOW).snapshot(), shop.settings)
+    assert [engine.snapshot.people.of(name).channels for name in ("cara", "bert")] == [(), ()]
+    found = Worker(engine, tmp_path)
+    found.post(event("bert", "lamp-1", "cart_add", ago(minutes=40)))
+    assert found.users("cart") == ["bert"]
 
 
 def test_channels_come_in_the_shops_order(make: Make, tmp_path: Path) -> None:
