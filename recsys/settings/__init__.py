@@ -249,6 +249,10 @@ class WebSettings(Group, frozen=True):
     """Allows `auth = "off"` and names the worker in a response header."""
     token_minutes: Positive = 60.0
     """Longest life of a browser token."""
+    origins: tuple[str, ...] = ()
+    """Origins whose pages may call, such as `https://shop.example`, exactly as browsers send them; none: no page of another one."""
+    max_age_seconds: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 60
+    """Seconds for which browsers and proxies may keep what is the same for everybody; 0: ask again each time."""
     clock: Literal["wall", "events"] = "wall"
     """`events`: now is the later of the snapshot's as_of and the newest accepted event, for old tables, demos and replays."""
     prefix: Annotated[str, msgspec.Meta(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""

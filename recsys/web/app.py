@@ -19,6 +19,7 @@ from recsys.settings import Settings
 from recsys.web import openapi, operations
 from recsys.web.http import problems
 from recsys.web.http.auth import Authenticator
+from recsys.web.http.cors import allow_origins
 from recsys.web.http.metrics import NO_ROUTE, ROUTE, Metrics
 from recsys.web.http.parameters import BODY_BYTES
 from recsys.web.operations import IdConverter
@@ -115,6 +116,7 @@ def create_app(settings: Settings, environment: Mapping[str, str] | None = None)
     problems.register(app)
     _add_routes(app)
     app.after_request(_observe(app.service))
+    allow_origins(app, settings.web.origins)
     app.service.live.refresh()
     return app
 

@@ -9,8 +9,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from recsys.types import Lifecycle, Reason
 
 
-class ItemAnswer(Struct, frozen=True):
-    """One item of a slate."""
+class CatalogItemAnswer(Struct, frozen=True):
+    """One item of the catalogue as it is now, live prices and availability included."""
 
     item_id: str
     title: str | None
@@ -21,6 +21,18 @@ class ItemAnswer(Struct, frozen=True):
     url: str | None
     image_url: str | None
     available: bool
+
+
+class ItemsAnswer(Struct, frozen=True):
+    """Items of the catalogue, in the order of the question."""
+
+    items: tuple[CatalogItemAnswer, ...]
+    unknown: Annotated[tuple[str, ...], Meta(description="Ids that the catalogue does not have.")]
+
+
+class ItemAnswer(CatalogItemAnswer, frozen=True):
+    """One item of a slate."""
+
     score: Annotated[float, Meta(description="Comparable within this slate only.")]
     reason: Annotated[Reason, Meta(description="Why it is shown, with the evidence that there is.")]
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, ClassVar, TypeVar, cast
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -21,6 +21,8 @@ from recsys.web.http.problems import Problem, invalid
 
 MAX_BRANDS = 100
 MAX_CONTEXT_ITEMS = 50
+MAX_ITEMS = 100
+"""Items of the catalogue that one call gives."""
 MAX_EXCLUDED = 500
 MAX_PLACEMENTS = 20
 MAX_USERS = 5000
@@ -36,6 +38,7 @@ REPEATED = frozenset(("brand", "item_id", "exclude"))
 """Parameters that may be given several times in a query string; in a body they are lists."""
 
 _IDS = f"each 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters"
+_SOME_ITEMS = f"1 to {MAX_ITEMS} item ids, {_IDS}"
 ALLOWED = {
     "limit": "a whole number from 1 to 100",
     "category": f"a category's levels joined by ' > ', 1 to {LONGEST_CATEGORY} characters",
@@ -186,6 +189,23 @@ class BulkBody(SlateParameters, frozen=True, kw_only=True, forbid_unknown_fields
         tuple[str, ...],
         _about("user_ids", "An id that cannot be one gets a problem as its line.", min_length=1, max_length=MAX_USERS),
     ]
+
+
+class ItemsParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Query string that names items of the catalogue."""
+
+    item_id: Annotated[
+        tuple[str, ...], Meta(description=f"The items. Allowed: {_SOME_ITEMS}.", min_length=1, max_length=MAX_ITEMS)
+    ]
+    ALLOWED: ClassVar[Mapping[str, str]] = {"item_id": _SOME_ITEMS}
+
+    def __post_init__(self) -> None:
+        """Check what a type alone does not say.
+
+        Raises:
+            Problem: 400.
+        """
+        check_ids("item_id", self.item_id)
 
 
 class NoParameters(Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,41 +1,87 @@
-"""Lists that go with one item: similar items, and items bought together."""
+"""Items of the catalogue, and the lists that go with one: similar items, and items bought together."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from flask import Response
 
-from recsys.engine.slate_json import slate_json
-from recsys.web.http.answers import SlateAnswer
-from recsys.web.http.parameters import ListParameters
+from recsys.engine.serving_state import ServingState
+from recsys.snapshot.catalog import Catalog
+from recsys.web.http.answers import CatalogItemAnswer, ItemsAnswer, SlateAnswer
+from recsys.web.http.etags import kept_response
+from recsys.web.http.parameters import ItemsParameters, ListParameters, NoParameters
 from recsys.web.http.problems import Problem
-from recsys.web.http.queries import list_query
-from recsys.web.http.responses import json_response
 from recsys.web.operations import Call, Operation
+from recsys.web.resources.lists import list_response
+
+
+def item(call: Call[NoParameters]) -> Response:
+    """Answer one item of the catalogue as it is now."""
+    serving = _serving_with(call)
+    catalog = serving.engine.catalog
+    return _kept(call, _item_json(catalog, catalog.row(call.path["item_id"])))
+
+
+def items(call: Call[ItemsParameters]) -> Response:
+    """Answer several items, each once, and which ids are none."""
+    catalog = call.service.live.serving().engine.catalog
+    rows = {item_id: catalog.row(item_id) for item_id in call.parameters.item_id}
+    found = b",".join(_item_json(catalog, row) for row in rows.values() if row >= 0)
+    unknown = msgspec.json.encode([item_id for item_id, row in rows.items() if row < 0])
+    return _kept(call, b'{"items":[%b],"unknown":%b}' % (found, unknown))
 
 
 def similar(call: Call[ListParameters]) -> Response:
     """Answer items that the same shoppers liked."""
-    return _around(call, "similar")
+    return list_response(call, _serving_with(call), "similar", (call.path["item_id"],))
 
 
 def bought_together(call: Call[ListParameters]) -> Response:
     """Answer items that stand in the same orders."""
-    return _around(call, "bought_together")
+    return list_response(call, _serving_with(call), "bought_together", (call.path["item_id"],))
 
 
-def _around(call: Call[ListParameters], placement: str) -> Response:
-    item_id = call.path["item_id"]
-    serving = call.service.live.serving()
+def _serving_with(call: Call[Any]) -> ServingState:
+    """What answers now, for an item of the path that the catalogue has."""
+    item_id, serving = call.path["item_id"], call.service.live.serving()
     if serving.engine.catalog.row(item_id) < 0:
         raise Problem(404, f"there is no item {item_id!r} in the catalogue", parameter="item_id", value=item_id)
-    now = call.now(serving, call.parameters.now)
-    query = list_query(call.parameters, serving, now, placement, context_items=(item_id,))
-    return json_response(slate_json(serving.engine.catalog, call.service.recommend(serving, query)))
+    return serving
+
+
+def _item_json(catalog: Catalog, row: int) -> bytes:
+    return b"{%b}" % catalog.fragment(row)
+
+
+def _kept(call: Call[Any], body: bytes) -> Response:
+    return kept_response(body, call.service.settings.web.max_age_seconds)
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (
+    Operation(
+        method="get",
+        path="/v1/items/{item_id}",
+        summary="Give an item of the catalogue as it is now.",
+        scope="read",
+        browser=True,
+        parameters=NoParameters,
+        view=item,
+        answers=(CatalogItemAnswer,),
+        problems=(404, 503),
+    ),
+    Operation(
+        method="get",
+        path="/v1/items",
+        summary="Give some items of the catalogue as they are now.",
+        scope="read",
+        browser=True,
+        parameters=ItemsParameters,
+        view=items,
+        answers=(ItemsAnswer,),
+        problems=(503,),
+    ),
     Operation(
         method="get",
         path="/v1/items/{item_id}/similar",

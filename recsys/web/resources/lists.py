@@ -1,13 +1,16 @@
-"""Lists that are the same for every shopper: bestsellers and brand popularity."""
+"""Lists that are the same for every shopper, which browsers and proxies may therefore keep: bestsellers and brand popularity."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from flask import Response
+from msgspec import UNSET
 
+from recsys.engine.serving_state import ServingState
 from recsys.engine.slate_json import slate_json
 from recsys.web.http.answers import SlateAnswer
+from recsys.web.http.etags import kept_response
 from recsys.web.http.parameters import ListParameters
 from recsys.web.http.queries import list_query
 from recsys.web.http.responses import json_response
@@ -16,18 +19,25 @@ from recsys.web.operations import Call, Operation
 
 def bestsellers(call: Call[ListParameters]) -> Response:
     """Answer what most shoppers bought, in a category or everywhere."""
-    return _builder(call, "bestsellers")
+    return list_response(call, call.service.live.serving(), "bestsellers")
 
 
 def popular(call: Call[ListParameters]) -> Response:
     """Answer what is popular now, of some brands or of all."""
-    return _builder(call, "popular")
+    return list_response(call, call.service.live.serving(), "popular")
 
 
-def _builder(call: Call[ListParameters], placement: str) -> Response:
-    serving = call.service.live.serving()
-    query = list_query(call.parameters, serving, call.now(serving, call.parameters.now), placement)
-    return json_response(slate_json(serving.engine.catalog, call.service.recommend(serving, query)))
+def list_response(
+    call: Call[ListParameters], serving: ServingState, placement: str, context_items: tuple[str, ...] = ()
+) -> Response:
+    """Answer a placement's list for nobody in particular; one as of a moment that was asked for is not kept by caches."""
+    parameters, service = call.parameters, call.service
+    now = call.now(serving, parameters.now)
+    query = list_query(parameters, serving, now, placement, context_items=context_items)
+    body = slate_json(serving.engine.catalog, service.recommend(serving, query))
+    if parameters.now is not UNSET:
+        return json_response(body)
+    return kept_response(body, service.settings.web.max_age_seconds, changing=body.index(b","))
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (
