@@ -25,6 +25,7 @@ from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.contents import Contents
 from recsys.snapshot.customer_value import CustomerValues
 from recsys.snapshot.histories import Histories
+from recsys.snapshot.id_index import IdMap
 from recsys.snapshot.identity_links import Links
 from recsys.snapshot.manifest import FORMAT as FORMAT
 from recsys.snapshot.manifest import FileEntry
@@ -190,6 +191,20 @@ def open_files(folder: Path, manifest: Manifest) -> Snapshot:
         return Snapshot(manifest, groups)
     except KeyError as error:
         raise SnapshotError(f"snapshot {manifest.version}: the array {error} is missing") from error
+
+
+def item_ids(artifacts: Path, version: str) -> IdMap:
+    """Map the item ids of a version that was published, and nothing else of it.
+
+    Raises:
+        SnapshotError: if it is not there any more.
+    """
+    catalog = artifacts / version / "catalog"
+    try:
+        arrays = {file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in catalog.glob("item_*.npy")}
+        return IdMap(arrays, "item")
+    except (OSError, KeyError, ValueError) as error:
+        raise SnapshotError(f"snapshot {version}: its item ids cannot be read ({error})") from error
 
 
 def _verified(folder: Path, manifest: Manifest) -> Manifest:

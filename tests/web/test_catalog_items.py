@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from recsys.web.http.answers import CatalogItemAnswer, ItemsAnswer
-from recsys.web.http.parameters import MAX_ITEMS
+from recsys.web.resources.items import MAX_ITEMS
 from tests.conftest import Shop, event
 from tests.support.serving import READ, bearer, client, token
 

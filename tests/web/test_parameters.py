@@ -17,7 +17,7 @@ from recsys.web.http.parameters import (
     ListParameters,
     NoParameters,
     PageBody,
-    Personal,
+    PageSlate,
     UserParameters,
     parse_bought,
     parse_moment,
@@ -196,7 +196,7 @@ def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
 def test_a_page_takes_names_and_objects() -> None:
     """A placement of a page is its name, or an object with the filters of the GET call."""
     body = read_body(b'{"placements": ["home", {"placement": "cart", "limit": 4, "item_id": ["a"]}]}', PageBody)
-    assert body.placements == ("home", Personal(placement="cart", limit=4, item_id=("a",)))
+    assert body.placements == ("home", PageSlate(placement="cart", limit=4, item_id=("a",)))
 
 
 def test_a_bulk_body_takes_up_to_5000_users() -> None:

@@ -51,6 +51,15 @@ class SlateAnswer(Struct, frozen=True):
     items: tuple[ItemAnswer, ...]
 
 
+class ContinuedSlateAnswer(SlateAnswer, frozen=True, omit_defaults=True):
+    """A slate, and where its list goes on if it was asked with a cursor."""
+
+    next_cursor: Annotated[
+        str | UnsetType | None,
+        Meta(description="The cursor of the next page; null: this is the last one. Absent without a cursor."),
+    ] = UNSET
+
+
 class SlotAnswer(Struct, frozen=True):
     """Addresses for a message: they answer with redirects to whatever stands in this place when it is opened."""
 
@@ -136,7 +145,7 @@ class CardAnswer(Struct, frozen=True):
 class PageAnswer(Struct, frozen=True):
     """The slates of one page, in the order of the question."""
 
-    slates: tuple[SlateAnswer, ...]
+    slates: tuple[ContinuedSlateAnswer, ...]
 
 
 class ReceiptAnswer(Struct, frozen=True):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -17,12 +17,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from recsys.event_ids import MAX_ID_BYTES, id_problem
 from recsys.types import SECOND, Bought
+from recsys.web.http.cursors import MAX_LENGTH, START
 from recsys.web.http.problems import Problem, invalid
 
 MAX_BRANDS = 100
 MAX_CONTEXT_ITEMS = 50
-MAX_ITEMS = 100
-"""Items of the catalogue that one call gives."""
 MAX_EXCLUDED = 500
 MAX_PLACEMENTS = 20
 MAX_USERS = 5000
@@ -37,16 +36,16 @@ BODY_BYTES = 1 << 20
 REPEATED = frozenset(("brand", "item_id", "exclude"))
 """Parameters that may be given several times in a query string; in a body they are lists."""
 
-_IDS = f"each 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters"
-_SOME_ITEMS = f"1 to {MAX_ITEMS} item ids, {_IDS}"
+EACH_ID = f"each 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters"
 ALLOWED = {
     "limit": "a whole number from 1 to 100",
+    "cursor": f"{START} for a list from its beginning, or the next_cursor of an earlier answer to the same question",
     "category": f"a category's levels joined by ' > ', 1 to {LONGEST_CATEGORY} characters",
-    "brand": f"up to {MAX_BRANDS} brands, {_IDS}",
+    "brand": f"up to {MAX_BRANDS} brands, {EACH_ID}",
     "price_min": f"a number from 0 to {HIGHEST_PRICE:.0f}, at most price_max",
     "price_max": f"a number from 0 to {HIGHEST_PRICE:.0f}",
-    "exclude": f"up to {MAX_EXCLUDED} item ids, {_IDS}",
-    "item_id": f"up to {MAX_CONTEXT_ITEMS} item ids, {_IDS}",
+    "exclude": f"up to {MAX_EXCLUDED} item ids, {EACH_ID}",
+    "item_id": f"up to {MAX_CONTEXT_ITEMS} item ids, {EACH_ID}",
     "bought": f"hide, allow, only, or hide_days:N with N from 0 to {MAX_BOUGHT_DAYS}",
     "now": "an ISO 8601 time with its zone, such as 2026-01-31T12:00:00Z, or microseconds since 1970, to the year 9999",
     "placement": "the name of a placement",
@@ -68,6 +67,7 @@ Category = Annotated[
 ]
 Price = Annotated[float, Meta(ge=0, le=HIGHEST_PRICE)]
 Now = Annotated[int | str, _about("now", "Answer as of this moment; needs the scope admin.")]
+CursorText = Annotated[str, _about("cursor", "Go on with a list.", min_length=1, max_length=MAX_LENGTH)]
 Placement = Annotated[str, _about("placement", "The spot of the shop that asks.")]
 LocaleTag = Annotated[
     str,
@@ -129,6 +129,7 @@ class Personal(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class ListParameters(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Query string of the calls that answer the same for every shopper."""
 
+    cursor: CursorText | UnsetType = UNSET
     now: Now | UnsetType = UNSET
 
 
@@ -161,11 +162,17 @@ _NOT_OF_SENDS = ("category", "brand", "price_min", "price_max", "exclude", "item
 """What would make one send mean two things."""
 
 
+class PageSlate(Personal, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one slate of a page may be asked."""
+
+    cursor: CursorText | UnsetType = UNSET
+
+
 class PageBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body that asks for all slates of one page; no item stands on two of them."""
 
     placements: Annotated[
-        tuple[str | Personal, ...],
+        tuple[str | PageSlate, ...],
         _about("placements", "In the order in which they choose.", min_length=1, max_length=MAX_PLACEMENTS),
     ]
     user_id: Annotated[str, _about("user_id", "The shopper; absent: nobody known.")] | UnsetType = UNSET
@@ -189,23 +196,6 @@ class BulkBody(SlateParameters, frozen=True, kw_only=True, forbid_unknown_fields
         tuple[str, ...],
         _about("user_ids", "An id that cannot be one gets a problem as its line.", min_length=1, max_length=MAX_USERS),
     ]
-
-
-class ItemsParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Query string that names items of the catalogue."""
-
-    item_id: Annotated[
-        tuple[str, ...], Meta(description=f"The items. Allowed: {_SOME_ITEMS}.", min_length=1, max_length=MAX_ITEMS)
-    ]
-    ALLOWED: ClassVar[Mapping[str, str]] = {"item_id": _SOME_ITEMS}
-
-    def __post_init__(self) -> None:
-        """Check what a type alone does not say.
-
-        Raises:
-            Problem: 400.
-        """
-        check_ids("item_id", self.item_id)
 
 
 class NoParameters(Struct, frozen=True, forbid_unknown_fields=True):
@@ -272,7 +262,7 @@ def check_ids(parameter: str, ids: tuple[str, ...]) -> None:
     """
     for text in ids:
         if wrong := id_problem(text):
-            raise invalid(parameter, text, ALLOWED.get(parameter, _IDS), wrong)
+            raise invalid(parameter, text, ALLOWED.get(parameter, EACH_ID), wrong)
 
 
 _BOUGHT = re.compile(r"(hide|allow|only)|hide_days:([0-9]{1,4})")
@@ -353,7 +343,7 @@ def _explain(message: str, raw: dict[str, Any], kind: type[Struct]) -> Problem:
         value = value[step[1] or int(step[2])]
     prefix = where.lstrip(".") + "." if where else ""
     if unknown := _UNKNOWN.fullmatch(text):
-        known = Personal if where else kind
+        known = PageSlate if where else kind
         names = ", ".join(sorted(known.__struct_fields__)) or "no parameter"
         return invalid(prefix + unknown[1], value.get(unknown[1]), names, "is not a parameter of this call")
     if missing := _MISSING.fullmatch(text):

@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from flask import Response
+from msgspec import Meta, Struct
 
 from recsys.engine.serving_state import ServingState
 from recsys.snapshot.catalog import Catalog
-from recsys.web.http.answers import CatalogItemAnswer, ItemsAnswer, SlateAnswer
+from recsys.web.http.answers import CatalogItemAnswer, ContinuedSlateAnswer, ItemsAnswer
 from recsys.web.http.etags import kept_response
-from recsys.web.http.parameters import ItemsParameters, ListParameters, NoParameters
+from recsys.web.http.parameters import EACH_ID, ListParameters, NoParameters, check_ids
 from recsys.web.http.problems import Problem
 from recsys.web.operations import Call, Operation
 from recsys.web.resources.lists import list_response
+
+MAX_ITEMS = 100
+"""Items of the catalogue that one call gives."""
+_ALLOWED = f"1 to {MAX_ITEMS} item ids, {EACH_ID}"
+
+
+class ItemsParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Query string that names items of the catalogue."""
+
+    item_id: Annotated[
+        tuple[str, ...], Meta(description=f"The items. Allowed: {_ALLOWED}.", min_length=1, max_length=MAX_ITEMS)
+    ]
+    ALLOWED: ClassVar[Mapping[str, str]] = {"item_id": _ALLOWED}
+
+    def __post_init__(self) -> None:
+        """Check what a type alone does not say.
+
+        Raises:
+            Problem: 400.
+        """
+        check_ids("item_id", self.item_id)
 
 
 def item(call: Call[NoParameters]) -> Response:
@@ -90,8 +113,8 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         browser=True,
         parameters=ListParameters,
         view=similar,
-        answers=(SlateAnswer,),
-        problems=(404, 503),
+        answers=(ContinuedSlateAnswer,),
+        problems=(404, 410, 503),
     ),
     Operation(
         method="get",
@@ -101,7 +124,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         browser=True,
         parameters=ListParameters,
         view=bought_together,
-        answers=(SlateAnswer,),
-        problems=(404, 503),
+        answers=(ContinuedSlateAnswer,),
+        problems=(404, 410, 503),
     ),
 )

@@ -8,13 +8,13 @@ from flask import Response
 from msgspec import UNSET
 
 from recsys.engine.serving_state import ServingState
-from recsys.engine.slate_json import slate_json
-from recsys.web.http.answers import SlateAnswer
+from recsys.web.http.answers import ContinuedSlateAnswer
 from recsys.web.http.etags import kept_response
 from recsys.web.http.parameters import ListParameters
 from recsys.web.http.queries import list_query
 from recsys.web.http.responses import json_response
 from recsys.web.operations import Call, Operation
+from recsys.web.serving.continued import slate_page
 
 
 def bestsellers(call: Call[ListParameters]) -> Response:
@@ -34,7 +34,7 @@ def list_response(
     parameters, service = call.parameters, call.service
     now = call.now(serving, parameters.now)
     query = list_query(parameters, serving, now, placement, context_items=context_items)
-    body = slate_json(serving.engine.catalog, service.recommend(serving, query))
+    _, body = slate_page(service, serving, query, parameters.cursor)
     if parameters.now is not UNSET:
         return json_response(body)
     return kept_response(body, service.settings.web.max_age_seconds, changing=body.index(b","))
@@ -49,8 +49,8 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         browser=True,
         parameters=ListParameters,
         view=bestsellers,
-        answers=(SlateAnswer,),
-        problems=(503,),
+        answers=(ContinuedSlateAnswer,),
+        problems=(410, 503),
     ),
     Operation(
         method="get",
@@ -60,7 +60,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         browser=True,
         parameters=ListParameters,
         view=popular,
-        answers=(SlateAnswer,),
-        problems=(503,),
+        answers=(ContinuedSlateAnswer,),
+        problems=(410, 503),
     ),
 )

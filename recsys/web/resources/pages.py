@@ -13,12 +13,13 @@ from recsys.engine.serving_state import ServingState
 from recsys.engine.slate_json import slate_json
 from recsys.event_ids import id_problem
 from recsys.web.http.answers import PageAnswer, ProblemAnswer, SentSlateAnswer, SlateAnswer
-from recsys.web.http.parameters import BulkBody, PageBody, Personal, check_ids
+from recsys.web.http.parameters import BulkBody, PageBody, PageSlate, check_ids
 from recsys.web.http.problems import Problem
 from recsys.web.http.queries import personal_query
 from recsys.web.http.responses import NDJSON, json_response, stream_response
 from recsys.web.operations import Call, Operation
 from recsys.web.resources.sends import send_slates
+from recsys.web.serving.continued import slate_page
 
 LINES_AT_ONCE = 50
 """Lines of a bulk answer that are sent together."""
@@ -34,18 +35,20 @@ def page(call: Call[PageBody]) -> Response:
     serving = call.service.live.serving()
     now = call.now(serving, body.now)
     asked = [_asked(one, body) for one in body.placements]
+    queries = [personal_query(one, serving, now, user_id) for one in asked]
     slates: list[bytes] = []
     shown: tuple[str, ...] = ()
-    for query in [personal_query(one, serving, now, user_id) for one in asked]:
-        slate = call.service.recommend(serving, msgspec.structs.replace(query, exclude=(*query.exclude, *shown)))
+    for query, one in zip(queries, asked, strict=True):
+        others = msgspec.structs.replace(query, exclude=(*query.exclude, *shown))
+        slate, body_of_slate = slate_page(call.service, serving, others, one.cursor)
         shown += tuple(serving.engine.catalog.item_id(row) for row in slate.items)
-        slates.append(slate_json(serving.engine.catalog, slate))
+        slates.append(body_of_slate)
     return json_response(b'{"slates":[%b]}' % b",".join(slates))
 
 
-def _asked(placement: str | Personal, body: PageBody) -> Personal:
+def _asked(placement: str | PageSlate, body: PageBody) -> PageSlate:
     """One slate of a page, in the page's locale unless it has its own."""
-    one = Personal(placement=placement) if isinstance(placement, str) else placement
+    one = PageSlate(placement=placement) if isinstance(placement, str) else placement
     return one if one.locale is not msgspec.UNSET else msgspec.structs.replace(one, locale=body.locale)
 
 
@@ -109,7 +112,7 @@ PAGE = Operation(
     parameters=PageBody,
     view=page,
     answers=(PageAnswer,),
-    problems=(413, 415, 503),
+    problems=(410, 413, 415, 503),
 )
 BULK = Operation(
     method="post",

@@ -5,18 +5,35 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
-from recsys.engine.slate_json import slate_json
-from recsys.web.http.answers import SentSlateAnswer, SlateAnswer
-from recsys.web.http.parameters import SlateParameters
+from recsys.web.http.answers import ContinuedSlateAnswer, SentSlateAnswer
+from recsys.web.http.parameters import CursorText, SlateParameters
+from recsys.web.http.problems import invalid
 from recsys.web.http.queries import personal_query
 from recsys.web.http.responses import json_response
 from recsys.web.operations import Call, Operation
 from recsys.web.resources.sends import send_slates
+from recsys.web.serving.continued import slate_page
 
 
-def recommendations(call: Call[SlateParameters]) -> Response:
+class RecommendationParameters(SlateParameters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Query string of a shopper's recommendations: one slate, that of a send, or a list that goes on."""
+
+    cursor: CursorText | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Check what a type alone does not say.
+
+        Raises:
+            Problem: 400.
+        """
+        super().__post_init__()
+        if self.send_id is not UNSET and self.cursor is not UNSET:
+            raise invalid("cursor", self.cursor, "placement and limit", "is not allowed together with send_id")
+
+
+def recommendations(call: Call[RecommendationParameters]) -> Response:
     """Answer a slate, pinned if it is that of a declared send; an unknown shopper gets the placement's fallback."""
     user_id = call.path["user_id"]
     call.caller.check_user(user_id)
@@ -25,7 +42,7 @@ def recommendations(call: Call[SlateParameters]) -> Response:
     if call.parameters.send_id is not UNSET:
         return json_response(send_slates(call, serving, now, call.parameters.send_id, (user_id,))[0])
     query = personal_query(call.parameters, serving, now, user_id)
-    return json_response(slate_json(serving.engine.catalog, call.service.recommend(serving, query)))
+    return json_response(slate_page(call.service, serving, query, call.parameters.cursor)[1])
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (
@@ -35,9 +52,9 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         summary="Recommend items to a shopper on a placement.",
         scope="read",
         browser=True,
-        parameters=SlateParameters,
+        parameters=RecommendationParameters,
         view=recommendations,
-        answers=(SlateAnswer, SentSlateAnswer),
-        problems=(503,),
+        answers=(ContinuedSlateAnswer, SentSlateAnswer),
+        problems=(410, 503),
     ),
 )
