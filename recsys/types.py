@@ -9,7 +9,7 @@ Times are int64 microseconds since 1970-01-01 UTC; ages are float32 days before 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import msgspec
 import numpy as np
@@ -90,7 +90,8 @@ ExitStage = Literal["home", "category", "pdp", "cart", "checkout", "other"]
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Something a shopper did, as it is accepted while serving: canonical columns (docs/data.md), checked.
 
-    `timestamp` is microseconds, already the earlier of what was said and when it was received; `event_type` is the word.
+    `timestamp` is microseconds, already the earlier of what was said and when it was received; `event_type` is the word. `properties`
+    are what else the shop said: kept in the log, and read by nothing.
     """
 
     event_id: str
@@ -111,6 +112,7 @@ class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     send_id: str | None = None
     coupon: str | None = None
     discount: float | None = None
+    properties: dict[str, Any] | None = None
 
 
 class Link(msgspec.Struct, frozen=True, gc=False):

@@ -25,10 +25,12 @@ from recsys.web.http.parameters import BODY_BYTES
 from recsys.web.operations import IdConverter
 from recsys.web.resources import (
     cards,
+    erasure,
     events,
     identities,
     item_updates,
     items,
+    lists,
     moments,
     ops,
     pages,
@@ -38,17 +40,15 @@ from recsys.web.resources import (
     slots,
     users,
 )
-from recsys.web.resources import erasure as forgetting
-from recsys.web.resources import lists as shelves
 from recsys.web.serving.live import Live
 from recsys.web.serving.service import Service
 
 RESOURCES = {
     "users": users,
     "profiles": profiles,
-    "forgetting": forgetting,
+    "erasure": erasure,
     "items": items,
-    "shelves": shelves,
+    "lists": lists,
     "pages": pages,
     "events": events,
     "identities": identities,
@@ -122,10 +122,11 @@ def create_app(settings: Settings, environment: Mapping[str, str] | None = None)
 
 
 def _add_routes(app: Application) -> None:
-    declared = [operation for resource in RESOURCES.values() for operation in resource.OPERATIONS]
-    for name, resource in RESOURCES.items():
-        app.register_blueprint(operations.blueprint(name, app.service, resource.OPERATIONS))
-    for blueprint in openapi.blueprints(declared):
+    declared = {name: resource.OPERATIONS for name, resource in RESOURCES.items()}
+    for name, calls in declared.items():
+        app.register_blueprint(operations.blueprint(name, app.service, calls))
+    settings = app.service.settings
+    for blueprint in openapi.blueprints(openapi.document(declared, settings.placement_names(), settings.web.prefix)):
         app.register_blueprint(blueprint)
 
 

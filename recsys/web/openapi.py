@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -12,19 +12,26 @@ from flask import Blueprint, Response
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from recsys.web.http.answers import ProblemAnswer
-from recsys.web.http.parameters import ALLOWED, REPEATED
+from recsys.web.http.beacons import PLAIN
+from recsys.web.http.parameters import ALLOWED, REPEATED, PageSlate
 from recsys.web.http.problems import PROBLEM_JSON
 from recsys.web.http.responses import JSON, NDJSON
 from recsys.web.operations import Operation
 
 VERSION = "1"
 _REFERENCE = "#/components/schemas/{name}"
+_BEACON = "The same JSON with one more member, `token`: a browser token, instead of a header."
 _NO_FOREIGN_ADDRESS = "default-src 'self' 'unsafe-inline'; img-src 'self' data:"
 
 
-def document(operations: Iterable[Operation[Any]]) -> dict[str, Any]:
-    """Describe the calls as an OpenAPI 3.1 document."""
-    operations = tuple(operations)
+def document(
+    resources: Mapping[str, Sequence[Operation[Any]]], placements: Sequence[str] = (), prefix: str = ""
+) -> dict[str, Any]:
+    """Describe the calls of each resource, under its name as a tag, as an OpenAPI 3.1 document.
+
+    `placements` are those that may be asked for, `prefix` the path that the service is reached under.
+    """
+    operations = tuple(one for declared in resources.values() for one in declared)
     types = [
         *(answer for one in operations for answer in one.answers),
         *(one.parameters for one in operations),
@@ -32,13 +39,17 @@ def document(operations: Iterable[Operation[Any]]) -> dict[str, Any]:
         ProblemAnswer,
     ]
     schemas = msgspec.json.schema_components(types, ref_template=_REFERENCE)[1]
+    _name_placements(schemas, operations, list(placements))
     queries = {one.parameters.__name__ for one in operations if not one.has_body}
     paths: dict[str, Any] = {}
-    for one in operations:
-        paths.setdefault(one.path, {})[one.method] = _operation(one, schemas)
+    for tag, declared in resources.items():
+        for one in declared:
+            paths.setdefault(one.path, {})[one.method] = {"tags": [tag], **_operation(one, schemas)}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Recommendations", "version": VERSION},
+        "servers": [{"url": prefix or "/"}],
+        "tags": [{"name": tag} for tag in resources],
         "paths": paths,
         "components": {
             "schemas": {name: schema for name, schema in schemas.items() if name not in queries},
@@ -47,9 +58,9 @@ def document(operations: Iterable[Operation[Any]]) -> dict[str, Any]:
     }
 
 
-def blueprints(operations: Iterable[Operation[Any]]) -> tuple[Blueprint, Blueprint]:
+def blueprints(described: Mapping[str, Any]) -> tuple[Blueprint, Blueprint]:
     """Serve the description at /openapi.json and Swagger UI at /docs/, with nothing loaded from elsewhere."""
-    body = msgspec.json.format(msgspec.json.encode(document(operations)), indent=1)
+    body = msgspec.json.format(msgspec.json.encode(described), indent=1)
     description = Blueprint("openapi", __name__)
     description.add_url_rule("/openapi.json", "document", lambda: Response(body, content_type=JSON))
     pages: Blueprint = get_swaggerui_blueprint(
@@ -57,6 +68,17 @@ def blueprints(operations: Iterable[Operation[Any]]) -> tuple[Blueprint, Bluepri
     )
     pages.after_request(_keep_to_ourselves)
     return description, pages
+
+
+def _name_placements(schemas: dict[str, Any], operations: Sequence[Operation[Any]], placements: list[str]) -> None:
+    """List the placements wherever a call takes one; answers may name others, such as those of old sends."""
+    for name in {one.parameters.__name__ for one in operations} | {PageSlate.__name__}:
+        taken = schemas[name]["properties"]
+        if "placement" in taken:
+            taken["placement"]["enum"] = placements
+        for each in taken.get("placements", {}).get("items", {}).get("anyOf", ()):
+            if each.get("type") == "string":
+                each["enum"] = placements
 
 
 def _operation(one: Operation[Any], schemas: dict[str, Any]) -> dict[str, Any]:
@@ -73,7 +95,10 @@ def _operation(one: Operation[Any], schemas: dict[str, Any]) -> dict[str, Any]:
         described["description"] = f"Scope: {one.scope}" + ("; a browser token will do." if one.browser else ".")
     parameters = [_path_parameter(name) for name in re.findall(r"{(\w+)}", one.path)]
     if one.has_body:
-        described["requestBody"] = {"required": True, "content": {JSON: {"schema": _body(one)}}}
+        content: dict[str, Any] = {JSON: {"schema": _body(one)}}
+        if one.takes_beacons:
+            content[PLAIN] = {"schema": {"type": "string", "description": _BEACON}}
+        described["requestBody"] = {"required": True, "content": content}
     else:
         parameters += _query_parameters(schemas[one.parameters.__name__])
     return described | ({"parameters": parameters} if parameters else {})

@@ -18,6 +18,7 @@ from werkzeug.routing import BaseConverter
 
 from recsys.engine.serving_state import ServingState
 from recsys.web.http.auth import EVERYONE, Caller, Scope
+from recsys.web.http.beacons import PLAIN, Beacon, read_beacon
 from recsys.web.http.metrics import ROUTE
 from recsys.web.http.parameters import BODY_BYTES, Parameters, check_ids, parse_moment, read_body, read_query
 from recsys.web.http.problems import Problem, invalid
@@ -89,6 +90,11 @@ class Operation(Generic[Parameters]):
         return self.method in ("post", "patch", "put")
 
     @property
+    def takes_beacons(self) -> bool:
+        """Whether a page may send its body as text that carries a browser token."""
+        return self.browser and self.has_body
+
+    @property
     def rule(self) -> str:
         """The address in Flask's notation."""
         return re.sub(r"{(\w+)}", r"<id:\1>", self.path)
@@ -108,14 +114,23 @@ class Operation(Generic[Parameters]):
         return answer
 
     def _answer(self, service: Service, environ: Mapping[str, Any], path: Mapping[str, str]) -> Response:
-        caller = EVERYONE
-        if self.scope is not None:
-            caller = service.auth.admit(environ, self.scope, self.browser)
-            service.limits.check(caller, self.path)
+        beacon = read_beacon(_body()) if self.takes_beacons and _is_beacon(environ) else None
+        caller = self._admit(service, environ, beacon)
         if not self.lenient:
             for name, text in path.items():
                 _check_path(name, text, environ)
-        return self.view(Call(service, caller, path, self._read(environ)))
+        return self.view(Call(service, caller, path, self._read(environ, beacon)))
+
+    def _admit(self, service: Service, environ: Mapping[str, Any], beacon: Beacon | None) -> Caller:
+        if self.scope is None:
+            return EVERYONE
+        if beacon is not None:
+            environ = {**environ, "HTTP_AUTHORIZATION": f"Bearer {beacon.token}"}
+        caller = service.auth.admit(environ, self.scope, self.browser)
+        if beacon is not None and caller.user_id is None:
+            raise Problem(403, "a key belongs neither into a browser nor into a body: only a browser token does")
+        service.limits.check(caller, self.path)
+        return caller
 
     def _in_lane(self, lanes: Lanes, lane: LaneName, answer: Callable[[], Response]) -> Response:
         """Answer a heavy call in its turn; a stream keeps its slot until it is sent."""
@@ -132,7 +147,7 @@ class Operation(Generic[Parameters]):
             lanes.leave(lane)
         return response
 
-    def _read(self, environ: Mapping[str, Any]) -> Parameters:
+    def _read(self, environ: Mapping[str, Any], beacon: Beacon | None) -> Parameters:
         if self.lenient:
             return self.parameters()
         query_string = environ.get("QUERY_STRING", "")
@@ -140,15 +155,11 @@ class Operation(Generic[Parameters]):
             return read_query(query_string, self.parameters)
         if query_string:
             raise invalid(query_string, None, "none", "is not allowed in the address; parameters stand in the body")
+        if beacon is not None:
+            return read_body(beacon.body, self.parameters, self.shapes)
         if request.mimetype != JSON:
             raise Problem(415, f"Content-Type: {request.mimetype!r} is not allowed; allowed: {JSON}")
-        try:
-            body = request.get_data(cache=False)
-        except (OSError, ParseException):  # chunks that are none, or a client that has gone
-            raise Problem(400, "the body cannot be read to its end") from None
-        if len(body) > BODY_BYTES:
-            raise Problem(413, f"the body has more than {BODY_BYTES} bytes")
-        return read_body(body, self.parameters, self.shapes)
+        return read_body(_body(), self.parameters, self.shapes)
 
 
 def blueprint(name: str, service: Service, operations: Sequence[Operation[Any]]) -> Blueprint:
@@ -162,6 +173,22 @@ def blueprint(name: str, service: Service, operations: Sequence[Operation[Any]])
             methods=[operation.method],
         )
     return made
+
+
+def _is_beacon(environ: Mapping[str, Any]) -> bool:
+    """Whether a body that is text carries its own token: no header does."""
+    return request.mimetype == PLAIN and "HTTP_AUTHORIZATION" not in environ
+
+
+def _body() -> bytes:
+    """The body to its end, bounded."""
+    try:
+        body = request.get_data(cache=False)
+    except (OSError, ParseException):  # chunks that are none, or a client that has gone
+        raise Problem(400, "the body cannot be read to its end") from None
+    if len(body) > BODY_BYTES:
+        raise Problem(413, f"the body has more than {BODY_BYTES} bytes")
+    return body
 
 
 def _length(environ: Mapping[str, Any]) -> int:

@@ -98,6 +98,7 @@ def test_events_come_back_as_they_were_accepted(state: EventLog, other: EventLog
         send_id="welcome",
         coupon="C5",
         discount=0.5,
+        properties={"colour": "grün", "sizes": [1, {"eu": 38.5}], "nothing": None},
     )
     assert None not in [getattr(full, name) for name in Event.__struct_fields__]
     bare = Event(event_id="bare", user_id="bob 🛋", event_type="home_view", timestamp=-5)

@@ -81,7 +81,7 @@ def test_one_bad_row_never_loses_the_others(app: Application) -> None:
 def test_rows_have_the_columns_of_the_table() -> None:
     """What a live event may say is what the table `events` may hold, and all of it is kept; ids are checked as ids."""
     columns = {column.name: column for column in TABLES["events"]}
-    assert set(EventRow.__struct_fields__) == set(columns) == set(Event.__struct_fields__)
+    assert set(EventRow.__struct_fields__) == {*columns, "properties"} == set(Event.__struct_fields__)
     assert {"user_id", *EventRow.IDS} == {name for name, column in columns.items() if column.kind == "id"}
     assert {column.kind for column in columns.values()} <= set(KINDS)
 
@@ -128,7 +128,8 @@ def test_a_wrong_column_is_named_with_what_it_accepts(name: str) -> None:
         ("channel", "x" * 2001, "2000 characters"),
         ("recommendation_id", "x" * 257, "has 257 bytes"),
         ("coupon", "x" * 2001, "2000 characters"),
-        ("colour", "red", "is not a parameter"),
+        ("properties", {"note": "x" * 2000}, "have 2011 bytes as JSON"),
+        ("properties", "red", "an object of up to 2000 bytes as JSON"),
     ],
 )
 def test_values_that_a_column_cannot_hold_are_refused(name: str, value: Any, said: str) -> None:
@@ -161,10 +162,32 @@ def test_limits_are_inclusive(name: str, value: Any) -> None:
     assert read(**{name: value}) != read()
 
 
+def test_what_is_no_column_is_kept_as_a_property(app: Application) -> None:
+    """Members of the shop's own stay with their event in the log; the answer names them, so that a misspelt column is noticed."""
+    rows = [
+        VIEW | {"user_id": "own-members", "colour": "red", "properties": {"page": {"path": "/s"}}},
+        VIEW | {"user_id": "own-members", "pirce": 5, "event_id": "e"},
+        VIEW | {"user_id": "own-members", "event_id": "plain", "properties": {}},
+    ]
+    found = row_results(send(app, {"events": rows}))
+    assert found == {"accepted": 3, "duplicates": 0, "rejected": [], "properties": ["colour", "page", "pirce"]}
+    folder = app.service.settings.path(app.service.settings.state.folder)
+    written = [each for batch in EventLog(folder).events_between(0, 1 << 60) for _, _, each in batch]
+    own = [each.properties for each in written if each.user_id == "own-members"]
+    assert own == [{"page": {"path": "/s"}, "colour": "red"}, {"pirce": 5}, None]
+
+
+def test_properties_are_bounded_together() -> None:
+    """Up to 2,000 bytes of JSON, those under `properties` and a row's other members together."""
+    most = {"properties": {"a": "x"}, "b": "x" * (2000 - len('{"a":"x","b":""}'))}
+    assert read(**most).properties == {"a": "x", "b": most["b"]}
+    assert refusal(**most, c=1).startswith("properties: have 2006 bytes")
+
+
 def test_nothing_is_nothing() -> None:
     """In an optional column null and empty text are the same as an absent one, as in the tables."""
     optional = [name for name in EventRow.__struct_fields__ if name not in ("user_id", "event_type", "item_id")]
-    texts = [name for name in optional if name not in ("timestamp", "quantity", "price", "discount")]
+    texts = [name for name in optional if name not in ("timestamp", "quantity", "price", "discount", "properties")]
     assert read(**dict.fromkeys(optional)) == read(**dict.fromkeys(texts, "")) == read()
 
 

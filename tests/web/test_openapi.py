@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 
-from recsys.web.app import RESOURCES
+from recsys.settings import PLACEMENTS, Placement
+from recsys.web.app import RESOURCES, create_app
 from recsys.web.http.auth import KEYS_PREFIX, SCOPES, TOKEN_SECRETS
 from recsys.web.http.parameters import ALLOWED
-from tests.support.serving import client, serve
+from tests.support.serving import ENVIRONMENT, client, serve, serving_settings
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "goldens" / "openapi.json"
@@ -66,6 +68,38 @@ def test_every_parameter_is_described(document: dict[str, Any]) -> None:
             for name, one in listed.items():
                 allowed = ALLOWED | getattr(operation.parameters, "ALLOWED", {})
                 assert allowed[name] in one["description"]
+
+
+def test_placements_are_listed_where_they_are_asked_for(artifacts: Path, document: dict[str, Any]) -> None:
+    """In the query, in the objects of a page and as plain names, the shop's own among them; the manual names those built in."""
+    names = sorted(PLACEMENTS)
+    query = document["paths"]["/v1/users/{user_id}/recommendations"]["get"]["parameters"]
+    assert [one["schema"]["enum"] for one in query if one["name"] == "placement"] == [names]
+    schemas = document["components"]["schemas"]
+    assert schemas["PageSlate"]["properties"]["placement"]["enum"] == names
+    assert schemas["PageBody"]["properties"]["placements"]["items"]["anyOf"][0]["enum"] == names
+    assert schemas["SendBody"]["properties"]["placement"]["enum"] == names
+    assert "enum" not in schemas["SlateAnswer"]["properties"]["placement"]
+    settings = msgspec.structs.replace(serving_settings(artifacts), placements={"lookbook": Placement()})
+    own = create_app(settings, ENVIRONMENT).test_client().get("/openapi.json").get_json()
+    assert "lookbook" in own["components"]["schemas"]["PageSlate"]["properties"]["placement"]["enum"]
+    manual = (ROOT / "docs" / "http.md").read_text()
+    assert [name for name in names if f"`{name}`" not in manual] == []
+
+
+def test_calls_are_sorted_by_tags_and_have_an_address(document: dict[str, Any]) -> None:
+    """Each call has one tag that is declared; the server is the one that describes itself."""
+    tags = [tag["name"] for tag in document["tags"]]
+    used = [call["tags"] for calls in document["paths"].values() for call in calls.values()]
+    assert {tag for [tag] in used} == set(tags) == set(RESOURCES)
+    assert document["servers"] == [{"url": "/"}]
+
+
+def test_what_pages_send_is_described(document: dict[str, Any]) -> None:
+    """Text that carries a token, where a browser may send it."""
+    takes = {path for path, calls in document["paths"].items() for call in calls.values() if "text/plain" in str(call)}
+    assert takes >= {"/v1/events", "/v1/slates"}
+    assert "text/plain" not in str(document["paths"]["/v1/identities"])
 
 
 def test_references_lead_somewhere(document: dict[str, Any]) -> None:

@@ -173,6 +173,9 @@ class EventsAnswer(Struct, frozen=True, omit_defaults=True):
     duplicates: Annotated[int, Meta(description="Events whose event_id was there already.")]
     rejected: tuple[Rejection, ...]
     ignored: Annotated[int, Meta(description="Events of a tracking tool that mean nothing here; absent: none.")] = 0
+    properties: Annotated[
+        tuple[str, ...], Meta(description="Names of members that are no columns and were kept as properties; absent: none.")
+    ] = ()
 
 
 class RowResultsAnswer(Struct, frozen=True):

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, TypeAlias
 
+import msgspec
 from msgspec import Meta, Struct
 
 from recsys.event_ids import MAX_ID_BYTES, id_problem
@@ -19,6 +20,8 @@ from recsys.web.http.problems import invalid
 MAX_ROWS = 1000
 """Rows of the longest list in a body."""
 LONGEST_TEXT = 2000
+MAX_PROPERTIES_BYTES = 2000
+"""Of an event's properties, as JSON."""
 HIGHEST_QUANTITY = 1e9
 EARLIEST, TOO_LATE = 0, 7_258_118_400 * SECOND
 """Of an event: from 1970 to before 2200, in microseconds."""
@@ -33,6 +36,7 @@ _MONEY = f"a number from 0 to {HIGHEST_PRICE:.0f}; in a refund its sign is dropp
 _TIME = "an ISO 8601 time with its zone, or seconds, milliseconds or microseconds since 1970; before the year 2200"
 _PLACEMENT = ALLOWED["placement"]
 _CURRENCY = "three letters (ISO 4217)"
+_PROPERTIES = f"an object of up to {MAX_PROPERTIES_BYTES} bytes as JSON"
 _LIST = f"a list of up to {MAX_ROWS} objects"
 
 Id: TypeAlias = Annotated[str, Meta(description=f"Allowed: {_ID}.")]
@@ -96,6 +100,12 @@ class EventRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     send_id: Id | None = None
     coupon: Text | None = None
     discount: Money | None = None
+    properties: Annotated[
+        dict[str, Any] | None,
+        Meta(
+            description=f"Whatever else the shop wants to keep with the event, and every other member. Allowed: {_PROPERTIES}."
+        ),
+    ] = None
 
     IDS: ClassVar[tuple[str, ...]] = (
         "item_id",
@@ -115,6 +125,7 @@ class EventRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         "timestamp": _TIME,
         "quantity": f"a number from -{HIGHEST_QUANTITY:.0f} to {HIGHEST_QUANTITY:.0f}",
         "currency": _CURRENCY,
+        "properties": _PROPERTIES,
     }
     """Column = what it accepts, in words."""
 
@@ -137,6 +148,8 @@ class EventRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         for name in ("price", "discount") if self.event_type != "refund" else ():
             if (getattr(self, name) or 0) < 0:
                 raise invalid(name, getattr(self, name), _MONEY)
+        if self.properties and (size := len(msgspec.json.encode(self.properties))) > MAX_PROPERTIES_BYTES:
+            raise invalid("properties", None, _PROPERTIES, f"have {size} bytes as JSON")
         self._check_subject()
 
     def _check_subject(self) -> None:
@@ -150,6 +163,16 @@ class EventRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             )
 
 
+def with_properties(raw: Any) -> Any:
+    """Move what is no column of an event among its properties; what is no object is left to be refused."""
+    if not isinstance(raw, dict) or not isinstance(raw.get("properties"), dict | None) or raw.keys() <= _COLUMNS:
+        return raw
+    own = {name: value for name, value in raw.items() if name not in _COLUMNS}
+    columns = {name: value for name, value in raw.items() if name in _COLUMNS}
+    return {**columns, "properties": {**(raw.get("properties") or {}), **own}}
+
+
+_COLUMNS = frozenset(EventRow.__struct_fields__)
 _LETTERS = re.compile(r"[A-Za-z]{3}")
 
 

@@ -11,7 +11,16 @@ from recsys.categories import join_category, split_category
 from recsys.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR, event_id_of
 from recsys.types import DAY, Event, Link
 from recsys.web.http.answers import EventsAnswer, Rejection
-from recsys.web.http.bodies import EventRow, EventsBody, Ga4Body, Ga4Event, SegmentBatch, SegmentCall, said_at
+from recsys.web.http.bodies import (
+    EventRow,
+    EventsBody,
+    Ga4Body,
+    Ga4Event,
+    SegmentBatch,
+    SegmentCall,
+    said_at,
+    with_properties,
+)
 from recsys.web.http.parameters import read_row
 from recsys.web.http.problems import Problem, invalid
 from recsys.web.http.row_results import ACCEPTED, judge, row_results_response
@@ -22,6 +31,9 @@ from recsys.web.serving.live import Live, received_at
 
 BROWSER_TYPES = ("home_view", "category_view", "search", "view", "cart_add", "cart_remove", "impression", "click")
 """What a browser token may say; what is paid for, and given back, only the shop's own servers know."""
+
+MAX_NAMES = 20
+"""Names of properties that an answer repeats, so that a misspelt column is noticed."""
 
 
 def post_events(call: Call[EventsBody | Ga4Body | SegmentBatch | SegmentCall]) -> Response:
@@ -34,7 +46,10 @@ def post_events(call: Call[EventsBody | Ga4Body | SegmentBatch | SegmentCall]) -
     fresh = live.accept(events) if events else []
     call.service.metrics.events(sum(fresh), len(fresh) - sum(fresh), len(bad_events))
     rejected = sorted([*found.rejected, *bad_events, *bad_links], key=_place)
-    return row_results_response(EventsAnswer(sum(fresh) + links, len(fresh) - sum(fresh), tuple(rejected), found.ignored))
+    accepted, kept = sum(fresh) + links, sorted({name for event in events for name in event.properties or ()})
+    return row_results_response(
+        EventsAnswer(accepted, len(fresh) - sum(fresh), tuple(rejected), found.ignored, tuple(kept[:MAX_NAMES]))
+    )
 
 
 def _linked(live: Live, rows: list[tuple[int, Row]], received: int, browser: str | None) -> tuple[int, list[Rejection]]:
@@ -54,7 +69,7 @@ def read_event(raw: Any, received: int, now: int, browser: str | None = None) ->
     Raises:
         Problem: 400, naming the column, its value and what is allowed.
     """
-    row = read_row(raw, EventRow)
+    row = read_row(with_properties(raw), EventRow)
     user_id = row.user_id or row.anonymous_id or ""
     if browser is not None:
         _check_browser(row, user_id, browser)
@@ -72,6 +87,7 @@ def read_event(raw: Any, received: int, now: int, browser: str | None = None) ->
         **_ids(row),
         **_texts(row, browser is not None),
         **_money(row, browser is not None),
+        properties=row.properties or None,
     )
 
 
