@@ -26,6 +26,7 @@ E2E = (
     "live/test_crash.py",
     "moments/test_day.py",
     "simulator/",
+    "storefront/",
     "test_house.py",
     "training/test_compact.py",
     "training/test_demo.py",

@@ -30,6 +30,7 @@ from recsys.web.resources import (
     identities,
     item_updates,
     items,
+    kit,
     lists,
     moments,
     ops,
@@ -58,6 +59,7 @@ RESOURCES = {
     "slots": slots,
     "moments": moments,
     "reports": reports,
+    "kit": kit,
     "ops": ops,
 }
 """Each resource's file; its OPERATIONS become routes and the description of the API."""

@@ -168,7 +168,7 @@ def blueprint(name: str, service: Service, operations: Sequence[Operation[Any]])
     for operation in operations:
         made.add_url_rule(
             operation.rule,
-            f"{operation.method}_{operation.path.strip('/').replace('/', '_')}",
+            re.sub(r"\W+", "_", f"{operation.method} {operation.path}"),
             operation.endpoint(service),
             methods=[operation.method],
         )

@@ -111,7 +111,11 @@ def test_references_lead_somewhere(document: dict[str, Any]) -> None:
 def test_protected_calls_say_their_scope(document: dict[str, Any]) -> None:
     """Open calls have no security; the others name the scope."""
     open_calls = {path for path, calls in document["paths"].items() for call in calls.values() if "security" not in call}
-    assert open_calls == {"/healthz", "/readyz", "/v1/slots/{token}/{n}/image", "/v1/slots/{token}/{n}/link"}
+    slots, kit = (
+        {f"/v1/slots/{{token}}/{{n}}/{part}" for part in ("image", "link")},
+        {"/static/recsys.js", "/static/recsys.d.ts"},
+    )
+    assert open_calls == {"/healthz", "/readyz", *slots, *kit}
     assert document["paths"]["/metrics"]["get"]["security"] == [{"bearer": ["admin"]}]
 
 

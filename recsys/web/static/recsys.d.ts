@@ -1,0 +1,119 @@
+/**
+ * The storefront kit (docs/storefront.md). It never throws into the page, leaves what the page shows where the service is slow or down,
+ * and without consent stores and sends nothing.
+ *
+ * @typedef {{item_id: string, title: ?string, brand: ?string, category: ?string, price: ?number, currency: ?string, url: ?string,
+ *   image_url: ?string, available: boolean, score: number, reason: {code: string, text: string}}} Item
+ * @typedef {{recommendation_id: string, placement: string, strategy: string, items: Item[], next_cursor?: ?string}} Slate
+ * @typedef {"home_view" | "category_view" | "search" | "view" | "cart_add" | "cart_remove" | "impression" | "click"} EventType
+ * @typedef {{event_id: string, event_type: EventType, at: number, user?: string}} Kept
+ * @typedef {{token: string, user: string, until: number, skew: number}} Credentials
+ * @typedef {object} Options
+ * @property {string | ((visitor: string) => Promise<string> | string)} token the shop's address that answers a POST of
+ *   `{"anonymous_id"}` with `{"token"}`, or a function that gives a token
+ * @property {boolean} [consent] true: given; false: refused; absent: not asked yet
+ * @property {string} [service] its address; by default where this file came from
+ */
+export type Item = {
+    item_id: string;
+    title: string | null;
+    brand: string | null;
+    category: string | null;
+    price: number | null;
+    currency: string | null;
+    url: string | null;
+    image_url: string | null;
+    available: boolean;
+    score: number;
+    reason: {
+        code: string;
+        text: string;
+    };
+};
+export type Slate = {
+    recommendation_id: string;
+    placement: string;
+    strategy: string;
+    items: Item[];
+    next_cursor?: string | null;
+};
+export type EventType = "home_view" | "category_view" | "search" | "view" | "cart_add" | "cart_remove" | "impression" | "click";
+export type Kept = {
+    event_id: string;
+    event_type: EventType;
+    at: number;
+    user?: string;
+};
+export type Credentials = {
+    token: string;
+    user: string;
+    until: number;
+    skew: number;
+};
+export type Options = {
+    /**
+     * the shop's address that answers a POST of
+     * `{"anonymous_id"}` with `{"token"}`, or a function that gives a token
+     */
+    token: string | ((visitor: string) => Promise<string> | string);
+    /**
+     * true: given; false: refused; absent: not asked yet
+     */
+    consent?: boolean;
+    /**
+     * its address; by default where this file came from
+     */
+    service?: string;
+};
+/** Begin: fill the lists of the page, send what is tracked. @param {Options} given */
+export declare function start(given: Options): void;
+/** Say whether the shopper agrees; false also forgets what was stored. @param {boolean} [given] */
+export declare function consent(given?: boolean): void;
+/**
+ * Note what the shopper did; it is sent soon, or once there is a connection.
+ * @param {EventType} type @param {string | object} [what] an item's id, or the event's fields
+ */
+export declare function track(type: EventType, what?: string | object): void;
+/** Send what waits, as far as that can be done now. */
+export declare function flush(): Promise<void>;
+/** Send what waits, then ask for all lists again. */
+export declare function refresh(): Promise<void>;
+/** Take a new token: the shopper signed in or out. */
+export declare function renew(): Promise<void>;
+declare const RecsysList_base: {
+    new (): HTMLElement;
+    prototype: HTMLElement;
+};
+/**
+ * A list. Attributes: `placement`, `limit`, `category`, `brand`, `item` (that of the page), `label` (for screen readers), `more` (text of
+ * a button that goes on). What stands in it is shown until there is something better; a `<template>` in it is the card.
+ */
+export declare class RecsysList extends RecsysList_base {
+    #private;
+    static observedAttributes: string[];
+    /** Further fields of the question. */
+    ask: {};
+    /** @type {Slate | undefined} */
+    slate: Slate | undefined;
+    connectedCallback(): void;
+    disconnectedCallback(): void;
+    attributeChangedCallback(): void;
+    /** A placement of `POST /v1/slates`. */
+    get question(): {
+        placement: string;
+        limit?: number | undefined;
+        category?: string | undefined;
+        brand?: string[] | undefined;
+        item_id?: string[] | undefined;
+        cursor?: string | undefined;
+    };
+    /** Show the next page below. */
+    more(): Promise<void>;
+    loading(): void;
+    kept(): void;
+    /** @param {Slate} slate @param {number} ms that it took @param {string} [below] cursor of what stays above it */
+    show(slate: Slate, ms: number, below?: string): void;
+    /** @param {Event} event */
+    handleEvent({ target }: Event): void;
+}
+export {};

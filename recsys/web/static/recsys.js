@@ -1,0 +1,467 @@
+// @ts-check
+/**
+ * The storefront kit (docs/storefront.md). It never throws into the page, leaves what the page shows where the service is slow or down,
+ * and without consent stores and sends nothing.
+ *
+ * @typedef {{item_id: string, title: ?string, brand: ?string, category: ?string, price: ?number, currency: ?string, url: ?string,
+ *   image_url: ?string, available: boolean, score: number, reason: {code: string, text: string}}} Item
+ * @typedef {{recommendation_id: string, placement: string, strategy: string, items: Item[], next_cursor?: ?string}} Slate
+ * @typedef {"home_view" | "category_view" | "search" | "view" | "cart_add" | "cart_remove" | "impression" | "click"} EventType
+ * @typedef {{event_id: string, event_type: EventType, at: number, user?: string}} Kept
+ * @typedef {{token: string, user: string, until: number, skew: number}} Credentials
+ * @typedef {object} Options
+ * @property {string | ((visitor: string) => Promise<string> | string)} token the shop's address that answers a POST of
+ *   `{"anonymous_id"}` with `{"token"}`, or a function that gives a token
+ * @property {boolean} [consent] true: given; false: refused; absent: not asked yet
+ * @property {string} [service] its address; by default where this file came from
+ */
+
+const KEY = "recsys:"; // what is stored begins with it
+const PATIENCE = 800; // ms, twice
+const DAY = 864e5; // ms; older events are not taken
+const MOST = 500; // events kept
+
+/** @type {Options} */
+let options;
+let service = import.meta.url.replace(/[^/]*\/[^/]*$/, "");
+/** @type {boolean | undefined} */
+let agreed;
+/** @type {Credentials | undefined} */
+let known;
+/** @type {Promise<Credentials> | undefined} */
+let asking;
+/** @type {Promise<void> | undefined} */
+let flushing;
+/** @type {number | undefined} */
+let timer;
+let failures = 0;
+const queue = /** @type {Map<string, Kept>} */ (new Map());
+const underway = new Set();
+const shown = new Set();
+const wanted = new Set();
+
+/** Begin: fill the lists of the page, send what is tracked. @param {Options} given */
+export function start(given) {
+  options = given;
+  if (given.service) service = given.service.replace(/\/*$/, "/");
+  known = undefined;
+  consent(given.consent);
+}
+
+/** Say whether the shopper agrees; false also forgets what was stored. @param {boolean} [given] */
+export function consent(given) {
+  agreed = given;
+  if (given === false) {
+    known = asking = undefined;
+    queue.clear();
+    keys().forEach(erase);
+  } else if (given) {
+    queue.forEach(keep);
+    recall();
+    shown.forEach(want);
+  }
+}
+
+/**
+ * Note what the shopper did; it is sent soon, or once there is a connection.
+ * @param {EventType} type @param {string | object} [what] an item's id, or the event's fields
+ */
+export function track(type, what) {
+  if (agreed === false) return;
+  const fields = typeof what === "string" ? { item_id: what } : what;
+  keep({ ...fields, event_type: type, event_id: draw(), at: Date.now(), user: known?.user });
+  later(200);
+}
+
+/** Send what waits, as far as that can be done now. */
+export function flush() {
+  return (flushing ??= sendAll().finally(() => (flushing = undefined)));
+}
+
+/** Send what waits, then ask for all lists again. */
+export async function refresh() {
+  await flush();
+  shown.forEach(want);
+}
+
+/** Take a new token: the shopper signed in or out. */
+export async function renew() {
+  await flush();
+  known = undefined;
+  shown.forEach(want);
+}
+
+/**
+ * A list. Attributes: `placement`, `limit`, `category`, `brand`, `item` (that of the page), `label` (for screen readers), `more` (text of
+ * a button that goes on). What stands in it is shown until there is something better; a `<template>` in it is the card.
+ */
+export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class {})) {
+  static observedAttributes = ["placement", "limit", "category", "brand", "item"];
+
+  /** Further fields of the question. */
+  ask = {};
+  /** @type {Slate | undefined} */
+  slate;
+  #timers = new Map();
+  #observer = new IntersectionObserver((all) => all.forEach((one) => this.#look(one)), { threshold: 0.5 });
+  #seen = new WeakSet();
+
+  connectedCallback() {
+    shown.add(this);
+    this.addEventListener("click", this);
+    if (this.slate) this.querySelectorAll("[data-item]").forEach((card) => this.#observer.observe(card));
+    else want(this);
+  }
+
+  disconnectedCallback() {
+    shown.delete(this);
+    this.#observer.disconnect();
+    this.#timers.forEach(clearTimeout);
+  }
+
+  attributeChangedCallback() {
+    if (shown.has(this)) want(this);
+  }
+
+  /** A placement of `POST /v1/slates`. */
+  get question() {
+    const [placement, limit, category, brand, item] = RecsysList.observedAttributes.map((name) => this.getAttribute(name));
+    return {
+      placement: placement || "home",
+      ...(limit && { limit: +limit }),
+      ...(category && { category }),
+      ...(brand && { brand: [brand] }),
+      ...(item && { item_id: [item] }),
+      ...(this.hasAttribute("more") && { cursor: "*" }),
+      ...this.ask,
+    };
+  }
+
+  /** Show the next page below. */
+  async more() {
+    const cursor = this.slate?.next_cursor;
+    if (cursor && !this.ariaBusy) await fill([this], cursor);
+  }
+
+  loading() {
+    this.ariaBusy = "true";
+    if (this.querySelector(":scope > :not(template)")) return;
+    const bones = make("ul", { class: "recsys-skeleton", "aria-hidden": "true" });
+    for (let n = +(this.getAttribute("limit") || 4); n-- > 0; ) bones.append(make("li"));
+    this.append(bones);
+  }
+
+  kept() {
+    this.ariaBusy = null;
+    this.querySelector(":scope > .recsys-skeleton")?.remove();
+    tell(this, "kept");
+  }
+
+  /** @param {Slate} slate @param {number} ms that it took @param {string} [below] cursor of what stays above it */
+  show(slate, ms, below) {
+    if (!slate.items.length && !this.slate) return this.kept();
+    const template = this.querySelector("template");
+    const old = below && this.querySelector(":scope > ul");
+    const ul = old || make("ul", { role: "list", "aria-label": this.getAttribute("label") });
+    for (const item of slate.items) {
+      const card = make("li", { "data-item": item.item_id, "data-list": slate.recommendation_id });
+      card.append(template ? filled(template, item) : plain(item));
+      ul.append(card);
+      this.#observer.observe(card);
+    }
+    this.slate = slate;
+    if (!old) {
+      this.replaceChildren(...(template ? [template] : []), ul);
+      if (slate.next_cursor) this.append(make("button", { type: "button", class: "recsys-more" }, this.getAttribute("more")));
+    } else if (!slate.next_cursor) this.querySelector(":scope > .recsys-more")?.remove();
+    this.ariaBusy = null;
+    tell(this, "list", { slate, ms });
+  }
+
+  /** @param {IntersectionObserverEntry} entry */
+  #look({ target, isIntersecting }) {
+    clearTimeout(this.#timers.get(target));
+    if (!isIntersecting || this.#seen.has(target)) return;
+    const seen = () => {
+      if (document.hidden) return;
+      this.#seen.add(target);
+      this.#track("impression", target);
+    };
+    this.#timers.set(target, setTimeout(seen, 1000));
+  }
+
+  /** @param {Event} event */
+  handleEvent({ target }) {
+    if (!(target instanceof Element)) return;
+    const card = target.closest("[data-item]");
+    if (card) this.#track("click", card);
+    else if (target.closest(".recsys-more")) this.more();
+  }
+
+  /** @param {EventType} type @param {Element} card */
+  #track(type, card) {
+    track(type, { item_id: card.getAttribute("data-item"), recommendation_id: card.getAttribute("data-list") });
+  }
+}
+
+/** All lists that are wanted at once are asked for together. @param {RecsysList} list */
+function want(list) {
+  if (!agreed) return;
+  if (!wanted.size)
+    queueMicrotask(() => {
+      const all = [...wanted];
+      wanted.clear();
+      while (all.length) fill(all.splice(0, 20));
+    });
+  wanted.add(list);
+}
+
+/** @param {RecsysList[]} lists @param {string} [cursor] where they go on */
+async function fill(lists, cursor) {
+  const begun = Date.now();
+  try {
+    const asked = lists.map((list) => list.question);
+    const placements = cursor ? asked.map((one) => ({ ...one, cursor })) : asked;
+    lists.forEach((list) => list.loading());
+    const { slates } = await patiently((me, signal) => post("v1/slates", { user_id: me.user, placements }, me, signal));
+    lists.forEach((list, place) => {
+      const meant = JSON.stringify(list.question) === JSON.stringify(asked[place]);
+      if (meant) list.show(slates[place], Date.now() - begun, cursor);
+    });
+  } catch {
+    lists.forEach((list) => list.kept());
+  }
+}
+
+/** Try twice. @param {(me: Credentials, signal: AbortSignal) => Promise<any>} call */
+async function patiently(call) {
+  for (let again = true; ; again = false) {
+    const signal = AbortSignal.timeout(PATIENCE);
+    try {
+      return await call(await credentials(signal), signal);
+    } catch (error) {
+      if (!again || error === 0) throw error;
+      if (error !== 401) await new Promise((go) => setTimeout(go, 100 + 300 * Math.random()));
+    }
+  }
+}
+
+/**
+ * Post text: browsers send it without a preflight, also while the page is left. Throws 401 where a new token may help, 0 where nothing will.
+ * @param {string} path @param {object} more @param {Credentials} me @param {AbortSignal} signal @param {boolean} [keepalive]
+ */
+async function post(path, more, me, signal, keepalive) {
+  const body = JSON.stringify({ token: me.token, ...more });
+  const answer = await fetch(service + path, { method: "POST", body, signal, keepalive, credentials: "omit" });
+  if (answer.ok) return answer.json();
+  if (answer.status === 401 && known === me) known = undefined;
+  throw answer.status < 500 && ![401, 429].includes(answer.status) ? 0 : answer.status;
+}
+
+/** @param {AbortSignal} signal */
+async function credentials(signal) {
+  if (known && Date.now() < known.until) return known;
+  asking ??= within(newToken(), AbortSignal.timeout(5e3)).finally(() => (asking = undefined));
+  return within(asking, signal);
+}
+
+/** @param {Promise<any>} promise @param {AbortSignal} signal */
+function within(promise, signal) {
+  return Promise.race([promise, new Promise((_, no) => (signal.onabort = () => no(signal.reason)))]);
+}
+
+async function newToken() {
+  let { token } = options;
+  if (typeof token === "function") token = await token(visitor());
+  else {
+    const body = JSON.stringify({ anonymous_id: visitor() });
+    const headers = { "Content-Type": "application/json" };
+    token = /** @type {string} */ ((await (await fetch(token, { method: "POST", body, headers })).json()).token);
+  }
+  const claims = atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
+  const { sub, iat, exp } = JSON.parse(new TextDecoder().decode(Uint8Array.from(claims, (letter) => letter.charCodeAt(0))));
+  const now = Date.now();
+  const life = (exp - iat) * 1e3;
+  const skew = iat * 1e3 - now; // of a clock that is wrong by more than a token's life
+  return (known = { token, user: sub, until: now + life - 3e4, skew: Math.abs(skew) > life ? skew : 0 });
+}
+
+/** Who is not signed in. */
+function visitor() {
+  const id = "anon-" + draw();
+  return attempt(() => (localStorage[KEY + "visitor"] ??= id)) ?? id;
+}
+
+async function sendAll() {
+  try {
+    while (agreed && queue.size && navigator.onLine) {
+      const me = await credentials(AbortSignal.timeout(5e3));
+      const batch = next(me);
+      if (!batch.length) break;
+      await send(batch, me);
+    }
+    failures = 0;
+  } catch {
+    later(Math.min(6e4, 1e3 * 2 ** failures++) * (0.5 + Math.random()));
+  }
+}
+
+/** What can be sent as this shopper, below the 64 KiB for a page that is left. @param {Credentials} me */
+function next(me) {
+  const batch = [];
+  let size = 0;
+  for (const event of queue.values()) {
+    if (!event.user) keep({ ...event, user: me.user });
+    if ((event.user ?? me.user) !== me.user || underway.has(event.event_id)) continue;
+    size += JSON.stringify(event).length * 3;
+    if (size > 6e4) break;
+    batch.push(event);
+  }
+  return batch;
+}
+
+/** @param {Kept[]} batch @param {Credentials} me */
+async function send(batch, me) {
+  const now = Date.now();
+  const ids = batch.map((event) => event.event_id);
+  const events = batch.map(({ at, user, ...event }) => ({
+    ...event,
+    user_id: me.user,
+    ...(now - at > 5e3 && { timestamp: new Date(at + me.skew).toISOString() }),
+  }));
+  ids.forEach((id) => underway.add(id));
+  try {
+    const answer = await post("v1/events", { events }, me, AbortSignal.timeout(1e4), true);
+    drop(ids);
+    tell(document, "events", { events, answer, ms: Date.now() - now });
+  } catch (error) {
+    if (error !== 0) throw error;
+    drop(ids); // it would be refused again
+  } finally {
+    ids.forEach((id) => underway.delete(id));
+  }
+}
+
+function leave() {
+  const batch = agreed && known ? next(known) : [];
+  if (known && batch.length) send(batch, known).catch(() => later(1e3));
+}
+
+/** @param {number} ms */
+function later(ms) {
+  timer ??= window.setTimeout(() => {
+    timer = undefined;
+    flush();
+  }, ms);
+}
+
+/** @param {Kept} event */
+function keep(event) {
+  const id = event.event_id;
+  const text = attempt(() => JSON.stringify(event));
+  if (!text || text.length > 1e4) return; // none that could be sent
+  queue.set(id, event);
+  if (agreed) attempt(() => (localStorage[KEY + id] = text));
+  if (queue.size > MOST) drop([[...queue.keys()][0]]);
+}
+
+/** @param {string[]} ids */
+function drop(ids) {
+  for (const id of ids) {
+    queue.delete(id);
+    erase(KEY + id);
+  }
+}
+
+function recall() {
+  for (const key of keys()) {
+    const event = key !== KEY + "visitor" && attempt(() => JSON.parse(localStorage[key]));
+    if (event?.at > Date.now() - DAY) queue.set(event.event_id, event);
+    else if (event !== false) erase(key);
+  }
+  flush();
+}
+
+/** @returns {string[]} of what is stored */
+function keys() {
+  return attempt(() => Object.keys(localStorage).filter((key) => key.startsWith(KEY))) ?? [];
+}
+
+/** @param {string} key */
+function erase(key) {
+  attempt(() => localStorage.removeItem(key));
+}
+
+/** A storage may be full or forbidden. @param {() => any} use */
+function attempt(use) {
+  try {
+    return use();
+  } catch {}
+}
+
+function draw() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => (byte + 256).toString(16).slice(1)).join("");
+}
+
+/** @param {EventTarget} where @param {string} name @param {object} [detail] */
+function tell(where, name, detail) {
+  where.dispatchEvent(new CustomEvent(KEY + name, { bubbles: true, detail }));
+}
+
+/** @param {string} name @param {object} [attributes] @param {?string} [text] */
+function make(name, attributes = {}, text = "") {
+  const made = document.createElement(name);
+  set(made, attributes);
+  made.textContent = text;
+  return made;
+}
+
+/** @param {Element} part @param {object} attributes those that are null or undefined are left out */
+function set(part, attributes) {
+  for (const [name, value] of Object.entries(attributes)) if (value != null) part.setAttribute(name, value);
+}
+
+/** A field as people read it. @param {Item} item @param {string} name */
+function words(item, name) {
+  const { price, currency, reason } = item;
+  if (name === "reason") return reason.text;
+  if (name !== "price" || price === null || !currency) return String(/** @type {any} */ (item)[name] ?? "");
+  return price.toLocaleString(document.documentElement.lang || undefined, { style: "currency", currency });
+}
+
+/** A field that leads somewhere. @param {Item} item @param {string} name */
+function address(item, name) {
+  const link = document.createElement("a");
+  link.href = words(item, name) || "about:";
+  return /^https?:$/.test(link.protocol) ? link.href : null;
+}
+
+/** @param {HTMLTemplateElement} template @param {Item} item */
+function filled(template, item) {
+  const card = document.importNode(template.content, true);
+  for (const part of card.querySelectorAll("*")) {
+    if (!(part instanceof HTMLElement)) continue;
+    const { text, href, src, alt } = part.dataset;
+    if (text) part.textContent = words(item, text);
+    if (text && !part.textContent) part.hidden = true;
+    set(part, { href: href && address(item, href), src: src && address(item, src), alt: alt && words(item, alt) });
+  }
+  return card;
+}
+
+/** @param {Item} item */
+function plain(item) {
+  const card = make("a", { href: address(item, "url") });
+  const src = address(item, "image_url");
+  if (src) card.append(make("img", { src, alt: "", loading: "lazy" }));
+  for (const name of ["title", "price", "reason"]) card.append(make("span", { class: "recsys-" + name }, words(item, name)), " ");
+  return card;
+}
+
+if (globalThis.document) {
+  addEventListener("pagehide", leave);
+  document.addEventListener("visibilitychange", () => document.hidden && leave());
+  addEventListener("online", () => agreed && recall());
+  addEventListener("pageshow", (event) => event.persisted && agreed && (underway.clear(), flush()));
+  if (!customElements.get("recsys-list")) customElements.define("recsys-list", RecsysList);
+}

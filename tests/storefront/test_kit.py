@@ -1,0 +1,382 @@
+"""The storefront kit in a real browser, on a page of another origin than the service's."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.storefront.conftest import LIST, page_with
+from tests.support.browser import Recommendations, ShopPages, Watched, wait_for
+from tests.support.serving import token
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page
+
+CARDS = "recsys-list li[data-item]"
+
+
+def opened(visit: Watched, shop: ShopPages, path: str = "/") -> Page:
+    """Open a page of the shop and wait for its list."""
+    visit.page.goto(shop.origin + path)
+    visit.page.wait_for_selector(CARDS)
+    return visit.page
+
+
+def items(page: Page) -> list[str]:
+    """The ids of the items that a page shows."""
+    found: list[str] = page.eval_on_selector_all(CARDS, "cards => cards.map(card => card.dataset.item)")
+    return found
+
+
+def visitor(page: Page) -> str:
+    """The anonymous id of the browser."""
+    return str(page.evaluate("localStorage['recsys:visitor']"))
+
+
+def test_a_list_takes_the_place_of_what_stood_there(visit: Watched, shop: ShopPages) -> None:
+    """It is a list for screen readers, with prices and reasons, for the visitor whom the shop's backend named."""
+    page = opened(visit, shop)
+    assert len(items(page)) == 3
+    assert page.query_selector("#ours") is None
+    assert page.get_by_role("list", name="For you").count() == 1
+    text = page.inner_text("recsys-list")
+    assert "sofa" in text.lower() or "soap" in text.lower() or "bag" in text.lower()
+    assert "shoppers" in text
+    assert visitor(page).startswith("anon-")
+    assert page.get_attribute("recsys-list", "aria-busy") is None
+    assert visit.errors == []
+
+
+def test_what_is_tracked_changes_the_list(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
+    """A view is on disk within a second, under the visitor's id, and the next list knows it."""
+    page = opened(visit, shop)
+    before = items(page)
+    begun = time.monotonic()
+    page.evaluate("id => { track('view', id); track('cart_add', { item_id: id, quantity: 2, colour: 'red' }) }", before[0])
+    wait_for(lambda: len(page.evaluate("sent")) == 1)
+    assert time.monotonic() - begun < 1
+    mine = [event for event in service.events("view", "cart_add") if event.user_id == visitor(page)]
+    assert [(event.event_type, event.item_id, event.quantity) for event in mine] == [
+        ("view", before[0], None),
+        ("cart_add", before[0], 2),
+    ]
+    assert mine[1].properties == {"colour": "red"}
+    page.evaluate("refresh()")
+    wait_for(lambda: len(page.evaluate("shown")) == 2)
+    after = items(page)
+    assert before[0] not in after
+    assert len(after) == 3
+    assert visit.errors == []
+
+
+def test_one_request_fills_all_lists_of_a_page(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
+    """They share a request, and no item stands in two of them."""
+    body = LIST * 2 + '<recsys-list placement="similar" item="sofa-1" limit="2"></recsys-list>'
+    shop.pages["/"] = page_with(service, body)
+    page = opened(visit, shop)
+    wait_for(lambda: len(page.evaluate("shown")) == 3)
+    assert visit.asked("/v1/slates") == 1
+    assert len(items(page)) == len(set(items(page))) == 8
+    assert visit.errors == []
+
+
+def test_an_expired_token_is_renewed(visit: Watched, shop: ShopPages) -> None:
+    """One whose time is nearly over before it is used; one that the service refuses, after that."""
+    now = int(time.time())
+    old = iter([token("ada", iat=now - 3000, exp=now - 60), token("ada", iat=now, exp=now + 30)])
+    shop.mint = lambda user_id: next(old, token(user_id))
+    try:
+        page = opened(visit, shop)  # the first is refused, the second shows the list
+        assert len(shop.tokens) == 2
+        page.evaluate("refresh()")
+        wait_for(lambda: len(page.evaluate("shown")) == 2)
+        assert len(shop.tokens) == 3
+        assert [error for error in visit.errors if "401" not in error] == []
+    finally:
+        shop.mint = token
+
+
+def test_a_page_outlives_the_service(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
+    """While it is down the list stays, nothing is thrown, and what is tracked arrives once it is back."""
+    page = opened(visit, shop)
+    before = items(page)
+    service.stop()
+    try:
+        page.evaluate("track('view', 'lamp-3'); refresh()")
+        page.wait_for_selector("recsys-list[aria-busy]", state="attached", timeout=20_000)
+        page.wait_for_selector("recsys-list:not([aria-busy])", timeout=20_000)
+        assert items(page) == before
+        shop.pages["/late"] = page_with(service)
+        fresh = Watched(visit.page.context)
+        fresh.page.goto(shop.origin + "/")
+        assert fresh.page.inner_text("recsys-list") == "Our classics"
+    finally:
+        service.start()
+    page.evaluate("flush()")
+    wait_for(lambda: [event for event in service.events("view") if event.item_id == "lamp-3"])
+    assert visit.own_errors() == []
+    assert fresh.own_errors() == []
+
+
+def test_a_slow_service_is_not_waited_for(visit: Watched, shop: ShopPages, context: BrowserContext) -> None:
+    """Two tries of 800 ms each, then silence; a skeleton goes, what the page had stays."""
+    tries: list[float] = []
+    context.route("**/v1/slates", lambda route: tries.append(time.monotonic()))  # never answered
+    body = LIST + '<recsys-list id="empty" limit="5"></recsys-list>'
+    shop.pages["/"] = shop.pages["/"].replace(LIST, body)
+    visit.page.goto(shop.origin)
+    visit.page.wait_for_selector("#empty li", state="attached")
+    assert visit.page.locator("#empty li").count() == 5
+    begun = time.monotonic()
+    visit.page.wait_for_selector("#empty li", state="detached")
+    assert time.monotonic() - begun < 2.5
+    assert len(tries) == 2
+    assert 0.8 < tries[1] - tries[0] < 1.5
+    assert visit.page.inner_text("recsys-list") == "Our classics"
+    assert visit.errors == []
+
+
+def test_what_is_tracked_offline_is_sent_later(
+    visit: Watched, shop: ShopPages, service: Recommendations, context: BrowserContext
+) -> None:
+    """Also if the page was closed meanwhile: the next one sends it, with the time at which it happened."""
+    page = opened(visit, shop)
+    mine = visitor(page)
+    context.set_offline(True)
+    page.evaluate("track('search', { query: 'offline-1' }); track('search', { query: 'offline-2' })")
+    page.evaluate("flush()")
+    page.close()
+    context.set_offline(False)
+    assert [event for event in service.events("search") if event.user_id == mine] == []
+    later = Watched(context)
+    opened(later, shop)
+    wait_for(lambda: len([event for event in service.events("search") if event.user_id == mine]) == 2)
+    assert later.page.evaluate("Object.keys(localStorage)") == ["recsys:visitor"]
+    assert later.errors == []
+
+
+def test_what_is_tracked_last_arrives(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
+    """A page that is left at once still tells it, and the next page does not tell it again."""
+    page = opened(visit, shop)
+    mine = visitor(page)
+    for number in range(5):
+        page.evaluate("query => { track('search', { query }); location.href = '/other' }", f"last-{number}")
+        page.wait_for_url("**/other")
+        wait_for(lambda number=number: any(event.query == f"last-{number}" for event in service.events("search")))  # type: ignore[misc]
+        opened(visit, shop)
+    page.evaluate("flush()")
+    assert [event.query for event in service.events("search") if event.user_id == mine] == [f"last-{n}" for n in range(5)]
+
+
+def test_two_tabs_tell_everything_once(
+    visit: Watched, shop: ShopPages, service: Recommendations, context: BrowserContext
+) -> None:
+    """They are one visitor, and take up each other's events without doubling any."""
+    first, second = opened(visit, shop), opened(Watched(context), shop)
+    assert visitor(first) == visitor(second)
+    for number in range(10):
+        for tab, page in (("a", first), ("b", second)):
+            page.evaluate("query => track('search', { query })", f"{tab}{number}")
+    third = opened(Watched(context), shop)
+    for page in (first, second, third):
+        page.evaluate("flush()")
+    mine = [event.query for event in service.events("search") if event.user_id == visitor(first)]
+    assert sorted(mine, key=str) == sorted([f"{tab}{number}" for tab in "ab" for number in range(10)])
+
+
+def test_impressions_need_half_a_card_for_a_second(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
+    """Cards below the fold are told when they are scrolled to, each once; clicks name their list."""
+    style = "<style>recsys-list li { height: 600px; display: block } body { margin: 0 }</style>"
+    shop.pages["/"] = page_with(service, style + LIST)
+    page = opened(visit, shop)
+    page.wait_for_timeout(500)
+    shown = items(page)
+    mine = visitor(page)
+
+    def seen() -> list[str | None]:
+        return [event.item_id for event in service.events("impression") if event.user_id == mine]
+
+    assert seen() == []
+    wait_for(seen)
+    assert seen() == shown[:1]
+    page.evaluate("scrollTo(0, 10_000)")
+    wait_for(lambda: len(seen()) > 1)
+    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_timeout(1500)
+    assert sorted(map(str, seen())) == sorted(shown if len(seen()) == 3 else [shown[0], shown[2]])
+    page.click(f"{CARDS} >> nth=0")
+    wait_for(lambda: service.events("click"))
+    click = service.events("click")[-1]
+    assert (click.item_id, click.user_id) == (shown[0], mine)
+    assert click.recommendation_id == page.evaluate("shown[0].slate.recommendation_id")
+    assert visit.errors == []
+
+
+@pytest.mark.parametrize("script", ['start({ token: "/token", consent: false });', 'start({ token: "/token" });'])
+def test_without_consent_nothing_is_stored_or_sent(
+    visit: Watched, shop: ShopPages, service: Recommendations, script: str
+) -> None:
+    """Neither to the service nor for a token; what the page shows stays. Refused: what was tracked is gone for good."""
+    shop.pages["/"] = page_with(service, script=script)
+    visit.page.goto(shop.origin)
+    visit.page.wait_for_function("() => !!window.track")
+    visit.page.evaluate("track('search', { query: 'before consent' }); flush(); refresh()")
+    visit.page.wait_for_timeout(700)
+    visit.page.goto(shop.origin + "/other")
+    assert {url for _, url in visit.requests if "/static/" not in url} == {f"{shop.origin}/", f"{shop.origin}/other"}
+    assert visit.page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
+    assert shop.tokens == []
+
+
+def test_consent_given_later_sends_what_was_seen_so_far(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
+    """And withdrawn, forgets everything in the browser."""
+    shop.pages["/"] = page_with(service, script='start({ token: "/token" }); track("search", { query: "asked first" });')
+    visit.page.goto(shop.origin)
+    visit.page.wait_for_function("() => !!window.consent")
+    visit.page.evaluate("consent(true)")
+    visit.page.wait_for_selector(CARDS)
+    wait_for(lambda: [event for event in service.events("search") if event.query == "asked first"])
+    shown = items(visit.page)
+    visit.page.evaluate("track('search', { query: 'never' }); consent(false)")
+    asked = len(visit.requests)
+    visit.page.evaluate("track('search', { query: 'never' }); flush(); refresh()")
+    visit.page.wait_for_timeout(700)
+    assert len(visit.requests) == asked
+    assert visit.page.evaluate("localStorage.length") == 0
+    assert items(visit.page) == shown
+    assert [event for event in service.events("search") if event.query == "never"] == []
+
+
+def test_pages_that_never_reload_are_served(visit: Watched, shop: ShopPages) -> None:
+    """Lists that come, go, move and change their question; an answer to a question of before is dropped."""
+    page = opened(visit, shop)
+    page.evaluate("document.querySelector('recsys-list').setAttribute('placement', 'bestsellers')")
+    wait_for(lambda: len(page.evaluate("shown")) == 2)
+    assert page.evaluate("shown[1].slate.placement") == "bestsellers"
+    page.evaluate("""() => {
+        const list = document.querySelector('recsys-list');
+        const box = document.createElement('div');
+        document.body.append(box);
+        box.append(list);                         // moved: it keeps what it shows
+        const other = document.createElement('recsys-list');
+        other.setAttribute('placement', 'popular');
+        other.ask = { limit: 1 };
+        document.body.append(other);
+        const gone = document.createElement('recsys-list');
+        document.body.append(gone);
+        gone.remove();
+    }""")
+    wait_for(lambda: len(page.evaluate("shown")) == 3)
+    assert page.evaluate("shown[2].slate.placement") == "popular"
+    assert len(items(page)) == 4
+    page.evaluate("""() => {
+        const list = document.querySelector('recsys-list');
+        for (const name of ['home', 'popular', 'home', 'bestsellers']) list.setAttribute('placement', name);
+    }""")
+    wait_for(lambda: len(page.evaluate("shown")) == 4)
+    assert page.evaluate("shown[3].slate.placement") == "bestsellers"
+    assert visit.errors == []
+
+
+def test_who_signs_in_gets_a_list_of_their_own(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
+    """What the visitor did is told under the visitor's id, what follows under the user's; nobody's events are mixed up."""
+    page = opened(visit, shop)
+    mine = visitor(page)
+    page.evaluate("track('search', { query: 'as visitor' })")
+    shop.user_id = "user-0"
+    page.evaluate("renew()")
+    wait_for(lambda: len(page.evaluate("shown")) == 2)
+    page.evaluate("track('search', { query: 'as user' }); flush()")
+    wait_for(lambda: [event for event in service.events("search") if event.query == "as user"])
+    told = {event.query: event.user_id for event in service.events("search")}
+    assert (told["as visitor"], told["as user"]) == (mine, "user-0")
+
+
+def test_a_list_goes_on_to_its_end(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
+    """With a button that the shop words; no item comes twice, and the button goes at the end."""
+    shop.pages["/"] = page_with(service, '<recsys-list limit="4" more="Show more"></recsys-list>')
+    page = opened(visit, shop)
+    for count in (8, 11):
+        page.evaluate("document.querySelector('.recsys-more').click(); document.querySelector('.recsys-more').click()")
+        wait_for(lambda count=count: len(items(page)) == count)  # type: ignore[misc]
+    assert len(set(items(page))) == 11
+    assert page.query_selector(".recsys-more") is None
+    assert visit.errors == []
+
+
+def test_the_shops_own_card_is_filled(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
+    """Its template says where a field stands; what an item lacks is hidden."""
+    card = '<article><h3 data-text="title"></h3><b data-text="price"></b><i data-text="image_url"></i></article>'
+    shop.pages["/"] = page_with(service, f'<recsys-list limit="2"><template>{card}</template>Wait</recsys-list>')
+    page = opened(visit, shop)
+    assert page.locator("recsys-list li article h3").count() == 2
+    assert page.locator("recsys-list li article i:visible").count() == 0
+    assert "Wait" not in page.inner_text("recsys-list")
+    page.evaluate("refresh()")
+    wait_for(lambda: len(page.evaluate("shown")) == 2)
+    assert page.locator("recsys-list li article h3").count() == 2
+    assert visit.errors == []
+
+
+def test_a_token_stands_in_no_address(visit: Watched, shop: ShopPages) -> None:
+    """Neither in what is asked nor in what is told, also when the page is left; nor is it stored."""
+    page = opened(visit, shop)
+    page.evaluate("track('home_view')")
+    page.evaluate("flush()")
+    assert shop.tokens
+    stored = json.dumps(page.evaluate("({ ...localStorage, ...sessionStorage })"))
+    page.goto(shop.origin + "/other")
+    for given in shop.tokens:
+        assert not [url for _, url in visit.requests if given[-20:] in url or visitor_in(url)]
+        assert given[-20:] not in stored
+
+
+def visitor_in(url: str) -> bool:
+    """Whether an address names a visitor."""
+    return "anon-" in url
+
+
+def test_a_page_of_another_origin_is_left_alone(visit: Watched, service: Recommendations, context: BrowserContext) -> None:
+    """The browser does not even run the kit there, and the page shows what it has."""
+    other = ShopPages()
+    try:
+        other.pages["/"] = page_with(service)
+        visit.page.goto(other.origin)
+        visit.page.wait_for_load_state("networkidle")
+        assert visit.page.inner_text("recsys-list") == "Our classics"
+        assert visit.asked("/v1/") == 0
+    finally:
+        other.close()
+
+
+def test_nothing_that_goes_wrong_reaches_the_page(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
+    """No token, a broken one, a full or forbidden storage, nonsense to track: silence."""
+    script = """
+        const circle = {}; circle.circle = circle;
+        window.attempt = async (token) => {
+          start({ token, consent: true });
+          track("view", circle); track("view", { item_id: 5n }); track("search", { query: "x".repeat(20_000) });
+          track(undefined); track("nonsense", {}); track("view");
+          await flush(); await refresh();
+        };
+        Storage.prototype.setItem = () => { throw new Error("full") };
+        Object.defineProperty(window, "localStorage", { get() { throw new Error("forbidden") } });
+    """
+    shop.pages["/"] = page_with(service, script=script)
+    visit.page.goto(shop.origin)
+    visit.page.wait_for_function("() => !!window.attempt")
+    for broken in (
+        '"/no-such-address"',
+        "() => 'no.token.x'",
+        "() => 5",
+        "() => { throw new Error('no') }",
+        "() => null",
+        "null",
+    ):
+        visit.page.evaluate(f"attempt({broken})")
+        visit.page.wait_for_selector("recsys-list:not([aria-busy])")
+    assert visit.page.inner_text("recsys-list") == "Our classics"
+    assert visit.own_errors() == []

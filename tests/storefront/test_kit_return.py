@@ -1,0 +1,55 @@
+"""The storefront kit on a page that the browser kept whole while its visitor was elsewhere (the back/forward cache)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.storefront.conftest import page_with
+from tests.support.browser import Recommendations, ShopPages, Watched, launched, wait_for
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="module")
+def keeping() -> Iterator[Browser]:
+    """A browser that keeps pages; the driver's own arguments would forbid it."""
+    with launched("--enable-features=BackForwardCache", without=["--disable-back-forward-cache"]) as browser:
+        yield browser
+
+
+def test_a_page_that_comes_back_goes_on(keeping: Browser, shop: ShopPages, service: Recommendations) -> None:
+    """The kit does not keep the browser from keeping the page; what is tracked before and after arrives, and nothing twice."""
+    shop.pages = {"/": page_with(service, script=START_AND_NOTE), "/other": page_with(service, body="", script="")}
+    context = keeping.new_context()
+    visit = Watched(context)
+    page = visit.page
+    page.goto(shop.origin)
+    page.wait_for_selector("recsys-list li[data-item]")
+    mine = page.evaluate("localStorage['recsys:visitor']")
+    page.evaluate("window.kept = 'whole'; track('search', { query: 'before' })")
+    page.evaluate("location.href = '/other'")
+    page.wait_for_url("**/other")
+    page.evaluate("history.back()")
+    wait_for(lambda: page.evaluate("window.returned") is True)
+    assert page.evaluate("window.kept") == "whole"
+    page.evaluate("track('search', { query: 'after' }); flush()")
+
+    def told() -> list[str | None]:
+        return [event.query for event in service.events("search") if event.user_id == mine]
+
+    wait_for(lambda: "after" in told())
+    wait_for(lambda: page.evaluate("Object.keys(localStorage).length") == 1)
+    assert told() == ["before", "after"]
+    assert page.locator("recsys-list li[data-item]").count() == 3
+    assert visit.errors == []
+    context.close()
+
+
+START_AND_NOTE = """
+  start({ token: "/token", consent: true });
+  addEventListener("pageshow", (event) => (window.returned = event.persisted));
+"""
