@@ -18,6 +18,7 @@ import pytest
 
 from recsys.live.log import EventLog
 from recsys.types import Event
+from tests.support.intake import EVENTS_KEY
 from tests.support.running import PATIENCE_SECONDS, Server, start, stop
 from tests.support.serving import token
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+SECRETS = {"RECSYS_KEYS_EVENTS": EVENTS_KEY}
 NETWORK = "Failed to load resource"
 """How the browser itself notes a request that failed; no script can keep it from doing so."""
 
@@ -116,7 +118,7 @@ class Recommendations:
     def start(self) -> None:
         """Run, and wait until it answers."""
         web = f"development = true\norigins = {json.dumps(self._origins)}"
-        server = start(self._folder, self._artifacts, web=web, bind=f"127.0.0.1:{self.port}")
+        server = start(self._folder, self._artifacts, web=web, bind=f"127.0.0.1:{self.port}", secrets=SECRETS)
         self._server = dataclasses.replace(server, port=self.port)
         wait_for(self._is_ready)
 
