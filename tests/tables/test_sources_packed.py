@@ -27,15 +27,15 @@ def zipped(**members: str | bytes) -> bytes:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("events.csv.gz", gzip.compress(CSV.encode())),
-        ("events.csv.gz", gzip.compress(CSV[:80].encode()) + gzip.compress(CSV[80:].encode())),
+        ("events.csv.gz", gzip.compress(CSV.encode(), mtime=0)),
+        ("events.csv.gz", gzip.compress(CSV[:80].encode(), mtime=0) + gzip.compress(CSV[80:].encode(), mtime=0)),
         ("events.csv.zst", zstd.compress(CSV.encode())),
         ("events.csv.zst", zstd.compress(CSV[:80].encode()) + zstd.compress(CSV[80:].encode())),
         ("events.csv.zip", zipped(events__csv=CSV)),
         ("events.zip", zipped(events__csv=CSV.encode("utf-16"))),
-        ("events.csv.gz", gzip.compress(CSV.encode("utf-16"))),
-        ("events.zip", zipped(events__csv__gz=gzip.compress(CSV.encode()))),
-        ("events.csv", gzip.compress(CSV.encode())),
+        ("events.csv.gz", gzip.compress(CSV.encode("utf-16"), mtime=0)),
+        ("events.zip", zipped(events__csv__gz=gzip.compress(CSV.encode(), mtime=0))),
+        ("events.csv", gzip.compress(CSV.encode(), mtime=0)),
     ],
 )
 def test_packed_files_are_read(tmp_path: Path, name: str, content: bytes) -> None:
@@ -61,10 +61,10 @@ def test_all_members_of_an_archive_are_one_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("events.csv.gz", gzip.compress(CSV.encode() * 50)[:-60], "cut off"),
+        ("events.csv.gz", gzip.compress(CSV.encode() * 50, mtime=0)[:-60], "cut off"),
         ("events.csv.zst", zstd.compress(CSV.encode() * 50)[:-20], "cut off"),
         ("events.csv.zip", zipped(events__csv=CSV * 50)[:-30], "damaged or cut off"),
-        ("events.csv.gz", gzip.compress(CSV.encode())[:12] + b"\x07" * 40, "damaged or cut off"),
+        ("events.csv.gz", gzip.compress(CSV.encode(), mtime=0)[:12] + b"\x07" * 40, "damaged or cut off"),
         ("events.csv.gz", b"\x1f\x8b", "cut off"),
         ("both.zip", zipped(orders__csv=CSV, people__csv="user_id,locale\nu,de\n"), "files with different columns"),
         ("none.zip", zipped(), "no file in it"),
@@ -97,7 +97,7 @@ def test_a_bomb_is_put_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack
     monkeypatch.setattr(unpack, "MAX_UNPACKED", 1 << 20)
     bomb = CSV.encode() + b"a,b,2026-06-01,view,1\n" * 2_000_000
     packed = (
-        gzip.compress(bomb) if packing == "gz" else zstd.compress(bomb) if packing == "zst" else zipped(events__csv=bomb)
+        gzip.compress(bomb, mtime=0) if packing == "gz" else zstd.compress(bomb) if packing == "zst" else zipped(events__csv=bomb)
     )
     with pytest.raises(DataError, match=r"unpacks to .*MB, too much for its [\d,]+ bytes"):
         open_files(tmp_path, written(tmp_path, f"events.csv.{packing}", packed))
@@ -107,4 +107,4 @@ def test_a_copy_leaves_room_on_the_disk(tmp_path: Path, monkeypatch: pytest.Monk
     """Before the disk is full, one sentence says where more room is needed."""
     monkeypatch.setattr(spool, "LEAST_FREE", 1 << 60)
     with pytest.raises(DataError, match=r"needs more room for its copy than .*; set TMPDIR"):
-        open_files(tmp_path, written(tmp_path, "events.csv.gz", gzip.compress(CSV.encode())))
+        open_files(tmp_path, written(tmp_path, "events.csv.gz", gzip.compress(CSV.encode(), mtime=0)))
