@@ -1,6 +1,5 @@
 """The service as a WSGI application: `gunicorn -c gunicorn.conf.py serve:app`."""
 
-from recsys.settings.load import load_settings
-from recsys.web.app import create_app
+from recsys.web.app import app_from_environment
 
-app = create_app(load_settings())
+app = app_from_environment()

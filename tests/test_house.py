@@ -20,8 +20,9 @@ from recsys.settings import messages as message_settings
 from recsys.settings import moments as moment_settings
 from recsys.settings import tables as table_settings
 from tests.conftest import SETTINGS, Shop
-from training.__main__ import parser
+from tests.support.running import PATIENCE_SECONDS
 from training.cli import reference
+from training.cli.parser import parser
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted([*ROOT.glob("recsys/**/*.py"), *ROOT.glob("simulator/**/*.py"), *ROOT.glob("training/**/*.py")])
@@ -29,7 +30,7 @@ SOURCES = sorted([*ROOT.glob("recsys/**/*.py"), *ROOT.glob("simulator/**/*.py"),
 
 def run(*command: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
 
 
 def test_imports_run_one_way() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from recsys.ranking import top_n
+from tests.support.running import PATIENCE_SECONDS
 
 TEXT = """
 @compiled(ROWS, INT)
@@ -37,7 +38,12 @@ def test_without_a_place_for_the_cache() -> None:
 def test_the_same_text_runs_as_python() -> None:
     """NUMBA_DISABLE_JIT=1 leaves plain functions, for a debugger, with the same answers."""
     done = subprocess.run(
-        [sys.executable, "-c", RANK], env={"NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", RANK],
+        env={"NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_SECONDS,
     )
     ranked = top_n(
         np.arange(4, dtype=np.int32), np.array([1, 3, np.nan, 3], np.float32), np.array([3, 2, 1, 0], np.int32), 2

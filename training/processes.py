@@ -2,42 +2,63 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import signal
 import subprocess
-import sys
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+from recsys.parent import end_with_parent, is_ending, make_process
+
 PATIENCE_SECONDS = 40
 """Longest time that a child has to end by itself; gunicorn takes up to 30 seconds for the answers in flight."""
 _AHEAD = 4
-_SET_PARENT_DEATH_SIGNAL = 1
+_LOOK_SECONDS = 0.2
 
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
 
 
 def end_in_order() -> None:
-    """Turn SIGTERM and SIGHUP into an exit, so that children are ended and unfinished files removed. Call it once, first."""
-    for number in ENDINGS:
-        signal.signal(number, _exit)
+    """Turn SIGTERM, SIGHUP and the end of the `make` that runs us into an exit, so that children are ended and unfinished files
+    removed. The first of them, or of SIGINT, is heard alone; what is ignored (`nohup`) stays ignored. Call it once, first."""
+    for number, handler in ((signal.SIGTERM, _exit), (signal.SIGHUP, _exit), (signal.SIGINT, _interrupt)):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+    if (make := make_process()) is not None:
+        threading.Thread(target=_end_with_make, args=(make,), daemon=True).start()
 
 
 @contextmanager
-def child(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command beside, its output in a file; at the end of the `with` it is asked to end, and waited for."""
+def child(
+    command: Sequence[str], environment: Mapping[str, str], log: Path, files: Sequence[int] = ()
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command beside, its output in a file; at the end of the `with` it is asked to end, and waited for.
+
+    Args:
+        command: program and arguments.
+        environment: all variables that it sees.
+        log: file for its output and its errors.
+        files: numbers of open files that it may use under the same numbers.
+    """
     with log.open("wb") as out:
         process = subprocess.Popen(
-            command, env={**environment}, stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=end_with_parent
+            command,
+            env={**environment},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            pass_fds=files,
+            preexec_fn=partial(end_with_parent, os.getpid()),
         )
     try:
         yield process
@@ -61,30 +82,73 @@ def map_in_order(
         open_worker: called once in each worker, with `arguments`.
     """
     context, cores = multiprocessing.get_context("spawn"), os.cpu_count() or 1
-    with ProcessPoolExecutor(cores, context, initializer=_open_worker, initargs=(open_worker, arguments)) as pool:
+    with _terminal_unheard():
+        pool = ProcessPoolExecutor(cores, context, initializer=_open_worker, initargs=(open_worker, arguments))
+    with pool:
         try:
-            submitted = ((chunk, pool.submit(function, chunk)) for chunk in chunks)
+            submitted = ((chunk, _submit(pool, function, chunk)) for chunk in chunks)
             waiting = deque(islice(submitted, cores * _AHEAD))
             while waiting:
                 chunk, future = waiting.popleft()
                 yield chunk, future.result()
                 waiting.extend(islice(submitted, 1))
         except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
+            _end_workers(pool)
             raise
 
 
-def end_with_parent() -> None:
-    """Ask the kernel for SIGTERM once the parent is gone (Linux; elsewhere nothing)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+def _submit(pool: ProcessPoolExecutor, function: Callable[[Chunk], Result], chunk: Chunk) -> Future[Result]:
+    with _terminal_unheard():
+        return pool.submit(function, chunk)
+
+
+@contextmanager
+def _terminal_unheard() -> Iterator[None]:
+    """Let processes that are started here hear nothing of what a terminal sends to all: the one that started them decides."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_workers(pool: ProcessPoolExecutor) -> None:
+    pool.shutdown(wait=False, cancel_futures=True)
+    for worker in multiprocessing.active_children():
+        worker.terminate()
 
 
 def _open_worker(open_worker: Callable[..., None], arguments: Sequence[Any]) -> None:
-    end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of them; the parent decides
+    threading.Thread(target=_end_with_main, daemon=True).start()
     open_worker(*arguments)
 
 
+def _end_with_main() -> None:
+    """Wait for the end of the process that started this worker. The kernel's own signal would come with the end of the thread that
+    did, which need not be the main one."""
+    if (main := multiprocessing.parent_process()) is not None:
+        main.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _end_with_make(make: int) -> None:
+    while not is_ending(make):
+        time.sleep(_LOOK_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _exit(number: int, frame: Any) -> None:
+    _end_undisturbed()
     raise SystemExit(128 + number)
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    _end_undisturbed()
+    raise KeyboardInterrupt
+
+
+def _end_undisturbed() -> None:
+    """Ignore further endings, of which `make` passes a second one on; another Ctrl-C still breaks off."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -16,6 +16,7 @@ from recsys.live.erasure import ErasureKeys
 from recsys.messages.cards.cards import Cards
 from recsys.messages.slots import SlotKeys, check_messages
 from recsys.settings import Settings
+from recsys.settings.load import load_settings
 from recsys.web import openapi, operations
 from recsys.web.http import problems
 from recsys.web.http.auth import Authenticator
@@ -121,6 +122,11 @@ def create_app(settings: Settings, environment: Mapping[str, str] | None = None)
     allow_origins(app, settings.web.origins)
     app.service.live.refresh()
     return app
+
+
+def app_from_environment() -> Application:
+    """Build the service with the settings file that RECSYS_SETTINGS names: `gunicorn 'recsys.web.app:app_from_environment()'`."""
+    return create_app(load_settings())
 
 
 def _add_routes(app: Application) -> None:

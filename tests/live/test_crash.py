@@ -24,6 +24,7 @@ from recsys.live.log import _NEWEST, _NEWS, _TOMBSTONES, FILE, EventLog
 from recsys.live.pinned_slates import PinnedSlate
 from recsys.types import Event, ItemUpdate, Link, StateError
 from tests.live.test_log import ALL, RECEIVED, event, stored, times
+from tests.support.running import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 BEGIN = """
@@ -152,7 +153,7 @@ def running(script: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
 def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     """A real process, run to its end."""
     command = [sys.executable, "-c", BEGIN + script, *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
 
 
 def said(process: subprocess.Popen[str], lines: int) -> list[str]:

@@ -23,6 +23,7 @@ from recsys.web.app import Application
 from tests.conftest import ITEMS, Shop, ago, busy_events
 from tests.support.handmade import calm, item_frame, numbered_items, world
 from tests.support.intake import EVENTS, intake, row_results
+from tests.support.running import PATIENCE_SECONDS
 
 SOFA, GONE = "sofa-1", "gone-1"
 """An item that is available for 900, and one that is not for 60."""
@@ -220,7 +221,7 @@ def test_two_workers_tell_a_change_once(app: Application, other: Application) ->
 def test_workers_that_race_tell_a_change_once(app: Application, other: Application) -> None:
     """Both say the same in the same moment, over and over: whoever writes second changes nothing."""
     rounds = 20
-    start = threading.Barrier(2, timeout=60)
+    start = threading.Barrier(2, timeout=PATIENCE_SECONDS)
 
     def work(service: Application) -> None:
         for number in range(rounds):

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from recsys.live.log import EventLog, SharedRow, Tombstone
 from recsys.types import EVENT_TYPES, Event, ItemUpdate, Link
+from tests.support.running import PATIENCE_SECONDS
 
 DRIVERS: list[Callable[[Path], EventLog]] = [EventLog]
 RECEIVED = 1_000_000
@@ -430,7 +431,7 @@ def test_of_concurrent_processes_exactly_one_is_the_first(driver: Callable[[Path
     workers = [spawn.Process(target=add_overlapping, args=(driver, tmp_path, start, name, answers)) for name in names]
     for worker in workers:
         worker.start()
-    accepted = dict(answers.get(timeout=60) for _ in workers)
+    accepted = dict(answers.get(timeout=PATIENCE_SECONDS) for _ in workers)
     for worker in workers:
         worker.join(60)
         assert worker.exitcode == 0

@@ -14,6 +14,7 @@ import pytest
 from recsys.live.log import EventLog
 from recsys.live.pinned_slates import PinnedItem, PinnedSlate, Replacement
 from recsys.types import Event, ItemUpdate, Link, Reason, Send
+from tests.support.running import PATIENCE_SECONDS
 
 DRIVERS: list[Callable[[Path], EventLog]] = [EventLog]
 RECEIVED = 1_000_000
@@ -251,7 +252,7 @@ def test_of_concurrent_processes_one_is_the_first_and_all_say_so(driver: Callabl
     workers = [spawn.Process(target=pin_overlapping, args=(driver, tmp_path, start, name, answers)) for name in names]
     for worker in workers:
         worker.start()
-    stood = [answers.get(timeout=60) for _ in workers]
+    stood = [answers.get(timeout=PATIENCE_SECONDS) for _ in workers]
     for worker in workers:
         worker.join(60)
         assert worker.exitcode == 0

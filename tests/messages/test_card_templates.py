@@ -23,6 +23,7 @@ from recsys.messages.cards.cards import BUILT_IN, Card, Cards
 from recsys.messages.cards.context import context
 from recsys.messages.cards.text_format import one_line
 from recsys.settings.messages import MessagesSettings, Words
+from tests.support.running import PATIENCE_SECONDS
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "cards"
 SHOP = MessagesSettings(shop="Linden & Ash", home_url="https://shop.example/", words={"Home": Words(coupon="QUIET10")})
@@ -224,7 +225,7 @@ def test_mails_fit_any_screen(tmp_path: Path) -> None:
         "--dump-dom",
         file.as_uri(),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=True)
     title = re.search(r"<title>(.*?)</title>", done.stdout)
     assert title is not None
     assert title[1].split() == ["320:3", "600:2"] * len(MAILS)

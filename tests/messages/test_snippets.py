@@ -26,7 +26,7 @@ from liquid.tag import Tag
 from liquid.token import TOKEN_TAG, Token
 
 from tests.conftest import ITEMS, Shop, ago, busy_events, event
-from tests.support.running import ROOT, start, stop
+from tests.support.running import PATIENCE_SECONDS, ROOT, start, stop
 from tests.support.serving import MESSAGES_KEY, READ_KEY, bearer
 from training.batch.export import flat_schema
 
@@ -80,7 +80,7 @@ class Service:
     def fetch(self, address: str, authorization: str) -> tuple[int, HTTPMessage, bytes]:
         """GET once, without following redirects; status 0 where nothing answers."""
         parts = urlsplit(address)
-        connection = HTTPConnection(parts.netloc, timeout=10)
+        connection = HTTPConnection(parts.netloc, timeout=PATIENCE_SECONDS)
         try:
             connection.request("GET", f"{parts.path}?{parts.query}", headers={"Authorization": authorization})
             answer = connection.getresponse()

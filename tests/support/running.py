@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -18,7 +19,8 @@ from typing import Any
 from tests.support.serving import ENVIRONMENT, READ
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 300
+"""Longest wait for anything in a test: long enough on the busiest machine, for it only ends tests that fail."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,17 @@ def start(
         command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "--bind", address, *arguments, "serve:app"]
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out, pass_fds=[listener.fileno()])
         return Server(process, listener.getsockname()[1], folder)
+
+
+@contextmanager
+def ended(process: subprocess.Popen[Any]) -> Iterator[None]:
+    """Leave nothing of a process that was started as the first of a session, whatever a test found."""
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 def stop(server: Server) -> int:

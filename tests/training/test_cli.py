@@ -13,7 +13,9 @@ import pytest
 
 from recsys.snapshot.store import current_version, versions
 from tests.conftest import NOW, SETTINGS, Shop, busy_events
-from training.__main__ import main, parser
+from tests.support.running import PATIENCE_SECONDS
+from training.__main__ import main
+from training.cli.parser import parser
 
 COMMANDS = re.findall(r"^    (\w+) ", parser().format_help(), re.MULTILINE)
 REQUIRED = {"shop", "validate", "train", "export", "rollback", "snapshots", "demo"}
@@ -35,7 +37,9 @@ def read(captured: pytest.CaptureFixture[str]) -> tuple[str, str]:
 
 def test_help_of_the_program() -> None:
     """`python -m training --help` lists every command."""
-    done = subprocess.run([sys.executable, "-m", "training", "--help"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", "training", "--help"], capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    )
     assert done.returncode == 0
     assert done.stderr == ""
     assert re.findall(r"^    (\w+) ", done.stdout, re.MULTILINE) == COMMANDS

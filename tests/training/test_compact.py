@@ -27,6 +27,7 @@ from recsys.tables.live_rows import EVENTS_FOLDER, compacted_files
 from recsys.tables.shop import read_shop
 from recsys.types import DataError, Event, ItemUpdate, Link, Send
 from tests.conftest import NOW, SETTINGS, Shop, ago, event, micros
+from tests.support.running import PATIENCE_SECONDS
 from tests.support.training import train
 from training.__main__ import main
 from training.batch import compact
@@ -243,14 +244,14 @@ def test_kill_9_at_any_point(shop: Shop) -> None:
     command = [sys.executable, "-m", "training", "--settings", str(shop.folder / "settings.toml"), "compact"]
     for reached in POINTS.values():
         running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not reached(logged) and running.poll() is None and time.monotonic() < deadline:
             pass
         running.kill()
         running.wait()
         assert logged.read() == logged.all()
         assert sorted({*logged.in_files(), *logged.in_log()}, key=int) == logged.all()
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
     assert (done.returncode, done.stderr) == (0, "")
     assert (logged.in_log(), logged.in_files()) == ([], logged.all())
     assert logged.read() == logged.all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 
 from recsys.types import RecsysError
 from tests.conftest import NOW
-from tests.support.running import PATIENCE_SECONDS, ROOT
+from tests.support.running import PATIENCE_SECONDS, ROOT, ended
 from training.cli.demo import KEYS_FILE, demo
 
 READY = "READY http"
@@ -28,27 +29,36 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def start_demo(folder: Path) -> tuple[subprocess.Popen[str], str]:
-    """Run a small demo until it is ready; returns it with its words."""
-    command = [
-        sys.executable,
-        "-m",
-        "training",
-        "demo",
-        "--users",
-        "200",
-        "--port",
-        str(free_port()),
-        "--folder",
-        str(folder),
-    ]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def start_demo(folder: Path) -> subprocess.Popen[str]:
+    """Run a small demo, in a group of its own as in a terminal."""
+    arguments = ["--users", "200", "--port", str(free_port()), "--folder", str(folder)]
+    command = [sys.executable, "-m", "training", "demo", *arguments]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    return process
+
+
+def start_make_demo(folder: Path) -> subprocess.Popen[str]:
+    """The same with `make demo`, called from elsewhere, in an environment that is set up."""
+    (folder.parent / "venv").mkdir(exist_ok=True)
+    (folder.parent / "venv" / ".ready").touch()
+    settings = [f"VENV={folder.parent / 'venv'}", f"RUN={sys.executable}", f"PORT={free_port()}"]
+    process = subprocess.Popen(
+        ["make", "--no-print-directory", "-C", str(ROOT), "demo", *settings, f"ARGS=--users 200 --folder {folder}"],
+        cwd=folder.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    return process
+
+
+def said_until_ready(process: subprocess.Popen[str]) -> str:
+    """What a demo says until it tells how to end it."""
     said = ""
     assert process.stdout is not None
     for line in process.stdout:
         said += line
         if "Ctrl-C ends it" in line:
-            return process, said
+            return said
     raise AssertionError(said)
 
 
@@ -67,27 +77,33 @@ def running_in(folder: Path) -> list[int]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 def test_it_starts_clean_again_and_again_and_leaves_no_process(tmp_path: Path) -> None:
-    """Twice and more in one folder; ended by Ctrl-C, TERM, HUP and even KILL, the service ends too."""
+    """Several times in one folder, by `make` and without; when it is killed, hung up on or interrupted, the service ends too."""
     folder = tmp_path / "demo"
-    for number, code in ((signal.SIGTERM, 143), (signal.SIGKILL, -9), (signal.SIGHUP, 129), (signal.SIGINT, 0)):
-        process, said = start_demo(folder)
-        assert READY in said
-        assert running_in(folder)
-        process.send_signal(number)
-        assert process.wait(PATIENCE_SECONDS) == code
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while running_in(folder):
-            assert time.monotonic() < deadline, f"still running after {number.name}"
-        assert process.stdout is not None
-        process.stdout.close()
+    for start, told, number in (
+        (start_make_demo, os.kill, signal.SIGHUP),
+        (start_demo, os.kill, signal.SIGKILL),
+        (start_demo, os.killpg, signal.SIGINT),
+    ):
+        process = start(folder)
+        with ended(process):
+            assert READY in said_until_ready(process)
+            assert running_in(folder)
+            told(process.pid, number)
+            process.communicate(timeout=PATIENCE_SECONDS)
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while running_in(folder):
+                assert time.monotonic() < deadline, f"still running after {number.name}"
+    assert process.returncode == 0
 
 
 def test_its_keys_open_its_calls(tmp_path: Path) -> None:
     """Calls need the keys of the folder, which only their owner may read; the printed lines name them."""
     folder = tmp_path / "demo"
-    process, said = start_demo(folder)
-    try:
+    process = start_demo(folder)
+    with ended(process):
+        said = said_until_ready(process)
         keys = dict(line.split("=", 1) for line in (folder / KEYS_FILE).read_text().splitlines())
         assert os.stat(folder / KEYS_FILE).st_mode & 0o777 == 0o600
         address = re.findall(r"READY (\S+)", said)[0]
@@ -111,9 +127,6 @@ def test_its_keys_open_its_calls(tmp_path: Path) -> None:
         )
         assert again.returncode == 1
         assert "another demo runs in" in again.stderr
-    finally:
-        process.terminate()
-        process.communicate(timeout=PATIENCE_SECONDS)
 
 
 def test_it_touches_no_folder_that_is_not_its_own(tmp_path: Path) -> None:

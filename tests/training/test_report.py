@@ -20,7 +20,7 @@ from recsys.snapshot.store import current_version
 from recsys.types import SnapshotError
 from tests.conftest import ITEMS, NOW, SETTINGS, Shop, ago, busy_events, event, micros
 from tests.support.handmade import canonical
-from tests.support.running import start, stop
+from tests.support.running import PATIENCE_SECONDS, start, stop
 from training.report import differing, write_report
 from training.report.customers import order_lines, sum_up_customers
 from training.report.figures import area, ceiling
@@ -411,7 +411,7 @@ def browse(folder: Path, address: str) -> tuple[str, list[str], list[str]]:
         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
         *(f"--user-data-dir={folder / 'profile'}", f"--log-net-log={log}", "--dump-dom", address),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=True)
     asked = [entry.get("params", {}) for entry in json.loads(log.read_text())["events"]]
     urls = {
         one["url"] for one in asked if one.get("initiator", "not an origin") != "not an origin" or one.get("url") == address

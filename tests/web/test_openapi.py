@@ -147,7 +147,7 @@ def test_the_manual_names_every_call_parameter_metric_and_variable() -> None:
     calls = {f"`{operation.method.upper()} {operation.path}`" for operation in operations}
     parameters = {f"`{name}`" for operation in operations for name in operation.parameters.__struct_fields__}
     metrics = set(re.findall(r'"(recsys_\w+)"', (ROOT / "recsys" / "web" / "http" / "metrics.py").read_text()))
-    variables = set(re.findall(r"environ\.get\(['\"](\w+)", (ROOT / "gunicorn.conf.py").read_text()))
+    variables = set(re.findall(r"environ\.get\(['\"](\w+)", (ROOT / "recsys" / "web" / "gunicorn_conf.py").read_text()))
     keys = {f"`{KEYS_PREFIX}{scope.upper()}`" for scope in SCOPES} | {f"`{TOKEN_SECRETS}`"}
     assert len(metrics) >= 9
     assert {"HOST", "PORT"} <= variables

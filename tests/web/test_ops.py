@@ -11,6 +11,7 @@ import pytest
 
 from recsys.snapshot.store import MANIFEST, current_version, open_snapshot, point_at, publish
 from recsys.web.http.answers import HealthAnswer, ReadyAnswer
+from tests.support.running import PATIENCE_SECONDS
 from tests.support.serving import ADMIN, READ, client, serve
 
 HOME = "/v1/users/user-0/recommendations"
@@ -103,7 +104,7 @@ def test_the_reloading_thread_follows_and_ends(own_artifacts: Path) -> None:
     publish_again(own_artifacts)
     live = app.service.live
     live.start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while live.serving().engine.snapshot.version != LATER:
         assert time.monotonic() < deadline
     live.stop()

@@ -6,16 +6,12 @@ that finds the same moments, under the same ids.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import tempfile
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -36,6 +32,7 @@ from recsys.types import DataError, StateError
 from training import console
 from training.batch.export import FORMATS, Progress, published, write_lines
 from training.job.job import fit
+from training.processes import map_in_order
 
 _TEXTS, _LIST = pl.String(), pl.List(pl.String)
 SCHEMA = pl.Schema(
@@ -62,7 +59,6 @@ ALL = "all"
 """In place of a kind: all that are on."""
 _LISTS = ("anchors", "items", "reasons", "channels")
 _CHUNK = 1_000
-_AHEAD = 4
 
 
 @dataclass(frozen=True)
@@ -235,16 +231,9 @@ def _looked_at(
     place: Place, search: Search, candidates: Mapping[MomentKind, Sequence[str]]
 ) -> Iterator[tuple[int, list[Moment]]]:
     """Look at chunk after chunk on all cores, in order, never more than a few chunks ahead, each with its number of people."""
-    cores = os.cpu_count() or 1
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(cores, context, initializer=_open, initargs=(place,)) as pool:
-        chunks = ((kind, chunk) for kind, user_ids in candidates.items() for chunk in _chunks(user_ids))
-        submitted = ((len(chunk), pool.submit(_look, search, kind, chunk)) for kind, chunk in chunks)
-        waiting = deque(islice(submitted, cores * _AHEAD))
-        while waiting:
-            count, future = waiting.popleft()
-            yield count, future.result()
-            waiting.extend(islice(submitted, 1))
+    chunks = ((kind, chunk) for kind, user_ids in candidates.items() for chunk in _chunks(user_ids))
+    for (_, chunk), found in map_in_order(partial(_look, search), chunks, _open, place):
+        yield len(chunk), found
 
 
 def _chunks(user_ids: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -258,7 +247,8 @@ def _open(place: Place) -> None:
     _opened[:] = [place.open(place.state())[1]]
 
 
-def _look(search: Search, kind: MomentKind, user_ids: Sequence[str]) -> list[Moment]:
+def _look(search: Search, chunk: tuple[MomentKind, Sequence[str]]) -> list[Moment]:
+    kind, user_ids = chunk
     looks = _opened[0].look(kind, user_ids, search.now, whatever_was_notified=search.past)
     return [each.moment for each in looks if each.moment is not None]
 

@@ -8,7 +8,6 @@ import shlex
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -27,6 +26,7 @@ from recsys.types import RecsysError
 from simulator import shop_settings
 from training import console
 from training.cli import commands
+from training.cli.service import gunicorn
 from training.processes import child
 
 SETTINGS = f"""\
@@ -37,23 +37,21 @@ development = true
 public_url = "http://127.0.0.1:8000"
 """
 KEYS_FILE = "keys.env"
-CODE = Path(__file__).parents[2]
-"""The folder of serve.py and gunicorn.conf.py."""
+_READY_SECONDS = 300
 _MARK = ".recsys-demo"
 _KEYS = ("READ", "EVENTS", "MESSAGES", "ADMIN")
 
 
 def demo(folder: Path, port: int, workers: int, users: int, now: datetime) -> int:
     """Make a shop, train, serve and say how to ask; runs until it is interrupted."""
-    with _own_folder(folder):
-        _check_port(port)
+    with _own_folder(folder), _own_port(port) as place:
         file = folder / "settings.toml"
         file.write_text(SETTINGS.replace(":8000", f":{port}"))
         keys = _make_keys(folder / KEYS_FILE)
         commands.shop(folder / "data", users, None, None, now, 20)
         settings = parse_settings(file.read_text(), folder.resolve())
         commands.train(settings, now, None, None, ErasureKeys.from_environment(keys))
-        return _serve(file, settings, port, workers, keys)
+        return _serve(file, settings, place, workers, keys)
 
 
 @contextmanager
@@ -71,7 +69,7 @@ def _own_folder(folder: Path) -> Iterator[None]:
             raise RecsysError(f"another demo runs in {folder}: end it (Ctrl-C), or name another folder with --folder")
         for old in folder.iterdir():
             if old.name != _MARK:
-                shutil.rmtree(old) if old.is_dir() else old.unlink()
+                shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
         yield
 
 
@@ -87,15 +85,23 @@ def _looks_like_ours(folder: Path) -> bool:
     }
 
 
-def _check_port(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+@contextmanager
+def _own_port(port: int) -> Iterator[socket.socket]:
+    """Bind the port, so that nobody takes it while the shop is made; connections are refused until the service listens.
+
+    Raises:
+        RecsysError: if it cannot be had.
+    """
+    with socket.socket() as place:
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            place.bind(("127.0.0.1", port))
         except OSError as error:
+            other = 8080 if port != 8080 else 8000
             raise RecsysError(
-                f"port {port} cannot be used ({error.strerror}); PORT={port + 80} make demo takes another"
+                f"port {port} cannot be used ({error.strerror}); take another: PORT={other} make demo, recsys demo --port {other}"
             ) from error
+        yield place
 
 
 def _make_keys(file: Path) -> dict[str, str]:
@@ -108,36 +114,22 @@ def _make_keys(file: Path) -> dict[str, str]:
     return made
 
 
-def _serve(file: Path, settings: Settings, port: int, workers: int, keys: Mapping[str, str]) -> int:
-    command = [sys.executable, "-m", "gunicorn", "--chdir", str(CODE), "-c", str(CODE / "gunicorn.conf.py")]
-    command += ["--bind", f"127.0.0.1:{port}", "--workers", str(workers), "serve:app"]
+def _serve(file: Path, settings: Settings, place: socket.socket, workers: int, keys: Mapping[str, str]) -> int:
     environment = {**os.environ, **keys, "RECSYS_SETTINGS": str(file.resolve())}
     log = file.parent / "gunicorn.log"
-    maker = _make_process()
+    address = f"http://127.0.0.1:{place.getsockname()[1]}"
     try:
-        with child(command, environment, log) as service:
-            address = f"http://127.0.0.1:{port}"
+        with child(gunicorn(f"fd://{place.fileno()}", workers), environment, log, [place.fileno()]) as service:
             _wait_until_ready(service, address, log)
             _say_ready(settings, address, log, file.parent / KEYS_FILE)
-            while service.poll() is None and _make_process() == maker:
-                time.sleep(0.2)
-            return service.returncode or 0
+            return service.wait()
     except KeyboardInterrupt:
         console.say("stopped")
         return 0
 
 
-def _make_process() -> int | None:
-    """The number of the `make` that runs us, so that its end is ours; None: we were started by something else."""
-    parent = os.getppid()
-    try:
-        return parent if Path(f"/proc/{parent}/comm").read_text().strip() in ("make", "gmake") else None
-    except OSError:
-        return None
-
-
 def _wait_until_ready(service: subprocess.Popen[bytes], address: str, log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
         if service.poll() is not None:
             tail = "\n".join(log.read_text().splitlines()[-5:])
@@ -147,7 +139,7 @@ def _wait_until_ready(service: subprocess.Popen[bytes], address: str, log: Path)
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
-    raise RecsysError(f"the service did not become ready within 60 s; its log is {log}")
+    raise RecsysError(f"the service did not become ready within {_READY_SECONDS} s; its log is {log}")
 
 
 def _say_ready(settings: Settings, address: str, log: Path, keys: Path) -> None:

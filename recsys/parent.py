@@ -1,0 +1,47 @@
+"""The process that started this one, whose end is to be ours too."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_SET_PARENT_DEATH_SIGNAL = 1
+_MAKES = ("make", "gmake")
+_ENDINGS = 1 << signal.SIGHUP - 1 | 1 << signal.SIGINT - 1
+
+
+def end_with_parent(parent: int) -> None:
+    """Ask the kernel for SIGTERM once the parent has ended (Linux; elsewhere nothing), or take it now if it has ended meanwhile."""
+    if _LIBC is not None:
+        _LIBC.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def make_process() -> int | None:
+    """The number of the `make` that runs us; None where something else does, or where there is no /proc to ask."""
+    parent = os.getppid()
+    try:
+        return parent if Path(f"/proc/{parent}/comm").read_text().strip() in _MAKES else None
+    except OSError:
+        return None
+
+
+def is_ending(make: int) -> bool:
+    """Whether the `make` that runs us has ended or is about to.
+
+    On SIGINT and SIGHUP it waits for its recipe without passing the signal on, the signal being blocked meanwhile: only then are
+    these two blocked.
+    """
+    if os.getppid() != make:
+        return True
+    try:
+        status = Path(f"/proc/{make}/status").read_text()
+    except OSError:
+        return True
+    blocked = next(line for line in status.splitlines() if line.startswith("SigBlk:"))
+    return bool(int(blocked.split()[1], 16) & _ENDINGS)

@@ -1,0 +1,370 @@
+"""The commands of the offline job, with what each takes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeAlias
+
+from recsys.live.erasure import ErasureKeys
+from recsys.messages.slots import SLOT_SECRETS, SlotKeys
+from recsys.settings.load import load_settings
+from recsys.types import BOUGHT_MODES, Bought, BoughtMode, DataError
+from training.batch.dry_run import dry_run
+from training.batch.lint_templates import lint_templates
+from training.batch.moments import moments
+from training.batch.replay import replay
+from training.batch.restock import restock
+from training.batch.tokens import tokens
+from training.cli import commands, demo, evaluation_commands, service
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def parser(program: str = "python -m training") -> argparse.ArgumentParser:
+    """Build the parser of all commands; `program` is how the reader calls it."""
+    root = argparse.ArgumentParser(
+        prog=program,
+        description="The offline job: from event tables to a snapshot, and what is made from one.",
+        epilog=f"{program} COMMAND --help says what a command takes, with an example.",
+    )
+    root.add_argument(
+        "--settings", type=Path, help="settings file (default: $RECSYS_SETTINGS; without one, canonical tables under data/)"
+    )
+    commands_of = root.add_subparsers(required=True, metavar="command")
+    for add in (
+        _shop,
+        _validate,
+        _train,
+        _evaluate,
+        _tune,
+        _report,
+        _export,
+        _rollback,
+        _snapshots,
+        _compact,
+        _purge,
+        _replay,
+        _restock,
+        _moments,
+        _lint_templates,
+        _dry_run,
+        _serve,
+        _demo,
+        _docs,
+    ):
+        add(commands_of)
+    return root
+
+
+def _command(commands_of: Commands, name: str, help_text: str, example: str = "") -> argparse.ArgumentParser:
+    return commands_of.add_parser(
+        name,
+        help=help_text,
+        description=help_text,
+        epilog=f"example: %(prog)s {example}" if example else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _shop(commands_of: Commands) -> None:
+    command = _command(
+        commands_of,
+        "shop",
+        "Write the tables of a synthetic luxury and home shop (docs/shop.md).",
+        "--users 5000 --out data",
+    )
+    command.add_argument("--out", type=Path, default=Path("data"), help="folder for the tables (default: data)")
+    command.add_argument("--users", type=_count, default=2_000, help="known shoppers (default: 2,000)")
+    command.add_argument("--events", type=_count, help="about how many (default: 50 a user)")
+    command.add_argument("--items", type=_count, help="items of the catalogue (default: grows with users)")
+    command.add_argument("--end", type=moment, help="no event is later, ISO 8601 (default: now)")
+    command.add_argument("--seed", type=int, default=20, help="the same seed and sizes give the same shop (default: 20)")
+    command.set_defaults(run=lambda chosen: commands.shop(
+        chosen.out, chosen.users, chosen.events, chosen.items, chosen.end or _now(), chosen.seed
+    ))  # fmt: skip
+
+
+def _validate(commands_of: Commands) -> None:
+    command = _command(commands_of, "validate", "Say what is wrong with the shop's tables, in the shop's words.")
+    command.set_defaults(run=lambda chosen: commands.validate(load_settings(chosen.settings), _erasure_keys()))
+
+
+def _train(commands_of: Commands) -> None:
+    command = _command(
+        commands_of, "train", "Fit everything on the shop's tables and publish a snapshot.", "--as-of 2026-03-01"
+    )
+    command.add_argument("--as-of", type=moment, help="fit on events before this moment only, ISO 8601")
+    command.add_argument("--force", metavar="REASON", help="publish even if the gate refuses; the snapshot keeps the reason")
+    command.set_defaults(
+        run=lambda chosen: commands.train(
+            load_settings(chosen.settings), _now(), chosen.as_of, chosen.force, _erasure_keys()
+        )
+    )
+
+
+def _evaluate(commands_of: Commands) -> None:
+    command = _command(
+        commands_of,
+        "evaluate",
+        "Measure the pipeline as of a past day by what shoppers bought next.",
+        "--folds 3 --out evaluation.json",
+    )
+    command.add_argument(
+        "--as-of", type=moment, help="train before, test from here, ISO 8601 (default: the last whole window)"
+    )
+    command.add_argument("--days", type=_count, help="length of the test window (default: evaluation.days)")
+    command.add_argument("--folds", type=_count, default=1, help="windows, the last ends where --as-of's does (default: 1)")
+    command.add_argument("--out", type=Path, help="keep everything, slices too, as JSON")
+    command.set_defaults(run=lambda chosen: evaluation_commands.evaluate(
+        load_settings(chosen.settings), _now(), chosen.as_of, chosen.days, chosen.folds, chosen.out, _erasure_keys()
+    ))  # fmt: skip
+
+
+def _tune(commands_of: Commands) -> None:
+    command = _command(
+        commands_of,
+        "tune",
+        "Choose settings and blend weights on folds before the test window.",
+        "--only behaviour als --minutes 60",
+    )
+    command.add_argument("--before", type=moment, help="look at nothing from here on (default: the last evaluation.days)")
+    command.add_argument("--only", nargs="+", default=[], help="recommenders, behaviour or blend (default: all)")
+    command.add_argument("--without", nargs="+", default=[], help="recommenders that the blend may not use, for their cost")
+    command.add_argument("--trials", type=_count, default=25, help="most per study (default: 25)")
+    command.add_argument("--minutes", type=float, default=30, help="time budget (default: 30); run again to go on")
+    command.set_defaults(run=lambda chosen: evaluation_commands.tune(
+        load_settings(chosen.settings), _now(), chosen.before, chosen.only, chosen.without, chosen.trials, chosen.minutes,
+        _erasure_keys(),
+    ))  # fmt: skip
+
+
+def _report(commands_of: Commands) -> None:
+    command = _command(commands_of, "report", "Write the current snapshot's report as one HTML page.")
+    command.add_argument("--as-of", type=moment, help="the moment that the snapshot was trained with, if one was named")
+    command.set_defaults(
+        run=lambda chosen: evaluation_commands.report(load_settings(chosen.settings), _now(), chosen.as_of, _erasure_keys())
+    )
+
+
+def _export(commands_of: Commands) -> None:
+    command = _command(
+        commands_of,
+        "export",
+        "Write recommendations for many users through the pipeline that serves.",
+        "--placement email_weekly --limit 20 --out exports/all.parquet",
+    )
+    command.add_argument("--out", type=Path, help=".parquet, .csv or .ndjson (default: in exports/)")
+    command.add_argument("--users", type=Path, help="file of user ids (default: all users of the snapshot)")
+    command.add_argument("--placement", help="placement of the settings (default: home)")
+    command.add_argument("--limit", type=_limit, help="items per user, 1 to 100 (default: the placement's)")
+    command.add_argument("--bought", type=_bought, help="hide, hide_days:N, allow or only (default: the placement's)")
+    command.add_argument("--as-of", type=moment, help="fit on events before this moment and answer as of then, ISO 8601")
+    command.add_argument("--shape", choices=("long", "flat"), help="a line per item, or one per user (default: long)")
+    command.add_argument("--tokens", metavar="SEND", help="write users and their slot tokens instead (docs/messages.md)")
+    command.set_defaults(run=_run_export)
+
+
+def _run_export(chosen: argparse.Namespace) -> int:
+    settings = load_settings(chosen.settings)
+    if chosen.tokens is not None:
+        out = chosen.out or Path("exports/tokens.csv")
+        return tokens(settings, _now(), chosen.tokens, _slot_keys(chosen), chosen.users, out, _erasure_keys())
+    return commands.export(
+        settings,
+        _now(),
+        chosen.out or Path("exports/recommendations.parquet"),
+        chosen.users,
+        chosen.placement or "home",
+        chosen.limit,
+        chosen.bought,
+        chosen.as_of,
+        _erasure_keys(),
+        chosen.shape or "long",
+    )
+
+
+def _slot_keys(chosen: argparse.Namespace) -> SlotKeys:
+    for name in ("placement", "limit", "bought", "as_of", "shape"):
+        if getattr(chosen, name) is not None:
+            raise DataError(f"--{name.replace('_', '-')}: does not go with --tokens; allowed: --users and --out")
+    keys = SlotKeys.from_environment(os.environ)
+    if keys is None:
+        raise DataError(f"--tokens {chosen.tokens!r}: needs {SLOT_SECRETS} in the environment, as the service has it")
+    return keys
+
+
+def _rollback(commands_of: Commands) -> None:
+    command = _command(
+        commands_of,
+        "rollback",
+        "Point CURRENT at an earlier snapshot; the services follow by themselves.",
+        "--to 20261122T075256Z-87f34f181660",
+    )
+    command.add_argument("--to", help="version (default: the one before the current)")
+    command.set_defaults(run=lambda chosen: commands.rollback(load_settings(chosen.settings), chosen.to))
+
+
+def _snapshots(commands_of: Commands) -> None:
+    command = _command(commands_of, "snapshots", "List the published snapshots, newest first.")
+    command.set_defaults(run=lambda chosen: commands.snapshots(load_settings(chosen.settings)))
+
+
+def _compact(commands_of: Commands) -> None:
+    command = _command(commands_of, "compact", "Move old live events out of the log into Parquet files (docs/state.md).")
+    command.set_defaults(run=lambda chosen: commands.compact(load_settings(chosen.settings), _now()))
+
+
+def _replay(commands_of: Commands) -> None:
+    command = _command(
+        commands_of,
+        "replay",
+        "Answer a logged slate again, byte for byte (docs/state.md).",
+        "d91137dc654cb084a9e227a7 --json",
+    )
+    command.add_argument("id", nargs="?", help="its recommendation_id (default: list the slates logged last)")
+    command.add_argument("--json", action="store_true", help="print the slate's JSON instead of a table")
+    command.set_defaults(run=lambda chosen: replay(load_settings(chosen.settings), chosen.id, chosen.json))
+
+
+def _restock(commands_of: Commands) -> None:
+    command = _command(
+        commands_of,
+        "restock",
+        "List items that will run out of stock, by revenue at risk (docs/stock.md).",
+        "--lead-days 14 --out restock.csv",
+    )
+    command.add_argument("--lead-days", type=_count, help="days that new stock takes to arrive (default: moments.lead_days)")
+    command.add_argument("--out", type=Path, help="file for all of them, .csv or .parquet")
+    command.add_argument("--top", type=_count, default=30, help="most that are shown (default: 30)")
+    command.set_defaults(
+        run=lambda chosen: restock(load_settings(chosen.settings), chosen.lead_days, chosen.out, chosen.top, _erasure_keys())
+    )
+
+
+def _moments(commands_of: Commands) -> None:
+    command = _command(
+        commands_of,
+        "moments",
+        "Write who should hear from the shop now, and why, to a file (docs/moments.md).",
+        "--kind cart --as-of 2026-03-31 --out cart.csv",
+    )
+    command.add_argument("--kind", required=True, help="kind of moment, such as cart or winback; all: those that are on")
+    command.add_argument("--out", type=Path, help=".parquet, .csv or .ndjson (default: exports/KIND.parquet)")
+    command.add_argument("--as-of", type=moment, help="who was due then, ISO 8601; only looks")
+    command.add_argument(
+        "--dry-run", action="store_true", help="only look: write nothing down, so that a poll finds them again"
+    )
+    command.set_defaults(run=lambda chosen: moments(
+        load_settings(chosen.settings), _now(), chosen.kind, chosen.as_of, chosen.out or Path(f"exports/{chosen.kind}.parquet"),
+        chosen.dry_run, _erasure_keys(),
+    ))  # fmt: skip
+
+
+def _lint_templates(commands_of: Commands) -> None:
+    command = _command(
+        commands_of, "lint-templates", "Render every message template for difficult readers; fails if a limit is broken."
+    )
+    command.set_defaults(run=lambda chosen: lint_templates(load_settings(chosen.settings)))
+
+
+def _dry_run(commands_of: Commands) -> None:
+    command = _command(
+        commands_of,
+        "dry-run",
+        "Show what a declared send would show, as figures and as a page of samples.",
+        "2026-w14 --out exports/dry-run.html",
+    )
+    command.add_argument("send", metavar="SEND", help="send_id of a declared send")
+    command.add_argument("--users", type=Path, help="file of user ids (default: drawn from the snapshot)")
+    command.add_argument("--most", type=_count, default=5000, help="most users that are asked (default: 5,000)")
+    command.add_argument("--out", type=Path, help="the page (default: exports/dry-run.html)")
+    command.set_defaults(run=lambda chosen: dry_run(
+        load_settings(chosen.settings), _now(), chosen.send, chosen.users, chosen.most,
+        chosen.out or Path("exports/dry-run.html"), _erasure_keys(),
+    ))  # fmt: skip
+
+
+def _purge(commands_of: Commands) -> None:
+    command = _command(
+        commands_of, "purge", "Delete old snapshots and rows that still hold forgotten shoppers (docs/state.md)."
+    )
+    command.set_defaults(run=lambda chosen: commands.purge(load_settings(chosen.settings), _erasure_keys()))
+
+
+def _demo(commands_of: Commands) -> None:
+    command = _command(
+        commands_of, "demo", "Make a synthetic shop, train on it and serve it until Ctrl-C.", "--port 8080 --folder my-demo"
+    )
+    _add_address(command)
+    command.add_argument("--users", type=_count, default=2_000, help="shoppers of the shop (default: 2,000)")
+    command.add_argument(
+        "--folder", type=Path, default=Path(".demo"), help="where everything is made, emptied at each start (default: .demo)"
+    )
+    command.set_defaults(run=lambda chosen: demo.demo(chosen.folder, chosen.port, chosen.workers, chosen.users, _now()))
+
+
+def _serve(commands_of: Commands) -> None:
+    command = _command(commands_of, "serve", "Serve the current snapshot (docs/http.md).", "--port 8080 --workers 4")
+    _add_address(command)
+    command.set_defaults(run=lambda chosen: service.serve(chosen.settings, chosen.port, chosen.workers))
+
+
+def _add_address(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--port", type=_port, default=8000, help="port on 127.0.0.1 (default: 8000)")
+    command.add_argument("--workers", type=_workers, default=2, help="processes that answer (default: 2)")
+
+
+def _docs(commands_of: Commands) -> None:
+    command = _command(commands_of, "docs", "Write the reference pages that are made from the code.")
+    command.add_argument("--out", type=Path, default=Path("docs"), help="folder for the pages (default: docs)")
+    command.set_defaults(run=lambda chosen: commands.docs(chosen.out))
+
+
+def moment(text: str) -> datetime:
+    """Read an ISO 8601 date or time; without an offset it is UTC."""
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no ISO 8601 time, for instance 2026-11-22T06:00:00Z") from error
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def _count(text: str) -> int:
+    return _whole(text, 1, 10**9)
+
+
+def _port(text: str) -> int:
+    return _whole(text, 1, 65_535)
+
+
+def _workers(text: str) -> int:
+    return _whole(text, 1, 1_000)
+
+
+def _limit(text: str) -> int:
+    return _whole(text, 1, 100)
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least:,} to {most:,}")
+    return int(text)
+
+
+def _bought(text: str) -> Bought:
+    mode, _, days = text.partition(":")
+    if mode not in BOUGHT_MODES or (mode == "hide_days") != days.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is none of hide, hide_days:N, allow, only")
+    modes: dict[str, BoughtMode] = {"hide": "hide", "hide_days": "hide_days", "allow": "allow", "only": "only"}
+    return Bought(modes[mode], int(days or 0))
+
+
+def _erasure_keys() -> ErasureKeys | None:
+    return ErasureKeys.from_environment(os.environ)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
