@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -194,7 +194,10 @@ def test_no_test_remembers_the_time_of_its_import(path: Path) -> None:
     assert not [call.lineno for call in calls if ast.unparse(call.func) in CLOCKS]
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock", "requirements-peers.lock"])
+LOCKS = sorted(path.name for path in ROOT.glob("requirements*.lock"))
+
+
+@pytest.mark.parametrize("name", LOCKS)
 def test_locks_are_pinned_by_hash(name: str) -> None:
     """Every package of a lock file has one version and its hashes; no index address stands in it."""
     text = (ROOT / name).read_text()
@@ -206,15 +209,35 @@ def test_locks_are_pinned_by_hash(name: str) -> None:
     assert "://" not in text
 
 
+def names(requirements: Sequence[str]) -> set[str]:
+    """The packages of requirements, as a lock file spells them."""
+    return {re.match(r"[A-Za-z0-9._-]+", text)[0].lower() for text in requirements}  # type: ignore[index]
+
+
+def pinned(lock: str) -> set[tuple[str, str]]:
+    """Package and version of each line of a lock file; a package has several where markers tell them apart."""
+    return set(re.findall(r"^([a-z0-9._-]+)==([^ ;]+)", (ROOT / lock).read_text(), re.MULTILINE))
+
+
 def test_locks_hold_what_the_project_names() -> None:
-    """Each dependency of pyproject.toml is pinned; what the service needs is among what the job needs."""
+    """Each dependency, extra and group of pyproject.toml is pinned: what tests may need in one file, what is apart in its own."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    named = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["training"]]
-    wanted = {re.match(r"[A-Za-z0-9._-]+", text)[0].lower() for text in named}  # type: ignore[index]
-    more = {re.match(r"[A-Za-z0-9._-]+", text)[0].lower() for text in project["dependency-groups"]["dev"]}  # type: ignore[index]
-    pinned = {
-        name: set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / name).read_text(), re.MULTILINE))
-        for name in ("requirements.lock", "requirements-dev.lock")
+    extras, groups = project["project"]["optional-dependencies"], project["dependency-groups"]
+    base = names([*project["project"]["dependencies"], *extras["training"]])
+    everything = base | names([text for extra in extras.values() for text in extra])
+    apart = {"stores", "peers"}
+    wanted = {
+        "requirements.lock": base,
+        "requirements-dev.lock": everything.union(*(names(groups[name]) for name in set(groups) - apart)),
+        "requirements-peers.lock": base | names(groups["peers"]),
+        "requirements-stores.lock": names(groups["stores"]),
     }
-    assert wanted <= pinned["requirements.lock"]
-    assert wanted | more <= pinned["requirements-dev.lock"]
+    assert sorted(wanted) == LOCKS
+    for lock, packages in wanted.items():
+        assert packages <= {name for name, _ in pinned(lock)}
+
+
+@pytest.mark.parametrize("name", ["requirements-dev.lock", "requirements-peers.lock"])
+def test_locks_agree(name: str) -> None:
+    """What the service and the job run on has the same versions in tests and comparisons."""
+    assert pinned("requirements.lock") <= pinned(name)

@@ -97,7 +97,11 @@ def test_a_bomb_is_put_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack
     monkeypatch.setattr(unpack, "MAX_UNPACKED", 1 << 20)
     bomb = CSV.encode() + b"a,b,2026-06-01,view,1\n" * 2_000_000
     packed = (
-        gzip.compress(bomb, mtime=0) if packing == "gz" else zstd.compress(bomb) if packing == "zst" else zipped(events__csv=bomb)
+        gzip.compress(bomb, mtime=0)
+        if packing == "gz"
+        else zstd.compress(bomb)
+        if packing == "zst"
+        else zipped(events__csv=bomb)
     )
     with pytest.raises(DataError, match=r"unpacks to .*MB, too much for its [\d,]+ bytes"):
         open_files(tmp_path, written(tmp_path, f"events.csv.{packing}", packed))
