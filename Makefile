@@ -7,9 +7,11 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 export RECSYS_SETTINGS := $(SETTINGS)
 TRAINING := $(RUN) -m training
+PIP := pip install --disable-pip-version-check --require-hashes
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo serve train evaluate tune report validate export rollback snapshots compact purge replay restock moments lint-templates dry-run shop test test-fast check format docs lock bench benchmark-isolation benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-moments-truth benchmark-value benchmark-peers clean
+.PHONY: help setup setup-dev setup-all demo serve train evaluate tune report validate export rollback snapshots compact purge replay restock moments lint-templates dry-run shop test test-fast check format docs lock bench benchmark-isolation benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-moments-truth benchmark-value benchmark-peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,16 +21,27 @@ $(VENV)/.ready: requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
 	@echo "Setting up $(VENV): $$(grep -c == requirements.lock) packages are fetched and checked against their hashes, which takes a minute or two"
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	$(VENV)/bin/$(PIP) -r requirements.lock
 	@touch $@
 
 $(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
 	@echo "Adding what tests and checks need to $(VENV)"
-	$(VENV)/bin/pip install --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(VENV)/bin/$(PIP) -r requirements-dev.lock
+	@touch $@
+
+$(VENV)-stores/.ready: requirements-stores.lock
+	@echo "Setting up $(VENV)-stores: an S3 server for tests"
+	$(PYTHON) -m venv $(VENV)-stores
+	$(VENV)-stores/bin/$(PIP) -r requirements-stores.lock
+	@touch $@
+
+clients/storefront/node_modules/.ready: clients/storefront/package-lock.json
+	cd clients/storefront && npm ci --no-audit --no-fund
 	@touch $@
 
 setup: $(VENV)/.ready ## Make .venv with what the job and the service need
 setup-dev: $(VENV)/.ready-dev ## The same, with what tests and checks need
+setup-all: setup-dev $(VENV)-stores/.ready clients/storefront/node_modules/.ready ## The same, with what single tests need, which are skipped without (npm)
 
 demo: setup ## Make a synthetic shop, train on it, serve it on PORT (Ctrl-C ends it)
 	@$(RUN) -m training demo --port $(PORT) --workers $(WORKERS) $(ARGS)
@@ -83,10 +96,11 @@ format: setup-dev ## Format the code
 	$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
 docs: setup ## Write the reference pages that are made from the code
 	@$(TRAINING) docs
-lock: ## Pin all packages again (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra training pyproject.toml -o requirements.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra training --group dev pyproject.toml -o requirements-dev.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra training --group peers --constraint requirements.lock pyproject.toml -o requirements-peers.lock
+lock: ## Pin all packages again (needs uv); what the service runs on is the same in all lock files
+	$(LOCK) pyproject.toml --extra training -o requirements.lock
+	$(LOCK) pyproject.toml --all-extras --group dev --group docs --group browser --constraint requirements.lock -o requirements-dev.lock
+	$(LOCK) pyproject.toml --extra training --group peers --constraint requirements.lock -o requirements-peers.lock
+	$(LOCK) --group stores -o requirements-stores.lock
 
 bench: setup-dev ## Measure the service against bare Flask (needs wrk), the export and a 10-million-event fit
 	$(RUN) -m benchmarks.bench $(ARGS)
@@ -108,10 +122,10 @@ benchmark-moments-truth: setup-dev ## Hold who was due for a moment against held
 	$(RUN) -m benchmarks.moments_truth $(ARGS)
 $(VENV)-peers/.ready: requirements-peers.lock
 	$(PYTHON) -m venv $(VENV)-peers
-	$(VENV)-peers/bin/pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements-peers.lock
+	$(VENV)-peers/bin/$(PIP) --no-compile -r requirements-peers.lock
 	@touch $@
 
 benchmark-peers: $(VENV)-peers/.ready ## Compare with public models, tuned alike (needs RECSYS_DATA; 6 GB for LensKit in .venv-peers)
 	$(VENV)-peers/bin/python -m benchmarks.peers $(ARGS)
 clean: ## Remove the environment and what the demo made
-	rm -rf $(VENV) $(VENV)-peers .demo benchmarks/out
+	rm -rf $(VENV) $(VENV)-peers $(VENV)-stores clients/storefront/node_modules .demo benchmarks/out

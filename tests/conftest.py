@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,43 +23,39 @@ from tests.support.evaluated import Run, evaluated, taste_tables
 from tests.support.training import train
 from training.job.job import Fitted, fit
 
-E2E = (
-    "benchmarks/",
-    "live/test_crash.py",
-    "moments/test_day.py",
-    "simulator/",
-    "storefront/",
-    "test_house.py",
-    "training/test_compact.py",
-    "training/test_demo.py",
-    "training/test_job.py",
-    "web/test_buffering_worker.py",
-    "web/test_gunicorn.py",
-    "web/test_hardening.py",
-    "web/test_live.py",
-    "web/test_sends_gunicorn.py",
-    "web/test_slots.py",
+STARTS = (
+    "benchmarks",
+    "multiprocessing",
+    "subprocess",
+    "tests.support.browser",
+    "tests.support.postgres",
+    "tests.support.running",
+    "tests.support.store",
 )
-"""Tests that start processes or take long; what stands in neither list is a unit test."""
-SERVICE = (
-    "snapshot/test_store.py",
-    "live/test_erasure.py",
-    "live/test_item_changes.py",
-    "engine/test_serving_state",
-    "engine/test_replay.py",
-    "messages/",
-    "moments/",
-    "training/",
-    "web/",
-)
+"""A file that imports one of these has tests that start processes: `e2e`."""
+TRAINS = ("recsys.web", "simulator", "training")
+"""A file that imports one of these, and none of those, has tests that train on a shop or ask the service: `service`."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by its place: `unit`, `service` or `e2e`."""
+    """Mark each test `unit`, `service` or `e2e` by what its file imports, or the conftest.py of its folder."""
+    root = Path(__file__).parent
     for item in items:
-        place = item.path.relative_to(Path(__file__).parent).as_posix()
-        mark = "e2e" if place.startswith(E2E) else "service" if place.startswith(SERVICE) else "unit"
-        item.add_marker(mark)
+        folder = item.path.parent / "conftest.py"
+        found = imports_of(item.path) | (imports_of(folder) if folder.exists() and folder.parent != root else frozenset())
+        item.add_marker("e2e" if _any_in(found, STARTS) else "service" if _any_in(found, TRAINS) else "unit")
+
+
+@cache
+def imports_of(file: Path) -> frozenset[str]:
+    """The modules that a file imports, wherever in it."""
+    nodes = list(ast.walk(ast.parse(file.read_text())))
+    plain = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+    return frozenset(plain | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module})
+
+
+def _any_in(modules: Iterable[str], packages: Sequence[str]) -> bool:
+    return any(module == package or module.startswith(package + ".") for module in modules for package in packages)
 
 
 @pytest.hookimpl(trylast=True)
