@@ -80,8 +80,8 @@ def broken(file: IO[bytes], layout: Layout) -> str:
 def _more(layout: Layout) -> pl.Expr:
     """Also a line whose fields are separated by another sign is one that does not fit."""
     others = re.escape(_SIGNS.replace(layout.separator, ""))
-    first, second = (pl.col(name) for name in layout.names[:2])
-    moved = second.is_null() & (first.str.count_matches(f"[{others}]") >= len(layout.names) - 1)
+    first, second, last = (pl.col(layout.names[at]) for at in (0, 1, -1))
+    moved = second.is_null() & last.is_null() & (first.str.count_matches(f"[{others}]") >= len(layout.names) - 1)
     return pl.when(moved).then(pl.lit(_OTHER_SIGN)).otherwise(MORE).alias(MORE)
 
 

@@ -1,4 +1,4 @@
-"""Delta and Iceberg tables, read lazily in the version that is the newest when they are opened."""
+"""Delta and Iceberg tables in the version that is the newest when they are opened."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import polars as pl
 
 from recsys.tables.sources.bounds import FILE
 from recsys.tables.sources.optional import needed
-from recsys.tables.sources.piece import Piece, check_schema
+from recsys.tables.sources.piece import Piece, check_schema, copied_piece
+from recsys.tables.sources.remote import list_store
+from recsys.tables.sources.words import reason_of
 from recsys.types import DataError
 
 LAKES = ("delta", "iceberg")
@@ -18,18 +20,19 @@ LAKES = ("delta", "iceberg")
 
 
 def open_lake(place: str, pinned: str) -> Piece:
-    """Open a table in its newest version, lazily.
+    """Open a table in its newest version: lazily, or as a copy where it stands in a cloud store.
 
     Raises:
         DataError: if a package for it is missing, or it has too many columns.
     """
-    form = pinned or lake_of(place)
+    form = pinned if pinned in LAKES else lake_of(place)
     frame = _SCANS[form](place)
     schema = dict(frame.collect_schema())
     check_schema(schema)
-    return Piece(
-        place, frame.with_columns(pl.lit(place).alias(FILE)), schema, False, _written(place), (f"a table of {form}",)
-    )
+    notes = (f"a table of {form}",)
+    if "://" in place:
+        return copied_piece(place, frame, schema, _written(place), notes)
+    return Piece(place, frame.with_columns(pl.lit(place).alias(FILE)), schema, False, _written(place), notes)
 
 
 def lake_of(folder: str) -> str:
@@ -41,16 +44,21 @@ def lake_of(folder: str) -> str:
 
 def _scan_delta(place: str) -> pl.LazyFrame:
     with needed("deltalake", "lake", f"{place} is a Delta table"):
-        import deltalake
-    return pl.scan_delta(deltalake.DeltaTable(place))
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError
+    try:
+        return pl.scan_delta(DeltaTable(place, storage_options={"aws_allow_http": "true"} if "://" in place else None))
+    except DeltaError as error:
+        raise DataError(f"is no whole Delta table: {reason_of(error)}") from error
 
 
 def _scan_iceberg(place: str) -> pl.LazyFrame:
     with needed("pyiceberg", "lake", f"{place} is an Iceberg table"):
+        import polars_iceberg  # noqa: F401
         import pyiceberg  # noqa: F401
-    metadata = place if place.endswith(".json") or "://" in place else _newest_metadata(place)
+    metadata = place if place.endswith(".json") else _newest_metadata(place)
     if metadata is None:
-        raise DataError(f"{place} has no metadata/*.metadata.json; name the table's folder")
+        raise DataError("has no metadata/*.metadata.json; name the table's folder")
     return pl.scan_iceberg(metadata)
 
 
@@ -58,11 +66,18 @@ _SCANS: Mapping[str, Callable[[str], pl.LazyFrame]] = {"delta": _scan_delta, "ic
 
 
 def _newest_metadata(folder: str) -> str | None:
-    files = list(Path(folder, "metadata").glob("*.metadata.json"))
-    return str(max(files, key=lambda file: (file.stat().st_mtime_ns, file.name))) if files else None
+    written = _files(folder, "metadata", "*.metadata.json")
+    return max(written, key=lambda file: (written[file], file), default=None)
 
 
 def _written(place: str) -> int:
-    """When the newest file of the table's log was written, µs since 1970; 0 in a cloud store."""
-    logs = [file for folder in ("_delta_log", "metadata") for file in Path(place, folder).glob("*.json")]
-    return max((file.stat().st_mtime_ns // 1000 for file in logs), default=0)
+    """When the newest file of the table's log was written, µs since 1970."""
+    logs = [_files(place, folder, "*.json") for folder in ("_delta_log", "metadata")]
+    return max((written for log in logs for written in log.values()), default=0)
+
+
+def _files(place: str, folder: str, pattern: str) -> dict[str, int]:
+    """Files of a table, and when each was written, µs since 1970."""
+    if "://" in place:
+        return list_store(f"{place}/{folder}/{pattern}")
+    return {str(file): file.stat().st_mtime_ns // 1000 for file in Path(place, folder).glob(pattern)}

@@ -12,6 +12,7 @@ from recsys.settings import Settings
 from recsys.settings.tables import Table
 from recsys.tables.sources.bounds import MAX_FILES
 from recsys.tables.sources.lake import LAKES, lake_of
+from recsys.tables.sources.remote import list_store
 from recsys.types import DataError
 
 STORES = ("s3", "gs", "az")
@@ -70,8 +71,6 @@ def _places(settings: Settings, name: str, table: Table, text: str) -> Iterator[
 
 
 def _in_store(name: str, table: Table, address: str) -> Iterator[str]:
-    from recsys.tables.sources.remote import list_store
-
     if table.format in LAKES:
         yield address.rstrip("/")
         return

@@ -30,24 +30,26 @@ _PART = 32 << 20
 _PATIENCE_FOR_A_PART = timedelta(seconds=120)
 
 
-def list_store(address: str) -> list[str]:
-    """Addresses of the files that an address or glob in a store names, sorted.
+def list_store(address: str) -> dict[str, int]:
+    """Addresses of the files that a glob in a store names, sorted, and when each was written, µs since 1970.
+
+    An address that is no glob is given as it is, whether there is a file or not.
 
     Raises:
         DataError: if the store does not answer, or does not let us.
     """
     base, path = _split(address)
     if not glob.has_magic(path):
-        return [address]
+        return {address: 0}
     folder = path[: re.search(r"[*?\[]", path).start()].rpartition("/")[0]  # type: ignore[union-attr]
     matches = re.compile(_pattern(path)).match
-    found: list[str] = []
+    found: dict[str, int] = {}
     with _in_words(address):
         for batch in _store(base, address).list(prefix=folder or None):
-            found += [f"{base}/{each['path']}" for each in batch if matches(each["path"])]
+            found |= {f"{base}/{each['path']}": _written(each) for each in batch if matches(each["path"])}
             if len(found) > MAX_FILES:
                 raise DataError(f"{address} names more than {MAX_FILES:,} files; name fewer")
-    return sorted(found)
+    return dict(sorted(found.items()))
 
 
 def fetched(address: str) -> Blob:
@@ -62,8 +64,11 @@ def fetched(address: str) -> Blob:
         meta = store.head(path)
         check_room(meta["size"])
         copy = copy_of(_parts(store, path, meta))
-    written = int(meta["last_modified"].timestamp() * 1_000_000)
-    return Blob(address, copy, None, written, (f"fetched from {base}",))
+    return Blob(address, copy, None, _written(meta), (f"fetched from {base}",))
+
+
+def _written(meta: ObjectMeta) -> int:
+    return int(meta["last_modified"].timestamp() * 1_000_000)
 
 
 def _parts(store: ObjectStore, path: str, meta: ObjectMeta) -> Iterator[bytes]:
