@@ -58,6 +58,20 @@ def test_all_members_of_an_archive_are_one_table(tmp_path: Path) -> None:
     assert names == [f"{tmp_path}/june.zip/june/{at}.csv" for at in (1, 2)]
 
 
+def test_many_packed_files_are_one_table(tmp_path: Path) -> None:
+    """Hundreds of daily files need no open file each, and their rows keep order and names."""
+    for at in range(205):
+        (tmp_path / f"day-{at:03}.csv.gz").write_bytes(gzip.compress(f"user_id,event_type\nu{at},view\n".encode()))
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+    [source] = open_files(tmp_path, "day-*.csv.gz")
+    assert len(list(Path("/proc/self/fd").iterdir())) < opened + 20
+    frame = columns_of(source)
+    assert frame["user_id"].to_list() == [f"u{at}" for at in range(205)]
+    assert frame["__row"].to_list() == list(range(205))
+    assert frame[FILE][204] == f"{tmp_path}/day-204.csv"
+    assert source.read_as[0].startswith(f"{tmp_path}/day-000.csv and 204 more: unpacked from gzip")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [

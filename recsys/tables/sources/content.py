@@ -35,19 +35,18 @@ _PACKED_MAGIC: Mapping[bytes, str] = {
     b"PK\x03\x04": "zip",
     b"PK\x05\x06": "zip",
 }
-_MAGIC: Mapping[bytes, str] = {b"PAR1": "parquet", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "excel"}
+_MAGIC: Mapping[bytes, str] = {b"PAR1\x15": "parquet", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "excel"}
 _FOREIGN: Mapping[bytes, str] = {
     b"SQLite format 3": 'an SQLite database; write it as `database = "sqlite:///…"`',
-    b"%PDF": "a PDF; export a table",
+    b"%PDF-": "a PDF; export a table",
     b"\x89PNG": "a picture",
     b"\xff\xd8\xff": "a picture",
-    b"BZh": "packed with bzip2; pack it with gzip or zstd",
+    b"BZh91AY": "packed with bzip2; pack it with gzip or zstd",
     b"\xfd7zXZ": "packed with xz; pack it with gzip or zstd",
     b"7z\xbc\xaf": "packed with 7z; pack it with zip, gzip or zstd",
     b"Rar!": "packed with rar; pack it with zip, gzip or zstd",
     b"Obj\x01": "an Avro file; export Parquet",
-    b"ORC": "an ORC file; export Parquet",
-    b"ARROW1": "an Arrow file; export Parquet",
+    b"ARROW1\x00": "an Arrow file; export Parquet",
 }
 _WORKBOOK = "xl/workbook.xml"
 _HEAD = 4096

@@ -64,6 +64,8 @@ def _pinned(blob: Blob, pinned: str, marked: str) -> Blob:
             f"has the `encoding` {pinned!r} in the settings, which does not exist; for instance windows-1252"
         ) from error
     name = marked if marked.startswith(name) else name
+    if name == "utf-8" and not lossy and _is_utf8(blob):
+        return replace(blob, notes=(*blob.notes, "UTF-8 (by the settings)"))
     return _rewritten(blob, name, f"{pinned} (by the settings)", "replace" if lossy else "strict")
 
 
