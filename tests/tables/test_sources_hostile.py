@@ -13,10 +13,11 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from polars.exceptions import PolarsError
 
 from recsys.settings.load import parse_settings
 from recsys.tables.shop import read_shop
-from recsys.tables.sources import FILE, MORE, ROW
+from recsys.tables.sources import FILE, MORE, ROW, unreadable
 from recsys.types import DataError
 from tests.support.files import COLUMNS, CSV, columns_of, open_files, rows_of, written
 
@@ -168,8 +169,12 @@ def test_mutated_files_are_read_or_refused(tmp_path: Path, name: str, mutations:
         )
     written(tmp_path, name, bytes(content))
     with suppress(DataError):
-        for source in open_files(tmp_path, name):
-            columns_of(source)
+        sources = open_files(tmp_path, name)
+        try:
+            rows_of(sources)
+        except PolarsError as error:
+            told = str(unreadable("events", sources, error))
+            assert ("\n" in told, "0071" in told) == (False, False)
 
 
 @given(rows=st.lists(st.tuples(TEXTS, TEXTS, TEXTS), min_size=1, max_size=8), separator=st.sampled_from(",;\t|"))
