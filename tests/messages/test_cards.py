@@ -263,7 +263,11 @@ def test_an_unknown_template_names_those_that_there_are(template: str, channel: 
         ("a.sms.liquid", "--- body\n{% if a %}", "line 2 or below: expected tag endif"),
         ("a.sms.liquid", "--- body\n{% nope %}", "line 2: unexpected tag 'nope'"),
         ("a.sms.liquid", "--- body\n{% include 'top' %}", "line 2: unexpected tag 'include'"),
-        ("a.sms.liquid", "--- body\n{% render 'nope' %}", "line 2: no partial 'nope'; there are bottom, button"),
+        (
+            "a.sms.liquid",
+            "--- body\n{% render 'nope' %}",
+            "line 2: no partial 'nope'; there are about_mail, about_text, bottom, button",
+        ),
         ("a.sms.liquid", "--- body\n{% render '../top' %}", "no partial '../top'"),
         ("a.sms.liquid", "--- body\n{% render Profile %}", "no partial ''"),
         ("a.partial.liquid", "\n{% if %}", "a.partial.liquid, part partial, line 2"),

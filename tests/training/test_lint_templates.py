@@ -3,29 +3,57 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from recsys.messages.cards.cards import Cards
 from recsys.settings.load import parse_settings
 from recsys.settings.messages import MessagesSettings
-from recsys.types import SettingsError
-from training.batch.lint_templates import READERS, Finding, findings, lint_templates
+from recsys.settings.moments import MomentKind
+from recsys.types import DataError, SettingsError
+from training.batch.lint_templates import READERS, Finding, findings, lint_templates, seen_by
 
 SLOTS = MessagesSettings(public_url="https://recs.shop.example", home_url="https://shop.example/")
 
 
-@pytest.mark.parametrize("settings", [MessagesSettings(), SLOTS], ids=["plain", "with slots"])
-def test_the_built_in_templates_are_clean(settings: MessagesSettings) -> None:
-    """Every template that comes with the service renders for everybody, within every limit."""
-    assert findings(Cards(None, settings), settings) == []
+KINDS = ["weekly", *get_args(MomentKind)]
+
+
+@pytest.fixture(scope="module")
+def built_in() -> Cards:
+    """The templates that come with the service."""
+    return Cards(None, SLOTS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_built_in_templates_are_clean(built_in: Cards, kind: str) -> None:
+    """Every template that comes with the service renders for everybody, in every language, within every limit."""
+    assert findings(built_in, SLOTS, [name for name in built_in.names() if name[0] == kind]) == []
+
+
+@pytest.mark.parametrize("kind", ["weekly", "price_drop", "winback"])
+def test_they_are_clean_without_slots_too(kind: str) -> None:
+    """A shop that has told neither its name nor any address has whole messages all the same."""
+    plain = MessagesSettings()
+    cards = Cards(None, plain)
+    assert findings(cards, plain, [name for name in cards.names() if name[0] == kind]) == []
+
+
+def test_moments_are_among_the_readers() -> None:
+    """Messages about the item of a moment, with its slot and the price before, and about something to read, are rendered too."""
+    about = {reader.about: seen_by(reader, SLOTS)["Event"] for reader in READERS if reader.items}
+    assert about["moment"]["old_price"] > about["moment"]["price"]
+    assert about["moment"]["link"].startswith("https://recs.shop.example/v1/slots/")
+    assert "price" not in about["article"]
 
 
 def found(folder: Path, name: str, text: str) -> list[Finding]:
     """What is wrong with one template of a shop."""
     (folder / name).write_text(text)
     cards = Cards(folder, SLOTS)
-    return [each for each in findings(cards, SLOTS) if each.template.endswith(name.removesuffix(".liquid"))]
+    kind, channel, _ = name.split(".")
+    return findings(cards, SLOTS, [each for each in cards.names() if each[:2] == (kind, channel)])
 
 
 def test_a_name_that_nobody_has_is_a_finding(tmp_path: Path) -> None:
@@ -63,14 +91,16 @@ def test_an_address_that_runs_something_is_a_finding(tmp_path: Path) -> None:
 
 
 def test_the_command_says_how_it_went(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Clean is 0; a finding is 1, and a template that cannot be read an error with its place."""
+    """Clean is 0; a finding is 1, an unknown kind and a template that cannot be read an error with its place."""
     settings = parse_settings('[messages]\ntemplates = "own"\n', tmp_path)
     (tmp_path / "own").mkdir()
-    assert lint_templates(settings) == 0
-    assert "nothing wrong" in capsys.readouterr().out
+    assert lint_templates(settings, "cart") == 0
+    assert f"16 templates × {len(READERS)} readers: nothing wrong" in capsys.readouterr().out
     (tmp_path / "own" / "mine.sms.liquid").write_text("--- body\n{{ nobody }}\n")
-    assert lint_templates(settings) == 1
+    assert lint_templates(settings, "mine") == 1
     assert "en/mine.sms" in capsys.readouterr().out
+    with pytest.raises(DataError, match=r"'nothing'.*cart"):
+        lint_templates(settings, "nothing")
     (tmp_path / "own" / "mine.sms.liquid").write_text("--- body\n{% nope %}\n")
     with pytest.raises(SettingsError, match=r"mine\.sms\.liquid, part body, line 2"):
         lint_templates(settings)

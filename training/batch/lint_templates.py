@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from recsys.messages.cards.cards import Card, CardError, Cards
-from recsys.messages.cards.context import context
+from recsys.messages.cards.context import Context, context
 from recsys.messages.slots import SlotKeys, slot_addresses
 from recsys.settings import Settings
 from recsys.settings.messages import MessagesSettings
 from recsys.snapshot.catalog import FRAGMENT_FIELDS
+from recsys.types import DataError
 from training import console
 from training.batch.export import Progress
 
@@ -25,14 +26,20 @@ _ARABIC = "إناء من البلور المنفوخ يدوياً بحافة ذ�
 _LONGEST = " ".join(["Hand-finished travertine console with a patinated brass base"] * 9)[:500]
 
 
+About = Literal["viewed", "moment", "article"]
+"""What a message is about: an item that was viewed last, the item of a moment, or something to read."""
+
+
 class Reader(NamedTuple):
-    """Somebody whose message may go wrong: a locale, the fields that their items share, and how many items there are."""
+    """Somebody whose message may go wrong: a locale, the fields that their items share, how many items there are, and what the message
+    is about (`About`)."""
 
     name: str
     locale: str = "en-GB"
     fields: Mapping[str, Any] = {}
     items: int = ITEMS
     known: bool = True
+    about: About = "viewed"
 
 
 READERS: Sequence[Reader] = (
@@ -48,6 +55,10 @@ READERS: Sequence[Reader] = (
     Reader("one item", items=1),
     Reader("null price", fields={"price": None, "currency": None}),
     Reader("null everything", fields=dict.fromkeys(FRAGMENT_FIELDS[1:])),
+    Reader("a moment", about="moment"),
+    Reader("a moment, longest title", "fr-FR", {"title": _LONGEST, "price": 1_234_567.5}, about="moment"),
+    Reader("a moment without other items", "ar-SA", {"title": _ARABIC, "currency": "SAR"}, items=0, about="moment"),
+    Reader("something to read", about="article"),
     Reader("markup", fields={"title": "<b>\"A\" & 'B'</b>\r\n--- html\r\n{{ shop }}", "url": "javascript:alert(1)"}),
 )
 
@@ -61,17 +72,21 @@ class Finding(NamedTuple):
     found: str
 
 
-def lint_templates(settings: Settings) -> int:
-    """Print what is wrong with the shop's templates and the built-in ones; exit code 1 if anything is.
+def lint_templates(settings: Settings, kind: str | None = None) -> int:
+    """Print what is wrong with the shop's templates and the built-in ones, or those of one kind; exit code 1 if anything is.
 
     Raises:
         SettingsError: if a template cannot be read at all.
+        DataError: if there is no template of that kind.
     """
     folder = settings.messages.templates
     cards = Cards(settings.path(folder) if folder else None, settings.messages)
+    names = [name for name in cards.names() if kind in (None, name[0])]
+    if not names:
+        raise DataError(f"--kind {kind!r}: there is no such template; there are {', '.join(cards.kinds())}")
     with console.bar("Rendering", "templates") as progress:
-        found = findings(cards, settings.messages, progress)
-    rendered = len(cards.names())
+        found = findings(cards, settings.messages, names, progress)
+    rendered = len(names)
     if found:
         console.table("Templates", ("template", "reader", "limit", "found"), found)
     mark = "✗" if found else "✓"
@@ -79,22 +94,28 @@ def lint_templates(settings: Settings) -> int:
     return 1 if found else 0
 
 
-def findings(cards: Cards, settings: MessagesSettings, progress: Progress = lambda _done, _total: None) -> list[Finding]:
-    """Render everything for everybody; templates in their order, then readers."""
-    names = cards.names()
+def findings(
+    cards: Cards,
+    settings: MessagesSettings,
+    names: Sequence[tuple[str, str, str]],
+    progress: Progress = lambda _done, _total: None,
+) -> list[Finding]:
+    """Render these templates (kind, channel, locale) for everybody, in their order, then that of the readers."""
+    seen = [(reader, seen_by(reader, settings)) for reader in READERS]
     found: list[Finding] = []
-    for done, (kind, channel, locale) in enumerate(names, 1):
-        found += _of_template(cards, kind, channel, locale, settings)
+    for done, key in enumerate(names, 1):
+        found += _of_template(cards, key, seen)
         progress(done, len(names))
     return found
 
 
-def _of_template(cards: Cards, kind: str, channel: str, locale: str, settings: MessagesSettings) -> Iterator[Finding]:
+def _of_template(cards: Cards, key: tuple[str, str, str], seen: Sequence[tuple[Reader, Context]]) -> Iterator[Finding]:
+    kind, channel, locale = key
     name = f"{locale}/{kind}.{channel}"
     unknown: list[set[str]] = []
-    for reader in READERS:
+    for reader, shown in seen:
         try:
-            card = cards.render_as((kind, channel, locale), seen_by(reader, settings))
+            card = cards.render_as(key, shown)
         except CardError as error:
             yield Finding(name, reader.name, "it must render", str(error))
             continue
@@ -123,7 +144,7 @@ def seen_by(reader: Reader, settings: MessagesSettings) -> dict[str, Any]:
     slots = slot_addresses(public, _TOKEN, range(reader.items)) if settings.public_url else [{}] * reader.items
     items = [{**_item(number), **reader.fields, "slot": slot} for number, slot in enumerate(slots, 1)]
     profile = {"user_id": "u-1", "lifecycle": "active" if reader.known else "lead", "orders": 3 if reader.known else 0}
-    event = {**items[0], "event_type": "view"} if items and reader.known else None
+    event = _event(reader, slots) if reader.known else None
     return context(
         items,
         profile,
@@ -134,6 +155,18 @@ def seen_by(reader: Reader, settings: MessagesSettings) -> dict[str, Any]:
         recommendation_id="0" * 24,
         settings=settings,
     )
+
+
+def _event(reader: Reader, slots: Sequence[Mapping[str, str]]) -> dict[str, Any] | None:
+    """What a reader's message is about, as cards of sends and of moments lay it out."""
+    item = {**_item(1), **reader.fields}
+    if reader.about == "article":
+        return {"event_type": "editorial", "title": item["title"], "url": item["url"]}
+    if reader.about == "moment":
+        before = None if item["price"] is None else item["price"] + 100
+        link = {"link": slots[0]["link"]} if slots and slots[0] else {}
+        return {**item, "event_type": "price_drop", "old_price": before, **link}
+    return {**item, "event_type": "view"} if reader.items else None
 
 
 def _item(number: int) -> dict[str, Any]:

@@ -267,7 +267,8 @@ def _lint_templates(commands_of: Commands) -> None:
     command = _command(
         commands_of, "lint-templates", "Render every message template for difficult readers; fails if a limit is broken."
     )
-    command.set_defaults(run=lambda chosen: lint_templates(load_settings(chosen.settings)))
+    command.add_argument("--kind", help="only templates of this name, such as cart (default: all)")
+    command.set_defaults(run=lambda chosen: lint_templates(load_settings(chosen.settings), chosen.kind))
 
 
 def _dry_run(commands_of: Commands) -> None:

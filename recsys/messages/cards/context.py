@@ -82,6 +82,8 @@ def shortened(seen: Context, items: int, title_size: int | None, channel: str) -
     happened = dict(seen.get("Event", {}))
     if isinstance(happened.get("title"), str):
         happened["title"] = _cut(happened["title"], title_size, plain)
+    if happened.get("link"):
+        happened["link"] = _link(happened, channel)
     gone = listed(seen.get("items", ())).keys()
     return {**{key: value for key, value in seen.items() if key not in gone}, "Event": happened, **listed(kept)}
 
@@ -89,9 +91,10 @@ def shortened(seen: Context, items: int, title_size: int | None, channel: str) -
 def _link(item: Mapping[str, Any], channel: str) -> str:
     """Where an item's link leads; a slot is told its channel, so that it knows of a click what it came from."""
     link: str = item["link"]
-    if link != item["url"] and channel != "email":
+    url: str = item.get("url") or ""
+    if link != url and channel != "email":
         link = f"{link}?channel={channel}"
-    return min(link, item["url"] or link, key=len) if channel == "sms" else link
+    return min(link, url or link, key=len) if channel == "sms" else link
 
 
 def _cut(title: str, max_n: int | None, plain: bool) -> str:
