@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from recsys.live.database import LogFile
+from recsys.live.pinned_slates import forget_sends
 
 MOMENT = 9
 """Kind of these rows: subject is the user, the time when it was found due, event_type the kind of moment, body the line."""
@@ -34,6 +35,10 @@ _LINES = f"""SELECT seq, body FROM log INDEXED BY log_moments
 WHERE kind = {MOMENT} AND event_type = ? AND seq > ? AND body IS NOT NULL ORDER BY seq LIMIT ?"""
 _LAST_UNTIL = f"""SELECT seq FROM log INDEXED BY log_moments
 WHERE kind = {MOMENT} AND event_type = ? AND at <= ? ORDER BY seq DESC LIMIT 1"""
+_OF = f"SELECT subject, at, body FROM log INDEXED BY log_key WHERE key = ? AND kind = {MOMENT} AND body IS NOT NULL"
+_KEYS_OF = (
+    f"SELECT key FROM log INDEXED BY log_moments_of WHERE kind = {MOMENT} AND subject IN (SELECT value FROM json_each(?))"
+)
 _FORGET = f"""DELETE FROM log INDEXED BY log_moments_of
 WHERE kind = {MOMENT} AND subject IN (SELECT value FROM json_each(?))"""
 _WITH_LINE = f"""SELECT seq FROM log NOT INDEXED
@@ -67,6 +72,15 @@ class Notified(NamedTuple):
     at: int
 
 
+class KeptMoment(NamedTuple):
+    """A moment that is written down, with its line; `at` when it was found due (microseconds)."""
+
+    moment_id: str
+    user_id: str
+    at: int
+    line: bytes
+
+
 class MomentLog:
     """The moments of a log; what a call wrote is durable when it returns. Whatever fails is a StateError."""
 
@@ -86,6 +100,11 @@ class MomentLog:
         """Those of these ids that are written down."""
         found = self._log.read(_NOTIFIED, _encode([_PREFIX + each for each in moment_ids]).decode()) if moment_ids else []
         return {key.removeprefix(_PREFIX) for (key,) in found}
+
+    def of(self, moment_id: str) -> KeptMoment | None:
+        """Look a moment up; None: there is none, it was erased, or its line was retired."""
+        found = self._log.read(_OF, _PREFIX + moment_id)
+        return KeptMoment(moment_id, *found[0]) if found else None
 
     def notified_to(self, user_ids: Sequence[str], since: int) -> list[Notified]:
         """What was found due for these users from a moment (microseconds) on."""
@@ -119,7 +138,9 @@ class MomentLog:
 
 
 def forget_moments(log: sqlite3.Connection, ids: str) -> int:
-    """Delete, inside a transaction, the moments of users (a JSON list of ids); returns how many."""
+    """Delete, inside a transaction, the moments of users (a JSON list of ids), and the sends that became of them; returns how many
+    moments."""
+    forget_sends(log, [key.removeprefix(_PREFIX) for (key,) in log.execute(_KEYS_OF, (ids,))])
     return log.execute(_FORGET, (ids,)).rowcount
 
 

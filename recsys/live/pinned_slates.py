@@ -198,6 +198,11 @@ def forget_pins(log: sqlite3.Connection, ids: str) -> int:
     return sum(log.execute(_FORGET, (key, _end(key))).rowcount for (key,) in keys)
 
 
+def forget_sends(log: sqlite3.Connection, send_ids: Sequence[str]) -> None:
+    """Delete, inside a transaction, the declarations of sends that were one user's own."""
+    log.executemany("DELETE FROM log WHERE key = ?", [(_send_key(each),) for each in send_ids])
+
+
 def _pinned(log: sqlite3.Connection, pin: PinnedSlate, received_at: int) -> PinnedSlate:
     key, until = _pin_range(pin.send_id, pin.user_id)
     if log.execute(_ADD, (PIN, pin.user_id, received_at, received_at, key, _encode(pin))).rowcount:

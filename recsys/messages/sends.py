@@ -63,6 +63,13 @@ class Sends:
         found |= {pin.user_id: pin for pin in self._pins.pin_all(new, self._received_at)}
         return [self._serving(pin, query) for user_id in user_ids if (pin := found[user_id]) is not None]
 
+    def given(self, send: Send, slate: PinnedSlate, query: Query) -> SentSlate:
+        """Serve a slate that was answered before for a send of its own, declared and pinned by the first call; `query` asks for
+        what takes the place of items that are sold out since."""
+        send = self._pins.declare(send, self._received_at)
+        pin = self._pins.pin_of(send.send_id, slate.user_id) or self._pins.pin(slate, self._received_at)
+        return self._serving(pin, _asked(send, query))
+
     def preview(self, send: Send, query: Query, user_id: str) -> Slate:
         """Answer what a first fetch of a send would pin for a user, and pin nothing."""
         return self._ask(msgspec.structs.replace(_asked(send, query), user_id=user_id, exclude=self._seen(user_id)))
@@ -70,7 +77,7 @@ class Sends:
     def serve_image(self, slot: Slot, now: int, *, may_pin: bool, goes_out: bool) -> int:
         """Find whose image a slot shows now, by the row of the item; -1: nobody's.
 
-        It is what a fetch would find there: what is sold out is swapped, and with `may_pin` a slate is pinned where none is and the
+        It is what a fetch would find there: what is sold out is replaced, and with `may_pin` a slate is pinned where none is and the
         send has not expired. `goes_out`: the image will be seen, so that `target` is this item from now on.
         """
         found = self._pinned(slot, now, may_pin)
@@ -82,7 +89,7 @@ class Sends:
         return rows[slot.place]
 
     def target(self, slot: Slot, now: int, *, may_pin: bool) -> Target | None:
-        """Find where the link of a slot leads: to the item whose image went out last, sold out or not; swaps nothing.
+        """Find where the link of a slot leads: to the item whose image went out last, sold out or not; replaces nothing.
 
         If the catalogue has it no more, the item that stands there instead; None: nothing does. `may_pin` is as for `serve_image`.
         """
@@ -156,10 +163,10 @@ class Sends:
         return SentSlate(slate, True, tuple([place for place, _, _ in places]))
 
     def _filled(self, pin: PinnedSlate, query: Query) -> tuple[PinnedSlate, list[int]]:
-        """A pin with what is sold out swapped, and the row of each place; -1 where it could not be."""
+        """A pin with what is sold out replaced, and the row of each place; -1 where it could not be."""
         rows = self._rows(pin)
         if min(rows, default=0) < 0:
-            pin = self._swapped(pin, rows, query)
+            pin = self._replaced(pin, rows, query)
             rows = self._rows(pin)
         return pin, rows
 
@@ -169,7 +176,7 @@ class Sends:
         rows = [row_of(item.item_id) for item in pin.items]
         return [row if row >= 0 and available[row] else -1 for row in rows]
 
-    def _swapped(self, pin: PinnedSlate, rows: list[int], query: Query) -> PinnedSlate:
+    def _replaced(self, pin: PinnedSlate, rows: list[int], query: Query) -> PinnedSlate:
         """Fill the places of what is gone, in their order, with the next that pass the filters."""
         gone = [place for place, row in enumerate(rows) if row < 0]
         exclude = (*pin.shown, *self._seen(pin.user_id, besides=pin.send_id), *self._same_group(rows))

@@ -22,7 +22,7 @@ from recsys.types import DAY, MINUTE, EventType, Mask, Rows, Times
 
 
 class Audience(NamedTuple):
-    """The crowd at one moment, with where to look more up."""
+    """Everybody at one moment, with where to look more up."""
 
     contact_index: ContactIndex
     trigger_context: TriggerContext

@@ -23,7 +23,7 @@ class ContactIndex:
     """The people of one snapshot, each at a place 0…p-1, for one worker; about 35 bytes a person.
 
     last_seen, last_order int64[p] (`NEVER`: never) · orders int32[p] · active bool[p] who did anything since the snapshot · ordered
-    bool[p] who bought or gave back something since, of whom `last_order` and `orders` no longer hold · may_hear bool[p] as the
+    bool[p] who bought or gave back something since, of whom `last_order` and `orders` no longer hold · contactable bool[p] as the
     consents say.
 
     These are the people of the user table. Where consent is assumed and the shop has no such table, it is everybody with an event.
@@ -35,9 +35,9 @@ class ContactIndex:
         self._ids = histories.users if self.everybody else people.users
         self._newcomers: dict[str, int] = {}
         self._newcomer_ids: list[str] = []
-        self.may_hear = np.ones(len(self._ids), bool) if self.everybody else people.consented
+        self.contactable = np.ones(len(self._ids), bool) if self.everybody else people.consented
         if consent == "assumed" and not self.everybody:
-            self.may_hear |= people.silent
+            self.contactable |= people.silent
         rows = self._ids.rows_in(histories.users)
         self.last_seen = _taken(histories.last_seen, rows, NEVER)
         self.last_order = _taken(histories.last_order, rows, NEVER)
@@ -100,7 +100,7 @@ class ContactIndex:
         return found
 
     def places(self, rows: Rows) -> Rows:
-        """Places of the people at these rows of the snapshot's histories; of those who are not in the crowd none."""
+        """Places of the people at these rows of the snapshot's histories; of those who are not in the index none."""
         places = self._places_of[rows]
         return places[places >= 0]
 
@@ -122,7 +122,7 @@ class ContactIndex:
                 self._newcomer_ids.append(user_id)
         more = len(self._ids) + len(self._newcomers) - before
         if more:
-            self.may_hear = np.append(self.may_hear, np.ones(more, bool))
+            self.contactable = np.append(self.contactable, np.ones(more, bool))
             self.last_seen = np.append(self.last_seen, np.full(more, NEVER))
             self.last_order = np.append(self.last_order, np.full(more, NEVER))
             self.orders = np.append(self.orders, np.zeros(more, np.int32))

@@ -153,6 +153,11 @@ class UserContext:
         last = int(history.times[looks][-1]) if looks.any() else NEVER
         return NEVER if (history.times[of_item & (history.kinds == PURCHASE)] >= last).any() else last
 
+    def bought_at(self, row: int) -> int:
+        """When an item was last bought and kept, in microseconds; `NEVER`: never."""
+        times = self.history.times[(self.history.items == row) & (self.history.kinds == PURCHASE)]
+        return int(times[-1]) if len(times) else NEVER
+
     def _last_of(self, kind: int) -> int:
         place = self.history.kinds.tobytes().rfind(kind)
         return int(self.history.times[place]) if place >= 0 else NEVER

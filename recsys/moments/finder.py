@@ -48,7 +48,7 @@ class Look(NamedTuple):
 class _Candidate(NamedTuple):
     user_context: UserContext
     hits: Sequence[TriggerHit]
-    """In the order of the rule, not yet asked whether they were told."""
+    """In the order of the rule, whether or not they were notified of it."""
 
 
 class Finder:
@@ -165,7 +165,7 @@ class Finder:
 
     def _candidates(self, kind: MomentKind, trigger_context: TriggerContext) -> Rows:
         contact_index = self._contact_index
-        mask: Mask = KINDS[kind].candidates(self._audience(trigger_context)) & contact_index.may_hear
+        mask: Mask = KINDS[kind].candidates(self._audience(trigger_context)) & contact_index.contactable
         places = np.flatnonzero(mask)
         return places[np.argsort(contact_index.last_seen[places], kind="stable")].astype(np.int32)
 

@@ -22,7 +22,8 @@ class TriggerKind(NamedTuple):
     """A kind of moment.
 
     summary: for people · rule: what a shopper is due for, the best first · turns: when the rule can turn by itself · candidates:
-    who is worth a look, bool[p], at least everybody who is due · placement and bought: how the rest of its slate is asked.
+    who is worth a look, bool[p], at least everybody who is due · placement and bought: how the rest of its slate is asked ·
+    about_items: whether the items that it is about lead its slate, and its message speaks of the first.
     """
 
     summary: str
@@ -31,26 +32,44 @@ class TriggerKind(NamedTuple):
     candidates: Callable[[Audience], Mask]
     placement: str
     bought: Bought | None = None
+    about_items: bool = False
 
 
 _HIDE = Bought("hide")
 
 KINDS: Mapping[MomentKind, TriggerKind] = MappingProxyType(
     {
-        "cart": TriggerKind("left a cart", rules.cart, turns.cart, audience.left_a_cart, "cart"),
+        "cart": TriggerKind("left a cart", rules.cart, turns.cart, audience.left_a_cart, "cart", about_items=True),
         "back_in_stock": TriggerKind(
-            "what they looked at is back", rules.back_in_stock, turns.back_in_stock, audience.of_items_back, "pdp"
+            "what they looked at is back",
+            rules.back_in_stock,
+            turns.back_in_stock,
+            audience.of_items_back,
+            "pdp",
+            about_items=True,
         ),
         "price_drop": TriggerKind(
-            "what they looked at costs less", rules.price_drop, turns.price_drop, audience.of_cheaper_items, "pdp"
+            "what they looked at costs less",
+            rules.price_drop,
+            turns.price_drop,
+            audience.of_cheaper_items,
+            "pdp",
+            about_items=True,
         ),
         "low_stock": TriggerKind(
-            "what they looked at runs low", rules.low_stock, turns.low_stock, audience.of_low_items, "pdp"
+            "what they looked at runs low", rules.low_stock, turns.low_stock, audience.of_low_items, "pdp", about_items=True
         ),
-        "browse": TriggerKind("looked at a product and left", rules.browse, turns.browse, audience.just_left, "pdp"),
+        "browse": TriggerKind(
+            "looked at a product and left", rules.browse, turns.browse, audience.just_left, "pdp", about_items=True
+        ),
         "birthday": TriggerKind("has a birthday", rules.birthday, turns.birthday, audience.has_birthday, "home"),
         "replenish": TriggerKind(
-            "may need something again", rules.replenish, turns.replenish, audience.owns_what_is_due, "buy_again"
+            "may need something again",
+            rules.replenish,
+            turns.replenish,
+            audience.owns_what_is_due,
+            "buy_again",
+            about_items=True,
         ),
         "second_order": TriggerKind(
             "ordered once", rules.second_order, turns.second_order, audience.ordered_once, "bought_together", _HIDE

@@ -23,7 +23,8 @@ Ask: TypeAlias = Callable[[Query], Slate]
 """Answers a query with the pipeline."""
 MAX_ANCHORS = 50
 """Most items that a moment names and that a slate is asked with."""
-_SOURCE = "moment"
+SOURCE = "moment"
+"""What stands for a recommender with the items that a moment is about."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -45,6 +46,7 @@ class MomentPayload(msgspec.Struct, frozen=True, kw_only=True):
     creative: str
     coupon: str
     content: Content | None
+    price_before: float | None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -61,11 +63,12 @@ def moment_line(
     user_context: UserContext,
     ask: Ask,
     seen: Sequence[str],
-    notified: Mapping[str, Words],
+    copy_texts: Mapping[str, Words],
 ) -> bytes:
     """Encode the line of a moment.
 
-    `seen` are items that are not to be recommended again · `notified` the shop's words by canonical category (`words.canonical`).
+    `seen` are items that are not to be recommended again · `copy_texts` the shop's words by canonical category
+    (`category_copy.canonical`).
     """
     trigger_context = user_context.trigger_context
     slate = moment_slate(kind, due, user_context, ask, seen)
@@ -83,8 +86,9 @@ def moment_line(
         timezone=user_context.timezone,
         channels=user_context.person.channels,
         usual_hour=user_context.usual_hour(),
-        **words_of(first, notified),
+        **words_of(first, copy_texts),
         content=contents.at(due.content) if due.content >= 0 else None,
+        price_before=due.price_before,
     )
     return _encode(line)
 
@@ -113,7 +117,7 @@ def moment_slate(kind: MomentKind, due: TriggerHit, user_context: UserContext, a
         items=(*there, *(slate.items[place] for place in rest)),
         scores=(*[score] * len(there), *(slate.scores[place] for place in rest)),
         reasons=(*[due.reason] * len(there), *reasons),
-        sources=(*[_SOURCE] * len(there), *(slate.sources[place] for place in rest)),
+        sources=(*[SOURCE] * len(there), *(slate.sources[place] for place in rest)),
     )
 
 

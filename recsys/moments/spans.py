@@ -1,4 +1,4 @@
-"""Spans of time in which rules hold, by the settings: what a rule asks and when it turns are told by the same numbers.
+"""Spans of time in which rules hold, by the settings: what a rule asks and when it turns come from the same numbers.
 
 A rule says what holds now; when another look is worth it, while nobody does anything, is the next boundary of its spans.
 """

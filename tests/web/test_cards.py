@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from recsys.web.app import Application, create_app
 from recsys.web.http.answers import CardAnswer
-from tests.conftest import Shop, busy_events
+from tests.conftest import Shop, ago, busy_events, event
 from tests.support.serving import READ
 from tests.web.test_sends import MESSAGES, SECRETS, fetch, problem, put, slate
 
@@ -124,3 +124,46 @@ def test_a_broken_template_of_the_shop_stops_the_start(shop: Shop) -> None:
     (shop.folder / "templates" / "bad.sms.liquid").write_text("--- body\n{% if %}\n")
     with pytest.raises(Exception, match=r"bad\.sms\.liquid"):
         create_app(shop.settings, SECRETS)
+
+
+def test_a_cart_card_speaks_of_what_lies_in_the_cart(shop: Shop) -> None:
+    """Not of what was bought, taken out or sold out since; where nothing is left, of no cart at all, and `about` is null."""
+    shop.add(
+        *(event("ann", item, "cart_add", ago(minutes=90 - n)) for n, item in enumerate(("sofa-1", "lamp-1", "bag-1"))),
+        event("ann", "bag-1", "cart_remove", ago(minutes=80)),
+        event("ann", "lamp-1", "purchase", ago(minutes=70), order_id="o"),
+        event("bob", "sofa-1", "cart_add", ago(minutes=90)),
+        event("bob", "sofa-1", "purchase", ago(minutes=80), order_id="p"),
+    )
+    shop.publish()
+    app = create_app(shop.settings, SECRETS | SLOTS)
+    put(app, "carts", placement="cart", template="cart")
+    left = read(card(app, user="ann", send="carts"))
+    assert (left.about, left.parts["subject"]) == ("sofa-1", "Still in your cart: Oak sofa")
+    bought = read(card(app, user="bob", send="carts"))
+    assert bought.about is None
+    assert bought.parts["subject"] == "Chosen for you"
+    assert "cart" not in bought.parts["text"]
+    assert read(card(app, "channel=push", user="bob", send="carts")).parts["title"] == "Chosen for you"
+
+
+@pytest.mark.parametrize("template", ["browse", "back_in_stock", "price_drop", "low_stock"])
+def test_a_card_speaks_of_nothing_that_was_bought_since(shop: Shop, template: str) -> None:
+    """A message on what was looked at is about the last item that was looked at and is still wanted."""
+    shop.add(
+        event("ann", "sofa-1", at=ago(minutes=90)),
+        event("ann", "gone-1", at=ago(minutes=85)),
+        event("ann", "lamp-1", at=ago(minutes=80)),
+        event("ann", "lamp-1", "purchase", ago(minutes=70), order_id="o"),
+    )
+    shop.publish()
+    app = create_app(shop.settings, SECRETS)
+    put(app, "looked", template=template)
+    assert read(card(app, user="ann", send="looked")).about == "sofa-1"
+
+
+def test_what_a_shop_writes_itself_speaks_of_the_last_event(app: Application) -> None:
+    """A template of the shop's own kind has the last thing that the reader did with an item, whatever that was."""
+    put(app)
+    made = read(card(app, "channel=sms"))
+    assert made.parts["body"].split()[2:] == [made.about]

@@ -20,7 +20,7 @@ from recsys.engine.serving_state import ServingState
 from recsys.live.erasure import ErasureKeys
 from recsys.live.log import EventLog
 from recsys.messages.cards.cards import Card, CardError, Cards
-from recsys.messages.cards.data import compose
+from recsys.messages.cards.data import compose, event_of
 from recsys.messages.sends import Sends
 from recsys.settings import Settings
 from recsys.types import SECOND, DataError, Query, Send, Slate
@@ -176,7 +176,9 @@ def _sample(
     cards: Cards, channels: Sequence[str], serving: ServingState, send: Send, slate: Slate, why: str, now: int
 ) -> Sample:
     user = slate.user_id or ""
-    seen = compose(serving.engine, slate, send.send_id, serving.person(user), serving.history(user), now)
+    history = serving.history(user)
+    event = event_of(send.template, serving.engine, history, now)
+    seen = compose(serving.engine, slate, send.send_id, serving.person(user), history, now, event)
     made, errors = {}, {}
     for channel in channels:
         try:

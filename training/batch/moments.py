@@ -85,7 +85,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Search:
-    """When is looked, in microseconds; `past`: as of a moment that is over, as if nobody had been told anything."""
+    """When is looked, in microseconds; `past`: as of a moment that is over, as if nobody had been notified of anything."""
 
     now: int
     past: bool

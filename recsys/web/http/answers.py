@@ -125,6 +125,7 @@ class MomentAnswer(Struct, frozen=True):
     creative: str
     coupon: str
     content: Annotated[ContentAnswer | None, Meta(description="Of `editorial`: what to read.")]
+    price_before: Annotated[float | None, Meta(description="Of `price_drop`: what the item cost before.")] = None
 
 
 class CardAnswer(Struct, frozen=True):
@@ -138,6 +139,28 @@ class CardAnswer(Struct, frozen=True):
     pinned: Annotated[bool, Meta(description="Whether every later card shows the same items.")]
     recommendation_id: str
     items: Annotated[int, Meta(description="How many items it speaks of: as many as its channel has room for.")]
+    parts: Annotated[dict[str, str], Meta(description="Such as subject, html and text of an email.")]
+    broken: Annotated[tuple[str, ...], Meta(description="Limits of the channel that it breaks; empty: none.")]
+    about: Annotated[
+        str | None, Meta(description="The item that a card of its kind speaks of now, such as one in the cart; null: none.")
+    ] = None
+
+
+class MomentCardAnswer(Struct, frozen=True):
+    """The message of a moment, rendered."""
+
+    moment_id: str
+    user_id: str
+    kind: str
+    template: str
+    channel: str
+    locale: Annotated[str, Meta(description="Locale of the template that was used.")]
+    recommendation_id: str
+    about: Annotated[
+        str | None,
+        Meta(description="The item that it speaks of; null: it is about none, or what it was about is bought or sold out."),
+    ]
+    items: Annotated[int, Meta(description="How many items it lists besides: as many as its channel has room for.")]
     parts: Annotated[dict[str, str], Meta(description="Such as subject, html and text of an email.")]
     broken: Annotated[tuple[str, ...], Meta(description="Limits of the channel that it breaks; empty: none.")]
 

@@ -1,4 +1,4 @@
-"""Cards: the message of a send for one user, rendered on the channel that asks."""
+"""Cards: the message of a send for one user, or of a moment, rendered on the channel that asks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import msgspec
 from flask import Response
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from recsys.engine.serving_state import ServingState
 from recsys.messages.cards.cards import Card, CardError, Cards, UnknownTemplateError
 from recsys.messages.cards.channels import PARTS
-from recsys.messages.cards.data import compose
-from recsys.types import Send
-from recsys.web.http.answers import CardAnswer
+from recsys.messages.cards.data import compose, event_of
+from recsys.messages.sends import SentSlate
+from recsys.moments.card import MomentCard, moment_card, subject
+from recsys.types import Send, SettingsError
+from recsys.web.http.answers import CardAnswer, MomentCardAnswer
 from recsys.web.http.parameters import UserParameters
 from recsys.web.http.problems import Problem, invalid
 from recsys.web.http.queries import personal_query
@@ -43,31 +46,62 @@ def card(call: Call[CardParameters]) -> Response:
     serving = service.live.serving()
     send, now = _send(call, send_id), service.live.now(serving)
     sent = recommend_sent(call, serving, personal_query(UserParameters(), serving, now, None), send_id, (user_id,))[0]
-    context = compose(
-        serving.engine,
-        sent.slate,
-        send_id,
-        serving.person(user_id),
-        serving.history(user_id),
-        now,
-        service.slots(send_id, user_id, sent),
-    )
+    history = serving.history(user_id)
+    event = event_of(send.template, serving.engine, history, now)
+    slots = service.slots(send_id, user_id, sent)
+    context = compose(serving.engine, sent.slate, send_id, serving.person(user_id), history, now, event, slots)
     made = _render(service.cards, send, call.parameters.channel, context)
     if call.parameters.part is not UNSET:
         return _part(made, call.parameters.part)
-    answer = CardAnswer(
-        send_id=send_id,
+    about = None if event is None else event["item_id"]
+    answer = CardAnswer(send_id=send_id, user_id=user_id, pinned=sent.pinned, about=about, **_said(made, sent))
+    return json_response(msgspec.json.encode(answer))
+
+
+def card_of_moment(call: Call[CardParameters]) -> Response:
+    """Render the message of a moment; its items are those that were found, as far as they can be bought."""
+    service, serving = call.service, call.service.live.serving()
+    now, found = service.live.now(serving), _moment(call)
+    user_id = found.moment.user_id
+    sent = _pinned(call, serving, found, now)
+    slots = service.slots(found.send.send_id, user_id, sent)
+    links = [slot["link"] for slot in slots] or [""] * len(sent.slate.items)
+    about = subject(found, dict(zip(sent.slate.items, links, strict=True)), serving, now)
+    context = compose(
+        serving.engine,
+        sent.slate,
+        found.send.send_id,
+        serving.person(user_id),
+        serving.history(user_id),
+        now,
+        about.event,
+        slots,
+        about.passed_over,
+    )
+    made = _render(service.cards, found.send, call.parameters.channel, context)
+    if call.parameters.part is not UNSET:
+        return _part(made, call.parameters.part)
+    answer = MomentCardAnswer(
+        moment_id=found.moment.moment_id,
         user_id=user_id,
-        template=made.template,
-        channel=made.channel,
-        locale=made.locale,
-        pinned=sent.pinned,
-        recommendation_id=sent.slate.recommendation_id,
-        items=made.items,
-        parts=dict(made.parts),
-        broken=tuple(f"{each.part}: {each.limit}: {each.found} of {each.allowed}" for each in made.broken),
+        kind=found.line.kind,
+        about=serving.engine.catalog.item_id(about.row) if about.row >= 0 else None,
+        **_said(made, sent),
     )
     return json_response(msgspec.json.encode(answer))
+
+
+def _said(made: Card, sent: SentSlate) -> dict[str, Any]:
+    """What both kinds of cards are answered with."""
+    return {
+        "template": made.template,
+        "channel": made.channel,
+        "locale": made.locale,
+        "recommendation_id": sent.slate.recommendation_id,
+        "items": made.items,
+        "parts": dict(made.parts),
+        "broken": tuple(f"{each.part}: {each.limit}: {each.found} of {each.allowed}" for each in made.broken),
+    }
 
 
 def _send(call: Call[CardParameters], send_id: str) -> Send:
@@ -77,6 +111,29 @@ def _send(call: Call[CardParameters], send_id: str) -> Send:
     if send.template is None:
         raise Problem(404, f"send {send_id!r} was declared without a template", parameter="send_id", value=send_id)
     return send
+
+
+def _moment(call: Call[CardParameters]) -> MomentCard:
+    moment_id, settings = call.path["moment_id"], call.service.settings
+    found = call.service.live.state.moments.of(moment_id)
+    if found is None:
+        raise Problem(
+            404,
+            f"there is no moment {moment_id!r}: it was never found, its user was forgotten, or it is older than "
+            f"state.keep_days ({settings.state.keep_days:g})",
+            parameter="moment_id",
+            value=moment_id,
+        )
+    return moment_card(found, settings)
+
+
+def _pinned(call: Call[CardParameters], serving: ServingState, card: MomentCard, now: int) -> SentSlate:
+    try:
+        return call.service.pin_given(serving, card.send, card.slate, card.query(now))
+    except SettingsError as error:
+        raise Problem(
+            400, f"moment_id: the placement of {card.line.kind!r} is gone: {error}", parameter="moment_id"
+        ) from error
 
 
 def _render(cards: Cards, send: Send, channel: str, context: dict[str, Any]) -> Card:
@@ -101,10 +158,19 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         path="/v1/sends/{send_id}/users/{user_id}/card",
         summary="Render the message of a send for a user.",
         scope="messages",
-        lane="card",
         parameters=CardParameters,
         view=card,
         answers=(CardAnswer,),
+        problems=(404, 500, 503),
+    ),
+    Operation(
+        method="get",
+        path="/v1/moments/{moment_id}/card",
+        summary="Render the message of a moment that was found.",
+        scope="messages",
+        parameters=CardParameters,
+        view=card_of_moment,
+        answers=(MomentCardAnswer,),
         problems=(404, 500, 503),
     ),
 )

@@ -1,4 +1,4 @@
-"""Moments: who should hear from the shop now, each told to the message tool once."""
+"""Moments: who should hear from the shop now, each answered to the message tool once."""
 
 from __future__ import annotations
 

@@ -10,12 +10,13 @@ import msgspec
 from recsys.engine.pipeline import answer
 from recsys.engine.replay import drawn, logged
 from recsys.engine.serving_state import ServingState
+from recsys.live.pinned_slates import PinnedSlate
 from recsys.messages.cards.cards import Cards
 from recsys.messages.sends import Sends, SentSlate
 from recsys.messages.slots import SlotKeys, slot_addresses
 from recsys.moments.finder import Finder
 from recsys.settings import Settings
-from recsys.types import NO_HISTORY, Query, Slate
+from recsys.types import NO_HISTORY, Query, Send, Slate
 from recsys.web.http.auth import Authenticator
 from recsys.web.http.metrics import Metrics
 from recsys.web.serving.lanes import Lanes
@@ -56,6 +57,12 @@ class Service:
         found = self.sends(serving).slates(send_id, query, user_ids)
         for each in found:
             self.metrics.slate(each.slate.placement, each.slate.fallback)
+        return found
+
+    def pin_given(self, serving: ServingState, send: Send, slate: PinnedSlate, query: Query) -> SentSlate:
+        """Serve a slate that was answered before as that of a send of its own, and count it."""
+        found = self.sends(serving).given(send, slate, query)
+        self.metrics.slate(found.slate.placement, found.slate.fallback)
         return found
 
     def sends(self, serving: ServingState) -> Sends:
