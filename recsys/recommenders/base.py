@@ -1,7 +1,7 @@
 """The contract of recommenders: a name, settings, `fit` offline and `recommend` online, in one file.
 
 To add one: write its file and add one line to `recommenders/__init__.py`. Evaluation, tuning, the report, the checking of settings
-and the shared behaviour tests then find it by themselves.
+and the shared behaviour tests then find it by themselves. A reason that is new needs its text in each language of `reasons`.
 """
 
 from __future__ import annotations
