@@ -72,7 +72,7 @@ class Finder:
     def find(self, kind: MomentKind, now: int, limit: int, received_at: int) -> int:
         """Find who is newly due at `now`, at most `limit`, and write it down; returns how many were written."""
         trigger_context = self._trigger_context(now)
-        stands = self._standing(kind)
+        stands = self._standing(kind, now)
         places, written = self._candidates(kind, trigger_context), 0
         for chunk in _chunks(places[stands[places] <= now][:MAX_LOOKED_AT], AT_ONCE):
             user_ids = [self._contact_index.user_id(place) for place in chunk.tolist()]
@@ -142,11 +142,13 @@ class Finder:
         for stands in self._stands.values():
             stands[places[places < len(stands)]] = NEVER
 
-    def _standing(self, kind: MomentKind) -> Times:
-        """Until when what was found of each person stands, int64[p]; not longer than nothing else was said to those kept back."""
+    def _standing(self, kind: MomentKind, now: int) -> Times:
+        """Until when what was found of each person stands, int64[p]; of those kept back only until they are notified of something."""
         stands = self._stands.get(kind, np.empty(0, np.int64))
         self._stands[kind] = stands = np.append(stands, np.full(len(self._contact_index) - len(stands), NEVER))
-        waiting = self._kept_back_since.setdefault(kind, {})
+        waiting = self._kept_back_since.get(kind, {})
+        waiting = {each: since for each, since in waiting.items() if stands[self._contact_index.place(each)] > now}
+        self._kept_back_since[kind] = waiting
         for notified in self._state.moments.notified_to(list(waiting), min(waiting.values(), default=0)):
             if notified.at >= waiting[notified.user_id]:
                 stands[self._contact_index.place(notified.user_id)] = NEVER
