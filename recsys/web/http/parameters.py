@@ -69,14 +69,9 @@ Price = Annotated[float, Meta(ge=0, le=HIGHEST_PRICE)]
 Now = Annotated[int | str, _about("now", "Answer as of this moment; needs the scope admin.")]
 CursorText = Annotated[str, _about("cursor", "Go on with a list.", min_length=1, max_length=MAX_LENGTH)]
 Placement = Annotated[str, _about("placement", "The spot of the shop that asks.")]
+_TAG = "^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$"
 LocaleTag = Annotated[
-    str,
-    _about(
-        "locale",
-        "Language of the reasons' texts; default: the shopper's own.",
-        pattern="^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$",
-        max_length=35,
-    ),
+    str, _about("locale", "Language of the reasons' texts; default: the shopper's own.", pattern=_TAG, max_length=35)
 ]
 
 
