@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from recsys.locales import date_text, is_right_to_left, language, locale_chain, plural_form, price_text
 from tests.conftest import micros
+from tests.support.handmade import calm
 
 LOCALES = ("en", "en_IN", "de", "de_CH", "fr", "ar", "ar_EG", "he", "fa", "ja", "hi", "pl", "pt_BR", "sv", "zh_Hant_TW")
 MARCH_5 = micros(datetime(2026, 3, 5, 23, 30, tzinfo=UTC))
@@ -115,6 +116,7 @@ def test_the_closest_locale_comes_first(locale: str, fallback: str, expected: tu
     assert language(expected[0]) == expected[0].split("_")[0]
 
 
+@calm
 @given(locale=st.one_of(st.text(max_size=12), st.from_regex(r"[a-zA-Z]{2,3}([_-][a-zA-Z0-9]{2,4}){0,3}", fullmatch=True)))
 def test_any_locale_gives_a_price_and_a_date(locale: str) -> None:
     """Whatever stands in a shop's table as a locale, a reader gets a text, and no locale names a way out of a folder."""

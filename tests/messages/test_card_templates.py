@@ -28,6 +28,7 @@ from recsys.settings.messages import MessagesSettings, Words
 from recsys.settings.moments import MomentKind
 from recsys.types import CHANNELS
 from tests.support.running import PATIENCE_SECONDS
+from tests.support.handmade import calm
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "cards"
 SHOP = MessagesSettings(shop="Linden & Ash", home_url="https://shop.example/", words={"Home": Words(coupon="QUIET10")})
@@ -199,6 +200,7 @@ def plain_shape(name: str) -> list[tuple[str, tuple[str, ...]]]:
 
 
 @pytest.mark.parametrize("name", ["weekly.email.liquid", "price_drop.email.liquid", "ar/weekly.email.liquid"])
+@calm
 @given(title=TEXTS, brand=TEXTS, reason=TEXTS, about=TEXTS)
 def test_no_text_breaks_the_html(name: str, title: str, brand: str, reason: str, about: str) -> None:
     """Whatever the catalogue holds, the mail has the same elements and attributes, all closed in order, and says it."""

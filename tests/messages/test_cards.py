@@ -16,6 +16,7 @@ from recsys.messages.cards.context import context, listed, shortened, web_addres
 from recsys.messages.cards.text_format import graphemes
 from recsys.settings.messages import MessagesSettings, Words
 from recsys.types import SettingsError
+from tests.support.handmade import calm
 
 SHOP = MessagesSettings(
     shop="Linden & Ash",
@@ -568,6 +569,7 @@ def test_a_push_leads_to_what_it_is_about(folder: Folder) -> None:
 TITLES = st.text(max_size=120)
 
 
+@calm
 @given(st.lists(TITLES, max_size=5))
 def test_any_titles_fit_a_text_message(titles: list[str]) -> None:
     """Whatever titles are, the built-in message keeps to its segments, on one line each, and is the same the second time."""

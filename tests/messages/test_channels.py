@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from recsys.messages.cards.channels import LIMITS, PARTS, Broken, MessagePart, broken, push_payload, sms
 from recsys.messages.cards.text_format import shorten
 from recsys.types import CHANNELS
+from tests.support.handmade import calm
 
 BASIC = {chr(code) for code in range(32, 127)} - set("`^{}\\[~]|") | set("\n\r£¥èéùìòÇØøÅåΔΦΓΛΩΠΨΣΘΞÆæßÉ¤¡ÄÖÑÜ§¿äöñüà")
 EXTENSION = set("\f^{}\\[~]|€")
@@ -76,6 +77,7 @@ def test_a_text_message_is_counted_as_it_is_charged(text: str, expected: tuple[s
     assert sms(text) == expected
 
 
+@calm
 @given(st.one_of(TEXTS, LONG_TEXTS))
 def test_segments_are_those_of_a_slow_segmenter(text: str) -> None:
     """Any text has the encoding, units and segments that cutting its encoded units one by one gives."""
@@ -177,6 +179,7 @@ def test_only_a_push_has_a_payload_and_a_body_is_no_whatsapp_part() -> None:
         assert broken(channel, {**GOOD[channel], name: "x"}, 1) == [Broken(channel, name, "parts of this name", 0, 1)]
 
 
+@calm
 @given(st.permutations([*GOOD["whatsapp"], "z", "y"]))
 def test_the_order_is_fixed(names: list[str]) -> None:
     """Broken limits come in the order of the parts, however the parts come."""
@@ -213,6 +216,7 @@ def test_a_push_is_weighed_as_it_is_sent() -> None:
     assert heavy.part == "payload"
 
 
+@calm
 @given(st.text(min_size=1, max_size=400).map(lambda text: text + "a"))
 def test_what_is_shortened_to_a_limit_keeps_it(text: str) -> None:
     """Titles and bodies cut by `shorten` break no limit of their length, and no rule about line breaks and spaces."""

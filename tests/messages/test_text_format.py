@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.messages.cards.text_format import Size, graphemes, one_line, shorten
+from tests.support.handmade import calm
 
 LETTERS = ("a", "É", "e\u0301", "🇩🇪", "🇯🇵", "👨‍👩‍👧‍👦", "👍🏽", "❤️", "क्षि", "स्ते", "ﷺ", "مُ", "한", "木", "ก็", "1️⃣", "3")
 """One grapheme each, whatever of these stands beside it."""
@@ -27,6 +28,7 @@ def test_a_grapheme_is_what_a_reader_calls_a_letter() -> None:
     assert graphemes("") == 0
 
 
+@calm
 @given(words=WORDS, max_n=st.integers(-1, 60), size=st.sampled_from([graphemes, len, utf8_bytes]))
 def test_a_cut_goes_between_letters(words: list[list[str]], max_n: int, size: Size) -> None:
     """In every unit, what is left of a text is whole letters from its start, and an ending if any are gone."""
@@ -43,6 +45,7 @@ def test_a_cut_goes_between_letters(words: list[list[str]], max_n: int, size: Si
         assert bool(short[:-1]) == (len(fitting) > 1)
 
 
+@calm
 @given(text=st.text(max_size=60), max_n=st.integers(0, 60), ending=st.sampled_from(["…", "...", ""]))
 def test_what_is_shortened_fits(text: str, max_n: int, ending: str) -> None:
     """Any text keeps to any limit in any unit, and is clean; shortened again it stays."""
@@ -102,6 +105,7 @@ def test_one_line_is_clean(text: str, expected: str) -> None:
     assert one_line(text) == expected
 
 
+@calm
 @given(st.text())
 def test_nothing_unclean_passes(text: str) -> None:
     """No control, no line break and no open direction is left, and cleaning again changes nothing."""
