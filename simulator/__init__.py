@@ -27,6 +27,8 @@ from simulator.visits import Acts, act, in_time_order, mean_length
 MAX_USERS = 10_000_000
 MAX_EVENTS = 1_000_000_000
 MIN_ITEMS, MAX_ITEMS = 200, 2_000_000
+SHOP_ADDRESS = "https://shop.example"
+"""Where the shop's pages are, unless they really are somewhere."""
 VISITS_PER_FILE = 160_000
 """Visits acted out together: about a million events, one file."""
 
@@ -53,6 +55,7 @@ def make_shop(
     items: int | None = None,
     end: datetime,
     seed: int = 20,
+    address: str = SHOP_ADDRESS,
     progress: Progress | None = None,
 ) -> ShopSummary:
     """Write the canonical tables of a synthetic shop into `folder`: the same arguments give the same tables.
@@ -67,6 +70,7 @@ def make_shop(
         items: how many items; none: 600 for 200 users growing to 100,000 for 200,000 users.
         end: the history's end; no event is later. It begins thirteen months before.
         seed: another seed gives another shop of the same kind.
+        address: where its pages and pictures are.
         progress: called with the visits acted out and all visits after each file.
 
     Raises:
@@ -75,7 +79,7 @@ def make_shop(
     events, items = _checked(users, events, items, end, seed)
     end = end.astimezone(UTC)
     calendar = make_calendar(end)
-    goods = make_goods(items, _moment(calendar.start), end, seed)
+    goods = make_goods(items, _moment(calendar.start), end, seed, address)
     shop = Shop(goods, make_people(users, goods, calendar, seed), calendar)
     visits = plan_visits(shop, events, mean_length, seed)
     names = name_people(shop, visits, seed)

@@ -119,8 +119,8 @@ def brand_key(leaf: Ints, brand: Ints) -> Ints:
     return leaf.astype(np.int64) * len(BRANDS) + brand
 
 
-def make_goods(items: int, start: datetime, end: datetime, seed: int) -> Goods:
-    """Make `items` items of a shop whose history runs from `start` (midnight UTC) to `end`."""
+def make_goods(items: int, start: datetime, end: datetime, seed: int, address: str) -> Goods:
+    """Make `items` items of a shop whose history runs from `start` (midnight UTC) to `end`; their pages lie under `address`."""
     rng = np.random.default_rng([seed, 1])
     model, variant = _variants(rng, items)
     models = _make_models(rng, int(model[-1]) + 1, items, start, end)
@@ -130,7 +130,7 @@ def make_goods(items: int, start: datetime, end: datetime, seed: int) -> Goods:
     published = models.published[model]
     price = _prices(rng, models, model, variant)
     goods = Goods(
-        table=_table(rng, models, model, variant, price),
+        table=_table(rng, models, model, variant, price, address),
         brands=models.names,
         leaf=models.leaf[model],
         brand=models.brand[model],
@@ -226,7 +226,9 @@ def _partners(rng: np.random.Generator, goods: Goods) -> Rows:
     return partner
 
 
-def _table(rng: np.random.Generator, models: _Models, model: Ints, variant: Ints, price: Floats) -> pl.DataFrame:
+def _table(
+    rng: np.random.Generator, models: _Models, model: Ints, variant: Ints, price: Floats, address: str
+) -> pl.DataFrame:
     """Make the items table."""
     n, leaf = len(model), models.leaf[model]
     sold_out = rng.random(n) < plan.SOLD_OUT_SHARE
@@ -241,8 +243,8 @@ def _table(rng: np.random.Generator, models: _Models, model: Ints, variant: Ints
         {
             "item_id": ids,
             "title": pl.select(pl.format("{}, {}", words["title"], pl.Series(choice))).to_series(),
-            "url": [f"https://shop.example/products/{item}" for item in ids],
-            "image_url": [f"https://shop.example/images/{item}.jpg" for item in ids],
+            "url": [f"{address}/products/{item}" for item in ids],
+            "image_url": [f"{address}/images/{item}.jpg" for item in ids],
             "category": [entry.path for entry in entries],
             "brand": words["brand"],
             "price": price,

@@ -74,7 +74,7 @@ LEAVES: tuple[Leaf, ...] = (
         ("Women > Heels", 320, 1.1, "size", "pumps, slingbacks, sandals", "nappa, satin, patent leather", "حذاء بكعب"),
         ("Men > Shirts", 130, 1.1, "size", "shirt, overshirt", "poplin, linen, flannel", "قميص"),
         ("Men > Jackets", 450, 0.9, "size", "blazer, field jacket", "wool, waxed cotton, suede", "سترة"),
-        ("Men > Sneakers", 210, 1.3, "size", "sneakers, high-tops", "leather, canvas, suede", "حذاء رياضي"),
+        ("Accessories > Watches", 210, 1.3, "finish", "watch, chronograph", "steel, gold-plated, titanium", "ساعة يد"),
         ("Accessories > Wallets", 160, 0.9, "colour", "wallet, card holder", "calfskin, grained leather", "محفظة"),
         ("Accessories > Scarves", 140, 1.0, "colour", "scarf, shawl", "silk twill, cashmere", "وشاح"),
         ("Accessories > Sunglasses", 190, 1.0, "colour", "sunglasses", "acetate, titanium", "نظارة شمسية"),

@@ -108,16 +108,16 @@ class ShopPages:
 class Recommendations:
     """The service on a port of its own, which can be stopped and started again."""
 
-    def __init__(self, folder: Path, artifacts: Path, origins: Sequence[str]) -> None:
-        self._folder, self._artifacts, self._origins = folder, artifacts, list(origins)
-        self.port = free_port()
+    def __init__(self, folder: Path, artifacts: Path, origins: Sequence[str], more: str = "", port: int = 0) -> None:
+        self._folder, self._artifacts, self._origins, self._more = folder, artifacts, list(origins), more
+        self.port = port or free_port()
         self.origin = f"http://127.0.0.1:{self.port}"
         self._server: Server | None = None
         self.start()
 
     def start(self) -> None:
         """Run, and wait until it answers."""
-        web = f"development = true\norigins = {json.dumps(self._origins)}"
+        web = f"development = true\norigins = {json.dumps(self._origins)}\n{self._more}"
         server = start(self._folder, self._artifacts, web=web, bind=f"127.0.0.1:{self.port}", secrets=SECRETS)
         self._server = dataclasses.replace(server, port=self.port)
         wait_for(self._is_ready)

@@ -99,7 +99,7 @@ def test_it_starts_clean_again_and_again_and_leaves_no_process(tmp_path: Path) -
 
 
 def test_its_keys_open_its_calls(tmp_path: Path) -> None:
-    """Calls need the keys of the folder, which only their owner may read; the printed lines name them."""
+    """Calls need the keys of the folder, which only their owner may read; the printed lines name them. The shop's front may call."""
     folder = tmp_path / "demo"
     process = start_demo(folder)
     with ended(process):
@@ -115,6 +115,12 @@ def test_its_keys_open_its_calls(tmp_path: Path) -> None:
             asked = urllib.request.Request(url, headers={"Authorization": f"Bearer {keys[name]}"})
             with urllib.request.urlopen(asked, timeout=PATIENCE_SECONDS) as answer:
                 assert answer.status == 200
+        [front] = re.findall(r"(\S+) is the shop to click", said)
+        with urllib.request.urlopen(front, timeout=PATIENCE_SECONDS) as answer:
+            assert f'data-service="{address}"' in answer.read().decode()
+        kit = urllib.request.Request(f"{address}/static/recsys.js", headers={"Origin": front})
+        with urllib.request.urlopen(kit, timeout=PATIENCE_SECONDS) as answer:
+            assert answer.headers["Access-Control-Allow-Origin"] == front
         with pytest.raises(urllib.request.HTTPError, match="401"):
             urllib.request.urlopen(f"{address}/v1/popular", timeout=PATIENCE_SECONDS)
         forget = urllib.request.Request(

@@ -16,7 +16,7 @@ from recsys.snapshot.store import current_version, publish, read_manifest, versi
 from recsys.tables.shop import findings_table, read_shop
 from recsys.tables.validation import explain
 from recsys.types import Bought, DataError, Query
-from simulator import make_shop
+from simulator import SHOP_ADDRESS, make_shop
 from training import console
 from training.batch import compact as compaction
 from training.batch.export import Shape, Source, published, read_users
@@ -27,10 +27,14 @@ from training.job.job import Fitted, fit
 from training.job.job import train as run_train
 
 
-def shop(out: Path, users: int, events: int | None, items: int | None, end: datetime, seed: int) -> int:
+def shop(
+    out: Path, users: int, events: int | None, items: int | None, end: datetime, seed: int, address: str = SHOP_ADDRESS
+) -> int:
     """Write the synthetic shop's tables."""
     with console.bar("Making the shop", "visits") as progress:
-        made = make_shop(out, users=users, events=events, items=items, end=end, seed=seed, progress=progress)
+        made = make_shop(
+            out, users=users, events=events, items=items, end=end, seed=seed, address=address, progress=progress
+        )
     rows = [(name, count) for name, count in made.tables.items()]
     rows += [(f"  {name}", count) for name, count in made.event_types.items()]
     console.table(f"Shop in {out}, {made.first:%Y-%m-%d} to {made.last:%Y-%m-%d %H:%M} UTC", ("rows", "count"), rows)

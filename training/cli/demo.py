@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -33,8 +34,10 @@ SETTINGS = f"""\
 {shop_settings()}
 [web]
 development = true
+origins = ["{{front}}", "http://127.0.0.1:8080", "http://localhost:8080"]
 [messages]
-public_url = "http://127.0.0.1:8000"
+public_url = "{{service}}"
+home_url = "{{front}}/"
 """
 KEYS_FILE = "keys.env"
 _READY_SECONDS = 300
@@ -42,16 +45,35 @@ _MARK = ".recsys-demo"
 _KEYS = ("READ", "EVENTS", "MESSAGES", "ADMIN")
 
 
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the demo is reached: the service, and the shop's front on the next port, which is another origin."""
+
+    port: int
+
+    @property
+    def service(self) -> str:
+        """The service's address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def front(self) -> str:
+        """The shop's address."""
+        return f"http://127.0.0.1:{self.port + 1}"
+
+
 def demo(folder: Path, port: int, workers: int, users: int, now: datetime) -> int:
     """Make a shop, train, serve and say how to ask; runs until it is interrupted."""
     with _own_folder(folder), _own_port(port) as place:
-        file = folder / "settings.toml"
-        file.write_text(SETTINGS.replace(":8000", f":{port}"))
+        with _own_port(port + 1):
+            pass  # the front binds it by itself
+        file, at = folder / "settings.toml", Addresses(port)
+        file.write_text(SETTINGS.format(service=at.service, front=at.front))
         keys = _make_keys(folder / KEYS_FILE)
-        commands.shop(folder / "data", users, None, None, now, 20)
+        commands.shop(folder / "data", users, None, None, now, 20, at.front)
         settings = parse_settings(file.read_text(), folder.resolve())
         commands.train(settings, now, None, None, ErasureKeys.from_environment(keys))
-        return _serve(file, settings, place, workers, keys)
+        return _serve(file, settings, at, place, workers, keys)
 
 
 @contextmanager
@@ -114,14 +136,19 @@ def _make_keys(file: Path) -> dict[str, str]:
     return made
 
 
-def _serve(file: Path, settings: Settings, place: socket.socket, workers: int, keys: Mapping[str, str]) -> int:
+def _serve(
+    file: Path, settings: Settings, at: Addresses, place: socket.socket, workers: int, keys: Mapping[str, str]
+) -> int:
+    show = [sys.executable, "-m", "simulator.storefront", "--tables", str((file.parent / "data").resolve())]
+    show += ["--service", at.service, "--port", str(at.port + 1)]
     environment = {**os.environ, **keys, "RECSYS_SETTINGS": str(file.resolve())}
-    log = file.parent / "gunicorn.log"
-    address = f"http://127.0.0.1:{place.getsockname()[1]}"
+    log, front_log = file.parent / "gunicorn.log", file.parent / "front.log"
+    serve = gunicorn(f"fd://{place.fileno()}", workers)
     try:
-        with child(gunicorn(f"fd://{place.fileno()}", workers), environment, log, [place.fileno()]) as service:
-            _wait_until_ready(service, address, log)
-            _say_ready(settings, address, log, file.parent / KEYS_FILE)
+        with child(serve, environment, log, [place.fileno()]) as service, child(show, environment, front_log) as front:
+            _wait_until_ready(service, f"{at.service}/readyz", log)
+            _wait_until_ready(front, at.front, front_log)
+            _say_ready(settings, at, log, file.parent / KEYS_FILE)
             return service.wait()
     except KeyboardInterrupt:
         console.say("stopped")
@@ -133,21 +160,22 @@ def _wait_until_ready(service: subprocess.Popen[bytes], address: str, log: Path)
     while time.monotonic() < deadline:
         if service.poll() is not None:
             tail = "\n".join(log.read_text().splitlines()[-5:])
-            raise RecsysError(f"the service stopped with code {service.returncode} ({log}):\n{tail}")
+            raise RecsysError(f"it stopped with code {service.returncode} ({log}):\n{tail}")
         try:
-            with urllib.request.urlopen(f"{address}/readyz", timeout=2):
+            with urllib.request.urlopen(address, timeout=2):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
-    raise RecsysError(f"the service did not become ready within {_READY_SECONDS} s; its log is {log}")
+    raise RecsysError(f"{address} did not become ready within {_READY_SECONDS} s; its log is {log}")
 
 
-def _say_ready(settings: Settings, address: str, log: Path, keys: Path) -> None:
-    artifacts = settings.path(settings.snapshot.artifacts)
+def _say_ready(settings: Settings, at: Addresses, log: Path, keys: Path) -> None:
+    address, artifacts = at.service, settings.path(settings.snapshot.artifacts)
     user, item, brand, category = _examples(artifacts, current_version(artifacts) or "")
     done = f'{{"events": [{{"user_id": "{unquote(user)}", "event_type": "cart_add", "item_id": "{unquote(item)}"}}]}}'
     body = f"-H 'Content-Type: application/json' -d {shlex.quote(done)}"
     console.say(f"READY {address}")
+    console.say(f"  {at.front} is the shop to click, with what the service thinks beside it")
     console.say(f"  . {shlex.quote(str(keys))}   # the keys of this demo; then paste any of these")
     for scope, call in (
         ("READ", f"'{address}/v1/users/{user}/recommendations?placement=home&limit=4'"),
