@@ -98,8 +98,9 @@ def publish_fit(settings: Settings, before: datetime | None = None) -> None:
 
 
 @contextmanager
-def running(settings: Path, key: str | None = None) -> Iterator[Service]:
-    """Run gunicorn over a settings file, its output in a .log beside that; `key` opens everything but where auth is off.
+def running(settings: Path, key: str | None = None, secrets: Mapping[str, str] = {}) -> Iterator[Service]:
+    """Run gunicorn over a settings file, its output in a .log beside that; `key` opens everything but where auth is off, `secrets` are
+    further variables of its environment.
 
     Raises:
         RuntimeError: if two workers are not ready within a minute.
@@ -112,6 +113,7 @@ def running(settings: Path, key: str | None = None) -> Iterator[Service]:
         "PORT": str(port),
         "WEB_CONCURRENCY": str(WORKERS),
         **({"RECSYS_KEYS_ADMIN": key} if key else {}),
+        **secrets,
     }
     log = settings.with_suffix(".log")
     with log.open("wb") as out:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.browser import Recommendations, ShopPages, Watched, launched
+from tests.support.browser import Recommendations, ShopPages, Watched, launched, started
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext
+    from playwright.sync_api import Browser, BrowserContext, Playwright
 
 PAGE = """<!doctype html><html lang="en"><head><title>Shop</title>
 <script type="module">
@@ -26,9 +26,16 @@ LIST = '<recsys-list placement="home" limit="3" label="For you"><p id="ours">Our
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def driver() -> Iterator[Playwright]:
+    """What drives browsers."""
+    with started() as driving:
+        yield driving
+
+
+@pytest.fixture(scope="session")
+def chromium(driver: Playwright) -> Iterator[Browser]:
     """The browser."""
-    with launched() as browser:
+    with launched(driver) as browser:
         yield browser
 
 

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.storefront.conftest import page_with
+from tests.storefront.test_kit import filled
 from tests.support.browser import Recommendations, ShopPages, Watched, launched, wait_for
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Playwright
 
 
 @pytest.fixture(scope="module")
-def keeping() -> Iterator[Browser]:
+def keeping(driver: Playwright) -> Iterator[Browser]:
     """A browser that keeps pages; the driver's own arguments would forbid it."""
-    with launched("--enable-features=BackForwardCache", without=["--disable-back-forward-cache"]) as browser:
+    with launched(driver, "--enable-features=BackForwardCache", without=["--disable-back-forward-cache"]) as browser:
         yield browser
 
 
@@ -28,7 +29,7 @@ def test_a_page_that_comes_back_goes_on(keeping: Browser, shop: ShopPages, servi
     visit = Watched(context)
     page = visit.page
     page.goto(shop.origin)
-    page.wait_for_selector("recsys-list li[data-item]")
+    wait_for(lambda: filled(page))
     mine = page.evaluate("localStorage['recsys:visitor']")
     page.evaluate("window.kept = 'whole'; track('search', { query: 'before' })")
     page.evaluate("location.href = '/other'")

@@ -19,32 +19,43 @@ import pytest
 from recsys.live.log import EventLog
 from recsys.types import Event
 from tests.support.intake import EVENTS_KEY
-from tests.support.running import PATIENCE_SECONDS, Server, start, stop
+from tests.support.running import Server, start, stop
 from tests.support.serving import token
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+PATIENCE_SECONDS = 120
+"""How long something is waited for on a machine that has other work too."""
 SECRETS = {"RECSYS_KEYS_EVENTS": EVENTS_KEY}
 NETWORK = "Failed to load resource"
 """How the browser itself notes a request that failed; no script can keep it from doing so."""
 
 
 @contextmanager
-def launched(*arguments: str, without: Sequence[str] = ()) -> Iterator[Browser]:
-    """Run the system's Chromium without a window; `without` are arguments of the driver's own to leave out."""
+def started() -> Iterator[Playwright]:
+    """Run what drives browsers; there is one in a process."""
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="playwright is not installed: pip install --group browser"
     )
     if not CHROMIUM:
         pytest.skip("chromium is not installed")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", *arguments], ignore_default_args=list(without)
-        )
-        yield browser
-        browser.close()
+        yield driver
+
+
+@contextmanager
+def launched(driver: Playwright, *arguments: str, without: Sequence[str] = ()) -> Iterator[Browser]:
+    """Run the system's Chromium without a window; `without` are arguments of the driver's own to leave out."""
+    browser = driver.chromium.launch(
+        executable_path=CHROMIUM,
+        args=["--no-sandbox", *arguments],
+        ignore_default_args=list(without),
+        timeout=PATIENCE_SECONDS * 1000,
+    )
+    yield browser
+    browser.close()
 
 
 def free_port() -> int:
@@ -130,6 +141,7 @@ class Recommendations:
 
     def _is_ready(self) -> bool:
         assert self._server is not None
+        assert self._server.process.poll() is None, (self._folder / "out").read_text()
         try:
             return self._server.get("/readyz")[0].status == 200
         except OSError:
@@ -158,15 +170,17 @@ class Watched:
 
     def __init__(self, context: BrowserContext) -> None:
         self.page: Page = context.new_page()
+        self.page.set_default_timeout(PATIENCE_SECONDS * 1000)
         self.errors: list[str] = []
         self.requests: list[tuple[str, str]] = []
+        """Addresses with the bodies that were sent there."""
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", lambda said: self.errors.extend([said.text] * (said.type == "error")))
-        self.page.on("request", lambda asked: self.requests.append((asked.method, asked.url)))
+        self.page.on("request", lambda asked: self.requests.append((asked.url, asked.post_data or "")))
 
-    def asked(self, part: str) -> int:
-        """How many requests had this in their address."""
-        return sum(part in url for _, url in self.requests)
+    def asked(self, part: str) -> list[str]:
+        """The bodies of the requests that had this in their address."""
+        return [body for url, body in self.requests if part in url]
 
     def own_errors(self) -> list[str]:
         """What went wrong in scripts, failed requests aside."""

@@ -29,9 +29,15 @@ from tests.support.serving import (
 
 HOME = "/v1/users/ada/recommendations"
 PAGE = {"user_id": "ada", "placements": ["home"]}
-OPEN = {"/healthz", "/readyz", "/openapi.json", "/docs/", "/docs/<path:path>"} | {
-    f"/v1/slots/<id:token>/<id:n>/{part}" for part in ("image", "link")
-}
+OPEN = {
+    "/healthz",
+    "/readyz",
+    "/openapi.json",
+    "/docs/",
+    "/docs/<path:path>",
+    "/static/recsys.js",
+    "/static/recsys.d.ts",
+} | {f"/v1/slots/<id:token>/<id:n>/{part}" for part in ("image", "link")}
 
 
 @pytest.fixture(scope="module")

@@ -223,7 +223,8 @@ async function fill(lists, cursor) {
     const asked = lists.map((list) => list.question);
     const placements = cursor ? asked.map((one) => ({ ...one, cursor })) : asked;
     lists.forEach((list) => list.loading());
-    const { slates } = await patiently((me, signal) => post("v1/slates", { user_id: me.user, placements }, me, signal));
+    const locale = document.documentElement.lang.match(/^[a-z]{2,3}\b/)?.[0]; // of the reasons
+    const { slates } = await patiently((me, signal) => post("v1/slates", { user_id: me.user, placements, locale }, me, signal));
     lists.forEach((list, place) => {
       const meant = JSON.stringify(list.question) === JSON.stringify(asked[place]);
       if (meant) list.show(slates[place], Date.now() - begun, cursor);
