@@ -274,6 +274,8 @@ def test_consent_given_later_sends_what_was_seen_so_far(visit: Watched, shop: Sh
     assert len(visit.requests) == asked
     assert visit.page.evaluate("localStorage.length") == 0
     assert items(visit.page) == shown
+    visit.page.evaluate("consent(true); track('search', { query: 'agreed again' }); flush()")
+    wait_for(lambda: [event for event in service.events("search") if event.query == "agreed again"])
     assert [event for event in service.events("search") if event.query == "never"] == []
 
 

@@ -102,6 +102,27 @@ def test_nothing_of_a_catalogue_runs(hostile: Recommendations, shop: ShopPages, 
     assert set(MARKUP) == {click.item_id for click in hostile.events("click")}
 
 
+def test_the_kit_trusts_no_address(hostile: Recommendations, shop: ShopPages, context: BrowserContext) -> None:
+    """Were the service ever to answer one that runs code, it would neither be a link nor a picture."""
+    items = [{"item_id": str(n), "title": text, "url": text, "image_url": text} for n, text in enumerate(ADDRESSES)]
+    reason = {"code": "x", "text": MARKUP[0]}
+    every = [{"brand": None, "category": None, "price": None, "currency": None, **item, "reason": reason} for item in items]
+    slate = {"recommendation_id": "r", "placement": "home", "strategy": "x", "items": every, "next_cursor": None}
+    context.route(
+        "**/v1/slates",
+        lambda route: route.fulfill(json={"slates": [slate, slate]}, headers={"Access-Control-Allow-Origin": shop.origin}),
+    )
+    shop.pages = {"/": page_with(hostile, BODY)}
+    visit = Watched(context)
+    visit.page.goto(shop.origin)
+    wait_for(lambda: visit.page.evaluate("shown.length") == 2)
+    for name, attribute in (("a", "href"), ("img", "src")):
+        led = visit.page.eval_on_selector_all(f"{name}[{attribute}]", f"all => all.map(one => one.{attribute})")
+        assert len(led) == 2 * 2  # of each list those that lead elsewhere by http
+        assert all(address.startswith("http://") for address in led), led
+    assert visit.page.evaluate("window.hacked") is None
+
+
 def test_it_runs_under_a_strict_policy(hostile: Recommendations, shop: ShopPages, context: BrowserContext) -> None:
     """A page may forbid inline code, eval, and text that becomes markup: the kit needs none of them."""
     policy = (
