@@ -18,6 +18,7 @@ from recsys import settings
 from recsys.recommenders import RECOMMENDERS
 from recsys.settings import messages as message_settings
 from recsys.settings import moments as moment_settings
+from recsys.settings import shapes as shape_settings
 from recsys.settings import tables as table_settings
 from tests.conftest import SETTINGS, Shop
 from tests.support.running import PATIENCE_SECONDS
@@ -93,6 +94,7 @@ def settings_classes() -> Iterator[ast.ClassDef]:
     files = {inspect.getfile(recommender) for recommender in RECOMMENDERS.values()} | {
         settings.__file__,
         table_settings.__file__,
+        shape_settings.__file__,
         message_settings.__file__,
         moment_settings.__file__,
     }

@@ -96,8 +96,8 @@ def changes(standing: Standing, written: Iterable[ItemUpdate], updates: Sequence
     for update in updates:
         if (row := catalog.row(update.item_id)) >= 0:
             known[update.item_id] = _Offer(bool(catalog.available[row]), float(catalog.price[row]))
-    before = _updated(known, written)
-    after = _updated(before, updates)
+    before = _updated(catalog, known, written)
+    after = _updated(catalog, before, updates)
     return [change for item_id in known for change in _differences(item_id, standing.now, before[item_id], after[item_id])]
 
 
@@ -108,12 +108,12 @@ def change_row(change: Change) -> Row:
     return CHANGE, change.item_id, change.at, change.at, msgspec.json.encode(body)
 
 
-def _updated(offers: Mapping[str, _Offer], updates: Iterable[ItemUpdate]) -> dict[str, _Offer]:
-    """Offers after updates, one after the other; as in `Catalog.overlay`, stock alone tells whether an item is available."""
+def _updated(catalog: Catalog, offers: Mapping[str, _Offer], updates: Iterable[ItemUpdate]) -> dict[str, _Offer]:
+    """Offers of items of the catalogue after updates, one after the other."""
     offers = dict(offers)
     for update in updates:
         if old := offers.get(update.item_id):
-            available = update.stock > 0 if update.available is None and update.stock is not None else update.available
+            available = catalog.available_after(catalog.row(update.item_id), update)
             offers[update.item_id] = _Offer(
                 old.available if available is None else available, old.price if update.price is None else update.price
             )

@@ -7,21 +7,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from recsys.settings.types import Group, Share
+from recsys.settings.shapes import FillDown, Join, Pivot, Unnest, Where
+from recsys.settings.types import Group, NotNegative, Share
 
 Format = Literal["", "csv", "ndjson", "json", "xml", "excel", "parquet", "delta", "iceberg"]
 Separator = Annotated[str, msgspec.Meta(max_length=1)]
 Quote = Annotated[str, msgspec.Meta(max_length=1)]
 Lines = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
-
-
-class Where(Group, frozen=True):
-    """Keep only the source rows whose column, read as text, matches a pattern (null never matches)."""
-
-    column: str
-    """Column of the shop's own table."""
-    pattern: str
-    """Regular expression (Rust syntax), searched anywhere in the text; anchor it with ^ and $."""
 
 
 class TypeRule(Group, frozen=True):
@@ -67,9 +59,20 @@ class Table(Group, frozen=True):
     """A table or view of the `database`, read whole; `schema.name` where it needs one."""
     preset: Literal["", "rees46", "ga4"] = ""
     """A known export whose column mapping is built in; `columns` then overrides single columns."""
+    pivot: Pivot | None = None
+    """The table has one property a row."""
+    fill_down: FillDown | None = None
+    """Cells that are empty because the line above, or the order's first line, says it."""
+    join: tuple[Join, ...] = ()
+    """Tables whose columns come to the rows by a key, one after the other."""
+    unnest: str | Unnest = ""
+    """Column that holds several lines, each of which becomes a row; how packed text is cut is told by a table of its own."""
+    void_orders: tuple[str | Where, ...] = ()
+    """How an order stands: a column whose words say that it was cancelled, voided, refunded, failed or is still pending, or that
+    holds the moment when it was; or a condition. Such an order counts in nothing, with all its lines. `no` and `yes` add words."""
     columns: Mapping[str, str | tuple[str, ...]] = {}
-    """Canonical column = the shop's column. For `category` a list of columns, one per level. `amount` (a line's total) may
-    stand for `price`, which is then amount / quantity."""
+    """Canonical column = the shop's column. Several columns: of each row the first value that can be read; for `category` one column
+    per level. `amount` (a line's total) may stand for `price`, which is then amount / quantity."""
     constants: Mapping[str, str | float | bool] = {}
     """Canonical column = one value for every row, for instance `event_type = "purchase"` or `currency = "GBP"`."""
     event_types: Mapping[str, str] = {}
@@ -82,11 +85,57 @@ class Table(Group, frozen=True):
     """Separator of the levels in the shop's own category text, for instance `/`; empty: the canonical ` > `."""
     null_values: tuple[str, ...] = ()
     """Texts that mean "nothing", for instance `(not set)`."""
+    yes: tuple[str, ...] = ()
+    """More words that mean yes, for instance `preorder` where it may be shown; in `void_orders`, that the order stands."""
+    no: tuple[str, ...] = ()
+    """More words that mean no; in `void_orders`, that the order counts in nothing."""
+    decimal: Literal["", ".", ","] = ""
+    """Decimal mark of numbers in text. Empty: told by the column's own values, if they prove one."""
+    units: tuple[str, ...] = ()
+    """More words that may stand beside a number and mean nothing, for instance `Karton`."""
+    timezone: str = "UTC"
+    """Time zone (IANA) of times that name none, for instance `Europe/Berlin`. Of an hour that comes twice in autumn the first is
+    taken; one that does not exist in spring is an hour later."""
+    day_first: bool | None = None
+    """Order of dates such as 05/06/2026: true is 5 June, false is 6 May. Unset: such a text is no date."""
+    date_format: str | tuple[str, ...] = ()
+    """Formats of times in text that go before all others, for instance `%d %b %Y %H:%M` (strftime of Rust's chrono)."""
+    time_unit: Literal["", "s", "ms", "us", "ns", "date"] = ""
+    """What times are as plain numbers: seconds and so on since 1970, or dates such as 20260331. Empty: told by the whole column."""
 
     @property
     def named(self) -> bool:
         """Whether the settings say where the table is."""
         return bool(self.paths or self.database)
+
+    @property
+    def other_columns(self) -> frozenset[str]:
+        """The shop's columns that the settings name beside those of `columns`: in conditions, rules and shapes."""
+        names = [each if isinstance(each, str) else each.column for each in self.void_orders]
+        names += [*(rule.column for rule in self.where), *(rule.column for rule in self.type_rules)]
+        names += [self.unnest if isinstance(self.unnest, str) else self.unnest.column]
+        names += [key for join in self.join for key in join.pairs]
+        if self.fill_down:
+            names += [*self.fill_down.keys, *self.fill_down.columns]
+        if self.pivot:
+            names += self.pivot.columns
+        return frozenset(name for name in names if name)
+
+
+IdRule = Literal["trim", "lower", "upper", "whole", "unpad"]
+
+
+class IdRules(Group, frozen=True):
+    """How ids are made alike before they are compared, in all tables and in what was written down live; empty: they stay as they are.
+
+    `trim` takes blanks away, `lower` and `upper` change letters, `whole` makes 123 of 123.0 and 12.5 of 12.50, `unpad` takes leading
+    zeros from numbers.
+    """
+
+    user: tuple[IdRule, ...] = ()
+    """For `user_id` and `anonymous_id`, for instance `["trim", "lower"]` where they are mail addresses."""
+    item: tuple[IdRule, ...] = ()
+    """For `item_id`, for instance `["trim", "whole", "unpad"]` after a spreadsheet had them."""
 
 
 class DataSettings(Group, frozen=True):
@@ -102,5 +151,12 @@ class DataSettings(Group, frozen=True):
     """The catalogue's currency (ISO 4217). Empty: the one that the items carry; two different ones stop the job."""
     max_rejected_share: Share = 0.05
     """A table with a larger share of bad rows stops the job."""
+    max_unreadable_share: Share = 0.2
+    """A column that guards what is shown (availability, stock, price, consent and so on) stops the job where a larger share of its
+    values cannot be read, and where none can."""
+    export_hours: NotNegative = 6.0
+    """Where no row of the item table says `as_of` when it is: its file may have been queried so many hours before it was written.
+    Item updates of that time stay over it."""
+    ids: IdRules = IdRules()
     rejects: str = "rejects"
     """Folder for the bad rows, one Parquet file per table with the rule that each broke; relative to the settings file."""

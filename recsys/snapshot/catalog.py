@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from recsys.categories import join_category, split_category
 from recsys.snapshot.id_index import IdMap, Texts, blob_arrays, id_arrays
-from recsys.types import Arrays, ItemUpdate, Mask, Rows, Times
+from recsys.types import Arrays, ItemUpdate, Mask, Rows, Times, can_be_bought
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,7 +31,8 @@ FRAGMENT_FIELDS = ("item_id", "title", "brand", "category", "price", "currency",
 class Catalog:
     """Items 0…n-1, categories (depth first) and brands of one snapshot.
 
-    category, brand, group int32[n] (-1: none) · price float64[n] (NaN: none) · available bool[n] · published_at int64[n] ·
+    category, brand, group int32[n] (-1: none) · price float64[n] (NaN: none) · available bool[n] can be bought and shown ·
+    published bool[n] the shop shows it · backorder bool[n] can be bought without stock · published_at int64[n] ·
     replenishable bool[n] · gap_days float32[n] usual days between two purchases (NaN: unknown) · tie_rank int32[n] the order
     in which equal scores stand · stock float32[n] pieces (NaN: unknown) · sold float32[n] pieces sold in the last `SOLD_DAYS`
     days · parent int32[c] (-1: a root) · item_from, item_to int32[c] the rows of a category and below.
@@ -43,6 +44,8 @@ class Catalog:
         self.group = cast(Rows, arrays["group"])
         self.price = cast(NDArray[np.float64], arrays["price"])
         self.available = cast(Mask, arrays["available"])
+        self.published = cast(Mask, arrays["published"])
+        self.backorder = cast(Mask, arrays["backorder"])
         self.published_at = cast(Times, arrays["published_at"])
         self.replenishable = cast(Mask, arrays["replenishable"])
         self.gap_days = cast(NDArray[np.float32], arrays["gap_days"])
@@ -84,10 +87,15 @@ class Catalog:
         """The item's title, else its id."""
         return self._titles[row].decode()
 
+    def available_after(self, row: int, update: ItemUpdate) -> bool | None:
+        """Whether an update makes an item available; None if it says nothing of it. What the shop does not show stays hidden."""
+        told = can_be_bought(update.available, update.stock, bool(self.backorder[row]))
+        return None if told is None else told and bool(self.published[row])
+
     def overlay(self, update: ItemUpdate, number: int) -> None:
         """Take an item's new price and availability in, over what was published; an item unknown here is passed over.
 
-        Without a word on it, an item is available while its stock is more than 0. `number` is the update's in the log.
+        `number` is the update's in the log.
         """
         self.revision = number
         row = self.row(update.item_id)
@@ -96,8 +104,7 @@ class Catalog:
         if not self._overlaid:
             self.price, self.available, self.stock = self.price.copy(), self.available.copy(), self.stock.copy()
             self.fragment = self._newest_fragment
-        available = update.stock > 0 if update.available is None and update.stock is not None else update.available
-        changed = {"price": update.price, "available": available}
+        changed = {"price": update.price, "available": self.available_after(row, update)}
         changed = {name: value for name, value in changed.items() if value is not None}
         fields = self.item(row) | changed
         self._overlaid[row] = msgspec.json.encode(fields)[1:-1]
@@ -147,6 +154,8 @@ def catalog_arrays(items: pl.DataFrame, currency: str | None) -> Arrays:
         "group": _codes(frame["group_id"], sorted(frame["group_id"].drop_nulls().unique().to_list())),
         "price": frame["price"].fill_null(float("nan")).to_numpy().astype(np.float64),
         "available": frame["available"].fill_null(True).to_numpy().astype(bool),
+        "published": frame["published"].fill_null(True).to_numpy().astype(bool),
+        "backorder": frame["backorder"].fill_null(False).to_numpy().astype(bool),
         "published_at": frame["published_at"].dt.epoch("us").fill_null(0).to_numpy().astype(np.int64),
         "told_replenishable": frame["replenishable"].cast(int).fill_null(-1).to_numpy().astype(np.int8),
         "replenishable": np.zeros(n, bool),

@@ -9,7 +9,7 @@ import msgspec
 
 from recsys.settings import BehaviourSettings, BlendSettings, Placement, ProfileSettings
 
-FORMAT = 3
+FORMAT = 4
 
 
 class FileEntry(msgspec.Struct, frozen=True):

@@ -16,8 +16,8 @@ from recsys.live.erasure import Tombstones
 from recsys.tables import identities
 from recsys.tables.identities import KNOWN, SINCE, UNTIL
 from recsys.tables.live_rows import LiveRows
-from recsys.tables.mapping import GIVEN, Mapped
-from recsys.tables.reader import Erased, reading
+from recsys.tables.mapping import GIVEN
+from recsys.tables.reader import Erased, MappedTable, reading
 from recsys.tables.schema import TIME, schema
 from recsys.tables.sources import MORE, ROW
 
@@ -34,13 +34,13 @@ _PERIODS = pl.Schema({"id": pl.String(), SINCE: TIME, UNTIL: TIME})
 class ErasedRows:
     """Whose rows of which time must not be seen: of the shop's mapped tables, and of live rows."""
 
-    def __init__(self, tombstones: Tombstones, mapped: Mapping[str, Sequence[Mapped]], live: LiveRows) -> None:
+    def __init__(self, tombstones: Tombstones, mapped: Mapping[str, MappedTable], live: LiveRows) -> None:
         """Hash every id in them once.
 
         Raises:
             DataError: if a file cannot be read.
         """
-        self._mapped = mapped
+        self._mapped = {name: table.sources for name, table in mapped.items()}
         ids = [self._ids(name) for name in NAMING if name in mapped]
         ids.append(_distinct([live.links.lazy()], NAMING["identities"]))
         ids += [] if live.events is None else [_distinct([live.events], NAMING["events"])]
@@ -51,7 +51,7 @@ class ErasedRows:
         """The rows of one of the shop's tables; None if it names nobody."""
         if name not in NAMING:
             return None
-        with reading(name, self._mapped[name]):
+        with reading(name, [each.source for each in self._mapped[name]]):
             rows = [self._rows(name, each.frame) for each in self._mapped[name]]
             untold = [
                 each.frame.filter(_untold(name)).select(ROW).collect(engine="streaming") for each in self._mapped[name]
@@ -78,7 +78,7 @@ class ErasedRows:
         return pl.concat(found).unique().collect(engine="streaming")
 
     def _ids(self, name: str) -> pl.Series:
-        with reading(name, self._mapped[name]):
+        with reading(name, [each.source for each in self._mapped[name]]):
             return _distinct([each.frame for each in self._mapped[name]], NAMING[name])
 
     def _periods_by_link(self, live: pl.DataFrame) -> pl.DataFrame:
@@ -96,7 +96,7 @@ class ErasedRows:
         wanted = [name for name in schema(name) if name in ("user_id", "anonymous_id", "timestamp")]
         frames = [each.frame.select(wanted).drop_nulls(NAMING[name]) for each in self._mapped.get(name, ())]
         empty = pl.LazyFrame(schema={column: schema(name)[column] for column in wanted})
-        with reading(name, self._mapped.get(name, ())):
+        with reading(name, [each.source for each in self._mapped.get(name, ())]):
             return pl.concat([empty, *frames]).collect(engine="streaming")
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from recsys.tables.live_rows import RECEIVED
+from recsys.tables.reader import Read
 from recsys.tables.schema import schema
 from recsys.tables.sources import ROW
 from recsys.types import DataError
@@ -32,17 +34,52 @@ def items_from_events(events: pl.LazyFrame, present: frozenset[str], currency: s
     )
 
 
+def newer(updates: pl.DataFrame, reads: Mapping[str, Read], rows: pl.DataFrame, export_hours: float) -> pl.DataFrame:
+    """Item updates that the item table cannot know; without such a table, prices set after the item's last event with a price."""
+    if updates.is_empty():
+        return updates
+    if "items" not in reads:
+        return _since_last_price(updates, reads["events"].frame)
+    return _unknown_to(rows, updates, reads["items"].written, export_hours)
+
+
+def _since_last_price(updates: pl.DataFrame, events: pl.LazyFrame) -> pl.DataFrame:
+    told = (
+        events.filter(pl.col("price").is_not_null())
+        .group_by("item_id")
+        .agg(pl.max("timestamp").dt.epoch("us").alias("__told"))
+    )
+    later = pl.col("__told").is_null() | (pl.col(RECEIVED) > pl.col("__told"))
+    known = updates.join(told.collect(engine="streaming"), on="item_id", how="left", maintain_order="left")
+    return known.with_columns(pl.when(later).then("price").alias("price")).drop("__told")
+
+
+def _unknown_to(items: pl.DataFrame, updates: pl.DataFrame, written: int, export_hours: float) -> pl.DataFrame:
+    """Keep the item updates that the item table cannot know: received later than its row is `as_of`.
+
+    A row that says nothing of it may be as old as its file, `written` (µs since 1970), less `export_hours`, for what an export
+    finds was read before its file was written.
+    """
+    oldest = written - round(export_hours * 3.6e9)
+    known = items.select("item_id", pl.col("as_of").dt.epoch("us").alias("__as_of"))
+    told = updates.join(known, on="item_id", how="left", maintain_order="left")
+    return told.filter(pl.col(RECEIVED) > pl.col("__as_of").fill_null(oldest)).drop("__as_of")
+
+
 def overlaid(items: pl.DataFrame, updates: pl.DataFrame) -> pl.DataFrame:
     """Lay live item updates (item_id, available, stock, price; oldest first) over the items that there are.
 
-    What an update does not name stays. One that names stock alone makes the item available or not, as in `Catalog.overlay`.
+    What an update does not name stays. One that names stock alone makes the item available or not.
     """
     if updates.is_empty():
         return items
     values = ("available", "stock", "price")
-    absent = [pl.lit(None, schema("items")[name]).alias(name) for name in values if name not in items.columns]
+    absent = [
+        pl.lit(None, schema("items")[name]).alias(name) for name in (*values, "backorder") if name not in items.columns
+    ]
     newest = (
-        updates.with_columns(pl.coalesce("available", pl.col("stock") > 0).alias("available"))
+        updates.join(items.with_columns(absent).select("item_id", "backorder"), on="item_id", maintain_order="left")
+        .with_columns(_can_be_bought().alias("available"))
         .group_by("item_id")
         .agg(pl.col(name).drop_nulls().last().alias(f"__{name}") for name in values)
     )
@@ -52,14 +89,22 @@ def overlaid(items: pl.DataFrame, updates: pl.DataFrame) -> pl.DataFrame:
 
 
 def finish_items(items: pl.DataFrame, currency: str | None) -> pl.DataFrame:
-    """Put items into canonical shape, sorted by id: without a word on it, an item is available unless its stock is 0."""
+    """Put items into canonical shape, sorted by id: available are those that can be bought, or of which nothing is said, and that
+    the shop shows."""
     absent = [pl.lit(None, dtype).alias(name) for name, dtype in schema("items").items() if name not in items.columns]
-    in_stock = pl.coalesce("available", pl.col("stock") > 0, pl.lit(True))
+    available = _can_be_bought().fill_null(True) & pl.col("published").fill_null(True)
     return (
         items.with_columns(absent)
-        .with_columns(in_stock.alias("available"), pl.lit(currency, pl.String).alias("currency"))
+        .with_columns(available.alias("available"), pl.lit(currency, pl.String).alias("currency"))
         .select(ITEM_COLUMNS)
         .sort("item_id")
+    )
+
+
+def _can_be_bought() -> pl.Expr:
+    """The rule of `types.can_be_bought` over the columns available, stock and backorder."""
+    return pl.coalesce(
+        "available", (pl.col("stock") > 0) | (pl.col("backorder").fill_null(False) & pl.col("stock").is_not_null())
     )
 
 

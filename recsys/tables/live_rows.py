@@ -17,6 +17,7 @@ import polars as pl
 
 from recsys.live.log import FILE, EventLog, Tombstone
 from recsys.settings import Settings
+from recsys.tables.ids import made_alike
 from recsys.tables.reader import Counts, Read, event_id
 from recsys.tables.schema import EVENT_TYPE, TIME, schema
 from recsys.tables.sources import ROW
@@ -78,7 +79,7 @@ def read_live(settings: Settings, *, before: datetime | None = None, until: date
         StateError: if the log cannot be read.
         DataError: if the log was replaced by a younger one, whose numbers mean other events.
     """
-    folder = settings.path(settings.state.folder)
+    folder, ids = settings.path(settings.state.folder), settings.data.ids
     with closing(EventLog(folder)) as state:
         with state.reading():
             last = state.last()
@@ -93,9 +94,9 @@ def read_live(settings: Settings, *, before: datetime | None = None, until: date
     events, linked = pl.concat(frames) if frames else None, _links(links)
     last = min(last, _last_before(events, linked, until))
     return LiveRows(
-        events=None if events is None else _canonical(events.filter(pl.col(SEQ) <= last), before),
-        links=_before(linked.filter(pl.col(SEQ) <= last), before).drop(SEQ),
-        updates=_updates([(received, update) for seq, received, update in updates if seq <= last]),
+        events=None if events is None else made_alike(_canonical(events.filter(pl.col(SEQ) <= last), before), ids),
+        links=made_alike(_before(linked.filter(pl.col(SEQ) <= last), before).drop(SEQ), ids),
+        updates=made_alike(_updates([(received, update) for seq, received, update in updates if seq <= last]), ids),
         tombstones=tombstones,
         sequence=last,
         file=str(folder / FILE),

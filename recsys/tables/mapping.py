@@ -2,154 +2,148 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
-from polars.exceptions import PolarsError
 
-from recsys.settings.tables import Table
-from recsys.tables.parsing import LEVEL, convert, read_categories
-from recsys.tables.presets import Preset
-from recsys.tables.schema import AMOUNT, KINDS, Column, Kind
+from recsys.tables.conditions import kept, void
+from recsys.tables.guards import closed
+from recsys.tables.ids import alike_ids, rules_of
+from recsys.tables.notation import Notation
+from recsys.tables.parsing import convert, currency_of, skipped_by_clocks
+from recsys.tables.raw_values import VALUES, RawValues
+from recsys.tables.schema import AMOUNT, KINDS, Column
 from recsys.tables.sources import MORE, ROW, Source
 from recsys.types import SettingsError
 
-GIVEN = "?"
-"""Prefix of the columns that tell whether the source had a value at all."""
+GIVEN, UNREAD, SKIPPED, SPELLED = "?", "~", "^", "="
+"""Prefixes of the columns that tell whether the source had a value at all, whether one could not be read, and whether a local time
+was skipped by its zone; and of ids as they were spelled before they were made alike."""
 _RAW = "!"
-_TYPED: tuple[Kind, ...] = ("time", "date", "number", "money", "flag")
-"""Kinds whose values need not be text in the source."""
-_CATEGORY = Column("category", "category")
+_ORDER, _BESIDE = "__order", "__beside"
 
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """One source's kept rows as canonical columns, each with its `?` column, and where each column came from."""
+    """One source's kept rows as canonical columns, each with its `?` and `~` column, and where each column came from.
+
+    zoned: the columns of local times, which have a `^` column too.
+    """
 
     source: Source
     frame: pl.LazyFrame
     origins: Mapping[str, tuple[str, ...]]
+    zoned: tuple[str, ...]
 
 
-def map_source(source: Source, table: Table, preset: Preset, columns: tuple[Column, ...], before: datetime | None) -> Mapped:
+def map_source(raw: RawValues, notations: Mapping[str, Notation], before: datetime | None) -> Mapped:
     """Map one source; rows that the settings leave out, or that are not before `before`, are gone.
 
     Raises:
         SettingsError: if a pattern is not a regular expression, or a constant is no value for its column.
     """
-    origins = _origins(columns, source, preset)
-    raw = {column.name: _raw(column, origins[column.name], source, table, preset) for column in columns}
-    if "event_type" in raw:
-        raw["event_type"] = _event_type(raw["event_type"], source, table, preset)
-    frame = _raw_rows(source, table, raw)
-    given = [pl.col(_RAW + c.name).is_not_null().alias(GIVEN + c.name) for c in columns]
-    frame = frame.select(ROW, GIVEN + MORE, *(_value(c, raw[c.name]).alias(c.name) for c in columns), *given)
-    if AMOUNT in columns:
-        frame = _finish_events(frame, has_amount="amount" in preset.columns and "price" not in preset.columns)
-    money = [pl.when(pl.col(c.name) >= 0).then(pl.col(c.name)).alias(c.name) for c in columns if c.kind == "money"]
-    frame = frame.with_columns(money) if money else frame
-    if before is not None and "timestamp" in raw:
+    parts = {column.name: raw.parts(column) for column in raw.columns}
+    zoned = tuple(c.name for c in raw.columns if c.kind == "time" and notations[c.name].time.zone != "UTC")
+    frame = _raw_rows(raw, parts)
+    values = [value for c in raw.columns for value in _value(raw, c, parts[c.name], notations[c.name])]
+    seams = [skipped_by_clocks(pl.col(f"{_RAW}{name}.0"), notations[name]).alias(SKIPPED + name) for name in zoned]
+    beside = _currency_beside(raw, parts, notations)
+    frame = frame.select(ROW, GIVEN + MORE, *values, *seams, *beside)
+    if beside:
+        frame = _settle_currency(frame, [name for name in ("price", "amount") if name in parts])
+    if AMOUNT in raw.columns:
+        frame = _finish_events(frame, has_amount="amount" in raw.preset.columns and "price" not in raw.preset.columns)
+    frame = closed(_not_negative(frame, raw.columns), raw.columns, UNREAD)
+    if before is not None and "timestamp" in parts:
         frame = frame.filter(pl.col("timestamp").is_null() | (pl.col("timestamp") < before))
-    return Mapped(source, frame, origins)
+    return Mapped(raw.source, frame, _origins(raw, notations), zoned)
 
 
-def _raw_rows(source: Source, table: Table, raw: Mapping[str, pl.Expr]) -> pl.LazyFrame:
+def _raw_rows(raw: RawValues, parts: Mapping[str, Sequence[pl.Expr]]) -> pl.LazyFrame:
+    source, nothing = raw.source, raw.preset.null_values
     frame = source.frame
-    for rule in table.where:
-        frame = frame.filter(_matches(source, rule.column, rule.pattern))
+    if raw.table.where:
+        frame = frame.filter(kept(source, raw.table.where, nothing))
+    if raw.table.void_orders:
+        gone = void(source, raw.table, nothing)
+        orders = source.frame.filter(gone).select(parts["order_id"][0].alias(_ORDER)).drop_nulls().unique()
+        frame = frame.filter(~gone).with_columns(parts["order_id"][0].alias(_ORDER))
+        frame = frame.join(orders, on=_ORDER, how="anti", maintain_order="left")
     ragged = pl.col(MORE).is_not_null() if source.has_more else pl.lit(False)
-    frame = frame.select(ROW, ragged.alias(GIVEN + MORE), *(value.alias(_RAW + name) for name, value in raw.items()))
-    return frame.filter(pl.col(_RAW + "event_type").ne_missing("")) if "event_type" in raw else frame
+    each = [value.alias(f"{_RAW}{name}.{at}") for name, values in parts.items() for at, value in enumerate(values)]
+    frame = frame.select(ROW, ragged.alias(GIVEN + MORE), *each)
+    return frame.filter(pl.col(f"{_RAW}event_type.0").ne_missing("")) if "event_type" in parts else frame
 
 
-def _origins(columns: tuple[Column, ...], source: Source, preset: Preset) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {MORE: (MORE,)}
-    for column in columns:
-        names = preset.columns.get(column.name, () if column is AMOUNT else (column.name,))
-        there = tuple(name for name in names if name in source.schema)
-        found[column.name] = there[:1] if column.kind in _TYPED else there
-    if found.get("amount") and "price" not in preset.columns:
-        found["price"] = found["amount"]
-    return found
+def _value(raw: RawValues, column: Column, parts: Sequence[pl.Expr], notation: Notation) -> list[pl.Expr]:
+    """The column's value, whether one was given, and whether one that was given could not be read.
+
+    Of several values the first that can be read counts; of those that guard, all must say yes.
+    """
+    name = column.name
+    spelled = [SPELLED + name] if rules_of(raw.ids, name) else []
+    if not parts[0].meta.root_names():
+        return [*_constant(column, parts[0], notation), *(parts[0].cast(pl.String).alias(each) for each in spelled)]
+    given = [pl.col(f"{_RAW}{name}.{at}") for at in range(len(parts))]
+    read = [_converted(raw, column, at, value, notation) for at, value in enumerate(given)]
+    unread = [one.is_not_null() & value.is_null() for one, value in zip(given, read, strict=True)]
+    if column.kind in ("availability", "consent"):
+        value, broken = pl.min_horizontal(read), pl.any_horizontal(unread)
+    else:
+        value = pl.coalesce(read)
+        hidden = [one & pl.all_horizontal(pl.lit(True), *(v.is_null() for v in read[:at])) for at, one in enumerate(unread)]
+        broken = pl.any_horizontal(hidden)
+    any_given = pl.any_horizontal(one.is_not_null() for one in given)
+    said = [value.alias(name), any_given.alias(GIVEN + name), broken.alias(UNREAD + name)]
+    return [*said, *(pl.coalesce(given).alias(each) for each in spelled)]
 
 
-def _matches(source: Source, column: str, pattern: str) -> pl.Expr:
-    try:
-        pl.Series([""]).str.contains(pattern)
-    except PolarsError as error:
-        raise SettingsError(f"data: {pattern!r} is not a regular expression: {error}") from error
-    return _text(column, source).str.contains(pattern).fill_null(False) if column in source.schema else pl.lit(False)
+def _converted(raw: RawValues, column: Column, at: int, value: pl.Expr, notation: Notation) -> pl.Expr:
+    names, rules = raw.origins()[column.name], rules_of(raw.ids, column.name)
+    if rules:
+        return convert(column.kind, alike_ids(value, rules), notation)
+    typed = column.kind in VALUES and raw.source.schema[names[at]] != pl.String
+    return convert(column.kind, value, replace(notation, plain=True) if typed else notation)
 
 
-def _raw(column: Column, names: tuple[str, ...], source: Source, table: Table, preset: Preset) -> pl.Expr:
-    """Source value, null where there is nothing; text but for times, numbers and flags that are typed already."""
-    if column.name in table.constants:
-        return pl.lit(table.constants[column.name])
-    if not names:
-        return pl.lit(None, pl.String)
-    if column.kind == "category":
-        return _category(names, source, preset)
-    parts = [_part(column, name, source, preset) for name in names]
-    return parts[0] if len(parts) == 1 else pl.coalesce(parts)
-
-
-def _part(column: Column, name: str, source: Source, preset: Preset) -> pl.Expr:
-    dtype = source.schema[name]
-    if dtype.is_nested() or (column.kind in _TYPED and dtype != pl.String):
-        return pl.col(name)
-    text = _text(name, source)
-    if column.name in preset.whole_ids:
-        text = text.str.replace(r"^(\d+)\.0+$", "${1}")
-    return pl.when(~text.is_in(["", *preset.null_values])).then(text)
-
-
-def _text(name: str, source: Source) -> pl.Expr:
-    """A column as text; whole floats, as pandas makes of integer ids with gaps, without the `.0`."""
-    dtype, value = source.schema[name], pl.col(name)
-    if dtype == pl.String:
-        return value
-    if not dtype.is_float():
-        return value.cast(pl.String, strict=False)
-    whole = value.is_finite() & (value == value.round(0)) & (value.abs() < 2**53)
-    number = value.cast(pl.Int64, strict=False).cast(pl.String)
-    return pl.when(whole).then(number).otherwise(value.fill_nan(None).cast(pl.String))
-
-
-def _category(names: tuple[str, ...], source: Source, preset: Preset) -> pl.Expr:
-    """Levels from several columns, from a list, or from text cut at the separator; else the text is canonical already."""
-    lists = [isinstance(source.schema[name], pl.List) for name in names]
-    canonical = not (preset.category_levels or any(lists) or preset.category_separator)
-    texts = []
-    for name, is_list in zip(names, lists, strict=True):
-        text = _part(_CATEGORY, name, source, preset)
-        if is_list:
-            text = text.cast(pl.List(pl.String)).list.join(LEVEL, ignore_nulls=True)
-        if preset.category_separator:
-            text = text.str.replace_all(preset.category_separator, LEVEL, literal=True)
-        texts.append(text)
-    joined = texts[0] if len(texts) == 1 else pl.concat_str(texts, separator=LEVEL, ignore_nulls=True)
-    return read_categories(joined, canonical=canonical)
-
-
-def _event_type(base: pl.Expr, source: Source, table: Table, preset: Preset) -> pl.Expr:
-    text = base.cast(pl.String)
-    if preset.event_types:
-        text = text.replace(preset.event_types)
-    for rule in reversed(table.type_rules):
-        text = pl.when(_matches(source, rule.column, rule.pattern)).then(pl.lit(rule.event_type)).otherwise(text)
-    return text
-
-
-def _value(column: Column, raw: pl.Expr) -> pl.Expr:
-    """Convert the raw column; what is the same for every row is converted here and now."""
-    if raw.meta.root_names():
-        return convert(column.kind, pl.col(_RAW + column.name))
-    given, value = pl.select(raw.alias("given"), convert(column.kind, raw).alias("value")).row(0)
+def _constant(column: Column, raw: pl.Expr, notation: Notation) -> list[pl.Expr]:
+    """What is the same for every row, converted here and now."""
+    given, value = pl.select(raw.alias("given"), convert(column.kind, raw, notation).alias("value")).row(0)
     if given is not None and value is None:
         raise SettingsError(f"data: constants.{column.name} = {given!r} breaks the rule “{KINDS[column.kind].usable}”")
-    return pl.lit(value, column.dtype)
+    name, told = column.name, pl.lit(given is not None)
+    return [pl.lit(value, column.dtype).alias(name), told.alias(GIVEN + name), pl.lit(False).alias(UNREAD + name)]
+
+
+def _priced(raw: RawValues, notations: Mapping[str, Notation]) -> str:
+    """The column of money beside whose numbers currencies stand, if any."""
+    named = [c.name for c in raw.columns if c.name in ("price", "amount") and notations[c.name].currencies]
+    return next((name for name in reversed(named) if raw.origins()[name]), "")
+
+
+def _origins(raw: RawValues, notations: Mapping[str, Notation]) -> Mapping[str, tuple[str, ...]]:
+    origins, priced = raw.origins(), _priced(raw, notations)
+    return origins | {"currency": origins["currency"] or origins[priced]} if priced else origins
+
+
+def _currency_beside(
+    raw: RawValues, parts: Mapping[str, Sequence[pl.Expr]], notations: Mapping[str, Notation]
+) -> list[pl.Expr]:
+    priced = _priced(raw, notations)
+    beside = [currency_of(pl.col(f"{_RAW}{priced}.{at}")) for at in range(len(parts[priced]))] if priced else []
+    return [pl.coalesce(beside).alias(_BESIDE)] if beside else []
+
+
+def _settle_currency(frame: pl.LazyFrame, money: Sequence[str]) -> pl.LazyFrame:
+    """Take the currency that stands beside a price; where the row names another one, its prices are read as neither."""
+    beside, named = pl.col(_BESIDE), pl.col("currency")
+    torn = (beside != named).fill_null(False)
+    prices = [pl.when(~torn).then(name).alias(name) for name in money]
+    unread = [(pl.col(UNREAD + name) | (torn & pl.col(GIVEN + name))).alias(UNREAD + name) for name in money]
+    told = [pl.coalesce("currency", _BESIDE), (pl.col(GIVEN + "currency") | beside.is_not_null()).alias(GIVEN + "currency")]
+    return frame.with_columns(*prices, *unread, *told).drop(_BESIDE)
 
 
 def _finish_events(frame: pl.LazyFrame, *, has_amount: bool) -> pl.LazyFrame:
@@ -157,17 +151,30 @@ def _finish_events(frame: pl.LazyFrame, *, has_amount: bool) -> pl.LazyFrame:
     refund, signed = pl.col("event_type") == "refund", ("quantity", "price", "amount", "discount")
     positive = [pl.when(refund).then(pl.col(name).abs()).otherwise(pl.col(name)).alias(name) for name in signed]
     counted = pl.col("quantity").is_null() | (pl.col("quantity") > 0)
-    price, given = pl.col("price"), pl.col(GIVEN + "price")
+    price, given, unread = pl.col("price"), pl.col(GIVEN + "price"), pl.col(UNREAD + "price")
     if has_amount:
-        price, given = pl.col("amount") / pl.col("quantity").fill_null(1.0), pl.col(GIVEN + "amount")
+        pieces = pl.when(~pl.col(UNREAD + "quantity")).then(pl.col("quantity").fill_null(1.0))
+        price, given, unread = pl.col("amount") / pieces, pl.col(GIVEN + "amount"), pl.col(UNREAD + "amount")
     known = pl.col(GIVEN + "user_id")
+    spelled = [SPELLED + name for name in ("user_id", "anonymous_id")]
+    alike = [pl.coalesce(*spelled).alias(spelled[0])] if spelled[0] in frame.collect_schema() else []
     return (
         frame.with_columns(positive)
         .with_columns(
+            *alike,
             pl.when(counted).then(price).alias("price"),
             (given & counted).alias(GIVEN + "price"),
+            (unread & counted).alias(UNREAD + "price"),
             pl.when(known).then("user_id").otherwise("anonymous_id").alias("user_id"),
             (known | pl.col(GIVEN + "anonymous_id")).alias(GIVEN + "user_id"),
+            pl.when(known).then(UNREAD + "user_id").otherwise(UNREAD + "anonymous_id").alias(UNREAD + "user_id"),
         )
-        .drop("amount", GIVEN + "amount")
+        .drop("amount", GIVEN + "amount", UNREAD + "amount")
     )
+
+
+def _not_negative(frame: pl.LazyFrame, columns: Sequence[Column]) -> pl.LazyFrame:
+    money = [column.name for column in columns if column.kind == "money" and column is not AMOUNT]
+    negative = {name: (pl.col(name) < 0).fill_null(False) for name in money}
+    values = [pl.when(~negative[name]).then(name).alias(name) for name in money]
+    return frame.with_columns(values + [(pl.col(UNREAD + n) | negative[n]).alias(UNREAD + n) for n in money])

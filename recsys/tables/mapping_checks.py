@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import polars as pl
+from polars.exceptions import PolarsError
 
 from recsys.settings.tables import Table
+from recsys.tables.notation import notation_of_settings
 from recsys.tables.presets import Preset
 from recsys.tables.schema import Column, mappable
 from recsys.tables.sources import Source
+from recsys.tables.times import TimeNotation, read_times
 from recsys.types import EVENT_TYPES, DataError, SettingsError
+
+_MOMENT = datetime(2026, 5, 31, 9, 30, tzinfo=UTC)
 
 
 def check_names(name: str, table: Table, preset: Preset) -> None:
-    """Check that mappings lead to canonical columns and event types.
+    """Check that mappings lead to canonical columns and event types, and that zone, formats and words can be used.
 
     Raises:
         SettingsError: naming the key, the value and what is allowed.
@@ -27,6 +35,33 @@ def check_names(name: str, table: Table, preset: Preset) -> None:
         if kind and kind not in EVENT_TYPES:
             allowed_types = ", ".join(EVENT_TYPES)
             raise SettingsError(f"data.{name}.{key}: {kind!r} is no event type; allowed: {allowed_types}, or empty")
+    _check_times(name, table)
+    torn = sorted({word.strip().casefold() for word in table.yes} & {word.strip().casefold() for word in table.no})
+    if torn:
+        raise SettingsError(f"data.{name}.yes: {torn[0]!r} stands in `no` too; a word has one meaning")
+
+
+def _check_times(name: str, table: Table) -> None:
+    try:
+        pl.Series([_MOMENT]).dt.convert_time_zone(table.timezone)
+    except PolarsError as error:
+        raise SettingsError(
+            f"data.{name}.timezone: {table.timezone!r} is no time zone; allowed: names of the IANA database such as Europe/Berlin"
+        ) from error
+    for form in notation_of_settings(table).time.formats:
+        if not _is_format(form):
+            raise SettingsError(
+                f"data.{name}.date_format: {form!r} is no format of a time; allowed: for instance %d.%m.%Y %H:%M"
+            )
+
+
+def _is_format(form: str) -> bool:
+    """Whether a moment written in a format can be read back."""
+    try:
+        written = pl.Series([_MOMENT]).dt.strftime(form)
+        return written[0] != form and not read_times(written, TimeNotation(formats=(form,), unit="none")).has_nulls()
+    except PolarsError:
+        return False
 
 
 def check_columns(name: str, table: Table, preset: Preset, sources: Sequence[Source]) -> None:
@@ -38,6 +73,9 @@ def check_columns(name: str, table: Table, preset: Preset, sources: Sequence[Sou
     lines = [_required(name, c, table, preset, source) for c in mappable(name) if c.required for source in sources]
     anywhere = {column for source in sources for column in source.schema}
     lines += [_absent(name, own, used, sources[0]) for used, own in _named(table) if own not in anywhere]
+    lines += [_nested(name, column, preset, source) for column in mappable(name) for source in sources]
+    if table.void_orders and not anywhere & set(preset.columns.get("order_id", ("order_id",))):
+        lines.append(_absent(name, "order_id", "void_orders", sources[0], f"; name it in `data.{name}.columns`"))
     problems = list(dict.fromkeys(line for line in lines if line))
     if problems:
         raise DataError("\n".join(problems))
@@ -46,6 +84,7 @@ def check_columns(name: str, table: Table, preset: Preset, sources: Sequence[Sou
 def _named(table: Table) -> list[tuple[str, str]]:
     named = [(c, own) for c, names in table.columns.items() for own in ((names,) if isinstance(names, str) else names)]
     named += [("where", rule.column) for rule in table.where]
+    named += [("void_orders", each if isinstance(each, str) else each.column) for each in table.void_orders]
     return named + [("type_rules", rule.column) for rule in table.type_rules]
 
 
@@ -57,6 +96,21 @@ def _required(name: str, column: Column, table: Table, preset: Preset, source: S
     if told or any(own in source.schema for own in names):
         return ""
     return _absent(name, names[0], column.name, source, f"; name the one that holds it in `data.{name}.columns`")
+
+
+def _nested(name: str, column: Column, preset: Preset, source: Source) -> str:
+    if column.kind in ("category", "categories"):
+        return ""
+    nested = [
+        own for own in preset.columns.get(column.name, (column.name,)) if source.schema.get(own, pl.String()).is_nested()
+    ]
+    if not nested:
+        return ""
+    own = nested[0]
+    return (
+        f"{name}: {source.files[0]}: column {own!r} (for {column.name}) holds lists or several fields; name one field, for instance "
+        f'{own}.id, and for a list set `data.{name}.unnest = "{own}"`'
+    )
 
 
 def _absent(name: str, own: str, used: str, source: Source, advice: str = "") -> str:

@@ -15,7 +15,7 @@ class Preset:
     `columns` gives for each canonical column the export's columns: the levels of a category, else those of which the
     first one with a value counts; columns that a file does not have are passed over. `category_levels`: each column of the
     category holds a level, however many of them a file has. `whole_ids` may have become text like `123.0` on their way,
-    and lose the `.0` again.
+    and lose the `.0` again. `unnest`: the column whose entries are rows, where a file has it with lists in it.
     """
 
     columns: Mapping[str, tuple[str, ...]]
@@ -24,6 +24,7 @@ class Preset:
     category_separator: str = ""
     category_levels: bool = False
     whole_ids: tuple[str, ...] = ()
+    unnest: str = ""
 
 
 REES46 = Preset(
@@ -66,26 +67,27 @@ GA4 = Preset(
     columns={
         "user_id": ("user_id", "user_pseudo_id"),
         "anonymous_id": ("user_pseudo_id",),
-        "item_id": ("item_id",),
+        "item_id": ("item_id", "items.item_id"),
         "timestamp": ("event_timestamp", "event_time"),
         "event_type": ("event_name",),
-        "session_id": ("ga_session_id",),
-        "order_id": ("transaction_id",),
-        "quantity": ("quantity",),
-        "price": ("price",),
-        "currency": ("currency",),
-        "coupon": ("coupon",),
-        "query": ("search_term",),
-        "title": ("item_name",),
-        "brand": ("item_brand",),
-        "category": ("item_category", "item_category2", "item_category3", "item_category4", "item_category5"),
+        "session_id": ("ga_session_id", "event_params.ga_session_id"),
+        "order_id": ("transaction_id", "ecommerce.transaction_id", "event_params.transaction_id"),
+        "quantity": ("quantity", "items.quantity"),
+        "price": ("price", "items.price"),
+        "currency": ("currency", "event_params.currency"),
+        "coupon": ("coupon", "items.coupon", "event_params.coupon"),
+        "query": ("search_term", "event_params.search_term"),
+        "title": ("item_name", "items.item_name"),
+        "brand": ("item_brand", "items.item_brand"),
+        "category": tuple(f"{nest}item_category{level}" for nest in ("", "items.") for level in ("", 2, 3, 4, 5)),
     },
     event_types={**_GA4_TYPES, **dict.fromkeys(_GA4_NOT_USED.split(), "")},
     null_values=("(not set)", "(none)", "(data deleted)"),
     category_levels=True,
     whole_ids=("item_id", "order_id", "session_id"),
+    unnest="items",
 )
-"""Google Analytics 4 items, one row per event and item (the export's `items` unnested); other events are left out."""
+"""Google Analytics 4: the BigQuery export, or one row per event and item; events that are not about shopping are left out."""
 
 PRESETS: Mapping[str, Preset] = {"rees46": REES46, "ga4": GA4}
 
@@ -102,4 +104,5 @@ def merged(table: Table) -> Preset:
         category_separator=table.category_separator or base.category_separator,
         category_levels=base.category_levels if category is None else not isinstance(category, str),
         whole_ids=base.whole_ids,
+        unnest=base.unnest,
     )

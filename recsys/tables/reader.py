@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,11 +13,15 @@ from polars.exceptions import PolarsError
 from recsys.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR
 from recsys.settings import Settings
 from recsys.settings.tables import Table
-from recsys.tables.mapping import GIVEN, Mapped, map_source
+from recsys.tables.mapping import SPELLED, Mapped, map_source
 from recsys.tables.mapping_checks import check_columns, check_names
+from recsys.tables.notation import Guess, notation_of_settings, read_notations
+from recsys.tables.orders import order_states
 from recsys.tables.presets import merged
-from recsys.tables.schema import AMOUNT, CONSENTS, Column, mappable
-from recsys.tables.sources import FILE, MORE, ROW, open_table, unreadable
+from recsys.tables.raw_values import RawValues
+from recsys.tables.schema import AMOUNT, TABLES, Column, mappable
+from recsys.tables.shapes import put_into_shape
+from recsys.tables.sources import FILE, MORE, ROW, Source, open_table, unreadable
 from recsys.tables.validation import BROKE, KEY, Check, Finding, checks_of, example_of, findings_of, judge
 
 MAX_REJECTS = 100_000
@@ -61,6 +65,7 @@ class Read:
     files: tuple[str, ...]
     written: int = 0
     read_as: tuple[str, ...] = ()
+    guesses: tuple[Guess, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,38 +77,55 @@ class Erased:
 
 
 @dataclass(frozen=True, slots=True)
+class MappedTable:
+    """One table, mapped: its sources, what was told by their values, and what was found while they were put into shape."""
+
+    sources: tuple[Mapped, ...]
+    guesses: tuple[Guess, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Judged:
     rows: pl.DataFrame
     findings: list[Finding]
     rejects: pl.DataFrame
 
 
-def map_table(settings: Settings, name: str, table: Table, before: datetime | None = None) -> list[Mapped]:
-    """Open and map the files of one table, lazily.
+def map_table(settings: Settings, name: str, table: Table, before: datetime | None = None) -> MappedTable:
+    """Open the files of one table, put them into shape, and map them, lazily; their values are looked at for how they are written.
 
     Raises:
-        DataError: if a file or a required column is missing.
+        DataError: if a file or a required column is missing, or a file cannot be read.
         SettingsError: if the table's settings name what there is not.
     """
     columns, preset = mappable(name), merged(table)
     check_names(name, table, preset)
-    sources = open_table(settings, name, table, before)
-    check_columns(name, table, preset, sources)
-    return [map_source(source, table, preset, columns, before) for source in sources]
+    opened = open_table(settings, name, table, before)
+    with reading(name, opened):
+        shaped = put_into_shape(settings, name, table, preset, opened, before)
+        check_columns(name, table, preset, shaped.sources)
+        raw = [RawValues(source, table, preset, columns, settings.data.ids) for source in shaped.sources]
+        notations, guesses = read_notations(name, table, [place for each in raw for place in each.places()])
+        told = {column.name: notation_of_settings(table) for column in columns} | notations
+        mapped = tuple(_with_own_ids(map_source(each, told, before)) for each in raw)
+        return MappedTable(mapped, (*shaped.guesses, *guesses), shaped.findings)
 
 
-def read_table(name: str, table: Table, mapped: Sequence[Mapped], erased: Erased | None = None) -> Read:
+def read_table(name: str, table: Table, mapped: MappedTable, erased: Erased | None = None) -> Read:
     """Judge one mapped table, but for the rows that vanished; events lose their duplicates, other tables keep several rows per id.
 
     Raises:
         DataError: if a file cannot be read to its end.
     """
-    with reading(name, mapped):
-        return _read(name, mapped, [column for column in mappable(name) if column is not AMOUNT], table, erased)
+    sources = [each.source for each in mapped.sources]
+    with reading(name, sources):
+        columns = [column for column in mappable(name) if column is not AMOUNT]
+        return _read(name, mapped, columns, table, erased)
 
 
 @contextmanager
-def reading(name: str, mapped: Sequence[Mapped]) -> Iterator[None]:
+def reading(name: str, sources: Sequence[Source]) -> Iterator[None]:
     """Say in words which file it is that cannot be read.
 
     Raises:
@@ -112,12 +134,14 @@ def reading(name: str, mapped: Sequence[Mapped]) -> Iterator[None]:
     try:
         yield
     except (PolarsError, OSError) as error:
-        raise unreadable(name, [each.source for each in mapped], error) from error
+        raise unreadable(name, sources, error) from error
 
 
-def event_id() -> pl.Expr:
-    """The event's own id, else the one derived from its fields (`event_ids.event_id_of`), before users are resolved."""
-    fields = pl.struct("event_id", *_IDENTITY)
+def event_id(spelled: Collection[str] = ()) -> pl.Expr:
+    """The event's own id, else the one derived from its fields (`event_ids.event_id_of`), before users are resolved; of the ids
+    `spelled`, as they were before they were made alike, because so the service heard them."""
+    identity = [pl.col(SPELLED + name).alias(name) if name in spelled else pl.col(name) for name in _IDENTITY]
+    fields = pl.struct("event_id", *identity)
     return fields.map_batches(_with_derived_ids, return_dtype=pl.String(), is_elementwise=True).alias("event_id")
 
 
@@ -135,8 +159,16 @@ def _with_derived_ids(fields: pl.Series) -> pl.Series:
     return frame["event_id"].fill_null(derived)
 
 
-def _read(name: str, mapped: Sequence[Mapped], columns: Sequence[Column], table: Table, erased: Erased | None) -> Read:
+def _with_own_ids(mapped: Mapped) -> Mapped:
+    """Derive the ids of events while it is known how users and items were spelled, where they are made alike."""
+    columns = mapped.frame.collect_schema().names()
+    spelled = [name for name in ("user_id", "item_id") if SPELLED + name in columns and "event_id" in columns]
+    return replace(mapped, frame=mapped.frame.with_columns(event_id(spelled))) if spelled else mapped
+
+
+def _read(name: str, mapped_table: MappedTable, columns: Sequence[Column], table: Table, erased: Erased | None) -> Read:
     key = event_id().hash() if name == "events" else None
+    mapped: Sequence[Mapped] = mapped_table.sources
     read = sum(source.source.height() for source in mapped)
     if erased:
         mapped = [replace(source, frame=_without(source.frame, erased.rows)) for source in mapped]
@@ -146,12 +178,12 @@ def _read(name: str, mapped: Sequence[Mapped], columns: Sequence[Column], table:
     bad = rows.filter(pl.col(BROKE) > 0).select(ROW)
     double = _duplicates(rows) if key is not None else bad.head(0)
     findings = _together([finding for judged in each for finding in judged.findings], rows.height)
+    findings += [*mapped_table.findings, *order_states(name, mapped, table)]
     if double.height:
         findings.append(_duplicates_finding(name, mapped, double, rows.height))
     names = [column.name for column in columns]
-    values = [_refused_if_unreadable(name) if name in CONSENTS else pl.col(name) for name in names]
     return Read(
-        frame=_without(pl.concat([source.frame.select(ROW, *values) for source in mapped]), pl.concat([bad, double])),
+        frame=_without(pl.concat([source.frame.select(ROW, *names) for source in mapped]), pl.concat([bad, double])),
         present=frozenset(n for n in names if n in table.constants or any(source.origins[n] for source in mapped)),
         findings=tuple(findings),
         counts=Counts(read, read - rows.height, bad.height, double.height),
@@ -159,16 +191,12 @@ def _read(name: str, mapped: Sequence[Mapped], columns: Sequence[Column], table:
         files=tuple(file for source in mapped for file in source.source.files),
         written=max(source.source.written for source in mapped),
         read_as=tuple(said for source in mapped for said in source.source.read_as),
+        guesses=mapped_table.guesses,
     )
 
 
-def _refused_if_unreadable(name: str) -> pl.Expr:
-    """A consent, refused where the source has a value that says neither yes nor no."""
-    return pl.when(pl.col(GIVEN + name) & pl.col(name).is_null()).then(False).otherwise(pl.col(name)).alias(name)
-
-
 def _judge(name: str, mapped: Mapped, columns: Sequence[Column], key: pl.Expr | None, erased: Erased | None) -> _Judged:
-    hard, soft = checks_of(columns, [column.name for column in columns if mapped.origins[column.name]])
+    hard, soft = checks_of(columns, mapped)
     judged = judge(mapped, hard, soft, key).collect(engine="streaming")
     findings = findings_of(name, mapped, judged, hard, soft)
     told = judged.join(erased.untold, on=ROW, how="anti", maintain_order="left") if erased else judged
@@ -188,12 +216,14 @@ def _duplicates_finding(name: str, mapped: Sequence[Mapped], double: pl.DataFram
     first = int(double[ROW][0])
     owner = [each for each in mapped if each.source.first_row <= first][-1]
     own = owner.origins["event_id"]
-    names = own or tuple(name for column in _IDENTITY for name in owner.origins[column][:1])
-    file, example = example_of(owner, first, names)
+    kinds = {column.name: column.kind for column in TABLES[name]}
+    places = ("event_id",) if own else _IDENTITY
+    named = {own_name: kinds[column] for column in places for own_name in owner.origins[column][:1]}
+    file, example = example_of(owner, first, named)
     return Finding(
         table=name,
         file=file,
-        column=" + ".join(names),
+        column=" + ".join(named),
         rule="event_id is unique" if own else "user, event type, item, time and order are unique together",
         rows=double.height,
         share=double.height / rows,
@@ -219,5 +249,6 @@ def _together(findings: Sequence[Finding], rows: int) -> list[Finding]:
     for each in findings:
         same = found.get((each.column, each.rule))
         count = each.rows + (same.rows if same else 0)
-        found[each.column, each.rule] = replace(same or each, rows=count, share=count / rows)
+        given = each.given + (same.given if same else 0)
+        found[each.column, each.rule] = replace(same or each, rows=count, share=count / rows, given=given)
     return list(found.values())

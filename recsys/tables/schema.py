@@ -13,7 +13,10 @@ import polars as pl
 
 from recsys.types import CHANNELS, EVENT_TYPES
 
-Kind = Literal["id", "text", "url", "category", "categories", "currency", "type", "time", "date", "number", "money", "flag"]
+Kind = Literal[
+    "id", "text", "url", "category", "categories", "currency", "type", "time", "date",
+    "number", "money", "stock", "flag", "availability", "consent",
+]  # fmt: skip
 
 TIME = pl.Datetime("us", "UTC")
 EVENT_TYPE = pl.Enum(EVENT_TYPES)
@@ -28,9 +31,14 @@ class KindOfValue:
     advice: str
 
 
-_MONEY = "export plain numbers with a decimal point, without currency sign or minus"
+_MONEY = "export plain amounts of 0 or more, or pin `decimal` in the settings; more signs beside the number can be named in `units`"
+_NUMBER = "export plain numbers, or pin `decimal` in the settings; more units beside the number can be named in `units`"
+_WORDS = "name the words in `yes` or `no` in the settings"
 _TYPES = 'map the word under `event_types` in the settings; map it to "" to leave such rows out'
-_TIMES = "export ISO 8601 such as 2026-05-31T09:30:00Z, or seconds, ms or µs since 1970"
+_TIMES = (
+    "export ISO 8601 such as 2026-05-31T09:30:00Z, or set `day_first`, `date_format` or `time_unit` in the settings for how they are "
+    "written"
+)
 KINDS: Mapping[Kind, KindOfValue] = {
     "id": KindOfValue(
         pl.String(), "is an id of at most 256 bytes without control characters", "shorten or clean it where it is exported"
@@ -48,10 +56,15 @@ KINDS: Mapping[Kind, KindOfValue] = {
     "currency": KindOfValue(pl.String(), "is a currency code of three letters", "export ISO 4217 codes such as EUR"),
     "type": KindOfValue(EVENT_TYPE, f"is one of {', '.join(EVENT_TYPES)}", _TYPES),
     "time": KindOfValue(TIME, "is a point in time from 1970 to 2200", _TIMES),
-    "date": KindOfValue(pl.Date(), "is a date", "export dates such as 1990-05-31"),
-    "number": KindOfValue(pl.Float64(), "is a finite number", "export plain numbers with a decimal point and no unit"),
+    "date": KindOfValue(
+        pl.Date(), "is a date", "export dates such as 1990-05-31, or set `day_first` or `date_format` in the settings"
+    ),
+    "number": KindOfValue(pl.Float64(), "is a finite number", _NUMBER),
     "money": KindOfValue(pl.Float64(), "is a finite number, 0 or more", _MONEY),
-    "flag": KindOfValue(pl.Boolean(), "is yes or no", "export true or false"),
+    "stock": KindOfValue(pl.Float64(), "is a number of units, or a word such as sold out", _NUMBER),
+    "flag": KindOfValue(pl.Boolean(), "is yes or no", _WORDS),
+    "availability": KindOfValue(pl.Boolean(), "says whether it is for sale", _WORDS),
+    "consent": KindOfValue(pl.Boolean(), "says whether they may be written to", _WORDS),
 }
 
 
@@ -88,21 +101,19 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
     ),
     "items": _columns(
         "item_id:id",
-        "title url:url image_url:url category:category brand price:money currency:currency available:flag stock:number "
-        "group_id:id description published_at:time replenishable:flag cost:money",
+        "title url:url image_url:url category:category brand price:money currency:currency available:availability stock:stock "
+        "published:availability backorder:availability group_id:id description published_at:time replenishable:flag cost:money "
+        "as_of:time",
     ),
     "users": _columns(
-        "user_id:id", "locale timezone birthday:date " + " ".join(f"consent_{name}:flag" for name in CHANNELS)
+        "user_id:id", "locale timezone birthday:date " + " ".join(f"consent_{name}:consent" for name in CHANNELS)
     ),
     "identities": _columns("anonymous_id:id user_id:id", "timestamp:time"),
     "contents": _columns("content_id:id title url:url", "categories:categories published_at:time"),
 }
 """Canonical columns by table; those that a row must have come first."""
 
-CONSENTS = frozenset(f"consent_{name}" for name in CHANNELS)
-"""Flags that are a no where a value is given and cannot be read: it is no permission, and not silence either."""
-
-AMOUNT = Column("amount", "number")
+AMOUNT = Column("amount", "money")
 """May be mapped in place of an event's `price`: the line's total, so that price = amount / quantity."""
 
 

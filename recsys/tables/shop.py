@@ -19,10 +19,11 @@ from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.settings import Settings
 from recsys.tables import identities
 from recsys.tables.erased_rows import ErasedRows
-from recsys.tables.items import catalogue_currency, finish_items, items_from_events, overlaid
-from recsys.tables.live_rows import RECEIVED, Folded, LiveRows, fold_in, merged, read_live
-from recsys.tables.mapping import Mapped
-from recsys.tables.reader import Counts, Erased, Read, event_id, map_table, read_table
+from recsys.tables.items import catalogue_currency, finish_items, items_from_events, newer, overlaid
+from recsys.tables.limits import stop_if_unreadable
+from recsys.tables.live_rows import Folded, LiveRows, fold_in, merged, read_live
+from recsys.tables.notation import Guess
+from recsys.tables.reader import Counts, Erased, MappedTable, Read, event_id, map_table, read_table
 from recsys.tables.schema import TABLES, schema
 from recsys.tables.sources import ROW
 from recsys.tables.validation import DONE, Finding, explain, percent
@@ -39,7 +40,8 @@ class ShopTables:
     events: lazy, one row per event_id, anonymous ids resolved, money in `currency` · items: one row per item_id, sorted ·
     users: one per user_id · contents: one per content_id · counts: rows read, left out, rejected and double, by table, and
     under `live` those of the log · links: the valid ones, as the identities table · state_sequence: the log's last number ·
-    read_as: sentences on what the files of each table were taken for, and why.
+    read_as: sentences on what the files of each table were taken for, and why · guesses: how columns were read by what their values
+    told.
     """
 
     events: pl.LazyFrame
@@ -52,6 +54,7 @@ class ShopTables:
     links: pl.DataFrame
     state_sequence: int
     read_as: Mapping[str, tuple[str, ...]]
+    guesses: tuple[Guess, ...]
 
 
 def read_shop(
@@ -87,10 +90,11 @@ def read_shop(
     _write_rejects(settings, reads, tombstones.fingerprint)
     if strict:
         _stop_if_too_bad(reads, settings.data.max_rejected_share)
+        stop_if_unreadable((f for read in reads.values() for f in read.findings), settings.data.max_unreadable_share)
     return _joined_up(settings, reads, live)
 
 
-def map_tables(settings: Settings, names: Iterable[str], before: datetime | None = None) -> dict[str, list[Mapped]]:
+def map_tables(settings: Settings, names: Iterable[str], before: datetime | None = None) -> dict[str, MappedTable]:
     """Open and map those of the named tables that the settings give files for; raises as `read_shop`."""
     tables = {name: getattr(settings.data, name) for name in names}
     return {name: map_table(settings, name, table, before) for name, table in tables.items() if table.named}
@@ -98,7 +102,7 @@ def map_tables(settings: Settings, names: Iterable[str], before: datetime | None
 
 def findings_table(tables: ShopTables) -> list[dict[str, str]]:
     """Give the findings as rows of text for a table on the terminal, the worst first."""
-    order = ("rejected", "emptied", "left_out", "note")
+    order = ("rejected", "closed", "emptied", "left_out", "note")
     ranked = sorted(tables.findings, key=lambda each: (order.index(each.level), -each.rows))
     return [
         {
@@ -123,7 +127,7 @@ def _joined_up(settings: Settings, reads: Mapping[str, Read], live: LiveRows) ->
     currency, foreign = _currency(settings, reads, folded)
     resolved = identities.resolve(events.frame.with_columns(event_id()), links)
     canonical = resolved.with_columns(_in_currency(currency)).select(list(schema("events")))
-    items = _items({**reads, "events": _telling(reads["events"], folded)}, one["items"][0], live, currency)
+    items = _items(settings, {**reads, "events": _telling(reads["events"], folded)}, one["items"][0], live, currency)
     findings = [f for read in reads.values() for f in read.findings]
     findings += [f for _, doubles in one.values() for f in doubles]
     findings += [*refused, *foreign, *_notes(reads, folded, canonical, items)]
@@ -131,7 +135,8 @@ def _joined_up(settings: Settings, reads: Mapping[str, Read], live: LiveRows) ->
     counts = _counts(reads, doubles) | ({"live": folded.counts} if folded else {})
     (users, _), (contents, _), told = one["users"], one["contents"], tuple(findings)
     read_as = {name: read.read_as for name, read in reads.items()}
-    return ShopTables(canonical, items, users, contents, currency, told, counts, links, live.sequence, read_as)
+    guesses = tuple(guess for read in reads.values() for guess in read.guesses)
+    return ShopTables(canonical, items, users, contents, currency, told, counts, links, live.sequence, read_as, guesses)
 
 
 def _with_live(events: Read, live: LiveRows) -> tuple[Read, Folded | None]:
@@ -150,9 +155,12 @@ def _telling(events: Read, folded: Folded | None) -> Read:
     return merged(events, telling)
 
 
-def _items(reads: Mapping[str, Read], rows: pl.DataFrame, live: LiveRows, currency: str | None) -> pl.DataFrame:
+def _items(
+    settings: Settings, reads: Mapping[str, Read], rows: pl.DataFrame, live: LiveRows, currency: str | None
+) -> pl.DataFrame:
     """The item table, with the columns that it does not have from events; all of it from events where there is none."""
-    return finish_items(overlaid(_known_items(reads, rows, currency), _newer(live.updates, reads)), currency)
+    updates = newer(live.updates, reads, rows, settings.data.export_hours)
+    return finish_items(overlaid(_known_items(reads, rows, currency), updates), currency)
 
 
 def _known_items(reads: Mapping[str, Read], rows: pl.DataFrame, currency: str | None) -> pl.DataFrame:
@@ -164,27 +172,6 @@ def _known_items(reads: Mapping[str, Read], rows: pl.DataFrame, currency: str | 
         return rows
     seen = items_from_events(events.frame, absent, currency)
     return rows.drop(absent, strict=False).join(seen, on="item_id", how="left")
-
-
-def _newer(updates: pl.DataFrame, reads: Mapping[str, Read]) -> pl.DataFrame:
-    """Item updates received after the newest file of the item table was written, which knows the others; without such a table,
-    prices set after the item's last event with a price."""
-    if updates.is_empty():
-        return updates
-    if "items" not in reads:
-        return _since_last_price(updates, reads["events"].frame)
-    return updates.filter(pl.col(RECEIVED) > reads["items"].written)
-
-
-def _since_last_price(updates: pl.DataFrame, events: pl.LazyFrame) -> pl.DataFrame:
-    told = (
-        events.filter(pl.col("price").is_not_null())
-        .group_by("item_id")
-        .agg(pl.max("timestamp").dt.epoch("us").alias("__told"))
-    )
-    later = pl.col("__told").is_null() | (pl.col(RECEIVED) > pl.col("__told"))
-    known = updates.join(told.collect(engine="streaming"), on="item_id", how="left", maintain_order="left")
-    return known.with_columns(pl.when(later).then("price").alias("price")).drop("__told")
 
 
 def _one_row_per_id(name: str, reads: Mapping[str, Read]) -> tuple[pl.DataFrame, list[Finding]]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
 
-from recsys.tables.mapping import GIVEN, Mapped
-from recsys.tables.schema import KINDS, Column
+from recsys.tables.examples import joined, words_of
+from recsys.tables.guards import guards
+from recsys.tables.mapping import GIVEN, SKIPPED, UNREAD, Mapped
+from recsys.tables.schema import KINDS, Column, Kind
 from recsys.tables.sources import FILE, MORE, ROW
 
-Level = Literal["rejected", "emptied", "left_out", "note"]
-"""rejected: bad rows, left out and written to the rejects file · left_out: rows that are not bad, but not needed either ·
-emptied: the value is dropped, the row stays · note: nothing is changed, but worth knowing."""
+Level = Literal["rejected", "closed", "emptied", "left_out", "note"]
+"""rejected: bad rows, left out and written to the rejects file · closed: a value that guards is read as no · emptied: the value
+is dropped, the row stays · left_out: rows that are not bad, but not needed either · note: nothing is changed, but worth knowing."""
 
 BROKE = "__broke"
 KEY = "__key"
@@ -34,18 +36,25 @@ class Finding:
     example: str
     advice: str
     level: Level = "note"
+    given: int = 0
+    """Rows with a value, where it is a share of these that counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One rule: what it asks, of which canonical column, which rows break it (a Polars expression), and what to do then."""
+    """One rule: what it asks, of which canonical column, which rows break it (a Polars expression), and what is done then.
+
+    rests_on: the table stops the job where no value of the column can be read.
+    """
 
     column: str
+    kind: Kind
     rule: str
     advice: str
     broken: pl.Expr
-    rejects: bool
+    level: Level
     has_example: bool = True
+    rests_on: bool = False
 
     @property
     def text(self) -> str:
@@ -53,25 +62,43 @@ class Check:
         return self.rule if self.column == MORE else f"{self.column} {self.rule}"
 
 
-def checks_of(columns: Sequence[Column], present: Collection[str]) -> tuple[list[Check], list[Check]]:
+def checks_of(columns: Sequence[Column], mapped: Mapped) -> tuple[list[Check], list[Check]]:
     """Give the checks that reject a row and those that only empty a value, for the columns that a source has."""
-    hard = [check for c in columns if c.required for check in (_missing(c), _unusable(c))]
-    return [*hard, _ragged()], [_unusable(c) for c in columns if not c.required and c.name in present]
+    present = [column for column in columns if mapped.origins[column.name]]
+    hard = [check for c in columns if c.required for check in (_missing(c), _unusable(c, "rejected"))]
+    closing = guards(columns)
+    soft = [_unusable(c, "closed" if c.name in closing else "emptied") for c in present if not c.required]
+    hard += [_one_item()] if any(column.name == "item_id" for column in present) else []
+    return [*hard, _ragged()], [*soft, *(_skipped(c) for c in present if c.name in mapped.zoned)]
 
 
 def _missing(column: Column) -> Check:
     advice = "fill the column, map another one in the settings, or leave such rows out with `where`"
-    return Check(column.name, "has a value", advice, ~pl.col(GIVEN + column.name), rejects=True, has_example=False)
+    broken = ~pl.col(GIVEN + column.name)
+    return Check(column.name, column.kind, "has a value", advice, broken, "rejected", has_example=False)
 
 
-def _unusable(column: Column) -> Check:
-    kind, broken = KINDS[column.kind], pl.col(GIVEN + column.name) & pl.col(column.name).is_null()
-    return Check(column.name, kind.usable, kind.advice, broken, rejects=column.required)
+def _unusable(column: Column, level: Level) -> Check:
+    kind, rests_on = KINDS[column.kind], level == "closed" or column.name in ("price", "quantity")
+    return Check(column.name, column.kind, kind.usable, kind.advice, pl.col(UNREAD + column.name), level, rests_on=rests_on)
+
+
+def _one_item() -> Check:
+    """A cell that holds the items of an order, as JSON or packed, is no item's id."""
+    several = pl.col("item_id").str.contains(r"^\s*[\[{]+\s*[\"{]|:[^|]*\|[^|:]*:").fill_null(False)
+    advice = "turn each line into a row with `unnest` in the settings, or export one row for each line"
+    return Check("item_id", "id", "holds one item", advice, several, "rejected")
 
 
 def _ragged() -> Check:
     advice = "put quotes around texts that hold the separator"
-    return Check(MORE, "has as many fields as the first line", advice, pl.col(GIVEN + MORE), rejects=True)
+    return Check(MORE, "text", "has as many fields as the first line", advice, pl.col(GIVEN + MORE), "rejected")
+
+
+def _skipped(column: Column) -> Check:
+    advice = "nothing, if an hour matters little; else export times with their zone"
+    rule = "is a time that its zone did not skip, else it is read as that much later"
+    return Check(column.name, "time", rule, advice, pl.col(SKIPPED + column.name).fill_null(False), "note")
 
 
 def judge(mapped: Mapped, hard: Sequence[Check], soft: Sequence[Check], key: pl.Expr | None) -> pl.LazyFrame:
@@ -96,7 +123,9 @@ def findings_of(
 
 def _finding(table: str, mapped: Mapped, check: Check, rows: pl.DataFrame, read: int) -> Finding:
     names = mapped.origins[check.column]
-    file, example = example_of(mapped, int(rows[ROW][0]), names)
+    file, example = example_of(mapped, int(rows[ROW][0]), dict.fromkeys(names, check.kind))
+    if check.kind in ("flag", "availability", "consent"):
+        example = _words(mapped, rows, names, check.kind)
     return Finding(
         table=table,
         file=file,
@@ -106,8 +135,20 @@ def _finding(table: str, mapped: Mapped, check: Check, rows: pl.DataFrame, read:
         share=rows.height / read,
         example=example if check.has_example else "",
         advice=check.advice,
-        level="rejected" if check.rejects else "emptied",
+        level=check.level,
+        given=_given(mapped, check.column) if check.rests_on else 0,
     )
+
+
+def _given(mapped: Mapped, column: str) -> int:
+    return int(mapped.frame.select(pl.col(GIVEN + column).sum()).collect(engine="streaming").item() or 0)
+
+
+def _words(mapped: Mapped, rows: pl.DataFrame, names: Sequence[str], kind: Kind) -> str:
+    """The words of the rows that were not understood, so that they can be named in the settings."""
+    theirs = mapped.source.frame.select(ROW, *names).join(rows.select(ROW).lazy(), on=ROW, how="semi")
+    texts = theirs.select(pl.concat_str([pl.col(name).cast(pl.String) for name in names], separator=", ", ignore_nulls=True))
+    return words_of(texts.collect(engine="streaming").to_series(), kind)
 
 
 def _both_names(names: Sequence[str], canonical: str) -> str:
@@ -115,21 +156,16 @@ def _both_names(names: Sequence[str], canonical: str) -> str:
     return own if canonical in (own, MORE) else f"{own} ({canonical})" if own else canonical
 
 
-def example_of(mapped: Mapped, row: int, names: tuple[str, ...]) -> tuple[str, str]:
-    """Look one source row up: its file's name, and its values in some of the shop's columns, shortened."""
-    frame = mapped.source.frame.filter(pl.col(ROW) == row).select(FILE, *names).collect(engine="streaming")
+def example_of(mapped: Mapped, row: int, kinds: Mapping[str, Kind]) -> tuple[str, str]:
+    """Look one source row up: its file's name, and its values in some of the shop's columns, as far as they may be shown."""
+    frame = mapped.source.frame.filter(pl.col(ROW) == row).select(FILE, *kinds).collect(engine="streaming")
     file, *values = frame.row(0)
-    return str(file), ", ".join(_short(value) for value in values)
-
-
-def _short(value: object) -> str:
-    text = value if isinstance(value, str) else str(value)
-    shown = text if len(text) <= 60 else f"{text[:40]}… ({len(text)} characters)"
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in shown)
+    return str(file), joined(list(kinds.values()), values)
 
 
 DONE: Mapping[Level, str] = {
     "rejected": "left out and written to the rejects file",
+    "closed": "read as no: not shown, not written to",
     "emptied": "the value is dropped, the row stays",
     "left_out": "left out",
     "note": "",

@@ -243,6 +243,7 @@ def test_workers_that_race_tell_a_change_once(app: Application, other: Applicati
 def test_what_the_shop_exported_since_is_no_change(shop: Shop, tmp_path: Path) -> None:
     """A snapshot made of newer tables brings an item back without a word; from then on its catalogue is what counts, and not
     what the log took before."""
+    shop.toml = f"data.export_hours = 0\n{shop.toml}"
     shop.add(*busy_events())
     shop.publish()
     worker = intake(shop.folder / "artifacts", tmp_path)

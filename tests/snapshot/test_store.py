@@ -197,7 +197,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "changed": (flip, r"als/factors\.npy was changed after it was written"),
     "missing file": (lambda folder: (folder / "catalog" / "brand.npy").unlink(), r"catalog/brand\.npy is missing"),
     "missing manifest": (lambda folder: (folder / MANIFEST).unlink(), r"manifest\.json cannot be read"),
-    "broken manifest": (lambda folder: (folder / MANIFEST).write_text("{"), r"manifest\.json is not a manifest of format 3"),
+    "broken manifest": (
+        lambda folder: (folder / MANIFEST).write_text("{"),
+        rf"manifest\.json is not a manifest of format {FORMAT}",
+    ),
     "half a manifest": (lambda folder: (folder / MANIFEST).write_text('{"format": 1}'), r"manifest\.json is not a manifest"),
     "other format": (
         lambda folder: rewrite(folder, format=FORMAT + 1),

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from recsys.categories import join_category, parent_category, split_category, within_category
 from recsys.event_ids import id_problem
-from recsys.tables.parsing import convert, read_times
+from recsys.tables.parsing import convert
 from recsys.tables.schema import TIME, Kind
+from recsys.tables.times import read_times
 
 NOON = datetime(2026, 5, 1, 12, 30, 15, tzinfo=UTC)
 MICROS = 1_777_638_615_000_000
@@ -140,10 +141,10 @@ def test_addresses_are_web_addresses_or_paths() -> None:
 
 
 def test_numbers_flags_and_currencies() -> None:
-    """Text with a unit or a decimal comma is no number; yes and no come in many words; currencies have three letters."""
+    """What Polars reads is a number if it is finite; yes and no are words and figures; currencies have three letters."""
     assert converted("number", "12.50", "1e3", "12,50", "€5", "nan", "inf") == [12.5, 1000.0, None, None, None, None]
     assert converted("number", Decimal("1.5")) == [1.5]
-    assert converted("flag", "TRUE", "no", "1", "0", "in stock", "maybe") == [True, False, True, False, True, None]
+    assert converted("flag", "TRUE", "no", "1", "0", "Oui", "maybe") == [True, False, True, False, True, None]
     assert converted("flag", 1, 0, 2) == [True, False, None]
     assert converted("currency", " eur", "EURO", "€") == ["EUR", None, None]
 

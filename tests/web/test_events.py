@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from recsys.event_ids import event_id_of
 from recsys.live.log import EventLog, LiveEvent
-from recsys.tables.parsing import read_times
 from recsys.tables.schema import KINDS, TABLES
+from recsys.tables.times import read_times
 from recsys.types import DAY, EVENT_TYPES, SECOND, Event, EventType
 from recsys.web.app import Application
 from recsys.web.http.answers import EventsAnswer

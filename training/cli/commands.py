@@ -13,6 +13,7 @@ from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
 from recsys.snapshot.retention import roll_back
 from recsys.snapshot.store import current_version, publish, read_manifest, versions
+from recsys.tables.limits import too_unreadable
 from recsys.tables.shop import findings_table, read_shop
 from recsys.tables.validation import explain
 from recsys.types import Bought, DataError, Query
@@ -57,10 +58,15 @@ def validate(settings: Settings, erasure_keys: ErasureKeys | None = None) -> int
         console.table("Findings", columns, [tuple(row[name] for name in columns) for row in found])
     for finding in tables.findings:
         console.say(f"• {explain(finding)}")
+    if tables.guesses:
+        guesses = [(each.table, each.column, each.read_as, each.evidence, each.pin) for each in tables.guesses]
+        console.table("Told by the values", ("table", "column", "read as", "evidence", "to pin it"), guesses)
     bad = [name for name, count in tables.counts.items() if count.rejected_share > settings.data.max_rejected_share]
-    verdict = f"too many bad rows in {', '.join(bad)}: training would stop" if bad else "good to train on"
-    console.say(f"{'✗' if bad else '✓'} {verdict}")
-    return 1 if bad else 0
+    unreadable = too_unreadable(tables.findings, settings.data.max_unreadable_share)
+    wrong = [f"too many bad rows in {', '.join(bad)}"] if bad else []
+    wrong += [f"too little can be read of {each.table}, column {each.column}" for each in unreadable]
+    console.say(f"✗ {'; '.join(wrong)}: training would stop" if wrong else "✓ good to train on")
+    return 1 if wrong else 0
 
 
 def train(

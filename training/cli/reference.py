@@ -15,6 +15,7 @@ from recsys import settings
 from recsys.recommenders import RECOMMENDERS
 from recsys.settings import messages as message_settings
 from recsys.settings import moments as moment_settings
+from recsys.settings import shapes as shape_settings
 from recsys.settings import tables as table_settings
 
 _WRITTEN = "<!-- made by `make docs` from the code; do not edit -->\n"
@@ -45,7 +46,12 @@ def settings_page() -> str:
     for title, group in (
         ("[data]", table_settings.DataSettings),
         ("[data.events], [data.items], [data.users], [data.identities], [data.contents]", table_settings.Table),
-        ("[[data.….where]]", table_settings.Where),
+        ("[[data.….where]]", shape_settings.Where),
+        ("[data.….fill_down]", shape_settings.FillDown),
+        ("[data.….unnest]", shape_settings.Unnest),
+        ("[data.….pivot]", shape_settings.Pivot),
+        ("[[data.….join]]", shape_settings.Join),
+        ("[data.ids]", table_settings.IdRules),
         ("[[data.….type_rules]]", table_settings.TypeRule),
         ("[behaviour]", settings.BehaviourSettings),
         ("[profile]", settings.ProfileSettings),

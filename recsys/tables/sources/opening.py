@@ -80,8 +80,7 @@ def _broken(files: Sequence[str], layout: Layout) -> str:
 def _wanted(name: str, table: Table) -> set[str]:
     """Names of columns that the settings speak of, and the canonical ones."""
     mapped = [own for columns in merged(table).columns.values() for own in columns]
-    ruled = [*(rule.column for rule in table.where), *(rule.column for rule in table.type_rules)]
-    return {*(column.name for column in mappable(name)), *mapped, *ruled, *table.header}
+    return {*(column.name for column in mappable(name)), *mapped, *table.other_columns, *table.header}
 
 
 def _pieces(place: str, table: Table, wanted: Collection[str], key: str) -> Iterator[Piece]:

@@ -1,0 +1,94 @@
+"""Conditions of the settings on a shop's own columns: rows to keep, and orders that count in nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from recsys.settings.shapes import Where
+from recsys.settings.tables import Table
+from recsys.tables.notation import notation_of_settings
+from recsys.tables.sources import Source
+from recsys.tables.times import read_times
+from recsys.tables.words import read_words
+from recsys.types import SettingsError
+
+
+def matches_pattern(source: Source, column: str, pattern: str) -> pl.Expr:
+    """Whether a column's text holds a pattern; an empty cell, or a column that a file lacks, never does.
+
+    Raises:
+        SettingsError: if the pattern is not a regular expression.
+    """
+    try:
+        pl.Series([""]).str.contains(pattern)
+    except PolarsError as error:
+        raise SettingsError(f"data: {pattern!r} is not a regular expression: {error}") from error
+    return as_text(column, source).str.contains(pattern).fill_null(False) if column in source.schema else pl.lit(False)
+
+
+def kept(source: Source, conditions: Sequence[Where], null_values: Sequence[str]) -> pl.Expr:
+    """Rows for which all conditions hold; raises as `matches_pattern`."""
+    return pl.all_horizontal(pl.lit(True), *(_holds(source, each, null_values) for each in conditions))
+
+
+def void(source: Source, table: Table, null_values: Sequence[str]) -> pl.Expr:
+    """Rows that take their order out: by the words or times of a state, or by a condition; a word that nobody knows does too."""
+    return pl.any_horizontal(pl.lit(False), *(_voids(source, each, table, null_values) for each in table.void_orders))
+
+
+def unknown_state(source: Source, column: str, table: Table, null_values: Sequence[str]) -> pl.Expr:
+    """Rows whose order's state is given in words that nobody knows."""
+    text = given_text(column, source, null_values)
+    return text.is_not_null() & _stands(text, table).is_null()
+
+
+def as_text(name: str, source: Source) -> pl.Expr:
+    """A column as text; whole floats, as pandas makes of integer ids with gaps, without the `.0`."""
+    dtype, value = source.schema[name], pl.col(name)
+    if dtype == pl.String:
+        return value
+    if not dtype.is_float():
+        return value.cast(pl.String, strict=False)
+    whole = value.is_finite() & (value == value.round(0)) & (value.abs() < 2**53)
+    number = value.cast(pl.Int64, strict=False).cast(pl.String)
+    return pl.when(whole).then(number).otherwise(value.fill_nan(None).cast(pl.String))
+
+
+def given_text(name: str, source: Source, null_values: Sequence[str]) -> pl.Expr:
+    """A column as text, null where it is blank or means nothing, or where a file lacks the column."""
+    if name not in source.schema:
+        return pl.lit(None, pl.String)
+    text = as_text(name, source)
+    return pl.when((text.str.strip_chars() != "") & ~text.is_in(list(null_values))).then(text)
+
+
+def _holds(source: Source, condition: Where, null_values: Sequence[str]) -> pl.Expr:
+    if condition.pattern:
+        met = matches_pattern(source, condition.column, condition.pattern)
+    elif condition.one_of:
+        wanted = [text.strip().casefold() for text in condition.one_of]
+        text = given_text(condition.column, source, null_values).str.strip_chars().str.to_lowercase()
+        met = text.is_in(wanted).fill_null(False)
+    else:
+        met = given_text(condition.column, source, null_values).is_null() == pl.lit(condition.empty)
+    return ~met if condition.negated else met
+
+
+def _voids(source: Source, each: str | Where, table: Table, null_values: Sequence[str]) -> pl.Expr:
+    if isinstance(each, Where):
+        return _holds(source, each, null_values)
+    text = given_text(each, source, null_values)
+    return text.is_not_null() & ~_stands(text, table).fill_null(False)
+
+
+def _stands(text: pl.Expr, table: Table) -> pl.Expr:
+    """True: the order stands; false: it does not, or the moment is given when it ceased to; null: nobody knows."""
+    notation = notation_of_settings(table).time
+    said = read_words(text, "order", table.yes, table.no)
+    moment = text.map_batches(
+        lambda each: read_times(each, notation), return_dtype=pl.Datetime("us", "UTC"), is_elementwise=True
+    )
+    return pl.coalesce(said, pl.when(moment.is_not_null()).then(pl.lit(False)))

@@ -1,0 +1,209 @@
+"""Notation of a table's columns: decimal mark, unit of times, words, told by the settings or else proved by all values of the column.
+
+Nothing is guessed from one row. What the values told is handed back as guesses, each with its evidence and the setting that pins it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+
+import polars as pl
+
+from recsys.settings.tables import Table
+from recsys.tables.numbers import EITHER_POINT, Mark, Proofs, currency_beside, prove
+from recsys.tables.schema import Column
+from recsys.tables.times import ISO, MICROSECONDS, NUMBER, TimeNotation, Unit
+
+_NUMBERS, _TIMES = ("number", "money", "stock"), ("time", "date")
+_PLAIN = r"^\s*-?\d+(?:\.\d+)?\s*$"
+_NUMERIC = r"^\s*-?\d{1,19}(?:\.\d+)?\s*$"
+_PROVES_POINT = r"\.(?:\d{1,2}|\d{4,})\s*$"
+_DAY = r"(?:19|20|21)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+_DATE_NUMBER = rf"^{_DAY}(?:(?:[01]\d|2[0-3])(?:[0-5]\d){{0,2}})?$"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SINCE, _UNTIL = (datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1e6 for year in (1990, 2100))
+_UNITS: Mapping[Unit, str] = {
+    "s": "seconds since 1970",
+    "ms": "milliseconds since 1970",
+    "us": "microseconds since 1970",
+    "ns": "nanoseconds since 1970",
+    "date": "dates without dashes",
+}
+_MARKS: Mapping[Mark, str] = {
+    ",": "numbers with a decimal comma",
+    ".": "numbers with a decimal point",
+    "": "numbers of which some have a decimal comma and some a point; one that could be either is dropped",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notation:
+    """How the values of one column are written.
+
+    plain: its numbers are what Polars reads anyway · mark, strict, units: as `numbers.read_number` · currencies: some stand beside the
+    numbers · time: as `times.read_times` · yes, no: the table's own words.
+    """
+
+    plain: bool = False
+    mark: Mark = "."
+    strict: bool = False
+    units: tuple[str, ...] = ()
+    currencies: bool = False
+    time: TimeNotation = ISO
+    yes: tuple[str, ...] = ()
+    no: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One of the shop's columns that a canonical one is read from: its frame, its value (null where there is none), and its type."""
+
+    column: Column
+    own: str
+    frame: pl.LazyFrame
+    value: pl.Expr
+    dtype: pl.DataType
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """How a column was read without being told, the evidence, and the setting that pins it."""
+
+    table: str
+    column: str
+    read_as: str
+    evidence: str
+    pin: str
+
+
+def notation_of_settings(table: Table) -> Notation:
+    """What a table's settings say, before a value is looked at."""
+    formats = (table.date_format,) if isinstance(table.date_format, str) else table.date_format
+    time = TimeNotation(table.time_unit, table.timezone, table.day_first, tuple(form for form in formats if form))
+    return Notation(False, table.decimal or ".", bool(table.decimal), table.units, False, time, table.yes, table.no)
+
+
+def read_notations(name: str, table: Table, places: Sequence[Place]) -> tuple[dict[str, Notation], list[Guess]]:
+    """Tell by all of its values how each canonical column is written; what the settings pin is not looked at."""
+    told, found, guesses = notation_of_settings(table), dict[str, Notation](), list[Guess]()
+    looked_at = [place for place in places if _is_open(place)]
+    tallied = _tallies(looked_at)
+    for column in dict.fromkeys(place.column for place in places):
+        mine = [(place, tally) for place, tally in zip(looked_at, tallied, strict=True) if place.column == column]
+        found[column.name] = told
+        if mine and column.kind in _NUMBERS:
+            found[column.name], guess = _numbers(name, told, mine)
+            guesses += [guess] if guess else []
+        elif mine and not told.time.unit:
+            found[column.name], guess = _times(name, told, mine)
+            guesses += [guess] if guess else []
+    return found, guesses
+
+
+def _is_open(place: Place) -> bool:
+    if place.column.kind in _NUMBERS:
+        return place.dtype == pl.String
+    return place.column.kind in _TIMES and (place.dtype == pl.String or place.dtype.is_numeric())
+
+
+def _tallies(places: Sequence[Place]) -> list[dict[str, float]]:
+    """What is counted in each place, with one look at each frame."""
+    tallies: list[dict[str, float]] = []
+    for _, group in groupby(places, key=lambda place: id(place.frame)):
+        mine = list(group)
+        counts = [count.alias(f"{at}.{key}") for at, place in enumerate(mine) for key, count in _counts(place)]
+        row = mine[0].frame.select(counts).collect(engine="streaming").row(0, named=True)
+        for at in range(len(mine)):
+            named = {key.partition(".")[2]: value for key, value in row.items() if key.startswith(f"{at}.")}
+            tallies.append({key: value or 0 for key, value in named.items()})
+    return tallies
+
+
+def _counts(place: Place) -> Iterator[tuple[str, pl.Expr]]:
+    if place.column.kind in _NUMBERS:
+        yield "odd", (~place.value.str.contains(_PLAIN)).sum()
+        yield "either", place.value.str.strip_chars().str.contains(EITHER_POINT).sum()
+        yield "point", place.value.str.contains(_PROVES_POINT).sum()
+        return
+    yield "given", place.value.is_not_null().sum()
+    yield "numbers", (place.value.str.contains(_NUMERIC) if place.dtype == pl.String else place.value.is_not_null()).sum()
+
+
+def _numbers(name: str, told: Notation, mine: Sequence[tuple[Place, dict[str, float]]]) -> tuple[Notation, Guess | None]:
+    total = {key: sum(tally[key] for _, tally in mine) for key in ("odd", "either", "point")}
+    if not told.strict and not total["odd"] and (total["point"] or not total["either"]):
+        return replace(told, plain=True), None
+    texts = [place.frame.select(place.value.alias("text")).drop_nulls().group_by("text").len() for place, _ in mine]
+    distinct = pl.concat([each.collect(engine="streaming") for each in texts])
+    currencies = distinct.filter(currency_beside(pl.col("text")).is_not_null()).height > 0
+    if told.strict:
+        return replace(told, currencies=currencies), None
+    proofs = prove(distinct["text"], distinct["len"])
+    mark = proofs.mark()
+    return replace(told, mark=mark, currencies=currencies), _mark_guess(name, mine[0][0], proofs, mark)
+
+
+def _mark_guess(name: str, place: Place, proofs: Proofs, mark: Mark) -> Guess | None:
+    if not (proofs.comma or proofs.either):
+        return None
+    parts = []
+    if proofs.comma or proofs.point:
+        parts.append(f"{proofs.comma:,} values prove a comma and {proofs.point:,} a point, for instance “{proofs.example}”")
+    if proofs.either:
+        parts.append(f"{proofs.either:,} could be either, for instance “{proofs.open_example}”")
+    return Guess(name, _named(place), _MARKS[mark], "; ".join(parts), f'data.{name}.decimal = "{mark or ","}"')
+
+
+def _times(name: str, told: Notation, mine: Sequence[tuple[Place, dict[str, float]]]) -> tuple[Notation, Guess | None]:
+    place, numeric = mine[0][0], [place for place, tally in mine if tally["numbers"]]
+    given = sum(tally["given"] for _, tally in mine)
+    tallies = [_fitting(each) for each in numeric]
+    total = {key: sum(tally[key] for tally in tallies) for key in ("numbers", *_UNITS)}
+    if not total["numbers"]:
+        return told, None
+    unit: Unit = max(_UNITS, key=lambda each: total[each])
+    fits, numbers = int(total[unit]), int(total["numbers"])
+    if place.column.kind == "date" and unit != "date":
+        return told, None
+    if fits * 2 <= numbers or (fits == 1 and given > 1):
+        pin = f'data.{name}.time_unit = "s", "ms", "us", "ns" or "date"'
+        evidence = f"{fits:,} of {numbers:,} numbers lie between 1990 and 2100 in any one unit"
+        read_as = "no times, where it has plain numbers"
+        return replace(told, time=replace(told.time, unit="none")), Guess(name, _named(place), read_as, evidence, pin)
+    evidence = f"{fits:,} of {numbers:,} numbers fit{_span(unit, tallies)}"
+    pin = f'data.{name}.time_unit = "{unit}"'
+    return replace(told, time=replace(told.time, unit=unit)), Guess(name, _named(place), _UNITS[unit], evidence, pin)
+
+
+def _fitting(place: Place) -> dict[str, float]:
+    """How many numbers of a place fit each unit, with the first and the last that do; zero is no number of a time."""
+    text = place.value.str.strip_chars().str.extract(NUMBER) if place.dtype == pl.String else place.value
+    dates = text if place.dtype == pl.String else text.cast(pl.Int64, strict=False).cast(pl.String)
+    columns = place.frame.select(
+        text.cast(pl.Float64, strict=False).alias("size"), dates.str.contains(_DATE_NUMBER).alias("date")
+    )
+    size, counts = pl.col("size"), [(pl.col("size") != 0).sum().alias("numbers"), pl.col("date").sum()]
+    for unit, factor in MICROSECONDS.items():
+        fits = size.is_between(_SINCE / factor, _UNTIL / factor, closed="left")
+        counts += [fits.sum().alias(unit), size.filter(fits).min().alias(f"{unit}.first")]
+        counts.append(size.filter(fits).max().alias(f"{unit}.last"))
+    row = columns.select(counts).collect(engine="streaming").row(0, named=True)
+    return {key: value or 0 for key, value in row.items()}
+
+
+def _span(unit: Unit, tallies: Sequence[dict[str, float]]) -> str:
+    if unit == "date":
+        return ""
+    factor = MICROSECONDS[unit]
+    first = min(tally[f"{unit}.first"] for tally in tallies if tally[unit])
+    last = max(tally[f"{unit}.last"] for tally in tallies if tally[unit])
+    days = [f"{_EPOCH + timedelta(microseconds=size * factor):%Y-%m-%d}" for size in (first, last)]
+    return f", from {days[0]} to {days[1]}"
+
+
+def _named(place: Place) -> str:
+    canonical = place.column.name
+    return canonical if place.own == canonical else f"{place.own} ({canonical})"

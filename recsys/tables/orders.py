@@ -1,0 +1,34 @@
+"""Words that tell how an order stands, as far as nobody knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from recsys.settings.tables import Table
+from recsys.tables.conditions import given_text, unknown_state
+from recsys.tables.examples import words_of
+from recsys.tables.mapping import Mapped
+from recsys.tables.presets import merged
+from recsys.tables.sources import Source
+from recsys.tables.validation import Finding
+
+RULE = "says how an order stands"
+_ADVICE = "name the words in `yes` (the order stands) or `no` (it counts in nothing) in the settings"
+
+
+def order_states(name: str, mapped: Sequence[Mapped], table: Table) -> list[Finding]:
+    """Find the words of `void_orders` that nobody knows: such an order counts in nothing."""
+    nothing = merged(table).null_values
+    columns = [column for column in table.void_orders if isinstance(column, str)]
+    found = [_state(name, column, each.source, table, nothing) for column in columns for each in mapped]
+    return [finding for finding in found if finding.rows]
+
+
+def _state(name: str, column: str, source: Source, table: Table, nothing: Sequence[str]) -> Finding:
+    unknown, given = unknown_state(source, column, table, nothing), given_text(column, source, nothing)
+    words = source.frame.filter(unknown).select(given.alias(column)).collect(engine="streaming").to_series()
+    rows, values = source.frame.select(pl.len(), given.is_not_null().sum()).collect(engine="streaming").row(0)
+    share, example = len(words) / max(rows, 1), words_of(words, "flag")
+    return Finding(name, str(source.files[0]), column, RULE, len(words), share, example, _ADVICE, "left_out", values)

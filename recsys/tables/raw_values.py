@@ -1,0 +1,106 @@
+"""Raw values of a source: the columns that a canonical one comes from, and what stands there, null where there is nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from recsys.settings.tables import IdRules, Table
+from recsys.tables.conditions import as_text, matches_pattern
+from recsys.tables.notation import Place
+from recsys.tables.parsing import LEVEL, read_categories
+from recsys.tables.presets import Preset
+from recsys.tables.schema import AMOUNT, Column, Kind
+from recsys.tables.sources import MORE, Source
+
+VALUES: tuple[Kind, ...] = ("time", "date", "number", "money", "stock", "flag", "availability", "consent")
+"""Kinds whose values need not be text in the source, and of which an unreadable one does not hide that of the next column."""
+_CATEGORY = Column("category", "category")
+
+
+@dataclass(frozen=True, slots=True)
+class RawValues:
+    """One source with what the settings say of its columns."""
+
+    source: Source
+    table: Table
+    preset: Preset
+    columns: tuple[Column, ...]
+    ids: IdRules
+
+    def origins(self) -> dict[str, tuple[str, ...]]:
+        """By canonical column, those of the shop's that the source has."""
+        found: dict[str, tuple[str, ...]] = {MORE: (MORE,)}
+        for column in self.columns:
+            names = self.preset.columns.get(column.name, () if column is AMOUNT else (column.name,))
+            found[column.name] = tuple(name for name in names if name in self.source.schema)
+        if found.get("amount") and "price" not in self.preset.columns:
+            found["price"] = found["amount"]
+        return found
+
+    def places(self) -> list[Place]:
+        """The shop's columns whose notation is told by their values."""
+        own = self.origins()
+        read = [(c, name) for c in self.columns if c.kind in VALUES and not self._constant(c) for name in own[c.name]]
+        frame, schema = self.source.frame, self.source.schema
+        return [Place(column, name, frame, self._part(column, name), schema[name]) for column, name in read]
+
+    def parts(self, column: Column) -> list[pl.Expr]:
+        """What stands in each of the columns; kinds of text have one, the first with a value.
+
+        Raises:
+            SettingsError: if a pattern of the settings is not a regular expression.
+        """
+        if self._constant(column):
+            return [self._ruled(column, pl.lit(self.table.constants[column.name]))]
+        names = self.origins()[column.name]
+        if not names:
+            return [self._ruled(column, pl.lit(None, pl.String))]
+        if column.kind == "category":
+            return [self._category(names)]
+        parts = [self._part(column, name) for name in names]
+        if column.kind in VALUES:
+            return parts
+        return [self._ruled(column, parts[0] if len(parts) == 1 else pl.coalesce(parts))]
+
+    def _constant(self, column: Column) -> bool:
+        return column.name in self.table.constants
+
+    def _part(self, column: Column, name: str) -> pl.Expr:
+        dtype = self.source.schema[name]
+        if dtype.is_nested() or (column.kind in VALUES and dtype != pl.String):
+            return pl.col(name).fill_nan(None) if dtype.is_float() else pl.col(name)
+        text = as_text(name, self.source)
+        if column.name in self.preset.whole_ids:
+            text = text.str.replace(r"^(\d+)\.0+$", "${1}")
+        blank = text.str.strip_chars() if column.kind in VALUES else text
+        return pl.when((blank != "") & ~text.is_in(self.preset.null_values)).then(text)
+
+    def _category(self, names: tuple[str, ...]) -> pl.Expr:
+        """Levels from several columns, from a list, or from text cut at the separator; else the text is canonical already."""
+        preset = self.preset
+        lists = [isinstance(self.source.schema[name], pl.List) for name in names]
+        canonical = not (preset.category_levels or any(lists) or preset.category_separator)
+        texts = []
+        for name, is_list in zip(names, lists, strict=True):
+            text = self._part(_CATEGORY, name)
+            if is_list:
+                text = text.cast(pl.List(pl.String)).list.join(LEVEL, ignore_nulls=True)
+            if preset.category_separator:
+                text = text.str.replace_all(preset.category_separator, LEVEL, literal=True)
+            texts.append(text)
+        joined = texts[0] if len(texts) == 1 else pl.concat_str(texts, separator=LEVEL, ignore_nulls=True)
+        return read_categories(joined, canonical=canonical)
+
+    def _ruled(self, column: Column, base: pl.Expr) -> pl.Expr:
+        """An event's type by the shop's words and by rules on other columns; other columns as they are."""
+        if column.kind != "type":
+            return base
+        text = base.cast(pl.String)
+        if self.preset.event_types:
+            text = text.replace(self.preset.event_types)
+        for rule in reversed(self.table.type_rules):
+            met = matches_pattern(self.source, rule.column, rule.pattern)
+            text = pl.when(met).then(pl.lit(rule.event_type)).otherwise(text)
+        return text

@@ -1,0 +1,56 @@
+"""Cells filled from the line above, or from the first line of their order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import polars as pl
+
+from recsys.settings.shapes import FillDown
+from recsys.tables.conditions import given_text
+from recsys.tables.shapes.base import need
+from recsys.tables.sources import FILE, Source
+
+_HEAD = "__head"
+
+
+def filled(name: str, source: Source, fill: FillDown, nothing: Sequence[str]) -> Source:
+    """Fill the columns within their key, or else from the row above.
+
+    Raises:
+        DataError: if the source lacks a column.
+    """
+    keys = [key for key in fill.keys if key]
+    need(name, source, (*keys, *fill.columns), "fill_down")
+    values = {column: _given(source, column, nothing) for column in fill.columns}
+    if keys:
+        return replace(source, frame=_within(source, values, keys, nothing))
+    return replace(source, frame=_from_above(source.frame, values))
+
+
+def _within(source: Source, values: dict[str, pl.Expr], keys: Sequence[str], nothing: Sequence[str]) -> pl.LazyFrame:
+    """The first value among the rows with the same key; rows without a key keep their own."""
+    texts = [given_text(key, source, nothing) for key in keys]
+    keyed = pl.all_horizontal(text.is_not_null() for text in texts)
+    first = [
+        pl.when(value.is_not_null() | ~keyed).then(value).otherwise(value.drop_nulls().first().over(texts)).alias(column)
+        for column, value in values.items()
+    ]
+    return source.frame.with_columns(first)
+
+
+def _from_above(frame: pl.LazyFrame, values: dict[str, pl.Expr]) -> pl.LazyFrame:
+    """All columns of the last row that has any of them, in the same file: a cell that is empty there stays empty below."""
+    is_head = pl.any_horizontal(value.is_not_null() for value in values.values())
+    block = pl.struct(value.alias(column) for column, value in values.items())
+    head = pl.when(is_head).then(block).forward_fill().over(FILE).alias(_HEAD)
+    columns = [pl.col(_HEAD).struct.field(column).alias(column) for column in values]
+    return frame.with_columns(head).with_columns(columns).drop(_HEAD)
+
+
+def _given(source: Source, column: str, nothing: Sequence[str]) -> pl.Expr:
+    """What stands there, null where it is blank."""
+    if source.schema[column] != pl.String:
+        return pl.col(column)
+    return given_text(column, source, nothing)
