@@ -19,6 +19,8 @@ from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.settings import Settings
 from recsys.tables import identities
 from recsys.tables.erased_rows import ErasedRows
+from recsys.tables.examples import shown
+from recsys.tables.ids import would_match
 from recsys.tables.items import catalogue_currency, finish_items, items_from_events, newer, overlaid
 from recsys.tables.limits import stop_if_unreadable
 from recsys.tables.live_rows import Folded, LiveRows, fold_in, merged, read_live
@@ -184,7 +186,7 @@ def _one_row_per_id(name: str, reads: Mapping[str, Read]) -> tuple[pl.DataFrame,
     if last.height == rows.height:
         return last.select(list(schema(name))), []
     double, share = rows.height - last.height, 1 - last.height / rows.height
-    example = str(rows.filter(pl.col(key).is_duplicated())[key][0])
+    example = shown("id", rows.filter(pl.col(key).is_duplicated())[key][0])
     advice = "nothing, if the last row of each is the newest; else export one row per id"
     return last.select(list(schema(name))), [
         Finding(name, read.files[0], key, f"{key} is unique", double, share, example, advice, "left_out")
@@ -206,7 +208,7 @@ def _links(reads: Mapping[str, Read], live: LiveRows, users: pl.DataFrame) -> tu
         rule="is not the id of a known user",
         rows=int(wrong.sum()),
         share=int(wrong.sum()) / links.height,
-        example=f"{first['anonymous_id']} → {first['user_id']}",
+        example=f"{shown('id', first['anonymous_id'])} → {shown('id', first['user_id'])}",
         advice="link anonymous ids to known users only; two known users are never joined",
         level="left_out",
     )
@@ -270,6 +272,9 @@ def _notes(reads: Mapping[str, Read], folded: Folded | None, events: pl.LazyFram
     if counted.is_empty():
         return empty
     rows, read = int(counted["len"].sum()), reads["events"]
+    near = would_match(counted["item_id"], items["item_id"])
+    alike = f"{near:,} of the {counted.height:,} ids would match if blanks, letter case, .0 and leading zeros were not told apart"
+    sold = "nothing, if those items are no longer sold; they are never recommended"
     unlisted = Finding(
         table="events",
         file=read.files[0],
@@ -277,8 +282,8 @@ def _notes(reads: Mapping[str, Read], folded: Folded | None, events: pl.LazyFram
         rule="is in the item table",
         rows=rows,
         share=rows / max(1, _kept(read, folded)),
-        example=f"{counted['item_id'][0]} ({counted.height:,} ids)",
-        advice="nothing, if those items are no longer sold; they are never recommended",
+        example=f"{shown('id', counted['item_id'][0])} ({counted.height:,} ids)",
+        advice=f"set `data.ids.item`: {alike}" if near else sold,
     )
     return [*empty, unlisted]
 

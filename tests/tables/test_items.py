@@ -57,7 +57,7 @@ def test_events_of_unlisted_items_stay_and_are_noted(tmp_path: Path) -> None:
     shop = read_rows(tmp_path, [an_event(), an_event(item_id="gone")], items=[{"item_id": "sofa"}])
     assert shop.events.collect()["item_id"].to_list() == ["sofa", "gone"]
     found = the_finding(shop, "is in the item table")
-    assert (found.level, found.rows, found.example) == ("note", 1, "gone (1 ids)")
+    assert (found.level, found.rows, found.example) == ("note", 1, "xxxx (1 ids)")
 
 
 def test_a_mix_of_currencies_stops_the_job(tmp_path: Path) -> None:
@@ -84,3 +84,12 @@ def test_event_prices_in_another_currency_are_dropped(tmp_path: Path) -> None:
         ("sofa", 5.0, "EUR"),
     ]
     assert the_finding(shop, "prices are in EUR").example == "USD"
+
+
+def test_ids_that_nearly_match_are_said(tmp_path: Path) -> None:
+    """Where letter case, blanks, .0 or leading zeros keep events from their items, the finding names the setting."""
+    rows = [an_event(item_id=item, order_id=item) for item in ("71.0", " qx-1", "0880", "gone")]
+    shop = read_rows(tmp_path, rows, items=[{"item_id": "0071"}, {"item_id": "QX-1"}, {"item_id": "880"}])
+    found = the_finding(shop, "is in the item table")
+    assert found.rows == 4
+    assert "`data.ids.item`: 3 of the 4 ids would match" in found.advice
