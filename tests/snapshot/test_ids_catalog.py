@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,8 +15,8 @@ from recsys.behaviour import owned_of
 from recsys.categories import join_category, within_category
 from recsys.snapshot.catalog import FRAGMENT_FIELDS, Catalog, catalog_arrays
 from recsys.snapshot.id_index import IdMap, id_arrays
-from recsys.tables.items import finish_items
-from recsys.types import SnapshotError
+from recsys.tables.items import finish_items, overlaid
+from recsys.types import ItemUpdate, SnapshotError
 from tests.conftest import ITEMS, Shop, ago, event
 from tests.support.handmade import calm, item_frame, numbered_items, world
 
@@ -104,9 +105,38 @@ def test_a_category_is_one_range_of_rows(paths: list[list[str] | None]) -> None:
         assert (None if code < 0 else catalog.categories.text(code)) == text
 
 
+UPDATES = {"available": pl.Boolean, "stock": pl.Float64, "price": pl.Float64}
+
+
 def catalog_of(*items: dict[str, Any]) -> Catalog:
     """A catalogue of these items."""
     return world([], list(items)).catalog
+
+
+@pytest.mark.parametrize(
+    ("item", "update", "available"),
+    [
+        ({}, ItemUpdate("x", stock=0.0), False),
+        ({"available": False}, ItemUpdate("x", stock=3.0), True),
+        ({"available": False}, ItemUpdate("x", price=3.0), False),
+        ({"backorder": True}, ItemUpdate("x", stock=0.0), True),
+        ({"backorder": True}, ItemUpdate("x", stock=0.0, available=False), False),
+        ({"published": False}, ItemUpdate("x", stock=3.0), False),
+        ({"published": False}, ItemUpdate("x", available=True), False),
+    ],
+)
+def test_an_update_is_read_by_the_rule_of_the_item_table(
+    item: dict[str, Any], update: ItemUpdate, *, available: bool
+) -> None:
+    """Stock tells where no word does, a back order stands in for it, and what the shop does not show stays hidden."""
+    catalog = catalog_of({"item_id": "x", **item})
+    catalog.overlay(update, 1)
+    assert bool(catalog.available[catalog.row("x")]) is catalog.item(catalog.row("x"))["available"] is available
+    given = {name: getattr(update, name) for name in ("available", "stock", "price")}
+    told = overlaid(
+        item_frame([{"item_id": "x", **item}]), pl.DataFrame([{"item_id": "x", **given}], schema_overrides=UPDATES)
+    )
+    assert finish_items(told, None)["available"].to_list() == [available]
 
 
 def test_category_names_for_people() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 
@@ -70,9 +71,10 @@ class Case:
         return answer.get_json()
 
 
-def case(name: str, folder: Path, more: str = "") -> Case:
-    """A case with the settings that its owner would write."""
-    return Case(parse_settings(f"{more}\n{(OVERLAYS / name / 'settings.toml').read_text()}", folder))
+def case(name: str, folder: Path, **data: Any) -> Case:
+    """A case with the settings that its owner would write, and with some of `data` set besides."""
+    settings = parse_settings((OVERLAYS / name / "settings.toml").read_text(), folder)
+    return Case(msgspec.structs.replace(settings, data=msgspec.structs.replace(settings.data, **data)))
 
 
 def as_it_comes(name: str, folder: Path) -> Case:

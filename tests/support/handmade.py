@@ -166,7 +166,8 @@ def item_frame(items: Sequence[dict[str, Any]]) -> pl.DataFrame:
     """The item table that a shop would hand over."""
     words = ("item_id", "title", "category", "brand", "group_id")
     schema: dict[str, PolarsDataType] = dict.fromkeys(words, pl.String)
-    schema |= {"price": pl.Float64, "stock": pl.Float64, "available": pl.Boolean, "replenishable": pl.Boolean}
+    flags = ("available", "published", "backorder", "replenishable")
+    schema |= {"price": pl.Float64, "stock": pl.Float64} | dict.fromkeys(flags, pl.Boolean)
     return pl.DataFrame(list(items), schema=schema)
 
 

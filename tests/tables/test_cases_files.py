@@ -90,6 +90,25 @@ def test_of_facts_in_long_form_the_newest_counts(tmp_path: Path) -> None:
     assert [guess.pin for guess in shop.shop.guesses] == ['data.items.time_unit = "ms"']
 
 
+def test_a_web_analytics_export_as_it_comes(tmp_path: Path) -> None:
+    """Nested items are items, and the numbers of its times are told."""
+    shop = case("files-07-nested-items", tmp_path, max_rejected_share=0.5)
+    found = shop.events("event_type", "item_id", "order_id", "price")
+    assert ("view", "PAN", None, 24.0) in found
+    assert [row for row in found if row[0] == "impression"] == [
+        ("impression", "PAN", None, 24.0),
+        ("impression", "POT", None, 15.0),
+    ]
+    assert {row for row in found if row[0] == "purchase"} == {
+        ("purchase", "PAN", "Q7", 24.0),
+        ("purchase", "POT", "Q7", 15.0),
+    }
+    assert shop.items("item_id", "title", "category", "price") == [
+        ("PAN", "Pan", "Pans", 24.0),
+        ("POT", "Pot", "Pots", 15.0),
+    ]
+
+
 def test_findings_of_cases_repeat_no_customer(tmp_path: Path) -> None:
     """No mail address, no order number and no id stands in what is said."""
     for name in ("files-01-order-fields-on-first-line", "files-08-lines-heads-people-in-three-tables"):

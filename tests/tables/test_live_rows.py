@@ -193,7 +193,7 @@ def test_known_users_are_not_joined_by_the_log_either(
     shop = read_rows(tmp_path, [an_event()], users=[{"user_id": "carl"}], **tables)
     assert shop.links.select("anonymous_id", "user_id").rows() == ([("guest", "anna")] if table else [])
     found = the_finding(shop, "is not the id of a known user")
-    assert (found.rows, found.example) == (1, "xxxx → xxx" if table is None else "xxxx → xxx")
+    assert (found.rows, found.example) == (1, "xxxx → xxx")
     assert (Path(found.file).name == FILE) == (table is None)
 
 
