@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -10,10 +11,14 @@ from polars.exceptions import PolarsError
 from recsys.settings.shapes import Where
 from recsys.settings.tables import Table
 from recsys.tables.notation import notation_of_settings
+from recsys.tables.parsing import by_distinct
 from recsys.tables.sources import Source
 from recsys.tables.times import read_times
 from recsys.tables.words import read_words
 from recsys.types import SettingsError
+
+_EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+"""Before it, a number is the code of a state and no moment."""
 
 
 def matches_pattern(source: Source, column: str, pattern: str) -> pl.Expr:
@@ -87,8 +92,10 @@ def _voids(source: Source, each: str | Where, table: Table, null_values: Sequenc
 def _stands(text: pl.Expr, table: Table) -> pl.Expr:
     """True: the order stands; false: it does not, or the moment is given when it ceased to; null: nobody knows."""
     notation = notation_of_settings(table).time
-    said = read_words(text, "order", table.yes, table.no)
-    moment = text.map_batches(
-        lambda each: read_times(each, notation), return_dtype=pl.Datetime("us", "UTC"), is_elementwise=True
-    )
-    return pl.coalesce(said, pl.when(moment.is_not_null()).then(pl.lit(False)))
+
+    def read(states: pl.Series) -> pl.Series:
+        said = states.to_frame("state").select(read_words(pl.col("state"), "order", table.yes, table.no)).to_series()
+        moments = (read_times(states, notation) >= _EARLIEST).fill_null(False)
+        return said.zip_with(said.is_not_null() | ~moments, ~moments)
+
+    return by_distinct(text, read, pl.Boolean())

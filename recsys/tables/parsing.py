@@ -36,12 +36,12 @@ def read_categories(raw: pl.Expr, *, canonical: bool) -> pl.Expr:
     def each(texts: pl.Series) -> pl.Series:
         return pl.Series([read(text) or None for text in texts], dtype=pl.String)
 
-    return _by_distinct(raw, each, pl.String())
+    return by_distinct(raw, each, pl.String())
 
 
 def currency_of(raw: pl.Expr) -> pl.Expr:
     """Currency that a text of money names beside its number; null where it names none."""
-    return _by_distinct(raw, lambda texts: texts.to_frame("t").select(currency_beside(pl.col("t"))).to_series(), pl.String())
+    return by_distinct(raw, lambda texts: texts.to_frame("t").select(currency_beside(pl.col("t"))).to_series(), pl.String())
 
 
 def skipped_by_clocks(raw: pl.Expr, notation: Notation) -> pl.Expr:
@@ -49,7 +49,7 @@ def skipped_by_clocks(raw: pl.Expr, notation: Notation) -> pl.Expr:
     return raw.map_batches(lambda each: at_a_seam(each, notation.time), return_dtype=pl.Boolean(), is_elementwise=True)
 
 
-def _by_distinct(raw: pl.Expr, read: Callable[[pl.Series], pl.Series], dtype: pl.DataType) -> pl.Expr:
+def by_distinct(raw: pl.Expr, read: Callable[[pl.Series], pl.Series], dtype: pl.DataType) -> pl.Expr:
     """Read each distinct text once."""
 
     def each(series: pl.Series) -> pl.Series:
@@ -103,7 +103,7 @@ def _read_number(raw: pl.Expr, notation: Notation, *, money: bool) -> pl.Expr:
         number = read_number(pl.col("t"), notation.mark, strict=notation.strict, units=notation.units, money=money)
         return texts.to_frame("t").select(number).to_series()
 
-    return _by_distinct(raw, each, pl.Float64())
+    return by_distinct(raw, each, pl.Float64())
 
 
 def _stock(raw: pl.Expr, notation: Notation) -> pl.Expr:

@@ -33,7 +33,7 @@ class KindOfValue:
 
 _MONEY = "export plain amounts of 0 or more, or pin `decimal` in the settings; more signs beside the number can be named in `units`"
 _NUMBER = "export plain numbers, or pin `decimal` in the settings; more units beside the number can be named in `units`"
-_WORDS = "name the words in `yes` or `no` in the settings"
+_WORDS = "name the words in `yes` or `no` in the settings, or map another column (an empty list: none)"
 _TYPES = 'map the word under `event_types` in the settings; map it to "" to leave such rows out'
 _TIMES = (
     "export ISO 8601 such as 2026-05-31T09:30:00Z, or set `day_first`, `date_format` or `time_unit` in the settings for how they are "

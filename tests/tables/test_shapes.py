@@ -116,6 +116,8 @@ def test_a_state_that_nobody_knows_is_named(tmp_path: Path) -> None:
     shop = read_csv(tmp_path, text, "void_orders = ['state']")
     found = the_finding(shop, "how an order stands")
     assert (found.example, found.rows, found.given) == ("in Klärung (1)", 1, 10)
+    coded = read_csv(tmp_path, text.replace("in Klärung", "7"), "void_orders = ['state']")
+    assert the_finding(coded, "how an order stands").example == "7 (1)"
     with pytest.raises(DataError, match="how an order stands"):
         read_csv(tmp_path, text.replace("paid", "bezahlte Ware"), "void_orders = ['state']")
 
