@@ -153,8 +153,8 @@ def _finish_events(frame: pl.LazyFrame, *, has_amount: bool) -> pl.LazyFrame:
     counted = pl.col("quantity").is_null() | (pl.col("quantity") > 0)
     price, given, unread = pl.col("price"), pl.col(GIVEN + "price"), pl.col(UNREAD + "price")
     if has_amount:
-        pieces = pl.when(~pl.col(UNREAD + "quantity")).then(pl.col("quantity").fill_null(1.0))
-        price, given, unread = pl.col("amount") / pieces, pl.col(GIVEN + "amount"), pl.col(UNREAD + "amount")
+        units = pl.when(~pl.col(UNREAD + "quantity")).then(pl.col("quantity").fill_null(1.0))
+        price, given, unread = pl.col("amount") / units, pl.col(GIVEN + "amount"), pl.col(UNREAD + "amount")
     known = pl.col(GIVEN + "user_id")
     spelled = [SPELLED + name for name in ("user_id", "anonymous_id")]
     alike = [pl.coalesce(*spelled).alias(spelled[0])] if spelled[0] in frame.collect_schema() else []

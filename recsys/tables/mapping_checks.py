@@ -95,7 +95,13 @@ def _required(name: str, column: Column, table: Table, preset: Preset, source: S
     told = column.name in table.constants or (column.name == "event_type" and bool(table.type_rules))
     if told or any(own in source.schema for own in names):
         return ""
-    return _absent(name, names[0], column.name, source, f"; name the one that holds it in `data.{name}.columns`")
+    return _absent(
+        name,
+        names[0],
+        column.name,
+        source,
+        f"; name the one that holds it in `data.{name}.columns`, or bring it from another table with `data.{name}.join`",
+    )
 
 
 def _nested(name: str, column: Column, preset: Preset, source: Source) -> str:

@@ -92,7 +92,7 @@ def _table(group: type[msgspec.Struct]) -> str:
     lines = ["| setting | default | meaning |", "| --- | --- | --- |"]
     for field, text in _documented(group):
         default = _default(field)
-        lines.append(f"| `{field.name}` | {default} | {text.replace('|', '&#124;')} |")
+        lines.append(f"| `{field.encode_name}` | {default} | {text.replace('|', '&#124;')} |")
     return "\n".join(lines) + "\n"
 
 
