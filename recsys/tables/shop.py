@@ -177,17 +177,20 @@ def _known_items(reads: Mapping[str, Read], rows: pl.DataFrame, currency: str | 
 
 
 def _one_row_per_id(name: str, reads: Mapping[str, Read]) -> tuple[pl.DataFrame, list[Finding]]:
-    """Collect a table with the last row of every id, and say how many rows came before those."""
+    """Collect a table with the last row of every id, of items the newest by `as_of`, and say how many rows came before those."""
     if name not in reads:
         return pl.DataFrame(schema=schema(name)), []
     read, key = reads[name], next(iter(schema(name)))
-    rows = read.frame.collect(engine="streaming").sort(ROW)
+    newest = [column for column in ("as_of",) if column in schema(name)]
+    rows = read.frame.collect(engine="streaming").sort(*newest, ROW, nulls_last=False)
     last = rows.unique(key, keep="last", maintain_order=True)
     if last.height == rows.height:
         return last.select(list(schema(name))), []
     double, share = rows.height - last.height, 1 - last.height / rows.height
     example = shown("id", rows.filter(pl.col(key).is_duplicated())[key][0])
     advice = "nothing, if the last row of each is the newest; else export one row per id"
+    if newest:
+        advice = f"{advice}, map `as_of`, or set `pivot` where rows are properties"
     return last.select(list(schema(name))), [
         Finding(name, read.files[0], key, f"{key} is unique", double, share, example, advice, "left_out")
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from recsys.types import DataError
-from tests.support.shop_tables import NOON, an_event, read_rows, the_finding
+from tests.support.shop_tables import NOON, Rows, an_event, read_rows, the_finding
 
 
 def test_items_are_built_from_events_where_there_is_no_item_table(tmp_path: Path) -> None:
@@ -50,6 +50,17 @@ def test_of_several_rows_for_an_item_the_last_wins(tmp_path: Path) -> None:
     assert shop.items.select("title", "available").rows() == [("B", False)]
     assert the_finding(shop, "item_id is unique").rows == 1
     assert shop.counts["items"].duplicates == 1
+
+
+def test_of_several_rows_for_an_item_the_newest_wins(tmp_path: Path) -> None:
+    """By `as_of`, wherever it stands; a row without it is older than those that have it."""
+    items: Rows = [
+        {"item_id": "sofa", "title": "now", "as_of": NOON},
+        {"item_id": "sofa", "title": "before", "as_of": NOON - timedelta(days=1)},
+        {"item_id": "sofa", "title": "some day", "as_of": None},
+    ]
+    shop = read_rows(tmp_path, [an_event()], items=items)
+    assert shop.items.select("title", "as_of").rows() == [("now", NOON)]
 
 
 def test_events_of_unlisted_items_stay_and_are_noted(tmp_path: Path) -> None:
