@@ -28,7 +28,7 @@ from recsys.settings import Settings
 from recsys.settings.load import load_settings
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events
-from recsys.types import DAY, EventType, History, Lifecycle, Lines, Mask, Profile
+from recsys.types import CANCELLED, DAY, EventType, History, Lifecycle, Lines, Mask, Profile
 from simulator import default_items
 from training import console
 from training.cli.evaluation_commands import last_event
@@ -149,7 +149,7 @@ def moments_of(events: Events, session: Counts) -> Moments:
     np.minimum.at(first_touch, session[touched], places[touched])
     depth = places - np.searchsorted(session, session) + 1
     every = Moments(places, session, last_purchase[session] > places, first_touch[session] > places, depth)
-    return every.where(~bought & (events.kinds != EventType.REFUND))
+    return every.where(~bought & (~np.isin(events.kinds, (EventType.REFUND, CANCELLED))))
 
 
 def drawn(groups: Counts, most: int, seed: int) -> Mask:
@@ -216,7 +216,7 @@ def _profiles(settings: Settings, prepared: Prepared, places: Counts, now: int |
 
 
 def _history(events: Events, part: slice) -> History:
-    lines = Lines(events.order_ids[part], events.quantities[part], events.prices[part])
+    lines = Lines(events.order_ids[part], events.quantities[part], events.prices[part], events.kept[part])
     return History(events.items[part], events.kinds[part], events.times[part], events.orders[part], None, lines)
 
 

@@ -34,7 +34,7 @@ from recsys.engine.slate_json import slate_json
 from recsys.settings.load import load_settings
 from recsys.snapshot.histories import Events
 from recsys.snapshot.store import current_version, open_snapshot
-from recsys.types import EVENT_TYPES, History, Lines, Query, Rows
+from recsys.types import KIND_WORDS, History, Lines, Query, Rows
 from training import console
 from training.job.job import Prepared, prepare
 
@@ -142,13 +142,13 @@ class Offline:
 
     def _history(self, place: int) -> History:
         events, part = self.events, slice(int(self._starts[self.events.users[place]]), place + 1)
-        lines = Lines(events.order_ids[part], events.quantities[part], events.prices[part])
+        lines = Lines(events.order_ids[part], events.quantities[part], events.prices[part], events.kept[part])
         return History(events.items[part], events.kinds[part], events.times[part], events.orders[part], None, lines)
 
 
 def questions(events: Events, leaf_of: Rows, session: NDArray[np.int64]) -> list[str]:
     """What is asked after each event: `cart_add`, `third view` of a session in that leaf category, or nothing ("")."""
-    leaves = np.where(events.items >= 0, leaf_of[events.items], -1)
+    leaves = np.where(events.items >= 0, leaf_of[np.maximum(events.items, 0)], -1)
     viewed = np.flatnonzero((events.kinds == VIEW) & (leaves >= 0))
     place = viewed[np.lexsort((viewed, leaves[viewed], session[viewed]))]
     keys = np.stack([session[place], leaves[place]])
@@ -221,7 +221,7 @@ def _post(service: Service, offline: Offline, place: int) -> str:
     price = float(events.prices[place])
     row = {
         "user_id": offline.user_id(place),
-        "event_type": EVENT_TYPES[events.kinds[place]],
+        "event_type": KIND_WORDS[events.kinds[place]],
         "item_id": catalog.item_id(int(events.items[place])),
         "timestamp": int(events.times[place]),
         **({} if np.isnan(price) else {"price": price}),

@@ -22,6 +22,7 @@ from recsys.settings import Settings
 from recsys.settings.load import load_settings
 from recsys.snapshot.store import CURRENT, Snapshot, current_version, open_snapshot
 from recsys.types import (
+    CANCELLED,
     DAY,
     EVENT_TYPES,
     MINUTE,
@@ -155,7 +156,7 @@ def _last_events(snapshot: Snapshot, user: str) -> list[tuple[int, int]]:
     """Kind and item row of a shopper's last events, at most `LIVE_EVENTS`, the newest last; refunds aside."""
     history = snapshot.histories.of(user)
     pairs = zip(history.kinds.tolist(), history.items.tolist(), strict=True)
-    return [pair for pair in pairs if pair[0] != EventType.REFUND][-LIVE_EVENTS:]
+    return [pair for pair in pairs if pair[0] not in (EventType.REFUND, CANCELLED)][-LIVE_EVENTS:]
 
 
 def _event(snapshot: Snapshot, user: str, past: list[tuple[int, int]], number: int) -> Event:

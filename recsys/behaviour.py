@@ -1,11 +1,10 @@
-"""The meaning of behaviour, defined once for training, evaluation and serving: weights, decay, sessions, orders, refunds, carts.
+"""The meaning of behaviour, defined once for training, evaluation and serving: weights, decay, sessions, carts.
 
 Every function takes plain arrays in time order, so the same code reads one shopper's history and a whole shop's events.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.jit import FLOAT, INT, KINDS, ROWS, SCORES, TIMES, compiled
 from recsys.settings import BehaviourSettings
-from recsys.types import DAY, MINUTE, EventType, History, Owned, RowQuery, Rows, Scores, Times
+from recsys.types import CANCELLED, DAY, KIND_WORDS, MINUTE, EventType, History, RowQuery, Rows, Scores, Times
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -23,18 +22,17 @@ if TYPE_CHECKING:
 Kinds = NDArray[np.int8]
 Number = TypeVar("Number", np.int32, np.int64)
 _NO_ROWS = np.empty(0, np.int32)
-NOTHING_OWNED = Owned(_NO_ROWS, np.empty(0, np.int64), 0, None)
 
 VIEW, CART_ADD, CHECKOUT, PURCHASE = (
     int(kind) for kind in (EventType.VIEW, EventType.CART_ADD, EventType.CHECKOUT, EventType.PURCHASE)
 )
 """Plain codes for the hot path: looking a member of an enumeration up costs more than comparing a hundred events."""
-_LEAVES_CART = frozenset(map(int, (EventType.CART_REMOVE, EventType.PURCHASE, EventType.REFUND)))
+_LEAVES_CART = frozenset(map(int, (EventType.CART_REMOVE, EventType.PURCHASE, CANCELLED)))
 
 
 def event_weights(settings: BehaviourSettings) -> Scores:
-    """Weight float32[11] of each event type; all but view, cart_add and purchase are 0."""
-    weights = np.zeros(len(EventType), np.float32)
+    """Weight float32[12] of each kind of event; all but view, cart_add and purchase are 0."""
+    weights = np.zeros(len(KIND_WORDS), np.float32)
     weights[EventType.VIEW] = settings.view_weight
     weights[EventType.CART_ADD] = settings.cart_weight
     weights[EventType.PURCHASE] = settings.purchase_weight
@@ -130,18 +128,6 @@ def sessions(users: Rows, times: Times, settings: BehaviourSettings) -> NDArray[
     return np.cumsum(starts) - 1
 
 
-def owned_of(history: History) -> Owned:
-    """Sum a history's purchases up."""
-    purchases = (history.kinds == PURCHASE).nonzero()[0]
-    if not len(purchases):
-        return NOTHING_OWNED
-    items, last = last_of_each(history.items.take(purchases))
-    known = int(items[0] < 0)
-    at = history.times.take(purchases.take(last))[known:]
-    orders = int(history.orders.take(purchases).max()) + 1
-    return Owned(items[known:], at, orders, int(history.times[purchases[-1]]))
-
-
 def in_cart(history: History, now: int, settings: BehaviourSettings) -> Rows:
     """Items in the cart at `now`, ascending: added in the last days, not removed or bought since."""
     first = int(history.times.searchsorted(now - int(settings.cart_days * DAY), side="right"))
@@ -152,9 +138,9 @@ def in_cart(history: History, now: int, settings: BehaviourSettings) -> Rows:
     for kind, item in zip(kinds, history.items[first:].tolist(), strict=True):
         if kind == CART_ADD:
             cart.add(item)
-        elif kind in _LEAVES_CART:
+        elif kind in _LEAVES_CART:  # a refund leaves it alone: what was given back was bought before
             cart.discard(item)
-    return np.array(sorted(cart - {-1}), np.int32)
+    return np.array(sorted(item for item in cart if item >= 0), np.int32)
 
 
 def last_of_each(items: NDArray[Number]) -> tuple[NDArray[Number], NDArray[np.int64]]:
@@ -168,64 +154,6 @@ def last_of_each(items: NDArray[Number]) -> tuple[NDArray[Number], NDArray[np.in
     return ordered.take(last), order.take(last)
 
 
-def cancel_refunded(
-    users: Rows, items: Rows, kinds: Kinds, orders: NDArray[np.int64], quantities: NDArray[np.float32]
-) -> tuple[Kinds, NDArray[np.float32]]:
-    """Turn the purchases that were given back into refunds, so that nothing counts them any more.
-
-    A refund cancels the line of its own order; only where no line of that order is known, the shopper's latest earlier purchase
-    of the item. A smaller quantity than was bought leaves the line standing until refunds add up to it. An unknown quantity is
-    the whole line, 0 is nothing.
-    Events stand by user, then time; orders is -1 where there is none. Returns kinds int8[e] and what was kept of each
-    line, quantities float32[e].
-    """
-    kinds, kept = kinds.copy(), quantities.copy()
-    refunds = np.flatnonzero((kinds == EventType.REFUND) & (items >= 0))
-    pairs = users.astype(np.int64) << 32 | items
-    bought = np.flatnonzero((kinds == EventType.PURCHASE) & np.isin(pairs, pairs[refunds]))
-    lines: dict[int, list[int]] = defaultdict(list)
-    for line in bought.tolist():
-        lines[int(pairs[line])].append(line)
-    left = {line: float(quantities[line]) if quantities[line] > 0 else 1.0 for line in bought.tolist()}
-    for refund in refunds.tolist():
-        earlier = [line for line in lines[int(pairs[refund])] if line < refund]
-        named = [line for line in earlier if orders[line] == orders[refund] >= 0]
-        candidates = [line for line in named or earlier if left[line] > 0]
-        quantity = abs(float(quantities[refund]))
-        if not candidates or quantity == 0:
-            continue
-        line = candidates[-1]
-        left[line] = max(left[line] - quantity, 0.0) if quantity > 0 else 0.0
-        kept[line] = left[line]
-        if not left[line] > 0:
-            kinds[line] = EventType.REFUND
-    return kinds, kept
-
-
-def revenue_of(history: History) -> float | None:
-    """What a shopper's purchases that were kept came to, in the catalogue's currency, as far as prices are known; None: of
-    none. An unknown quantity is one piece."""
-    if history.lines is None:
-        return None
-    bought = np.flatnonzero(history.kinds == PURCHASE)
-    quantities, prices = history.lines.quantities[bought], history.lines.prices[bought]
-    amounts = prices * np.where(np.isnan(quantities), 1, quantities)
-    known = amounts[~np.isnan(amounts)]
-    return round(float(known.sum(dtype=np.float64)), 2) if len(known) else None
-
-
-def number_orders(
-    users: Rows, times: Times, kinds: Kinds, order_ids: NDArray[np.int64], settings: BehaviourSettings
-) -> Rows:
-    """Number each user's orders from 0 in time order: by order id, else all purchases of one session are one order.
-
-    Events stand by user, then time; order_ids int64[e] is -1 where the shop gave none. Returns int32[e], -1 for what is not
-    a purchase.
-    """
-    numbers: Rows = _order_numbers(users, times, kinds, order_ids, session_gap(settings))
-    return numbers
-
-
 def months_before(now: int, months: int) -> int:
     """The same time of day `months` calendar months earlier, the day clamped to the month's end; microseconds, UTC."""
     moment = np.datetime64(now, "us")
@@ -236,40 +164,3 @@ def months_before(now: int, months: int) -> int:
     start = target.astype("datetime64[D]") + min(day, last)
     time_of_day = now - int(moment.astype("datetime64[D]").astype("datetime64[us]").astype(np.int64))
     return int(start.astype("datetime64[us]").astype(np.int64)) + time_of_day
-
-
-_MIX = np.int64(0x1E3779B97F4A7C15)
-
-
-@compiled(ROWS, TIMES, KINDS, TIMES, INT)
-def _order_numbers(users: Rows, times: Times, kinds: Kinds, order_ids: NDArray[np.int64], gap: int) -> Rows:
-    """Walk the events once; a table with open addresses finds the first purchase of an order again."""
-    size = 4
-    for kind in kinds:
-        size += 2 * (kind == PURCHASE)
-    bits = 2
-    while 1 << bits < size:
-        bits += 1
-    first_of = np.full(1 << bits, -1, np.int64)
-    keys, numbers = np.empty(len(users), np.int64), np.full(len(users), -1, np.int32)
-    session, orders = 0, 0
-    for place in range(len(users)):
-        stranger = place > 0 and users[place] != users[place - 1]
-        if place > 0 and (stranger or times[place] - times[place - 1] > gap):
-            session += 1
-        if stranger:
-            orders = 0
-        if kinds[place] != PURCHASE:
-            continue
-        key = order_ids[place] * 2 if order_ids[place] >= 0 else session * 2 + 1
-        keys[place] = key
-        slot = ((key ^ users[place]) * _MIX) >> (64 - bits) & ((1 << bits) - 1)
-        while first_of[slot] >= 0 and (keys[first_of[slot]] != key or users[first_of[slot]] != users[place]):
-            slot = (slot + 1) & ((1 << bits) - 1)
-        if first_of[slot] < 0:
-            first_of[slot] = place
-            numbers[place] = orders
-            orders += 1
-        else:
-            numbers[place] = numbers[first_of[slot]]
-    return numbers

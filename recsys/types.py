@@ -73,11 +73,16 @@ class EventType(IntEnum):
     CLICK = 10
 
 
+CANCELLED = len(EventType)
+"""Of a purchase that was given back whole, its kind in histories: it happened, and counts as bought no more. No word of tables or
+JSON, where it is the purchase that it was."""
 SHOWN_TYPES = (EventType.IMPRESSION, EventType.CLICK)
 """What a shop notes of its own lists: kept for attribution, no part of what a shopper is taken to have done."""
 CHANNELS = ("push", "email", "sms", "whatsapp")
 """How a shop writes to people; where several are allowed, the one that comes first here is tried first."""
 EVENT_TYPES: tuple[str, ...] = tuple(kind.name.lower() for kind in EventType)
+KIND_WORDS = (*EVENT_TYPES, EVENT_TYPES[EventType.PURCHASE])
+"""The word of each kind that an event of a history can have."""
 
 BoughtMode = Literal["hide", "hide_days", "allow", "only"]
 BOUGHT_MODES: tuple[str, ...] = get_args(BoughtMode)
@@ -198,23 +203,33 @@ class Owned(msgspec.Struct, frozen=True, eq=False, gc=False):
 
 
 class Lines(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """What is known of a history's purchases beyond item and time, parallel to its events up to the last purchase or beyond.
+    """What is known of a history's purchases and refunds beyond item and time, parallel to its events up to the last of them or
+    beyond.
 
-    order_ids int64[h] hashes of the shop's order ids (`ids.order_key`), -1 where there is none · quantities float32[h] what was
-    kept of each line (NaN: unknown) · prices float32[h] of one piece, in the catalogue's currency (NaN: unknown).
+    order_ids int64[h] hashes of the shop's order ids (`id_index.order_key`), -1 where there is none, below that numbers of the
+    sessions that stand for one (`orders.settle`) · quantities float32[h] as the shop said them (NaN: unknown) · prices float32[h]
+    of one unit, in the catalogue's currency (NaN: unknown) · kept float32[h] what was kept of each purchase (NaN: all of an
+    unknown quantity).
     """
 
     order_ids: NDArray[np.int64]
     quantities: NDArray[np.float32]
     prices: NDArray[np.float32]
+    kept: NDArray[np.float32]
+
+    def where(self, chosen: Mask | slice) -> Lines:
+        """Those of the chosen events: a slice, or a mask bool[h]."""
+        if not isinstance(chosen, slice):
+            chosen = chosen[: len(self.order_ids)]
+        return Lines(self.order_ids[chosen], self.quantities[chosen], self.prices[chosen], self.kept[chosen])
 
 
 class History(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A shopper's past in time order, oldest first, mapped to one snapshot's rows; bounded per user.
 
-    items int32[h] (-1 where the event has no item or one unknown to the snapshot) · kinds int8[h] (`EventType`) ·
-    times int64[h] · orders int32[h] the shopper's orders numbered from 0 (-1: no purchase). A refunded purchase stands in it
-    as a refund, so nothing counts it as bought.
+    items int32[h] (-1: the event has no item; below: one unknown to the snapshot, `id_index.unknown_item`) · kinds int8[h]
+    (`EventType`, or `CANCELLED`) · times int64[h] · orders int32[h] the shopper's orders numbered from 0 (-1: not a purchase
+    that was kept).
     """
 
     items: Rows
@@ -222,19 +237,22 @@ class History(msgspec.Struct, frozen=True, eq=False, gc=False):
     times: Times
     orders: Rows
     owned: Owned | None = None
-    """Summed up when the snapshot was made; None: to be summed up from the events (`behaviour.owned_of`)."""
+    """Summed up when the snapshot was made, of older orders too; None: to be summed up from the events (`orders.owned_of`)."""
     lines: Lines | None = None
 
     def __len__(self) -> int:
         return len(self.items)
 
+    def where(self, chosen: Mask | slice, owned: Owned | None = None) -> History:
+        """The chosen events in the same order: a slice, or a mask bool[h]; and what they come to, where that is known."""
+        lines = self.lines and self.lines.where(chosen)
+        return History(self.items[chosen], self.kinds[chosen], self.times[chosen], self.orders[chosen], owned, lines)
+
     def until(self, now: int) -> History:
         """The events not later than `now` (microseconds)."""
         if not len(self) or self.times[-1] <= now:
             return self
-        part = slice(0, int(self.times.searchsorted(now, side="right")))
-        lines = self.lines and Lines(self.lines.order_ids[part], self.lines.quantities[part], self.lines.prices[part])
-        return History(self.items[part], self.kinds[part], self.times[part], self.orders[part], None, lines)
+        return self.where(slice(0, int(self.times.searchsorted(now, side="right"))))
 
 
 NO_HISTORY = History(np.empty(0, np.int32), np.empty(0, np.int8), np.empty(0, np.int64), np.empty(0, np.int32))

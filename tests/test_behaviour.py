@@ -1,4 +1,4 @@
-"""What behaviour means: weights, fading, sessions, dwell, carts, refunds, orders, months, and facts learned of items."""
+"""What behaviour means: weights, fading, sessions, dwell, carts, months, and facts learned of items."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ from hypothesis import strategies as st
 
 from recsys.behaviour import (
     ages_in_days,
-    cancel_refunded,
     decay,
     event_weights,
     item_weights,
     last_of_each,
     last_session,
     months_before,
-    number_orders,
     session_gap,
     sessions,
 )
 from recsys.settings import BehaviourSettings
+from recsys.snapshot.id_index import unknown_item
 from recsys.types import DAY, MINUTE, EventType, History
 from tests.conftest import NOW, ago, event, micros
-from tests.support.handmade import BEHAVIOUR, World, calm, world
+from tests.support.handmade import BEHAVIOUR, calm, world
 
 V, B, R = EventType.VIEW, EventType.PURCHASE, EventType.REFUND
 
@@ -115,193 +114,6 @@ def test_a_returned_item_is_not_in_the_cart_again() -> None:
     steps = [("cart_add", 5.0), ("purchase", 4.0), ("refund", 3.0)]
     made = world([event("ann", "sofa-1", kind, ago(days), quantity=1.0) for kind, days in steps])
     assert made.profile("ann").cart.tolist() == []
-
-
-def left_of(*rows: dict[str, Any]) -> World:
-    """What is left of these orders of ann's."""
-    return world([{"quantity": 1.0, **row} for row in rows])
-
-
-def owned(made: World, user: str = "ann") -> list[str]:
-    """What a shopper has bought and kept, by purchase, oldest first."""
-    history = made.history(user)
-    return [made.catalog.item_id(row) for row in history.items[history.kinds == B].tolist()]
-
-
-def test_refund_cancels_the_line_of_its_order() -> None:
-    """A refund with an order id cancels that order's line, not a later one."""
-    made = left_of(
-        event("ann", "sofa-1", "purchase", ago(9), order_id="first"),
-        event("ann", "sofa-1", "purchase", ago(5), order_id="second"),
-        event("ann", "sofa-1", "refund", ago(1), order_id="first"),
-    )
-    assert made.profile("ann").last_order == micros(ago(5))
-    assert (owned(made), made.profile("ann").orders) == (["sofa-1"], 1)
-
-
-@pytest.mark.parametrize("order_id", [None, "credit-note-7"])
-def test_refund_without_its_order_cancels_the_latest_earlier(order_id: str | None) -> None:
-    """Without an order id that matches, the latest purchase of the item before the refund is cancelled."""
-    made = left_of(
-        event("ann", "sofa-1", "purchase", ago(9), order_id="first"),
-        event("ann", "sofa-1", "purchase", ago(5), order_id="second"),
-        event("ann", "sofa-1", "refund", ago(3), order_id=order_id),
-        event("ann", "sofa-1", "purchase", ago(1), order_id="third"),
-    )
-    history = made.history("ann")
-    assert [micros(ago(9)), micros(ago(1))] == history.times[history.kinds == B].tolist()
-
-
-def test_a_refund_of_a_known_order_stays_with_it() -> None:
-    """An order that was given back twice, cancelled and refunded say, takes nothing from another one."""
-    rows = [
-        event("ann", "soap-1", "purchase", ago(9), order_id="first"),
-        event("ann", "soap-1", "purchase", ago(8), order_id="second"),
-        event("ann", "soap-1", "refund", ago(3), order_id="second"),
-        event("ann", "soap-1", "refund", ago(2), order_id="second"),
-    ]
-    assert world(rows).history("ann").kinds.tolist() == [B, R, R, R]
-
-
-def test_a_refund_of_nothing_gives_nothing_back() -> None:
-    """A quantity of 0 counts in nothing."""
-    rows = [
-        event("ann", "sofa-1", "purchase", ago(9), quantity=2.0),
-        event("ann", "sofa-1", "refund", ago(3), quantity=0.0),
-    ]
-    assert world(rows).profile("ann").orders == 1
-
-
-def test_refund_touches_no_other_item_or_user() -> None:
-    """A refund cancels only the same user's purchase of the same item, and only one made before it."""
-    made = left_of(
-        event("ann", "sofa-1", "purchase", ago(5)),
-        event("ann", "lamp-1", "refund", ago(4)),
-        event("bob", "sofa-1", "refund", ago(4)),
-        event("cat", "sofa-1", "refund", ago(6)),
-        event("cat", "sofa-1", "purchase", ago(5)),
-    )
-    assert (owned(made, "ann"), owned(made, "cat")) == (["sofa-1"], ["sofa-1"])
-
-
-@pytest.mark.parametrize(
-    ("bought", "given_back", "kept"),
-    [
-        (3.0, [1.0], True),
-        (3.0, [1.0, 1.0], True),
-        (3.0, [1.0, 2.0], False),
-        (3.0, [3.0], False),
-        (3.0, [5.0], False),
-        (3.0, [-3.0], False),
-        (3.0, [-1.0], True),
-        (3.0, [None], False),
-    ],
-)
-def test_refunds_of_a_part_add_up(bought: float, given_back: list[float | None], kept: bool) -> None:
-    """A line stands until all of its quantity is given back; the sign does not matter, no quantity means all of it."""
-    rows = [event("ann", "sofa-1", "purchase", ago(9), quantity=bought, order_id="o")]
-    rows += [
-        event("ann", "sofa-1", "refund", ago(8 - at), quantity=quantity, order_id="o")
-        for at, quantity in enumerate(given_back)
-    ]
-    assert owned(world(rows)) == (["sofa-1"] if kept else [])
-
-
-@pytest.mark.parametrize("given_back", [None, 1.0])
-def test_refund_of_a_line_without_quantity_cancels_it(given_back: float | None) -> None:
-    """Where the shop gives no quantity, a refund cancels the whole line."""
-    rows = [event("ann", "sofa-1", "purchase", ago(9)), event("ann", "sofa-1", "refund", ago(8), quantity=given_back)]
-    assert owned(world(rows)) == []
-
-
-def test_a_cancelled_purchase_counts_nowhere() -> None:
-    """What was given back makes no customer, no bestseller, no complement and nothing to buy again."""
-    rows = [
-        event("ann", item, kind, ago(days), order_id="o", quantity=1.0)
-        for kind, days in (("purchase", 5), ("refund", 4))
-        for item in ("sofa-1", "lamp-1")
-    ]
-    made = world(rows)
-    profile = made.profile("ann")
-    assert (profile.lifecycle, profile.orders, profile.last_order, profile.bought.tolist()) == ("lead", 0, None, [])
-    assert made.arrays("bestsellers")["buyers"].tolist() == [0] * 12
-    assert made.arrays("bought_together")["weights"].max() == 0
-    assert made.arrays("buy_again")["popularity"].max() == 0
-
-
-def test_cancelling_leaves_its_input_alone() -> None:
-    """The given kinds are not changed."""
-    kinds = np.array([B, R], np.int8)
-    users, orders = np.zeros(2, np.int32), np.full(2, -1, np.int64)
-    cancelled, _ = cancel_refunded(users, np.zeros(2, np.int32), kinds, orders, np.ones(2, np.float32))
-    assert (kinds.tolist(), cancelled.tolist()) == ([B, R], [R, R])
-
-
-def orders_of(made: World, user: str) -> list[int]:
-    """The order number of each of a shopper's events."""
-    return [int(number) for number in made.history(user).orders]
-
-
-def test_orders_are_told_by_their_id() -> None:
-    """Lines with one order id are one order, also days apart; two ids in one minute are two."""
-    made = world(
-        [
-            event("ann", "sofa-1", "purchase", ago(9), order_id="o-1"),
-            event("ann", "lamp-1", "purchase", ago(8), order_id="o-2"),
-            event("ann", "bag-1", "purchase", ago(8, minutes=-1), order_id="o-3"),
-            event("ann", "soap-1", "purchase", ago(7), order_id="o-1"),
-        ]
-    )
-    assert orders_of(made, "ann") == [0, 1, 2, 0]
-    assert made.profile("ann").orders == 3
-
-
-def test_without_ids_a_session_is_an_order() -> None:
-    """Purchases of one session are one order, with whatever else happens in between; a new session is a new order."""
-    made = world(
-        [
-            event("ann", "sofa-1", "purchase", ago(9)),
-            event("ann", "sofa-2", "view", ago(9, minutes=-20)),
-            event("ann", "lamp-1", "purchase", ago(9, minutes=-40)),
-            event("ann", "bag-1", "purchase", ago(9, minutes=-71)),
-        ]
-    )
-    assert orders_of(made, "ann") == [0, -1, 0, 1]
-
-
-def test_orders_start_anew_for_each_user() -> None:
-    """Every user's orders are numbered from 0, also when two users share an order id."""
-    made = world([event(user, "sofa-1", "purchase", ago(9), order_id="same") for user in ("ann", "bob")])
-    assert (orders_of(made, "ann"), orders_of(made, "bob")) == ([0], [0])
-
-
-@calm
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 2), st.integers(0, 300), st.sampled_from([V, B]), st.sampled_from([-1, -1, 0, 1, 2])),
-        max_size=25,
-    )
-)
-def test_number_orders_like_a_plain_loop(rows: list[tuple[int, int, EventType, int]]) -> None:
-    """Walking each user's events in time and numbering new keys gives the same numbers."""
-    rows = sorted(rows, key=lambda row: row[:2])
-    users = np.array([row[0] for row in rows], np.int32)
-    times = np.array([row[1] for row in rows], np.int64) * MINUTE
-    kinds = np.array([row[2] for row in rows], np.int8)
-    ids = np.array([row[3] for row in rows], np.int64)
-    session = sessions(users, times, BEHAVIOUR).tolist()
-    seen: dict[int, list[tuple[str, int]]] = {}
-    expected = []
-    for at, (user, _, kind, order_id) in enumerate(rows):
-        if kind != B:
-            expected.append(-1)
-            continue
-        key = ("id", order_id) if order_id >= 0 else ("session", session[at])
-        known = seen.setdefault(user, [])
-        if key not in known:
-            known.append(key)
-        expected.append(known.index(key))
-    assert number_orders(users, times, kinds, ids, BEHAVIOUR).tolist() == expected
 
 
 @calm
@@ -447,7 +259,12 @@ def test_histories_keep_the_latest_of_each_kind() -> None:
 
 
 def test_unknown_items_stay_in_the_history_without_a_row() -> None:
-    """An event of an item that the catalogue lacks counts as an event, and as no item."""
-    made = world([event("ann", "no-such", at=NOW - timedelta(days=1))])
-    assert made.history("ann").items.tolist() == [-1]
+    """An event of an item that the catalogue lacks counts as an event; its code tells it from others and from no item."""
+    made = world(
+        [event("ann", item, at=ago(1, minutes=-n)) for n, item in enumerate(("no-such", "nor-this", "no-such", None))]
+    )
+    items = made.history("ann").items.tolist()
+    assert items == [unknown_item("no-such"), unknown_item("nor-this"), unknown_item("no-such"), -1]
+    assert max(items[:3]) < -1
+    assert items[0] != items[1]
     assert made.profile("ann").known

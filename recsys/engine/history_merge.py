@@ -1,54 +1,64 @@
 """One shopper's history now: what the snapshot holds and what happened since, in one order, with one meaning.
 
-What comes out is what a snapshot trained at this moment would hold: purchases given back are refunds, orders are numbered through,
-and of too long a past the newest part stays. The rules themselves are those of `behaviour`.
+What comes out is what a snapshot trained at this moment would hold: orders are settled over both as one past (`orders.settle`), and of
+too long a past the newest part stays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import msgspec
 import numpy as np
 
-from recsys.behaviour import PURCHASE, cancel_refunded, number_orders
+from recsys.behaviour import PURCHASE
 from recsys.live.log import LiveEvent
+from recsys.orders import ORDER_KINDS, REFUND, bounded, owned_of, settle
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.catalog import Catalog
-from recsys.snapshot.id_index import order_key
-from recsys.types import EventType, History, Lines, Mask
+from recsys.snapshot.histories import Events
+from recsys.snapshot.id_index import order_key, unknown_item
+from recsys.types import CANCELLED, NO_HISTORY, History, Lines, Owned
 
-_REFUND = int(EventType.REFUND)
-_SETTLED = int(EventType.IMPRESSION)
-"""Stands for a refund of the snapshot while newer ones are cancelled: it has found its purchase already."""
+_UNKNOWN = np.float32(np.nan)
 
 
 def merge_histories(
     parts: Sequence[History], live: Sequence[LiveEvent], catalog: Catalog, settings: BehaviourSettings
 ) -> History:
-    """Lay histories of a snapshot (of one shopper under several ids) and live events into one, in time order."""
+    """Lay histories of a snapshot (of one shopper under several ids) and live events into one, in time order.
+
+    A part without `owned` was cut, and is settled anew.
+    """
     parts = [part for part in parts if len(part)]
-    kept = [each for each in live if each.event_type != PURCHASE or each.quantity is None or each.quantity > 0]
-    if not kept and len(parts) == 1:
-        return parts[0]
-    kinds = {each.event_type for each in kept}
-    bought = PURCHASE in kinds or _REFUND in kinds
-    if len(parts) == 1 and not bought and kept[0].timestamp >= parts[0].times[-1]:
-        return _bounded(_looked_on(parts[0], kept, catalog), settings)
-    history, settled = _in_order([*parts, _mapped(kept, catalog)], sum(map(len, parts)))
-    if len(parts) > 1 or bought:
-        history = _counted(history, settled, _first_order(parts), _REFUND in kinds, settings)
-    elif parts:
-        history = History(history.items, history.kinds, history.times, history.orders, parts[0].owned, history.lines)
-    return _bounded(history, settings)
+    if len(parts) == 1 and parts[0].owned is not None:
+        if not live:
+            return parts[0]
+        if _only_looked(parts[0], live):
+            return _looked_on(parts[0], live, catalog, settings)
+    events = _in_order([*map(_told, parts), _mapped(live, catalog)])
+    if not len(events):
+        return NO_HISTORY
+    settled, older = settle(events, settings), sum(map(_older_orders, parts))
+    if older:
+        settled = replace(settled, orders=np.where(settled.orders >= 0, settled.orders + np.int32(older), np.int32(-1)))
+    history = _history(bounded(settled, settings))
+    items = owned_of(history)
+    return msgspec.structs.replace(history, owned=Owned(items.items, items.at, *_orders(settled, parts, older)))
 
 
-def _looked_on(base: History, live: Sequence[LiveEvent], catalog: Catalog) -> History:
-    """The most frequent case, in as few steps as it takes: later events of which none is an order or changes one."""
-    rows = sorted(
-        [(each.timestamp, each.event_type, -1 if each.item_id is None else catalog.row(each.item_id)) for each in live]
-    )
+def _only_looked(base: History, live: Sequence[LiveEvent]) -> bool:
+    """The most frequent case: later events of which none is an order or changes one."""
+    last = base.times[-1]
+    return all(each.timestamp > last and each.event_type != PURCHASE and each.event_type != REFUND for each in live)
+
+
+def _looked_on(base: History, live: Sequence[LiveEvent], catalog: Catalog, settings: BehaviourSettings) -> History:
+    """Add them in as few steps as it takes; orders stay what they were."""
+    rows = sorted([(each.timestamp, each.event_type, _item(each, catalog)) for each in live])
     times, kinds, items = zip(*rows, strict=True)
-    return History(
+    history = History(
         np.concatenate((base.items, np.array(items, np.int32))),
         np.concatenate((base.kinds, np.array(kinds, np.int8))),
         np.concatenate((base.times, np.array(times, np.int64))),
@@ -56,31 +66,47 @@ def _looked_on(base: History, live: Sequence[LiveEvent], catalog: Catalog) -> Hi
         base.owned,
         base.lines,
     )
+    looks = np.flatnonzero(~np.isin(history.kinds, ORDER_KINDS))
+    if len(looks) <= settings.history_events:
+        return history
+    kept = np.ones(len(history), bool)
+    kept[looks[: -settings.history_events]] = False
+    return history.where(kept, base.owned)
 
 
-def _mapped(live: Sequence[LiveEvent], catalog: Catalog) -> History:
-    """Live events in the rows of the catalogue, sorted as the offline job sorts events."""
+def _mapped(live: Sequence[LiveEvent], catalog: Catalog) -> Events:
+    """Live events in the rows of the catalogue."""
     rows = [
         (
             each.timestamp,
             each.event_type,
-            -1 if each.item_id is None else catalog.row(each.item_id),
+            _item(each, catalog),
             -1 if each.order_id is None else order_key(each.order_id),
-            np.nan if each.quantity is None else each.quantity,
+            _UNKNOWN if each.quantity is None else each.quantity,
             _price(each, catalog),
         )
         for each in live
     ]
-    rows.sort()
-    times, kinds, items, orders, quantities, prices = zip(*rows, strict=True) if rows else ((),) * 6
-    return History(
-        np.array(items, np.int32),
-        np.array(kinds, np.int8),
-        np.array(times, np.int64),
-        np.full(len(rows), -1, np.int32),
-        None,
-        Lines(np.array(orders, np.int64), np.array(quantities, np.float32), np.array(prices, np.float32)),
+    times, kinds, items, order_ids, quantities, prices = zip(*rows, strict=True) if rows else ((),) * 6
+    units = np.array(quantities, np.float32)
+    return Events(
+        users=np.zeros(len(rows), np.int32),
+        items=np.array(items, np.int32),
+        kinds=np.array(kinds, np.int8),
+        times=np.array(times, np.int64),
+        order_ids=np.array(order_ids, np.int64),
+        orders=np.full(len(rows), -1, np.int32),
+        quantities=units,
+        prices=np.array(prices, np.float32),
+        kept=units,
     )
+
+
+def _item(event: LiveEvent, catalog: Catalog) -> int:
+    if event.item_id is None:
+        return -1
+    row = catalog.row(event.item_id)
+    return row if row >= 0 else unknown_item(event.item_id)
 
 
 def _price(event: LiveEvent, catalog: Catalog) -> float:
@@ -88,73 +114,40 @@ def _price(event: LiveEvent, catalog: Catalog) -> float:
     return np.nan if event.price is None or event.currency not in (None, catalog.currency) else event.price
 
 
-def _in_order(pieces: Sequence[History], settled: int) -> tuple[History, Mask]:
-    """Join pieces by time, those of the snapshot first where times are equal; tells which events, bool[h], were the snapshot's."""
-    lines = [_lines(piece) for piece in pieces]
-    joined = [
-        *(np.concatenate([getattr(piece, name) for piece in pieces]) for name in ("times", "items", "kinds", "orders")),
-        *(np.concatenate([getattr(line, name) for line in lines]) for name in ("order_ids", "quantities", "prices")),
-    ]
-    old = np.arange(len(joined[0])) < settled
-    if (joined[0][1:] < joined[0][:-1]).any():
-        place = joined[0].argsort(kind="stable")
-        joined, old = [each[place] for each in joined], old[place]
-    times, items, kinds, orders, order_ids, quantities, prices = joined
-    return History(items, kinds, times, orders, None, Lines(order_ids, quantities, prices)), old
-
-
-def _lines(history: History) -> Lines:
+def _told(history: History) -> Events:
+    """A history's events, without whose they are."""
     lines, length = history.lines, len(history)
-    if lines is not None and len(lines.order_ids) == length:
-        return lines
-    order_ids, quantities, prices = np.full(length, -1), np.full(length, np.nan), np.full(length, np.nan)
+    order_ids, (quantities, prices, kept) = np.full(length, -1), np.full((3, length), _UNKNOWN)
     if lines is not None:
-        known = len(lines.order_ids)
-        order_ids[:known], quantities[:known], prices[:known] = lines.order_ids, lines.quantities, lines.prices
-    return Lines(order_ids, quantities.astype(np.float32), prices.astype(np.float32))
+        known = slice(len(lines.order_ids))
+        order_ids[known], quantities[known] = lines.order_ids, lines.quantities
+        prices[known], kept[known] = lines.prices, lines.kept
+    nobody = np.zeros(length, np.int32)
+    return Events(nobody, history.items, history.kinds, history.times, order_ids, history.orders, quantities, prices, kept)
 
 
-def _first_order(parts: Sequence[History]) -> int:
-    """The number of the oldest order that a snapshot kept; older ones still count."""
-    kept = [part.orders[part.orders >= 0] for part in parts]
-    return min((int(orders.min()) for orders in kept if len(orders)), default=0)
+def _in_order(pieces: Sequence[Events]) -> Events:
+    """Join pieces in the order of the offline job: by time, and what happened at one time by what it was."""
+    joined = Events(*(np.concatenate([getattr(piece, name) for piece in pieces]) for name in Events.__slots__))
+    kinds = np.where(joined.kinds == CANCELLED, np.int8(PURCHASE), joined.kinds)
+    order_ids = np.maximum(joined.order_ids, -1)
+    keys = (joined.prices, joined.quantities, order_ids, joined.items, kinds, joined.times)
+    return joined.where(np.lexsort(keys))
 
 
-def _counted(history: History, settled: Mask, first: int, refunded: bool, settings: BehaviourSettings) -> History:
-    """Cancel what was given back since, and number the orders through, from `first`."""
-    assert history.lines is not None
-    nobody = np.zeros(len(history), np.int32)
-    kinds, lines = history.kinds, history.lines
-    if refunded:
-        old = settled & (kinds == _REFUND)
-        kinds, quantities = cancel_refunded(
-            nobody, history.items, np.where(old, np.int8(_SETTLED), kinds), lines.order_ids, lines.quantities
-        )
-        kinds[old] = _REFUND
-        lines = Lines(lines.order_ids, quantities, lines.prices)
-    orders = number_orders(nobody, history.times, kinds, lines.order_ids, settings)
-    if first:
-        orders[orders >= 0] += first
-    return History(history.items, kinds, history.times, orders, None, lines)
+def _older_orders(part: History) -> int:
+    """Orders of which the snapshot kept no line; they still count."""
+    return 0 if part.owned is None else part.owned.orders - len(np.unique(part.orders[part.orders >= 0]))
 
 
-def _bounded(history: History, settings: BehaviourSettings) -> History:
-    """The newest events and purchases, as many as a snapshot keeps."""
-    if len(history) <= min(settings.history_purchases, settings.history_events):
-        return history
-    purchases = history.kinds == PURCHASE
-    bought = int(np.count_nonzero(purchases))
-    if bought <= settings.history_purchases and len(history) - bought <= settings.history_events:
-        return history
-    kept = np.zeros(len(history), bool)
-    kept[np.flatnonzero(purchases)[-settings.history_purchases :]] = True
-    kept[np.flatnonzero(~purchases)[-settings.history_events :]] = True
-    lines = _lines(history)
-    return History(
-        history.items[kept],
-        history.kinds[kept],
-        history.times[kept],
-        history.orders[kept],
-        history.owned,
-        Lines(lines.order_ids[kept], lines.quantities[kept], lines.prices[kept]),
-    )
+def _orders(settled: Events, parts: Sequence[History], older: int) -> tuple[int, int | None]:
+    """How many orders there were, and when the last one was."""
+    bought = settled.times[settled.kinds == PURCHASE]
+    if len(bought):
+        return int(settled.orders.max()) + 1, int(bought[-1])
+    return older, max((part.owned.last_order or 0 for part in parts if part.owned), default=None) if older else None
+
+
+def _history(events: Events) -> History:
+    lines = Lines(events.order_ids, events.quantities, events.prices, events.kept)
+    return History(events.items, events.kinds, events.times, events.orders, None, lines)

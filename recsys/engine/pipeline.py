@@ -76,7 +76,7 @@ class Engine:
         if self.catalog.revision:
             digest.update(b"%d" % self.catalog.revision)
         digest.update(_encode_query(query))
-        for array in (history.items, history.kinds, history.times):
+        for array in (np.maximum(history.items, -1), history.kinds, history.times):
             digest.update(array.data)
         return digest.hexdigest()
 

@@ -19,10 +19,10 @@ from recsys.behaviour import (
     in_cart,
     last_session,
     months_before,
-    owned_of,
     session_gap,
 )
 from recsys.jit import FLOAT, INT, KINDS, REALS, ROWS, SCORES, TIMES, compiled
+from recsys.orders import owned_of
 from recsys.settings import BehaviourSettings, ProfileSettings
 from recsys.snapshot.catalog import Catalog
 from recsys.types import DAY, SECOND, EventType, ExitStage, History, Lifecycle, Profile, Rows, Scores, Times

@@ -12,12 +12,13 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from recsys.behaviour import PURCHASE, last_session, months_before, revenue_of
+from recsys.behaviour import last_session, months_before
 from recsys.engine.profile import INTENT_RULES, Leader, Leanings, Profiler
+from recsys.orders import priced_orders, revenue_of
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.customer_value import CustomerValue
 from recsys.snapshot.id_index import IdMap
-from recsys.types import DAY, EVENT_TYPES, ExitStage, History, Intent, Lifecycle, Profile, Rows
+from recsys.types import DAY, KIND_WORDS, ExitStage, History, Intent, Lifecycle, Profile, Rows
 
 MAX_AFFINITIES = 10
 PRICE_BAND = (0.25, 0.75)
@@ -157,7 +158,7 @@ def shopper_profile(profiler: Profiler, user_id: str | None, history: History, n
         dormancy=_dormancy(profiler, profile, now),
         orders=profile.orders,
         revenue=revenue,
-        average_order_value=None if revenue is None else round(revenue / _priced_orders(history), 2),
+        average_order_value=None if revenue is None else round(revenue / priced_orders(history), 2),
         items_bought=len(profile.bought),
         cart=tuple(CartItem(catalog.item_id(row), catalog.title(row)) for row in profile.cart.tolist()),
     )
@@ -178,7 +179,7 @@ def _session(profiler: Profiler, history: History, now: int) -> Session:
     return Session(
         started=moment(int(history.times[first])),
         last_event_at=moment(last),
-        last_event=EVENT_TYPES[history.kinds[-1]],
+        last_event=KIND_WORDS[history.kinds[-1]],
         events=len(history) - first,
         open=now - last <= profiler.session_gap,
     )
@@ -312,14 +313,6 @@ def _dormancy(profiler: Profiler, profile: Profile, now: int) -> Dormancy:
         dated = f"the last order is of {day(last)}, {_times(months, 'calendar month')} ago was {day(edge)}"
         said = f"Dormant: {dated}" if profile.dormant else f"Not dormant: {dated}"
     return Dormancy(profile.dormant, months, moment(edge), said)
-
-
-def _priced_orders(history: History) -> int:
-    """Orders with a line of known price; only asked where there is revenue."""
-    bought = np.flatnonzero(history.kinds == PURCHASE)
-    if history.lines is not None:
-        bought = bought[~np.isnan(history.lines.prices[bought])]
-    return len(np.unique(history.orders[bought]))
 
 
 def _times(count: int, noun: str) -> str:

@@ -54,16 +54,16 @@ def same_bytes(note: LoggedSlate, engine: Engine, slate: Slate) -> bool:
 
 def _events(engine: Engine, history: History) -> Iterable[LoggedEvent]:
     lines = history.lines
-    bought = len(lines.order_ids) if lines else 0
+    known = len(lines.order_ids) if lines else 0
     for place, row in enumerate(history.items.tolist()):
         yield LoggedEvent(
             engine.catalog.item_id(row) if row >= 0 else None,
             int(history.kinds[place]),
             int(history.times[place]),
             int(history.orders[place]),
-            int(lines.order_ids[place]) if lines and place < bought else -1,
-            _known(float(lines.quantities[place])) if lines and place < bought else None,
-            _known(float(lines.prices[place])) if lines and place < bought else None,
+            int(lines.order_ids[place]) if lines and place < known else -1,
+            _known(float(lines.kept[place])) if lines and place < known else None,
+            _known(float(lines.prices[place])) if lines and place < known else None,
         )
 
 
@@ -73,12 +73,13 @@ def _known(value: float) -> float | None:
 
 def _history(events: tuple[LoggedEvent, ...], engine: Engine) -> History:
     columns = [list(column) for column in zip(*(msgspec.structs.astuple(each) for each in events), strict=True)] or [[]] * 7
-    items, kinds, times, orders, order_ids, quantities, prices = columns
+    items, kinds, times, orders, order_ids, kept, prices = columns
+    units = np.array(kept, np.float32)
     return History(
         np.array([-1 if item is None else engine.catalog.row(item) for item in items], np.int32),
         np.array(kinds, np.int8),
         np.array(times, np.int64),
         np.array(orders, np.int32),
         None,
-        Lines(np.array(order_ids, np.int64), np.array(quantities, np.float32), np.array(prices, np.float32)),
+        Lines(np.array(order_ids, np.int64), units, np.array(prices, np.float32), units),
     )

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-import numpy as np
-
 from recsys.engine.history_merge import merge_histories
 from recsys.engine.pipeline import Engine
 from recsys.live.erasure import ErasureKeys, Tombstones
@@ -18,7 +16,7 @@ from recsys.reasons import reason_locale
 from recsys.snapshot.customer_value import CustomerValue
 from recsys.snapshot.identity_links import FOREVER, Period, periods
 from recsys.snapshot.people import NOBODY, Person
-from recsys.types import NO_HISTORY, History, ItemUpdate, Lines, Link
+from recsys.types import History, ItemUpdate, Link
 
 MAX_LINKED = 20
 """Most anonymous ids of one user whose events an answer takes in, those linked last."""
@@ -97,8 +95,6 @@ class ServingState:
         for period, theirs in self._under_other_ids(user_id):
             parts.append(_within(self._snapshot.histories.of(period.anonymous_id), period))
             events = events + [each for each in theirs if period.since <= each.timestamp < period.until]
-        if not events and len(parts) == 1:
-            return parts[0]
         return merge_histories(parts, events, self._snapshot.catalog, self._snapshot.manifest.behaviour)
 
     def _under_other_ids(self, user_id: str) -> list[tuple[Period, list[LiveEvent]]]:
@@ -253,15 +249,8 @@ def _following(moment: int | None) -> int:
 
 
 def _within(history: History, period: Period) -> History:
-    """The events of a history in a period; its sums no longer hold unless all of it is."""
+    """The events of a history in a period; unless that is all of it, it has to be settled anew."""
     if not len(history) or (period.since <= history.times[0] and history.times[-1] < period.until):
         return history
     first, last = (int(history.times.searchsorted(moment)) for moment in (period.since, period.until))
-    if first >= last:
-        return NO_HISTORY
-    part, lines = slice(first, last), history.lines
-    cut = lines and Lines(lines.order_ids[part], lines.quantities[part], lines.prices[part])
-    orders = history.orders[part]
-    earlier = orders[orders >= 0].min(initial=np.iinfo(np.int32).max)
-    orders = np.where(orders >= 0, orders - earlier, orders)
-    return History(history.items[part], history.kinds[part], history.times[part], orders, None, cut)
+    return history.where(slice(first, max(first, last)))

@@ -42,9 +42,9 @@ class BehaviourSettings(Group, frozen=True):
     replenish_after: NotNegative = 0.5
     """A replenishable item that was bought stays hidden for this part of its usual gap between purchases."""
     history_events: Count = 200
-    """Most recent events per user, other than purchases, that a snapshot keeps."""
+    """Most recent events per user, other than purchases and refunds, that a snapshot keeps."""
     history_purchases: Count = 2000
-    """Most recent purchases per user that a snapshot keeps."""
+    """Most recent purchases and refunds per user that a snapshot keeps."""
 
 
 class ProfileSettings(Group, frozen=True):

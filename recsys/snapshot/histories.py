@@ -18,9 +18,10 @@ from recsys.types import NO_HISTORY, Arrays, EventType, History, Lines, Mask, Ow
 class Events:
     """A shop's events as parallel arrays, by user, then time.
 
-    users, items int32[e] (item -1: none or not in the catalogue) · kinds int8[e] · times int64[e] · order_ids int64[e] (-1:
-    none) · orders int32[e] each user's orders numbered from 0 (-1: no purchase) · quantities and prices float32[e] (NaN:
-    unknown).
+    users, items int32[e] (item -1: none; below: not in the catalogue) · kinds int8[e] · times int64[e] · quantities and prices
+    float32[e] as the shop said them (NaN: unknown) · order_ids int64[e] (-1: none). Once they are settled (`orders.settle`):
+    order_ids also below -1 (see `Lines`) · orders int32[e] each user's orders numbered from 0 (-1: no purchase that was kept) ·
+    kept float32[e] what was kept of each purchase (NaN: all of an unknown quantity).
     """
 
     users: Rows
@@ -31,6 +32,7 @@ class Events:
     orders: Rows
     quantities: NDArray[np.float32]
     prices: NDArray[np.float32]
+    kept: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.users)
@@ -42,6 +44,17 @@ class Events:
     def since(self, time: int) -> Events:
         """The events later than `time`."""
         return self.where(self.times > time)
+
+    @property
+    def amounts(self) -> NDArray[np.float64]:
+        """What each purchase came to, float64[e]; see `amounts_of`."""
+        return amounts_of(self.prices, self.kept)
+
+
+def amounts_of(prices: NDArray[np.float32], kept: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Revenue of purchase lines, float64[n], in the catalogue's currency: price × what was kept; an unknown quantity is one unit, NaN
+    an unknown price."""
+    return prices.astype(np.float64) * np.where(np.isnan(kept), 1, kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +85,7 @@ class Histories:
         self._order_ids = cast(NDArray[np.int64], arrays["order_ids"])
         self._quantities = cast(NDArray[np.float32], arrays["quantities"])
         self._prices = cast(NDArray[np.float32], arrays["prices"])
+        self._kept = cast(NDArray[np.float32], arrays["kept"])
         self._owned_offsets = np.ascontiguousarray(arrays["owned_offsets"], np.int64).data
         self._owned_items = cast(Rows, arrays["owned_items"])
         self._owned_at = cast(Times, arrays["owned_at"])
@@ -86,7 +100,7 @@ class Histories:
     def at(self, row: int) -> History:
         """The past of the user at a row."""
         part = slice(self._offsets[row], self._offsets[row + 1])
-        lines = Lines(self._order_ids[part], self._quantities[part], self._prices[part])
+        lines = Lines(self._order_ids[part], self._quantities[part], self._prices[part], self._kept[part])
         return History(self._items[part], self._kinds[part], self._times[part], self._orders[part], self._owned(row), lines)
 
     def __len__(self) -> int:
@@ -125,12 +139,10 @@ class Histories:
         return _whose(places, self._offsets)
 
     def revenue(self) -> NDArray[np.float64]:
-        """What each user's purchases that were kept came to, float64[u], as `behaviour.revenue_of` reckons; 0 where that is None."""
+        """What each user's purchases that were kept came to, float64[u], as far as prices are known."""
         lines = np.flatnonzero((self._kinds == EventType.PURCHASE) & ~np.isnan(self._prices))
-        pieces = self._quantities[lines]
-        amounts = self._prices[lines] * np.where(np.isnan(pieces), 1, pieces)
         whose = np.searchsorted(np.asarray(self._offsets), lines, side="right") - 1
-        return np.round(np.bincount(whose, amounts, len(self)), 2)
+        return np.round(np.bincount(whose, amounts_of(self._prices[lines], self._kept[lines]), len(self)), 2)
 
     def _owned(self, row: int) -> Owned:
         part = slice(self._owned_offsets[row], self._owned_offsets[row + 1])
@@ -143,38 +155,34 @@ def _whose(places: NDArray[np.intp], offsets: memoryview) -> Rows:
     return np.unique(np.searchsorted(np.asarray(offsets), places, side="right") - 1).astype(np.int32)
 
 
-def history_arrays(events: Events, user_ids: list[str], most_events: int, most_purchases: int) -> Arrays:
-    """Keep each user's latest events, purchases bounded on their own, as the arrays of `Histories`."""
-    purchases = events.kinds == EventType.PURCHASE
-    kept = np.zeros(len(events), bool)
-    for mask, max_n in ((purchases, most_purchases), (~purchases, most_events)):
-        kept[_latest(events.users, mask, max_n)] = True
-    recent = events.where(kept)
+def history_arrays(events: Events, kept: Events, user_ids: list[str]) -> Arrays:
+    """The arrays of `Histories`: of each user, from all settled events, those that were kept (`orders.bounded`)."""
     return {
         **id_arrays(user_ids, "user"),
-        "offsets": np.searchsorted(recent.users, np.arange(len(user_ids) + 1)).astype(np.int64),
-        "items": recent.items,
-        "kinds": recent.kinds,
-        "times": recent.times,
-        "orders": recent.orders,
-        "order_ids": recent.order_ids,
-        "quantities": recent.quantities,
-        "prices": recent.prices,
-        **_owned_arrays(recent, len(user_ids)),
+        "offsets": np.searchsorted(kept.users, np.arange(len(user_ids) + 1)).astype(np.int64),
+        "items": kept.items,
+        "kinds": kept.kinds,
+        "times": kept.times,
+        "orders": kept.orders,
+        "order_ids": kept.order_ids,
+        "quantities": kept.quantities,
+        "prices": kept.prices,
+        "kept": kept.kept,
+        **_owned_arrays(events, kept, len(user_ids)),
     }
 
 
-def _owned_arrays(events: Events, n_users: int) -> Arrays:
-    """What `behaviour.owned_of` finds in every user's history, end to end."""
-    bought = events.where(events.kinds == EventType.PURCHASE)
-    kept = bought.where(bought.items >= 0)
-    order = np.lexsort((np.arange(len(kept)), kept.items, kept.users))
-    last = np.ones(len(kept), bool)
-    last[:-1] = (np.diff(kept.users[order]) != 0) | (np.diff(kept.items[order]) != 0)
-    owned = kept.where(order[last])
+def _owned_arrays(events: Events, kept: Events, n_users: int) -> Arrays:
+    """What `orders.owned_of` finds in every user's history, end to end; orders are counted over all events."""
+    bought = kept.where((kept.kinds == EventType.PURCHASE) & (kept.items >= 0))
+    order = np.lexsort((np.arange(len(bought)), bought.items, bought.users))
+    last = np.ones(len(bought), bool)
+    last[:-1] = (np.diff(bought.users[order]) != 0) | (np.diff(bought.items[order]) != 0)
+    owned = bought.where(order[last])
+    lines = events.where(events.kinds == EventType.PURCHASE)
     counts, latest = np.zeros(n_users, np.int32), np.zeros(n_users, np.int64)
-    np.maximum.at(counts, bought.users, bought.orders + 1)
-    np.maximum.at(latest, bought.users, bought.times)
+    np.maximum.at(counts, lines.users, lines.orders + 1)
+    np.maximum.at(latest, lines.users, lines.times)
     return {
         "owned_offsets": np.searchsorted(owned.users, np.arange(n_users + 1)).astype(np.int64),
         "owned_items": owned.items,
@@ -182,10 +190,3 @@ def _owned_arrays(events: Events, n_users: int) -> Arrays:
         "order_count": counts,
         "last_order": latest,
     }
-
-
-def _latest(users: Rows, mask: Mask, max_n: int) -> NDArray[np.intp]:
-    positions = np.flatnonzero(mask)
-    owners = users[positions]
-    last = np.searchsorted(owners, owners, side="right") if len(positions) else positions
-    return positions[last - np.arange(len(positions)) <= max_n]

@@ -24,6 +24,11 @@ def order_key(order_id: str) -> int:
     return _hash(order_id.encode("utf-8", "surrogatepass")) >> 3
 
 
+def unknown_item(item_id: str) -> int:
+    """A code below -1 that stands for an item which the catalogue lacks, the same in tables and while serving; -1 is no item."""
+    return -2 - (_hash(item_id.encode("utf-8", "surrogatepass")) >> 34)
+
+
 class Texts:
     """Byte strings laid end to end, read at their rows; views of the mapped pages, cheaper to index than arrays."""
 

@@ -46,4 +46,4 @@ def units_sold(events: Events, catalog: Catalog, until: int) -> Units:
     """
     recent = (events.times > until - SOLD_DAYS * DAY) & (events.times <= until)
     lines = events.where(recent & (events.kinds == EventType.PURCHASE) & (events.items >= 0))
-    return np.bincount(lines.items, np.nan_to_num(lines.quantities, nan=1.0), catalog.n_items).astype(np.float32)
+    return np.bincount(lines.items, np.nan_to_num(lines.kept, nan=1.0), catalog.n_items).astype(np.float32)

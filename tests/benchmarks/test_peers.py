@@ -14,7 +14,7 @@ from benchmarks.peers.__main__ import main
 from benchmarks.peers.comparison import ScoreRow
 from benchmarks.peers.inputs import Inputs
 from recsys.snapshot.histories import Events
-from recsys.types import DAY, EventType
+from recsys.types import DAY, KIND_WORDS, EventType
 from training.evaluation.evaluate import TASKS, Subject, evaluate, examine
 from training.evaluation.metrics import METRICS
 from training.evaluation.split import split
@@ -38,8 +38,9 @@ def inputs() -> Inputs:
         np.zeros(len(rows), np.int32),
         np.ones(len(rows), np.float32),
         np.full(len(rows), np.nan, np.float32),
+        np.ones(len(rows), np.float32),
     )
-    weights = np.zeros(len(EventType), np.float32)
+    weights = np.zeros(len(KIND_WORDS), np.float32)
     weights[EventType.PURCHASE], weights[EventType.VIEW] = 1, 0.2
     return Inputs(events, 4, 5, NOW, weights, seed=1)
 

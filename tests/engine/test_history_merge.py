@@ -10,9 +10,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.behaviour import revenue_of
 from recsys.engine.history_merge import merge_histories
 from recsys.live.log import LiveEvent
+from recsys.orders import revenue_of
 from recsys.settings import BehaviourSettings
 from recsys.types import EventType, History
 from tests.conftest import ITEMS, NOW, event, micros

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.behaviour import revenue_of
 from recsys.moments.contactable import ContactIndex
+from recsys.orders import revenue_of
 from recsys.snapshot.histories import NEVER
 from recsys.snapshot.id_index import IdMap, id_arrays
 from recsys.types import EventType, Link

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.behaviour import owned_of
 from recsys.categories import join_category, within_category
+from recsys.orders import owned_of
 from recsys.snapshot.catalog import FRAGMENT_FIELDS, Catalog, catalog_arrays
 from recsys.snapshot.id_index import IdMap, id_arrays
 from recsys.tables.items import finish_items, overlaid

@@ -15,6 +15,7 @@ from polars._typing import PolarsDataType
 
 from recsys.behaviour import event_weights
 from recsys.engine.profile import Profiler
+from recsys.orders import bounded, settle
 from recsys.recommenders import RECOMMENDERS, configure
 from recsys.recommenders.base import Recommender
 from recsys.settings import BehaviourSettings, ProfileSettings
@@ -25,7 +26,6 @@ from recsys.tables.items import finish_items
 from recsys.tables.schema import EVENT_TYPE, TIME
 from recsys.types import Arrays, Candidates, History, Mask, Profile, RowQuery
 from tests.conftest import ITEMS, NOW, ago, busy_events, event, micros
-from training.job.job import cleaned
 from training.job.rows import map_events
 
 BEHAVIOUR = BehaviourSettings()
@@ -98,10 +98,10 @@ def world(
     """Map event rows (`tests.conftest.event`) and item rows as the offline job does."""
     base = catalog_arrays(finish_items(item_frame(items), None), None)
     mapped, users = map_events(canonical(events), Catalog(base))
-    kept_events = cleaned(mapped, behaviour)
+    kept_events = settle(mapped, behaviour)
     facts = item_stats(kept_events, Catalog(base), base["told_replenishable"].astype(np.int8), behaviour, micros(as_of))
     tables = Tables(kept_events, Catalog(base | facts), len(users), micros(as_of), seed=20)
-    kept = history_arrays(kept_events, users, behaviour.history_events, behaviour.history_purchases)
+    kept = history_arrays(kept_events, bounded(kept_events, behaviour), users)
     return World(tables, Histories(kept), behaviour)
 
 

@@ -16,6 +16,7 @@ import pytest
 from recsys.engine.pipeline import Engine, answer
 from recsys.recommenders import RECOMMENDERS
 from recsys.settings.load import load_settings
+from recsys.snapshot.id_index import unknown_item
 from recsys.snapshot.store import versions
 from recsys.types import DataError, Query, SettingsError
 from tests.conftest import ITEMS, NOW, Shop, ago, ask, event, micros, shown
@@ -133,7 +134,7 @@ def test_missing_tables_stop_the_job(shop: Shop) -> None:
 
 
 def test_mapping_orders_events_by_user_and_time() -> None:
-    """Mapped events stand by user, then time; absent orders are -1, absent quantities NaN, unknown items -1."""
+    """Mapped events stand by user, then time; absent orders are -1, absent quantities NaN, unknown items below -1."""
     rows = [
         event("bob", "sofa-1", "purchase", ago(1), order_id="b", quantity=2.0),
         event("ann", "no-such", "view", ago(1)),
@@ -144,7 +145,7 @@ def test_mapping_orders_events_by_user_and_time() -> None:
     events, users = map_events(canonical(rows), catalog)
     assert users == ["ann", "bob"]
     assert events.users.tolist() == [0, 0, 0, 1]
-    assert events.items.tolist() == [-1, catalog.row("lamp-1"), -1, catalog.row("sofa-1")]
+    assert events.items.tolist() == [-1, catalog.row("lamp-1"), unknown_item("no-such"), catalog.row("sofa-1")]
     assert events.times.tolist() == [micros(ago(day)) for day in (3, 2, 1, 1)]
     assert [order >= 0 for order in events.order_ids.tolist()] == [False, True, False, True]
     assert events.order_ids[1] != events.order_ids[3]

@@ -19,7 +19,7 @@ from recsys.settings import BehaviourSettings
 from recsys.snapshot.store import current_version
 from recsys.types import SnapshotError
 from tests.conftest import ITEMS, NOW, SETTINGS, Shop, ago, busy_events, event, micros
-from tests.support.handmade import canonical
+from tests.support.handmade import canonical, world
 from tests.support.running import PATIENCE_SECONDS, start, stop
 from training.report import differing, write_report
 from training.report.customers import order_lines, sum_up_customers
@@ -234,7 +234,7 @@ def test_lines_leave_out_what_was_given_back() -> None:
         event("b", "x", "purchase", ago(2), order_id="4", quantity=0.0, price=7.0),
         event("c", "x", "view", ago(2)),
     ]
-    lines = order_lines(canonical(rows), BehaviourSettings())
+    lines = order_lines(canonical(rows), world(rows).catalog, BehaviourSettings())
     kept = lines.select(pl.col("user_id").cast(pl.String), "order", "revenue").sort("user_id", "order").rows()
     assert kept == [("a", 0, 20.0), ("a", 1, None), ("b", 0, 7.0)]
 

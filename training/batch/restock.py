@@ -19,6 +19,7 @@ from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
 from recsys.live.erasure import ErasureKeys
 from recsys.live.log import EventLog
+from recsys.orders import ORDER_KINDS, settle
 from recsys.settings import Settings
 from recsys.snapshot.catalog import SOLD_DAYS, Catalog
 from recsys.snapshot.histories import Events
@@ -28,7 +29,6 @@ from recsys.tables.live_rows import event_frame
 from recsys.tables.schema import EVENT_TYPE
 from recsys.types import EVENT_TYPES, DataError, EventType, SnapshotError
 from training import console
-from training.job.job import cleaned
 from training.job.rows import map_events
 
 FORMATS = ("csv", "parquet")
@@ -100,10 +100,10 @@ def sold_lately(serving: ServingState, state: EventLog) -> Units:
     What was given back is not sold. A live refund is held against what the same id bought.
     """
     snapshot = serving.engine.snapshot
-    past, live = _past_purchases(snapshot), _live_orders(snapshot, state)
+    past, live = _past_orders(snapshot), _live_orders(snapshot, state)
     joined = Events(*(np.concatenate([getattr(each, name) for each in (past, live)]) for name in Events.__slots__))
     in_order = joined.where(np.lexsort((joined.times, joined.users)))
-    return units_sold(cleaned(in_order, snapshot.manifest.behaviour), snapshot.catalog, serving.newest)
+    return units_sold(settle(in_order, snapshot.manifest.behaviour), snapshot.catalog, serving.newest)
 
 
 def _now(settings: Settings, erasure_keys: ErasureKeys | None) -> tuple[Catalog, Units]:
@@ -118,13 +118,12 @@ def _now(settings: Settings, erasure_keys: ErasureKeys | None) -> tuple[Catalog,
         return serving.engine.catalog, sold_lately(serving, state)
 
 
-def _past_purchases(snapshot: Snapshot) -> Events:
-    """The purchases that the snapshot holds, what was given back by then left out."""
+def _past_orders(snapshot: Snapshot) -> Events:
+    """The purchases and refunds that the snapshot holds."""
     arrays: dict[str, Any] = dict(snapshot.groups["history"])
     users = np.repeat(np.arange(len(snapshot.histories.users), dtype=np.int32), np.diff(arrays["offsets"]))
-    names = ("items", "kinds", "times", "order_ids", "orders", "quantities", "prices")
-    events = Events(users, *(arrays[name] for name in names))
-    return events.where(events.kinds == EventType.PURCHASE)
+    events = Events(users, *(arrays[name] for name in Events.__slots__[1:]))
+    return events.where(np.isin(events.kinds, ORDER_KINDS))
 
 
 def _live_orders(snapshot: Snapshot, state: EventLog) -> Events:

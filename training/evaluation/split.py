@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from recsys.behaviour import cancel_refunded
 from recsys.live.erasure import ErasureKeys
+from recsys.orders import settle
 from recsys.settings import Settings
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events
 from recsys.tables.shop import read_shop
 from recsys.types import EventType, Rows
 from training.job.job import Prepared, Steps, prepare
+from training.job.rows import map_events
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,35 +117,20 @@ def owned_before(events: Events, user_ids: list[str]) -> dict[str, frozenset[int
 
 
 def _truth(settings: Settings, fold: Fold, catalog: Catalog, erasure_keys: ErasureKeys | None) -> Truth:
-    columns = ("user_id", "item_id", "timestamp", "event_type", "order_id", "quantity")
-    nothing = (pl.col("event_type") == "purchase") & (pl.col("quantity") <= 0).fill_null(False)
-    orders = (
-        read_shop(settings, before=fold.until, erasure_keys=erasure_keys)
-        .events.filter(pl.col("event_type").is_in(["purchase", "refund"]) & pl.col("item_id").is_not_null() & ~nothing)
-        .select(columns)
-        .sort(columns[:4])
-        .collect()
+    orders = pl.col("event_type").is_in(["purchase", "refund"])
+    shop = read_shop(settings, before=fold.until, erasure_keys=erasure_keys)
+    events, user_ids = map_events(shop.events.filter(orders), catalog)
+    lines = settle(events, settings.behaviour)
+    start = (fold.at - _EPOCH) // timedelta(microseconds=1)
+    return _distinct(
+        lines.where((lines.kinds == EventType.PURCHASE) & (lines.items != -1) & (lines.times >= start)), user_ids
     )
-    return _distinct(orders.filter(_kept(orders) & (orders["timestamp"] >= fold.at)), catalog)
 
 
-def _kept(orders: pl.DataFrame) -> pl.Series:
-    """Which rows are purchases that no refund cancelled: bool[e]."""
-    codes = orders.select(pl.col("user_id", "item_id", "order_id").rank("dense").cast(pl.Int64).fill_null(0) - 1)
-    users, items = (codes[name].to_numpy().astype(np.int32) for name in ("user_id", "item_id"))
-    kinds = orders["event_type"].to_physical().cast(pl.Int8).to_numpy()
-    quantities = orders["quantity"].cast(pl.Float32).fill_null(float("nan")).to_numpy()
-    kept, _ = cancel_refunded(users, items, kinds, codes["order_id"].to_numpy(), quantities)
-    return pl.Series(kept == EventType.PURCHASE)
-
-
-def _distinct(bought: pl.DataFrame, catalog: Catalog) -> Truth:
-    """What stands in these purchases, each user's items once."""
-    pairs = bought.select("user_id", "item_id").unique().sort("user_id", "item_id")
-    rows = np.array([catalog.row(item) for item in pairs["item_id"].to_list()], np.int32)
-    users, codes = np.unique(pairs["user_id"].to_numpy(), return_inverse=True)
-    known = rows >= 0
-    order = np.lexsort((rows[known], codes[known]))
-    offsets = np.searchsorted(codes[known][order], np.arange(len(users) + 1)).astype(np.int64)
-    sizes = np.bincount(codes, minlength=len(users)).astype(np.int32)
-    return Truth([str(user) for user in users], offsets, rows[known][order], sizes)
+def _distinct(bought: Events, user_ids: list[str]) -> Truth:
+    """What stands in these purchases, each user's items once; items below -1 are unknown ones."""
+    pairs = np.unique(np.stack((bought.users, bought.items)), axis=1).astype(np.int32)
+    rows, sizes = np.unique(pairs[0], return_counts=True)
+    users, items = pairs[:, pairs[1] >= 0]
+    offsets = np.searchsorted(users, np.append(rows, np.iinfo(np.int32).max)).astype(np.int64)
+    return Truth([user_ids[row] for row in rows], offsets, items, sizes.astype(np.int32))

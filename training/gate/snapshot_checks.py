@@ -160,7 +160,7 @@ def overlap(shadow: Engine, new: Engine, seed: int, mixed: bool = False) -> NDAr
             bought=TASKS["new"],
         )
         measured = place[list(answer(shadow, query, history).items)].tolist()
-        moved = History(place[history.items], history.kinds, history.times, history.orders)
+        moved = History(place[np.maximum(history.items, -1)], history.kinds, history.times, history.orders)
         if measured:
             shares.append(len({*measured} & {*answer(new, query, moved).items}) / len(measured))
     return np.array(shares)

@@ -250,13 +250,12 @@ def predict(fit: Fit, past: Past) -> tuple[Values, Values, Values]:
 def _transactions(events: Events) -> tuple[Counts, Counts, Values, Values]:
     """Days with orders by user, then day: user, day, value (NaN: unknown) and how many orders, arrays of one length t.
 
-    An order counts on the day of its first line that was kept; an unknown quantity is one piece.
+    An order counts on the day of its first line that was kept.
     """
     bought = events.where(events.kinds == PURCHASE)
     bought = bought.where(np.lexsort((bought.times, bought.orders, bought.users)))
     starts = _changes(bought.users, bought.orders)
-    amounts = bought.prices.astype(np.float64) * np.where(np.isnan(bought.quantities), 1, bought.quantities)
-    known, total = _sums(np.cumsum(starts) - 1, amounts, int(starts.sum()))
+    known, total = _sums(np.cumsum(starts) - 1, bought.amounts, int(starts.sum()))
     owners, days = bought.users[starts].astype(np.int64), bought.times[starts] // DAY
     starts = _changes(owners, days)
     day_of, count = np.cumsum(starts) - 1, int(starts.sum())

@@ -15,11 +15,11 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from recsys.behaviour import cancel_refunded, number_orders
 from recsys.engine.pipeline import check_settings
 from recsys.live.erasure import ErasureKeys
+from recsys.orders import bounded, settle
 from recsys.recommenders import RECOMMENDERS, configure
-from recsys.settings import BehaviourSettings, Settings
+from recsys.settings import Settings
 from recsys.snapshot.catalog import Catalog, catalog_arrays
 from recsys.snapshot.contents import content_arrays
 from recsys.snapshot.histories import Events, Tables, history_arrays
@@ -29,7 +29,7 @@ from recsys.snapshot.people import people_arrays
 from recsys.snapshot.retention import prune
 from recsys.snapshot.store import FORMAT, Manifest, Snapshot, content_hash, publish
 from recsys.tables.shop import ShopTables, read_shop
-from recsys.types import SHOWN_TYPES, Arrays, EventType, Link
+from recsys.types import Arrays, EventType, Link
 from training.job.customer_value import value_arrays
 from training.job.rows import map_events
 
@@ -57,7 +57,7 @@ class Steps:
 class Prepared:
     """A shop's tables mapped to rows, up to one moment: read once, then fitted with as many settings as wanted.
 
-    base: the catalogue's arrays but for `item_stats` · events: cleaned, by user, then time · user_ids by row · as_of in
+    base: the catalogue's arrays but for `item_stats` · events: settled, by user, then time · user_ids by row · as_of in
     microseconds.
     """
 
@@ -133,7 +133,7 @@ def prepare(
         base = catalog_arrays(shop.items, shop.currency)
         events, user_ids = map_events(_until(shop.events, now), Catalog(base))
         as_of = _as_of(events, now, before)
-        return Prepared(shop, base, cleaned(events, settings.behaviour), user_ids, as_of)
+        return Prepared(shop, base, settle(events, settings.behaviour), user_ids, as_of)
 
 
 def learn(
@@ -166,9 +166,8 @@ def learn(
                 known[key] = recommender.fit(tables if wanted else nothing, behaviour, configured[name])
         groups[name] = known[key]
     with steps.step("histories"):
-        groups["history"] = history_arrays(
-            prepared.events, prepared.user_ids, behaviour.history_events, behaviour.history_purchases
-        )
+        newest = bounded(prepared.events, behaviour)
+        groups["history"] = history_arrays(prepared.events, newest, prepared.user_ids)
     if valued:
         with steps.step("customer value"):
             groups["value"], _ = value_arrays(prepared.events, prepared.as_of, len(prepared.user_ids))
@@ -220,15 +219,6 @@ def _as_of(events: Events, now: datetime, before: datetime | None) -> int:
     if before is not None:
         return _microseconds(before)
     return int(events.times.max()) if len(events) else _microseconds(now)
-
-
-def cleaned(events: Events, settings: BehaviourSettings) -> Events:
-    """Cancel what was refunded, leave out purchases of nothing and what was only shown, and number the orders."""
-    counted = ~((events.kinds == EventType.PURCHASE) & (events.quantities <= 0))
-    events = events.where(counted & ~np.isin(events.kinds, SHOWN_TYPES))
-    kinds, quantities = cancel_refunded(events.users, events.items, events.kinds, events.order_ids, events.quantities)
-    orders = number_orders(events.users, events.times, kinds, events.order_ids, settings)
-    return replace(events, kinds=kinds, orders=orders, quantities=quantities)
 
 
 def _links(shop: ShopTables) -> Arrays:

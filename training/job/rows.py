@@ -7,13 +7,11 @@ import polars as pl
 
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events
-from recsys.snapshot.id_index import order_key
+from recsys.snapshot.id_index import order_key, unknown_item
 
 
 def map_events(events: pl.LazyFrame, catalog: Catalog) -> tuple[Events, list[str]]:
     """Map canonical events to rows of the catalogue and of the users found; returns the users' ids in row order."""
-    ids = pl.Series("item_id", [catalog.item_id(row) for row in range(catalog.n_items)], pl.String)
-    items = pl.LazyFrame({"item_id": ids, "item": np.arange(catalog.n_items, dtype=np.int32)})
     columns = events.select("user_id", "item_id", "timestamp", "event_type", "order_id", "quantity", "price").collect()
     users = columns.select(pl.col("user_id").unique().sort()).with_columns(
         pl.int_range(pl.len(), dtype=pl.Int32).alias("user")
@@ -21,7 +19,7 @@ def map_events(events: pl.LazyFrame, catalog: Catalog) -> tuple[Events, list[str
     mapped = (
         columns.lazy()
         .join(users.lazy(), on="user_id", how="left")
-        .join(items, on="item_id", how="left")
+        .join(_item_codes(columns["item_id"], catalog).lazy(), on="item_id", how="left")
         .select(
             "user",
             pl.col("item").fill_null(-1),
@@ -44,8 +42,19 @@ def map_events(events: pl.LazyFrame, catalog: Catalog) -> tuple[Events, list[str
         orders=np.full(mapped.height, -1, np.int32),
         quantities=mapped["quantity"].to_numpy(),
         prices=mapped["price"].to_numpy(),
+        kept=mapped["quantity"].to_numpy(),
     )
     return mapped_events, users["user_id"].to_list()
+
+
+def _item_codes(item_ids: pl.Series, catalog: Catalog) -> pl.DataFrame:
+    """The row of every item of the catalogue, and a code below -1 of every other one that events name."""
+    known = pl.Series("item_id", [catalog.item_id(row) for row in range(catalog.n_items)], pl.String)
+    others = item_ids.drop_nulls().unique().sort()
+    others = others.filter(~others.is_in(known.implode()))
+    codes = np.fromiter(map(unknown_item, others), np.int32, len(others))
+    rows = np.arange(catalog.n_items, dtype=np.int32)
+    return pl.DataFrame({"item_id": pl.concat([known, others]), "item": np.concatenate((rows, codes))})
 
 
 def _order_keys(order_ids: pl.Series) -> pl.DataFrame:

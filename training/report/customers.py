@@ -8,14 +8,16 @@ from typing import get_args
 
 import polars as pl
 
-from recsys.behaviour import cancel_refunded, number_orders
 from recsys.engine.pipeline import Engine
+from recsys.orders import settle
 from recsys.settings import BehaviourSettings
+from recsys.snapshot.catalog import Catalog
+from recsys.tables.schema import TIME
 from recsys.tables.shop import ShopTables
 from recsys.types import EventType, Lifecycle
+from training.job.rows import map_events
 
 STAGES: tuple[Lifecycle, ...] = get_args(Lifecycle)
-_KINDS = {"purchase": EventType.PURCHASE, "refund": EventType.REFUND}
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,13 @@ class Customers:
 
 def sum_up_customers(shop: ShopTables, engine: Engine, now: int, since: date, before: datetime) -> Customers | None:
     """Sum the customers up at `now` (microseconds), of tables from `since` to `before`; None if nobody bought anything."""
-    lines = order_lines(shop.events, engine.snapshot.manifest.behaviour)
+    lines = order_lines(shop.events, engine.catalog, engine.snapshot.manifest.behaviour)
     if lines.is_empty():
         return None
     priced = lines["revenue"].is_not_null().any()
     orders = lines.group_by("user_id", "order").agg(pl.col("timestamp").min(), pl.col("revenue").sum())
     per_user = orders.group_by("user_id").agg(pl.len().alias("orders"), pl.col("revenue").sum())
-    people = _lifecycles(engine, now).join(per_user.cast({"user_id": pl.String}), on="user_id", how="left")
+    people = _lifecycles(engine, now).join(per_user, on="user_id", how="left")
     return Customers(
         stages=_stages(people),
         months=_months(orders, since, before),
@@ -80,38 +82,21 @@ def sum_up_customers(shop: ShopTables, engine: Engine, now: int, since: date, be
     )
 
 
-def order_lines(events: pl.LazyFrame, settings: BehaviourSettings) -> pl.DataFrame:
-    """The purchase lines that were kept: user_id, timestamp, order (each user's, from 0) and revenue = price × quantity.
-
-    Refunds are cancelled and orders numbered by `recsys.behaviour`, as for every fit. A line without a quantity is one piece;
-    without a price in the catalogue's currency its revenue is null.
-    """
-    counted = ~((pl.col("event_type") == "purchase") & (pl.col("quantity") <= 0))
+def order_lines(events: pl.LazyFrame, catalog: Catalog, settings: BehaviourSettings) -> pl.DataFrame:
+    """The purchase lines that were kept: user_id, timestamp, order (each user's, from 0) and revenue, null where no price in the
+    catalogue's currency is known. They are settled as for every fit (`orders.settle`)."""
     buyers = events.filter(pl.col("event_type") == "purchase").select("user_id").unique()
-    rows = (
-        events.filter(counted.fill_null(True))
-        .join(buyers, on="user_id", how="semi")
-        .select(
-            pl.col("user_id").cast(pl.Categorical),
-            "timestamp",
-            pl.col("user_id").cast(pl.Categorical).to_physical().cast(pl.Int32).alias("user"),
-            pl.col("item_id").cast(pl.Categorical).to_physical().cast(pl.Int32).fill_null(-1).alias("item"),
-            pl.col("order_id").cast(pl.Categorical).to_physical().cast(pl.Int64).fill_null(-1).alias("order_id"),
-            pl.col("event_type").to_physical().cast(pl.Int8).alias("kind"),
-            "quantity",
-            "price",
-        )
-        .sort("user", "timestamp", "kind", "item")
-        .collect(engine="streaming")
+    mapped, user_ids = map_events(events.join(buyers, on="user_id", how="semi"), catalog)
+    lines = settle(mapped, settings)
+    lines = lines.where(lines.kinds == EventType.PURCHASE)
+    return pl.DataFrame(
+        {
+            "user_id": pl.Series(user_ids, dtype=pl.String).gather(lines.users),
+            "timestamp": pl.Series(lines.times).cast(TIME),
+            "order": lines.orders,
+            "revenue": pl.Series(lines.amounts, nan_to_null=True),
+        }
     )
-    users, order_ids = rows["user"].to_numpy(), rows["order_id"].to_numpy()
-    quantities = rows["quantity"].cast(pl.Float32).fill_null(float("nan")).to_numpy()
-    kinds, kept_quantities = cancel_refunded(users, rows["item"].to_numpy(), rows["kind"].to_numpy(), order_ids, quantities)
-    times = rows["timestamp"].dt.epoch("us").to_numpy()
-    orders = number_orders(users, times, kinds, order_ids, settings)
-    pieces = pl.Series("pieces", kept_quantities).fill_nan(1)
-    kept = rows.with_columns(pieces).select("user_id", "timestamp", revenue=pl.col("price") * pl.col("pieces"))
-    return kept.with_columns(pl.Series("order", orders)).filter(pl.Series(kinds == EventType.PURCHASE))
 
 
 def _lifecycles(engine: Engine, now: int) -> pl.DataFrame:

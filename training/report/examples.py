@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from recsys.engine.pipeline import Engine, answer
 from recsys.snapshot.catalog import Catalog
-from recsys.types import NO_HISTORY, EventType, History, Intent, Lifecycle, Query, Slate
+from recsys.types import CANCELLED, NO_HISTORY, EventType, History, Intent, Lifecycle, Query, Slate
 
 LOOKED_AT = 1000
 """Shoppers among whom examples are looked for, evenly spread over all."""
@@ -18,6 +18,7 @@ _DID = {
     EventType.CART_REMOVE: "took out of the cart",
     EventType.CHECKOUT: "checked out with",
     EventType.PURCHASE: "bought",
+    CANCELLED: "bought and gave back",
     EventType.REFUND: "gave back",
     EventType.IMPRESSION: "was shown",
     EventType.CLICK: "clicked",
@@ -97,7 +98,7 @@ def _past(history: History, catalog: Catalog) -> tuple[tuple[str, str], ...]:
     done: dict[tuple[str, str], None] = {}
     for kind, item in zip(history.kinds[::-1].tolist(), history.items[::-1].tolist(), strict=True):
         if item >= 0 and len(done) < PAST:
-            done.setdefault((_DID[EventType(kind)], catalog.title(item)))
+            done.setdefault((_DID[kind], catalog.title(item)))
     return tuple(done)
 
 

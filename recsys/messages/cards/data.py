@@ -14,7 +14,7 @@ from recsys.engine.pipeline import Engine
 from recsys.engine.profile_report import shopper_profile
 from recsys.messages.cards.context import context
 from recsys.snapshot.people import Person
-from recsys.types import EVENT_TYPES, History, Rows, Slate
+from recsys.types import KIND_WORDS, History, Rows, Slate
 
 SPEAKS_OF: Mapping[str, tuple[int, ...]] = MappingProxyType(
     {
@@ -112,5 +112,5 @@ def _wanted(template: str, engine: Engine, history: History, now: int) -> Rows:
 
 
 def _event(engine: Engine, history: History, at: int) -> dict[str, Any]:
-    done = {"event_type": EVENT_TYPES[int(history.kinds[at])], "timestamp": int(history.times[at])}
+    done = {"event_type": KIND_WORDS[int(history.kinds[at])], "timestamp": int(history.times[at])}
     return engine.catalog.item(int(history.items[at])) | done
