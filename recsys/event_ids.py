@@ -10,6 +10,8 @@ CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 """Unicode's control characters (category Cc), which no id may hold."""
 ID_FIELD_SEPARATOR = "\x1f"
 EVENT_ID_LENGTH = 32
+ORDER_LINES = ("purchase", "refund")
+"""Event types of which several equal ones may be lines of one order."""
 
 
 def id_problem(text: str) -> str | None:
@@ -24,11 +26,14 @@ def id_problem(text: str) -> str | None:
     return None
 
 
-def event_id_of(user_id: str, event_type: str, item_id: str | None, timestamp: int, order_id: str | None) -> str:
+def event_id_of(
+    user_id: str, event_type: str, item_id: str | None, timestamp: int, order_id: str | None, line: int = 0
+) -> str:
     """Derive the id of an event that has none: the first 32 hex digits of a SHA-256 over its fields.
 
     The fields stand in this order, separated by U+001F, `timestamp` in µs since 1970, an absent one as empty text; so
-    the same event sent live and found in a table has one id.
+    the same event sent live and found in a table has one id. Equal lines of one order are told apart by their number, `line`, which
+    stands last where it is above 0.
     """
-    fields = (user_id, event_type, item_id or "", str(timestamp), order_id or "")
+    fields = (user_id, event_type, item_id or "", str(timestamp), order_id or "", *([str(line)] if line else []))
     return hashlib.sha256(ID_FIELD_SEPARATOR.join(fields).encode()).hexdigest()[:EVENT_ID_LENGTH]

@@ -17,8 +17,9 @@ import polars as pl
 
 from recsys.live.log import FILE, EventLog, Tombstone
 from recsys.settings import Settings
+from recsys.tables.duplicates import event_id
 from recsys.tables.ids import made_alike
-from recsys.tables.reader import Counts, Read, event_id
+from recsys.tables.reader import Counts, Read
 from recsys.tables.schema import EVENT_TYPE, TIME, schema
 from recsys.tables.sources import ROW
 from recsys.types import DataError, Event, ItemUpdate, Link

@@ -13,7 +13,8 @@ from polars.exceptions import PolarsError
 from recsys.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR
 from recsys.settings import Settings
 from recsys.settings.tables import Table
-from recsys.tables.mapping import SPELLED, Mapped, map_source
+from recsys.tables.duplicates import first_event_id, repeated_findings, repeated_rows, spelled_ids, with_lines
+from recsys.tables.mapping import GIVEN, Mapped, map_source
 from recsys.tables.mapping_checks import check_columns, check_names
 from recsys.tables.notation import Guess, notation_of_settings, read_notations
 from recsys.tables.orders import order_states
@@ -26,7 +27,17 @@ from recsys.tables.validation import BROKE, KEY, Check, Finding, checks_of, exam
 
 MAX_REJECTS = 100_000
 """Most bad rows of one table that are written to its rejects file; all of them are counted."""
-_IDENTITY = ("user_id", "event_type", "item_id", "timestamp", "order_id")
+
+
+_REFUND_OF_NOTHING = Check(
+    column="item_id",
+    kind="id",
+    text="says what a refund gives back, or the order_id does: all of that order",
+    advice="export the item or the order that was given back; such a refund counts in nothing",
+    broken=(pl.col("event_type") == "refund") & pl.col("item_id").is_null() & pl.col("order_id").is_null(),
+    level="note",
+    has_example=False,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +119,7 @@ def map_table(settings: Settings, name: str, table: Table, before: datetime | No
         raw = [RawValues(source, table, preset, columns, settings.data.ids) for source in shaped.sources]
         notations, guesses = read_notations(name, table, [place for each in raw for place in each.places()])
         told = {column.name: notation_of_settings(table) for column in columns} | notations
-        mapped = tuple(_with_own_ids(map_source(each, told, before)) for each in raw)
+        mapped = tuple(map_source(each, told, before) for each in raw)
         return MappedTable(mapped, (*shaped.guesses, *guesses), shaped.findings)
 
 
@@ -137,38 +148,10 @@ def reading(name: str, sources: Sequence[Source]) -> Iterator[None]:
         raise unreadable(name, sources, error) from error
 
 
-def event_id(spelled: Collection[str] = ()) -> pl.Expr:
-    """The event's own id, else the one derived from its fields (`event_ids.event_id_of`), before users are resolved; of the ids
-    `spelled`, as they were before they were made alike, because so the service heard them."""
-    identity = [pl.col(SPELLED + name).alias(name) if name in spelled else pl.col(name) for name in _IDENTITY]
-    fields = pl.struct("event_id", *identity)
-    return fields.map_batches(_with_derived_ids, return_dtype=pl.String(), is_elementwise=True).alias("event_id")
-
-
-def _with_derived_ids(fields: pl.Series) -> pl.Series:
-    frame = fields.struct.unnest()
-    if not frame["event_id"].null_count():
-        return frame["event_id"]
-    import polars_hash as plh
-
-    parts = [pl.col(name) for name in _IDENTITY]
-    parts[_IDENTITY.index("timestamp")] = pl.col("timestamp").dt.epoch("us")
-    text = pl.concat_str([part.cast(pl.String).fill_null("") for part in parts], separator=ID_FIELD_SEPARATOR)
-    lacking = frame.select(pl.when(pl.col("event_id").is_null()).then(text).alias("text"))
-    derived = lacking.select(plh.col("text").chash.sha2_256().str.slice(0, EVENT_ID_LENGTH)).to_series()
-    return frame["event_id"].fill_null(derived)
-
-
-def _with_own_ids(mapped: Mapped) -> Mapped:
-    """Derive the ids of events while it is known how users and items were spelled, where they are made alike."""
-    columns = mapped.frame.collect_schema().names()
-    spelled = [name for name in ("user_id", "item_id") if SPELLED + name in columns and "event_id" in columns]
-    return replace(mapped, frame=mapped.frame.with_columns(event_id(spelled))) if spelled else mapped
-
-
 def _read(name: str, mapped_table: MappedTable, columns: Sequence[Column], table: Table, erased: Erased | None) -> Read:
-    key = event_id().hash() if name == "events" else None
     mapped: Sequence[Mapped] = mapped_table.sources
+    spelled = spelled_ids(mapped)
+    key = first_event_id(spelled).hash() if name == "events" else None
     read = sum(source.source.height() for source in mapped)
     if erased:
         mapped = [replace(source, frame=_without(source.frame, erased.rows)) for source in mapped]
@@ -176,14 +159,17 @@ def _read(name: str, mapped_table: MappedTable, columns: Sequence[Column], table
     each = [_judge(name, source, columns, key, erased) for source in mapped]
     rows = pl.concat([judged.rows for judged in each])
     bad = rows.filter(pl.col(BROKE) > 0).select(ROW)
-    double = _duplicates(rows) if key is not None else bad.head(0)
     findings = _together([finding for judged in each for finding in judged.findings], rows.height)
     findings += [*mapped_table.findings, *order_states(name, mapped, table)]
-    if double.height:
-        findings.append(_duplicates_finding(name, mapped, double, rows.height))
-    names = [column.name for column in columns]
+    names, double = [column.name for column in columns], bad.head(0)
+    kept = [*map(_value, names), *(spelled if key is not None else ())]
+    frame = pl.concat([source.frame.select(ROW, *kept) for source in mapped])
+    if key is not None:
+        repeated = repeated_rows(rows, mapped)
+        double, frame = repeated.double, with_lines(frame, repeated, spelled)
+        findings += repeated_findings(name, mapped, repeated, rows.height)
     return Read(
-        frame=_without(pl.concat([source.frame.select(ROW, *names) for source in mapped]), pl.concat([bad, double])),
+        frame=_without(frame, pl.concat([bad, double])),
         present=frozenset(n for n in names if n in table.constants or any(source.origins[n] for source in mapped)),
         findings=tuple(findings),
         counts=Counts(read, read - rows.height, bad.height, double.height),
@@ -195,8 +181,17 @@ def _read(name: str, mapped_table: MappedTable, columns: Sequence[Column], table
     )
 
 
+def _value(name: str) -> pl.Expr:
+    """A column; a refund of an item that cannot be told has no order, or it would be taken for one of the whole order."""
+    if name == "order_id":
+        no_item = pl.col(GIVEN + "item_id") & pl.col("item_id").is_null()
+        return pl.when(~(no_item & (pl.col("event_type") == "refund"))).then(name).alias(name)
+    return pl.col(name)
+
+
 def _judge(name: str, mapped: Mapped, columns: Sequence[Column], key: pl.Expr | None, erased: Erased | None) -> _Judged:
     hard, soft = checks_of(columns, mapped)
+    soft += [_REFUND_OF_NOTHING] if name == "events" else []
     judged = judge(mapped, hard, soft, key).collect(engine="streaming")
     findings = findings_of(name, mapped, judged, hard, soft)
     told = judged.join(erased.untold, on=ROW, how="anti", maintain_order="left") if erased else judged
@@ -205,32 +200,6 @@ def _judge(name: str, mapped: Mapped, columns: Sequence[Column], key: pl.Expr | 
 
 def _without(frame: pl.LazyFrame, bad: pl.DataFrame) -> pl.LazyFrame:
     return frame.join(bad.lazy(), on=ROW, how="anti", maintain_order="left") if bad.height else frame
-
-
-def _duplicates(rows: pl.DataFrame) -> pl.DataFrame:
-    good = rows.filter(pl.col(BROKE) == 0)
-    return good.filter(~good[KEY].is_first_distinct()).select(ROW)
-
-
-def _duplicates_finding(name: str, mapped: Sequence[Mapped], double: pl.DataFrame, rows: int) -> Finding:
-    first = int(double[ROW][0])
-    owner = [each for each in mapped if each.source.first_row <= first][-1]
-    own = owner.origins["event_id"]
-    kinds = {column.name: column.kind for column in TABLES[name]}
-    places = ("event_id",) if own else _IDENTITY
-    named = {own_name: kinds[column] for column in places for own_name in owner.origins[column][:1]}
-    file, example = example_of(owner, first, named)
-    return Finding(
-        table=name,
-        file=file,
-        column=" + ".join(named),
-        rule="event_id is unique" if own else "user, event type, item, time and order are unique together",
-        rows=double.height,
-        share=double.height / rows,
-        example=example,
-        advice="nothing, if the export repeats rows; else give each event its own event_id",
-        level="left_out",
-    )
 
 
 def _rejects(mapped: Mapped, judged: pl.DataFrame, hard: Sequence[Check]) -> pl.DataFrame:

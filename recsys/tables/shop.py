@@ -18,6 +18,7 @@ import polars as pl
 from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.settings import Settings
 from recsys.tables import identities
+from recsys.tables.duplicates import event_id
 from recsys.tables.erased_rows import ErasedRows
 from recsys.tables.examples import shown
 from recsys.tables.ids import would_match
@@ -25,7 +26,7 @@ from recsys.tables.items import catalogue_currency, finish_items, items_from_eve
 from recsys.tables.limits import stop_if_unreadable
 from recsys.tables.live_rows import Folded, LiveRows, fold_in, merged, read_live
 from recsys.tables.notation import Guess
-from recsys.tables.reader import Counts, Erased, MappedTable, Read, event_id, map_table, read_table
+from recsys.tables.reader import Counts, Erased, MappedTable, Read, map_table, read_table
 from recsys.tables.schema import TABLES, schema
 from recsys.tables.sources import ROW
 from recsys.tables.validation import DONE, Finding, explain, percent

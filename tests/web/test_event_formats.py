@@ -81,13 +81,32 @@ def test_a_ga4_purchase_becomes_a_row_for_each_item() -> None:
     ]
 
 
-def test_two_variants_of_an_item_are_two_lines() -> None:
-    """A GA4 purchase that names an item twice keeps both, and sent again it is the same two."""
-    items = [{"item_id": "a", "item_variant": "red"}, {"item_id": "b"}, {"item_id": "a", "item_variant": "blue"}]
-    bought = {"name": "purchase", "params": {"transaction_id": "t", "items": items}}
-    first, second = (rows(ga4(bought, timestamp_micros=1_700_000_000_000_000)) for _ in range(2))
-    assert first == second
-    assert ["event_id" in row for row in first] == [False, False, True]
+FULL = [
+    ga4({"name": "refund", "params": {"transaction_id": "T-1", "currency": "EUR", "value": 400}}),
+    ga4({"name": "refund", "params": {"transaction_id": "T-1", "items": []}}),
+    track("Order Refunded", order_id="T-1", total=400, currency="EUR"),
+    track("Order Cancelled", order_id="T-1", products=[]),
+]
+
+
+@pytest.mark.parametrize("body", FULL)
+def test_a_refund_without_items_is_of_its_order(body: dict[str, Any]) -> None:
+    """GA4's full refund and Segment's cancelled order name the order alone."""
+    (row,) = rows(body)
+    assert {name: row.get(name) for name in ("event_type", "order_id", "item_id")} == {
+        "event_type": "refund",
+        "order_id": "T-1",
+        "item_id": None,
+    }
+
+
+def test_a_refunded_item_that_cannot_be_told_is_not_the_whole_order() -> None:
+    """Where a refund lists items, one without an id has no order either; the others are of it."""
+    items = [{"item_id": "a"}, {"item_name": "no id"}]
+    told = rows(ga4({"name": "refund", "params": {"transaction_id": "T-1", "items": items}}))
+    assert [(row.get("item_id"), row.get("order_id")) for row in told] == [("a", "T-1"), (None, None)]
+    told = rows(track("Order Refunded", order_id="T-1", products=[{"name": "no id"}]))
+    assert [(row.get("item_id"), row.get("order_id")) for row in told] == [(None, None)]
 
 
 @pytest.mark.parametrize(("name", "kind"), sorted(GA4.event_types.items()))

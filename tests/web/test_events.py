@@ -23,7 +23,7 @@ from recsys.web.http.answers import EventsAnswer
 from recsys.web.http.bodies import TOO_LATE, EventRow, read_time
 from recsys.web.http.parameters import BODY_BYTES
 from recsys.web.http.problems import Problem
-from recsys.web.resources.events import BROWSER_TYPES, read_event
+from recsys.web.resources.events import BROWSER_TYPES, EventReader
 from tests.support.intake import EVENTS, intake, row_results, send
 from tests.support.serving import ADMIN, MESSAGES_KEY, READ, bearer, token
 
@@ -40,6 +40,11 @@ def app(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Applicatio
 def events_of(app: Application, user_id: str) -> list[LiveEvent]:
     """What the log holds of a shopper, as another process reads it."""
     return EventLog(app.service.settings.path(app.service.settings.state.folder)).events_of(user_id, 0, 1000)
+
+
+def read_event(row: Any, received: int, now: int, browser: str | None = None) -> Event:
+    """Read the only row of a request."""
+    return EventReader(received, now, browser).read((0, row))
 
 
 def read(**columns: Any) -> Event:
@@ -186,9 +191,11 @@ def test_properties_are_bounded_together() -> None:
 
 def test_nothing_is_nothing() -> None:
     """In an optional column null and empty text are the same as an absent one, as in the tables."""
-    optional = [name for name in EventRow.__struct_fields__ if name not in ("user_id", "event_type", "item_id")]
-    texts = [name for name in optional if name not in ("timestamp", "quantity", "price", "discount", "properties")]
-    assert read(**dict.fromkeys(optional)) == read(**dict.fromkeys(texts, "")) == read()
+    optional = [name for name in EventRow.__struct_fields__ if name not in VIEW | {"timestamp": None}]
+    texts = [name for name in optional if name not in ("quantity", "price", "discount", "properties")]
+    assert read(timestamp=NOW, **dict.fromkeys(optional)) == read(timestamp=NOW, **dict.fromkeys(texts, ""))
+    assert read(timestamp=NOW, **dict.fromkeys(optional)) == read(timestamp=NOW)
+    assert read(timestamp=None).timestamp == read().timestamp == NOW
 
 
 def test_values_are_tidied_as_in_tables() -> None:
@@ -289,6 +296,44 @@ def test_an_event_counts_once(app: Application) -> None:
     assert len(events_of(app, "once")) == 2
 
 
+@pytest.mark.parametrize("clock", ["wall", "events"])
+def test_events_with_neither_id_nor_time_are_as_many_as_are_sent(artifacts: Path, tmp_path: Path, clock: str) -> None:
+    """Whoever means one event twice says its id; the clock that stands still makes no two events one."""
+    app = intake(artifacts, tmp_path, clock=clock)
+    look = VIEW | {"user_id": "twice"}
+    assert row_results(send(app, {"events": [look, look]}))["accepted"] == 2
+    assert row_results(send(app, {"events": [look]}))["accepted"] == 1
+    once = look | {"event_id": "e-1"}
+    assert [row_results(send(app, {"events": [once]}))["duplicates"] for _ in range(2)] == [0, 1]
+    assert len(events_of(app, "twice")) == 4
+
+
+def test_equal_lines_of_an_order_are_as_many_lines(app: Application) -> None:
+    """Purchases and refunds that are equal in one request are lines of their order; the request sent again adds none."""
+    line = {"user_id": "lines", "event_type": "purchase", "item_id": "a", "order_id": "o", "timestamp": NOW}
+    back, unordered = line | {"event_type": "refund", "timestamp": NOW + 1}, line | {"order_id": None}
+    body = {"events": [line, unordered, line | {"item_id": "b"}, line, back, unordered, back]}
+    assert row_results(send(app, body)) == {"accepted": 6, "duplicates": 1, "rejected": []}
+    assert row_results(send(app, body)) == {"accepted": 0, "duplicates": 7, "rejected": []}
+    assert [row_results(send(app, {"events": [each]}))["duplicates"] for each in (line, back)] == [1, 1]
+
+
+def test_two_variants_of_an_item_are_two_lines(app: Application) -> None:
+    """An order of a tool that names an item twice keeps both; the tool's event told again is the same two."""
+    bought = {"name": "purchase", "params": {"transaction_id": "t", "items": [{"item_id": "a"}, {"item_id": "a"}]}}
+    body = {"client_id": "ga.3", "timestamp_micros": NOW, "events": [bought, bought]}
+    assert row_results(send(app, body)) == {"accepted": 2, "duplicates": 2, "rejected": []}
+    assert row_results(send(app, body))["accepted"] == 0
+
+
+def test_a_refund_is_of_an_item_or_of_an_order(app: Application) -> None:
+    """Of what it is one of the two says; with neither it is refused in words."""
+    refund = {"event_type": "refund", "user_id": "back"}
+    assert row_results(send(app, {"events": [refund | {"order_id": "o"}, refund | {"item_id": "a"}]}))["accepted"] == 2
+    assert refusal(event_type="refund", item_id=None).startswith("item_id: is needed for refund; allowed: ")
+    assert refusal(event_type="refund", item_id=None).endswith("or instead of it order_id")
+
+
 def test_tools_are_understood_at_the_same_address(app: Application) -> None:
     """GA4's and Segment's requests are told by their members; what means nothing is counted."""
     ga4 = {
@@ -385,7 +430,8 @@ def test_a_browser_cannot_take_the_id_of_somebody_elses_event(app: Application) 
         read_event(VIEW | {"user_id": user, "event_id": "order-1"}, NOW, NOW, user).event_id for user in ("thief", "owner")
     }
     assert len(ids | {"order-1"}) == 3
-    assert read_event(VIEW, NOW, NOW, "ada").event_id == read().event_id
+    timed = VIEW | {"timestamp": NOW}
+    assert read_event(timed, NOW, NOW, "ada").event_id == read(**timed).event_id
 
 
 def test_only_the_scope_events_and_browsers_may_send(app: Application) -> None:

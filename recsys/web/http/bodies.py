@@ -25,10 +25,13 @@ MAX_PROPERTIES_BYTES = 2000
 HIGHEST_QUANTITY = 1e9
 EARLIEST, TOO_LATE = 0, 7_258_118_400 * SECOND
 """Of an event: from 1970 to before 2200, in microseconds."""
-WITH_ITEM = ("view", "cart_add", "cart_remove", "purchase", "refund")
-"""Event types that mean nothing without an item."""
-WITH_ITEM_OR_LIST = ("impression", "click")
-"""Event types that need an item, or the list or message batch that was seen or clicked."""
+INSTEAD_OF_ITEM: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("view", "cart_add", "cart_remove", "purchase"), ()),
+    "refund": ("order_id",),
+    **dict.fromkeys(("impression", "click"), ("recommendation_id", "send_id")),
+}
+"""Event types that mean nothing without an item, and what may say instead what they are of: the order that was given back whole, the
+list or message batch that was seen or clicked."""
 
 _ID = f"one id, 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters"
 _TEXT = f"text of up to {LONGEST_TEXT} characters"
@@ -153,14 +156,11 @@ class EventRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         self._check_subject()
 
     def _check_subject(self) -> None:
-        if self.item_id or self.event_type not in (*WITH_ITEM, *WITH_ITEM_OR_LIST):
+        others = INSTEAD_OF_ITEM.get(self.event_type)
+        if others is None or self.item_id or any(getattr(self, name) for name in others):
             return
-        if self.event_type in WITH_ITEM:
-            raise invalid("item_id", self.item_id, _ID, f"is needed for {self.event_type}")
-        if not (self.recommendation_id or self.send_id):
-            raise invalid(
-                "item_id", self.item_id, f"{_ID}, or a recommendation_id or send_id", f"is needed for {self.event_type}"
-            )
+        allowed = f"{_ID}, or instead of it {' or '.join(others)}" if others else _ID
+        raise invalid("item_id", self.item_id, allowed, f"is needed for {self.event_type}")
 
 
 def with_properties(raw: Any) -> Any:

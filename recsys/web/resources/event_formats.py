@@ -7,14 +7,11 @@ rows are judged like everybody's; this file only says what stands where. docs/ht
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
-from uuid import uuid4
 
 from recsys.categories import join_category
-from recsys.event_ids import event_id_of
 from recsys.tables.presets import GA4, Preset
 from recsys.types import EVENT_TYPES
 from recsys.web.http.answers import Rejection
@@ -72,12 +69,20 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]{1,2})?")
 
 @dataclass(slots=True)
 class Unfolded:
-    """What a request holds: rows of events and of links, each with its place in the list that was sent, and the rest."""
+    """What a request holds: rows of events and of links, each with its place in the list that was sent, and the rest.
+
+    by_tool: each event of the list is a load of its own, whose items it holds; else the list is one.
+    """
 
     rows: list[tuple[int, Any]] = field(default_factory=list)
     links: list[tuple[int, Row]] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
     ignored: int = 0
+    by_tool: bool = True
+
+    def loads(self) -> Iterator[tuple[int, tuple[int, Any]]]:
+        """Each event row's place, and the row with the number of its load."""
+        return ((place, (place if self.by_tool else 0, row)) for place, row in self.rows)
 
 
 def unfold(body: EventsBody | Ga4Body | SegmentBatch | SegmentCall) -> Unfolded:
@@ -87,7 +92,7 @@ def unfold(body: EventsBody | Ga4Body | SegmentBatch | SegmentCall) -> Unfolded:
         Problem: 400 if they are too many.
     """
     if isinstance(body, EventsBody):
-        return Unfolded(list(enumerate(body.events)))
+        return Unfolded(list(enumerate(body.events)), by_tool=False)
     if isinstance(body, Ga4Body):
         return _gathered(body.events, lambda raw: _of_ga4(read_row(raw, Ga4Event), body))
     if isinstance(body, SegmentCall):
@@ -120,19 +125,7 @@ def _of_ga4(event: Ga4Event, body: Ga4Body) -> Iterator[Row]:
     moment = body.timestamp_micros if event.timestamp_micros is None else event.timestamp_micros
     params = {"ga_session_id": (event.params or {}).get("session_id"), **(event.params or {})}
     head = _kept(user_id=_text(body.user_id) or anonymous_id, anonymous_id=anonymous_id, timestamp=moment, event_type=kind)
-    seen = Counter[str | None]()
-    for row in _rows(head, params, "items", GA4):
-        item_id = row.get("item_id")
-        yield row | ({"event_id": _again(row, seen[item_id], moment)} if seen[item_id] else {})
-        seen[item_id] += 1
-
-
-def _again(row: Row, place: int, moment: Any) -> str:
-    """The id of an item's second line, and so on, in one event: two variants of a product, say."""
-    said = str(moment) if moment is not None else uuid4().hex
-    return event_id_of(
-        str(row["user_id"]), f"{row['event_type']} {place} {said}", row.get("item_id"), 0, row.get("order_id")
-    )
+    yield from _rows(head, params, "items", GA4)
 
 
 def _of_segment(call: SegmentCall) -> Iterator[Row]:
@@ -181,7 +174,14 @@ def _rows(head: Row, said: Mapping[str, Any], list_name: str, preset: Preset) ->
     for place, item in enumerate(items or ()):
         if not isinstance(item, dict):
             raise invalid(f"{list_name}[{place}]", item, "an object")
-        yield head | shared | _columns(item, preset)
+        yield _line(head | shared | _columns(item, preset))
+
+
+def _line(row: Row) -> Row:
+    """A refund of an item that cannot be told is not one of the whole order."""
+    if row["event_type"] == "refund" and "item_id" not in row:
+        return {name: value for name, value in row.items() if name != "order_id"}
+    return row
 
 
 def _shared(said: Mapping[str, Any], preset: Preset) -> Row:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from typing import Any
+from uuid import uuid4
 
 from flask import Response
 
 from recsys.categories import join_category, split_category
-from recsys.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR, event_id_of
+from recsys.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR, ORDER_LINES, event_id_of
 from recsys.types import DAY, Event, Link
 from recsys.web.http.answers import EventsAnswer, Rejection
 from recsys.web.http.bodies import (
@@ -41,7 +43,8 @@ def post_events(call: Call[EventsBody | Ga4Body | SegmentBatch | SegmentCall]) -
     live, browser = call.service.live, call.caller.user_id
     received, found = received_at(), unfold(call.parameters)
     now = live.now(live.serving() if live.loaded else None)
-    events, bad_events = judge(found.rows, lambda row: read_event(row, received if browser is None else now, now, browser))
+    reader = EventReader(received if browser is None else now, now, browser)
+    events, bad_events = judge(found.loads(), reader.read)
     links, bad_links = _linked(live, found.links, received, browser)
     fresh = live.accept(events) if events else []
     call.service.metrics.events(sum(fresh), len(fresh) - sum(fresh), len(bad_events))
@@ -62,33 +65,51 @@ def _linked(live: Live, rows: list[tuple[int, Row]], received: int, browser: str
     return len(links), rejected
 
 
-def read_event(raw: Any, received: int, now: int, browser: str | None = None) -> Event:
-    """Read one row, received at a moment (microseconds); `now` is the service's, for rows without a time; `browser`: the only user
-    that a browser token speaks for.
+class EventReader:
+    """Reads the rows of one request, received at a moment (microseconds); `now` is the service's, for rows without a time;
+    `browser`: the only user that a browser token speaks for."""
 
-    Raises:
-        Problem: 400, naming the column, its value and what is allowed.
-    """
-    row = read_row(with_properties(raw), EventRow)
-    user_id = row.user_id or row.anonymous_id or ""
-    if browser is not None:
-        _check_browser(row, user_id, browser)
-    said = said_at(row.timestamp, now)
-    if browser is not None and said < now - DAY:
-        raise invalid("timestamp", row.timestamp, "within the last day, for a browser token")
-    event_id = row.event_id or event_id_of(user_id, row.event_type, row.item_id or None, said, row.order_id or None)
-    if browser is not None and row.event_id:
-        event_id = _own_id(browser, row.event_id)
-    return Event(
-        event_id=event_id,
-        user_id=user_id,
-        event_type=row.event_type,
-        timestamp=min(said, received),
-        **_ids(row),
-        **_texts(row, browser is not None),
-        **_money(row, browser is not None),
-        properties=row.properties or None,
-    )
+    def __init__(self, received: int, now: int, browser: str | None = None) -> None:
+        self._received, self._now, self._browser = received, now, browser
+        self._lines = Counter[tuple[int, str]]()
+
+    def read(self, told: tuple[int, Any]) -> Event:
+        """Read one row, with the number of the load that it came in: equal lines of an order in one load are as many lines.
+
+        Raises:
+            Problem: 400, naming the column, its value and what is allowed.
+        """
+        load, raw = told
+        row, browser = read_row(with_properties(raw), EventRow), self._browser
+        user_id = row.user_id or row.anonymous_id or ""
+        if browser is not None:
+            _check_browser(row, user_id, browser)
+        said = said_at(row.timestamp, self._now)
+        if browser is not None and said < self._now - DAY:
+            raise invalid("timestamp", row.timestamp, "within the last day, for a browser token")
+        return Event(
+            event_id=self._event_id(row, user_id, said, load),
+            user_id=user_id,
+            event_type=row.event_type,
+            timestamp=min(said, self._received),
+            **_ids(row),
+            **_texts(row, browser is not None),
+            **_money(row, browser is not None),
+            properties=row.properties or None,
+        )
+
+    def _event_id(self, row: EventRow, user_id: str, said: int, load: int) -> str:
+        """The row's own id, else the one derived; an event that has neither id nor time is like no other."""
+        if row.event_id:
+            return row.event_id if self._browser is None else _own_id(self._browser, row.event_id)
+        if row.timestamp is None:
+            return uuid4().hex
+        line, fields = 0, (user_id, row.event_type, row.item_id or None, said, row.order_id or None)
+        if row.order_id and row.event_type in ORDER_LINES:
+            first = event_id_of(*fields)
+            line = self._lines[load, first]
+            self._lines[load, first] += 1
+        return event_id_of(*fields, line)
 
 
 def _check_browser(row: EventRow, user_id: str, browser: str) -> None:
