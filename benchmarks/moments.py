@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks.bench import prepare as prepare_shop
 from benchmarks.bench import say
 from benchmarks.service import publish_fit
-from recsys.engine.pipeline import Engine, answer
+from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
 from recsys.live.item_changes import Standing
 from recsys.live.log import EventLog
@@ -97,7 +97,7 @@ def _polls(settings: Settings, folder: Path) -> dict[str, dict[str, float]]:
     _change_items(state, engine, now, draw)
     memory = _memory()
     serving = ServingState(engine, state, None)
-    finder = Finder(serving, state, lambda query: answer(engine, query, serving.history(query.user_id or "")))
+    finder = Finder(serving, state, lambda query: serving.answer(query).slate)
     found: dict[str, dict[str, float]] = {}
     for kind in KINDS:
         say(f"polling for {kind}")

@@ -23,7 +23,7 @@ import numpy as np
 import polars as pl
 
 from recsys.behaviour import PURCHASE
-from recsys.engine.pipeline import Engine, answer
+from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
 from recsys.live.log import EventLog
 from recsys.moments.context import TriggerContext, TriggerHit, UserContext
@@ -140,7 +140,7 @@ class Past:
         return pl.DataFrame(rows, {**types, **judged}, orient="row")
 
     def _answer(self, query: Query) -> Slate:
-        return answer(self._engine, query, self._serving.history(query.user_id or ""))
+        return self._serving.answer(query).slate
 
     def _due(self, kind: MomentKind) -> dict[str, list[TriggerHit]]:
         """Who is due for a kind, and for what, the best first."""

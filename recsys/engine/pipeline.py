@@ -19,7 +19,7 @@ from recsys.engine.profile import Profiler
 from recsys.engine.strategy import first_rule, looks_at_shopper, segment_of, weights_of
 from recsys.reasons import reason_locale
 from recsys.recommenders import RECOMMENDERS, configure
-from recsys.recommenders.base import Recommender
+from recsys.recommenders.base import AnyRecommender
 from recsys.settings import Placement, Rule, Settings
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.store import Snapshot
@@ -55,7 +55,7 @@ class Engine:
         self.group_of = np.ascontiguousarray(snapshot.catalog.group).data
         self.hidden_days = hidden_days(snapshot.catalog, manifest.behaviour)
         self.profiler = Profiler(snapshot.catalog, manifest.behaviour, settings.profile)
-        self.recommenders: Mapping[str, Recommender] = _build(snapshot)
+        self.recommenders: Mapping[str, AnyRecommender] = _build(snapshot)
         self._digest = msgspec.json.encode((manifest.version, settings.placements, settings.profile), order="deterministic")
 
     def placement(self, name: str) -> Placement:
@@ -254,7 +254,7 @@ class SlateBuilder:
         self._allowed[seen] = False
 
 
-def _build(snapshot: Snapshot) -> dict[str, Recommender]:
+def _build(snapshot: Snapshot) -> dict[str, AnyRecommender]:
     manifest = snapshot.manifest
     missing = sorted(set(RECOMMENDERS) - set(manifest.recommenders))
     if missing:

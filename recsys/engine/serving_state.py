@@ -7,16 +7,19 @@ up when they are asked for.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
 
 from recsys.engine.history_merge import merge_histories
-from recsys.engine.pipeline import Engine
+from recsys.engine.pipeline import Engine, answer
 from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.live.log import EventLog, LiveEvent, SharedRow, Tombstone
 from recsys.reasons import reason_locale
 from recsys.snapshot.customer_value import CustomerValue
 from recsys.snapshot.identity_links import FOREVER, Period, periods
 from recsys.snapshot.people import NOBODY, Person
-from recsys.types import History, ItemUpdate, Link
+from recsys.types import NO_HISTORY, History, ItemUpdate, Link, Query, Slate
 
 MAX_LINKED = 20
 """Most anonymous ids of one user whose events an answer takes in, those linked last."""
@@ -28,6 +31,14 @@ _BESIDES = 50
 """What a history costs beside its events, in events."""
 MAX_DROPPED = 1_000
 """Of more shoppers who did something since the last look, all histories are dropped together."""
+
+
+class Answered(NamedTuple):
+    """A query as it was asked, the history that it was answered with, and the answer."""
+
+    query: Query
+    history: History
+    slate: Slate
 
 
 class ServingState:
@@ -63,6 +74,15 @@ class ServingState:
             self._take(self._state.news(self._read))
             self.newest = max(self.newest, self._state.newest(self._read) or 0)
         self._read, self._version = last, version
+
+    def answer(self, query: Query) -> Answered:
+        """Answer a query with the shopper's history as of now."""
+        history = NO_HISTORY if query.user_id is None else self.history(query.user_id)
+        return Answered(query, history, answer(self.engine, query, history))
+
+    def answer_message(self, query: Query) -> Answered:
+        """The same for a message, whose reasons are in the locale that the shopper reads."""
+        return self.answer(msgspec.structs.replace(query, locale=self.reason_locale(query.user_id)))
 
     def history(self, user_id: str) -> History:
         """What a shopper did, in the rows of the snapshot: under this id, and under the anonymous ids that are theirs."""

@@ -43,7 +43,7 @@ class AlsSettings(RecommenderSettings, frozen=True):
     """Threads of the solver; each row is solved on its own, so the result does not depend on them."""
 
 
-class Als(Recommender):
+class Als(Recommender[AlsSettings]):
     """Scores items by x_u · y_i, x_u solved from the shopper's history as the fit would: Hu, Koren and Volinsky,
     "Collaborative filtering for implicit feedback datasets" (ICDM 2008), equation 4.
 

@@ -7,7 +7,7 @@ and the shared behaviour tests then find it by themselves. A reason that is new 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -25,8 +25,11 @@ class RecommenderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     """Settings of one recommender; each subclass stands in its recommender's file."""
 
 
-class Recommender(Protocol):
-    """Fits plain arrays offline and ranks items of the same catalogue online.
+OfSettings = TypeVar("OfSettings", bound=RecommenderSettings, contravariant=True)
+
+
+class Recommender(Protocol[OfSettings]):
+    """Fits plain arrays offline and ranks items of the same catalogue online, both with settings of its own.
 
     `personal`: what it answers depends on the shopper's history. `ranks_everything`: asked for enough items, it ranks every
     allowed one, so it can end a fallback chain.
@@ -38,11 +41,11 @@ class Recommender(Protocol):
     ranks_everything: ClassVar[bool]
 
     @staticmethod
-    def fit(tables: Tables, behaviour: BehaviourSettings, settings: Any) -> Arrays:
+    def fit(tables: Tables, behaviour: BehaviourSettings, settings: OfSettings) -> Arrays:
         """Learn from all events of `tables`; the same tables, settings and seed give the same arrays."""
         ...
 
-    def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: Any) -> None: ...
+    def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: OfSettings) -> None: ...
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Rank up to `n` distinct items for which allowed bool[items] holds, best first; never fewer than it could."""
@@ -51,6 +54,10 @@ class Recommender(Protocol):
     def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Say why an item that this recommender ranked is shown; `explained_by` is what `Candidates` carries for it, or -1."""
         ...
+
+
+AnyRecommender: TypeAlias = Recommender[Any]
+"""One among several, whatever its settings."""
 
 
 class EvidenceItem:

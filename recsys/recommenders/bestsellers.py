@@ -28,7 +28,7 @@ class BestsellersSettings(RecommenderSettings, frozen=True):
     """Age at which a buyer counts half; 0: every buyer of the window counts the same."""
 
 
-class Bestsellers(Recommender):
+class Bestsellers(Recommender[BestsellersSettings]):
     """Ranks items by distinct buyers of the window; what a category cannot fill comes from its parent, up to the whole shop.
 
     Arrays: scores float32[n] · buyers int32[n] · everything int32[n] all items, best first · ranked int32[m] the sold items

@@ -36,7 +36,7 @@ class BoughtTogetherSettings(RecommenderSettings, frozen=True):
     """Latest owned items that complements are looked up for, where the query names none."""
 
 
-class BoughtTogether(Recommender):
+class BoughtTogether(Recommender[BoughtTogetherSettings]):
     """Scores complements of the page's or cart's items, else of what the shopper owns.
 
     With o the faded number of orders: score(i, j) = o(i and j) / sqrt((o(i) + s) (o(j) + s)), the cosine of order sets

@@ -48,7 +48,7 @@ class BrandsSettings(RecommenderSettings, frozen=True):
     """Days of the steadier share that small brands are drawn to."""
 
 
-class Brands(Recommender):
+class Brands(Recommender[BrandsSettings]):
     """Ranks a brand's items by their shrunk share of the brand's event weights in the smallest busy window.
 
     With c the item's and C the brand's weight in the window (each shopper once per item, strongest event), q the item's share

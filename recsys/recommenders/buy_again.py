@@ -35,7 +35,7 @@ class BuyAgainSettings(RecommenderSettings, frozen=True):
     """How far an item bought a moment ago is held down; it rises evenly until its usual gap is over."""
 
 
-class BuyAgain(Recommender):
+class BuyAgain(Recommender[BuyAgainSettings]):
     """Scores the shopper's own items: (faded purchases + c · popularity) · (1 - d · (1 - min(1, age / usual gap))).
 
     Own frequency with popularity to break ties is the baseline that most next-basket models fail to beat: Li et al., "A next

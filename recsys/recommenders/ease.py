@@ -35,7 +35,7 @@ class EaseSettings(RecommenderSettings, frozen=True):
     """Strongest items of the shopper's history that an answer starts from."""
 
 
-class Ease(Recommender):
+class Ease(Recommender[EaseSettings]):
     """Scores items by history × B, B = I - P · diag(1 / diag P), P = (XᵀX + λI)⁻¹: Steck, "Embarrassingly shallow autoencoders
     for sparse data" (WWW 2019), section 3.1.
 

@@ -45,7 +45,7 @@ class ItemItemSettings(RecommenderSettings, frozen=True):
     """Strongest items of the shopper's history that an answer starts from."""
 
 
-class ItemItem(Recommender):
+class ItemItem(Recommender[ItemItemSettings]):
     """Scores the neighbours of what the shopper did: history × W, W = D_i^-p · Rᵀ · D_u^-2a · R with zero diagonal.
 
     R is users × items of faded event weights, D its degrees; the K strongest entries of each row are kept. With the exponents

@@ -27,7 +27,7 @@ class RecentlyViewedSettings(RecommenderSettings, frozen=True):
     """Older views are forgotten."""
 
 
-class RecentlyViewed(Recommender):
+class RecentlyViewed(Recommender[RecentlyViewedSettings]):
     """Ranks the shopper's own viewed items by the age of the last view; learns nothing."""
 
     name: ClassVar[str] = "recently_viewed"

@@ -27,7 +27,7 @@ class TrendingSettings(RecommenderSettings, frozen=True):
     """Events older than this do not count at all."""
 
 
-class Trending(Recommender):
+class Trending(Recommender[TrendingSettings]):
     """Ranks items by faded event weights; a shopper counts once per item and day, with the strongest event.
 
     Arrays: scores float32[n] · everything int32[n] all items, best first.

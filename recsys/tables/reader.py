@@ -32,7 +32,7 @@ MAX_REJECTS = 100_000
 _REFUND_OF_NOTHING = Check(
     column="item_id",
     kind="id",
-    text="says what a refund gives back, or the order_id does: all of that order",
+    rule="says what a refund gives back, or the order_id does: all of that order",
     advice="export the item or the order that was given back; such a refund counts in nothing",
     broken=(pl.col("event_type") == "refund") & pl.col("item_id").is_null() & pl.col("order_id").is_null(),
     level="note",

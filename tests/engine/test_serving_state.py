@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.engine.pipeline import Engine, answer
+from recsys.engine.pipeline import Engine
 from recsys.engine.profile_report import shopper_profile
 from recsys.engine.serving_state import ServingState
 from recsys.live.erasure import ErasureKeys
@@ -71,9 +71,7 @@ class Now:
         """What the shopper is shown on the home page."""
         self.serving.catch_up()
         query = Query(now=micros(NOW), user_id=user)
-        return [
-            self.engine.catalog.item_id(row) for row in answer(self.engine, query, self.serving.history(user or "")).items
-        ]
+        return [self.engine.catalog.item_id(row) for row in self.serving.answer(query).slate.items]
 
 
 @pytest.fixture
@@ -160,7 +158,7 @@ def test_item_updates_are_seen_by_every_worker(now: Now) -> None:
     assert first in now.slate()
     assert b'"price":3.5' in now.engine.catalog.fragment(row)
     query = Query(now=micros(NOW), price_max=3.5)
-    assert answer(now.engine, query, now.serving.history("")).items == (row,)
+    assert now.serving.answer(query).slate.items == (row,)
 
 
 def test_item_updates_are_folded_in(now: Now) -> None:

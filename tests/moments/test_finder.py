@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recsys.engine.pipeline import Engine, answer
+from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
 from recsys.live.erasure import ErasureKeys
 from recsys.live.item_changes import Standing
@@ -207,7 +207,7 @@ def test_the_forgotten_hear_nothing(make: Make, tmp_path: Path) -> None:
     engine = make(*LEFT).engine()
     state = EventLog(tmp_path / "state")
     serving = ServingState(engine, state, erasure_keys)
-    finder = Finder(serving, state, lambda query: answer(engine, query, serving.history(query.user_id or "")))
+    finder = Finder(serving, state, lambda query: serving.answer(query).slate)
     assert finder.find("cart", micros(NOW), 9, 1) == 1
     assert state.forget([erasure_keys.sign("cara")], ["cara"], micros(NOW))["moments"] == 1
     assert finder.find("cart", micros(NOW) + 1, 9, 1) == 0

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from recsys.behaviour import decay, event_weights, item_weights
-from recsys.recommenders import RECOMMENDERS, configure
-from recsys.recommenders.base import Recommender
+from recsys.recommenders import RECOMMENDERS, base, configure
+from recsys.recommenders.base import AnyRecommender
 from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery, SettingsError
 from tests.conftest import NOW, ago, busy_events, event
 from tests.support.handmade import World, dense, numbered_items, shop_of, world
@@ -28,7 +28,7 @@ every_shop = pytest.mark.parametrize("shop", SHOPS)
 
 
 @cache
-def fitted(name: str, shop: str) -> Recommender:
+def fitted(name: str, shop: str) -> AnyRecommender:
     """A recommender with its default settings on one of the shops."""
     return shop_of(shop).fitted(name)
 
@@ -130,7 +130,14 @@ def test_because_is_an_item_of_the_shopper_or_the_page(name: str, shop: str) -> 
         assert (answer.explained_by != answer.items).all()
 
 
-def reasons(recommender: Recommender, query: RowQuery, profile: Profile, answer: Candidates) -> list[Reason]:
+def test_every_file_is_listed() -> None:
+    """A recommender that is written and not listed would be missing without a word."""
+    files = {file.stem for file in Path(base.__file__).parent.glob("*.py")} - {"__init__", "base"}
+    assert {each.__module__.rpartition(".")[2] for each in RECOMMENDERS.values()} == files
+    assert all(name == each.name for name, each in RECOMMENDERS.items())
+
+
+def reasons(recommender: AnyRecommender, query: RowQuery, profile: Profile, answer: Candidates) -> list[Reason]:
     """The reason of each item of an answer."""
     explained_by = [-1] * len(answer) if answer.explained_by is None else answer.explained_by.tolist()
     return [

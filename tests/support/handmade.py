@@ -17,7 +17,7 @@ from recsys.behaviour import event_weights
 from recsys.engine.profile import Profiler
 from recsys.orders import bounded, settle
 from recsys.recommenders import RECOMMENDERS, configure
-from recsys.recommenders.base import Recommender
+from recsys.recommenders.base import AnyRecommender
 from recsys.settings import BehaviourSettings, ProfileSettings
 from recsys.snapshot.catalog import Catalog, catalog_arrays
 from recsys.snapshot.histories import Histories, Tables, history_arrays
@@ -83,7 +83,7 @@ class World:
         """What a recommender learns from these tables."""
         return RECOMMENDERS[name].fit(self.tables, self.behaviour, configure({name: chosen})[name])
 
-    def fitted(self, name: str, **chosen: Any) -> Recommender:
+    def fitted(self, name: str, **chosen: Any) -> AnyRecommender:
         """A recommender fitted on these tables."""
         configured = configure({name: chosen})[name]
         return RECOMMENDERS[name](self.arrays(name, **chosen), self.catalog, self.behaviour, configured)

@@ -10,7 +10,7 @@ import msgspec
 import polars as pl
 
 from recsys.engine.history_merge import merge_histories
-from recsys.engine.pipeline import Engine, answer
+from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
 from recsys.live.item_changes import Change
 from recsys.live.log import EventLog, LiveEvent
@@ -81,7 +81,7 @@ class Worker:
 
     def answer(self, query: Any) -> Any:
         """Ask the pipeline."""
-        return answer(self.engine, query, self.serving.history(query.user_id or ""))
+        return self.serving.answer(query).slate
 
     def post(self, *rows: Row) -> None:
         """Accept events."""

@@ -16,8 +16,10 @@ import polars as pl
 import pytest
 
 from recsys.engine.pipeline import Engine
-from recsys.recommenders import RECOMMENDERS, ItemItem, Trending
-from recsys.recommenders.base import Recommender
+from recsys.recommenders import RECOMMENDERS
+from recsys.recommenders.base import AnyRecommender
+from recsys.recommenders.item_item import ItemItem
+from recsys.recommenders.trending import Trending
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.id_index import blob_arrays, id_arrays
 from recsys.snapshot.store import FORMAT, current_version, publish, read_manifest, versions
@@ -364,13 +366,13 @@ FAULTY: dict[str, tuple[type[Trending] | type[ItemItem], str]] = {
 
 
 @pytest.fixture
-def register(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[Recommender]], None]:
+def register(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[AnyRecommender]], None]:
     """Add a recommender for the length of a test."""
-    return lambda kind: monkeypatch.setitem(cast("dict[str, type[Recommender]]", RECOMMENDERS), kind.name, kind)
+    return lambda kind: monkeypatch.setitem(cast("dict[str, type[AnyRecommender]]", RECOMMENDERS), kind.name, kind)
 
 
 @pytest.mark.parametrize("case", FAULTY)
-def test_faulty_recommenders_are_refused(tastes: Shop, case: str, register: Callable[[type[Recommender]], None]) -> None:
+def test_faulty_recommenders_are_refused(tastes: Shop, case: str, register: Callable[[type[AnyRecommender]], None]) -> None:
     """A recommender that peeks, or whose published arrays do not do what its measured ones did, does not go live."""
     kind, said = FAULTY[case]
     register(kind)
@@ -380,7 +382,7 @@ def test_faulty_recommenders_are_refused(tastes: Shop, case: str, register: Call
     assert re.search(said, refused(tastes))
 
 
-def test_a_gain_too_good_to_be_true_is_refused(live: Shop, register: Callable[[type[Recommender]], None]) -> None:
+def test_a_gain_too_good_to_be_true_is_refused(live: Shop, register: Callable[[type[AnyRecommender]], None]) -> None:
     """A recipe that doubles what a good one reaches is taken for a leak, even below the highest NDCG."""
     register(Foreseeing)
     Peeking.file = live.folder / "events.parquet"

@@ -10,12 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from recsys.disk import write_whole
-from recsys.engine.pipeline import answer
 from recsys.engine.serving_state import ServingState
 from recsys.live.erasure import ErasureKeys
 from recsys.live.log import EventLog
@@ -106,11 +104,9 @@ def look(
     if send is None:
         raise DataError(f"SEND {send_id!r}: is not declared; declare it with PUT /v1/sends/{send_id} first")
 
-    def ask(query: Query) -> Slate:
-        one = msgspec.structs.replace(query, locale=serving.reason_locale(query.user_id))
-        return answer(engine, one, serving.history(query.user_id or ""))
-
-    sends = Sends(engine.catalog, state.pins, ask, settings.messages.unseen_sends, now)
+    sends = Sends(
+        engine.catalog, state.pins, lambda query: serving.answer_message(query).slate, settings.messages.unseen_sends, now
+    )
     slates = []
     for done, user in enumerate(users, 1):
         slates.append(sends.preview(send, Query(now=now), user))

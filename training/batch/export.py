@@ -238,7 +238,7 @@ def _answer(engine: Engine, serving: ServingState | None, query: Query, user: st
     if serving is None:
         locale = reason_locale(engine.snapshot.people.locale_of(user), engine.settings.messages.locale)
         return answer(engine, msgspec.structs.replace(query, locale=locale), engine.snapshot.histories.of(user))
-    return answer(engine, msgspec.structs.replace(query, locale=serving.reason_locale(user)), serving.history(user))
+    return serving.answer_message(query).slate
 
 
 def is_forgotten(serving: ServingState | None, user: str) -> bool:

@@ -18,7 +18,7 @@ from typing import IO, Any, NamedTuple
 import msgspec
 import polars as pl
 
-from recsys.engine.pipeline import Engine, answer, check_settings
+from recsys.engine.pipeline import Engine, check_settings
 from recsys.engine.serving_state import ServingState
 from recsys.live.erasure import ErasureKeys
 from recsys.live.log import EventLog
@@ -80,7 +80,7 @@ class Place:
         engine = Engine(open_snapshot(self.artifacts, self.version), self.settings)
         serving = ServingState(engine, state, self.erasure_keys)
         serving.catch_up()
-        return serving, Finder(serving, state, lambda query: answer(engine, query, serving.history(query.user_id or "")))
+        return serving, Finder(serving, state, lambda query: serving.answer(query).slate)
 
 
 @dataclass(frozen=True)

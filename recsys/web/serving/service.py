@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-
-from recsys.engine.pipeline import answer
 from recsys.engine.replay import drawn, logged
 from recsys.engine.serving_state import ServingState
 from recsys.live.pinned_slates import PinnedSlate
@@ -16,7 +13,7 @@ from recsys.messages.sends import Sends, SentSlate
 from recsys.messages.slots import SlotKeys, slot_addresses
 from recsys.moments.finder import Finder
 from recsys.settings import Settings
-from recsys.types import NO_HISTORY, Query, Send, Slate
+from recsys.types import Query, Send, Slate
 from recsys.web.http.auth import Authenticator
 from recsys.web.http.metrics import Metrics
 from recsys.web.serving.lanes import Lanes
@@ -44,12 +41,11 @@ class Service:
 
     def recommend(self, serving: ServingState, query: Query) -> Slate:
         """Answer one query, and count it."""
-        engine = serving.engine
-        history = NO_HISTORY if query.user_id is None else serving.history(query.user_id)
-        slate = answer(engine, query, history)
+        answered = serving.answer(query)
+        slate = answered.slate
         self.metrics.slate(slate.placement, slate.fallback)
         if drawn(slate.recommendation_id, self.settings.state.slate_share):
-            self.live.slates.offer(logged(engine, query, history, slate, received_at()))
+            self.live.slates.offer(logged(serving.engine, *answered, received_at()))
         return slate
 
     def recommend_sent(self, serving: ServingState, query: Query, send_id: str, user_ids: Sequence[str]) -> list[SentSlate]:
@@ -70,11 +66,9 @@ class Service:
         engine, received = serving.engine, received_at()
 
         def ask(one: Query) -> Slate:
-            history = NO_HISTORY if one.user_id is None else serving.history(one.user_id)
-            one = msgspec.structs.replace(one, locale=serving.reason_locale(one.user_id))
-            slate = answer(engine, one, history)
-            self.live.slates.keep(logged(engine, one, history, slate, received))
-            return slate
+            answered = serving.answer_message(one)
+            self.live.slates.keep(logged(engine, *answered, received))
+            return answered.slate
 
         return Sends(engine.catalog, self.live.state.pins, ask, self.settings.messages.unseen_sends, received)
 
