@@ -36,7 +36,13 @@ def settle(events: Events, settings: BehaviourSettings) -> Events:
     Left out are purchases of a quantity of 0 or less, repetitions of a purchase, and what was only shown. Purchases that refunds
     gave back whole become `CANCELLED`, the others have in `kept` what is left of them. Orders are numbered; a purchase without
     the shop's order id has in `order_ids` a number that stands for its session.
+
+    Raises:
+        ValueError: if the events stand in another order.
     """
+    same = events.users[1:] == events.users[:-1]
+    if (events.users[1:] < events.users[:-1]).any() or (events.times[1:] < events.times[:-1])[same].any():
+        raise ValueError("events: they are not by user, then time")
     kinds = np.where(events.kinds == CANCELLED, np.int8(PURCHASE), events.kinds)
     nothing = (kinds == PURCHASE) & (events.quantities <= 0) | np.isin(kinds, SHOWN_TYPES)
     events = replace(events, kinds=kinds).where(~nothing)

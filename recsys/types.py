@@ -74,8 +74,7 @@ class EventType(IntEnum):
 
 
 CANCELLED = len(EventType)
-"""Of a purchase that was given back whole, its kind in histories: it happened, and counts as bought no more. No word of tables or
-JSON, where it is the purchase that it was."""
+"""Kind, in histories only, of a purchase that was given back whole: it happened, and counts as bought no more."""
 SHOWN_TYPES = (EventType.IMPRESSION, EventType.CLICK)
 """What a shop notes of its own lists: kept for attribution, no part of what a shopper is taken to have done."""
 CHANNELS = ("push", "email", "sms", "whatsapp")
@@ -203,8 +202,7 @@ class Owned(msgspec.Struct, frozen=True, eq=False, gc=False):
 
 
 class Lines(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """What is known of a history's purchases and refunds beyond item and time, parallel to its events up to the last of them or
-    beyond.
+    """What is known of a history's orders beyond item and time, parallel to its events up to the last purchase or refund or beyond.
 
     order_ids int64[h] hashes of the shop's order ids (`id_index.order_key`), -1 where there is none, below that numbers of the
     sessions that stand for one (`orders.settle`) · quantities float32[h] as the shop said them (NaN: unknown) · prices float32[h]
@@ -217,10 +215,14 @@ class Lines(msgspec.Struct, frozen=True, eq=False, gc=False):
     prices: NDArray[np.float32]
     kept: NDArray[np.float32]
 
+    def __post_init__(self) -> None:
+        """Raise ValueError unless the arrays are parallel."""
+        if not len(self.order_ids) == len(self.quantities) == len(self.prices) == len(self.kept):
+            raise ValueError("lines: the arrays differ in length")
+
     def where(self, chosen: Mask | slice) -> Lines:
         """Those of the chosen events: a slice, or a mask bool[h]."""
-        if not isinstance(chosen, slice):
-            chosen = chosen[: len(self.order_ids)]
+        chosen = chosen if isinstance(chosen, slice) else chosen[: len(self.order_ids)]
         return Lines(self.order_ids[chosen], self.quantities[chosen], self.prices[chosen], self.kept[chosen])
 
 
@@ -239,6 +241,12 @@ class History(msgspec.Struct, frozen=True, eq=False, gc=False):
     owned: Owned | None = None
     """Summed up when the snapshot was made, of older orders too; None: to be summed up from the events (`orders.owned_of`)."""
     lines: Lines | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError unless the arrays are parallel; that times are in order `orders.settle` checks, once."""
+        n, lines = len(self.items), self.lines
+        if not n == len(self.kinds) == len(self.times) == len(self.orders) or (lines and len(lines.order_ids) > n):
+            raise ValueError("history: the arrays differ in length")
 
     def __len__(self) -> int:
         return len(self.items)

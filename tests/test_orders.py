@@ -16,7 +16,7 @@ from recsys.behaviour import sessions
 from recsys.orders import bounded, number_orders, settle
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.histories import Events
-from recsys.types import CANCELLED, MINUTE, EventType
+from recsys.types import CANCELLED, MINUTE, EventType, History, Lines
 from tests.conftest import ago, event, micros
 from tests.support.handmade import BEHAVIOUR, World, calm, world
 
@@ -333,6 +333,36 @@ def test_purchases_and_refunds_are_bounded_together() -> None:
     kept = bounded(told, BehaviourSettings(history_purchases=2, history_events=1))
     assert kept.times.tolist() == [2 * MINUTE, 3 * MINUTE, 4 * MINUTE]
     assert bounded(told, BehaviourSettings(history_purchases=3, history_events=2)) is told
+
+
+def test_only_events_in_order_are_settled() -> None:
+    """By user, then time: anything else would be counted wrongly without a word."""
+    one, other = lines_of((B, 5, 0, 7, 1)), lines_of((B, 4, 0, 8, 1), users=1)
+    for first, second, fine in ((one, other, True), (other, one, False), (one, replace(other, users=one.users), False)):
+        joined = Events(*(np.concatenate([getattr(each, n) for each in (first, second)]) for n in Events.__slots__))
+        if fine:
+            assert len(settle(joined, BEHAVIOUR)) == 2
+        else:
+            with pytest.raises(ValueError, match="by user, then time"):
+                settle(joined, BEHAVIOUR)
+
+
+PARALLEL = {"items": "i", "kinds": "b", "times": "q", "orders": "i"}
+OF_LINES = {"order_ids": "q", "quantities": "f", "prices": "f", "kept": "f"}
+
+
+@pytest.mark.parametrize("wrong", [*PARALLEL, *OF_LINES, "lines"])
+def test_the_arrays_of_a_history_are_parallel(wrong: str) -> None:
+    """A history whose arrays differ in length is never made; its lines may end with the last order, and no later."""
+
+    def made(**lengths: int) -> History:
+        each = {name: np.zeros(lengths.get(name, 3), kind) for name, kind in PARALLEL.items()}
+        lines = {name: np.zeros(lengths.get(name, lengths.get("lines", 2)), kind) for name, kind in OF_LINES.items()}
+        return History(owned=None, lines=Lines(**lines), **each)
+
+    assert len(made()) == len(made(lines=3)) == 3
+    with pytest.raises(ValueError, match="differ in length"):
+        made(**{wrong: 4})
 
 
 Told = tuple[int, int, int, int, float]
