@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,7 +10,6 @@ from datetime import datetime
 import polars as pl
 from polars.exceptions import PolarsError
 
-from recsys.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR
 from recsys.settings import Settings
 from recsys.settings.tables import Table
 from recsys.tables.duplicates import first_event_id, repeated_findings, repeated_rows, spelled_ids, with_lines
@@ -20,10 +19,10 @@ from recsys.tables.notation import Guess, notation_of_settings, read_notations
 from recsys.tables.orders import order_states
 from recsys.tables.presets import merged
 from recsys.tables.raw_values import RawValues
-from recsys.tables.schema import AMOUNT, TABLES, Column, mappable
+from recsys.tables.schema import AMOUNT, Column, mappable
 from recsys.tables.shapes import put_into_shape
 from recsys.tables.sources import FILE, MORE, ROW, Source, open_table, unreadable
-from recsys.tables.validation import BROKE, KEY, Check, Finding, checks_of, example_of, findings_of, judge
+from recsys.tables.validation import BROKE, KEY, Check, Finding, checks_of, findings_of, judge
 
 MAX_REJECTS = 100_000
 """Most bad rows of one table that are written to its rejects file; all of them are counted."""
