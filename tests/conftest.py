@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import signal
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,11 @@ STARTS = (
 """A file that imports one of these has tests that start processes: `e2e`."""
 TRAINS = ("recsys.web", "simulator", "training")
 """A file that imports one of these, and none of those, has tests that train on a shop or ask the service: `service`."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let SIGHUP end what tests start, also where the tests themselves run under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

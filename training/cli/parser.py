@@ -11,7 +11,7 @@ from typing import TypeAlias
 from recsys.live.erasure import ErasureKeys
 from recsys.messages.slots import SLOT_SECRETS, SlotKeys
 from recsys.settings.load import load_settings
-from recsys.types import BOUGHT_MODES, Bought, BoughtMode, DataError
+from recsys.types import DataError
 from training.batch.dry_run import dry_run
 from training.batch.lint_templates import lint_templates
 from training.batch.moments import moments
@@ -19,6 +19,7 @@ from training.batch.replay import replay
 from training.batch.restock import restock
 from training.batch.tokens import tokens
 from training.cli import commands, demo, evaluation_commands, service
+from training.cli.argument_types import bought, count, limit, moment, port, workers
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -77,9 +78,9 @@ def _shop(commands_of: Commands) -> None:
         "--users 5000 --out data",
     )
     command.add_argument("--out", type=Path, default=Path("data"), help="folder for the tables (default: data)")
-    command.add_argument("--users", type=_count, default=2_000, help="known shoppers (default: 2,000)")
-    command.add_argument("--events", type=_count, help="about how many (default: 50 a user)")
-    command.add_argument("--items", type=_count, help="items of the catalogue (default: grows with users)")
+    command.add_argument("--users", type=count, default=2_000, help="known shoppers (default: 2,000)")
+    command.add_argument("--events", type=count, help="about how many (default: 50 a user)")
+    command.add_argument("--items", type=count, help="items of the catalogue (default: grows with users)")
     command.add_argument("--end", type=moment, help="no event is later, ISO 8601 (default: now)")
     command.add_argument("--seed", type=int, default=20, help="the same seed and sizes give the same shop (default: 20)")
     command.set_defaults(run=lambda chosen: commands.shop(
@@ -115,8 +116,8 @@ def _evaluate(commands_of: Commands) -> None:
     command.add_argument(
         "--as-of", type=moment, help="train before, test from here, ISO 8601 (default: the last whole window)"
     )
-    command.add_argument("--days", type=_count, help="length of the test window (default: evaluation.days)")
-    command.add_argument("--folds", type=_count, default=1, help="windows, the last ends where --as-of's does (default: 1)")
+    command.add_argument("--days", type=count, help="length of the test window (default: evaluation.days)")
+    command.add_argument("--folds", type=count, default=1, help="windows, the last ends where --as-of's does (default: 1)")
     command.add_argument("--out", type=Path, help="keep everything, slices too, as JSON")
     command.set_defaults(run=lambda chosen: evaluation_commands.evaluate(
         load_settings(chosen.settings), _now(), chosen.as_of, chosen.days, chosen.folds, chosen.out, _erasure_keys()
@@ -133,7 +134,7 @@ def _tune(commands_of: Commands) -> None:
     command.add_argument("--before", type=moment, help="look at nothing from here on (default: the last evaluation.days)")
     command.add_argument("--only", nargs="+", default=[], help="recommenders, behaviour or blend (default: all)")
     command.add_argument("--without", nargs="+", default=[], help="recommenders that the blend may not use, for their cost")
-    command.add_argument("--trials", type=_count, default=25, help="most per study (default: 25)")
+    command.add_argument("--trials", type=count, default=25, help="most per study (default: 25)")
     command.add_argument("--minutes", type=float, default=30, help="time budget (default: 30); run again to go on")
     command.set_defaults(run=lambda chosen: evaluation_commands.tune(
         load_settings(chosen.settings), _now(), chosen.before, chosen.only, chosen.without, chosen.trials, chosen.minutes,
@@ -159,8 +160,8 @@ def _export(commands_of: Commands) -> None:
     command.add_argument("--out", type=Path, help=".parquet, .csv or .ndjson (default: in exports/)")
     command.add_argument("--users", type=Path, help="file of user ids (default: all users of the snapshot)")
     command.add_argument("--placement", help="placement of the settings (default: home)")
-    command.add_argument("--limit", type=_limit, help="items per user, 1 to 100 (default: the placement's)")
-    command.add_argument("--bought", type=_bought, help="hide, hide_days:N, allow or only (default: the placement's)")
+    command.add_argument("--limit", type=limit, help="items per user, 1 to 100 (default: the placement's)")
+    command.add_argument("--bought", type=bought, help="hide, hide_days:N, allow or only (default: the placement's)")
     command.add_argument("--as-of", type=moment, help="fit on events before this moment and answer as of then, ISO 8601")
     command.add_argument("--shape", choices=("long", "flat"), help="a line per item, or one per user (default: long)")
     command.add_argument("--tokens", metavar="SEND", help="write users and their slot tokens instead (docs/messages.md)")
@@ -236,9 +237,9 @@ def _restock(commands_of: Commands) -> None:
         "List items that will run out of stock, by revenue at risk (docs/stock.md).",
         "--lead-days 14 --out restock.csv",
     )
-    command.add_argument("--lead-days", type=_count, help="days that new stock takes to arrive (default: moments.lead_days)")
+    command.add_argument("--lead-days", type=count, help="days that new stock takes to arrive (default: moments.lead_days)")
     command.add_argument("--out", type=Path, help="file for all of them, .csv or .parquet")
-    command.add_argument("--top", type=_count, default=30, help="most that are shown (default: 30)")
+    command.add_argument("--top", type=count, default=30, help="most that are shown (default: 30)")
     command.set_defaults(
         run=lambda chosen: restock(load_settings(chosen.settings), chosen.lead_days, chosen.out, chosen.top, _erasure_keys())
     )
@@ -280,7 +281,7 @@ def _dry_run(commands_of: Commands) -> None:
     )
     command.add_argument("send", metavar="SEND", help="send_id of a declared send")
     command.add_argument("--users", type=Path, help="file of user ids (default: drawn from the snapshot)")
-    command.add_argument("--most", type=_count, default=5000, help="most users that are asked (default: 5,000)")
+    command.add_argument("--most", type=count, default=5000, help="most users that are asked (default: 5,000)")
     command.add_argument("--out", type=Path, help="the page (default: exports/dry-run.html)")
     command.set_defaults(run=lambda chosen: dry_run(
         load_settings(chosen.settings), _now(), chosen.send, chosen.users, chosen.most,
@@ -300,7 +301,7 @@ def _demo(commands_of: Commands) -> None:
         commands_of, "demo", "Make a synthetic shop, train on it and serve it until Ctrl-C.", "--port 8080 --folder my-demo"
     )
     _add_address(command)
-    command.add_argument("--users", type=_count, default=2_000, help="shoppers of the shop (default: 2,000)")
+    command.add_argument("--users", type=count, default=2_000, help="shoppers of the shop (default: 2,000)")
     command.add_argument(
         "--folder", type=Path, default=Path(".demo"), help="where everything is made, emptied at each start (default: .demo)"
     )
@@ -314,53 +315,14 @@ def _serve(commands_of: Commands) -> None:
 
 
 def _add_address(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--port", type=_port, default=8000, help="port on 127.0.0.1 (default: 8000)")
-    command.add_argument("--workers", type=_workers, default=2, help="processes that answer (default: 2)")
+    command.add_argument("--port", type=port, default=8000, help="port on 127.0.0.1 (default: 8000)")
+    command.add_argument("--workers", type=workers, default=2, help="processes that answer (default: 2)")
 
 
 def _docs(commands_of: Commands) -> None:
     command = _command(commands_of, "docs", "Write the reference pages that are made from the code.")
     command.add_argument("--out", type=Path, default=Path("docs"), help="folder for the pages (default: docs)")
     command.set_defaults(run=lambda chosen: commands.docs(chosen.out))
-
-
-def moment(text: str) -> datetime:
-    """Read an ISO 8601 date or time; without an offset it is UTC."""
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no ISO 8601 time, for instance 2026-11-22T06:00:00Z") from error
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-
-
-def _count(text: str) -> int:
-    return _whole(text, 1, 10**9)
-
-
-def _port(text: str) -> int:
-    return _whole(text, 1, 65_535)
-
-
-def _workers(text: str) -> int:
-    return _whole(text, 1, 1_000)
-
-
-def _limit(text: str) -> int:
-    return _whole(text, 1, 100)
-
-
-def _whole(text: str, least: int, most: int) -> int:
-    if not text.isdecimal() or not least <= int(text) <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least:,} to {most:,}")
-    return int(text)
-
-
-def _bought(text: str) -> Bought:
-    mode, _, days = text.partition(":")
-    if mode not in BOUGHT_MODES or (mode == "hide_days") != days.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is none of hide, hide_days:N, allow, only")
-    modes: dict[str, BoughtMode] = {"hide": "hide", "hide_days": "hide_days", "allow": "allow", "only": "only"}
-    return Bought(modes[mode], int(days or 0))
 
 
 def _erasure_keys() -> ErasureKeys | None:

@@ -1,0 +1,52 @@
+"""Types of command-line arguments: each reads one text, or says what is allowed."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+
+from recsys.types import BOUGHT_MODES, Bought, BoughtMode
+
+
+def moment(text: str) -> datetime:
+    """Read an ISO 8601 date or time; without an offset it is UTC."""
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no ISO 8601 time, for instance 2026-11-22T06:00:00Z") from error
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def count(text: str) -> int:
+    """Read a number of at least one."""
+    return _whole(text, 1, 10**9)
+
+
+def port(text: str) -> int:
+    """Read the number of a port."""
+    return _whole(text, 1, 65_535)
+
+
+def workers(text: str) -> int:
+    """Read a number of worker processes."""
+    return _whole(text, 1, 1_000)
+
+
+def limit(text: str) -> int:
+    """Read the length of a list, 1 to 100."""
+    return _whole(text, 1, 100)
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least:,} to {most:,}")
+    return int(text)
+
+
+def bought(text: str) -> Bought:
+    """Read what to do with items that the shopper owns: hide, hide_days:N, allow or only."""
+    mode, _, days = text.partition(":")
+    if mode not in BOUGHT_MODES or (mode == "hide_days") != days.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is none of hide, hide_days:N, allow, only")
+    modes: dict[str, BoughtMode] = {"hide": "hide", "hide_days": "hide_days", "allow": "allow", "only": "only"}
+    return Bought(modes[mode], int(days or 0))
