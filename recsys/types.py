@@ -127,14 +127,6 @@ class Link(msgspec.Struct, frozen=True, gc=False):
     timestamp: int
 
 
-def can_be_bought(word: bool | None, stock: float | None, backorder: bool = False) -> bool | None:
-    """Whether an item can be bought: by the shop's word on it, else by its stock, of which any or a back order will do; None if
-    neither says anything. The one definition, of which `tables.items` has the same as an expression."""
-    if word is not None or stock is None:
-        return word
-    return stock > 0 or backorder
-
-
 class ItemUpdate(msgspec.Struct, frozen=True, gc=False):
     """What changed of an item; None: as it was."""
 

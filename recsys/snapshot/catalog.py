@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from recsys.categories import join_category, split_category
 from recsys.snapshot.id_index import IdMap, Texts, blob_arrays, id_arrays
-from recsys.types import Arrays, ItemUpdate, Mask, Rows, Times, can_be_bought
+from recsys.types import Arrays, ItemUpdate, Mask, Rows, Times
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,6 +26,14 @@ ROWS_KEPT = 65_536
 SOLD_DAYS = 28
 """Days of sales that an item's days of cover are reckoned from."""
 FRAGMENT_FIELDS = ("item_id", "title", "brand", "category", "price", "currency", "url", "image_url", "available")
+
+
+def can_be_bought(word: bool | None, stock: float | None, backorder: bool = False) -> bool | None:
+    """Whether an item can be bought: by the shop's word on it, else by its stock, of which any or a back order will do; None if
+    neither says anything. The one definition, of which `tables.items` has the same as an expression."""
+    if word is not None or stock is None:
+        return word
+    return stock > 0 or backorder
 
 
 class Catalog:

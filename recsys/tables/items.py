@@ -102,7 +102,7 @@ def finish_items(items: pl.DataFrame, currency: str | None) -> pl.DataFrame:
 
 
 def _can_be_bought() -> pl.Expr:
-    """The rule of `types.can_be_bought` over the columns available, stock and backorder."""
+    """The rule of `snapshot.catalog.can_be_bought` over the columns available, stock and backorder."""
     return pl.coalesce(
         "available", (pl.col("stock") > 0) | (pl.col("backorder").fill_null(False) & pl.col("stock").is_not_null())
     )

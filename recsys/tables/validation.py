@@ -85,7 +85,7 @@ def _unusable(column: Column, level: Level) -> Check:
 
 def _one_item() -> Check:
     """A cell that holds the items of an order, as JSON or packed, is no item's id."""
-    several = pl.col("item_id").str.contains(r"^\s*[\[{]+\s*[\"{]|:[^|]*\|[^|:]*:").fill_null(False)
+    several = pl.col("item_id").str.contains(r"^\s*\[*\s*\{\s*[\"']|^\s*\[[\s\[]*[\"'{]|:[^|]*\|[^|:]*:").fill_null(False)
     advice = "turn each line into a row with `unnest` in the settings, or export one row for each line"
     return Check("item_id", "id", "holds one item", advice, several, "rejected")
 
