@@ -244,7 +244,7 @@ class WebSettings(Group, frozen=True):
     """The HTTP service."""
 
     auth: Literal["keys", "off"] = "keys"
-    """`off` needs `development = true` and a loopback address."""
+    """`off` is for test clients within one process, with `development = true`; no server starts with it."""
     development: bool = False
     """Allows `auth = "off"` and names the worker in a response header."""
     token_minutes: Positive = 60.0

@@ -19,7 +19,7 @@ from recsys.settings import Settings
 from recsys.settings.load import load_settings
 from recsys.web import openapi, operations
 from recsys.web.http import problems
-from recsys.web.http.auth import Authenticator
+from recsys.web.http.auth import Authenticator, check_served
 from recsys.web.http.cors import allow_origins
 from recsys.web.http.metrics import NO_ROUTE, ROUTE, Metrics
 from recsys.web.http.parameters import BODY_BYTES
@@ -125,8 +125,14 @@ def create_app(settings: Settings, environment: Mapping[str, str] | None = None)
 
 
 def app_from_environment() -> Application:
-    """Build the service with the settings file that RECSYS_SETTINGS names: `gunicorn 'recsys.web.app:app_from_environment()'`."""
-    return create_app(load_settings())
+    """Build the service with the settings file that RECSYS_SETTINGS names: `gunicorn 'recsys.web.app:app_from_environment()'`.
+
+    Raises:
+        SettingsError: if a setting is wrong, or the service would be open to everybody.
+    """
+    settings = load_settings()
+    check_served(settings.web)
+    return create_app(settings)
 
 
 def _add_routes(app: Application) -> None:

@@ -45,16 +45,16 @@ os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)  # metrics are kept in memory (
 
 
 def on_starting(server: Any) -> None:
-    """Refuse an open service on an address that others can reach; write our log where gunicorn writes its own; end with `make`."""
+    """Refuse an open service before a port is bound; write our log where gunicorn writes its own; end with `make`."""
     from recsys.settings.load import load_settings
-    from recsys.web.http.auth import check_bind
+    from recsys.web.http.auth import check_served
 
     log = logging.getLogger("recsys")
     log.handlers = server.log.error_log.handlers
     log.setLevel(server.log.error_log.level)
     if (make := make_process()) is not None:
         end_with_parent(make)
-    check_bind(load_settings().web, [address[0] for address in server.cfg.address if isinstance(address, tuple)])
+    check_served(load_settings().web)
 
 
 def when_ready(server: Any) -> None:

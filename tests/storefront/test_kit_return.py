@@ -35,7 +35,7 @@ def test_a_page_that_comes_back_goes_on(keeping: Browser, shop: ShopPages, servi
     page.evaluate("location.href = '/other'")
     page.wait_for_url("**/other")
     page.evaluate("history.back()")
-    wait_for(lambda: page.evaluate("window.returned") is True)
+    page.wait_for_function("window.returned === true")
     assert page.evaluate("window.kept") == "whole"
     page.evaluate("track('search', { query: 'after' }); flush()")
 

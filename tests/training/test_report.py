@@ -9,10 +9,12 @@ import subprocess
 from datetime import date, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import polars as pl
 import pytest
+from werkzeug.serving import make_server
 
 from recsys.engine.pipeline import Engine
 from recsys.settings import BehaviourSettings
@@ -20,7 +22,8 @@ from recsys.snapshot.store import current_version
 from recsys.types import SnapshotError
 from tests.conftest import ITEMS, NOW, SETTINGS, Shop, ago, busy_events, event, micros
 from tests.support.handmade import canonical, world
-from tests.support.running import PATIENCE_SECONDS, start, stop
+from tests.support.running import PATIENCE_SECONDS
+from tests.support.serving import serve
 from training.report import differing, write_report
 from training.report.customers import order_lines, sum_up_customers
 from training.report.figures import area, ceiling
@@ -435,15 +438,11 @@ def test_a_browser_shows_the_served_report(shop: Shop, tmp_path: Path) -> None:
     shop = evil_shop(shop)
     shop.publish()
     file = write_report(shop.settings, NOW)
-    served = tmp_path / "served"
-    served.mkdir()
-    server = start(served, shop.folder / "artifacts", "--workers", "1", web='development = true\nauth = "off"')
-    try:
-        assert server.get("/readyz", {})[0].status == 200
-        address = f"http://127.0.0.1:{server.port}/reports/{file.stem}"
-        dom, console, asked = browse(tmp_path, address)
-    finally:
-        stop(server)
+    server = make_server("127.0.0.1", 0, serve(shop.folder / "artifacts", auth="off", development=True), threaded=True)
+    Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/reports/{file.stem}"
+    dom, console, asked = browse(tmp_path, address)
+    server.shutdown()
     page = Page(dom)
     assert page.headings == HEADINGS
     assert not page.all("script")

@@ -165,9 +165,9 @@ def test_the_service_ends_clean(artifacts: Path, tmp_path: Path) -> None:
     assert "Traceback" not in (tmp_path / "out").read_text()
 
 
-def test_an_open_service_on_a_public_address_does_not_start(artifacts: Path, tmp_path: Path) -> None:
-    """auth = "off" is refused before a port is opened to others, and the error says why."""
+def test_an_open_service_does_not_start(artifacts: Path, tmp_path: Path) -> None:
+    """auth = "off" is refused before a port is opened, also on a loopback address: a proxy may stand before it."""
     web = 'development = true\nauth = "off"'
-    server = start(tmp_path, artifacts, web=web, bind="0.0.0.0:0")
+    server = start(tmp_path, artifacts, web=web)
     assert server.process.wait(PATIENCE_SECONDS) != 0
-    assert "loopback" in (tmp_path / "out").read_text()
+    assert "RECSYS_KEYS_READ" in (tmp_path / "out").read_text()

@@ -10,7 +10,7 @@ import base64
 import hmac
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Literal, TypeAlias, get_args
@@ -97,8 +97,8 @@ class Authenticator:
         if not keys and settings.auth == "keys":
             names = ", ".join(KEYS_PREFIX + scope.upper() for scope in SCOPES)
             raise SettingsError(
-                f"no key is set: put at least one of {names} into the environment, "
-                'or for development set web.auth = "off" and web.development = true'
+                f"no key is set: put at least one of {names} into the environment; "
+                "`make demo` makes keys of its own for trying things out"
             )
         return cls(keys, _read_token_secrets(environment.get(TOKEN_SECRETS, "")), settings)
 
@@ -173,16 +173,18 @@ def _credential(header: str) -> str:
         return ""
 
 
-def check_bind(settings: WebSettings, hosts: Iterable[str]) -> None:
-    """Refuse to serve without authentication on anything but loopback addresses.
+def check_served(settings: WebSettings) -> None:
+    """Refuse to serve without authentication: no sign tells a caller of this machine from one behind a proxy on it.
 
     Raises:
-        SettingsError: naming the address.
+        SettingsError: with the keys to set.
     """
     if settings.auth == "off":
-        for host in hosts:
-            if not _is_loopback(host):
-                raise SettingsError(f'web.auth = "off" needs a loopback address to bind, not {host!r}')
+        names = ", ".join(KEYS_PREFIX + scope.upper() for scope in SCOPES)
+        raise SettingsError(
+            f'web.auth = "off" is for test clients within one process, never for a server: remove it, and put at least one of {names} '
+            "into the environment"
+        )
 
 
 def _check_off(settings: WebSettings) -> None:
