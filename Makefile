@@ -11,7 +11,7 @@ PIP := pip install --disable-pip-version-check --require-hashes
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-all demo serve train evaluate tune report validate export rollback snapshots compact purge replay restock moments lint-templates dry-run shop test test-fast check format docs lock bench benchmark-isolation benchmark-storefront benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-moments-truth benchmark-value benchmark-peers clean
+.PHONY: help setup setup-dev setup-all demo serve train evaluate tune report validate export rollback snapshots compact purge replay restock moments lint-templates dry-run shop test test-fast check format docs docs-site lock bench benchmark-isolation benchmark-storefront benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-moments-truth benchmark-value benchmark-peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,6 +96,8 @@ format: setup-dev ## Format the code
 	$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
 docs: setup ## Write the reference pages that are made from the code
 	@$(TRAINING) docs
+docs-site: setup-dev ## Build the docs with a reference of the code into site/
+	$(VENV)/bin/zensical build --clean --strict
 lock: ## Pin all packages again (needs uv); what the service runs on is the same in all lock files
 	$(LOCK) pyproject.toml --extra training -o requirements.lock
 	$(LOCK) pyproject.toml --all-extras --group dev --group docs --group browser --constraint requirements.lock -o requirements-dev.lock
@@ -131,4 +133,4 @@ $(VENV)-peers/.ready: requirements-peers.lock
 benchmark-peers: $(VENV)-peers/.ready ## Compare with public models, tuned alike (needs RECSYS_DATA; 6 GB for LensKit in .venv-peers)
 	$(VENV)-peers/bin/python -m benchmarks.peers $(ARGS)
 clean: ## Remove the environment and what the demo made
-	rm -rf $(VENV) $(VENV)-peers $(VENV)-stores clients/storefront/node_modules .demo benchmarks/out
+	rm -rf $(VENV) $(VENV)-peers $(VENV)-stores clients/storefront/node_modules .demo benchmarks/out site
