@@ -6,7 +6,7 @@ and the shared behaviour tests then find it by themselves. A reason that is new 
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 import msgspec
@@ -64,8 +64,7 @@ class EvidenceItem:
     """Words the reasons of recommenders whose candidates each have an item that spoke most for them."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-        self._reason = lru_cache(REASONS_KEPT)(self._explain)
+        self._reason = lru_cache(REASONS_KEPT)(partial(_because, catalog))
 
     def reason(self, query: RowQuery, profile: Profile, explained_by: int) -> Reason:
         """Name the witness: an item of the page, else one that the shopper bought or viewed."""
@@ -74,6 +73,7 @@ class EvidenceItem:
         code = "because_bought" if explained_by in profile.has_bought else "because_viewed"
         return self._reason(code, explained_by, query.locale)
 
-    def _explain(self, code: str, explained_by: int, locale: str) -> Reason:
-        title, item_id = self._catalog.title(explained_by), self._catalog.item_id(explained_by)
-        return Reason(code, reason_text(code, locale, title=title), because_item_id=item_id)
+
+def _because(catalog: Catalog, code: str, explained_by: int, locale: str) -> Reason:
+    title, item_id = catalog.title(explained_by), catalog.item_id(explained_by)
+    return Reason(code, reason_text(code, locale, title=title), because_item_id=item_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import ClassVar, cast
 
 import numpy as np
@@ -70,7 +70,7 @@ class Bestsellers(Recommender[BestsellersSettings]):
         self._offsets = cast(NDArray[np.int64], arrays["offsets"])
         self._catalog = catalog
         self._settings = settings
-        self._reason = lru_cache(REASONS_KEPT)(self._explain)
+        self._reason = lru_cache(REASONS_KEPT)(partial(_explain, catalog, settings))
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Rank the category's bestsellers first, then its parent's, up to the whole shop."""
@@ -90,12 +90,13 @@ class Bestsellers(Recommender[BestsellersSettings]):
         inside = category >= 0 and self._catalog.item_from[category] <= item < self._catalog.item_to[category]
         return self._reason(int(self._buyers[item]), category if inside else -1, query.locale)
 
-    def _explain(self, buyers: int, category: int, locale: str) -> Reason:
-        if not buyers:
-            return Reason("in_the_shop", reason_text("in_the_shop", locale))
-        days = round(self._settings.window_days)
-        code, name = ("category_bestseller", self._catalog.category_name(category)) if category >= 0 else ("bestseller", "")
-        return Reason(code, reason_text(code, locale, category=name, people=buyers, days=days), days, buyers)
+
+def _explain(catalog: Catalog, settings: BestsellersSettings, buyers: int, category: int, locale: str) -> Reason:
+    if not buyers:
+        return Reason("in_the_shop", reason_text("in_the_shop", locale))
+    days = round(settings.window_days)
+    code, name = ("category_bestseller", catalog.category_name(category)) if category >= 0 else ("bestseller", "")
+    return Reason(code, reason_text(code, locale, category=name, people=buyers, days=days), days, buyers)
 
 
 def _followed_by(chosen: Rows, ranked: Rows, allowed: Mask, n: int) -> Rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -74,9 +74,8 @@ class BoughtTogether(Recommender[BoughtTogetherSettings]):
         self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: BoughtTogetherSettings
     ) -> None:
         self._neighbours = Neighbours(arrays, catalog.tie_rank)
-        self._catalog = catalog
         self._settings = settings
-        self._reason = lru_cache(REASONS_KEPT)(self._explain)
+        self._reason = lru_cache(REASONS_KEPT)(partial(_explain, catalog))
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Add up the complements of the context, else of the items owned last."""
@@ -91,10 +90,11 @@ class BoughtTogether(Recommender[BoughtTogetherSettings]):
         """Name the item that it completes, and say so if the shopper owns it."""
         return self._reason(explained_by, not len(query.context), query.locale)
 
-    def _explain(self, explained_by: int, owned: bool, locale: str) -> Reason:
-        title, item_id = self._catalog.title(explained_by), self._catalog.item_id(explained_by)
-        text = reason_text("bought_together_owned" if owned else "bought_together", locale, title=title)
-        return Reason("bought_together", text, because_item_id=item_id)
+
+def _explain(catalog: Catalog, explained_by: int, owned: bool, locale: str) -> Reason:
+    title, item_id = catalog.title(explained_by), catalog.item_id(explained_by)
+    text = reason_text("bought_together_owned" if owned else "bought_together", locale, title=title)
+    return Reason("bought_together", text, because_item_id=item_id)
 
 
 def _complements(lines: object, weight: Scores, catalog: Catalog, settings: BoughtTogetherSettings) -> Arrays:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import lru_cache, partial
 from typing import Annotated, ClassVar, cast
 
 import msgspec
@@ -80,11 +81,9 @@ class Brands(Recommender[BrandsSettings]):
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: BrandsSettings) -> None:
         self._scores = cast(NDArray[np.float32], arrays["scores"])
-        self._buyers = cast(NDArray[np.int32], arrays["buyers"])
         self._catalog = catalog
         self._settings = settings
-        self._windows = _windows(settings)
-        self._reason = lru_cache(REASONS_KEPT)(self._explain)
+        self._reason = lru_cache(REASONS_KEPT)(partial(_explain, catalog, _windows(settings), arrays["buyers"]))
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Rank the brand's allowed items of the smallest window that has enough of them."""
@@ -99,12 +98,15 @@ class Brands(Recommender[BrandsSettings]):
         """Say which brand, in how many days, and how many bought it."""
         return self._reason(item, explained_by, query.locale)
 
-    def _explain(self, item: int, window: int, locale: str) -> Reason:
-        brand = self._catalog.brands.text(int(self._catalog.brand[item]))
-        days, buyers = self._windows[window], int(self._buyers[window][item])
-        name = "brand_popular" if buyers else "brand_popular_viewed"
-        text = reason_text(name, locale, brand=brand, people=buyers, days=days)
-        return Reason("brand_popular", text, days, buyers or None)
+
+def _explain(
+    catalog: Catalog, windows: Sequence[int], by_window: NDArray[np.generic], item: int, window: int, locale: str
+) -> Reason:
+    brand = catalog.brands.text(int(catalog.brand[item]))
+    days, buyers = windows[window], int(by_window[window][item])
+    name = "brand_popular" if buyers else "brand_popular_viewed"
+    text = reason_text(name, locale, brand=brand, people=buyers, days=days)
+    return Reason("brand_popular", text, days, buyers or None)
 
 
 @compiled(ROWS, SCORES_2D, MASK, INT)
