@@ -22,6 +22,8 @@ TOLD = Notation(plain=True)
 """Notation of what is typed, or written as Polars writes it."""
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _AT_LEAST = r"^(?:>|≥|>=|over|more than|über|mehr als)?\s*(\d+)\s*\+?$"
+_WEB_ADDRESS = r'^(?:(?i:https?:)?//[^\s\p{Cc}"<>/?#@\\]+(?:[/?#][^\s\p{Cc}"<>]*)?|/(?:[^\s\p{Cc}"<>/\\][^\s\p{Cc}"<>]*)?)$'
+"""A web address without a name and password in it, or a path from the shop's root; none that could end an attribute of a page."""
 
 
 def convert(kind: Kind, raw: pl.Expr, notation: Notation = TOLD) -> pl.Expr:
@@ -78,7 +80,7 @@ def _trimmed(raw: pl.Expr, _notation: Notation) -> pl.Expr:
 
 def _url(raw: pl.Expr, notation: Notation) -> pl.Expr:
     text = _trimmed(raw, notation)
-    return pl.when(text.str.contains(r"^(?i:https?://[^\s/]|/)[^\s\p{Cc}]*$")).then(text)
+    return pl.when(text.str.contains(_WEB_ADDRESS)).then(text)
 
 
 def _currency(raw: pl.Expr, notation: Notation) -> pl.Expr:

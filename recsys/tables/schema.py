@@ -45,7 +45,9 @@ KINDS: Mapping[Kind, KindOfValue] = {
     ),
     "text": KindOfValue(pl.String(), "is text", "export the column as text"),
     "url": KindOfValue(
-        pl.String(), "is a web address (http, https) or a path starting with /", "export full addresses without spaces"
+        pl.String(),
+        "is a web address (http, https) or a path starting with /",
+        "export full addresses without spaces, quotes, angle brackets, or a name and password",
     ),
     "category": KindOfValue(
         pl.String(), "is a category path", "name the separator of its levels as `category_separator` in the settings"

@@ -126,8 +126,14 @@ def test_categories_written_by_hand() -> None:
 
 
 def test_addresses_are_web_addresses_or_paths() -> None:
-    """Nothing that runs when it is clicked, and nothing with spaces."""
-    good = ["https://shop.example/a?b=1#c", "HTTP://x.example", "/items/1", "//cdn.example/i.png"]
+    """Nothing that runs when it is clicked, ends an attribute of a page, or carries a password; and nothing with spaces."""
+    good = [
+        "https://shop.example/a?b=1#c",
+        "https://shop.example/@ada",
+        "HTTP://x.example",
+        "/items/1",
+        "//cdn.example/i.png",
+    ]
     bad = [
         "javascript:alert(1)",
         "data:text/html,x",
@@ -136,6 +142,11 @@ def test_addresses_are_web_addresses_or_paths() -> None:
         "/a b",
         "ftp://x.example/y",
         "https:///x",
+        "https://ada:secret@shop.example/a",
+        "https://shop.example\\@evil.example",
+        "/\\evil.example",
+        '/a"onmouseover=x',
+        "https://shop.example/<script>",
     ]
     assert converted("url", *good, *bad) == [*good, *[None] * len(bad)]
 
