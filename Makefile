@@ -11,7 +11,7 @@ PIP := pip install --disable-pip-version-check --require-hashes
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-all demo serve train evaluate tune report validate export rollback snapshots compact purge replay restock moments lint-templates dry-run shop test test-fast check format docs docs-site lock bench benchmark-isolation benchmark-storefront benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-moments-truth benchmark-value benchmark-peers clean
+.PHONY: help setup setup-dev setup-all demo serve train evaluate tune report validate export rollback snapshots compact purge replay restock moments lint-templates dry-run shop test test-fast check format docs docs-site lock bench benchmark-isolation benchmark-latency benchmark-storefront benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-moments-truth benchmark-value benchmark-peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -108,6 +108,8 @@ bench: setup-dev ## Measure the service against bare Flask (needs wrk), the expo
 	$(RUN) -m benchmarks.bench $(ARGS)
 benchmark-isolation: setup-dev ## Measure pages beside bulk answers, polls, cards, slow clients and large bodies
 	$(RUN) -m benchmarks.isolation $(ARGS)
+benchmark-latency: setup-dev ## Measure latency against offered load, and the first answer of a cold start
+	$(RUN) -m benchmarks.latency $(ARGS)
 benchmark-storefront: setup-dev ## Count what arrives of 10,000 page views in a browser that is killed and cut off (needs chromium; ARGS="--views 500")
 	$(RUN) -m pip install --quiet --disable-pip-version-check --group browser
 	$(RUN) -m benchmarks.storefront $(ARGS)

@@ -38,6 +38,8 @@ from simulator import make_shop, shop_settings
 from training.batch.export import Source, export
 
 OUT = Path("benchmarks/out")
+HISTORY = Path("benchmarks/history.jsonl")
+"""A line a run, kept with the code."""
 KEY = "bench-" + "k" * 40
 PORT = 8133
 LIMIT = 12
@@ -76,6 +78,7 @@ def main() -> int:
     results |= measure_http(folder, chosen.rounds, chosen.seconds)
     (OUT / "bench.json").write_text(json.dumps(results, indent=1) + "\n")
     show(results)
+    remember("bench", results)
     return 0
 
 
@@ -190,6 +193,22 @@ def show(results: dict[str, float]) -> None:
     for name, value in results.items():
         table.add_row(name, f"{value:,}", bounds.get(name, ""))
     Console().print(table)
+
+
+def remember(name: str, results: Mapping[str, float]) -> None:
+    """Append what a run measured to the history, with commit and machine, so that a slow drift shows; ratios of one run compare."""
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
+    model = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    line = {
+        "benchmark": name,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit,
+        "cores": os.cpu_count(),
+        "processor": model[1] if model else "",
+        **results,
+    }
+    with HISTORY.open("a") as file:
+        file.write(json.dumps(line) + "\n")
 
 
 def say(text: str) -> None:
