@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from recsys.clock import DAY
 from recsys.settings import Settings
 from recsys.settings.load import load_settings
-from recsys.types import DAY
 from training import console
 from training.cli.evaluation_commands import last_event
 from training.evaluation.metrics import Interval

@@ -23,12 +23,13 @@ from numpy.typing import NDArray
 
 from benchmarks.bench import prepare as prepare_shop
 from recsys.behaviour import CART_ADD, CHECKOUT, PURCHASE, sessions
+from recsys.clock import DAY
 from recsys.engine.profile import Profiler
 from recsys.settings import Settings
 from recsys.settings.load import load_settings
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events
-from recsys.types import CANCELLED, DAY, EventType, History, Lifecycle, Lines, Mask, Profile
+from recsys.types import CANCELLED, EventType, History, Lifecycle, Lines, Mask, Profile
 from simulator import default_items
 from training import console
 from training.cli.evaluation_commands import last_event

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from benchmarks.live_load import load
 from benchmarks.service import Service, publish_fit, running
+from recsys import clock
 from recsys.behaviour import CART_ADD, VIEW, sessions
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.profile_report import shopper_profile
@@ -162,7 +163,7 @@ def questions(events: Events, leaf_of: Rows, session: NDArray[np.int64]) -> list
 
 def answers(service: Service, offline: Offline, most: int, progress: Callable[[int, int], None]) -> Iterator[ResolvedQuery]:
     """Post the events after `SPLIT` in order; ask before and after those that raise a question."""
-    events, since = offline.events, int(SPLIT.timestamp() * 1_000_000)
+    events, since = offline.events, clock.to_microseconds(SPLIT)
     order = np.argsort(events.times, kind="stable")
     order = order[events.times[order] >= since][:most].tolist()
     for done, place in enumerate(order):

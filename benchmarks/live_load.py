@@ -15,25 +15,16 @@ from urllib.parse import quote
 from benchmarks.bench import prepare as prepare_shop
 from benchmarks.bench import say
 from benchmarks.service import Service, publish_fit, running
+from recsys import clock
+from recsys.clock import DAY, MINUTE
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.serving_state import ServingState
+from recsys.live.databases import log_in
 from recsys.live.log import EventLog
 from recsys.settings import Settings
 from recsys.settings.load import load_settings
 from recsys.snapshot.store import CURRENT, Snapshot, current_version, open_snapshot
-from recsys.types import (
-    CANCELLED,
-    DAY,
-    EVENT_TYPES,
-    MINUTE,
-    Event,
-    EventType,
-    History,
-    ItemUpdate,
-    Link,
-    Query,
-    SnapshotError,
-)
+from recsys.types import CANCELLED, EVENT_TYPES, Event, EventType, History, ItemUpdate, Link, Query, SnapshotError
 from simulator import default_items
 
 ASKED = 20_000
@@ -57,7 +48,7 @@ def load(folder: Path, users: int, rounds: int, seconds: int) -> dict[str, float
     snapshot = _open(settings)
     asked = _shoppers(snapshot)
     say("writing the live log")
-    written = _write_log(EventLog(settings.path(settings.state.folder)), snapshot, asked)
+    written = _write_log(log_in(settings.path(settings.state.folder)), snapshot, asked)
     figures = {"live events": written, **_inside(Engine(snapshot, settings), asked)}
     file = folder / "asked.txt"
     file.write_text("\n".join(quote(user, safe="") for user in asked))
@@ -139,7 +130,7 @@ def _shoppers(snapshot: Snapshot) -> list[str]:
 
 def _write_log(state: EventLog, snapshot: Snapshot, asked: list[str]) -> int:
     """Write live events (each shopper's first, then each one's second …), links and item updates; returns how many events."""
-    now, draw, catalog = time.time_ns() // 1000, random.Random(SEED), snapshot.catalog
+    now, draw, catalog = clock.now(), random.Random(SEED), snapshot.catalog
     pasts = {user: _last_events(snapshot, user) for user in asked}
     events = (_event(snapshot, user, pasts[user], number) for number in range(LIVE_EVENTS) for user in asked)
     written = 0
@@ -173,7 +164,7 @@ def _event(snapshot: Snapshot, user: str, past: list[tuple[int, int]], number: i
 
 def _inside(engine: Engine, asked: list[str]) -> dict[str, float]:
     """Median microseconds in one process, without HTTP: finding a shopper's history and answering, without the log and with it."""
-    state = EventLog(engine.settings.path(engine.settings.state.folder))
+    state = log_in(engine.settings.path(engine.settings.state.folder))
     serving = ServingState(engine, state, None)
     figures: dict[str, float] = {}
     for name, now, find in (

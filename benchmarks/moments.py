@@ -25,8 +25,10 @@ import numpy as np
 from benchmarks.bench import prepare as prepare_shop
 from benchmarks.bench import say
 from benchmarks.service import publish_fit
+from recsys.clock import MINUTE
 from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
+from recsys.live.databases import log_in
 from recsys.live.item_changes import Standing
 from recsys.live.log import EventLog
 from recsys.moments.finder import Finder
@@ -35,7 +37,7 @@ from recsys.settings import Settings
 from recsys.settings.load import load_settings
 from recsys.settings.moments import MomentKind, MomentsSettings
 from recsys.snapshot.store import Snapshot, open_snapshot
-from recsys.types import MINUTE, Event, ItemUpdate, SnapshotError
+from recsys.types import Event, ItemUpdate, SnapshotError
 from simulator import default_items
 from training import console
 from training.batch.export import published
@@ -89,7 +91,7 @@ def _prepared(folder: Path, users: int) -> Settings:
 def _polls(settings: Settings, folder: Path) -> dict[str, dict[str, float]]:
     """Seconds of the first and of steady polls of each kind, how many were found, and the worker's memory in MB."""
     shutil.rmtree(folder, ignore_errors=True)
-    engine, state = Engine(_open(settings), settings), EventLog(folder)
+    engine, state = Engine(_open(settings), settings), log_in(folder)
     people = [str(engine.snapshot.people.users.text(row)) for row in range(0, len(engine.snapshot.people), 17)]
     draw = random.Random(SEED)
     now = engine.snapshot.as_of

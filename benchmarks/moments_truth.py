@@ -23,8 +23,10 @@ import numpy as np
 import polars as pl
 
 from recsys.behaviour import PURCHASE
+from recsys.clock import DAY
 from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
+from recsys.live.databases import log_in
 from recsys.live.log import EventLog
 from recsys.moments.context import TriggerContext, TriggerHit, UserContext
 from recsys.moments.finder import Finder
@@ -33,7 +35,7 @@ from recsys.settings import Placement, Rule, Settings
 from recsys.settings.load import load_settings
 from recsys.settings.moments import MomentKind, MomentsSettings
 from recsys.snapshot.catalog import Catalog
-from recsys.types import DAY, Bought, Query, Slate
+from recsys.types import Bought, Query, Slate
 from training import console
 from training.cli.evaluation_commands import last_event
 from training.evaluation.metrics import Interval, Values
@@ -249,7 +251,7 @@ def judge(settings: Settings, now: datetime, ats: Sequence[datetime]) -> Tables:
     whole = prepare(settings, now=now, before=ats[-1] + timedelta(days=STEP))
     pairs, customers, lists = [], [], []
     for at in ats:
-        with tempfile.TemporaryDirectory(prefix="recsys-moments-") as folder, closing(EventLog(Path(folder))) as state:
+        with tempfile.TemporaryDirectory(prefix="recsys-moments-") as folder, closing(log_in(Path(folder))) as state:
             past = Past(settings, now, at, whole, state)
             pairs.append(past.pairs())
             customers.append(past.customers())

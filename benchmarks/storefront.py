@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.service import publish_fit, running
-from recsys.live.log import EventLog
+from recsys.live.databases import log_in
 from recsys.settings.load import load_settings
 from simulator import make_shop, shop_settings
 
@@ -212,7 +212,7 @@ async def settle(page: Page, origin: str) -> None:
 
 def counted(folder: Path, fates: dict[str, Fate]) -> dict[str, Any]:
     """Hold what was tracked against the service's log: events by their text, views by the number in it."""
-    log = EventLog(folder / "state")
+    log = log_in(folder / "state")
     batches = log.events_between(0, 1 << 60)
     texts = Counter(event.query or "" for batch in batches for _, _, event in batch if event.event_type == "search")
     log.close()

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.clock import DAY, MINUTE
 from recsys.jit import FLOAT, INT, KINDS, ROWS, SCORES, TIMES, compiled
 from recsys.settings import BehaviourSettings
-from recsys.types import CANCELLED, DAY, KIND_WORDS, MINUTE, EventType, History, RowQuery, Rows, Scores, Times
+from recsys.types import CANCELLED, KIND_WORDS, EventType, History, RowQuery, Rows, Scores, Times
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

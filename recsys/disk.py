@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 
 def sync(path: Path) -> None:
@@ -21,8 +22,8 @@ def sync(path: Path) -> None:
 @contextmanager
 def write_whole(path: Path) -> Iterator[Path]:
     """Give a file to write beside this one; when the block ends, it is on the disk and takes its place. Of a block that fails nothing
-    stays."""
-    aside = path.with_name(f".{path.name}-{os.getpid()}")
+    stays; a process that is killed leaves a file `.*.tmp`, which nobody reads."""
+    aside = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
         yield aside
         sync(aside)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, tzinfo
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,8 +13,9 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal, is_currency
 
+from recsys import clock
+
 FALLBACK_LOCALE = "en"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLAIN = str.maketrans({"\xa0": " ", "\u202f": " ", "\u2009": " ", "’": "'", "\u200e": None, "\u200f": None, "\u061c": None})
 _TOUCHING = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 _LOCALE = re.compile(r"([A-Za-z]{2,3})(?:[_-]([A-Za-z]{4}))?(?:[_-]([A-Za-z]{2}|[0-9]{3}))?(?:[_.@-].*)?", re.DOTALL)
@@ -47,7 +48,7 @@ def _number_text(amount: float, locale: Any) -> str:
 
 def date_text(moment_us: int, locale: str, timezone: str) -> str:
     """Return the day of a moment (microseconds since 1970 UTC) in a time zone, as "March 5, 2026"; unknown zones: UTC."""
-    day = (_EPOCH + timedelta(microseconds=moment_us)).astimezone(zone(timezone)).date()
+    day = clock.to_datetime(moment_us).astimezone(zone(timezone)).date()
     return str(format_date(day, "long", locale=_known_locale(locale)))
 
 

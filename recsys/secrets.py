@@ -28,5 +28,5 @@ def check_secrets(name: str, secrets: Sequence[str]) -> None:
         if not secret.isascii() or len(secret) < SHORTEST_SECRET:
             raise SettingsError(
                 f"{name}: secret {place} has {len(secret)} characters; "
-                f"at least {SHORTEST_SECRET}, all of them ASCII, are allowed"
+                f"at least {SHORTEST_SECRET}, all of them ASCII, are allowed, for instance from: openssl rand -hex 32"
             )

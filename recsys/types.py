@@ -23,11 +23,6 @@ Mask: TypeAlias = NDArray[np.bool_]
 Arrays: TypeAlias = dict[str, NDArray[np.generic]]
 """What a fit learns: plain numeric arrays by name, saved as `.npy` files."""
 
-MICROSECOND = 1
-SECOND = 1_000_000
-MINUTE = 60 * SECOND
-DAY = 24 * 60 * MINUTE
-
 
 class RecsysError(Exception):
     """Every error that this package raises on purpose; its text is meant to be read by the person who can mend it."""

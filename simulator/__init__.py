@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys import clock
 from recsys.types import EVENT_TYPES, DataError, EventType
 from simulator import plan
 from simulator.agenda import Visits, plan_visits
 from simulator.calendar import make_calendar
-from simulator.goods import EPOCH, MICROSECOND, make_goods
+from simulator.goods import make_goods
 from simulator.people import Shop, make_people
 from simulator.tables import EventTexts, contents_table, name_people, users_table
 from simulator.visits import Acts, act, in_time_order, mean_length
@@ -79,7 +80,7 @@ def make_shop(
     events, items = _checked(users, events, items, end, seed)
     end = end.astimezone(UTC)
     calendar = make_calendar(end)
-    goods = make_goods(items, _moment(calendar.start), end, seed, address)
+    goods = make_goods(items, clock.to_datetime(calendar.start), end, seed, address)
     shop = Shop(goods, make_people(users, goods, calendar, seed), calendar)
     visits = plan_visits(shop, events, mean_length, seed)
     names = name_people(shop, visits, seed)
@@ -96,7 +97,7 @@ def make_shop(
     counts, first, last = _write_events(folder, shop, visits, EventTexts(shop, visits, names, seed), seed, progress)
     rows = {"events": int(counts.sum()), **{name: table.height for name, table in tables.items()}}
     kinds = {word: int(count) for word, count in zip(EVENT_TYPES, counts, strict=True)}
-    return ShopSummary(rows, kinds, _moment(first), _moment(last))
+    return ShopSummary(rows, kinds, clock.to_datetime(first), clock.to_datetime(last))
 
 
 def shop_settings(folder: str | Path = "data", tables: Sequence[str] = TABLES) -> str:
@@ -110,10 +111,6 @@ def _clear(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("events-*.parquet"):
         old.unlink()
-
-
-def _moment(micros: int) -> datetime:
-    return EPOCH + micros * MICROSECOND
 
 
 def default_items(users: int) -> int:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.types import DAY, MINUTE, Mask, Rows, Times
+from recsys.clock import DAY, MINUTE
+from recsys.types import Mask, Rows, Times
 from simulator import plan
 from simulator.calendar import Calendar, seasons
 from simulator.goods import LEAF_NAMES, Floats, Ints, complement_leaves, style_key

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.types import DAY, MINUTE, Times
+from recsys import clock
+from recsys.clock import DAY, MINUTE
+from recsys.types import Times
 from simulator import plan
-from simulator.goods import EPOCH, LEAF_NAMES, MICROSECOND, Floats, Ints
+from simulator.goods import LEAF_NAMES, Floats, Ints
 from simulator.words import LEAVES
 
 HOURS = np.array([8, 4, 2, 1, 1, 2, 5, 10, 16, 20, 22, 24, 26, 24, 22, 22, 24, 28, 34, 42, 46, 40, 28, 16], np.float64)
@@ -60,13 +62,13 @@ def make_calendar(end: datetime) -> Calendar:
     pull = np.linspace(1.0, plan.GROWTH, len(days)) * np.array([plan.WEEKDAYS[day.weekday()] for day in days])
     first, last, factor = plan.GIFT_SEASON
     pull *= [factor if first <= day.timetuple().tm_yday <= last else 1.0 for day in days]
-    first_time, last_time = ((moment - EPOCH) // MICROSECOND for moment in (start, end))
+    first_time, last_time = (clock.to_microseconds(moment) for moment in (start, end))
     return Calendar(first_time, last_time, np.concatenate([[0.0], np.cumsum(pull)]))
 
 
 def seasons(calendar: Calendar) -> NDArray[np.float32]:
     """Pull of each leaf category on each day of the history, float32[leaves, days]."""
-    start = datetime.fromtimestamp(calendar.start / 1e6, UTC).timetuple().tm_yday
+    start = clock.to_datetime(calendar.start).timetuple().tm_yday
     phase = 2 * np.pi * (start + np.arange(plan.SPAN_DAYS + 2)) / 365.25
     pull = np.ones((len(LEAVES), plan.SPAN_DAYS + 2), np.float32)
     for name, (peak, times) in plan.SEASONS.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -11,7 +11,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from recsys.types import DAY, SECOND, Rows
+from recsys import clock
+from recsys.clock import DAY, SECOND
+from recsys.types import Rows
 from simulator import plan
 from simulator.words import BRANDS, DEPARTMENTS, EMOJIS, LEAVES, LINES, VARIANTS
 
@@ -21,8 +23,6 @@ Floats: TypeAlias = NDArray[np.floating[Any]]
 LEAF_NAMES: tuple[str, ...] = tuple(leaf.path for leaf in LEAVES)
 DEPARTMENT_OF_LEAF: NDArray[np.int64] = np.array([DEPARTMENTS.index(path.split(" > ")[0]) for path in LEAF_NAMES])
 CURRENCY = "EUR"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 N_STYLES = len(plan.STYLES)
 N_TIERS = len(plan.TIERS)
 
@@ -126,7 +126,7 @@ def make_goods(items: int, start: datetime, end: datetime, seed: int, address: s
     models = _make_models(rng, int(model[-1]) + 1, items, start, end)
     weight = rng.lognormal(0.0, 1.3, len(models.leaf))[model] * rng.lognormal(-0.5 * variant, 0.3)
     weight[(rng.random(items) < plan.UNSEEN_SHARE) & (model >= 2 * len(LEAVES))] = 0.0
-    begin = (start - EPOCH) // MICROSECOND
+    begin = clock.to_microseconds(start)
     published = models.published[model]
     price = _prices(rng, models, model, variant)
     goods = Goods(
@@ -197,7 +197,7 @@ def _published(rng: np.random.Generator, models: int, start: datetime, end: date
     age[later] = rng.uniform(plan.NEW_DAYS, span, later.sum())
     age[new] = rng.uniform(0.2, plan.NEW_DAYS, new.sum())
     age[: 2 * len(LEAVES)] = span + 365
-    moment: NDArray[np.int64] = (end - EPOCH) // MICROSECOND - (age * DAY).astype(np.int64)
+    moment: NDArray[np.int64] = clock.to_microseconds(end) - (age * DAY).astype(np.int64)
     return moment // SECOND * SECOND
 
 

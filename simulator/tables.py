@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from recsys.types import EVENT_TYPES, MINUTE, EventType, Mask, Times
+from recsys import clock
+from recsys.clock import MINUTE
+from recsys.types import EVENT_TYPES, EventType, Mask, Times
 from simulator import plan
 from simulator.agenda import Visits
 from simulator.calendar import Calendar
@@ -184,7 +186,7 @@ def _choose_words(rng: np.random.Generator, visits: Visits, nouns: list[tuple[st
 
 def _sends(calendar: Calendar) -> list[str]:
     """send_id of each week of the history, named by the day that it begins."""
-    start = datetime.fromtimestamp(calendar.start // 1_000_000, UTC)
+    start = clock.to_datetime(calendar.start)
     return [f"weekly-{start + timedelta(weeks=week):%Y-%m-%d}" for week in range(plan.SPAN_DAYS // 7 + 2)]
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.types import DAY, EventType, Mask, Rows, Times
+from recsys.clock import DAY
+from recsys.types import EventType, Mask, Rows, Times
 from simulator import plan
 from simulator.agenda import Kind, Visits
 from simulator.goods import Ints, complement_leaves

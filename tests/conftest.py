@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from recsys import clock
 from recsys.engine.pipeline import Engine, answer
 from recsys.settings import Settings
 from recsys.settings.load import parse_settings
@@ -121,7 +122,7 @@ def ago(days: float = 0, minutes: float = 0, seconds: float = 0) -> datetime:
 
 def micros(moment: datetime) -> int:
     """Microseconds since 1970."""
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return clock.to_microseconds(moment)
 
 
 def event(user: str, item: str | None, kind: str = "view", at: datetime | None = None, **more: Any) -> dict[str, Any]:

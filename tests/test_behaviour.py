@@ -22,9 +22,10 @@ from recsys.behaviour import (
     session_gap,
     sessions,
 )
+from recsys.clock import DAY, MINUTE
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.id_index import unknown_item
-from recsys.types import DAY, MINUTE, EventType, History
+from recsys.types import EventType, History
 from tests.conftest import NOW, ago, event, micros
 from tests.support.handmade import BEHAVIOUR, calm, world
 

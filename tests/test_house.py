@@ -178,6 +178,23 @@ def test_nothing_that_can_run_code_is_loaded(path: Path) -> None:
             assert [ast.unparse(value) for value in allowed] == ["False"]
 
 
+OWNERS: dict[str, set[str]] = {
+    "os.replace": {"recsys/disk.py"},
+    "os.rename": {"recsys/snapshot/store.py"},  # a folder, published whole
+    "time.time_ns": {"recsys/clock.py"},
+    "datetime.fromtimestamp": set(),
+}
+"""What has one home: calls that only these files make."""
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_files_and_moments_have_one_owner(path: Path) -> None:
+    """Derived files are written by `disk.write_whole`; moments are read and converted by `clock`."""
+    tree, name = ast.parse(path.read_text()), path.relative_to(ROOT).as_posix()
+    calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    assert {call for call in calls & set(OWNERS) if name not in OWNERS[call]} == set()
+
+
 CLOCKS = {"time.time", "time.time_ns", "time.monotonic", "datetime.now", "datetime.utcnow", "date.today"}
 
 

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.behaviour import sessions
+from recsys.clock import MINUTE
 from recsys.orders import bounded, number_orders, settle
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.histories import Events
-from recsys.types import CANCELLED, MINUTE, EventType, History, Lines
+from recsys.types import CANCELLED, EventType, History, Lines
 from tests.conftest import ago, event, micros
 from tests.support.handmade import BEHAVIOUR, World, calm, world
 

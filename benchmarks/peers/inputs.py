@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
 from recsys.behaviour import ages_in_days, decay, event_weights
+from recsys.clock import DAY
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.histories import Events
-from recsys.types import DAY, EventType, Rows, Scores
+from recsys.types import EventType, Rows, Scores
 
 Setting: TypeAlias = float | int | bool
 Drawn: TypeAlias = Mapping[str, Setting]

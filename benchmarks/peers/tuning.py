@@ -18,6 +18,7 @@ import numpy as np
 
 from benchmarks.peers import libraries, models
 from benchmarks.peers.inputs import Drawn, Inputs, Scorer, Setting
+from recsys.disk import write_whole
 from training.evaluation.evaluate import Task
 
 
@@ -191,6 +192,5 @@ def _read(file: Path, question: str) -> Trials:
 
 def _write(file: Path, kept: Trials) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_suffix(".part")
-    aside.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=1))
-    aside.replace(file)
+    with write_whole(file) as aside:
+        aside.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=1))

@@ -13,10 +13,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.clock import DAY
 from recsys.jit import INT, OWN_MASK, REALS, ROWS, TIMES, compiled
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.catalog import Catalog
-from recsys.types import DAY, Bought, Mask, Profile, Query, Rows, Times
+from recsys.types import Bought, Mask, Profile, Query, Rows, Times
 
 HiddenDays = NDArray[np.float64]
 Filter = Literal["unavailable", "category", "brand", "price", "bought", "excluded", "on_the_page", "in_the_cart"]

@@ -21,11 +21,12 @@ from recsys.behaviour import (
     months_before,
     session_gap,
 )
+from recsys.clock import DAY, SECOND
 from recsys.jit import FLOAT, INT, KINDS, REALS, ROWS, SCORES, TIMES, compiled
 from recsys.orders import owned_of
 from recsys.settings import BehaviourSettings, ProfileSettings
 from recsys.snapshot.catalog import Catalog
-from recsys.types import DAY, SECOND, EventType, ExitStage, History, Lifecycle, Profile, Rows, Scores, Times
+from recsys.types import EventType, ExitStage, History, Lifecycle, Profile, Rows, Scores, Times
 
 STAGES: dict[int, ExitStage] = {
     EventType.HOME_VIEW: "home",

@@ -5,26 +5,27 @@ The judgements are the `Profiler`'s own; nothing is decided here a second time.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated
 
 import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
+from recsys import clock
 from recsys.behaviour import last_session, months_before
+from recsys.clock import DAY
 from recsys.engine.profile import INTENT_RULES, Leader, Leanings, Profiler
 from recsys.orders import priced_orders, revenue_of
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.customer_value import CustomerValue
 from recsys.snapshot.id_index import IdMap
-from recsys.types import DAY, KIND_WORDS, ExitStage, History, Intent, Lifecycle, Profile, Rows
+from recsys.types import KIND_WORDS, ExitStage, History, Intent, Lifecycle, Profile, Rows
 
 MAX_AFFINITIES = 10
 PRICE_BAND = (0.25, 0.75)
 """The percentiles of weighted prices between which a shopper is at home."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+_LATEST = clock.to_microseconds(datetime.max.replace(tzinfo=UTC))
 
 
 class Session(Struct, frozen=True):
@@ -166,7 +167,7 @@ def shopper_profile(profiler: Profiler, user_id: str | None, history: History, n
 
 def moment(microseconds: int) -> datetime:
     """A time for people and JSON, in UTC; what lies beyond the year 9999 is its end."""
-    return _EPOCH + timedelta(microseconds=min(microseconds, _LATEST))
+    return clock.to_datetime(min(microseconds, _LATEST))
 
 
 def day(microseconds: int) -> str:

@@ -6,18 +6,20 @@ up when they are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import msgspec
 
 from recsys.engine.history_merge import merge_histories
 from recsys.engine.pipeline import Engine, answer
-from recsys.live.erasure import ErasureKeys, Tombstones
-from recsys.live.log import EventLog, LiveEvent, SharedRow, Tombstone
+from recsys.live.erasure import ErasureKeys, Tombstone, Tombstones
+from recsys.live.log import EventLog, LiveEvent, SharedRow
 from recsys.reasons import reason_locale
 from recsys.snapshot.customer_value import CustomerValue
-from recsys.snapshot.identity_links import FOREVER, Period, periods
+from recsys.snapshot.identity_links import FOREVER, Period, periods, without
 from recsys.snapshot.people import NOBODY, Person
 from recsys.types import NO_HISTORY, History, ItemUpdate, Link, Query, Slate
 
@@ -49,6 +51,7 @@ class ServingState:
         self._snapshot, self._state, self._max_n = engine.snapshot, state, engine.settings.state.user_events
         self._folded = self._read = engine.snapshot.manifest.state_sequence
         self._version: tuple[int, int] | None = None
+        self._lock = threading.Lock()
         self._kept = _Kept(EVENTS_KEPT)
         self._links: dict[str, list[Link]] = {}
         self._linked: dict[str, set[str]] = {}
@@ -65,15 +68,18 @@ class ServingState:
             StateError: if the log cannot be read.
             SettingsError: if somebody was forgotten under a secret that is not there.
         """
-        version = self._state.version()
-        if version == self._version:
+        if self._state.version() == self._version:
             return
-        with self._state.reading():
-            last = max(self._state.last(), self._read)
-            self._drop_kept()
-            self._take(self._state.news(self._read))
-            self.newest = max(self.newest, self._state.newest(self._read) or 0)
-        self._read, self._version = last, version
+        with self._lock:
+            version = self._state.version()
+            if version == self._version:
+                return  # another thread took it in meanwhile
+            with self._kept.changing(), self._state.reading():
+                last = max(self._state.last(), self._read)
+                self._drop_kept()
+                self._take(self._state.news(self._read))
+                self.newest = max(self.newest, self._state.newest(self._read) or 0)
+            self._read, self._version = last, version
 
     def answer(self, query: Query) -> Answered:
         """Answer a query with the shopper's history as of now."""
@@ -88,8 +94,9 @@ class ServingState:
         """What a shopper did, in the rows of the snapshot: under this id, and under the anonymous ids that are theirs."""
         kept = self._kept.get(user_id)
         if kept is None:
+            changes = self._kept.changes
             kept = self._history(user_id)
-            self._kept.put(user_id, kept)
+            self._kept.put(user_id, kept, changes)
         return kept
 
     def _drop_kept(self) -> None:
@@ -109,12 +116,12 @@ class ServingState:
         if self._read == self._folded and not self.forgotten:
             return base  # nothing was written since the snapshot, by anybody
         parts, events = [base], self._state.events_of(user_id, self._folded, self._max_n)
-        if (forgotten := self.forgotten.at(user_id)) is not None:
-            parts = [_within(base, Period("", user_id, forgotten + 1, FOREVER.max))]
-            events = [each for each in events if each.timestamp > forgotten]
+        if erased := self.forgotten.spans(user_id):
+            left = without(_always(user_id), erased)
+            parts, events = [_within(base, period) for period in left], [each for each in events if _is_in(each, left)]
         for period, theirs in self._under_other_ids(user_id):
             parts.append(_within(self._snapshot.histories.of(period.anonymous_id), period))
-            events = events + [each for each in theirs if period.since <= each.timestamp < period.until]
+            events = events + [each for each in theirs if _is_in(each, [period])]
         return merge_histories(parts, events, self._snapshot.catalog, self._snapshot.manifest.behaviour)
 
     def _under_other_ids(self, user_id: str) -> list[tuple[Period, list[LiveEvent]]]:
@@ -150,7 +157,11 @@ class ServingState:
     def is_repeated(self, link: Link) -> bool:
         """Whether a link says nothing new: that of its id's latest link, or a later one to the same user, repeats it."""
         latest = max(self._links_of(link.anonymous_id), key=lambda each: (each.timestamp, each.user_id), default=None)
-        return latest is not None and latest.user_id == link.user_id and latest.timestamp <= link.timestamp
+        if latest is None or latest.user_id != link.user_id:
+            return False
+        return latest.timestamp <= link.timestamp and not any(
+            latest.timestamp <= end <= link.timestamp for end in self.forgotten.ends(link.anonymous_id)
+        )
 
     def is_anonymous(self, user_id: str) -> bool:
         """Whether this id was linked to a user."""
@@ -158,7 +169,11 @@ class ServingState:
 
     def ids_of(self, user_id: str) -> list[str]:
         """A user's id and every anonymous id that was ever linked to it."""
-        return [user_id, *sorted({*self._snapshot.links.anonymous_ids(user_id), *self._linked.get(user_id, ())})]
+        return [user_id, *sorted(self._anonymous_ids(user_id))]
+
+    def periods_of(self, user_id: str) -> list[Period]:
+        """When which ids were this user's: their own always, anonymous ids between a link to them and the next one."""
+        return [_always(user_id), *self._owned(user_id, self.ids_of(user_id)[1:])]
 
     def users_of(self, user_id: str) -> set[str]:
         """Whose it may be what was done under an id: the users that it was ever linked to, else itself."""
@@ -202,52 +217,71 @@ class ServingState:
         since = self._linked.get(user_id)
         return {*found, *since} if since else found
 
+    def _owned(self, user_id: str, anonymous: Iterable[str]) -> list[Period]:
+        """When each anonymous id was this user's by its links."""
+        found = [period for each in anonymous for period in periods(self._links_of(each), self.forgotten.ends(each))]
+        return [period for period in found if period.user_id == user_id]
+
     def _periods(self, user_id: str, anonymous: Iterable[str]) -> list[Period]:
-        """When each anonymous id was this user's, the last linked ones; none from before they were forgotten."""
-        found = [period for each in anonymous for period in periods(self._links_of(each)) if period.user_id == user_id]
-        found = sorted(found, key=lambda period: (period.since, period.anonymous_id))[-MAX_LINKED:]
-        if not self.forgotten:
-            return found
-        users = _following(self.forgotten.at(user_id))
-        return [
-            each._replace(since=max(each.since, users, _following(self.forgotten.at(each.anonymous_id)))) for each in found
-        ]
+        """When each anonymous id was this user's, the last linked ones, without what is erased of either."""
+        found = sorted(self._owned(user_id, anonymous), key=lambda period: (period.since, period.anonymous_id))[-MAX_LINKED:]
+        erased = self.forgotten.spans(user_id)
+        own = [left for period in found for left in without(period, erased)]
+        return [left for period in own for left in without(period, self.forgotten.spans(period.anonymous_id))]
 
 
 class _Kept:
-    """Histories by user id, those asked for last, of at most so many events together."""
+    """Histories by user id, those asked for last, of at most so many events together; threads may share it."""
 
     def __init__(self, max_n: int) -> None:
         self._max_n, self._events = max_n, 0
         self._histories: dict[str, History] = {}
+        self._lock = threading.RLock()
+        self.changes = 0
+        """Counts beginnings and ends of changes: odd during one."""
 
     def __len__(self) -> int:
         return len(self._histories)
 
     def get(self, user_id: str) -> History | None:
         """A user's history, which counts as asked for last from now on; None: it is not kept."""
-        found = self._histories.pop(user_id, None)
-        if found is not None:
-            self._histories[user_id] = found
-        return found
+        with self._lock:
+            found = self._histories.pop(user_id, None)
+            if found is not None:
+                self._histories[user_id] = found
+            return found
 
-    def put(self, user_id: str, history: History) -> None:
-        """Keep a history; those asked for longest ago make room."""
-        self.drop(user_id)
-        self._histories[user_id] = history
-        self._events += len(history) + _BESIDES
-        while self._events > self._max_n:
-            self.drop(next(iter(self._histories)))
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Take in what changes histories: none that was read before or meanwhile is kept."""
+        self.changes += 1
+        try:
+            yield
+        finally:
+            self.changes += 1
+
+    def put(self, user_id: str, history: History, changes: int = 0) -> None:
+        """Keep a history that was read after so many `changes`, if there were none since; those asked for longest ago make room."""
+        with self._lock:
+            if changes != self.changes or changes % 2:
+                return
+            self.drop(user_id)
+            self._histories[user_id] = history
+            self._events += len(history) + _BESIDES
+            while self._events > self._max_n:
+                self.drop(next(iter(self._histories)))
 
     def drop(self, user_id: str) -> None:
         """Keep a user's history no longer."""
-        if (history := self._histories.pop(user_id, None)) is not None:
-            self._events -= len(history) + _BESIDES
+        with self._lock:
+            if (history := self._histories.pop(user_id, None)) is not None:
+                self._events -= len(history) + _BESIDES
 
     def clear(self) -> None:
         """Keep nothing."""
-        self._histories.clear()
-        self._events = 0
+        with self._lock:
+            self._histories.clear()
+            self._events = 0
 
 
 def _later(one: ItemUpdate | None, other: ItemUpdate) -> ItemUpdate:
@@ -263,9 +297,13 @@ def _later(one: ItemUpdate | None, other: ItemUpdate) -> ItemUpdate:
     )
 
 
-def _following(moment: int | None) -> int:
-    """The first moment that is not forgotten."""
-    return int(FOREVER.min) if moment is None else moment + 1
+def _always(user_id: str) -> Period:
+    """An id as its own user's, for ever."""
+    return Period(user_id, user_id, int(FOREVER.min), int(FOREVER.max))
+
+
+def _is_in(event: LiveEvent, left: Iterable[Period]) -> bool:
+    return any(period.since <= event.timestamp < period.until for period in left)
 
 
 def _within(history: History, period: Period) -> History:

@@ -1,1 +1,1 @@
-"""Live state: everything that changes while the service runs, one table per kind of row."""
+"""What changes while serving. The files here say what the service and the job may ask; a folder per database holds how it is done."""

@@ -1,20 +1,41 @@
-"""Erasure: a keyed hash of an id and a moment, so that a tombstone names nobody without the secret.
+"""Erasure: keyed hashes of ids with the periods that are ignored of them, so that a tombstone names nobody without the secret.
 
-Everything of a forgotten id up to its moment is ignored, in answers and in training; what comes later is a new history.
+What an erased id did in such a period is ignored, in answers and in training; what it did at other times is somebody else's, or a new
+history.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
-from recsys.live.log import Tombstone
+import msgspec
+
 from recsys.secrets import check_secrets, read_secrets
+from recsys.snapshot.identity_links import FOREVER, Span, joined
 from recsys.types import SettingsError
 
 FORGET_SECRETS = "RECSYS_FORGET_SECRETS"
 """Secrets of the hashes, separated by commas or spaces: the first one signs, all are checked, so that they can be rotated."""
 _NAME_BYTES, _HASH_BYTES = 4, 16
+
+
+class Tombstone(msgspec.Struct, frozen=True, gc=False):
+    """What the id behind the keyed hash `subject` did from `since` to `until`, both included (microseconds), is ignored."""
+
+    subject: str
+    until: int
+    since: int = int(FOREVER.min)
+
+
+class Erased(NamedTuple):
+    """An id to erase for times since ≤ t < until (microseconds), and the subject of its tombstone."""
+
+    subject: str
+    user_id: str
+    since: int = int(FOREVER.min)
+    until: int = int(FOREVER.max)
 
 
 class ErasureKeys:
@@ -56,20 +77,20 @@ class ErasureKeys:
 
 
 class Tombstones:
-    """Up to when each id is forgotten, asked by id."""
+    """The periods that are ignored of each id, asked by id."""
 
     def __init__(self, erasure_keys: ErasureKeys | None, rows: Iterable[Tombstone]) -> None:
-        """Take the log's tombstones; of several with one subject the latest counts.
+        """Take the log's tombstones.
 
         Raises:
             SettingsError: if one was made with a secret that is not there: who it means can then not be told.
         """
         self._erasure_keys = erasure_keys
-        self._at: dict[str, int] = {}
+        self._spans: dict[str, list[Span]] = {}
         self.add(rows)
 
     def __len__(self) -> int:
-        return len(self._at)
+        return len(self._spans)
 
     def add(self, rows: Iterable[Tombstone]) -> None:
         """Take more of them; raises as making them does."""
@@ -77,29 +98,36 @@ class Tombstones:
         for row in rows:
             if self._erasure_keys is None or not self._erasure_keys.knows(row.subject):
                 unknown.add(row.subject.partition(":")[0])
-            self._at[row.subject] = max(row.timestamp, self._at.get(row.subject, row.timestamp))
+            self._spans[row.subject] = joined([*self._spans.get(row.subject, ()), Span(row.since, row.until)])
         if unknown:
             raise SettingsError(
                 f"{FORGET_SECRETS} lacks the secrets {', '.join(sorted(unknown))} (first 8 hex digits of their BLAKE2b), "
-                f"under which some of {len(self._at):,} ids were forgotten; put them back, or the forgotten would return"
+                f"under which some of {len(self._spans):,} ids were forgotten; put them back, or the forgotten would return"
             )
 
     @property
     def fingerprint(self) -> str:
         """Tells one set of tombstones from another; empty without any."""
-        rows = sorted(self._at.items())
+        rows = sorted((subject, *map(tuple, spans)) for subject, spans in self._spans.items())
         return blake2b(repr(rows).encode(), digest_size=_HASH_BYTES).hexdigest() if rows else ""
 
+    def spans(self, user_id: str) -> list[Span]:
+        """What is ignored of an id, in order, no two spans touching; mostly nothing."""
+        if self._erasure_keys is None or not self._spans:
+            return []
+        return joined([span for each in self._erasure_keys.hashes(user_id) for span in self._spans.get(each, ())])
+
+    def ends(self, anonymous_id: str) -> list[int]:
+        """When an anonymous id became that of somebody who was erased since: who had it before has it no more from then on."""
+        return [span.since for span in self.spans(anonymous_id) if span.since > FOREVER.min]
+
     def at(self, user_id: str) -> int | None:
-        """The moment up to which an id is forgotten, in microseconds; None: it is not."""
-        if self._erasure_keys is None or not self._at:
-            return None
-        return max((self._at[each] for each in self._erasure_keys.hashes(user_id) if each in self._at), default=None)
+        """The moment up to which everything of an id is ignored, in microseconds; None: there is no such moment."""
+        return next((span.until for span in self.spans(user_id) if span.since == FOREVER.min), None)
 
     def cover(self, user_id: str | None, moment: int) -> bool:
-        """Whether what this user did at a moment (microseconds) is forgotten."""
-        at = None if user_id is None else self.at(user_id)
-        return at is not None and moment <= at
+        """Whether what this user did at a moment (microseconds) is ignored."""
+        return user_id is not None and any(since <= moment <= until for since, until in self.spans(user_id))
 
 
 def _name(secret: str) -> str:

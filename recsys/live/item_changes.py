@@ -7,32 +7,15 @@ of an item counts at once, as nobody sees a part of it.
 
 from __future__ import annotations
 
-import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-import msgspec
-
-from recsys.live.database import LogFile, Row
 from recsys.snapshot.catalog import Catalog
 from recsys.types import ItemUpdate
 
-if TYPE_CHECKING:
-    from recsys.live.log import EventLog
-
-CHANGE = 10
-"""Kind of these rows: subject is the item, the time when the update was received."""
-SCHEMA = f"CREATE INDEX log_changes ON log (at) WHERE kind = {CHANGE};"
 MIN_DROP = 0.01
 """Smallest share of its price by which an item gets cheaper that is worth a word: less is rounding, or another exchange rate."""
-_DROPPED_AT_ONCE = 10_000
-_PAUSE_SECONDS = 0.01
-"""Between two steps of deleting, so that whoever waits for writing comes in."""
-_SINCE = f"""SELECT subject, at, body FROM log INDEXED BY log_changes WHERE kind = {CHANGE} AND at > ?
-ORDER BY at DESC, seq DESC"""
-_BEFORE = f"SELECT seq FROM log INDEXED BY log_changes WHERE kind = {CHANGE} AND at < ? LIMIT 1"
-_DROP = f"""DELETE FROM log WHERE seq IN
-(SELECT seq FROM log INDEXED BY log_changes WHERE kind = {CHANGE} AND at < ? LIMIT {_DROPPED_AT_ONCE})"""
 
 ChangeKind = Literal["back_in_stock", "price_drop"]
 
@@ -56,29 +39,16 @@ class Standing(NamedTuple):
     now: int
 
 
-class ItemChanges:
-    """The changes that a log holds."""
+class ItemChanges(ABC):
+    """The changes that a log holds; whatever fails is a StateError."""
 
-    def __init__(self, log: LogFile) -> None:
-        self._log = log
-
+    @abstractmethod
     def since(self, moment: int) -> list[Change]:
         """The changes later than `moment` (microseconds), the newest first."""
-        return [Change(item_id, at, **msgspec.json.decode(body)) for item_id, at, body in self._log.read(_SINCE, moment)]
 
+    @abstractmethod
     def drop(self, before: int) -> int:
-        """Delete the changes from before a moment, 10,000 at a time, after each of which others may write; returns how many."""
-        dropped = 0
-        while self._log.read(_BEFORE, before):
-            with self._log.writing() as log:
-                dropped += log.execute(_DROP, (before,)).rowcount
-            time.sleep(_PAUSE_SECONDS)
-        return dropped
-
-
-def item_changes(state: EventLog, since: int) -> list[Change]:
-    """The changes of items later than `since` (microseconds), the newest first."""
-    return state.item_changes.since(since)
+        """Delete the changes from before a moment, in steps after which others may write; returns how many."""
 
 
 class _Offer(NamedTuple):
@@ -99,13 +69,6 @@ def changes(standing: Standing, written: Iterable[ItemUpdate], updates: Sequence
     before = _updated(catalog, known, written)
     after = _updated(catalog, before, updates)
     return [change for item_id in known for change in _differences(item_id, standing.now, before[item_id], after[item_id])]
-
-
-def change_row(change: Change) -> Row:
-    """A change as a row of the log: kind, subject, at, received_at and body."""
-    fields = {"change": change.change, "before": change.before, "after": change.after}
-    body = {name: value for name, value in fields.items() if value is not None}
-    return CHANGE, change.item_id, change.at, change.at, msgspec.json.encode(body)
 
 
 def _updated(catalog: Catalog, offers: Mapping[str, _Offer], updates: Iterable[ItemUpdate]) -> dict[str, _Offer]:

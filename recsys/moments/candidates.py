@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.behaviour import months_before
+from recsys.clock import DAY, HOUR, MINUTE
 from recsys.engine.serving_state import ServingState
 from recsys.live.item_changes import ChangeKind
 from recsys.live.log import EventLog
 from recsys.moments.contactable import ContactIndex
 from recsys.moments.context import TriggerContext, local
 from recsys.moments.rules import birthdays_on
-from recsys.moments.spans import HOUR, due_again
+from recsys.moments.spans import due_again
 from recsys.snapshot.histories import NEVER
-from recsys.types import DAY, MINUTE, EventType, Mask, Rows, Times
+from recsys.types import EventType, Mask, Rows, Times
 
 
 class Audience(NamedTuple):

@@ -7,11 +7,13 @@ slot addresses, clicks and compaction go the way of every other send.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
+from recsys import clock
+from recsys.clock import DAY
 from recsys.engine.serving_state import ServingState
 from recsys.live.moments import KeptMoment
 from recsys.live.pinned_slates import PinnedItem, PinnedSlate
@@ -21,9 +23,7 @@ from recsys.moments.payload import MAX_ANCHORS, SOURCE
 from recsys.settings import Settings
 from recsys.settings.moments import MomentKind
 from recsys.snapshot.contents import Content
-from recsys.types import DAY, Query, Reason, Send
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from recsys.types import Query, Reason, Send
 
 
 class _Item(msgspec.Struct, frozen=True):
@@ -103,7 +103,7 @@ def subject(card: MomentCard, shown: Mapping[int, str], serving: ServingState, n
     `shown` are the rows of the slate's items with their slot addresses, empty where there are none.
     """
     line, catalog = card.line, serving.engine.catalog
-    since = (line.since - _EPOCH) // timedelta(microseconds=1)
+    since = clock.to_microseconds(line.since)
     if line.content is not None:
         article = {"event_type": line.kind, "timestamp": since, "title": line.content.title, "url": line.content.url}
         return Subject(article, -1, frozenset())

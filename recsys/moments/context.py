@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
+from recsys import clock
 from recsys.behaviour import CART_ADD, PURCHASE, VIEW, last_session
 from recsys.engine.pipeline import Engine
 from recsys.live.item_changes import Change, ChangeKind
@@ -25,8 +26,6 @@ FEWEST_SESSIONS = 3
 FOREVER = int(np.iinfo(np.int64).max)
 """A moment that does not come."""
 _CART_REMOVE = int(EventType.CART_REMOVE)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class TriggerHit(NamedTuple):
@@ -193,13 +192,13 @@ class UserContext:
 
 def local(moment: int, timezone: str) -> datetime:
     """A moment in microseconds as a time zone's clocks show it."""
-    return (_EPOCH + timedelta(microseconds=moment)).astimezone(zone(timezone))
+    return clock.to_datetime(moment).astimezone(zone(timezone))
 
 
 def midnight(day: date, timezone: str) -> int:
     """The first moment of a day in a time zone, in microseconds, also where clocks are put forward over midnight."""
     first = datetime(day.year, day.month, day.day, tzinfo=zone(timezone))
-    return (first - _EPOCH) // _MICROSECOND
+    return clock.to_microseconds(first)
 
 
 def day_of(moment: int, timezone: str) -> tuple[int, int]:

@@ -12,8 +12,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.clock import DAY
 from recsys.engine.serving_state import ServingState
-from recsys.live.item_changes import item_changes
 from recsys.live.log import EventLog
 from recsys.live.moments import Moment, Notified
 from recsys.messages.cards.category_copy import canonical
@@ -25,7 +25,7 @@ from recsys.moments.payload import Ask, moment_id, moment_line
 from recsys.settings.moments import MomentKind
 from recsys.snapshot.histories import NEVER
 from recsys.snapshot.stock import at_risk
-from recsys.types import DAY, Mask, Rows, Times
+from recsys.types import Mask, Rows, Times
 
 MAX_LOOKED_AT = 3_000
 """Most people whom one search looks at; it takes less than two seconds, and the next one goes on."""
@@ -127,7 +127,7 @@ class Finder:
         trigger_context = TriggerContext(
             self._serving.engine,
             now,
-            tuple(item_changes(self._state, now - int(settings.change_days * DAY))),
+            tuple(self._state.item_changes.since(now - int(settings.change_days * DAY))),
             at_risk(catalog.stock, catalog.sold, settings.lead_days) & catalog.available & (catalog.stock >= 1),
             self._high_spend,
         )

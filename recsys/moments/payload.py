@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any, TypeAlias
 
 import msgspec
 
+from recsys import clock
 from recsys.engine.slate_json import slate_json
 from recsys.messages.cards.category_copy import words_of
 from recsys.moments.context import TriggerHit, UserContext
@@ -25,7 +26,6 @@ MAX_ANCHORS = 50
 """Most items that a moment names and that a slate is asked with."""
 SOURCE = "moment"
 """What stands for a recommender with the items that a moment is about."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class MomentPayload(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +78,7 @@ def moment_line(
         moment_id=moment_id(kind, user_context.user_id, due.key),
         user_id=user_context.user_id,
         kind=kind,
-        since=_EPOCH + timedelta(microseconds=due.since),
+        since=clock.to_datetime(due.since),
         anchors=tuple([trigger_context.catalog.item_id(row) for row in due.anchors[:MAX_ANCHORS]]),
         slate=msgspec.Raw(slate_json(trigger_context.catalog, slate)),
         lifecycle=user_context.profile.lifecycle,

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from recsys.clock import DAY
 from recsys.live.item_changes import ChangeKind
 from recsys.moments import spans
 from recsys.moments.context import TriggerHit, UserContext, local, midnight, months_after
 from recsys.orders import revenue_of
 from recsys.snapshot.histories import NEVER
-from recsys.types import DAY
 
 MAX_OWNED = 5
 """Most items that a message to win somebody back is said to be about."""

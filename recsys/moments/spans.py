@@ -12,12 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.clock import DAY, HOUR, MINUTE
 from recsys.moments.context import FOREVER, UserContext, months_after
 from recsys.settings.moments import MomentsSettings
 from recsys.snapshot.histories import NEVER
-from recsys.types import DAY, MINUTE, Times
-
-HOUR = 60 * MINUTE
+from recsys.types import Times
 
 
 class Span(NamedTuple):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.behaviour import ages_in_days, decay, last_of_each
+from recsys.clock import DAY
 from recsys.ranking import first_allowed, rank_order
 from recsys.reasons import reason_text
 from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
@@ -16,7 +17,7 @@ from recsys.settings import BehaviourSettings
 from recsys.settings.types import NotNegative, Positive
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Tables
-from recsys.types import DAY, Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Rows, Scores
+from recsys.types import Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 
 class BestsellersSettings(RecommenderSettings, frozen=True):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.behaviour import event_weights
+from recsys.clock import DAY
 from recsys.jit import INT, MASK, ROWS, SCORES_2D, compiled
 from recsys.ranking import top_n
 from recsys.reasons import reason_text
@@ -19,19 +20,7 @@ from recsys.settings import BehaviourSettings
 from recsys.settings.types import NotNegative
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events, Tables
-from recsys.types import (
-    DAY,
-    NO_CANDIDATES,
-    Arrays,
-    Candidates,
-    EventType,
-    Mask,
-    Profile,
-    Reason,
-    RowQuery,
-    Rows,
-    Scores,
-)
+from recsys.types import NO_CANDIDATES, Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 
 class BrandsSettings(RecommenderSettings, frozen=True):

@@ -8,6 +8,7 @@ from typing import ClassVar, cast
 import numpy as np
 
 from recsys.behaviour import PURCHASE, ages_in_days, decay
+from recsys.clock import DAY
 from recsys.ranking import top_n
 from recsys.reasons import reason_text
 from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
@@ -15,7 +16,7 @@ from recsys.settings import BehaviourSettings
 from recsys.settings.types import NotNegative, Positive, Share
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Tables
-from recsys.types import DAY, NO_CANDIDATES, Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Scores
+from recsys.types import NO_CANDIDATES, Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Scores
 
 _SHORTEST_GAP = np.float32(0.01)
 """Days; what is bought several times a day is due again at once."""

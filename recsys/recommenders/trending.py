@@ -8,6 +8,7 @@ from typing import ClassVar, cast
 import numpy as np
 
 from recsys.behaviour import ages_in_days, decay, event_weights
+from recsys.clock import DAY
 from recsys.ranking import first_allowed, rank_order
 from recsys.reasons import reason_text
 from recsys.recommenders.base import Recommender, RecommenderSettings
@@ -15,7 +16,7 @@ from recsys.settings import BehaviourSettings
 from recsys.settings.types import Positive
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Tables
-from recsys.types import DAY, Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
+from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 
 class TrendingSettings(RecommenderSettings, frozen=True):

@@ -28,6 +28,13 @@ class Period(NamedTuple):
     until: int
 
 
+class Span(NamedTuple):
+    """The times since ≤ t ≤ until (microseconds)."""
+
+    since: int
+    until: int
+
+
 class Links:
     """The links of a snapshot, memory-mapped, and who is a known user."""
 
@@ -81,11 +88,37 @@ def link_arrays(links: Iterable[Link], known_ids: Iterable[str]) -> Arrays:
     }
 
 
-def periods(links: Sequence[Link]) -> list[Period]:
-    """Who one anonymous id belongs to, from when until when; of links at the same moment the last user id counts."""
-    at = {link.timestamp: link for link in sorted(links, key=lambda link: (link.timestamp, link.user_id))}
-    times = [FOREVER.min, *list(at)[1:], FOREVER.max] if at else []
-    return [
-        Period(link.anonymous_id, link.user_id, since, until)
-        for link, (since, until) in zip(at.values(), pairwise(times), strict=True)
-    ]
+def periods(links: Sequence[Link], ends: Iterable[int] = ()) -> list[Period]:
+    """Who one anonymous id belongs to, from when until when; of links at the same moment the last user id counts.
+
+    From each of `ends` (microseconds) on it belongs to nobody, until the next link.
+    """
+    owners: dict[int, str | None] = {
+        link.timestamp: link.user_id for link in sorted(links, key=lambda link: (link.timestamp, link.user_id))
+    }
+    owners |= dict.fromkeys(ends)
+    moments = sorted(owners)
+    bounds = pairwise([int(FOREVER.min), *moments[1:], int(FOREVER.max)] if moments else [])
+    owned = [(owners[moment], *bound) for moment, bound in zip(moments, bounds, strict=True)]
+    return [Period(links[0].anonymous_id, owner, since, until) for owner, since, until in owned if owner is not None]
+
+
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """Spans in order, those that overlap or touch as one."""
+    found: list[Span] = []
+    for span in sorted(spans):
+        if found and span.since <= found[-1].until + 1:
+            found[-1] = Span(found[-1].since, max(found[-1].until, span.until))
+        else:
+            found.append(span)
+    return found
+
+
+def without(period: Period, spans: Iterable[Span]) -> list[Period]:
+    """What is left of a period without spans, which are in order."""
+    left = []
+    for span in spans:
+        if period.since < min(span.since, period.until):
+            left.append(period._replace(until=min(span.since, period.until)))
+        period = period._replace(since=max(period.since, span.until + 1))
+    return [*left, period] if period.since < period.until else left

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.clock import DAY
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events
 from recsys.snapshot.stock import units_sold
-from recsys.types import DAY, Arrays, EventType, Mask, Rows
+from recsys.types import Arrays, EventType, Mask, Rows
 
 
 def item_stats(events: Events, catalog: Catalog, told: NDArray[np.int8], settings: BehaviourSettings, as_of: int) -> Arrays:

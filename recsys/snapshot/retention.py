@@ -33,19 +33,26 @@ def roll_back(artifacts: Path, to: str | None = None) -> str:
     return to
 
 
-def holding(artifacts: Path, user_ids: Sequence[str]) -> list[str]:
-    """The published versions that hold anything of these users, oldest first."""
-    return [version for version in versions(artifacts) if _holds(artifacts / version, user_ids)]
+def holding(artifacts: Path, user_id: str, anonymous_ids: Sequence[str]) -> list[str]:
+    """The published versions that hold anything of a user, also under anonymous ids, oldest first.
+
+    A link of an anonymous id is no trace of this user unless it leads there.
+    """
+    return [version for version in versions(artifacts) if _holds(artifacts / version, user_id, anonymous_ids)]
 
 
-def _holds(folder: Path, user_ids: Sequence[str]) -> bool:
-    for group, kind in (("history", "user"), ("links", "known"), ("links", "anonymous")):
+def _holds(folder: Path, user_id: str, anonymous_ids: Sequence[str]) -> bool:
+    for group, kind, user_ids in (
+        ("history", "user", (user_id, *anonymous_ids)),
+        ("links", "known", (user_id,)),
+        ("links", "anonymous", (user_id,)),
+    ):
         files = (folder / group).glob(f"{kind}_*.npy")
         try:
             ids = IdMap({file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in files}, kind)
         except (KeyError, ValueError, OSError, SnapshotError):
             return True  # what cannot be read may hold them
-        if any(ids.row(user_id) >= 0 for user_id in user_ids):
+        if any(ids.row(each) >= 0 for each in user_ids):
             return True
     return False
 
@@ -64,8 +71,9 @@ def delete(artifacts: Path, version: str) -> None:
 
 def prune(artifacts: Path, keep: int) -> list[str]:
     """Delete the oldest versions beyond `keep`, never the current one; returns what was deleted."""
-    current = current_version(artifacts)
-    surplus = [version for version in versions(artifacts)[:-keep] if version != current]
-    for version in surplus:
-        shutil.rmtree(artifacts / version, ignore_errors=True)
+    with publishing(artifacts):
+        current = current_version(artifacts)
+        surplus = [version for version in versions(artifacts)[:-keep] if version != current]
+        for version in surplus:
+            shutil.rmtree(artifacts / version, ignore_errors=True)
     return surplus

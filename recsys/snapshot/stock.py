@@ -11,9 +11,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.clock import DAY
 from recsys.snapshot.catalog import SOLD_DAYS, Catalog
 from recsys.snapshot.histories import Events
-from recsys.types import DAY, EventType, Mask
+from recsys.types import EventType, Mask
 
 Units: TypeAlias = NDArray[np.float32]
 

@@ -20,7 +20,7 @@ from uuid import uuid4
 import msgspec
 import numpy as np
 
-from recsys.disk import locked, sync
+from recsys.disk import locked, sync, write_whole
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.contents import Contents
 from recsys.snapshot.customer_value import CustomerValues
@@ -114,11 +114,8 @@ def publish(
 
 def point_at(artifacts: Path, version: str) -> None:
     """Make CURRENT name a version, atomically."""
-    aside = artifacts / f".{CURRENT}-{uuid4().hex}"
-    aside.write_text(version + "\n")
-    sync(aside)
-    os.replace(aside, artifacts / CURRENT)
-    sync(artifacts)
+    with write_whole(artifacts / CURRENT) as aside:
+        aside.write_text(version + "\n")
 
 
 def current_version(artifacts: Path) -> str | None:
@@ -280,7 +277,7 @@ def publishing(artifacts: Path) -> Iterator[None]:
 def _remove_leftovers(artifacts: Path) -> None:
     for leftover in artifacts.glob(f"{_INCOMING}*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    for leftover in artifacts.glob(f".{CURRENT}-*"):
+    for leftover in artifacts.glob(f".{CURRENT}.*.tmp"):
         leftover.unlink(missing_ok=True)
 
 

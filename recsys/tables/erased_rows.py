@@ -1,18 +1,19 @@
 """Rows of forgotten shoppers in a shop's tables and among live rows: found before anything is counted or written down.
 
-A row is theirs if its user, or the user whom it is resolved to, is forgotten, and it is not younger than that. An event that only
-names a forgotten anonymous id beside its own user stays, without that name.
+A row is theirs if its user, or the user whom it is resolved to, is forgotten for its time. An event that only names a forgotten
+anonymous id beside its own user stays, without that name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import polars as pl
 
 from recsys.live.erasure import Tombstones
+from recsys.snapshot.identity_links import FOREVER
 from recsys.tables import identities
 from recsys.tables.identities import KNOWN, SINCE, UNTIL
 from recsys.tables.live_rows import LiveRows
@@ -27,7 +28,6 @@ NAMING: Mapping[str, tuple[str, ...]] = {
     "identities": ("anonymous_id", "user_id"),
 }
 """Columns that name a shopper, by table."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PERIODS = pl.Schema({"id": pl.String(), SINCE: TIME, UNTIL: TIME})
 
 
@@ -69,12 +69,17 @@ class ErasedRows:
         events = live.events
         if events is not None and len(theirs := self.of_events(events)):
             events = events.join(theirs.lazy(), on=ROW, how="anti", maintain_order="left")
-        return replace(live, events=events, links=left)
+        return replace(live, events=events, links=left, ends=self._ends())
+
+    def _ends(self) -> pl.DataFrame:
+        """Since when anonymous ids are nobody's: they became those of somebody who is forgotten."""
+        return self._own.drop_nulls(SINCE).select(pl.col("id").alias("anonymous_id"), pl.col(SINCE).alias("timestamp"))
 
     def _rows(self, name: str, frame: pl.LazyFrame) -> pl.DataFrame:
         time = pl.col("timestamp") if name != "users" else pl.lit(None, TIME)
-        found = [_hits(frame, column, time, self._own) for column in NAMING[name]]
-        found += [_hits(frame, "user_id", time, self._linked)] if name == "events" else []
+        untimed = name == "events"
+        found = [_hits(frame, column, time, self._own, untimed) for column in NAMING[name]]
+        found += [_hits(frame, "user_id", time, self._linked, untimed)] if name == "events" else []
         return pl.concat(found).unique().collect(engine="streaming")
 
     def _ids(self, name: str) -> pl.Series:
@@ -82,13 +87,14 @@ class ErasedRows:
             return _distinct([each.frame for each in self._mapped[name]], NAMING[name])
 
     def _periods_by_link(self, live: pl.DataFrame) -> pl.DataFrame:
-        """When anonymous ids belonged to somebody who is forgotten, up to then; all links count, refused ones apart."""
+        """When anonymous ids belonged to somebody who is forgotten for that time; all links count, refused ones apart."""
         users = self._collected("users").select("user_id")
         links = pl.concat([self._collected("identities"), live])
-        valid = identities.periods(links.filter(~identities.refused(links, users)))
+        valid = identities.periods(links.filter(~identities.refused(links, users)), self._ends())
+        since = pl.max_horizontal(SINCE, f"{SINCE}_right")
         until = pl.min_horizontal(pl.col(UNTIL) - timedelta(microseconds=1), f"{UNTIL}_right")
         theirs = valid.join(self._own, left_on=KNOWN, right_on="id")
-        spans = theirs.select(pl.col("anonymous_id").alias("id"), SINCE, until.alias(UNTIL))
+        spans = theirs.select(pl.col("anonymous_id").alias("id"), since.alias(SINCE), until.alias(UNTIL))
         return spans.filter(pl.col(SINCE).is_null() | (pl.col(SINCE) <= pl.col(UNTIL)))
 
     def _collected(self, name: str) -> pl.DataFrame:
@@ -106,17 +112,22 @@ def _distinct(frames: Iterable[pl.LazyFrame], columns: Sequence[str]) -> pl.Seri
 
 
 def _own_periods(tombstones: Tombstones, ids: pl.Series) -> pl.DataFrame:
-    moments = ((each, tombstones.at(each)) for each in ids)
-    rows = [(each, None, _EPOCH + timedelta(microseconds=at)) for each, at in moments if at is not None]
-    return pl.DataFrame(rows, schema=_PERIODS, orient="row")
+    rows = [(each, *span) for each in ids for span in tombstones.spans(each)]
+    found = pl.DataFrame(rows, schema={"id": pl.String(), SINCE: pl.Int64(), UNTIL: pl.Int64()}, orient="row")
+    ever = pl.when(pl.col(SINCE) > FOREVER.min).then(SINCE)
+    return found.with_columns(ever.alias(SINCE)).cast(_PERIODS)
 
 
-def _hits(frame: pl.LazyFrame, column: str, time: pl.Expr, periods: pl.DataFrame) -> pl.LazyFrame:
-    """Rows whose id is in a period then; a row without a time is too."""
-    when = pl.col("__time")
-    inside = (pl.col(SINCE).is_null() | (when >= pl.col(SINCE))) & (when <= pl.col(UNTIL))
+def _hits(frame: pl.LazyFrame, column: str, time: pl.Expr, periods: pl.DataFrame, untimed: bool) -> pl.LazyFrame:
+    """Rows whose id is in a period then. A row without a time is as old as can be, or, if `untimed`, of any time."""
+    when, ever = pl.col("__time"), pl.col(SINCE).is_null()
+    inside = (ever | (when >= pl.col(SINCE))) & (when <= pl.col(UNTIL))
     named = frame.select(ROW, pl.col(column).alias("id"), time.alias("__time"))
-    return named.join(periods.lazy(), on="id").filter(when.is_null() | inside).select(ROW)
+    return (
+        named.join(periods.lazy(), on="id")
+        .filter(pl.when(when.is_null()).then(ever | untimed).otherwise(inside))
+        .select(ROW)
+    )
 
 
 def _untold(name: str) -> pl.Expr:

@@ -8,6 +8,8 @@ from recsys.tables.schema import TIME
 
 SINCE, UNTIL, KNOWN = "__since", "__until", "__known"
 """From when on an anonymous id belongs to a known user (null: ever since), and until when (null: for ever), itself outside."""
+ENDS = pl.Schema({"anonymous_id": pl.String(), "timestamp": TIME})
+"""From when on an anonymous id belongs to nobody, until its next link."""
 
 
 def refused(links: pl.DataFrame, users: pl.DataFrame) -> pl.Series:
@@ -17,11 +19,16 @@ def refused(links: pl.DataFrame, users: pl.DataFrame) -> pl.Series:
     return to_itself | links["anonymous_id"].is_in(known.implode())
 
 
-def periods(links: pl.DataFrame) -> pl.DataFrame:
-    """Turn links into who an anonymous id belongs to, from when until when; the first one reaches back for ever."""
+def periods(links: pl.DataFrame, ends: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Turn links into who an anonymous id belongs to, from when until when; the first one reaches back for ever.
+
+    `ends` (columns of `ENDS`) make periods of nobody, where `KNOWN` is null.
+    """
     first, last = pl.lit(None, TIME), pl.lit(None, TIME)
+    if ends is not None:
+        links = pl.concat([links, ends], how="diagonal")
     return (
-        links.sort("anonymous_id", "timestamp", "user_id", nulls_last=False)
+        links.sort("anonymous_id", "timestamp", "user_id", nulls_last=[False, False, True])
         .unique(["anonymous_id", "timestamp"], keep="last", maintain_order=True)
         .select(
             pl.col("anonymous_id"),
@@ -32,10 +39,10 @@ def periods(links: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def resolve(events: pl.LazyFrame, links: pl.DataFrame) -> pl.LazyFrame:
+def resolve(events: pl.LazyFrame, links: pl.DataFrame, ends: pl.DataFrame | None = None) -> pl.LazyFrame:
     """Give each event under an anonymous id to the known user of the latest link at its time, else of the first link.
 
-    The anonymous id stays in the column `anonymous_id`.
+    The anonymous id stays in the column `anonymous_id`; an event from when the id was nobody's (`ends`) stays under it.
     """
     if links.is_empty():
         return events
@@ -43,7 +50,9 @@ def resolve(events: pl.LazyFrame, links: pl.DataFrame) -> pl.LazyFrame:
     holds = (pl.col(SINCE).is_null() | (time >= pl.col(SINCE))) & (pl.col(UNTIL).is_null() | (time < pl.col(UNTIL)))
     linked = pl.col(KNOWN).is_not_null()
     return (
-        events.join(periods(links).lazy(), left_on="user_id", right_on="anonymous_id", how="left", maintain_order="left")
+        events.join(
+            periods(links, ends).lazy(), left_on="user_id", right_on="anonymous_id", how="left", maintain_order="left"
+        )
         .filter(holds)
         .with_columns(
             pl.coalesce(KNOWN, "user_id").alias("user_id"),

@@ -8,16 +8,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
 import polars as pl
 
-from recsys.live.log import FILE, EventLog, Tombstone
+from recsys.live.databases import open_log
+from recsys.live.erasure import Tombstone
+from recsys.live.log import EventLog
 from recsys.settings import Settings
 from recsys.tables.duplicates import event_id
+from recsys.tables.identities import ENDS
 from recsys.tables.ids import made_alike
 from recsys.tables.reader import Counts, Read
 from recsys.tables.schema import EVENT_TYPE, TIME, schema
@@ -52,7 +55,7 @@ class LiveRows:
     """All that was written down up to one number of the log.
 
     events: lazy, `ROW` and canonical columns by number, None without any · links: as the identities table · updates: item_id,
-    available, stock, price and received_at, oldest first.
+    available, stock, price and received_at, oldest first · ends: since when anonymous ids are nobody's (`identities.ENDS`).
     """
 
     events: pl.LazyFrame | None
@@ -61,6 +64,7 @@ class LiveRows:
     tombstones: tuple[Tombstone, ...]
     sequence: int
     file: str
+    ends: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ENDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ def read_live(settings: Settings, *, before: datetime | None = None, until: date
         DataError: if the log was replaced by a younger one, whose numbers mean other events.
     """
     folder, ids = settings.path(settings.state.folder), settings.data.ids
-    with closing(EventLog(folder)) as state:
+    with closing(open_log(settings)) as state:
         with state.reading():
             last = state.last()
             batches = [event_frame(batch) for batch in state.events_between(0, last)]
@@ -100,7 +104,7 @@ def read_live(settings: Settings, *, before: datetime | None = None, until: date
         updates=made_alike(_updates([(received, update) for seq, received, update in updates if seq <= last]), ids),
         tombstones=tombstones,
         sequence=last,
-        file=str(folder / FILE),
+        file=state.name,
     )
 
 

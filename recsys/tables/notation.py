@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import groupby
 
 import polars as pl
 
+from recsys import clock
 from recsys.settings.tables import Table
 from recsys.tables.numbers import EITHER_POINT, Mark, Proofs, currency_beside, prove
 from recsys.tables.schema import Column
@@ -23,7 +24,6 @@ _NUMERIC = r"^\s*-?\d{1,19}(?:\.\d+)?\s*$"
 _PROVES_POINT = r"\.(?:\d{1,2}|\d{4,})\s*$"
 _DAY = r"(?:19|20|21)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
 _DATE_NUMBER = rf"^{_DAY}(?:(?:[01]\d|2[0-3])(?:[0-5]\d){{0,2}})?$"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SINCE, _UNTIL = (datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1e6 for year in (1990, 2100))
 _UNITS: Mapping[Unit, str] = {
     "s": "seconds since 1970",
@@ -200,7 +200,7 @@ def _span(unit: Unit, tallies: Sequence[dict[str, float]]) -> str:
     factor = MICROSECONDS[unit]
     first = min(tally[f"{unit}.first"] for tally in tallies if tally[unit])
     last = max(tally[f"{unit}.last"] for tally in tallies if tally[unit])
-    days = [f"{_EPOCH + timedelta(microseconds=size * factor):%Y-%m-%d}" for size in (first, last)]
+    days = [f"{clock.to_datetime(round(size * factor)):%Y-%m-%d}" for size in (first, last)]
     return f", from {days[0]} to {days[1]}"
 
 

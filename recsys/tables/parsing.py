@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from recsys import clock
 from recsys.categories import join_category, split_category
 from recsys.event_ids import MAX_ID_BYTES
 from recsys.tables.notation import Notation
@@ -20,7 +21,7 @@ LEVEL = "\x1f"
 """Stands between the levels of a category until they are escaped and joined."""
 TOLD = Notation(plain=True)
 """Notation of what is typed, or written as Polars writes it."""
-_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+_EARLIEST, _LATEST = clock.EPOCH, datetime(2200, 1, 1, tzinfo=UTC)
 _AT_LEAST = r"^(?:>|≥|>=|over|more than|über|mehr als)?\s*(\d+)\s*\+?$"
 _WEB_ADDRESS = r'^(?:(?i:https?:)?//[^\s\p{Cc}"<>/?#@\\]+(?:[/?#][^\s\p{Cc}"<>]*)?|/(?:[^\s\p{Cc}"<>/\\][^\s\p{Cc}"<>]*)?)$'
 """A web address without a name and password in it, or a path from the shop's root; none that could end an attribute of a page."""

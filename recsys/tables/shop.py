@@ -7,7 +7,6 @@ What was written down while serving is folded in, and the forgotten are left out
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
+from recsys.disk import write_whole
 from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.settings import Settings
 from recsys.tables import identities
@@ -128,7 +128,7 @@ def _joined_up(settings: Settings, reads: Mapping[str, Read], live: LiveRows) ->
     one = {name: _one_row_per_id(name, reads) for name in ("items", "users", "contents")}
     links, refused = _links(reads, live, one["users"][0])
     currency, foreign = _currency(settings, reads, folded)
-    resolved = identities.resolve(events.frame.with_columns(event_id()), links)
+    resolved = identities.resolve(events.frame.with_columns(event_id()), links, live.ends)
     canonical = resolved.with_columns(_in_currency(currency)).select(list(schema("events")))
     items = _items(settings, {**reads, "events": _telling(reads["events"], folded)}, one["items"][0], live, currency)
     findings = [f for read in reads.values() for f in read.findings]
@@ -338,6 +338,5 @@ def _write_rejects(settings: Settings, reads: Mapping[str, Read], forgotten: str
             target.unlink(missing_ok=True)
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        aside = target.with_suffix(f".{os.getpid()}.tmp")
-        read.rejects.write_parquet(aside, metadata={FORGOTTEN: forgotten})
-        aside.replace(target)
+        with write_whole(target) as aside:
+            read.rejects.write_parquet(aside, metadata={FORGOTTEN: forgotten})

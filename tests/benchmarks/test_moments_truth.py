@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from benchmarks.moments_truth import RIVALS, SLATE, Draws, Past, between, judge, looks_before
-from recsys.live.log import EventLog
+from recsys.live.databases import log_in
 from recsys.settings import Placement, Rule
 from recsys.settings.moments import MomentsSettings
 from tests.conftest import NOW, Shop, busy_events, event
@@ -67,7 +67,7 @@ def past(truth: Shop, tmp_path: Path) -> Iterator[Past]:
     placements = {"blend": Placement(rules=(Rule(name="blend", blend=True),))}
     settings = msgspec.structs.replace(truth.settings, moments=moments, placements=placements)
     whole = prepare(settings, now=NOW, before=LOOK + timedelta(days=HELD))
-    state = EventLog(tmp_path / "state")
+    state = log_in(tmp_path / "state")
     yield Past(settings, NOW, LOOK, whole, state)
     state.close()
 

@@ -13,8 +13,9 @@ from benchmarks.peers import libraries, models, shops, tuning
 from benchmarks.peers.__main__ import main
 from benchmarks.peers.comparison import ScoreRow
 from benchmarks.peers.inputs import Inputs
+from recsys.clock import DAY
 from recsys.snapshot.histories import Events
-from recsys.types import DAY, KIND_WORDS, EventType
+from recsys.types import KIND_WORDS, EventType
 from training.evaluation.evaluate import TASKS, Subject, evaluate, examine
 from training.evaluation.metrics import METRICS
 from training.evaluation.split import split

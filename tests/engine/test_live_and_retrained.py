@@ -20,10 +20,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recsys.behaviour import PURCHASE
+from recsys.clock import MINUTE
 from recsys.engine.pipeline import Engine
 from recsys.engine.profile_report import shopper_profile
 from recsys.engine.serving_state import ServingState
-from recsys.live.log import EventLog
+from recsys.live.databases import log_in
 from recsys.orders import bounded, settle
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.histories import history_arrays
@@ -31,7 +32,7 @@ from recsys.snapshot.identity_links import link_arrays
 from recsys.snapshot.store import Snapshot
 from recsys.tables.identities import resolve
 from recsys.tables.schema import TIME, schema
-from recsys.types import MINUTE, Event, History, Link
+from recsys.types import Event, History, Link
 from tests.conftest import ITEMS, NOW, Shop, busy_events, event, micros
 from tests.support.handmade import canonical, world
 from training.job.customer_value import past_of
@@ -138,7 +139,7 @@ def trained(engine: Engine, told: Sequence[dict[str, Any]], links: Sequence[Link
 
 def served(engine: Engine, stream: Stream, folder: Path) -> ServingState:
     """A worker over the snapshot, once the log has what came in afterwards."""
-    log = EventLog(folder)
+    log = log_in(folder)
     told = [row | {"event_id": str(place), "timestamp": micros(row["timestamp"])} for place, row in enumerate(stream.after)]
     log.add_events([Event(**row) for row in told], micros(NOW))
     log.add_links(stream.later_links, micros(NOW))

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recsys.clock import MINUTE
 from recsys.engine.profile import Profiler
 from recsys.settings import ProfileSettings
-from recsys.types import EVENT_TYPES, MINUTE, EventType, History, Profile
+from recsys.types import EVENT_TYPES, EventType, History, Profile
 from tests.conftest import ITEMS, NOW, ago, event, micros
 from tests.support.handmade import BEHAVIOUR, calm, numbered_items, world
 

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.behaviour import event_weights
+from recsys.clock import DAY, MINUTE
 from recsys.engine.profile import Profiler
 from recsys.engine.profile_report import ShopperProfile, shopper_profile, weighted_percentile
 from recsys.settings import ProfileSettings
-from recsys.types import DAY, EVENT_TYPES, MINUTE, EventType, History
+from recsys.types import EVENT_TYPES, EventType, History
 from tests.conftest import ITEMS, NOW, ago, event, micros
 from tests.support.handmade import BEHAVIOUR, calm, numbered_items, world
 

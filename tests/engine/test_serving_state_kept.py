@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.engine.serving_state import ServingState, _Kept
-from recsys.live.log import EventLog
+from recsys.live.databases import log_in
+from recsys.live.erasure import Erased
 from recsys.types import Event, History, Link
 from tests.conftest import NOW, Shop, ago, busy_events, micros
 from tests.engine.test_serving_state import SECRETS
@@ -48,18 +49,18 @@ _logs = count()
 def test_what_is_kept_is_what_would_be_found(busy: Shop, steps: list[tuple[str, str, int]]) -> None:
     """Whatever is written, by whichever worker: events of users and of their anonymous ids, links, forgetting."""
     folder = Path(busy.folder, f"log-{next(_logs)}")
-    engine, writer = busy.engine(), EventLog(folder)
-    kept = ServingState(engine, EventLog(folder), SECRETS)
+    engine, writer = busy.engine(), log_in(folder)
+    kept = ServingState(engine, log_in(folder), SECRETS)
     for number, (what, user, minutes) in enumerate(steps):
         at = micros(ago(minutes=minutes))
         if what == "link":
             writer.add_links([Link(f"cookie-{1 + number % 2}", user, at)], micros(NOW))
         elif what == "forget":
-            writer.forget([SECRETS.sign(user)], [user], micros(NOW))
+            writer.forget([Erased(SECRETS.sign(user), user)], micros(NOW))
         elif what != "ask":
             done = Event(event_id=f"e{number}", user_id=user, event_type=what, timestamp=at, item_id="bag-1")
             writer.add_events([done], micros(NOW))
-        fresh = ServingState(engine, EventLog(folder), SECRETS)
+        fresh = ServingState(engine, log_in(folder), SECRETS)
         for serving in (kept, fresh):
             serving.catch_up()
         for each in USERS if what != "ask" else (user,):

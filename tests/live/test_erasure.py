@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from recsys.live.erasure import FORGET_SECRETS, ErasureKeys, Tombstones
-from recsys.live.log import EventLog, Tombstone
+from recsys.live.databases import log_in
+from recsys.live.erasure import FORGET_SECRETS, Erased, ErasureKeys, Tombstone, Tombstones
 from recsys.settings.load import parse_settings
 from recsys.tables.shop import ShopTables, read_shop
 from recsys.types import Event, Link, SettingsError
@@ -26,7 +26,7 @@ ERASURE_KEYS = ErasureKeys([OLD])
 
 def forget(folder: Path, *ids: str, at: datetime = NOON, erasure_keys: ErasureKeys = ERASURE_KEYS) -> None:
     """Write tombstones, and nothing else."""
-    EventLog(folder / "state").forget([erasure_keys.sign(each) for each in ids], [], micros(at))
+    log_in(folder / "state").forget([Erased(erasure_keys.sign(each), "nobody") for each in ids], micros(at))
 
 
 def read(folder: Path, events: list[dict[str, Any]], *, strict: bool = True, **tables: list[dict[str, Any]]) -> ShopTables:
@@ -93,6 +93,35 @@ def test_the_latest_tombstone_counts() -> None:
     assert Tombstones(None, []).at("anna") is None
 
 
+def test_a_tombstone_may_cover_a_period() -> None:
+    """Both ends belong to it; periods that touch are one; only a period that reaches back for ever leaves no past at all."""
+    anna, tablet = ERASURE_KEYS.sign("anna"), ERASURE_KEYS.sign("tablet")
+    stones = Tombstones(
+        ERASURE_KEYS,
+        [
+            Tombstone(anna, 5),
+            Tombstone(tablet, 19, 10),
+            Tombstone(tablet, 29, 25),
+            Tombstone(tablet, 24, 20),
+            Tombstone(tablet, 60, 50),
+        ],
+    )
+    assert [moment for moment in (9, 10, 19, 29, 30, 49, 50, 60, 61) if stones.cover("tablet", moment)] == [
+        10,
+        19,
+        29,
+        50,
+        60,
+    ]
+    assert stones.spans("tablet") == [(10, 29), (50, 60)]
+    assert (stones.at("tablet"), stones.at("anna"), stones.spans("bea")) == (None, 5, [])
+    assert (stones.ends("tablet"), stones.ends("anna")) == ([10, 50], [])
+    assert (
+        Tombstones(ERASURE_KEYS, [Tombstone(tablet, 19, 10)]).fingerprint
+        != Tombstones(ERASURE_KEYS, [Tombstone(tablet, 19)]).fingerprint
+    )
+
+
 def test_a_tombstone_without_its_secret_is_an_error() -> None:
     """Reading on would bring somebody back, so the error says which secret is missing."""
     name = ERASURE_KEYS.sign("anna").partition(":")[0]
@@ -154,6 +183,25 @@ def test_what_an_anonymous_id_did_for_a_forgotten_user_is_gone(tmp_path: Path) -
     assert (shop.counts["identities"].read, shop.counts["events"].read) == (2, 6)
 
 
+def test_an_id_that_was_forgotten_for_a_period(tmp_path: Path) -> None:
+    """Of the tables too only the rows of that time vanish: the tablet's other events and links stay, and are not given to whoever had
+    it before. A row without a time is left out where the period reaches back for ever, an event always."""
+    since, until = micros(after(hours=-4)), micros(after(hours=-2))
+    log_in(tmp_path / "state").forget([Erased(ERASURE_KEYS.sign("tablet"), "tablet", since, until)], micros(NOON))
+    links: list[dict[str, Any]] = [
+        {"anonymous_id": "tablet", "user_id": "bea", "timestamp": None},
+        {"anonymous_id": "tablet", "user_id": "carl", "timestamp": after(hours=-2)},
+    ]
+    times = {"before": -5, "first": -4, "last": -2.001, "next": -2}
+    rows = [an_event(user_id="tablet", item_id=item, timestamp=after(hours=hours)) for item, hours in times.items()]
+    shop = read(tmp_path, [*rows, an_event(user_id="tablet", timestamp=None)], identities=links, strict=False)
+    assert owners(shop) == [("bea", "before"), ("carl", "next")]
+    assert shop.links["user_id"].to_list() == ["bea", "carl"]
+    assert (shop.counts["identities"].read, shop.counts["events"].read) == (2, 2)
+    later = read(tmp_path, [*rows, an_event(user_id="tablet", item_id="later")], identities=links[:1])
+    assert owners(later) == [("bea", "before"), ("tablet", "next"), ("tablet", "later")]
+
+
 def test_a_refused_link_forgets_nobody(tmp_path: Path) -> None:
     """Two known users are never joined, so one of them is not forgotten with the other."""
     forget(tmp_path, "anna")
@@ -184,7 +232,7 @@ def test_a_link_without_a_time_is_gone(tmp_path: Path) -> None:
 
 def test_live_rows_are_forgotten_like_those_of_tables(tmp_path: Path) -> None:
     """Events that arrive late for a forgotten shopper, and links, vanish from the log's part too."""
-    log = EventLog(tmp_path / "state")
+    log = log_in(tmp_path / "state")
     late = [
         Event(event_id="1", user_id="anna", event_type="view", timestamp=micros(NOON), item_id="late"),
         Event(event_id="2", user_id="guest", event_type="view", timestamp=micros(NOON), item_id="linked"),
@@ -290,7 +338,7 @@ def test_every_command_hands_the_secret_down(
     file.write_text(busy_shop.toml)
     forget(busy_shop.folder, "user-3", at=NOW)
     view = Event(event_id="1", user_id="user-4", event_type="view", timestamp=micros(NOW) - 1, item_id="sofa-1")
-    EventLog(busy_shop.folder / "state").add_events([view], micros(NOW))
+    log_in(busy_shop.folder / "state").add_events([view], micros(NOW))
     arguments = [str(busy_shop.folder / "out.csv") if each == "OUT" else each for each in command]
     monkeypatch.delenv(FORGET_SECRETS, raising=False)
     assert main(["--settings", str(file), *arguments]) == 1

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.live.item_changes import Change, Standing, item_changes
+from recsys.live.databases import log_in, open_log
+from recsys.live.item_changes import Change, Standing
 from recsys.live.log import EventLog
 from recsys.snapshot.catalog import Catalog, catalog_arrays
 from recsys.tables.items import finish_items
@@ -30,14 +31,6 @@ SOFA, GONE = "sofa-1", "gone-1"
 BACK, DROP = "back_in_stock", "price_drop"
 ARRAYS = catalog_arrays(finish_items(item_frame(ITEMS), None), None)
 Notified = list[tuple[str, str, float | None, float | None]]
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[EventLog]:
-    """An empty log."""
-    made = EventLog(tmp_path / "state")
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -65,8 +58,8 @@ def told(found: Sequence[Change]) -> Notified:
 
 def of(app: Application) -> Notified:
     """What the log of a worker tells, as another process reads it."""
-    state = EventLog(app.service.settings.path(app.service.settings.state.folder))
-    return told(item_changes(state, 0))
+    state = open_log(app.service.settings)
+    return told(state.item_changes.since(0))
 
 
 def after(state: EventLog, *calls: Sequence[ItemUpdate], price: float | None = 100.0, available: bool = True) -> Notified:
@@ -75,7 +68,7 @@ def after(state: EventLog, *calls: Sequence[ItemUpdate], price: float | None = 1
     catalog = world([], items).catalog
     for at, updates in enumerate(calls):
         state.add_items(updates, at + 1, Standing(catalog, 0, at + 1))
-    return told(item_changes(state, 0))
+    return told(state.item_changes.since(0))
 
 
 # --- what is a change
@@ -153,7 +146,7 @@ def test_without_a_catalogue_nothing_is_known_to_change(state: EventLog) -> None
     state.add_items([ItemUpdate(SOFA, available=True, price=1.0)], 1)
     state.add_items([ItemUpdate("no such item", price=1.0)], 2, Standing(world([]).catalog, 0, 2))
     state.add_items([], 3, Standing(world([]).catalog, 0, 3))
-    assert item_changes(state, 0) == []
+    assert state.item_changes.since(0) == []
 
 
 # --- reading and dropping
@@ -164,24 +157,24 @@ def test_changes_are_read_from_a_moment_on(state: EventLog) -> None:
     catalog = world([]).catalog
     for at, price in ((10, 800.0), (20, 700.0), (30, 600.0)):
         state.add_items([ItemUpdate(SOFA, price=price), ItemUpdate(GONE, available=at == 20)], at, Standing(catalog, 0, at))
-    assert item_changes(state, 10) == [
+    assert state.item_changes.since(10) == [
         Change(SOFA, 30, "price_drop", 700.0, 600.0),
         Change(GONE, 20, "back_in_stock"),
         Change(SOFA, 20, "price_drop", 800.0, 700.0),
     ]
-    assert item_changes(state, 30) == []
-    assert [each.at for each in item_changes(state, 9)] == [30, 20, 20, 10]
+    assert state.item_changes.since(30) == []
+    assert [each.at for each in state.item_changes.since(9)] == [30, 20, 20, 10]
 
 
 def test_old_changes_are_dropped(state: EventLog) -> None:
     """Those from before a moment go, however many, and nothing else does; who reads an empty log finds and drops none."""
-    assert (item_changes(state, 0), state.item_changes.drop(10)) == ([], 0)
+    assert (state.item_changes.since(0), state.item_changes.drop(10)) == ([], 0)
     catalog = world([]).catalog
     for at, price in ((10, 800.0), (20, 700.0)):
         state.add_items([ItemUpdate(SOFA, price=price)], at, Standing(catalog, 0, at))
     assert state.item_changes.drop(10) == 0
     assert state.item_changes.drop(11) == 1
-    assert [each.at for each in item_changes(state, 0)] == [20]
+    assert [each.at for each in state.item_changes.since(0)] == [20]
     assert len(state.item_updates(2**62)) == 2
 
 
@@ -192,7 +185,7 @@ def test_tens_of_thousands_are_dropped(state: EventLog) -> None:
     state.add_items(cheaper, 10, Standing(world([], items).catalog, 0, 10))
     state.add_items(cheaper[:1], 20, Standing(world([], items).catalog, state.last(), 20))
     assert state.item_changes.drop(20) == 20_001
-    assert len(item_changes(state, 0)) == 1
+    assert len(state.item_changes.since(0)) == 1
 
 
 # --- over HTTP
@@ -314,12 +307,12 @@ some_calls = st.lists(st.tuples(st.integers(0, 2), looks, st.lists(item_updates,
 @given(some_calls)
 def test_it_does_not_matter_who_takes_a_call(taken: list[tuple[int, str, list[ItemUpdate]]]) -> None:
     """Three workers, each of which looks at the log when it likes, tell what one that knows everything tells."""
-    with TemporaryDirectory() as folder, closing(EventLog(Path(folder))) as state:
+    with TemporaryDirectory() as folder, closing(log_in(Path(folder))) as state:
         workers, plain = [Worker(state) for _ in range(3)], Plain()
         for at, (number, looked, updates) in enumerate(taken, 1):
             worker = workers[number]
             if looked != "no":
                 worker.look(looked == "yes")
             state.add_items(updates, at, Standing(worker.catalog, worker.sequence, at))
-            found = [(each.item_id, each.change) for each in item_changes(state, at - 1)]
+            found = [(each.item_id, each.change) for each in state.item_changes.since(at - 1)]
             assert sorted(found) == sorted(plain.take(updates))

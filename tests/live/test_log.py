@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recsys.live.log import EventLog, SharedRow, Tombstone
+from recsys.live.erasure import Erased, Tombstone
+from recsys.live.log import EventLog, SharedRow
 from recsys.types import EVENT_TYPES, Event, ItemUpdate, Link
+from tests.live.drivers import Driver
 from tests.support.running import PATIENCE_SECONDS
 
-DRIVERS: list[Callable[[Path], EventLog]] = [EventLog]
 RECEIVED = 1_000_000
 ALL = 2**62
 
@@ -37,29 +38,6 @@ def times(state: EventLog, user: str = "ann", after: int = 0, max_n: int = 100) 
 def stored(state: EventLog, after: int = 0, until: int = ALL) -> dict[int, Event]:
     """Whole events by their number."""
     return {seq: each for batch in state.events_between(after, until) for seq, _, each in batch}
-
-
-@pytest.fixture(params=DRIVERS, ids=lambda driver: driver.__name__)
-def driver(request: pytest.FixtureRequest) -> Callable[[Path], EventLog]:
-    """One driver after the other."""
-    made: Callable[[Path], EventLog] = request.param
-    return made
-
-
-@pytest.fixture
-def state(driver: Callable[[Path], EventLog], tmp_path: Path) -> Iterator[EventLog]:
-    """An empty store."""
-    made = driver(tmp_path / "state")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def other(driver: Callable[[Path], EventLog], tmp_path: Path) -> Iterator[EventLog]:
-    """The same store, opened a second time."""
-    made = driver(tmp_path / "state")
-    yield made
-    made.close()
 
 
 def test_before_the_first_write_there_is_nothing(state: EventLog, tmp_path: Path) -> None:
@@ -182,11 +160,11 @@ def test_numbers_grow_and_are_never_given_twice(state: EventLog, other: EventLog
     state.add_events([event("a"), event("b")], RECEIVED)
     other.add_links([Link("anon", "ann", 5)], RECEIVED)
     assert state.last() == other.last() == 3
-    state.forget([], ["ann"], 20)
+    state.forget([Erased("hash", "ann")], 20)
     assert state.drop_events(ALL) == 0
-    assert state.last() == 3
+    assert state.last() == 4
     other.add_events([event("c")], RECEIVED)
-    assert list(stored(state)) == [4]
+    assert list(stored(state)) == [5]
 
 
 def test_news_concern_everybody_in_the_order_of_their_arrival(state: EventLog) -> None:
@@ -194,7 +172,7 @@ def test_news_concern_everybody_in_the_order_of_their_arrival(state: EventLog) -
     state.add_links([Link("anon", "ann", 5), Link("anon", "bob", 4)], 101)
     state.add_events([event("a")], 102)
     state.add_items([ItemUpdate("sofa-1", available=False), ItemUpdate("sofa-2", stock=0.0, price=9.5)], 103)
-    state.forget(["hash"], [], 104)
+    state.forget([Erased("hash", "nobody")], 104)
     everything = [
         SharedRow(1, 101, Link("anon", "ann", 5)),
         SharedRow(2, 101, Link("anon", "bob", 4)),
@@ -224,7 +202,7 @@ def test_newest_is_the_latest_moment_of_new_events(state: EventLog) -> None:
         lambda state: state.add_events([event("b")], RECEIVED),
         lambda state: state.add_links([Link("anon", "ann", 5)], RECEIVED),
         lambda state: state.add_items([ItemUpdate("sofa-1", price=1.0)], RECEIVED),
-        lambda state: state.forget(["hash"], ["ann"], 5),
+        lambda state: state.forget([Erased("hash", "ann")], 5),
         lambda state: state.drop_events(ALL),
     ],
     ids=["events", "links", "items", "forget", "drop"],
@@ -267,7 +245,8 @@ def test_forgetting_deletes_a_person_and_leaves_a_tombstone(state: EventLog) -> 
     state.add_events([event("a"), event("b", "anon-1"), event("c", "bob"), event("d")], RECEIVED)
     state.add_links([Link("anon-1", "ann", 5), Link("anon-2", "ann", 5), Link("anon-3", "bob", 5)], RECEIVED)
     state.add_items([ItemUpdate("ann", price=1.0)], RECEIVED)
-    assert state.forget(["hash-1", "hash-2", "hash-1"], ["ann", "anon-1"], 77) == {
+    both = [Erased("hash-1", "ann"), Erased("hash-2", "anon-1")]
+    assert state.forget([*both, both[0]], 77) == {
         "events": 3,
         "identities": 2,
         "pins": 0,
@@ -279,16 +258,33 @@ def test_forgetting_deletes_a_person_and_leaves_a_tombstone(state: EventLog) -> 
     assert [row for _, _, row in state.item_updates(ALL)] == [ItemUpdate("ann", price=1.0)]
     assert sorted(each.subject for each in state.tombstones()) == ["hash-1", "hash-2"]
     assert [each.row for each in state.news(7)][1:] == [Tombstone("hash-1", 77), Tombstone("hash-2", 77)]
-    assert state.forget([], ["ann", "anon-1"], 78) == {"events": 0, "identities": 0, "pins": 0, "moments": 0}
+    assert state.forget(both, 78) == {"events": 0, "identities": 0, "pins": 0, "moments": 0}
     assert state.add_events([event("e", at=80)], RECEIVED) == [True]
     assert times(state) == [80]
+
+
+def test_forgetting_ends_where_an_id_was_somebody_elses(state: EventLog) -> None:
+    """Of an id with a period only what lies in it goes, its end left out; the tombstone says the period, and ends at the moment."""
+    state.add_events([event(str(at), "tablet", at) for at in (9, 10, 19, 20)], RECEIVED)
+    state.add_links([Link("tablet", "ann", 10), Link("tablet", "bob", 20), Link("other", "ann", 15)], RECEIVED)
+    ann, hers = Erased("hash-1", "ann"), Erased("hash-2", "tablet", 10, 20)
+    assert state.forget([ann, hers], 50) == {"events": 2, "identities": 2, "pins": 0, "moments": 0}
+    assert times(state, "tablet") == [9, 20]
+    assert [row for _, _, row in state.links(ALL)] == [Link("tablet", "bob", 20)]
+    told = [Tombstone("hash-1", 50), Tombstone("hash-2", 19, 10)]
+    assert state.tombstones() == [each.row for each in state.news(7)] == told
+    state.forget([Erased("hash-2", "tablet", 30), Erased("hash-2", "tablet", 10, 25)], 60)
+    assert sorted(state.tombstones(), key=lambda each: each.since)[1:] == [
+        Tombstone("hash-2", 24, 10),
+        Tombstone("hash-2", 60, 30),
+    ]
 
 
 def test_who_is_forgotten_again_has_the_newest_tombstone(state: EventLog) -> None:
     """Of several tombstones of one subject the latest counts, in whatever order they came."""
     for subject, at in (("x", 50), ("y", 10), ("x", 90), ("x", 70)):
-        state.forget([subject], [], at)
-    assert sorted((each.subject, each.timestamp) for each in state.tombstones()) == [("x", 90), ("y", 10)]
+        state.forget([Erased(subject, "nobody")], at)
+    assert sorted((each.subject, each.until) for each in state.tombstones()) == [("x", 90), ("y", 10)]
 
 
 def test_forgetting_knows_ids_as_they_are(state: EventLog) -> None:
@@ -296,7 +292,12 @@ def test_forgetting_knows_ids_as_they_are(state: EventLog) -> None:
     strange = ["a'b", 'a"b', "%", "_", "💡", "[1]"]
     state.add_events([event(user, user) for user in [*strange, "ab", "x"]], RECEIVED)
     state.add_links([Link(f"anon {user}", user, 1) for user in [*strange, "ab"]], RECEIVED)
-    assert state.forget([], strange, 5) == {"events": 6, "identities": 6, "pins": 0, "moments": 0}
+    assert state.forget([Erased(f"hash of {user}", user) for user in strange], 5) == {
+        "events": 6,
+        "identities": 6,
+        "pins": 0,
+        "moments": 0,
+    }
     assert [each.user_id for each in stored(state).values()] == ["ab", "x"]
 
 
@@ -390,14 +391,14 @@ def test_a_closed_store_opens_again(state: EventLog) -> None:
 )
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_it_does_what_a_plain_list_does(
-    driver: Callable[[Path], EventLog],
+    driver: Driver,
     tmp_path_factory: pytest.TempPathFactory,
     calls: list[list[tuple[int, str, int]]],
     after: int,
     max_n: int,
 ) -> None:
     """Whatever comes in whatever order, verdicts and answers are those of a list of the first events of each id."""
-    state = driver(tmp_path_factory.mktemp("model"))
+    state = driver.open_log(tmp_path_factory.mktemp("model"))
     model: dict[str, Event] = {}
     for call in calls:
         events = [event(str(key), user, at) for key, user, at in call]
@@ -410,9 +411,9 @@ def test_it_does_what_a_plain_list_does(
     state.close()
 
 
-def add_overlapping(driver: Callable[[Path], EventLog], folder: Path, start: Any, name: str, answers: Any) -> None:
+def add_overlapping(driver: Driver, folder: Path, start: Any, name: str, answers: Any) -> None:
     """In a process of its own: add the same ids as everybody else, and say which were accepted."""
-    state = driver(folder)
+    state = driver.open_log(folder)
     start.wait()
     accepted = []
     for first in range(0, 300, 3):
@@ -423,7 +424,7 @@ def add_overlapping(driver: Callable[[Path], EventLog], folder: Path, start: Any
     state.close()
 
 
-def test_of_concurrent_processes_exactly_one_is_the_first(driver: Callable[[Path], EventLog], tmp_path: Path) -> None:
+def test_of_concurrent_processes_exactly_one_is_the_first(driver: Driver, tmp_path: Path) -> None:
     """Processes that begin the store together and post the same ids: each id is accepted once, by whom the log says."""
     spawn = multiprocessing.get_context("spawn")
     start, answers = spawn.Barrier(3), spawn.Queue()
@@ -435,7 +436,7 @@ def test_of_concurrent_processes_exactly_one_is_the_first(driver: Callable[[Path
     for worker in workers:
         worker.join(60)
         assert worker.exitcode == 0
-    state = driver(tmp_path)
+    state = driver.open_log(tmp_path)
     owners = {each.event_id: each.user_id for each in stored(state).values()}
     assert sorted(key for keys in accepted.values() for key in keys) == sorted(owners)
     assert set(owners) == {f"id-{number}" for number in range(302)}
@@ -465,9 +466,9 @@ def test_threads_share_a_store(state: EventLog) -> None:
     assert len(stored(state)) == 120
 
 
-def test_many_begin_at_once(driver: Callable[[Path], EventLog], tmp_path: Path) -> None:
+def test_many_begin_at_once(driver: Driver, tmp_path: Path) -> None:
     """Of many who write the first event at the same time, nobody takes another's away."""
-    stores = [driver(tmp_path / "state") for _ in range(8)]
+    stores = [driver.open_log(tmp_path / "state") for _ in range(8)]
     start = threading.Barrier(len(stores))
     verdicts: list[list[bool]] = []
 

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import multiprocessing
-import sqlite3
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from recsys.live import moments as moment_log
+from recsys.clock import DAY
+from recsys.live.erasure import Erased
 from recsys.live.log import EventLog
-from recsys.live.moments import Moment, Notified
-from recsys.types import DAY, Event, StateError
+from recsys.live.moments import KeptMoment, Moment, Notified
+from recsys.types import Event, Send
+from tests.live.drivers import Driver
 
-DRIVERS: list[Callable[[Path], EventLog]] = [EventLog]
 RECEIVED = 1_000_000
 
 
 def moment(name: str, user: str = "ann", kind: str = "cart", at: int = 100, **more: Any) -> Moment:
     """A moment on the first day."""
     return Moment(name, user, kind, at, **{"day": (0, DAY), "line": f'{{"id":"{name}"}}'.encode(), **more})
-
-
-@pytest.fixture(params=DRIVERS, ids=lambda driver: driver.__name__)
-def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EventLog]:
-    """An empty store, one driver after the other."""
-    made: EventLog = request.param(tmp_path / "state")
-    yield made
-    made.close()
 
 
 def lines(state: EventLog, kind: str = "cart", after: int = 0, max_n: int = 100) -> list[bytes]:
@@ -117,14 +106,40 @@ def test_retired_rows_keep_their_id_for_a_while(state: EventLog) -> None:
 def test_forgetting_deletes_what_was_told(state: EventLog, tmp_path: Path) -> None:
     """The moments of a forgotten user are deleted and counted, nobody else's, and their lines leave the file."""
     state.moments.write([moment("a", line=b"SECRET"), moment("b"), moment("c", user="bob")], 9, RECEIVED)
-    assert state.forget(["00:aa"], ["ann", "eve"], RECEIVED)["moments"] == 2
+    assert state.forget([Erased("00:aa", "ann"), Erased("00:bb", "eve")], RECEIVED)["moments"] == 2
     assert lines(state) == [moment("c").line]
     assert state.moments.notified(["a", "b", "c"]) == {"c"}
     state.close()
     assert b"SECRET" not in b"".join(file.read_bytes() for file in (tmp_path / "state").iterdir())
 
 
-def test_of_several_who_find_it_one_writes_it(state: EventLog, tmp_path: Path) -> None:
+def test_a_moment_is_looked_up_by_its_id(state: EventLog) -> None:
+    """By its id comes whose it is, when it was found and its line; nothing once the line was retired, or of another id."""
+    assert state.moments.of("a") is None
+    state.moments.write([moment("a", at=7), moment("b", user="bob")], 9, RECEIVED)
+    assert state.moments.of("a") == KeptMoment("a", "ann", 7, moment("a").line)
+    assert state.moments.of("c") is None
+    state.moments.retire(RECEIVED + 1, 0)
+    assert state.moments.of("a") is None
+
+
+def test_sends_that_moments_became_are_forgotten_with_them(state: EventLog) -> None:
+    """The send of a moment is deleted with the moment; that of another user, or of another time, stays, and so does a batch."""
+    state.moments.write([moment("a", at=10), moment("b", user="bob", at=10), moment("c", at=20)], 9, RECEIVED)
+    for name in ("a", "b", "c", "weekly"):
+        state.pins.declare(Send(send_id=name, placement="message", limit=3, expires_at=2 * DAY), RECEIVED)
+    state.forget([Erased("00:aa", "ann", 10, 20)], 99)
+    assert [name for name in ("a", "b", "c", "weekly") if state.pins.send(name)] == ["b", "c", "weekly"]
+
+
+def test_forgetting_leaves_what_was_told_at_other_times(state: EventLog) -> None:
+    """Of an id with a period only the moments that were found due in it go."""
+    state.moments.write([moment(f"m{at}", at=at) for at in (9, 10, 19, 20)], 9, RECEIVED)
+    assert state.forget([Erased("00:aa", "ann", 10, 20)], 99)["moments"] == 2
+    assert state.moments.notified(["m9", "m10", "m19", "m20"]) == {"m9", "m20"}
+
+
+def test_of_several_who_find_it_one_writes_it(driver: Driver, state: EventLog, tmp_path: Path) -> None:
     """Threads and processes that find the same moments at once write each of them once, and keep to the day's limit."""
     wanted = [moment(f"{kind}-{n}", f"u{n}", kind) for n in range(40) for kind in ("cart", "browse")]
     results: list[list[bool]] = []
@@ -135,7 +150,7 @@ def test_of_several_who_find_it_one_writes_it(state: EventLog, tmp_path: Path) -
         results.append(state.moments.write(wanted[::order], 1, RECEIVED))
 
     context = multiprocessing.get_context("fork")
-    others = [context.Process(target=_write, args=(tmp_path / "state", wanted)) for _ in range(2)]
+    others = [context.Process(target=_write, args=(driver, tmp_path / "state", wanted)) for _ in range(2)]
     threads = [threading.Thread(target=write, args=(order,)) for order in (1, -1, 1, -1)]
     for process in others:
         process.start()
@@ -152,33 +167,7 @@ def test_of_several_who_find_it_one_writes_it(state: EventLog, tmp_path: Path) -
     }
 
 
-def _write(folder: Path, wanted: list[Moment]) -> None:
-    other = EventLog(folder)
+def _write(driver: Driver, folder: Path, wanted: list[Moment]) -> None:
+    other = driver.open_log(folder)
     other.moments.write(wanted, 1, RECEIVED)
     other.close()
-
-
-def test_every_query_uses_an_index(state: EventLog, tmp_path: Path) -> None:
-    """What a poll reads is found by an index, however long the log is."""
-    state.moments.write([moment("a")], 1, RECEIVED)
-
-    with sqlite3.connect(tmp_path / "state" / "log.sqlite3") as log:
-        for query, values in (
-            (moment_log._LINES, ("cart", 0, 9)),
-            (moment_log._LAST_UNTIL, ("cart", 9)),
-            (moment_log._NOTIFIED_TO, ('["ann"]', 0)),
-            (moment_log._NOTIFIED, ('["a"]',)),
-        ):
-            plan = " ".join(row[3] for row in log.execute(f"EXPLAIN QUERY PLAN {query}", values))
-            assert "SEARCH log USING" in plan, plan
-            assert "TEMP B-TREE" not in plan, plan
-    log.close()
-
-
-def test_what_cannot_be_written_is_said(state: EventLog, tmp_path: Path) -> None:
-    """A log that cannot be written raises, naming its file."""
-    state.moments.write([moment("a")], 1, RECEIVED)
-    state.close()
-    (tmp_path / "state" / "log.sqlite3").write_bytes(b"no database")
-    with pytest.raises(StateError, match=r"log\.sqlite3"):
-        state.moments.write([moment("b")], 1, RECEIVED)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from recsys.live.erasure import Erased
 from recsys.live.log import EventLog
 from recsys.live.pinned_slates import PinnedItem, PinnedSlate, Replacement
 from recsys.types import Event, ItemUpdate, Link, Reason, Send
+from tests.live.drivers import Driver
 from tests.support.running import PATIENCE_SECONDS
 
-DRIVERS: list[Callable[[Path], EventLog]] = [EventLog]
 RECEIVED = 1_000_000
 WEEKLY = Send(send_id="weekly", placement="email_weekly", limit=4, expires_at=2_000_000, template="plain")
 
@@ -44,29 +44,6 @@ def pin(send: str, user: str, *items: str, **more: Any) -> PinnedSlate:
 def shown(found: PinnedSlate | None) -> list[str] | None:
     """The items of a pin, best first."""
     return None if found is None else [each.item_id for each in found.items]
-
-
-@pytest.fixture(params=DRIVERS, ids=lambda driver: driver.__name__)
-def driver(request: pytest.FixtureRequest) -> Callable[[Path], EventLog]:
-    """One driver after the other."""
-    made: Callable[[Path], EventLog] = request.param
-    return made
-
-
-@pytest.fixture
-def state(driver: Callable[[Path], EventLog], tmp_path: Path) -> Iterator[EventLog]:
-    """An empty store."""
-    made = driver(tmp_path / "state")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def other(driver: Callable[[Path], EventLog], tmp_path: Path) -> Iterator[EventLog]:
-    """The same store, opened a second time."""
-    made = driver(tmp_path / "state")
-    yield made
-    made.close()
 
 
 def test_before_the_first_write_there_is_nothing(state: EventLog, tmp_path: Path) -> None:
@@ -196,7 +173,12 @@ def test_forgetting_deletes_what_is_pinned(state: EventLog) -> None:
     state.pins.pin_all([pin("weekly", user, "a") for user in ("ann", "anon", "ann ", "bob")], RECEIVED)
     state.pins.pin(pin("daily", "ann", "a"), RECEIVED)
     state.pins.replace_items(pin("weekly", "ann", "a"), [Replacement(0, "a", item("x"))], RECEIVED)
-    assert state.forget(["hash"], ["ann", "anon"], 9) == {"events": 0, "identities": 0, "pins": 4, "moments": 0}
+    assert state.forget([Erased("hash-1", "ann"), Erased("hash-2", "anon")], 9) == {
+        "events": 0,
+        "identities": 0,
+        "pins": 4,
+        "moments": 0,
+    }
     assert [state.pins.pin_of("weekly", user) is None for user in ("ann", "anon", "ann ", "bob")] == [
         True,
         True,
@@ -207,6 +189,15 @@ def test_forgetting_deletes_what_is_pinned(state: EventLog) -> None:
     assert state.pins.send("ann") is not None
     anew = pin("weekly", "ann", "z")
     assert state.pins.pin(anew, RECEIVED) == state.pins.pin_of("weekly", "ann") == anew
+
+
+def test_forgetting_leaves_what_was_pinned_at_other_times(state: EventLog) -> None:
+    """Of an id with a period only what was pinned in it goes, with its replacements."""
+    for at in (9, 10, 19, 20):
+        state.pins.pin(first := pin(f"at {at}", "tablet", "a"), at)
+        state.pins.replace_items(first, [Replacement(0, "a", item("x"))], 99)
+    assert state.forget([Erased("hash", "tablet", 10, 20)], 50)["pins"] == 4
+    assert [(each.send_id, shown(each)) for each in state.pins.pins_of("tablet", 9)] == [("at 20", ["x"]), ("at 9", ["x"])]
 
 
 def test_what_expired_is_dropped(state: EventLog) -> None:
@@ -231,9 +222,9 @@ def test_thousands_are_dropped(state: EventLog) -> None:
     assert state.pins.pin_of("weekly", "user-7") is None
 
 
-def pin_overlapping(driver: Callable[[Path], EventLog], folder: Path, start: Any, name: str, answers: Any) -> None:
+def pin_overlapping(driver: Driver, folder: Path, start: Any, name: str, answers: Any) -> None:
     """In a process of its own: declare, pin and swap the same as everybody else, and say what stood each time."""
-    state = driver(folder)
+    state = driver.open_log(folder)
     start.wait()
     sent = state.pins.declare(Send(send_id="weekly", placement=name, limit=1, expires_at=9), RECEIVED)
     stood: dict[str, list[str] | None] = {"send": [sent.placement]}
@@ -244,7 +235,7 @@ def pin_overlapping(driver: Callable[[Path], EventLog], folder: Path, start: Any
     state.close()
 
 
-def test_of_concurrent_processes_one_is_the_first_and_all_say_so(driver: Callable[[Path], EventLog], tmp_path: Path) -> None:
+def test_of_concurrent_processes_one_is_the_first_and_all_say_so(driver: Driver, tmp_path: Path) -> None:
     """Processes that begin the store together and pin the same: every one of them is answered what stands."""
     spawn = multiprocessing.get_context("spawn")
     start, answers = spawn.Barrier(3), spawn.Queue()
@@ -257,7 +248,7 @@ def test_of_concurrent_processes_one_is_the_first_and_all_say_so(driver: Callabl
         worker.join(60)
         assert worker.exitcode == 0
     assert stood[0] == stood[1] == stood[2]
-    state = driver(tmp_path)
+    state = driver.open_log(tmp_path)
     for number in range(100):
         found = state.pins.pin_of("weekly", f"user-{number}")
         assert shown(found) == stood[0][f"user-{number}"]

@@ -11,7 +11,7 @@ import pytest
 
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.slate_json import sent_json, slate_json
-from recsys.live.log import EventLog
+from recsys.live.databases import log_in
 from recsys.messages.sends import Sends, SentSlate
 from recsys.types import ItemUpdate, Query, Send, Slate
 from tests.conftest import ITEMS, NOW, Shop, ago, event, micros, shown
@@ -24,7 +24,7 @@ class Mail:
     """A message tool that asks one worker; several may stand over one folder."""
 
     def __init__(self, engine: Engine, folder: Path, unseen: int = 3) -> None:
-        self.engine, self.state, self.unseen = engine, EventLog(folder / "state"), unseen
+        self.engine, self.state, self.unseen = engine, log_in(folder / "state"), unseen
         self.asked: list[Query] = []
 
     def declare(self, *send_ids: str, **more: Any) -> None:

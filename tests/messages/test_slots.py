@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 import string
 import tempfile
 from base64 import urlsafe_b64decode
@@ -17,8 +16,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recsys.engine.pipeline import Engine, answer
+from recsys.live.databases import log_in
+from recsys.live.erasure import Erased
 from recsys.live.log import EventLog
-from recsys.live.pinned_slates import IMAGE_SERVED, REPLACEMENT, SEND, PinnedItem, PinnedSlate, Replacement
+from recsys.live.pinned_slates import PinnedItem, PinnedSlate, Replacement
 from recsys.messages.sends import Sends
 from recsys.messages.slots import (
     LONGEST_TOKEN,
@@ -31,7 +32,7 @@ from recsys.messages.slots import (
     web_address,
 )
 from recsys.settings.messages import MessagesSettings
-from recsys.types import ItemUpdate, Query, Reason, Send, SettingsError, Slate, StateError
+from recsys.types import ItemUpdate, Query, Reason, Send, SettingsError, Slate
 from tests.conftest import NOW, Shop, busy_events, micros
 
 OLD, NEW = "o" * 32, "n" * 40
@@ -261,7 +262,7 @@ def swapped(state: EventLog, first: PinnedSlate, place: int, out: str, into: str
 
 def test_what_went_out_last_is_remembered_for_each_place(tmp_path: Path) -> None:
     """At first it is what was pinned; a swap alone changes nothing; other users and places are not touched."""
-    state, other = EventLog(tmp_path), EventLog(tmp_path)
+    state, other = log_in(tmp_path), log_in(tmp_path)
     for user in ("ann", "an", "ann "):
         state.pins.pin(pin(user, "a", "b"), 1)
     one = swapped(state, pin("ann", "a", "b"), 0, "a", "x")
@@ -283,12 +284,12 @@ def test_what_went_out_last_is_remembered_for_each_place(tmp_path: Path) -> None
 
 def test_forgetting_and_expiry_take_pictures_along(tmp_path: Path) -> None:
     """They are counted with what is pinned, leave nothing that names the user, and come back for nobody."""
-    state = EventLog(tmp_path)
+    state = log_in(tmp_path)
     state.pins.declare(Send(send_id="weekly", placement="home", limit=1, expires_at=5), 1)
     for user in ("ann", "bob"):
         state.pins.pin(pin(user, "a"), 1)
         state.pins.serve_image(swapped(state, pin(user, "a"), 0, "a", "x"), 0, 1)
-    assert state.forget(["hash"], ["ann"], 9)["pins"] == 3
+    assert state.forget([Erased("hash", "ann")], 9)["pins"] == 3
     state.pins.serve_image(swapped(state, pin("bob", "a"), 0, "x", "y"), 0, 1)
     state.pins.serve_image(pin("ann", "z"), 0, 1)
     assert state.pins.image_served("weekly", "ann", 0) is None
@@ -298,28 +299,6 @@ def test_forgetting_and_expiry_take_pictures_along(tmp_path: Path) -> None:
     assert b"ann" not in (tmp_path / "log.sqlite3").read_bytes()
 
 
-def test_a_drop_that_is_stopped_leaves_nothing_that_is_not_forgotten(tmp_path: Path) -> None:
-    """Between two steps a pin may have lost swaps and pictures, but these never their pin: forgetting still finds every row."""
-    state, users = EventLog(tmp_path), [f"user-{number:03}" for number in range(400)]
-    state.pins.declare(Send(send_id="weekly", placement="home", limit=1, expires_at=5), 1)
-    state.pins.pin_all([pin(user, "a") for user in users], 1)
-    with sqlite3.connect(tmp_path / "log.sqlite3") as log:
-        for user in users:
-            key = f"\x1fpin\x1fweekly\x1f{user}\x1f"
-            rows = [(REPLACEMENT, user, f"{key}0\x1fa"), (IMAGE_SERVED, user, f"{key}picture\x1f0\x1fx")]
-            log.executemany("INSERT INTO log (kind, subject, at, received_at, key) VALUES (?, ?, 1, 1, ?)", rows)
-        log.execute(
-            "CREATE TRIGGER stop BEFORE DELETE ON log WHEN (SELECT count(*) FROM log) < 202 BEGIN SELECT RAISE(ABORT, 'stop'); END"
-        )
-    with pytest.raises(StateError, match="stop"):
-        state.pins.drop_expired(6)
-    log.execute("DROP TRIGGER stop")
-    assert log.execute("SELECT count(*) FROM log").fetchone() == (201,)
-    assert state.forget([], users, 9)["pins"] == 200
-    assert log.execute("SELECT kind, subject FROM log").fetchall() == [(SEND, "weekly")]
-    log.close()
-
-
 TOMORROW = micros(NOW) + 24 * 3600 * 1_000_000
 
 
@@ -327,7 +306,7 @@ class Opened:
     """A message in the hands of its reader."""
 
     def __init__(self, engine: Engine, folder: Path, limit: int = 3) -> None:
-        self.engine, self.state = engine, EventLog(folder / "state")
+        self.engine, self.state = engine, log_in(folder / "state")
         self.state.pins.declare(
             Send(send_id="weekly", placement="email_weekly", limit=limit, expires_at=TOMORROW), micros(NOW)
         )

@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 
 from recsys.disk import locked
-from recsys.live.log import FILE, EventLog
+from recsys.live.databases import log_in
+from recsys.live.sqlite.log import FILE
 from recsys.snapshot.store import current_version
 from tests.conftest import NOW, ago, event, micros
 from tests.support.moment_shop import MomentShop, Worker
@@ -42,7 +43,7 @@ def moments(shop: MomentShop, out: str, *more: str, kind: str = "cart") -> int:
 
 def notified(shop: MomentShop, kind: str = "cart") -> list[Any]:
     """The lines that the log has."""
-    return [msgspec.json.decode(line) for _, line in EventLog(shop.folder / "state").moments.lines(kind, 0, 1000)]
+    return [msgspec.json.decode(line) for _, line in log_in(shop.folder / "state").moments.lines(kind, 0, 1000)]
 
 
 def test_a_batch_writes_what_a_poll_finds(shop: MomentShop) -> None:

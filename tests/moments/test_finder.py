@@ -12,9 +12,9 @@ import pytest
 
 from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
-from recsys.live.erasure import ErasureKeys
+from recsys.live.databases import log_in
+from recsys.live.erasure import Erased, ErasureKeys
 from recsys.live.item_changes import Standing
-from recsys.live.log import EventLog
 from recsys.live.pinned_slates import PinnedItem, PinnedSlate
 from recsys.moments.context import UserContext
 from recsys.moments.finder import Finder
@@ -205,11 +205,11 @@ def test_the_forgotten_hear_nothing(make: Make, tmp_path: Path) -> None:
     """Who was forgotten is never due, what they were told is deleted, and nothing of them is found again."""
     erasure_keys = ErasureKeys(["s" * 32])
     engine = make(*LEFT).engine()
-    state = EventLog(tmp_path / "state")
+    state = log_in(tmp_path / "state")
     serving = ServingState(engine, state, erasure_keys)
     finder = Finder(serving, state, lambda query: serving.answer(query).slate)
     assert finder.find("cart", micros(NOW), 9, 1) == 1
-    assert state.forget([erasure_keys.sign("cara")], ["cara"], micros(NOW))["moments"] == 1
+    assert state.forget([Erased(erasure_keys.sign("cara"), "cara")], micros(NOW))["moments"] == 1
     assert finder.find("cart", micros(NOW) + 1, 9, 1) == 0
     again = Event(event_id="new", user_id="cara", event_type="cart_add", timestamp=micros(NOW) + 1, item_id="sofa-1")
     state.add_events([again], 1)

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.behaviour import months_before
+from recsys.clock import DAY, MINUTE
 from recsys.engine.pipeline import Engine
 from recsys.live.item_changes import Change
 from recsys.moments.context import day_of, local, midnight, months_after
 from recsys.moments.kinds import KINDS
 from recsys.settings.moments import MomentsSettings
 from recsys.snapshot.people import Person
-from recsys.types import DAY, MINUTE
 from tests.conftest import NOW, ago, micros
 from tests.support.handmade import calm
 from tests.support.moment_shop import MAILED, MomentShop, anchors, born, did, due, user_context, with_settings

@@ -33,6 +33,7 @@ from recsys.snapshot.store import (
     open_snapshot,
     point_at,
     publish,
+    publishing,
     read_manifest,
     verify,
     versions,
@@ -341,6 +342,18 @@ def test_roll_back_goes_only_to_what_verifies(artifacts: Path) -> None:
     with pytest.raises(SnapshotError, match="was changed"):
         roll_back(artifacts)
     assert current_version(artifacts) == NEW
+
+
+def test_prune_waits_for_whoever_publishes(artifacts: Path) -> None:
+    """Nothing is deleted between another one's look at CURRENT and its pointing elsewhere."""
+    pruned = threading.Thread(target=prune, args=(artifacts, 1))
+    with publishing(artifacts):
+        pruned.start()
+        pruned.join(0.2)
+        assert pruned.is_alive()
+        point_at(artifacts, OLD)
+    pruned.join()
+    assert (versions(artifacts), current_version(artifacts)) == ([OLD, NEW], OLD)
 
 
 def test_prune_keeps_the_newest_and_the_current(artifacts: Path, fitted: Fitted) -> None:

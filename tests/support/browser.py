@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from recsys.live.log import EventLog
+from recsys.live.databases import log_in
 from recsys.types import Event
 from tests.support.intake import EVENTS_KEY
 from tests.support.running import Server, start, stop
@@ -149,7 +149,7 @@ class Recommendations:
 
     def events(self, *kinds: str) -> list[Event]:
         """All events of these types that were taken, in order."""
-        log = EventLog(self._folder / "state")
+        log = log_in(self._folder / "state")
         try:
             found = [event for batch in log.events_between(0, 1 << 60) for _, _, event in batch]
         finally:

@@ -12,8 +12,9 @@ import polars as pl
 from recsys.engine.history_merge import merge_histories
 from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
+from recsys.live.databases import log_in
 from recsys.live.item_changes import Change
-from recsys.live.log import EventLog, LiveEvent
+from recsys.live.log import LiveEvent
 from recsys.moments.context import TriggerContext, TriggerHit, UserContext
 from recsys.moments.finder import Finder
 from recsys.moments.kinds import KINDS
@@ -75,7 +76,7 @@ class Worker:
     """One worker over a shop's folder of live state."""
 
     def __init__(self, engine: Engine, folder: Any) -> None:
-        self.engine, self.state = engine, EventLog(folder / "state")
+        self.engine, self.state = engine, log_in(folder / "state")
         self.serving = ServingState(engine, self.state, None)
         self.finder = Finder(self.serving, self.state, self.answer)
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from recsys.event_ids import event_id_of
-from recsys.live.log import EventLog
+from recsys.live.databases import log_in
 from recsys.settings.load import parse_settings
 from recsys.tables.shop import ShopTables, read_shop
 from recsys.tables.validation import explain
@@ -98,7 +98,7 @@ def test_lines_sent_live_are_found_in_the_tables(tmp_path: Path) -> None:
         Event(event_id=each, user_id="anna", event_type="purchase", item_id="tin", order_id="o-1", timestamp=micros(NOON))
         for each in given
     ]
-    EventLog(tmp_path / "state").add_events(events, micros(NOON))
+    log_in(tmp_path / "state").add_events(events, micros(NOON))
     shop = read_rows(tmp_path, [line("tin"), line("tin")])
     assert ids(shop, "tin") == given
     assert (shop.counts["live"].read, shop.counts["live"].duplicates) == (3, 2)

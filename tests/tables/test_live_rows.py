@@ -11,7 +11,9 @@ import polars as pl
 import pytest
 
 from recsys.event_ids import event_id_of
-from recsys.live.log import FILE, EventLog
+from recsys.live.databases import log_in
+from recsys.live.log import EventLog
+from recsys.live.sqlite.log import FILE
 from recsys.settings import Settings
 from recsys.settings.load import parse_settings
 from recsys.tables.live_rows import EVENTS_FOLDER, STORED, event_frame
@@ -34,7 +36,7 @@ def live(event_id: str, at: datetime = NOON, **values: Any) -> Event:
 
 def log_of(folder: Path) -> EventLog:
     """The log that a shop's default settings name."""
-    return EventLog(folder / "state")
+    return log_in(folder / "state")
 
 
 def rows(shop: ShopTables, *columns: str) -> list[tuple[Any, ...]]:
@@ -262,7 +264,7 @@ def test_a_browser_puts_no_items_into_the_shop(tmp_path: Path) -> None:
 
 def test_without_an_item_table_the_latest_word_on_a_price_counts(tmp_path: Path) -> None:
     """A price that was patched holds until the shop's own event says another."""
-    log_of(tmp_path).add_items([ItemUpdate("sofa", price=850.0, available=False)], int(NOON.timestamp() * 1e6) + 1)
+    log_of(tmp_path).add_items([ItemUpdate("sofa", price=850.0, available=False)], micros(NOON) + 1)
     later = NOON + timedelta(days=9999)
     for row, price in ((an_event(price=990.0), 850.0), (an_event(price=990.0, timestamp=later), 990.0)):
         shop = read_rows(tmp_path, [row])

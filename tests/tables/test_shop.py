@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from recsys import clock
 from recsys.event_ids import event_id_of
 from recsys.settings.load import load_settings, parse_settings
 from recsys.tables.schema import EVENT_TYPE, TABLES, TIME, schema
@@ -225,7 +226,7 @@ def test_a_missing_event_id_is_the_hash_that_live_events_get(tmp_path: Path) -> 
     """Tables and the service derive the same id, before anonymous users are resolved."""
     link = [{"anonymous_id": "guest", "user_id": "anna", "timestamp": NOON}]
     event = one(read_rows(tmp_path, [an_event(user_id="guest", order_id="é")], identities=link))
-    micros = (NOON - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    micros = clock.to_microseconds(NOON)
     assert event["user_id"] == "anna"
     assert event["event_id"] == event_id_of("guest", "view", "sofa", micros, "é")
     assert one(read_rows(tmp_path, [an_event(item_id=None)]))["event_id"] == event_id_of("anna", "view", None, micros, None)

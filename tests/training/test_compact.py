@@ -17,8 +17,9 @@ import polars as pl
 import pytest
 
 from recsys.engine.pipeline import Engine
-from recsys.live.erasure import FORGET_SECRETS, ErasureKeys
-from recsys.live.item_changes import Standing, item_changes
+from recsys.live.databases import log_in
+from recsys.live.erasure import FORGET_SECRETS, Erased, ErasureKeys
+from recsys.live.item_changes import Standing
 from recsys.live.log import BATCH, EventLog
 from recsys.live.pinned_slates import PinnedSlate
 from recsys.settings import Settings
@@ -48,7 +49,7 @@ class Logged:
     @property
     def state(self) -> EventLog:
         """The log."""
-        return EventLog(self.shop.folder / "state")
+        return log_in(self.shop.folder / "state")
 
     @property
     def settings(self) -> Settings:
@@ -177,7 +178,7 @@ def test_other_rows_stay_in_the_log(logged: Logged) -> None:
 
 def test_sends_that_expired_long_ago_are_dropped(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     """What is pinned goes keep_days after its send expired, also where nothing else is logged; what expired since stays."""
-    pins = EventLog(shop.folder / "state").pins
+    pins = log_in(shop.folder / "state").pins
     for send_id, expired in (("old", ago(days=30, seconds=1)), ("new", ago(days=30))):
         pins.declare(Send(send_id=send_id, placement="home", limit=1, expires_at=micros(expired)), 1)
         pinned = PinnedSlate(
@@ -296,7 +297,7 @@ def test_the_command_says_what_it_moved(logged: Logged, capsys: pytest.CaptureFi
 
 def forget(logged: Logged, *ids: str, at: datetime = NOW) -> None:
     """Forget as the service does."""
-    logged.state.forget([ERASURE_KEYS.sign(each) for each in ids], ids, micros(at))
+    logged.state.forget([Erased(ERASURE_KEYS.sign(each), each) for each in ids], micros(at))
 
 
 def test_purge_deletes_the_snapshots_that_hold_them(logged: Logged) -> None:
@@ -344,6 +345,19 @@ def test_purge_finds_them_in_links(logged: Logged) -> None:
     version = logged.publish(NOW + timedelta(seconds=1))
     forget(logged, "carl", "guest")
     assert compact.purge(logged.settings, ERASURE_KEYS).remaining == {version: 2}
+
+
+def test_purge_leaves_snapshots_that_hold_a_shared_device_for_another(logged: Logged) -> None:
+    """A snapshot with a device's link and events holds nobody who had the device at another time; one with theirs does."""
+    hers, his = micros(OLD), micros(ago(days=20))
+    logged.log(1, ago(days=10), user="tablet")
+    logged.state.add_links([Link("tablet", "ben", his)], micros(NOW))
+    version = logged.publish(NOW + timedelta(seconds=1))
+    key = ERASURE_KEYS.sign("tablet")
+    logged.state.forget([Erased(key, "tablet", hers, his)], micros(NOW))
+    assert compact.purge(logged.settings, ERASURE_KEYS).remaining == {}
+    logged.state.forget([Erased(key, "tablet", hers, his + 1)], micros(NOW))
+    assert compact.purge(logged.settings, ERASURE_KEYS).remaining == {version: 1}
 
 
 def test_purge_says_which_snapshot_it_cannot_look_into(logged: Logged) -> None:
@@ -443,4 +457,4 @@ def test_old_changes_of_items_are_dropped(logged: Logged) -> None:
     for at, price in ((ago(days=30, seconds=1), 800.0), (ago(days=30), 700.0)):
         logged.state.add_items([ItemUpdate("sofa-1", price=price)], micros(at), Standing(catalog, 0, micros(at)))
     compact.compact(logged.settings, NOW)
-    assert [(each.at, each.after) for each in item_changes(logged.state, 0)] == [(micros(ago(days=30)), 700.0)]
+    assert [(each.at, each.after) for each in logged.state.item_changes.since(0)] == [(micros(ago(days=30)), 700.0)]

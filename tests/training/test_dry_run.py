@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from recsys.live.databases import log_in
 from recsys.live.log import EventLog
 from recsys.types import DataError, Send
 from tests.conftest import NOW, Shop, busy_events, micros
@@ -31,7 +32,7 @@ def shop(tmp_path: Path) -> Shop:
 
 def log(shop: Shop) -> EventLog:
     """The shop's live log."""
-    return EventLog(shop.settings.path(shop.settings.state.folder))
+    return log_in(shop.settings.path(shop.settings.state.folder))
 
 
 def test_figures_are_those_of_the_slates(shop: Shop) -> None:

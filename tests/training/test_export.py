@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from recsys.engine.pipeline import Engine
-from recsys.live.erasure import ErasureKeys
-from recsys.live.log import EventLog
+from recsys.live.databases import log_in
+from recsys.live.erasure import Erased, ErasureKeys
 from recsys.messages.slots import SLOT_SECRETS, SlotKeys
 from recsys.types import Bought, DataError, Event, ItemUpdate, Query, Send, SettingsError, SnapshotError
 from tests.conftest import ITEMS, NOW, SETTINGS, Shop, ago, ask, busy_events, event, micros, shown
@@ -131,9 +131,9 @@ def test_a_flat_file_says_what_the_log_says(tmp_path: Path) -> None:
         ],
     )
     version, erasure_keys = shop.publish(), ErasureKeys(["forget-secret-of-at-least-32-characters"])
-    state = EventLog(shop.settings.path(shop.settings.state.folder))
+    state = log_in(shop.settings.path(shop.settings.state.folder))
     state.add_items([ItemUpdate("sofa-1", price=12.5)], micros(NOW))
-    state.forget([erasure_keys.sign("ben")], ["ben"], micros(NOW))
+    state.forget([Erased(erasure_keys.sign("ben"), "ben")], micros(NOW))
     source = Source(shop.settings, shop.folder / "artifacts", version, live=True, erasure_keys=erasure_keys)
     query = Query(now=micros(NOW), bought=Bought("only"), limit=2)
     assert export(source, query, ["ana", "ben", "cleo"], tmp_path / "out.csv", quiet, "flat") == (3, 2)
@@ -172,9 +172,9 @@ def test_tokens_name_the_send_and_the_user(tmp_path: Path) -> None:
         ErasureKeys(["forget-secret-of-at-least-32-characters"]),
         SlotKeys([SLOT_SECRET]),
     )
-    state = EventLog(shop.settings.path(shop.settings.state.folder))
+    state = log_in(shop.settings.path(shop.settings.state.folder))
     state.pins.declare(WEEKLY, micros(NOW))
-    state.forget([erasure_keys.sign("ben")], ["ben"], micros(NOW))
+    state.forget([Erased(erasure_keys.sign("ben"), "ben")], micros(NOW))
     source = Source(shop.settings, shop.folder / "artifacts", version, live=True, erasure_keys=erasure_keys)
     last = state.last()
     assert export_tokens(source, keys, "weekly", ago(0), None, tmp_path / "all.csv") == (3, 2)
@@ -193,7 +193,7 @@ def test_tokens_from_the_command_line(
     shop.add(event("ana", "sofa-1", "view", ago(0)))
     shop.publish()
     (shop.folder / "settings.toml").write_text(SETTINGS)
-    state = EventLog(shop.settings.path(shop.settings.state.folder))
+    state = log_in(shop.settings.path(shop.settings.state.folder))
     state.pins.declare(WEEKLY, micros(NOW))
     state.pins.declare(Send(send_id="past", placement="home", limit=3, expires_at=micros(NOW)), micros(NOW))
 
@@ -236,10 +236,10 @@ def test_the_log_counts_and_the_forgotten_are_left_out(tmp_path: Path) -> None:
     """What happened since the snapshot shapes the lines; whoever was forgotten has none."""
     shop = Shop(tmp_path, [event("ana", "sofa-1", "purchase", ago(2)), event("ben", "lamp-1", "purchase", ago(2))])
     version, erasure_keys = shop.publish(), ErasureKeys(["forget-secret-of-at-least-32-characters"])
-    state = EventLog(shop.settings.path(shop.settings.state.folder))
+    state = log_in(shop.settings.path(shop.settings.state.folder))
     live = Event(event_id="1", user_id="ana", event_type="purchase", item_id="lamp-2", timestamp=micros(NOW))
     state.add_events([live], micros(NOW))
-    state.forget([erasure_keys.sign("ben")], ["ben"], micros(NOW))
+    state.forget([Erased(erasure_keys.sign("ben"), "ben")], micros(NOW))
     source = Source(shop.settings, shop.folder / "artifacts", version, live=True, erasure_keys=erasure_keys)
     query = Query(now=micros(NOW), bought=Bought("only"))
     assert export(source, query, None, tmp_path / "out.csv", quiet) == (2, 2)

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from recsys import clock
 from recsys.settings.load import parse_settings
 from tests.conftest import event
 from tests.support.evaluated import FOLD, POPULAR, SETTINGS, WITHOUT_ITEMS, Run, questions
@@ -92,5 +93,5 @@ def test_the_planted_burst_is_loud(shop_folder: Path, tmp_path: Path) -> None:
 
 def test_the_question_is_asked_as_the_window_begins(run: Run) -> None:
     """Everything that was learned is as of the split, and so is every question."""
-    assert run.examination.now == run.engine.snapshot.as_of == int(FOLD.at.timestamp() * 1_000_000)
+    assert run.examination.now == run.engine.snapshot.as_of == clock.to_microseconds(FOLD.at)
     assert run.examination.split.prepared.events.times.max() < run.examination.now

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys.types import DAY
+from recsys.clock import DAY
 from tests.conftest import NOW, Shop, ago, event, micros
 from training.report import write_report
 from training.report.moments import estimate_leakage

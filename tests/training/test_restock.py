@@ -12,6 +12,7 @@ import pytest
 
 from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
+from recsys.live.databases import log_in
 from recsys.live.log import EventLog
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.store import current_version, open_snapshot
@@ -39,7 +40,7 @@ class Stocked(Shop):
     @property
     def state(self) -> EventLog:
         """The live log."""
-        return EventLog(self.settings.path(self.settings.state.folder))
+        return log_in(self.settings.path(self.settings.state.folder))
 
     def sell(self, item: str, count: int, days: float = 3) -> None:
         """Sell pieces so many days ago, each to somebody else."""

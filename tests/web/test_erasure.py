@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from recsys.live.moments import Moment
 from recsys.web.app import Application, create_app
-from tests.conftest import Shop, ago, busy_events, event
+from tests.conftest import Shop, ago, busy_events, event, micros
+from tests.live.test_pinned_slates import pin
 from tests.support.intake import EVENTS, EVENTS_KEY
 from tests.support.serving import ADMIN, ENVIRONMENT, READ
 
@@ -54,6 +56,68 @@ def test_forgotten_at_once_by_every_worker(shop: Shop) -> None:
     assert [events_of(each, user) for each in (one, other) for user in ("ana", "cookie")] == [0, 0, 0, 0]
     told = other.test_client().get("/v1/users/ana/recommendations?bought=only", headers=READ).get_json()
     assert (told["items"], told["personalized"]) == ([], False)
+
+
+def identify(app: Application, anonymous_id: str, user_id: str, minutes: float) -> None:
+    """Link an anonymous id to a user, so long ago."""
+    link = {"anonymous_id": anonymous_id, "user_id": user_id, "timestamp": ago(minutes=minutes).isoformat()}
+    answer = app.test_client().post("/v1/identities", json={"identities": [link]}, headers=EVENTS)
+    assert answer.get_json() == {"accepted": 1, "rejected": []}
+
+
+def view(app: Application, user_id: str, item_id: str, minutes: float) -> None:
+    """Look at an item, so long ago."""
+    row = {"user_id": user_id, "event_type": "view", "item_id": item_id, "timestamp": ago(minutes=minutes).isoformat()}
+    answer = app.test_client().post("/v1/events", json={"events": [row]}, headers=EVENTS)
+    assert answer.get_json()["accepted"] == 1
+
+
+def items_of(app: Application, user: str) -> list[str]:
+    """The items in what the service knows of a user."""
+    serving = app.service.live.serving()
+    return [serving.engine.catalog.item_id(row) for row in serving.history(user).items.tolist()]
+
+
+def test_on_a_shared_device_only_the_time_that_was_theirs_is_forgotten(shop: Shop) -> None:
+    """Ana and Ben have one tablet, one after the other: what it did for Ben, and that it is his, stays in every worker and in the log;
+    so do his slates, and sends and moments of his time. Slates that knew what it did for Ana go. The receipt says that an id was
+    shared."""
+    one, other = serve(shop), serve(shop)
+    view(one, "tablet", "bag-1", 50)
+    one.test_client().get("/v1/users/tablet/recommendations", headers=READ)
+    identify(one, "tablet", "ana", 40)
+    identify(one, "tablet", "ben", 30)
+    view(one, "tablet", "sofa-1", 20)
+    for user in ("tablet", "ben"):
+        one.test_client().get(f"/v1/users/{user}/recommendations", headers=READ)
+    state, slates = one.service.live.state, one.service.live.slates.log
+    for number, minutes in enumerate((45, 15)):
+        found = micros(ago(minutes=minutes))
+        state.moments.write([Moment(f"m{number}", "tablet", "cart", found, (0, 2**60), b"{}")], 9, found)
+        state.pins.pin(pin(f"send-{number}", "tablet", "sofa-1"), found)
+    receipt = one.test_client().delete("/v1/users/ana", headers=ADMIN).get_json()
+    assert (receipt["anonymous_ids"], receipt["shared_ids"]) == (1, 1)
+    assert receipt["removed"] == {"events": 1, "identities": 1, "pins": 1, "moments": 1, "slates": 2}
+    assert [items_of(each, "ben") for each in (one, other)] == [["sofa-1"]] * 2
+    assert [items_of(each, "tablet") for each in (one, other)] == [["sofa-1"]] * 2
+    assert [items_of(each, "ana") for each in (one, other)] == [[]] * 2
+    assert [(link.anonymous_id, link.user_id) for _, _, link in state.links(99)] == [("tablet", "ben")]
+    assert [(each.user_id, [one.item_id for one in each.history]) for each in slates.newest(9)] == [("ben", ["sofa-1"])]
+    assert [each.send_id for each in state.pins.pins_of("tablet", 9)] == ["send-1"]
+    assert state.moments.notified(["m0", "m1"]) == {"m1"}
+
+
+def test_whoever_had_the_device_before_is_told_again(shop: Shop) -> None:
+    """After the one who has it is forgotten, a link to the one before is news, and holds from then on."""
+    app = serve(shop)
+    identify(app, "tablet", "ana", 40)
+    identify(app, "tablet", "ben", 30)
+    assert app.test_client().delete("/v1/users/ben", headers=ADMIN).get_json()["shared_ids"] == 1
+    view(app, "tablet", "bag-1", -1)
+    assert "bag-1" not in items_of(app, "ana")
+    identify(app, "tablet", "ana", -2)
+    view(app, "tablet", "bag-2", -3)
+    assert [each for each in items_of(app, "ana") if each.startswith("bag")] == ["bag-2"]
 
 
 def test_somebody_unknown_can_be_forgotten(shop: Shop) -> None:

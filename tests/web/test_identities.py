@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from recsys.live.log import EventLog
+from recsys.live.databases import log_in
 from recsys.types import Link
 from recsys.web.app import Application
 from recsys.web.http.answers import RowResultsAnswer
@@ -37,7 +37,7 @@ def pair(anonymous_id: str, user_id: str, **more: Any) -> dict[str, Any]:
 
 def links(app: Application) -> list[Link]:
     """The links of the log, as another process reads them."""
-    state = EventLog(app.service.settings.path(app.service.settings.state.folder))
+    state = log_in(app.service.settings.path(app.service.settings.state.folder))
     return [news.row for news in state.news(0) if isinstance(news.row, Link)]
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from recsys.live.log import EventLog
+from recsys.live.databases import log_in
 from recsys.types import ItemUpdate
 from recsys.web.app import Application
 from recsys.web.http.answers import RowResultsAnswer
@@ -32,7 +32,7 @@ def patch(app: Application, *rows: Any, headers: dict[str, str] = EVENTS) -> Tes
 
 def updates(app: Application) -> list[ItemUpdate]:
     """The item updates of the log, as another process reads them."""
-    state = EventLog(app.service.settings.path(app.service.settings.state.folder))
+    state = log_in(app.service.settings.path(app.service.settings.state.folder))
     return [news.row for news in state.news(0) if isinstance(news.row, ItemUpdate)]
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from recsys.live.log import FILE
+from recsys.live.sqlite.log import FILE
 from tests.support.intake import EVENTS, EVENTS_KEY
 from tests.support.running import PATIENCE_SECONDS, Server, start, stop
 from tests.support.serving import ADMIN, READ
@@ -131,7 +131,7 @@ def test_killed_workers_lose_and_double_nothing(server: Server, tmp_path: Path) 
         sender.join(PATIENCE_SECONDS)
     accepted = set().union(*(sender.accepted for sender in senders))
     with closing(sqlite3.connect(tmp_path / "state" / FILE)) as log:
-        found = Counter(key for (key,) in log.execute("SELECT key FROM log"))
+        found = Counter(key for (key,) in log.execute("SELECT event_id FROM events"))
         assert log.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert len(accepted) >= ROUNDS * 10
     assert accepted <= set(found)

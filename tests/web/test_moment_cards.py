@@ -12,9 +12,9 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from recsys.clock import DAY
 from recsys.settings import StateSettings, WebSettings
 from recsys.settings.messages import MessagesSettings
-from recsys.types import DAY
 from recsys.web.app import Application, create_app
 from recsys.web.http.answers import MomentCardAnswer
 from tests.conftest import NOW, ago, event, micros

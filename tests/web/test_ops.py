@@ -9,10 +9,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from recsys.live.sqlite.slate_log import FILE as SLATES
+from recsys.settings import StateSettings
 from recsys.snapshot.store import MANIFEST, current_version, open_snapshot, point_at, publish
+from recsys.web.app import create_app
 from recsys.web.http.answers import HealthAnswer, ReadyAnswer
 from tests.support.running import PATIENCE_SECONDS
-from tests.support.serving import ADMIN, READ, client, serve
+from tests.support.serving import ADMIN, ENVIRONMENT, READ, client, serve, serving_settings
 
 HOME = "/v1/users/user-0/recommendations"
 LATER = "29991231T000000Z-000000000000"
@@ -137,3 +140,18 @@ def test_the_worker_is_named_in_development_only(artifacts: Path) -> None:
     """X-Recsys-Worker is for developers."""
     assert "X-Recsys-Worker" not in client(artifacts).get("/healthz").headers
     assert client(artifacts, development=True).get("/healthz").headers["X-Recsys-Worker"].isdigit()
+
+
+def test_slates_that_are_given_up_are_counted(artifacts: Path, tmp_path: Path) -> None:
+    """A worker that ends while slates cannot be logged says how many it gave up; answers go on meanwhile."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / SLATES).write_bytes(b"no database" * 1_000)
+    settings = msgspec.structs.replace(
+        serving_settings(artifacts), state=StateSettings(folder=str(tmp_path / "state"), slate_share=1.0)
+    )
+    app = create_app(settings, ENVIRONMENT)
+    app.service.live.start()
+    for _ in range(3):
+        assert app.test_client().get(HOME, headers=READ).status_code == 200
+    app.service.live.stop()
+    assert "recsys_slates_unlogged_total 3.0" in app.test_client().get("/metrics", headers=ADMIN).text

@@ -10,13 +10,15 @@ import pytest
 from flask.testing import FlaskClient
 
 from recsys.engine.serving_state import ServingState
-from recsys.types import Query, Slate
+from recsys.live.sqlite.log import FILE
+from recsys.types import Event, Query, Send, Slate
 from recsys.web.http.answers import PageAnswer, SlateAnswer
 from recsys.web.http.auth import DEVELOPER
 from recsys.web.http.parameters import BulkBody
 from recsys.web.operations import Call
 from recsys.web.resources.pages import LINES_AT_ONCE, bulk
 from recsys.web.serving.service import Service
+from tests.support.intake import intake
 from tests.support.serving import ADMIN, READ, client, serve
 
 BULK = "/v1/recommendations"
@@ -107,3 +109,27 @@ def test_an_unexpected_error_costs_one_line(artifacts: Path, caplog: pytest.LogC
     assert "secret inside" in caplog.text
     assert "user-1" not in caplog.text
     assert 'recsys_errors_total{route="/v1/recommendations"} 1.0' in service.metrics.text().decode()
+
+
+@pytest.mark.parametrize("send", [{}, {"send_id": "weekly"}], ids=["slates", "a send"])
+def test_live_state_that_fails_is_asked_once_a_chunk(
+    artifacts: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, send: dict[str, str]
+) -> None:
+    """Where the log breaks while a bulk answer runs, the lines of its chunk say so after one look-up; what came before stands."""
+    app = intake(artifacts, tmp_path)
+    state = app.service.live.state
+    state.add_events([Event(event_id="e", user_id="ann", event_type="view", timestamp=1)], 1)
+    state.pins.declare(Send(send_id="weekly", placement="home", limit=3, expires_at=2**60), 1)
+    ids = [f"user-{number}" for number in range(2 * LINES_AT_ONCE)]
+    answer = app.test_client().post("/v1/recommendations", json={"user_ids": ids, **send}, headers=READ)
+    chunks = answer.iter_encoded()
+    first = next(chunks).splitlines()
+    state.close()
+    for file in (tmp_path / "state").glob(f"{FILE}*"):
+        file.unlink()
+    (tmp_path / "state" / FILE).write_bytes(b"no database" * 1_000)
+    found = [msgspec.json.decode(line) for line in [*first, *b"".join(chunks).splitlines()]]
+    assert [line["user_id"] for line in found] == ids
+    assert [line.get("status") for line in found] == [None] * LINES_AT_ONCE + [503] * LINES_AT_ONCE
+    assert [record.message.startswith("the live log failed") for record in caplog.records] == [True]
+    assert 'recsys_errors_total{route="/v1/recommendations"} 1.0' in app.service.metrics.text().decode()

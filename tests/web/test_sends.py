@@ -12,7 +12,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from recsys.engine.replay import replayed, same_bytes
-from recsys.live.log import FILE
+from recsys.live.sqlite.log import FILE
 from recsys.web.app import Application, create_app
 from recsys.web.http.answers import ItemAnswer, SentSlateAnswer, SlateAnswer
 from recsys.web.resources.pages import LINES_AT_ONCE
@@ -339,7 +339,7 @@ def test_slates_of_sends_are_always_logged(app: Application, shop: Shop) -> None
     pinned = slate(fetch(app))
     fetch(app)
     plain = slate(fetch(app, query="send_id=unheard&placement=home"))
-    notes = app.service.live.slates.newest(10)
+    notes = app.service.live.slates.log.newest(10)
     assert {note.recommendation_id for note in notes} == {pinned.recommendation_id, plain.recommendation_id}
     assert len(notes) == 2
     engine = app.service.live.serving().engine

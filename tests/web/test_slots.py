@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from werkzeug.test import TestResponse
 
-from recsys.live.log import FILE
+from recsys.live.sqlite.log import FILE
 from recsys.messages.slots import SLOT_SECRETS, SlotKeys
 from recsys.types import Event, SettingsError
 from recsys.web.app import Application, create_app
@@ -433,7 +433,8 @@ def test_opening_an_old_message_brings_no_forgotten_user_back(app: Application, 
         assert (led(worker, "image"), led(worker, "link")) == (PLACEHOLDER, HOME)
     assert clicks(app) == []
     with sqlite3.connect(shop.folder / "state" / FILE) as log:
-        assert log.execute("SELECT count(*) FROM log WHERE subject = 'user-0'").fetchone() == (0,)
+        for table in ("pins", "replacements", "images_served"):
+            assert log.execute(f"SELECT count(*) FROM {table} WHERE user_id = 'user-0'").fetchone() == (0,)
     log.close()
     again = shown(app)
     assert led(other, "image") == led(app, "link") == again[0]
@@ -484,7 +485,7 @@ def test_a_log_that_cannot_be_written_still_leads(
     """What is pinned is shown and clicks lead on; the click is lost and counted. Who is not pinned yet gets the placeholder."""
     first = shown(app)[0]
     with sqlite3.connect(shop.folder / "state" / FILE) as log:
-        log.execute("CREATE TRIGGER full BEFORE INSERT ON log BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
+        log.execute("CREATE TRIGGER full BEFORE UPDATE ON sequence BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
     log.close()
     assert (led(app, "image"), led(app, "link")) == (first, first)
     assert led(app, "image", 1, KEYS.token("weekly", "user-2")) == PLACEHOLDER
@@ -501,7 +502,7 @@ def test_what_cannot_be_noted_is_not_shown(app: Application, shop: LinkedShop, c
     sell_out(app, first)
     assert shown(app)[0] != first
     with sqlite3.connect(shop.folder / "state" / FILE) as log:
-        log.execute("CREATE TRIGGER full BEFORE INSERT ON log BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
+        log.execute("CREATE TRIGGER full BEFORE UPDATE ON sequence BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
     log.close()
     assert (led(app, "image"), led(app, "link")) == (PLACEHOLDER, first)
     assert "the disk is full" in caplog.text

@@ -7,19 +7,19 @@ counts twice, and the next run ends what was begun. `purge` deletes what forgott
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
-from recsys.disk import locked, sync
-from recsys.live.erasure import ErasureKeys, Tombstones
-from recsys.live.log import EventLog, Tombstone
-from recsys.live.slate_log import SlateLog
+from recsys import clock
+from recsys.disk import locked, sync, write_whole
+from recsys.live.databases import open_log, open_slates
+from recsys.live.erasure import ErasureKeys, Tombstone, Tombstones
+from recsys.live.log import EventLog
 from recsys.settings import Settings
 from recsys.snapshot.id_index import IdMap
 from recsys.snapshot.retention import delete
@@ -41,7 +41,6 @@ from recsys.types import DataError, SnapshotError
 EVENTS_PER_FILE = 1_000_000
 """Most events of one file, and in memory at a time."""
 _LOCK = ".lock"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def compact(settings: Settings, now: datetime, max_n: int = EVENTS_PER_FILE) -> 
     """
     folder = settings.path(settings.state.folder) / EVENTS_FOLDER
     oldest_kept = now - timedelta(days=settings.state.keep_days)
-    with closing(EventLog(folder.parent)) as state:
+    with closing(open_log(settings)) as state:
         may_move = min(_folded_everywhere(settings), state.last())
         if not state.last():
             return Moved((), 0, 0, 0)
@@ -95,12 +94,10 @@ def compact(settings: Settings, now: datetime, max_n: int = EVENTS_PER_FILE) -> 
                 events += rows.height
                 finish(state, folder)
             state.drop_superseded_items(may_move)  # newer ones are still asked for, to replay a logged slate
-            dropped = state.pins.drop_expired((oldest_kept - _EPOCH) // timedelta(microseconds=1))
-            state.item_changes.drop((oldest_kept - _EPOCH) // timedelta(microseconds=1))
+            dropped = state.pins.drop_expired(clock.to_microseconds(oldest_kept))
+            state.item_changes.drop(clock.to_microseconds(oldest_kept))
             forgotten = now - timedelta(days=settings.moments.remember_days)
-            retired = state.moments.retire(
-                *((each - _EPOCH) // timedelta(microseconds=1) for each in (oldest_kept, forgotten))
-            )
+            retired = state.moments.retire(*(clock.to_microseconds(each) for each in (oldest_kept, forgotten)))
         return Moved(tuple(files), events, state.count_events(), may_move, dropped["sends"], dropped["pins"], retired)
 
 
@@ -139,17 +136,14 @@ def purge(settings: Settings, erasure_keys: ErasureKeys | None) -> Purged:
         SettingsError: if somebody was forgotten with a secret that `erasure_keys` does not have.
         DataError: if a file cannot be read or written.
     """
-    with closing(EventLog(settings.path(settings.state.folder))) as state:
+    with closing(open_log(settings)) as state:
         rows = [(news.seq, news.row) for news in state.news(0) if isinstance(news.row, Tombstone)]
     tombstones = Tombstones(erasure_keys, [row for _, row in rows])
     if not tombstones:
         return Purged(0, (), (), 0, (), {})
     snapshots, remaining = _purge_snapshots(settings, erasure_keys, rows)
     files, events = _purge_events(settings, tombstones)
-    folder, max_n = settings.path(settings.state.folder), settings.state.slates
-    slates = SlateLog(
-        folder, max_n, lambda found: [tombstones.cover(each.user_id, each.query.now) for each in found]
-    ).purge()
+    slates = open_slates(settings, lambda: tombstones).forget()
     return Purged(len(tombstones), snapshots, files, events, _purge_rejects(settings, tombstones), remaining, slates)
 
 
@@ -188,11 +182,17 @@ def _holds(artifacts: Path, version: str, erasure_keys: ErasureKeys | None, rows
     if not tombstones:
         return 0
     snapshot = open_snapshot(artifacts, version)
-    past, links = snapshot.histories, [IdMap(snapshot.groups["links"], name) for name in ("known", "anonymous")]
-    found = {text for ids in links for row in range(len(ids)) if tombstones.at(text := ids.text(row)) is not None}
+    past, links = snapshot.histories, snapshot.groups["links"]
+    known, anonymous = (
+        [ids.text(row) for row in range(len(ids))] for ids in (IdMap(links, "known"), IdMap(links, "anonymous"))
+    )
+    found = {each for each in known if tombstones.spans(each)}
+    for each in anonymous:
+        if any(tombstones.cover(each, link.timestamp) for link in snapshot.links.of(each)):
+            found.add(each)
     for row in range(len(past.users)):
-        moment = tombstones.at(past.users.text(row))
-        if moment is not None and past.at(row).times.min(initial=moment + 1) <= moment:
+        times = past.at(row).times
+        if any(((times >= since) & (times <= until)).any() for since, until in tombstones.spans(past.users.text(row))):
             found.add(past.users.text(row))
     return len(found)
 
@@ -228,14 +228,11 @@ def _purge_rejects(settings: Settings, tombstones: Tombstones) -> tuple[Path, ..
 
 def _replace(target: Path, rows: pl.DataFrame) -> None:
     """Write a file aside, look at it, and give it its name when it has reached the disk."""
-    aside = target.with_suffix(f".{os.getpid()}.tmp")
     try:
-        rows.write_parquet(aside)
-        if not pl.read_parquet(aside, columns=[SEQ])[SEQ].equals(rows[SEQ]):
-            raise DataError(f"{aside} does not hold the events that were written to it; look at its disk")
-        sync(aside)
-        os.replace(aside, target)
-        sync(target.parent)
+        with write_whole(target) as aside:
+            rows.write_parquet(aside)
+            if not pl.read_parquet(aside, columns=[SEQ])[SEQ].equals(rows[SEQ]):
+                raise DataError(f"{aside} does not hold the events that were written to it; look at its disk")
     except OSError as error:
         raise DataError(f"{target} cannot be written: {error}") from error
 

@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from recsys.clock import SECOND
 from recsys.disk import write_whole
 from recsys.engine.serving_state import ServingState
+from recsys.live.databases import open_log
 from recsys.live.erasure import ErasureKeys
-from recsys.live.log import EventLog
 from recsys.messages.cards.cards import Card, CardError, Cards
 from recsys.messages.cards.data import compose, event_of
 from recsys.messages.sends import Sends
 from recsys.settings import Settings
-from recsys.types import SECOND, DataError, Query, Send, Slate
+from recsys.types import DataError, Query, Send, Slate
 from training import console
 from training.batch.export import Progress, Source, published, read_users
 
@@ -99,7 +100,7 @@ def look(
     settings: Settings, serving: ServingState, send_id: str, users: Sequence[str], now: int, progress: Progress
 ) -> DryRun:
     """Answer the send for these users as of `now` (microseconds), and sum up."""
-    engine, state = serving.engine, EventLog(settings.path(settings.state.folder))
+    engine, state = serving.engine, open_log(settings)
     send = state.pins.send(send_id)
     if send is None:
         raise DataError(f"SEND {send_id!r}: is not declared; declare it with PUT /v1/sends/{send_id} first")

@@ -19,8 +19,8 @@ from recsys.disk import write_whole
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.serving_state import ServingState
 from recsys.event_ids import id_problem
+from recsys.live.databases import open_log
 from recsys.live.erasure import ErasureKeys
-from recsys.live.log import EventLog
 from recsys.reasons import reason_locale
 from recsys.settings import Settings
 from recsys.snapshot.store import current_version, open_snapshot
@@ -88,7 +88,7 @@ class Source:
         """Lay the log over it; None: it is answered as it was published."""
         if not self.live:
             return None
-        state = EventLog(self.settings.path(self.settings.state.folder))
+        state = open_log(self.settings)
         serving = ServingState(engine, state, self.erasure_keys)
         serving.catch_up()
         return serving

@@ -18,14 +18,16 @@ from typing import IO, Any, NamedTuple
 import msgspec
 import polars as pl
 
+from recsys import clock
 from recsys.engine.pipeline import Engine, check_settings
 from recsys.engine.serving_state import ServingState
+from recsys.live.databases import open_log
 from recsys.live.erasure import ErasureKeys
 from recsys.live.log import EventLog
 from recsys.live.moments import Moment
 from recsys.moments.finder import Finder
 from recsys.moments.kinds import KINDS
-from recsys.settings import Settings
+from recsys.settings import Settings, StateSettings
 from recsys.settings.moments import MomentKind
 from recsys.snapshot.store import open_snapshot, publish
 from recsys.types import DataError, StateError
@@ -73,7 +75,7 @@ class Place:
 
     def state(self) -> EventLog:
         """Open the log."""
-        return EventLog(self.log)
+        return open_log(msgspec.structs.replace(self.settings, state=StateSettings(folder=str(self.log))))
 
     def open(self, state: EventLog) -> tuple[ServingState, Finder]:
         """Open the version, lay the log over it, and make what finds who is due."""
@@ -161,7 +163,7 @@ def write_moments(
     state, per_day = place.state(), place.settings.moments.per_day
     serving, finder = place.open(state)
     by_events = as_of is None and place.settings.web.clock == "events"
-    search = Search(serving.newest if by_events else _microseconds(as_of or now), as_of is not None)
+    search = Search(serving.newest if by_events else clock.to_microseconds(as_of or now), as_of is not None)
     candidates = {kind: finder.candidates(kind, search.now) for kind in kinds}
     total = sum(map(len, candidates.values()))
     del serving, finder
@@ -179,7 +181,9 @@ def write_moments(
                 yield _frame(kept, out)
 
         due = write_lines(out, _schema(out), frames())
-        return Written(total, due, 0 if only_look else _write_down(state, found_last, per_day, _microseconds(now), out))
+        return Written(
+            total, due, 0 if only_look else _write_down(state, found_last, per_day, clock.to_microseconds(now), out)
+        )
 
 
 class _Spool:
@@ -276,7 +280,3 @@ def _row(line: dict[str, Any]) -> dict[str, Any]:
         "content_id": line["content"]["content_id"] if line["content"] else None,
     }
     return {name: more.get(name, line.get(name)) for name in SCHEMA}
-
-
-def _microseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1_000_000)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 
+from recsys import clock
 from recsys.engine.pipeline import Engine
 from recsys.engine.replay import replayed, same_bytes
 from recsys.engine.slate_json import slate_json
-from recsys.live.log import EventLog
+from recsys.live.databases import open_log, open_slates
 from recsys.live.slate_log import LoggedSlate, SlateLog
 from recsys.settings import Settings
 from recsys.snapshot.store import open_snapshot
@@ -26,13 +26,12 @@ def replay(settings: Settings, recommendation_id: str | None, as_json: bool = Fa
         DataError: if the slate was not logged.
         SnapshotError: if its snapshot is gone.
     """
-    folder = settings.path(settings.state.folder)
-    log = SlateLog(folder, settings.state.slates)
+    log = open_slates(settings)
     if recommendation_id is None:
         return _list(log)
     note = log.read(recommendation_id)
     snapshot = open_snapshot(settings.path(settings.snapshot.artifacts), note.snapshot)
-    updates = [(number, update) for number, _, update in EventLog(folder).item_updates(note.items_sequence)]
+    updates = [(number, update) for number, _, update in open_log(settings).item_updates(note.items_sequence)]
     engine, slate = replayed(note, snapshot, updates)
     same = same_bytes(note, engine, slate)
     if as_json:
@@ -74,4 +73,4 @@ def _show(note: LoggedSlate, engine: Engine, slate: Slate) -> None:
 
 
 def _when(note: LoggedSlate) -> str:
-    return datetime.fromtimestamp(note.answered_at / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return clock.to_datetime(note.answered_at).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -6,7 +6,6 @@ live ones too, so that a run on an item shows at once.
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +14,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recsys.disk import write_whole
 from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
+from recsys.live.databases import open_log
 from recsys.live.erasure import ErasureKeys
 from recsys.live.log import EventLog
 from recsys.orders import ORDER_KINDS, settle
@@ -112,7 +113,7 @@ def _now(settings: Settings, erasure_keys: ErasureKeys | None) -> tuple[Catalog,
     version = current_version(artifacts)
     if version is None:
         raise SnapshotError(f"no snapshot is published in {artifacts}; run `make train` first")
-    with closing(EventLog(settings.path(settings.state.folder))) as state:
+    with closing(open_log(settings)) as state:
         serving = ServingState(Engine(open_snapshot(artifacts, version), settings), state, erasure_keys)
         serving.catch_up()
         return serving.engine.catalog, sold_lately(serving, state)
@@ -160,12 +161,9 @@ def _cell(value: object) -> object:
 
 def _write(found: pl.DataFrame, out: Path) -> None:
     """Write the file aside, and give it its name when it is whole."""
-    aside = out.with_name(f".{out.name}-{os.getpid()}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        found.write_csv(aside) if out.suffix == ".csv" else found.write_parquet(aside)
-        os.replace(aside, out)
+        with write_whole(out) as aside:
+            found.write_csv(aside) if out.suffix == ".csv" else found.write_parquet(aside)
     except OSError as error:
         raise DataError(f"--out {out}: cannot be written ({error.strerror})") from error
-    finally:
-        aside.unlink(missing_ok=True)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import polars as pl
 
+from recsys.clock import SECOND
+from recsys.live.databases import open_log
 from recsys.live.erasure import ErasureKeys
-from recsys.live.log import EventLog
 from recsys.messages.slots import SlotKeys
 from recsys.settings import Settings
-from recsys.types import SECOND, DataError
+from recsys.types import DataError
 from training import console
 from training.batch.export import Source, chunks, is_forgotten, published, read_users, users_asked, write_lines
 
@@ -65,7 +66,7 @@ def export_tokens(
 
 
 def _check_send(settings: Settings, send_id: str, now: int) -> None:
-    send = EventLog(settings.path(settings.state.folder)).pins.send(send_id)
+    send = open_log(settings).pins.send(send_id)
     if send is None or send.expires_at <= now:
         wrong = "is not declared" if send is None else "has expired"
         raise DataError(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import resource
 import tempfile
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
+from recsys import clock
 from recsys.engine.pipeline import check_settings
 from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
@@ -24,6 +25,7 @@ from training.batch.export import Shape, Source, published, read_users
 from training.batch.export import export as write_export
 from training.cli import reference
 from training.gate.gate import gate_of, summary_rows, verdict_of
+from training.gate.snapshot_checks import when
 from training.job.job import Fitted, fit
 from training.job.job import train as run_train
 
@@ -131,7 +133,7 @@ def export(
             *((("items per user", round(written / max(asked, 1), 2)),) if shape == "long" else ()),
             ("placement", placement),
             ("snapshot", version),
-            ("as of", _when(moment)),
+            ("as of", when(moment)),
             ("seconds", round(seconds, 1)),
             ("users per second", round(asked / max(seconds, 1e-9))),
         ],
@@ -159,7 +161,7 @@ def snapshots(settings: Settings) -> int:
         mark = "← current" if version == current else ""
         counts = manifest.counts
         rows.append(
-            (version, _when(manifest.as_of), counts["events"], counts["users"], counts["items"], round(size, 1), mark)
+            (version, when(manifest.as_of), counts["events"], counts["users"], counts["items"], round(size, 1), mark)
         )
     console.table(f"Snapshots in {artifacts}", ("version", "as of", "events", "users", "items", "MB", ""), rows)
     return 0
@@ -224,7 +226,7 @@ def _summary(fitted: Fitted, settings: Settings) -> None:
         f"Published {manifest.version}",
         [
             ("folder", settings.path(settings.snapshot.artifacts) / manifest.version),
-            ("as of", _when(manifest.as_of)),
+            ("as of", when(manifest.as_of)),
             *manifest.counts.items(),
             ("bad rows left out", rejected),
             *((("live events folded in", live.kept),) if (live := fitted.shop.counts.get("live")) else ()),
@@ -239,9 +241,5 @@ def _summary(fitted: Fitted, settings: Settings) -> None:
 
 def _moment(settings: Settings, snapshot_as_of: int, now: datetime, as_of: datetime | None) -> int:
     if as_of is not None:
-        return int(as_of.timestamp() * 1_000_000)
-    return snapshot_as_of if settings.web.clock == "events" else int(now.timestamp() * 1_000_000)
-
-
-def _when(microseconds: int) -> str:
-    return datetime.fromtimestamp(microseconds / 1e6, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        return clock.to_microseconds(as_of)
+    return snapshot_as_of if settings.web.clock == "events" else clock.to_microseconds(now)

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
+from recsys.disk import write_whole
 from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
 from recsys.tables.shop import read_shop
@@ -48,7 +49,8 @@ def evaluate(
         show_evaluation(evaluation)
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_bytes(msgspec.json.format(msgspec.json.encode(evaluations), indent=1))
+        with write_whole(out) as aside:
+            aside.write_bytes(msgspec.json.format(msgspec.json.encode(evaluations), indent=1))
         console.say(f"✓ {out}")
     return 0
 

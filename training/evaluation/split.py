@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from recsys import clock
 from recsys.live.erasure import ErasureKeys
 from recsys.orders import settle
 from recsys.settings import Settings
@@ -18,8 +19,6 @@ from recsys.tables.shop import read_shop
 from recsys.types import EventType, Rows
 from training.job.job import Prepared, Steps, prepare
 from training.job.rows import map_events
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,7 @@ def _truth(settings: Settings, fold: Fold, catalog: Catalog, erasure_keys: Erasu
     shop = read_shop(settings, before=fold.until, erasure_keys=erasure_keys)
     events, user_ids = map_events(shop.events.filter(orders), catalog)
     lines = settle(events, settings.behaviour)
-    start = (fold.at - _EPOCH) // timedelta(microseconds=1)
+    start = clock.to_microseconds(fold.at)
     return _distinct(
         lines.where((lines.kinds == EventType.PURCHASE) & (lines.items != -1) & (lines.times >= start)), user_ids
     )

@@ -7,17 +7,14 @@ on where it stopped. The outcome is a TOML file that `make train` and the servic
 
 from __future__ import annotations
 
-import os
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 import numpy as np
@@ -27,6 +24,7 @@ from msgspec import inspect
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from recsys.disk import write_whole
 from recsys.engine.pipeline import Engine
 from recsys.live.erasure import ErasureKeys
 from recsys.recommenders import RECOMMENDERS, configure
@@ -268,13 +266,8 @@ def write_tuned(file: Path, tuned: Tuned) -> None:
         f"blend of {segment}: {tuned.learned.before[segment]:.4f}, {value:.4f}; {tuned.learned.users[segment]} users"
         for segment, value in tuned.learned.ndcg10.items()
     ]
-    aside = file.with_name(f".{file.name}-{uuid4().hex}")
-    try:
+    with write_whole(file) as aside:
         aside.write_text("".join(f"# {line}\n" for line in said) + "\n" + tomli_w.dumps(found))
-        os.replace(aside, file)
-    finally:
-        with suppress(FileNotFoundError):
-            aside.unlink()
 
 
 def _finished(study: optuna.Study) -> int:

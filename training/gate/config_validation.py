@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from recsys import clock
 from recsys.engine.pipeline import Engine
 from recsys.live.erasure import ErasureKeys
 from recsys.recommenders import RECOMMENDERS, configure
@@ -114,7 +115,7 @@ def _examination(settings: Settings, now: datetime, new: Manifest, erasure_keys:
     if new.counts["users"] < settings.gate.least_users:
         return None
     days = settings.evaluation.days
-    until = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=new.as_of)
+    until = clock.to_datetime(new.as_of)
     fold = Fold(until.replace(microsecond=0) - timedelta(days=days), days)
     with TemporaryDirectory() as aside:
         data = msgspec.structs.replace(settings.data, rejects=aside, max_rejected_share=1.0)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys import clock
+from recsys.clock import DAY
 from recsys.engine.filters import allowed_items
 from recsys.engine.pipeline import Engine, answer
 from recsys.snapshot.store import Snapshot
-from recsys.types import DAY, Bought, History, Query, Rows
+from recsys.types import Bought, History, Query, Rows
 from training.evaluation.evaluate import TASKS, Subject
 
 SAMPLE = 200
@@ -60,7 +62,7 @@ def freshness(new: Snapshot, live: Snapshot | None, oldest_days: float, now: dat
         return Check("freshness", False, said)
     if newest is None:
         return Check("freshness", True, "There is no event yet.")
-    if now and newest < (oldest := now.timestamp() * 1e6 - oldest_days * DAY):
+    if now and newest < (oldest := clock.to_microseconds(now) - oldest_days * DAY):
         said = f"Stale: the newest event is of {when(newest)}; events after {when(int(oldest))} are expected."
         return Check("freshness", False, said)
     return Check("freshness", True, f"The newest event is of {when(newest)}.")
@@ -174,7 +176,7 @@ def sample(count: int, seed: int) -> list[int]:
 
 def when(microseconds: int) -> str:
     """A moment for people."""
-    return datetime.fromtimestamp(microseconds / 1e6, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return clock.to_datetime(microseconds).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _counts(snapshot: Snapshot) -> Mapping[str, int]:

@@ -17,8 +17,9 @@ from scipy.optimize import minimize
 from scipy.special import betaln, expit, gammaln, hyp2f1
 
 from recsys.behaviour import PURCHASE
+from recsys.clock import DAY
 from recsys.snapshot.histories import Events
-from recsys.types import DAY, Arrays
+from recsys.types import Arrays
 
 Values: TypeAlias = NDArray[np.float64]
 Counts: TypeAlias = NDArray[np.int64]

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from recsys import clock
 from recsys.engine.pipeline import check_settings
 from recsys.live.erasure import ErasureKeys
 from recsys.orders import bounded, settle
@@ -217,8 +218,8 @@ def _until(events: pl.LazyFrame, now: datetime) -> pl.LazyFrame:
 
 def _as_of(events: Events, now: datetime, before: datetime | None) -> int:
     if before is not None:
-        return _microseconds(before)
-    return int(events.times.max()) if len(events) else _microseconds(now)
+        return clock.to_microseconds(before)
+    return int(events.times.max()) if len(events) else clock.to_microseconds(now)
 
 
 def _links(shop: ShopTables) -> Arrays:
@@ -275,7 +276,3 @@ def _for_people(folder: Path, fitted: Fitted) -> None:
     frame.join(wanted, on="item_id", how="left").sort("buyers_30_days", descending=True).write_parquet(
         folder / "items.parquet"
     )
-
-
-def _microseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1_000_000)

@@ -6,16 +6,17 @@ the shop's tables are escaped by the templates. No shopper's id stands in it, so
 
 from __future__ import annotations
 
-import os
 import resource
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from recsys import clock
+from recsys.disk import write_whole
 from recsys.engine.pipeline import Engine
 from recsys.live.erasure import ErasureKeys
 from recsys.recommenders import configure
@@ -36,8 +37,6 @@ from training.report.moments import estimate_leakage
 from training.report.stock import sum_up_stock
 from training.report.value import sum_up_value
 from training.report.words import FILTERS, WEEKDAYS
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def write_report(
@@ -66,8 +65,8 @@ def write_report(
     manifest = snapshot.manifest
     made = laid_over(settings, manifest)
     engine = Engine(snapshot, made)
-    before = as_of or _EPOCH + timedelta(microseconds=manifest.as_of + 1)
-    moment = (before - _EPOCH) // timedelta(microseconds=1) if as_of else manifest.as_of
+    before = as_of or clock.to_datetime(manifest.as_of + 1)
+    moment = clock.to_microseconds(before) if as_of else manifest.as_of
     progress("read tables")
     shop = read_shop(settings, before=before, erasure_keys=erasure_keys)
     facts = {**_snapshot(made, manifest, artifacts, now, before), **_tables(shop)}
@@ -124,7 +123,7 @@ def _snapshot(settings: Settings, manifest: Manifest, artifacts: Path, now: date
         "manifest": manifest,
         "current": manifest.version,
         "created_at": datetime.fromisoformat(manifest.created_at),
-        "as_of": _EPOCH + timedelta(microseconds=manifest.as_of),
+        "as_of": clock.to_datetime(manifest.as_of),
         "before": before,
         "now": now,
         "days": settings.evaluation.days,
@@ -151,13 +150,6 @@ def _earlier(artifacts: Path, version: str) -> Manifest | None:
 
 def _write(file: Path, text: str) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        with aside.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(aside, file)
-    finally:
-        aside.unlink(missing_ok=True)
+    with write_whole(file) as aside:
+        aside.write_text(text, encoding="utf-8")
     return file

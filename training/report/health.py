@@ -12,9 +12,11 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import betainc
 
+from recsys import clock
 from recsys.categories import split_category
+from recsys.clock import DAY
 from recsys.tables.shop import ShopTables
-from recsys.types import DAY, EVENT_TYPES, Mask
+from recsys.types import EVENT_TYPES, Mask
 
 Floats: TypeAlias = NDArray[np.float64]
 Dimension = Literal["shop", "brand", "category"]
@@ -106,7 +108,7 @@ class Health:
 
 def check_health(shop: ShopTables, before: datetime) -> Health | None:
     """Look at the tables up to `before`; None if there is no event."""
-    until = int(before.timestamp() * 1_000_000)
+    until = clock.to_microseconds(before)
     age = ((until - 1 - pl.col("timestamp").dt.epoch("us")) // DAY).alias("age")
     daily = shop.events.group_by(pl.col("timestamp").dt.date().alias("day"), "event_type").len()
     names = _names(shop.items)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recsys.clock import DAY, HOUR
 from recsys.engine.pipeline import Engine
 from recsys.moments.context import TriggerContext, UserContext
 from recsys.moments.rules import offer
-from recsys.moments.spans import HOUR
 from recsys.snapshot.people import NOBODY
-from recsys.types import DAY, EventType, History
+from recsys.types import EventType, History
 
 WINDOW_DAYS = 28
 """Days whose offers are looked at."""

@@ -24,6 +24,7 @@ from liquid.token import Token
 from liquid.undefined import UNDEFINED, Undefined
 from liquid.utils import ReadOnlyChainMap
 
+from recsys import clock
 from recsys.locales import date_text, price_text
 from recsys.messages.cards.context import Context
 from recsys.messages.cards.files import TemplatePart
@@ -252,4 +253,4 @@ def _date(moment: object, *, context: RenderContext) -> object:
     except ValueError:
         return moment
     local = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-    return date_text(int(local.timestamp() * 1_000_000), locale, "UTC" if at.tzinfo is None else zone)
+    return date_text(clock.to_microseconds(local), locale, "UTC" if at.tzinfo is None else zone)

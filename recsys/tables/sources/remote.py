@@ -13,6 +13,7 @@ from datetime import timedelta
 from fnmatch import translate
 from typing import TYPE_CHECKING
 
+from recsys import clock
 from recsys.tables.sources.bounds import MAX_FILES
 from recsys.tables.sources.optional import needed
 from recsys.tables.sources.spool import Blob, check_room, copy_of
@@ -68,7 +69,7 @@ def fetched(address: str) -> Blob:
 
 
 def _written(meta: ObjectMeta) -> int:
-    return int(meta["last_modified"].timestamp() * 1_000_000)
+    return clock.to_microseconds(meta["last_modified"])
 
 
 def _parts(store: ObjectStore, path: str, meta: ObjectMeta) -> Iterator[bytes]:

@@ -176,10 +176,18 @@ class ReceiptAnswer(Struct, frozen=True):
 
     user_id: str
     forgotten_at: Annotated[str, Meta(description="Everything up to this moment is ignored from now on, ISO 8601 UTC.")]
-    anonymous_ids: Annotated[int, Meta(description="Linked anonymous ids that were forgotten too.")]
+    anonymous_ids: Annotated[
+        int, Meta(description="Linked anonymous ids that were forgotten too, each for the time in which it was this user's.")
+    ]
     removed: Annotated[dict[str, int], Meta(description="Rows deleted, by what they were.")]
     snapshots: Annotated[tuple[str, ...], Meta(description="Versions whose files still hold the user; answers do not.")]
     remaining: str
+    shared_ids: Annotated[
+        int,
+        Meta(
+            description="Of the anonymous ids, those that were somebody else's at other times, of which nothing is forgotten."
+        ),
+    ]
 
 
 class Rejection(Struct, frozen=True):

@@ -10,7 +10,7 @@ import base64
 import hmac
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Literal, TypeAlias, get_args
@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import jwt
 
 from recsys.event_ids import id_problem
-from recsys.secrets import SHORTEST_SECRET
+from recsys.secrets import check_secrets, read_secrets
 from recsys.settings import WebSettings
 from recsys.types import SettingsError
 from recsys.web.http.problems import Problem
@@ -90,8 +90,10 @@ class Authenticator:
         keys: dict[str, frozenset[Scope]] = {}
         for scope in SCOPES:
             name = KEYS_PREFIX + scope.upper()
-            for key in _words(environment.get(name, "")):
-                _check_length(name, key)
+            found = read_secrets(environment, name)
+            if found:
+                check_secrets(name, found)
+            for key in found:
                 keys[key] = keys.get(key, frozenset()) | _IMPLIED[scope]
         _check_off(settings)
         if not keys and settings.auth == "keys":
@@ -100,7 +102,7 @@ class Authenticator:
                 f"no key is set: put at least one of {names} into the environment; "
                 "`make demo` makes keys of its own for trying things out"
             )
-        return cls(keys, _read_token_secrets(environment.get(TOKEN_SECRETS, "")), settings)
+        return cls(keys, _read_token_secrets(read_secrets(environment, TOKEN_SECRETS)), settings)
 
     def admit(self, environ: Mapping[str, Any], scope: Scope, browser: bool) -> Caller:
         """Find out who calls and whether the scope is theirs; `browser`: a browser token will do.
@@ -209,31 +211,19 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _read_token_secrets(text: str) -> dict[str, str]:
+def _read_token_secrets(pairs: Iterable[str]) -> dict[str, str]:
     ring: dict[str, str] = {}
-    for pair in _words(text):
+    for pair in pairs:
         kid, colon, secret = pair.partition(":")
         if not colon or not _KID.fullmatch(kid):
             raise SettingsError(f"{TOKEN_SECRETS}: expected kid:secret pairs, kid of letters, digits, '.', '_' and '-'")
-        _check_length(f"{TOKEN_SECRETS} ({kid})", secret)
+        check_secrets(f"{TOKEN_SECRETS} ({kid})", [secret])
         ring[kid] = secret
     return ring
 
 
-def _check_length(name: str, secret: str) -> None:
-    if len(secret) < SHORTEST_SECRET or not secret.isascii():
-        raise SettingsError(
-            f"{name}: a secret of {len(secret)} characters; at least {SHORTEST_SECRET} ASCII characters are needed, "
-            "for instance from: openssl rand -hex 32"
-        )
-
-
 def _fingerprint(key: str) -> str:
     return blake2b(key.encode(), digest_size=8).hexdigest()
-
-
-def _words(text: str) -> list[str]:
-    return text.replace(",", " ").split()
 
 
 def _unauthorized(detail: str, extra: str) -> Problem:

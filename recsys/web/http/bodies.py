@@ -12,10 +12,12 @@ from typing import Annotated, Any, ClassVar, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
+from recsys.clock import SECOND
 from recsys.event_ids import MAX_ID_BYTES, id_problem
-from recsys.types import EVENT_TYPES, SECOND
-from recsys.web.http.parameters import ALLOWED, HIGHEST_PRICE, LONGEST_CATEGORY, microseconds
+from recsys.types import EVENT_TYPES
+from recsys.web.http.parameters import ALLOWED, HIGHEST_PRICE, LONGEST_CATEGORY
 from recsys.web.http.problems import invalid
+from recsys.web.http.times import microseconds
 
 MAX_ROWS = 1000
 """Rows of the longest list in a body."""

@@ -51,7 +51,7 @@ class Metrics:
             "recsys_slots", "Slot addresses answered, by part and what they led to.", ("part", "outcome"), registry=own
         )
         self._unlogged = Counter(
-            "recsys_slates_unlogged", "Slates drawn for the slate log that found its queue full.", registry=own
+            "recsys_slates_unlogged", "Slates drawn for the slate log that were given up.", registry=own
         )
         self._age = Gauge(
             AGE, "Age of the newest event in the snapshot, in the worker that is furthest behind.", registry=own
@@ -94,7 +94,7 @@ class Metrics:
         self._slots.labels(part, outcome).inc()
 
     def unlogged(self, slates: int) -> None:
-        """Count slates that could not be logged."""
+        """Count slates that were not logged."""
         self._unlogged.inc(slates)
 
     def error(self, route: str) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar, cast
 from urllib.parse import parse_qsl
@@ -15,10 +14,12 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from recsys.clock import SECOND
 from recsys.event_ids import MAX_ID_BYTES, id_problem
-from recsys.types import SECOND, Bought
+from recsys.types import Bought
 from recsys.web.http.cursors import MAX_LENGTH, START
 from recsys.web.http.problems import Problem, invalid
+from recsys.web.http.times import microseconds
 
 MAX_BRANDS = 100
 MAX_CONTEXT_ITEMS = 50
@@ -277,10 +278,6 @@ def parse_bought(text: str) -> Bought:
     raise invalid("bought", text, ALLOWED["bought"])
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECONDS = re.compile(r"[0-9]{1,18}")
-
-
 def parse_moment(given: int | str) -> int:
     """Read a moment, in microseconds since 1970.
 
@@ -291,17 +288,6 @@ def parse_moment(given: int | str) -> int:
     if moment is None or not 0 <= moment <= LAST_MOMENT:
         raise invalid("now", given, ALLOWED["now"])
     return moment
-
-
-def microseconds(given: int | str) -> int | None:
-    """Read ISO 8601 with a zone as microseconds since 1970, or take a number as it is; None: it is neither."""
-    if isinstance(given, int) or _MICROSECONDS.fullmatch(given):
-        return int(given)
-    try:
-        time = datetime.fromisoformat(given)
-    except ValueError:
-        return None
-    return None if time.tzinfo is None else (time - _EPOCH) // timedelta(microseconds=1)
 
 
 def _pairs(query_string: str) -> list[tuple[str, str]]:

@@ -62,10 +62,14 @@ def register(app: Flask) -> None:
     app.register_error_handler(StateError, _from_state_error)
 
 
-def _from_state_error(error: StateError) -> Response:
-    """What was not written can be sent again; nothing of a failed call was written."""
+def state_problem(error: StateError) -> Problem:
+    """Log that live state failed, and build the 503: nothing of a failed call was written, and it can be sent again."""
     _log.error("the live log failed: %s", error)
-    return Problem(503, "live state cannot be read or written at the moment; send it again", {"Retry-After": "1"}).response()
+    return Problem(503, "live state cannot be read or written at the moment; send it again", {"Retry-After": "1"})
+
+
+def _from_state_error(error: StateError) -> Response:
+    return state_problem(error).response()
 
 
 def _from_http_exception(error: HTTPException) -> Response:

@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 from flask import Response
 
+from recsys.live.erasure import Erased, ErasureKeys
+from recsys.snapshot.identity_links import Period
 from recsys.snapshot.retention import holding
 from recsys.web.http.answers import ReceiptAnswer
 from recsys.web.http.parameters import NoParameters
@@ -22,26 +24,35 @@ _TABLES = (
 
 
 def forget(call: Call[NoParameters]) -> Response:
-    """Forget everything of a user, and of the anonymous ids that were ever linked to it, up to now."""
+    """Forget everything of a user up to now, and of anonymous ids what was done under them while they were this user's."""
     live, user_id = call.service.live, call.path["user_id"]
-    serving = live.serving()
-    if live.erasure_keys is None:
+    keys = live.erasure_keys
+    if keys is None:
         raise Problem(
             503, "nobody can be forgotten yet: put a secret into RECSYS_FORGET_SECRETS, for the service and for training"
         )
-    ids, moment = serving.ids_of(user_id), live.now(serving)
-    removed = live.state.forget([live.erasure_keys.sign(each) for each in ids], ids, moment)
-    removed["slates"] = live.slates.forget(ids)
+    with live.linking():
+        serving = live.serving()
+        ids, theirs, moment = serving.ids_of(user_id), serving.periods_of(user_id), live.now(serving)
+        anonymous_ids = sorted({each.anonymous_id for each in theirs} - {user_id})
+        shared_ids = [each for each in anonymous_ids if len(serving.users_of(each)) > 1]
+        removed = live.state.forget([_erased(each, keys) for each in theirs], moment)
+    removed["slates"] = live.slates.log.forget(ids)
     settings = call.service.settings
     receipt = ReceiptAnswer(
         user_id=user_id,
         forgotten_at=iso(moment),
-        anonymous_ids=len(ids) - 1,
+        anonymous_ids=len(anonymous_ids),
         removed=removed,
-        snapshots=tuple(holding(settings.path(settings.snapshot.artifacts), ids)),
+        snapshots=tuple(holding(settings.path(settings.snapshot.artifacts), user_id, anonymous_ids)),
         remaining=_TABLES,
+        shared_ids=len(shared_ids),
     )
     return json_response(msgspec.json.encode(receipt))
+
+
+def _erased(period: Period, keys: ErasureKeys) -> Erased:
+    return Erased(keys.sign(period.anonymous_id), period.anonymous_id, period.since, period.until)
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

@@ -9,9 +9,11 @@ from uuid import uuid4
 
 from flask import Response
 
+from recsys import clock
 from recsys.categories import join_category, split_category
+from recsys.clock import DAY
 from recsys.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR, ORDER_LINES, event_id_of
-from recsys.types import DAY, Event, Link
+from recsys.types import Event, Link
 from recsys.web.http.answers import EventsAnswer, Rejection
 from recsys.web.http.bodies import (
     EventRow,
@@ -29,7 +31,7 @@ from recsys.web.http.row_results import ACCEPTED, judge, row_results_response
 from recsys.web.operations import Call, Operation
 from recsys.web.resources.event_formats import Row, unfold
 from recsys.web.resources.identities import Linker
-from recsys.web.serving.live import Live, received_at
+from recsys.web.serving.live import Live
 
 BROWSER_TYPES = ("home_view", "category_view", "search", "view", "cart_add", "cart_remove", "impression", "click")
 """What a browser token may say; what is paid for, and given back, only the shop's own servers know."""
@@ -41,7 +43,7 @@ MAX_NAMES = 20
 def post_events(call: Call[EventsBody | Ga4Body | SegmentBatch | SegmentCall]) -> Response:
     """Take events in; those under another user's id, or of a kind that a browser cannot know, are rejected for its token."""
     live, browser = call.service.live, call.caller.user_id
-    received, found = received_at(), unfold(call.parameters)
+    received, found = clock.now(), unfold(call.parameters)
     now = live.now(live.serving() if live.loaded else None)
     reader = EventReader(received if browser is None else now, now, browser)
     events, bad_events = judge(found.loads(), reader.read)

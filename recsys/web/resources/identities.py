@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response
 
+from recsys import clock
 from recsys.types import Link
 from recsys.web.http.answers import RowResultsAnswer
 from recsys.web.http.bodies import IdentitiesBody, IdentityRow, said_at
@@ -13,7 +14,7 @@ from recsys.web.http.parameters import read_row
 from recsys.web.http.problems import invalid
 from recsys.web.http.row_results import ACCEPTED, judge, row_results_response
 from recsys.web.operations import Call, Operation
-from recsys.web.serving.live import Live, received_at
+from recsys.web.serving.live import Live
 
 _ANONYMOUS = "an anonymous visitor's id, never a known user's: two known users are not joined"
 _KNOWN = "a known user's id, never one that was linked as an anonymous one"
@@ -52,7 +53,7 @@ def post_identities(call: Call[IdentitiesBody]) -> Response:
     """Link anonymous ids to known users; what was done under the anonymous id follows at once."""
     live = call.service.live
     with live.linking():
-        links, rejected = judge(enumerate(call.parameters.identities), Linker(live, received_at()).read)
+        links, rejected = judge(enumerate(call.parameters.identities), Linker(live, clock.now()).read)
         live.link(links)
     return row_results_response(RowResultsAnswer(len(links), tuple(rejected)))
 

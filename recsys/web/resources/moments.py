@@ -11,13 +11,13 @@ from typing import Annotated, Any, NamedTuple
 from flask import Response
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from recsys import clock
+from recsys.clock import DAY
 from recsys.settings.moments import MomentKind
-from recsys.types import DAY
 from recsys.web.http.answers import MomentAnswer
 from recsys.web.http.problems import Problem, invalid
 from recsys.web.http.responses import NDJSON, json_response
 from recsys.web.operations import Call, Operation
-from recsys.web.serving.live import received_at
 
 MAX_MOMENTS = 5000
 MOMENTS = 1000
@@ -73,7 +73,7 @@ def poll(call: Call[MomentParameters]) -> Response:
     """Find who is newly due, write it down, and answer what was written after the cursor, the newest first."""
     live, kind, limit = call.service.live, _kind(call), call.parameters.limit
     serving = live.serving()
-    now, received = live.now(serving), received_at()
+    now, received = live.now(serving), clock.now()
     cursor = _cursor(call, kind, received)
     call.service.finder(serving).find(kind, now, limit, received)
     moments = live.state.moments

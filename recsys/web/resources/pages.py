@@ -12,9 +12,10 @@ from flask import Response
 from recsys.engine.serving_state import ServingState
 from recsys.engine.slate_json import slate_json
 from recsys.event_ids import id_problem
+from recsys.types import StateError
 from recsys.web.http.answers import PageAnswer, ProblemAnswer, SentSlateAnswer, SlateAnswer
 from recsys.web.http.parameters import BulkBody, PageBody, PageSlate, check_ids
-from recsys.web.http.problems import Problem
+from recsys.web.http.problems import Problem, state_problem
 from recsys.web.http.queries import personal_query
 from recsys.web.http.responses import NDJSON, json_response, stream_response
 from recsys.web.operations import Call, Operation
@@ -68,13 +69,23 @@ def _lines(call: Call[BulkBody], serving: ServingState, now: int) -> Iterator[by
         some = user_ids[start : start + LINES_AT_ONCE]
         if lanes.must_end(end):
             rest = f"the answer ends here, out of time; {len(user_ids) - start:,} shoppers were not answered"
-            yield (
-                msgspec.json.encode({"user_id": some[0], **Problem(503, rest, unanswered=len(user_ids) - start).body()})
-                + b"\n"
-            )
+            yield _problem_line(some[0], Problem(503, rest, unanswered=len(user_ids) - start)) + b"\n"
             return
-        lines = _sent_together(call, serving, now, some) or [_line(call, serving, now, user_id) for user_id in some]
-        yield b"".join(line + b"\n" for line in lines)
+        yield b"".join(line + b"\n" for line in _chunk(call, serving, now, some))
+
+
+def _chunk(call: Call[BulkBody], serving: ServingState, now: int, user_ids: Sequence[str]) -> list[bytes]:
+    """The lines of some shoppers. Where live state cannot be read it is not asked again for each of them: the rest are told so."""
+    lines: list[bytes] = []
+    try:
+        lines += _sent_together(call, serving, now, user_ids)
+        for user_id in user_ids[len(lines) :]:
+            lines.append(_line(call, serving, now, user_id))
+    except StateError as error:
+        problem = state_problem(error)
+        call.service.metrics.error(BULK.path)
+        lines += [_problem_line(user_id, problem) for user_id in user_ids[len(lines) :]]
+    return lines
 
 
 def _sent_together(call: Call[BulkBody], serving: ServingState, now: int, user_ids: Sequence[str]) -> list[bytes]:
@@ -83,6 +94,8 @@ def _sent_together(call: Call[BulkBody], serving: ServingState, now: int, user_i
         return []
     try:
         return send_slates(call, serving, now, call.parameters.send_id, user_ids)
+    except StateError:
+        raise
     except Exception:
         return []  # one by one it will be told which, and why
 
@@ -96,11 +109,17 @@ def _line(call: Call[BulkBody], serving: ServingState, now: int, user_id: str) -
         query = personal_query(call.parameters, serving, now, user_id)
         return slate_json(serving.engine.catalog, call.service.recommend(serving, query))
     except Problem as problem:
-        return msgspec.json.encode({"user_id": user_id, **problem.body()})
+        return _problem_line(user_id, problem)
+    except StateError:
+        raise
     except Exception:
         _log.exception("a line of %s failed", BULK.path)
         call.service.metrics.error(BULK.path)
-        return msgspec.json.encode({"user_id": user_id, **Problem(500, "an unexpected error").body()})
+        return _problem_line(user_id, Problem(500, "an unexpected error"))
+
+
+def _problem_line(user_id: str, problem: Problem) -> bytes:
+    return msgspec.json.encode({"user_id": user_id, **problem.body()})
 
 
 PAGE = Operation(

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from flask import Response
 
+from recsys import clock
 from recsys.engine.serving_state import ServingState
 from recsys.engine.slate_json import sent_json
 from recsys.messages.sends import SentSlate
@@ -20,7 +21,6 @@ from recsys.web.http.queries import personal_query
 from recsys.web.http.responses import json_response
 from recsys.web.http.times import iso
 from recsys.web.operations import Call, Operation
-from recsys.web.serving.live import received_at
 
 CREATED, OK = 201, 200
 _ADDRESS = "/v1/sends/{send_id}"
@@ -35,7 +35,7 @@ def put_send(call: Call[SendBody]) -> Response:
         return _answer(standing, OK)
     if asked.expires_at <= live.now(live.serving() if live.loaded else None):
         raise invalid("expires_at", call.parameters.expires_at, "a moment that has not passed yet", "has passed")
-    standing = live.state.pins.declare(asked, received_at())
+    standing = live.state.pins.declare(asked, clock.now())
     _check_same(standing, asked)
     return _answer(standing, CREATED)
 

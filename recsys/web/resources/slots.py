@@ -14,14 +14,15 @@ from typing import Any
 
 from flask import Response, request
 
+from recsys import clock
+from recsys.clock import MINUTE
 from recsys.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR
 from recsys.messages.slots import Slot, filled, web_address
-from recsys.types import CHANNELS, MINUTE, Event, StateError
+from recsys.types import CHANNELS, Event, StateError
 from recsys.web.http.metrics import ROUTE
 from recsys.web.http.parameters import NoParameters
 from recsys.web.http.responses import NO_STORE
 from recsys.web.operations import Call, Operation
-from recsys.web.serving.live import received_at
 from recsys.web.serving.service import Service
 
 MAIL = "email"
@@ -124,7 +125,7 @@ def _click(slot: Slot, item_id: str, recommendation_id: str, now: int) -> Event:
         event_id=event_id,
         user_id=slot.user_id,
         event_type="click",
-        timestamp=min(now, received_at()),
+        timestamp=min(now, clock.now()),
         item_id=item_id,
         channel=_channel(),
         recommendation_id=recommendation_id,

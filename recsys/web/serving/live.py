@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from recsys import clock
+from recsys.clock import SECOND
 from recsys.disk import locked
 from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
+from recsys.live.databases import open_log, open_slates
 from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.live.item_changes import Standing
-from recsys.live.log import EventLog
-from recsys.live.slate_log import LoggedSlate, SlateLog
+from recsys.live.slate_queue import SlateQueue
 from recsys.settings import Settings
 from recsys.snapshot.store import Snapshot, SnapshotStore
-from recsys.types import SECOND, Event, ItemUpdate, Link, SettingsError, StateError
+from recsys.types import Event, ItemUpdate, Link, SettingsError, StateError
 from recsys.web.http.metrics import Metrics
 from recsys.web.http.problems import Problem
 
 _log = logging.getLogger(__name__)
-
-
-def received_at() -> int:
-    """The wall clock, in microseconds."""
-    return time.time_ns() // 1000
 
 
 class Live:
@@ -35,12 +31,14 @@ class Live:
 
     def __init__(self, settings: Settings, metrics: Metrics, erasure_keys: ErasureKeys | None = None) -> None:
         self._settings = settings
-        self.state = EventLog(settings.path(settings.state.folder))
-        self.slates = SlateLog(settings.path(settings.state.folder), settings.state.slates, self._is_forgotten)
+        self.state = open_log(settings)
+        self.slates = SlateQueue(open_slates(settings, self._tombstones))
         self.erasure_keys = erasure_keys
         Tombstones(erasure_keys, self.state.tombstones())  # a forgotten user must not return because a secret is missing
         self.state.close()  # workers are forked from here
         self._serving: ServingState | None = None
+        self._lock = threading.Lock()
+        self._releases: list[Callable[[], None]] = []
         self._metrics = metrics
         self._store: SnapshotStore[Engine] = SnapshotStore(settings.path(settings.snapshot.artifacts), self._build)
         self._counted = (0, 0)
@@ -65,22 +63,32 @@ class Live:
             Problem: 503 while no snapshot is loaded.
             StateError: if the log cannot be read.
         """
-        engine = self._store.current
-        if engine is None:
-            raise Problem(503, "no snapshot is loaded yet", {"Retry-After": "1"})
         if self._damage:
             raise Problem(503, self._damage, {"Retry-After": "1"})
         try:
-            if self._serving is None or self._serving.engine is not engine:
-                self._serving = ServingState(engine, self.state, self.erasure_keys)
-            self._serving.catch_up()
+            serving = self._present()
+            serving.catch_up()
         except SettingsError as error:  # somebody was forgotten by a service that has a secret which this one lacks
             raise StateError(str(error)) from error
-        return self._serving
+        return serving
+
+    def _present(self) -> ServingState:
+        with self._lock:
+            engine = self._store.current
+            if engine is None:
+                raise Problem(503, "no snapshot is loaded yet", {"Retry-After": "1"})
+            if self._serving is None or self._serving.engine is not engine:
+                self._serving = ServingState(engine, self.state, self.erasure_keys)
+            return self._serving
+
+    def on_reload(self, release: Callable[[], None]) -> None:
+        """Have something called whenever another snapshot went live, which lets go of the one before: files stay mapped, and on the
+        disk, as long as anything refers to them."""
+        self._releases.append(release)
 
     def now(self, serving: ServingState | None) -> int:
         """The moment in microseconds: the wall clock, or, once there is a snapshot, the newest event with `clock = "events"`."""
-        return serving.newest if serving and self._settings.web.clock == "events" else received_at()
+        return serving.newest if serving and self._settings.web.clock == "events" else clock.now()
 
     def accept(self, events: Sequence[Event]) -> list[bool]:
         """Write events down, for every worker; durable when it returns. False: an event of that id was there already.
@@ -90,11 +98,11 @@ class Live:
         Raises:
             StateError: if the log cannot be written.
         """
-        forgotten = self.serving().forgotten if self.loaded else Tombstones(self.erasure_keys, self.state.tombstones())
+        forgotten = self.serving().forgotten if self.loaded else self._tombstones()
         if not forgotten:
-            return self.state.add_events(events, received_at())
+            return self.state.add_events(events, clock.now())
         kept = [not forgotten.cover(each.user_id, each.timestamp) for each in events]
-        fresh = iter(self.state.add_events([each for each, keep in zip(events, kept, strict=True) if keep], received_at()))
+        fresh = iter(self.state.add_events([each for each, keep in zip(events, kept, strict=True) if keep], clock.now()))
         return [next(fresh) if keep else True for keep in kept]
 
     @contextmanager
@@ -105,16 +113,22 @@ class Live:
         with locked(folder / "links.lock"):
             yield
 
-    def _is_forgotten(self, slates: Sequence[LoggedSlate]) -> list[bool]:
-        """Whether these were answered before their users were forgotten."""
-        forgotten = Tombstones(self.erasure_keys, self.state.tombstones())
-        return [forgotten.cover(each.user_id, each.query.now) for each in slates]
+    def _tombstones(self) -> Tombstones:
+        """The tombstones as they are now.
+
+        Raises:
+            StateError: if the log cannot be read, or somebody was forgotten under a secret that is not there.
+        """
+        try:
+            return Tombstones(self.erasure_keys, self.state.tombstones())
+        except SettingsError as error:  # forgotten by a service that has a secret which this one lacks
+            raise StateError(str(error)) from error
 
     def link(self, links: Sequence[Link]) -> None:
         """Write down to whom anonymous ids belong; what only repeats the latest link of an id is passed over."""
         serving = self.serving()
         if links := [link for link in links if not serving.is_repeated(link)]:
-            self.state.add_links(links, received_at())
+            self.state.add_links(links, clock.now())
 
     def update(self, updates: Sequence[ItemUpdate]) -> None:
         """Write down what changed of items, with those that came back in stock or got cheaper.
@@ -125,7 +139,7 @@ class Live:
         """
         last = self.state.last()
         serving = self.serving()  # has the updates up to `last` in it, perhaps more
-        self.state.add_items(updates, received_at(), Standing(serving.engine.catalog, last, self.now(serving)))
+        self.state.add_items(updates, clock.now(), Standing(serving.engine.catalog, last, self.now(serving)))
 
     def refresh(self) -> None:
         """Take a newly published snapshot live, if there is one."""
@@ -133,11 +147,19 @@ class Live:
         self._look_for_damage()
         counts = self._store.reloads, self._store.failures
         if went_live:
+            self._release()
             _log.info("snapshot %s is live", self.loaded.snapshot.version if self.loaded else None)
         elif counts[1] > self._counted[1]:
             _log.error("the newest snapshot is not taken live: %s", self._store.error)
         self._metrics.reloads(counts[0] - self._counted[0], counts[1] - self._counted[1])
         self._counted = counts
+
+    def _release(self) -> None:
+        with self._lock:
+            if self._serving is not None and self._serving.engine is not self._store.current:
+                self._serving = None
+        for release in self._releases:
+            release()
 
     def _look_for_damage(self) -> None:
         """Stop answering from files that were cut short under us: the kernel would end the process that reads past their end."""
@@ -157,7 +179,7 @@ class Live:
         """Tell the metrics what this worker serves."""
         self._metrics.unlogged(self.slates.take_dropped())
         if engine := self._store.current:
-            age = (time.time_ns() // 1000 - engine.snapshot.as_of) / SECOND
+            age = (clock.now() - engine.snapshot.as_of) / SECOND
             self._metrics.snapshot(engine.snapshot.version, age)
         self._metrics.publish()
 
@@ -174,6 +196,7 @@ class Live:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
+        self.report()
 
     def _follow(self) -> None:
         while True:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from recsys import clock
 from recsys.engine.replay import drawn, logged
 from recsys.engine.serving_state import ServingState
 from recsys.live.pinned_slates import PinnedSlate
@@ -17,7 +19,7 @@ from recsys.types import Query, Send, Slate
 from recsys.web.http.auth import Authenticator
 from recsys.web.http.metrics import Metrics
 from recsys.web.serving.lanes import Lanes
-from recsys.web.serving.live import Live, received_at
+from recsys.web.serving.live import Live
 from recsys.web.serving.rate_limits import RateLimits
 
 
@@ -33,11 +35,13 @@ class Service:
     slot_keys: SlotKeys | None = None
     lanes: Lanes = field(default_factory=Lanes)
     limits: RateLimits = field(init=False)
-    finders: list[tuple[ServingState, Finder]] = field(default_factory=list)
-    """The one that found moments last, with what it looks at."""
+    _finders: list[tuple[ServingState, Finder]] = field(default_factory=list)
+    """The one that found moments last, unless another snapshot serves since."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "limits", RateLimits(self.settings.web.limits))
+        self.live.on_reload(self._release)
 
     def recommend(self, serving: ServingState, query: Query) -> Slate:
         """Answer one query, and count it."""
@@ -45,7 +49,7 @@ class Service:
         slate = answered.slate
         self.metrics.slate(slate.placement, slate.fallback)
         if drawn(slate.recommendation_id, self.settings.state.slate_share):
-            self.live.slates.offer(logged(serving.engine, *answered, received_at()))
+            self.live.slates.offer(logged(serving.engine, *answered, clock.now()))
         return slate
 
     def recommend_sent(self, serving: ServingState, query: Query, send_id: str, user_ids: Sequence[str]) -> list[SentSlate]:
@@ -63,7 +67,7 @@ class Service:
 
     def sends(self, serving: ServingState) -> Sends:
         """What answers for sends; all that is asked for them is logged."""
-        engine, received = serving.engine, received_at()
+        engine, received = serving.engine, clock.now()
 
         def ask(one: Query) -> Slate:
             answered = serving.answer_message(one)
@@ -74,9 +78,18 @@ class Service:
 
     def finder(self, serving: ServingState) -> Finder:
         """What finds who is due for a moment; its slates are counted and sampled as those of pages are."""
-        if not self.finders or self.finders[0][0] is not serving:
-            self.finders[:] = [(serving, Finder(serving, self.live.state, lambda query: self.recommend(serving, query)))]
-        return self.finders[0][1]
+        with self._lock:
+            if not self._finders or self._finders[0][0] is not serving:
+                made = Finder(serving, self.live.state, lambda query: self.recommend(serving, query))
+                if serving.engine is not self.live.loaded:
+                    return made
+                self._finders[:] = [(serving, made)]
+            return self._finders[0][1]
+
+    def _release(self) -> None:
+        """Keep no finder of a snapshot that serves no more."""
+        with self._lock:
+            self._finders[:] = [each for each in self._finders if each[0].engine is self.live.loaded]
 
     def slots(self, send_id: str, user_id: str, sent: SentSlate) -> list[dict[str, str]]:
         """The slot addresses of a pinned slate, an item each; none without slot secrets and `messages.public_url`."""

@@ -1,4 +1,4 @@
-"""The SQLite file under the live log: made whole or not at all, opened by each thread and process for itself.
+"""One SQLite file: made whole or not at all, brought to the present format, opened by each thread and process for itself.
 
 A process that inherits an open connection from the one that forked it also inherits SQLite's belief that the file's locks are
 its own, though the system gave them to the parent only. Whoever writes on that belief can lose rows that were committed: another
@@ -15,20 +15,23 @@ import os
 import sqlite3
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from recsys.disk import locked, sync
+from recsys.live.sqlite.formats import Format
 from recsys.types import StateError
 
 BUSY_SECONDS = 5.0
 """How long a call waits for a writer that does not queue, such as SQLite's own shell."""
 _LARGEST_WAL = 64 << 20
 """Bytes that the write-ahead file may keep once everything in it is in the file itself."""
-_ON_OPENING = ("synchronous = FULL", "secure_delete = ON", f"journal_size_limit = {_LARGEST_WAL}")
+_PAUSE_SECONDS = 0.01
+"""Between two steps of a long change, so that others who wait for writing come in."""
 _FIRST_BYTE = 0xFF
 _OPEN_ANEW = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR)
 """After these a connection stays as it is, even when the disk is well again: the next call opens another."""
@@ -58,14 +61,16 @@ class _Mine(threading.local):
     """True inside a `reading` that began before there was a file: it goes on seeing nothing."""
 
 
-class LogFile:
-    """One SQLite file of one schema; until something is written it need not exist, and every read answers nothing.
+class Database:
+    """One SQLite file of one format; until something is written it need not exist, and every read answers nothing.
 
     Whatever fails is a StateError that names the file and says what to do.
     """
 
-    def __init__(self, path: Path, schema: str, schema_version: int) -> None:
-        self.path, self._schema, self._schema_version = path, schema, schema_version
+    def __init__(self, path: Path, form: Format, synchronous: Literal["FULL", "NORMAL"] = "FULL") -> None:
+        """`FULL`: every commit has reached the disk when it returns; `NORMAL`: a machine that stops may lose the last ones."""
+        self.path, self._format = path, form
+        self._settings = (f"synchronous = {synchronous}", "secure_delete = ON", f"journal_size_limit = {_LARGEST_WAL}")
         self._mine = _Mine()
         self._lock = threading.RLock()
         self._opened: list[_Opened] = []
@@ -94,6 +99,24 @@ class LogFile:
         except (sqlite3.Error, OSError) as error:
             raise self._named(error) from error
 
+    def repeat(self, statement: str, *values: Any, step: int) -> int:
+        """Run a statement that changes at most `step` rows until it changes fewer; returns how many rows it changed.
+
+        Each time is a transaction of its own, after which others may write.
+        """
+        total, changed = 0, 0 if self._connection() is None else step
+        while changed == step:
+            with self.writing() as connection:
+                changed = connection.execute(statement, values).rowcount
+            total += changed
+            self.pause()
+        return total
+
+    @staticmethod
+    def pause() -> None:
+        """Let others write between two steps of a long change."""
+        time.sleep(_PAUSE_SECONDS)
+
     def _turn(self) -> AbstractContextManager[None]:
         """Queue for writing. SQLite alone has those who wait look again now and then, and a busy writer starves them."""
         return locked(self.path.with_name(f"{self.path.name}.lock"))
@@ -113,7 +136,7 @@ class LogFile:
         try:
             with self._lock:
                 if self._watch is None:
-                    if not self._exists():
+                    if not self.exists():
                         return 0, 0
                     self._watch = self._connect()
                     self._watches += 1
@@ -144,9 +167,10 @@ class LogFile:
         mine = self._mine
         if mine.pid == os.getpid() and mine.connection is not None:
             return mine.connection
-        return self._open() if self._exists() and not mine.absent else None
+        return self._open() if self.exists() and not mine.absent else None
 
-    def _exists(self) -> bool:
+    def exists(self) -> bool:
+        """Whether something was ever written."""
         try:
             os.stat(self.path)
         except FileNotFoundError:
@@ -168,15 +192,24 @@ class LogFile:
             )
         uri = f"{self.path.absolute().as_uri()}?mode=rw"
         connection = sqlite3.connect(uri, BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
-        found = connection.execute("PRAGMA user_version").fetchone()[0]
-        if found != self._schema_version:
+        try:
+            for setting in self._settings:
+                connection.execute(f"PRAGMA {setting}").fetchall()
+            self._migrate(connection)
+        except BaseException:
             connection.close()
-            raise StateError(
-                f"{self.path}: has user_version {found}; this service reads and writes {self._schema_version} only"
-            )
-        for setting in _ON_OPENING:
-            connection.execute(f"PRAGMA {setting}").fetchall()
+            raise
         return connection
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        """Bring the file to the present format, unless it is there or another process does it."""
+        try:
+            if not self._format.check(connection):
+                with self._turn():
+                    self._format.migrate(connection)
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except StateError as error:
+            raise StateError(f"{self.path}: {error}") from error
 
     def _create(self) -> sqlite3.Connection:
         """Make the file aside and give it its name when it is whole: of several processes the first wins, and none sees a part."""
@@ -189,7 +222,7 @@ class LogFile:
             whole = Path(aside, self.path.name)
             whole.touch(mode=0o600)
             with closing(sqlite3.connect(whole, isolation_level=None)) as connection:
-                connection.executescript(self._schema)
+                self._format.create(connection)
             with suppress(FileExistsError):
                 os.link(whole, self.path)
         sync(folder)
@@ -246,7 +279,7 @@ class LogFile:
         return StateError(f"{self.path}: {error}" + (f"; {advice}" if advice else ""))
 
 
-def _mind_forks(reference: weakref.ref[LogFile]) -> None:
+def _mind_forks(reference: weakref.ref[Database]) -> None:
     def before() -> None:
         if file := reference():
             file._before_fork()

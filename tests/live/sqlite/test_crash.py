@@ -19,23 +19,24 @@ from pathlib import Path
 
 import pytest
 
-from recsys.live import database as log_file
-from recsys.live.log import _NEWEST, _NEWS, _TOMBSTONES, FILE, EventLog
-from recsys.live.pinned_slates import PinnedSlate
+from recsys.live.erasure import Erased
+from recsys.live.log import EventLog
+from recsys.live.sqlite import database
+from recsys.live.sqlite.log import FILE, SqliteLog
 from recsys.types import Event, ItemUpdate, Link, StateError
 from tests.live.test_log import ALL, RECEIVED, event, stored, times
 from tests.support.running import PATIENCE_SECONDS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 BEGIN = """
 import os, signal, sys, threading
 from pathlib import Path
-from recsys.live.log import EventLog
+from recsys.live.sqlite.log import SqliteLog
 from recsys.types import Event, Link, StateError
 
 signal.alarm(60)
 folder, *rest = sys.argv[1:]
-state = EventLog(Path(folder))
+state = SqliteLog(Path(folder))
 
 def event(event_id, at=10):
     return Event(event_id=event_id, user_id="ann", event_type="view", timestamp=at, item_id="sofa-1")
@@ -186,7 +187,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def state(folder: Path) -> Iterator[EventLog]:
     """A log that nobody wrote to."""
-    made = EventLog(folder)
+    made = SqliteLog(folder)
     yield made
     made.close()
 
@@ -200,12 +201,12 @@ def test_nothing_accepted_is_lost_or_doubled_by_kill_9(folder: Path) -> None:
             lines = said(one, random.randrange(1, 40)) + said(two, random.randrange(1, 40))
             lines += killed(one) + said(two, 3) + killed(two)
         accepted += " ".join(lines).split()
-        with closing(EventLog(folder)) as state:
+        with closing(SqliteLog(folder)) as state:
             assert state.add_events([event(f"own-{number}")], RECEIVED) == [True]
             assert state.add_events([event(accepted[-1])], RECEIVED) == [False]
         accepted.append(f"own-{number}")
     check_integrity(folder)
-    with closing(EventLog(folder)) as state:
+    with closing(SqliteLog(folder)) as state:
         found = [each.event_id for each in stored(state).values()]
     assert len(accepted) > 200
     assert len(found) == len(set(found))
@@ -228,7 +229,7 @@ def test_killed_while_it_begins(folder: Path) -> None:
         with running("say('begin')\n" + WRITER, place, "a") as process:
             assert said(process, 1 + number // 6) != [""]
             lines = [line for line in killed(process) if line != "begin"]
-        with closing(EventLog(place)) as state:
+        with closing(SqliteLog(place)) as state:
             assert set(" ".join(lines).split()) <= {each.event_id for each in stored(state).values()}
             assert state.add_events([event("own")], RECEIVED) == [True]
         check_integrity(place)
@@ -274,7 +275,7 @@ def test_a_forked_process_writes_for_itself(folder: Path) -> None:
         parent.stdin.write("go on\n")
         parent.stdin.flush()
         assert said(parent, 1) == ["ended"]
-    with closing(EventLog(folder)) as state:
+    with closing(SqliteLog(folder)) as state:
         assert [each.event_id for each in stored(state).values()] == ["parent", "child-1", "child-2"]
     check_integrity(folder)
 
@@ -338,7 +339,7 @@ def test_nobody_else_can_read_the_log(state: EventLog, folder: Path) -> None:
     }
     shared = folder.parent / "shared"
     shared.mkdir(mode=0o755)
-    with closing(EventLog(shared)) as other:
+    with closing(SqliteLog(shared)) as other:
         other.add_items([ItemUpdate("sofa-1", price=1.0)], RECEIVED)
     assert stat.S_IMODE(shared.stat().st_mode) == 0o755
 
@@ -350,7 +351,7 @@ def test_the_disk_forgets_too(state: EventLog, folder: Path) -> None:
     state.add_links([Link("anon", "forget-me", 1)], RECEIVED)
     search = ["grep", "-rlF", "--binary-files=text"]
     assert subprocess.run([*search, "forget-me", folder], stdout=subprocess.DEVNULL).returncode == 0
-    assert state.forget(["hash"], ["forget-me"], 20) == {"events": 50, "identities": 1, "pins": 0, "moments": 0}
+    assert state.forget([Erased("hash", "forget-me")], 20) == {"events": 50, "identities": 1, "pins": 0, "moments": 0}
     assert subprocess.run([*search, "forget-me", folder], stdout=subprocess.DEVNULL).returncode == 1
     assert subprocess.run([*search, "remember-me", folder], stdout=subprocess.DEVNULL).returncode == 0
 
@@ -358,10 +359,10 @@ def test_the_disk_forgets_too(state: EventLog, folder: Path) -> None:
 def test_forgetting_does_not_wait_for_readers(state: EventLog, folder: Path) -> None:
     """While an offline job reads one moment, `forget` is done at once for everybody else."""
     state.add_events([event("a")], RECEIVED)
-    with closing(EventLog(folder)) as reader, reader.reading():
+    with closing(SqliteLog(folder)) as reader, reader.reading():
         began = time.monotonic()
-        assert state.forget(["hash"], ["ann"], 20) == {"events": 1, "identities": 0, "pins": 0, "moments": 0}
-        assert time.monotonic() - began < log_file.BUSY_SECONDS
+        assert state.forget([Erased("hash", "ann")], 20) == {"events": 1, "identities": 0, "pins": 0, "moments": 0}
+        assert time.monotonic() - began < database.BUSY_SECONDS
         assert (times(state), times(reader)) == ([], [10])
     assert state.add_events([event("b")], RECEIVED) == [True]
 
@@ -372,7 +373,7 @@ def test_a_full_disk_is_named_and_leaves_whole_calls(folder: Path) -> None:
     assert done.stderr.startswith(f"{folder / FILE}: disk I/O error; look at its disk"), done.stderr
     calls = len(done.stdout.splitlines())
     assert calls > 3
-    with closing(EventLog(folder)) as state:
+    with closing(SqliteLog(folder)) as state:
         assert len(stored(state)) == 20 * calls
         assert state.add_events([event("own")], RECEIVED) == [True]
     check_integrity(folder)
@@ -384,21 +385,29 @@ def test_a_disk_too_small_to_begin_leaves_no_log(folder: Path) -> None:
     assert done.stderr.startswith(f"{folder / FILE}: "), done.stderr
     assert done.stdout == ""
     assert list(folder.iterdir()) == []
-    with closing(EventLog(folder)) as state:
+    with closing(SqliteLog(folder)) as state:
         assert state.add_events([event("own")], RECEIVED) == [True]
 
 
-@pytest.mark.parametrize("version", [0, 3])
-def test_another_schema_is_refused(state: EventLog, folder: Path, version: int) -> None:
-    """A log of an unknown schema is neither read nor written; the error names both versions."""
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        (0, "has format 0; this program reads formats 2 to 3: it is another file"),
+        (4, "has format 4, and this program knows formats up to 3: a newer version of the program wrote it"),
+    ],
+)
+def test_another_format_is_refused(state: EventLog, folder: Path, version: int, expected: str) -> None:
+    """A log of an unknown format is neither read nor written nor changed; the error names both formats and what to do."""
     state.add_events([event("a")], RECEIVED)
     state.close()
     with closing(sqlite3.connect(folder / FILE)) as log:
         log.execute(f"PRAGMA user_version = {version}")
-    expected = f"{folder / FILE}: has user_version {version}; this service reads and writes 2 only"
     for call in (state.last, state.version, lambda: state.add_events([event("b")], RECEIVED)):
-        with pytest.raises(StateError, match=re.escape(expected)):
+        with pytest.raises(StateError, match=re.escape(f"{folder / FILE}: {expected}")):
             call()
+    with closing(sqlite3.connect(folder / FILE)) as log:
+        assert log.execute("PRAGMA user_version").fetchone() == (version,)
+        assert log.execute("SELECT event_id FROM events").fetchall() == [("a",)]
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 this is no database" * 100], ids=["empty", "another"])
@@ -431,7 +440,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "folder" / FILE).mkdir(parents=True)
     for folder in (tmp_path / "file", tmp_path / "folder", Path("/proc/no-such")):
-        state = EventLog(folder)
+        state = SqliteLog(folder)
         with pytest.raises(StateError, match=re.escape(f"{folder / FILE}: ")):
             state.add_events([event("a")], RECEIVED)
 
@@ -440,7 +449,7 @@ def test_a_log_that_may_not_be_read_is_not_taken_for_an_empty_one() -> None:
     """A process without the rights fails and names the file; it never answers as if nothing had happened."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name, "state")
-        with closing(EventLog(folder)) as state:
+        with closing(SqliteLog(folder)) as state:
             state.add_events([event("a")], RECEIVED)
         os.chmod(name, 0o755)
         os.chmod(folder / FILE, 0o000)
@@ -460,7 +469,7 @@ def test_who_waits_too_long_for_another_writer_is_told(
     """A write that another process blocks gives up after a set time and says why; nothing of it is there."""
     state.add_events([event("a")], RECEIVED)
     state.close()
-    monkeypatch.setattr(log_file, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
     with closing(sqlite3.connect(folder / FILE, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(
@@ -482,24 +491,3 @@ def test_writing_while_reading_one_moment_is_refused(state: EventLog, begun: boo
             state.add_events([event("b")], RECEIVED)
         assert times(state) == [10] * begun
     assert state.add_events([event("b")], RECEIVED) == [True]
-
-
-def test_pins_do_not_slow_what_everybody_reads(tmp_path: Path) -> None:
-    """However much is pinned, news and the newest event take as many steps of SQLite as without it."""
-    state, steps = EventLog(tmp_path), list[int]()
-    state.add_events([event("a")], RECEIVED)
-    state.add_links([Link("anon", "ann", 5)], RECEIVED)
-    for _ in range(2):
-        with closing(sqlite3.connect(tmp_path / FILE)) as log:
-            steps.append(0)
-            log.set_progress_handler(lambda: steps.append(steps.pop() + 1), 1)
-            for query in (_NEWS, _NEWEST, _TOMBSTONES):
-                log.execute(query, (0,) * query.count("?")).fetchall()
-        pins = [
-            PinnedSlate(
-                send_id="s", user_id=str(user), recommendation_id="r", snapshot="v", strategy="s", personalized=False
-            )
-            for user in range(2000)
-        ]
-        state.pins.pin_all(pins, RECEIVED)
-    assert steps[0] == steps[1] > 10

@@ -1,0 +1,62 @@
+"""What SQLite makes of the queries: each finds its rows by an index, however long the log is."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from recsys.live.sqlite import item_changes, log, moments, pinned_slates
+from recsys.live.sqlite.log_format import LOG_FORMAT
+
+SEARCHING = {
+    "events_of": log._EVENTS_OF,
+    "orders_of": log._ORDERS_OF,
+    "newest": log._NEWEST,
+    "subjects": log._SUBJECTS,
+    "active": log._ACTIVE,
+    "events_between": log._EVENTS_BETWEEN,
+    "first_event": log._FIRST_EVENT,
+    "drop_events": log._DROP_EVENTS,
+    "forget_events": log._FORGET_EVENTS,
+    "links": log._LINKS,
+    "item_updates": log._ITEM_UPDATES,
+    "news": log._NEWS,
+    "forget_links": log._FORGET_LINKS,
+    "changes": item_changes._SINCE,
+    "drop_changes": item_changes._DROP,
+    "send": pinned_slates._SEND,
+    "pin": pinned_slates._PIN,
+    "image_served": pinned_slates._IMAGE_SERVED,
+    "pinned_last": pinned_slates._PINNED_LAST,
+    **{f"drop_{name}": pinned_slates._DROP.format(name) for name in pinned_slates._TABLES},
+    **{f"forget_{name}": pinned_slates._FORGET.format(name) for name in pinned_slates._TABLES},
+    "notified": moments._NOTIFIED,
+    "notified_to": moments._NOTIFIED_TO,
+    "lines": moments._LINES,
+    "last_until": moments._LAST_UNTIL,
+    "moment": moments._OF,
+    "moments_of_period": moments._OF_PERIOD,
+    "forget_moments": moments._FORGET,
+}
+SORTED_BY_INDEX = ("events_of", "orders_of", "subjects", "pinned_last", "lines", "last_until", "changes", "news")
+COVERED = ("events_of", "orders_of", "newest")
+"""What an answer reads: the index alone has it, no row is looked up."""
+
+
+@pytest.mark.parametrize("name", SEARCHING)
+def test_no_query_reads_a_whole_table(name: str) -> None:
+    """Tables are searched; what needs an order has it from the index; an answer reads nothing but the index."""
+    query = SEARCHING[name]
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
+        LOG_FORMAT.create(database)
+        count = len(set(re.findall(r"\?\d", query))) or query.count("?")
+        plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {query}", (1,) * count)]
+    assert [step for step in plan if step.startswith("SCAN") and "json_each" not in step] == []
+    assert any(step.startswith(("SEARCH", "MULTI-INDEX OR")) for step in plan), plan
+    if name in SORTED_BY_INDEX:
+        assert not any("TEMP B-TREE" in step for step in plan), plan
+    if name in COVERED:
+        assert all("COVERING INDEX" in step for step in plan), plan
