@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from polars.exceptions import PolarsError
 
@@ -158,6 +158,7 @@ MUTATIONS = st.lists(
 
 
 @given(name=st.sampled_from(sorted(SAMPLES)), mutations=MUTATIONS)
+@example(name="feed.xml", mutations=[("r", 1, b":")])
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_mutated_files_are_read_or_refused(tmp_path: Path, name: str, mutations: list[tuple[str, int, bytes]]) -> None:
     """Bytes replaced, inserted or dropped anywhere give rows or one sentence, and no other error."""

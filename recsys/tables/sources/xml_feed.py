@@ -151,8 +151,9 @@ def _drop(element: Any) -> None:
 
 
 def _local(element: Any) -> str:
-    return str(etree.QName(element).localname)
+    """A name without its namespace; in a feed that is read leniently it need not be a name that XML allows."""
+    return str(element.tag).rpartition("}")[2]
 
 
 def _namespace(element: Any) -> str | None:
-    return etree.QName(element).namespace if isinstance(element.tag, str) else None
+    return element.tag[1:].partition("}")[0] if isinstance(element.tag, str) and element.tag.startswith("{") else None
