@@ -14,6 +14,7 @@ from recsys.settings import StateSettings
 from recsys.snapshot.store import MANIFEST, current_version, open_snapshot, point_at, publish
 from recsys.web.app import create_app
 from recsys.web.http.answers import HealthAnswer, ReadyAnswer
+from tests.support.intake import intake, send
 from tests.support.running import PATIENCE_SECONDS
 from tests.support.serving import ADMIN, ENVIRONMENT, READ, client, serve, serving_settings
 
@@ -140,6 +141,22 @@ def test_the_worker_is_named_in_development_only(artifacts: Path) -> None:
     """X-Recsys-Worker is for developers."""
     assert "X-Recsys-Worker" not in client(artifacts).get("/healthz").headers
     assert client(artifacts, development=True).get("/healthz").headers["X-Recsys-Worker"].isdigit()
+
+
+def test_a_log_that_was_deleted_is_not_ready(artifacts: Path, tmp_path: Path) -> None:
+    """Without the log that it had open a worker takes no event and gives no list; /readyz says why, without a path of the machine."""
+    app = intake(artifacts, tmp_path)
+    event = {"events": [{"user_id": "ann", "event_type": "home_view"}]}
+    assert send(app, event).status_code == 202
+    assert app.test_client().get("/readyz").status_code == 200
+    for each in (tmp_path / "state").glob("log.sqlite3*"):
+        each.unlink()
+    answer = app.test_client().get("/readyz")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert "state/log.sqlite3: was deleted while the service had it open" in answer.get_json()["detail"]
+    assert str(tmp_path) not in answer.text
+    assert send(app, event).status_code == app.test_client().get(HOME, headers=READ).status_code == 503
+    assert not (tmp_path / "state" / "log.sqlite3").exists()
 
 
 def test_slates_that_are_given_up_are_counted(artifacts: Path, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ its own, though the system gave them to the parent only. Whoever writes on that 
 process may take itself for the last one and remove the write-ahead file. So connections are closed before a fork, and where one
 was busy then, the child refuses the file.
 
+A file that was deleted or replaced under a process is refused: what it would write there, nobody would see.
+
 Writers queue at a lock file beside it. That is fair and wakes them at once, and it keeps commits and checkpoints of several
 processes from running at the same time, which SQLite before 3.51.3 does not survive in every case (sqlite.org/wal.html).
 """
@@ -76,6 +78,8 @@ class Database:
         self._opened: list[_Opened] = []
         self._watch: sqlite3.Connection | None = None
         self._watches = 0
+        self._identity: tuple[int, int] | None = None
+        """Device and inode of the file that this process opened first."""
         _mind_forks(weakref.ref(self))
 
     def read(self, query: str, *values: Any) -> list[Row]:
@@ -135,6 +139,7 @@ class Database:
         """A pair that is another one after any commit of any thread or process, for all threads of this process alike."""
         try:
             with self._lock:
+                self._check_same()
                 if self._watch is None:
                     if not self.exists():
                         return 0, 0
@@ -160,10 +165,11 @@ class Database:
         with self._lock:
             self._close([each for each in self._opened if each.pid == os.getpid()])
             self._close_watch()
-            self._mine = _Mine()
+            self._mine, self._identity = _Mine(), None
 
     def _connection(self) -> sqlite3.Connection | None:
         """This thread's own; None while there is no file."""
+        self._check_same()
         mine = self._mine
         if mine.pid == os.getpid() and mine.connection is not None:
             return mine.connection
@@ -171,11 +177,22 @@ class Database:
 
     def exists(self) -> bool:
         """Whether something was ever written."""
+        return self._found() is not None
+
+    def _found(self) -> tuple[int, int] | None:
         try:
-            os.stat(self.path)
+            found = os.stat(self.path)
         except FileNotFoundError:
-            return False
-        return True
+            return None
+        return found.st_dev, found.st_ino
+
+    def _check_same(self) -> None:
+        """Raise StateError if the file was deleted or replaced since it was opened; a few microseconds."""
+        if self._identity is not None and (found := self._found()) != self._identity:
+            what = "deleted" if found is None else "replaced"
+            raise StateError(
+                f"{self.path}: was {what} while the service had it open; put it back, or stop the service to put a backup there"
+            )
 
     def _open(self) -> sqlite3.Connection:
         with self._lock:
@@ -190,6 +207,7 @@ class Database:
             raise StateError(
                 f"{self.path}: was in use when process {inherited[0]} forked this one, which cannot use it safely"
             )
+        self._identity = self._identity or self._found()
         uri = f"{self.path.absolute().as_uri()}?mode=rw"
         connection = sqlite3.connect(uri, BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
         try:

@@ -9,7 +9,7 @@ from flask import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from recsys.engine.pipeline import answer
-from recsys.types import NO_HISTORY, Query
+from recsys.types import NO_HISTORY, Query, StateError
 from recsys.web.http.answers import HealthAnswer, ReadyAnswer
 from recsys.web.http.parameters import NoParameters
 from recsys.web.http.problems import Problem
@@ -24,12 +24,16 @@ def healthz(call: Call[NoParameters]) -> Response:
 
 
 def readyz(call: Call[NoParameters]) -> Response:
-    """Answer which snapshot is served, and why not a newer one; 503 while there is none, or a list cannot be answered from it."""
+    """Answer which snapshot is served, and why not a newer one; 503 while there is none, or a list cannot be answered from it and the
+    live log, and why."""
     live = call.service.live
     engine = live.loaded
     if engine is None:
         raise Problem(503, _without_paths(call, live.error) or "no snapshot is loaded yet", {"Retry-After": "1"})
-    serving = live.serving()
+    try:
+        serving = live.serving()
+    except StateError as error:
+        raise Problem(503, _without_paths(call, str(error)) or "", {"Retry-After": "1"}) from error
     answer(engine, Query(now=live.now(serving)), NO_HISTORY)
     as_of = iso(engine.snapshot.as_of)
     return json_response(
@@ -39,8 +43,11 @@ def readyz(call: Call[NoParameters]) -> Response:
 
 def _without_paths(call: Call[NoParameters], error: str | None) -> str | None:
     """An error without the folders of this machine, which are nobody's business."""
-    artifacts = call.service.settings.path(call.service.settings.snapshot.artifacts)
-    return error and error.replace(str(artifacts), "artifacts")
+    settings = call.service.settings
+    folders = {"artifacts": settings.path(settings.snapshot.artifacts), "state": settings.path(settings.state.folder)}
+    for name, folder in folders.items():
+        error = error and error.replace(str(folder), name)
+    return error
 
 
 def metrics(call: Call[NoParameters]) -> Response:
