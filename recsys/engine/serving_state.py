@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -24,8 +25,9 @@ from recsys.snapshot.people import NOBODY, Person
 from recsys.types import NO_HISTORY, History, ItemUpdate, Link, Query, Slate
 
 MAX_LINKED = 20
-"""Most anonymous ids of one user whose events an answer takes in, those linked last."""
-
+"""Most periods of anonymous ids of one user whose events an answer takes in, those that began last."""
+MAX_ASKED = 100
+"""Most anonymous ids of one user that an answer looks up, those linked last: some of them may have done nothing lately."""
 
 EVENTS_KEPT = 2_000_000
 """Most events of the histories that a worker keeps at hand, 17 bytes each; with what lies around them, some 40 MB."""
@@ -54,7 +56,8 @@ class ServingState:
         self._lock = threading.Lock()
         self._kept = _Kept(EVENTS_KEPT)
         self._links: dict[str, list[Link]] = {}
-        self._linked: dict[str, set[str]] = {}
+        self._linked: dict[str, dict[str, None]] = {}
+        """User = anonymous ids, those linked last at the end."""
         if self._folded > state.last():
             state.reach(self._folded)
         self.forgotten = Tombstones(erasure_keys, state.tombstones())
@@ -128,7 +131,7 @@ class ServingState:
         """When anonymous ids were this user's, with what they did since the snapshot. A snapshot gives linked ids' events to their
         users, so an id counts only if it did something since, or was linked since."""
         events_of, links = self._state.events_of, self._links
-        theirs = {each: events_of(each, self._folded, self._max_n) for each in self._anonymous_ids(user_id)}
+        theirs = {each: events_of(each, self._folded, self._max_n) for each in self._linked_last(user_id)}
         asked = [each for each, events in theirs.items() if events or each in links]
         return [(period, theirs[period.anonymous_id]) for period in self._periods(user_id, asked)] if asked else []
 
@@ -197,7 +200,9 @@ class ServingState:
                 self._snapshot.catalog.revision = each.seq
             elif isinstance(row, Link):
                 self._links.setdefault(row.anonymous_id, []).append(row)
-                self._linked.setdefault(row.user_id, set()).add(row.anonymous_id)
+                linked = self._linked.setdefault(row.user_id, {})
+                linked.pop(row.anonymous_id, None)
+                linked[row.anonymous_id] = None
         for update in updates.values():
             self._snapshot.catalog.overlay(update, self._snapshot.catalog.revision)
 
@@ -216,6 +221,12 @@ class ServingState:
         found = self._snapshot.links.anonymous_ids(user_id)
         since = self._linked.get(user_id)
         return {*found, *since} if since else found
+
+    def _linked_last(self, user_id: str) -> list[str]:
+        """The `MAX_ASKED` anonymous ids that were linked to a user last."""
+        since = islice(reversed(self._linked.get(user_id, {})), MAX_ASKED)
+        before = reversed(self._snapshot.links.anonymous_ids(user_id, MAX_ASKED))
+        return list(dict.fromkeys([*since, *before]))[:MAX_ASKED]
 
     def _owned(self, user_id: str, anonymous: Iterable[str]) -> list[Period]:
         """When each anonymous id was this user's by its links."""

@@ -59,13 +59,13 @@ class Links:
         part = range(self._offsets[row], self._offsets[row + 1])
         return [Link(anonymous_id, self._known.text(int(self._owners[at])), int(self._times[at])) for at in part]
 
-    def anonymous_ids(self, user_id: str) -> list[str]:
-        """The anonymous ids that were ever linked to a user."""
+    def anonymous_ids(self, user_id: str, max_n: int | None = None) -> list[str]:
+        """The anonymous ids that were ever linked to a user, by their latest link to the user; of more than `max_n` those last."""
         row = self._known.row(user_id)
         if row < 0:
             return []
         part = self._owned[self._owned_offsets[row] : self._owned_offsets[row + 1]]
-        return [self._anonymous.text(row) for row in part.tolist()]
+        return [self._anonymous.text(row) for row in part[-max_n if max_n else None :].tolist()]
 
 
 def link_arrays(links: Iterable[Link], known_ids: Iterable[str]) -> Arrays:
@@ -76,7 +76,8 @@ def link_arrays(links: Iterable[Link], known_ids: Iterable[str]) -> Arrays:
     row_of, place_of = {user: row for row, user in enumerate(known)}, {each: row for row, each in enumerate(anonymous)}
     owners = np.array([row_of[user] for _, _, user in ordered], np.int32)
     ids = np.array([place_of[each] for each, _, _ in ordered], np.int32)
-    pairs = np.unique(np.stack([owners, ids], axis=1), axis=0)
+    latest = {(row_of[user], place_of[each]): time for each, time, user in ordered}
+    pairs = np.array(sorted(latest, key=lambda pair: (pair[0], latest[pair], pair[1])), np.int32).reshape(-1, 2)
     return {
         **id_arrays(known, "known"),
         **id_arrays(anonymous, "anonymous"),

@@ -276,7 +276,9 @@ def test_periods_mean_the_same_in_tables_and_while_serving(
     } == expected
     assert all(mapped.is_known(link.user_id) for link in links)
     for user in "uvw":
-        assert mapped.anonymous_ids(user) == sorted({link.anonymous_id for link in links if link.user_id == user})
+        latest = dict(sorted((link.anonymous_id, link.timestamp) for link in links if link.user_id == user))
+        in_order = sorted(latest, key=lambda each: (latest[each], each))
+        assert (mapped.anonymous_ids(user), mapped.anonymous_ids(user, 1)) == (in_order, in_order[-1:])
 
 
 def test_offline_and_live_profiles_are_one(tmp_path: Path) -> None:

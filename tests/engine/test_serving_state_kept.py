@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.engine.serving_state import ServingState, _Kept
+from recsys.engine.serving_state import MAX_ASKED, ServingState, _Kept
 from recsys.live.databases import log_in
 from recsys.live.erasure import Erased
+from recsys.live.log import LiveEvent
+from recsys.live.sqlite.log import SqliteLog
 from recsys.types import Event, History, Link
 from tests.conftest import NOW, Shop, ago, busy_events, micros
 from tests.engine.test_serving_state import SECRETS
@@ -80,3 +82,27 @@ def test_no_more_is_kept_than_there_is_room_for() -> None:
     assert [name for name in "abc" if kept.get(name) is not None] == ["a", "c"]
     kept.put("d", long)
     assert len(kept) == 0
+
+
+def test_a_user_with_ten_thousand_anonymous_ids_costs_a_bounded_number_of_look_ups(tmp_path: Path) -> None:
+    """However many anonymous ids were linked to a user, an answer looks at those linked last only."""
+
+    class Counted(SqliteLog):
+        asked = 0
+
+        def events_of(self, user_id: str, after: int, max_n: int) -> list[LiveEvent]:
+            self.asked += 1
+            return super().events_of(user_id, after, max_n)
+
+    state = Counted(tmp_path / "state")
+    serving = ServingState(Shop(tmp_path, busy_events()).engine(), state, None)
+    state.add_links([Link(f"guest-{n:05}", "user-1", micros(NOW)) for n in range(10_000)], micros(NOW))
+    for number, guest in enumerate(("guest-00000", "guest-09999")):
+        view = Event(
+            event_id=str(number), user_id=guest, event_type="view", timestamp=micros(NOW), item_id=f"lamp-{number + 1}"
+        )
+        state.add_events([view], micros(NOW))
+    serving.catch_up()
+    seen = {serving.engine.catalog.item_id(row) for row in serving.history("user-1").items[-1:].tolist()}
+    assert state.asked == 1 + MAX_ASKED
+    assert seen == {"lamp-2"}

@@ -25,6 +25,8 @@ from recsys.types import EVENT_TYPES, SHOWN_TYPES, Event, EventType, ItemUpdate,
 FILE = "log.sqlite3"
 _AT_ONCE = 10_000
 """Rows of one step of deleting."""
+_MAX_LOOKED = 20_000
+"""Of one user, most rows that a look-up of events goes through, the newest; as many as it is to find, if that is more."""
 _SHOWN = ", ".join(str(int(kind)) for kind in SHOWN_TYPES)
 _ORDERS = f"{int(EventType.PURCHASE)}, {int(EventType.REFUND)}"
 _LOOKS = f"{int(EventType.VIEW)}, {int(EventType.CART_ADD)}"
@@ -40,7 +42,11 @@ _ADD_ITEM_UPDATE = "INSERT INTO item_updates (seq, item_id, available, stock, pr
 _ADD_TOMBSTONE = "INSERT INTO tombstones (seq, subject, since, until, received_at) VALUES (?, ?, ?, ?, ?)"
 _LIVE_EVENT = "seq, timestamp, event_type, item_id, order_id, quantity, price, currency"
 _EVENTS_OF = f"""SELECT {_LIVE_EVENT} FROM events
-WHERE user_id = ? AND seq > ? AND event_type NOT IN ({_SHOWN}) ORDER BY timestamp DESC, seq DESC LIMIT ?"""
+WHERE user_id = ?1 AND seq > ?2 AND event_type NOT IN ({_SHOWN}) AND timestamp >= coalesce(
+    (SELECT timestamp FROM events WHERE user_id = ?1 ORDER BY timestamp DESC, seq DESC LIMIT 1 OFFSET max({_MAX_LOOKED}, ?3)),
+    {FOREVER.min})
+ORDER BY timestamp DESC, seq DESC LIMIT ?3"""
+"""Bounded before it is read: a user may have half a million rows that were folded in, or that only note what was shown."""
 _ORDERS_OF = f"""SELECT {_LIVE_EVENT} FROM events WHERE user_id = ? AND seq > ? AND event_type IN ({_ORDERS}) AND timestamp <= ?
 ORDER BY timestamp DESC, seq DESC LIMIT ?"""
 _ACTIVE = f"""SELECT user_id, max(timestamp), max(event_type IN ({_ORDERS})) FROM events

@@ -5,6 +5,7 @@ from __future__ import annotations
 from recsys.live.sqlite.formats import Format, Step
 from recsys.live.sqlite.one_table import bring_over
 
+_PURCHASE, _REFUND = 7, 8
 _TABLES = (
     "CREATE TABLE sequence (last INTEGER NOT NULL) STRICT",
     "INSERT INTO sequence (last) VALUES (0)",
@@ -16,6 +17,9 @@ _TABLES = (
     "CREATE UNIQUE INDEX events_by_id ON events (event_id)",
     """CREATE INDEX events_by_user ON events
         (user_id, timestamp, seq, event_type, item_id, order_id, quantity, price, currency)""",
+    f"""CREATE INDEX orders_by_user ON events
+        (user_id, timestamp, seq, event_type, item_id, order_id, quantity, price, currency)
+        WHERE event_type IN ({_PURCHASE}, {_REFUND})""",
     "CREATE INDEX events_by_seq ON events (seq, timestamp)",
     """CREATE TABLE links (
         seq INTEGER PRIMARY KEY, anonymous_id TEXT NOT NULL, user_id TEXT NOT NULL, timestamp INTEGER NOT NULL,
