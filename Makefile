@@ -11,7 +11,7 @@ PIP := pip install --disable-pip-version-check --require-hashes
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-all demo serve train evaluate tune report validate export rollback snapshots compact purge replay restock moments lint-templates dry-run shop test test-fast check format docs docs-site lock bench benchmark-isolation benchmark-latency benchmark-storefront benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-moments-truth benchmark-value benchmark-peers clean
+.PHONY: help setup setup-dev setup-all demo serve train evaluate tune report validate export rollback snapshots compact purge replay restock moments lint-templates dry-run shop test test-fast cases check format docs docs-site lock bench benchmark-gate benchmark-isolation benchmark-latency benchmark-storefront benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-moments-truth benchmark-value benchmark-peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,8 @@ test: setup-dev ## Run the tests, on all cores
 	@$(RUN) -m pytest -n auto $(ARGS)
 test-fast: setup-dev ## Run the tests that start no service: under a minute
 	@$(RUN) -m pytest -n auto -m unit $(ARGS)
+cases: setup-dev ## Say of each open case of CASES whether it holds (make cases CASES=../cases)
+	@RECSYS_CASES=$(abspath $(CASES)) $(RUN) -m pytest -p tests.support.case_report tests/cases tests/tables/test_*cases*.py tests/training/test_order_cases.py $(ARGS)
 check: setup-dev ## Lint, types, import rules, tests
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
@@ -113,6 +115,8 @@ benchmark-latency: setup-dev ## Measure latency against offered load, and the fi
 benchmark-storefront: setup-dev ## Count what arrives of 10,000 page views in a browser that is killed and cut off (needs chromium; ARGS="--views 500")
 	$(RUN) -m pip install --quiet --disable-pip-version-check --group browser
 	$(RUN) -m benchmarks.storefront $(ARGS)
+benchmark-gate: setup-dev ## Simulate how often the gate passes worse settings, and refuses equal ones
+	$(RUN) -m benchmarks.gate_errors $(ARGS)
 benchmark-gowalla: setup-dev ## Compare collaborative filtering with published tables on Gowalla (needs RECSYS_DATA)
 	$(RUN) -m benchmarks.gowalla $(ARGS)
 benchmark-intent: setup-dev ## Hold intent, lifecycle and exit stage against what shoppers bought next (needs RECSYS_DATA)

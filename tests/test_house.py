@@ -16,6 +16,7 @@ import pytest
 
 from recsys import settings
 from recsys.recommenders import RECOMMENDERS
+from recsys.settings import catalog as catalog_settings
 from recsys.settings import messages as message_settings
 from recsys.settings import moments as moment_settings
 from recsys.settings import shapes as shape_settings
@@ -95,6 +96,7 @@ def settings_classes() -> Iterator[ast.ClassDef]:
         settings.__file__,
         table_settings.__file__,
         shape_settings.__file__,
+        catalog_settings.__file__,
         message_settings.__file__,
         moment_settings.__file__,
     }

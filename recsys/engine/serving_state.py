@@ -23,6 +23,7 @@ from recsys.snapshot.customer_value import CustomerValue
 from recsys.snapshot.identity_links import FOREVER, Period, periods, without
 from recsys.snapshot.people import NOBODY, Person
 from recsys.types import NO_HISTORY, History, ItemUpdate, Link, Query, Slate
+from recsys.user_ids import NullUsers
 
 MAX_LINKED = 20
 """Most periods of anonymous ids of one user whose events an answer takes in, those that began last."""
@@ -51,6 +52,9 @@ class ServingState:
     def __init__(self, engine: Engine, state: EventLog, erasure_keys: ErasureKeys | None) -> None:
         self.engine = engine
         self._snapshot, self._state, self._max_n = engine.snapshot, state, engine.settings.state.user_events
+        self._rates = engine.settings.data.rates
+        self.null_users = NullUsers(engine.settings.data.null_users)
+        """The ids that name nobody, of whom nothing is known."""
         self._folded = self._read = engine.snapshot.manifest.state_sequence
         self._version: tuple[int, int] | None = None
         self._lock = threading.Lock()
@@ -115,6 +119,8 @@ class ServingState:
                 self._kept.drop(link.user_id)
 
     def _history(self, user_id: str) -> History:
+        if user_id in self.null_users:
+            return NO_HISTORY
         base = self._snapshot.histories.of(user_id)
         if self._read == self._folded and not self.forgotten:
             return base  # nothing was written since the snapshot, by anybody
@@ -125,7 +131,18 @@ class ServingState:
         for period, theirs in self._under_other_ids(user_id):
             parts.append(_within(self._snapshot.histories.of(period.anonymous_id), period))
             events = events + [each for each in theirs if _is_in(each, [period])]
+        events = self._converted(events)
         return merge_histories(parts, events, self._snapshot.catalog, self._snapshot.manifest.behaviour)
+
+    def _converted(self, events: list[LiveEvent]) -> list[LiveEvent]:
+        """Give prices in a currency with a rate in the catalogue's, as the offline job does (`tables/money.py`)."""
+        if not self._rates:
+            return events
+        worth = [None if each.price is None else self._rates.get(each.currency or "") for each in events]
+        return [
+            each if rate is None or each.price is None else each._replace(price=each.price * rate, currency=None)
+            for each, rate in zip(events, worth, strict=True)
+        ]
 
     def _under_other_ids(self, user_id: str) -> list[tuple[Period, list[LiveEvent]]]:
         """When anonymous ids were this user's, with what they did since the snapshot. A snapshot gives linked ids' events to their
@@ -137,7 +154,8 @@ class ServingState:
 
     def person(self, user_id: str) -> Person:
         """What the shop's user table says of a user; nothing of one who was forgotten."""
-        return NOBODY if self.forgotten.at(user_id) is not None else self._snapshot.people.of(user_id)
+        unknown = user_id in self.null_users or self.forgotten.at(user_id) is not None
+        return NOBODY if unknown else self._snapshot.people.of(user_id)
 
     def reason_locale(self, user_id: str | None) -> str:
         """The locale of `reasons.LOCALES` that a shopper reads: that of the user table, else the shop's."""
@@ -149,7 +167,8 @@ class ServingState:
     def value(self, user_id: str) -> CustomerValue | None:
         """What a customer was worth when the snapshot was made; nothing is known of one who was forgotten."""
         row = self._snapshot.histories.users.row(user_id)
-        return None if self.forgotten.at(user_id) is not None else self._snapshot.values.at(row)
+        unknown = user_id in self.null_users or self.forgotten.at(user_id) is not None
+        return None if unknown else self._snapshot.values.at(row)
 
     def is_known(self, user_id: str) -> bool:
         """Whether others are linked to this id, or the shop's user table has it."""

@@ -69,6 +69,7 @@ class ContactIndex:
             last = max(state.last(), self._read)
             active = state.active(self._read, last) if last > self._read else []
             seen = [one for each in active for one in _by_user(each, serving)] + self._newly_linked(serving)
+        seen = [each for each in seen if each.user_id not in serving.null_users]
         self._read = last
         self._welcome(each.user_id for each in seen)
         changed = set()

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from typing import ClassVar, cast
+from typing import Annotated, ClassVar, cast
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.behaviour import ages_in_days, decay, last_of_each
 from recsys.clock import DAY
+from recsys.popularity import item_weight, one_item_users
 from recsys.ranking import first_allowed, rank_order
 from recsys.reasons import reason_text
 from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
 from recsys.settings.types import NotNegative, Positive
 from recsys.snapshot.catalog import Catalog
-from recsys.snapshot.histories import Tables
-from recsys.types import Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Rows, Scores
+from recsys.snapshot.histories import Events, Tables
+from recsys.types import Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Rows, Scores, Times
 
 
 class BestsellersSettings(RecommenderSettings, frozen=True):
@@ -27,10 +29,14 @@ class BestsellersSettings(RecommenderSettings, frozen=True):
     """Days of purchases that count."""
     half_life_days: NotNegative = 0.0
     """Age at which a buyer counts half; 0: every buyer of the window counts the same."""
+    guest_orders: Annotated[bool, msgspec.Meta(extra={"tuned": False})] = False
+    """Count each order of nobody (docs/data.md) as one more buyer: for a till, or a shop in which most people order as guests."""
 
 
 class Bestsellers(Recommender[BestsellersSettings]):
     """Ranks items by distinct buyers of the window; what a category cannot fill comes from its parent, up to the whole shop.
+
+    Buyers who touched one item only count as far as `popularity.believed` goes.
 
     Arrays: scores float32[n] · buyers int32[n] · everything int32[n] all items, best first · ranked int32[m] the sold items
     of each category and below, best first, at offsets int64[c+1].
@@ -45,12 +51,14 @@ class Bestsellers(Recommender[BestsellersSettings]):
     def fit(tables: Tables, behaviour: BehaviourSettings, settings: BestsellersSettings) -> Arrays:
         """Count the distinct buyers of every item in the window."""
         catalog = tables.catalog
-        window = tables.events.since(tables.as_of - int(settings.window_days * DAY))
-        bought = window.where((window.kinds == EventType.PURCHASE) & (window.items >= 0))
-        pairs, last = last_of_each(bought.users.astype(np.int64) * catalog.n_items + bought.items)
-        items = pairs % max(catalog.n_items, 1)
-        strengths = decay(ages_in_days(bought.times[last], tables.as_of), settings.half_life_days)
-        scores = np.bincount(items, strengths, catalog.n_items).astype(np.float32)
+        users, items, times = _buyers(tables.events, tables, settings)
+        single = one_item_users(tables.events, tables.n_users)[users]
+        if settings.guest_orders:
+            _, more, at = _buyers(tables.guest_orders, tables, settings)
+            items, times = np.concatenate([items, more]), np.concatenate([times, at])
+            single = np.concatenate([single, np.zeros(len(more), bool)])
+        strengths = decay(ages_in_days(times, tables.as_of), settings.half_life_days)
+        scores = item_weight(items, strengths, single, catalog.n_items, 1.0).astype(np.float32)
         everything = rank_order(scores, catalog.tie_rank)
         ranked, offsets = _by_category(everything[scores[everything] > 0], catalog)
         return {
@@ -98,6 +106,14 @@ def _explain(catalog: Catalog, settings: BestsellersSettings, buyers: int, categ
     days = round(settings.window_days)
     code, name = ("category_bestseller", catalog.category_name(category)) if category >= 0 else ("bestseller", "")
     return Reason(code, reason_text(code, locale, category=name, people=buyers, days=days), days, buyers)
+
+
+def _buyers(events: Events, tables: Tables, settings: BestsellersSettings) -> tuple[Rows, Rows, Times]:
+    """The distinct pairs of a buyer and an item in the window, with the last time of each: users, items int32[p], times."""
+    window = events.since(tables.as_of - int(settings.window_days * DAY))
+    bought = window.where((window.kinds == EventType.PURCHASE) & (window.items >= 0))
+    _, last = last_of_each(bought.users.astype(np.int64) * tables.catalog.n_items + bought.items)
+    return bought.users[last], bought.items[last], bought.times[last]
 
 
 def _followed_by(chosen: Rows, ranked: Rows, allowed: Mask, n: int) -> Rows:

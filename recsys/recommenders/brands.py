@@ -10,9 +10,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.behaviour import event_weights
+from recsys.behaviour import VIEW, event_weights
 from recsys.clock import DAY
 from recsys.jit import INT, MASK, ROWS, SCORES_2D, compiled
+from recsys.popularity import item_weight, one_item_users
 from recsys.ranking import top_n
 from recsys.reasons import reason_text
 from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
@@ -41,9 +42,10 @@ class BrandsSettings(RecommenderSettings, frozen=True):
 class Brands(Recommender[BrandsSettings]):
     """Ranks a brand's items by their shrunk share of the brand's event weights in the smallest busy window.
 
-    With c the item's and C the brand's weight in the window (each shopper once per item, strongest event), q the item's share
-    over the prior days and m the shrinkage: score = (c + m q) / (C + m), the posterior mean of a Dirichlet-multinomial
-    (Gelman et al., Bayesian Data Analysis, 3rd ed., section 3.4).
+    With c the item's and C the brand's weight in the window (each shopper once per item, strongest event; of ids that touched one
+    item only as far as `popularity.believed` goes), q the item's share over the prior days and m the shrinkage:
+    score = (c + m q) / (C + m), the posterior mean of a Dirichlet-multinomial (Gelman et al., Bayesian Data Analysis, 3rd ed.,
+    section 3.4).
 
     Arrays, a row per window: scores float32[w, n] (0: no event in the window) · buyers int32[w, n] distinct buyers.
     """
@@ -57,11 +59,12 @@ class Brands(Recommender[BrandsSettings]):
     def fit(tables: Tables, behaviour: BehaviourSettings, settings: BrandsSettings) -> Arrays:
         """Weigh every item in each window and shrink the shares within its brand."""
         weights = event_weights(behaviour)
-        prior, _ = _item_weights(tables, weights, settings.prior_days)
+        single = one_item_users(tables.events, tables.n_users)
+        prior, _ = _item_weights(tables, weights, single, settings.prior_days)
         share = _share_of_brand(prior, tables.catalog)
         scores, buyers = [], []
         for days in _windows(settings):
-            weight, bought = _item_weights(tables, weights, days)
+            weight, bought = _item_weights(tables, weights, single, days)
             total = _brand_total(weight, tables.catalog)
             shrunk = (weight + settings.shrinkage * share) / np.maximum(total + settings.shrinkage, 1e-9)
             scores.append(np.where(weight > 0, shrunk, 0).astype(np.float32))
@@ -118,7 +121,7 @@ def _windows(settings: BrandsSettings) -> list[int]:
     return list(range(settings.shortest_days, max(settings.longest_days, settings.shortest_days) + 1))
 
 
-def _item_weights(tables: Tables, weights: Scores, days: int) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+def _item_weights(tables: Tables, weights: Scores, single: Mask, days: int) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
     """Weight float64[n] of each item in the window, a shopper once with the strongest event, and its buyers int32[n]."""
     n = tables.catalog.n_items
     events: Events = tables.events.since(tables.as_of - days * DAY)
@@ -129,7 +132,8 @@ def _item_weights(tables: Tables, weights: Scores, days: int) -> tuple[NDArray[n
     strongest = events.where(order[first])
     bought = events.where(events.kinds == EventType.PURCHASE)
     buyers = np.unique(bought.users.astype(np.int64) * n + bought.items) % max(n, 1)
-    weight = np.bincount(strongest.items, weights[strongest.kinds], n).astype(np.float64)
+    unit = float(weights[VIEW]) or 1.0
+    weight = item_weight(strongest.items, weights[strongest.kinds], single[strongest.users], n, unit)
     return weight, np.bincount(buyers, minlength=n).astype(np.int32)
 
 

@@ -7,8 +7,9 @@ from typing import ClassVar, cast
 
 import numpy as np
 
-from recsys.behaviour import ages_in_days, decay, event_weights
+from recsys.behaviour import VIEW, ages_in_days, decay, event_weights
 from recsys.clock import DAY
+from recsys.popularity import item_weight, one_item_users
 from recsys.ranking import first_allowed, rank_order
 from recsys.reasons import reason_text
 from recsys.recommenders.base import Recommender, RecommenderSettings
@@ -31,6 +32,8 @@ class TrendingSettings(RecommenderSettings, frozen=True):
 class Trending(Recommender[TrendingSettings]):
     """Ranks items by faded event weights; a shopper counts once per item and day, with the strongest event.
 
+    Ids that touched one item only count as far as `popularity.believed` goes.
+
     Arrays: scores float32[n] · everything int32[n] all items, best first.
     """
 
@@ -44,7 +47,8 @@ class Trending(Recommender[TrendingSettings]):
         """Add up the faded weights of recent events per item."""
         n = tables.catalog.n_items
         events = tables.events.since(tables.as_of - int(settings.window_days * DAY))
-        weights = event_weights(behaviour)[events.kinds]
+        by_kind = event_weights(behaviour)
+        weights = by_kind[events.kinds]
         counted = (weights > 0) & (events.items >= 0)
         events, weights = events.where(counted), weights[counted]
         day = events.times // DAY
@@ -55,7 +59,9 @@ class Trending(Recommender[TrendingSettings]):
         fresh[1:] = ~fresh[1:]
         strongest = order[fresh]
         decayed = weights[strongest] * decay(ages_in_days(events.times[strongest], tables.as_of), settings.half_life_days)
-        scores = np.bincount(events.items[strongest], decayed, n).astype(np.float32)
+        single = one_item_users(tables.events, tables.n_users)[events.users[strongest]]
+        unit = float(by_kind[VIEW]) or 1.0
+        scores = item_weight(events.items[strongest], decayed, single, n, unit).astype(np.float32)
         return {"scores": scores, "everything": rank_order(scores, tables.catalog.tie_rank)}
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: TrendingSettings) -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from recsys.settings.catalog import CatalogSettings
 from recsys.settings.messages import MessagesSettings
 from recsys.settings.moments import MomentsSettings
 from recsys.settings.tables import DataSettings
@@ -193,7 +194,7 @@ class GateSettings(Group, frozen=True):
     """What stands between a new snapshot and the shoppers (docs/evaluation.md)."""
 
     largest_loss: Share = 0.02
-    """The new settings may not be worse than the live ones by more than this share of NDCG@10, interval included."""
+    """A loss of up to this share of the live settings' NDCG@10 is none; docs/evaluation.md says what decides if intervals are wide."""
     largest_gain: NotNegative = 1.0
     """A gain over live settings that beat popularity is taken for a leak above this share of NDCG@10, interval included;
     1 = doubled."""
@@ -212,6 +213,20 @@ class GateSettings(Group, frozen=True):
     """The newest event may be this much older than now, where `web.clock` is `wall`."""
     least_coverage: Share = 0.9
     """Smallest share of the self-check's slates that must come back full."""
+    least_items: Annotated[int, msgspec.Meta(ge=0)] = 1
+    """Fewest items that can be shown."""
+    least_with_user: Share = 0.02
+    """Smallest share of events that name somebody."""
+    least_with_item: Share = 0.5
+    """Smallest share of views, carts and purchases that name an item."""
+    least_matched: Share = 0.5
+    """Smallest share of such events of the last four weeks whose item is in the item table."""
+    least_priced: Share = 0.5
+    """Smallest share of the items that can be shown that have a price, where the shop has prices."""
+    largest_left_out: Share = 0.8
+    """Largest share of a table's rows that `where` may leave out."""
+    largest_misdated: Share = 0.05
+    """Largest share of events later than now, and of events in 1970."""
 
 
 class StateSettings(Group, frozen=True):
@@ -265,6 +280,7 @@ class Settings(Group, frozen=True):
     """The whole tree."""
 
     data: DataSettings = DataSettings()
+    catalog: CatalogSettings = CatalogSettings()
     behaviour: BehaviourSettings = BehaviourSettings()
     profile: ProfileSettings = ProfileSettings()
     recommenders: Mapping[str, Mapping[str, Any]] = {}

@@ -8,7 +8,11 @@ from typing import Annotated, Literal
 import msgspec
 
 from recsys.settings.shapes import FillDown, Join, Pivot, Unnest, Where
-from recsys.settings.types import Group, NotNegative, Share
+from recsys.settings.types import Count, Group, NotNegative, Positive, Share
+from recsys.user_ids import NULL_USERS
+
+Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
+Factor = Annotated[float, msgspec.Meta(gt=1, le=1e9)]
 
 Format = Literal["", "csv", "ndjson", "json", "xml", "excel", "parquet", "delta", "iceberg"]
 Separator = Annotated[str, msgspec.Meta(max_length=1)]
@@ -149,6 +153,21 @@ class DataSettings(Group, frozen=True):
     contents: Table = Table()
     currency: str = ""
     """The catalogue's currency (ISO 4217). Empty: the one that the items carry; two different ones stop the job."""
+    rates: Mapping[Currency, Positive] = {}
+    """Other currency = what one unit of it is worth in the catalogue's, for instance `USD = 0.92`. Amounts in it are converted;
+    in a currency without a rate they count in no revenue."""
+    null_users: tuple[str, ...] = NULL_USERS
+    """User ids that mean "nobody", in any case; an empty id always does. Nobody has a profile, a history, an export line or a
+    moment. A list here replaces the built-in one."""
+    max_events_a_minute: Count = 60
+    """An id that does more by hand (views, searches, carts) in any minute is a machine: all of that is left out."""
+    max_events_a_day: Count = 1000
+    """The same in any day, UTC."""
+    max_price_factor: Factor = 30.0
+    """A price above the item's usual one by more than this factor counts in no revenue."""
+    max_quantity_factor: Factor = 100.0
+    """A purchase of more units than this factor times the item's usual number counts in no revenue, if it also comes to more than so
+    many times what 99 % of the shop's purchase lines do not exceed."""
     max_rejected_share: Share = 0.05
     """A table with a larger share of bad rows stops the job."""
     max_unreadable_share: Share = 0.2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
@@ -57,15 +57,25 @@ def amounts_of(prices: NDArray[np.float32], kept: NDArray[np.float32]) -> NDArra
     return prices.astype(np.float64) * np.where(np.isnan(kept), 1, kept)
 
 
+def no_events() -> Events:
+    """Not one event."""
+    rows, times, numbers = np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.float32)
+    return Events(rows, rows, np.empty(0, np.int8), times, times, rows, numbers, numbers, numbers)
+
+
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """All that a fit may look at: events up to `as_of` (microseconds), the catalogue, and how many users there are."""
+    """All that a fit may look at: events up to `as_of` (microseconds), the catalogue, and how many users there are.
+
+    guest_orders: purchases that name nobody, each order under a number of its own in place of a user.
+    """
 
     events: Events
     catalog: Catalog
     n_users: int
     as_of: int
     seed: int
+    guest_orders: Events = field(default_factory=no_events)
 
 
 NEVER = -(2**62)

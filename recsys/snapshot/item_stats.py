@@ -13,21 +13,31 @@ from recsys.snapshot.stock import units_sold
 from recsys.types import Arrays, EventType, Mask, Rows
 
 
-def item_stats(events: Events, catalog: Catalog, told: NDArray[np.int8], settings: BehaviourSettings, as_of: int) -> Arrays:
+def item_stats(
+    events: Events,
+    catalog: Catalog,
+    told: NDArray[np.int8],
+    settings: BehaviourSettings,
+    as_of: int,
+    guest_orders: Events | None = None,
+) -> Arrays:
     """Learn tie_rank int32[n], gap_days float32[n], replenishable bool[n] and sold float32[n] of every item.
 
-    `told` int8[n] is what the shop itself says of replenishable: 1 yes, 0 no, -1 nothing.
+    `told` int8[n] is what the shop itself says of replenishable: 1 yes, 0 no, -1 nothing; `guest_orders` count as sold only.
     """
     users, items, times = _purchases(events)
     again = (np.diff(users) == 0) & (np.diff(items) == 0)
     gaps = (np.diff(times) / DAY)[again].astype(np.float32)
     gap_days = _gap_days(items[1:][again], gaps, catalog)
+    sold = units_sold(events, catalog, as_of)
+    if guest_orders is not None:
+        sold += units_sold(guest_orders, catalog, as_of)
     learned = _repurchased(users, items, again, catalog, settings)
     return {
         "tie_rank": _tie_rank(events, catalog),
         "gap_days": gap_days,
         "replenishable": np.where(told >= 0, told == 1, learned),
-        "sold": units_sold(events, catalog, as_of),
+        "sold": sold,
     }
 
 

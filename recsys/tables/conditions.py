@@ -39,6 +39,14 @@ def kept(source: Source, conditions: Sequence[Where], null_values: Sequence[str]
     return pl.all_horizontal(pl.lit(True), *(_holds(source, each, null_values) for each in conditions))
 
 
+def filtered_rows(source: Source, conditions: Sequence[Where], null_values: Sequence[str]) -> int:
+    """Count the rows that the conditions leave out; raises as `matches_pattern`."""
+    if not conditions:
+        return 0
+    left = source.frame.select((~kept(source, conditions, null_values)).fill_null(True).sum())
+    return int(left.collect(engine="streaming").item())
+
+
 def void(source: Source, table: Table, null_values: Sequence[str]) -> pl.Expr:
     """Rows that take their order out: by the words or times of a state, or by a condition; a word that nobody knows does too."""
     return pl.any_horizontal(pl.lit(False), *(_voids(source, each, table, null_values) for each in table.void_orders))

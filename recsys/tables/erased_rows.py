@@ -21,6 +21,7 @@ from recsys.tables.mapping import GIVEN
 from recsys.tables.reader import Erased, MappedTable, reading
 from recsys.tables.schema import TIME, schema
 from recsys.tables.sources import MORE, ROW
+from recsys.user_ids import NullUsers
 
 NAMING: Mapping[str, tuple[str, ...]] = {
     "events": ("user_id",),
@@ -34,13 +35,16 @@ _PERIODS = pl.Schema({"id": pl.String(), SINCE: TIME, UNTIL: TIME})
 class ErasedRows:
     """Whose rows of which time must not be seen: of the shop's mapped tables, and of live rows."""
 
-    def __init__(self, tombstones: Tombstones, mapped: Mapping[str, MappedTable], live: LiveRows) -> None:
+    def __init__(
+        self, tombstones: Tombstones, mapped: Mapping[str, MappedTable], live: LiveRows, null_users: NullUsers
+    ) -> None:
         """Hash every id in them once.
 
         Raises:
             DataError: if a file cannot be read.
         """
         self._mapped = {name: table.sources for name, table in mapped.items()}
+        self._null_users = null_users
         ids = [self._ids(name) for name in NAMING if name in mapped]
         ids.append(_distinct([live.links.lazy()], NAMING["identities"]))
         ids += [] if live.events is None else [_distinct([live.events], NAMING["events"])]
@@ -90,7 +94,7 @@ class ErasedRows:
         """When anonymous ids belonged to somebody who is forgotten for that time; all links count, refused ones apart."""
         users = self._collected("users").select("user_id")
         links = pl.concat([self._collected("identities"), live])
-        valid = identities.periods(links.filter(~identities.refused(links, users)), self._ends())
+        valid = identities.periods(links.filter(~identities.refused(links, users, self._null_users)), self._ends())
         since = pl.max_horizontal(SINCE, f"{SINCE}_right")
         until = pl.min_horizontal(pl.col(UNTIL) - timedelta(microseconds=1), f"{UNTIL}_right")
         theirs = valid.join(self._own, left_on=KNOWN, right_on="id")

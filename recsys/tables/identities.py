@@ -2,21 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
-from recsys.tables.schema import TIME
+from recsys.tables.examples import shown
+from recsys.tables.live_rows import LiveRows
+from recsys.tables.people import is_nobody
+from recsys.tables.reader import Read
+from recsys.tables.schema import TIME, schema
+from recsys.tables.validation import Finding
+from recsys.user_ids import NullUsers
 
 SINCE, UNTIL, KNOWN = "__since", "__until", "__known"
 """From when on an anonymous id belongs to a known user (null: ever since), and until when (null: for ever), itself outside."""
-ENDS = pl.Schema({"anonymous_id": pl.String(), "timestamp": TIME})
-"""From when on an anonymous id belongs to nobody, until its next link."""
 
 
-def refused(links: pl.DataFrame, users: pl.DataFrame) -> pl.Series:
-    """Tell, bool[links], which links start from a known id: one in the user table, one that others are linked to, itself."""
+def valid_links(
+    reads: Mapping[str, Read], live: LiveRows, users: pl.DataFrame, null_users: NullUsers
+) -> tuple[pl.DataFrame, list[Finding]]:
+    """Collect the links of the shop and of the log, without the refused ones, which are found."""
+    links = live.links
+    if "identities" in reads:
+        links = pl.concat([reads["identities"].frame.collect(engine="streaming").select(list(schema("identities"))), links])
+    wrong = refused(links, users, null_users)
+    if not wrong.any():
+        return links, []
+    first = links.filter(wrong).row(0, named=True)
+    finding = Finding(
+        table="identities",
+        file=reads["identities"].files[0] if "identities" in reads else live.file,
+        column="anonymous_id",
+        rule="is not the id of a known user, and neither id is nobody's",
+        rows=int(wrong.sum()),
+        share=int(wrong.sum()) / links.height,
+        example=f"{shown('id', first['anonymous_id'])} → {shown('id', first['user_id'])}",
+        advice="link anonymous ids to known users only; two known users are never joined",
+        level="left_out",
+    )
+    return links.filter(~wrong), [finding]
+
+
+def refused(links: pl.DataFrame, users: pl.DataFrame, null_users: NullUsers) -> pl.Series:
+    """Tell, bool[links], which links start from a known id (one in the user table, one that others are linked to, itself), or
+    lead from or to nobody."""
+    nobody = links.select(is_nobody("anonymous_id", null_users) | is_nobody("user_id", null_users)).to_series()
     to_itself = links["anonymous_id"] == links["user_id"]
-    known = pl.concat([links.filter(~to_itself)["user_id"], users["user_id"]]).unique()
-    return to_itself | links["anonymous_id"].is_in(known.implode())
+    known = pl.concat([links.filter(~to_itself & ~nobody)["user_id"], users["user_id"]]).unique()
+    return nobody | to_itself | links["anonymous_id"].is_in(known.implode())
 
 
 def periods(links: pl.DataFrame, ends: pl.DataFrame | None = None) -> pl.DataFrame:

@@ -41,12 +41,3 @@ def made_alike(frame: Frame, ids: IdRules) -> Frame:
     return frame.with_columns(
         pl.coalesce(alike_ids(pl.col(name), rules), name).alias(name) for name, rules in columns.items() if rules
     )
-
-
-def would_match(unknown: pl.Series, known: pl.Series) -> int:
-    """How many of the unknown ids would be known if blanks, letter case, `.0` and leading zeros were not told apart."""
-    rules = ("trim", "upper", "whole", "unpad")
-    plain = [
-        each.to_frame("id").select(alike_ids(pl.col("id"), rules)).to_series().drop_nulls() for each in (unknown, known)
-    ]
-    return int(plain[0].is_in(plain[1].unique().implode()).sum())

@@ -1,4 +1,4 @@
-"""The catalogue's rows and its one currency, from the item table or, where there is none, from what events say of items."""
+"""The catalogue's rows, from the item table or, where there is none, from what events say of items."""
 
 from __future__ import annotations
 
@@ -10,20 +10,27 @@ from recsys.tables.live_rows import RECEIVED
 from recsys.tables.reader import Read
 from recsys.tables.schema import schema
 from recsys.tables.sources import ROW
-from recsys.types import DataError
 
 ITEM_COLUMNS = tuple(schema("items"))
 
 
-def items_from_events(events: pl.LazyFrame, present: frozenset[str], currency: str | None) -> pl.DataFrame:
-    """Collect each item's last known title, price, brand, category and so on, of those `present`, from events.
+def known_items(reads: Mapping[str, Read], rows: pl.DataFrame) -> pl.DataFrame:
+    """Complete the item table's rows (one an item) with the columns that it lacks, from events; all of it from events where there
+    is no table. Events that items may not be built from are no part of `reads`."""
+    events = reads["events"]
+    if "items" not in reads:
+        return items_from_events(events.frame, events.present)
+    absent = events.present & (set(schema("items")) - reads["items"].present)
+    if absent <= {"currency"}:
+        return rows
+    seen = items_from_events(events.frame, absent)
+    return rows.drop(absent, strict=False).join(seen, on="item_id", how="left")
 
-    Prices in another currency than the catalogue's are passed over.
-    """
+
+def items_from_events(events: pl.LazyFrame, present: frozenset[str]) -> pl.DataFrame:
+    """Collect each item's last known title, price, brand, category and so on, of those `present`, from events."""
     carried = [name for name in ITEM_COLUMNS if name in present and name not in ("item_id", "currency")]
     seen = events.filter(pl.col("item_id").is_not_null())
-    if currency is not None and "price" in carried and "currency" in present:
-        seen = seen.with_columns(pl.when(pl.col("currency").fill_null(currency) == currency).then("price").alias("price"))
     return (
         seen.group_by("item_id", *carried)
         .agg(pl.max("timestamp"), pl.max(ROW))
@@ -105,23 +112,4 @@ def _can_be_bought() -> pl.Expr:
     """The rule of `snapshot.catalog.can_be_bought` over the columns available, stock and backorder."""
     return pl.coalesce(
         "available", (pl.col("stock") > 0) | (pl.col("backorder").fill_null(False) & pl.col("stock").is_not_null())
-    )
-
-
-def catalogue_currency(wanted: str, found: Mapping[str, int], table: str) -> str | None:
-    """Settle the catalogue's one currency: the setting, else the only one that the table carries.
-
-    Raises:
-        DataError: naming both currencies and their rows, if the table mixes them or has another than the setting.
-    """
-    others = {code: rows for code, rows in found.items() if code != wanted}
-    if not others:
-        return wanted or None
-    if len(found) == 1 and not wanted:
-        return next(iter(found))
-    rows = " and ".join(f"{code} in {count:,} rows" for code, count in sorted(found.items(), key=lambda each: -each[1]))
-    said = f", while `data.currency` is {wanted}" if wanted else ""
-    raise DataError(
-        f"{table}: a catalogue has one currency, but the column currency says {rows}{said}; "
-        "convert the prices, or leave the others out with `where`"
     )

@@ -20,13 +20,14 @@ from recsys.live.erasure import Tombstone
 from recsys.live.log import EventLog
 from recsys.settings import Settings
 from recsys.tables.duplicates import event_id
-from recsys.tables.identities import ENDS
 from recsys.tables.ids import made_alike
 from recsys.tables.reader import Counts, Read
 from recsys.tables.schema import EVENT_TYPE, TIME, schema
 from recsys.tables.sources import ROW
 from recsys.types import DataError, Event, ItemUpdate, Link
 
+ENDS = pl.Schema({"anonymous_id": pl.String(), "timestamp": TIME})
+"""From when on an anonymous id belongs to nobody, until its next link."""
 EVENTS_FOLDER = "events"
 """Folder of the compacted events, in that of the state."""
 SEQ, RECEIVED = "seq", "received_at"
@@ -55,7 +56,7 @@ class LiveRows:
     """All that was written down up to one number of the log.
 
     events: lazy, `ROW` and canonical columns by number, None without any · links: as the identities table · updates: item_id,
-    available, stock, price and received_at, oldest first · ends: since when anonymous ids are nobody's (`identities.ENDS`).
+    available, stock, price and received_at, oldest first · ends: since when anonymous ids are nobody's (`ENDS`).
     """
 
     events: pl.LazyFrame | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from recsys.settings.catalog import NeverKind
 from recsys.settings.tables import Table
 
 
@@ -15,7 +16,8 @@ class Preset:
     `columns` gives for each canonical column the export's columns: the levels of a category, else those of which the
     first one with a value counts; columns that a file does not have are passed over. `category_levels`: each column of the
     category holds a level, however many of them a file has. `whole_ids` may have become text like `123.0` on their way,
-    and lose the `.0` again. `unnest`: the column whose entries are rows, where a file has it with lists in it.
+    and lose the `.0` again. `unnest`: the column whose entries are rows, where a file has it with lists in it. `never_kinds` are what
+    such an export has among its items that is no recommendation.
     """
 
     columns: Mapping[str, tuple[str, ...]]
@@ -25,6 +27,7 @@ class Preset:
     category_levels: bool = False
     whole_ids: tuple[str, ...] = ()
     unnest: str = ""
+    never_kinds: tuple[NeverKind, ...] = ()
 
 
 REES46 = Preset(
@@ -86,6 +89,7 @@ GA4 = Preset(
     category_levels=True,
     whole_ids=("item_id", "order_id", "session_id"),
     unnest="items",
+    never_kinds=("shipping", "gift_cards", "tests"),
 )
 """Google Analytics 4: the BigQuery export, or one row per event and item; events that are not about shopping are left out."""
 
@@ -105,4 +109,5 @@ def merged(table: Table) -> Preset:
         category_levels=base.category_levels if category is None else not isinstance(category, str),
         whole_ids=base.whole_ids,
         unnest=base.unnest,
+        never_kinds=base.never_kinds,
     )

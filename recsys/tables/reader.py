@@ -12,6 +12,7 @@ from polars.exceptions import PolarsError
 
 from recsys.settings import Settings
 from recsys.settings.tables import Table
+from recsys.tables.conditions import filtered_rows
 from recsys.tables.duplicates import first_event_id, repeated_findings, repeated_rows, spelled_ids, with_lines
 from recsys.tables.mapping import GIVEN, Mapped, map_source
 from recsys.tables.mapping_checks import check_columns, check_names
@@ -41,17 +42,21 @@ _REFUND_OF_NOTHING = Check(
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Rows of one table: read = kept + left_out (by the settings) + rejected (bad) + duplicates."""
+    """Rows of one table: read = kept + left_out (by the settings) + rejected (bad) + duplicates + implausible (at times that cannot
+    be, or of machines; those of the log are counted with the events)."""
 
     read: int = 0
     left_out: int = 0
+    filtered: int = 0
+    """Of those left out by the settings, the ones that `where` leaves out."""
     rejected: int = 0
     duplicates: int = 0
+    implausible: int = 0
 
     @property
     def kept(self) -> int:
         """Rows that stay."""
-        return self.read - self.left_out - self.rejected - self.duplicates
+        return self.read - self.left_out - self.rejected - self.duplicates - self.implausible
 
     @property
     def rejected_share(self) -> float:
@@ -152,6 +157,8 @@ def _read(name: str, mapped_table: MappedTable, columns: Sequence[Column], table
     spelled = spelled_ids(mapped)
     key = first_event_id(spelled).hash() if name == "events" else None
     read = sum(source.source.height() for source in mapped)
+    nothing = merged(table).null_values
+    filtered = sum(filtered_rows(source.source, table.where, nothing) for source in mapped)
     if erased:
         mapped = [replace(source, frame=_without(source.frame, erased.rows)) for source in mapped]
         read -= erased.rows.height
@@ -171,7 +178,7 @@ def _read(name: str, mapped_table: MappedTable, columns: Sequence[Column], table
         frame=_without(frame, pl.concat([bad, double])),
         present=frozenset(n for n in names if n in table.constants or any(source.origins[n] for source in mapped)),
         findings=tuple(findings),
-        counts=Counts(read, read - rows.height, bad.height, double.height),
+        counts=Counts(read, read - rows.height, filtered, bad.height, double.height),
         rejects=pl.concat([judged.rejects for judged in each], how="diagonal_relaxed").head(MAX_REJECTS),
         files=tuple(file for source in mapped for file in source.source.files),
         written=max(source.source.written for source in mapped),

@@ -72,11 +72,13 @@ KINDS: Mapping[Kind, KindOfValue] = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One canonical column; a row without a value in a required column is left out."""
+    """One canonical column; a row without a value in a required column is left out, if it may not be empty."""
 
     name: str
     kind: Kind
     required: bool = False
+    may_be_empty: bool = False
+    """The column has to be there, and a row does without a value in it."""
 
     @property
     def dtype(self) -> pl.DataType:
@@ -96,10 +98,13 @@ def _name_and_kind(text: str) -> tuple[str, Kind]:
 
 
 TABLES: Mapping[str, tuple[Column, ...]] = {
-    "events": _columns(
-        "user_id:id timestamp:time event_type:type",
-        "item_id:id event_id:id session_id:id anonymous_id:id order_id:id quantity:number price:money currency:currency "
-        "category:category query channel recommendation_id:id send_id:id coupon discount:money",
+    "events": (
+        Column("user_id", "id", required=True, may_be_empty=True),
+        *_columns(
+            "timestamp:time event_type:type",
+            "item_id:id event_id:id session_id:id anonymous_id:id order_id:id quantity:number price:money currency:currency "
+            "category:category query channel recommendation_id:id send_id:id coupon discount:money",
+        ),
     ),
     "items": _columns(
         "item_id:id",

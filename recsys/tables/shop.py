@@ -14,40 +14,45 @@ from pathlib import Path
 
 import polars as pl
 
-from recsys.disk import write_whole
 from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.settings import Settings
 from recsys.tables import identities
+from recsys.tables.catalogue_rules import catalogue_rules
+from recsys.tables.cleaning import look_at
 from recsys.tables.duplicates import event_id
 from recsys.tables.erased_rows import ErasedRows
 from recsys.tables.examples import shown
-from recsys.tables.ids import would_match
-from recsys.tables.items import catalogue_currency, finish_items, items_from_events, newer, overlaid
+from recsys.tables.items import finish_items, known_items, newer, overlaid
 from recsys.tables.limits import stop_if_unreadable
 from recsys.tables.live_rows import Folded, LiveRows, fold_in, merged, read_live
+from recsys.tables.matching import hint
+from recsys.tables.money import settle
 from recsys.tables.notation import Guess
+from recsys.tables.people import by_their_other_name, is_nobody, without_nobody
 from recsys.tables.reader import Counts, Erased, MappedTable, Read, map_table, read_table
+from recsys.tables.rejects import stop_if_too_bad, write_rejects
 from recsys.tables.schema import TABLES, schema
-from recsys.tables.sources import ROW
-from recsys.tables.validation import DONE, Finding, explain, percent
+from recsys.tables.survey import COLUMNS, MAPPED, Survey
+from recsys.tables.unique_rows import last_rows
+from recsys.tables.validation import DONE, Finding, percent
 from recsys.types import DataError
-
-FORGOTTEN = "forgotten"
-"""Of a rejects file, the metadata that names who was forgotten when it was written (`Tombstones.fingerprint`)."""
+from recsys.user_ids import NullUsers
 
 
 @dataclass(frozen=True, slots=True)
 class ShopTables:
     """What the offline job reads: valid rows with all canonical columns (docs/data.md), null where the shop has none.
 
-    events: lazy, one row per event_id, anonymous ids resolved, money in `currency` · items: one row per item_id, sorted ·
-    users: one per user_id · contents: one per content_id · counts: rows read, left out, rejected and double, by table, and
-    under `live` those of the log · links: the valid ones, as the identities table · state_sequence: the log's last number ·
-    read_as: sentences on what the files of each table were taken for, and why · guesses: how columns were read by what their values
-    told.
+    events: lazy, one row per event_id, anonymous ids resolved, the user null where it is nobody, money in `currency` · rows: of
+    them what every fit reads, `MAPPED`, collected · items: one row per item_id, sorted · users: one per user_id · contents: one
+    per content_id · counts: rows read, left out, rejected and double, by table, and under `live` those of the log · links: the valid
+    ones, as the identities table · state_sequence: the log's last number · read_as: sentences on what the files of each table were
+    taken for, and why · guesses: how columns were read by what their values told · seen: all events together · never: ids of items
+    that are never shown, in the item table or not.
     """
 
     events: pl.LazyFrame
+    rows: pl.DataFrame
     items: pl.DataFrame
     users: pl.DataFrame
     contents: pl.DataFrame
@@ -58,11 +63,14 @@ class ShopTables:
     state_sequence: int
     read_as: Mapping[str, tuple[str, ...]]
     guesses: tuple[Guess, ...]
+    seen: Survey
+    never: pl.Series
 
 
 def read_shop(
     settings: Settings,
     *,
+    now: datetime | None = None,
     before: datetime | None = None,
     live_until: datetime | None = None,
     strict: bool = True,
@@ -70,9 +78,9 @@ def read_shop(
 ) -> ShopTables:
     """Read, map and check all tables of the shop and the live log, with events and identity links before `before` only.
 
-    The log counts up to its first event later than `live_until`; a snapshot made of these tables leaves the rest to the service.
-    Unless `strict`, a table with too many bad rows does not stop the reading; its findings say so all the same. `erasure_keys`
-    knows the forgotten.
+    Events later than `now` (None: none is) are left out, as those of 1970 are, and found. The log counts up to its first event later
+    than `live_until`; a snapshot made of these tables leaves the rest to the service. Unless `strict`, a table with too many bad
+    rows does not stop the reading; its findings say so all the same. `erasure_keys` knows the forgotten.
 
     Raises:
         DataError: if a file or a required column is missing, currencies are mixed, or too many rows of a table are bad.
@@ -83,28 +91,34 @@ def read_shop(
         raise DataError("events: no file is named; set `data.events.paths` or `data.events.database` in the settings")
     live = read_live(settings, before=before, until=live_until)
     tombstones = Tombstones(erasure_keys, live.tombstones)
+    null_users = NullUsers(settings.data.null_users)
     mapped = map_tables(settings, TABLES, before)
     erased: dict[str, Erased | None] = dict.fromkeys(mapped)
     if tombstones:
-        forgotten = ErasedRows(tombstones, mapped, live)
+        forgotten = ErasedRows(tombstones, mapped, live, null_users)
         live = forgotten.without(live)
         erased = {name: forgotten.of_table(name) for name in mapped}
     reads = {name: read_table(name, getattr(settings.data, name), each, erased[name]) for name, each in mapped.items()}
-    _write_rejects(settings, reads, tombstones.fingerprint)
+    write_rejects(settings, reads, tombstones.fingerprint)
     if strict:
-        _stop_if_too_bad(reads, settings.data.max_rejected_share)
+        stop_if_too_bad(reads, settings.data.max_rejected_share)
         stop_if_unreadable((f for read in reads.values() for f in read.findings), settings.data.max_unreadable_share)
-    return _joined_up(settings, reads, live)
+    return _joined_up(settings, reads, live, null_users, now)
 
 
 def map_tables(settings: Settings, names: Iterable[str], before: datetime | None = None) -> dict[str, MappedTable]:
     """Open and map those of the named tables that the settings give files for; raises as `read_shop`."""
     tables = {name: getattr(settings.data, name) for name in names}
-    return {name: map_table(settings, name, table, before) for name, table in tables.items() if table.named}
+    mapped = {name: map_table(settings, name, table, before) for name, table in tables.items() if table.named}
+    null_users = NullUsers(settings.data.null_users)
+    if events := mapped.get("events"):
+        sources = (replace(each, frame=by_their_other_name(each.frame, null_users)) for each in events.sources)
+        mapped["events"] = replace(events, sources=tuple(sources))
+    return mapped
 
 
-def findings_table(tables: ShopTables) -> list[dict[str, str]]:
-    """Give the findings as rows of text for a table on the terminal, the worst first."""
+def findings_table(tables: ShopTables, people: bool = True) -> list[dict[str, str]]:
+    """Give the findings as rows of text, the worst first; without `people`, no example that names somebody."""
     order = ("rejected", "closed", "emptied", "left_out", "note")
     ranked = sorted(tables.findings, key=lambda each: (order.index(each.level), -each.rows))
     return [
@@ -115,7 +129,7 @@ def findings_table(tables: ShopTables) -> list[dict[str, str]]:
             "rule": each.rule,
             "rows": f"{each.rows:,}",
             "share": percent(each.share),
-            "example": each.example,
+            "example": each.example if people or not each.names_people else "",
             "done": DONE[each.level],
             "advice": each.advice,
         }
@@ -123,23 +137,55 @@ def findings_table(tables: ShopTables) -> list[dict[str, str]]:
     ]
 
 
-def _joined_up(settings: Settings, reads: Mapping[str, Read], live: LiveRows) -> ShopTables:
+def _joined_up(
+    settings: Settings, reads: Mapping[str, Read], live: LiveRows, null_users: NullUsers, now: datetime | None
+) -> ShopTables:
+    data, file = settings.data, reads["events"].files[0]
     events, folded = _with_live(reads["events"], live)
-    one = {name: _one_row_per_id(name, reads) for name in ("items", "users", "contents")}
-    links, refused = _links(reads, live, one["users"][0])
-    currency, foreign = _currency(settings, reads, folded)
-    resolved = identities.resolve(events.frame.with_columns(event_id()), links, live.ends)
-    canonical = resolved.with_columns(_in_currency(currency)).select(list(schema("events")))
-    items = _items(settings, {**reads, "events": _telling(reads["events"], folded)}, one["items"][0], live, currency)
+    one = {name: last_rows(name, reads) for name in ("items", "users", "contents")}
+    users = one["users"][0].filter(~is_nobody("user_id", null_users))
+    links, refused = identities.valid_links(reads, live, users, null_users)
+    money, foreign = settle(data, reads, folded)
+    item_rows = money.convert(one["items"][0].lazy()).collect()
+    known = without_nobody(events.frame.with_columns(event_id()), null_users)
+    resolved = money.convert(identities.resolve(known, links, live.ends))
+    rows = resolved.select(COLUMNS).collect(engine="streaming")
+    cleaning = look_at(rows, item_rows, data, now, file)
+    telling = _telling(reads["events"], folded)
+    facts = {**reads, "events": replace(telling, frame=cleaning.facts(money.convert(telling.frame)))}
+    updates = newer(live.updates, facts, one["items"][0], data.export_hours)
+    whole = finish_items(overlaid(known_items(facts, item_rows), updates), money.currency)
+    canonical = cleaning.people(resolved).select(list(schema("events")))
+    rules, unlisted = catalogue_rules(settings), _unlisted(reads, cleaning.seen.items, whole)
+    items, unshown = rules.split(whole, (reads.get("items") or reads["events"]).files[0])
+    by_rule = rules.by_id(unlisted["item_id"])
     findings = [f for read in reads.values() for f in read.findings]
     findings += [f for _, doubles in one.values() for f in doubles]
-    findings += [*refused, *foreign, *_notes(reads, folded, canonical, items)]
-    doubles = {name: sum(f.rows for f in said) for name, (_, said) in one.items()}
-    counts = _counts(reads, doubles) | ({"live": folded.counts} if folded else {})
-    (users, _), (contents, _), told = one["users"], one["contents"], tuple(findings)
-    read_as = {name: read.read_as for name, read in reads.items()}
-    guesses = tuple(guess for read in reads.values() for guess in read.guesses)
-    return ShopTables(canonical, items, users, contents, currency, told, counts, links, live.sequence, read_as, guesses)
+    findings += [
+        *refused,
+        *foreign,
+        *cleaning.findings,
+        *unshown,
+        *_notes(reads, folded, unlisted.filter(~by_rule), whole["item_id"]),
+    ]
+    doubles = {name: sum(f.rows for f in said if f.level == "left_out") for name, (_, said) in one.items()}
+    counts = _counts(reads, doubles, cleaning.left_out) | ({"live": folded.counts} if folded else {})
+    return ShopTables(
+        events=canonical,
+        rows=cleaning.people(rows.lazy()).select(MAPPED).collect(),
+        items=items,
+        users=users,
+        contents=one["contents"][0],
+        currency=money.currency,
+        findings=tuple(findings),
+        counts=counts,
+        links=links,
+        state_sequence=live.sequence,
+        read_as={name: read.read_as for name, read in reads.items()},
+        guesses=tuple(guess for read in reads.values() for guess in read.guesses),
+        seen=cleaning.seen,
+        never=pl.concat([whole.join(items, on="item_id", how="anti")["item_id"], unlisted.filter(by_rule)["item_id"]]),
+    )
 
 
 def _with_live(events: Read, live: LiveRows) -> tuple[Read, Folded | None]:
@@ -158,138 +204,31 @@ def _telling(events: Read, folded: Folded | None) -> Read:
     return merged(events, telling)
 
 
-def _items(
-    settings: Settings, reads: Mapping[str, Read], rows: pl.DataFrame, live: LiveRows, currency: str | None
-) -> pl.DataFrame:
-    """The item table, with the columns that it does not have from events; all of it from events where there is none."""
-    updates = newer(live.updates, reads, rows, settings.data.export_hours)
-    return finish_items(overlaid(_known_items(reads, rows, currency), updates), currency)
+def _unlisted(reads: Mapping[str, Read], seen: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
+    """Items of events that the item table lacks, most events first: item_id and events; none where there is no item table."""
+    unknown = seen.join(items, on="item_id", how="anti") if "items" in reads else seen.head(0)
+    return unknown.select("item_id", "events").sort("events", "item_id", descending=[True, False])
 
 
-def _known_items(reads: Mapping[str, Read], rows: pl.DataFrame, currency: str | None) -> pl.DataFrame:
-    events = reads["events"]
-    if "items" not in reads:
-        return items_from_events(events.frame, events.present, currency)
-    absent = events.present & (set(schema("items")) - reads["items"].present)
-    if absent <= {"currency"}:
-        return rows
-    seen = items_from_events(events.frame, absent, currency)
-    return rows.drop(absent, strict=False).join(seen, on="item_id", how="left")
-
-
-def _one_row_per_id(name: str, reads: Mapping[str, Read]) -> tuple[pl.DataFrame, list[Finding]]:
-    """Collect a table with the last row of every id, of items the newest by `as_of`, and say how many rows came before those."""
-    if name not in reads:
-        return pl.DataFrame(schema=schema(name)), []
-    read, key = reads[name], next(iter(schema(name)))
-    newest = [column for column in ("as_of",) if column in schema(name)]
-    rows = read.frame.collect(engine="streaming").sort(*newest, ROW, nulls_last=False)
-    last = rows.unique(key, keep="last", maintain_order=True)
-    if last.height == rows.height:
-        return last.select(list(schema(name))), []
-    double, share = rows.height - last.height, 1 - last.height / rows.height
-    example = shown("id", rows.filter(pl.col(key).is_duplicated())[key][0])
-    advice = "nothing, if the last row of each is the newest; else export one row per id"
-    if newest:
-        advice = f"{advice}, map `as_of`, or set `pivot` where rows are properties"
-    return last.select(list(schema(name))), [
-        Finding(name, read.files[0], key, f"{key} is unique", double, share, example, advice, "left_out")
-    ]
-
-
-def _links(reads: Mapping[str, Read], live: LiveRows, users: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
-    links, columns = live.links, list(schema("identities"))
-    if "identities" in reads:
-        links = pl.concat([reads["identities"].frame.collect(engine="streaming").select(columns), links])
-    wrong = identities.refused(links, users)
-    if not wrong.any():
-        return links, []
-    first = links.filter(wrong).row(0, named=True)
-    finding = Finding(
-        table="identities",
-        file=reads["identities"].files[0] if "identities" in reads else live.file,
-        column="anonymous_id",
-        rule="is not the id of a known user",
-        rows=int(wrong.sum()),
-        share=int(wrong.sum()) / links.height,
-        example=f"{shown('id', first['anonymous_id'])} → {shown('id', first['user_id'])}",
-        advice="link anonymous ids to known users only; two known users are never joined",
-        level="left_out",
-    )
-    return links.filter(~wrong), [finding]
-
-
-def _currency(settings: Settings, reads: Mapping[str, Read], folded: Folded | None) -> tuple[str | None, list[Finding]]:
-    """Settle the catalogue's currency; event prices in another one are found, and count in no revenue.
-
-    Live events settle it where nothing else does: the one that most of them have.
-    """
-    wanted, in_events = settings.data.currency, _currencies(reads["events"])
-    in_items = _currencies(reads["items"]) if "items" in reads else {}
-    in_live = _counted(folded.events) if folded else {}
-    if in_items:
-        wanted = catalogue_currency(wanted, in_items, "items") or ""
-    elif not wanted:
-        wanted = catalogue_currency(wanted, in_events, "events") or next(iter(in_live), "")
-    others = {code: rows for code, rows in [*in_events.items(), *in_live.items()] if code != wanted}
-    rows = sum(count for counted in (in_events, in_live) for code, count in counted.items() if code != wanted)
-    if not others:
-        return wanted or None, []
-    events = reads["events"]
-    finding = Finding(
-        table="events",
-        file=events.files[0],
-        column="currency",
-        rule=f"prices are in {wanted}",
-        rows=rows,
-        share=rows / max(1, _kept(events, folded)),
-        example=next(iter(others)),
-        advice=f"convert prices to {wanted} where revenue in them should count",
-        level="emptied",
-    )
-    return wanted, [finding]
-
-
-def _currencies(read: Read) -> dict[str, int]:
-    return _counted(read.frame) if "currency" in read.present else {}
-
-
-def _counted(frame: pl.LazyFrame) -> dict[str, int]:
-    counted = frame.select("currency").drop_nulls().group_by("currency").len().sort("len", "currency", descending=True)
-    return dict(counted.collect(engine="streaming").rows())
-
-
-def _in_currency(currency: str | None) -> list[pl.Expr]:
-    if currency is None:
-        return []
-    ours = pl.col("currency").is_null() | (pl.col("currency") == currency)
-    return [pl.when(ours).then(name).alias(name) for name in ("price", "discount")]
-
-
-def _notes(reads: Mapping[str, Read], folded: Folded | None, events: pl.LazyFrame, items: pl.DataFrame) -> list[Finding]:
+def _notes(reads: Mapping[str, Read], folded: Folded | None, unlisted: pl.DataFrame, known: pl.Series) -> list[Finding]:
     """Say what is worth knowing but changes nothing: empty tables, events of items that the item table lacks."""
     empty = [_empty(name, read) for name, read in reads.items() if not read.counts.kept]
-    if "items" not in reads:
+    if unlisted.is_empty():
         return empty
-    unknown = events.select("item_id").drop_nulls().join(items.lazy().select("item_id"), on="item_id", how="anti")
-    counted = unknown.group_by("item_id").len().collect(engine="streaming").sort("len", "item_id", descending=[True, False])
-    if counted.is_empty():
-        return empty
-    rows, read = int(counted["len"].sum()), reads["events"]
-    near = would_match(counted["item_id"], items["item_id"])
-    alike = f"{near:,} of the {counted.height:,} ids would match if blanks, letter case, .0 and leading zeros were not told apart"
+    rows, read = int(unlisted["events"].sum()), reads["events"]
+    found = hint(unlisted.select("item_id", pl.col("events").alias("rows")), known)
     sold = "nothing, if those items are no longer sold; they are never recommended"
-    unlisted = Finding(
+    finding = Finding(
         table="events",
         file=read.files[0],
         column="item_id",
         rule="is in the item table",
         rows=rows,
         share=rows / max(1, _kept(read, folded)),
-        example=f"{shown('id', counted['item_id'][0])} ({counted.height:,} ids)",
-        advice=f"set `data.ids.item`: {alike}" if near else sold,
+        example=f"{shown('id', unlisted['item_id'][0])} ({unlisted.height:,} ids)",
+        advice=found.advice if found else sold,
     )
-    return [*empty, unlisted]
+    return [*empty, finding]
 
 
 def _kept(events: Read, folded: Folded | None) -> int:
@@ -303,40 +242,7 @@ def _empty(name: str, read: Read) -> Finding:
     return Finding(name, read.files[0], "", rule, 0, 0.0, "", advice)
 
 
-def _counts(reads: Mapping[str, Read], doubles: Mapping[str, int]) -> dict[str, Counts]:
+def _counts(reads: Mapping[str, Read], doubles: Mapping[str, int], implausible: int) -> dict[str, Counts]:
     more = {name: read.counts.duplicates + doubles.get(name, 0) for name, read in reads.items()}
-    return {name: replace(read.counts, duplicates=more[name]) for name, read in reads.items()}
-
-
-def _stop_if_too_bad(reads: Mapping[str, Read], limit: float) -> None:
-    said = []
-    for name, read in reads.items():
-        bad, rows = read.counts.rejected, read.counts.read - read.counts.left_out
-        if read.counts.rejected_share > limit:
-            said.append(f"{name}: {bad:,} of {rows:,} rows ({percent(bad / rows)}) are bad; {percent(limit)} are allowed")
-            said += [f"  {explain(f)}" for f in read.findings if f.level == "rejected"]
-    if said:
-        raise DataError("\n".join([*said, "raise `data.max_rejected_share` to go on without those rows"]))
-
-
-def rejects_file(settings: Settings, name: str) -> Path:
-    """The file of a table's bad rows."""
-    return settings.path(settings.data.rejects) / f"rejected_{name}.parquet"
-
-
-def _write_rejects(settings: Settings, reads: Mapping[str, Read], forgotten: str) -> None:
-    """Write each table's bad rows as one file, or take an older one away; never over a file of the shop's own.
-
-    The file notes who was `forgotten` then, so that `purge` can tell whether it is older than somebody's wish.
-    """
-    inputs = {Path(file).resolve() for read in reads.values() for file in read.files}
-    for name, read in reads.items():
-        target = rejects_file(settings, name)
-        if target.resolve() in inputs:
-            raise DataError(f"{name}: {target} is both read and written; set `data.rejects` to a folder of its own")
-        if read.rejects.is_empty():
-            target.unlink(missing_ok=True)
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with write_whole(target) as aside:
-            read.rejects.write_parquet(aside, metadata={FORGOTTEN: forgotten})
+    counts = {name: replace(read.counts, duplicates=more[name]) for name, read in reads.items()}
+    return counts | {"events": replace(counts["events"], implausible=implausible)}

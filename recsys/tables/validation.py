@@ -39,6 +39,16 @@ class Finding:
     given: int = 0
     """Rows with a value, where it is a share of these that counts."""
 
+    @property
+    def names_people(self) -> bool:
+        """Whether its example may be somebody's id or what the shop knows of them."""
+        return self.table in ("users", "identities") or any(name in self.column for name in ("user_id", "anonymous_id"))
+
+    @property
+    def has_weight(self) -> bool:
+        """Whether training repeats it: values or rows are lost, or more than a hundredth of the rows are concerned."""
+        return self.level in ("rejected", "emptied") or self.share >= 0.01
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -65,7 +75,8 @@ class Check:
 def checks_of(columns: Sequence[Column], mapped: Mapped) -> tuple[list[Check], list[Check]]:
     """Give the checks that reject a row and those that only empty a value, for the columns that a source has."""
     present = [column for column in columns if mapped.origins[column.name]]
-    hard = [check for c in columns if c.required for check in (_missing(c), _unusable(c, "rejected"))]
+    needed = [c for c in columns if c.required]
+    hard = [check for c in needed for check in (*(() if c.may_be_empty else (_missing(c),)), _unusable(c, "rejected"))]
     closing = guards(columns)
     soft = [_unusable(c, "closed" if c.name in closing else "emptied") for c in present if not c.required]
     hard += [_one_item()] if any(column.name == "item_id" for column in present) else []

@@ -151,28 +151,28 @@ def test_whoever_was_forgotten_has_no_row_among_the_users(tmp_path: Path) -> Non
 
 def test_an_anonymous_id_that_is_forgotten(tmp_path: Path) -> None:
     """Rows under it vanish; what a user did who only carries it is that user's, and stays."""
-    forget(tmp_path, "guest")
+    forget(tmp_path, "passer")
     rows = [
-        an_event(user_id="guest", anonymous_id=None),
-        an_event(anonymous_id="guest"),
+        an_event(user_id="passer", anonymous_id=None),
+        an_event(anonymous_id="passer"),
         an_event(anonymous_id="other", item_id="lamp"),
     ]
-    assert [each["anonymous_id"] for each in read(tmp_path, rows).events.collect().to_dicts()] == ["guest", "other"]
+    assert [each["anonymous_id"] for each in read(tmp_path, rows).events.collect().to_dicts()] == ["passer", "other"]
 
 
 def test_what_an_anonymous_id_did_for_a_forgotten_user_is_gone(tmp_path: Path) -> None:
     """As long as it was theirs: from their link (the first reaches back for ever) to the next one, and to the moment."""
     forget(tmp_path, "anna")
     links = [
-        {"anonymous_id": "guest", "user_id": "anna", "timestamp": after(hours=-4)},
-        {"anonymous_id": "guest", "user_id": "bea", "timestamp": after(hours=-2)},
+        {"anonymous_id": "passer", "user_id": "anna", "timestamp": after(hours=-4)},
+        {"anonymous_id": "passer", "user_id": "bea", "timestamp": after(hours=-2)},
         {"anonymous_id": "visitor", "user_id": "bea", "timestamp": after(hours=-4)},
         {"anonymous_id": "visitor", "user_id": "anna", "timestamp": after(hours=-2)},
     ]
     times = {"ever": -9, "linked": -4, "last": -2.001, "next": -2, "new": 1}
     rows = [
         an_event(user_id=user, item_id=item, timestamp=after(hours=hours))
-        for user in ("guest", "visitor")
+        for user in ("passer", "visitor")
         for item, hours in times.items()
     ]
     shop = read(tmp_path, rows, identities=links)
@@ -213,8 +213,8 @@ def test_a_refused_link_forgets_nobody(tmp_path: Path) -> None:
 def test_a_link_made_after_the_forgetting_stays(tmp_path: Path) -> None:
     """It begins the new history; what the anonymous id did before the moment is not brought back by it."""
     forget(tmp_path, "anna")
-    links = [{"anonymous_id": "guest", "user_id": "anna", "timestamp": after(hours=2)}]
-    rows = [an_event(user_id="guest", item_id=item, timestamp=after(hours=at)) for item, at in (("old", -1), ("new", 1))]
+    links = [{"anonymous_id": "passer", "user_id": "anna", "timestamp": after(hours=2)}]
+    rows = [an_event(user_id="passer", item_id=item, timestamp=after(hours=at)) for item, at in (("old", -1), ("new", 1))]
     shop = read(tmp_path, rows, identities=links)
     assert (owners(shop), shop.links.height) == ([("anna", "new")], 1)
 
@@ -223,11 +223,11 @@ def test_a_link_without_a_time_is_gone(tmp_path: Path) -> None:
     """It held since ever, so it is older than the moment."""
     forget(tmp_path, "anna")
     links: list[dict[str, Any]] = [
-        {"anonymous_id": "guest", "user_id": "anna", "timestamp": None},
+        {"anonymous_id": "passer", "user_id": "anna", "timestamp": None},
         {"anonymous_id": "g", "user_id": "b", "timestamp": NOON},
     ]
-    shop = read(tmp_path, [an_event(user_id="guest", timestamp=after(hours=1))], identities=links)
-    assert (owners(shop), shop.links["user_id"].to_list()) == ([("guest", "sofa")], ["b"])
+    shop = read(tmp_path, [an_event(user_id="passer", timestamp=after(hours=1))], identities=links)
+    assert (owners(shop), shop.links["user_id"].to_list()) == ([("passer", "sofa")], ["b"])
 
 
 def test_live_rows_are_forgotten_like_those_of_tables(tmp_path: Path) -> None:
@@ -235,10 +235,10 @@ def test_live_rows_are_forgotten_like_those_of_tables(tmp_path: Path) -> None:
     log = log_in(tmp_path / "state")
     late = [
         Event(event_id="1", user_id="anna", event_type="view", timestamp=micros(NOON), item_id="late"),
-        Event(event_id="2", user_id="guest", event_type="view", timestamp=micros(NOON), item_id="linked"),
+        Event(event_id="2", user_id="passer", event_type="view", timestamp=micros(NOON), item_id="linked"),
         Event(event_id="3", user_id="anna", event_type="view", timestamp=micros(NOON) + 1, item_id="new"),
     ]
-    log.add_links([Link("guest", "anna", micros(NOON) - 1), Link("other", "bea", micros(NOON))], micros(NOON))
+    log.add_links([Link("passer", "anna", micros(NOON) - 1), Link("other", "bea", micros(NOON))], micros(NOON))
     forget(tmp_path, "anna")
     log.add_events(late, micros(NOON))
     shop = read(tmp_path, [an_event(user_id="bea")])
@@ -263,7 +263,7 @@ def test_rejects_never_hold_the_forgotten(tmp_path: Path) -> None:
         an_event(item_id="no time", timestamp=None),
         an_event(item_id="after", event_type="?", timestamp=after(hours=1)),
         an_event(item_id="bea's", user_id="bea", event_type="?"),
-        an_event(item_id="nobody's", user_id=None),
+        an_event(item_id="nobody's", user_id=None, event_type="?"),
         an_event(item_id="unusable", user_id="x" * 300),
     ]
     read(tmp_path, rows, strict=False)
@@ -298,8 +298,8 @@ def test_rejects_of_other_tables(tmp_path: Path) -> None:
         strict=False,
         users=[{"user_id": "bea", "locale": "de"}, {"user_id": "x" * 300, "locale": None}],
         identities=[
-            {"anonymous_id": "guest", "user_id": "anna", "timestamp": NOON},
-            {"anonymous_id": "guest", "user_id": None, "timestamp": NOON},
+            {"anonymous_id": "passer", "user_id": "anna", "timestamp": NOON},
+            {"anonymous_id": "passer", "user_id": None, "timestamp": NOON},
         ],
         items=[{"item_id": None, "title": "A"}, {"item_id": "sofa", "title": "B"}],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from recsys.orders import revenue_of
 from recsys.snapshot.histories import NEVER
 from recsys.snapshot.id_index import IdMap, id_arrays
 from recsys.types import EventType, Link
-from tests.conftest import NOW, ago, event, micros
+from tests.conftest import NOW, Shop, ago, busy_events, event, micros
 from tests.support.handmade import calm, shop_of
 from tests.support.moment_shop import MomentShop, Worker, user
 
@@ -107,3 +108,13 @@ def test_what_is_done_under_an_id_is_its_users(worker: Worker) -> None:
         micros(NOW + timedelta(minutes=5)),
         micros(NOW + timedelta(minutes=10)),
     )
+
+
+def test_nobody_is_no_newcomer(tmp_path: Path) -> None:
+    """Where consent is assumed and there is no user table everybody with an event counts, and nobody is not somebody."""
+    shop = Shop(tmp_path, busy_events())
+    worker = Worker(shop.engine(), tmp_path)
+    contact_index = ContactIndex(worker.engine.snapshot, "assumed")
+    worker.post(event("guest", "sofa-1", "cart_add", NOW), event("bob", "sofa-1", "cart_add", NOW))
+    contact_index.catch_up(worker.serving, worker.state)
+    assert ("guest" in seen(contact_index), "bob" in seen(contact_index)) == (False, True)

@@ -370,9 +370,11 @@ def test_prune_keeps_the_newest_and_the_current(artifacts: Path, fitted: Fitted)
 
 
 def test_empty_arrays_come_back(shop: Shop) -> None:
-    """A shop without events and items is published, opened and verified like any other."""
+    """A snapshot without events and items is written, opened and verified like any other."""
     shop.items = []
-    engine = shop.published_engine()
+    fitted, artifacts = shop.fit(), shop.folder / "artifacts"
+    publish(artifacts, fitted.manifest, fitted.groups)
+    engine = Engine(open_snapshot(artifacts, fitted.manifest.version), shop.settings)
     assert engine.catalog.n_items == 0
     assert len(engine.snapshot.histories.users) == 0
     assert len(ask(engine, "ann").items) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,9 +21,14 @@ from recsys.settings.load import parse_settings
 from recsys.tables.shop import ShopTables, read_shop
 from recsys.web.app import create_app
 from tests.support.training import train
+from training.job.job import Fitted
 
 OVERLAYS = Path(__file__).parents[1] / "cases"
+NOW = datetime(2026, 11, 28, tzinfo=UTC)
+"""When `Case.train` and `Case.read` run."""
 CASES = os.environ.get("RECSYS_CASES", "")
+READ: set[str] = set()
+"""Names of the cases that were read since somebody looked (`tests.support.case_report`)."""
 needs_cases = pytest.mark.skipif(not CASES, reason="RECSYS_CASES is unset: no cases to read")
 
 
@@ -64,6 +70,33 @@ class Case:
         """The catalogue."""
         return self.shop.items.select(columns).rows()
 
+    @property
+    def folder(self) -> Path:
+        """Where it stands, and the job writes."""
+        return Path(self.settings.root)
+
+    def read(self) -> ShopTables:
+        """Read its tables as of `NOW`, as often as asked."""
+        return read_shop(self.settings, now=NOW)
+
+    def train(self, force: str | None = None) -> Fitted:
+        """Train and publish as of `NOW`."""
+        return train(self.settings, now=NOW, force=force)
+
+    def serve(self) -> FlaskClient:
+        """Serve what was published."""
+        return create_app(self.settings, {}).test_client()
+
+    def add_lines(self, file: str, *lines: str) -> None:
+        """Write more lines at the end of a file."""
+        with (self.folder / file).open("a") as stream:
+            stream.writelines(f"{line}\n" for line in lines)
+
+    def keep_lines(self, file: str, without: str) -> None:
+        """Leave out the lines of a file that hold a text."""
+        path = self.folder / file
+        path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if without not in line))
+
     def get(self, path: str) -> Any:
         """Ask the service."""
         answer = self.client.get(path)
@@ -73,11 +106,45 @@ class Case:
 
 def case(name: str, folder: Path, **data: Any) -> Case:
     """A case with the settings that its owner would write, and with some of `data` set besides."""
+    READ.add(name)
     settings = parse_settings((OVERLAYS / name / "settings.toml").read_text(), folder)
     return Case(msgspec.structs.replace(settings, data=msgspec.structs.replace(settings.data, **data)))
 
 
+def folder_of(name: str) -> Path:
+    """The folder of a case, to be read only."""
+    READ.add(name)
+    return Path(CASES, name)
+
+
 def as_it_comes(name: str, folder: Path) -> Case:
     """A case with the settings that it came with, which say less."""
+    READ.add(name)
     shutil.copytree(Path(CASES, name), folder, dirs_exist_ok=True, copy_function=shutil.copyfile)
     return Case(parse_settings((Path(CASES, name) / "settings.toml").read_text(), folder))
+
+
+def open_case(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *changes: tuple[str, str], file: str = "settings.toml"
+) -> Case:
+    """A copy of a case that may be written to, with the settings that its owner would write.
+
+    Where a script makes its events it is run, with other text in it if any.
+    """
+    READ.add(name)
+    folder = tmp_path / "cases" / name
+    shutil.copytree(Path(CASES) / name, folder, copy_function=shutil.copyfile)
+    folder.chmod(0o755)
+    monkeypatch.setenv("RECSYS_CASES", str(folder.parent))
+    if (script := folder / "make_events.py").exists():
+        for text, instead in changes:
+            assert text in script.read_text()
+            script.write_text(script.read_text().replace(text, instead))
+        monkeypatch.chdir(folder)
+        runpy.run_path("make_events.py")
+    return Case(parse_settings((OVERLAYS / name / file).read_text(), folder))
+
+
+def ids(client: FlaskClient, path: str) -> list[str]:
+    """The items of a list, best first."""
+    return [item["item_id"] for item in client.get(path).get_json()["items"]]

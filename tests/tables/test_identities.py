@@ -45,24 +45,26 @@ def owners(shop: ShopTables) -> list[str]:
 
 def test_an_event_belongs_to_the_latest_link_at_its_time(tmp_path: Path) -> None:
     """From a link's own moment on it holds, until the next one; events before the first belong to that first user."""
-    links = [link("guest", "bea", at(4)), link("guest", "anna", at(2))]
+    links = [link("passer", "bea", at(4)), link("passer", "anna", at(2))]
     times = [at(0), at(2), at(3.9), at(4), at(9)]
-    shop = read(tmp_path, [("guest", time) for time in times], links)
+    shop = read(tmp_path, [("passer", time) for time in times], links)
     assert owners(shop) == ["anna", "anna", "anna", "bea", "bea"]
-    assert shop.events.collect()["anonymous_id"].unique().to_list() == ["guest"]
+    assert shop.events.collect()["anonymous_id"].unique().to_list() == ["passer"]
     assert shop.counts["events"].kept == 5
 
 
 def test_other_events_are_not_touched(tmp_path: Path) -> None:
     """Known users and anonymous ids without a link keep their events; nothing is doubled."""
-    shop = read(tmp_path, [("anna", at(0)), ("other", at(1)), ("guest", at(2))], [link("guest", "anna", at(1))])
+    shop = read(tmp_path, [("anna", at(0)), ("other", at(1)), ("passer", at(2))], [link("passer", "anna", at(1))])
     assert owners(shop) == ["anna", "other", "anna"]
-    assert shop.events.collect()["anonymous_id"].to_list() == [None, None, "guest"]
+    assert shop.events.collect()["anonymous_id"].to_list() == [None, None, "passer"]
 
 
 def test_a_link_without_a_time_always_held(tmp_path: Path) -> None:
     """It comes before every link that has one."""
-    shop = read(tmp_path, [("guest", at(0)), ("guest", at(5))], [link("guest", "bea", at(4)), link("guest", "anna", None)])
+    shop = read(
+        tmp_path, [("passer", at(0)), ("passer", at(5))], [link("passer", "bea", at(4)), link("passer", "anna", None)]
+    )
     assert owners(shop) == ["anna", "bea"]
 
 
@@ -70,7 +72,7 @@ def test_a_link_without_a_time_always_held(tmp_path: Path) -> None:
     ("links", "users", "refused"),
     [
         ([link("anna", "bea", at(0))], ("anna",), "xxxx → xxx"),
-        ([link("guest", "anna", at(0)), link("anna", "bea", at(1))], (), "xxxx → xxx"),
+        ([link("passer", "anna", at(0)), link("anna", "bea", at(1))], (), "xxxx → xxx"),
         ([link("anna", "anna", at(0))], (), "xxxx → xxxx"),
     ],
 )
@@ -86,15 +88,15 @@ def test_known_users_are_never_joined(
 
 def test_two_links_at_one_moment_have_one_answer(tmp_path: Path) -> None:
     """The user whose id sorts last wins, whatever the order of the rows."""
-    links = [link("guest", "bea", at(1)), link("guest", "anna", at(1))]
-    both = [owners(read(tmp_path, [("guest", at(2))], each)) for each in (links, links[::-1])]
+    links = [link("passer", "bea", at(1)), link("passer", "anna", at(1))]
+    both = [owners(read(tmp_path, [("passer", at(2))], each)) for each in (links, links[::-1])]
     assert both == [["bea"], ["bea"]]
 
 
 def test_an_event_without_a_user_belongs_to_its_anonymous_id(tmp_path: Path) -> None:
     """`anonymous_id` stands in for a missing `user_id`, and is resolved like one."""
-    rows = [{"user_id": None, "anonymous_id": "guest", "item_id": "sofa", "timestamp": at(1), "event_type": "view"}]
+    rows = [{"user_id": None, "anonymous_id": "passer", "item_id": "sofa", "timestamp": at(1), "event_type": "view"}]
     pl.DataFrame(rows, schema_overrides={"user_id": pl.String}).write_parquet(tmp_path / "events.parquet")
     alone = read_shop(parse_settings("data.events.paths = ['events.parquet']", tmp_path))
-    assert owners(alone) == ["guest"]
+    assert owners(alone) == ["passer"]
     assert alone.findings == ()

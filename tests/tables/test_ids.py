@@ -76,14 +76,14 @@ def test_what_was_heard_live_is_the_same_customer(tmp_path: Path) -> None:
     derived = event_id_of("Ida@X", "purchase", "sofa", micros(NOON), "O1")
     log = log_of(tmp_path)
     log.add_events([live(derived, user_id="Ida@X", event_type="purchase", order_id="O1"), live("b", user_id="IDA@x")], 1)
-    log.add_links([Link("Guest", "IDA@X", micros(NOON))], 1)
+    log.add_links([Link("Passer", "IDA@X", micros(NOON))], 1)
     log.add_items([ItemUpdate("SOFA", price=7.0)], micros(NOON) * 2)
     more = '[data.ids]\nuser = ["trim", "lower"]\nitem = ["lower"]\n'
-    shop = read_rows(tmp_path, [row, an_event(user_id="guest")], more, items=[{"item_id": "Sofa", "price": 9.0}])
+    shop = read_rows(tmp_path, [row, an_event(user_id="passer")], more, items=[{"item_id": "Sofa", "price": 9.0}])
     assert shop.events.select("user_id").unique().collect()["user_id"].to_list() == ["ida@x"]
     assert shop.events.collect().height == 3
     assert shop.items.select("item_id", "price").rows() == [("sofa", 7.0)]
-    assert shop.links.select("anonymous_id", "user_id").rows() == [("guest", "ida@x")]
+    assert shop.links.select("anonymous_id", "user_id").rows() == [("passer", "ida@x")]
 
 
 def test_rules_that_there_are_not_are_refused(tmp_path: Path) -> None:

@@ -103,4 +103,4 @@ def test_ids_that_nearly_match_are_said(tmp_path: Path) -> None:
     shop = read_rows(tmp_path, rows, items=[{"item_id": "0071"}, {"item_id": "QX-1"}, {"item_id": "880"}])
     found = the_finding(shop, "is in the item table")
     assert found.rows == 4
-    assert "`data.ids.item`: 3 of the 4 ids would match" in found.advice
+    assert '`data.ids.item = ["trim", "lower", "whole", "unpad"]`: 3 events would match' in found.advice

@@ -146,7 +146,7 @@ def test_nothing_from_the_cut_on_is_read(tmp_path: Path) -> None:
     log.add_events(
         [live("old", NOON - timedelta(days=1)), live("edge", NOON), live("x", NOON - timedelta(microseconds=1))], RECEIVED
     )
-    log.add_links([Link("guest", "anna", micros(NOON)), Link("visitor", "anna", micros(NOON) - 1)], RECEIVED)
+    log.add_links([Link("passer", "anna", micros(NOON)), Link("visitor", "anna", micros(NOON) - 1)], RECEIVED)
     compacted(tmp_path, (1, live("old", NOON - timedelta(days=1))))
     shop = read_rows(tmp_path, [an_event(event_id="t")], before=NOON)
     assert rows(shop, "event_id") == [("old",), ("x",)]
@@ -158,7 +158,7 @@ def test_the_log_counts_up_to_its_first_event_that_is_too_late(tmp_path: Path) -
     """What came while the tables were read is left to the service whole: not folded in, not below the snapshot's number."""
     log, late = log_of(tmp_path), NOON + timedelta(seconds=1)
     log.add_events([live("a"), live("late", late), live("b")], RECEIVED)
-    log.add_links([Link("guest", "anna", micros(NOON))], RECEIVED)
+    log.add_links([Link("passer", "anna", micros(NOON))], RECEIVED)
     log.add_items([ItemUpdate("sofa", price=1.0)], RECEIVED)
     (tmp_path / "events.ndjson").write_text(
         '{"user_id":"t","timestamp":"2026-05-01","event_type":"view","item_id":"sofa"}\n'
@@ -173,17 +173,17 @@ def test_the_log_counts_up_to_its_first_event_that_is_too_late(tmp_path: Path) -
 def test_live_links_join_those_of_the_tables(tmp_path: Path) -> None:
     """An anonymous id's history is its user's, whoever told; `links` holds all that are valid."""
     log = log_of(tmp_path)
-    log.add_events([live("a", user_id="guest"), live("b", NOON + timedelta(hours=2), user_id="visitor")], RECEIVED)
+    log.add_events([live("a", user_id="passer"), live("b", NOON + timedelta(hours=2), user_id="visitor")], RECEIVED)
     log.add_links([Link("visitor", "bea", micros(NOON))], RECEIVED)
-    table = [{"anonymous_id": "guest", "user_id": "anna", "timestamp": NOON}]
+    table = [{"anonymous_id": "passer", "user_id": "anna", "timestamp": NOON}]
     shop = read_rows(tmp_path, [an_event(user_id="visitor")], identities=table)
-    assert rows(shop, "user_id", "anonymous_id") == [("bea", "visitor"), ("anna", "guest"), ("bea", "visitor")]
-    assert shop.links.rows() == [("guest", "anna", NOON), ("visitor", "bea", NOON)]
+    assert rows(shop, "user_id", "anonymous_id") == [("bea", "visitor"), ("anna", "passer"), ("bea", "visitor")]
+    assert shop.links.rows() == [("passer", "anna", NOON), ("visitor", "bea", NOON)]
 
 
 @pytest.mark.parametrize(
     ("table", "logged"),
-    [(("guest", "anna"), ("anna", "bea")), (("anna", "bea"), ("guest", "anna")), (None, ("carl", "bea"))],
+    [(("passer", "anna"), ("anna", "bea")), (("anna", "bea"), ("passer", "anna")), (None, ("carl", "bea"))],
 )
 def test_known_users_are_not_joined_by_the_log_either(
     tmp_path: Path, table: tuple[str, str] | None, logged: tuple[str, str]
@@ -193,7 +193,7 @@ def test_known_users_are_not_joined_by_the_log_either(
     links = [] if table is None else [{"anonymous_id": table[0], "user_id": table[1], "timestamp": NOON}]
     tables: dict[str, Any] = {"identities": links} if links else {}
     shop = read_rows(tmp_path, [an_event()], users=[{"user_id": "carl"}], **tables)
-    assert shop.links.select("anonymous_id", "user_id").rows() == ([("guest", "anna")] if table else [])
+    assert shop.links.select("anonymous_id", "user_id").rows() == ([("passer", "anna")] if table else [])
     found = the_finding(shop, "is not the id of a known user")
     assert (found.rows, found.example) == (1, "xxxx → xxx")
     assert (Path(found.file).name == FILE) == (table is None)

@@ -133,8 +133,6 @@ def test_impossible_prices_are_dropped_and_counted_but_their_rows_stay(tmp_path:
 @pytest.mark.parametrize(
     ("broken", "rule"),
     [
-        ({"user_id": None}, "user_id has a value"),
-        ({"user_id": ""}, "user_id has a value"),
         ({"user_id": "é" * 129}, "user_id is an id"),
         ({"user_id": "a\nb"}, "user_id is an id"),
         ({"timestamp": None}, "timestamp has a value"),
@@ -158,7 +156,7 @@ def test_bad_rows_are_left_out_counted_and_written_to_the_rejects_file(
 
 def test_ids_of_256_bytes_with_slashes_spaces_and_emoji_are_ids(tmp_path: Path) -> None:
     """Length counts in UTF-8 bytes; nothing but control characters is forbidden."""
-    ids = ["é" * 128, "a/b c", "🛋️", " ", "x\\y"]
+    ids = ["é" * 128, "a/b c", "🛋️", " x", "x\\y"]
     shop = read_rows(tmp_path, [an_event(user_id=each) for each in ids])
     assert shop.events.collect()["user_id"].to_list() == ids
 
@@ -192,7 +190,7 @@ def test_rows_that_the_settings_leave_out_dilute_no_share(tmp_path: Path) -> Non
 
 def test_reading_clean_tables_writes_nothing_and_takes_old_rejects_away(tmp_path: Path) -> None:
     """The rejects file always belongs to the last reading; there is none where no row is bad."""
-    read_rows(tmp_path, [an_event(user_id=None), an_event()], "data.max_rejected_share = 0.5\n")
+    read_rows(tmp_path, [an_event(event_type="wish"), an_event()], "data.max_rejected_share = 0.5\n")
     assert (tmp_path / "rejects" / "rejected_events.parquet").exists()
     read_rows(tmp_path, [an_event()])
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["events.parquet", "rejects"]
@@ -224,21 +222,21 @@ def test_events_with_one_id_or_one_meaning_count_once(tmp_path: Path) -> None:
 
 def test_a_missing_event_id_is_the_hash_that_live_events_get(tmp_path: Path) -> None:
     """Tables and the service derive the same id, before anonymous users are resolved."""
-    link = [{"anonymous_id": "guest", "user_id": "anna", "timestamp": NOON}]
-    event = one(read_rows(tmp_path, [an_event(user_id="guest", order_id="é")], identities=link))
+    link = [{"anonymous_id": "passer", "user_id": "anna", "timestamp": NOON}]
+    event = one(read_rows(tmp_path, [an_event(user_id="passer", order_id="é")], identities=link))
     micros = clock.to_microseconds(NOON)
     assert event["user_id"] == "anna"
-    assert event["event_id"] == event_id_of("guest", "view", "sofa", micros, "é")
+    assert event["event_id"] == event_id_of("passer", "view", "sofa", micros, "é")
     assert one(read_rows(tmp_path, [an_event(item_id=None)]))["event_id"] == event_id_of("anna", "view", None, micros, None)
 
 
 def test_before_hides_everything_from_then_on(tmp_path: Path) -> None:
     """Events and links at `before` or later do not exist: not as rows, not as item facts, not as identities."""
     day = timedelta(days=1)
-    rows = [an_event(price=1.0, user_id="guest"), an_event(price=2.0, timestamp=NOON + day)]
-    link = [{"anonymous_id": "guest", "user_id": "anna", "timestamp": NOON + day}]
+    rows = [an_event(price=1.0, user_id="passer"), an_event(price=2.0, timestamp=NOON + day)]
+    link = [{"anonymous_id": "passer", "user_id": "anna", "timestamp": NOON + day}]
     shop = read_rows(tmp_path, rows, before=NOON + day, identities=link)
-    assert (one(shop)["user_id"], shop.items["price"].to_list()) == ("guest", [1.0])
+    assert (one(shop)["user_id"], shop.items["price"].to_list()) == ("passer", [1.0])
     assert read_rows(tmp_path, rows, before=NOON + 2 * day, identities=link).events.collect()["user_id"].to_list() == [
         "anna",
         "anna",
@@ -286,7 +284,7 @@ def test_every_canonical_column_is_documented() -> None:
         ("completejourney", 100_000, 92_331),
         ("online_retail", 404_909, 3_676),
         ("rees46", 17_428, 6_493),
-        ("ga4", 21_924, 989),
+        ("ga4", 21_924, 988),
         ("foodmart", 86_829, 1_559),
     ],
 )
@@ -296,4 +294,6 @@ def test_the_examples_read_real_data(tmp_path: Path, example: str, kept: int, it
     load_settings(file)
     shop = read_shop(parse_settings(file.read_text(), tmp_path))
     assert (shop.counts["events"].kept, shop.items.height) == (kept, items)
-    assert [each for each in shop.findings if each.level in ("rejected", "emptied")] == []
+    known = {("online_retail", "price"): "649.5 of 22502", ("online_retail", "quantity"): "80,995 of 23843"}
+    found = {(example, each.column): each.example for each in shop.findings if each.level in ("rejected", "emptied")}
+    assert found == {key: said for key, said in known.items() if key[0] == example}

@@ -217,7 +217,7 @@ def test_validate_command(busy_shop: Shop, capsys: pytest.CaptureFixture[str]) -
     busy_shop.write()
     assert run(busy_shop, "validate") == 0
     assert read(capsys)[0].endswith("✓ good to train on")
-    busy_shop.events = [{**row, "user_id": None} if at % 5 == 0 else row for at, row in enumerate(busy_events())]
+    busy_shop.events = [{**row, "event_type": "wish"} if at % 5 == 0 else row for at, row in enumerate(busy_events())]
     busy_shop.write()
     assert run(busy_shop, "validate") == 1
     assert "✗ too many bad rows in events: training would stop" in read(capsys)[0]

@@ -62,9 +62,9 @@ class Logged:
         return self.shop.folder / "state" / EVENTS_FOLDER
 
     def log(self, count: int, received: datetime = OLD, user: str = "anna") -> None:
-        """Accept more events, all received at one moment."""
+        """Accept more events, all received at one moment; checkouts, for so many views were a machine's."""
         rows = [
-            Event(event_id=str(at), user_id=user, event_type="view", timestamp=micros(received), item_id="sofa-1")
+            Event(event_id=str(at), user_id=user, event_type="checkout", timestamp=micros(received), item_id="sofa-1")
             for at in range(self.count, self.count + count)
         ]
         assert all(self.state.add_events(rows, micros(received)))
@@ -163,7 +163,7 @@ def test_a_file_holds_so_many_events(logged: Logged) -> None:
 
 def test_other_rows_stay_in_the_log(logged: Logged) -> None:
     """Links and item updates are small and stay; a replaced update goes once every kept snapshot knows all of them."""
-    logged.state.add_links([Link("guest", "anna", micros(OLD))], micros(OLD))
+    logged.state.add_links([Link("passer", "anna", micros(OLD))], micros(OLD))
     logged.state.add_items([ItemUpdate("sofa-1", stock=1.0), ItemUpdate("sofa-1", stock=0.0)], micros(OLD))
     compact.compact(logged.settings, NOW)
     assert len(logged.state.news(0)) == 3
@@ -171,7 +171,7 @@ def test_other_rows_stay_in_the_log(logged: Logged) -> None:
     logged.only_newest()
     compact.compact(logged.settings, NOW)
     assert [each.row for each in logged.state.news(0)] == [
-        Link("guest", "anna", micros(OLD)),
+        Link("passer", "anna", micros(OLD)),
         ItemUpdate("sofa-1", stock=0.0),
     ]
 
@@ -322,7 +322,7 @@ def test_purge_leaves_snapshots_without_them(logged: Logged) -> None:
     assert len(versions(logged.shop.folder / "artifacts")) == 2
     forget(logged, "anna", at=OLD)
     logged.log(1, NOW)
-    logged.state.add_links([Link("guest", "anna", micros(NOW))], micros(NOW))
+    logged.state.add_links([Link("passer", "anna", micros(NOW))], micros(NOW))
     logged.publish(NOW + timedelta(seconds=2))
     purged = compact.purge(logged.settings, ERASURE_KEYS)
     assert (len(purged.snapshots), purged.remaining) == (2, {})
@@ -341,9 +341,9 @@ def test_purge_leaves_what_came_after_the_moment(logged: Logged) -> None:
 
 def test_purge_finds_them_in_links(logged: Logged) -> None:
     """A snapshot also holds the ids that were linked, and those of the user table."""
-    logged.state.add_links([Link("guest", "carl", micros(OLD))], micros(OLD))
+    logged.state.add_links([Link("passer", "carl", micros(OLD))], micros(OLD))
     version = logged.publish(NOW + timedelta(seconds=1))
-    forget(logged, "carl", "guest")
+    forget(logged, "carl", "passer")
     assert compact.purge(logged.settings, ERASURE_KEYS).remaining == {version: 2}
 
 

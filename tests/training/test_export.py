@@ -345,3 +345,12 @@ def test_read_users_of_a_missing_file(tmp_path: Path) -> None:
     """A file that is not there is named."""
     with pytest.raises(DataError, match=r"--users .*none\.txt: cannot be read"):
         read_users(tmp_path / "none.txt")
+
+
+def test_nobody_gets_no_line(published: tuple[Shop, Engine, str], tmp_path: Path) -> None:
+    """Of a list that names nobody among others, only the others are written."""
+    shop, _, version = published
+    source = Source(shop.settings, shop.folder / "artifacts", version)
+    users = ["guest", "user-3", "Undefined"]
+    assert export(source, Query(now=micros(NOW), limit=2), users, tmp_path / "some.csv", quiet, "flat") == (3, 1)
+    assert pl.read_csv(tmp_path / "some.csv", schema=flat_schema(2))["user_id"].to_list() == ["user-3"]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from recsys import clock
 from recsys.clock import DAY, SECOND
 from recsys.event_ids import event_id_of
-from recsys.live.databases import log_in
+from recsys.live.databases import log_in, open_log
 from recsys.live.log import LiveEvent
 from recsys.tables.schema import KINDS, TABLES
 from recsys.tables.times import read_times
@@ -536,3 +536,19 @@ def test_any_object_is_judged_or_refused(
     total = found.accepted + found.duplicates + len(found.rejected) + found.ignored
     sent = next((body[name] for name in ("events", "batch") if name in body), [body])
     assert total == len(sent) if "client_id" not in body and "batch" not in body else total >= len(sent)
+
+
+def test_what_nobody_did_is_nobodys(app: Application) -> None:
+    """An event under a word for "nobody" is taken and belongs to nobody: no history, no profile; the browser's id beside it counts."""
+    rows = [
+        VIEW | {"user_id": "Guest", "timestamp": NOW},
+        VIEW | {"user_id": "undefined", "anonymous_id": "anon-9", "timestamp": NOW},
+    ]
+    assert row_results(send(app, {"events": rows}))["accepted"] == 2
+    serving = app.service.live.serving()
+    assert [len(serving.history(who)) for who in ("Guest", "guest", "undefined", "anon-9")] == [0, 0, 0, 1]
+    profile = app.test_client().get("/v1/users/guest/profile", headers=ADMIN).get_json()
+    assert (profile["known"], profile["last_seen"]) == (False, None)
+    expected = event_id_of("Guest", "view", "sofa-1", NOW, None), event_id_of("anon-9", "view", "sofa-1", NOW, None)
+    log = open_log(app.service.settings)
+    assert set(expected) <= {each.event_id for batch in log.events_between(0, log.last()) for _, _, each in batch}

@@ -174,3 +174,11 @@ json_values = st.recursive(
 def test_any_object_is_judged_or_refused(shared: Application, body: dict[str, Any]) -> None:
     """No JSON object gets an unexpected error."""
     assert shared.test_client().post("/v1/identities", json=body, headers=EVENTS).status_code in (202, 400)
+
+
+def test_nobody_is_linked_to_nobody(app: Application) -> None:
+    """A link from or to a word for "nobody" is refused, or all guests would be one customer."""
+    found = row_results(link(app, pair("guest", "ada"), pair("anon", " Undefined"), pair("anon", "ada")))
+    assert (found["accepted"], [each["index"] for each in found["rejected"]]) == (1, [0, 1])
+    assert "names nobody (`data.null_users`)" in found["rejected"][0]["error"]
+    assert [each.anonymous_id for each in links(app)] == ["anon"]

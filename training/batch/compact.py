@@ -34,9 +34,11 @@ from recsys.tables.live_rows import (
     last_moved,
     read_live,
 )
-from recsys.tables.shop import FORGOTTEN, map_tables, rejects_file
+from recsys.tables.rejects import FORGOTTEN, rejects_file
+from recsys.tables.shop import map_tables
 from recsys.tables.sources import ROW
 from recsys.types import DataError, SnapshotError
+from recsys.user_ids import NullUsers
 
 EVENTS_PER_FILE = 1_000_000
 """Most events of one file, and in memory at a time."""
@@ -204,7 +206,7 @@ def _purge_events(settings: Settings, tombstones: Tombstones) -> tuple[tuple[Pat
     changed, events = [], 0
     others = map_tables(settings, [name for name in NAMING if name != "events"])
     with _alone(folder):
-        forgotten = ErasedRows(tombstones, others, read_live(settings))
+        forgotten = ErasedRows(tombstones, others, read_live(settings), NullUsers(settings.data.null_users))
         for file in compacted_files(folder):
             rows = pl.read_parquet(file.path)
             theirs = forgotten.of_events(rows.lazy().rename({SEQ: ROW}))[ROW]

@@ -25,6 +25,7 @@ from recsys.reasons import reason_locale
 from recsys.settings import Settings
 from recsys.snapshot.store import current_version, open_snapshot
 from recsys.types import DataError, Query, Slate, SnapshotError
+from recsys.user_ids import NullUsers
 from training.processes import map_in_order
 
 SCHEMA = pl.Schema(
@@ -111,8 +112,8 @@ def export(
 ) -> tuple[int, int]:
     """Write what is recommended; returns how many users were asked for and how many lines were written.
 
-    `query` holds for every user (its user_id is replaced); `users` None means all of the snapshot. Who is forgotten gets no line. The
-    file's ending chooses the format. It appears under its name only when it is complete.
+    `query` holds for every user (its user_id is replaced); `users` None means all of the snapshot. Who is forgotten, or nobody, gets
+    no line. The file's ending chooses the format. It appears under its name only when it is complete.
 
     Raises:
         DataError: for an ending that is not one of `FORMATS`, or a list of users that cannot be used.
@@ -221,7 +222,7 @@ def _open(source: Source) -> None:
 
 def _answer_chunk(query: Query, users: list[str]) -> Answers:
     engine, serving = _opened[0]
-    kept = [user for user in users if not is_forgotten(serving, user)]
+    kept = with_a_line(engine, serving, users)
     slates = [_answer(engine, serving, msgspec.structs.replace(query, user_id=user), user) for user in kept]
     return Answers(
         users=kept,
@@ -241,9 +242,15 @@ def _answer(engine: Engine, serving: ServingState | None, query: Query, user: st
     return serving.answer_message(query).slate
 
 
-def is_forgotten(serving: ServingState | None, user: str) -> bool:
-    """Whether somebody was forgotten and has done nothing since."""
-    return serving is not None and serving.forgotten.at(user) is not None and not len(serving.history(user))
+def with_a_line(engine: Engine, serving: ServingState | None, users: Iterable[str]) -> list[str]:
+    """Those who are answered for: neither nobody, nor forgotten without having done anything since."""
+    null_users = NullUsers(engine.settings.data.null_users)
+    somebody = [user for user in users if user not in null_users]
+    return somebody if serving is None else [user for user in somebody if not _is_forgotten(serving, user)]
+
+
+def _is_forgotten(serving: ServingState, user: str) -> bool:
+    return serving.forgotten.at(user) is not None and not len(serving.history(user))
 
 
 def _frame(answers: Answers, engine: Engine) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from recsys.messages.slots import SlotKeys
 from recsys.settings import Settings
 from recsys.types import DataError
 from training import console
-from training.batch.export import Source, chunks, is_forgotten, published, read_users, users_asked, write_lines
+from training.batch.export import Source, chunks, published, read_users, users_asked, with_a_line, write_lines
 
 SCHEMA = pl.Schema({"user_id": pl.String, "token": pl.String})
 
@@ -59,7 +59,7 @@ def export_tokens(
 
     def frames() -> Iterator[pl.DataFrame]:
         for chunk in chunks(asked):
-            kept = [user for user in chunk if not is_forgotten(serving, user)]
+            kept = with_a_line(engine, serving, chunk)
             yield pl.DataFrame([kept, [keys.token(send_id, user) for user in kept]], schema=SCHEMA)
 
     return total, write_lines(out, SCHEMA, frames())

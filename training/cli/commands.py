@@ -16,6 +16,7 @@ from recsys.snapshot.retention import roll_back
 from recsys.snapshot.store import current_version, publish, read_manifest, versions
 from recsys.tables.limits import too_unreadable
 from recsys.tables.shop import findings_table, read_shop
+from recsys.tables.usefulness import usefulness
 from recsys.tables.validation import explain
 from recsys.types import Bought, DataError, Query
 from simulator import SHOP_ADDRESS, make_shop
@@ -44,13 +45,19 @@ def shop(
     return 0
 
 
-def validate(settings: Settings, erasure_keys: ErasureKeys | None = None) -> int:
-    """Check the tables and explain every finding; exit code 1 if a table is too wrong to train on."""
+def validate(settings: Settings, now: datetime, erasure_keys: ErasureKeys | None = None) -> int:
+    """Check the tables, say whether they are of use and explain every finding; exit code 1 if training would stop."""
     with console.steps("Validating") as watch:
         watch("reading every row")
-        tables = read_shop(settings, strict=False, erasure_keys=erasure_keys)
-    counts = [(name, count.read, count.left_out, count.rejected, count.duplicates) for name, count in tables.counts.items()]
-    console.table("Tables", ("table", "rows read", "left out", "rejected", "double"), counts)
+        tables = read_shop(settings, now=now, strict=False, erasure_keys=erasure_keys)
+        headlines = usefulness(settings, tables)
+    for headline in headlines:
+        console.say(f"{'✓' if headline.passed else '✗'} {headline.name}: {headline.said}")
+    counts = [
+        (name, count.read, count.left_out, count.rejected, count.duplicates, count.implausible, count.kept)
+        for name, count in tables.counts.items()
+    ]
+    console.table("Tables", ("table", "rows read", "left out", "rejected", "double", "implausible", "kept"), counts)
     for name, sentences in tables.read_as.items():
         for sentence in sentences:
             console.say(f"{name} read as {sentence}")
@@ -67,6 +74,7 @@ def validate(settings: Settings, erasure_keys: ErasureKeys | None = None) -> int
     unreadable = too_unreadable(tables.findings, settings.data.max_unreadable_share)
     wrong = [f"too many bad rows in {', '.join(bad)}"] if bad else []
     wrong += [f"too little can be read of {each.table}, column {each.column}" for each in unreadable]
+    wrong += [headline.name for headline in headlines if not headline.passed]
     console.say(f"✗ {'; '.join(wrong)}: training would stop" if wrong else "✓ good to train on")
     return 1 if wrong else 0
 
@@ -83,7 +91,7 @@ def train(
         fitted = run_train(
             settings,
             now=now,
-            gate=gate_of(settings, now, force, erasure_keys),
+            gate=gate_of(settings, now, force, erasure_keys, lambda said: console.say(f"• {said}")),
             before=before,
             watch=watch,
             erasure_keys=erasure_keys,

@@ -90,7 +90,7 @@ def _shop(commands_of: Commands) -> None:
 
 def _validate(commands_of: Commands) -> None:
     command = _command(commands_of, "validate", "Say what is wrong with the shop's tables, in the shop's words.")
-    command.set_defaults(run=lambda chosen: commands.validate(load_settings(chosen.settings), _erasure_keys()))
+    command.set_defaults(run=lambda chosen: commands.validate(load_settings(chosen.settings), _now(), _erasure_keys()))
 
 
 def _train(commands_of: Commands) -> None:

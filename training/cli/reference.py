@@ -13,6 +13,7 @@ import msgspec
 
 from recsys import settings
 from recsys.recommenders import RECOMMENDERS
+from recsys.settings import catalog as catalog_settings
 from recsys.settings import messages as message_settings
 from recsys.settings import moments as moment_settings
 from recsys.settings import shapes as shape_settings
@@ -53,6 +54,7 @@ def settings_page() -> str:
         ("[[data.….join]]", shape_settings.Join),
         ("[data.ids]", table_settings.IdRules),
         ("[[data.….type_rules]]", table_settings.TypeRule),
+        ("[catalog.never]", catalog_settings.NeverSettings),
         ("[behaviour]", settings.BehaviourSettings),
         ("[profile]", settings.ProfileSettings),
         ("[placements.NAME]", settings.Placement),

@@ -116,9 +116,10 @@ def owned_before(events: Events, user_ids: list[str]) -> dict[str, frozenset[int
 
 
 def _truth(settings: Settings, fold: Fold, catalog: Catalog, erasure_keys: ErasureKeys | None) -> Truth:
-    orders = pl.col("event_type").is_in(["purchase", "refund"])
     shop = read_shop(settings, before=fold.until, erasure_keys=erasure_keys)
-    events, user_ids = map_events(shop.events.filter(orders), catalog)
+    shown = ~pl.col("item_id").is_in(shop.never.implode()).fill_null(False)
+    orders = pl.col("event_type").is_in(["purchase", "refund"])
+    events, user_ids = map_events(shop.rows.lazy().filter(orders & shown), catalog)
     lines = settle(events, settings.behaviour)
     start = clock.to_microseconds(fold.at)
     return _distinct(

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -24,27 +23,15 @@ from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Tables
 from recsys.snapshot.id_index import id_arrays
 from recsys.snapshot.store import Manifest, content_hash
-from recsys.types import Arrays, EventType, SettingsError
-from training.evaluation.evaluate import (
-    POPULARITY,
-    Evaluation,
-    Examination,
-    Judged,
-    ScoreRow,
-    Subject,
-    Task,
-    difference,
-    examine,
-    judge,
-    with_subjects,
-)
-from training.evaluation.metrics import METRICS, Bootstrap, Interval, coverage, long_tail, tail_items
-from training.evaluation.split import Fold, split
+from recsys.types import EventType
+from training.evaluation.evaluate import Evaluation, Examination, Judged, ScoreRow, Task, difference, judge
+from training.evaluation.metrics import METRICS, Bootstrap, coverage, long_tail, tail_items
+from training.evaluation.split import Fold
+from training.gate.contest import HOME, LOOK, POPULAR, Contest, against_live, in_words, ndcg
+from training.gate.decision import Change, on_average
 from training.gate.snapshot_checks import BLEND, Check
-from training.job.job import Prepared, learn
+from training.job.job import Prepared
 
-HOME = Subject("placement", "home")
-POPULAR = Subject("recommender", POPULARITY)
 RECIPE = ("behaviour", "recommenders", "blend", "profile", "placements", "seed")
 """What a manifest and the settings have in common: how to make a snapshot from tables."""
 _FEW = 20
@@ -69,62 +56,35 @@ def judge_recipe(
         DataError: if the tables cannot be read.
     """
     min_n, days = settings.gate.least_users, settings.evaluation.days
-    examined = _examination(settings, now, new, erasure_keys)
+    old = laid_over(settings, live) if live and not _same_recipe(new, live) else None
+    asked = _contributors(settings, "home") | (_contributors(old, "home") if old else set())
+    contest = Contest(settings, now, asked, erasure_keys)
+    examined = contest.examination(_window(new, days)) if new.counts["users"] >= min_n else None
     users = len(examined.split.prepared.user_ids) if examined else 0
     if examined is None or users < min_n:
         said = (
             f"Accuracy was not judged: before the last {days} days only {users:,} shoppers were known, {min_n:,} are needed."
         )
         return Findings((Check("accuracy", True, said),))
-    old = laid_over(settings, live) if live and not _same_recipe(new, live) else None
-    contest = _Contest(examined, now, _contributors(settings, "home") | (_contributors(old, "home") if old else set()), {})
-    shadow = contest.fit(settings)
+    shadow = contest.fit(examined, settings)
     checks = [nothing_after(examined, shadow), nothing_outside(examined.split.prepared, shadow, settings)]
     users = len(examined.truths["repeat"])
     if users < min_n:
         said = f"Accuracy was not judged: of the known shoppers only {users:,} bought in the last {days} days, {min_n:,} are needed."
         return Findings((*checks, Check("accuracy", True, said)), shadow)
     ours = judge(shadow, examined, [BLEND, HOME, POPULAR])
-    checks += [_not_too_good(ours, settings), _beats_popularity(ours, settings)]
+    checks += [_not_too_good(ours, settings), beats_popularity(ours, settings)]
     if old:
-        checks += _against_live(contest, ours, settings, old)
+        checks += against_live(contest, examined, ours, old)
     elif live:
         checks.append(Check("live recipe", True, "The settings are those of the live snapshot."))
     return Findings(tuple(checks), shadow, _evaluation(examined, shadow, ours, settings))
 
 
-@dataclass(frozen=True)
-class _Contest:
-    """Two recipes that are fitted on the same tables: `asked` are the recommenders that either listens to, `known` what was
-    fitted already."""
-
-    examined: Examination
-    now: datetime
-    asked: set[str]
-    known: dict[bytes, Arrays]
-
-    def fit(self, recipe: Settings) -> Engine:
-        """Fit a recipe on what came before the window."""
-        prepared, asked = self.examined.split.prepared, self.asked | {POPULARITY}
-        fitted = learn(prepared, recipe, now=self.now, known=self.known, asked=asked)
-        return Engine(fitted.snapshot(), with_subjects(recipe))
-
-
-def _examination(settings: Settings, now: datetime, new: Manifest, erasure_keys: ErasureKeys | None) -> Examination | None:
-    """The last days of the new snapshot as questions, for shoppers who were known before; None: too few in any case."""
-    if new.counts["users"] < settings.gate.least_users:
-        return None
-    days = settings.evaluation.days
+def _window(new: Manifest, days: int) -> Fold:
+    """The last days of a snapshot."""
     until = clock.to_datetime(new.as_of)
-    fold = Fold(until.replace(microsecond=0) - timedelta(days=days), days)
-    with TemporaryDirectory() as aside:
-        data = msgspec.structs.replace(settings.data, rejects=aside, max_rejected_share=1.0)
-        cut = split(msgspec.structs.replace(settings, data=data), fold, now, erasure_keys=erasure_keys)
-    examined, known = examine(cut, settings.evaluation, settings.seed), {*cut.prepared.user_ids}
-    truths = {
-        task: truth.where(np.flatnonzero([user in known for user in truth.users])) for task, truth in examined.truths.items()
-    }
-    return Examination(cut, truths)
+    return Fold(until.replace(microsecond=0) - timedelta(days=days), days)
 
 
 def laid_over(settings: Settings, manifest: Manifest) -> Settings:
@@ -192,64 +152,37 @@ def nothing_outside(prepared: Prepared, shadow: Engine, settings: Settings) -> C
 def _not_too_good(judged: Mapping[Task, Judged], settings: Settings) -> Check:
     """Nothing foresees so much that it must have looked."""
     for task, found in judged.items():
-        ndcg = _ndcg(found, BLEND, settings)
-        if ndcg.low > settings.gate.largest_ndcg:
-            return Check("too good", False, f"Too good to be true: NDCG@10 {_interval(ndcg)} on `{task}`. {_LOOK}")
+        reached = ndcg(found, BLEND, settings)
+        if reached.low > settings.gate.largest_ndcg:
+            return Check("too good", False, f"Too good to be true: NDCG@10 {in_words(reached)} on `{task}`. {LOOK}")
     return Check("too good", True, "Nothing is too good to be true.")
 
 
-_LOOK = "Look for a leak: a time column that says when a row was written, or a recommender that reads more than its tables."
-
-
-def _beats_popularity(judged: Mapping[Task, Judged], settings: Settings) -> Check:
-    texts, better = [], False
-    for task, found in judged.items():
-        gain, popular = difference(found, found, BLEND, settings, POPULAR), _ndcg(found, POPULAR, settings)
-        better |= gain.low > 0
-        texts.append(f"{_interval(gain)} over {popular.mean:.4f} on `{task}`")
-    gained = f"NDCG@10 of the blend against popularity: {', '.join(texts)}."
-    if better:
-        return Check("popularity", True, gained)
-    said = f"The blend is no better than showing everybody what is popular. {gained} `make tune` learns a blend from the shop's past."
+def beats_popularity(judged: Mapping[Task, Judged], settings: Settings) -> Check:
+    """The blend is above popularity: surely on a task, or on average over the tasks and surely below on none."""
+    changes = [
+        Change(task, difference(found, found, BLEND, settings, POPULAR), ndcg(found, POPULAR, settings).mean)
+        for task, found in judged.items()
+    ]
+    sure = any(each.change.low > 0 for each in changes)
+    likely = on_average(changes) > 0 and not any(each.change.high < 0 for each in changes)
+    texts = ", ".join(_beside_popularity(each) for each in changes)
+    if sure or likely:
+        unproven = "" if sure else " So few shoppers do not prove it."
+        return Check("popularity", True, f"The blend finds more than popularity: NDCG@10 {texts}.{unproven}")
+    said = f"The blend is no better than showing everybody what is popular: NDCG@10 {texts}."
     return Check("popularity", False, said)
 
 
-def _against_live(contest: _Contest, ours: Mapping[Task, Judged], settings: Settings, old: Settings) -> list[Check]:
-    """The new settings lose nothing that matters against the live ones, and gain nothing incredible."""
-    try:
-        theirs = judge(contest.fit(old), contest.examined, [BLEND, HOME])
-    except SettingsError as error:
-        unfit = f"The live settings can no longer be fitted, so the new ones were compared with popularity only: {error}."
-        return [Check("live recipe", True, unfit)]
-    limits, said, lost, gained = settings.gate, [], [], []
-    for task in ours:
-        for subject in (BLEND, HOME):
-            change = difference(ours[task], theirs[task], subject, settings)
-            live, popular = _ndcg(theirs[task], subject, settings), _ndcg(ours[task], POPULAR, settings)
-            text = f"{subject.name} on `{task}` {_interval(change)} against {live.mean:.4f}"
-            said.append(text)
-            if change.low < -limits.largest_loss * live.mean:
-                lost.append(text + (" (more shoppers might show that it is no worse)" if change.high >= 0 else ""))
-            if live.mean > popular.mean and change.low > limits.largest_gain * live.mean:
-                gained.append(text)
-    checks = [Check("live recipe", True, f"NDCG@10 against the live settings: {', '.join(said)}.")]
-    if lost:
-        worse = (
-            f"The new settings are worse than the live ones by more than {limits.largest_loss:.0%}, or may be: NDCG@10 of "
-        )
-        checks = [Check("live recipe", False, f"{worse}{', '.join(lost)}.")]
-    if gained:
-        checks.append(Check("gain", False, f"Too good to be true: NDCG@10 of {', '.join(gained)}. {_LOOK}"))
-    return checks
+def _beside_popularity(each: Change) -> str:
+    """What the blend reaches on a task, how far from popularity that is, and how certain."""
+    gain = each.change
+    reached = f"{each.live + gain.mean:.4f} on `{each.name}`, {_signed(gain.mean)} against popularity's {each.live:.4f}"
+    return f"{reached} (95 % interval {_signed(gain.low)} to {_signed(gain.high)})"
 
 
-def _ndcg(judged: Judged, subject: Subject, settings: Settings) -> Interval:
-    values = judged.values[subject]["ndcg10"]
-    return Bootstrap(len(values), settings.evaluation.resamples, settings.seed).interval(values, judged.warm)
-
-
-def _interval(value: Interval) -> str:
-    return f"{value.mean:.4f} [{value.low:.4f}, {value.high:.4f}]"
+def _signed(value: float) -> str:
+    return f"{value:+.4f}".replace("-", "−")
 
 
 def _evaluation(examined: Examination, engine: Engine, judged: Mapping[Task, Judged], settings: Settings) -> Evaluation:

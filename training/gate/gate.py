@@ -17,6 +17,8 @@ from recsys.engine.pipeline import Engine
 from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
 from recsys.snapshot.store import Manifest, Snapshot, current_version, open_files, open_snapshot
+from recsys.tables.usefulness import usefulness
+from recsys.tables.validation import explain
 from recsys.types import GateError, OlderSnapshotError, SettingsError, SnapshotError
 from training.evaluation.evaluate import with_subjects
 from training.gate.config_validation import Findings, judge_recipe
@@ -52,14 +54,22 @@ def summary_rows(verdict: GateVerdict) -> list[tuple[str, str]]:
     ]
 
 
+Tell = Callable[[str], None]
+"""Told each finding of weight on the tables, before anything is judged."""
+
+
 def gate_of(
-    settings: Settings, now: datetime, force: str | None = None, erasure_keys: ErasureKeys | None = None
+    settings: Settings,
+    now: datetime,
+    force: str | None = None,
+    erasure_keys: ErasureKeys | None = None,
+    tell: Tell = lambda _said: None,
 ) -> Callable[[Steps], SnapshotGate]:
     """The gate to hand to `train`; `force` is the reason for which a snapshot is published that it would refuse.
 
     manifest.gate keeps the reason.
     """
-    return lambda steps: SnapshotGate(settings, now, steps, force, erasure_keys)
+    return lambda steps: SnapshotGate(settings, now, steps, force, erasure_keys, tell)
 
 
 class SnapshotGate:
@@ -72,6 +82,7 @@ class SnapshotGate:
         steps: Steps,
         force: str | None = None,
         erasure_keys: ErasureKeys | None = None,
+        tell: Tell = lambda _said: None,
     ) -> None:
         """Stand ready; `force` is the reason to publish whatever is found.
 
@@ -81,18 +92,24 @@ class SnapshotGate:
         if force is not None and not force.strip():
             raise SettingsError("--force: a reason is needed, for instance --force 'new catalogue, agreed with the shop'")
         self._settings, self._now, self._steps, self._force, self._erasure_keys = settings, now, steps, force, erasure_keys
-        self._checks: list[Check] = []
-        self._found = Findings()
+        self._tell, self._checks = tell, list[Check]()
+        self._found, self._forcible = Findings(), True
         self._version: str | None = None
 
     def judge(self, fitted: Fitted) -> None:
-        """Compare tables and recipe with what is live.
+        """Say what was found of the tables, see whether they are of use, and compare tables and recipe with what is live.
 
         Raises:
-            GateError: if a check failed, unless forced.
+            GateError: if a check failed, unless forced; or, forced or not, if there is no item at all.
         """
         settings, limits = self._settings, self._settings.gate
+        for finding in fitted.shop.findings:
+            if finding.has_weight:
+                self._tell(explain(finding))
         with self._steps.step("gate: tables"):
+            self._checks += [Check(each.name, each.passed, each.said) for each in usefulness(settings, fitted.shop)]
+            if fitted.shop.items.is_empty():
+                self._force, self._forcible = None, False
             new, live = fitted.snapshot(), self._live()
             self._checks.append(
                 freshness(new, live, limits.oldest_days, self._now if settings.web.clock == "wall" else None)
@@ -153,13 +170,29 @@ class SnapshotGate:
         if self._force is None and not all(check.passed for check in self._checks):
             raise GateError(self._verdict().paragraph)
 
+    def _help(self) -> str:
+        """The commands that lead on from what failed."""
+        failed = {check.name for check in self._checks if not check.passed}
+        tuned = self._settings.path(self._settings.tuned)
+        if "files" in failed:
+            return "What helps: `make train` writes them anew."
+        if failed & {"live recipe", "gain", "popularity"} and self._settings.tuned and tuned.is_file():
+            first = f"`rm {tuned}` takes back what `make tune` found"
+        elif failed & {"live recipe", "popularity"}:
+            first = "`make tune` looks for better settings in the shop's past"
+        else:
+            first = "`make validate` says more about the tables"
+        if not self._forcible:
+            return f"What helps: {first}; nothing publishes a shop without items."
+        return f"What helps: {first}; `make train ARGS='--force \"REASON\"'` publishes it all the same."
+
     def _verdict(self) -> GateVerdict:
         failed = [check.said for check in self._checks if not check.passed]
         if not failed:
             paragraph = " ".join(["The gate let it through.", *(check.said for check in self._checks)])
         elif self._force is None:
             serving = f"{self._version} goes on serving" if self._version else "nothing is live yet"
-            paragraph = f"The gate refused this snapshot: it was not published, {serving}. {' '.join(failed)}"
+            paragraph = f"The gate refused this snapshot: it was not published, {serving}. {' '.join(failed)} {self._help()}"
         else:
             paragraph = f"Published by force ({self._force}) although: {' '.join(failed)}"
         forced = self._force if failed else None

@@ -106,7 +106,10 @@ def ids(new: Snapshot, seed: int) -> Check:
 
 
 def coverage(engine: Engine, placements: Sequence[str], min_n: float, seed: int) -> Check:
-    """Sampled shoppers, and one who is unknown, get full lists of finite scores and available items on these placements."""
+    """Sampled shoppers, and one who is unknown, get full lists of finite scores and available items on these placements.
+
+    A list for which there is nothing to show says nothing.
+    """
     catalog, users = engine.catalog, engine.snapshot.histories.users
     shown = np.flatnonzero(catalog.available)
     asked = full = 0
@@ -118,8 +121,11 @@ def coverage(engine: Engine, placements: Sequence[str], min_n: float, seed: int)
             if not np.isfinite(slate.scores).all() or not catalog.available[list(slate.items)].all():
                 said = f"For {user or 'an unknown shopper'!r} on {placement} it answers with scores that are no numbers, "
                 return Check("coverage", False, f"{said}or with items that cannot be had.")
-            asked += 1
-            full += len(slate.items) >= _eligible(engine, query)
+            if eligible := _eligible(engine, query):
+                asked += 1
+                full += len(slate.items) >= eligible
+    if not asked:
+        return Check("coverage", not len(shown), "No list could be looked at: nothing may be shown on any.")
     said = f"{full / asked:.1%} of {asked:,} lists came back full"
     if full < min_n * asked:
         return Check("coverage", False, f"Only {said} ({min_n:.0%} is the least).")

@@ -23,7 +23,7 @@ from recsys.recommenders import RECOMMENDERS, configure
 from recsys.settings import Settings
 from recsys.snapshot.catalog import Catalog, catalog_arrays
 from recsys.snapshot.contents import content_arrays
-from recsys.snapshot.histories import Events, Tables, history_arrays
+from recsys.snapshot.histories import Events, Tables, history_arrays, no_events
 from recsys.snapshot.identity_links import FOREVER, link_arrays
 from recsys.snapshot.item_stats import item_stats
 from recsys.snapshot.people import people_arrays
@@ -32,7 +32,7 @@ from recsys.snapshot.store import FORMAT, Manifest, Snapshot, content_hash, publ
 from recsys.tables.shop import ShopTables, read_shop
 from recsys.types import Arrays, EventType, Link
 from training.job.customer_value import value_arrays
-from training.job.rows import map_events
+from training.job.rows import map_events, map_guest_orders
 
 Watch = Callable[[str], None]
 """Told the name of each step as it begins."""
@@ -59,7 +59,7 @@ class Prepared:
     """A shop's tables mapped to rows, up to one moment: read once, then fitted with as many settings as wanted.
 
     base: the catalogue's arrays but for `item_stats` · events: settled, by user, then time · user_ids by row · as_of in
-    microseconds.
+    microseconds · guest_orders: as in `Tables`, settled.
     """
 
     shop: ShopTables
@@ -67,6 +67,7 @@ class Prepared:
     events: Events
     user_ids: list[str]
     as_of: int
+    guest_orders: Events = field(default_factory=no_events)
 
 
 @dataclass(frozen=True)
@@ -129,12 +130,14 @@ def prepare(
     check_settings(settings)
     steps = steps or Steps()
     with steps.step("read tables"):
-        shop = read_shop(settings, before=before, live_until=live_until or now, erasure_keys=erasure_keys)
+        shop = read_shop(settings, now=now, before=before, live_until=live_until or now, erasure_keys=erasure_keys)
     with steps.step("map events"):
         base = catalog_arrays(shop.items, shop.currency)
-        events, user_ids = map_events(_until(shop.events, now), Catalog(base))
+        events, user_ids = map_events(shop.rows.lazy(), Catalog(base))
+        guests = settle(map_guest_orders(shop.rows.lazy(), Catalog(base)), settings.behaviour)
         as_of = _as_of(events, now, before)
-        return Prepared(shop, base, settle(events, settings.behaviour), user_ids, as_of)
+        shop = replace(shop, rows=shop.rows.clear())  # mapped by now
+        return Prepared(shop, base, settle(events, settings.behaviour), user_ids, as_of, guests)
 
 
 def learn(
@@ -152,11 +155,11 @@ def learn(
     steps, known, behaviour = steps or Steps(), {} if known is None else known, settings.behaviour
     with steps.step("item facts"):
         base = prepared.base
-        stats = item_stats(
-            prepared.events, Catalog(base), base["told_replenishable"].astype(np.int8), behaviour, prepared.as_of
-        )
+        told = base["told_replenishable"].astype(np.int8)
+        stats = item_stats(prepared.events, Catalog(base), told, behaviour, prepared.as_of, prepared.guest_orders)
         groups: dict[str, Arrays] = {"catalog": base | stats}
-    tables = Tables(prepared.events, Catalog(groups["catalog"]), len(prepared.user_ids), prepared.as_of, settings.seed)
+    catalog, users = Catalog(groups["catalog"]), len(prepared.user_ids)
+    tables = Tables(prepared.events, catalog, users, prepared.as_of, settings.seed, prepared.guest_orders)
     nothing = replace(tables, events=tables.events.where(np.empty(0, np.intp)))
     configured = configure(settings.recommenders)
     for name, recommender in RECOMMENDERS.items():
@@ -211,11 +214,6 @@ def train(
     return Fitted(fitted.groups, manifest, fitted.shop, fitted.seconds)
 
 
-def _until(events: pl.LazyFrame, now: datetime) -> pl.LazyFrame:
-    """Leave out what a wrong clock dated into the future; it would shift every window."""
-    return events.filter(pl.col("timestamp") <= now)
-
-
 def _as_of(events: Events, now: datetime, before: datetime | None) -> int:
     if before is not None:
         return clock.to_microseconds(before)
@@ -232,8 +230,9 @@ def _manifest(
     settings: Settings, tables: Tables, groups: dict[str, Arrays], steps: Steps, now: datetime, state_sequence: int
 ) -> Manifest:
     with steps.step("content hash"):
-        events = tables.events
-        fingerprint = content_hash({"events": {name: getattr(events, name) for name in events.__slots__}}, tables.as_of)
+        read = {"events": tables.events, "guest_orders": tables.guest_orders}
+        arrays = {key: {name: getattr(each, name) for name in each.__slots__} for key, each in read.items() if len(each)}
+        fingerprint = content_hash(arrays, tables.as_of)
         recommenders = {name: msgspec.to_builtins(chosen) for name, chosen in configure(settings.recommenders).items()}
         serving = (settings.behaviour, settings.blend, settings.seed)
         learned = content_hash(groups, serving, recommenders, fingerprint)
@@ -251,10 +250,10 @@ def _manifest(
         placements=settings.placements,
         seed=settings.seed,
         counts={
-            "events": len(events),
+            "events": len(tables.events),
             "users": tables.n_users,
             "items": tables.catalog.n_items,
-            "purchases": int(np.count_nonzero(events.kinds == EventType.PURCHASE)),
+            "purchases": int(np.count_nonzero(tables.events.kinds == EventType.PURCHASE)),
         },
         timings_seconds=dict(steps.seconds),
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,

@@ -8,11 +8,13 @@ import polars as pl
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events
 from recsys.snapshot.id_index import order_key, unknown_item
+from recsys.tables.survey import MAPPED
 
 
 def map_events(events: pl.LazyFrame, catalog: Catalog) -> tuple[Events, list[str]]:
-    """Map canonical events to rows of the catalogue and of the users found; returns the users' ids in row order."""
-    columns = events.select("user_id", "item_id", "timestamp", "event_type", "order_id", "quantity", "price").collect()
+    """Map canonical events, but for nobody's, to rows of the catalogue and of the users found; returns the users' ids in row order."""
+    columns = events.select(MAPPED).collect()
+    columns = columns.drop_nulls("user_id") if columns["user_id"].null_count() else columns
     users = columns.select(pl.col("user_id").unique().sort()).with_columns(
         pl.int_range(pl.len(), dtype=pl.Int32).alias("user")
     )
@@ -45,6 +47,16 @@ def map_events(events: pl.LazyFrame, catalog: Catalog) -> tuple[Events, list[str
         kept=mapped["quantity"].to_numpy(),
     )
     return mapped_events, users["user_id"].to_list()
+
+
+def map_guest_orders(events: pl.LazyFrame, catalog: Catalog) -> Events:
+    """Map what nobody bought and gave back, every order under a number of its own in place of a user's row.
+
+    Lines without an order id are of one order if they are of one moment.
+    """
+    orders = events.filter(pl.col("user_id").is_null() & pl.col("event_type").is_in(["purchase", "refund"]))
+    order = pl.coalesce("order_id", pl.col("timestamp").dt.epoch("us").cast(pl.String))
+    return map_events(orders.with_columns(order.alias("user_id")), catalog)[0]
 
 
 def _item_codes(item_ids: pl.Series, catalog: Catalog) -> pl.DataFrame:

@@ -23,6 +23,7 @@ from recsys.recommenders import configure
 from recsys.settings import PLACEMENTS, Settings
 from recsys.snapshot.store import REPORTS, Manifest, current_version, open_snapshot, read_manifest, versions
 from recsys.tables.shop import ShopTables, findings_table, read_shop
+from recsys.tables.usefulness import usefulness
 from recsys.types import SnapshotError
 from training.evaluation.evaluate import POPULARITY
 from training.gate.config_validation import laid_over
@@ -69,7 +70,7 @@ def write_report(
     moment = clock.to_microseconds(before) if as_of else manifest.as_of
     progress("read tables")
     shop = read_shop(settings, before=before, erasure_keys=erasure_keys)
-    facts = {**_snapshot(made, manifest, artifacts, now, before), **_tables(shop)}
+    facts = {**_snapshot(made, manifest, artifacts, now, before), **_tables(settings, shop)}
     progress("data health")
     facts["health"] = found = check_health(shop, before)
     progress("customers")
@@ -138,8 +139,9 @@ def _snapshot(settings: Settings, manifest: Manifest, artifacts: Path, now: date
     }
 
 
-def _tables(shop: ShopTables) -> dict[str, Any]:
-    return {"tables": shop.counts, "findings": findings_table(shop), "currency": shop.currency}
+def _tables(settings: Settings, shop: ShopTables) -> dict[str, Any]:
+    findings, measured = findings_table(shop, people=False), usefulness(settings, shop)
+    return {"tables": shop.counts, "findings": findings, "measured": measured, "currency": shop.currency}
 
 
 def _earlier(artifacts: Path, version: str) -> Manifest | None:

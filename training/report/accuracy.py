@@ -30,7 +30,8 @@ from training.evaluation.evaluate import (
 )
 from training.evaluation.metrics import Interval
 from training.evaluation.split import Fold, folds_before, split
-from training.gate.config_validation import HOME, laid_over
+from training.gate.config_validation import laid_over
+from training.gate.contest import HOME
 from training.gate.snapshot_checks import BLEND
 from training.job.job import Watch
 from training.report.customers import STAGES

@@ -14,6 +14,7 @@ from recsys.categories import join_category, split_category
 from recsys.clock import DAY
 from recsys.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR, ORDER_LINES, event_id_of
 from recsys.types import Event, Link
+from recsys.user_ids import NullUsers
 from recsys.web.http.answers import EventsAnswer, Rejection
 from recsys.web.http.bodies import (
     EventRow,
@@ -40,12 +41,15 @@ MAX_NAMES = 20
 """Names of properties that an answer repeats, so that a misspelt column is noticed."""
 
 
+_ONLY_EMPTY = NullUsers(())
+
+
 def post_events(call: Call[EventsBody | Ga4Body | SegmentBatch | SegmentCall]) -> Response:
     """Take events in; those under another user's id, or of a kind that a browser cannot know, are rejected for its token."""
     live, browser = call.service.live, call.caller.user_id
     received, found = clock.now(), unfold(call.parameters)
     now = live.now(live.serving() if live.loaded else None)
-    reader = EventReader(received if browser is None else now, now, browser)
+    reader = EventReader(received if browser is None else now, now, browser, live.null_users)
     events, bad_events = judge(found.loads(), reader.read)
     links, bad_links = _linked(live, found.links, received, browser)
     fresh = live.accept(events) if events else []
@@ -69,10 +73,10 @@ def _linked(live: Live, rows: list[tuple[int, Row]], received: int, browser: str
 
 class EventReader:
     """Reads the rows of one request, received at a moment (microseconds); `now` is the service's, for rows without a time;
-    `browser`: the only user that a browser token speaks for."""
+    `browser`: the only user that a browser token speaks for. Where the user is nobody the anonymous id takes its place."""
 
-    def __init__(self, received: int, now: int, browser: str | None = None) -> None:
-        self._received, self._now, self._browser = received, now, browser
+    def __init__(self, received: int, now: int, browser: str | None = None, null_users: NullUsers = _ONLY_EMPTY) -> None:
+        self._received, self._now, self._browser, self._null_users = received, now, browser, null_users
         self._lines = Counter[tuple[int, str]]()
 
     def read(self, told: tuple[int, Any]) -> Event:
@@ -83,8 +87,9 @@ class EventReader:
         """
         load, raw = told
         row, browser = read_row(with_properties(raw), EventRow), self._browser
-        user_id = row.user_id or row.anonymous_id or ""
+        user_id = self._null_users.first_named(row.user_id, row.anonymous_id)
         if browser is not None:
+            user_id = row.user_id or row.anonymous_id or ""
             _check_browser(row, user_id, browser)
         said = said_at(row.timestamp, self._now)
         if browser is not None and said < self._now - DAY:

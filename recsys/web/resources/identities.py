@@ -17,6 +17,7 @@ from recsys.web.operations import Call, Operation
 from recsys.web.serving.live import Live
 
 _ANONYMOUS = "an anonymous visitor's id, never a known user's: two known users are not joined"
+_SOMEBODY = "an id of one person or browser"
 _KNOWN = "a known user's id, never one that was linked as an anonymous one"
 
 
@@ -41,6 +42,9 @@ class Linker:
         return Link(row.anonymous_id, row.user_id, min(said_at(row.timestamp, self._received), self._received))
 
     def _check(self, row: IdentityRow) -> None:
+        for name, text in (("anonymous_id", row.anonymous_id), ("user_id", row.user_id)):
+            if text in self._serving.null_users:
+                raise invalid(name, text, _SOMEBODY, "names nobody (`data.null_users`)")
         if row.anonymous_id == row.user_id:
             raise invalid("anonymous_id", row.anonymous_id, _ANONYMOUS, "is the same as user_id")
         if row.anonymous_id in self._known or self._serving.is_known(row.anonymous_id):

@@ -20,6 +20,7 @@ from recsys.live.slate_queue import SlateQueue
 from recsys.settings import Settings
 from recsys.snapshot.store import Snapshot, SnapshotStore
 from recsys.types import Event, ItemUpdate, Link, SettingsError, StateError
+from recsys.user_ids import NullUsers
 from recsys.web.http.metrics import Metrics
 from recsys.web.http.problems import Problem
 
@@ -34,6 +35,7 @@ class Live:
         self.state = open_log(settings)
         self.slates = SlateQueue(open_slates(settings, self._tombstones))
         self.erasure_keys = erasure_keys
+        self.null_users = NullUsers(settings.data.null_users)
         Tombstones(erasure_keys, self.state.tombstones())  # a forgotten user must not return because a secret is missing
         self.state.close()  # workers are forked from here
         self._serving: ServingState | None = None

@@ -1,0 +1,31 @@
+"""Settings of the catalogue: which lines of orders are no recommendation."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from recsys.settings.types import Group
+
+NeverKind = Literal["shipping", "gift_cards", "samples", "tests", "fees"]
+
+
+class NeverSettings(Group, frozen=True):
+    """Items that are never shown and that nothing is learned from; what was paid for them stays in the revenue."""
+
+    ids: tuple[str, ...] = ()
+    """Their ids, for instance `CARD50`."""
+    categories: tuple[str, ...] = ()
+    """Categories with all below them, for instance `Gift cards`."""
+    patterns: tuple[str, ...] = ()
+    """Regular expressions (Rust syntax), searched anywhere in id and title; `(?i)` for any case."""
+    free: bool = False
+    """Items whose price is 0."""
+    kinds: tuple[NeverKind, ...] | None = None
+    """Items that id, title or category call shipping, a gift card, a sample, a test or a fee, in eight languages. Without a word on
+    it: the kinds of the tables' preset, without a preset none."""
+
+
+class CatalogSettings(Group, frozen=True):
+    """The items that there are."""
+
+    never: NeverSettings = NeverSettings()

@@ -1,0 +1,109 @@
+"""Items that are in orders but are no recommendation: taken out of the catalogue by the shop's rules, so that nothing shows them or
+learns from them. Events of them stay, and with them the revenue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from recsys.categories import split_category
+from recsys.settings import Settings
+from recsys.settings.catalog import NeverKind, NeverSettings
+from recsys.tables.presets import merged
+from recsys.tables.validation import Finding
+from recsys.types import SettingsError
+
+KINDS: Mapping[NeverKind, str] = {
+    "shipping": r"^(ship(ping)?|post(age)?|delivery|freight|dot|c2)$|^(dotcom |free |express |standard )?(shipping|postage|carriage|"
+    r"delivery|freight|versand|porto|lieferung|livraison|envío|spedizione|verzending|doprava|poštovné|dostawa|wysyłka)"
+    r"([- ]?(kosten|costs?|fees?|charges?|protection|insurance))?$|^(versandkosten|frais de (port|livraison)|gastos de envío|"
+    r"spese di spedizione|verzendkosten)\b",
+    "gift_cards": r"\b(gift[- _]?(cards?|vouchers?|certificates?)|e-?gift|geschenk(karten?|gutscheine?)|gutscheine?|"
+    r"wertgutscheine?|cartes?[- ]cadeaux?|chèques?[- ]cadeaux?|tarjetas? (de )?regalo|buon[io] regalo|cadeau(bon|kaart)(nen|en)?|"
+    r"dárkov(á|é|ý|e) (kart[ay]|poukaz[y]?)|kart[ay] podarunkow[ae])\b|^gift_\d+",
+    "samples": r"^(free )?samples?$|^(free|product|fabric|tester) (sample|swatch)|\b(free sample|gratisprobe|warenprobe|stoffmuster|"
+    r"échantillons?( gratuits?)?|muestra gratis|campioncin[oi]|gratis monster|vzor(ek|ky) zdarma|darmowa próbka)\b",
+    "tests": r"^tests?$|^test[-_]|\b(test (product|item|order|article)|testartikel|testprodukt|do not (buy|order|ship)|"
+    r"produit test|producto de prueba|prodotto di prova)\b",
+    "fees": r"^(m|manual|d|discount|rabatt|amazon ?fee|bank charges?|adjust bad debt|cruk|surcharge|tip|donation|spende|pfand|"
+    r"deposit|service fee|handling fee|payment fee|mwst|tax)$|\b(bank charges|amazon fee|adjust bad debt|payment fee)\b",
+}
+"""Words that each kind goes by, searched in any case in id, title and every level of the category."""
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueRules:
+    """The rules of `[catalog.never]`, over a shop's items."""
+
+    never: NeverSettings
+    kinds: tuple[NeverKind, ...]
+
+    def split(self, items: pl.DataFrame, file: str) -> tuple[pl.DataFrame, list[Finding]]:
+        """Give the items that may be shown, and say which may not.
+
+        Raises:
+            SettingsError: if a pattern is not a regular expression.
+        """
+        out = items.filter(self._matches(items))
+        if not out.height:
+            return items, []
+        finding = Finding(
+            table="items",
+            file=file,
+            column="",
+            rule="may be shown and learned from (`[catalog.never]`)",
+            rows=out.height,
+            share=out.height / items.height,
+            example=", ".join(out["item_id"].head(_NAMED)) + (" …" if out.height > _NAMED else ""),
+            advice="nothing, if none of them should ever be recommended; what was paid for them stays in the revenue",
+            level="left_out",
+        )
+        return items.filter(~pl.col("item_id").is_in(out["item_id"].implode())), [finding]
+
+    def by_id(self, ids: pl.Series) -> pl.Series:
+        """Tell, bool[n], which ids alone say that an item is never shown."""
+        frame = pl.DataFrame({"item_id": ids}, schema={"item_id": pl.String})
+        columns = {"title": pl.String, "category": pl.String, "price": pl.Float64}
+        return self._matches(frame.with_columns(pl.lit(None, kind).alias(name) for name, kind in columns.items()))
+
+    def _matches(self, items: pl.DataFrame) -> pl.Series:
+        texts = ("item_id", "title")
+        found = [pl.col("item_id").is_in(list(self.never.ids))]
+        found += [_found(pattern, pl.col(name)) for pattern in self.never.patterns for name in texts]
+        found += [_found(f"(?i){KINDS[kind]}", pl.col(name)) for kind in self.kinds for name in texts]
+        if self.never.free:
+            found.append(pl.col("price") == 0)
+        chosen = self._categories(items["category"].drop_nulls().unique().to_list())
+        found.append(pl.col("category").is_in(chosen))
+        return items.select(pl.any_horizontal(each.fill_null(False) for each in found)).to_series()
+
+    def _categories(self, names: Sequence[str]) -> list[str]:
+        """Categories at or below those of the rules, or with a level that is called like one of the kinds."""
+        paths = {name: split_category(name) for name in names}
+        wanted = [split_category(name) for name in self.never.categories]
+        below = {name for name, path in paths.items() if any(path[: len(each)] == each for each in wanted if each)}
+        rows = [(name, level) for name, path in paths.items() for level in path]
+        levels = pl.DataFrame(rows, schema={"name": pl.String, "level": pl.String}, orient="row")
+        called = [_found(f"(?i){KINDS[kind]}", pl.col("level")) for kind in self.kinds]
+        return sorted({*below, *levels.filter(pl.any_horizontal(pl.lit(False), *called))["name"]})
+
+
+def catalogue_rules(settings: Settings) -> CatalogueRules:
+    """The rules of the settings; kinds that they do not name are those of the presets of events and items."""
+    never = settings.catalog.never
+    if never.kinds is not None:
+        return CatalogueRules(never, never.kinds)
+    of_presets = (merged(table).never_kinds for table in (settings.data.events, settings.data.items))
+    return CatalogueRules(never, tuple(dict.fromkeys(kind for kinds in of_presets for kind in kinds)))
+
+
+def _found(pattern: str, text: pl.Expr) -> pl.Expr:
+    try:
+        pl.Series([""]).str.contains(pattern)
+    except PolarsError as error:
+        raise SettingsError(f"catalog.never.patterns: {pattern!r} is not a regular expression: {error}") from error
+    return text.str.contains(pattern)

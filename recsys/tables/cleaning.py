@@ -1,0 +1,78 @@
+"""Events without what cannot be: times of 1970 or still to come, the browsing of machines, absurd prices and quantities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from recsys.settings.tables import DataSettings
+from recsys.tables.outliers import Absurd, find_absurd
+from recsys.tables.people import Machines, find_machines, findings_on_people
+from recsys.tables.survey import FIRST_PLAUSIBLE, Survey, plausible, survey
+from recsys.tables.validation import Finding
+
+LATER, ZERO = "is not later than now", f"is not of {FIRST_PLAUSIBLE.year - 1}"
+"""Rules on times that stop a publish where too many rows break them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaning:
+    """What is wrong with some events, found once, to be taken from every frame of them.
+
+    seen: all events together · left_out: rows at implausible times or of machines.
+    """
+
+    seen: Survey
+    now: datetime | None
+    misdated: int
+    machines: Machines
+    absurd: Absurd
+    left_out: int
+    findings: tuple[Finding, ...]
+
+    def people(self, events: pl.LazyFrame) -> pl.LazyFrame:
+        """Resolved events as they are learned from."""
+        return self.machines.without(self.facts(events))
+
+    def facts(self, events: pl.LazyFrame) -> pl.LazyFrame:
+        """Events as items' facts are taken from them, whoever looked."""
+        return self.absurd.without(events.filter(plausible(self.now)) if self.misdated else events)
+
+
+def look_at(rows: pl.DataFrame, items: pl.DataFrame, data: DataSettings, now: datetime | None, file: str) -> Cleaning:
+    """Look at the `COLUMNS` of resolved events whose money is in one currency; `items` is the shop's item table, of any height."""
+    seen = survey(rows, now)
+    misdated = int(seen.whole["rows"][0] - seen.whole["plausible"][0])
+    dated = rows.lazy().filter(plausible(now)) if misdated else rows.lazy()
+    machines = find_machines(dated, seen, data)
+    theirs = machines.count(dated)
+    absurd = find_absurd(dated, seen, items, data)
+    findings = [*_on_times(seen, file), *findings_on_people(seen, machines, theirs, file)]
+    findings += absurd.findings(int(seen.whole["plausible"][0]), file)
+    return Cleaning(seen, now, misdated, machines, absurd, misdated + theirs, tuple(findings))
+
+
+def _on_times(seen: Survey, file: str) -> list[Finding]:
+    whole = seen.whole.row(0, named=True)
+    zone = "name the time zone of the export, or correct the clock that wrote it"
+    number = "look at the column: a number that is no time, or an empty one, was written as a date"
+    return [
+        Finding(
+            "events",
+            file,
+            "timestamp",
+            rule,
+            rows,
+            rows / whole["rows"],
+            f"{example:%Y-%m-%d %H:%M:%S} UTC",
+            advice,
+            "left_out",
+        )
+        for rule, rows, example, advice in (
+            (LATER, whole["later"], whole["latest"], zone),
+            (ZERO, whole["zero"], whole["earliest"], number),
+        )
+        if rows
+    ]

@@ -1,0 +1,85 @@
+"""Ids that do not meet: which way of making them alike would let the items of events find those of the item table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from recsys.tables.ids import alike_ids
+
+MAX_IDS = 100_000
+"""Most distinct ids of events that are tried, those with most events."""
+NAMED = 5
+"""Most ids that are named."""
+
+
+REPAIRS: Mapping[str, str] = {
+    "trim": "blanks around them",
+    "lower": "upper and lower case",
+    "prefix": "letters and separators before the number",
+    "whole": "`.0` and zeros behind the decimal point",
+    "unpad": "leading zeros",
+}
+"""Name = what is not told apart any more; all but `prefix` are rules of `data.ids`. Applied in this order, to both sides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """The fewest repairs that let most events meet an item, how many events, and pairs of ids, event's and item's."""
+
+    repairs: tuple[str, ...]
+    events: int
+    pairs: tuple[tuple[str, str], ...]
+
+    @property
+    def words(self) -> str:
+        """What the repairs do not tell apart, for people."""
+        *first, last = [REPAIRS[name] for name in self.repairs]
+        return f"{', '.join(first)} and {last}" if first else last
+
+    @property
+    def advice(self) -> str:
+        """What to do about it: a rule of the settings where there is one."""
+        would = f"{self.events:,} events would match if {self.words} were not told apart"
+        if "prefix" in self.repairs:
+            return f"make the ids of both tables alike: {would}"
+        rules = ", ".join(f'"{name}"' for name in self.repairs)
+        return f"set `data.ids.item = [{rules}]`: {would}"
+
+
+def hint(unlisted: pl.DataFrame, item_ids: pl.Series) -> Hint | None:
+    """Find the repairs for ids of events that the item table lacks: `item_id` and `rows`, the number of events.
+
+    An id that two items would answer to meets none. None: no repair helps.
+    """
+    lacking = unlisted.sort("rows", "item_id", descending=[True, False]).head(MAX_IDS)
+    names = tuple(REPAIRS)
+    met = _met(lacking, item_ids, names)
+    for name in sorted(REPAIRS, key=lambda each: each != "prefix"):  # what is not needed goes, the boldest first
+        fewer = tuple(each for each in names if each != name)
+        without = _met(lacking, item_ids, fewer)
+        if without["rows"].sum() >= met["rows"].sum():
+            names, met = fewer, without
+    if not met.height:
+        return None
+    pairs = met.sort("rows", "item_id", descending=[True, False]).head(NAMED)
+    return Hint(names, int(met["rows"].sum()), tuple(pairs.select("item_id", "meets").rows()))
+
+
+def _met(lacking: pl.DataFrame, item_ids: pl.Series, names: Sequence[str]) -> pl.DataFrame:
+    """Ids of events that exactly one item answers to, with that item as `meets`."""
+    items = pl.DataFrame({"meets": item_ids}, schema={"meets": pl.String})
+    known = items.with_columns(alike(pl.col("meets"), names).alias("alike"))
+    once = known.filter(pl.col("alike").is_unique() & (pl.col("alike") != ""))
+    asked = lacking.with_columns(alike(pl.col("item_id"), names).alias("alike"))
+    return asked.join(once, on="alike").select("item_id", "rows", "meets")
+
+
+def alike(text: pl.Expr, names: Sequence[str]) -> pl.Expr:
+    """Make ids alike by these repairs; null where nothing is left."""
+    text = alike_ids(text, [name for name in names if name in ("trim", "lower")])
+    if "prefix" in names:
+        text = text.str.replace(r"^.*[-_:/#]", "").str.replace(r"^[A-Za-z]+(\d)", "${1}")
+    return alike_ids(text, [name for name in names if name in ("whole", "unpad")])

@@ -1,0 +1,91 @@
+"""Absurd amounts: prices and quantities far outside the item's own, which count in no revenue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from recsys.settings.tables import DataSettings
+from recsys.tables.sources import ROW
+from recsys.tables.survey import Survey
+from recsys.tables.validation import Finding
+
+MIN_ROWS = 5
+"""Fewest rows of an item whose median is usual. Of fewer, its price in the item table is, else what nearly all rows do not exceed."""
+_TYPICAL = 0.99
+_PRICE, _QUANTITY = "__price", "__quantity"
+
+
+@dataclass(frozen=True, slots=True)
+class Absurd:
+    """Rows of events with an absurd amount: `ROW`, item_id, price and quantity, and which of the two it is."""
+
+    rows: pl.DataFrame
+
+    def without(self, events: pl.LazyFrame) -> pl.LazyFrame:
+        """Empty their price, so that no revenue counts it, and an absurd quantity; the rows stay."""
+        if not self.rows.height:
+            return events
+        marked = events.join(self.rows.lazy().select(ROW, _PRICE, _QUANTITY), on=ROW, how="left", maintain_order="left")
+        return marked.with_columns(
+            pl.when(pl.col(_PRICE).is_null()).then("price").alias("price"),
+            pl.when(~pl.col(_QUANTITY).fill_null(False)).then("quantity").alias("quantity"),
+        ).drop(_PRICE, _QUANTITY)
+
+    def findings(self, rows: int, file: str) -> list[Finding]:
+        """Say how many of so many rows, with the largest."""
+        found = []
+        advice = "correct it where it is exported; if it is right, raise `data.max_{}_factor`"
+        for column, mark in (("price", _PRICE), ("quantity", _QUANTITY)):
+            theirs = self.rows.filter(pl.col(mark)).sort(column, descending=True)
+            if theirs.height:
+                example = f"{theirs[column][0]:,.10g} of {theirs['item_id'][0]}"
+                share, rule = theirs.height / max(rows, 1), f"is not far outside the item's own {column}"
+                found.append(
+                    Finding("events", file, column, rule, theirs.height, share, example, advice.format(column), "emptied")
+                )
+        return found
+
+
+def find_absurd(events: pl.LazyFrame, seen: Survey, items: pl.DataFrame, data: DataSettings) -> Absurd:
+    """Find the rows whose price or quantity is beyond the factors of the settings.
+
+    `items`: item_id and price of the shop's own item table; it may be empty.
+    """
+    price, quantity, bought = pl.col("price"), pl.col("quantity"), pl.col("event_type") == "purchase"
+    typical_amount, typical_quantity = (seen.whole[name][0] for name in ("typical_amount", "typical_quantity"))
+    amount = pl.when(price.is_not_null()).then(
+        price * quantity > data.max_quantity_factor * pl.lit(typical_amount, pl.Float64)
+    )
+    many = amount.otherwise(quantity > data.max_quantity_factor * pl.lit(typical_quantity, pl.Float64))
+    beyond = _suspicious(seen, items, data)
+    if not beyond.height:
+        events = events.head(0)
+    joined = events.select(ROW, "item_id", "price", "quantity", "event_type").join(beyond.lazy(), on="item_id")
+    marked = joined.select(
+        *(ROW, "item_id", "price", "quantity"),
+        (price > pl.col(_PRICE)).fill_null(False).alias(_PRICE),
+        (bought & (quantity > pl.col(_QUANTITY)) & many).fill_null(False).alias(_QUANTITY),
+    )
+    return Absurd(marked.filter(pl.col(_PRICE) | pl.col(_QUANTITY)).collect(engine="streaming"))
+
+
+def _suspicious(seen: Survey, items: pl.DataFrame, data: DataSettings) -> pl.DataFrame:
+    """The largest sound price and quantity of the items that have a larger one: item_id and both limits."""
+    known = items.select("item_id", pl.when(pl.col("price") > 0).then("price").alias("__own"))
+    typical = pl.lit(_typical_price(seen.items), pl.Float64)
+    usual_price = pl.coalesce(pl.when(pl.col("prices") >= MIN_ROWS).then("usual_price"), "__own", typical)
+    usual_quantity = pl.when(pl.col("quantities") >= MIN_ROWS).then("usual_quantity").fill_null(1.0)
+    limits = seen.items.join(known, on="item_id", how="left").with_columns(
+        (usual_price * data.max_price_factor).alias(_PRICE), (usual_quantity * data.max_quantity_factor).alias(_QUANTITY)
+    )
+    beyond = (pl.col("top_price") > pl.col(_PRICE)) | (pl.col("top_quantity") > pl.col(_QUANTITY))
+    return limits.filter(beyond.fill_null(False)).select("item_id", _PRICE, _QUANTITY)
+
+
+def _typical_price(items: pl.DataFrame) -> float | None:
+    """What of so many priced rows nearly none is above, an item's rows taken for its usual price."""
+    ranked = items.filter(pl.col("prices") > 0).sort("usual_price")
+    below = ranked.filter(pl.col("prices").cum_sum() >= _TYPICAL * pl.col("prices").sum())
+    return float(below["usual_price"][0]) if below.height else None

@@ -1,0 +1,112 @@
+"""One pass over all events for what only shows in many of them: their times, how busy each user is, what items usually cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+
+from recsys.tables.sources import ROW
+
+BY_HAND = ("home_view", "category_view", "search", "view", "cart_add", "cart_remove")
+"""What a person does one at a time; lists, checkouts and orders are many rows at once."""
+ABOUT_ITEMS = ("view", "cart_add", "cart_remove", "purchase")
+"""Types of events that are about one item each."""
+NOBODY = "__nobody"
+"""Column that keeps what stood in place of a user, where that names nobody."""
+MAPPED = ("user_id", "item_id", "timestamp", "event_type", "order_id", "quantity", "price")
+"""Columns of events that every fit reads."""
+COLUMNS = (ROW, *MAPPED, NOBODY)
+FIRST_PLAUSIBLE = datetime(1971, 1, 1, tzinfo=UTC)
+"""A time before it is no time but a number that was taken for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What all events look like together, those at implausible times apart.
+
+    whole: one row, `rows`, `later`, `zero` and `plausible` (how many), `latest`, `earliest` and the `newest` plausible one; of the
+    plausible how many are about an item each, `about`, and lack it, `lacking`; what 99 % of the quantities and amounts of purchases
+    do not exceed, `typical_quantity` and `typical_amount` · nobody: a row per word in place of a user, with `rows` · days: a row per
+    user and day with `rows`, `by_hand`, and the `first` and `last` of the items by id · items: a row per item with `events`, of known
+    users `rows`, `prices`, `usual_price`, `top_price`, and of purchases `quantities`, `usual_quantity` and `top_quantity`; usual is
+    the median.
+    """
+
+    whole: pl.DataFrame
+    nobody: pl.DataFrame
+    days: pl.DataFrame
+    items: pl.DataFrame
+
+    def users(self) -> pl.DataFrame:
+        """A row per user with `rows`, and `item` if there is one item only."""
+        only = pl.when(pl.col("first").min() == pl.col("last").max()).then(pl.col("last").max())
+        return self.days.group_by("user_id").agg(pl.col("rows").sum(), only.alias("item"))
+
+
+def plausible(now: datetime | None) -> pl.Expr:
+    """Events of a time that they can be of: not in 1970, and not later than `now`."""
+    since = pl.col("timestamp") >= FIRST_PLAUSIBLE
+    return since if now is None else since & (pl.col("timestamp") <= now)
+
+
+def survey(rows: pl.DataFrame, now: datetime | None) -> Survey:
+    """Look at the `COLUMNS` of resolved events, whose money is in one currency, all together."""
+    whole = _whole(rows.lazy(), now).collect()
+    kept = rows.lazy() if whole["plausible"][0] == rows.height else rows.filter(plausible(now)).lazy()
+    return Survey(whole, *pl.collect_all([_nobody(kept), _days(kept), _items(kept)]))
+
+
+def _whole(events: pl.LazyFrame, now: datetime | None) -> pl.LazyFrame:
+    time, dated = pl.col("timestamp"), plausible(now)
+    later = time > now if now is not None else pl.lit(False)
+    about = dated & pl.col("event_type").is_in(ABOUT_ITEMS)
+    amount = (pl.col("price") * pl.col("quantity")).filter(_bought())
+    return events.select(
+        *(pl.len().alias("rows"), later.sum().alias("later"), (time < FIRST_PLAUSIBLE).sum().alias("zero")),
+        *(dated.sum().alias("plausible"), time.max().alias("latest"), time.min().alias("earliest")),
+        *(time.filter(dated).max().alias("newest"), about.sum().alias("about")),
+        (about & pl.col("item_id").is_null()).sum().alias("lacking"),
+        _quantities().quantile(0.99, "lower").alias("typical_quantity"),
+        amount.quantile(0.99, "lower").alias("typical_amount"),
+    )
+
+
+def _nobody(events: pl.LazyFrame) -> pl.LazyFrame:
+    return events.filter(pl.col(NOBODY).is_not_null()).group_by(NOBODY).agg(pl.len().alias("rows"))
+
+
+def _days(events: pl.LazyFrame) -> pl.LazyFrame:
+    item, by_hand = pl.col("item_id"), pl.col("event_type").is_in(BY_HAND)
+    return (
+        events.filter(pl.col("user_id").is_not_null())
+        .group_by("user_id", pl.col("timestamp").dt.date().alias("day"))
+        .agg(pl.len().alias("rows"), by_hand.sum().alias("by_hand"), item.min().alias("first"), item.max().alias("last"))
+    )
+
+
+def _items(events: pl.LazyFrame) -> pl.LazyFrame:
+    price, quantity = _prices(), _quantities()
+    return (
+        events.filter(pl.col("item_id").is_not_null())
+        .group_by("item_id")
+        .agg(
+            *(pl.len().alias("events"), pl.col("user_id").is_not_null().sum().alias("rows")),
+            *(price.len().alias("prices"), price.median().alias("usual_price"), price.max().alias("top_price")),
+            *(quantity.len().alias("quantities"), quantity.median().alias("usual_quantity")),
+            quantity.max().alias("top_quantity"),
+        )
+    )
+
+
+def _prices() -> pl.Expr:
+    return pl.col("price").filter(pl.col("price") > 0)
+
+
+def _quantities() -> pl.Expr:
+    return pl.col("quantity").filter(_bought())
+
+
+def _bought() -> pl.Expr:
+    return (pl.col("event_type") == "purchase") & (pl.col("quantity") > 0)

@@ -1,0 +1,126 @@
+"""Usefulness of a shop's tables: whether anything can be recommended from them, however well formed they are.
+
+Each headline is a sentence with its figures. One that is not passed stops a publish, also the first one: a share is too large if it is
+so beyond doubt (the lower end of Wilson's interval), or if it is all there is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from recsys.settings import GateSettings, Settings
+from recsys.tables.cleaning import LATER, ZERO
+from recsys.tables.matching import hint
+from recsys.tables.shop import ShopTables
+from recsys.tables.survey import ABOUT_ITEMS
+from recsys.tables.validation import percent
+
+RECENT_DAYS = 28
+"""Days up to the newest event on which the items of events should still be in the catalogue."""
+_Z = 1.96
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """One measure of the tables: its name, whether it lets them go live, and a sentence."""
+
+    name: str
+    passed: bool
+    said: str
+
+
+def usefulness(settings: Settings, shop: ShopTables) -> list[Headline]:
+    """Measure the tables against `[gate]`."""
+    return [*_of_rows(settings, shop), *_of_events(settings, shop), *_of_items(settings.gate, shop)]
+
+
+def surely_above(bad: int, total: int, limit: float) -> bool:
+    """Whether a share is above a limit beyond doubt: Wilson's lower bound (JASA 1927) is, or all are bad."""
+    if not bad:
+        return False
+    share, z2 = bad / total, _Z * _Z
+    middle, spread = share + z2 / (2 * total), _Z * math.sqrt(share * (1 - share) / total + z2 / (4 * total * total))
+    return bad == total or (middle - spread) / (1 + z2 / total) > limit
+
+
+def _of_rows(settings: Settings, shop: ShopTables) -> Iterator[Headline]:
+    """Rows that never became events: left out by `where`, or at times that cannot be."""
+    for name, counts in shop.counts.items():
+        if counts.filtered:
+            said = f"{name}: {_of(counts.filtered, counts.read, 'row')} are left out by `where`; is every pattern meant so?"
+            too_many = surely_above(counts.filtered, counts.read, settings.gate.largest_left_out)
+            yield Headline("left out", not too_many, said)
+    for found in shop.findings:
+        if found.rule in (LATER, ZERO):
+            total = round(found.rows / found.share)
+            when = "are later than now" if found.rule == LATER else "are of 1970"
+            said = f"{_of(found.rows, total, 'event')} {when}, for instance {found.example}: {found.advice}."
+            yield Headline("times", not surely_above(found.rows, total, settings.gate.largest_misdated), said)
+
+
+def _of_events(settings: Settings, shop: ShopTables) -> Iterator[Headline]:
+    limits, row = settings.gate, shop.seen.whole.row(0, named=True)
+    events, about, lacking, nobody = row["plausible"], row["about"], row["lacking"], int(shop.seen.nobody["rows"].sum())
+    if not events:
+        return
+    if nobody:
+        said = f"{_of(nobody, events, 'event')} name nobody: look at the column of users and `data.null_users`."
+        yield Headline("people", not surely_above(nobody, events, 1 - limits.least_with_user), said)
+    if not about:
+        said = f"None of {events:,} events is a view, a cart or a purchase: look at `data.events.event_types`."
+        yield Headline("items of events", False, said)
+    elif lacking:
+        types, advice = "views, carts and purchases", "look at `data.events.columns.item_id`"
+        said = f"{_of(lacking, about, 'event')} of {types} name no item: {advice}."
+        yield Headline("items of events", not surely_above(lacking, about, 1 - limits.least_with_item), said)
+    if settings.data.items.named:
+        yield from _matching(limits, shop, row["newest"])
+
+
+def _matching(limits: GateSettings, shop: ShopTables, newest: object) -> Iterator[Headline]:
+    """How many events are of items that the item table has, lately above all, and what would let the others meet them."""
+    known = pl.concat([shop.items["item_id"], shop.never])
+    if shop.seen.items.join(pl.DataFrame({"item_id": known}), on="item_id", how="anti").is_empty():
+        return
+    recent = pl.col("timestamp") > pl.lit(newest) - pl.duration(days=RECENT_DAYS)
+    rows = shop.events.filter(pl.col("event_type").is_in(ABOUT_ITEMS) & pl.col("item_id").is_not_null())
+    counted = rows.group_by("item_id").agg(pl.len().alias("rows"), recent.sum().alias("recent")).collect(engine="streaming")
+    counted = counted.filter(~pl.col("item_id").is_in(shop.never.implode()))
+    unlisted = counted.join(shop.items.select("item_id"), on="item_id", how="anti")
+    if unlisted.is_empty():
+        return
+    span = "recent" if counted["recent"].sum() else "rows"
+    bad, total = (int(each[span].sum()) for each in (unlisted, counted))
+    said = f"{_of(int(unlisted['rows'].sum()), int(counted['rows'].sum()), 'event')} are of items that the item table lacks"
+    said += f" ({bad:,} of {total:,} in the last {RECENT_DAYS} days)" if total < counted["rows"].sum() else ""
+    if found := hint(unlisted, known):
+        pairs = ", ".join(f"{one!r} is {other!r}" for one, other in found.pairs)
+        said += f"; {found.events:,} would match if {found.words} were not told apart: {pairs}"
+    yield Headline("item ids", not surely_above(bad, total, 1 - limits.least_matched), f"{said}.")
+
+
+def _of_items(limits: GateSettings, shop: ShopTables) -> Iterator[Headline]:
+    shown = shop.items.filter("available")
+    said = f"{shown.height:,} of {shop.items.height:,} items can be shown"
+    if shown.height < limits.least_items:
+        yield Headline("items", False, f"Only {said}; {limits.least_items:,} is the least.")
+    else:
+        yield Headline("items", True, f"{said}.")
+    yield from _of_prices(limits, shop, shown["price"])
+
+
+def _of_prices(limits: GateSettings, shop: ShopTables, prices: pl.Series) -> Iterator[Headline]:
+    """A shop may do without prices, but not lose them while they are read."""
+    lost = any(found.level != "note" and "price" in found.column for found in shop.findings)
+    lacking, total = prices.null_count(), len(prices)
+    if lacking and (lacking < total or lost):
+        said = f"{_of(lacking, total, 'item')} that can be shown have no price: look at the column of prices."
+        yield Headline("prices", not surely_above(lacking, total, 1 - limits.least_priced), said)
+
+
+def _of(part: int, whole: int, word: str) -> str:
+    return f"{part:,} of {whole:,} {word}{'s' * (whole != 1)} ({percent(part / whole)})"

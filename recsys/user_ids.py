@@ -1,0 +1,28 @@
+"""Ids that name nobody: what shops write in place of a user where they do not know who it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+NULL_USERS = ("guest", "anonymous", "undefined", "null", "none", "nan", "0", "-1", "unknown", "(not set)")
+"""Words that mean "nobody" unless the shop names its own."""
+
+
+class NullUsers:
+    """The words that name nobody, whatever their case and the blanks around them; an empty id never names anybody."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self.words = frozenset({"", *map(plain, words)})
+
+    def __contains__(self, user_id: str) -> bool:
+        return plain(user_id) in self.words
+
+    def first_named(self, *user_ids: str | None) -> str:
+        """The first id that names somebody, else the first that is there at all, else an empty one."""
+        given = [each for each in user_ids if each]
+        return next((each for each in given if each not in self), given[0] if given else "")
+
+
+def plain(text: str) -> str:
+    """An id without the blanks around it, in lower case."""
+    return text.strip().lower()

@@ -1,0 +1,78 @@
+"""Money in several currencies, by a table of rates."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from recsys.types import DataError, SettingsError
+from tests.support.shop_tables import an_event, read_rows, the_finding
+
+RATES = "data.currency = 'EUR'\ndata.rates = { USD = 0.5, PLN = 0.25 }\n"
+
+
+def test_amounts_are_worth_what_the_rates_say(tmp_path: Path) -> None:
+    """Prices and discounts of events, prices and costs of items; what names no currency is in the catalogue's."""
+    rows = [
+        an_event(event_id="a", price=10.0, currency="USD", discount=4.0),
+        an_event(event_id="b", price=10.0, currency="EUR"),
+        an_event(event_id="c", price=10.0, currency=None),
+    ]
+    items = [
+        {"item_id": "sofa", "price": 100.0, "cost": 40.0, "currency": "PLN"},
+        {"item_id": "bed", "price": 100.0, "cost": None, "currency": "EUR"},
+    ]
+    shop = read_rows(tmp_path, rows, RATES, items=items)
+    assert shop.events.collect().select("price", "discount", "currency").rows() == [
+        (5.0, 2.0, "EUR"),
+        (10.0, None, "EUR"),
+        (10.0, None, "EUR"),
+    ]
+    assert shop.items.select("item_id", "price", "cost", "currency").rows() == [
+        ("bed", 100.0, None, "EUR"),
+        ("sofa", 25.0, 10.0, "EUR"),
+    ]
+    assert (shop.currency, shop.findings) == ("EUR", ())
+
+
+def test_items_built_from_events_are_in_the_catalogues_currency(tmp_path: Path) -> None:
+    """The last seen price is converted like every other."""
+    shop = read_rows(
+        tmp_path, [an_event(price=10.0, currency="USD"), an_event(item_id="bed", price=8.0, currency="PLN")], RATES
+    )
+    assert shop.items.select("item_id", "price").rows() == [("bed", 2.0), ("sofa", 5.0)]
+
+
+def test_a_currency_without_a_rate_counts_in_nothing_and_is_found(tmp_path: Path) -> None:
+    """The finding says which rate is missing, and where to write it."""
+    shop = read_rows(
+        tmp_path, [an_event(price=10.0, currency="CZK"), an_event(item_id="bed", price=10.0, currency="USD")], RATES
+    )
+    assert shop.events.collect()["price"].to_list() == [None, 5.0]
+    found = the_finding(shop, "prices are in EUR or one of PLN, USD")
+    assert (found.rows, found.example, found.level) == (1, "CZK", "emptied")
+    assert "`[data.rates]` what one CZK is worth in EUR" in found.advice
+
+
+def test_items_in_a_currency_without_a_rate_stop_the_job(tmp_path: Path) -> None:
+    """A price that cannot be told is not shown as another."""
+    items = [{"item_id": "a", "currency": "EUR"}, {"item_id": "b", "currency": "CZK"}]
+    with pytest.raises(DataError, match=re.escape("say under `[data.rates]` what one CZK is worth in the catalogue's")):
+        read_rows(tmp_path, [an_event()], RATES, items=items)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("data.rates = { USD = 0.9 }\n", "data.rates: say in `data.currency` which currency they lead to"),
+        ("data.currency = 'EUR'\ndata.rates = { EUR = 0.9 }\n", "data.rates.EUR: is the catalogue's own currency"),
+        ("data.currency = 'EUR'\ndata.rates = { usd = 0.9 }\n", "data.rates"),
+        ("data.currency = 'EUR'\ndata.rates = { USD = 0.0 }\n", "data.rates"),
+    ],
+)
+def test_rates_that_lead_nowhere_are_refused(tmp_path: Path, more: str, said: str) -> None:
+    """The error names the key."""
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        read_rows(tmp_path, [an_event()], more)
