@@ -11,7 +11,7 @@ PIP := pip install --disable-pip-version-check --require-hashes
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-all demo serve train evaluate tune report validate export rollback snapshots compact purge replay restock moments lint-templates dry-run shop test test-fast cases check format docs docs-site lock bench benchmark-gate benchmark-isolation benchmark-latency benchmark-storefront benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-moments-truth benchmark-value benchmark-peers clean
+.PHONY: help setup setup-dev setup-all demo serve train evaluate tune report validate export rollback snapshots compact purge backup restore replay restock moments lint-templates dry-run shop test test-fast cases check format docs docs-site lock bench benchmark-gate benchmark-isolation benchmark-latency benchmark-storefront benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-moments-truth benchmark-value benchmark-peers clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,10 @@ snapshots: setup ## List the published snapshots
 	@$(TRAINING) snapshots $(ARGS)
 compact: setup ## Move old live events out of the log into Parquet files; run it daily
 	@$(TRAINING) compact $(ARGS)
+backup: setup ## Copy the live state, checked, while the service runs (ARGS="--to backups/2026-04-01")
+	@$(TRAINING) backup $(ARGS)
+restore: setup ## Put a backup back; stop the service first (ARGS="--from backups/2026-04-01 --replace")
+	@$(TRAINING) restore $(ARGS)
 replay: setup ## Answer a logged slate again, byte for byte (ID=…; without, list those logged last)
 	@$(TRAINING) replay $(ID) $(ARGS)
 restock: setup ## List items that will run out of stock, by revenue at risk (ARGS="--lead-days 14 --out restock.csv")

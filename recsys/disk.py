@@ -33,6 +33,12 @@ def write_whole(path: Path) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
+def name_folder(aside: Path, path: Path) -> None:
+    """Give a folder that was written aside its name, for good: what it lists is on the disk when this returns."""
+    os.rename(aside, path)
+    sync(path.parent)
+
+
 @contextmanager
 def try_lock(path: Path) -> Iterator[bool]:
     """Hold this lock file, which is made if need be, unless another thread or process does; tells whether it is held."""

@@ -20,7 +20,7 @@ from uuid import uuid4
 import msgspec
 import numpy as np
 
-from recsys.disk import locked, sync, write_whole
+from recsys.disk import locked, name_folder, sync, write_whole
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.contents import Contents
 from recsys.snapshot.customer_value import CustomerValues
@@ -102,8 +102,7 @@ def publish(
             complete = _write(incoming, manifest, groups, write_for_people, inspect)
             target = artifacts / manifest.version
             if not target.exists():
-                os.rename(incoming, target)
-                sync(artifacts)
+                name_folder(incoming, target)
             point_at(artifacts, manifest.version)
     except OSError as error:
         raise SnapshotError(f"cannot publish to {artifacts}: {error}") from error

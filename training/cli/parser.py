@@ -20,6 +20,7 @@ from training.batch.restock import restock
 from training.batch.tokens import tokens
 from training.cli import commands, demo, evaluation_commands, service
 from training.cli.argument_types import bought, count, limit, moment, port, workers
+from training.cli.backup import add_backup, add_restore
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -47,6 +48,8 @@ def parser(program: str = "python -m training") -> argparse.ArgumentParser:
         _snapshots,
         _compact,
         _purge,
+        add_backup,
+        add_restore,
         _replay,
         _restock,
         _moments,
