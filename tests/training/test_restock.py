@@ -119,6 +119,18 @@ def test_top_bounds_what_is_shown_and_not_what_is_written(stocked: Stocked, caps
     assert [path.name for path in file.parent.iterdir()] == ["out.csv"]
 
 
+def test_a_title_is_no_formula_in_a_spreadsheet(stocked: Stocked) -> None:
+    """A text that begins as a formula does has an apostrophe before it in a CSV, and is as it is in a Parquet file."""
+    title = '=HYPERLINK("https://evil.example")'
+    stocked.items = [{**item, "title": title} if item["item_id"] == "sofa-2" else item for item in stocked.items]
+    stocked.publish()
+    for ending, expected in ((".csv", "'" + title), (".parquet", title)):
+        file = stocked.folder / f"out{ending}"
+        assert stocked.run("--out", str(file)) == 0
+        found = pl.read_csv(file, schema=SCHEMA) if ending == ".csv" else pl.read_parquet(file)
+        assert found.filter(item_id="sofa-2")["title"].to_list() == [expected]
+
+
 def test_an_item_without_a_price_stands_last(stocked: Stocked, capsys: pytest.CaptureFixture[str]) -> None:
     """It has no revenue at risk, and the total says that it is not in it."""
     stocked.items = [{**item, "price": None} if item["item_id"] == "sofa-2" else item for item in stocked.items]

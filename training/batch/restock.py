@@ -164,6 +164,12 @@ def _write(found: pl.DataFrame, out: Path) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with write_whole(out) as aside:
-            found.write_csv(aside) if out.suffix == ".csv" else found.write_parquet(aside)
+            found.with_columns(_no_formulas()).write_csv(aside) if out.suffix == ".csv" else found.write_parquet(aside)
     except OSError as error:
         raise DataError(f"--out {out}: cannot be written ({error.strerror})") from error
+
+
+def _no_formulas() -> pl.Expr:
+    """Texts that a spreadsheet would take for formulas, with an apostrophe before them, as spreadsheets write text."""
+    text = pl.col(pl.String)
+    return pl.when(text.str.contains(r"^[=+\-@\t\r]")).then(text.str.replace("^", "'")).otherwise(text)
