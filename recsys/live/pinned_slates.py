@@ -73,6 +73,10 @@ class PinnedSlates(ABC):
     def send(self, send_id: str) -> Send | None:
         """Look a send up; None: it is not declared."""
 
+    @abstractmethod
+    def newest_sends(self, max_n: int) -> list[Send]:
+        """The sends that were declared last, the newest first."""
+
     def pin(self, pin: PinnedSlate, received_at: int) -> PinnedSlate:
         """Pin a slate to its send and user, unless one is pinned there already; returns the one that stands."""
         return self.pin_all([pin], received_at)[0]

@@ -66,6 +66,15 @@ def test_the_first_declaration_stands(state: EventLog, other: EventLog) -> None:
     assert (state.pins.declare(bare, RECEIVED), other.pins.send("bare")) == (bare, bare)
 
 
+def test_the_newest_sends_come_first(state: EventLog, other: EventLog) -> None:
+    """As many as are asked for, whoever declared them; a second declaration makes a send no newer."""
+    assert state.pins.newest_sends(3) == []
+    sends = [msgspec.structs.replace(WEEKLY, send_id=f"send-{number}") for number in range(4)]
+    for number, send in enumerate((*sends, sends[0])):
+        (state, other)[number % 2].pins.declare(send, RECEIVED)
+    assert other.pins.newest_sends(3) == [sends[3], sends[2], sends[1]]
+
+
 def test_the_first_pin_stands(state: EventLog, other: EventLog) -> None:
     """A pin comes back whole, and a later one of the same send and user changes nothing."""
     first = pin("weekly", "ann", "a", "b")

@@ -236,6 +236,7 @@ def test_impressions_need_half_a_card_for_a_second(
     click = service.events("click")[-1]
     assert (click.item_id, click.user_id) == (shown[0], visitor(page))
     assert click.recommendation_id == page.evaluate("shown[0].slate.recommendation_id")
+    assert click.properties == {"placement": "home"}
     assert visit.own_errors() == []
 
 

@@ -17,6 +17,7 @@ _AT_ONCE = 1_000
 _ADD_SEND = """INSERT INTO sends (seq, send_id, placement, max_items, template, expires_at, received_at)
 VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (send_id) DO NOTHING"""
 _SEND = "SELECT send_id, placement, max_items, template, expires_at FROM sends WHERE send_id = ?"
+_NEWEST_SENDS = "SELECT send_id, placement, max_items, template, expires_at FROM sends ORDER BY seq DESC LIMIT ?"
 _ADD_PIN = """INSERT INTO pins (seq, send_id, user_id, slate, received_at) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (send_id, user_id) DO NOTHING"""
 _PIN = """SELECT slate, place, item_out, item_in FROM pins LEFT JOIN replacements USING (send_id, user_id)
@@ -57,6 +58,9 @@ class SqlitePinnedSlates(PinnedSlates):
     def send(self, send_id: str) -> Send | None:
         found = self._log.read(_SEND, send_id)
         return _send(found[0]) if found else None
+
+    def newest_sends(self, max_n: int) -> list[Send]:
+        return [_send(row) for row in self._log.read(_NEWEST_SENDS, max_n)]
 
     def pin_all(self, pins: Sequence[PinnedSlate], received_at: int) -> list[PinnedSlate]:
         if not pins:

@@ -42,6 +42,9 @@ class Metrics:
             registry=own,
         )
         self._slates = Counter("recsys_slates", "Slates answered, by placement.", ("placement",), registry=own)
+        self._short = Counter(
+            "recsys_slates_short", "Slates with fewer items than were asked for, by placement.", ("placement",), registry=own
+        )
         self._reloads = Counter("recsys_snapshot_reloads", "Snapshots taken live by a worker.", registry=own)
         self._failures = Counter(
             "recsys_snapshot_reload_failures", "Snapshots that a worker could not take live.", registry=own
@@ -61,7 +64,7 @@ class Metrics:
         )
         self._version: str | None = None
         self._observed: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
-        self._answered: dict[tuple[str, str | None], tuple[Counter, ...]] = {}
+        self._answered: dict[tuple[str, str | None, bool], tuple[Counter, ...]] = {}
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count one request."""
@@ -72,14 +75,16 @@ class Metrics:
         found[0].inc()
         found[1].observe(seconds)
 
-    def slate(self, placement: str, fallback: str | None) -> None:
-        """Count one slate and, where one was needed, its fallback."""
-        counters = self._answered.get((placement, fallback))
+    def slate(self, placement: str, fallback: str | None, short: bool = False) -> None:
+        """Count one slate and, where one was needed, its fallback; `short`: it has fewer items than were asked for."""
+        counters = self._answered.get((placement, fallback, short))
         if counters is None:
             counters = (self._slates.labels(placement),)
             if fallback is not None:
                 counters += (self._fallbacks.labels(placement, fallback),)
-            self._answered[placement, fallback] = counters
+            if short:
+                counters += (self._short.labels(placement),)
+            self._answered[placement, fallback, short] = counters
         for counter in counters:
             counter.inc()
 
@@ -127,10 +132,16 @@ class Metrics:
         """All metrics in Prometheus' text format: those of all workers, as of their last `publish`."""
         if self._slot is None:
             return generate_latest(self._registry)
-        self.publish()
         together = CollectorRegistry()
-        together.register(_Together(merged(self.board.samples(), (AGE,))))
+        together.register(_Together(self.samples()))
         return generate_latest(together)
+
+    def samples(self) -> list[Sample]:
+        """All samples of all workers, as of their last `publish`."""
+        if self._slot is None:
+            return list(self._own())
+        self.publish()
+        return merged(self.board.samples(), (AGE,))
 
     def _own(self) -> Iterator[Sample]:
         for family in self._registry.collect():

@@ -16,6 +16,7 @@ from recsys.web.http.problems import Problem
 from recsys.web.http.responses import json_response
 from recsys.web.http.times import iso
 from recsys.web.operations import Call, Operation
+from recsys.web.serving.service import Service
 
 _TABLES = (
     "The shop's own tables are the shop's to change; training leaves out what they say of this user up to forgotten_at. "
@@ -25,8 +26,16 @@ _TABLES = (
 
 def forget(call: Call[NoParameters]) -> Response:
     """Forget everything of a user up to now, and of anonymous ids what was done under them while they were this user's."""
-    live, user_id = call.service.live, call.path["user_id"]
-    keys = live.erasure_keys
+    return json_response(msgspec.json.encode(forget_user(call.service, call.path["user_id"])))
+
+
+def forget_user(service: Service, user_id: str) -> ReceiptAnswer:
+    """Forget a user, and say what is left to do.
+
+    Raises:
+        Problem: 503 without a secret to forget by, or without a snapshot.
+    """
+    live, keys = service.live, service.live.erasure_keys
     if keys is None:
         raise Problem(
             503, "nobody can be forgotten yet: put a secret into RECSYS_FORGET_SECRETS, for the service and for training"
@@ -38,8 +47,8 @@ def forget(call: Call[NoParameters]) -> Response:
         shared_ids = [each for each in anonymous_ids if len(serving.users_of(each)) > 1]
         removed = live.state.forget([_erased(each, keys) for each in theirs], moment)
     removed["slates"] = live.slates.log.forget(ids)
-    settings = call.service.settings
-    receipt = ReceiptAnswer(
+    settings = service.settings
+    return ReceiptAnswer(
         user_id=user_id,
         forgotten_at=iso(moment),
         anonymous_ids=len(anonymous_ids),
@@ -48,7 +57,6 @@ def forget(call: Call[NoParameters]) -> Response:
         remaining=_TABLES,
         shared_ids=len(shared_ids),
     )
-    return json_response(msgspec.json.encode(receipt))
 
 
 def _erased(period: Period, keys: ErasureKeys) -> Erased:

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Response, render_template_string
 
+from recsys.settings import Settings
 from recsys.snapshot.store import REPORTS
 from recsys.web.http.parameters import NoParameters
 from recsys.web.http.problems import Problem
@@ -39,21 +40,20 @@ _LIST = """\
 
 def reports(call: Call[NoParameters]) -> Response:
     """List the reports as a page of links, the newest first."""
-    return _page(render_template_string(_LIST, versions=sorted(_files(call), reverse=True)))
+    return _page(render_template_string(_LIST, versions=sorted(report_files(call.service.settings), reverse=True)))
 
 
 def report(call: Call[NoParameters]) -> Response:
     """Answer one report."""
     version = call.path["version"]
-    file = _files(call).get(version)
+    file = report_files(call.service.settings).get(version)
     if file is None:
         raise Problem(404, f"there is no report {version!r}; /reports/ lists them", parameter="version", value=version)
     return _page(file.read_bytes())
 
 
-def _files(call: Call[NoParameters]) -> dict[str, Path]:
+def report_files(settings: Settings) -> dict[str, Path]:
     """The reports there are: a version is looked up among them, never made into a path."""
-    settings = call.service.settings
     return {file.stem: file for file in (settings.path(settings.snapshot.artifacts) / REPORTS).glob("[0-9]*.html")}
 
 

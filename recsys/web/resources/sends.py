@@ -12,6 +12,7 @@ from recsys import clock
 from recsys.engine.serving_state import ServingState
 from recsys.engine.slate_json import sent_json
 from recsys.messages.sends import SentSlate
+from recsys.settings import Settings
 from recsys.types import Query, Send, SettingsError
 from recsys.web.http.answers import SendAnswer
 from recsys.web.http.bodies import SendBody, read_time
@@ -21,6 +22,7 @@ from recsys.web.http.queries import personal_query
 from recsys.web.http.responses import json_response
 from recsys.web.http.times import iso
 from recsys.web.operations import Call, Operation
+from recsys.web.serving.service import Service
 
 CREATED, OK = 201, 200
 _ADDRESS = "/v1/sends/{send_id}"
@@ -28,16 +30,26 @@ _ADDRESS = "/v1/sends/{send_id}"
 
 def put_send(call: Call[SendBody]) -> Response:
     """Declare a send; the first declaration stands, and another one is refused."""
-    live, asked = call.service.live, _declared(call)
+    standing, is_new = declare_send(call.service, call.path["send_id"], call.parameters)
+    return _answer(standing, CREATED if is_new else OK)
+
+
+def declare_send(service: Service, send_id: str, body: SendBody) -> tuple[Send, bool]:
+    """Declare a send; returns the one that stands, and whether it is new.
+
+    Raises:
+        Problem: 400 if it names what there is not, or has expired; 409 if another one stands.
+    """
+    live, asked = service.live, _declared(service.settings, send_id, body)
     standing = live.state.pins.send(asked.send_id)
     if standing is not None:
         _check_same(standing, asked)
-        return _answer(standing, OK)
+        return standing, False
     if asked.expires_at <= live.now(live.serving() if live.loaded else None):
-        raise invalid("expires_at", call.parameters.expires_at, "a moment that has not passed yet", "has passed")
+        raise invalid("expires_at", body.expires_at, "a moment that has not passed yet", "has passed")
     standing = live.state.pins.declare(asked, clock.now())
     _check_same(standing, asked)
-    return _answer(standing, CREATED)
+    return standing, True
 
 
 def get_send(call: Call[NoParameters]) -> Response:
@@ -80,15 +92,14 @@ def recommend_sent(
         raise Problem(400, f"send_id: what {send_id!r} was declared with is gone: {error}", parameter="send_id") from error
 
 
-def _declared(call: Call[SendBody]) -> Send:
-    body, settings = call.parameters, call.service.settings
+def _declared(settings: Settings, send_id: str, body: SendBody) -> Send:
     placement, expires_at = settings.placement(body.placement), read_time(body.expires_at)
     if placement is None:
         raise invalid("placement", body.placement, "one of " + ", ".join(settings.placement_names()))
     if expires_at is None:
         raise invalid("expires_at", body.expires_at, SendBody.ALLOWED["expires_at"])
     return Send(
-        send_id=call.path["send_id"],
+        send_id=send_id,
         placement=body.placement,
         limit=placement.limit if body.limit is None else body.limit,
         expires_at=expires_at,

@@ -47,7 +47,7 @@ class Service:
         """Answer one query, and count it."""
         answered = serving.answer(query)
         slate = answered.slate
-        self.metrics.slate(slate.placement, slate.fallback)
+        self.metrics.slate(slate.placement, slate.fallback, len(slate.items) < query.limit)
         if drawn(slate.recommendation_id, self.settings.state.slate_share):
             self.live.slates.offer(logged(serving.engine, *answered, clock.now()))
         return slate

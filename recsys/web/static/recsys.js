@@ -200,7 +200,8 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
 
   /** @param {EventType} type @param {Element} card */
   #track(type, card) {
-    track(type, { item_id: card.getAttribute("data-item"), recommendation_id: card.getAttribute("data-list") });
+    const [item_id, recommendation_id] = ["data-item", "data-list"].map((name) => card.getAttribute(name));
+    track(type, { item_id, recommendation_id, properties: { placement: this.slate?.placement } });
   }
 }
 
