@@ -11,7 +11,7 @@ PIP := pip install --disable-pip-version-check --require-hashes
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-all demo serve train evaluate tune report validate export rollback snapshots compact purge backup restore replay restock moments lint-templates dry-run shop test test-fast cases check format docs docs-site lock bench benchmark-gate benchmark-isolation benchmark-latency benchmark-storefront benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-moments-truth benchmark-value benchmark-peers clean
+.PHONY: help setup setup-dev setup-all demo serve train evaluate tune report validate export rollback snapshots compact purge backup restore replay restock moments lint-templates dry-run shop test test-fast cases check format docs docs-site lock bench benchmark-gate benchmark-isolation benchmark-latency benchmark-storefront benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-moments-truth benchmark-value benchmark-peers pictures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -142,5 +142,8 @@ $(VENV)-peers/.ready: requirements-peers.lock
 
 benchmark-peers: $(VENV)-peers/.ready ## Compare with public models, tuned alike (needs RECSYS_DATA; 6 GB for LensKit in .venv-peers)
 	$(VENV)-peers/bin/python -m benchmarks.peers $(ARGS)
+pictures: setup-dev ## Take the pictures of docs/console.md, while `make demo` runs (needs chromium; ARGS="--address http://127.0.0.1:8000")
+	$(RUN) -m pip install --quiet --disable-pip-version-check --group browser
+	$(RUN) -m benchmarks.pictures $(ARGS)
 clean: ## Remove the environment and what the demo made
 	rm -rf $(VENV) $(VENV)-peers $(VENV)-stores clients/storefront/node_modules .demo benchmarks/out site

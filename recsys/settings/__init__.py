@@ -255,6 +255,15 @@ class RateLimit(Group, frozen=True):
     """The call as /openapi.json names it, such as /v1/events; empty: all calls of the caller together."""
 
 
+class ConsoleSettings(Group, frozen=True):
+    """The console, pages for people at `/console/` (docs/console.md); it is closed while no key of it is set."""
+
+    hours: Annotated[float, msgspec.Meta(gt=0, le=168)] = 8.0
+    """Life of a session; after it the key is asked for again."""
+    logins: str = "10/minute"
+    """Attempts to log in from one address, such as 10/minute; each worker process counts for itself."""
+
+
 class WebSettings(Group, frozen=True):
     """The HTTP service."""
 
@@ -274,6 +283,7 @@ class WebSettings(Group, frozen=True):
     """Path under which a proxy serves this, such as /recs; calls are answered with it and without."""
     limits: tuple[RateLimit, ...] = (RateLimit(),)
     """Most calls of a caller, beyond which the answer is 429; callers that no limit names are not limited."""
+    console: ConsoleSettings = ConsoleSettings()
 
 
 class Settings(Group, frozen=True):

@@ -18,6 +18,7 @@ from recsys.messages.slots import SlotKeys, check_messages
 from recsys.settings import Settings
 from recsys.settings.load import load_settings
 from recsys.web import openapi, operations
+from recsys.web.console import console_blueprint
 from recsys.web.http import problems
 from recsys.web.http.auth import Authenticator, check_served
 from recsys.web.http.cors import allow_origins
@@ -118,6 +119,7 @@ def create_app(settings: Settings, environment: Mapping[str, str] | None = None)
     app.url_map.converters["id"] = IdConverter
     problems.register(app)
     _add_routes(app)
+    app.register_blueprint(console_blueprint(app.service, secrets))
     app.after_request(_observe(app.service))
     allow_origins(app, settings.web.origins)
     app.service.live.refresh()

@@ -19,7 +19,7 @@ bind = f"{f'[{_HOST}]' if ':' in _HOST else _HOST}:{os.environ.get('PORT', '8000
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "recsys.web.http.buffering_worker.BufferingWorker"
 """Requests are gathered whole before a thread takes them, so that slow clients hold no thread."""
-threads = 40
+threads = 48
 """Threads of a worker: more than the heavy calls that may run or wait (`recsys.web.serving.lanes`), so that pages never queue."""
 keepalive = 15
 preload_app = True

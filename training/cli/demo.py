@@ -43,7 +43,7 @@ home_url = "{{front}}/"
 KEYS_FILE = "keys.env"
 _READY_SECONDS = 300
 _MARK = ".recsys-demo"
-_KEYS = ("READ", "EVENTS", "MESSAGES", "ADMIN")
+_KEYS = ("READ", "EVENTS", "MESSAGES", "ADMIN", "CONSOLE_VIEWER", "CONSOLE_EDITOR", "CONSOLE_OPERATOR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def _serve(
         with child(serve, environment, log, [place.fileno()]) as service, child(show, environment, front_log) as front:
             _wait_until_ready(service, f"{at.service}/readyz", log)
             _wait_until_ready(front, at.front, front_log)
-            _say_ready(settings, at, log, file.parent / KEYS_FILE)
+            _say_ready(settings, at, log, file.parent / KEYS_FILE, keys["RECSYS_KEYS_CONSOLE_OPERATOR"])
             return service.wait()
     except KeyboardInterrupt:
         console.say("stopped")
@@ -170,13 +170,14 @@ def _wait_until_ready(service: subprocess.Popen[bytes], address: str, log: Path)
     raise RecsysError(f"{address} did not become ready within {_READY_SECONDS} s; its log is {log}")
 
 
-def _say_ready(settings: Settings, at: Addresses, log: Path, keys: Path) -> None:
+def _say_ready(settings: Settings, at: Addresses, log: Path, keys: Path, console_key: str) -> None:
     address, artifacts = at.service, settings.path(settings.snapshot.artifacts)
     user, item, brand, category = _examples(artifacts, current_version(artifacts) or "")
     done = f'{{"events": [{{"user_id": "{unquote(user)}", "event_type": "cart_add", "item_id": "{unquote(item)}"}}]}}'
     body = f"-H 'Content-Type: application/json' -d {shlex.quote(done)}"
     console.say(f"READY {address}")
     console.say(f"  {at.front} is the shop to click, with what the service thinks beside it")
+    console.say(f"  {address}/console/ shows who is shown what, and why; its key: {console_key}")
     console.say(f"  . {shlex.quote(str(keys))}   # the keys of this demo; then paste any of these")
     for scope, call in (
         ("READ", f"'{address}/v1/users/{user}/recommendations?placement=home&limit=4'"),

@@ -70,6 +70,7 @@ def settings_page() -> str:
         ('[messages.words."CATEGORY"]', message_settings.Words),
         ("[moments]", moment_settings.MomentsSettings),
         ("[web]", settings.WebSettings),
+        ("[web.console]", settings.ConsoleSettings),
     ):
         parts += [f"## {title}\n", f"{_first_paragraph(group)}\n", _table(group)]
     return "\n".join(parts)

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 
 from recsys.web.http.problems import Problem
 
-LaneName = Literal["stream", "card", "body"]
+LaneName = Literal["stream", "card", "body", "console"]
 
 
 class LaneSize(NamedTuple):
@@ -31,9 +31,10 @@ LANES: dict[LaneName, LaneSize] = {
     "stream": LaneSize(2, 4, 2.0),
     "card": LaneSize(1, 20, 1.5),
     "body": LaneSize(1, 8, 5.0),
+    "console": LaneSize(1, 8, 10.0),
 }
-"""Sizes for one worker process: streams are bulk answers and polls, which hold a thread for as long as a caller reads; the last
-lane is for light calls whose body is large."""
+"""Sizes for one worker process: streams are bulk answers and polls, which hold a thread for as long as a caller reads; bodies are
+light calls whose body is large; the console's pages are for people, who wait longer."""
 LARGE_BODY_BYTES = 64 * 1024
 """Bodies from this size on take milliseconds to read, and stand in a lane."""
 STREAM_SECONDS = 300.0

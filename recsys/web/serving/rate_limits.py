@@ -1,4 +1,4 @@
-"""Rate limits by caller and route, each worker counting for itself."""
+"""Rate limits by caller and route, and of logins by address; each worker counts for itself."""
 
 from __future__ import annotations
 
@@ -40,13 +40,40 @@ class RateLimits:
                 raise self._refusal(limit, rate, caller)
 
     def _refusal(self, limit: RateLimit, rate: RateLimitItem, caller: Caller) -> Problem:
-        reset = self._windows.get_window_stats(rate, limit.route, caller.name).reset_time
-        wait = max(1, math.ceil(reset - time.time()))
-        return Problem(429, f"more than {limit.rate} calls of this caller", {"Retry-After": str(wait)}, allowed=limit.rate)
+        wait = _wait(self._windows, rate, limit.route, caller.name)
+        return Problem(429, f"more than {limit.rate} calls of this caller", {"Retry-After": wait}, allowed=limit.rate)
 
 
-def _rate(text: str) -> RateLimitItem:
+class LoginLimit:
+    """How often one address may try to log in to the console, in one worker process."""
+
+    def __init__(self, text: str) -> None:
+        """Read the rate.
+
+        Raises:
+            SettingsError: if it cannot be read.
+        """
+        self._text, self._rate = text, _rate(text, "web.console.logins")
+        self._windows = FixedWindowRateLimiter(MemoryStorage())
+
+    def check(self, address: str) -> None:
+        """Count one attempt.
+
+        Raises:
+            Problem: 429 with Retry-After (seconds) once there were too many.
+        """
+        if not self._windows.hit(self._rate, address):
+            wait = _wait(self._windows, self._rate, address)
+            raise Problem(429, f"more than {self._text} attempts to log in; try again in {wait} s", {"Retry-After": wait})
+
+
+def _wait(windows: FixedWindowRateLimiter, rate: RateLimitItem, *caller: str) -> str:
+    """Seconds until a caller may come again."""
+    return str(max(1, math.ceil(windows.get_window_stats(rate, *caller).reset_time - time.time())))
+
+
+def _rate(text: str, setting: str = "web.limits.rate") -> RateLimitItem:
     try:
         return parse(text)
     except ValueError as error:
-        raise SettingsError(f"web.limits.rate: {text!r} is no rate; allowed: such as 20/second or 600/minute") from error
+        raise SettingsError(f"{setting}: {text!r} is no rate; allowed: such as 20/second or 600/minute") from error

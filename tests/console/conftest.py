@@ -1,0 +1,113 @@
+"""A console over the busy shop, with a key of each role, and a shop whose every text tries to run something."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from recsys.clock import DAY
+from recsys.settings import ConsoleSettings, StateSettings
+from recsys.types import Send
+from recsys.web.app import Application, create_app
+from recsys.web.console.sessions import ROLES
+from recsys.web.console.site import COOKIE
+from tests.conftest import NOW, Shop, ago, event, micros
+from tests.support.serving import ENVIRONMENT, serving_settings
+
+KEYS: dict[str, str] = {role: f"console-{role}-key-of-at-least-32-characters" for role in ROLES}
+SECRETS = {
+    **ENVIRONMENT,
+    **{f"RECSYS_KEYS_CONSOLE_{role.upper()}": key for role, key in KEYS.items()},
+    "RECSYS_FORGET_SECRETS": "forget-secret-of-at-least-32-characters",
+}
+EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+"""A text that runs something wherever it is not escaped."""
+
+
+def console_app(artifacts: Path, state: Path | None = None, **web: Any) -> Application:
+    """The service with an open console, over a log of its own if a folder is given."""
+    settings = serving_settings(artifacts, clock="events", **web)
+    if state is not None:
+        settings = msgspec.structs.replace(settings, state=StateSettings(folder=str(state)))
+    return create_app(settings, SECRETS)
+
+
+def declare(app: Application, send_id: str) -> None:
+    """Declare a send with a template."""
+    send = Send(send_id=send_id, placement="email_weekly", limit=3, template="weekly", expires_at=micros(NOW) + 365 * DAY)
+    app.service.live.state.pins.declare(send, micros(NOW))
+
+
+def form_token(answer: TestResponse) -> str:
+    """The token of the forms of a page."""
+    found = re.search(r'name="form_token" value="([0-9a-f]{64})"', answer.text)
+    assert found, answer.text
+    return found[1]
+
+
+def log_in(client: FlaskClient, key: str, prefix: str = "", query: str = "", **headers: str) -> TestResponse:
+    """Open the form and send a key with it."""
+    token = form_token(client.get(f"{prefix}/console/login{query}"))
+    return client.post(f"{prefix}/console/login{query}", data={"form_token": token, "key": key}, headers=headers)
+
+
+def logged_in(app: Application, role: str) -> FlaskClient:
+    """A browser in which somebody of this role is logged in."""
+    client = app.test_client()
+    assert log_in(client, KEYS[role]).status_code == 303
+    return client
+
+
+def cookie(client: FlaskClient, path: str = "/console") -> str | None:
+    """The session that a browser keeps."""
+    found = client.get_cookie(COOKIE, path=path)
+    return None if found is None else found.value
+
+
+@pytest.fixture(scope="module")
+def app(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Application:
+    """The service over the busy shop, in which a send with the id of a shopper is declared."""
+    made = console_app(artifacts, tmp_path_factory.mktemp("state"), console=ConsoleSettings(logins="10000/minute"))
+    declare(made, "user-0")
+    return made
+
+
+@pytest.fixture(scope="module")
+def viewer(app: Application) -> FlaskClient:
+    """Somebody who may look."""
+    return logged_in(app, "viewer")
+
+
+@pytest.fixture(scope="module")
+def operator(app: Application) -> FlaskClient:
+    """Somebody who may do everything."""
+    return logged_in(app, "operator")
+
+
+@pytest.fixture(scope="module")
+def evil(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
+    """A viewer of a shop whose ids, titles, brands and categories all try to run something."""
+    shop = Shop(tmp_path_factory.mktemp("evil"))
+    shop.items = [
+        {
+            "item_id": f"{number}{EVIL}",
+            "title": f"{number} {EVIL}",
+            "category": f"{EVIL} > {EVIL}",
+            "brand": EVIL,
+            "price": 1.0,
+        }
+        for number in range(3)
+    ]
+    for number in range(3):
+        shop.add(event(f"u{EVIL}", f"{number}{EVIL}", "view", ago(days=2, minutes=number)))
+        shop.add(event(f"u{EVIL}", f"{number}{EVIL}", "purchase", ago(days=1), order_id=f"{EVIL}{number}"))
+    shop.publish()
+    made = console_app(shop.folder / "artifacts")
+    declare(made, f"u{EVIL}")
+    return logged_in(made, "operator")
