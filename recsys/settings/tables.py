@@ -61,8 +61,8 @@ class Table(Group, frozen=True):
     """What to ask the `database`: one SELECT. Or name a `table`."""
     table: str = ""
     """A table or view of the `database`, read whole; `schema.name` where it needs one."""
-    preset: Literal["", "rees46", "ga4"] = ""
-    """A known export whose column mapping is built in; `columns` then overrides single columns."""
+    preset: str = ""
+    """A known export whose settings are built in, for instance `shopify` (docs/data.md lists them); your own settings go over it."""
     pivot: Pivot | None = None
     """The table has one property a row."""
     fill_down: FillDown | None = None
@@ -87,6 +87,8 @@ class Table(Group, frozen=True):
     """Source rows to keep; the others are counted as left out, not as wrong."""
     category_separator: str = ""
     """Separator of the levels in the shop's own category text, for instance `/`; empty: the canonical ` > `."""
+    categories_between: str = ""
+    """What stands between several categories of one item in a cell, for instance `,`: the first one counts. Empty: there is one."""
     null_values: tuple[str, ...] = ()
     """Texts that mean "nothing", for instance `(not set)`."""
     yes: tuple[str, ...] = ()

@@ -97,7 +97,7 @@ def catalogue_rules(settings: Settings) -> CatalogueRules:
     never = settings.catalog.never
     if never.kinds is not None:
         return CatalogueRules(never, never.kinds)
-    of_presets = (merged(table).never_kinds for table in (settings.data.events, settings.data.items))
+    of_presets = (merged(name, table).never_kinds for name, table in (("events", settings.data.events), ("items", settings.data.items)))
     return CatalogueRules(never, tuple(dict.fromkeys(kind for kinds in of_presets for kind in kinds)))
 
 

@@ -64,15 +64,20 @@ def _is_format(form: str) -> bool:
         return False
 
 
-def check_columns(name: str, table: Table, preset: Preset, sources: Sequence[Source]) -> None:
-    """Check that each file has the required columns, and some file each column that the settings name.
+def check_columns(name: str, own: Table, table: Table, preset: Preset, sources: Sequence[Source]) -> None:
+    """Check that each file has the required columns, and some file each column that the shop's `own` settings name.
+
+    Of a preset's columns those of `void_orders` must not all be missing, or cancelled orders would count.
 
     Raises:
         DataError: with one line for each missing column, naming the file and the columns that it has.
     """
     lines = [_required(name, c, table, preset, source) for c in mappable(name) if c.required for source in sources]
     anywhere = {column for source in sources for column in source.schema}
-    lines += [_absent(name, own, used, sources[0]) for used, own in _named(table) if own not in anywhere]
+    lines += [_absent(name, missing, used, sources[0]) for used, missing in _named(own) if missing not in anywhere]
+    states = [each if isinstance(each, str) else each.column for each in table.void_orders]
+    if states and not own.void_orders and not anywhere & {*states}:
+        lines.append(_absent(name, states[0], "void_orders", sources[0], "; name the column that says how an order stands"))
     lines += [_nested(name, column, preset, source) for column in mappable(name) for source in sources]
     if table.void_orders and not anywhere & set(preset.columns.get("order_id", ("order_id",))):
         lines.append(_absent(name, "order_id", "void_orders", sources[0], f"; name it in `data.{name}.columns`"))

@@ -20,7 +20,7 @@ _ADVICE = "name the words in `yes` (the order stands) or `no` (it counts in noth
 
 def order_states(name: str, mapped: Sequence[Mapped], table: Table) -> list[Finding]:
     """Find the words of `void_orders` that nobody knows: such an order counts in nothing."""
-    nothing = merged(table).null_values
+    nothing = merged(name, table).null_values
     columns = [column for column in table.void_orders if isinstance(column, str)]
     found = [_state(name, column, each.source, table, nothing) for column in columns for each in mapped]
     return [finding for finding in found if finding.rows]

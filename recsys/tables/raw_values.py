@@ -87,6 +87,8 @@ class RawValues:
             text = self._part(_CATEGORY, name)
             if is_list:
                 text = text.cast(pl.List(pl.String)).list.join(LEVEL, ignore_nulls=True)
+            if self.table.categories_between:
+                text = text.str.split(self.table.categories_between).list.first()
             if preset.category_separator:
                 text = text.str.replace_all(preset.category_separator, LEVEL, literal=True)
             texts.append(text)

@@ -18,7 +18,7 @@ from recsys.tables.mapping import GIVEN, Mapped, map_source
 from recsys.tables.mapping_checks import check_columns, check_names
 from recsys.tables.notation import Guess, notation_of_settings, read_notations
 from recsys.tables.orders import order_states
-from recsys.tables.presets import merged
+from recsys.tables.presets import laid_over, merged
 from recsys.tables.raw_values import RawValues
 from recsys.tables.schema import AMOUNT, Column, mappable
 from recsys.tables.shapes import put_into_shape
@@ -114,12 +114,13 @@ def map_table(settings: Settings, name: str, table: Table, before: datetime | No
         DataError: if a file or a required column is missing, or a file cannot be read.
         SettingsError: if the table's settings name what there is not.
     """
-    columns, preset = mappable(name), merged(table)
+    own, columns, preset = table, mappable(name), merged(name, table)
+    table = laid_over(name, own)
     check_names(name, table, preset)
     opened = open_table(settings, name, table, before)
     with reading(name, opened):
         shaped = put_into_shape(settings, name, table, preset, opened, before)
-        check_columns(name, table, preset, shaped.sources)
+        check_columns(name, own, table, preset, shaped.sources)
         raw = [RawValues(source, table, preset, columns, settings.data.ids) for source in shaped.sources]
         notations, guesses = read_notations(name, table, [place for each in raw for place in each.places()])
         told = {column.name: notation_of_settings(table) for column in columns} | notations
@@ -133,7 +134,7 @@ def read_table(name: str, table: Table, mapped: MappedTable, erased: Erased | No
     Raises:
         DataError: if a file cannot be read to its end.
     """
-    sources = [each.source for each in mapped.sources]
+    table, sources = laid_over(name, table), [each.source for each in mapped.sources]
     with reading(name, sources):
         columns = [column for column in mappable(name) if column is not AMOUNT]
         return _read(name, mapped, columns, table, erased)
@@ -157,7 +158,7 @@ def _read(name: str, mapped_table: MappedTable, columns: Sequence[Column], table
     spelled = spelled_ids(mapped)
     key = first_event_id(spelled).hash() if name == "events" else None
     read = sum(source.source.height() for source in mapped)
-    nothing = merged(table).null_values
+    nothing = merged(name, table).null_values
     filtered = sum(filtered_rows(source.source, table.where, nothing) for source in mapped)
     if erased:
         mapped = [replace(source, frame=_without(source.frame, erased.rows)) for source in mapped]

@@ -58,7 +58,7 @@ def test_defaults_of_the_policy(name: str, value: float) -> None:
         ('[placements.home]\nbought = "never"', "bought: Invalid enum value 'never'"),
         ('[placements.home]\nrules = [{ name = "Not A Name" }]', "name: Expected `str` matching regex"),
         ('[placements."my home"]\nlimit = 3', "placements"),
-        ('[data.events]\npreset = "shopify"', "data.events.preset: Invalid enum value 'shopify'"),
+        ('[data.events]\nformat = "docx"', "data.events.format: Invalid enum value 'docx'"),
         ('seed = "x"', "seed: Expected `int`, got `str`"),
         ("seed = -1", "seed: Expected `int` >= 0"),
         ("seed = ", "settings are not valid TOML"),

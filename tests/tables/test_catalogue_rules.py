@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from recsys.settings.load import parse_settings
-from recsys.tables.presets import GA4
+from recsys.tables.presets import mapping_of
 from recsys.tables.usefulness import usefulness
 from recsys.types import SettingsError
 from tests.support.shop_tables import an_event, read_rows, the_finding
@@ -130,7 +130,7 @@ def test_a_presets_kinds_hold_where_the_settings_name_none(tmp_path: Path) -> No
     event = {"event_name": "purchase", "user_pseudo_id": "7.8", "event_timestamp": at}
     rows = [{**event, "item_id": f"i{number}", "item_name": name} for number, name in enumerate(names)]
     table = '[data.events]\npaths = ["events.parquet"]\npreset = "ga4"\n'
-    assert "gift_cards" in GA4.never_kinds
+    assert "gift_cards" in mapping_of("ga4").never_kinds
     assert read_rows(tmp_path, rows, table).items["item_id"].to_list() == ["i0"]
     assert read_rows(tmp_path, rows, "catalog.never.kinds = []\n" + table).items.height == 3
 

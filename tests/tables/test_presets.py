@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 
 from recsys.settings.load import parse_settings
-from recsys.tables.presets import GA4, PRESETS
+from recsys.tables.presets import mapping_of
 from recsys.tables.shop import ShopTables, read_shop
-from recsys.types import EVENT_TYPES
+from recsys.types import SettingsError
 
 VIEW: dict[str, Any] = {
     "event_timestamp": 1_604_188_995_199_688,
@@ -110,7 +111,16 @@ def test_settings_go_over_a_preset(tmp_path: Path) -> None:
     assert shop.items["category"].to_list() == ["Home > Apparel"]
 
 
-def test_presets_lead_to_canonical_event_types_only() -> None:
-    """Every word of a preset becomes a canonical type or is left out; GA4's outbound `click` is not ours."""
-    assert {kind for preset in PRESETS.values() for kind in preset.event_types.values()} <= {*EVENT_TYPES, ""}
-    assert GA4.event_types["click"] == ""
+def test_what_means_nothing_here_is_left_out() -> None:
+    """GA4's outbound `click` is not ours."""
+    assert mapping_of("ga4").event_types["click"] == ""
+
+
+def test_a_preset_that_there_is_not_is_named_with_those_there_are(tmp_path: Path) -> None:
+    """An unknown preset, or one without the table, stops before a file is opened and says which there are."""
+    for preset, said in (
+        ("shopfy", "no preset; allowed: bigcommerce, .*shopify"),
+        ("google_merchant", "has no events; allowed: "),
+    ):
+        with pytest.raises(SettingsError, match=said):
+            read_shop(parse_settings(f"[data.events]\npaths = ['events.parquet']\npreset = '{preset}'\n", tmp_path))

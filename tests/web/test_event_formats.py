@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.tables.presets import GA4
+from recsys.tables.presets import mapping_of
 from recsys.types import EVENT_TYPES
 from recsys.web.http.parameters import read_body
 from recsys.web.http.problems import Problem
@@ -109,7 +109,7 @@ def test_a_refunded_item_that_cannot_be_told_is_not_the_whole_order() -> None:
     assert [(row.get("item_id"), row.get("order_id")) for row in told] == [(None, None)]
 
 
-@pytest.mark.parametrize(("name", "kind"), sorted(GA4.event_types.items()))
+@pytest.mark.parametrize(("name", "kind"), sorted(mapping_of("ga4").event_types.items()))
 def test_ga4_names_mean_what_they_mean_in_tables(name: str, kind: str) -> None:
     """One table of names for exports and for live events; what means nothing there is ignored here."""
     found = unfolded(ga4({"name": name, "params": {"items": [{"item_id": "1"}]}}))

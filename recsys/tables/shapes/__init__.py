@@ -31,15 +31,17 @@ def put_into_shape(
         PolarsError: if a file cannot be read.
     """
     wanted, sources = wanted_names(name, table, preset), tuple(opened)
-    if table.pivot or (table.fill_down and table.fill_down.key):
+    fill = table.fill_down or preset.fill_down
+    if table.pivot or (fill and fill.key):
         sources = (as_one(sources),)
     steps = list[Shaped]()
     if table.pivot:
         [source], pivot = sources, table.pivot
         steps.append(pivoted(name, source, table, pivot, wanted, before))
         sources = steps[-1].sources
-    if table.fill_down:
-        sources = tuple(filled(name, source, table.fill_down, preset.null_values) for source in sources)
+    if fill:
+        must = fill is table.fill_down
+        sources = tuple(filled(name, source, fill, preset.null_values, must=must) for source in sources)
     for join in table.join:
         steps.append(joined(settings, name, table, sources, join, wanted))
         sources = steps[-1].sources

@@ -15,15 +15,18 @@ from recsys.tables.sources import FILE, Source
 _HEAD = "__head"
 
 
-def filled(name: str, source: Source, fill: FillDown, nothing: Sequence[str]) -> Source:
-    """Fill the columns within their key, or else from the row above.
+def filled(name: str, source: Source, fill: FillDown, nothing: Sequence[str], *, must: bool) -> Source:
+    """Fill the columns within their key, or else from the row above. Unless it `must`, columns that are not there are passed over.
 
     Raises:
         DataError: if the source lacks a column.
     """
     keys = [key for key in fill.keys if key]
-    need(name, source, (*keys, *fill.columns), "fill_down")
-    values = {column: _given(source, column, nothing) for column in fill.columns}
+    if not must and not set(keys) <= set(source.schema):
+        return source
+    columns = [column for column in fill.columns if must or column in source.schema]
+    need(name, source, (*keys, *columns), "fill_down")
+    values = {column: _given(source, column, nothing) for column in columns}
     if keys:
         return replace(source, frame=_within(source, values, keys, nothing))
     return replace(source, frame=_from_above(source.frame, values))

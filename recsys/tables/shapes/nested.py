@@ -26,12 +26,13 @@ def unnested(name: str, source: Source, unnest: Unnest, wanted: Collection[str],
         DataError: if the source lacks the column, or nothing is asked of its entries.
         PolarsError: if a file cannot be read.
     """
+    source = source if unnest.column in source.schema else named_fields(source, {unnest.column})
     column, dtype = unnest.column, source.schema.get(unnest.column)
     if must:
         need(name, source, [column], "unnest")
     if isinstance(dtype, pl.List):
         return Shaped((_exploded(source, column, inner_of(dtype)),))
-    if dtype != pl.String or not must:
+    if dtype != pl.String:
         return Shaped((source,))
     fields = {each.removeprefix(f"{column}.") for each in wanted if each.startswith(f"{column}.")}
     if not fields:
@@ -69,14 +70,21 @@ def named_fields(source: Source, wanted: Collection[str]) -> Source:
     """Make columns of the wanted fields inside of columns: `ecommerce.transaction_id`, `event_params.ga_session_id`."""
     found: dict[str, tuple[pl.Expr, pl.DataType]] = {}
     for name in sorted(wanted):
-        column, _, path = name.partition(".")
-        if name not in source.schema and path and column in source.schema:
-            value = _field(pl.col(column), source.schema[column], path)
+        column = _longest(name, source.schema)
+        if name not in source.schema and column:
+            value = _field(pl.col(column), source.schema[column], name[len(column) + 1 :])
             found |= {name: value} if value else {}
     if not found:
         return source
     frame = source.frame.with_columns(value.alias(name) for name, (value, _) in found.items())
     return replace(source, frame=frame, schema={**source.schema, **{name: dtype for name, (_, dtype) in found.items()}})
+
+
+def _longest(name: str, columns: Collection[str]) -> str:
+    """The longest column that a name with points starts with."""
+    parts = name.split(".")
+    starts = (".".join(parts[:at]) for at in range(len(parts) - 1, 0, -1))
+    return next((start for start in starts if start in columns), "")
 
 
 def _field(value: pl.Expr, dtype: pl.DataType, path: str) -> tuple[pl.Expr, pl.DataType] | None:
@@ -85,6 +93,9 @@ def _field(value: pl.Expr, dtype: pl.DataType, path: str) -> tuple[pl.Expr, pl.D
         return _scalar(value, dtype)
     if isinstance(dtype, pl.Struct):
         return _inside(value, dtype, path)
+    place, _, rest = path.partition(".")
+    if isinstance(dtype, pl.List) and place.isdigit():
+        return _field(value.list.get(int(place), null_on_oob=True), inner_of(dtype), rest)
     pair = _pair(dtype)
     if pair is None:
         return None

@@ -13,7 +13,7 @@ from polars.exceptions import PolarsError
 
 from recsys.settings import Settings
 from recsys.settings.tables import Table
-from recsys.tables.presets import merged
+from recsys.tables.presets import laid_over, merged
 from recsys.tables.schema import mappable
 from recsys.tables.sources.bounds import FILE, ROW
 from recsys.tables.sources.content import form_of, packing_of
@@ -48,10 +48,11 @@ def open_table(settings: Settings, name: str, table: Table, before: datetime | N
         DataError: naming the file, if there is none, or it cannot be read as what it says that it is.
         SettingsError: if the settings of a database do not fit together.
     """
+    table = laid_over(name, table)
     key, wanted = f"data.{name}", _wanted(name, table)
     with _about(f"{name}:"):
         if table.database:
-            times = merged(table).columns.get("timestamp", ("timestamp",))
+            times = merged(name, table).columns.get("timestamp", ("timestamp",))
             pieces: Iterator[Piece] = iter([open_database(settings, table, times, before, key)])
         else:
             found = places(settings, name, table)
@@ -79,7 +80,7 @@ def _broken(files: Sequence[str], layout: Layout) -> str:
 
 def _wanted(name: str, table: Table) -> set[str]:
     """Names of columns that the settings speak of, and the canonical ones."""
-    mapped = [own for columns in merged(table).columns.values() for own in columns]
+    mapped = [own for columns in merged(name, table).columns.values() for own in columns]
     return {*(column.name for column in mappable(name)), *mapped, *table.other_columns, *table.header}
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from recsys.categories import join_category
-from recsys.tables.presets import GA4, Preset
+from recsys.tables.presets import Preset, mapping_of
 from recsys.types import EVENT_TYPES
 from recsys.web.http.answers import Rejection
 from recsys.web.http.bodies import EventsBody, Ga4Body, Ga4Event, SegmentBatch, SegmentCall
@@ -118,14 +118,15 @@ def _gathered(events: Iterable[Any], rows_of: Callable[[Any], Iterable[Row]]) ->
 
 
 def _of_ga4(event: Ga4Event, body: Ga4Body) -> Iterator[Row]:
-    kind = GA4.event_types.get(event.name, event.name if event.name in EVENT_TYPES else "")
+    ga4 = mapping_of("ga4")
+    kind = ga4.event_types.get(event.name, event.name if event.name in EVENT_TYPES else "")
     if not kind:
         return
     anonymous_id = _text(body.client_id) or _text(body.app_instance_id)
     moment = body.timestamp_micros if event.timestamp_micros is None else event.timestamp_micros
     params = {"ga_session_id": (event.params or {}).get("session_id"), **(event.params or {})}
     head = _kept(user_id=_text(body.user_id) or anonymous_id, anonymous_id=anonymous_id, timestamp=moment, event_type=kind)
-    yield from _rows(head, params, "items", GA4)
+    yield from _rows(head, params, "items", ga4)
 
 
 def _of_segment(call: SegmentCall) -> Iterator[Row]:
