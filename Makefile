@@ -11,7 +11,7 @@ PIP := pip install --disable-pip-version-check --require-hashes
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-all demo serve train evaluate tune report validate export rollback snapshots compact purge backup restore replay restock moments lint-templates dry-run shop test test-fast cases check format docs docs-site lock bench benchmark-gate benchmark-isolation benchmark-latency benchmark-storefront benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-moments-truth benchmark-value benchmark-peers pictures clean
+.PHONY: help setup setup-dev setup-all demo serve train evaluate tune report init validate export rollback snapshots compact purge backup restore replay restock moments lint-templates dry-run shop test test-fast cases check format docs docs-site lock bench benchmark-gate benchmark-isolation benchmark-latency benchmark-storefront benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-moments-truth benchmark-value benchmark-peers pictures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,8 @@ serve: setup ## Serve the current snapshot on PORT
 
 shop: setup ## Write the tables of a synthetic shop (ARGS="--users 5000 --out data")
 	@$(TRAINING) shop $(ARGS)
+init: setup ## Look at a shop's files and write settings for them (DATA="exports/*")
+	@$(TRAINING) init $(DATA) $(ARGS)
 validate: setup ## Say what is wrong with the shop's tables
 	@$(TRAINING) validate $(ARGS)
 train: setup ## Fit everything on the shop's tables and publish a snapshot

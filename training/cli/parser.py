@@ -21,6 +21,7 @@ from training.batch.tokens import tokens
 from training.cli import commands, demo, evaluation_commands, service
 from training.cli.argument_types import bought, count, limit, moment, port, workers
 from training.cli.backup import add_backup, add_restore
+from training.cli.init import add_init
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -38,6 +39,7 @@ def parser(program: str = "python -m training") -> argparse.ArgumentParser:
     commands_of = root.add_subparsers(required=True, metavar="command")
     for add in (
         _shop,
+        add_init,
         _validate,
         _train,
         _evaluate,

@@ -1,0 +1,176 @@
+"""`init`: from a shop's files to a settings file that its tables are read by."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from recsys.settings.load import load_settings
+from recsys.tables.presets import platform, preset_names
+from recsys.tables.shop import read_shop
+from recsys.types import DataError
+from tests.tables.test_preset_exports import EXPORTS, said
+from training.cli.init import Ask, init
+from training.onboarding.files import Seen, find_files, look_at
+from training.onboarding.proposals import Proposal, propose
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+GERMAN = "Kunde;Beleg;Zeit;Artikel;Menge;Preis;Gruppe\n" + "".join(
+    f"k{at % 4};b{at};{at % 20 + 9:02}.05.2026 10:00;ART-{at % 5};{'-1' if at % 9 == 8 else '2'};{at % 5 + 1},50;Haus/Küche\n"
+    for at in range(40)
+)
+
+
+def looked_at(folder: Path, *names: str) -> list[Seen]:
+    """Files of a folder, looked at."""
+    seen, unread = look_at([folder / name for name in names], folder / "samples")
+    assert unread == []
+    return seen
+
+
+def proposed(folder: Path, text: str) -> Proposal:
+    """What is proposed for a file of this text."""
+    (folder / "file.csv").write_text(text)
+    found = propose(looked_at(folder, "file.csv")[0])
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_each_platforms_export_is_recognised(preset: str, tmp_path: Path) -> None:
+    """The files of a platform are told by their columns, whatever they are called, as the tables that they are."""
+    shutil.copytree(EXPORTS / preset, tmp_path, dirs_exist_ok=True)
+    for file in sorted([*tmp_path.glob("events.*"), *tmp_path.glob("items.*")]):
+        renamed = file.rename(file.with_name(f"export{file.suffix}"))
+        found = propose(looked_at(tmp_path, renamed.name)[0])
+        assert found
+        assert (found.table, found.preset) == (file.stem, preset)
+
+
+@pytest.mark.parametrize("preset", ["shopify", "olist", "segment_warehouse"])
+def test_a_recognised_export_is_read_as_by_its_preset(preset: str, tmp_path: Path) -> None:
+    """The settings that are written read a platform's files as its preset means them."""
+    shutil.copytree(EXPORTS / preset, tmp_path / "exports")
+    out = tmp_path / "settings.toml"
+    expected = json.loads((tmp_path / "exports" / "expected.json").read_text())
+    (tmp_path / "exports" / "expected.json").unlink()
+    assert init([str(tmp_path / "exports")], out, NOW, yes=True) == 0
+    assert said(read_shop(load_settings(out))) == expected
+
+
+def test_a_shops_own_export_is_read_by_names_and_values(tmp_path: Path) -> None:
+    """Semicolons, decimal commas, days first, returns and levels are told by the values, each with its evidence, and pinned."""
+    (tmp_path / "umsatz.csv").write_bytes(GERMAN.encode("windows-1252"))
+    out = tmp_path / "settings.toml"
+    assert init([str(tmp_path / "*.csv")], out, NOW, yes=True) == 0
+    settings, text = load_settings(out), out.read_text()
+    table = settings.data.events
+    assert (table.separator, table.encoding, table.decimal, table.day_first) == (";", "windows-1252", ",", True)
+    assert (table.timezone, table.category_separator, table.paths) == ("UTC", "/", ("umsatz.csv",))
+    assert "Zeit puts the day first: " in text
+    assert "LOOK AT THIS: the times of Zeit name no zone" in text
+    events = read_shop(settings).events.collect()
+    assert dict(events.group_by("event_type").len().iter_rows()) == {"purchase": 36, "refund": 4}
+    assert events["price"].max() == 5.5
+    assert events["category"].unique().to_list() == ["Haus > Küche"]
+
+
+def test_a_settings_file_is_never_overwritten_unasked(tmp_path: Path) -> None:
+    """A script is refused, a person is asked, and only a yes overwrites."""
+    (tmp_path / "events.csv").write_text(GERMAN)
+    out = tmp_path / "settings.toml"
+    out.write_text("# mine\n")
+    for yes in (True, False):
+        with pytest.raises(DataError, match="is there already; name another file with --out"):
+            init([str(tmp_path / "events.csv")], out, NOW, yes=yes, ask=_answers("n"))
+    assert out.read_text() == "# mine\n"
+    assert init([str(tmp_path / "events.csv")], out, NOW, yes=False, ask=_answers("y", "Europe/Berlin")) == 0
+    assert load_settings(out).data.events.timezone == "Europe/Berlin"
+
+
+def test_words_and_days_are_asked_for(tmp_path: Path) -> None:
+    """An unknown event word and a date that nothing proves are questions; the answers stand in the settings."""
+    rows = "".join(f"u{at},0{at % 9 + 1}/05/2026,{'ping' if at % 3 else 'view'},i{at % 4}\n" for at in range(30))
+    (tmp_path / "e.csv").write_text(f"customer,when,what,article\n{rows}")
+    out = tmp_path / "settings.toml"
+    assert init([str(tmp_path / "e.csv")], out, NOW, yes=False, ask=_answers("UTC", "day", "-")) == 0
+    table = load_settings(out).data.events
+    assert (table.day_first, dict(table.event_types)) == (True, {"ping": ""})
+    assert read_shop(load_settings(out)).events.select(pl.len()).collect().item() == 10
+
+
+def test_nothing_is_told_by_one_row(tmp_path: Path) -> None:
+    """One date that proves the order of day and month is not enough to read the others by."""
+    one = "".join(f"u{at},0{at % 9 + 1}/05/2026,view,i1\n" for at in range(20)) + "u1,13/05/2026,view,i1\n"
+    found = proposed(tmp_path, f"customer,when,what,article\n{one}")
+    assert "day_first" not in found.settings
+    assert any("set `day_first`" in doubt for doubt in found.unsure)
+
+
+def test_what_is_not_recognised_is_named_with_what_is_needed(tmp_path: Path) -> None:
+    """Without events nothing is written, and the sentence names the columns seen and those that are needed."""
+    (tmp_path / "pairs.csv").write_text("user,item\n1,2\n2,3\n")
+    with pytest.raises(DataError) as error:
+        init([str(tmp_path)], tmp_path / "settings.toml", NOW, yes=True)
+    assert "It has the columns: user, item." in str(error.value)
+    assert "(not found: timestamp)" in str(error.value)
+    assert not (tmp_path / "settings.toml").exists()
+
+
+def test_orders_that_do_not_stand_are_told_by_their_words(tmp_path: Path) -> None:
+    """A column whose words say paid and cancelled tells how orders stand; one of the places that people live in does not."""
+    rows = "".join(
+        f"o{at},u{at},2026-05-0{at % 9 + 1}T10:00:00Z,i{at % 3},{'cancelled' if at % 4 else 'paid'}\n" for at in range(12)
+    )
+    assert proposed(tmp_path, f"order,customer,when,sku,state\n{rows}").settings["void_orders"] == ["state"]
+    places = rows.replace("cancelled", "Ohio").replace("paid", "Utah")
+    assert "void_orders" not in proposed(tmp_path, f"order,customer,when,sku,state\n{places}").settings
+
+
+def test_example_rows_show_nobodys_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the people in the example rows only the shape of their ids is printed."""
+    (tmp_path / "e.csv").write_text("email,when,what,sku\n" + "ann.smith@example.com,2026-05-01T10:00:00Z,view,CUP\n" * 3)
+    init([str(tmp_path / "e.csv")], tmp_path / "settings.toml", NOW, yes=True)
+    printed = capsys.readouterr().out
+    assert "ann.smith" not in printed
+    assert "CUP" in printed
+
+
+def test_only_the_start_of_a_large_file_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text file beyond the bound is looked at in whole lines of its start, under its own name."""
+    monkeypatch.setattr("training.onboarding.files._BYTES", 200)
+    (tmp_path / "big.csv").write_text("customer,when,what,sku\n" + "u1,2026-05-01T10:00:00Z,view,CUP\n" * 50)
+    [seen] = looked_at(tmp_path, "big.csv")
+    assert seen.rows.height == 5
+    assert seen.paths == (tmp_path / "big.csv",)
+
+
+def test_files_are_found_by_folder_and_glob(tmp_path: Path) -> None:
+    """A folder means its tables, not its notes; what names nothing is an error."""
+    for name in ("a.csv", "b.parquet", "README.md", ".hidden.csv"):
+        (tmp_path / name).write_text("x")
+    assert [path.name for path in find_files([str(tmp_path)])] == ["a.csv", "b.parquet"]
+    with pytest.raises(DataError, match="there is no file that holds a table"):
+        find_files([str(tmp_path / "*.xml")])
+
+
+def test_signatures_tell_exports_apart() -> None:
+    """No two presets of one table share a signature."""
+    signatures = [
+        (table, frozenset(layout))
+        for name in preset_names()
+        for table in ("events", "items", "users")
+        for layout in getattr(getattr(platform(name), table), "signature", ())
+    ]
+    assert len(signatures) == len(set(signatures))
+
+
+def _answers(*texts: str) -> Ask:
+    left: Iterator[str] = iter(texts)
+    return lambda _question: next(left, "")

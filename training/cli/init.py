@@ -1,0 +1,134 @@
+"""The command `init`: looks at a shop's files, says how they are read, and writes a settings file that `validate` has seen."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from recsys.settings.load import load_settings
+from recsys.types import DataError
+from training import console
+from training.cli.commands import validate
+from training.onboarding.files import find_files, look_at
+from training.onboarding.proposals import Proposal, needed, not_used, propose, together
+from training.onboarding.reading import Understood, newest_event, settle
+from training.onboarding.writing import clock_text, settings_text
+
+_OLD = timedelta(days=30)
+Ask = Callable[[str], str]
+
+
+def add_init(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    text = "Look at a shop's files and write a settings file for them."
+    command = commands_of.add_parser("init", help=text, description=text, epilog="example: %(prog)s exports/* --out settings.toml")
+    command.add_argument("files", nargs="+", metavar="FILES", help="files, folders or globs")
+    command.add_argument("--out", type=Path, default=Path("settings.toml"), help="the file (default: settings.toml)")
+    command.add_argument("--yes", action="store_true", help="ask nothing; what is unsure is marked in the file")
+    command.set_defaults(run=lambda chosen: init(chosen.files, chosen.out, datetime.now(UTC), yes=chosen.yes))
+
+
+def init(given: Sequence[str], out: Path, now: datetime, *, yes: bool, ask: Ask | None = None) -> int:
+    """Write the settings for the files given; returns the exit code of their validation.
+
+    yes: nothing is asked · ask: puts a question and gives the answer; without one the terminal does, if there is one.
+
+    Raises:
+        DataError: if a file is not there, nothing is recognised, or a settings file would be overwritten.
+    """
+    asked = None if yes else ask or (_on_terminal if sys.stdin.isatty() else None)
+    if out.exists() and not _agreed(asked, f"{out} is there already. Overwrite it?"):
+        raise DataError(f"{out} is there already; name another file with --out, or remove it")
+    files = find_files(given)
+    with tempfile.TemporaryDirectory() as folder:
+        with console.steps("Looking at files") as watch:
+            watch(f"{len(files):,} files")
+            seen, unread = look_at(files, Path(folder))
+            proposals, unused = together([found for each in seen if (found := propose(each))])
+        used = {id(one) for each in proposals for one in each.seen}
+        strange = [each for each in seen if id(each) not in used and not any(each.name in said for said in unused)]
+        if not any(each.table == "events" for each in proposals):
+            raise DataError(
+                "\n".join(["no table of events was found, which is the one that is needed", *unread, *map(needed, strange)])
+            )
+        read = [(each, _settled(each, asked)) for each in proposals]
+    for sentence in [*unread, *unused, *map(not_used, strange)]:
+        console.say(f"• {sentence}")
+    if bad := [f"{each.table}: {found.problem}" for each, found in read if found.problem]:
+        raise DataError("\n".join(bad))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    text = settings_text(proposals, out)
+    out.write_text(text)
+    newest = newest_event(load_settings(out))
+    if newest and newest < now - _OLD:
+        out.write_text(text + clock_text(newest))
+    console.say(f"✓ {out} is written; it is now checked on every row")
+    code = validate(load_settings(out))
+    console.say(
+        f"Next: python -m training --settings {out} train"
+        if not code
+        else f"Next: mend {out}, then python -m training --settings {out} validate"
+    )
+    return code
+
+
+def _settled(proposal: Proposal, asked: Ask | None) -> Understood:
+    """Ask what nobody can be sure of, and print how the table is read."""
+    if asked:
+        _ask_zone(proposal, asked)
+        _ask_day(proposal, asked)
+        _ask_words(proposal, asked)
+    found = settle(proposal)
+    console.facts(
+        f"{proposal.table}: {', '.join(each.name for each in proposal.seen)}",
+        [("because", each) for each in proposal.evidence],
+    )
+    if found.columns:
+        rows = [f"row {at}" for at in range(1, len(found.columns[0]) - 1)]
+        console.table("read as", ("read as", "from", *rows), found.columns)
+    for each in proposal.unsure:
+        console.say(f"? {each}")
+    return found
+
+
+def _ask_zone(proposal: Proposal, asked: Ask) -> None:
+    doubt = next((each for each in proposal.unsure if "name no zone" in each), "")
+    if doubt and (zone := asked(f"{doubt}\nTime zone [UTC]: ").strip()):
+        proposal.settings["timezone"] = zone
+        proposal.unsure.remove(doubt)
+
+
+def _ask_day(proposal: Proposal, asked: Ask) -> None:
+    doubt = next((each for each in proposal.unsure if "set `day_first`" in each), "")
+    answer = (
+        asked(f"{doubt}\nIs 05/06/2026 the 5th of June (day) or the 6th of May (month)? [day/month]: ").strip().lower()
+        if doubt
+        else ""
+    )
+    if answer in ("day", "d", "month", "m"):
+        proposal.settings["day_first"] = answer.startswith("d")
+        proposal.unsure.remove(doubt)
+
+
+def _ask_words(proposal: Proposal, asked: Ask) -> None:
+    for doubt in [each for each in proposal.unsure if each.startswith("the word “")]:
+        word = doubt.removeprefix("the word “").partition("”")[0]
+        answer = asked(f"{doubt}\nEvent type, or - to leave such rows out [decide later]: ").strip()
+        if answer:
+            proposal.settings.setdefault("event_types", {})[word] = "" if answer == "-" else answer
+            proposal.unsure.remove(doubt)
+
+
+def _agreed(asked: Ask | None, question: str) -> bool:
+    return asked is not None and asked(f"{question} [y/N]: ").strip().lower() in ("y", "yes")
+
+
+def _on_terminal(question: str) -> str:
+    try:
+        return input(question)
+    except EOFError:
+        return ""

@@ -1,0 +1,103 @@
+"""Files of a shop as they are looked at: found, opened on a sample of their rows, put together where columns are the same."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from recsys.settings.load import parse_settings
+from recsys.settings.tables import Table
+from recsys.tables.sources import FILE, MORE, ROW, Source, open_table
+from recsys.types import DataError
+
+ROWS = 20_000
+"""Most rows of a file that are looked at."""
+_BYTES = 16 << 20
+"""Most of a text file that is looked at."""
+MAX_FILES = 500
+_TEXT = (".csv", ".tsv", ".txt", ".ndjson", ".jsonl")
+_DATA = (*_TEXT, ".json", ".xml", ".rss", ".atom", ".xlsx", ".xls", ".parquet", ".pq", ".gz", ".zst", ".zip")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Files with the same columns: where they are, what was opened of the first of them, and the first rows of it."""
+
+    paths: tuple[Path, ...]
+    source: Source
+    rows: pl.DataFrame
+    sample: Path
+
+    @property
+    def name(self) -> str:
+        """The files' name for people."""
+        more = f" and {len(self.paths) - 1:,} more" if len(self.paths) > 1 else ""
+        return f"{self.paths[0].name}{more}"
+
+
+def find_files(given: Iterable[str]) -> list[Path]:
+    """The files that folders, globs and paths name, each once, sorted within each of them.
+
+    Raises:
+        DataError: if one names nothing, or there are too many.
+    """
+    found: list[Path] = []
+    for text in given:
+        path = Path(text)
+        names = [str(path)] if path.is_file() else sorted(glob.glob(f"{glob.escape(text)}/*" if path.is_dir() else text))
+        mine = [Path(name) for name in names if Path(name).is_file() and (name == text or _is_data(name))]
+        if not mine:
+            raise DataError(
+                f"{text}: there is no file that holds a table; allowed: files, folders and globs of {' '.join(_DATA)}"
+            )
+        found += mine
+    if len(found) > MAX_FILES:
+        raise DataError(
+            f"there are {len(found):,} files; allowed: at most {MAX_FILES} (name one of each kind, and a glob in the settings)"
+        )
+    return list(dict.fromkeys(found))
+
+
+def look_at(paths: Sequence[Path], folder: Path) -> tuple[list[Seen], list[str]]:
+    """Open a sample of each file, and say of each that cannot be read why; samples of large text files are put into `folder`."""
+    alike: dict[tuple[object, ...], list[Path]] = {}
+    seen: dict[tuple[object, ...], Seen] = {}
+    unread: list[str] = []
+    for at, path in enumerate(paths):
+        try:
+            one = _opened(path, folder / str(at))
+        except DataError as error:
+            unread.append(str(error).removeprefix("events: ").replace("data.events", "data.TABLE"))
+            continue
+        columns = (path.parent, *one.source.schema)
+        alike.setdefault(columns, []).append(path)
+        seen.setdefault(columns, one)
+    return [Seen(tuple(alike[key]), one.source, one.rows, one.sample) for key, one in seen.items()], unread
+
+
+def _is_data(name: str) -> bool:
+    return name.lower().endswith(_DATA) and not os.path.basename(name).startswith((".", "README"))
+
+
+def _opened(path: Path, folder: Path) -> Seen:
+    sample = _sample_of(path, folder)
+    sources = open_table(parse_settings("", sample.parent), "events", Table(paths=(glob.escape(str(sample)),)))
+    rows = sources[0].frame.head(ROWS).drop(ROW, FILE, MORE, strict=False).collect(engine="streaming")
+    return Seen((path,), sources[0], rows, sample)
+
+
+def _sample_of(path: Path, folder: Path) -> Path:
+    """The file itself, or whole lines from the start of a large text file under its own name."""
+    if path.stat().st_size <= _BYTES or path.suffix.lower() not in _TEXT:
+        return path.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = folder / path.name
+    with path.open("rb") as whole:
+        start = whole.read(_BYTES)
+    copy.write_bytes(start[: start.rfind(b"\n") + 1])
+    return copy

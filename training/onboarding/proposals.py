@@ -1,0 +1,296 @@
+"""A proposal for one table: the settings that its files seem to need, what they were told by, and what nobody can be sure of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from recsys.settings.tables import Table
+from recsys.tables.presets import merged, platform, preset_names
+from recsys.types import EVENT_TYPES
+from training.onboarding.files import Seen
+from training.onboarding.names import STATES, event_words, named, plain
+from training.onboarding.values import days_of, empty_share, is_local, share, states_known, texts, usable_for
+
+_LEVELS = ("family", "department", "category", "subcategory", "type")
+_SEPARATORS = ("/", "|", "\\", "»")
+_MANY = 0.05
+"""Share of rows without an id from which they are left out by a condition, and not as bad rows."""
+
+
+@dataclass(slots=True)
+class Proposal:
+    """Settings for one table: `settings` as in a settings file, each told by a line of `evidence`; `unsure` names what to look at.
+
+    mails: users go by mail addresses.
+    """
+
+    table: str
+    seen: list[Seen]
+    settings: dict[str, Any] = field(default_factory=dict)
+    evidence: list[str] = field(default_factory=list)
+    unsure: list[str] = field(default_factory=list)
+    mails: bool = False
+
+    @property
+    def preset(self) -> str:
+        """The preset, if one was recognised."""
+        return str(self.settings.get("preset", ""))
+
+    @property
+    def rows(self) -> pl.DataFrame:
+        """The rows that were looked at."""
+        return self.seen[0].rows
+
+    def origin(self, canonical: str) -> str:
+        """The file's first column that a canonical one comes from; empty if there is none."""
+        if self.preset:
+            names = merged(self.table, Table(preset=self.preset)).columns.get(canonical, ())
+        else:
+            told = self.settings["columns"].get(canonical, canonical)
+            names = (told,) if isinstance(told, str) else tuple(told)
+        return next((name for name in names if name in self.rows.columns), "")
+
+
+def propose(seen: Seen) -> Proposal | None:
+    """Settings for files with the same columns, by a preset or by the names and values of the columns; None if neither tells."""
+    found = _by_preset(seen) or _by_names(seen)
+    if found is None:
+        return None
+    _ids(found)
+    if origin := found.origin("timestamp"):
+        _times(found, origin)
+    return found
+
+
+def not_used(seen: Seen) -> str:
+    """That a file beside the recognised ones is not used, with its columns."""
+    return f"{seen.name} is not used: its columns are those of no table that is read ({', '.join(seen.rows.columns[:12])})"
+
+
+def needed(seen: Seen) -> str:
+    """Why a file was not recognised: its columns, and which are needed."""
+    have, usable = ", ".join(seen.rows.columns[:30]), usable_for(seen.rows)
+    guessed = named("events", seen.rows.columns, usable)
+    lacking = [name for name in ("user_id", "item_id", "timestamp") if name not in guessed]
+    return (
+        f"{seen.name} was not recognised. It has the columns: {have}. Events need a user, a moment and an item or a word for what "
+        f"happened (not found: {', '.join(lacking) or 'what happened'}); items need an id and a title, price or category. Name them "
+        "under `[data.events.columns]` or `[data.items.columns]` (docs/data.md), or bring them from another table with `join`"
+    )
+
+
+def _by_preset(seen: Seen) -> Proposal | None:
+    best: tuple[int, str, str] | None = None
+    for name in preset_names():
+        for table in ("events", "items", "users"):
+            layout = getattr(platform(name), table)
+            for columns in layout.signature if layout else ():
+                if set(columns) <= set(seen.source.schema) and (best is None or len(columns) > best[0]):
+                    best = (len(columns), name, table)
+    if best is None:
+        return None
+    count, name, table = best
+    found = Proposal(table, [seen], {"preset": name})
+    found.evidence.append(f"preset {name}, {platform(name).title}: all {count} columns that tell it are there")
+    return found
+
+
+def _by_names(seen: Seen) -> Proposal | None:
+    names, usable = seen.rows.columns, usable_for(seen.rows)
+    events = named("events", names, usable)
+    if (
+        "timestamp" not in events
+        and len(times := [name for name in usable["timestamp"] if name not in events.values()]) == 1
+    ):
+        events["timestamp"] = times[0]
+    who = {"user_id", "anonymous_id"} & set(events)
+    if who and "timestamp" in events and {"item_id", "event_type"} & set(events):
+        return _events(seen, events)
+    identities, items, users = (named(table, names, usable) for table in ("identities", "items", "users"))
+    if {"anonymous_id", "user_id"} <= set(identities) and "item_id" not in events:
+        return _plain("identities", seen, identities)
+    if "item_id" in items and len(items) > 1 and not (who and "timestamp" in events):
+        return _items(seen, items)
+    return _plain("users", seen, users) if "user_id" in users and len(users) > 1 else None
+
+
+def _plain(table: str, seen: Seen, columns: dict[str, str]) -> Proposal:
+    found = Proposal(table, [seen], {"columns": columns})
+    for canonical, own in columns.items():
+        text = texts(seen.rows, own)
+        values = f"{text.n_unique():,} different values in {len(text):,} of {seen.rows.height:,} rows"
+        found.evidence.append(f"{own} is {canonical}: by its name, and {values}")
+    return found
+
+
+def _events(seen: Seen, columns: dict[str, str]) -> Proposal | None:
+    if "price" in columns:
+        columns.pop("amount", None)
+    found = _plain("events", seen, columns)
+    _categories(found)
+    if own := columns.get("event_type"):
+        _words(found, own)
+    elif {"order_id", "quantity", "price", "amount"} & set(columns):
+        found.settings["constants"] = {"event_type": "purchase"}
+        found.evidence.append(
+            "every row is a purchase: no column tells what happened, and there are orders, quantities or prices"
+        )
+        _returns(found)
+    else:
+        return None
+    if "order_id" in columns:
+        _states(found)
+    return found
+
+
+def _items(seen: Seen, columns: dict[str, str]) -> Proposal:
+    found = _plain("items", seen, columns)
+    _categories(found)
+    return found
+
+
+def _words(found: Proposal, own: str) -> None:
+    counted = texts(found.rows, own).value_counts(sort=True)
+    words = dict(counted.iter_rows())
+    known = event_words(words)
+    unlike = {word: kind for word, kind in known.items() if word != kind}
+    if unlike:
+        found.settings["event_types"] = unlike
+        found.evidence += [f"“{word}” is {kind}: {words[word]:,} of the rows looked at" for word, kind in unlike.items()]
+    for word in [word for word in words if word not in known and word not in EVENT_TYPES]:
+        found.unsure.append(
+            f'the word “{word}” of {own} ({words[word]:,} rows) is no event: map it under `event_types`, or to "" to leave it out'
+        )
+
+
+def _returns(found: Proposal) -> None:
+    own = found.settings["columns"].get("quantity")
+    negative = int(texts(found.rows, own).str.starts_with("-").sum()) if own else 0
+    if negative > 1:
+        found.settings["type_rules"] = [{"column": own, "pattern": "^\\s*-", "event_type": "refund"}]
+        found.evidence.append(f"rows whose {own} is below 0 are refunds: {negative:,} of the rows looked at")
+
+
+def _states(found: Proposal) -> None:
+    for own in found.rows.columns:
+        if plain(own) not in STATES or own in found.settings["columns"].values():
+            continue
+        text = texts(found.rows, own)
+        if (known := states_known(text)) >= 0.5:
+            found.settings["void_orders"] = [own]
+            found.evidence.append(
+                f"{own} says how orders stand: {known:.0%} of its words are known; cancelled, refunded and"
+                " pending ones count in nothing"
+            )
+            return
+
+
+def _categories(found: Proposal) -> None:
+    columns, names = found.settings["columns"], {plain(name): name for name in found.rows.columns}
+    levels = [names[key] for level in _LEVELS for key in (f"product{level}", level, f"item{level}") if key in names]
+    free = [name for name in levels if name not in {own for key, own in columns.items() if key != "category"}]
+    if len(free) > 1:
+        columns["category"] = free
+        found.evidence.append(f"{' > '.join(free)} are the levels of category: by their names")
+        return
+    own = columns.get("category")
+    text = texts(found.rows, own) if own else pl.Series([], dtype=pl.String)
+    for sign in _SEPARATORS:
+        found_in = share(text, re.escape(sign))
+        if found_in >= 0.5 and not text.str.contains(" > ", literal=True).any():
+            found.settings["category_separator"] = sign
+            found.evidence.append(f"levels of {own} are separated by {sign}: it stands in {found_in:.0%} of its values")
+            return
+
+
+def _ids(found: Proposal) -> None:
+    key = "item_id" if found.table == "items" else "user_id"
+    own = found.origin(key)
+    if not own:
+        return
+    text, empty = texts(found.rows, own), empty_share(found.rows, own)
+    if key == "user_id" and len(text) and share(text, "@") > 0.5:
+        found.mails = True
+        found.evidence.append(f"{own} holds mail addresses: capitals and blanks in them do not count")
+    if empty > _MANY and not found.preset and not found.origin("anonymous_id"):
+        found.settings["where"] = [{"column": own, "empty": False}]
+        found.evidence.append(f"rows without {own} are left out: {empty:.0%} of the rows looked at")
+
+
+def _times(found: Proposal, own: str) -> None:
+    days, named_day = days_of(texts(found.rows, own)), "day_first" in found.settings
+    if days.given and not named_day and not (found.preset and "day_first" in _told(found)):
+        _day_first(found, own, days.given, days.day_first, days.month_first)
+    if is_local(found.rows, own) and not (found.preset and "timezone" in _told(found)):
+        found.settings["timezone"] = "UTC"
+        found.unsure.append(
+            f"the times of {own} name no zone and are taken for UTC: set `timezone` to the shop's, for instance Europe/Berlin"
+        )
+
+
+def _day_first(found: Proposal, own: str, given: int, day: int, month: int) -> None:
+    if day > 1 and not month:
+        found.settings["day_first"] = True
+        found.evidence.append(f"{own} puts the day first: {day:,} of {given:,} values can be read in no other way")
+    elif month > 1 and not day:
+        found.settings["day_first"] = False
+        found.evidence.append(f"{own} puts the month first: {month:,} of {given:,} values can be read in no other way")
+    else:
+        found.unsure.append(
+            f"{own} holds dates such as 05/06/2026 ({given:,}), and nothing proves which of both is the day: set `day_first`"
+        )
+
+
+def _told(found: Proposal) -> set[str]:
+    """Settings of the preset that are its own."""
+    layout = getattr(platform(found.preset), found.table)
+    return {name for name in Table.__struct_fields__ if getattr(layout, name) != getattr(Table(), name)}
+
+
+def together(proposals: Sequence[Proposal]) -> tuple[list[Proposal], list[str]]:
+    """One proposal for each table, and a sentence on every file that is not used."""
+    chosen: dict[str, Proposal] = {}
+    unused: list[str] = []
+    for each in sorted(proposals, key=_worth, reverse=True):
+        first = chosen.setdefault(each.table, each)
+        if first is each:
+            continue
+        if each.settings == first.settings and each.preset and not _kinds(first) & _kinds(each):
+            first.seen += each.seen
+            first.evidence.append(f"{each.seen[0].name} goes with it: it holds other kinds of events of the same preset")
+        else:
+            unused.append(
+                f"{each.seen[0].name} looks like {each.table} too, and is not used: {first.seen[0].name} tells more; name it under"
+                " `paths` if "
+                "both belong together"
+            )
+    order = ("events", "items", "users", "identities")
+    return sorted(chosen.values(), key=lambda each: order.index(each.table)), unused
+
+
+def _worth(each: Proposal) -> tuple[int, int]:
+    canonical = len({own for name in _canonical(each) if (own := each.origin(name))})
+    return canonical, each.rows.height
+
+
+def _canonical(each: Proposal) -> list[str]:
+    return list(merged(each.table, Table(preset=each.preset)).columns) if each.preset else list(each.settings["columns"])
+
+
+def _kinds(each: Proposal) -> set[str]:
+    own = each.origin("event_type")
+    return {word for one in each.seen for word in texts(one.rows, own).unique()} if own and each.table == "events" else {""}
+
+
+def pinned(pins: Sequence[str]) -> dict[str, dict[str, str]]:
+    """By table, settings from texts such as `data.events.time_unit = "ms"`; those that leave a choice are none."""
+    found: dict[str, dict[str, str]] = {}
+    for pin in pins:
+        if match := re.fullmatch(r'data\.(\w+)\.(\w+) = "([^"]*)"', pin):
+            found.setdefault(match[1], {})[match[2]] = match[3]
+    return found

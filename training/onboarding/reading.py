@@ -1,0 +1,114 @@
+"""A proposal tried on the rows that were looked at: what their values pin, and three rows as they will be understood."""
+
+from __future__ import annotations
+
+import glob
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+import polars as pl
+
+from recsys.settings import Settings
+from recsys.settings.load import parse_settings
+from recsys.settings.tables import Table
+from recsys.tables.examples import shown
+from recsys.tables.reader import MappedTable, map_table
+from recsys.tables.schema import TABLES, mappable
+from recsys.tables.shop import map_tables
+from recsys.types import RecsysError
+from training.onboarding.files import Seen
+from training.onboarding.proposals import Proposal, pinned
+
+_SIGNS = {"commas": ",", "semicolons": ";", "tabs": "\t", "vertical bars": "|"}
+_PEOPLE = ("user_id", "anonymous_id", "session_id", "order_id", "event_id", "birthday")
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What became of the first rows: for each canonical column its name, the shop's, and up to three values, ids of people as shapes.
+
+    problem: why nothing can be read, in words; empty where it can.
+    """
+
+    columns: tuple[tuple[str, ...], ...] = ()
+    problem: str = ""
+
+
+def settle(proposal: Proposal) -> Understood:
+    """Pin in a proposal what its values tell, with the evidence, and read its first rows by it."""
+    _pin_layout(proposal)
+    try:
+        mapped = _mapped(proposal)
+        for guess in mapped.guesses:
+            for name, value in pinned([guess.pin]).get(proposal.table, {}).items():
+                proposal.settings[name] = value
+                proposal.evidence.append(f"{guess.column} read as {guess.read_as}: {guess.evidence}")
+        return _understood(proposal.table, _mapped(proposal))
+    except RecsysError as error:
+        return Understood(problem=str(error))
+
+
+def table_of(proposal: Proposal, paths: tuple[str, ...]) -> Table:
+    """The proposal's settings for files at other places."""
+    return msgspec.convert({**proposal.settings, "paths": paths}, Table)
+
+
+def _mapped(proposal: Proposal) -> MappedTable:
+    sample = proposal.seen[0].sample
+    settings = parse_settings("", sample.parent)
+    return map_table(settings, proposal.table, table_of(proposal, (glob.escape(str(sample)),)))
+
+
+def _pin_layout(proposal: Proposal) -> None:
+    """Encoding and separator of text files, as they were found out."""
+    said = [_layout_of(each) for each in proposal.seen]
+    for name in ("encoding", "separator"):
+        values = {each[name] for each in said if name in each}
+        if len(values) == 1:
+            proposal.settings[name] = values.pop()
+    for seen in proposal.seen:
+        proposal.evidence.append(f"read as {seen.source.read_as[0].replace(str(seen.sample), seen.paths[0].name)}")
+
+
+def _layout_of(seen: Seen) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for said in seen.source.read_as[:1]:
+        if sign := re.search(r"fields separated by (commas|semicolons|tabs|vertical bars)", said):
+            found["separator"] = _SIGNS[sign[1]]
+        if letters := re.search(r": (?:.*, )?([\w-]+) \((?:every byte|by its letters)", said):
+            found["encoding"] = letters[1].lower()
+    return found
+
+
+def _understood(name: str, mapped: MappedTable) -> Understood:
+    [first, *_] = mapped.sources
+    there = first.frame.collect_schema().names()
+    present = [column.name for column in mappable(name) if column.name in there]
+    rows = first.frame.select(present).collect(engine="streaming")
+    required = [column.name for column in TABLES[name] if column.required]
+    whole = rows.filter(pl.all_horizontal(pl.col(column).is_not_null() for column in required))
+    examples = whole.head(_EXAMPLES)
+    columns = [column for column in present if examples[column].null_count() < examples.height]
+    told = [(c, " + ".join(first.origins[c]), *(_example(c, value) for value in examples[c])) for c in columns]
+    problem = "" if whole.height else f"no row has all of {', '.join(required)} that can be read"
+    return Understood(tuple(told), problem)
+
+
+def newest_event(settings: Settings) -> datetime | None:
+    """The time of the last event in all of the shop's files; None without any."""
+    [events] = map_tables(settings, ["events"]).values()
+    times = [each.frame.select(pl.col("timestamp").max()) for each in events.sources]
+    newest = pl.concat(times).collect(engine="streaming").to_series().max()
+    return newest.astimezone(UTC) if isinstance(newest, datetime) else None
+
+
+def _example(column: str, value: object) -> str:
+    """A value for the terminal: of ids of people the shape only."""
+    if value is None:
+        return ""
+    if column in _PEOPLE:
+        return shown("id", value)
+    return str(value) if len(str(value)) <= 40 else f"{str(value)[:39]}…"
