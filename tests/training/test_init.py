@@ -133,6 +133,44 @@ def test_orders_that_do_not_stand_are_told_by_their_words(tmp_path: Path) -> Non
     assert "void_orders" not in proposed(tmp_path, f"order,customer,when,sku,state\n{places}").settings
 
 
+def test_lines_that_go_on_the_row_above_are_told(tmp_path: Path) -> None:
+    """Rows whose order, buyer and moment are empty together continue the row above, and are not left out."""
+    first, second = "E1,2026-05-01T10:00:00Z,b1,PLATE,2\n,,,BOWL,1\n,,,JUG,1\n", "E2,2026-05-02T10:00:00Z,b2,BOWL,1\n"
+    text = f"Number,Date,Buyer,Article,Count\n{first}{second}"
+    settings = proposed(tmp_path, text).settings
+    assert settings["fill_down"] == {"columns": ["Number", "Buyer", "Date"]}
+    assert "where" not in settings
+
+
+def test_what_stands_on_the_first_line_of_an_order_is_told(tmp_path: Path) -> None:
+    """State, currency and cancellation that only first lines carry hold for the order; a discount of the first line does not."""
+    lines = [f"o{at},u{at},2026-05-01T10:00:00Z,A,paid,EUR,,1\no{at},u{at},2026-05-01T10:00:00Z,B,,,," for at in range(4)]
+    text = "Order,Mail,Placed,Code,Pay state,Coin,Voided on,Discount\n" + "\n".join(lines) + "\n"
+    assert proposed(tmp_path, text.replace("EUR,,1", "EUR,2026-05-02,1", 1)).settings["fill_down"] == {
+        "key": "Order",
+        "columns": ["Coin", "Pay state"],
+    }
+
+
+def test_rows_of_nobody_are_left_out_with_their_share(tmp_path: Path) -> None:
+    """Where more than a twentieth of the rows has no user, a condition leaves them out and the evidence says how many."""
+    rows = "".join(f"{'' if at % 4 else f'u{at}'},2026-05-01T10:00:00Z,view,i{at}\n" for at in range(20))
+    found = proposed(tmp_path, f"customer,when,what,sku\n{rows}")
+    assert found.settings["where"] == [{"column": "customer", "empty": False}]
+    assert "rows without customer are left out: 75% of the rows looked at" in found.evidence
+
+
+def test_files_that_are_written_differently_are_not_pinned(tmp_path: Path) -> None:
+    """Where files of one table differ in separator, none is pinned, and both are read."""
+    for name, sign in (("a.csv", ","), ("b.csv", ";")):
+        rows = ["customer,when,what,sku", *(f"{name}{at},2026-05-01T10:00:00Z,view,i{at}" for at in range(5))]
+        (tmp_path / name).write_text("\n".join(rows).replace(",", sign))
+    assert init([str(tmp_path)], tmp_path / "settings.toml", NOW, yes=True) == 0
+    settings = load_settings(tmp_path / "settings.toml")
+    assert settings.data.events.separator == ""
+    assert read_shop(settings).events.select(pl.len()).collect().item() == 10
+
+
 def test_example_rows_show_nobodys_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of the people in the example rows only the shape of their ids is printed."""
     (tmp_path / "e.csv").write_text("email,when,what,sku\n" + "ann.smith@example.com,2026-05-01T10:00:00Z,view,CUP\n" * 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -26,12 +26,13 @@ _DATA = (*_TEXT, ".json", ".xml", ".rss", ".atom", ".xlsx", ".xls", ".parquet", 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Files with the same columns: where they are, what was opened of the first of them, and the first rows of it."""
+    """Files with the same columns: where they are, what was opened of the first of them with its first rows, and how each was read."""
 
     paths: tuple[Path, ...]
     source: Source
     rows: pl.DataFrame
     sample: Path
+    read_as: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -65,8 +66,7 @@ def find_files(given: Iterable[str]) -> list[Path]:
 
 def look_at(paths: Sequence[Path], folder: Path) -> tuple[list[Seen], list[str]]:
     """Open a sample of each file, and say of each that cannot be read why; samples of large text files are put into `folder`."""
-    alike: dict[tuple[object, ...], list[Path]] = {}
-    seen: dict[tuple[object, ...], Seen] = {}
+    alike: dict[tuple[object, ...], list[Seen]] = {}
     unread: list[str] = []
     for at, path in enumerate(paths):
         try:
@@ -75,9 +75,13 @@ def look_at(paths: Sequence[Path], folder: Path) -> tuple[list[Seen], list[str]]
             unread.append(str(error).removeprefix("events: ").replace("data.events", "data.TABLE"))
             continue
         columns = (path.parent, *one.source.schema)
-        alike.setdefault(columns, []).append(path)
-        seen.setdefault(columns, one)
-    return [Seen(tuple(alike[key]), one.source, one.rows, one.sample) for key, one in seen.items()], unread
+        alike.setdefault(columns, []).append(one)
+    return [_as_one(same) for same in alike.values()], unread
+
+
+def _as_one(same: Sequence[Seen]) -> Seen:
+    paths = tuple(path for each in same for path in each.paths)
+    return replace(same[0], paths=paths, read_as=tuple(said for each in same for said in each.read_as))
 
 
 def _is_data(name: str) -> bool:
@@ -88,7 +92,7 @@ def _opened(path: Path, folder: Path) -> Seen:
     sample = _sample_of(path, folder)
     sources = open_table(parse_settings("", sample.parent), "events", Table(paths=(glob.escape(str(sample)),)))
     rows = sources[0].frame.head(ROWS).drop(ROW, FILE, MORE, strict=False).collect(engine="streaming")
-    return Seen((path,), sources[0], rows, sample)
+    return Seen((path,), sources[0], rows, sample, sources[0].read_as)
 
 
 def _sample_of(path: Path, folder: Path) -> Path:

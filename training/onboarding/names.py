@@ -95,6 +95,20 @@ STATES = frozenset(
     )
 )
 """Names of columns that may say how an order stands."""
+CANCELLED = frozenset(
+    (
+        "cancelledat",
+        "canceledat",
+        "cancelledon",
+        "canceledon",
+        "voidedat",
+        "voidedon",
+        "cancelleddate",
+        "canceldate",
+        "storniertam",
+    )
+)
+"""Names of columns that hold the moment when an order was cancelled."""
 WORDS: Mapping[str, str] = {
     "view": "view viewed detailview productview productviewed viewitem pageview pdp",
     "cart_add": "cartadd addtocart cart add basket addtobasket addtocart basketadd",

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from recsys.settings.tables import Table
 from recsys.tables.presets import merged, platform, preset_names
 from recsys.types import EVENT_TYPES
 from training.onboarding.files import Seen
-from training.onboarding.names import STATES, event_words, named, plain
-from training.onboarding.values import days_of, empty_share, is_local, share, states_known, texts, usable_for
+from training.onboarding.first_lines import above, within
+from training.onboarding.names import CANCELLED, STATES, event_words, named, plain
+from training.onboarding.values import days_of, empty_share, is_given, is_local, share, states_known, texts, usable_for
 
 _LEVELS = ("family", "department", "category", "subcategory", "type")
 _SEPARATORS = ("/", "|", "\\", "»")
@@ -145,12 +147,14 @@ def _events(seen: Seen, columns: dict[str, str]) -> Proposal | None:
         return None
     if "order_id" in columns:
         _states(found)
+    _first_lines(found, "order_id", ("user_id", "timestamp", "currency", "coupon", "channel"))
     return found
 
 
 def _items(seen: Seen, columns: dict[str, str]) -> Proposal:
     found = _plain("items", seen, columns)
     _categories(found)
+    _first_lines(found, "group_id", ("title", "brand", "category", "description", "published"))
     return found
 
 
@@ -187,7 +191,33 @@ def _states(found: Proposal) -> None:
                 f"{own} says how orders stand: {known:.0%} of its words are known; cancelled, refunded and"
                 " pending ones count in nothing"
             )
-            return
+            break
+    moments = [own for own in usable_for(found.rows)["timestamp"] if plain(own) in CANCELLED]
+    if moments:
+        found.settings["void_orders"] = [*found.settings.get("void_orders", ()), *moments]
+        found.evidence.append(f"orders with a moment in {', '.join(moments)} count in nothing: by its name")
+
+
+def _first_lines(found: Proposal, key: str, canonical: Sequence[str]) -> None:
+    """Tell cells that hold for the rows below, before rows without a user are left out."""
+    mapped, rows = found.settings["columns"], found.rows
+    own = [mapped[name] for name in canonical if isinstance(mapped.get(name), str)]
+    states = [name for name in found.settings.get("void_orders", ()) if name not in own]
+    line = mapped.get("item_id", "")
+    heads = [name for name in (mapped.get(key), *own) if name]
+    if line and (columns := above(rows, [name for name in heads if empty_share(rows, name) > 0], line)):
+        found.settings["fill_down"] = {"columns": columns}
+        count = round(empty_share(rows, columns[0]) * rows.height)
+        found.evidence.append(
+            f"{', '.join(columns)} hold for the rows below: they are empty together in {count:,} rows that have {line}"
+        )
+    elif key in mapped:
+        columns, count = within(rows, mapped[key], [*own, *states])
+        if columns:
+            found.settings["fill_down"] = {"key": mapped[key], "columns": columns}
+            found.evidence.append(
+                f"{', '.join(columns)} hold for all rows of their {mapped[key]}: they are empty in all {count:,} further ones"
+            )
 
 
 def _categories(found: Proposal) -> None:
@@ -213,13 +243,27 @@ def _ids(found: Proposal) -> None:
     own = found.origin(key)
     if not own:
         return
-    text, empty = texts(found.rows, own), empty_share(found.rows, own)
+    text = texts(found.rows, own)
     if key == "user_id" and len(text) and share(text, "@") > 0.5:
         found.mails = True
         found.evidence.append(f"{own} holds mail addresses: capitals and blanks in them do not count")
-    if empty > _MANY and not found.preset and not found.origin("anonymous_id"):
-        found.settings["where"] = [{"column": own, "empty": False}]
-        found.evidence.append(f"rows without {own} are left out: {empty:.0%} of the rows looked at")
+    _without_id(found, own, found.origin("anonymous_id") if key == "user_id" else "")
+
+
+def _without_id(found: Proposal, own: str, other: str) -> None:
+    """Leave rows out that have neither a user nor a visitor, or no item, where there are too many for bad rows."""
+    rows = found.rows
+    column = other if other and not rows.filter(is_given(rows, own) & ~is_given(rows, other)).height else own
+    both = rows.filter(is_given(rows, own) | is_given(rows, other)) if other else rows.filter(is_given(rows, own))
+    share_without = 1 - both.height / max(1, rows.height)
+    filled = column in found.settings.get("fill_down", {}).get("columns", ()) or (
+        found.preset and "fill_down" in _told(found)
+    )
+    if share_without <= _MANY or filled or (other and column == own):
+        return
+    told = getattr(platform(found.preset), found.table).where if found.preset else ()
+    found.settings["where"] = [*msgspec.to_builtins(told), {"column": column, "empty": False}]
+    found.evidence.append(f"rows without {column} are left out: {share_without:.0%} of the rows looked at")
 
 
 def _times(found: Proposal, own: str) -> None:

@@ -18,7 +18,6 @@ from recsys.tables.reader import MappedTable, map_table
 from recsys.tables.schema import TABLES, mappable
 from recsys.tables.shop import map_tables
 from recsys.types import RecsysError
-from training.onboarding.files import Seen
 from training.onboarding.proposals import Proposal, pinned
 
 _SIGNS = {"commas": ",", "semicolons": ";", "tabs": "\t", "vertical bars": "|"}
@@ -64,22 +63,21 @@ def _mapped(proposal: Proposal) -> MappedTable:
 
 def _pin_layout(proposal: Proposal) -> None:
     """Encoding and separator of text files, as they were found out."""
-    said = [_layout_of(each) for each in proposal.seen]
+    said = [_layout_of(each) for seen in proposal.seen for each in seen.read_as]
     for name in ("encoding", "separator"):
-        values = {each[name] for each in said if name in each}
-        if len(values) == 1:
+        values = {each.get(name, "") for each in said}
+        if len(values) == 1 and "" not in values:
             proposal.settings[name] = values.pop()
     for seen in proposal.seen:
         proposal.evidence.append(f"read as {seen.source.read_as[0].replace(str(seen.sample), seen.paths[0].name)}")
 
 
-def _layout_of(seen: Seen) -> dict[str, str]:
+def _layout_of(said: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    for said in seen.source.read_as[:1]:
-        if sign := re.search(r"fields separated by (commas|semicolons|tabs|vertical bars)", said):
-            found["separator"] = _SIGNS[sign[1]]
-        if letters := re.search(r": (?:.*, )?([\w-]+) \((?:every byte|by its letters)", said):
-            found["encoding"] = letters[1].lower()
+    if sign := re.search(r"fields separated by (commas|semicolons|tabs|vertical bars)", said):
+        found["separator"] = _SIGNS[sign[1]]
+    if letters := re.search(r": (?:.*, )?([\w-]+) \((?:every byte|by its letters)", said):
+        found["encoding"] = letters[1].lower()
     return found
 
 

@@ -79,6 +79,14 @@ def is_local(rows: pl.DataFrame, name: str) -> bool:
     return dtype == pl.String and share(texts(rows, name), r"\D") > 0.5 and share(texts(rows, name), _ZONED) < 0.5
 
 
+def is_given(rows: pl.DataFrame, name: str) -> pl.Expr:
+    """Whether a column has a value that is not blank."""
+    value = pl.col(name)
+    if rows.schema[name] == pl.String:
+        return (value.str.strip_chars() != "").fill_null(False)
+    return value.is_not_null()
+
+
 def empty_share(rows: pl.DataFrame, name: str) -> float:
     """Share of the rows without a value, 0…1."""
     return 1 - len(texts(rows, name)) / max(1, rows.height)
