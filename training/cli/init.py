@@ -13,8 +13,9 @@ from recsys.settings.load import load_settings
 from recsys.types import DataError
 from training import console
 from training.cli.commands import validate
+from training.onboarding.choosing import together
 from training.onboarding.files import find_files, look_at
-from training.onboarding.proposals import Proposal, needed, not_used, propose, together
+from training.onboarding.proposals import Proposal, needed, not_used, propose
 from training.onboarding.reading import Understood, newest_event, settle
 from training.onboarding.writing import clock_text, settings_text
 

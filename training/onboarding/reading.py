@@ -18,7 +18,7 @@ from recsys.tables.reader import MappedTable, map_table
 from recsys.tables.schema import TABLES, mappable
 from recsys.tables.shop import map_tables
 from recsys.types import RecsysError
-from training.onboarding.proposals import Proposal, pinned
+from training.onboarding.proposals import Proposal
 
 _SIGNS = {"commas": ",", "semicolons": ";", "tabs": "\t", "vertical bars": "|"}
 _PEOPLE = ("user_id", "anonymous_id", "session_id", "order_id", "event_id", "birthday")
@@ -42,7 +42,7 @@ def settle(proposal: Proposal) -> Understood:
     try:
         mapped = _mapped(proposal)
         for guess in mapped.guesses:
-            for name, value in pinned([guess.pin]).get(proposal.table, {}).items():
+            for name, value in _pinned(guess.pin).items():
                 proposal.settings[name] = value
                 proposal.evidence.append(f"{guess.column} read as {guess.read_as}: {guess.evidence}")
         return _understood(proposal.table, _mapped(proposal))
@@ -53,6 +53,12 @@ def settle(proposal: Proposal) -> Understood:
 def table_of(proposal: Proposal, paths: tuple[str, ...]) -> Table:
     """The proposal's settings for files at other places."""
     return msgspec.convert({**proposal.settings, "paths": paths}, Table)
+
+
+def _pinned(pin: str) -> dict[str, str]:
+    """The setting of a text such as `data.events.time_unit = "ms"`; one that leaves a choice is none."""
+    match = re.fullmatch(r'data\.\w+\.(\w+) = "([^"]*)"', pin)
+    return {match[1]: match[2]} if match else {}
 
 
 def _mapped(proposal: Proposal) -> MappedTable:

@@ -1,0 +1,46 @@
+"""One proposal for each table, chosen among those for a shop's files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from recsys.settings.tables import Table
+from recsys.tables.presets import merged
+from training.onboarding.proposals import Proposal
+from training.onboarding.values import texts
+
+_TABLES = ("events", "items", "users", "identities")
+
+
+def together(proposals: Sequence[Proposal]) -> tuple[list[Proposal], list[str]]:
+    """One proposal for each table, and a sentence on every file that is not used."""
+    chosen: dict[str, Proposal] = {}
+    unused: list[str] = []
+    for each in sorted(proposals, key=_worth, reverse=True):
+        first = chosen.setdefault(each.table, each)
+        if first is each:
+            continue
+        if each.settings == first.settings and each.preset and not _kinds(first) & _kinds(each):
+            first.seen += each.seen
+            first.evidence.append(f"{each.seen[0].name} goes with it: it holds other kinds of events of the same preset")
+        else:
+            unused.append(
+                f"{each.seen[0].name} looks like {each.table} too, and is not used: {first.seen[0].name} tells more; name it under"
+                " `paths` if "
+                "both belong together"
+            )
+    return sorted(chosen.values(), key=lambda each: _TABLES.index(each.table)), unused
+
+
+def _worth(each: Proposal) -> tuple[int, int]:
+    canonical = len({own for name in _canonical(each) if (own := each.origin(name))})
+    return canonical, each.rows.height
+
+
+def _canonical(each: Proposal) -> list[str]:
+    return list(merged(each.table, Table(preset=each.preset)).columns) if each.preset else list(each.settings["columns"])
+
+
+def _kinds(each: Proposal) -> set[str]:
+    own = each.origin("event_type")
+    return {word for one in each.seen for word in texts(one.rows, own).unique()} if own and each.table == "events" else {""}
