@@ -97,7 +97,8 @@ def catalogue_rules(settings: Settings) -> CatalogueRules:
     never = settings.catalog.never
     if never.kinds is not None:
         return CatalogueRules(never, never.kinds)
-    of_presets = (merged(name, table).never_kinds for name, table in (("events", settings.data.events), ("items", settings.data.items)))
+    tables = {"events": settings.data.events, "items": settings.data.items}
+    of_presets = (merged(name, table).never_kinds for name, table in tables.items())
     return CatalogueRules(never, tuple(dict.fromkeys(kind for kinds in of_presets for kind in kinds)))
 
 

@@ -152,12 +152,12 @@ def test_what_stands_on_the_first_line_of_an_order_is_told(tmp_path: Path) -> No
     }
 
 
-def test_rows_of_nobody_are_left_out_with_their_share(tmp_path: Path) -> None:
-    """Where more than a twentieth of the rows has no user, a condition leaves them out and the evidence says how many."""
+def test_rows_of_nobody_are_said_with_their_share(tmp_path: Path) -> None:
+    """Rows without a user stay, for they count for items; the evidence says how many there are."""
     rows = "".join(f"{'' if at % 4 else f'u{at}'},2026-05-01T10:00:00Z,view,i{at}\n" for at in range(20))
     found = proposed(tmp_path, f"customer,when,what,sku\n{rows}")
-    assert found.settings["where"] == [{"column": "customer", "empty": False}]
-    assert "rows without customer are left out: 75% of the rows looked at" in found.evidence
+    assert "where" not in found.settings
+    assert "75% of the rows looked at have no customer: they are nobody's, and count for items alone" in found.evidence
 
 
 def test_files_that_are_written_differently_are_not_pinned(tmp_path: Path) -> None:
@@ -169,6 +169,22 @@ def test_files_that_are_written_differently_are_not_pinned(tmp_path: Path) -> No
     settings = load_settings(tmp_path / "settings.toml")
     assert settings.data.events.separator == ""
     assert read_shop(settings).events.select(pl.len()).collect().item() == 10
+
+
+PACKED = "name:Mittens|sku:MIT-1|quantity:2|total:24.00;name:Hat|sku:HAT-1|quantity:1|total:18.00"
+AS_JSON = '"[{""name"": ""Mittens"", ""sku"": ""MIT-1"", ""quantity"": 2, ""total"": 24.0}, {""name"": ""Hat"", ""sku"": ""HAT-1""}]"'
+
+
+@pytest.mark.parametrize("cell", [PACKED, AS_JSON])
+def test_several_items_in_a_cell_are_told(cell: str, tmp_path: Path) -> None:
+    """Packed text and JSON in a cell become a row for each item, whose own total counts and not that of the order."""
+    states = ["completed", "completed", "cancelled", "completed"]
+    rows = "".join(f"{at},2026-05-0{at + 1}T08:00:00Z,{state},c{at},42.00,{cell}\n" for at, state in enumerate(states))
+    (tmp_path / "orders.csv").write_text(f"number,made,state,customer,total,lines\n{rows}")
+    init([str(tmp_path)], tmp_path / "settings.toml", NOW, yes=True)
+    events = read_shop(load_settings(tmp_path / "settings.toml")).events.collect()
+    assert sorted(events["item_id"]) == ["HAT-1"] * 3 + ["MIT-1"] * 3
+    assert events.filter(item_id="MIT-1")["price"].to_list() == [12.0] * 3
 
 
 def test_example_rows_show_nobodys_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,7 +68,7 @@ def init(given: Sequence[str], out: Path, now: datetime, *, yes: bool, ask: Ask 
     if newest and newest < now - _OLD:
         out.write_text(text + clock_text(newest))
     console.say(f"✓ {out} is written; it is now checked on every row")
-    code = validate(load_settings(out))
+    code = validate(load_settings(out), now)
     console.say(
         f"Next: python -m training --settings {out} train"
         if not code

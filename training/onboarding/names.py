@@ -132,11 +132,11 @@ def plain(name: str) -> str:
 
 
 def named(table: str, columns: Iterable[str], usable: Mapping[str, Collection[str]]) -> dict[str, str]:
-    """The column that each canonical one is taken for by its name alone, each at most once.
+    """The column that each canonical one is taken for by its name alone, each at most once; of nested names the last part counts.
 
     usable: by canonical column, the columns whose values could be its own.
     """
-    left, found = {name: plain(name) for name in columns}, dict[str, str]()
+    left, found = {name: plain(name.rpartition(".")[2]) for name in columns}, dict[str, str]()
     for canonical, words in KNOWN[table].items():
         ranked = [plain(canonical), *words.split()]
         mine = [name for name in left if left[name] in ranked and name in usable.get(canonical, left)]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 import polars as pl
 
 from recsys.settings.tables import Table
@@ -16,12 +15,14 @@ from recsys.types import EVENT_TYPES
 from training.onboarding.files import Seen
 from training.onboarding.first_lines import above, within
 from training.onboarding.names import CANCELLED, STATES, event_words, named, plain
-from training.onboarding.values import days_of, empty_share, is_given, is_local, share, states_known, texts, usable_for
+from training.onboarding.packed import unpacked
+from training.onboarding.values import days_of, empty_share, is_local, share, states_known, texts, usable_for
 
 _LEVELS = ("family", "department", "category", "subcategory", "type")
 _SEPARATORS = ("/", "|", "\\", "»")
+_OF_LINES = ("item_id", "quantity", "price", "amount", "title", "brand", "category", "discount")
 _MANY = 0.05
-"""Share of rows without an id from which they are left out by a condition, and not as bad rows."""
+"""Share of rows without an id from which it is said; items without one are left out by a condition then, and not as bad rows."""
 
 
 @dataclass(slots=True)
@@ -60,7 +61,7 @@ class Proposal:
 
 def propose(seen: Seen) -> Proposal | None:
     """Settings for files with the same columns, by a preset or by the names and values of the columns; None if neither tells."""
-    found = _by_preset(seen) or _by_names(seen)
+    found = _by_preset(seen) or _packed(seen) or _by_names(seen)
     if found is None:
         return None
     _ids(found)
@@ -102,8 +103,25 @@ def _by_preset(seen: Seen) -> Proposal | None:
     return found
 
 
-def _by_names(seen: Seen) -> Proposal | None:
+def _packed(seen: Seen) -> Proposal | None:
+    """Files with several items in a cell, by the names of its fields: what is an item's own stands there alone."""
+    told = unpacked(seen)
+    if told is None:
+        return None
+    inside = [name for name in told.seen.rows.columns if name.startswith(f"{told.column}.")]
+    found = _by_names(told.seen, dict.fromkeys(_OF_LINES, inside))
+    if found:
+        found.settings = {"unnest": told.unnest, **found.settings}
+        found.evidence.insert(0, told.evidence)
+    return found
+
+
+def _by_names(seen: Seen, only: Mapping[str, Sequence[str]] | None = None) -> Proposal | None:
     names, usable = seen.rows.columns, usable_for(seen.rows)
+    usable = {
+        **usable,
+        **{name: [own for own in among if own in usable.get(name, names)] for name, among in (only or {}).items()},
+    }
     events = named("events", names, usable)
     if (
         "timestamp" not in events
@@ -247,23 +265,14 @@ def _ids(found: Proposal) -> None:
     if key == "user_id" and len(text) and share(text, "@") > 0.5:
         found.mails = True
         found.evidence.append(f"{own} holds mail addresses: capitals and blanks in them do not count")
-    _without_id(found, own, found.origin("anonymous_id") if key == "user_id" else "")
-
-
-def _without_id(found: Proposal, own: str, other: str) -> None:
-    """Leave rows out that have neither a user nor a visitor, or no item, where there are too many for bad rows."""
-    rows = found.rows
-    column = other if other and not rows.filter(is_given(rows, own) & ~is_given(rows, other)).height else own
-    both = rows.filter(is_given(rows, own) | is_given(rows, other)) if other else rows.filter(is_given(rows, own))
-    share_without = 1 - both.height / max(1, rows.height)
-    filled = column in found.settings.get("fill_down", {}).get("columns", ()) or (
-        found.preset and "fill_down" in _told(found)
-    )
-    if share_without <= _MANY or filled or (other and column == own):
-        return
-    told = getattr(platform(found.preset), found.table).where if found.preset else ()
-    found.settings["where"] = [*msgspec.to_builtins(told), {"column": column, "empty": False}]
-    found.evidence.append(f"rows without {column} are left out: {share_without:.0%} of the rows looked at")
+    without = empty_share(found.rows, own)
+    if without > _MANY and key == "item_id" and not found.preset:
+        found.settings["where"] = [{"column": own, "empty": False}]
+        found.evidence.append(f"rows without {own} are left out: {without:.0%} of the rows looked at")
+    if without > _MANY and key == "user_id" and not (found.origin("anonymous_id") or found.settings.get("fill_down")):
+        found.evidence.append(
+            f"{without:.0%} of the rows looked at have no {own}: they are nobody's, and count for items alone"
+        )
 
 
 def _times(found: Proposal, own: str) -> None:
