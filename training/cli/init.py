@@ -26,7 +26,9 @@ Ask = Callable[[str], str]
 def add_init(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
     text = "Look at a shop's files and write a settings file for them."
-    command = commands_of.add_parser("init", help=text, description=text, epilog="example: %(prog)s exports/* --out settings.toml")
+    command = commands_of.add_parser(
+        "init", help=text, description=text, epilog="example: %(prog)s exports/* --out settings.toml"
+    )
     command.add_argument("files", nargs="+", metavar="FILES", help="files, folders or globs")
     command.add_argument("--out", type=Path, default=Path("settings.toml"), help="the file (default: settings.toml)")
     command.add_argument("--yes", action="store_true", help="ask nothing; what is unsure is marked in the file")
