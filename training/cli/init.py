@@ -46,37 +46,46 @@ def init(given: Sequence[str], out: Path, now: datetime, *, yes: bool, ask: Ask 
     asked = None if yes else ask or (_on_terminal if sys.stdin.isatty() else None)
     if out.exists() and not _agreed(asked, f"{out} is there already. Overwrite it?"):
         raise DataError(f"{out} is there already; name another file with --out, or remove it")
-    files = find_files(given)
     with tempfile.TemporaryDirectory() as folder:
-        with console.steps("Looking at files") as watch:
-            watch(f"{len(files):,} files")
-            seen, unread = look_at(files, Path(folder))
-            proposals, unused = together([found for each in seen if (found := propose(each))])
-        used = {id(one) for each in proposals for one in each.seen}
-        strange = [each for each in seen if id(each) not in used and not any(each.name in said for said in unused)]
-        if not any(each.table == "events" for each in proposals):
-            raise DataError(
-                "\n".join(["no table of events was found, which is the one that is needed", *unread, *map(needed, strange)])
-            )
+        proposals, said = _recognised(find_files(given), Path(folder))
         read = [(each, _settled(each, asked)) for each in proposals]
-    for sentence in [*unread, *unused, *map(not_used, strange)]:
+    for sentence in said:
         console.say(f"• {sentence}")
     if bad := [f"{each.table}: {found.problem}" for each, found in read if found.problem]:
         raise DataError("\n".join(bad))
+    _write(proposals, out, now)
+    console.say(f"✓ {out} is written; it is now checked on every row")
+    code = validate(load_settings(out), now)
+    after = (
+        f"mend {out}, then python -m training --settings {out} validate"
+        if code
+        else f"python -m training --settings {out} train"
+    )
+    console.say(f"Next: {after}")
+    return code
+
+
+def _recognised(files: Sequence[Path], folder: Path) -> tuple[list[Proposal], list[str]]:
+    """A proposal for each table, and a sentence on each file that is not used."""
+    with console.steps("Looking at files") as watch:
+        watch(f"{len(files):,} files")
+        seen, unread = look_at(files, folder)
+        proposals, unused = together([found for each in seen if (found := propose(each))])
+    used = {path for each in proposals for one in each.seen for path in one.paths}
+    strange = [each for each in seen if each.paths[0] not in used and not any(each.name in said for said in unused)]
+    if not any(each.table == "events" for each in proposals):
+        why = "no table of events was found, which is the one that is needed"
+        raise DataError("\n".join([why, *unread, *map(needed, strange)]))
+    return proposals, [*unread, *unused, *map(not_used, strange)]
+
+
+def _write(proposals: Sequence[Proposal], out: Path, now: datetime) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     text = settings_text(proposals, out)
     out.write_text(text)
     newest = newest_event(load_settings(out))
     if newest and newest < now - _OLD:
         out.write_text(text + clock_text(newest))
-    console.say(f"✓ {out} is written; it is now checked on every row")
-    code = validate(load_settings(out), now)
-    console.say(
-        f"Next: python -m training --settings {out} train"
-        if not code
-        else f"Next: mend {out}, then python -m training --settings {out} validate"
-    )
-    return code
 
 
 def _settled(proposal: Proposal, asked: Ask | None) -> Understood:
