@@ -31,9 +31,10 @@ from recsys.live.log import EventLog
 from recsys.moments.context import TriggerContext, TriggerHit, UserContext
 from recsys.moments.finder import Finder
 from recsys.moments.kinds import KINDS
-from recsys.settings import Placement, Rule, Settings
+from recsys.settings import Settings
 from recsys.settings.load import load_settings
 from recsys.settings.moments import MomentKind, MomentsSettings
+from recsys.settings.placements import Placement, Rule
 from recsys.snapshot.catalog import Catalog
 from recsys.types import Bought, Query, Slate
 from training import console

@@ -19,6 +19,7 @@ from recsys.recommenders import RECOMMENDERS
 from recsys.settings import catalog as catalog_settings
 from recsys.settings import messages as message_settings
 from recsys.settings import moments as moment_settings
+from recsys.settings import placements as placement_settings
 from recsys.settings import shapes as shape_settings
 from recsys.settings import tables as table_settings
 from tests.conftest import SETTINGS, Shop
@@ -99,6 +100,7 @@ def settings_classes() -> Iterator[ast.ClassDef]:
         catalog_settings.__file__,
         message_settings.__file__,
         moment_settings.__file__,
+        placement_settings.__file__,
     }
     for file in sorted(files):
         for node in ast.parse(Path(file).read_text()).body:

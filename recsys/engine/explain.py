@@ -18,7 +18,7 @@ from recsys.engine.pipeline import Engine, ResolvedQuery, SlateBuilder, answer, 
 from recsys.engine.profile_report import day, moment
 from recsys.engine.strategy import segment_of
 from recsys.recommenders import RECOMMENDERS
-from recsys.settings import Rule
+from recsys.settings.placements import Rule
 from recsys.snapshot.catalog import Catalog
 from recsys.types import Bought, History, Query, Reason, Segment, Slate
 

@@ -20,7 +20,8 @@ from recsys.engine.strategy import first_rule, looks_at_shopper, segment_of, wei
 from recsys.reasons import reason_locale
 from recsys.recommenders import RECOMMENDERS, configure
 from recsys.recommenders.base import AnyRecommender
-from recsys.settings import Placement, Rule, Settings
+from recsys.settings import Settings
+from recsys.settings.placements import Placement, Rule
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.store import Snapshot
 from recsys.types import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from recsys.settings import BlendSettings, Placement, Rule, When
+from recsys.settings.placements import BlendSettings, Placement, Rule, When
 from recsys.types import Bought, Profile, Segment
 
 

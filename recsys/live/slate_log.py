@@ -12,7 +12,8 @@ from typing import TypeAlias
 import msgspec
 
 from recsys.live.erasure import Tombstones
-from recsys.settings import Placement, ProfileSettings
+from recsys.settings import ProfileSettings
+from recsys.settings.placements import Placement
 from recsys.types import Query
 
 TombstonesNow: TypeAlias = Callable[[], Tombstones]

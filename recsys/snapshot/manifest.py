@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from recsys.settings import BehaviourSettings, BlendSettings, Placement, ProfileSettings
+from recsys.settings import BehaviourSettings, ProfileSettings
+from recsys.settings.placements import BlendSettings, Placement
 
 FORMAT = 4
 

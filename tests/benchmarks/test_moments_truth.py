@@ -16,8 +16,8 @@ import pytest
 
 from benchmarks.moments_truth import RIVALS, SLATE, Draws, Past, between, judge, looks_before
 from recsys.live.databases import log_in
-from recsys.settings import Placement, Rule
 from recsys.settings.moments import MomentsSettings
+from recsys.settings.placements import Placement, Rule
 from tests.conftest import NOW, Shop, busy_events, event
 from training.job.job import prepare
 

@@ -16,8 +16,9 @@ from recsys.engine.explain import Explanation, explain
 from recsys.engine.filters import STEPS, FilterInputs, allowed_items, removal
 from recsys.engine.pipeline import Engine, answer, resolve_query
 from recsys.recommenders import RECOMMENDERS
-from recsys.settings import PLACEMENTS, Placement, Settings
+from recsys.settings import Settings
 from recsys.settings.load import parse_settings
+from recsys.settings.placements import PLACEMENTS, Placement
 from recsys.types import Bought, Query
 from tests.conftest import NOW, Shop, ago, ask, event, micros, shown
 from tests.support.evaluated import SETTINGS

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from recsys.engine.strategy import first_rule, holds
-from recsys.settings import PLACEMENTS, Placement, Rule, When
+from recsys.settings.placements import PLACEMENTS, Placement, Rule, When
 from recsys.types import Profile
 from tests.conftest import ago, event
 from tests.support.handmade import world

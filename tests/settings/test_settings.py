@@ -9,8 +9,9 @@ import pytest
 
 from recsys.engine.pipeline import check_settings
 from recsys.recommenders import RECOMMENDERS
-from recsys.settings import PLACEMENTS, Placement, ProfileSettings, Settings
+from recsys.settings import ProfileSettings, Settings
 from recsys.settings.load import load_settings, parse_settings
+from recsys.settings.placements import PLACEMENTS, Placement
 from recsys.types import SettingsError
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*/settings.toml"))

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from recsys.engine.pipeline import Engine, answer
 from recsys.recommenders import RECOMMENDERS
-from recsys.settings import BlendSettings
 from recsys.settings.load import parse_settings
+from recsys.settings.placements import BlendSettings
 from recsys.types import Query
 from simulator import make_shop, shop_settings
 from tests.support.handmade import calm

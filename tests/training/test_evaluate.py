@@ -8,7 +8,8 @@ import pytest
 
 from recsys.engine.pipeline import answer
 from recsys.recommenders import RECOMMENDERS
-from recsys.settings import Placement, Settings
+from recsys.settings import Settings
+from recsys.settings.placements import Placement
 from recsys.tables.shop import read_shop
 from recsys.types import Arrays, Query, SettingsError
 from tests.conftest import NOW, Shop, ago, event

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from recsys.recommenders import RECOMMENDERS
-from recsys.settings import Placement, Settings
+from recsys.settings import Settings
+from recsys.settings.placements import Placement
 from training import console
 from training.cli.evaluation_commands import show_evaluation, show_tuned
 from training.evaluation.blend_weights import SEGMENTS, Contribution, Learned

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from flask.testing import FlaskClient
 
-from recsys.settings import PLACEMENTS, Placement
+from recsys.settings.placements import PLACEMENTS, Placement
 from recsys.web.app import RESOURCES, create_app
 from recsys.web.http.auth import KEYS_PREFIX, SCOPES, TOKEN_SECRETS
 from recsys.web.http.parameters import ALLOWED

@@ -16,6 +16,7 @@ from recsys.recommenders import RECOMMENDERS
 from recsys.settings import catalog as catalog_settings
 from recsys.settings import messages as message_settings
 from recsys.settings import moments as moment_settings
+from recsys.settings import placements as placement_settings
 from recsys.settings import shapes as shape_settings
 from recsys.settings import tables as table_settings
 
@@ -57,10 +58,10 @@ def settings_page() -> str:
         ("[catalog.never]", catalog_settings.NeverSettings),
         ("[behaviour]", settings.BehaviourSettings),
         ("[profile]", settings.ProfileSettings),
-        ("[placements.NAME]", settings.Placement),
-        ("[[placements.NAME.rules]]", settings.Rule),
-        ("when of a rule", settings.When),
-        ("[blend]", settings.BlendSettings),
+        ("[placements.NAME]", placement_settings.Placement),
+        ("[[placements.NAME.rules]]", placement_settings.Rule),
+        ("when of a rule", placement_settings.When),
+        ("[blend]", placement_settings.BlendSettings),
         ("[snapshot]", settings.SnapshotSettings),
         ("[evaluation]", settings.EvaluationSettings),
         ("[gate]", settings.GateSettings),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from recsys.engine.pipeline import Engine, candidates
 from recsys.jit import MASK, REALS, SCORES_2D, TIMES, compiled
-from recsys.settings import BlendSettings
+from recsys.settings.placements import BlendSettings
 from recsys.types import Mask, Query, Scores, Segment
 from training.evaluation.evaluate import TASKS, Examination, Task
 from training.evaluation.metrics import DEPTH, Bootstrap, Interval, Values

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from recsys.engine.pipeline import Engine, answer
 from recsys.recommenders import RECOMMENDERS
-from recsys.settings import EvaluationSettings, Placement, Rule, Settings
+from recsys.settings import EvaluationSettings, Settings
+from recsys.settings.placements import Placement, Rule
 from recsys.snapshot.catalog import Catalog
 from recsys.types import Arrays, Bought, EventType, Mask, Profile, Query, Rows, SettingsError
 from training.evaluation.metrics import (

@@ -20,7 +20,8 @@ from recsys.disk import write_whole
 from recsys.engine.pipeline import Engine
 from recsys.live.erasure import ErasureKeys
 from recsys.recommenders import configure
-from recsys.settings import PLACEMENTS, Settings
+from recsys.settings import Settings
+from recsys.settings.placements import PLACEMENTS
 from recsys.snapshot.store import REPORTS, Manifest, current_version, open_snapshot, read_manifest, versions
 from recsys.tables.shop import ShopTables, findings_table, read_shop
 from recsys.tables.usefulness import usefulness

@@ -1,0 +1,102 @@
+"""Settings of placements: who leads on a spot of the shop, who fills up, and what may stand there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+
+from recsys.settings.types import Group, Name, NotNegative
+from recsys.types import BoughtMode, Intent, Lifecycle
+
+
+class When(Group, frozen=True):
+    """Conditions of a rule on the shopper; every one that is set must hold."""
+
+    known: bool | None = None
+    """True: has at least one event."""
+    intent: Intent | None = None
+    """buyer or browser."""
+    focus: bool | None = None
+    """True: has a focus category."""
+    brand: bool | None = None
+    """True: has a brand affinity."""
+    dormant: bool | None = None
+    """True: a customer without an order for months."""
+    lifecycle: tuple[Lifecycle, ...] = ()
+    """Any of these stages; empty: all."""
+    context: bool | None = None
+    """True: the query names items of the page or the cart."""
+
+
+class Rule(Group, frozen=True):
+    """If the conditions hold, these recommenders answer; the first matching rule of a placement wins."""
+
+    name: Name
+    """Shown as the slate's strategy."""
+    when: When = When()
+    blend: bool = False
+    """True: the weights of `[blend]` for the shopper's segment answer; `recommenders` then adds to them or overrides them."""
+    recommenders: Mapping[str, NotNegative] = {}
+    """Recommender = weight. One alone answers by itself; several are blended. Nobody at all: the fallback chain answers."""
+
+
+class BlendSettings(Group, frozen=True):
+    """Recommender = weight in the blend, by segment; `make tune` learns them on the shop's own past."""
+
+    lead: Mapping[str, NotNegative] = msgspec.field(default_factory=lambda: {"item_item": 1.0})
+    """Shoppers who never ordered."""
+    customer: Mapping[str, NotNegative] = msgspec.field(default_factory=lambda: {"ease": 1.0})
+    """Customers, where what they own is hidden."""
+    repeat: Mapping[str, NotNegative] = msgspec.field(
+        default_factory=lambda: {"buy_again": 0.6, "ease": 0.15, "item_item": 0.15, "trending": 0.1}
+    )
+    """Customers, where what they own may be shown again."""
+
+
+SHOPPER_RULES: tuple[Rule, ...] = (
+    Rule(name="new_shopper", when=When(known=False)),
+    Rule(name="category_buyer", when=When(intent="buyer", focus=True), recommenders={"bestsellers": 1.0}),
+    Rule(name="brand_lover", when=When(brand=True), recommenders={"brands": 1.0}),
+    Rule(name="dormant", when=When(dormant=True), recommenders={"bought_together": 1.0}),
+    Rule(name="blend", blend=True),
+)
+
+
+class Placement(Group, frozen=True):
+    """A named spot of the shop: who answers there, and what may be shown."""
+
+    rules: tuple[Rule, ...] = SHOPPER_RULES
+    """Who leads, first match wins."""
+    fallback: tuple[str, ...] = ("item_item", "trending", "bestsellers")
+    """Who fills the places that the rule left empty, in order, inside the same filters. Empty: the list may be short."""
+    bought: BoughtMode = "hide"
+    """What to do with items that the shopper owns, unless the query says so itself."""
+    bought_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 90
+    """The days of `bought = "hide_days"`."""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 12
+    """Length of the list where the query names none."""
+
+
+def _context_first(name: str, recommenders: Mapping[str, float]) -> tuple[Rule, ...]:
+    return (Rule(name=name, when=When(context=True), recommenders=recommenders), *SHOPPER_RULES)
+
+
+PLACEMENTS: Mapping[str, Placement] = {
+    "home": Placement(),
+    "category": Placement(),
+    "pdp": Placement(rules=_context_first("similar", {"item_item": 1.0})),
+    "cart": Placement(rules=_context_first("completes_cart", {"bought_together": 1.0})),
+    "email_weekly": Placement(rules=(*SHOPPER_RULES[:-1], Rule(name="blend", blend=True, recommenders={"als": 0.5}))),
+    "similar": Placement(rules=(Rule(name="similar", recommenders={"item_item": 1.0}),), bought="allow"),
+    "bought_together": Placement(
+        rules=(Rule(name="bought_together", recommenders={"bought_together": 1.0}),), bought="allow"
+    ),
+    "bestsellers": Placement(rules=(Rule(name="bestsellers", recommenders={"bestsellers": 1.0}),), bought="allow"),
+    "popular": Placement(rules=(Rule(name="popular", recommenders={"brands": 1.0}),), bought="allow"),
+    "buy_again": Placement(rules=(Rule(name="buy_again", recommenders={"buy_again": 1.0}),), bought="only"),
+    "not_found": Placement(
+        rules=(Rule(name="recently_viewed", when=When(known=True), recommenders={"recently_viewed": 1.0}),)
+    ),
+}
