@@ -2,7 +2,6 @@
 
 Everything that walks between rooms is defined here and nowhere else: a web request becomes a `Query`, the shopper's past is
 a `History`, what it means is a `Profile`, a recommender answers `Candidates`, and the shopper gets a `Slate`.
-
 Times are int64 microseconds since 1970-01-01 UTC; ages are float32 days before now; money is in the catalogue's one currency.
 """
 
@@ -134,8 +133,7 @@ class ItemUpdate(msgspec.Struct, frozen=True, gc=False):
 class Bought(msgspec.Struct, frozen=True, gc=False):
     """What to do with items that the shopper already owns.
 
-    hide: leave them out unless they are replenishable · hide_days: leave out those bought in the last `days` days ·
-    allow: treat them like any other · only: nothing else.
+    hide: left out unless replenishable · hide_days: left out for `days` days · allow: like any other · only: nothing else.
     """
 
     mode: BoughtMode = "hide"
@@ -145,9 +143,8 @@ class Bought(msgspec.Struct, frozen=True, gc=False):
 class Query(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One question to the pipeline, complete: with the same snapshot and history it has one answer.
 
-    `category` is canonical text (levels joined by ' > ') and means the node and all below; `brands` is any of; prices are
-    inclusive bounds; `context_items` are the items on the page (of a pdp, of a cart); `exclude` never comes back; `locale` is
-    that of the reasons' texts.
+    `category` is canonical text (levels joined by ' > ') and means the node and all below; `brands` is any of; prices are inclusive
+    bounds; `context_items` are those on the page (of a pdp, of a cart); `exclude` never comes back; `locale` is that of reasons.
     """
 
     now: int
@@ -167,8 +164,8 @@ class Query(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
 class RowQuery(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A `Query` in the rows of one snapshot, as recommenders read it.
 
-    `category` and `brand` are what the query asks for, else what the shopper's profile leans to, else -1 · context int32[k]
-    rows of the items on the page · locale that the reasons are worded in, one of `reasons.LOCALES`.
+    `category` and `brand` are what the query asks for, else what the shopper's profile leans to, else -1 · context int32[k] rows of
+    the items on the page · locale that the reasons are worded in, one of `reasons.LOCALES`.
     """
 
     now: int
@@ -179,8 +176,7 @@ class RowQuery(msgspec.Struct, frozen=True, eq=False, gc=False):
 
 
 class Owned(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """What a shopper bought and kept: sorted distinct items int32[b], the last purchase int64[b] of each, how many orders there
-    were, and when the last one was (None: never)."""
+    """What a shopper bought and kept: sorted distinct items int32[b], the last purchase of each, how many orders, and the last one."""
 
     items: Rows
     at: Times
@@ -217,8 +213,7 @@ class History(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A shopper's past in time order, oldest first, mapped to one snapshot's rows; bounded per user.
 
     items int32[h] (-1: the event has no item; below: one unknown to the snapshot, `id_index.unknown_item`) · kinds int8[h]
-    (`EventType`, or `CANCELLED`) · times int64[h] · orders int32[h] the shopper's orders numbered from 0 (-1: not a purchase
-    that was kept).
+    (`EventType`, or `CANCELLED`) · times int64[h] · orders int32[h] numbered from 0 (-1: not a purchase that was kept).
     """
 
     items: Rows
@@ -256,8 +251,7 @@ NO_HISTORY = History(np.empty(0, np.int32), np.empty(0, np.int8), np.empty(0, np
 class Profile(msgspec.Struct, frozen=True, eq=False, gc=False, kw_only=True):
     """What is known of one shopper at the query's `now`; every field follows docs/policy.md.
 
-    focus and brand are codes of the catalogue or -1 · bought and cart are sorted
-    distinct item rows; `bought_at` int64 is the last purchase of each bought row.
+    focus and brand are codes of the catalogue or -1 · bought and cart are sorted distinct rows; `bought_at` the last purchase of each.
     """
 
     user_id: str | None
@@ -310,10 +304,17 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     because_item_id: str | None = None
 
 
+class Assignment(msgspec.Struct, frozen=True, gc=False):
+    """The arm of an experiment that answered."""
+
+    id: str
+    arm: str
+
+
 class Slate(msgspec.Struct, frozen=True, eq=False, gc=False, kw_only=True):
     """The answer: item rows with a score, a reason and its source each, best first, and how it came about.
 
-    `fallback` names the last recommender of the placement's fallback chain that had to fill places, or None.
+    `fallback`: the last of the placement's fallback chain that had to fill places · `experiments`: arms that could have changed it.
     """
 
     recommendation_id: str
@@ -328,6 +329,7 @@ class Slate(msgspec.Struct, frozen=True, eq=False, gc=False, kw_only=True):
     scores: tuple[float, ...]
     reasons: tuple[Reason, ...]
     sources: tuple[str, ...]
+    experiments: tuple[Assignment, ...] = ()
 
 
 class Send(msgspec.Struct, frozen=True, kw_only=True):

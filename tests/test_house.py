@@ -17,6 +17,7 @@ import pytest
 from recsys import settings
 from recsys.recommenders import RECOMMENDERS
 from recsys.settings import catalog as catalog_settings
+from recsys.settings import experiments as experiment_settings
 from recsys.settings import messages as message_settings
 from recsys.settings import moments as moment_settings
 from recsys.settings import placements as placement_settings
@@ -98,6 +99,7 @@ def settings_classes() -> Iterator[ast.ClassDef]:
         table_settings.__file__,
         shape_settings.__file__,
         catalog_settings.__file__,
+        experiment_settings.__file__,
         message_settings.__file__,
         moment_settings.__file__,
         placement_settings.__file__,

@@ -20,7 +20,7 @@ from recsys.engine.strategy import segment_of
 from recsys.recommenders import RECOMMENDERS
 from recsys.settings.placements import Rule
 from recsys.snapshot.catalog import Catalog
-from recsys.types import Bought, History, Query, Reason, Segment, Slate
+from recsys.types import Assignment, Bought, History, Query, Reason, Segment, Slate
 
 MAX_RANKED = 5_000
 """How far down each recommender's list an item is looked for."""
@@ -72,7 +72,7 @@ class RuleAnswer(Struct, frozen=True):
     weights: Annotated[Mapping[str, float], Meta(description="Who answered, and with what weight.")]
 
 
-class Explanation(Struct, frozen=True, kw_only=True):
+class Explanation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why an item is shown to a shopper, or why not."""
 
     item_id: str
@@ -95,6 +95,9 @@ class Explanation(Struct, frozen=True, kw_only=True):
     group: Annotated[Rival | None, Meta(description="The item of the same group that is shown already.")]
     outranked_by: Annotated[Rival | None, Meta(description="The last item shown, where the list is full.")]
     notices: tuple[str, ...]
+    experiments: Annotated[
+        tuple[Assignment, ...], Meta(description="Arms that could have changed the list; absent: none.")
+    ] = ()
 
 
 def explain(engine: Engine, query: Query, history: History, item: int) -> Explanation:
@@ -131,6 +134,7 @@ def explain(engine: Engine, query: Query, history: History, item: int) -> Explan
         group=group,
         outranked_by=_rival(engine.catalog, slate, query.limit - 1) if outranked else None,
         notices=slate.notices,
+        experiments=slate.experiments,
     )
     return msgspec.structs.replace(found, said=_said(found))
 

@@ -7,6 +7,7 @@ down to the recommendation id. Pages, messages, exports and evaluation all come 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -21,10 +22,11 @@ from recsys.reasons import reason_locale
 from recsys.recommenders import RECOMMENDERS, configure
 from recsys.recommenders.base import AnyRecommender
 from recsys.settings import Settings
-from recsys.settings.placements import Placement, Rule
+from recsys.settings.placements import BlendSettings, Placement, Rule
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.store import Snapshot
 from recsys.types import (
+    Assignment,
     Bought,
     Candidates,
     History,
@@ -52,12 +54,22 @@ class Engine:
         manifest = snapshot.manifest
         self.snapshot = snapshot
         self.settings = settings
+        self.blend = manifest.blend
+        self.experiments: tuple[Assignment, ...] = ()
         self.catalog: Catalog = snapshot.catalog
         self.group_of = np.ascontiguousarray(snapshot.catalog.group).data
         self.hidden_days = hidden_days(snapshot.catalog, manifest.behaviour)
         self.profiler = Profiler(snapshot.catalog, manifest.behaviour, settings.profile)
         self.recommenders: Mapping[str, AnyRecommender] = _build(snapshot)
         self._digest = msgspec.json.encode((manifest.version, settings.placements, settings.profile), order="deterministic")
+
+    def in_arms(self, settings: Settings, blend: BlendSettings, experiments: tuple[Assignment, ...]) -> Engine:
+        """The same snapshot under what arms of experiments change."""
+        engine = copy(self)
+        engine.settings, engine.blend, engine.experiments = settings, blend, experiments
+        parts = (self.snapshot.version, settings.placements, settings.profile, blend, experiments)
+        engine._digest = msgspec.json.encode(parts, order="deterministic")
+        return engine
 
     def placement(self, name: str) -> Placement:
         """Look a placement up.
@@ -115,9 +127,9 @@ def _check_names(where: str, names: Iterable[str]) -> None:
             raise SettingsError(f"{where}: no recommender {name!r}; there are {known}")
 
 
-def answer(engine: Engine, query: Query, history: History) -> Slate:
-    """Recommend for one query; its length is min(limit, eligible items)."""
-    asked = resolve_query(engine, query, history)
+def answer(engine: Engine, query: Query, history: History, profile: Profile | None = None) -> Slate:
+    """Recommend for one query; its length is min(limit, eligible items). `profile` saves finding it again."""
+    asked = resolve_query(engine, query, history, profile)
     builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, query.limit)
     rule, weights = pick_rule(engine, asked)
     builder.put_blend(weights)
@@ -136,6 +148,7 @@ def answer(engine: Engine, query: Query, history: History) -> Slate:
         scores=tuple([pick[1] for pick in builder.picks]),
         reasons=tuple(builder.reasons()),
         sources=tuple([pick[2] for pick in builder.picks]),
+        experiments=engine.experiments,
     )
 
 
@@ -159,14 +172,14 @@ class ResolvedQuery(NamedTuple):
     notices: tuple[str, ...]
 
 
-def resolve_query(engine: Engine, query: Query, history: History) -> ResolvedQuery:
+def resolve_query(engine: Engine, query: Query, history: History, profile: Profile | None = None) -> ResolvedQuery:
     """Read the query for this shopper.
 
     Raises:
         SettingsError: if there is no such placement.
     """
     placement = engine.placement(query.placement)
-    profile = engine.profiler.profile(query.user_id, history, query.now)
+    profile = profile or engine.profiler.profile(query.user_id, history, query.now)
     context, notices = _context(query, engine.catalog)
     bought = query.bought or Bought(placement.bought, placement.bought_days)
     allowed, unknown = allowed_items(query, context, profile, bought, engine.catalog, engine.hidden_days)
@@ -179,7 +192,7 @@ def pick_rule(engine: Engine, asked: ResolvedQuery) -> tuple[Rule | None, Mappin
     rule = first_rule(asked.placement, asked.profile, len(asked.rows.context) > 0)
     if rule is None:
         return None, {}
-    return rule, weights_of(rule, engine.snapshot.manifest.blend, segment_of(asked.profile, asked.bought))
+    return rule, weights_of(rule, engine.blend, segment_of(asked.profile, asked.bought))
 
 
 class SlateBuilder:

@@ -35,6 +35,8 @@ def logged(engine: Engine, query: Query, history: History, slate: Slate, answere
         profile=engine.settings.profile,
         history=tuple(_events(engine, history)),
         sha256=sha256(slate_json(engine.catalog, slate)).hexdigest(),
+        experiments=slate.experiments,
+        blend=engine.blend if slate.experiments else None,
     )
 
 
@@ -44,6 +46,8 @@ def replayed(note: LoggedSlate, snapshot: Snapshot, updates: Iterable[tuple[int,
         if snapshot.manifest.state_sequence < number <= note.items_sequence:
             snapshot.catalog.overlay(update, number)
     engine = Engine(snapshot, Settings(placements=note.placements, profile=note.profile))
+    if note.experiments:
+        engine = engine.in_arms(engine.settings, note.blend or engine.blend, note.experiments)
     return engine, answer(engine, note.query, _history(note.history, engine))
 
 

@@ -10,19 +10,19 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import NamedTuple
 
 import msgspec
 
+from recsys.engine.choice import Answered, Arms, Choice, answered
 from recsys.engine.history_merge import merge_histories
-from recsys.engine.pipeline import Engine, answer
+from recsys.engine.pipeline import Engine
 from recsys.live.erasure import ErasureKeys, Tombstone, Tombstones
 from recsys.live.log import EventLog, LiveEvent, SharedRow
 from recsys.reasons import reason_locale
 from recsys.snapshot.customer_value import CustomerValue
 from recsys.snapshot.identity_links import FOREVER, Period, periods, without
 from recsys.snapshot.people import NOBODY, Person
-from recsys.types import NO_HISTORY, History, ItemUpdate, Link, Query, Slate
+from recsys.types import NO_HISTORY, History, ItemUpdate, Link, Query
 from recsys.user_ids import NullUsers
 
 MAX_LINKED = 20
@@ -38,19 +38,12 @@ MAX_DROPPED = 1_000
 """Of more shoppers who did something since the last look, all histories are dropped together."""
 
 
-class Answered(NamedTuple):
-    """A query as it was asked, the history that it was answered with, and the answer."""
-
-    query: Query
-    history: History
-    slate: Slate
-
-
 class ServingState:
     """One engine and the log after its snapshot, for one worker: what an answer is made from."""
 
     def __init__(self, engine: Engine, state: EventLog, erasure_keys: ErasureKeys | None) -> None:
         self.engine = engine
+        self.arms: Arms | None = None
         self._snapshot, self._state, self._max_n = engine.snapshot, state, engine.settings.state.user_events
         self._rates = engine.settings.data.rates
         self.null_users = NullUsers(engine.settings.data.null_users)
@@ -91,7 +84,11 @@ class ServingState:
     def answer(self, query: Query) -> Answered:
         """Answer a query with the shopper's history as of now."""
         history = NO_HISTORY if query.user_id is None else self.history(query.user_id)
-        return Answered(query, history, answer(self.engine, query, history))
+        return answered(self.choose(query, history), query, history)
+
+    def choose(self, query: Query, history: History) -> Choice:
+        """Find the engine that answers a query: that of the shopper's arms, where an experiment runs."""
+        return Choice(self.engine) if self.arms is None else self.arms.choose(self, query, history)
 
     def answer_message(self, query: Query) -> Answered:
         """The same for a message, whose reasons are in the locale that the shopper reads."""
@@ -184,6 +181,18 @@ class ServingState:
         return latest.timestamp <= link.timestamp and not any(
             latest.timestamp <= end <= link.timestamp for end in self.forgotten.ends(link.anonymous_id)
         )
+
+    def with_own_limit(self, query: Query) -> Query:
+        """A query that names no limit, with the one that its placement has for the shopper."""
+        if self.arms is None or query.user_id is None or not self.arms.changes_limit(query.placement):
+            return query
+        engine = self.choose(query, self.history(query.user_id)).engine
+        return msgspec.structs.replace(query, limit=engine.placement(query.placement).limit)
+
+    def owner_of(self, user_id: str) -> str:
+        """Whose an id is now: the user that it was linked to last, else itself."""
+        latest = max(self._links_of(user_id), key=lambda each: (each.timestamp, each.user_id), default=None)
+        return user_id if latest is None else latest.user_id
 
     def is_anonymous(self, user_id: str) -> bool:
         """Whether this id was linked to a user."""

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from recsys.snapshot.catalog import Catalog
-from recsys.types import Slate
+from recsys.types import Assignment, Slate
 
 _encode = msgspec.json.Encoder().encode
 
 
-class _Head(msgspec.Struct, frozen=True):
+class _Head(msgspec.Struct, frozen=True, omit_defaults=True):
     """The members of a slate that stand before its items."""
 
     recommendation_id: str
@@ -23,6 +23,7 @@ class _Head(msgspec.Struct, frozen=True):
     personalized: bool
     fallback: str | None
     notices: tuple[str, ...]
+    experiments: tuple[Assignment, ...] = ()
 
 
 def slate_json(catalog: Catalog, slate: Slate, item_ends: Sequence[bytes] = ()) -> bytes:
@@ -39,6 +40,7 @@ def slate_json(catalog: Catalog, slate: Slate, item_ends: Sequence[bytes] = ()) 
         slate.personalized,
         slate.fallback,
         slate.notices,
+        slate.experiments,
     )
     fragment = catalog.fragment
     encode, ends = _encode, item_ends or (b"}",) * len(slate.items)

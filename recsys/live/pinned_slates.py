@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from recsys.types import Reason, Send
+from recsys.types import Assignment, Reason, Send
 
 
 class PinnedItem(msgspec.Struct, frozen=True, array_like=True):
@@ -38,6 +38,7 @@ class PinnedSlate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     fallback: str | None = None
     items: tuple[PinnedItem, ...] = ()
     replaced: tuple[str, ...] = ()
+    experiments: tuple[Assignment, ...] = ()
 
     @property
     def shown(self) -> list[str]:

@@ -13,8 +13,8 @@ import msgspec
 
 from recsys.live.erasure import Tombstones
 from recsys.settings import ProfileSettings
-from recsys.settings.placements import Placement
-from recsys.types import Query
+from recsys.settings.placements import BlendSettings, Placement
+from recsys.types import Assignment, Query
 
 TombstonesNow: TypeAlias = Callable[[], Tombstones]
 """Reads the tombstones as they are now."""
@@ -32,7 +32,7 @@ class LoggedEvent(msgspec.Struct, frozen=True, array_like=True):
     price: float | None
 
 
-class LoggedSlate(msgspec.Struct, frozen=True, kw_only=True):
+class LoggedSlate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that a slate was made from, in ids: rows never leave a snapshot."""
 
     recommendation_id: str
@@ -47,6 +47,9 @@ class LoggedSlate(msgspec.Struct, frozen=True, kw_only=True):
     history: tuple[LoggedEvent, ...]
     sha256: str
     """Of the slate's JSON."""
+    experiments: tuple[Assignment, ...] = ()
+    blend: BlendSettings | None = None
+    """The weights that arms of experiments changed; None: none did."""
 
 
 def is_erased(slate: LoggedSlate, erased: Tombstones) -> bool:

@@ -127,6 +127,7 @@ class Sends:
             personalized=slate.personalized,
             fallback=slate.fallback,
             items=tuple(self._items(slate)),
+            experiments=slate.experiments,
         )
 
     def _seen(self, user_id: str, besides: str = "") -> tuple[str, ...]:
@@ -159,6 +160,7 @@ class Sends:
             scores=tuple([item.score for _, _, item in places]),
             reasons=tuple([item.reason for _, _, item in places]),
             sources=tuple([item.source for _, _, item in places]),
+            experiments=pin.experiments,
         )
         return SentSlate(slate, True, tuple([place for place, _, _ in places]))
 

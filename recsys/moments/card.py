@@ -23,7 +23,7 @@ from recsys.moments.payload import MAX_ANCHORS, SOURCE
 from recsys.settings import Settings
 from recsys.settings.moments import MomentKind
 from recsys.snapshot.contents import Content
-from recsys.types import Query, Reason, Send
+from recsys.types import Assignment, Query, Reason, Send
 
 
 class _Item(msgspec.Struct, frozen=True):
@@ -39,6 +39,7 @@ class _Slate(msgspec.Struct, frozen=True):
     personalized: bool
     fallback: str | None
     items: tuple[_Item, ...]
+    experiments: tuple[Assignment, ...] = ()
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -92,6 +93,7 @@ def moment_card(moment: KeptMoment, settings: Settings) -> MomentCard:
         personalized=line.slate.personalized,
         fallback=line.slate.fallback,
         items=tuple(PinnedItem(each.item_id, each.score, each.reason, SOURCE) for each in line.slate.items),
+        experiments=line.slate.experiments,
     )
     return MomentCard(moment, line, send, slate)
 

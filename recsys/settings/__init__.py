@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from recsys.settings.catalog import CatalogSettings
+from recsys.settings.experiments import Experiment, HoldoutSettings
 from recsys.settings.messages import MessagesSettings
 from recsys.settings.moments import MomentsSettings
 from recsys.settings.placements import PLACEMENTS, BlendSettings, Placement
@@ -213,6 +214,9 @@ class Settings(Group, frozen=True):
     state: StateSettings = StateSettings()
     messages: MessagesSettings = MessagesSettings()
     moments: MomentsSettings = MomentsSettings()
+    experiments: Mapping[Name, Experiment] = {}
+    """Experiment = its arms; more can be declared while serving (docs/experiments.md)."""
+    holdout: HoldoutSettings = HoldoutSettings()
     web: WebSettings = WebSettings()
     tuned: str = "tuned.toml"
     """File that `make tune` writes beside the settings file: its behaviour, recommenders and blend override those here.

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from recsys.engine.pipeline import check_settings
+from recsys.experiments.arms import check_experiments
 from recsys.live.erasure import ErasureKeys
 from recsys.messages.cards.cards import Cards
 from recsys.messages.slots import SlotKeys, check_messages
@@ -105,6 +106,7 @@ def create_app(settings: Settings, environment: Mapping[str, str] | None = None)
         SettingsError: if the settings or the secrets are not usable.
     """
     check_settings(settings)
+    check_experiments(settings, settings.experiments)
     check_messages(settings.messages)
     secrets = os.environ if environment is None else environment
     auth = Authenticator.from_environment(secrets, settings.web)

@@ -14,6 +14,7 @@ import msgspec
 from recsys import settings
 from recsys.recommenders import RECOMMENDERS
 from recsys.settings import catalog as catalog_settings
+from recsys.settings import experiments as experiment_settings
 from recsys.settings import messages as message_settings
 from recsys.settings import moments as moment_settings
 from recsys.settings import placements as placement_settings
@@ -70,6 +71,11 @@ def settings_page() -> str:
         ("[messages]", message_settings.MessagesSettings),
         ('[messages.words."CATEGORY"]', message_settings.Words),
         ("[moments]", moment_settings.MomentsSettings),
+        ("[experiments.NAME]", experiment_settings.Experiment),
+        ("[[experiments.NAME.arms]]", experiment_settings.Arm),
+        ("change of an arm", experiment_settings.ArmChange),
+        ("blend of a change", experiment_settings.ArmBlend),
+        ("[holdout]", experiment_settings.HoldoutSettings),
         ("[web]", settings.WebSettings),
         ("[web.console]", settings.ConsoleSettings),
     ):

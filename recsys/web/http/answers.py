@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from recsys.types import Lifecycle, Reason
+from recsys.types import Assignment, Lifecycle, Reason
 
 
 class CatalogItemAnswer(Struct, frozen=True):
@@ -37,7 +37,7 @@ class ItemAnswer(CatalogItemAnswer, frozen=True):
     reason: Annotated[Reason, Meta(description="Why it is shown, with the evidence that there is.")]
 
 
-class SlateAnswer(Struct, frozen=True):
+class SlateAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A ranked list of items for one placement, best first."""
 
     recommendation_id: Annotated[str, Meta(description="The same question on the same data has the same id.")]
@@ -48,6 +48,9 @@ class SlateAnswer(Struct, frozen=True):
     personalized: Annotated[bool, Meta(description="Whether the shopper's own history shaped it.")]
     fallback: Annotated[str | None, Meta(description="The last recommender that had to fill places.")]
     notices: Annotated[tuple[str, ...], Meta(description="What the question named that the catalogue does not know.")]
+    experiments: Annotated[
+        tuple[Assignment, ...] | UnsetType, Meta(description="Arms that could have changed the list; absent: none.")
+    ] = UNSET
     items: tuple[ItemAnswer, ...]
 
 
@@ -76,7 +79,7 @@ class SentItemAnswer(ItemAnswer, frozen=True, omit_defaults=True):
     ] = UNSET
 
 
-class SentSlateAnswer(SlateAnswer, frozen=True):
+class SentSlateAnswer(SlateAnswer, frozen=True, kw_only=True):
     """The slate of a send, best first."""
 
     items: tuple[SentItemAnswer, ...]

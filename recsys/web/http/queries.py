@@ -28,7 +28,7 @@ def list_query(
     rules = settings.placement(placement)
     if rules is None:
         raise invalid("placement", placement, "one of " + ", ".join(settings.placement_names()))
-    return Query(
+    query = Query(
         now=now,
         placement=placement,
         user_id=user_id,
@@ -44,6 +44,7 @@ def list_query(
         if filters.locale is UNSET
         else reason_locale(filters.locale, settings.messages.locale),
     )
+    return serving.with_own_limit(query) if filters.limit is UNSET else query
 
 
 def personal_query(personal: Personal, serving: ServingState, now: int, user_id: str | None) -> Query:

@@ -13,6 +13,7 @@ from recsys.clock import SECOND
 from recsys.disk import locked
 from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
+from recsys.experiments.running import RunningExperiments
 from recsys.live.databases import open_log, open_slates
 from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.live.item_changes import Standing
@@ -81,6 +82,7 @@ class Live:
                 raise Problem(503, "no snapshot is loaded yet", {"Retry-After": "1"})
             if self._serving is None or self._serving.engine is not engine:
                 self._serving = ServingState(engine, self.state, self.erasure_keys)
+                self._serving.arms = RunningExperiments(engine, self._settings.experiments)
             return self._serving
 
     def on_reload(self, release: Callable[[], None]) -> None:

@@ -49,7 +49,7 @@ class Service:
         slate = answered.slate
         self.metrics.slate(slate.placement, slate.fallback, len(slate.items) < query.limit)
         if drawn(slate.recommendation_id, self.settings.state.slate_share):
-            self.live.slates.offer(logged(serving.engine, *answered, clock.now()))
+            self.live.slates.offer(logged(*answered, clock.now()))
         return slate
 
     def recommend_sent(self, serving: ServingState, query: Query, send_id: str, user_ids: Sequence[str]) -> list[SentSlate]:
@@ -71,7 +71,7 @@ class Service:
 
         def ask(one: Query) -> Slate:
             answered = serving.answer_message(one)
-            self.live.slates.keep(logged(engine, *answered, received))
+            self.live.slates.keep(logged(*answered, received))
             return answered.slate
 
         return Sends(engine.catalog, self.live.state.pins, ask, self.settings.messages.unseen_sends, received)

@@ -1,0 +1,49 @@
+"""Choice of the engine that answers a query: the plain one, or one under what the arms of experiments change."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from recsys.engine.pipeline import Engine, answer
+from recsys.types import History, Profile, Query, Slate
+
+
+class Choice(NamedTuple):
+    """What answers a query, and the shopper's profile where it was found on the way."""
+
+    engine: Engine
+    profile: Profile | None = None
+
+
+class Identities(Protocol):
+    """Who is who, as of now."""
+
+    def owner_of(self, user_id: str) -> str:
+        """Whose an id is: the user that it was linked to last, else itself."""
+
+    def ids_of(self, user_id: str) -> list[str]:
+        """A user's id and every anonymous id that was ever linked to it."""
+
+
+class Arms(Protocol):
+    """The experiments that run over one engine."""
+
+    def choose(self, identities: Identities, query: Query, history: History) -> Choice:
+        """Find what answers a query."""
+
+    def changes_limit(self, placement: str) -> bool:
+        """Whether an arm changes the length of a placement's lists."""
+
+
+class Answered(NamedTuple):
+    """A query as it was asked, what answered it from which history, and the answer."""
+
+    engine: Engine
+    query: Query
+    history: History
+    slate: Slate
+
+
+def answered(choice: Choice, query: Query, history: History) -> Answered:
+    """Answer a query with what was chosen for it."""
+    return Answered(choice.engine, query, history, answer(choice.engine, query, history, choice.profile))

@@ -1,0 +1,1 @@
+"""Experiments: ways of one placement, compared on live shoppers."""

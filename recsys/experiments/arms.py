@@ -1,0 +1,82 @@
+"""Arms: settings with what an arm changes laid over them, and the check that experiments can run side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+
+import msgspec
+
+from recsys.engine.pipeline import check_settings
+from recsys.settings import Settings
+from recsys.settings.experiments import Arm, ArmChange, Experiment
+from recsys.settings.placements import BlendSettings
+from recsys.types import SettingsError
+
+NO_CHANGE = ArmChange()
+
+
+def with_change(settings: Settings, placement: str, change: ArmChange) -> Settings:
+    """Settings whose placement is as an arm has it; weights of the blend apart, which are those that were published."""
+    standing = settings.placement(placement)
+    if standing is None:
+        allowed = ", ".join(settings.placement_names())
+        raise SettingsError(f"placement: {placement!r} is not allowed; allowed: one of {allowed}")
+    named = {name: getattr(change, name) for name in change.members - {"blend"}}
+    if not named:
+        return settings
+    changed = msgspec.structs.replace(standing, **named)
+    return msgspec.structs.replace(settings, placements={**settings.placements, placement: changed})
+
+
+def with_blend(blend: BlendSettings, change: ArmChange) -> BlendSettings:
+    """Weights of the blend as an arm has them."""
+    return blend if change.blend is None else change.blend.over(blend)
+
+
+def change_of(experiment: Experiment, arm: str) -> ArmChange:
+    """What an arm changes; the holdout changes nothing."""
+    return next((each.change for each in experiment.arms if each.name == arm), NO_CHANGE)
+
+
+def check_experiments(settings: Settings, experiments: Mapping[str, Experiment]) -> None:
+    """Check that every arm is a placement that can answer, and that no two experiments on one placement meet.
+
+    Raises:
+        SettingsError: naming the experiment, what is wrong and what to write.
+    """
+    for name, experiment in experiments.items():
+        for arm in experiment.arms:
+            _check_arm(settings, name, experiment, arm)
+    running = {name: each for name, each in experiments.items() if not each.stopped}
+    for one, other in combinations(sorted(running), 2):
+        _check_pair(one, running[one], other, running[other])
+
+
+def _check_arm(settings: Settings, name: str, experiment: Experiment, arm: Arm) -> None:
+    try:
+        changed = with_change(settings, experiment.placement, arm.change)
+        check_settings(msgspec.structs.replace(changed, blend=with_blend(settings.blend, arm.change)))
+    except SettingsError as error:
+        raise SettingsError(f"experiments.{name}, arm {arm.name}: {error}") from error
+
+
+def _check_pair(one: str, first: Experiment, other: str, second: Experiment) -> None:
+    if first.layer and first.layer == second.layer:
+        if _share_shoppers(first, second):
+            raise SettingsError(
+                f"experiments.{one} and experiments.{other} overlap in the layer {first.layer!r}; set `layer_start` so that "
+                "each begins where the other's `traffic` ends"
+            )
+        return
+    both = first.changes & second.changes if first.placement == second.placement else frozenset()
+    if both:
+        raise SettingsError(
+            f"experiments.{one} and experiments.{other} both change {', '.join(sorted(both))} of {first.placement!r}; give them "
+            "one `layer`, each a `layer_start` of its own"
+        )
+
+
+def _share_shoppers(first: Experiment, second: Experiment) -> bool:
+    ends = first.layer_start + first.traffic, second.layer_start + second.traffic
+    return first.layer_start < ends[1] and second.layer_start < ends[0]

@@ -1,0 +1,105 @@
+"""Running experiments over one engine: which arms answer a shopper's query.
+
+An experiment says nothing about a query that every arm would answer as it is answered without: the answer is the plain one then, and
+nobody is counted. So what a slate names are the arms that could have changed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from recsys.engine.choice import Choice, Identities
+from recsys.engine.pipeline import Engine
+from recsys.engine.strategy import first_rule, holds, segment_of, weights_of
+from recsys.experiments.arms import change_of, with_blend, with_change
+from recsys.experiments.assignment import arm_of, expected_shares, is_held_out
+from recsys.settings.experiments import ArmChange, Experiment
+from recsys.settings.placements import BlendSettings, Placement
+from recsys.types import Assignment, Bought, History, Profile, Query
+
+
+class RunningExperiments:
+    """The experiments that run over an engine, by placement."""
+
+    def __init__(self, engine: Engine, experiments: Mapping[str, Experiment]) -> None:
+        self._engine, self._holdout = engine, engine.settings.holdout
+        self.experiments = experiments
+        self._on: dict[str, list[_Contest]] = {}
+        for name, experiment in sorted(experiments.items()):
+            if not experiment.stopped:
+                self._on.setdefault(experiment.placement, []).append(_Contest(engine, name, experiment))
+        self._engines: dict[tuple[Assignment, ...], Engine] = {}
+
+    def changes_limit(self, placement: str) -> bool:
+        """Whether an arm changes the length of a placement's lists."""
+        return any("limit" in each.experiment.changes for each in self._on.get(placement, ()))
+
+    def choose(self, identities: Identities, query: Query, history: History) -> Choice:
+        """Find what answers a query: the engine under the arms of the shopper that could change the answer."""
+        contests = self._on.get(query.placement)
+        if contests is None or query.user_id is None:
+            return Choice(self._engine)
+        unit = identities.owner_of(query.user_id)
+        if is_held_out(self._holdout, unit):
+            return Choice(self._engine)
+        profile = self._engine.profiler.profile(query.user_id, history, query.now)
+        concerned = [each for each in contests if each.concerns(query, profile)]
+        drawn = [(each.name, arm_of(each.name, each.experiment, unit)) for each in concerned]
+        arms = tuple([Assignment(name, arm) for name, arm in drawn if arm is not None])
+        return Choice(self._under(query.placement, arms) if arms else self._engine, profile)
+
+    def _under(self, placement: str, arms: tuple[Assignment, ...]) -> Engine:
+        engine = self._engines.get(arms)
+        if engine is None:
+            engine = self._engines[arms] = self._made(placement, arms)
+        return engine
+
+    def _made(self, placement: str, arms: tuple[Assignment, ...]) -> Engine:
+        settings, blend = self._engine.settings, self._engine.blend
+        for each in arms:
+            change = change_of(self.experiments[each.id], each.arm)
+            settings, blend = with_change(settings, placement, change), with_blend(blend, change)
+        return self._engine.in_arms(settings, blend, arms)
+
+
+class _Plan(NamedTuple):
+    """A placement as one arm has it, and the weights of the blend."""
+
+    placement: Placement
+    blend: BlendSettings
+
+
+class _Contest:
+    """One experiment, and the placement as each of its arms has it."""
+
+    def __init__(self, engine: Engine, name: str, experiment: Experiment) -> None:
+        self.name, self.experiment, self._catalog = name, experiment, engine.catalog
+        self._plain = _plan(engine, experiment, ArmChange())
+        self._plans = [_plan(engine, experiment, change_of(experiment, arm)) for arm in expected_shares(experiment)]
+        self._limits = {plan.placement.limit for plan in (self._plain, *self._plans)}
+
+    def concerns(self, query: Query, profile: Profile) -> bool:
+        """Whether the experiment is for this shopper, and one of its arms would not answer this query as it is without."""
+        has_context = any(self._catalog.row(item_id) >= 0 for item_id in query.context_items)
+        if not holds(self.experiment.when, profile, has_context):
+            return False
+        if len(self._limits) > 1 and query.limit in self._limits:
+            return True
+        plain = _way(self._plain, query, profile, has_context)
+        return any(_way(plan, query, profile, has_context) != plain for plan in self._plans)
+
+
+def _plan(engine: Engine, experiment: Experiment, change: ArmChange) -> _Plan:
+    placement = with_change(engine.settings, experiment.placement, change).placement(experiment.placement)
+    assert placement is not None
+    return _Plan(placement, with_blend(engine.blend, change))
+
+
+def _way(plan: _Plan, query: Query, profile: Profile, has_context: bool) -> tuple[object, ...]:
+    """How a query is answered: what differs here may give another list."""
+    placement, blend = plan
+    rule = first_rule(placement, profile, has_context)
+    bought = query.bought or Bought(placement.bought, placement.bought_days)
+    weights = {} if rule is None else weights_of(rule, blend, segment_of(profile, bought))
+    return dict(weights), placement.fallback, bought

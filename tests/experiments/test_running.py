@@ -1,0 +1,200 @@
+"""Running experiments: an arm changes its placement and nothing else, and is named only where it could change the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from recsys.engine.choice import Answered, answered
+from recsys.engine.pipeline import Engine, answer
+from recsys.engine.replay import logged, replayed, same_bytes
+from recsys.engine.slate_json import slate_json
+from recsys.experiments.arms import check_experiments
+from recsys.experiments.assignment import arm_of
+from recsys.experiments.running import RunningExperiments
+from recsys.live.slate_log import LoggedSlate
+from recsys.settings import Settings
+from recsys.settings.experiments import Experiment, HoldoutSettings
+from recsys.snapshot.store import open_snapshot
+from recsys.types import Assignment, Bought, Query, SettingsError
+from tests.conftest import NOW, micros
+
+SHOPPERS = [f"user-{number}" for number in range(30)]
+LEADS = {"rules": [{"name": "item_item", "recommenders": {"item_item": 1.0}}]}
+
+
+class Alone:
+    """Shoppers of whom no two ids are one person's, but for those that are named."""
+
+    def __init__(self, owners: dict[str, str] = {}) -> None:  # noqa: B006 (only read)
+        self._owners = owners
+
+    def owner_of(self, user_id: str) -> str:
+        """Whose an id is."""
+        return self._owners.get(user_id, user_id)
+
+    def ids_of(self, user_id: str) -> list[str]:
+        """All ids of a user."""
+        return [user_id, *(each for each, owner in self._owners.items() if owner == user_id)]
+
+
+def experiment(change: dict[str, Any] | None = None, share: float = 0.5, **more: Any) -> Experiment:
+    """Two arms on home, the second with a change."""
+    arms = [
+        {"name": "control", "share": 1 - share},
+        {"name": "changed", "share": share, "change": LEADS if change is None else change},
+    ]
+    return msgspec.convert({"placement": "home", "arms": arms, **more}, Experiment)
+
+
+@pytest.fixture(scope="module")
+def engine(artifacts: Path) -> Engine:
+    """The busy shop, with no experiment."""
+    return opened(artifacts)
+
+
+def opened(artifacts: Path, settings: Settings | None = None) -> Engine:
+    """The busy shop's engine."""
+    return Engine(open_snapshot(artifacts, (artifacts / "CURRENT").read_text().strip()), settings or Settings())
+
+
+def ask(
+    engine: Engine, running: RunningExperiments, user: str | None, identities: Alone | None = None, **more: Any
+) -> Answered:
+    """Ask as the service does."""
+    query = Query(now=micros(NOW), user_id=user, **more)
+    history = engine.snapshot.histories.of(user or "")
+    return answered(running.choose(identities or Alone(), query, history), query, history)
+
+
+def arms(engine: Engine, trial: Experiment, shoppers: Sequence[str] = SHOPPERS, **more: Any) -> dict[str, str | None]:
+    """The arm that each slate names."""
+    running = RunningExperiments(engine, {"trial": trial})
+    slates = {user: ask(engine, running, user, **more).slate for user in shoppers}
+    return {user: slate.experiments[0].arm if slate.experiments else None for user, slate in slates.items()}
+
+
+def test_an_arm_answers_as_settings_of_its_own_would(engine: Engine, artifacts: Path) -> None:
+    """Those of the changed arm see what a service with its rules shows; the control sees what it always did."""
+    trial = experiment()
+    running = RunningExperiments(engine, {"trial": trial})
+    home = msgspec.structs.replace(engine.placement("home"), rules=trial.arms[1].change.rules)
+    other = opened(artifacts, Settings(placements={"home": home}))
+    for user in SHOPPERS:
+        found = ask(engine, running, user)
+        arm = arm_of("trial", trial, user)
+        expected = answer({"control": engine, "changed": other}[arm or ""], found.query, found.history)
+        assert (found.slate.items, found.slate.strategy) == (expected.items, expected.strategy)
+        assert found.slate.experiments in ((), (Assignment("trial", arm or ""),))
+
+
+def test_without_experiments_and_on_other_placements_nothing_changes(engine: Engine) -> None:
+    """The bytes are those of before: where none runs, where one is stopped, on another placement, and for nobody in particular."""
+    for trials in (
+        {},
+        {"trial": experiment(stopped=True)},
+        {"trial": experiment({"rules": LEADS["rules"]}, placement="cart")},
+    ):
+        running = RunningExperiments(engine, trials)
+        for user in (None, *SHOPPERS):
+            found = ask(engine, running, user)
+            plain = slate_json(engine.catalog, answer(engine, found.query, found.history))
+            assert slate_json(engine.catalog, found.slate) == plain
+            assert b'"experiments"' not in plain
+    assert not ask(engine, RunningExperiments(engine, {"trial": experiment()}), None).slate.experiments
+
+
+def test_an_arm_is_named_only_where_it_could_change_the_answer(engine: Engine) -> None:
+    """Where all arms answer alike the slate is the plain one: rules that lead alike, a filter that the query overrides."""
+    assert set(arms(engine, experiment({"rules": msgspec.to_builtins(engine.placement("home").rules)})).values()) == {None}
+    assert set(arms(engine, experiment()).values()) == {"control", "changed"}
+    filters = experiment({"bought": "allow"})
+    assert set(arms(engine, filters).values()) == {"control", "changed"}
+    assert set(arms(engine, filters, bought=Bought("hide")).values()) == {None}
+
+
+def test_an_audience_is_for_whom_it_says(engine: Engine) -> None:
+    """Shoppers for whom the conditions do not hold are answered as without the experiment."""
+    assert set(arms(engine, experiment(when={"known": True}), ["stranger", "nobody"]).values()) == {None}
+    assert None not in arms(engine, experiment({"fallback": ["bestsellers"]}, when={"known": True})).values()
+
+
+def test_the_global_holdout_is_in_nothing(engine: Engine, artifacts: Path) -> None:
+    """Held out shoppers have no arm of any experiment; the others do."""
+    held = opened(artifacts, Settings(holdout=HoldoutSettings(share=0.5)))
+    found = set(arms(held, experiment({"fallback": ["bestsellers"]})).values())
+    assert found == {None, "control", "changed"}
+    assert None not in arms(engine, experiment({"fallback": ["bestsellers"]})).values()
+
+
+def test_a_linked_visitor_is_the_user(engine: Engine) -> None:
+    """An id that belongs to a user has the user's arm."""
+    running = RunningExperiments(engine, {"trial": experiment({"fallback": ["bestsellers"]})})
+    for user in SHOPPERS:
+        linked = Alone({f"visitor-of-{user}": user})
+        under_both = {ask(engine, running, each, linked).slate.experiments for each in (user, f"visitor-of-{user}")}
+        assert len(under_both) == 1
+
+
+def test_experiments_add_up(engine: Engine) -> None:
+    """Two that change different things of a placement answer together, each with an arm of its own."""
+    two = {"filters": experiment({"bought": "allow"}), "leads": experiment()}
+    running = RunningExperiments(engine, two)
+    found = {ask(engine, running, user).slate.experiments for user in SHOPPERS}
+    assert {tuple(each.id for each in one) for one in found} == {("filters", "leads")}
+    assert len({tuple(each.arm for each in one) for one in found}) == 4
+
+
+def test_an_arm_may_change_the_blend(engine: Engine) -> None:
+    """Weights of a segment, over those that were published."""
+    trial = experiment({"blend": {"customer": {"bestsellers": 1.0}}}, share=1.0)
+    found = [ask(engine, RunningExperiments(engine, {"trial": trial}), user) for user in SHOPPERS]
+    changed = [each.engine.blend for each in found if each.slate.experiments]
+    assert changed
+    assert all(each.customer == {"bestsellers": 1.0} for each in changed)
+    assert all(each.lead == engine.snapshot.manifest.blend.lead for each in changed)
+
+
+def test_slates_of_arms_are_replayed(engine: Engine, artifacts: Path) -> None:
+    """What was logged of an arm's answer is answered again byte for byte, weights of the blend included."""
+    trials = {"trial": experiment({**LEADS, "blend": {"customer": {"bestsellers": 1.0}}})}
+    running = RunningExperiments(engine, trials)
+    named = set()
+    for user in SHOPPERS:
+        note = logged(*ask(engine, running, user), micros(NOW))
+        read = msgspec.json.decode(msgspec.json.encode(note), type=LoggedSlate)
+        assert same_bytes(read, *replayed(read, open_snapshot(artifacts, read.snapshot), []))
+        named |= {each.arm for each in read.experiments}
+    assert named == {"control", "changed"}
+
+
+@pytest.mark.parametrize(
+    ("trials", "says"),
+    [
+        ({"trial": experiment(placement="nowhere")}, "experiments.trial, arm control: placement: 'nowhere' is not allowed"),
+        ({"trial": experiment({"fallback": ["als"]})}, "arm changed: placements.home.fallback"),
+        ({"trial": experiment({"blend": {"lead": {"luck": 1.0}}})}, "arm changed: blend.lead: no recommender 'luck'"),
+        ({"one": experiment(), "other": experiment()}, "experiments.one and experiments.other both change rules of 'home'"),
+        ({"one": experiment(layer="l"), "other": experiment(layer="l")}, "overlap in the layer 'l'"),
+    ],
+)
+def test_experiments_that_cannot_run_are_refused(trials: dict[str, Experiment], says: str) -> None:
+    """Unknown placements and recommenders, chains that cannot fill a list, and two experiments that meet."""
+    with pytest.raises(SettingsError, match=says):
+        check_experiments(Settings(), trials)
+
+
+def test_experiments_side_by_side_are_allowed() -> None:
+    """In one layer one after the other, on other placements, with other changes, or when one is stopped."""
+    one = experiment(layer="l", traffic=0.5)
+    for other in (
+        experiment(layer="l", layer_start=0.5, traffic=0.5),
+        experiment(placement="cart"),
+        experiment({"bought": "allow"}),
+        experiment(stopped=True),
+    ):
+        check_experiments(Settings(), {"one": one, "other": other})
