@@ -1,0 +1,151 @@
+"""Statistics of an experiment: planted differences are found, none are found where none are, and looking often costs nothing."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+
+from training.experiments.always_valid import LEAST_UNITS, half_width
+from training.experiments.measures import MEASURES
+from training.experiments.statistics import (
+    MISMATCH,
+    Difference,
+    adjusted,
+    aggregates,
+    difference,
+    power_of,
+    sizes_p,
+    units_needed,
+)
+from training.experiments.verdict import Pace, verdict
+
+ALL = list(MEASURES.values())
+ENOUGH = Pace(units=10_000, needed=5_000.0, daily=100.0)
+
+
+def units(n: int = 20_000, lift: float = 0.0, seed: int = 4, arms: tuple[str, ...] = ("control", "brands")) -> pl.DataFrame:
+    """Units whose orders follow those of before; the second arm orders more by a relative lift."""
+    rng = np.random.default_rng(seed)
+    arm = rng.integers(0, len(arms), n)
+    taste = rng.gamma(0.5, 2.0, n)
+    before, orders = rng.poisson(taste), rng.poisson(taste * (1 + lift * (arm == 1)))
+    seen, bought = rng.poisson(4, n), orders + rng.binomial(orders, 0.5)
+    return pl.DataFrame(
+        {
+            "arm": np.array(arms)[arm],
+            "seen": seen,
+            "clicks": rng.binomial(seen, 0.1),
+            "orders": orders,
+            "converted": (orders > 0).astype(int),
+            "revenue": orders * 40.0,
+            "units": bought,
+            "returned": rng.binomial(bought, 0.1),
+            "orders_before": before,
+            "converted_before": (before > 0).astype(int),
+            "revenue_before": before * 40.0,
+        }
+    )
+
+
+def compare(table: pl.DataFrame, measure: str) -> Difference:
+    """The second arm against the control."""
+    found = aggregates(table, ALL)
+    return difference(MEASURES[measure], "brands", found["control"], found["brands"])
+
+
+def test_a_planted_difference_is_found() -> None:
+    """A lift of 20 % is in the interval, zero is not, whichever of the two one reads."""
+    found = compare(units(lift=0.2), "orders")
+    assert 0 < found.low < 0.2 < found.high
+    assert found.always_low > 0
+    assert found.p < 0.001
+
+
+def test_without_one_none_is_found() -> None:
+    """Alike arms differ in no measure of this seed, and every interval holds zero."""
+    table = units()
+    for measure in MEASURES:
+        found = compare(table, measure)
+        assert found.low < 0 < found.high
+        assert found.p > 0.05
+
+
+def test_what_was_there_before_is_taken_off() -> None:
+    """With the four weeks before, intervals are narrower than without."""
+    table, orders = units(lift=0.1), MEASURES["orders"]
+    found = aggregates(table, ALL)
+    plain = difference(orders._replace(covariate=None), "brands", found["control"], found["brands"])
+    adjusted_for_before = compare(table, "orders")
+    assert adjusted_for_before.high - adjusted_for_before.low < 0.9 * (plain.high - plain.low)
+
+
+def test_intervals_for_who_looks_every_day_are_wider() -> None:
+    """They hold the others, and there is none while an arm has hardly anybody."""
+    found = compare(units(), "conversion")
+    assert found.always_low < found.low < found.high < found.always_high
+    assert math.isinf(half_width(0.01, LEAST_UNITS - 1, 0.05))
+    few = compare(units(n=500), "conversion")
+    assert math.isinf(few.always_high)
+
+
+def test_nothing_is_said_where_nothing_varies() -> None:
+    """Arms in which nobody bought anything give NaN, not an error."""
+    nothing = units().with_columns(pl.lit(0).alias(name) for name in ("orders", "converted", "units", "returned"))
+    for measure in ("conversion", "orders", "units_per_order"):
+        found = compare(nothing, measure)
+        assert math.isnan(found.p)
+        assert not found.always_low > 0
+
+
+def test_p_values_of_what_does_not_decide_are_adjusted() -> None:
+    """The deciding measure keeps its p-value; of the others, the more are read the larger they get."""
+    table = units(lift=0.2)
+    found = adjusted([compare(table, name) for name in MEASURES], "conversion")
+    by_name = {each.measure: each for each in found}
+    assert by_name["conversion"].adjusted_p is None
+    assert all(each.adjusted_p is not None and each.adjusted_p >= each.p for each in found if each.measure != "conversion")
+
+
+def test_arms_of_the_wrong_size_are_an_alarm() -> None:
+    """A tenth of one arm lost is seen, chance is not."""
+    shares = {"control": 0.5, "brands": 0.5}
+    assert sizes_p({"control": 10_000, "brands": 9_000}, shares) < MISMATCH
+    assert sizes_p({"control": 10_050, "brands": 9_950}, shares) > 0.1
+    assert sizes_p({}, shares) == 1
+
+
+def test_the_calculator_is_right() -> None:
+    """With as many units as it asks for, the power is the 80 % that it promised."""
+    orders, everybody = MEASURES["orders"], aggregates(units().with_columns(arm=pl.lit("all")), ALL)["all"]
+    needed = units_needed(orders, everybody, 0.05)
+    assert 10_000 < needed < 1_000_000
+    assert power_of(orders, everybody, 0.05, round(needed)) == pytest.approx(0.8, abs=0.005)
+
+
+def told(**figures: float) -> Difference:
+    """A difference with these figures."""
+    rest = {"control": 0.1, "value": 0.1, "relative": 0.0, "low": -0.01, "high": 0.01, "p": 0.5}
+    return Difference(measure="conversion", arm="brands", **{"always_low": -0.1, "always_high": 0.1, **rest, **figures})
+
+
+@pytest.mark.parametrize(
+    ("found", "pace", "sizes", "says"),
+    [
+        (told(always_low=0.01, always_high=0.2), ENOUGH, 0.5, "brands is better: conversion"),
+        (told(always_low=-0.2, always_high=-0.01), ENOUGH, 0.5, "brands is worse: conversion"),
+        (told(always_low=-0.02, always_high=0.02), ENOUGH, 0.5, "no difference of conversion larger than 3.0%"),
+        (told(), ENOUGH, 0.5, "no difference of conversion larger than 10.0% after 10,000 units"),
+        (told(), Pace(1000, 2000.0, 300.0), 0.5, "about 4 more days to show a difference of 3.0%"),
+        (told(), Pace(1000, math.inf, 300.0), 0.5, "at this pace a difference of 3.0% will not show"),
+        (told(always_low=-math.inf), Pace(10, 2000.0, 0.0), 0.5, "cannot be told yet"),
+        (told(always_low=0.01), ENOUGH, 1e-6, "Do not read this"),
+    ],
+)
+def test_the_verdict_is_one_sentence(found: Difference, pace: Pace, sizes: float, says: str) -> None:
+    """Better, worse, alike, or too early; a broken experiment has none."""
+    text = verdict(found, pace, 0.03, sizes)
+    assert says in text
+    assert text.endswith(".")

@@ -1,0 +1,39 @@
+"""Measures of an experiment: which columns of a table of units each is made of."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+COUNTS = ("seen", "clicks", "orders", "converted", "revenue", "units", "returned")
+"""What is counted of each unit from its first exposure on: lists seen, items clicked on lists, orders, whether there was one, what was
+paid (winsorised), units bought, units given back."""
+BEFORE = ("orders_before", "converted_before", "revenue_before")
+"""The same of the four weeks before it: what says how much of a difference was there already (CUPED)."""
+BEFORE_DAYS = 28
+
+
+class Measure(NamedTuple):
+    """A mean per unit, or a ratio of two sums; `covariate` is its column from before.
+
+    `guards`: it decides nothing, and is there to warn; `more_is_better` tells in which direction.
+    """
+
+    name: str
+    numerator: str
+    denominator: str | None = None
+    covariate: str | None = None
+    guards: bool = False
+    more_is_better: bool = True
+
+
+MEASURES = {
+    each.name: each
+    for each in (
+        Measure("conversion", "converted", covariate="converted_before"),
+        Measure("orders", "orders", covariate="orders_before"),
+        Measure("revenue", "revenue", covariate="revenue_before"),
+        Measure("click_through", "clicks", "seen"),
+        Measure("units_per_order", "units", "orders", guards=True),
+        Measure("returns", "returned", "units", guards=True, more_is_better=False),
+    )
+}

@@ -1,0 +1,133 @@
+"""Statistics of an experiment: differences between arms with their intervals, and whether the arms are as large as they should be.
+
+tea-tasting does the arithmetic on means, variances and covariances of each arm: Welch's test for means; the delta method for ratios
+(Deng, Knoblich, Lu 2018); CUPED with what was known before (Deng, Xu, Kohavi, Walker 2013). Relative differences are those of
+logarithms, so that their intervals hold where the control's mean is uncertain too. The interval for those who look every day is in
+`always_valid`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+import tea_tasting as tt
+from scipy.stats import chisquare
+from tea_tasting.aggr import Aggregates, read_aggregates
+from tea_tasting.metrics import AggrCols
+from tea_tasting.metrics.mean import MeanResult
+
+from training.experiments.always_valid import half_width
+from training.experiments.measures import Measure
+
+CONFIDENCE = 0.95
+MISMATCH = 0.001
+"""A p-value of the arms' sizes below this is an alarm: the experiment is broken, whatever it says."""
+POWER = 0.8
+_Z = 1.959963984540054
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """One measure of one arm against the control; relative figures are shares of the control's.
+
+    `low` and `high` are the interval of the relative difference where one looks once; `always_low` and `always_high` hold however
+    often one looks. `p` belongs to the first; `adjusted_p` takes in how many measures and arms were read.
+    """
+
+    measure: str
+    arm: str
+    control: float
+    value: float
+    relative: float
+    low: float
+    high: float
+    always_low: float
+    always_high: float
+    p: float
+    adjusted_p: float | None = None
+
+
+def aggregates(units: pl.DataFrame, measures: Sequence[Measure]) -> dict[str, Aggregates]:
+    """Sum a table of units up, an entry an arm: all that the measures need."""
+    wanted = AggrCols()
+    for each in measures:
+        wanted = wanted | _metric(each).aggr_cols
+    found: dict[Any, Aggregates] = read_aggregates(units, "arm", **{**wanted._asdict(), "has_count": True})
+    return {str(arm): each for arm, each in found.items()}
+
+
+def difference(measure: Measure, arm: str, control: Aggregates, treatment: Aggregates) -> Difference:
+    """Compare an arm with the control; figures that cannot be told are NaN."""
+    found = _analyzed(measure, control, treatment)
+    centre = _log1p(found.rel_effect_size)
+    error = (_log1p(found.rel_effect_size_ci_upper) - _log1p(found.rel_effect_size_ci_lower)) / (2 * _Z)
+    wide = half_width(error**2, control.count() + treatment.count(), 1 - CONFIDENCE)
+    return Difference(
+        measure=measure.name,
+        arm=arm,
+        control=float(found.control),
+        value=float(found.treatment),
+        relative=float(found.rel_effect_size),
+        low=float(found.rel_effect_size_ci_lower),
+        high=float(found.rel_effect_size_ci_upper),
+        always_low=math.expm1(centre - wide),
+        always_high=math.expm1(centre + wide),
+        p=float(found.pvalue),
+    )
+
+
+def adjusted(differences: Sequence[Difference], decides: str) -> list[Difference]:
+    """Adjust the p-values of the measures that do not decide, together: Benjamini and Yekutieli, whatever their dependence."""
+    others = [each for each in differences if each.measure != decides and not math.isnan(each.p)]
+    results = {at: tt.experiment.ExperimentResult({each.measure: {"pvalue": each.p}}) for at, each in enumerate(others)}
+    told: Mapping[Any, Any] = tt.adjust_fdr(results, arbitrary_dependence=True) if results else {}
+    by_pair = {(each.measure, each.arm): float(told[at][each.measure]["pvalue_adj"]) for at, each in enumerate(others)}
+    return [msgspec.structs.replace(each, adjusted_p=by_pair.get((each.measure, each.arm))) for each in differences]
+
+
+def sizes_p(counts: Mapping[str, int], shares: Mapping[str, float]) -> float:
+    """p-value of the sizes of the arms under the shares that they were drawn with (χ²); 1 where there is nobody."""
+    total = sum(counts.get(arm, 0) for arm in shares)
+    if not total or len(shares) < 2:
+        return 1.0
+    found = [counts.get(arm, 0) for arm in shares]
+    return float(chisquare(found, [share * total for share in shares.values()]).pvalue)
+
+
+def units_needed(measure: Measure, everybody: Aggregates, effect: float) -> float:
+    """Units of a control and one arm together that show a relative difference with a power of 80 %; infinite: no number does."""
+    try:
+        told = _metric(measure, rel_effect_size=effect, power=POWER, alpha=1 - CONFIDENCE).solve_power(everybody, "n_obs")
+    except (RuntimeError, ValueError, ZeroDivisionError):
+        return math.inf
+    needed = float(told[0].n_obs)
+    return needed if math.isfinite(needed) else math.inf
+
+
+def power_of(measure: Measure, everybody: Aggregates, effect: float, units: int) -> float:
+    """Power to show a relative difference with so many units of a control and one arm together."""
+    told = _metric(measure, rel_effect_size=effect, n_obs=units, alpha=1 - CONFIDENCE).solve_power(everybody, "power")
+    return float(told[0].power)
+
+
+def _metric(measure: Measure, **more: Any) -> tt.RatioOfMeans:
+    if measure.denominator:
+        return tt.RatioOfMeans(measure.numerator, measure.denominator, confidence_level=CONFIDENCE, **more)
+    return tt.Mean(measure.numerator, measure.covariate, confidence_level=CONFIDENCE, **more)
+
+
+def _analyzed(measure: Measure, control: Aggregates, treatment: Aggregates) -> MeanResult:
+    """What tea-tasting says; of arms in which nothing varies, nothing."""
+    try:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return _metric(measure).analyze_aggregates(control, treatment)
+    except (ValueError, ZeroDivisionError):
+        return MeanResult(*[math.nan] * len(MeanResult._fields))
+
+
+def _log1p(value: float) -> float:
+    return math.log1p(value) if value > -1 else math.nan

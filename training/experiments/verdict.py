@@ -1,0 +1,57 @@
+"""Verdict on an arm in one sentence: better, worse, no difference that matters, or too early and how long yet."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from training.experiments.statistics import MISMATCH, Difference
+
+LONGEST_DAYS = 3650
+
+
+class Pace(NamedTuple):
+    """How an experiment gets on: units of a control and one arm together, those that are needed, and new ones a day."""
+
+    units: int
+    needed: float
+    daily: float
+
+    @property
+    def days_left(self) -> float:
+        """Days until enough units are in it at this pace; infinite if none come."""
+        missing = self.needed - self.units
+        return 0.0 if missing <= 0 else missing / self.daily if self.daily > 0 else math.inf
+
+
+def verdict(found: Difference, pace: Pace, smallest_effect: float, sizes_p: float) -> str:
+    """Say what the deciding measure of an arm comes to, from the interval that holds however often one looks."""
+    name = found.measure.replace("_", "-")
+    if sizes_p < MISMATCH:
+        return f"Do not read this: the arms are not as large as they were drawn (p = {sizes_p:.1g}); look for what loses exposures."
+    if found.always_low > 0:
+        return f"{found.arm} is better: {name} {_range(found)}."
+    if found.always_high < 0:
+        return f"{found.arm} is worse: {name} {_range(found)}."
+    if max(-found.always_low, found.always_high) <= smallest_effect:
+        return f"{found.arm}: no difference of {name} larger than {smallest_effect:.1%}."
+    if pace.days_left <= 0:
+        return f"{found.arm}: no difference of {name} larger than {_largest(found)} after {pace.units:,} units, more than were needed."
+    return f"Too early for {found.arm}: {name} {_range(found)}; {_left(pace, smallest_effect)}."
+
+
+def _range(found: Difference) -> str:
+    if not math.isfinite(found.always_low):
+        return "cannot be told yet"
+    return f"{found.relative:+.1%} ({found.always_low:+.1%} to {found.always_high:+.1%})"
+
+
+def _largest(found: Difference) -> str:
+    return f"{max(-found.always_low, found.always_high):.1%}"
+
+
+def _left(pace: Pace, smallest_effect: float) -> str:
+    if not math.isfinite(pace.days_left) or pace.days_left > LONGEST_DAYS:
+        return f"at this pace a difference of {smallest_effect:.1%} will not show"
+    days = math.ceil(pace.days_left)
+    return f"about {days:,} more day{'s' if days > 1 else ''} to show a difference of {smallest_effect:.1%}"
