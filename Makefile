@@ -11,7 +11,7 @@ PIP := pip install --disable-pip-version-check --require-hashes
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-all demo serve train evaluate tune report init validate export rollback snapshots compact purge backup restore replay restock moments lint-templates dry-run shop test test-fast cases check format docs docs-site lock bench benchmark-gate benchmark-isolation benchmark-latency benchmark-storefront benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-moments-truth benchmark-value benchmark-peers pictures clean
+.PHONY: help setup setup-dev setup-all demo serve train evaluate tune report init validate export rollback snapshots compact purge backup restore replay restock moments lint-templates dry-run shop test test-fast cases check format docs docs-site lock bench benchmark-gate benchmark-isolation benchmark-latency benchmark-storefront benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-moments-truth benchmark-value benchmark-experiments benchmark-peers pictures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -131,6 +131,8 @@ benchmark-live: setup-dev ## Replay a real shop's events over HTTP, and measure 
 	$(RUN) -m benchmarks.live $(ARGS)
 benchmark-messages: setup-dev ## Ask 10,000 cards of a send four times over HTTP, and export a million lines, watching memory
 	$(RUN) -m benchmarks.messages $(ARGS)
+benchmark-experiments: setup-dev ## Hold experiments against simulated shoppers whose choices are known (ARGS="--runs 200")
+	@$(RUN) -m benchmarks.experiments $(ARGS)
 benchmark-value: setup-dev ## Hold customer value against held-back purchases (needs RECSYS_DATA)
 	$(RUN) -m benchmarks.customer_value $(ARGS)
 benchmark-moments: setup-dev ## Measure polls and batches of all kinds of moments over 200,000 people

@@ -1,0 +1,50 @@
+"""Team-draft interleaving: one list of two rankings, in which each item belongs to the ranking that picked it.
+
+Radlinski, Kurup, Joachims, "How Does Clickthrough Data Reflect Retrieval Quality?" (CIKM 2008). In each round the two rankings pick in
+an order that a coin decides, each its best item that is not in the list yet; clicks and orders credit the one that picked. The coins
+are drawn from a seed, so that the same query gives the same list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from typing import NamedTuple
+
+
+class Interleaved(NamedTuple):
+    """Places of the list, best first: the item, and which ranking picked it (0 or 1)."""
+
+    items: tuple[int, ...]
+    teams: tuple[int, ...]
+
+
+def team_draft(first: Sequence[int], second: Sequence[int], limit: int, seed: str) -> Interleaved:
+    """Interleave two rankings of distinct items into a list of at most `limit`."""
+    rankings = (first, second)
+    items: list[int] = []
+    teams: list[int] = []
+    taken: set[int] = set()
+    reached = [0, 0]
+    for coin in _coins(seed):
+        for team in (coin, 1 - coin):
+            ranking = rankings[team]
+            while reached[team] < len(ranking) and ranking[reached[team]] in taken:
+                reached[team] += 1
+            if len(items) < limit and reached[team] < len(ranking):
+                taken.add(ranking[reached[team]])
+                items.append(ranking[reached[team]])
+                teams.append(team)
+        if len(items) >= limit or all(taken.issuperset(ranking) for ranking in rankings):
+            return Interleaved(tuple(items), tuple(teams))
+    raise AssertionError  # coins do not end
+
+
+def _coins(seed: str) -> Iterator[int]:
+    """0 or 1, without end: the bits of SHA-256 over the seed and a number."""
+    number = 0
+    while True:
+        for byte in sha256(f"{seed}\n{number}".encode()).digest():
+            for bit in range(8):
+                yield byte >> bit & 1
+        number += 1

@@ -1,0 +1,43 @@
+"""Interleaving: a list of two rankings that favours neither, and the same again for the same seed."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.experiments.interleaving import team_draft
+
+RANKINGS = st.lists(st.integers(0, 30), unique=True, max_size=20)
+SHOPPERS = 4_000
+
+
+@given(RANKINGS, RANKINGS, st.integers(1, 20), st.text())
+def test_every_list_is_a_draft(first: list[int], second: list[int], limit: int, seed: str) -> None:
+    """No item twice, none of neither ranking, as long as there are items; each item is the best left of the ranking that picked it."""
+    found = team_draft(first, second, limit, seed)
+    assert len(found.items) == len({*found.items}) == min(limit, len({*first, *second}))
+    for place, (item, team) in enumerate(zip(found.items, found.teams, strict=True)):
+        left = [each for each in (first, second)[team] if each not in found.items[:place]]
+        assert left[0] == item
+    assert team_draft(first, second, limit, seed) == found
+
+
+@given(RANKINGS.filter(bool), st.text())
+def test_alike_rankings_stay_as_they_are(ranking: list[int], seed: str) -> None:
+    """Of two rankings that agree comes the same list."""
+    assert list(team_draft(ranking, ranking, len(ranking), seed).items) == ranking
+
+
+def test_neither_ranking_is_favoured() -> None:
+    """Over many shoppers each picks first, and as many items as the other, half of the time."""
+    drafts = [team_draft(range(10), range(10, 20), 5, str(number)) for number in range(SHOPPERS)]
+    firsts = sum(each.teams[0] for each in drafts) / SHOPPERS
+    picks = sum(sum(each.teams) for each in drafts) / (5 * SHOPPERS)
+    assert abs(firsts - 0.5) < 0.04
+    assert abs(picks - 0.5) < 0.02
+
+
+def test_teams_take_turns() -> None:
+    """In each pair of places both teams pick once."""
+    teams = team_draft(range(10), range(10, 20), 8, "seed").teams
+    assert [{*teams[at : at + 2]} for at in range(0, 8, 2)] == [{0, 1}] * 4
