@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from recsys.engine.pipeline import Engine, answer
+from recsys.live.experiments import Exposure
 from recsys.types import History, Profile, Query, Slate
 
 
 class Choice(NamedTuple):
-    """What answers a query, and the shopper's profile where it was found on the way."""
+    """What answers a query, the shopper's profile where it was found on the way, and the exposures that the answer is the first of."""
 
     engine: Engine
     profile: Profile | None = None
+    exposures: tuple[Exposure, ...] = ()
 
 
 class Identities(Protocol):
@@ -34,16 +36,24 @@ class Arms(Protocol):
     def changes_limit(self, placement: str) -> bool:
         """Whether an arm changes the length of a placement's lists."""
 
+    def people_changed(self) -> None:
+        """Take in that ids were joined or erased."""
+
 
 class Answered(NamedTuple):
-    """A query as it was asked, what answered it from which history, and the answer."""
+    """A query as it was asked, what answered it from which history, and the answer.
+
+    `exposures` are to be written down before the answer is given.
+    """
 
     engine: Engine
     query: Query
     history: History
     slate: Slate
+    exposures: tuple[Exposure, ...] = ()
 
 
 def answered(choice: Choice, query: Query, history: History) -> Answered:
     """Answer a query with what was chosen for it."""
-    return Answered(choice.engine, query, history, answer(choice.engine, query, history, choice.profile))
+    slate = answer(choice.engine, query, history, choice.profile)
+    return Answered(choice.engine, query, history, slate, choice.exposures)

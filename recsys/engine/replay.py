@@ -9,12 +9,13 @@ from hashlib import sha256
 import msgspec
 import numpy as np
 
+from recsys.engine.choice import Answered
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.slate_json import slate_json
 from recsys.live.slate_log import LoggedEvent, LoggedSlate
 from recsys.settings import Settings
 from recsys.snapshot.store import Snapshot
-from recsys.types import History, ItemUpdate, Lines, Query, Slate
+from recsys.types import History, ItemUpdate, Lines, Slate
 
 
 def drawn(recommendation_id: str, share: float) -> bool:
@@ -22,8 +23,9 @@ def drawn(recommendation_id: str, share: float) -> bool:
     return int(recommendation_id[:8], 16) < share * 2**32
 
 
-def logged(engine: Engine, query: Query, history: History, slate: Slate, answered_at: int) -> LoggedSlate:
+def logged(answered: Answered, answered_at: int) -> LoggedSlate:
     """Note all that a slate was made from."""
+    engine, query, history, slate, _ = answered
     return LoggedSlate(
         recommendation_id=slate.recommendation_id,
         answered_at=answered_at,

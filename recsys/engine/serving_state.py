@@ -86,6 +86,11 @@ class ServingState:
         history = NO_HISTORY if query.user_id is None else self.history(query.user_id)
         return answered(self.choose(query, history), query, history)
 
+    def answer_without_arms(self, query: Query) -> Answered:
+        """Answer a query as if no experiment ran."""
+        history = NO_HISTORY if query.user_id is None else self.history(query.user_id)
+        return answered(Choice(self.engine), query, history)
+
     def choose(self, query: Query, history: History) -> Choice:
         """Find the engine that answers a query: that of the shopper's arms, where an experiment runs."""
         return Choice(self.engine) if self.arms is None else self.arms.choose(self, query, history)
@@ -220,6 +225,8 @@ class ServingState:
         self.forgotten.add(each.row for each in news if isinstance(each.row, Tombstone))
         if any(isinstance(each.row, Tombstone | Link) for each in news):
             self._kept.clear()  # it may concern people under other ids than those it names
+            if self.arms is not None:
+                self.arms.people_changed()
         updates: dict[str, ItemUpdate] = {}
         for each in news:
             row = each.row

@@ -53,6 +53,20 @@ def check_experiments(settings: Settings, experiments: Mapping[str, Experiment])
         _check_pair(one, running[one], other, running[other])
 
 
+def runnable(settings: Settings, experiments: Mapping[str, Experiment]) -> tuple[dict[str, Experiment], list[str]]:
+    """The experiments that can run together, taken in the order of their names, those of the settings first; and why others cannot."""
+    found: dict[str, Experiment] = {}
+    refused = []
+    for name in sorted(experiments, key=lambda each: (each not in settings.experiments, each)):
+        try:
+            check_experiments(settings, {**found, name: experiments[name]})
+        except SettingsError as error:
+            refused.append(str(error))
+        else:
+            found[name] = experiments[name]
+    return found, refused
+
+
 def _check_arm(settings: Settings, name: str, experiment: Experiment, arm: Arm) -> None:
     try:
         changed = with_change(settings, experiment.placement, arm.change)

@@ -32,6 +32,11 @@ def arm_of(name: str, experiment: Experiment, unit: str) -> str | None:
     return experiment.arms[-1].name
 
 
+def key_of(name: str, experiment: Experiment) -> str:
+    """What exposures in an experiment are counted under: another salt begins anew."""
+    return f"{name}/{experiment.salt}" if experiment.salt else name
+
+
 def is_held_out(holdout: HoldoutSettings, unit: str) -> bool:
     """Whether a unit is in no experiment at all."""
     return holdout.share > 0 and bucket("holdout", holdout.salt, unit) < holdout.share

@@ -6,24 +6,26 @@ nobody is counted. So what a slate names are the arms that could have changed it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from recsys.engine.choice import Choice, Identities
 from recsys.engine.pipeline import Engine
 from recsys.engine.strategy import first_rule, holds, segment_of, weights_of
 from recsys.experiments.arms import change_of, with_blend, with_change
-from recsys.experiments.assignment import arm_of, expected_shares, is_held_out
+from recsys.experiments.assignment import arm_of, expected_shares, is_held_out, key_of
+from recsys.experiments.exposures import FirstExposures
+from recsys.live.experiments import Exposure
 from recsys.settings.experiments import ArmChange, Experiment
 from recsys.settings.placements import BlendSettings, Placement
-from recsys.types import Assignment, Bought, History, Profile, Query
+from recsys.types import Assignment, Bought, History, Profile, Query, StateError
 
 
 class RunningExperiments:
     """The experiments that run over an engine, by placement."""
 
-    def __init__(self, engine: Engine, experiments: Mapping[str, Experiment]) -> None:
-        self._engine, self._holdout = engine, engine.settings.holdout
+    def __init__(self, engine: Engine, experiments: Mapping[str, Experiment], first: FirstExposures) -> None:
+        self._engine, self._holdout, self._first = engine, engine.settings.holdout, first
         self.experiments = experiments
         self._on: dict[str, list[_Contest]] = {}
         for name, experiment in sorted(experiments.items()):
@@ -44,10 +46,37 @@ class RunningExperiments:
         if is_held_out(self._holdout, unit):
             return Choice(self._engine)
         profile = self._engine.profiler.profile(query.user_id, history, query.now)
-        concerned = [each for each in contests if each.concerns(query, profile)]
-        drawn = [(each.name, arm_of(each.name, each.experiment, unit)) for each in concerned]
-        arms = tuple([Assignment(name, arm) for name, arm in drawn if arm is not None])
-        return Choice(self._under(query.placement, arms) if arms else self._engine, profile)
+        try:
+            drawn = [self._drawn(each, identities, unit, query.now) for each in contests if each.concerns(query, profile)]
+        except StateError:
+            return Choice(self._engine, profile)  # nobody can say which arm it was: none is better than another one
+        arms = tuple([arm for arm, _ in drawn if arm is not None])
+        exposures = tuple([exposure for _, exposure in drawn if exposure is not None])
+        return Choice(self._under(query.placement, arms) if arms else self._engine, profile, exposures)
+
+    def exposed(self, exposures: Sequence[Exposure], received_at: int) -> list[Exposure]:
+        """Write exposures down, durably when it returns; tells which are new.
+
+        Raises:
+            StateError: if the log cannot be written.
+        """
+        return self._first.write(exposures, received_at)
+
+    def people_changed(self) -> None:
+        """Take in that ids were joined or erased."""
+        self._first.clear()
+
+    def _drawn(
+        self, contest: _Contest, identities: Identities, unit: str, now: int
+    ) -> tuple[Assignment | None, Exposure | None]:
+        """The arm of a person, by the first exposure of any of the person's ids, and the exposure if it is to be the first."""
+        known = self._first.arm(contest.key, unit, identities.ids_of(unit))
+        if known is not None:
+            return Assignment(contest.name, known), None
+        arm = arm_of(contest.name, contest.experiment, unit)
+        if arm is None:
+            return None, None
+        return Assignment(contest.name, arm), Exposure(contest.key, unit, arm, now)
 
     def _under(self, placement: str, arms: tuple[Assignment, ...]) -> Engine:
         engine = self._engines.get(arms)
@@ -74,7 +103,8 @@ class _Contest:
     """One experiment, and the placement as each of its arms has it."""
 
     def __init__(self, engine: Engine, name: str, experiment: Experiment) -> None:
-        self.name, self.experiment, self._catalog = name, experiment, engine.catalog
+        self.name, self.experiment, self.key = name, experiment, key_of(name, experiment)
+        self._catalog = engine.catalog
         self._plain = _plan(engine, experiment, ArmChange())
         self._plans = [_plan(engine, experiment, change_of(experiment, arm)) for arm in expected_shares(experiment)]
         self._limits = {plan.placement.limit for plan in (self._plain, *self._plans)}

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from recsys.live.erasure import Erased, Tombstone
+from recsys.live.experiments import ExperimentLog
 from recsys.live.item_changes import ItemChanges, Standing
 from recsys.live.moments import MomentLog
 from recsys.live.pinned_slates import PinnedSlates
@@ -59,6 +60,7 @@ class EventLog(ABC):
     pins: PinnedSlates
     item_changes: ItemChanges
     moments: MomentLog
+    experiments: ExperimentLog
 
     @property
     @abstractmethod

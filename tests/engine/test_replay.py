@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recsys.engine.choice import Choice, answered
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.replay import drawn, logged, replayed, same_bytes
 from recsys.engine.slate_json import slate_json
@@ -39,7 +40,7 @@ def fresh(artifacts: Path) -> Engine:
 def note_of(engine: Engine, query: Query) -> LoggedSlate:
     """What is logged of the answer to a query."""
     history = engine.snapshot.histories.of(query.user_id or "")
-    return logged(engine, query, history, answer(engine, query, history), micros(NOW))
+    return logged(answered(Choice(engine), query, history), micros(NOW))
 
 
 def again(note: LoggedSlate, artifacts: Path, updates: list[tuple[int, ItemUpdate]] = []) -> bool:  # noqa: B006 (only read)

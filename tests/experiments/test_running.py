@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,10 @@ from recsys.engine.replay import logged, replayed, same_bytes
 from recsys.engine.slate_json import slate_json
 from recsys.experiments.arms import check_experiments
 from recsys.experiments.assignment import arm_of
+from recsys.experiments.exposures import FirstExposures
 from recsys.experiments.running import RunningExperiments
+from recsys.live.databases import log_in
+from recsys.live.log import EventLog
 from recsys.live.slate_log import LoggedSlate
 from recsys.settings import Settings
 from recsys.settings.experiments import Experiment, HoldoutSettings
@@ -24,6 +27,7 @@ from recsys.types import Assignment, Bought, Query, SettingsError
 from tests.conftest import NOW, micros
 
 SHOPPERS = [f"user-{number}" for number in range(30)]
+NOWHERE = Path("there-is-no-such-folder")
 LEADS = {"rules": [{"name": "item_item", "recommenders": {"item_item": 1.0}}]}
 
 
@@ -71,9 +75,21 @@ def ask(
     return answered(running.choose(identities or Alone(), query, history), query, history)
 
 
+def started(engine: Engine, trials: Mapping[str, Experiment], state: EventLog | None = None) -> RunningExperiments:
+    """Experiments that run over an engine; without a log nobody was exposed before."""
+    return RunningExperiments(engine, trials, FirstExposures((state or log_in(NOWHERE)).experiments))
+
+
+def expose(engine: Engine, running: RunningExperiments, user: str, identities: Alone | None = None) -> str | None:
+    """Ask and write the exposure down, as the service does; tells the arm."""
+    found = ask(engine, running, user, identities)
+    running.exposed(found.exposures, 1)
+    return found.slate.experiments[0].arm if found.slate.experiments else None
+
+
 def arms(engine: Engine, trial: Experiment, shoppers: Sequence[str] = SHOPPERS, **more: Any) -> dict[str, str | None]:
     """The arm that each slate names."""
-    running = RunningExperiments(engine, {"trial": trial})
+    running = started(engine, {"trial": trial})
     slates = {user: ask(engine, running, user, **more).slate for user in shoppers}
     return {user: slate.experiments[0].arm if slate.experiments else None for user, slate in slates.items()}
 
@@ -81,7 +97,7 @@ def arms(engine: Engine, trial: Experiment, shoppers: Sequence[str] = SHOPPERS, 
 def test_an_arm_answers_as_settings_of_its_own_would(engine: Engine, artifacts: Path) -> None:
     """Those of the changed arm see what a service with its rules shows; the control sees what it always did."""
     trial = experiment()
-    running = RunningExperiments(engine, {"trial": trial})
+    running = started(engine, {"trial": trial})
     home = msgspec.structs.replace(engine.placement("home"), rules=trial.arms[1].change.rules)
     other = opened(artifacts, Settings(placements={"home": home}))
     for user in SHOPPERS:
@@ -99,13 +115,13 @@ def test_without_experiments_and_on_other_placements_nothing_changes(engine: Eng
         {"trial": experiment(stopped=True)},
         {"trial": experiment({"rules": LEADS["rules"]}, placement="cart")},
     ):
-        running = RunningExperiments(engine, trials)
+        running = started(engine, trials)
         for user in (None, *SHOPPERS):
             found = ask(engine, running, user)
             plain = slate_json(engine.catalog, answer(engine, found.query, found.history))
             assert slate_json(engine.catalog, found.slate) == plain
             assert b'"experiments"' not in plain
-    assert not ask(engine, RunningExperiments(engine, {"trial": experiment()}), None).slate.experiments
+    assert not ask(engine, started(engine, {"trial": experiment()}), None).slate.experiments
 
 
 def test_an_arm_is_named_only_where_it_could_change_the_answer(engine: Engine) -> None:
@@ -133,17 +149,58 @@ def test_the_global_holdout_is_in_nothing(engine: Engine, artifacts: Path) -> No
 
 def test_a_linked_visitor_is_the_user(engine: Engine) -> None:
     """An id that belongs to a user has the user's arm."""
-    running = RunningExperiments(engine, {"trial": experiment({"fallback": ["bestsellers"]})})
+    running = started(engine, {"trial": experiment({"fallback": ["bestsellers"]})})
     for user in SHOPPERS:
         linked = Alone({f"visitor-of-{user}": user})
         under_both = {ask(engine, running, each, linked).slate.experiments for each in (user, f"visitor-of-{user}")}
         assert len(under_both) == 1
 
 
+def test_a_visitor_who_signs_in_keeps_the_first_arm(engine: Engine, tmp_path: Path) -> None:
+    """Of the ids of a person the one that was exposed first decides, for all of them, whatever the others would draw."""
+    state = log_in(tmp_path)
+    trial = experiment({"fallback": ["bestsellers"]})
+    running = started(engine, {"trial": trial}, state)
+    visitors = [f"visitor-{number}" for number in range(20)]
+    before = {each: expose(engine, running, each) for each in visitors}
+    assert {*before.values()} == {"control", "changed"}
+    for visitor, user in zip(visitors, SHOPPERS, strict=False):
+        running.people_changed()
+        for each in (user, visitor):
+            assert expose(engine, running, each, Alone({visitor: user})) == before[visitor]
+    assert len([each for batch in state.experiments.exposures("trial") for each in batch]) == len(visitors)
+
+
+def test_who_was_exposed_stays_when_traffic_falls(engine: Engine, tmp_path: Path) -> None:
+    """Less traffic lets nobody new in, and puts nobody out."""
+    state = log_in(tmp_path)
+    before = {user: expose(engine, started(engine, {"trial": experiment(LEADS)}, state), user) for user in SHOPPERS}
+    after = started(engine, {"trial": experiment(LEADS, traffic=0.0)}, state)
+    assert {user: expose(engine, after, user) for user in SHOPPERS} == before
+    assert expose(engine, after, "new") is None
+
+
+def test_an_exposure_is_told_until_it_is_written(engine: Engine, tmp_path: Path) -> None:
+    """Of each shopper once, in the worker that wrote it and in every other; under another salt again."""
+    state = log_in(tmp_path)
+    trial = {"trial": experiment(LEADS)}
+    running, other = started(engine, trial, state), started(engine, trial, state)
+    first = ask(engine, running, "user-1").exposures
+    assert [(each.experiment, each.unit, each.at) for each in first] == [("trial", "user-1", micros(NOW))]
+    assert ask(engine, running, "user-1").exposures == first
+    assert running.exposed(first, 1) == list(first)
+    assert other.exposed(first, 1) == []
+    assert ask(engine, running, "user-1").exposures == ask(engine, started(engine, trial, state), "user-1").exposures == ()
+    assert (
+        ask(engine, started(engine, {"trial": experiment(LEADS, salt="2")}, state), "user-1").exposures[0].experiment
+        == "trial/2"
+    )
+
+
 def test_experiments_add_up(engine: Engine) -> None:
     """Two that change different things of a placement answer together, each with an arm of its own."""
     two = {"filters": experiment({"bought": "allow"}), "leads": experiment()}
-    running = RunningExperiments(engine, two)
+    running = started(engine, two)
     found = {ask(engine, running, user).slate.experiments for user in SHOPPERS}
     assert {tuple(each.id for each in one) for one in found} == {("filters", "leads")}
     assert len({tuple(each.arm for each in one) for one in found}) == 4
@@ -152,7 +209,7 @@ def test_experiments_add_up(engine: Engine) -> None:
 def test_an_arm_may_change_the_blend(engine: Engine) -> None:
     """Weights of a segment, over those that were published."""
     trial = experiment({"blend": {"customer": {"bestsellers": 1.0}}}, share=1.0)
-    found = [ask(engine, RunningExperiments(engine, {"trial": trial}), user) for user in SHOPPERS]
+    found = [ask(engine, started(engine, {"trial": trial}), user) for user in SHOPPERS]
     changed = [each.engine.blend for each in found if each.slate.experiments]
     assert changed
     assert all(each.customer == {"bestsellers": 1.0} for each in changed)
@@ -162,10 +219,10 @@ def test_an_arm_may_change_the_blend(engine: Engine) -> None:
 def test_slates_of_arms_are_replayed(engine: Engine, artifacts: Path) -> None:
     """What was logged of an arm's answer is answered again byte for byte, weights of the blend included."""
     trials = {"trial": experiment({**LEADS, "blend": {"customer": {"bestsellers": 1.0}}})}
-    running = RunningExperiments(engine, trials)
+    running = started(engine, trials)
     named = set()
     for user in SHOPPERS:
-        note = logged(*ask(engine, running, user), micros(NOW))
+        note = logged(ask(engine, running, user), micros(NOW))
         read = msgspec.json.decode(msgspec.json.encode(note), type=LoggedSlate)
         assert same_bytes(read, *replayed(read, open_snapshot(artifacts, read.snapshot), []))
         named |= {each.arm for each in read.experiments}

@@ -187,6 +187,7 @@ def test_forgetting_deletes_what_is_pinned(state: EventLog) -> None:
         "identities": 0,
         "pins": 4,
         "moments": 0,
+        "exposures": 0,
     }
     assert [state.pins.pin_of("weekly", user) is None for user in ("ann", "anon", "ann ", "bob")] == [
         True,

@@ -12,9 +12,10 @@ import msgspec
 from recsys.live.erasure import Erased, Tombstone
 from recsys.live.item_changes import Standing, changes
 from recsys.live.log import BATCH, Active, EventLog, LiveEvent, SharedRow
-from recsys.live.sqlite import moments, pinned_slates
+from recsys.live.sqlite import experiments, moments, pinned_slates
 from recsys.live.sqlite.appending import appending
 from recsys.live.sqlite.database import Database, Row
+from recsys.live.sqlite.experiments import SqliteExperimentLog
 from recsys.live.sqlite.item_changes import ADD_CHANGE, SqliteItemChanges
 from recsys.live.sqlite.log_format import LOG_FORMAT
 from recsys.live.sqlite.moments import SqliteMomentLog
@@ -83,6 +84,7 @@ class SqliteLog(EventLog):
         self.pins = SqlitePinnedSlates(self._log)
         self.item_changes = SqliteItemChanges(self._log)
         self.moments = SqliteMomentLog(self._log)
+        self.experiments = SqliteExperimentLog(self._log)
 
     @property
     def name(self) -> str:
@@ -125,6 +127,7 @@ class SqliteLog(EventLog):
                 "identities": log.connection.executemany(_FORGET_LINKS, periods).rowcount,
                 "pins": pinned_slates.forget(log.connection, periods),
                 "moments": moments.forget(log.connection, periods),
+                "exposures": experiments.forget(log.connection, periods),
             }
         self._log.wipe()
         return counts

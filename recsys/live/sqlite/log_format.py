@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from recsys.live.sqlite.formats import Format, Step
 from recsys.live.sqlite.one_table import bring_over
 
@@ -63,4 +65,22 @@ _TABLES = (
     "CREATE INDEX moments_by_user ON moments (user_id, found_at, kind)",
 )
 
-LOG_FORMAT = Format(Step(3, _TABLES, bring_over))
+_EXPERIMENTS = (
+    """CREATE TABLE experiments (
+        seq INTEGER PRIMARY KEY, name TEXT NOT NULL, experiment BLOB NOT NULL, received_at INTEGER NOT NULL
+    ) STRICT""",
+    "CREATE INDEX experiments_by_name ON experiments (name, received_at)",
+    """CREATE TABLE exposures (
+        seq INTEGER PRIMARY KEY, experiment TEXT NOT NULL, unit TEXT NOT NULL, arm TEXT NOT NULL, exposed_at INTEGER NOT NULL,
+        received_at INTEGER NOT NULL, UNIQUE (experiment, unit)
+    ) STRICT""",
+    "CREATE INDEX exposures_by_seq ON exposures (experiment, seq)",
+    "CREATE INDEX exposures_by_unit ON exposures (unit, exposed_at)",
+)
+
+
+def _nothing_to_bring(connection: sqlite3.Connection) -> None:
+    """The format before had no such rows."""
+
+
+LOG_FORMAT = Format(Step(3, _TABLES, bring_over), Step(4, _EXPERIMENTS, _nothing_to_bring))

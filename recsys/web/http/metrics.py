@@ -53,6 +53,9 @@ class Metrics:
         self._slots = Counter(
             "recsys_slots", "Slot addresses answered, by part and what they led to.", ("part", "outcome"), registry=own
         )
+        self._exposed = Counter(
+            "recsys_exposures", "Shoppers first answered by an arm of an experiment.", ("experiment", "arm"), registry=own
+        )
         self._unlogged = Counter(
             "recsys_slates_unlogged", "Slates drawn for the slate log that were given up.", registry=own
         )
@@ -97,6 +100,10 @@ class Metrics:
     def slot(self, part: str, outcome: str) -> None:
         """Count one answer of a slot address."""
         self._slots.labels(part, outcome).inc()
+
+    def exposed(self, experiment: str, arm: str) -> None:
+        """Count a shopper who was answered by an arm for the first time."""
+        self._exposed.labels(experiment, arm).inc()
 
     def unlogged(self, slates: int) -> None:
         """Count slates that were not logged."""

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from recsys import clock
 from recsys.clock import SECOND
 from recsys.disk import locked
+from recsys.engine.choice import Answered
 from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
+from recsys.experiments.arms import runnable
+from recsys.experiments.exposures import FirstExposures
 from recsys.experiments.running import RunningExperiments
 from recsys.live.databases import open_log, open_slates
 from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.live.item_changes import Standing
 from recsys.live.slate_queue import SlateQueue
 from recsys.settings import Settings
+from recsys.settings.experiments import Experiment
 from recsys.snapshot.store import Snapshot, SnapshotStore
 from recsys.types import Event, ItemUpdate, Link, SettingsError, StateError
 from recsys.user_ids import NullUsers
@@ -40,6 +44,8 @@ class Live:
         Tombstones(erasure_keys, self.state.tombstones())  # a forgotten user must not return because a secret is missing
         self.state.close()  # workers are forked from here
         self._serving: ServingState | None = None
+        self.experiments: Mapping[str, Experiment] = settings.experiments
+        """Those that are declared and can run, those of the settings before others of the same name."""
         self._lock = threading.Lock()
         self._releases: list[Callable[[], None]] = []
         self._metrics = metrics
@@ -82,8 +88,41 @@ class Live:
                 raise Problem(503, "no snapshot is loaded yet", {"Retry-After": "1"})
             if self._serving is None or self._serving.engine is not engine:
                 self._serving = ServingState(engine, self.state, self.erasure_keys)
-                self._serving.arms = RunningExperiments(engine, self._settings.experiments)
+                self._serving.arms = self._arms(engine)
             return self._serving
+
+    def _arms(self, engine: Engine) -> RunningExperiments:
+        return RunningExperiments(engine, self.experiments, FirstExposures(self.state.experiments))
+
+    def take_experiments(self) -> None:
+        """Take in what was declared since the last look; what cannot run under the settings is left out and logged.
+
+        Raises:
+            StateError: if the log cannot be read.
+        """
+        declared = {name: each.experiment for name, each in self.state.experiments.declared().items()}
+        found, refused = runnable(self._settings, {**declared, **self._settings.experiments})
+        if found == self.experiments:
+            return
+        for reason in refused:
+            _log.error("an experiment does not run: %s", reason)
+        with self._lock:
+            self.experiments = found
+            if self._serving is not None:
+                self._serving.arms = self._arms(self._serving.engine)
+
+    def expose(self, serving: ServingState, answered: Answered) -> Answered:
+        """Write down whom an answer exposes to an arm, before it is given; where that fails, answer as if no experiment ran."""
+        if not answered.exposures or not isinstance(serving.arms, RunningExperiments):
+            return answered
+        try:
+            new = serving.arms.exposed(answered.exposures, clock.now())
+        except StateError:
+            _log.exception("an exposure could not be written; the answer is that of no experiment")
+            return serving.answer_without_arms(answered.query)
+        for each in new:
+            self._metrics.exposed(each.experiment, each.arm)
+        return answered
 
     def on_reload(self, release: Callable[[], None]) -> None:
         """Have something called whenever another snapshot went live, which lets go of the one before: files stay mapped, and on the
@@ -155,6 +194,7 @@ class Live:
             _log.info("snapshot %s is live", self.loaded.snapshot.version if self.loaded else None)
         elif counts[1] > self._counted[1]:
             _log.error("the newest snapshot is not taken live: %s", self._store.error)
+        self._take_experiments()
         self._metrics.reloads(counts[0] - self._counted[0], counts[1] - self._counted[1])
         self._counted = counts
 
@@ -164,6 +204,12 @@ class Live:
                 self._serving = None
         for release in self._releases:
             release()
+
+    def _take_experiments(self) -> None:
+        try:
+            self.take_experiments()
+        except StateError:
+            _log.exception("experiments cannot be read; those that run go on")
 
     def _look_for_damage(self) -> None:
         """Stop answering from files that were cut short under us: the kernel would end the process that reads past their end."""

@@ -45,11 +45,11 @@ class Service:
 
     def recommend(self, serving: ServingState, query: Query) -> Slate:
         """Answer one query, and count it."""
-        answered = serving.answer(query)
+        answered = self.live.expose(serving, serving.answer(query))
         slate = answered.slate
         self.metrics.slate(slate.placement, slate.fallback, len(slate.items) < query.limit)
         if drawn(slate.recommendation_id, self.settings.state.slate_share):
-            self.live.slates.offer(logged(*answered, clock.now()))
+            self.live.slates.offer(logged(answered, clock.now()))
         return slate
 
     def recommend_sent(self, serving: ServingState, query: Query, send_id: str, user_ids: Sequence[str]) -> list[SentSlate]:
@@ -70,8 +70,8 @@ class Service:
         engine, received = serving.engine, clock.now()
 
         def ask(one: Query) -> Slate:
-            answered = serving.answer_message(one)
-            self.live.slates.keep(logged(*answered, received))
+            answered = self.live.expose(serving, serving.answer_message(one))
+            self.live.slates.keep(logged(answered, received))
             return answered.slate
 
         return Sends(engine.catalog, self.live.state.pins, ask, self.settings.messages.unseen_sends, received)

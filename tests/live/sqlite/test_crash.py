@@ -351,7 +351,13 @@ def test_the_disk_forgets_too(state: EventLog, folder: Path) -> None:
     state.add_links([Link("anon", "forget-me", 1)], RECEIVED)
     search = ["grep", "-rlF", "--binary-files=text"]
     assert subprocess.run([*search, "forget-me", folder], stdout=subprocess.DEVNULL).returncode == 0
-    assert state.forget([Erased("hash", "forget-me")], 20) == {"events": 50, "identities": 1, "pins": 0, "moments": 0}
+    assert state.forget([Erased("hash", "forget-me")], 20) == {
+        "events": 50,
+        "identities": 1,
+        "pins": 0,
+        "moments": 0,
+        "exposures": 0,
+    }
     assert subprocess.run([*search, "forget-me", folder], stdout=subprocess.DEVNULL).returncode == 1
     assert subprocess.run([*search, "remember-me", folder], stdout=subprocess.DEVNULL).returncode == 0
 
@@ -361,7 +367,13 @@ def test_forgetting_does_not_wait_for_readers(state: EventLog, folder: Path) -> 
     state.add_events([event("a")], RECEIVED)
     with closing(SqliteLog(folder)) as reader, reader.reading():
         began = time.monotonic()
-        assert state.forget([Erased("hash", "ann")], 20) == {"events": 1, "identities": 0, "pins": 0, "moments": 0}
+        assert state.forget([Erased("hash", "ann")], 20) == {
+            "events": 1,
+            "identities": 0,
+            "pins": 0,
+            "moments": 0,
+            "exposures": 0,
+        }
         assert time.monotonic() - began < database.BUSY_SECONDS
         assert (times(state), times(reader)) == ([], [10])
     assert state.add_events([event("b")], RECEIVED) == [True]
@@ -392,8 +404,8 @@ def test_a_disk_too_small_to_begin_leaves_no_log(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("version", "expected"),
     [
-        (0, "has format 0; this program reads formats 2 to 3: it is another file"),
-        (4, "has format 4, and this program knows formats up to 3: a newer version of the program wrote it"),
+        (0, "has format 0; this program reads formats 2 to 4: it is another file"),
+        (5, "has format 5, and this program knows formats up to 4: a newer version of the program wrote it"),
     ],
 )
 def test_another_format_is_refused(state: EventLog, folder: Path, version: int, expected: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys.live.sqlite import item_changes, log, moments, pinned_slates
+from recsys.live.sqlite import experiments, item_changes, log, moments, pinned_slates
 from recsys.live.sqlite.log_format import LOG_FORMAT
 from recsys.types import Event
 
@@ -42,8 +42,21 @@ SEARCHING = {
     "moment": moments._OF,
     "moments_of_period": moments._OF_PERIOD,
     "forget_moments": moments._FORGET,
+    "first_exposure": experiments._FIRST,
+    "exposures": experiments._EXPOSURES,
+    "forget_exposures": experiments._FORGET,
 }
-SORTED_BY_INDEX = ("events_of", "orders_of", "subjects", "pinned_last", "lines", "last_until", "changes", "news")
+SORTED_BY_INDEX = (
+    "events_of",
+    "orders_of",
+    "subjects",
+    "pinned_last",
+    "lines",
+    "last_until",
+    "changes",
+    "news",
+    "exposures",
+)
 COVERED = ("events_of", "orders_of", "newest")
 """What an answer reads: the index alone has it, no row is looked up."""
 

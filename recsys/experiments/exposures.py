@@ -1,0 +1,54 @@
+"""First exposures as a worker knows them: which arm a person was answered by first, read from the log once and kept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from recsys.live.experiments import ExperimentLog, Exposure
+
+MAX_KEPT = 100_000
+"""Most arms that a worker keeps at hand, about 20 MB; those kept longest make room."""
+
+
+class FirstExposures:
+    """The arms that people are in already; threads may share it."""
+
+    def __init__(self, log: ExperimentLog) -> None:
+        self._log = log
+        self._lock = threading.Lock()
+        self._arms: dict[tuple[str, str], str] = {}
+
+    def arm(self, experiment: str, unit: str, ids: Sequence[str]) -> str | None:
+        """The arm that a person, who has these ids, was exposed to first; None: to none yet.
+
+        Raises:
+            StateError: if the log cannot be read.
+        """
+        known = self._arms.get((experiment, unit))
+        if known is None and (found := self._log.first(experiment, ids)) is not None:
+            known = found.arm
+            self._keep(experiment, unit, known)
+        return known
+
+    def write(self, exposures: Sequence[Exposure], received_at: int) -> list[Exposure]:
+        """Write exposures down, durably when it returns; tells which are new.
+
+        Raises:
+            StateError: if the log cannot be written.
+        """
+        new = self._log.expose(exposures, received_at)
+        for each in exposures:
+            self._keep(each.experiment, each.unit, each.arm)
+        return [each for each, fresh in zip(exposures, new, strict=True) if fresh]
+
+    def clear(self) -> None:
+        """Keep nothing: ids were joined, or erased."""
+        with self._lock:
+            self._arms = {}
+
+    def _keep(self, experiment: str, unit: str, arm: str) -> None:
+        with self._lock:
+            if len(self._arms) >= MAX_KEPT:
+                del self._arms[next(iter(self._arms))]
+            self._arms[experiment, unit] = arm
