@@ -7,7 +7,7 @@ from typing import Any
 
 from recsys.behaviour import VIEW
 from recsys.engine.serving_state import ServingState
-from recsys.settings import Placement
+from recsys.settings.placements import Placement
 from recsys.types import Query, Slate
 
 MAX_ITEMS = 12
