@@ -11,7 +11,7 @@ PIP := pip install --disable-pip-version-check --require-hashes
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-all demo serve train evaluate tune report init validate export rollback snapshots compact purge backup restore replay restock moments lint-templates dry-run shop test test-fast cases check format docs docs-site lock bench benchmark-gate benchmark-isolation benchmark-latency benchmark-storefront benchmark-gowalla benchmark-intent benchmark-live benchmark-messages benchmark-moments benchmark-moments-truth benchmark-value benchmark-experiments benchmark-peers pictures clean
+.PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(MAKEFILE_LIST))
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

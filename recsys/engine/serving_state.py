@@ -7,14 +7,14 @@ up when they are asked for.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 
 import msgspec
 
 from recsys.engine.choice import Answered, Arms, Choice, answered
 from recsys.engine.history_merge import merge_histories
+from recsys.engine.kept_histories import EVENTS_KEPT, KeptHistories
 from recsys.engine.pipeline import Engine
 from recsys.live.erasure import ErasureKeys, Tombstone, Tombstones
 from recsys.live.log import EventLog, LiveEvent, SharedRow
@@ -29,11 +29,6 @@ MAX_LINKED = 20
 """Most periods of anonymous ids of one user whose events an answer takes in, those that began last."""
 MAX_ASKED = 100
 """Most anonymous ids of one user that an answer looks up, those linked last: some of them may have done nothing lately."""
-
-EVENTS_KEPT = 2_000_000
-"""Most events of the histories that a worker keeps at hand, 17 bytes each; with what lies around them, some 40 MB."""
-_BESIDES = 50
-"""What a history costs beside its events, in events."""
 MAX_DROPPED = 1_000
 """Of more shoppers who did something since the last look, all histories are dropped together."""
 
@@ -51,7 +46,7 @@ class ServingState:
         self._folded = self._read = engine.snapshot.manifest.state_sequence
         self._version: tuple[int, int] | None = None
         self._lock = threading.Lock()
-        self._kept = _Kept(EVENTS_KEPT)
+        self._kept = KeptHistories(EVENTS_KEPT)
         self._links: dict[str, list[Link]] = {}
         self._linked: dict[str, dict[str, None]] = {}
         """User = anonymous ids, those linked last at the end."""
@@ -274,60 +269,6 @@ class ServingState:
         erased = self.forgotten.spans(user_id)
         own = [left for period in found for left in without(period, erased)]
         return [left for period in own for left in without(period, self.forgotten.spans(period.anonymous_id))]
-
-
-class _Kept:
-    """Histories by user id, those asked for last, of at most so many events together; threads may share it."""
-
-    def __init__(self, max_n: int) -> None:
-        self._max_n, self._events = max_n, 0
-        self._histories: dict[str, History] = {}
-        self._lock = threading.RLock()
-        self.changes = 0
-        """Counts beginnings and ends of changes: odd during one."""
-
-    def __len__(self) -> int:
-        return len(self._histories)
-
-    def get(self, user_id: str) -> History | None:
-        """A user's history, which counts as asked for last from now on; None: it is not kept."""
-        with self._lock:
-            found = self._histories.pop(user_id, None)
-            if found is not None:
-                self._histories[user_id] = found
-            return found
-
-    @contextmanager
-    def changing(self) -> Iterator[None]:
-        """Take in what changes histories: none that was read before or meanwhile is kept."""
-        self.changes += 1
-        try:
-            yield
-        finally:
-            self.changes += 1
-
-    def put(self, user_id: str, history: History, changes: int = 0) -> None:
-        """Keep a history that was read after so many `changes`, if there were none since; those asked for longest ago make room."""
-        with self._lock:
-            if changes != self.changes or changes % 2:
-                return
-            self.drop(user_id)
-            self._histories[user_id] = history
-            self._events += len(history) + _BESIDES
-            while self._events > self._max_n:
-                self.drop(next(iter(self._histories)))
-
-    def drop(self, user_id: str) -> None:
-        """Keep a user's history no longer."""
-        with self._lock:
-            if (history := self._histories.pop(user_id, None)) is not None:
-                self._events -= len(history) + _BESIDES
-
-    def clear(self) -> None:
-        """Keep nothing."""
-        with self._lock:
-            self._histories.clear()
-            self._events = 0
 
 
 def _later(one: ItemUpdate | None, other: ItemUpdate) -> ItemUpdate:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.engine.serving_state import MAX_ASKED, ServingState, _Kept
+from recsys.engine.kept_histories import KeptHistories
+from recsys.engine.serving_state import MAX_ASKED, ServingState
 from recsys.live.databases import log_in
 from recsys.live.erasure import Erased
 from recsys.live.log import LiveEvent
@@ -71,7 +72,7 @@ def test_what_is_kept_is_what_would_be_found(busy: Shop, steps: list[tuple[str, 
 
 def test_no_more_is_kept_than_there_is_room_for() -> None:
     """Those asked for longest ago make room, and one too long for all of it is not kept."""
-    kept = _Kept(max_n=200)
+    kept = KeptHistories(max_n=200)
     short, long = (
         History(np.zeros(n, np.int32), np.zeros(n, np.int8), np.zeros(n, np.int64), np.zeros(n, np.int32)) for n in (40, 400)
     )
