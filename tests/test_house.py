@@ -21,6 +21,7 @@ from recsys.settings import experiments as experiment_settings
 from recsys.settings import messages as message_settings
 from recsys.settings import moments as moment_settings
 from recsys.settings import placements as placement_settings
+from recsys.settings import ranker as ranker_settings
 from recsys.settings import shapes as shape_settings
 from recsys.settings import tables as table_settings
 from tests.conftest import SETTINGS, Shop
@@ -82,6 +83,7 @@ def test_the_service_loads_nothing_heavy(busy_shop: Shop) -> None:
     assert not loaded & {
         "polars",
         "implicit",
+        "lightgbm",
         "scipy.sparse",
         "rich",
         "pandas",
@@ -103,6 +105,7 @@ def settings_classes() -> Iterator[ast.ClassDef]:
         message_settings.__file__,
         moment_settings.__file__,
         placement_settings.__file__,
+        ranker_settings.__file__,
     }
     for file in sorted(files):
         for node in ast.parse(Path(file).read_text()).body:

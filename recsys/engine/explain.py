@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from recsys.engine.filters import Filter, FilterInputs, Removal, removal
-from recsys.engine.pipeline import Engine, ResolvedQuery, SlateBuilder, answer, pick_rule, resolve_query
+from recsys.engine.pipeline import Engine, ResolvedQuery, SlateBuilder, answer, pick_rule, resolve_query, trees_of
 from recsys.engine.profile_report import day, moment
 from recsys.engine.strategy import segment_of
 from recsys.recommenders import RECOMMENDERS
@@ -24,6 +24,10 @@ from recsys.types import Assignment, Bought, History, Query, Reason, Segment, Sl
 
 MAX_RANKED = 5_000
 """How far down each recommender's list an item is looked for."""
+
+
+MAX_MOVES = 8
+"""Most features that are named."""
 
 
 class Removed(Struct, frozen=True, omit_defaults=True):
@@ -46,12 +50,26 @@ class Ranking(Struct, frozen=True):
     ranked: Annotated[int, Meta(description=f"Items that it ranks, up to {MAX_RANKED}.")]
 
 
-class BlendRank(Struct, frozen=True):
+class FeatureMove(Struct, frozen=True):
+    """A feature by which the ranker moved the item."""
+
+    feature: Annotated[str, Meta(description="A column of docs/ranker.md, for instance `item_trend_7`.")]
+    value: float
+    by: Annotated[
+        float, Meta(description="Above 0: up. The moves and what all candidates start with add up to the ranker's score.")
+    ]
+
+
+class BlendRank(Struct, frozen=True, kw_only=True):
     """The item in the list that led: what the rule's recommenders brought, ranked together."""
 
     rank: Annotated[int | None, Meta(description="From 1; null: none of them brought it.")]
     score: float | None
     ranked: Annotated[int, Meta(description="Items that they brought.")]
+    ranker: Annotated[bool, Meta(description="Whether the ranker ordered it; else the weights did.")] = False
+    moved_by: Annotated[
+        tuple[FeatureMove, ...], Meta(description="What moved the item most, where the ranker ordered.")
+    ] = ()
 
 
 class Rival(Struct, frozen=True):
@@ -112,7 +130,7 @@ def explain(engine: Engine, query: Query, history: History, item: int) -> Explan
     removed = _removed(engine, query, asked, item)
     group = None if removed or place is not None else _same_group(engine.catalog, slate, item)
     outranked = place is None and not removed and not group and len(slate.items) == query.limit
-    trace = _Trace(engine, query, asked, weights, item)
+    trace = _Trace(engine, query, asked, rule, weights, item)
     found = Explanation(
         item_id=engine.catalog.item_id(item),
         title=engine.catalog.title(item),
@@ -142,17 +160,34 @@ def explain(engine: Engine, query: Query, history: History, item: int) -> Explan
 class _Trace:
     """Looks one item up in the lists that the answer was made of; each list is asked for anew, with nothing taken yet."""
 
-    def __init__(self, engine: Engine, query: Query, asked: ResolvedQuery, weights: Mapping[str, float], item: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        query: Query,
+        asked: ResolvedQuery,
+        rule: Rule | None,
+        weights: Mapping[str, float],
+        item: int,
+    ) -> None:
+        self._trees = trees_of(engine, asked, rule)
         self._builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, query.limit)
         self._chain, self._weights, self._item = asked.placement.fallback, weights, item
 
     def blended(self) -> BlendRank:
         """The item in the list that led."""
-        picks = list(self._builder.blended(self._weights))
+        picks = list(self._builder.blended(self._weights, self._trees))
+        found = BlendRank(rank=None, score=None, ranked=len(picks), ranker=self._trees is not None)
         for at, (row, score, _, _) in enumerate(picks):
             if row == self._item:
-                return BlendRank(at + 1, _digits(score), len(picks))
-        return BlendRank(None, None, len(picks))
+                return msgspec.structs.replace(found, rank=at + 1, score=_digits(score), moved_by=self._moved())
+        return found
+
+    def _moved(self) -> tuple[FeatureMove, ...]:
+        """What moved the item most in the ranker's order; nothing where the blend ordered."""
+        if self._trees is None:
+            return ()
+        moved = self._builder.moved(self._weights, self._trees, self._item)[:MAX_MOVES]
+        return tuple(FeatureMove(each.feature, _digits(each.value), _digits(each.by)) for each in moved)
 
     def rankings(self) -> tuple[Ranking, ...]:
         """The item in every recommender's own list: those that lead first, then the fallback chain, then the others."""
@@ -240,7 +275,8 @@ def _ranks_said(found: Explanation) -> str:
     asked = [one for one in found.recommenders if one.weight or (one.fallback or MAX_RANKED) <= needed]
     ranked = [f"{one.recommender} ranks it {one.rank} of {one.ranked}" for one in asked if one.rank]
     if found.blend.rank and sum(1 for one in asked if one.weight) > 1:
-        ranked.insert(0, f"the blend ranks it {found.blend.rank} of {found.blend.ranked}")
+        leader = "ranker" if found.blend.ranker else "blend"
+        ranked.insert(0, f"the {leader} ranks it {found.blend.rank} of {found.blend.ranked}")
     names = ", ".join(one.recommender for one in asked)
     return ", ".join(ranked) or (f"none of those that were asked ranks it ({names})" if names else "nobody was asked")
 

@@ -17,6 +17,8 @@ import numpy as np
 from recsys.engine.blend import Pick, blend, picks
 from recsys.engine.filters import allowed_items, hidden_days
 from recsys.engine.profile import Profiler
+from recsys.engine.ranker import GROUP, Moved, Ranker, Trees
+from recsys.engine.ranker_features import Described, Describer
 from recsys.engine.strategy import first_rule, looks_at_shopper, segment_of, weights_of
 from recsys.reasons import reason_locale
 from recsys.recommenders import RECOMMENDERS, configure
@@ -61,6 +63,7 @@ class Engine:
         self.hidden_days = hidden_days(snapshot.catalog, manifest.behaviour)
         self.profiler = Profiler(snapshot.catalog, manifest.behaviour, settings.profile)
         self.recommenders: Mapping[str, AnyRecommender] = _build(snapshot)
+        self.ranker = _ranker(snapshot)
         self._digest = msgspec.json.encode((manifest.version, settings.placements, settings.profile), order="deterministic")
 
     def in_arms(self, settings: Settings, blend: BlendSettings, experiments: tuple[Assignment, ...]) -> Engine:
@@ -132,7 +135,7 @@ def answer(engine: Engine, query: Query, history: History, profile: Profile | No
     asked = resolve_query(engine, query, history, profile)
     builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, query.limit)
     rule, weights = pick_rule(engine, asked)
-    builder.put_blend(weights)
+    builder.put_blend(weights, trees_of(engine, asked, rule))
     led = len(builder.picks) > 0
     fallback = builder.fill(asked.placement.fallback)
     return Slate(
@@ -159,6 +162,16 @@ def candidates(
     asked = resolve_query(engine, query, history)
     builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, query.limit)
     return segment_of(asked.profile, asked.bought), builder.candidates(names)
+
+
+def describe(
+    engine: Engine, query: Query, history: History, names: Sequence[str], depth: int, describer: Describer
+) -> Described | None:
+    """The features of what these recommenders bring for a query, as the ranker would be asked for it; None: they bring nothing."""
+    asked = resolve_query(engine, query, history)
+    builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, query.limit)
+    weights: Mapping[str, float] = getattr(engine.snapshot.manifest.blend, segment_of(asked.profile, asked.bought))
+    return describer.describe(builder.brought(weights, names, depth), weights, asked.rows, asked.profile)
 
 
 class ResolvedQuery(NamedTuple):
@@ -195,6 +208,11 @@ def pick_rule(engine: Engine, asked: ResolvedQuery) -> tuple[Rule | None, Mappin
     return rule, weights_of(rule, engine.blend, segment_of(asked.profile, asked.bought))
 
 
+def trees_of(engine: Engine, asked: ResolvedQuery, rule: Rule | None) -> Trees | None:
+    """The trees that order what a rule's recommenders bring; None: the blend does."""
+    return engine.ranker.trees_for(asked.bought) if rule is not None and rule.blend and rule.ranker else None
+
+
 class SlateBuilder:
     """The places of one slate while they are being filled; takes no item and no group twice."""
 
@@ -204,12 +222,14 @@ class SlateBuilder:
         self._groups: set[int] = set()
         self.picks: list[Pick] = []
 
-    def put_blend(self, weights: Mapping[str, float]) -> None:
-        """Take the best of what a rule's recommenders bring."""
-        self._take(self.blended(weights))
+    def put_blend(self, weights: Mapping[str, float], trees: Trees | None = None) -> None:
+        """Take the best of what a rule's recommenders bring, ordered by the blend or by a ranker's trees."""
+        self._take(self.blended(weights, trees))
 
-    def blended(self, weights: Mapping[str, float]) -> Iterator[Pick]:
+    def blended(self, weights: Mapping[str, float], trees: Trees | None = None) -> Iterator[Pick]:
         """Rank what a rule's recommenders bring, together."""
+        if trees is not None:
+            return self._engine.ranker.rank(trees, self._to_rank(weights), weights, self._query, self._profile)
         asked = [name for name, weight in weights.items() if weight > 0]
         if not asked:
             return iter(())
@@ -219,6 +239,18 @@ class SlateBuilder:
         """The lists that a blend of these recommenders is made of; one alone needs no more than there are places."""
         depth = self._wanted() if len(names) == 1 else self._wanted() + BLEND_DEPTH
         return {name: self.ask(name, depth) for name in names}
+
+    def moved(self, weights: Mapping[str, float], trees: Trees, item: int) -> list[Moved]:
+        """The features by which a ranker's trees moved an item among what a rule's recommenders bring."""
+        return self._engine.ranker.moved(trees, self._to_rank(weights), weights, self._query, self._profile, item)
+
+    def _to_rank(self, weights: Mapping[str, float]) -> dict[str, Candidates]:
+        return self.brought(weights, self._engine.ranker.sources, self._engine.ranker.depth)
+
+    def brought(self, weights: Mapping[str, float], sources: Sequence[str], depth: int) -> dict[str, Candidates]:
+        """The lists that a ranker is asked to order: of its sources, and of every recommender with a weight."""
+        names = dict.fromkeys((*sources, *(name for name, weight in weights.items() if weight > 0)))
+        return {name: self.ask(name, max(depth, self._wanted())) for name in names}
 
     def fill(self, chain: tuple[str, ...]) -> str | None:
         """Fill the empty places from the fallback chain; returns the last recommender that filled any."""
@@ -281,6 +313,13 @@ def _build(snapshot: Snapshot) -> dict[str, AnyRecommender]:
         }
     except KeyError as error:
         raise SnapshotError(f"snapshot {manifest.version}: the array {error} is missing") from error
+
+
+def _ranker(snapshot: Snapshot) -> Ranker:
+    try:
+        return Ranker(snapshot.manifest.ranker, snapshot.groups.get(GROUP, {}), snapshot.catalog)
+    except KeyError as error:
+        raise SnapshotError(f"snapshot {snapshot.version}: the array {error} is missing") from error
 
 
 def _context(query: Query, catalog: Catalog) -> tuple[Rows, list[str]]:

@@ -18,6 +18,7 @@ from recsys.settings.experiments import Experiment, HoldoutSettings
 from recsys.settings.messages import MessagesSettings
 from recsys.settings.moments import MomentsSettings
 from recsys.settings.placements import PLACEMENTS, BlendSettings, Placement
+from recsys.settings.ranker import RankerSettings
 from recsys.settings.tables import DataSettings
 from recsys.settings.types import Count, Group, Name, NotNegative, Positive, Share
 
@@ -208,6 +209,7 @@ class Settings(Group, frozen=True):
     placements: Mapping[Name, Placement] = {}
     """Placement = its rules; merged over the built-in ones by name."""
     blend: BlendSettings = BlendSettings()
+    ranker: RankerSettings = RankerSettings()
     snapshot: SnapshotSettings = SnapshotSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()

@@ -37,7 +37,10 @@ class Rule(Group, frozen=True):
     """Shown as the slate's strategy."""
     when: When = When()
     blend: bool = False
-    """True: the weights of `[blend]` for the shopper's segment answer; `recommenders` then adds to them or overrides them."""
+    """True: the weights of `[blend]` for the shopper's segment answer, ordered by the ranker where it leads; `recommenders` then
+    adds to them or overrides them."""
+    ranker: bool = True
+    """False: the blend answers even where the ranker leads."""
     recommenders: Mapping[str, NotNegative] = {}
     """Recommender = weight. One alone answers by itself; several are blended. Nobody at all: the fallback chain answers."""
 

@@ -20,6 +20,38 @@ class FileEntry(msgspec.Struct, frozen=True):
     sha256: str
 
 
+class TaskVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """How the ranker did against the blend on one task: NDCG@10 of both, and their paired differences with 95 % intervals."""
+
+    leads: bool
+    blend: float
+    ranker: float
+    difference: tuple[float, float, float]
+    """Mean, low and high over the windows that it had not seen, each counting twice the one before it."""
+    by_window: Mapping[str, tuple[float, float, float]] = {}
+    """Window = the difference on it, of the ranker that was fitted on the windows before."""
+
+
+class RankerRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """How the ranker serves, and why it leads or does not."""
+
+    sources: tuple[str, ...] = ()
+    """The recommenders that bring candidates, in the order of their features."""
+    depth: int = 0
+    """Candidates of each."""
+    tasks: Mapping[str, TaskVerdict] = {}
+    """`new` and `repeat` = what came of them; empty: none was learned."""
+    windows: tuple[str, ...] = ()
+    """What it was fitted on."""
+    said: str = ""
+    """All of this in a sentence or two."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether it leads on any task."""
+        return any(task.leads for task in self.tasks.values())
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a snapshot says of itself. Times are ISO 8601 in UTC, but `as_of` in microseconds."""
 
@@ -35,6 +67,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The settings that each recommender was fitted with; it serves with the same."""
     blend: BlendSettings = BlendSettings()
     """The weights that serve with these arrays."""
+    ranker: RankerRecord = RankerRecord()
+    """What orders the blend's candidates, where it leads."""
     profile: ProfileSettings = ProfileSettings()
     placements: Mapping[str, Placement] = {}
     """The shop's own rules when the snapshot was made, for comparing; serving takes those of its settings file."""

@@ -238,6 +238,7 @@ def _summary(fitted: Fitted, settings: Settings) -> None:
             *manifest.counts.items(),
             ("bad rows left out", rejected),
             *((("live events folded in", live.kept),) if (live := fitted.shop.counts.get("live")) else ()),
+            *((("ranker", manifest.ranker.said),) if manifest.ranker.said else ()),
             *(summary_rows(verdict) if (verdict := verdict_of(manifest)) else ()),
             ("size, MB", round(sum(entry.bytes for entry in manifest.files.values()) / 1e6, 1)),
             ("seconds", round(sum(fitted.seconds.values()), 1)),

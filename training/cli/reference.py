@@ -18,6 +18,7 @@ from recsys.settings import experiments as experiment_settings
 from recsys.settings import messages as message_settings
 from recsys.settings import moments as moment_settings
 from recsys.settings import placements as placement_settings
+from recsys.settings import ranker as ranker_settings
 from recsys.settings import shapes as shape_settings
 from recsys.settings import tables as table_settings
 
@@ -63,6 +64,7 @@ def settings_page() -> str:
         ("[[placements.NAME.rules]]", placement_settings.Rule),
         ("when of a rule", placement_settings.When),
         ("[blend]", placement_settings.BlendSettings),
+        ("[ranker]", ranker_settings.RankerSettings),
         ("[snapshot]", settings.SnapshotSettings),
         ("[evaluation]", settings.EvaluationSettings),
         ("[gate]", settings.GateSettings),

@@ -20,7 +20,7 @@ from recsys.recommenders import RECOMMENDERS
 from recsys.settings import EvaluationSettings, Settings
 from recsys.settings.placements import Placement, Rule
 from recsys.snapshot.catalog import Catalog
-from recsys.types import Arrays, Bought, EventType, Mask, Profile, Query, Rows, SettingsError
+from recsys.types import Arrays, EventType, Mask, Profile, Query, Rows, SettingsError
 from training.evaluation.metrics import (
     DEPTH,
     METRICS,
@@ -33,11 +33,10 @@ from training.evaluation.metrics import (
     tail_items,
 )
 from training.evaluation.split import Split, Truth, owned_before
-from training.job.job import Prepared, learn
-
-Task = Literal["repeat", "new"]
-TASKS: Mapping[Task, Bought] = {"repeat": Bought("allow"), "new": Bought("hide_days", 36_500)}
-"""`new` hides everything ever bought, replenishable or not: a shop may show it again, but here it cannot be a hit."""
+from training.job.job import Prepared, learn, learn_ranker
+from training.job.ranker import FittedRanker
+from training.job.tasks import TASKS as TASKS
+from training.job.tasks import Task as Task
 
 Progress = Callable[[int, int], None]
 _ALONE = "alone_"
@@ -158,9 +157,15 @@ def examine(split: Split, settings: EvaluationSettings, seed: int) -> Examinatio
     return Examination(split, {"repeat": truth, "new": truth.without(owned)})
 
 
-def fit_for(examination: Examination, settings: Settings, now: datetime, known: dict[bytes, Arrays] | None = None) -> Engine:
-    """Fit the settings on what came before the window, ready to answer for every subject."""
-    fitted = learn(examination.split.prepared, settings, now=now, known=known)
+def fit_for(
+    examination: Examination,
+    settings: Settings,
+    now: datetime,
+    known: dict[bytes, Arrays] | None = None,
+    ranker: FittedRanker | None = None,
+) -> Engine:
+    """Fit the settings on what came before the window, ready to answer for every subject; `ranker` was fitted before."""
+    fitted = learn(examination.split.prepared, settings, now=now, known=known, ranker=ranker)
     return Engine(fitted.snapshot(), with_subjects(settings))
 
 
@@ -202,7 +207,8 @@ def evaluate(
     known: dict[bytes, Arrays] | None = None,
 ) -> tuple[Evaluation, dict[Task, Judged]]:
     """Fit, ask and measure every subject on one fold; returns the table and the values per user behind it."""
-    engine = fit_for(examination, settings, now, known)
+    ranker = learn_ranker(examination.split.prepared, settings, now=now).serving
+    engine = fit_for(examination, settings, now, known, ranker)
     judged = judge(engine, examination, subjects(settings), progress)
     tail = tail_items(_purchases(examination.split.prepared, engine.catalog.n_items))
     rows, slices = [], []

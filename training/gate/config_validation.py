@@ -31,6 +31,7 @@ from training.gate.contest import HOME, LOOK, POPULAR, Contest, against_live, in
 from training.gate.decision import Change, on_average
 from training.gate.snapshot_checks import BLEND, Check
 from training.job.job import Prepared
+from training.job.ranker import FittedRanker
 
 RECIPE = ("behaviour", "recommenders", "blend", "profile", "placements", "seed")
 """What a manifest and the settings have in common: how to make a snapshot from tables."""
@@ -48,9 +49,16 @@ class Findings:
 
 
 def judge_recipe(
-    settings: Settings, now: datetime, new: Manifest, live: Manifest | None, erasure_keys: ErasureKeys | None = None
+    settings: Settings,
+    now: datetime,
+    new: Manifest,
+    live: Manifest | None,
+    erasure_keys: ErasureKeys | None = None,
+    ranker: FittedRanker | None = None,
 ) -> Findings:
     """Measure the settings of the new snapshot on its last `evaluation.days`, and those of the live one beside them.
+
+    `ranker` was fitted on what came before those days; it is measured with the settings of each that has one.
 
     Raises:
         DataError: if the tables cannot be read.
@@ -66,7 +74,7 @@ def judge_recipe(
             f"Accuracy was not judged: before the last {days} days only {users:,} shoppers were known, {min_n:,} are needed."
         )
         return Findings((Check("accuracy", True, said),))
-    shadow = contest.fit(examined, settings)
+    shadow = contest.fit(examined, settings, ranker)
     checks = [nothing_after(examined, shadow), nothing_outside(examined.split.prepared, shadow, settings)]
     users = len(examined.truths["repeat"])
     if users < min_n:
@@ -75,7 +83,7 @@ def judge_recipe(
     ours = judge(shadow, examined, [BLEND, HOME, POPULAR])
     checks += [_not_too_good(ours, settings), beats_popularity(ours, settings)]
     if old:
-        checks += against_live(contest, examined, ours, old)
+        checks += against_live(contest, examined, ours, old, ranker if live and live.ranker.leads else None)
     elif live:
         checks.append(Check("live recipe", True, "The settings are those of the live snapshot."))
     return Findings(tuple(checks), shadow, _evaluation(examined, shadow, ours, settings))

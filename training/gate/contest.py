@@ -31,6 +31,7 @@ from training.evaluation.split import Fold, folds_before, split
 from training.gate.decision import Change, goes_live, in_the_window, on_average
 from training.gate.snapshot_checks import BLEND, Check
 from training.job.job import learn
+from training.job.ranker import FittedRanker
 
 HOME = Subject("placement", "home")
 POPULAR = Subject("recommender", POPULARITY)
@@ -64,22 +65,25 @@ class Contest:
         }
         return Examination(cut, truths)
 
-    def fit(self, examined: Examination, recipe: Settings) -> Engine:
-        """Fit a recipe on what came before the window; recipes share what they have in common."""
+    def fit(self, examined: Examination, recipe: Settings, ranker: FittedRanker | None = None) -> Engine:
+        """Fit a recipe on what came before the window, with a ranker that was too; recipes share what they have in common."""
         known = self._known.setdefault(examined.split.fold, {})
-        fitted = learn(examined.split.prepared, recipe, now=self.now, known=known, asked=self.asked | {POPULARITY})
+        asked = self.asked | {POPULARITY}
+        fitted = learn(examined.split.prepared, recipe, now=self.now, known=known, asked=asked, ranker=ranker)
         return Engine(fitted.snapshot(), with_subjects(recipe))
 
-    def judge(self, examined: Examination, recipe: Settings) -> dict[Task, Judged]:
+    def judge(self, examined: Examination, recipe: Settings, ranker: FittedRanker | None = None) -> dict[Task, Judged]:
         """Measure a recipe."""
-        return judge(self.fit(examined, recipe), examined, COMPARED)
+        return judge(self.fit(examined, recipe, ranker), examined, COMPARED)
 
 
-def against_live(contest: Contest, examined: Examination, ours: Mapping[Task, Judged], old: Settings) -> list[Check]:
-    """The new settings lose nothing that matters against the live ones, and gain nothing incredible."""
+def against_live(
+    contest: Contest, examined: Examination, ours: Mapping[Task, Judged], old: Settings, ranker: FittedRanker | None = None
+) -> list[Check]:
+    """The new settings lose nothing that matters against the live ones, which had this ranker, and gain nothing incredible."""
     settings = contest.settings
     try:
-        theirs = contest.judge(examined, old)
+        theirs = contest.judge(examined, old, ranker)
     except SettingsError as error:
         unfit = f"The live settings can no longer be fitted, so the new ones were compared with popularity only: {error}."
         return [Check("live recipe", True, unfit)]

@@ -24,6 +24,7 @@ from training.evaluation.evaluate import with_subjects
 from training.gate.config_validation import Findings, judge_recipe
 from training.gate.snapshot_checks import Check, agreement, coverage, freshness, ids, past, volume
 from training.job.job import Fitted, Steps
+from training.job.ranker import FittedRanker
 
 
 class GateVerdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,8 +97,10 @@ class SnapshotGate:
         self._found, self._forcible = Findings(), True
         self._version: str | None = None
 
-    def judge(self, fitted: Fitted) -> None:
+    def judge(self, fitted: Fitted, ranker: FittedRanker | None = None) -> None:
         """Say what was found of the tables, see whether they are of use, and compare tables and recipe with what is live.
+
+        `ranker` is one that has not seen the days that the recipe is measured on.
 
         Raises:
             GateError: if a check failed, unless forced; or, forced or not, if there is no item at all.
@@ -120,7 +123,7 @@ class SnapshotGate:
         self._stop_if_refused()
         with self._steps.step("gate: recipe"):
             self._found = judge_recipe(
-                settings, self._now, fitted.manifest, live.manifest if live else None, self._erasure_keys
+                settings, self._now, fitted.manifest, live.manifest if live else None, self._erasure_keys, ranker
             )
             self._checks += self._found.checks
         self._stop_if_refused()

@@ -16,7 +16,9 @@ import numpy as np
 import polars as pl
 
 from recsys import clock
-from recsys.engine.pipeline import check_settings
+from recsys.engine.pipeline import Engine, check_settings
+from recsys.engine.ranker import GROUP
+from recsys.engine.ranker_items import item_facts
 from recsys.live.erasure import ErasureKeys
 from recsys.orders import bounded, settle
 from recsys.recommenders import RECOMMENDERS, configure
@@ -32,6 +34,8 @@ from recsys.snapshot.store import FORMAT, Manifest, Snapshot, content_hash, publ
 from recsys.tables.shop import ShopTables, read_shop
 from recsys.types import Arrays, EventType, Link
 from training.job.customer_value import value_arrays
+from training.job.ranker import FittedRanker, Past, Rankers, fit_ranker, sources_of
+from training.job.ranker_examples import BLEND_ALONE, BLEND_PLACEMENT
 from training.job.rows import map_events, map_guest_orders
 
 Watch = Callable[[str], None]
@@ -87,8 +91,8 @@ class Fitted:
 class Gate(Protocol):
     """What stands between a fitted snapshot and the shoppers; both methods raise `GateError` to refuse it."""
 
-    def judge(self, fitted: Fitted) -> None:
-        """Compare what was fitted with what is live."""
+    def judge(self, fitted: Fitted, ranker: FittedRanker) -> None:
+        """Compare what was fitted with what is live; `ranker` has not seen the last `evaluation.days`."""
         ...
 
     def inspect(self, folder: Path, manifest: Manifest) -> Manifest:
@@ -113,7 +117,8 @@ def fit(
     """
     steps = Steps(watch) if watch else Steps()
     prepared = prepare(settings, now=now, before=before, steps=steps, erasure_keys=erasure_keys)
-    return learn(prepared, settings, now=now, steps=steps, valued=True)
+    rankers = learn_ranker(prepared, settings, now=now, steps=steps)
+    return learn(prepared, settings, now=now, steps=steps, valued=True, ranker=rankers.serving)
 
 
 def prepare(
@@ -149,9 +154,11 @@ def learn(
     known: dict[bytes, Arrays] | None = None,
     asked: Container[str] | None = None,
     valued: bool = False,
+    ranker: FittedRanker | None = None,
 ) -> Fitted:
     """Fit everything on prepared tables. `known` keeps what was fitted from these tables, for the next settings to share. Where
-    only some recommenders will be `asked`, the others learn from no events, which costs nothing. `valued`: customers' values too."""
+    only some recommenders will be `asked`, the others learn from no events, which costs nothing. `valued`: customers' values too.
+    `ranker`: what orders the blend's candidates, fitted before (`learn_ranker`)."""
     steps, known, behaviour = steps or Steps(), {} if known is None else known, settings.behaviour
     with steps.step("item facts"):
         base = prepared.base
@@ -178,8 +185,38 @@ def learn(
     groups["links"] = _links(prepared.shop)
     groups["users"] = people_arrays(prepared.shop.users)
     groups["contents"] = content_arrays(prepared.shop.contents, tables.catalog)
+    if ranker and ranker.arrays:
+        groups[GROUP] = item_facts(tables.events, tables.catalog.n_items, tables.as_of) | ranker.arrays
     manifest = _manifest(settings, tables, groups, steps, now, prepared.shop.state_sequence)
+    if ranker:
+        manifest = msgspec.structs.replace(manifest, ranker=ranker.record)
     return Fitted(groups, manifest, prepared.shop, steps.seconds)
+
+
+def learn_ranker(prepared: Prepared, settings: Settings, *, now: datetime, steps: Steps | None = None) -> Rankers:
+    """Fit a ranker on windows of the past, each behind recommenders that were fitted on what came before it."""
+    with (steps or Steps()).step("fit ranker"):
+        past = past_of(prepared, settings, now=now)
+        return fit_ranker(past, settings.ranker, settings.blend, settings.evaluation.days, settings.seed)
+
+
+def past_of(prepared: Prepared, settings: Settings, *, now: datetime) -> Past:
+    """The prepared tables as they can be cut at earlier moments; orders are settled anew each time."""
+    events, guests, sources = prepared.events, prepared.guest_orders, sources_of(settings.blend)
+    placements = {**settings.placements, BLEND_ALONE: BLEND_PLACEMENT}
+    judging = msgspec.structs.replace(settings, placements=placements)
+
+    def events_until(moment: int) -> Events:
+        return settle(events.where(events.times < moment), settings.behaviour)
+
+    def engine_at(moment: int) -> Engine:
+        guests_until = guests.where(guests.times < moment)
+        cut = replace(prepared, events=events_until(moment), guest_orders=guests_until, as_of=moment)
+        return Engine(learn(cut, settings, now=now, asked=sources).snapshot(), judging)
+
+    first = int(events.times.min()) if len(events) else prepared.as_of
+    n_users, n_items = len(prepared.user_ids), len(prepared.base["category"])
+    return Past(events_until, engine_at, first, prepared.as_of, len(events), n_users, n_items)
 
 
 def train(
@@ -204,8 +241,9 @@ def train(
     judge = gate(steps)
     cut = now if before is None else before - before.resolution
     prepared = prepare(settings, now=now, before=before, live_until=cut, steps=steps, erasure_keys=erasure_keys)
-    fitted = learn(prepared, settings, now=now, steps=steps, valued=True)
-    judge.judge(fitted)
+    rankers = learn_ranker(prepared, settings, now=now, steps=steps)
+    fitted = learn(prepared, settings, now=now, steps=steps, valued=True, ranker=rankers.serving)
+    judge.judge(fitted, rankers.held_out)
     if watch:
         watch("publish")
     artifacts = settings.path(settings.snapshot.artifacts)

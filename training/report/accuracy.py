@@ -33,7 +33,7 @@ from training.evaluation.split import Fold, folds_before, split
 from training.gate.config_validation import laid_over
 from training.gate.contest import HOME
 from training.gate.snapshot_checks import BLEND
-from training.job.job import Watch
+from training.job.job import Watch, learn_ranker
 from training.report.customers import STAGES
 
 MAX_CATEGORIES = 10
@@ -136,7 +136,8 @@ def _compare(
     if msgspec.json.encode(old, order="deterministic") == msgspec.json.encode(settings, order="deterministic"):
         return Comparison(earlier.version)
     try:
-        asked = judge(fit_for(examination, old, now, known), examination, (HOME, BLEND))
+        ranker = learn_ranker(examination.split.prepared, old, now=now).serving if earlier.ranker.leads else None
+        asked = judge(fit_for(examination, old, now, known, ranker), examination, (HOME, BLEND))
     except SettingsError as error:
         return Comparison(earlier.version, problem=str(error))
     rows = [

@@ -1,0 +1,278 @@
+"""The offline half of the ranker: fitted on rolling windows of the shop's past, and judged on windows that it had not seen.
+
+LambdaMART (Burges, "From RankNet to LambdaRank to LambdaMART", 2010) by LightGBM, one model for each task. LightGBM is imported
+inside `fit` alone; what serves are plain arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from math import sqrt
+from typing import Any, cast
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.clock import DAY, to_datetime
+from recsys.engine.pipeline import Engine
+from recsys.engine.ranker import RANK_TASKS, Trees
+from recsys.engine.ranker_features import Describer, feature_names
+from recsys.engine.ranker_items import item_facts
+from recsys.settings.placements import BlendSettings
+from recsys.settings.ranker import RankerSettings
+from recsys.snapshot.histories import Events
+from recsys.snapshot.manifest import RankerRecord, TaskVerdict
+from recsys.types import Arrays
+from training.job.ranker_examples import Examples, Truth, gather, truth_of
+from training.job.tasks import Task
+
+_MIN_WINDOWS = 3
+"""Two to learn from and to judge by, and one more for the model that the gate measures."""
+_NOT_THERE = "The blend leads: LightGBM is not installed, without which no ranker is learned (pip install 'recsys[ranker]')."
+_OFF = "The blend leads: ranker.mode is off."
+
+
+@dataclass(frozen=True)
+class FittedRanker:
+    """The arrays of the tasks that it leads on (none: nowhere), and the record of what it did."""
+
+    arrays: Arrays = field(default_factory=dict)
+    record: RankerRecord = field(default_factory=RankerRecord)
+
+
+@dataclass(frozen=True)
+class Rankers:
+    """The ranker that serves, and the one fitted on all windows but the last, which may be measured on that."""
+
+    serving: FittedRanker
+    held_out: FittedRanker
+
+
+@dataclass(frozen=True)
+class Past:
+    """A shop's past as it is cut: settled events up to a moment (microseconds, outside), and an engine fitted on them."""
+
+    events_until: Callable[[int], Events]
+    engine_at: Callable[[int], Engine]
+    first: int
+    as_of: int
+    n_events: int
+    n_users: int
+    n_items: int
+
+
+def fit_ranker(past: Past, settings: RankerSettings, blend: BlendSettings, days: int, seed: int) -> Rankers:
+    """Learn a ranker from the windows of so many days before `past.as_of`; it leads on the tasks on which it earned it."""
+    why = _why_none(past, settings, days)
+    if why:
+        return _none(why)
+    sources = sources_of(blend)
+    asked = {start: _truth(past, settings, start, start + days * DAY, seed) for start in _starts(past, settings, days)}
+    asked = {start: truth for start, truth in asked.items() if len(truth.users) >= settings.least_users}
+    if len(asked) < _MIN_WINDOWS:
+        asked = {}
+    rounds = [round_of(past, settings, sources, start, truth) for start, truth in asked.items()]
+    windows = [f"{_date(start)} + {days} days" for start in asked]
+    record = RankerRecord(sources=sources, depth=settings.depth, windows=tuple(windows))
+    serving, held_out = FittedRanker(record=record), FittedRanker(record=record)
+    for task in RANK_TASKS:
+        thick = [place for place, each in enumerate(rounds) if len(each[task]) >= settings.least_users]
+        if len(thick) < _MIN_WINDOWS:
+            continue
+        examples, names = [rounds[place][task] for place in thick], [windows[place] for place in thick]
+        models = [fit(examples[:count], settings, seed, sources) for count in range(1, len(examples))]
+        gains = [one.ndcg(trees.scores(one.matrix)) - one.blend for trees, one in zip(models, examples[1:], strict=True)]
+        whole, earlier = verdict(gains, examples[1:], names[1:]), verdict(gains[:-1], examples[1:-1], names[1:-1])
+        if whole.leads:
+            models.append(fit(examples, settings, seed, sources))
+        serving = _with(serving, task, whole, models[-1])
+        held_out = _with(held_out, task, earlier, models[len(examples) - 2])
+    return Rankers(_said(serving, settings), _said(held_out, settings))
+
+
+def sources_of(blend: BlendSettings) -> tuple[str, ...]:
+    """The recommenders that have a weight in any segment, sorted: who brings candidates."""
+    weights = [getattr(blend, segment) for segment in blend.__struct_fields__]
+    return tuple(sorted({name for each in weights for name, weight in each.items() if weight > 0}))
+
+
+def fit(examples: Sequence[Examples], settings: RankerSettings, seed: int, sources: Sequence[str]) -> Trees:
+    """Fit the trees of one task on these windows; shoppers for whom nothing that they bought was brought teach nothing."""
+    import lightgbm
+
+    matrices, relevant, groups = zip(*(_teaching(each) for each in examples), strict=True)
+    if not sum(map(len, groups)):
+        return trees_of(())
+    data = lightgbm.Dataset(
+        np.concatenate(matrices),
+        label=np.concatenate(relevant).astype(np.int32),
+        group=np.concatenate(groups),
+        feature_name=list(feature_names(sources)),
+        params={"verbose": -1},
+    )
+    fixed = {
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": 1,
+        "seed": seed,
+        "verbose": -1,
+        "use_missing": False,
+    }
+    chosen = {
+        "num_leaves": settings.leaves,
+        "learning_rate": 0.1,
+        "min_data_in_leaf": 200,
+        "lambdarank_truncation_level": 12,
+    }
+    booster = lightgbm.train({"objective": "lambdarank", **fixed, **chosen}, data, num_boost_round=settings.trees)
+    return trees_of(booster.dump_model()["tree_info"])
+
+
+def trees_of(dumped: Sequence[Mapping[str, Any]]) -> Trees:
+    """Lay LightGBM's trees out as arrays, the two children of a node beside each other."""
+    roots: list[int] = []
+    rows: list[tuple[int, float, int, float]] = []
+    for tree in dumped:
+        roots.append(len(rows))
+        rows += _laid_out(tree["tree_structure"], len(rows))
+    features, thresholds, children, values = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return Trees(
+        np.array(roots, np.int32),
+        np.array(features, np.int32),
+        np.array(thresholds, np.float64),
+        np.array(children, np.int32),
+        np.array(values, np.float64),
+    )
+
+
+def verdict(gains: Sequence[NDArray[np.float64]], examples: Sequence[Examples], names: Sequence[str]) -> TaskVerdict:
+    """Whether a ranker leads, by its gains float64[u] in NDCG@10 over the blend, shopper by shopper, on windows that it had not seen.
+
+    The mean over the windows, each weighing twice the one before, must lie above 0 with its whole interval, and so must the mean of
+    the last window alone, without its interval. Intervals are mean ± 1.96 standard errors.
+    """
+    shares = 2.0 ** np.arange(len(gains))
+    shares /= shares.sum()
+    means, errors = zip(*(_mean(each) for each in gains), strict=True)
+    difference = _interval(float(shares @ means), sqrt(float(np.square(shares * errors).sum())))
+    blends = [float(each.blend.mean()) for each in examples]
+    return TaskVerdict(
+        leads=difference[1] > 0 and means[-1] > 0,
+        blend=round(float(shares @ blends), 4),
+        ranker=round(float(shares @ np.add(blends, means)), 4),
+        difference=difference,
+        by_window={name: _interval(mean, error) for name, mean, error in zip(names, means, errors, strict=True)},
+    )
+
+
+def _why_none(past: Past, settings: RankerSettings, days: int) -> str:
+    """Why none can be learned; empty: one can."""
+    if settings.mode == "off":
+        return _OFF
+    if find_spec("lightgbm") is None:
+        return _NOT_THERE
+    windows = len(_starts(past, settings, days))
+    if windows < _MIN_WINDOWS:
+        needed = f"{_MIN_WINDOWS} windows of {days} days after as many days of events"
+        return f"The blend leads: a ranker needs {needed}; there are {windows}."
+    if past.n_events > settings.most_events:
+        return f"The blend leads: {past.n_events:,} events are more than ranker.most_events ({settings.most_events:,})."
+    return ""
+
+
+def _starts(past: Past, settings: RankerSettings, days: int) -> list[int]:
+    """When the windows begin, oldest first: the last ends at `past.as_of`, the first has as many days of events before it."""
+    fitting = int((past.as_of - past.first) // (days * DAY)) - 1
+    return [past.as_of - days * DAY * back for back in range(min(settings.folds, max(fitting, 0)), 0, -1)]
+
+
+def _truth(past: Past, settings: RankerSettings, start: int, end: int, seed: int) -> Truth:
+    """What was bought in one window."""
+    return truth_of(past.events_until(end), start, past.n_users, past.n_items, settings.users, seed)
+
+
+def round_of(
+    past: Past, settings: RankerSettings, sources: tuple[str, ...], start: int, truth: Truth
+) -> dict[Task, Examples]:
+    """Both tasks' examples of one window."""
+    engine = past.engine_at(start)
+    facts = cast("NDArray[np.float32]", item_facts(past.events_until(start), past.n_items, start)["facts"])
+    describer = Describer(engine.catalog, facts, sources)
+    return {task: gather(engine, describer, truth, task, sources, settings.depth) for task in RANK_TASKS}
+
+
+def _teaching(examples: Examples) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.int64]]:
+    """The rows of the shoppers for whom something that they bought was brought: features, relevance, and rows of each shopper."""
+    lengths = np.diff(examples.offsets)
+    hits = np.add.reduceat(np.append(examples.relevant, False).astype(np.int64), examples.offsets[:-1]) * (lengths > 0)
+    chosen = np.repeat(hits > 0, lengths)
+    return examples.matrix[chosen], examples.relevant[chosen], lengths[hits > 0]
+
+
+def _laid_out(root: Mapping[str, Any], start: int) -> Iterator[tuple[int, float, int, float]]:
+    """Nodes breadth first: feature (-1: a leaf), threshold, place of the first child, value."""
+    level, place = [root], start
+    while level:
+        place += len(level)
+        below: list[Mapping[str, Any]] = []
+        for node in level:
+            if "split_feature" in node:
+                yield int(node["split_feature"]), float(node["threshold"]), place + len(below), _value(node)
+                below += [node["left_child"], node["right_child"]]
+            else:
+                yield -1, 0.0, 0, float(node["leaf_value"])
+        level = below
+
+
+def _value(node: Mapping[str, Any]) -> float:
+    """The mean of the leaves below, weighed by the examples that came there."""
+    total, count = _weighed(node)
+    return total / max(count, 1)
+
+
+def _weighed(node: Mapping[str, Any]) -> tuple[float, int]:
+    if "split_feature" not in node:
+        count = int(node.get("leaf_count", 1))
+        return float(node["leaf_value"]) * count, count
+    left, right = _weighed(node["left_child"]), _weighed(node["right_child"])
+    return left[0] + right[0], left[1] + right[1]
+
+
+def _with(ranker: FittedRanker, task: Task, found: TaskVerdict, trees: Trees) -> FittedRanker:
+    """The ranker with what was found on a task, and with its trees if it leads there."""
+    record = msgspec.structs.replace(ranker.record, tasks={**ranker.record.tasks, task: found})
+    return FittedRanker({**ranker.arrays, **(trees.arrays(task) if found.leads else {})}, record)
+
+
+def _said(ranker: FittedRanker, settings: RankerSettings) -> FittedRanker:
+    said = f"The blend leads: in fewer than {_MIN_WINDOWS} windows {settings.least_users:,} known shoppers bought."
+    if ranker.record.tasks:
+        said = " ".join(_sentence(task, found) for task, found in ranker.record.tasks.items())
+    return FittedRanker(ranker.arrays, msgspec.structs.replace(ranker.record, said=said))
+
+
+def _sentence(task: str, found: TaskVerdict) -> str:
+    leader, (mean, low, high) = "the ranker" if found.leads else "the blend", found.difference
+    scored = f"NDCG@10 {found.ranker:.4f} against the blend's {found.blend:.4f}"
+    return f"On `{task}` {leader} leads: {scored}, {mean:+.4f} [{low:+.4f}, {high:+.4f}]."
+
+
+def _none(why: str) -> Rankers:
+    nothing = FittedRanker(record=RankerRecord(said=why))
+    return Rankers(nothing, nothing)
+
+
+def _mean(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean and standard error."""
+    return float(values.mean()), float(values.std() / sqrt(max(len(values), 1)))
+
+
+def _interval(mean: float, error: float) -> tuple[float, float, float]:
+    return round(mean, 5), round(mean - 1.96 * error, 5), round(mean + 1.96 * error, 5)
+
+
+def _date(moment: int) -> str:
+    return f"{to_datetime(moment):%Y-%m-%d}"
