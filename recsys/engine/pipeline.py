@@ -333,6 +333,8 @@ def _context(query: Query, catalog: Catalog) -> tuple[Rows, list[str]]:
 
 def _row_query(query: Query, context: Rows, profile: Profile, catalog: Catalog) -> RowQuery:
     category = profile.focus if query.category is None else catalog.categories.row(query.category)
+    if query.category is None and len(context) == 1:
+        category = int(catalog.category[context[0]])
     brand = profile.brand
     asked = [catalog.brands.row(name) for name in query.brands]
     if asked and brand not in asked:

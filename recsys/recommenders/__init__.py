@@ -13,6 +13,7 @@ from recsys.recommenders.bestsellers import Bestsellers
 from recsys.recommenders.bought_together import BoughtTogether
 from recsys.recommenders.brands import Brands
 from recsys.recommenders.buy_again import BuyAgain
+from recsys.recommenders.content import Content
 from recsys.recommenders.ease import Ease
 from recsys.recommenders.item_item import ItemItem
 from recsys.recommenders.recently_viewed import RecentlyViewed
@@ -27,6 +28,7 @@ RECOMMENDERS: Mapping[str, type[AnyRecommender]] = {
         BoughtTogether,
         Brands,
         BuyAgain,
+        Content,
         Ease,
         ItemItem,
         RecentlyViewed,

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.behaviour import ages_in_days, decay, last_of_each
 from recsys.ranking import Neighbours, keep_strongest
@@ -32,6 +33,9 @@ class BoughtTogetherSettings(RecommenderSettings, frozen=True):
     """Strongest complements kept per item."""
     most_lines: Annotated[int, msgspec.Meta(ge=2)] = 100
     """Orders with more lines are left out: they are wholesale, not a shopper's choice."""
+    price_reach: NotNegative = 2.0
+    """A complement may cost so many times the item; a dearer one counts less, by the square root of how far it is beyond. 0: any
+    price is alike."""
     owned_items: Annotated[int, msgspec.Meta(ge=1)] = 20
     """Latest owned items that complements are looked up for, where the query names none."""
 
@@ -40,7 +44,8 @@ class BoughtTogether(Recommender[BoughtTogetherSettings]):
     """Scores complements of the page's or cart's items, else of what the shopper owns.
 
     With o the faded number of orders: score(i, j) = o(i and j) / sqrt((o(i) + s) (o(j) + s)), the cosine of order sets
-    (Sarwar et al., WWW 2001, section 3.1.1) with shrinkage s.
+    (Sarwar et al., WWW 2001, section 3.1.1) with shrinkage s, times sqrt(min(1, r · price(i) / price(j))) where both prices are known,
+    r the price reach: a case is bought with a phone, not the phone for the case.
 
     Arrays: neighbours int32[n, K] strongest first · weights float32[n, K] (0: padding).
     """
@@ -115,6 +120,13 @@ def _complements(lines: object, weight: Scores, catalog: Catalog, settings: Boug
             found, item = block.indices[entries], start + row
             leaf = catalog.category[item]
             other = (catalog.category[found] != leaf) | (leaf < 0)
-            scores = (block.data[entries] * scale[item] * scale[found] * other).astype(np.float32)
+            fits = _price_fits(catalog.price[item], catalog.price[found], settings.price_reach)
+            scores = (block.data[entries] * scale[item] * scale[found] * other * fits).astype(np.float32)
             keep_strongest(neighbours, weights, item, found, scores)
     return {"neighbours": neighbours, "weights": weights}
+
+
+def _price_fits(price: float, others: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
+    """How much complements at these prices count beside an item, float64[m] up to 1; unknown prices count in full."""
+    known = (others > 0) & (price > 0) & (reach > 0)
+    return np.sqrt(np.minimum(np.divide(reach * price, others, out=np.ones(len(others)), where=known), 1))

@@ -86,15 +86,22 @@ def _context_first(name: str, recommenders: Mapping[str, float]) -> tuple[Rule, 
     return (Rule(name=name, when=When(context=True), recommenders=recommenders), *SHOPPER_RULES)
 
 
+SIMILAR: Mapping[str, float] = {"item_item": 1.0, "content": 0.4}
+"""What is like an item: what the same shoppers turn to, and to a lesser part what looks alike; alone where nobody touched the item."""
+
 PLACEMENTS: Mapping[str, Placement] = {
     "home": Placement(),
     "category": Placement(),
-    "pdp": Placement(rules=_context_first("similar", {"item_item": 1.0})),
+    "pdp": Placement(rules=_context_first("similar", SIMILAR)),
     "cart": Placement(rules=_context_first("completes_cart", {"bought_together": 1.0})),
     "email_weekly": Placement(rules=(*SHOPPER_RULES[:-1], Rule(name="blend", blend=True, recommenders={"als": 0.5}))),
-    "similar": Placement(rules=(Rule(name="similar", recommenders={"item_item": 1.0}),), bought="allow"),
+    "similar": Placement(
+        rules=(Rule(name="similar", recommenders=SIMILAR),), fallback=("content", "bestsellers"), bought="allow"
+    ),
     "bought_together": Placement(
-        rules=(Rule(name="bought_together", recommenders={"bought_together": 1.0}),), bought="allow"
+        rules=(Rule(name="bought_together", recommenders={"bought_together": 1.0}),),
+        fallback=("bestsellers",),
+        bought="allow",
     ),
     "bestsellers": Placement(rules=(Rule(name="bestsellers", recommenders={"bestsellers": 1.0}),), bought="allow"),
     "popular": Placement(rules=(Rule(name="popular", recommenders={"brands": 1.0}),), bought="allow"),

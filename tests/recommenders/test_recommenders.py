@@ -636,13 +636,25 @@ def test_complements_are_a_shrunk_cosine() -> None:
     rows = [*basket("o1", "sofa-1", "lamp-1", days=0), *basket("o2", "sofa-1", "lamp-1", days=10)]
     rows += [*basket("o3", "sofa-1", "bag-1", days=20), *basket("o4", "lamp-1", days=30)]
     made = world(rows)
-    matrix = square(made.arrays("bought_together", half_life_days=10, shrinkage=2), 12)
+    matrix = square(made.arrays("bought_together", half_life_days=10, shrinkage=2, price_reach=0), 12)
     sofa, lamp, bag = made.rows("sofa-1", "lamp-1", "bag-1")
     orders = {sofa: 1.75, lamp: 1.625, bag: 0.25}
     expected = np.zeros((12, 12))
     for one, other, shared in ((sofa, lamp, 1.5), (sofa, bag, 0.25)):
         expected[one, other] = expected[other, one] = shared / np.sqrt((orders[one] + 2) * (orders[other] + 2))
     np.testing.assert_allclose(matrix, expected, rtol=1e-5)
+
+
+def test_a_case_is_bought_with_a_phone_and_not_the_phone_for_the_case() -> None:
+    """A complement that costs more than twice the item counts less, by the square root; a cheaper one counts in full."""
+    made = world(basket("one", "sofa-1", "soap-1") + basket("two", "soap-1", "bag-1"))
+    sofa, soap = made.rows("sofa-1", "soap-1")
+    free, held = (square(made.arrays("bought_together", price_reach=reach), 12) for reach in (0.0, 2.0))
+    assert held[sofa, soap] == free[sofa, soap] > 0
+    assert held[soap, sofa] == pytest.approx(free[soap, sofa] * np.sqrt(2 * 9 / 900), rel=1e-5)
+    unpriced = world(basket("one", "i00", "i01"), numbered_items(2))
+    one, other = (unpriced.arrays("bought_together", price_reach=reach)["weights"] for reach in (0.0, 2.0))
+    assert np.array_equal(one, other)
 
 
 def test_a_line_written_twice_is_one_order() -> None:
@@ -853,7 +865,7 @@ def test_half_lives_fade(name: str, setting: str, kind: str) -> None:
 
 def test_every_half_life_is_tested() -> None:
     """A recommender that gains a half-life gains a case above; those that fade only the shopper's own past stand here."""
-    own = {("recently_viewed", "half_life_days"), ("buy_again", "half_life_days")}
+    own = {("recently_viewed", "half_life_days"), ("buy_again", "half_life_days"), ("content", "half_life_days")}
     found = {
         (name, each.name)
         for name, recommender in RECOMMENDERS.items()
