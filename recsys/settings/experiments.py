@@ -14,6 +14,8 @@ from recsys.types import BoughtMode
 HOLDOUT = "holdout"
 """The arm of units that are kept out of an experiment: nothing is changed for them."""
 MAX_ARMS = 10
+MAX_EXPERIMENTS = 200
+"""Most that are declared while serving, stopped ones among them."""
 _ROUNDING = 1e-9
 
 Metric = Literal["click_through", "conversion", "orders", "revenue"]

@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from werkzeug.test import TestResponse
 
+from recsys.settings import StateSettings
 from recsys.settings.experiments import Experiment
 from recsys.types import SettingsError
 from recsys.web.app import Application, create_app
@@ -106,3 +108,114 @@ def test_lists_for_nobody_are_in_no_experiment(tmp_path: Path, artifacts: Path) 
     app = app_with(tmp_path, artifacts, trial=experiment({"fallback": ["trending", "bestsellers"]}, placement="bestsellers"))
     plain = serve(artifacts).test_client().get("/v1/bestsellers", headers=READ).get_json()
     assert get(app, "/v1/bestsellers")["items"] == plain["items"]
+
+
+def declare(app: Application, name: str = "trial", **changes: Any) -> TestResponse:
+    """Declare an experiment on home."""
+    body = msgspec.to_builtins(experiment({"fallback": ["bestsellers"]})) | changes
+    return app.test_client().put(f"/v1/experiments/{name}", headers=ADMIN, json=body)
+
+
+def arms(app: Application) -> dict[str, str | None]:
+    """The arm of each shopper's slate."""
+    slates = {user: get(app, f"/v1/users/{user}/recommendations") for user in SHOPPERS}
+    return {user: slate["experiments"][0]["arm"] if "experiments" in slate else None for user, slate in slates.items()}
+
+
+def test_an_experiment_is_declared_while_the_service_runs(tmp_path: Path, artifacts: Path) -> None:
+    """It answers from then on, in every worker; deleted it answers nobody, and is still told."""
+    app, other = app_with(tmp_path, artifacts), app_with(tmp_path, artifacts)
+    assert set(arms(app).values()) == {None}
+    assert declare(app).status_code == 201
+    assert declare(app).status_code == 200
+    other.service.live.refresh()
+    assert set(arms(app).values()) == {"control", "changed"}
+    assert arms(other) == arms(app)
+    told = get(other, "/v1/experiments/trial", ADMIN)
+    assert (told["id"], told["experiment"]["placement"], told["experiment"]["stopped"]) == ("trial", "home", False)
+    deleted = app.test_client().delete("/v1/experiments/trial", headers=ADMIN)
+    assert (deleted.status_code, deleted.get_json()["experiment"]["stopped"]) == (200, True)
+    assert set(arms(app).values()) == {None}
+
+
+def test_more_traffic_keeps_everybody(tmp_path: Path, artifacts: Path) -> None:
+    """From few to all: those who were in keep their arm; less traffic and other shares are refused."""
+    app = app_with(tmp_path, artifacts)
+    assert declare(app, traffic=0.4).status_code == 201
+    few = {user: arm for user, arm in arms(app).items() if arm}
+    assert 0 < len(few) < len(SHOPPERS)
+    assert declare(app, traffic=1.0).status_code == 200
+    everybody = arms(app)
+    assert None not in everybody.values()
+    assert {user: everybody[user] for user in few} == few
+    refused = [
+        declare(app, traffic=0.5),
+        declare(app, holdout=0.1),
+        declare(app, arms=[{"name": "control", "share": 0.9}, {"name": "changed", "share": 0.1}]),
+    ]
+    assert [(each.status_code, each.get_json()["parameter"]) for each in refused] == [
+        (409, "traffic"),
+        (409, "holdout"),
+        (409, "arms"),
+    ]
+    assert declare(app, traffic=0.5, salt="again").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "status", "says"),
+    [
+        ("trial", {"placement": "nowhere"}, 400, "'nowhere' is not allowed"),
+        ("trial", {"arms": [{"name": "a", "share": 1.0}]}, 400, "arms"),
+        ("trial", {"shares": 1}, 400, "shares"),
+        ("Trial", {}, 400, "id"),
+        ("fixed", {}, 409, "stands in the settings file"),
+        (
+            "trial",
+            {"arms": [{"name": "a", "share": 0.5}, {"name": "b", "share": 0.5, "change": LEADS}]},
+            400,
+            "both change rules",
+        ),
+    ],
+)
+def test_what_cannot_run_is_refused(
+    tmp_path: Path, artifacts: Path, name: str, changes: dict[str, Any], status: int, says: str
+) -> None:
+    """An unknown placement, arms that are none, unknown members, and one that meets another: the answer says which."""
+    answer = declare(app_with(tmp_path, artifacts, fixed=experiment()), name, **changes)
+    assert (answer.status_code, says in answer.text) == (status, True), answer.text
+
+
+def test_only_admins_declare(tmp_path: Path, artifacts: Path) -> None:
+    """A read key neither sees nor changes experiments."""
+    web = app_with(tmp_path, artifacts).test_client()
+    assert web.get("/v1/experiments/trial", headers=READ).status_code == 403
+    assert web.get("/v1/experiments/trial", headers=ADMIN).status_code == 404
+
+
+def test_exposures_are_counted_and_written_once(tmp_path: Path, artifacts: Path) -> None:
+    """However often a shopper is answered, by whichever worker: one row, one count."""
+    app = app_with(tmp_path, artifacts, trial=experiment({"fallback": ["bestsellers"]}))
+    for _ in range(2):
+        found = arms(app)
+    other = arms(app_with(tmp_path, artifacts, trial=experiment({"fallback": ["bestsellers"]})))
+    assert other == found
+    rows = [each for batch in app.service.live.state.experiments.exposures("trial") for each in batch]
+    assert {each.unit: each.arm for each in rows} == found
+    counted = app.test_client().get("/metrics", headers=ADMIN).text
+    total = sum(
+        float(line.rpartition(" ")[2]) for line in counted.splitlines() if line.startswith("recsys_exposures_total{")
+    )
+    assert total == len(SHOPPERS)
+
+
+def test_where_an_exposure_cannot_be_written_no_experiment_answers(tmp_path: Path, artifacts: Path) -> None:
+    """The list is that of no experiment, and nothing says that an arm answered."""
+    settings = serving_settings(artifacts)
+    state = StateSettings(folder="/proc/no-folder-can-be-made-here", slate_share=0.0)
+    trials = {"trial": experiment({"fallback": ["bestsellers"]})}
+    app = create_app(msgspec.structs.replace(settings, state=state, experiments=trials), ENVIRONMENT)
+    plain = app_with(tmp_path, artifacts)
+    for user in SHOPPERS:
+        slate = get(app, f"/v1/users/{user}/recommendations")
+        assert "experiments" not in slate
+        assert slate["items"] == get(plain, f"/v1/users/{user}/recommendations")["items"]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from recsys.settings.experiments import Experiment
 from recsys.types import Assignment, Lifecycle, Reason
 
 
@@ -98,6 +99,16 @@ class SendAnswer(Struct, frozen=True):
     limit: int
     template: str | None
     expires_at: Annotated[str, Meta(description="Up to when its slates are pinned, ISO 8601 UTC.")]
+
+
+class ExperimentAnswer(Struct, frozen=True):
+    """An experiment."""
+
+    id: str
+    since: Annotated[
+        str | None, Meta(description="When it was declared, ISO 8601 UTC; null: it stands in the settings file.")
+    ]
+    experiment: Experiment
 
 
 class ContentAnswer(Struct, frozen=True):
