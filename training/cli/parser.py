@@ -22,6 +22,7 @@ from training.cli import commands, demo, evaluation_commands, service
 from training.cli.argument_types import bought, count, limit, moment, port, workers
 from training.cli.backup import add_backup, add_restore
 from training.cli.init import add_init
+from training.cli.experiments import add_experiment
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -54,6 +55,7 @@ def parser(program: str = "python -m training") -> argparse.ArgumentParser:
         add_restore,
         _replay,
         _restock,
+        add_experiment,
         _moments,
         _lint_templates,
         _dry_run,

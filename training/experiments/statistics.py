@@ -101,7 +101,10 @@ def sizes_p(counts: Mapping[str, int], shares: Mapping[str, float]) -> float:
 def units_needed(measure: Measure, everybody: Aggregates, effect: float) -> float:
     """Units of a control and one arm together that show a relative difference with a power of 80 %; infinite: no number does."""
     try:
-        told = _metric(measure, rel_effect_size=effect, power=POWER, alpha=1 - CONFIDENCE).solve_power(everybody, "n_obs")
+        with np.errstate(invalid="ignore", divide="ignore"):
+            told = _metric(measure, rel_effect_size=effect, power=POWER, alpha=1 - CONFIDENCE).solve_power(
+                everybody, "n_obs"
+            )
     except (RuntimeError, ValueError, ZeroDivisionError):
         return math.inf
     needed = float(told[0].n_obs)

@@ -1,0 +1,139 @@
+"""The read-out of an experiment, from answers of the service to the files: each person once, and only what came after."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from recsys.clock import DAY
+from recsys.live.databases import open_log
+from recsys.live.experiments import Exposure
+from recsys.types import DataError, Link
+from tests.conftest import NOW, SETTINGS, Shop, ago, busy_events, event, micros
+from training.experiments.ledger import Ledger
+from training.experiments.measures import BEFORE, COUNTS
+from training.experiments.readout import experiment, read_out
+from training.experiments.units import exposed, unit_table
+
+TRIAL = """
+[experiments.trial]
+placement = "home"
+arms = [{ name = "control", share = 0.5 }, { name = "changed", share = 0.5, change = { bought = "allow" } }]
+"""
+AT = micros(ago(days=10))
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Shop:
+    """The busy shop with an experiment."""
+    shop = Shop(tmp_path, busy_events(), toml=SETTINGS + TRIAL)
+    shop.write()
+    return shop
+
+
+def expose(shop: Shop, *exposures: tuple[str, str, int]) -> None:
+    """Write exposures down."""
+    open_log(shop.settings).experiments.expose([Exposure("trial", *each) for each in exposures], AT)
+
+
+def test_persons_count_once_in_the_arm_of_the_first_exposure() -> None:
+    """A visitor who became a user is that user; two arms before that are told."""
+    owners = pl.DataFrame({"id": ["phone", "tablet"], "unit": ["ann", "bob"]})
+    given = [("ann", "b", 30), ("phone", "a", 20), ("bob", "a", 10), ("tablet", "a", 40), ("cleo", "b", 50)]
+    found, crossed = exposed([Exposure("trial", *each) for each in given], owners)
+    assert sorted(found.iter_rows()) == [("ann", "a", 20), ("bob", "a", 10), ("cleo", "b", 50)]
+    assert crossed == 1
+
+
+def test_what_was_done_before_is_told_apart() -> None:
+    """Orders of four weeks before an exposure are the covariate, those after it count, older ones neither."""
+    at = 100 * DAY
+    rows = [
+        (at - 30 * DAY, 0, 5.0),
+        (at - 2 * DAY, 1, 7.0),
+        (at + DAY, 2, 11.0),
+        (at + DAY, 2, 1.0),
+        (at + 9 * DAY, 3, 100.0),
+    ]
+    lines = pl.DataFrame(
+        [("ann", time, 0, order, amount, 1.0, 0.0) for time, order, amount in rows],
+        schema=["unit", "time", "item", "order", "amount", "units", "returned"],
+        orient="row",
+    )
+    nothing = pl.DataFrame(schema={"unit": pl.String, "time": pl.Int64})
+    ledger = Ledger(lines, nothing, nothing, pl.DataFrame(schema={"id": pl.String, "unit": pl.String}), "EUR")
+    persons = pl.DataFrame({"unit": ["ann", "bob", "late"], "arm": ["a", "b", "a"], "at": [at, at, at + 8 * DAY]})
+    table = unit_table(ledger, persons, at + 5 * DAY, 0.0)
+    assert table.columns == ["unit", "arm", "at", *COUNTS, *BEFORE]
+    ann, bob = table.sort("unit").iter_rows(named=True)
+    assert (ann["orders"], ann["revenue"], ann["units"], ann["converted"]) == (1, 12.0, 2.0, 1)
+    assert (ann["orders_before"], ann["revenue_before"], ann["converted_before"]) == (1, 7.0, 1)
+    assert (bob["orders"], bob["converted"], bob["seen"]) == (0, 0, 0)
+
+
+def test_the_few_who_spend_most_are_cut_down() -> None:
+    """The revenue of the largest buyers is that of the largest below them, in whichever arm."""
+    lines = pl.DataFrame(
+        {
+            "unit": [f"u{n}" for n in range(100)],
+            "time": [1] * 100,
+            "item": [0] * 100,
+            "order": [0] * 100,
+            "amount": [10.0] * 99 + [1e6],
+            "units": [1.0] * 100,
+            "returned": [0.0] * 100,
+        }
+    )
+    nothing = pl.DataFrame(schema={"unit": pl.String, "time": pl.Int64})
+    ledger = Ledger(lines, nothing, nothing, pl.DataFrame(schema={"id": pl.String, "unit": pl.String}), None)
+    persons = pl.DataFrame({"unit": lines["unit"], "arm": ["a"] * 100, "at": [0] * 100})
+    assert unit_table(ledger, persons, 10, 0.01)["revenue"].max() == 10.0
+    assert unit_table(ledger, persons, 10, 0.0)["revenue"].max() == 1e6
+
+
+def test_a_read_out_is_printed_and_written(trial: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    """Persons by arm, measures, the verdict, and two files that say the same."""
+    exposures = [(f"user-{n}", "control" if n % 4 < 2 else "changed", AT) for n in range(30)]
+    expose(trial, *exposures)
+    assert experiment(trial.settings, "trial", NOW, None) == 0
+    said = capsys.readouterr().out
+    told = json.loads((trial.folder / "experiments" / "trial.json").read_text())
+    assert told["units"] == {"control": 16, "changed": 14}
+    assert told["verdicts"]["changed"] in " ".join(said.split())
+    assert {each["measure"] for each in told["differences"]} >= {"conversion", "orders", "revenue", "returns"}
+    orders = next(each for each in told["differences"] if each["measure"] == "orders")
+    assert (orders["arm"], round(orders["control"], 3)) == ("changed", 1.0)
+    assert [point["units"] for point in told["curve"]][-1] == 14
+    lines = pl.read_csv(trial.folder / "experiments" / "trial.csv")
+    assert lines.height == len(told["differences"])
+
+
+def test_ids_that_were_linked_are_one_person(trial: Shop) -> None:
+    """A visitor who signs in is counted once, with the arm of the first exposure."""
+    expose(trial, ("user-1", "control", AT), ("phone", "changed", AT - DAY), ("user-2", "control", AT))
+    log = open_log(trial.settings)
+    log.add_links([Link("phone", "user-1", AT + DAY)], AT + DAY)
+    found = read_out(trial.settings, "trial", NOW)
+    assert (dict(found.units), found.crossed) == ({"control": 1, "changed": 1}, 1)
+
+
+def test_a_lost_arm_is_an_alarm(trial: Shop) -> None:
+    """Where exposures of one arm get lost, the verdict is not to read it."""
+    trial.add(*(event(f"new-{n}", "sofa-1", "view", NOW - timedelta(days=1)) for n in range(200)))
+    trial.write()
+    expose(trial, *((f"new-{n}", "control" if n % 4 else "changed", AT) for n in range(200)))
+    found = read_out(trial.settings, "trial", NOW)
+    assert found.sizes_p < 0.001
+    assert found.verdicts["changed"].startswith("Do not read this")
+
+
+def test_what_is_not_there_is_said(trial: Shop) -> None:
+    """An unknown experiment, and one to which nobody was exposed."""
+    with pytest.raises(DataError, match=r"'other': there is no such experiment; there are trial"):
+        read_out(trial.settings, "other", NOW)
+    with pytest.raises(DataError, match="nobody was exposed to it yet"):
+        read_out(trial.settings, "trial", NOW)

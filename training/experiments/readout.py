@@ -1,0 +1,222 @@
+"""Read-out of an experiment: every measure of every arm against the control, the verdict, and the curve day by day.
+
+`make experiment ID=home_lead` prints it, and writes ID.json and ID.csv.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from recsys.clock import DAY, to_datetime, to_microseconds
+from recsys.disk import write_whole
+from recsys.experiments.assignment import expected_shares, key_of
+from recsys.live.databases import open_log
+from recsys.live.erasure import ErasureKeys
+from recsys.settings import Settings
+from recsys.settings.experiments import HOLDOUT, Experiment
+from recsys.types import DataError
+from training import console
+from training.experiments.ledger import Ledger, read_ledger
+from training.experiments.measures import MEASURES
+from training.experiments.statistics import Difference, adjusted, aggregates, difference, sizes_p, units_needed
+from training.experiments.units import exposed, unit_table
+from training.experiments.verdict import Pace, verdict
+
+FOLDER = "experiments"
+"""Where read-outs are written where nothing else is said; relative to the settings file."""
+MOST_POINTS = 30
+"""Points of the curve."""
+
+
+class Point(msgspec.Struct, frozen=True):
+    """The deciding measure of an arm as it was known at the end of a day."""
+
+    day: str
+    arm: str
+    units: int
+    relative: float | None
+    always_low: float | None
+    always_high: float | None
+
+
+class ReadOut(msgspec.Struct, frozen=True, kw_only=True):
+    """What an experiment says; figures that cannot be told are null.
+
+    `units` and `expected_shares` are by arm; `sizes_p` belongs to them. `crossed` persons were exposed to two arms before their ids
+    were linked.
+    """
+
+    id: str
+    placement: str
+    metric: str
+    since: str | None
+    until: str
+    currency: str | None
+    units: Mapping[str, int]
+    expected_shares: Mapping[str, float]
+    sizes_p: float
+    crossed: int
+    verdicts: Mapping[str, str]
+    differences: tuple[Mapping[str, Any], ...]
+    curve: tuple[Point, ...] = ()
+
+
+def experiment(
+    settings: Settings, name: str, now: datetime, out: Path | None, erasure_keys: ErasureKeys | None = None
+) -> int:
+    """Print the read-out of an experiment and write it to a folder.
+
+    Raises:
+        DataError: if there is no such experiment, or nobody was exposed to it yet; else as reading the tables does.
+        StateError: if the log cannot be read.
+    """
+    found = read_out(settings, name, now, erasure_keys)
+    folder = out or settings.path(FOLDER)
+    _show(found)
+    for path in _write(found, folder):
+        console.say(f"✓ {path}")
+    return 0
+
+
+def read_out(settings: Settings, name: str, now: datetime, erasure_keys: ErasureKeys | None = None) -> ReadOut:
+    """Work out what an experiment says; raises as `experiment` does."""
+    log = open_log(settings).experiments
+    known = {each: declared.experiment for each, declared in log.declared().items()} | dict(settings.experiments)
+    if name not in known:
+        raise DataError(f"ID {name!r}: there is no such experiment; there are {', '.join(sorted(known)) or 'none'}")
+    chosen = known[name]
+    ledger = read_ledger(settings, now, erasure_keys)
+    persons, crossed = exposed((each for batch in log.exposures(key_of(name, chosen)) for each in batch), ledger.owners)
+    if persons.is_empty():
+        raise DataError(f"ID {name!r}: nobody was exposed to it yet; ask for lists on {chosen.placement!r} while it runs")
+    return _read(name, chosen, ledger, persons, crossed, now)
+
+
+def _read(name: str, chosen: Experiment, ledger: Ledger, persons: pl.DataFrame, crossed: int, now: datetime) -> ReadOut:
+    until = to_microseconds(now)
+    counts = {arm: int(persons.filter(pl.col("arm") == arm).height) for arm in expected_shares(chosen)}
+    sizes = sizes_p(counts, expected_shares(chosen))
+    told = compare(unit_table(ledger, persons, until, chosen.winsorize), chosen)
+    return ReadOut(
+        id=name,
+        placement=chosen.placement,
+        metric=chosen.metric,
+        since=_day(int(persons["at"].min())) if persons.height else None,  # type: ignore[arg-type]
+        until=now.isoformat(),
+        currency=ledger.currency,
+        units=counts,
+        expected_shares=expected_shares(chosen),
+        sizes_p=sizes,
+        crossed=crossed,
+        verdicts={
+            each.arm: verdict(each, pace(ledger, persons, chosen, each.arm, until), chosen.smallest_effect, sizes)
+            for each in told
+            if each.measure == chosen.metric and each.arm != HOLDOUT
+        },
+        differences=tuple({key: _number(value) for key, value in msgspec.structs.asdict(each).items()} for each in told),
+        curve=tuple(_curve(ledger, persons, chosen, until)),
+    )
+
+
+def compare(table: pl.DataFrame, chosen: Experiment) -> list[Difference]:
+    """Every measure of every arm against the control, as far as both have somebody."""
+    sums, control = aggregates(table, list(MEASURES.values())), chosen.arms[0].name
+    others = [arm for arm in expected_shares(chosen) if arm != control and arm in sums and sums[arm].count() > 1]
+    if control not in sums or sums[control].count() <= 1:
+        return []
+    found = [difference(each, arm, sums[control], sums[arm]) for arm in others for each in MEASURES.values()]
+    return adjusted(found, chosen.metric)
+
+
+def pace(ledger: Ledger, persons: pl.DataFrame, chosen: Experiment, arm: str, until: int) -> Pace:
+    """How many persons the control and an arm have, need, and get a day."""
+    both = persons.filter(pl.col("arm").is_in([chosen.arms[0].name, arm]))
+    table = unit_table(ledger, both, until, chosen.winsorize).with_columns(pl.lit("all").alias("arm"))
+    measure = MEASURES[chosen.metric]
+    needed = (
+        units_needed(measure, aggregates(table, [measure])["all"], chosen.smallest_effect) if both.height > 1 else math.inf
+    )
+    first = min(both["at"].to_list(), default=until)
+    return Pace(both.height, needed, both.height / max((until - first) / DAY, 1.0))
+
+
+def _curve(ledger: Ledger, persons: pl.DataFrame, chosen: Experiment, until: int) -> list[Point]:
+    """The deciding measure at the end of each day, or of so many of them evenly."""
+    first = min(persons["at"].to_list())
+    days = max(math.ceil((until - first) / DAY), 1)
+    step = max(math.ceil(days / MOST_POINTS), 1)
+    points = []
+    for day in [*range(step, days, step), days]:
+        moment = min(first + day * DAY, until)
+        table = unit_table(ledger, persons, moment, chosen.winsorize)
+        units = dict(table.group_by("arm").len().iter_rows())
+        for each in compare(table, chosen):
+            if each.measure == chosen.metric:
+                told = (each.relative, each.always_low, each.always_high)
+                points.append(Point(_day(moment), each.arm, units[each.arm], *map(_number, told)))
+    return points
+
+
+def _number(value: Any) -> Any:
+    """A figure as JSON has it: what is not finite is null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _day(moment: int) -> str:
+    return to_datetime(moment).date().isoformat()
+
+
+def _show(found: ReadOut) -> None:
+    sizes = [(arm, f"{count:,}", f"{found.expected_shares[arm]:.1%}") for arm, count in found.units.items()]
+    console.table(f"Experiment {found.id} on {found.placement}, from {found.since}", ("arm", "persons", "drawn"), sizes)
+    rows = [_row(each) for each in found.differences]
+    columns = ("measure", "arm", "control", "value", "difference", "looking once", "looking daily", "p", "adjusted")
+    console.table("Against the control", columns, rows)
+    crossed = f", {found.crossed:,} of the persons were in two arms before they signed in" if found.crossed else ""
+    console.say(f"sizes of the arms: p = {found.sizes_p:.3g}{crossed}")
+    for text in found.verdicts.values():
+        console.say(f"• {text}")
+
+
+def _row(each: Mapping[str, Any]) -> tuple[object, ...]:
+    return (
+        each["measure"],
+        each["arm"],
+        _figure(each["control"]),
+        _figure(each["value"]),
+        _share(each["relative"]),
+        f"{_share(each['low'])} to {_share(each['high'])}",
+        f"{_share(each['always_low'])} to {_share(each['always_high'])}",
+        _figure(each["p"]),
+        _figure(each["adjusted_p"]),
+    )
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _share(value: float | None) -> str:
+    return "?" if value is None else f"{value:+.1%}"
+
+
+def _write(found: ReadOut, folder: Path) -> list[Path]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with write_whole(folder / f"{found.id}.json") as file:
+            file.write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
+        with write_whole(folder / f"{found.id}.csv") as file, file.open("w", newline="") as text:
+            lines = csv.DictWriter(text, Difference.__struct_fields__)
+            lines.writeheader()
+            lines.writerows(found.differences)
+    except OSError as error:
+        raise DataError(f"--out {folder}: cannot be written ({error.strerror})") from error
+    return [folder / f"{found.id}.json", folder / f"{found.id}.csv"]

@@ -1,0 +1,82 @@
+"""Units of an experiment: each person once, in the arm of the first exposure, with what was done from then on and before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import polars as pl
+
+from recsys.clock import DAY
+from recsys.live.experiments import Exposure
+from training.experiments.ledger import Ledger
+from training.experiments.measures import BEFORE, BEFORE_DAYS, COUNTS
+
+_SCHEMA = {"id": pl.String, "arm": pl.String, "at": pl.Int64}
+
+
+class Exposed(NamedTuple):
+    """Persons: `unit`, `arm` and `at` (microseconds) of the first exposure · crossed: how many were exposed to two arms before their
+    ids were linked; the earlier one counts."""
+
+    frame: pl.DataFrame
+    crossed: int
+
+
+def exposed(exposures: Iterable[Exposure], owners: pl.DataFrame) -> Exposed:
+    """Join the ids of a person; no person counts twice."""
+    rows = [(each.unit, each.arm, each.at) for each in exposures]
+    named = pl.DataFrame(rows, schema=_SCHEMA, orient="row").join(owners, on="id", how="left")
+    persons = named.with_columns(pl.coalesce("unit", "id").alias("unit")).sort("at", "id")
+    crossed = persons.group_by("unit").agg(pl.col("arm").n_unique()).filter(pl.col("arm") > 1).height
+    return Exposed(persons.unique("unit", keep="first", maintain_order=True).select("unit", "arm", "at"), crossed)
+
+
+def unit_table(ledger: Ledger, persons: pl.DataFrame, until: int, winsorize: float) -> pl.DataFrame:
+    """What each person did from the first exposure up to a moment (microseconds), and in the four weeks before it: `COUNTS`, `BEFORE`.
+
+    Revenue above that of the `winsorize` share of buyers who spent most is cut down to theirs, over all arms alike.
+    """
+    persons = persons.filter(pl.col("at") <= until)
+    lines = _joined(persons, ledger.lines).filter(pl.col("time") <= until)
+    after = pl.col("time") >= pl.col("at")
+    lately = ~after & (pl.col("time") >= pl.col("at") - BEFORE_DAYS * DAY)
+    table = persons.select("unit", "arm", "at")
+    for frame in (
+        _orders(lines.filter(after)),
+        _orders(lines.filter(lately)).select(
+            "unit", *(pl.col(name).alias(f"{name}_before") for name in ("orders", "revenue"))
+        ),
+        _counted(persons, ledger.seen, until, "seen"),
+        _counted(persons, ledger.clicks, until, "clicks"),
+    ):
+        table = table.join(frame, on="unit", how="left")
+    table = table.fill_null(0).with_columns(
+        (pl.col("orders") > 0).cast(pl.Int64).alias("converted"),
+        (pl.col("orders_before") > 0).cast(pl.Int64).alias("converted_before"),
+    )
+    return _winsorized(table, winsorize).select("unit", "arm", "at", *COUNTS, *BEFORE)
+
+
+def _joined(persons: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.join(persons.select("unit", "at"), on="unit", how="inner")
+
+
+def _orders(lines: pl.DataFrame) -> pl.DataFrame:
+    return lines.group_by("unit").agg(
+        pl.col("order").filter(pl.col("order") >= 0).n_unique().cast(pl.Int64).alias("orders"),
+        pl.col("amount").sum().alias("revenue"),
+        pl.col("units").sum(),
+        pl.col("returned").sum(),
+    )
+
+
+def _counted(persons: pl.DataFrame, frame: pl.DataFrame, until: int, name: str) -> pl.DataFrame:
+    since = _joined(persons, frame).filter((pl.col("time") >= pl.col("at")) & (pl.col("time") <= until))
+    return since.group_by("unit").agg(pl.len().cast(pl.Int64).alias(name))
+
+
+def _winsorized(table: pl.DataFrame, share: float) -> pl.DataFrame:
+    spent = table["revenue"].filter(table["revenue"] > 0)
+    highest = spent.quantile(1 - share, "lower") if len(spent) else None
+    return table if highest is None else table.with_columns(pl.col("revenue").clip(upper_bound=highest))
