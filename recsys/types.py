@@ -164,8 +164,9 @@ class Query(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
 class RowQuery(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A `Query` in the rows of one snapshot, as recommenders read it.
 
-    `category` and `brand` are what the query asks for, else what the shopper's profile leans to, else -1; beside one item of a
-    page the category is that item's · context int32[k] rows of the items on the page · locale that the reasons are worded in, one of `reasons.LOCALES`.
+    `category` and `brand` are those that the query asks for, else those that the profile leans to, else -1; beside one item of a
+    page the category is that item's · context int32[k] rows of the items on the page · locale that the reasons are worded in,
+    one of `reasons.LOCALES`.
     """
 
     now: int

@@ -21,8 +21,8 @@ from training.batch.tokens import tokens
 from training.cli import commands, demo, evaluation_commands, service
 from training.cli.argument_types import bought, count, limit, moment, port, workers
 from training.cli.backup import add_backup, add_restore
-from training.cli.init import add_init
 from training.cli.experiments import add_experiment
+from training.cli.init import add_init
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
