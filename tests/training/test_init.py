@@ -113,6 +113,13 @@ def test_nothing_is_told_by_one_row(tmp_path: Path) -> None:
     assert any("set `day_first`" in doubt for doubt in found.unsure)
 
 
+def test_a_canonical_name_is_taken_whatever_stands_in_it(tmp_path: Path) -> None:
+    """A column that has the name of a canonical one is that one, for the reader takes it so: what is wrong in it is a finding."""
+    rows = "20260608\n46181.5\n711\n0000-00-00\n1970-01-01\n".replace("\n", ",view,TIN\n")
+    found = proposed(tmp_path, "timestamp,event_type,item_id,user_id\n" + rows.replace("TIN\n", "TIN,q1\n"))
+    assert found.settings["columns"]["timestamp"] == "timestamp"
+
+
 def test_what_is_not_recognised_is_named_with_what_is_needed(tmp_path: Path) -> None:
     """Without events nothing is written, and the sentence names the columns seen and those that are needed."""
     (tmp_path / "pairs.csv").write_text("user,item\n1,2\n2,3\n")

@@ -134,12 +134,13 @@ def plain(name: str) -> str:
 def named(table: str, columns: Iterable[str], usable: Mapping[str, Collection[str]]) -> dict[str, str]:
     """The column that each canonical one is taken for by its name alone, each at most once; of nested names the last part counts.
 
-    usable: by canonical column, the columns whose values could be its own.
+    usable: by canonical column, the columns whose values could be its own; one that has its name is taken whatever stands in it.
     """
     left, found = {name: plain(name.rpartition(".")[2]) for name in columns}, dict[str, str]()
     for canonical, words in KNOWN[table].items():
         ranked = [plain(canonical), *words.split()]
-        mine = [name for name in left if left[name] in ranked and name in usable.get(canonical, left)]
+        fits = {canonical, *usable.get(canonical, left)}
+        mine = [name for name in left if left[name] in ranked and name in fits]
         if mine:
             best = min(mine, key=lambda name: (ranked.index(left[name]), list(left).index(name)))
             found[canonical] = best
