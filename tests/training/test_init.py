@@ -113,6 +113,18 @@ def test_nothing_is_told_by_one_row(tmp_path: Path) -> None:
     assert any("set `day_first`" in doubt for doubt in found.unsure)
 
 
+def test_what_happened_is_asked_where_no_column_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Users, items and times alone do not say what happened: a person is asked, a script is told what to set."""
+    rows = "".join(f"u{at % 7},2026-05-01T1{at % 9}:00:00Z,i{at % 4}\n" for at in range(30))
+    (tmp_path / "e.csv").write_text(f"customer,when,article\n{rows}")
+    out = tmp_path / "settings.toml"
+    with pytest.raises(DataError, match="event_type"):
+        init([str(tmp_path / "e.csv")], out, NOW, yes=True)
+    assert "set `event_type` under `[data.events.constants]`" in capsys.readouterr().out
+    init([str(tmp_path / "e.csv")], out, NOW, yes=False, ask=_answers("view"))
+    assert read_shop(load_settings(out)).events.collect()["event_type"].unique().to_list() == ["view"]
+
+
 def test_a_canonical_name_is_taken_whatever_stands_in_it(tmp_path: Path) -> None:
     """A column that has the name of a canonical one is that one, for the reader takes it so: what is wrong in it is a finding."""
     rows = "20260608\n46181.5\n711\n0000-00-00\n1970-01-01\n".replace("\n", ",view,TIN\n")

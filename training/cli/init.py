@@ -15,7 +15,7 @@ from training import console
 from training.cli.commands import validate
 from training.onboarding.choosing import together
 from training.onboarding.files import find_files, look_at
-from training.onboarding.proposals import Proposal, needed, not_used, propose
+from training.onboarding.proposals import NO_KIND, Proposal, needed, not_used, propose
 from training.onboarding.reading import Understood, newest_event, settle
 from training.onboarding.writing import clock_text, settings_text
 
@@ -94,6 +94,7 @@ def _settled(proposal: Proposal, asked: Ask | None) -> Understood:
         _ask_zone(proposal, asked)
         _ask_day(proposal, asked)
         _ask_words(proposal, asked)
+        _ask_kind(proposal, asked)
     found = settle(proposal)
     console.facts(
         f"{proposal.table}: {', '.join(each.name for each in proposal.seen)}",
@@ -133,6 +134,13 @@ def _ask_words(proposal: Proposal, asked: Ask) -> None:
         if answer:
             proposal.settings.setdefault("event_types", {})[word] = "" if answer == "-" else answer
             proposal.unsure.remove(doubt)
+
+
+def _ask_kind(proposal: Proposal, asked: Ask) -> None:
+    doubt = next((each for each in proposal.unsure if NO_KIND in each), "")
+    if doubt and (answer := asked(f"{doubt}\nWhat is every row, for instance view or purchase? ").strip()):
+        proposal.settings["constants"] = {"event_type": answer}
+        proposal.unsure.remove(doubt)
 
 
 def _agreed(asked: Ask | None, question: str) -> bool:

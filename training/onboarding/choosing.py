@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from recsys.settings.tables import Table
 from recsys.tables.presets import merged
-from training.onboarding.proposals import Proposal
+from training.onboarding.proposals import NO_KIND, Proposal
 from training.onboarding.values import texts
 
 _TABLES = ("events", "items", "users", "identities")
@@ -32,9 +32,9 @@ def together(proposals: Sequence[Proposal]) -> tuple[list[Proposal], list[str]]:
     return sorted(chosen.values(), key=lambda each: _TABLES.index(each.table)), unused
 
 
-def _worth(each: Proposal) -> tuple[int, int]:
+def _worth(each: Proposal) -> tuple[bool, int, int]:
     canonical = len({own for name in _canonical(each) if (own := each.origin(name))})
-    return canonical, each.rows.height
+    return not any(NO_KIND in doubt for doubt in each.unsure), canonical, each.rows.height
 
 
 def _canonical(each: Proposal) -> list[str]:

@@ -21,6 +21,7 @@ from training.onboarding.values import days_of, empty_share, is_local, share, st
 _LEVELS = ("family", "department", "category", "subcategory", "type")
 _SEPARATORS = ("/", "|", "\\", "»")
 _OF_LINES = ("item_id", "quantity", "price", "amount", "title", "brand", "category", "discount")
+NO_KIND = "tells what happened"
 _MANY = 0.05
 """Share of rows without an id from which it is said; items without one are left out by a condition then, and not as bad rows."""
 
@@ -148,7 +149,7 @@ def _plain(table: str, seen: Seen, columns: dict[str, str]) -> Proposal:
     return found
 
 
-def _events(seen: Seen, columns: dict[str, str]) -> Proposal | None:
+def _events(seen: Seen, columns: dict[str, str]) -> Proposal:
     if "price" in columns:
         columns.pop("amount", None)
     found = _plain("events", seen, columns)
@@ -162,7 +163,7 @@ def _events(seen: Seen, columns: dict[str, str]) -> Proposal | None:
         )
         _returns(found)
     else:
-        return None
+        found.unsure.append(f"no column of {seen.name} {NO_KIND}: set `event_type` under `[data.events.constants]`")
     if "order_id" in columns:
         _states(found)
     _first_lines(found, "order_id", ("user_id", "timestamp", "currency", "coupon", "channel"))
