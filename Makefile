@@ -79,6 +79,8 @@ replay: setup ## Answer a logged slate again, byte for byte (ID=…; without, li
 	@$(TRAINING) replay $(ID) $(ARGS)
 experiment: setup ## Say what an experiment brought: measures, intervals, a verdict (ID=home_lead)
 	@$(TRAINING) experiment '$(ID)' $(ARGS)
+attribution: setup ## Say what lists brought, by placement, send, rule and recommender (ARGS="--days 7")
+	@$(TRAINING) attribution $(ARGS)
 restock: setup ## List items that will run out of stock, by revenue at risk (ARGS="--lead-days 14 --out restock.csv")
 	@$(TRAINING) restock $(ARGS)
 moments: setup ## Write who should hear from the shop now to a file (KIND=cart AS_OF=2026-03-31 OUT=cart.csv)

@@ -39,6 +39,8 @@ def logged(answered: Answered, answered_at: int) -> LoggedSlate:
         sha256=sha256(slate_json(engine.catalog, slate)).hexdigest(),
         experiments=slate.experiments,
         blend=engine.blend if slate.experiments else None,
+        strategy=slate.strategy,
+        shown=tuple([(engine.catalog.item_id(row), source) for row, source in zip(slate.items, slate.sources, strict=True)]),
     )
 
 

@@ -50,6 +50,9 @@ class LoggedSlate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     experiments: tuple[Assignment, ...] = ()
     blend: BlendSettings | None = None
     """The weights that arms of experiments changed; None: none did."""
+    strategy: str = ""
+    shown: tuple[tuple[str, str], ...] = ()
+    """Each item with the recommender that spoke most for it, in order."""
 
 
 def is_erased(slate: LoggedSlate, erased: Tombstones) -> bool:

@@ -60,8 +60,8 @@ def test_what_was_done_before_is_told_apart() -> None:
         (at + 9 * DAY, 3, 100.0),
     ]
     lines = pl.DataFrame(
-        [("ann", time, 0, order, amount, 1.0, 0.0) for time, order, amount in rows],
-        schema=["unit", "time", "item", "order", "amount", "units", "returned"],
+        [("ann", time, "sofa", order, amount, 1.0, 0.0) for time, order, amount in rows],
+        schema=["unit", "time", "item_id", "order", "amount", "units", "returned"],
         orient="row",
     )
     nothing = pl.DataFrame(schema={"unit": pl.String, "time": pl.Int64})
@@ -81,7 +81,7 @@ def test_the_few_who_spend_most_are_cut_down() -> None:
         {
             "unit": [f"u{n}" for n in range(100)],
             "time": [1] * 100,
-            "item": [0] * 100,
+            "item_id": ["sofa"] * 100,
             "order": [0] * 100,
             "amount": [10.0] * 99 + [1e6],
             "units": [1.0] * 100,

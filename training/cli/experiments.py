@@ -1,4 +1,4 @@
-"""The command on what experiments brought: `experiment`."""
+"""The commands on what experiments and lists brought: `experiment` and `attribution`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,22 @@ def add_experiment(commands_of: Commands) -> None:
     command.add_argument("id", help="the experiment, of the settings or declared while serving")
     command.add_argument("--out", type=Path, help="folder for ID.json and ID.csv (default: experiments/)")
     command.set_defaults(run=_experiment)
+
+
+def add_attribution(commands_of: Commands) -> None:
+    """Add `attribution`."""
+    text = "Say what lists brought, by placement, send, moment kind, rule and recommender (docs/experiments.md)."
+    command = commands_of.add_parser("attribution", help=text, description=text, epilog="example: %(prog)s --days 7")
+    command.add_argument("--days", type=int, default=7, help="days after a click in which an order counts (default: 7)")
+    command.add_argument("--out", type=Path, help=".csv file (default: experiments/attribution.csv)")
+    command.set_defaults(run=_attribution)
+
+
+def _attribution(chosen: argparse.Namespace) -> int:
+    from training.experiments.attribution import attribution
+
+    keys = ErasureKeys.from_environment(os.environ)
+    return attribution(load_settings(chosen.settings), datetime.now(UTC), chosen.days, chosen.out, keys)
 
 
 def _experiment(chosen: argparse.Namespace) -> int:

@@ -21,7 +21,7 @@ from training.batch.tokens import tokens
 from training.cli import commands, demo, evaluation_commands, service
 from training.cli.argument_types import bought, count, limit, moment, port, workers
 from training.cli.backup import add_backup, add_restore
-from training.cli.experiments import add_experiment
+from training.cli.experiments import add_attribution, add_experiment
 from training.cli.init import add_init
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -56,6 +56,7 @@ def parser(program: str = "python -m training") -> argparse.ArgumentParser:
         _replay,
         _restock,
         add_experiment,
+        add_attribution,
         _moments,
         _lint_templates,
         _dry_run,

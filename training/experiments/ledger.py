@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
+from recsys.snapshot.catalog import Catalog
 from recsys.types import CANCELLED, EventType
 from training.job.job import Prepared, prepare
 
@@ -19,8 +21,8 @@ _TIME = pl.col("timestamp").dt.epoch("us").alias("time")
 class Ledger(NamedTuple):
     """Frames by person (`unit`) and `time` in microseconds.
 
-    lines: purchased lines with `order`, `amount` kept in the shop's currency, `units` kept and `returned` · seen: lists, one row
-    each · clicks: items clicked on lists, one row each, with `send_id` · owners: `id` and the person that it belongs to.
+    lines: purchased lines with `item_id`, `order`, `amount` kept in the shop's currency, `units` kept and `returned` · seen: lists,
+    one row each · clicks: items clicked on lists, one row each, with `send_id` · owners: `id` and the person that it belongs to.
     """
 
     lines: pl.DataFrame
@@ -66,13 +68,21 @@ def purchased(prepared: Prepared) -> pl.DataFrame:
         {
             "unit": pl.Series(prepared.user_ids, dtype=pl.String).gather(bought.users.astype(np.int64)),
             "time": bought.times,
-            "item": bought.items,
+            "item_id": _item_ids(prepared, bought.items),
             "order": bought.orders,
             "amount": np.nan_to_num(bought.prices.astype(np.float64)) * kept,
             "units": kept,
             "returned": np.maximum(quantities - kept, 0.0),
         }
     )
+
+
+def _item_ids(prepared: Prepared, rows: NDArray[np.int32]) -> pl.Series:
+    """Ids of rows of the catalogue; null for items that it does not have."""
+    items = Catalog(prepared.base).items
+    ids = pl.Series([items.text(row) for row in range(len(items))], dtype=pl.String)
+    known = pl.Series(np.where(rows >= 0, rows, -1)).cast(pl.Int64)
+    return ids.gather(known.set(known < 0, None))
 
 
 def owners_of(links: pl.DataFrame) -> pl.DataFrame:

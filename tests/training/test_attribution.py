@@ -1,0 +1,83 @@
+"""Attribution: each order to the click that it followed, no revenue twice but where it is only assisted."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from recsys.clock import DAY
+from recsys.types import DataError
+from tests.conftest import NOW, Shop, ago, event
+from training.experiments.attribution import NOT_LOGGED, Lists, attributed, attribution
+from training.experiments.ledger import Ledger
+
+LISTS = Lists(
+    pl.DataFrame({"recommendation_id": ["r1", "r2"], "placement": ["home", "pdp"], "rule": ["blend", "similar"]}),
+    pl.DataFrame({"recommendation_id": ["r1", "r2"], "item_id": ["sofa", "sofa"], "recommender": ["ease", "item_item"]}),
+    pl.DataFrame({"send_id": ["m1"], "moment_kind": ["cart"]}),
+)
+
+
+def ledger(clicks: list[tuple[str, int, str, str]], bought: list[tuple[str, int, str, float]]) -> Ledger:
+    """Clicks (person, day, list, item) and lines (person, day, item, amount)."""
+    rows = [(unit, day * DAY, recommendation, item, None) for unit, day, recommendation, item in clicks]
+    kinds = {"unit": pl.String, "time": pl.Int64, "recommendation_id": pl.String, "item_id": pl.String, "send_id": pl.String}
+    clicked = pl.DataFrame(rows, schema=kinds, orient="row")
+    lines = [(unit, day * DAY, item, 0, amount, 1.0, 0.0) for unit, day, item, amount in bought]
+    names = ["unit", "time", "item_id", "order", "amount", "units", "returned"]
+    seen = clicked.drop("item_id").unique(["unit", "recommendation_id"])
+    owners = pl.DataFrame(schema={"id": pl.String, "unit": pl.String})
+    return Ledger(pl.DataFrame(lines, schema=names, orient="row"), seen, clicked, owners, "EUR")
+
+
+def told(found: pl.DataFrame, by: str) -> dict[str, dict[str, float]]:
+    """The figures of one dimension by value."""
+    return {row["value"]: row for row in found.filter(pl.col("by") == by).iter_rows(named=True)}
+
+
+def test_the_last_click_gets_it_and_all_share_it() -> None:
+    """Two lists were clicked for the sofa; the later one gets the order, both get half; the lamp was only assisted."""
+    clicks = [("ann", 1, "r1", "sofa"), ("ann", 3, "r2", "sofa")]
+    found = told(attributed(ledger(clicks, [("ann", 4, "sofa", 100.0), ("ann", 5, "lamp", 10.0)]), LISTS, 7), "placement")
+    figures = ("bought", "last_touch", "shared", "assisted")
+    assert [found["pdp"][name] for name in figures] == [1, 100.0, 50.0, 110.0]
+    assert [found["home"][name] for name in figures] == [0, 0.0, 50.0, 110.0]
+
+
+def test_only_orders_in_time_count() -> None:
+    """Before the click, after the window, by somebody else: nothing."""
+    bought = [("ann", 0, "sofa", 1.0), ("ann", 9, "sofa", 2.0), ("bob", 2, "sofa", 4.0)]
+    found = told(attributed(ledger([("ann", 1, "r1", "sofa")], bought), LISTS, 7), "rule")
+    assert (found["blend"]["clicks"], found["blend"]["bought"], found["blend"]["assisted"]) == (1, 0, 0.0)
+
+
+def test_recommenders_are_those_of_the_clicked_item() -> None:
+    """An item of a list that is not logged is nobody's."""
+    clicks = [("ann", 1, "r1", "sofa"), ("bob", 1, "r9", "sofa")]
+    found = told(attributed(ledger(clicks, [("ann", 2, "sofa", 5.0)]), LISTS, 7), "recommender")
+    assert (found["ease"]["last_touch"], found[NOT_LOGGED]["clicks"]) == (5.0, 1)
+
+
+def test_a_report_is_printed_and_written(busy_shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    """From events of the tables to a file, with a click that was followed by an order."""
+    busy_shop.add(
+        event("user-3", "sofa-4", "impression", ago(days=0.5), recommendation_id="r1"),
+        event("user-3", "sofa-4", "click", ago(days=0.4), recommendation_id="r1"),
+        event("user-3", "sofa-4", "purchase", ago(days=0.3), order_id="o1", price=700.0, quantity=1.0),
+    )
+    busy_shop.write()
+    frame = pl.DataFrame(busy_shop.events, infer_schema_length=None)
+    frame.write_parquet(busy_shop.folder / "events.parquet")
+    assert attribution(busy_shop.settings, NOW, 7, None) == 0
+    assert "only a holdout can tell" in " ".join(capsys.readouterr().out.split())
+    rows = pl.read_csv(busy_shop.folder / "experiments" / "attribution.csv")
+    assert told(rows, "placement")[NOT_LOGGED]["last_touch"] == 700.0
+
+
+def test_what_cannot_be_told_is_said(busy_shop: Shop) -> None:
+    """A window out of range, and events of which none names a list."""
+    busy_shop.write()
+    with pytest.raises(DataError, match="--days 0: allowed are 1 to 90"):
+        attribution(busy_shop.settings, NOW, 0, None)
+    with pytest.raises(DataError, match="no event names a list"):
+        attribution(busy_shop.settings, NOW, 7, None)

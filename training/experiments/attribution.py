@@ -1,0 +1,157 @@
+"""Attribution of clicks and orders to the lists that they came from, without any experiment.
+
+What somebody clicked might have been bought anyway: only an experiment with a holdout says how much of it. A list is told by the
+`recommendation_id` of its events; placement, rule and recommender come from the slate log, which keeps all slates of sends and a share
+of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+import polars as pl
+
+from recsys.clock import DAY
+from recsys.disk import write_whole
+from recsys.live.databases import open_log, open_slates
+from recsys.live.erasure import ErasureKeys
+from recsys.live.moments import MomentLog
+from recsys.live.slate_log import SlateLog
+from recsys.settings import Settings
+from recsys.types import DataError
+from training import console
+from training.experiments.ledger import Ledger, read_ledger
+
+DIMENSIONS = ("placement", "rule", "recommender", "send", "moment_kind")
+NOT_LOGGED = "(not logged)"
+"""Stands for what a list was where the slate log does not have it."""
+MAX_DAYS = 90
+_LISTS = {"recommendation_id": pl.String, "placement": pl.String, "rule": pl.String}
+_PLACES = {"recommendation_id": pl.String, "item_id": pl.String, "recommender": pl.String}
+
+
+class Lists(msgspec.Struct, frozen=True):
+    """What is known of lists: placement and rule of each, the recommender of each of its items, the moment kind of each send."""
+
+    lists: pl.DataFrame
+    places: pl.DataFrame
+    sends: pl.DataFrame
+
+
+class _Kind(msgspec.Struct, frozen=True):
+    kind: str
+
+
+def attribution(
+    settings: Settings, now: datetime, days: int, out: Path | None, erasure_keys: ErasureKeys | None = None
+) -> int:
+    """Print what lists brought and write it as CSV.
+
+    Raises:
+        DataError: if `days` is out of range, no event names a list, or the file cannot be written; else as reading the tables does.
+    """
+    if not 1 <= days <= MAX_DAYS:
+        raise DataError(f"--days {days}: allowed are 1 to {MAX_DAYS}")
+    ledger = read_ledger(settings, now, erasure_keys)
+    if ledger.seen.is_empty():
+        raise DataError("no event names a list; send impressions and clicks with `recommendation_id` (docs/storefront.md)")
+    found = attributed(ledger, _known(settings, ledger), days)
+    for name in DIMENSIONS:
+        rows = found.filter(pl.col("by") == name).drop("by").rows()
+        if rows:
+            console.table(
+                f"By {name.replace('_', ' ')}", found.columns[1:], [tuple(_cell(each) for each in row) for row in rows]
+            )
+    console.say(f"orders count up to {days} days after a click; what would have been bought anyway only a holdout can tell")
+    file = out or settings.path("experiments") / "attribution.csv"
+    _write(found, file)
+    console.say(f"✓ {file}")
+    return 0
+
+
+def attributed(ledger: Ledger, known: Lists, days: int) -> pl.DataFrame:
+    """What lists brought by each dimension: seen and clicked lists, clicks, and revenue of the clicked items bought in time.
+
+    last_touch: to the last click on the item before it was bought · shared: evenly to all of them · assisted: all that persons bought
+    in time after a click, whatever it was, so that it counts for several lists.
+    """
+    seen = _described(ledger.seen.with_columns(pl.lit(None, pl.String).alias("item_id")), known)
+    clicks = _described(ledger.clicks, known).with_row_index("click")
+    lines = ledger.lines.with_row_index("line")
+    near = lines.join(clicks.select("unit", "click", clicked_at="time", clicked="item_id"), on="unit").filter(
+        (pl.col("clicked_at") <= pl.col("time")) & (pl.col("time") <= pl.col("clicked_at") + days * DAY)
+    )
+    return pl.concat([_by(name, seen, clicks, near) for name in DIMENSIONS])
+
+
+def _by(name: str, seen: pl.DataFrame, clicks: pl.DataFrame, near: pl.DataFrame) -> pl.DataFrame:
+    group = clicks.select("click", value=name)
+    touched = near.filter(pl.col("clicked") == pl.col("item_id")).join(group, on="click")
+    last = touched.sort("clicked_at", "click").unique("line", keep="last", maintain_order=True)
+    shared = touched.with_columns((pl.col("amount") / pl.len().over("line")).alias("amount"))
+    assisted = near.join(group, on="click").unique(["line", "value"])
+    told = seen.filter(name != "recommender").group_by(value=name).agg(seen=pl.len())
+    for frame in (
+        clicks.group_by(value=name).agg(clicked=pl.col("recommendation_id").n_unique(), clicks=pl.len()),
+        last.group_by("value").agg(bought=pl.len(), last_touch=pl.col("amount").sum()),
+        shared.group_by("value").agg(shared=pl.col("amount").sum()),
+        assisted.group_by("value").agg(assisted=pl.col("amount").sum()),
+    ):
+        told = told.join(frame, on="value", how="full", coalesce=True)
+    counts = pl.col("seen", "clicked", "clicks", "bought").fill_null(0).cast(pl.Int64)
+    money = pl.col("last_touch", "shared", "assisted").fill_null(0.0).round(2)
+    wanted = told.drop_nulls("value").select(pl.lit(name).alias("by"), "value", counts, money)
+    return wanted.sort("last_touch", "clicks", "value", descending=[True, True, False])
+
+
+def _described(frame: pl.DataFrame, known: Lists) -> pl.DataFrame:
+    """Events of lists with all dimensions; send and moment kind are null where there are none."""
+    joined = (
+        frame.join(known.lists, on="recommendation_id", how="left")
+        .join(known.places, on=["recommendation_id", "item_id"], how="left")
+        .join(known.sends, on="send_id", how="left")
+    )
+    logged = pl.col("placement", "rule", "recommender").fill_null(NOT_LOGGED)
+    return joined.with_columns(logged, pl.col("send_id").alias("send"))
+
+
+def _known(settings: Settings, ledger: Ledger) -> Lists:
+    ids = pl.concat([ledger.seen["recommendation_id"], ledger.clicks["recommendation_id"]]).unique().sort()
+    sends = pl.concat([ledger.seen["send_id"], ledger.clicks["send_id"]]).drop_nulls().unique().sort()
+    lists, places = _logged(open_slates(settings), ids)
+    return Lists(lists, places, _kinds(open_log(settings).moments, sends))
+
+
+def _logged(log: SlateLog, ids: Iterable[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    lists, places = [], []
+    for each in ids:
+        try:
+            note = log.read(each)
+        except DataError:
+            continue
+        lists.append((each, note.query.placement, note.strategy or NOT_LOGGED))
+        places += [(each, item_id, recommender) for item_id, recommender in note.shown]
+    return pl.DataFrame(lists, schema=_LISTS, orient="row"), pl.DataFrame(places, schema=_PLACES, orient="row")
+
+
+def _kinds(log: MomentLog, send_ids: Iterable[str]) -> pl.DataFrame:
+    """Kinds of the moments that became sends of the same name."""
+    found = [(each, kept) for each in send_ids if (kept := log.of(each)) is not None]
+    rows = [(each, msgspec.json.decode(kept.line, type=_Kind).kind) for each, kept in found]
+    return pl.DataFrame(rows, schema={"send_id": pl.String, "moment_kind": pl.String}, orient="row")
+
+
+def _cell(value: object) -> object:
+    return f"{value:,.2f}" if isinstance(value, float) else value
+
+
+def _write(found: pl.DataFrame, file: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with write_whole(file) as aside:
+            found.write_csv(aside)
+    except OSError as error:
+        raise DataError(f"--out {file}: cannot be written ({error.strerror})") from error
