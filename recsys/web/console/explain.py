@@ -36,7 +36,8 @@ def explained(visit: Visit[ExplainParameters]) -> Mapping[str, Any]:
         return shown
     row, now = item_row(serving, item_id), visit.now(serving, asked.now)
     history = serving.history(user_id) if user_id else NO_HISTORY
-    found = explain(serving.engine, list_query(serving, asked.placement, user_id, now, about), history, row)
+    query = list_query(serving, asked.placement, user_id, now, about)
+    found = explain(serving.choose(query, history).engine, query, history, row)
     return {**shown, "found": found, "item": serving.engine.catalog.item(row), "tables": {"rankings": _rankings(found)}}
 
 

@@ -118,7 +118,8 @@ def _each_place(
         if stands_beside_items(engine.placement(name)) and not user_id:
             continue  # it stands beside other items, so that it has no list for nobody
         visit.service.lanes.give_way()
-        one = explain(engine, list_query(serving, name, user_id, now), history, row)
+        query = list_query(serving, name, user_id, now)
+        one = explain(serving.choose(query, history).engine, query, history, row)
         address = visit.href("explain", item=item_id, user_id=user_id, placement=name)
         found.append((Link(name.replace("_", " "), address), one.place, one.said))
     return found

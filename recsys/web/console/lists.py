@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from recsys.behaviour import VIEW
 from recsys.engine.serving_state import ServingState
 from recsys.settings.placements import Placement
@@ -12,7 +14,7 @@ from recsys.types import Query, Slate
 
 MAX_ITEMS = 12
 """Most items of a list that a page shows."""
-_BESIDE_ITEMS = frozenset(("item_item", "bought_together"))
+_BESIDE_ITEMS = frozenset(("item_item", "bought_together", "content"))
 _BESIDE_CART = "bought_together"
 Shown = Mapping[str, Any]
 
@@ -47,14 +49,16 @@ def list_query(
         SettingsError: if there is no such placement.
     """
     rules = serving.engine.placement(placement)
-    return Query(
+    query = Query(
         now=now,
         placement=placement,
         user_id=user_id or None,
-        limit=min(rules.limit, max_n),
+        limit=rules.limit,
         context_items=_context(serving, rules, user_id, now, about),
         locale=serving.reason_locale(user_id or None),
     )
+    query = serving.with_own_limit(query)
+    return msgspec.structs.replace(query, limit=min(query.limit, max_n))
 
 
 def shown(serving: ServingState, slate: Slate, context_items: tuple[str, ...] = ()) -> Shown:
@@ -68,6 +72,7 @@ def shown(serving: ServingState, slate: Slate, context_items: tuple[str, ...] = 
         "fallback": slate.fallback,
         "personalized": slate.personalized,
         "notices": slate.notices,
+        "experiments": slate.experiments,
         "about": catalog.title(row) if row >= 0 else about,
         "about_id": about,
         "items": [
@@ -85,10 +90,10 @@ def stands_beside_items(rules: Placement) -> bool:
 
 
 def _context(serving: ServingState, rules: Placement, user_id: str, now: int, about: str) -> tuple[str, ...]:
-    if not stands_beside_items(rules):
-        return ()
     if about:
         return (about,)
+    if not stands_beside_items(rules):
+        return ()
     history = serving.history(user_id).until(now)
     catalog = serving.engine.catalog
     if any(rule.when.context and _BESIDE_CART in rule.recommenders for rule in rules.rules):
