@@ -69,6 +69,8 @@ rollback: setup ## Go back to the snapshot before the current one (ARGS="--to VE
 	@$(TRAINING) rollback $(ARGS)
 snapshots: setup ## List the published snapshots
 	@$(TRAINING) snapshots $(ARGS)
+migrate: setup ## Make or migrate the tables of live state in PostgreSQL; run it before a new version starts
+	@$(TRAINING) migrate $(ARGS)
 compact: setup ## Move old live events out of the log into Parquet files; run it daily
 	@$(TRAINING) compact $(ARGS)
 backup: setup ## Copy the live state, checked, while the service runs (ARGS="--to backups/2026-04-01")

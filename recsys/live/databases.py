@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recsys.live.log import EventLog
 from recsys.live.slate_log import SlateLog, TombstonesNow
 from recsys.live.sqlite.log import SqliteLog
 from recsys.live.sqlite.slate_log import SqliteSlateLog
 from recsys.settings import Settings
+from recsys.settings.database_url import full_url
+from recsys.types import SettingsError
+
+if TYPE_CHECKING:
+    from recsys.live.postgres.address import Address
 
 
 def open_log(settings: Settings) -> EventLog:
     """The live log of a shop."""
+    if address := _address(settings):
+        from recsys.live.postgres.log import PostgresLog
+
+        return PostgresLog(address)
     return SqliteLog(settings.path(settings.state.folder))
 
 
@@ -23,5 +34,40 @@ def log_in(folder: Path) -> EventLog:
 
 def open_slates(settings: Settings, tombstones: TombstonesNow | None = None) -> SlateLog:
     """The logged slates of a shop; `tombstones` is needed to write and to forget."""
-    folder, max_n = settings.path(settings.state.folder), settings.state.slates
-    return SqliteSlateLog(folder, max_n) if tombstones is None else SqliteSlateLog(folder, max_n, tombstones)
+    told = () if tombstones is None else (tombstones,)
+    if address := _address(settings):
+        from recsys.live.postgres.slate_log import PostgresSlateLog
+
+        return PostgresSlateLog(address, settings.state.slates, *told)
+    return SqliteSlateLog(settings.path(settings.state.folder), settings.state.slates, *told)
+
+
+def migrate(settings: Settings) -> list[str] | None:
+    """Bring the tables of the database to the present format; returns the migrations taken, None: files migrate when they are opened.
+
+    Raises:
+        StateError: if the database cannot be reached or changed, or is newer than this program.
+    """
+    if address := _address(settings):
+        from recsys.live.postgres.migrations import migrate
+
+        return migrate(address)
+    return None
+
+
+def _address(settings: Settings) -> Address | None:
+    """Where the database is that the settings name, None: files. Its driver is imported where there is one only.
+
+    Raises:
+        SettingsError: if the driver is not installed.
+    """
+    state = settings.state
+    if not state.database:
+        return None
+    try:
+        from recsys.live.postgres.address import Address
+    except ImportError as error:
+        raise SettingsError(
+            f"state.database: its driver is not installed: pip install 'recsys[postgres]' ({error})"
+        ) from error
+    return Address(full_url(state.database, os.environ), state.schema, state.connections, state.statement_seconds)

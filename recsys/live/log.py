@@ -78,6 +78,10 @@ class EventLog(ABC):
         """Write identities."""
 
     @abstractmethod
+    def linking(self) -> AbstractContextManager[None]:
+        """Keep every other process from `linking` inside a `with`: links stay as they are between a look at them and `add_links`."""
+
+    @abstractmethod
     def add_items(self, updates: Sequence[ItemUpdate], received_at: int, standing: Standing | None = None) -> None:
         """Write item updates, with what they change for shoppers as far as a standing tells."""
 

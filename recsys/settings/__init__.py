@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from recsys.settings.catalog import CatalogSettings
+from recsys.settings.database_url import check_url
 from recsys.settings.experiments import Experiment, HoldoutSettings
 from recsys.settings.messages import MessagesSettings
 from recsys.settings.moments import MomentsSettings
@@ -145,6 +146,15 @@ class StateSettings(Group, frozen=True):
 
     folder: str = "state"
     """Folder of the log, of compacted events and of logged slates; relative to the settings file. One machine, local disk."""
+    database: str = ""
+    """`postgresql://user@host/name`, for several machines; empty: SQLite files in the folder. `RECSYS_STATE_DATABASE` overrides it. A
+    password comes from there or from `PGPASSWORD`, never from here."""
+    schema: Name = "recsys"
+    """The schema of this shop in the database, made by `make migrate`; each shop has its own."""
+    connections: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 10
+    """Most connections to the database of one worker process, besides two for logged slates."""
+    statement_seconds: Positive = 5.0
+    """Longest time of one statement in the database, with its wait for other writers; then the call is answered 503."""
     keep_days: Positive = 30.0
     """Days that `make compact` leaves events in the log, which refuses duplicates of what it holds."""
     user_events: Count = 500
@@ -153,6 +163,9 @@ class StateSettings(Group, frozen=True):
     """Share of answers, drawn by their id, that are logged so that `make replay` can answer them again."""
     slates: Count = 100_000
     """Most logged slates; the oldest go first."""
+
+    def __post_init__(self) -> None:
+        check_url(self.database)
 
 
 class RateLimit(Group, frozen=True):

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from recsys.settings import Settings
+from recsys.settings.database_url import STATE_DATABASE, check_url, without_password
 from recsys.types import SettingsError
 
 TUNABLE = ("behaviour", "recommenders", "blend")
@@ -42,12 +43,25 @@ def load_settings(path: str | Path | None = None) -> Settings:
     """Read the settings file at `path`, else the one that RECSYS_SETTINGS names, else the defaults; and what was tuned for it.
 
     Raises:
-        SettingsError: if the file is absent or a key in it is wrong.
+        SettingsError: if the file is absent or a key in it is wrong, or RECSYS_STATE_DATABASE is no address.
     """
     chosen = path or os.environ.get("RECSYS_SETTINGS")
-    if not chosen:
-        return Settings()
-    file = Path(chosen)
+    return _with_database(_read(Path(chosen)) if chosen else Settings(), os.environ.get(STATE_DATABASE, ""))
+
+
+def _with_database(settings: Settings, url: str) -> Settings:
+    """The settings with the database that the environment names, without its password."""
+    if not url:
+        return settings
+    try:
+        state = msgspec.structs.replace(settings.state, database=without_password(url))
+        check_url(state.database)
+    except ValueError as error:
+        raise SettingsError(f"{STATE_DATABASE}: {error}") from error
+    return msgspec.structs.replace(settings, state=state)
+
+
+def _read(file: Path) -> Settings:
     try:
         text = file.read_bytes()
     except OSError as error:

@@ -8,14 +8,23 @@ from pathlib import Path
 import pytest
 
 from recsys.live.log import EventLog
-from tests.live.drivers import DRIVERS, Driver
+from tests.live.drivers import Driver, PostgresDriver, SqliteDriver
+from tests.support.postgres import PostgresServer, postgres_server
 
 
-@pytest.fixture(params=DRIVERS, ids=lambda driver: driver.name)
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A server for all tests of this folder; they are skipped where PostgreSQL is not installed."""
+    with postgres_server() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
 def driver(request: pytest.FixtureRequest) -> Driver:
     """One database after the other."""
-    made: Driver = request.param
-    return made
+    if request.param == "sqlite":
+        return SqliteDriver()
+    return PostgresDriver(request.getfixturevalue("postgres").url)
 
 
 @pytest.fixture

@@ -26,6 +26,11 @@ class PostgresServer:
     folder: Path
     address: str
 
+    @property
+    def url(self) -> str:
+        """The address with the password."""
+        return self.address.replace(f"{OWNER}@", f"{OWNER}:{PASSWORD}@")
+
     def run(self, sql: str) -> None:
         """Send statements."""
         _psql(self.folder, sql)

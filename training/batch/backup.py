@@ -26,7 +26,7 @@ from recsys.live.sqlite.slate_log import FILE as SLATES
 from recsys.settings import Settings
 from recsys.snapshot.store import read_manifest, versions
 from recsys.tables.live_rows import EVENTS_FOLDER, compacted_files
-from recsys.types import DataError
+from recsys.types import DataError, SettingsError
 from training import console
 
 NOTE = "backup.json"
@@ -56,7 +56,9 @@ def back_up(settings: Settings, target: Path, now: datetime) -> Backup:
     Raises:
         DataError: if the folder exists, or cannot be written.
         StateError: if the log cannot be read.
+        SettingsError: if the live state is in a database, which has tools of its own.
     """
+    _check_in_files(settings)
     if target.exists():
         raise DataError(f"--to {target}: exists; name a folder that does not, such as backups/{now:%Y-%m-%d}")
     state, aside = settings.path(settings.state.folder), target.with_name(f".{target.name}.{uuid4().hex}.tmp")
@@ -114,7 +116,9 @@ def restore(settings: Settings, source: Path, replace: bool, now: datetime) -> t
     Raises:
         DataError: if there is a state and `replace` is not set, or the backup is not whole.
         StateError: if a process has the log open.
+        SettingsError: if the live state is in a database, which has tools of its own.
     """
+    _check_in_files(settings)
     state, backup = settings.path(settings.state.folder), read_backup(source)
     kept = None
     if (state / LOG).exists():
@@ -187,3 +191,11 @@ def _file(path: Path) -> File:
         while block := handle.read(_READ_BYTES):
             digest.update(block)
     return File(path.stat().st_size, digest.hexdigest())
+
+
+def _check_in_files(settings: Settings) -> None:
+    if settings.state.database:
+        raise SettingsError(
+            f"state.database: the live state is in PostgreSQL, schema {settings.state.schema}; back it up and restore it with pg_dump and "
+            "pg_restore, and copy the folder of compacted events"
+        )

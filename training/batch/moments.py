@@ -21,13 +21,13 @@ import polars as pl
 from recsys import clock
 from recsys.engine.pipeline import Engine, check_settings
 from recsys.engine.serving_state import ServingState
-from recsys.live.databases import open_log
+from recsys.live.databases import log_in, open_log
 from recsys.live.erasure import ErasureKeys
 from recsys.live.log import EventLog
 from recsys.live.moments import Moment
 from recsys.moments.finder import Finder
 from recsys.moments.kinds import KINDS
-from recsys.settings import Settings, StateSettings
+from recsys.settings import Settings
 from recsys.settings.moments import MomentKind
 from recsys.snapshot.store import open_snapshot, publish
 from recsys.types import DataError, StateError
@@ -65,17 +65,17 @@ _CHUNK = 1_000
 
 @dataclass(frozen=True)
 class Place:
-    """Where is looked: one version, and the log in a folder."""
+    """Where is looked: one version, and a log, None: that of the shop."""
 
     settings: Settings
     artifacts: Path
     version: str
-    log: Path
+    log: Path | None
     erasure_keys: ErasureKeys | None = None
 
     def state(self) -> EventLog:
         """Open the log."""
-        return open_log(msgspec.structs.replace(self.settings, state=StateSettings(folder=str(self.log))))
+        return open_log(self.settings) if self.log is None else log_in(self.log)
 
     def open(self, state: EventLog) -> tuple[ServingState, Finder]:
         """Open the version, lay the log over it, and make what finds who is due."""
@@ -120,7 +120,7 @@ def moments(
     check_settings(settings)
     kinds = _checked(settings, kind, as_of is not None, out)
     with tempfile.TemporaryDirectory(prefix="recsys-moments-") as aside:
-        artifacts, log = settings.path(settings.snapshot.artifacts), settings.path(settings.state.folder)
+        artifacts, log = settings.path(settings.snapshot.artifacts), None
         if as_of is not None:
             artifacts, log = Path(aside, "artifacts"), Path(aside, "state")
             with console.steps("Training") as watch:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from recsys import clock
 from recsys.engine.pipeline import check_settings
+from recsys.live import databases
 from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
 from recsys.snapshot.retention import roll_back
@@ -252,3 +253,15 @@ def _moment(settings: Settings, snapshot_as_of: int, now: datetime, as_of: datet
     if as_of is not None:
         return clock.to_microseconds(as_of)
     return snapshot_as_of if settings.web.clock == "events" else clock.to_microseconds(now)
+
+
+def migrate(settings: Settings) -> int:
+    """Bring the tables of live state in the database to the present format."""
+    taken = databases.migrate(settings)
+    if taken is None:
+        console.say("live state is in SQLite files, which are migrated when they are opened: nothing to do")
+    elif not taken:
+        console.say("✓ the database has every migration")
+    else:
+        console.say(f"✓ taken: {', '.join(taken)}")
+    return 0

@@ -49,6 +49,7 @@ def parser(program: str = "python -m training") -> argparse.ArgumentParser:
         _export,
         _rollback,
         _snapshots,
+        _migrate,
         _compact,
         _purge,
         add_backup,
@@ -219,6 +220,11 @@ def _rollback(commands_of: Commands) -> None:
 def _snapshots(commands_of: Commands) -> None:
     command = _command(commands_of, "snapshots", "List the published snapshots, newest first.")
     command.set_defaults(run=lambda chosen: commands.snapshots(load_settings(chosen.settings)))
+
+
+def _migrate(commands_of: Commands) -> None:
+    command = _command(commands_of, "migrate", "Make or migrate the tables of live state in PostgreSQL (docs/state.md).")
+    command.set_defaults(run=lambda chosen: commands.migrate(load_settings(chosen.settings)))
 
 
 def _compact(commands_of: Commands) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from recsys.live.pinned_slates import PinnedItem, PinnedSlate, PinnedSlates, Replacement
+from recsys.live.pin_rows import send_of, standing_image, standing_pin
+from recsys.live.pinned_slates import PinnedSlate, PinnedSlates, Replacement
 from recsys.live.sqlite.appending import Appending, appending
-from recsys.live.sqlite.database import Database, Row
+from recsys.live.sqlite.database import Database
 from recsys.types import Send
 
 _AT_ONCE = 1_000
@@ -39,8 +40,6 @@ _DROP_SEND = "DELETE FROM sends WHERE send_id = ?"
 _FORGET = """DELETE FROM {0} WHERE (send_id, user_id) IN
 (SELECT send_id, user_id FROM pins WHERE user_id = ? AND received_at >= ? AND received_at < ?)"""
 _encode = msgspec.json.Encoder().encode
-_read_slate = msgspec.json.Decoder(PinnedSlate).decode
-_read_item = msgspec.json.Decoder(PinnedItem).decode
 
 
 class SqlitePinnedSlates(PinnedSlates):
@@ -53,14 +52,14 @@ class SqlitePinnedSlates(PinnedSlates):
         row = (send.send_id, send.placement, send.limit, send.template, send.expires_at, received_at)
         with appending(self._log) as log:
             log.add(_ADD_SEND, *row)
-            return _send(log.connection.execute(_SEND, (send.send_id,)).fetchone())
+            return send_of(log.connection.execute(_SEND, (send.send_id,)).fetchone())
 
     def send(self, send_id: str) -> Send | None:
         found = self._log.read(_SEND, send_id)
-        return _send(found[0]) if found else None
+        return send_of(found[0]) if found else None
 
     def newest_sends(self, max_n: int) -> list[Send]:
-        return [_send(row) for row in self._log.read(_NEWEST_SENDS, max_n)]
+        return [send_of(row) for row in self._log.read(_NEWEST_SENDS, max_n)]
 
     def pin_all(self, pins: Sequence[PinnedSlate], received_at: int) -> list[PinnedSlate]:
         if not pins:
@@ -69,12 +68,12 @@ class SqlitePinnedSlates(PinnedSlates):
             return [_pinned(log, pin, received_at) for pin in pins]
 
     def pin_of(self, send_id: str, user_id: str) -> PinnedSlate | None:
-        return _with_replacements(self._log.read(_PIN, send_id, user_id))
+        return standing_pin(self._log.read(_PIN, send_id, user_id))
 
     def replace_items(self, pin: PinnedSlate, replacements: Sequence[Replacement], received_at: int) -> PinnedSlate:
         pinned_to = pin.send_id, pin.user_id
         with appending(self._log) as log:
-            standing = _with_replacements(log.connection.execute(_PIN, pinned_to).fetchall())
+            standing = standing_pin(log.connection.execute(_PIN, pinned_to).fetchall())
             if standing is None:
                 return pin
             for each in replacements:
@@ -84,14 +83,14 @@ class SqlitePinnedSlates(PinnedSlates):
             return standing
 
     def image_served(self, send_id: str, user_id: str, place: int) -> str | None:
-        return _image_served(self._log.read(_IMAGE_SERVED, place, send_id, user_id), place)
+        return standing_image(self._log.read(_IMAGE_SERVED, place, send_id, user_id), place)
 
     def serve_image(self, pin: PinnedSlate, place: int, received_at: int) -> None:
         item_id, pinned_to = pin.items[place].item_id, (pin.send_id, pin.user_id)
         if self.image_served(*pinned_to, place) == item_id:
             return
         with appending(self._log) as log:
-            before = _image_served(log.connection.execute(_IMAGE_SERVED, (place, *pinned_to)).fetchall(), place)
+            before = standing_image(log.connection.execute(_IMAGE_SERVED, (place, *pinned_to)).fetchall(), place)
             if before not in (None, item_id):
                 log.add(_ADD_IMAGE_SERVED, *pinned_to, place, item_id, received_at)
 
@@ -122,31 +121,4 @@ def forget_sends(log: sqlite3.Connection, send_ids: Iterable[str]) -> None:
 def _pinned(log: Appending, pin: PinnedSlate, received_at: int) -> PinnedSlate:
     if log.add(_ADD_PIN, pin.send_id, pin.user_id, _encode(pin), received_at):
         return pin
-    return _with_replacements(log.connection.execute(_PIN, (pin.send_id, pin.user_id)).fetchall()) or pin
-
-
-def _with_replacements(rows: Sequence[Row]) -> PinnedSlate | None:
-    """The pinned slate with its replacements; None: it is gone, or was never."""
-    if not rows:
-        return None
-    pin = _read_slate(rows[0][0])
-    for _, place, out, item in rows:
-        if item is not None:
-            pin = Replacement(place, out, _read_item(item)).applied(pin)
-    return pin
-
-
-def _image_served(rows: Sequence[Row], place: int) -> str | None:
-    """The item whose image went out last in a place, else the one pinned there."""
-    if not rows:
-        return None
-    slate, served = rows[0]
-    items = _read_slate(slate).items
-    if place >= len(items):
-        return None
-    return items[place].item_id if served is None else str(served)
-
-
-def _send(row: Row) -> Send:
-    send_id, placement, max_items, template, expires_at = row
-    return Send(send_id=send_id, placement=placement, limit=max_items, expires_at=expires_at, template=template)
+    return standing_pin(log.connection.execute(_PIN, (pin.send_id, pin.user_id)).fetchall()) or pin

@@ -40,7 +40,7 @@ def forget_user(service: Service, user_id: str) -> ReceiptAnswer:
         raise Problem(
             503, "nobody can be forgotten yet: put a secret into RECSYS_FORGET_SECRETS, for the service and for training"
         )
-    with live.linking():
+    with live.state.linking():
         serving = live.serving()
         ids, theirs, moment = serving.ids_of(user_id), serving.periods_of(user_id), live.now(serving)
         anonymous_ids = sorted({each.anonymous_id for each in theirs} - {user_id})

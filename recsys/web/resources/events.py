@@ -65,7 +65,7 @@ def _linked(live: Live, rows: list[tuple[int, Row]], received: int, browser: str
     """Write the links of a request down; returns how many, and those that are none."""
     if not rows or browser is not None:
         return 0, judge(rows, _refuse)[1]
-    with live.linking():
+    with live.state.linking():
         links, rejected = judge(rows, Linker(live, received).read)
         live.link(links)
     return len(links), rejected

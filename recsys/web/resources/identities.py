@@ -56,7 +56,7 @@ class Linker:
 def post_identities(call: Call[IdentitiesBody]) -> Response:
     """Link anonymous ids to known users; what was done under the anonymous id follows at once."""
     live = call.service.live
-    with live.linking():
+    with live.state.linking():
         links, rejected = judge(enumerate(call.parameters.identities), Linker(live, clock.now()).read)
         live.link(links)
     return row_results_response(RowResultsAnswer(len(links), tuple(rejected)))

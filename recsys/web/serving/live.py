@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from recsys import clock
 from recsys.clock import SECOND
-from recsys.disk import locked
 from recsys.engine.choice import Answered
 from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
@@ -147,14 +145,6 @@ class Live:
         kept = [not forgotten.cover(each.user_id, each.timestamp) for each in events]
         fresh = iter(self.state.add_events([each for each, keep in zip(events, kept, strict=True) if keep], clock.now()))
         return [next(fresh) if keep else True for keep in kept]
-
-    @contextmanager
-    def linking(self) -> Iterator[None]:
-        """Keep the links of other workers from changing between a look at them and `link`."""
-        folder = self._settings.path(self._settings.state.folder)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with locked(folder / "links.lock"):
-            yield
 
     def _tombstones(self) -> Tombstones:
         """The tombstones as they are now.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from recsys.live.rows import MAX_LOOKED
 from recsys.live.sqlite import experiments, item_changes, log, moments, pinned_slates
 from recsys.live.sqlite.log_format import LOG_FORMAT
 from recsys.types import Event
@@ -83,7 +84,7 @@ def test_no_query_reads_a_whole_table(name: str) -> None:
 def test_a_look_up_is_bounded_whatever_a_user_did(tmp_path: Path, user: str, event_type: str) -> None:
     """Of a user with far more rows than count (lists that were shown, views that were folded in) a look-up goes through so many."""
     state = log.SqliteLog(tmp_path)
-    looked = log._MAX_LOOKED
+    looked = MAX_LOOKED
     rows = [
         Event(event_id=str(n), user_id=user, event_type=event_type, timestamp=10 + n, item_id="x") for n in range(3 * looked)
     ]

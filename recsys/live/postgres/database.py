@@ -1,0 +1,274 @@
+"""One PostgreSQL database: connections of a process with deadlines on every wait, and transactions that number what they write.
+
+Writers queue at the row of `sequence`, which they hold until they have committed: whoever has seen a number has seen all below it.
+A database that breaks down is left alone for a moment and then asked anew. Connections are never handed on by a fork.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Literal, TypeAlias
+
+import psycopg
+from psycopg.abc import RV, PQGen
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from recsys.live.postgres import migrations
+from recsys.live.postgres.address import CONNECT_SECONDS, Address
+from recsys.types import StateError
+
+AWAY_SECONDS = 1.0
+"""For so long a database that could not be reached is not asked again: who comes meanwhile is told at once."""
+_PAUSE_SECONDS = 0.01
+"""Between two steps of a long change, so that others who wait for writing come in."""
+_IDLE_SECONDS = 300.0
+"""After so long a connection that is not needed is closed."""
+_POLL_SECONDS = 0.1
+_TURN = "UPDATE sequence SET commits = commits + 1 WHERE name = %s RETURNING last"
+_LAST = "UPDATE sequence SET last = %s WHERE name = %s"
+
+Row: TypeAlias = tuple[Any, ...]
+Pool: TypeAlias = "ConnectionPool[BoundedConnection]"
+Counter: TypeAlias = Literal["log", "slates"]
+
+
+class BoundedConnection(psycopg.Connection[Row]):
+    """A connection that waits for an answer no longer than its deadline, also where the server says nothing at all."""
+
+    seconds: float | None = None
+
+    def wait(self, gen: PQGen[RV], interval: float = _POLL_SECONDS, timeout: float | None = None) -> RV:
+        """Wait for an answer; after the deadline the connection is closed."""
+        began = time.monotonic()
+        try:
+            return super().wait(gen, interval, self.seconds if timeout is None else timeout)
+        except psycopg.OperationalError:
+            if timeout is None and self.seconds is not None and time.monotonic() - began >= self.seconds:
+                self.pgconn.finish()
+            raise
+
+
+class Transaction:
+    """A transaction that has its turn to write: it numbers rows above `last`, in the order of commits."""
+
+    def __init__(self, connection: BoundedConnection, last: int) -> None:
+        self._connection, self.last = connection, last
+
+    def read(self, query: str, *values: Any) -> list[Row]:
+        """Fetch every row of a query."""
+        return self._connection.execute(_query(query), values).fetchall()
+
+    def change(self, statement: str, *values: Any) -> int:
+        """Run a statement; returns how many rows it changed."""
+        return self._connection.execute(_query(statement), values).rowcount
+
+    def add(self, statement: str, *values: Any) -> bool:
+        """Insert a row, whose first value is the next number; False, and the number is still free, if it conflicts."""
+        added = self.change(statement, self.last + 1, *values) == 1
+        self.last += added
+        return added
+
+    def add_all(self, statement: str, rows: Sequence[Row]) -> None:
+        """Insert rows that cannot conflict, as `add` does."""
+        with self._connection.cursor() as cursor:
+            cursor.executemany(_query(statement), [(self.last + place, *row) for place, row in enumerate(rows, 1)])
+        self.last += len(rows)
+
+
+class _Mine(threading.local):
+    reading: BoundedConnection | None = None
+    """The connection of a `reading` of this thread."""
+
+
+class Database:
+    """One database for all threads of a process. Nothing is opened before it is used.
+
+    Whatever fails is a StateError that names the database and says what to do.
+    """
+
+    def __init__(self, address: Address, counter: Counter, connections: int, synchronous: bool = True) -> None:
+        """`counter` numbers what is written here; `connections` is the most that a process opens."""
+        self.address, self._counter, self._connections = address, counter, connections
+        self._conninfo = address.conninfo(synchronous)
+        self.forget_connections()
+        os.register_at_fork(after_in_child=_forgetting(weakref.ref(self)))
+
+    def __del__(self) -> None:
+        self.close()
+
+    def read(self, query: str, *values: Any) -> list[Row]:
+        """Fetch every row of a query; on a connection that broke while it was idle it is asked once more."""
+        if self._mine.reading is not None:
+            with self._named():
+                return self._mine.reading.execute(_query(query), values).fetchall()
+        try:
+            return self._read(query, values)
+        except _BrokenError:
+            return self._read(query, values)
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        """One transaction: on the disk when it ends, nothing of it there if it raises."""
+        if self._mine.reading is not None:
+            raise StateError(f"{self.address.name}: a thread cannot write while it reads one moment of the log")
+        with suppress(_BrokenError):
+            self._read("SELECT 1", ())  # a connection that broke while it was idle is found before anything is written
+        with self._connection() as connection, connection.transaction():
+            [[first]] = connection.execute(_TURN, (self._counter,)).fetchall()
+            turn = Transaction(connection, first)
+            yield turn
+            if turn.last != first:
+                connection.execute(_LAST, (turn.last, self._counter))
+
+    def repeat(self, statement: str, *values: Any, step: int) -> int:
+        """Run a statement that changes at most `step` rows until it changes fewer; returns how many rows it changed.
+
+        Each time is a transaction of its own, after which others may write.
+        """
+        total, changed = 0, step
+        while changed == step:
+            with self.writing() as turn:
+                changed = turn.change(statement, *values)
+            total += changed
+            self.pause()
+        return total
+
+    @staticmethod
+    def pause() -> None:
+        """Let others write between two steps of a long change."""
+        time.sleep(_PAUSE_SECONDS)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Have every `read` of this thread see the same moment."""
+        if self._mine.reading is not None:
+            yield
+            return
+        with self._connection() as connection:
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            connection.execute("SELECT FROM sequence")  # PostgreSQL settles on a moment at the first query only
+            self._mine.reading = connection
+            try:
+                yield
+            finally:
+                self._mine.reading = None
+                if not connection.closed:
+                    connection.execute("ROLLBACK")
+
+    @contextmanager
+    def alone(self, purpose: str) -> Iterator[None]:
+        """Keep every other process from doing the same at once; this thread reads and writes meanwhile."""
+        with self._alone, self._connection() as connection, connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || ' ' || %s))", (purpose,))
+            yield
+
+    def changes(self) -> tuple[int, int]:
+        """A pair that is another one after any commit of any process; (0, 0) before the first."""
+        [[commits]] = self.read("SELECT commits FROM sequence WHERE name = %s", self._counter)
+        return (self._openings, commits) if commits else (0, 0)
+
+    def close(self) -> None:
+        """Close what this process opened; the next call opens it again."""
+        with self._lock:
+            self._drop(self._pool)
+
+    def forget_connections(self) -> None:
+        """Begin anew, without what a process that forked this one has open."""
+        self._mine, self._lock, self._alone = _Mine(), threading.RLock(), threading.Lock()
+        self._pool: Pool | None = None
+        self._openings, self._away_until, self._away_because = 0, 0.0, ""
+
+    def _read(self, query: str, values: Sequence[Any]) -> list[Row]:
+        with self._connection() as connection:
+            return connection.execute(_query(query), values).fetchall()
+
+    @contextmanager
+    def _connection(self) -> Iterator[BoundedConnection]:
+        pool = self._opened()
+        with self._named(), pool.connection() as connection:
+            try:
+                yield connection
+            except psycopg.Error as error:
+                if connection.closed or isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+                    with self._lock:
+                        self._drop(pool)
+                    raise _BrokenError(f"{self.address.name}: {_words(error)}") from error
+                raise
+
+    def _opened(self) -> Pool:
+        with self._lock:
+            if self._pool is None:
+                if time.monotonic() < self._away_until:
+                    raise StateError(self._away_because)
+                self._pool = self._open()
+                self._openings += 1
+            return self._pool
+
+    def _open(self) -> Pool:
+        """Look whether the database can be used, then open a pool of connections to it."""
+        try:
+            with self._named(), psycopg.connect(self._conninfo, autocommit=True) as connection:
+                migrations.check(connection, self.address)
+        except StateError as error:
+            self._away_until, self._away_because = time.monotonic() + AWAY_SECONDS, str(error)
+            raise
+        pool: Pool = ConnectionPool(
+            self._conninfo,
+            connection_class=BoundedConnection,
+            kwargs={"autocommit": True},
+            min_size=1,
+            max_size=self._connections,
+            timeout=CONNECT_SECONDS,
+            max_idle=_IDLE_SECONDS,
+            reconnect_timeout=CONNECT_SECONDS,
+            configure=self._bound,
+            num_workers=1,
+            name="live-state",
+            open=False,
+        )
+        pool.open()
+        return pool
+
+    def _bound(self, connection: BoundedConnection) -> None:
+        connection.seconds = self.address.seconds + CONNECT_SECONDS
+
+    def _drop(self, pool: Pool | None) -> None:
+        """Close a pool, unless another thread has done so."""
+        if pool is not None and pool is self._pool:
+            self._pool = None
+            pool.close(CONNECT_SECONDS)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.DataError:
+            raise  # a value that no database takes: sending it again does not help
+        except (psycopg.Error, PoolTimeout) as error:
+            raise StateError(f"{self.address.name}: {_words(error)}") from error
+
+
+class _BrokenError(StateError):
+    """A connection that broke; another one may be well."""
+
+
+def _forgetting(reference: weakref.ref[Database]) -> Any:
+    def forget() -> None:
+        if database := reference():
+            database.forget_connections()
+
+    return forget
+
+
+def _query(text: str) -> bytes:
+    """SQL of this folder, in which values stand as %s only."""
+    return text.encode()
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

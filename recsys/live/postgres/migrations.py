@@ -1,0 +1,91 @@
+"""Migrations of the schema: numbered SQL files, taken in order, each in one transaction, and never taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from recsys.live.postgres.address import Address
+from recsys.types import StateError
+
+_FOLDER = files("recsys.live.postgres").joinpath("migrations")
+_TABLE = """CREATE TABLE IF NOT EXISTS migrations (
+    number integer PRIMARY KEY, name text NOT NULL, taken_at timestamptz NOT NULL DEFAULT now()
+)"""
+_TURN = "SELECT pg_advisory_lock(hashtext('recsys migrate ' || current_schema()))"
+
+
+def migrate(address: Address) -> list[str]:
+    """Make the schema and take the migrations that it lacks; returns their names.
+
+    Several may begin at once: one of them migrates, the others wait and find it done.
+
+    Raises:
+        StateError: if the database cannot be reached or changed, or is newer than this program.
+    """
+    try:
+        with _migrating(address) as connection:
+            connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(address.schema)))
+            connection.execute(_TURN)
+            connection.execute(_TABLE)
+            lacking = _steps()[_check_not_newer(address, _found(connection)) :]
+            for step in lacking:
+                _take(connection, step)
+            return [step.name for step in lacking]
+    except psycopg.Error as error:
+        raise StateError(f"{address.name}: {error}") from error
+
+
+def check(connection: psycopg.Connection[Any], address: Address) -> None:
+    """Check that the schema is the one that this program knows.
+
+    Raises:
+        StateError: if it is older, newer, or not there.
+    """
+    try:
+        found = _check_not_newer(address, _found(connection))
+    except psycopg.errors.UndefinedTable:
+        found = 0
+    if found < len(_steps()):
+        has = f"has migration {found} of {len(_steps())}" if found else "has no tables yet"
+        raise StateError(f"{address.name}: {has}; run `make migrate` first")
+
+
+@contextmanager
+def _migrating(address: Address) -> Iterator[psycopg.Connection[Any]]:
+    """A connection without a bound on its statements: a step may rewrite a large table."""
+    with psycopg.connect(address.conninfo(), autocommit=True) as connection:
+        connection.execute("SET statement_timeout = 0")
+        yield connection
+
+
+def _steps() -> list[Traversable]:
+    return sorted((each for each in _FOLDER.iterdir() if each.name.endswith(".sql")), key=lambda each: each.name)
+
+
+def _found(connection: psycopg.Connection[Any]) -> int:
+    found = connection.execute("SELECT coalesce(max(number), 0) FROM migrations").fetchone()
+    return int(found[0]) if found else 0
+
+
+def _check_not_newer(address: Address, found: int) -> int:
+    if found > len(_steps()):
+        raise StateError(
+            f"{address.name}: has migration {found}, and this program knows migrations up to {len(_steps())}: a newer version of the "
+            "program made it; start that one again, or restore a backup from before it"
+        )
+    return found
+
+
+def _take(connection: psycopg.Connection[Any], step: Traversable) -> None:
+    with connection.transaction():
+        connection.execute(step.read_bytes())
+        connection.execute(
+            "INSERT INTO migrations (number, name) VALUES (%s, %s)", (int(step.name.partition("_")[0]), step.name)
+        )

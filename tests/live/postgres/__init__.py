@@ -1,0 +1,1 @@
+"""What PostgreSQL promises beside what every database does."""
