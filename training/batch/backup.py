@@ -196,6 +196,6 @@ def _file(path: Path) -> File:
 def _check_in_files(settings: Settings) -> None:
     if settings.state.database:
         raise SettingsError(
-            f"state.database: the live state is in PostgreSQL, schema {settings.state.schema}; back it up and restore it with pg_dump and "
-            "pg_restore, and copy the folder of compacted events"
+            f"state.database: the live state is in PostgreSQL, schema {settings.state.schema}; back it up and restore it with pg_dump "
+            "and pg_restore, and copy the folder of compacted events"
         )
