@@ -14,6 +14,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.item_filters import ItemFilter
+
 Rows: TypeAlias = NDArray[np.int32]
 """Item rows of one snapshot's catalogue; they never leave the snapshot."""
 Scores: TypeAlias = NDArray[np.float32]
@@ -144,7 +146,7 @@ class Query(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
     """One question to the pipeline, complete: with the same snapshot and history it has one answer.
 
     `category` is canonical text (levels joined by ' > ') and means the node and all below; `brands` is any of; prices are inclusive
-    bounds; `context_items` are those on the page (of a pdp, of a cart); `exclude` never comes back; `locale` is that of reasons.
+    bounds; `context_items` are those on the page or in the cart; `filter` is in the types of attributes; `shown` counts impressions.
     """
 
     now: int
@@ -159,6 +161,8 @@ class Query(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
     exclude: tuple[str, ...] = ()
     bought: Bought | None = None
     locale: str = "en"
+    filter: ItemFilter = ()
+    shown: tuple[tuple[str, float], ...] = ()
 
 
 class RowQuery(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -188,10 +192,9 @@ class Owned(msgspec.Struct, frozen=True, eq=False, gc=False):
 class Lines(msgspec.Struct, frozen=True, eq=False, gc=False):
     """What is known of a history's orders beyond item and time, parallel to its events up to the last purchase or refund or beyond.
 
-    order_ids int64[h] hashes of the shop's order ids (`id_index.order_key`), -1 where there is none, below that numbers of the
-    sessions that stand for one (`orders.settle`) · quantities float32[h] as the shop said them (NaN: unknown) · prices float32[h]
-    of one unit, in the catalogue's currency (NaN: unknown) · kept float32[h] what was kept of each purchase (NaN: all of an
-    unknown quantity).
+    order_ids int64[h] hashes of the shop's order ids (`id_index.order_key`), -1: none, below that numbers of the sessions that stand
+    for one (`orders.settle`) · quantities float32[h] as the shop said them, prices float32[h] of one unit in the catalogue's
+    currency (NaN: unknown) · kept float32[h] what was kept of each purchase (NaN: all of an unknown quantity).
     """
 
     order_ids: NDArray[np.int64]
@@ -303,6 +306,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     window_days: int | None = None
     buyers: int | None = None
     because_item_id: str | None = None
+    campaign: str | None = None
 
 
 class Assignment(msgspec.Struct, frozen=True, gc=False):
@@ -334,13 +338,13 @@ class Slate(msgspec.Struct, frozen=True, eq=False, gc=False, kw_only=True):
 
 
 class Send(msgspec.Struct, frozen=True, kw_only=True):
-    """One message batch as it was declared: every slate of it is asked on this placement, with this limit.
+    """One message batch as it was declared: all slates are asked on this placement, with this limit, inside this filter.
 
-    `template` names what it is rendered with, if anything; up to `expires_at` (microseconds) slates are pinned to (send, user).
-    """
+    `template` names what it is rendered with, if anything; up to `expires_at` (microseconds) slates are pinned to (send, user)."""
 
     send_id: str
     placement: str
     limit: int
     expires_at: int
     template: str | None = None
+    filter: ItemFilter = ()

@@ -16,6 +16,8 @@ import pytest
 
 from recsys import settings
 from recsys.recommenders import RECOMMENDERS
+from recsys.settings import attributes as attribute_settings
+from recsys.settings import campaigns as campaign_settings
 from recsys.settings import catalog as catalog_settings
 from recsys.settings import experiments as experiment_settings
 from recsys.settings import messages as message_settings
@@ -24,6 +26,8 @@ from recsys.settings import placements as placement_settings
 from recsys.settings import ranker as ranker_settings
 from recsys.settings import shapes as shape_settings
 from recsys.settings import tables as table_settings
+from recsys.settings import variety as variety_settings
+from recsys.settings import when as when_settings
 from tests.conftest import SETTINGS, Shop
 from tests.support.running import PATIENCE_SECONDS
 from training.cli import reference
@@ -98,6 +102,10 @@ def settings_classes() -> Iterator[ast.ClassDef]:
     """Every class of settings."""
     files = {inspect.getfile(recommender) for recommender in RECOMMENDERS.values()} | {
         settings.__file__,
+        attribute_settings.__file__,
+        campaign_settings.__file__,
+        when_settings.__file__,
+        variety_settings.__file__,
         table_settings.__file__,
         shape_settings.__file__,
         catalog_settings.__file__,

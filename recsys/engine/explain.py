@@ -13,8 +13,20 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from recsys.engine.campaigns import NO_PLAN, excluding
+from recsys.engine.explain_campaigns import CampaignEffect, Moved, effects_on, place_of, place_without, said_of
 from recsys.engine.filters import Filter, FilterInputs, Removal, removal
-from recsys.engine.pipeline import Engine, ResolvedQuery, SlateBuilder, answer, pick_rule, resolve_query, trees_of
+from recsys.engine.pipeline import (
+    Engine,
+    ResolvedQuery,
+    SlateBuilder,
+    answer,
+    build,
+    filter_inputs,
+    pick_rule,
+    resolve_query,
+    trees_of,
+)
 from recsys.engine.profile_report import day, moment
 from recsys.engine.strategy import segment_of
 from recsys.recommenders import RECOMMENDERS
@@ -116,6 +128,8 @@ class Explanation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     experiments: Annotated[
         tuple[Assignment, ...], Meta(description="Arms that could have changed the list; absent: none.")
     ] = ()
+    campaigns: Annotated[tuple[CampaignEffect, ...], Meta(description="What campaigns and limits did to it.")] = ()
+    moved: Annotated[Moved | None, Meta(description="By campaigns and limits; null: there are none.")] = None
 
 
 def explain(engine: Engine, query: Query, history: History, item: int) -> Explanation:
@@ -125,6 +139,7 @@ def explain(engine: Engine, query: Query, history: History, item: int) -> Explan
         SettingsError: if there is no such placement.
     """
     slate, asked = answer(engine, query, history), resolve_query(engine, query, history)
+    effects, moved = _campaigns(engine, query, history, item)
     rule, weights = pick_rule(engine, asked)
     place = slate.items.index(item) if item in slate.items else None
     removed = _removed(engine, query, asked, item)
@@ -151,6 +166,8 @@ def explain(engine: Engine, query: Query, history: History, item: int) -> Explan
         recommenders=trace.rankings(),
         group=group,
         outranked_by=_rival(engine.catalog, slate, query.limit - 1) if outranked else None,
+        campaigns=effects,
+        moved=moved,
         notices=slate.notices,
         experiments=slate.experiments,
     )
@@ -208,6 +225,16 @@ class _Trace:
         )
 
 
+def _campaigns(engine: Engine, query: Query, history: History, item: int) -> tuple[tuple[CampaignEffect, ...], Moved | None]:
+    asked = resolve_query(engine, query, history)
+    if asked.plan is None and asked.variety is None:
+        return (), None
+    plan, built = asked.plan or NO_PLAN, build(engine, asked, query.limit)
+    return effects_on(plan, asked.variety, built, item), Moved(
+        place_without(engine, query, history, item), place_of(built, item)
+    )
+
+
 def _rule(rule: Rule | None, weights: Mapping[str, float]) -> RuleAnswer | None:
     if rule is None:
         return None
@@ -216,17 +243,24 @@ def _rule(rule: Rule | None, weights: Mapping[str, float]) -> RuleAnswer | None:
 
 
 def _removed(engine: Engine, query: Query, asked: ResolvedQuery, item: int) -> Removed | None:
-    given = FilterInputs(query, asked.rows.context, asked.profile, asked.bought, engine.catalog, engine.hidden_days)
+    given = filter_inputs(engine, query, asked.rows.context, asked.profile, asked.bought, asked.plan)
     found = removal(item, given)
     if found is None:
         return None
     bought_at, until = (None if time is None else moment(time) for time in (found.bought_at, found.hidden_until))
-    return Removed(found.filter, _why_removed(found, query, asked.bought), bought_at, until)
+    return Removed(found.filter, _why_removed(engine, asked, found, given, item), bought_at, until)
 
 
-def _why_removed(found: Removal, query: Query, bought: Bought) -> str:
+def _why_removed(engine: Engine, asked: ResolvedQuery, found: Removal, given: FilterInputs, item: int) -> str:
+    query = given.query
+    if found.filter == "campaign" and asked.plan is not None:
+        return f"campaign {excluding(asked.plan, engine.catalog, engine.masks, query.now, item)} keeps it out"
     if found.filter == "bought":
-        return _why_hidden(found, bought)
+        return _why_hidden(found, given.bought)
+    if found.filter == "attributes":
+        return given.masks.failing(query.filter, query.now, item)
+    if found.filter == "placement":
+        return f"{given.masks.failing(given.standing, query.now, item)}, which {query.placement} asks of every item"
     return {
         "unavailable": "it is not available",
         "category": f"it is not in {query.category}",
@@ -257,6 +291,11 @@ def _same_group(catalog: Catalog, slate: Slate, item: int) -> Rival | None:
 
 
 def _said(found: Explanation) -> str:
+    effects = said_of(found.campaigns, found.moved)
+    return f"{_place_said(found)}; {effects}" if effects else _place_said(found)
+
+
+def _place_said(found: Explanation) -> str:
     if found.reason:
         return f"Shown at place {found.place}: {found.reason.text}"
     if found.filter:

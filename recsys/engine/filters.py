@@ -14,17 +14,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.clock import DAY
+from recsys.engine.attribute_filters import FilterMasks, unknown_words
+from recsys.item_filters import ItemFilter
 from recsys.jit import INT, OWN_MASK, REALS, ROWS, TIMES, compiled
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.catalog import Catalog
 from recsys.types import Bought, Mask, Profile, Query, Rows, Times
 
 HiddenDays = NDArray[np.float64]
-Filter = Literal["unavailable", "category", "brand", "price", "bought", "excluded", "on_the_page", "in_the_cart"]
+Filter = Literal[
+    "unavailable",
+    "category",
+    "brand",
+    "price",
+    "attributes",
+    "placement",
+    "campaign",
+    "bought",
+    "excluded",
+    "on_the_page",
+    "in_the_cart",
+]
 
 
 class FilterInputs(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """What the filters look at; `hidden_days` is that of `hidden_days()`, context int32[k] the rows of the query's items."""
+    """What the filters look at; `hidden_days` is that of `hidden_days()`, context int32[k] the rows of the query's items.
+
+    `masks` are those of the catalogue, `standing` the placement's own conditions, `kept` bool[n] what campaigns leave (None: all).
+    """
 
     query: Query
     context: Rows
@@ -32,6 +49,9 @@ class FilterInputs(msgspec.Struct, frozen=True, eq=False, gc=False):
     bought: Bought
     catalog: Catalog
     hidden_days: HiddenDays
+    masks: FilterMasks
+    standing: ItemFilter = ()
+    kept: Mask | None = None
 
 
 class Removal(NamedTuple):
@@ -43,15 +63,12 @@ class Removal(NamedTuple):
     hidden_until: int | None = None
 
 
-def allowed_items(
-    query: Query, context: Rows, profile: Profile, bought: Bought, catalog: Catalog, hidden_days: HiddenDays
-) -> tuple[Mask, list[str]]:
+def allowed_items(given: FilterInputs) -> tuple[Mask, list[str]]:
     """Tell which items may be shown, bool[n] (the caller's own copy), and what of the query is unknown here."""
-    given = FilterInputs(query, context, profile, bought, catalog, hidden_days)
-    allowed = catalog.available.copy()
+    allowed = given.catalog.available.copy()
     for step in _IN_ORDER:
         step(allowed, given)
-    return allowed, _unknown(query, catalog)
+    return allowed, _unknown(given.query, given.catalog)
 
 
 def removal(item: int, given: FilterInputs) -> Removal | None:
@@ -74,8 +91,11 @@ def _keep_category(allowed: Mask, given: FilterInputs) -> None:
     if code < 0:
         allowed[:] = False
         return
+    further = catalog.further.items(code)
+    kept = further[allowed[further]]
     allowed[: catalog.item_from[code]] = False
     allowed[catalog.item_to[code] :] = False
+    allowed[kept] = True
 
 
 def _keep_brands(allowed: Mask, given: FilterInputs) -> None:
@@ -95,6 +115,21 @@ def _keep_prices(allowed: Mask, given: FilterInputs) -> None:
         allowed &= given.catalog.price >= lowest
     if highest is not None:
         allowed &= given.catalog.price <= highest
+
+
+def _keep_attributes(allowed: Mask, given: FilterInputs) -> None:
+    if given.query.filter:
+        allowed &= given.masks.mask(given.query.filter, given.query.now)
+
+
+def _keep_standing(allowed: Mask, given: FilterInputs) -> None:
+    if given.standing:
+        allowed &= given.masks.mask(given.standing, given.query.now)
+
+
+def _keep_campaigns(allowed: Mask, given: FilterInputs) -> None:
+    if given.kept is not None:
+        allowed &= given.kept
 
 
 def _apply_bought(allowed: Mask, given: FilterInputs) -> None:
@@ -139,6 +174,9 @@ STEPS: Mapping[Filter, Callable[[Mask, FilterInputs], None]] = {
     "category": _keep_category,
     "brand": _keep_brands,
     "price": _keep_prices,
+    "attributes": _keep_attributes,
+    "placement": _keep_standing,
+    "campaign": _keep_campaigns,
     "bought": _apply_bought,
     "excluded": _exclude,
     "on_the_page": _leave_out_page,
@@ -155,13 +193,13 @@ def hidden_days(catalog: Catalog, behaviour: BehaviourSettings) -> HiddenDays:
 
 
 def _unknown(query: Query, catalog: Catalog) -> list[str]:
-    if query.category is None and not query.brands:
+    if query.category is None and not query.brands and not query.filter:
         return []
     notices = []
     if query.category is not None and catalog.categories.row(query.category) < 0:
         notices.append(f"category: there is no {query.category!r} in the catalogue")
     notices += [f"brand: there is no {name!r} in the catalogue" for name in query.brands if catalog.brands.row(name) < 0]
-    return notices
+    return notices + unknown_words(catalog, query.filter)
 
 
 def _of_bought(item: int, given: FilterInputs) -> Removal:

@@ -19,6 +19,7 @@ from recsys.settings import BehaviourSettings
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events
 from recsys.snapshot.id_index import order_key, unknown_item
+from recsys.snapshot.identity_links import Period
 from recsys.types import CANCELLED, NO_HISTORY, History, Lines, Owned
 
 _UNKNOWN = np.float32(np.nan)
@@ -151,3 +152,11 @@ def _orders(settled: Events, parts: Sequence[History], older: int) -> tuple[int,
 def _history(events: Events) -> History:
     lines = Lines(events.order_ids, events.quantities, events.prices, events.kept)
     return History(events.items, events.kinds, events.times, events.orders, None, lines)
+
+
+def within(history: History, period: Period) -> History:
+    """The events of a history in a period; unless that is all of it, it has to be settled anew."""
+    if not len(history) or (period.since <= history.times[0] and history.times[-1] < period.until):
+        return history
+    first, last = (int(history.times.searchsorted(moment)) for moment in (period.since, period.until))
+    return history.where(slice(first, max(first, last)))

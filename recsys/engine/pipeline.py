@@ -7,28 +7,24 @@ down to the recommendation id. Pages, messages, exports and evaluation all come 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from copy import copy
-from hashlib import blake2b
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
 from recsys.engine.blend import Pick, blend, picks
-from recsys.engine.filters import allowed_items, hidden_days
-from recsys.engine.profile import Profiler
-from recsys.engine.ranker import GROUP, Moved, Ranker, Trees
+from recsys.engine.campaigns import NO_PLAN, Plan
+from recsys.engine.engine import Engine as Engine
+from recsys.engine.filters import FilterInputs, allowed_items
+from recsys.engine.merchandising import POOL, Arrangement, Effect, Shelf, with_campaigns
+from recsys.engine.ranker import Moved, Trees
 from recsys.engine.ranker_features import Described, Describer
 from recsys.engine.strategy import first_rule, looks_at_shopper, segment_of, weights_of
+from recsys.engine.variety import Variety, variety_of
 from recsys.reasons import reason_locale
-from recsys.recommenders import RECOMMENDERS, configure
-from recsys.recommenders.base import AnyRecommender
-from recsys.settings import Settings
-from recsys.settings.placements import BlendSettings, Placement, Rule
+from recsys.recommenders import RANKS_EVERYTHING
+from recsys.settings.placements import Placement, Rule
 from recsys.snapshot.catalog import Catalog
-from recsys.snapshot.store import Snapshot
 from recsys.types import (
-    Assignment,
     Bought,
     Candidates,
     History,
@@ -39,120 +35,70 @@ from recsys.types import (
     RowQuery,
     Rows,
     Segment,
-    SettingsError,
     Slate,
-    SnapshotError,
 )
 
 BLEND_DEPTH = 10
 """Candidates that each recommender brings into a blend beyond those that the list has room for."""
 
 
-class Engine:
-    """One snapshot made ready to answer: its recommenders built, the settings' names checked."""
-
-    def __init__(self, snapshot: Snapshot, settings: Settings) -> None:
-        check_settings(settings)
-        manifest = snapshot.manifest
-        self.snapshot = snapshot
-        self.settings = settings
-        self.blend = manifest.blend
-        self.experiments: tuple[Assignment, ...] = ()
-        self.catalog: Catalog = snapshot.catalog
-        self.group_of = np.ascontiguousarray(snapshot.catalog.group).data
-        self.hidden_days = hidden_days(snapshot.catalog, manifest.behaviour)
-        self.profiler = Profiler(snapshot.catalog, manifest.behaviour, settings.profile)
-        self.recommenders: Mapping[str, AnyRecommender] = _build(snapshot)
-        self.ranker = _ranker(snapshot)
-        self._digest = msgspec.json.encode((manifest.version, settings.placements, settings.profile), order="deterministic")
-
-    def in_arms(self, settings: Settings, blend: BlendSettings, experiments: tuple[Assignment, ...]) -> Engine:
-        """The same snapshot under what arms of experiments change."""
-        engine = copy(self)
-        engine.settings, engine.blend, engine.experiments = settings, blend, experiments
-        parts = (self.snapshot.version, settings.placements, settings.profile, blend, experiments)
-        engine._digest = msgspec.json.encode(parts, order="deterministic")
-        return engine
-
-    def placement(self, name: str) -> Placement:
-        """Look a placement up.
-
-        Raises:
-            SettingsError: if there is none of that name.
-        """
-        placement = self.settings.placement(name)
-        if placement is None:
-            allowed = ", ".join(self.settings.placement_names())
-            raise SettingsError(f"placement: {name!r} is unknown; there are {allowed}")
-        return placement
-
-    def recommendation_id(self, query: Query, history: History) -> str:
-        """Hash snapshot, settings, query and history; 24 hex digits."""
-        digest = blake2b(self._digest, digest_size=12)
-        if self.catalog.revision:
-            digest.update(b"%d" % self.catalog.revision)
-        digest.update(_encode_query(query))
-        for array in (np.maximum(history.items, -1), history.kinds, history.times):
-            digest.update(array.data)
-        return digest.hexdigest()
-
-
 GROUP_SPARES = 8
 """Candidates asked for beyond the empty places where items share groups; more are asked for when these do not do."""
-
-_encode_query = msgspec.json.Encoder().encode
-
-
-def check_settings(settings: Settings) -> None:
-    """Check that every recommender that the placements name exists and that each fallback chain can fill a list.
-
-    Raises:
-        SettingsError: naming the placement and what is allowed.
-    """
-    configure(settings.recommenders)
-    for segment in settings.blend.__struct_fields__:
-        _check_names(f"blend.{segment}", getattr(settings.blend, segment))
-    for name in settings.placement_names():
-        placement = settings.placement(name)
-        assert placement is not None
-        _check_names(f"placements.{name}", placement.fallback)
-        for rule in placement.rules:
-            _check_names(f"placements.{name}", rule.recommenders)
-        if placement.fallback and not RECOMMENDERS[placement.fallback[-1]].ranks_everything:
-            able = ", ".join(sorted(one.name for one in RECOMMENDERS.values() if one.ranks_everything))
-            raise SettingsError(f"placements.{name}.fallback: the last one must be able to fill any list: {able}")
-
-
-def _check_names(where: str, names: Iterable[str]) -> None:
-    for name in names:
-        if name not in RECOMMENDERS:
-            known = ", ".join(sorted(RECOMMENDERS))
-            raise SettingsError(f"{where}: no recommender {name!r}; there are {known}")
 
 
 def answer(engine: Engine, query: Query, history: History, profile: Profile | None = None) -> Slate:
     """Recommend for one query; its length is min(limit, eligible items). `profile` saves finding it again."""
     asked = resolve_query(engine, query, history, profile)
-    builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, query.limit)
-    rule, weights = pick_rule(engine, asked)
-    builder.put_blend(weights, trees_of(engine, asked, rule))
-    led = len(builder.picks) > 0
-    fallback = builder.fill(asked.placement.fallback)
+    built = build(engine, asked, query.limit)
+    builder, rule = built.builder, built.rule
     return Slate(
-        recommendation_id=engine.recommendation_id(query, history),
+        recommendation_id=engine.recommendation_id(query, history, asked.plan),
         user_id=query.user_id,
         placement=query.placement,
         snapshot=engine.snapshot.version,
         strategy=rule.name if rule else "fallback",
-        personalized=asked.profile.known and ((led and looks_at_shopper(rule)) or builder.anything_personal()),
-        fallback=fallback,
+        personalized=asked.profile.known and ((built.led and looks_at_shopper(rule)) or builder.anything_personal()),
+        fallback=built.fallback,
         notices=asked.notices,
         items=tuple([pick[0] for pick in builder.picks]),
         scores=tuple([pick[1] for pick in builder.picks]),
-        reasons=tuple(builder.reasons()),
+        reasons=tuple(with_campaigns(builder.reasons(), builder.picks, asked.plan)),
         sources=tuple([pick[2] for pick in builder.picks]),
         experiments=engine.experiments,
     )
+
+
+class Built(NamedTuple):
+    """A list that was put together: whether the rule's recommenders are on it, the last recommender of the fallback chain that is, and
+    by row what a plan kept from its place."""
+
+    builder: SlateBuilder
+    rule: Rule | None
+    led: bool
+    fallback: str | None
+    effects: Mapping[int, Effect] = {}
+
+
+def build(engine: Engine, asked: ResolvedQuery, limit: int) -> Built:
+    """Put the list of a query together."""
+    rule, weights = pick_rule(engine, asked)
+    plan, chain = asked.plan, asked.placement.fallback
+    if asked.variety is None and (plan is None or plan.only_keeps):
+        builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, limit)
+        builder.put_blend(weights, trees_of(engine, asked, rule))
+        led = len(builder.picks) > 0
+        return Built(builder, rule, led, builder.fill(chain))
+    plan, allowed = plan or NO_PLAN, asked.allowed.copy()
+    deeper = POOL if plan.factors is not None or asked.variety is not None else 0
+    builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, limit + deeper)
+    builder.put_blend(weights, trees_of(engine, asked, rule))
+    builder.fill(chain)
+    names = tuple(dict.fromkeys((*(name for name, weight in weights.items() if weight > 0), *chain)))
+    may = Shelf(allowed, engine.catalog.group, limit, names, RANKS_EVERYTHING)
+    arranged = Arrangement(builder, plan, may, asked.variety).arranged()
+    led, fallback = arranged.credit(builder, chain)
+    builder.picks = arranged.picks
+    return Built(builder, rule, led, fallback, arranged.effects)
 
 
 def candidates(
@@ -175,7 +121,7 @@ def describe(
 
 
 class ResolvedQuery(NamedTuple):
-    """A query understood: who asks, where, and what may be shown (`allowed` bool[n], the caller's own)."""
+    """A query understood: who asks, where, what may be shown (`allowed` bool[n], the caller's own), and what campaigns hold."""
 
     placement: Placement
     profile: Profile
@@ -183,10 +129,14 @@ class ResolvedQuery(NamedTuple):
     rows: RowQuery
     allowed: Mask
     notices: tuple[str, ...]
+    plan: Plan | None = None
+    variety: Variety | None = None
 
 
-def resolve_query(engine: Engine, query: Query, history: History, profile: Profile | None = None) -> ResolvedQuery:
-    """Read the query for this shopper.
+def resolve_query(
+    engine: Engine, query: Query, history: History, profile: Profile | None = None, *, campaigns: bool = True
+) -> ResolvedQuery:
+    """Read the query for this shopper; without `campaigns` as if there were none, nor limits of the placement.
 
     Raises:
         SettingsError: if there is no such placement.
@@ -195,9 +145,19 @@ def resolve_query(engine: Engine, query: Query, history: History, profile: Profi
     profile = profile or engine.profiler.profile(query.user_id, history, query.now)
     context, notices = _context(query, engine.catalog)
     bought = query.bought or Bought(placement.bought, placement.bought_days)
-    allowed, unknown = allowed_items(query, context, profile, bought, engine.catalog, engine.hidden_days)
+    plan = engine.campaigns.plan(query.placement, placement, query.now, profile, len(context) > 0) if campaigns else None
+    allowed, unknown = allowed_items(filter_inputs(engine, query, context, profile, bought, plan))
     rows = _row_query(query, context, profile, engine.catalog)
-    return ResolvedQuery(placement, profile, bought, rows, allowed, (*notices, *unknown))
+    variety = variety_of(engine.catalog, placement, query) if campaigns else None
+    return ResolvedQuery(placement, profile, bought, rows, allowed, (*notices, *unknown), plan, variety)
+
+
+def filter_inputs(
+    engine: Engine, query: Query, context: Rows, profile: Profile, bought: Bought, plan: Plan | None = None
+) -> FilterInputs:
+    """What the filters look at for a query."""
+    standing, kept = engine.standing.get(query.placement, ()), None if plan is None else plan.kept
+    return FilterInputs(query, context, profile, bought, engine.catalog, engine.hidden_days, engine.masks, standing, kept)
 
 
 def pick_rule(engine: Engine, asked: ResolvedQuery) -> tuple[Rule | None, Mapping[str, float]]:
@@ -221,10 +181,13 @@ class SlateBuilder:
         self._allowed, self._limit = allowed, limit
         self._groups: set[int] = set()
         self.picks: list[Pick] = []
+        self.n_blended = 0
+        """How many of the picks the rule's recommenders brought."""
 
     def put_blend(self, weights: Mapping[str, float], trees: Trees | None = None) -> None:
         """Take the best of what a rule's recommenders bring, ordered by the blend or by a ranker's trees."""
         self._take(self.blended(weights, trees))
+        self.n_blended = len(self.picks)
 
     def blended(self, weights: Mapping[str, float], trees: Trees | None = None) -> Iterator[Pick]:
         """Rank what a rule's recommenders bring, together."""
@@ -284,6 +247,10 @@ class SlateBuilder:
         """The best n of one recommender among the items that are allowed and not yet taken."""
         return self._engine.recommenders[name].recommend(self._query, self._profile, n, self._allowed)
 
+    def ask_among(self, name: str, n: int, among: Mask) -> Candidates:
+        """The best n of one recommender among some items, bool[items], taken or not."""
+        return self._engine.recommenders[name].recommend(self._query, self._profile, n, among)
+
     def _take(self, ranked: Iterable[Pick]) -> None:
         group_of, groups, kept, limit = self._engine.group_of, self._groups, self.picks, self._limit
         seen = []
@@ -298,28 +265,6 @@ class SlateBuilder:
                 groups.add(group)
             kept.append(pick)
         self._allowed[seen] = False
-
-
-def _build(snapshot: Snapshot) -> dict[str, AnyRecommender]:
-    manifest = snapshot.manifest
-    missing = sorted(set(RECOMMENDERS) - set(manifest.recommenders))
-    if missing:
-        raise SnapshotError(f"snapshot {manifest.version} was made without {', '.join(missing)}; train a new one")
-    fitted = configure(manifest.recommenders)
-    try:
-        return {
-            name: recommender(snapshot.groups[name], snapshot.catalog, manifest.behaviour, fitted[name])
-            for name, recommender in RECOMMENDERS.items()
-        }
-    except KeyError as error:
-        raise SnapshotError(f"snapshot {manifest.version}: the array {error} is missing") from error
-
-
-def _ranker(snapshot: Snapshot) -> Ranker:
-    try:
-        return Ranker(snapshot.manifest.ranker, snapshot.groups.get(GROUP, {}), snapshot.catalog)
-    except KeyError as error:
-        raise SnapshotError(f"snapshot {snapshot.version}: the array {error} is missing") from error
 
 
 def _context(query: Query, catalog: Catalog) -> tuple[Rows, list[str]]:

@@ -35,6 +35,7 @@ def logged(answered: Answered, answered_at: int) -> LoggedSlate:
         query=query,
         placements=engine.settings.placements,
         profile=engine.settings.profile,
+        campaigns=engine.campaigns.running(query.placement, query.now),
         history=tuple(_events(engine, history)),
         sha256=sha256(slate_json(engine.catalog, slate)).hexdigest(),
         experiments=slate.experiments,
@@ -50,6 +51,7 @@ def replayed(note: LoggedSlate, snapshot: Snapshot, updates: Iterable[tuple[int,
         if snapshot.manifest.state_sequence < number <= note.items_sequence:
             snapshot.catalog.overlay(update, number)
     engine = Engine(snapshot, Settings(placements=note.placements, profile=note.profile))
+    engine.campaigns.put(note.campaigns)
     if note.experiments:
         engine = engine.in_arms(engine.settings, note.blend or engine.blend, note.experiments)
     return engine, answer(engine, note.query, _history(note.history, engine))

@@ -12,8 +12,10 @@ from itertools import islice
 
 import msgspec
 
+from recsys.engine.campaigns import LiveCampaigns
 from recsys.engine.choice import Answered, Arms, Choice, answered
-from recsys.engine.history_merge import merge_histories
+from recsys.engine.history_merge import merge_histories, within
+from recsys.engine.impressions import with_impressions
 from recsys.engine.kept_histories import EVENTS_KEPT, KeptHistories
 from recsys.engine.pipeline import Engine
 from recsys.live.erasure import ErasureKeys, Tombstone, Tombstones
@@ -53,6 +55,7 @@ class ServingState:
         if self._folded > state.last():
             state.reach(self._folded)
         self.forgotten = Tombstones(erasure_keys, state.tombstones())
+        self._campaigns = LiveCampaigns(engine.campaigns, state.campaigns)
         self.newest = engine.snapshot.as_of
         """The later of the snapshot's moment and the newest accepted event, in microseconds."""
 
@@ -73,22 +76,28 @@ class ServingState:
                 last = max(self._state.last(), self._read)
                 self._drop_kept()
                 self._take(self._state.news(self._read))
+                self._campaigns.take()
                 self.newest = max(self.newest, self._state.newest(self._read) or 0)
             self._read, self._version = last, version
 
     def answer(self, query: Query) -> Answered:
         """Answer a query with the shopper's history as of now."""
-        history = NO_HISTORY if query.user_id is None else self.history(query.user_id)
+        query, history = self.asked(query), NO_HISTORY if query.user_id is None else self.history(query.user_id)
         return answered(self.choose(query, history), query, history)
 
     def answer_without_arms(self, query: Query) -> Answered:
         """Answer a query as if no experiment ran."""
-        history = NO_HISTORY if query.user_id is None else self.history(query.user_id)
+        query, history = self.asked(query), NO_HISTORY if query.user_id is None else self.history(query.user_id)
         return answered(Choice(self.engine), query, history)
 
     def choose(self, query: Query, history: History) -> Choice:
         """Find the engine that answers a query: that of the shopper's arms, where an experiment runs."""
         return Choice(self.engine) if self.arms is None else self.arms.choose(self, query, history)
+
+    def asked(self, query: Query) -> Query:
+        """A query with what its shopper was shown too often, where its placement minds that."""
+        known = query.user_id is not None and query.user_id not in self.null_users
+        return with_impressions(query, self.engine.placement(query.placement), self._state) if known else query
 
     def answer_message(self, query: Query) -> Answered:
         """The same for a message, whose reasons are in the locale that the shopper reads."""
@@ -124,9 +133,9 @@ class ServingState:
         parts, events = [base], self._state.events_of(user_id, self._folded, self._max_n)
         if erased := self.forgotten.spans(user_id):
             left = without(_always(user_id), erased)
-            parts, events = [_within(base, period) for period in left], [each for each in events if _is_in(each, left)]
+            parts, events = [within(base, period) for period in left], [each for each in events if _is_in(each, left)]
         for period, theirs in self._under_other_ids(user_id):
-            parts.append(_within(self._snapshot.histories.of(period.anonymous_id), period))
+            parts.append(within(self._snapshot.histories.of(period.anonymous_id), period))
             events = events + [each for each in theirs if _is_in(each, [period])]
         events = self._converted(events)
         return merge_histories(parts, events, self._snapshot.catalog, self._snapshot.manifest.behaviour)
@@ -291,11 +300,3 @@ def _always(user_id: str) -> Period:
 
 def _is_in(event: LiveEvent, left: Iterable[Period]) -> bool:
     return any(period.since <= event.timestamp < period.until for period in left)
-
-
-def _within(history: History, period: Period) -> History:
-    """The events of a history in a period; unless that is all of it, it has to be settled anew."""
-    if not len(history) or (period.since <= history.times[0] and history.times[-1] < period.until):
-        return history
-    first, last = (int(history.times.searchsorted(moment)) for moment in (period.since, period.until))
-    return history.where(slice(first, max(first, last)))

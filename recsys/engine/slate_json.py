@@ -51,6 +51,11 @@ def slate_json(catalog: Catalog, slate: Slate, item_ends: Sequence[bytes] = ()) 
     return b'%b,"items":[%b]}' % (_encode(head)[:-1], b",".join(items))
 
 
+def attribute_ends(catalog: Catalog, slate: Slate) -> list[bytes]:
+    """How each item's JSON ends where it comes with its attributes."""
+    return [b',"attributes":%b}' % _encode(catalog.attributes.of(row)) for row in slate.items]
+
+
 def sent_json(catalog: Catalog, slate: Slate, send_id: str, pinned: bool, slots: Sequence[Mapping[str, str]] = ()) -> bytes:
     """Encode the slate of a send: the same, with the send and whether it is pinned at the end, and each item's slot, if it has one."""
     ends = [b',"slot":%b}' % _encode(slot) for slot in slots]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from recsys.settings.placements import BlendSettings, Placement, Rule, When
+from recsys.settings.placements import BlendSettings, Placement, Rule
+from recsys.settings.when import When
 from recsys.types import Bought, Profile, Segment
 
 

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import msgspec
 
-from recsys.engine.pipeline import check_settings
+from recsys.engine.settings_check import check_settings
 from recsys.settings import Settings
 from recsys.settings.experiments import Arm, ArmChange, Experiment
 from recsys.settings.placements import BlendSettings

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
+from recsys.live.campaigns import StoredCampaigns
 from recsys.live.erasure import Erased, Tombstone
 from recsys.live.experiments import ExperimentLog
 from recsys.live.item_changes import ItemChanges, Standing
@@ -61,6 +62,7 @@ class EventLog(ABC):
     item_changes: ItemChanges
     moments: MomentLog
     experiments: ExperimentLog
+    campaigns: StoredCampaigns
 
     @property
     @abstractmethod
@@ -127,6 +129,11 @@ class EventLog(ABC):
     def events_of(self, user_id: str, after: int, max_n: int) -> list[LiveEvent]:
         """What one shopper did with seq > `after`, oldest first by (timestamp, seq): the newest `max_n` events, and as many older
         purchases and refunds. Impressions and clicks are not among them."""
+
+    @abstractmethod
+    def impressions_of(self, user_id: str, max_n: int) -> list[tuple[str, int, bool]]:
+        """The items that one shopper was shown, and those clicked (true), with the moment of each (microseconds): the newest ones that
+        the log holds."""
 
     @abstractmethod
     def active(self, after: int, until: int) -> list[Active]:

@@ -7,10 +7,12 @@ from typing import Any
 
 import msgspec
 
+from recsys.item_filters import ItemFilter
 from recsys.live.pinned_slates import PinnedItem, PinnedSlate, Replacement
 from recsys.types import Send
 
 _read_slate = msgspec.json.Decoder(PinnedSlate).decode
+_read_filter = msgspec.json.Decoder(ItemFilter).decode
 _read_item = msgspec.json.Decoder(PinnedItem).decode
 
 
@@ -38,6 +40,13 @@ def standing_image(rows: Sequence[Sequence[Any]], place: int) -> str | None:
 
 
 def send_of(row: Sequence[Any]) -> Send:
-    """The send of a row (send_id, placement, max_items, template, expires_at)."""
-    send_id, placement, max_items, template, expires_at = row
-    return Send(send_id=send_id, placement=placement, limit=max_items, expires_at=expires_at, template=template)
+    """A send of a row (send_id, placement, max_items, template, expires_at, filter)."""
+    send_id, placement, max_items, template, expires_at, conditions = row
+    return Send(
+        send_id=send_id,
+        placement=placement,
+        limit=max_items,
+        expires_at=expires_at,
+        template=template,
+        filter=_read_filter(conditions) if conditions else (),
+    )

@@ -13,6 +13,7 @@ import msgspec
 
 from recsys.live.erasure import Tombstones
 from recsys.settings import ProfileSettings
+from recsys.settings.campaigns import Campaign
 from recsys.settings.placements import BlendSettings, Placement
 from recsys.types import Assignment, Query
 
@@ -44,6 +45,8 @@ class LoggedSlate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     query: Query
     placements: Mapping[str, Placement]
     profile: ProfileSettings
+    campaigns: Mapping[str, Campaign] = {}
+    """Those whose span held the moment, on its placement."""
     history: tuple[LoggedEvent, ...]
     sha256: str
     """Of the slate's JSON."""

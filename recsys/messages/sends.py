@@ -198,4 +198,4 @@ class Sends:
 
 def _asked(send: Send, query: Query) -> Query:
     """A query as the send asks it."""
-    return msgspec.structs.replace(query, placement=send.placement, limit=send.limit)
+    return msgspec.structs.replace(query, placement=send.placement, limit=send.limit, filter=send.filter)

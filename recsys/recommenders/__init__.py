@@ -36,6 +36,8 @@ RECOMMENDERS: Mapping[str, type[AnyRecommender]] = {
     )
 }
 """Every recommender by name. To add one, add its line."""
+RANKS_EVERYTHING = next(name for name, recommender in RECOMMENDERS.items() if recommender.ranks_everything)
+"""One that ranks whatever may be shown, where nobody else does."""
 
 
 def configure(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, RecommenderSettings]:

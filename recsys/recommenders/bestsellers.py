@@ -96,7 +96,7 @@ class Bestsellers(Recommender[BestsellersSettings]):
     def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Say where it sells and to how many."""
         category = query.category
-        inside = category >= 0 and self._catalog.item_from[category] <= item < self._catalog.item_to[category]
+        inside = category >= 0 and self._catalog.is_in(item, category)
         return self._reason(int(self._buyers[item]), category if inside else -1, query.locale)
 
 
@@ -136,6 +136,13 @@ def _by_category(sold: Rows, catalog: Catalog) -> tuple[Rows, NDArray[np.int64]]
         places.append(place[inside])
         code = np.where(inside, catalog.parent[code] if len(catalog.parent) else -1, -1)
     every = np.arange(len(catalog.parent) + 1)
+    further = np.flatnonzero(np.isin(catalog.further.rows, sold))
+    if len(further):
+        at = np.full(catalog.n_items, -1)
+        at[sold] = place
+        nodes.append((np.searchsorted(catalog.further.offsets, further, side="right") - 1).astype(np.int32))
+        items.append(catalog.further.rows[further])
+        places.append(at[catalog.further.rows[further]])
     if not nodes:
         return np.empty(0, np.int32), np.zeros(len(every), np.int64)
     node = np.concatenate(nodes)

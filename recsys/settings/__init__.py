@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from recsys.settings.campaigns import Campaign, CampaignId
 from recsys.settings.catalog import CatalogSettings
 from recsys.settings.database_url import check_url
 from recsys.settings.experiments import Experiment, HoldoutSettings
@@ -221,6 +222,8 @@ class Settings(Group, frozen=True):
     """Recommender = its own settings; what is not named keeps its default (docs/recommenders.md)."""
     placements: Mapping[Name, Placement] = {}
     """Placement = its rules; merged over the built-in ones by name."""
+    campaigns: Mapping[CampaignId, Campaign] = {}
+    """Campaign = what it does to lists, where, when and for whom (docs/merchandising.md); others may be put while serving."""
     blend: BlendSettings = BlendSettings()
     ranker: RankerSettings = RankerSettings()
     snapshot: SnapshotSettings = SnapshotSettings()

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from recsys.settings.placements import BlendSettings, Rule, When
+from recsys.settings.placements import BlendSettings, Rule
 from recsys.settings.types import Group, Name, NotNegative, Share
+from recsys.settings.when import When
 from recsys.types import BoughtMode
 
 HOLDOUT = "holdout"

@@ -7,27 +7,12 @@ from typing import Annotated
 
 import msgspec
 
-from recsys.settings.types import Group, Name, NotNegative
-from recsys.types import BoughtMode, Intent, Lifecycle
-
-
-class When(Group, frozen=True):
-    """Conditions of a rule on the shopper; every one that is set must hold."""
-
-    known: bool | None = None
-    """True: has at least one event."""
-    intent: Intent | None = None
-    """buyer or browser."""
-    focus: bool | None = None
-    """True: has a focus category."""
-    brand: bool | None = None
-    """True: has a brand affinity."""
-    dormant: bool | None = None
-    """True: a customer without an order for months."""
-    lifecycle: tuple[Lifecycle, ...] = ()
-    """Any of these stages; empty: all."""
-    context: bool | None = None
-    """True: the query names items of the page or the cart."""
+from recsys.item_filters import Conditions
+from recsys.settings.campaigns import Limit
+from recsys.settings.types import Group, Name, NotNegative, Share
+from recsys.settings.variety import Fatigue
+from recsys.settings.when import When
+from recsys.types import BoughtMode
 
 
 class Rule(Group, frozen=True):
@@ -80,6 +65,15 @@ class Placement(Group, frozen=True):
     """The days of `bought = "hide_days"`."""
     limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 12
     """Length of the list where the query names none."""
+    filter: Conditions | msgspec.UnsetType = msgspec.UNSET
+    """Attribute = condition that every item here must meet, for instance `category = { none = ["Gifts"] }` (docs/merchandising.md).
+    Unset: no condition."""
+    limits: Annotated[tuple[Limit, ...], msgspec.Meta(max_length=10)] | msgspec.UnsetType = msgspec.UNSET
+    """At most so many of one brand, category, attribute or group, for instance `[{ by = "brand", max = 4 }]`. Unset: as they come."""
+    fatigue: Fatigue | msgspec.UnsetType = msgspec.UNSET
+    """What a shopper was shown often here and never clicked sinks, for instance `{ after = 10 }`. Unset: it does not."""
+    rotate: Share | msgspec.UnsetType = msgspec.UNSET
+    """Largest share of its relevance that an item loses by chance, drawn anew for each day and shopper. Unset: nothing is drawn."""
 
 
 def _context_first(name: str, recommenders: Mapping[str, float]) -> tuple[Rule, ...]:

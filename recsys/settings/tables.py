@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from recsys.settings.attributes import AttributeName, AttributeSettings, AttributeType
 from recsys.settings.shapes import FillDown, Join, Pivot, Unnest, Where
 from recsys.settings.types import Count, Group, NotNegative, Positive, Share
 from recsys.user_ids import NULL_USERS
@@ -88,7 +89,8 @@ class Table(Group, frozen=True):
     category_separator: str = ""
     """Separator of the levels in the shop's own category text, for instance `/`; empty: the canonical ` > `."""
     categories_between: str = ""
-    """What stands between several categories of one item in a cell, for instance `,`: the first one counts. Empty: there is one."""
+    """What stands between several categories of one item in one text, for instance `,`. The first one leads texts, all count for
+    lists and filters. Empty: a text is one category, and more of them stand in a column `categories`, with | between them."""
     null_values: tuple[str, ...] = ()
     """Texts that mean "nothing", for instance `(not set)`."""
     yes: tuple[str, ...] = ()
@@ -150,6 +152,11 @@ class DataSettings(Group, frozen=True):
     events: Table = Table(paths=("data/events*.parquet",))
     items: Table = Table()
     """Without paths, items are built from events (last seen title, price, brand, category)."""
+    attributes: Mapping[AttributeName, AttributeType | AttributeSettings] = {}
+    """Attribute = what it is, for further columns of the item table: `number`, `word`, `words`, `yes_no`, `time`, or a table with
+    `type`, `column` and `separator`. Filters and campaigns may name them."""
+    all_attributes: bool = False
+    """Every further column of the item table is an attribute, of the type that all of its values fit; `attributes` goes first."""
     users: Table = Table()
     identities: Table = Table()
     contents: Table = Table()

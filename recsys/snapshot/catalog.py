@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.categories import join_category, split_category
+from recsys.snapshot.attributes import Attributes, attribute_arrays
+from recsys.snapshot.further_categories import Further, further_arrays
 from recsys.snapshot.id_index import IdMap, Texts, blob_arrays, id_arrays
 from recsys.types import Arrays, ItemUpdate, Mask, Rows, Times
 
@@ -43,7 +45,8 @@ class Catalog:
     published bool[n] the shop shows it · backorder bool[n] can be bought without stock · published_at int64[n] ·
     replenishable bool[n] · gap_days float32[n] usual days between two purchases (NaN: unknown) · tie_rank int32[n] the order
     in which equal scores stand · stock float32[n] pieces (NaN: unknown) · sold float32[n] pieces sold in the last `SOLD_DAYS`
-    days · parent int32[c] (-1: a root) · item_from, item_to int32[c] the rows of a category and below.
+    days · parent int32[c] (-1: a root) · item_from, item_to int32[c] the rows of a category and below; `further` are those
+    of items that another category leads.
     """
 
     def __init__(self, arrays: Arrays) -> None:
@@ -63,6 +66,8 @@ class Catalog:
         self.parent = cast(Rows, arrays["parent"])
         self.item_from = cast(Rows, arrays["item_from"])
         self.item_to = cast(Rows, arrays["item_to"])
+        self.further = Further(arrays, len(self.parent))
+        self.attributes = Attributes(arrays)
         self.items = IdMap(arrays, "item")
         self.row = lru_cache(ROWS_KEPT)(self.items.row)
         """Of an item id, its row; -1 if the catalogue does not have it."""
@@ -128,6 +133,19 @@ class Catalog:
         """Rows of one brand's items, ascending."""
         return self._brand_items[self._brand_offsets[code] : self._brand_offsets[code + 1]]
 
+    def items_in(self, category: str) -> Rows:
+        """Rows of the items in a category (canonical text) or below it, by any of their categories; none if there is no such."""
+        code = self.categories.row(category)
+        if code < 0:
+            return np.empty(0, np.int32)
+        inside = np.arange(self.item_from[code], self.item_to[code], dtype=np.int32)
+        return np.concatenate([inside, self.further.items(code)])
+
+    def is_in(self, row: int, category: int) -> bool:
+        """Whether an item is in a category or below it, by any of its categories."""
+        inside = self.item_from[category] <= row < self.item_to[category]
+        return bool(inside) or row in self.further.items(category)
+
     def category_name(self, code: int) -> str:
         """The last level of a category, for people."""
         return split_category(self.categories.text(code))[-1]
@@ -148,6 +166,7 @@ def catalog_arrays(items: pl.DataFrame, currency: str | None) -> Arrays:
     """Lay the canonical item table out as the arrays of a `Catalog`; learned facts start neutral (`learn_items`)."""
     frame, names = _in_tree_order(items)
     category = _codes(frame["category"], names)
+    tree = _tree(names, category)
     brands = sorted(frame["brand"].drop_nulls().unique().to_list())
     brand = _codes(frame["brand"], brands)
     by_brand = np.argsort(brand, kind="stable").astype(np.int32)
@@ -156,7 +175,9 @@ def catalog_arrays(items: pl.DataFrame, currency: str | None) -> Arrays:
         **id_arrays(frame["item_id"].to_list(), "item"),
         **id_arrays(names, "category"),
         **id_arrays(brands, "brand"),
-        **_tree(names, category),
+        **tree,
+        **further_arrays(frame["categories"], names, tree),
+        **attribute_arrays(frame),
         "category": category,
         "brand": brand,
         "group": _codes(frame["group_id"], sorted(frame["group_id"].drop_nulls().unique().to_list())),
@@ -179,7 +200,7 @@ def catalog_arrays(items: pl.DataFrame, currency: str | None) -> Arrays:
 
 
 def _in_tree_order(items: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    texts = items["category"].drop_nulls().unique().to_list()
+    texts = {*items["category"].drop_nulls(), *items["categories"].explode().drop_nulls()}
     paths = {tuple(split_category(text)) for text in texts}
     nodes = sorted({path[:depth] for path in paths for depth in range(1, len(path) + 1)})
     names = [join_category(node) for node in nodes]

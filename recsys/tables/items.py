@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from recsys.item_filters import ATTRIBUTE
 from recsys.tables.live_rows import RECEIVED
 from recsys.tables.reader import Read
 from recsys.tables.schema import schema
@@ -97,13 +98,15 @@ def overlaid(items: pl.DataFrame, updates: pl.DataFrame) -> pl.DataFrame:
 
 def finish_items(items: pl.DataFrame, currency: str | None) -> pl.DataFrame:
     """Put items into canonical shape, sorted by id: available are those that can be bought, or of which nothing is said, and that
-    the shop shows."""
+    the shop shows. An item that names several categories without a leading one is led by the first."""
     absent = [pl.lit(None, dtype).alias(name) for name, dtype in schema("items").items() if name not in items.columns]
+    attributes = [name for name in items.columns if name.startswith(ATTRIBUTE)]
     available = _can_be_bought().fill_null(True) & pl.col("published").fill_null(True)
     return (
         items.with_columns(absent)
         .with_columns(available.alias("available"), pl.lit(currency, pl.String).alias("currency"))
-        .select(ITEM_COLUMNS)
+        .with_columns(pl.coalesce("category", pl.col("categories").list.first()).alias("category"))
+        .select(*ITEM_COLUMNS, *attributes)
         .sort("item_id")
     )
 

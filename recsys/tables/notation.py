@@ -44,7 +44,8 @@ class Notation:
     """How the values of one column are written.
 
     plain: its numbers are what Polars reads anyway · mark, strict, units: as `numbers.read_number` · currencies: some stand beside the
-    numbers · time: as `times.read_times` · yes, no: the table's own words.
+    numbers · time: as `times.read_times` · yes, no: the table's own words · between: what stands between several words or categories,
+    levels: between the levels of one (empty: it is canonical).
     """
 
     plain: bool = False
@@ -55,6 +56,8 @@ class Notation:
     time: TimeNotation = ISO
     yes: tuple[str, ...] = ()
     no: tuple[str, ...] = ()
+    between: str = "|"
+    levels: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,9 @@ def notation_of_settings(table: Table) -> Notation:
     """What a table's settings say, before a value is looked at."""
     formats = (table.date_format,) if isinstance(table.date_format, str) else table.date_format
     time = TimeNotation(table.time_unit, table.timezone, table.day_first, tuple(form for form in formats if form))
-    return Notation(False, table.decimal or ".", bool(table.decimal), table.units, False, time, table.yes, table.no)
+    between = table.categories_between or "|"
+    mark, strict = table.decimal or ".", bool(table.decimal)
+    return Notation(False, mark, strict, table.units, False, time, table.yes, table.no, between, table.category_separator)
 
 
 def read_notations(name: str, table: Table, places: Sequence[Place]) -> tuple[dict[str, Notation], list[Guess]]:

@@ -12,7 +12,7 @@ from recsys.categories import join_category, split_category
 from recsys.event_ids import MAX_ID_BYTES
 from recsys.tables.notation import Notation
 from recsys.tables.numbers import currency_beside, read_number
-from recsys.tables.schema import EVENT_TYPE, KINDS, TIME, Kind
+from recsys.tables.schema import EVENT_TYPE, TIME, Kind
 from recsys.tables.times import at_a_seam, read_days, read_times
 from recsys.tables.words import Meaning, read_words
 from recsys.types import EVENT_TYPES
@@ -132,21 +132,38 @@ def _date(raw: pl.Expr, notation: Notation) -> pl.Expr:
     return raw.map_batches(lambda each: read_days(each, notation.time), return_dtype=pl.Date(), is_elementwise=True)
 
 
-def _categories(raw: pl.Expr, _notation: Notation) -> pl.Expr:
+def _categories(raw: pl.Expr, notation: Notation) -> pl.Expr:
+    def node(given: object) -> str:
+        if isinstance(given, list):
+            return join_category(str(level) for level in given if level is not None)
+        return join_category(str(given).split(notation.levels)) if notation.levels else _tidied(str(given))
+
+    return _lists(raw, notation, node)
+
+
+def _several(raw: pl.Expr, notation: Notation) -> pl.Expr:
+    return _lists(raw, notation, lambda given: str(given).strip())
+
+
+def _lists(raw: pl.Expr, notation: Notation, read: Callable[[object], str]) -> pl.Expr:
+    """Distinct texts of each row, read one by one, from a list or from text; null where there is none."""
+
     def each(series: pl.Series) -> pl.Series:
-        lists = series if isinstance(series.dtype, pl.List) else series.cast(pl.String).str.split("|")
-        nodes = [None if row is None else [_tidied(str(text)) for text in row if text] for row in lists.to_list()]
-        return pl.Series(series.name, nodes, dtype=KINDS["categories"].dtype)
+        lists = series if isinstance(series.dtype, pl.List) else series.cast(pl.String).str.split(notation.between)
+        found = [dict.fromkeys(read(given) for given in row or () if given is not None) for row in lists.to_list()]
+        return pl.Series(series.name, [[text for text in row if text] or None for row in found], dtype=_TEXTS)
 
-    return raw.map_batches(each, return_dtype=KINDS["categories"].dtype, is_elementwise=True)
+    return raw.map_batches(each, return_dtype=_TEXTS, is_elementwise=True)
 
 
+_TEXTS = pl.List(pl.String())
 _CONVERSIONS: Mapping[Kind, Callable[[pl.Expr, Notation], pl.Expr]] = {
     "id": _id,
     "text": _trimmed,
     "url": _url,
     "category": lambda raw, _: raw,
     "categories": _categories,
+    "words": _several,
     "currency": _currency,
     "type": lambda raw, _: pl.when(raw.is_in(EVENT_TYPES)).then(raw).cast(EVENT_TYPE, strict=False),
     "time": _time,

@@ -37,6 +37,8 @@ class RawValues:
             found[column.name] = tuple(name for name in names if name in self.source.schema)
         if found.get("amount") and "price" not in self.preset.columns:
             found["price"] = found["amount"]
+        if found.get("categories") == () and self.table.categories_between and len(found["category"]) == 1:
+            found["categories"] = found["category"]
         return found
 
     def places(self) -> list[Place]:
@@ -87,7 +89,7 @@ class RawValues:
             text = self._part(_CATEGORY, name)
             if is_list:
                 text = text.cast(pl.List(pl.String)).list.join(LEVEL, ignore_nulls=True)
-            if self.table.categories_between:
+            elif self.table.categories_between:
                 text = text.str.split(self.table.categories_between).list.first()
             if preset.category_separator:
                 text = text.str.replace_all(preset.category_separator, LEVEL, literal=True)

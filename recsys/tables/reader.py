@@ -12,6 +12,7 @@ from polars.exceptions import PolarsError
 
 from recsys.settings import Settings
 from recsys.settings.tables import Table
+from recsys.tables.attributes import attribute_columns
 from recsys.tables.conditions import filtered_rows
 from recsys.tables.duplicates import first_event_id, repeated_findings, repeated_rows, spelled_ids, with_lines
 from recsys.tables.mapping import GIVEN, Mapped, map_source
@@ -93,8 +94,9 @@ class Erased:
 
 @dataclass(frozen=True, slots=True)
 class MappedTable:
-    """One table, mapped: its sources, what was told by their values, and what was found while they were put into shape."""
+    """One table, mapped: its columns, its sources, what was told by their values, and what was found in shaping."""
 
+    columns: tuple[Column, ...]
     sources: tuple[Mapped, ...]
     guesses: tuple[Guess, ...]
     findings: tuple[Finding, ...]
@@ -114,18 +116,20 @@ def map_table(settings: Settings, name: str, table: Table, before: datetime | No
         DataError: if a file or a required column is missing, or a file cannot be read.
         SettingsError: if the table's settings name what there is not.
     """
-    own, columns, preset = table, mappable(name), merged(name, table)
+    own, preset = table, merged(name, table)
     table = laid_over(name, own)
     check_names(name, table, preset)
     opened = open_table(settings, name, table, before)
     with reading(name, opened):
         shaped = put_into_shape(settings, name, table, preset, opened, before)
         check_columns(name, own, table, preset, shaped.sources)
+        attributes = attribute_columns(settings, name, preset, shaped.sources)
+        columns, preset = (*mappable(name), *attributes.columns), attributes.mapping(preset)
         raw = [RawValues(source, table, preset, columns, settings.data.ids) for source in shaped.sources]
         notations, guesses = read_notations(name, table, [place for each in raw for place in each.places()])
-        told = {column.name: notation_of_settings(table) for column in columns} | notations
+        told = {column.name: attributes.notation(column.name, notation_of_settings(table)) for column in columns} | notations
         mapped = tuple(map_source(each, told, before) for each in raw)
-        return MappedTable(mapped, (*shaped.guesses, *guesses), shaped.findings)
+        return MappedTable(columns, mapped, (*shaped.guesses, *guesses, *attributes.guesses), shaped.findings)
 
 
 def read_table(name: str, table: Table, mapped: MappedTable, erased: Erased | None = None) -> Read:
@@ -136,7 +140,7 @@ def read_table(name: str, table: Table, mapped: MappedTable, erased: Erased | No
     """
     table, sources = laid_over(name, table), [each.source for each in mapped.sources]
     with reading(name, sources):
-        columns = [column for column in mappable(name) if column is not AMOUNT]
+        columns = [column for column in mapped.columns if column is not AMOUNT]
         return _read(name, mapped, columns, table, erased)
 
 

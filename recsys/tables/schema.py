@@ -15,7 +15,7 @@ from recsys.types import CHANNELS, EVENT_TYPES
 
 Kind = Literal[
     "id", "text", "url", "category", "categories", "currency", "type", "time", "date",
-    "number", "money", "stock", "flag", "availability", "consent",
+    "number", "money", "stock", "flag", "availability", "consent", "words",
 ]  # fmt: skip
 
 TIME = pl.Datetime("us", "UTC")
@@ -54,6 +54,9 @@ KINDS: Mapping[Kind, KindOfValue] = {
     ),
     "categories": KindOfValue(
         pl.List(pl.String()), "is a list of category paths", "export a list, or text with | between the categories"
+    ),
+    "words": KindOfValue(
+        pl.List(pl.String()), "is a list of words", "export a list, or name what stands between them as `separator`"
     ),
     "currency": KindOfValue(pl.String(), "is a currency code of three letters", "export ISO 4217 codes such as EUR"),
     "type": KindOfValue(EVENT_TYPE, f"is one of {', '.join(EVENT_TYPES)}", _TYPES),
@@ -108,9 +111,9 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
     ),
     "items": _columns(
         "item_id:id",
-        "title url:url image_url:url category:category brand price:money currency:currency available:availability stock:stock "
-        "published:availability backorder:availability group_id:id description published_at:time replenishable:flag cost:money "
-        "as_of:time",
+        "title url:url image_url:url category:category categories:categories brand price:money currency:currency "
+        "available:availability stock:stock published:availability backorder:availability group_id:id description published_at:time "
+        "replenishable:flag cost:money as_of:time",
     ),
     "users": _columns(
         "user_id:id", "locale timezone birthday:date " + " ".join(f"consent_{name}:consent" for name in CHANNELS)
@@ -130,8 +133,8 @@ def schema(table: str) -> pl.Schema:
 
 
 def mappable(table: str) -> tuple[Column, ...]:
-    """Columns that the settings of a table may name; events may carry what the item table lacks, and `amount`."""
+    """Columns that the settings of a table may name; events may carry what the item table lacks but lists, and `amount`."""
     if table != "events":
         return TABLES[table]
-    own = {column.name for column in TABLES["events"]}
+    own = {column.name for column in TABLES["events"]} | {"categories"}
     return (*TABLES["events"], *(column for column in TABLES["items"] if column.name not in own), AMOUNT)

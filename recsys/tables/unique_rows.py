@@ -26,14 +26,14 @@ def last_rows(name: str, reads: Mapping[str, Read]) -> tuple[pl.DataFrame, list[
     rows = read.frame.collect(engine="streaming").sort(*newest, ROW, nulls_last=False)
     last = rows.unique(key, keep="last", maintain_order=True)
     if last.height == rows.height:
-        return last.select(list(schema(name))), []
+        return last.drop(ROW), []
     double, share = rows.height - last.height, 1 - last.height / rows.height
     example = shown("id", rows.filter(pl.col(key).is_duplicated())[key][0])
     advice = "nothing, if the last row of each is the newest; else export one row per id"
     if newest:
         advice = f"{advice}, map `as_of`, or set `pivot` where rows are properties"
     found = [Finding(name, read.files[0], key, f"{key} is unique", double, share, example, advice, "left_out")]
-    return last.select(list(schema(name))), found + (_of_stores(rows, read) if name == "items" else [])
+    return last.drop(ROW), found + (_of_stores(rows, read) if name == "items" else [])
 
 
 def _of_stores(rows: pl.DataFrame, read: Read) -> list[Finding]:

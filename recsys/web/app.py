@@ -11,7 +11,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
-from recsys.engine.pipeline import check_settings
+from recsys.engine.settings_check import check_settings
 from recsys.experiments.arms import check_experiments
 from recsys.live.erasure import ErasureKeys
 from recsys.messages.cards.cards import Cards
@@ -27,6 +27,7 @@ from recsys.web.http.metrics import NO_ROUTE, ROUTE, Metrics
 from recsys.web.http.parameters import BODY_BYTES
 from recsys.web.operations import IdConverter
 from recsys.web.resources import (
+    campaigns,
     cards,
     erasure,
     events,
@@ -58,6 +59,7 @@ RESOURCES = {
     "events": events,
     "identities": identities,
     "item_updates": item_updates,
+    "campaigns": campaigns,
     "sends": sends,
     "experiments": experiments,
     "cards": cards,

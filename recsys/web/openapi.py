@@ -11,9 +11,10 @@ import msgspec
 from flask import Blueprint, Response
 from flask_swagger_ui import get_swaggerui_blueprint
 
+from recsys.web.http.addresses import REPEATED
 from recsys.web.http.answers import ProblemAnswer
 from recsys.web.http.beacons import PLAIN
-from recsys.web.http.parameters import ALLOWED, REPEATED, PageSlate
+from recsys.web.http.parameters import ALLOWED, PageSlate
 from recsys.web.http.problems import PROBLEM_JSON
 from recsys.web.http.responses import JSON, NDJSON
 from recsys.web.operations import Operation

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from flask.testing import FlaskClient
 
-from recsys.settings.placements import When
+from recsys.settings.when import When
 from recsys.types import ItemUpdate
 from recsys.web.app import Application
 from recsys.web.console.render import conditions

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from recsys.engine.explain import Explanation, explain
-from recsys.engine.filters import STEPS, FilterInputs, allowed_items, removal
-from recsys.engine.pipeline import Engine, answer, resolve_query
+from recsys.engine.filters import STEPS, allowed_items, removal
+from recsys.engine.pipeline import Engine, answer, filter_inputs, resolve_query
+from recsys.item_filters import Condition
 from recsys.recommenders import RECOMMENDERS
 from recsys.settings import Settings
 from recsys.settings.load import parse_settings
@@ -52,6 +53,12 @@ def told(engine: Engine, user: str, item: str, now: datetime = NOW, **more: Any)
             "price",
             "Not shown: its price is not between those asked for, or not known",
         ),
+        (
+            "bag-1",
+            {"filter": (("brand", Condition(none=("Sella",))),)},
+            "attributes",
+            "Not shown: its brand must be none of Sella",
+        ),
         ("sofa-4", {}, "bought", "Not shown: bought on 2026-03-01 and hidden for good"),
         (
             "sofa-4",
@@ -84,9 +91,9 @@ def test_every_filter_is_named(busy_shop: Shop, item: str, query: dict[str, Any]
 
 
 def test_every_filter_has_its_case() -> None:
-    """The cases above are all filters that there are."""
+    """The cases above are all filters that there are, but those of settings and campaigns (tests/merchandising)."""
     mark = test_every_filter_is_named.pytestmark[0]
-    assert {case[2] for case in mark.args[1]} == {*STEPS, "unavailable"}
+    assert {case[2] for case in mark.args[1]} == {*STEPS, "unavailable"} - {"placement", "campaign"}
 
 
 SECOND = timedelta(seconds=1)
@@ -282,10 +289,8 @@ def test_the_steps_together_are_the_mask(tastes: Tastes) -> None:
     for _ in range(25):
         query = drawn_query(tastes, draw)
         asked = resolve_query(engine, query, engine.snapshot.histories.of(query.user_id or ""))
-        given = FilterInputs(query, asked.rows.context, asked.profile, asked.bought, engine.catalog, engine.hidden_days)
-        allowed, _ = allowed_items(
-            query, asked.rows.context, asked.profile, asked.bought, engine.catalog, engine.hidden_days
-        )
+        given = filter_inputs(engine, query, asked.rows.context, asked.profile, asked.bought)
+        allowed, _ = allowed_items(given)
         for item in [*draw.sample(range(engine.catalog.n_items), 20), *asked.profile.bought.tolist()[:5]]:
             found = removal(item, given)
             assert (found is None) == bool(allowed[item])

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recsys.engine.filters import allowed_items, hidden_days
+from recsys.engine.attribute_filters import FilterMasks
+from recsys.engine.filters import FilterInputs, allowed_items, hidden_days
 from recsys.engine.profile import Profiler
 from recsys.engine.profile_report import ShopperProfile, shopper_profile
 from recsys.settings import BehaviourSettings, ProfileSettings
@@ -230,7 +231,8 @@ def shown_after(age: timedelta, rule: Bought, item: str = "tea") -> bool:
     made = world([*others, event("ann", item, "purchase", NOW - age, order_id="own")], items)
     query, context = Query(now=micros(NOW)), np.empty(0, np.int32)
     hidden = hidden_days(made.catalog, BEHAVIOUR)
-    allowed, _ = allowed_items(query, context, made.profile("ann"), rule, made.catalog, hidden)
+    masks = FilterMasks(made.catalog)
+    allowed, _ = allowed_items(FilterInputs(query, context, made.profile("ann"), rule, made.catalog, hidden, masks))
     return bool(allowed[made.rows(item)[0]])
 
 

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from recsys.engine.strategy import first_rule, holds
-from recsys.settings.placements import PLACEMENTS, Placement, Rule, When
+from recsys.settings.placements import PLACEMENTS, Placement, Rule
+from recsys.settings.when import When
 from recsys.types import Profile
 from tests.conftest import ago, event
 from tests.support.handmade import world

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from recsys.engine.pipeline import check_settings
+from recsys.engine.settings_check import check_settings
 from recsys.recommenders import RECOMMENDERS
 from recsys.settings import ProfileSettings, Settings
 from recsys.settings.load import load_settings, parse_settings

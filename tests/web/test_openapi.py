@@ -36,6 +36,11 @@ def document(web: FlaskClient) -> dict[str, Any]:
     return found
 
 
+def names_of(parameters: type[msgspec.Struct]) -> set[str]:
+    """Parameters as they are written."""
+    return {field.encode_name for field in msgspec.structs.fields(parameters)}
+
+
 def references(node: Any) -> Iterator[str]:
     """Every $ref below a node."""
     if isinstance(node, dict):
@@ -62,10 +67,10 @@ def test_every_parameter_is_described(document: dict[str, Any]) -> None:
             described = document["paths"][operation.path][operation.method]
             if operation.has_body:
                 schema = document["components"]["schemas"][operation.parameters.__name__]
-                assert set(schema["properties"]) == set(operation.parameters.__struct_fields__)
+                assert set(schema["properties"]) == names_of(operation.parameters)
                 continue
             listed = {one["name"]: one for one in described.get("parameters", ()) if one["in"] == "query"}
-            assert set(listed) == set(operation.parameters.__struct_fields__)
+            assert set(listed) == names_of(operation.parameters)
             for name, one in listed.items():
                 allowed = ALLOWED | getattr(operation.parameters, "ALLOWED", {})
                 assert allowed[name] in one["description"]
@@ -146,7 +151,7 @@ def test_the_manual_names_every_call_parameter_metric_and_variable() -> None:
     manual = (ROOT / "docs" / "http.md").read_text()
     operations = [operation for resource in RESOURCES.values() for operation in resource.OPERATIONS]
     calls = {f"`{operation.method.upper()} {operation.path}`" for operation in operations}
-    parameters = {f"`{name}`" for operation in operations for name in operation.parameters.__struct_fields__}
+    parameters = {f"`{name}`" for operation in operations for name in names_of(operation.parameters)}
     metrics = set(re.findall(r'"(recsys_\w+)"', (ROOT / "recsys" / "web" / "http" / "metrics.py").read_text()))
     variables = set(re.findall(r"environ\.get\(['\"](\w+)", (ROOT / "recsys" / "web" / "gunicorn_conf.py").read_text()))
     keys = {f"`{KEYS_PREFIX}{scope.upper()}`" for scope in SCOPES} | {f"`{TOKEN_SECRETS}`"}

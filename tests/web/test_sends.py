@@ -176,7 +176,7 @@ def test_a_declared_send_is_pinned(app: Application, other: Application) -> None
     )
     assert (found.send_id, found.pinned, found.placement, found.user_id) == ("weekly", True, "email_weekly", "user-0")
     assert len(found.items) == 3
-    assert tuple(first.get_json()["items"][0]) == ItemAnswer.__struct_fields__
+    assert (*first.get_json()["items"][0], "attributes") == ItemAnswer.__struct_fields__
     for worker in (app, other):
         assert fetch(worker).data == first.data
         assert fetch(worker, query="send_id=weekly&placement=home&limit=9").data == first.data

@@ -49,7 +49,7 @@ def test_a_slate_has_exactly_the_documented_members(web: FlaskClient) -> None:
     raw = msgspec.json.decode(answer.data)
     assert tuple(raw) == tuple(name for name in SlateAnswer.__struct_fields__ if name != "experiments")
     for item in raw["items"]:
-        assert tuple(item) == ItemAnswer.__struct_fields__
+        assert (*item, "attributes") == ItemAnswer.__struct_fields__
         assert {"code", "text"} <= set(item["reason"])
         assert None not in item["reason"].values()
 

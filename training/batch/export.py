@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from polars.io.plugins import register_io_source
 
 from recsys.disk import write_whole
+from recsys.engine.attribute_filters import typed_filter
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.serving_state import ServingState
 from recsys.event_ids import id_problem
+from recsys.item_filters import Condition
 from recsys.live.databases import open_log
 from recsys.live.erasure import ErasureKeys
 from recsys.reasons import reason_locale
@@ -108,19 +110,27 @@ def published(artifacts: Path) -> str:
 
 
 def export(
-    source: Source, query: Query, users: Sequence[str] | None, out: Path, progress: Progress, shape: Shape = "long"
+    source: Source,
+    query: Query,
+    users: Sequence[str] | None,
+    out: Path,
+    progress: Progress,
+    shape: Shape = "long",
+    conditions: Mapping[str, Condition] | None = None,
 ) -> tuple[int, int]:
     """Write what is recommended; returns how many users were asked for and how many lines were written.
 
-    `query` holds for every user (its user_id is replaced); `users` None means all of the snapshot. Who is forgotten, or nobody, gets
-    no line. The file's ending chooses the format. It appears under its name only when it is complete.
+    `query` holds for every user (its user_id is replaced), inside the `conditions`; `users` None means all of the snapshot. Who is
+    forgotten, or nobody, gets no line. The file's ending chooses the format. It appears under its name only when it is complete.
 
     Raises:
         DataError: for an ending that is not one of `FORMATS`, or a list of users that cannot be used.
         SnapshotError: if the snapshot cannot be opened.
+        SettingsError: if a condition names what items do not have.
     """
     engine = source.engine()
     engine.placement(query.placement)
+    query = msgspec.structs.replace(query, filter=typed_filter(engine.catalog, conditions or {}))
     source.serving(engine)  # lays item updates over the catalogue
     total, asked = users_asked(engine, users)
 

@@ -19,8 +19,9 @@ import msgspec
 import polars as pl
 
 from recsys import clock
-from recsys.engine.pipeline import Engine, check_settings
+from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
+from recsys.engine.settings_check import check_settings
 from recsys.live.databases import log_in, open_log
 from recsys.live.erasure import ErasureKeys
 from recsys.live.log import EventLog

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from datetime import UTC, datetime
 
+import msgspec
+
+from recsys.item_filters import Condition, Conditions
 from recsys.types import BOUGHT_MODES, Bought, BoughtMode
 
 
@@ -50,3 +53,12 @@ def bought(text: str) -> Bought:
         raise argparse.ArgumentTypeError(f"{text!r} is none of hide, hide_days:N, allow, only")
     modes: dict[str, BoughtMode] = {"hide": "hide", "hide_days": "hide_days", "allow": "allow", "only": "only"}
     return Bought(modes[mode], int(days or 0))
+
+
+def conditions(text: str) -> dict[str, Condition]:
+    """Read conditions on attributes, as JSON."""
+    try:
+        return msgspec.json.decode(text, type=Conditions)
+    except msgspec.MsgspecError as error:
+        example = '{"gender": {"any": ["women"]}}'
+        raise argparse.ArgumentTypeError(f"{text!r} is no filter: {error}; write for instance {example}") from error

@@ -5,11 +5,13 @@ from __future__ import annotations
 import resource
 import tempfile
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
 from recsys import clock
-from recsys.engine.pipeline import check_settings
+from recsys.engine.settings_check import check_settings
+from recsys.item_filters import Condition
 from recsys.live import databases
 from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
@@ -112,6 +114,7 @@ def export(
     as_of: datetime | None,
     erasure_keys: ErasureKeys | None = None,
     shape: Shape = "long",
+    conditions: Mapping[str, Condition] | None = None,
 ) -> int:
     """Write recommendations for many users."""
     check_settings(settings)
@@ -132,7 +135,7 @@ def export(
         started = time.perf_counter()
         with console.bar("Exporting", "users") as progress:
             source = Source(settings, artifacts, version, as_of is None, erasure_keys)
-            asked, written = write_export(source, query, ids, out, progress, shape)
+            asked, written = write_export(source, query, ids, out, progress, shape, conditions)
         seconds = time.perf_counter() - started
     console.facts(
         f"Recommendations in {out}",

@@ -19,7 +19,7 @@ from training.batch.replay import replay
 from training.batch.restock import restock
 from training.batch.tokens import tokens
 from training.cli import commands, demo, evaluation_commands, service
-from training.cli.argument_types import bought, count, limit, moment, port, workers
+from training.cli.argument_types import bought, conditions, count, limit, moment, port, workers
 from training.cli.backup import add_backup, add_restore
 from training.cli.experiments import add_attribution, add_experiment
 from training.cli.init import add_init
@@ -171,6 +171,9 @@ def _export(commands_of: Commands) -> None:
     command.add_argument("--placement", help="placement of the settings (default: home)")
     command.add_argument("--limit", type=limit, help="items per user, 1 to 100 (default: the placement's)")
     command.add_argument("--bought", type=bought, help="hide, hide_days:N, allow or only (default: the placement's)")
+    command.add_argument(
+        "--attributes", type=conditions, help="conditions that all items meet, as JSON (docs/merchandising.md)"
+    )
     command.add_argument("--as-of", type=moment, help="fit on events before this moment and answer as of then, ISO 8601")
     command.add_argument("--shape", choices=("long", "flat"), help="a line per item, or one per user (default: long)")
     command.add_argument("--tokens", metavar="SEND", help="write users and their slot tokens instead (docs/messages.md)")
@@ -193,11 +196,12 @@ def _run_export(chosen: argparse.Namespace) -> int:
         chosen.as_of,
         _erasure_keys(),
         chosen.shape or "long",
+        chosen.attributes,
     )
 
 
 def _slot_keys(chosen: argparse.Namespace) -> SlotKeys:
-    for name in ("placement", "limit", "bought", "as_of", "shape"):
+    for name in ("placement", "limit", "bought", "attributes", "as_of", "shape"):
         if getattr(chosen, name) is not None:
             raise DataError(f"--{name.replace('_', '-')}: does not go with --tokens; allowed: --users and --out")
     keys = SlotKeys.from_environment(os.environ)

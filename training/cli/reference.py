@@ -13,6 +13,8 @@ import msgspec
 
 from recsys import settings
 from recsys.recommenders import RECOMMENDERS
+from recsys.settings import attributes as attribute_settings
+from recsys.settings import campaigns as campaign_settings
 from recsys.settings import catalog as catalog_settings
 from recsys.settings import experiments as experiment_settings
 from recsys.settings import messages as message_settings
@@ -21,6 +23,8 @@ from recsys.settings import placements as placement_settings
 from recsys.settings import ranker as ranker_settings
 from recsys.settings import shapes as shape_settings
 from recsys.settings import tables as table_settings
+from recsys.settings import variety as variety_settings
+from recsys.settings.when import When
 
 _WRITTEN = "<!-- made by `make docs` from the code; do not edit -->\n"
 
@@ -56,13 +60,24 @@ def settings_page() -> str:
         ("[data.….pivot]", shape_settings.Pivot),
         ("[[data.….join]]", shape_settings.Join),
         ("[data.ids]", table_settings.IdRules),
+        ("[data.attributes.NAME]", attribute_settings.AttributeSettings),
         ("[[data.….type_rules]]", table_settings.TypeRule),
         ("[catalog.never]", catalog_settings.NeverSettings),
         ("[behaviour]", settings.BehaviourSettings),
         ("[profile]", settings.ProfileSettings),
         ("[placements.NAME]", placement_settings.Placement),
         ("[[placements.NAME.rules]]", placement_settings.Rule),
-        ("when of a rule", placement_settings.When),
+        ("when of a rule, or of a campaign", When),
+        ("[[placements.NAME.limits]]", campaign_settings.Limit),
+        ("fatigue of a placement", variety_settings.Fatigue),
+        ("[campaigns.NAME]", campaign_settings.Campaign),
+        ("[[campaigns.NAME.actions]]", campaign_settings.Action),
+        ("pin of an action", campaign_settings.Pin),
+        ("boost of an action", campaign_settings.Boost),
+        ("bury of an action", campaign_settings.Bury),
+        ("exclude of an action", campaign_settings.Exclude),
+        ("only of an action", campaign_settings.Only),
+        ("share of an action", campaign_settings.LeastShare),
         ("[blend]", placement_settings.BlendSettings),
         ("[ranker]", ranker_settings.RankerSettings),
         ("[snapshot]", settings.SnapshotSettings),
@@ -132,7 +147,7 @@ def _default(field: Any) -> str:
         value = field.default_factory()
     if isinstance(value, msgspec.Struct) or (isinstance(value, tuple) and value and isinstance(value[0], msgspec.Struct)):
         return "see below"
-    return f"`{msgspec.json.encode(value).decode()}`" if value is not None else ""
+    return "" if value is None or value is msgspec.UNSET else f"`{msgspec.json.encode(value).decode()}`"
 
 
 def _first_paragraph(group: type) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recsys import clock
 from recsys.clock import DAY
 from recsys.engine.filters import allowed_items
-from recsys.engine.pipeline import Engine, answer
+from recsys.engine.pipeline import Engine, answer, filter_inputs
 from recsys.snapshot.store import Snapshot
 from recsys.types import Bought, History, Query, Rows
 from training.evaluation.evaluate import TASKS, Subject
@@ -199,15 +199,17 @@ def _moments(snapshot: Snapshot, user: str) -> set[tuple[str, int]]:
 
 
 def _eligible(engine: Engine, query: Query) -> int:
-    """How long the list must be: the placement's limit, or what its filters leave, one item of each group."""
+    """How long the list must be: the placement's limit, or what its filters leave, one item of each group. Without a fallback chain,
+    or with limits, it may end before."""
     placement, catalog = engine.placement(query.placement), engine.catalog
-    if not placement.fallback:
-        return 0
     history = engine.snapshot.histories.of(query.user_id or "")
     profile = engine.profiler.profile(query.user_id, history, query.now)
     context: Rows = np.array([catalog.row(item_id) for item_id in query.context_items], np.int32)
     bought = Bought(placement.bought, placement.bought_days)
-    allowed, _ = allowed_items(query, context, profile, bought, catalog, engine.hidden_days)
+    plan = engine.campaigns.plan(query.placement, placement, query.now, profile, len(context) > 0)
+    if not placement.fallback or (plan is not None and plan.limits):
+        return 0
+    allowed, _ = allowed_items(filter_inputs(engine, query, context, profile, bought, plan))
     if not catalog.has_groups:
         return min(query.limit, int(allowed.sum()))
     groups = catalog.group[allowed]

@@ -16,9 +16,10 @@ import numpy as np
 import polars as pl
 
 from recsys import clock
-from recsys.engine.pipeline import Engine, check_settings
+from recsys.engine.pipeline import Engine
 from recsys.engine.ranker import GROUP
 from recsys.engine.ranker_items import item_facts
+from recsys.engine.settings_check import check_settings
 from recsys.live.erasure import ErasureKeys
 from recsys.orders import bounded, settle
 from recsys.recommenders import RECOMMENDERS, configure

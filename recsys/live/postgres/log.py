@@ -10,6 +10,7 @@ from recsys.live.item_changes import Standing, changes
 from recsys.live.log import BATCH, Active, EventLog, LiveEvent, SharedRow
 from recsys.live.postgres import experiments, moments, pinned_slates
 from recsys.live.postgres.address import Address
+from recsys.live.postgres.campaigns import PostgresCampaigns
 from recsys.live.postgres.database import Database
 from recsys.live.postgres.experiments import PostgresExperimentLog
 from recsys.live.postgres.item_changes import ADD_CHANGE, PostgresItemChanges
@@ -30,7 +31,7 @@ from recsys.live.rows import (
     link_of,
     tombstone_of,
 )
-from recsys.types import Event, ItemUpdate, Link
+from recsys.types import Event, EventType, ItemUpdate, Link
 
 _AT_ONCE = 10_000
 """Rows of one step of deleting."""
@@ -56,6 +57,8 @@ WHERE user_id = %s AND seq > %s AND event_type IN ({ORDERS}) AND timestamp <= %s
 _ACTIVE = f"""SELECT user_id, max(timestamp), bool_or(event_type IN ({ORDERS})) FROM events
 WHERE seq > %s AND seq <= %s AND event_type NOT IN ({SHOWN}) GROUP BY user_id"""
 _INTERESTED = f"SELECT DISTINCT user_id FROM events WHERE seq > %s AND event_type IN ({LOOKS}) AND item_id = ANY(%s)"
+_IMPRESSIONS_OF = f"""SELECT item_id, timestamp, event_type = {int(EventType.CLICK)} FROM events
+WHERE user_id = %s AND event_type IN ({SHOWN}) AND item_id IS NOT NULL ORDER BY timestamp DESC, seq DESC LIMIT %s"""
 _NEWEST = "SELECT max(timestamp) FROM events WHERE seq > %s"
 _SUBJECTS = "SELECT user_id FROM events WHERE seq > %s ORDER BY seq LIMIT %s"
 _EVENTS_BETWEEN = f"""SELECT seq, received_at, event_id, user_id, event_type, timestamp, item_id, order_id, quantity, price, currency,
@@ -88,6 +91,7 @@ class PostgresLog(EventLog):
         self.item_changes = PostgresItemChanges(self._log)
         self.moments = PostgresMomentLog(self._log)
         self.experiments = PostgresExperimentLog(self._log)
+        self.campaigns = PostgresCampaigns(self._log)
 
     @property
     def name(self) -> str:
@@ -175,6 +179,11 @@ class PostgresLog(EventLog):
             older = self._log.read(_ORDERS_OF, user_id, after, rows[-1][1], max_n)
             rows += [row for row in older if row[0] not in oldest]
         return list(map(LiveEvent._make, reversed(rows)))
+
+    def impressions_of(self, user_id: str, max_n: int) -> list[tuple[str, int, bool]]:
+        return [
+            (item_id, timestamp, clicked) for item_id, timestamp, clicked in self._log.read(_IMPRESSIONS_OF, user_id, max_n)
+        ]
 
     def active(self, after: int, until: int) -> list[Active]:
         return [Active._make(row) for row in self._log.read(_ACTIVE, after, until)]

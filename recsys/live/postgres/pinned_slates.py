@@ -13,10 +13,10 @@ from recsys.types import Send
 
 _AT_ONCE = 1_000
 """Rows of one step of deleting."""
-_ADD_SEND = """INSERT INTO sends (seq, send_id, placement, max_items, template, expires_at, received_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (send_id) DO NOTHING"""
-_SEND = "SELECT send_id, placement, max_items, template, expires_at FROM sends WHERE send_id = %s"
-_NEWEST_SENDS = "SELECT send_id, placement, max_items, template, expires_at FROM sends ORDER BY seq DESC LIMIT %s"
+_ADD_SEND = """INSERT INTO sends (seq, send_id, placement, max_items, template, expires_at, received_at, filter)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (send_id) DO NOTHING"""
+_SEND = "SELECT send_id, placement, max_items, template, expires_at, filter FROM sends WHERE send_id = %s"
+_NEWEST_SENDS = "SELECT send_id, placement, max_items, template, expires_at, filter FROM sends ORDER BY seq DESC LIMIT %s"
 _ADD_PIN = """INSERT INTO pins (seq, send_id, user_id, slate, received_at) VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (send_id, user_id) DO NOTHING"""
 _PIN = """SELECT slate, place, item_out, item_in FROM pins LEFT JOIN replacements USING (send_id, user_id)
@@ -47,7 +47,8 @@ class PostgresPinnedSlates(PinnedSlates):
         self._log = log
 
     def declare(self, send: Send, received_at: int) -> Send:
-        row = (send.send_id, send.placement, send.limit, send.template, send.expires_at, received_at)
+        conditions = _encode(send.filter) if send.filter else None
+        row = (send.send_id, send.placement, send.limit, send.template, send.expires_at, received_at, conditions)
         with self._log.writing() as log:
             log.add(_ADD_SEND, *row)
             return send_of(log.read(_SEND, send.send_id)[0])

@@ -27,11 +27,15 @@ class Step(NamedTuple):
     bring_over: Callable[[sqlite3.Connection], None]
 
 
+def nothing_to_bring(connection: sqlite3.Connection) -> None:
+    """Of a step whose statements say it all: the rows stay where they are."""
+
+
 class Format:
     """The steps of one kind of file, in order."""
 
     def __init__(self, *steps: Step) -> None:
-        self._steps = steps
+        self.steps = steps
         self.number, self._oldest = steps[-1].number, steps[0].number - 1
 
     def create(self, connection: sqlite3.Connection) -> None:
@@ -39,7 +43,7 @@ class Format:
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
         with connection:
             connection.execute("BEGIN")
-            for step in self._steps:
+            for step in self.steps:
                 _run(connection, step.statements)
             connection.execute(f"PRAGMA user_version = {self.number}")
 
@@ -75,7 +79,7 @@ class Format:
         with connection:
             connection.execute("BEGIN IMMEDIATE")
             found = _number(connection)
-            for step in self._steps:
+            for step in self.steps:
                 if step.number > found:
                     _run(connection, step.statements)
                     step.bring_over(connection)

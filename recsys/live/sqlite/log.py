@@ -29,13 +29,14 @@ from recsys.live.rows import (
 )
 from recsys.live.sqlite import experiments, moments, pinned_slates
 from recsys.live.sqlite.appending import appending
+from recsys.live.sqlite.campaigns import SqliteCampaigns
 from recsys.live.sqlite.database import Database
 from recsys.live.sqlite.experiments import SqliteExperimentLog
 from recsys.live.sqlite.item_changes import ADD_CHANGE, SqliteItemChanges
 from recsys.live.sqlite.log_format import LOG_FORMAT
 from recsys.live.sqlite.moments import SqliteMomentLog
 from recsys.live.sqlite.pinned_slates import SqlitePinnedSlates
-from recsys.types import Event, ItemUpdate, Link
+from recsys.types import Event, EventType, ItemUpdate, Link
 
 FILE = "log.sqlite3"
 _AT_ONCE = 10_000
@@ -59,6 +60,8 @@ _ACTIVE = f"""SELECT user_id, max(timestamp), max(event_type IN ({ORDERS})) FROM
 WHERE seq > ? AND seq <= ? AND event_type NOT IN ({SHOWN}) GROUP BY user_id"""
 _INTERESTED = f"""SELECT DISTINCT user_id FROM events
 WHERE seq > ? AND event_type IN ({LOOKS}) AND item_id IN (SELECT value FROM json_each(?))"""
+_IMPRESSIONS_OF = f"""SELECT item_id, timestamp, event_type = {int(EventType.CLICK)} FROM events
+WHERE user_id = ? AND event_type IN ({SHOWN}) AND item_id IS NOT NULL ORDER BY timestamp DESC, seq DESC LIMIT ?"""
 _NEWEST = "SELECT max(timestamp) FROM events WHERE seq > ?"
 _SUBJECTS = "SELECT user_id FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
 _EVENTS_BETWEEN = f"""SELECT seq, received_at, event_id, user_id, event_type, timestamp, item_id, order_id, quantity, price, currency,
@@ -89,6 +92,7 @@ class SqliteLog(EventLog):
         self.item_changes = SqliteItemChanges(self._log)
         self.moments = SqliteMomentLog(self._log)
         self.experiments = SqliteExperimentLog(self._log)
+        self.campaigns = SqliteCampaigns(self._log)
 
     @property
     def name(self) -> str:
@@ -175,6 +179,10 @@ class SqliteLog(EventLog):
             older = self._log.read(_ORDERS_OF, user_id, after, rows[-1][1], max_n)
             rows += [row for row in older if row[0] not in oldest]
         return list(map(LiveEvent._make, reversed(rows)))
+
+    def impressions_of(self, user_id: str, max_n: int) -> list[tuple[str, int, bool]]:
+        rows = self._log.read(_IMPRESSIONS_OF, user_id, max_n)
+        return [(item_id, timestamp, bool(clicked)) for item_id, timestamp, clicked in rows]
 
     def active(self, after: int, until: int) -> list[Active]:
         return [Active(user_id, at, bool(ordered)) for user_id, at, ordered in self._log.read(_ACTIVE, after, until)]

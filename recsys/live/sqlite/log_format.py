@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
-
-from recsys.live.sqlite.formats import Format, Step
+from recsys.live.sqlite.formats import Format, Step, nothing_to_bring
 from recsys.live.sqlite.one_table import bring_over
 
 _PURCHASE, _REFUND = 7, 8
@@ -78,9 +76,13 @@ _EXPERIMENTS = (
     "CREATE INDEX exposures_by_unit ON exposures (unit, exposed_at)",
 )
 
+_CAMPAIGNS = (
+    "ALTER TABLE sends ADD COLUMN filter BLOB",
+    """CREATE TABLE campaigns (
+        seq INTEGER PRIMARY KEY, campaign_id TEXT NOT NULL UNIQUE, campaign BLOB, received_at INTEGER NOT NULL
+    ) STRICT""",
+)
 
-def _nothing_to_bring(connection: sqlite3.Connection) -> None:
-    """The format before had no such rows."""
-
-
-LOG_FORMAT = Format(Step(3, _TABLES, bring_over), Step(4, _EXPERIMENTS, _nothing_to_bring))
+LOG_FORMAT = Format(
+    Step(3, _TABLES, bring_over), Step(4, _EXPERIMENTS, nothing_to_bring), Step(5, _CAMPAIGNS, nothing_to_bring)
+)

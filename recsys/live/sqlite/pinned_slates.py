@@ -15,10 +15,10 @@ from recsys.types import Send
 
 _AT_ONCE = 1_000
 """Rows of one step of deleting, which takes about a tenth of a second."""
-_ADD_SEND = """INSERT INTO sends (seq, send_id, placement, max_items, template, expires_at, received_at)
-VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (send_id) DO NOTHING"""
-_SEND = "SELECT send_id, placement, max_items, template, expires_at FROM sends WHERE send_id = ?"
-_NEWEST_SENDS = "SELECT send_id, placement, max_items, template, expires_at FROM sends ORDER BY seq DESC LIMIT ?"
+_ADD_SEND = """INSERT INTO sends (seq, send_id, placement, max_items, template, expires_at, received_at, filter)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (send_id) DO NOTHING"""
+_SEND = "SELECT send_id, placement, max_items, template, expires_at, filter FROM sends WHERE send_id = ?"
+_NEWEST_SENDS = "SELECT send_id, placement, max_items, template, expires_at, filter FROM sends ORDER BY seq DESC LIMIT ?"
 _ADD_PIN = """INSERT INTO pins (seq, send_id, user_id, slate, received_at) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (send_id, user_id) DO NOTHING"""
 _PIN = """SELECT slate, place, item_out, item_in FROM pins LEFT JOIN replacements USING (send_id, user_id)
@@ -49,7 +49,8 @@ class SqlitePinnedSlates(PinnedSlates):
         self._log = log
 
     def declare(self, send: Send, received_at: int) -> Send:
-        row = (send.send_id, send.placement, send.limit, send.template, send.expires_at, received_at)
+        conditions = _encode(send.filter) if send.filter else None
+        row = (send.send_id, send.placement, send.limit, send.template, send.expires_at, received_at, conditions)
         with appending(self._log) as log:
             log.add(_ADD_SEND, *row)
             return send_of(log.connection.execute(_SEND, (send.send_id,)).fetchone())

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from recsys.item_filters import Conditions
 from recsys.settings.experiments import Experiment
 from recsys.types import Assignment, Lifecycle, Reason
 
+Attributes: TypeAlias = Annotated[
+    dict[str, Any] | UnsetType, Meta(description="Attribute = value, where they were asked for; of those that it has.")
+]
 
-class CatalogItemAnswer(Struct, frozen=True):
-    """One item of the catalogue as it is now, live prices and availability included."""
+
+class _ItemMembers(Struct, frozen=True):
+    """What every item comes with."""
 
     item_id: str
     title: str | None
@@ -24,6 +29,12 @@ class CatalogItemAnswer(Struct, frozen=True):
     available: bool
 
 
+class CatalogItemAnswer(_ItemMembers, frozen=True):
+    """One item of the catalogue as it is now, live prices and availability included."""
+
+    attributes: Attributes = UNSET
+
+
 class ItemsAnswer(Struct, frozen=True):
     """Items of the catalogue, in the order of the question."""
 
@@ -31,11 +42,12 @@ class ItemsAnswer(Struct, frozen=True):
     unknown: Annotated[tuple[str, ...], Meta(description="Ids that the catalogue does not have.")]
 
 
-class ItemAnswer(CatalogItemAnswer, frozen=True):
+class ItemAnswer(_ItemMembers, frozen=True):
     """One item of a slate."""
 
     score: Annotated[float, Meta(description="Comparable within this slate only.")]
     reason: Annotated[Reason, Meta(description="Why it is shown, with the evidence that there is.")]
+    attributes: Attributes = UNSET
 
 
 class SlateAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -99,6 +111,9 @@ class SendAnswer(Struct, frozen=True):
     limit: int
     template: str | None
     expires_at: Annotated[str, Meta(description="Up to when its slates are pinned, ISO 8601 UTC.")]
+    attributes: Annotated[Conditions | UnsetType, Meta(description="What all of its items meet; absent: no condition.")] = (
+        UNSET
+    )
 
 
 class ExperimentAnswer(Struct, frozen=True):

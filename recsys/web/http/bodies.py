@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from recsys.clock import SECOND
 from recsys.event_ids import MAX_ID_BYTES, id_problem
+from recsys.item_filters import Conditions
 from recsys.types import EVENT_TYPES
 from recsys.web.http.parameters import ALLOWED, HIGHEST_PRICE, LONGEST_CATEGORY
 from recsys.web.http.problems import invalid
@@ -237,6 +238,7 @@ class SendBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         | None
     ) = None
     template: Annotated[Id | None, Meta(description="What it is rendered with.")] = None
+    attributes: Annotated[Conditions | None, Meta(description="Only items for which all of this holds.")] = None
     expires_at: Annotated[Time, Meta(description="Up to when its slates are pinned.")]
 
     ALLOWED: ClassVar[Mapping[str, str]] = {"template": _ID, "expires_at": _TIME}

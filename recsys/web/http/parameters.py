@@ -9,14 +9,15 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar, cast
-from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from recsys.clock import SECOND
 from recsys.event_ids import MAX_ID_BYTES, id_problem
+from recsys.item_filters import MAX_VALUES, PARTS, Conditions
 from recsys.types import Bought
+from recsys.web.http.addresses import raw_parameters
 from recsys.web.http.cursors import MAX_LENGTH, START
 from recsys.web.http.problems import Problem, invalid
 from recsys.web.http.times import microseconds
@@ -34,14 +35,13 @@ MAX_BOUGHT_DAYS = 3650
 BODY_BYTES = 1 << 20
 """Bytes of the largest request body."""
 
-REPEATED = frozenset(("brand", "item_id", "exclude"))
-"""Parameters that may be given several times in a query string; in a body they are lists."""
-
 EACH_ID = f"each 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters"
 ALLOWED = {
     "limit": "a whole number from 1 to 100",
     "cursor": f"{START} for a list from its beginning, or the next_cursor of an earlier answer to the same question",
-    "category": f"a category's levels joined by ' > ', 1 to {LONGEST_CATEGORY} characters",
+    "category": f"a category's levels joined by ' > ', 1 to {LONGEST_CATEGORY} characters; of several any",
+    "attributes": "attributes of items, each an object with any, all, none, min or max; in an address attr.NAME or attr.NAME.min",
+    "with_attributes": "true or false",
     "brand": f"up to {MAX_BRANDS} brands, {EACH_ID}",
     "price_min": f"a number from 0 to {HIGHEST_PRICE:.0f}, at most price_max",
     "price_max": f"a number from 0 to {HIGHEST_PRICE:.0f}",
@@ -50,6 +50,7 @@ ALLOWED = {
     "bought": f"hide, allow, only, or hide_days:N with N from 0 to {MAX_BOUGHT_DAYS}",
     "now": "an ISO 8601 time with its zone, such as 2026-01-31T12:00:00Z, or microseconds since 1970, to the year 9999",
     "placement": "the name of a placement",
+    "campaign_id": f"one id, 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters",
     "placements": f"a list of 1 to {MAX_PLACEMENTS} placements, each a name or an object with placement and filters",
     "send_id": f"one id, 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters",
     "user_id": f"one id, 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters",
@@ -63,9 +64,12 @@ def _about(name: str, meaning: str, **limits: Any) -> Meta:
     return Meta(description=f"{meaning} Allowed: {ALLOWED[name]}.", **limits)
 
 
+_Category = Annotated[str, Meta(min_length=1, max_length=LONGEST_CATEGORY)]
 Category = Annotated[
-    str, _about("category", "Only this category and all below it.", min_length=1, max_length=LONGEST_CATEGORY)
+    _Category | Annotated[tuple[_Category, ...], Meta(min_length=1, max_length=MAX_VALUES)],
+    _about("category", "Only this category and all below it; of several any."),
 ]
+WithAttributes = Annotated[bool, _about("with_attributes", "Whether each item comes with its attributes.")]
 Price = Annotated[float, Meta(ge=0, le=HIGHEST_PRICE)]
 Now = Annotated[int | str, _about("now", "Answer as of this moment; needs the scope admin.")]
 CursorText = Annotated[str, _about("cursor", "Go on with a list.", min_length=1, max_length=MAX_LENGTH)]
@@ -81,6 +85,7 @@ class Filters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     limit: Annotated[int, _about("limit", "Most items; default: the placement's own.", ge=1, le=100)] | UnsetType = UNSET
     category: Category | UnsetType = UNSET
+    attributes: Annotated[Conditions, _about("attributes", "Only items for which all of this holds.")] | UnsetType = UNSET
     brand: Annotated[tuple[str, ...], _about("brand", "Only these brands.", max_length=MAX_BRANDS)] = ()
     price_min: Annotated[Price, _about("price_min", "Lowest price.")] | UnsetType = UNSET
     price_max: Annotated[Price, _about("price_max", "Highest price.")] | UnsetType = UNSET
@@ -88,6 +93,7 @@ class Filters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         tuple[str, ...], _about("exclude", "Items left out, for instance those already shown.", max_length=MAX_EXCLUDED)
     ] = ()
     locale: LocaleTag | UnsetType = UNSET
+    with_attributes: WithAttributes = False
 
     def __post_init__(self) -> None:
         """Check what a type alone does not say.
@@ -154,7 +160,18 @@ class SlateParameters(UserParameters, frozen=True, kw_only=True, forbid_unknown_
                     raise invalid(name, given, "placement and limit", "is not allowed together with send_id")
 
 
-_NOT_OF_SENDS = ("category", "brand", "price_min", "price_max", "exclude", "item_id", "bought", "now", "locale")
+_NOT_OF_SENDS = (
+    "category",
+    "attributes",
+    "brand",
+    "price_min",
+    "price_max",
+    "exclude",
+    "item_id",
+    "bought",
+    "now",
+    "locale",
+)
 """What would make one send mean two things."""
 
 
@@ -207,16 +224,8 @@ def read_query(query_string: str, kind: type[Parameters]) -> Parameters:
     Raises:
         Problem: 400, naming the parameter, the value and what is allowed.
     """
-    raw: dict[str, Any] = {}
-    for name, value in _pairs(query_string):
-        if name in REPEATED:
-            raw.setdefault(name, []).append(value)
-        elif name in raw:
-            raise invalid(name, value, ALLOWED.get(name, "") + ", given once")
-        elif name == "limit" and not _WHOLE.fullmatch(value):
-            raise invalid(name, value, {**ALLOWED, **getattr(kind, "ALLOWED", {})}[name])
-        else:
-            raw[name] = value
+    allowed = {**ALLOWED, **getattr(kind, "ALLOWED", {})}
+    raw = raw_parameters(query_string, allowed, has_attributes="attributes" in kind.__struct_fields__)
     return _convert(raw, kind, strict=False)
 
 
@@ -290,15 +299,6 @@ def parse_moment(given: int | str) -> int:
     return moment
 
 
-def _pairs(query_string: str) -> list[tuple[str, str]]:
-    if not query_string:
-        return []
-    try:
-        return parse_qsl(query_string, keep_blank_values=True, errors="strict")
-    except UnicodeDecodeError:
-        raise Problem(400, "the query string is not percent-encoded UTF-8") from None
-
-
 def _convert(raw: dict[str, Any], kind: type[Parameters], strict: bool) -> Parameters:
     try:
         return msgspec.convert(raw, kind, strict=strict)
@@ -311,7 +311,8 @@ _MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 
 
-_WHOLE = re.compile(r"[0-9]+")
+_MEMBERS = {"attributes": ", ".join(PARTS), "filter": ", ".join(PARTS)}
+"""Member = the members of its objects, where these are no parameters."""
 
 
 def _explain(message: str, raw: dict[str, Any], kind: type[Struct]) -> Problem:
@@ -324,8 +325,9 @@ def _explain(message: str, raw: dict[str, Any], kind: type[Struct]) -> Problem:
         value = value[step[1] or int(step[2])]
     prefix = where.lstrip(".") + "." if where else ""
     if unknown := _UNKNOWN.fullmatch(text):
+        members = {**_MEMBERS, **getattr(kind, "MEMBERS", {})}.get(name)
         known = PageSlate if where else kind
-        names = ", ".join(sorted(known.__struct_fields__)) or "no parameter"
+        names = members or ", ".join(sorted(known.__struct_fields__)) or "no parameter"
         return invalid(prefix + unknown[1], value.get(unknown[1]), names, "is not a parameter of this call")
     if missing := _MISSING.fullmatch(text):
         return invalid(prefix + missing[1], None, allowed.get(missing[1], text), "is needed")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import UNSET
 
+from recsys.engine.attribute_filters import FilterError, typed_filter
 from recsys.engine.serving_state import ServingState
+from recsys.item_filters import Condition, ItemFilter
 from recsys.reasons import reason_locale
+from recsys.snapshot.catalog import Catalog
 from recsys.types import Query
 from recsys.web.http.parameters import Filters, Personal, parse_bought
 from recsys.web.http.problems import invalid
@@ -22,9 +27,13 @@ def list_query(
     """Ask for one list of a placement inside the filters.
 
     Raises:
-        Problem: 400 if there is no such placement.
+        Problem: 400 if there is no such placement, or a condition names what items do not have.
     """
-    settings = serving.engine.settings
+    settings, catalog = serving.engine.settings, serving.engine.catalog
+    conditions = {} if filters.attributes is UNSET else filters.attributes
+    category = None if filters.category is UNSET else filters.category
+    if isinstance(category, tuple):
+        category, conditions = _categories(category, conditions)
     rules = settings.placement(placement)
     if rules is None:
         raise invalid("placement", placement, "one of " + ", ".join(settings.placement_names()))
@@ -33,7 +42,7 @@ def list_query(
         placement=placement,
         user_id=user_id,
         limit=rules.limit if filters.limit is UNSET else filters.limit,
-        category=None if filters.category is UNSET else filters.category,
+        category=category,
         brands=filters.brand,
         price_min=None if filters.price_min is UNSET else filters.price_min,
         price_max=None if filters.price_max is UNSET else filters.price_max,
@@ -43,8 +52,30 @@ def list_query(
         locale=serving.reason_locale(user_id)
         if filters.locale is UNSET
         else reason_locale(filters.locale, settings.messages.locale),
+        filter=item_filter(catalog, conditions),
     )
     return serving.with_own_limit(query) if filters.limit is UNSET else query
+
+
+def item_filter(catalog: Catalog, conditions: Mapping[str, Condition]) -> ItemFilter:
+    """Put conditions into the types of the catalogue's attributes.
+
+    Raises:
+        Problem: 400, naming the attribute, the value and what is allowed.
+    """
+    try:
+        return typed_filter(catalog, conditions)
+    except FilterError as error:
+        raise invalid(error.name, error.value, error.allowed, error.wrong) from None
+
+
+def _categories(names: tuple[str, ...], conditions: dict[str, Condition]) -> tuple[str | None, dict[str, Condition]]:
+    """One category leads a list; several are a condition like others."""
+    if len(names) == 1:
+        return names[0], conditions
+    if "category" in conditions:
+        raise invalid("category", names, "several categories once: here, or under attributes", "stands in attributes too")
+    return None, {**conditions, "category": Condition(any=names)}
 
 
 def personal_query(personal: Personal, serving: ServingState, now: int, user_id: str | None) -> Query:

@@ -13,7 +13,7 @@ from recsys.engine.serving_state import ServingState
 from recsys.snapshot.catalog import Catalog
 from recsys.web.http.answers import CatalogItemAnswer, ContinuedSlateAnswer, ItemsAnswer
 from recsys.web.http.etags import kept_response
-from recsys.web.http.parameters import EACH_ID, ListParameters, NoParameters, check_ids
+from recsys.web.http.parameters import EACH_ID, ListParameters, WithAttributes, check_ids
 from recsys.web.http.problems import Problem
 from recsys.web.operations import Call, Operation
 from recsys.web.resources.lists import list_response
@@ -29,6 +29,7 @@ class ItemsParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     item_id: Annotated[
         tuple[str, ...], Meta(description=f"The items. Allowed: {_ALLOWED}.", min_length=1, max_length=MAX_ITEMS)
     ]
+    with_attributes: WithAttributes = False
     ALLOWED: ClassVar[Mapping[str, str]] = {"item_id": _ALLOWED}
 
     def __post_init__(self) -> None:
@@ -40,18 +41,24 @@ class ItemsParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         check_ids("item_id", self.item_id)
 
 
-def item(call: Call[NoParameters]) -> Response:
+class ItemParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Query string of the call for one item."""
+
+    with_attributes: WithAttributes = False
+
+
+def item(call: Call[ItemParameters]) -> Response:
     """Answer one item of the catalogue as it is now."""
     serving = _serving_with(call)
     catalog = serving.engine.catalog
-    return _kept(call, _item_json(catalog, catalog.row(call.path["item_id"])))
+    return _kept(call, _item_json(catalog, catalog.row(call.path["item_id"]), call.parameters.with_attributes))
 
 
 def items(call: Call[ItemsParameters]) -> Response:
     """Answer several items, each once, and which ids are none."""
     catalog = call.service.live.serving().engine.catalog
     rows = {item_id: catalog.row(item_id) for item_id in call.parameters.item_id}
-    found = b",".join(_item_json(catalog, row) for row in rows.values() if row >= 0)
+    found = b",".join(_item_json(catalog, row, call.parameters.with_attributes) for row in rows.values() if row >= 0)
     unknown = msgspec.json.encode([item_id for item_id, row in rows.items() if row < 0])
     return _kept(call, b'{"items":[%b],"unknown":%b}' % (found, unknown))
 
@@ -74,7 +81,9 @@ def _serving_with(call: Call[Any]) -> ServingState:
     return serving
 
 
-def _item_json(catalog: Catalog, row: int) -> bytes:
+def _item_json(catalog: Catalog, row: int, with_attributes: bool) -> bytes:
+    if with_attributes:
+        return b'{%b,"attributes":%b}' % (catalog.fragment(row), msgspec.json.encode(catalog.attributes.of(row)))
     return b"{%b}" % catalog.fragment(row)
 
 
@@ -89,7 +98,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         summary="Give an item of the catalogue as it is now.",
         scope="read",
         browser=True,
-        parameters=NoParameters,
+        parameters=ItemParameters,
         view=item,
         answers=(CatalogItemAnswer,),
         problems=(404, 503),

@@ -34,7 +34,7 @@ def list_response(
     parameters, service = call.parameters, call.service
     now = call.now(serving, parameters.now)
     query = list_query(parameters, serving, now, placement, context_items=context_items)
-    _, body = slate_page(service, serving, query, parameters.cursor)
+    _, body = slate_page(service, serving, query, parameters.cursor, parameters.with_attributes)
     if parameters.now is not UNSET:
         return json_response(body)
     return kept_response(body, service.settings.web.max_age_seconds, changing=body.index(b","))

@@ -10,7 +10,6 @@ import msgspec
 from flask import Response
 
 from recsys.engine.serving_state import ServingState
-from recsys.engine.slate_json import slate_json
 from recsys.event_ids import id_problem
 from recsys.types import StateError
 from recsys.web.http.answers import PageAnswer, ProblemAnswer, SentSlateAnswer, SlateAnswer
@@ -41,7 +40,7 @@ def page(call: Call[PageBody]) -> Response:
     shown: tuple[str, ...] = ()
     for query, one in zip(queries, asked, strict=True):
         others = msgspec.structs.replace(query, exclude=(*query.exclude, *shown))
-        slate, body_of_slate = slate_page(call.service, serving, others, one.cursor)
+        slate, body_of_slate = slate_page(call.service, serving, others, one.cursor, one.with_attributes)
         shown += tuple(serving.engine.catalog.item_id(row) for row in slate.items)
         slates.append(body_of_slate)
     return json_response(b'{"slates":[%b]}' % b",".join(slates))
@@ -107,7 +106,7 @@ def _line(call: Call[BulkBody], serving: ServingState, now: int, user_id: str) -
         if call.parameters.send_id is not msgspec.UNSET:
             return send_slates(call, serving, now, call.parameters.send_id, (user_id,))[0]
         query = personal_query(call.parameters, serving, now, user_id)
-        return slate_json(serving.engine.catalog, call.service.recommend(serving, query))
+        return slate_page(call.service, serving, query, msgspec.UNSET, call.parameters.with_attributes)[1]
     except Problem as problem:
         return _problem_line(user_id, problem)
     except StateError:

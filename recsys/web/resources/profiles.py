@@ -50,7 +50,7 @@ def explanation(call: Call[ExplainParameters]) -> Response:
     parameters = call.parameters
     now = call.now(serving, parameters.now)
     query = list_query(parameters, serving, now, parameters.placement, user_id, tuple(context))
-    history = serving.history(user_id)
+    query, history = serving.asked(query), serving.history(user_id)
     found = explain(serving.choose(query, history).engine, query, history, item)
     return json_response(msgspec.json.encode(found))
 

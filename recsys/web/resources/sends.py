@@ -7,18 +7,18 @@ from typing import Any
 
 import msgspec
 from flask import Response
+from msgspec import UNSET
 
 from recsys import clock
 from recsys.engine.serving_state import ServingState
 from recsys.engine.slate_json import sent_json
 from recsys.messages.sends import SentSlate
-from recsys.settings import Settings
 from recsys.types import Query, Send, SettingsError
 from recsys.web.http.answers import SendAnswer
 from recsys.web.http.bodies import SendBody, read_time
 from recsys.web.http.parameters import NoParameters, SlateParameters
 from recsys.web.http.problems import Problem, invalid
-from recsys.web.http.queries import personal_query
+from recsys.web.http.queries import item_filter, personal_query
 from recsys.web.http.responses import json_response
 from recsys.web.http.times import iso
 from recsys.web.operations import Call, Operation
@@ -40,7 +40,7 @@ def declare_send(service: Service, send_id: str, body: SendBody) -> tuple[Send, 
     Raises:
         Problem: 400 if it names what there is not, or has expired; 409 if another one stands.
     """
-    live, asked = service.live, _declared(service.settings, send_id, body)
+    live, asked = service.live, _declared(service, send_id, body)
     standing = live.state.pins.send(asked.send_id)
     if standing is not None:
         _check_same(standing, asked)
@@ -92,7 +92,8 @@ def recommend_sent(
         raise Problem(400, f"send_id: what {send_id!r} was declared with is gone: {error}", parameter="send_id") from error
 
 
-def _declared(settings: Settings, send_id: str, body: SendBody) -> Send:
+def _declared(service: Service, send_id: str, body: SendBody) -> Send:
+    settings = service.settings
     placement, expires_at = settings.placement(body.placement), read_time(body.expires_at)
     if placement is None:
         raise invalid("placement", body.placement, "one of " + ", ".join(settings.placement_names()))
@@ -104,6 +105,7 @@ def _declared(settings: Settings, send_id: str, body: SendBody) -> Send:
         limit=placement.limit if body.limit is None else body.limit,
         expires_at=expires_at,
         template=body.template,
+        filter=item_filter(service.live.serving().engine.catalog, body.attributes) if body.attributes else (),
     )
 
 
@@ -128,7 +130,8 @@ def _check_same(standing: Send, asked: Send) -> None:
 
 
 def _read(send: Send) -> SendAnswer:
-    return SendAnswer(send.send_id, send.placement, send.limit, send.template, iso(send.expires_at))
+    attributes = dict(send.filter) if send.filter else UNSET
+    return SendAnswer(send.send_id, send.placement, send.limit, send.template, iso(send.expires_at), attributes)
 
 
 def _answer(send: Send, status: int) -> Response:

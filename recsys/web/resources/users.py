@@ -42,7 +42,9 @@ def recommendations(call: Call[RecommendationParameters]) -> Response:
     if call.parameters.send_id is not UNSET:
         return json_response(send_slates(call, serving, now, call.parameters.send_id, (user_id,))[0])
     query = personal_query(call.parameters, serving, now, user_id)
-    return json_response(slate_page(call.service, serving, query, call.parameters.cursor)[1])
+    return json_response(
+        slate_page(call.service, serving, query, call.parameters.cursor, call.parameters.with_attributes)[1]
+    )
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 
 from recsys.engine.serving_state import ServingState
-from recsys.engine.slate_json import slate_json
+from recsys.engine.slate_json import attribute_ends, slate_json
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.id_index import IdMap
 from recsys.snapshot.store import item_ids
@@ -24,7 +24,9 @@ SNAPSHOTS_KEPT = 4
 """Earlier snapshots whose item ids a worker keeps mapped for cursors."""
 
 
-def slate_page(service: Service, serving: ServingState, query: Query, cursor: str | UnsetType) -> tuple[Slate, bytes]:
+def slate_page(
+    service: Service, serving: ServingState, query: Query, cursor: str | UnsetType, with_attributes: bool = False
+) -> tuple[Slate, bytes]:
     """Answer one page of a list, as a slate and its JSON; with a cursor it says where the list goes on.
 
     No item and no group comes twice, whatever happened meanwhile: what was shown is left out of an answer of this moment.
@@ -35,13 +37,17 @@ def slate_page(service: Service, serving: ServingState, query: Query, cursor: st
     catalog = serving.engine.catalog
     if cursor is UNSET:
         slate = service.recommend(serving, query)
-        return slate, slate_json(catalog, slate)
+        return slate, _json(catalog, slate, with_attributes)
     shown = np.empty(0, np.int32) if cursor == START else _shown(service, serving, query, cursor)
     left_out = tuple(map(catalog.item_id, _with_groups(catalog, shown).tolist()))
     slate = service.recommend(serving, msgspec.structs.replace(query, exclude=(*query.exclude, *left_out)))
-    body = slate_json(catalog, slate)
+    body = _json(catalog, slate, with_attributes)
     following = _following(serving, query, shown, slate)
     return slate, b'%b,"next_cursor":%b}' % (body[:-1], msgspec.json.encode(following))
+
+
+def _json(catalog: Catalog, slate: Slate, with_attributes: bool) -> bytes:
+    return slate_json(catalog, slate, attribute_ends(catalog, slate) if with_attributes else ())
 
 
 def _following(serving: ServingState, query: Query, shown: Rows, slate: Slate) -> str | None:

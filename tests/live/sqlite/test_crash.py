@@ -404,8 +404,8 @@ def test_a_disk_too_small_to_begin_leaves_no_log(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("version", "expected"),
     [
-        (0, "has format 0; this program reads formats 2 to 4: it is another file"),
-        (5, "has format 5, and this program knows formats up to 4: a newer version of the program wrote it"),
+        (0, "has format 0; this program reads formats 2 to 5: it is another file"),
+        (6, "has format 6, and this program knows formats up to 5: a newer version of the program wrote it"),
     ],
 )
 def test_another_format_is_refused(state: EventLog, folder: Path, version: int, expected: str) -> None:

@@ -22,10 +22,12 @@ from recsys.live.item_changes import Change
 from recsys.live.log import EventLog, SharedRow
 from recsys.live.moments import Notified
 from recsys.live.pinned_slates import PinnedItem, PinnedSlate, Replacement
+from recsys.live.sqlite.formats import Format
 from recsys.live.sqlite.log import FILE, SqliteLog
 from recsys.live.sqlite.log_format import LOG_FORMAT
 from recsys.live.sqlite.slate_log import FILE as SLATES_FILE
 from recsys.live.sqlite.slate_log import SqliteSlateLog
+from recsys.settings.campaigns import Campaign
 from recsys.types import Event, ItemUpdate, Link, Reason, Send, StateError
 from tests.live.sqlite import old_log
 from tests.live.sqlite.old_log import ONE_OF_EACH, SLATE_ITEM, an_event, write
@@ -233,3 +235,18 @@ def test_logged_slates_of_the_format_before_are_found_again(tmp_path: Path) -> N
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / SLATES_FILE).touch()
     assert SqliteSlateLog(tmp_path / "empty", 9).newest(9) == []
+
+
+def test_a_log_of_before_campaigns_keeps_its_sends(tmp_path: Path) -> None:
+    """One of format 3: its sends have no filter, and campaigns can be put."""
+    file = tmp_path / FILE
+    with closing(sqlite3.connect(file, isolation_level=None)) as log:
+        Format(LOG_FORMAT.steps[0]).create(log)
+        log.execute("INSERT INTO sends VALUES (7, 'weekly', 'home', 3, NULL, 99, 5)")
+        log.execute("UPDATE sequence SET last = 7")
+    with closing(SqliteLog(tmp_path)) as state:
+        assert state.pins.send("weekly") == Send(send_id="weekly", placement="home", limit=3, expires_at=99)
+        pin = {"placements": ["home"], "actions": [{"pin": {"item_id": "a", "place": 1}}]}
+        state.campaigns.put("autumn", msgspec.convert(pin, Campaign), 5)
+        assert [each.seq for each in state.campaigns.changes(0)] == [8]
+    assert version(tmp_path) == LOG_FORMAT.number

@@ -1,0 +1,242 @@
+"""Structured filters over one catalogue: conditions put into the types of their attributes, and the items that each lets through.
+
+Masks are kept, so that a filter which is asked again costs one pass over a mask, however many attributes it names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache, partial, reduce
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.categories import join_category, split_category
+from recsys.clock import DAY
+from recsys.item_filters import MAX_CONDITIONS, Condition, ItemFilter, Value
+from recsys.settings import Settings
+from recsys.settings.attributes import AttributeType
+from recsys.snapshot.attributes import Numbers, Words
+from recsys.snapshot.catalog import Catalog
+from recsys.types import Mask, Rows, SettingsError
+
+AGE_STEP = DAY // 24
+"""Ages are as of the last full hour, so that the items which a filter lets through change once an hour."""
+_KEPT_BYTES = 32 << 20
+"""Of the masks that one engine keeps at hand."""
+_NUMBER = re.compile(r"[+-]?\d{1,300}(\.\d{1,300})?")
+_YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ALLOWED: Mapping[AttributeType, str] = {
+    "number": "numbers under any, none, min and max",
+    "time": "ISO 8601 times with their zone under any, none, min and max",
+    "yes_no": "true or false under any and none",
+    "word": "texts under any and none",
+    "words": "texts under any, all and none",
+}
+_PARTS: Mapping[AttributeType, tuple[str, ...]] = {
+    "number": ("any", "none", "min", "max"),
+    "time": ("any", "none", "min", "max"),
+    "yes_no": ("any", "none"),
+    "word": ("any", "none"),
+    "words": ("any", "all", "none"),
+}
+Reals: TypeAlias = NDArray[np.float64]
+
+
+class FilterError(SettingsError):
+    """A filter names what there is not, or what its attribute cannot be; nothing is shown rather than too much."""
+
+    def __init__(self, name: str, value: Any, wrong: str, allowed: str) -> None:
+        super().__init__(f"{name}: {'' if value is None else repr(value) + ' '}{wrong}; allowed: {allowed}")
+        self.name, self.value, self.wrong, self.allowed = name, value, wrong, allowed
+
+
+def typed_filter(catalog: Catalog, conditions: Mapping[str, Condition]) -> ItemFilter:
+    """Put conditions into the types of the catalogue's attributes, sorted by name.
+
+    Raises:
+        FilterError: naming an attribute that there is not, with those that there are, or a value that it cannot have.
+    """
+    if len(conditions) > MAX_CONDITIONS:
+        raise FilterError("attributes", None, f"are {len(conditions)} conditions", f"at most {MAX_CONDITIONS}")
+    return tuple((name, _typed(catalog, name, conditions[name])) for name in sorted(conditions))
+
+
+def standing_filters(catalog: Catalog, settings: Settings) -> dict[str, ItemFilter]:
+    """The filters that placements have for good, of those that have one.
+
+    Raises:
+        SettingsError: if one names what items do not have.
+    """
+    found = {}
+    for name, placement in settings.placements.items():
+        try:
+            found[name] = typed_filter(catalog, placement.filter or {})
+        except FilterError as error:
+            raise SettingsError(f"placements.{name}.filter: {error}") from error
+    return {name: conditions for name, conditions in found.items() if conditions}
+
+
+class FilterMasks:
+    """The items of one catalogue that filters let through."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._kept = lru_cache(max(4, min(512, _KEPT_BYTES // max(1, catalog.n_items))))(partial(_mask, catalog))
+
+    def mask(self, item_filter: ItemFilter, now: int) -> Mask:
+        """The items for which all conditions hold at `now` (microseconds), bool[n], not to be written to."""
+        moment = now - now % AGE_STEP if any(name == "age" for name, _ in item_filter) else 0
+        return self._kept(item_filter, moment, self._catalog.revision)
+
+    def failing(self, item_filter: ItemFilter, now: int, item: int) -> str:
+        """Say which condition first does not hold for an item."""
+        for one in item_filter:
+            if not self.mask((one,), now)[item]:
+                return _said(*one)
+        return ""
+
+
+def _mask(catalog: Catalog, item_filter: ItemFilter, now: int, _revision: int) -> Mask:
+    masks = [_holding(catalog, name, condition, now) for name, condition in item_filter]
+    found = reduce(np.logical_and, masks, np.ones(catalog.n_items, bool))
+    found.flags.writeable = False
+    return found
+
+
+def unknown_words(catalog: Catalog, item_filter: ItemFilter) -> list[str]:
+    """Say which words a filter asks for that no item has."""
+    notices = []
+    for name, condition in item_filter:
+        if (holding := _word_rows(catalog, name)) is None:
+            continue
+        asked = [str(word) for word in (*(condition.any or ()), *(condition.all or ()))]
+        notices += [f"{name}: there is no {word!r} in the catalogue" for word in asked if not len(holding(word))]
+    return notices
+
+
+def _typed(catalog: Catalog, name: str, condition: Condition) -> Condition:
+    kind, place = catalog.attributes.type_of(name), f"attributes.{name}"
+    if kind is None:
+        raise FilterError(place, None, "is no attribute of items", ", ".join(catalog.attributes.names))
+    given = {part: value for part in Condition.__struct_fields__ if (value := getattr(condition, part)) is not None}
+    for part, value in given.items():
+        if part not in _PARTS[kind]:
+            raise FilterError(f"{place}.{part}", None, f"means nothing for {kind}", _ALLOWED[kind])
+        if isinstance(value, tuple):
+            given[part] = tuple(_value(f"{place}.{part}", name, kind, each) for each in value)
+        else:
+            given[part] = _value(f"{place}.{part}", name, kind, value)
+    if "min" in given and "max" in given and given["min"] > given["max"]:
+        raise FilterError(f"{place}.min", condition.min, "is above max", f"at most {condition.max}")
+    return Condition(**given)
+
+
+def _value(place: str, name: str, kind: AttributeType, given: Value) -> Value:
+    read: Value | None = None
+    if kind in ("word", "words"):
+        read = given.strip() if isinstance(given, str) else None
+        read = join_category(split_category(read)) if read is not None and name == "category" else read
+    elif kind == "yes_no":
+        read = given if isinstance(given, bool) else _YES_NO.get(str(given).strip().lower())
+    elif kind == "number":
+        read = _number(given)
+    elif isinstance(given, str):
+        read = _moment(given)
+    if read is None:
+        raise FilterError(place, given, f"is no value of {name}, which is {kind}", _ALLOWED[kind])
+    return read
+
+
+def _number(given: Value) -> float | None:
+    if isinstance(given, str):
+        return float(given) if _NUMBER.fullmatch(given.strip()) else None
+    return None if isinstance(given, bool) else float(given)
+
+
+def _moment(given: str) -> float | None:
+    try:
+        time = datetime.fromisoformat(given)
+    except ValueError:
+        return None
+    return None if time.tzinfo is None else float((time - _EPOCH) // timedelta(microseconds=1))
+
+
+def _holding(catalog: Catalog, name: str, condition: Condition, now: int) -> Mask:
+    if (holding := _word_rows(catalog, name)) is not None:
+        return _word_mask(catalog.n_items, condition, holding)
+    values = _numbers(catalog, name, now)
+    if values is None:
+        return np.zeros(catalog.n_items, bool)
+    return _number_mask(values, condition)
+
+
+def _numbers(catalog: Catalog, name: str, now: int) -> Reals | None:
+    """The numbers of an attribute, NaN where an item has none; None: there is no such attribute."""
+    if name == "price":
+        return catalog.price
+    if name == "stock":
+        return catalog.stock.astype(np.float64)
+    if name == "age":
+        return np.where(catalog.published_at > 0, (now - catalog.published_at) * (1 / DAY), np.nan)
+    column = catalog.attributes.columns.get(name)
+    return column.values if isinstance(column, Numbers) else None
+
+
+def _number_mask(values: Reals, condition: Condition) -> Mask:
+    """An item without a number passes nothing, not even `none`: its number could be among them."""
+    kept = ~np.isnan(values)
+    if condition.any is not None:
+        kept &= np.isin(values, np.array(condition.any, np.float64))
+    if condition.none is not None:
+        kept &= ~np.isin(values, np.array(condition.none, np.float64))
+    if condition.min is not None:
+        kept &= values >= cast(float, condition.min)
+    if condition.max is not None:
+        kept &= values <= cast(float, condition.max)
+    return kept
+
+
+def _word_rows(catalog: Catalog, name: str) -> Callable[[str], Rows] | None:
+    """Of an attribute of words, what finds the items that hold one; None: it is none."""
+    if name == "brand":
+        return lambda word: catalog.brand_items(code) if (code := catalog.brands.row(word)) >= 0 else _NOBODY
+    if name == "category":
+        return catalog.items_in
+    column = catalog.attributes.columns.get(name)
+    return column.holding if isinstance(column, Words) else None
+
+
+def _word_mask(n: int, condition: Condition, holding: Callable[[str], Rows]) -> Mask:
+    kept = np.ones(n, bool)
+    if condition.any is not None:
+        kept = _any_of(n, condition.any, holding)
+    for word in condition.all or ():
+        kept &= _any_of(n, (word,), holding)
+    if condition.none is not None:
+        kept &= ~_any_of(n, condition.none, holding)
+    return kept
+
+
+def _any_of(n: int, words: Iterable[Value], holding: Callable[[str], Rows]) -> Mask:
+    found = np.zeros(n, bool)
+    for word in words:
+        found[holding(str(word))] = True
+    return found
+
+
+def _said(name: str, condition: Condition) -> str:
+    parts = []
+    for part, words in (("any", "one of"), ("all", "all of"), ("none", "none of")):
+        if (values := getattr(condition, part)) is not None:
+            parts.append(f"{words} {', '.join(map(str, values))}")
+    bounds = ((condition.min, "at least"), (condition.max, "at most"))
+    parts += [f"{words} {value:g}" for value, words in bounds if isinstance(value, float)]
+    return f"its {name} must be {' and '.join(parts)}"
+
+
+_NOBODY = np.empty(0, np.int32)

@@ -1,0 +1,110 @@
+"""The engine: one snapshot made ready to answer, with the settings, campaigns and arms that it answers under."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from hashlib import blake2b
+
+import msgspec
+import numpy as np
+
+from recsys.engine.attribute_filters import FilterMasks, standing_filters
+from recsys.engine.campaigns import Campaigns, Plan
+from recsys.engine.filters import hidden_days
+from recsys.engine.profile import Profiler
+from recsys.engine.ranker import GROUP, Ranker
+from recsys.engine.settings_check import check_settings
+from recsys.recommenders import RECOMMENDERS, configure
+from recsys.recommenders.base import AnyRecommender
+from recsys.settings import Settings
+from recsys.settings.placements import BlendSettings, Placement
+from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.store import Snapshot
+from recsys.types import (
+    Assignment,
+    History,
+    Query,
+    SettingsError,
+    SnapshotError,
+)
+
+_encode_query = msgspec.json.Encoder().encode
+
+
+class Engine:
+    """One snapshot made ready to answer: its recommenders built, the settings' names checked."""
+
+    def __init__(self, snapshot: Snapshot, settings: Settings) -> None:
+        check_settings(settings)
+        manifest = snapshot.manifest
+        self.snapshot = snapshot
+        self.settings = settings
+        self.blend = manifest.blend
+        self.experiments: tuple[Assignment, ...] = ()
+        self.catalog: Catalog = snapshot.catalog
+        self.group_of = np.ascontiguousarray(snapshot.catalog.group).data
+        self.hidden_days = hidden_days(snapshot.catalog, manifest.behaviour)
+        self.masks = FilterMasks(snapshot.catalog)
+        self.standing = standing_filters(snapshot.catalog, settings)
+        """Placement = its own conditions on items, of those that have any."""
+        self.campaigns = Campaigns(snapshot.catalog, self.masks, settings)
+        self.profiler = Profiler(snapshot.catalog, manifest.behaviour, settings.profile)
+        self.recommenders: Mapping[str, AnyRecommender] = _build(snapshot)
+        self.ranker = _ranker(snapshot)
+        self._digest = msgspec.json.encode((manifest.version, settings.placements, settings.profile), order="deterministic")
+
+    def in_arms(self, settings: Settings, blend: BlendSettings, experiments: tuple[Assignment, ...]) -> Engine:
+        """The same snapshot under what arms of experiments change."""
+        engine = copy(self)
+        engine.settings, engine.blend, engine.experiments = settings, blend, experiments
+        engine.standing = standing_filters(self.catalog, settings)
+        parts = (self.snapshot.version, settings.placements, settings.profile, blend, experiments)
+        engine._digest = msgspec.json.encode(parts, order="deterministic")
+        return engine
+
+    def placement(self, name: str) -> Placement:
+        """Look a placement up.
+
+        Raises:
+            SettingsError: if there is none of that name.
+        """
+        placement = self.settings.placement(name)
+        if placement is None:
+            allowed = ", ".join(self.settings.placement_names())
+            raise SettingsError(f"placement: {name!r} is unknown; there are {allowed}")
+        return placement
+
+    def recommendation_id(self, query: Query, history: History, plan: Plan | None = None) -> str:
+        """Hash snapshot, settings, query, history and the campaigns that hold; 24 hex digits."""
+        digest = blake2b(self._digest, digest_size=12)
+        if self.catalog.revision:
+            digest.update(b"%d" % self.catalog.revision)
+        if plan is not None:
+            digest.update(plan.digest)
+        digest.update(_encode_query(query))
+        for array in (np.maximum(history.items, -1), history.kinds, history.times):
+            digest.update(array.data)
+        return digest.hexdigest()
+
+
+def _build(snapshot: Snapshot) -> dict[str, AnyRecommender]:
+    manifest = snapshot.manifest
+    missing = sorted(set(RECOMMENDERS) - set(manifest.recommenders))
+    if missing:
+        raise SnapshotError(f"snapshot {manifest.version} was made without {', '.join(missing)}; train a new one")
+    fitted = configure(manifest.recommenders)
+    try:
+        return {
+            name: recommender(snapshot.groups[name], snapshot.catalog, manifest.behaviour, fitted[name])
+            for name, recommender in RECOMMENDERS.items()
+        }
+    except KeyError as error:
+        raise SnapshotError(f"snapshot {manifest.version}: the array {error} is missing") from error
+
+
+def _ranker(snapshot: Snapshot) -> Ranker:
+    try:
+        return Ranker(snapshot.manifest.ranker, snapshot.groups.get(GROUP, {}), snapshot.catalog)
+    except KeyError as error:
+        raise SnapshotError(f"snapshot {snapshot.version}: the array {error} is missing") from error

@@ -1,0 +1,72 @@
+"""What campaigns and limits did to one item of a list, in words and places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from recsys.engine.campaigns import OF_PLACEMENT, Plan
+from recsys.engine.pipeline import Built, Engine, build, resolve_query
+from recsys.engine.variety import Variety
+from recsys.types import History, Query
+
+
+class CampaignEffect(Struct, frozen=True):
+    """What one campaign, or the placement's own limit, did to the item or could not do."""
+
+    campaign: Annotated[str, Meta(description="Its id; empty: the placement's settings.")]
+    action: Literal["pin", "boost", "bury", "limit", "fatigue"]
+    said: str
+
+
+class Moved(Struct, frozen=True):
+    """Where the item would stand without campaigns and limits, and where it stands; null: not on the list."""
+
+    without: int | None
+    place: int | None
+
+
+def place_without(engine: Engine, query: Query, history: History, item: int) -> int | None:
+    """The item's place, from 1, as if there were neither campaigns nor limits of the placement."""
+    built = build(engine, resolve_query(engine, query, history, campaigns=False), query.limit)
+    return place_of(built, item)
+
+
+def place_of(built: Built, item: int) -> int | None:
+    """An item's place on a list, from 1."""
+    return next((at for at, pick in enumerate(built.builder.picks, 1) if pick[0] == item), None)
+
+
+def effects_on(plan: Plan, variety: Variety | None, built: Built, item: int) -> tuple[CampaignEffect, ...]:
+    """What a plan and variety did to an item, in the order in which it counts."""
+    said = "" if variety is None else variety.said(item)
+    tired = [CampaignEffect(OF_PLACEMENT, "fatigue", said)] if said else []
+    return (*_effects(plan, built, item), *tired)
+
+
+def said_of(effects: tuple[CampaignEffect, ...], moved: Moved | None) -> str:
+    """The effects in a sentence, with the places that they led from and to; empty: there are none."""
+    said = ", ".join(each.said for each in effects)
+    if not said or moved is None or moved.without == moved.place:
+        return said
+    return f"{said}: place {moved.without or 'none'} → {moved.place or 'none'}"
+
+
+def _effects(plan: Plan, built: Built, item: int) -> Iterator[CampaignEffect]:
+    note, place = built.effects.get(item), place_of(built, item)
+    pin = next((pin for pin in plan.pins if pin.row == item), None)
+    if pin is not None and not (note and note.action == "pin"):
+        behind = "" if place == pin.place else f", in a list that ends at place {place}"
+        yield CampaignEffect(pin.campaign, "pin", f"pinned to place {pin.place} by campaign {pin.campaign}{behind}")
+    if note and note.action == "pin":
+        yield CampaignEffect(note.campaign, "pin", f"the pin of campaign {note.campaign} {note.said}")
+    elif note and place is None:
+        yield CampaignEffect(note.campaign, "limit", note.said)
+    for boost in plan.boosts:
+        if boost.items[item] and boost.factor != 1:
+            up = boost.factor > 1
+            factor = boost.factor if up else 1 / boost.factor
+            said = f"{'boosted ×' if up else 'buried ÷'} {factor:.6g} by campaign {boost.campaign}"
+            yield CampaignEffect(boost.campaign, "boost" if up else "bury", said)

@@ -1,0 +1,22 @@
+"""Settings of variety: lists that are not the same for ever. Each is off unless a placement has it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from recsys.settings.types import Count, Group, Positive
+
+Part = Annotated[float, msgspec.Meta(gt=0, le=1)]
+
+
+class Fatigue(Group, frozen=True):
+    """Lets sink what a shopper was shown often and never clicked."""
+
+    after: Count = 10
+    """Impressions without a click, each fading with time, after which an item sinks; after twice as many it sinks twice, and so on."""
+    half_life_days: Positive = 14.0
+    """Age at which an impression counts half."""
+    factor: Part = 0.1
+    """Relevance is multiplied by this each time."""

@@ -1,0 +1,199 @@
+"""Campaigns that merchants put while the service runs: seen by every worker at its next answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+from flask import Response
+from msgspec import Meta, Struct
+
+from recsys import clock
+from recsys.engine.campaigns import check_campaign
+from recsys.engine.serving_state import ServingState
+from recsys.live.campaigns import MAX_CAMPAIGNS
+from recsys.settings import campaigns as parts
+from recsys.settings.campaigns import Campaign
+from recsys.settings.when import When
+from recsys.types import SettingsError
+from recsys.web.http.parameters import NoParameters
+from recsys.web.http.problems import Problem
+from recsys.web.http.responses import json_response
+from recsys.web.operations import Call, Operation
+
+CREATED, OK = 201, 200
+_ADDRESS = "/v1/campaigns/{campaign_id}"
+_FILTER = "attributes, each with any, all, none, min or max"
+
+
+def _members(kind: type[Struct]) -> str:
+    return ", ".join(field.encode_name for field in msgspec.structs.fields(kind))
+
+
+class CampaignBody(Campaign, frozen=True, kw_only=True):
+    """What a campaign does to the lists of some placements, for a span of time."""
+
+    ALLOWED: ClassVar[Mapping[str, str]] = {
+        "placements": "1 to 100 names of placements",
+        "from": "an ISO 8601 time with its zone",
+        "until": "an ISO 8601 time with its zone, after from",
+        "when": "conditions on the shopper",
+        "actions": f"1 to {parts.MAX_ACTIONS} objects, each with exactly one of {_members(parts.Action)}",
+        "place": "a whole number from 1 to 100",
+        "within": "a whole number from 1 to 100",
+        "max": "a whole number from 1 to 100",
+        "min": "a number from 0 to 1",
+        "factor": "a number from 1 to 1000",
+        "item_id": "one id, 1 to 256 characters",
+        "by": "brand, category, group or an attribute of type word",
+        "filter": _FILTER,
+    }
+    MEMBERS: ClassVar[Mapping[str, str]] = {
+        "when": _members(When),
+        "actions": _members(parts.Action),
+        "pin": _members(parts.Pin),
+        "boost": _members(parts.Boost),
+        "bury": _members(parts.Bury),
+        "exclude": _members(parts.Exclude),
+        "only": _members(parts.Only),
+        "limit": _members(parts.Limit),
+        "share": _members(parts.LeastShare),
+    }
+    """Member = the members of its object."""
+
+
+class CampaignAnswer(Struct, frozen=True):
+    """A campaign, and how it stands."""
+
+    campaign_id: str
+    campaign: Annotated[Campaign, Meta(description="As it was put.")]
+    in_settings: Annotated[bool, Meta(description="It stands in the settings file, and can be changed only there.")]
+    running: Annotated[bool, Meta(description="Whether its span holds this moment.")]
+    problem: Annotated[str | None, Meta(description="What it names that there is not any more; null: nothing.")]
+
+
+class CampaignsAnswer(Struct, frozen=True):
+    """All campaigns, by id."""
+
+    campaigns: tuple[CampaignAnswer, ...]
+
+
+def put_campaign(call: Call[CampaignBody]) -> Response:
+    """Write a campaign instead of what there was under its id."""
+    live, campaign_id, serving = call.service.live, call.path["campaign_id"], _changeable(call)
+    body = {name: getattr(call.parameters, name) for name in Campaign.__struct_fields__}
+    campaign = Campaign(**body)
+    try:
+        check_campaign(campaign, serving.engine.catalog, serving.engine.settings)
+    except SettingsError as error:
+        raise Problem(400, str(error)) from None
+    is_new = live.state.campaigns.put(campaign_id, campaign, clock.now())
+    if is_new is None:
+        raise Problem(
+            409, f"there are {MAX_CAMPAIGNS:,} campaigns already, and no more are kept; delete some that have ended"
+        )
+    return _response(call, serving, campaign_id, campaign, CREATED if is_new else OK)
+
+
+def get_campaign(call: Call[NoParameters]) -> Response:
+    """Answer a campaign, whether it was put or stands in the settings."""
+    serving, campaign_id = call.service.live.serving(), call.path["campaign_id"]
+    found = serving.engine.settings.campaigns.get(campaign_id) or call.service.live.state.campaigns.of(campaign_id)
+    if found is None:
+        raise _absent(campaign_id)
+    return _response(call, serving, campaign_id, found, OK)
+
+
+def delete_campaign(call: Call[NoParameters]) -> Response:
+    """Remove a campaign that was put; answers what it was."""
+    serving, campaign_id = _changeable(call), call.path["campaign_id"]
+    found = call.service.live.state.campaigns.remove(campaign_id, clock.now())
+    if found is None:
+        raise _absent(campaign_id)
+    return _response(call, serving, campaign_id, found, OK)
+
+
+def list_campaigns(call: Call[NoParameters]) -> Response:
+    """Answer all campaigns, those of the settings among them."""
+    serving = call.service.live.serving()
+    every = {each.campaign_id: each.campaign for each in call.service.live.state.campaigns.changes(0)}
+    every |= serving.engine.settings.campaigns
+    found = [_answer(call, serving, name, one) for name in sorted(every) if (one := every[name]) is not None]
+    return json_response(msgspec.json.encode(CampaignsAnswer(tuple(found))))
+
+
+def _changeable(call: Call[Any]) -> ServingState:
+    """What answers now, for a campaign that does not stand in the settings.
+
+    Raises:
+        Problem: 409 if it does.
+    """
+    serving, campaign_id = call.service.live.serving(), call.path["campaign_id"]
+    if campaign_id in serving.engine.settings.campaigns:
+        raise Problem(409, f"campaign {campaign_id!r} stands in the settings file; change it there, or take another id")
+    return serving
+
+
+def _absent(campaign_id: str) -> Problem:
+    return Problem(404, f"there is no campaign {campaign_id!r}", parameter="campaign_id", value=campaign_id)
+
+
+def _answer(call: Call[Any], serving: ServingState, campaign_id: str, campaign: Campaign) -> CampaignAnswer:
+    settings, moment = serving.engine.settings, clock.to_datetime(call.service.live.now(serving))
+    running = (campaign.begins is None or campaign.begins <= moment) and (campaign.until is None or moment < campaign.until)
+    problem = None
+    try:
+        check_campaign(campaign, serving.engine.catalog, settings)
+    except SettingsError as error:
+        problem = str(error)
+    return CampaignAnswer(campaign_id, campaign, campaign_id in settings.campaigns, running, problem)
+
+
+def _response(call: Call[Any], serving: ServingState, campaign_id: str, campaign: Campaign, status: int) -> Response:
+    return json_response(msgspec.json.encode(_answer(call, serving, campaign_id, campaign)), status)
+
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    Operation(
+        method="put",
+        path=_ADDRESS,
+        summary="Put a campaign: it changes the lists of its placements from the next answer on.",
+        scope="admin",
+        parameters=CampaignBody,
+        view=put_campaign,
+        answers=(CampaignAnswer,),
+        also=(CREATED,),
+        problems=(409, 413, 415, 503),
+    ),
+    Operation(
+        method="get",
+        path=_ADDRESS,
+        summary="Tell what a campaign does, and whether it holds now.",
+        scope="admin",
+        parameters=NoParameters,
+        view=get_campaign,
+        answers=(CampaignAnswer,),
+        problems=(404, 503),
+    ),
+    Operation(
+        method="delete",
+        path=_ADDRESS,
+        summary="Remove a campaign that was put.",
+        scope="admin",
+        parameters=NoParameters,
+        view=delete_campaign,
+        answers=(CampaignAnswer,),
+        problems=(404, 409, 503),
+    ),
+    Operation(
+        method="get",
+        path="/v1/campaigns",
+        summary="List all campaigns.",
+        scope="admin",
+        parameters=NoParameters,
+        view=list_campaigns,
+        answers=(CampaignsAnswer,),
+        problems=(503,),
+    ),
+)

@@ -1,0 +1,99 @@
+"""Variety: what was shown often and never clicked sinks, and lists that rotate differ by day and shopper, replayably."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.clock import DAY
+from recsys.engine.impressions import Impression, shown_without_click
+from recsys.engine.pipeline import Engine
+from recsys.settings.load import parse_settings
+from recsys.settings.variety import Fatigue
+from recsys.snapshot.store import Snapshot
+from tests.conftest import NOW, Shop, ago, ask, event, micros, shown
+from tests.support.handmade import calm
+
+ITEMS = 40
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    """Forty items, the first ones sold most."""
+    items = [
+        {"item_id": f"p{n:02}", "title": f"Thing {n}", "category": f"Home > C{n % 5}", "brand": f"B{n % 4}"}
+        for n in range(ITEMS)
+    ]
+    shop = Shop(tmp_path_factory.mktemp("market"), items=items)
+    for n in range(ITEMS):
+        for user in range(ITEMS - n):
+            shop.add(event(f"u{user}", f"p{n:02}", "purchase", ago(days=2, minutes=n), order_id=f"{user}-{n}"))
+    return shop.engine().snapshot
+
+
+def engine_with(snapshot: Snapshot, line: str) -> Engine:
+    """The shop with one more setting of the home page."""
+    return Engine(snapshot, parse_settings(f"[placements.home]\n{line}\n", Path()))
+
+
+def listed(engine: Engine, user: str = "nobody", **more: Any) -> list[str]:
+    """What somebody sees on the home page."""
+    return shown(engine, ask(engine, user, limit=12, **more))
+
+
+def test_what_was_shown_too_often_sinks(snapshot: Snapshot) -> None:
+    """Where the placement minds it; elsewhere the same query is answered as ever."""
+    plain, minding = engine_with(snapshot, "limit = 12"), engine_with(snapshot, "fatigue = { after = 10 }")
+    before = listed(plain)
+    tired = tuple((item, 20.0) for item in before)
+    assert listed(plain, shown=tired) == before
+    assert listed(minding) == before
+    assert not set(listed(minding, shown=tired)) & set(before)
+    assert listed(minding, shown=((before[0], 9.9),)) == before
+
+
+def test_lists_rotate_by_day_and_shopper(snapshot: Snapshot) -> None:
+    """The same on one day, others on the next and for others; what leads by far still leads within the share that may be lost."""
+    engine = engine_with(snapshot, "rotate = 0.6")
+    today = listed(engine, "ann")
+    assert listed(engine, "ann", now=NOW - timedelta(minutes=1)) == today
+    others = [listed(engine, "ann", now=NOW + timedelta(days=1)), listed(engine, "ben")]
+    assert all(set(other) != set(today) or other != today for other in others)
+    assert others[0] != others[1]
+
+
+@pytest.mark.parametrize("line", ["rotate = 0.5", "fatigue = {}"])
+def test_no_dial_no_difference(snapshot: Snapshot, line: str) -> None:
+    """Where nothing was shown, and with a dial elsewhere, items and scores are those of before."""
+    before = ask(engine_with(snapshot, "limit = 12"), "ann", limit=12, placement="category")
+    after = ask(engine_with(snapshot, line), "ann", limit=12, placement="category")
+    assert (after.items, after.scores, after.reasons) == (before.items, before.scores, before.reasons)
+
+
+def test_a_click_forgets_the_impressions_before_it() -> None:
+    """Impressions count since the last click, fade with time, and none from later than now."""
+    fatigue, now = Fatigue(after=2, half_life_days=10.0), micros(NOW)
+    seen = [Impression("a", now - day * DAY, False) for day in (0, 0, 10, 10)]
+    seen += [Impression("b", now - DAY, False)] * 5 + [Impression("b", now, True)]
+    seen += [Impression("c", now + DAY, False)] * 5
+    assert shown_without_click(seen, fatigue, now) == (("a", 3.0),)
+
+
+@calm
+@given(
+    seen=st.lists(st.builds(Impression, st.sampled_from("abc"), st.integers(0, 100), st.booleans()), max_size=60),
+    after=st.integers(1, 5),
+)
+def test_no_item_counts_more_than_it_was_shown(seen: list[Impression], after: int) -> None:
+    """And none that was clicked last."""
+    found = dict(shown_without_click(seen, Fatigue(after=after), 50 + DAY))
+    for item, count in found.items():
+        mine = [each for each in seen if each.item_id == item]
+        assert after <= count <= sum(not each.clicked for each in mine)
+        last = max((each.at for each in mine if each.clicked), default=-1)
+        assert any(not each.clicked and each.at >= last for each in mine)
