@@ -88,7 +88,8 @@ def test_intervals_for_who_looks_every_day_are_wider() -> None:
     assert found.always_low < found.low < found.high < found.always_high
     assert math.isinf(half_width(0.01, LEAST_UNITS - 1, 0.05))
     few = compare(units(n=500), "conversion")
-    assert math.isinf(few.always_high)
+    assert (few.always_low, few.always_high) == (-math.inf, math.inf)
+    assert "cannot be told yet" in verdict(few, Pace(500, 2000.0, 300.0), 0.03, 0.5)
 
 
 def test_nothing_is_said_where_nothing_varies() -> None:

@@ -35,7 +35,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """One measure of one arm against the control; relative figures are shares of the control's.
 
     `low` and `high` are the interval of the relative difference where one looks once; `always_low` and `always_high` hold however
-    often one looks. `p` belongs to the first; `adjusted_p` takes in how many measures and arms were read.
+    often one looks, and are infinite while there are too few units. `p` belongs to the first; `adjusted_p` takes in how many measures
+    and arms were read.
     """
 
     measure: str
@@ -74,8 +75,8 @@ def difference(measure: Measure, arm: str, control: Aggregates, treatment: Aggre
         relative=float(found.rel_effect_size),
         low=float(found.rel_effect_size_ci_lower),
         high=float(found.rel_effect_size_ci_upper),
-        always_low=math.expm1(centre - wide),
-        always_high=math.expm1(centre + wide),
+        always_low=math.expm1(centre - wide) if math.isfinite(wide) else -math.inf,
+        always_high=math.expm1(centre + wide) if math.isfinite(wide) else math.inf,
         p=float(found.pvalue),
     )
 

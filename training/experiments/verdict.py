@@ -41,7 +41,7 @@ def verdict(found: Difference, pace: Pace, smallest_effect: float, sizes_p: floa
 
 
 def _range(found: Difference) -> str:
-    if not math.isfinite(found.always_low):
+    if not math.isfinite(found.always_low + found.always_high):
         return "cannot be told yet"
     return f"{found.relative:+.1%} ({found.always_low:+.1%} to {found.always_high:+.1%})"
 
