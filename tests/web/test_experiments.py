@@ -208,6 +208,14 @@ def test_exposures_are_counted_and_written_once(tmp_path: Path, artifacts: Path)
     assert total == len(SHOPPERS)
 
 
+def test_a_look_at_another_moment_exposes_nobody(tmp_path: Path, artifacts: Path) -> None:
+    """An admin who asks as of a moment sees the arm's list, and the shopper is not counted."""
+    app = app_with(tmp_path, artifacts, trial=experiment({"fallback": ["bestsellers"]}))
+    seen = get(app, "/v1/users/user-1/recommendations?now=2026-03-31T12:00:00Z", ADMIN)
+    assert "experiments" in seen
+    assert list(app.service.live.state.experiments.exposures("trial")) == []
+
+
 def test_where_an_exposure_cannot_be_written_no_experiment_answers(tmp_path: Path, artifacts: Path) -> None:
     """The list is that of no experiment, and nothing says that an arm answered."""
     settings = serving_settings(artifacts)

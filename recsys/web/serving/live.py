@@ -113,6 +113,8 @@ class Live:
         """Write down whom an answer exposes to an arm, before it is given; where that fails, answer as if no experiment ran."""
         if not answered.exposures or not isinstance(serving.arms, RunningExperiments):
             return answered
+        if abs(answered.query.now - self.now(serving)) > clock.MINUTE:
+            return answered  # somebody looks at another moment: no shopper sees this list
         try:
             new = serving.arms.exposed(answered.exposures, clock.now())
         except StateError:
