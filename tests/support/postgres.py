@@ -5,10 +5,12 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,7 @@ class PostgresServer:
 
     folder: Path
     address: str
+    options: str
 
     @property
     def url(self) -> str:
@@ -35,25 +38,68 @@ class PostgresServer:
         """Send statements."""
         _psql(self.folder, sql)
 
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        told = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}' {self.options}"
+        _control(self.folder, "--options", told, "--log", f"{self.folder}/log", "start")
+
+    def stop(self) -> None:
+        """Stop it at once, if it runs."""
+        if (self.folder / "data" / "postmaster.pid").exists():
+            _control(self.folder, "--mode", "immediate", "stop")
+
+    def processes(self) -> list[int]:
+        """The ids of its processes, the first of all of them at the front."""
+        first = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{first}/task/{first}/children").read_text()
+        return [first, *map(int, children.split())]
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to each of its processes."""
+        for each in self.processes():
+            with suppress(ProcessLookupError):
+                os.kill(each, number)
+
+    def kill(self) -> None:
+        """Kill it with everything that it started, as a machine does that loses its power."""
+        gone = self.processes()
+        self.signal(signal.SIGKILL)
+        for each in gone:
+            while _runs(each):
+                time.sleep(0.01)
+        for lock in ((self.folder / "data" / "postmaster.pid"), *self.folder.glob(".s.PGSQL.*")):
+            lock.unlink(missing_ok=True)  # its process id may stay taken until somebody notices that it ended
+
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
+def postgres_server(options: str = "-c fsync=off") -> Iterator[PostgresServer]:
     """Start a server; skips the test where PostgreSQL is not installed."""
-    initdb, control = _program("initdb"), _program("pg_ctl")
+    initdb = _program("initdb")
     with tempfile.TemporaryDirectory(prefix="pg-") as aside:
         folder = Path(aside)
         user = _give_away(folder)
         (folder / "password").write_text(PASSWORD)
         os.chmod(folder / "password", 0o644)
-        data = folder / "data"
         secured = ["--auth=scram-sha-256", "--username", OWNER, f"--pwfile={folder}/password"]
-        _run([initdb, "--pgdata", str(data), "--no-sync", *secured], user)
-        options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
-        _run([control, "--pgdata", str(data), "--options", options, "--log", f"{folder}/log", "--wait", "start"], user)
+        _run([initdb, "--pgdata", str(folder / "data"), "--no-sync", *secured], user)
+        server = PostgresServer(folder, f"postgresql://{OWNER}@/postgres?host={folder}", options)
+        server.start()
         try:
-            yield PostgresServer(folder, f"postgresql://{OWNER}@/postgres?host={folder}")
+            yield server
         finally:
-            _run([control, "--pgdata", str(data), "--mode", "immediate", "--wait", "stop"], user)
+            server.stop()
+
+
+def _control(folder: Path, *arguments: str) -> None:
+    _run([_program("pg_ctl"), "--pgdata", str(folder / "data"), "--wait", *arguments], _owner())
+
+
+def _runs(process: int) -> bool:
+    """Whether a process is there, one that only waits to be noticed aside."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _program(name: str) -> str:
@@ -65,10 +111,13 @@ def _program(name: str) -> str:
 
 def _give_away(folder: Path) -> str | None:
     """The server does not run as root: the user that it runs as then, who owns the folder."""
-    if getpass.getuser() != "root":
-        return None
-    shutil.chown(folder, "nobody")
-    return "nobody"
+    if user := _owner():
+        shutil.chown(folder, user)
+    return user
+
+
+def _owner() -> str | None:
+    return "nobody" if getpass.getuser() == "root" else None
 
 
 def _run(command: list[str], user: str | None) -> None:
