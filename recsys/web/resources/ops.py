@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import msgspec
@@ -16,6 +17,8 @@ from recsys.web.http.problems import Problem
 from recsys.web.http.responses import json_response
 from recsys.web.http.times import iso
 from recsys.web.operations import Call, Operation
+
+_log = logging.getLogger(__name__)
 
 
 def healthz(call: Call[NoParameters]) -> Response:
@@ -42,8 +45,11 @@ def readyz(call: Call[NoParameters]) -> Response:
 
 
 def _without_paths(call: Call[NoParameters], error: str | None) -> str | None:
-    """An error without the folders of this machine, which are nobody's business."""
+    """An error without the folders and databases of the shop, which are nobody's business."""
     settings = call.service.settings
+    if settings.state.database and error and call.service.live.state.name in error:
+        _log.error("not ready: %s", error)
+        return "state: the database cannot be used at the moment; the service's log says why"
     folders = {"artifacts": settings.path(settings.snapshot.artifacts), "state": settings.path(settings.state.folder)}
     for name, folder in folders.items():
         error = error and error.replace(str(folder), name)

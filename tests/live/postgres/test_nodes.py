@@ -1,0 +1,131 @@
+"""Two nodes that share nothing but a database: gunicorn twice, over folders of their own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from recsys.live.postgres.address import Address
+from recsys.live.postgres.migrations import migrate
+from tests.support.intake import EVENTS, EVENTS_KEY
+from tests.support.postgres import PostgresServer, postgres_server
+from tests.support.running import PATIENCE_SECONDS, Server, start, stop
+from tests.support.serving import ADMIN
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[PostgresServer]:
+    """A server of these tests, with the tables of the shop."""
+    with postgres_server("-c fsync=on") as running:
+        migrate(Address(running.url))
+        yield running
+
+
+@pytest.fixture(scope="module")
+def nodes(
+    artifacts: Path, database: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Server, Server]]:
+    """Two services with two workers each."""
+    secrets = {"RECSYS_STATE_DATABASE": database.url, "RECSYS_KEYS_EVENTS": EVENTS_KEY}
+    with ExitStack() as running:
+        made = []
+        for name in ("a", "b"):
+            folder = tmp_path_factory.mktemp(f"node-{name}")
+            own = Path(shutil.copytree(artifacts, folder / "artifacts"))
+            node = start(
+                folder,
+                own,
+                "--workers",
+                "2",
+                secrets=secrets,
+            )
+            running.callback(stop, node)
+            made.append(node)
+        yield made[0], made[1]
+
+
+def view(user_id: str, item_id: str, event_id: str = "") -> dict[str, Any]:
+    """A view of an item a moment ago."""
+    return {"user_id": user_id, "item_id": item_id, "event_type": "view", "event_id": event_id or uuid4().hex}
+
+
+def post(node: Server, *events: dict[str, Any]) -> int:
+    """Send events; returns the status."""
+    return node.send("POST", "/v1/events", {"events": list(events)}, EVENTS)[0].status
+
+
+def seen(node: Server, user_id: str) -> list[str]:
+    """The item that a shopper viewed last, as a node answers; none: it knows of no shopper."""
+    answer, body = node.get(f"/v1/users/{user_id}/recommendations?placement=not_found")
+    assert answer.status == 200, body
+    slate = json.loads(body)
+    return [each["item_id"] for each in slate["items"]][:1] if slate["strategy"] == "recently_viewed" else []
+
+
+def until_it_answers(node: Server) -> None:
+    """Wait until both workers of a node have asked the database again."""
+    end, ready = time.monotonic() + PATIENCE_SECONDS, set[str]()
+    while len(ready) < 2:
+        assert time.monotonic() < end
+        answer, _ = node.get("/readyz")
+        if answer.status == 200:
+            ready.add(answer.headers["X-Recsys-Worker"])
+
+
+def an_item(node: Server) -> str:
+    """An item that is shown."""
+    return str(json.loads(node.get("/v1/popular")[1])["items"][0]["item_id"])
+
+
+def test_an_event_of_one_node_is_in_the_next_answer_of_the_other(nodes: tuple[Server, Server]) -> None:
+    """What one node accepted, the other answers with at once, whichever of its workers is asked; and no folder holds a log."""
+    item_id = an_item(nodes[0])
+    for number in range(20):
+        first, second = nodes[:: 1 if number % 2 else -1]
+        user_id = f"visitor-{number}"
+        assert seen(second, user_id) == []
+        assert post(first, view(user_id, item_id)) in (200, 202)
+        assert seen(second, user_id) == [item_id]
+    assert not list(nodes[0].folder.rglob("log.sqlite3"))
+
+
+def test_while_the_database_is_away_writes_are_503_and_it_comes_back(
+    nodes: tuple[Server, Server], database: PostgresServer
+) -> None:
+    """Without the database a write is 503 with Retry-After and nothing of it is there; both nodes go on without a restart."""
+    item_id = an_item(nodes[0])
+    assert post(nodes[0], view("keeper", item_id)) in (200, 202)
+    database.kill()
+    for node in nodes:
+        answer, problem = node.send("POST", "/v1/events", {"events": [view("lost", item_id)]}, EVENTS)
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "1"), problem
+        ready, said = node.get("/readyz")
+        assert ready.status == 503
+        assert str(database.folder) not in said.decode()
+        assert node.get("/healthz")[0].status == 200
+    database.start()
+    for node in nodes:
+        until_it_answers(node)
+        assert seen(node, "keeper") == [item_id]
+        assert seen(node, "lost") == []
+
+
+def test_a_killed_node_loses_no_accepted_event(nodes: tuple[Server, Server]) -> None:
+    """After kill -9 of a node the other one answers with everything that it accepted."""
+    first, second = nodes
+    item_id = an_item(second)
+    users = [f"killed-{number}" for number in range(20)]
+    assert [post(first, view(user_id, item_id)) for user_id in users] == [202] * 20
+    first.process.send_signal(signal.SIGKILL)
+    first.process.wait(PATIENCE_SECONDS)
+    assert [seen(second, user_id) for user_id in users] == [[item_id]] * 20
+    assert second.get("/metrics", ADMIN)[0].status == 200
