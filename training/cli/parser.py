@@ -171,9 +171,7 @@ def _export(commands_of: Commands) -> None:
     command.add_argument("--placement", help="placement of the settings (default: home)")
     command.add_argument("--limit", type=limit, help="items per user, 1 to 100 (default: the placement's)")
     command.add_argument("--bought", type=bought, help="hide, hide_days:N, allow or only (default: the placement's)")
-    command.add_argument(
-        "--attributes", type=conditions, help="conditions that all items meet, as JSON (docs/merchandising.md)"
-    )
+    command.add_argument("--attributes", type=conditions, help="conditions on items, as JSON (docs/merchandising.md)")
     command.add_argument("--as-of", type=moment, help="fit on events before this moment and answer as of then, ISO 8601")
     command.add_argument("--shape", choices=("long", "flat"), help="a line per item, or one per user (default: long)")
     command.add_argument("--tokens", metavar="SEND", help="write users and their slot tokens instead (docs/messages.md)")
