@@ -26,6 +26,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from recsys.disk import locked, sync
 from recsys.live.sqlite.formats import Format
+from recsys.live.sqlite.local_disk import check_local
 from recsys.types import StateError
 
 BUSY_SECONDS = 5.0
@@ -207,7 +208,9 @@ class Database:
             raise StateError(
                 f"{self.path}: was in use when process {inherited[0]} forked this one, which cannot use it safely"
             )
-        self._identity = self._identity or self._found()
+        if self._identity is None:
+            check_local(self.path.parent)
+            self._identity = self._found()
         uri = f"{self.path.absolute().as_uri()}?mode=rw"
         connection = sqlite3.connect(uri, BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
         try:
@@ -234,6 +237,7 @@ class Database:
         if self._mine.absent:
             raise StateError(f"{self.path}: a thread cannot write while it reads one moment of the log")
         folder = self.path.parent
+        check_local(folder)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         sync(folder.parent)
         with tempfile.TemporaryDirectory(prefix=f".{self.path.name}-", dir=folder) as aside:

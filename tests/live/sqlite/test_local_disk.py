@@ -1,0 +1,45 @@
+"""Where SQLite's files may be: on a local disk, never where other machines write too."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from recsys.live.sqlite import local_disk
+from recsys.live.sqlite.log import SqliteLog
+from recsys.types import StateError
+from tests.live.test_log import RECEIVED, event, times
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
+def test_a_network_file_system_is_refused(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is written on a network file system, also under a name with spaces; the error says where it may be."""
+    monkeypatch.setattr(local_disk, "MOUNTS", tmp_path / "mounts")
+    folder = tmp_path / "a share" / "state"
+    mounted = str(folder.parent).replace(" ", "\\040")
+    (tmp_path / "mounts").write_text(f"/dev/sda1 / ext4 rw 0 0\nnas:/shop {mounted} {kind} rw 0 0\n")
+    with closing(SqliteLog(folder)) as state:
+        with pytest.raises(StateError, match=rf"network file system nas:/shop \({kind}\).*`state\.database`"):
+            state.add_events([event("a")], RECEIVED)
+        assert not folder.exists()
+
+
+def test_a_log_that_came_to_a_network_file_system_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log that was made on a local disk is refused once its folder is on a network."""
+    with closing(SqliteLog(tmp_path)) as state:
+        state.add_events([event("a")], RECEIVED)
+    monkeypatch.setattr(local_disk, "MOUNTS", tmp_path / "mounts")
+    (tmp_path / "mounts").write_text(f"nas:/shop {tmp_path} nfs4 rw 0 0\n")
+    with closing(SqliteLog(tmp_path)) as state, pytest.raises(StateError, match="network file system"):
+        times(state)
+
+
+def test_the_nearest_mount_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A local disk inside a network file system is local; so is what the system does not tell of."""
+    monkeypatch.setattr(local_disk, "MOUNTS", tmp_path / "mounts")
+    (tmp_path / "mounts").write_text(f"/dev/sdb1 {tmp_path} xfs rw 0 0\nnas:/root / nfs4 rw 0 0\n")
+    local_disk.check_local(tmp_path / "state")
+    (tmp_path / "mounts").unlink()
+    local_disk.check_local(tmp_path / "state")
