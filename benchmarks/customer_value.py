@@ -133,7 +133,7 @@ def scores(held: Held) -> list[Score]:
 
 
 def deciles(held: Held) -> list[Decile]:
-    """What each tenth of the customers was expected to bring, the least first, and what it brought."""
+    """Return what each tenth of the customers was expected to bring, the least first, and what it brought."""
     found = []
     for quantity, predictors in held.predicted.items():
         tenths = np.array_split(np.argsort(predictors[MODEL], kind="stable"), 10)
@@ -156,7 +156,7 @@ def shares(top: Values, below: Values) -> list[Interval]:
 
 
 def _window(whole: Prepared, known: Prepared, days: int) -> Past:
-    """What the customers known before the window bought in it, in their rows of then."""
+    """Return what the customers known before the window bought in it, in their rows of then."""
     row_of = {user: row for row, user in enumerate(known.user_ids)}
     later = whole.events.since(known.as_of - 1)
     rows = np.array([row_of.get(user, -1) for user in whole.user_ids], np.int32)[later.users]

@@ -116,7 +116,7 @@ def differences(tasks: Tasks, effect: float, buyers: int, rng: Generator) -> Ite
 
 
 def best_noise(tasks: Tasks, shoppers: int, trials: int, rng: Generator) -> float:
-    """What chance adds to the mean relative difference over so many shoppers, of the luckiest of so many trials.
+    """Return what chance adds to the mean relative difference over so many shoppers, of the luckiest of so many trials.
 
     A mean over hundreds of shoppers is drawn as the normal deviate that it nearly is.
     """

@@ -154,7 +154,7 @@ def moments_of(events: Events, session: Counts) -> Moments:
 
 
 def drawn(groups: Counts, most: int, seed: int) -> Mask:
-    """Which rows to keep so that about `most` remain: whole groups, drawn with a seed; all where there are no more."""
+    """Return which rows to keep so that about `most` remain: whole groups, drawn with a seed; all where there are no more."""
     if len(groups) <= most:
         return np.ones(len(groups), bool)
     distinct, sizes = np.unique(groups, return_counts=True)

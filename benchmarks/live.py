@@ -148,7 +148,7 @@ class Offline:
 
 
 def questions(events: Events, leaf_of: Rows, session: NDArray[np.int64]) -> list[str]:
-    """What is asked after each event: `cart_add`, `third view` of a session in that leaf category, or nothing ("")."""
+    """Return what is asked after each event: `cart_add`, `third view` of a session in that leaf category, or nothing ("")."""
     leaves = np.where(events.items >= 0, leaf_of[np.maximum(events.items, 0)], -1)
     viewed = np.flatnonzero((events.kinds == VIEW) & (leaves >= 0))
     place = viewed[np.lexsort((viewed, leaves[viewed], session[viewed]))]
@@ -176,7 +176,7 @@ def answers(service: Service, offline: Offline, most: int, progress: Callable[[i
 
 
 def follows_cart(before: JSON, after: JSON, item_id: str, profile: JSON) -> bool:
-    """What was put into the cart is no longer shown, and a buyer is answered: with a focus by that category's bestsellers,
+    """Return what was put into the cart is no longer shown, and a buyer is answered: with a focus by that category's bestsellers,
     without one by another rule or with other items than before."""
     if item_id in _items(after) or profile["intent"]["intent"] != "buyer":
         return False

@@ -146,7 +146,7 @@ class Past:
         return self._serving.answer(query).slate
 
     def _due(self, kind: MomentKind) -> dict[str, list[TriggerHit]]:
-        """Who is due for a kind, and for what, the best first."""
+        """Find who is due for a kind, and for what, the best first."""
         candidates = self._finder.candidates(kind, self._now)
         found = {user_id: list(KINDS[kind].rule(self._shoppers[user_id])) for user_id in candidates}
         return {user_id: hits for user_id, hits in found.items() if hits}
@@ -263,7 +263,7 @@ def judge(settings: Settings, now: datetime, ats: Sequence[datetime]) -> Tables:
 
 
 def bought_from(whole: Prepared, at: int) -> pl.DataFrame:
-    """What was bought from a moment (microseconds) on, and kept: user (row), item_id, its leaf category and days since then."""
+    """Return what was bought from a moment (microseconds) on, and kept: user (row), item_id, its leaf category and days since then."""
     events, catalog = whole.events.since(at - 1), Catalog(whole.base)
     bought = events.where((events.kinds == PURCHASE) & (events.items >= 0))
     rows, places = np.unique(bought.items, return_inverse=True)
@@ -279,7 +279,7 @@ def between(column: str, bounds: Sequence[float], unit: str) -> dict[str, pl.Exp
 
 
 def _replenish(draws: Draws, pairs: pl.DataFrame) -> Tables:
-    """What was due against what was not, and what is owned by the age of the last purchase."""
+    """Return what was due against what was not, and what is owned by the age of the last purchase."""
     orders, outcomes = pl.col("orders"), ("item_14", "item_28", "leaf_14", "leaf_28")
     due: Groups = {"not due": ~pl.col("due"), "due": pl.col("due"), "told": pl.col("told")}
     ages, own_ages = between("gaps", GAPS, "gaps"), between("own_gaps", GAPS, "gaps")
@@ -298,7 +298,7 @@ def _replenish(draws: Draws, pairs: pl.DataFrame) -> Tables:
 
 
 def _customers(draws: Draws, customers: pl.DataFrame) -> Tables:
-    """Who ordered once by the age of that order, and everybody by how long they are away."""
+    """Find who ordered once by the age of that order, and everybody by how long they are away."""
     due, stage, outcomes = pl.col("second"), pl.col("stage"), ("again_28", "again_90")
     once = {"due": due} | {label: chosen & ~due for label, chosen in between("age", ONLY_ORDER, "days").items()}
     away = {
@@ -313,7 +313,7 @@ def _customers(draws: Draws, customers: pl.DataFrame) -> Tables:
 
 
 def _slates(draws: Draws, lists: pl.DataFrame) -> Tables:
-    """What those who came back bought of each list."""
+    """Return what those who came back bought of each list."""
     groups, tables = {name: pl.col("list") == name for name in (*RIVALS, SLATE)}, {}
     for stage, days in product(("defecting", "dormant"), SPANS[1:]):
         outcomes = f"hit_{days}", f"recall_{days}"

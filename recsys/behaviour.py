@@ -55,7 +55,7 @@ def decay(ages: NDArray[np.float32], half_life_days: float) -> Scores:
 
 
 def item_weights(history: History, now: int, weights: Scores, half_life_days: float, max_n: int) -> tuple[Rows, Scores]:
-    """What one shopper cares for at `now`: up to `max_n` items and their faded event weights summed, strongest first.
+    """Return what one shopper cares for at `now`: up to `max_n` items and their faded event weights summed, strongest first.
 
     Items int32[u] are distinct, sums float32[u] above zero; of equal ones the lower row comes first.
     """
@@ -98,7 +98,7 @@ class QuerySeeds:
 
 
 def interactions(tables: Tables, settings: BehaviourSettings, half_life_days: float) -> csr_array:
-    """What collaborative filtering is fitted on: users × items, the faded weights of each pair's events added up, float32."""
+    """Return what collaborative filtering is fitted on: users × items, the faded weights of each pair's events added up, float32."""
     from scipy.sparse import coo_array
 
     events = tables.events

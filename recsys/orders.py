@@ -82,7 +82,7 @@ def owned_of(history: History) -> Owned:
 
 
 def revenue_of(history: History) -> float | None:
-    """What a shopper's purchases that were kept came to, in the catalogue's currency, as far as prices are known; None: of
+    """Return what a shopper's purchases that were kept came to, in the catalogue's currency, as far as prices are known; None: of
     none."""
     known = _priced(history)
     if not len(known) or history.lines is None:
@@ -92,7 +92,7 @@ def revenue_of(history: History) -> float | None:
 
 
 def priced_orders(history: History) -> int:
-    """How many orders have a line of known price."""
+    """Return how many orders have a line of known price."""
     return len(np.unique(history.orders[_priced(history)]))
 
 

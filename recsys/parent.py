@@ -32,7 +32,7 @@ def make_process() -> int | None:
 
 
 def is_ending(make: int) -> bool:
-    """Whether the `make` that runs us has ended or is about to.
+    """Tell whether the `make` that runs us has ended or is about to.
 
     On SIGINT and SIGHUP it waits for its recipe without passing the signal on, the signal being blocked meanwhile: only then are
     these two blocked.

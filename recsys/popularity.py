@@ -50,7 +50,7 @@ def believed(others: Weights, singles: Weights, unit: float) -> Weights:
 
 
 def allowance(others: Weights, singles: Weights, unit: float) -> Weights:
-    """How much of `singles` is in keeping with the shop, float64[n]; without any others there is nothing to hold it against."""
+    """Return how much of `singles` is in keeping with the shop, float64[n]; without any others there is nothing to hold it against."""
     if not others.any():
         return np.full(len(others), math.inf)
     seen = others + singles > 0

@@ -114,7 +114,7 @@ def _clear(folder: Path) -> None:
 
 
 def default_items(users: int) -> int:
-    """How many items a shop with so many users has where nobody says."""
+    """Return how many items a shop with so many users has where nobody says."""
     return int(np.clip(round(600 * (users / 200) ** 0.7406), 300, 100_000))
 
 

@@ -88,7 +88,7 @@ class Shop:
         category: str | None = None,
         context_items: Sequence[str] = (),
     ) -> pl.DataFrame:
-        """What one shopper is shown, best first, at the moment of training; without an id, somebody unknown.
+        """Return what one shopper is shown, best first, at the moment of training; without an id, somebody unknown.
 
         Args:
             user_id: the shopper.
@@ -138,7 +138,8 @@ class Shop:
         return self.recommend(placement="similar", limit=limit, context_items=[item_id])
 
     def evaluate(self, days: int | None = None) -> pl.DataFrame:
-        """What the recommenders, the blend and the placements would have been worth in the last days: a row for each task and subject.
+        """Return what the recommenders, the blend and the placements would have been worth in the last days: a row for each task and
+        subject.
 
         Means over shoppers, with the 95 % interval of the first metric; docs/evaluation.md says what they measure.
 
@@ -161,7 +162,7 @@ class Shop:
         return pl.DataFrame(rows, infer_schema_length=None)
 
     def findings(self) -> pl.DataFrame:
-        """What validation says of the shop's tables, the worst first."""
+        """Return what validation says of the shop's tables, the worst first."""
         return pl.DataFrame(findings_table(read_shop(self.settings, strict=False)))
 
 

@@ -59,7 +59,7 @@ class Inputs:
         return matrix
 
     def purchases(self, window_days: float) -> NDArray[np.float32]:
-        """How often each item was bought in the last days, float32[n]."""
+        """Return how often each item was bought in the last days, float32[n]."""
         bought = {"purchases_only": True, "window_days": window_days}
         return np.asarray(self.matrix(bought).sum(axis=0), np.float32)
 

@@ -78,7 +78,7 @@ class Questions:
     owned: dict[str, frozenset[int]]
 
     def warm(self, task: Task) -> Mask:
-        """Which users of a task have an event before the window; only they are counted, as in our own evaluation."""
+        """Return which users of a task have an event before the window; only they are counted, as in our own evaluation."""
         known = dict(zip(self.examination.truths["repeat"].users, self.users.tolist(), strict=True))
         return np.array([known[user] >= 0 for user in self.examination.truths[task].users], bool)
 
@@ -118,7 +118,7 @@ class Questions:
 
     @property
     def other_events(self) -> bool:
-        """Whether the shop knows of anything but purchases that has a weight."""
+        """Tell whether the shop knows of anything but purchases that has a weight."""
         kinds = self.inputs.events.kinds
         return bool(((kinds != EventType.PURCHASE) & (self.inputs.weights[kinds] > 0)).any())
 

@@ -42,7 +42,7 @@ class Peer:
 
     @property
     def installed(self) -> bool:
-        """Whether its package is here."""
+        """Tell whether its package is here."""
         return not self.package or find_spec(self.package) is not None
 
 

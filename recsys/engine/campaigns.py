@@ -88,7 +88,7 @@ class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 
     @property
     def only_keeps(self) -> bool:
-        """Whether all that it does is to keep items out."""
+        """Tell whether all that it does is to keep items out."""
         return self.factors is None and not (self.pins or self.limits or self.shares)
 
 
@@ -138,7 +138,7 @@ class Campaigns:
         return {each.name: each.campaign for each in self._index.span(placement, now).running}
 
     def plan(self, name: str, placement: Placement, now: int, profile: Profile, has_context: bool) -> Plan | None:
-        """What holds for a shopper on a placement; None: nothing does."""
+        """Return what holds for a shopper on a placement; None: nothing does."""
         index = self._index
         span = index.span(name, now)
         held = span.everybody
@@ -291,7 +291,7 @@ def _tightest(limits: Iterable[AtMost]) -> tuple[AtMost, ...]:
 
 
 def keys_of(catalog: Catalog, by: str) -> Rows:
-    """What tells items of one kind from those of another, int32[n]; -1: of none."""
+    """Return what tells items of one kind from those of another, int32[n]; -1: of none."""
     if by in _KEYS:
         found: Rows = getattr(catalog, by)
         return found

@@ -34,7 +34,7 @@ class Arms(Protocol):
         """Find what answers a query."""
 
     def changes_limit(self, placement: str) -> bool:
-        """Whether an arm changes the length of a placement's lists."""
+        """Tell whether an arm changes the length of a placement's lists."""
 
     def people_changed(self) -> None:
         """Take in that ids were joined or erased."""

@@ -200,7 +200,7 @@ class _Trace:
         return found
 
     def _moved(self) -> tuple[FeatureMove, ...]:
-        """What moved the item most in the ranker's order; nothing where the blend ordered."""
+        """Return what moved the item most in the ranker's order; nothing where the blend ordered."""
         if self._trees is None:
             return ()
         moved = self._builder.moved(self._weights, self._trees, self._item)[:MAX_MOVES]
@@ -308,7 +308,7 @@ def _place_said(found: Explanation) -> str:
 
 
 def _ranks_said(found: Explanation) -> str:
-    """Where those rank the item that had a say in this list: who led, and the fallback chain as far as it was needed."""
+    """Return where those rank the item that had a say in this list: who led, and the fallback chain as far as it was needed."""
     chain = {one.recommender: one.fallback for one in found.recommenders if one.fallback}
     needed = chain.get(found.fallback or "", 0) if found.outranked_by else len(chain)
     asked = [one for one in found.recommenders if one.weight or (one.fallback or MAX_RANKED) <= needed]

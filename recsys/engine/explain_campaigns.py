@@ -40,7 +40,7 @@ def place_of(built: Built, item: int) -> int | None:
 
 
 def effects_on(plan: Plan, variety: Variety | None, built: Built, item: int) -> tuple[CampaignEffect, ...]:
-    """What a plan and variety did to an item, in the order in which it counts."""
+    """Return what a plan and variety did to an item, in the order in which it counts."""
     said = "" if variety is None else variety.said(item)
     tired = [CampaignEffect(OF_PLACEMENT, "fatigue", said)] if said else []
     return (*_effects(plan, built, item), *tired)

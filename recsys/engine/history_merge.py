@@ -142,7 +142,7 @@ def _older_orders(part: History) -> int:
 
 
 def _orders(settled: Events, parts: Sequence[History], older: int) -> tuple[int, int | None]:
-    """How many orders there were, and when the last one was."""
+    """Return how many orders there were, and when the last one was."""
     bought = settled.times[settled.kinds == PURCHASE]
     if len(bought):
         return int(settled.orders.max()) + 1, int(bought[-1])

@@ -36,8 +36,8 @@ def with_impressions(query: Query, placement: Placement, state: EventLog) -> Que
 
 
 def shown_without_click(seen: Iterable[Impression], fatigue: Fatigue, now: int) -> tuple[tuple[str, float], ...]:
-    """How often items were shown since they were last clicked, each impression faded by its age, most first; of those that come to
-    anything `MAX_SHOWN`."""
+    """Return how often items were shown since they were last clicked, each impression faded by its age, most first; of those that come
+    to anything `MAX_SHOWN`."""
     counts: dict[str, float] = {}
     clicked: set[str] = set()
     for each in sorted(seen, key=lambda one: -one.at):

@@ -70,7 +70,7 @@ class Arranged(NamedTuple):
     effects: dict[int, Effect]
 
     def credit(self, pool: Pool, chain: Sequence[str]) -> tuple[bool, str | None]:
-        """Whether the rule's recommenders are on the list, or pins, and the last recommender of the fallback chain that is."""
+        """Tell whether the rule's recommenders are on the list, or pins, and the last recommender of the fallback chain that is."""
         lead = {pick[0] for pick in pool.picks[: pool.n_blended]} | self.pinned
         filled = [chain.index(source) for row, _, source, _ in self.picks if row not in lead and source in chain]
         return any(pick[0] in lead for pick in self.picks), chain[max(filled)] if filled else None
@@ -281,7 +281,7 @@ class Arrangement:
             self._waiting = [self._waiting[at] for at in np.argsort(-weighed, kind="stable").tolist()]
 
     def _factors(self, rows: list[int]) -> NDArray[np.float64]:
-        """What the relevance of items is multiplied by, float64[k]."""
+        """Return what the relevance of items is multiplied by, float64[k]."""
         found = np.ones(len(rows)) if self._plan.factors is None else self._plan.factors[rows].astype(np.float64)
         return found if self._variety is None else found * self._variety.factors(rows)
 
@@ -311,8 +311,8 @@ def _boosting(plan: Plan, row: int) -> str | None:
 
 
 def _relevance(ranked: Sequence[Pick], blended: int, below: float) -> list[float]:
-    """How much each pick of a pool counts: its share of the best score of its list, where a list that was asked later begins where
-    the one before it ended; the first one begins at `below`."""
+    """Return how much each pick of a pool counts: its share of the best score of its list, where a list that was asked later begins
+    where the one before it ended; the first one begins at `below`."""
     found: list[float] = []
     start, best = 0, 1.0
     for at, (_, score, name, _) in enumerate(ranked):

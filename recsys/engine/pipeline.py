@@ -104,7 +104,7 @@ def build(engine: Engine, asked: ResolvedQuery, limit: int) -> Built:
 def candidates(
     engine: Engine, query: Query, history: History, names: Sequence[str]
 ) -> tuple[Segment, dict[str, Candidates]]:
-    """What each of these recommenders brings into a blend for a query, inside its filters, and the shopper's segment."""
+    """Return what each of these recommenders brings into a blend for a query, inside its filters, and the shopper's segment."""
     asked = resolve_query(engine, query, history)
     builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, query.limit)
     return segment_of(asked.profile, asked.bought), builder.candidates(names)
@@ -155,7 +155,7 @@ def resolve_query(
 def filter_inputs(
     engine: Engine, query: Query, context: Rows, profile: Profile, bought: Bought, plan: Plan | None = None
 ) -> FilterInputs:
-    """What the filters look at for a query."""
+    """Return what the filters look at for a query."""
     standing, kept = engine.standing.get(query.placement, ()), None if plan is None else plan.kept
     return FilterInputs(query, context, profile, bought, engine.catalog, engine.hidden_days, engine.masks, standing, kept)
 
@@ -229,7 +229,7 @@ class SlateBuilder:
         return used
 
     def anything_personal(self) -> bool:
-        """Whether any place was filled from the shopper's own history."""
+        """Tell whether any place was filled from the shopper's own history."""
         return any(self._engine.recommenders[source].personal for _, _, source, _ in self.picks)
 
     def reasons(self) -> list[Reason]:

@@ -125,7 +125,7 @@ class Profiler:
         )
 
     def leanings(self, history: History, now: int) -> Leanings:
-        """What the profile's intent, focus and brand affinity rest on."""
+        """Return what the profile's intent, focus and brand affinity rest on."""
         seen, serious, of_session, focus, brand = self._lean(history.until(now), now)
         return Leanings(seen, Seriousness(*serious), of_session, Leader(*focus), Leader(*brand))
 

@@ -53,7 +53,7 @@ class Trees(NamedTuple):
         return scored
 
     def contributions(self, row: NDArray[np.float32]) -> NDArray[np.float64]:
-        """How far each feature moved one row, float64[f]; with the trees' mean they add up to its score (Saabas, "Interpreting
+        """Return how far each feature moved one row, float64[f]; with the trees' mean they add up to its score (Saabas, "Interpreting
         random forests", 2014)."""
         moved = np.zeros(len(row), np.float64)
         for root in self.roots.tolist():
@@ -132,7 +132,7 @@ class Ranker:
 
 
 def task_of(bought: Bought) -> RankTask:
-    """What a list is for: something new, or anything that the shopper may buy next."""
+    """Return what a list is for: something new, or anything that the shopper may buy next."""
     return "repeat" if bought.mode in ("allow", "only") else "new"
 
 

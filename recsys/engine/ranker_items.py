@@ -24,7 +24,7 @@ buyer, the share of buyers who bought it again, days since the first and the las
 
 
 def item_facts(events: Events, n_items: int, as_of: int) -> Arrays:
-    """What the shop's purchases up to `as_of` (microseconds) say of every item: facts float32[n, 9] (`ITEM_FACTS`)."""
+    """Return what the shop's purchases up to `as_of` (microseconds) say of every item: facts float32[n, 9] (`ITEM_FACTS`)."""
     bought = events.where((events.kinds == EventType.PURCHASE) & (events.items >= 0) & (events.times <= as_of))
     ages = (as_of - bought.times) / DAY
     sold = {days: np.bincount(bought.items[ages < days], minlength=n_items) for days in (7, 28, 90)}

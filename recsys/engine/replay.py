@@ -19,7 +19,7 @@ from recsys.types import History, ItemUpdate, Lines, Slate
 
 
 def drawn(recommendation_id: str, share: float) -> bool:
-    """Whether a slate is among the share that is logged: decided by its id, so the same slate always or never is."""
+    """Tell whether a slate is among the share that is logged: decided by its id, so the same slate always or never is."""
     return int(recommendation_id[:8], 16) < share * 2**32
 
 
@@ -58,7 +58,7 @@ def replayed(note: LoggedSlate, snapshot: Snapshot, updates: Iterable[tuple[int,
 
 
 def same_bytes(note: LoggedSlate, engine: Engine, slate: Slate) -> bool:
-    """Whether a slate's JSON is what was answered then, byte for byte."""
+    """Tell whether a slate's JSON is what was answered then, byte for byte."""
     return sha256(slate_json(engine.catalog, slate)).hexdigest() == note.sha256
 
 

@@ -104,7 +104,7 @@ class ServingState:
         return self.answer(msgspec.structs.replace(query, locale=self.reason_locale(query.user_id)))
 
     def history(self, user_id: str) -> History:
-        """What a shopper did, in the rows of the snapshot: under this id, and under the anonymous ids that are theirs."""
+        """Return what a shopper did, in the rows of the snapshot: under this id, and under the anonymous ids that are theirs."""
         kept = self._kept.get(user_id)
         if kept is None:
             changes = self._kept.changes
@@ -151,15 +151,15 @@ class ServingState:
         ]
 
     def _under_other_ids(self, user_id: str) -> list[tuple[Period, list[LiveEvent]]]:
-        """When anonymous ids were this user's, with what they did since the snapshot. A snapshot gives linked ids' events to their
-        users, so an id counts only if it did something since, or was linked since."""
+        """Return when anonymous ids were this user's, with what they did since the snapshot. A snapshot gives linked ids' events to
+        their users, so an id counts only if it did something since, or was linked since."""
         events_of, links = self._state.events_of, self._links
         theirs = {each: events_of(each, self._folded, self._max_n) for each in self._linked_last(user_id)}
         asked = [each for each, events in theirs.items() if events or each in links]
         return [(period, theirs[period.anonymous_id]) for period in self._periods(user_id, asked)] if asked else []
 
     def person(self, user_id: str) -> Person:
-        """What the shop's user table says of a user; nothing of one who was forgotten."""
+        """Return what the shop's user table says of a user; nothing of one who was forgotten."""
         unknown = user_id in self.null_users or self.forgotten.at(user_id) is not None
         return NOBODY if unknown else self._snapshot.people.of(user_id)
 
@@ -171,19 +171,19 @@ class ServingState:
         return reason_locale(people.locale_of(user_id), shop)
 
     def value(self, user_id: str) -> CustomerValue | None:
-        """What a customer was worth when the snapshot was made; nothing is known of one who was forgotten."""
+        """Return what a customer was worth when the snapshot was made; nothing is known of one who was forgotten."""
         row = self._snapshot.histories.users.row(user_id)
         unknown = user_id in self.null_users or self.forgotten.at(user_id) is not None
         return None if unknown else self._snapshot.values.at(row)
 
     def is_known(self, user_id: str) -> bool:
-        """Whether others are linked to this id, or the shop's user table has it."""
+        """Tell whether others are linked to this id, or the shop's user table has it."""
         if self.forgotten.at(user_id) is None:
             return user_id in self._linked or self._snapshot.links.is_known(user_id)
         return any(link.user_id == user_id for each in self._anonymous_ids(user_id) for link in self._links_of(each))
 
     def is_repeated(self, link: Link) -> bool:
-        """Whether a link says nothing new: that of its id's latest link, or a later one to the same user, repeats it."""
+        """Tell whether a link says nothing new: that of its id's latest link, or a later one to the same user, repeats it."""
         latest = max(self._links_of(link.anonymous_id), key=lambda each: (each.timestamp, each.user_id), default=None)
         if latest is None or latest.user_id != link.user_id:
             return False
@@ -204,7 +204,7 @@ class ServingState:
         return user_id if latest is None else latest.user_id
 
     def is_anonymous(self, user_id: str) -> bool:
-        """Whether this id was linked to a user."""
+        """Tell whether this id was linked to a user."""
         return bool(self._links_of(user_id))
 
     def ids_of(self, user_id: str) -> list[str]:
@@ -212,7 +212,7 @@ class ServingState:
         return [user_id, *sorted(self._anonymous_ids(user_id))]
 
     def periods_of(self, user_id: str) -> list[Period]:
-        """When which ids were this user's: their own always, anonymous ids between a link to them and the next one."""
+        """Return when which ids were this user's: their own always, anonymous ids between a link to them and the next one."""
         return [_always(user_id), *self._owned(user_id, self.ids_of(user_id)[1:])]
 
     def users_of(self, user_id: str) -> set[str]:
@@ -268,12 +268,12 @@ class ServingState:
         return list(dict.fromkeys([*since, *before]))[:MAX_ASKED]
 
     def _owned(self, user_id: str, anonymous: Iterable[str]) -> list[Period]:
-        """When each anonymous id was this user's by its links."""
+        """Return when each anonymous id was this user's by its links."""
         found = [period for each in anonymous for period in periods(self._links_of(each), self.forgotten.ends(each))]
         return [period for period in found if period.user_id == user_id]
 
     def _periods(self, user_id: str, anonymous: Iterable[str]) -> list[Period]:
-        """When each anonymous id was this user's, the last linked ones, without what is erased of either."""
+        """Return when each anonymous id was this user's, the last linked ones, without what is erased of either."""
         found = sorted(self._owned(user_id, anonymous), key=lambda period: (period.since, period.anonymous_id))[-MAX_LINKED:]
         erased = self.forgotten.spans(user_id)
         own = [left for period in found for left in without(period, erased)]

@@ -52,7 +52,7 @@ def slate_json(catalog: Catalog, slate: Slate, item_ends: Sequence[bytes] = ()) 
 
 
 def attribute_ends(catalog: Catalog, slate: Slate) -> list[bytes]:
-    """How each item's JSON ends where it comes with its attributes."""
+    """Return how each item's JSON ends where it comes with its attributes."""
     return [b',"attributes":%b}' % _encode(catalog.attributes.of(row)) for row in slate.items]
 
 

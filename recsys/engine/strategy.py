@@ -18,7 +18,7 @@ def first_rule(placement: Placement, profile: Profile, has_context: bool) -> Rul
 
 
 def weights_of(rule: Rule, blend: BlendSettings, segment: Segment) -> Mapping[str, float]:
-    """Who answers for a rule, and with what weight."""
+    """Find who answers for a rule, and with what weight."""
     if not rule.blend:
         return rule.recommenders
     learned: Mapping[str, float] = getattr(blend, segment)
@@ -33,7 +33,7 @@ def segment_of(profile: Profile, bought: Bought) -> Segment:
 
 
 def looks_at_shopper(rule: Rule | None) -> bool:
-    """Whether the rule was chosen for what the shopper does, and not for everybody alike."""
+    """Tell whether the rule was chosen for what the shopper does, and not for everybody alike."""
     when = rule.when if rule else When()
     return any(condition is not None for condition in (when.intent, when.focus, when.brand, when.dormant)) or bool(
         when.lifecycle
@@ -41,7 +41,7 @@ def looks_at_shopper(rule: Rule | None) -> bool:
 
 
 def holds(when: When, profile: Profile, has_context: bool) -> bool:
-    """Whether every condition that is set holds."""
+    """Tell whether every condition that is set holds."""
     return (
         (when.known is None or when.known == profile.known)
         and (when.intent is None or when.intent == profile.intent)

@@ -32,14 +32,14 @@ class Variety:
         """Row = the factor of an item that sinks."""
 
     def factors(self, rows: Sequence[int] | Rows) -> NDArray[np.float64]:
-        """What the relevance of items is multiplied by, float64[k]."""
+        """Return what the relevance of items is multiplied by, float64[k]."""
         found = np.array([self.sunk.get(int(row), 1.0) for row in rows])
         if self._rotate:
             found *= [1 - self._rotate * self._draw(int(row)) for row in rows]
         return found
 
     def said(self, row: int) -> str:
-        """Why an item sinks; empty: it does not."""
+        """Return why an item sinks; empty: it does not."""
         if row not in self.sunk:
             return ""
         return f"shown {self._shown[self._catalog.item_id(row)]:.4g} times without a click, which sinks it here"

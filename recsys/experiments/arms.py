@@ -35,7 +35,7 @@ def with_blend(blend: BlendSettings, change: ArmChange) -> BlendSettings:
 
 
 def change_of(experiment: Experiment, arm: str) -> ArmChange:
-    """What an arm changes; the holdout changes nothing."""
+    """Return what an arm changes; the holdout changes nothing."""
     return next((each.change for each in experiment.arms if each.name == arm), NO_CHANGE)
 
 

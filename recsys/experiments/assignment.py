@@ -33,12 +33,12 @@ def arm_of(name: str, experiment: Experiment, unit: str) -> str | None:
 
 
 def key_of(name: str, experiment: Experiment) -> str:
-    """What exposures in an experiment are counted under: another salt begins anew."""
+    """Return what exposures in an experiment are counted under: another salt begins anew."""
     return f"{name}/{experiment.salt}" if experiment.salt else name
 
 
 def is_held_out(holdout: HoldoutSettings, unit: str) -> bool:
-    """Whether a unit is in no experiment at all."""
+    """Tell whether a unit is in no experiment at all."""
     return holdout.share > 0 and bucket("holdout", holdout.salt, unit) < holdout.share
 
 
@@ -50,12 +50,12 @@ def expected_shares(experiment: Experiment) -> dict[str, float]:
 
 
 def _place(name: str, experiment: Experiment, unit: str) -> float:
-    """Where a unit stands in the experiment's layer, or in one of its own."""
+    """Return where a unit stands in the experiment's layer, or in one of its own."""
     return bucket("layer", experiment.layer, unit) if experiment.layer else bucket("traffic", name, experiment.salt, unit)
 
 
 def _edges(experiment: Experiment) -> list[tuple[float, str]]:
-    """Where each arm ends, in order; the holdout comes first."""
+    """Return where each arm ends, in order; the holdout comes first."""
     drawn = 1 - experiment.holdout
     ends = accumulate(arm.share * drawn for arm in experiment.arms)
     edges = [(experiment.holdout + end, arm.name) for end, arm in zip(ends, experiment.arms, strict=True) if arm.share > 0]

@@ -34,7 +34,7 @@ class RunningExperiments:
         self._engines: dict[tuple[Assignment, ...], Engine] = {}
 
     def changes_limit(self, placement: str) -> bool:
-        """Whether an arm changes the length of a placement's lists."""
+        """Tell whether an arm changes the length of a placement's lists."""
         return any("limit" in each.experiment.changes for each in self._on.get(placement, ()))
 
     def choose(self, identities: Identities, query: Query, history: History) -> Choice:
@@ -110,7 +110,7 @@ class _Contest:
         self._limits = {plan.placement.limit for plan in (self._plain, *self._plans)}
 
     def concerns(self, query: Query, profile: Profile) -> bool:
-        """Whether the experiment is for this shopper, and one of its arms would not answer this query as it is without."""
+        """Tell whether the experiment is for this shopper, and one of its arms would not answer this query as it is without."""
         has_context = any(self._catalog.row(item_id) >= 0 for item_id in query.context_items)
         if not holds(self.experiment.when, profile, has_context):
             return False
@@ -127,7 +127,7 @@ def _plan(engine: Engine, experiment: Experiment, change: ArmChange) -> _Plan:
 
 
 def _way(plan: _Plan, query: Query, profile: Profile, has_context: bool) -> tuple[object, ...]:
-    """How a query is answered: what differs here may give another list."""
+    """Return how a query is answered: what differs here may give another list."""
     placement, blend = plan
     rule = first_rule(placement, profile, has_context)
     bought = query.bought or Bought(placement.bought, placement.bought_days)

@@ -36,4 +36,4 @@ class StoredCampaigns(ABC):
 
     @abstractmethod
     def changes(self, after: int) -> list[CampaignChange]:
-        """What was put and removed with seq > `after`, the last of each id, by seq."""
+        """Return what was put and removed with seq > `after`, the last of each id, by seq."""

@@ -56,7 +56,7 @@ def migrate(settings: Settings) -> list[str] | None:
 
 
 def _address(settings: Settings) -> Address | None:
-    """Where the database is that the settings name, None: files. Its driver is imported where there is one only.
+    """Return where the database is that the settings name, None: files. Its driver is imported where there is one only.
 
     Raises:
         SettingsError: if the driver is not installed.

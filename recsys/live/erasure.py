@@ -72,7 +72,7 @@ class ErasureKeys:
         )
 
     def knows(self, subject: str) -> bool:
-        """Whether the secret of a subject is among ours."""
+        """Tell whether the secret of a subject is among ours."""
         return subject.partition(":")[0] in self._keys
 
 
@@ -112,13 +112,13 @@ class Tombstones:
         return blake2b(repr(rows).encode(), digest_size=_HASH_BYTES).hexdigest() if rows else ""
 
     def spans(self, user_id: str) -> list[Span]:
-        """What is ignored of an id, in order, no two spans touching; mostly nothing."""
+        """Return what is ignored of an id, in order, no two spans touching; mostly nothing."""
         if self._erasure_keys is None or not self._spans:
             return []
         return joined([span for each in self._erasure_keys.hashes(user_id) for span in self._spans.get(each, ())])
 
     def ends(self, anonymous_id: str) -> list[int]:
-        """When an anonymous id became that of somebody who was erased since: who had it before has it no more from then on."""
+        """Return when an anonymous id became that of somebody who was erased since: who had it before has it no more from then on."""
         return [span.since for span in self.spans(anonymous_id) if span.since > FOREVER.min]
 
     def at(self, user_id: str) -> int | None:
@@ -126,7 +126,7 @@ class Tombstones:
         return next((span.until for span in self.spans(user_id) if span.since == FOREVER.min), None)
 
     def cover(self, user_id: str | None, moment: int) -> bool:
-        """Whether what this user did at a moment (microseconds) is ignored."""
+        """Tell whether what this user did at a moment (microseconds) is ignored."""
         return user_id is not None and any(since <= moment <= until for since, until in self.spans(user_id))
 
 

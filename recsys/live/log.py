@@ -67,7 +67,7 @@ class EventLog(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """Where it is, for people."""
+        """Return where it is, for people."""
 
     # --- writing
 
@@ -127,8 +127,8 @@ class EventLog(ABC):
 
     @abstractmethod
     def events_of(self, user_id: str, after: int, max_n: int) -> list[LiveEvent]:
-        """What one shopper did with seq > `after`, oldest first by (timestamp, seq): the newest `max_n` events, and as many older
-        purchases and refunds. Impressions and clicks are not among them."""
+        """Return what one shopper did with seq > `after`, oldest first by (timestamp, seq): the newest `max_n` events, and as many
+        older purchases and refunds. Impressions and clicks are not among them."""
 
     @abstractmethod
     def impressions_of(self, user_id: str, max_n: int) -> list[tuple[str, int, bool]]:
@@ -137,11 +137,12 @@ class EventLog(ABC):
 
     @abstractmethod
     def active(self, after: int, until: int) -> list[Active]:
-        """Who did something with `after` < seq ≤ `until`, impressions and clicks aside; looks at each event, so ask for new ones."""
+        """Find who did something with `after` < seq ≤ `until`, impressions and clicks aside;
+        looks at each event, so ask for new ones."""
 
     @abstractmethod
     def interested(self, item_ids: Sequence[str], after: int) -> list[str]:
-        """Who viewed or carted one of these items with seq > `after`."""
+        """Find who viewed or carted one of these items with seq > `after`."""
 
     @abstractmethod
     def subjects(self, after: int, max_n: int) -> list[str]:
@@ -163,7 +164,7 @@ class EventLog(ABC):
 
     @abstractmethod
     def count_events(self) -> int:
-        """How many events the log holds."""
+        """Return how many events the log holds."""
 
     @abstractmethod
     def drop_events(self, until_seq: int) -> int:

@@ -56,7 +56,7 @@ class MomentLog(ABC):
 
     @abstractmethod
     def notified_to(self, user_ids: Sequence[str], since: int) -> list[Notified]:
-        """What was found due for these users from a moment (microseconds) on."""
+        """Return what was found due for these users from a moment (microseconds) on."""
 
     @abstractmethod
     def lines(self, kind: str, after: int, max_n: int) -> list[tuple[int, bytes]]:

@@ -54,7 +54,7 @@ class Replacement(msgspec.Struct, frozen=True):
     item: PinnedItem
 
     def fits(self, pin: PinnedSlate) -> bool:
-        """Whether its item is still the one in that place, and the other one is new to the slate."""
+        """Tell whether its item is still the one in that place, and the other one is new to the slate."""
         return self.item.item_id not in pin.shown and pin.items[self.place].item_id == self.out
 
     def applied(self, pin: PinnedSlate) -> PinnedSlate:
@@ -88,7 +88,7 @@ class PinnedSlates(ABC):
 
     @abstractmethod
     def pin_of(self, send_id: str, user_id: str) -> PinnedSlate | None:
-        """What is pinned to a send and a user, replacements applied; None: nothing."""
+        """Return what is pinned to a send and a user, replacements applied; None: nothing."""
 
     @abstractmethod
     def replace_items(self, pin: PinnedSlate, replacements: Sequence[Replacement], received_at: int) -> PinnedSlate:
@@ -104,7 +104,7 @@ class PinnedSlates(ABC):
 
     @abstractmethod
     def pins_of(self, user_id: str, max_n: int) -> list[PinnedSlate]:
-        """What the `max_n` sends pinned last show a user, replacements applied, the newest first."""
+        """Return what the `max_n` sends pinned last show a user, replacements applied, the newest first."""
 
     @abstractmethod
     def drop_expired(self, before: int) -> Mapping[str, int]:

@@ -84,7 +84,7 @@ SHARED: dict[str, Callable[..., Link | ItemUpdate | Tombstone]] = {
 
 
 def is_superseded(known: set[int], said: Sequence[int]) -> bool:
-    """Whether later updates set all that this one sets; from now on what this one sets counts among them."""
+    """Tell whether later updates set all that this one sets; from now on what this one sets counts among them."""
     fields = {field for field, is_said in enumerate(said) if is_said}
     superseded = fields <= known
     known |= fields

@@ -59,7 +59,7 @@ class LoggedSlate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 def is_erased(slate: LoggedSlate, erased: Tombstones) -> bool:
-    """Whether tombstones cover when a slate was asked for or answered, or anything in the history that it was made from."""
+    """Tell whether tombstones cover when a slate was asked for or answered, or anything in the history that it was made from."""
     spans = [] if slate.user_id is None else erased.spans(slate.user_id)
     moments = (slate.query.now, slate.answered_at, *(event.timestamp for event in slate.history)) if spans else ()
     return any(since <= moment <= until for since, until in spans for moment in moments)

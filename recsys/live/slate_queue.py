@@ -45,7 +45,7 @@ class SlateQueue:
         self._put(slate, MAX_SECONDS)
 
     def take_dropped(self) -> int:
-        """How many slates were given up since this was asked last."""
+        """Return how many slates were given up since this was asked last."""
         with self._changed:
             dropped, self._dropped = self._dropped, 0
         return dropped

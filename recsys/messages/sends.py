@@ -116,7 +116,7 @@ class Sends:
         return [SentSlate(slate, False) for slate in slates]
 
     def _first(self, send: Send, query: Query, user_id: str) -> PinnedSlate:
-        """What is to be pinned: the answer of now, without what the last sends showed."""
+        """Return what is to be pinned: the answer of now, without what the last sends showed."""
         slate = self._ask(msgspec.structs.replace(query, user_id=user_id, exclude=self._seen(user_id)))
         return PinnedSlate(
             send_id=send.send_id,
@@ -131,7 +131,7 @@ class Sends:
         )
 
     def _seen(self, user_id: str, besides: str = "") -> tuple[str, ...]:
-        """What the last sends have shown a user, one of them left out."""
+        """Return what the last sends have shown a user, one of them left out."""
         if not self._unseen_sends:
             return ()
         pins = self._pins.pins_of(user_id, self._unseen_sends + bool(besides))

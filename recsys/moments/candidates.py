@@ -87,7 +87,7 @@ def ordered_once(audience: Audience) -> Mask:
 
 
 def owns_what_is_due(audience: Audience) -> Mask:
-    """Who owns an item that is due again."""
+    """Find who owns an item that is due again."""
     trigger_context = audience.trigger_context
     catalog, window = trigger_context.catalog, trigger_context.settings.replenish_days * DAY
 
@@ -113,7 +113,7 @@ def has_birthday(audience: Audience) -> Mask:
 
 
 def spent_much(audience: Audience) -> Mask:
-    """Who is a high spender by the snapshot, or has ordered since."""
+    """Find who is a high spender by the snapshot, or has ordered since."""
     contact_index, histories = audience.contact_index, audience.serving.engine.snapshot.histories
     found = contact_index.ordered.copy()
     found[
@@ -123,17 +123,17 @@ def spent_much(audience: Audience) -> Mask:
 
 
 def of_items_back(audience: Audience) -> Mask:
-    """Who viewed or carted an item that is back in stock."""
+    """Find who viewed or carted an item that is back in stock."""
     return _of_news(audience, "back_in_stock")
 
 
 def of_cheaper_items(audience: Audience) -> Mask:
-    """Who viewed or carted an item that costs less."""
+    """Find who viewed or carted an item that costs less."""
     return _of_news(audience, "price_drop")
 
 
 def of_low_items(audience: Audience) -> Mask:
-    """Who carted an item that runs low, since it could be in the cart, or viewed it and was here lately."""
+    """Find who carted an item that runs low, since it could be in the cart, or viewed it and was here lately."""
     trigger_context, contact_index = audience.trigger_context, audience.contact_index
     since = trigger_context.now - int(trigger_context.engine.profiler.behaviour.cart_days * DAY)
     found = contact_index.interested(audience.state, audience.serving, trigger_context.runs_low, since)
@@ -154,7 +154,7 @@ def standing_of_items(trigger_context: TriggerContext) -> ItemStanding:
 
 
 def concerned(audience: Audience, before: ItemStanding, after: ItemStanding) -> Mask:
-    """Who viewed, carted or owns an item of which a rule may say something else than before, bool[p]."""
+    """Find who viewed, carted or owns an item of which a rule may say something else than before, bool[p]."""
     seen = (before.changed_at != after.changed_at).any(axis=0) | (before.runs_low != after.runs_low)
     owned = before.again != after.again
     found = audience.contact_index.interested(audience.state, audience.serving, seen, NEVER)
@@ -162,7 +162,7 @@ def concerned(audience: Audience, before: ItemStanding, after: ItemStanding) -> 
 
 
 def _owners(audience: Audience, chosen: Callable[[Rows, Times], Mask]) -> Mask:
-    """Who owns a chosen item, or has ordered since the snapshot."""
+    """Find who owns a chosen item, or has ordered since the snapshot."""
     contact_index = audience.contact_index
     found = contact_index.ordered.copy()
     found[contact_index.places(audience.serving.engine.snapshot.histories.owners(chosen))] = True

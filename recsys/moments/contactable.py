@@ -82,14 +82,14 @@ class ContactIndex:
         return np.array(sorted(changed), np.int32)
 
     def who_did(self, kinds: Sequence[EventType], since: int, items: Mask | None = None) -> Mask:
-        """Who did one of these things later than `since` (microseconds), with one of the items, bool[n], if any are given, as the
+        """Find who did one of these things later than `since` (microseconds), with one of the items, bool[n], if any are given, as the
         snapshot knows it, bool[p]."""
         found = np.zeros(len(self), bool)
         found[self.places(self._histories.who_did(kinds, since, items))] = True
         return found
 
     def interested(self, state: EventLog, serving: ServingState, items: Mask, since: int) -> Mask:
-        """Who viewed or carted one of these items, bool[n], later than `since` (microseconds), bool[p]."""
+        """Find who viewed or carted one of these items, bool[n], later than `since` (microseconds), bool[p]."""
         if not items.any():
             return np.zeros(len(self), bool)
         catalog = serving.engine.catalog
@@ -132,7 +132,7 @@ class ContactIndex:
 
 
 def _by_user(active: Active, serving: ServingState) -> list[Active]:
-    """Who it was, under whatever id; of several whose it may be, when each was last seen."""
+    """Find who it was, under whatever id; of several whose it may be, when each was last seen."""
     users = serving.users_of(active.user_id)
     if len(users) == 1:
         return [active._replace(user_id=user_id) for user_id in users]

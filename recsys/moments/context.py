@@ -74,7 +74,7 @@ class TriggerContext:
         self.high_spend = high_spend
 
     def is_on(self, kind: str) -> bool:
-        """Whether the shop asks for moments of this kind."""
+        """Tell whether the shop asks for moments of this kind."""
         return kind in self.settings.kinds
 
 
@@ -101,28 +101,28 @@ class UserContext:
 
     @property
     def visit_ended(self) -> bool:
-        """Whether an event now would begin another session."""
+        """Tell whether an event now would begin another session."""
         return self.quiet > self.trigger_context.engine.profiler.session_gap
 
     @cached_property
     def last_purchase(self) -> int:
-        """When the latest event that is a purchase took place, in microseconds; `NEVER`: there is none."""
+        """Return when the latest event that is a purchase took place, in microseconds; `NEVER`: there is none."""
         return self._last_of(PURCHASE)
 
     @cached_property
     def cart_changed(self) -> int:
-        """When something was last put into the cart or taken out, in microseconds; `NEVER`: never."""
+        """Return when something was last put into the cart or taken out, in microseconds; `NEVER`: never."""
         return max(self._last_of(CART_ADD), self._last_of(_CART_REMOVE))
 
     @property
     def carted_at(self) -> Times:
-        """When anything was put into the cart, int64[c]."""
+        """Return when anything was put into the cart, int64[c]."""
         times: Times = self.history.times[self.history.kinds == CART_ADD]
         return times
 
     @property
     def bought_on_visit(self) -> bool:
-        """Whether there was a purchase on the last visit."""
+        """Tell whether there was a purchase on the last visit."""
         return self.last_purchase >= self.visit_start > NEVER
 
     def viewed_on_visit(self) -> list[int]:
@@ -145,7 +145,7 @@ class UserContext:
         return list(dict.fromkeys(items[looks][::-1].tolist()))
 
     def interest(self, row: int, until: int) -> int:
-        """When an item was last viewed or carted before a moment, in microseconds; `NEVER`: it was not, or was bought since."""
+        """Return when an item was last viewed or carted before a moment, in microseconds; `NEVER`: it was not, or was bought since."""
         history = self.history
         of_item = history.items == row
         looks = of_item & ((history.kinds == VIEW) | (history.kinds == CART_ADD)) & (history.times < until)
@@ -153,7 +153,7 @@ class UserContext:
         return NEVER if (history.times[of_item & (history.kinds == PURCHASE)] >= last).any() else last
 
     def bought_at(self, row: int) -> int:
-        """When an item was last bought and kept, in microseconds; `NEVER`: never."""
+        """Return when an item was last bought and kept, in microseconds; `NEVER`: never."""
         times = self.history.times[(self.history.items == row) & (self.history.kinds == PURCHASE)]
         return int(times[-1]) if len(times) else NEVER
 

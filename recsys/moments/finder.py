@@ -211,7 +211,7 @@ class Finder:
     def _left(
         self, hits: Mapping[str, Mapping[MomentKind, Sequence[TriggerHit]]]
     ) -> dict[str, dict[MomentKind, list[TriggerHit]]]:
-        """What is left by user and kind without what they were notified of: by its id, or lately by another of its kind."""
+        """Return what is left by user and kind without what they were notified of: by its id, or lately by another of its kind."""
         ids = [
             moment_id(kind, user, due.key) for user, kinds in hits.items() for kind, some in kinds.items() for due in some
         ]
@@ -232,7 +232,7 @@ class Finder:
         }
 
     def _lately(self, user_ids: Sequence[str], since: Iterable[int | None]) -> dict[tuple[str, str], int]:
-        """When each user was last notified of each kind, in microseconds."""
+        """Return when each user was last notified of each kind, in microseconds."""
         earliest = min((each for each in since if each is not None), default=None)
         if earliest is None:
             return {}

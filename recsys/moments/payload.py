@@ -140,6 +140,6 @@ def _query(
 
 
 def _substitute(user_context: UserContext, row: int) -> Reason:
-    """Why something else stands first."""
+    """Return why something else stands first."""
     catalog = user_context.trigger_context.catalog
     return user_context.reason("substitute", because_item_id=catalog.item_id(row), title=catalog.title(row))

@@ -168,7 +168,7 @@ def birthdays_on(year: int, month: int, day: int) -> tuple[tuple[int, int], ...]
 
 
 def _left_lately(user_context: UserContext) -> bool:
-    """Whether the last visit has ended, not too long ago, without a purchase."""
+    """Tell whether the last visit has ended, not too long ago, without a purchase."""
     return spans.left_lately(user_context).holds(user_context.now) and not user_context.bought_on_visit
 
 

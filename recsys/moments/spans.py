@@ -26,19 +26,19 @@ class Span(NamedTuple):
     last: int = FOREVER
 
     def holds(self, now: int) -> bool:
-        """Whether a moment lies in it."""
+        """Tell whether a moment lies in it."""
         return self.first <= now < self.last
 
 
 def cart_left(user_context: UserContext) -> Span:
-    """When a cart that was not touched since counts as left."""
+    """Return when a cart that was not touched since counts as left."""
     settings = _settings(user_context)
     first = user_context.last_seen + ceil(settings.cart_minutes * MINUTE)
     return Span(first, user_context.cart_changed + ceil(settings.cart_hours * HOUR))
 
 
 def browsed(user_context: UserContext) -> Span:
-    """When a product viewed on the last visit is spoken of."""
+    """Return when a product viewed on the last visit is spoken of."""
     return _after(user_context.last_seen, *_settings(user_context).browse_minutes, MINUTE)
 
 
@@ -49,18 +49,18 @@ def left_lately(user_context: UserContext) -> Span:
 
 
 def offered(user_context: UserContext) -> Span:
-    """When an offer follows the last visit."""
+    """Return when an offer follows the last visit."""
     return _after(user_context.last_seen, *_settings(user_context).offer_hours, HOUR)
 
 
 def second_order_due(user_context: UserContext) -> Span:
-    """When a second order is called for after the last one."""
+    """Return when a second order is called for after the last one."""
     last = user_context.profile.last_order
     return Span(FOREVER) if last is None else _after(last, *_settings(user_context).second_order_days, DAY)
 
 
 def news_of(user_context: UserContext, at: int) -> Span:
-    """How long it is news that an item changed at a moment."""
+    """Return how long it is news that an item changed at a moment."""
     return Span(at, at + ceil(_settings(user_context).change_days * DAY))
 
 
@@ -70,13 +70,14 @@ def replenish_until(user_context: UserContext, due_at: Times) -> Times:
 
 
 def due_again(bought_at: Times, gap_days: NDArray[np.float32]) -> Times:
-    """When items are due again, int64[b] microseconds, by their last purchase and usual gap in days; `NEVER`: no gap is known."""
+    """Return when items are due again, int64[b] microseconds, by their last purchase and usual gap in days;
+    `NEVER`: no gap is known."""
     gaps = np.nan_to_num(gap_days.astype(np.float64) * DAY, nan=0).astype(np.int64)
     return np.where(gaps > 0, bought_at + gaps, NEVER)
 
 
 def stages(user_context: UserContext) -> Iterator[int]:
-    """When the stage of a customer turns, while they order nothing: no longer active, inactive, dormant."""
+    """Return when the stage of a customer turns, while they order nothing: no longer active, inactive, dormant."""
     policy, last = user_context.trigger_context.engine.settings.profile, user_context.profile.last_order
     if last is not None:
         yield last + floor(policy.active_days * DAY) + 1
@@ -85,13 +86,13 @@ def stages(user_context: UserContext) -> Iterator[int]:
 
 
 def leanings(user_context: UserContext) -> Iterator[int]:
-    """When focus and brand may turn because the oldest event that they rest on leaves the profile's window."""
+    """Return when focus and brand may turn because the oldest event that they rest on leaves the profile's window."""
     window = int(user_context.trigger_context.engine.settings.profile.window_days * DAY)
     yield from _leaves(user_context.history.times, user_context.now, window)
 
 
 def cart_kept(user_context: UserContext) -> Iterator[int]:
-    """When the item that was carted longest ago leaves the cart by itself."""
+    """Return when the item that was carted longest ago leaves the cart by itself."""
     kept = int(user_context.trigger_context.engine.profiler.behaviour.cart_days * DAY)
     yield from _leaves(user_context.carted_at, user_context.now, kept)
 

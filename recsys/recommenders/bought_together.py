@@ -127,6 +127,6 @@ def _complements(lines: object, weight: Scores, catalog: Catalog, settings: Boug
 
 
 def _price_fits(price: float, others: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
-    """How much complements at these prices count beside an item, float64[m] up to 1; unknown prices count in full."""
+    """Return how much complements at these prices count beside an item, float64[m] up to 1; unknown prices count in full."""
     known = (others > 0) & (price > 0) & (reach > 0)
     return np.sqrt(np.minimum(np.divide(reach * price, others, out=np.ones(len(others)), where=known), 1))

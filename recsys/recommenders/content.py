@@ -91,7 +91,7 @@ class Content(Recommender[ContentSettings]):
 
 
 def _term_rows(catalog: Catalog, settings: ContentSettings) -> csr_array:
-    """What every item is made of: items × terms float32, rows of length 1."""
+    """Return what every item is made of: items × terms float32, rows of length 1."""
     from scipy.sparse import coo_array, diags_array
 
     terms: dict[str, int] = {}

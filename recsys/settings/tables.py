@@ -113,7 +113,7 @@ class Table(Group, frozen=True):
 
     @property
     def named(self) -> bool:
-        """Whether the settings say where the table is."""
+        """Tell whether the settings say where the table is."""
         return bool(self.paths or self.database)
 
     @property

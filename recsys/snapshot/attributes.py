@@ -102,7 +102,7 @@ class Attributes:
             self.columns[told.name] = _column(arrays, at, told.type)
 
     def type_of(self, name: str) -> AttributeType | None:
-        """What an attribute is; None: there is none of that name."""
+        """Return what an attribute is; None: there is none of that name."""
         column = self.columns.get(name)
         return BUILT_IN.get(name) if column is None else column.type
 

@@ -31,7 +31,7 @@ FRAGMENT_FIELDS = ("item_id", "title", "brand", "category", "price", "currency",
 
 
 def can_be_bought(word: bool | None, stock: float | None, backorder: bool = False) -> bool | None:
-    """Whether an item can be bought: by the shop's word on it, else by its stock, of which any or a back order will do; None if
+    """Tell whether an item can be bought: by the shop's word on it, else by its stock, of which any or a back order will do; None if
     neither says anything. The one definition, of which `tables.items` has the same as an expression."""
     if word is not None or stock is None:
         return word
@@ -101,7 +101,7 @@ class Catalog:
         return self._titles[row].decode()
 
     def available_after(self, row: int, update: ItemUpdate) -> bool | None:
-        """Whether an update makes an item available; None if it says nothing of it. What the shop does not show stays hidden."""
+        """Tell whether an update makes an item available; None if it says nothing of it. What the shop does not show stays hidden."""
         told = can_be_bought(update.available, update.stock, bool(self.backorder[row]))
         return None if told is None else told and bool(self.published[row])
 
@@ -142,7 +142,7 @@ class Catalog:
         return np.concatenate([inside, self.further.items(code)])
 
     def is_in(self, row: int, category: int) -> bool:
-        """Whether an item is in a category or below it, by any of its categories."""
+        """Tell whether an item is in a category or below it, by any of its categories."""
         inside = self.item_from[category] <= row < self.item_to[category]
         return bool(inside) or row in self.further.items(category)
 
@@ -157,7 +157,7 @@ class Catalog:
 
     @cached_property
     def has_groups(self) -> bool:
-        """Whether any item shares its group with another."""
+        """Tell whether any item shares its group with another."""
         grouped = self.group[self.group >= 0]
         return len(np.unique(grouped)) < len(grouped)
 

@@ -44,7 +44,7 @@ class Contents:
         return msgspec.json.decode(self._texts[row], type=Content)
 
     def published_at(self, row: int) -> int:
-        """When it was published, in microseconds; 0: not said."""
+        """Return when it was published, in microseconds; 0: not said."""
         return int(self._published_at[row])
 
     def of(self, category: int, parent: Rows) -> list[int]:

@@ -47,7 +47,7 @@ class Events:
 
     @property
     def amounts(self) -> NDArray[np.float64]:
-        """What each purchase came to, float64[e]; see `amounts_of`."""
+        """Return what each purchase came to, float64[e]; see `amounts_of`."""
         return amounts_of(self.prices, self.kept)
 
 
@@ -149,7 +149,7 @@ class Histories:
         return _whose(places, self._offsets)
 
     def revenue(self) -> NDArray[np.float64]:
-        """What each user's purchases that were kept came to, float64[u], as far as prices are known."""
+        """Return what each user's purchases that were kept came to, float64[u], as far as prices are known."""
         lines = np.flatnonzero((self._kinds == EventType.PURCHASE) & ~np.isnan(self._prices))
         whose = np.searchsorted(np.asarray(self._offsets), lines, side="right") - 1
         return np.round(np.bincount(whose, amounts_of(self._prices[lines], self._kept[lines]), len(self)), 2)
@@ -183,7 +183,7 @@ def history_arrays(events: Events, kept: Events, user_ids: list[str]) -> Arrays:
 
 
 def _owned_arrays(events: Events, kept: Events, n_users: int) -> Arrays:
-    """What `orders.owned_of` finds in every user's history, end to end; orders are counted over all events."""
+    """Return what `orders.owned_of` finds in every user's history, end to end; orders are counted over all events."""
     bought = kept.where((kept.kinds == EventType.PURCHASE) & (kept.items >= 0))
     order = np.lexsort((np.arange(len(bought)), bought.items, bought.users))
     last = np.ones(len(bought), bool)

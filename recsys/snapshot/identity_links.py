@@ -48,7 +48,7 @@ class Links:
         self._owned = cast(Rows, arrays["owned"])
 
     def is_known(self, user_id: str) -> bool:
-        """Whether it is a known user's id, to which anonymous ids may be linked, and which is none itself."""
+        """Tell whether it is a known user's id, to which anonymous ids may be linked, and which is none itself."""
         return self._known.row(user_id) >= 0
 
     def of(self, anonymous_id: str) -> list[Link]:
@@ -90,7 +90,7 @@ def link_arrays(links: Iterable[Link], known_ids: Iterable[str]) -> Arrays:
 
 
 def periods(links: Sequence[Link], ends: Iterable[int] = ()) -> list[Period]:
-    """Who one anonymous id belongs to, from when until when; of links at the same moment the last user id counts.
+    """Find who one anonymous id belongs to, from when until when; of links at the same moment the last user id counts.
 
     From each of `ends` (microseconds) on it belongs to nobody, until the next link.
     """
@@ -116,7 +116,7 @@ def joined(spans: Iterable[Span]) -> list[Span]:
 
 
 def without(period: Period, spans: Iterable[Span]) -> list[Period]:
-    """What is left of a period without spans, which are in order."""
+    """Return what is left of a period without spans, which are in order."""
     left = []
     for span in spans:
         if period.since < min(span.since, period.until):

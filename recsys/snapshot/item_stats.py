@@ -73,7 +73,7 @@ def _medians(groups: Rows, values: NDArray[np.float32], n: int, fewest: int) -> 
 
 
 def _repurchased(users: Rows, items: Rows, again: Mask, catalog: Catalog, settings: BehaviourSettings) -> Mask:
-    """Whether enough of the item's buyers, or of its leaf category's items' buyers, bought it a second time."""
+    """Tell whether enough of the item's buyers, or of its leaf category's items' buyers, bought it a second time."""
     n = catalog.n_items
     first = np.ones(len(items), bool)
     first[1:] = ~again

@@ -48,7 +48,7 @@ class RankerRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def leads(self) -> bool:
-        """Whether it leads on any task."""
+        """Tell whether it leads on any task."""
         return any(task.leads for task in self.tasks.values())
 
 

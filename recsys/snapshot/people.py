@@ -48,12 +48,12 @@ class People:
 
     @property
     def consented(self) -> Mask:
-        """Whether each consents to any channel, bool[p]."""
+        """Tell whether each consents to any channel, bool[p]."""
         return (self._consents & _CONSENTED) > 0
 
     @property
     def silent(self) -> Mask:
-        """Whether nothing is said of any consent of theirs, bool[p]."""
+        """Tell whether nothing is said of any consent of theirs, bool[p]."""
         silent: Mask = self._consents == 0
         return silent
 
@@ -69,7 +69,7 @@ class People:
         return None if row < 0 else _text(self._locales, int(self._locale[row]))
 
     def of(self, user_id: str) -> Person:
-        """What is known of a user; `NOBODY` where the table does not have the id."""
+        """Return what is known of a user; `NOBODY` where the table does not have the id."""
         row = self.users.row(user_id)
         if row < 0:
             return NOBODY

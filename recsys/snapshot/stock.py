@@ -30,7 +30,7 @@ def days_of_cover(stock: Units, sold: Units) -> NDArray[np.float32]:
 
 
 def at_risk(stock: Units, sold: Units, lead_days: float) -> Mask:
-    """Whether each item's stock lasts fewer than `lead_days` days, bool[n]; where that is not known it is not at risk."""
+    """Tell whether each item's stock lasts fewer than `lead_days` days, bool[n]; where that is not known it is not at risk."""
     return days_of_cover(stock, sold) < lead_days
 
 

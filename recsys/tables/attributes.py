@@ -45,7 +45,7 @@ class AttributeColumns:
         return replace(preset, columns={**preset.columns, **self.own})
 
     def notation(self, name: str, told: Notation) -> Notation:
-        """How a column is written."""
+        """Return how a column is written."""
         return replace(told, between=self.between.get(name, told.between))
 
 

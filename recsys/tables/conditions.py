@@ -22,7 +22,7 @@ _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
 
 def matches_pattern(source: Source, column: str, pattern: str) -> pl.Expr:
-    """Whether a column's text holds a pattern; an empty cell, or a column that a file lacks, never does.
+    """Tell whether a column's text holds a pattern; an empty cell, or a column that a file lacks, never does.
 
     Raises:
         SettingsError: if the pattern is not a regular expression.

@@ -67,7 +67,7 @@ class ErasedRows:
         return self._rows("events", events)
 
     def without(self, live: LiveRows) -> LiveRows:
-        """What is live, without theirs."""
+        """Return what is live, without theirs."""
         links = live.links.with_row_index(ROW)
         left = links.join(self._rows("identities", links.lazy()), on=ROW, how="anti", maintain_order="left").drop(ROW)
         events = live.events
@@ -91,7 +91,7 @@ class ErasedRows:
             return _distinct([each.frame for each in self._mapped[name]], NAMING[name])
 
     def _periods_by_link(self, live: pl.DataFrame) -> pl.DataFrame:
-        """When anonymous ids belonged to somebody who is forgotten for that time; all links count, refused ones apart."""
+        """Return when anonymous ids belonged to somebody who is forgotten for that time; all links count, refused ones apart."""
         users = self._collected("users").select("user_id")
         links = pl.concat([self._collected("identities"), live])
         valid = identities.periods(links.filter(~identities.refused(links, users, self._null_users)), self._ends())

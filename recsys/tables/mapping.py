@@ -109,7 +109,7 @@ def _converted(raw: RawValues, column: Column, at: int, value: pl.Expr, notation
 
 
 def _constant(column: Column, raw: pl.Expr, notation: Notation) -> list[pl.Expr]:
-    """What is the same for every row, converted here and now."""
+    """Return what is the same for every row, converted here and now."""
     given, value = pl.select(raw.alias("given"), convert(column.kind, raw, notation).alias("value")).row(0)
     if given is not None and value is None:
         raise SettingsError(f"data: constants.{column.name} = {given!r} breaks the rule “{KINDS[column.kind].usable}”")

@@ -56,7 +56,7 @@ def _check_times(name: str, table: Table) -> None:
 
 
 def _is_format(form: str) -> bool:
-    """Whether a moment written in a format can be read back."""
+    """Tell whether a moment written in a format can be read back."""
     try:
         written = pl.Series([_MOMENT]).dt.strftime(form)
         return written[0] != form and not read_times(written, TimeNotation(formats=(form,), unit="none")).has_nulls()

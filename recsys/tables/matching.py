@@ -35,13 +35,13 @@ class Hint:
 
     @property
     def words(self) -> str:
-        """What the repairs do not tell apart, for people."""
+        """Return what the repairs do not tell apart, for people."""
         *first, last = [REPAIRS[name] for name in self.repairs]
         return f"{', '.join(first)} and {last}" if first else last
 
     @property
     def advice(self) -> str:
-        """What to do about it: a rule of the settings where there is one."""
+        """Return what to do about it: a rule of the settings where there is one."""
         would = f"{self.events:,} events would match if {self.words} were not told apart"
         if "prefix" in self.repairs:
             return f"make the ids of both tables alike: {would}"

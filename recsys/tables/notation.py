@@ -83,7 +83,7 @@ class Guess:
 
 
 def notation_of_settings(table: Table) -> Notation:
-    """What a table's settings say, before a value is looked at."""
+    """Return what a table's settings say, before a value is looked at."""
     formats = (table.date_format,) if isinstance(table.date_format, str) else table.date_format
     time = TimeNotation(table.time_unit, table.timezone, table.day_first, tuple(form for form in formats if form))
     between = table.categories_between or "|"
@@ -115,7 +115,7 @@ def _is_open(place: Place) -> bool:
 
 
 def _tallies(places: Sequence[Place]) -> list[dict[str, float]]:
-    """What is counted in each place, with one look at each frame."""
+    """Return what is counted in each place, with one look at each frame."""
     tallies: list[dict[str, float]] = []
     for _, group in groupby(places, key=lambda place: id(place.frame)):
         mine = list(group)
@@ -184,7 +184,7 @@ def _times(name: str, told: Notation, mine: Sequence[tuple[Place, dict[str, floa
 
 
 def _fitting(place: Place) -> dict[str, float]:
-    """How many numbers of a place fit each unit, with the first and the last that do; zero is no number of a time."""
+    """Return how many numbers of a place fit each unit, with the first and the last that do; zero is no number of a time."""
     text = place.value.str.strip_chars().str.extract(NUMBER) if place.dtype == pl.String else place.value
     dates = text if place.dtype == pl.String else text.cast(pl.Int64, strict=False).cast(pl.String)
     columns = place.frame.select(

@@ -85,7 +85,7 @@ def _suspicious(seen: Survey, items: pl.DataFrame, data: DataSettings) -> pl.Dat
 
 
 def _typical_price(items: pl.DataFrame) -> float | None:
-    """What of so many priced rows nearly none is above, an item's rows taken for its usual price."""
+    """Return what of so many priced rows nearly none is above, an item's rows taken for its usual price."""
     ranked = items.filter(pl.col("prices") > 0).sort("usual_price")
     below = ranked.filter(pl.col("prices").cum_sum() >= _TYPICAL * pl.col("prices").sum())
     return float(below["usual_price"][0]) if below.height else None

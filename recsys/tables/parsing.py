@@ -48,7 +48,7 @@ def currency_of(raw: pl.Expr) -> pl.Expr:
 
 
 def skipped_by_clocks(raw: pl.Expr, notation: Notation) -> pl.Expr:
-    """Whether a local time was skipped by its zone, and is read as later."""
+    """Tell whether a local time was skipped by its zone, and is read as later."""
     return raw.map_batches(lambda each: at_a_seam(each, notation.time), return_dtype=pl.Boolean(), is_elementwise=True)
 
 

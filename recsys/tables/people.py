@@ -44,7 +44,7 @@ class Machines:
 
 
 def is_nobody(column: str, null_users: NullUsers) -> pl.Expr:
-    """Whether the id in a column names nobody, as `NullUsers` says; null names nobody."""
+    """Tell whether the id in a column names nobody, as `NullUsers` says; null names nobody."""
     words = sorted(null_users.words)
 
     def each(ids: pl.Series) -> pl.Series:

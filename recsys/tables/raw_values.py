@@ -49,7 +49,7 @@ class RawValues:
         return [Place(column, name, frame, self._part(column, name), schema[name]) for column, name in read]
 
     def parts(self, column: Column) -> list[pl.Expr]:
-        """What stands in each of the columns; kinds of text have one, the first with a value.
+        """Return what stands in each of the columns; kinds of text have one, the first with a value.
 
         Raises:
             SettingsError: if a pattern of the settings is not a regular expression.

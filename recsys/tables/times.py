@@ -66,7 +66,7 @@ def read_days(series: pl.Series, notation: TimeNotation = ISO) -> pl.Series:
 
 
 def at_a_seam(series: pl.Series, notation: TimeNotation) -> pl.Series:
-    """Whether each is a local time that its zone skipped, when the clocks were put forward: bool."""
+    """Tell whether each is a local time that its zone skipped, when the clocks were put forward: bool."""
     utc = TimeNotation(notation.unit, "UTC", notation.day_first, notation.formats)
     shown = read_times(series, notation).dt.convert_time_zone(notation.zone).dt.replace_time_zone(None)
     naive = read_times(series, utc).dt.replace_time_zone(None)

@@ -39,7 +39,7 @@ def usefulness(settings: Settings, shop: ShopTables) -> list[Headline]:
 
 
 def surely_above(bad: int, total: int, limit: float) -> bool:
-    """Whether a share is above a limit beyond doubt: Wilson's lower bound (JASA 1927) is, or all are bad."""
+    """Tell whether a share is above a limit beyond doubt: Wilson's lower bound (JASA 1927) is, or all are bad."""
     if not bad:
         return False
     share, z2 = bad / total, _Z * _Z
@@ -82,7 +82,7 @@ def _of_events(settings: Settings, shop: ShopTables) -> Iterator[Headline]:
 
 
 def _matching(limits: GateSettings, shop: ShopTables, newest: object) -> Iterator[Headline]:
-    """How many events are of items that the item table has, lately above all, and what would let the others meet them."""
+    """Return how many events are of items that the item table has, lately above all, and what would let the others meet them."""
     known = pl.concat([shop.items["item_id"], shop.never])
     if shop.seen.items.join(pl.DataFrame({"item_id": known}), on="item_id", how="anti").is_empty():
         return

@@ -41,12 +41,12 @@ class Finding:
 
     @property
     def names_people(self) -> bool:
-        """Whether its example may be somebody's id or what the shop knows of them."""
+        """Tell whether its example may be somebody's id or what the shop knows of them."""
         return self.table in ("users", "identities") or any(name in self.column for name in ("user_id", "anonymous_id"))
 
     @property
     def has_weight(self) -> bool:
-        """Whether training repeats it: values or rows are lost, or more than a hundredth of the rows are concerned."""
+        """Tell whether training repeats it: values or rows are lost, or more than a hundredth of the rows are concerned."""
         return self.level in ("rejected", "emptied") or self.share >= 0.01
 
 

@@ -86,12 +86,12 @@ class Operation(Generic[Parameters]):
 
     @property
     def has_body(self) -> bool:
-        """Whether the parameters stand in a JSON body, not in the address."""
+        """Tell whether the parameters stand in a JSON body, not in the address."""
         return self.method in ("post", "patch", "put")
 
     @property
     def takes_beacons(self) -> bool:
-        """Whether a page may send its body as text that carries a browser token."""
+        """Tell whether a page may send its body as text that carries a browser token."""
         return self.browser and self.has_body
 
     @property
@@ -176,7 +176,7 @@ def blueprint(name: str, service: Service, operations: Sequence[Operation[Any]])
 
 
 def _is_beacon(environ: Mapping[str, Any]) -> bool:
-    """Whether a body that is text carries its own token: no header does."""
+    """Tell whether a body that is text carries its own token: no header does."""
     return request.mimetype == PLAIN and "HTTP_AUTHORIZATION" not in environ
 
 

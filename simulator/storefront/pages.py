@@ -149,7 +149,7 @@ def _add_actions(app: Flask, front: Front) -> None:
 
 
 def _add_panel(app: Flask, front: Front) -> None:
-    """What the people who look after a shop may ask, of the shopper of this very session only."""
+    """Return what the people who look after a shop may ask, of the shopper of this very session only."""
 
     @app.get("/panel/profile")
     def profile() -> tuple[Response, int]:
@@ -170,6 +170,6 @@ def _told(reply: Reply) -> tuple[Response, int]:
 
 
 def _shopper() -> str | None:
-    """Who is signed in, else the visitor whose browser asked for a token."""
+    """Find who is signed in, else the visitor whose browser asked for a token."""
     found: str | None = session.get("user_id") or session.get("visitor")
     return found

@@ -176,7 +176,7 @@ def read_users(file: Path) -> list[str]:
 
 
 def users_asked(engine: Engine, users: Sequence[str] | None) -> tuple[int, Iterator[str]]:
-    """How many users are asked for, and who."""
+    """Return how many users are asked for, and who."""
     if users is not None:
         return len(users), iter(users)
     known = engine.snapshot.histories.users

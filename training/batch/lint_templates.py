@@ -130,7 +130,7 @@ def _of_template(cards: Cards, key: tuple[str, str, str], seen: Sequence[tuple[R
 
 
 def _leaks(name: str, reader: Reader, card: Card) -> Iterator[Finding]:
-    """What of a reader's markup is markup in the message."""
+    """Return what of a reader's markup is markup in the message."""
     for part, text in card.parts.items():
         if "javascript:" in text:
             yield Finding(name, reader.name, f"{part}: no address that runs something", "javascript:")
@@ -139,7 +139,7 @@ def _leaks(name: str, reader: Reader, card: Card) -> Iterator[Finding]:
 
 
 def seen_by(reader: Reader, settings: MessagesSettings) -> dict[str, Any]:
-    """What a template sees for a reader; addresses are as long as real ones."""
+    """Return what a template sees for a reader; addresses are as long as real ones."""
     public = settings.public_url or "https://recommendations.shop.example"
     slots = slot_addresses(public, _TOKEN, range(reader.items)) if settings.public_url else [{}] * reader.items
     items = [{**_item(number), **reader.fields, "slot": slot} for number, slot in enumerate(slots, 1)]
@@ -158,7 +158,7 @@ def seen_by(reader: Reader, settings: MessagesSettings) -> dict[str, Any]:
 
 
 def _event(reader: Reader, slots: Sequence[Mapping[str, str]]) -> dict[str, Any] | None:
-    """What a reader's message is about, as cards of sends and of moments lay it out."""
+    """Return what a reader's message is about, as cards of sends and of moments lay it out."""
     item = {**_item(1), **reader.fields}
     if reader.about == "article":
         return {"event_type": "editorial", "title": item["title"], "url": item["url"]}

@@ -98,7 +98,7 @@ def report(settings: Settings, now: datetime, as_of: datetime | None, erasure_ke
 
 
 def last_event(settings: Settings, now: datetime, erasure_keys: ErasureKeys | None = None) -> datetime:
-    """When the newest event happened, not later than now.
+    """Return when the newest event happened, not later than now.
 
     Raises:
         DataError: if there is none.

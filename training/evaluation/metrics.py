@@ -30,7 +30,7 @@ class Interval(NamedTuple):
 
 
 def hits(lists: Rows, truth: Truth, n_items: int) -> Mask:
-    """Where the lists hold what was bought: bool[u, d]."""
+    """Return where the lists hold what was bought: bool[u, d]."""
     users = np.arange(len(truth), dtype=np.int64)
     wanted = np.repeat(users, np.diff(truth.offsets)) * n_items + truth.items
     return np.isin(users[:, None] * n_items + lists, wanted) & (lists >= 0)

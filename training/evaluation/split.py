@@ -128,7 +128,7 @@ def _truth(settings: Settings, fold: Fold, catalog: Catalog, erasure_keys: Erasu
 
 
 def _distinct(bought: Events, user_ids: list[str]) -> Truth:
-    """What stands in these purchases, each user's items once; items below -1 are unknown ones."""
+    """Return what stands in these purchases, each user's items once; items below -1 are unknown ones."""
     pairs = np.unique(np.stack((bought.users, bought.items)), axis=1).astype(np.int32)
     rows, sizes = np.unique(pairs[0], return_counts=True)
     users, items = pairs[:, pairs[1] >= 0]

@@ -185,7 +185,7 @@ def tune(
 
 
 def space(name: str, now: Mapping[str, Any] | None = None) -> dict[str, Callable[[optuna.Trial], Any]]:
-    """What is tried for each setting of a recommender, read from its type, bounds and default, and as wide as to hold what it
+    """Return what is tried for each setting of a recommender, read from its type, bounds and default, and as wide as to hold what it
     is `now`; settings marked `tuned: False` (costs, not accuracy) stay as they are."""
     struct: type[msgspec.Struct] = BehaviourSettings if name == BEHAVIOUR else RECOMMENDERS[name].Settings
     described = inspect.type_info(struct)

@@ -73,7 +73,7 @@ def attribution(
 
 
 def attributed(ledger: Ledger, known: Lists, days: int) -> pl.DataFrame:
-    """What lists brought by each dimension: seen and clicked lists, clicks, and revenue of the clicked items bought in time.
+    """Return what lists brought by each dimension: seen and clicked lists, clicks, and revenue of the clicked items bought in time.
 
     last_touch: to the last click on the item before it was bought · shared: evenly to all of them · assisted: all that persons bought
     in time after a click, whatever it was, so that it counts for several lists.

@@ -137,7 +137,7 @@ def compare(table: pl.DataFrame, chosen: Experiment) -> list[Difference]:
 
 
 def pace(ledger: Ledger, persons: pl.DataFrame, chosen: Experiment, arm: str, until: int) -> Pace:
-    """How many persons the control and an arm have, need, and get a day."""
+    """Return how many persons the control and an arm have, need, and get a day."""
     both = persons.filter(pl.col("arm").is_in([chosen.arms[0].name, arm]))
     table = unit_table(ledger, both, until, chosen.winsorize).with_columns(pl.lit("all").alias("arm"))
     measure = MEASURES[chosen.metric]

@@ -125,7 +125,7 @@ def _metric(measure: Measure, **more: Any) -> tt.RatioOfMeans:
 
 
 def _analyzed(measure: Measure, control: Aggregates, treatment: Aggregates) -> MeanResult:
-    """What tea-tasting says; of arms in which nothing varies, nothing."""
+    """Return what tea-tasting says; of arms in which nothing varies, nothing."""
     try:
         with np.errstate(invalid="ignore", divide="ignore"):
             return _metric(measure).analyze_aggregates(control, treatment)

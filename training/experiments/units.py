@@ -33,7 +33,8 @@ def exposed(exposures: Iterable[Exposure], owners: pl.DataFrame) -> Exposed:
 
 
 def unit_table(ledger: Ledger, persons: pl.DataFrame, until: int, winsorize: float) -> pl.DataFrame:
-    """What each person did from the first exposure up to a moment (microseconds), and in the four weeks before it: `COUNTS`, `BEFORE`.
+    """Return what each person did from the first exposure up to a moment (microseconds), and in the four weeks before it: `COUNTS`,
+    `BEFORE`.
 
     Revenue above that of the `winsorize` share of buyers who spent most is cut down to theirs, over all arms alike.
     """

@@ -183,7 +183,7 @@ def beats_popularity(judged: Mapping[Task, Judged], settings: Settings) -> Check
 
 
 def _beside_popularity(each: Change) -> str:
-    """What the blend reaches on a task, how far from popularity that is, and how certain."""
+    """Return what the blend reaches on a task, how far from popularity that is, and how certain."""
     gain = each.change
     reached = f"{each.live + gain.mean:.4f} on `{each.name}`, {_signed(gain.mean)} against popularity's {each.live:.4f}"
     return f"{reached} (95 % interval {_signed(gain.low)} to {_signed(gain.high)})"
@@ -194,7 +194,7 @@ def _signed(value: float) -> str:
 
 
 def _evaluation(examined: Examination, engine: Engine, judged: Mapping[Task, Judged], settings: Settings) -> Evaluation:
-    """What was measured, for the manifest."""
+    """Return what was measured, for the manifest."""
     fold, events, n = examined.split.fold, examined.split.prepared.events, engine.catalog.n_items
     bought = events.items[(events.kinds == EventType.PURCHASE) & (events.items >= 0)]
     tail, rows = tail_items(np.bincount(bought, minlength=n)), []

@@ -25,7 +25,7 @@ class Change(NamedTuple):
     live: float
 
     def outcome(self, largest_loss: float) -> Outcome:
-        """What this difference alone says, with a margin of so large a share of the live mean."""
+        """Return what this difference alone says, with a margin of so large a share of the live mean."""
         if self.change.low >= -largest_loss * self.live:
             return "no worse"
         return "worse" if self.change.high < 0 else "undecided"
@@ -37,7 +37,7 @@ class Change(NamedTuple):
 
 
 def in_the_window(changes: Sequence[Change], largest_loss: float) -> Outcome:
-    """What the last window says: one sure loss is a loss, whatever the others are."""
+    """Return what the last window says: one sure loss is a loss, whatever the others are."""
     found = {each.outcome(largest_loss) for each in changes}
     return "worse" if "worse" in found else "undecided" if "undecided" in found else "no worse"
 

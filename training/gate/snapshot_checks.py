@@ -191,7 +191,7 @@ def _counts(snapshot: Snapshot) -> Mapping[str, int]:
 
 
 def _moments(snapshot: Snapshot, user: str) -> set[tuple[str, int]]:
-    """What a shopper did, as item ids and microseconds."""
+    """Return what a shopper did, as item ids and microseconds."""
     history = snapshot.histories.of(user)
     known = history.items >= 0
     pairs = zip(history.items[known].tolist(), history.times[known].tolist(), strict=True)
@@ -199,8 +199,8 @@ def _moments(snapshot: Snapshot, user: str) -> set[tuple[str, int]]:
 
 
 def _eligible(engine: Engine, query: Query) -> int:
-    """How long the list must be: the placement's limit, or what its filters leave, one item of each group. Without a fallback chain,
-    or with limits, it may end before."""
+    """Return how long the list must be: the placement's limit, or what its filters leave, one item of each group. Without a fallback
+    chain, or with limits, it may end before."""
     placement, catalog = engine.placement(query.placement), engine.catalog
     history = engine.snapshot.histories.of(query.user_id or "")
     profile = engine.profiler.profile(query.user_id, history, query.now)

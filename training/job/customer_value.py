@@ -164,7 +164,7 @@ class Fit(NamedTuple):
 
     @property
     def reason(self) -> str | None:
-        """Why nothing is expected of orders, or of money; None: both are."""
+        """Return why nothing is expected of orders, or of money; None: both are."""
         if self.purchases is None:
             return f"Only {self.repeating:,.0f} customers ordered on two days or more; {MIN_CUSTOMERS} are needed."
         if self.spending is None:
@@ -266,14 +266,14 @@ def _transactions(events: Events) -> tuple[Counts, Counts, Values, Values]:
 
 
 def _changes(*keys: NDArray[np.int32] | Counts) -> NDArray[np.bool_]:
-    """Where any of these sorted keys differs from the one before: bool[n]."""
+    """Return where any of these sorted keys differs from the one before: bool[n]."""
     starts = np.ones(len(keys[0]), bool)
     starts[1:] = np.any([np.diff(key) != 0 for key in keys], axis=0)
     return starts
 
 
 def _sums(groups: Counts, values: Values, n_groups: int) -> tuple[Values, Values]:
-    """How many known values a group has, and their sum: float64[g] each."""
+    """Return how many known values a group has, and their sum: float64[g] each."""
     known = ~np.isnan(values)
     counts = np.bincount(groups[known], minlength=n_groups).astype(np.float64)
     return counts, np.bincount(groups[known], values[known], n_groups).astype(np.float64)

@@ -260,7 +260,7 @@ def _as_of(events: Events, now: datetime, before: datetime | None) -> int:
 
 
 def _links(shop: ShopTables) -> Arrays:
-    """Who anonymous ids belong to, and who is known; a link without a time holds since ever."""
+    """Find who anonymous ids belong to, and who is known; a link without a time holds since ever."""
     rows = shop.links.select("anonymous_id", "user_id", pl.col("timestamp").dt.epoch("us").fill_null(FOREVER.min)).rows()
     return link_arrays((Link(*row) for row in rows), shop.users["user_id"])
 

@@ -149,7 +149,8 @@ def trees_of(dumped: Sequence[Mapping[str, Any]]) -> Trees:
 
 
 def verdict(gains: Sequence[NDArray[np.float64]], examples: Sequence[Examples], names: Sequence[str]) -> TaskVerdict:
-    """Whether a ranker leads, by its gains float64[u] in NDCG@10 over the blend, shopper by shopper, on windows that it had not seen.
+    """Tell whether a ranker leads, by its gains float64[u] in NDCG@10 over the blend, shopper by shopper, on windows that it had not
+    seen.
 
     The mean over the windows, each weighing twice the one before, must lie above 0 with its whole interval, and so must the mean of
     the last window alone, without its interval. Intervals are mean ± 1.96 standard errors.
@@ -169,7 +170,7 @@ def verdict(gains: Sequence[NDArray[np.float64]], examples: Sequence[Examples], 
 
 
 def _why_none(past: Past, settings: RankerSettings, days: int) -> str:
-    """Why none can be learned; empty: one can."""
+    """Return why none can be learned; empty: one can."""
     if settings.mode == "off":
         return _OFF
     if find_spec("lightgbm") is None:
@@ -184,13 +185,13 @@ def _why_none(past: Past, settings: RankerSettings, days: int) -> str:
 
 
 def _starts(past: Past, settings: RankerSettings, days: int) -> list[int]:
-    """When the windows begin, oldest first: the last ends at `past.as_of`, the first has as many days of events before it."""
+    """Return when the windows begin, oldest first: the last ends at `past.as_of`, the first has as many days of events before it."""
     fitting = int((past.as_of - past.first) // (days * DAY)) - 1
     return [past.as_of - days * DAY * back for back in range(min(settings.folds, max(fitting, 0)), 0, -1)]
 
 
 def _truth(past: Past, settings: RankerSettings, start: int, end: int, seed: int) -> Truth:
-    """What was bought in one window."""
+    """Return what was bought in one window."""
     return truth_of(past.events_until(end), start, past.n_users, past.n_items, settings.users, seed)
 
 

@@ -55,7 +55,7 @@ class Examples:
 
 
 def truth_of(settled: Events, start: int, n_users: int, n_items: int, max_n: int, seed: int) -> Truth:
-    """What was bought from `start` on, by shoppers with an event before; of more than `max_n`, so many are drawn."""
+    """Return what was bought from `start` on, by shoppers with an event before; of more than `max_n`, so many are drawn."""
     bought = (settled.kinds == EventType.PURCHASE) & (settled.items >= 0)
     known = np.bincount(settled.users[settled.times < start], minlength=n_users) > 0
     pairs = _pairs(settled, bought & (settled.times >= start) & known[settled.users], n_items)

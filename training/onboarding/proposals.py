@@ -77,7 +77,7 @@ def not_used(seen: Seen) -> str:
 
 
 def needed(seen: Seen) -> str:
-    """Why a file was not recognised: its columns, and which are needed."""
+    """Return why a file was not recognised: its columns, and which are needed."""
     have, usable = ", ".join(seen.rows.columns[:30]), usable_for(seen.rows)
     guessed = named("events", seen.rows.columns, usable)
     lacking = [name for name in ("user_id", "item_id", "timestamp") if name not in guessed]

@@ -53,7 +53,7 @@ def usable_for(rows: pl.DataFrame) -> Mapping[str, list[str]]:
 
 
 def is_event_type(text: pl.Series) -> bool:
-    """Whether there are few words, and one of them at least is known."""
+    """Tell whether there are few words, and one of them at least is known."""
     words = text.unique().to_list() if text.n_unique() <= _MOST_WORDS else []
     return bool(words) and bool(event_words(words))
 
@@ -72,7 +72,7 @@ def days_of(text: pl.Series) -> Days:
 
 
 def is_local(rows: pl.DataFrame, name: str) -> bool:
-    """Whether times name no zone, so that a setting must."""
+    """Tell whether times name no zone, so that a setting must."""
     dtype = rows.schema[name]
     if isinstance(dtype, pl.Datetime):
         return dtype.time_zone is None
@@ -80,7 +80,7 @@ def is_local(rows: pl.DataFrame, name: str) -> bool:
 
 
 def is_given(rows: pl.DataFrame, name: str) -> pl.Expr:
-    """Whether a column has a value that is not blank."""
+    """Tell whether a column has a value that is not blank."""
     value = pl.col(name)
     if rows.schema[name] == pl.String:
         return (value.str.strip_chars() != "").fill_null(False)

@@ -23,12 +23,12 @@ def area(counts: NDArray[np.int64]) -> str:
 
 
 def place(value: float, top: float, width: float = 100.0) -> float:
-    """Where a value from 0 to `top` stands on an axis of this width, kept on it."""
+    """Return where a value from 0 to `top` stands on an axis of this width, kept on it."""
     return round(min(max(value / top, 0.0), 1.0) * width, 2) if top > 0 else 0.0
 
 
 def around(value: float, reach: float, width: float = 100.0) -> float:
-    """Where a value from -reach to reach stands on an axis with 0 in its middle."""
+    """Return where a value from -reach to reach stands on an axis with 0 in its middle."""
     return place(value + reach, 2 * reach, width)
 
 

@@ -62,7 +62,7 @@ class Gap:
 
     @property
     def days(self) -> int:
-        """How many."""
+        """Return how many."""
         return (self.last - self.first).days + 1
 
 
@@ -224,7 +224,7 @@ def _series(late: pl.DataFrame, dimension: str) -> dict[Key, Daily]:
 
 
 def _weekdays(counts: Floats) -> Floats:
-    """What the four weeks before the last make of each weekday, for all five weeks."""
+    """Return what the four weeks before the last make of each weekday, for all five weeks."""
     return np.tile(counts[WINDOW:].reshape(WEEKS, WINDOW).mean(axis=0), WEEKS + 1)
 
 

@@ -47,7 +47,7 @@ def estimate_leakage(engine: Engine, now: int) -> Leakage | None:
 
 
 def _offers(engine: Engine, history: History, until: int) -> list[bool]:
-    """Whether there was a purchase after each offer that one shopper was due for."""
+    """Tell whether there was a purchase after each offer that one shopper was due for."""
     waited = int(engine.settings.moments.offer_hours[0] * HOUR)
     quiet = np.append(np.diff(history.times), np.iinfo(np.int64).max) > waited
     due_at = history.times[quiet] + waited

@@ -66,7 +66,7 @@ def sum_up_value(engine: Engine, now: int) -> Value | None:
 
 
 def _known(values: Worth) -> Worth:
-    """What is known of somebody and comes to something, with 0 for the others."""
+    """Return what is known of somebody and comes to something, with 0 for the others."""
     return {name: np.nan_to_num(each) for name, each in values.items() if np.nansum(each) > 0}
 
 

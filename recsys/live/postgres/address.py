@@ -24,12 +24,12 @@ class Address(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Where it is, for people."""
+        """Return where it is, for people."""
         told = conninfo_to_dict(self.url)
         return f"postgresql://{told.get('host') or ''}/{told.get('dbname') or told.get('user') or ''} (schema {self.schema})"
 
     def conninfo(self, synchronous: bool = True) -> str:
-        """How libpq is told: `synchronous`, every commit has reached the disk when it returns."""
+        """Return how libpq is told: `synchronous`, every commit has reached the disk when it returns."""
         options = {
             "search_path": self.schema,
             "statement_timeout": f"{self.seconds * 1000:.0f}",

@@ -177,7 +177,7 @@ class Database:
         return self._open() if self.exists() and not mine.absent else None
 
     def exists(self) -> bool:
-        """Whether something was ever written."""
+        """Tell whether something was ever written."""
         return self._found() is not None
 
     def _found(self) -> tuple[int, int] | None:

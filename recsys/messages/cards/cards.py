@@ -145,7 +145,7 @@ class Cards:
 
 
 def _payload(parts: Mapping[str, str], context: Context, of_event: bool) -> str:
-    """What a push carries: link and picture of the event or of the first item, and what its tap is to be counted for."""
+    """Return what a push carries: link and picture of the event or of the first item, and what its tap is to be counted for."""
     data = {name: context[name] for name in ("recommendation_id", "send_id")}
     about = context["Event"] if of_event else {}
     link = about.get("link") or about.get("url") or context.get("item_1_link") or context["home_url"]

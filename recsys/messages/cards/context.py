@@ -89,7 +89,7 @@ def shortened(seen: Context, items: int, title_size: int | None, channel: str) -
 
 
 def _link(item: Mapping[str, Any], channel: str) -> str:
-    """Where an item's link leads; a slot is told its channel, so that it knows of a click what it came from."""
+    """Return where an item's link leads; a slot is told its channel, so that it knows of a click what it came from."""
     link: str = item["link"]
     url: str = item.get("url") or ""
     if link != url and channel != "email":

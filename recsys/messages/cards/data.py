@@ -66,7 +66,7 @@ def compose(
 
 
 def reader(engine: Engine, user_id: str | None, history: History, now: int) -> dict[str, Any]:
-    """What is known of a shopper, in plain values: `Profile` of a template."""
+    """Return what is known of a shopper, in plain values: `Profile` of a template."""
     known = shopper_profile(engine.profiler, user_id, history, now)
     return {
         "user_id": user_id,

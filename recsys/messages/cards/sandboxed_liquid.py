@@ -87,7 +87,7 @@ class ParsedPart:
         return written.getvalue()
 
     def _failed(self, error: Exception) -> str:
-        """Where a template fails, which may be in a partial, and why."""
+        """Return where a template fails, which may be in a partial, and why."""
         if not isinstance(error, LiquidError):
             return self.source.error(f"{type(error).__name__}: {error}")
         token = error.token
@@ -195,7 +195,7 @@ class _Missing(Undefined):
 
 
 def _size(value: object) -> int:
-    """How much work a value can make for a filter: its characters or bits, and something for each element."""
+    """Return how much work a value can make for a filter: its characters or bits, and something for each element."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, (list, tuple)):
@@ -209,7 +209,7 @@ def _bound(size: int, max_n: int, what: str) -> None:
 
 
 def _faults(nodes: Iterable[Node], context: RenderContext, liquid: Liquid) -> Iterator[LiquidError]:
-    """What the parser lets pass: partials and filters that do not exist, and ranges, which have no bound outside a loop."""
+    """Return what the parser lets pass: partials and filters that do not exist, and ranges, which have no bound outside a loop."""
     for node in nodes:
         partial = node.partial_scope()
         if partial is not None and partial.name not in liquid.partials:

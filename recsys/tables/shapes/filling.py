@@ -53,7 +53,7 @@ def _from_above(frame: pl.LazyFrame, values: dict[str, pl.Expr]) -> pl.LazyFrame
 
 
 def _given(source: Source, column: str, nothing: Sequence[str]) -> pl.Expr:
-    """What stands there, null where it is blank."""
+    """Return what stands there, null where it is blank."""
     if source.schema[column] != pl.String:
         return pl.col(column)
     return given_text(column, source, nothing)

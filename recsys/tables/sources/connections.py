@@ -102,7 +102,7 @@ class Connection(ABC):
             return pl.Schema(frame.collect_schema())
 
     def values(self, inner: str, columns: pl.Schema) -> list[str]:
-        """How each column of a question is asked for: as it is, or as text where tables have no use for its type."""
+        """Return how each column of a question is asked for: as it is, or as text where tables have no use for its type."""
         return [quoted(name) if self.typed and _is_kept(dtype) else _as_text(name) for name, dtype in columns.items()]
 
     @abstractmethod
@@ -111,7 +111,7 @@ class Connection(ABC):
 
     @abstractmethod
     def written(self) -> int:
-        """When what is read was written at the latest, µs since 1970."""
+        """Return when what is read was written at the latest, µs since 1970."""
 
     @abstractmethod
     def close(self) -> None:
@@ -130,7 +130,7 @@ class Connection(ABC):
     @classmethod
     @abstractmethod
     def errors(cls) -> tuple[type[Exception], ...]:
-        """What the driver raises."""
+        """Return what the driver raises."""
 
 
 class _Adbc(Connection):
@@ -189,7 +189,7 @@ class Sqlite(_Adbc):
         super().__init__(dbapi.connect(f"file:{quote(target.address)}?mode=ro"))
 
     def written(self) -> int:
-        """When the file was."""
+        """Return when the file was."""
         return self._path.stat().st_mtime_ns // 1000
 
 
@@ -209,7 +209,7 @@ class DuckDb(Connection):
         yield pl.scan_arrow_c_stream(self._connection.sql(sql))
 
     def written(self) -> int:
-        """When the file was."""
+        """Return when the file was."""
         return self._path.stat().st_mtime_ns // 1000
 
     def close(self) -> None:
@@ -218,7 +218,7 @@ class DuckDb(Connection):
 
     @classmethod
     def errors(cls) -> tuple[type[Exception], ...]:
-        """What DuckDB raises."""
+        """Return what DuckDB raises."""
         with needed("duckdb", "databases", "the table stands in a DuckDB database"):
             import duckdb
         return (duckdb.Error,)
@@ -244,7 +244,7 @@ def _of_postgres(name: str, kind: str) -> str:
 
 
 def _is_kept(dtype: pl.DataType) -> bool:
-    """Whether values of a type come as they are."""
+    """Tell whether values of a type come as they are."""
     if isinstance(dtype, pl.List | pl.Array):
         return _is_kept(dtype.inner)  # type: ignore[arg-type]
     if isinstance(dtype, pl.Struct):
@@ -261,7 +261,7 @@ def _read_only(address: str) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """What a driver says, if it speaks of names only; else in which state it is."""
+    """Return what a driver says, if it speaks of names only; else in which state it is."""
     state = getattr(error, "sqlstate", None)
     text = re.sub(r"^.*?ERROR: *", "", str(error).partition("\n")[0].partition(" Query was:")[0])
     if state and not state.startswith(_SPEAKING_OF_NAMES):

@@ -53,7 +53,7 @@ _HEAD = 4096
 
 
 def packing_of(blob: Blob) -> str:
-    """How a file is packed, by its first bytes: gzip, zstd, zip or not at all (empty)."""
+    """Return how a file is packed, by its first bytes: gzip, zstd, zip or not at all (empty)."""
     head = blob.head(4)
     packed = next((form for magic, form in _PACKED_MAGIC.items() if head.startswith(magic)), "")
     return "" if packed == "zip" and _is_workbook(blob) else packed
@@ -81,7 +81,7 @@ def form_of(blob: Blob, pinned: str) -> str:
 
 
 def _told(blob: Blob, head: bytes) -> str:
-    """What the first bytes say, if anything."""
+    """Return what the first bytes say, if anything."""
     if head.startswith(b"PK") and _is_workbook(blob):
         return "excel"
     for magic, form in _MAGIC.items():

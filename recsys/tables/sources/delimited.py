@@ -68,7 +68,7 @@ def scan_delimited(
 
 
 def broken(file: IO[bytes], layout: Layout) -> str:
-    """What is wrong with the quotes of a text file that cannot be parsed, and in which line; empty: nothing."""
+    """Return what is wrong with the quotes of a text file that cannot be parsed, and in which line; empty: nothing."""
     if not layout.quote or not (line := _wrong_quote(file, layout)):
         return ""
     return (

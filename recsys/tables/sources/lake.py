@@ -36,7 +36,7 @@ def open_lake(place: str, pinned: str) -> Piece:
 
 
 def lake_of(folder: str) -> str:
-    """Which format a folder of this machine has, by what stands in it; empty: none."""
+    """Return which format a folder of this machine has, by what stands in it; empty: none."""
     if os.path.isdir(os.path.join(folder, "_delta_log")):
         return "delta"
     return "iceberg" if _newest_metadata(folder) else ""
@@ -71,7 +71,7 @@ def _newest_metadata(folder: str) -> str | None:
 
 
 def _written(place: str) -> int:
-    """When the newest file of the table's log was written, µs since 1970."""
+    """Return when the newest file of the table's log was written, µs since 1970."""
     logs = [_files(place, folder, "*.json") for folder in ("_delta_log", "metadata")]
     return max((written for log in logs for written in log.values()), default=0)
 

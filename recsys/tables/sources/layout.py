@@ -53,7 +53,7 @@ class Grid:
     width: int
 
     def hits(self, at: int, wanted: Collection[str]) -> int:
-        """How many of the names that the settings speak of stand in a row."""
+        """Return how many of the names that the settings speak of stand in a row."""
         return len({cell.strip() for cell in self.rows[at].cells} & set(wanted))
 
     def share(self) -> float:
@@ -160,7 +160,7 @@ def _separator_note(grid: Grid, table: Table, told: bool) -> str:
 
 
 def _fitness(grid: Grid, table: Table, wanted: Collection[str]) -> tuple[bool, int, bool, float, int]:
-    """How well a separator fits: names found, a header as wide as the rows, the rows alike."""
+    """Return how well a separator fits: names found, a header as wide as the rows, the rows alike."""
     top = range(min(len(grid.rows), _HIGHEST_HEADER))
     hits = max((grid.hits(at, wanted) for at in top), default=0)
     fits = bool(grid.rows) and grid.width > 1 and any(len(grid.rows[at].cells) == grid.width for at in top)

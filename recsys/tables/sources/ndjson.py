@@ -52,7 +52,7 @@ def piece_of_lines(blob: Blob, lines: IO[bytes], notes: tuple[str, ...], single:
 
 
 def _spread(text: Blob) -> str:
-    """How objects are spread over lines, where it is not one a line."""
+    """Return how objects are spread over lines, where it is not one a line."""
     head = text.head(_HEAD)
     if start_of_text(head).startswith("["):
         return "a JSON array"

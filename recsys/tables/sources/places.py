@@ -55,7 +55,7 @@ def places(settings: Settings, name: str, table: Table) -> list[str]:
 
 
 def is_lake(place: str, pinned: str) -> bool:
-    """Whether a place is the folder of a Delta or Iceberg table."""
+    """Tell whether a place is the folder of a Delta or Iceberg table."""
     return pinned in LAKES or (not scheme_of(place) and os.path.isdir(place))
 
 

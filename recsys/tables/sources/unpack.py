@@ -21,7 +21,7 @@ _JUNK = ("__MACOSX/", ".DS_Store", "Thumbs.db")
 
 
 def unpacked(blob: Blob, packing: str) -> Iterator[Blob]:
-    """What is in a packed file, one blob a file.
+    """Return what is in a packed file, one blob a file.
 
     Raises:
         DataError: if the archive is cut off, encrypted, damaged or far too large once unpacked.

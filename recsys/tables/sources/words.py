@@ -18,7 +18,7 @@ _LENGTH = 200
 
 
 def reason_of(error: BaseException) -> str:
-    """What a reader's error says, without anything that it quotes."""
+    """Return what a reader's error says, without anything that it quotes."""
     text = str(error).strip()
     if isinstance(error, DataError):
         return text

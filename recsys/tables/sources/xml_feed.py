@@ -47,7 +47,7 @@ def open_xml(blob: Blob, table: Table, key: str) -> Piece:
 
 
 def _counted(file: IO[bytes]) -> Counter[Path]:
-    """How often each path of elements occurs, in the upper levels."""
+    """Return how often each path of elements occurs, in the upper levels."""
     counted: Counter[Path] = Counter()
     path: list[str] = []
     for event, element in _events(file):

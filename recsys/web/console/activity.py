@@ -84,7 +84,7 @@ class Activity:
             self._drop_old()
 
     def by_placement(self, now: int, hours: int) -> list[PlacementActivity]:
-        """What happened in the last hours, the placement with the most clicks first."""
+        """Return what happened in the last hours, the placement with the most clicks first."""
         counts: Counter[tuple[str, str]] = Counter()
         first, last = (now - hours * HOUR) // HOUR, now // HOUR
         with self._lock:
@@ -98,7 +98,7 @@ class Activity:
         return sorted(found, key=lambda each: (-each.clicked, -each.shown, each.placement))
 
     def stopped(self, now: int) -> list[Stopped]:
-        """What came in these hours of yesterday and does not come today."""
+        """Return what came in these hours of yesterday and does not come today."""
         with self._lock:
             counts = dict(self._by_type)
         last = now // HOUR

@@ -59,7 +59,7 @@ def _bestsellers(serving: ServingState, now: int) -> Mapping[str, Any]:
 
 
 def _counts(serving: ServingState, row: int, now: int) -> Mapping[str, int]:
-    """How many shoppers of the snapshot own it, and did something with it in the last days; nobody is named."""
+    """Return how many shoppers of the snapshot own it, and did something with it in the last days; nobody is named."""
     histories, catalog = serving.engine.snapshot.histories, serving.engine.catalog
     mask, since = np.zeros(catalog.n_items, bool), now - SOLD_DAYS * DAY
     mask[row] = True
@@ -87,7 +87,7 @@ def _stock(serving: ServingState, row: int) -> Mapping[str, Any]:
 
 
 def _hidden(catalog: Catalog, row: int) -> str:
-    """Why nobody sees the item, in a sentence; empty: it may be shown."""
+    """Return why nobody sees the item, in a sentence; empty: it may be shown."""
     if catalog.available[row]:
         return ""
     if not catalog.published[row]:

@@ -83,7 +83,7 @@ def shown(serving: ServingState, slate: Slate, context_items: tuple[str, ...] = 
 
 
 def stands_beside_items(rules: Placement) -> bool:
-    """Whether a placement is asked for beside the item of a page, or those of a cart."""
+    """Tell whether a placement is asked for beside the item of a page, or those of a cart."""
     return any(rule.when.context for rule in rules.rules) or all(
         rule.recommenders and set(rule.recommenders) <= _BESIDE_ITEMS for rule in rules.rules
     )

@@ -64,7 +64,7 @@ def _all_kinds(visit: Visit[MomentsParameters], serving: ServingState, now: int)
 def _due(
     visit: Visit[MomentsParameters], serving: ServingState, kind: MomentKind, now: int
 ) -> tuple[Sequence[Sequence[Cell]], int]:
-    """Who is due or kept back, and how many candidates there are."""
+    """Find who is due or kept back, and how many candidates there are."""
     finder = visit.service.finder(serving)
     users = finder.candidates(kind, now)
     rows: list[Sequence[Cell]] = []

@@ -25,7 +25,7 @@ class OlderSnapshot:
         return [version for version in reversed(self._published()) if version != serves]
 
     def serving(self, version: str) -> ServingState:
-        """What would answer from a version, with all that the live log has since.
+        """Return what would answer from a version, with all that the live log has since.
 
         Raises:
             Problem: 404 if there is no such version.
@@ -43,6 +43,6 @@ class OlderSnapshot:
             return self._opened
 
     def _published(self) -> list[str]:
-        """What a version is looked up in; it is never made into a path unseen."""
+        """Return what a version is looked up in; it is never made into a path unseen."""
         settings = self._service.settings
         return versions(settings.path(settings.snapshot.artifacts))

@@ -72,7 +72,7 @@ class Visit(Generic[Taken]):
     """What was sent; empty where the page is only looked at."""
 
     def serving(self) -> ServingState:
-        """What answers now.
+        """Return what answers now.
 
         Raises:
             Problem: 503 while no snapshot is loaded.

@@ -98,7 +98,7 @@ def _given(parameters: Any) -> dict[str, Any]:
 
 
 def _part_of(table: Table, page: int) -> Mapping[str, Any]:
-    """What of a table stands on a page."""
+    """Return what of a table stands on a page."""
     rows, pages = rows_of_page(table.rows, page, PAGE_ROWS) if table.paged else (table.rows, 1)
     numeric = {at for row in rows for at, value in enumerate(row) if isinstance(value, int | float)}
     return {"rows": rows, "pages": pages, "page": min(page, pages), "numeric": numeric}

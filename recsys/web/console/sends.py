@@ -105,7 +105,7 @@ def _newest(visit: Visit[SendsParameters]) -> Table:
 
 
 def _preview(visit: Visit[SendsParameters], serving: ServingState, send: Send, user_id: str, now: int) -> Mapping[str, Any]:
-    """What one shopper would get: the items, and the card of each channel."""
+    """Return what one shopper would get: the items, and the card of each channel."""
     slate = preview(serving, visit.service.live.state.pins, send, user_id, now)
     cards: Mapping[str, Card] = {}
     errors: Mapping[str, str] = {}

@@ -38,7 +38,7 @@ class Session:
     key: str
 
     def may(self, role: Role) -> bool:
-        """Whether this role, or one above it, is theirs."""
+        """Tell whether this role, or one above it, is theirs."""
         return self.role is not None and ROLES.index(self.role) >= ROLES.index(role)
 
 
@@ -70,7 +70,7 @@ class Sessions:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is any key, so that anybody could log in."""
+        """Tell whether there is any key, so that anybody could log in."""
         return bool(self._keys)
 
     def log_in(self, given: str) -> Session | None:
@@ -86,7 +86,7 @@ class Sessions:
         return Session(_draw(), None, _NOBODY)
 
     def seconds(self, session: Session) -> int:
-        """How long a session lasts."""
+        """Return how long a session lasts."""
         return LOGIN_SECONDS if session.role is None else self._seconds
 
     def cookie(self, session: Session) -> str:
@@ -114,7 +114,7 @@ class Sessions:
         return hmac.new(self._secrets[session.key], b"form " + session.session_id.encode(), sha256).hexdigest()
 
     def is_form_token(self, session: Session, given: str) -> bool:
-        """Whether a form carries the session's token."""
+        """Tell whether a form carries the session's token."""
         return hmac.compare_digest(given.encode("utf-8", "replace"), self.form_token(session).encode())
 
 

@@ -122,7 +122,7 @@ def _moments(visit: Visit[ShopperParameters], serving: ServingState, user_id: st
 
 
 def _messages(visit: Visit[ShopperParameters], serving: ServingState, user_id: str, now: int) -> Table:
-    """What was said to the shopper: slates pinned to sends, and moments that were found."""
+    """Return what was said to the shopper: slates pinned to sends, and moments that were found."""
     state = visit.service.live.state
     if serving.forgotten.at(user_id) is not None:
         return _messages_table([])

@@ -126,7 +126,7 @@ class Site:
         return page_response(self._templates.page(page, visit, self._sessions.form_token(visit.session), shown), status)
 
     def _form(self, page: Page[Any], session: Session) -> Mapping[str, str]:
-        """What was sent, if our own page sent it for this very session.
+        """Return what was sent, if our own page sent it for this very session.
 
         Raises:
             Problem: 403 for a form of another origin, of another session, or of a role that may not.
@@ -188,12 +188,12 @@ def set_session(response: Response, addresses: Addresses, sessions: Sessions, se
 
 
 def _is_https() -> bool:
-    """Whether the browser's side is https, as far as it can be known: a proxy may speak http to us."""
+    """Tell whether the browser's side is https, as far as it can be known: a proxy may speak http to us."""
     return request.is_secure or request.headers.get("Origin", "").startswith("https://")
 
 
 def _is_own_origin() -> bool:
-    """Whether a form comes from our own pages, as far as the browser says so; the token decides where it says nothing."""
+    """Tell whether a form comes from our own pages, as far as the browser says so; the token decides where it says nothing."""
     fetched = request.headers.get("Sec-Fetch-Site")
     if fetched is not None:
         return fetched in ("same-origin", "none")

@@ -35,7 +35,7 @@ class Gate(msgspec.Struct, frozen=True):
 
     @property
     def outcome(self) -> str:
-        """What came of it, in a word or two."""
+        """Return what came of it, in a word or two."""
         return ("passed, as the first one" if self.first else "passed") if self.passed else f"forced: {self.forced}"
 
 
@@ -67,7 +67,7 @@ def trainings(artifacts: Path) -> list[Training]:
 
 
 def gate_of(manifest: Manifest) -> Gate | None:
-    """What the gate said; None: the snapshot passed none, or what it said cannot be read."""
+    """Return what the gate said; None: the snapshot passed none, or what it said cannot be read."""
     try:
         return msgspec.convert(dict(manifest.gate), Gate) if manifest.gate else None
     except msgspec.ValidationError:

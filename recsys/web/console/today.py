@@ -47,7 +47,7 @@ class Today:
         }
 
     def _alarms(self, visit: Visit[View], serving: ServingState | None, figures: Traffic, now: int) -> list[str]:
-        """What needs a look, in sentences."""
+        """Return what needs a look, in sentences."""
         live, settings = visit.service.live, visit.service.settings
         found = []
         if serving is None:

@@ -64,7 +64,7 @@ class RequestBuffer:
 
     @property
     def expects_continue(self) -> bool:
-        """Whether the client waits for a word before it sends the body; asked once, for the header is then taken out."""
+        """Tell whether the client waits for a word before it sends the body; asked once, for the header is then taken out."""
         if self._head_end < 0:
             return False
         head = bytes(self.data[: self._head_end])

@@ -124,7 +124,7 @@ def list_campaigns(call: Call[NoParameters]) -> Response:
 
 
 def _changeable(call: Call[Any]) -> ServingState:
-    """What answers now, for a campaign that does not stand in the settings.
+    """Return what answers now, for a campaign that does not stand in the settings.
 
     Raises:
         Problem: 409 if it does.

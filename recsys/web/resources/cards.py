@@ -92,7 +92,7 @@ def card_of_moment(call: Call[CardParameters]) -> Response:
 
 
 def _said(made: Card, sent: SentSlate) -> dict[str, Any]:
-    """What both kinds of cards are answered with."""
+    """Return what both kinds of cards are answered with."""
     return {
         "template": made.template,
         "channel": made.channel,

@@ -137,7 +137,7 @@ def _ids(row: EventRow) -> dict[str, Any]:
 
 
 def _texts(row: EventRow, from_browser: bool) -> dict[str, Any]:
-    """What words say; a browser's category is left out, or it would say where in the shop an item belongs."""
+    """Return what words say; a browser's category is left out, or it would say where in the shop an item belongs."""
     texts = {name: (getattr(row, name) or "").strip() or None for name in ("query", "channel", "coupon")}
     if from_browser:
         return texts

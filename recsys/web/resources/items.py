@@ -74,7 +74,7 @@ def bought_together(call: Call[ListParameters]) -> Response:
 
 
 def _serving_with(call: Call[Any]) -> ServingState:
-    """What answers now, for an item of the path that the catalogue has."""
+    """Return what answers now, for an item of the path that the catalogue has."""
     item_id, serving = call.path["item_id"], call.service.live.serving()
     if serving.engine.catalog.row(item_id) < 0:
         raise Problem(404, f"there is no item {item_id!r} in the catalogue", parameter="item_id", value=item_id)

@@ -107,7 +107,7 @@ def _link_address(service: Service, slot: Slot) -> str | None:
 
 
 def _is_click() -> bool:
-    """Whether somebody goes there: neither a look at the headers nor a browser that loads what might be clicked."""
+    """Tell whether somebody goes there: neither a look at the headers nor a browser that loads what might be clicked."""
     purposes = [request.headers.get(name, "").lower() for name in ("Purpose", "Sec-Purpose")]
     return request.method == "GET" and not any("prefetch" in purpose for purpose in purposes)
 

@@ -60,11 +60,11 @@ class Live:
 
     @property
     def error(self) -> str | None:
-        """Why the newest snapshot could not be taken live, or what serves must not be read any more."""
+        """Return why the newest snapshot could not be taken live, or what serves must not be read any more."""
         return self._damage or self._store.error
 
     def serving(self) -> ServingState:
-        """What answers now: the engine and what is newer than its snapshot, caught up with the log. Ask once a request.
+        """Return what answers now: the engine and what is newer than its snapshot, caught up with the log. Ask once a request.
 
         Raises:
             Problem: 503 while no snapshot is loaded.

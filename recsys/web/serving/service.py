@@ -66,7 +66,7 @@ class Service:
         return found
 
     def sends(self, serving: ServingState) -> Sends:
-        """What answers for sends; all that is asked for them is logged."""
+        """Return what answers for sends; all that is asked for them is logged."""
         engine, received = serving.engine, clock.now()
 
         def ask(one: Query) -> Slate:
@@ -77,7 +77,7 @@ class Service:
         return Sends(engine.catalog, self.live.state.pins, ask, self.settings.messages.unseen_sends, received)
 
     def finder(self, serving: ServingState) -> Finder:
-        """What finds who is due for a moment; its slates are counted and sampled as those of pages are."""
+        """Return what finds who is due for a moment; its slates are counted and sampled as those of pages are."""
         with self._lock:
             if not self._finders or self._finders[0][0] is not serving:
                 made = Finder(serving, self.live.state, lambda query: self.recommend(serving, query))
