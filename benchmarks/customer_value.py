@@ -47,7 +47,7 @@ class Held(NamedTuple):
 
 
 class Score(NamedTuple):
-    """How near one predictor came: total predicted over total bought, mean absolute and root mean squared error, and both over
+    """Accuracy of one predictor: total predicted over total bought, mean absolute and root mean squared error, and both over
     the model's on the same customers (above 1: the model is better)."""
 
     quantity: str

@@ -37,7 +37,7 @@ _ALIKE = 0.5
 
 
 class Measured(NamedTuple):
-    """What was measured of one task on a real shop: the live mean, the share of shoppers whose NDCG@10 differs at all, and the
+    """Measurement of one task on a real shop: the live mean, the share of shoppers whose NDCG@10 differs at all, and the
     standard deviation of theirs."""
 
     live: float

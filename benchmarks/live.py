@@ -117,7 +117,7 @@ def replay(folder: Path, most: int) -> list[ResolvedQuery]:
 
 
 class Offline:
-    """What the pipeline says of a shopper from the shop's tables alone: all events of the sample, cut at a place."""
+    """Judgement of the pipeline on a shopper from the shop's tables alone: all events of the sample, cut at a place."""
 
     def __init__(self, settings_file: Path) -> None:
         settings = load_settings(settings_file)

@@ -79,7 +79,7 @@ class Pass(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """How far an export was, from 0 to 1, and the MB of its process and of its workers then, mapped files aside."""
+    """Progress of an export, from 0 to 1, and the MB of its process and of its workers then, mapped files aside."""
 
     share: float
     parent: float

@@ -83,7 +83,7 @@ def _item_weights(
 
 
 class QuerySeeds:
-    """What an answer starts from: the items of the page if it names any, else those that the shopper cares for most."""
+    """Seeds of an answer: the items of the page if it names any, else those that the shopper cares for most."""
 
     def __init__(self, settings: BehaviourSettings, half_life_days: float, max_n: int) -> None:
         self._weights = event_weights(settings)

@@ -19,7 +19,7 @@ _Values: TypeAlias = Annotated[tuple[Value, ...], Meta(min_length=1, max_length=
 
 
 class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What must hold of one attribute; everything that is given must."""
+    """Condition on one attribute; everything that is given must hold."""
 
     any: Annotated[_Values | None, Meta(description="It is one of these; of words, one of them is.")] = None
     all: Annotated[_Values | None, Meta(description="Its words hold all of these.")] = None

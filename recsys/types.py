@@ -54,7 +54,7 @@ class GateError(RecsysError):
 
 
 class EventType(IntEnum):
-    """What a shopper did. The number is the code in mapped arrays; the lower-case name is the word in tables and JSON."""
+    """Kind of an event. The number is the code in mapped arrays; the lower-case name is the word in tables and JSON."""
 
     HOME_VIEW = 0
     CATEGORY_VIEW = 1
@@ -124,7 +124,7 @@ class Link(msgspec.Struct, frozen=True, gc=False):
 
 
 class ItemUpdate(msgspec.Struct, frozen=True, gc=False):
-    """What changed of an item; None: as it was."""
+    """Changes of an item; None: as it was."""
 
     item_id: str
     available: bool | None = None
@@ -133,7 +133,7 @@ class ItemUpdate(msgspec.Struct, frozen=True, gc=False):
 
 
 class Bought(msgspec.Struct, frozen=True, gc=False):
-    """What to do with items that the shopper already owns.
+    """Treatment of items that the shopper already owns.
 
     hide: left out unless replenishable · hide_days: left out for `days` days · allow: like any other · only: nothing else.
     """
@@ -181,7 +181,7 @@ class RowQuery(msgspec.Struct, frozen=True, eq=False, gc=False):
 
 
 class Owned(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """What a shopper bought and kept: sorted distinct items int32[b], the last purchase of each, how many orders, and the last one."""
+    """Purchases that a shopper kept: sorted distinct items int32[b], the last purchase of each, how many orders, and the last one."""
 
     items: Rows
     at: Times
@@ -190,7 +190,7 @@ class Owned(msgspec.Struct, frozen=True, eq=False, gc=False):
 
 
 class Lines(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """What is known of a history's orders beyond item and time, parallel to its events up to the last purchase or refund or beyond.
+    """Facts of a history's orders beyond item and time, parallel to its events up to the last purchase or refund or beyond.
 
     order_ids int64[h] hashes of the shop's order ids (`id_index.order_key`), -1: none, below that numbers of the sessions that stand
     for one (`orders.settle`) · quantities float32[h] as the shop said them, prices float32[h] of one unit in the catalogue's
@@ -253,7 +253,7 @@ NO_HISTORY = History(np.empty(0, np.int32), np.empty(0, np.int8), np.empty(0, np
 
 
 class Profile(msgspec.Struct, frozen=True, eq=False, gc=False, kw_only=True):
-    """What is known of one shopper at the query's `now`; every field follows docs/policy.md.
+    """Knowledge of one shopper at the query's `now`; every field follows docs/policy.md.
 
     focus and brand are codes of the catalogue or -1 · bought and cart are sorted distinct rows; `bought_at` the last purchase of each.
     """
@@ -299,7 +299,7 @@ NO_CANDIDATES = Candidates(np.empty(0, np.int32), np.empty(0, np.float32))
 
 
 class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Why an item is shown, carrying only the evidence that there is."""
+    """Reason why an item is shown, carrying only the evidence that there is."""
 
     code: str
     text: str

@@ -40,7 +40,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class ShopSummary:
-    """What was written: rows of each table, rows of each event type, first and last event."""
+    """Summary of the tables: rows of each table, rows of each event type, first and last event."""
 
     tables: dict[str, int]
     event_types: dict[str, int]

@@ -20,7 +20,7 @@ from simulator.plan import Segment
 
 
 class Kind(IntEnum):
-    """What happens in a visit."""
+    """Kind of a visit."""
 
     BROWSE = 0
     COMPARE = 1

@@ -22,7 +22,7 @@ _LEAST_LEFT = 0.1
 
 @dataclass(frozen=True, slots=True)
 class ChoiceModel:
-    """How shoppers choose."""
+    """Model of how shoppers choose."""
 
     position: float = 0.7
     """How much less lower places are looked at."""
@@ -60,7 +60,7 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What shoppers did on each day, int64[n, days], money float64[n, days]."""
+    """Actions of shoppers on each day, int64[n, days], money float64[n, days]."""
 
     seen: Counts
     clicks: Counts

@@ -153,7 +153,7 @@ def complement_leaves() -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class _Models:
-    """What the variants of a model share, one entry per model; published in microseconds since 1970 UTC."""
+    """Attributes that the variants of a model share, one entry per model; published in microseconds since 1970 UTC."""
 
     leaf: Ints
     brand: Ints

@@ -25,7 +25,7 @@ BROWSER_SECONDS = (2.0, 19.0)
 
 
 class Segment(IntEnum):
-    """What a shopper's orders are planned to be; the lifecycle of the policy follows from it."""
+    """Plan of a shopper's orders; the lifecycle of the policy follows from it."""
 
     LEAD = 0
     FIRST_TIME = 1

@@ -20,7 +20,7 @@ from simulator.words import LEAVES
 
 
 class Slot(IntEnum):
-    """What a visit is made of, in this order; VIEW2, CART2 and PURCHASE2 are of the complement."""
+    """Parts of a visit, in this order; VIEW2, CART2 and PURCHASE2 are of the complement."""
 
     HOME = 0
     IMPRESSION = 1
@@ -106,7 +106,7 @@ def mean_length(kind: Kind) -> float:
 
 @dataclass(frozen=True)
 class _Script:
-    """How visits unfold: counts and offset int64[visits, slots] say how many events each slot has and where its first one
+    """Course of visits: counts and offset int64[visits, slots] say how many events each slot has and where its first one
     stands; visit and slot, one entry per event, say where it belongs."""
 
     counts: NDArray[np.int64]

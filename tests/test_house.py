@@ -192,6 +192,18 @@ def test_nothing_that_can_run_code_is_loaded(path: Path) -> None:
             assert [ast.unparse(value) for value in allowed] == ["False"]
 
 
+SUBJECTS = re.compile(r"(What|Who|Whoever|How|Whether|Where|Which|When|Why)\b")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_docstrings_name_a_thing_or_begin_with_a_verb(path: Path) -> None:
+    """No docstring of a module, a class or a function begins with a question's word."""
+    places = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, places)]
+    texts = [ast.get_docstring(node) or "" for node in nodes]
+    assert [text for text in texts if SUBJECTS.match(text)] == []
+
+
 OWNERS: dict[str, set[str]] = {
     "os.replace": {"recsys/disk.py"},
     "os.rename": {"recsys/disk.py"},

@@ -64,7 +64,7 @@ SHOPS: Mapping[str, Shop] = {
 
 @dataclass(frozen=True)
 class Questions:
-    """What one window of a shop asks of everybody.
+    """Questions of one window of a shop to everybody.
 
     inputs: all that a peer may read · tie_rank int32[n] and available bool[n] of the catalogue · users int32[u] rows of the users of
     `repeat`, -1 for those without an event before the window · owned: what a user had bought before.

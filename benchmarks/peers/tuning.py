@@ -115,7 +115,7 @@ class Trial(msgspec.Struct, frozen=True):
 
 
 class Trials(msgspec.Struct):
-    """What is kept between runs; `question` tells which data, window and space it was asked on."""
+    """Trials kept between runs; `question` tells which data, window and space it was asked on."""
 
     question: str
     trials: list[Trial]

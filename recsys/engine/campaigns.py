@@ -71,7 +71,7 @@ class Factor(NamedTuple):
 
 
 class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True):
-    """What the campaigns of one query come to.
+    """Campaigns of one query, summed up.
 
     running: those that hold, by id · digest of their definitions, empty if there are none · kept bool[n] what `exclude` and `only`
     leave · factors float32[n] the product of all boosts; both None where there are none.

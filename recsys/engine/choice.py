@@ -10,7 +10,7 @@ from recsys.types import History, Profile, Query, Slate
 
 
 class Choice(NamedTuple):
-    """What answers a query, the shopper's profile where it was found on the way, and the exposures that the answer is the first of."""
+    """Engine that answers a query, the shopper's profile if it was found on the way, and the exposures that begin with the answer."""
 
     engine: Engine
     profile: Profile | None = None
@@ -18,7 +18,7 @@ class Choice(NamedTuple):
 
 
 class Identities(Protocol):
-    """Who is who, as of now."""
+    """Identities as of now."""
 
     def owner_of(self, user_id: str) -> str:
         """Whose an id is: the user that it was linked to last, else itself."""

@@ -1,4 +1,4 @@
-"""Why an item stands on a shopper's slate, or why not: one item traced through the steps of `pipeline.answer`.
+"""Explanation of why an item stands on a shopper's slate, or why not: one item traced through the steps of `pipeline.answer`.
 
 The slate is the one that was answered; ranks and filters come from the pipeline's own parts, so an explanation cannot tell another
 story than the answer.
@@ -52,7 +52,7 @@ class Removed(Struct, frozen=True, omit_defaults=True):
 
 
 class Ranking(Struct, frozen=True):
-    """Where one recommender ranks the item among those that may be shown."""
+    """Place that one recommender gives the item among those that may be shown."""
 
     recommender: str
     weight: Annotated[float | None, Meta(description="In the blend that leads; null: it does not take part.")]
@@ -103,7 +103,7 @@ class RuleAnswer(Struct, frozen=True):
 
 
 class Explanation(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Why an item is shown to a shopper, or why not."""
+    """Explanation of why an item is shown to a shopper, or why not."""
 
     item_id: str
     title: str

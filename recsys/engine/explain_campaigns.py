@@ -1,4 +1,4 @@
-"""What campaigns and limits did to one item of a list, in words and places."""
+"""Effects of campaigns and limits on one item of a list, in words and places."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recsys.types import History, Query
 
 
 class CampaignEffect(Struct, frozen=True):
-    """What one campaign, or the placement's own limit, did to the item or could not do."""
+    """Effect of one campaign, or of the placement's own limit, on the item, or why there is none."""
 
     campaign: Annotated[str, Meta(description="Its id; empty: the placement's settings.")]
     action: Literal["pin", "boost", "bury", "limit", "fatigue"]
@@ -22,7 +22,7 @@ class CampaignEffect(Struct, frozen=True):
 
 
 class Moved(Struct, frozen=True):
-    """Where the item would stand without campaigns and limits, and where it stands; null: not on the list."""
+    """Place of the item without campaigns and limits, and where it stands; null: not on the list."""
 
     without: int | None
     place: int | None

@@ -38,7 +38,7 @@ Filter = Literal[
 
 
 class FilterInputs(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """What the filters look at; `hidden_days` is that of `hidden_days()`, context int32[k] the rows of the query's items.
+    """Inputs of the filters; `hidden_days` is that of `hidden_days()`, context int32[k] the rows of the query's items.
 
     `masks` are those of the catalogue, `standing` the placement's own conditions, `kept` bool[n] what campaigns leave (None: all).
     """

@@ -28,7 +28,7 @@ _LEAST = 1e-9
 
 
 class Pool(Protocol):
-    """Where items come from: those ranked already, best first, and what ranks more."""
+    """Source of items: those ranked already, best first, and what ranks more."""
 
     picks: list[Pick]
     n_blended: int
@@ -40,7 +40,7 @@ class Pool(Protocol):
 
 
 class Shelf(NamedTuple):
-    """What a list is put together on.
+    """Places of a list while it is put together.
 
     allowed bool[n] what may be shown at all · group int32[n] of each item, -1: none; two of one never stand on one list · limit most
     places · names of the recommenders that are asked for more, in order · everything: the one that ranks a pinned item which none of
@@ -55,7 +55,7 @@ class Shelf(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """What a plan did to an item, or why it could not; the campaign is empty where the placement's settings say it."""
+    """Effect of a plan on an item, or why there is none; the campaign is empty where the placement's settings say it."""
 
     campaign: str
     action: str

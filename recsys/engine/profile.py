@@ -45,7 +45,7 @@ _ROUNDING = 1e-6
 
 
 class Seriousness(NamedTuple):
-    """How serious the last session is: the rule of `INTENT_RULES` that made it a buyer's, and what it rests on.
+    """Seriousness of the last session: the rule of `INTENT_RULES` that made it a buyer's, and what it rests on.
 
     event: the place in the session of the cart_add or checkout that decided, else -1 · leaf: the leaf category whose views
     decided; of a browser the one most looked at (-1: none) · views, dwell (seconds) and the lowest and highest price seen there (inf
@@ -74,7 +74,7 @@ class Leader(NamedTuple):
 
 
 class Leanings(NamedTuple):
-    """What recent events say. Both `seen` and `of_session` are False for a shopper who was not seen within the window.
+    """Leanings that recent events show. Both `seen` and `of_session` are False for a shopper who was not seen within the window.
 
     of_session: the focus is that of the last session, else of the window.
     """

@@ -39,7 +39,7 @@ class Session(Struct, frozen=True):
 
 
 class IntentEvidence(Struct, frozen=True):
-    """What the last session says of the wish to buy."""
+    """Evidence of the wish to buy in the last session."""
 
     intent: Intent
     rule: Annotated[str, Meta(description="What decided: cart_add, checkout, dwell, prices; none: nothing, so a browser.")]
@@ -82,7 +82,7 @@ class PriceBand(Struct, frozen=True):
 
 
 class LifecycleEvidence(Struct, frozen=True):
-    """Where the shopper stands as a customer, by the age of the last order that was kept."""
+    """Standing of the shopper as a customer, by the age of the last order that was kept."""
 
     stage: Lifecycle
     last_order: datetime | None
@@ -93,7 +93,7 @@ class LifecycleEvidence(Struct, frozen=True):
 
 
 class Dormancy(Struct, frozen=True):
-    """Whether the last order is so many calendar months ago."""
+    """Age of the last order against a number of calendar months."""
 
     dormant: bool
     months: int

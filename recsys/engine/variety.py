@@ -18,7 +18,7 @@ from recsys.types import Query, Rows
 
 
 class Variety:
-    """What variety does to the items of one list."""
+    """Effects of variety on the items of one list."""
 
     def __init__(self, catalog: Catalog, placement: Placement, query: Query) -> None:
         self._catalog, self._rotate = catalog, placement.rotate or 0.0

@@ -22,7 +22,7 @@ _NAME_BYTES, _HASH_BYTES = 4, 16
 
 
 class Tombstone(msgspec.Struct, frozen=True, gc=False):
-    """What the id behind the keyed hash `subject` did from `since` to `until`, both included (microseconds), is ignored."""
+    """Erasure of what the id behind the keyed hash `subject` did from `since` to `until`, both included (microseconds)."""
 
     subject: str
     until: int

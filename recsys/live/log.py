@@ -24,7 +24,7 @@ BATCH = 50_000
 
 
 class LiveEvent(NamedTuple):
-    """What an answer reads of one live event; `event_type` is the code."""
+    """Fields of a live event that an answer reads; `event_type` is the code."""
 
     seq: int
     timestamp: int

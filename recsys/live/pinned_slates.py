@@ -24,7 +24,7 @@ class PinnedItem(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PinnedSlate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a send shows a user for good: the slate that was answered first, items sold out since replaced in their places.
+    """Slate that a send shows a user for good: the one that was answered first, items sold out since replaced in their places.
 
     `replaced` are the items that stood there before, in the order of the swaps.
     """

@@ -39,7 +39,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a send would show to `users` shoppers, as shares of them unless it says otherwise.
+    """Outcome of a send for `users` shoppers, as shares of them unless it says otherwise.
 
     fallback, strategy: share by name, the largest first · short, empty: with fewer items than the send's limit, and with none ·
     top_share: share of all places that the `TOP` most shown items fill · items: distinct items · top: (title, share) ·

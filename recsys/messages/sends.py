@@ -33,7 +33,7 @@ class SentSlate(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Where the link of a slot leads: the item's row, and the slate that it is from."""
+    """Target of a slot's link: the item's row, and the slate that it is from."""
 
     row: int
     recommendation_id: str

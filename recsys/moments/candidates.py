@@ -32,7 +32,7 @@ class Audience(NamedTuple):
 
 
 class ItemStanding(NamedTuple):
-    """What rules ask of items: changed_at int64[2, n] when each came back, or got cheaper, if that is news still (0: it is not) ·
+    """Standing of items for the rules: changed_at int64[2, n] when each came back, or got cheaper, if that is still news (0: no) ·
     runs_low bool[n] · again bool[n] can be bought, and is bought again and again."""
 
     changed_at: NDArray[np.int64]

@@ -43,7 +43,7 @@ class _Slate(msgspec.Struct, frozen=True):
 
 
 class _Line(msgspec.Struct, frozen=True):
-    """What a card needs of a moment's line."""
+    """Part of a moment's line that a card needs."""
 
     kind: MomentKind
     since: datetime
@@ -67,7 +67,7 @@ class MomentCard(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """What a message speaks of: `event` as templates see it, `row` of the item (-1: it is none), and rows that it passes over."""
+    """Subject of a message: `event` as templates see it, `row` of the item (-1: it is none), and rows that it passes over."""
 
     event: Mapping[str, Any] | None
     row: int

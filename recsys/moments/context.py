@@ -49,7 +49,7 @@ class TriggerHit(NamedTuple):
 
 
 class TriggerContext:
-    """What is the same for every shopper at one moment: what is served, the settings, and what changed of items.
+    """Context that is the same for every shopper at one moment: the engine that serves, the settings, and what changed of items.
 
     `runs_low` bool[n] marks the available items whose stock is at risk · `high_spend` is the revenue of a high spender.
     """

@@ -36,7 +36,7 @@ LONGEST = DAY
 
 
 class Look(NamedTuple):
-    """What a look at somebody found: `why` there is a moment or none (`later`: another message keeps it back, `unlooked`: no line was
+    """Result of a look at somebody: `why` there is a moment or none (`later`: another message keeps it back, `unlooked`: no line was
     made), and from when on (microseconds) it can turn out otherwise, unless they do something, an item changes, or, for `later`, they
     are notified of something."""
 

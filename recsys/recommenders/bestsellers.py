@@ -23,7 +23,7 @@ from recsys.types import Arrays, Candidates, EventType, Mask, Profile, Reason, R
 
 
 class BestsellersSettings(RecommenderSettings, frozen=True):
-    """When an item sells well."""
+    """Settings of bestsellers: the rule by which an item sells well."""
 
     window_days: Positive = 30.0
     """Days of purchases that count."""

@@ -23,7 +23,7 @@ _BLOCK = 2_000
 
 
 class BoughtTogetherSettings(RecommenderSettings, frozen=True):
-    """When two items belong together."""
+    """Settings of complements: the rule by which two items belong together."""
 
     half_life_days: NotNegative = 180.0
     """Age at which an order counts half; 0: no fading."""

@@ -24,7 +24,7 @@ _NO_ORDER = {-1}
 
 
 class BuyAgainSettings(RecommenderSettings, frozen=True):
-    """How frequency, popularity and time since the last purchase weigh."""
+    """Weights of frequency, popularity and time since the last purchase."""
 
     half_life_days: NotNegative = 365.0
     """Age at which one of the shopper's own purchases counts half; 0: no fading."""

@@ -26,7 +26,7 @@ _WORD = re.compile(r"\w{2,}")
 
 
 class ContentSettings(RecommenderSettings, frozen=True):
-    """What makes two items alike."""
+    """Weights of the parts that make two items alike."""
 
     neighbours: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
     """K: closest look-alikes kept per item."""

@@ -19,7 +19,7 @@ from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Profile, Reaso
 
 
 class EaseSettings(RecommenderSettings, frozen=True):
-    """What the regression reads, and how much of it is kept."""
+    """Inputs of the regression, and the share of it that is kept."""
 
     regularization: Annotated[float, msgspec.Meta(ge=0.001, le=1e9)] = 300.0
     """λ: ridge on the weights; the more, the closer they come to plain co-occurrence."""

@@ -23,7 +23,7 @@ _BLOCK = 2_000
 
 
 class ItemItemSettings(RecommenderSettings, frozen=True):
-    """How neighbours are weighed."""
+    """Weights of neighbours."""
 
     weighting: Literal["degree", "bm25"] = "degree"
     """`degree`: co-occurrence divided by powers of both degrees; `bm25`: co-occurrence of BM25 weights."""

@@ -19,7 +19,7 @@ from recsys.types import Arrays, Candidates, EventType, Mask, Profile, Reason, R
 
 
 class RecentlyViewedSettings(RecommenderSettings, frozen=True):
-    """How long a view is remembered."""
+    """Time that a view is remembered."""
 
     half_life_days: Positive = 7.0
     """Age at which a view counts half; it orders nothing here, but weighs the item in a blend."""

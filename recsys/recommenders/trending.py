@@ -21,7 +21,7 @@ from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery, Ro
 
 
 class TrendingSettings(RecommenderSettings, frozen=True):
-    """How short "now" is."""
+    """Length of "now"."""
 
     half_life_days: Positive = 7.0
     """Age at which an event counts half."""

@@ -26,7 +26,7 @@ from recsys.settings.types import Count, Group, Name, NotNegative, Positive, Sha
 
 
 class BehaviourSettings(Group, frozen=True):
-    """What behaviour means, for training, evaluation and serving alike."""
+    """Meaning of behaviour, for training, evaluation and serving alike."""
 
     view_weight: NotNegative = 1.0
     """Weight of looking at a product."""
@@ -53,7 +53,7 @@ class BehaviourSettings(Group, frozen=True):
 
 
 class ProfileSettings(Group, frozen=True):
-    """When a shopper counts as what; each boundary is tested."""
+    """Boundaries between kinds of shoppers; each boundary is tested."""
 
     half_life_days: Positive = 30.0
     """Age at which an event counts half for focus and affinities."""
@@ -80,7 +80,7 @@ class ProfileSettings(Group, frozen=True):
 
 
 class SnapshotSettings(Group, frozen=True):
-    """Where snapshots live."""
+    """Place of snapshots."""
 
     artifacts: str = "artifacts"
     """Folder of the snapshots and of CURRENT; relative to the settings file."""
@@ -91,7 +91,7 @@ class SnapshotSettings(Group, frozen=True):
 
 
 class EvaluationSettings(Group, frozen=True):
-    """How recommendations are measured on the shop's own past (docs/evaluation.md)."""
+    """Measurement of recommendations on the shop's own past (docs/evaluation.md)."""
 
     days: Count = 28
     """Days of purchases after the split that count as truth."""
@@ -104,7 +104,7 @@ class EvaluationSettings(Group, frozen=True):
 
 
 class GateSettings(Group, frozen=True):
-    """What stands between a new snapshot and the shoppers (docs/evaluation.md)."""
+    """Checks between a new snapshot and the shoppers (docs/evaluation.md)."""
 
     largest_loss: Share = 0.02
     """A loss of up to this share of the live settings' NDCG@10 is none; docs/evaluation.md says what decides if intervals are wide."""
@@ -143,7 +143,7 @@ class GateSettings(Group, frozen=True):
 
 
 class StateSettings(Group, frozen=True):
-    """What changes while serving: live events, identities, item updates, the forgotten (docs/state.md)."""
+    """State that changes while serving: live events, identities, item updates, the forgotten (docs/state.md)."""
 
     folder: str = "state"
     """Folder of the log, of compacted events and of logged slates; relative to the settings file. One machine, local disk."""

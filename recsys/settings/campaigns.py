@@ -84,7 +84,7 @@ class LeastShare(Group, frozen=True):
 
 
 class Action(Group, frozen=True, omit_defaults=True):
-    """What a campaign does: exactly one of these."""
+    """Action of a campaign: exactly one of these."""
 
     pin: Pin | None = None
     """An item to a place."""

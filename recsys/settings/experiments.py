@@ -39,7 +39,7 @@ class ArmBlend(Group, frozen=True):
 
 
 class ArmChange(Group, frozen=True, omit_defaults=True):
-    """What an arm changes of its placement; what it does not name stays as it is."""
+    """Changes of an arm to its placement; settings that it does not name stay as they are."""
 
     rules: tuple[Rule, ...] | None = None
     """Who leads, first match wins."""

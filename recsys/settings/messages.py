@@ -14,7 +14,7 @@ Address = Annotated[str, msgspec.Meta(pattern=r"^(https?://[!-~]+)?$", max_lengt
 
 
 class Words(Group, frozen=True):
-    """What a shop says with items of a category; what is left empty is taken from the category above."""
+    """Texts of a shop beside items of a category; an empty one is taken from the category above."""
 
     copy: Text = ""
     """Key of a text in the message tool, or the text itself."""

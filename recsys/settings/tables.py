@@ -33,7 +33,7 @@ class TypeRule(Group, frozen=True):
 
 
 class Table(Group, frozen=True):
-    """Where one table is and how its columns map to the canonical ones (docs/data.md)."""
+    """Place of one table, and the mapping of its columns to the canonical ones (docs/data.md)."""
 
     paths: tuple[str, ...] = ()
     """Files or globs, relative to the settings file or as `s3://` `gs://` `az://` addresses; `$RECSYS_DATA` and other variables
@@ -134,7 +134,7 @@ IdRule = Literal["trim", "lower", "upper", "whole", "unpad"]
 
 
 class IdRules(Group, frozen=True):
-    """How ids are made alike before they are compared, in all tables and in what was written down live; empty: they stay as they are.
+    """Rules that make ids alike before they are compared, in all tables and in the live log; empty: they stay as they are.
 
     `trim` takes blanks away, `lower` and `upper` change letters, `whole` makes 123 of 123.0 and 12.5 of 12.50, `unpad` takes leading
     zeros from numbers.

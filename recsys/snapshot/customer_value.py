@@ -11,7 +11,7 @@ from recsys.types import Arrays
 
 
 class CustomerValue(Struct, frozen=True):
-    """What one customer brought up to the snapshot, and what is expected in the days after it."""
+    """Value of one customer up to the snapshot, and the value expected in the days after it."""
 
     orders: int
     revenue: Annotated[float | None, Meta(description="Null: no order's value is known.")]

@@ -21,7 +21,7 @@ class FileEntry(msgspec.Struct, frozen=True):
 
 
 class TaskVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """How the ranker did against the blend on one task: NDCG@10 of both, and their paired differences with 95 % intervals."""
+    """Result of the ranker against the blend on one task: NDCG@10 of both, and their paired differences with 95 % intervals."""
 
     leads: bool
     blend: float
@@ -33,7 +33,7 @@ class TaskVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RankerRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """How the ranker serves, and why it leads or does not."""
+    """Record of the ranker: how it serves, and why it leads or does not."""
 
     sources: tuple[str, ...] = ()
     """The recommenders that bring candidates, in the order of their features."""
@@ -53,7 +53,7 @@ class RankerRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a snapshot says of itself. Times are ISO 8601 in UTC, but `as_of` in microseconds."""
+    """Manifest of a snapshot. Times are ISO 8601 in UTC, but `as_of` in microseconds."""
 
     format: int
     version: str

@@ -19,7 +19,7 @@ LATER, ZERO = "is not later than now", f"is not of {FIRST_PLAUSIBLE.year - 1}"
 
 @dataclass(frozen=True, slots=True)
 class Cleaning:
-    """What is wrong with some events, found once, to be taken from every frame of them.
+    """Faults of some events, found once, to be taken from every frame of them.
 
     seen: all events together · left_out: rows at implausible times or of machines.
     """

@@ -41,7 +41,7 @@ _MARKS: Mapping[Mark, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Notation:
-    """How the values of one column are written.
+    """Notation of the values of one column.
 
     plain: its numbers are what Polars reads anyway · mark, strict, units: as `numbers.read_number` · currencies: some stand beside the
     numbers · time: as `times.read_times` · yes, no: the table's own words · between: what stands between several words or categories,
@@ -73,7 +73,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """How a column was read without being told, the evidence, and the setting that pins it."""
+    """Guess about a column: the reading, the evidence, and the setting that pins it."""
 
     table: str
     column: str

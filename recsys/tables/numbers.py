@@ -57,7 +57,7 @@ _PARTS = (
 
 @dataclass(frozen=True, slots=True)
 class Proofs:
-    """How many values of a column prove a decimal mark, how many could be read with either, and one example of each kind."""
+    """Counts of values that prove a decimal mark, and of those that could be read with either, and one example of each kind."""
 
     comma: int = 0
     point: int = 0

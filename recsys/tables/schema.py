@@ -24,7 +24,7 @@ EVENT_TYPE = pl.Enum(EVENT_TYPES)
 
 @dataclass(frozen=True, slots=True)
 class KindOfValue:
-    """What values of one kind are: their Polars type, what makes one usable, and what to do where one is not."""
+    """Kind of values: their Polars type, what makes one usable, and what to do where one is not."""
 
     dtype: pl.DataType
     usable: str

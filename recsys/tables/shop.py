@@ -41,7 +41,7 @@ from recsys.user_ids import NullUsers
 
 @dataclass(frozen=True, slots=True)
 class ShopTables:
-    """What the offline job reads: valid rows with all canonical columns (docs/data.md), null where the shop has none.
+    """Tables that the offline job reads: valid rows with all canonical columns (docs/data.md), null where the shop has none.
 
     events: lazy, one row per event_id, anonymous ids resolved, the user null where it is nobody, money in `currency` · rows: of
     them what every fit reads, `MAPPED`, collected · items: one row per item_id, sorted · users: one per user_id · contents: one

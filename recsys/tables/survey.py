@@ -24,7 +24,7 @@ FIRST_PLAUSIBLE = datetime(1971, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What all events look like together, those at implausible times apart.
+    """Overview of all events together, those at implausible times apart.
 
     whole: one row, `rows`, `later`, `zero` and `plausible` (how many), `latest`, `earliest` and the `newest` plausible one; of the
     plausible how many are about an item each, `about`, and lack it, `lacking`; what 99 % of the quantities and amounts of purchases

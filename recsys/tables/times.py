@@ -24,7 +24,7 @@ _YEAR_LAST = r"^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})" + _CLOCK
 
 @dataclass(frozen=True, slots=True)
 class TimeNotation:
-    """How times of a column are written: the unit of numbers, the zone of those that name none, the order of day and month, and
+    """Notation of the times of a column: the unit of numbers, the zone of those that name none, the order of day and month, and
     formats that go before all others."""
 
     unit: Unit = ""

@@ -1,4 +1,4 @@
-"""What the front shows of the shop's own tables: its goods by category, and some customers to sign in as."""
+"""Goods that the front shows, from the shop's own tables, by category, and some customers to sign in as."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _PLACEMENT = re.compile("[a-z][a-z0-9_]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """What the pages are made from."""
+    """Parts that the pages are made from."""
 
     shelves: Shelves
     service: RecommendationService

@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 3.0
 
 
 class Reply(NamedTuple):
-    """What the service answered: a status (0: nothing), the answer, and the milliseconds that it took."""
+    """Answer of the service: a status (0: nothing), the answer, and the milliseconds that it took."""
 
     status: int
     body: Any

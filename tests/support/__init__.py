@@ -1,1 +1,1 @@
-"""What tests share: shops, services and runs made from real files."""
+"""Shared parts of tests: shops, services and runs made from real files."""

@@ -47,7 +47,7 @@ _LOCK = ".lock"
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What a run moved: files written, events in them, events that stay in the log, and the number up to which it might move;
+    """Result of a run: files written, events in them, events that stay in the log, and the number up to which it might move;
     and what it dropped: expired sends, and rows of what was pinned to them; of moments, lines and ids."""
 
     files: tuple[Path, ...]
@@ -61,7 +61,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """What was deleted, and who is still in what could not be: snapshot = forgotten ids in it, or why it was not looked into."""
+    """Deleted rows, and those that could not be deleted: snapshot = forgotten ids in it, or why it was not looked into."""
 
     forgotten: int
     snapshots: tuple[str, ...]

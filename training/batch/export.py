@@ -75,7 +75,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Source:
-    """What is answered from: a published version and, with `live`, what the log says beyond it."""
+    """Source of answers: a published version and, with `live`, what the log says beyond it."""
 
     settings: Settings
     artifacts: Path

@@ -64,7 +64,7 @@ READERS: Sequence[Reader] = (
 
 
 class Finding(NamedTuple):
-    """What is wrong with a template for a reader."""
+    """Fault of a template for a reader."""
 
     template: str
     reader: str

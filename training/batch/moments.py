@@ -66,7 +66,7 @@ _CHUNK = 1_000
 
 @dataclass(frozen=True)
 class Place:
-    """Where is looked: one version, and a log, None: that of the shop."""
+    """Place to look: one version, and a log, None: that of the shop."""
 
     settings: Settings
     artifacts: Path
@@ -88,7 +88,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Search:
-    """When is looked, in microseconds; `past`: as of a moment that is over, as if nobody had been notified of anything."""
+    """Time of a look, in microseconds; `past`: as of a moment that is over, as if nobody had been notified of anything."""
 
     now: int
     past: bool

@@ -48,7 +48,7 @@ _KEYS = ("READ", "EVENTS", "MESSAGES", "ADMIN", "CONSOLE_VIEWER", "CONSOLE_EDITO
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the demo is reached: the service, and the shop's front on the next port, which is another origin."""
+    """Addresses of the demo: the service, and the shop's front on the next port, which is another origin."""
 
     port: int
 

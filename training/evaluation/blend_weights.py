@@ -51,7 +51,7 @@ class Pools:
 
 
 class Contribution(msgspec.Struct, frozen=True, kw_only=True):
-    """What one recommender adds to the blend of a segment: NDCG@10 with it minus the best without it, the same users."""
+    """Gain that one recommender brings to the blend of a segment: NDCG@10 with it minus the best without it, the same users."""
 
     segment: Segment
     recommender: str

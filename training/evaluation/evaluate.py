@@ -46,7 +46,7 @@ POPULARITY = "trending"
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """What is judged: a recommender alone, the blend alone, or a placement's whole policy."""
+    """Subject of an evaluation: a recommender alone, the blend alone, or a placement's whole policy."""
 
     kind: Literal["recommender", "blend", "placement"]
     name: str
@@ -100,7 +100,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Lists:
-    """What one subject answered on one task: rows int32[u, 20] padded with -1, and whether each slate was personal."""
+    """Answers of one subject on one task: rows int32[u, 20] padded with -1, and whether each slate was personal."""
 
     items: Rows
     personal: Mask

@@ -44,7 +44,7 @@ def folds_before(end: datetime, days: int, count: int) -> list[Fold]:
 
 @dataclass(frozen=True)
 class Truth:
-    """What each user bought and kept in the window, distinct items, in rows of the catalogue that was known before it.
+    """Purchases that each user kept in the window, distinct items, in rows of the catalogue that was known before it.
 
     users: ids, ascending · offsets int64[u+1] into items int32[m], ascending within a user · sizes int32[u] distinct items
     bought, those unknown before the window too: nobody could have recommended them, and they count as missed.

@@ -34,7 +34,7 @@ _PLACES = {"recommendation_id": pl.String, "item_id": pl.String, "recommender": 
 
 
 class Lists(msgspec.Struct, frozen=True):
-    """What is known of lists: placement and rule of each, the recommender of each of its items, the moment kind of each send."""
+    """Facts of lists: placement and rule of each, the recommender of each of its items, the moment kind of each send."""
 
     lists: pl.DataFrame
     places: pl.DataFrame

@@ -48,7 +48,7 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class ReadOut(msgspec.Struct, frozen=True, kw_only=True):
-    """What an experiment says; figures that cannot be told are null.
+    """Read-out of an experiment; figures that cannot be told are null.
 
     `units` and `expected_shares` are by arm; `sizes_p` belongs to them. `crossed` persons were exposed to two arms before their ids
     were linked.

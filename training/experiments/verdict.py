@@ -11,7 +11,7 @@ LONGEST_DAYS = 3650
 
 
 class Pace(NamedTuple):
-    """How an experiment gets on: units of a control and one arm together, those that are needed, and new ones a day."""
+    """Progress of an experiment: units of a control and one arm together, those that are needed, and new ones a day."""
 
     units: int
     needed: float

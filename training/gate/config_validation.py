@@ -41,7 +41,7 @@ _FEW = 20
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found of a recipe: the checks, its fit before the window, and what it scored (None: not judged)."""
+    """Findings on a recipe: the checks, its fit before the window, and what it scored (None: not judged)."""
 
     checks: tuple[Check, ...] = ()
     shadow: Engine | None = None

@@ -28,7 +28,7 @@ from training.job.ranker import FittedRanker
 
 
 class GateVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What the gate found; it stands in the manifest of every published snapshot."""
+    """Verdict of the gate; it stands in the manifest of every published snapshot."""
 
     passed: bool
     first: bool

@@ -37,7 +37,7 @@ _UNKNOWN = math.nan
 
 
 class Seen(NamedTuple):
-    """What BG/NBD reads of customers, arrays of one length c.
+    """Inputs of BG/NBD, arrays of one length c.
 
     frequency float64[c]: repeat transactions · recency, age float64[c]: days from the first transaction to the last, and to the
     moment of the fit.
@@ -49,7 +49,7 @@ class Seen(NamedTuple):
 
 
 class Spent(NamedTuple):
-    """What Gamma-Gamma reads of customers: how many repeat transactions have a known value, float64[c], and their mean value
+    """Inputs of Gamma-Gamma: how many repeat transactions have a known value, float64[c], and their mean value
     in the shop's currency, float64[c]."""
 
     transactions: Values
@@ -132,7 +132,7 @@ class SpendModel(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """What was fitted, on whom; a snapshot keeps it as one array, `Fit(*array)`.
+    """Fitted parameters, and the customers they were fitted on; a snapshot keeps it as one array, `Fit(*array)`.
 
     customers: with an order · repeating: with a repeat transaction · priced: with one of known value above nothing ·
     correlation: of these customers' mean value with their frequency, which Gamma-Gamma takes for 0 · then the parameters, NaN
@@ -173,7 +173,7 @@ class Fit(NamedTuple):
 
 
 class Past(NamedTuple):
-    """What every user's orders came to, arrays of one length u, NaN where unknown.
+    """Sums of every user's orders, arrays of one length u, NaN where unknown.
 
     orders float64[u] · revenue float64[u] over all time · seen, spent: as the models read them.
     """

@@ -90,7 +90,7 @@ class Fitted:
 
 
 class Gate(Protocol):
-    """What stands between a fitted snapshot and the shoppers; both methods raise `GateError` to refuse it."""
+    """Gate between a fitted snapshot and the shoppers; both methods raise `GateError` to refuse it."""
 
     def judge(self, fitted: Fitted, ranker: FittedRanker) -> None:
         """Compare what was fitted with what is live; `ranker` has not seen the last `evaluation.days`."""

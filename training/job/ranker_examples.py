@@ -25,7 +25,7 @@ _IDEAL = np.cumsum(_DISCOUNTS)
 
 @dataclass(frozen=True)
 class Truth:
-    """What each shopper bought and kept in a window: rows int32[u] of those known before it, and each one's distinct items int32[m]
+    """Purchases that each shopper kept in a window: rows int32[u] of those known before it, and each one's distinct items int32[m]
     at offsets int64[u+1]; `owned` are those that the shopper had bought before, bool[m]."""
 
     users: Rows

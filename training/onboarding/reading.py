@@ -27,7 +27,7 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """What became of the first rows: for each canonical column its name, the shop's, and up to three values, ids of people as shapes.
+    """Reading of the first rows: for each canonical column its name, the shop's, and up to three values, ids of people as shapes.
 
     problem: why nothing can be read, in words; empty where it can.
     """

@@ -1,4 +1,4 @@
-"""What the values of a column could be: times, numbers, words for event types or for how an order stands, mail addresses."""
+"""Guesses about the values of a column: times, numbers, words for event types or for how an order stands, mail addresses."""
 
 from __future__ import annotations
 

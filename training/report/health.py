@@ -68,7 +68,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class Change:
-    """What was seen in the last `days` and what was to be expected; `chance` of as much by chance, of this one test."""
+    """Count of the last `days` beside the expected one; `chance` of as much by chance, of this one test."""
 
     kind: Literal["stopped", "fell", "rose"]
     days: int

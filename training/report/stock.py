@@ -17,7 +17,7 @@ MAX = 15
 
 @dataclass(frozen=True)
 class Stock:
-    """How things stand: items with a stock figure, those of them that were sold lately, and those at risk, the worst first.
+    """State of the stock: items with a stock figure, those of them that were sold lately, and those at risk, the worst first.
 
     sold_out: items at risk without any stock left · missing: pieces that the lead time will want beyond the stock · revenue: what
     these would bring, None where no item at risk has a price.

@@ -43,7 +43,7 @@ class RecsysError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why an item is shown."""
+    """Reason why an item is shown."""
 
     code: str
     text: str
@@ -93,7 +93,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of the rows that were sent."""
+    """Results of the rows that were sent."""
 
     accepted: int
     duplicates: int

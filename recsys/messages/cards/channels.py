@@ -43,7 +43,7 @@ PARTS: Mapping[str, Mapping[str, MessagePart]] = MappingProxyType(
 
 
 class Sms(NamedTuple):
-    """How a text message travels; `units` are septets of GSM-7 or UTF-16 units of UCS-2."""
+    """Encoding of a text message; `units` are septets of GSM-7 or UTF-16 units of UCS-2."""
 
     encoding: Literal["GSM-7", "UCS-2"]
     units: int

@@ -123,7 +123,7 @@ class Liquid(Environment):
 
 
 class _Context(RenderContext):
-    """What a template knows while it is rendered: no clock, so that one slate has one card, and an end to everything."""
+    """Context of a template while it is rendered: no clock, so that one slate has one card, and an end to everything."""
 
     __slots__ = ("deadline", "missing")
 

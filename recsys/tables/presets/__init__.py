@@ -52,7 +52,7 @@ class Platform(Group, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """How one table of an export names things.
+    """Names in one table of an export.
 
     `columns` gives for each canonical column the export's columns: the levels of a category, else those of which the
     first one with a value counts; columns that a file does not have are passed over. `category_levels`: each column of the

@@ -1,4 +1,4 @@
-"""What a file is: by the settings, else by its first bytes, else by its ending."""
+"""Kind of a file: by the settings, else by its first bytes, else by its ending."""
 
 from __future__ import annotations
 

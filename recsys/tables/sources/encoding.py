@@ -1,4 +1,4 @@
-"""How the letters of a text file are written, told from every byte of it, and the file as UTF-8."""
+"""Encoding of a text file, told from every byte of it, and the file as UTF-8."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the fields and the column names of a text file are: separator, lines above the names, the names themselves."""
+"""Layout of a text file: separator, lines above the names, the names themselves."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HIGHEST_HEADER = 50
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a text file is laid out; two files with the same can be read together.
+    """Layout of a text file; two files with the same can be read together.
 
     skip: lines above the first row of values · names: one a column · notes: what was found out, and from what.
     """

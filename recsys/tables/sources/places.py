@@ -1,4 +1,4 @@
-"""Where a table's files are: paths, globs and addresses in cloud stores."""
+"""Places of a table's files: paths, globs and addresses in cloud stores."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ SHOWN, CLICKED, BOUGHT = "impression", "click", "bought"
 
 @dataclass(frozen=True, slots=True)
 class PlacementActivity:
-    """What happened on one placement in a span of time: items shown and clicked, and order lines of items clicked there before."""
+    """Activity on one placement in a span of time: items shown and clicked, and order lines of items clicked there before."""
 
     placement: str
     shown: int

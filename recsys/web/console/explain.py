@@ -1,4 +1,4 @@
-"""Why an item is shown to a shopper, or why not: the item traced through the answer of one placement."""
+"""Page on why an item is shown to a shopper, or why not: the item traced through the answer of one placement."""
 
 from __future__ import annotations
 

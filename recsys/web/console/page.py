@@ -23,7 +23,7 @@ PAGE_ROWS = 50
 
 
 class View(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every page takes: `csv` names the table to download, `page` is the part of the long table to show, from 1."""
+    """Parameters that every page takes: `csv` names the table to download, `page` is the part of the long table to show, from 1."""
 
     csv: str = ""
     page: Annotated[int, Meta(ge=1, le=MAX_PAGES)] = 1

@@ -31,7 +31,7 @@ _AUDIENCE, _NOBODY = "recsys console", "nobody"
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who looks at the console: the role of a key, or None before login; `key` names the key without giving it away."""
+    """Session of the console: the role of a key, or None before login; `key` names the key without giving it away."""
 
     session_id: str
     role: Role | None

@@ -25,7 +25,7 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Gate(msgspec.Struct, frozen=True):
-    """What the gate said of a snapshot."""
+    """Verdict of the gate on a snapshot."""
 
     passed: bool = True
     first: bool = False

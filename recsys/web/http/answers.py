@@ -16,7 +16,7 @@ Attributes: TypeAlias = Annotated[
 
 
 class _ItemMembers(Struct, frozen=True):
-    """What every item comes with."""
+    """Members that every item comes with."""
 
     item_id: str
     title: str | None
@@ -201,7 +201,7 @@ class PageAnswer(Struct, frozen=True):
 
 
 class ReceiptAnswer(Struct, frozen=True):
-    """What was forgotten of a user, and what is left to do."""
+    """Receipt of an erasure: what was deleted, and what is left to do."""
 
     user_id: str
     forgotten_at: Annotated[str, Meta(description="Everything up to this moment is ignored from now on, ISO 8601 UTC.")]
@@ -227,7 +227,7 @@ class Rejection(Struct, frozen=True):
 
 
 class EventsAnswer(Struct, frozen=True, omit_defaults=True):
-    """What became of each event; what is accepted is durable."""
+    """Result of each event; what is accepted is durable."""
 
     accepted: int
     duplicates: Annotated[int, Meta(description="Events whose event_id was there already.")]
@@ -239,14 +239,14 @@ class EventsAnswer(Struct, frozen=True, omit_defaults=True):
 
 
 class RowResultsAnswer(Struct, frozen=True):
-    """What became of each row; what is accepted is durable and seen by all workers within a second."""
+    """Result of each row; what is accepted is durable and seen by all workers within a second."""
 
     accepted: int
     rejected: tuple[Rejection, ...]
 
 
 class ProblemAnswer(Struct, frozen=True, omit_defaults=True):
-    """What went wrong (RFC 9457)."""
+    """Problem of a request (RFC 9457)."""
 
     type: str
     title: str
@@ -265,7 +265,7 @@ class HealthAnswer(Struct, frozen=True):
 
 
 class ReadyAnswer(Struct, frozen=True):
-    """What is served."""
+    """Snapshot and state that are served."""
 
     ready: bool
     snapshot: str

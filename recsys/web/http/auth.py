@@ -42,7 +42,7 @@ _KID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is calling: the scopes of a key, or with `user_id` the one shopper of a browser token."""
+    """Caller: the scopes of a key, or with `user_id` the one shopper of a browser token."""
 
     scopes: frozenset[Scope]
     user_id: str | None = None

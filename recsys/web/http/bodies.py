@@ -202,7 +202,7 @@ class IdentityRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class ItemRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What changed of an item; what is absent or null stays as it was."""
+    """Changes of an item; a member that is absent or null stays as it was."""
 
     item_id: Annotated[Id, Meta(description="An item of the catalogue.")]
     available: Annotated[bool | None, Meta(description="Whether it can be bought. Absent: what `stock` says.")] = None
@@ -230,7 +230,7 @@ class ItemRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class SendBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a send shows: the same to everybody who asks, until it expires."""
+    """Declaration of a send: the same to everybody who asks, until it expires."""
 
     placement: Annotated[str, Meta(description=f"Where its slates are asked. Allowed: {_PLACEMENT}.")]
     limit: (
@@ -256,21 +256,21 @@ class SendBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class EventsBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """What shoppers did."""
+    """Events of shoppers."""
 
     events: Annotated[tuple[Any, ...], _list_of("EventRow", "The events.")]
     ALLOWED: ClassVar[Mapping[str, str]] = {"events": _LIST}
 
 
 class IdentitiesBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who visitors turned out to be."""
+    """Links of visitors to known users."""
 
     identities: Annotated[tuple[Any, ...], _list_of("IdentityRow", "The links, in order.")]
     ALLOWED: ClassVar[Mapping[str, str]] = {"identities": _LIST}
 
 
 class ItemsBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """What changed of items."""
+    """Changes of items."""
 
     items: Annotated[tuple[Any, ...], _list_of("ItemRow", "The changes, in order.")]
     ALLOWED: ClassVar[Mapping[str, str]] = {"items": _LIST}

@@ -32,7 +32,7 @@ _PLANES = 4
 
 
 class Cursor(NamedTuple):
-    """Where a list goes on: the snapshot that `rows` int32[k], ascending and distinct, are of."""
+    """Place at which a list goes on: the snapshot that `rows` int32[k], ascending and distinct, are of."""
 
     version: str
     rows: Rows

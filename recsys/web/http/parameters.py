@@ -81,7 +81,7 @@ LocaleTag = Annotated[
 
 
 class Filters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What may stand on one slate; a slate never leaves its filters."""
+    """Filters of one slate, which it never leaves."""
 
     limit: Annotated[int, _about("limit", "Most items; default: the placement's own.", ge=1, le=100)] | UnsetType = UNSET
     category: Category | UnsetType = UNSET
@@ -108,7 +108,7 @@ class Filters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Personal(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one slate for a shopper may be asked."""
+    """Parameters of one slate for a shopper."""
 
     placement: Placement = "home"
     item_id: Annotated[
@@ -176,7 +176,7 @@ _NOT_OF_SENDS = (
 
 
 class PageSlate(Personal, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one slate of a page may be asked."""
+    """Parameters of one slate of a page."""
 
     cursor: CursorText | UnsetType = UNSET
 

@@ -32,7 +32,7 @@ def _members(kind: type[Struct]) -> str:
 
 
 class CampaignBody(Campaign, frozen=True, kw_only=True):
-    """What a campaign does to the lists of some placements, for a span of time."""
+    """Campaign: changes to the lists of some placements, for a span of time."""
 
     ALLOWED: ClassVar[Mapping[str, str]] = {
         "placements": "1 to 100 names of placements",

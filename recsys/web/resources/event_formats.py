@@ -69,7 +69,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]{1,2})?")
 
 @dataclass(slots=True)
 class Unfolded:
-    """What a request holds: rows of events and of links, each with its place in the list that was sent, and the rest.
+    """Content of a request: rows of events and of links, each with its place in the list that was sent, and the rest.
 
     by_tool: each event of the list is a load of its own, whose items it holds; else the list is one.
     """

@@ -46,7 +46,7 @@ class MomentParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Cursor(NamedTuple):
-    """How far a consumer has come: the number of the last row that it took, and when that was, in microseconds."""
+    """Position of a consumer: the number of the last row that it took, and when that was, in microseconds."""
 
     seq: int
     at: int

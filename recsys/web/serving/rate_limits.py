@@ -45,7 +45,7 @@ class RateLimits:
 
 
 class LoginLimit:
-    """How often one address may try to log in to the console, in one worker process."""
+    """Limit of one address's attempts to log in to the console, in one worker process."""
 
     def __init__(self, text: str) -> None:
         """Read the rate.
