@@ -18,7 +18,7 @@ _FOLDER = files("recsys.live.postgres").joinpath("migrations")
 _TABLE = """CREATE TABLE IF NOT EXISTS migrations (
     number integer PRIMARY KEY, name text NOT NULL, taken_at timestamptz NOT NULL DEFAULT now()
 )"""
-_TURN = "SELECT pg_advisory_lock(hashtext('recsys migrate ' || current_schema()))"
+_TURN = "SELECT pg_advisory_lock(hashtext('recsys migrate ' || %s))"
 
 
 def migrate(address: Address) -> list[str]:
@@ -31,8 +31,8 @@ def migrate(address: Address) -> list[str]:
     """
     try:
         with _migrating(address) as connection:
+            connection.execute(_TURN, (address.schema,))  # before the schema is made: two that make one at once fail
             connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(address.schema)))
-            connection.execute(_TURN)
             connection.execute(_TABLE)
             lacking = _steps()[_check_not_newer(address, _found(connection)) :]
             for step in lacking:
