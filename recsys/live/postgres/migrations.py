@@ -18,7 +18,7 @@ _FOLDER = files("recsys.live.postgres").joinpath("migrations")
 _TABLE = """CREATE TABLE IF NOT EXISTS migrations (
     number integer PRIMARY KEY, name text NOT NULL, taken_at timestamptz NOT NULL DEFAULT now()
 )"""
-_TURN = "SELECT pg_advisory_lock(hashtext('recsys migrate ' || %s))"
+_TURN = "SELECT pg_advisory_lock(hashtext('recsys migrate ' || %s::text))"
 
 
 def migrate(address: Address) -> list[str]:

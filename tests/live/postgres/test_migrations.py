@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from recsys.live.postgres import migrations
 from recsys.live.postgres.address import Address
 from recsys.live.postgres.log import PostgresLog
 from recsys.live.postgres.migrations import migrate
@@ -16,7 +18,7 @@ from recsys.types import StateError
 from tests.support.postgres import PASSWORD, PostgresServer
 from training.__main__ import main
 
-EVERY = ["0001_a_table_per_kind.sql", "0002_experiments.sql"]
+EVERY = sorted(each.name for each in Path(migrations.__file__).with_name("migrations").glob("*.sql"))
 
 
 def test_a_schema_is_made_once(postgres: PostgresServer) -> None:
