@@ -172,10 +172,10 @@ class Shop:
         self.write()
         return fit(self.settings, now=NOW, before=before)
 
-    def publish(self, now: datetime = NOW) -> str:
-        """Fit and publish; returns the version."""
+    def publish(self, now: datetime = NOW, force: str | None = None) -> str:
+        """Fit and publish, past the gate with a reason; returns the version."""
         self.write()
-        return train(self.settings, now=now).manifest.version
+        return train(self.settings, now=now, force=force).manifest.version
 
     def engine(self) -> Engine:
         """Fit and serve from memory."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import jwt
 from flask.testing import FlaskClient
+from msgspec import Struct
+from msgspec.structs import fields
 
 from recsys.settings import Settings, SnapshotSettings, StateSettings, WebSettings
 from recsys.web.app import Application, create_app
@@ -22,6 +25,13 @@ ENVIRONMENT = {
     "RECSYS_KEYS_MESSAGES": MESSAGES_KEY,
     "RECSYS_TOKEN_SECRETS": f"k1:{TOKEN_SECRET}",
 }
+
+
+def in_order(kind: type[Struct], answer: Iterable[str]) -> bool:
+    """Tell whether an answer's members stand in the order of its type, and none that always comes is missing."""
+    given, members = list(answer), fields(kind)
+    always = {member.name for member in members if member.required}
+    return given == [member.name for member in members if member.name in given] and always <= set(given)
 
 
 def bearer(credential: str) -> dict[str, str]:

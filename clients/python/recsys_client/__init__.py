@@ -65,6 +65,7 @@ class Item:
     url: str | None
     image_url: str | None
     available: bool
+    attributes: Mapping[str, Any] | None = None
     score: float | None = None
     reason: Reason | None = None
 
