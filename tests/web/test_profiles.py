@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from recsys.engine.explain import Explanation
 from recsys.engine.profile_report import ShopperProfile
 from recsys.web.http.answers import SlateAnswer
-from tests.conftest import NOW, Shop, ago, event
+from tests.conftest import NOW, Shop, ago
 from tests.support.serving import ADMIN, READ, bearer, client, in_order, token
 
 Answer = TypeVar("Answer", bound=msgspec.Struct)
@@ -160,11 +160,10 @@ def test_odd_items_and_sparse_shops(shop: Shop) -> None:
 
 
 def test_an_empty_catalogue(shop: Shop) -> None:
-    """Without items there is nothing to explain, and a shopper has a profile all the same."""
-    shop.items = []
-    shop.add(event("user-0", None, "home_view", at=ago(1)))
+    """Without items there is nothing to explain, and everybody has a profile all the same."""
+    shop.items, shop.events = [], []
     shop.toml += "[gate]\nleast_items = 0\n"
     shop.publish(force="a shop without items")
     web = client(shop.folder / "artifacts", clock="events")
-    assert profile(web.get(PROFILE, headers=ADMIN)).session is not None
+    assert not profile(web.get(PROFILE, headers=ADMIN)).known
     assert web.get(f"{EXPLAIN}?item_id=lost", headers=ADMIN).status_code == 404
