@@ -40,6 +40,10 @@ _LISTS = pl.Schema(
     }
 )
 
+_FINDINGS = pl.Schema(
+    dict.fromkeys(("table", "file", "column", "rule", "rows", "share", "example", "done", "advice"), pl.String)
+)
+
 
 def open(source: Source, *, artifacts: str | Path = "artifacts", now: datetime | None = None) -> Shop:
     """Read a shop, train on it and give what answers for it.
@@ -163,7 +167,7 @@ class Shop:
 
     def findings(self) -> pl.DataFrame:
         """Return what validation says of the shop's tables, the worst first."""
-        return pl.DataFrame(findings_table(read_shop(self.settings, strict=False)))
+        return pl.DataFrame(findings_table(read_shop(self.settings, strict=False)), schema=_FINDINGS)
 
 
 def _settings_of(source: Source, artifacts: Path, now: datetime) -> Settings:
