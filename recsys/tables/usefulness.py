@@ -110,15 +110,17 @@ def _of_items(limits: GateSettings, shop: ShopTables) -> Iterator[Headline]:
         yield Headline("items", False, f"Only {said}; {limits.least_items:,} is the least.")
     else:
         yield Headline("items", True, f"{said}.")
-    yield from _of_prices(limits, shop, shown["price"])
+    named = shown.filter(pl.col("item_id").is_in(shop.rows["item_id"].unique().implode()))
+    yield from _of_prices(limits, shop, named["price"])
 
 
 def _of_prices(limits: GateSettings, shop: ShopTables, prices: pl.Series) -> Iterator[Headline]:
-    """A shop may do without prices, but not lose them while they are read."""
+    """A shop may do without prices, but not lose them while they are read. Items that no event names are not counted: an item table
+    without prices takes them from the events."""
     lost = any(found.level != "note" and "price" in found.column for found in shop.findings)
     lacking, total = prices.null_count(), len(prices)
     if lacking and (lacking < total or lost):
-        said = f"{_of(lacking, total, 'item')} that can be shown have no price: look at the column of prices."
+        said = f"{_of(lacking, total, 'item')} that can be shown and that events name have no price: look at the column of prices."
         yield Headline("prices", not surely_above(lacking, total, 1 - limits.least_priced), said)
 
 

@@ -101,7 +101,14 @@ def test_prices_may_be_missing_but_not_most_of_them(tmp_path: Path, unpriced: in
     found = headlines(tmp_path, views(10), items=items)
     assert all(each.passed for each in found.values()) is passed
     if not passed:
-        assert found["prices"].said.startswith("9 of 10 items (90.0%) that can be shown have no price")
+        assert found["prices"].said.startswith("9 of 10 items (90.0%) that can be shown and that events name have no price")
+
+
+def test_prices_may_come_from_the_events(tmp_path: Path) -> None:
+    """Where the item table has no prices, those of what was sold will do, however many items never were."""
+    items = [{"item_id": f"i{at}"} for at in range(40)]
+    rows = [{**row, "event_type": "purchase", "order_id": row["item_id"], "price": 5.0} for row in views(10)]
+    assert all(each.passed for each in headlines(tmp_path, rows, items=items).values())
 
 
 def test_prices_that_could_not_be_read_are_lost(tmp_path: Path) -> None:
