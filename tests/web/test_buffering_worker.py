@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
+from gunicorn.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.web.http.buffering_worker import BODY_BYTES, HEAD_BYTES, RequestBuffer
+from recsys.web.http.buffering_worker import BODY_BYTES, HEAD_BYTES, BufferingWorker, RequestBuffer
 from tests.support.running import PATIENCE_SECONDS, Server, start, stop
 from tests.support.serving import READ, READ_KEY
 
@@ -58,6 +62,24 @@ def test_a_client_that_waits_for_a_word_gets_it_once() -> None:
     assert [buffer.expects_continue for _ in range(2)] == [True, False]
     assert buffer.add(b"ok")
     assert bytes(buffer.data) == b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nok"
+
+
+def test_a_second_ctrl_c_waits_for_nothing() -> None:
+    """A worker ends at once also where the signal interrupts it while its pool is locked, by the same signal before."""
+    worker = BufferingWorker(0, 0, [], None, 1, Config(), None)
+    worker.tpool = ThreadPoolExecutor(1)
+
+    def end() -> None:
+        with suppress(SystemExit):
+            worker.handle_quit(signal.SIGQUIT, None)
+
+    ending = threading.Thread(target=end, daemon=True)
+    with worker.tpool._shutdown_lock:
+        ending.start()
+        ending.join(PATIENCE_SECONDS)
+        assert not ending.is_alive()
+    assert not worker.alive
+    worker.tmp.close()
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from selectors import EVENT_READ
 from typing import Any
 
 from gunicorn.http.errors import LimitRequestLine, ParseException
+from gunicorn.workers.base import Worker
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 REQUEST_SECONDS = 10.0
@@ -102,6 +103,11 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         super().handle_exit(sig, frame)
         if service := getattr(self.wsgi, "service", None):
             service.lanes.stop()
+
+    def handle_quit(self, sig: Any, frame: Any) -> None:
+        """End at once, without a lock of the pool: a terminal's Ctrl-C reaches a worker twice, by itself and from the master, and the
+        first may hold that lock when the second interrupts it. Leaving the interpreter ends the pool."""
+        Worker.handle_quit(self, sig, frame)
 
     def accept(self, listener: Any) -> None:
         """Accept a connection and wait for its first request."""
