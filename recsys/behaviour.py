@@ -47,7 +47,7 @@ def ages_in_days(times: Times, now: int) -> NDArray[np.float32]:
 
 
 def decay(ages: NDArray[np.float32], half_life_days: float) -> Scores:
-    """Exponential fading: 0.5 ** (age / half-life); a half-life of 0 does not fade."""
+    """Exponential decay: 0.5 ** (age / half-life); a half-life of 0 does not decay."""
     if half_life_days <= 0:
         return np.ones(len(ages), np.float32)
     decayed: Scores = np.exp2(ages * np.float32(-1 / half_life_days))
@@ -55,7 +55,7 @@ def decay(ages: NDArray[np.float32], half_life_days: float) -> Scores:
 
 
 def item_weights(history: History, now: int, weights: Scores, half_life_days: float, max_n: int) -> tuple[Rows, Scores]:
-    """Return what one shopper cares for at `now`: up to `max_n` items and their faded event weights summed, strongest first.
+    """Return what one shopper cares for at `now`: up to `max_n` items and their decayed event weights summed, strongest first.
 
     Items int32[u] are distinct, sums float32[u] above zero; of equal ones the lower row comes first.
     """
@@ -98,7 +98,7 @@ class QuerySeeds:
 
 
 def interactions(tables: Tables, settings: BehaviourSettings, half_life_days: float) -> csr_array:
-    """Return what collaborative filtering is fitted on: users × items, the faded weights of each pair's events added up, float32."""
+    """Return what collaborative filtering is fitted on: users × items, the decayed weights of each pair's events added up, float32."""
     from scipy.sparse import coo_array
 
     events = tables.events

@@ -1,4 +1,4 @@
-"""What behaviour means: weights, fading, sessions, dwell, carts, months, and facts learned of items."""
+"""What behaviour means: weights, decay, sessions, dwell, carts, months, and facts learned of items."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_last_of_each_like_a_dict(values: list[int]) -> None:
     st.integers(1, 7),
 )
 def test_item_weights_like_a_dict(rows: list[tuple[int, EventType, int]], max_n: int) -> None:
-    """An item's strength is the sum of its events' weights, each faded by its age; events without item count for none."""
+    """An item's strength is the sum of its events' weights, each decayed by its age; events without item count for none."""
     rows = sorted(rows, key=lambda row: -row[2])
     now = micros(NOW)
     times = np.array([now - round(row[2] * DAY) for row in rows], np.int64)

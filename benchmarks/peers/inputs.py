@@ -43,7 +43,7 @@ class Inputs:
     def matrix(self, settings: Drawn) -> csr_array:
         """Users × items of (Σ event weight · 0.5 ^ (age / half-life)) ^ power, float32.
 
-        `half_life_days` 0 does not fade; `window_days` above 0 leaves older events out; `purchases_only` leaves the others out.
+        `half_life_days` 0 does not decay; `window_days` above 0 leaves older events out; `purchases_only` leaves the others out.
         """
         ages = ages_in_days(self.events.times, self.as_of)
         strengths = self.weights[self.events.kinds] * decay(ages, float(settings.get("half_life_days", 0)))

@@ -16,7 +16,7 @@ def popularity(inputs: Inputs, settings: Drawn) -> Scorer:
 
 
 def personal_frequency(inputs: Inputs, settings: Drawn) -> Scorer:
-    """Own faded purchases + c · purchases of the last `popularity_days`, 1 for the most bought item.
+    """Own decayed purchases + c · purchases of the last `popularity_days`, 1 for the most bought item.
 
     Li et al., "A next basket recommendation reality check" (TOIS 2023), section 4, with popularity to break ties.
     """

@@ -13,7 +13,7 @@ from recsys.jit import REALS, ROWS, SCORES, TIMES, compiled
 from recsys.types import Candidates, Rows, Scores
 
 Pick: TypeAlias = tuple[int, float, str, int]
-"""One ranked item: its row and score, the recommender that spoke most for it, and that one's witness (-1: none)."""
+"""One ranked item: its row and score, the recommender that spoke most for it, and the item that speaks for it (-1: none)."""
 
 
 def blend(lists: Mapping[str, Candidates], weights: Mapping[str, float], tie_rank: Rows) -> Iterator[Pick]:

@@ -1,4 +1,4 @@
-"""Impressions as lists mind them: how often a shopper was shown an item since the last click on it, faded by age."""
+"""Impressions as lists mind them: how often a shopper was shown an item since the last click on it, decayed by age."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def with_impressions(query: Query, placement: Placement, state: EventLog) -> Que
 
 
 def shown_without_click(seen: Iterable[Impression], fatigue: Fatigue, now: int) -> tuple[tuple[str, float], ...]:
-    """Return how often items were shown since they were last clicked, each impression faded by its age, most first; of those that come
+    """Return how often items were shown since they were last clicked, each decayed by its age, most first; of those that come
     to anything `MAX_SHOWN`."""
     counts: dict[str, float] = {}
     clicked: set[str] = set()
@@ -44,7 +44,7 @@ def shown_without_click(seen: Iterable[Impression], fatigue: Fatigue, now: int) 
         if each.clicked:
             clicked.add(each.item_id)
         elif each.at <= now and each.item_id not in clicked:
-            faded = 0.5 ** ((now - each.at) / (fatigue.half_life_days * DAY))
-            counts[each.item_id] = counts.get(each.item_id, 0.0) + faded
+            decayed = 0.5 ** ((now - each.at) / (fatigue.half_life_days * DAY))
+            counts[each.item_id] = counts.get(each.item_id, 0.0) + decayed
     tired = [(item, round(count, 3)) for item, count in counts.items() if count >= fatigue.after]
     return tuple(sorted(tired, key=lambda pair: (-pair[1], pair[0]))[:MAX_SHOWN])

@@ -96,7 +96,7 @@ class Profiler:
         self.session_gap = session_gap(behaviour)
         self._weights = event_weights(behaviour)
         self._window = int(profile.window_days * DAY)
-        self._fading = 1 / (profile.half_life_days * DAY)
+        self._decay = 1 / (profile.half_life_days * DAY)
         self._intent = profile.buyer_views, profile.buyer_dwell_seconds, behaviour.dwell_seconds, profile.buyer_price_ratio
         self._shares = profile.focus_share, profile.brand_share, profile.brand_events
 
@@ -135,7 +135,7 @@ class Profiler:
         history = history.until(now)
         recent = int(history.times.searchsorted(now - self._window, side="right"))
         lately = history.items[recent:], history.kinds[recent:], history.times[recent:]
-        codes, totals, events, _ = _totals(*lately, code_of, self._weights, now, self._fading)
+        codes, totals, events, _ = _totals(*lately, code_of, self._weights, now, self._decay)
         weighs = totals > 0
         return codes[weighs], totals[weighs], events[weighs]
 
@@ -152,7 +152,7 @@ class Profiler:
             catalog.brand,
             catalog.price,
             self._weights,
-            self._fading,
+            self._decay,
             *self._intent,
             *self._shares,
         )
@@ -226,7 +226,7 @@ def _buys(
 def _totals(
     items: Rows, kinds: Kinds, times: Times, code_of: Rows, weight_of: Scores, now: int, decaying: float
 ) -> tuple[Rows, NDArray[np.float64], NDArray[np.int64], float]:
-    """Distinct codes of the events' items ascending (-1: of no code), the faded weight of each, how many events gave it, and the
+    """Distinct codes of the events' items ascending (-1: of no code), the decayed weight of each, how many events gave it, and the
     weight of them all."""
     codes, weights = np.empty(len(items), np.int32), np.empty(len(items), np.float64)
     for place in range(len(items)):

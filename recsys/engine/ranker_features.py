@@ -260,6 +260,40 @@ def _mixed(
         matrix[row, first + 2] = named
 
 
+@compiled()
+def _merge(
+    items: Rows,
+    scores: Scores,
+    explained: Rows,
+    ends: NDArray[np.int64],
+    bests: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    columns: NDArray[np.int64],
+    n_sources: int,
+) -> tuple[Rows, NDArray[np.int64], Rows, NDArray[np.float64], FeatureMatrix, FeatureMatrix]:
+    """Add the lists up by item: distinct items int32[m] ascending, the list and the evidence of each one's largest part, the blend's
+    score float64[m], and share and rank float32[m, s] of each source."""
+    n = len(items)
+    distinct, owners, evidence = np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.int32)
+    blended, strongest = np.zeros(n, np.float64), np.full(n, -np.inf)
+    shares, ranks = np.zeros((n, n_sources), np.float32), np.zeros((n, n_sources), np.float32)
+    count = 0
+    for place in np.argsort(items, kind="mergesort"):
+        owner = np.searchsorted(ends, place, side="right")
+        share = scores[place] / bests[owner]
+        part = weights[owner] * share if weights[owner] > 0 else _UNWEIGHTED * share
+        if count == 0 or distinct[count - 1] != items[place]:
+            distinct[count] = items[place]
+            count += 1
+        if part > strongest[count - 1]:
+            strongest[count - 1], owners[count - 1], evidence[count - 1] = part, owner, explained[place]
+        blended[count - 1] += weights[owner] * share
+        if columns[owner] >= 0:
+            shares[count - 1, columns[owner]] = share
+            ranks[count - 1, columns[owner]] = place + 1 - (ends[owner - 1] if owner > 0 else 0)
+    return distinct[:count], owners[:count], evidence[:count], blended[:count], shares[:count], ranks[:count]
+
+
 @compiled(
     ROWS, SCORES, ROWS, TIMES, REALS, REALS, TIMES, INT, ROWS, KINDS, TIMES, ROWS, INT, SCORES_2D, REALS, SCORES, ROWS, ROWS
 )
@@ -283,32 +317,16 @@ def _describe(
     category: Rows,
     brand: Rows,
 ) -> tuple[Rows, NDArray[np.int64], Rows, FeatureMatrix]:
-    n = len(items)
-    distinct, owners, witnesses = np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.int32)
-    blended, strongest = np.zeros(n, np.float64), np.full(n, -np.inf)
-    shares, ranks = np.zeros((n, n_sources), np.float32), np.zeros((n, n_sources), np.float32)
-    count = 0
-    for place in np.argsort(items, kind="mergesort"):
-        owner = np.searchsorted(ends, place, side="right")
-        share = scores[place] / bests[owner]
-        part = weights[owner] * share if weights[owner] > 0 else _UNWEIGHTED * share
-        if count == 0 or distinct[count - 1] != items[place]:
-            distinct[count] = items[place]
-            count += 1
-        if part > strongest[count - 1]:
-            strongest[count - 1], owners[count - 1], witnesses[count - 1] = part, owner, explained[place]
-        blended[count - 1] += weights[owner] * share
-        if columns[owner] >= 0:
-            shares[count - 1, columns[owner]] = share
-            ranks[count - 1, columns[owner]] = place + 1 - (ends[owner - 1] if owner > 0 else 0)
-    matrix = np.empty((count, SHARED + 2 * n_sources), np.float32)
-    distinct = distinct[:count]
+    distinct, owners, evidence, blended, shares, ranks = _merge(
+        items, scores, explained, ends, bests, weights, columns, n_sources
+    )
+    matrix = np.empty((len(distinct), SHARED + 2 * n_sources), np.float32)
     _write(
         matrix,
         distinct,
-        blended[:count],
-        shares[:count],
-        ranks[:count],
+        blended,
+        shares,
+        ranks,
         h_items,
         h_kinds,
         h_times,
@@ -320,4 +338,4 @@ def _describe(
         category,
         brand,
     )
-    return distinct, owners[:count], witnesses[:count], matrix
+    return distinct, owners, evidence, matrix

@@ -21,7 +21,7 @@ from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Profile, Reaso
 
 _EVERY = 8
 _NOTHING = 1e-6
-"""What has faded below this is left out: it would weigh as much as 1 + 0."""
+"""What has decayed below this is left out: it would weigh as much as 1 + 0."""
 
 
 class AlsSettings(RecommenderSettings, frozen=True):
@@ -36,7 +36,7 @@ class AlsSettings(RecommenderSettings, frozen=True):
     alpha: Positive = 2.0
     """Confidence in an event weight r: c = 1 + alpha r."""
     half_life_days: NotNegative = 30.0
-    """Age at which an event counts half in the fit and in the shopper's history; 0: no fading."""
+    """Age at which an event counts half in the fit and in the shopper's history; 0: no decay."""
     history_items: Annotated[int, msgspec.Meta(ge=1)] = 100
     """Strongest items of the shopper's history that are folded in."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=256, extra={"tuned": False})] = 2
@@ -57,7 +57,7 @@ class Als(Recommender[AlsSettings]):
 
     @staticmethod
     def fit(tables: Tables, behaviour: BehaviourSettings, settings: AlsSettings) -> Arrays:
-        """Factorise the users × items matrix of faded event weights; the seed is the tables'."""
+        """Factorise the users × items matrix of decayed event weights; the seed is the tables'."""
         n = tables.catalog.n_items
         matrix = interactions(tables, behaviour, settings.half_life_days)
         matrix.data[matrix.data < _NOTHING] = 0
@@ -97,7 +97,7 @@ class Als(Recommender[AlsSettings]):
         return cast(NDArray[np.float32], np.linalg.solve(system, vectors.T @ confidence))
 
     def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
-        """The model has no single witness, so it claims none."""
+        """The model has no single evidence item, so it claims none."""
         return _explain(query.locale)
 
 

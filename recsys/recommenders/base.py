@@ -18,7 +18,7 @@ from recsys.snapshot.histories import Tables
 from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery
 
 REASONS_KEPT = 16_384
-"""Most reasons that a recommender keeps ready per worker, so that a popular witness is worded once in each language."""
+"""Most reasons that a recommender keeps ready per worker, so that a popular evidence item is worded once in each language."""
 
 
 class RecommenderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,7 +67,7 @@ class EvidenceItem:
         self._reason = lru_cache(REASONS_KEPT)(partial(_because, catalog))
 
     def reason(self, query: RowQuery, profile: Profile, explained_by: int) -> Reason:
-        """Name the witness: an item of the page, else one that the shopper bought or viewed."""
+        """Name the evidence item: one of the page, else one that the shopper bought or viewed."""
         if len(query.context):
             return self._reason("similar", explained_by, query.locale)
         code = "because_bought" if explained_by in profile.has_bought else "because_viewed"

@@ -26,7 +26,7 @@ class BoughtTogetherSettings(RecommenderSettings, frozen=True):
     """Settings of complements: the rule by which two items belong together."""
 
     half_life_days: NotNegative = 180.0
-    """Age at which an order counts half; 0: no fading."""
+    """Age at which an order counts half; 0: no decay."""
     shrinkage: NotNegative = 5.0
     """Orders added to the divisor, so that one shared order of two rare items proves little."""
     neighbours: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 50
@@ -43,7 +43,7 @@ class BoughtTogetherSettings(RecommenderSettings, frozen=True):
 class BoughtTogether(Recommender[BoughtTogetherSettings]):
     """Scores complements of the page's or cart's items, else of what the shopper owns.
 
-    With o the faded number of orders: score(i, j) = o(i and j) / sqrt((o(i) + s) (o(j) + s)), the cosine of order sets
+    With o the decayed number of orders: score(i, j) = o(i and j) / sqrt((o(i) + s) (o(j) + s)), the cosine of order sets
     (Sarwar et al., WWW 2001, section 3.1.1) with shrinkage s, times sqrt(min(1, r · price(i) / price(j))) where both prices are known,
     r the price reach: a case is bought with a phone, not the phone for the case.
 

@@ -27,7 +27,7 @@ class BuyAgainSettings(RecommenderSettings, frozen=True):
     """Weights of frequency, popularity and time since the last purchase."""
 
     half_life_days: NotNegative = 365.0
-    """Age at which one of the shopper's own purchases counts half; 0: no fading."""
+    """Age at which one of the shopper's own purchases counts half; 0: no decay."""
     popularity_weight: NotNegative = 0.5
     """Weight of an item's recent popularity (1: the most popular) against one purchase of the shopper's own."""
     popularity_half_life_days: Positive = 14.0
@@ -37,7 +37,7 @@ class BuyAgainSettings(RecommenderSettings, frozen=True):
 
 
 class BuyAgain(Recommender[BuyAgainSettings]):
-    """Scores the shopper's own items: (faded purchases + c · popularity) · (1 - d · (1 - min(1, age / usual gap))).
+    """Scores the shopper's own items: (decayed purchases + c · popularity) · (1 - d · (1 - min(1, age / usual gap))).
 
     Own frequency with popularity to break ties is the baseline that most next-basket models fail to beat: Li et al., "A next
     basket recommendation reality check" (TOIS 2023), section 4.
@@ -79,7 +79,7 @@ class BuyAgain(Recommender[BuyAgainSettings]):
         return top_n(items.take(kept), scores.take(kept), self._catalog.tie_rank, n)
 
     def _frequency(self, profile: Profile, now: int) -> Scores:
-        """Faded number of purchases of each of `profile.bought`, float32."""
+        """Decayed number of purchases of each of `profile.bought`, float32."""
         history = profile.history
         lines = ((history.kinds == PURCHASE) & (history.items >= 0)).nonzero()[0]
         decayed = decay(ages_in_days(history.times.take(lines), now), self._settings.half_life_days)

@@ -39,7 +39,7 @@ class ContentSettings(RecommenderSettings, frozen=True):
     most_items: Annotated[int, msgspec.Meta(ge=2, extra={"tuned": False})] = 500
     """A word, category, brand or price step that more items have tells nothing of them; the fit costs its square."""
     half_life_days: NotNegative = 30.0
-    """Age at which an event counts half in the shopper's history; 0: no fading."""
+    """Age at which an event counts half in the shopper's history; 0: no decay."""
     history_items: Annotated[int, msgspec.Meta(ge=1)] = 20
     """Strongest items of the shopper's history that an answer starts from."""
 

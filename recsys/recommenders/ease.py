@@ -24,9 +24,9 @@ class EaseSettings(RecommenderSettings, frozen=True):
     regularization: Annotated[float, msgspec.Meta(ge=0.001, le=1e9)] = 300.0
     """λ: ridge on the weights; the more, the closer they come to plain co-occurrence."""
     power: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
-    """Exponent on a shopper's faded event weights of an item: 1 takes them as they are, 0 only whether there are any."""
+    """Exponent on a shopper's decayed event weights of an item: 1 takes them as they are, 0 only whether there are any."""
     half_life_days: NotNegative = 60.0
-    """Age at which an event counts half in the fit and in the shopper's history; 0: no fading."""
+    """Age at which an event counts half in the fit and in the shopper's history; 0: no decay."""
     most_items: Annotated[int, msgspec.Meta(ge=1, le=20_000, extra={"tuned": False})] = 4_000
     """Items of the largest total weight that take part; the others have no neighbours. The fit holds 32 bytes per pair of them."""
     neighbours: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 50
@@ -39,7 +39,7 @@ class Ease(Recommender[EaseSettings]):
     """Scores items by history × B, B = I - P · diag(1 / diag P), P = (XᵀX + λI)⁻¹: Steck, "Embarrassingly shallow autoencoders
     for sparse data" (WWW 2019), section 3.1.
 
-    B is what best rebuilds X from itself while no item may speak for itself. X is users × items of (faded event weights)^power,
+    B is what best rebuilds X from itself while no item may speak for itself. X is users × items of (decayed event weights)^power,
     and a shopper's history is weighed in the same way. A negative weight speaks against an item.
 
     Arrays: items int32[m] that take part, heaviest first · place int32[n] of each item among them (-1: none) · neighbours

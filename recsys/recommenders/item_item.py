@@ -38,7 +38,7 @@ class ItemItemSettings(RecommenderSettings, frozen=True):
     neighbours: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 30
     """K: strongest neighbours kept per item."""
     half_life_days: NotNegative = 30.0
-    """Age at which an event counts half in the fit and in the shopper's history; 0: no fading."""
+    """Age at which an event counts half in the fit and in the shopper's history; 0: no decay."""
     most_items: Annotated[int, msgspec.Meta(ge=1, extra={"tuned": False})] = 500
     """Strongest items of one shopper that the fit reads."""
     history_items: Annotated[int, msgspec.Meta(ge=1)] = 20
@@ -48,7 +48,7 @@ class ItemItemSettings(RecommenderSettings, frozen=True):
 class ItemItem(Recommender[ItemItemSettings]):
     """Scores the neighbours of what the shopper did: history × W, W = D_i^-p · Rᵀ · D_u^-2a · R with zero diagonal.
 
-    R is users × items of faded event weights, D its degrees; the K strongest entries of each row are kept. With the exponents
+    R is users × items of decayed event weights, D its degrees; the K strongest entries of each row are kept. With the exponents
     at 1/2 it is the random-walk normalisation of Cooper et al., "Random walks in recommender systems" (WWW 2014); BM25 weights
     follow Robertson and Zaragoza, "The probabilistic relevance framework" (2009), section 3.
 
@@ -62,7 +62,7 @@ class ItemItem(Recommender[ItemItemSettings]):
 
     @staticmethod
     def fit(tables: Tables, behaviour: BehaviourSettings, settings: ItemItemSettings) -> Arrays:
-        """Fade, weigh, multiply block by block, and keep the strongest neighbours."""
+        """Decay, weigh, multiply block by block, and keep the strongest neighbours."""
         return neighbour_arrays(interactions(tables, behaviour, settings.half_life_days), settings)
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: ItemItemSettings) -> None:

@@ -30,7 +30,7 @@ class TrendingSettings(RecommenderSettings, frozen=True):
 
 
 class Trending(Recommender[TrendingSettings]):
-    """Ranks items by faded event weights; a shopper counts once per item and day, with the strongest event.
+    """Ranks items by decayed event weights; a shopper counts once per item and day, with the strongest event.
 
     Ids that touched one item only count as far as `popularity.believed` goes.
 
@@ -44,7 +44,7 @@ class Trending(Recommender[TrendingSettings]):
 
     @staticmethod
     def fit(tables: Tables, behaviour: BehaviourSettings, settings: TrendingSettings) -> Arrays:
-        """Add up the faded weights of recent events per item."""
+        """Add up the decayed weights of recent events per item."""
         n = tables.catalog.n_items
         events = tables.events.since(tables.as_of - int(settings.window_days * DAY))
         by_kind = event_weights(behaviour)

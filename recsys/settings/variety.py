@@ -15,7 +15,7 @@ class Fatigue(Group, frozen=True):
     """Lets sink what a shopper was shown often and never clicked."""
 
     after: Count = 10
-    """Impressions without a click, each fading with time, after which an item sinks; after twice as many it sinks twice, and so on."""
+    """Impressions without a click, each decaying with time, after which an item sinks; after twice as many, twice, and so on."""
     half_life_days: Positive = 14.0
     """Age at which an impression counts half."""
     factor: Part = 0.1

@@ -56,7 +56,7 @@ def dense(half_life: float, power: float = 1) -> NDArray[np.float64]:
 
 
 def test_the_matrix_fades_and_leaves_out() -> None:
-    """Weights of one user and item add up, faded by age, then the power; windows are open at their beginning."""
+    """Weights of one user and item add up, decayed by age, then the power; windows are open at their beginning."""
     decayed = inputs().matrix({"half_life_days": 20, "power": 0.5}).toarray()
     np.testing.assert_allclose(decayed, dense(20, 0.5), rtol=1e-5)
     recent = inputs().matrix({"window_days": 7, "purchases_only": True}).toarray()
@@ -65,7 +65,7 @@ def test_the_matrix_fades_and_leaves_out() -> None:
 
 
 def test_popularity_and_personal_frequency() -> None:
-    """Purchases of the window for everybody; own faded purchases with popularity, at most c, on top."""
+    """Purchases of the window for everybody; own decayed purchases with popularity, at most c, on top."""
     popular = models.popularity(inputs(), {"window_days": 7.5})(EVERYBODY)
     assert popular.tolist() == [[1, 2, 1, 1, 0]] * 4
     settings = {"half_life_days": 10, "popularity_days": 7.5, "popularity_weight": 0.5}

@@ -18,8 +18,8 @@ NAMES = "abcd"
 def ranked(*pairs: tuple[int, float], explained_by: list[int] | None = None) -> Candidates:
     """A ranked list of (item, score)."""
     items, scores = [item for item, _ in pairs], [score for _, score in pairs]
-    witnesses = None if explained_by is None else np.array(explained_by, np.int32)
-    return Candidates(np.array(items, np.int32), np.array(scores, np.float32), witnesses)
+    evidence_items = None if explained_by is None else np.array(explained_by, np.int32)
+    return Candidates(np.array(items, np.int32), np.array(scores, np.float32), evidence_items)
 
 
 @st.composite
@@ -27,8 +27,8 @@ def ranked_lists(draw: st.DrawFn) -> Candidates:
     """A list of distinct items with falling positive scores that are powers of two, so that sums are exact."""
     items = draw(st.lists(st.integers(0, 19), unique=True, min_size=1, max_size=8))
     scores = sorted((2.0 ** draw(st.integers(0, 4)) for _ in items), reverse=True)
-    witnesses = draw(st.one_of(st.none(), st.lists(st.integers(-1, 19), min_size=len(items), max_size=len(items))))
-    return ranked(*zip(items, scores, strict=True), explained_by=witnesses)
+    evidence_items = draw(st.one_of(st.none(), st.lists(st.integers(-1, 19), min_size=len(items), max_size=len(items))))
+    return ranked(*zip(items, scores, strict=True), explained_by=evidence_items)
 
 
 @calm
@@ -37,13 +37,13 @@ def ranked_lists(draw: st.DrawFn) -> Candidates:
     st.permutations(range(20)),
 )
 def test_scores_are_weighted_shares_of_the_best(weighted: list[tuple[Candidates, float]], ties: list[int]) -> None:
-    """Each list gives weight × score / its best score; the sum ranks; the largest part names source and witness."""
+    """Each list gives weight × score / its best score; the sum ranks; the largest part names source and evidence."""
     parts: dict[int, list[tuple[float, int]]] = {}
     for source, (candidates, weight) in enumerate(weighted):
         for place, item in enumerate(candidates.items.tolist()):
-            witness = -1 if candidates.explained_by is None else int(candidates.explained_by[place])
+            evidence = -1 if candidates.explained_by is None else int(candidates.explained_by[place])
             given_by = parts.setdefault(item, [(0.0, -1)] * len(weighted))
-            given_by[source] = (weight * float(candidates.scores[place] / candidates.scores[0]), witness)
+            given_by[source] = (weight * float(candidates.scores[place] / candidates.scores[0]), evidence)
     totals = {item: sum(share for share, _ in given_by) for item, given_by in parts.items()}
     expected = []
     for item in sorted(totals, key=lambda item: (-totals[item], ties[item])):
@@ -74,7 +74,7 @@ def test_who_speaks_alone_keeps_the_scores() -> None:
 
 
 def test_an_empty_list_between_others_changes_nothing() -> None:
-    """A recommender with no answer leaves the others' shares and witnesses as they are."""
+    """A recommender with no answer leaves the others' shares and evidence as they are."""
     lists = {"a": ranked((3, 8.0), (1, 2.0), explained_by=[7, 8]), "b": NO_CANDIDATES, "c": ranked((1, 4.0))}
     blended = blend(lists, {"a": 1.0, "b": 1.0, "c": 2.0}, TIES)
     assert list(blended) == [(1, 2.25, "c", -1), (3, 1.0, "a", 7)]
@@ -94,7 +94,7 @@ def test_scores_of_zero_do_not_divide() -> None:
 
 
 def test_picks_are_a_list_item_by_item() -> None:
-    """Picks are item, score, source and witness, in the list's order."""
+    """Picks are item, score, source and evidence, in the list's order."""
     assert list(picks("a", ranked((3, 8.0), (1, 2.0), explained_by=[5, -1]))) == [(3, 8.0, "a", 5), (1, 2.0, "a", -1)]
     assert list(picks("a", ranked((3, 8.0)))) == [(3, 8.0, "a", -1)]
     assert list(picks("a", NO_CANDIDATES)) == []

@@ -218,12 +218,14 @@ def test_the_one_who_spoke_most_is_the_blends(busy: tuple[Engine, Any], pairs: l
     found = Describer(engine.catalog, item_facts_of(engine), SOURCES).describe(lists, weights, asked.rows, asked.profile)
     assert found is not None
     spoke = {
-        item: (list(lists)[owner], witness)
-        for item, owner, witness in zip(
+        item: (list(lists)[owner], evidence)
+        for item, owner, evidence in zip(
             found.items.tolist(), found.owners.tolist(), found.explained_by.tolist(), strict=True
         )
     }
-    assert spoke == {item: (source, witness) for item, _, source, witness in blend(lists, weights, engine.catalog.tie_rank)}
+    assert spoke == {
+        item: (source, evidence) for item, _, source, evidence in blend(lists, weights, engine.catalog.tie_rank)
+    }
 
 
 def _list(items: list[int]) -> Candidates:

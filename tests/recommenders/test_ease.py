@@ -51,7 +51,7 @@ def test_by_hand() -> None:
     ("ridge", "power", "half_life"), [(100.0, 0.5, 60.0), (1.0, 1.0, 0.0), (0.1, 0.0, 30.0), (1000.0, 0.3, 7.0)]
 )
 def test_each_item_is_regressed_on_the_others(ridge: float, power: float, half_life: float) -> None:
-    """Column j of B is the ridge regression of item j on all the other items of X = (faded event weights)^power."""
+    """Column j of B is the ridge regression of item j on all the other items of X = (decayed event weights)^power."""
     made = shop_of("crowd")
     arrays = made.arrays("ease", regularization=ridge, power=power, half_life_days=half_life, **WHOLE)
     r = dense(made, half_life)
@@ -149,7 +149,7 @@ def test_the_same_bytes_whatever_the_threads() -> None:
 
 @pytest.mark.parametrize("power", [0.5, 1.0])
 def test_an_answer_is_the_history_times_b(power: float) -> None:
-    """Allowed items stand by Σ (faded weight)^power × B, and the witness of each is the item that gave most."""
+    """Allowed items stand by Σ (decayed weight)^power × B, and the evidence of each is the item that gave most."""
     made = shop_of("crowd")
     recommender, profile = made.fitted("ease", power=power, **WHOLE), made.profile("u7")
     b = square(made.arrays("ease", power=power, **WHOLE), 60)
@@ -166,7 +166,7 @@ def test_an_answer_is_the_history_times_b(power: float) -> None:
 
 
 def test_an_answer_starts_from_the_strongest_of_the_history() -> None:
-    """`history_items` are read, those of the largest faded weight."""
+    """`history_items` are read, those of the largest decayed weight."""
     made = shop_of("crowd")
     profile = made.profile("u7")
     strongest = item_weights(profile.history, made.query().now, event_weights(made.behaviour), 60.0, 2)[0]
@@ -212,7 +212,7 @@ def test_the_page_comes_before_the_shopper() -> None:
 
 
 def test_the_shopper_s_own_past_fades() -> None:
-    """With a short half-life the item seen last leads the way, without fading the one seen most."""
+    """With a short half-life the item seen last leads the way, without decay the one seen most."""
     often = [event("ann", "i00", at=ago(60, minutes=at)) for at in range(5)]
     made = pairs(mine=[*often, event("ann", "i02", at=NOW)])
     leaders = [

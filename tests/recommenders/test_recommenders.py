@@ -118,7 +118,7 @@ def test_any_answer_is_the_head_of_a_longer_one(name: str) -> None:
 @every_shop
 @every_recommender
 def test_because_is_an_item_of_the_shopper_or_the_page(name: str, shop: str) -> None:
-    """A witness is an item of the context or of the shopper's history, never the candidate itself."""
+    """An evidence item is an item of the context or of the shopper's history, never the candidate itself."""
     recommender = fitted(name, shop)
     for query, profile, allowed in questions(shop):
         answer = recommender.recommend(query, profile, 10, allowed)
@@ -141,8 +141,8 @@ def reasons(recommender: AnyRecommender, query: RowQuery, profile: Profile, answ
     """The reason of each item of an answer."""
     explained_by = [-1] * len(answer) if answer.explained_by is None else answer.explained_by.tolist()
     return [
-        recommender.reason(query, profile, item, witness)
-        for item, witness in zip(answer.items.tolist(), explained_by, strict=True)
+        recommender.reason(query, profile, item, evidence)
+        for item, evidence in zip(answer.items.tolist(), explained_by, strict=True)
     ]
 
 
@@ -507,7 +507,7 @@ def test_item_item_keeps_the_strongest_neighbours() -> None:
 
 
 def test_item_item_adds_up_the_history() -> None:
-    """An item's score is the sum of the history's faded weights times W, and its witness the item that gave most."""
+    """An item's score is the sum of the history's decayed weights times W, and its evidence the item that gave most."""
     made = shop_of("crowd")
     recommender, profile = made.fitted("item_item", neighbours=59, history_items=100), made.profile("u7")
     w = square(made.arrays("item_item", neighbours=59), 60)
@@ -632,7 +632,7 @@ def test_complements_come_from_the_same_orders_and_other_leaves() -> None:
 
 
 def test_complements_are_a_shrunk_cosine() -> None:
-    """score(i, j) = o(i and j) / sqrt((o(i) + s) (o(j) + s)) with o the faded number of orders."""
+    """score(i, j) = o(i and j) / sqrt((o(i) + s) (o(j) + s)) with o the decayed number of orders."""
     rows = [*basket("o1", "sofa-1", "lamp-1", days=0), *basket("o2", "sofa-1", "lamp-1", days=10)]
     rows += [*basket("o3", "sofa-1", "bag-1", days=20), *basket("o4", "lamp-1", days=30)]
     made = world(rows)

@@ -153,7 +153,7 @@ def shop_of(name: str) -> World:
 
 
 def dense(made: World, half_life: float) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """R: users × items of faded event weights, written plainly."""
+    """R: users × items of decayed event weights, written plainly."""
     events, weights = made.tables.events, event_weights(made.behaviour)
     matrix = np.zeros((made.tables.n_users, made.catalog.n_items))
     for user, item, kind, time in zip(events.users, events.items, events.kinds, events.times, strict=True):

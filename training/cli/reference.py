@@ -43,6 +43,54 @@ def write(folder: Path) -> list[Path]:
     return files
 
 
+_GROUPS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
+    ("[data]", table_settings.DataSettings),
+    ("[data.events], [data.items], [data.users], [data.identities], [data.contents]", table_settings.Table),
+    ("[[data.….where]]", shape_settings.Where),
+    ("[data.….fill_down]", shape_settings.FillDown),
+    ("[data.….unnest]", shape_settings.Unnest),
+    ("[data.….pivot]", shape_settings.Pivot),
+    ("[[data.….join]]", shape_settings.Join),
+    ("[data.ids]", table_settings.IdRules),
+    ("[data.attributes.NAME]", attribute_settings.AttributeSettings),
+    ("[[data.….type_rules]]", table_settings.TypeRule),
+    ("[catalog.never]", catalog_settings.NeverSettings),
+    ("[behaviour]", settings.BehaviourSettings),
+    ("[profile]", settings.ProfileSettings),
+    ("[placements.NAME]", placement_settings.Placement),
+    ("[[placements.NAME.rules]]", placement_settings.Rule),
+    ("when of a rule, or of a campaign", When),
+    ("[[placements.NAME.limits]]", campaign_settings.Limit),
+    ("fatigue of a placement", variety_settings.Fatigue),
+    ("[campaigns.NAME]", campaign_settings.Campaign),
+    ("[[campaigns.NAME.actions]]", campaign_settings.Action),
+    ("pin of an action", campaign_settings.Pin),
+    ("boost of an action", campaign_settings.Boost),
+    ("bury of an action", campaign_settings.Bury),
+    ("exclude of an action", campaign_settings.Exclude),
+    ("only of an action", campaign_settings.Only),
+    ("share of an action", campaign_settings.LeastShare),
+    ("[blend]", placement_settings.BlendSettings),
+    ("[ranker]", ranker_settings.RankerSettings),
+    ("[snapshot]", settings.SnapshotSettings),
+    ("[evaluation]", settings.EvaluationSettings),
+    ("[gate]", settings.GateSettings),
+    ("[state]", settings.StateSettings),
+    ("[[web.limits]]", settings.RateLimit),
+    ("[messages]", message_settings.MessagesSettings),
+    ('[messages.words."CATEGORY"]', message_settings.Words),
+    ("[moments]", moment_settings.MomentsSettings),
+    ("[experiments.NAME]", experiment_settings.Experiment),
+    ("[[experiments.NAME.arms]]", experiment_settings.Arm),
+    ("change of an arm", experiment_settings.ArmChange),
+    ("blend of a change", experiment_settings.ArmBlend),
+    ("[holdout]", experiment_settings.HoldoutSettings),
+    ("[web]", settings.WebSettings),
+    ("[web.console]", settings.ConsoleSettings),
+)
+"""Groups of settings in the order of the page, each with its place in a file."""
+
+
 def settings_page() -> str:
     """Every setting of the tree, group by group."""
     parts = [
@@ -51,51 +99,7 @@ def settings_page() -> str:
         "One TOML file, named by `RECSYS_SETTINGS`, holds all of them; what it does not name keeps its default. An unknown key\n"
         "or a value out of range is an error that names the key. Recommenders have [their own page](recommenders.md).\n",
     ]
-    for title, group in (
-        ("[data]", table_settings.DataSettings),
-        ("[data.events], [data.items], [data.users], [data.identities], [data.contents]", table_settings.Table),
-        ("[[data.….where]]", shape_settings.Where),
-        ("[data.….fill_down]", shape_settings.FillDown),
-        ("[data.….unnest]", shape_settings.Unnest),
-        ("[data.….pivot]", shape_settings.Pivot),
-        ("[[data.….join]]", shape_settings.Join),
-        ("[data.ids]", table_settings.IdRules),
-        ("[data.attributes.NAME]", attribute_settings.AttributeSettings),
-        ("[[data.….type_rules]]", table_settings.TypeRule),
-        ("[catalog.never]", catalog_settings.NeverSettings),
-        ("[behaviour]", settings.BehaviourSettings),
-        ("[profile]", settings.ProfileSettings),
-        ("[placements.NAME]", placement_settings.Placement),
-        ("[[placements.NAME.rules]]", placement_settings.Rule),
-        ("when of a rule, or of a campaign", When),
-        ("[[placements.NAME.limits]]", campaign_settings.Limit),
-        ("fatigue of a placement", variety_settings.Fatigue),
-        ("[campaigns.NAME]", campaign_settings.Campaign),
-        ("[[campaigns.NAME.actions]]", campaign_settings.Action),
-        ("pin of an action", campaign_settings.Pin),
-        ("boost of an action", campaign_settings.Boost),
-        ("bury of an action", campaign_settings.Bury),
-        ("exclude of an action", campaign_settings.Exclude),
-        ("only of an action", campaign_settings.Only),
-        ("share of an action", campaign_settings.LeastShare),
-        ("[blend]", placement_settings.BlendSettings),
-        ("[ranker]", ranker_settings.RankerSettings),
-        ("[snapshot]", settings.SnapshotSettings),
-        ("[evaluation]", settings.EvaluationSettings),
-        ("[gate]", settings.GateSettings),
-        ("[state]", settings.StateSettings),
-        ("[[web.limits]]", settings.RateLimit),
-        ("[messages]", message_settings.MessagesSettings),
-        ('[messages.words."CATEGORY"]', message_settings.Words),
-        ("[moments]", moment_settings.MomentsSettings),
-        ("[experiments.NAME]", experiment_settings.Experiment),
-        ("[[experiments.NAME.arms]]", experiment_settings.Arm),
-        ("change of an arm", experiment_settings.ArmChange),
-        ("blend of a change", experiment_settings.ArmBlend),
-        ("[holdout]", experiment_settings.HoldoutSettings),
-        ("[web]", settings.WebSettings),
-        ("[web.console]", settings.ConsoleSettings),
-    ):
+    for title, group in _GROUPS:
         parts += [f"## {title}\n", f"{_first_paragraph(group)}\n", _table(group)]
     return "\n".join(parts)
 

@@ -31,7 +31,7 @@ from training.job.tasks import Task
 
 _MIN_WINDOWS = 3
 """Two to learn from and to judge by, and one more for the model that the gate measures."""
-_NOT_THERE = "The blend leads: LightGBM is not installed, without which no ranker is learned (pip install 'recsys[ranker]')."
+_NOT_THERE = "The blend leads: LightGBM is not installed, without which no ranker is learned (pip install lightgbm)."
 _OFF = "The blend leads: ranker.mode is off."
 
 
