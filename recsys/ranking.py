@@ -5,12 +5,17 @@ Ties break on score, then the item's recency, then its id; `tie_rank` of the cat
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
 from recsys.jit import INT, MASK, ROWS, ROWS_2D, SCORES, SCORES_2D, compiled
 from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Rows, Scores
+
+Weigh: TypeAlias = Callable[[int, Rows, Scores], Scores]
+_BLOCK = 2_000
+"""Rows of a product that are in memory at a time."""
 
 
 @compiled()
@@ -67,6 +72,30 @@ def keep_strongest(neighbours: Rows, weights: Scores, row: int, items: Rows, sco
     items, scores = strongest(items.take(other), scores.take(other), neighbours.shape[1])
     neighbours[row, : len(items)] = items
     weights[row, : len(items)] = scores
+
+
+def strongest_of_product(left: Any, right: Any, k: int, weigh: Weigh | None = None) -> Arrays:
+    """Multiply sparse items × m by m × items, a block of rows at a time, and keep the strongest of each row.
+
+    Args:
+        left: csr array; its rows are the items.
+        right: csr array; its columns are the items.
+        k: neighbours kept of each item.
+        weigh: of an item, the items int32[m] that it meets and their products float32[m], the scores; None: the products.
+
+    Returns:
+        neighbours int32[n, k] strongest first, and weights float32[n, k] (0: padding).
+    """
+    n = right.shape[1]
+    neighbours = np.zeros((n, min(k, max(n - 1, 1))), np.int32)
+    weights = np.zeros(neighbours.shape, np.float32)
+    for start in range(0, n, _BLOCK):
+        block = (left[start : start + _BLOCK] @ right).tocsr()
+        for row in range(block.shape[0]):
+            entries = slice(block.indptr[row], block.indptr[row + 1])
+            item, met, products = start + row, block.indices[entries], block.data[entries]
+            keep_strongest(neighbours, weights, item, met, weigh(item, met, products) if weigh else products)
+    return {"neighbours": neighbours, "weights": weights}
 
 
 @compiled(ROWS, MASK, INT)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.behaviour import ages_in_days, decay, last_of_each
-from recsys.ranking import Neighbours, keep_strongest
+from recsys.ranking import Neighbours, strongest_of_product
 from recsys.reasons import reason_text
 from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
@@ -18,8 +18,6 @@ from recsys.settings.types import NotNegative
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Tables
 from recsys.types import Arrays, Candidates, EventType, Mask, Profile, Reason, RowQuery, Rows, Scores
-
-_BLOCK = 2_000
 
 
 class BoughtTogetherSettings(RecommenderSettings, frozen=True):
@@ -110,20 +108,15 @@ def _complements(lines: object, weight: Scores, catalog: Catalog, settings: Boug
     weighted = (diags_array(weight) @ items).tocsr().astype(np.float32)
     scale = 1 / np.sqrt(np.asarray(weighted.sum(axis=0)) + settings.shrinkage + 1e-9)
     turned = items.T.tocsr().astype(np.float32)
-    n = catalog.n_items
-    neighbours = np.zeros((n, min(settings.neighbours, max(n - 1, 1))), np.int32)
-    weights = np.zeros(neighbours.shape, np.float32)
-    for start in range(0, n, _BLOCK):
-        block = (turned[start : start + _BLOCK] @ weighted).tocsr()
-        for row in range(block.shape[0]):
-            entries = slice(block.indptr[row], block.indptr[row + 1])
-            found, item = block.indices[entries], start + row
-            leaf = catalog.category[item]
-            other = (catalog.category[found] != leaf) | (leaf < 0)
-            fits = _price_fits(catalog.price[item], catalog.price[found], settings.price_reach)
-            scores = (block.data[entries] * scale[item] * scale[found] * other * fits).astype(np.float32)
-            keep_strongest(neighbours, weights, item, found, scores)
-    return {"neighbours": neighbours, "weights": weights}
+
+    def weigh(item: int, met: Rows, products: Scores) -> Scores:
+        leaf = catalog.category[item]
+        other = (catalog.category[met] != leaf) | (leaf < 0)
+        fits = _price_fits(catalog.price[item], catalog.price[met], settings.price_reach)
+        scores: Scores = (products * scale[item] * scale[met] * other * fits).astype(np.float32)
+        return scores
+
+    return strongest_of_product(turned, weighted, settings.neighbours, weigh)
 
 
 def _price_fits(price: float, others: NDArray[np.float64], reach: float) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from recsys.behaviour import QuerySeeds
-from recsys.ranking import Neighbours, keep_strongest
+from recsys.ranking import Neighbours, strongest_of_product
 from recsys.recommenders.base import EvidenceItem, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
 from recsys.settings.types import NotNegative
@@ -21,7 +21,6 @@ from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-_BLOCK = 1_000
 _WORD = re.compile(r"\w{2,}")
 
 
@@ -62,18 +61,10 @@ class Content(Recommender[ContentSettings]):
     @staticmethod
     def fit(tables: Tables, behaviour: BehaviourSettings, settings: ContentSettings) -> Arrays:
         """Weigh what items are made of, multiply block by block, and keep the closest; of a shop without events, nothing."""
-        n = tables.catalog.n_items
-        neighbours = np.zeros((n, min(settings.neighbours, max(n - 1, 1))), np.int32)
-        weights = np.zeros(neighbours.shape, np.float32)
-        if len(tables.events):
-            rows = _term_rows(tables.catalog, settings)
-            turned = rows.T.tocsr()
-            for start in range(0, n, _BLOCK):
-                block = (rows[start : start + _BLOCK] @ turned).tocsr()
-                for row in range(block.shape[0]):
-                    entries = slice(block.indptr[row], block.indptr[row + 1])
-                    keep_strongest(neighbours, weights, start + row, block.indices[entries], block.data[entries])
-        return {"neighbours": neighbours, "weights": weights}
+        rows = _term_rows(tables.catalog, settings)
+        if not len(tables.events):
+            rows = rows[:, :0]
+        return strongest_of_product(rows, rows.T.tocsr(), settings.neighbours)
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: ContentSettings) -> None:
         self._seeds = QuerySeeds(behaviour, settings.half_life_days, settings.history_items)

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from recsys.behaviour import QuerySeeds, interactions
-from recsys.ranking import Neighbours, keep_strongest
+from recsys.ranking import Neighbours, strongest_of_product
 from recsys.recommenders.base import EvidenceItem, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
 from recsys.settings.types import NotNegative
@@ -18,8 +18,6 @@ from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
-
-_BLOCK = 2_000
 
 
 class ItemItemSettings(RecommenderSettings, frozen=True):
@@ -84,15 +82,7 @@ def neighbour_arrays(matrix: csr_array, settings: ItemItemSettings) -> Arrays:
     """Fit W on a users × items matrix of non-negative weights; see `ItemItem` for the arrays."""
     matrix = _bounded(matrix, settings.most_items)
     left, right = _bm25(matrix, settings) if settings.weighting == "bm25" else _degree(matrix, settings)
-    n = right.shape[1]
-    neighbours = np.zeros((n, min(settings.neighbours, max(n - 1, 1))), np.int32)
-    weights = np.zeros(neighbours.shape, np.float32)
-    for start in range(0, n, _BLOCK):
-        block = (left[start : start + _BLOCK] @ right).tocsr()
-        for row in range(block.shape[0]):
-            entries = slice(block.indptr[row], block.indptr[row + 1])
-            keep_strongest(neighbours, weights, start + row, block.indices[entries], block.data[entries])
-    return {"neighbours": neighbours, "weights": weights}
+    return strongest_of_product(left, right, settings.neighbours)
 
 
 def _degree(matrix: csr_array, settings: ItemItemSettings) -> tuple[Any, Any]:
