@@ -14,7 +14,28 @@ from tests.support.handmade import calm
 USUAL = NullUsers(NULL_USERS)
 
 
-@pytest.mark.parametrize("text", ["guest", "Guest ", "UNDEFINED", "0", "-1", "", "  ", "(not set)", "NaN", "None", "null"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "guest",
+        "Guest ",
+        "UNDEFINED",
+        "0",
+        "-1",
+        "",
+        "  ",
+        "(not set)",
+        "NaN",
+        "None",
+        "null",
+        "Gast",
+        "invité",
+        "Walk-in Customer",
+        "NOT LOGGED IN",
+        "\\N",
+        "#N/A",
+    ],
+)
 def test_what_shops_write_for_nobody_names_nobody(text: str) -> None:
     """Case and blanks around the word do not matter, and an empty id is nobody's."""
     assert text in USUAL

@@ -108,8 +108,9 @@ class Table(Group, frozen=True):
     """Order of dates such as 05/06/2026: true is 5 June, false is 6 May. Unset: such a text is no date."""
     date_format: str | tuple[str, ...] = ()
     """Formats of times in text that go before all others, for instance `%d %b %Y %H:%M` (strftime of Rust's chrono)."""
-    time_unit: Literal["", "s", "ms", "us", "ns", "date"] = ""
-    """What times are as plain numbers: seconds and so on since 1970, or dates such as 20260331. Empty: told by the whole column."""
+    time_unit: Literal["", "s", "ms", "us", "ns", "date", "excel"] = ""
+    """What times are as plain numbers: seconds and so on since 1970, dates such as 20260331, or days of a spreadsheet such as
+    46174.4375. Empty: told by the whole column."""
 
     @property
     def named(self) -> bool:

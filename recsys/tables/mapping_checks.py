@@ -14,6 +14,7 @@ from recsys.tables.presets import Preset
 from recsys.tables.schema import Column, mappable
 from recsys.tables.sources import Source
 from recsys.tables.times import TimeNotation, read_times
+from recsys.tables.validation import Finding
 from recsys.types import EVENT_TYPES, DataError, SettingsError
 
 _MOMENT = datetime(2026, 5, 31, 9, 30, tzinfo=UTC)
@@ -84,6 +85,33 @@ def check_columns(name: str, own: Table, table: Table, preset: Preset, sources: 
     problems = list(dict.fromkeys(line for line in lines if line))
     if problems:
         raise DataError("\n".join(problems))
+
+
+def doubtful_columns(name: str, own: Table, table: Table, preset: Preset, sources: Sequence[Source]) -> list[Finding]:
+    """Say which columns stand twice under a name that is read, and which ones of a preset that void orders no file has."""
+    read = {column for names in preset.columns.values() for column in names} | table.other_columns
+    twice = [(source, column) for source in sources for column in source.schema if f"{column}_duplicated_0" in source.schema]
+    found = [
+        _doubtful(
+            name,
+            source,
+            column,
+            "stands once among the names",
+            "name each column once; the first is read, the others are not",
+        )
+        for source, column in twice
+        if column in read or column in {each.name for each in mappable(name)}
+    ]
+    states = () if own.void_orders else [each if isinstance(each, str) else each.column for each in table.void_orders]
+    lacking = [column for column in states if not any(column in source.schema for source in sources)]
+    advice = "export the column, or orders that it would void count"
+    return found + [
+        _doubtful(name, sources[0], column, "is there, for it says how orders stand", advice) for column in lacking
+    ]
+
+
+def _doubtful(name: str, source: Source, column: str, rule: str, advice: str) -> Finding:
+    return Finding(name, str(source.files[0]), column, rule, 0, 1.0, "", advice)
 
 
 def _named(table: Table) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from recsys import clock
 from recsys.settings.tables import Table
 from recsys.tables.numbers import EITHER_POINT, Mark, Proofs, currency_beside, prove
 from recsys.tables.schema import Column
-from recsys.tables.times import ISO, MICROSECONDS, NUMBER, TimeNotation, Unit
+from recsys.tables.times import EXCEL_ZERO, ISO, MICROSECONDS, NUMBER, TimeNotation, Unit
 
 _NUMBERS, _TIMES = ("number", "money", "stock"), ("time", "date")
 _PLAIN = r"^\s*-?\d+(?:\.\d+)?\s*$"
@@ -25,17 +25,19 @@ _PROVES_POINT = r"\.(?:\d{1,2}|\d{4,})\s*$"
 _DAY = r"(?:19|20|21)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
 _DATE_NUMBER = rf"^{_DAY}(?:(?:[01]\d|2[0-3])(?:[0-5]\d){{0,2}})?$"
 _SINCE, _UNTIL = (datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1e6 for year in (1990, 2100))
+_FIRST_DAY, _LAST_DAY = (EXCEL_ZERO + micros / 86_400e6 for micros in (_SINCE, _UNTIL))
 _UNITS: Mapping[Unit, str] = {
     "s": "seconds since 1970",
     "ms": "milliseconds since 1970",
     "us": "microseconds since 1970",
     "ns": "nanoseconds since 1970",
     "date": "dates without dashes",
+    "excel": "days of a spreadsheet",
 }
 _MARKS: Mapping[Mark, str] = {
     ",": "numbers with a decimal comma",
     ".": "numbers with a decimal point",
-    "": "numbers of which some have a decimal comma and some a point; one that could be either is dropped",
+    "": "numbers that prove neither a decimal comma nor a point for all; one that could be either is dropped",
 }
 
 
@@ -147,7 +149,7 @@ def _numbers(name: str, told: Notation, mine: Sequence[tuple[Place, dict[str, fl
     if told.strict:
         return replace(told, currencies=currencies), None
     proofs = prove(distinct["text"], distinct["len"])
-    mark = proofs.mark()
+    mark = proofs.mark(money=mine[0][0].column.kind == "money")
     return replace(told, mark=mark, currencies=currencies), _mark_guess(name, mine[0][0], proofs, mark)
 
 
@@ -171,10 +173,10 @@ def _times(name: str, told: Notation, mine: Sequence[tuple[Place, dict[str, floa
         return told, None
     unit: Unit = max(_UNITS, key=lambda each: total[each])
     fits, numbers = int(total[unit]), int(total["numbers"])
-    if place.column.kind == "date" and unit != "date":
+    if place.column.kind == "date" and unit not in ("date", "excel"):
         return told, None
     if fits * 2 <= numbers or (fits == 1 and given > 1):
-        pin = f'data.{name}.time_unit = "s", "ms", "us", "ns" or "date"'
+        pin = f'data.{name}.time_unit = "s", "ms", "us", "ns", "date" or "excel"'
         evidence = f"{fits:,} of {numbers:,} numbers lie between 1990 and 2100 in any one unit"
         read_as = "no times, where it has plain numbers"
         return replace(told, time=replace(told.time, unit="none")), Guess(name, _named(place), read_as, evidence, pin)
@@ -195,12 +197,13 @@ def _fitting(place: Place) -> dict[str, float]:
         fits = size.is_between(_SINCE / factor, _UNTIL / factor, closed="left")
         counts += [fits.sum().alias(unit), size.filter(fits).min().alias(f"{unit}.first")]
         counts.append(size.filter(fits).max().alias(f"{unit}.last"))
+    counts.append(size.is_between(_FIRST_DAY, _LAST_DAY, closed="left").sum().alias("excel"))
     row = columns.select(counts).collect(engine="streaming").row(0, named=True)
     return {key: value or 0 for key, value in row.items()}
 
 
 def _span(unit: Unit, tallies: Sequence[dict[str, float]]) -> str:
-    if unit == "date":
+    if unit not in MICROSECONDS:
         return ""
     factor = MICROSECONDS[unit]
     first = min(tally[f"{unit}.first"] for tally in tallies if tally[unit])

@@ -22,20 +22,63 @@ _CODES = (
     "NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC "
     "SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWL"
 )
-_SIGNS: Mapping[str, str | None] = {
-    "€": "EUR", "£": "GBP", "₹": "INR", "RS": "INR", "RS.": "INR", "₽": "RUB", "РУБ": "RUB", "РУБ.": "RUB", "₺": "TRY", "TL": "TRY",
-    "₩": "KRW", "₫": "VND", "ZŁ": "PLN", "KČ": "CZK", "FT": "HUF", "ЛВ": "BGN", "ЛВ.": "BGN", "LEI": "RON", "₪": "ILS", "฿": "THB",
-    "₴": "UAH", "₸": "KZT", "₦": "NGN", "₱": "PHP", "FR.": "CHF", "SFR.": "CHF", "EURO": "EUR", "US$": "USD", "USD$": "USD",
-    "CA$": "CAD", "C$": "CAD", "AU$": "AUD", "A$": "AUD", "NZ$": "NZD", "HK$": "HKD", "S$": "SGD", "R$": "BRL", "MX$": "MXN",
-    "NT$": "TWD", "CN¥": "CNY", "JP¥": "JPY", "円": "JPY", "元": "CNY",
-    "$": None, "¥": None, "KR": None, "KR.": None, "R": None, "FR": None, ",-": None,
+_DOLLARS = "USD AUD CAD NZD HKD SGD TWD MXN ARS CLP COP UYU BRL JMD TTD BBD BSD BZD FJD GYD KYD LRD NAD SBD SRD XCD BMD BND CUP DOP TOP NIO"
+_SHARED: Mapping[str, frozenset[str]] = {
+    "$": frozenset(_DOLLARS.split()), "DOLLAR": frozenset(_DOLLARS.split()), "¥": frozenset({"JPY", "CNY"}),
+    "￥": frozenset({"JPY", "CNY"}), **dict.fromkeys(("KR", "KR."), frozenset({"SEK", "NOK", "DKK", "ISK"})),
+    "R": frozenset({"ZAR", "BRL"}), "FR": frozenset({"CHF", "XOF", "XAF", "XPF"}),
+    "RS": frozenset({"INR", "PKR", "LKR", "NPR", "MUR"}), "RS.": frozenset({"INR", "PKR", "LKR", "NPR", "MUR"}),
+    "₨": frozenset({"INR", "PKR", "LKR", "NPR", "MUR"}), "BS": frozenset({"BOB", "VES"}), "BS.": frozenset({"BOB", "VES"}),
+    "₡": frozenset({"CRC"}), "DIN": frozenset({"RSD"}),
 }  # fmt: skip
-"""Signs and their currency; None: several currencies share it, so that it says nothing."""
+"""Signs that several currencies share, so that they name none, and these currencies."""
+_SIGNS: Mapping[str, str] = {
+    "€": "EUR", "EURO": "EUR", "EUROS": "EUR", "£": "GBP", "₹": "INR", "₽": "RUB", "РУБ": "RUB", "РУБ.": "RUB", "Р.": "RUB",
+    "Р": "RUB", "₺": "TRY", "TL": "TRY", "₩": "KRW", "￦": "KRW", "원": "KRW", "₫": "VND", "Đ": "VND", "VNĐ": "VND", "ZŁ": "PLN",
+    "ZŁ.": "PLN", "ZL": "PLN", "KČ": "CZK", "KČ.": "CZK", "FT": "HUF", "FT.": "HUF", "ЛВ": "BGN", "ЛВ.": "BGN", "LEI": "RON",
+    "₪": "ILS", "฿": "THB", "บาท": "THB", "₴": "UAH", "ГРН": "UAH", "ГРН.": "UAH", "₸": "KZT", "ТГ": "KZT", "ТГ.": "KZT",
+    "₦": "NGN", "₱": "PHP", "FR.": "CHF", "SFR.": "CHF", "RP": "IDR", "RP.": "IDR", "RM": "MYR", "S/": "PEN", "S/.": "PEN",
+    "₲": "PYG", "GS.": "PYG", "B/.": "PAB", "৳": "BDT", "TK.": "BDT", "KSH": "KES", "KSH.": "KES", "TSH": "TZS", "USH": "UGX",
+    "GH₵": "GHS", "₵": "GHS", "E£": "EGP", "LE": "EGP", "DH": "MAD", "DHS": "AED", "DHS.": "AED", "د.إ": "AED", "ر.س": "SAR",
+    "SR": "SAR", "SAR.": "SAR", "BD": "BHD", "KD": "KWD", "د.ك": "KWD", "₭": "LAK", "៛": "KHR", "₮": "MNT", "₾": "GEL", "₼": "AZN",
+    "֏": "AMD", "ДЕН": "MKD", "ДЕН.": "MKD", "ДИН": "RSD", "ДИН.": "RSD", "KN": "HRK", "СОМ": "KGS", "СУМ": "UZS", "円": "JPY",
+    "元": "CNY", "US$": "USD", "USD$": "USD", "CA$": "CAD", "C$": "CAD", "AU$": "AUD", "A$": "AUD", "NZ$": "NZD", "HK$": "HKD",
+    "S$": "SGD", "R$": "BRL", "MX$": "MXN", "NT$": "TWD", "CN¥": "CNY", "RMB": "CNY", "JP¥": "JPY", "AR$": "ARS", "COL$": "COP",
+    "RD$": "DOP", "J$": "JMD", "$U": "UYU", "TT$": "TTD", **{f"{code}$": code for code in _DOLLARS.split()},
+}  # fmt: skip
+"""Signs and the one currency that each names."""
+_NO_CENTS = frozenset(
+    [
+        "IDR",
+        "VND",
+        "CLP",
+        "COP",
+        "PYG",
+        "KRW",
+        "JPY",
+        "ISK",
+        "HUF",
+        "LAK",
+        "UZS",
+        "IRR",
+        "UGX",
+        "TZS",
+        "RWF",
+        "XOF",
+        "XAF",
+        "CRC",
+    ]
+)
+"""Currencies that no shop writes with three digits behind a decimal mark: in 12.500 the point stands between thousands."""
+_THOUSANDTHS = frozenset(["KWD", "BHD", "OMR", "JOD", "TND", "LYD"])
+"""Currencies that are written with three digits behind a decimal mark."""
 _UNITS = (
     "pcs pcs. pc pc. pce piece pieces unit units item items ea each x qty left available stk stk. stck stück stueck st st. szt szt. "
     "ks kom kom. db uds uds. ud ud. unid unidades un un. unité unités pièce pièces pz pz. pezzi pezzo шт шт. adet tk gab 個 个 件 点"
 )
-_CURRENCIES: Mapping[str, str | None] = {**{code: code for code in _CODES.split()}, **_SIGNS}
+_CURRENCIES: Mapping[str, str | None] = {**{code: code for code in _CODES.split()}, **_SIGNS, **dict.fromkeys(_SHARED)}
+_AGREEING = tuple(f"{sign} {code}" for sign, codes in _SHARED.items() for code in sorted(codes))
+"""A sign and a code that may stand on both sides of a number, as in $12.00 USD."""
 
 _WHOLE = r"^\d+\.?$"
 _EXPONENT = r"^\d+(?:\.\d+)?[eE][+-]?\d+$"
@@ -49,10 +92,14 @@ _POINT = (
     r"|^\d+\.\d{1,2}$|^\d*\.\d{4,}$|^0+\.\d+$|^\d{4,}\.\d+$|^\.\d+$"
 )
 EITHER_COMMA, EITHER_POINT = r"^[1-9]\d{0,2},\d{3}$", r"^[1-9]\d{0,2}\.\d{3}$"
+_BESIDE = r"[^\d\s.,+\-−–()]+(?:\.[^\d\s.,+\-−–()/:]+)?"
 _PARTS = (
-    r"^(?P<sign>[-+−–(]?)\s*(?P<before>(?:[^\d\s.,+\-−–()]+\.?)?)\s*(?P<inner>[-+−–]?)\s*"
-    r"(?P<digits>\.?,?\d(?:[\d.,'’`]|\s\d|[eE][+-]?\d)*?)(?:[.,][-–—])?\s*(?P<after>[^\d\s.,+\-−–()][^\d\s,+\-−–()]*)?\s*(?P<tail>[-−–)]?)$"
+    rf"^(?P<sign>[-+−–(]?)\s*(?P<before>(?:{_BESIDE}\.?(?:\s[$¥€£])?)?)\s*(?P<inner>[-+−–]?)\s*"
+    r"(?P<digits>\.?,?\d(?:[\d.,'’`]|\s\d|[eE][+-]?\d)*?)(?P<dash>[.,][-–—]{1,2}|\s?:-|\s?/[-=])?\s*"
+    rf"(?P<after>{_BESIDE}\.?)?\s*(?P<tail>[-−–)]?)$"
 )
+_UNSEEN = r"[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]"
+"""Marks of the direction of writing, which spreadsheets and browsers leave beside a currency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +109,21 @@ class Proofs:
     comma: int = 0
     point: int = 0
     either: int = 0
+    pointed: int = 0
+    """Of those that could be read with either, the ones with a point: 12.500."""
     example: str = ""
     open_example: str = ""
 
-    def mark(self) -> Mark:
-        """The mark that the column proves: by more than one value if others hang on it, and by no value against it."""
+    def mark(self, *, money: bool = False) -> Mark:
+        """The mark that the column proves: by more than one value if others hang on it, and by no value against it.
+
+        Where nothing proves one it is the point; but of money such as 12.500 is nothing then, for few currencies have thousandths.
+        """
         if self.comma and self.point:
             return ""
         if self.comma:
             return "," if self.comma > 1 or not self.either else ""
-        return "."
+        return "" if money and self.pointed and not self.point else "."
 
 
 def read_number(
@@ -83,39 +135,69 @@ def read_number(
     """
     beside = _CURRENCIES if money else {unit.upper(): None for unit in _UNITS.split()}
     beside = {**beside, **{unit.upper(): None for unit in units}}
-    parts = text.str.strip_chars().str.extract_groups(_PARTS)
-    field = parts.struct.field
-    before, after = field("before").str.to_uppercase().fill_null(""), field("after").str.to_uppercase().fill_null("")
-    known = before.is_in(["", *beside]) & after.is_in(["", *beside]) & ((before == "") | (after == ""))
+    field = _parts(text).struct.field
+    before, after = (_word(field(name)).fill_null("") for name in ("before", "after"))
+    known = before.is_in(["", *beside]) & after.is_in(["", *beside])
+    known &= (before == "") | (after == "") | _agree(before, after) if money else (before == "") | (after == "")
     signs = pl.concat_str([field(name).fill_null("") for name in ("sign", "inner", "tail")])
     negative = signs.is_in(["-", "−", "–", "()"])
     size = _size(field("digits"), mark, strict=strict)
+    if not strict:
+        size = pl.when(field("dash").str.starts_with(",")).then(_size(field("digits"), ",", strict=False)).otherwise(size)
     signed = pl.when(negative).then(-size).when(signs.is_in(["", "+"])).then(size)
     return pl.when(known & size.is_finite()).then(signed)
 
 
 def currency_beside(text: pl.Expr) -> pl.Expr:
     """Currency code that stands beside the number of a text; null where there is none, or a sign that several currencies share."""
-    field = text.str.strip_chars().str.extract_groups(_PARTS).struct.field
-    names = list(_CURRENCIES)
-    codes = [_CURRENCIES[name] for name in names]
-    either = pl.when(field("before") != "").then(field("before")).otherwise(field("after")).str.to_uppercase()
-    return either.replace_strict(names, codes, default=None, return_dtype=pl.String())
+    field = _parts(text).struct.field
+    return pl.coalesce(_code(_word(field(name))) for name in ("before", "after"))
 
 
 def prove(text: pl.Series, counts: pl.Series) -> Proofs:
     """Look at the distinct texts of a column, each `counts` times, for what proves a decimal mark; a zero proves none."""
-    digits = text.str.strip_chars().str.extract_groups(_PARTS).struct.field("digits")
+    told = text.to_frame("t").select(
+        _parts(pl.col("t")).struct.field("digits").alias("digits"),
+        _parts(pl.col("t")).struct.field("dash").str.head(1).fill_null("").alias("dash"),
+        currency_beside(pl.col("t")).alias("code"),
+    )
+    digits, dash, code = told["digits"], told["dash"], told["code"].fill_null("")
     worth = digits.str.contains("[1-9]")
+    thousands, thousandths = (code.is_in(list(codes)) for codes in (_NO_CENTS, _THOUSANDTHS))
+    pointed, cut = digits.str.contains(EITHER_POINT), digits.str.contains(EITHER_COMMA)
+    open_still = ~thousands & ~thousandths & (dash != ",")
     kinds = {
-        "comma": digits.str.contains(_COMMA) & worth,
-        "point": digits.str.contains(_POINT) & worth,
-        "either": digits.str.contains(f"{EITHER_COMMA}|{EITHER_POINT}"),
+        "comma": (digits.str.contains(_COMMA) & worth) | (pointed & (thousands | (dash == ","))) | (cut & thousandths),
+        "point": (digits.str.contains(_POINT) & worth) | (cut & thousands) | (pointed & thousandths),
+        "either": (pointed | cut) & open_still,
+        "pointed": pointed & open_still,
     }
     found = {name: int(counts.filter(mask.fill_null(False)).sum()) for name, mask in kinds.items()}
     proving = text.filter((kinds["comma"] if found["comma"] else kinds["point"]).fill_null(False)).sort()
     open_ones = text.filter(kinds["either"].fill_null(False)).sort()
     return Proofs(**found, example=_first(proving), open_example=_first(open_ones))
+
+
+def _parts(text: pl.Expr) -> pl.Expr:
+    return text.str.replace_all(_UNSEEN, "").str.strip_chars().str.extract_groups(_PARTS)
+
+
+def _word(beside: pl.Expr) -> pl.Expr:
+    """What stands beside a number, in capitals and without blanks."""
+    return beside.str.to_uppercase().str.replace_all(r"\s", "")
+
+
+def _code(word: pl.Expr) -> pl.Expr:
+    codes = {name: code for name, code in _CURRENCIES.items() if code}
+    return word.replace_strict(list(codes), list(codes.values()), default=None, return_dtype=pl.String())
+
+
+def _agree(before: pl.Expr, after: pl.Expr) -> pl.Expr:
+    """Tell whether the words on both sides mean one currency."""
+    pairs = [
+        pl.concat_str([one, other], separator=" ").is_in(_AGREEING) for one, other in ((before, after), (after, before))
+    ]
+    return pl.any_horizontal(_code(before) == _code(after), *pairs).fill_null(False)
 
 
 def _size(digits: pl.Expr, mark: Mark, *, strict: bool) -> pl.Expr:

@@ -11,19 +11,21 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from recsys.settings import Settings
+from recsys.settings.attributes import AttributeSettings
 from recsys.settings.tables import Table
 from recsys.tables.attributes import attribute_columns
 from recsys.tables.conditions import filtered_rows
 from recsys.tables.duplicates import first_event_id, repeated_findings, repeated_rows, spelled_ids, with_lines
 from recsys.tables.mapping import GIVEN, Mapped, map_source
-from recsys.tables.mapping_checks import check_columns, check_names
+from recsys.tables.mapping_checks import check_columns, check_names, doubtful_columns
 from recsys.tables.notation import Guess, notation_of_settings, read_notations
 from recsys.tables.orders import order_states
-from recsys.tables.presets import laid_over, merged
+from recsys.tables.presets import Preset, laid_over, merged
 from recsys.tables.raw_values import RawValues
 from recsys.tables.schema import AMOUNT, Column, mappable
 from recsys.tables.shapes import put_into_shape
 from recsys.tables.sources import FILE, MORE, ROW, Source, open_table, unreadable
+from recsys.tables.spelling import as_spoken, spoken_of
 from recsys.tables.validation import BROKE, KEY, Check, Finding, checks_of, findings_of, judge
 
 MAX_REJECTS = 100_000
@@ -119,17 +121,26 @@ def map_table(settings: Settings, name: str, table: Table, before: datetime | No
     own, preset = table, merged(name, table)
     table = laid_over(name, own)
     check_names(name, table, preset)
-    opened = open_table(settings, name, table, before)
+    opened = _opened(settings, name, table, preset, before)
     with reading(name, opened):
         shaped = put_into_shape(settings, name, table, preset, opened, before)
         check_columns(name, own, table, preset, shaped.sources)
+        doubts = doubtful_columns(name, own, table, preset, shaped.sources)
         attributes = attribute_columns(settings, name, preset, shaped.sources)
         columns, preset = (*mappable(name), *attributes.columns), attributes.mapping(preset)
         raw = [RawValues(source, table, preset, columns, settings.data.ids) for source in shaped.sources]
         notations, guesses = read_notations(name, table, [place for each in raw for place in each.places()])
         told = {column.name: attributes.notation(column.name, notation_of_settings(table)) for column in columns} | notations
         mapped = tuple(map_source(each, told, before) for each in raw)
-        return MappedTable(columns, mapped, (*shaped.guesses, *guesses, *attributes.guesses), shaped.findings)
+        return MappedTable(columns, mapped, (*shaped.guesses, *guesses, *attributes.guesses), (*shaped.findings, *doubts))
+
+
+def _opened(settings: Settings, name: str, table: Table, preset: Preset, before: datetime | None) -> tuple[Source, ...]:
+    """The table's files, with its columns named as the settings name them."""
+    attributes = settings.data.attributes.values() if name == "items" else ()
+    kept = {each.column for each in attributes if isinstance(each, AttributeSettings)}
+    spoken = spoken_of(name, table, preset)
+    return tuple(as_spoken(source, spoken, preset.also, kept) for source in open_table(settings, name, table, before))
 
 
 def read_table(name: str, table: Table, mapped: MappedTable, erased: Erased | None = None) -> Read:

@@ -11,8 +11,11 @@ import polars as pl
 
 from recsys.tables.schema import TIME
 
-Unit = Literal["", "s", "ms", "us", "ns", "date", "none"]
-"""What numbers are: since 1970 in this unit, or dates such as 20260331; `none`: no time at all; empty: each told by its size."""
+Unit = Literal["", "s", "ms", "us", "ns", "date", "excel", "none"]
+"""What numbers are: since 1970 in this unit, dates such as 20260331, or days of a spreadsheet (45,000.5 is noon of 15 March 2023);
+`none`: no time at all; empty: each told by its size."""
+EXCEL_ZERO = 25_569
+"""Days of a spreadsheet at the start of 1970."""
 MICROSECONDS: Mapping[str, float] = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
 NUMBER = r"^(-?\d{1,19}(?:\.\d+)?)$"
 _NAIVE = pl.Datetime("us")
@@ -107,6 +110,8 @@ def _from_numbers(series: pl.Series, notation: TimeNotation) -> pl.Series:
         return _from_compact(series.cast(pl.Int64, strict=False).cast(pl.String), notation)
     if notation.unit == "":
         return _by_size(series)
+    if notation.unit == "excel":
+        return localized(_from_days(series), notation.zone)
     value = pl.col("n")
     if series.dtype.is_integer():
         per = {"s": value * 1_000_000, "ms": value * 1_000, "us": value, "ns": value // 1_000}[notation.unit]
@@ -114,6 +119,13 @@ def _from_numbers(series: pl.Series, notation: TimeNotation) -> pl.Series:
     else:
         per, fits = (value * MICROSECONDS[notation.unit]).round(0), value.abs() * MICROSECONDS[notation.unit] < 7.3e15
     return _moments(series, pl.when(fits).then(per))
+
+
+def _from_days(series: pl.Series) -> pl.Series:
+    """Local times of a spreadsheet's days, to the millisecond that its numbers are good for."""
+    days = series.cast(pl.Float64, strict=False).to_frame("n").select(pl.when(pl.col("n").is_between(0, 200_000)).then("n"))
+    millis = ((days.to_series() - EXCEL_ZERO) * 86_400_000).round(0).cast(pl.Int64, strict=False)
+    return (millis * 1_000).cast(_NAIVE).alias(series.name)
 
 
 def _by_size(series: pl.Series) -> pl.Series:
@@ -134,6 +146,7 @@ def _from_text(series: pl.Series, notation: TimeNotation) -> pl.Series:
     if found.null_count() == bare.null_count():
         return found
     text = bare.str.replace(r"\s*(?:UTC|GMT)$", "Z").str.replace(r"^(\d{4}-\d\d-\d\d) +", "${1}T")
+    text = text.str.replace(r"(\d\d:\d\d:\d\d),(\d{1,9})", "${1}.${2}").str.replace(r"\[[A-Za-z_]+(?:/[\w+-]+)*\]$", "")
     for read in _readers(text, notation):
         left = found.is_null() & text.is_not_null()
         if not left.any():
@@ -188,7 +201,8 @@ _FORMS = (
     "%Y-%m-%dT%H:%M",
     "%Y-%m-%dT%H:%M%#z",
     "%Y-%m-%d",
-    "%a, %d %b %Y %H:%M:%S %z",
+    "%a, %d %b %Y %H:%M:%S%#z",
+    "%a, %d %b %Y %H:%M:%S %#z",
 )
 
 

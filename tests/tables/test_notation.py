@@ -52,7 +52,7 @@ def test_a_number_of_another_unit_is_a_bad_row(tmp_path: Path) -> None:
     assert (shop.counts["events"].kept, shop.counts["events"].rejected) == (2, 1)
 
 
-@pytest.mark.parametrize("values", [(711, 712, 713), ("46181.5", "46182.5"), (3, NOON_MS, 7, 8)])
+@pytest.mark.parametrize("values", [(711, 712, 713), ("461.5", "462.5"), (3, NOON_MS, 7, 8)])
 def test_numbers_that_fit_no_unit_are_no_times(tmp_path: Path, values: tuple[Any, ...]) -> None:
     """They are bad rows, never days of 1970, and it is said why."""
     shop = dated(tmp_path, *values)
@@ -73,6 +73,15 @@ def test_dates_without_dashes_are_told_from_seconds(tmp_path: Path) -> None:
         shop = dated(tmp_path, *values)
         assert [time.date().isoformat() for time in shop.events.collect()["timestamp"]] == ["2026-05-01", "2026-05-02"]
         assert the_guess(shop).pin == 'data.events.time_unit = "date"'
+
+
+def test_days_of_a_spreadsheet_are_times(tmp_path: Path) -> None:
+    """46174.4375 is half past ten of 1 June 2026 in the table's zone, whether number or text; a whole number is its midnight."""
+    for values in ((46174.4375, 46175.0), ("46174.4375", "46175")):
+        shop = dated(tmp_path, *values, more='timezone = "Europe/Berlin"')
+        times = [str(time) for time in shop.events.collect()["timestamp"].sort()]
+        assert times == ["2026-06-01 08:30:00+00:00", "2026-06-01 22:00:00+00:00"]
+        assert the_guess(shop).pin == 'data.events.time_unit = "excel"'
 
 
 def test_what_is_pinned_is_not_guessed(tmp_path: Path) -> None:
@@ -96,13 +105,16 @@ def test_typed_tables_are_read_without_a_guess(tmp_path: Path) -> None:
         (("12,50", "9,99", "1.299"), [12.5, 9.99, 1299.0]),
         (("49.90 EUR", "1,059.00 EUR", "€89.00", "24.50"), [49.9, 1059.0, 89.0, 24.5]),
         (("12,50", "12.50", "1.299"), [12.5, 12.5, None]),
-        (("1.299", "899"), [1.299, 899.0]),
+        (("1.299", "899"), [None, 899.0]),
+        (("Rp 12.500", "Rp 8.900"), [12500.0, 8900.0]),
+        (("1.299,- €", "2.499,- €", "1.999"), [1299.0, 2499.0, 1999.0]),
+        (("KD 12.500", "KD 8.250"), [12.5, 8.25]),
     ],
 )
 def test_the_decimal_mark_is_told_by_the_whole_column(
     tmp_path: Path, texts: tuple[str, ...], prices: list[float | None]
 ) -> None:
-    """What the column proves holds for those that could be either; where it proves both, these are dropped."""
+    """What the column, or a currency, proves holds for those that could be either; else these are dropped."""
     assert priced(tmp_path, *texts).events.collect()["price"].to_list() == prices
 
 

@@ -48,6 +48,17 @@ def read(*texts: str, mark: Mark = ".", strict: bool = False, **more: Any) -> li
         ("0,125", 0.125),
         ("1e3", 1000.0),
         ("17", 17.0),
+        ("$12.00 USD", 12.0),
+        ("US $1,299.00", 1299.0),
+        ("€12,50 EUR", 12.5),
+        ("Rp. 45.000,00", 45000.0),
+        ("S/. 45.90", 45.9),
+        ("1.299,- Kč", 1299.0),
+        ("1 299:-", 1299.0),
+        ("Rs. 1,29,900/-", 129900.0),
+        ("\u200e1 250,00\u00a0грн.\u200f", 1250.0),
+        ("12.50 د.إ", 12.5),
+        ("1'299.--", 1299.0),
     ],
 )
 def test_what_proves_its_decimal_mark_is_read_by_it(text: str, value: float, mark: Mark) -> None:
@@ -56,7 +67,23 @@ def test_what_proves_its_decimal_mark_is_read_by_it(text: str, value: float, mar
 
 
 @pytest.mark.parametrize(
-    "text", ["from 12", "12 - 15", "12 34", "1,2,3", "1.2.3", "5 weeks", "EUR 5 USD", "", "-", "nan", "inf", "--5"]
+    "text",
+    [
+        "from 12",
+        "12 - 15",
+        "12 34",
+        "1,2,3",
+        "1.2.3",
+        "5 weeks",
+        "EUR 5 USD",
+        "$5 EUR",
+        "zł 5 kr",
+        "",
+        "-",
+        "nan",
+        "inf",
+        "--5",
+    ],
 )
 def test_what_is_no_number_is_none(text: str) -> None:
     """No part of a text is taken for all of it."""
@@ -85,7 +112,18 @@ def test_units_may_stand_beside_numbers_that_are_no_money() -> None:
 
 def test_the_currency_beside_a_number() -> None:
     """Codes and signs name it; a sign that several currencies share names none."""
-    texts = {"12,50 €": "EUR", "USD 5": "USD", "R$ 1.234,50": "BRL", "100 zł": "PLN", "$5": None, "kr 5": None, "5": None}
+    texts = {
+        "12,50 €": "EUR",
+        "USD 5": "USD",
+        "R$ 1.234,50": "BRL",
+        "100 zł": "PLN",
+        "$5": None,
+        "kr 5": None,
+        "5": None,
+        "$5 USD": "USD",
+        "NT$ 5": "TWD",
+        "Rs 5": None,
+    }
     found = pl.DataFrame({"text": list(texts)}).select(currency_beside(pl.col("text"))).to_series().to_list()
     assert found == list(texts.values())
 
@@ -107,10 +145,17 @@ def test_a_column_proves_its_mark_by_more_than_one_value(texts: list[str], mark:
     assert prove(pl.Series(texts), pl.Series([1] * len(texts))).mark() == mark
 
 
+def test_money_with_three_digits_behind_a_point_proves_nothing_by_itself() -> None:
+    """12.500 is twelve and a half or twelve thousand: the currency tells, or the settings, and never the tool."""
+    plain, rupiah, dinar = (prove(pl.Series([f"{sign} 12.500"]), pl.Series([3])) for sign in ("€", "IDR", "BHD"))
+    assert [each.mark(money=True) for each in (plain, rupiah, dinar)] == ["", ",", "."]
+    assert plain.mark() == "."
+
+
 def test_proofs_count_rows_and_show_examples() -> None:
     """Each distinct text counts as often as it stands there."""
     found = prove(pl.Series(["12,50", "1.299"]), pl.Series([7, 2]))
-    assert found == Proofs(comma=7, point=0, either=2, example="12,50", open_example="1.299")
+    assert found == Proofs(comma=7, point=0, either=2, pointed=2, example="12,50", open_example="1.299")
 
 
 AMOUNTS = st.decimals(min_value=0, max_value=10**9, places=2)

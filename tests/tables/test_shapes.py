@@ -191,6 +191,18 @@ columns = { item_id = 'lines.sku', quantity = 'lines.quantity', amount = 'lines.
 """
 
 
+def test_names_of_products_may_hold_the_separators(tmp_path: Path) -> None:
+    """A separator behind a backslash, or one that no named field follows, is a letter of a value."""
+    text = rf"""order_id,user_id,timestamp,lines
+1,ann,{DAY},"name:Mug\; red \| big|sku:M-1|n:2;name:Tee; Size M, long|sku:T-1|n:1;name:Mug | wide|sku:M-2|n:3"
+"""
+    more = "unnest = { column = 'lines', between = ';', fields = '|' }\n"
+    more += "columns = { item_id = 'lines.sku', quantity = 'lines.n', title = 'lines.name' }"
+    shop = read_csv(tmp_path, text, more)
+    assert events_of(shop, "item_id", "quantity") == [("M-1", 2.0), ("T-1", 1.0), ("M-2", 3.0)]
+    assert shop.items["title"].to_list() == ["Mug; red | big", "Mug | wide", "Tee; Size M, long"]
+
+
 def test_packed_lines_become_rows(tmp_path: Path) -> None:
     """Fields in any order, blanks and empty lines between; an order whose cell is empty is one row without an item."""
     text = f"""order_id,user_id,timestamp,lines

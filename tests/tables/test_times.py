@@ -40,6 +40,13 @@ def test_times_without_a_zone_are_local_to_the_tables() -> None:
     assert times(1_774_958_400, unit="s", zone="Asia/Tokyo") == [utc(2026, 3, 31, 12)]
 
 
+def test_times_of_feeds_logs_and_languages() -> None:
+    """RFC 822 with GMT or an offset, a comma before the fraction, and the zone's name behind its offset."""
+    noon = utc(2026, 6, 8, 12)
+    assert times("Mon, 08 Jun 2026 12:00:00 GMT", "Mon, 08 Jun 2026 14:00:00 +0200") == [noon, noon]
+    assert times("2026-06-08 12:00:00,000", "2026-06-08T14:00:00+02:00[Europe/Paris]") == [noon, noon]
+
+
 def test_seams_of_a_zone_have_one_rule() -> None:
     """Of the hour that comes twice the first is taken; the one that does not exist is as much later as was skipped."""
     autumn, spring = "2026-10-25 02:30:00", "2026-03-29 02:30:00"

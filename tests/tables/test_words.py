@@ -32,6 +32,28 @@ def said(meaning: Meaning, *words: str, yes: Sequence[str] = (), no: Sequence[st
         ("consent", ["unsubscribed", "opt-out", "opted_out", "bounced", "pending", "no"], False),
         ("order", ["paid", "completed", "Partially refunded", "partially_refunded", "shipped"], True),
         ("order", ["cancelled", "canceled", "voided", "refunded", "failed", "pending", "storniert"], False),
+        (
+            "availability",
+            ["Auf Lager!", "en existencia", "w magazynie", "készleten", "есть в наличии", "在庫あり", "재고 있음"],
+            True,
+        ),
+        (
+            "availability",
+            ["nicht verfuegbar", "sin existencias", "brak w magazynie", "ikke på lager", "품절", "売り切れ", "tükendi"],
+            False,
+        ),
+        ("availability", ["temporarily out of stock", "schema:OutOfStock", "coming soon", "Not for sale."], False),
+        (
+            "consent",
+            ["not opted in", "no suscrito", "nicht erteilt", "odhlášen", "отписан", "hard bounce", "soft opt-in"],
+            False,
+        ),
+        ("order", ["wc-processing", "In Bearbeitung", "Payment accepted", "w realizacji", "доставлен", "已完成"], True),
+        (
+            "order",
+            ["wc-on-hold", "Zahlung ausstehend", "Erreur de paiement", "İptal edildi", "отменён", "キャンセル", "not paid"],
+            False,
+        ),
         ("flag", ["maybe", "", "2", "in stock"], None),
         ("availability", ["unbekannt", "14"], None),
         ("consent", ["in stock", "see notes"], None),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
 
 from recsys.settings.tables import Table
-from recsys.tables.presets import merged, platform, preset_names
+from recsys.tables.presets import mapping_of, merged, platform, preset_names
+from recsys.tables.spelling import as_spoken, plain_name, spoken_of
 from recsys.types import EVENT_TYPES
 from training.onboarding.files import Seen
 from training.onboarding.first_lines import above, within
@@ -90,18 +91,28 @@ def needed(seen: Seen) -> str:
 
 def _by_preset(seen: Seen) -> Proposal | None:
     best: tuple[int, str, str] | None = None
+    there = {*map(plain_name, seen.source.schema)}
     for name in preset_names():
         for table in ("events", "items", "users"):
             layout = getattr(platform(name), table)
             for columns in layout.signature if layout else ():
-                if set(columns) <= set(seen.source.schema) and (best is None or len(columns) > best[0]):
+                if {*map(plain_name, columns)} <= there and (best is None or len(columns) > best[0]):
                     best = (len(columns), name, table)
     if best is None:
         return None
     count, name, table = best
-    found = Proposal(table, [seen], {"preset": name})
+    found = Proposal(table, [_as_preset(seen, name, table)], {"preset": name})
     found.evidence.append(f"preset {name}, {platform(name).title}: all {count} columns that tell it are there")
     return found
+
+
+def _as_preset(seen: Seen, name: str, table: str) -> Seen:
+    """The files with their columns under the names of a preset."""
+    preset = mapping_of(name, table)
+    source = as_spoken(seen.source, spoken_of(table, Table(preset=name), preset), preset.also)
+    return replace(
+        seen, source=source, rows=seen.rows.rename(dict(zip(seen.source.schema, source.schema, strict=True)), strict=False)
+    )
 
 
 def _packed(seen: Seen) -> Proposal | None:

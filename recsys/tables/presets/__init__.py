@@ -7,7 +7,7 @@ a settings file, with its public source. `preset = "NAME"` lays it under the set
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from pathlib import PurePosixPath
@@ -29,11 +29,13 @@ class TablePreset(Table, frozen=True):
     """Settings for one table of a platform's export; what they name and a file does not have is passed over."""
 
     signature: tuple[tuple[str, ...], ...] = ()
-    """Column names of the export in each of its layouts: a file with all names of one is taken for it."""
+    """Column names of the export in each of its layouts, whatever their letter case: a file with all names of one is taken for it."""
     whole_ids: tuple[str, ...] = ()
     """Canonical columns whose ids may have become text like `123.0` on their way, and lose the `.0` again."""
     never_kinds: tuple[NeverKind, ...] = ()
     """Kinds of items in such an export that are no recommendation."""
+    also: Mapping[str, str] = {}
+    """Another name of a column, in exports of other versions = the one that is named above."""
 
 
 class Platform(Group, frozen=True):
@@ -57,7 +59,7 @@ class Preset:
     `columns` gives for each canonical column the export's columns: the levels of a category, else those of which the
     first one with a value counts; columns that a file does not have are passed over. `category_levels`: each column of the
     category holds a level, however many of them a file has. `whole_ids`: as of `TablePreset`. `unnest`, `fill_down`: shapes that a
-    file may have. `never_kinds`: as of `TablePreset`.
+    file may have. `never_kinds`, `also`: as of `TablePreset`.
     """
 
     columns: Mapping[str, tuple[str, ...]]
@@ -69,6 +71,7 @@ class Preset:
     unnest: str | Unnest = ""
     fill_down: FillDown | None = None
     never_kinds: tuple[NeverKind, ...] = ()
+    also: Mapping[str, str] = field(default_factory=dict)
 
 
 @cache
@@ -109,16 +112,16 @@ def laid_over(name: str, table: Table) -> Table:
     """The settings of a table over those of its preset, but for mapping and shapes; raises as `preset_of`."""
     base = preset_of(name, table)
     taken: dict[str, object] = {}
-    for field in Table.__struct_fields__:
-        own, under = getattr(table, field), getattr(base, field)
-        if field == "constants":
-            taken[field] = {**under, **own}
-        elif field in ("yes", "no", "units"):
-            taken[field] = (*under, *own)
-        elif field == "join" and not own:
-            taken[field] = tuple(_beside(table, join) for join in under)
-        elif field not in _SHAPES | _MAPPED and own == getattr(_NOTHING, field):
-            taken[field] = under
+    for key in Table.__struct_fields__:
+        own, under = getattr(table, key), getattr(base, key)
+        if key == "constants":
+            taken[key] = {**under, **own}
+        elif key in ("yes", "no", "units"):
+            taken[key] = (*under, *own)
+        elif key == "join" and not own:
+            taken[key] = tuple(_beside(table, join) for join in under)
+        elif key not in _SHAPES | _MAPPED and own == getattr(_NOTHING, key):
+            taken[key] = under
     return msgspec.structs.replace(table, **taken)
 
 
@@ -136,6 +139,7 @@ def merged(name: str, table: Table) -> Preset:
         unnest=base.unnest,
         fill_down=base.fill_down,
         never_kinds=base.never_kinds,
+        also=base.also,
     )
 
 

@@ -13,6 +13,8 @@ from recsys.settings.shapes import Unnest
 
 MAX_LINES = 10_000
 """Most lines that one cell may hold; those after it are left out."""
+_BREAK = "\ue010"
+"""A letter for private use that stands between lines."""
 
 
 def json_lines(column: str, fields: Collection[str]) -> tuple[pl.Expr, pl.DataType]:
@@ -32,8 +34,17 @@ def json_lines(column: str, fields: Collection[str]) -> tuple[pl.Expr, pl.DataTy
 
 
 def packed_lines(unnest: Unnest) -> pl.Expr:
-    """Packed text as a list of lines, without empty ones."""
-    pieces = pl.col(unnest.column).str.split(unnest.between).list.eval(pl.element().str.strip_chars())
+    """Packed text as a list of lines, without empty ones.
+
+    A separator behind a backslash is a letter of a value. Where fields have names, so is one that no named field follows: the name of
+    a product may hold it.
+    """
+    text, between = _escaped(pl.col(unnest.column), unnest), unnest.between
+    if isinstance(unnest.names, str):
+        signs = _signs(unnest)
+        text = text.str.replace_all(rf"{re.escape(between)}(\s*[^{signs}]+{re.escape(unnest.names)})", f"{_BREAK}${{1}}")
+        between = _BREAK
+    pieces = text.str.split(between).list.eval(pl.element().str.strip_chars().str.strip_chars(unnest.between))
     return pieces.list.eval(pl.element().filter(pl.element() != "")).list.head(MAX_LINES).alias(unnest.column)
 
 
@@ -50,12 +61,38 @@ def _packed_field(unnest: Unnest, field: str) -> pl.Expr:
             return pl.lit(None, pl.String)
         place = unnest.names.index(field)
         parts = line.str.split(unnest.fields) if unnest.fields else line.str.split("\x00")
-        return parts.list.get(place, null_on_oob=True).str.strip_chars()
+        return _plain(parts.list.get(place, null_on_oob=True), unnest)
     name, sign = re.escape(field), re.escape(unnest.names)
     if not unnest.fields:
-        return line.str.extract(rf"^\s*{name}\s*{sign}(.*)$").str.strip_chars()
-    between = re.escape(unnest.fields)
-    return line.str.extract(rf"(?:^|{between})\s*{name}\s*{sign}(.*?)(?:{between}|$)").str.strip_chars()
+        return _plain(line.str.extract(rf"(?s)^\s*{name}\s*{sign}(.*)$"), unnest)
+    between, signs = re.escape(unnest.fields), _signs(unnest)
+    return _plain(
+        line.str.extract(rf"(?s)(?:^|{between})\s*{name}\s*{sign}(.*?)(?:{between}\s*[^{signs}]+{sign}|$)"), unnest
+    )
+
+
+def _signs(unnest: Unnest) -> str:
+    """What stands in no name of a field, for a class of letters."""
+    return re.escape("".join((unnest.between + unnest.fields + str(unnest.names)).split()))
+
+
+def _escaped(text: pl.Expr, unnest: Unnest) -> pl.Expr:
+    """Signs behind a backslash as letters that no shop writes."""
+    for sign, letter in _letters(unnest).items():
+        text = text.str.replace_all(f"\\{sign}", letter, literal=True)
+    return text
+
+
+def _plain(value: pl.Expr, unnest: Unnest) -> pl.Expr:
+    for sign, letter in _letters(unnest).items():
+        value = value.str.replace_all(letter, sign, literal=True)
+    return value.str.strip_chars()
+
+
+def _letters(unnest: Unnest) -> Mapping[str, str]:
+    named = unnest.names if isinstance(unnest.names, str) else ""
+    signs = [sign for sign in (unnest.between, unnest.fields, named) if sign.strip()]
+    return {sign: chr(0xE000 + at) for at, sign in enumerate(dict.fromkeys(signs))}
 
 
 def _struct(fields: Collection[str]) -> pl.Struct:
