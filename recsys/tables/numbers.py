@@ -22,7 +22,10 @@ _CODES = (
     "NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC "
     "SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWL"
 )
-_DOLLARS = "USD AUD CAD NZD HKD SGD TWD MXN ARS CLP COP UYU BRL JMD TTD BBD BSD BZD FJD GYD KYD LRD NAD SBD SRD XCD BMD BND CUP DOP TOP NIO"
+_DOLLARS = (
+    "USD AUD CAD NZD HKD SGD TWD MXN ARS CLP COP UYU BRL JMD TTD BBD BSD BZD FJD GYD KYD LRD NAD SBD SRD XCD BMD BND CUP DOP TOP "
+    "NIO"
+)
 _SHARED: Mapping[str, frozenset[str]] = {
     "$": frozenset(_DOLLARS.split()), "DOLLAR": frozenset(_DOLLARS.split()), "¥": frozenset({"JPY", "CNY"}),
     "￥": frozenset({"JPY", "CNY"}), **dict.fromkeys(("KR", "KR."), frozenset({"SEK", "NOK", "DKK", "ISK"})),
@@ -183,7 +186,7 @@ def _parts(text: pl.Expr) -> pl.Expr:
 
 
 def _word(beside: pl.Expr) -> pl.Expr:
-    """What stands beside a number, in capitals and without blanks."""
+    """A word beside a number, in capitals and without blanks."""
     return beside.str.to_uppercase().str.replace_all(r"\s", "")
 
 

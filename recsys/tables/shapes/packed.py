@@ -72,7 +72,7 @@ def _packed_field(unnest: Unnest, field: str) -> pl.Expr:
 
 
 def _signs(unnest: Unnest) -> str:
-    """What stands in no name of a field, for a class of letters."""
+    """Letters that stand in no name of a field, for a class of a pattern."""
     return re.escape("".join((unnest.between + unnest.fields + str(unnest.names)).split()))
 
 
