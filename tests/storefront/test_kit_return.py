@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.storefront.conftest import page_with
-from tests.storefront.test_kit import filled
+from tests.storefront.conftest import filled, page_with
 from tests.support.browser import Recommendations, ShopPages, Watched, launched, wait_for
 
 if TYPE_CHECKING:

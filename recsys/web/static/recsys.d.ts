@@ -1,6 +1,5 @@
 /**
- * The storefront kit (docs/storefront.md). It never throws into the page, leaves what the page shows where the service is slow or down,
- * and without consent stores and sends nothing.
+ * The storefront kit (docs/storefront.md). It never throws into the page, and without consent stores and sends nothing.
  *
  * @typedef {{item_id: string, title: ?string, brand: ?string, category: ?string, price: ?number, currency: ?string, url: ?string,
  *   image_url: ?string, available: boolean, score: number, reason: {code: string, text: string}}} Item
@@ -65,16 +64,16 @@ export type Options = {
      */
     service?: string;
 };
-/** Begin: fill the lists of the page, send what is tracked. @param {Options} given */
+/** Fill the lists of the page, send what is tracked. @param {Options} given */
 export declare function start(given: Options): void;
-/** Say whether the shopper agrees; false also forgets what was stored. @param {boolean} [given] */
+/** Whether the shopper agrees; false also forgets what was stored. @param {boolean} [given] */
 export declare function consent(given?: boolean): void;
 /**
  * Note what the shopper did; it is sent soon, or once there is a connection.
  * @param {EventType} type @param {string | object} [what] an item's id, or the event's fields
  */
 export declare function track(type: EventType, what?: string | object): void;
-/** Send what waits, as far as that can be done now. */
+/** Send what waits. */
 export declare function flush(): Promise<void>;
 /** Send what waits, then ask for all lists again. */
 export declare function refresh(): Promise<void>;
@@ -86,7 +85,7 @@ declare const RecsysList_base: {
 };
 /**
  * A list. Attributes: `placement`, `limit`, `category`, `brand`, `item` (that of the page), `label` (for screen readers), `more` (text of
- * a button that goes on). What stands in it is shown until there is something better; a `<template>` in it is the card.
+ * a button that goes on). A `<template>` in it is the card.
  */
 export declare class RecsysList extends RecsysList_base {
     #private;

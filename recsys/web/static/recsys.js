@@ -1,7 +1,5 @@
-// @ts-check
 /**
- * The storefront kit (docs/storefront.md). It never throws into the page, leaves what the page shows where the service is slow or down,
- * and without consent stores and sends nothing.
+ * The storefront kit (docs/storefront.md). It never throws into the page, and without consent stores and sends nothing.
  *
  * @typedef {{item_id: string, title: ?string, brand: ?string, category: ?string, price: ?number, currency: ?string, url: ?string,
  *   image_url: ?string, available: boolean, score: number, reason: {code: string, text: string}}} Item
@@ -16,7 +14,8 @@
  * @property {string} [service] its address; by default where this file came from
  */
 
-const KEY = "recsys:"; // what is stored begins with it
+const KEY = "recsys:";
+const VISITOR = KEY + "visitor";
 const PATIENCE = 800; // ms, twice
 const DAY = 864e5; // ms; older events are not taken
 const MOST = 500; // events kept
@@ -32,7 +31,7 @@ let known;
 let asking;
 /** @type {Promise<void> | undefined} */
 let flushing;
-/** @type {number | undefined} */
+/** @type {Promise<void> | undefined} */
 let timer;
 let failures = 0;
 const queue = /** @type {Map<string, Kept>} */ (new Map());
@@ -40,7 +39,7 @@ const underway = new Set();
 const shown = new Set();
 const wanted = new Set();
 
-/** Begin: fill the lists of the page, send what is tracked. @param {Options} given */
+/** Fill the lists of the page, send what is tracked. @param {Options} given */
 export function start(given) {
   options = given;
   if (given.service) service = given.service.replace(/\/*$/, "/");
@@ -48,7 +47,7 @@ export function start(given) {
   consent(given.consent);
 }
 
-/** Say whether the shopper agrees; false also forgets what was stored. @param {boolean} [given] */
+/** Whether the shopper agrees; false also forgets what was stored. @param {boolean} [given] */
 export function consent(given) {
   agreed = given;
   if (given === false) {
@@ -73,7 +72,7 @@ export function track(type, what) {
   later(200);
 }
 
-/** Send what waits, as far as that can be done now. */
+/** Send what waits. */
 export function flush() {
   return (flushing ??= sendAll().finally(() => (flushing = undefined)));
 }
@@ -93,7 +92,7 @@ export async function renew() {
 
 /**
  * A list. Attributes: `placement`, `limit`, `category`, `brand`, `item` (that of the page), `label` (for screen readers), `more` (text of
- * a button that goes on). What stands in it is shown until there is something better; a `<template>` in it is the card.
+ * a button that goes on). A `<template>` in it is the card.
  */
 export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class {})) {
   static observedAttributes = ["placement", "limit", "category", "brand", "item"];
@@ -205,7 +204,7 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
   }
 }
 
-/** All lists that are wanted at once are asked for together. @param {RecsysList} list */
+/** Lists are asked for together. @param {RecsysList} list */
 function want(list) {
   if (!agreed) return;
   if (!wanted.size)
@@ -224,7 +223,7 @@ async function fill(lists, cursor) {
     const asked = lists.map((list) => list.question);
     const placements = cursor ? asked.map((one) => ({ ...one, cursor })) : asked;
     lists.forEach((list) => list.loading());
-    const locale = document.documentElement.lang.match(/^[a-z]{2,3}\b/)?.[0]; // of the reasons
+    const locale = document.documentElement.lang.match(/^[a-z]{2,3}\b/)?.[0];
     const { slates } = await patiently((me, signal) => post("v1/slates", { user_id: me.user, placements, locale }, me, signal));
     lists.forEach((list, place) => {
       const meant = JSON.stringify(list.question) === JSON.stringify(asked[place]);
@@ -243,13 +242,13 @@ async function patiently(call) {
       return await call(await credentials(signal), signal);
     } catch (error) {
       if (!again || error === 0) throw error;
-      if (error !== 401) await new Promise((go) => setTimeout(go, 100 + 300 * Math.random()));
+      if (error !== 401) await pause(100 + 300 * Math.random());
     }
   }
 }
 
 /**
- * Post text: browsers send it without a preflight, also while the page is left. Throws 401 where a new token may help, 0 where nothing will.
+ * Post text: it needs no preflight, also while the page is left. Throws 401 where a new token may help, 0 where nothing will.
  * @param {string} path @param {object} more @param {Credentials} me @param {AbortSignal} signal @param {boolean} [keepalive]
  */
 async function post(path, more, me, signal, keepalive) {
@@ -274,9 +273,10 @@ function within(promise, signal) {
 
 async function newToken() {
   let { token } = options;
-  if (typeof token === "function") token = await token(visitor());
+  const anonymous_id = await visitor();
+  if (typeof token === "function") token = await token(anonymous_id);
   else {
-    const body = JSON.stringify({ anonymous_id: visitor() });
+    const body = JSON.stringify({ anonymous_id });
     const headers = { "Content-Type": "application/json" };
     token = /** @type {string} */ ((await (await fetch(token, { method: "POST", body, headers })).json()).token);
   }
@@ -288,10 +288,20 @@ async function newToken() {
   return (known = { token, user: sub, until: now + life - 3e4, skew: Math.abs(skew) > life ? skew : 0 });
 }
 
-/** Who is not signed in. */
+/** Who is not signed in; tabs that open at once draw one id. @returns {Promise<string>} */
 function visitor() {
-  const id = "anon-" + draw();
-  return attempt(() => (localStorage[KEY + "visitor"] ??= id)) ?? id;
+  return new Promise((give) => {
+    const stored = () => attempt(() => localStorage[VISITOR]);
+    const take = () => {
+      const id = stored() ?? "anon-" + draw();
+      give(id);
+      if (stored() || !agreed) return;
+      attempt(() => (localStorage[VISITOR] = id));
+      return pause(300); // until they can read it
+    };
+    if (stored() || !navigator.locks) take();
+    else navigator.locks.request(KEY, take).catch(take);
+  });
 }
 
 async function sendAll() {
@@ -308,7 +318,7 @@ async function sendAll() {
   }
 }
 
-/** What can be sent as this shopper, below the 64 KiB for a page that is left. @param {Credentials} me */
+/** What can be sent as this shopper, below 64 KiB. @param {Credentials} me */
 function next(me) {
   const batch = [];
   let size = 0;
@@ -338,7 +348,7 @@ async function send(batch, me) {
     tell(document, "events", { events, answer, ms: Date.now() - now });
   } catch (error) {
     if (error !== 0) throw error;
-    drop(ids); // it would be refused again
+    drop(ids); // refused for good
   } finally {
     ids.forEach((id) => underway.delete(id));
   }
@@ -351,17 +361,17 @@ function leave() {
 
 /** @param {number} ms */
 function later(ms) {
-  timer ??= window.setTimeout(() => {
+  timer ??= pause(ms).then(() => {
     timer = undefined;
     flush();
-  }, ms);
+  });
 }
 
 /** @param {Kept} event */
 function keep(event) {
   const id = event.event_id;
   const text = attempt(() => JSON.stringify(event));
-  if (!text || text.length > 1e4) return; // none that could be sent
+  if (!text || text.length > 1e4) return; 
   queue.set(id, event);
   if (agreed) attempt(() => (localStorage[KEY + id] = text));
   if (queue.size > MOST) drop([[...queue.keys()][0]]);
@@ -377,7 +387,7 @@ function drop(ids) {
 
 function recall() {
   for (const key of keys()) {
-    const event = key !== KEY + "visitor" && attempt(() => JSON.parse(localStorage[key]));
+    const event = key !== VISITOR && attempt(() => JSON.parse(localStorage[key]));
     if (event?.at > Date.now() - DAY) queue.set(event.event_id, event);
     else if (event !== false) erase(key);
   }
@@ -399,6 +409,11 @@ function attempt(use) {
   try {
     return use();
   } catch {}
+}
+
+/** @param {number} ms */
+function pause(ms) {
+  return new Promise((go) => setTimeout(go, ms));
 }
 
 function draw() {

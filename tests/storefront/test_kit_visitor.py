@@ -1,0 +1,117 @@
+"""The storefront kit and who visits: one visitor in all tabs, nobody without consent, another one who signs in."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.storefront.conftest import START, filled, items, opened, page_with, visitor
+from tests.support.browser import Recommendations, ShopPages, Watched, wait_for
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext
+
+
+def test_two_tabs_tell_everything_once(
+    visit: Watched, shop: ShopPages, service: Recommendations, context: BrowserContext
+) -> None:
+    """They are one visitor, and take up each other's events without doubling any."""
+    first, second = opened(visit, shop), opened(Watched(context), shop)
+    assert visitor(first) == visitor(second)
+    for number in range(10):
+        for tab, page in (("a", first), ("b", second)):
+            page.evaluate("query => track('search', { query })", f"{tab}{number}")
+    third = opened(Watched(context), shop)
+    for page in (first, second, third):
+        page.evaluate("flush()")
+    mine = [event.query for event in service.events("search") if event.user_id == visitor(first)]
+    assert sorted(mine, key=str) == sorted([f"{tab}{number}" for tab in "ab" for number in range(10)])
+
+
+def test_tabs_that_open_at_once_are_one_visitor(
+    visit: Watched, shop: ShopPages, service: Recommendations, context: BrowserContext
+) -> None:
+    """A browser that was never here draws one id, so that no event is told as two shoppers'."""
+    at = time.time() * 1000 + 3000
+    script = (
+        f"localStorage.length; setTimeout(() => {{ {START} track('search', {{ query: 'at once' }}) }}, {at} - Date.now());"
+    )
+    shop.pages["/"] = page_with(service, script=script)
+    tabs = [visit, *(Watched(context) for _ in range(3))]
+    for tab in tabs:
+        tab.page.goto(shop.origin, wait_until="commit")
+    for tab in tabs:
+        tab.page.wait_for_function("() => sent.length > 0")
+        tab.page.evaluate("flush()")
+    mine = [event.user_id for event in service.events("search") if event.query == "at once"]
+    assert mine == [visitor(visit.page)] * 4
+    assert visit.errors == []
+
+
+@pytest.mark.parametrize("script", ['start({ token: "/token", consent: false });', 'start({ token: "/token" });'])
+def test_without_consent_nothing_is_stored_or_sent(
+    visit: Watched, shop: ShopPages, service: Recommendations, script: str
+) -> None:
+    """Neither to the service nor for a token; what the page shows stays. Refused: what was tracked is gone for good."""
+    shop.pages["/"] = page_with(service, script=script)
+    visit.page.goto(shop.origin)
+    visit.page.wait_for_function("() => !!window.track")
+    visit.page.evaluate("track('search', { query: 'before consent' }); flush(); refresh()")
+    visit.page.wait_for_timeout(700)
+    visit.page.goto(shop.origin + "/other")
+    assert {url for url, _ in visit.requests if "/static/" not in url and "favicon" not in url} == {
+        f"{shop.origin}/",
+        f"{shop.origin}/other",
+    }
+    assert visit.page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
+    assert shop.tokens == []
+
+
+def test_consent_given_later_sends_what_was_seen_so_far(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
+    """And withdrawn, forgets everything in the browser."""
+    shop.pages["/"] = page_with(service, script='start({ token: "/token" }); track("search", { query: "asked first" });')
+    visit.page.goto(shop.origin)
+    visit.page.wait_for_function("() => !!window.consent")
+    visit.page.evaluate("consent(true)")
+    wait_for(lambda: filled(visit.page))
+    wait_for(lambda: [event for event in service.events("search") if event.query == "asked first"])
+    shown = items(visit.page)
+    visit.page.evaluate("track('search', { query: 'never' }); consent(false)")
+    asked = len(visit.requests)
+    visit.page.evaluate("track('search', { query: 'never' }); flush(); refresh()")
+    visit.page.wait_for_timeout(700)
+    assert len(visit.requests) == asked
+    assert visit.page.evaluate("localStorage.length") == 0
+    assert items(visit.page) == shown
+    visit.page.evaluate("consent(true); track('search', { query: 'agreed again' }); flush()")
+    wait_for(lambda: [event for event in service.events("search") if event.query == "agreed again"])
+    assert [event for event in service.events("search") if event.query == "never"] == []
+
+
+def test_who_signs_in_gets_a_list_of_their_own(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
+    """What the visitor did is told under the visitor's id, what follows under the user's; nobody's events are mixed up."""
+    page = opened(visit, shop)
+    mine = visitor(page)
+    page.evaluate("track('search', { query: 'as visitor' })")
+    shop.user_id = "user-0"
+    page.evaluate("renew()")
+    page.evaluate("track('search', { query: 'as user' }); flush()")
+    wait_for(lambda: [event for event in service.events("search") if event.query == "as user"])
+    told = {event.query: event.user_id for event in service.events("search")}
+    assert (told["as visitor"], told["as user"]) == (mine, "user-0")
+
+
+def test_a_token_stands_in_no_address(visit: Watched, shop: ShopPages) -> None:
+    """Neither in what is asked nor in what is told, also when the page is left; nor is it stored."""
+    page = opened(visit, shop)
+    page.evaluate("track('home_view')")
+    page.evaluate("flush()")
+    assert shop.tokens
+    stored = json.dumps(page.evaluate("({ ...localStorage, ...sessionStorage })"))
+    page.goto(shop.origin + "/other")
+    for given in shop.tokens:
+        assert not [url for url, _ in visit.requests if given[-20:] in url or "anon-" in url]
+        assert given[-20:] not in stored
