@@ -80,7 +80,7 @@ def checks_of(columns: Sequence[Column], mapped: Mapped) -> tuple[list[Check], l
     closing = guards(columns)
     soft = [_unusable(c, "closed" if c.name in closing else "emptied") for c in present if not c.required]
     hard += [_one_item()] if any(column.name == "item_id" for column in present) else []
-    hard += [_whole_id(column) for column in present if column.name in ("item_id", "user_id", "order_id")]
+    soft += [_whole_id(column) for column in present if column.name in ("item_id", "user_id", "order_id")]
     return [*hard, _ragged()], [*soft, *(_skipped(c) for c in present if c.name in mapped.zoned)]
 
 
@@ -106,7 +106,7 @@ def _whole_id(column: Column) -> Check:
     """4.00638E+12 is what a spreadsheet makes of a long number: many ids became one."""
     shortened = pl.col(column.name).str.contains(r"^\s*\d(?:[.,]\d+)?[eE]\+\d{2,3}\s*$").fill_null(False)
     advice = "export the ids as text, from where they come and not from a spreadsheet"
-    return Check(column.name, "id", "is a whole id, and no number that was shortened", advice, shortened, "rejected")
+    return Check(column.name, "id", "is a whole id, and no number that was shortened", advice, shortened, "note")
 
 
 def _ragged() -> Check:

@@ -14,7 +14,7 @@ from recsys.tables.ids import alike_ids
 from recsys.tables.shop import read_shop
 from recsys.types import ItemUpdate, Link
 from tests.conftest import micros
-from tests.support.shop_tables import NOON, an_event, read_rows
+from tests.support.shop_tables import NOON, an_event, read_rows, the_finding
 from tests.tables.test_live_rows import live, log_of
 
 MAILS = '[data.ids]\nuser = ["trim", "lower"]\n'
@@ -90,3 +90,9 @@ def test_rules_that_there_are_not_are_refused(tmp_path: Path) -> None:
     """The error names the key and what is allowed."""
     with pytest.raises(Exception, match=r"data\.ids\.user.*'mail'"):
         read_shop(parse_settings('[data.ids]\nuser = ["mail"]\n', tmp_path))
+
+
+def test_ids_that_a_spreadsheet_shortened_are_found(tmp_path: Path) -> None:
+    """4.00638E+12 stands for many ids; 1E5 is an id like others."""
+    shop = read_rows(tmp_path, [an_event(item_id="4.00638E+12"), an_event(item_id="1E5"), an_event(item_id="4711")])
+    assert the_finding(shop, "no number that was shortened").rows == 1
