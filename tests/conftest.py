@@ -22,6 +22,7 @@ from recsys.settings.load import parse_settings
 from recsys.snapshot.store import SnapshotStore, current_version, open_snapshot
 from recsys.types import Query, Slate
 from tests.support.evaluated import Run, evaluated, taste_tables
+from tests.support.kept import ARTIFACTS, Kept, files_in, write_files
 from tests.support.training import train
 from training.job.job import Fitted, fit
 
@@ -130,6 +131,10 @@ def event(user: str, item: str | None, kind: str = "view", at: datetime | None =
     return {"user_id": user, "item_id": item, "event_type": kind, "timestamp": at or ago(days=1), **more}
 
 
+_published: Kept[tuple[str, dict[str, tuple[bytes, int]]]] = Kept()
+_fitted: Kept[Fitted] = Kept()
+
+
 @dataclass
 class Shop:
     """Tables in a folder, and what the project makes of them."""
@@ -173,13 +178,22 @@ class Shop:
         return fit(self.settings, now=NOW, before=before)
 
     def publish(self, now: datetime = NOW, force: str | None = None) -> str:
-        """Fit and publish, past the gate with a reason; returns the version."""
+        """Fit and publish, past the gate with a reason; returns the version. What is in a new folder may be published before."""
         self.write()
-        return train(self.settings, now=now, force=force).manifest.version
+        artifacts = self.folder / ARTIFACTS
+
+        def make() -> tuple[str, dict[str, tuple[bytes, int]]]:
+            version = train(self.settings, now=now, force=force).manifest.version
+            return version, files_in(artifacts)
+
+        version, files = _published.get(self.folder, f"{self.toml}\0{now}\0{force}", make)
+        write_files(artifacts, files)
+        return version
 
     def engine(self) -> Engine:
         """Fit and serve from memory."""
-        return Engine(self.fit().snapshot(), self.settings)
+        self.write()
+        return Engine(_fitted.get(self.folder, self.toml, self.fit).snapshot(), self.settings)
 
     def published_engine(self) -> Engine:
         """Publish and serve from the folder."""

@@ -5,7 +5,7 @@ Answers and training say the same, whatever happened in whatever order, and wher
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -24,7 +24,7 @@ from recsys.tables.shop import read_shop
 from recsys.types import Event, Link
 from tests.conftest import NOW, Shop, busy_events, micros
 from tests.support.handmade import calm
-from training.job.job import fit
+from training.job.job import learn, prepare
 
 KEYS = ErasureKeys(["forget-secret-of-at-least-32-characters"])
 USERS, DEVICES = ("anna", "ben", "carl"), ("tablet", "phone")
@@ -49,7 +49,13 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 def _before(shop_folder: Path) -> Engine:
     """The shop from before anything happened."""
     shop = Shop(shop_folder)
-    return Engine(fit(shop.settings, now=NOW).snapshot(), shop.settings)
+    return histories_of(shop, NOW)
+
+
+def histories_of(shop: Shop, moment: datetime) -> Engine:
+    """A shop as it is trained at a moment, without recommenders: what happened is in the histories."""
+    prepared = prepare(shop.settings, now=moment, erasure_keys=KEYS)
+    return Engine(learn(prepared, shop.settings, now=moment, asked=()).snapshot(), shop.settings)
 
 
 class Told:
@@ -70,8 +76,7 @@ class Told:
     def train(self) -> None:
         """Make a snapshot that knows everything so far, and serve it."""
         moment = NOW + timedelta(minutes=self.minute)
-        engine = Engine(fit(self.shop.settings, now=moment, erasure_keys=KEYS).snapshot(), self.shop.settings)
-        self.serving = ServingState(engine, self.state, KEYS)
+        self.serving = ServingState(histories_of(self.shop, moment), self.state, KEYS)
 
     def step(self, what: str, who: str, number: int) -> None:
         """Let one thing happen."""

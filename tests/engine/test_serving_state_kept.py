@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.engine.kept_histories import KeptHistories
+from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import MAX_ASKED, ServingState
 from recsys.live.databases import log_in
 from recsys.live.erasure import Erased
@@ -32,11 +32,9 @@ STEPS = st.one_of(
 
 
 @pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    """A shop with a snapshot."""
-    shop = Shop(tmp_path_factory.mktemp("kept"), busy_events())
-    shop.publish()
-    return shop
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """The busy shop, served."""
+    return Shop(tmp_path_factory.mktemp("kept"), busy_events()).engine()
 
 
 def same(one: History, other: History) -> bool:
@@ -44,15 +42,14 @@ def same(one: History, other: History) -> bool:
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("items", "kinds", "times", "orders"))
 
 
-_logs = count()
-
-
 @calm
 @given(steps=st.lists(STEPS, max_size=12))
-def test_what_is_kept_is_what_would_be_found(busy: Shop, steps: list[tuple[str, str, int]]) -> None:
+def test_what_is_kept_is_what_would_be_found(
+    engine: Engine, tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str, int]]
+) -> None:
     """Whatever is written, by whichever worker: events of users and of their anonymous ids, links, forgetting."""
-    folder = Path(busy.folder, f"log-{next(_logs)}")
-    engine, writer = busy.engine(), log_in(folder)
+    folder = tmp_path_factory.mktemp("log")
+    writer = log_in(folder)
     kept = ServingState(engine, log_in(folder), SECRETS)
     for number, (what, user, minutes) in enumerate(steps):
         at = micros(ago(minutes=minutes))
@@ -85,7 +82,7 @@ def test_no_more_is_kept_than_there_is_room_for() -> None:
     assert len(kept) == 0
 
 
-def test_a_user_with_ten_thousand_anonymous_ids_costs_a_bounded_number_of_look_ups(tmp_path: Path) -> None:
+def test_a_user_with_ten_thousand_anonymous_ids_costs_a_bounded_number_of_look_ups(engine: Engine, tmp_path: Path) -> None:
     """However many anonymous ids were linked to a user, an answer looks at those linked last only."""
 
     class Counted(SqliteLog):
@@ -96,7 +93,7 @@ def test_a_user_with_ten_thousand_anonymous_ids_costs_a_bounded_number_of_look_u
             return super().events_of(user_id, after, max_n)
 
     state = Counted(tmp_path / "state")
-    serving = ServingState(Shop(tmp_path, busy_events()).engine(), state, None)
+    serving = ServingState(engine, state, None)
     state.add_links([Link(f"guest-{n:05}", "user-1", micros(NOW)) for n in range(10_000)], micros(NOW))
     for number, guest in enumerate(("guest-00000", "guest-09999")):
         view = Event(
