@@ -109,8 +109,10 @@ def _converted(raw: RawValues, column: Column, at: int, value: pl.Expr, notation
 
 
 def _constant(column: Column, raw: pl.Expr, notation: Notation) -> list[pl.Expr]:
-    """Return what is the same for every row, converted here and now."""
-    given, value = pl.select(raw.alias("given"), convert(column.kind, raw, notation).alias("value")).row(0)
+    """Return what is the same for every row, converted here and now; most often nothing, which takes no conversion."""
+    given, value = pl.select(raw).row(0)[0], None
+    if given is not None:
+        value = pl.select(convert(column.kind, raw, notation)).row(0)[0]
     if given is not None and value is None:
         raise SettingsError(f"data: constants.{column.name} = {given!r} breaks the rule “{KINDS[column.kind].usable}”")
     name, told = column.name, pl.lit(given is not None)

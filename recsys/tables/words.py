@@ -127,4 +127,5 @@ def alike(text: pl.Expr) -> pl.Expr:
 
 
 def _alike_all(words: Iterable[str]) -> list[str]:
-    return pl.select(alike(pl.lit(pl.Series(list(words), dtype=pl.String)))).to_series().to_list()
+    texts = pl.Series(list(words), dtype=pl.String)
+    return pl.select(alike(pl.lit(texts))).to_series().to_list() if len(texts) else []
