@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -148,7 +149,8 @@ def _add_routes(app: Application) -> None:
     for name, calls in declared.items():
         app.register_blueprint(operations.blueprint(name, app.service, calls))
     settings = app.service.settings
-    for blueprint in openapi.blueprints(openapi.document(declared, settings.placement_names(), settings.web.prefix)):
+    describe = partial(openapi.document, declared, settings.placement_names(), settings.web.prefix)
+    for blueprint in openapi.blueprints(describe):
         app.register_blueprint(blueprint)
 
 

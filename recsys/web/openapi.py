@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -59,11 +60,16 @@ def document(
     }
 
 
-def blueprints(described: Mapping[str, Any]) -> tuple[Blueprint, Blueprint]:
-    """Serve the description at /openapi.json and Swagger UI at /docs/, with nothing loaded from elsewhere."""
-    body = msgspec.json.format(msgspec.json.encode(described), indent=1)
+def blueprints(describe: Callable[[], Mapping[str, Any]]) -> tuple[Blueprint, Blueprint]:
+    """Serve the description at /openapi.json, made when it is first asked for, and Swagger UI at /docs/, with nothing loaded from
+    elsewhere."""
+
+    @cache
+    def body() -> bytes:
+        return msgspec.json.format(msgspec.json.encode(describe()), indent=1)
+
     description = Blueprint("openapi", __name__)
-    description.add_url_rule("/openapi.json", "document", lambda: Response(body, content_type=JSON))
+    description.add_url_rule("/openapi.json", "document", lambda: Response(body(), content_type=JSON))
     pages: Blueprint = get_swaggerui_blueprint(
         "/docs", "/openapi.json", {"app_name": "Recommendations", "validatorUrl": None}, blueprint_name="docs"
     )

@@ -11,6 +11,7 @@ import html
 import re
 from bisect import bisect_left
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from time import thread_time
@@ -75,18 +76,7 @@ class Cards:
         files = {file[1:4]: file for file in template_files(BUILT_IN, BUILT_IN_LANGUAGE)}
         if folder_of_shop is not None:
             files |= {file[1:4]: file for file in template_files(folder_of_shop, language(settings.locale))}
-        self._html, self._text = Liquid(escaping=True), Liquid(escaping=False)
-        for file in files.values():
-            if file.channel == PARTIAL:
-                self._html.add_partial(file.kind, *file.parts())
-                self._text.add_partial(file.kind, *file.parts())
-        self._parts = {key: self._parsed(file) for key, file in files.items() if file.channel != PARTIAL}
-        for part in (*self._html.partials.values(), *self._text.partials.values(), *chain(*self._parts.values())):
-            part.check()
-
-    def _parsed(self, file: TemplateFile) -> list[ParsedPart]:
-        is_html = {name: part.media_type == "text/html" for name, part in PARTS[file.channel].items()}
-        return [ParsedPart(part, self._html if is_html[part.name] else self._text) for part in file.parts()]
+        self._parts = _parsed(tuple(files.values()))
 
     def kinds(self) -> dict[str, tuple[str, ...]]:
         """Return kind = the channels that it has templates for, both sorted."""
@@ -142,6 +132,25 @@ class Cards:
             parts["payload"] = _payload(parts, context, of_event)
         found = tuple(broken(channel, parts, self._settings.sms_segments))
         return Card(template, channel, locale, context["item_count"], parts, tuple(sorted(missing)), found)
+
+
+@lru_cache(maxsize=8)
+def _parsed(files: tuple[TemplateFile, ...]) -> dict[tuple[str, str, str], list[ParsedPart]]:
+    """Parse and check templates; the same texts once in a process, for it takes half of the service's start."""
+    escaping, plain = Liquid(escaping=True), Liquid(escaping=False)
+    for file in files:
+        if file.channel == PARTIAL:
+            escaping.add_partial(file.kind, *file.parts())
+            plain.add_partial(file.kind, *file.parts())
+    parts = {file[1:4]: _parts_of(file, escaping, plain) for file in files if file.channel != PARTIAL}
+    for part in (*escaping.partials.values(), *plain.partials.values(), *chain(*parts.values())):
+        part.check()
+    return parts
+
+
+def _parts_of(file: TemplateFile, escaping: Liquid, plain: Liquid) -> list[ParsedPart]:
+    is_html = {name: part.media_type == "text/html" for name, part in PARTS[file.channel].items()}
+    return [ParsedPart(part, escaping if is_html[part.name] else plain) for part in file.parts()]
 
 
 def _payload(parts: Mapping[str, str], context: Context, of_event: bool) -> str:
