@@ -166,13 +166,13 @@ def test_what_an_anonymous_id_did_for_a_forgotten_user_is_gone(tmp_path: Path) -
     links = [
         {"anonymous_id": "passer", "user_id": "anna", "timestamp": after(hours=-4)},
         {"anonymous_id": "passer", "user_id": "bea", "timestamp": after(hours=-2)},
-        {"anonymous_id": "visitor", "user_id": "bea", "timestamp": after(hours=-4)},
-        {"anonymous_id": "visitor", "user_id": "anna", "timestamp": after(hours=-2)},
+        {"anonymous_id": "browser", "user_id": "bea", "timestamp": after(hours=-4)},
+        {"anonymous_id": "browser", "user_id": "anna", "timestamp": after(hours=-2)},
     ]
     times = {"ever": -9, "linked": -4, "last": -2.001, "next": -2, "new": 1}
     rows = [
         an_event(user_id=user, item_id=item, timestamp=after(hours=hours))
-        for user in ("passer", "visitor")
+        for user in ("passer", "browser")
         for item, hours in times.items()
     ]
     shop = read(tmp_path, rows, identities=links)
