@@ -161,7 +161,13 @@ def _mark_guess(name: str, place: Place, proofs: Proofs, mark: Mark) -> Guess | 
         parts.append(f"{proofs.comma:,} values prove a comma and {proofs.point:,} a point, for instance “{proofs.example}”")
     if proofs.either:
         parts.append(f"{proofs.either:,} could be either, for instance “{proofs.open_example}”")
-    return Guess(name, _named(place), _MARKS[mark], "; ".join(parts), f'data.{name}.decimal = "{mark or ","}"')
+    return Guess(
+        name,
+        _named(place),
+        _MARKS[mark],
+        "; ".join(parts),
+        f'data.{name}.decimal = "{mark}"' if mark else f'data.{name}.decimal = "," or "."',
+    )
 
 
 def _times(name: str, told: Notation, mine: Sequence[tuple[Place, dict[str, float]]]) -> tuple[Notation, Guess | None]:

@@ -14,8 +14,8 @@ from recsys.types import DataError
 from training import console
 from training.cli.commands import validate
 from training.onboarding.choosing import together
-from training.onboarding.files import find_files, look_at
-from training.onboarding.proposals import NO_KIND, Proposal, needed, not_used, propose
+from training.onboarding.files import Seen, find_files, look_at
+from training.onboarding.proposals import NO_KIND, Proposal, needed, not_used, propose, propose_joined
 from training.onboarding.reading import Understood, newest_event, settle
 from training.onboarding.writing import clock_text, settings_text
 
@@ -70,13 +70,27 @@ def _recognised(files: Sequence[Path], folder: Path) -> tuple[list[Proposal], li
     with console.steps("Looking at files") as watch:
         watch(f"{len(files):,} files")
         seen, unread = look_at(files, folder)
-        proposals, unused = together([found for each in seen if (found := propose(each))])
-    used = {path for each in proposals for one in each.seen for path in one.paths}
+        proposals, unused = together(_proposed(seen))
+    used = {path for each in proposals for one in [*each.seen, *each.brought] for path in one.paths}
     strange = [each for each in seen if each.paths[0] not in used and not any(each.name in said for said in unused)]
     if not any(each.table == "events" for each in proposals):
         why = "no table of events was found, which is the one that is needed"
         raise DataError("\n".join([why, *unread, *map(needed, strange)]))
     return proposals, [*unread, *unused, *map(not_used, strange)]
+
+
+def _proposed(seen: Sequence[Seen]) -> list[Proposal]:
+    """What each file is, and what several are together where none holds events by itself."""
+    found = [proposal for each in seen if (proposal := propose(each))]
+    if any(each.table == "events" for each in found) or not (joined := propose_joined(seen)):
+        return found
+    parts = [*joined.seen, *joined.brought]
+    alone = [
+        each
+        for each in found
+        if each.table == "users" or not any(path in part.paths for part in parts for path in each.seen[0].paths)
+    ]
+    return [*alone, joined]
 
 
 def _write(proposals: Sequence[Proposal], out: Path, now: datetime) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterable, Mapping
 _USER = (
     "userid customerid customerno customernumber clientid memberid shopperid visitorid buyerid householdid "
     "accountid user customer client "
-    "visitor shopper buyer member useremail customeremail email mail kunde kundennummer kundennr kundenid client "
-    "clientid cliente idcliente "
+    "visitor shopper buyer member useremail customeremail email mail "
+    "kunde kundennummer kundennr kundenid kundeid idkunde kontaktid client "
+    "clientid cliente idcliente clienteid idcustomer idclient iduser klantid klantnummer kundnr klientid customerref customerkey "
     "utilisateur usuario"
 )
 _ITEM = (
@@ -23,7 +24,9 @@ _TIME = (
     "purchasedat purchasedate "
     "invoicedate transactiontimestamp transactiondate placedat placed thedate at when date time ts zeit zeitpunkt "
     "datum bestelldatum "
-    "bestelltam fecha data dateheure boughtat"
+    "bestelltam fecha fechapedido data datadopedido dataordine "
+    "dateheure datecommande besteldatum boughtat orderpurchasetimestamp purchasedate "
+    "orderts saledate salesdate orderedon purchasedon placedon"
 )
 _OF_EVENTS = {
     "event_type": "eventtype eventname event action activity interaction interactiontype what kind ereignis aktion",

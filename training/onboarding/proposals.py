@@ -15,14 +15,17 @@ from recsys.tables.spelling import as_spoken, plain_name, spoken_of
 from recsys.types import EVENT_TYPES
 from training.onboarding.files import Seen
 from training.onboarding.first_lines import above, within
+from training.onboarding.joining import joined_events
 from training.onboarding.names import CANCELLED, STATES, event_words, named, plain
 from training.onboarding.packed import unpacked
+from training.onboarding.turning import turned
 from training.onboarding.values import days_of, empty_share, is_local, share, states_known, texts, usable_for
 
 _LEVELS = ("family", "department", "category", "subcategory", "type")
 _SEPARATORS = ("/", "|", "\\", "»")
 _OF_LINES = ("item_id", "quantity", "price", "amount", "title", "brand", "category", "discount")
 NO_KIND = "tells what happened"
+_HALF = 0.5
 _MANY = 0.05
 """Share of rows without an id from which it is said; items without one are left out by a condition then, and not as bad rows."""
 
@@ -40,6 +43,8 @@ class Proposal:
     evidence: list[str] = field(default_factory=list)
     unsure: list[str] = field(default_factory=list)
     mails: bool = False
+    brought: list[Seen] = field(default_factory=list)
+    """Further files, whose columns come to the rows by a join."""
 
     @property
     def preset(self) -> str:
@@ -63,9 +68,24 @@ class Proposal:
 
 def propose(seen: Seen) -> Proposal | None:
     """Settings for files with the same columns, by a preset or by the names and values of the columns; None if neither tells."""
-    found = _by_preset(seen) or _packed(seen) or _by_names(seen)
-    if found is None:
+    found = _by_preset(seen) or _packed(seen) or _turned(seen) or _by_names(seen)
+    return _finished(found) if found else None
+
+
+def propose_joined(seen: Sequence[Seen]) -> Proposal | None:
+    """Settings for events whose users or moments stand in other files; None if no files belong together so."""
+    told = joined_events(seen)
+    if told is None:
         return None
+    found = _events(told.seen, dict(told.columns))
+    found.settings = {"join": told.settings(), **found.settings}
+    found.evidence[:0] = told.evidence
+    found.unsure += told.unsure
+    found.brought = [bond.other for bond in told.bonds]
+    return _finished(found)
+
+
+def _finished(found: Proposal) -> Proposal:
     _ids(found)
     if origin := found.origin("timestamp"):
         _times(found, origin)
@@ -125,6 +145,23 @@ def _packed(seen: Seen) -> Proposal | None:
     if found:
         found.settings = {"unnest": told.unnest, **found.settings}
         found.evidence.insert(0, told.evidence)
+    return found
+
+
+def _turned(seen: Seen) -> Proposal | None:
+    """Files with one property of an item a row."""
+    told = turned(seen)
+    found = _by_names(told.seen) if told else None
+    if told is None or found is None or found.table != "items":
+        return None
+    found.settings = {"pivot": told.pivot, **found.settings}
+    found.evidence.insert(0, told.evidence)
+    prices = texts(told.seen.rows, own) if (own := found.origin("price")) else pl.Series([], dtype=pl.String)
+    if (held := share(prices, r"^n-?\d")) >= _HALF:
+        found.settings |= {"units": ["n"], "decimal": "."}
+        found.evidence.append(
+            f"{own} has an n before its numbers, in {held:.0%} of its values: they have thousandths, as RetailRocket's"
+        )
     return found
 
 

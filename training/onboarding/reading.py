@@ -42,9 +42,12 @@ def settle(proposal: Proposal) -> Understood:
     try:
         mapped = _mapped(proposal)
         for guess in mapped.guesses:
-            for name, value in _pinned(guess.pin).items():
-                proposal.settings[name] = value
-                proposal.evidence.append(f"{guess.column} read as {guess.read_as}: {guess.evidence}")
+            pinned = _pinned(guess.pin)
+            proposal.settings |= pinned
+            told = proposal.evidence if pinned else proposal.unsure
+            told.append(
+                f"{guess.column} read as {guess.read_as}: {guess.evidence}" + ("" if pinned else f"; set `{guess.pin}`")
+            )
         return _understood(proposal.table, _mapped(proposal))
     except RecsysError as error:
         return Understood(problem=str(error))
