@@ -78,7 +78,7 @@ def test_a_key_that_is_rarely_there_joins_nothing(tmp_path: Path) -> None:
 
 
 def test_one_property_a_row_is_turned(tmp_path: Path) -> None:
-    """Where an id of a customer is one of each order, the column that says who it is is the user, and marked as unsure."""
+    """The newest value counts wherever it stands, names of properties tell the columns, and the n before a number is none of it."""
     shop = written(tmp_path, views=VIEWS, facts=FACTS)
     assert shop.items.select("item_id", "title", "price", "available").rows() == [
         ("KIWI", "Kiwi", 4.1, True),

@@ -13,9 +13,9 @@ from recsys.settings.load import load_settings
 from recsys.types import DataError
 from training import console
 from training.cli.commands import validate
-from training.onboarding.choosing import together
+from training.onboarding.choosing import needed, not_used, together
 from training.onboarding.files import Seen, find_files, look_at
-from training.onboarding.proposals import NO_KIND, Proposal, needed, not_used, propose, propose_joined
+from training.onboarding.proposals import NO_KIND, Proposal, propose, propose_joined
 from training.onboarding.reading import Understood, newest_event, settle
 from training.onboarding.writing import clock_text, settings_text
 
@@ -80,7 +80,7 @@ def _recognised(files: Sequence[Path], folder: Path) -> tuple[list[Proposal], li
 
 
 def _proposed(seen: Sequence[Seen]) -> list[Proposal]:
-    """What each file is, and what several are together where none holds events by itself."""
+    """Propose settings for each file, and for several together where none holds events by itself."""
     found = [proposal for each in seen if (proposal := propose(each))]
     if any(each.table == "events" for each in found) or not (joined := propose_joined(seen)):
         return found

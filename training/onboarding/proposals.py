@@ -92,23 +92,6 @@ def _finished(found: Proposal) -> Proposal:
     return found
 
 
-def not_used(seen: Seen) -> str:
-    """That a file beside the recognised ones is not used, with its columns."""
-    return f"{seen.name} is not used: its columns are those of no table that is read ({', '.join(seen.rows.columns[:12])})"
-
-
-def needed(seen: Seen) -> str:
-    """Return why a file was not recognised: its columns, and which are needed."""
-    have, usable = ", ".join(seen.rows.columns[:30]), usable_for(seen.rows)
-    guessed = named("events", seen.rows.columns, usable)
-    lacking = [name for name in ("user_id", "item_id", "timestamp") if name not in guessed]
-    return (
-        f"{seen.name} was not recognised. It has the columns: {have}. Events need a user, a moment and an item or a word for what "
-        f"happened (not found: {', '.join(lacking) or 'what happened'}); items need an id and a title, price or category. Name them "
-        "under `[data.events.columns]` or `[data.items.columns]` (docs/data.md), or bring them from another table with `join`"
-    )
-
-
 def _by_preset(seen: Seen) -> Proposal | None:
     best: tuple[int, str, str] | None = None
     there = {*map(plain_name, seen.source.schema)}
