@@ -32,7 +32,7 @@ class MessagesSettings(Group, frozen=True):
     templates: str = ""
     """Folder of the shop's own templates, relative to the settings file; each goes before the built-in one of its name."""
     shop: Text = "Our shop"
-    """The shop's name as messages say it."""
+    """The shop's name as messages and the report say it."""
     home_url: Address = ""
     """The shop's front page: where the link of an empty slot leads."""
     public_url: Address = ""

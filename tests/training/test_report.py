@@ -303,7 +303,7 @@ def test_names_from_tables_stay_text(shop: Shop) -> None:
 
 
 def test_nothing_comes_from_outside(shop: Shop) -> None:
-    """No address but places within the page; product pictures are not loaded."""
+    """No address but places within the page, and pictures of the shop's own where it has some."""
     shop = evil_shop(shop)
     page = Page(report_of(shop))
     links = [value for _, attributes in page.tags for name, value in attributes.items() if name in ("href", "src", "srcset")]

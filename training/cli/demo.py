@@ -37,6 +37,7 @@ SETTINGS = f"""\
 development = true
 origins = ["{{front}}", "http://127.0.0.1:8080", "http://localhost:8080"]
 [messages]
+shop = "Atelier"
 public_url = "{{service}}"
 home_url = "{{front}}/"
 """

@@ -21,6 +21,7 @@ from recsys.engine.pipeline import Engine
 from recsys.live.erasure import ErasureKeys
 from recsys.recommenders import configure
 from recsys.settings import Settings
+from recsys.settings.messages import MessagesSettings
 from recsys.settings.placements import PLACEMENTS
 from recsys.snapshot.store import REPORTS, Manifest, current_version, open_snapshot, read_manifest, versions
 from recsys.tables.shop import ShopTables, findings_table, read_shop
@@ -30,7 +31,7 @@ from training.evaluation.evaluate import POPULARITY
 from training.gate.config_validation import laid_over
 from training.gate.gate import verdict_of
 from training.job.job import Watch
-from training.report.accuracy import measure_accuracy
+from training.report.accuracy import alike, measure_accuracy
 from training.report.customers import sum_up_customers
 from training.report.examples import pick_examples
 from training.report.figures import FIGURES
@@ -99,7 +100,7 @@ def render(facts: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(FILTERS)
-    environment.globals.update(FIGURES)
+    environment.globals.update(FIGURES, alike=alike)
     return environment.get_template("report.html").render(facts)
 
 
@@ -121,7 +122,7 @@ def _flat(value: Any, key: str = "") -> dict[str, str]:
 
 def _snapshot(settings: Settings, manifest: Manifest, artifacts: Path, now: datetime, before: datetime) -> dict[str, Any]:
     return {
-        "shop": Path(settings.root).resolve().name,
+        "shop": shop_name(settings),
         "manifest": manifest,
         "current": manifest.version,
         "created_at": datetime.fromisoformat(manifest.created_at),
@@ -138,6 +139,12 @@ def _snapshot(settings: Settings, manifest: Manifest, artifacts: Path, now: date
         "gate": verdict_of(manifest),
         "differing": differing(settings),
     }
+
+
+def shop_name(settings: Settings) -> str:
+    """The shop's name as its messages say it; the folder of its settings where they say none."""
+    named = settings.messages.shop
+    return named if named != MessagesSettings().shop else Path(settings.root).resolve().name
 
 
 def _tables(settings: Settings, shop: ShopTables) -> dict[str, Any]:

@@ -93,6 +93,15 @@ class Accuracy:
     comparison: Comparison | None
 
 
+def alike(rows: Sequence[ScoreRow]) -> tuple[tuple[tuple[str, ...], ScoreRow], ...]:
+    """Rows whose figures are the same as one, with the names of all: several placements may follow the same rules."""
+    found: dict[bytes, tuple[list[str], ScoreRow]] = {}
+    for row in rows:
+        figures = msgspec.json.encode(msgspec.structs.replace(row, subject=rows[0].subject), order="deterministic")
+        found.setdefault(figures, ([], row))[0].append(row.subject.name)
+    return tuple((tuple(names), row) for names, row in found.values())
+
+
 def measure_accuracy(
     settings: Settings,
     earlier: Manifest | None,

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from recsys.engine.pipeline import Engine, answer
+from recsys.messages.slots import web_address
 from recsys.snapshot.catalog import Catalog
 from recsys.types import CANCELLED, NO_HISTORY, EventType, History, Intent, Lifecycle, Query, Slate
 
 LOOKED_AT = 1000
 """Shoppers among whom examples are looked for, evenly spread over all."""
-MAX, PLACES, PAST = 8, 6, 5
+MAX, PLACES, PAST = 4, 6, 3
 _DID = {
     EventType.VIEW: "viewed",
     EventType.CART_ADD: "added to the cart",
@@ -34,6 +35,8 @@ class Shown:
     price: float | None
     reason: str
     source: str
+    image: str | None
+    """Address of its picture, http or https."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Example:
 
 
 def pick_examples(engine: Engine, now: int) -> tuple[Example, ...]:
-    """Somebody unknown, then shoppers who together show every lifecycle stage and strategy found, at most eight.
+    """Somebody unknown, then shoppers who together show every lifecycle stage and strategy found, at most four.
 
     Of shoppers alike the first with five events or more is taken, in the order of the snapshot; the same snapshot and
     moment give the same examples.
@@ -106,5 +109,7 @@ def _shown(slate: Slate, catalog: Catalog) -> tuple[Shown, ...]:
     shown = []
     for row, reason, source in list(zip(slate.items, slate.reasons, slate.sources, strict=True))[:PLACES]:
         item = catalog.item(row)
-        shown.append(Shown(catalog.title(row), item["brand"], item["price"], reason.text, source))
+        shown.append(
+            Shown(catalog.title(row), item["brand"], item["price"], reason.text, source, web_address(item["image_url"]))
+        )
     return tuple(shown)

@@ -11,7 +11,7 @@ import numpy as np
 from recsys.snapshot.catalog import Catalog
 from training.batch.restock import scarce_items
 
-MAX = 15
+MAX = 8
 """Items that are named; the rest is counted."""
 
 

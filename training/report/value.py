@@ -42,6 +42,11 @@ class Value:
     tenths: tuple[CustomerGroup, ...]
     richest: CustomerGroup | None
 
+    @property
+    def of_stage(self) -> Mapping[str, CustomerGroup]:
+        """Lifecycle stage = what is expected of those in it; empty where nothing is."""
+        return {each.name: each for each in self.stages} if self.everybody.orders is not None else {}
+
 
 def sum_up_value(engine: Engine, now: int) -> Value | None:
     """Sum up at `now` (microseconds) what the snapshot says of its customers; None if it holds no values, or nobody ordered."""

@@ -23,7 +23,7 @@ CARD_POLICY = (
 )
 """A message as its reader would see it, in a frame of our own pages: it runs nothing and has no origin."""
 REPORT_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data: https: http:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'; sandbox allow-same-origin"
 )
 _HEADERS = MappingProxyType(

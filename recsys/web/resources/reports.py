@@ -18,7 +18,7 @@ from recsys.web.operations import Call, Operation
 HTML = "text/html; charset=utf-8"
 _HEADERS = {
     "Cache-Control": NO_STORE,
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data: https: http:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
