@@ -27,6 +27,10 @@ _OWN_WORDS = {
 }
 
 
+class ClockError(StateError):
+    """The clock of this machine is wrong, and what would be dated by it is not written; the text says what to do."""
+
+
 class Problem(RecsysError):  # noqa: N818 (the RFC's word)
     """An error for the caller: HTTP status, what is wrong, and further members that a program can read."""
 
@@ -64,6 +68,8 @@ def register(app: Flask) -> None:
 
 def state_problem(error: StateError) -> Problem:
     """Log that live state failed, and build the 503: nothing of a failed call was written, and it can be sent again."""
+    if isinstance(error, ClockError):
+        return Problem(503, str(error), {"Retry-After": "60"})
     _log.error("the live log failed: %s", error)
     return Problem(503, "live state cannot be read or written at the moment; send it again", {"Retry-After": "1"})
 

@@ -88,7 +88,7 @@ def put_campaign(call: Call[CampaignBody]) -> Response:
         check_campaign(campaign, serving.engine.catalog, serving.engine.settings)
     except SettingsError as error:
         raise Problem(400, str(error)) from None
-    is_new = live.state.campaigns.put(campaign_id, campaign, clock.now())
+    is_new = live.state.campaigns.put(campaign_id, campaign, live.received())
     if is_new is None:
         raise Problem(
             409, f"there are {MAX_CAMPAIGNS:,} campaigns already, and no more are kept; delete some that have ended"
@@ -108,7 +108,7 @@ def get_campaign(call: Call[NoParameters]) -> Response:
 def delete_campaign(call: Call[NoParameters]) -> Response:
     """Remove a campaign that was put; answers what it was."""
     serving, campaign_id = _changeable(call), call.path["campaign_id"]
-    found = call.service.live.state.campaigns.remove(campaign_id, clock.now())
+    found = call.service.live.state.campaigns.remove(campaign_id, call.service.live.received())
     if found is None:
         raise _absent(campaign_id)
     return _response(call, serving, campaign_id, found, OK)

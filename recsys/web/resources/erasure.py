@@ -20,7 +20,8 @@ from recsys.web.serving.service import Service
 
 _TABLES = (
     "The shop's own tables are the shop's to change; training leaves out what they say of this user up to forgotten_at. "
-    "`make purge` deletes the snapshots named here, once none of them serves, and what compacted files and rejects still hold."
+    "`make purge` deletes the snapshots named here, once none of them serves, and what compacted files and rejects still hold. "
+    "Backups, and files that `make export` and `make moments` wrote before, are left to the shop."
 )
 
 
@@ -34,6 +35,7 @@ def forget_user(service: Service, user_id: str) -> ReceiptAnswer:
 
     Raises:
         Problem: 503 without a secret to forget by, or without a snapshot.
+        StateError: if the log cannot be read or written, or the clock is wrong.
     """
     live, keys = service.live, service.live.erasure_keys
     if keys is None:
@@ -42,7 +44,8 @@ def forget_user(service: Service, user_id: str) -> ReceiptAnswer:
         )
     with live.state.linking():
         serving = live.serving()
-        ids, theirs, moment = serving.ids_of(user_id), serving.periods_of(user_id), live.now(serving)
+        ids, theirs = serving.ids_of(user_id), serving.periods_of(user_id)
+        moment = live.moment_of_erasure(serving)
         anonymous_ids = sorted({each.anonymous_id for each in theirs} - {user_id})
         shared_ids = [each for each in anonymous_ids if len(serving.users_of(each)) > 1]
         removed = live.state.forget([_erased(each, keys) for each in theirs], moment)

@@ -9,7 +9,6 @@ from uuid import uuid4
 
 from flask import Response
 
-from recsys import clock
 from recsys.categories import join_category, split_category
 from recsys.clock import DAY
 from recsys.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR, ORDER_LINES, event_id_of
@@ -47,7 +46,7 @@ _ONLY_EMPTY = NullUsers(())
 def post_events(call: Call[EventsBody | Ga4Body | SegmentBatch | SegmentCall]) -> Response:
     """Take events in; those under another user's id, or of a kind that a browser cannot know, are rejected for its token."""
     live, browser = call.service.live, call.caller.user_id
-    received, found = clock.now(), unfold(call.parameters)
+    received, found = live.received(), unfold(call.parameters)
     now = live.now(live.serving() if live.loaded else None)
     reader = EventReader(received if browser is None else now, now, browser, live.null_users)
     events, bad_events = judge(found.loads(), reader.read)

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 from flask import Response
 
-from recsys import clock
 from recsys.experiments.arms import check_experiments
 from recsys.live.experiments import Declared
 from recsys.settings.experiments import MAX_EXPERIMENTS, Experiment
@@ -39,9 +38,9 @@ def put_experiment(call: Call[Experiment]) -> Response:
         _check_change(standing.experiment, asked)
     _check_fits(call, name, {**{other: each.experiment for other, each in declared.items()}, name: asked})
     if standing is None or standing.experiment != asked:
-        live.state.experiments.declare(name, asked, clock.now())
+        live.state.experiments.declare(name, asked, live.received())
         live.take_experiments()
-    since = clock.now() if standing is None else standing.since
+    since = live.clock.now() if standing is None else standing.since
     return _answer(name, Declared(asked, since), CREATED if standing is None else OK)
 
 
@@ -59,7 +58,7 @@ def delete_experiment(call: Call[NoParameters]) -> Response:
     standing = _declared(call, name)
     stopped = msgspec.structs.replace(standing.experiment, stopped=True)
     if stopped != standing.experiment:
-        live.state.experiments.declare(name, stopped, clock.now())
+        live.state.experiments.declare(name, stopped, live.received())
         live.take_experiments()
     return _answer(name, Declared(stopped, standing.since), OK)
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from flask import Response
 
-from recsys import clock
 from recsys.types import Link
 from recsys.web.http.answers import RowResultsAnswer
 from recsys.web.http.bodies import IdentitiesBody, IdentityRow, said_at
@@ -57,7 +56,7 @@ def post_identities(call: Call[IdentitiesBody]) -> Response:
     """Link anonymous ids to known users; what was done under the anonymous id follows at once."""
     live = call.service.live
     with live.state.linking():
-        links, rejected = judge(enumerate(call.parameters.identities), Linker(live, clock.now()).read)
+        links, rejected = judge(enumerate(call.parameters.identities), Linker(live, live.received()).read)
         live.link(links)
     return row_results_response(RowResultsAnswer(len(links), tuple(rejected)))
 

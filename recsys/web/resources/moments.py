@@ -11,7 +11,6 @@ from typing import Annotated, Any, NamedTuple
 from flask import Response
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from recsys import clock
 from recsys.clock import DAY
 from recsys.settings.moments import MomentKind
 from recsys.web.http.answers import MomentAnswer
@@ -73,7 +72,7 @@ def poll(call: Call[MomentParameters]) -> Response:
     """Find who is newly due, write it down, and answer what was written after the cursor, the newest first."""
     live, kind, limit = call.service.live, _kind(call), call.parameters.limit
     serving = live.serving()
-    now, received = live.now(serving), clock.now()
+    now, received = live.now(serving), live.received()
     cursor = _cursor(call, kind, received)
     call.service.finder(serving).find(kind, now, limit, received)
     moments = live.state.moments

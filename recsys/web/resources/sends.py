@@ -9,7 +9,6 @@ import msgspec
 from flask import Response
 from msgspec import UNSET
 
-from recsys import clock
 from recsys.engine.serving_state import ServingState
 from recsys.engine.slate_json import sent_json
 from recsys.messages.sends import SentSlate
@@ -47,7 +46,7 @@ def declare_send(service: Service, send_id: str, body: SendBody) -> tuple[Send, 
         return standing, False
     if asked.expires_at <= live.now(live.serving() if live.loaded else None):
         raise invalid("expires_at", body.expires_at, "a moment that has not passed yet", "has passed")
-    standing = live.state.pins.declare(asked, clock.now())
+    standing = live.state.pins.declare(asked, live.received())
     _check_same(standing, asked)
     return standing, True
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from flask import Response, request
 
-from recsys import clock
 from recsys.clock import MINUTE
 from recsys.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR
 from recsys.messages.slots import Slot, filled, web_address
@@ -101,7 +100,7 @@ def _link_address(service: Service, slot: Slot) -> str | None:
         return None
     item = serving.engine.catalog.item(target.row)
     if _is_click():
-        _note(service, _click(slot, item["item_id"], target.recommendation_id, now))
+        _note(service, _click(slot, item["item_id"], target.recommendation_id, min(now, service.live.clock.now())))
     values = {"send_id": slot.send_id, "item_id": item["item_id"], "channel": _channel(), "placement": target.placement}
     return web_address(item["url"], filled(service.settings.messages.utm, values))
 
@@ -125,7 +124,7 @@ def _click(slot: Slot, item_id: str, recommendation_id: str, now: int) -> Event:
         event_id=event_id,
         user_id=slot.user_id,
         event_type="click",
-        timestamp=min(now, clock.now()),
+        timestamp=now,
         item_id=item_id,
         channel=_channel(),
         recommendation_id=recommendation_id,

@@ -26,6 +26,7 @@ from recsys.types import Event, ItemUpdate, Link, SettingsError, StateError
 from recsys.user_ids import NullUsers
 from recsys.web.http.metrics import Metrics
 from recsys.web.http.problems import Problem
+from recsys.web.serving.steady_clock import SteadyClock, moment_of_erasure, said
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class Live:
 
     def __init__(self, settings: Settings, metrics: Metrics, erasure_keys: ErasureKeys | None = None) -> None:
         self._settings = settings
+        self.clock = SteadyClock()
         self.state = open_log(settings)
         self.slates = SlateQueue(open_slates(settings, self._tombstones))
         self.erasure_keys = erasure_keys
@@ -50,6 +52,7 @@ class Live:
         self._store: SnapshotStore[Engine] = SnapshotStore(settings.path(settings.snapshot.artifacts), self._build)
         self._counted = (0, 0)
         self._damage: str | None = None
+        self._jumped = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -60,8 +63,9 @@ class Live:
 
     @property
     def error(self) -> str | None:
-        """Return why the newest snapshot could not be taken live, or what serves must not be read any more."""
-        return self._damage or self._store.error
+        """Return why the newest snapshot could not be taken live, what serves must not be read any more, or nothing is written."""
+        jump = self.clock.jump()
+        return self._damage or self._store.error or (said(jump) if jump else None)
 
     def serving(self) -> ServingState:
         """Return what answers now: the engine and what is newer than its snapshot, caught up with the log. Ask once a request.
@@ -116,7 +120,7 @@ class Live:
         if abs(answered.query.now - self.now(serving)) > clock.MINUTE:
             return answered  # somebody looks at another moment: no shopper sees this list
         try:
-            new = serving.arms.exposed(answered.exposures, clock.now())
+            new = serving.arms.exposed(answered.exposures, self.clock.now())
         except StateError:
             _log.exception("an exposure could not be written; the answer is that of no experiment")
             return serving.answer_without_arms(answered.query)
@@ -131,7 +135,24 @@ class Live:
 
     def now(self, serving: ServingState | None) -> int:
         """The moment in microseconds: the wall clock, or, once there is a snapshot, the newest event with `clock = "events"`."""
-        return serving.newest if serving and self._settings.web.clock == "events" else clock.now()
+        return serving.newest if serving and self._settings.web.clock == "events" else self.clock.now()
+
+    def moment_of_erasure(self, serving: ServingState) -> int:
+        """The moment up to which somebody is erased who asks for it now, in microseconds.
+
+        Raises:
+            ClockError: while the clock of this machine cannot be trusted.
+        """
+        self.received()
+        return moment_of_erasure(self.now(serving), serving.newest)
+
+    def received(self) -> int:
+        """The moment at which what is written now was received, in microseconds.
+
+        Raises:
+            ClockError: while the clock of this machine cannot be trusted.
+        """
+        return self.clock.trusted()
 
     def accept(self, events: Sequence[Event]) -> list[bool]:
         """Write events down, for every worker; durable when it returns. False: an event of that id was there already.
@@ -141,11 +162,11 @@ class Live:
         Raises:
             StateError: if the log cannot be written.
         """
-        forgotten = self.serving().forgotten if self.loaded else self._tombstones()
+        received, forgotten = self.received(), self.serving().forgotten if self.loaded else self._tombstones()
         if not forgotten:
-            return self.state.add_events(events, clock.now())
+            return self.state.add_events(events, received)
         kept = [not forgotten.cover(each.user_id, each.timestamp) for each in events]
-        fresh = iter(self.state.add_events([each for each, keep in zip(events, kept, strict=True) if keep], clock.now()))
+        fresh = iter(self.state.add_events([each for each, keep in zip(events, kept, strict=True) if keep], received))
         return [next(fresh) if keep else True for keep in kept]
 
     def _tombstones(self) -> Tombstones:
@@ -163,7 +184,7 @@ class Live:
         """Write down to whom anonymous ids belong; what only repeats the latest link of an id is passed over."""
         serving = self.serving()
         if links := [link for link in links if not serving.is_repeated(link)]:
-            self.state.add_links(links, clock.now())
+            self.state.add_links(links, self.received())
 
     def update(self, updates: Sequence[ItemUpdate]) -> None:
         """Write down what changed of items, with those that came back in stock or got cheaper.
@@ -174,12 +195,13 @@ class Live:
         """
         last = self.state.last()
         serving = self.serving()  # has the updates up to `last` in it, perhaps more
-        self.state.add_items(updates, clock.now(), Standing(serving.engine.catalog, last, self.now(serving)))
+        self.state.add_items(updates, self.received(), Standing(serving.engine.catalog, last, self.now(serving)))
 
     def refresh(self) -> None:
         """Take a newly published snapshot live, if there is one."""
         went_live = self._store.refresh()
         self._look_for_damage()
+        self._look_at_the_clock()
         counts = self._store.reloads, self._store.failures
         if went_live:
             self._release()
@@ -217,16 +239,26 @@ class Live:
             _log.error("%s", damage)
         self._damage = damage
 
+    def _look_at_the_clock(self) -> None:
+        """Log that the wall clock jumped, once, and that it is right again."""
+        jump = self.clock.jump()
+        if jump and not self._jumped:
+            _log.error("%s", said(jump))
+        elif self._jumped and not jump:
+            _log.info("the clock is right again")
+        self._jumped = bool(jump)
+
     def report(self) -> None:
         """Tell the metrics what this worker serves."""
         self._metrics.unlogged(self.slates.take_dropped())
         if engine := self._store.current:
-            age = (clock.now() - engine.snapshot.as_of) / SECOND
+            age = (self.clock.now() - engine.snapshot.as_of) / SECOND
             self._metrics.snapshot(engine.snapshot.version, age)
         self._metrics.publish()
 
     def start(self) -> None:
-        """Follow CURRENT from now on. Call it in each worker, after it was forked."""
+        """Follow CURRENT from now on. Call it in each worker, after it was forked: the last may have died of a file cut short."""
+        self._look_for_damage()
         self.slates.start()
         if self._thread is None:
             self._thread = threading.Thread(target=self._follow, name="snapshot-reload", daemon=True)

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from recsys import clock
 from recsys.engine.replay import drawn, logged
 from recsys.engine.serving_state import ServingState
 from recsys.live.pinned_slates import PinnedSlate
@@ -49,7 +48,7 @@ class Service:
         slate = answered.slate
         self.metrics.slate(slate.placement, slate.fallback, len(slate.items) < query.limit)
         if drawn(slate.recommendation_id, self.settings.state.slate_share):
-            self.live.slates.offer(logged(answered, clock.now()))
+            self.live.slates.offer(logged(answered, self.live.clock.now()))
         return slate
 
     def recommend_sent(self, serving: ServingState, query: Query, send_id: str, user_ids: Sequence[str]) -> list[SentSlate]:
@@ -67,7 +66,7 @@ class Service:
 
     def sends(self, serving: ServingState) -> Sends:
         """Return what answers for sends; all that is asked for them is logged."""
-        engine, received = serving.engine, clock.now()
+        engine, received = serving.engine, self.live.clock.now()
 
         def ask(one: Query) -> Slate:
             answered = self.live.expose(serving, serving.answer_message(one))
