@@ -138,21 +138,32 @@ def read_manifest(artifacts: Path, version: str) -> Manifest:
     """
     file = artifacts / version / MANIFEST
     try:
-        manifest = msgspec.json.decode(file.read_bytes(), type=Manifest)
+        text = file.read_bytes()
+        _check_not_older(version, msgspec.json.decode(text, type=_Stated).format)
+        manifest = msgspec.json.decode(text, type=Manifest)
     except OSError as error:
         raise SnapshotError(f"snapshot {version}: {file.name} cannot be read ({error.strerror})") from error
     except msgspec.MsgspecError as error:
         raise SnapshotError(f"snapshot {version}: {file.name} is not a manifest of format {FORMAT} ({error})") from error
-    if manifest.format < FORMAT:
-        raise OlderSnapshotError(
-            f"snapshot {version}: its format is {manifest.format}, this program reads {FORMAT}; train a new one"
-        )
     if manifest.format != FORMAT or manifest.version != version:
         raise SnapshotError(
             f"snapshot {version}: its manifest says version {manifest.version}, format {manifest.format}; "
             f"this program reads format {FORMAT}"
         )
     return manifest
+
+
+class _Stated(msgspec.Struct):
+    """The member of a manifest that all formats have."""
+
+    format: int
+
+
+def _check_not_older(version: str, found: int) -> None:
+    if found < FORMAT:
+        raise OlderSnapshotError(
+            f"snapshot {version}: its format is {found}, this program reads {FORMAT}; run `make train`, which makes a new one"
+        )
 
 
 def verify(artifacts: Path, version: str) -> Manifest:

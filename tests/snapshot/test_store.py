@@ -209,7 +209,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "older format": (
         lambda folder: rewrite(folder, format=FORMAT - 1),
-        f"its format is {FORMAT - 1}, this program reads {FORMAT}; train a new one",
+        f"its format is {FORMAT - 1}, this program reads {FORMAT}; run `make train`",
     ),
     "other version": (lambda folder: rewrite(folder, version="x"), "its manifest says version x"),
     "nothing there": (shutil.rmtree, r"manifest\.json cannot be read \(No such file or directory\)"),
@@ -305,6 +305,22 @@ def test_a_snapshot_older_than_a_recommender_is_explained(fitted: Fitted, busy_s
     opened = open_snapshot(tmp_path / "a", manifest.version)
     with pytest.raises(SnapshotError, match="als"):
         Engine(opened, busy_shop.settings)
+
+
+@pytest.mark.parametrize("older", [{"sha256": "of a member that is gone"}, {}])
+def test_a_snapshot_of_an_older_format_says_what_to_run(busy_shop: Shop, older: dict[str, str]) -> None:
+    """Whatever members its manifest has, it is refused in a sentence; the next training publishes beside it, and goes live."""
+    version = busy_shop.publish()
+    file = busy_shop.folder / "artifacts" / version / "manifest.json"
+    manifest = msgspec.json.decode(file.read_bytes())
+    file.write_bytes(msgspec.json.encode({**manifest, "format": FORMAT - 1, **older}))
+    store = busy_shop.store()
+    assert not store.refresh()
+    assert store.error == (
+        f"snapshot {version}: its format is {FORMAT - 1}, this program reads {FORMAT}; run `make train`, which makes a new one"
+    )
+    busy_shop.publish(NOW + timedelta(minutes=1))
+    assert store.refresh()
 
 
 def test_engines_serve_old_and_new_at_once(busy_shop: Shop) -> None:

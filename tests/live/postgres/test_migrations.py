@@ -14,11 +14,21 @@ from recsys.live.postgres.address import Address
 from recsys.live.postgres.log import PostgresLog
 from recsys.live.postgres.migrations import migrate
 from recsys.settings.load import load_settings
-from recsys.types import StateError
+from recsys.types import Event, ItemUpdate, Link, StateError
+from tests.live.test_campaigns import campaign
 from tests.support.postgres import PASSWORD, PostgresServer
 from training.__main__ import main
 
-EVERY = sorted(each.name for each in Path(migrations.__file__).with_name("migrations").glob("*.sql"))
+MIGRATIONS = Path(migrations.__file__).with_name("migrations")
+EVERY = sorted(each.name for each in MIGRATIONS.glob("*.sql"))
+ROWS = """
+INSERT INTO events (seq, event_id, user_id, event_type, timestamp, received_at, item_id) VALUES (1, 'e', 'ana', 3, 5, 6, 'sofa-1');
+INSERT INTO links VALUES (2, 'browser', 'ana', 5, 6);
+INSERT INTO item_updates VALUES (3, 'sofa-1', NULL, 3, NULL, 6);
+INSERT INTO sends (seq, send_id, placement, max_items, template, expires_at, received_at) VALUES (4, 'spring', 'home', 6, NULL, 99, 6);
+UPDATE sequence SET last = 4, commits = 4 WHERE name = 'log';
+"""
+"""A row of each kind that the first release had, as it wrote them."""
 
 
 def test_a_schema_is_made_once(postgres: PostgresServer) -> None:
@@ -53,6 +63,34 @@ def test_a_newer_schema_is_refused(postgres: PostgresServer) -> None:
         state.last()
     with pytest.raises(StateError, match="has migration 999"):
         migrate(address)
+
+
+@pytest.mark.parametrize("known", range(1, len(EVERY)))
+def test_rows_of_every_released_schema_are_found_again(postgres: PostgresServer, known: int) -> None:
+    """A database of each earlier schema keeps its rows and numbers, and takes what is new."""
+    schema = f"released_{known}"
+    address, scripts = Address(postgres.url, schema), [(MIGRATIONS / name).read_text() for name in EVERY[:known]]
+    done = "".join(f"INSERT INTO migrations (number, name) VALUES ({n + 1}, '{EVERY[n]}');" for n in range(known))
+    table = "CREATE TABLE migrations (number integer PRIMARY KEY, name text, taken_at timestamptz NOT NULL DEFAULT now());"
+    opening = f"CREATE SCHEMA {schema}; SET search_path = {schema};"
+    postgres.run(opening + table + "".join(scripts) + done + ROWS)
+    with (
+        closing(PostgresLog(address)) as state,
+        pytest.raises(StateError, match=f"has migration {known} of {len(EVERY)}; run"),
+    ):
+        state.last()
+    assert migrate(address) == EVERY[known:]
+    with closing(PostgresLog(address)) as state:
+        assert [each.item_id for each in state.events_of("ana", 0, 10)] == ["sofa-1"]
+        assert [each.row for each in state.news(0)] == [Link("browser", "ana", 5), ItemUpdate("sofa-1", None, 3.0, None)]
+        send = state.pins.send("spring")
+        assert send is not None
+        assert send.limit == 6
+        assert state.add_events(
+            [Event(event_id="later", user_id="ana", event_type="view", timestamp=8, item_id="sofa-1")], 9
+        ) == [True]
+        assert state.last() == 5
+        assert state.campaigns.put("spring", campaign(1), 9) is True
 
 
 def test_a_shop_has_a_schema_of_its_own(postgres: PostgresServer) -> None:
