@@ -72,11 +72,12 @@ def start(
     *arguments: str,
     web: str = "development = true",
     bind: str = "",
+    reload_seconds: float = 0.05,
     secrets: Mapping[str, str] = {},
 ) -> Server:
     """Start gunicorn as docs/http.md says, on a free port that is open before it runs."""
     (folder / "tmp").mkdir(exist_ok=True)
-    text = f'[snapshot]\nartifacts = "{artifacts}"\nreload_seconds = 0.05\n[web]\n{web}\n'
+    text = f'[snapshot]\nartifacts = "{artifacts}"\nreload_seconds = {reload_seconds}\n[web]\n{web}\n'
     (folder / "settings.toml").write_text(text)
     environment = {
         **os.environ,

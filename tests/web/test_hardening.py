@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
@@ -16,7 +20,7 @@ from recsys.types import SettingsError
 from recsys.web.app import create_app
 from recsys.web.serving.rate_limits import RateLimits
 from tests.support.running import PATIENCE_SECONDS, Server, start, stop
-from tests.support.serving import ENVIRONMENT, READ, READ_KEY, bearer, client, serve, serving_settings, token
+from tests.support.serving import ADMIN, ENVIRONMENT, READ, READ_KEY, bearer, client, serve, serving_settings, token
 
 HOME = "/v1/users/user-0/recommendations"
 
@@ -123,8 +127,65 @@ def test_files_cut_short_under_the_service_stop_its_answers(artifacts: Path, tmp
         assert str(tmp_path) not in answer.text
 
 
+def test_a_worker_that_dies_of_a_file_cut_short_is_the_last(artifacts: Path, tmp_path: Path) -> None:
+    """The kernel ends the worker that reads past the end of a mapped file; the next one names the file before it takes a request."""
+    own = Path(shutil.copytree(artifacts, tmp_path / "artifacts"))
+    running = start(tmp_path, own, "--workers", "1", reload_seconds=3600)
+    assert running.get(HOME)[0].status == 200
+    for file in (own / str(current_version(own)) / "catalog").glob("*.npy"):
+        os.truncate(file, 0)
+    with pytest.raises((OSError, HTTPException)):
+        running.get(HOME)
+    for path in ("/readyz", HOME):
+        answer, body = running.get(path)
+        assert answer.status == 503
+        assert b"of the snapshot was changed in place; publish again, and never write into a version" in body
+    assert stop(running) == 0
+    log = (tmp_path / "out").read_text()
+    assert "SIGBUS" in log
+    assert log.count("was changed in place") >= 1
+
+
+def test_telemetry_needs_no_disk(artifacts: Path, tmp_path: Path) -> None:
+    """A full disk under the logs and a temporary folder that is gone touch no answer, also of workers that start later."""
+    (tmp_path / "out").symlink_to("/dev/full")
+    running = start(tmp_path, artifacts, "--workers", "2")
+    before = running.from_every_worker("/healthz")
+    shutil.rmtree(tmp_path / "tmp")
+    for worker in before:
+        os.kill(int(worker), signal.SIGKILL)
+    answered = [running.from_every_worker(HOME) for _ in range(5)]
+    assert not any(before.keys() & each.keys() for each in answered)
+    assert running.get("/metrics", ADMIN)[0].status == 200
+    assert stop(running) == 0
+
+
 def test_readiness_tells_no_paths(tmp_path: Path) -> None:
     """Anybody may ask whether the service is ready; nobody learns where its files are."""
     answer = client(tmp_path / "none").get("/readyz")
     assert answer.status_code == 503
     assert str(tmp_path) not in answer.text
+
+
+@pytest.mark.parametrize(("host", "bind"), [("::1", "[::1]:8123"), ("0.0.0.0", "0.0.0.0:8123")])
+def test_an_address_of_ipv6_is_bound_to(host: str, bind: str) -> None:
+    """HOST takes both kinds of addresses."""
+    assert configured("bind", HOST=host, PORT="8123") == bind
+
+
+def test_read_only_code_is_compiled_once(tmp_path: Path) -> None:
+    """Beside code that may not be written, compiled loops are kept in the folder of live state."""
+    (tmp_path / "settings.toml").write_text("")
+    told = configured(
+        "os.environ['NUMBA_CACHE_DIR']", "os.access = lambda *_: False", RECSYS_SETTINGS=str(tmp_path / "settings.toml")
+    )
+    assert told == str(tmp_path / "state" / "compiled")
+
+
+def configured(expression: str, first: str = "", **variables: str) -> str:
+    """What gunicorn's configuration makes of variables of the environment."""
+    program = f"import os\n{first}\nfrom recsys.web.gunicorn_conf import *\nprint({expression})"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
