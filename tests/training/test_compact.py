@@ -437,6 +437,7 @@ def test_the_command_says_what_remains(
     version = current_version(logged.shop.folder / "artifacts")
     assert f"✗ the current snapshot {version} still holds 1 forgotten ids: run `make train`, then this again" in said
     assert "anna" not in said
+    assert "The shop's own tables, backups, and files that were exported before are not touched" in said
     logged.publish(NOW + timedelta(seconds=1))
     assert main(["--settings", str(file), "purge"]) == 0
     assert f"✓ snapshot {version} is deleted" in capsys.readouterr().out

@@ -52,6 +52,10 @@ def test_forgotten_at_once_by_every_worker(shop: Shop) -> None:
     receipt = one.test_client().delete("/v1/users/ana", headers=ADMIN).get_json()
     assert (receipt["user_id"], receipt["anonymous_ids"]) == ("ana", 1)
     assert receipt["removed"] == {"events": 1, "identities": 1, "pins": 0, "moments": 0, "exposures": 0, "slates": 1}
+    assert (
+        "Backups, and files that `make export` and `make moments` wrote before, are left to the shop."
+        in receipt["remaining"]
+    )
     assert receipt["snapshots"] == [one.service.live.serving().engine.snapshot.version]
     assert [events_of(each, user) for each in (one, other) for user in ("ana", "cookie")] == [0, 0, 0, 0]
     told = other.test_client().get("/v1/users/ana/recommendations?bought=only", headers=READ).get_json()

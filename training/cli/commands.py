@@ -218,7 +218,7 @@ def purge(settings: Settings, erasure_keys: ErasureKeys | None) -> int:
     console.say(
         f"{'✗' if purged.remaining else '✓'} {purged.forgotten:,} ids are forgotten; {len(purged.snapshots):,} snapshots deleted, "
         f"{purged.events:,} compacted events and {purged.slates:,} logged slates removed. "
-        "The shop's own tables are not touched: they are left to the shop"
+        "The shop's own tables, backups, and files that were exported before are not touched: they are left to the shop"
     )
     return 1 if purged.remaining else 0
 
