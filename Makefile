@@ -120,6 +120,10 @@ lock: ## Pin all packages again (needs uv); what the service runs on is the same
 
 bench: setup-dev ## Measure the service against bare Flask (needs wrk), the export and a 10-million-event fit
 	$(RUN) -m benchmarks.bench $(ARGS)
+benchmark-soak: setup-dev ## Serve for an hour under load, new snapshots and killed workers; says what failed, was lost or grew (ARGS="--minutes 60")
+	$(RUN) -m benchmarks.soak $(ARGS)
+benchmark-bounds: setup-dev ## Measure an answer for a shopper with 100,000 ids, 500,000 events, after 100,000 item updates
+	$(RUN) -m benchmarks.bounds $(ARGS)
 benchmark-isolation: setup-dev ## Measure pages beside bulk answers, polls, cards, slow clients and large bodies
 	$(RUN) -m benchmarks.isolation $(ARGS)
 benchmark-latency: setup-dev ## Measure latency against offered load, and the first answer of a cold start

@@ -79,6 +79,13 @@ def test_modules_that_are_named_are_there(name: str) -> None:
     assert [each for each in sorted(named) if not (ROOT / each).exists() and not each.startswith("benchmarks/out")] == []
 
 
+def test_tests_that_are_named_are_there() -> None:
+    """A test that a page says holds something is a test of ours."""
+    ours = {name for file in ROOT.glob("tests/**/*.py") for name in re.findall(r"def (test_\w+)", file.read_text())}
+    named = {(page, each) for page in NAMES for each in re.findall(r"`(test_\w+)`", (ROOT / page).read_text())}
+    assert sorted((page, each) for page, each in named if each not in ours) == []
+
+
 @pytest.mark.parametrize("block", blocks_in("toml"), ids=str)
 def test_settings_are_settings(block: Block, tmp_path: Path) -> None:
     """Settings shown in a page are read by the service as they stand."""

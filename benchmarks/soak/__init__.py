@@ -1,0 +1,1 @@
+"""Soak: the service for an hour under load, new snapshots, killed workers and changing items."""
