@@ -1,1 +1,1 @@
-"""Live state: what the service and the job may ask of it; a folder per database holds how it is done."""
+"""Live state: what the service and the job may ask of it; a folder per database holds its driver and tables."""

@@ -7,15 +7,22 @@ of an item counts at once, as nobody sees a part of it.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from recsys.live.driver import Driver
 from recsys.snapshot.catalog import Catalog
 from recsys.types import ItemUpdate
 
 MIN_DROP = 0.01
 """Smallest share of its price by which an item gets cheaper that is worth a word: less is rounding, or another exchange rate."""
+_AT_ONCE = 10_000
+"""Rows of one step of deleting."""
+ADD_CHANGE = """INSERT INTO item_changes (seq, item_id, change, changed_at, price_before, price_after)
+VALUES (?, ?, ?, ?, ?, ?)"""
+_SINCE = """SELECT item_id, changed_at, change, price_before, price_after FROM item_changes WHERE changed_at > ?
+ORDER BY changed_at DESC, seq DESC"""
+_DROP = f"DELETE FROM item_changes WHERE seq IN (SELECT seq FROM item_changes WHERE changed_at < ? LIMIT {_AT_ONCE})"
 
 ChangeKind = Literal["back_in_stock", "price_drop"]
 
@@ -39,16 +46,19 @@ class Standing(NamedTuple):
     now: int
 
 
-class ItemChanges(ABC):
+class ItemChanges:
     """The changes that a log holds; whatever fails is a StateError."""
 
-    @abstractmethod
+    def __init__(self, log: Driver) -> None:
+        self._log = log
+
     def since(self, moment: int) -> list[Change]:
         """The changes later than `moment` (microseconds), the newest first."""
+        return [Change._make(row) for row in self._log.read(_SINCE, moment)]
 
-    @abstractmethod
     def drop(self, before: int) -> int:
         """Delete the changes from before a moment, in steps after which others may write; returns how many."""
+        return self._log.repeat(_DROP, before, step=_AT_ONCE)
 
 
 class _Offer(NamedTuple):

@@ -6,21 +6,20 @@ numbered by one sequence `seq` in the order of their commit. Times are int64 mic
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
+from recsys.live import experiments, moments, pinned_slates, rows
 from recsys.live.campaigns import StoredCampaigns
+from recsys.live.driver import Driver
 from recsys.live.erasure import Erased, Tombstone
 from recsys.live.experiments import ExperimentLog
-from recsys.live.item_changes import ItemChanges, Standing
+from recsys.live.item_changes import ADD_CHANGE, ItemChanges, Standing, changes
 from recsys.live.moments import MomentLog
 from recsys.live.pinned_slates import PinnedSlates
+from recsys.live.rows import EVER, HIGHEST
 from recsys.types import Event, ItemUpdate, Link
-
-BATCH = 50_000
-"""Most events that one step of `events_between` holds."""
 
 
 class LiveEvent(NamedTuple):
@@ -52,131 +51,194 @@ class SharedRow(NamedTuple):
     row: Link | ItemUpdate | Tombstone
 
 
-class EventLog(ABC):
-    """The live log; each database has its own. Until something is written every read answers nothing.
+class EventLog:
+    """The live log. Until something is written every read answers nothing.
 
     Whatever fails is a StateError that names the database.
     """
 
-    pins: PinnedSlates
-    item_changes: ItemChanges
-    moments: MomentLog
-    experiments: ExperimentLog
-    campaigns: StoredCampaigns
+    def __init__(self, log: Driver) -> None:
+        self._log = log
+        self.pins = PinnedSlates(log)
+        self.item_changes = ItemChanges(log)
+        self.moments = MomentLog(log)
+        self.experiments = ExperimentLog(log)
+        self.campaigns = StoredCampaigns(log)
 
     @property
-    @abstractmethod
     def name(self) -> str:
         """Return where it is, for people."""
+        return self._log.name
 
     # --- writing
 
-    @abstractmethod
     def add_events(self, events: Sequence[Event], received_at: int) -> list[bool]:
         """Write events; False where an event_id is in the log or came earlier in this call."""
+        if not events:
+            return []
+        values = [rows.event_row(event, received_at) for event in events]
+        with self._log.writing() as log:
+            known = {event_id for (event_id,) in log.read(rows.KNOWN, [row[0] for row in values])}
+            added = []
+            for row in values:
+                added.append(row[0] not in known)
+                known.add(row[0])
+            log.add_all(rows.ADD_EVENTS, [row for row, new in zip(values, added, strict=True) if new])
+            return added
 
-    @abstractmethod
     def add_links(self, links: Sequence[Link], received_at: int) -> None:
         """Write identities."""
+        if not links:
+            return
+        with self._log.writing() as log:
+            log.add_all(rows.ADD_LINK, [(each.anonymous_id, each.user_id, each.timestamp, received_at) for each in links])
 
-    @abstractmethod
     def linking(self) -> AbstractContextManager[None]:
         """Keep every other process from `linking` inside a `with`: links stay as they are between a look at them and `add_links`."""
+        return self._log.alone("links")
 
-    @abstractmethod
     def add_items(self, updates: Sequence[ItemUpdate], received_at: int, standing: Standing | None = None) -> None:
         """Write item updates, with what they change for shoppers as far as a standing tells."""
+        if not updates:
+            return
+        with self._log.writing() as log:
+            found = []
+            if standing is not None:
+                written = log.read(rows.ITEM_UPDATES, standing.sequence, HIGHEST)
+                found = changes(standing, [rows.item_update_of(*row[2:]) for row in written], updates)
+            said = [(each.item_id, each.available, each.stock, each.price, received_at) for each in updates]
+            log.add_all(rows.ADD_ITEM_UPDATE, said)
+            log.add_all(ADD_CHANGE, [(each.item_id, each.change, each.at, each.before, each.after) for each in found])
 
-    @abstractmethod
     def forget(self, erased: Sequence[Erased], at: int) -> dict[str, int]:
         """Write a tombstone per erased id, which ends at `at` at the latest, and delete what the log has of the ids in their periods,
         in one transaction; counts what was deleted, by kind."""
+        periods = [(each.user_id, each.since, each.until) for each in erased]
+        with self._log.writing() as log:
+            for subject, since, until in dict.fromkeys((each.subject, each.since, each.until) for each in erased):
+                log.add(rows.ADD_TOMBSTONE, subject, None if since == EVER else since, min(until - 1, at), at)
+            counts = {
+                "events": sum(log.change(rows.FORGET_EVENTS, *each) for each in periods),
+                "identities": sum(log.change(rows.FORGET_LINKS, each[0], *each) for each in periods),
+                "pins": pinned_slates.forget(log, periods),
+                "moments": moments.forget(log, periods),
+                "exposures": experiments.forget(log, periods),
+            }
+        self._log.wipe()
+        return counts
 
-    @abstractmethod
     def reach(self, seq: int) -> None:
         """Number what comes from now on above `seq`: a log that was lost, or put back from a backup, ends below what a snapshot has
         folded in, and what it would number again would not be seen."""
+        with self._log.writing() as log:
+            log.last = max(log.last, seq)
 
     # --- what everybody reads
 
-    @abstractmethod
     def version(self) -> tuple[int, int]:
         """Tell commits apart: another pair after any commit of any process; (0, 0) before the first."""
+        return self._log.changes()
 
-    @abstractmethod
     def last(self) -> int:
         """The newest row's number, also when rows were deleted since; 0 if nothing was ever written."""
+        return self._log.last()
 
-    @abstractmethod
     def reading(self) -> AbstractContextManager[None]:
         """Have all reads of this thread inside a `with` see the same moment of the log; it cannot write there."""
+        return self._log.reading()
 
-    @abstractmethod
     def news(self, after: int) -> list[SharedRow]:
         """Links, item updates and tombstones with seq > `after`, by seq."""
+        found = self._log.read(rows.NEWS, after, after, after)
+        return [SharedRow(row[0], row[1], rows.shared_of(row)) for row in found]
 
-    @abstractmethod
     def newest(self, after: int) -> int | None:
         """Time of the latest event with seq > `after`; looks at each of them, so ask for what you have not seen yet."""
+        found = self._log.read(rows.NEWEST, after)
+        return found[0][0] if found else None
 
-    @abstractmethod
     def tombstones(self) -> list[Tombstone]:
         """Every erased subject once for each beginning of a period, with the last end."""
+        return [rows.tombstone_of(*row) for row in self._log.read(rows.LAST_TOMBSTONES)]
 
     # --- shoppers
 
-    @abstractmethod
     def events_of(self, user_id: str, after: int, max_n: int) -> list[LiveEvent]:
         """Return what one shopper did with seq > `after`, oldest first by (timestamp, seq): the newest `max_n` events, and as many
         older purchases and refunds. Impressions and clicks are not among them."""
+        looked = max(rows.MAX_LOOKED, max_n)
+        found = self._log.read(rows.EVENTS_OF, user_id, after, user_id, looked, EVER, max_n)
+        if len(found) == max_n:
+            oldest = {row[0] for row in found if row[1] == found[-1][1]}
+            older = self._log.read(rows.ORDERS_OF, user_id, after, found[-1][1], max_n)
+            found += [row for row in older if row[0] not in oldest]
+        return list(map(LiveEvent._make, reversed(found)))
 
-    @abstractmethod
     def impressions_of(self, user_id: str, max_n: int) -> list[tuple[str, int, bool]]:
         """The items that one shopper was shown, and those clicked (true), with the moment of each (microseconds): the newest ones that
         the log holds."""
+        found = self._log.read(rows.IMPRESSIONS_OF, user_id, max_n)
+        return [(item_id, timestamp, bool(clicked)) for item_id, timestamp, clicked in found]
 
-    @abstractmethod
     def active(self, after: int, until: int) -> list[Active]:
         """Find who did something with `after` < seq ≤ `until`, impressions and clicks aside;
         looks at each event, so ask for new ones."""
+        return [Active(user_id, at, bool(ordered)) for user_id, at, ordered in self._log.read(rows.ACTIVE, after, until)]
 
-    @abstractmethod
     def interested(self, item_ids: Sequence[str], after: int) -> list[str]:
         """Find who viewed or carted one of these items with seq > `after`."""
+        return [user_id for (user_id,) in self._log.read(rows.INTERESTED, after, list(item_ids))]
 
-    @abstractmethod
     def subjects(self, after: int, max_n: int) -> list[str]:
         """Under which ids events with seq > `after` were written, at most so many, some of them repeatedly."""
+        return [user_id for (user_id,) in self._log.read(rows.SUBJECTS, after, max_n)]
 
     # --- the job
 
-    @abstractmethod
     def events_between(self, after: int, until: int) -> Iterator[list[tuple[int, int, Event]]]:
         """Events with `after` < seq ≤ `until` by seq, as (seq, received_at, event) in batches of at most `BATCH`."""
+        while found := self._log.read(rows.EVENTS_BETWEEN, after, until):
+            yield [(row[0], row[1], rows.event_of(row)) for row in found]
+            after = found[-1][0]
 
-    @abstractmethod
     def links(self, until: int) -> list[tuple[int, int, Link]]:
         """All links with seq ≤ `until` by seq, as (seq, received_at, link)."""
+        return [(row[0], row[1], rows.link_of(*row[2:])) for row in self._log.read(rows.LINKS, 0, until)]
 
-    @abstractmethod
     def item_updates(self, until: int) -> list[tuple[int, int, ItemUpdate]]:
         """All item updates with seq ≤ `until` by seq, as (seq, received_at, update)."""
+        return [(row[0], row[1], rows.item_update_of(*row[2:])) for row in self._log.read(rows.ITEM_UPDATES, 0, until)]
 
-    @abstractmethod
     def count_events(self) -> int:
         """Return how many events the log holds."""
+        found = self._log.read("SELECT count(*) FROM events")
+        return int(found[0][0]) if found else 0
 
-    @abstractmethod
     def drop_events(self, until_seq: int) -> int:
         """Delete the events with seq ≤ `until_seq`, from the oldest on, in steps after which others may write; returns how many.
 
         A process that is stopped in between has deleted the oldest.
         """
+        dropped = last = 0
+        while found := self._log.read(rows.FIRST_EVENT, last, until_seq):
+            before, last = last, min(found[0][0] + rows.AT_ONCE - 1, until_seq)
+            with self._log.writing() as log:
+                dropped += log.change(rows.DROP_EVENTS, before, last)
+            self._log.pause()
+        return dropped
 
-    @abstractmethod
     def drop_superseded_items(self, until_seq: int | None = None) -> int:
         """Delete the item updates whose every value a later one with seq ≤ `until_seq` replaces; returns how many."""
+        known: dict[str, set[int]] = {}
+        dropped, before = 0, HIGHEST if until_seq is None else until_seq + 1
+        while found := self._log.read(rows.ITEMS_BEFORE, before):
+            old = [seq for seq, item_id, *said in found if rows.is_superseded(known.setdefault(item_id, set()), said)]
+            if old:
+                with self._log.writing() as log:
+                    dropped += log.change(rows.DROP_ITEM_UPDATES, old)
+            before = found[-1][0]
+        return dropped
 
-    @abstractmethod
     def close(self) -> None:
         """Close what this process opened; the next call opens it again."""
+        self._log.close()

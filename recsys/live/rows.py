@@ -1,8 +1,8 @@
-"""Rows of the live log as databases hold them: the values of a row, and what is read from them."""
+"""Rows of the live log as databases hold them: statements that write and find them, and what is read from them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -11,17 +11,62 @@ from recsys.live.erasure import Tombstone
 from recsys.snapshot.identity_links import FOREVER
 from recsys.types import EVENT_TYPES, SHOWN_TYPES, Event, EventType, ItemUpdate, Link
 
-SHOWN = ", ".join(str(int(kind)) for kind in SHOWN_TYPES)
-"""Codes of impressions and clicks, for SQL; `ORDERS` those of purchases and refunds, `LOOKS` those of views and carts."""
-ORDERS = f"{int(EventType.PURCHASE)}, {int(EventType.REFUND)}"
-LOOKS = f"{int(EventType.VIEW)}, {int(EventType.CART_ADD)}"
+_SHOWN = ", ".join(str(int(kind)) for kind in SHOWN_TYPES)
+"""Codes of impressions and clicks, for SQL; `_ORDERS` those of purchases and refunds, `_LOOKS` those of views and carts."""
+_ORDERS = f"{int(EventType.PURCHASE)}, {int(EventType.REFUND)}"
+_LOOKS = f"{int(EventType.VIEW)}, {int(EventType.CART_ADD)}"
 MAX_LOOKED = 20_000
 """Of one user, most rows that a look-up of events goes through, the newest; as many as it is to find, if that is more."""
+BATCH = 50_000
+"""Most events that one step of `events_between` holds."""
 EVER, HIGHEST = int(FOREVER.min), 2**63 - 1
 _CODES = {word: code for code, word in enumerate(EVENT_TYPES)}
 _COLUMNS = ("event_id", "user_id", "event_type", "timestamp", "item_id", "order_id", "quantity", "price", "currency")
 _DETAILS = tuple(name for name in Event.__struct_fields__ if name not in _COLUMNS)
 """Fields of an event that no answer reads: they stand together as JSON."""
+
+AT_ONCE = 10_000
+"""Rows of one step of deleting."""
+ADD_EVENTS = """INSERT INTO events (seq, event_id, user_id, event_type, timestamp, received_at, item_id, order_id, quantity, price,
+currency, details) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+KNOWN = "SELECT event_id FROM events WHERE event_id = ANY(?)"
+ADD_LINK = "INSERT INTO links (seq, anonymous_id, user_id, timestamp, received_at) VALUES (?, ?, ?, ?, ?)"
+ADD_ITEM_UPDATE = "INSERT INTO item_updates (seq, item_id, available, stock, price, received_at) VALUES (?, ?, ?, ?, ?, ?)"
+ADD_TOMBSTONE = "INSERT INTO tombstones (seq, subject, since, until, received_at) VALUES (?, ?, ?, ?, ?)"
+_LIVE_EVENT = "seq, timestamp, event_type, item_id, order_id, quantity, price, currency"
+EVENTS_OF = f"""SELECT {_LIVE_EVENT} FROM events
+WHERE user_id = ? AND seq > ? AND event_type NOT IN ({_SHOWN}) AND timestamp >= coalesce(
+    (SELECT timestamp FROM events WHERE user_id = ? ORDER BY timestamp DESC, seq DESC LIMIT 1 OFFSET ?), ?)
+ORDER BY timestamp DESC, seq DESC LIMIT ?"""
+"""Bounded before it is read: a user may have half a million rows that were folded in, or that only note what was shown."""
+ORDERS_OF = f"""SELECT {_LIVE_EVENT} FROM events
+WHERE user_id = ? AND seq > ? AND event_type IN ({_ORDERS}) AND timestamp <= ? ORDER BY timestamp DESC, seq DESC LIMIT ?"""
+ACTIVE = f"""SELECT user_id, max(timestamp), max(CASE WHEN event_type IN ({_ORDERS}) THEN 1 ELSE 0 END) FROM events
+WHERE seq > ? AND seq <= ? AND event_type NOT IN ({_SHOWN}) GROUP BY user_id"""
+INTERESTED = f"SELECT DISTINCT user_id FROM events WHERE seq > ? AND event_type IN ({_LOOKS}) AND item_id = ANY(?)"
+IMPRESSIONS_OF = f"""SELECT item_id, timestamp, event_type = {int(EventType.CLICK)} FROM events
+WHERE user_id = ? AND event_type IN ({_SHOWN}) AND item_id IS NOT NULL ORDER BY timestamp DESC, seq DESC LIMIT ?"""
+NEWEST = "SELECT max(timestamp) FROM events WHERE seq > ?"
+SUBJECTS = "SELECT user_id FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
+EVENTS_BETWEEN = f"""SELECT seq, received_at, event_id, user_id, event_type, timestamp, item_id, order_id, quantity, price, currency,
+details FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT {BATCH}"""
+FIRST_EVENT = "SELECT seq FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT 1"
+DROP_EVENTS = "DELETE FROM events WHERE seq > ? AND seq <= ?"
+LINKS = "SELECT seq, received_at, anonymous_id, user_id, timestamp FROM links WHERE seq > ? AND seq <= ? ORDER BY seq"
+ITEM_UPDATES = """SELECT seq, received_at, item_id, available, stock, price FROM item_updates
+WHERE seq > ? AND seq <= ? ORDER BY seq"""
+NEWS = """SELECT seq, received_at, 'link', anonymous_id, user_id, timestamp, CAST(NULL AS bigint),
+    CAST(NULL AS boolean), CAST(NULL AS double precision), CAST(NULL AS double precision) FROM links WHERE seq > ?
+UNION ALL SELECT seq, received_at, 'item_update', item_id, NULL, NULL, NULL, available, stock, price FROM item_updates WHERE seq > ?
+UNION ALL SELECT seq, received_at, 'tombstone', subject, NULL, until, since, NULL, NULL, NULL FROM tombstones WHERE seq > ?
+ORDER BY seq"""
+"""One query for all three: every look at the log asks it, mostly for nothing."""
+LAST_TOMBSTONES = "SELECT subject, since, max(until) FROM tombstones GROUP BY subject, since"
+ITEMS_BEFORE = f"""SELECT seq, item_id, available IS NOT NULL, stock IS NOT NULL, price IS NOT NULL FROM item_updates
+WHERE seq < ? ORDER BY seq DESC LIMIT {AT_ONCE}"""
+DROP_ITEM_UPDATES = "DELETE FROM item_updates WHERE seq = ANY(?)"
+FORGET_EVENTS = "DELETE FROM events WHERE user_id = ? AND timestamp >= ? AND timestamp < ?"
+FORGET_LINKS = "DELETE FROM links WHERE (anonymous_id = ? OR user_id = ?) AND timestamp >= ? AND timestamp < ?"
 
 
 def event_row(event: Event, received_at: int) -> tuple[Any, ...]:
@@ -60,7 +105,7 @@ def event_of(row: Sequence[Any]) -> Event:
     )
 
 
-def link_of(anonymous_id: str, user_id: str, timestamp: int, _: None = None) -> Link:
+def link_of(anonymous_id: str, user_id: str, timestamp: int) -> Link:
     """The link of a row's values."""
     return Link(anonymous_id, user_id, timestamp)
 
@@ -70,17 +115,17 @@ def item_update_of(item_id: str, available: int | None, stock: float | None, pri
     return ItemUpdate(item_id, None if available is None else bool(available), stock, price)
 
 
-def tombstone_of(subject: str, since: int | None, until: int, _: None = None) -> Tombstone:
+def tombstone_of(subject: str, since: int | None, until: int) -> Tombstone:
     """The tombstone of a row's values; since None: ever."""
     return Tombstone(subject, until, EVER if since is None else since)
 
 
-SHARED: dict[str, Callable[..., Link | ItemUpdate | Tombstone]] = {
-    "link": link_of,
-    "item_update": item_update_of,
-    "tombstone": tombstone_of,
-}
-"""What the rows of news are, by the name of their kind."""
+def shared_of(row: Sequence[Any]) -> Link | ItemUpdate | Tombstone:
+    """Read a row of `NEWS`."""
+    _, _, kind, name, user_id, at, since, *said = row
+    if kind == "link":
+        return link_of(name, user_id, at)
+    return item_update_of(name, *said) if kind == "item_update" else tombstone_of(name, since, at)
 
 
 def is_superseded(known: set[int], said: Sequence[int]) -> bool:

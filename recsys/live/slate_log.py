@@ -5,17 +5,26 @@ They stand beside the live log, bounded by number: the oldest go first.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
 
+from recsys.live.driver import Driver, Transaction
 from recsys.live.erasure import Tombstones
 from recsys.settings import ProfileSettings
 from recsys.settings.campaigns import Campaign
 from recsys.settings.placements import BlendSettings, Placement
-from recsys.types import Assignment, Query
+from recsys.types import Assignment, DataError, Query
+
+_ADD = """INSERT INTO logged_slates (seq, recommendation_id, user_id, answered_at, slate) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (recommendation_id) DO NOTHING"""
+_BOUND = "DELETE FROM logged_slates WHERE seq <= (SELECT max(seq) FROM logged_slates) - ?"
+_BY_ID = "SELECT slate FROM logged_slates WHERE recommendation_id = ?"
+_NEWEST = "SELECT slate FROM logged_slates ORDER BY seq DESC LIMIT ?"
+_USERS = "SELECT DISTINCT user_id FROM logged_slates WHERE user_id IS NOT NULL"
+_OF_USER = "SELECT seq, slate FROM logged_slates WHERE user_id = ?"
+_DROP = "DELETE FROM logged_slates WHERE seq = ANY(?)"
 
 TombstonesNow: TypeAlias = Callable[[], Tombstones]
 """Reads the tombstones as they are now."""
@@ -65,29 +74,60 @@ def is_erased(slate: LoggedSlate, erased: Tombstones) -> bool:
     return any(since <= moment <= until for since, until in spans for moment in moments)
 
 
-class SlateLog(ABC):
-    """The logged slates; each database has its own. Whatever fails is a StateError that names the database."""
+class SlateLog:
+    """The logged slates, at most `max_n`. Whatever fails is a StateError that names the database."""
 
-    @abstractmethod
+    def __init__(self, log: Driver, max_n: int, tombstones: TombstonesNow) -> None:
+        """`tombstones` is asked when nobody else can write: who is erased after that deletes what was written."""
+        self._log, self._max_n, self._tombstones = log, max_n, tombstones
+
     def write(self, slates: Sequence[LoggedSlate]) -> None:
         """Write slates down; of one id the first stays, and those that are erased by now are left out."""
+        with self._log.writing() as log:
+            erased = self._tombstones()
+            for each in slates:
+                if not is_erased(each, erased):
+                    log.add(_ADD, each.recommendation_id, each.user_id, each.answered_at, msgspec.json.encode(each))
+            log.change(_BOUND, self._max_n)
 
-    @abstractmethod
     def read(self, recommendation_id: str) -> LoggedSlate:
         """Find a slate by its id.
 
         Raises:
             DataError: if it was not logged, or is no longer there.
         """
+        found = self._log.read(_BY_ID, recommendation_id)
+        if not found:
+            raise DataError(
+                f"no slate {recommendation_id!r} is logged in {self._log.name}; a share of `state.slate_share` of all "
+                "slates is, the oldest are dropped"
+            )
+        return _slate(found[0][0])
 
-    @abstractmethod
     def newest(self, max_n: int) -> list[LoggedSlate]:
         """The slates logged last, newest first."""
+        return [_slate(body) for (body,) in self._log.read(_NEWEST, max_n)]
 
-    @abstractmethod
     def forget(self, user_ids: Sequence[str] | None = None) -> int:
         """Delete the slates that are erased, of some users or of all; returns how many."""
+        if not self._log.has_begun():
+            return 0
+        with self._log.writing() as log:
+            erased = self._tombstones()
+            chosen = [user_id for (user_id,) in log.read(_USERS)] if user_ids is None else user_ids
+            gone = [seq for each in chosen if erased.spans(each) for seq in _erased(log, each, erased)]
+            count = log.change(_DROP, gone) if gone else 0
+        self._log.wipe()
+        return count
 
-    @abstractmethod
     def close(self) -> None:
         """Close what this process opened; the next call opens it again."""
+        self._log.close()
+
+
+def _erased(log: Transaction, user_id: str, erased: Tombstones) -> Iterator[int]:
+    return (seq for seq, body in log.read(_OF_USER, user_id) if is_erased(_slate(body), erased))
+
+
+def _slate(body: bytes) -> LoggedSlate:
+    return msgspec.json.decode(body, type=LoggedSlate)

@@ -20,8 +20,9 @@ from recsys.engine.pipeline import Engine
 from recsys.live.databases import log_in
 from recsys.live.erasure import FORGET_SECRETS, Erased, ErasureKeys
 from recsys.live.item_changes import Standing
-from recsys.live.log import BATCH, EventLog
+from recsys.live.log import EventLog
 from recsys.live.pinned_slates import PinnedSlate
+from recsys.live.rows import BATCH
 from recsys.settings import Settings
 from recsys.snapshot.store import MANIFEST, current_version, open_snapshot, versions
 from recsys.tables.live_rows import EVENTS_FOLDER, compacted_files

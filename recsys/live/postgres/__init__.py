@@ -1,1 +1,1 @@
-"""Live state in a PostgreSQL database, for several machines. SQL of PostgreSQL and `psycopg` stand in this folder only."""
+"""Live state in a PostgreSQL database, for several machines. the driver, the migrations, and `psycopg` in this folder only."""

@@ -12,27 +12,26 @@ import time
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any, Literal, TypeAlias
 
 import psycopg
 from psycopg.abc import RV, PQGen
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from recsys.live.driver import Driver, Row, Transaction
 from recsys.live.postgres import migrations
 from recsys.live.postgres.address import CONNECT_SECONDS, Address
 from recsys.types import StateError
 
 AWAY_SECONDS = 1.0
 """For so long a database that could not be reached is not asked again: who comes meanwhile is told at once."""
-_PAUSE_SECONDS = 0.01
-"""Between two steps of a long change, so that others who wait for writing come in."""
 _IDLE_SECONDS = 300.0
 """After so long a connection that is not needed is closed."""
 _POLL_SECONDS = 0.1
-_TURN = "UPDATE sequence SET commits = commits + 1 WHERE name = %s RETURNING last"
-_LAST = "UPDATE sequence SET last = %s WHERE name = %s"
+_TURN = b"UPDATE sequence SET commits = commits + 1 WHERE name = %s RETURNING last"
+_LAST = b"UPDATE sequence SET last = %s WHERE name = %s"
 
-Row: TypeAlias = tuple[Any, ...]
 Pool: TypeAlias = "ConnectionPool[BoundedConnection]"
 Counter: TypeAlias = Literal["log", "slates"]
 
@@ -53,31 +52,21 @@ class BoundedConnection(psycopg.Connection[Row]):
             raise
 
 
-class Transaction:
-    """A transaction that has its turn to write: it numbers rows above `last`, in the order of commits."""
+class PostgresTransaction(Transaction):
+    """A transaction of one connection that holds the row of `sequence`."""
 
     def __init__(self, connection: BoundedConnection, last: int) -> None:
         self._connection, self.last = connection, last
 
     def read(self, query: str, *values: Any) -> list[Row]:
-        """Fetch every row of a query."""
         return self._connection.execute(_query(query), values).fetchall()
 
     def change(self, statement: str, *values: Any) -> int:
-        """Run a statement; returns how many rows it changed."""
         return self._connection.execute(_query(statement), values).rowcount
 
-    def add(self, statement: str, *values: Any) -> bool:
-        """Insert a row, whose first value is the next number; False, and the number is still free, if it conflicts."""
-        added = self.change(statement, self.last + 1, *values) == 1
-        self.last += added
-        return added
-
-    def add_all(self, statement: str, rows: Sequence[Row]) -> None:
-        """Insert rows that cannot conflict, as `add` does."""
+    def change_all(self, statement: str, rows: Sequence[Row]) -> None:
         with self._connection.cursor() as cursor:
-            cursor.executemany(_query(statement), [(self.last + place, *row) for place, row in enumerate(rows, 1)])
-        self.last += len(rows)
+            cursor.executemany(_query(statement), rows)
 
 
 class _Mine(threading.local):
@@ -85,11 +74,8 @@ class _Mine(threading.local):
     """The connection of a `reading` of this thread."""
 
 
-class Database:
-    """One database for all threads of a process. Nothing is opened before it is used.
-
-    Whatever fails is a StateError that names the database and says what to do.
-    """
+class Database(Driver):
+    """One schema of one database, with connections that wait no longer than their deadlines."""
 
     def __init__(self, address: Address, counter: Counter, connections: int, synchronous: bool = True) -> None:
         """`counter` numbers what is written here; `connections` is the most that a process opens."""
@@ -100,6 +86,13 @@ class Database:
 
     def __del__(self) -> None:
         self.close()
+
+    @property
+    def name(self) -> str:
+        return self.address.name
+
+    def has_begun(self) -> bool:
+        return True
 
     def read(self, query: str, *values: Any) -> list[Row]:
         """Fetch every row of a query; on a connection that broke while it was idle it is asked once more."""
@@ -112,40 +105,20 @@ class Database:
             return self._read(query, values)
 
     @contextmanager
-    def writing(self) -> Iterator[Transaction]:
-        """One transaction: on the disk when it ends, nothing of it there if it raises."""
+    def writing(self) -> Iterator[PostgresTransaction]:
         if self._mine.reading is not None:
             raise StateError(f"{self.address.name}: a thread cannot write while it reads one moment of the log")
         with suppress(_BrokenError):
             self._read("SELECT 1", ())  # a connection that broke while it was idle is found before anything is written
         with self._connection() as connection, connection.transaction():
             [[first]] = connection.execute(_TURN, (self._counter,)).fetchall()
-            turn = Transaction(connection, first)
+            turn = PostgresTransaction(connection, first)
             yield turn
             if turn.last != first:
                 connection.execute(_LAST, (turn.last, self._counter))
 
-    def repeat(self, statement: str, *values: Any, step: int) -> int:
-        """Run a statement that changes at most `step` rows until it changes fewer; returns how many rows it changed.
-
-        Each time is a transaction of its own, after which others may write.
-        """
-        total, changed = 0, step
-        while changed == step:
-            with self.writing() as turn:
-                changed = turn.change(statement, *values)
-            total += changed
-            self.pause()
-        return total
-
-    @staticmethod
-    def pause() -> None:
-        """Let others write between two steps of a long change."""
-        time.sleep(_PAUSE_SECONDS)
-
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Have every `read` of this thread see the same moment."""
         if self._mine.reading is not None:
             yield
             return
@@ -162,18 +135,19 @@ class Database:
 
     @contextmanager
     def alone(self, purpose: str) -> Iterator[None]:
-        """Keep every other process from doing the same at once; this thread reads and writes meanwhile."""
         with self._alone, self._connection() as connection, connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || ' ' || %s))", (purpose,))
             yield
 
+    def last(self) -> int:
+        [[last]] = self.read("SELECT last FROM sequence WHERE name = ?", self._counter)
+        return int(last)
+
     def changes(self) -> tuple[int, int]:
-        """A pair that is another one after any commit of any process; (0, 0) before the first."""
-        [[commits]] = self.read("SELECT commits FROM sequence WHERE name = %s", self._counter)
+        [[commits]] = self.read("SELECT commits FROM sequence WHERE name = ?", self._counter)
         return (self._openings, commits) if commits else (0, 0)
 
     def close(self) -> None:
-        """Close what this process opened; the next call opens it again."""
         with self._lock:
             self._drop(self._pool)
 
@@ -265,9 +239,10 @@ def _forgetting(reference: weakref.ref[Database]) -> Any:
     return forget
 
 
+@cache
 def _query(text: str) -> bytes:
-    """SQL of this folder, in which values stand as %s only."""
-    return text.encode()
+    """A query as psycopg has it: values stand as %s."""
+    return text.replace("?", "%s").encode()
 
 
 def _words(error: Exception) -> str:

@@ -1,1 +1,1 @@
-"""Live state in SQLite files on a local disk: the one driver there is. SQL and `sqlite3` stand in this folder only."""
+"""Live state in SQLite files on a local disk: the driver, the formats of its files, and `sqlite3` in this folder only."""

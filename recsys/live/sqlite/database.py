@@ -17,24 +17,23 @@ import os
 import sqlite3
 import tempfile
 import threading
-import time
 import weakref
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple
 
 from recsys.disk import locked, sync
+from recsys.live.driver import Driver, Row
 from recsys.live.sqlite.formats import Format
 from recsys.live.sqlite.local_disk import check_local
+from recsys.live.sqlite.transaction import ONE_SEQUENCE, Numbering, SqliteTransaction, fetched
 from recsys.types import StateError
 
 BUSY_SECONDS = 5.0
 """How long a call waits for a writer that does not queue, such as SQLite's own shell."""
 _LARGEST_WAL = 64 << 20
 """Bytes that the write-ahead file may keep once everything in it is in the file itself."""
-_PAUSE_SECONDS = 0.01
-"""Between two steps of a long change, so that others who wait for writing come in."""
 _FIRST_BYTE = 0xFF
 _OPEN_ANEW = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR)
 """After these a connection stays as it is, even when the disk is well again: the next call opens another."""
@@ -47,8 +46,6 @@ _ADVICE = {
     sqlite3.SQLITE_CORRUPT: "stop the service, move it aside with its -wal and -shm, and put a backup in its place",
     sqlite3.SQLITE_NOTADB: "stop the service, move it aside with its -wal and -shm, and put a backup in its place",
 }
-
-Row: TypeAlias = tuple[Any, ...]
 
 
 class _Opened(NamedTuple):
@@ -64,15 +61,18 @@ class _Mine(threading.local):
     """True inside a `reading` that began before there was a file: it goes on seeing nothing."""
 
 
-class Database:
-    """One SQLite file of one format; until something is written it need not exist, and every read answers nothing.
+class Database(Driver):
+    """One SQLite file of one format; until something is written it need not exist."""
 
-    Whatever fails is a StateError that names the file and says what to do.
-    """
-
-    def __init__(self, path: Path, form: Format, synchronous: Literal["FULL", "NORMAL"] = "FULL") -> None:
+    def __init__(
+        self,
+        path: Path,
+        form: Format,
+        numbering: Numbering = ONE_SEQUENCE,
+        synchronous: Literal["FULL", "NORMAL"] = "FULL",
+    ) -> None:
         """`FULL`: every commit has reached the disk when it returns; `NORMAL`: a machine that stops may lose the last ones."""
-        self.path, self._format = path, form
+        self.path, self._format, self._numbering = path, form, numbering
         self._settings = (f"synchronous = {synchronous}", "secure_delete = ON", f"journal_size_limit = {_LARGEST_WAL}")
         self._mine = _Mine()
         self._lock = threading.RLock()
@@ -83,44 +83,43 @@ class Database:
         """Device and inode of the file that this process opened first."""
         _mind_forks(weakref.ref(self))
 
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    def has_begun(self) -> bool:
+        return self._connection() is not None
+
     def read(self, query: str, *values: Any) -> list[Row]:
-        """Fetch every row of a query."""
         try:
             connection = self._connection()
-            return [] if connection is None else connection.execute(query, values).fetchall()
+            return [] if connection is None else fetched(connection, query, values)
         except (sqlite3.Error, OSError) as error:
             raise self._named(error) from error
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: on the disk when it ends, nothing of it there if it raises."""
+    def writing(self) -> Iterator[SqliteTransaction]:
         try:
             connection = self._connection() or self._create()
             if connection.in_transaction:
                 raise StateError(f"{self.path}: a thread cannot write while it reads one moment of the log")
             with self._turn(), connection:
                 connection.execute("BEGIN IMMEDIATE")
-                yield connection
+                turn = SqliteTransaction(connection, self._numbering)
+                yield turn
+                turn.note_last()
         except (sqlite3.Error, OSError) as error:
             raise self._named(error) from error
 
-    def repeat(self, statement: str, *values: Any, step: int) -> int:
-        """Run a statement that changes at most `step` rows until it changes fewer; returns how many rows it changed.
+    @contextmanager
+    def alone(self, purpose: str) -> Iterator[None]:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(self.path.with_name(f"{purpose}.lock")):
+            yield
 
-        Each time is a transaction of its own, after which others may write.
-        """
-        total, changed = 0, 0 if self._connection() is None else step
-        while changed == step:
-            with self.writing() as connection:
-                changed = connection.execute(statement, values).rowcount
-            total += changed
-            self.pause()
-        return total
-
-    @staticmethod
-    def pause() -> None:
-        """Let others write between two steps of a long change."""
-        time.sleep(_PAUSE_SECONDS)
+    def last(self) -> int:
+        found = self.read(self._numbering.last)
+        return int(found[0][0]) if found else 0
 
     def _turn(self) -> AbstractContextManager[None]:
         """Queue for writing. SQLite alone has those who wait look again now and then, and a busy writer starves them."""
@@ -128,7 +127,6 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Have every `read` of this thread see the same moment."""
         outermost = self._begin()
         try:
             yield
@@ -137,7 +135,6 @@ class Database:
                 self._end()
 
     def changes(self) -> tuple[int, int]:
-        """A pair that is another one after any commit of any thread or process, for all threads of this process alike."""
         try:
             with self._lock:
                 self._check_same()

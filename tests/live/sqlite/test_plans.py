@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from recsys.live.rows import MAX_LOOKED
-from recsys.live.sqlite import experiments, item_changes, log, moments, pinned_slates
+from recsys.live import experiments, item_changes, moments, pinned_slates, rows
+from recsys.live.rows import EVER, MAX_LOOKED
+from recsys.live.sqlite.log import FILE, SqliteLog
 from recsys.live.sqlite.log_format import LOG_FORMAT
+from recsys.live.sqlite.transaction import sql
 from recsys.types import Event
 
 SEARCHING = {
-    "events_of": log._EVENTS_OF,
-    "orders_of": log._ORDERS_OF,
-    "newest": log._NEWEST,
-    "subjects": log._SUBJECTS,
-    "active": log._ACTIVE,
-    "events_between": log._EVENTS_BETWEEN,
-    "first_event": log._FIRST_EVENT,
-    "drop_events": log._DROP_EVENTS,
-    "forget_events": log._FORGET_EVENTS,
-    "links": log._LINKS,
-    "item_updates": log._ITEM_UPDATES,
-    "news": log._NEWS,
-    "forget_links": log._FORGET_LINKS,
+    "events_of": rows.EVENTS_OF,
+    "orders_of": rows.ORDERS_OF,
+    "newest": rows.NEWEST,
+    "subjects": rows.SUBJECTS,
+    "active": rows.ACTIVE,
+    "events_between": rows.EVENTS_BETWEEN,
+    "first_event": rows.FIRST_EVENT,
+    "drop_events": rows.DROP_EVENTS,
+    "forget_events": rows.FORGET_EVENTS,
+    "links": rows.LINKS,
+    "item_updates": rows.ITEM_UPDATES,
+    "news": rows.NEWS,
+    "forget_links": rows.FORGET_LINKS,
     "changes": item_changes._SINCE,
     "drop_changes": item_changes._DROP,
     "send": pinned_slates._SEND,
@@ -65,11 +66,10 @@ COVERED = ("events_of", "orders_of", "newest")
 @pytest.mark.parametrize("name", SEARCHING)
 def test_no_query_reads_a_whole_table(name: str) -> None:
     """Tables are searched; what needs an order has it from the index; an answer reads nothing but the index."""
-    query = SEARCHING[name]
+    query = sql(SEARCHING[name])
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
         LOG_FORMAT.create(database)
-        count = len(set(re.findall(r"\?\d", query))) or query.count("?")
-        plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {query}", (1,) * count)]
+        plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {query}", (1,) * query.count("?"))]
     assert [step for step in plan if step.startswith("SCAN") and "json_each" not in step] == []
     assert any(step.startswith(("SEARCH", "MULTI-INDEX OR")) for step in plan), plan
     if name in SORTED_BY_INDEX:
@@ -83,20 +83,20 @@ def test_no_query_reads_a_whole_table(name: str) -> None:
 @pytest.mark.parametrize(("user", "event_type"), [("shown", "impression"), ("folded", "view")])
 def test_a_look_up_is_bounded_whatever_a_user_did(tmp_path: Path, user: str, event_type: str) -> None:
     """Of a user with far more rows than count (lists that were shown, views that were folded in) a look-up goes through so many."""
-    state = log.SqliteLog(tmp_path)
+    state = SqliteLog(tmp_path)
     looked = MAX_LOOKED
-    rows = [
+    done = [
         Event(event_id=str(n), user_id=user, event_type=event_type, timestamp=10 + n, item_id="x") for n in range(3 * looked)
     ]
-    state.add_events(rows, 5)
+    state.add_events(done, 5)
     state.add_events([Event(event_id="order", user_id=user, event_type="purchase", timestamp=1, item_id="x")], 5)
-    with closing(sqlite3.connect(tmp_path / log.FILE)) as database:
+    with closing(sqlite3.connect(tmp_path / FILE)) as database:
         ticks = list[int]()
         database.set_progress_handler(lambda: ticks.append(1), 1_000)
-        after = 0 if user == "shown" else len(rows)
-        assert database.execute(log._EVENTS_OF, (user, after, 500)).fetchall() == []
+        after = 0 if user == "shown" else len(done)
+        assert database.execute(rows.EVENTS_OF, (user, after, user, looked, EVER, 500)).fetchall() == []
         in_events = len(ticks)
-        orders = database.execute(log._ORDERS_OF, (user, after, 1 << 60, 500)).fetchall()
+        orders = database.execute(rows.ORDERS_OF, (user, after, 1 << 60, 500)).fetchall()
     assert [row[1] for row in orders] == [1]
     assert in_events <= looked * 20 / 1_000
     assert len(ticks) - in_events <= 1

@@ -1,0 +1,109 @@
+"""Driver of a database: what the rows of live state need of one, so that each query stands once and runs on all of them.
+
+In a query a value stands as `?`, and `= ANY(?)` finds any of a list. What a driver cannot run as it is written, it rewrites.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, TypeAlias
+
+_PAUSE_SECONDS = 0.01
+"""Between two steps of a long change, so that others who wait for writing come in."""
+
+Row: TypeAlias = tuple[Any, ...]
+
+
+class Transaction(ABC):
+    """A transaction that has its turn to write: it numbers rows above `last`, in the order of commits."""
+
+    last: int
+
+    @abstractmethod
+    def read(self, query: str, *values: Any) -> list[Row]:
+        """Fetch every row of a query."""
+
+    @abstractmethod
+    def change(self, statement: str, *values: Any) -> int:
+        """Run a statement; returns how many rows it changed."""
+
+    @abstractmethod
+    def change_all(self, statement: str, rows: Sequence[Row]) -> None:
+        """Run a statement for each of several rows of values."""
+
+    def add(self, statement: str, *values: Any) -> bool:
+        """Insert a row, whose first value is the next number; False, and the number is still free, if it conflicts."""
+        added = self.change(statement, self.last + 1, *values) == 1
+        self.last += added
+        return added
+
+    def add_all(self, statement: str, rows: Sequence[Row]) -> None:
+        """Insert rows that cannot conflict, as `add` does."""
+        self.change_all(statement, [(self.last + place, *row) for place, row in enumerate(rows, 1)])
+        self.last += len(rows)
+
+
+class Driver(ABC):
+    """One database for all threads of a process. Nothing is opened before it is used, and whatever fails is a StateError that names
+    the database and says what to do."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Return where the database is, for people."""
+
+    @abstractmethod
+    def has_begun(self) -> bool:
+        """Tell whether there may be rows: before, every read answers nothing."""
+
+    @abstractmethod
+    def read(self, query: str, *values: Any) -> list[Row]:
+        """Fetch every row of a query."""
+
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[None]:
+        """Have every `read` of this thread see the same moment; it cannot write there."""
+
+    @abstractmethod
+    def writing(self) -> AbstractContextManager[Transaction]:
+        """One transaction: on the disk when it ends, nothing of it there if it raises."""
+
+    @abstractmethod
+    def alone(self, purpose: str) -> AbstractContextManager[None]:
+        """Keep every other process from doing the same at once; this thread reads and writes meanwhile."""
+
+    @abstractmethod
+    def last(self) -> int:
+        """The number given last, also when its row was deleted since; 0: none was."""
+
+    @abstractmethod
+    def changes(self) -> tuple[int, int]:
+        """A pair that is another one after any commit of any thread or process; (0, 0) before the first."""
+
+    def wipe(self) -> None:  # noqa: B027 - most databases leave nothing that a caller could remove
+        """Have nothing of deleted rows left where a database keeps what it changed, as far as that is ours to do."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close what this process opened; the next call opens it again."""
+
+    def repeat(self, statement: str, *values: Any, step: int) -> int:
+        """Run a statement that changes at most `step` rows until it changes fewer; returns how many rows it changed.
+
+        Each time is a transaction of its own, after which others may write.
+        """
+        total, changed = 0, step if self.has_begun() else 0
+        while changed == step:
+            with self.writing() as log:
+                changed = log.change(statement, *values)
+            total += changed
+            self.pause()
+        return total
+
+    @staticmethod
+    def pause() -> None:
+        """Let others write between two steps of a long change."""
+        time.sleep(_PAUSE_SECONDS)
