@@ -1,11 +1,11 @@
-"""Following snapshots: what a worker lets go of when another version goes live, and what threads see meanwhile."""
+"""Snapshots that follow one another: the one before is let go of at once, with its files, and threads see what comes meanwhile."""
 
 from __future__ import annotations
 
 import gc
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,23 +16,52 @@ from recsys.engine.serving_state import ServingState
 from recsys.live.log import LiveEvent
 from recsys.live.sqlite.log import SqliteLog
 from recsys.settings import StateSettings, WebSettings
+from recsys.snapshot.store import point_at, versions
 from recsys.types import Event
-from recsys.web.app import create_app
+from recsys.web.app import Application, create_app
 from tests.conftest import NOW, Shop, ago, busy_events, event, micros
 from tests.support.moment_shop import MomentShop
 from tests.support.serving import ENVIRONMENT, MESSAGES_KEY, READ, bearer
 
+RELOADS = 100
+CALLS = (
+    "/v1/users/user-0/recommendations",
+    "/v1/users/user-0/recommendations?placement=email_weekly&cursor=*",
+    "/v1/items/sofa-1/similar",
+    "/v1/items/sofa-1/bought-together",
+    "/v1/bestsellers",
+    "/v1/popular",
+    "/v1/users/user-0/profile",
+    "/readyz",
+)
+
+
+@pytest.fixture
+def no_gc() -> Iterator[None]:
+    """Collect nothing that is part of a cycle."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def published(folder: Path) -> MomentShop:
+    """A shop with one snapshot."""
+    shop = MomentShop(folder, event("user-0", "lamp-3", "cart_add", ago(minutes=60)), event("clock", None, "home_view", NOW))
+    shop.publish()
+    return shop
+
+
+def served(shop: MomentShop) -> Application:
+    """What serves the snapshot published last."""
+    more = {"state": StateSettings(folder=str(shop.folder / "state")), "web": WebSettings(clock="events")}
+    return create_app(msgspec.structs.replace(shop.settings, **more), ENVIRONMENT)
+
 
 def test_nothing_keeps_the_snapshot_before(tmp_path: Path) -> None:
     """Neither answers nor polls that a worker gave hold the old version, whose files would stay mapped and on the disk."""
-    shop = MomentShop(
-        tmp_path, event("user-0", "lamp-3", "cart_add", ago(minutes=60)), event("clock", None, "home_view", NOW)
-    )
-    shop.publish()
-    settings = msgspec.structs.replace(
-        shop.settings, state=StateSettings(folder=str(tmp_path / "state")), web=WebSettings(clock="events")
-    )
-    app = create_app(settings, ENVIRONMENT)
+    shop = published(tmp_path)
+    app = served(shop)
     client, service = app.test_client(), app.service
     assert client.get("/v1/users/user-0/recommendations", headers=READ).status_code == 200
     assert client.get("/v1/moments/cart", headers=bearer(MESSAGES_KEY)).status_code == 200
@@ -44,6 +73,35 @@ def test_nothing_keeps_the_snapshot_before(tmp_path: Path) -> None:
     assert service.live.loaded.snapshot.version != ""
     assert before() is None
     assert client.get("/v1/moments/cart", headers=bearer(MESSAGES_KEY)).status_code == 200
+
+
+@pytest.mark.usefixtures("no_gc")
+def test_nothing_grows_over_a_hundred_reloads(tmp_path: Path) -> None:
+    """Without garbage collection, snapshots that go live and answer every kind of call leave no descriptor and no mapping."""
+    shop = published(tmp_path)
+    shop.publish(NOW + timedelta(minutes=1))
+    both, app = versions(shop.folder / "artifacts"), served(shop)
+    client, live = app.test_client(), app.service.live
+    before: weakref.ref[object] | None = None
+    held: list[tuple[int, int]] = []
+    for number in range(RELOADS):
+        for call in CALLS:
+            assert client.get(call, headers=READ).status_code in (200, 403)
+        assert client.get("/v1/moments/cart", headers=bearer(MESSAGES_KEY)).status_code == 200
+        assert before is None or before() is None
+        held.append(held_files())
+        assert live.loaded is not None
+        before = weakref.ref(live.loaded)
+        point_at(shop.folder / "artifacts", both[number % 2])
+        live.refresh()
+        assert live.loaded.snapshot.version == both[number % 2]
+    assert held[-1] == held[RELOADS // 2]
+
+
+def held_files() -> tuple[int, int]:
+    """Descriptors and mappings of snapshots' files that this process holds."""
+    maps = [line for line in Path("/proc/self/maps").read_text().splitlines() if ".npy" in line]
+    return len(list(Path("/proc/self/fd").iterdir())), len(maps)
 
 
 class Watched(SqliteLog):
