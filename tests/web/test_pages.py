@@ -80,6 +80,17 @@ def test_a_bulk_answer_has_a_line_for_each_id_in_order(web: FlaskClient) -> None
         assert len(msgspec.convert(line, SlateAnswer).items) == 2
 
 
+def test_a_bulk_answer_takes_as_long_as_its_last_line(artifacts: Path) -> None:
+    """The time of a streamed answer is counted once its end is sent, not before its first line."""
+    web = client(artifacts)
+    seconds = 'recsys_request_seconds_count{route="/v1/recommendations"}'
+    answer = web.post(BULK, json={"user_ids": ["user-1", "user-2"]}, headers=READ)
+    assert seconds not in web.get("/metrics", headers=ADMIN).text
+    assert len(answer.get_data().splitlines()) == 2
+    answer.close()
+    assert f"{seconds} 1.0" in web.get("/metrics", headers=ADMIN).text
+
+
 def test_an_id_that_cannot_be_one_gets_a_problem_as_its_line(web: FlaskClient) -> None:
     """One wrong id does not cost the others their slates."""
     found = lines(web, user_ids=["user-0", "x" * 257, "", "\n", "user-1"])
