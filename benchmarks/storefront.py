@@ -47,6 +47,8 @@ ROUND = 250
 """Views between two kills of the browser."""
 SECOND_MS = 1000
 PATIENCE_MS = 120_000
+VIEW_SECONDS = 180
+"""A view that takes longer is given up, and not counted."""
 KILLED_WITHIN_SECONDS = 3.0
 GOAL = 0.995
 PAGE = """<!doctype html><title>shop</title><recsys-list limit="4">ours</recsys-list><script type="module">
@@ -220,10 +222,10 @@ async def click(browser: Browser, origin: str, numbers: list[str], tabs: int, rn
         for number in waiting:
             fate = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
             try:
-                page = await view(page, f"{origin}/?n={number}", fate)
+                page = await asyncio.wait_for(view(page, f"{origin}/?n={number}", fate), VIEW_SECONDS)
                 fates[number] = fate
-            except Error:
-                page = await again(page)
+            except (Error, TimeoutError):  # a tab that died may never answer: it is left as it is
+                page = await context.new_page()
 
     await asyncio.gather(*(browse(visitors[tab % len(visitors)]) for tab in range(tabs)))
     for context in visitors:

@@ -64,7 +64,7 @@ export type Options = {
      */
     service?: string;
 };
-/** Fill the lists of the page, send what is tracked. @param {Options} given */
+/** @param {Options} given */
 export declare function start(given: Options): void;
 /** Whether the shopper agrees; false also forgets what was stored. @param {boolean} [given] */
 export declare function consent(given?: boolean): void;
@@ -77,7 +77,7 @@ export declare function track(type: EventType, what?: string | object): void;
 export declare function flush(): Promise<void>;
 /** Send what waits, then ask for all lists again. */
 export declare function refresh(): Promise<void>;
-/** Take a new token: the shopper signed in or out. */
+/** The shopper signed in or out. */
 export declare function renew(): Promise<void>;
 declare const RecsysList_base: {
     new (): HTMLElement;
@@ -90,14 +90,12 @@ declare const RecsysList_base: {
 export declare class RecsysList extends RecsysList_base {
     #private;
     static observedAttributes: string[];
-    /** Further fields of the question. */
     ask: {};
     /** @type {Slate | undefined} */
     slate: Slate | undefined;
     connectedCallback(): void;
     disconnectedCallback(): void;
     attributeChangedCallback(): void;
-    /** A placement of `POST /v1/slates`. */
     get question(): {
         placement: string;
         limit?: number | undefined;
@@ -106,7 +104,6 @@ export declare class RecsysList extends RecsysList_base {
         item_id?: string[] | undefined;
         cursor?: string | undefined;
     };
-    /** Show the next page below. */
     more(): Promise<void>;
     loading(): void;
     kept(): void;

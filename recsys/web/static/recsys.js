@@ -16,6 +16,7 @@
 
 const KEY = "recsys:";
 const VISITOR = KEY + "visitor";
+const ANON = KEY + "anon-";
 const PATIENCE = 800; // ms, twice
 const DAY = 864e5; // ms; older events are not taken
 const MOST = 500; // events kept
@@ -39,7 +40,7 @@ const underway = new Set();
 const shown = new Set();
 const wanted = new Set();
 
-/** Fill the lists of the page, send what is tracked. @param {Options} given */
+/** @param {Options} given */
 export function start(given) {
   options = given;
   if (given.service) service = given.service.replace(/\/*$/, "/");
@@ -83,7 +84,7 @@ export async function refresh() {
   shown.forEach(want);
 }
 
-/** Take a new token: the shopper signed in or out. */
+/** The shopper signed in or out. */
 export async function renew() {
   await flush();
   known = undefined;
@@ -97,7 +98,6 @@ export async function renew() {
 export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class {})) {
   static observedAttributes = ["placement", "limit", "category", "brand", "item"];
 
-  /** Further fields of the question. */
   ask = {};
   /** @type {Slate | undefined} */
   slate;
@@ -122,7 +122,6 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
     if (shown.has(this)) want(this);
   }
 
-  /** A placement of `POST /v1/slates`. */
   get question() {
     const [placement, limit, category, brand, item] = RecsysList.observedAttributes.map((name) => this.getAttribute(name));
     return {
@@ -136,7 +135,6 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
     };
   }
 
-  /** Show the next page below. */
   async more() {
     const cursor = this.slate?.next_cursor;
     if (cursor && !this.ariaBusy) await fill([this], cursor);
@@ -288,19 +286,22 @@ async function newToken() {
   return (known = { token, user: sub, until: now + life - 3e4, skew: Math.abs(skew) > life ? skew : 0 });
 }
 
-/** Who is not signed in; tabs that open at once draw one id. @returns {Promise<string>} */
+/** Who is not signed in. Of tabs that open at once one draws the id, and locks its name until others can read it. @returns {Promise<string>} */
 function visitor() {
   return new Promise((give) => {
+    const { locks } = navigator;
     const stored = () => attempt(() => localStorage[VISITOR]);
-    const take = () => {
-      const id = stored() ?? "anon-" + draw();
+    const take = async () => {
+      const held = (await locks?.query())?.held?.find(({ name }) => name?.startsWith(ANON));
+      const id = stored() ?? (held?.name ?? ANON + draw()).slice(7);
+      if (agreed && !stored()) {
+        attempt(() => (localStorage[VISITOR] = id));
+        locks?.request(KEY + id, () => pause(9e3));
+      }
       give(id);
-      if (stored() || !agreed) return;
-      attempt(() => (localStorage[VISITOR] = id));
-      return pause(300); // until they can read it
     };
-    if (stored() || !navigator.locks) take();
-    else navigator.locks.request(KEY, take).catch(take);
+    if (stored() || !locks) take();
+    else locks.request(KEY, take).catch(take);
   });
 }
 
