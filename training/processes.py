@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -74,19 +74,25 @@ def child(
 def map_in_order(
     function: Callable[[Chunk], Result], chunks: Iterable[Chunk], open_worker: Callable[..., None], *arguments: Any
 ) -> Iterator[tuple[Chunk, Result]]:
-    """Apply a function to chunk after chunk on all cores, in order, never more than a few chunks ahead.
+    """Apply a function to chunk after chunk on all cores, in order, never more than a few chunks ahead; to a single one, here.
 
     Args:
         function: runs in the worker processes; must be importable, as must what it takes and returns be picklable.
         chunks: read as they are needed.
         open_worker: called once in each worker, with `arguments`.
     """
+    left = iter(chunks)
+    first = list(islice(left, 2))
+    if len(first) == 1:  # a process takes longer to start than a chunk does
+        open_worker(*arguments)
+        yield first[0], function(first[0])
+        return
     context, cores = multiprocessing.get_context("spawn"), os.cpu_count() or 1
     with _terminal_unheard():
         pool = ProcessPoolExecutor(cores, context, initializer=_open_worker, initargs=(open_worker, arguments))
     with pool:
         try:
-            submitted = ((chunk, _submit(pool, function, chunk)) for chunk in chunks)
+            submitted = ((chunk, _submit(pool, function, chunk)) for chunk in chain(first, left))
             waiting = deque(islice(submitted, cores * _AHEAD))
             while waiting:
                 chunk, future = waiting.popleft()

@@ -65,7 +65,9 @@ BUYERS = [f"user-{number}" for number in (3, 0, 29)]
         ("parquet", None, {"limit": 12, "placement": "email_weekly"}),
         ("csv", [*BUYERS, "nobody", "a/b 👜"], {"limit": 3}),
         ("ndjson", [*BUYERS, "nobody"], {"limit": 5, "bought": Bought("only")}),
+        ("csv", [*(f"nobody-{n}" for n in range(2_000)), *BUYERS], {"limit": 1}),  # on all cores
     ],
+    ids=["parquet", "csv", "ndjson", "many"],
 )
 def test_export_is_what_the_pipeline_answers(
     published: tuple[Shop, Engine, str], tmp_path: Path, ending: str, users: list[str] | None, query: dict[str, Any]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.running import PATIENCE_SECONDS, ROOT, ended
+from training.processes import map_in_order
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 NAPS = 0.05
@@ -83,3 +85,9 @@ def test_no_process_is_left(tmp_path: Path, kind: str, told: str, number: signal
     if number != signal.SIGKILL or told == "make":
         assert (tmp_path / "in-order").exists()
         assert b"Exception in thread" not in errors
+
+
+@pytest.mark.parametrize("n", [0, 1, 9])
+def test_chunks_are_answered_in_order(n: int) -> None:
+    """None, a single one in this process, or many on all cores: each comes with its answer."""
+    assert list(map_in_order(abs, range(-n, 0), random.seed)) == [(each, -each) for each in range(-n, 0)]
