@@ -15,6 +15,7 @@ from recsys.behaviour import (
     ages_in_days,
     decay,
     event_weights,
+    interactions,
     item_weights,
     last_of_each,
     last_session,
@@ -26,7 +27,7 @@ from recsys.clock import DAY, MINUTE
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.id_index import unknown_item
 from recsys.types import EventType, History
-from tests.conftest import NOW, ago, event, micros
+from tests.conftest import ITEMS, NOW, ago, event, micros
 from tests.support.handmade import BEHAVIOUR, calm, world
 
 V, B, R = EventType.VIEW, EventType.PURCHASE, EventType.REFUND
@@ -108,6 +109,25 @@ def test_cart_holds_each_item_by_itself() -> None:
     rows = [event("ann", item, "cart_add", ago(2)) for item in kinds]
     made = world([*rows, *(event("ann", item, kind, ago(1)) for item, kind in kinds.items())])
     assert made.profile("ann").cart.tolist() == made.rows("bag-1")
+
+
+def test_every_item_may_be_in_the_cart() -> None:
+    """All items of a catalogue, the first and the last of its rows too; one that it does not have is not."""
+    ids = [each["item_id"] for each in ITEMS]
+    made = world([event("ann", item, "cart_add", ago(1)) for item in [*ids, "unlisted"]])
+    assert made.profile("ann").cart.tolist() == list(range(len(ids)))
+
+
+def test_interactions_add_up_what_is_known_of_items() -> None:
+    """A pair has the sum of its events' weights; what weighs nothing and what is not in the catalogue is in no pair."""
+    kinds = [("sofa-1", "view"), ("sofa-1", "purchase"), ("lamp-1", "impression"), ("unlisted", "view"), (None, "search")]
+    every = [(each["item_id"], "view") for each in ITEMS if each["item_id"] not in ("sofa-1", "lamp-1")]
+    made = world([event("ann", item, kind, ago(1), quantity=1.0) for item, kind in [*kinds, *every]])
+    expected = np.ones(len(ITEMS))
+    expected[made.rows("sofa-1", "lamp-1")] = 6, 0
+    found = interactions(made.tables, BEHAVIOUR, 0)
+    assert found.toarray().tolist() == [expected.tolist()]
+    assert found.nnz == len(ITEMS) - 1
 
 
 def test_a_returned_item_is_not_in_the_cart_again() -> None:
