@@ -124,7 +124,7 @@ benchmark-soak: setup-dev ## Serve for an hour under load, new snapshots and kil
 	$(RUN) -m benchmarks.soak $(ARGS)
 benchmark-bounds: setup-dev ## Measure an answer for a shopper with 100,000 ids, 500,000 events, after 100,000 item updates
 	$(RUN) -m benchmarks.bounds $(ARGS)
-benchmark-isolation: setup-dev ## Measure pages beside bulk answers, polls, cards, slow clients and large bodies
+benchmark-isolation: setup-dev ## Measure pages beside bulk answers, polls, cards, slow clients, large bodies and the console
 	$(RUN) -m benchmarks.isolation $(ARGS)
 benchmark-latency: setup-dev ## Measure latency against offered load, and the first answer of a cold start
 	$(RUN) -m benchmarks.latency $(ARGS)

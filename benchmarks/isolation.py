@@ -1,4 +1,4 @@
-"""Isolation of pages: their latency alone, and beside bulk answers, polls, cards, slow clients and large bodies.
+"""Isolation of pages: their latency alone, and beside bulk answers, polls, cards, slow clients, large bodies and the console.
 
 `make benchmark-isolation` runs the real service on the shop of `make bench` and asks pages at a fixed rate (open loop: a late
 answer counts from when it should have been asked), while other callers do their worst.
@@ -10,28 +10,33 @@ import argparse
 import http.client
 import json
 import random
+import re
 import socket
 import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from multiprocessing import get_context
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.bench import KEY as READ_KEY
-from benchmarks.bench import OUT, PORT, _engine, _users, prepare, service
+from benchmarks.bench import OUT, PORT, _engine, _users, measure_training, prepare, service
+from recsys.snapshot.store import current_version
 
 MESSAGES_KEY = "bench-messages-" + "m" * 40
+CONSOLE_KEY = "bench-console-" + "c" * 40
 SEND = "bench-isolation"
+KEYS = {"RECSYS_KEYS_MESSAGES": MESSAGES_KEY, "RECSYS_KEYS_CONSOLE_VIEWER": CONSOLE_KEY}
 Beside = Callable[[Event, Sequence[str], Any], None]
 
 
@@ -39,14 +44,19 @@ def main() -> int:
     """Measure every mix and print a table; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=OUT / "shop", help="the shop of `make bench`")
+    parser.add_argument("--users", type=int, default=200_000)
+    parser.add_argument("--items", type=int, default=100_000)
+    parser.add_argument("--events", type=int, default=10_000_000)
     parser.add_argument("--rate", type=int, default=100, help="pages a second (default: 100)")
     parser.add_argument("--seconds", type=int, default=10, help="seconds of each mix (default: 10)")
     parser.add_argument("--only", nargs="*", help="some of the mixes")
     chosen = parser.parse_args()
-    prepare(chosen.folder, 200_000, 100_000, 10_000_000)
+    prepare(chosen.folder, chosen.users, chosen.items, chosen.events)
+    if current_version(chosen.folder / "artifacts") is None:
+        measure_training(chosen.folder)
     users = [quote(user, safe="") for user in _users(_engine(chosen.folder), 20_000)]
     rows = []
-    with service(chosen.folder, "serve:app", OUT / "none", {"RECSYS_KEYS_MESSAGES": MESSAGES_KEY}):
+    with service(chosen.folder, "serve:app", OUT / "none", KEYS):
         _declare_send()
         pages(users, chosen.rate, 3)
         for name, callers in MIXES.items():
@@ -145,6 +155,14 @@ def large_body(stop: Event, users: Sequence[str], done: Any) -> None:
         _post("/v1/recommendations", body, stop, done)
 
 
+def console(stop: Event, users: Sequence[str], done: Any) -> None:
+    """Log in, and open pages of the console one after the other."""
+    draw, cookie = random.Random(), _logged_in()
+    while not stop.is_set():
+        for path in ("", "placements", "sends", "moments", f"shopper?user_id={draw.choice(users)}"):
+            _get(f"/console/{path}", done, {"Cookie": cookie})
+
+
 MIXES: dict[str, Sequence[Beside]] = {
     "nothing": (),
     "2 bulks": (bulk,) * 2,
@@ -152,7 +170,8 @@ MIXES: dict[str, Sequence[Beside]] = {
     "4 card streams": (card,) * 4,
     "64 slow clients": (silent,) * 4,
     "8 × 1 MiB bodies": (large_body,) * 8,
-    "all of them": (*(bulk,) * 2, *(poll,) * 2, *(card,) * 4, *(silent,) * 4, *(large_body,) * 8),
+    "2 people at the console": (console,) * 2,
+    "all of them": (*(bulk,) * 2, *(poll,) * 2, *(card,) * 4, *(silent,) * 4, *(large_body,) * 8, *(console,) * 2),
 }
 
 
@@ -170,10 +189,26 @@ def _declare_send() -> None:
         raise RuntimeError(f"the send was answered {answer.status}")
 
 
-def _get(path: str, done: Any) -> None:
+def _logged_in() -> str:
+    """Log in to the console; returns the cookie of the session."""
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)
+    connection.request("GET", "/console/login")
+    form = connection.getresponse()
+    cookie, token = form.headers["Set-Cookie"].partition(";")[0], re.search(rb'name="form_token" value="(\w+)"', form.read())
+    body = urlencode({"form_token": token[1].decode() if token else "", "key": CONSOLE_KEY})
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookie}
+    connection.request("POST", "/console/login", body, headers)
+    answer = connection.getresponse()
+    answer.read()
+    if answer.status != 303:
+        raise RuntimeError(f"the login was answered {answer.status}")
+    return str(answer.headers["Set-Cookie"]).partition(";")[0]
+
+
+def _get(path: str, done: Any, headers: Mapping[str, str] = MappingProxyType(_bearer(MESSAGES_KEY))) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)
     try:
-        connection.request("GET", path, headers=_bearer(MESSAGES_KEY))
+        connection.request("GET", path, headers=dict(headers))
         connection.getresponse().read()
         _count(done)
     except OSError:

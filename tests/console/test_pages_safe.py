@@ -10,9 +10,11 @@ from urllib.parse import quote, urlsplit
 import pytest
 from flask.testing import FlaskClient
 
+from recsys.clock import DAY
 from recsys.web.app import Application
 from recsys.web.console import console_pages
-from tests.console.conftest import EVIL, cookie, form_token, logged_in
+from recsys.web.serving.steady_clock import SteadyClock
+from tests.console.conftest import EVIL, console_app, cookie, form_token, logged_in
 
 EVIL_ITEM, EVIL_USER = quote(f"0{EVIL}"), quote(f"u{EVIL}")
 PAGES = [
@@ -177,6 +179,19 @@ def test_only_operators_forget(app: Application, role: str) -> None:
     data = {"form_token": form_token(page), "confirmed": "user-0"}
     assert web.post("/console/forget?user_id=user-0", data=data).status_code == 403
     assert "Nothing is known" not in web.get("/console/shopper?user_id=user-0").text
+
+
+def test_nobody_is_erased_by_a_clock_that_jumped(artifacts: Path, tmp_path: Path) -> None:
+    """The page says what is wrong with the clock, and the log holds no erasure."""
+    app, times = console_app(artifacts, tmp_path), [0]
+    app.service.live.clock = SteadyClock(lambda: times[0], lambda: 0)
+    web = logged_in(app, "operator")
+    times[0] = 3650 * DAY
+    data = {"form_token": form_token(web.get("/console/forget?user_id=user-0")), "confirmed": "user-0"}
+    answer = web.post("/console/forget?user_id=user-0", data=data)
+    assert answer.status_code == 503
+    assert "jumped 3,650 days ahead" in answer.text
+    assert app.service.live.state.tombstones() == []
 
 
 def test_an_image_of_the_shop_can_be_no_script(app: Application) -> None:

@@ -19,7 +19,7 @@ from recsys.web.console.sessions import KEYS_PREFIX, ROLES, Session, Sessions
 from recsys.web.http.etags import kept_response
 from recsys.web.http.metrics import ROUTE
 from recsys.web.http.parameters import read_query
-from recsys.web.http.problems import Problem
+from recsys.web.http.problems import ClockError, Problem
 from recsys.web.serving.service import Service
 
 _log = logging.getLogger(__name__)
@@ -79,6 +79,8 @@ class Site:
                 return answer()
             except Problem as problem:
                 return self._message(problem.status, str(problem), self._session(), problem.headers)
+            except ClockError as error:
+                return self._message(503, str(error), self._session())
             except StateError:
                 return self._message(
                     503, "The live log cannot be read or written at the moment; try again.", self._session()
