@@ -6,7 +6,7 @@ rows and a filter on it is a slice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -116,7 +116,7 @@ class Catalog:
             return
         if not self._overlaid:
             self.price, self.available, self.stock = self.price.copy(), self.available.copy(), self.stock.copy()
-            self.fragment = self._newest_fragment
+            self.fragment = _newest(self._overlaid, self._fragments)
         changed = {"price": update.price, "available": self.available_after(row, update)}
         changed = {name: value for name, value in changed.items() if value is not None}
         fields = self.item(row) | changed
@@ -125,9 +125,6 @@ class Catalog:
         self.available[row] = fields["available"]
         if update.stock is not None:
             self.stock[row] = update.stock
-
-    def _newest_fragment(self, row: int) -> bytes:
-        return self._overlaid.get(row) or self._fragments[row]
 
     def brand_items(self, code: int) -> Rows:
         """Rows of one brand's items, ascending."""
@@ -160,6 +157,11 @@ class Catalog:
         """Tell whether any item shares its group with another."""
         grouped = self.group[self.group >= 0]
         return len(np.unique(grouped)) < len(grouped)
+
+
+def _newest(overlaid: Mapping[int, bytes], published: Texts) -> Callable[[int], bytes]:
+    """Look fragments up; it holds no catalogue, for a catalogue that held itself would stay mapped when it is replaced."""
+    return lambda row: overlaid.get(row) or published[row]
 
 
 def catalog_arrays(items: pl.DataFrame, currency: str | None) -> Arrays:

@@ -20,10 +20,14 @@ from recsys.snapshot.store import point_at, versions
 from recsys.types import Event
 from recsys.web.app import Application, create_app
 from tests.conftest import NOW, Shop, ago, busy_events, event, micros
+from tests.support.intake import EVENTS, EVENTS_KEY
 from tests.support.moment_shop import MomentShop
 from tests.support.serving import ENVIRONMENT, MESSAGES_KEY, READ, bearer
 
 RELOADS = 100
+STOCK = {"items": [{"item_id": "sofa-1", "stock": 3, "price": 800.0}]}
+SECRETS = {**ENVIRONMENT, "RECSYS_KEYS_EVENTS": EVENTS_KEY}
+VIEW = {"events": [{"user_id": "user-0", "event_type": "view", "item_id": "sofa-1"}]}
 CALLS = (
     "/v1/users/user-0/recommendations",
     "/v1/users/user-0/recommendations?placement=email_weekly&cursor=*",
@@ -55,7 +59,7 @@ def published(folder: Path) -> MomentShop:
 def served(shop: MomentShop) -> Application:
     """What serves the snapshot published last."""
     more = {"state": StateSettings(folder=str(shop.folder / "state")), "web": WebSettings(clock="events")}
-    return create_app(msgspec.structs.replace(shop.settings, **more), ENVIRONMENT)
+    return create_app(msgspec.structs.replace(shop.settings, **more), SECRETS)
 
 
 def test_nothing_keeps_the_snapshot_before(tmp_path: Path) -> None:
@@ -87,6 +91,9 @@ def test_nothing_grows_over_a_hundred_reloads(tmp_path: Path) -> None:
     for number in range(RELOADS):
         for call in CALLS:
             assert client.get(call, headers=READ).status_code in (200, 403)
+        assert client.patch("/v1/items", json=STOCK, headers=EVENTS).status_code == 202
+        assert client.post("/v1/events", json=VIEW, headers=EVENTS).status_code == 202
+        assert client.get("/v1/bestsellers", headers=READ).status_code == 200
         assert client.get("/v1/moments/cart", headers=bearer(MESSAGES_KEY)).status_code == 200
         assert before is None or before() is None
         held.append(held_files())
