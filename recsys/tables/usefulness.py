@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import polars as pl
 
 from recsys.settings import GateSettings, Settings
 from recsys.tables.cleaning import LATER, ZERO
+from recsys.tables.limits import too_unreadable
 from recsys.tables.matching import hint
 from recsys.tables.shop import ShopTables
 from recsys.tables.survey import ABOUT_ITEMS
@@ -33,9 +35,10 @@ class Headline:
     said: str
 
 
-def usefulness(settings: Settings, shop: ShopTables) -> list[Headline]:
-    """Measure the tables against `[gate]`."""
-    return [*_of_rows(settings, shop), *_of_events(settings, shop), *_of_items(settings.gate, shop)]
+def usefulness(settings: Settings, shop: ShopTables, now: datetime | None = None) -> list[Headline]:
+    """Measure the tables against `[gate]`, and what of their values can be read; with `now`, how old the newest event is, too."""
+    measured = [*_of_rows(settings, shop), *_of_values(settings, shop), *_of_events(settings, shop)]
+    return [*measured, *_of_age(settings, shop, now), *_of_items(settings.gate, shop)]
 
 
 def surely_above(bad: int, total: int, limit: float) -> bool:
@@ -60,6 +63,30 @@ def _of_rows(settings: Settings, shop: ShopTables) -> Iterator[Headline]:
             when = "are later than now" if found.rule == LATER else "are of 1970"
             said = f"{_of(found.rows, total, 'event')} {when}, for instance {found.example}: {found.advice}."
             yield Headline("times", not surely_above(found.rows, total, settings.gate.largest_misdated), said)
+
+
+def _of_values(settings: Settings, shop: ShopTables) -> Iterator[Headline]:
+    """Values of the columns that guard what is shown, and of those that revenue rests on where none can be read."""
+    limit = settings.data.max_unreadable_share
+    stopping = too_unreadable(shop.findings, limit)
+    for found in shop.findings:
+        if found.given and (found.level == "closed" or found in stopping):
+            done = "; they are read as no" if found.level == "closed" else ""
+            said = f"{_of(found.rows, found.given, 'value')} of {found.table}, column {found.column}, cannot be read{done}"
+            yield Headline("unreadable", found not in stopping, f"{said} (`data.max_unreadable_share` is {percent(limit)}).")
+
+
+def _of_age(settings: Settings, shop: ShopTables, now: datetime | None) -> Iterator[Headline]:
+    """How old the newest event is, for a shop whose clock is the wall's; the gate measures it again on the snapshot."""
+    newest = shop.seen.whole["newest"][0]
+    if now is None or newest is None or settings.web.clock != "wall":
+        return
+    days, limit = (now - newest) / timedelta(days=1), settings.gate.oldest_days
+    said = f"The newest event is of {newest:%Y-%m-%d %H:%M} UTC, {days:,.1f} days ago; {limit:g} are allowed (`gate.oldest_days`)."
+    hint_of_clock = (
+        "" if days <= limit else ' Export newer events, or set `clock = "events"` under `[web]` for a shop of the past.'
+    )
+    yield Headline("newest event", days <= limit, said + hint_of_clock)
 
 
 def _of_events(settings: Settings, shop: ShopTables) -> Iterator[Headline]:

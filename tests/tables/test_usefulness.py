@@ -132,3 +132,22 @@ def test_where_hides_no_more_than_a_share(tmp_path: Path, left_out: int, passed:
     )
     assert headlines(tmp_path, rows, table)["left out"].said.startswith(f"events: {left_out} of 1,000 rows")
     assert headlines(tmp_path, rows[:100], "gate.largest_left_out = 0.99\n" + table)["left out"].passed
+
+
+def test_values_that_cannot_be_read_are_a_headline(tmp_path: Path) -> None:
+    """Of each column that guards, with its share; beyond `data.max_unreadable_share` it stops a publish."""
+    items = [{"item_id": f"i{at}", "available": "perhaps" if at < 3 else "yes"} for at in range(40)]
+    few = headlines(tmp_path, views(10), items=items)["unreadable"]
+    assert few.passed
+    assert few.said.startswith("3 of 40 values (7.5%) of items, column available, cannot be read; they are read as no")
+    assert not headlines(tmp_path, views(10), "data.max_unreadable_share = 0.05\n", items=items)["unreadable"].passed
+
+
+@pytest.mark.parametrize(("clock", "days", "passed"), [("wall", 6, True), ("wall", 8, False), ("events", 8, None)])
+def test_the_age_of_the_newest_event_is_a_headline(tmp_path: Path, clock: str, days: int, passed: bool | None) -> None:
+    """Beyond `gate.oldest_days` it stops a publish; a shop whose clock is its events has no age."""
+    text = f'[web]\nclock = "{clock}"\n'
+    shop = read_rows(tmp_path, views(3, timestamp=NOON), text)
+    settings = parse_settings(text, tmp_path)
+    found = [each for each in usefulness(settings, shop, NOON + timedelta(days=days)) if each.name == "newest event"]
+    assert [each.passed for each in found] == ([] if passed is None else [passed])

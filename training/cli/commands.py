@@ -53,7 +53,7 @@ def validate(settings: Settings, now: datetime, erasure_keys: ErasureKeys | None
     with console.steps("Validating") as watch:
         watch("reading every row")
         tables = read_shop(settings, now=now, strict=False, erasure_keys=erasure_keys)
-        headlines = usefulness(settings, tables)
+        headlines = usefulness(settings, tables, now)
     for headline in headlines:
         console.say(f"{'✓' if headline.passed else '✗'} {headline.name}: {headline.said}")
     counts = [
@@ -77,7 +77,7 @@ def validate(settings: Settings, now: datetime, erasure_keys: ErasureKeys | None
     unreadable = too_unreadable(tables.findings, settings.data.max_unreadable_share)
     wrong = [f"too many bad rows in {', '.join(bad)}"] if bad else []
     wrong += [f"too little can be read of {each.table}, column {each.column}" for each in unreadable]
-    wrong += [headline.name for headline in headlines if not headline.passed]
+    wrong += [each.name for each in headlines if not each.passed and each.name != "unreadable"]
     console.say(f"✗ {'; '.join(wrong)}: training would stop" if wrong else "✓ good to train on")
     return 1 if wrong else 0
 

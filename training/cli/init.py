@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from recsys.settings import GateSettings
 from recsys.settings.load import load_settings
 from recsys.types import DataError
 from training import console
@@ -19,7 +20,8 @@ from training.onboarding.proposals import NO_KIND, Proposal, propose, propose_jo
 from training.onboarding.reading import Understood, newest_event, settle
 from training.onboarding.writing import clock_text, settings_text
 
-_OLD = timedelta(days=30)
+_OLD = timedelta(days=GateSettings().oldest_days)
+"""Age of the newest event from which the gate would refuse a shop whose clock is the wall's."""
 Ask = Callable[[str], str]
 
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from recsys.settings.load import parse_settings
 from recsys.settings.tables import Table
+from recsys.tables.reader import reading
 from recsys.tables.sources import FILE, MORE, ROW, Source, open_table
 from recsys.types import DataError
 
@@ -91,7 +92,8 @@ def _is_data(name: str) -> bool:
 def _opened(path: Path, folder: Path) -> Seen:
     sample = _sample_of(path, folder)
     sources = open_table(parse_settings("", sample.parent), "events", Table(paths=(glob.escape(str(sample)),)))
-    rows = sources[0].frame.head(ROWS).drop(ROW, FILE, MORE, strict=False).collect(engine="streaming")
+    with reading("events", sources[:1]):
+        rows = sources[0].frame.head(ROWS).drop(ROW, FILE, MORE, strict=False).collect(engine="streaming")
     return Seen((path,), sources[0], rows, sample, sources[0].read_as)
 
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from recsys.settings.tables import Table
 from recsys.tables.presets import mapping_of, merged, platform, preset_names
+from recsys.tables.reader import reading
 from recsys.tables.spelling import as_spoken, plain_name, spoken_of
 from recsys.types import EVENT_TYPES
 from training.onboarding.files import Seen
@@ -67,14 +68,20 @@ class Proposal:
 
 
 def propose(seen: Seen) -> Proposal | None:
-    """Settings for files with the same columns, by a preset or by the names and values of the columns; None if neither tells."""
-    found = _by_preset(seen) or _packed(seen) or _turned(seen) or _by_names(seen)
-    return _finished(found) if found else None
+    """Settings for files with the same columns, by a preset or by the names and values of the columns; None if neither tells.
+
+    Raises:
+        DataError: if a file cannot be read to its end.
+    """
+    with reading("events", [seen.source]):
+        found = _by_preset(seen) or _packed(seen) or _turned(seen) or _by_names(seen)
+        return _finished(found) if found else None
 
 
 def propose_joined(seen: Sequence[Seen]) -> Proposal | None:
     """Settings for events whose users or moments stand in other files; None if no files belong together so."""
-    told = joined_events(seen)
+    with reading("events", [each.source for each in seen]):
+        told = joined_events(seen)
     if told is None:
         return None
     found = _events(told.seen, dict(told.columns))
