@@ -77,7 +77,7 @@ def _of_values(settings: Settings, shop: ShopTables) -> Iterator[Headline]:
 
 
 def _of_age(settings: Settings, shop: ShopTables, now: datetime | None) -> Iterator[Headline]:
-    """How old the newest event is, for a shop whose clock is the wall's; the gate measures it again on the snapshot."""
+    """Age of the newest event, for a shop whose clock is the wall's; the gate measures it again on the snapshot."""
     newest = shop.seen.whole["newest"][0]
     if now is None or newest is None or settings.web.clock != "wall":
         return
