@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from recsys.live.log import EventLog
 from recsys.live.slate_log import SlateLog, TombstonesNow
+from recsys.live.sqlite.local_disk import check_local
 from recsys.live.sqlite.log import SqliteLog
 from recsys.live.sqlite.slate_log import SqliteSlateLog
 from recsys.settings import Settings
@@ -25,6 +26,16 @@ def open_log(settings: Settings) -> EventLog:
 
         return PostgresLog(address)
     return SqliteLog(settings.path(settings.state.folder))
+
+
+def check_place(settings: Settings) -> None:
+    """Check before anything is written that live state may stand where the settings say.
+
+    Raises:
+        StateError: for a folder that other machines may write to as well.
+    """
+    if not settings.state.database:
+        check_local(settings.path(settings.state.folder))
 
 
 def log_in(folder: Path) -> EventLog:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import time
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,8 +15,13 @@ import msgspec
 import pytest
 from flask.testing import FlaskClient
 
+from recsys.live.sqlite import local_disk
+from recsys.types import StateError
 from recsys.web.app import create_app
-from tests.support.cases import needs_cases, open_case
+from tests.support.cases import NOW, folder_of, needs_cases, open_case
+from tests.support.running import PATIENCE_SECONDS, start, stop
+from tests.support.serving import ENVIRONMENT, serving_settings
+from training.experiments.readout import read_out
 
 pytestmark = needs_cases
 SHOPPERS = [*(f"s{n:03}" for n in range(0, 300, 10)), "somebody-new"]
@@ -110,3 +119,52 @@ def test_what_is_shown_for_ever_sinks(tmp_path: Path, monkeypatch: pytest.Monkey
     off = msgspec.structs.replace(settings, placements={})
     plain = create_app(off, {}).test_client()
     assert [item["item_id"] for item in items_of(plain, address)] == first
+
+
+def test_a_tenth_of_the_shoppers_see_other_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same shopper sees the same arm, slate and log name it, and the read-out has orders and revenue with intervals."""
+    case = open_case("control-05-two-settings-at-once", tmp_path, monkeypatch)
+    case.train(force="made up")
+    client = case.serve()
+    lists = {user: client.get(f"/v1/users/{user}/recommendations").get_json() for user in (f"s{n:03}" for n in range(300))}
+    arms = {user: answer["experiments"][0]["arm"] for user, answer in lists.items() if "experiments" in answer}
+    assert len(arms) > 250  # the others are shown the same by both arms
+    assert 0.05 < Counter(arms.values())["item_item"] / len(arms) < 0.15
+    again = case.serve()
+    for user in ("s000", "s111", "s222"):
+        assert again.get(f"/v1/users/{user}/recommendations").get_json() == lists[user]
+    assert {lists[user]["strategy"] for user, arm in arms.items() if arm == "item_item"} <= {"item_item", "fallback"}
+    found = read_out(case.settings, "home_lead", NOW)
+    assert found.units == Counter(arms.values())
+    assert {"orders", "revenue"} <= {each["measure"] for each in found.differences}
+    assert all({"always_low", "always_high"} <= set(each) for each in found.differences)
+
+
+def test_it_runs_under_a_path_and_slow_clients_hold_nobody_up(artifacts: Path, tmp_path: Path) -> None:
+    """A setting moves the service under a path, which its description names; clients that never end hold no worker."""
+    folder_of("control-08-behind-proxies-and-twice")
+    server = start(tmp_path, artifacts, "--workers", "2", web='development = true\nprefix = "/recs"')
+    try:
+        assert server.get("/recs/healthz")[0].status == 200
+        assert json.loads(server.get("/recs/openapi.json")[1])["servers"] == [{"url": "/recs"}]
+        assert server.get("/healthz", {"SCRIPT_NAME": "/elsewhere"})[0].status == 200
+        with ExitStack() as stack:
+            for _ in range(2):
+                client = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS))
+                client.sendall(b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n{")
+            began = time.monotonic()
+            assert server.get("/healthz")[0].status == 200
+            assert time.monotonic() - began < 5
+    finally:
+        assert stop(server) == 0
+
+
+def test_a_folder_that_other_machines_may_write_to_is_refused_at_start(
+    artifacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also before anything was written there; the reason names the file system and the settings to change."""
+    folder_of("control-08-behind-proxies-and-twice")
+    (tmp_path / "mounts").write_text(f"nas:/shop {artifacts.parent} nfs4 rw 0 0\n")
+    monkeypatch.setattr(local_disk, "MOUNTS", tmp_path / "mounts")
+    with pytest.raises(StateError, match=r"network file system nas:/shop .*`state\.database`"):
+        create_app(serving_settings(artifacts), ENVIRONMENT)

@@ -15,7 +15,7 @@ from recsys.engine.serving_state import ServingState
 from recsys.experiments.arms import runnable
 from recsys.experiments.exposures import FirstExposures
 from recsys.experiments.running import RunningExperiments
-from recsys.live.databases import open_log, open_slates
+from recsys.live.databases import check_place, open_log, open_slates
 from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.live.item_changes import Standing
 from recsys.live.slate_queue import SlateQueue
@@ -35,6 +35,7 @@ class Live:
     """The snapshot store of one worker, with the clock and the histories that go with what it serves."""
 
     def __init__(self, settings: Settings, metrics: Metrics, erasure_keys: ErasureKeys | None = None) -> None:
+        check_place(settings)
         self._settings = settings
         self.clock = SteadyClock()
         self.state = open_log(settings)
