@@ -29,11 +29,9 @@ $(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
 	$(VENV)/bin/$(PIP) -r requirements-dev.lock
 	@touch $@
 
-$(VENV)-stores/.ready: requirements-stores.lock
-	@echo "Setting up $(VENV)-stores: an S3 server for tests"
-	$(PYTHON) -m venv $(VENV)-stores
-	$(VENV)-stores/bin/$(PIP) -r requirements-stores.lock
-	@touch $@
+$(VENV)/bin/versitygw: | $(VENV)/.ready-dev
+	@echo "Building versitygw, an S3 server for tests, which takes a minute or two"
+	GOBIN=$(abspath $(VENV)/bin) go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
 clients/storefront/node_modules/.ready: clients/storefront/package-lock.json
 	cd clients/storefront && npm ci --no-audit --no-fund
@@ -41,7 +39,7 @@ clients/storefront/node_modules/.ready: clients/storefront/package-lock.json
 
 setup: $(VENV)/.ready ## Make .venv with what the job and the service need
 setup-dev: $(VENV)/.ready-dev ## The same, with what tests and checks need
-setup-all: setup-dev $(VENV)-stores/.ready clients/storefront/node_modules/.ready ## The same, with what single tests need, which are skipped without (npm)
+setup-all: setup-dev $(VENV)/bin/versitygw clients/storefront/node_modules/.ready ## The same, with what single tests need, which are skipped without (npm, Go)
 
 demo: setup ## Make a synthetic shop, train on it, serve it on PORT (Ctrl-C ends it)
 	@$(RUN) -m training demo --port $(PORT) --workers $(WORKERS) $(ARGS)
@@ -116,7 +114,6 @@ lock: ## Pin all packages again (needs uv); what the service runs on is the same
 	$(LOCK) pyproject.toml --extra training -o requirements.lock
 	$(LOCK) pyproject.toml --all-extras --group dev --group docs --group browser --constraint requirements.lock -o requirements-dev.lock
 	$(LOCK) pyproject.toml --extra training --group peers --constraint requirements.lock -o requirements-peers.lock
-	$(LOCK) --group stores -o requirements-stores.lock
 
 bench: setup-dev ## Measure the service against bare Flask (needs wrk), the export and a 10-million-event fit
 	$(RUN) -m benchmarks.bench $(ARGS)
@@ -160,4 +157,4 @@ pictures: setup-dev ## Take the pictures of docs/console.md, while `make demo` r
 	$(RUN) -m pip install --quiet --disable-pip-version-check --group browser
 	$(RUN) -m benchmarks.pictures $(ARGS)
 clean: ## Remove the environment and what the demo made
-	rm -rf $(VENV) $(VENV)-peers $(VENV)-stores clients/storefront/node_modules .demo benchmarks/out site
+	rm -rf $(VENV) $(VENV)-peers clients/storefront/node_modules .demo benchmarks/out site

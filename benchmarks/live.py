@@ -123,7 +123,7 @@ class Offline:
         settings = load_settings(settings_file)
         self._prepared: Prepared = prepare(settings, now=datetime.now(UTC))
         self.events = self._prepared.events
-        artifacts = settings.path(settings.snapshot.artifacts)
+        artifacts = settings.artifacts
         self.engine = Engine(open_snapshot(artifacts, current_version(artifacts) or ""), settings)
         self.sessions = sessions(self.events.users, self.events.times, settings.behaviour)
         self.questions = questions(self.events, self.engine.catalog.category, self.sessions)

@@ -115,7 +115,7 @@ def _variant(folder: Path, name: str) -> Path:
 
 
 def _open(settings: Settings) -> Snapshot:
-    artifacts = settings.path(settings.snapshot.artifacts)
+    artifacts = settings.artifacts
     return open_snapshot(artifacts, current_version(artifacts) or "")
 
 

@@ -121,7 +121,7 @@ def measure_sends(file: Path) -> dict[str, Any]:
             bulk = _bulk(service, others)
             before = _slates(service, asked, unpinned)
             publish_fit(settings)
-            _wait_for(service, published(settings.path(settings.snapshot.artifacts)))
+            _wait_for(service, published(settings.artifacts))
             passes.append(_pass(service, clients, asked))
             after = _slates(service, asked, unpinned)
         with running(file, KEY) as service:
@@ -205,7 +205,7 @@ def _settings_file(folder: Path) -> Path:
 
 def _people(settings: Settings, n: int) -> list[str]:
     """Users drawn from the snapshot, each once."""
-    artifacts = settings.path(settings.snapshot.artifacts)
+    artifacts = settings.artifacts
     users = open_snapshot(artifacts, published(artifacts)).histories.users
     return [users.text(row) for row in random.Random(SEED).sample(range(len(users)), n)]
 
@@ -293,7 +293,7 @@ def _wait_for(service: Service, version: str) -> None:
 
 def _export(file: Path, out: Path, shape: Shape, share: Synchronized[float]) -> None:
     settings = load_settings(file)
-    artifacts = settings.path(settings.snapshot.artifacts)
+    artifacts = settings.artifacts
     version = published(artifacts)
     query = Query(now=read_manifest(artifacts, version).as_of, limit=ITEMS_PER_USER)
 

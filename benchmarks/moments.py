@@ -157,7 +157,7 @@ def _change_items(state: EventLog, engine: Engine, now: int, draw: random.Random
 def _batches(settings: Settings, folder: Path) -> dict[str, float]:
     """Seconds of a batch of winback, the largest kind, and of all kinds in one run, each over a log of its own."""
     batches: dict[str, tuple[MomentKind, ...]] = {"winback": ("winback",), "all": tuple(KINDS)}
-    found, artifacts = dict[str, float](), settings.path(settings.snapshot.artifacts)
+    found, artifacts = dict[str, float](), settings.artifacts
     for name, kinds in batches.items():
         say(f"batch of {name}")
         log, out = folder / "state-batch", folder / "moments.parquet"
@@ -169,7 +169,7 @@ def _batches(settings: Settings, folder: Path) -> dict[str, float]:
 
 
 def _open(settings: Settings) -> Snapshot:
-    artifacts = settings.path(settings.snapshot.artifacts)
+    artifacts = settings.artifacts
     return open_snapshot(artifacts, published(artifacts))
 
 

@@ -94,7 +94,7 @@ def publish_fit(settings: Settings, before: datetime | None = None) -> None:
     with console.steps("Training") as watch:
         fitted = fit(settings, now=datetime.now(UTC), before=before, watch=watch)
         watch("publish")
-        publish(settings.path(settings.snapshot.artifacts), fitted.manifest, fitted.groups)
+        publish(settings.artifacts, fitted.manifest, fitted.groups)
 
 
 @contextmanager

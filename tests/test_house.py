@@ -270,12 +270,11 @@ def test_locks_hold_what_the_project_names() -> None:
     extras, groups = project["project"]["optional-dependencies"], project["dependency-groups"]
     base = names([*project["project"]["dependencies"], *extras["training"]])
     everything = base | names([text for extra in extras.values() for text in extra])
-    apart = {"stores", "peers"}
+    apart = {"peers"}
     wanted = {
         "requirements.lock": base,
         "requirements-dev.lock": everything.union(*(names(groups[name]) for name in set(groups) - apart)),
         "requirements-peers.lock": base | names(groups["peers"]),
-        "requirements-stores.lock": names(groups["stores"]),
     }
     assert sorted(wanted) == LOCKS
     for lock, packages in wanted.items():

@@ -19,6 +19,7 @@ from recsys.settings.database_url import check_url
 from recsys.settings.experiments import Experiment, HoldoutSettings
 from recsys.settings.messages import MessagesSettings
 from recsys.settings.moments import MomentsSettings
+from recsys.settings.object_store import check_place
 from recsys.settings.placements import PLACEMENTS, BlendSettings, Placement
 from recsys.settings.ranker import RankerSettings
 from recsys.settings.tables import DataSettings
@@ -83,11 +84,24 @@ class SnapshotSettings(Group, frozen=True):
     """Place of snapshots."""
 
     artifacts: str = "artifacts"
-    """Folder of the snapshots and of CURRENT; relative to the settings file."""
+    """Folder of the snapshots and of CURRENT, relative to the settings file; or for several machines an object store, such as
+    `s3://bucket/shop` (also `gs://` and `az://`), with the credentials that the stores' own tools take from the environment."""
+    mirror: str = "artifacts"
+    """With an object store: the local folder that mirrors it; relative to the settings file."""
+    poll_seconds: Positive = 5.0
+    """With an object store: how often a machine looks whether its CURRENT has moved."""
     keep: Count = 5
     """Snapshots kept after a publish; older ones are deleted, never the current one."""
     reload_seconds: Positive = 1.0
     """How often a serving worker looks whether CURRENT has moved."""
+
+    def __post_init__(self) -> None:
+        check_place(self.artifacts)
+
+    @property
+    def store(self) -> str:
+        """The object store's address; empty where snapshots live in a folder only."""
+        return self.artifacts if "://" in self.artifacts else ""
 
 
 class EvaluationSettings(Group, frozen=True):
@@ -247,6 +261,11 @@ class Settings(Group, frozen=True):
     def path(self, text: str) -> Path:
         """Resolve a path of the settings: variables expanded, relative ones from `root`."""
         return Path(self.root, os.path.expandvars(text))
+
+    @property
+    def artifacts(self) -> Path:
+        """The local folder of the snapshots: their home, or the mirror of an object store."""
+        return self.path(self.snapshot.mirror if self.snapshot.store else self.snapshot.artifacts)
 
     def placement(self, name: str) -> Placement | None:
         """Look a placement up, the shop's own before the built-in one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,13 @@ from recsys.snapshot.store import current_version, point_at, publishing, verify,
 from recsys.types import SnapshotError
 
 
-def roll_back(artifacts: Path, to: str | None = None) -> str:
+def roll_back(artifacts: Path, to: str | None = None, announce: Callable[[str], None] = lambda version: None) -> str:
     """Point CURRENT at `to`, else at the version before the current one; returns the version now current.
 
+    `announce` is told the version before CURRENT moves; if it raises, CURRENT stays.
+
     Raises:
-        SnapshotError: if there is no such version or it does not verify.
+        SnapshotError: if there is no such version or it does not verify, and whatever `announce` raises.
     """
     known, current = versions(artifacts), current_version(artifacts)
     if to is None:
@@ -29,6 +31,7 @@ def roll_back(artifacts: Path, to: str | None = None) -> str:
         raise SnapshotError(f"no snapshot {to} in {artifacts}; there are: {', '.join(known) or 'none'}")
     verify(artifacts, to)
     with publishing(artifacts):
+        announce(to)
         point_at(artifacts, to)
     return to
 

@@ -37,7 +37,8 @@ CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
 REPORTS = "reports"
 """Folder of the snapshots' reports, beside them."""
-_INCOMING = ".incoming-"
+INCOMING = ".incoming-"
+"""Beginning of the names of folders that are being written."""
 _CHUNK = 1 << 20
 
 Opened = TypeVar("Opened")
@@ -88,13 +89,16 @@ def publish(
     groups: Mapping[str, Arrays],
     write_for_people: Callable[[Path], None] | None = None,
     inspect: Inspect | None = None,
+    announce: Callable[[str], None] = lambda version: None,
 ) -> Manifest:
     """Write a snapshot whole and point CURRENT at it; returns the manifest with its files. If `inspect` raises, nothing stays.
 
+    `announce` is told the version when its folder is complete; if it raises, CURRENT stays, and the version too.
+
     Raises:
-        SnapshotError: if the folder cannot be written.
+        SnapshotError: if the folder cannot be written, and whatever `announce` raises.
     """
-    incoming = artifacts / f"{_INCOMING}{os.getpid()}-{uuid4().hex}"
+    incoming = artifacts / f"{INCOMING}{os.getpid()}-{uuid4().hex}"
     try:
         artifacts.mkdir(parents=True, exist_ok=True)
         with publishing(artifacts):
@@ -103,6 +107,7 @@ def publish(
             target = artifacts / manifest.version
             if not target.exists():
                 name_folder(incoming, target)
+            announce(manifest.version)
             point_at(artifacts, manifest.version)
     except OSError as error:
         raise SnapshotError(f"cannot publish to {artifacts}: {error}") from error
@@ -221,7 +226,7 @@ def _verified(folder: Path, manifest: Manifest) -> Manifest:
         if size != entry.bytes:
             found = "is missing" if size is None else f"has {size} bytes"
             raise SnapshotError(f"snapshot {manifest.version}: {name} {found}, the manifest says {entry.bytes}")
-        if _sha256(file) != entry.sha256:
+        if sha256(file) != entry.sha256:
             raise SnapshotError(f"snapshot {manifest.version}: {name} was changed after it was written (its sha256 differs)")
     return manifest
 
@@ -285,7 +290,7 @@ def publishing(artifacts: Path) -> Iterator[None]:
 
 
 def _remove_leftovers(artifacts: Path) -> None:
-    for leftover in artifacts.glob(f"{_INCOMING}*"):
+    for leftover in artifacts.glob(f"{INCOMING}*"):
         shutil.rmtree(leftover, ignore_errors=True)
     for leftover in artifacts.glob(f".{CURRENT}.*.tmp"):
         leftover.unlink(missing_ok=True)
@@ -309,7 +314,7 @@ def _write(
     files = {}
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         sync(file)
-        files[file.relative_to(folder).as_posix()] = FileEntry(file.stat().st_size, _sha256(file))
+        files[file.relative_to(folder).as_posix()] = FileEntry(file.stat().st_size, sha256(file))
     complete = msgspec.structs.replace(manifest, files=files)
     if inspect:
         complete = inspect(folder, complete)
@@ -319,7 +324,8 @@ def _write(
     return complete
 
 
-def _sha256(file: Path) -> str:
+def sha256(file: Path) -> str:
+    """Hash a file (hex)."""
     digest = hashlib.sha256()
     with open(file, "rb") as stream:
         while chunk := stream.read(_CHUNK):

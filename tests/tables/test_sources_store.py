@@ -82,7 +82,7 @@ def test_a_store_that_dies_in_the_middle(
     getattr(frame, f"write_{form}")(tmp_path / f"events.{form}")
     store.put(f"events.{form}", (tmp_path / f"events.{form}").read_bytes())
     (tmp_path / "settings.toml").write_text(f'data.events.paths = ["s3://shop/events.{form}"]')
-    store.die_after(4 << 20)
+    store.cut_after(4 << 20)
     assert main(["--settings", str(tmp_path / "settings.toml"), "train"]) == 1
     told = " ".join(capsys.readouterr().err.split())
     assert f"events: s3://shop/events.{form} cannot be fetched: " in told

@@ -37,7 +37,7 @@ def log(shop: Shop) -> EventLog:
 
 def test_figures_are_those_of_the_slates(shop: Shop) -> None:
     """Shares add up, places are the users' items, and what is short or missing is counted."""
-    artifacts = shop.settings.path(shop.settings.snapshot.artifacts)
+    artifacts = shop.settings.artifacts
     source = Source(shop.settings, artifacts, published(artifacts), True)
     serving = source.serving(source.engine())
     assert serving is not None

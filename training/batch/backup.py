@@ -141,7 +141,7 @@ def restore(settings: Settings, source: Path, replace: bool, now: datetime) -> t
 
 def _carry_over(settings: Settings, state: Path, kept: Path | None) -> None:
     """Take over the tombstones of what was there, and go on above all numbers that were given."""
-    artifacts = settings.path(settings.snapshot.artifacts)
+    artifacts = settings.artifacts
     folded = max((read_manifest(artifacts, version).state_sequence for version in versions(artifacts)), default=0)
     with closing(log_in(state)) as log:
         if kept is not None and (kept / LOG).exists():

@@ -22,6 +22,7 @@ from recsys.live.erasure import ErasureKeys, Tombstone, Tombstones
 from recsys.live.log import EventLog
 from recsys.settings import Settings
 from recsys.snapshot.id_index import IdMap
+from recsys.snapshot.mirror import mirror_of
 from recsys.snapshot.retention import delete
 from recsys.snapshot.store import current_version, open_snapshot, read_manifest, versions
 from recsys.tables.erased_rows import NAMING, ErasedRows
@@ -151,14 +152,14 @@ def purge(settings: Settings, erasure_keys: ErasureKeys | None) -> Purged:
 
 def _folded_everywhere(settings: Settings) -> int:
     """The last number of the log that every kept snapshot has taken in; 0 without snapshots."""
-    artifacts = settings.path(settings.snapshot.artifacts)
+    artifacts = settings.artifacts
     return min((read_manifest(artifacts, version).state_sequence for version in versions(artifacts)), default=0)
 
 
 def _purge_snapshots(
     settings: Settings, erasure_keys: ErasureKeys | None, rows: list[tuple[int, Tombstone]]
 ) -> tuple[tuple[str, ...], dict[str, int | str]]:
-    artifacts = settings.path(settings.snapshot.artifacts)
+    artifacts, mirror = settings.artifacts, mirror_of(settings)
     deleted, remaining = [], dict[str, int | str]()
     for version in versions(artifacts):
         try:
@@ -169,6 +170,8 @@ def _purge_snapshots(
         if found and version == current_version(artifacts):
             remaining[version] = found
         elif found:
+            if mirror:
+                mirror.remote.delete([version])
             delete(artifacts, version)
             deleted.append(version)
     return tuple(deleted), remaining

@@ -39,7 +39,7 @@ def dry_run(
         DataError: if the send is not declared, or there is nobody to ask.
         SnapshotError: if no snapshot is published.
     """
-    artifacts = settings.path(settings.snapshot.artifacts)
+    artifacts = settings.artifacts
     source = Source(settings, artifacts, published(artifacts), True, erasure_keys)
     serving = source.serving(source.engine())
     assert serving is not None

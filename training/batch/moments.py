@@ -121,7 +121,7 @@ def moments(
     check_settings(settings)
     kinds = _checked(settings, kind, as_of is not None, out)
     with tempfile.TemporaryDirectory(prefix="recsys-moments-") as aside:
-        artifacts, log = settings.path(settings.snapshot.artifacts), None
+        artifacts, log = settings.artifacts, None
         if as_of is not None:
             artifacts, log = Path(aside, "artifacts"), Path(aside, "state")
             with console.steps("Training") as watch:

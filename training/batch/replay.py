@@ -30,7 +30,7 @@ def replay(settings: Settings, recommendation_id: str | None, as_json: bool = Fa
     if recommendation_id is None:
         return _list(log)
     note = log.read(recommendation_id)
-    snapshot = open_snapshot(settings.path(settings.snapshot.artifacts), note.snapshot)
+    snapshot = open_snapshot(settings.artifacts, note.snapshot)
     updates = [(number, update) for number, _, update in open_log(settings).item_updates(note.items_sequence)]
     engine, slate = replayed(note, snapshot, updates)
     same = same_bytes(note, engine, slate)

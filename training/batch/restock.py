@@ -109,7 +109,7 @@ def sold_lately(serving: ServingState, state: EventLog) -> Units:
 
 def _now(settings: Settings, erasure_keys: ErasureKeys | None) -> tuple[Catalog, Units]:
     """The catalogue with live updates in it, and what was sold lately."""
-    artifacts = settings.path(settings.snapshot.artifacts)
+    artifacts = settings.artifacts
     version = current_version(artifacts)
     if version is None:
         raise SnapshotError(f"no snapshot is published in {artifacts}; run `make train` first")

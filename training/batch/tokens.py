@@ -30,7 +30,7 @@ def tokens(
     erasure_keys: ErasureKeys | None = None,
 ) -> int:
     """Write a line per user; nothing is pinned by that: the first fetch does, or the first to open the message."""
-    artifacts = settings.path(settings.snapshot.artifacts)
+    artifacts = settings.artifacts
     source = Source(settings, artifacts, published(artifacts), True, erasure_keys)
     ids = None if users is None else read_users(users)
     with console.steps("Exporting") as watch:

@@ -15,6 +15,7 @@ from recsys.item_filters import Condition
 from recsys.live import databases
 from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
+from recsys.snapshot.mirror import mirror_of
 from recsys.snapshot.retention import roll_back
 from recsys.snapshot.store import current_version, publish, read_manifest, versions
 from recsys.tables.limits import too_unreadable
@@ -122,7 +123,7 @@ def export(
     if chosen is None:
         raise DataError(f"--placement {placement!r}: there are {', '.join(settings.placement_names())}")
     ids = None if users is None else read_users(users)
-    artifacts = settings.path(settings.snapshot.artifacts)
+    artifacts = settings.artifacts
     with tempfile.TemporaryDirectory(prefix="recsys-as-of-") as aside:
         if as_of is not None:
             with console.steps("Training") as watch:
@@ -155,16 +156,18 @@ def export(
 
 def rollback(settings: Settings, to: str | None) -> int:
     """Point CURRENT elsewhere."""
-    artifacts = settings.path(settings.snapshot.artifacts)
+    artifacts = settings.artifacts
+    mirror = mirror_of(settings)
+    base = mirror and mirror.remote.current()
     before = current_version(artifacts)
-    version = roll_back(artifacts, to)
+    version = roll_back(artifacts, to, lambda version: mirror.remote.announce(version, base) if mirror and base else None)
     console.say(f"✓ CURRENT was {before}, is {version}; running services follow within seconds")
     return 0
 
 
 def snapshots(settings: Settings) -> int:
     """List what is published."""
-    artifacts = settings.path(settings.snapshot.artifacts)
+    artifacts = settings.artifacts
     current = current_version(artifacts)
     rows = []
     for version in reversed(versions(artifacts)):
@@ -237,7 +240,7 @@ def _summary(fitted: Fitted, settings: Settings) -> None:
     console.facts(
         f"Published {manifest.version}",
         [
-            ("folder", settings.path(settings.snapshot.artifacts) / manifest.version),
+            ("folder", settings.artifacts / manifest.version),
             ("as of", when(manifest.as_of)),
             *manifest.counts.items(),
             ("bad rows left out", rejected),

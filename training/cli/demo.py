@@ -172,7 +172,7 @@ def _wait_until_ready(service: subprocess.Popen[bytes], address: str, log: Path)
 
 
 def _say_ready(settings: Settings, at: Addresses, log: Path, keys: Path, console_key: str) -> None:
-    address, artifacts = at.service, settings.path(settings.snapshot.artifacts)
+    address, artifacts = at.service, settings.artifacts
     user, item, brand, category = _examples(artifacts, current_version(artifacts) or "")
     done = f'{{"events": [{{"user_id": "{unquote(user)}", "event_type": "cart_add", "item_id": "{unquote(item)}"}}]}}'
     body = f"-H 'Content-Type: application/json' -d {shlex.quote(done)}"

@@ -68,7 +68,7 @@ def tune(
     """Choose settings on the folds before the test window and write them beside the settings file."""
     end = before or last_event(settings, now, erasure_keys) - timedelta(days=settings.evaluation.days)
     file = settings.path(settings.tuned or "tuned.toml")
-    journal = settings.path(settings.snapshot.artifacts) / "tuning" / "journal.log"
+    journal = settings.artifacts / "tuning" / "journal.log"
     with console.steps("Tuning") as watch:
         watch("reading the folds")
         tuned = run_tuning(

@@ -23,6 +23,7 @@ from training.cli.argument_types import bought, conditions, count, limit, moment
 from training.cli.backup import add_backup, add_restore
 from training.cli.experiments import add_attribution, add_experiment
 from training.cli.init import add_init
+from training.cli.snapshots import mirrored
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -155,7 +156,7 @@ def _report(commands_of: Commands) -> None:
     command = _command(commands_of, "report", "Write the current snapshot's report as one HTML page.")
     command.add_argument("--as-of", type=moment, help="the moment that the snapshot was trained with, if one was named")
     command.set_defaults(
-        run=lambda chosen: evaluation_commands.report(load_settings(chosen.settings), _now(), chosen.as_of, _erasure_keys())
+        run=lambda chosen: evaluation_commands.report(mirrored(chosen.settings), _now(), chosen.as_of, _erasure_keys())
     )
 
 
@@ -179,7 +180,7 @@ def _export(commands_of: Commands) -> None:
 
 
 def _run_export(chosen: argparse.Namespace) -> int:
-    settings = load_settings(chosen.settings)
+    settings = mirrored(chosen.settings)
     if chosen.tokens is not None:
         out = chosen.out or Path("exports/tokens.csv")
         return tokens(settings, _now(), chosen.tokens, _slot_keys(chosen), chosen.users, out, _erasure_keys())
@@ -216,12 +217,12 @@ def _rollback(commands_of: Commands) -> None:
         "--to 20261122T075256Z-87f34f181660",
     )
     command.add_argument("--to", help="version (default: the one before the current)")
-    command.set_defaults(run=lambda chosen: commands.rollback(load_settings(chosen.settings), chosen.to))
+    command.set_defaults(run=lambda chosen: commands.rollback(mirrored(chosen.settings), chosen.to))
 
 
 def _snapshots(commands_of: Commands) -> None:
     command = _command(commands_of, "snapshots", "List the published snapshots, newest first.")
-    command.set_defaults(run=lambda chosen: commands.snapshots(load_settings(chosen.settings)))
+    command.set_defaults(run=lambda chosen: commands.snapshots(mirrored(chosen.settings)))
 
 
 def _migrate(commands_of: Commands) -> None:
@@ -231,7 +232,7 @@ def _migrate(commands_of: Commands) -> None:
 
 def _compact(commands_of: Commands) -> None:
     command = _command(commands_of, "compact", "Move old live events out of the log into Parquet files (docs/state.md).")
-    command.set_defaults(run=lambda chosen: commands.compact(load_settings(chosen.settings), _now()))
+    command.set_defaults(run=lambda chosen: commands.compact(mirrored(chosen.settings), _now()))
 
 
 def _replay(commands_of: Commands) -> None:
@@ -243,7 +244,7 @@ def _replay(commands_of: Commands) -> None:
     )
     command.add_argument("id", nargs="?", help="its recommendation_id (default: list the slates logged last)")
     command.add_argument("--json", action="store_true", help="print the slate's JSON instead of a table")
-    command.set_defaults(run=lambda chosen: replay(load_settings(chosen.settings), chosen.id, chosen.json))
+    command.set_defaults(run=lambda chosen: replay(mirrored(chosen.settings), chosen.id, chosen.json))
 
 
 def _restock(commands_of: Commands) -> None:
@@ -257,7 +258,7 @@ def _restock(commands_of: Commands) -> None:
     command.add_argument("--out", type=Path, help="file for all of them, .csv or .parquet")
     command.add_argument("--top", type=count, default=30, help="most that are shown (default: 30)")
     command.set_defaults(
-        run=lambda chosen: restock(load_settings(chosen.settings), chosen.lead_days, chosen.out, chosen.top, _erasure_keys())
+        run=lambda chosen: restock(mirrored(chosen.settings), chosen.lead_days, chosen.out, chosen.top, _erasure_keys())
     )
 
 
@@ -275,7 +276,7 @@ def _moments(commands_of: Commands) -> None:
         "--dry-run", action="store_true", help="only look: write nothing down, so that a poll finds them again"
     )
     command.set_defaults(run=lambda chosen: moments(
-        load_settings(chosen.settings), _now(), chosen.kind, chosen.as_of, chosen.out or Path(f"exports/{chosen.kind}.parquet"),
+        mirrored(chosen.settings), _now(), chosen.kind, chosen.as_of, chosen.out or Path(f"exports/{chosen.kind}.parquet"),
         chosen.dry_run, _erasure_keys(),
     ))  # fmt: skip
 
@@ -300,7 +301,7 @@ def _dry_run(commands_of: Commands) -> None:
     command.add_argument("--most", type=count, default=5000, help="most users that are asked (default: 5,000)")
     command.add_argument("--out", type=Path, help="the page (default: exports/dry-run.html)")
     command.set_defaults(run=lambda chosen: dry_run(
-        load_settings(chosen.settings), _now(), chosen.send, chosen.users, chosen.most,
+        mirrored(chosen.settings), _now(), chosen.send, chosen.users, chosen.most,
         chosen.out or Path("exports/dry-run.html"), _erasure_keys(),
     ))  # fmt: skip
 
@@ -309,7 +310,7 @@ def _purge(commands_of: Commands) -> None:
     command = _command(
         commands_of, "purge", "Delete old snapshots and rows that still hold forgotten shoppers (docs/state.md)."
     )
-    command.set_defaults(run=lambda chosen: commands.purge(load_settings(chosen.settings), _erasure_keys()))
+    command.set_defaults(run=lambda chosen: commands.purge(mirrored(chosen.settings), _erasure_keys()))
 
 
 def _demo(commands_of: Commands) -> None:

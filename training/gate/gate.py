@@ -157,7 +157,7 @@ class SnapshotGate:
         )
 
     def _live(self) -> Snapshot | None:
-        artifacts = self._settings.path(self._settings.snapshot.artifacts)
+        artifacts = self._settings.artifacts
         self._version = current_version(artifacts)
         try:
             return open_snapshot(artifacts, self._version) if self._version else None

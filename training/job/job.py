@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -29,11 +29,13 @@ from recsys.snapshot.contents import content_arrays
 from recsys.snapshot.histories import Events, Tables, history_arrays, no_events
 from recsys.snapshot.identity_links import FOREVER, link_arrays
 from recsys.snapshot.item_stats import item_stats
+from recsys.snapshot.mirror import mirror_of
 from recsys.snapshot.people import people_arrays
+from recsys.snapshot.remote import RemoteSnapshots
 from recsys.snapshot.retention import prune
 from recsys.snapshot.store import FORMAT, Manifest, Snapshot, content_hash, publish
 from recsys.tables.shop import ShopTables, read_shop
-from recsys.types import Arrays, EventType, Link
+from recsys.types import Arrays, EventType, Link, SnapshotError
 from training.job.customer_value import value_arrays
 from training.job.ranker import FittedRanker, Past, Rankers, fit_ranker, sources_of
 from training.job.ranker_examples import BLEND_ALONE, BLEND_PLACEMENT
@@ -239,6 +241,8 @@ def train(
         SnapshotError: if the artifacts cannot be written.
     """
     steps = Steps(watch) if watch else Steps()
+    mirror = mirror_of(settings)
+    base = mirror and mirror.fetch_all()
     judge = gate(steps)
     cut = now if before is None else before - before.resolution
     prepared = prepare(settings, now=now, before=before, live_until=cut, steps=steps, erasure_keys=erasure_keys)
@@ -247,10 +251,30 @@ def train(
     judge.judge(fitted, rankers.held_out)
     if watch:
         watch("publish")
-    artifacts = settings.path(settings.snapshot.artifacts)
-    manifest = publish(artifacts, fitted.manifest, fitted.groups, lambda folder: _for_people(folder, fitted), judge.inspect)
-    prune(artifacts, settings.snapshot.keep)
+
+    artifacts = settings.artifacts
+
+    def announce(version: str) -> None:
+        if mirror and base:
+            mirror.remote.upload(artifacts, version)
+            mirror.remote.announce(version, base)
+
+    manifest = publish(
+        artifacts, fitted.manifest, fitted.groups, lambda folder: _for_people(folder, fitted), judge.inspect, announce
+    )
+    gone = prune(artifacts, settings.snapshot.keep)
+    if mirror:
+        _delete_there(mirror.remote, gone, manifest.version)
     return Fitted(fitted.groups, manifest, fitted.shop, fitted.seconds)
+
+
+def _delete_there(remote: RemoteSnapshots, gone: Sequence[str], published: str) -> None:
+    try:
+        remote.delete(gone)
+    except SnapshotError as error:
+        raise SnapshotError(
+            f"{published} serves; old versions stay in the store until the next training ({error})"
+        ) from error
 
 
 def _as_of(events: Events, now: datetime, before: datetime | None) -> int:

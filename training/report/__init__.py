@@ -59,7 +59,7 @@ def write_report(
         SnapshotError: if nothing is published, or the snapshot does not verify.
         DataError: if a table cannot be read or is too wrong.
     """
-    artifacts = settings.path(settings.snapshot.artifacts)
+    artifacts = settings.artifacts
     version = current_version(artifacts)
     if version is None:
         raise SnapshotError(f"no snapshot is published in {artifacts}; run `make train` first")

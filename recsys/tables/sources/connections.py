@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 import polars as pl
 from polars.exceptions import PolarsError
 
+from recsys.optional import needed
 from recsys.settings import Settings
-from recsys.tables.sources.optional import needed
 from recsys.tables.sources.places import expanded, scheme_of
 from recsys.tables.sources.words import reason_of
 from recsys.types import DataError, SettingsError

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
+from recsys.optional import needed
 from recsys.tables.sources.bounds import FILE
-from recsys.tables.sources.optional import needed
 from recsys.tables.sources.piece import Piece, check_schema, copied_piece
 from recsys.tables.sources.remote import list_store
 from recsys.tables.sources.words import reason_of

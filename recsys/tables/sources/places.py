@@ -9,14 +9,13 @@ import stat
 from collections.abc import Iterator
 
 from recsys.settings import Settings
+from recsys.settings.object_store import SCHEMES as STORES
 from recsys.settings.tables import Table
 from recsys.tables.sources.bounds import MAX_FILES
 from recsys.tables.sources.lake import LAKES, lake_of
 from recsys.tables.sources.remote import list_store
 from recsys.types import DataError
 
-STORES = ("s3", "gs", "az")
-"""Schemes of cloud stores."""
 DATABASES = ("postgresql", "sqlite", "duckdb")
 """Schemes of databases."""
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.I)

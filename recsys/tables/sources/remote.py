@@ -9,13 +9,13 @@ import glob
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from fnmatch import translate
 from typing import TYPE_CHECKING
 
 from recsys import clock
+from recsys.optional import needed
+from recsys.snapshot.remote import open_store
 from recsys.tables.sources.bounds import MAX_FILES
-from recsys.tables.sources.optional import needed
 from recsys.tables.sources.spool import Blob, check_room, copy_of
 from recsys.types import DataError
 
@@ -23,12 +23,8 @@ if TYPE_CHECKING:
     from obstore import GetOptions, ObjectMeta
     from obstore.store import ObjectStore
 
-_TRIES = 3
-_PATIENCE = timedelta(seconds=20)
-"""How long a store may take to be reached, with all tries."""
 _PART = 32 << 20
 """Bytes that are asked for together."""
-_PATIENCE_FOR_A_PART = timedelta(seconds=120)
 
 
 def list_store(address: str) -> dict[str, int]:
@@ -46,7 +42,7 @@ def list_store(address: str) -> dict[str, int]:
     matches = re.compile(_pattern(path)).match
     found: dict[str, int] = {}
     with _in_words(address):
-        for batch in _store(base, address).list(prefix=folder or None):
+        for batch in open_store(base).list(prefix=folder or None):
             found |= {f"{base}/{each['path']}": _written(each) for each in batch if matches(each["path"])}
             if len(found) > MAX_FILES:
                 raise DataError(f"{address} names more than {MAX_FILES:,} files; name fewer")
@@ -61,7 +57,7 @@ def fetched(address: str) -> Blob:
     """
     base, path = _split(address)
     with _in_words(address):
-        store = _store(base, address)
+        store = open_store(base)
         meta = store.head(path)
         check_room(meta["size"])
         copy = copy_of(_parts(store, path, meta))
@@ -79,16 +75,6 @@ def _parts(store: ObjectStore, path: str, meta: ObjectMeta) -> Iterator[bytes]:
         if meta["e_tag"] is not None:
             options["if_match"] = meta["e_tag"]
         yield bytes(store.get(path, options=options).bytes())
-
-
-def _store(base: str, address: str) -> ObjectStore:
-    with needed("obstore", "cloud", f"{address} stands in a cloud store"):
-        from obstore.store import from_url
-    return from_url(
-        base,
-        client_options={"allow_http": True, "connect_timeout": _PATIENCE, "timeout": _PATIENCE_FOR_A_PART},
-        retry_config={"max_retries": _TRIES, "retry_timeout": _PATIENCE},
-    )
 
 
 def _split(address: str) -> tuple[str, str]:

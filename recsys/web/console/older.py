@@ -37,7 +37,7 @@ class OlderSnapshot:
         with self._lock:
             if self._opened is None or self._opened.engine.snapshot.version != version:
                 self._opened = None
-                snapshot = open_snapshot(settings.path(settings.snapshot.artifacts), version)
+                snapshot = open_snapshot(settings.artifacts, version)
                 self._opened = ServingState(Engine(snapshot, settings), live.state, live.erasure_keys)
             self._opened.catch_up()
             return self._opened
@@ -45,4 +45,4 @@ class OlderSnapshot:
     def _published(self) -> list[str]:
         """Return what a version is looked up in; it is never made into a path unseen."""
         settings = self._service.settings
-        return versions(settings.path(settings.snapshot.artifacts))
+        return versions(settings.artifacts)

@@ -29,7 +29,7 @@ class Today:
         serving = live.serving() if live.loaded else None
         now, figures = live.now(serving), traffic(service.metrics.samples())
         self._activity.catch_up(service.lanes.give_way)
-        past = trainings(service.settings.path(service.settings.snapshot.artifacts))
+        past = trainings(service.settings.artifacts)
         current = next((each for each in past if each.current), None)
         return {
             "now": now,
@@ -148,4 +148,4 @@ def _training_row(visit: Visit[View], each: Training) -> Sequence[Cell]:
 
 
 def _without_folder(visit: Visit[View], text: str) -> str:
-    return text.replace(str(visit.service.settings.path(visit.service.settings.snapshot.artifacts)), "artifacts")
+    return text.replace(str(visit.service.settings.artifacts), "artifacts")

@@ -49,6 +49,9 @@ class Metrics:
         self._failures = Counter(
             "recsys_snapshot_reload_failures", "Snapshots that a worker could not take live.", registry=own
         )
+        self._unfetched = Counter(
+            "recsys_snapshot_fetch_failures", "Looks into the object store of snapshots that failed.", registry=own
+        )
         self._events = Counter("recsys_events", "Live events by what became of them.", ("outcome",), registry=own)
         self._slots = Counter(
             "recsys_slots", "Slot addresses answered, by part and what they led to.", ("part", "outcome"), registry=own
@@ -125,6 +128,10 @@ class Metrics:
         """Count looks at CURRENT that took a snapshot live, and those that could not."""
         self._reloads.inc(done)
         self._failures.inc(failed)
+
+    def fetch_failed(self) -> None:
+        """Count a look into the object store that failed."""
+        self._unfetched.inc()
 
     def use(self, slot: int | None) -> None:
         """Publish from now on in a slot of the board; call it in a worker that was just forked."""

@@ -56,7 +56,7 @@ def forget_user(service: Service, user_id: str) -> ReceiptAnswer:
         forgotten_at=iso(moment),
         anonymous_ids=len(anonymous_ids),
         removed=removed,
-        snapshots=tuple(holding(settings.path(settings.snapshot.artifacts), user_id, anonymous_ids)),
+        snapshots=tuple(holding(settings.artifacts, user_id, anonymous_ids)),
         remaining=_TABLES,
         shared_ids=len(shared_ids),
     )

@@ -50,7 +50,7 @@ def _without_paths(call: Call[NoParameters], error: str | None) -> str | None:
     if settings.state.database and error and call.service.live.state.name in error:
         _log.error("not ready: %s", error)
         return "state: the database cannot be used at the moment; the service's log says why"
-    folders = {"artifacts": settings.path(settings.snapshot.artifacts), "state": settings.path(settings.state.folder)}
+    folders = {"artifacts": settings.artifacts, "state": settings.path(settings.state.folder)}
     for name, folder in folders.items():
         error = error and error.replace(str(folder), name)
     return error

@@ -54,7 +54,7 @@ def report(call: Call[NoParameters]) -> Response:
 
 def report_files(settings: Settings) -> dict[str, Path]:
     """The reports there are: a version is looked up among them, never made into a path."""
-    return {file.stem: file for file in (settings.path(settings.snapshot.artifacts) / REPORTS).glob("[0-9]*.html")}
+    return {file.stem: file for file in (settings.artifacts / REPORTS).glob("[0-9]*.html")}
 
 
 def _page(body: str | bytes) -> Response:

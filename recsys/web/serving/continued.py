@@ -79,7 +79,7 @@ def _shown(service: Service, serving: ServingState, query: Query, text: str) -> 
 
 def _ids_of(service: Service, version: str) -> IdMap:
     try:
-        return _mapped_ids(service.settings.path(service.settings.snapshot.artifacts), version)
+        return _mapped_ids(service.settings.artifacts, version)
     except SnapshotError:
         detail = f"cursor: the list was begun on the snapshot {version}, which is gone; begin again with cursor={START}"
         raise Problem(410, detail, parameter="cursor") from None

@@ -21,11 +21,13 @@ from recsys.live.item_changes import Standing
 from recsys.live.slate_queue import SlateQueue
 from recsys.settings import Settings
 from recsys.settings.experiments import Experiment
+from recsys.snapshot.mirror import mirror_of
 from recsys.snapshot.store import Snapshot, SnapshotStore
 from recsys.types import Event, ItemUpdate, Link, SettingsError, StateError
 from recsys.user_ids import NullUsers
 from recsys.web.http.metrics import Metrics
 from recsys.web.http.problems import Problem
+from recsys.web.serving.fetcher import SnapshotFetcher
 from recsys.web.serving.steady_clock import SteadyClock, moment_of_erasure, said
 
 _log = logging.getLogger(__name__)
@@ -50,7 +52,9 @@ class Live:
         self._lock = threading.Lock()
         self._releases: list[Callable[[], None]] = []
         self._metrics = metrics
-        self._store: SnapshotStore[Engine] = SnapshotStore(settings.path(settings.snapshot.artifacts), self._build)
+        self._store: SnapshotStore[Engine] = SnapshotStore(settings.artifacts, self._build)
+        mirror = mirror_of(settings)
+        self._fetcher = mirror and SnapshotFetcher(mirror, settings.snapshot.poll_seconds, metrics)
         self._counted = (0, 0)
         self._damage: str | None = None
         self._jumped = False
@@ -66,7 +70,8 @@ class Live:
     def error(self) -> str | None:
         """Return why the newest snapshot could not be taken live, what serves must not be read any more, or nothing is written."""
         jump = self.clock.jump()
-        return self._damage or self._store.error or (said(jump) if jump else None)
+        away = self._fetcher and self._fetcher.error
+        return self._damage or away or self._store.error or (said(jump) if jump else None)
 
     def serving(self) -> ServingState:
         """Return what answers now: the engine and what is newer than its snapshot, caught up with the log. Ask once a request.
@@ -231,7 +236,7 @@ class Live:
         engine, found = self._store.current, None
         if engine is not None:
             snapshot = engine.snapshot.manifest
-            folder = self._settings.path(self._settings.snapshot.artifacts) / snapshot.version
+            folder = self._settings.artifacts / snapshot.version
             found = next((name for name, entry in snapshot.files.items() if _is_cut(folder / name, entry.bytes)), None)
         damage = (
             found and f"the file {found} of the snapshot was changed in place; publish again, and never write into a version"
@@ -261,6 +266,8 @@ class Live:
         """Follow CURRENT from now on. Call it in each worker, after it was forked: the last may have died of a file cut short."""
         self._look_for_damage()
         self.slates.start()
+        if self._fetcher:
+            self._fetcher.start()
         if self._thread is None:
             self._thread = threading.Thread(target=self._follow, name="snapshot-reload", daemon=True)
             self._thread.start()
@@ -268,6 +275,8 @@ class Live:
     def stop(self) -> None:
         """Stop following and wait until the thread has ended."""
         self.slates.stop()
+        if self._fetcher:
+            self._fetcher.stop()
         self._stop.set()
         if self._thread is not None:
             self._thread.join()

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from recsys.types import DataError
+from recsys.types import DataError, RecsysError
 
 
 @contextmanager
-def needed(package: str, extra: str, why: str) -> Iterator[None]:
+def needed(package: str, extra: str, why: str, error: type[RecsysError] = DataError) -> Iterator[None]:
     """Import a package of an extra inside.
 
     Raises:
-        DataError: naming the package, if it is not installed.
+        RecsysError: of the type `error`, naming the package, if it is not installed.
     """
     try:
         yield
-    except ImportError as error:
-        raise DataError(
+    except ImportError as missing:
+        raise error(
             f"{why}, which needs the package {package}: install it with `pip install '.[{extra}]'` in the project's folder"
-        ) from error
+        ) from missing

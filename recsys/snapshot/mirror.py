@@ -1,0 +1,142 @@
+"""The local folder of snapshots as a mirror of an object store: a version is fetched aside, checked and renamed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from recsys.disk import locked, name_folder, sync, try_lock
+from recsys.settings import Settings
+from recsys.snapshot.manifest import FileEntry
+from recsys.snapshot.remote import Moved, Pointer, RemoteSnapshots
+from recsys.snapshot.store import MANIFEST, current_version, point_at, publishing, sha256, versions
+from recsys.types import SnapshotError
+
+_FETCHING = ".fetching-"
+"""Beginning of the names of folders that are being fetched; one that was cut off is gone on with."""
+_LOCK = ".fetching.lock"
+_ROOM = 64 << 20
+"""Bytes that must stay free on the disk when a version was fetched."""
+
+
+class SnapshotMirror:
+    """A folder of this machine, and the store whose snapshots it holds.
+
+    Every method raises SnapshotError where the store does not answer or holds what was not published, or the folder cannot be written.
+    """
+
+    def __init__(self, remote: RemoteSnapshots, artifacts: Path) -> None:
+        self.remote = remote
+        self._artifacts = artifacts
+
+    def fetch_current(self) -> Moved | None:
+        """Mirror the version that serves and drop those that the store dropped; None if it is here already, or another process of
+        this machine is at it."""
+        with self._in_words(), try_lock(self._artifacts / _LOCK) as held:
+            if not held or (version := self.remote.current().version) in (None, current_version(self._artifacts)):
+                return None
+            assert version is not None
+            moved = self._fetch(version)
+            self._point_here(version)
+            self._drop_missing()
+            return moved
+
+    def fetch_all(self) -> Pointer:
+        """Mirror every version, so that the folder holds what the store holds; returns what CURRENT names."""
+        with self._in_words(), locked(self._artifacts / _LOCK):
+            pointer = self.remote.current()
+            for version in self.remote.versions():
+                self._fetch(version)
+            if pointer.version is not None:
+                self._point_here(pointer.version)
+                self._drop_missing()
+        return pointer
+
+    def _fetch(self, version: str) -> Moved:
+        """Bring a version into the folder; one that was cut off goes on where it ended."""
+        if (self._artifacts / version / MANIFEST).is_file():
+            return Moved(0, 0, 0, 0)
+        content = self.remote.manifest(version)
+        files = self.remote.listing(version, content).files
+        here, aside = self._here(), self._artifacts / f"{_FETCHING}{version}"
+        self._remove_leftovers(aside)
+        wanted = {
+            name: entry for name, entry in files.items() if not _is_there(aside / name, entry) and entry.sha256 not in here
+        }
+        size = sum(entry.bytes for entry in wanted.values())
+        self._check_room(version, size)
+        for name, entry in files.items():
+            (aside / name).parent.mkdir(parents=True, exist_ok=True)
+            if name in wanted:
+                self.remote.download(version, name, entry, aside / name)
+            elif not (aside / name).exists():
+                _adopt(here[entry.sha256], aside / name)
+        (aside / MANIFEST).write_bytes(content)
+        for path in (aside / MANIFEST, *(path for path in aside.rglob("*") if path.is_dir()), aside):
+            sync(path)
+        with publishing(self._artifacts):
+            name_folder(aside, self._artifacts / version)
+        return Moved(len(wanted), size, len(files), sum(entry.bytes for entry in files.values()))
+
+    def _here(self) -> dict[str, Path]:
+        """Contents that the folder has, by their sha256; a version that cannot be read gives none."""
+        found: dict[str, Path] = {}
+        for version in versions(self._artifacts):
+            folder = self._artifacts / version
+            try:
+                files = self.remote.listing(version, (folder / MANIFEST).read_bytes()).files
+            except (OSError, SnapshotError):
+                continue
+            found |= {entry.sha256: folder / name for name, entry in files.items()}
+        return found
+
+    def _drop_missing(self) -> None:
+        """Delete local versions that the store has no more, so that what was purged there stays nowhere."""
+        with publishing(self._artifacts):
+            for version in {*versions(self._artifacts)} - {*self.remote.versions(), current_version(self._artifacts)}:
+                shutil.rmtree(self._artifacts / version, ignore_errors=True)
+
+    def _remove_leftovers(self, kept: Path) -> None:
+        for leftover in self._artifacts.glob(f"{_FETCHING}*"):
+            if leftover != kept and leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+
+    def _point_here(self, version: str) -> None:
+        with publishing(self._artifacts):
+            point_at(self._artifacts, version)
+
+    def _check_room(self, version: str, size: int) -> None:
+        free = shutil.disk_usage(self._artifacts).free
+        if size + _ROOM > free:
+            raise SnapshotError(
+                f"snapshot {version} needs {size / 1e6:,.0f} MB in {self._artifacts}, where {free / 1e6:,.0f} MB are free"
+            )
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            self._artifacts.mkdir(parents=True, exist_ok=True)
+            yield
+        except OSError as error:
+            raise SnapshotError(f"{self._artifacts} cannot be written: {error}") from error
+
+
+def mirror_of(settings: Settings) -> SnapshotMirror | None:
+    """Return the mirror of the store that the settings name; None where snapshots live in a folder only."""
+    return SnapshotMirror(RemoteSnapshots(settings.snapshot.store), settings.artifacts) if settings.snapshot.store else None
+
+
+def _is_there(file: Path, entry: FileEntry) -> bool:
+    """Tell whether a file of a fetch that was cut off is whole."""
+    return file.is_file() and file.stat().st_size == entry.bytes and sha256(file) == entry.sha256
+
+
+def _adopt(source: Path, target: Path) -> None:
+    """Give a file of another version a second name; files of versions never change."""
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(source, target)

@@ -1,0 +1,244 @@
+"""Snapshots in an object store, for several machines: what was published once is uploaded once.
+
+Under the store's address lie `files/<sha256>`, one for each content, `snapshots/<version>.json`, the manifests, and CURRENT. Uploads
+go in this order, so that a reader of CURRENT finds all that it leads to; CURRENT moves by a conditional write, so that of two who
+publish at once one is told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from recsys.disk import sync
+from recsys.optional import needed
+from recsys.snapshot.manifest import FileEntry
+from recsys.snapshot.store import CURRENT, MANIFEST
+from recsys.types import DataError, RecsysError, SnapshotError
+
+if TYPE_CHECKING:
+    from obstore import PutMode, UpdateVersion
+    from obstore.store import ObjectStore
+
+_FILES, _SNAPSHOTS = "files", "snapshots"
+_MAX_MANIFEST = 64 << 20
+"""Bytes of a manifest."""
+_MAX_LISTED = 200_000
+"""Objects of one store that are looked at."""
+_CHUNK = 1 << 20
+_TRIES = 3
+_PATIENCE = timedelta(seconds=20)
+"""How long a store may take to be reached, with all tries."""
+_PATIENCE_FOR_A_FILE = timedelta(minutes=10)
+_VERSION = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}")
+_NAME = re.compile(r"(?!\.)[\w.-]+(/(?!\.)[\w.-]+)*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """Content of the store's CURRENT as one reader saw it. mode: the condition under which it may be replaced."""
+
+    version: str | None
+    mode: PutMode
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Files and bytes of a version that went over the wire, of those that it has."""
+
+    files: int
+    bytes: int
+    all_files: int
+    all_bytes: int
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """The part of a manifest that is the same in every format."""
+
+    version: str
+    files: dict[str, FileEntry]
+
+
+class RemoteSnapshots:
+    """The store of one shop's snapshots.
+
+    Every method raises SnapshotError where the store does not answer, or holds what was not published.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address.rstrip("/")
+        self._opened: ObjectStore | None = None
+
+    def current(self) -> Pointer:
+        """Read what CURRENT names."""
+        with self._in_words(CURRENT):
+            try:
+                found = self._store.get(CURRENT)
+            except FileNotFoundError:
+                return Pointer(None, "create")
+            text = bytes(found.bytes())[:200].decode(errors="replace").strip()
+            if not _VERSION.fullmatch(text):
+                raise SnapshotError(f"{self.address}/{CURRENT} names no version")
+            seen: UpdateVersion = {}
+            for name in ("e_tag", "version"):  # a store tells one of the two, or both
+                if found.meta[name] is not None:
+                    seen[name] = found.meta[name]
+            return Pointer(text, seen)
+
+    def versions(self) -> list[str]:
+        """All versions in the store, oldest first."""
+        return sorted(Path(name).stem for name in self._listed(_SNAPSHOTS) if _VERSION.fullmatch(Path(name).stem))
+
+    def manifest(self, version: str) -> bytes:
+        """Read the manifest of a version, unread."""
+        with self._in_words(version):
+            found = self._store.get(f"{_SNAPSHOTS}/{version}.json")
+            if found.meta["size"] > _MAX_MANIFEST:
+                raise SnapshotError(f"{self.address}: the manifest of {version} has more than {_MAX_MANIFEST:,} bytes")
+            return bytes(found.bytes())
+
+    def listing(self, version: str, manifest: bytes) -> Listing:
+        """Read the files of a manifest; their names lead nowhere but into the version's folder."""
+        try:
+            files = msgspec.json.decode(manifest, type=Listing)
+        except msgspec.MsgspecError as error:
+            raise SnapshotError(f"snapshot {version}: its manifest in {self.address} cannot be read ({error})") from error
+        if files.version != version or not _VERSION.fullmatch(version):
+            raise SnapshotError(f"{self.address}: the manifest of {version} says it is of another version")
+        for name, entry in files.files.items():
+            if not _NAME.fullmatch(name) or not _SHA256.fullmatch(entry.sha256) or entry.bytes < 0:
+                raise SnapshotError(
+                    f"snapshot {version}: its manifest in {self.address} names a file that cannot be of a snapshot"
+                )
+        return files
+
+    def upload(self, artifacts: Path, version: str) -> Moved:
+        """Upload a version of a folder, its manifest last; what the store has already stays."""
+        folder = artifacts / version
+        content = (folder / MANIFEST).read_bytes()
+        entries = self.listing(version, content).files
+        there = self._listed(_FILES)
+        missing = {entry.sha256: (name, entry) for name, entry in entries.items() if f"{_FILES}/{entry.sha256}" not in there}
+        with self._in_words(version):
+            for digest, (name, _) in missing.items():
+                self._store.put(f"{_FILES}/{digest}", folder / name)
+            self._store.put(f"{_SNAPSHOTS}/{version}.json", content)
+        self._check_whole(version, entries)
+        return Moved(
+            len(missing),
+            sum(each.bytes for _, each in missing.values()),
+            len(entries),
+            sum(each.bytes for each in entries.values()),
+        )
+
+    def announce(self, version: str, base: Pointer) -> None:
+        """Make CURRENT name an uploaded version, unless somebody else moved it since `base` was read.
+
+        Raises:
+            SnapshotError: if CURRENT has moved, naming what it names now.
+        """
+        with needed("obstore", "cloud", f"{self.address} is an object store", SnapshotError):
+            from obstore.exceptions import AlreadyExistsError, PreconditionError
+        try:
+            with self._in_words(CURRENT, PreconditionError, AlreadyExistsError):
+                self._store.put(CURRENT, f"{version}\n".encode(), mode=base.mode)
+        except (PreconditionError, AlreadyExistsError) as error:
+            raise SnapshotError(
+                f"somebody else published {self.current().version} to {self.address} meanwhile, which serves now; {version} is in "
+                f'the store, and `make rollback ARGS="--to {version}"` makes it serve'
+            ) from error
+
+    def delete(self, gone: Sequence[str]) -> None:
+        """Delete versions, and the files that no other version names. Never the one that serves."""
+        current = self.current().version
+        gone = [version for version in gone if version != current and version in self.versions()]
+        if not gone:
+            return
+        named = {entry.sha256 for version in gone for entry in self._read(version).files.values()}
+        with self._in_words(_SNAPSHOTS):
+            for version in gone:
+                self._store.delete(f"{_SNAPSHOTS}/{version}.json")
+        kept = {entry.sha256 for version in self.versions() for entry in self._read(version).files.values()}
+        with self._in_words(_FILES):
+            for digest in named - kept:
+                self._store.delete(f"{_FILES}/{digest}")
+
+    def download(self, version: str, name: str, entry: FileEntry, target: Path) -> None:
+        """Fetch one file of a version, checked against its manifest; one that is not as published goes again."""
+        digest = hashlib.sha256()
+        with self._in_words(f"{version}: {name}"), open(target, "wb") as file:
+            for block in self._store.get(f"{_FILES}/{entry.sha256}").stream(min_chunk_size=_CHUNK):
+                digest.update(block)
+                if file.write(block) and file.tell() > entry.bytes:
+                    break
+            size = file.tell()
+        if size != entry.bytes or digest.hexdigest() != entry.sha256:
+            target.unlink()
+            raise SnapshotError(
+                f"snapshot {version}: {name} in {self.address} is not what was published; nothing of it goes live"
+            )
+        sync(target)
+
+    def _check_whole(self, version: str, entries: Mapping[str, FileEntry]) -> None:
+        there = self._listed(_FILES)
+        for name, entry in entries.items():
+            if there.get(f"{_FILES}/{entry.sha256}") != entry.bytes:
+                raise SnapshotError(f"snapshot {version}: {name} did not arrive whole in {self.address}; publish again")
+
+    def _read(self, version: str) -> Listing:
+        return self.listing(version, self.manifest(version))
+
+    def _listed(self, folder: str) -> dict[str, int]:
+        """Names under a folder of the store, and their sizes in bytes."""
+        found: dict[str, int] = {}
+        with self._in_words(folder):
+            for batch in self._store.list(prefix=folder):
+                found |= {each["path"]: each["size"] for each in batch}
+                if len(found) > _MAX_LISTED:
+                    raise SnapshotError(f"{self.address}/{folder} holds more than {_MAX_LISTED:,} objects")
+        return found
+
+    @property
+    def _store(self) -> ObjectStore:
+        """The store, opened at first use: after a worker was forked."""
+        if self._opened is None:
+            self._opened = open_store(self.address, SnapshotError)
+        return self._opened
+
+    @contextmanager
+    def _in_words(self, what: str, *passed: type[Exception]) -> Iterator[None]:
+        with needed("obstore", "cloud", f"{self.address} is an object store", SnapshotError):
+            from obstore.exceptions import BaseError
+        try:
+            yield
+        except passed:
+            raise
+        except FileNotFoundError as error:
+            raise SnapshotError(f"{self.address} has no {what}") from error
+        except (BaseError, OSError) as error:
+            reason = str(error).partition("\n")[0][:300]
+            raise SnapshotError(f"{self.address} does not answer for {what}: {reason}") from error
+
+
+def open_store(address: str, error: type[RecsysError] = DataError) -> ObjectStore:
+    """Open a cloud store with the credentials that the stores' own tools take; nothing is asked of it yet.
+
+    Raises:
+        RecsysError: of the type `error`, if obstore is not installed.
+    """
+    with needed("obstore", "cloud", f"{address} stands in a cloud store", error):
+        from obstore.store import from_url
+    return from_url(
+        address,
+        client_options={"allow_http": True, "connect_timeout": _PATIENCE, "timeout": _PATIENCE_FOR_A_FILE},
+        retry_config={"max_retries": _TRIES, "retry_timeout": _PATIENCE},
+    )

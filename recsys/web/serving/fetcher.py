@@ -1,0 +1,68 @@
+"""Fetching of snapshots from an object store into a machine's folder, by one of its workers at a time, beside answering."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from recsys.snapshot.mirror import SnapshotMirror
+from recsys.types import SnapshotError
+from recsys.web.http.metrics import Metrics
+
+_log = logging.getLogger(__name__)
+_MAX_DOUBLINGS = 6
+"""A store that does not answer is asked more and more rarely: at last after 64 times the usual wait."""
+
+
+class SnapshotFetcher:
+    """A thread of a worker that mirrors what the store's CURRENT names. While the store is away, the folder goes on serving."""
+
+    def __init__(self, mirror: SnapshotMirror, poll_seconds: float, metrics: Metrics) -> None:
+        self._mirror = mirror
+        self._poll_seconds = poll_seconds
+        self._metrics = metrics
+        self._failures = 0
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def error(self) -> str | None:
+        """Return what is wrong with the store, without its address, which is nobody's business; None: it answered last time."""
+        return (
+            "the object store of snapshots cannot be used at the moment; the service's log says why"
+            if self._failures
+            else None
+        )
+
+    def look(self) -> bool:
+        """Fetch what is new; tells whether there was something. Never raises for a store that is away or wrong."""
+        try:
+            moved = self._mirror.fetch_current()
+        except SnapshotError as error:
+            self._failures += 1
+            self._metrics.fetch_failed()
+            _log.error("no snapshot was fetched: %s", error)
+            return False
+        self._failures = 0
+        if moved is not None:
+            _log.info("fetched %d of %d files, %.1f MB", moved.files, moved.all_files, moved.bytes / 1e6)
+        return moved is not None
+
+    def start(self) -> None:
+        """Look from now on. Call it in each worker, after it was forked."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._follow, name="snapshot-fetch", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Stop looking; a file that is just fetched is not waited for: the next start goes on where it ended."""
+        self._stop.set()
+
+    def _follow(self) -> None:
+        while True:
+            try:
+                self.look()
+            except Exception:
+                _log.exception("looking for a snapshot in the store failed; what is served stays")
+            if self._stop.wait(self._poll_seconds * 2 ** min(self._failures, _MAX_DOUBLINGS)):
+                return

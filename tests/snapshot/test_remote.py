@@ -1,0 +1,245 @@
+"""Snapshots in an object store: uploaded once, fetched whole or not at all, by as many machines as there are."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from uuid import uuid4
+
+import msgspec
+import numpy as np
+import pytest
+
+from recsys.settings.load import parse_settings
+from recsys.snapshot.manifest import FileEntry
+from recsys.snapshot.mirror import SnapshotMirror
+from recsys.snapshot.remote import Pointer, RemoteSnapshots
+from recsys.snapshot.store import MANIFEST, current_version, publish, read_manifest, verify, versions
+from recsys.types import Arrays, SettingsError, SnapshotError
+from recsys.web.http.metrics import Metrics
+from recsys.web.serving.fetcher import SnapshotFetcher
+from tests.conftest import Shop, busy_events
+from tests.support.store import Store, store_server
+from training.__main__ import main
+from training.job.job import Fitted
+
+OLD, NEW, OTHER = (f"2026010{day}T000000Z-0000000000a{day}" for day in (1, 2, 3))
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    """The busy shop, fitted once."""
+    return Shop(tmp_path_factory.mktemp("fitted"), busy_events()).fit()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Store]:
+    """A store that the environment leads to."""
+    with pytest.MonkeyPatch.context() as patch, store_server(patch) as running:
+        yield running
+
+
+class Machine:
+    """One machine: its folder and the store that it shares with others."""
+
+    def __init__(self, fitted: Fitted, address: str, folder: Path) -> None:
+        self.fitted = fitted
+        self.folder = folder
+        self.remote = RemoteSnapshots(address)
+        self.mirror = SnapshotMirror(self.remote, folder)
+
+    def publish(self, version: str, seed: int = 0, base: Pointer | None = None) -> None:
+        """Publish a version in which one array depends on the seed."""
+        base, folder = base or self.remote.current(), self.folder
+        groups: dict[str, Arrays] = {**self.fitted.groups, "trending": {"drawn": np.random.default_rng(seed).random(1000)}}
+        manifest = msgspec.structs.replace(self.fitted.manifest, version=version)
+
+        def announce(version: str) -> None:
+            self.remote.upload(folder, version)
+            self.remote.announce(version, base)
+
+        publish(self.folder, manifest, groups, announce=announce)
+
+    def serves(self) -> str | None:
+        """The version that it would serve, whole."""
+        version = current_version(self.folder)
+        return version and verify(self.folder, version).version
+
+
+@pytest.fixture
+def shop(fitted: Fitted, server: Store, tmp_path: Path) -> Iterator[SimpleNamespace]:
+    """Two machines that share a store."""
+    name = uuid4().hex
+    address = f"s3://shop/{name}"
+    yield SimpleNamespace(
+        trainer=Machine(fitted, address, tmp_path / "trainer"),
+        node=Machine(fitted, address, tmp_path / "node"),
+        server=server,
+        bucket=server.bucket / name,
+        address=address,
+    )
+    server.open_door()
+
+
+def test_a_machine_serves_what_another_published(shop: SimpleNamespace) -> None:
+    """Every file arrives as it was published, and looking again fetches nothing."""
+    assert shop.node.mirror.fetch_current() is None
+    shop.trainer.publish(NEW)
+    moved = shop.node.mirror.fetch_current()
+    assert moved.files == moved.all_files == len(read_manifest(shop.node.folder, NEW).files)
+    assert shop.node.serves() == NEW
+    assert shop.node.mirror.fetch_current() is None
+
+
+def test_only_what_changed_travels(shop: SimpleNamespace) -> None:
+    """Of a second version whose arrays are the same but one, one file is uploaded and one is fetched."""
+    shop.trainer.publish(OLD, seed=1)
+    shop.node.mirror.fetch_current()
+    shop.trainer.publish(NEW, seed=2)
+    assert shop.trainer.remote.upload(shop.trainer.folder, NEW).files == 0
+    moved = shop.node.mirror.fetch_current()
+    assert (moved.files, shop.node.serves()) == (1, NEW)
+    assert len([*(shop.bucket / "files").iterdir()]) == len({e.sha256 for v in (OLD, NEW) for e in entries(shop, v)})
+
+
+def entries(shop: SimpleNamespace, version: str) -> list[FileEntry]:
+    """The files of a version."""
+    return [*read_manifest(shop.trainer.folder, version).files.values()]
+
+
+def test_of_two_who_publish_at_once_one_is_told(shop: SimpleNamespace, fitted: Fitted, tmp_path: Path) -> None:
+    """CURRENT keeps the first; the second is told what serves and how its own version can, and its folder serves on."""
+    other = Machine(fitted, shop.address, tmp_path / "other")
+    seen = other.remote.current()
+    shop.trainer.publish(OLD)
+    with pytest.raises(SnapshotError, match=rf'somebody else published {OLD} .*rollback ARGS="--to {NEW}"'):
+        other.publish(NEW, base=seen)
+    assert shop.node.remote.current().version == OLD
+    assert other.serves() is None
+    assert other.mirror.fetch_all().version == OLD
+    assert versions(other.folder) == [OLD, NEW]
+
+
+def test_a_fetch_that_is_cut_goes_on_where_it_ended(shop: SimpleNamespace) -> None:
+    """Half a version is never seen, what serves stays, and the second try fetches only what is missing."""
+    shop.trainer.publish(OLD)
+    shop.node.mirror.fetch_current()
+    shop.trainer.publish(NEW, seed=2)
+    shutil.rmtree(shop.node.folder / OLD)  # nothing to reuse
+    size = sum(entry.bytes for entry in entries(shop, NEW))
+    shop.server.cut_after(size // 2)
+    with pytest.raises(SnapshotError, match="does not answer"):
+        shop.node.mirror.fetch_current()
+    assert current_version(shop.node.folder) == OLD
+    assert versions(shop.node.folder) == []
+    shop.server.open_door()
+    moved = shop.node.mirror.fetch_current()
+    assert 0 < moved.files < moved.all_files
+    assert shop.node.serves() == NEW
+
+
+@pytest.mark.parametrize("damage", [b"", b"changed", b"longer than it was" * 100_000])
+def test_a_file_that_was_changed_in_the_store_never_serves(shop: SimpleNamespace, damage: bytes) -> None:
+    """The file is named, and the machine goes on with what it has."""
+    shop.trainer.publish(OLD)
+    shop.node.mirror.fetch_current()
+    shop.trainer.publish(NEW, seed=2)
+    changed = read_manifest(shop.trainer.folder, NEW).files["trending/drawn.npy"]
+    (shop.bucket / "files" / changed.sha256).write_bytes(damage)
+    with pytest.raises(SnapshotError, match=r"trending/drawn\.npy .* is not what was published"):
+        shop.node.mirror.fetch_current()
+    assert shop.node.serves() == OLD
+
+
+@pytest.mark.parametrize("name", ["../escaped.npy", "/etc/escaped.npy", "a/../../escaped.npy", ".hidden/x.npy", ""])
+def test_a_manifest_leads_nowhere_but_into_its_folder(shop: SimpleNamespace, name: str, tmp_path: Path) -> None:
+    """Names that lead out of the version's folder are refused before anything is written."""
+    shop.trainer.publish(NEW)
+    manifest = msgspec.json.decode((shop.trainer.folder / NEW / MANIFEST).read_bytes())
+    manifest["files"][name] = next(iter(manifest["files"].values()))
+    (shop.bucket / "snapshots" / f"{NEW}.json").write_bytes(msgspec.json.encode(manifest))
+    with pytest.raises(SnapshotError, match="names a file that cannot be of a snapshot"):
+        shop.node.mirror.fetch_current()
+    assert not [*tmp_path.rglob("escaped*")]
+    assert versions(shop.node.folder) == []
+
+
+def test_deleting_keeps_what_others_name(shop: SimpleNamespace) -> None:
+    """A deleted version is gone from the store with the files that it alone named, and then from the machines that had it."""
+    shop.trainer.publish(OLD, seed=1)
+    shop.node.mirror.fetch_current()
+    shop.trainer.publish(NEW, seed=2)
+    shop.trainer.remote.delete([OLD, NEW])
+    assert shop.trainer.remote.versions() == [NEW]
+    assert {file.name for file in (shop.bucket / "files").iterdir()} == {entry.sha256 for entry in entries(shop, NEW)}
+    shop.node.mirror.fetch_current()
+    assert (versions(shop.node.folder), shop.node.serves()) == ([NEW], NEW)
+
+
+def test_a_store_that_is_away_is_told_and_serving_goes_on(shop: SimpleNamespace) -> None:
+    """The folder serves, the error names no address, a failure is counted, and the store's return is noticed."""
+    shop.trainer.publish(OLD)
+    metrics = Metrics()
+    fetcher = SnapshotFetcher(shop.node.mirror, 0.01, metrics)
+    assert fetcher.look()
+    shop.trainer.publish(NEW, seed=2)
+    shop.server.close_door()
+    assert not fetcher.look()
+    assert shop.node.serves() == OLD
+    assert fetcher.error is not None
+    assert "s3" not in fetcher.error
+    assert b"recsys_snapshot_fetch_failures_total 1.0" in metrics.text()
+    shop.server.open_door()
+    assert fetcher.look()
+    assert shop.node.serves() == NEW
+    assert not fetcher.error
+
+
+def test_a_full_disk_is_told_before_anything_is_fetched(shop: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence says how much is needed and how much is free."""
+    shop.trainer.publish(NEW)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    with pytest.raises(SnapshotError, match=r"needs .* MB in .* where 0 MB are free"):
+        shop.node.mirror.fetch_current()
+
+
+def test_commands_work_on_any_machine(shop: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`train` on one machine, `snapshots` and `rollback` on another: each sees all versions, and all nodes follow."""
+    toml = f'[snapshot]\nartifacts = "{shop.address}"\n[web]\nclock = "events"\n'
+    for name in ("a", "b"):
+        here = Shop(tmp_path / name, busy_events(), toml=toml)
+        here.folder.mkdir()
+        here.write()
+        (here.folder / "data").mkdir()
+        for table in ("events", "items"):
+            (here.folder / f"{table}.parquet").rename(here.folder / "data" / f"{table}.parquet")
+        (here.folder / "settings.toml").write_text(toml)
+    assert main(["--settings", str(tmp_path / "a/settings.toml"), "train"]) == 0
+    first = shop.node.remote.current().version
+    shop.trainer.mirror.fetch_all()
+    shop.trainer.publish("29990101T000000Z-0000000000aa")
+    assert main(["--settings", str(tmp_path / "b/settings.toml"), "snapshots"]) == 0
+    told = capsys.readouterr().out
+    assert first in told
+    assert main(["--settings", str(tmp_path / "b/settings.toml"), "rollback"]) == 0
+    shop.node.mirror.fetch_current()
+    assert shop.node.serves() == first
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("ftp://shop/a", "ftp:// is no object store; allowed: a folder, s3://, gs://, az://"),
+        ("s3://key:secret@shop/a", "holds credentials"),
+        ("s3://shop/a?token=secret", "holds credentials or options"),
+        ("s3:///a", "names no bucket"),
+    ],
+)
+def test_addresses_that_cannot_be(place: str, words: str, tmp_path: Path) -> None:
+    """One sentence names the setting and what to write, and shows no secret."""
+    with pytest.raises(SettingsError, match=words) as caught:
+        parse_settings(f'[snapshot]\nartifacts = "{place}"\n', tmp_path)
+    assert "artifacts" in str(caught.value) or "snapshot" in str(caught.value)
+    assert "secret" not in str(caught.value)
