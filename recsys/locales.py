@@ -21,6 +21,7 @@ _TOUCHING = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 _LOCALE = re.compile(r"([A-Za-z]{2,3})(?:[_-]([A-Za-z]{4}))?(?:[_-]([A-Za-z]{2}|[0-9]{3}))?(?:[_.@-].*)?", re.DOTALL)
 
 
+@lru_cache(16_384)
 def price_text(amount: float | None, currency: str | None, locale: str, plain: bool = False) -> str:
     """Return a price as a locale writes it, in European digits; "" where there is none.
 
@@ -72,6 +73,7 @@ def language(locale: str) -> str:
     return locale_chain(locale, FALLBACK_LOCALE)[0].partition("_")[0]
 
 
+@lru_cache(1024)
 def is_right_to_left(locale: str) -> bool:
     """Tell whether a locale's script runs from right to left."""
     return bool(_known_locale(locale).text_direction == "rtl")

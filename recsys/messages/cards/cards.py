@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import re
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -34,6 +34,9 @@ TITLE_SIZES = (80, 60, 45, 30, 20, 12)
 """Graphemes that titles are cut to, one after the other, where a card breaks a limit of its channel."""
 MANY_LINES = ("html", "text", "body")
 """Parts that may have line breaks; every other is one line, so that no value can begin another header."""
+
+SHORT_TAG = 1024
+"""Characters below which a tag that was looked through is remembered."""
 
 _TAG = re.compile(r"<[a-zA-Z][^>]*>")
 _ADDRESS = re.compile(r"""(?<=\s)((?:href|src|background|action)\s*=\s*)("[^"]*"|'[^']*'|[^\s"'>]+)""", re.IGNORECASE)
@@ -89,6 +92,10 @@ class Cards:
         """All templates as (kind, channel, locale), sorted."""
         return sorted(self._parts)
 
+    def parts(self, key: tuple[str, str, str]) -> Sequence[ParsedPart]:
+        """Return the parts of one of `names`."""
+        return self._parts[key]
+
     def render(self, template: str, channel: str, context: Context) -> Card:
         """Write a message; where it breaks a limit of its channel, titles give way, then items, the last one first.
 
@@ -113,6 +120,14 @@ class Cards:
         found = bisect_left(ways, True, key=lambda way: not card(way).broken)
         return card(ways[found]) if found < len(ways) else whole
 
+    def reads_profile(self, template: str, channel: str, locale: str | None) -> bool:
+        """Tell whether a message for a reader of this locale asks for `Profile`; one that there is not asks for nothing."""
+        try:
+            key = self._find(template, channel, locale_chain(locale or "", self._settings.locale)[0])
+        except UnknownTemplateError:
+            return False
+        return any(part.speaks_of("Profile") for part in self._parts[key])
+
     def _find(self, template: str, channel: str, locale: str) -> tuple[str, str, str]:
         """The template for a reader, of the closest locale that has one."""
         for step in (*locale_chain(locale, self._settings.locale), BUILT_IN_LANGUAGE):
@@ -136,7 +151,7 @@ class Cards:
 
 @lru_cache(maxsize=8)
 def _parsed(files: tuple[TemplateFile, ...]) -> dict[tuple[str, str, str], list[ParsedPart]]:
-    """Parse and check templates; the same texts once in a process, for it takes half of the service's start."""
+    """Parse, check and compile templates; the same texts once in a process, for it takes half of the service's start."""
     escaping, plain = Liquid(escaping=True), Liquid(escaping=False)
     for file in files:
         if file.channel == PARTIAL:
@@ -145,6 +160,8 @@ def _parsed(files: tuple[TemplateFile, ...]) -> dict[tuple[str, str, str], list[
     parts = {file[1:4]: _parts_of(file, escaping, plain) for file in files if file.channel != PARTIAL}
     for part in (*escaping.partials.values(), *plain.partials.values(), *chain(*parts.values())):
         part.check()
+    for part in chain(*parts.values()):
+        part.compile()
     return parts
 
 
@@ -167,8 +184,18 @@ def _tidy(name: str, text: str, home_url: str) -> str:
         return one_line(text)
     if name == "html":
         lines = [line for line in map(str.strip, text.splitlines()) if line]
-        return _TAG.sub(lambda tag: _safe_tag(tag[0], home_url), "\n".join(lines))
+        return _TAG.sub(lambda tag: _known_tag(tag[0], home_url), "\n".join(lines))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(map(one_line, text.splitlines()))).strip()
+
+
+def _known_tag(tag: str, home_url: str) -> str:
+    """A safe tag, looked up where it is short: most tags of a mail are the same in every card."""
+    return _short_tag(tag, home_url) if len(tag) < SHORT_TAG else _safe_tag(tag, home_url)
+
+
+@lru_cache(4096)
+def _short_tag(tag: str, home_url: str) -> str:
+    return _safe_tag(tag, home_url)
 
 
 def _safe_tag(tag: str, home_url: str) -> str:

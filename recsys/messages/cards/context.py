@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from recsys.locales import is_right_to_left, locale_chain, price_text
@@ -63,8 +64,16 @@ def direction(locale: str) -> str:
 
 def listed(items: Sequence[Context]) -> dict[str, Any]:
     """Return items as a list to loop over and flat, for tools that cannot loop: `item_1_title`, `item_1_price`, …"""
-    flat = {f"item_{number}_{key}": value for number, item in enumerate(items, start=1) for key, value in item.items()}
+    flat: dict[str, Any] = {}
+    for number, item in enumerate(items, start=1):
+        flat.update(zip(_flat(number, tuple(item)), item.values(), strict=True))
     return {"items": list(items), "item_count": len(items), **flat}
+
+
+@lru_cache(256)
+def _flat(number: int, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of an item's fields in the flat form."""
+    return tuple(f"item_{number}_{key}" for key in keys)
 
 
 def shortened(seen: Context, items: int, title_size: int | None, channel: str) -> dict[str, Any]:

@@ -39,6 +39,7 @@ def compose(
     event: Mapping[str, Any] | None,
     slots: Sequence[Mapping[str, str]] = (),
     passed_over: Collection[int] = (),
+    reads_profile: bool = True,
 ) -> dict[str, Any]:
     """Lay out what a template sees of a slate for its reader at `now` (microseconds).
 
@@ -46,6 +47,7 @@ def compose(
         event: what the card speaks of, as `event_of` finds it.
         slots: addresses of the slate's items, or none.
         passed_over: rows of items that are not listed.
+        reads_profile: whether the template asks for `Profile`, which costs as much as its items; else it is left empty.
     """
     catalog, addresses = engine.catalog, slots or ({},) * len(slate.items)
     items = [
@@ -55,7 +57,7 @@ def compose(
     ]
     return context(
         items,
-        reader(engine, slate.user_id, history.until(now), now),
+        reader(engine, slate.user_id, history.until(now), now) if reads_profile else {},
         event,
         locale=person.locale,
         timezone=person.timezone,

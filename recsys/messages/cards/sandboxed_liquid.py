@@ -1,12 +1,14 @@
 """Liquid within bounds: whatever a template says, it ends soon, stays small, escapes what it should and reads no clock.
 
-The only file that knows the library. What the library cannot bound while it works is refused when a template is read.
+What the library cannot bound while it works is refused when a template is read. Parts are written compiled (`compiled_liquid`)
+where that can be done, with the same outcome.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from time import thread_time
@@ -26,24 +28,12 @@ from liquid.utils import ReadOnlyChainMap
 
 from recsys import clock
 from recsys.locales import date_text, price_text
+from recsys.messages.cards.compiled_liquid import Compiler, Program
 from recsys.messages.cards.context import Context
 from recsys.messages.cards.files import TemplatePart
+from recsys.messages.cards.liquid_bounds import LOOP_STEPS, NAMESPACE_BYTES, NESTING, PART_BYTES, Missing, filtered
 from recsys.types import RecsysError, SettingsError
 
-PART_BYTES = 256 * 1024
-"""Most bytes that a part may write."""
-VALUE_SIZE = 64 * 1024
-"""Most characters that go into a filter or come out of it; each element of a list counts as `ELEMENT_SIZE` more."""
-ELEMENT_SIZE = 64
-PRODUCT_SIZE = 16 * VALUE_SIZE
-"""Most of the product of both sizes, for the filters that may write one text into another as often as that has letters."""
-MULTIPLYING_FILTERS = ("join", "replace")
-NAMESPACE_BYTES = 1024 * 1024
-"""Most bytes of what a template assigns and captures."""
-LOOP_STEPS = 10_000
-"""Most steps of a loop, multiplied by those around it."""
-NESTING = 16
-"""Most blocks inside one another, and partials inside partials."""
 LATEST_SECONDS = 100_000_000_000
 """A moment beyond this number (the year 5138 in seconds) is in microseconds."""
 
@@ -57,6 +47,7 @@ class ParsedPart:
 
     def __init__(self, source: TemplatePart, liquid: Liquid) -> None:
         self.source, self._liquid = source, liquid
+        self.program: Program | None = None
         try:
             self.template = liquid.from_string(source.text, name=source.file)
         except LiquidError as error:
@@ -71,12 +62,26 @@ class ParsedPart:
         for fault in _faults(self.template.nodes, RenderContext(self.template), self._liquid):
             raise SettingsError(self._failed(fault))
 
+    def compile(self) -> None:
+        """Compile the part, so that it is written fast where nothing goes wrong; all partials are there."""
+        self.program = self._liquid.compiler.program(self.template.nodes)
+
     def speaks_of(self, name: str) -> bool:
         """Tell whether the part, or a partial that it draws in, asks for a value of this name."""
         return name in self._names
 
     def render(self, context: Context, missing: set[str], deadline: float) -> str:
         """Write the part, and note what it misses; raises CardError."""
+        if self.program is not None:
+            noted = set[str]()
+            with suppress(Exception):  # what it is, the interpreter finds out and says
+                text = self.program.text(context, noted, deadline)
+                missing |= noted
+                return text
+        return self.interpret(context, missing, deadline)
+
+    def interpret(self, context: Context, missing: set[str], deadline: float) -> str:
+        """Write the part step by step, as the library does it; otherwise as `render`."""
         reading = _Context(self.template, globals=context)
         reading.missing, reading.deadline = missing, deadline
         written = LimitedStringIO(limit=PART_BYTES)
@@ -110,6 +115,7 @@ class Liquid(Environment):
     def __init__(self, *, escaping: bool) -> None:
         super().__init__(autoescape=escaping)
         self.partials: dict[str, ParsedPart] = {}
+        self.compiler = Compiler(self, lambda name: self.partials[name].template.nodes)
         del self.tags["include"], self.filters["safe"]
         self.filters |= {"price": _price, "date": _date}
 
@@ -142,7 +148,7 @@ class _Context(RenderContext):
         """Look a value up; one that is missing notes its name when it is written or looped over."""
         self.check_time()
         found = super().get(path, token=token, default=default)
-        return _Missing(".".join(map(str, path)), self.missing) if type(found) is Undefined else found
+        return Missing(".".join(map(str, path)), self.missing) if type(found) is Undefined else found
 
     def extend(self, namespace: Mapping[str, object], template: BoundTemplate | None = None) -> Any:
         """Enter a loop or a partial."""
@@ -165,47 +171,9 @@ class _Context(RenderContext):
 
         def bounded(left: object, *values: object, **named: object) -> object:
             self.check_time()
-            sizes = [_size(left), *map(_size, values), *map(_size, named.values())]
-            _bound(max(sizes), VALUE_SIZE, f"filter {name!r} reads a value")
-            if name in MULTIPLYING_FILTERS:
-                _bound(sizes[0] * max(sizes[1:], default=1), PRODUCT_SIZE, f"filter {name!r} may write a text")
-            result = found(left, *values, **named)
-            _bound(_size(result), VALUE_SIZE, f"filter {name!r} gives a value")
-            return result
+            return filtered(name, found, left, values, named)
 
         return bounded
-
-
-class _Missing(Undefined):
-    """A value that nobody gave: empty, and noted where it is written or looped over; `default` and `if` may ask for it."""
-
-    __slots__ = ("missing",)
-
-    def __init__(self, name: str, missing: set[str]) -> None:
-        super().__init__(name)
-        self.missing = missing
-
-    def __str__(self) -> str:
-        self.missing.add(self.name)
-        return ""
-
-    def __len__(self) -> int:
-        self.missing.add(self.name)
-        return 0
-
-
-def _size(value: object) -> int:
-    """Return how much work a value can make for a filter: its characters or bits, and something for each element."""
-    if isinstance(value, str):
-        return len(value)
-    if isinstance(value, (list, tuple)):
-        return sum(ELEMENT_SIZE + _size(element) for element in value)
-    return value.bit_length() if isinstance(value, int) else 1
-
-
-def _bound(size: int, max_n: int, what: str) -> None:
-    if size > max_n:
-        raise ResourceLimitError(f"{what} of size {size}; allowed are {max_n}", token=None)
 
 
 def _faults(nodes: Iterable[Node], context: RenderContext, liquid: Liquid) -> Iterator[LiquidError]:

@@ -49,7 +49,9 @@ def card(call: Call[CardParameters]) -> Response:
     history = serving.history(user_id)
     event = event_of(send.template, serving.engine, history, now)
     slots = service.slots(send_id, user_id, sent)
-    context = compose(serving.engine, sent.slate, send_id, serving.person(user_id), history, now, event, slots)
+    person = serving.person(user_id)
+    known = service.cards.reads_profile(send.template or "", call.parameters.channel, person.locale)
+    context = compose(serving.engine, sent.slate, send_id, person, history, now, event, slots, reads_profile=known)
     made = _render(service.cards, send, call.parameters.channel, context)
     if call.parameters.part is not UNSET:
         return _part(made, call.parameters.part)
@@ -66,17 +68,19 @@ def card_of_moment(call: Call[CardParameters]) -> Response:
     sent = _pinned(call, serving, found, now)
     slots = service.slots(found.send.send_id, user_id, sent)
     links = [slot["link"] for slot in slots] or [""] * len(sent.slate.items)
+    person = serving.person(user_id)
     about = subject(found, dict(zip(sent.slate.items, links, strict=True)), serving, now)
     context = compose(
         serving.engine,
         sent.slate,
         found.send.send_id,
-        serving.person(user_id),
+        person,
         serving.history(user_id),
         now,
         about.event,
         slots,
         about.passed_over,
+        service.cards.reads_profile(found.send.template or "", call.parameters.channel, person.locale),
     )
     made = _render(service.cards, found.send, call.parameters.channel, context)
     if call.parameters.part is not UNSET:
