@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeAlias
 
-from flask import Flask, Response, request
+import flask
+from flask import Flask, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
@@ -19,14 +20,17 @@ from recsys.messages.cards.cards import Cards
 from recsys.messages.slots import SlotKeys, check_messages
 from recsys.settings import Settings
 from recsys.settings.load import load_settings
+from recsys.types import StateError
 from recsys.web import openapi, operations
 from recsys.web.console import console_blueprint
 from recsys.web.http import problems
 from recsys.web.http.auth import Authenticator, check_served
-from recsys.web.http.cors import allow_origins
+from recsys.web.http.cors import admit_origins
 from recsys.web.http.metrics import NO_ROUTE, ROUTE, Metrics
 from recsys.web.http.parameters import BODY_BYTES
-from recsys.web.operations import IdConverter
+from recsys.web.http.problems import Problem
+from recsys.web.http.responses import Response
+from recsys.web.operations import IdConverter, Operation
 from recsys.web.resources import (
     campaigns,
     cards,
@@ -47,6 +51,7 @@ from recsys.web.resources import (
     slots,
     users,
 )
+from recsys.web.route_table import RouteTable
 from recsys.web.serving.live import Live
 from recsys.web.serving.service import Service
 
@@ -73,12 +78,20 @@ RESOURCES = {
 """Each resource's file; its OPERATIONS become routes and the description of the API."""
 
 _STARTED = "recsys.started"
+Finisher: TypeAlias = Callable[[Mapping[str, Any], Response | flask.Response], None]
+"""What every answer passes, ours and Flask's, with the environment of its request."""
 
 
 class Application(Flask):
-    """A Flask application that measures its requests and writes no user id into its log."""
+    """A Flask application that measures its requests and writes no user id into its log.
+
+    Declared calls are answered without Flask's contexts; what else there is, such as the console and addresses that lead nowhere,
+    goes through Flask.
+    """
 
     service: Service
+    routes: RouteTable
+    finishers: Sequence[Finisher]
 
     def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Answer one request, its start noted."""
@@ -86,19 +99,37 @@ class Application(Flask):
         prefix, path = self.service.settings.web.prefix, environ.get("PATH_INFO", "")
         if prefix and (path == prefix or path.startswith(prefix + "/")):
             environ["SCRIPT_NAME"], environ["PATH_INFO"] = prefix, path[len(prefix) :] or "/"
-        return super().wsgi_app(environ, start_response)
+        found = self.routes.find(environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""))
+        if found is None:
+            return super().wsgi_app(environ, start_response)
+        return self._respond(environ, *found)(environ, start_response)
+
+    def _respond(self, environ: dict[str, Any], operation: Operation[Any], path: Mapping[str, str]) -> Response:
+        try:
+            response = operation.answer(self.service, environ, path)
+        except (Problem, StateError, HTTPException) as error:
+            response = problems.response_to(error)
+        except Exception as error:
+            self._log_unexpected(environ, error)
+            response = problems.response_to(error)
+        for finish in self.finishers:
+            finish(environ, response)
+        return response
 
     def handle_http_exception(self, e: HTTPException) -> Any:
         """Answer an error; where a slash is missing, lead to the path alone: the address holds whatever Host the caller named."""
         if isinstance(e, RequestRedirect):
-            return Response(b"", e.code, {"Location": request.script_root + request.path + "/"})
+            return flask.Response(b"", e.code, {"Location": request.script_root + request.path + "/"})
         return super().handle_http_exception(e)
 
     def log_exception(self, exc_info: Any) -> None:
         """Log and count an unexpected error by its route: the address holds a user id."""
-        route = request.environ.get(ROUTE, NO_ROUTE)
+        self._log_unexpected(request.environ, exc_info)
+
+    def _log_unexpected(self, environ: Mapping[str, Any], exc_info: Any) -> None:
+        route = environ.get(ROUTE, NO_ROUTE)
         self.service.metrics.error(route)
-        self.logger.error("unexpected error in %s %s", request.method, route, exc_info=exc_info)
+        self.logger.error("unexpected error in %s %s", environ["REQUEST_METHOD"], route, exc_info=exc_info)
 
 
 def create_app(settings: Settings, environment: Mapping[str, str] | None = None) -> Application:
@@ -127,8 +158,8 @@ def create_app(settings: Settings, environment: Mapping[str, str] | None = None)
     problems.register(app)
     _add_routes(app)
     app.register_blueprint(console_blueprint(app.service, secrets))
-    app.after_request(_observe(app.service))
-    allow_origins(app, settings.web.origins)
+    app.finishers = (*admit_origins(settings.web.origins), _observe(app.service))
+    app.after_request(_finish(app.finishers))
     app.service.live.refresh()
     return app
 
@@ -148,20 +179,29 @@ def _add_routes(app: Application) -> None:
     declared = {name: resource.OPERATIONS for name, resource in RESOURCES.items()}
     for name, calls in declared.items():
         app.register_blueprint(operations.blueprint(name, app.service, calls))
+    app.routes = RouteTable(call for calls in declared.values() for call in calls)
     settings = app.service.settings
     describe = partial(openapi.document, declared, settings.placement_names(), settings.web.prefix)
     for blueprint in openapi.blueprints(describe):
         app.register_blueprint(blueprint)
 
 
-def _observe(service: Service) -> Any:
+def _finish(finishers: Sequence[Finisher]) -> Callable[[flask.Response], flask.Response]:
+    def finish(response: flask.Response) -> flask.Response:
+        for each in finishers:
+            each(request.environ, response)
+        return response
+
+    return finish
+
+
+def _observe(service: Service) -> Finisher:
     worker = service.settings.web.development
 
     def count(environ: Mapping[str, Any], status: int) -> None:
         service.metrics.request(environ.get(ROUTE, NO_ROUTE), status, perf_counter() - environ[_STARTED])
 
-    def observe(response: Response) -> Response:
-        environ = request.environ
+    def observe(environ: Mapping[str, Any], response: Response | flask.Response) -> None:
         if response.is_streamed:
             response.call_on_close(lambda: count(environ, response.status_code))
         else:
@@ -169,6 +209,5 @@ def _observe(service: Service) -> Any:
         response.headers["X-Content-Type-Options"] = "nosniff"
         if worker:
             response.headers["X-Recsys-Worker"] = str(os.getpid())
-        return response
 
     return observe

@@ -1,7 +1,7 @@
 """One call of the API declared once: its address, who may call it, what it takes, what it answers.
 
-From the declaration come the Flask route, the check of key or token, the parsing, the route's name in metrics and logs, and
-its entry in /openapi.json. No call can be added without saying who may make it.
+From the declaration come its routes, the check of key or token, the parsing, the route's name in metrics and logs, and its entry
+in /openapi.json. No call can be added without saying who may make it.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal
 
+import flask
 import msgspec
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 from gunicorn.http.errors import ParseException
+from werkzeug.http import parse_options_header
 from werkzeug.routing import BaseConverter
+from werkzeug.wrappers import Request
 
 from recsys.engine.serving_state import ServingState
 from recsys.web.http.auth import EVERYONE, Caller, Scope
@@ -22,7 +25,7 @@ from recsys.web.http.beacons import PLAIN, Beacon, read_beacon
 from recsys.web.http.metrics import ROUTE
 from recsys.web.http.parameters import BODY_BYTES, Parameters, check_ids, parse_moment, read_body, read_query
 from recsys.web.http.problems import Problem, invalid
-from recsys.web.http.responses import JSON
+from recsys.web.http.responses import JSON, Response
 from recsys.web.serving.lanes import LARGE_BODY_BYTES, LaneName, Lanes
 from recsys.web.serving.service import Service
 
@@ -40,6 +43,7 @@ class Call(Generic[Parameters]):
     """One request, admitted and parsed: what a view gets."""
 
     service: Service
+    environ: Mapping[str, Any]
     caller: Caller
     path: Mapping[str, str]
     parameters: Parameters
@@ -99,27 +103,26 @@ class Operation(Generic[Parameters]):
         """The address in Flask's notation."""
         return re.sub(r"{(\w+)}", r"<id:\1>", self.path)
 
-    def endpoint(self, service: Service) -> Callable[..., Response]:
-        """Make the function that Flask calls: admit, parse, answer."""
+    def answer(self, service: Service, environ: dict[str, Any], path: Mapping[str, str]) -> Response:
+        """Admit, parse, answer; `path` are the ids in the address.
 
-        def answer(**path: str) -> Response:
-            environ = request.environ
-            environ[ROUTE] = self.path
-            lane = self.lane or ("body" if self.has_body and _length(environ) >= LARGE_BODY_BYTES else None)
-            if lane:
-                return self._in_lane(service.lanes, lane, lambda: self._answer(service, environ, path))
-            with service.lanes.light():
-                return self._answer(service, environ, path)
-
-        return answer
+        Raises:
+            Problem: for the caller.
+        """
+        environ[ROUTE] = self.path
+        lane = self.lane or ("body" if self.has_body and _length(environ) >= LARGE_BODY_BYTES else None)
+        if lane:
+            return self._in_lane(service.lanes, lane, lambda: self._answer(service, environ, path))
+        with service.lanes.light():
+            return self._answer(service, environ, path)
 
     def _answer(self, service: Service, environ: Mapping[str, Any], path: Mapping[str, str]) -> Response:
-        beacon = read_beacon(_body()) if self.takes_beacons and _is_beacon(environ) else None
+        beacon = read_beacon(_body(environ)) if self.takes_beacons and _is_beacon(environ) else None
         caller = self._admit(service, environ, beacon)
         if not self.lenient:
             for name, text in path.items():
                 _check_path(name, text, environ)
-        return self.view(Call(service, caller, path, self._read(environ, beacon)))
+        return self.view(Call(service, environ, caller, path, self._read(environ, beacon)))
 
     def _admit(self, service: Service, environ: Mapping[str, Any], beacon: Beacon | None) -> Caller:
         if self.scope is None:
@@ -157,19 +160,23 @@ class Operation(Generic[Parameters]):
             raise invalid(query_string, None, "none", "is not allowed in the address; parameters stand in the body")
         if beacon is not None:
             return read_body(beacon.body, self.parameters, self.shapes)
-        if request.mimetype != JSON:
-            raise Problem(415, f"Content-Type: {request.mimetype!r} is not allowed; allowed: {JSON}")
-        return read_body(_body(), self.parameters, self.shapes)
+        if (mimetype := _mimetype(environ)) != JSON:
+            raise Problem(415, f"Content-Type: {mimetype!r} is not allowed; allowed: {JSON}")
+        return read_body(_body(environ), self.parameters, self.shapes)
 
 
 def blueprint(name: str, service: Service, operations: Sequence[Operation[Any]]) -> Blueprint:
     """Make the Flask blueprint of one resource."""
     made = Blueprint(name, __name__)
+
+    def endpoint(operation: Operation[Any]) -> Callable[..., flask.Response]:
+        return lambda **path: operation.answer(service, request.environ, path).for_flask()
+
     for operation in operations:
         made.add_url_rule(
             operation.rule,
             re.sub(r"\W+", "_", f"{operation.method} {operation.path}"),
-            operation.endpoint(service),
+            endpoint(operation),
             methods=[operation.method],
         )
     return made
@@ -177,13 +184,21 @@ def blueprint(name: str, service: Service, operations: Sequence[Operation[Any]])
 
 def _is_beacon(environ: Mapping[str, Any]) -> bool:
     """Tell whether a body that is text carries its own token: no header does."""
-    return request.mimetype == PLAIN and "HTTP_AUTHORIZATION" not in environ
+    return _mimetype(environ) == PLAIN and "HTTP_AUTHORIZATION" not in environ
 
 
-def _body() -> bytes:
+def _mimetype(environ: Mapping[str, Any]) -> str:
+    return parse_options_header(environ.get("CONTENT_TYPE"))[0].lower()
+
+
+class _Body(Request):
+    max_content_length = BODY_BYTES + 1  # one more, to tell a body of unknown length that was cut off
+
+
+def _body(environ: Mapping[str, Any]) -> bytes:
     """The body to its end, bounded."""
     try:
-        body = request.get_data(cache=False)
+        body = _Body(dict(environ)).get_data(cache=False)
     except (OSError, ParseException):  # chunks that are none, or a client that has gone
         raise Problem(400, "the body cannot be read to its end") from None
     if len(body) > BODY_BYTES:

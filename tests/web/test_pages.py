@@ -113,10 +113,11 @@ def test_an_unexpected_error_costs_one_line(artifacts: Path, caplog: pytest.LogC
     """A shopper whose slate fails gets a problem that shows nothing of the inside; the others get their slates."""
     service = serve(artifacts).service
     failing = Failing(service.settings, service.auth, service.live, service.metrics, service.cards)
-    answer = bulk(Call(failing, DEVELOPER, {}, BulkBody(user_ids=("user-0", "user-1", "user-2"))))
-    found = [msgspec.json.decode(line) for line in answer.data.splitlines()]
+    answer = bulk(Call(failing, {}, DEVELOPER, {}, BulkBody(user_ids=("user-0", "user-1", "user-2"))))
+    text = b"".join(answer({}, lambda *_: None))
+    found = [msgspec.json.decode(line) for line in text.splitlines()]
     assert [line.get("status") for line in found] == [None, 500, None]
-    assert "secret" not in answer.get_data(as_text=True)
+    assert b"secret" not in text
     assert "secret inside" in caplog.text
     assert "user-1" not in caplog.text
     assert 'recsys_errors_total{route="/v1/recommendations"} 1.0' in service.metrics.text().decode()

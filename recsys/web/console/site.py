@@ -167,7 +167,9 @@ class Site:
         return page_response(self._templates.message(status, text, shown, token), status, **headers)
 
     def _style(self) -> Response:
-        return kept_response(CSS.body, CSS_SECONDS, "text/css; charset=utf-8", more=", immutable")
+        return kept_response(
+            request.environ, CSS.body, CSS_SECONDS, "text/css; charset=utf-8", more=", immutable"
+        ).for_flask()
 
     def _first(self) -> Response:
         return redirect_response(self._addresses.page("/"))

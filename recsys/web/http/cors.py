@@ -7,11 +7,13 @@ a page can read why it was refused. A request without an `Origin` is not touched
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from flask import Flask, Response, request
+import flask
 
 from recsys.types import SettingsError
+from recsys.web.http.responses import Response
 
 PREFLIGHT_SECONDS = 7200
 """How long a browser may remember that it may call; Chromium takes no more."""
@@ -21,22 +23,22 @@ _ORIGIN = re.compile(r"https?://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(:[0
 _DEFAULT_PORTS = ("http://", ":80"), ("https://", ":443")
 
 
-def allow_origins(app: Flask, origins: Iterable[str]) -> None:
-    """Let pages of these origins read what the application answers; without any, nothing is added to it.
+def admit_origins(
+    origins: Iterable[str],
+) -> tuple[Callable[[Mapping[str, Any], Response | flask.Response], None], ...]:
+    """Return what lets pages of these origins read an answer; without any, nothing is added to it.
 
     Raises:
         SettingsError: naming the first text that is no origin as browsers send it.
     """
     allowed = frozenset(check_origin(origin) for origin in origins)
 
-    def admit(response: Response) -> Response:
-        origin = request.environ.get("HTTP_ORIGIN")
+    def admit(environ: Mapping[str, Any], response: Response | flask.Response) -> None:
+        origin = environ.get("HTTP_ORIGIN")
         if origin in allowed:
-            _admit(response, origin)
-        return response
+            _admit(environ, response, origin)
 
-    if allowed:
-        app.after_request(admit)
+    return (admit,) if allowed else ()
 
 
 def check_origin(origin: str) -> str:
@@ -54,11 +56,13 @@ def check_origin(origin: str) -> str:
     return origin
 
 
-def _admit(response: Response, origin: str) -> None:
+def _admit(environ: Mapping[str, Any], response: Response | flask.Response, origin: str) -> None:
     headers = response.headers
     headers["Access-Control-Allow-Origin"] = origin
-    response.vary.add("Origin")
-    if request.method == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in request.environ:
+    varying = headers.get("Vary", "")
+    if "origin" not in map(str.strip, varying.lower().split(",")):
+        headers["Vary"] = f"{varying}, Origin" if varying else "Origin"
+    if environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
         headers["Access-Control-Allow-Methods"] = headers.get("Allow", "")
         headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
         headers["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)

@@ -8,11 +8,12 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from flask import Flask, Response
-from werkzeug.exceptions import HTTPException
+from flask import Flask
+from flask import Response as FlaskResponse
+from werkzeug.exceptions import HTTPException, InternalServerError
 
 from recsys.types import RecsysError, StateError
-from recsys.web.http.responses import json_response
+from recsys.web.http.responses import Response, json_response
 
 _log = logging.getLogger(__name__)
 
@@ -60,10 +61,22 @@ def invalid(parameter: str, value: Any, allowed: str, wrong: str = "is not allow
 
 
 def register(app: Flask) -> None:
-    """Make the application answer every error as a problem."""
-    app.register_error_handler(Problem, Problem.response)
-    app.register_error_handler(HTTPException, _from_http_exception)
-    app.register_error_handler(StateError, _from_state_error)
+    """Make Flask answer every error as a problem."""
+
+    def answer(error: Exception) -> FlaskResponse:
+        return response_to(error).for_flask()
+
+    for kind in (Problem, HTTPException, StateError):
+        app.register_error_handler(kind, answer)
+
+
+def response_to(error: Exception) -> Response:
+    """Answer an error as a problem: 500 for those that are not the caller's to know."""
+    if isinstance(error, Problem):
+        return error.response()
+    if isinstance(error, StateError):
+        return state_problem(error).response()
+    return _from_http_exception(error if isinstance(error, HTTPException) else InternalServerError())
 
 
 def state_problem(error: StateError) -> Problem:
@@ -72,10 +85,6 @@ def state_problem(error: StateError) -> Problem:
         return Problem(503, str(error), {"Retry-After": "60"})
     _log.error("the live log failed: %s", error)
     return Problem(503, "live state cannot be read or written at the moment; send it again", {"Retry-After": "1"})
-
-
-def _from_state_error(error: StateError) -> Response:
-    return state_problem(error).response()
 
 
 def _from_http_exception(error: HTTPException) -> Response:

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import msgspec
-from flask import Response
 
 from recsys.web.http.answers import EventsAnswer, Rejection, RowResultsAnswer
 from recsys.web.http.problems import Problem
-from recsys.web.http.responses import json_response
+from recsys.web.http.responses import Response, json_response
 
 ACCEPTED = 202
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 import msgspec
-from flask import Response
 from msgspec import Meta, Struct
 
 from recsys import clock
@@ -19,7 +18,7 @@ from recsys.settings.when import When
 from recsys.types import SettingsError
 from recsys.web.http.parameters import NoParameters
 from recsys.web.http.problems import Problem
-from recsys.web.http.responses import json_response
+from recsys.web.http.responses import Response, json_response
 from recsys.web.operations import Call, Operation
 
 CREATED, OK = 201, 200

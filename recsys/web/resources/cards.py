@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
-from flask import Response
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from recsys.engine.serving_state import ServingState
@@ -20,7 +19,7 @@ from recsys.web.http.answers import CardAnswer, MomentCardAnswer
 from recsys.web.http.parameters import UserParameters
 from recsys.web.http.problems import Problem, invalid
 from recsys.web.http.queries import personal_query
-from recsys.web.http.responses import json_response
+from recsys.web.http.responses import Response, json_response
 from recsys.web.operations import Call, Operation
 from recsys.web.resources.sends import recommend_sent
 

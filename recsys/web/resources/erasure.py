@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from flask import Response
 
 from recsys.live.erasure import Erased, ErasureKeys
 from recsys.snapshot.identity_links import Period
@@ -13,7 +12,7 @@ from recsys.snapshot.retention import holding
 from recsys.web.http.answers import ReceiptAnswer
 from recsys.web.http.parameters import NoParameters
 from recsys.web.http.problems import Problem
-from recsys.web.http.responses import json_response
+from recsys.web.http.responses import Response, json_response
 from recsys.web.http.times import iso
 from recsys.web.operations import Call, Operation
 from recsys.web.serving.service import Service

@@ -7,8 +7,6 @@ from collections import Counter
 from typing import Any
 from uuid import uuid4
 
-from flask import Response
-
 from recsys.categories import join_category, split_category
 from recsys.clock import DAY
 from recsys.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR, ORDER_LINES, event_id_of
@@ -27,6 +25,7 @@ from recsys.web.http.bodies import (
 )
 from recsys.web.http.parameters import read_row
 from recsys.web.http.problems import Problem, invalid
+from recsys.web.http.responses import Response
 from recsys.web.http.row_results import ACCEPTED, judge, row_results_response
 from recsys.web.operations import Call, Operation
 from recsys.web.resources.event_formats import Row, unfold

@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 import msgspec
-from flask import Response
 
 from recsys.experiments.arms import check_experiments
 from recsys.live.experiments import Declared
@@ -15,7 +14,7 @@ from recsys.types import SettingsError
 from recsys.web.http.answers import ExperimentAnswer
 from recsys.web.http.parameters import NoParameters
 from recsys.web.http.problems import Problem, invalid
-from recsys.web.http.responses import json_response
+from recsys.web.http.responses import Response, json_response
 from recsys.web.http.times import iso
 from recsys.web.operations import Call, Operation
 

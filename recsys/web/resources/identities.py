@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response
-
 from recsys.types import Link
 from recsys.web.http.answers import RowResultsAnswer
 from recsys.web.http.bodies import IdentitiesBody, IdentityRow, said_at
 from recsys.web.http.parameters import read_row
 from recsys.web.http.problems import invalid
+from recsys.web.http.responses import Response
 from recsys.web.http.row_results import ACCEPTED, judge, row_results_response
 from recsys.web.operations import Call, Operation
 from recsys.web.serving.live import Live

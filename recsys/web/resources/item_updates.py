@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response
-
 from recsys.snapshot.catalog import Catalog
 from recsys.types import ItemUpdate
 from recsys.web.http.answers import RowResultsAnswer
 from recsys.web.http.bodies import ItemRow, ItemsBody
 from recsys.web.http.parameters import read_row
 from recsys.web.http.problems import invalid
+from recsys.web.http.responses import Response
 from recsys.web.http.row_results import ACCEPTED, judge, row_results_response
 from recsys.web.operations import Call, Operation
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 import msgspec
-from flask import Response
 from msgspec import Meta, Struct
 
 from recsys.engine.serving_state import ServingState
@@ -15,6 +14,7 @@ from recsys.web.http.answers import CatalogItemAnswer, ContinuedSlateAnswer, Ite
 from recsys.web.http.etags import kept_response
 from recsys.web.http.parameters import EACH_ID, ListParameters, WithAttributes, check_ids
 from recsys.web.http.problems import Problem
+from recsys.web.http.responses import Response
 from recsys.web.operations import Call, Operation
 from recsys.web.resources.lists import list_response
 
@@ -88,7 +88,7 @@ def _item_json(catalog: Catalog, row: int, with_attributes: bool) -> bytes:
 
 
 def _kept(call: Call[Any], body: bytes) -> Response:
-    return kept_response(body, call.service.settings.web.max_age_seconds)
+    return kept_response(call.environ, body, call.service.settings.web.max_age_seconds)
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

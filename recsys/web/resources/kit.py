@@ -7,10 +7,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flask import Response, request
+from werkzeug.http import parse_accept_header
 
 from recsys.web.http.etags import kept_response
 from recsys.web.http.parameters import NoParameters
+from recsys.web.http.responses import Response
 from recsys.web.operations import Call, Operation
 
 STATIC = Path(__file__).parents[1] / "static"
@@ -22,20 +23,20 @@ _SCRIPT, _TYPES = "text/javascript; charset=utf-8", "text/plain; charset=utf-8"
 
 def kit_script(call: Call[NoParameters]) -> Response:
     """Answer the script."""
-    return _file("recsys.js", _SCRIPT)
+    return _file(call, "recsys.js", _SCRIPT)
 
 
 def kit_types(call: Call[NoParameters]) -> Response:
     """Answer its TypeScript declarations."""
-    return _file("recsys.d.ts", _TYPES)
+    return _file(call, "recsys.d.ts", _TYPES)
 
 
-def _file(name: str, media: str) -> Response:
-    zipped = request.accept_encodings["gzip"] > 0
-    response = kept_response(_bytes(name, zipped), MAX_AGE_SECONDS, media, more=_OLD_ONES_DO)
-    response.vary.add("Accept-Encoding")
-    if zipped:
-        response.content_encoding = "gzip"
+def _file(call: Call[NoParameters], name: str, media: str) -> Response:
+    zipped = parse_accept_header(call.environ.get("HTTP_ACCEPT_ENCODING"))["gzip"] > 0
+    response = kept_response(call.environ, _bytes(name, zipped), MAX_AGE_SECONDS, media, more=_OLD_ONES_DO)
+    response.headers["Vary"] += ", Accept-Encoding"
+    if zipped and response.body:
+        response.headers["Content-Encoding"] = "gzip"
     return response
 
 

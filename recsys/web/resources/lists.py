@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response
 from msgspec import UNSET
 
 from recsys.engine.serving_state import ServingState
@@ -12,7 +11,7 @@ from recsys.web.http.answers import ContinuedSlateAnswer
 from recsys.web.http.etags import kept_response
 from recsys.web.http.parameters import ListParameters
 from recsys.web.http.queries import list_query
-from recsys.web.http.responses import json_response
+from recsys.web.http.responses import Response, json_response
 from recsys.web.operations import Call, Operation
 from recsys.web.serving.continued import slate_page
 
@@ -37,7 +36,7 @@ def list_response(
     _, body = slate_page(service, serving, query, parameters.cursor, parameters.with_attributes)
     if parameters.now is not UNSET:
         return json_response(body)
-    return kept_response(body, service.settings.web.max_age_seconds, changing=body.index(b","))
+    return kept_response(call.environ, body, service.settings.web.max_age_seconds, changing=body.index(b","))
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

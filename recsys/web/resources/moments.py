@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Annotated, Any, NamedTuple
 
-from flask import Response
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from recsys.clock import DAY
 from recsys.settings.moments import MomentKind
 from recsys.web.http.answers import MomentAnswer
 from recsys.web.http.problems import Problem, invalid
-from recsys.web.http.responses import NDJSON, json_response
+from recsys.web.http.responses import NDJSON, Response, json_response
 from recsys.web.operations import Call, Operation
 
 MAX_MOMENTS = 5000

@@ -6,7 +6,6 @@ import logging
 from typing import Any
 
 import msgspec
-from flask import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from recsys.engine.pipeline import answer
@@ -14,7 +13,7 @@ from recsys.types import NO_HISTORY, Query, StateError
 from recsys.web.http.answers import HealthAnswer, ReadyAnswer
 from recsys.web.http.parameters import NoParameters
 from recsys.web.http.problems import Problem
-from recsys.web.http.responses import json_response
+from recsys.web.http.responses import Response, json_response
 from recsys.web.http.times import iso
 from recsys.web.operations import Call, Operation
 

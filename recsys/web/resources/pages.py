@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
-from flask import Response
 
 from recsys.engine.serving_state import ServingState
 from recsys.event_ids import id_problem
@@ -16,7 +15,7 @@ from recsys.web.http.answers import PageAnswer, ProblemAnswer, SentSlateAnswer, 
 from recsys.web.http.parameters import BulkBody, PageBody, PageSlate, check_ids
 from recsys.web.http.problems import Problem, state_problem
 from recsys.web.http.queries import personal_query
-from recsys.web.http.responses import NDJSON, json_response, stream_response
+from recsys.web.http.responses import NDJSON, Response, json_response, stream_response
 from recsys.web.operations import Call, Operation
 from recsys.web.resources.sends import send_slates
 from recsys.web.serving.continued import slate_page

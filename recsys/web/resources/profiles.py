@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from flask import Response
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from recsys.engine.explain import Explanation, explain
@@ -13,7 +12,7 @@ from recsys.engine.profile_report import ShopperProfile, shopper_profile
 from recsys.web.http.parameters import ALLOWED, MAX_CONTEXT_ITEMS, Now, UserParameters
 from recsys.web.http.problems import Problem
 from recsys.web.http.queries import list_query
-from recsys.web.http.responses import json_response
+from recsys.web.http.responses import Response, json_response
 from recsys.web.operations import Call, Operation
 
 _ASKED = f"The item asked about; after it, repeated, the items on the page. Allowed: {ALLOWED['item_id']}."

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flask import Response, render_template_string
+from jinja2 import Environment
 
 from recsys.settings import Settings
 from recsys.snapshot.store import REPORTS
 from recsys.web.http.parameters import NoParameters
 from recsys.web.http.problems import Problem
-from recsys.web.http.responses import NO_STORE
+from recsys.web.http.responses import NO_STORE, Response
 from recsys.web.operations import Call, Operation
 
 HTML = "text/html; charset=utf-8"
@@ -23,7 +23,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
-_LIST = """\
+_LIST = Environment(autoescape=True).from_string("""\
 <!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -35,12 +35,12 @@ _LIST = """\
 {% else %}<p>There is none yet; make report writes one.</p>
 {% endif %}</main></body>
 </html>
-"""
+""")
 
 
 def reports(call: Call[NoParameters]) -> Response:
     """List the reports as a page of links, the newest first."""
-    return _page(render_template_string(_LIST, versions=sorted(report_files(call.service.settings), reverse=True)))
+    return _page(_LIST.render(versions=sorted(report_files(call.service.settings), reverse=True)).encode())
 
 
 def report(call: Call[NoParameters]) -> Response:
@@ -57,7 +57,7 @@ def report_files(settings: Settings) -> dict[str, Path]:
     return {file.stem: file for file in (settings.artifacts / REPORTS).glob("[0-9]*.html")}
 
 
-def _page(body: str | bytes) -> Response:
+def _page(body: bytes) -> Response:
     return Response(body, headers=_HEADERS, content_type=HTML)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from flask import Response
 from msgspec import UNSET
 
 from recsys.engine.serving_state import ServingState
@@ -18,7 +17,7 @@ from recsys.web.http.bodies import SendBody, read_time
 from recsys.web.http.parameters import NoParameters, SlateParameters
 from recsys.web.http.problems import Problem, invalid
 from recsys.web.http.queries import item_filter, personal_query
-from recsys.web.http.responses import json_response
+from recsys.web.http.responses import Response, json_response
 from recsys.web.http.times import iso
 from recsys.web.operations import Call, Operation
 from recsys.web.serving.service import Service

@@ -9,10 +9,11 @@ import hashlib
 import html
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
-from flask import Response, request
+from werkzeug.urls import iri_to_uri
 
 from recsys.clock import MINUTE
 from recsys.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR
@@ -20,9 +21,8 @@ from recsys.messages.slots import Slot, filled, web_address
 from recsys.types import CHANNELS, Event, StateError
 from recsys.web.http.metrics import ROUTE
 from recsys.web.http.parameters import NoParameters
-from recsys.web.http.responses import NO_STORE
+from recsys.web.http.responses import NO_STORE, Response
 from recsys.web.operations import Call, Operation
-from recsys.web.serving.service import Service
 
 MAIL = "email"
 """The channel of a slot whose address names none: pictures that a reader's program fetches are how e-mail shows them."""
@@ -30,6 +30,7 @@ FRESH_SECONDS = 300
 """How long a mail proxy may show an image without asking again. The address is one reader's, so that shared caches may keep it."""
 _HEADERS = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex", "X-Content-Type-Options": "nosniff"}
 _NUMBER = re.compile(r"[1-9][0-9]?|100")
+_HTML = "text/html; charset=utf-8"
 _GREY = bytes.fromhex("47494638396101000100800000eeeeee0000002c00000000010001000002024401003b")
 """A GIF of one light grey pixel."""
 _PAGE = '<!doctype html><html><head><meta charset="utf-8"><title>{0}</title></head><body><p>{0}</p></body></html>'
@@ -54,10 +55,11 @@ def slot_link(call: Call[NoParameters]) -> Response:
     address = _led(call, "link", _link_address) or web_address(messages.home_url)
     if address:
         return _redirect(address, NO_STORE)
-    return Response(_PAGE.format(html.escape(messages.shop)), 200, {**_HEADERS, "Cache-Control": NO_STORE})
+    page = _PAGE.format(html.escape(messages.shop)).encode()
+    return Response(page, 200, {**_HEADERS, "Cache-Control": NO_STORE}, content_type=_HTML)
 
 
-def _led(call: Call[NoParameters], part: str, find: Callable[[Service, Slot], str | None]) -> str | None:
+def _led(call: Call[NoParameters], part: str, find: Callable[[Call[NoParameters], Slot], str | None]) -> str | None:
     """Find where a slot leads, and count how that ended; None: nowhere, for whatever reason."""
     service, address, outcome = call.service, None, "failed"
     try:
@@ -67,10 +69,10 @@ def _led(call: Call[NoParameters], part: str, find: Callable[[Service, Slot], st
         elif service.live.loaded is None:
             outcome = "unready"
         else:
-            address = find(service, slot)
+            address = find(call, slot)
             outcome = "item" if address else "empty"
     except Exception:
-        _failed(service)
+        _failed(call)
     service.metrics.slot(part, outcome)
     return address
 
@@ -81,42 +83,47 @@ def _slot(call: Call[NoParameters]) -> Slot | None:
     return Slot(*named, int(number) - 1) if named and _NUMBER.fullmatch(number) else None
 
 
-def _image_address(service: Service, slot: Slot) -> str | None:
+def _image_address(call: Call[NoParameters], slot: Slot) -> str | None:
+    service = call.service
     serving = service.live.serving()
     row = service.sends(serving).serve_image(
         slot,
         service.live.now(serving),
         may_pin=serving.forgotten.at(slot.user_id) is None,
-        goes_out=request.method == "GET",
+        goes_out=call.environ["REQUEST_METHOD"] == "GET",
     )
     return None if row < 0 else web_address(serving.engine.catalog.item(row)["image_url"])
 
 
-def _link_address(service: Service, slot: Slot) -> str | None:
+def _link_address(call: Call[NoParameters], slot: Slot) -> str | None:
+    service = call.service
     serving = service.live.serving()
     now, may_pin = service.live.now(serving), serving.forgotten.at(slot.user_id) is None
     target = service.sends(serving).target(slot, now, may_pin=may_pin)
     if target is None:
         return None
     item = serving.engine.catalog.item(target.row)
-    if _is_click():
-        _note(service, _click(slot, item["item_id"], target.recommendation_id, min(now, service.live.clock.now())))
-    values = {"send_id": slot.send_id, "item_id": item["item_id"], "channel": _channel(), "placement": target.placement}
+    channel = _channel(call.environ)
+    if _is_click(call.environ):
+        clicked_at = min(now, service.live.clock.now())
+        _note(call, _click(slot, item["item_id"], target.recommendation_id, clicked_at, channel))
+    values = {"send_id": slot.send_id, "item_id": item["item_id"], "channel": channel, "placement": target.placement}
     return web_address(item["url"], filled(service.settings.messages.utm, values))
 
 
-def _is_click() -> bool:
+def _is_click(environ: Mapping[str, Any]) -> bool:
     """Tell whether somebody goes there: neither a look at the headers nor a browser that loads what might be clicked."""
-    purposes = [request.headers.get(name, "").lower() for name in ("Purpose", "Sec-Purpose")]
-    return request.method == "GET" and not any("prefetch" in purpose for purpose in purposes)
+    purposes = [environ.get(name, "").lower() for name in ("HTTP_PURPOSE", "HTTP_SEC_PURPOSE")]
+    return environ["REQUEST_METHOD"] == "GET" and not any("prefetch" in purpose for purpose in purposes)
 
 
-def _channel() -> str:
-    named = request.args.get("channel", "")
+def _channel(environ: Mapping[str, Any]) -> str:
+    asked = parse_qsl(environ.get("QUERY_STRING", ""))
+    named = next((value for name, value in asked if name == "channel"), "")
     return named if named in CHANNELS else MAIL
 
 
-def _click(slot: Slot, item_id: str, recommendation_id: str, now: int) -> Event:
+def _click(slot: Slot, item_id: str, recommendation_id: str, now: int, channel: str) -> Event:
     """A click; of one item in a slate, which stands there once, there is one a minute, however often it is sent."""
     fields = ("slot", slot.send_id, slot.user_id, item_id, str(now // MINUTE))
     event_id = hashlib.sha256(ID_FIELD_SEPARATOR.join(fields).encode()).hexdigest()[:EVENT_ID_LENGTH]
@@ -126,31 +133,31 @@ def _click(slot: Slot, item_id: str, recommendation_id: str, now: int) -> Event:
         event_type="click",
         timestamp=now,
         item_id=item_id,
-        channel=_channel(),
+        channel=channel,
         recommendation_id=recommendation_id,
         send_id=slot.send_id,
     )
 
 
-def _note(service: Service, click: Event) -> None:
+def _note(call: Call[NoParameters], click: Event) -> None:
     """Write a click down; where that fails, the reader is led on all the same."""
     try:
-        fresh = sum(service.live.accept([click]))
+        fresh = sum(call.service.live.accept([click]))
     except StateError:
-        _failed(service)
+        _failed(call)
     else:
-        service.metrics.events(fresh, 1 - fresh, 0)
+        call.service.metrics.events(fresh, 1 - fresh, 0)
 
 
-def _failed(service: Service) -> None:
+def _failed(call: Call[NoParameters]) -> None:
     """Log and count what went wrong, by the route: the address opens a shopper's slate."""
-    route = request.environ[ROUTE]
-    _log.exception("unexpected error in %s %s", request.method, route)
-    service.metrics.error(route)
+    route = call.environ[ROUTE]
+    _log.exception("unexpected error in %s %s", call.environ["REQUEST_METHOD"], route)
+    call.service.metrics.error(route)
 
 
 def _redirect(address: str, caching: str) -> Response:
-    return Response(status=302, headers={**_HEADERS, "Location": address, "Cache-Control": caching})
+    return Response(b"", 302, {**_HEADERS, "Location": iri_to_uri(address), "Cache-Control": caching}, content_type=_HTML)
 
 
 def _open_to_all(part: str, summary: str, view: Callable[[Call[NoParameters]], Response], media: str) -> Operation[Any]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response
 from msgspec import UNSET, UnsetType
 
 from recsys.web.http.answers import ContinuedSlateAnswer, SentSlateAnswer
 from recsys.web.http.parameters import CursorText, SlateParameters
 from recsys.web.http.problems import invalid
 from recsys.web.http.queries import personal_query
-from recsys.web.http.responses import json_response
+from recsys.web.http.responses import Response, json_response
 from recsys.web.operations import Call, Operation
 from recsys.web.resources.sends import send_slates
 from recsys.web.serving.continued import slate_page
