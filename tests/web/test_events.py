@@ -368,12 +368,12 @@ def test_a_tools_item_is_judged_like_any_row(app: Application) -> None:
 def test_identify_links_its_two_ids(app: Application) -> None:
     """What was done under the anonymous id belongs to the user from the next answer on; links are judged like others."""
     live = app.service.live
-    seen = {"type": "track", "event": "Product Viewed", "anonymousId": "visitor", "properties": {"product_id": "sofa-1"}}
-    identify = {"type": "identify", "userId": "customer", "anonymousId": "visitor"}
+    seen = {"type": "track", "event": "Product Viewed", "anonymousId": "browser-7", "properties": {"product_id": "sofa-1"}}
+    identify = {"type": "identify", "userId": "customer", "anonymousId": "browser-7"}
     same = {"type": "identify", "userId": "customer", "anonymousId": "customer"}
     found = row_results(send(app, {"batch": [identify, same, seen]}))
     assert (found["accepted"], [each["index"] for each in found["rejected"]]) == (2, [1])
-    assert live.serving().is_anonymous("visitor")
+    assert live.serving().is_anonymous("browser-7")
     assert len(live.serving().history("customer")) == 1
 
 
