@@ -12,6 +12,7 @@ from itertools import islice
 
 import msgspec
 
+from recsys.engine.accounts import Accounts
 from recsys.engine.campaigns import LiveCampaigns
 from recsys.engine.choice import Answered, Arms, Choice, answered
 from recsys.engine.history_merge import merge_histories, within
@@ -55,6 +56,7 @@ class ServingState:
         if self._folded > state.last():
             state.reach(self._folded)
         self.forgotten = Tombstones(erasure_keys, state.tombstones())
+        self.accounts = Accounts(self.forgotten)
         self._campaigns = LiveCampaigns(engine.campaigns, state.campaigns)
         self.newest = engine.snapshot.as_of
         """The later of the snapshot's moment and the newest accepted event, in microseconds."""
@@ -76,6 +78,7 @@ class ServingState:
                 last = max(self._state.last(), self._read)
                 self._drop_kept()
                 self._take(self._state.news(self._read))
+                self._take_joins()
                 self._campaigns.take()
                 self.newest = max(self.newest, self._state.newest(self._read) or 0)
             self._read, self._version = last, version
@@ -104,7 +107,8 @@ class ServingState:
         return self.answer(msgspec.structs.replace(query, locale=self.reason_locale(query.user_id)))
 
     def history(self, user_id: str) -> History:
-        """Return what a shopper did, in the rows of the snapshot: under this id, and under the anonymous ids that are theirs."""
+        """Return what a shopper did, in the rows of the snapshot: under this id, and under the other ids that are theirs."""
+        user_id = self.accounts.owner(user_id)
         kept = self._kept.get(user_id)
         if kept is None:
             changes = self._kept.changes
@@ -155,7 +159,7 @@ class ServingState:
         their users, so an id counts only if it did something since, or was linked since."""
         events_of, links = self._state.events_of, self._links
         theirs = {each: events_of(each, self._folded, self._max_n) for each in self._linked_last(user_id)}
-        asked = [each for each, events in theirs.items() if events or each in links]
+        asked = [each for each, events in theirs.items() if events or each in links or each in self.accounts]
         return [(period, theirs[period.anonymous_id]) for period in self._periods(user_id, asked)] if asked else []
 
     def person(self, user_id: str) -> Person:
@@ -172,20 +176,20 @@ class ServingState:
 
     def value(self, user_id: str) -> CustomerValue | None:
         """Return what a customer was worth when the snapshot was made; nothing is known of one who was forgotten."""
-        row = self._snapshot.histories.users.row(user_id)
+        row = self._snapshot.histories.users.row(self.accounts.owner(user_id))
         unknown = user_id in self.null_users or self.forgotten.at(user_id) is not None
         return None if unknown else self._snapshot.values.at(row)
 
     def is_known(self, user_id: str) -> bool:
         """Tell whether others are linked to this id, or the shop's user table has it."""
         if self.forgotten.at(user_id) is None:
-            return user_id in self._linked or self._snapshot.links.is_known(user_id)
-        return any(link.user_id == user_id for each in self._anonymous_ids(user_id) for link in self._links_of(each))
+            return user_id in self._linked or user_id in self.accounts or self._snapshot.links.is_known(user_id)
+        return any(link.user_id == user_id for each in self.anonymous_ids(user_id) for link in self._links_of(each))
 
     def is_repeated(self, link: Link) -> bool:
         """Tell whether a link says nothing new: that of its id's latest link, or a later one to the same user, repeats it."""
         latest = max(self._links_of(link.anonymous_id), key=lambda each: (each.timestamp, each.user_id), default=None)
-        if latest is None or latest.user_id != link.user_id:
+        if latest is None or latest.user_id != self.accounts.owner(link.user_id):
             return False
         return latest.timestamp <= link.timestamp and not any(
             latest.timestamp <= end <= link.timestamp for end in self.forgotten.ends(link.anonymous_id)
@@ -204,16 +208,18 @@ class ServingState:
         return user_id if latest is None else latest.user_id
 
     def is_anonymous(self, user_id: str) -> bool:
-        """Tell whether this id was linked to a user."""
-        return bool(self._links_of(user_id))
+        """Tell whether this id was linked to a user, as that of a visitor."""
+        return bool(self._told_links(user_id))
 
     def ids_of(self, user_id: str) -> list[str]:
-        """A user's id and every anonymous id that was ever linked to it."""
-        return [user_id, *sorted(self._anonymous_ids(user_id))]
+        """The id of a person's account, the accounts that were joined into it, and every anonymous id ever linked to one of them."""
+        owner = self.accounts.owner(user_id)
+        return [owner, *sorted(self._other_ids(owner))]
 
     def periods_of(self, user_id: str) -> list[Period]:
         """Return when which ids were this user's: their own always, anonymous ids between a link to them and the next one."""
-        return [_always(user_id), *self._owned(user_id, self.ids_of(user_id)[1:])]
+        owner, *others = self.ids_of(user_id)
+        return [_always(owner), *self._owned(owner, others)]
 
     def users_of(self, user_id: str) -> set[str]:
         """Whose it may be what was done under an id: the users that it was ever linked to, else itself."""
@@ -245,8 +251,24 @@ class ServingState:
         for update in updates.values():
             self._snapshot.catalog.overlay(update, self._snapshot.catalog.revision)
 
-    def _links_of(self, anonymous_id: str) -> list[Link]:
-        """The links of an anonymous id that count: none from before it, or its user, was forgotten."""
+    def _take_joins(self) -> None:
+        """Take in which accounts were joined, and which stand on their own again."""
+        if changes := self._state.joins.changes(self.accounts.read):
+            self.accounts.take(changes)
+            self._kept.clear()
+            if self.arms is not None:
+                self.arms.people_changed()
+
+    def _links_of(self, some_id: str) -> list[Link]:
+        """The links of an id that count, each to the account that its user's history belongs to; a joined account has one."""
+        links = self._told_links(some_id)
+        if not len(self.accounts):
+            return links
+        joined = [msgspec.structs.replace(link, user_id=self.accounts.owner(link.user_id)) for link in links]
+        return joined + self.accounts.links(some_id)
+
+    def _told_links(self, anonymous_id: str) -> list[Link]:
+        """The links of an anonymous id as they were told: none from before it, or its user, was forgotten."""
         links = [*self._snapshot.links.of(anonymous_id), *self._links.get(anonymous_id, ())]
         if not self.forgotten:
             return links
@@ -256,13 +278,26 @@ class ServingState:
             if not any(self.forgotten.cover(each, link.timestamp) for each in (link.anonymous_id, link.user_id))
         ]
 
-    def _anonymous_ids(self, user_id: str) -> Iterable[str]:
+    def _other_ids(self, user_id: str) -> Iterable[str]:
+        """The accounts that were joined into one, and the anonymous ids of all of them."""
+        joined = self.accounts.joined(user_id)
+        if not joined:
+            return self.anonymous_ids(user_id)
+        return {*joined, *(found for each in (user_id, *joined) for found in self.anonymous_ids(each))}
+
+    def anonymous_ids(self, user_id: str) -> Iterable[str]:
+        """Find the anonymous ids that were ever linked to one account."""
         found = self._snapshot.links.anonymous_ids(user_id)
         since = self._linked.get(user_id)
         return {*found, *since} if since else found
 
     def _linked_last(self, user_id: str) -> list[str]:
-        """The `MAX_ASKED` anonymous ids that were linked to a user last."""
+        """The `MAX_ASKED` other ids of a user: joined accounts, then the anonymous ids that were linked last to any of them."""
+        joined = self.accounts.joined(user_id)
+        linked = [found for each in (user_id, *joined) for found in self._anonymous_linked_last(each)]
+        return list(dict.fromkeys([*joined, *linked]))[:MAX_ASKED]
+
+    def _anonymous_linked_last(self, user_id: str) -> list[str]:
         since = islice(reversed(self._linked.get(user_id, {})), MAX_ASKED)
         before = reversed(self._snapshot.links.anonymous_ids(user_id, MAX_ASKED))
         return list(dict.fromkeys([*since, *before]))[:MAX_ASKED]
@@ -274,7 +309,10 @@ class ServingState:
 
     def _periods(self, user_id: str, anonymous: Iterable[str]) -> list[Period]:
         """Return when each anonymous id was this user's, the last linked ones, without what is erased of either."""
-        found = sorted(self._owned(user_id, anonymous), key=lambda period: (period.since, period.anonymous_id))[-MAX_LINKED:]
+        owned = self._owned(user_id, anonymous)
+        found = sorted(owned, key=lambda each: (each.anonymous_id in self.accounts, each.since, each.anonymous_id))[
+            -MAX_LINKED:
+        ]
         erased = self.forgotten.spans(user_id)
         own = [left for period in found for left in without(period, erased)]
         return [left for period in own for left in without(period, self.forgotten.spans(period.anonymous_id))]

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
-from recsys.live import experiments, moments, pinned_slates, rows
+from recsys.live import experiments, joins, moments, pinned_slates, rows
 from recsys.live.campaigns import StoredCampaigns
 from recsys.live.driver import Driver
 from recsys.live.erasure import Erased, Tombstone
 from recsys.live.experiments import ExperimentLog
 from recsys.live.item_changes import ADD_CHANGE, ItemChanges, Standing, changes
+from recsys.live.joins import Joins
 from recsys.live.moments import MomentLog
 from recsys.live.pinned_slates import PinnedSlates
 from recsys.live.rows import EVER, HIGHEST
@@ -64,6 +65,7 @@ class EventLog:
         self.moments = MomentLog(log)
         self.experiments = ExperimentLog(log)
         self.campaigns = StoredCampaigns(log)
+        self.joins = Joins(log)
 
     @property
     def name(self) -> str:
@@ -120,6 +122,7 @@ class EventLog:
             counts = {
                 "events": sum(log.change(rows.FORGET_EVENTS, *each) for each in periods),
                 "identities": sum(log.change(rows.FORGET_LINKS, each[0], *each) for each in periods),
+                "joins": joins.forget(log, periods),
                 "pins": pinned_slates.forget(log, periods),
                 "moments": moments.forget(log, periods),
                 "exposures": experiments.forget(log, periods),

@@ -52,6 +52,14 @@ def refused(links: pl.DataFrame, users: pl.DataFrame, null_users: NullUsers) -> 
     return nobody | to_itself | links["anonymous_id"].is_in(known.implode())
 
 
+def with_joins(links: pl.DataFrame, joins: pl.DataFrame) -> pl.DataFrame:
+    """Links after accounts were joined: each leads to the account that its user's history belongs to, and so does each account."""
+    if joins.is_empty():
+        return links
+    owners = dict(zip(joins["anonymous_id"], joins["user_id"], strict=True))
+    return pl.concat([links.with_columns(pl.col("user_id").replace(owners)), joins.select(links.columns)])
+
+
 def periods(links: pl.DataFrame, ends: pl.DataFrame | None = None) -> pl.DataFrame:
     """Turn links into who an anonymous id belongs to, from when until when; the first one reaches back for ever.
 

@@ -6,7 +6,7 @@ An event is in the log, in one compacted file, or for the moment of its moving i
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,6 +17,7 @@ import polars as pl
 
 from recsys.live.databases import open_log
 from recsys.live.erasure import Tombstone
+from recsys.live.joins import JoinChange
 from recsys.live.log import EventLog
 from recsys.settings import Settings
 from recsys.tables.duplicates import event_id
@@ -56,7 +57,8 @@ class LiveRows:
     """All that was written down up to one number of the log.
 
     events: lazy, `ROW` and canonical columns by number, None without any · links: as the identities table · updates: item_id,
-    available, stock, price and received_at, oldest first · ends: since when anonymous ids are nobody's (`ENDS`).
+    available, stock, price and received_at, oldest first · ends: since when anonymous ids are nobody's (`ENDS`) ·
+    joins: as the identities table, of accounts and those that their history belongs to.
     """
 
     events: pl.LazyFrame | None
@@ -66,6 +68,7 @@ class LiveRows:
     sequence: int
     file: str
     ends: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ENDS))
+    joins: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=schema("identities")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ def read_live(settings: Settings, *, before: datetime | None = None, until: date
             last = state.last()
             batches = [event_frame(batch) for batch in state.events_between(0, last)]
             links, updates = state.links(last), state.item_updates(last)
-            tombstones = tuple(state.tombstones())
+            tombstones, joins = tuple(state.tombstones()), state.joins.changes(0)
         # Only now: what moved out of the log since then is in a file that is already there.
         files = compacted_files(folder / EVENTS_FOLDER)
         moved = last_moved(state, files)
@@ -106,6 +109,7 @@ def read_live(settings: Settings, *, before: datetime | None = None, until: date
         tombstones=tombstones,
         sequence=last,
         file=state.name,
+        joins=made_alike(_before(_joins([each for each in joins if each.seq <= last]), before), ids),
     )
 
 
@@ -190,6 +194,21 @@ def _links(links: Sequence[tuple[int, int, Link]]) -> pl.DataFrame:
     wanted = {SEQ: pl.Int64(), **schema("identities")}
     rows = [(seq, link.anonymous_id, link.user_id, link.timestamp) for seq, _, link in links]
     return pl.DataFrame(rows, schema=wanted | {"timestamp": pl.Int64()}, orient="row").cast(pl.Schema(wanted))
+
+
+def _joins(changes: Sequence[JoinChange]) -> pl.DataFrame:
+    """Joined accounts, each with the one at the end of its way."""
+    joins = {each.account_id: each.join for each in changes if each.join is not None}
+    owners = {each: join.user_id for each, join in joins.items()}
+    rows = [(each, _owner(owners, each), join.timestamp) for each, join in joins.items()]
+    wanted = schema("identities")
+    return pl.DataFrame(rows, schema={**wanted, "timestamp": pl.Int64()}, orient="row").cast(pl.Schema(wanted))
+
+
+def _owner(owners: Mapping[str, str], user_id: str) -> str:
+    while user_id in owners:
+        user_id = owners[user_id]
+    return user_id
 
 
 def _updates(updates: Sequence[tuple[int, ItemUpdate]]) -> pl.DataFrame:

@@ -46,9 +46,9 @@ class ShopTables:
     events: lazy, one row per event_id, anonymous ids resolved, the user null where it is nobody, money in `currency` · rows: of
     them what every fit reads, `MAPPED`, collected · items: one row per item_id, sorted · users: one per user_id · contents: one
     per content_id · counts: rows read, left out, rejected and double, by table, and under `live` those of the log · links: the valid
-    ones, as the identities table · state_sequence: the log's last number · read_as: sentences on what the files of each table were
-    taken for, and why · guesses: how columns were read by what their values told · seen: all events together · never: ids of items
-    that are never shown, in the item table or not.
+    ones, as the identities table · joins: joined accounts, likewise · state_sequence: the log's last number · read_as: sentences on
+    what the files of each table were taken for, and why · guesses: how columns were read by what their values told · seen: all
+    events together · never: ids of items that are never shown, in the item table or not.
     """
 
     events: pl.LazyFrame
@@ -60,6 +60,7 @@ class ShopTables:
     findings: tuple[Finding, ...]
     counts: Mapping[str, Counts]
     links: pl.DataFrame
+    joins: pl.DataFrame
     state_sequence: int
     read_as: Mapping[str, tuple[str, ...]]
     guesses: tuple[Guess, ...]
@@ -148,7 +149,7 @@ def _joined_up(
     money, foreign = settle(data, reads, folded)
     item_rows = money.convert(one["items"][0].lazy()).collect()
     known = without_nobody(events.frame.with_columns(event_id()), null_users)
-    resolved = money.convert(identities.resolve(known, links, live.ends))
+    resolved = money.convert(identities.resolve(known, identities.with_joins(links, live.joins), live.ends))
     rows = resolved.select(COLUMNS).collect(engine="streaming")
     cleaning = look_at(rows, item_rows, data, now, file)
     telling = _telling(reads["events"], folded)
@@ -180,6 +181,7 @@ def _joined_up(
         findings=tuple(findings),
         counts=counts,
         links=links,
+        joins=live.joins,
         state_sequence=live.sequence,
         read_as={name: read.read_as for name, read in reads.items()},
         guesses=tuple(guess for read in reads.values() for guess in read.guesses),

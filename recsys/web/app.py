@@ -32,6 +32,7 @@ from recsys.web.http.problems import Problem
 from recsys.web.http.responses import Response
 from recsys.web.operations import IdConverter, Operation
 from recsys.web.resources import (
+    accounts,
     campaigns,
     cards,
     erasure,
@@ -59,6 +60,7 @@ RESOURCES = {
     "users": users,
     "profiles": profiles,
     "erasure": erasure,
+    "accounts": accounts,
     "items": items,
     "lists": lists,
     "pages": pages,

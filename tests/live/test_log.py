@@ -249,6 +249,7 @@ def test_forgetting_deletes_a_person_and_leaves_a_tombstone(state: EventLog) -> 
     assert state.forget([*both, both[0]], 77) == {
         "events": 3,
         "identities": 2,
+        "joins": 0,
         "pins": 0,
         "moments": 0,
         "exposures": 0,
@@ -259,7 +260,7 @@ def test_forgetting_deletes_a_person_and_leaves_a_tombstone(state: EventLog) -> 
     assert [row for _, _, row in state.item_updates(ALL)] == [ItemUpdate("ann", price=1.0)]
     assert sorted(each.subject for each in state.tombstones()) == ["hash-1", "hash-2"]
     assert [each.row for each in state.news(7)][1:] == [Tombstone("hash-1", 77), Tombstone("hash-2", 77)]
-    assert state.forget(both, 78) == {"events": 0, "identities": 0, "pins": 0, "moments": 0, "exposures": 0}
+    assert state.forget(both, 78) == {"events": 0, "identities": 0, "joins": 0, "pins": 0, "moments": 0, "exposures": 0}
     assert state.add_events([event("e", at=80)], RECEIVED) == [True]
     assert times(state) == [80]
 
@@ -269,7 +270,14 @@ def test_forgetting_ends_where_an_id_was_somebody_elses(state: EventLog) -> None
     state.add_events([event(str(at), "tablet", at) for at in (9, 10, 19, 20)], RECEIVED)
     state.add_links([Link("tablet", "ann", 10), Link("tablet", "bob", 20), Link("other", "ann", 15)], RECEIVED)
     ann, hers = Erased("hash-1", "ann"), Erased("hash-2", "tablet", 10, 20)
-    assert state.forget([ann, hers], 50) == {"events": 2, "identities": 2, "pins": 0, "moments": 0, "exposures": 0}
+    assert state.forget([ann, hers], 50) == {
+        "events": 2,
+        "identities": 2,
+        "joins": 0,
+        "pins": 0,
+        "moments": 0,
+        "exposures": 0,
+    }
     assert times(state, "tablet") == [9, 20]
     assert [row for _, _, row in state.links(ALL)] == [Link("tablet", "bob", 20)]
     told = [Tombstone("hash-1", 50), Tombstone("hash-2", 19, 10)]
@@ -296,6 +304,7 @@ def test_forgetting_knows_ids_as_they_are(state: EventLog) -> None:
     assert state.forget([Erased(f"hash of {user}", user) for user in strange], 5) == {
         "events": 6,
         "identities": 6,
+        "joins": 0,
         "pins": 0,
         "moments": 0,
         "exposures": 0,

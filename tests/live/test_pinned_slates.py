@@ -185,6 +185,7 @@ def test_forgetting_deletes_what_is_pinned(state: EventLog) -> None:
     assert state.forget([Erased("hash-1", "ann"), Erased("hash-2", "anon")], 9) == {
         "events": 0,
         "identities": 0,
+        "joins": 0,
         "pins": 4,
         "moments": 0,
         "exposures": 0,

@@ -51,7 +51,15 @@ def test_forgotten_at_once_by_every_worker(shop: Shop) -> None:
     assert events_of(other, "ana") == 5
     receipt = one.test_client().delete("/v1/users/ana", headers=ADMIN).get_json()
     assert (receipt["user_id"], receipt["anonymous_ids"]) == ("ana", 1)
-    assert receipt["removed"] == {"events": 1, "identities": 1, "pins": 0, "moments": 0, "exposures": 0, "slates": 1}
+    assert receipt["removed"] == {
+        "events": 1,
+        "identities": 1,
+        "joins": 0,
+        "pins": 0,
+        "moments": 0,
+        "exposures": 0,
+        "slates": 1,
+    }
     assert (
         "Backups, and files that `make export` and `make moments` wrote before, are left to the shop."
         in receipt["remaining"]
@@ -101,7 +109,15 @@ def test_on_a_shared_device_only_the_time_that_was_theirs_is_forgotten(shop: Sho
         state.pins.pin(pin(f"send-{number}", "tablet", "sofa-1"), found)
     receipt = one.test_client().delete("/v1/users/ana", headers=ADMIN).get_json()
     assert (receipt["anonymous_ids"], receipt["shared_ids"]) == (1, 1)
-    assert receipt["removed"] == {"events": 1, "identities": 1, "pins": 1, "moments": 1, "exposures": 0, "slates": 2}
+    assert receipt["removed"] == {
+        "events": 1,
+        "identities": 1,
+        "joins": 0,
+        "pins": 1,
+        "moments": 1,
+        "exposures": 0,
+        "slates": 2,
+    }
     assert [items_of(each, "ben") for each in (one, other)] == [["sofa-1"]] * 2
     assert [items_of(each, "tablet") for each in (one, other)] == [["sofa-1"]] * 2
     assert [items_of(each, "ana") for each in (one, other)] == [[]] * 2

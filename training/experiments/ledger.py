@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
 from recsys.snapshot.catalog import Catalog
+from recsys.tables.identities import with_joins
 from recsys.types import CANCELLED, EventType
 from training.job.job import Prepared, prepare
 
@@ -53,7 +54,7 @@ def read_ledger(settings: Settings, now: datetime, erasure_keys: ErasureKeys | N
         lines=purchased(prepared),
         seen=seen.select("unit", "time", "recommendation_id", "send_id"),
         clicks=clicks.unique(["unit", "recommendation_id", "item_id"], keep="first", maintain_order=True).drop("event_type"),
-        owners=owners_of(prepared.shop.links),
+        owners=owners_of(with_joins(prepared.shop.links, prepared.shop.joins)),
         currency=prepared.shop.currency,
     )
 

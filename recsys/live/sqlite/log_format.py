@@ -83,6 +83,17 @@ _CAMPAIGNS = (
     ) STRICT""",
 )
 
+_JOINS = (
+    """CREATE TABLE joins (
+        seq INTEGER PRIMARY KEY, account_id TEXT NOT NULL UNIQUE, user_id TEXT, joined_at INTEGER NOT NULL,
+        received_at INTEGER NOT NULL
+    ) STRICT""",
+    "CREATE INDEX joins_by_user ON joins (user_id)",
+)
+
 LOG_FORMAT = Format(
-    Step(3, _TABLES, bring_over), Step(4, _EXPERIMENTS, nothing_to_bring), Step(5, _CAMPAIGNS, nothing_to_bring)
+    Step(3, _TABLES, bring_over),
+    Step(4, _EXPERIMENTS, nothing_to_bring),
+    Step(5, _CAMPAIGNS, nothing_to_bring),
+    Step(6, _JOINS, nothing_to_bring),
 )

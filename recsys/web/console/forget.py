@@ -19,7 +19,8 @@ class ForgetParameters(View, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def confirm(visit: Visit[ForgetParameters]) -> Mapping[str, Any]:
     """Ask whether it is meant."""
     user_id = _user(visit)
-    return {"user_id": user_id, "other_ids": visit.serving().ids_of(user_id)[1:], "wrong": "", "receipt": None}
+    other_ids = [each for each in visit.serving().ids_of(user_id) if each != user_id]
+    return {"user_id": user_id, "other_ids": other_ids, "wrong": "", "receipt": None}
 
 
 def forget(visit: Visit[ForgetParameters]) -> Mapping[str, Any]:

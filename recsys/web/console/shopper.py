@@ -45,7 +45,7 @@ def shopper(visit: Visit[ShopperParameters]) -> Mapping[str, Any]:
         "profile": msgspec.structs.replace(profile, value=serving.value(user_id)),
         "currency": serving.engine.catalog.currency or "",
         "person": serving.person(user_id),
-        "other_ids": serving.ids_of(user_id)[1:],
+        "other_ids": [each for each in serving.ids_of(user_id) if each != user_id],
         "forgotten": serving.forgotten.at(user_id) is not None,
         "placements": serving.engine.settings.placement_names(),
         "lists": list(every_list(serving, user_id, now, step=visit.service.lanes.give_way)),

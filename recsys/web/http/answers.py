@@ -217,6 +217,9 @@ class ReceiptAnswer(Struct, frozen=True):
             description="Of the anonymous ids, those that were somebody else's at other times, of which nothing is forgotten."
         ),
     ]
+    accounts: Annotated[
+        tuple[str, ...], Meta(description="The accounts of the person that were forgotten: those that were joined are.")
+    ]
 
 
 class Rejection(Struct, frozen=True):

@@ -201,6 +201,24 @@ class IdentityRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         _check_time(self.timestamp)
 
 
+class AccountBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another account of the same person."""
+
+    account_id: Annotated[
+        Id, Meta(description="A known user's id; what was done under it belongs to the person from now on.")
+    ]
+
+    ALLOWED: ClassVar[Mapping[str, str]] = {"account_id": _ID}
+
+    def __post_init__(self) -> None:
+        """Check what a type alone does not say.
+
+        Raises:
+            Problem: 400, naming the member.
+        """
+        _check_id("account_id", self.account_id)
+
+
 class ItemRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Changes of an item; a member that is absent or null stays as it was."""
 

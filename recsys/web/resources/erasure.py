@@ -30,7 +30,7 @@ def forget(call: Call[NoParameters]) -> Response:
 
 
 def forget_user(service: Service, user_id: str) -> ReceiptAnswer:
-    """Forget a user, and say what is left to do.
+    """Forget a user under all accounts that were joined, and say what is left to do.
 
     Raises:
         Problem: 503 without a secret to forget by, or without a snapshot.
@@ -45,7 +45,9 @@ def forget_user(service: Service, user_id: str) -> ReceiptAnswer:
         serving = live.serving()
         ids, theirs = serving.ids_of(user_id), serving.periods_of(user_id)
         moment = live.moment_of_erasure(serving)
-        anonymous_ids = sorted({each.anonymous_id for each in theirs} - {user_id})
+        owner, others = ids[0], sorted({each.anonymous_id for each in theirs} - {ids[0]})
+        accounts = [each for each in (owner, *others) if each == owner or each in serving.accounts]
+        anonymous_ids = [each for each in others if each not in serving.accounts]
         shared_ids = [each for each in anonymous_ids if len(serving.users_of(each)) > 1]
         removed = live.state.forget([_erased(each, keys) for each in theirs], moment)
     removed["slates"] = live.slates.log.forget(ids)
@@ -55,9 +57,10 @@ def forget_user(service: Service, user_id: str) -> ReceiptAnswer:
         forgotten_at=iso(moment),
         anonymous_ids=len(anonymous_ids),
         removed=removed,
-        snapshots=tuple(holding(settings.artifacts, user_id, anonymous_ids)),
+        snapshots=tuple(holding(settings.artifacts, owner, others)),
         remaining=_TABLES,
         shared_ids=len(shared_ids),
+        accounts=tuple(accounts),
     )
 
 

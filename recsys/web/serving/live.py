@@ -18,6 +18,7 @@ from recsys.experiments.running import RunningExperiments
 from recsys.live.databases import check_place, open_log, open_slates
 from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.live.item_changes import Standing
+from recsys.live.joins import Join
 from recsys.live.slate_queue import SlateQueue
 from recsys.settings import Settings
 from recsys.settings.experiments import Experiment
@@ -191,6 +192,14 @@ class Live:
         serving = self.serving()
         if links := [link for link in links if not serving.is_repeated(link)]:
             self.state.add_links(links, self.received())
+
+    def join(self, join: Join) -> bool:
+        """Write down that an account was joined into another one; False: there are too many joins."""
+        return self.state.joins.add(join, self.received())
+
+    def part(self, account_id: str) -> bool:
+        """Write down that an account stands on its own again; False: it did."""
+        return self.state.joins.undo(account_id, self.received())
 
     def update(self, updates: Sequence[ItemUpdate]) -> None:
         """Write down what changed of items, with those that came back in stock or got cheaper.
