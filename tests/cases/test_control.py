@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import socket
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ from flask.testing import FlaskClient
 from recsys.live.sqlite import local_disk
 from recsys.types import StateError
 from recsys.web.app import create_app
-from tests.support.cases import NOW, folder_of, needs_cases, open_case
+from tests.support.cases import NOW, as_it_comes, folder_of, needs_cases, open_case
 from tests.support.running import PATIENCE_SECONDS, start, stop
 from tests.support.serving import ENVIRONMENT, serving_settings
 from training.experiments.readout import read_out
@@ -168,3 +169,27 @@ def test_a_folder_that_other_machines_may_write_to_is_refused_at_start(
     monkeypatch.setattr(local_disk, "MOUNTS", tmp_path / "mounts")
     with pytest.raises(StateError, match=r"network file system nas:/shop .*`state\.database`"):
         create_app(serving_settings(artifacts), ENVIRONMENT)
+
+
+def test_two_accounts_are_one_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A join with a receipt that can be undone: history, orders and revenue are of one person, at once and after a training."""
+    case = as_it_comes("control-06-two-accounts-one-person", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path("make_events.py")
+    case.train(force="made up")
+    client = case.serve()
+    apart = [client.get(f"/v1/users/{user}/profile").get_json() for user in ("s001", "s002")]
+    receipt = client.post("/v1/users/s002/accounts", json={"account_id": "s001"})
+    assert (receipt.status_code, receipt.get_json()["joined"]) == (201, True)
+    whole = client.get("/v1/users/s002/profile").get_json()
+    assert whole["orders"] == sum(each["orders"] for each in apart)
+    case.train(force="made up")
+    trained = case.serve()
+    then = trained.get("/v1/users/s002/profile").get_json()
+    assert then["orders"] == whole["orders"]
+    assert then["value"]["revenue"] == pytest.approx(sum(each["value"]["revenue"] for each in apart if each["value"]))
+    assert trained.delete("/v1/users/s002/accounts/s001").get_json()["joined"] is False
+    case.train(force="made up")
+    assert [case.serve().get(f"/v1/users/{user}/profile").get_json()["orders"] for user in ("s001", "s002")] == [
+        each["orders"] for each in apart
+    ]
