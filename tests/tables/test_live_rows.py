@@ -146,11 +146,11 @@ def test_nothing_from_the_cut_on_is_read(tmp_path: Path) -> None:
     log.add_events(
         [live("old", NOON - timedelta(days=1)), live("edge", NOON), live("x", NOON - timedelta(microseconds=1))], RECEIVED
     )
-    log.add_links([Link("passer", "anna", micros(NOON)), Link("visitor", "anna", micros(NOON) - 1)], RECEIVED)
+    log.add_links([Link("passer", "anna", micros(NOON)), Link("wanderer", "anna", micros(NOON) - 1)], RECEIVED)
     compacted(tmp_path, (1, live("old", NOON - timedelta(days=1))))
     shop = read_rows(tmp_path, [an_event(event_id="t")], before=NOON)
     assert rows(shop, "event_id") == [("old",), ("x",)]
-    assert shop.links["anonymous_id"].to_list() == ["visitor"]
+    assert shop.links["anonymous_id"].to_list() == ["wanderer"]
     assert shop.counts["live"].read == 2
 
 
@@ -173,12 +173,12 @@ def test_the_log_counts_up_to_its_first_event_that_is_too_late(tmp_path: Path) -
 def test_live_links_join_those_of_the_tables(tmp_path: Path) -> None:
     """An anonymous id's history is its user's, whoever told; `links` holds all that are valid."""
     log = log_of(tmp_path)
-    log.add_events([live("a", user_id="passer"), live("b", NOON + timedelta(hours=2), user_id="visitor")], RECEIVED)
-    log.add_links([Link("visitor", "bea", micros(NOON))], RECEIVED)
+    log.add_events([live("a", user_id="passer"), live("b", NOON + timedelta(hours=2), user_id="wanderer")], RECEIVED)
+    log.add_links([Link("wanderer", "bea", micros(NOON))], RECEIVED)
     table = [{"anonymous_id": "passer", "user_id": "anna", "timestamp": NOON}]
-    shop = read_rows(tmp_path, [an_event(user_id="visitor")], identities=table)
-    assert rows(shop, "user_id", "anonymous_id") == [("bea", "visitor"), ("anna", "passer"), ("bea", "visitor")]
-    assert shop.links.rows() == [("passer", "anna", NOON), ("visitor", "bea", NOON)]
+    shop = read_rows(tmp_path, [an_event(user_id="wanderer")], identities=table)
+    assert rows(shop, "user_id", "anonymous_id") == [("bea", "wanderer"), ("anna", "passer"), ("bea", "wanderer")]
+    assert shop.links.rows() == [("passer", "anna", NOON), ("wanderer", "bea", NOON)]
 
 
 @pytest.mark.parametrize(
