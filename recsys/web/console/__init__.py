@@ -7,15 +7,15 @@ from typing import Any
 
 from flask import Blueprint
 
-from recsys.web.console import explain, forget, item, moments, reports, sends, shopper
 from recsys.web.console.activity import Activity
-from recsys.web.console.login import login_pages
 from recsys.web.console.older import OlderSnapshot
 from recsys.web.console.page import Page
-from recsys.web.console.placements import placements_page
+from recsys.web.console.pages import explain, forget, item, moments, reports, sends, shopper
+from recsys.web.console.pages.login import login_pages
+from recsys.web.console.pages.placements import placements_page
+from recsys.web.console.pages.today import today_page
 from recsys.web.console.sessions import Sessions
 from recsys.web.console.site import Site
-from recsys.web.console.today import today_page
 from recsys.web.serving.service import Service
 
 

@@ -1,0 +1,1 @@
+"""Pages of the console: one file a page, beside one template in `recsys/web/console/templates/`."""
