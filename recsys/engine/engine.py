@@ -9,11 +9,11 @@ from hashlib import blake2b
 import msgspec
 import numpy as np
 
-from recsys.engine.attribute_filters import FilterMasks, standing_filters
-from recsys.engine.campaigns import Campaigns, Plan
 from recsys.engine.filters import hidden_days
+from recsys.engine.merchandising.attribute_filters import FilterMasks, standing_filters
+from recsys.engine.merchandising.campaigns import Campaigns, Plan
 from recsys.engine.profile import Profiler
-from recsys.engine.ranker import GROUP, Ranker
+from recsys.engine.ranker.ranker import GROUP, Ranker
 from recsys.engine.settings_check import check_settings
 from recsys.recommenders import RECOMMENDERS, configure
 from recsys.recommenders.base import AnyRecommender

@@ -13,9 +13,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from recsys.engine.campaigns import NO_PLAN, excluding
-from recsys.engine.explain_campaigns import CampaignEffect, Moved, effects_on, place_of, place_without, said_of
 from recsys.engine.filters import Filter, FilterInputs, Removal, removal
+from recsys.engine.merchandising.campaigns import NO_PLAN, excluding
+from recsys.engine.merchandising.explain_campaigns import CampaignEffect, Moved, effects_on, place_of, place_without, said_of
 from recsys.engine.pipeline import (
     Engine,
     ResolvedQuery,

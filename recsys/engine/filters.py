@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.clock import DAY
-from recsys.engine.attribute_filters import FilterMasks, unknown_words
+from recsys.engine.merchandising.attribute_filters import FilterMasks, unknown_words
 from recsys.item_filters import ItemFilter
 from recsys.jit import INT, OWN_MASK, REALS, ROWS, TIMES, compiled
 from recsys.settings import BehaviourSettings

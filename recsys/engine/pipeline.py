@@ -12,14 +12,14 @@ from typing import NamedTuple
 import numpy as np
 
 from recsys.engine.blend import Pick, blend, picks
-from recsys.engine.campaigns import NO_PLAN, Plan
 from recsys.engine.engine import Engine as Engine
 from recsys.engine.filters import FilterInputs, allowed_items
-from recsys.engine.merchandising import POOL, Arrangement, Effect, Shelf, with_campaigns
-from recsys.engine.ranker import Moved, Trees
-from recsys.engine.ranker_features import Described, Describer
+from recsys.engine.merchandising.campaigns import NO_PLAN, Plan
+from recsys.engine.merchandising.merchandising import POOL, Arrangement, Effect, Shelf, with_campaigns
+from recsys.engine.merchandising.variety import Variety, variety_of
+from recsys.engine.ranker.features import Described, Describer
+from recsys.engine.ranker.ranker import Moved, Trees
 from recsys.engine.strategy import first_rule, looks_at_shopper, segment_of, weights_of
-from recsys.engine.variety import Variety, variety_of
 from recsys.reasons import reason_locale
 from recsys.recommenders import RANKS_EVERYTHING
 from recsys.settings.placements import Placement, Rule

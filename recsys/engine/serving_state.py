@@ -12,13 +12,13 @@ from itertools import islice
 
 import msgspec
 
-from recsys.engine.accounts import Accounts
-from recsys.engine.campaigns import LiveCampaigns
 from recsys.engine.choice import Answered, Arms, Choice, answered
 from recsys.engine.history_merge import merge_histories, within
-from recsys.engine.impressions import with_impressions
-from recsys.engine.kept_histories import EVENTS_KEPT, KeptHistories
+from recsys.engine.merchandising.campaigns import LiveCampaigns
 from recsys.engine.pipeline import Engine
+from recsys.engine.shoppers.accounts import Accounts
+from recsys.engine.shoppers.impressions import with_impressions
+from recsys.engine.shoppers.kept_histories import EVENTS_KEPT, KeptHistories
 from recsys.live.erasure import ErasureKeys, Tombstone, Tombstones
 from recsys.live.log import EventLog, LiveEvent, SharedRow
 from recsys.reasons import reason_locale

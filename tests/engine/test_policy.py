@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recsys.engine.attribute_filters import FilterMasks
 from recsys.engine.filters import FilterInputs, allowed_items, hidden_days
+from recsys.engine.merchandising.attribute_filters import FilterMasks
 from recsys.engine.profile import Profiler
 from recsys.engine.profile_report import ShopperProfile, shopper_profile
 from recsys.settings import BehaviourSettings, ProfileSettings

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from recsys.engine.blend import blend
 from recsys.engine.explain import explain
 from recsys.engine.pipeline import Engine, answer, resolve_query
-from recsys.engine.ranker import GROUP, Trees, task_of
-from recsys.engine.ranker_features import SHARED, Described, Describer, feature_names
-from recsys.engine.ranker_items import ITEM_FACTS, item_facts
+from recsys.engine.ranker.features import SHARED, Described, Describer, feature_names
+from recsys.engine.ranker.items import ITEM_FACTS, item_facts
+from recsys.engine.ranker.ranker import GROUP, Trees, task_of
 from recsys.recommenders import RECOMMENDERS
 from recsys.settings.placements import BlendSettings, Placement, Rule
 from recsys.snapshot.manifest import RankerRecord

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.engine.kept_histories import KeptHistories
 from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import MAX_ASKED, ServingState
+from recsys.engine.shoppers.kept_histories import KeptHistories
 from recsys.live.databases import log_in
 from recsys.live.erasure import Erased
 from recsys.live.log import LiveEvent

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.clock import DAY
-from recsys.engine.impressions import Impression, shown_without_click
 from recsys.engine.pipeline import Engine
+from recsys.engine.shoppers.impressions import Impression, shown_without_click
 from recsys.settings.load import parse_settings
 from recsys.settings.variety import Fatigue
 from recsys.snapshot.store import Snapshot

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from recsys.engine.pipeline import Engine
-from recsys.engine.ranker import GROUP
+from recsys.engine.ranker.ranker import GROUP
 from recsys.settings import Settings
 from recsys.settings.ranker import RankerSettings
 from recsys.snapshot.store import open_snapshot

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from polars.io.plugins import register_io_source
 
 from recsys.disk import write_whole
-from recsys.engine.attribute_filters import typed_filter
+from recsys.engine.merchandising.attribute_filters import typed_filter
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.serving_state import ServingState
 from recsys.event_ids import id_problem

@@ -17,8 +17,8 @@ import polars as pl
 
 from recsys import clock
 from recsys.engine.pipeline import Engine
-from recsys.engine.ranker import GROUP
-from recsys.engine.ranker_items import item_facts
+from recsys.engine.ranker.items import item_facts
+from recsys.engine.ranker.ranker import GROUP
 from recsys.engine.settings_check import check_settings
 from recsys.live.erasure import ErasureKeys
 from recsys.orders import bounded, settle

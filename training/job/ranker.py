@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from recsys.clock import DAY, to_datetime
 from recsys.engine.pipeline import Engine
-from recsys.engine.ranker import RANK_TASKS, Trees
-from recsys.engine.ranker_features import Describer, feature_names
-from recsys.engine.ranker_items import item_facts
+from recsys.engine.ranker.features import Describer, feature_names
+from recsys.engine.ranker.items import item_facts
+from recsys.engine.ranker.ranker import RANK_TASKS, Trees
 from recsys.settings.placements import BlendSettings
 from recsys.settings.ranker import RankerSettings
 from recsys.snapshot.histories import Events

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.engine.pipeline import Engine, answer, describe
-from recsys.engine.ranker_features import Describer, FeatureMatrix
+from recsys.engine.ranker.features import Describer, FeatureMatrix
 from recsys.jit import MASK, REALS, TIMES, compiled
 from recsys.settings.placements import Placement, Rule
 from recsys.snapshot.histories import Events

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import UNSET
 
-from recsys.engine.attribute_filters import FilterError, typed_filter
+from recsys.engine.merchandising.attribute_filters import FilterError, typed_filter
 from recsys.engine.serving_state import ServingState
 from recsys.item_filters import Condition, ItemFilter
 from recsys.reasons import reason_locale

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from recsys.engine.campaigns import OF_PLACEMENT, Plan
+from recsys.engine.merchandising.campaigns import OF_PLACEMENT, Plan
+from recsys.engine.merchandising.variety import Variety
 from recsys.engine.pipeline import Built, Engine, build, resolve_query
-from recsys.engine.variety import Variety
 from recsys.types import History, Query
 
 

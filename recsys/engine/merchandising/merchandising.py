@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.engine.blend import Pick, picks
-from recsys.engine.campaigns import OF_PLACEMENT, AtLeast, AtMost, PinAt, Plan
-from recsys.engine.variety import Variety
+from recsys.engine.merchandising.campaigns import OF_PLACEMENT, AtLeast, AtMost, PinAt, Plan
+from recsys.engine.merchandising.variety import Variety
 from recsys.types import Candidates, Mask, Reason, Rows
 
 POOL = 50

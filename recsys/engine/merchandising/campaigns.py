@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from recsys.engine.attribute_filters import AGE_STEP, FilterError, FilterMasks, typed_filter
+from recsys.engine.merchandising.attribute_filters import AGE_STEP, FilterError, FilterMasks, typed_filter
 from recsys.engine.strategy import holds
 from recsys.item_filters import Conditions
 from recsys.live.campaigns import StoredCampaigns

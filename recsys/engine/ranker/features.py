@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from recsys.behaviour import PURCHASE, VIEW, Kinds
 from recsys.clock import DAY
-from recsys.engine.ranker_items import ITEM_FACTS
+from recsys.engine.ranker.items import ITEM_FACTS
 from recsys.jit import INT, KINDS, REALS, ROWS, SCORES, SCORES_2D, TIMES, compiled
 from recsys.snapshot.catalog import Catalog
 from recsys.types import Candidates, Profile, RowQuery, Rows, Scores, Times
@@ -68,7 +68,7 @@ class Described(NamedTuple):
 
 
 class Describer:
-    """Computes the features of candidates; `facts` float32[n, 9] are those of `ranker_items.item_facts`."""
+    """Computes the features of candidates; `facts` float32[n, 9] are those of `items.item_facts`."""
 
     def __init__(self, catalog: Catalog, facts: NDArray[np.float32], sources: Sequence[str]) -> None:
         self._catalog, self._facts, self._sources = catalog, facts, tuple(sources)

@@ -1,6 +1,6 @@
 """Ranker: boosted trees that order what several recommenders bring, and say which features moved an item.
 
-The trees are fitted offline (`training/job/ranker.py`) and served from plain arrays; the features are those of `ranker_features`,
+The trees are fitted offline (`training/job/ranker.py`) and served from plain arrays; the features are those of `features`,
 computed by the same code in both places. Who brought an item, and so its reason, is decided as in the blend.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.engine.blend import Pick
-from recsys.engine.ranker_features import Describer, FeatureMatrix, feature_names
+from recsys.engine.ranker.features import Describer, FeatureMatrix, feature_names
 from recsys.jit import REALS, ROWS, SCORES_2D, compiled
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.manifest import RankerRecord
