@@ -202,7 +202,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: (folder / MANIFEST).write_text("{"),
         rf"manifest\.json is not a manifest of format {FORMAT}",
     ),
-    "half a manifest": (lambda folder: (folder / MANIFEST).write_text('{"format": 1}'), r"manifest\.json is not a manifest"),
+    "half a manifest": (
+        lambda folder: (folder / MANIFEST).write_text(f'{{"format": {FORMAT}}}'),
+        r"manifest\.json is not a manifest",
+    ),
     "other format": (
         lambda folder: rewrite(folder, format=FORMAT + 1),
         f"format {FORMAT + 1}; this program reads format {FORMAT}",

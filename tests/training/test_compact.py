@@ -24,7 +24,7 @@ from recsys.live.log import EventLog
 from recsys.live.pinned_slates import PinnedSlate
 from recsys.live.rows import BATCH
 from recsys.settings import Settings
-from recsys.snapshot.store import MANIFEST, current_version, open_snapshot, versions
+from recsys.snapshot.store import FORMAT, MANIFEST, current_version, open_snapshot, versions
 from recsys.tables.live_rows import EVENTS_FOLDER, compacted_files
 from recsys.tables.shop import read_shop
 from recsys.types import DataError, Event, ItemUpdate, Link, Send
@@ -366,7 +366,7 @@ def test_purge_says_which_snapshot_it_cannot_look_into(logged: Logged) -> None:
     first = versions(logged.shop.folder / "artifacts")[0]
     logged.publish(NOW + timedelta(seconds=1))
     manifest = logged.shop.folder / "artifacts" / first / MANIFEST
-    manifest.write_bytes(msgspec.json.encode({"format": 0}))
+    manifest.write_bytes(msgspec.json.encode({"format": FORMAT}))
     forget(logged, "anna")
     purged = compact.purge(logged.settings, ERASURE_KEYS)
     assert "not a manifest" in str(purged.remaining[first])
