@@ -25,7 +25,7 @@ from recsys.web import openapi, operations
 from recsys.web.console import console_blueprint
 from recsys.web.http import problems
 from recsys.web.http.auth import Authenticator, check_served
-from recsys.web.http.cors import admit_origins
+from recsys.web.http.browsers.cors import admit_origins
 from recsys.web.http.metrics import NO_ROUTE, ROUTE, Metrics
 from recsys.web.http.parameters import BODY_BYTES
 from recsys.web.http.problems import Problem

@@ -14,7 +14,7 @@ from flask_swagger_ui import get_swaggerui_blueprint
 
 from recsys.web.http.addresses import REPEATED
 from recsys.web.http.answers import ProblemAnswer
-from recsys.web.http.beacons import PLAIN
+from recsys.web.http.browsers.beacons import PLAIN
 from recsys.web.http.parameters import ALLOWED, PageSlate
 from recsys.web.http.problems import PROBLEM_JSON
 from recsys.web.http.responses import JSON, NDJSON

@@ -21,7 +21,7 @@ from werkzeug.wrappers import Request
 
 from recsys.engine.serving_state import ServingState
 from recsys.web.http.auth import EVERYONE, Caller, Scope
-from recsys.web.http.beacons import PLAIN, Beacon, read_beacon
+from recsys.web.http.browsers.beacons import PLAIN, Beacon, read_beacon
 from recsys.web.http.metrics import ROUTE
 from recsys.web.http.parameters import BODY_BYTES, Parameters, check_ids, parse_moment, read_body, read_query
 from recsys.web.http.problems import Problem, invalid

@@ -11,7 +11,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from recsys.web.app import RESOURCES, Application
-from recsys.web.http.beacons import BEACON_BYTES
+from recsys.web.http.browsers.beacons import BEACON_BYTES
 from tests.support.intake import EVENTS, EVENTS_KEY, intake
 from tests.support.serving import READ_KEY, bearer, token
 

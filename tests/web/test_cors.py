@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from recsys.types import SettingsError
-from recsys.web.http.cors import PREFLIGHT_SECONDS, check_origin
+from recsys.web.http.browsers.cors import PREFLIGHT_SECONDS, check_origin
 from tests.support.serving import READ, bearer, client, token
 
 SHOP = "https://shop.example"
