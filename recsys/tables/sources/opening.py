@@ -18,12 +18,13 @@ from recsys.tables.schema import mappable
 from recsys.tables.sources.bounds import FILE, ROW
 from recsys.tables.sources.content import form_of, packing_of
 from recsys.tables.sources.database import open_database
-from recsys.tables.sources.delimited import broken, open_delimited, scan_delimited
-from recsys.tables.sources.excel import open_excel
+from recsys.tables.sources.formats.delimited import broken, open_delimited, scan_delimited
+from recsys.tables.sources.formats.excel import open_excel
+from recsys.tables.sources.formats.layout import Layout
+from recsys.tables.sources.formats.ndjson import open_json
+from recsys.tables.sources.formats.parquet import open_parquet
+from recsys.tables.sources.formats.xml_feed import open_xml
 from recsys.tables.sources.lake import open_lake
-from recsys.tables.sources.layout import Layout
-from recsys.tables.sources.ndjson import open_json
-from recsys.tables.sources.parquet import open_parquet
 from recsys.tables.sources.piece import Piece, Standing
 from recsys.tables.sources.places import is_lake, places, scheme_of
 from recsys.tables.sources.remote import fetched
@@ -31,7 +32,6 @@ from recsys.tables.sources.source import Source
 from recsys.tables.sources.spool import Blob, local_blob, put_together, scan_copies
 from recsys.tables.sources.unpack import unpacked
 from recsys.tables.sources.words import reason_of
-from recsys.tables.sources.xml_feed import open_xml
 from recsys.types import DataError
 
 _ROWS_PER_SOURCE = 1 << 40

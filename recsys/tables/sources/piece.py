@@ -9,7 +9,7 @@ from typing import IO
 import polars as pl
 
 from recsys.tables.sources.bounds import FILE, MAX_COLUMNS, RESERVED
-from recsys.tables.sources.layout import Layout
+from recsys.tables.sources.formats.layout import Layout
 from recsys.tables.sources.spool import parquet_copy
 from recsys.types import DataError
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from recsys.tables.sources.layout import Layout
+from recsys.tables.sources.formats.layout import Layout
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ import polars as pl
 from recsys.settings.tables import Table
 from recsys.tables.sources.bounds import CHUNK, MAX_LINE
 from recsys.tables.sources.content import start_of_text
-from recsys.tables.sources.encoding import as_utf8
+from recsys.tables.sources.formats.encoding import as_utf8
+from recsys.tables.sources.formats.shape import Shapes
 from recsys.tables.sources.piece import Piece, check_schema, copied_piece
-from recsys.tables.sources.shape import Shapes
 from recsys.tables.sources.spool import Blob, copy_of
 from recsys.types import DataError
 

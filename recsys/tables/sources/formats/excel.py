@@ -12,7 +12,7 @@ import polars as pl
 
 from recsys.settings.tables import Table
 from recsys.tables.sources.bounds import MAX_COLUMNS
-from recsys.tables.sources.layout import Row, find_header, grid_of
+from recsys.tables.sources.formats.layout import Row, find_header, grid_of
 from recsys.tables.sources.piece import Piece, check_schema, copied_piece
 from recsys.tables.sources.spool import MAX_RATIO, MAX_UNPACKED, Blob, bounded_chunks
 from recsys.types import DataError

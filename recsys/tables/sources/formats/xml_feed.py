@@ -15,7 +15,7 @@ from lxml import etree
 
 from recsys.settings.tables import Table
 from recsys.tables.sources.bounds import MAX_COLUMNS
-from recsys.tables.sources.ndjson import piece_of_lines
+from recsys.tables.sources.formats.ndjson import piece_of_lines
 from recsys.tables.sources.piece import Piece
 from recsys.tables.sources.spool import Blob, copy_of
 from recsys.types import DataError

@@ -14,8 +14,8 @@ from polars.exceptions import PolarsError
 
 from recsys.settings.tables import Table
 from recsys.tables.sources.bounds import MAX_LINE, MORE
-from recsys.tables.sources.encoding import as_utf8
-from recsys.tables.sources.layout import Layout, find_layout
+from recsys.tables.sources.formats.encoding import as_utf8
+from recsys.tables.sources.formats.layout import Layout, find_layout
 from recsys.tables.sources.piece import Piece, Standing, check_schema, copied_piece
 from recsys.tables.sources.spool import Blob
 from recsys.tables.sources.words import reason_of
