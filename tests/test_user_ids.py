@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.tables.people import is_nobody
+from recsys.tables.checks.people import is_nobody
 from recsys.user_ids import NULL_USERS, NullUsers
 from tests.support.handmade import calm
 

@@ -145,7 +145,7 @@ class ServingState:
         return merge_histories(parts, events, self._snapshot.catalog, self._snapshot.manifest.behaviour)
 
     def _converted(self, events: list[LiveEvent]) -> list[LiveEvent]:
-        """Give prices in a currency with a rate in the catalogue's, as the offline job does (`tables/money.py`)."""
+        """Give prices in a currency with a rate in the catalogue's, as the offline job does (`tables/values/money.py`)."""
         if not self._rates:
             return events
         worth = [None if each.price is None else self._rates.get(each.currency or "") for each in events]

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from recsys.tables.examples import shown
+from recsys.tables.checks.people import is_nobody
 from recsys.tables.live_rows import LiveRows
-from recsys.tables.people import is_nobody
 from recsys.tables.reader import Read
 from recsys.tables.schema import TIME, schema
 from recsys.tables.validation import Finding
+from recsys.tables.values.examples import shown
 from recsys.user_ids import NullUsers
 
 SINCE, UNTIL, KNOWN = "__since", "__until", "__known"

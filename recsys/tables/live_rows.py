@@ -20,11 +20,11 @@ from recsys.live.erasure import Tombstone
 from recsys.live.joins import JoinChange
 from recsys.live.log import EventLog
 from recsys.settings import Settings
-from recsys.tables.duplicates import event_id
-from recsys.tables.ids import made_alike
+from recsys.tables.checks.duplicates import event_id
 from recsys.tables.reader import Counts, Read
 from recsys.tables.schema import EVENT_TYPE, TIME, schema
 from recsys.tables.sources import ROW
+from recsys.tables.values.ids import made_alike
 from recsys.types import DataError, Event, ItemUpdate, Link
 
 ENDS = pl.Schema({"anonymous_id": pl.String(), "timestamp": TIME})

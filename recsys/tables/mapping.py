@@ -8,14 +8,14 @@ from datetime import datetime
 
 import polars as pl
 
-from recsys.tables.conditions import kept, void
-from recsys.tables.guards import closed
-from recsys.tables.ids import alike_ids, rules_of
-from recsys.tables.notation import Notation
+from recsys.tables.columns.conditions import kept, void
+from recsys.tables.columns.guards import closed
+from recsys.tables.columns.raw_values import VALUES, RawValues
 from recsys.tables.parsing import convert, currency_of, skipped_by_clocks
-from recsys.tables.raw_values import VALUES, RawValues
 from recsys.tables.schema import AMOUNT, KINDS, Column
 from recsys.tables.sources import MORE, ROW, Source
+from recsys.tables.values.ids import alike_ids, rules_of
+from recsys.tables.values.notation import Notation
 from recsys.types import SettingsError
 
 GIVEN, UNREAD, SKIPPED, SPELLED = "?", "~", "^", "="

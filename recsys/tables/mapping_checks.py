@@ -9,12 +9,12 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from recsys.settings.tables import Table
-from recsys.tables.notation import notation_of_settings
 from recsys.tables.presets import Preset
 from recsys.tables.schema import Column, mappable
 from recsys.tables.sources import Source
-from recsys.tables.times import TimeNotation, read_times
 from recsys.tables.validation import Finding
+from recsys.tables.values.notation import notation_of_settings
+from recsys.tables.values.times import TimeNotation, read_times
 from recsys.types import EVENT_TYPES, DataError, SettingsError
 
 _MOMENT = datetime(2026, 5, 31, 9, 30, tzinfo=UTC)

@@ -10,11 +10,11 @@ import polars as pl
 from recsys import clock
 from recsys.categories import join_category, split_category
 from recsys.event_ids import MAX_ID_BYTES
-from recsys.tables.notation import Notation
-from recsys.tables.numbers import currency_beside, read_number
 from recsys.tables.schema import EVENT_TYPE, TIME, Kind
-from recsys.tables.times import at_a_seam, read_days, read_times
-from recsys.tables.words import Meaning, read_words
+from recsys.tables.values.notation import Notation
+from recsys.tables.values.numbers import currency_beside, read_number
+from recsys.tables.values.times import at_a_seam, read_days, read_times
+from recsys.tables.values.words import Meaning, read_words
 from recsys.types import EVENT_TYPES
 
 LEVEL = "\x1f"

@@ -13,20 +13,20 @@ from polars.exceptions import PolarsError
 from recsys.settings import Settings
 from recsys.settings.attributes import AttributeSettings
 from recsys.settings.tables import Table
-from recsys.tables.attributes import attribute_columns
-from recsys.tables.conditions import filtered_rows
-from recsys.tables.duplicates import first_event_id, repeated_findings, repeated_rows, spelled_ids, with_lines
+from recsys.tables.checks.duplicates import first_event_id, repeated_findings, repeated_rows, spelled_ids, with_lines
+from recsys.tables.columns.attributes import attribute_columns
+from recsys.tables.columns.conditions import filtered_rows
+from recsys.tables.columns.orders import order_states
+from recsys.tables.columns.raw_values import RawValues
+from recsys.tables.columns.spelling import as_spoken, spoken_of
 from recsys.tables.mapping import GIVEN, Mapped, map_source
 from recsys.tables.mapping_checks import check_columns, check_names, doubtful_columns
-from recsys.tables.notation import Guess, notation_of_settings, read_notations
-from recsys.tables.orders import order_states
 from recsys.tables.presets import Preset, laid_over, merged
-from recsys.tables.raw_values import RawValues
 from recsys.tables.schema import AMOUNT, Column, mappable
 from recsys.tables.shapes import put_into_shape
 from recsys.tables.sources import FILE, MORE, ROW, Source, open_table, unreadable
-from recsys.tables.spelling import as_spoken, spoken_of
 from recsys.tables.validation import BROKE, KEY, Check, Finding, checks_of, findings_of, judge
+from recsys.tables.values.notation import Guess, notation_of_settings, read_notations
 
 MAX_REJECTS = 100_000
 """Most bad rows of one table that are written to its rejects file; all of them are counted."""

@@ -17,24 +17,24 @@ import polars as pl
 from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.settings import Settings
 from recsys.tables import identities
-from recsys.tables.catalogue_rules import catalogue_rules
-from recsys.tables.cleaning import look_at
-from recsys.tables.duplicates import event_id
+from recsys.tables.checks.catalogue_rules import catalogue_rules
+from recsys.tables.checks.cleaning import look_at
+from recsys.tables.checks.duplicates import event_id
+from recsys.tables.checks.limits import stop_if_unreadable
+from recsys.tables.checks.matching import hint
+from recsys.tables.checks.people import by_their_other_name, is_nobody, without_nobody
+from recsys.tables.checks.rejects import stop_if_too_bad, write_rejects
+from recsys.tables.checks.survey import COLUMNS, MAPPED, Survey
+from recsys.tables.checks.unique_rows import last_rows
 from recsys.tables.erased_rows import ErasedRows
-from recsys.tables.examples import shown
 from recsys.tables.items import finish_items, known_items, newer, overlaid
-from recsys.tables.limits import stop_if_unreadable
 from recsys.tables.live_rows import Folded, LiveRows, fold_in, merged, read_live
-from recsys.tables.matching import hint
-from recsys.tables.money import settle
-from recsys.tables.notation import Guess
-from recsys.tables.people import by_their_other_name, is_nobody, without_nobody
 from recsys.tables.reader import Counts, Erased, MappedTable, Read, map_table, read_table
-from recsys.tables.rejects import stop_if_too_bad, write_rejects
 from recsys.tables.schema import TABLES, schema
-from recsys.tables.survey import COLUMNS, MAPPED, Survey
-from recsys.tables.unique_rows import last_rows
 from recsys.tables.validation import DONE, Finding, percent
+from recsys.tables.values.examples import shown
+from recsys.tables.values.money import settle
+from recsys.tables.values.notation import Guess
 from recsys.types import DataError
 from recsys.user_ids import NullUsers
 

@@ -8,11 +8,11 @@ from typing import Literal
 
 import polars as pl
 
-from recsys.tables.examples import joined, words_of
-from recsys.tables.guards import guards
+from recsys.tables.columns.guards import guards
 from recsys.tables.mapping import GIVEN, SKIPPED, UNREAD, Mapped
 from recsys.tables.schema import KINDS, Column, Kind
 from recsys.tables.sources import FILE, MORE, ROW
+from recsys.tables.values.examples import joined, words_of
 
 Level = Literal["rejected", "closed", "emptied", "left_out", "note"]
 """rejected: bad rows, left out and written to the rejects file · closed: a value that guards is read as no · emptied: the value

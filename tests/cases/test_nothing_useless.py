@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from recsys.snapshot.store import versions
-from recsys.tables.cleaning import LATER, ZERO
+from recsys.tables.checks.cleaning import LATER, ZERO
 from recsys.types import GateError
 from tests.conftest import micros
 from tests.support.cases import NOW, Case, as_it_comes, needs_cases, open_case

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from recsys.settings.load import parse_settings
+from recsys.tables.checks.usefulness import usefulness
 from recsys.tables.presets import mapping_of
-from recsys.tables.usefulness import usefulness
 from recsys.types import SettingsError
 from tests.support.shop_tables import an_event, read_rows, the_finding
 

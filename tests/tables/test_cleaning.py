@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from recsys.settings.load import parse_settings
-from recsys.tables.cleaning import LATER, ZERO
+from recsys.tables.checks.cleaning import LATER, ZERO
 from recsys.tables.shop import ShopTables, read_shop
 from tests.support.shop_tables import NOON, an_event, read_rows, the_finding
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from recsys.snapshot.catalog import can_be_bought
 from recsys.snapshot.people import People, people_arrays
-from recsys.tables.examples import shown
 from recsys.tables.items import finish_items
 from recsys.tables.schema import Kind
 from recsys.tables.shop import ShopTables
+from recsys.tables.values.examples import shown
 from recsys.types import DataError
 from tests.support.handmade import calm
 from tests.support.shop_tables import Rows, an_event, read_rows, the_finding

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.tables.matching import Hint, hint
+from recsys.tables.checks.matching import Hint, hint
 from tests.support.handmade import calm
 
 

@@ -22,9 +22,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from recsys.settings.load import parse_settings
+from recsys.tables.checks.usefulness import usefulness
 from recsys.tables.presets import preset_names
 from recsys.tables.shop import read_shop
-from recsys.tables.usefulness import usefulness
 from recsys.types import RecsysError
 from tests.tables.test_preset_exports import EXPORTS, NO_EVENTS
 from training.onboarding.files import look_at

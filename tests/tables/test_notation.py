@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from recsys.tables.notation import Guess
 from recsys.tables.shop import ShopTables
+from recsys.tables.values.notation import Guess
 from recsys.types import DataError, SettingsError
 from tests.support.shop_tables import an_event, read_rows, the_finding
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.tables.numbers import Mark, Proofs, currency_beside, prove, read_number
+from recsys.tables.values.numbers import Mark, Proofs, currency_beside, prove, read_number
 from tests.support.handmade import calm
 
 THIN, NARROW = "\u00a0", "\u202f"

@@ -15,7 +15,7 @@ from recsys.categories import join_category, parent_category, split_category, wi
 from recsys.event_ids import id_problem
 from recsys.tables.parsing import convert
 from recsys.tables.schema import TIME, Kind
-from recsys.tables.times import read_times
+from recsys.tables.values.times import read_times
 
 NOON = datetime(2026, 5, 1, 12, 30, 15, tzinfo=UTC)
 MICROS = 1_777_638_615_000_000

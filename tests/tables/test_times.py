@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.tables.times import TimeNotation, at_a_seam, read_days, read_times
+from recsys.tables.values.times import TimeNotation, at_a_seam, read_days, read_times
 from tests.support.handmade import calm
 
 BERLIN = TimeNotation(zone="Europe/Berlin")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.settings.load import parse_settings
-from recsys.tables.usefulness import Headline, surely_above, usefulness
+from recsys.tables.checks.usefulness import Headline, surely_above, usefulness
 from tests.support.handmade import calm
 from tests.support.shop_tables import NOON, Rows, an_event, read_rows
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 import pytest
 
-from recsys.tables.words import Meaning, read_words
+from recsys.tables.values.words import Meaning, read_words
 
 
 def said(meaning: Meaning, *words: str, yes: Sequence[str] = (), no: Sequence[str] = ()) -> list[bool | None]:

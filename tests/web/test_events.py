@@ -18,7 +18,7 @@ from recsys.event_ids import event_id_of
 from recsys.live.databases import log_in, open_log
 from recsys.live.log import LiveEvent
 from recsys.tables.schema import KINDS, TABLES
-from recsys.tables.times import read_times
+from recsys.tables.values.times import read_times
 from recsys.types import EVENT_TYPES, Event, EventType
 from recsys.web.app import Application
 from recsys.web.http.answers import EventsAnswer

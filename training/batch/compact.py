@@ -25,6 +25,7 @@ from recsys.snapshot.id_index import IdMap
 from recsys.snapshot.mirror import mirror_of
 from recsys.snapshot.retention import delete
 from recsys.snapshot.store import current_version, open_snapshot, read_manifest, versions
+from recsys.tables.checks.rejects import FORGOTTEN, rejects_file
 from recsys.tables.erased_rows import NAMING, ErasedRows
 from recsys.tables.live_rows import (
     EVENTS_FOLDER,
@@ -35,7 +36,6 @@ from recsys.tables.live_rows import (
     last_moved,
     read_live,
 )
-from recsys.tables.rejects import FORGOTTEN, rejects_file
 from recsys.tables.shop import map_tables
 from recsys.tables.sources import ROW
 from recsys.types import DataError, SnapshotError

@@ -18,9 +18,9 @@ from recsys.settings import Settings
 from recsys.snapshot.mirror import mirror_of
 from recsys.snapshot.retention import roll_back
 from recsys.snapshot.store import current_version, publish, read_manifest, versions
-from recsys.tables.limits import too_unreadable
+from recsys.tables.checks.limits import too_unreadable
+from recsys.tables.checks.usefulness import usefulness
 from recsys.tables.shop import findings_table, read_shop
-from recsys.tables.usefulness import usefulness
 from recsys.tables.validation import explain
 from recsys.types import Bought, DataError, Query
 from simulator import SHOP_ADDRESS, make_shop

@@ -17,7 +17,7 @@ from recsys.engine.pipeline import Engine
 from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
 from recsys.snapshot.store import Manifest, Snapshot, current_version, open_files, open_snapshot
-from recsys.tables.usefulness import usefulness
+from recsys.tables.checks.usefulness import usefulness
 from recsys.tables.validation import explain
 from recsys.types import GateError, OlderSnapshotError, SettingsError, SnapshotError
 from training.evaluation.evaluate import with_subjects

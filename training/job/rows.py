@@ -8,7 +8,7 @@ import polars as pl
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events
 from recsys.snapshot.id_index import order_key, unknown_item
-from recsys.tables.survey import MAPPED
+from recsys.tables.checks.survey import MAPPED
 
 
 def map_events(events: pl.LazyFrame, catalog: Catalog) -> tuple[Events, list[str]]:

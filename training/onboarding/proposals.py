@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 
 from recsys.settings.tables import Table
+from recsys.tables.columns.spelling import as_spoken, plain_name, spoken_of
 from recsys.tables.presets import mapping_of, merged, platform, preset_names
 from recsys.tables.reader import reading
-from recsys.tables.spelling import as_spoken, plain_name, spoken_of
 from recsys.types import EVENT_TYPES
 from training.onboarding.files import Seen
 from training.onboarding.first_lines import above, within

@@ -13,10 +13,10 @@ import polars as pl
 from recsys.settings import Settings
 from recsys.settings.load import parse_settings
 from recsys.settings.tables import Table
-from recsys.tables.examples import shown
 from recsys.tables.reader import MappedTable, map_table
 from recsys.tables.schema import TABLES, mappable
 from recsys.tables.shop import map_tables
+from recsys.tables.values.examples import shown
 from recsys.types import RecsysError
 from training.onboarding.proposals import Proposal
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from recsys.tables.times import TimeNotation, read_times
-from recsys.tables.words import read_words
+from recsys.tables.values.times import TimeNotation, read_times
+from recsys.tables.values.words import read_words
 from training.onboarding.names import event_words
 
 _NUMBER = r"^[^\w]{0,3}(?:[A-Z]{3} ?)?[-(]?\d[\d .,'’]*\)?[^\w\d]{0,3}(?:[A-Z]{3})?$"

@@ -24,8 +24,8 @@ from recsys.settings import Settings
 from recsys.settings.messages import MessagesSettings
 from recsys.settings.placements import PLACEMENTS
 from recsys.snapshot.store import REPORTS, Manifest, current_version, open_snapshot, read_manifest, versions
+from recsys.tables.checks.usefulness import usefulness
 from recsys.tables.shop import ShopTables, findings_table, read_shop
-from recsys.tables.usefulness import usefulness
 from recsys.types import SnapshotError
 from training.evaluation.evaluate import POPULARITY
 from training.gate.config_validation import laid_over

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from recsys.settings.tables import Table
-from recsys.tables.notation import Guess
 from recsys.tables.presets import Preset
 from recsys.tables.schema import mappable
 from recsys.tables.sources import FILE, MORE, ROW, Source
 from recsys.tables.validation import Finding
+from recsys.tables.values.notation import Guess
 from recsys.types import DataError
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import polars as pl
 
 from recsys.settings.shapes import FillDown
-from recsys.tables.conditions import given_text
+from recsys.tables.columns.conditions import given_text
 from recsys.tables.shapes.base import need
 from recsys.tables.sources import FILE, Source
 

@@ -10,7 +10,7 @@ import polars as pl
 from recsys.settings import Settings
 from recsys.settings.shapes import Join
 from recsys.settings.tables import Table
-from recsys.tables.conditions import given_text, kept
+from recsys.tables.columns.conditions import given_text, kept
 from recsys.tables.shapes.base import Shaped, as_one, need
 from recsys.tables.shapes.pivots import pivoted
 from recsys.tables.sources import ROW, Source, open_table

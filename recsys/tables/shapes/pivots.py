@@ -10,13 +10,13 @@ import polars as pl
 
 from recsys.settings.shapes import Pivot
 from recsys.settings.tables import Table
-from recsys.tables.conditions import as_text, given_text
-from recsys.tables.notation import Guess, Place, read_notations
+from recsys.tables.columns.conditions import as_text, given_text
 from recsys.tables.parsing import convert
 from recsys.tables.schema import TIME, Column
 from recsys.tables.shapes.base import Shaped, need
 from recsys.tables.sources import FILE, MORE, ROW, Source
 from recsys.tables.validation import Finding
+from recsys.tables.values.notation import Guess, Place, read_notations
 
 _AT, _KEY, _NAME, _VALUE, _GIVEN = "__at", "__pivot_key", "__name", "__value", "__given"
 

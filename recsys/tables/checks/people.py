@@ -8,10 +8,10 @@ import polars as pl
 
 from recsys.popularity import allowance
 from recsys.settings.tables import DataSettings
-from recsys.tables.examples import shown
-from recsys.tables.matching import alike
-from recsys.tables.survey import BY_HAND, NOBODY, Survey
+from recsys.tables.checks.matching import alike
+from recsys.tables.checks.survey import BY_HAND, NOBODY, Survey
 from recsys.tables.validation import Finding, Level
+from recsys.tables.values.examples import shown
 from recsys.user_ids import NullUsers
 
 MIN_CROWD, CROWD_FACTOR = 500, 20

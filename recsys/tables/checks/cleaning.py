@@ -8,9 +8,9 @@ from datetime import datetime
 import polars as pl
 
 from recsys.settings.tables import DataSettings
-from recsys.tables.outliers import Absurd, find_absurd
-from recsys.tables.people import Machines, find_machines, findings_on_people
-from recsys.tables.survey import FIRST_PLAUSIBLE, Survey, plausible, survey
+from recsys.tables.checks.outliers import Absurd, find_absurd
+from recsys.tables.checks.people import Machines, find_machines, findings_on_people
+from recsys.tables.checks.survey import FIRST_PLAUSIBLE, Survey, plausible, survey
 from recsys.tables.validation import Finding
 
 LATER, ZERO = "is not later than now", f"is not of {FIRST_PLAUSIBLE.year - 1}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from recsys.tables.ids import alike_ids
+from recsys.tables.values.ids import alike_ids
 
 MAX_IDS = 100_000
 """Most distinct ids of events that are tried, those with most events."""

@@ -10,11 +10,11 @@ from polars.exceptions import PolarsError
 
 from recsys.settings.shapes import Where
 from recsys.settings.tables import Table
-from recsys.tables.notation import notation_of_settings
 from recsys.tables.parsing import by_distinct
 from recsys.tables.sources import Source
-from recsys.tables.times import read_times
-from recsys.tables.words import read_words
+from recsys.tables.values.notation import notation_of_settings
+from recsys.tables.values.times import read_times
+from recsys.tables.values.words import read_words
 from recsys.types import SettingsError
 
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)

@@ -14,9 +14,9 @@ import polars as pl
 
 from recsys import clock
 from recsys.settings.tables import Table
-from recsys.tables.numbers import EITHER_POINT, Mark, Proofs, currency_beside, prove
 from recsys.tables.schema import Column
-from recsys.tables.times import EXCEL_ZERO, ISO, MICROSECONDS, NUMBER, TimeNotation, Unit
+from recsys.tables.values.numbers import EITHER_POINT, Mark, Proofs, currency_beside, prove
+from recsys.tables.values.times import EXCEL_ZERO, ISO, MICROSECONDS, NUMBER, TimeNotation, Unit
 
 _NUMBERS, _TIMES = ("number", "money", "stock"), ("time", "date")
 _PLAIN = r"^\s*-?\d+(?:\.\d+)?\s*$"

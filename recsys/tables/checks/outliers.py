@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from recsys.settings.tables import DataSettings
+from recsys.tables.checks.survey import Survey
 from recsys.tables.sources import ROW
-from recsys.tables.survey import Survey
 from recsys.tables.validation import Finding
 
 MIN_ROWS = 5

@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from recsys.settings import GateSettings, Settings
-from recsys.tables.cleaning import LATER, ZERO
-from recsys.tables.limits import too_unreadable
-from recsys.tables.matching import hint
+from recsys.tables.checks.cleaning import LATER, ZERO
+from recsys.tables.checks.limits import too_unreadable
+from recsys.tables.checks.matching import hint
+from recsys.tables.checks.survey import ABOUT_ITEMS
 from recsys.tables.shop import ShopTables
-from recsys.tables.survey import ABOUT_ITEMS
 from recsys.tables.validation import percent
 
 RECENT_DAYS = 28

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import polars as pl
 
 from recsys.settings.tables import Table
-from recsys.tables.conditions import given_text, unknown_state
-from recsys.tables.examples import words_of
+from recsys.tables.columns.conditions import given_text, unknown_state
 from recsys.tables.mapping import Mapped
 from recsys.tables.presets import merged
 from recsys.tables.sources import Source
 from recsys.tables.validation import Finding
+from recsys.tables.values.examples import words_of
 
 RULE = "says how an order stands"
 _ADVICE = "name the words in `yes` (the order stands) or `no` (it counts in nothing) in the settings"

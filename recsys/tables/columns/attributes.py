@@ -12,12 +12,12 @@ from recsys.item_filters import ATTRIBUTE
 from recsys.settings import Settings
 from recsys.settings.attributes import AttributeSettings, AttributeType
 from recsys.snapshot.attributes import BUILT_IN, MAX_ATTRIBUTES
-from recsys.tables.notation import Guess, Notation
 from recsys.tables.presets import Preset
 from recsys.tables.schema import Column, Kind, mappable
 from recsys.tables.sources import FILE, MORE, ROW, Source
-from recsys.tables.times import ISO, read_times
-from recsys.tables.words import read_words
+from recsys.tables.values.notation import Guess, Notation
+from recsys.tables.values.times import ISO, read_times
+from recsys.tables.values.words import read_words
 from recsys.types import DataError, SettingsError
 
 _KINDS: Mapping[AttributeType, Kind] = {

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from recsys.tables.examples import shown
 from recsys.tables.reader import Read
 from recsys.tables.schema import schema
 from recsys.tables.sources import ROW
 from recsys.tables.validation import Finding
+from recsys.tables.values.examples import shown
 
 SHOWN = ("title", "price", "currency", "available")
 """Columns of an item of which a shop has one value; rows that differ in them may be of several stores."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import polars as pl
 
 from recsys.settings.tables import IdRules, Table
-from recsys.tables.conditions import as_text, matches_pattern
-from recsys.tables.notation import Place
+from recsys.tables.columns.conditions import as_text, matches_pattern
 from recsys.tables.parsing import LEVEL, read_categories
 from recsys.tables.presets import Preset
 from recsys.tables.schema import AMOUNT, Column, Kind
 from recsys.tables.sources import MORE, Source
+from recsys.tables.values.notation import Place
 
 VALUES: tuple[Kind, ...] = ("time", "date", "number", "money", "stock", "flag", "availability", "consent")
 """Kinds whose values need not be text in the source, and of which an unreadable one does not hide that of the next column."""

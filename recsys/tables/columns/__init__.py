@@ -1,0 +1,1 @@
+"""Columns of a shop's tables: those of the settings, further attributes, and conditions on them."""
