@@ -46,9 +46,10 @@ GROUP_SPARES = 8
 """Candidates asked for beyond the empty places where items share groups; more are asked for when these do not do."""
 
 
-def answer(engine: Engine, query: Query, history: History, profile: Profile | None = None) -> Slate:
-    """Recommend for one query; its length is min(limit, eligible items). `profile` saves finding it again."""
-    asked = resolve_query(engine, query, history, profile)
+def answer(engine: Engine, query: Query, history: History, profile: Profile | None = None, *, apart_from: str = "") -> Slate:
+    """Recommend for one query; its length is min(limit, eligible items). `profile` saves finding it again; the list is as if there
+    were no campaign `apart_from`."""
+    asked = resolve_query(engine, query, history, profile, apart_from=apart_from)
     built = build(engine, asked, query.limit)
     builder, rule = built.builder, built.rule
     return Slate(
@@ -134,9 +135,16 @@ class ResolvedQuery(NamedTuple):
 
 
 def resolve_query(
-    engine: Engine, query: Query, history: History, profile: Profile | None = None, *, campaigns: bool = True
+    engine: Engine,
+    query: Query,
+    history: History,
+    profile: Profile | None = None,
+    *,
+    campaigns: bool = True,
+    apart_from: str = "",
 ) -> ResolvedQuery:
-    """Read the query for this shopper; without `campaigns` as if there were none, nor limits of the placement.
+    """Read the query for this shopper; without `campaigns` as if there were none, nor limits of the placement; `apart_from` is the id
+    of one campaign that is left out.
 
     Raises:
         SettingsError: if there is no such placement.
@@ -145,7 +153,8 @@ def resolve_query(
     profile = profile or engine.profiler.profile(query.user_id, history, query.now)
     context, notices = _context(query, engine.catalog)
     bought = query.bought or Bought(placement.bought, placement.bought_days)
-    plan = engine.campaigns.plan(query.placement, placement, query.now, profile, len(context) > 0) if campaigns else None
+    held = engine.campaigns
+    plan = held.plan(query.placement, placement, query.now, profile, len(context) > 0, apart_from) if campaigns else None
     allowed, unknown = allowed_items(filter_inputs(engine, query, context, profile, bought, plan))
     rows = _row_query(query, context, profile, engine.catalog)
     variety = variety_of(engine.catalog, placement, query) if campaigns else None

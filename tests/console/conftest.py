@@ -12,7 +12,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from recsys.clock import DAY
+from recsys.item_filters import Condition
 from recsys.settings import ConsoleSettings, StateSettings
+from recsys.settings.campaigns import Action, Boost, Campaign, Pin
 from recsys.types import Send
 from recsys.web.app import Application, create_app
 from recsys.web.console.sessions import ROLES
@@ -42,6 +44,16 @@ def declare(app: Application, send_id: str) -> None:
     """Declare a send with a template."""
     send = Send(send_id=send_id, placement="email_weekly", limit=3, template="weekly", expires_at=micros(NOW) + 365 * DAY)
     app.service.live.state.pins.declare(send, micros(NOW))
+
+
+def declare_campaign(app: Application, campaign_id: str, item_id: str, brand: str) -> None:
+    """Put a campaign that has yet to begin, so that no list of the present is under it."""
+    some = {"brand": Condition(any=(brand,))}
+    actions = (Action(pin=Pin(item_id=item_id, place=2)), Action(boost=Boost(factor=1.5, filter=some)))
+    begins = NOW.replace(year=NOW.year + 1)
+    app.service.live.state.campaigns.put(
+        campaign_id, Campaign(placements=("home",), begins=begins, actions=actions), micros(NOW)
+    )
 
 
 def form_token(answer: TestResponse) -> str:
@@ -75,6 +87,7 @@ def app(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Applicatio
     """The service over the busy shop, in which a send with the id of a shopper is declared."""
     made = console_app(artifacts, tmp_path_factory.mktemp("state"), console=ConsoleSettings(logins="10000/minute"))
     declare(made, "user-0")
+    declare_campaign(made, "user-0", "sofa-1", "Oakly")
     return made
 
 
@@ -110,4 +123,5 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     shop.publish()
     made = console_app(shop.folder / "artifacts")
     declare(made, f"u{EVIL}")
+    declare_campaign(made, f"u{EVIL}", f"1{EVIL}", EVIL)
     return logged_in(made, "operator")

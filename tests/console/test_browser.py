@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from recsys.live.databases import log_in as open_log
+from recsys.settings.campaigns import Action, Campaign, Pin
 from recsys.types import Send
 from tests.conftest import NOW, Shop, busy_events, micros
 from tests.console.conftest import KEYS, SECRETS
@@ -23,6 +24,7 @@ AXE = ROOT / "clients" / "storefront" / "node_modules" / "axe-core" / "axe.min.j
 WIDTHS = (360, 768, 1280)
 SCHEMES = ("light", "dark")
 SEND = "2026-w14"
+CAMPAIGN = "autumn"
 PAGES = (
     "/",
     "/shopper",
@@ -33,6 +35,9 @@ PAGES = (
     "/item?item=gone-1&user_id=user-0",
     "/placements",
     "/placements?placement=home&user_id=user-0&version={older}",
+    "/campaigns",
+    f"/campaigns?campaign={CAMPAIGN}&user_id=user-0",
+    f"/campaigns?campaign={CAMPAIGN}&delete=1",
     "/sends",
     f"/sends?send_id={SEND}&user_id=user-0&run=1",
     "/moments",
@@ -55,6 +60,8 @@ class Console:
         send = Send(send_id=SEND, placement="email_weekly", limit=3, template="weekly", expires_at=micros(NOW) * 2)
         log = open_log(folder / "state")
         log.pins.declare(send, micros(NOW))
+        pins = (Action(pin=Pin(item_id="lamp-2", place=1)),)
+        log.campaigns.put(CAMPAIGN, Campaign(placements=("home",), actions=pins), micros(NOW))
         log.close()
         web = 'development = true\nclock = "events"\n[web.console]\nlogins = "100000/minute"'
         self.server: Server = start(folder, folder / "artifacts", "--workers", "1", web=web, secrets=SECRETS)

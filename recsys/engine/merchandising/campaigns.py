@@ -137,13 +137,17 @@ class Campaigns:
         """The campaigns of a placement whose span holds `now` (microseconds), whoever asks."""
         return {each.name: each.campaign for each in self._index.span(placement, now).running}
 
-    def plan(self, name: str, placement: Placement, now: int, profile: Profile, has_context: bool) -> Plan | None:
-        """Return what holds for a shopper on a placement; None: nothing does."""
+    def plan(
+        self, name: str, placement: Placement, now: int, profile: Profile, has_context: bool, apart_from: str = ""
+    ) -> Plan | None:
+        """Return what holds for a shopper on a placement, as if there were no campaign `apart_from`; None: nothing does."""
         index = self._index
         span = index.span(name, now)
         held = span.everybody
         if held is None:
             held = tuple([each.name for each in span.running if holds(each.campaign.when, profile, has_context)])
+        if apart_from:
+            held = tuple([each for each in held if each != apart_from])
         if not held and not placement.limits:
             return None
         return index.plan(placement.limits or (), held, now - now % AGE_STEP, self._catalog.revision)

@@ -20,6 +20,7 @@ from recsys.web.http.parameters import NoParameters
 from recsys.web.http.problems import Problem
 from recsys.web.http.responses import Response, json_response
 from recsys.web.operations import Call, Operation
+from recsys.web.serving.service import Service
 
 CREATED, OK = 201, 200
 _ADDRESS = "/v1/campaigns/{campaign_id}"
@@ -80,9 +81,19 @@ class CampaignsAnswer(Struct, frozen=True):
 
 def put_campaign(call: Call[CampaignBody]) -> Response:
     """Write a campaign instead of what there was under its id."""
-    live, campaign_id, serving = call.service.live, call.path["campaign_id"], _changeable(call)
-    body = {name: getattr(call.parameters, name) for name in Campaign.__struct_fields__}
-    campaign = Campaign(**body)
+    campaign_id = call.path["campaign_id"]
+    campaign, is_new = write_campaign(call.service, campaign_id, call.parameters)
+    return _response(call.service, campaign_id, campaign, CREATED if is_new else OK)
+
+
+def write_campaign(service: Service, campaign_id: str, body: CampaignBody) -> tuple[Campaign, bool]:
+    """Write a campaign; returns it, and whether there was none of its id.
+
+    Raises:
+        Problem: 400 if it names what there is not, 409 if it stands in the settings or there are too many.
+    """
+    live, serving = service.live, _changeable(service, campaign_id)
+    campaign = Campaign(**{name: getattr(body, name) for name in Campaign.__struct_fields__})
     try:
         check_campaign(campaign, serving.engine.catalog, serving.engine.settings)
     except SettingsError as error:
@@ -92,43 +103,67 @@ def put_campaign(call: Call[CampaignBody]) -> Response:
         raise Problem(
             409, f"there are {MAX_CAMPAIGNS:,} campaigns already, and no more are kept; delete some that have ended"
         )
-    return _response(call, serving, campaign_id, campaign, CREATED if is_new else OK)
+    return campaign, is_new
 
 
 def get_campaign(call: Call[NoParameters]) -> Response:
     """Answer a campaign, whether it was put or stands in the settings."""
-    serving, campaign_id = call.service.live.serving(), call.path["campaign_id"]
-    found = serving.engine.settings.campaigns.get(campaign_id) or call.service.live.state.campaigns.of(campaign_id)
+    campaign_id = call.path["campaign_id"]
+    return _response(call.service, campaign_id, find_campaign(call.service, campaign_id), OK)
+
+
+def find_campaign(service: Service, campaign_id: str) -> Campaign:
+    """Look a campaign up.
+
+    Raises:
+        Problem: 404 if there is none.
+    """
+    found = service.live.serving().engine.settings.campaigns.get(campaign_id) or service.live.state.campaigns.of(campaign_id)
     if found is None:
         raise _absent(campaign_id)
-    return _response(call, serving, campaign_id, found, OK)
+    return found
 
 
 def delete_campaign(call: Call[NoParameters]) -> Response:
     """Remove a campaign that was put; answers what it was."""
-    serving, campaign_id = _changeable(call), call.path["campaign_id"]
-    found = call.service.live.state.campaigns.remove(campaign_id, call.service.live.received())
+    campaign_id = call.path["campaign_id"]
+    return _response(call.service, campaign_id, remove_campaign(call.service, campaign_id), OK)
+
+
+def remove_campaign(service: Service, campaign_id: str) -> Campaign:
+    """Remove a campaign that was put; returns what it was.
+
+    Raises:
+        Problem: 404 if there is none, 409 if it stands in the settings.
+    """
+    _changeable(service, campaign_id)
+    found = service.live.state.campaigns.remove(campaign_id, service.live.received())
     if found is None:
         raise _absent(campaign_id)
-    return _response(call, serving, campaign_id, found, OK)
+    return found
 
 
 def list_campaigns(call: Call[NoParameters]) -> Response:
     """Answer all campaigns, those of the settings among them."""
-    serving = call.service.live.serving()
-    every = {each.campaign_id: each.campaign for each in call.service.live.state.campaigns.changes(0)}
-    every |= serving.engine.settings.campaigns
-    found = [_answer(call, serving, name, one) for name in sorted(every) if (one := every[name]) is not None]
+    every = every_campaign(call.service)
+    found = [told_campaign(call.service, name, campaign) for name, campaign in every.items()]
     return json_response(msgspec.json.encode(CampaignsAnswer(tuple(found))))
 
 
-def _changeable(call: Call[Any]) -> ServingState:
+def every_campaign(service: Service) -> dict[str, Campaign]:
+    """All campaigns by id, those of the settings among them."""
+    every = {each.campaign_id: each.campaign for each in service.live.state.campaigns.changes(0)}
+    every |= service.live.serving().engine.settings.campaigns
+    return {name: one for name in sorted(every) if (one := every[name]) is not None}
+
+
+def _changeable(service: Service, campaign_id: str) -> ServingState:
     """Return what answers now, for a campaign that does not stand in the settings.
 
     Raises:
         Problem: 409 if it does.
     """
-    serving, campaign_id = call.service.live.serving(), call.path["campaign_id"]
+    serving = service.live.serving()
     if campaign_id in serving.engine.settings.campaigns:
         raise Problem(409, f"campaign {campaign_id!r} stands in the settings file; change it there, or take another id")
     return serving
@@ -138,8 +173,10 @@ def _absent(campaign_id: str) -> Problem:
     return Problem(404, f"there is no campaign {campaign_id!r}", parameter="campaign_id", value=campaign_id)
 
 
-def _answer(call: Call[Any], serving: ServingState, campaign_id: str, campaign: Campaign) -> CampaignAnswer:
-    settings, moment = serving.engine.settings, clock.to_datetime(call.service.live.now(serving))
+def told_campaign(service: Service, campaign_id: str, campaign: Campaign) -> CampaignAnswer:
+    """Tell a campaign, and how it stands at this moment."""
+    serving = service.live.serving()
+    settings, moment = serving.engine.settings, clock.to_datetime(service.live.now(serving))
     running = (campaign.begins is None or campaign.begins <= moment) and (campaign.until is None or moment < campaign.until)
     problem = None
     try:
@@ -149,8 +186,8 @@ def _answer(call: Call[Any], serving: ServingState, campaign_id: str, campaign: 
     return CampaignAnswer(campaign_id, campaign, campaign_id in settings.campaigns, running, problem)
 
 
-def _response(call: Call[Any], serving: ServingState, campaign_id: str, campaign: Campaign, status: int) -> Response:
-    return json_response(msgspec.json.encode(_answer(call, serving, campaign_id, campaign)), status)
+def _response(service: Service, campaign_id: str, campaign: Campaign, status: int) -> Response:
+    return json_response(msgspec.json.encode(told_campaign(service, campaign_id, campaign)), status)
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

@@ -1,0 +1,61 @@
+"""Preview of a campaign: one shopper's list with it and without it, and what moved why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from recsys.engine.engine import Engine
+from recsys.engine.merchandising.campaigns import excluding
+from recsys.engine.merchandising.explain_campaigns import Moved, effects_on, said_of
+from recsys.engine.pipeline import answer, build, resolve_query
+from recsys.engine.serving_state import ServingState
+from recsys.types import NO_HISTORY, History, Query
+from recsys.web.console.lists import list_query, shown
+from recsys.web.console.page import Cell, Link, Table, Visit
+
+
+def preview(
+    visit: Visit[Any], serving: ServingState, campaign_id: str, placement: str, user_id: str, now: int, about: str
+) -> Mapping[str, Any]:
+    """Return both lists, whether the campaign holds for this shopper at this moment, and the table of what moved.
+
+    Raises:
+        SettingsError: if there is no such placement.
+    """
+    query = serving.asked(list_query(serving, placement, user_id, now, about))
+    history = serving.history(user_id) if user_id else NO_HISTORY
+    engine = serving.choose(query, history).engine
+    plan = resolve_query(engine, query, history).plan
+    rows = list(_moved(visit, engine, query, history, campaign_id))
+    return {
+        "holds": plan is not None and campaign_id in plan.running,
+        "with": shown(serving, answer(engine, query, history), query.context_items),
+        "without": shown(serving, answer(engine, query, history, apart_from=campaign_id), query.context_items),
+        "moved": Table(
+            name="moved",
+            title="What moved, and why",
+            columns=("item", "place without", "place with", "why"),
+            rows=rows,
+            empty="The campaign moves nothing on this list.",
+        ),
+    }
+
+
+def _moved(visit: Visit[Any], engine: Engine, query: Query, history: History, campaign_id: str) -> Iterator[Sequence[Cell]]:
+    """Items that one of the two lists shows at another place than the other, by their place on the list with the campaign."""
+    asked = resolve_query(engine, query, history)
+    built = build(engine, asked, query.limit)
+    before = build(engine, resolve_query(engine, query, history, apart_from=campaign_id), query.limit)
+    places, old = ({pick[0]: at for at, pick in enumerate(each.builder.picks, 1)} for each in (built, before))
+    for item in dict.fromkeys((*places, *old)):
+        moved = Moved(old.get(item), places.get(item))
+        if moved.without == moved.place:
+            continue
+        effects = () if asked.plan is None else effects_on(asked.plan, None, built, item)
+        why = said_of(tuple(each for each in effects if each.campaign == campaign_id), moved)
+        if not why and asked.plan and excluding(asked.plan, engine.catalog, engine.masks, query.now, item) == campaign_id:
+            why = f"campaign {campaign_id} keeps it out"
+        text = engine.catalog.title(item) or engine.catalog.item_id(item)
+        link = Link(text, visit.href("item", item=engine.catalog.item_id(item)))
+        yield link, moved.without, moved.place, why or "makes room, or moves up, for what the campaign moved"
