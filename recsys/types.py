@@ -146,7 +146,7 @@ class Query(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
     """One question to the pipeline, complete: with the same snapshot and history it has one answer.
 
     `category` is canonical text (levels joined by ' > ') and means the node and all below; `brands` is any of; prices are inclusive
-    bounds; `context_items` are those on the page or in the cart; `filter` is in the types of attributes; `shown` counts impressions.
+    bounds; `context_items` are on the page or in the cart; `filter` has the types of attributes; `shown` counts impressions.
     """
 
     now: int
@@ -163,14 +163,14 @@ class Query(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
     locale: str = "en"
     filter: ItemFilter = ()
     shown: tuple[tuple[str, float], ...] = ()
+    disliked: tuple[tuple[str, str], ...] = ()  # item, brand or category, and which
 
 
 class RowQuery(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A `Query` in the rows of one snapshot, as recommenders read it.
 
-    `category` and `brand` are those that the query asks for, else those that the profile leans to, else -1; beside one item of a
-    page the category is that item's · context int32[k] rows of the items on the page · locale that the reasons are worded in,
-    one of `reasons.LOCALES`.
+    `category` and `brand`: asked for, else what the profile leans to, else -1; beside one item of a page the category is that item's ·
+    context int32[k] rows of the items on the page · locale that the reasons are worded in, one of `reasons.LOCALES`.
     """
 
     now: int

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from recsys.engine.filters import Filter, FilterInputs, Removal, removal
+from recsys.engine.filters import Filter, FilterInputs, Removal, disliked_items, removal
 from recsys.engine.merchandising.campaigns import NO_PLAN, excluding
 from recsys.engine.merchandising.explain_campaigns import CampaignEffect, Moved, effects_on, place_of, place_without, said_of
 from recsys.engine.pipeline import (
@@ -29,6 +29,7 @@ from recsys.engine.pipeline import (
 )
 from recsys.engine.profile_report import day, moment
 from recsys.engine.strategy import segment_of
+from recsys.live.dislikes import HIDES
 from recsys.recommenders import RECOMMENDERS
 from recsys.settings.placements import Rule
 from recsys.snapshot.catalog import Catalog
@@ -255,6 +256,8 @@ def _why_removed(engine: Engine, asked: ResolvedQuery, found: Removal, given: Fi
     query = given.query
     if found.filter == "campaign" and asked.plan is not None:
         return f"campaign {excluding(asked.plan, engine.catalog, engine.masks, query.now, item)} keeps it out"
+    if found.filter == "disliked":
+        return _why_disliked(query, engine.catalog, item)
     if found.filter == "bought":
         return _why_hidden(found, given.bought)
     if found.filter == "attributes":
@@ -270,6 +273,12 @@ def _why_removed(engine: Engine, asked: ResolvedQuery, found: Removal, given: Fi
         "on_the_page": "it stands on the page already",
         "in_the_cart": "it lies in the cart",
     }[found.filter]
+
+
+def _why_disliked(query: Query, catalog: Catalog, item: int) -> str:
+    said = [each for each in query.disliked if item in disliked_items(catalog, *each)]
+    hides, value = min(said, key=lambda each: HIDES.index(each[0]))
+    return "the shopper said no to " + ("it" if hides == "item" else f"the {hides} {value}")
 
 
 def _why_hidden(found: Removal, bought: Bought) -> str:

@@ -31,6 +31,7 @@ Filter = Literal[
     "placement",
     "campaign",
     "bought",
+    "disliked",
     "excluded",
     "on_the_page",
     "in_the_cart",
@@ -153,6 +154,25 @@ def _hide(allowed: Mask, owned: Rows, at: Times, hidden_days: HiddenDays, now: i
             allowed[owned[place]] = False
 
 
+def _leave_out_disliked(allowed: Mask, given: FilterInputs) -> None:
+    for hides, value in given.query.disliked:
+        allowed[disliked_items(given.catalog, hides, value)] = False
+
+
+def disliked_items(catalog: Catalog, hides: str, value: str) -> Rows:
+    """Rows of the items that somebody means who says no to an item, a brand or a category."""
+    if hides == "category":
+        return catalog.items_in(value)
+    if hides == "brand":
+        code = catalog.brands.row(value)
+        return catalog.brand_items(code) if code >= 0 else _NO_ROWS
+    row = catalog.row(value)
+    return np.array([row], np.int32) if row >= 0 else _NO_ROWS
+
+
+_NO_ROWS = np.empty(0, np.int32)
+
+
 def _exclude(allowed: Mask, given: FilterInputs) -> None:
     for item_id in given.query.exclude:
         row = given.catalog.row(item_id)
@@ -178,6 +198,7 @@ STEPS: Mapping[Filter, Callable[[Mask, FilterInputs], None]] = {
     "placement": _keep_standing,
     "campaign": _keep_campaigns,
     "bought": _apply_bought,
+    "disliked": _leave_out_disliked,
     "excluded": _exclude,
     "on_the_page": _leave_out_page,
     "in_the_cart": _leave_out_cart,

@@ -6,7 +6,7 @@ too long a past the newest part stays.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -47,6 +47,17 @@ def merge_histories(
     history = _history(bounded(settled, settings))
     items = owned_of(history)
     return msgspec.structs.replace(history, owned=Owned(items.items, items.at, *_orders(settled, parts, older)))
+
+
+def converted(events: list[LiveEvent], rates: Mapping[str, float]) -> list[LiveEvent]:
+    """Give prices in a currency with a rate in the catalogue's, as the offline job does (`tables/values/money.py`)."""
+    if not rates:
+        return events
+    worth = [None if each.price is None else rates.get(each.currency or "") for each in events]
+    return [
+        each if rate is None or each.price is None else each._replace(price=each.price * rate, currency=None)
+        for each, rate in zip(events, worth, strict=True)
+    ]
 
 
 def _only_looked(base: History, live: Sequence[LiveEvent]) -> bool:

@@ -13,12 +13,14 @@ from itertools import islice
 import msgspec
 
 from recsys.engine.choice import Answered, Arms, Choice, answered
-from recsys.engine.history_merge import merge_histories, within
+from recsys.engine.history_merge import converted, merge_histories, within
 from recsys.engine.merchandising.campaigns import LiveCampaigns
 from recsys.engine.pipeline import Engine
 from recsys.engine.shoppers.accounts import Accounts
+from recsys.engine.shoppers.dislikes import KnownDislikes, with_dislikes
 from recsys.engine.shoppers.impressions import with_impressions
 from recsys.engine.shoppers.kept_histories import EVENTS_KEPT, KeptHistories
+from recsys.live.dislikes import Dislike
 from recsys.live.erasure import ErasureKeys, Tombstone, Tombstones
 from recsys.live.log import EventLog, LiveEvent, SharedRow
 from recsys.reasons import reason_locale
@@ -57,6 +59,7 @@ class ServingState:
             state.reach(self._folded)
         self.forgotten = Tombstones(erasure_keys, state.tombstones())
         self.accounts = Accounts(self.forgotten)
+        self.dislikes = KnownDislikes(state.dislikes)
         self._campaigns = LiveCampaigns(engine.campaigns, state.campaigns)
         self.newest = engine.snapshot.as_of
         """The later of the snapshot's moment and the newest accepted event, in microseconds."""
@@ -80,6 +83,7 @@ class ServingState:
                 self._take(self._state.news(self._read))
                 self._take_joins()
                 self._campaigns.take()
+                self.dislikes.catch_up()
                 self.newest = max(self.newest, self._state.newest(self._read) or 0)
             self._read, self._version = last, version
 
@@ -98,9 +102,15 @@ class ServingState:
         return Choice(self.engine) if self.arms is None else self.arms.choose(self, query, history)
 
     def asked(self, query: Query) -> Query:
-        """A query with what its shopper was shown too often, where its placement minds that."""
-        known = query.user_id is not None and query.user_id not in self.null_users
-        return with_impressions(query, self.engine.placement(query.placement), self._state) if known else query
+        """A query with what its shopper said no to, and was shown too often, where its placement minds that."""
+        if query.user_id is None or query.user_id in self.null_users:
+            return query
+        query = with_dislikes(query, self.disliked(query.user_id))
+        return with_impressions(query, self.engine.placement(query.placement), self._state)
+
+    def disliked(self, user_id: str) -> Sequence[Dislike]:
+        """Return what a shopper said no to, or took back, under any of the person's ids."""
+        return self.dislikes.of(user_id, self.periods_of)
 
     def answer_message(self, query: Query) -> Answered:
         """The same for a message, whose reasons are in the locale that the shopper reads."""
@@ -141,18 +151,8 @@ class ServingState:
         for period, theirs in self._under_other_ids(user_id):
             parts.append(within(self._snapshot.histories.of(period.anonymous_id), period))
             events = events + [each for each in theirs if _is_in(each, [period])]
-        events = self._converted(events)
+        events = converted(events, self._rates)
         return merge_histories(parts, events, self._snapshot.catalog, self._snapshot.manifest.behaviour)
-
-    def _converted(self, events: list[LiveEvent]) -> list[LiveEvent]:
-        """Give prices in a currency with a rate in the catalogue's, as the offline job does (`tables/values/money.py`)."""
-        if not self._rates:
-            return events
-        worth = [None if each.price is None else self._rates.get(each.currency or "") for each in events]
-        return [
-            each if rate is None or each.price is None else each._replace(price=each.price * rate, currency=None)
-            for each, rate in zip(events, worth, strict=True)
-        ]
 
     def _under_other_ids(self, user_id: str) -> list[tuple[Period, list[LiveEvent]]]:
         """Return when anonymous ids were this user's, with what they did since the snapshot. A snapshot gives linked ids' events to
@@ -234,6 +234,7 @@ class ServingState:
         """Take rows in, first who is forgotten; of several updates of one item only what they come to."""
         self.forgotten.add(each.row for each in news if isinstance(each.row, Tombstone))
         if any(isinstance(each.row, Tombstone | Link) for each in news):
+            self.dislikes.clear()
             self._kept.clear()  # it may concern people under other ids than those it names
             if self.arms is not None:
                 self.arms.people_changed()
@@ -255,6 +256,7 @@ class ServingState:
         """Take in which accounts were joined, and which stand on their own again."""
         if changes := self._state.joins.changes(self.accounts.read):
             self.accounts.take(changes)
+            self.dislikes.clear()
             self._kept.clear()
             if self.arms is not None:
                 self.arms.people_changed()

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
-from recsys.live import experiments, joins, moments, pinned_slates, rows
+from recsys.live import dislikes, experiments, joins, moments, pinned_slates, rows
 from recsys.live.campaigns import StoredCampaigns
+from recsys.live.dislikes import Dislikes
 from recsys.live.driver import Driver
 from recsys.live.erasure import Erased, Tombstone
 from recsys.live.experiments import ExperimentLog
@@ -66,6 +67,7 @@ class EventLog:
         self.experiments = ExperimentLog(log)
         self.campaigns = StoredCampaigns(log)
         self.joins = Joins(log)
+        self.dislikes = Dislikes(log)
 
     @property
     def name(self) -> str:
@@ -123,6 +125,7 @@ class EventLog:
                 "events": sum(log.change(rows.FORGET_EVENTS, *each) for each in periods),
                 "identities": sum(log.change(rows.FORGET_LINKS, each[0], *each) for each in periods),
                 "joins": joins.forget(log, periods),
+                "dislikes": dislikes.forget(log, periods),
                 "pins": pinned_slates.forget(log, periods),
                 "moments": moments.forget(log, periods),
                 "exposures": experiments.forget(log, periods),

@@ -172,6 +172,8 @@ class StateSettings(Group, frozen=True):
     """Longest time of one statement in the database, with its wait for other writers; then the call is answered 503."""
     keep_days: Positive = 30.0
     """Days that `make compact` leaves events in the log, which refuses duplicates of what it holds."""
+    dislike_days: Positive = 180.0
+    """Days that an item, a brand or a category stays hidden for a shopper who said no to it (the event `dislike`)."""
     user_events: Count = 500
     """Most live events of one shopper that an answer takes in, the newest."""
     slate_share: Share = 0.01

@@ -250,6 +250,7 @@ def test_forgetting_deletes_a_person_and_leaves_a_tombstone(state: EventLog) -> 
         "events": 3,
         "identities": 2,
         "joins": 0,
+        "dislikes": 0,
         "pins": 0,
         "moments": 0,
         "exposures": 0,
@@ -260,7 +261,15 @@ def test_forgetting_deletes_a_person_and_leaves_a_tombstone(state: EventLog) -> 
     assert [row for _, _, row in state.item_updates(ALL)] == [ItemUpdate("ann", price=1.0)]
     assert sorted(each.subject for each in state.tombstones()) == ["hash-1", "hash-2"]
     assert [each.row for each in state.news(7)][1:] == [Tombstone("hash-1", 77), Tombstone("hash-2", 77)]
-    assert state.forget(both, 78) == {"events": 0, "identities": 0, "joins": 0, "pins": 0, "moments": 0, "exposures": 0}
+    assert state.forget(both, 78) == {
+        "events": 0,
+        "identities": 0,
+        "joins": 0,
+        "dislikes": 0,
+        "pins": 0,
+        "moments": 0,
+        "exposures": 0,
+    }
     assert state.add_events([event("e", at=80)], RECEIVED) == [True]
     assert times(state) == [80]
 
@@ -274,6 +283,7 @@ def test_forgetting_ends_where_an_id_was_somebody_elses(state: EventLog) -> None
         "events": 2,
         "identities": 2,
         "joins": 0,
+        "dislikes": 0,
         "pins": 0,
         "moments": 0,
         "exposures": 0,
@@ -305,6 +315,7 @@ def test_forgetting_knows_ids_as_they_are(state: EventLog) -> None:
         "events": 6,
         "identities": 6,
         "joins": 0,
+        "dislikes": 0,
         "pins": 0,
         "moments": 0,
         "exposures": 0,

@@ -186,6 +186,7 @@ def test_forgetting_deletes_what_is_pinned(state: EventLog) -> None:
         "events": 0,
         "identities": 0,
         "joins": 0,
+        "dislikes": 0,
         "pins": 4,
         "moments": 0,
         "exposures": 0,

@@ -99,6 +99,7 @@ def compact(settings: Settings, now: datetime, max_n: int = EVENTS_PER_FILE) -> 
             state.drop_superseded_items(may_move)  # newer ones are still asked for, to replay a logged slate
             dropped = state.pins.drop_expired(clock.to_microseconds(oldest_kept))
             state.item_changes.drop(clock.to_microseconds(oldest_kept))
+            state.dislikes.drop(clock.to_microseconds(oldest_kept))
             forgotten = now - timedelta(days=settings.moments.remember_days)
             retired = state.moments.retire(*(clock.to_microseconds(each) for each in (oldest_kept, forgotten)))
         return Moved(tuple(files), events, state.count_events(), may_move, dropped["sends"], dropped["pins"], retired)

@@ -91,9 +91,18 @@ _JOINS = (
     "CREATE INDEX joins_by_user ON joins (user_id)",
 )
 
+_DISLIKES = (
+    """CREATE TABLE dislikes (
+        seq INTEGER PRIMARY KEY, user_id TEXT NOT NULL, hides TEXT NOT NULL, value TEXT NOT NULL, said_at INTEGER NOT NULL,
+        until INTEGER NOT NULL, received_at INTEGER NOT NULL, UNIQUE (user_id, hides, value)
+    ) STRICT""",
+    "CREATE INDEX dislikes_by_end ON dislikes (until)",
+)
+
 LOG_FORMAT = Format(
     Step(3, _TABLES, bring_over),
     Step(4, _EXPERIMENTS, nothing_to_bring),
     Step(5, _CAMPAIGNS, nothing_to_bring),
     Step(6, _JOINS, nothing_to_bring),
+    Step(7, _DISLIKES, nothing_to_bring),
 )

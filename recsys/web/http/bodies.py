@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from recsys.clock import SECOND
 from recsys.event_ids import MAX_ID_BYTES, id_problem
 from recsys.item_filters import Conditions
+from recsys.live.dislikes import HIDES, Hides
 from recsys.types import EVENT_TYPES
 from recsys.web.http.parameters import ALLOWED, HIGHEST_PRICE, LONGEST_CATEGORY
 from recsys.web.http.problems import invalid
@@ -28,13 +29,15 @@ MAX_PROPERTIES_BYTES = 2000
 HIGHEST_QUANTITY = 1e9
 EARLIEST, TOO_LATE = 0, 7_258_118_400 * SECOND
 """Of an event: from 1970 to before 2200, in microseconds."""
+DISLIKE, UNDO = "dislike", "undo"
+SAID_TYPES = (*EVENT_TYPES, DISLIKE, UNDO)
+"""Event types of a row: those of the tables, and what a shopper says of a list, which is kept beside the events."""
 INSTEAD_OF_ITEM: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("view", "cart_add", "cart_remove", "purchase"), ()),
+    **dict.fromkeys(("view", "cart_add", "cart_remove", "purchase", DISLIKE, UNDO), ()),
     "refund": ("order_id",),
     **dict.fromkeys(("impression", "click"), ("recommendation_id", "send_id")),
 }
-"""Event types that mean nothing without an item, and what may say instead what they are of: the order that was given back whole, the
-list or message batch that was seen or clicked."""
+"""Event types that mean nothing without an item, and what may say instead what they are of: a whole order, a list, a message batch."""
 
 _ID = f"one id, 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters"
 _TEXT = f"text of up to {LONGEST_TEXT} characters"
@@ -90,7 +93,7 @@ class EventRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     user_id: Annotated[Id | None, Meta(description="Empty or absent: `anonymous_id` takes its place.")] = None
     timestamp: Annotated[Time | None, Meta(description="Absent: when it was received, which is also the latest.")] = None
-    event_type: Annotated[str, Meta(extra_json_schema={"enum": list(EVENT_TYPES)})]
+    event_type: Annotated[str, Meta(extra_json_schema={"enum": list(SAID_TYPES)})]
     item_id: Id | None = None
     event_id: Annotated[Id | None, Meta(description="An event is taken once. Absent: derived from the others.")] = None
     session_id: Id | None = None
@@ -106,6 +109,10 @@ class EventRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     send_id: Id | None = None
     coupon: Text | None = None
     discount: Money | None = None
+    hides: Annotated[
+        Hides | Literal[""] | None,
+        Meta(description="Of dislike and undo: the item, or all of its brand or leading category. Absent: the item."),
+    ] = None
     properties: Annotated[
         dict[str, Any] | None,
         Meta(
@@ -127,10 +134,11 @@ class EventRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         **dict.fromkeys(("user_id", *IDS), _ID),
         **dict.fromkeys(("query", "channel", "coupon"), _TEXT),
         **dict.fromkeys(("price", "discount"), _MONEY),
-        "event_type": "one of " + ", ".join(EVENT_TYPES),
+        "event_type": "one of " + ", ".join(SAID_TYPES),
         "timestamp": _TIME,
         "quantity": f"a number from -{HIGHEST_QUANTITY:.0f} to {HIGHEST_QUANTITY:.0f}",
         "currency": _CURRENCY,
+        "hides": "one of " + ", ".join(HIDES),
         "properties": _PROPERTIES,
     }
     """Column = what it accepts, in words."""
@@ -146,7 +154,7 @@ class EventRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         for name in self.IDS:
             if text := getattr(self, name):
                 _check_id(name, text)
-        if self.event_type not in EVENT_TYPES:
+        if self.event_type not in SAID_TYPES:
             raise invalid("event_type", self.event_type, self.ALLOWED["event_type"])
         _check_time(self.timestamp)
         if self.currency and not _LETTERS.fullmatch(self.currency.strip()):

@@ -10,10 +10,13 @@ from uuid import uuid4
 from recsys.categories import join_category, split_category
 from recsys.clock import DAY
 from recsys.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR, ORDER_LINES, event_id_of
+from recsys.live.dislikes import Dislike
 from recsys.types import Event, Link
 from recsys.user_ids import NullUsers
 from recsys.web.http.answers import EventsAnswer, Rejection
 from recsys.web.http.bodies import (
+    DISLIKE,
+    UNDO,
     EventRow,
     EventsBody,
     Ga4Body,
@@ -28,11 +31,23 @@ from recsys.web.http.problems import Problem, invalid
 from recsys.web.http.responses import Response
 from recsys.web.http.row_results import ACCEPTED, judge, row_results_response
 from recsys.web.operations import Call, Operation
+from recsys.web.resources.dislikes import DislikeReader
 from recsys.web.resources.event_formats import Row, unfold
 from recsys.web.resources.identities import Linker
 from recsys.web.serving.live import Live
 
-BROWSER_TYPES = ("home_view", "category_view", "search", "view", "cart_add", "cart_remove", "impression", "click")
+BROWSER_TYPES = (
+    "home_view",
+    "category_view",
+    "search",
+    "view",
+    "cart_add",
+    "cart_remove",
+    "impression",
+    "click",
+    DISLIKE,
+    UNDO,
+)
 """What a browser token may say; what is paid for, and given back, only the shop's own servers know."""
 
 MAX_NAMES = 20
@@ -47,13 +62,18 @@ def post_events(call: Call[EventsBody | Ga4Body | SegmentBatch | SegmentCall]) -
     live, browser = call.service.live, call.caller.user_id
     received, found = live.received(), unfold(call.parameters)
     now = live.now(live.serving() if live.loaded else None)
-    reader = EventReader(received if browser is None else now, now, browser, live.null_users)
-    events, bad_events = judge(found.loads(), reader.read)
+    reader = EventReader(received if browser is None else now, now, browser, live.null_users, DislikeReader(live))
+    rows, bad_events = judge(found.loads(), reader.read)
+    events, dislikes = [row for row in rows if isinstance(row, Event)], [row for row in rows if isinstance(row, Dislike)]
     links, bad_links = _linked(live, found.links, received, browser)
     fresh = live.accept(events) if events else []
+    live.dislike(dislikes)
     call.service.metrics.events(sum(fresh), len(fresh) - sum(fresh), len(bad_events))
     rejected = sorted([*found.rejected, *bad_events, *bad_links], key=_place)
-    accepted, kept = sum(fresh) + links, sorted({name for event in events for name in event.properties or ()})
+    accepted, kept = (
+        sum(fresh) + len(dislikes) + links,
+        sorted({name for event in events for name in event.properties or ()}),
+    )
     return row_results_response(
         EventsAnswer(accepted, len(fresh) - sum(fresh), tuple(rejected), found.ignored, tuple(kept[:MAX_NAMES]))
     )
@@ -73,11 +93,19 @@ class EventReader:
     """Reads the rows of one request, received at a moment (microseconds); `now` is the service's, for rows without a time;
     `browser`: the only user that a browser token speaks for. Where the user is nobody the anonymous id takes its place."""
 
-    def __init__(self, received: int, now: int, browser: str | None = None, null_users: NullUsers = _ONLY_EMPTY) -> None:
+    def __init__(
+        self,
+        received: int,
+        now: int,
+        browser: str | None = None,
+        null_users: NullUsers = _ONLY_EMPTY,
+        dislikes: DislikeReader | None = None,
+    ) -> None:
         self._received, self._now, self._browser, self._null_users = received, now, browser, null_users
+        self._dislikes = dislikes
         self._lines = Counter[tuple[int, str]]()
 
-    def read(self, told: tuple[int, Any]) -> Event:
+    def read(self, told: tuple[int, Any]) -> Event | Dislike:
         """Read one row, with the number of the load that it came in: equal lines of an order in one load are as many lines.
 
         Raises:
@@ -92,6 +120,8 @@ class EventReader:
         said = said_at(row.timestamp, self._now)
         if browser is not None and said < self._now - DAY:
             raise invalid("timestamp", row.timestamp, "within the last day, for a browser token")
+        if self._dislikes and (dislike := self._dislikes.read(row, user_id, min(said, self._received))):
+            return dislike
         return Event(
             event_id=self._event_id(row, user_id, said, load),
             user_id=user_id,

@@ -16,6 +16,7 @@ from recsys.experiments.arms import runnable
 from recsys.experiments.exposures import FirstExposures
 from recsys.experiments.running import RunningExperiments
 from recsys.live.databases import check_place, open_log, open_slates
+from recsys.live.dislikes import Dislike
 from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.live.item_changes import Standing
 from recsys.live.joins import Join
@@ -45,6 +46,7 @@ class Live:
         self.slates = SlateQueue(open_slates(settings, self._tombstones))
         self.erasure_keys = erasure_keys
         self.null_users = NullUsers(settings.data.null_users)
+        self.dislike_days = settings.state.dislike_days
         Tombstones(erasure_keys, self.state.tombstones())  # a forgotten user must not return because a secret is missing
         self.state.close()  # workers are forked from here
         self._serving: ServingState | None = None
@@ -186,6 +188,13 @@ class Live:
             return Tombstones(self.erasure_keys, self.state.tombstones())
         except SettingsError as error:  # forgotten by a service that has a secret which this one lacks
             raise StateError(str(error)) from error
+
+    def dislike(self, dislikes: Sequence[Dislike]) -> None:
+        """Write down what shoppers do not want to see, for every worker; nothing of what somebody did before being forgotten."""
+        if dislikes:
+            forgotten = self.serving().forgotten
+            kept = [each for each in dislikes if not forgotten.cover(each.user_id, each.at)]
+            self.state.dislikes.say(kept, clock.now())
 
     def link(self, links: Sequence[Link]) -> None:
         """Write down to whom anonymous ids belong; what only repeats the latest link of an id is passed over."""

@@ -355,6 +355,7 @@ def test_the_disk_forgets_too(state: EventLog, folder: Path) -> None:
         "events": 50,
         "identities": 1,
         "joins": 0,
+        "dislikes": 0,
         "pins": 0,
         "moments": 0,
         "exposures": 0,
@@ -372,6 +373,7 @@ def test_forgetting_does_not_wait_for_readers(state: EventLog, folder: Path) -> 
             "events": 1,
             "identities": 0,
             "joins": 0,
+            "dislikes": 0,
             "pins": 0,
             "moments": 0,
             "exposures": 0,
@@ -406,8 +408,8 @@ def test_a_disk_too_small_to_begin_leaves_no_log(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("version", "expected"),
     [
-        (0, "has format 0; this program reads formats 2 to 6: it is another file"),
-        (7, "has format 7, and this program knows formats up to 6: a newer version of the program wrote it"),
+        (0, "has format 0; this program reads formats 2 to 7: it is another file"),
+        (8, "has format 8, and this program knows formats up to 7: a newer version of the program wrote it"),
     ],
 )
 def test_another_format_is_refused(state: EventLog, folder: Path, version: int, expected: str) -> None:
