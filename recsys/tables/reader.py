@@ -13,7 +13,7 @@ from polars.exceptions import PolarsError
 from recsys.settings import Settings
 from recsys.settings.attributes import AttributeSettings
 from recsys.settings.tables import Table
-from recsys.tables.checks.duplicates import first_event_id, repeated_findings, repeated_rows, spelled_ids, with_lines
+from recsys.tables.checks.duplicates import event_key, repeated_findings, repeated_rows, spelled_ids, with_lines
 from recsys.tables.columns.attributes import attribute_columns
 from recsys.tables.columns.conditions import filtered_rows
 from recsys.tables.columns.orders import order_states
@@ -171,7 +171,9 @@ def reading(name: str, sources: Sequence[Source]) -> Iterator[None]:
 def _read(name: str, mapped_table: MappedTable, columns: Sequence[Column], table: Table, erased: Erased | None) -> Read:
     mapped: Sequence[Mapped] = mapped_table.sources
     spelled = spelled_ids(mapped)
-    key = first_event_id(spelled).hash() if name == "events" else None
+    names = [column.name for column in columns]
+    present = frozenset(n for n in names if n in table.constants or any(source.origins[n] for source in mapped))
+    key = event_key(spelled, own_ids="event_id" in present) if name == "events" else None
     read = sum(source.source.height() for source in mapped)
     nothing = merged(name, table).null_values
     filtered = sum(filtered_rows(source.source, table.where, nothing) for source in mapped)
@@ -183,7 +185,7 @@ def _read(name: str, mapped_table: MappedTable, columns: Sequence[Column], table
     bad = rows.filter(pl.col(BROKE) > 0).select(ROW)
     findings = _together([finding for judged in each for finding in judged.findings], rows.height)
     findings += [*mapped_table.findings, *order_states(name, mapped, table)]
-    names, double = [column.name for column in columns], bad.head(0)
+    double = bad.head(0)
     kept = [*map(_value, names), *(spelled if key is not None else ())]
     frame = pl.concat([source.frame.select(ROW, *kept) for source in mapped])
     if key is not None:
@@ -192,7 +194,7 @@ def _read(name: str, mapped_table: MappedTable, columns: Sequence[Column], table
         findings += repeated_findings(name, mapped, repeated, rows.height)
     return Read(
         frame=_without(frame, pl.concat([bad, double])),
-        present=frozenset(n for n in names if n in table.constants or any(source.origins[n] for source in mapped)),
+        present=present,
         findings=tuple(findings),
         counts=Counts(read, read - rows.height, filtered, bad.height, double.height),
         rejects=pl.concat([judged.rejects for judged in each], how="diagonal_relaxed").head(MAX_REJECTS),

@@ -38,14 +38,14 @@ def event_id(line: pl.Expr | None = None, spelled: Sequence[str] = ()) -> pl.Exp
     Where ids are made alike, those of the columns `spelled` are as they were before, because so the service heard them.
     """
     number = pl.col(LINE) if line is None else line
-    identity = [pl.col(SPELLED + name).alias(name) if SPELLED + name in spelled else pl.col(name) for name in _IDENTITY]
-    fields = pl.struct("event_id", *identity, number.cast(pl.UInt32).alias(LINE))
+    fields = pl.struct("event_id", *_identity(spelled), number.cast(pl.UInt32).alias(LINE))
     return fields.map_batches(_with_derived_ids, return_dtype=pl.String(), is_elementwise=True).alias("event_id")
 
 
-def first_event_id(spelled: Sequence[str] = ()) -> pl.Expr:
-    """The same where every row is taken for the first line."""
-    return event_id(pl.lit(None), spelled)
+def event_key(spelled: Sequence[str], *, own_ids: bool) -> pl.Expr:
+    """A hash that is equal where `event_id` is, every row taken for the first line; without ids of their own, of what those of the
+    events are derived from, which spares a digest for each row."""
+    return event_id(pl.lit(None), spelled).hash() if own_ids else _derived_from(_identity(spelled)).hash()
 
 
 def spelled_ids(mapped: Sequence[Mapped]) -> list[str]:
@@ -90,15 +90,24 @@ def repeated_findings(name: str, mapped: Sequence[Mapped], repeated: Repeated, r
     return found
 
 
+def _identity(spelled: Sequence[str]) -> list[pl.Expr]:
+    return [pl.col(SPELLED + name).alias(name) if SPELLED + name in spelled else pl.col(name) for name in _IDENTITY]
+
+
+def _derived_from(identity: Sequence[pl.Expr]) -> pl.Expr:
+    """The text that the id of an event's first line is derived from, from its columns of `_IDENTITY`."""
+    parts = list(identity)
+    parts[_IDENTITY.index("timestamp")] = parts[_IDENTITY.index("timestamp")].dt.epoch("us")
+    return pl.concat_str([part.cast(pl.String).fill_null("") for part in parts], separator=ID_FIELD_SEPARATOR)
+
+
 def _with_derived_ids(fields: pl.Series) -> pl.Series:
     frame = fields.struct.unnest()
     if not frame["event_id"].null_count():
         return frame["event_id"]
     import polars_hash as plh
 
-    parts = [pl.col(name) for name in _IDENTITY]
-    parts[_IDENTITY.index("timestamp")] = pl.col("timestamp").dt.epoch("us")
-    text = pl.concat_str([part.cast(pl.String).fill_null("") for part in parts], separator=ID_FIELD_SEPARATOR)
+    text = _derived_from([pl.col(name) for name in _IDENTITY])
     line = pl.lit(ID_FIELD_SEPARATOR) + pl.col(LINE).cast(pl.String)
     text = pl.concat_str(text, pl.when(pl.col(LINE) > 0).then(line).otherwise(pl.lit("")))
     lacking = frame.select(pl.when(pl.col("event_id").is_null()).then(text).alias("text"))

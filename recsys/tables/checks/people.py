@@ -69,27 +69,28 @@ def without_nobody(events: pl.LazyFrame, null_users: NullUsers) -> pl.LazyFrame:
 
 
 def find_machines(events: pl.LazyFrame, seen: Survey, data: DataSettings) -> Machines:
-    """Find the ids with an inhuman rate; minutes are looked at of days that are busy enough."""
-    busiest = seen.days.filter(pl.col("by_hand") > data.max_events_a_minute).group_by("user_id").agg(pl.col("by_hand").max())
-    minutes = _busiest_minutes(events, busiest["user_id"])
+    """Find the ids with an inhuman rate; days and minutes are looked at of ids that are busy enough."""
+    busy = seen.users.filter(pl.col("by_hand") > data.max_events_a_minute)["user_id"]
+    days = _busiest(events, busy, "1d", "by_hand").filter(pl.col("by_hand") > data.max_events_a_minute)
+    minutes = _busiest(events, days["user_id"], "1m", "in_minute")
     fast, many = pl.col("in_minute") > data.max_events_a_minute, pl.col("by_hand") > data.max_events_a_day
     minute, day = pl.format("{} in one minute", pl.col("in_minute")), pl.format("{} in one day", pl.col("by_hand"))
-    found = busiest.join(minutes, on="user_id").filter(fast | many)
+    found = days.join(minutes, on="user_id").filter(fast | many)
     return Machines(found.select("user_id", pl.when(fast).then(minute).otherwise(day).alias("said")).sort("user_id"))
 
 
-def _busiest_minutes(events: pl.LazyFrame, user_ids: pl.Series) -> pl.DataFrame:
-    """The most that each of these ids did by hand in a minute: user_id and in_minute."""
+def _busiest(events: pl.LazyFrame, user_ids: pl.Series, span: str, name: str) -> pl.DataFrame:
+    """The most that each of these ids did by hand in a span of time: user_id and a column of that name."""
     theirs = events if len(user_ids) else events.head(0)
     theirs = theirs.filter(pl.col("event_type").is_in(BY_HAND) & pl.col("user_id").is_in(user_ids.implode()))
-    minutes = theirs.group_by("user_id", pl.col("timestamp").dt.truncate("1m")).agg(pl.len().alias("in_minute"))
-    return minutes.group_by("user_id").agg(pl.col("in_minute").max()).collect(engine="streaming")
+    spans = theirs.group_by("user_id", pl.col("timestamp").dt.truncate(span)).agg(pl.len().alias(name))
+    return spans.group_by("user_id").agg(pl.col(name).max()).collect(engine="streaming")
 
 
 def findings_on_people(seen: Survey, machines: Machines, left_out: int, file: str) -> list[Finding]:
     """Say what of the ids of plausible events is no person's; `left_out` rows are the machines'."""
     rows = int(seen.whole["plausible"][0])
-    users = seen.users()
+    users = seen.users
     of_users = [_of_nobody(seen), _of_machines(machines, left_out), *_of_crowds(users, machines), _of_spellings(users)]
     parts = [("user_id", each) for each in of_users if each] + [("item_id", each) for each in _of_floods(users, seen.items)]
     return [

@@ -28,21 +28,15 @@ class Survey:
 
     whole: one row, `rows`, `later`, `zero` and `plausible` (how many), `latest`, `earliest` and the `newest` plausible one; of the
     plausible how many are about an item each, `about`, and lack it, `lacking`; what 99 % of the quantities and amounts of purchases
-    do not exceed, `typical_quantity` and `typical_amount` · nobody: a row per word in place of a user, with `rows` · days: a row per
-    user and day with `rows`, `by_hand`, and the `first` and `last` of the items by id · items: a row per item with `events`, of known
-    users `rows`, `prices`, `usual_price`, `top_price`, and of purchases `quantities`, `usual_quantity` and `top_quantity`; usual is
-    the median.
+    do not exceed, `typical_quantity` and `typical_amount` · nobody: a row per word in place of a user, with `rows` · users: a row per
+    user with `rows`, `by_hand`, and `item` if there is one item only · items: a row per item with `events`, of known users `rows`,
+    `prices`, `usual_price`, `top_price`, and of purchases `quantities`, `usual_quantity` and `top_quantity`; usual is the median.
     """
 
     whole: pl.DataFrame
     nobody: pl.DataFrame
-    days: pl.DataFrame
+    users: pl.DataFrame
     items: pl.DataFrame
-
-    def users(self) -> pl.DataFrame:
-        """A row per user with `rows`, and `item` if there is one item only."""
-        only = pl.when(pl.col("first").min() == pl.col("last").max()).then(pl.col("last").max())
-        return self.days.group_by("user_id").agg(pl.col("rows").sum(), only.alias("item"))
 
 
 def plausible(now: datetime | None) -> pl.Expr:
@@ -55,7 +49,7 @@ def survey(rows: pl.DataFrame, now: datetime | None) -> Survey:
     """Look at the `COLUMNS` of resolved events, whose money is in one currency, all together."""
     whole = _whole(rows.lazy(), now).collect()
     kept = rows.lazy() if whole["plausible"][0] == rows.height else rows.filter(plausible(now)).lazy()
-    return Survey(whole, *pl.collect_all([_nobody(kept), _days(kept), _items(kept)]))
+    return Survey(whole, *pl.collect_all([_nobody(kept), _users(kept), _items(kept)]))
 
 
 def _whole(events: pl.LazyFrame, now: datetime | None) -> pl.LazyFrame:
@@ -77,12 +71,13 @@ def _nobody(events: pl.LazyFrame) -> pl.LazyFrame:
     return events.filter(pl.col(NOBODY).is_not_null()).group_by(NOBODY).agg(pl.len().alias("rows"))
 
 
-def _days(events: pl.LazyFrame) -> pl.LazyFrame:
+def _users(events: pl.LazyFrame) -> pl.LazyFrame:
     item, by_hand = pl.col("item_id"), pl.col("event_type").is_in(BY_HAND)
+    only = pl.when(item.min() == item.max()).then(item.max())
     return (
         events.filter(pl.col("user_id").is_not_null())
-        .group_by("user_id", pl.col("timestamp").dt.date().alias("day"))
-        .agg(pl.len().alias("rows"), by_hand.sum().alias("by_hand"), item.min().alias("first"), item.max().alias("last"))
+        .group_by("user_id")
+        .agg(pl.len().alias("rows"), by_hand.sum().alias("by_hand"), only.alias("item"))
     )
 
 
