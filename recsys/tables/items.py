@@ -8,7 +8,7 @@ import polars as pl
 
 from recsys.item_filters import ATTRIBUTE
 from recsys.tables.live_rows import RECEIVED
-from recsys.tables.reader import Read
+from recsys.tables.reader import NARROW, Read
 from recsys.tables.schema import schema
 from recsys.tables.sources import ROW
 
@@ -20,18 +20,19 @@ def known_items(reads: Mapping[str, Read], rows: pl.DataFrame) -> pl.DataFrame:
     is no table. Events that items may not be built from are no part of `reads`."""
     events = reads["events"]
     if "items" not in reads:
-        return items_from_events(events.frame, events.present)
+        return items_from_events(events, events.present)
     absent = events.present & (set(schema("items")) - reads["items"].present)
     if absent <= {"currency"}:
         return rows
-    seen = items_from_events(events.frame, absent)
+    seen = items_from_events(events, absent)
     return rows.drop(absent, strict=False).join(seen, on="item_id", how="left")
 
 
-def items_from_events(events: pl.LazyFrame, present: frozenset[str]) -> pl.DataFrame:
+def items_from_events(events: Read, present: frozenset[str]) -> pl.DataFrame:
     """Collect each item's last known title, price, brand, category and so on, of those `present`, from events."""
     carried = [name for name in ITEM_COLUMNS if name in present and name not in ("item_id", "currency")]
-    seen = events.filter(pl.col("item_id").is_not_null())
+    frame = events.narrow if {*carried} <= {*NARROW} else events.frame
+    seen = frame.filter(pl.col("item_id").is_not_null())
     return (
         seen.group_by("item_id", *carried)
         .agg(pl.max("timestamp"), pl.max(ROW))
@@ -47,7 +48,7 @@ def newer(updates: pl.DataFrame, reads: Mapping[str, Read], rows: pl.DataFrame, 
     if updates.is_empty():
         return updates
     if "items" not in reads:
-        return _since_last_price(updates, reads["events"].frame)
+        return _since_last_price(updates, reads["events"].narrow)
     return _unknown_to(rows, updates, reads["items"].written, export_hours)
 
 

@@ -21,7 +21,7 @@ from recsys.live.joins import JoinChange
 from recsys.live.log import EventLog
 from recsys.settings import Settings
 from recsys.tables.checks.duplicates import event_id
-from recsys.tables.reader import Counts, Read
+from recsys.tables.reader import NARROW, Counts, Read
 from recsys.tables.schema import EVENT_TYPE, TIME, schema
 from recsys.tables.sources import ROW
 from recsys.tables.values.ids import made_alike
@@ -155,7 +155,8 @@ def fold_in(read: Read, live: pl.LazyFrame) -> Folded:
 def merged(read: Read, live: pl.LazyFrame) -> Read:
     """The shop's events, then the live ones, as one table; the counts stay the shop's."""
     frame = pl.concat([read.frame.with_columns(event_id()), live], how="diagonal")
-    return replace(read, frame=frame, present=read.present | CARRIED)
+    narrow = pl.concat([read.narrow, live.select(ROW, *NARROW)])
+    return replace(read, frame=frame, narrow=narrow, present=read.present | CARRIED)
 
 
 def _known(read: Read, ids: pl.DataFrame) -> pl.Series:

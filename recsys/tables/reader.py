@@ -14,6 +14,7 @@ from recsys.settings import Settings
 from recsys.settings.attributes import AttributeSettings
 from recsys.settings.tables import Table
 from recsys.tables.checks.duplicates import event_key, repeated_findings, repeated_rows, spelled_ids, with_lines
+from recsys.tables.checks.survey import MAPPED
 from recsys.tables.columns.attributes import attribute_columns
 from recsys.tables.columns.conditions import filtered_rows
 from recsys.tables.columns.orders import order_states
@@ -28,6 +29,8 @@ from recsys.tables.sources import FILE, MORE, ROW, Source, open_table, unreadabl
 from recsys.tables.validation import BROKE, KEY, Check, Finding, checks_of, findings_of, judge
 from recsys.tables.values.notation import Guess, notation_of_settings, read_notations
 
+NARROW = (*MAPPED, "anonymous_id", "currency")
+"""Columns of events that are kept in memory while they are judged: all of them are looked at together, and every fit reads them."""
 MAX_REJECTS = 100_000
 """Most bad rows of one table that are written to its rejects file; all of them are counted."""
 
@@ -71,11 +74,13 @@ class Counts:
 class Read:
     """A judged table: its valid rows, lazily, with `ROW`, and the bad ones as the shop wrote them with the rule they broke.
 
+    narrow: of events the columns `NARROW` of the same rows, in memory, so that no file is read again for them; else as `frame` ·
     present: the canonical columns that come from the shop or a constant; the others are all null · written: when the newest file was,
     µs since 1970 · read_as: what each file was taken for, and why.
     """
 
     frame: pl.LazyFrame
+    narrow: pl.LazyFrame
     present: frozenset[str]
     findings: tuple[Finding, ...]
     counts: Counts
@@ -173,27 +178,32 @@ def _read(name: str, mapped_table: MappedTable, columns: Sequence[Column], table
     spelled = spelled_ids(mapped)
     names = [column.name for column in columns]
     present = frozenset(n for n in names if n in table.constants or any(source.origins[n] for source in mapped))
-    key = event_key(spelled, own_ids="event_id" in present) if name == "events" else None
+    key = event_key(spelled, own_ids="event_id" in present).alias(KEY)
+    more = [key, *map(_value, NARROW)] if name == "events" else []
     read = sum(source.source.height() for source in mapped)
     nothing = merged(name, table).null_values
     filtered = sum(filtered_rows(source.source, table.where, nothing) for source in mapped)
     if erased:
         mapped = [replace(source, frame=_without(source.frame, erased.rows)) for source in mapped]
         read -= erased.rows.height
-    each = [_judge(name, source, columns, key, erased) for source in mapped]
-    rows = pl.concat([judged.rows for judged in each])
+    each = [_judge(name, source, columns, more, erased) for source in mapped]
+    judged_rows = pl.concat([judged.rows for judged in each])
+    rows = judged_rows.drop(NARROW, strict=False)
     bad = rows.filter(pl.col(BROKE) > 0).select(ROW)
     findings = _together([finding for judged in each for finding in judged.findings], rows.height)
     findings += [*mapped_table.findings, *order_states(name, mapped, table)]
     double = bad.head(0)
-    kept = [*map(_value, names), *(spelled if key is not None else ())]
+    kept = [*map(_value, names), *(spelled if more else ())]
     frame = pl.concat([source.frame.select(ROW, *kept) for source in mapped])
-    if key is not None:
+    if more:
         repeated = repeated_rows(rows, mapped)
         double, frame = repeated.double, with_lines(frame, repeated, spelled)
         findings += repeated_findings(name, mapped, repeated, rows.height)
+    gone = pl.concat([bad, double])
+    frame = _without(frame, gone)
     return Read(
-        frame=_without(frame, pl.concat([bad, double])),
+        frame=frame,
+        narrow=_without(judged_rows.lazy().select(ROW, *NARROW), gone) if more else frame,
         present=present,
         findings=tuple(findings),
         counts=Counts(read, read - rows.height, filtered, bad.height, double.height),
@@ -213,13 +223,14 @@ def _value(name: str) -> pl.Expr:
     return pl.col(name)
 
 
-def _judge(name: str, mapped: Mapped, columns: Sequence[Column], key: pl.Expr | None, erased: Erased | None) -> _Judged:
+def _judge(name: str, mapped: Mapped, columns: Sequence[Column], more: Sequence[pl.Expr], erased: Erased | None) -> _Judged:
     hard, soft = checks_of(columns, mapped)
     soft += [_REFUND_OF_NOTHING] if name == "events" else []
-    judged = judge(mapped, hard, soft, key).collect(engine="streaming")
+    judged = judge(mapped, hard, soft, more).collect(engine="streaming")
     findings = findings_of(name, mapped, judged, hard, soft)
+    rows = judged.select(ROW, BROKE, *(each.meta.output_name() for each in more))
     told = judged.join(erased.untold, on=ROW, how="anti", maintain_order="left") if erased else judged
-    return _Judged(judged.select(ROW, BROKE, *([KEY] if key is not None else [])), findings, _rejects(mapped, told, hard))
+    return _Judged(rows, findings, _rejects(mapped, told, hard))
 
 
 def _without(frame: pl.LazyFrame, bad: pl.DataFrame) -> pl.LazyFrame:

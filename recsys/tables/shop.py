@@ -148,15 +148,19 @@ def _joined_up(
     links, refused = identities.valid_links(reads, live, users, null_users)
     money, foreign = settle(data, reads, folded)
     item_rows = money.convert(one["items"][0].lazy()).collect()
-    known = without_nobody(events.frame.with_columns(event_id()), null_users)
-    resolved = money.convert(identities.resolve(known, identities.with_joins(links, live.joins), live.ends))
-    rows = resolved.select(COLUMNS).collect(engine="streaming")
+    joined = identities.with_joins(links, live.joins)
+
+    def resolved(frame: pl.LazyFrame) -> pl.LazyFrame:
+        return money.convert(identities.resolve(without_nobody(frame, null_users), joined, live.ends))
+
+    rows = resolved(events.narrow).select(COLUMNS).collect(engine="streaming")
     cleaning = look_at(rows, item_rows, data, now, file)
     telling = _telling(reads["events"], folded)
-    facts = {**reads, "events": replace(telling, frame=cleaning.facts(money.convert(telling.frame)))}
+    told, narrow = (cleaning.facts(money.convert(each)) for each in (telling.frame, telling.narrow))
+    facts = {**reads, "events": replace(telling, frame=told, narrow=narrow)}
     updates = newer(live.updates, facts, one["items"][0], data.export_hours)
     whole = finish_items(overlaid(known_items(facts, item_rows), updates), money.currency)
-    canonical = cleaning.people(resolved).select(list(schema("events")))
+    canonical = cleaning.people(resolved(events.frame.with_columns(event_id()))).select(list(schema("events")))
     rules, unlisted = catalogue_rules(settings), _unlisted(reads, cleaning.seen.items, whole)
     items, unshown = rules.split(whole, (reads.get("items") or reads["events"]).files[0])
     by_rule = rules.by_id(unlisted["item_id"])

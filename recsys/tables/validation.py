@@ -120,15 +120,14 @@ def _skipped(column: Column) -> Check:
     return Check(column.name, "time", rule, advice, pl.col(SKIPPED + column.name).fill_null(False), "note")
 
 
-def judge(mapped: Mapped, hard: Sequence[Check], soft: Sequence[Check], key: pl.Expr | None) -> pl.LazyFrame:
-    """Judge every row: `ROW`, the number of the first hard check that it breaks (0: none), a bit per soft one, the key."""
+def judge(mapped: Mapped, hard: Sequence[Check], soft: Sequence[Check], more: Sequence[pl.Expr]) -> pl.LazyFrame:
+    """Judge every row: `ROW`, the number of the first hard check that it breaks (0: none), a bit per soft one, and `more`."""
     broke = pl.lit(0, pl.UInt8)
     for at, check in reversed(list(enumerate(hard, 1))):
         broke = pl.when(check.broken).then(pl.lit(at, pl.UInt8)).otherwise(broke)
     bits = [check.broken.cast(pl.UInt64) * (1 << at) for at, check in enumerate(soft)]
     flags = pl.sum_horizontal(bits).cast(pl.UInt64) if bits else pl.lit(0, pl.UInt64)
-    keys = [key.alias(KEY)] if key is not None else []
-    return mapped.frame.select(ROW, broke.alias(BROKE), flags.alias(_SOFT), *keys)
+    return mapped.frame.select(ROW, broke.alias(BROKE), flags.alias(_SOFT), *more)
 
 
 def findings_of(

@@ -97,7 +97,7 @@ def _only_one(data: DataSettings, found: Mapping[str, int], table: str) -> str |
 
 
 def _currencies(read: Read) -> dict[str, int]:
-    return _counted(read.frame) if "currency" in read.present else {}
+    return _counted(read.narrow) if "currency" in read.present else {}
 
 
 def _counted(frame: pl.LazyFrame) -> dict[str, int]:
