@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -31,8 +31,9 @@ def known_items(reads: Mapping[str, Read], rows: pl.DataFrame) -> pl.DataFrame:
 def items_from_events(events: Read, present: frozenset[str]) -> pl.DataFrame:
     """Collect each item's last known title, price, brand, category and so on, of those `present`, from events."""
     carried = [name for name in ITEM_COLUMNS if name in present and name not in ("item_id", "currency")]
-    frame = events.narrow if {*carried} <= {*NARROW} else events.frame
-    seen = frame.filter(pl.col("item_id").is_not_null())
+    in_memory = {*carried} <= {*NARROW}
+    seen = (events.narrow if in_memory else events.frame).filter(pl.col("item_id").is_not_null())
+    seen = _of_last_values(seen, carried) if in_memory and carried else seen
     return (
         seen.group_by("item_id", *carried)
         .agg(pl.max("timestamp"), pl.max(ROW))
@@ -41,6 +42,17 @@ def items_from_events(events: Read, present: frozenset[str]) -> pl.DataFrame:
         .group_by("item_id")
         .agg(pl.col(name).drop_nulls().last() for name in carried)
     )
+
+
+def _of_last_values(seen: pl.LazyFrame, carried: Sequence[str]) -> pl.LazyFrame:
+    """The rows that say what an item's last rows with a value say, and those that say nothing: few of all, for three looks at them."""
+    time = pl.col("timestamp")
+    last = seen.group_by("item_id").agg(time.filter(pl.col(name).is_not_null()).max().alias(f"__{name}") for name in carried)
+    told = pl.any_horizontal(pl.col(name).is_not_null() & (time == pl.col(f"__{name}")) for name in carried)
+    empty = pl.all_horizontal(pl.col(name).is_null() for name in carried)
+    wanted = seen.join(last, on="item_id").filter(told | empty).select("item_id", *carried).unique()
+    found = wanted.collect(engine="streaming").lazy()
+    return seen.join(found, on=["item_id", *carried], how="semi", nulls_equal=True)
 
 
 def newer(updates: pl.DataFrame, reads: Mapping[str, Read], rows: pl.DataFrame, export_hours: float) -> pl.DataFrame:

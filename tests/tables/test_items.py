@@ -104,3 +104,17 @@ def test_ids_that_nearly_match_are_said(tmp_path: Path) -> None:
     found = the_finding(shop, "is in the item table")
     assert found.rows == 4
     assert '`data.ids.item = ["trim", "lower", "whole", "unpad"]`: 3 events would match' in found.advice
+
+
+def test_an_item_of_events_keeps_its_last_price(tmp_path: Path) -> None:
+    """Of two prices at one time the row further down counts; an event without one takes none away, and an item may have none."""
+    later = NOON + timedelta(hours=1)
+    rows: Rows = [
+        {"item_id": "sofa", "price": 9.0, "timestamp": later},
+        {"item_id": "sofa", "price": 8.0, "timestamp": later},
+        {"item_id": "sofa", "price": 7.0},
+        {"item_id": "sofa", "price": None, "timestamp": later + timedelta(hours=1)},
+        {"item_id": "lamp", "price": None},
+    ]
+    shop = read_rows(tmp_path, [an_event(user_id=f"u{at}", **row) for at, row in enumerate(rows)])
+    assert dict(shop.items.select("item_id", "price").rows()) == {"lamp": None, "sofa": 8.0}

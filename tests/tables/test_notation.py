@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from recsys.tables.shop import ShopTables
+from recsys.settings.load import parse_settings
+from recsys.tables.shop import ShopTables, read_shop
 from recsys.tables.values.notation import Guess
 from recsys.types import DataError, SettingsError
 from tests.support.shop_tables import an_event, read_rows, the_finding
@@ -187,3 +188,13 @@ def test_a_table_of_which_no_time_can_be_read_stops_the_job(tmp_path: Path) -> N
     """Day numbers are no times; the sentence says what to write."""
     with pytest.raises(DataError, match="time_unit"):
         read_rows(tmp_path, [an_event(timestamp=day) for day in (1, 2, 3)])
+
+
+def test_a_file_that_proves_a_point_proves_it_for_the_next_file(tmp_path: Path) -> None:
+    """Files of one table are written alike: 1.299 beside a file of 12.50 is less than two."""
+    for name, prices in (("a", ("12.50", "9.99")), ("b", ("1.299", "8"))):
+        lines = [f"{name}{at},sofa,2026-05-01T12:00:00Z,view,{price}" for at, price in enumerate(prices)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["user_id,item_id,timestamp,event_type,price", *lines, ""]))
+    shop = read_shop(parse_settings('[data.events]\npaths = ["a.csv", "b.csv"]\n', tmp_path))
+    assert shop.events.collect()["price"].to_list() == [12.5, 9.99, 1.299, 8.0]
+    assert shop.guesses == ()

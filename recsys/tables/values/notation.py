@@ -5,7 +5,7 @@ Nothing is guessed from one row. What the values told is handed back as guesses,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
@@ -20,6 +20,8 @@ from recsys.tables.values.times import EXCEL_ZERO, ISO, MICROSECONDS, NUMBER, Ti
 
 _NUMBERS, _TIMES = ("number", "money", "stock"), ("time", "date")
 _PLAIN = r"^\s*-?\d+(?:\.\d+)?\s*$"
+_SURE = r"^\s*(?:\d+|\d+\.(?:\d{1,2}|\d{4,})|(?:0\d*|\d{4,})\.\d{3}|-\d+(?:\.\d+)?)\s*$"
+"""A plain number that cannot be anything else: `_PLAIN`, and not `EITHER_POINT`."""
 _NUMERIC = r"^\s*-?\d{1,19}(?:\.\d+)?\s*$"
 _PROVES_POINT = r"\.(?:\d{1,2}|\d{4,})\s*$"
 _DAY = r"(?:19|20|21)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
@@ -97,7 +99,11 @@ def read_notations(name: str, table: Table, places: Sequence[Place]) -> tuple[di
     """Tell by all of its values how each canonical column is written; what the settings pin is not looked at."""
     told, found, guesses = notation_of_settings(table), dict[str, Notation](), list[Guess]()
     looked_at = [place for place in places if _is_open(place)]
-    tallied = _tallies(looked_at)
+    tallied = _tallies(looked_at, _counts)
+    unsure = {place.column for place, tally in zip(looked_at, tallied, strict=True) if tally.get("unsure")}
+    again = [at for at, place in enumerate(looked_at) if place.column in unsure]
+    for at, tally in zip(again, _tallies([looked_at[at] for at in again], _marks), strict=True):
+        tallied[at] = tally
     for column in dict.fromkeys(place.column for place in places):
         mine = [(place, tally) for place, tally in zip(looked_at, tallied, strict=True) if place.column == column]
         found[column.name] = told
@@ -116,12 +122,12 @@ def _is_open(place: Place) -> bool:
     return place.column.kind in _TIMES and (place.dtype == pl.String or place.dtype.is_numeric())
 
 
-def _tallies(places: Sequence[Place]) -> list[dict[str, float]]:
+def _tallies(places: Sequence[Place], of: Callable[[Place], Iterator[tuple[str, pl.Expr]]]) -> list[dict[str, float]]:
     """Return what is counted in each place, with one look at each frame."""
     tallies: list[dict[str, float]] = []
     for _, group in groupby(places, key=lambda place: id(place.frame)):
         mine = list(group)
-        counts = [count.alias(f"{at}.{key}") for at, place in enumerate(mine) for key, count in _counts(place)]
+        counts = [count.alias(f"{at}.{key}") for at, place in enumerate(mine) for key, count in of(place)]
         row = mine[0].frame.select(counts).collect(engine="streaming").row(0, named=True)
         for at in range(len(mine)):
             named = {key.partition(".")[2]: value for key, value in row.items() if key.startswith(f"{at}.")}
@@ -131,16 +137,21 @@ def _tallies(places: Sequence[Place]) -> list[dict[str, float]]:
 
 def _counts(place: Place) -> Iterator[tuple[str, pl.Expr]]:
     if place.column.kind in _NUMBERS:
-        yield "odd", (~place.value.str.contains(_PLAIN)).sum()
-        yield "either", place.value.str.strip_chars().str.contains(EITHER_POINT).sum()
-        yield "point", place.value.str.contains(_PROVES_POINT).sum()
+        yield "unsure", (~place.value.str.contains(_SURE)).sum()
         return
     yield "given", place.value.is_not_null().sum()
     yield "numbers", (place.value.str.contains(_NUMERIC) if place.dtype == pl.String else place.value.is_not_null()).sum()
 
 
+def _marks(place: Place) -> Iterator[tuple[str, pl.Expr]]:
+    """Count what tells how numbers are written of which some could be something else."""
+    yield "odd", (~place.value.str.contains(_PLAIN)).sum()
+    yield "either", place.value.str.strip_chars().str.contains(EITHER_POINT).sum()
+    yield "point", place.value.str.contains(_PROVES_POINT).sum()
+
+
 def _numbers(name: str, told: Notation, mine: Sequence[tuple[Place, dict[str, float]]]) -> tuple[Notation, Guess | None]:
-    total = {key: sum(tally[key] for _, tally in mine) for key in ("odd", "either", "point")}
+    total = {key: sum(tally.get(key, 0) for _, tally in mine) for key in ("odd", "either", "point")}
     if not told.strict and not total["odd"] and (total["point"] or not total["either"]):
         return replace(told, plain=True), None
     texts = [place.frame.select(place.value.alias("text")).drop_nulls().group_by("text").len() for place, _ in mine]
