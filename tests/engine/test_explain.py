@@ -72,6 +72,7 @@ def told(engine: Engine, user: str, item: str, now: datetime = NOW, **more: Any)
             "bought",
             "Not shown: only what was bought before may stand here, and it never was",
         ),
+        ("bag-1", {"disliked": (("item", "bag-1"),)}, "disliked", "Not shown: the shopper said no to it"),
         ("bag-1", {"exclude": ("bag-1",)}, "excluded", "Not shown: the query excludes it"),
         ("lamp-2", {}, "in_the_cart", "Not shown: it lies in the cart"),
         ("lamp-3", {"context_items": ("lamp-3",)}, "on_the_page", "Not shown: it stands on the page already"),

@@ -1,10 +1,10 @@
 /**
- * The storefront kit (docs/storefront.md). It never throws into the page, and without consent stores and sends nothing.
+ * Storefront kit (docs/storefront.md). It never throws into the page, and without consent stores and sends nothing.
  *
  * @typedef {{item_id: string, title: ?string, brand: ?string, category: ?string, price: ?number, currency: ?string, url: ?string,
  *   image_url: ?string, available: boolean, score: number, reason: {code: string, text: string}}} Item
  * @typedef {{recommendation_id: string, placement: string, strategy: string, items: Item[], next_cursor?: ?string}} Slate
- * @typedef {"home_view" | "category_view" | "search" | "view" | "cart_add" | "cart_remove" | "impression" | "click"} EventType
+ * @typedef {"home_view" | "category_view" | "search" | "view" | "cart_add" | "cart_remove" | "impression" | "click" | "dislike" | "undo"} EventType
  * @typedef {{event_id: string, event_type: EventType, at: number, user?: string}} Kept
  * @typedef {{token: string, user: string, until: number, skew: number}} Credentials
  * @typedef {object} Options
@@ -18,7 +18,7 @@ const KEY = "recsys:";
 const VISITOR = KEY + "visitor";
 const ANON = KEY + "anon-";
 const PATIENCE = 800; // ms, twice
-const DAY = 864e5; // ms; older events are not taken
+const DAY = 864e5; // ms; older events go
 const MOST = 500; // events kept
 
 /** @type {Options} */
@@ -92,8 +92,8 @@ export async function renew() {
 }
 
 /**
- * A list. Attributes: `placement`, `limit`, `category`, `brand`, `item` (that of the page), `label` (for screen readers), `more` (text of
- * a button that goes on). A `<template>` in it is the card.
+ * A list. Attributes: `placement`, `limit`, `category`, `brand`, `item` (of the page), `label` (for screen readers), `more` (text
+ * of a button). A `<template>` in it is the card.
  */
 export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class {})) {
   static observedAttributes = ["placement", "limit", "category", "brand", "item"];
