@@ -18,7 +18,7 @@ from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.settings import Settings
 from recsys.tables import identities
 from recsys.tables.checks.catalogue_rules import catalogue_rules
-from recsys.tables.checks.cleaning import look_at
+from recsys.tables.checks.cleaning import Cleaning, look_at
 from recsys.tables.checks.duplicates import event_id
 from recsys.tables.checks.limits import stop_if_unreadable
 from recsys.tables.checks.matching import hint
@@ -33,7 +33,7 @@ from recsys.tables.reader import Counts, Erased, MappedTable, Read, map_table, r
 from recsys.tables.schema import TABLES, schema
 from recsys.tables.validation import DONE, Finding, percent
 from recsys.tables.values.examples import shown
-from recsys.tables.values.money import settle
+from recsys.tables.values.money import Money, settle
 from recsys.tables.values.notation import Guess
 from recsys.types import DataError
 from recsys.user_ids import NullUsers
@@ -155,24 +155,19 @@ def _joined_up(
 
     rows = resolved(events.narrow).select(COLUMNS).collect(engine="streaming")
     cleaning = look_at(rows, item_rows, data, now, file)
-    telling = _telling(reads["events"], folded)
-    told, narrow = (cleaning.facts(money.convert(each)) for each in (telling.frame, telling.narrow))
-    facts = {**reads, "events": replace(telling, frame=told, narrow=narrow)}
+    facts = _item_facts(reads, folded, cleaning, money)
     updates = newer(live.updates, facts, one["items"][0], data.export_hours)
     whole = finish_items(overlaid(known_items(facts, item_rows), updates), money.currency)
     canonical = cleaning.people(resolved(events.frame.with_columns(event_id()))).select(list(schema("events")))
     rules, unlisted = catalogue_rules(settings), _unlisted(reads, cleaning.seen.items, whole)
     items, unshown = rules.split(whole, (reads.get("items") or reads["events"]).files[0])
     by_rule = rules.by_id(unlisted["item_id"])
-    findings = [f for read in reads.values() for f in read.findings]
-    findings += [f for _, doubles in one.values() for f in doubles]
-    findings += [
-        *refused,
-        *foreign,
-        *cleaning.findings,
-        *unshown,
-        *_notes(reads, folded, unlisted.filter(~by_rule), whole["item_id"]),
-    ]
+    notes = _notes(reads, folded, unlisted.filter(~by_rule), whole["item_id"])
+    findings = (
+        *(finding for read in reads.values() for finding in read.findings),
+        *(finding for _, doubles in one.values() for finding in doubles),
+        *(*refused, *foreign, *cleaning.findings, *unshown, *notes),
+    )
     doubles = {name: sum(f.rows for f in said if f.level == "left_out") for name, (_, said) in one.items()}
     counts = _counts(reads, doubles, cleaning.left_out) | ({"live": folded.counts} if folded else {})
     return ShopTables(
@@ -182,7 +177,7 @@ def _joined_up(
         users=users,
         contents=one["contents"][0],
         currency=money.currency,
-        findings=tuple(findings),
+        findings=findings,
         counts=counts,
         links=links,
         joins=live.joins,
@@ -208,6 +203,13 @@ def _telling(events: Read, folded: Folded | None) -> Read:
         return events
     telling = folded.events.filter(pl.col("price").is_not_null() | pl.col("category").is_not_null())
     return merged(events, telling)
+
+
+def _item_facts(reads: Mapping[str, Read], folded: Folded | None, cleaning: Cleaning, money: Money) -> dict[str, Read]:
+    """The tables that items are made of, their events cleaned and in one currency."""
+    telling = _telling(reads["events"], folded)
+    told, narrow = (cleaning.facts(money.convert(each)) for each in (telling.frame, telling.narrow))
+    return {**reads, "events": replace(telling, frame=told, narrow=narrow)}
 
 
 def _unlisted(reads: Mapping[str, Read], seen: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
