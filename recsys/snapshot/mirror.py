@@ -51,6 +51,7 @@ class SnapshotMirror:
             for version in self.remote.versions():
                 self._fetch(version)
             if pointer.version is not None:
+                self._fetch(pointer.version)
                 self._point_here(pointer.version)
                 self._drop_missing()
         return pointer

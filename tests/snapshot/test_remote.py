@@ -183,6 +183,18 @@ def test_deleting_keeps_what_others_name(shop: SimpleNamespace) -> None:
     assert (versions(shop.node.folder), shop.node.serves()) == ([NEW], NEW)
 
 
+def test_a_pointer_to_nothing_moves_nothing(shop: SimpleNamespace) -> None:
+    """Where CURRENT names a version whose manifest is gone, the folder's own goes on."""
+    shop.trainer.publish(OLD)
+    shop.node.mirror.fetch_all()
+    shop.trainer.publish(NEW, seed=2)
+    (shop.bucket / "snapshots" / f"{NEW}.json").unlink()
+    for fetch in (shop.node.mirror.fetch_all, shop.node.mirror.fetch_current):
+        with pytest.raises(SnapshotError, match=f"has no {NEW}"):
+            fetch()
+    assert shop.node.serves() == OLD
+
+
 def test_a_store_that_is_away_is_told_and_serving_goes_on(shop: SimpleNamespace) -> None:
     """The folder serves, the error names no address, a failure is counted, and the store's return is noticed."""
     shop.trainer.publish(OLD)
