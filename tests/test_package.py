@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_port
 from tests.support.running import PATIENCE_SECONDS, ROOT, ended
 
 PACKAGES = {"recsys", "training", "simulator"}
@@ -89,10 +89,8 @@ def test_the_wheel_holds_no_tests(wheel: Path) -> None:
 def test_it_works_from_an_empty_folder(environment: Path, tmp_path: Path) -> None:
     """`recsys` helps, makes a shop, trains and serves it (the demo), and works on with the demo's settings."""
     assert "usage: recsys" in run(environment, tmp_path, "--help")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = str(listener.getsockname()[1])
     demo = subprocess.Popen(
-        command(environment, "demo", "--users", "200", "--port", port),
+        command(environment, "demo", "--users", "200", "--port", str(free_port())),
         cwd=tmp_path,
         env=plain(),
         stdout=subprocess.PIPE,

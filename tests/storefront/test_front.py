@@ -21,7 +21,8 @@ from simulator.storefront import create_app
 from simulator.storefront.goods import Shelves
 from simulator.storefront.pages import WATCHES, WINDOW_SHOPPING
 from simulator.storefront.pictures import picture
-from tests.support.browser import SECRETS, Recommendations, Watched, free_port, wait_for
+from tests.support.browser import SECRETS, Recommendations, Watched, wait_for
+from tests.support.ports import free_port
 from tests.support.serving import ENVIRONMENT
 from tests.support.synthetic import END
 from tests.support.training import train

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ import pytest
 from recsys.live.databases import log_in
 from recsys.types import Event
 from tests.support.intake import EVENTS_KEY
+from tests.support.ports import free_port
 from tests.support.running import Server, start, stop
 from tests.support.serving import token
 
@@ -56,12 +56,6 @@ def launched(driver: Playwright, *arguments: str, without: Sequence[str] = ()) -
     )
     yield browser
     browser.close()
-
-
-def free_port() -> int:
-    """A port that nobody uses at the moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 class ShopPages:

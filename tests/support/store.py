@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_port
+
 ROOT = Path(__file__).parents[2]
 BUCKET = "shop"
 _BLOCK = 1 << 16
@@ -68,8 +70,7 @@ class Store:
     def _started(self, program: str) -> tuple[subprocess.Popen[bytes], int]:
         """Start the server on a free port; another process may take that port first, so it is tried again."""
         for _ in range(_TRIES):
-            with socket.create_server(("127.0.0.1", 0)) as free:
-                port = free.getsockname()[1]
+            port = free_port()
             process = subprocess.Popen(
                 [program, "--quiet", "--port", f"127.0.0.1:{port}", "posix", self._home.name],
                 env={**os.environ, "ROOT_ACCESS_KEY": _USER, "ROOT_SECRET_KEY": _SECRET},

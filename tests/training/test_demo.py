@@ -17,16 +17,11 @@ import pytest
 
 from recsys.types import RecsysError
 from tests.conftest import NOW
+from tests.support.ports import free_port
 from tests.support.running import PATIENCE_SECONDS, ROOT, ended
 from training.cli.demo import KEYS_FILE, demo
 
 READY = "READY http"
-
-
-def free_port() -> int:
-    """A port that nobody uses at the moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def start_demo(folder: Path) -> subprocess.Popen[str]:
