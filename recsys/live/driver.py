@@ -50,6 +50,9 @@ class Driver(ABC):
     """One database for all threads of a process. Nothing is opened before it is used, and whatever fails is a StateError that names
     the database and says what to do."""
 
+    is_remote = False
+    """Whether a read may wait for another machine."""
+
     @property
     @abstractmethod
     def name(self) -> str:

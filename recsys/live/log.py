@@ -74,6 +74,11 @@ class EventLog:
         """Return where it is, for people."""
         return self._log.name
 
+    @property
+    def is_remote(self) -> bool:
+        """Tell whether a read may wait for another machine."""
+        return self._log.is_remote
+
     # --- writing
 
     def add_events(self, events: Sequence[Event], received_at: int) -> list[bool]:

@@ -106,6 +106,16 @@ class Application(Flask):
             return super().wsgi_app(environ, start_response)
         return self._respond(environ, *found)(environ, start_response)
 
+    def answers_at_once(self, first_line: bytes) -> bool:
+        """Tell by its first line whether a request is answered without waiting for a disk to write or for another machine; the worker
+        then answers it in its event loop. Where an experiment runs, an answer may write down whom it exposes."""
+        if self.service.live.is_remote or self.service.live.experiments:
+            return False
+        method, _, rest = first_line.decode("latin-1").partition(" ")
+        path, _, query = rest.partition(" ")[0].partition("?")
+        found = self.routes.find(method, path.removeprefix(self.service.settings.web.prefix))
+        return found is not None and found[0].is_at_once(query)
+
     def _respond(self, environ: dict[str, Any], operation: Operation[Any], path: Mapping[str, str]) -> Response:
         try:
             response = operation.answer(self.service, environ, path)

@@ -66,6 +66,8 @@ class Operation(Generic[Parameters]):
     """A call: `scope` None is open to everybody, `browser` admits browser tokens, `answers` are what a good answer holds.
 
     `lane`: the heavy calls that it takes turns with; None: it is light.
+    `at_once`: it reads memory and local files only, for a millisecond or so, and is answered in the worker's event loop; not where the
+    address has one of the parameters `waits_with`, which make it write.
     `lenient`: it answers whatever stands in its address, which is neither checked nor parsed.
     `also` are further statuses of a good answer · `rows` are what the lists of a body hold whose rows are judged one by one ·
     `shapes` are further bodies that the call takes, each by a member that tells it.
@@ -77,6 +79,8 @@ class Operation(Generic[Parameters]):
     scope: Scope | None
     browser: bool = False
     lane: LaneName | None = None
+    at_once: bool = False
+    waits_with: tuple[str, ...] = ()
     lenient: bool = False
     parameters: type[Parameters]
     view: Callable[[Call[Parameters]], Response]
@@ -102,6 +106,13 @@ class Operation(Generic[Parameters]):
     def rule(self) -> str:
         """The address in Flask's notation."""
         return re.sub(r"{(\w+)}", r"<id:\1>", self.path)
+
+    def is_at_once(self, query: str) -> bool:
+        """Tell whether the event loop may answer a call with this query string."""
+        if not self.at_once:
+            return False
+        names = [each.partition("=")[0] for each in query.split("&")]
+        return not any(name in self.waits_with or "%" in name for name in names)
 
     def answer(self, service: Service, environ: dict[str, Any], path: Mapping[str, str]) -> Response:
         """Admit, parse, answer; `path` are the ids in the address.

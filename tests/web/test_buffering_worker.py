@@ -15,7 +15,8 @@ from gunicorn.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.web.http.buffering_worker import BODY_BYTES, HEAD_BYTES, BufferingWorker, RequestBuffer
+from recsys.web.http.buffering_worker import BufferingWorker
+from recsys.web.http.request_buffer import BODY_BYTES, HEAD_BYTES, RequestBuffer
 from tests.support.running import PATIENCE_SECONDS, Server, start, stop
 from tests.support.serving import READ, READ_KEY
 

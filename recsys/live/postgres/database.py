@@ -77,6 +77,8 @@ class _Mine(threading.local):
 class Database(Driver):
     """One schema of one database, with connections that wait no longer than their deadlines."""
 
+    is_remote = True
+
     def __init__(self, address: Address, counter: Counter, connections: int, synchronous: bool = True) -> None:
         """`counter` numbers what is written here; `connections` is the most that a process opens."""
         self.address, self._counter, self._connections = address, counter, connections

@@ -4,22 +4,28 @@ gunicorn's own threaded worker hands a connection to a thread at its first byte,
 slow clients as there are threads stop the service. Here the event loop gathers head and body of each request, bounded in
 bytes and seconds, and a thread takes it when nothing is left to wait for. A client that reads its answer slowly is cut off
 after `SEND_SECONDS` without progress.
+
+What the application answers at once (`answers_at_once`: from memory and local files, in a millisecond or so) is answered in the
+event loop itself, without a change of threads (docs/decisions/0013-pages-are-answered-in-the-loop.md).
 """
 
 from __future__ import annotations
 
 import errno
-import re
 import socket
 import struct
 import time
+from collections.abc import Iterable
 from functools import partial
+from itertools import takewhile
 from selectors import EVENT_READ
 from typing import Any
 
 from gunicorn.http.errors import LimitRequestLine, ParseException
 from gunicorn.workers.base import Worker
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
+
+from recsys.web.http.request_buffer import RequestBuffer
 
 REQUEST_SECONDS = 10.0
 """Seconds that a client has for one request, from its first byte (of a new connection: from its opening) to its last."""
@@ -27,76 +33,26 @@ STOP_SECONDS = 2.0
 """The same in a worker that is to end."""
 SEND_SECONDS = 10
 """Seconds without any progress after which a client that does not read is cut off."""
-HEAD_BYTES = 64 * 1024
-"""Largest head that is gathered; gunicorn's own limits refuse a larger one."""
-BODY_BYTES = 1024 * 1024
-"""Largest body that is gathered; calls refuse a larger one without reading it."""
 GATHERED_BYTES = 64 * 1024 * 1024
 """Largest sum of what all unfinished requests of a worker may hold; beyond it the oldest are dropped."""
 SEND_BUFFER_BYTES = 256 * 1024
+LINGER_SECONDS = 2.0
+"""Seconds that a client has to close a connection that we have ended (RFC 9112, section 9.6)."""
+_HEARTBEAT_SECONDS = 1.0
 _CHUNK = 64 * 1024
-_HEAD_END = b"\r\n\r\n"
-_LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,18})[ \t]*\r$", re.IGNORECASE | re.MULTILINE)
-_CHUNKED = re.compile(rb"^transfer-encoding:[^\r]*chunked", re.IGNORECASE | re.MULTILINE)
-_EXPECT = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*(?=\r\n)", re.IGNORECASE)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class RequestBuffer:
-    """The bytes of one request as they come in."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self.received = 0
-        self._head_end = -1
-        self._length = 0
-        self._chunked = False
-
-    def add(self, data: bytes) -> bool:
-        """Add bytes; returns whether a thread can now read the request, or refuse it, without waiting."""
-        self.data += data
-        self.received += len(data)
-        if self._head_end < 0 and not self._find_head(len(data)):
-            return len(self.data) > HEAD_BYTES
-        body = len(self.data) - self._head_end
-        if self._chunked:
-            return self.data.endswith(b"0" + _HEAD_END) or body > BODY_BYTES
-        return body >= self._length
-
-    @property
-    def expects_continue(self) -> bool:
-        """Tell whether the client waits for a word before it sends the body; asked once, for the header is then taken out."""
-        if self._head_end < 0:
-            return False
-        head = bytes(self.data[: self._head_end])
-        without = _EXPECT.sub(b"", head, count=1)
-        if len(without) == len(head):
-            return False
-        self.data[: self._head_end] = without
-        self._head_end = len(without)
-        return True
-
-    def _find_head(self, added: int) -> bool:
-        found = self.data.find(_HEAD_END, max(len(self.data) - added - len(_HEAD_END), 0))
-        if found < 0:
-            return False
-        self._head_end = found + len(_HEAD_END)
-        head = bytes(self.data[: self._head_end])
-        self._chunked = bool(_CHUNKED.search(head))
-        length = _LENGTH.search(head)
-        self._length = int(length[1]) if length else 0
-        if self._length > BODY_BYTES:
-            self._length = 0  # refused by its length, without being read
-        return True
-
-
 class BufferingWorker(ThreadWorker):  # type: ignore[misc]
-    """Gathers requests in the event loop and answers them in a bounded pool of threads."""
+    """Gathers requests in the event loop; answers them there, or in a bounded pool of threads where an answer may wait."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._gathering: dict[TConn, RequestBuffer] = {}
         self._gathered = 0
+        self._lingering: dict[TConn, float] = {}
+        """Connections that we have ended and their clients have not, with the moment at which they are closed anyway."""
+        self._beat = 0.0
 
     def handle_exit(self, sig: Any, frame: Any) -> None:
         """Begin to end, and let long answers know."""
@@ -109,6 +65,13 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         first may hold that lock when the second interrupts it. Leaving the interpreter ends the pool."""
         Worker.handle_quit(self, sig, frame)
 
+    def notify(self) -> None:
+        """Tell the master that the worker lives, once a second rather than at every turn of the loop."""
+        now = time.monotonic()
+        if now - self._beat >= _HEARTBEAT_SECONDS:
+            self._beat = now
+            super().notify()
+
     def accept(self, listener: Any) -> None:
         """Accept a connection and wait for its first request."""
         try:
@@ -119,22 +82,38 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
             return
         _bound_sending(client)
         self.nr_conns += 1
-        self._gather(TConn(self.cfg, client, address, listener.getsockname()))
+        conn = TConn(self.cfg, client, address, listener.getsockname())
+        self._watch(conn)
+        self._begin(conn)
 
     def on_client_socket_readable(self, conn: TConn, client: Any) -> None:
-        """Gather the next request of a kept-alive connection."""
-        self.poller.unregister(client)
-        self.keepalived_conns.remove(conn)
-        self._gather(conn)
+        """Receive what a connection has sent; the first bytes after an answer begin the next request."""
+        if conn in self._lingering:
+            self._drain(conn)
+            return
+        if conn not in self._gathering:
+            self.keepalived_conns.remove(conn)
+            self._begin(conn)
+        try:
+            data = client.recv(_CHUNK)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if data:
+            self._take(conn, data)
+        else:
+            self._drop(conn)
 
     def murder_pending(self) -> None:
-        """Close connections whose request did not come in time."""
+        """Close connections whose request did not come in time, and those whose clients do not close them."""
         now = time.monotonic()
+        for conn in _until(self._lingering.items(), now):
+            self._close(conn)
         if not self.alive:
             now += REQUEST_SECONDS - STOP_SECONDS  # a stopping worker waits less
-        for conn in [conn for conn in self._gathering if conn.timeout <= now]:
+        for conn in _until(((conn, conn.timeout) for conn in self._gathering), now):
             self._drop(conn)
-        super().murder_pending()
 
     def handle_request(self, req: Any, conn: TConn) -> Any:
         """Answer one request; a client that does not read counts as one that has gone."""
@@ -150,51 +129,94 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         super().handle_error(req, client, addr, exc)
 
     def finish_request(self, conn: TConn, fs: Any) -> None:
-        """Keep or close a connection; a request that was sent ahead is gathered like any other."""
-        ahead = b""
-        if not fs.cancelled() and fs.exception() is None and fs.result() is True:
-            ahead = conn.parser.unreader.take_buffered()
-        super().finish_request(conn, fs)
-        if ahead and self.keepalived_conns and self.keepalived_conns[-1] is conn:
-            self.keepalived_conns.pop()
-            self.poller.unregister(conn.sock)
-            self._gather(conn, ahead)
-
-    def _gather(self, conn: TConn, ahead: bytes = b"") -> None:
-        conn.timeout = time.monotonic() + REQUEST_SECONDS
+        """Keep or end a connection whose request a thread has answered."""
         conn.sock.setblocking(False)
+        self._watch(conn)
+        self._go_on(conn, not fs.cancelled() and fs.exception() is None and fs.result() is True)
+
+    def _watch(self, conn: TConn) -> None:
+        self.poller.register(conn.sock, EVENT_READ, partial(self.on_client_socket_readable, conn))
+
+    def _begin(self, conn: TConn) -> None:
+        conn.timeout = time.monotonic() + REQUEST_SECONDS
         self._gathering[conn] = RequestBuffer()
-        self.poller.register(conn.sock, EVENT_READ, partial(self._receive, conn))
-        if ahead:
-            self._take(conn, ahead)
 
-    def _receive(self, conn: TConn, client: Any) -> None:
-        try:
-            data = client.recv(_CHUNK)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            data = b""
-        if data:
-            self._take(conn, data)
-        else:
-            self._drop(conn)
-
-    def _take(self, conn: TConn, data: bytes) -> None:
+    def _take(self, conn: TConn, data: bytes, ahead: bool = False) -> None:
+        """Take in bytes; a request that was sent `ahead` of the last answer goes to a thread, so that a row of them does not keep the
+        loop."""
         buffer = self._gathering[conn]
         self._gathered += len(data)
         if buffer.add(data):
-            self._hand_over(conn)
+            self._hand_over(conn, ahead)
         elif buffer.expects_continue:
             self._say_continue(conn)
         while self._gathered > GATHERED_BYTES:
             self._drop(next(iter(self._gathering)))
 
-    def _hand_over(self, conn: TConn) -> None:
+    def _hand_over(self, conn: TConn, ahead: bool) -> None:
         buffer = self._release(conn)
-        conn.init()
+        if not conn.initialized:
+            conn.init()
+            conn.sock.setblocking(False)
         conn.parser.unreader.unread(bytes(buffer.data))
-        self.enqueue_req(conn)
+        at_once = getattr(self.wsgi, "answers_at_once", None)
+        if at_once and not ahead and not buffer.may_have_body and at_once(buffer.first_line):
+            self._answer(conn)
+        else:
+            self.poller.unregister(conn.sock)
+            self.enqueue_req(conn)
+
+    def _answer(self, conn: TConn) -> None:
+        """Answer in the event loop; what a client does not read at once is sent by a thread."""
+        client, outbox = conn.sock, _Outbox(conn.sock)
+        conn.sock = outbox
+        try:
+            kept = self.handle(conn) is True
+        finally:
+            conn.sock = client
+        try:
+            left = outbox.send_now()
+        except OSError:
+            kept, left = False, b""
+        if not left:
+            self._go_on(conn, kept)
+            return
+        self.poller.unregister(client)
+        sending = self.tpool.submit(_send_rest, client, left, kept)
+        sending.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
+
+    def _go_on(self, conn: TConn, kept: bool) -> None:
+        """Wait for the next request of a connection that is kept, or for its client to close one that has ended."""
+        if not kept:
+            self._end(conn)
+        elif ahead := conn.parser.unreader.take_buffered():
+            self._begin(conn)
+            self._take(conn, ahead, ahead=True)
+        else:
+            conn.set_timeout()
+            if not self.alive:
+                conn.timeout = min(conn.timeout, time.monotonic() + STOP_KEEPALIVE_LINGER)
+            self.keepalived_conns.append(conn)
+
+    def _end(self, conn: TConn) -> None:
+        """End our side of a connection; closing it at once might take back what the client has not read yet."""
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._close(conn)
+        else:
+            self._lingering[conn] = time.monotonic() + LINGER_SECONDS
+
+    def _drain(self, conn: TConn) -> None:
+        """Read and forget what comes after the end."""
+        try:
+            gone = not conn.sock.recv(_CHUNK)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            gone = True
+        if gone:
+            self._close(conn)
 
     def _say_continue(self, conn: TConn) -> None:
         try:
@@ -204,14 +226,46 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
 
     def _drop(self, conn: TConn) -> None:
         self._release(conn)
+        self._close(conn)
+
+    def _close(self, conn: TConn) -> None:
+        self._lingering.pop(conn, None)
+        self.poller.unregister(conn.sock)
         self.nr_conns -= 1
         conn.close()
 
     def _release(self, conn: TConn) -> RequestBuffer:
         buffer = self._gathering.pop(conn)
         self._gathered -= buffer.received
-        self.poller.unregister(conn.sock)
         return buffer
+
+
+class _Outbox:
+    """Outbox in a socket's place while the event loop answers: bytes are collected, and sent together."""
+
+    def __init__(self, client: socket.socket) -> None:
+        self._client = client
+        self._data = bytearray()
+
+    def sendall(self, data: bytes) -> None:
+        """Collect bytes."""
+        self._data += data
+
+    def setblocking(self, flag: bool) -> None:
+        """Leave the socket as the event loop needs it."""
+
+    def send_now(self) -> bytes:
+        """Send what the kernel takes without waiting; returns the rest."""
+        if not self._data:
+            return b""
+        try:
+            sent = self._client.send(self._data)
+        except BlockingIOError:
+            sent = 0
+        return bytes(self._data[sent:])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
 
 
 class _Wordless:
@@ -226,3 +280,15 @@ def _bound_sending(client: socket.socket) -> None:
     client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_SECONDS, 0))
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", SEND_SECONDS, 0))
+
+
+def _send_rest(client: socket.socket, data: bytes, kept: bool) -> bool:
+    """Send what is left of an answer to a client that reads slowly; raises OSError for one that does not read."""
+    client.setblocking(True)
+    client.sendall(data)
+    return kept
+
+
+def _until(moments: Iterable[tuple[TConn, float]], now: float) -> list[TConn]:
+    """The connections whose moment has come, of those in the order of their moments."""
+    return [conn for conn, _ in takewhile(lambda each: each[1] <= now, moments)]

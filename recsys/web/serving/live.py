@@ -70,6 +70,11 @@ class Live:
         return self._store.current
 
     @property
+    def is_remote(self) -> bool:
+        """Tell whether a read of the log may wait for another machine."""
+        return self.state.is_remote
+
+    @property
     def error(self) -> str | None:
         """Return why the newest snapshot could not be taken live, what serves must not be read any more, or nothing is written."""
         jump = self.clock.jump()
