@@ -1,4 +1,8 @@
-"""Migrations of the schema: numbered SQL files, taken in order, each in one transaction, and never taken back."""
+"""Migrations of the schema: numbered SQL files, taken in order, each in one transaction, and never taken back.
+
+A file that has the line `-- additive` only adds tables, indexes or columns with defaults: programs of before go on beside it, so that
+nodes are upgraded one after the other.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +20,11 @@ from recsys.types import StateError
 
 _FOLDER = files("recsys.live.postgres").joinpath("migrations")
 _TABLE = """CREATE TABLE IF NOT EXISTS migrations (
-    number integer PRIMARY KEY, name text NOT NULL, taken_at timestamptz NOT NULL DEFAULT now()
+    number integer PRIMARY KEY, name text NOT NULL, taken_at timestamptz NOT NULL DEFAULT now(),
+    additive boolean NOT NULL DEFAULT false
 )"""
+_MARKED = "ALTER TABLE migrations ADD COLUMN IF NOT EXISTS additive boolean NOT NULL DEFAULT false"
+_ADDITIVE = b"-- additive"
 _TURN = "SELECT pg_advisory_lock(hashtext('recsys migrate ' || %s::text))"
 
 
@@ -34,7 +41,11 @@ def migrate(address: Address) -> list[str]:
             connection.execute(_TURN, (address.schema,))  # before the schema is made: two that make one at once fail
             connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(address.schema)))
             connection.execute(_TABLE)
-            lacking = _steps()[_check_not_newer(address, _found(connection)) :]
+            connection.execute(_MARKED)
+            found = _found(connection)
+            if found > len(_steps()):
+                raise _newer(address, found)
+            lacking = _steps()[found:]
             for step in lacking:
                 _take(connection, step)
             return [step.name for step in lacking]
@@ -43,15 +54,17 @@ def migrate(address: Address) -> list[str]:
 
 
 def check(connection: psycopg.Connection[Any], address: Address) -> None:
-    """Check that the schema is the one that this program knows.
+    """Check that the schema is one that this program can use.
 
     Raises:
-        StateError: if it is older, newer, or not there.
+        StateError: if it is older, not there, or newer by more than what was added.
     """
     try:
-        found = _check_not_newer(address, _found(connection))
+        found = _found(connection)
     except psycopg.errors.UndefinedTable:
         found = 0
+    if found > len(_steps()) and not _only_added(connection):
+        raise _newer(address, found)
     if found < len(_steps()):
         has = f"has migration {found} of {len(_steps())}" if found else "has no tables yet"
         raise StateError(f"{address.name}: {has}; run `make migrate` first")
@@ -74,18 +87,24 @@ def _found(connection: psycopg.Connection[Any]) -> int:
     return int(found[0]) if found else 0
 
 
-def _check_not_newer(address: Address, found: int) -> int:
-    if found > len(_steps()):
-        raise StateError(
-            f"{address.name}: has migration {found}, and this program knows migrations up to {len(_steps())}: a newer version of the "
-            "program made it; start that one again, or restore a backup from before it"
-        )
-    return found
+def _only_added(connection: psycopg.Connection[Any]) -> bool:
+    """Tell whether all migrations beyond those that this program knows are additive."""
+    found = connection.execute("SELECT bool_and(additive) FROM migrations WHERE number > %s", (len(_steps()),)).fetchone()
+    return bool(found and found[0])
+
+
+def _newer(address: Address, found: int) -> StateError:
+    return StateError(
+        f"{address.name}: has migration {found}, and this program knows migrations up to {len(_steps())}: a newer version of the "
+        "program made it; start that one again, or restore a backup from before it"
+    )
 
 
 def _take(connection: psycopg.Connection[Any], step: Traversable) -> None:
+    text = step.read_bytes()
     with connection.transaction():
-        connection.execute(step.read_bytes())
+        connection.execute(text)
         connection.execute(
-            "INSERT INTO migrations (number, name) VALUES (%s, %s)", (int(step.name.partition("_")[0]), step.name)
+            "INSERT INTO migrations (number, name, additive) VALUES (%s, %s, %s)",
+            (int(step.name.partition("_")[0]), step.name, _ADDITIVE in text.splitlines()),
         )

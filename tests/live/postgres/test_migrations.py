@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -52,6 +53,30 @@ def test_without_tables_it_says_what_to_run(postgres: PostgresServer) -> None:
     migrate(address)
     with closing(PostgresLog(address)) as state:
         assert state.last() == 0
+
+
+def test_nodes_go_on_beside_what_a_newer_version_added(
+    postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node of the version before reads and writes after an additive migration; it does not migrate, and stops at one that is not."""
+    address = Address(postgres.url, "upgraded")
+    migrate(address)
+    newer = shutil.copytree(MIGRATIONS, tmp_path / "migrations")
+    (newer / "0901_new_things.sql").write_text(
+        "-- Things of a newer version.\n-- additive\nCREATE TABLE things (seq bigint);"
+    )
+    with closing(PostgresLog(address)) as old:
+        with monkeypatch.context() as patch:
+            patch.setattr(migrations, "_FOLDER", newer)
+            assert migrate(address) == ["0901_new_things.sql"]
+        assert old.last() == 0
+    with closing(PostgresLog(address)) as started_again:
+        assert started_again.last() == 0
+    with pytest.raises(StateError, match="a newer version"):
+        migrate(address)
+    postgres.run("INSERT INTO upgraded.migrations (number, name) VALUES (999, 'another.sql')")
+    with closing(PostgresLog(address)) as stopped, pytest.raises(StateError, match="a newer version"):
+        stopped.last()
 
 
 def test_a_newer_schema_is_refused(postgres: PostgresServer) -> None:
