@@ -114,6 +114,7 @@ lock: ## Pin all packages again (needs uv); what the service runs on is the same
 	$(LOCK) pyproject.toml --extra training -o requirements.lock
 	$(LOCK) pyproject.toml --all-extras --group dev --group docs --group browser --constraint requirements.lock -o requirements-dev.lock
 	$(LOCK) pyproject.toml --extra training --group peers --constraint requirements.lock -o requirements-peers.lock
+	$(LOCK) pyproject.toml --extra training --extra cloud --extra postgres --extra ranker --constraint requirements.lock -o deploy/requirements.lock
 
 bench: setup-dev ## Measure the service against bare Flask (needs wrk), the export and a 10-million-event fit
 	$(RUN) -m benchmarks.bench $(ARGS)
