@@ -56,7 +56,7 @@ class Unnest(Group, frozen=True):
     between: str = ""
     """Packed text: what stands between two lines, for instance `;`. Empty: it is a list, or JSON."""
     fields: str = ""
-    """Packed text: what stands between the fields of a line, for instance `|`. Empty: a line has one field."""
+    """Packed text: what stands between the fields of a line, for instance `|`. Empty: a line has one field, or is an id."""
     names: str | tuple[str, ...] = ":"
     """Packed text: what stands between the name of a field and its value, for instance `:`; or the names themselves, in order, where
     the text has none."""

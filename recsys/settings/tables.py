@@ -52,7 +52,8 @@ class Table(Group, frozen=True):
     skip_lines: Lines | None = None
     """Lines above the line of column names. Without it such lines are found out; `0` says that the first line holds the names."""
     record: str = ""
-    """Name of the XML element that is one row; empty: `item` of RSS, `entry` of Atom, else the element repeated most."""
+    """Name of the XML element that is one row; empty: `item` of RSS, `entry` of Atom, else the element repeated most. Of JSON the path
+    of the list whose objects are rows, for instance `data.orders`; empty: found out, where the rest tells of a page only."""
     sheet: str = ""
     """Name of the sheet of an Excel file; empty: the first one with rows."""
     database: str = ""

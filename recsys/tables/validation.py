@@ -21,6 +21,10 @@ is dropped, the row stays · left_out: rows that are not bad, but not needed eit
 BROKE = "__broke"
 KEY = "__key"
 _SOFT = "__soft"
+_SEVERAL = "|".join(
+    (r"""^\s*\[*\s*\{\s*["']""", r"^\s*\[.*\]\s*$", r"^\s*\{[^{}]*,[^{}]*\}\s*$", r"^\s*\[[\s\[]*[\"'{]", r":[^|]*\|[^|:]*:")
+)
+"""JSON, lists as databases and programs write them, or fields with names: what no item's id is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ def _unusable(column: Column, level: Level) -> Check:
 
 def _one_item() -> Check:
     """A cell that holds the items of an order, as JSON or packed, is no item's id."""
-    several = pl.col("item_id").str.contains(r"^\s*\[*\s*\{\s*[\"']|^\s*\[[\s\[]*[\"'{]|:[^|]*\|[^|:]*:").fill_null(False)
+    several = pl.col("item_id").str.contains(_SEVERAL).fill_null(False)
     advice = "turn each line into a row with `unnest` in the settings, or export one row for each line"
     return Check("item_id", "id", "holds one item", advice, several, "rejected")
 

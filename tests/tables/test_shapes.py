@@ -254,6 +254,47 @@ def test_json_in_a_cell(tmp_path: Path) -> None:
     assert the_finding(shop, "holds lines with").rows == 2
 
 
+@pytest.mark.parametrize(
+    ("unnest", "cells"),
+    [
+        ("'item_id'", ['["A","B"]', "[1, 2.50]", "[]", "A"]),
+        ("{ column = 'item_id', between = ',' }", ["A, B", "1,2.50,", "", '["A"]']),
+    ],
+)
+def test_ids_in_a_cell_become_rows(tmp_path: Path, unnest: str, cells: list[str]) -> None:
+    """A list of ids, or ids with a sign between them, where no field is asked for; what is no list is found."""
+    rows = [an_event(user_id=f"u{at}", item_id=cell) for at, cell in enumerate(cells)]
+    shop = read_rows(tmp_path, rows, f"[data.events]\npaths = ['events.parquet']\nunnest = {unnest}\n")
+    last = ("u3", "A" if "between" in unnest else None)
+    assert events_of(shop, "user_id", "item_id") == [
+        ("u0", "A"),
+        ("u0", "B"),
+        ("u1", "1"),
+        ("u1", "2.50"),
+        ("u2", None),
+        last,
+    ]
+
+
+def test_json_stands_where_packed_text_is_meant(tmp_path: Path) -> None:
+    """A plugin that writes JSON in some orders, or all, is read by the same settings."""
+    cells = ['[{"sku":"A","n":2,"of":{"id":"x;y|n:9"}},{"sku":"B"}]', "sku:C|n:3;sku:D", '{"sku":"E"}', '[{"sku":']
+    rows = [an_event(user_id=f"u{at}", item_id=None, lines=cell) for at, cell in enumerate(cells)]
+    more = "[data.events]\npaths = ['events.parquet']\nunnest = { column = 'lines', between = ';', fields = '|' }\n"
+    more += "columns = { item_id = 'lines.sku', quantity = 'lines.n', order_id = 'lines.of.id' }\n"
+    shop = read_rows(tmp_path, rows, more)
+    assert events_of(shop, "item_id", "quantity") == [
+        ("A", 2),
+        ("B", None),
+        ("C", 3),
+        ("D", None),
+        ("E", None),
+        (None, None),
+    ]
+    assert events_of(shop, "order_id")[0] == ("x;y|n:9",)
+    assert the_finding(shop, "holds lines with").rows == 1
+
+
 NESTED: list[dict[str, Any]] = [
     {
         "event_name": "purchase",
@@ -318,7 +359,16 @@ def test_a_list_that_nothing_unfolds_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "cell", ["name:Mittens|sku:M-1|quantity:2", '[{"sku":"M-1"}]', '{"sku":"M-1"}', "sku:A|n:1;sku:B|n:2"]
+    "cell",
+    [
+        "name:Mittens|sku:M-1|quantity:2",
+        '[{"sku":"M-1"}]',
+        '{"sku":"M-1"}',
+        "sku:A|n:1;sku:B|n:2",
+        "[1, 2]",
+        "['A']",
+        "{A,B}",
+    ],
 )
 def test_a_whole_cell_of_items_is_never_an_item(tmp_path: Path, cell: str) -> None:
     """It is a bad row, and the sentence says what to write."""

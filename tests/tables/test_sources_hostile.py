@@ -205,7 +205,11 @@ JSON = st.recursive(
 @given(rows=st.lists(st.dictionaries(st.sampled_from(["user_id", "x", "y"]), JSON, min_size=1), min_size=1, max_size=6))
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_json_is_a_table(tmp_path: Path, rows: list[dict[str, object]]) -> None:
-    """However values of a key differ from row to row, all rows come, with the same columns spread over lines or in an array."""
+    """However values of a key differ from row to row, all rows come, with the same columns spread over lines or in an array.
+
+    They have an id, as rows do: an object that is nothing but a list is an envelope.
+    """
+    rows = [{"id": str(at), **row} for at, row in enumerate(rows)]
     lines = "".join(f"{json.dumps(row)}\n" for row in rows)
     told = [
         open_files(tmp_path, written(tmp_path, name, text))

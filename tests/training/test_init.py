@@ -19,6 +19,7 @@ from tests.tables.test_preset_exports import EXPORTS, said
 from training.cli.init import Ask, init
 from training.onboarding.files import Seen, find_files, look_at
 from training.onboarding.proposals import Proposal, propose
+from training.onboarding.reading import settle
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 GERMAN = "Kunde;Beleg;Zeit;Artikel;Menge;Preis;Gruppe\n" + "".join(
@@ -204,6 +205,28 @@ def test_several_items_in_a_cell_are_told(cell: str, tmp_path: Path) -> None:
     events = read_shop(load_settings(tmp_path / "settings.toml")).events.collect()
     assert sorted(events["item_id"]) == ["HAT-1"] * 3 + ["MIT-1"] * 3
     assert events.filter(item_id="MIT-1")["price"].to_list() == [12.0] * 3
+
+
+@pytest.mark.parametrize(("cells", "rows"), [(("A1,B2,C3", "B2", "A1,D4"), 6), (('["A1","B2"]', '["C3"]', "[]"), 4)])
+def test_several_ids_in_a_cell_are_told(cells: tuple[str, ...], rows: int, tmp_path: Path) -> None:
+    """Ids with a sign between them that stand alone elsewhere, and JSON lists, become a row for each."""
+    made = [
+        {"customer": f"c{at}", "made": "2026-05-01T08:00:00Z", "order": at, "skus": cell} for at, cell in enumerate(cells)
+    ]
+    pl.DataFrame(made).write_csv(tmp_path / "orders.csv")
+    init([str(tmp_path)], tmp_path / "settings.toml", NOW, yes=True)
+    events = read_shop(load_settings(tmp_path / "settings.toml")).events.collect()
+    assert (events.height, "unnest" in (tmp_path / "settings.toml").read_text()) == (rows, True)
+    assert events["item_id"].drop_nulls().str.len_chars().unique().to_list() == [2]
+
+
+def test_a_quote_that_only_the_whole_file_shows_is_a_sentence(tmp_path: Path) -> None:
+    """What the reader meets in the end is said as the problem of the table."""
+    names = "id_or[er;id_cus{omer;date_add;valid;iso_code;product_id;]roduct_reference;product-name;product_q<antity;"
+    rows = [f"1{at};3;2026-05-0{at} 10:00:00;{at != 2:d};EUR;1;demo_1;Mug;2;14.280000" for at in (1, 1, 2, 3)]
+    text = "\n".join([f"{names}unit_price_tax_incl", rows[0].replace("-05", '"05', 1), *rows[1:], ""])
+    problem = settle(proposed(tmp_path, text)).problem
+    assert "a quote is opened and not closed" in problem
 
 
 def test_example_rows_show_nobodys_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

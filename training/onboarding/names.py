@@ -17,6 +17,7 @@ _USER = (
 _ITEM = (
     "itemid productid sku productsku articleid articleno articlenumber stockcode productcode itemcode itemno "
     "variantsku item product article "
+    "productids itemids contentids skus products items productlist "
     "asin artikel artikelnummer artikelnr produkt produktid produit articulo producto prodotto code productno goodsid thing"
 )
 _TIME = (

@@ -1,4 +1,4 @@
-"""Cells that hold several items: lists of objects, JSON text of them, or packed text, told by their values and laid out as rows."""
+"""Cells with several items: lists of objects, JSON text of them, packed text or ids, told by their values and laid out as rows."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 import polars as pl
 
 from recsys.settings.shapes import Unnest
+from recsys.tables.checks.several import several_ids
 from recsys.tables.shapes.nested import inner_of, named_fields, unnested
 from recsys.tables.sources import FILE, MORE, ROW
 from recsys.types import DataError
@@ -18,6 +19,8 @@ from training.onboarding.values import share, texts
 
 _PACKED = r"^[^|;:]+:[^|]*\|[^|:;]+:"
 _JSON = r"^\s*\[?\s*\{\s*\""
+_IDS = r"^\s*\[\s*[\"'\d].*\]\s*$"
+_HALF, _LEAST = 0.5, 0.01
 _MOST_FIELDS = 60
 _CELLS = 200
 """Cells in which names of fields are looked for."""
@@ -41,14 +44,36 @@ def unpacked(seen: Seen) -> Unpacked | None:
         text = texts(seen.rows, name)
         if len(text) < 2:
             continue
-        if (held := share(text, _JSON)) >= 0.5:
+        if (held := share(text, _JSON)) >= _HALF:
             return _laid_out(seen, name, name, _keys(text), f"holds JSON text of items in {held:.0%} of its values")
-        if (held := share(text, _PACKED)) >= 0.5:
+        if (held := share(text, _PACKED)) >= _HALF:
             told = {"column": name, "between": ";", "fields": "|", "names": ":"}
             return _laid_out(
                 seen, name, told, _fields(text), f"holds items packed as name:value|…;… in {held:.0%} of its values"
             )
     return None
+
+
+def several(seen: Seen, column: str) -> Unpacked | None:
+    """The files with a row for each id, if cells of a column hold the ids of several items."""
+    if seen.source.schema.get(column) != pl.String:
+        return None
+    text = texts(seen.rows, column)
+    lists, found = share(text, _IDS), several_ids(text, pl.Series([], dtype=pl.String))
+    if lists >= _HALF:
+        told: str | dict[str, str] = column
+        evidence = f"holds lists of ids as JSON text in {lists:.0%} of its values"
+    elif found and (held := int(text.is_in(found.cells.implode()).sum()) / len(text)) >= _LEAST:
+        told = {"column": column, "between": found.between}
+        evidence = (
+            f"holds several ids with {found.between} between them in {held:.0%} of its values, and they stand alone, too"
+        )
+    else:
+        return None
+    unnest = Unnest(column=told) if isinstance(told, str) else msgspec.convert(told, Unnest)
+    [source] = unnested("events", seen.source, unnest, [column], must=True).sources
+    rows = source.frame.head(ROWS).drop(ROW, FILE, MORE, strict=False).collect(engine="streaming")
+    return Unpacked(replace(seen, rows=rows, source=source), column, told, f"{column} {evidence}: each becomes a row")
 
 
 def _laid_out(seen: Seen, column: str, told: str | dict[str, str], fields: list[str], evidence: str) -> Unpacked | None:

@@ -18,7 +18,7 @@ from training.onboarding.files import Seen
 from training.onboarding.first_lines import above, within
 from training.onboarding.joining import joined_events
 from training.onboarding.names import CANCELLED, STATES, event_words, named, plain
-from training.onboarding.packed import unpacked
+from training.onboarding.packed import several, unpacked
 from training.onboarding.turning import turned
 from training.onboarding.values import days_of, empty_share, is_local, share, states_known, texts, usable_for
 
@@ -126,13 +126,15 @@ def _as_preset(seen: Seen, name: str, table: str) -> Seen:
 
 
 def _packed(seen: Seen) -> Proposal | None:
-    """Files with several items in a cell, by the names of its fields: what is an item's own stands there alone."""
-    told = unpacked(seen)
-    if told is None:
-        return None
-    inside = [name for name in told.seen.rows.columns if name.startswith(f"{told.column}.")]
-    found = _by_names(told.seen, dict.fromkeys(_OF_LINES, inside))
-    if found:
+    """Files with several items in a cell, by the names of its fields, where what is an item's own stands alone; or with their ids."""
+    found, told, only = None, unpacked(seen), {}
+    if told:
+        inside = [name for name in told.seen.rows.columns if name.startswith(f"{told.column}.")]
+        only = dict.fromkeys(_OF_LINES, inside)
+    elif (found := _by_names(seen)) and found.table == "events":
+        told = several(seen, found.origin("item_id"))
+    found = _by_names(told.seen, only) if told else None
+    if found and told:
         found.settings = {"unnest": told.unnest, **found.settings}
         found.evidence.insert(0, told.evidence)
     return found

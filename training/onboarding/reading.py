@@ -13,7 +13,7 @@ import polars as pl
 from recsys.settings import Settings
 from recsys.settings.load import parse_settings
 from recsys.settings.tables import Table
-from recsys.tables.reader import MappedTable, map_table
+from recsys.tables.reader import MappedTable, map_table, reading
 from recsys.tables.schema import TABLES, mappable
 from recsys.tables.shop import map_tables
 from recsys.tables.values.examples import shown
@@ -94,7 +94,8 @@ def _understood(name: str, mapped: MappedTable) -> Understood:
     [first, *_] = mapped.sources
     there = first.frame.collect_schema().names()
     present = [column.name for column in mappable(name) if column.name in there]
-    rows = first.frame.select(present).collect(engine="streaming")
+    with reading(name, [first.source]):
+        rows = first.frame.select(present).collect(engine="streaming")
     required = [column.name for column in TABLES[name] if column.required]
     whole = rows.filter(pl.all_horizontal(pl.col(column).is_not_null() for column in required))
     examples = whole.head(_EXAMPLES)
@@ -108,7 +109,8 @@ def newest_event(settings: Settings) -> datetime | None:
     """The time of the last event in all of the shop's files; None without any."""
     [events] = map_tables(settings, ["events"]).values()
     times = [each.frame.select(pl.col("timestamp").max()) for each in events.sources]
-    newest = pl.concat(times).collect(engine="streaming").to_series().max()
+    with reading("events", [each.source for each in events.sources]):
+        newest = pl.concat(times).collect(engine="streaming").to_series().max()
     return newest.astimezone(UTC) if isinstance(newest, datetime) else None
 
 

@@ -17,6 +17,7 @@ from recsys.settings import GateSettings, Settings
 from recsys.tables.checks.cleaning import LATER, ZERO
 from recsys.tables.checks.limits import too_unreadable
 from recsys.tables.checks.matching import hint
+from recsys.tables.checks.several import several_ids
 from recsys.tables.checks.survey import ABOUT_ITEMS
 from recsys.tables.shop import ShopTables
 from recsys.tables.validation import percent
@@ -104,8 +105,23 @@ def _of_events(settings: Settings, shop: ShopTables) -> Iterator[Headline]:
         types, advice = "views, carts and purchases", "look at `data.events.columns.item_id`"
         said = f"{_of(lacking, about, 'event')} of {types} name no item: {advice}."
         yield Headline("items of events", not surely_above(lacking, about, 1 - limits.least_with_item), said)
+    yield from _several(settings, shop, about)
     if settings.data.items.named:
         yield from _matching(limits, shop, row["newest"])
+
+
+def _several(settings: Settings, shop: ShopTables, about: int) -> Iterator[Headline]:
+    """Cells that hold the ids of several items are bad rows, but only all of them together tell it."""
+    known = pl.concat([shop.items["item_id"], shop.never]) if settings.data.items.named else pl.Series([], dtype=pl.String)
+    found = several_ids(shop.seen.items["item_id"], known)
+    if found is None:
+        return
+    theirs = pl.col("item_id").is_in(found.cells.implode()) & pl.col("event_type").is_in(ABOUT_ITEMS)
+    rows = int(shop.events.filter(theirs).select(pl.len()).collect(engine="streaming").item())
+    said = f"{_of(rows, about, 'event')} of views, carts and purchases hold several items in one cell, such as {found.cells[0]!r}"
+    advice = f'set `unnest = {{ column = "COLUMN", between = "{found.between}" }}` under `[data.events]` for the column of item ids'
+    too_many = surely_above(rows, about, settings.data.max_rejected_share)
+    yield Headline("items of events", not too_many, f"{said}: {advice}.")
 
 
 def _matching(limits: GateSettings, shop: ShopTables, newest: object) -> Iterator[Headline]:

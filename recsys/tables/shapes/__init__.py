@@ -13,7 +13,7 @@ from recsys.settings import Settings
 from recsys.settings.shapes import Unnest
 from recsys.settings.tables import Table
 from recsys.tables.presets import Preset
-from recsys.tables.shapes.base import Shaped, as_one, wanted_names
+from recsys.tables.shapes.base import Shaped, as_one, mapped_names, wanted_names
 from recsys.tables.shapes.filling import filled
 from recsys.tables.shapes.joins import joined
 from recsys.tables.shapes.nested import named_fields, unnested
@@ -46,6 +46,7 @@ def put_into_shape(
         steps.append(joined(settings, name, table, sources, join, wanted))
         sources = steps[-1].sources
     if unnest := _unnest(table, preset):
+        wanted -= {unnest.column} - mapped_names(name, preset)
         each = [unnested(name, source, unnest, wanted, must=bool(table.unnest)) for source in sources]
         steps += each
         sources = tuple(source for one in each for source in one.sources)

@@ -27,8 +27,13 @@ class Shaped:
 
 def wanted_names(name: str, table: Table, preset: Preset) -> frozenset[str]:
     """The shop's columns that the settings of a table speak of, and the canonical ones."""
+    return mapped_names(name, preset) | table.other_columns
+
+
+def mapped_names(name: str, preset: Preset) -> frozenset[str]:
+    """The shop's columns whose values become canonical ones, and the canonical ones."""
     mapped = [own for names in preset.columns.values() for own in names]
-    return frozenset([*(column.name for column in mappable(name)), *mapped]) | table.other_columns
+    return frozenset([*(column.name for column in mappable(name)), *mapped])
 
 
 def need(name: str, source: Source, columns: Iterable[str], used: str) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+import msgspec
 import polars as pl
 
 from recsys.settings.shapes import Unnest
 from recsys.tables.shapes.base import Shaped, need, numbered
-from recsys.tables.shapes.packed import json_lines, packed_fields, packed_lines
+from recsys.tables.shapes.packed import json_lines, json_values, packed_fields, packed_lines
 from recsys.tables.sources import Source
 from recsys.tables.validation import Finding
 from recsys.types import DataError
@@ -19,8 +20,8 @@ _PAIRS = (("key", "value"), ("name", "value"))
 
 
 def unnested(name: str, source: Source, unnest: Unnest, wanted: Collection[str], *, must: bool) -> Shaped:
-    """Make a row of each entry of a column's lists; an empty list is one row without an entry. Unless it `must`, a column that is
-    not there, or holds no lists, is left as it is.
+    """Make a row of each entry of a column's lists; an empty list is one row without an entry. Of text whose fields nobody asks for
+    the entries are values. Unless it `must`, a column that is not there, or holds no lists, is left as it is.
 
     Raises:
         DataError: if the source lacks the column, or nothing is asked of its entries.
@@ -35,15 +36,16 @@ def unnested(name: str, source: Source, unnest: Unnest, wanted: Collection[str],
     if dtype != pl.String:
         return Shaped((source,))
     fields = {each.removeprefix(f"{column}.") for each in wanted if each.startswith(f"{column}.")}
-    if not fields:
+    if not (fields or column in wanted):
         raise DataError(f'{name}: no setting names a field of `unnest`; map one, for instance item_id = "{column}.sku"')
     if unnest.between:
+        unnest = unnest if fields else msgspec.structs.replace(unnest, names=())
         lines = _exploded(replace(source, frame=source.frame.with_columns(packed_lines(unnest))), column, pl.String())
         values = packed_fields(unnest, wanted)
         frame = lines.frame.with_columns(value.alias(field) for field, value in values.items())
         shaped = replace(lines, frame=frame, schema={**lines.schema, **dict.fromkeys(values, pl.String())})
     else:
-        lists, kind = json_lines(column, fields)
+        lists, kind = json_lines(column, fields) if fields else json_values(column)
         whole = replace(source, frame=source.frame.with_columns(lists))
         shaped = named_fields(_exploded(whole, column, inner_of(kind)), wanted)
     return Shaped((shaped,), (), tuple(_empty_lines(name, source, shaped, column)))
@@ -56,7 +58,7 @@ def _exploded(source: Source, column: str, inner: pl.DataType) -> Source:
 
 def _empty_lines(name: str, source: Source, shaped: Source, column: str) -> list[Finding]:
     """Lines in which none of the fields is found that the settings name."""
-    fields = [each for each in shaped.schema if each.startswith(f"{column}.")]
+    fields = [each for each in shaped.schema if each.startswith(f"{column}.")] or [column]
     nothing = pl.all_horizontal(pl.col(field).is_null() for field in fields)
     given = (source.frame.select((pl.col(column).str.strip_chars() != "").sum())).collect(engine="streaming").item()
     lines, without = shaped.frame.select(pl.len(), nothing.sum()).collect(engine="streaming").row(0)

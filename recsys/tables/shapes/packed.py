@@ -1,4 +1,4 @@
-"""Several lines in one cell of text: JSON, or lines and fields with separators between them."""
+"""Several lines in one cell of text: JSON, or lines and fields with separators between them, in whose place JSON may stand."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from recsys.settings.shapes import Unnest
 
 MAX_LINES = 10_000
 """Most lines that one cell may hold; those after it are left out."""
+_TEXTS = pl.List(pl.String())
+_JSON = r'^\s*(?:\{\s*["}]|\[\s*["{\[\]\d-])'
+"""Start of a JSON list or object."""
 _BREAK = "\ue010"
 """A letter for private use that stands between lines."""
 
@@ -33,8 +36,17 @@ def json_lines(column: str, fields: Collection[str]) -> tuple[pl.Expr, pl.DataTy
     return lists.list.head(MAX_LINES).alias(column), dtype
 
 
+def json_values(column: str) -> tuple[pl.Expr, pl.DataType]:
+    """JSON text as a list of its values, texts as they are and others as JSON; broken text is null."""
+
+    def decoded(series: pl.Series) -> pl.Series:
+        return pl.Series([_values(each) for each in series], dtype=_TEXTS)
+
+    return pl.col(column).map_batches(decoded, return_dtype=_TEXTS, is_elementwise=True).alias(column), _TEXTS
+
+
 def packed_lines(unnest: Unnest) -> pl.Expr:
-    """Packed text as a list of lines, without empty ones.
+    """Packed text as a list of lines, without empty ones; of JSON text its values.
 
     A separator behind a backslash is a letter of a value. Where fields have names, so is one that no named field follows: the name of
     a product may hold it.
@@ -45,7 +57,9 @@ def packed_lines(unnest: Unnest) -> pl.Expr:
         text = text.str.replace_all(rf"{re.escape(between)}(\s*[^{signs}]+{re.escape(unnest.names)})", f"{_BREAK}${{1}}")
         between = _BREAK
     pieces = text.str.split(between).list.eval(pl.element().str.strip_chars().str.strip_chars(unnest.between))
-    return pieces.list.eval(pl.element().filter(pl.element() != "")).list.head(MAX_LINES).alias(unnest.column)
+    lines = pieces.list.eval(pl.element().filter(pl.element() != "")).list.head(MAX_LINES)
+    values, _ = json_values(unnest.column)
+    return pl.coalesce(pl.when(_is_json(unnest.column)).then(values), lines).alias(unnest.column)
 
 
 def packed_fields(unnest: Unnest, wanted: Collection[str]) -> Mapping[str, pl.Expr]:
@@ -55,6 +69,17 @@ def packed_fields(unnest: Unnest, wanted: Collection[str]) -> Mapping[str, pl.Ex
 
 
 def _packed_field(unnest: Unnest, field: str) -> pl.Expr:
+    if "'" in field:
+        return _in_text(unnest, field)
+    path = "$" + "".join(f"['{part}']" for part in field.split("."))
+    return (
+        pl.when(_is_json(unnest.column))
+        .then(pl.col(unnest.column).str.json_path_match(path))
+        .otherwise(_in_text(unnest, field))
+    )
+
+
+def _in_text(unnest: Unnest, field: str) -> pl.Expr:
     line = pl.col(unnest.column)
     if isinstance(unnest.names, tuple):
         if field not in unnest.names:
@@ -101,6 +126,24 @@ def _struct(fields: Collection[str]) -> pl.Struct:
         name, _, rest = field.partition(".")
         tree.setdefault(name, []).extend([rest] if rest else [])
     return pl.Struct({name: _struct(inner) if inner else pl.String() for name, inner in tree.items()})
+
+
+def _is_json(column: str) -> pl.Expr:
+    return pl.col(column).str.contains(_JSON).fill_null(False)
+
+
+def _values(text: str | None) -> list[str] | None:
+    try:
+        found = msgspec.json.decode(text or "null", type=list[msgspec.Raw] | dict[str, msgspec.Raw] | None)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    if found is None or isinstance(found, dict):
+        return [text] if found and text else None
+    return [_value(bytes(each)) for each in found[:MAX_LINES]]
+
+
+def _value(raw: bytes) -> str:
+    return msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else raw.decode()
 
 
 def _is_list(text: str | None) -> bool:

@@ -8,8 +8,8 @@ from recsys.types import DataError
 
 _QUOTED = re.compile(r"`[^`]*`|\"[^\"]*\"|'[^']*'|“[^”]*”|‘[^’]*’")
 _KNOWN = (
-    (re.compile("could not parse", re.I), "a quote is opened and not closed, or stands inside a text; double the quotes inside "
-     'texts where it is exported, or write `quote = ""` if quotes mean nothing in it'),
+    (re.compile("could not parse|malformed", re.I), "a quote is opened and not closed, or stands inside a text; double the quotes "
+     'inside texts where it is exported, or write `quote = ""` if quotes mean nothing in it'),
     (re.compile("utf-?8", re.I), "its text is not UTF-8; export it as UTF-8, or name its `encoding`"),
     (re.compile("no space left", re.I), "the disk is full; set TMPDIR to a folder on a larger disk"),
     (re.compile("File out of specification|thrift|footer", re.I), "it is no whole Parquet file; export it again"),

@@ -18,6 +18,7 @@ from recsys.settings.tables import Table
 from recsys.tables.sources.bounds import CHUNK, MAX_LINE
 from recsys.tables.sources.content import start_of_text
 from recsys.tables.sources.formats.encoding import as_utf8
+from recsys.tables.sources.formats.envelope import rows_within
 from recsys.tables.sources.formats.shape import Shapes
 from recsys.tables.sources.piece import Piece, check_schema, copied_piece
 from recsys.tables.sources.spool import Blob, copy_of
@@ -34,10 +35,10 @@ def open_json(blob: Blob, table: Table) -> Piece:
     """
     text = as_utf8(blob, table.encoding)
     with closing(text.file):
-        form = _spread(text)
+        form, rows = _form_and_rows(text, table.record)
         if not form:
             return piece_of_lines(blob, text.file, (*text.notes, "one JSON object a line"))
-        with closing(copy_of(_as_lines(text.file, form))) as lines:
+        with closing(copy_of(_as_lines(text.file, rows))) as lines:
             return piece_of_lines(blob, lines, (*text.notes, form))
 
 
@@ -49,6 +50,14 @@ def piece_of_lines(blob: Blob, lines: IO[bytes], notes: tuple[str, ...], single:
     frame = pl.scan_ndjson(lines, schema=schema) if schema else pl.LazyFrame()
     frame = frame.with_columns(pl.col(name).list.first() for name in schema if name in single)
     return copied_piece(blob.name, frame, dict(frame.collect_schema()), blob.written, notes)
+
+
+def _form_and_rows(text: Blob, pinned: str) -> tuple[str, str]:
+    """Tell how rows are spread over the file, and their path in the words of ijson; both empty where it is one a line."""
+    if rows := rows_within(text.file, pinned):
+        return f"rows are the objects of its list `{rows.removesuffix('.node').removesuffix('.item')}`", rows
+    form = _spread(text)
+    return form, "item" if "array" in form else ""
 
 
 def _spread(text: Blob) -> str:
@@ -93,10 +102,11 @@ def _kind(value: object) -> str:
     return "an array" if isinstance(value, list) else "a single value"
 
 
-def _as_lines(file: IO[bytes], form: str) -> Iterator[bytes]:
-    """Objects of an array, or one after the other, as lines."""
+def _as_lines(file: IO[bytes], path: str) -> Iterator[bytes]:
+    """Objects at a path, or one after the other, as lines."""
+    file.seek(0)
     found = ijson.sendable_list()
-    parser = ijson.items_coro(found, "item" if "array" in form else "", multiple_values=True, use_float=False)
+    parser = ijson.items_coro(found, path, multiple_values=True, use_float=False)
     encode, since = msgspec.json.Encoder(enc_hook=_number).encode, 0
     try:
         for chunk in iter(lambda: file.read(CHUNK >> 4), b""):
