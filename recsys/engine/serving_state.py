@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
+from typing import Any
 
 import msgspec
 
@@ -106,7 +107,7 @@ class ServingState:
         if query.user_id is None or query.user_id in self.null_users:
             return query
         query = with_dislikes(query, self.disliked(query.user_id))
-        return with_impressions(query, self.engine.placement(query.placement), self._state)
+        return with_impressions(query, self.engine.placement(query.placement), self._impressions_of)
 
     def disliked(self, user_id: str) -> Sequence[Dislike]:
         """Return what a shopper said no to, or took back, under any of the person's ids."""
@@ -144,7 +145,7 @@ class ServingState:
         base = self._snapshot.histories.of(user_id)
         if self._read == self._folded and not self.forgotten:
             return base  # nothing was written since the snapshot, by anybody
-        parts, events = [base], self._state.events_of(user_id, self._folded, self._max_n)
+        parts, events = [base], self._events_of(user_id)
         if erased := self.forgotten.spans(user_id):
             left = without(_always(user_id), erased)
             parts, events = [within(base, period) for period in left], [each for each in events if _is_in(each, left)]
@@ -154,11 +155,17 @@ class ServingState:
         events = converted(events, self._rates)
         return merge_histories(parts, events, self._snapshot.catalog, self._snapshot.manifest.behaviour)
 
+    def _events_of(self, user_id: str) -> list[LiveEvent]:
+        return self._state.events_of(user_id, self._folded, self._max_n)
+
+    def _impressions_of(self, user_id: str, max_n: int) -> Iterable[Sequence[Any]]:
+        return self._state.impressions_of(user_id, max_n)
+
     def _under_other_ids(self, user_id: str) -> list[tuple[Period, list[LiveEvent]]]:
         """Return when anonymous ids were this user's, with what they did since the snapshot. A snapshot gives linked ids' events to
         their users, so an id counts only if it did something since, or was linked since."""
-        events_of, links = self._state.events_of, self._links
-        theirs = {each: events_of(each, self._folded, self._max_n) for each in self._linked_last(user_id)}
+        links = self._links
+        theirs = {each: self._events_of(each) for each in self._linked_last(user_id)}
         asked = [each for each, events in theirs.items() if events or each in links or each in self.accounts]
         return [(period, theirs[period.anonymous_id]) for period in self._periods(user_id, asked)] if asked else []
 

@@ -53,6 +53,10 @@ class KnownDislikes:
                 kept[user_id] = found
         return found
 
+    def kept(self, user_id: str) -> tuple[Dislike, ...]:
+        """Return what is at hand of a person's, without reading anything."""
+        return self._kept.get(user_id, ())
+
     def _read(self, periods: Sequence[Period]) -> tuple[Dislike, ...]:
         said = self._stored.of(list(dict.fromkeys(each.anonymous_id for each in periods)))
         owned = {(each.anonymous_id, each.since, each.until) for each in periods}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
 from recsys.clock import DAY
-from recsys.live.log import EventLog
 from recsys.settings.placements import Placement
 from recsys.settings.variety import Fatigue
 from recsys.types import Query
@@ -27,11 +26,13 @@ class Impression(NamedTuple):
     clicked: bool
 
 
-def with_impressions(query: Query, placement: Placement, state: EventLog) -> Query:
+def with_impressions(
+    query: Query, placement: Placement, impressions_of: Callable[[str, int], Iterable[Sequence[Any]]]
+) -> Query:
     """A query with what its shopper was shown too often, where its placement minds that."""
     if not placement.fatigue or query.user_id is None:
         return query
-    seen = map(Impression._make, state.impressions_of(query.user_id, MAX_IMPRESSIONS))
+    seen = map(Impression._make, impressions_of(query.user_id, MAX_IMPRESSIONS))
     return msgspec.structs.replace(query, shown=shown_without_click(seen, placement.fatigue, query.now))
 
 

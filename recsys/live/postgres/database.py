@@ -78,6 +78,8 @@ class Database(Driver):
     """One schema of one database, with connections that wait no longer than their deadlines."""
 
     is_remote = True
+    _looking: threading.Thread | None
+    """The thread that looks whether a database that was away is back."""
 
     def __init__(self, address: Address, counter: Counter, connections: int, synchronous: bool = True) -> None:
         """`counter` numbers what is written here; `connections` is the most that a process opens."""
@@ -151,6 +153,7 @@ class Database(Driver):
 
     def close(self) -> None:
         with self._lock:
+            self._looking = None
             self._drop(self._pool)
 
     def forget_connections(self) -> None:
@@ -158,6 +161,7 @@ class Database(Driver):
         self._mine, self._lock, self._alone = _Mine(), threading.RLock(), threading.Lock()
         self._pool: Pool | None = None
         self._openings, self._away_until, self._away_because = 0, 0.0, ""
+        self._looking = None
 
     def _read(self, query: str, values: Sequence[Any]) -> list[Row]:
         with self._connection() as connection:
@@ -179,11 +183,35 @@ class Database(Driver):
     def _opened(self) -> Pool:
         with self._lock:
             if self._pool is None:
-                if time.monotonic() < self._away_until:
+                if self._away_because:
+                    self._look_again()
                     raise StateError(self._away_because)
-                self._pool = self._open()
-                self._openings += 1
+                self._taken(self._open())
+            assert self._pool is not None
             return self._pool
+
+    def _taken(self, pool: Pool) -> None:
+        self._pool, self._away_because = pool, ""
+        self._openings += 1
+
+    def _look_again(self) -> None:
+        """Look in a thread of its own whether the database is back, every second while somebody asks: nobody waits for that."""
+        if self._looking is None and time.monotonic() >= self._away_until:
+            self._looking = threading.Thread(target=self._look, name="live-state-away", daemon=True)
+            self._looking.start()
+
+    def _look(self) -> None:
+        me = threading.current_thread()
+        pool = None
+        with suppress(StateError):
+            pool = self._open()
+        with self._lock:
+            if self._looking is me:
+                self._looking = None
+                if pool is not None and self._pool is None:
+                    return self._taken(pool)
+        if pool is not None:  # closed meanwhile
+            pool.close(CONNECT_SECONDS)
 
     def _open(self) -> Pool:
         """Look whether the database can be used, then open a pool of connections to it."""

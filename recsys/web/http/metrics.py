@@ -62,6 +62,9 @@ class Metrics:
         self._unlogged = Counter(
             "recsys_slates_unlogged", "Slates drawn for the slate log that were given up.", registry=own
         )
+        self._at_hand = Counter(
+            "recsys_slates_at_hand", "Slates answered from memory because the live state was away.", registry=own
+        )
         self._age = Gauge(
             AGE, "Age of the newest event in the snapshot, in the worker that is furthest behind.", registry=own
         )
@@ -107,6 +110,10 @@ class Metrics:
     def exposed(self, experiment: str, arm: str) -> None:
         """Count a shopper who was answered by an arm for the first time."""
         self._exposed.labels(experiment, arm).inc()
+
+    def slate_at_hand(self) -> None:
+        """Count one slate that was answered while the live state was away."""
+        self._at_hand.inc()
 
     def unlogged(self, slates: int) -> None:
         """Count slates that were not logged."""

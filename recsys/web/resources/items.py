@@ -56,7 +56,7 @@ def item(call: Call[ItemParameters]) -> Response:
 
 def items(call: Call[ItemsParameters]) -> Response:
     """Answer several items, each once, and which ids are none."""
-    catalog = call.service.live.serving().engine.catalog
+    catalog = call.service.live.answering().engine.catalog
     rows = {item_id: catalog.row(item_id) for item_id in call.parameters.item_id}
     found = b",".join(_item_json(catalog, row, call.parameters.with_attributes) for row in rows.values() if row >= 0)
     unknown = msgspec.json.encode([item_id for item_id, row in rows.items() if row < 0])
@@ -75,7 +75,7 @@ def bought_together(call: Call[ListParameters]) -> Response:
 
 def _serving_with(call: Call[Any]) -> ServingState:
     """Return what answers now, for an item of the path that the catalogue has."""
-    item_id, serving = call.path["item_id"], call.service.live.serving()
+    item_id, serving = call.path["item_id"], call.service.live.answering()
     if serving.engine.catalog.row(item_id) < 0:
         raise Problem(404, f"there is no item {item_id!r} in the catalogue", parameter="item_id", value=item_id)
     return serving

@@ -18,12 +18,12 @@ from recsys.web.serving.continued import slate_page
 
 def bestsellers(call: Call[ListParameters]) -> Response:
     """Answer what most shoppers bought, in a category or everywhere."""
-    return list_response(call, call.service.live.serving(), "bestsellers")
+    return list_response(call, call.service.live.answering(), "bestsellers")
 
 
 def popular(call: Call[ListParameters]) -> Response:
     """Answer what is popular now, of some brands or of all."""
-    return list_response(call, call.service.live.serving(), "popular")
+    return list_response(call, call.service.live.answering(), "popular")
 
 
 def list_response(

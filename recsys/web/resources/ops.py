@@ -26,16 +26,16 @@ def healthz(call: Call[NoParameters]) -> Response:
 
 
 def readyz(call: Call[NoParameters]) -> Response:
-    """Answer which snapshot is served, and why not a newer one; 503 while there is none, or a list cannot be answered from it and the
-    live log, and why."""
+    """Answer which snapshot is served, why not a newer one, and that live state is away; 503 while there is no snapshot or no list can
+    be answered, and why."""
     live = call.service.live
-    engine = live.loaded
-    if engine is None:
+    if live.loaded is None:
         raise Problem(503, _without_paths(call, live.error) or "no snapshot is loaded yet", {"Retry-After": "1"})
     try:
-        serving = live.serving()
+        serving = live.answering()
     except StateError as error:
         raise Problem(503, _without_paths(call, str(error)) or "", {"Retry-After": "1"}) from error
+    engine = serving.engine
     answer(engine, Query(now=live.now(serving)), NO_HISTORY)
     as_of = iso(engine.snapshot.as_of)
     return json_response(

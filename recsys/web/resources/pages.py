@@ -31,7 +31,7 @@ def page(call: Call[PageBody]) -> Response:
     body = call.parameters
     user_id = None if body.user_id is msgspec.UNSET else body.user_id
     call.caller.check_user(user_id)
-    serving = call.service.live.serving()
+    serving = call.service.live.answering()
     now = call.now(serving, body.now)
     asked = [_asked(one, body) for one in body.placements]
     queries = [personal_query(one, serving, now, user_id) for one in asked]
@@ -53,7 +53,7 @@ def _asked(placement: str | PageSlate, body: PageBody) -> PageSlate:
 
 def bulk(call: Call[BulkBody]) -> Response:
     """Answer a line for each shopper, all from the same snapshot and moment."""
-    serving = call.service.live.serving()
+    serving = call.service.live.answering()
     now = call.now(serving, call.parameters.now)
     personal_query(call.parameters, serving, now, None)
     return stream_response(_lines(call, serving, now))

@@ -36,7 +36,7 @@ def recommendations(call: Call[RecommendationParameters]) -> Response:
     """Answer a slate, pinned if it is that of a declared send; an unknown shopper gets the placement's fallback."""
     user_id = call.path["user_id"]
     call.caller.check_user(user_id)
-    serving = call.service.live.serving()
+    serving = call.service.live.answering()
     now = call.now(serving, call.parameters.now)
     if call.parameters.send_id is not UNSET:
         return json_response(send_slates(call, serving, now, call.parameters.send_id, (user_id,))[0])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from contextlib import suppress
 
 from recsys import clock
 from recsys.clock import SECOND
 from recsys.engine.choice import Answered
 from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
+from recsys.engine.state_at_hand import StateAtHand
 from recsys.experiments.arms import runnable
 from recsys.experiments.exposures import FirstExposures
 from recsys.experiments.running import RunningExperiments
@@ -29,6 +30,7 @@ from recsys.types import Event, ItemUpdate, Link, SettingsError, StateError
 from recsys.user_ids import NullUsers
 from recsys.web.http.metrics import Metrics
 from recsys.web.http.problems import Problem
+from recsys.web.serving.damage import damage_of
 from recsys.web.serving.fetcher import SnapshotFetcher
 from recsys.web.serving.steady_clock import SteadyClock, moment_of_erasure, said
 
@@ -60,6 +62,7 @@ class Live:
         self._fetcher = mirror and SnapshotFetcher(mirror, settings.snapshot.poll_seconds, metrics)
         self._counted = (0, 0)
         self._damage: str | None = None
+        self._away: str | None = None
         self._jumped = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -78,8 +81,8 @@ class Live:
     def error(self) -> str | None:
         """Return why the newest snapshot could not be taken live, what serves must not be read any more, or nothing is written."""
         jump = self.clock.jump()
-        away = self._fetcher and self._fetcher.error
-        return self._damage or away or self._store.error or (said(jump) if jump else None)
+        unfetched = self._fetcher and self._fetcher.error
+        return self._damage or self._away or unfetched or self._store.error or (said(jump) if jump else None)
 
     def serving(self) -> ServingState:
         """Return what answers now: the engine and what is newer than its snapshot, caught up with the log. Ask once a request.
@@ -96,6 +99,29 @@ class Live:
         except SettingsError as error:  # somebody was forgotten by a service that has a secret which this one lacks
             raise StateError(str(error)) from error
         return serving
+
+    def answering(self) -> ServingState:
+        """Return what answers lists: as `serving`, or from memory alone while a database on another machine is away.
+
+        Raises:
+            Problem: 503 while no snapshot is loaded.
+            StateError: if the log cannot be read, and is on this machine or was never read: who was forgotten is not known.
+        """
+        try:
+            serving = self.serving()
+        except StateError as error:
+            return self.at_hand(error)
+        self._away = None
+        return serving
+
+    def at_hand(self, error: StateError) -> StateAtHand:
+        """Return what answers from memory alone after an error; raises that if the log is on this machine, or was never read."""
+        if not self.is_remote or self._serving is None:
+            raise error
+        if self._away is None:
+            _log.error("lists are answered from memory: %s", error)
+        self._away = str(error)
+        return StateAtHand(self._serving)
 
     def _present(self) -> ServingState:
         with self._lock:
@@ -143,8 +169,7 @@ class Live:
         return answered
 
     def on_reload(self, release: Callable[[], None]) -> None:
-        """Have something called whenever another snapshot went live, which lets go of the one before: files stay mapped, and on the
-        disk, as long as anything refers to them."""
+        """Have something called whenever another snapshot went live, which lets go of the one before and its mapped files."""
         self._releases.append(release)
 
     def now(self, serving: ServingState | None) -> int:
@@ -242,9 +267,11 @@ class Live:
         self._counted = counts
 
     def _release(self) -> None:
-        with self._lock:
-            if self._serving is not None and self._serving.engine is not self._store.current:
-                self._serving = None
+        if self._serving is not None:
+            try:
+                self._present()  # what answered before is let go of, unless the log is away and it is all there is
+            except (StateError, SettingsError):
+                _log.exception("the new snapshot answers once the live log can be read")
         for release in self._releases:
             release()
 
@@ -254,16 +281,16 @@ class Live:
         except StateError:
             _log.exception("experiments cannot be read; those that run go on")
 
+    def _look_at_the_log(self) -> None:
+        """Keep what a worker needs at hand fresh, also while nobody asks, in case the log on another machine goes away."""
+        if self.is_remote and self.loaded is not None and not self._damage:
+            with suppress(StateError):
+                self.answering()
+
     def _look_for_damage(self) -> None:
-        """Stop answering from files that were cut short under us: the kernel would end the process that reads past their end."""
-        engine, found = self._store.current, None
-        if engine is not None:
-            snapshot = engine.snapshot.manifest
-            folder = self._settings.artifacts / snapshot.version
-            found = next((name for name, entry in snapshot.files.items() if _is_cut(folder / name, entry.bytes)), None)
-        damage = (
-            found and f"the file {found} of the snapshot was changed in place; publish again, and never write into a version"
-        )
+        """Stop answering from files that were cut short under us."""
+        engine = self._store.current
+        damage = damage_of(engine.snapshot, self._settings.artifacts) if engine is not None else None
         if damage and damage != self._damage:
             _log.error("%s", damage)
         self._damage = damage
@@ -309,6 +336,7 @@ class Live:
         while True:
             try:
                 self.refresh()
+                self._look_at_the_log()
                 self.report()
             except Exception:
                 _log.exception("looking for a new snapshot failed; what is served stays")
@@ -317,11 +345,3 @@ class Live:
 
     def _build(self, snapshot: Snapshot) -> Engine:
         return Engine(snapshot, self._settings)
-
-
-def _is_cut(file: Path, size: int) -> bool:
-    """Tell whether a mapped file has become shorter; one that was deleted stays readable as long as it is mapped."""
-    try:
-        return file.stat().st_size < size
-    except OSError:
-        return False

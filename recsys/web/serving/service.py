@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 
 from recsys.engine.replay import drawn, logged
 from recsys.engine.serving_state import ServingState
+from recsys.engine.state_at_hand import StateAtHand
 from recsys.live.pinned_slates import PinnedSlate
 from recsys.messages.cards.cards import Cards
 from recsys.messages.sends import Sends, SentSlate
 from recsys.messages.slots import SlotKeys, slot_addresses
 from recsys.moments.finder import Finder
 from recsys.settings import Settings
-from recsys.types import Query, Send, Slate
+from recsys.types import Query, Send, Slate, StateError
 from recsys.web.http.auth import Authenticator
 from recsys.web.http.metrics import Metrics
 from recsys.web.serving.lanes import Lanes
@@ -43,11 +44,17 @@ class Service:
         self.live.on_reload(self._release)
 
     def recommend(self, serving: ServingState, query: Query) -> Slate:
-        """Answer one query, and count it."""
-        answered = self.live.expose(serving, serving.answer(query))
+        """Answer one query, and count it; from memory alone where the log cannot be read just now."""
+        try:
+            answered = self.live.expose(serving, serving.answer(query))
+        except StateError as error:
+            serving = self.live.at_hand(error)
+            answered = serving.answer(query)
         slate = answered.slate
         self.metrics.slate(slate.placement, slate.fallback, len(slate.items) < query.limit)
-        if drawn(slate.recommendation_id, self.settings.state.slate_share):
+        if isinstance(serving, StateAtHand):
+            self.metrics.slate_at_hand()
+        elif drawn(slate.recommendation_id, self.settings.state.slate_share):
             self.live.slates.offer(logged(answered, self.live.clock.now()))
         return slate
 

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import pytest
 
+from recsys.engine.state_at_hand import NOTICE
 from recsys.live.postgres.address import Address
 from recsys.live.postgres.migrations import migrate
 from tests.support.intake import EVENTS, EVENTS_KEY
@@ -76,8 +77,8 @@ def until_it_answers(node: Server) -> None:
     end, ready = time.monotonic() + PATIENCE_SECONDS, set[str]()
     while len(ready) < 2:
         assert time.monotonic() < end
-        answer, _ = node.get("/readyz")
-        if answer.status == 200:
+        answer, said = node.get("/readyz")
+        if answer.status == 200 and json.loads(said)["error"] is None:
             ready.add(answer.headers["X-Recsys-Worker"])
 
 
@@ -98,18 +99,25 @@ def test_an_event_of_one_node_is_in_the_next_answer_of_the_other(nodes: tuple[Se
     assert not list(nodes[0].folder.rglob("log.sqlite3"))
 
 
-def test_while_the_database_is_away_writes_are_503_and_it_comes_back(
+def test_while_the_database_is_away_lists_go_on_writes_are_503_and_it_comes_back(
     nodes: tuple[Server, Server], database: PostgresServer
 ) -> None:
-    """Without the database a write is 503 with Retry-After and nothing of it is there; both nodes go on without a restart."""
+    """Lists say so and go on, a write is 503 with Retry-After and nothing of it is there; both nodes come back without a restart."""
     item_id = an_item(nodes[0])
     assert post(nodes[0], view("keeper", item_id)) in (200, 202)
+    for node in nodes:
+        until_it_answers(node)
     database.kill()
     for node in nodes:
         answer, problem = node.send("POST", "/v1/events", {"events": [view("lost", item_id)]}, EVENTS)
         assert (answer.status, answer.headers["Retry-After"]) == (503, "1"), problem
+        for address in ("/v1/users/keeper/recommendations", "/v1/popular", f"/v1/items/{item_id}/similar"):
+            listed, slate = node.get(address)
+            assert listed.status == 200, slate
+            assert NOTICE in json.loads(slate)["notices"]
         ready, said = node.get("/readyz")
-        assert ready.status == 503
+        assert ready.status == 200
+        assert json.loads(said)["error"].startswith("state: the database cannot be used")
         assert str(database.folder) not in said.decode()
         assert node.get("/healthz")[0].status == 200
     database.start()
