@@ -159,7 +159,9 @@ def test_the_manual_tells_all_of_the_kit() -> None:
     attributes = re.findall(r'"(\w+)"', re.search(r"observedAttributes = \[(.*)\]", script)[1])  # type: ignore[index]
     functions = re.findall(r"^export (?:async )?function (\w+)", script, re.MULTILINE)
     events = [f"recsys:{name}" for name in re.findall(r'tell\(\w+, "(\w+)"', script)]
-    classes = re.findall(r'class: "(recsys-\w+)"', script)
+    classes = re.findall(r'class: "(recsys-\w+)"', script) + [
+        f"recsys-{name}" for name in re.findall(r'button\("(\w+)"', script)
+    ]
     assert min(map(len, (attributes, functions, events, classes))) > 1
     assert [word for word in (*attributes, *functions, *events, *classes) if word not in MANUAL] == []
-    assert all(f'"{kind}"' in script for kind in BROWSER_TYPES)
+    assert all(f'"{kind}"' in (STATIC / "types.d.ts").read_text() for kind in BROWSER_TYPES)

@@ -41,10 +41,13 @@ def test_its_declarations_are_those_of_the_code(tmp_path: Path) -> None:
 @needs_typescript
 def test_a_shop_in_typescript_uses_it(tmp_path: Path) -> None:
     """Calls that the declarations promise compile; others do not."""
-    (tmp_path / "recsys.d.ts").write_text((STATIC / "recsys.d.ts").read_text())
-    good = 'import { start, track, RecsysList } from "./recsys.js";\nstart({ token: "/t", consent: true });\n'
+    for types in ("recsys.d.ts", "types.d.ts"):
+        (tmp_path / types).write_text((STATIC / types).read_text())
+    good = 'import { start, track, RecsysList, type Slate } from "./recsys.js";\nstart({ token: "/t", consent: true });\n'
     good += 'track("view", "a"); track("search", { query: "q", colour: "red" });\n'
     good += 'const list = document.querySelector("recsys-list") as RecsysList; list.ask = { price_max: 5 }; list.more();\n'
+    good += 'track("dislike", { item_id: "a", hides: "brand" });\n'
+    good += "export const first = (slate: Slate): string | null => slate.items[0].title;\n"
     bad = 'import { start, track } from "./recsys.js";\nstart({ token: 5 });\ntrack("purchase", "a");\n'
     options = [
         "--ignoreConfig",
@@ -73,6 +76,12 @@ def test_the_package_holds_the_kit(tmp_path: Path) -> None:
     assert packed.returncode == 0, packed.stderr
     described = json.loads(packed.stdout)
     [about] = described if isinstance(described, list) else described.values()
-    assert {file["path"] for file in about["files"]} == {"README.md", "package.json", "recsys.d.ts", "recsys.js"}
+    assert {file["path"] for file in about["files"]} == {
+        "README.md",
+        "package.json",
+        "recsys.d.ts",
+        "recsys.js",
+        "types.d.ts",
+    }
     assert (folder / "recsys.js").read_bytes() == (STATIC / "recsys.js").read_bytes()
     assert json.loads((folder / "package.json").read_text()).get("dependencies") is None

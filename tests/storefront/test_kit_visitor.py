@@ -50,6 +50,30 @@ def test_tabs_that_open_at_once_are_one_visitor(
     assert mine == [visitor(visit.page)] * 4
 
 
+def test_no_event_is_stored_before_its_visitor(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
+    """A browser that is killed in between comes back without either: events of an id that is lost would be told again."""
+    script = """
+        const held = (said) => new Promise((done) => { window.release = done; said() });
+        await new Promise((said) => navigator.locks.request("recsys:", () => held(said)));
+        const stored = window.stored = [];
+        const set = (real, key, value) => { stored.push(key); real[key] = value; return true };
+        const watched = new Proxy(localStorage, { set, get: (real, key) => real[key] });
+        Object.defineProperty(window, "localStorage", { get: () => watched });
+        start({ token: "/token", consent: true });
+        track("search", { query: "first of all" });
+        window.ready = true;
+    """
+    shop.pages["/"] = page_with(service, script=script)
+    visit.page.goto(shop.origin)
+    visit.page.wait_for_function("() => window.ready")
+    visit.page.wait_for_timeout(300)
+    assert visit.page.evaluate("stored") == []
+    visit.page.evaluate("release()")
+    wait_for(lambda: [event for event in service.events("search") if event.query == "first of all"])
+    assert visit.page.evaluate("stored")[0] == "recsys:visitor"
+    assert len(visit.page.evaluate("stored")) > 1
+
+
 @pytest.mark.parametrize("script", ['start({ token: "/token", consent: false });', 'start({ token: "/token" });'])
 def test_without_consent_nothing_is_stored_or_sent(
     visit: Watched, shop: ShopPages, service: Recommendations, script: str

@@ -37,6 +37,7 @@ OPEN = {
     "/docs/<path:path>",
     "/static/recsys.js",
     "/static/recsys.d.ts",
+    "/static/types.d.ts",
 } | {f"/v1/slots/<id:token>/<id:n>/{part}" for part in ("image", "link")}
 
 

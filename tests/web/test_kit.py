@@ -29,7 +29,8 @@ def test_a_page_of_the_shop_loads_it_without_a_key(web: FlaskClient) -> None:
     assert answer.headers["Access-Control-Allow-Origin"] == SHOP
     assert answer.data == (STATIC / "recsys.js").read_bytes()
     assert "Access-Control-Allow-Origin" not in web.get(KIT, headers={"Origin": "https://other.example"}).headers
-    assert web.get("/static/recsys.d.ts").data == (STATIC / "recsys.d.ts").read_bytes()
+    for types in ("recsys.d.ts", "types.d.ts"):
+        assert web.get(f"/static/{types}").data == (STATIC / types).read_bytes()
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
@@ -54,7 +55,7 @@ def test_it_is_small(web: FlaskClient) -> None:
 
 @pytest.mark.parametrize("address", ["/static/", "/static/recsys.py", "/static/../app.py", "/static/%2e%2e/app.py"])
 def test_nothing_else_is_given(web: FlaskClient, address: str) -> None:
-    """Only the two files."""
+    """Only the three files."""
     assert web.get(address).status_code == 404
 
 

@@ -119,7 +119,7 @@ def test_protected_calls_say_their_scope(document: dict[str, Any]) -> None:
     open_calls = {path for path, calls in document["paths"].items() for call in calls.values() if "security" not in call}
     slots, kit = (
         {f"/v1/slots/{{token}}/{{n}}/{part}" for part in ("image", "link")},
-        {"/static/recsys.js", "/static/recsys.d.ts"},
+        {f"/static/{name}" for name in ("recsys.js", "recsys.d.ts", "types.d.ts")},
     )
     assert open_calls == {"/healthz", "/readyz", *slots, *kit}
     assert document["paths"]["/metrics"]["get"]["security"] == [{"bearer": ["admin"]}]

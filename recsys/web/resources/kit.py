@@ -26,9 +26,14 @@ def kit_script(call: Call[NoParameters]) -> Response:
     return _file(call, "recsys.js", _SCRIPT)
 
 
-def kit_types(call: Call[NoParameters]) -> Response:
+def kit_declarations(call: Call[NoParameters]) -> Response:
     """Answer its TypeScript declarations."""
     return _file(call, "recsys.d.ts", _TYPES)
+
+
+def kit_types(call: Call[NoParameters]) -> Response:
+    """Answer the types that they name."""
+    return _file(call, "types.d.ts", _TYPES)
 
 
 def _file(call: Call[NoParameters], name: str, media: str) -> Response:
@@ -62,5 +67,6 @@ def _open_to_all(name: str, summary: str, view: Any, media: str) -> Operation[An
 
 OPERATIONS: tuple[Operation[Any], ...] = (
     _open_to_all("recsys.js", "Give the storefront kit, a script for the pages of a shop.", kit_script, _SCRIPT),
-    _open_to_all("recsys.d.ts", "Give the types of the storefront kit.", kit_types, _TYPES),
+    _open_to_all("recsys.d.ts", "Give the TypeScript declarations of the storefront kit.", kit_declarations, _TYPES),
+    _open_to_all("types.d.ts", "Give the types of lists and events that those name.", kit_types, _TYPES),
 )

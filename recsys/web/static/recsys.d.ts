@@ -1,81 +1,28 @@
 /**
  * Storefront kit (docs/storefront.md). It never throws into the page, and without consent stores and sends nothing.
  *
- * @typedef {{item_id: string, title: ?string, brand: ?string, category: ?string, price: ?number, currency: ?string, url: ?string,
- *   image_url: ?string, available: boolean, score: number, reason: {code: string, text: string}}} Item
- * @typedef {{recommendation_id: string, placement: string, strategy: string, items: Item[], next_cursor?: ?string}} Slate
- * @typedef {"home_view" | "category_view" | "search" | "view" | "cart_add" | "cart_remove" | "impression" | "click" | "dislike" | "undo"} EventType
- * @typedef {{event_id: string, event_type: EventType, at: number, user?: string}} Kept
- * @typedef {{token: string, user: string, until: number, skew: number}} Credentials
- * @typedef {object} Options
- * @property {string | ((visitor: string) => Promise<string> | string)} token the shop's address that answers a POST of
- *   `{"anonymous_id"}` with `{"token"}`, or a function that gives a token
- * @property {boolean} [consent] true: given; false: refused; absent: not asked yet
- * @property {string} [service] its address; by default where this file came from
+ * @typedef {import("./types.js").Item} Item
+ * @typedef {import("./types.js").Slate} Slate
+ * @typedef {import("./types.js").EventType} EventType
+ * @typedef {import("./types.js").Options} Options
+ * @typedef {import("./types.js").Kept} Kept
+ * @typedef {import("./types.js").Credentials} Credentials
  */
-export type Item = {
-    item_id: string;
-    title: string | null;
-    brand: string | null;
-    category: string | null;
-    price: number | null;
-    currency: string | null;
-    url: string | null;
-    image_url: string | null;
-    available: boolean;
-    score: number;
-    reason: {
-        code: string;
-        text: string;
-    };
-};
-export type Slate = {
-    recommendation_id: string;
-    placement: string;
-    strategy: string;
-    items: Item[];
-    next_cursor?: string | null;
-};
-export type EventType = "home_view" | "category_view" | "search" | "view" | "cart_add" | "cart_remove" | "impression" | "click" | "dislike" | "undo";
-export type Kept = {
-    event_id: string;
-    event_type: EventType;
-    at: number;
-    user?: string;
-};
-export type Credentials = {
-    token: string;
-    user: string;
-    until: number;
-    skew: number;
-};
-export type Options = {
-    /**
-     * the shop's address that answers a POST of
-     * `{"anonymous_id"}` with `{"token"}`, or a function that gives a token
-     */
-    token: string | ((visitor: string) => Promise<string> | string);
-    /**
-     * true: given; false: refused; absent: not asked yet
-     */
-    consent?: boolean;
-    /**
-     * its address; by default where this file came from
-     */
-    service?: string;
-};
+export type Item = import("./types.js").Item;
+export type Slate = import("./types.js").Slate;
+export type EventType = import("./types.js").EventType;
+export type Options = import("./types.js").Options;
+export type Kept = import("./types.js").Kept;
+export type Credentials = import("./types.js").Credentials;
 /** @param {Options} given */
 export declare function start(given: Options): void;
 /** Whether the shopper agrees; false also forgets what was stored. @param {boolean} [given] */
 export declare function consent(given?: boolean): void;
-/**
- * Note what the shopper did; it is sent soon, or once there is a connection.
- * @param {EventType} type @param {string | object} [what] an item's id, or the event's fields
- */
+/** Note what the shopper did, and send it soon. @param {EventType} type @param {string | object} [what] an item's id, or the event's fields */
 export declare function track(type: EventType, what?: string | object): void;
 /** Send what waits. */
 export declare function flush(): Promise<void>;
-/** Send what waits, then ask for all lists again. */
+/** Send what waits, then ask for all lists. */
 export declare function refresh(): Promise<void>;
 /** The shopper signed in or out. */
 export declare function renew(): Promise<void>;
@@ -83,10 +30,7 @@ declare const RecsysList_base: {
     new (): HTMLElement;
     prototype: HTMLElement;
 };
-/**
- * A list. Attributes: `placement`, `limit`, `category`, `brand`, `item` (of the page), `label` (for screen readers), `more` (text
- * of a button). A `<template>` in it is the card.
- */
+/** A list. A `<template>` in it is the card. */
 export declare class RecsysList extends RecsysList_base {
     #private;
     static observedAttributes: string[];
@@ -98,18 +42,18 @@ export declare class RecsysList extends RecsysList_base {
     attributeChangedCallback(): void;
     get question(): {
         placement: string;
-        limit?: number | undefined;
-        category?: string | undefined;
-        brand?: string[] | undefined;
-        item_id?: string[] | undefined;
-        cursor?: string | undefined;
+        limit: number | undefined;
+        category: string | undefined;
+        brand: "" | string[] | undefined;
+        item_id: "" | string[] | undefined;
+        cursor: string | undefined;
     };
     more(): Promise<void>;
     loading(): void;
     kept(): void;
-    /** @param {Slate} slate @param {number} ms that it took @param {string} [below] cursor of what stays above it */
+    /** @param {Slate} slate @param {number} ms that it took @param {string} [below] */
     show(slate: Slate, ms: number, below?: string): void;
     /** @param {Event} event */
-    handleEvent({ target }: Event): void;
+    handleEvent(event: Event): void;
 }
 export {};

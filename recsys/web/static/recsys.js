@@ -1,17 +1,12 @@
 /**
  * Storefront kit (docs/storefront.md). It never throws into the page, and without consent stores and sends nothing.
  *
- * @typedef {{item_id: string, title: ?string, brand: ?string, category: ?string, price: ?number, currency: ?string, url: ?string,
- *   image_url: ?string, available: boolean, score: number, reason: {code: string, text: string}}} Item
- * @typedef {{recommendation_id: string, placement: string, strategy: string, items: Item[], next_cursor?: ?string}} Slate
- * @typedef {"home_view" | "category_view" | "search" | "view" | "cart_add" | "cart_remove" | "impression" | "click" | "dislike" | "undo"} EventType
- * @typedef {{event_id: string, event_type: EventType, at: number, user?: string}} Kept
- * @typedef {{token: string, user: string, until: number, skew: number}} Credentials
- * @typedef {object} Options
- * @property {string | ((visitor: string) => Promise<string> | string)} token the shop's address that answers a POST of
- *   `{"anonymous_id"}` with `{"token"}`, or a function that gives a token
- * @property {boolean} [consent] true: given; false: refused; absent: not asked yet
- * @property {string} [service] its address; by default where this file came from
+ * @typedef {import("./types.js").Item} Item
+ * @typedef {import("./types.js").Slate} Slate
+ * @typedef {import("./types.js").EventType} EventType
+ * @typedef {import("./types.js").Options} Options
+ * @typedef {import("./types.js").Kept} Kept
+ * @typedef {import("./types.js").Credentials} Credentials
  */
 
 const KEY = "recsys:";
@@ -56,16 +51,13 @@ export function consent(given) {
     queue.clear();
     keys().forEach(erase);
   } else if (given) {
-    queue.forEach(keep);
+    visitor();
     recall();
     shown.forEach(want);
   }
 }
 
-/**
- * Note what the shopper did; it is sent soon, or once there is a connection.
- * @param {EventType} type @param {string | object} [what] an item's id, or the event's fields
- */
+/** Note what the shopper did, and send it soon. @param {EventType} type @param {string | object} [what] an item's id, or the event's fields */
 export function track(type, what) {
   if (agreed === false) return;
   const fields = typeof what === "string" ? { item_id: what } : what;
@@ -78,7 +70,7 @@ export function flush() {
   return (flushing ??= sendAll().finally(() => (flushing = undefined)));
 }
 
-/** Send what waits, then ask for all lists again. */
+/** Send what waits, then ask for all lists. */
 export async function refresh() {
   await flush();
   shown.forEach(want);
@@ -88,13 +80,10 @@ export async function refresh() {
 export async function renew() {
   await flush();
   known = undefined;
-  shown.forEach(want);
+  refresh();
 }
 
-/**
- * A list. Attributes: `placement`, `limit`, `category`, `brand`, `item` (of the page), `label` (for screen readers), `more` (text
- * of a button). A `<template>` in it is the card.
- */
+/** A list. A `<template>` in it is the card. */
 export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (class {})) {
   static observedAttributes = ["placement", "limit", "category", "brand", "item"];
 
@@ -104,12 +93,15 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
   #timers = new Map();
   #observer = new IntersectionObserver((all) => all.forEach((one) => this.#look(one)), { threshold: 0.5 });
   #seen = new WeakSet();
+  #undo = button("undo");
+  #said = {};
+  #most = 0;
 
   connectedCallback() {
     shown.add(this);
     this.addEventListener("click", this);
-    if (this.slate) this.querySelectorAll("[data-item]").forEach((card) => this.#observer.observe(card));
-    else want(this);
+    this.querySelectorAll("[data-item]").forEach((card) => this.#observer.observe(card));
+    if (!this.slate) want(this);
   }
 
   disconnectedCallback() {
@@ -119,18 +111,19 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
   }
 
   attributeChangedCallback() {
+    this.#most = 0;
     if (shown.has(this)) want(this);
   }
 
   get question() {
-    const [placement, limit, category, brand, item] = RecsysList.observedAttributes.map((name) => this.getAttribute(name));
+    const [placement, limit, category, brand, item] = RecsysList.observedAttributes.map((name) => this.getAttribute(name) || undefined);
     return {
-      placement: placement || "home",
-      ...(limit && { limit: +limit }),
-      ...(category && { category }),
-      ...(brand && { brand: [brand] }),
-      ...(item && { item_id: [item] }),
-      ...(this.hasAttribute("more") && { cursor: "*" }),
+      placement: placement ?? "home",
+      limit: Math.max(+(limit ?? 0), this.#most) || undefined,
+      category,
+      brand: brand && [brand],
+      item_id: item && [item],
+      cursor: this.hasAttribute("more") ? "*" : undefined,
       ...this.ask,
     };
   }
@@ -154,23 +147,27 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
     tell(this, "kept");
   }
 
-  /** @param {Slate} slate @param {number} ms that it took @param {string} [below] cursor of what stays above it */
+  /** @param {Slate} slate @param {number} ms that it took @param {string} [below] */
   show(slate, ms, below) {
     if (!slate.items.length && !this.slate) return this.kept();
     const template = this.querySelector("template");
-    const old = below && this.querySelector(":scope > ul");
-    const ul = old || make("ul", { role: "list", "aria-label": this.getAttribute("label") });
+    const old = this.slate && this.querySelector(":scope > ul");
+    const ul = (below && old) || make("ul", { role: "list", "aria-label": this.getAttribute("label") });
+    const no = this.getAttribute("dislike");
     for (const item of slate.items) {
       const card = make("li", { "data-item": item.item_id, "data-list": slate.recommendation_id });
       card.append(template ? filled(template, item) : plain(item));
+      if (no) card.append(set(button("dislike", no), { "data-dislike": "item" }));
+      card.querySelectorAll("[data-dislike]").forEach((one) => (one.ariaLabel = `${one.ariaLabel ?? one.textContent}: ${item.title}`));
       ul.append(card);
       this.#observer.observe(card);
     }
     this.slate = slate;
-    if (!old) {
-      this.replaceChildren(...(template ? [template] : []), ul);
-      if (slate.next_cursor) this.append(make("button", { type: "button", class: "recsys-more" }, this.getAttribute("more")));
-    } else if (!slate.next_cursor) this.querySelector(":scope > .recsys-more")?.remove();
+    if (!old) this.replaceChildren(...(template ? [template] : []), ul);
+    else if (old !== ul) old.replaceWith(ul);
+    const more = this.querySelector(":scope > .recsys-more");
+    if (!slate.next_cursor) more?.remove();
+    else if (!more) this.append(button("more", this.getAttribute("more")));
     this.ariaBusy = null;
     tell(this, "list", { slate, ms });
   }
@@ -178,21 +175,39 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
   /** @param {IntersectionObserverEntry} entry */
   #look({ target, isIntersecting }) {
     clearTimeout(this.#timers.get(target));
-    if (!isIntersecting || this.#seen.has(target)) return;
     const seen = () => {
-      if (document.hidden) return;
+      if (document.hidden || this.#seen.has(target)) return;
       this.#seen.add(target);
       this.#track("impression", target);
     };
-    this.#timers.set(target, setTimeout(seen, 1000));
+    if (isIntersecting) this.#timers.set(target, setTimeout(seen, 1000));
   }
 
   /** @param {Event} event */
-  handleEvent({ target }) {
+  handleEvent(event) {
+    const { target } = event;
     if (!(target instanceof Element)) return;
     const card = target.closest("[data-item]");
-    if (card) this.#track("click", card);
-    else if (target.closest(".recsys-more")) this.more();
+    const no = target.closest("[data-dislike]");
+    if (card && no) {
+      event.preventDefault();
+      this.#say("dislike", { item_id: card.getAttribute("data-item"), hides: no.getAttribute("data-dislike") || "item" });
+      card.parentElement?.after(this.#undo);
+      card.remove();
+      this.#undo.textContent = this.getAttribute("undo") || "Undo";
+      this.#undo.focus();
+    } else if (card) this.#track("click", card);
+    else if (target === this.#undo) {
+      this.#undo.remove();
+      this.#say("undo", this.#said);
+    } else if (target.closest(".recsys-more")) this.more();
+  }
+
+  /** @param {EventType} type @param {object} what */
+  #say(type, what) {
+    this.#most = Math.max(this.#most, this.querySelectorAll("[data-item]").length);
+    track(type, (this.#said = what));
+    refresh();
   }
 
   /** @param {EventType} type @param {Element} card */
@@ -202,7 +217,7 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
   }
 }
 
-/** Lists are asked for together. @param {RecsysList} list */
+/** @param {RecsysList} list */
 function want(list) {
   if (!agreed) return;
   if (!wanted.size)
@@ -246,7 +261,7 @@ async function patiently(call) {
 }
 
 /**
- * Post text: it needs no preflight, also while the page is left. Throws 401 where a new token may help, 0 where nothing will.
+ * Post text, which needs no preflight. Throws 0 where nothing will help.
  * @param {string} path @param {object} more @param {Credentials} me @param {AbortSignal} signal @param {boolean} [keepalive]
  */
 async function post(path, more, me, signal, keepalive) {
@@ -286,23 +301,31 @@ async function newToken() {
   return (known = { token, user: sub, until: now + life - 3e4, skew: Math.abs(skew) > life ? skew : 0 });
 }
 
-/** Who is not signed in. Of tabs that open at once one draws the id, and locks its name until others can read it. @returns {Promise<string>} */
+/** Of tabs that open at once one draws the id, and locks its name until others read it. @returns {Promise<string>} */
 function visitor() {
   return new Promise((give) => {
     const { locks } = navigator;
-    const stored = () => attempt(() => localStorage[VISITOR]);
     const take = async () => {
-      const held = (await locks?.query())?.held?.find(({ name }) => name?.startsWith(ANON));
-      const id = stored() ?? (held?.name ?? ANON + draw()).slice(7);
-      if (agreed && !stored()) {
-        attempt(() => (localStorage[VISITOR] = id));
-        locks?.request(KEY + id, () => pause(9e3));
+      let id = stored();
+      if (!id) {
+        const held = (await locks?.query())?.held?.find(({ name }) => name?.startsWith(ANON));
+        id = (held?.name ?? ANON + draw()).slice(7);
+        if (agreed) {
+          attempt(() => (localStorage[VISITOR] = id));
+          locks?.request(KEY + id, () => pause(9e3));
+        }
       }
+      queue.forEach(keep); // not before the id: under another one they would count twice
       give(id);
     };
     if (stored() || !locks) take();
     else locks.request(KEY, take).catch(take);
   });
+}
+
+/** @returns {string | undefined} the visitor's id */
+function stored() {
+  return attempt(() => localStorage[VISITOR]);
 }
 
 async function sendAll() {
@@ -336,7 +359,7 @@ function next(me) {
 /** @param {Kept[]} batch @param {Credentials} me */
 async function send(batch, me) {
   const now = Date.now();
-  const ids = batch.map((event) => event.event_id);
+  const ids = batch.map(({ event_id }) => event_id);
   const events = batch.map(({ at, user, ...event }) => ({
     ...event,
     user_id: me.user,
@@ -372,9 +395,9 @@ function later(ms) {
 function keep(event) {
   const id = event.event_id;
   const text = attempt(() => JSON.stringify(event));
-  if (!text || text.length > 1e4) return; 
+  if (!text || text.length > 1e4) return;
   queue.set(id, event);
-  if (agreed) attempt(() => (localStorage[KEY + id] = text));
+  if (agreed && stored()) attempt(() => (localStorage[KEY + id] = text));
   if (queue.size > MOST) drop([[...queue.keys()][0]]);
 }
 
@@ -402,7 +425,7 @@ function keys() {
 
 /** @param {string} key */
 function erase(key) {
-  attempt(() => localStorage.removeItem(key));
+  attempt(() => delete localStorage[key]);
 }
 
 /** A storage may be full or forbidden. @param {() => any} use */
@@ -428,15 +451,20 @@ function tell(where, name, detail) {
 
 /** @param {string} name @param {object} [attributes] @param {?string} [text] */
 function make(name, attributes = {}, text = "") {
-  const made = document.createElement(name);
-  set(made, attributes);
+  const made = set(document.createElement(name), attributes);
   made.textContent = text;
   return made;
 }
 
-/** @param {Element} part @param {object} attributes those that are null or undefined are left out */
+/** @param {string} name @param {?string} [text] */
+function button(name, text) {
+  return make("button", { type: "button", class: "recsys-" + name }, text);
+}
+
+/** @template {Element} T @param {T} part @param {object} attributes those that are null or undefined are left out */
 function set(part, attributes) {
   for (const [name, value] of Object.entries(attributes)) if (value != null) part.setAttribute(name, value);
+  return part;
 }
 
 /** A field as people read it. @param {Item} item @param {string} name */
