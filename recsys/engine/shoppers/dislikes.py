@@ -67,14 +67,19 @@ class KnownDislikes:
         )
 
 
-def with_dislikes(query: Query, said: Sequence[Dislike]) -> Query:
-    """A query with what its shopper said no to and did not take back, as of its moment."""
+def held_dislikes(said: Sequence[Dislike], now: int) -> list[Dislike]:
+    """Dislikes that were not taken back, as of a moment (microseconds): the latest first, `MAX_DISLIKES` at most."""
     last: dict[tuple[str, str], Dislike] = {}
     for each in said:
         key = (each.hides, each.value)
-        if each.at <= query.now and (key not in last or each.at >= last[key].at):
+        if each.at <= now and (key not in last or each.at >= last[key].at):
             last[key] = each
-    held = sorted((each for each in last.values() if query.now < each.until), key=lambda each: -each.at)[:MAX_DISLIKES]
+    return sorted((each for each in last.values() if now < each.until), key=lambda each: -each.at)[:MAX_DISLIKES]
+
+
+def with_dislikes(query: Query, said: Sequence[Dislike]) -> Query:
+    """A query with what its shopper said no to and did not take back, as of its moment."""
+    held = held_dislikes(said, query.now)
     if not held:
         return query
     return msgspec.structs.replace(query, disliked=tuple(sorted((each.hides, each.value) for each in held)))

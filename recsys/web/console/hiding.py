@@ -1,4 +1,4 @@
-"""What a shopper does not want to see, as editors look at it, add to it and take it back."""
+"""The hidden things of a shopper: editors look at them, add to them and take them back."""
 
 from __future__ import annotations
 

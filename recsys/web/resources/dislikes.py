@@ -28,11 +28,18 @@ class DislikeReader:
                 raise invalid("hides", row.hides, f"with the event_type {DISLIKE} or {UNDO}", "is of no such event")
             return None
         item_id = row.item_id or ""
-        value = item_id if hides == "item" else _value(self._live.serving().engine.catalog, hides, item_id)
+        value = item_id if hides == "item" else hidden_value(self._live.serving().engine.catalog, hides, item_id)
         return Dislike(user_id, hides, value, at, at if row.event_type == UNDO else at + round(self._days * DAY))
 
 
-def _value(catalog: Catalog, hides: Hides, item_id: str) -> str:
+def hidden_value(catalog: Catalog, hides: Hides, item_id: str) -> str:
+    """Find what is hidden with an item: itself, its brand or its leading category.
+
+    Raises:
+        Problem: 400, naming the member, if the catalogue does not know it.
+    """
+    if hides == "item":
+        return item_id
     row = catalog.row(item_id)
     if row < 0:
         raise invalid("item_id", item_id, f"an item of the catalogue, whose {hides} is meant", "is not in the catalogue")

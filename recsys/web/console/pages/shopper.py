@@ -1,4 +1,5 @@
-"""A shopper: what is known with its evidence, what was done, every list, what moments are due, and the door to erasure."""
+"""A shopper: what is known with its evidence, what was done, every list and what is hidden, what moments are due, and the door to
+erasure."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from recsys.clock import DAY
 from recsys.engine.profile_report import shopper_profile
 from recsys.engine.serving_state import ServingState
 from recsys.types import KIND_WORDS, History
+from recsys.web.console.hiding import hidden_from, hide_or_undo
 from recsys.web.console.lists import every_list
 from recsys.web.console.page import Cell, Link, Page, Table, View, Visit, given_id
 from recsys.web.console.render import time_text
@@ -47,6 +49,7 @@ def shopper(visit: Visit[ShopperParameters]) -> Mapping[str, Any]:
         "person": serving.person(user_id),
         "other_ids": [each for each in serving.ids_of(user_id) if each != user_id],
         "forgotten": serving.forgotten.at(user_id) is not None,
+        "hidden": hidden_from(serving, user_id, now),
         "placements": serving.engine.settings.placement_names(),
         "lists": list(every_list(serving, user_id, now, step=visit.service.lanes.give_way)),
         "tables": {
@@ -154,4 +157,6 @@ PAGE = Page(
     template="shopper.html",
     parameters=ShopperParameters,
     view=shopper,
+    act=hide_or_undo,
+    act_role="editor",
 )
