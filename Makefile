@@ -131,6 +131,10 @@ benchmark-storefront: setup-dev ## Count what arrives of 10,000 page views in a 
 	$(RUN) -m benchmarks.storefront $(ARGS)
 benchmark-gate: setup-dev ## Simulate how often the gate passes worse settings, and refuses equal ones
 	$(RUN) -m benchmarks.gate_errors $(ARGS)
+benchmark-crowds: setup-dev ## Say in how many small shops an id of many people is named (needs RECSYS_DATA)
+	$(RUN) -m benchmarks.crowds
+benchmark-first-list: setup-dev ## Measure init, training and a first list in each folder of cases (CASES=../cases)
+	$(RUN) -m benchmarks.first_list $(CASES) $(ARGS)
 benchmark-gowalla: setup-dev ## Compare collaborative filtering with published tables on Gowalla (needs RECSYS_DATA)
 	$(RUN) -m benchmarks.gowalla $(ARGS)
 benchmark-intent: setup-dev ## Hold intent, lifecycle and exit stage against what shoppers bought next (needs RECSYS_DATA)

@@ -102,13 +102,35 @@ def test_lines_of_an_order_and_lists_are_no_haste(tmp_path: Path) -> None:
 
 def test_an_id_of_a_crowd_is_named_and_stays(tmp_path: Path) -> None:
     """More events than 500, and than twenty times those of 99 in 100 ids: a note, with what to write into the settings."""
-    till = [an_event(user_id="till", item_id=f"i{at % 7}", timestamp=NOON + timedelta(minutes=9 * at)) for at in range(501)]
+    till = [an_event(user_id="till", item_id=f"i{at % 7}", timestamp=NOON + timedelta(minutes=at)) for at in range(501)]
     shop = read_rows(tmp_path, people(150) + till)
     found = the_finding(shop, "more events than a person")
     assert (found.example, found.level) == ("till: 501 events", "note")
     assert "`data.null_users`" in found.advice
     assert shop.counts["events"].kept == 1101
     assert not [each for each in read_rows(tmp_path, people(150) + till[:-1]).findings if "than a person" in each.rule]
+
+
+def busy(user_id: str, hours: int, lines: int = 1) -> list[dict[str, Any]]:
+    """Orders in so many hours, of so many lines each."""
+    return [
+        an_event(user_id=user_id, event_type="purchase", item_id=f"i{line}", order_id=f"{user_id}-{at}", timestamp=when)
+        for at in range(hours)
+        for when in [NOON + timedelta(hours=5 * at)]
+        for line in range(lines)
+    ]
+
+
+def test_guests_of_a_small_shop_are_named(tmp_path: Path) -> None:
+    """Ids busy in far more hours than all below them, several at once; a regular, and orders of many lines, are a person's."""
+    small = people(30)
+    shop = read_rows(tmp_path, [*small, *busy("till-1", 40), *busy("till-2", 30), *busy("regular", 7)])
+    named = [each.example for each in shop.findings if "than a person" in each.rule]
+    assert named == ["till-1: 40 events", "till-2: 30 events"]
+    for person in (busy("regular", 19), busy("wholesale", 4, lines=120)):
+        assert not [each for each in read_rows(tmp_path, small + person).findings if "than a person" in each.rule]
+    crowded = [row for at in range(8) for row in busy(f"c{at}", 25)]
+    assert not [each for each in read_rows(tmp_path, crowded).findings if "than a person" in each.rule]
 
 
 def test_a_flood_is_told_apart_from_passing_visitors(tmp_path: Path) -> None:

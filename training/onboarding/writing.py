@@ -15,6 +15,8 @@ from recsys.tables.sources.places import scheme_of
 from training.onboarding.proposals import Proposal
 
 _ORDER = ("paths", "preset", "encoding", "separator")
+MARK = "LOOK AT THIS"
+"""Stands in comments of the file before what nobody can be sure of."""
 
 
 def settings_text(proposals: Sequence[Proposal], out: Path) -> str:
@@ -50,7 +52,7 @@ def _table(proposal: Proposal, out: Path) -> str:
     for join, brought in zip(settings.get("join", ()), proposal.brought, strict=True):
         join["paths"] = [_escaped(place_of(path, out)) for path in brought.paths]
     comments = [f"# {line}" for each in proposal.evidence for line in textwrap.wrap(each, 130)]
-    comments += [f"# LOOK AT THIS: {each}" for each in proposal.unsure]
+    comments += [f"# {MARK}: {each}" for each in proposal.unsure]
     return "\n".join([*comments, tomli_w.dumps({"data": {proposal.table: settings}}).strip()])
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 import polars as pl
 
 from recsys.settings.tables import DataSettings
+from recsys.tables.checks.crowds import find_crowds
 from recsys.tables.checks.outliers import Absurd, find_absurd
 from recsys.tables.checks.people import Machines, find_machines, findings_on_people
 from recsys.tables.checks.survey import FIRST_PLAUSIBLE, Survey, plausible, survey
@@ -49,7 +50,8 @@ def look_at(rows: pl.DataFrame, items: pl.DataFrame, data: DataSettings, now: da
     machines = find_machines(dated, seen, data)
     theirs = machines.count(dated)
     absurd = find_absurd(dated, seen, items, data)
-    findings = [*_on_times(seen, file), *findings_on_people(seen, machines, theirs, file)]
+    crowds = find_crowds(dated, seen, machines.ids["user_id"])
+    findings = [*_on_times(seen, file), *findings_on_people(seen, machines, crowds, theirs, file)]
     findings += absurd.findings(int(seen.whole["plausible"][0]), file)
     return Cleaning(seen, now, misdated, machines, absurd, misdated + theirs, tuple(findings))
 

@@ -14,8 +14,6 @@ from recsys.tables.validation import Finding, Level
 from recsys.tables.values.examples import shown
 from recsys.user_ids import NullUsers
 
-MIN_CROWD, CROWD_FACTOR = 500, 20
-"""An id stands for many people if it has so many events, and so many times as many as all but 1 % of ids."""
 MIN_FLOOD, FLOOD_FACTOR = 20, 3
 """So many ids that did one thing, all with one item, are a flood if they are so many times what is in keeping with the shop."""
 MOST_NAMED = 5
@@ -87,11 +85,11 @@ def _busiest(events: pl.LazyFrame, user_ids: pl.Series, span: str, name: str) ->
     return spans.group_by("user_id").agg(pl.col(name).max()).collect(engine="streaming")
 
 
-def findings_on_people(seen: Survey, machines: Machines, left_out: int, file: str) -> list[Finding]:
-    """Say what of the ids of plausible events is no person's; `left_out` rows are the machines'."""
+def findings_on_people(seen: Survey, machines: Machines, crowds: pl.DataFrame, left_out: int, file: str) -> list[Finding]:
+    """Say what of the ids of plausible events is no person's; `left_out` rows are the machines', `crowds` as of `find_crowds`."""
     rows = int(seen.whole["plausible"][0])
     users = seen.users
-    of_users = [_of_nobody(seen), _of_machines(machines, left_out), *_of_crowds(users, machines), _of_spellings(users)]
+    of_users = [_of_nobody(seen), _of_machines(machines, left_out), *_of_crowds(crowds), _of_spellings(users)]
     parts = [("user_id", each) for each in of_users if each] + [("item_id", each) for each in _of_floods(users, seen.items)]
     return [
         Finding("events", file, column, rule, count, count / max(rows, 1), example, advice, level)
@@ -121,16 +119,12 @@ def _of_machines(machines: Machines, rows: int) -> _Part | None:
     return "does no more than a hand can", rows, example, advice, "left_out"
 
 
-def _of_crowds(users: pl.DataFrame, machines: Machines) -> list[_Part]:
+def _of_crowds(crowds: pl.DataFrame) -> list[_Part]:
     """Ids with more events than a person has, the busiest first."""
-    rest = users.join(machines.ids, on="user_id", how="anti")
-    usual = rest["rows"].quantile(0.99, "higher") or 0
-    limit = max(MIN_CROWD, CROWD_FACTOR * usual)
-    crowds = rest.filter(pl.col("rows") > limit).sort("rows", "user_id", descending=[True, False])
     advice = "put it into `data.null_users`, if it stands for many people, such as guests, a till or a test"
     return [
-        (f"has no more events than a person ({limit:,.0f})", count, f"{_named(user_id)}: {count:,} events", advice, "note")
-        for user_id, count in crowds.select("user_id", "rows").head(MOST_NAMED).rows()
+        (f"has no more events than a person ({said})", count, f"{_named(user_id)}: {count:,} events", advice, "note")
+        for user_id, count, said in crowds.rows()
     ]
 
 
