@@ -31,7 +31,7 @@ limit_request_line = 8190
 control_socket_disable = True
 forwarder_headers = ""
 """No header of a caller says under which path the service runs; `web.prefix` does."""
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 accesslog = "-"
 logger_class = "recsys.web.http.access_log.AccessLog"
 
