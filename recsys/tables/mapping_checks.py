@@ -9,7 +9,8 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from recsys.settings.tables import Table
-from recsys.tables.presets import Preset
+from recsys.tables.columns.spelling import plain_name
+from recsys.tables.presets import Preset, preset_of
 from recsys.tables.schema import Column, mappable
 from recsys.tables.sources import Source
 from recsys.tables.validation import Finding
@@ -108,6 +109,22 @@ def doubtful_columns(name: str, own: Table, table: Table, preset: Preset, source
     return found + [
         _doubtful(name, sources[0], column, "is there, for it says how orders stand", advice) for column in lacking
     ]
+
+
+def unlike_export(name: str, own: Table, opened: Sequence[Source]) -> list[Finding]:
+    """Say which columns that a preset reads are missing, if the files have the columns of none of its layouts: a translated export, or
+    another one, would be read in part and in silence."""
+    layout = preset_of(name, own)
+    there = {plain_name(column) for source in opened for column in source.schema}
+    mapped = [names for column, names in layout.columns.items() if column not in {*own.columns, *own.constants}]
+    read = {plain_name(each) for names in mapped for each in ((names,) if isinstance(names, str) else names)}
+    lacking = [[each for each in columns if plain_name(each) not in there] for columns in layout.signature]
+    nearest = [each for each in min(lacking, key=len, default=[]) if plain_name(each) in read]
+    if not nearest:
+        return []
+    advice = f"name the columns that hold them in `data.{name}.columns`, or look whether this is such an export"
+    rule = f"has {', '.join(nearest)}, as exports of {own.preset} have"
+    return [_doubtful(name, opened[0], "", rule, advice)]
 
 
 def _doubtful(name: str, source: Source, column: str, rule: str, advice: str) -> Finding:

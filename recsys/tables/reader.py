@@ -21,7 +21,7 @@ from recsys.tables.columns.orders import order_states
 from recsys.tables.columns.raw_values import RawValues
 from recsys.tables.columns.spelling import as_spoken, spoken_of
 from recsys.tables.mapping import GIVEN, Mapped, map_source
-from recsys.tables.mapping_checks import check_columns, check_names, doubtful_columns
+from recsys.tables.mapping_checks import check_columns, check_names, doubtful_columns, unlike_export
 from recsys.tables.presets import Preset, laid_over, merged
 from recsys.tables.schema import AMOUNT, Column, mappable
 from recsys.tables.shapes import put_into_shape
@@ -130,7 +130,7 @@ def map_table(settings: Settings, name: str, table: Table, before: datetime | No
     with reading(name, opened):
         shaped = put_into_shape(settings, name, table, preset, opened, before)
         check_columns(name, own, table, preset, shaped.sources)
-        doubts = doubtful_columns(name, own, table, preset, shaped.sources)
+        doubts = [*doubtful_columns(name, own, table, preset, shaped.sources), *unlike_export(name, own, opened)]
         attributes = attribute_columns(settings, name, preset, shaped.sources)
         columns, preset = (*mappable(name), *attributes.columns), attributes.mapping(preset)
         raw = [RawValues(source, table, preset, columns, settings.data.ids) for source in shaped.sources]

@@ -37,6 +37,36 @@ def read(folder: Path, preset: str, rows: list[dict[str, Any]], more: str = "") 
     return read_shop(parse_settings(f"[data.events]\npaths = ['events.parquet']\npreset = '{preset}'\n{more}", folder))
 
 
+GERMAN = "ID,Typ,Artikelnummer,Name,Veröffentlicht,Sichtbarkeit im Katalog,Vorrätig?,Bestand,Angebotspreis,Regulärer Preis,Kategorien"
+FRENCH = "ID,Type,UGS,Nom,Publié,Visibilité dans le catalogue,En stock ?,Stock,Tarif promo,Tarif régulier,Catégories"
+
+
+@pytest.mark.parametrize("names", [GERMAN, FRENCH])
+def test_woocommerce_in_other_languages(tmp_path: Path, names: str) -> None:
+    """The exporter translates its column names; `init` tells them, too."""
+    rows = "1,simple,MUG-1,Mug,1,visible,1,3,,12.50,Home\n2,variable,HAT,Hat,1,visible,1,,,,Hats\n"
+    rows += "3,simple,OLD,Old,0,visible,1,3,9,12,Home\n"
+    (tmp_path / "items.csv").write_text(f"{names}\n{rows}")
+    (tmp_path / "events.csv").write_text("user_id,timestamp,event_type,item_id\nu,2026-06-01,view,MUG-1\n")
+    text = "[data.events]\npaths = ['events.csv']\n[data.items]\npaths = ['items.csv']\npreset = 'woocommerce'\n"
+    shop = read_shop(parse_settings(text, tmp_path))
+    assert shop.items.select("item_id", "price", "available").rows() == [("MUG-1", 12.5, True), ("OLD", 9.0, False)]
+    assert shop.findings == ()
+
+
+def test_an_export_that_only_looks_alike_is_found(tmp_path: Path) -> None:
+    """Columns of a preset that a file lacks under any name are said, unless the settings name others; the rest is read."""
+    (tmp_path / "items.csv").write_text(
+        "ID,Type,Varenummer,Name,Published,Visibility in catalog,Pris\n1,simple,MUG-1,Mug,1,visible,12\n"
+    )
+    (tmp_path / "events.csv").write_text("user_id,timestamp,event_type,item_id\nu,2026-06-01,view,1\n")
+    text = "[data.events]\npaths = ['events.csv']\n[data.items]\npaths = ['items.csv']\npreset = 'woocommerce'\n"
+    [found] = read_shop(parse_settings(text, tmp_path)).findings
+    assert (found.rule, found.has_weight) == ("has SKU, Regular price, as exports of woocommerce have", True)
+    named = "columns = { item_id = 'Varenummer', price = 'Pris' }\n"
+    assert not [each for each in read_shop(parse_settings(text + named, tmp_path)).findings if "as exports" in each.rule]
+
+
 def test_rees46(tmp_path: Path) -> None:
     """Dotted categories become levels, `cart` a cart_add; the item table grows out of the events."""
     row = {

@@ -106,7 +106,8 @@ def _by_preset(seen: Seen) -> Proposal | None:
         for table in ("events", "items", "users"):
             layout = getattr(platform(name), table)
             for columns in layout.signature if layout else ():
-                if {*map(plain_name, columns)} <= there and (best is None or len(columns) > best[0]):
+                known = there | {plain_name(to) for other, to in layout.also.items() if plain_name(other) in there}
+                if {*map(plain_name, columns)} <= known and (best is None or len(columns) > best[0]):
                     best = (len(columns), name, table)
     if best is None:
         return None
