@@ -37,3 +37,17 @@ class ItemUpdate(msgspec.Struct, frozen=True, gc=False):
     stock: float | None = None
     price: float | None = None
     item: WholeItem | None = None
+
+
+def both(one: ItemUpdate | None, other: ItemUpdate) -> ItemUpdate:
+    """Two updates of an item as one; a stock without a word on availability speaks for itself."""
+    if one is None or other.item is not None:
+        return other
+    available = other.available if other.available is not None or other.stock is not None else one.available
+    return ItemUpdate(
+        other.item_id,
+        available,
+        one.stock if other.stock is None else other.stock,
+        one.price if other.price is None else other.price,
+        one.item,
+    )

@@ -21,7 +21,7 @@ from recsys.engine.shoppers.accounts import Accounts
 from recsys.engine.shoppers.dislikes import KnownDislikes, with_dislikes
 from recsys.engine.shoppers.impressions import with_impressions
 from recsys.engine.shoppers.kept_histories import EVENTS_KEPT, KeptHistories
-from recsys.item_updates import ItemUpdate
+from recsys.item_updates import ItemUpdate, both
 from recsys.live.dislikes import Dislike
 from recsys.live.erasure import ErasureKeys, Tombstone, Tombstones
 from recsys.live.log import EventLog, LiveEvent, SharedRow
@@ -253,7 +253,7 @@ class ServingState:
         for each in news:
             row = each.row
             if isinstance(row, ItemUpdate):
-                updates[row.item_id] = _later(updates.get(row.item_id), row)
+                updates[row.item_id] = both(updates.get(row.item_id), row)
                 revision = each.seq
             elif isinstance(row, Link):
                 self._links.setdefault(row.anonymous_id, []).append(row)
@@ -332,20 +332,6 @@ class ServingState:
         erased = self.forgotten.spans(user_id)
         own = [left for period in found for left in without(period, erased)]
         return [left for period in own for left in without(period, self.forgotten.spans(period.anonymous_id))]
-
-
-def _later(one: ItemUpdate | None, other: ItemUpdate) -> ItemUpdate:
-    """Two updates of an item as one; a stock without a word on availability speaks for itself."""
-    if one is None or other.item is not None:
-        return other
-    available = other.available if other.available is not None or other.stock is not None else one.available
-    return ItemUpdate(
-        other.item_id,
-        available,
-        one.stock if other.stock is None else other.stock,
-        one.price if other.price is None else other.price,
-        one.item,
-    )
 
 
 def _always(user_id: str) -> Period:
