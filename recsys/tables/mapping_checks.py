@@ -112,15 +112,15 @@ def doubtful_columns(name: str, own: Table, table: Table, preset: Preset, source
 
 
 def unlike_export(name: str, own: Table, opened: Sequence[Source]) -> list[Finding]:
-    """Say which columns that a preset reads are missing, if the files have the columns of none of its layouts: a translated export, or
-    another one, would be read in part and in silence."""
+    """Say which columns that a preset reads are missing, if the files have the columns of none of its layouts, and something is read
+    from nowhere: a translated export, or another one, would be read in part and in silence."""
     layout = preset_of(name, own)
     there = {plain_name(column) for source in opened for column in source.schema}
     mapped = [names for column, names in layout.columns.items() if column not in {*own.columns, *own.constants}]
-    read = {plain_name(each) for names in mapped for each in ((names,) if isinstance(names, str) else names)}
+    plain = [{plain_name(each) for each in ((names,) if isinstance(names, str) else names)} for names in mapped]
     lacking = [[each for each in columns if plain_name(each) not in there] for columns in layout.signature]
-    nearest = [each for each in min(lacking, key=len, default=[]) if plain_name(each) in read]
-    if not nearest:
+    nearest = [each for each in min(lacking, key=len, default=[]) if any(plain_name(each) in names for names in plain)]
+    if not any(plain_name(each) in names and not names & there for each in nearest for names in plain):
         return []
     advice = f"name the columns that hold them in `data.{name}.columns`, or look whether this is such an export"
     rule = f"has {', '.join(nearest)}, as exports of {own.preset} have"

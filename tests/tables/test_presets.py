@@ -55,7 +55,7 @@ def test_woocommerce_in_other_languages(tmp_path: Path, names: str) -> None:
 
 
 def test_an_export_that_only_looks_alike_is_found(tmp_path: Path) -> None:
-    """Columns of a preset that a file lacks under any name are said, unless the settings name others; the rest is read."""
+    """Columns of a preset that a file lacks are said where something is read from nowhere; the settings may name others."""
     (tmp_path / "items.csv").write_text(
         "ID,Type,Varenummer,Name,Published,Visibility in catalog,Pris\n1,simple,MUG-1,Mug,1,visible,12\n"
     )
@@ -63,6 +63,13 @@ def test_an_export_that_only_looks_alike_is_found(tmp_path: Path) -> None:
     text = "[data.events]\npaths = ['events.csv']\n[data.items]\npaths = ['items.csv']\npreset = 'woocommerce'\n"
     [found] = read_shop(parse_settings(text, tmp_path)).findings
     assert (found.rule, found.has_weight) == ("has SKU, Regular price, as exports of woocommerce have", True)
+    (tmp_path / "items.csv").write_text(
+        "ID,Type,Name,Published,Visibility in catalog,Regular price\n1,simple,Mug,1,visible,12\n"
+    )
+    assert not [each for each in read_shop(parse_settings(text, tmp_path)).findings if "as exports" in each.rule]
+    (tmp_path / "items.csv").write_text(
+        "ID,Type,Varenummer,Name,Published,Visibility in catalog,Pris\n1,simple,MUG-1,Mug,1,visible,12\n"
+    )
     named = "columns = { item_id = 'Varenummer', price = 'Pris' }\n"
     assert not [each for each in read_shop(parse_settings(text + named, tmp_path)).findings if "as exports" in each.rule]
 

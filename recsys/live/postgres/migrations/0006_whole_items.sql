@@ -1,3 +1,0 @@
--- Items that were put whole while serving.
--- additive
-ALTER TABLE item_updates ADD COLUMN item bytea;

@@ -1,1 +1,0 @@
-"""Items that are put while serving, in the spare rows of a catalogue."""
