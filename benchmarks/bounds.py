@@ -21,11 +21,12 @@ from rich.table import Table
 
 from benchmarks.service import Service, publish_fit, running
 from recsys import clock
+from recsys.item_updates import ItemUpdate
 from recsys.live.databases import log_in
 from recsys.live.log import EventLog
 from recsys.settings.load import load_settings
 from recsys.snapshot.store import current_version, item_ids
-from recsys.types import Event, ItemUpdate, Link
+from recsys.types import Event, Link
 from simulator import make_shop, shop_settings
 
 OUT = Path("benchmarks/out/bounds")

@@ -19,12 +19,13 @@ from recsys import clock
 from recsys.clock import DAY, MINUTE
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.serving_state import ServingState
+from recsys.item_updates import ItemUpdate
 from recsys.live.databases import log_in
 from recsys.live.log import EventLog
 from recsys.settings import Settings
 from recsys.settings.load import load_settings
 from recsys.snapshot.store import CURRENT, Snapshot, current_version, open_snapshot
-from recsys.types import CANCELLED, EVENT_TYPES, Event, EventType, History, ItemUpdate, Link, Query, SnapshotError
+from recsys.types import CANCELLED, EVENT_TYPES, Event, EventType, History, Link, Query, SnapshotError
 from simulator import default_items
 
 ASKED = 20_000

@@ -28,6 +28,7 @@ from benchmarks.service import publish_fit
 from recsys.clock import MINUTE
 from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
+from recsys.item_updates import ItemUpdate
 from recsys.live.databases import log_in
 from recsys.live.item_changes import Standing
 from recsys.live.log import EventLog
@@ -37,7 +38,7 @@ from recsys.settings import Settings
 from recsys.settings.load import load_settings
 from recsys.settings.moments import MomentKind, MomentsSettings
 from recsys.snapshot.store import Snapshot, open_snapshot
-from recsys.types import Event, ItemUpdate, SnapshotError
+from recsys.types import Event, SnapshotError
 from simulator import default_items
 from training import console
 from training.batch.export import published

@@ -123,15 +123,6 @@ class Link(msgspec.Struct, frozen=True, gc=False):
     timestamp: int
 
 
-class ItemUpdate(msgspec.Struct, frozen=True, gc=False):
-    """Changes of an item; None: as it was."""
-
-    item_id: str
-    available: bool | None = None
-    stock: float | None = None
-    price: float | None = None
-
-
 class Bought(msgspec.Struct, frozen=True, gc=False):
     """Treatment of items that the shopper already owns.
 

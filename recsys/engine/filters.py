@@ -66,7 +66,7 @@ class Removal(NamedTuple):
 
 def allowed_items(given: FilterInputs) -> tuple[Mask, list[str]]:
     """Tell which items may be shown, bool[n] (the caller's own copy), and what of the query is unknown here."""
-    allowed = given.catalog.available.copy()
+    allowed = given.catalog.shown_at(given.query.now).copy()
     for step in _IN_ORDER:
         step(allowed, given)
     return allowed, _unknown(given.query, given.catalog)
@@ -74,7 +74,7 @@ def allowed_items(given: FilterInputs) -> tuple[Mask, list[str]]:
 
 def removal(item: int, given: FilterInputs) -> Removal | None:
     """Find the first filter that removes an item; None: it may be shown."""
-    allowed = given.catalog.available.copy()
+    allowed = given.catalog.shown_at(given.query.now).copy()
     if not allowed[item]:
         return Removal("unavailable")
     for name, step in STEPS.items():
@@ -92,11 +92,14 @@ def _keep_category(allowed: Mask, given: FilterInputs) -> None:
     if code < 0:
         allowed[:] = False
         return
-    further = catalog.further.items(code)
-    kept = further[allowed[further]]
+    further, put = catalog.further.items(code), catalog.nodes_put
+    kept, moved = further[allowed[further]], put.of(code)
+    moved = moved[allowed[moved]]
     allowed[: catalog.item_from[code]] = False
     allowed[catalog.item_to[code] :] = False
     allowed[kept] = True
+    allowed[put.changed] = False
+    allowed[moved] = True
 
 
 def _keep_brands(allowed: Mask, given: FilterInputs) -> None:

@@ -19,7 +19,7 @@ from recsys.engine.profile import INTENT_RULES, Leader, Leanings, Profiler
 from recsys.orders import priced_orders, revenue_of
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.customer_value import CustomerValue
-from recsys.snapshot.id_index import IdMap
+from recsys.snapshot.put.growing_ids import GrowingIds
 from recsys.types import KIND_WORDS, ExitStage, History, Intent, Lifecycle, Profile, Rows
 
 MAX_AFFINITIES = 10
@@ -240,7 +240,7 @@ def _brand(profiler: Profiler, leanings: Leanings) -> Leaning:
     return _leaning(leanings, leanings.brand, profiler.catalog.brands, "window", needed)
 
 
-def _leaning(leanings: Leanings, leader: Leader, names: IdMap, of: str, needed: str) -> Leaning:
+def _leaning(leanings: Leanings, leader: Leader, names: GrowingIds, of: str, needed: str) -> Leaning:
     strongest = None if leader.code < 0 else names.text(leader.code)
     weight = f"{leader.share:.0%} of the {of}'s weight, {_times(leader.events, 'event')}"
     if not leanings.seen:
@@ -252,7 +252,7 @@ def _leaning(leanings: Leanings, leader: Leader, names: IdMap, of: str, needed: 
     return Leaning(strongest if leader.enough else None, strongest, round(leader.share, 4), leader.events, of, said)
 
 
-def _affinities(profiler: Profiler, history: History, now: int, code_of: Rows, names: IdMap) -> tuple[Affinity, ...]:
+def _affinities(profiler: Profiler, history: History, now: int, code_of: Rows, names: GrowingIds) -> tuple[Affinity, ...]:
     codes, weights, events = profiler.affinities(history, now, code_of)
     everything = max(float(weights.sum()), 1e-30)
     named = np.flatnonzero(codes >= 0)

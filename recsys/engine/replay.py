@@ -12,10 +12,12 @@ import numpy as np
 from recsys.engine.choice import Answered
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.slate_json import slate_json
+from recsys.item_updates import ItemUpdate
 from recsys.live.slate_log import LoggedEvent, LoggedSlate
 from recsys.settings import Settings
+from recsys.snapshot.put.overlay import overlay
 from recsys.snapshot.store import Snapshot
-from recsys.types import History, ItemUpdate, Lines, Slate
+from recsys.types import History, Lines, Slate
 
 
 def drawn(recommendation_id: str, share: float) -> bool:
@@ -49,7 +51,7 @@ def replayed(note: LoggedSlate, snapshot: Snapshot, updates: Iterable[tuple[int,
     """Answer a logged query again over its own snapshot, with the item updates (number, update) that it had seen."""
     for number, update in updates:
         if snapshot.manifest.state_sequence < number <= note.items_sequence:
-            snapshot.catalog.overlay(update, number)
+            overlay(snapshot.catalog, update, number)
     engine = Engine(snapshot, Settings(placements=note.placements, profile=note.profile))
     engine.campaigns.put(note.campaigns)
     if note.experiments:

@@ -21,6 +21,7 @@ from recsys.engine.shoppers.accounts import Accounts
 from recsys.engine.shoppers.dislikes import KnownDislikes, with_dislikes
 from recsys.engine.shoppers.impressions import with_impressions
 from recsys.engine.shoppers.kept_histories import EVENTS_KEPT, KeptHistories
+from recsys.item_updates import ItemUpdate, both
 from recsys.live.dislikes import Dislike
 from recsys.live.erasure import ErasureKeys, Tombstone, Tombstones
 from recsys.live.log import EventLog, LiveEvent, SharedRow
@@ -28,7 +29,8 @@ from recsys.reasons import reason_locale
 from recsys.snapshot.customer_value import CustomerValue
 from recsys.snapshot.identity_links import FOREVER, Period, periods, without
 from recsys.snapshot.people import NOBODY, Person
-from recsys.types import NO_HISTORY, History, ItemUpdate, Link, Query
+from recsys.snapshot.put.overlay import overlay
+from recsys.types import NO_HISTORY, History, Link, Query
 from recsys.user_ids import NullUsers
 
 MAX_LINKED = 20
@@ -246,18 +248,23 @@ class ServingState:
             if self.arms is not None:
                 self.arms.people_changed()
         updates: dict[str, ItemUpdate] = {}
+        catalog = self._snapshot.catalog
+        revision = catalog.revision
         for each in news:
             row = each.row
             if isinstance(row, ItemUpdate):
-                updates[row.item_id] = _later(updates.get(row.item_id), row)
-                self._snapshot.catalog.revision = each.seq
+                updates[row.item_id] = both(updates.get(row.item_id), row)
+                revision = each.seq
             elif isinstance(row, Link):
                 self._links.setdefault(row.anonymous_id, []).append(row)
                 linked = self._linked.setdefault(row.user_id, {})
                 linked.pop(row.anonymous_id, None)
                 linked[row.anonymous_id] = None
         for update in updates.values():
-            self._snapshot.catalog.overlay(update, self._snapshot.catalog.revision)
+            overlay(catalog, update, catalog.revision)
+        catalog.revision = revision  # last: what was found under the earlier one may be of a moment in between
+        if any(update.item for update in updates.values()):
+            self._kept.clear()  # their events may have been of an unknown item
 
     def _take_joins(self) -> None:
         """Take in which accounts were joined, and which stand on their own again."""
@@ -325,19 +332,6 @@ class ServingState:
         erased = self.forgotten.spans(user_id)
         own = [left for period in found for left in without(period, erased)]
         return [left for period in own for left in without(period, self.forgotten.spans(period.anonymous_id))]
-
-
-def _later(one: ItemUpdate | None, other: ItemUpdate) -> ItemUpdate:
-    """Two updates of an item as one; a stock without a word on availability speaks for itself."""
-    if one is None:
-        return other
-    available = other.available if other.available is not None or other.stock is not None else one.available
-    return ItemUpdate(
-        other.item_id,
-        available,
-        one.stock if other.stock is None else other.stock,
-        one.price if other.price is None else other.price,
-    )
 
 
 def _always(user_id: str) -> Period:

@@ -18,7 +18,7 @@ NOTICE = "live state is away: what shoppers did lately may be missing"
 
 
 class StateAtHand(ServingState):
-    """An engine that answers from memory alone. The forgotten stay forgotten, items keep their last known price and stock, campaigns go on.
+    """An engine that answers from memory alone: the forgotten stay forgotten, items keep price and stock, campaigns go on.
 
     Nothing is looked up, nothing that is found is kept, and no experiment runs, for its exposures could not be written.
     """

@@ -8,11 +8,13 @@ of an item counts at once, as nobody sees a part of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import nan
 from typing import Literal, NamedTuple
 
+from recsys.item_updates import ItemUpdate
 from recsys.live.driver import Driver
 from recsys.snapshot.catalog import Catalog
-from recsys.types import ItemUpdate
+from recsys.snapshot.put.overlay import Room
 
 MIN_DROP = 0.01
 """Smallest share of its price by which an item gets cheaper that is worth a word: less is rounding, or another exchange rate."""
@@ -81,15 +83,24 @@ def changes(standing: Standing, written: Iterable[ItemUpdate], updates: Sequence
     return [change for item_id in known for change in _differences(item_id, standing.now, before[item_id], after[item_id])]
 
 
+def without_room(standing: Standing, written: Iterable[ItemUpdate], updates: Sequence[ItemUpdate]) -> list[str | None]:
+    """Tell of each update why there is no room for its item, None where there is, after those `written` since the standing."""
+    room = Room(standing.catalog)
+    for update in written:
+        room.problem(update)
+    return [room.problem(update) for update in updates]
+
+
 def _updated(catalog: Catalog, offers: Mapping[str, _Offer], updates: Iterable[ItemUpdate]) -> dict[str, _Offer]:
     """Offers of items of the catalogue after updates, one after the other."""
     offers = dict(offers)
     for update in updates:
         if old := offers.get(update.item_id):
             available = catalog.available_after(catalog.row(update.item_id), update)
-            offers[update.item_id] = _Offer(
-                old.available if available is None else available, old.price if update.price is None else update.price
-            )
+            price = old.price if update.price is None else update.price
+            if update.item is not None and update.price is None:
+                price = nan
+            offers[update.item_id] = _Offer(old.available if available is None else available, price)
     return offers
 
 

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
+from recsys.item_updates import ItemUpdate
 from recsys.live import dislikes, experiments, joins, moments, pinned_slates, rows
 from recsys.live.campaigns import StoredCampaigns
 from recsys.live.dislikes import Dislikes
 from recsys.live.driver import Driver
 from recsys.live.erasure import Erased, Tombstone
 from recsys.live.experiments import ExperimentLog
-from recsys.live.item_changes import ADD_CHANGE, ItemChanges, Standing, changes
+from recsys.live.item_changes import ADD_CHANGE, ItemChanges, Standing, changes, without_room
 from recsys.live.joins import Joins
 from recsys.live.moments import MomentLog
 from recsys.live.pinned_slates import PinnedSlates
 from recsys.live.rows import EVER, HIGHEST
-from recsys.types import Event, ItemUpdate, Link
+from recsys.types import Event, Link
 
 
 class LiveEvent(NamedTuple):
@@ -106,18 +107,24 @@ class EventLog:
         """Keep every other process from `linking` inside a `with`: links stay as they are between a look at them and `add_links`."""
         return self._log.alone("links")
 
-    def add_items(self, updates: Sequence[ItemUpdate], received_at: int, standing: Standing | None = None) -> None:
-        """Write item updates, with what they change for shoppers as far as a standing tells."""
+    def add_items(
+        self, updates: Sequence[ItemUpdate], received_at: int, standing: Standing | None = None
+    ) -> list[str | None]:
+        """Write item updates, with what they change for shoppers as far as a standing tells; says why an update was not written (of an
+        item for which the standing has no room), None where it was."""
         if not updates:
-            return
+            return []
         with self._log.writing() as log:
-            found = []
+            found, problems = [], cast("list[str | None]", [None] * len(updates))
             if standing is not None:
                 written = log.read(rows.ITEM_UPDATES, standing.sequence, HIGHEST)
-                found = changes(standing, [rows.item_update_of(*row[2:]) for row in written], updates)
-            said = [(each.item_id, each.available, each.stock, each.price, received_at) for each in updates]
-            log.add_all(rows.ADD_ITEM_UPDATE, said)
+                since = [rows.item_update_of(*row[2:]) for row in written]
+                problems = without_room(standing, since, updates)
+                updates = [update for update, problem in zip(updates, problems, strict=True) if problem is None]
+                found = changes(standing, since, updates)
+            log.add_all(rows.ADD_ITEM_UPDATE, [rows.item_update_row(each, received_at) for each in updates])
             log.add_all(ADD_CHANGE, [(each.item_id, each.change, each.at, each.before, each.after) for each in found])
+        return problems
 
     def forget(self, erased: Sequence[Erased], at: int) -> dict[str, int]:
         """Write a tombstone per erased id, which ends at `at` at the latest, and delete what the log has of the ids in their periods,

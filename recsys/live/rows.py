@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
+from recsys.item_updates import ItemUpdate, WholeItem
 from recsys.live.erasure import Tombstone
 from recsys.snapshot.identity_links import FOREVER
-from recsys.types import EVENT_TYPES, SHOWN_TYPES, Event, EventType, ItemUpdate, Link
+from recsys.types import EVENT_TYPES, SHOWN_TYPES, Event, EventType, Link
 
 _SHOWN = ", ".join(str(int(kind)) for kind in SHOWN_TYPES)
 """Codes of impressions and clicks, for SQL; `_ORDERS` those of purchases and refunds, `_LOOKS` those of views and carts."""
@@ -31,7 +32,8 @@ ADD_EVENTS = """INSERT INTO events (seq, event_id, user_id, event_type, timestam
 currency, details) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 KNOWN = "SELECT event_id FROM events WHERE event_id = ANY(?)"
 ADD_LINK = "INSERT INTO links (seq, anonymous_id, user_id, timestamp, received_at) VALUES (?, ?, ?, ?, ?)"
-ADD_ITEM_UPDATE = "INSERT INTO item_updates (seq, item_id, available, stock, price, received_at) VALUES (?, ?, ?, ?, ?, ?)"
+ADD_ITEM_UPDATE = """INSERT INTO item_updates (seq, item_id, available, stock, price, item, received_at)
+VALUES (?, ?, ?, ?, ?, ?, ?)"""
 ADD_TOMBSTONE = "INSERT INTO tombstones (seq, subject, since, until, received_at) VALUES (?, ?, ?, ?, ?)"
 _LIVE_EVENT = "seq, timestamp, event_type, item_id, order_id, quantity, price, currency"
 EVENTS_OF = f"""SELECT {_LIVE_EVENT} FROM events
@@ -53,16 +55,18 @@ details FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT {BATCH}"""
 FIRST_EVENT = "SELECT seq FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT 1"
 DROP_EVENTS = "DELETE FROM events WHERE seq > ? AND seq <= ?"
 LINKS = "SELECT seq, received_at, anonymous_id, user_id, timestamp FROM links WHERE seq > ? AND seq <= ? ORDER BY seq"
-ITEM_UPDATES = """SELECT seq, received_at, item_id, available, stock, price FROM item_updates
+ITEM_UPDATES = """SELECT seq, received_at, item_id, available, stock, price, item FROM item_updates
 WHERE seq > ? AND seq <= ? ORDER BY seq"""
 NEWS = """SELECT seq, received_at, 'link', anonymous_id, user_id, timestamp, CAST(NULL AS bigint),
-    CAST(NULL AS boolean), CAST(NULL AS double precision), CAST(NULL AS double precision) FROM links WHERE seq > ?
-UNION ALL SELECT seq, received_at, 'item_update', item_id, NULL, NULL, NULL, available, stock, price FROM item_updates WHERE seq > ?
-UNION ALL SELECT seq, received_at, 'tombstone', subject, NULL, until, since, NULL, NULL, NULL FROM tombstones WHERE seq > ?
+    CAST(NULL AS boolean), CAST(NULL AS double precision), CAST(NULL AS double precision), CAST(NULL AS bytea) FROM links WHERE seq > ?
+UNION ALL SELECT seq, received_at, 'item_update', item_id, NULL, NULL, NULL, available, stock, price, item
+FROM item_updates WHERE seq > ?
+UNION ALL SELECT seq, received_at, 'tombstone', subject, NULL, until, since, NULL, NULL, NULL, NULL
+FROM tombstones WHERE seq > ?
 ORDER BY seq"""
 """One query for all three: every look at the log asks it, mostly for nothing."""
 LAST_TOMBSTONES = "SELECT subject, since, max(until) FROM tombstones GROUP BY subject, since"
-ITEMS_BEFORE = f"""SELECT seq, item_id, available IS NOT NULL, stock IS NOT NULL, price IS NOT NULL FROM item_updates
+ITEMS_BEFORE = f"""SELECT seq, item_id, available IS NOT NULL, stock IS NOT NULL, price IS NOT NULL, item IS NOT NULL FROM item_updates
 WHERE seq < ? ORDER BY seq DESC LIMIT {AT_ONCE}"""
 DROP_ITEM_UPDATES = "DELETE FROM item_updates WHERE seq = ANY(?)"
 FORGET_EVENTS = "DELETE FROM events WHERE user_id = ? AND timestamp >= ? AND timestamp < ?"
@@ -110,9 +114,18 @@ def link_of(anonymous_id: str, user_id: str, timestamp: int) -> Link:
     return Link(anonymous_id, user_id, timestamp)
 
 
-def item_update_of(item_id: str, available: int | None, stock: float | None, price: float | None) -> ItemUpdate:
+def item_update_row(update: ItemUpdate, received_at: int) -> tuple[Any, ...]:
+    """The values of an item update's row after its number."""
+    item = None if update.item is None else msgspec.json.encode(update.item)
+    return update.item_id, update.available, update.stock, update.price, item, received_at
+
+
+def item_update_of(
+    item_id: str, available: int | None, stock: float | None, price: float | None, item: bytes | None
+) -> ItemUpdate:
     """The item update of a row's values."""
-    return ItemUpdate(item_id, None if available is None else bool(available), stock, price)
+    whole = None if item is None else msgspec.json.decode(item, type=WholeItem)
+    return ItemUpdate(item_id, None if available is None else bool(available), stock, price, whole)
 
 
 def tombstone_of(subject: str, since: int | None, until: int) -> Tombstone:
@@ -129,8 +142,9 @@ def shared_of(row: Sequence[Any]) -> Link | ItemUpdate | Tombstone:
 
 
 def is_superseded(known: set[int], said: Sequence[int]) -> bool:
-    """Tell whether later updates set all that this one sets; from now on what this one sets counts among them."""
-    fields = {field for field, is_said in enumerate(said) if is_said}
+    """Tell whether later updates set all that this one sets; from now on what this one sets counts among them. The last of `said`
+    is the whole item, which sets everything."""
+    fields = set(range(len(said))) if said[-1] else {field for field, is_said in enumerate(said) if is_said}
     superseded = fields <= known
     known |= fields
     return superseded

@@ -144,13 +144,14 @@ def of_low_items(audience: Audience) -> Mask:
 def standing_of_items(trigger_context: TriggerContext) -> ItemStanding:
     """Lay out what rules ask of items, so that two moments can be compared."""
     catalog, news = trigger_context.catalog, trigger_context.news
+    available = catalog.shown_at(trigger_context.now)
     changed_at = np.zeros((2, catalog.n_items), np.int64)
     for row, change in news["back_in_stock"].items():
-        changed_at[0, row] = change.at * bool(catalog.available[row])
+        changed_at[0, row] = change.at * bool(available[row])
     for row, change in news["price_drop"].items():
-        still = catalog.available[row] and change.before is not None and catalog.price[row] < change.before
+        still = available[row] and change.before is not None and catalog.price[row] < change.before
         changed_at[1, row] = change.at * bool(still)
-    return ItemStanding(changed_at, trigger_context.runs_low, catalog.available & catalog.replenishable)
+    return ItemStanding(changed_at, trigger_context.runs_low, available & catalog.replenishable)
 
 
 def concerned(audience: Audience, before: ItemStanding, after: ItemStanding) -> Mask:

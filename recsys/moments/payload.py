@@ -103,8 +103,9 @@ def moment_slate(kind: MomentKind, due: TriggerHit, user_context: UserContext, a
     slate = ask(_query(kind, due, user_context, [catalog.item_id(row) for row in shown], seen))
     if due.reason is None:
         return slate
-    there = [row for row in shown if catalog.available[row]][:size]
-    gone = [row for row in shown if not catalog.available[row]]
+    available = catalog.shown_at(user_context.now)
+    there = [row for row in shown if available[row]][:size]
+    gone = [row for row in shown if not available[row]]
     groups = {int(catalog.group[row]) for row in there} - {-1}
     rest = [place for place, row in enumerate(slate.items) if int(catalog.group[row]) not in groups][: size - len(there)]
     score = max(slate.scores, default=1.0)

@@ -101,7 +101,7 @@ def replenish(user_context: UserContext) -> Iterator[TriggerHit]:
     gaps = catalog.gap_days[profile.bought]
     due_at = spans.due_again(profile.bought_at, gaps)
     due = (due_at <= now) & (now < spans.replenish_until(user_context, due_at))
-    due &= catalog.replenishable[profile.bought] & catalog.available[profile.bought]
+    due &= catalog.replenishable[profile.bought] & catalog.shown_at(now)[profile.bought]
     for place in sorted(np.flatnonzero(due).tolist(), key=lambda place: (due_at[place], profile.bought[place])):
         row, bought_at = int(profile.bought[place]), int(profile.bought_at[place])
         reason = user_context.reason("due_again", ago=(now - bought_at) // DAY, gap=round(float(gaps[place])))
@@ -178,7 +178,7 @@ def _news(user_context: UserContext, change: ChangeKind) -> Iterator[tuple[int, 
     news, seen_days = trigger_context.news[change], trigger_context.settings.seen_days
     for row in user_context.interested_in() if news else ():
         found = news.get(row)
-        if found is None or not trigger_context.catalog.available[row]:
+        if found is None or not trigger_context.catalog.shown_at(user_context.now)[row]:
             continue
         recent = spans.news_of(user_context, found.at).holds(user_context.now)
         if recent and user_context.interest(row, found.at) >= found.at - seen_days * DAY:

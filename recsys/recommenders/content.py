@@ -88,7 +88,7 @@ def _term_rows(catalog: Catalog, settings: ContentSettings) -> csr_array:
     terms: dict[str, int] = {}
     where: tuple[list[int], list[int]] = ([], [])
     weights: list[float] = []
-    for row in range(catalog.n_items):
+    for row in range(catalog.n_known):
         for term, weight in _terms(catalog, row, settings):
             where[0].append(row)
             where[1].append(terms.setdefault(term, len(terms)))
@@ -100,7 +100,7 @@ def _term_rows(catalog: Catalog, settings: ContentSettings) -> csr_array:
     matrix = matrix.tocsc()
     holders = np.diff(matrix.indptr)
     tells = (holders > 1) & (holders <= settings.most_items)
-    rarity = np.where(tells, np.log(max(catalog.n_items, 1) / np.maximum(holders, 1)), 0).astype(np.float32)
+    rarity = np.where(tells, np.log(max(catalog.n_known, 1) / np.maximum(holders, 1)), 0).astype(np.float32)
     weighed = (matrix @ diags_array(rarity)).tocsr()
     weighed.eliminate_zeros()
     lengths = np.sqrt(np.asarray(weighed.power(2).sum(axis=1)))

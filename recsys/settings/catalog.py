@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+import msgspec
 
 from recsys.settings.types import Group
 
@@ -29,3 +31,6 @@ class CatalogSettings(Group, frozen=True):
     """The items that there are."""
 
     never: NeverSettings = NeverSettings()
+    spare_items: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1000
+    """New items for which a snapshot has room: those that are put over HTTP until the next training. Each takes a place in every
+    array by item."""

@@ -6,6 +6,7 @@ these and no others.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -15,8 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.item_filters import ATTRIBUTE
+from recsys.item_updates import AttributeValue
 from recsys.settings.attributes import AttributeType
 from recsys.snapshot.id_index import IdMap, Texts, blob_arrays, id_arrays
+from recsys.snapshot.put.changeable import changeable
+from recsys.snapshot.put.growing_ids import GrowingIds
+from recsys.snapshot.put.laid_over import LaidOver
 from recsys.types import Arrays, Rows
 
 if TYPE_CHECKING:
@@ -46,6 +51,10 @@ class Numbers(msgspec.Struct, frozen=True, eq=False):
     type: AttributeType
     values: NDArray[np.float64]
 
+    def put(self, row: int, value: AttributeValue | None) -> None:
+        """Give an item another value."""
+        self.values[row] = np.nan if value is None or isinstance(value, str | tuple) else float(value)
+
     def of(self, row: int) -> float | bool | str | None:
         """The value of an item as JSON has it."""
         value = float(self.values[row])
@@ -56,33 +65,46 @@ class Numbers(msgspec.Struct, frozen=True, eq=False):
         return _iso(value) if self.type == "time" else value
 
 
-class Words(msgspec.Struct, frozen=True, eq=False, dict=True):
+class Words:
     """An attribute of words: `codes` int32[m] laid end to end by item (`offsets` int64[n+1]), `items` int32[m] by word
-    (`item_offsets` int64[w+1])."""
+    (`item_offsets` int64[w+1]); the words of items that were put lie over them."""
 
-    type: AttributeType
-    names: IdMap
-    codes: Rows
-    offsets: NDArray[np.int64]
-    items: Rows
-    item_offsets: NDArray[np.int64]
+    def __init__(self, kind: AttributeType, arrays: Arrays, prefix: str) -> None:
+        self.type = kind
+        self.names = GrowingIds(IdMap(arrays, f"{prefix}_word"))
+        self._codes, self._items = cast(Rows, arrays[f"{prefix}_codes"]), cast(Rows, arrays[f"{prefix}_items"])
+        self._offsets = cast(NDArray[np.int64], arrays[f"{prefix}_offsets"])
+        self._item_offsets = cast(NDArray[np.int64], arrays[f"{prefix}_item_offsets"])
+        self._put: LaidOver[int] = LaidOver()
 
     def of(self, row: int) -> str | list[str] | None:
         """The word of an item, or its words."""
-        found = [self.names.text(code) for code in self.codes[self.offsets[row] : self.offsets[row + 1]].tolist()]
+        codes = self._put.keys(row)
+        if codes is None:
+            codes = self._codes[self._offsets[row] : self._offsets[row + 1]].tolist()
+        found = [self.names.text(code) for code in codes]
         return found if self.type == "words" else found[0] if found else None
 
     def holding(self, word: str) -> Rows:
         """Rows of the items that hold a word, int32[k] ascending."""
         code = self.names.row(word)
-        return self.items[self.item_offsets[code] : self.item_offsets[code + 1]] if code >= 0 else self.items[:0]
+        if code < 0 or code + 1 >= len(self._item_offsets):
+            return self._put.of(code)
+        return self._put.over(self._items[self._item_offsets[code] : self._item_offsets[code + 1]], code)
+
+    def put(self, row: int, value: AttributeValue | None) -> None:
+        """Give an item other words."""
+        words = (value,) if isinstance(value, str) else value if isinstance(value, tuple) else ()
+        codes = [found if (found := self.names.row(word)) >= 0 else self.names.add(word) for word in words]
+        self._put.put(row, tuple(dict.fromkeys(codes)))
+        self.single[row] = codes[0] if codes else -1
 
     @cached_property
     def single(self) -> Rows:
         """The first word of each item as a code int32[n]; -1: none."""
-        first = np.full(len(self.offsets) - 1, -1, np.int32)
-        filled = np.diff(self.offsets) > 0
-        first[filled] = self.codes[self.offsets[:-1][filled]]
+        first = np.full(len(self._offsets) - 1, -1, np.int32)
+        filled = np.diff(self._offsets) > 0
+        first[filled] = self._codes[self._offsets[:-1][filled]]
         return first
 
 
@@ -110,6 +132,11 @@ class Attributes:
     def names(self) -> tuple[str, ...]:
         """Every name that a filter may use, sorted."""
         return tuple(sorted({*self.columns, *BUILT_IN}))
+
+    def put(self, row: int, values: Mapping[str, AttributeValue]) -> None:
+        """Give an item these attributes and no others; what the catalogue does not have as an attribute is passed over."""
+        for name, column in self.columns.items():
+            column.put(row, values.get(name))
 
     def of(self, row: int) -> dict[str, Any]:
         """The attributes that an item has, as JSON has them."""
@@ -169,15 +196,8 @@ def _pairs(column: pl.Series) -> tuple[Rows, pl.Series]:
 def _column(arrays: Arrays, at: int, kind: AttributeType) -> Column:
     prefix = f"attribute_{at}"
     if kind not in ("word", "words"):
-        return Numbers(kind, cast(NDArray[np.float64], arrays[f"{prefix}_values"]))
-    return Words(
-        kind,
-        IdMap(arrays, f"{prefix}_word"),
-        cast(Rows, arrays[f"{prefix}_codes"]),
-        cast(NDArray[np.int64], arrays[f"{prefix}_offsets"]),
-        cast(Rows, arrays[f"{prefix}_items"]),
-        cast(NDArray[np.int64], arrays[f"{prefix}_item_offsets"]),
-    )
+        return Numbers(kind, cast(NDArray[np.float64], changeable(arrays[f"{prefix}_values"])))
+    return Words(kind, arrays, prefix)
 
 
 def _iso(micros: float) -> str:

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.categories import join_category, split_category
+from recsys.item_updates import ItemUpdate
 from recsys.snapshot.attributes import Attributes, attribute_arrays
 from recsys.snapshot.further_categories import Further, further_arrays
 from recsys.snapshot.id_index import IdMap, Texts, blob_arrays, id_arrays
-from recsys.types import Arrays, ItemUpdate, Mask, Rows, Times
+from recsys.snapshot.put.changeable import changeable
+from recsys.snapshot.put.growing_ids import GrowingIds
+from recsys.snapshot.put.laid_over import LaidOver
+from recsys.types import Arrays, Mask, Rows, Times
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,65 +31,87 @@ ROWS_KEPT = 65_536
 """Most item ids whose rows a worker keeps at hand, so that what everybody looks at is looked up once."""
 SOLD_DAYS = 28
 """Days of sales that an item's days of cover are reckoned from."""
+_EVER = 2**62
 FRAGMENT_FIELDS = ("item_id", "title", "brand", "category", "price", "currency", "url", "image_url", "available")
 
 
-def can_be_bought(word: bool | None, stock: float | None, backorder: bool = False) -> bool | None:
+def can_be_bought(
+    word: bool | None, stock: float | None, backorder: bool = False, min_stock: float | None = None
+) -> bool | None:
     """Tell whether an item can be bought: by the shop's word on it, else by its stock, of which any or a back order will do; None if
-    neither says anything. The one definition, of which `tables.items` has the same as an expression."""
+    neither says anything. Where an item has a `min_stock`, less stock is none. The one definition, of which `tables.items` has the
+    same as an expression."""
+    short = stock is not None and not backorder and min_stock is not None and stock < min_stock
     if word is not None or stock is None:
-        return word
-    return stock > 0 or backorder
+        return word and not short
+    return (stock > 0 and not short) or backorder
 
 
 class Catalog:
     """Items 0…n-1, categories (depth first) and brands of one snapshot.
 
     category, brand, group int32[n] (-1: none) · price float64[n] (NaN: none) · available bool[n] can be bought and shown ·
-    published bool[n] the shop shows it · backorder bool[n] can be bought without stock · published_at int64[n] ·
+    published bool[n] the shop shows it · backorder bool[n] can be bought without stock · published_at, published_until int64[n] the
+    moments from and before which it is shown (microseconds, 0: none) · min_stock float32[n] pieces (NaN: none) ·
     replenishable bool[n] · gap_days float32[n] usual days between two purchases (NaN: unknown) · tie_rank int32[n] the order
     in which equal scores stand · stock float32[n] pieces (NaN: unknown) · sold float32[n] pieces sold in the last `SOLD_DAYS`
     days · parent int32[c] (-1: a root) · item_from, item_to int32[c] the rows of a category and below; `further` are those
     of items that another category leads.
+
+    The last rows may be spare: no item stands there until one is put (`put.overlay`).
     """
 
     def __init__(self, arrays: Arrays) -> None:
-        self.category = cast(Rows, arrays["category"])
-        self.brand = cast(Rows, arrays["brand"])
-        self.group = cast(Rows, arrays["group"])
-        self.price = cast(NDArray[np.float64], arrays["price"])
-        self.available = cast(Mask, arrays["available"])
-        self.published = cast(Mask, arrays["published"])
-        self.backorder = cast(Mask, arrays["backorder"])
-        self.published_at = cast(Times, arrays["published_at"])
+        self.category = cast(Rows, changeable(arrays["category"]))
+        self.brand = cast(Rows, changeable(arrays["brand"]))
+        self.group = cast(Rows, changeable(arrays["group"]))
+        self.price = cast(NDArray[np.float64], changeable(arrays["price"]))
+        self.available = cast(Mask, changeable(arrays["available"]))
+        self.published = cast(Mask, changeable(arrays["published"]))
+        self.backorder = cast(Mask, changeable(arrays["backorder"]))
+        n = len(self.category)
+        self.published_at = cast(Times, changeable(arrays["published_at"]))
+        self.published_until = cast(Times, changeable(arrays.get("published_until", np.zeros(n, np.int64))))
+        self.min_stock = cast(NDArray[np.float32], changeable(arrays.get("min_stock", np.full(n, np.nan, np.float32))))
         self.replenishable = cast(Mask, arrays["replenishable"])
         self.gap_days = cast(NDArray[np.float32], arrays["gap_days"])
         self.tie_rank = cast(Rows, arrays["tie_rank"])
-        self.stock = cast(NDArray[np.float32], arrays["stock"])
+        self.stock = cast(NDArray[np.float32], changeable(arrays["stock"]))
         self.sold = cast(NDArray[np.float32], arrays["sold"])
-        self.parent = cast(Rows, arrays["parent"])
+        self.parent = cast(Rows, changeable(arrays["parent"]))
         self.item_from = cast(Rows, arrays["item_from"])
         self.item_to = cast(Rows, arrays["item_to"])
         self.further = Further(arrays, len(self.parent))
         self.attributes = Attributes(arrays)
-        self.items = IdMap(arrays, "item")
-        self.row = lru_cache(ROWS_KEPT)(self.items.row)
+        self.items = GrowingIds(IdMap(arrays, "item"))
+        self.row: Callable[[str], int] = lru_cache(ROWS_KEPT)(self.items.published.row)
         """Of an item id, its row; -1 if the catalogue does not have it."""
-        self.categories = IdMap(arrays, "category")
-        self.brands = IdMap(arrays, "brand")
+        self.categories = GrowingIds(IdMap(arrays, "category"))
+        self.brands = GrowingIds(IdMap(arrays, "brand"))
+        self.groups = GrowingIds(IdMap(arrays, "group")) if "group_rows" in arrays else None
+        """Names of the groups; None: the snapshot was made before items could be put, and has no spare rows."""
+        self.nodes_put: LaidOver[int] = LaidOver()
+        self.brands_put: LaidOver[int] = LaidOver()
         self._fragments = Texts(arrays, "fragment")
         self.revision = 0
         """Number of the last item update that lies over what was published; 0: none."""
-        self._overlaid: dict[int, bytes] = {}
+        self.overlaid: dict[int, bytes] = {}
+        self.retitled: dict[int, str] = {}
         self.fragment: Callable[[int], bytes] = self._fragments.__getitem__
         """Of a row, the item's JSON members (`FRAGMENT_FIELDS`), without braces."""
         self._titles = Texts(arrays, "title")
         self._brand_offsets = cast(NDArray[np.int64], arrays["brand_item_offsets"])
         self._brand_items = cast(Rows, arrays["brand_items"])
+        self._shown = _Shown(0, 0, -1, np.empty(0, bool))
 
     @property
     def n_items(self) -> int:
-        """Number of items."""
+        """Number of rows: those of items, then spare ones."""
+        return len(self.category)
+
+    @property
+    def n_known(self) -> int:
+        """Number of items, which have the rows before the spare ones."""
         return len(self.items)
 
     def item_id(self, row: int) -> str:
@@ -98,37 +124,46 @@ class Catalog:
 
     def title(self, row: int) -> str:
         """The item's title, else its id."""
-        return self._titles[row].decode()
+        retitled = self.retitled.get(row)
+        return self._titles[row].decode() if retitled is None else retitled
+
+    def shown_at(self, now: int) -> Mask:
+        """Tell which items are available and within their span of time at a moment (microseconds), bool[n], not to be written to."""
+        shown = self._shown
+        if shown.revision != self.revision or not shown.begins <= now < shown.ends:
+            self._shown = shown = self._find_shown(now)
+        return shown.mask
+
+    def _find_shown(self, now: int) -> _Shown:
+        at, until = self.published_at, self.published_until
+        ends = np.where(until > 0, until, _EVER)
+        begins = max(int(at.max(initial=0, where=at <= now)), int(ends.max(initial=0, where=ends <= now)))
+        changes = min(int(at.min(initial=_EVER, where=at > now)), int(ends.min(initial=_EVER, where=ends > now)))
+        mask = self.available & (at <= now) & (now < ends)
+        mask.flags.writeable = False
+        return _Shown(begins, changes, self.revision, mask)
 
     def available_after(self, row: int, update: ItemUpdate) -> bool | None:
         """Tell whether an update makes an item available; None if it says nothing of it. What the shop does not show stays hidden."""
-        told = can_be_bought(update.available, update.stock, bool(self.backorder[row]))
+        if item := update.item:
+            told = can_be_bought(update.available, update.stock, item.backorder, item.min_stock)
+            return told is not False and item.published
+        least = float(self.min_stock[row])
+        told = can_be_bought(update.available, update.stock, bool(self.backorder[row]), None if least != least else least)
         return None if told is None else told and bool(self.published[row])
 
-    def overlay(self, update: ItemUpdate, number: int) -> None:
-        """Take an item's new price and availability in, over what was published; an item unknown here is passed over.
-
-        `number` is the update's in the log.
-        """
-        self.revision = number
-        row = self.row(update.item_id)
-        if row < 0:
-            return
-        if not self._overlaid:
-            self.price, self.available, self.stock = self.price.copy(), self.available.copy(), self.stock.copy()
-            self.fragment = _newest(self._overlaid, self._fragments)
-        changed = {"price": update.price, "available": self.available_after(row, update)}
-        changed = {name: value for name, value in changed.items() if value is not None}
-        fields = self.item(row) | changed
-        self._overlaid[row] = msgspec.json.encode(fields)[1:-1]
-        self.price[row] = np.nan if fields["price"] is None else fields["price"]
-        self.available[row] = fields["available"]
-        if update.stock is not None:
-            self.stock[row] = update.stock
+    def as_changed(self) -> None:
+        """Have `fragment` and `row` look first at what was laid over what was published."""
+        if not self.overlaid:
+            self.fragment = _newest(self.overlaid, self._fragments)
+        if self.n_known > len(self.items.published):
+            self.row = self.items.row
 
     def brand_items(self, code: int) -> Rows:
         """Rows of one brand's items, ascending."""
-        return self._brand_items[self._brand_offsets[code] : self._brand_offsets[code + 1]]
+        if code + 1 >= len(self._brand_offsets):
+            return self.brands_put.of(code)
+        return self.brands_put.over(self._brand_items[self._brand_offsets[code] : self._brand_offsets[code + 1]], code)
 
     def items_in(self, category: str) -> Rows:
         """Rows of the items in a category (canonical text) or below it, by any of their categories; none if there is no such."""
@@ -136,10 +171,12 @@ class Catalog:
         if code < 0:
             return np.empty(0, np.int32)
         inside = np.arange(self.item_from[code], self.item_to[code], dtype=np.int32)
-        return np.concatenate([inside, self.further.items(code)])
+        return self.nodes_put.over(np.concatenate([inside, self.further.items(code)]), code)
 
     def is_in(self, row: int, category: int) -> bool:
         """Tell whether an item is in a category or below it, by any of its categories."""
+        if (put := self.nodes_put.keys(row)) is not None:
+            return category in put
         inside = self.item_from[category] <= row < self.item_to[category]
         return bool(inside) or row in self.further.items(category)
 
@@ -150,13 +187,22 @@ class Catalog:
     @cached_property
     def currency(self) -> str | None:
         """The one currency of all prices; None where the shop names none."""
-        return cast("str | None", self.item(0)["currency"]) if self.n_items else None
+        return cast("str | None", self.item(0)["currency"]) if len(self.items.published) else None
 
     @cached_property
     def has_groups(self) -> bool:
         """Tell whether any item shares its group with another."""
         grouped = self.group[self.group >= 0]
         return len(np.unique(grouped)) < len(grouped)
+
+
+class _Shown(NamedTuple):
+    """Items that can be shown from `begins` to before `ends`, as long as the catalogue's revision stays."""
+
+    begins: int
+    ends: int
+    revision: int
+    mask: Mask
 
 
 def _newest(overlaid: Mapping[int, bytes], published: Texts) -> Callable[[int], bytes]:
@@ -170,6 +216,7 @@ def catalog_arrays(items: pl.DataFrame, currency: str | None) -> Arrays:
     category = _codes(frame["category"], names)
     tree = _tree(names, category)
     brands = sorted(frame["brand"].drop_nulls().unique().to_list())
+    groups = sorted(frame["group_id"].drop_nulls().unique().to_list())
     brand = _codes(frame["brand"], brands)
     by_brand = np.argsort(brand, kind="stable").astype(np.int32)
     n = frame.height
@@ -182,12 +229,15 @@ def catalog_arrays(items: pl.DataFrame, currency: str | None) -> Arrays:
         **attribute_arrays(frame),
         "category": category,
         "brand": brand,
-        "group": _codes(frame["group_id"], sorted(frame["group_id"].drop_nulls().unique().to_list())),
+        "group": _codes(frame["group_id"], groups),
+        **id_arrays(groups, "group"),
         "price": frame["price"].fill_null(float("nan")).to_numpy().astype(np.float64),
         "available": frame["available"].fill_null(True).to_numpy().astype(bool),
         "published": frame["published"].fill_null(True).to_numpy().astype(bool),
         "backorder": frame["backorder"].fill_null(False).to_numpy().astype(bool),
         "published_at": frame["published_at"].dt.epoch("us").fill_null(0).to_numpy().astype(np.int64),
+        "published_until": frame["published_until"].dt.epoch("us").fill_null(0).to_numpy().astype(np.int64),
+        "min_stock": frame["min_stock"].fill_null(float("nan")).to_numpy().astype(np.float32),
         "told_replenishable": frame["replenishable"].cast(int).fill_null(-1).to_numpy().astype(np.int8),
         "replenishable": np.zeros(n, bool),
         "gap_days": np.full(n, np.nan, np.float32),

@@ -97,9 +97,9 @@ def _tie_rank(events: Events, catalog: Catalog) -> Rows:
     latest = np.zeros(n, np.int64)
     known = events.items >= 0
     np.maximum.at(latest, events.items[known], events.times[known])
-    ids = [catalog.item_id(row) for row in range(n)]
-    by_id = np.empty(n, np.int32)
-    by_id[sorted(range(n), key=ids.__getitem__)] = np.arange(n)
+    ids = [catalog.item_id(row) for row in range(catalog.n_known)]
+    by_id = np.arange(n, dtype=np.int32)  # spare rows last
+    by_id[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids))
     rank = np.empty(n, np.int32)
     rank[np.lexsort((by_id, -latest))] = np.arange(n)
     return rank

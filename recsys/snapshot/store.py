@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, Literal, TypeAlias, TypeVar
 from uuid import uuid4
 
 import msgspec
@@ -195,8 +195,10 @@ def open_files(folder: Path, manifest: Manifest) -> Snapshot:
     for name in _verified(folder, manifest).files:
         group, _, rest = name.partition("/")
         if rest.endswith(".npy"):
-            mapped = np.load(folder / name, mmap_mode="r", allow_pickle=False)
-            groups.setdefault(group, {})[rest.removesuffix(".npy")] = mapped.view(np.ndarray)
+            mode: Literal["c", "r"] = "c" if group == "catalog" else "r"  # item updates write to their own copy of a page
+            mapped = np.load(folder / name, mmap_mode=mode, allow_pickle=False)
+            groups.setdefault(group, {})[rest.removesuffix(".npy")] = array = mapped.view(np.ndarray)
+            array.flags.writeable = False
     for group in ("catalog", "history", "links", "users", "contents", *manifest.recommenders):
         groups.setdefault(group, {})
     try:

@@ -11,6 +11,7 @@ from recsys.tables.live_rows import RECEIVED
 from recsys.tables.reader import NARROW, Read
 from recsys.tables.schema import schema
 from recsys.tables.sources import ROW
+from recsys.tables.whole_items import with_whole_items
 
 ITEM_COLUMNS = tuple(schema("items"))
 
@@ -90,16 +91,22 @@ def _unknown_to(items: pl.DataFrame, updates: pl.DataFrame, written: int, export
 def overlaid(items: pl.DataFrame, updates: pl.DataFrame) -> pl.DataFrame:
     """Lay live item updates (item_id, available, stock, price; oldest first) over the items that there are.
 
-    What an update does not name stays. One that names stock alone makes the item available or not.
+    What an update does not name stays. One that names stock alone makes the item available or not. An item that was put whole stands
+    in place of what there was, with what was updated after that.
     """
     if updates.is_empty():
         return items
+    items, updates = with_whole_items(items, updates)
     values = ("available", "stock", "price")
     absent = [
-        pl.lit(None, schema("items")[name]).alias(name) for name in (*values, "backorder") if name not in items.columns
+        pl.lit(None, schema("items")[name]).alias(name)
+        for name in (*values, "backorder", "min_stock")
+        if name not in items.columns
     ]
     newest = (
-        updates.join(items.with_columns(absent).select("item_id", "backorder"), on="item_id", maintain_order="left")
+        updates.join(
+            items.with_columns(absent).select("item_id", "backorder", "min_stock"), on="item_id", maintain_order="left"
+        )
         .with_columns(_can_be_bought().alias("available"))
         .group_by("item_id")
         .agg(pl.col(name).drop_nulls().last().alias(f"__{name}") for name in values)
@@ -125,7 +132,8 @@ def finish_items(items: pl.DataFrame, currency: str | None) -> pl.DataFrame:
 
 
 def _can_be_bought() -> pl.Expr:
-    """The rule of `snapshot.catalog.can_be_bought` over the columns available, stock and backorder."""
-    return pl.coalesce(
-        "available", (pl.col("stock") > 0) | (pl.col("backorder").fill_null(False) & pl.col("stock").is_not_null())
-    )
+    """The rule of `snapshot.catalog.can_be_bought` over the columns available, stock, backorder and min_stock."""
+    backorder = pl.col("backorder").fill_null(False)
+    short = (pl.col("stock") < pl.col("min_stock")).fill_null(False) & ~backorder
+    told = pl.coalesce("available", (pl.col("stock") > 0) | (backorder & pl.col("stock").is_not_null()))
+    return told & ~short

@@ -13,8 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import polars as pl
 
+from recsys.item_updates import ItemUpdate
 from recsys.live.databases import open_log
 from recsys.live.erasure import Tombstone
 from recsys.live.joins import JoinChange
@@ -25,7 +27,7 @@ from recsys.tables.reader import NARROW, Counts, Read
 from recsys.tables.schema import EVENT_TYPE, TIME, schema
 from recsys.tables.sources import ROW
 from recsys.tables.values.ids import made_alike
-from recsys.types import DataError, Event, ItemUpdate, Link
+from recsys.types import DataError, Event, Link
 
 ENDS = pl.Schema({"anonymous_id": pl.String(), "timestamp": TIME})
 """From when on an anonymous id belongs to nobody, until its next link."""
@@ -34,6 +36,8 @@ EVENTS_FOLDER = "events"
 SEQ, RECEIVED = "seq", "received_at"
 STORED = pl.Schema({SEQ: pl.Int64(), RECEIVED: TIME, **schema("events"), "event_type": pl.String()})
 """Columns of a compacted file: number, when it was received, and the canonical ones, the event type as its word."""
+WHOLE = "whole_item"
+"""Column of item updates: the whole item as JSON (`item_updates.WholeItem`), null where only something of it changed."""
 CARRIED = frozenset({"price", "category", "currency"})
 """What live events say of their items, where the shop's tables do not."""
 _FILE = re.compile(r"events-(\d+)-(\d+)\.parquet")
@@ -214,8 +218,13 @@ def _owner(owners: Mapping[str, str], user_id: str) -> str:
 
 def _updates(updates: Sequence[tuple[int, ItemUpdate]]) -> pl.DataFrame:
     names = ("item_id", "available", "stock", "price")
-    rows = [(*(getattr(update, name) for name in names), received) for received, update in updates]
-    return pl.DataFrame(rows, schema={**{name: schema("items")[name] for name in names}, RECEIVED: pl.Int64()}, orient="row")
+    rows = [(*(getattr(update, name) for name in names), _whole(update), received) for received, update in updates]
+    told = {name: schema("items")[name] for name in names}
+    return pl.DataFrame(rows, schema={**told, WHOLE: pl.Binary(), RECEIVED: pl.Int64()}, orient="row")
+
+
+def _whole(update: ItemUpdate) -> bytes | None:
+    return None if update.item is None else msgspec.json.encode(update.item)
 
 
 def _before(frame: Frame, before: datetime | None) -> Frame:

@@ -113,7 +113,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         "item_id:id",
         "title url:url image_url:url category:category categories:categories brand price:money currency:currency "
         "available:availability stock:stock published:availability backorder:availability group_id:id description published_at:time "
-        "replenishable:flag cost:money as_of:time",
+        "replenishable:flag cost:money as_of:time published_until:time min_stock:number",
     ),
     "users": _columns(
         "user_id:id", "locale timezone birthday:date " + " ".join(f"consent_{name}:consent" for name in CHANNELS)

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from flask.testing import FlaskClient
 
+from recsys.item_updates import ItemUpdate
 from recsys.settings.when import When
-from recsys.types import ItemUpdate
 from recsys.web.app import Application
 from recsys.web.console.render import conditions
 from tests.conftest import Shop, busy_events

@@ -206,7 +206,7 @@ def test_a_mask_is_what_the_rows_say(engine: Engine, gender: Condition | None, m
     """For any conditions the mask holds exactly the rows whose values meet them, read one by one."""
     given_filter = {name: each for name, each in (("gender", gender), ("margin", margin)) if each is not None}
     mask = engine.masks.mask(typed_filter(engine.catalog, given_filter), micros(NOW))
-    for row in range(engine.catalog.n_items):
+    for row in range(engine.catalog.n_known):
         values = engine.catalog.attributes.of(row)
         held = gender is None or (
             values.get("gender") in gender.any if gender.any else values.get("gender") not in (gender.none or ())
@@ -215,4 +215,4 @@ def test_a_mask_is_what_the_rows_say(engine: Engine, gender: Condition | None, m
             number = values.get("margin", np.nan)
             held = held and (number >= margin.min if margin.min is not None else number <= margin.max)
         assert bool(mask[row]) == bool(held)
-    assert len(ROWS) == engine.catalog.n_items
+    assert len(ROWS) == engine.catalog.n_known

@@ -246,7 +246,7 @@ def asked_about(tastes: Tastes, query: Query, draw: Random) -> list[int]:
     history = engine.snapshot.histories.of(query.user_id or "")
     known = [*history.items[history.items >= 0].tolist(), *map(engine.catalog.row, (*query.context_items, *query.exclude))]
     slate = list(answer(engine, query, history).items)
-    others = draw.sample(range(engine.catalog.n_items), 4)
+    others = draw.sample(range(engine.catalog.n_known), 4)
     return [*draw.sample(slate, min(3, len(slate))), *draw.sample(known, min(4, len(known))), *others]
 
 
@@ -292,7 +292,7 @@ def test_the_steps_together_are_the_mask(tastes: Tastes) -> None:
         asked = resolve_query(engine, query, engine.snapshot.histories.of(query.user_id or ""))
         given = filter_inputs(engine, query, asked.rows.context, asked.profile, asked.bought)
         allowed, _ = allowed_items(given)
-        for item in [*draw.sample(range(engine.catalog.n_items), 20), *asked.profile.bought.tolist()[:5]]:
+        for item in [*draw.sample(range(engine.catalog.n_known), 20), *asked.profile.bought.tolist()[:5]]:
             found = removal(item, given)
             assert (found is None) == bool(allowed[item])
             names.add(found.filter if found else "allowed")

@@ -13,12 +13,14 @@ from recsys.engine.choice import Choice, answered
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.replay import drawn, logged, replayed, same_bytes
 from recsys.engine.slate_json import slate_json
+from recsys.item_updates import ItemUpdate
 from recsys.live.slate_log import LoggedSlate
 from recsys.reasons import LOCALES
 from recsys.settings import ProfileSettings, Settings
+from recsys.snapshot.put.overlay import overlay
 from recsys.snapshot.store import open_snapshot
 from recsys.types import NO_HISTORY as NO
-from recsys.types import ItemUpdate, Query
+from recsys.types import Query
 from tests.conftest import NOW, Shop, busy_events, micros
 from tests.support.handmade import calm
 
@@ -73,7 +75,7 @@ def test_item_updates_of_then_are_laid_over(published: Path) -> None:
     engine = fresh(published)
     query = Query(now=micros(NOW), placement="home")
     shown = engine.catalog.item_id(answer(engine, query, NO).items[0])
-    engine.catalog.overlay(ItemUpdate(shown, price=1.5), 7)
+    overlay(engine.catalog, ItemUpdate(shown, price=1.5), 7)
     later = ItemUpdate(shown, available=False)
     note = note_of(engine, query)
     assert b'"price":1.5' in slate_json(engine.catalog, answer(engine, query, NO))

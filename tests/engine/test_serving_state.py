@@ -16,13 +16,14 @@ from recsys.clock import DAY
 from recsys.engine.pipeline import Engine
 from recsys.engine.profile_report import shopper_profile
 from recsys.engine.serving_state import ServingState
+from recsys.item_updates import ItemUpdate
 from recsys.live.databases import log_in
 from recsys.live.erasure import Erased, ErasureKeys
 from recsys.settings.load import load_settings
 from recsys.snapshot.identity_links import FOREVER, Links, link_arrays, periods
 from recsys.tables.identities import periods as periods_of_tables
 from recsys.tables.schema import TIME
-from recsys.types import Event, ItemUpdate, Link, Query, SettingsError
+from recsys.types import Event, Link, Query, SettingsError
 from simulator import make_shop, shop_settings
 from tests.conftest import NOW, Shop, ago, busy_events, event, micros
 from tests.support.handmade import calm

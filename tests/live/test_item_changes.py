@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recsys.item_updates import ItemUpdate
 from recsys.live.databases import log_in, open_log
 from recsys.live.item_changes import Change, Standing
 from recsys.live.log import EventLog
 from recsys.snapshot.catalog import Catalog, catalog_arrays
+from recsys.snapshot.put.overlay import overlay
 from recsys.tables.items import finish_items
-from recsys.types import ItemUpdate
 from recsys.web.app import Application
 from tests.conftest import ITEMS, Shop, ago, busy_events
 from tests.support.handmade import calm, item_frame, numbered_items, world
@@ -265,7 +266,7 @@ class Worker:
         last = self.state.last()
         for each in self.state.news(0):
             assert isinstance(each.row, ItemUpdate)
-            self.catalog.overlay(each.row, each.seq)
+            overlay(self.catalog, each.row, each.seq)
         self.sequence = last if notes_it else self.sequence
 
 

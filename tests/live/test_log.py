@@ -14,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from recsys.item_updates import ItemUpdate
 from recsys.live.erasure import Erased, Tombstone
 from recsys.live.log import EventLog, SharedRow
-from recsys.types import EVENT_TYPES, Event, ItemUpdate, Link
+from recsys.types import EVENT_TYPES, Event, Link
 from tests.live.drivers import Driver
 from tests.support.running import PATIENCE_SECONDS
 

@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from recsys.item_updates import ItemUpdate
 from recsys.live.erasure import Erased
 from recsys.live.log import EventLog
 from recsys.live.pinned_slates import PinnedItem, PinnedSlate, Replacement
-from recsys.types import Event, ItemUpdate, Link, Reason, Send
+from recsys.types import Event, Link, Reason, Send
 from tests.live.drivers import Driver
 from tests.support.running import PATIENCE_SECONDS
 

@@ -11,9 +11,11 @@ import pytest
 
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.slate_json import sent_json, slate_json
+from recsys.item_updates import ItemUpdate
 from recsys.live.databases import log_in
 from recsys.messages.sends import Sends, SentSlate
-from recsys.types import ItemUpdate, Query, Send, Slate
+from recsys.snapshot.put.overlay import overlay
+from recsys.types import Query, Send, Slate
 from tests.conftest import ITEMS, NOW, Shop, ago, event, micros, shown
 
 TOMORROW = micros(NOW) + 24 * 3600 * 1_000_000
@@ -57,7 +59,7 @@ class Mail:
 
     def update(self, number: int, item_id: str, **more: Any) -> None:
         """Change an item of the catalogue."""
-        self.engine.catalog.overlay(ItemUpdate(item_id, **more), number)
+        overlay(self.engine.catalog, ItemUpdate(item_id, **more), number)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recsys.engine.pipeline import Engine, answer
+from recsys.item_updates import ItemUpdate
 from recsys.live.databases import log_in
 from recsys.live.erasure import Erased
 from recsys.live.log import EventLog
@@ -32,7 +33,8 @@ from recsys.messages.slots import (
     web_address,
 )
 from recsys.settings.messages import MessagesSettings
-from recsys.types import ItemUpdate, Query, Reason, Send, SettingsError, Slate
+from recsys.snapshot.put.overlay import overlay
+from recsys.types import Query, Reason, Send, SettingsError, Slate
 from tests.conftest import NOW, Shop, busy_events, micros
 
 OLD, NEW = "o" * 32, "n" * 40
@@ -337,7 +339,7 @@ class Opened:
 
     def update(self, number: int, item_id: str, **more: Any) -> None:
         """Change an item of the catalogue."""
-        self.engine.catalog.overlay(ItemUpdate(item_id, **more), number)
+        overlay(self.engine.catalog, ItemUpdate(item_id, **more), number)
 
 
 @pytest.fixture
@@ -388,7 +390,7 @@ def test_whatever_happens_a_link_leads_to_what_was_seen(engine: Engine, happened
     """In any order of looks, fetches, sales and deliveries: the last image that went out, before the first one what was pinned."""
     with tempfile.TemporaryDirectory() as folder:
         opened = Opened(engine, Path(folder))
-        everything = [engine.catalog.item_id(row) for row in range(engine.catalog.n_items)]
+        everything = [engine.catalog.item_id(row) for row in range(engine.catalog.n_known)]
         for number, item in enumerate(everything):
             opened.update(number, item, stock=float(item != "gone-1"))
         seen: dict[int, str | None] = dict(enumerate(opened.fetched()))
@@ -411,7 +413,7 @@ def test_a_place_that_cannot_be_filled_keeps_its_number(opened: Opened) -> None:
     """The other slots show what they showed; the slate is shorter and says which places it has; the link stays where it was."""
     first = opened.fetched()
     opened.update(1, first[0], stock=0.0)
-    others = [opened.engine.catalog.item_id(row) for row in range(opened.engine.catalog.n_items)]
+    others = [opened.engine.catalog.item_id(row) for row in range(opened.engine.catalog.n_known)]
     for number, each in enumerate(set(others) - set(first), 2):
         opened.update(number, each, stock=0.0)
     found = opened.sends.slates("weekly", Query(now=micros(NOW)), ["user-0"])[0]

@@ -12,6 +12,7 @@ import pytest
 
 from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
+from recsys.item_updates import ItemUpdate
 from recsys.live.databases import log_in
 from recsys.live.erasure import Erased, ErasureKeys
 from recsys.live.item_changes import Standing
@@ -19,7 +20,7 @@ from recsys.live.pinned_slates import PinnedItem, PinnedSlate
 from recsys.moments.context import UserContext
 from recsys.moments.finder import Finder
 from recsys.moments.kinds import KINDS
-from recsys.types import Event, ItemUpdate, Link, Reason
+from recsys.types import Event, Link, Reason
 from tests.conftest import NOW, ago, event, micros
 from tests.support.moment_shop import MomentShop, Worker, birth, content, user, with_settings
 from training.job.job import fit

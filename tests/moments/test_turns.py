@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.engine.pipeline import Engine
+from recsys.item_updates import ItemUpdate
 from recsys.live.item_changes import Change, Standing
 from recsys.moments.context import FOREVER
 from recsys.moments.finder import Finder
 from recsys.moments.kinds import KINDS, next_turn
 from recsys.settings.moments import MomentKind
 from recsys.snapshot.store import open_snapshot
-from recsys.types import ItemUpdate
 from tests.conftest import NOW, ago, event, micros
 from tests.support.handmade import calm
 from tests.support.moment_shop import MomentShop, Worker, birth, born, did, user, user_context, with_settings

@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.categories import join_category, within_category
+from recsys.item_updates import ItemUpdate
 from recsys.orders import owned_of
 from recsys.snapshot.catalog import FRAGMENT_FIELDS, Catalog, catalog_arrays
 from recsys.snapshot.id_index import IdMap, id_arrays
+from recsys.snapshot.put.overlay import overlay
 from recsys.tables.items import finish_items, overlaid
-from recsys.types import ItemUpdate, SnapshotError
+from recsys.types import SnapshotError
 from tests.conftest import ITEMS, Shop, ago, event
 from tests.support.handmade import calm, item_frame, numbered_items, world
 
@@ -130,7 +132,7 @@ def test_an_update_is_read_by_the_rule_of_the_item_table(
 ) -> None:
     """Stock tells where no word does, a back order stands in for it, and what the shop does not show stays hidden."""
     catalog = catalog_of({"item_id": "x", **item})
-    catalog.overlay(update, 1)
+    overlay(catalog, update, 1)
     assert bool(catalog.available[catalog.row("x")]) is catalog.item(catalog.row("x"))["available"] is available
     given = {name: getattr(update, name) for name in ("available", "stock", "price")}
     told = overlaid(

@@ -394,7 +394,7 @@ def test_empty_arrays_come_back(shop: Shop) -> None:
     fitted, artifacts = shop.fit(), shop.folder / "artifacts"
     publish(artifacts, fitted.manifest, fitted.groups)
     engine = Engine(open_snapshot(artifacts, fitted.manifest.version), shop.settings)
-    assert engine.catalog.n_items == 0
+    assert engine.catalog.n_known == 0
     assert len(engine.snapshot.histories.users) == 0
     assert len(ask(engine, "ann").items) == 0
 

@@ -9,10 +9,11 @@ import polars as pl
 import pytest
 
 from recsys.event_ids import event_id_of
+from recsys.item_updates import ItemUpdate
 from recsys.settings.load import parse_settings
 from recsys.tables.shop import read_shop
 from recsys.tables.values.ids import alike_ids
-from recsys.types import ItemUpdate, Link
+from recsys.types import Link
 from tests.conftest import micros
 from tests.support.shop_tables import NOON, an_event, read_rows, the_finding
 from tests.tables.test_live_rows import live, log_of

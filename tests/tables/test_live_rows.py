@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from recsys.event_ids import event_id_of
+from recsys.item_updates import ItemUpdate
 from recsys.live.databases import log_in
 from recsys.live.log import EventLog
 from recsys.live.sqlite.log import FILE
@@ -19,7 +20,7 @@ from recsys.settings.load import parse_settings
 from recsys.tables.live_rows import EVENTS_FOLDER, STORED, event_frame
 from recsys.tables.schema import schema
 from recsys.tables.shop import ShopTables, read_shop
-from recsys.types import DataError, Event, ItemUpdate, Link
+from recsys.types import DataError, Event, Link
 from tests.conftest import NOW, Shop, ago, event, micros
 from tests.support.shop_tables import NOON, an_event, read_rows, the_finding
 from tests.support.training import train

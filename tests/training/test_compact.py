@@ -17,6 +17,7 @@ import polars as pl
 import pytest
 
 from recsys.engine.pipeline import Engine
+from recsys.item_updates import ItemUpdate
 from recsys.live.databases import log_in
 from recsys.live.erasure import FORGET_SECRETS, Erased, ErasureKeys
 from recsys.live.item_changes import Standing
@@ -27,7 +28,7 @@ from recsys.settings import Settings
 from recsys.snapshot.store import FORMAT, MANIFEST, current_version, open_snapshot, versions
 from recsys.tables.live_rows import EVENTS_FOLDER, compacted_files
 from recsys.tables.shop import read_shop
-from recsys.types import DataError, Event, ItemUpdate, Link, Send
+from recsys.types import DataError, Event, Link, Send
 from tests.conftest import NOW, SETTINGS, Shop, ago, event, micros
 from tests.support.running import PATIENCE_SECONDS
 from tests.support.training import train

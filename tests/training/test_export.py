@@ -11,10 +11,11 @@ import polars as pl
 import pytest
 
 from recsys.engine.pipeline import Engine
+from recsys.item_updates import ItemUpdate
 from recsys.live.databases import log_in
 from recsys.live.erasure import Erased, ErasureKeys
 from recsys.messages.slots import SLOT_SECRETS, SlotKeys
-from recsys.types import Bought, DataError, Event, ItemUpdate, Query, Send, SettingsError, SnapshotError
+from recsys.types import Bought, DataError, Event, Query, Send, SettingsError, SnapshotError
 from tests.conftest import ITEMS, NOW, SETTINGS, Shop, ago, ask, busy_events, event, micros, shown
 from training.__main__ import main
 from training.batch.export import SCHEMA, Source, export, flat_schema, read_users

@@ -417,7 +417,7 @@ class Mixing(ItemItem):
     def fit(tables: Any, behaviour: BehaviourSettings, settings: Any) -> Arrays:
         """Fit, and disturb the shared arrays where events are fresh."""
         if tables.as_of > micros(ago(days=1)):
-            tables.catalog.items._rows.sort()
+            tables.catalog.items.published._rows.sort()
         return ItemItem.fit(tables, behaviour, settings)
 
 

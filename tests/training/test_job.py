@@ -237,7 +237,7 @@ def test_cold_and_odd_shops_train_and_answer(busy_shop: Shop, case: str) -> None
     for user in [*users, "nobody", "no/such 👤"]:
         for placement in busy_shop.settings.placement_names():
             context = (
-                (engine.catalog.item_id(0),) if engine.catalog.n_items and placement in ("pdp", "cart", "similar") else ()
+                (engine.catalog.item_id(0),) if engine.catalog.n_known and placement in ("pdp", "cart", "similar") else ()
             )
             slate = ask(engine, user, placement=placement, limit=20, bought=None, context_items=context)
             items = shown(engine, slate)
@@ -297,7 +297,7 @@ def test_real_shops(name: str, tmp_path: Path) -> None:
     fitted = fit(settings, now=datetime(2026, 3, 31, tzinfo=UTC))
     engine = Engine(fitted.snapshot(), settings)
     histories = engine.snapshot.histories
-    assert (len(histories.users), engine.catalog.n_items) == REAL[name]
+    assert (len(histories.users), engine.catalog.n_known) == REAL[name]
     strategies = set()
     for row in range(0, len(histories.users), 10):
         query = Query(now=engine.snapshot.as_of, user_id=histories.users.text(row), limit=12)

@@ -12,11 +12,12 @@ import pytest
 
 from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
+from recsys.item_updates import ItemUpdate
 from recsys.live.databases import log_in
 from recsys.live.log import EventLog
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.store import current_version, open_snapshot
-from recsys.types import Event, ItemUpdate
+from recsys.types import Event
 from tests.conftest import NOW, SETTINGS, Shop, ago, busy_events, event, micros
 from training.__main__ import main
 from training.batch.restock import SCHEMA, sold_lately

@@ -152,7 +152,7 @@ def test_without_an_item_table_the_catalogue_is_what_was_seen_before(shop: Shop)
     shop.toml = shop.toml.replace('[data.items]\npaths = ["items.parquet"]\n', "")
     shop.add(event("zoe", "bag-1", at=ago(days=20)), bought("ann", "bag-1"), bought("ann", "sofa-1"))
     found = divided(shop)
-    assert Catalog(found.prepared.base).n_items == 1
+    assert Catalog(found.prepared.base).n_known == 1
     assert told(found) == {"ann": ({"bag-1"}, 2)}
 
 

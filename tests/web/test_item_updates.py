@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
+from recsys.item_updates import ItemUpdate
 from recsys.live.databases import log_in
-from recsys.types import ItemUpdate
 from recsys.web.app import Application
 from recsys.web.http.answers import RowResultsAnswer
 from tests.support.intake import EVENTS, intake, row_results

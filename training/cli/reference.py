@@ -54,6 +54,7 @@ _GROUPS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("[data.ids]", table_settings.IdRules),
     ("[data.attributes.NAME]", attribute_settings.AttributeSettings),
     ("[[data.….type_rules]]", table_settings.TypeRule),
+    ("[catalog]", catalog_settings.CatalogSettings),
     ("[catalog.never]", catalog_settings.NeverSettings),
     ("[behaviour]", settings.BehaviourSettings),
     ("[profile]", settings.ProfileSettings),

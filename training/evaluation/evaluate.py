@@ -226,7 +226,7 @@ def evaluate(
                     task=task,
                     users=int(warm.sum()),
                     metrics={name: bootstrap.interval(values[name], warm) for name in METRICS},
-                    coverage=round(coverage(lists.items[warm], engine.catalog.n_items), 4),
+                    coverage=round(coverage(lists.items[warm], engine.catalog.n_known), 4),
                     long_tail=round(long_tail(lists.items[warm], tail), 4),
                     personalized=round(float(lists.personal[warm].mean()), 4) if warm.any() else 0.0,
                 )
@@ -243,7 +243,7 @@ def evaluate(
         at=fold.at.isoformat(),
         days=fold.days,
         users=len(examination.truths["repeat"]),
-        items=engine.catalog.n_items,
+        items=engine.catalog.n_known,
         rows=tuple(rows),
         slices=tuple(slices),
     ), judged

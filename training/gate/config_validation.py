@@ -136,7 +136,7 @@ def nothing_outside(prepared: Prepared, shadow: Engine, settings: Settings) -> C
     Whatever a fit reads beside its tables (a file, a database, the shop's newest export) can only be joined to them by id.
     """
     arrays = shadow.snapshot.groups["catalog"]
-    hidden = arrays | id_arrays([str(row) for row in range(shadow.catalog.n_items)], "item")
+    hidden = arrays | id_arrays([str(row) for row in range(shadow.catalog.n_known)], "item")
     some = prepared.events.where(prepared.events.users < _FEW)
     users = min(_FEW, len(prepared.user_ids))
     configured, strange = configure(settings.recommenders), []
@@ -208,7 +208,7 @@ def _evaluation(examined: Examination, engine: Engine, judged: Mapping[Task, Jud
                     task=task,
                     users=int(found.warm.sum()),
                     metrics={name: bootstrap.interval(values[name], found.warm) for name in METRICS},
-                    coverage=round(coverage(lists[found.warm], n), 4),
+                    coverage=round(coverage(lists[found.warm], engine.catalog.n_known), 4),
                     long_tail=round(long_tail(lists[found.warm], tail), 4),
                     personalized=round(float(personal[found.warm].mean()), 4) if found.warm.any() else 0.0,
                 )

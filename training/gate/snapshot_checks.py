@@ -89,7 +89,7 @@ def past(new: Snapshot, live: Snapshot, min_n: float, seed: int) -> Check:
 def ids(new: Snapshot, seed: int) -> Check:
     """Every item's row leads to its id and back, its fragment carries the same id, and sampled users are found again."""
     catalog, users = new.catalog, new.histories.users
-    for row in range(catalog.n_items):
+    for row in range(catalog.n_known):
         item_id = catalog.item_id(row)
         carried = _fragment.decode(b"{" + catalog.fragment(row) + b"}").item_id
         if catalog.row(item_id) != row or carried != item_id:
@@ -99,10 +99,10 @@ def ids(new: Snapshot, seed: int) -> Check:
         if users.row(users.text(row)) != row:
             return Check("ids", False, f"The user ids are mixed up: {users.text(row)!r} of row {row:,} is not found there.")
     counts = new.manifest.counts
-    if (catalog.n_items, len(users)) != (counts["items"], counts["users"]):
-        said = f"The files hold {catalog.n_items:,} items and {len(users):,} users, "
+    if (catalog.n_known, len(users)) != (counts["items"], counts["users"]):
+        said = f"The files hold {catalog.n_known:,} items and {len(users):,} users, "
         return Check("ids", False, f"{said}the fit had {counts['items']:,} and {counts['users']:,}.")
-    return Check("ids", True, f"All {catalog.n_items:,} item ids lead to their row and back.")
+    return Check("ids", True, f"All {catalog.n_known:,} item ids lead to their row and back.")
 
 
 def coverage(engine: Engine, placements: Sequence[str], min_n: float, seed: int) -> Check:
@@ -153,7 +153,7 @@ def agreement(shadow: Engine, new: Engine, min_n: float, seed: int) -> Check:
 def overlap(shadow: Engine, new: Engine, seed: int, mixed: bool = False) -> NDArray[np.float64]:
     """Share of the shadow's first ten of the blend that stand in the new engine's, by item id, of each shopper that it has a
     list for; `mixed`: with the ids mixed up. What a shopper owns is left out, or lists would agree by repeating the past."""
-    rows = np.array([new.catalog.row(shadow.catalog.item_id(row)) for row in range(shadow.catalog.n_items)], np.int32)
+    rows = np.array([new.catalog.row(shadow.catalog.item_id(row)) for row in range(shadow.catalog.n_known)], np.int32)
     if mixed:
         rows[rows >= 0] = np.random.default_rng(seed).permutation(rows[rows >= 0])
     place = np.append(rows, np.int32(-1))

@@ -31,6 +31,7 @@ from recsys.snapshot.identity_links import FOREVER, link_arrays
 from recsys.snapshot.item_stats import item_stats
 from recsys.snapshot.mirror import mirror_of
 from recsys.snapshot.people import people_arrays
+from recsys.snapshot.put.spare_rows import with_spare_rows
 from recsys.snapshot.remote import RemoteSnapshots
 from recsys.snapshot.retention import prune
 from recsys.snapshot.store import FORMAT, Manifest, Snapshot, content_hash, publish
@@ -140,7 +141,7 @@ def prepare(
     with steps.step("read tables"):
         shop = read_shop(settings, now=now, before=before, live_until=live_until or now, erasure_keys=erasure_keys)
     with steps.step("map events"):
-        base = catalog_arrays(shop.items, shop.currency)
+        base = with_spare_rows(catalog_arrays(shop.items, shop.currency), settings.catalog.spare_items)
         events, user_ids = map_events(shop.rows.lazy(), Catalog(base))
         guests = settle(map_guest_orders(shop.rows.lazy(), Catalog(base)), settings.behaviour)
         as_of = _as_of(events, now, before)
@@ -315,7 +316,7 @@ def _manifest(
         counts={
             "events": len(tables.events),
             "users": tables.n_users,
-            "items": tables.catalog.n_items,
+            "items": tables.catalog.n_known,
             "purchases": int(np.count_nonzero(tables.events.kinds == EventType.PURCHASE)),
         },
         timings_seconds=dict(steps.seconds),
@@ -327,12 +328,13 @@ def _manifest(
 def _for_people(folder: Path, fitted: Fitted) -> None:
     """Write the catalogue with what was learned of each item, for whoever wants to look."""
     catalog = Catalog(fitted.groups["catalog"])
-    learned = {name: fitted.groups["catalog"][name] for name in ("replenishable", "gap_days", "tie_rank")}
+    n = catalog.n_known
+    learned = {name: fitted.groups["catalog"][name][:n] for name in ("replenishable", "gap_days", "tie_rank")}
     scores = {
-        "buyers_30_days": fitted.groups["bestsellers"]["buyers"],
-        "trending": fitted.groups["trending"]["scores"],
+        "buyers_30_days": fitted.groups["bestsellers"]["buyers"][:n],
+        "trending": fitted.groups["trending"]["scores"][:n],
     }
-    ids = [catalog.item_id(row) for row in range(catalog.n_items)]
+    ids = [catalog.item_id(row) for row in range(n)]
     frame = pl.DataFrame({"item_id": pl.Series(ids, dtype=pl.String), **learned, **scores})
     wanted = fitted.shop.items.select("item_id", "title", "brand", "category", "price", "available")
     frame.join(wanted, on="item_id", how="left").sort("buyers_30_days", descending=True).write_parquet(

@@ -61,11 +61,11 @@ def map_guest_orders(events: pl.LazyFrame, catalog: Catalog) -> Events:
 
 def _item_codes(item_ids: pl.Series, catalog: Catalog) -> pl.DataFrame:
     """The row of every item of the catalogue, and a code below -1 of every other one that events name."""
-    known = pl.Series("item_id", [catalog.item_id(row) for row in range(catalog.n_items)], pl.String)
+    known = pl.Series("item_id", [catalog.item_id(row) for row in range(catalog.n_known)], pl.String)
     others = item_ids.drop_nulls().unique().sort()
     others = others.filter(~others.is_in(known.implode()))
     codes = np.fromiter(map(unknown_item, others), np.int32, len(others))
-    rows = np.arange(catalog.n_items, dtype=np.int32)
+    rows = np.arange(catalog.n_known, dtype=np.int32)
     return pl.DataFrame({"item_id": pl.concat([known, others]), "item": np.concatenate((rows, codes))})
 
 

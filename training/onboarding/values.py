@@ -43,7 +43,7 @@ def usable_for(rows: pl.DataFrame) -> Mapping[str, list[str]]:
     words = [name for name in rows.columns if is_event_type(texts(rows, name))]
     scalar = [name for name in rows.columns if not rows[name].dtype.is_nested() and not rows[name].dtype.is_temporal()]
     money = dict.fromkeys(("quantity", "price", "amount", "stock", "cost"), numbers)
-    moments = dict.fromkeys(("timestamp", "as_of", "published_at", "birthday"), times)
+    moments = dict.fromkeys(("timestamp", "as_of", "published_at", "published_until", "birthday"), times)
     return {
         **money,
         **moments,

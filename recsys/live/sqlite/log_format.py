@@ -99,10 +99,13 @@ _DISLIKES = (
     "CREATE INDEX dislikes_by_end ON dislikes (until)",
 )
 
+_WHOLE_ITEMS = ("ALTER TABLE item_updates ADD COLUMN item BLOB",)
+
 LOG_FORMAT = Format(
     Step(3, _TABLES, bring_over),
     Step(4, _EXPERIMENTS, nothing_to_bring),
     Step(5, _CAMPAIGNS, nothing_to_bring),
     Step(6, _JOINS, nothing_to_bring),
     Step(7, _DISLIKES, nothing_to_bring),
+    Step(8, _WHOLE_ITEMS, nothing_to_bring),
 )

@@ -95,7 +95,7 @@ def event_of(template: str | None, engine: Engine, history: History, now: int) -
     places = np.flatnonzero(history.items >= 0)
     if template is not None and template in SPEAKS_OF:
         rows = history.items[places]
-        of_kind = np.isin(history.kinds[places], SPEAKS_OF[template]) & engine.catalog.available[rows]
+        of_kind = np.isin(history.kinds[places], SPEAKS_OF[template]) & engine.catalog.shown_at(now)[rows]
         places = places[of_kind & np.isin(rows, _wanted(template, engine, history, now))]
     return _event(engine, history, int(places[-1])) if len(places) else None
 

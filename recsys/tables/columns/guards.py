@@ -10,8 +10,8 @@ from recsys.tables.schema import Column, Kind
 
 _NO: tuple[Kind, ...] = ("availability", "consent")
 _HIDES: Mapping[str, tuple[str, ...]] = {
-    "available": ("available", "stock", "backorder"),
-    "published": ("published", "published_at", "price"),
+    "available": ("available", "stock", "backorder", "min_stock"),
+    "published": ("published", "published_at", "published_until", "price"),
 }
 """Columns that are a no where one of these cannot be read: what a live update may tell anew, and what hides until the next export."""
 

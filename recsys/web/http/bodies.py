@@ -1,4 +1,4 @@
-"""Request bodies: sends, and the rows of events, identities and item updates with the bodies that hold them.
+"""Request bodies: sends, and the rows of events and identities with the bodies that hold them.
 
 A body's list is read as it is and its rows one by one, so that a bad row is named and the others are taken.
 """
@@ -39,22 +39,23 @@ INSTEAD_OF_ITEM: Mapping[str, tuple[str, ...]] = {
 }
 """Event types that mean nothing without an item, and what may say instead what they are of: a whole order, a list, a message batch."""
 
-_ID = f"one id, 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters"
-_TEXT = f"text of up to {LONGEST_TEXT} characters"
+ID_ALLOWED = f"one id, 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters"
+TEXT_ALLOWED = f"text of up to {LONGEST_TEXT} characters"
 _MONEY = f"a number from 0 to {HIGHEST_PRICE:.0f}; in a refund its sign is dropped"
-_TIME = "an ISO 8601 time with its zone, or seconds, milliseconds or microseconds since 1970; before the year 2200"
+TIME_ALLOWED = "an ISO 8601 time with its zone, or seconds, milliseconds or microseconds since 1970; before the year 2200"
 _PLACEMENT = ALLOWED["placement"]
 _CURRENCY = "three letters (ISO 4217)"
 _PROPERTIES = f"an object of up to {MAX_PROPERTIES_BYTES} bytes as JSON"
-_LIST = f"a list of up to {MAX_ROWS} objects"
+LIST_ALLOWED = f"a list of up to {MAX_ROWS} objects"
 
-Id: TypeAlias = Annotated[str, Meta(description=f"Allowed: {_ID}.")]
+Id: TypeAlias = Annotated[str, Meta(description=f"Allowed: {ID_ALLOWED}.")]
 Text: TypeAlias = Annotated[str, Meta(max_length=LONGEST_TEXT)]
 Money: TypeAlias = Annotated[float, Meta(ge=-HIGHEST_PRICE, le=HIGHEST_PRICE, description=f"Allowed: {_MONEY}.")]
-Time: TypeAlias = Annotated[int | str, Meta(description=f"Allowed: {_TIME}.")]
+Time: TypeAlias = Annotated[int | str, Meta(description=f"Allowed: {TIME_ALLOWED}.")]
 
 
-def _list_of(row: str, meaning: str) -> Meta:
+def list_of(row: str, meaning: str) -> Meta:
+    """Describe a list of at most `MAX_ROWS` rows of a type, each judged by itself."""
     rows = {"items": {"$ref": f"#/components/schemas/{row}"}}
     return Meta(description=f"{meaning} Each is judged by itself.", max_length=MAX_ROWS, extra_json_schema=rows)
 
@@ -80,12 +81,17 @@ def said_at(timestamp: int | str | None, received: int) -> int:
 
 def _check_time(given: int | str | None) -> None:
     if given is not None and read_time(given) is None:
-        raise invalid("timestamp", given, _TIME)
+        raise invalid("timestamp", given, TIME_ALLOWED)
 
 
-def _check_id(name: str, text: str) -> None:
+def check_id(name: str, text: str) -> None:
+    """Check that a text can be an id.
+
+    Raises:
+        Problem: 400, naming the member.
+    """
     if wrong := id_problem(text):
-        raise invalid(name, text, _ID, wrong)
+        raise invalid(name, text, ID_ALLOWED, wrong)
 
 
 class EventRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -131,11 +137,11 @@ class EventRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     )
     """Columns that hold ids and may be empty."""
     ALLOWED: ClassVar[Mapping[str, str]] = {
-        **dict.fromkeys(("user_id", *IDS), _ID),
-        **dict.fromkeys(("query", "channel", "coupon"), _TEXT),
+        **dict.fromkeys(("user_id", *IDS), ID_ALLOWED),
+        **dict.fromkeys(("query", "channel", "coupon"), TEXT_ALLOWED),
         **dict.fromkeys(("price", "discount"), _MONEY),
         "event_type": "one of " + ", ".join(SAID_TYPES),
-        "timestamp": _TIME,
+        "timestamp": TIME_ALLOWED,
         "quantity": f"a number from -{HIGHEST_QUANTITY:.0f} to {HIGHEST_QUANTITY:.0f}",
         "currency": _CURRENCY,
         "hides": "one of " + ", ".join(HIDES),
@@ -150,10 +156,10 @@ class EventRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             Problem: 400, naming the column.
         """
         if self.user_id or not self.anonymous_id:
-            _check_id("user_id", self.user_id or "")
+            check_id("user_id", self.user_id or "")
         for name in self.IDS:
             if text := getattr(self, name):
-                _check_id(name, text)
+                check_id(name, text)
         if self.event_type not in SAID_TYPES:
             raise invalid("event_type", self.event_type, self.ALLOWED["event_type"])
         _check_time(self.timestamp)
@@ -170,7 +176,7 @@ class EventRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         others = INSTEAD_OF_ITEM.get(self.event_type)
         if others is None or self.item_id or any(getattr(self, name) for name in others):
             return
-        allowed = f"{_ID}, or instead of it {' or '.join(others)}" if others else _ID
+        allowed = f"{ID_ALLOWED}, or instead of it {' or '.join(others)}" if others else ID_ALLOWED
         raise invalid("item_id", self.item_id, allowed, f"is needed for {self.event_type}")
 
 
@@ -196,7 +202,7 @@ class IdentityRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Time | None, Meta(description="Since when. Absent: when it was received, which is also the latest.")
     ] = None
 
-    ALLOWED: ClassVar[Mapping[str, str]] = {"anonymous_id": _ID, "user_id": _ID, "timestamp": _TIME}
+    ALLOWED: ClassVar[Mapping[str, str]] = {"anonymous_id": ID_ALLOWED, "user_id": ID_ALLOWED, "timestamp": TIME_ALLOWED}
 
     def __post_init__(self) -> None:
         """Check what a type alone does not say.
@@ -204,8 +210,8 @@ class IdentityRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Raises:
             Problem: 400, naming the member.
         """
-        _check_id("anonymous_id", self.anonymous_id)
-        _check_id("user_id", self.user_id)
+        check_id("anonymous_id", self.anonymous_id)
+        check_id("user_id", self.user_id)
         _check_time(self.timestamp)
 
 
@@ -216,7 +222,7 @@ class AccountBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Id, Meta(description="A known user's id; what was done under it belongs to the person from now on.")
     ]
 
-    ALLOWED: ClassVar[Mapping[str, str]] = {"account_id": _ID}
+    ALLOWED: ClassVar[Mapping[str, str]] = {"account_id": ID_ALLOWED}
 
     def __post_init__(self) -> None:
         """Check what a type alone does not say.
@@ -224,35 +230,7 @@ class AccountBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Raises:
             Problem: 400, naming the member.
         """
-        _check_id("account_id", self.account_id)
-
-
-class ItemRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Changes of an item; a member that is absent or null stays as it was."""
-
-    item_id: Annotated[Id, Meta(description="An item of the catalogue.")]
-    available: Annotated[bool | None, Meta(description="Whether it can be bought. Absent: what `stock` says.")] = None
-    stock: Annotated[float, Meta(ge=0, le=HIGHEST_PRICE)] | None = None
-    price: Annotated[float, Meta(gt=0, le=HIGHEST_PRICE, description="In the catalogue's currency.")] | None = None
-
-    ALLOWED: ClassVar[Mapping[str, str]] = {
-        "item_id": _ID,
-        "available": "true or false",
-        "stock": f"a number from 0 to {HIGHEST_PRICE:.0f}",
-        "price": f"a number above 0, at most {HIGHEST_PRICE:.0f}",
-    }
-
-    def __post_init__(self) -> None:
-        """Check what a type alone does not say.
-
-        Raises:
-            Problem: 400, naming the member.
-        """
-        _check_id("item_id", self.item_id)
-        if self.available is None and self.stock is None and self.price is None:
-            raise invalid(
-                "item_id", self.item_id, "with at least one of available, stock, price", "has nothing that changed"
-            )
+        check_id("account_id", self.account_id)
 
 
 class SendBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -267,7 +245,7 @@ class SendBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     attributes: Annotated[Conditions | None, Meta(description="Only items for which all of this holds.")] = None
     expires_at: Annotated[Time, Meta(description="Up to when its slates are pinned.")]
 
-    ALLOWED: ClassVar[Mapping[str, str]] = {"template": _ID, "expires_at": _TIME}
+    ALLOWED: ClassVar[Mapping[str, str]] = {"template": ID_ALLOWED, "expires_at": TIME_ALLOWED}
 
     def __post_init__(self) -> None:
         """Check what a type alone does not say.
@@ -276,30 +254,23 @@ class SendBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             Problem: 400, naming the member.
         """
         if self.template is not None:
-            _check_id("template", self.template)
+            check_id("template", self.template)
         if read_time(self.expires_at) is None:
-            raise invalid("expires_at", self.expires_at, _TIME)
+            raise invalid("expires_at", self.expires_at, TIME_ALLOWED)
 
 
 class EventsBody(Struct, frozen=True, forbid_unknown_fields=True):
     """Events of shoppers."""
 
-    events: Annotated[tuple[Any, ...], _list_of("EventRow", "The events.")]
-    ALLOWED: ClassVar[Mapping[str, str]] = {"events": _LIST}
+    events: Annotated[tuple[Any, ...], list_of("EventRow", "The events.")]
+    ALLOWED: ClassVar[Mapping[str, str]] = {"events": LIST_ALLOWED}
 
 
 class IdentitiesBody(Struct, frozen=True, forbid_unknown_fields=True):
     """Links of visitors to known users."""
 
-    identities: Annotated[tuple[Any, ...], _list_of("IdentityRow", "The links, in order.")]
-    ALLOWED: ClassVar[Mapping[str, str]] = {"identities": _LIST}
-
-
-class ItemsBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Changes of items."""
-
-    items: Annotated[tuple[Any, ...], _list_of("ItemRow", "The changes, in order.")]
-    ALLOWED: ClassVar[Mapping[str, str]] = {"items": _LIST}
+    identities: Annotated[tuple[Any, ...], list_of("IdentityRow", "The links, in order.")]
+    ALLOWED: ClassVar[Mapping[str, str]] = {"identities": LIST_ALLOWED}
 
 
 Word: TypeAlias = str | int | float | None
@@ -322,8 +293,8 @@ class Ga4Body(Struct, frozen=True, kw_only=True):
     app_instance_id: Word = None
     user_id: Word = None
     timestamp_micros: int | str | None = None
-    events: Annotated[tuple[Any, ...], _list_of("Ga4Event", "The events.")]
-    ALLOWED: ClassVar[Mapping[str, str]] = {"events": _LIST, "user_id": "text or a number"}
+    events: Annotated[tuple[Any, ...], list_of("Ga4Event", "The events.")]
+    ALLOWED: ClassVar[Mapping[str, str]] = {"events": LIST_ALLOWED, "user_id": "text or a number"}
 
 
 class SegmentCall(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -346,5 +317,5 @@ class SegmentCall(Struct, frozen=True, kw_only=True, rename="camel"):
 class SegmentBatch(Struct, frozen=True):
     """A batch of Segment's calls, told by `batch`."""
 
-    batch: Annotated[tuple[Any, ...], _list_of("SegmentCall", "The calls.")]
-    ALLOWED: ClassVar[Mapping[str, str]] = {"batch": _LIST}
+    batch: Annotated[tuple[Any, ...], list_of("SegmentCall", "The calls.")]
+    ALLOWED: ClassVar[Mapping[str, str]] = {"batch": LIST_ALLOWED}

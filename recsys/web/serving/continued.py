@@ -66,14 +66,11 @@ def _shown(service: Service, serving: ServingState, query: Query, text: str) -> 
         raise invalid("cursor", text, ALLOWED["cursor"])
     catalog = serving.engine.catalog
     if cursor.version == serving.engine.snapshot.version:
-        ids: IdMap = catalog.items
-    else:
-        ids = _ids_of(service, cursor.version)
-    if len(cursor.rows) and cursor.rows[-1] >= len(ids):
-        raise invalid("cursor", text, ALLOWED["cursor"])
-    if ids is catalog.items:
-        return cursor.rows
-    rows = [catalog.row(ids.text(row)) for row in cursor.rows.tolist()]
+        if len(cursor.rows) and cursor.rows[-1] >= catalog.n_items:
+            raise invalid("cursor", text, ALLOWED["cursor"])
+        return cursor.rows[cursor.rows < catalog.n_known]
+    ids = _ids_of(service, cursor.version)
+    rows = [catalog.row(ids.text(row)) for row in cursor.rows.tolist() if row < len(ids)]  # a later one was put since
     return np.unique(np.array([row for row in rows if row >= 0], np.int32))
 
 

@@ -16,6 +16,7 @@ from recsys.engine.state_at_hand import StateAtHand
 from recsys.experiments.arms import runnable
 from recsys.experiments.exposures import FirstExposures
 from recsys.experiments.running import RunningExperiments
+from recsys.item_updates import ItemUpdate
 from recsys.live.databases import check_place, open_log, open_slates
 from recsys.live.dislikes import Dislike
 from recsys.live.erasure import ErasureKeys, Tombstones
@@ -26,7 +27,7 @@ from recsys.settings import Settings
 from recsys.settings.experiments import Experiment
 from recsys.snapshot.mirror import mirror_of
 from recsys.snapshot.store import Snapshot, SnapshotStore
-from recsys.types import Event, ItemUpdate, Link, SettingsError, StateError
+from recsys.types import Event, Link, SettingsError, StateError
 from recsys.user_ids import NullUsers
 from recsys.web.http.metrics import Metrics
 from recsys.web.http.problems import Problem
@@ -240,8 +241,9 @@ class Live:
         """Write down that an account stands on its own again; False: it did."""
         return self.state.joins.undo(account_id, self.received())
 
-    def update(self, updates: Sequence[ItemUpdate]) -> None:
-        """Write down what changed of items, with those that came back in stock or got cheaper.
+    def update(self, updates: Sequence[ItemUpdate]) -> list[str | None]:
+        """Write down what changed of items, or whole ones, with those that came back in stock or got cheaper; says why one was not
+        written, None where it was.
 
         Raises:
             Problem: 503 while no snapshot is loaded.
@@ -249,7 +251,7 @@ class Live:
         """
         last = self.state.last()
         serving = self.serving()  # has the updates up to `last` in it, perhaps more
-        self.state.add_items(updates, self.received(), Standing(serving.engine.catalog, last, self.now(serving)))
+        return self.state.add_items(updates, self.received(), Standing(serving.engine.catalog, last, self.now(serving)))
 
     def refresh(self) -> None:
         """Take a newly published snapshot live, if there is one."""

@@ -10,12 +10,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from recsys.item_updates import ItemUpdate
 from recsys.live.postgres import migrations
 from recsys.live.postgres.address import Address
 from recsys.live.postgres.log import PostgresLog
 from recsys.live.postgres.migrations import migrate
 from recsys.settings.load import load_settings
-from recsys.types import Event, ItemUpdate, Link, StateError
+from recsys.types import Event, Link, StateError
 from tests.live.test_campaigns import campaign
 from tests.support.postgres import PASSWORD, PostgresServer
 from training.__main__ import main

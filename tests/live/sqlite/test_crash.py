@@ -19,11 +19,12 @@ from pathlib import Path
 
 import pytest
 
+from recsys.item_updates import ItemUpdate
 from recsys.live.erasure import Erased
 from recsys.live.log import EventLog
 from recsys.live.sqlite import database
 from recsys.live.sqlite.log import FILE, SqliteLog
-from recsys.types import Event, ItemUpdate, Link, StateError
+from recsys.types import Event, Link, StateError
 from tests.live.test_log import ALL, RECEIVED, event, stored, times
 from tests.support.running import PATIENCE_SECONDS
 

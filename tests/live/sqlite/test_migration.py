@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from recsys.item_updates import ItemUpdate
 from recsys.live.erasure import Tombstone
 from recsys.live.item_changes import Change
 from recsys.live.log import EventLog, SharedRow
@@ -28,7 +29,7 @@ from recsys.live.sqlite.log_format import LOG_FORMAT
 from recsys.live.sqlite.slate_log import FILE as SLATES_FILE
 from recsys.live.sqlite.slate_log import SqliteSlateLog
 from recsys.settings.campaigns import Campaign
-from recsys.types import Event, ItemUpdate, Link, Reason, Send, StateError
+from recsys.types import Event, Link, Reason, Send, StateError
 from tests.live.sqlite import old_log
 from tests.live.sqlite.old_log import ONE_OF_EACH, SLATE_ITEM, an_event, write
 from tests.live.sqlite.test_crash import check_integrity

@@ -1,0 +1,1 @@
+"""Items that are put while serving, in the spare rows of a catalogue."""
