@@ -79,6 +79,7 @@ def is_right_to_left(locale: str) -> bool:
     return bool(_known_locale(locale).text_direction == "rtl")
 
 
+@lru_cache(1024)
 def locale_chain(locale: str, fallback: str) -> tuple[str, ...]:
     """Return where to look for wording, the closest first: `de-AT` with fallback `en` gives `de_AT`, `de`, `en`.
 

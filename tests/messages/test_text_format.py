@@ -113,3 +113,33 @@ def test_nothing_unclean_passes(text: str) -> None:
     assert not {unicodedata.category(character) for character in line} & {"Cc", "Cs", "Zl", "Zp"}
     assert not re.search("[\u202a-\u202e\u2066-\u2069]", line)
     assert line == " ".join(line.split()) == one_line(line)
+
+
+ODD = (
+    "a",
+    " ",
+    "\n",
+    "\t",
+    "\u00a0",
+    "\u2028",
+    "\u200b",
+    "\u202e",
+    "\u2066",
+    "\ud800",
+    "\x00",
+    "\x1f",
+    "\x85",
+    "\u00ad",
+    "é",
+    "木",
+)
+SPACES = "\t\n\x0b\x0c\r\x85"
+DROPPED = re.compile("[\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+@calm
+@given(st.text(st.sampled_from(ODD) | st.characters(), max_size=12))
+def test_a_clean_line_is_what_is_left_of_a_text(text: str) -> None:
+    """Whatever stands in a text, what is dropped goes, white space becomes single spaces, and the rest stays."""
+    kept = [each for each in DROPPED.sub("", text) if unicodedata.category(each) != "Cc" or each in SPACES]
+    assert one_line(text) == " ".join("".join(kept).split())

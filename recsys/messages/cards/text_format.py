@@ -33,7 +33,9 @@ def one_line(text: str) -> str:
     White space of any kind becomes single spaces. Control characters, lone surrogates and marks that turn the direction of
     what follows (U+202A to U+202E, U+2066 to U+2069) are dropped, so that a cut leaves none of them open.
     """
-    return " ".join(_DROPPED.sub("", text).split())
+    if not text.isprintable():  # else there is nothing to drop
+        text = _DROPPED.sub("", text)
+    return " ".join(text.split())
 
 
 def shorten(text: str, max_n: int, size: Size = graphemes, ending: str = "…") -> str:

@@ -1,0 +1,27 @@
+"""Addresses of HTML tags: none that runs something is passed over."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.messages.cards.cards import _safe_tag, _tidy
+from tests.support.handmade import calm
+
+HOME = "https://shop.example/"
+NAMES = st.sampled_from(["href", "SRC", "background", "action", "Action ", "name"])
+VALUES = st.sampled_from(["javascript:x", "'vb:x'", '"java\nscript:x"', "https://x.example/", '"a>b"', "'"])
+ATTRIBUTES = st.tuples(st.sampled_from([" ", "\n", "/", ""]), NAMES, st.sampled_from(["=", " = ", ""]), VALUES).map("".join)
+TAGS = st.tuples(st.sampled_from(["<a", "<B x"]), st.lists(ATTRIBUTES, min_size=1, max_size=3).map("".join), st.just(">"))
+BITS = TAGS.map("".join) | ATTRIBUTES | st.sampled_from(["<", "<a", " ", "\n", "/", ">", "b"])
+TAG = re.compile(r"<[a-zA-Z][^>]*>")
+
+
+@calm
+@given(st.lists(BITS, min_size=1, max_size=8).map("".join))
+def test_no_address_of_any_tag_is_passed_over(text: str) -> None:
+    """Tags are found by their addresses; what each says is as if every tag were looked at."""
+    lines = "\n".join(line for line in map(str.strip, text.splitlines()) if line)
+    assert _tidy("html", text, HOME) == TAG.sub(lambda tag: _safe_tag(tag[0], HOME), lines)
