@@ -6,8 +6,8 @@ found is remembered only until it can turn out otherwise, so that polls find the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +27,11 @@ from recsys.snapshot.histories import NEVER
 from recsys.snapshot.stock import at_risk
 from recsys.types import Mask, Rows, Times
 
+_T = TypeVar("_T")
+
 MAX_LOOKED_AT = 3_000
 """Most people whom one search looks at; it takes less than two seconds, and the next one goes on."""
-AT_ONCE = 500
+AT_ONCE = 100
 """People looked at between two looks into the log."""
 LONGEST = DAY
 """Longest, in microseconds, that what a look found is remembered."""
@@ -58,8 +60,11 @@ class Finder:
     (8 bytes).
     """
 
-    def __init__(self, serving: ServingState, state: EventLog, ask: Ask) -> None:
-        self._serving, self._state, self._ask = serving, state, ask
+    def __init__(
+        self, serving: ServingState, state: EventLog, ask: Ask, give_way: Callable[[], None] = lambda: None
+    ) -> None:
+        """`give_way` is called before each person, so that whoever waits for the interpreter gets it."""
+        self._serving, self._state, self._ask, self._give_way = serving, state, ask, give_way
         engine = serving.engine
         self._settings, self._messages = engine.settings.moments, engine.settings.messages
         self._copy_texts = canonical(self._messages.words)
@@ -105,17 +110,19 @@ class Finder:
         ever been notified of anything, and for this kind alone.
         """
         trigger_context = trigger_context or self._trigger_context(now)
-        users = [each for user_id in user_ids if (each := self._user_context(user_id, trigger_context)) is not None]
+        users = [
+            each for user_id in self._paced(user_ids) if (each := self._user_context(user_id, trigger_context)) is not None
+        ]
         looks = dict.fromkeys(user_ids, Look("not due", now + LONGEST))
-        looks |= {each.user_id: Look("not due", _until(now, next_turn(kind, each))) for each in users}
-        candidates = [_Candidate(each, hits) for each in users if (hits := list(KINDS[kind].rule(each)))]
+        looks |= {each.user_id: Look("not due", _until(now, next_turn(kind, each))) for each in self._paced(users)}
+        candidates = [_Candidate(each, hits) for each in self._paced(users) if (hits := list(KINDS[kind].rule(each)))]
         if not whatever_was_notified:
             candidates = self._not_notified(kind, candidates)
             kept = self._kept_back(kind, candidates)
             looks |= {user_id: Look("later", _until(now, turn)) for user_id, turn in kept.items()}
             candidates = [each for each in candidates if each.user_context.user_id not in kept]
         looks |= {each.user_context.user_id: Look("unlooked", NEVER) for each in candidates}
-        for chosen in candidates[:max_n]:
+        for chosen in self._paced(candidates[:max_n]):
             looks[chosen.user_context.user_id] = Look("due", NEVER, self._moment(kind, chosen))
         return [looks[user_id] for user_id in user_ids]
 
@@ -190,7 +197,7 @@ class Finder:
         urgent = kinds[: kinds.index(kind)] if kind in kinds else kinds
         users = {each.user_context.user_id: each.user_context for each in candidates}
         left = self._left(
-            {user_id: {name: list(KINDS[name].rule(one)) for name in urgent} for user_id, one in users.items()}
+            {user_id: {name: list(KINDS[name].rule(one)) for name in urgent} for user_id, one in self._paced(users.items())}
         )
         kept = {
             user_id: min(next_turn(name, users[user_id]) for name, hits in by_kind.items() if hits)
@@ -246,6 +253,11 @@ class Finder:
         return Moment(
             moment_id(kind, user_context.user_id, due.key), user_context.user_id, kind, user_context.now, day, line
         )
+
+    def _paced(self, each: Iterable[_T]) -> Iterator[_T]:
+        for one in each:
+            self._give_way()
+            yield one
 
     def _seen(self, user_id: str) -> list[str]:
         """Items that the last sends showed."""

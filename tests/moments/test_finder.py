@@ -218,6 +218,16 @@ def test_the_forgotten_hear_nothing(make: Make, tmp_path: Path) -> None:
     assert state.moments.lines("cart", 0, 9) == []
 
 
+def test_a_search_gives_way_before_each_person(make: Make, tmp_path: Path) -> None:
+    """Nobody waits for the interpreter longer than one person takes, however many are looked at."""
+    engine, state = make(*LEFT).engine(), log_in(tmp_path / "state")
+    serving, ways = ServingState(engine, state, None), []
+    finder = Finder(serving, state, lambda query: serving.answer(query).slate, lambda: ways.append(1))
+    looked = len(finder.candidates("cart", micros(NOW)))
+    assert finder.find("cart", micros(NOW), 9, 1) == 1
+    assert len(ways) >= 3 * looked > 0, "as it is read, by each rule, and as its line is made"
+
+
 def test_what_the_last_sends_showed_is_not_recommended(worker: Worker) -> None:
     """Items of the last sends are left out of what is recommended; what the moment is about stays."""
     worker.find("cart")

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from recsys.settings.load import load_settings
 from recsys.web.app import RESOURCES, create_app
 from recsys.web.http import buffering_worker
 from recsys.web.http.buffering_worker import BufferingWorker
+from recsys.web.serving.lanes import Lanes
 from tests.support.intake import EVENTS_KEY
 from tests.support.running import PATIENCE_SECONDS, start, stop
 from tests.support.serving import ENVIRONMENT
@@ -35,12 +37,18 @@ LARGE = 8 << 20
 class Large:
     """An application that answers at once, with more than a client that does not read can be sent."""
 
+    def __init__(self) -> None:
+        self.service = SimpleNamespace(lanes=Lanes())
+        self.light: list[int] = []
+        """Light calls in flight, by each call."""
+
     def answers_at_once(self, first_line: bytes) -> bool:
         """Answer everything at once."""
         return first_line == b"GET / HTTP/1.1"
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         """Answer two bytes, or a large answer."""
+        self.light.append(self.service.lanes._light)
         size = LARGE if environ.get("HTTP_X_LARGE") else 2
         start_response("200 OK", [("Content-Length", str(size))])
         return [b"x" * size]
@@ -55,7 +63,7 @@ class Loop:
         config = Config()
         self.worker = BufferingWorker(0, 0, [self.listener], None, 1, config, Logger(config))
         stack.callback(self.worker.tmp.close)
-        self.worker.wsgi = Large()
+        self.worker.wsgi = self.app = Large()
         self.worker.poller = stack.enter_context(DefaultSelector())
         self.worker.tpool = stack.enter_context(ThreadPoolExecutor(1))
         self.worker.method_queue.init()
@@ -117,6 +125,24 @@ def test_a_client_that_does_not_read_keeps_a_thread_and_not_the_loop(loop: Loop)
     loop.turn_until(lambda: loop.worker.keepalived_conns)
     slow.sendall(GET)
     assert loop.received(slow).startswith(b"HTTP/1.1 200 OK"), "the connection is kept"
+
+
+def test_heavy_calls_give_way_to_a_turn_of_the_loop(loop: Loop) -> None:
+    """From the first event of a turn to its last, what it sends and logs included, the way is held."""
+    loop.received(loop.client(GET))
+    assert loop.app.light == [1]
+    assert loop.app.service.lanes._light == 0
+
+
+def test_a_connection_closed_in_the_same_turn_is_passed_over(loop: Loop) -> None:
+    """What the poller said of a connection before another one's request closed it has no effect."""
+    loop.client(b"GET")
+    loop.turn_until(lambda: loop.worker._gathering)
+    (conn,) = loop.worker._gathering
+    sock = conn.sock
+    loop.worker._drop(conn)
+    loop.worker.on_client_socket_readable(conn, sock)
+    assert loop.worker.nr_conns == 0
 
 
 def test_a_client_that_does_not_close_keeps_nothing(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterable
+from contextlib import nullcontext
 from functools import partial
 from itertools import takewhile
 from selectors import EVENT_READ
@@ -72,6 +73,17 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
             self._beat = now
             super().notify()
 
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Take one turn of the loop; heavy calls give way until it is through, to what it sends and logs as well."""
+        try:
+            events = self.poller.select(timeout)
+        except InterruptedError:
+            return
+        service = getattr(self.wsgi, "service", None)
+        with service.lanes.light() if service and events else nullcontext():
+            for key, _ in events:
+                key.data(key.fileobj)
+
     def accept(self, listener: Any) -> None:
         """Accept a connection and wait for its first request."""
         try:
@@ -92,6 +104,8 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
             self._drain(conn)
             return
         if conn not in self._gathering:
+            if conn not in self.keepalived_conns:
+                return  # closed for another connection's sake in this very turn
             self.keepalived_conns.remove(conn)
             self._begin(conn)
         try:

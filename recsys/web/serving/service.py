@@ -86,7 +86,7 @@ class Service:
         """Return what finds who is due for a moment; its slates are counted and sampled as those of pages are."""
         with self._lock:
             if not self._finders or self._finders[0][0] is not serving:
-                made = Finder(serving, self.live.state, lambda query: self.recommend(serving, query))
+                made = Finder(serving, self.live.state, lambda query: self.recommend(serving, query), self.lanes.give_way)
                 if serving.engine is not self.live.loaded:
                     return made
                 self._finders[:] = [(serving, made)]
