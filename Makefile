@@ -75,6 +75,8 @@ backup: setup ## Copy the live state, checked, while the service runs (ARGS="--t
 	@$(TRAINING) backup $(ARGS)
 restore: setup ## Put a backup back; stop the service first (ARGS="--from backups/2026-04-01 --replace")
 	@$(TRAINING) restore $(ARGS)
+state-copy: setup ## Copy the live state from files into PostgreSQL or back (FROM=state TO=postgresql://recsys@db/shop)
+	@$(TRAINING) state-copy --from '$(FROM)' --to '$(TO)' $(ARGS)
 replay: setup ## Answer a logged slate again, byte for byte (ID=…; without, list those logged last)
 	@$(TRAINING) replay $(ID) $(ARGS)
 experiment: setup ## Say what an experiment brought: measures, intervals, a verdict (ID=home_lead)

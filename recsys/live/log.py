@@ -76,6 +76,11 @@ class EventLog:
         return self._log.name
 
     @property
+    def driver(self) -> Driver:
+        """Return the database, for a copy of all its rows."""
+        return self._log
+
+    @property
     def is_remote(self) -> bool:
         """Tell whether a read may wait for another machine."""
         return self._log.is_remote

@@ -81,6 +81,11 @@ class SlateLog:
         """`tombstones` is asked when nobody else can write: who is erased after that deletes what was written."""
         self._log, self._max_n, self._tombstones = log, max_n, tombstones
 
+    @property
+    def driver(self) -> Driver:
+        """Return the database, for a copy of all its rows."""
+        return self._log
+
     def write(self, slates: Sequence[LoggedSlate]) -> None:
         """Write slates down; of one id the first stays, and those that are erased by now are left out."""
         with self._log.writing() as log:

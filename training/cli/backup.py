@@ -1,4 +1,4 @@
-"""Commands that keep the live state: `backup` and `restore`."""
+"""Commands that keep the live state, or move it: `backup`, `restore` and `state-copy`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,19 @@ from typing import TypeAlias
 
 from recsys.settings.load import load_settings
 from training.batch.backup import backup_to, restore_from
+from training.batch.state_copy import copy_state_to
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
-def add_backup(commands_of: Commands) -> None:
+def add_state_commands(commands_of: Commands) -> None:
+    """Add all of them."""
+    _backup(commands_of)
+    _restore(commands_of)
+    _state_copy(commands_of)
+
+
+def _backup(commands_of: Commands) -> None:
     """Add `backup`."""
     text = "Copy the live state into a new folder, checked, while the service runs (docs/state.md)."
     command = commands_of.add_parser(
@@ -23,7 +31,7 @@ def add_backup(commands_of: Commands) -> None:
     command.set_defaults(run=lambda chosen: backup_to(load_settings(chosen.settings), chosen.to, datetime.now(UTC)))
 
 
-def add_restore(commands_of: Commands) -> None:
+def _restore(commands_of: Commands) -> None:
     """Add `restore`."""
     text = "Put a backup in the place of the live state; stop the service first (docs/state.md)."
     command = commands_of.add_parser(
@@ -36,3 +44,15 @@ def add_restore(commands_of: Commands) -> None:
     command.set_defaults(
         run=lambda chosen: restore_from(load_settings(chosen.settings), chosen.source, chosen.replace, datetime.now(UTC))
     )
+
+
+def _state_copy(commands_of: Commands) -> None:
+    """Add `state-copy`."""
+    text = "Copy the live state from files into PostgreSQL, or back; stop every service of both first (docs/state.md)."
+    command = commands_of.add_parser(
+        "state-copy", help=text, description=text, epilog="example: %(prog)s --from state --to postgresql://recsys@db/shop"
+    )
+    place = "a folder, or an address of PostgreSQL (the password from PGPASSWORD)"
+    command.add_argument("--from", required=True, dest="source", help=f"where the state is: {place}")
+    command.add_argument("--to", required=True, help=f"where it goes, new or made by `make migrate`: {place}")
+    command.set_defaults(run=lambda chosen: copy_state_to(load_settings(chosen.settings), chosen.source, chosen.to))

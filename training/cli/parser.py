@@ -20,7 +20,7 @@ from training.batch.restock import restock
 from training.batch.tokens import tokens
 from training.cli import commands, demo, evaluation_commands, service
 from training.cli.argument_types import bought, conditions, count, limit, moment, port, workers
-from training.cli.backup import add_backup, add_restore
+from training.cli.backup import add_state_commands
 from training.cli.experiments import add_attribution, add_experiment
 from training.cli.init import add_init
 from training.cli.snapshots import mirrored
@@ -53,8 +53,7 @@ def parser(program: str = "python -m training") -> argparse.ArgumentParser:
         _migrate,
         _compact,
         _purge,
-        add_backup,
-        add_restore,
+        add_state_commands,
         _replay,
         _restock,
         add_experiment,
