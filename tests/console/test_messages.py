@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from recsys.moments.kinds import KINDS
 from recsys.web.app import Application
 from recsys.web.console.answers import CARD_POLICY
 from tests.console.conftest import console_app, declare, form_token, logged_in
@@ -114,10 +115,11 @@ def test_what_is_not_there_is_said(viewer: FlaskClient, address: str) -> None:
 
 
 def test_moments_by_kind(app: Application, viewer: FlaskClient) -> None:
-    """Each kind that is on has its number of people who are worth a look."""
+    """Each kind that is on says of whom it is, with the number of people who are worth a look."""
     page = viewer.get("/console/moments").text
     for kind in app.service.settings.moments.kinds:
         assert f'href="/console/moments?kind={kind}"' in page
+        assert KINDS[kind].summary in page
 
 
 def test_reports_are_opened_here(tmp_path: Path) -> None:

@@ -72,13 +72,13 @@ async function showProfile() {
   const { answer, ms } = await found.json();
   const rows = {
     "Who": answer.user_id,
-    "Known": answer.known ? `since ${answer.known_since}, ${answer.orders} orders` : "nothing yet",
+    "Known": answer.known ? `since ${new Date(answer.known_since).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" })}, ${answer.orders} orders` : "nothing yet",
     "Intent": answer.intent?.said,
     "Focus": answer.focus?.said,
     "Brand": answer.brand?.said,
     "Lifecycle": answer.lifecycle?.said,
     "Dormant": answer.dormancy?.said,
-    "Left at": answer.exit_stage,
+    "Last seen at": { home: "the home page", category: "a category", pdp: "a product page", cart: "the cart", checkout: "the checkout" }[answer.exit_stage] ?? answer.exit_stage,
     "In the cart": answer.cart?.map((each) => each.title ?? each.item_id ?? each).join(", "),
     "Asked in": `${ms} ms`,
   };

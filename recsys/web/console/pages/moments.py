@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recsys.engine.serving_state import ServingState
+from recsys.moments.kinds import KINDS
 from recsys.settings.moments import MomentKind
 from recsys.web.console.page import Cell, Link, Page, Table, View, Visit
 from recsys.web.http.problems import Problem
@@ -35,6 +36,7 @@ def moments(visit: Visit[MomentsParameters]) -> Mapping[str, Any]:
     return {
         **shown,
         "title": f"Moments: {words}",
+        "summary": KINDS[kind].summary,
         "candidates": candidates,
         "looked_at": min(candidates, LOOKED_AT),
         "tables": {
@@ -55,9 +57,12 @@ def _all_kinds(visit: Visit[MomentsParameters], serving: ServingState, now: int)
     for kind in visit.service.settings.moments.kinds:
         visit.service.lanes.give_way()
         link = Link(kind.replace("_", " "), visit.href("moments", kind=kind))
-        rows.append((link, len(finder.candidates(kind, now))))
+        rows.append((link, KINDS[kind].summary, len(finder.candidates(kind, now))))
     return Table(
-        name="kinds", title="Kinds that are on, the most urgent first", columns=("moment", "worth a look now"), rows=rows
+        name="kinds",
+        title="Kinds that are on, the most urgent first",
+        columns=("moment", "the shopper", "worth a look now"),
+        rows=rows,
     )
 
 

@@ -142,5 +142,6 @@ def _who_leads(visit: Visit[Any], serving: ServingState, placement: str, now: in
 
 
 def _who_answers(recommenders: Mapping[str, float], blend: bool) -> str:
-    named = [f"{name.replace('_', ' ')} ({weight:g})" for name, weight in recommenders.items()]
+    alone = len(recommenders) == 1 and not blend
+    named = [name.replace("_", " ") + ("" if alone else f" (weight {weight:g})") for name, weight in recommenders.items()]
     return ", ".join((["the shopper's segment of the blend"] if blend else []) + named) or "the fallback chain"
