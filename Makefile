@@ -128,6 +128,8 @@ benchmark-isolation: setup-dev ## Measure pages beside bulk answers, polls, card
 	$(RUN) -m benchmarks.isolation $(ARGS)
 benchmark-latency: setup-dev ## Measure latency against offered load, and the first answer of a cold start
 	$(RUN) -m benchmarks.latency $(ARGS)
+benchmark-campaigns: setup-dev ## Measure what 50 running campaigns of 10,000 cost an answer (ARGS="--folder .demo" for another trained shop)
+	$(RUN) -m benchmarks.campaigns $(ARGS)
 benchmark-storefront: setup-dev ## Count what arrives of 10,000 page views in a browser that is killed and cut off (needs chromium; ARGS="--views 500")
 	$(RUN) -m pip install --quiet --disable-pip-version-check --group browser
 	$(RUN) -m benchmarks.storefront $(ARGS)

@@ -177,8 +177,10 @@ class Catalog:
         """Tell whether an item is in a category or below it, by any of its categories."""
         if (put := self.nodes_put.keys(row)) is not None:
             return category in put
-        inside = self.item_from[category] <= row < self.item_to[category]
-        return bool(inside) or row in self.further.items(category)
+        if self.item_from[category] <= row < self.item_to[category]:
+            return True
+        further = self.further.items(category)
+        return len(further) > 0 and row in further
 
     def category_name(self, code: int) -> str:
         """The last level of a category, for people."""

@@ -14,8 +14,10 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.engine.merchandising.attribute_filters import AGE_STEP, FilterError, FilterMasks, typed_filter
+from recsys.engine.merchandising.campaign_checks import KEYS, check_campaign, check_limit
 from recsys.engine.strategy import holds
 from recsys.item_filters import Conditions
 from recsys.live.campaigns import StoredCampaigns
@@ -30,9 +32,9 @@ from recsys.types import Mask, Profile, Rows, Scores, SettingsError
 PLANS_KEPT = 32
 """Most sets of campaigns of which a worker keeps what they come to."""
 _PLAN_BYTES = 48 << 20
+_AUDIENCES_KEPT = 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EVER = 2**62
-_KEYS = ("brand", "category", "group")
 OF_PLACEMENT = ""
 """Instead of a campaign's id, where a placement's own settings say it."""
 
@@ -74,7 +76,8 @@ class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """Campaigns of one query, summed up.
 
     running: those that hold, by id · digest of their definitions, empty if there are none · kept bool[n] what `exclude` and `only`
-    leave · factors float32[n] the product of all boosts; both None where there are none.
+    leave · factors float32[n] the product of all boosts · boosted_by int16[n] the place in `boosts` of the first one that lifts an
+    item (-1: none does); None where there are none.
     """
 
     running: Mapping[str, Campaign]
@@ -82,6 +85,7 @@ class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     kept: Mask | None
     factors: Scores | None
     boosts: tuple[Factor, ...]
+    boosted_by: NDArray[np.int16] | None
     pins: tuple[PinAt, ...]
     limits: tuple[AtMost, ...]
     shares: tuple[AtLeast, ...]
@@ -92,7 +96,7 @@ class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         return self.factors is None and not (self.pins or self.limits or self.shares)
 
 
-NO_PLAN = Plan(running={}, digest=b"", kept=None, factors=None, boosts=(), pins=(), limits=(), shares=())
+NO_PLAN = Plan(running={}, digest=b"", kept=None, factors=None, boosts=(), boosted_by=None, pins=(), limits=(), shares=())
 
 
 class _Dated(NamedTuple):
@@ -102,13 +106,27 @@ class _Dated(NamedTuple):
     campaign: Campaign
 
 
-class _Span(NamedTuple):
-    """The campaigns of a placement that hold from `begins` to before `until`; `everybody`: their names, if none has conditions."""
+class _Span:
+    """The campaigns of a placement that hold from `begins` to before `until`, and those of them that hold for whom."""
 
-    begins: int
-    until: int
-    running: tuple[_Dated, ...]
-    everybody: tuple[str, ...] | None
+    def __init__(self, begins: int, until: int, running: tuple[_Dated, ...]) -> None:
+        self.begins, self.until, self.running = begins, until, running
+        self._audiences = tuple(dict.fromkeys(each.campaign.when for each in running if each.campaign.when != _EVERYBODY))
+        self._held: dict[tuple[bool, ...], tuple[str, ...]] = {}
+
+    def held(self, profile: Profile, has_context: bool) -> tuple[str, ...]:
+        """The names of those that hold for a shopper; each audience is looked at once, however many campaigns have it."""
+        verdicts = tuple([holds(when, profile, has_context) for when in self._audiences])
+        found = self._held.get(verdicts)
+        if found is None:
+            met = {_EVERYBODY, *(when for when, verdict in zip(self._audiences, verdicts, strict=True) if verdict)}
+            found = tuple(each.name for each in self.running if each.campaign.when in met)
+            if len(self._held) < _AUDIENCES_KEPT:
+                self._held[verdicts] = found
+        return found
+
+
+_EVERYBODY = When()
 
 
 class Campaigns:
@@ -125,7 +143,7 @@ class Campaigns:
         for name in settings.placement_names():
             placement = settings.placement(name)
             for limit in (placement.limits if placement else ()) or ():
-                _check_limit(limit, catalog, f"placements.{name}.limits")
+                check_limit(limit, catalog, f"placements.{name}.limits")
         self.put({})
 
     def put(self, stored: Mapping[str, Campaign]) -> None:
@@ -142,10 +160,7 @@ class Campaigns:
     ) -> Plan | None:
         """Return what holds for a shopper on a placement, as if there were no campaign `apart_from`; None: nothing does."""
         index = self._index
-        span = index.span(name, now)
-        held = span.everybody
-        if held is None:
-            held = tuple([each.name for each in span.running if holds(each.campaign.when, profile, has_context)])
+        held = index.span(name, now).held(profile, has_context)
         if apart_from:
             held = tuple([each for each in held if each != apart_from])
         if not held and not placement.limits:
@@ -185,7 +200,7 @@ class _Index:
             for placement in dict.fromkeys(campaign.placements):
                 self._by_placement.setdefault(placement, []).append(dated)
         self._spans: dict[str, _Span] = {}
-        kept = max(2, min(PLANS_KEPT, _PLAN_BYTES // max(1, 6 * catalog.n_items)))
+        kept = max(2, min(PLANS_KEPT, _PLAN_BYTES // max(1, 8 * catalog.n_items)))
         self.plan = lru_cache(kept)(partial(_made, catalog, masks, every))
 
     def span(self, placement: str, now: int) -> _Span:
@@ -200,14 +215,12 @@ class _Index:
         edges = [edge for each in dated for edge in (each.begins, each.until)]
         begins = max((edge for edge in edges if edge <= now), default=-_EVER)
         until = min((edge for edge in edges if edge > now), default=_EVER)
-        plain = all(each.campaign.when == _EVERYBODY for each in running)
-        span = _Span(begins, until, running, tuple(each.name for each in running) if plain else None)
+        span = _Span(begins, until, running)
         self._spans[placement] = span
         return span
 
 
-_EVERYBODY = When()
-_NOTHING = _Span(-_EVER, _EVER, (), ())
+_NOTHING = _Span(-_EVER, _EVER, ())
 
 
 def _made(
@@ -259,17 +272,21 @@ class _Maker:
 
     def plan(self, running: Mapping[str, Campaign]) -> Plan:
         """All that was added."""
-        factors = None
+        factors, boosted_by = None, None
         if self._boosts:
-            factors = np.ones(self._catalog.n_items, np.float32)
-            for boost in self._boosts:
+            factors, boosted_by = np.ones(self._catalog.n_items, np.float32), np.full(self._catalog.n_items, -1, np.int16)
+            for place, boost in enumerate(self._boosts):
                 factors[boost.items] *= np.float32(boost.factor)
+                if boost.factor > 1:
+                    boosted_by[boost.items & (boosted_by < 0)] = place
+            boosted_by[factors <= 1] = -1
         return Plan(
             running=running,
             digest=blake2b(msgspec.json.encode(running, order="deterministic"), digest_size=16).digest() if running else b"",
             kept=self._kept,
             factors=factors,
             boosts=tuple(self._boosts),
+            boosted_by=boosted_by,
             pins=tuple(self._pins),
             limits=_tightest(self.limits),
             shares=tuple(self._shares),
@@ -296,30 +313,11 @@ def _tightest(limits: Iterable[AtMost]) -> tuple[AtMost, ...]:
 
 def keys_of(catalog: Catalog, by: str) -> Rows:
     """Return what tells items of one kind from those of another, int32[n]; -1: of none."""
-    if by in _KEYS:
+    if by in KEYS:
         found: Rows = getattr(catalog, by)
         return found
     column = catalog.attributes.columns.get(by)
     return column.single if isinstance(column, Words) else np.full(catalog.n_items, -1, np.int32)
-
-
-def check_campaign(campaign: Campaign, catalog: Catalog, settings: Settings) -> None:
-    """Check the names that a campaign uses.
-
-    Raises:
-        SettingsError: naming a placement, an attribute or a kind that there is not, and those that there are.
-    """
-    for name in campaign.placements:
-        if settings.placement(name) is None:
-            raise SettingsError(f"placements: {name!r} is unknown; there are {', '.join(settings.placement_names())}")
-    for at, action in enumerate(campaign.actions):
-        if action.limit:
-            _check_limit(action.limit, catalog, f"actions[{at}].limit")
-        for conditions in _filters(action.boost, action.bury, action.exclude, action.only, action.share):
-            try:
-                typed_filter(catalog, conditions)
-            except FilterError as error:
-                raise SettingsError(f"actions[{at}]: {error}") from error
 
 
 def excluding(plan: Plan, catalog: Catalog, masks: FilterMasks, now: int, item: int) -> str:
@@ -331,16 +329,6 @@ def excluding(plan: Plan, catalog: Catalog, masks: FilterMasks, now: int, item: 
         if kept is not None and not kept[item]:
             return name
     return ""
-
-
-def _check_limit(limit: Limit, catalog: Catalog, where: str) -> None:
-    words = sorted(name for name, column in catalog.attributes.columns.items() if column.type == "word")
-    if limit.by not in (*_KEYS, *words):
-        raise SettingsError(f"{where}.by: {limit.by!r} cannot be counted; allowed: {', '.join((*_KEYS, *words))}")
-
-
-def _filters(*given: object) -> Iterable[Conditions]:
-    return [each.filter for each in given if each is not None and hasattr(each, "filter")]
 
 
 def _micros(moment: datetime | None, absent: int) -> int:

@@ -7,10 +7,10 @@ as there are items for it; a pin that cannot stand gives way, and says why.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import repeat
+from collections.abc import Mapping, Sequence
 from math import ceil
-from typing import NamedTuple, Protocol
+from operator import itemgetter
+from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
 import numpy as np
@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 
 from recsys.engine.blend import Pick, picks
 from recsys.engine.merchandising.campaigns import OF_PLACEMENT, AtLeast, AtMost, PinAt, Plan
+from recsys.engine.merchandising.relevance import relevance_of, with_factor
 from recsys.engine.merchandising.variety import Variety
 from recsys.types import Candidates, Mask, Reason, Rows
 
 POOL = 50
 """Items ranked beyond the places of a list where something is boosted: a boost lifts those among them."""
-_LEAST = 1e-9
-"""Relevance of the last of a list, so that boosts tell also those apart that have no score."""
+_Waiting: TypeAlias = tuple[float, Pick, float]
+"""What a pick counts (its relevance times its factor), the pick, and the factor."""
+_BY_WEIGHT = itemgetter(0)
 
 
 class Pool(Protocol):
@@ -97,6 +99,8 @@ class Arrangement:
         allowed, group, limit = shelf.allowed, shelf.group, shelf.limit
         self._weighs = plan.factors is not None or variety is not None
         self._limit, self._places = limit, min(limit, int(np.count_nonzero(allowed)))
+        self._for_good = all(most.limit.within >= self._places for most in plan.limits)
+        """Whether an item that is refused at one place is at all later ones."""
         self._counts: list[dict[int, int]] = [{} for _ in plan.limits]
         self._shares = [_Owed(least, allowed, self._places) for least in plan.shares]
         self._chosen: list[Pick] = []
@@ -105,10 +109,11 @@ class Arrangement:
         pinned = {pick[0] for pick in self._pins.values()}
         self._pinned = frozenset(pinned)
         self._groups = {int(group[row]) for row in pinned} - {-1}
-        relevance: Iterable[float] = _relevance(pool.picks, pool.n_blended, 1.0) if self._weighs else repeat(1.0)
-        ranked = zip(relevance, pool.picks, strict=False)
-        self._waiting = [each for each in ranked if each[1][0] not in pinned]
-        self._lowest = self._waiting[-1][0] if self._waiting else 1.0
+        relevance = relevance_of(pool.picks, pool.n_blended, 1.0) if self._weighs else [1.0] * len(pool.picks)
+        self._lowest = relevance[-1] if relevance else 1.0
+        self._waiting = self._weighed(relevance, pool.picks)
+        if pinned:
+            self._waiting = [each for each in self._waiting if each[1][0] not in pinned]
         self._sort()
 
     def arranged(self) -> Arranged:
@@ -177,6 +182,8 @@ class Arrangement:
 
     def _picks_of(self, standing: Mapping[int, PinAt]) -> dict[int, Pick]:
         """The pinned items as they are ranked; those that are not in the pool as the recommender does that ranks everything."""
+        if not standing:
+            return {}
         ranked = {pick[0]: pick for pick in self._pool.picks}
         missing = [pin.row for pin in standing.values() if pin.row not in ranked]
         if missing:
@@ -184,7 +191,7 @@ class Arrangement:
             among[missing] = True
             found = picks(self._everything, self._pool.ask_among(self._everything, len(missing), among))
             ranked |= {pick[0]: pick for pick in found}
-        return {place: ranked[pin.row] for place, pin in standing.items()}
+        return {place: self._with_own_factor(ranked[pin.row]) for place, pin in standing.items()}
 
     # Places
 
@@ -192,10 +199,12 @@ class Arrangement:
         """The first waiting item that fits a place; more are looked for, and shares that nothing is left for are let go."""
         while True:
             forced = self._forced(place)
-            for at, (_, pick) in enumerate(self._waiting):
+            for at, (_, pick, factor) in enumerate(self._waiting):
                 if self._fits(pick[0], place, forced):
-                    del self._waiting[at]
-                    return pick
+                    del self._waiting[0 if self._for_good and not forced else at : at + 1]
+                    return with_factor(pick, factor)
+            if self._for_good and not forced:
+                self._waiting.clear()
             if self._search(place, forced):
                 continue
             if not forced:
@@ -208,7 +217,8 @@ class Arrangement:
         if group >= 0 and group in self._groups:
             return False
         if broken := self._broken(row, place):
-            self._note(row, broken.campaign, "limit", _said_of_limit(broken))
+            if row not in self._effects:
+                self._note(row, broken.campaign, "limit", _said_of_limit(broken))
             return False
         return not forced or any(share.items[row] for share in forced)
 
@@ -231,18 +241,19 @@ class Arrangement:
             among &= np.logical_or.reduce([share.items for share in forced])
         for most, counts in zip(self._plan.limits, self._counts, strict=True):
             full = [key for key, count in counts.items() if count >= most.limit.max and place <= most.limit.within]
-            if full:
-                among &= ~np.isin(most.keys, full)
-        if self._groups:
-            among &= ~np.isin(self._group, list(self._groups))
-        known = [pick[0] for _, pick in self._waiting] + [pick[0] for pick in (*self._chosen, *self._pins.values())]
+            for key in full:
+                among &= most.keys != key
+        for group in self._groups:
+            among &= self._group != group
+        known = [pick[0] for _, pick, _ in self._waiting] + [pick[0] for pick in (*self._chosen, *self._pins.values())]
         among[known] = False
         for name in self._names:
             found = self._pool.ask_among(name, self._places - len(self._chosen), among)
             if len(found):
                 ranked = list(picks(name, found))
-                self._waiting += zip(_relevance(ranked, 0, self._lowest), ranked, strict=True)
-                self._lowest = min(relevance for relevance, _ in self._waiting)
+                relevance = relevance_of(ranked, 0, self._lowest) if self._weighs else [1.0] * len(ranked)
+                self._waiting += self._weighed(relevance, ranked)
+                self._lowest = min(self._lowest, relevance[-1])
                 self._sort()
                 return True
         return False
@@ -254,9 +265,9 @@ class Arrangement:
             for share in self._shares:
                 if share.items[row] and place <= share.within and share.owed > 0:
                     share.owed -= 1
-        self._groups.add(int(self._group[row]))
-        self._groups.discard(-1)
-        self._chosen.append(self._with_factor(pick))
+        if (group := int(self._group[row])) >= 0:
+            self._groups.add(group)
+        self._chosen.append(pick)
 
     # Limits, boosts
 
@@ -275,20 +286,23 @@ class Arrangement:
                 counts[key] = counts.get(key, 0) + step
 
     def _sort(self) -> None:
-        if self._weighs and self._waiting:
-            factors = self._factors([pick[0] for _, pick in self._waiting])
-            weighed = np.array([relevance for relevance, _ in self._waiting]) * factors
-            self._waiting = [self._waiting[at] for at in np.argsort(-weighed, kind="stable").tolist()]
+        if self._weighs:
+            self._waiting.sort(key=_BY_WEIGHT, reverse=True)  # stable: what is alike stays in its order
+
+    def _weighed(self, relevance: Sequence[float], ranked: Sequence[Pick]) -> list[_Waiting]:
+        """Picks with their relevance times their factor, and the factor."""
+        if not self._weighs:
+            return [(1.0, pick, 1.0) for pick in ranked]
+        factors = self._factors([pick[0] for pick in ranked]).tolist()
+        return [(each * factor, pick, factor) for each, pick, factor in zip(relevance, ranked, factors, strict=True)]
 
     def _factors(self, rows: list[int]) -> NDArray[np.float64]:
         """Return what the relevance of items is multiplied by, float64[k]."""
         found = np.ones(len(rows)) if self._plan.factors is None else self._plan.factors[rows].astype(np.float64)
         return found if self._variety is None else found * self._variety.factors(rows)
 
-    def _with_factor(self, pick: Pick) -> Pick:
-        row, score, name, explained_by = pick
-        factor = float(self._factors([row])[0]) if self._weighs else 1.0
-        return pick if factor == 1 else (row, score * factor if score > 0 else score / factor, name, explained_by)
+    def _with_own_factor(self, pick: Pick) -> Pick:
+        return with_factor(pick, float(self._factors([pick[0]])[0])) if self._weighs else pick
 
     def _note(self, row: int, campaign: str, action: str, said: str) -> None:
         self._effects.setdefault(row, Effect(campaign, action, said))
@@ -305,22 +319,8 @@ def with_campaigns(reasons: Sequence[Reason], chosen: Sequence[Pick], plan: Plan
 
 
 def _boosting(plan: Plan, row: int) -> str | None:
-    if plan.factors is None or plan.factors[row] <= 1:
-        return None
-    return next((boost.campaign for boost in plan.boosts if boost.factor > 1 and boost.items[row]), None)
-
-
-def _relevance(ranked: Sequence[Pick], blended: int, below: float) -> list[float]:
-    """Return how much each pick of a pool counts: its share of the best score of its list, where a list that was asked later begins
-    where the one before it ended; the first one begins at `below`."""
-    found: list[float] = []
-    start, best = 0, 1.0
-    for at, (_, score, name, _) in enumerate(ranked):
-        if at in (0, blended) or (at > blended and name != ranked[at - 1][2]):
-            below, start, best = found[-1] if found else below, at, score
-        ratio = max(score, 0.0) / best if best > 0 else 1 / (1 + at - start)
-        found.append(max(min(below * ratio, found[-1] if found else below), _LEAST))
-    return found
+    place = -1 if plan.boosted_by is None else plan.boosted_by.item(row)
+    return plan.boosts[place].campaign if place >= 0 else None
 
 
 def _said_of_limit(most: AtMost) -> str:

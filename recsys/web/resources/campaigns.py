@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from recsys import clock
-from recsys.engine.merchandising.campaigns import check_campaign
+from recsys.engine.merchandising.campaign_checks import check_campaign
 from recsys.engine.serving_state import ServingState
 from recsys.live.campaigns import MAX_CAMPAIGNS
 from recsys.settings import campaigns as parts
