@@ -49,6 +49,10 @@ class OlderSnapshotError(SnapshotError):
     """A snapshot was made by an earlier version of this program, whose format it cannot read."""
 
 
+class ChangedMeanwhileError(RecsysError):
+    """Something was changed by somebody else since it was read."""
+
+
 class GateError(RecsysError):
     """A snapshot was refused before it went live; the text says why."""
 

@@ -115,6 +115,10 @@ class ServingState:
         """Return what a shopper said no to, or took back, under any of the person's ids."""
         return self.dislikes.of(user_id, self.periods_of)
 
+    def disliked_at(self, user_id: str, now: int) -> tuple[tuple[str, str], ...]:
+        """Return what a shopper does not want to see at a moment (microseconds): an item, brand or category, and which."""
+        return with_dislikes(Query(now=now), self.disliked(user_id)).disliked
+
     def answer_message(self, query: Query) -> Answered:
         """The same for a message, whose reasons are in the locale that the shopper reads."""
         return self.answer(msgspec.structs.replace(query, locale=self.reason_locale(query.user_id)))

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 import numpy as np
 
+from recsys.engine.filters import disliked_items
 from recsys.live.pinned_slates import PinnedItem, PinnedSlate, PinnedSlates, Replacement
 from recsys.messages.slots import Slot
 from recsys.snapshot.catalog import Catalog
@@ -40,11 +41,28 @@ class Target(NamedTuple):
     placement: str
 
 
+Disliked: TypeAlias = Callable[[str, int], Sequence[tuple[str, str]]]
+"""Tells what a user does not want to see at a moment (microseconds): an item, a brand or a category, and which."""
+
+
+def nothing_disliked(user_id: str, now: int) -> Sequence[tuple[str, str]]:
+    """Nobody said no to anything."""
+    return ()
+
+
 class Sends:
     """Answers for sends with one snapshot's catalogue, as one moment (microseconds) knows it."""
 
-    def __init__(self, catalog: Catalog, pins: PinnedSlates, ask: Ask, unseen_sends: int, received_at: int) -> None:
-        self._catalog, self._pins, self._ask = catalog, pins, ask
+    def __init__(
+        self,
+        catalog: Catalog,
+        pins: PinnedSlates,
+        ask: Ask,
+        unseen_sends: int,
+        received_at: int,
+        disliked: Disliked = nothing_disliked,
+    ) -> None:
+        self._catalog, self._pins, self._ask, self._disliked = catalog, pins, ask, disliked
         self._unseen_sends, self._received_at = unseen_sends, received_at
 
     def slates(self, send_id: str, query: Query, user_ids: Sequence[str]) -> list[SentSlate]:
@@ -165,18 +183,22 @@ class Sends:
         return SentSlate(slate, True, tuple([place for place, _, _ in places]))
 
     def _filled(self, pin: PinnedSlate, query: Query) -> tuple[PinnedSlate, list[int]]:
-        """A pin with what is sold out replaced, and the row of each place; -1 where it could not be."""
-        rows = self._rows(pin)
+        """A pin with what is sold out, or disliked by now, replaced, and the row of each place; -1 where it could not be."""
+        rows = self._rows(pin, query.now)
         if min(rows, default=0) < 0:
             pin = self._replaced(pin, rows, query)
-            rows = self._rows(pin)
+            rows = self._rows(pin, query.now)
         return pin, rows
 
-    def _rows(self, pin: PinnedSlate) -> list[int]:
-        """The row of each item; -1 where it is no longer in the catalogue, or not available."""
-        row_of, available = self._catalog.row, self._catalog.available
+    def _rows(self, pin: PinnedSlate, now: int) -> list[int]:
+        """The row of each item; -1 where it is no longer in the catalogue, not available, or what its reader said no to."""
+        row_of, shown = self._catalog.row, self._catalog.shown_at(now)
         rows = [row_of(item.item_id) for item in pin.items]
-        return [row if row >= 0 and available[row] else -1 for row in rows]
+        rows = [row if row >= 0 and shown[row] else -1 for row in rows]
+        for hides, value in self._disliked(pin.user_id, now):
+            hidden = np.isin(rows, disliked_items(self._catalog, hides, value))
+            rows = [-1 if gone else row for row, gone in zip(rows, hidden.tolist(), strict=True)]
+        return rows
 
     def _replaced(self, pin: PinnedSlate, rows: list[int], query: Query) -> PinnedSlate:
         """Fill the places of what is gone, in their order, with the next that pass the filters."""

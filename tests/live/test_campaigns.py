@@ -8,6 +8,7 @@ import pytest
 from recsys.live import campaigns as live_campaigns
 from recsys.live.log import EventLog
 from recsys.settings.campaigns import Campaign
+from recsys.types import ChangedMeanwhileError
 
 RECEIVED = 1_000_000
 
@@ -51,3 +52,20 @@ def test_there_is_room_for_so_many(state: EventLog, monkeypatch: pytest.MonkeyPa
     assert state.campaigns.put("c", campaign(1), RECEIVED) is None
     assert state.campaigns.put("a", campaign(2), RECEIVED) is False
     assert state.campaigns.of("c") is None
+
+
+def test_a_change_of_another_revision_is_refused(state: EventLog, other: EventLog) -> None:
+    """Of two editors who read the same one, the first one's change stands; who made it is noted."""
+    state.campaigns.put("autumn", campaign(1), RECEIVED, "key a")
+    read = other.campaigns.find("autumn")
+    assert read is not None
+    assert (read.put_by, read.put_at) == ("key a", RECEIVED)
+    assert state.campaigns.put("autumn", campaign(2), RECEIVED, "key a", read.seq) is False
+    with pytest.raises(ChangedMeanwhileError, match=f"changed since revision {read.seq}: it is at revision {read.seq + 1}"):
+        other.campaigns.put("autumn", campaign(3), RECEIVED, "key b", read.seq)
+    with pytest.raises(ChangedMeanwhileError):
+        other.campaigns.remove("autumn", RECEIVED, "key b", read.seq)
+    assert state.campaigns.of("autumn") == campaign(2)
+    assert state.campaigns.remove("autumn", RECEIVED, "key b", read.seq + 1) == campaign(2)
+    with pytest.raises(ChangedMeanwhileError, match="there is none any more"):
+        other.campaigns.put("autumn", campaign(3), RECEIVED, "key b", read.seq + 1)

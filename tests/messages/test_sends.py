@@ -28,6 +28,7 @@ class Mail:
     def __init__(self, engine: Engine, folder: Path, unseen: int = 3) -> None:
         self.engine, self.state, self.unseen = engine, log_in(folder / "state"), unseen
         self.asked: list[Query] = []
+        self.disliked: tuple[tuple[str, str], ...] = ()
 
     def declare(self, *send_ids: str, **more: Any) -> None:
         """Declare sends that are like the weekly one."""
@@ -40,7 +41,9 @@ class Mail:
 
     def fetch_all(self, send_id: str, users: list[str], now: int = micros(NOW), **more: Any) -> list[SentSlate]:
         """Several users' slates."""
-        sends = Sends(self.engine.catalog, self.state.pins, self.answer, self.unseen, micros(NOW))
+        sends = Sends(
+            self.engine.catalog, self.state.pins, self.answer, self.unseen, micros(NOW), lambda user, now: self.disliked
+        )
         return sends.slates(send_id, Query(now=now, **more), users)
 
     def items(self, send_id: str, user: str = "user-0") -> list[str]:
@@ -50,6 +53,7 @@ class Mail:
     def answer(self, query: Query) -> Slate:
         """Ask the pipeline, and remember what was asked."""
         self.asked.append(query)
+        query = msgspec.structs.replace(query, disliked=self.disliked)
         return answer(self.engine, query, self.engine.snapshot.histories.of(query.user_id or ""))
 
     def json(self, send_id: str, user: str = "user-0") -> bytes:
@@ -68,6 +72,22 @@ def mail(busy_shop: Shop) -> Mail:
     made = Mail(busy_shop.engine(), busy_shop.folder)
     made.declare("weekly")
     return made
+
+
+@pytest.mark.parametrize("hides", ["item", "brand"])
+def test_what_a_reader_says_no_to_leaves_a_slate_that_is_pinned(mail: Mail, hides: str) -> None:
+    """At the next fetch: others take the places, and what the reader did not mean stays where it was."""
+    mail.declare("weekly")
+    before = mail.items("weekly")
+    brand = mail.engine.catalog.item(mail.engine.catalog.row(before[0]))["brand"]
+    mail.disliked = ((hides, before[0] if hides == "item" else brand),)
+    after = mail.items("weekly")
+    brands = [mail.engine.catalog.item(mail.engine.catalog.row(item))["brand"] for item in before]
+    gone = [item == before[0] if hides == "item" else brand == of for item, of in zip(before, brands, strict=True)]
+    assert [now for now, left in zip(after, gone, strict=False) if not left] == [
+        was for was, left in zip(before, gone, strict=True) if not left
+    ]
+    assert not {item for item, left in zip(before, gone, strict=True) if left} & set(after)
 
 
 def test_the_first_answer_is_the_pipelines_and_stands(mail: Mail, busy_shop: Shop) -> None:

@@ -49,11 +49,30 @@ def test_a_campaign_is_seen_by_every_worker_and_gone_when_removed(folder: Path, 
     said = other.get("/v1/users/nobody/explain?item_id=lamp-2", headers=ADMIN).get_json()
     assert said["campaigns"] == [{"campaign": "autumn", "action": "pin", "said": "pinned to place 1 by campaign autumn"}]
     assert said["moved"] == {"without": before.index("lamp-2") + 1, "place": 1}
-    assert web.put(ADDRESS, json=PIN, headers=ADMIN).status_code == 200
+    put = web.put(ADDRESS, json=PIN, headers=ADMIN)
+    assert put.status_code == 200
     assert other.get("/v1/campaigns", headers=ADMIN).get_json()["campaigns"] == [put.get_json()]
     assert other.delete(ADDRESS, headers=ADMIN).get_json()["campaign"] == PIN
     assert listed(web) == listed(other) == before
     assert [web.get(ADDRESS, headers=ADMIN).status_code, web.delete(ADDRESS, headers=ADMIN).status_code] == [404, 404]
+
+
+def test_two_editors_do_not_undo_each_other(folder: Path, web: FlaskClient) -> None:
+    """A change names the revision that it was made from, by the ETag, and one from an older revision is 412 and changes nothing."""
+    put = web.put(ADDRESS, json=PIN, headers=ADMIN)
+    first = put.headers["ETag"]
+    told = web.get(ADDRESS, headers=ADMIN).get_json()
+    assert (first, told["put_by"][:4]) == (f'"{told["revision"]}"', "key ")
+    limit = {**PIN, "actions": [{"limit": {"by": "brand", "max": 1}}]}
+    changed = web.put(ADDRESS, json=limit, headers=ADMIN | {"If-Match": first})
+    assert changed.status_code == 200
+    for call in (web.put, web.delete):
+        late = call(ADDRESS, json=PIN if call == web.put else None, headers=ADMIN | {"If-Match": first})
+        assert late.status_code == 412
+        assert f"it is at revision {changed.get_json()['revision']} by now" in late.get_json()["detail"]
+    assert web.get(ADDRESS, headers=ADMIN).get_json() == changed.get_json()
+    assert web.put(ADDRESS, json=PIN, headers=ADMIN | {"If-Match": "mine"}).status_code == 400
+    assert web.delete(ADDRESS, headers=ADMIN | {"If-Match": changed.headers["ETag"]}).status_code == 200
 
 
 def test_a_campaign_outlives_the_service_and_a_training(tmp_path: Path, folder: Path, web: FlaskClient) -> None:

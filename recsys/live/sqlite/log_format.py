@@ -101,6 +101,8 @@ _DISLIKES = (
 
 _WHOLE_ITEMS = ("ALTER TABLE item_updates ADD COLUMN item BLOB",)
 
+_EDITORS = ("ALTER TABLE campaigns ADD COLUMN put_by TEXT",)
+
 LOG_FORMAT = Format(
     Step(3, _TABLES, bring_over),
     Step(4, _EXPERIMENTS, nothing_to_bring),
@@ -108,4 +110,5 @@ LOG_FORMAT = Format(
     Step(6, _JOINS, nothing_to_bring),
     Step(7, _DISLIKES, nothing_to_bring),
     Step(8, _WHOLE_ITEMS, nothing_to_bring),
+    Step(9, _EDITORS, nothing_to_bring),
 )

@@ -11,13 +11,13 @@ from msgspec import Meta, Struct
 from recsys import clock
 from recsys.engine.merchandising.campaign_checks import check_campaign
 from recsys.engine.serving_state import ServingState
-from recsys.live.campaigns import MAX_CAMPAIGNS
+from recsys.live.campaigns import MAX_CAMPAIGNS, CampaignChange
 from recsys.settings import campaigns as parts
 from recsys.settings.campaigns import Campaign
 from recsys.settings.when import When
-from recsys.types import SettingsError
+from recsys.types import ChangedMeanwhileError, SettingsError
 from recsys.web.http.parameters import NoParameters
-from recsys.web.http.problems import Problem
+from recsys.web.http.problems import Problem, invalid
 from recsys.web.http.responses import Response, json_response
 from recsys.web.operations import Call, Operation
 from recsys.web.serving.service import Service
@@ -71,6 +71,11 @@ class CampaignAnswer(Struct, frozen=True):
     in_settings: Annotated[bool, Meta(description="It stands in the settings file, and can be changed only there.")]
     running: Annotated[bool, Meta(description="Whether its span holds this moment.")]
     problem: Annotated[str | None, Meta(description="What it names that there is not any more; null: nothing.")]
+    revision: Annotated[int | None, Meta(description="Another one after each change; null: it stands in the settings.")] = (
+        None
+    )
+    put_at: Annotated[str | None, Meta(description="When it was put.")] = None
+    put_by: Annotated[str | None, Meta(description="With which key it was put; null: not noted.")] = None
 
 
 class CampaignsAnswer(Struct, frozen=True):
@@ -82,15 +87,19 @@ class CampaignsAnswer(Struct, frozen=True):
 def put_campaign(call: Call[CampaignBody]) -> Response:
     """Write a campaign instead of what there was under its id."""
     campaign_id = call.path["campaign_id"]
-    campaign, is_new = write_campaign(call.service, campaign_id, call.parameters)
+    by, revision = _editor(call), _expected(call)
+    campaign, is_new = write_campaign(call.service, campaign_id, call.parameters, by, revision)
     return _response(call.service, campaign_id, campaign, CREATED if is_new else OK)
 
 
-def write_campaign(service: Service, campaign_id: str, body: CampaignBody) -> tuple[Campaign, bool]:
+def write_campaign(
+    service: Service, campaign_id: str, body: CampaignBody, put_by: str, revision: int | None = None
+) -> tuple[Campaign, bool]:
     """Write a campaign; returns it, and whether there was none of its id.
 
     Raises:
-        Problem: 400 if it names what there is not, 409 if it stands in the settings or there are too many.
+        Problem: 400 if it names what there is not, 409 if it stands in the settings or there are too many, 412 if what there was is
+            of another revision.
     """
     live, serving = service.live, _changeable(service, campaign_id)
     campaign = Campaign(**{name: getattr(body, name) for name in Campaign.__struct_fields__})
@@ -98,7 +107,10 @@ def write_campaign(service: Service, campaign_id: str, body: CampaignBody) -> tu
         check_campaign(campaign, serving.engine.catalog, serving.engine.settings)
     except SettingsError as error:
         raise Problem(400, str(error)) from None
-    is_new = live.state.campaigns.put(campaign_id, campaign, live.received())
+    try:
+        is_new = live.state.campaigns.put(campaign_id, campaign, live.received(), put_by, revision)
+    except ChangedMeanwhileError as error:
+        raise Problem(412, str(error)) from None
     if is_new is None:
         raise Problem(
             409, f"there are {MAX_CAMPAIGNS:,} campaigns already, and no more are kept; delete some that have ended"
@@ -127,17 +139,22 @@ def find_campaign(service: Service, campaign_id: str) -> Campaign:
 def delete_campaign(call: Call[NoParameters]) -> Response:
     """Remove a campaign that was put; answers what it was."""
     campaign_id = call.path["campaign_id"]
-    return _response(call.service, campaign_id, remove_campaign(call.service, campaign_id), OK)
+    return _response(
+        call.service, campaign_id, remove_campaign(call.service, campaign_id, _editor(call), _expected(call)), OK
+    )
 
 
-def remove_campaign(service: Service, campaign_id: str) -> Campaign:
+def remove_campaign(service: Service, campaign_id: str, put_by: str, revision: int | None = None) -> Campaign:
     """Remove a campaign that was put; returns what it was.
 
     Raises:
-        Problem: 404 if there is none, 409 if it stands in the settings.
+        Problem: 404 if there is none, 409 if it stands in the settings, 412 if it is of another revision.
     """
     _changeable(service, campaign_id)
-    found = service.live.state.campaigns.remove(campaign_id, service.live.received())
+    try:
+        found = service.live.state.campaigns.remove(campaign_id, service.live.received(), put_by, revision)
+    except ChangedMeanwhileError as error:
+        raise Problem(412, str(error)) from None
     if found is None:
         raise _absent(campaign_id)
     return found
@@ -145,8 +162,9 @@ def remove_campaign(service: Service, campaign_id: str) -> Campaign:
 
 def list_campaigns(call: Call[NoParameters]) -> Response:
     """Answer all campaigns, those of the settings among them."""
-    every = every_campaign(call.service)
-    found = [told_campaign(call.service, name, campaign) for name, campaign in every.items()]
+    stored = {each.campaign_id: each for each in call.service.live.state.campaigns.changes(0)}
+    every = every_campaign(call.service).items()
+    found = [told_campaign(call.service, name, campaign, stored.get(name)) for name, campaign in every]
     return json_response(msgspec.json.encode(CampaignsAnswer(tuple(found))))
 
 
@@ -173,8 +191,29 @@ def _absent(campaign_id: str) -> Problem:
     return Problem(404, f"there is no campaign {campaign_id!r}", parameter="campaign_id", value=campaign_id)
 
 
-def told_campaign(service: Service, campaign_id: str, campaign: Campaign) -> CampaignAnswer:
-    """Tell a campaign, and how it stands at this moment."""
+def _editor(call: Call[Any]) -> str:
+    return f"key {call.caller.name}" if call.caller.name else ""
+
+
+def _expected(call: Call[Any]) -> int | None:
+    """The revision that the caller wants to change; None: whatever there is.
+
+    Raises:
+        Problem: 400 if the header names none.
+    """
+    given = call.environ.get("HTTP_IF_MATCH")
+    if given is None:
+        return None
+    number = given.strip().removeprefix("W/").strip('"')
+    if not (number.isdecimal() and number.isascii() and len(number) < 19):
+        raise invalid("If-Match", given, 'the ETag of a campaign, for instance "17"')
+    return int(number)
+
+
+def told_campaign(
+    service: Service, campaign_id: str, campaign: Campaign, stored: CampaignChange | None = None
+) -> CampaignAnswer:
+    """Tell a campaign, and how it stands at this moment; `stored`: as it was put."""
     serving = service.live.serving()
     settings, moment = serving.engine.settings, clock.to_datetime(service.live.now(serving))
     running = (campaign.begins is None or campaign.begins <= moment) and (campaign.until is None or moment < campaign.until)
@@ -183,11 +222,17 @@ def told_campaign(service: Service, campaign_id: str, campaign: Campaign) -> Cam
         check_campaign(campaign, serving.engine.catalog, settings)
     except SettingsError as error:
         problem = str(error)
-    return CampaignAnswer(campaign_id, campaign, campaign_id in settings.campaigns, running, problem)
+    in_settings = campaign_id in settings.campaigns
+    if stored is None or in_settings:
+        return CampaignAnswer(campaign_id, campaign, in_settings, running, problem)
+    put_at = clock.to_datetime(stored.put_at).isoformat(timespec="seconds")
+    return CampaignAnswer(campaign_id, campaign, False, running, problem, stored.seq, put_at, stored.put_by or None)
 
 
 def _response(service: Service, campaign_id: str, campaign: Campaign, status: int) -> Response:
-    return json_response(msgspec.json.encode(told_campaign(service, campaign_id, campaign)), status)
+    told = told_campaign(service, campaign_id, campaign, service.live.state.campaigns.find(campaign_id))
+    headers = {} if told.revision is None else {"ETag": f'"{told.revision}"'}
+    return json_response(msgspec.json.encode(told), status, headers=headers)
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (
@@ -200,7 +245,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         view=put_campaign,
         answers=(CampaignAnswer,),
         also=(CREATED,),
-        problems=(409, 413, 415, 503),
+        problems=(409, 412, 413, 415, 503),
     ),
     Operation(
         method="get",
@@ -220,7 +265,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         parameters=NoParameters,
         view=delete_campaign,
         answers=(CampaignAnswer,),
-        problems=(404, 409, 503),
+        problems=(404, 409, 412, 503),
     ),
     Operation(
         method="get",

@@ -80,7 +80,9 @@ class Service:
             self.live.slates.keep(logged(answered, received))
             return answered.slate
 
-        return Sends(engine.catalog, self.live.state.pins, ask, self.settings.messages.unseen_sends, received)
+        return Sends(
+            engine.catalog, self.live.state.pins, ask, self.settings.messages.unseen_sends, received, serving.disliked_at
+        )
 
     def finder(self, serving: ServingState) -> Finder:
         """Return what finds who is due for a moment; its slates are counted and sampled as those of pages are."""

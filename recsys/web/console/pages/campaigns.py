@@ -88,7 +88,7 @@ def _end(visit: Visit[CampaignsParameters]) -> str:
 
 
 def _delete(visit: Visit[CampaignsParameters]) -> str:
-    remove_campaign(visit.service, _id(visit))
+    remove_campaign(visit.service, _id(visit), _editor(visit))
     return visit.href("campaigns")
 
 
@@ -119,8 +119,12 @@ def _id(visit: Visit[CampaignsParameters]) -> str:
 
 
 def _written(visit: Visit[CampaignsParameters], campaign_id: str, body: CampaignBody) -> str:
-    write_campaign(visit.service, campaign_id, body)
+    write_campaign(visit.service, campaign_id, body, _editor(visit))
     return visit.href("campaigns", campaign=campaign_id)
+
+
+def _editor(visit: Visit[CampaignsParameters]) -> str:
+    return f"console {visit.session.key}".strip()
 
 
 def _base(visit: Visit[CampaignsParameters]) -> dict[str, Any]:
