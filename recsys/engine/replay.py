@@ -56,7 +56,7 @@ def replayed(note: LoggedSlate, snapshot: Snapshot, updates: Iterable[tuple[int,
     engine.campaigns.put(note.campaigns)
     if note.experiments:
         engine = engine.in_arms(engine.settings, note.blend or engine.blend, note.experiments)
-    return engine, answer(engine, note.query, _history(note.history, engine))
+    return engine, answer(engine, note.query, history_of(note.history, engine))
 
 
 def same_bytes(note: LoggedSlate, engine: Engine, slate: Slate) -> bool:
@@ -83,7 +83,8 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _history(events: tuple[LoggedEvent, ...], engine: Engine) -> History:
+def history_of(events: tuple[LoggedEvent, ...], engine: Engine) -> History:
+    """The history that a slate was made from, in the rows of an engine."""
     columns = [list(column) for column in zip(*(msgspec.structs.astuple(each) for each in events), strict=True)] or [[]] * 7
     items, kinds, times, orders, order_ids, kept, prices = columns
     units = np.array(kept, np.float32)

@@ -33,6 +33,7 @@ from recsys.web.http.responses import Response
 from recsys.web.operations import IdConverter, Operation
 from recsys.web.resources import (
     accounts,
+    campaign_effects,
     campaigns,
     cards,
     erasure,
@@ -68,6 +69,7 @@ RESOURCES = {
     "identities": identities,
     "item_updates": item_updates,
     "campaigns": campaigns,
+    "campaign_effects": campaign_effects,
     "sends": sends,
     "experiments": experiments,
     "cards": cards,

@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 
+from recsys.settings import StateSettings
 from recsys.settings.load import parse_settings
 from recsys.web.app import create_app
+from recsys.web.resources.campaign_effects import CampaignEffectAnswer
 from tests.conftest import Shop, busy_events
-from tests.support.serving import ADMIN, ENVIRONMENT, READ, client
+from tests.support.serving import ADMIN, ENVIRONMENT, READ, client, serving_settings
 
 PIN = {"placements": ["home"], "actions": [{"pin": {"item_id": "lamp-2", "place": 1}}]}
 ADDRESS = "/v1/campaigns/autumn"
@@ -55,6 +58,24 @@ def test_a_campaign_is_seen_by_every_worker_and_gone_when_removed(folder: Path, 
     assert other.delete(ADDRESS, headers=ADMIN).get_json()["campaign"] == PIN
     assert listed(web) == listed(other) == before
     assert [web.get(ADDRESS, headers=ADMIN).status_code, web.delete(ADDRESS, headers=ADMIN).status_code] == [404, 404]
+
+
+def test_what_a_campaign_costs_is_told_from_logged_lists(folder: Path, tmp_path: Path) -> None:
+    """To admins, of lists on which it held; of one that there is not, 404."""
+    settings = msgspec.structs.replace(
+        serving_settings(folder, clock="events"), state=StateSettings(folder=str(tmp_path / "state"), slate_share=1.0)
+    )
+    web = create_app(settings, ENVIRONMENT).test_client()
+    listed(web)
+    web.put(ADDRESS, json=PIN, headers=ADMIN)
+    listed(web)
+    told = web.get(f"{ADDRESS}/effect", headers=ADMIN)
+    found = msgspec.json.decode(told.data, type=CampaignEffectAnswer, strict=True)
+    assert (found.campaign_id, found.held, found.lists, found.changed, found.changed_share) == ("autumn", 1, 1, 1, 1.0)
+    assert 0 < (found.relevance_lost or 0) < 1
+    assert [(each.segment, each.lists, each.changed) for each in found.segments] == [("lead", 1, 1)]
+    assert web.get(f"{ADDRESS}/effect", headers=READ).status_code == 403
+    assert web.get("/v1/campaigns/spring/effect", headers=ADMIN).status_code == 404
 
 
 def test_two_editors_do_not_undo_each_other(folder: Path, web: FlaskClient) -> None:
