@@ -60,6 +60,14 @@ class PostgresServer:
             with suppress(ProcessLookupError):
                 os.kill(each, number)
 
+    def freeze(self) -> None:
+        """Have it say nothing at all, as behind a cut network."""
+        self.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self.signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """Kill it with everything that it started, as a machine does that loses its power."""
         gone = self.processes()

@@ -33,6 +33,7 @@ from recsys.web.http.metrics import Metrics
 from recsys.web.http.problems import Problem
 from recsys.web.serving.damage import damage_of
 from recsys.web.serving.fetcher import SnapshotFetcher
+from recsys.web.serving.log_watch import LogWatch
 from recsys.web.serving.steady_clock import SteadyClock, moment_of_erasure, said
 
 _log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Live:
         self._fetcher = mirror and SnapshotFetcher(mirror, settings.snapshot.poll_seconds, metrics)
         self._counted = (0, 0)
         self._damage: str | None = None
-        self._away: str | None = None
+        self.log_watch = LogWatch(self.state.is_remote)
         self._jumped = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -83,7 +84,7 @@ class Live:
         """Return why the newest snapshot could not be taken live, what serves must not be read any more, or nothing is written."""
         jump = self.clock.jump()
         unfetched = self._fetcher and self._fetcher.error
-        return self._damage or self._away or unfetched or self._store.error or (said(jump) if jump else None)
+        return self._damage or self.log_watch.error or unfetched or self._store.error or (said(jump) if jump else None)
 
     def serving(self) -> ServingState:
         """Return what answers now: the engine and what is newer than its snapshot, caught up with the log. Ask once a request.
@@ -109,19 +110,18 @@ class Live:
             StateError: if the log cannot be read, and is on this machine or was never read: who was forgotten is not known.
         """
         try:
+            self.log_watch.check()
             serving = self.serving()
         except StateError as error:
             return self.at_hand(error)
-        self._away = None
+        self.log_watch.is_well()
         return serving
 
     def at_hand(self, error: StateError) -> StateAtHand:
         """Return what answers from memory alone after an error; raises that if the log is on this machine, or was never read."""
         if not self.is_remote or self._serving is None:
             raise error
-        if self._away is None:
-            _log.error("lists are answered from memory: %s", error)
-        self._away = str(error)
+        self.log_watch.is_away(error)
         return StateAtHand(self._serving)
 
     def _present(self) -> ServingState:
@@ -279,15 +279,16 @@ class Live:
 
     def _take_experiments(self) -> None:
         try:
-            self.take_experiments()
+            with self.log_watch.looking():
+                self.take_experiments()
         except StateError:
             _log.exception("experiments cannot be read; those that run go on")
 
     def _look_at_the_log(self) -> None:
         """Keep what a worker needs at hand fresh, also while nobody asks, in case the log on another machine goes away."""
         if self.is_remote and self.loaded is not None and not self._damage:
-            with suppress(StateError):
-                self.answering()
+            with suppress(StateError, Problem), self.log_watch.looking():
+                self.serving()
 
     def _look_for_damage(self) -> None:
         """Stop answering from files that were cut short under us."""

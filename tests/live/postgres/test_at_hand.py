@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -116,6 +116,42 @@ def test_a_new_snapshot_waits_for_the_log(app: Application, shop: Shop, database
     while (found := listed(client, "user-1"))["notices"]:
         pass
     assert found["snapshot"] == new
+
+
+def test_nobody_waits_for_a_database_that_says_nothing(
+    shop: Shop, database: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lists are answered from memory while the server hangs, however long a statement may take; afterwards they are whole again."""
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    if not (database.folder / "data" / "postmaster.pid").exists():
+        database.start()
+    migrate(Address(database.url, "silent"))
+    chosen = settings(shop, database, "silent")
+    app = create_app(structs.replace(chosen, state=structs.replace(chosen.state, statement_seconds=3600.0)), SECRETS)
+    live, client = app.service.live, app.test_client()
+    assert listed(client, "user-1")["notices"] == []
+    live.start()
+    try:
+        database.freeze()
+        until(live.log_watch.check)
+        assert listed(client, "user-1")["notices"] == [NOTICE]
+        assert client.get("/readyz").json["error"] is not None  # type: ignore[index]
+    finally:
+        database.thaw()
+    while listed(client, "user-1")["notices"]:
+        pass
+    assert client.get("/readyz").json["error"] is None  # type: ignore[index]
+    live.stop()
+    live.state.close()
+
+
+def until(check: Callable[[], None]) -> None:
+    """Return once something raises."""
+    try:
+        while True:
+            check()
+    except StateError:
+        return
 
 
 def test_nothing_is_answered_before_the_log_was_read(app: Application, database: PostgresServer) -> None:
