@@ -70,7 +70,7 @@ def _put(catalog: Catalog, update: ItemUpdate, item: WholeItem, known: int) -> N
 
 def _sort_in(catalog: Catalog, row: int, item: WholeItem) -> None:
     """Put an item under its brand, its categories with all above them, and its group."""
-    leaves = [_node(catalog, name) for name in item.categories]
+    leaves = [node for node in (_node(catalog, name) for name in item.categories) if node >= 0]
     catalog.category[row] = leaves[0] if leaves else -1
     catalog.nodes_put.put(row, tuple(dict.fromkeys(node for leaf in leaves for node in _and_above(catalog, leaf))))
     brand = -1 if item.brand is None else _code(catalog.brands, item.brand)
@@ -87,11 +87,13 @@ def _code(names: GrowingIds, name: str) -> int:
 
 
 def _node(catalog: Catalog, name: str) -> int:
-    """The node of a category; new ones are added from the root on."""
+    """The node of a category; new ones are added from the root on. -1: there is no room, as in a snapshot that was gone back to."""
     node = -1
     for path in _paths(name):
         above, node = node, catalog.categories.row(path)
         if node < 0:
+            if len(catalog.categories) >= len(catalog.parent):
+                return -1
             catalog.parent[len(catalog.categories)] = above
             node = catalog.categories.add(path)
     return node

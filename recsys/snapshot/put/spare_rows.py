@@ -41,7 +41,7 @@ def with_spare_rows(arrays: Arrays, spare: int) -> Arrays:
     """The arrays of a catalogue with room for so many more items."""
     if not spare:
         return arrays
-    n, nodes = len(arrays["category"]), min(spare, MAX_SPARE_CATEGORIES)
+    n, nodes = len(arrays["category"]), MAX_SPARE_CATEGORIES
     found = dict(arrays)
     for name, value in _BY_ITEM.items():
         found[name] = _filled(arrays[name], value, spare)
