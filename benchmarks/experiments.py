@@ -20,6 +20,7 @@ from scipy.stats import kstest, norm
 from tea_tasting.aggr import Aggregates
 
 from recsys.experiments.interleaving import team_draft
+from recsys.experiments.sizes import MISMATCH, sizes_p
 from simulator.choice import (
     Answers,
     ChoiceModel,
@@ -35,7 +36,7 @@ from simulator.choice import (
     make_shelf,
 )
 from training.experiments.measures import BEFORE_DAYS, MEASURES
-from training.experiments.statistics import CONFIDENCE, MISMATCH, difference, power_of, sizes_p
+from training.experiments.statistics import CONFIDENCE, difference, power_of
 
 OUT = Path("benchmarks/out/experiments.json")
 MODEL = ChoiceModel(fatigue=0.0)

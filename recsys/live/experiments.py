@@ -24,6 +24,10 @@ _FIRST = """SELECT experiment, unit, arm, exposed_at FROM exposures
 WHERE experiment = ? AND unit = ANY(?) ORDER BY exposed_at, seq LIMIT 1"""
 _EXPOSURES = f"""SELECT seq, experiment, unit, arm, exposed_at FROM exposures
 WHERE experiment = ? AND seq > ? ORDER BY seq LIMIT {BATCH}"""
+MAX_COUNTED = 200_000
+"""Most exposures of an experiment that are counted; of more, the newest are."""
+_BY_ARM = f"""SELECT arm, count(*)
+FROM (SELECT arm FROM exposures WHERE experiment = ? ORDER BY seq DESC LIMIT {MAX_COUNTED}) AS newest GROUP BY arm ORDER BY arm"""
 _FORGET = "DELETE FROM exposures WHERE unit = ? AND exposed_at >= ? AND exposed_at < ?"
 _encode = msgspec.json.Encoder().encode
 _read = msgspec.json.Decoder(Experiment).decode
@@ -71,6 +75,10 @@ class ExperimentLog:
         """The earliest exposure of any of these units in an experiment."""
         found = self._log.read(_FIRST, experiment, list(units))
         return Exposure._make(found[0]) if found else None
+
+    def by_arm(self, experiment: str) -> dict[str, int]:
+        """Count the units that each arm answered first, of the newest `MAX_COUNTED` exposures in an experiment."""
+        return dict(self._log.read(_BY_ARM, experiment))
 
     def exposures(self, experiment: str) -> Iterator[list[Exposure]]:
         """All exposures in an experiment, in the order in which they were written, in batches of at most `BATCH`."""

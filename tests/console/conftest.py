@@ -12,9 +12,12 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from recsys.clock import DAY
+from recsys.experiments.read_outs import Compared, ReadOut, read_out_file
 from recsys.item_filters import Condition
-from recsys.settings import ConsoleSettings, StateSettings
+from recsys.live.experiments import Exposure
+from recsys.settings import ConsoleSettings, Settings, StateSettings
 from recsys.settings.campaigns import Action, Boost, Campaign, Pin
+from recsys.settings.experiments import Experiment
 from recsys.types import Send
 from recsys.web.app import Application, create_app
 from recsys.web.console.sessions import ROLES
@@ -56,6 +59,62 @@ def declare_campaign(app: Application, campaign_id: str, item_id: str, brand: st
     )
 
 
+def own_artifacts(artifacts: Path, folder: Path) -> Path:
+    """A folder with the snapshots of another one, for tests that write beside them."""
+    own = folder / "artifacts"
+    own.mkdir()
+    for entry in artifacts.iterdir():
+        (own / entry.name).symlink_to(entry)
+    return own
+
+
+def declare_experiment(app: Application, name: str) -> None:
+    """Declare an experiment of two arms, stopped so that no list of the others is under it, with exposures and a read-out."""
+    experiments = app.service.live.state.experiments
+    experiments.declare(name, trial(stopped=True), micros(NOW))
+    arms = ("control", "changed")
+    experiments.expose([Exposure(name, f"user-{n}", arms[n % 2], micros(NOW)) for n in range(20)], micros(NOW))
+    write_read_out(app.service.settings, read_out(name))
+    app.service.live.take_experiments()
+
+
+def trial(**more: Any) -> Experiment:
+    """Two arms on home, half each, the second with another length."""
+    arms = [{"name": "control", "share": 0.5}, {"name": "changed", "share": 0.5, "change": {"limit": 3}}]
+    return msgspec.convert({"placement": "home", "arms": arms, **more}, Experiment)
+
+
+def read_out(name: str, **more: Any) -> ReadOut:
+    """A read-out as `make experiment` works it out: one measure with every figure, and one that cannot be told yet."""
+    shown: dict[str, Any] = {"arm": "changed", "control": 0.2, "value": 0.24, "relative": 0.2, "low": 0.1, "high": 0.3}
+    told = Compared(measure="conversion", **shown, always_low=0.05, always_high=0.35, p=0.001)
+    unknown: dict[str, Any] = dict.fromkeys(Compared.__struct_fields__)
+    early = Compared(**{**unknown, "measure": "returns", "arm": "changed"})
+    given: dict[str, Any] = {
+        "id": name,
+        "key": name,
+        "placement": "home",
+        "metric": "conversion",
+        "since": "2026-03-01",
+        "until": NOW.isoformat(),
+        "currency": "EUR",
+        "units": {"control": 10, "changed": 10},
+        "expected_shares": {"control": 0.5, "changed": 0.5},
+        "sizes_p": 1.0,
+        "crossed": 1,
+        "verdicts": {"changed": "changed is better: conversion +20.0% (+5.0% to +35.0%)."},
+        "differences": (told, early),
+    }
+    return ReadOut(**{**given, **more})
+
+
+def write_read_out(settings: Settings, found: ReadOut) -> None:
+    """Put a read-out where `make experiment` does."""
+    file = read_out_file(settings, found.id)
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(msgspec.json.encode(found))
+
+
 def form_token(answer: TestResponse) -> str:
     """The token of the forms of a page."""
     found = re.search(r'name="form_token" value="([0-9a-f]{64})"', answer.text)
@@ -85,9 +144,11 @@ def cookie(client: FlaskClient, path: str = "/console") -> str | None:
 @pytest.fixture(scope="module")
 def app(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Application:
     """The service over the busy shop, in which a send with the id of a shopper is declared."""
-    made = console_app(artifacts, tmp_path_factory.mktemp("state"), console=ConsoleSettings(logins="10000/minute"))
+    folder = tmp_path_factory.mktemp("state")
+    made = console_app(own_artifacts(artifacts, folder), folder, console=ConsoleSettings(logins="10000/minute"))
     declare(made, "user-0")
     declare_campaign(made, "user-0", "sofa-1", "Oakly")
+    declare_experiment(made, "trial")
     return made
 
 
@@ -124,4 +185,7 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     made = console_app(shop.folder / "artifacts")
     declare(made, f"u{EVIL}")
     declare_campaign(made, f"u{EVIL}", f"1{EVIL}", EVIL)
+    declare_experiment(made, "trial")
+    words = {"changed": EVIL}
+    write_read_out(made.service.settings, read_out("trial", verdicts=words, placement=EVIL, metric=EVIL, since=EVIL))
     return logged_in(made, "operator")

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from recsys.live.databases import log_in as open_log
+from recsys.live.experiments import Exposure
 from recsys.settings.campaigns import Action, Campaign, Pin
 from recsys.types import Send
 from tests.conftest import NOW, Shop, busy_events, micros
-from tests.console.conftest import KEYS, SECRETS
+from tests.console.conftest import KEYS, SECRETS, read_out, trial, write_read_out
 from tests.support.browser import PATIENCE_SECONDS, Watched, launched, started, wait_for
 from tests.support.running import ROOT, Server, start, stop
 
@@ -38,6 +39,9 @@ PAGES = (
     "/campaigns",
     f"/campaigns?campaign={CAMPAIGN}&user_id=user-0",
     f"/campaigns?campaign={CAMPAIGN}&delete=1",
+    "/experiments",
+    "/experiments?experiment=trial",
+    "/experiments?experiment=wide",
     "/sends",
     f"/sends?send_id={SEND}&user_id=user-0&run=1",
     "/moments",
@@ -62,6 +66,10 @@ class Console:
         log.pins.declare(send, micros(NOW))
         pins = (Action(pin=Pin(item_id="lamp-2", place=1)),)
         log.campaigns.put(CAMPAIGN, Campaign(placements=("home",), actions=pins), micros(NOW))
+        for name in ("trial", "wide"):
+            log.experiments.declare(name, trial(stopped=name == "trial", layer="home", layer_start=0.0), micros(NOW))
+            log.experiments.expose([Exposure(name, f"user-{n}", "control", micros(NOW)) for n in range(50)], micros(NOW))
+        write_read_out(shop.settings, read_out("trial"))
         log.close()
         web = 'development = true\nclock = "events"\n[web.console]\nlogins = "100000/minute"'
         self.server: Server = start(folder, folder / "artifacts", "--workers", "1", web=web, secrets=SECRETS)

@@ -31,6 +31,8 @@ PAGES = [
     "campaigns",
     "campaigns?campaign={user}&user_id={user}",
     "campaigns?campaign={user}&delete=1",
+    "experiments",
+    "experiments?experiment=trial",
     "sends",
     "sends?send_id={user}&user_id={user}&run=1",
     "moments",

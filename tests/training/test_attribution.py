@@ -70,7 +70,7 @@ def test_a_report_is_printed_and_written(busy_shop: Shop, capsys: pytest.Capture
     frame.write_parquet(busy_shop.folder / "events.parquet")
     assert attribution(busy_shop.settings, NOW, 7, None) == 0
     assert "only a holdout can tell" in " ".join(capsys.readouterr().out.split())
-    rows = pl.read_csv(busy_shop.folder / "experiments" / "attribution.csv")
+    rows = pl.read_csv(busy_shop.settings.artifacts / "experiments" / "attribution.csv")
     assert told(rows, "placement")[NOT_LOGGED]["last_touch"] == 700.0
 
 

@@ -101,14 +101,14 @@ def test_a_read_out_is_printed_and_written(trial: Shop, capsys: pytest.CaptureFi
     expose(trial, *exposures)
     assert experiment(trial.settings, "trial", NOW, None) == 0
     said = capsys.readouterr().out
-    told = json.loads((trial.folder / "experiments" / "trial.json").read_text())
+    told = json.loads((trial.settings.artifacts / "experiments" / "trial.json").read_text())
     assert told["units"] == {"control": 16, "changed": 14}
     assert told["verdicts"]["changed"] in " ".join(said.split())
     assert {each["measure"] for each in told["differences"]} >= {"conversion", "orders", "revenue", "returns"}
     orders = next(each for each in told["differences"] if each["measure"] == "orders")
     assert (orders["arm"], round(orders["control"], 3)) == ("changed", 1.0)
     assert [point["units"] for point in told["curve"]][-1] == 14
-    lines = pl.read_csv(trial.folder / "experiments" / "trial.csv")
+    lines = pl.read_csv(trial.settings.artifacts / "experiments" / "trial.csv")
     assert lines.height == len(told["differences"])
 
 

@@ -7,17 +7,19 @@ import math
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import chisquare
 
+from recsys.experiments.sizes import MISMATCH, sizes_p
 from training.experiments.always_valid import LEAST_UNITS, half_width
 from training.experiments.measures import MEASURES
 from training.experiments.statistics import (
-    MISMATCH,
     Difference,
     adjusted,
     aggregates,
     difference,
     power_of,
-    sizes_p,
     units_needed,
 )
 from training.experiments.verdict import Pace, verdict
@@ -116,6 +118,17 @@ def test_arms_of_the_wrong_size_are_an_alarm() -> None:
     assert sizes_p({"control": 10_000, "brands": 9_000}, shares) < MISMATCH
     assert sizes_p({"control": 10_050, "brands": 9_950}, shares) > 0.1
     assert sizes_p({}, shares) == 1
+
+
+@given(st.lists(st.integers(0, 5_000), min_size=2, max_size=11))
+def test_sizes_are_told_as_scipy_tells_them(found: list[int]) -> None:
+    """The service loads no SciPy; its own χ² is the same for every number of arms."""
+    names = [f"arm_{n}" for n in range(len(found))]
+    weights = [n + 1 for n in range(len(found))]
+    shares = {name: weight / sum(weights) for name, weight in zip(names, weights, strict=True)}
+    told = sizes_p(dict(zip(names, found, strict=True)), shares)
+    if sum(found):
+        assert told == pytest.approx(chisquare(found, [share * sum(found) for share in shares.values()]).pvalue, abs=1e-12)
 
 
 def test_the_calculator_is_right() -> None:

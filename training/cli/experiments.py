@@ -19,7 +19,11 @@ def add_experiment(commands_of: Commands) -> None:
     text = "Say what an experiment brought: every measure of every arm, and a verdict (docs/experiments.md)."
     command = commands_of.add_parser("experiment", help=text, description=text, epilog="example: %(prog)s home_lead")
     command.add_argument("id", help="the experiment, of the settings or declared while serving")
-    command.add_argument("--out", type=Path, help="folder for ID.json and ID.csv (default: experiments/)")
+    command.add_argument(
+        "--out",
+        type=Path,
+        help="folder for ID.json and ID.csv (default: experiments/ in the artifacts, where the console and the report look)",
+    )
     command.set_defaults(run=_experiment)
 
 
@@ -28,7 +32,7 @@ def add_attribution(commands_of: Commands) -> None:
     text = "Say what lists brought, by placement, send, moment kind, rule and recommender (docs/experiments.md)."
     command = commands_of.add_parser("attribution", help=text, description=text, epilog="example: %(prog)s --days 7")
     command.add_argument("--days", type=int, default=7, help="days after a click in which an order counts (default: 7)")
-    command.add_argument("--out", type=Path, help=".csv file (default: experiments/attribution.csv)")
+    command.add_argument("--out", type=Path, help=".csv file (default: experiments/attribution.csv in the artifacts)")
     command.set_defaults(run=_attribution)
 
 

@@ -16,6 +16,7 @@ import polars as pl
 
 from recsys.clock import DAY
 from recsys.disk import write_whole
+from recsys.experiments.read_outs import READ_OUTS
 from recsys.live.databases import open_log, open_slates
 from recsys.live.erasure import ErasureKeys
 from recsys.live.moments import MomentLog
@@ -66,7 +67,7 @@ def attribution(
                 f"By {name.replace('_', ' ')}", found.columns[1:], [tuple(_cell(each) for each in row) for row in rows]
             )
     console.say(f"orders count up to {days} days after a click; what would have been bought anyway only a holdout can tell")
-    file = out or settings.path("experiments") / "attribution.csv"
+    file = out or settings.artifacts / READ_OUTS / "attribution.csv"
     _write(found, file)
     console.say(f"✓ {file}")
     return 0

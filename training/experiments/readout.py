@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ import polars as pl
 from recsys.clock import DAY, to_datetime, to_microseconds
 from recsys.disk import write_whole
 from recsys.experiments.assignment import expected_shares, key_of
+from recsys.experiments.read_outs import READ_OUTS, Compared, Point, ReadOut
+from recsys.experiments.sizes import sizes_p
 from recsys.live.databases import open_log
 from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
@@ -26,47 +27,12 @@ from recsys.types import DataError
 from training import console
 from training.experiments.ledger import Ledger, read_ledger
 from training.experiments.measures import MEASURES
-from training.experiments.statistics import Difference, adjusted, aggregates, difference, sizes_p, units_needed
+from training.experiments.statistics import Difference, adjusted, aggregates, difference, units_needed
 from training.experiments.units import exposed, unit_table
 from training.experiments.verdict import Pace, verdict
 
-FOLDER = "experiments"
-"""Where read-outs are written where nothing else is said; relative to the settings file."""
 MOST_POINTS = 30
 """Points of the curve."""
-
-
-class Point(msgspec.Struct, frozen=True):
-    """The deciding measure of an arm as it was known at the end of a day."""
-
-    day: str
-    arm: str
-    units: int
-    relative: float | None
-    always_low: float | None
-    always_high: float | None
-
-
-class ReadOut(msgspec.Struct, frozen=True, kw_only=True):
-    """Read-out of an experiment; figures that cannot be told are null.
-
-    `units` and `expected_shares` are by arm; `sizes_p` belongs to them. `crossed` persons were exposed to two arms before their ids
-    were linked.
-    """
-
-    id: str
-    placement: str
-    metric: str
-    since: str | None
-    until: str
-    currency: str | None
-    units: Mapping[str, int]
-    expected_shares: Mapping[str, float]
-    sizes_p: float
-    crossed: int
-    verdicts: Mapping[str, str]
-    differences: tuple[Mapping[str, Any], ...]
-    curve: tuple[Point, ...] = ()
 
 
 def experiment(
@@ -79,7 +45,7 @@ def experiment(
         StateError: if the log cannot be read.
     """
     found = read_out(settings, name, now, erasure_keys)
-    folder = out or settings.path(FOLDER)
+    folder = out or settings.artifacts / READ_OUTS
     _show(found)
     for path in _write(found, folder):
         console.say(f"✓ {path}")
@@ -107,6 +73,7 @@ def _read(name: str, chosen: Experiment, ledger: Ledger, persons: pl.DataFrame, 
     told = compare(unit_table(ledger, persons, until, chosen.winsorize), chosen)
     return ReadOut(
         id=name,
+        key=key_of(name, chosen),
         placement=chosen.placement,
         metric=chosen.metric,
         since=_day(int(persons["at"].min())) if persons.height else None,  # type: ignore[arg-type]
@@ -121,7 +88,7 @@ def _read(name: str, chosen: Experiment, ledger: Ledger, persons: pl.DataFrame, 
             for each in told
             if each.measure == chosen.metric and each.arm != HOLDOUT
         },
-        differences=tuple({key: _number(value) for key, value in msgspec.structs.asdict(each).items()} for each in told),
+        differences=tuple(_finite(each) for each in told),
         curve=tuple(_curve(ledger, persons, chosen, until)),
     )
 
@@ -165,6 +132,10 @@ def _curve(ledger: Ledger, persons: pl.DataFrame, chosen: Experiment, until: int
     return points
 
 
+def _finite(told: Difference) -> Compared:
+    return Compared(**{name: _number(value) for name, value in msgspec.structs.asdict(told).items()})
+
+
 def _number(value: Any) -> Any:
     """A figure as JSON has it: what is not finite is null."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
@@ -186,17 +157,17 @@ def _show(found: ReadOut) -> None:
         console.say(f"• {text}")
 
 
-def _row(each: Mapping[str, Any]) -> tuple[object, ...]:
+def _row(each: Compared) -> tuple[object, ...]:
     return (
-        each["measure"],
-        each["arm"],
-        _figure(each["control"]),
-        _figure(each["value"]),
-        _share(each["relative"]),
-        f"{_share(each['low'])} to {_share(each['high'])}",
-        f"{_share(each['always_low'])} to {_share(each['always_high'])}",
-        _figure(each["p"]),
-        _figure(each["adjusted_p"]),
+        each.measure,
+        each.arm,
+        _figure(each.control),
+        _figure(each.value),
+        _share(each.relative),
+        f"{_share(each.low)} to {_share(each.high)}",
+        f"{_share(each.always_low)} to {_share(each.always_high)}",
+        _figure(each.p),
+        _figure(each.adjusted_p),
     )
 
 
@@ -214,9 +185,9 @@ def _write(found: ReadOut, folder: Path) -> list[Path]:
         with write_whole(folder / f"{found.id}.json") as file:
             file.write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
         with write_whole(folder / f"{found.id}.csv") as file, file.open("w", newline="") as text:
-            lines = csv.DictWriter(text, Difference.__struct_fields__)
+            lines = csv.DictWriter(text, Compared.__struct_fields__)
             lines.writeheader()
-            lines.writerows(found.differences)
+            lines.writerows(map(msgspec.structs.asdict, found.differences))
     except OSError as error:
         raise DataError(f"--out {folder}: cannot be written ({error.strerror})") from error
     return [folder / f"{found.id}.json", folder / f"{found.id}.csv"]

@@ -1,4 +1,4 @@
-"""Statistics of an experiment: differences between arms with their intervals, and whether the arms are as large as they should be.
+"""Statistics of an experiment: differences between arms with their intervals.
 
 tea-tasting does the arithmetic on means, variances and covariances of each arm: Welch's test for means; the delta method for ratios
 (Deng, Knoblich, Lu 2018); CUPED with what was known before (Deng, Xu, Kohavi, Walker 2013). Relative differences are those of
@@ -16,7 +16,6 @@ import msgspec
 import numpy as np
 import polars as pl
 import tea_tasting as tt
-from scipy.stats import chisquare
 from tea_tasting.aggr import Aggregates, read_aggregates
 from tea_tasting.metrics import AggrCols
 from tea_tasting.metrics.mean import MeanResult
@@ -25,8 +24,6 @@ from training.experiments.always_valid import half_width
 from training.experiments.measures import Measure
 
 CONFIDENCE = 0.95
-MISMATCH = 0.001
-"""A p-value of the arms' sizes below this is an alarm: the experiment is broken, whatever it says."""
 POWER = 0.8
 _Z = 1.959963984540054
 
@@ -88,15 +85,6 @@ def adjusted(differences: Sequence[Difference], decides: str) -> list[Difference
     told: Mapping[Any, Any] = tt.adjust_fdr(results, arbitrary_dependence=True) if results else {}
     by_pair = {(each.measure, each.arm): float(told[at][each.measure]["pvalue_adj"]) for at, each in enumerate(others)}
     return [msgspec.structs.replace(each, adjusted_p=by_pair.get((each.measure, each.arm))) for each in differences]
-
-
-def sizes_p(counts: Mapping[str, int], shares: Mapping[str, float]) -> float:
-    """p-value of the sizes of the arms under the shares that they were drawn with (χ²); 1 where there is nobody."""
-    total = sum(counts.get(arm, 0) for arm in shares)
-    if not total or len(shares) < 2:
-        return 1.0
-    found = [counts.get(arm, 0) for arm in shares]
-    return float(chisquare(found, [share * total for share in shares.values()]).pvalue)
 
 
 def units_needed(measure: Measure, everybody: Aggregates, effect: float) -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from training.experiments.statistics import MISMATCH, Difference
+from recsys.experiments.sizes import MISMATCH
+from training.experiments.statistics import Difference
 
 LONGEST_DAYS = 3650
 

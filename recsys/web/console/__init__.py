@@ -10,7 +10,7 @@ from flask import Blueprint
 from recsys.web.console.activity import Activity
 from recsys.web.console.older import OlderSnapshot
 from recsys.web.console.page import Page
-from recsys.web.console.pages import campaigns, explain, forget, item, moments, reports, sends, shopper
+from recsys.web.console.pages import campaigns, experiments, explain, forget, item, moments, reports, sends, shopper
 from recsys.web.console.pages.login import login_pages
 from recsys.web.console.pages.placements import placements_page
 from recsys.web.console.pages.today import today_page
@@ -28,6 +28,7 @@ def console_pages(service: Service) -> tuple[Page[Any], ...]:
         item.PAGE,
         placements_page(OlderSnapshot(service)),
         campaigns.PAGE,
+        experiments.PAGE,
         *sends.PAGES,
         moments.PAGE,
         *reports.PAGES,

@@ -17,6 +17,7 @@ from recsys.web.http.problems import Problem, invalid
 from recsys.web.http.responses import Response, json_response
 from recsys.web.http.times import iso
 from recsys.web.operations import Call, Operation
+from recsys.web.serving.service import Service
 
 CREATED, OK = 201, 200
 _ADDRESS = "/v1/experiments/{id}"
@@ -27,57 +28,102 @@ _FIXED = ("placement", "unit", "arms", "holdout", "layer", "layer_start")
 
 def put_experiment(call: Call[Experiment]) -> Response:
     """Declare an experiment, or change what may change of one that runs: who it is for, more traffic, what is read from it."""
-    name, live, asked = _name(call), call.service.live, call.parameters
+    name = _name(call)
+    declared, is_new = write_experiment(call.service, name, call.parameters)
+    return _answer(name, declared, CREATED if is_new else OK)
+
+
+def write_experiment(service: Service, name: str, asked: Experiment) -> tuple[Declared, bool]:
+    """Declare an experiment; returns it, and whether there was none of its name.
+
+    Raises:
+        Problem: 400 if it cannot run, 409 if it stands in the settings, would move shoppers to another arm, or is one too many.
+    """
+    check_name(name)
+    live = service.live
     declared = live.state.experiments.declared()
     standing = declared.get(name)
-    _check_settings(call, name)
+    _check_settings(service, name)
     if standing is None and len(declared) >= MAX_EXPERIMENTS:
         raise Problem(409, f"there are {MAX_EXPERIMENTS} experiments already, the most that are kept")
     if standing is not None:
         _check_change(standing.experiment, asked)
-    _check_fits(call, name, {**{other: each.experiment for other, each in declared.items()}, name: asked})
+    _check_fits(service, name, {**{other: each.experiment for other, each in declared.items()}, name: asked})
     if standing is None or standing.experiment != asked:
         live.state.experiments.declare(name, asked, live.received())
         live.take_experiments()
     since = live.clock.now() if standing is None else standing.since
-    return _answer(name, Declared(asked, since), CREATED if standing is None else OK)
+    return Declared(asked, since), standing is None
 
 
 def get_experiment(call: Call[NoParameters]) -> Response:
     """Answer what an experiment is, of the settings file or declared."""
     name = _name(call)
-    fixed = call.service.settings.experiments.get(name)
-    return _answer(name, Declared(fixed, 0) if fixed else _declared(call, name), OK)
+    return _answer(name, find_experiment(call.service, name), OK)
+
+
+def find_experiment(service: Service, name: str) -> Declared:
+    """Look an experiment up.
+
+    Raises:
+        Problem: 404 if there is none.
+    """
+    fixed = service.settings.experiments.get(name)
+    return Declared(fixed, 0) if fixed else _declared(service, name)
+
+
+def every_experiment(service: Service) -> dict[str, Declared]:
+    """All experiments by name, those of the settings among them (`since` 0)."""
+    fixed = {name: Declared(each, 0) for name, each in service.settings.experiments.items()}
+    every = {**service.live.state.experiments.declared(), **fixed}
+    return {name: every[name] for name in sorted(every)}
 
 
 def delete_experiment(call: Call[NoParameters]) -> Response:
     """Stop an experiment: everybody is answered as without it. What it found stays to be read."""
-    name, live = _name(call), call.service.live
-    _check_settings(call, name)
-    standing = _declared(call, name)
+    name = _name(call)
+    return _answer(name, stop_experiment(call.service, name), OK)
+
+
+def stop_experiment(service: Service, name: str) -> Declared:
+    """Stop an experiment that was declared; returns it.
+
+    Raises:
+        Problem: 404 if there is none, 409 if it stands in the settings.
+    """
+    _check_settings(service, name)
+    standing, live = _declared(service, name), service.live
     stopped = msgspec.structs.replace(standing.experiment, stopped=True)
     if stopped != standing.experiment:
         live.state.experiments.declare(name, stopped, live.received())
         live.take_experiments()
-    return _answer(name, Declared(stopped, standing.since), OK)
+    return Declared(stopped, standing.since)
+
+
+def check_name(name: str) -> None:
+    """Check that an experiment can have a name.
+
+    Raises:
+        Problem: 400 if it cannot.
+    """
+    if not _NAME.fullmatch(name):
+        raise invalid("id", name, "a lower-case letter, then up to 63 lower-case letters, digits and _")
 
 
 def _name(call: Call[Any]) -> str:
-    name = call.path["id"]
-    if not _NAME.fullmatch(name):
-        raise invalid("id", name, "a lower-case letter, then up to 63 lower-case letters, digits and _")
-    return name
+    check_name(call.path["id"])
+    return call.path["id"]
 
 
-def _declared(call: Call[Any], name: str) -> Declared:
-    found = call.service.live.state.experiments.declared().get(name)
+def _declared(service: Service, name: str) -> Declared:
+    found = service.live.state.experiments.declared().get(name)
     if found is None:
         raise Problem(404, f"there is no experiment {name!r}", parameter="id", value=name)
     return found
 
 
-def _check_settings(call: Call[Any], name: str) -> None:
-    if name in call.service.settings.experiments:
+def _check_settings(service: Service, name: str) -> None:
+    if name in service.settings.experiments:
         raise Problem(409, f"experiment {name!r} stands in the settings file; change it there", parameter="id", value=name)
 
 
@@ -97,13 +143,13 @@ def _check_change(standing: Experiment, asked: Experiment) -> None:
         )
 
 
-def _check_fits(call: Call[Any], name: str, experiments: dict[str, Experiment]) -> None:
+def _check_fits(service: Service, name: str, experiments: dict[str, Experiment]) -> None:
     """Check that it can run beside those that run."""
-    settings = call.service.settings
+    settings = service.settings
     running = {
         other: each for other, each in {**experiments, **settings.experiments}.items() if other == name or not each.stopped
     }
-    beside = {other: running[other] for other in running if other == name or other in call.service.live.experiments}
+    beside = {other: running[other] for other in running if other == name or other in service.live.experiments}
     try:
         check_experiments(settings, beside)
     except SettingsError as error:

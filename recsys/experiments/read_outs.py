@@ -1,0 +1,126 @@
+"""Read-outs of experiments as `make experiment` writes them, one file each, for pages and reports to show.
+
+The statistics behind them need libraries that the service does not load. So the offline half works a read-out out, and others read it
+as a file that may be old, of another experiment of that name, or damaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from recsys.settings import Settings
+from recsys.types import DataError
+
+READ_OUTS = "experiments"
+"""The folder in `artifacts`."""
+MAX_BYTES = 1 << 20
+"""Bytes of the largest read-out that is read."""
+MEASURE_WORDS = {
+    "conversion": "Shoppers who bought",
+    "orders": "Orders per shopper",
+    "revenue": "Revenue per shopper",
+    "click_through": "Clicks per list seen",
+    "units_per_order": "Units per order",
+    "returns": "Units given back",
+}
+"""Measures as people read them."""
+_LEAST_REACH, _MOST_REACH = 0.01, 1.0
+_MAX_ROWS = 1_000
+_Share = Annotated[float, Meta(ge=-1)] | None
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """One measure of one arm against the control; relative figures are shares of the control's, null where they cannot be told.
+
+    `low` to `high` is the interval for those who look once, `always_low` to `always_high` however often one looks. `p` belongs to the
+    first; `adjusted_p` takes in how many measures and arms were read.
+    """
+
+    measure: str
+    arm: str
+    control: float | None
+    value: float | None
+    relative: _Share
+    low: _Share
+    high: _Share
+    always_low: _Share
+    always_high: _Share
+    p: float | None
+    adjusted_p: float | None = None
+
+
+class Point(msgspec.Struct, frozen=True):
+    """The deciding measure of an arm as it was known at the end of a day."""
+
+    day: str
+    arm: str
+    units: int
+    relative: float | None
+    always_low: float | None
+    always_high: float | None
+
+
+class ReadOut(msgspec.Struct, frozen=True, kw_only=True):
+    """Read-out of an experiment; figures that cannot be told are null.
+
+    `key` is what its exposures are counted under. `units` and `expected_shares` are by arm; `sizes_p` belongs to them. `crossed`
+    persons were exposed to two arms before their ids were linked. `until`: ISO 8601, when it was worked out.
+    """
+
+    id: str
+    key: str
+    placement: str
+    metric: str
+    since: str | None
+    until: str
+    currency: str | None
+    units: Mapping[str, int]
+    expected_shares: Mapping[str, float]
+    sizes_p: float
+    crossed: int
+    verdicts: Mapping[str, str]
+    differences: Annotated[tuple[Compared, ...], Meta(max_length=_MAX_ROWS)]
+    curve: Annotated[tuple[Point, ...], Meta(max_length=_MAX_ROWS)] = ()
+
+
+_read = msgspec.json.Decoder(ReadOut).decode
+
+
+def read_out_file(settings: Settings, name: str) -> Path:
+    """Return where the read-out of an experiment is looked for."""
+    return settings.artifacts / READ_OUTS / f"{name}.json"
+
+
+def open_read_out(settings: Settings, name: str) -> ReadOut | None:
+    """Read the read-out of an experiment as it was written last; None: there is none.
+
+    Raises:
+        DataError: if it cannot be read, is too large, or is no read-out of this experiment.
+    """
+    try:
+        with read_out_file(settings, name).open("rb") as file:
+            body = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DataError(f"the read-out of {name!r} cannot be read ({error.strerror})") from error
+    if len(body) > MAX_BYTES:
+        raise DataError(f"the read-out of {name!r} is larger than {MAX_BYTES:,} bytes")
+    try:
+        found = _read(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"the read-out of {name!r} is not as `make experiment` writes it: {error}") from error
+    if found.id != name:
+        raise DataError(f"the read-out of {name!r} is that of {found.id!r}")
+    return found
+
+
+def reach_of(rows: Sequence[Compared]) -> float:
+    """Return how far from 0 an axis reaches on which all intervals are drawn; what lies further than 100 % is cut off."""
+    edges = (edge for each in rows for edge in (each.low, each.high, each.always_low, each.always_high))
+    return min(max((abs(edge) for edge in edges if edge is not None), default=0.0), _MOST_REACH) or _LEAST_REACH

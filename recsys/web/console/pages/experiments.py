@@ -1,0 +1,270 @@
+"""Experiments: all of them, and each by itself with its arms and its read-out; editors declare, widen and stop them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from recsys import clock
+from recsys.experiments.arms import runnable
+from recsys.experiments.assignment import expected_shares, key_of
+from recsys.experiments.read_outs import MEASURE_WORDS, ReadOut, open_read_out
+from recsys.live.experiments import MAX_COUNTED, Declared
+from recsys.settings.experiments import HOLDOUT, Experiment
+from recsys.settings.when import When
+from recsys.types import DataError
+from recsys.web.console.answers import redirect_response
+from recsys.web.console.experiments.drawn import WIDTH, drawn
+from recsys.web.console.experiments.form import BEGUN, KINDS, METRICS, experiment_of, share_of
+from recsys.web.console.experiments.words import change_words, sizes_words, state_of
+from recsys.web.console.page import Cell, Link, Page, Shown, Table, View, Visit, given_id
+from recsys.web.console.render import conditions, duration, time_text
+from recsys.web.http.parameters import read_body
+from recsys.web.http.problems import Problem, invalid
+from recsys.web.resources.experiments import (
+    check_name,
+    every_experiment,
+    find_experiment,
+    stop_experiment,
+    write_experiment,
+)
+
+_STEP = 20
+"""Experiments whose read-outs are opened before the shop's calls go first."""
+
+
+class ExperimentsParameters(View, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Query string of the page: one experiment, or none."""
+
+    experiment: str = ""
+
+
+def experiments(visit: Visit[ExperimentsParameters]) -> Mapping[str, Any]:
+    """List the experiments, or show one of them."""
+    name = given_id("experiment", visit.parameters.experiment)
+    shown = {"name": name, "wrong": "", "wrong_in": "", "form": BEGUN, **_choices(visit)}
+    if not name:
+        every = every_experiment(visit.service)
+        return {**shown, "refused": _refused(visit, every), "tables": {"experiments": _all(visit, every)}}
+    return {**shown, **_one(visit, name, find_experiment(visit.service, name))}
+
+
+def act(visit: Visit[ExperimentsParameters]) -> Shown:
+    """Do what a form says; what is wrong with it is told beside what was typed."""
+    done = visit.form.get("do", "")
+    if done not in _ACTS:
+        raise invalid("do", done, ", ".join(_ACTS))
+    try:
+        name = _ACTS[done](visit)
+    except Problem as problem:
+        if problem.status != 400:
+            raise
+        shown = experiments(visit)
+        return {
+            **shown,
+            "wrong": str(problem),
+            "wrong_in": done,
+            "form": {**shown["form"], **visit.form},
+            "status": 400,
+        }
+    return redirect_response(visit.href("experiments", experiment=name))
+
+
+def _put_form(visit: Visit[ExperimentsParameters]) -> str:
+    name = _new_name(visit)
+    write_experiment(visit.service, name, experiment_of(visit.form))
+    return name
+
+
+def _put_json(visit: Visit[ExperimentsParameters]) -> str:
+    name = visit.parameters.experiment or _new_name(visit)
+    write_experiment(visit.service, name, read_body(visit.form.get("json", "").encode(), Experiment))
+    return name
+
+
+def _widen(visit: Visit[ExperimentsParameters]) -> str:
+    name = visit.parameters.experiment
+    standing = find_experiment(visit.service, name).experiment
+    body = msgspec.to_builtins(standing) | {"traffic": share_of(visit.form, "traffic")}
+    write_experiment(visit.service, name, read_body(msgspec.json.encode(body), Experiment))
+    return name
+
+
+def _stop(visit: Visit[ExperimentsParameters]) -> str:
+    stop_experiment(visit.service, visit.parameters.experiment)
+    return visit.parameters.experiment
+
+
+_ACTS: Mapping[str, Callable[[Visit[ExperimentsParameters]], str]] = {
+    "form": _put_form,
+    "json": _put_json,
+    "widen": _widen,
+    "stop": _stop,
+}
+
+
+def _new_name(visit: Visit[ExperimentsParameters]) -> str:
+    """The name of a new experiment.
+
+    Raises:
+        Problem: 400 if it can be none, 409 if it is taken.
+    """
+    name = visit.form.get("experiment_id", "").strip()
+    check_name(name)
+    if name in every_experiment(visit.service):
+        raise Problem(409, f"id: there is an experiment {name!r} already; open and change it, or take another id")
+    return name
+
+
+def _choices(visit: Visit[Any]) -> dict[str, Any]:
+    names = visit.service.settings.placement_names()
+    return {"names": names, "kinds": KINDS, "metrics": {each: MEASURE_WORDS[each] for each in METRICS}}
+
+
+def _refused(visit: Visit[Any], every: Mapping[str, Declared]) -> list[str]:
+    """Reasons of experiments that should run and do not."""
+    wanted = {name: each.experiment for name, each in every.items() if not each.experiment.stopped}
+    return runnable(visit.service.settings, wanted)[1] if wanted.keys() - visit.service.live.experiments.keys() else []
+
+
+def _all(visit: Visit[Any], every: Mapping[str, Declared]) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for at, (name, (experiment, since)) in enumerate(every.items()):
+        if at % _STEP == 0:
+            visit.service.lanes.give_way()
+        found, _ = _read(visit, name, experiment)
+        rows.append(
+            (
+                Link(name, visit.href("experiments", experiment=name)),
+                experiment.placement.replace("_", " "),
+                state_of(name, experiment, visit.service.live.experiments),
+                ", ".join(f"{arm} {share:.3g}%" for arm, share in _percents(experiment).items()),
+                " ".join(found.verdicts.values()) if found else None,
+                time_text(datetime.fromisoformat(found.until)) if found else None,
+                _made_in(since),
+            )
+        )
+    return Table(
+        name="experiments",
+        title="All experiments",
+        columns=("experiment", "where", "state", "arms", "what it came to", "read (UTC)", "made in"),
+        rows=rows,
+        paged=True,
+        empty="There is no experiment yet.",
+    )
+
+
+def _percents(experiment: Experiment) -> dict[str, float]:
+    return {arm: share * 100 for arm, share in expected_shares(experiment).items()}
+
+
+def _made_in(since: int) -> str:
+    return "the console or the API" if since else "the settings"
+
+
+def _one(visit: Visit[ExperimentsParameters], name: str, declared: Declared) -> dict[str, Any]:
+    experiment, since = declared
+    counts = visit.service.live.state.experiments.by_arm(key_of(name, experiment))
+    found, problem = _read(visit, name, experiment)
+    sizes, trusted = sizes_words(counts, expected_shares(experiment))
+    tables = {"arms": _arms(experiment, counts)} | ({"measures": _measures(found)} if found else {})
+    return {
+        "title": f"Experiment {name}",
+        "experiment": experiment,
+        "state": state_of(name, experiment, visit.service.live.experiments),
+        "since": since,
+        "made_in": _made_in(since),
+        "metric": MEASURE_WORDS[experiment.metric],
+        "when": "everybody" if experiment.when == When() else conditions(msgspec.structs.asdict(experiment.when)),
+        "sizes": sizes,
+        "trusted": trusted,
+        "capped": sum(counts.values()) >= MAX_COUNTED,
+        "most": MAX_COUNTED,
+        "found": found,
+        "problem": problem,
+        "age": _age(visit, found) if found else "",
+        "drawn": drawn(found) if found else [],
+        "width": WIDTH,
+        "json": msgspec.json.format(msgspec.json.encode(experiment), indent=2).decode(),
+        "form": {"traffic": f"{experiment.traffic * 100:.6g}"},
+        "tables": tables,
+    }
+
+
+def _read(visit: Visit[Any], name: str, experiment: Experiment) -> tuple[ReadOut | None, str]:
+    """The read-out of an experiment as it is now, and why there is none that can be shown."""
+    try:
+        found = open_read_out(visit.service.settings, name)
+    except DataError as error:
+        return None, str(error)
+    if found is not None and found.key != key_of(name, experiment):
+        return None, f"the read-out that there is belongs to {found.key!r}, not to this experiment and its salt"
+    return found, ""
+
+
+def _age(visit: Visit[Any], found: ReadOut) -> str:
+    seconds = (visit.service.live.clock.now() - clock.to_microseconds(datetime.fromisoformat(found.until))) / clock.SECOND
+    return duration(max(seconds, 0.0))
+
+
+def _arms(experiment: Experiment, counts: Mapping[str, int]) -> Table:
+    changes = {arm.name: change_words(arm.change) for arm in experiment.arms}
+    changes[HOLDOUT] = "nothing: kept out of the experiment"
+    total = sum(counts.values())
+    rows = [
+        (arm, share, counts.get(arm, 0), counts.get(arm, 0) / total if total else None, changes[arm])
+        for arm, share in expected_shares(experiment).items()
+    ]
+    return Table(
+        name="arms",
+        title="Arms",
+        columns=("arm", "drawn", "exposed shoppers", "of all exposed", "what it changes"),
+        rows=rows,
+        shares=frozenset({1, 3}),
+    )
+
+
+def _measures(found: ReadOut) -> Table:
+    rows = [
+        (
+            MEASURE_WORDS.get(each.measure, each.measure),
+            each.arm,
+            each.control,
+            each.value,
+            each.relative,
+            each.always_low,
+            each.always_high,
+            each.low,
+            each.high,
+            _chance(each.p),
+            _chance(each.adjusted_p),
+        )
+        for each in found.differences
+    ]
+    spans = ("difference", "daily: from", "daily: to", "once: from", "once: to")
+    return Table(
+        name="measures",
+        title="All figures",
+        columns=("measure", "arm", "control", "with the arm", *spans, "p", "p, adjusted"),
+        rows=rows,
+        shares=frozenset({4, 5, 6, 7, 8}),
+    )
+
+
+def _chance(p: float | None) -> str | None:
+    return None if p is None else f"{p:.2g}"
+
+
+PAGE = Page(
+    path="/experiments",
+    title="Experiments",
+    nav="Experiments",
+    template="experiments.html",
+    parameters=ExperimentsParameters,
+    view=experiments,
+    act=act,
+    act_role="editor",
+)

@@ -1,0 +1,238 @@
+"""The page of experiments: arms, sizes and read-outs as a merchant reads them, and what editors change there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from flask.testing import FlaskClient
+
+from recsys.experiments.read_outs import MAX_BYTES, read_out_file
+from recsys.live.experiments import Exposure
+from recsys.settings import StateSettings
+from recsys.settings.experiments import Experiment
+from recsys.web.app import Application, create_app
+from tests.conftest import NOW, micros
+from tests.console.conftest import (
+    SECRETS,
+    console_app,
+    form_token,
+    logged_in,
+    own_artifacts,
+    read_out,
+    trial,
+    write_read_out,
+)
+from tests.support.serving import serving_settings
+
+PAGE = "/console/experiments"
+OWN = f"{PAGE}?experiment=shorter"
+FORM = {
+    "experiment_id": "shorter",
+    "placement": "home",
+    "arm": "three",
+    "kind": "limit",
+    "value": "3",
+    "share": "50",
+    "traffic": "10",
+    "metric": "orders",
+    "smallest_effect": "5",
+}
+
+
+@pytest.fixture
+def fresh(artifacts: Path, tmp_path: Path) -> Application:
+    """A service with a log and artifacts of its own."""
+    return console_app(own_artifacts(artifacts, tmp_path), tmp_path / "state")
+
+
+@pytest.fixture
+def editor(fresh: Application) -> FlaskClient:
+    """Somebody who may declare experiments."""
+    return logged_in(fresh, "editor")
+
+
+def send(web: FlaskClient, address: str = PAGE, do: str = "form", **fields: str) -> tuple[int, str]:
+    """Send a form; returns the status, and the page or where it leads."""
+    answer = web.post(address, data={"form_token": form_token(web.get(PAGE)), "do": do, **fields})
+    return answer.status_code, answer.headers.get("Location") or answer.text
+
+
+def stored(app: Application, name: str = "shorter") -> Experiment | None:
+    """An experiment as it was declared last."""
+    found = app.service.live.state.experiments.declared().get(name)
+    return found and found.experiment
+
+
+def expose(app: Application, name: str, **counts: int) -> None:
+    """Write exposures down, so many of each arm."""
+    rows = [Exposure(name, f"{arm}-{n}", arm, micros(NOW)) for arm, count in counts.items() for n in range(count)]
+    app.service.live.state.experiments.expose(rows, micros(NOW))
+
+
+def test_an_editor_declares_widens_and_stops_an_experiment(fresh: Application, editor: FlaskClient) -> None:
+    """It runs from the next answer on, lets more shoppers in, and stopped it stays to be read."""
+    assert send(editor, **FORM) == (303, OWN)
+    found = stored(fresh)
+    assert found is not None
+    assert (found.placement, found.traffic, found.metric, found.smallest_effect) == ("home", 0.1, "orders", 0.05)
+    assert [(arm.name, arm.share, arm.change.limit) for arm in found.arms] == [("control", 0.5, None), ("three", 0.5, 3)]
+    assert fresh.service.live.experiments.keys() == {"shorter"}
+    page = editor.get(OWN).text
+    assert "3 items" in page
+    assert "Nobody was exposed to it yet." in page
+    assert "make experiment ID=shorter" in page
+    assert send(editor, OWN, do="widen", traffic="40%") == (303, OWN)
+    assert send(editor, OWN, do="widen", traffic="20")[0] == 409
+    assert send(editor, OWN, do="stop") == (303, OWN)
+    found = stored(fresh)
+    assert found is not None
+    assert (found.traffic, found.stopped) == (0.4, True)
+    assert "Stop now" not in editor.get(OWN).text
+    assert "stopped" in editor.get(f"{PAGE}?csv=experiments").text
+
+
+@pytest.mark.parametrize(
+    ("fields", "change"),
+    [
+        ({"kind": "nothing"}, {"rules": [{"name": "nothing"}], "fallback": []}),
+        ({"kind": "bought", "value": "allow"}, {"bought": "allow"}),
+        (
+            {"kind": "leads", "value": "item_item"},
+            {"rules": [{"name": "item_item", "recommenders": {"item_item": 1.0}}]},
+        ),
+    ],
+)
+def test_the_form_has_the_common_changes(
+    fresh: Application, editor: FlaskClient, fields: dict[str, str], change: dict[str, object]
+) -> None:
+    """Another leader, what is owned, and nothing at all."""
+    assert send(editor, **{**FORM, **fields}) == (303, OWN)
+    found = stored(fresh)
+    assert found is not None
+    assert found.arms[1].change == msgspec.convert(change, type(found.arms[1].change))
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"experiment_id": "Not so"}, "lower-case letter"),
+        ({"arm": ""}, "arms[1].name"),
+        ({"value": "0"}, "arms[1].change.limit"),
+        ({"value": "three"}, "a whole number from 1 to 100"),
+        ({"kind": "leads", "value": "nobody_knows"}, "nobody_knows"),
+        ({"kind": "bought", "value": ""}, "is needed"),
+        ({"kind": "explode"}, "leads, limit, bought, nothing"),
+        ({"share": "nan"}, "per cent, a number from 0 to 100"),
+        ({"traffic": "101"}, "per cent, a number from 0 to 100"),
+        ({"metric": "joy"}, "metric"),
+        ({"placement": "attic"}, "attic"),
+    ],
+)
+def test_what_is_wrong_is_named_beside_what_was_typed(
+    fresh: Application, editor: FlaskClient, fields: dict[str, str], said: str
+) -> None:
+    """With 400, the field and what is allowed; nothing is kept but the form."""
+    status, page = send(editor, **{**FORM, **fields})
+    assert (status, 'role="alert"' in page, said in page) == (400, True, True), page
+    assert 'value="5"' in page
+    assert stored(fresh) is None
+
+
+def test_json_is_read_as_the_api_reads_it(fresh: Application, editor: FlaskClient) -> None:
+    """What the form has no field for is declared so; an id that is taken is not replaced in silence."""
+    body = msgspec.json.encode(trial(holdout=0.1)).decode()
+    assert send(editor, do="json", experiment_id="shorter", json=body) == (303, OWN)
+    assert stored(fresh) == trial(holdout=0.1)
+    assert send(editor, do="json", experiment_id="shorter", json=body)[0] == 409
+    assert "kept out of the experiment" in editor.get(OWN).text
+    status, page = send(editor, OWN, do="json", json="{")
+    assert (status, "not valid JSON" in page) == (400, True)
+
+
+@pytest.mark.parametrize("do", ["form", "json", "widen", "stop", "other"])
+def test_a_viewer_only_looks(fresh: Application, editor: FlaskClient, do: str) -> None:
+    """No form that changes anything is there, and one that is sent all the same is refused, as is one without its token."""
+    send(editor, **FORM)
+    before, web = stored(fresh), logged_in(fresh, "viewer")
+    assert 'name="do"' not in web.get(PAGE).text + web.get(OWN).text
+    assert send(web, OWN, do=do, **FORM)[0] == 403
+    assert editor.post(OWN, data={"do": do, **FORM}).status_code == 403
+    assert stored(fresh) == before
+
+
+def test_an_experiment_of_the_settings_is_only_looked_at(tmp_path: Path, artifacts: Path) -> None:
+    """It says where it is changed, has no form, and is refused to be changed."""
+    settings = msgspec.structs.replace(
+        serving_settings(artifacts, clock="events"),
+        state=StateSettings(folder=str(tmp_path / "state")),
+        experiments={"shorter": trial()},
+    )
+    web = logged_in(create_app(settings, SECRETS), "editor")
+    page = web.get(OWN).text
+    assert "it is changed only there" in page
+    assert 'name="do"' not in page
+    assert send(web, OWN, do="stop")[0] == 409
+    assert send(web, PAGE, **FORM)[0] == 409
+
+
+def test_exposed_shoppers_are_counted_by_arm(fresh: Application, editor: FlaskClient) -> None:
+    """As they are now, with the alarm where one arm loses exposures."""
+    send(editor, **FORM)
+    expose(fresh, "shorter", control=500, three=510)
+    arms = editor.get(f"{OWN}&csv=arms").text.splitlines()
+    assert arms[1].startswith("control,0.5,500,0.495")
+    assert "as large as they were drawn, as far as chance goes" in editor.get(OWN).text
+    expose(fresh, "shorter", control=800)
+    page = editor.get(OWN).text
+    assert "are not as large as they were drawn" in page
+    assert '<p class="alarms">The arms' in page
+
+
+def test_a_read_out_is_shown_with_its_age_and_drawn(fresh: Application, editor: FlaskClient) -> None:
+    """The verdict, a bar for each measure whose interval can be told, and all figures as a table."""
+    send(editor, **FORM)
+    write_read_out(fresh.service.settings, read_out("shorter"))
+    page = editor.get(OWN).text
+    assert "changed is better: conversion +20.0% (+5.0% to +35.0%)." in page
+    assert "ago, of shoppers since 2026-03-01" in page
+    assert '<rect class="daily" x="114.29" width="85.71"' in page
+    assert page.count('class="interval"') == 2
+    assert page.count('class="once"') == 1
+    assert "not known yet, no interval yet" in page
+    assert "Shoppers who bought,changed,0.2,0.24,0.2,0.05,0.35,0.1,0.3,0.001," in editor.get(f"{OWN}&csv=measures").text
+    assert "changed is better" in editor.get(PAGE).text
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"{", "is not as `make experiment` writes it"),
+        (b'{"id": "shorter"}', "missing required field"),
+        (b" " * (MAX_BYTES + 1), "is larger than"),
+        (msgspec.json.encode(read_out("other")), "is that of"),
+        (msgspec.json.encode(read_out("shorter", key="shorter/2025")), "belongs to"),
+    ],
+)
+def test_a_read_out_that_cannot_be_trusted_is_not_shown(
+    fresh: Application, editor: FlaskClient, body: bytes, said: str
+) -> None:
+    """Damaged, too large, of another experiment or another salt: said so, with the command that writes it anew."""
+    send(editor, **FORM)
+    write_read_out(fresh.service.settings, read_out("shorter"))
+    read_out_file(fresh.service.settings, "shorter").write_bytes(body)
+    page = editor.get(OWN).text
+    assert said in page
+    assert "make experiment ID=shorter" in page
+    assert "is better" not in page + editor.get(PAGE).text
+
+
+def test_what_does_not_run_is_said(fresh: Application, editor: FlaskClient) -> None:
+    """An experiment that was declared and cannot run beside the others has its reason on the list."""
+    send(editor, **FORM)
+    fresh.service.live.state.experiments.declare("z_clash", trial(), micros(NOW))
+    fresh.service.live.take_experiments()
+    page = editor.get(PAGE).text
+    assert "both change limit" in page
+    assert "does not run" in editor.get(f"{PAGE}?experiment=z_clash").text
