@@ -80,10 +80,14 @@ def _of_one(engine: Engine, campaign_id: str, note: LoggedSlate) -> tuple[Segmen
     under = answer(engine, note.query, history, asked.profile).items
     without = answer(engine, note.query, history, asked.profile, apart_from=campaign_id).items
     deeper = [pick[0] for pick in build(engine, asked, note.query.limit + DEEPER).builder.picks]
-    return segment_of(asked.profile, bought), under != without, _lost(under, list(dict.fromkeys((*without, *deeper))))
+    return (
+        segment_of(asked.profile, bought),
+        under != without,
+        relevance_lost(under, list(dict.fromkeys((*without, *deeper)))),
+    )
 
 
-def _lost(under: Sequence[int], ranked: Sequence[int]) -> float:
+def relevance_lost(under: Sequence[int], ranked: Sequence[int]) -> float:
     """The share of relevance that a list has lost against the ranking without the campaign.
 
     An item at place r of that ranking is worth 1 / log2(1 + r), by which the judge of evaluation discounts places (Järvelin and
