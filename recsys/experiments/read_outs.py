@@ -7,6 +7,7 @@ as a file that may be old, of another experiment of that name, or damaged.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -69,7 +70,7 @@ class ReadOut(msgspec.Struct, frozen=True, kw_only=True):
     """Read-out of an experiment; figures that cannot be told are null.
 
     `key` is what its exposures are counted under. `units` and `expected_shares` are by arm; `sizes_p` belongs to them. `crossed`
-    persons were exposed to two arms before their ids were linked. `until`: ISO 8601, when it was worked out.
+    persons were exposed to two arms before their ids were linked. It was worked out `until` that moment.
     """
 
     id: str
@@ -77,7 +78,7 @@ class ReadOut(msgspec.Struct, frozen=True, kw_only=True):
     placement: str
     metric: str
     since: str | None
-    until: str
+    until: Annotated[datetime, Meta(tz=True)]
     currency: str | None
     units: Mapping[str, int]
     expected_shares: Mapping[str, float]

@@ -12,10 +12,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from recsys.clock import DAY
-from recsys.experiments.read_outs import Compared, ReadOut, read_out_file
 from recsys.item_filters import Condition
 from recsys.live.experiments import Exposure
-from recsys.settings import ConsoleSettings, Settings, StateSettings
+from recsys.settings import ConsoleSettings, StateSettings
 from recsys.settings.campaigns import Action, Boost, Campaign, Pin
 from recsys.settings.experiments import Experiment
 from recsys.types import Send
@@ -23,6 +22,7 @@ from recsys.web.app import Application, create_app
 from recsys.web.console.sessions import ROLES
 from recsys.web.console.site import COOKIE
 from tests.conftest import NOW, Shop, ago, event, micros
+from tests.support.read_outs import read_out, write_read_out
 from tests.support.serving import ENVIRONMENT, serving_settings
 
 KEYS: dict[str, str] = {role: f"console-{role}-key-of-at-least-32-characters" for role in ROLES}
@@ -82,37 +82,6 @@ def trial(**more: Any) -> Experiment:
     """Two arms on home, half each, the second with another length."""
     arms = [{"name": "control", "share": 0.5}, {"name": "changed", "share": 0.5, "change": {"limit": 3}}]
     return msgspec.convert({"placement": "home", "arms": arms, **more}, Experiment)
-
-
-def read_out(name: str, **more: Any) -> ReadOut:
-    """A read-out as `make experiment` works it out: one measure with every figure, and one that cannot be told yet."""
-    shown: dict[str, Any] = {"arm": "changed", "control": 0.2, "value": 0.24, "relative": 0.2, "low": 0.1, "high": 0.3}
-    told = Compared(measure="conversion", **shown, always_low=0.05, always_high=0.35, p=0.001)
-    unknown: dict[str, Any] = dict.fromkeys(Compared.__struct_fields__)
-    early = Compared(**{**unknown, "measure": "returns", "arm": "changed"})
-    given: dict[str, Any] = {
-        "id": name,
-        "key": name,
-        "placement": "home",
-        "metric": "conversion",
-        "since": "2026-03-01",
-        "until": NOW.isoformat(),
-        "currency": "EUR",
-        "units": {"control": 10, "changed": 10},
-        "expected_shares": {"control": 0.5, "changed": 0.5},
-        "sizes_p": 1.0,
-        "crossed": 1,
-        "verdicts": {"changed": "changed is better: conversion +20.0% (+5.0% to +35.0%)."},
-        "differences": (told, early),
-    }
-    return ReadOut(**{**given, **more})
-
-
-def write_read_out(settings: Settings, found: ReadOut) -> None:
-    """Put a read-out where `make experiment` does."""
-    file = read_out_file(settings, found.id)
-    file.parent.mkdir(exist_ok=True)
-    file.write_bytes(msgspec.json.encode(found))
 
 
 def form_token(answer: TestResponse) -> str:

@@ -14,8 +14,9 @@ from recsys.live.experiments import Exposure
 from recsys.settings.campaigns import Action, Campaign, Pin
 from recsys.types import Send
 from tests.conftest import NOW, Shop, busy_events, micros
-from tests.console.conftest import KEYS, SECRETS, read_out, trial, write_read_out
+from tests.console.conftest import KEYS, SECRETS, trial
 from tests.support.browser import PATIENCE_SECONDS, Watched, launched, started, wait_for
+from tests.support.read_outs import read_out, write_read_out
 from tests.support.running import ROOT, Server, start, stop
 
 if TYPE_CHECKING:

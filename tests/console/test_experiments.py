@@ -20,10 +20,9 @@ from tests.console.conftest import (
     form_token,
     logged_in,
     own_artifacts,
-    read_out,
     trial,
-    write_read_out,
 )
+from tests.support.read_outs import read_out, write_read_out
 from tests.support.serving import serving_settings
 
 PAGE = "/console/experiments"

@@ -77,7 +77,7 @@ def _read(name: str, chosen: Experiment, ledger: Ledger, persons: pl.DataFrame, 
         placement=chosen.placement,
         metric=chosen.metric,
         since=_day(int(persons["at"].min())) if persons.height else None,  # type: ignore[arg-type]
-        until=now.isoformat(),
+        until=now,
         currency=ledger.currency,
         units=counts,
         expected_shares=expected_shares(chosen),

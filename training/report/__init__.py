@@ -34,6 +34,7 @@ from training.job.job import Watch
 from training.report.accuracy import alike, measure_accuracy
 from training.report.customers import sum_up_customers
 from training.report.examples import pick_examples
+from training.report.experiments import gather_experiments, measure_words
 from training.report.figures import FIGURES
 from training.report.health import check_health
 from training.report.moments import estimate_leakage
@@ -79,6 +80,7 @@ def write_report(
     facts["customers"] = sum_up_customers(shop, engine, moment, found.first, before) if found else None
     facts["value"] = sum_up_value(engine, moment)
     facts["offers"] = estimate_leakage(engine, moment)
+    facts["experiments"] = gather_experiments(settings)
     facts["stock"] = sum_up_stock(snapshot.catalog, settings.moments.lead_days)
     progress("examples")
     facts["examples"] = pick_examples(engine, moment)
@@ -99,7 +101,7 @@ def render(facts: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(FILTERS)
+    environment.filters.update(FILTERS, measure=measure_words)
     environment.globals.update(FIGURES, alike=alike)
     return environment.get_template("report.html").render(facts)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -143,7 +142,7 @@ def _all(visit: Visit[Any], every: Mapping[str, Declared]) -> Table:
                 state_of(name, experiment, visit.service.live.experiments),
                 ", ".join(f"{arm} {share:.3g}%" for arm, share in _percents(experiment).items()),
                 " ".join(found.verdicts.values()) if found else None,
-                time_text(datetime.fromisoformat(found.until)) if found else None,
+                time_text(found.until) if found else None,
                 _made_in(since),
             )
         )
@@ -206,7 +205,7 @@ def _read(visit: Visit[Any], name: str, experiment: Experiment) -> tuple[ReadOut
 
 
 def _age(visit: Visit[Any], found: ReadOut) -> str:
-    seconds = (visit.service.live.clock.now() - clock.to_microseconds(datetime.fromisoformat(found.until))) / clock.SECOND
+    seconds = (visit.service.live.clock.now() - clock.to_microseconds(found.until)) / clock.SECOND
     return duration(max(seconds, 0.0))
 
 
