@@ -135,13 +135,14 @@ class Catalog:
         return shown.mask
 
     def _find_shown(self, now: int) -> _Shown:
+        revision = self.revision  # before anything is read: what comes in meanwhile makes this one out of date
         at, until = self.published_at, self.published_until
         ends = np.where(until > 0, until, _EVER)
         begins = max(int(at.max(initial=0, where=at <= now)), int(ends.max(initial=0, where=ends <= now)))
         changes = min(int(at.min(initial=_EVER, where=at > now)), int(ends.min(initial=_EVER, where=ends > now)))
         mask = self.available & (at <= now) & (now < ends)
         mask.flags.writeable = False
-        return _Shown(begins, changes, self.revision, mask)
+        return _Shown(begins, changes, revision, mask)
 
     def available_after(self, row: int, update: ItemUpdate) -> bool | None:
         """Tell whether an update makes an item available; None if it says nothing of it. What the shop does not show stays hidden."""

@@ -105,6 +105,28 @@ def test_a_new_item_can_be_pinned(folder: Path) -> None:
     assert "hat-1" not in [each["item_id"] for each in following["items"]]
 
 
+def test_a_shopper_who_cares_for_a_new_item_is_answered(folder: Path) -> None:
+    """Its brand and category, new ones too, are those of the profile; every list, card and explanation has an answer."""
+    app = service(folder)
+    row_results(put(app, NEW, {"item_id": "hat-2", "title": "Cap", "category": "Clothes > Hats", "brand": "Nova"}))
+    web = app.test_client()
+    events = [{"user_id": "eve", "event_type": kind, "item_id": "hat-1"} for kind in ("view", "view", "cart_add", "view")]
+    assert web.post("/v1/events", json={"events": events}, headers=EVENTS).get_json()["accepted"] > 0
+    profile = web.get("/v1/users/eve/profile").get_json()
+    assert "Clothes > Hats" in str(profile)
+    assert "Nova" in str(profile)
+    for path in (
+        "/v1/users/eve/recommendations?limit=20",
+        "/v1/users/eve/recommendations?placement=cart&item_id=hat-1",
+        "/v1/items/hat-1/bought-together",
+        "/v1/items/hat-1/similar?limit=20",
+        "/v1/users/eve/explain?item_id=hat-2",
+        "/v1/bestsellers?category=Clothes > Hats",
+    ):
+        assert web.get(path).status_code == 200, path
+    assert "hat-2" in [each["item_id"] for each in web.get("/v1/items/hat-1/similar?limit=20").get_json()["items"]]
+
+
 def test_an_item_is_replaced_whole(folder: Path) -> None:
     """Nothing of what was known of it stays, but what was learned: it leaves its category, brand and words, and takes others."""
     app = service(folder)
