@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import os
 import random
 import re
 import socket
@@ -37,6 +38,8 @@ MESSAGES_KEY = "bench-messages-" + "m" * 40
 CONSOLE_KEY = "bench-console-" + "c" * 40
 SEND = "bench-isolation"
 KEYS = {"RECSYS_KEYS_MESSAGES": MESSAGES_KEY, "RECSYS_KEYS_CONSOLE_VIEWER": CONSOLE_KEY}
+CALLERS_NICE = 10
+"""Callers beside are other machines in life; here they leave the processor to the service and to those who ask pages."""
 Beside = Callable[[Event, Sequence[str], Any], None]
 
 
@@ -100,19 +103,32 @@ def pages(users: Sequence[str], rate: int, seconds: int) -> list[float]:
 
 @contextmanager
 def running(callers: Sequence[Beside], users: Sequence[str]) -> Iterator[Any]:
-    """Run callers beside, each in a process of its own; yields the number of their answers."""
-    context = get_context("spawn")
-    stop, done = context.Event(), context.Value("q", 0)
-    processes = [context.Process(target=caller, args=(stop, users[:5000], done), daemon=True) for caller in callers]
+    """Run callers beside, each in a process of its own; yields the number of their answers once all of them have begun."""
+    context = get_context("forkserver")  # so that each starts at once, instead of importing everything beside the pages
+    context.set_forkserver_preload(["benchmarks.bench"])
+    begun, stop, done = context.Semaphore(0), context.Event(), context.Value("q", 0)
+    processes = [
+        context.Process(target=_begin, args=(caller, begun, stop, users[:5000], done), daemon=True) for caller in callers
+    ]
     for process in processes:
         process.start()
-    time.sleep(3)
+    for _ in processes:
+        begun.acquire()
+    time.sleep(2)
+    with done.get_lock():
+        done.value = 0
     try:
         yield done
     finally:
         stop.set()
         for process in processes:
             process.join(60)
+
+
+def _begin(caller: Beside, begun: Any, stop: Event, users: Sequence[str], done: Any) -> None:
+    os.nice(CALLERS_NICE)
+    begun.release()
+    caller(stop, users, done)
 
 
 def bulk(stop: Event, users: Sequence[str], done: Any) -> None:
