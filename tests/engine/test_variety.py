@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,9 +15,11 @@ from hypothesis import strategies as st
 from recsys.clock import DAY
 from recsys.engine.pipeline import Engine
 from recsys.engine.shoppers.impressions import Impression, shown_without_click
+from recsys.settings.campaigns import Campaign
 from recsys.settings.load import parse_settings
 from recsys.settings.variety import Fatigue
 from recsys.snapshot.store import Snapshot
+from recsys.types import Bought
 from tests.conftest import NOW, Shop, ago, ask, event, micros, shown
 from tests.support.handmade import calm
 
@@ -73,6 +77,53 @@ def test_no_dial_no_difference(snapshot: Snapshot, line: str) -> None:
     before = ask(engine_with(snapshot, "limit = 12"), "ann", limit=12, placement="category")
     after = ask(engine_with(snapshot, line), "ann", limit=12, placement="category")
     assert (after.items, after.scores, after.reasons) == (before.items, before.scores, before.reasons)
+
+
+@pytest.fixture(scope="module")
+def dials(snapshot: Snapshot) -> list[Engine]:
+    """The home page under each dial, and under both; with a limit, without one, and with a short fallback chain."""
+    limits = 'limits = [{ by = "brand", max = 2 }]'
+    lines = ("rotate = 0.9", "fatigue = { after = 3 }", f"rotate = 0.5\nfatigue = {{ after = 3 }}\n{limits}", limits)
+    return [engine_with(snapshot, line + more) for line in lines for more in ("", '\nfallback = ["trending"]')]
+
+
+@calm
+@given(
+    which=st.integers(0, 7),
+    user=st.sampled_from(["nobody", "u1", "u30"]),
+    limit=st.integers(1, 9),
+    tired=st.dictionaries(st.integers(0, ITEMS - 1), st.floats(0, 30), max_size=12),
+    actions=st.lists(
+        st.sampled_from(
+            [
+                {"pin": {"item_id": "p35", "place": 2}},
+                {"pin": {"item_id": "p07", "place": 1}},
+                {"exclude": {"filter": {"brand": {"any": ["B1"]}}}},
+                {"boost": {"factor": 3, "filter": {"category": {"any": ["Home > C2"]}}}},
+            ]
+        ),
+        max_size=3,
+    ),
+)
+def test_fifty_pages_under_every_dial(
+    dials: list[Engine], which: int, user: str, limit: int, tired: dict[int, float], actions: list[Any]
+) -> None:
+    """No item comes twice, none that is kept out comes at all, a limit holds on each page, and the list goes on to its end."""
+    engine = dials[which]
+    body = {"placements": ["home"], "actions": actions}
+    engine.campaigns.put({"a": msgspec.convert(body, Campaign)} if actions else {})
+    seen: list[str] = []
+    told = tuple((f"p{n:02}", count) for n, count in sorted(tired.items()))
+    for _ in range(50):
+        page = shown(engine, ask(engine, user, limit=limit, shown=told, exclude=tuple(seen), bought=Bought("allow")))
+        brands = Counter(int(item[1:]) % 4 for item in page)
+        assert which < 4 or max(brands.values(), default=0) <= 2
+        seen += page
+        if not page:
+            break
+    kept_out = any("exclude" in each for each in actions)
+    assert len(seen) == len(set(seen))
+    assert set(seen) == {f"p{n:02}" for n in range(ITEMS) if not (kept_out and n % 4 == 1)}
 
 
 def test_a_click_forgets_the_impressions_before_it() -> None:
