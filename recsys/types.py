@@ -314,7 +314,8 @@ class Assignment(msgspec.Struct, frozen=True, gc=False):
 class Slate(msgspec.Struct, frozen=True, eq=False, gc=False, kw_only=True):
     """The answer: item rows with a score, a reason and its source each, best first, and how it came about.
 
-    `fallback`: the last of the placement's fallback chain that had to fill places · `experiments`: arms that could have changed it.
+    `fallback`: the last of the placement's fallback chain that had to fill places · `experiments`: arms that could have changed it ·
+    `propensities`: chances with which the items of the first places came to stand there, where they were drawn.
     """
 
     recommendation_id: str
@@ -330,6 +331,7 @@ class Slate(msgspec.Struct, frozen=True, eq=False, gc=False, kw_only=True):
     reasons: tuple[Reason, ...]
     sources: tuple[str, ...]
     experiments: tuple[Assignment, ...] = ()
+    propensities: tuple[float, ...] = ()
 
 
 class Send(msgspec.Struct, frozen=True, kw_only=True):

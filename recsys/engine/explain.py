@@ -228,7 +228,7 @@ class _Trace:
 
 def _campaigns(engine: Engine, query: Query, history: History, item: int) -> tuple[tuple[CampaignEffect, ...], Moved | None]:
     asked = resolve_query(engine, query, history)
-    if asked.plan is None and asked.variety is None:
+    if asked.plan is None and asked.variety is None and asked.explorer is None:
         return (), None
     plan, built = asked.plan or NO_PLAN, build(engine, asked, query.limit)
     return effects_on(plan, asked.variety, built, item), Moved(

@@ -15,6 +15,7 @@ from recsys.engine.blend import Pick, blend, picks
 from recsys.engine.engine import Engine as Engine
 from recsys.engine.filters import FilterInputs, allowed_items
 from recsys.engine.merchandising.campaigns import NO_PLAN, Plan
+from recsys.engine.merchandising.exploration import Drawn, Explorer, explorer_of
 from recsys.engine.merchandising.merchandising import POOL, Arrangement, Effect, Shelf, with_campaigns
 from recsys.engine.merchandising.variety import Variety, variety_of
 from recsys.engine.ranker.features import Described, Describer
@@ -51,7 +52,7 @@ def answer(engine: Engine, query: Query, history: History, profile: Profile | No
     were no campaign `apart_from`."""
     asked = resolve_query(engine, query, history, profile, apart_from=apart_from)
     built = build(engine, asked, query.limit)
-    builder, rule = built.builder, built.rule
+    builder, rule, drawn = built.builder, built.rule, built.drawn
     return Slate(
         recommendation_id=engine.recommendation_id(query, history, asked.plan),
         user_id=query.user_id,
@@ -60,46 +61,56 @@ def answer(engine: Engine, query: Query, history: History, profile: Profile | No
         strategy=rule.name if rule else "fallback",
         personalized=asked.profile.known and ((built.led and looks_at_shopper(rule)) or builder.anything_personal()),
         fallback=built.fallback,
-        notices=asked.notices,
+        notices=asked.notices
+        if drawn is None
+        else (*asked.notices, f"exploration: the first {len(drawn.rows)} places are drawn"),
         items=tuple([pick[0] for pick in builder.picks]),
         scores=tuple([pick[1] for pick in builder.picks]),
         reasons=tuple(with_campaigns(builder.reasons(), builder.picks, asked.plan)),
         sources=tuple([pick[2] for pick in builder.picks]),
         experiments=engine.experiments,
+        propensities=() if drawn is None else drawn.propensities,
     )
 
 
 class Built(NamedTuple):
-    """A list that was put together: whether the rule's recommenders are on it, the last recommender of the fallback chain that is, and
-    by row what a plan kept from its place."""
+    """A list that was put together: whether the rule's recommenders are on it, the last recommender of the fallback chain that is, by
+    row what a plan kept from its place, and the draw of exploration."""
 
     builder: SlateBuilder
     rule: Rule | None
     led: bool
     fallback: str | None
     effects: Mapping[int, Effect] = {}
+    drawn: Drawn | None = None
 
 
 def build(engine: Engine, asked: ResolvedQuery, limit: int) -> Built:
     """Put the list of a query together."""
     rule, weights = pick_rule(engine, asked)
     plan, chain = asked.plan, asked.placement.fallback
-    if asked.variety is None and (plan is None or plan.only_keeps):
+    explorer = asked.explorer
+    if asked.variety is None and explorer is None and (plan is None or plan.only_keeps):
         builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, limit)
         builder.put_blend(weights, trees_of(engine, asked, rule))
         led = len(builder.picks) > 0
         return Built(builder, rule, led, builder.fill(chain))
     plan, allowed = plan or NO_PLAN, asked.allowed.copy()
     deeper = POOL if plan.factors is not None or asked.variety is not None else 0
-    builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, limit + deeper)
+    places = limit if explorer is None else explorer.reach(limit)
+    builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, places + deeper)
     builder.put_blend(weights, trees_of(engine, asked, rule))
     builder.fill(chain)
     names = tuple(dict.fromkeys((*(name for name, weight in weights.items() if weight > 0), *chain)))
-    may = Shelf(allowed, engine.catalog.group, limit, names, RANKS_EVERYTHING)
+    may = Shelf(allowed, engine.catalog.group, places, names, RANKS_EVERYTHING)
     arranged = Arrangement(builder, plan, may, asked.variety).arranged()
+    drawn = None if explorer is None else explorer.drawn(arranged.picks, builder.n_blended)
+    if drawn is not None:
+        drawn = drawn._replace(picks=drawn.picks[:limit])
+        arranged = arranged._replace(picks=drawn.picks)
     led, fallback = arranged.credit(builder, chain)
     builder.picks = arranged.picks
-    return Built(builder, rule, led, fallback, arranged.effects)
+    return Built(builder, rule, led, fallback, arranged.effects, drawn)
 
 
 def candidates(
@@ -132,6 +143,7 @@ class ResolvedQuery(NamedTuple):
     notices: tuple[str, ...]
     plan: Plan | None = None
     variety: Variety | None = None
+    explorer: Explorer | None = None
 
 
 def resolve_query(
@@ -158,7 +170,8 @@ def resolve_query(
     allowed, unknown = allowed_items(filter_inputs(engine, query, context, profile, bought, plan))
     rows = _row_query(query, context, profile, engine.catalog)
     variety = variety_of(engine.catalog, placement, query) if campaigns else None
-    return ResolvedQuery(placement, profile, bought, rows, allowed, (*notices, *unknown), plan, variety)
+    explorer = explorer_of(engine.catalog, placement, query, plan) if campaigns else None
+    return ResolvedQuery(placement, profile, bought, rows, allowed, (*notices, *unknown), plan, variety, explorer)
 
 
 def filter_inputs(

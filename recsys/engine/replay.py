@@ -44,6 +44,7 @@ def logged(answered: Answered, answered_at: int) -> LoggedSlate:
         blend=engine.blend if slate.experiments else None,
         strategy=slate.strategy,
         shown=tuple([(engine.catalog.item_id(row), source) for row, source in zip(slate.items, slate.sources, strict=True)]),
+        propensities=slate.propensities,
     )
 
 

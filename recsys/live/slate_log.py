@@ -65,6 +65,8 @@ class LoggedSlate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     strategy: str = ""
     shown: tuple[tuple[str, str], ...] = ()
     """Each item with the recommender that spoke most for it, in order."""
+    propensities: tuple[float, ...] = ()
+    """Chances of the items of the first places to stand there, where exploration drew them."""
 
 
 def is_erased(slate: LoggedSlate, erased: Tombstones) -> bool:

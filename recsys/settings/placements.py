@@ -10,7 +10,7 @@ import msgspec
 from recsys.item_filters import Conditions
 from recsys.settings.campaigns import Limit
 from recsys.settings.types import Group, Name, NotNegative, Share
-from recsys.settings.variety import Fatigue
+from recsys.settings.variety import Exploration, Fatigue
 from recsys.settings.when import When
 from recsys.types import BoughtMode
 
@@ -74,6 +74,8 @@ class Placement(Group, frozen=True):
     """What a shopper was shown often here and never clicked sinks, for instance `{ after = 10 }`. Unset: it does not."""
     rotate: Share | msgspec.UnsetType = msgspec.UNSET
     """Largest share of its relevance that an item loses by chance, drawn anew for each day and shopper. Unset: nothing is drawn."""
+    exploration: Exploration | msgspec.UnsetType = msgspec.UNSET
+    """Draws the first places by chance, with known chances, for instance `{ places = 6 }`. Unset: lists stay as they are ranked."""
 
 
 def _context_first(name: str, recommenders: Mapping[str, float]) -> tuple[Rule, ...]:

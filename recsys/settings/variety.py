@@ -20,3 +20,14 @@ class Fatigue(Group, frozen=True):
     """Age at which an impression counts half."""
     factor: Part = 0.1
     """Relevance is multiplied by this each time."""
+
+
+class Exploration(Group, frozen=True):
+    """Draws the first places of a list by chance, so that `make whatif` can judge other settings (docs/experiments.md)."""
+
+    places: Annotated[int, msgspec.Meta(ge=2, le=10)] = 6
+    """Items that are drawn from, the best of the list; a shorter list shows some of them."""
+    temperature: Annotated[float, msgspec.Meta(ge=0.01, le=10)] = 0.1
+    """How freely: chances follow exp(relevance / temperature), relevance being 1 for the best. Higher: more by chance."""
+    least: Annotated[float, msgspec.Meta(gt=0, le=0.1)] = 0.01
+    """Least chance of each of these items at each of these places."""

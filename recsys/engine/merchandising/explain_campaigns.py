@@ -17,7 +17,7 @@ class CampaignEffect(Struct, frozen=True):
     """Effect of one campaign, or of the placement's own limit, on the item, or why there is none."""
 
     campaign: Annotated[str, Meta(description="Its id; empty: the placement's settings.")]
-    action: Literal["pin", "boost", "bury", "limit", "fatigue"]
+    action: Literal["pin", "boost", "bury", "limit", "fatigue", "explore"]
     said: str
 
 
@@ -40,10 +40,12 @@ def place_of(built: Built, item: int) -> int | None:
 
 
 def effects_on(plan: Plan, variety: Variety | None, built: Built, item: int) -> tuple[CampaignEffect, ...]:
-    """Return what a plan and variety did to an item, in the order in which it counts."""
+    """Return what a plan, variety and exploration did to an item, in the order in which it counts."""
     said = "" if variety is None else variety.said(item)
     tired = [CampaignEffect(OF_PLACEMENT, "fatigue", said)] if said else []
-    return (*_effects(plan, built, item), *tired)
+    chance = "" if built.drawn is None else built.drawn.said(item)
+    drawn = [CampaignEffect(OF_PLACEMENT, "explore", chance)] if chance else []
+    return (*_effects(plan, built, item), *tired, *drawn)
 
 
 def said_of(effects: tuple[CampaignEffect, ...], moved: Moved | None) -> str:
