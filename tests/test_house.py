@@ -29,7 +29,7 @@ from recsys.settings import tables as table_settings
 from recsys.settings import variety as variety_settings
 from recsys.settings import when as when_settings
 from tests.conftest import SETTINGS, Shop
-from tests.support.running import PATIENCE_SECONDS
+from tests.support.patience import PATIENCE_SECONDS
 from training.cli import reference
 from training.cli.parser import parser
 

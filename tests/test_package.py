@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.ports import free_port
-from tests.support.running import PATIENCE_SECONDS, ROOT, ended
+from tests.support.running import ROOT, ended
 
 PACKAGES = {"recsys", "training", "simulator"}
 

@@ -18,8 +18,9 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.ports import free_port
-from tests.support.running import PATIENCE_SECONDS, ROOT, Server, start, stop
+from tests.support.running import ROOT, Server, start, stop
 from tests.support.serving import ADMIN, READ
 
 HOME = "/v1/users/user-0/recommendations"

@@ -19,7 +19,7 @@ from recsys.live.erasure import Erased, Tombstone
 from recsys.live.log import EventLog, SharedRow
 from recsys.types import EVENT_TYPES, Event, Link
 from tests.live.drivers import Driver
-from tests.support.running import PATIENCE_SECONDS
+from tests.support.patience import PATIENCE_SECONDS
 
 RECEIVED = 1_000_000
 ALL = 2**62

@@ -28,7 +28,7 @@ from recsys.settings.messages import MessagesSettings, Words
 from recsys.settings.moments import MomentKind
 from recsys.types import CHANNELS
 from tests.support.handmade import calm
-from tests.support.running import PATIENCE_SECONDS
+from tests.support.patience import PATIENCE_SECONDS
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "cards"
 SHOP = MessagesSettings(shop="Linden & Ash", home_url="https://shop.example/", words={"Home": Words(coupon="QUIET10")})

@@ -26,7 +26,8 @@ from liquid.tag import Tag
 from liquid.token import TOKEN_TAG, Token
 
 from tests.conftest import ITEMS, Shop, ago, busy_events, event
-from tests.support.running import PATIENCE_SECONDS, ROOT, start, stop
+from tests.support.patience import PATIENCE_SECONDS
+from tests.support.running import ROOT, start, stop
 from tests.support.serving import MESSAGES_KEY, READ_KEY, bearer
 from training.batch.export import flat_schema
 

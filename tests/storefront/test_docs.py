@@ -20,8 +20,9 @@ import pytest
 from recsys.web.resources.events import BROWSER_TYPES
 from recsys.web.resources.kit import STATIC
 from tests.support.browser import Recommendations, Watched, wait_for
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.ports import free_port
-from tests.support.running import PATIENCE_SECONDS, ROOT
+from tests.support.running import ROOT
 from tests.support.serving import TOKEN_SECRET, bearer, client
 
 if TYPE_CHECKING:

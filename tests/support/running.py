@@ -16,11 +16,10 @@ from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
 
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.serving import ENVIRONMENT, READ
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 300
-"""Longest wait for anything in a test: long enough on the busiest machine, for it only ends tests that fail."""
 
 
 @dataclass(frozen=True)

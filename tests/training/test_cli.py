@@ -13,7 +13,7 @@ import pytest
 
 from recsys.snapshot.store import current_version, versions
 from tests.conftest import NOW, SETTINGS, Shop, busy_events
-from tests.support.running import PATIENCE_SECONDS
+from tests.support.patience import PATIENCE_SECONDS
 from training.__main__ import main
 from training.cli.parser import parser
 

@@ -30,7 +30,7 @@ from recsys.tables.live_rows import EVENTS_FOLDER, compacted_files
 from recsys.tables.shop import read_shop
 from recsys.types import DataError, Event, Link, Send
 from tests.conftest import NOW, SETTINGS, Shop, ago, event, micros
-from tests.support.running import PATIENCE_SECONDS
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.training import train
 from training.__main__ import main
 from training.batch import compact

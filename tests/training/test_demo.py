@@ -17,8 +17,9 @@ import pytest
 
 from recsys.types import RecsysError
 from tests.conftest import NOW
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.ports import free_port
-from tests.support.running import PATIENCE_SECONDS, ROOT, ended
+from tests.support.running import ROOT, ended
 from training.cli.demo import KEYS_FILE, demo
 
 READY = "READY http"

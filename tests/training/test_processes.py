@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.running import PATIENCE_SECONDS, ROOT, ended
+from tests.support.patience import PATIENCE_SECONDS
+from tests.support.running import ROOT, ended
 from training.processes import map_in_order
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

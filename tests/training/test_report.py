@@ -22,7 +22,7 @@ from recsys.snapshot.store import current_version
 from recsys.types import SnapshotError
 from tests.conftest import ITEMS, NOW, SETTINGS, Shop, ago, busy_events, event, micros
 from tests.support.handmade import canonical, world
-from tests.support.running import PATIENCE_SECONDS
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.serving import serve
 from training.report import differing, write_report
 from training.report.customers import order_lines, sum_up_customers

@@ -23,7 +23,8 @@ from recsys.web.http import buffering_worker
 from recsys.web.http.buffering_worker import BufferingWorker
 from recsys.web.serving.lanes import Lanes
 from tests.support.intake import EVENTS_KEY
-from tests.support.running import PATIENCE_SECONDS, start, stop
+from tests.support.patience import PATIENCE_SECONDS
+from tests.support.running import start, stop
 from tests.support.serving import ENVIRONMENT
 
 HOME = "/v1/users/user-0/recommendations"

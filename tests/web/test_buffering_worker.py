@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from recsys.web.http.buffering_worker import BufferingWorker
 from recsys.web.http.request_buffer import BODY_BYTES, HEAD_BYTES, RequestBuffer
-from tests.support.running import PATIENCE_SECONDS, Server, start, stop
+from tests.support.patience import PATIENCE_SECONDS
+from tests.support.running import Server, start, stop
 from tests.support.serving import READ, READ_KEY
 
 GET = b"GET /v1/popular HTTP/1.1\r\nHost: x\r\n\r\n"

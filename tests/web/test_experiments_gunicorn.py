@@ -10,7 +10,8 @@ import msgspec
 
 from recsys.live.databases import log_in
 from tests.conftest import Shop, busy_events
-from tests.support.running import PATIENCE_SECONDS, Server, start, stop
+from tests.support.patience import PATIENCE_SECONDS
+from tests.support.running import Server, start, stop
 from tests.support.serving import ADMIN, ADMIN_KEY
 
 TRIAL = {

@@ -14,7 +14,8 @@ import pytest
 
 from recsys.snapshot.store import current_version, open_snapshot, publish
 from recsys.web.http.answers import SlateAnswer
-from tests.support.running import PATIENCE_SECONDS, Server, start, stop
+from tests.support.patience import PATIENCE_SECONDS
+from tests.support.running import Server, start, stop
 from tests.support.serving import ADMIN, READ, READ_KEY
 
 HOME = "/v1/users/user-0/recommendations"

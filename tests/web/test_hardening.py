@@ -19,7 +19,8 @@ from recsys.snapshot.store import current_version
 from recsys.types import SettingsError
 from recsys.web.app import create_app
 from recsys.web.serving.rate_limits import RateLimits
-from tests.support.running import PATIENCE_SECONDS, Server, start, stop
+from tests.support.patience import PATIENCE_SECONDS
+from tests.support.running import Server, start, stop
 from tests.support.serving import ADMIN, ENVIRONMENT, READ, READ_KEY, bearer, client, serve, serving_settings, token
 
 HOME = "/v1/users/user-0/recommendations"

@@ -8,7 +8,7 @@ import pytest
 
 from recsys.web.http.problems import Problem
 from recsys.web.serving.lanes import LANES, Lanes
-from tests.support.running import PATIENCE_SECONDS
+from tests.support.patience import PATIENCE_SECONDS
 
 
 def test_a_full_lane_asks_to_come_again() -> None:

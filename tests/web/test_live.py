@@ -20,7 +20,8 @@ import pytest
 
 from recsys.live.sqlite.log import FILE
 from tests.support.intake import EVENTS, EVENTS_KEY
-from tests.support.running import PATIENCE_SECONDS, Server, start, stop
+from tests.support.patience import PATIENCE_SECONDS
+from tests.support.running import Server, start, stop
 from tests.support.serving import ADMIN, READ
 
 SECRETS = {"RECSYS_KEYS_EVENTS": EVENTS_KEY, "RECSYS_FORGET_SECRETS": "forget-secret-of-at-least-32-characters"}

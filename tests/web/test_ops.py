@@ -15,7 +15,7 @@ from recsys.snapshot.store import MANIFEST, current_version, open_snapshot, poin
 from recsys.web.app import create_app
 from recsys.web.http.answers import HealthAnswer, ReadyAnswer
 from tests.support.intake import intake, send
-from tests.support.running import PATIENCE_SECONDS
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.serving import ADMIN, ENVIRONMENT, READ, client, serve, serving_settings
 
 HOME = "/v1/users/user-0/recommendations"

@@ -18,8 +18,9 @@ from recsys.engine.state_at_hand import NOTICE
 from recsys.live.postgres.address import Address
 from recsys.live.postgres.migrations import migrate
 from tests.support.intake import EVENTS, EVENTS_KEY
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.postgres import PostgresServer, postgres_server
-from tests.support.running import PATIENCE_SECONDS, Server, start, stop
+from tests.support.running import Server, start, stop
 from tests.support.serving import ADMIN
 
 

@@ -26,7 +26,7 @@ from recsys.live.sqlite import database
 from recsys.live.sqlite.log import FILE, SqliteLog
 from recsys.types import Event, Link, StateError
 from tests.live.test_log import ALL, RECEIVED, event, stored, times
-from tests.support.running import PATIENCE_SECONDS
+from tests.support.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[3]
 BEGIN = """
