@@ -53,6 +53,12 @@ def make_engine(tmp_path_factory: pytest.TempPathFactory) -> MakeEngine:
     return lambda: Engine(open_snapshot(folder / "artifacts", version), shop.settings)
 
 
+@pytest.fixture(scope="module")
+def engine(make_engine: MakeEngine) -> Engine:
+    """That shop opened once, for tests that change nothing of it."""
+    return make_engine()
+
+
 # ---- one by one
 
 
@@ -136,10 +142,9 @@ def histories(draw: st.DrawFn) -> list[Row]:
 @calm
 @given(rows=histories(), share=st.floats(0, 1), minutes=st.sampled_from([10.0, 60 * 24.0, 60 * 24 * 90.0]))
 def test_a_rule_says_the_same_until_it_turns(
-    make_engine: MakeEngine, kind: MomentKind, rows: list[Row], share: float, minutes: float
+    engine: Engine, kind: MomentKind, rows: list[Row], share: float, minutes: float
 ) -> None:
     """From now to the next turn a rule yields the same for the same reasons, whenever between them it is asked."""
-    engine = make_engine()
     low = engine.catalog.available.copy()
     changes = [
         Change("gone-1", micros(ago(days=3)), "back_in_stock"),
