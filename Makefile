@@ -95,9 +95,9 @@ purge: setup ## Delete old snapshots and rows that still hold forgotten shoppers
 	@$(TRAINING) purge $(ARGS)
 
 test: setup-dev ## Run the tests, on all cores
-	@$(RUN) -m pytest -n auto $(ARGS)
-test-fast: setup-dev ## Run the tests that start no service: under a minute
-	@$(RUN) -m pytest -n auto -m unit $(ARGS)
+	@$(RUN) -m pytest -n auto --dist worksteal $(ARGS)
+test-fast: setup-dev ## Run the unit tests but for those of random examples: under a minute
+	@$(RUN) -m pytest -n auto --dist worksteal -m "unit and not hypothesis" $(ARGS)
 cases: setup-dev ## Say of each open case of CASES whether it holds (make cases CASES=../cases)
 	@RECSYS_CASES=$(abspath $(CASES)) $(RUN) -m pytest -p tests.support.case_report tests/cases tests/tables/test_*cases*.py tests/training/test_order_cases.py $(ARGS)
 check: setup-dev ## Lint, types, import rules, tests

@@ -29,6 +29,7 @@ from training.job.job import Fitted, fit
 STARTS = (
     "benchmarks",
     "multiprocessing",
+    "nbclient",
     "subprocess",
     "tests.support.browser",
     "tests.support.postgres",
@@ -36,6 +37,7 @@ STARTS = (
     "tests.support.store",
 )
 """A file that imports one of these has tests that start processes: `e2e`."""
+KINDS = ("unit", "service", "e2e")
 TRAINS = ("recsys.web", "simulator", "training")
 """A file that imports one of these, and none of those, has tests that train on a shop or ask the service: `service`."""
 
@@ -47,11 +49,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test `unit`, `service` or `e2e` by what its file imports, or the conftest.py of its folder."""
-    root = Path(__file__).parent
     for item in items:
-        folder = item.path.parent / "conftest.py"
-        found = imports_of(item.path) | (imports_of(folder) if folder.exists() and folder.parent != root else frozenset())
-        item.add_marker("e2e" if _any_in(found, STARTS) else "service" if _any_in(found, TRAINS) else "unit")
+        item.add_marker(kind_of(item.path))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Read no file whose tests were not asked for: of `-m unit`, or `-m "unit and …"`, only those of unit tests."""
+    expression = config.option.markexpr
+    asked = "" if " or " in expression else expression.partition(" and ")[0]
+    is_other = asked in KINDS and collection_path.match("test_*.py") and kind_of(collection_path) != asked
+    return True if is_other else None
+
+
+@cache
+def kind_of(file: Path) -> str:
+    """What a file's tests are, by what it imports, or the conftest.py of its folder."""
+    folder = file.parent / "conftest.py"
+    is_root = folder.parent == Path(__file__).parent
+    found = imports_of(file) | (imports_of(folder) if folder.exists() and not is_root else frozenset())
+    return "e2e" if _any_in(found, STARTS) else "service" if _any_in(found, TRAINS) else "unit"
 
 
 @cache
