@@ -188,7 +188,8 @@ class _Caller:
             self._connection.request(asked.method, asked.address, text, headers)
             answer = self._connection.getresponse()
             body, retry_after = answer.read(), answer.headers["Retry-After"]
-            read = json.loads(body) if asked.scope != "messages" else None
+            is_json = "json" in answer.headers.get("Content-Type", "")  # a proxy says in HTML that no service answers
+            read = json.loads(body) if is_json and asked.scope != "messages" else None
             return Reply(answer.status, None if retry_after is None else float(retry_after), read)
         except BaseException:
             self.close()
