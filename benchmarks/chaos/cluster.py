@@ -115,7 +115,7 @@ def cluster(folder: Path, shop: str, keys: Mapping[str, str], nodes: int) -> Ite
 def _nginx(folder: Path, nodes: list[Node], port: int) -> Iterator[None]:
     folder.mkdir()
     text = (ROOT / "deploy" / "nginx.conf").read_text()
-    servers = "".join(f"    server 127.0.0.1:{node.port} max_fails=1 fail_timeout=2s;\n" for node in nodes)
+    servers = "".join(f"    server 127.0.0.1:{node.port} max_fails=0;\n" for node in nodes)
     kept = [line for line in text.splitlines(keepends=True) if ":8000" not in line]
     kept.insert(kept.index("    keepalive 64;\n"), servers)
     text = "".join(kept).replace("listen 8080", f"listen 127.0.0.1:{port}")

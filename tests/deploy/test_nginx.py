@@ -132,6 +132,16 @@ def test_bulk_answers_stream_to_their_end(front: Server) -> None:
     assert [json.loads(line)["user_id"] for line in body.splitlines()] == users
 
 
+def test_calls_that_are_refused_stop_no_others(front: Server) -> None:
+    """Where every node answers some call with 503, both go on answering lists."""
+    for _ in range(3):
+        connection = front.connect()
+        connection.request("DELETE", "/v1/users/user-9", headers=ADMIN)
+        assert connection.getresponse().status == 503  # these nodes have no secret for the forgotten
+        connection.close()
+        assert [front.get(HOME)[0].status for _ in range(4)] == [200] * 4
+
+
 def kill_whole(node: Server) -> None:
     """End a node and its workers at once, as a lost machine ends."""
     first = node.process.pid
