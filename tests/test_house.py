@@ -26,6 +26,7 @@ from recsys.settings import placements as placement_settings
 from recsys.settings import ranker as ranker_settings
 from recsys.settings import shapes as shape_settings
 from recsys.settings import tables as table_settings
+from recsys.settings import training as training_settings
 from recsys.settings import variety as variety_settings
 from recsys.settings import when as when_settings
 from tests.conftest import SETTINGS, Shop
@@ -114,6 +115,7 @@ def settings_classes() -> Iterator[ast.ClassDef]:
         moment_settings.__file__,
         placement_settings.__file__,
         ranker_settings.__file__,
+        training_settings.__file__,
     }
     for file in sorted(files):
         for node in ast.parse(Path(file).read_text()).body:

@@ -23,6 +23,7 @@ from recsys.settings.object_store import check_place
 from recsys.settings.placements import PLACEMENTS, BlendSettings, Placement
 from recsys.settings.ranker import RankerSettings
 from recsys.settings.tables import DataSettings
+from recsys.settings.training import TrainingSettings
 from recsys.settings.types import Count, Group, Name, NotNegative, Positive, Share
 
 
@@ -242,6 +243,7 @@ class Settings(Group, frozen=True):
     """Campaign = what it does to lists, where, when and for whom (docs/merchandising.md); others may be put while serving."""
     blend: BlendSettings = BlendSettings()
     ranker: RankerSettings = RankerSettings()
+    training: TrainingSettings = TrainingSettings()
     snapshot: SnapshotSettings = SnapshotSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()

@@ -13,6 +13,7 @@ from polars.exceptions import PolarsError
 from recsys.settings import Settings
 from recsys.settings.attributes import AttributeSettings
 from recsys.settings.tables import Table
+from recsys.settings.training import TrainingSettings
 from recsys.tables.checks.duplicates import event_key, repeated_findings, repeated_rows, spelled_ids, with_lines
 from recsys.tables.checks.survey import MAPPED
 from recsys.tables.columns.attributes import attribute_columns
@@ -26,11 +27,13 @@ from recsys.tables.presets import Preset, laid_over, merged
 from recsys.tables.schema import AMOUNT, Column, mappable
 from recsys.tables.shapes import put_into_shape
 from recsys.tables.sources import FILE, MORE, ROW, Source, open_table, unreadable
-from recsys.tables.validation import BROKE, KEY, Check, Finding, checks_of, findings_of, judge
+from recsys.tables.sources.spool import laid_down
+from recsys.tables.validation import BROKE, KEY, SOFT, Check, Finding, checks_of, findings_of, judge
 from recsys.tables.values.notation import Guess, notation_of_settings, read_notations
 
 NARROW = (*MAPPED, "anonymous_id", "currency")
-"""Columns of events that are kept in memory while they are judged: all of them are looked at together, and every fit reads them."""
+"""Columns of events that are kept, in memory or laid down, while they are judged: all of them are looked at together, and every fit
+reads them."""
 MAX_REJECTS = 100_000
 """Most bad rows of one table that are written to its rejects file; all of them are counted."""
 
@@ -74,7 +77,8 @@ class Counts:
 class Read:
     """A judged table: its valid rows, lazily, with `ROW`, and the bad ones as the shop wrote them with the rule they broke.
 
-    narrow: of events the columns `NARROW` of the same rows, in memory, so that no file is read again for them; else as `frame` ·
+    narrow: of events the columns `NARROW` of the same rows, in memory or laid down, so that no file is read again for them; else as
+    `frame` · partitions: how many the rows of events are cut into; of more than one, no column of text is in memory ·
     present: the canonical columns that come from the shop or a constant; the others are all null · written: when the newest file was,
     µs since 1970 · read_as: what each file was taken for, and why.
     """
@@ -89,6 +93,7 @@ class Read:
     written: int = 0
     read_as: tuple[str, ...] = ()
     guesses: tuple[Guess, ...] = ()
+    partitions: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,7 @@ class MappedTable:
 @dataclass(frozen=True, slots=True)
 class _Judged:
     rows: pl.DataFrame
+    narrow: pl.LazyFrame
     findings: list[Finding]
     rejects: pl.DataFrame
 
@@ -148,8 +154,15 @@ def _opened(settings: Settings, name: str, table: Table, preset: Preset, before:
     return tuple(as_spoken(source, spoken, preset.also, kept) for source in open_table(settings, name, table, before))
 
 
-def read_table(name: str, table: Table, mapped: MappedTable, erased: Erased | None = None) -> Read:
+def read_table(
+    name: str,
+    table: Table,
+    mapped: MappedTable,
+    erased: Erased | None = None,
+    training: TrainingSettings | None = None,
+) -> Read:
     """Judge one mapped table, but for the rows that vanished; events lose their duplicates, other tables keep several rows per id.
+    `training` says how many partitions events are cut into (None: one).
 
     Raises:
         DataError: if a file cannot be read to its end.
@@ -157,7 +170,7 @@ def read_table(name: str, table: Table, mapped: MappedTable, erased: Erased | No
     table, sources = laid_over(name, table), [each.source for each in mapped.sources]
     with reading(name, sources):
         columns = [column for column in mapped.columns if column is not AMOUNT]
-        return _read(name, mapped, columns, table, erased)
+        return _read(name, mapped, columns, table, erased, training)
 
 
 @contextmanager
@@ -173,7 +186,14 @@ def reading(name: str, sources: Sequence[Source]) -> Iterator[None]:
         raise unreadable(name, sources, error) from error
 
 
-def _read(name: str, mapped_table: MappedTable, columns: Sequence[Column], table: Table, erased: Erased | None) -> Read:
+def _read(
+    name: str,
+    mapped_table: MappedTable,
+    columns: Sequence[Column],
+    table: Table,
+    erased: Erased | None,
+    training: TrainingSettings | None,
+) -> Read:
     mapped: Sequence[Mapped] = mapped_table.sources
     spelled = spelled_ids(mapped)
     names = [column.name for column in columns]
@@ -181,14 +201,14 @@ def _read(name: str, mapped_table: MappedTable, columns: Sequence[Column], table
     key = event_key(spelled, own_ids="event_id" in present).alias(KEY)
     more = [key, *map(_value, NARROW)] if name == "events" else []
     read = sum(source.source.height() for source in mapped)
+    partitions = training.partitions_of(read) if training and name == "events" else 1
     nothing = merged(name, table).null_values
     filtered = sum(filtered_rows(source.source, table.where, nothing) for source in mapped)
     if erased:
         mapped = [replace(source, frame=_without(source.frame, erased.rows)) for source in mapped]
         read -= erased.rows.height
-    each = [_judge(name, source, columns, more, erased) for source in mapped]
-    judged_rows = pl.concat([judged.rows for judged in each])
-    rows = judged_rows.drop(NARROW, strict=False)
+    each = [_judge(name, source, columns, more, erased, aside=partitions > 1) for source in mapped]
+    rows = pl.concat([judged.rows for judged in each])
     bad = rows.filter(pl.col(BROKE) > 0).select(ROW)
     findings = _together([finding for judged in each for finding in judged.findings], rows.height)
     findings += [*mapped_table.findings, *order_states(name, mapped, table)]
@@ -203,7 +223,7 @@ def _read(name: str, mapped_table: MappedTable, columns: Sequence[Column], table
     frame = _without(frame, gone)
     return Read(
         frame=frame,
-        narrow=_without(judged_rows.lazy().select(ROW, *NARROW), gone) if more else frame,
+        narrow=_without(pl.concat([judged.narrow for judged in each]), gone) if more else frame,
         present=present,
         findings=tuple(findings),
         counts=Counts(read, read - rows.height, filtered, bad.height, double.height),
@@ -212,6 +232,7 @@ def _read(name: str, mapped_table: MappedTable, columns: Sequence[Column], table
         written=max(source.source.written for source in mapped),
         read_as=tuple(said for source in mapped for said in source.source.read_as),
         guesses=mapped_table.guesses,
+        partitions=partitions,
     )
 
 
@@ -223,14 +244,20 @@ def _value(name: str) -> pl.Expr:
     return pl.col(name)
 
 
-def _judge(name: str, mapped: Mapped, columns: Sequence[Column], more: Sequence[pl.Expr], erased: Erased | None) -> _Judged:
+def _judge(
+    name: str, mapped: Mapped, columns: Sequence[Column], more: Sequence[pl.Expr], erased: Erased | None, *, aside: bool
+) -> _Judged:
+    """Judge the rows of one source; `aside`: the columns `NARROW` go to a temporary file."""
     hard, soft = checks_of(columns, mapped)
     soft += [_REFUND_OF_NOTHING] if name == "events" else []
-    judged = judge(mapped, hard, soft, more).collect(engine="streaming")
+    whole = judge(mapped, hard, soft, more)
+    whole = laid_down(whole, name) if aside else whole.collect(engine="streaming").lazy()
+    narrow = whole.select(ROW, *(NARROW if more else ()))
+    judged = whole.select(ROW, BROKE, SOFT, *([KEY] if more else ())).collect()
     findings = findings_of(name, mapped, judged, hard, soft)
-    rows = judged.select(ROW, BROKE, *(each.meta.output_name() for each in more))
+    rows = judged.drop(SOFT)
     told = judged.join(erased.untold, on=ROW, how="anti", maintain_order="left") if erased else judged
-    return _Judged(rows, findings, _rejects(mapped, told, hard))
+    return _Judged(rows, narrow, findings, _rejects(mapped, told, hard))
 
 
 def _without(frame: pl.LazyFrame, bad: pl.DataFrame) -> pl.LazyFrame:

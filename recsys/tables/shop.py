@@ -31,6 +31,7 @@ from recsys.tables.items import finish_items, known_items, newer, overlaid
 from recsys.tables.live_rows import Folded, LiveRows, fold_in, merged, read_live
 from recsys.tables.reader import Counts, Erased, MappedTable, Read, map_table, read_table
 from recsys.tables.schema import TABLES, schema
+from recsys.tables.sources.spool import laid_down
 from recsys.tables.validation import DONE, Finding, percent
 from recsys.tables.values.examples import shown
 from recsys.tables.values.money import Money, settle
@@ -44,15 +45,17 @@ class ShopTables:
     """Tables that the offline job reads: valid rows with all canonical columns (docs/data.md), null where the shop has none.
 
     events: lazy, one row per event_id, anonymous ids resolved, the user null where it is nobody, money in `currency` · rows: of
-    them what every fit reads, `MAPPED`, collected · items: one row per item_id, sorted · users: one per user_id · contents: one
-    per content_id · counts: rows read, left out, rejected and double, by table, and under `live` those of the log · links: the valid
-    ones, as the identities table · joins: joined accounts, likewise · state_sequence: the log's last number · read_as: sentences on
-    what the files of each table were taken for, and why · guesses: how columns were read by what their values told · seen: all
-    events together · never: ids of items that are never shown, in the item table or not.
+    them what every fit reads, `MAPPED`, in memory, or laid down if they are to be cut into several `partitions` · items: one row per
+    item_id, sorted · users: one per user_id · contents: one per content_id · counts: rows read, left out, rejected and double, by
+    table, and under `live` those of the log · links: the valid ones, as the identities table · joins: joined accounts, likewise ·
+    state_sequence: the log's last number · read_as: sentences on what the files of each table were taken for, and why · guesses: how
+    columns were read by what their values told · seen: all events together · never: ids of items that are never shown, in the item
+    table or not.
     """
 
     events: pl.LazyFrame
-    rows: pl.DataFrame
+    rows: pl.LazyFrame
+    partitions: int
     items: pl.DataFrame
     users: pl.DataFrame
     contents: pl.DataFrame
@@ -99,7 +102,10 @@ def read_shop(
         forgotten = ErasedRows(tombstones, mapped, live, null_users)
         live = forgotten.without(live)
         erased = {name: forgotten.of_table(name) for name in mapped}
-    reads = {name: read_table(name, getattr(settings.data, name), each, erased[name]) for name, each in mapped.items()}
+    reads = {
+        name: read_table(name, getattr(settings.data, name), each, erased[name], settings.training)
+        for name, each in mapped.items()
+    }
     write_rejects(settings, reads, tombstones.fingerprint)
     if strict:
         stop_if_too_bad(reads, settings.data.max_rejected_share)
@@ -153,9 +159,12 @@ def _joined_up(
     def resolved(frame: pl.LazyFrame) -> pl.LazyFrame:
         return money.convert(identities.resolve(without_nobody(frame, null_users), joined, live.ends))
 
-    rows = resolved(events.narrow).select(COLUMNS).collect(engine="streaming")
+    resolved_rows = resolved(events.narrow).select(COLUMNS)
+    aside = events.partitions > 1
+    rows = laid_down(resolved_rows, "events") if aside else resolved_rows.collect(engine="streaming").lazy()
     cleaning = look_at(rows, item_rows, data, now, file)
     facts = _item_facts(reads, folded, cleaning, money)
+    learned_from = cleaning.people(rows).select(MAPPED)
     updates = newer(live.updates, facts, one["items"][0], data.export_hours)
     whole = finish_items(overlaid(known_items(facts, item_rows), updates), money.currency)
     canonical = cleaning.people(resolved(events.frame.with_columns(event_id()))).select(list(schema("events")))
@@ -172,7 +181,8 @@ def _joined_up(
     counts = _counts(reads, doubles, cleaning.left_out) | ({"live": folded.counts} if folded else {})
     return ShopTables(
         events=canonical,
-        rows=cleaning.people(rows.lazy()).select(MAPPED).collect(),
+        rows=learned_from if aside else learned_from.collect().lazy(),
+        partitions=events.partitions,
         items=items,
         users=users,
         contents=one["contents"][0],

@@ -20,7 +20,7 @@ is dropped, the row stays · left_out: rows that are not bad, but not needed eit
 
 BROKE = "__broke"
 KEY = "__key"
-_SOFT = "__soft"
+SOFT = "__soft"
 _SEVERAL = "|".join(
     (r"""^\s*\[*\s*\{\s*["']""", r"^\s*\[.*\]\s*$", r"^\s*\{[^{}]*,[^{}]*\}\s*$", r"^\s*\[[\s\[]*[\"'{]", r":[^|]*\|[^|:]*:")
 )
@@ -131,7 +131,7 @@ def judge(mapped: Mapped, hard: Sequence[Check], soft: Sequence[Check], more: Se
         broke = pl.when(check.broken).then(pl.lit(at, pl.UInt8)).otherwise(broke)
     bits = [check.broken.cast(pl.UInt64) * (1 << at) for at, check in enumerate(soft)]
     flags = pl.sum_horizontal(bits).cast(pl.UInt64) if bits else pl.lit(0, pl.UInt64)
-    return mapped.frame.select(ROW, broke.alias(BROKE), flags.alias(_SOFT), *more)
+    return mapped.frame.select(ROW, broke.alias(BROKE), flags.alias(SOFT), *more)
 
 
 def findings_of(
@@ -139,7 +139,7 @@ def findings_of(
 ) -> list[Finding]:
     """Count what each check found in one source, with the first value that broke it."""
     broken = [(c, judged.filter(pl.col(BROKE) == at)) for at, c in enumerate(hard, 1)]
-    broken += [(c, judged.filter(pl.col(_SOFT) // (1 << at) % 2 == 1)) for at, c in enumerate(soft)]
+    broken += [(c, judged.filter(pl.col(SOFT) // (1 << at) % 2 == 1)) for at, c in enumerate(soft)]
     return [_finding(table, mapped, check, rows, judged.height) for check, rows in broken if rows.height]
 
 

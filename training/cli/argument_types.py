@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
+from typing import Literal
 
 import msgspec
 
 from recsys.item_filters import Condition, Conditions
+from recsys.settings.training import MAX_PARTITIONS
 from recsys.types import BOUGHT_MODES, Bought, BoughtMode
 
 
@@ -23,6 +25,11 @@ def moment(text: str) -> datetime:
 def count(text: str) -> int:
     """Read a number of at least one."""
     return _whole(text, 1, 10**9)
+
+
+def partitions(text: str) -> int | Literal["auto"]:
+    """Read a number of partitions, or `auto`."""
+    return "auto" if text == "auto" else _whole(text, 1, MAX_PARTITIONS)
 
 
 def port(text: str) -> int:

@@ -29,6 +29,7 @@ from training.batch import compact as compaction
 from training.batch.export import Shape, Source, published, read_users
 from training.batch.export import export as write_export
 from training.cli import reference
+from training.cli.memory import said_of
 from training.gate.gate import gate_of, summary_rows, verdict_of
 from training.gate.snapshot_checks import when
 from training.job.job import Fitted, fit
@@ -244,6 +245,7 @@ def _summary(fitted: Fitted, settings: Settings) -> None:
             ("as of", when(manifest.as_of)),
             *manifest.counts.items(),
             ("bad rows left out", rejected),
+            ("partitions", said_of(settings.training, fitted.shop)),
             *((("live events folded in", live.kept),) if (live := fitted.shop.counts.get("live")) else ()),
             *((("ranker", manifest.ranker.said),) if manifest.ranker.said else ()),
             *(summary_rows(verdict) if (verdict := verdict_of(manifest)) else ()),

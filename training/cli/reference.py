@@ -23,6 +23,7 @@ from recsys.settings import placements as placement_settings
 from recsys.settings import ranker as ranker_settings
 from recsys.settings import shapes as shape_settings
 from recsys.settings import tables as table_settings
+from recsys.settings import training as training_settings
 from recsys.settings import variety as variety_settings
 from recsys.settings.when import When
 
@@ -73,6 +74,7 @@ _GROUPS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("share of an action", campaign_settings.LeastShare),
     ("[blend]", placement_settings.BlendSettings),
     ("[ranker]", ranker_settings.RankerSettings),
+    ("[training]", training_settings.TrainingSettings),
     ("[snapshot]", settings.SnapshotSettings),
     ("[evaluation]", settings.EvaluationSettings),
     ("[gate]", settings.GateSettings),

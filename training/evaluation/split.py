@@ -119,7 +119,7 @@ def _truth(settings: Settings, fold: Fold, catalog: Catalog, erasure_keys: Erasu
     shop = read_shop(settings, before=fold.until, erasure_keys=erasure_keys)
     shown = ~pl.col("item_id").is_in(shop.never.implode()).fill_null(False)
     orders = pl.col("event_type").is_in(["purchase", "refund"])
-    events, user_ids = map_events(shop.rows.lazy().filter(orders & shown), catalog)
+    events, user_ids = map_events(shop.rows.filter(orders & shown), catalog)
     lines = settle(events, settings.behaviour)
     start = clock.to_microseconds(fold.at)
     return _distinct(

@@ -38,9 +38,10 @@ from recsys.snapshot.store import FORMAT, Manifest, Snapshot, content_hash, publ
 from recsys.tables.shop import ShopTables, read_shop
 from recsys.types import Arrays, EventType, Link, SnapshotError
 from training.job.customer_value import value_arrays
+from training.job.partitions import settled_events
 from training.job.ranker import FittedRanker, Past, Rankers, fit_ranker, sources_of
 from training.job.ranker_examples import BLEND_ALONE, BLEND_PLACEMENT
-from training.job.rows import map_events, map_guest_orders
+from training.job.rows import map_guest_orders
 
 Watch = Callable[[str], None]
 """Told the name of each step as it begins."""
@@ -142,11 +143,11 @@ def prepare(
         shop = read_shop(settings, now=now, before=before, live_until=live_until or now, erasure_keys=erasure_keys)
     with steps.step("map events"):
         base = with_spare_rows(catalog_arrays(shop.items, shop.currency), settings.catalog.spare_items)
-        events, user_ids = map_events(shop.rows.lazy(), Catalog(base))
-        guests = settle(map_guest_orders(shop.rows.lazy(), Catalog(base)), settings.behaviour)
-        as_of = _as_of(events, now, before)
+        known = settled_events(shop.rows, Catalog(base), settings.behaviour, shop.partitions)
+        guests = settle(map_guest_orders(shop.rows, Catalog(base)), settings.behaviour)
+        as_of = _as_of(known.newest, now, before)
         shop = replace(shop, rows=shop.rows.clear())  # mapped by now
-        return Prepared(shop, base, settle(events, settings.behaviour), user_ids, as_of, guests)
+        return Prepared(shop, base, known.events, known.user_ids, as_of, guests)
 
 
 def learn(
@@ -278,10 +279,10 @@ def _delete_there(remote: RemoteSnapshots, gone: Sequence[str], published: str) 
         ) from error
 
 
-def _as_of(events: Events, now: datetime, before: datetime | None) -> int:
+def _as_of(newest: int | None, now: datetime, before: datetime | None) -> int:
     if before is not None:
         return clock.to_microseconds(before)
-    return int(events.times.max()) if len(events) else clock.to_microseconds(now)
+    return clock.to_microseconds(now) if newest is None else newest
 
 
 def _links(shop: ShopTables) -> Arrays:

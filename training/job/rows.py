@@ -18,9 +18,14 @@ def map_events(events: pl.LazyFrame, catalog: Catalog) -> tuple[Events, list[str
     users = columns.select(pl.col("user_id").unique().sort()).with_columns(
         pl.int_range(pl.len(), dtype=pl.Int32).alias("user")
     )
+    owned = columns.lazy().join(users.lazy(), on="user_id", how="left").collect()
+    return map_rows(owned, catalog), users["user_id"].to_list()
+
+
+def map_rows(columns: pl.DataFrame, catalog: Catalog) -> Events:
+    """Map canonical events whose user is a row already, int32 in the column `user`, to rows of the catalogue; by user, then time."""
     mapped = (
         columns.lazy()
-        .join(users.lazy(), on="user_id", how="left")
         .join(_item_codes(columns["item_id"], catalog).lazy(), on="item_id", how="left")
         .select(
             "user",
@@ -35,7 +40,7 @@ def map_events(events: pl.LazyFrame, catalog: Catalog) -> tuple[Events, list[str
         .sort("user", "time", "kind", "item", "order", "quantity", "price")
         .collect()
     )
-    mapped_events = Events(
+    return Events(
         users=mapped["user"].to_numpy(),
         items=mapped["item"].to_numpy(),
         kinds=mapped["kind"].to_numpy(),
@@ -46,7 +51,6 @@ def map_events(events: pl.LazyFrame, catalog: Catalog) -> tuple[Events, list[str
         prices=mapped["price"].to_numpy(),
         kept=mapped["quantity"].to_numpy(),
     )
-    return mapped_events, users["user_id"].to_list()
 
 
 def map_guest_orders(events: pl.LazyFrame, catalog: Catalog) -> Events:

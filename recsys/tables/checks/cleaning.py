@@ -42,11 +42,11 @@ class Cleaning:
         return self.absurd.without(events.filter(plausible(self.now)) if self.misdated else events)
 
 
-def look_at(rows: pl.DataFrame, items: pl.DataFrame, data: DataSettings, now: datetime | None, file: str) -> Cleaning:
+def look_at(rows: pl.LazyFrame, items: pl.DataFrame, data: DataSettings, now: datetime | None, file: str) -> Cleaning:
     """Look at the `COLUMNS` of resolved events whose money is in one currency; `items` is the shop's item table, of any height."""
     seen = survey(rows, now)
     misdated = int(seen.whole["rows"][0] - seen.whole["plausible"][0])
-    dated = rows.lazy().filter(plausible(now)) if misdated else rows.lazy()
+    dated = rows.filter(plausible(now)) if misdated else rows
     machines = find_machines(dated, seen, data)
     theirs = machines.count(dated)
     absurd = find_absurd(dated, seen, items, data)

@@ -45,11 +45,11 @@ def plausible(now: datetime | None) -> pl.Expr:
     return since if now is None else since & (pl.col("timestamp") <= now)
 
 
-def survey(rows: pl.DataFrame, now: datetime | None) -> Survey:
+def survey(rows: pl.LazyFrame, now: datetime | None) -> Survey:
     """Look at the `COLUMNS` of resolved events, whose money is in one currency, all together."""
-    whole = _whole(rows.lazy(), now).collect()
-    kept = rows.lazy() if whole["plausible"][0] == rows.height else rows.filter(plausible(now)).lazy()
-    return Survey(whole, *pl.collect_all([_nobody(kept), _users(kept), _items(kept)]))
+    whole = _whole(rows, now).collect(engine="streaming")
+    kept = rows if whole["plausible"][0] == whole["rows"][0] else rows.filter(plausible(now))
+    return Survey(whole, *pl.collect_all([_nobody(kept), _users(kept), _items(kept)], engine="streaming"))
 
 
 def _whole(events: pl.LazyFrame, now: datetime | None) -> pl.LazyFrame:

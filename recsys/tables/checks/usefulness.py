@@ -153,7 +153,8 @@ def _of_items(limits: GateSettings, shop: ShopTables) -> Iterator[Headline]:
         yield Headline("items", False, f"Only {said}; {limits.least_items:,} is the least.")
     else:
         yield Headline("items", True, f"{said}.")
-    named = shown.filter(pl.col("item_id").is_in(shop.rows["item_id"].unique().implode()))
+    named_ids = shop.rows.select(pl.col("item_id").unique()).collect(engine="streaming").to_series()
+    named = shown.filter(pl.col("item_id").is_in(named_ids.implode()))
     yield from _of_prices(limits, shop, named["price"])
 
 

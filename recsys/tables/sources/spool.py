@@ -135,12 +135,24 @@ def parquet_copy(frame: pl.LazyFrame) -> IO[bytes]:
     return copy
 
 
-def scan_copies(copies: list[IO[bytes]], row: str) -> pl.LazyFrame:
-    """One lazy frame over copies that it owns from here on."""
+def scan_copies(copies: list[IO[bytes]], row: str | None = None) -> pl.LazyFrame:
+    """One lazy frame over copies that it owns from here on; `row` names a column that numbers the rows."""
     frame = pl.scan_parquet(list(copies), row_index_name=row)
     for copy in copies:
         copy.close()
     return frame
+
+
+def laid_down(frame: pl.LazyFrame, table: str) -> pl.LazyFrame:
+    """The rows of a table in a file without a name, to be read from there as often as need be.
+
+    Raises:
+        DataError: if the disk would be full.
+    """
+    try:
+        return scan_copies([parquet_copy(frame)])
+    except DataError as error:
+        raise DataError(f"{table}: {error}") from error
 
 
 def put_together(copies: Sequence[IO[bytes]]) -> list[IO[bytes]]:

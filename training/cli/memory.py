@@ -1,0 +1,60 @@
+"""Memory that training may take: found on the machine, and put into the settings before anything is read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from recsys.settings import Settings
+from recsys.settings.training import TrainingSettings
+from recsys.tables.shop import ShopTables
+
+_LIMITS = ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes")
+"""Files that say what a container may take, of both versions of control groups."""
+
+
+def planned(settings: Settings, partitions: int | Literal["auto"] | None = None) -> Settings:
+    """The settings with the number of partitions asked for on the command line, and with half of the machine's memory where they name
+    none."""
+    training = settings.training
+    chosen = msgspec.structs.replace(
+        training,
+        partitions=training.partitions if partitions is None else partitions,
+        memory_gb=training.memory_gb or free_bytes() / 2e9,
+    )
+    return msgspec.structs.replace(settings, training=chosen)
+
+
+def said_of(training: TrainingSettings, shop: ShopTables) -> str:
+    """Say how many partitions there were, and why."""
+    rows = shop.counts["events"].read
+    if training.partitions != "auto":
+        return f"{shop.partitions} of {rows:,} rows of events, as asked for"
+    return f"{shop.partitions} of {rows:,} rows of events, which may take {training.memory_gb:.1f} GB at a time"
+
+
+def free_bytes(root: Path = Path("/")) -> int:
+    """Bytes of memory that are free: the machine's, or what the container may take at all, if that is less."""
+    found = [_available(root), *(_number(root / name) for name in _LIMITS)]
+    return min(each for each in found if each is not None)
+
+
+def _available(root: Path) -> int:
+    try:
+        lines = (root / "proc/meminfo").read_text().splitlines()
+    except OSError:  # not Linux
+        lines = []
+    free = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    return free[0] if free else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _number(file: Path) -> int | None:
+    """The number in a file; None where there is no such file, or it says `max`."""
+    try:
+        text = file.read_text().strip()
+    except OSError:
+        return None
+    return int(text) if text.isdecimal() else None

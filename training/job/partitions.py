@@ -1,0 +1,124 @@
+"""Partitions of a shop's events: sets of shoppers whose events are mapped and settled one set after the other, laid end to end.
+
+A partition is a range of users in the order of their ids, after anonymous ids were joined, so that partitions laid end to end are
+what all events at once would have been mapped to (docs/decisions/0013-training-in-partitions.md). All files are temporary and have
+no name: they are gone with the arrays that read them, or with the process.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from recsys.orders import settle
+from recsys.settings import BehaviourSettings
+from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.histories import Events, no_events
+from recsys.tables.checks.survey import MAPPED
+from recsys.tables.sources.spool import check_room, scan_copies
+from recsys.types import DataError
+from training.job.rows import map_events, map_rows
+
+_PARTITION = "partition"
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Events of all known users, settled, the users' ids in row order, and the time of the newest event before any was left out
+    (microseconds; None: there is none)."""
+
+    events: Events
+    user_ids: list[str]
+    newest: int | None
+
+
+def settled_events(rows: pl.LazyFrame, catalog: Catalog, behaviour: BehaviourSettings, partitions: int) -> Settled:
+    """Map canonical events, but for nobody's, and settle them; of several partitions, the arrays are mapped from files.
+
+    Raises:
+        DataError: if there is no room on the disk.
+    """
+    if partitions == 1:
+        events, user_ids = map_events(rows, catalog)
+        return Settled(settle(events, behaviour), user_ids, int(events.times.max()) if len(events) else None)
+    known = rows.drop_nulls("user_id")
+    users = _users(known, partitions)
+    files = EventFiles()
+    for _, part in sorted(_split(known, users).items()):
+        files.append(settle(map_rows(part.collect(engine="streaming"), catalog), behaviour))
+    newest = users["newest"].max()
+    return Settled(files.events(), users["user_id"].to_list(), None if newest is None else int(str(newest)))
+
+
+class EventFiles:
+    """Settled events in files, one per array: partitions are appended, then all of them are mapped."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, IO[bytes]] = {}
+        self._dtypes: dict[str, np.dtype[np.generic]] = {}
+
+    def append(self, events: Events) -> None:
+        """Lay the events of the next users down.
+
+        Raises:
+            DataError: if the disk would be full.
+        """
+        arrays: dict[str, NDArray[np.generic]] = {name: getattr(events, name) for name in events.__slots__}
+        try:
+            check_room(sum(array.nbytes for array in arrays.values()))
+        except DataError as error:
+            raise DataError(f"events: {error}") from error
+        for name, array in arrays.items():
+            if name not in self._files:
+                self._files[name] = tempfile.TemporaryFile()  # noqa: SIM115
+                self._dtypes[name] = array.dtype
+            array.tofile(self._files[name])
+
+    def events(self) -> Events:
+        """Map them; nothing can be appended any more."""
+        if not any(file.tell() for file in self._files.values()):
+            return no_events()
+        return Events(*(self._mapped(name) for name in Events.__slots__))
+
+    def _mapped(self, name: str) -> NDArray[Any]:
+        with self._files[name] as file:
+            file.flush()
+            return np.memmap(file, self._dtypes[name], mode="r").view(np.ndarray)
+
+
+def _users(known: pl.LazyFrame, partitions: int) -> pl.DataFrame:
+    """Every user by id: user_id, its row `user`, its partition, and the newest time; partitions have about as many events each."""
+    time = pl.col("timestamp").dt.epoch("us").max().alias("newest")
+    users = known.group_by("user_id").agg(pl.len().cast(pl.Int64).alias("events"), time).collect(engine="streaming")
+    before = pl.col("events").cum_sum() - pl.col("events")
+    return users.sort("user_id").with_columns(
+        pl.int_range(pl.len(), dtype=pl.Int32).alias("user"),
+        (before * partitions // pl.col("events").sum()).cast(pl.Int32).alias(_PARTITION),
+    )
+
+
+def _split(known: pl.LazyFrame, users: pl.DataFrame) -> Mapping[int, pl.LazyFrame]:
+    """The events of each partition that has any, with the users' rows in place of their ids."""
+    files: dict[int, list[IO[bytes]]] = {}
+
+    def new_file(place: pl.io.partition.FileProviderArgs) -> IO[bytes]:
+        file = tempfile.TemporaryFile()  # noqa: SIM115
+        files.setdefault(place.partition_keys[_PARTITION][0], []).append(file)
+        return file
+
+    columns = [name for name in MAPPED if name != "user_id"]
+    rows = known.join(users.lazy().select("user_id", "user", _PARTITION), on="user_id").select("user", *columns, _PARTITION)
+    into = pl.PartitionBy(
+        "", key=_PARTITION, include_key=False, file_path_provider=new_file, approximate_bytes_per_file=None
+    )
+    rows.sink_parquet(into, compression="lz4")
+    for copies in files.values():
+        for copy in copies:
+            copy.seek(0)
+    return {number: scan_copies(copies) for number, copies in files.items()}
