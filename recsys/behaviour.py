@@ -5,6 +5,7 @@ Every function takes plain arrays in time order, so the same code reads one shop
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from recsys.clock import DAY, MINUTE
 from recsys.jit import FLOAT, INT, KINDS, ROWS, SCORES, TIMES, compiled
 from recsys.settings import BehaviourSettings
-from recsys.types import CANCELLED, KIND_WORDS, EventType, History, RowQuery, Rows, Scores, Times
+from recsys.types import CANCELLED, KIND_WORDS, Arrays, EventType, History, RowQuery, Rows, Scores, Times
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -106,6 +107,24 @@ def interactions(tables: Tables, settings: BehaviourSettings, half_life_days: fl
     counted = (strengths > 0) & (events.items >= 0)
     where = (events.users[counted], events.items[counted])
     return coo_array((strengths[counted], where), shape=(tables.n_users, tables.catalog.n_items)).tocsr()
+
+
+def compact_rows(matrix: csr_array) -> Arrays:
+    """The rows of a sparse matrix as arrays: lengths int32[u], items int32[m] and weights float32[m], 8 bytes for each entry."""
+    return {
+        "lengths": np.diff(matrix.indptr).astype(np.int32),
+        "items": matrix.indices.astype(np.int32),
+        "weights": matrix.data,
+    }
+
+
+def matrix_of(parts: Sequence[Arrays], n_items: int) -> csr_array:
+    """The sparse matrix, rows × items, whose rows were made compact in parts, in their order."""
+    from scipy.sparse import csr_array
+
+    lengths, items, weights = (np.concatenate([part[name] for part in parts]) for name in ("lengths", "items", "weights"))
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    return csr_array((weights, items, offsets), shape=(len(lengths), n_items))
 
 
 @compiled(TIMES, INT)

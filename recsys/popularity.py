@@ -8,17 +8,19 @@ Beyond that it counts by its logarithm, which keeps the order of items of which 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.snapshot.histories import Events
-from recsys.types import Mask
+from recsys.types import Arrays, Mask
 
 Weights = NDArray[np.float64]
 
 LEEWAY = 3.0
 """So many times the usual share of ids with one item, or the others' weight, is still in keeping with the shop."""
+_COARSE, _FINE = 2.0**20, 2.0**36
 _TRIMMED = 0.1
 """Share of the items that the usual is reckoned without: those with most weight of such ids beside that of others."""
 
@@ -34,11 +36,45 @@ def one_item_users(events: Events, n_users: int) -> Mask:
     return single
 
 
-def item_weight(items: NDArray[np.int32], weights: NDArray[np.floating], single: Mask, n: int, unit: float) -> Weights:
-    """Sum the weights float[k] of contributions up by item, float64[n]; `single` bool[k] are those of ids with one item, and
-    `unit` is what one id with one event weighs."""
-    others = np.bincount(items[~single], weights[~single], n).astype(np.float64)
-    return believed(others, np.bincount(items[single], weights[single], n).astype(np.float64), unit)
+def contributions(items: NDArray[np.int32], weights: NDArray[np.floating], single: Mask, n: int, most: float) -> Arrays:
+    """Sum weights float[k], each at most `most`, up by item: of ids with one item, for which single bool[k] holds, and of others,
+    int64[2, n] each; see `exact_sums`."""
+    return {
+        "others": exact_sums(items[~single], weights[~single], n, most),
+        "singles": exact_sums(items[single], weights[single], n, most),
+    }
+
+
+def item_weight(parts: Sequence[Arrays], unit: float, most: float) -> Weights:
+    """Weight float64[n] of items by all `contributions`; `unit` is what one id with one event weighs."""
+    others, singles = (total_of([part[name] for part in parts], most) for name in ("others", "singles"))
+    return believed(others, singles, unit)
+
+
+def exact_sums(groups: NDArray[np.int32], values: NDArray[np.floating], n: int, most: float) -> NDArray[np.int64]:
+    """Sum values float[k], none larger than `most`, up by group, int64[2, n] in units of 2^-20 and 2^-56 of it.
+
+    Whole numbers are added up, so the sum does not depend on the order of the values, nor on how they were cut. A float32 down to
+    2^-32 of `most` loses nothing; 2^27 values of one group have room.
+    """
+    sums = np.zeros((2, n), np.int64)
+    scaled = values.astype(np.float64) * (_COARSE / _power_of_two(most))
+    coarse = np.rint(scaled)
+    np.add.at(sums[0], groups, coarse.astype(np.int64))
+    np.add.at(sums[1], groups, np.rint((scaled - coarse) * _FINE).astype(np.int64))
+    return sums
+
+
+def total_of(parts: Sequence[NDArray[np.generic]], most: float) -> Weights:
+    """The total float64[n] of `exact_sums` of parts."""
+    coarse, fine = np.stack(parts).sum(axis=0, dtype=np.int64)
+    total: Weights = (coarse + fine / _FINE) * (_power_of_two(most) / _COARSE)
+    return total
+
+
+def _power_of_two(most: float) -> float:
+    """The smallest that is not below `most`, so that dividing by it loses nothing."""
+    return 2.0 ** math.ceil(math.log2(most)) if most > 0 else 1.0
 
 
 def believed(others: Weights, singles: Weights, unit: float) -> Weights:

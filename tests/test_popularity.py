@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import random
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from recsys.popularity import LEEWAY, allowance, believed, one_item_users
+from recsys.popularity import LEEWAY, allowance, believed, exact_sums, one_item_users, total_of
 from tests.conftest import ago, event
 from tests.support.handmade import calm, world
 
@@ -76,3 +80,29 @@ def test_belief_grows_with_the_evidence_and_never_beyond_it(pairs: list[tuple[in
     unknown = others == 0
     order = np.argsort(singles[unknown], kind="stable")
     assert (np.diff(found[unknown][order]) >= -1e-9).all()
+
+
+@calm
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.floats(0, 5, width=32)), max_size=60),
+    st.randoms(use_true_random=False),
+    st.integers(0, 60),
+)
+def test_sums_do_not_depend_on_order_or_cuts(values: list[tuple[int, float]], chance: random.Random, cut: int) -> None:
+    """Shuffled and cut anywhere, contributions have the same total, bit by bit, and it is the sum."""
+    shuffled = chance.sample(values, len(values))
+    whole, parts = summed(values), [summed(shuffled[:cut]), summed(shuffled[cut:])]
+    np.testing.assert_array_equal(total_of(parts, 5.0), total_of([whole], 5.0))
+    exact = [math.fsum(value for group, value in values if group == each) for each in range(4)]
+    np.testing.assert_allclose(total_of([whole], 5.0), exact, rtol=1e-14, atol=1e-14)
+
+
+def test_a_sum_of_nothing_is_nothing() -> None:
+    """Where all weights are 0, so is the total."""
+    assert total_of([exact_sums(np.zeros(2, np.int32), np.zeros(2), 1, 0.0)], 0.0).tolist() == [0.0]
+
+
+def summed(values: list[tuple[int, float]]) -> NDArray[np.int64]:
+    """The exact sums of values by group."""
+    groups, numbers = (np.array([each[place] for each in values]) for place in (0, 1))
+    return exact_sums(groups.astype(np.int32), numbers.astype(np.float32), 4, 5.0)

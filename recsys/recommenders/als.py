@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Annotated, ClassVar, cast
 
@@ -9,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.behaviour import event_weights, interactions, item_weights
+from recsys.behaviour import compact_rows, event_weights, interactions, item_weights, matrix_of
 from recsys.ranking import top_n
 from recsys.reasons import reason_text
 from recsys.recommenders.base import Recommender, RecommenderSettings
@@ -56,13 +57,19 @@ class Als(Recommender[AlsSettings]):
     ranks_everything: ClassVar[bool] = False
 
     @staticmethod
-    def fit(tables: Tables, behaviour: BehaviourSettings, settings: AlsSettings) -> Arrays:
-        """Factorise the users × items matrix of decayed event weights; the seed is the tables'."""
-        n = tables.catalog.n_items
+    def partial(tables: Tables, behaviour: BehaviourSettings, settings: AlsSettings) -> Arrays:
+        """Turn decayed event weights into confidences."""
         matrix = interactions(tables, behaviour, settings.half_life_days)
         matrix.data[matrix.data < _NOTHING] = 0
         matrix.eliminate_zeros()
         matrix.data = (1 + settings.alpha * matrix.data).astype(np.float32)
+        return compact_rows(matrix)
+
+    @staticmethod
+    def merge(parts: Sequence[Arrays], tables: Tables, behaviour: BehaviourSettings, settings: AlsSettings) -> Arrays:
+        """Factorise the users × items matrix of confidences; the seed is the tables'."""
+        n = tables.catalog.n_items
+        matrix = matrix_of(parts, n)
         factors = factorise(matrix, settings, tables.seed)[1] if matrix.nnz else np.zeros((n, settings.factors), np.float32)
         ridge = settings.regularization * np.eye(settings.factors, dtype=np.float32)
         return {"factors": factors, "gram": factors.T @ factors + ridge}

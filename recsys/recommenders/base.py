@@ -1,4 +1,4 @@
-"""The contract of recommenders: a name, settings, `fit` offline and `recommend` online, in one file.
+"""The contract of recommenders: a name, settings, `partial` and `merge` offline and `recommend` online, in one file.
 
 To add one: write its file and add one line to `recommenders/__init__.py`. Evaluation, tuning, the report, the checking of settings
 and the shared behaviour tests then find it by themselves. A reason that is new needs its text in each language of `reasons`.
@@ -6,6 +6,7 @@ and the shared behaviour tests then find it by themselves. A reason that is new 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
@@ -41,9 +42,23 @@ class Recommender(Protocol[OfSettings]):
     ranks_everything: ClassVar[bool]
 
     @staticmethod
-    def fit(tables: Tables, behaviour: BehaviourSettings, settings: OfSettings) -> Arrays:
-        """Learn from all events of `tables`; the same tables, settings and seed give the same arrays."""
+    def partial(tables: Tables, behaviour: BehaviourSettings, settings: OfSettings) -> Arrays:
+        """Sum up what the events of some users say: of `tables`, whose users are all that it knows of."""
         ...
+
+    @staticmethod
+    def merge(parts: Sequence[Arrays], tables: Tables, behaviour: BehaviourSettings, settings: OfSettings) -> Arrays:
+        """Learn from what was summed up of one or more sets of users, in the order of their rows; `tables` has all users, and no
+        events.
+
+        However the users were cut, the arrays are the same, byte for byte: sums are exact, or made in the order of the users.
+        """
+        ...
+
+    @classmethod
+    def fit(cls, tables: Tables, behaviour: BehaviourSettings, settings: OfSettings) -> Arrays:
+        """Learn from all events of `tables`; the same tables, settings and seed give the same arrays."""
+        return cls.merge([cls.partial(tables, behaviour, settings)], tables.without_events, behaviour, settings)
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: OfSettings) -> None: ...
 

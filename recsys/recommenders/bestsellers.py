@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Annotated, ClassVar, cast
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.behaviour import ages_in_days, decay, last_of_each
 from recsys.clock import DAY
-from recsys.popularity import item_weight, one_item_users
+from recsys.popularity import contributions, item_weight, one_item_users
 from recsys.ranking import first_allowed, rank_order
 from recsys.reasons import reason_text
 from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
@@ -48,22 +49,25 @@ class Bestsellers(Recommender[BestsellersSettings]):
     ranks_everything: ClassVar[bool] = True
 
     @staticmethod
-    def fit(tables: Tables, behaviour: BehaviourSettings, settings: BestsellersSettings) -> Arrays:
+    def partial(tables: Tables, behaviour: BehaviourSettings, settings: BestsellersSettings) -> Arrays:
         """Count the distinct buyers of every item in the window."""
-        catalog = tables.catalog
-        users, items, times = _buyers(tables.events, tables, settings)
-        single = one_item_users(tables.events, tables.n_users)[users]
+        return _counted(tables.events, one_item_users(tables.events, tables.n_users), tables, settings)
+
+    @staticmethod
+    def merge(
+        parts: Sequence[Arrays], tables: Tables, behaviour: BehaviourSettings, settings: BestsellersSettings
+    ) -> Arrays:
+        """Rank the items, with the buyers of all parts and, if they count, of orders of nobody."""
+        catalog, guests = tables.catalog, tables.guest_orders
         if settings.guest_orders:
-            _, more, at = _buyers(tables.guest_orders, tables, settings)
-            items, times = np.concatenate([items, more]), np.concatenate([times, at])
-            single = np.concatenate([single, np.zeros(len(more), bool)])
-        strengths = decay(ages_in_days(times, tables.as_of), settings.half_life_days)
-        scores = item_weight(items, strengths, single, catalog.n_items, 1.0).astype(np.float32)
+            nobody_alone = np.zeros(int(guests.users.max(initial=-1)) + 1, bool)
+            parts = [*parts, _counted(guests, nobody_alone, tables, settings)]
+        scores = item_weight(parts, 1.0, 1.0).astype(np.float32)
         everything = rank_order(scores, catalog.tie_rank)
         ranked, offsets = _by_category(everything[scores[everything] > 0], catalog)
         return {
             "scores": scores,
-            "buyers": np.bincount(items, minlength=catalog.n_items).astype(np.int32),
+            "buyers": np.stack([part["buyers"] for part in parts]).sum(axis=0, dtype=np.int32),
             "everything": everything,
             "ranked": ranked,
             "offsets": offsets,
@@ -106,6 +110,14 @@ def _explain(catalog: Catalog, settings: BestsellersSettings, buyers: int, categ
     days = round(settings.window_days)
     code, name = ("category_bestseller", catalog.category_name(category)) if category >= 0 else ("bestseller", "")
     return Reason(code, reason_text(code, locale, category=name, people=buyers, days=days), days, buyers)
+
+
+def _counted(events: Events, single: Mask, tables: Tables, settings: BestsellersSettings) -> Arrays:
+    """The buyers of every item int32[n], and their `popularity.contributions`; `single` bool[u] are users with one item."""
+    users, items, times = _buyers(events, tables, settings)
+    n, strengths = tables.catalog.n_items, decay(ages_in_days(times, tables.as_of), settings.half_life_days)
+    buyers = np.bincount(items, minlength=n).astype(np.int32)
+    return {"buyers": buyers, **contributions(items, strengths, single[users], n, 1.0)}
 
 
 def _buyers(events: Events, tables: Tables, settings: BestsellersSettings) -> tuple[Rows, Rows, Times]:

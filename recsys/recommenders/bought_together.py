@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Annotated, ClassVar
 
@@ -9,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.behaviour import ages_in_days, decay, last_of_each
+from recsys.behaviour import ages_in_days, compact_rows, decay, last_of_each, matrix_of
 from recsys.ranking import Neighbours, strongest_of_product
 from recsys.reasons import reason_text
 from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
@@ -54,8 +55,8 @@ class BoughtTogether(Recommender[BoughtTogetherSettings]):
     ranks_everything: ClassVar[bool] = False
 
     @staticmethod
-    def fit(tables: Tables, behaviour: BehaviourSettings, settings: BoughtTogetherSettings) -> Arrays:
-        """Count pairs of items in orders and keep the strongest of another leaf category."""
+    def partial(tables: Tables, behaviour: BehaviourSettings, settings: BoughtTogetherSettings) -> Arrays:
+        """List the distinct items of every order that is small enough, and weigh the orders."""
         from scipy.sparse import coo_array
 
         catalog, events = tables.catalog, tables.events
@@ -71,7 +72,16 @@ class BoughtTogether(Recommender[BoughtTogetherSettings]):
         rows = np.flatnonzero((size > 0) & (size <= settings.most_lines))
         lines, weight = lines[rows], weight[rows]
         lines.data[:] = 1
-        return _complements(lines, weight.astype(np.float32), catalog, settings)
+        return {**compact_rows(lines), "order_weights": weight.astype(np.float32)}
+
+    @staticmethod
+    def merge(
+        parts: Sequence[Arrays], tables: Tables, behaviour: BehaviourSettings, settings: BoughtTogetherSettings
+    ) -> Arrays:
+        """Count pairs of items in orders and keep the strongest of another leaf category."""
+        lines = matrix_of(parts, tables.catalog.n_items)
+        weight = np.concatenate([part["order_weights"] for part in parts])
+        return _complements(lines, weight, tables.catalog, settings)
 
     def __init__(
         self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: BoughtTogetherSettings

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recsys.behaviour import VIEW, event_weights
 from recsys.clock import DAY
 from recsys.jit import INT, MASK, ROWS, SCORES_2D, compiled
-from recsys.popularity import item_weight, one_item_users
+from recsys.popularity import contributions, item_weight, one_item_users
 from recsys.ranking import top_n
 from recsys.reasons import reason_text
 from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
@@ -56,20 +56,31 @@ class Brands(Recommender[BrandsSettings]):
     ranks_everything: ClassVar[bool] = False
 
     @staticmethod
-    def fit(tables: Tables, behaviour: BehaviourSettings, settings: BrandsSettings) -> Arrays:
-        """Weigh every item in each window and shrink the shares within its brand."""
+    def partial(tables: Tables, behaviour: BehaviourSettings, settings: BrandsSettings) -> Arrays:
+        """Weigh every item in each window, the longest, prior one first."""
         weights = event_weights(behaviour)
         single = one_item_users(tables.events, tables.n_users)
-        prior, _ = _item_weights(tables, weights, single, settings.prior_days)
-        share = _share_of_brand(prior, tables.catalog)
-        scores, buyers = [], []
-        for days in _windows(settings):
-            weight, bought = _item_weights(tables, weights, single, days)
+        each = [_contributions(tables, weights, single, days) for days in (settings.prior_days, *_windows(settings))]
+        return {name: np.stack([window[name] for window in each]) for name in each[0]}
+
+    @staticmethod
+    def merge(parts: Sequence[Arrays], tables: Tables, behaviour: BehaviourSettings, settings: BrandsSettings) -> Arrays:
+        """Shrink the shares of the items within their brands, in each window."""
+        weights = event_weights(behaviour)
+        unit, most = float(weights[VIEW]) or 1.0, float(weights.max())
+
+        def weight_in(window: int) -> NDArray[np.float64]:
+            return item_weight([{name: part[name][window] for name in ("others", "singles")} for part in parts], unit, most)
+
+        share = _share_of_brand(weight_in(0), tables.catalog)
+        buyers = np.stack([part["buyers"][1:] for part in parts]).sum(axis=0, dtype=np.int32)
+        scores = []
+        for window in range(1, len(buyers) + 1):
+            weight = weight_in(window)
             total = _brand_total(weight, tables.catalog)
             shrunk = (weight + settings.shrinkage * share) / np.maximum(total + settings.shrinkage, 1e-9)
             scores.append(np.where(weight > 0, shrunk, 0).astype(np.float32))
-            buyers.append(bought)
-        return {"scores": np.stack(scores), "buyers": np.stack(buyers)}
+        return {"scores": np.stack(scores), "buyers": buyers}
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: BrandsSettings) -> None:
         self._scores = cast(NDArray[np.float32], arrays["scores"])
@@ -121,8 +132,8 @@ def _windows(settings: BrandsSettings) -> list[int]:
     return list(range(settings.shortest_days, max(settings.longest_days, settings.shortest_days) + 1))
 
 
-def _item_weights(tables: Tables, weights: Scores, single: Mask, days: int) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """Weight float64[n] of each item in the window, a shopper once with the strongest event, and its buyers int32[n]."""
+def _contributions(tables: Tables, weights: Scores, single: Mask, days: int) -> Arrays:
+    """The `popularity.contributions` to each item in the window, a shopper once with the strongest event, and its buyers int32[n]."""
     n = tables.catalog.n_items
     events: Events = tables.events.since(tables.as_of - days * DAY)
     events = events.where((weights[events.kinds] > 0) & (events.items >= 0))
@@ -132,9 +143,8 @@ def _item_weights(tables: Tables, weights: Scores, single: Mask, days: int) -> t
     strongest = events.where(order[first])
     bought = events.where(events.kinds == EventType.PURCHASE)
     buyers = np.unique(bought.users.astype(np.int64) * n + bought.items) % max(n, 1)
-    unit = float(weights[VIEW]) or 1.0
-    weight = item_weight(strongest.items, weights[strongest.kinds], single[strongest.users], n, unit)
-    return weight, np.bincount(buyers, minlength=n).astype(np.int32)
+    told = contributions(strongest.items, weights[strongest.kinds], single[strongest.users], n, float(weights.max()))
+    return {"buyers": np.bincount(buyers, minlength=n).astype(np.int32), **told}
 
 
 def _brand_total(weight: NDArray[np.float64], catalog: Catalog) -> NDArray[np.float64]:

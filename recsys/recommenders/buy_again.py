@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import ClassVar, cast
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from recsys.behaviour import PURCHASE, ages_in_days, decay
 from recsys.clock import DAY
+from recsys.popularity import exact_sums, total_of
 from recsys.ranking import top_n
 from recsys.reasons import reason_text
 from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
@@ -51,12 +53,17 @@ class BuyAgain(Recommender[BuyAgainSettings]):
     ranks_everything: ClassVar[bool] = False
 
     @staticmethod
-    def fit(tables: Tables, behaviour: BehaviourSettings, settings: BuyAgainSettings) -> Arrays:
-        """Measure how popular every item is to buy lately."""
+    def partial(tables: Tables, behaviour: BehaviourSettings, settings: BuyAgainSettings) -> Arrays:
+        """Add up the decayed purchases of every item."""
         events = tables.events
         bought = events.where((events.kinds == EventType.PURCHASE) & (events.items >= 0))
         strengths = decay(ages_in_days(bought.times, tables.as_of), settings.popularity_half_life_days)
-        popularity = np.bincount(bought.items, strengths, tables.catalog.n_items)
+        return {"purchases": exact_sums(bought.items, strengths, tables.catalog.n_items, 1.0)}
+
+    @staticmethod
+    def merge(parts: Sequence[Arrays], tables: Tables, behaviour: BehaviourSettings, settings: BuyAgainSettings) -> Arrays:
+        """Measure how popular every item is to buy lately."""
+        popularity = total_of([part["purchases"] for part in parts], 1.0)
         return {"popularity": (popularity / max(popularity.max(initial=0), 1e-9)).astype(np.float32)}
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: BuyAgainSettings) -> None:

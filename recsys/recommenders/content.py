@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import msgspec
@@ -59,10 +59,15 @@ class Content(Recommender[ContentSettings]):
     ranks_everything: ClassVar[bool] = False
 
     @staticmethod
-    def fit(tables: Tables, behaviour: BehaviourSettings, settings: ContentSettings) -> Arrays:
+    def partial(tables: Tables, behaviour: BehaviourSettings, settings: ContentSettings) -> Arrays:
+        """Count the events."""
+        return {"events": np.array(len(tables.events))}
+
+    @staticmethod
+    def merge(parts: Sequence[Arrays], tables: Tables, behaviour: BehaviourSettings, settings: ContentSettings) -> Arrays:
         """Weigh what items are made of, multiply block by block, and keep the closest; of a shop without events, nothing."""
         rows = _term_rows(tables.catalog, settings)
-        if not len(tables.events):
+        if not any(part["events"] for part in parts):
             rows = rows[:, :0]
         return strongest_of_product(rows, rows.T.tocsr(), settings.neighbours)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, cast
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.behaviour import QuerySeeds, interactions
+from recsys.behaviour import QuerySeeds, compact_rows, interactions, matrix_of
 from recsys.ranking import Neighbours
 from recsys.recommenders.base import EvidenceItem, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
@@ -52,9 +53,14 @@ class Ease(Recommender[EaseSettings]):
     ranks_everything: ClassVar[bool] = False
 
     @staticmethod
-    def fit(tables: Tables, behaviour: BehaviourSettings, settings: EaseSettings) -> Arrays:
-        """Weigh, solve for the items that take part, and keep the strongest neighbours."""
-        x = interactions(tables, behaviour, settings.half_life_days).astype(np.float64)
+    def partial(tables: Tables, behaviour: BehaviourSettings, settings: EaseSettings) -> Arrays:
+        """Weigh what shoppers did."""
+        return compact_rows(interactions(tables, behaviour, settings.half_life_days))
+
+    @staticmethod
+    def merge(parts: Sequence[Arrays], tables: Tables, behaviour: BehaviourSettings, settings: EaseSettings) -> Arrays:
+        """Solve for the items that take part, and keep the strongest neighbours."""
+        x = matrix_of(parts, tables.catalog.n_items).astype(np.float64)
         part = _heaviest(np.asarray(x.sum(axis=0)), settings.most_items)
         place = np.full(x.shape[1], -1, np.int32)
         place[part] = np.arange(len(part))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
 
-from recsys.behaviour import QuerySeeds, interactions
+from recsys.behaviour import QuerySeeds, compact_rows, interactions, matrix_of
 from recsys.ranking import Neighbours, strongest_of_product
 from recsys.recommenders.base import EvidenceItem, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
@@ -59,9 +60,14 @@ class ItemItem(Recommender[ItemItemSettings]):
     ranks_everything: ClassVar[bool] = False
 
     @staticmethod
-    def fit(tables: Tables, behaviour: BehaviourSettings, settings: ItemItemSettings) -> Arrays:
-        """Decay, weigh, multiply block by block, and keep the strongest neighbours."""
-        return neighbour_arrays(interactions(tables, behaviour, settings.half_life_days), settings)
+    def partial(tables: Tables, behaviour: BehaviourSettings, settings: ItemItemSettings) -> Arrays:
+        """Decay, and keep each shopper's strongest items."""
+        return compact_rows(_bounded(interactions(tables, behaviour, settings.half_life_days), settings.most_items))
+
+    @staticmethod
+    def merge(parts: Sequence[Arrays], tables: Tables, behaviour: BehaviourSettings, settings: ItemItemSettings) -> Arrays:
+        """Weigh, multiply block by block, and keep the strongest neighbours."""
+        return neighbour_arrays(matrix_of(parts, tables.catalog.n_items), settings)
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: ItemItemSettings) -> None:
         self._seeds = QuerySeeds(behaviour, settings.half_life_days, settings.history_items)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import ClassVar
 
@@ -36,8 +37,15 @@ class RecentlyViewed(Recommender[RecentlyViewedSettings]):
     ranks_everything: ClassVar[bool] = False
 
     @staticmethod
-    def fit(tables: Tables, behaviour: BehaviourSettings, settings: RecentlyViewedSettings) -> Arrays:
+    def partial(tables: Tables, behaviour: BehaviourSettings, settings: RecentlyViewedSettings) -> Arrays:
         """Nothing to learn: the history is all."""
+        return {}
+
+    @staticmethod
+    def merge(
+        parts: Sequence[Arrays], tables: Tables, behaviour: BehaviourSettings, settings: RecentlyViewedSettings
+    ) -> Arrays:
+        """Nothing was learned."""
         return {}
 
     def __init__(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import ClassVar, cast
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from recsys.behaviour import VIEW, ages_in_days, decay, event_weights
 from recsys.clock import DAY
-from recsys.popularity import item_weight, one_item_users
+from recsys.popularity import contributions, item_weight, one_item_users
 from recsys.ranking import first_allowed, rank_order
 from recsys.reasons import reason_text
 from recsys.recommenders.base import Recommender, RecommenderSettings
@@ -43,7 +44,7 @@ class Trending(Recommender[TrendingSettings]):
     ranks_everything: ClassVar[bool] = True
 
     @staticmethod
-    def fit(tables: Tables, behaviour: BehaviourSettings, settings: TrendingSettings) -> Arrays:
+    def partial(tables: Tables, behaviour: BehaviourSettings, settings: TrendingSettings) -> Arrays:
         """Add up the decayed weights of recent events per item."""
         n = tables.catalog.n_items
         events = tables.events.since(tables.as_of - int(settings.window_days * DAY))
@@ -60,8 +61,13 @@ class Trending(Recommender[TrendingSettings]):
         strongest = order[fresh]
         decayed = weights[strongest] * decay(ages_in_days(events.times[strongest], tables.as_of), settings.half_life_days)
         single = one_item_users(tables.events, tables.n_users)[events.users[strongest]]
-        unit = float(by_kind[VIEW]) or 1.0
-        scores = item_weight(events.items[strongest], decayed, single, n, unit).astype(np.float32)
+        return contributions(events.items[strongest], decayed, single, n, float(by_kind.max()))
+
+    @staticmethod
+    def merge(parts: Sequence[Arrays], tables: Tables, behaviour: BehaviourSettings, settings: TrendingSettings) -> Arrays:
+        """Rank the items by all contributions."""
+        by_kind = event_weights(behaviour)
+        scores = item_weight(parts, float(by_kind[VIEW]) or 1.0, float(by_kind.max())).astype(np.float32)
         return {"scores": scores, "everything": rank_order(scores, tables.catalog.tie_rank)}
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: TrendingSettings) -> None:

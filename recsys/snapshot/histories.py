@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
@@ -37,13 +38,21 @@ class Events:
     def __len__(self) -> int:
         return len(self.users)
 
-    def where(self, chosen: Mask | NDArray[np.intp]) -> Events:
+    def where(self, chosen: Mask | NDArray[np.intp] | slice) -> Events:
         """The events for which the mask bool[e] holds, in the same order, or those at the given positions."""
         return Events(*(getattr(self, name)[chosen] for name in self.__slots__))
 
     def since(self, time: int) -> Events:
         """The events later than `time`."""
         return self.where(self.times > time)
+
+    def cut(self, n: int) -> Iterator[Events]:
+        """Cut them, which stand by user, into n parts of about as many events, or fewer where one user has more than that; no user's
+        events are in two."""
+        firsts = self.users[[len(self) * part // n for part in range(1, n)]] if len(self) else self.users
+        places = np.searchsorted(self.users, firsts)
+        for start, end in pairwise(sorted({0, *places.tolist(), len(self)})):
+            yield self.where(slice(start, end))
 
     @property
     def amounts(self) -> NDArray[np.float64]:
@@ -63,6 +72,11 @@ def no_events() -> Events:
     return Events(rows, rows, np.empty(0, np.int8), times, times, rows, numbers, numbers, numbers)
 
 
+def joined(parts: Sequence[Events]) -> Events:
+    """Lay events end to end."""
+    return Events(*(np.concatenate([getattr(part, name) for part in parts]) for name in Events.__slots__))
+
+
 @dataclass(frozen=True, slots=True)
 class Tables:
     """All that a fit may look at: events up to `as_of` (microseconds), the catalogue, and how many users there are.
@@ -76,6 +90,22 @@ class Tables:
     as_of: int
     seed: int
     guest_orders: Events = field(default_factory=no_events)
+
+    @property
+    def without_events(self) -> Tables:
+        """All of it but the events of known users."""
+        return replace(self, events=no_events())
+
+    def cut(self, n: int) -> Iterator[Tables]:
+        """Cut the users into n ranges, as `Events.cut` does, and one more of those after the last event; a part numbers its users from
+        0. There is at least one."""
+        start = 0
+        for events in self.events.cut(n):
+            end = int(events.users[-1]) + 1 if len(events) else start
+            yield replace(self, events=replace(events, users=events.users - np.int32(start)), n_users=end - start)
+            start = end
+        if start < self.n_users or not start:
+            yield replace(self, events=no_events(), n_users=self.n_users - start)
 
 
 NEVER = -(2**62)

@@ -12,6 +12,9 @@ from recsys.snapshot.histories import Events
 from recsys.snapshot.stock import units_sold
 from recsys.types import Arrays, EventType, Mask, Rows
 
+_CHUNK = 1 << 20
+"""Events that are copied at a time."""
+
 
 def item_stats(
     events: Events,
@@ -95,8 +98,9 @@ def _tie_rank(events: Events, catalog: Catalog) -> Rows:
     """Place int32[n] of every item when scores are equal: latest event first, then item id."""
     n = catalog.n_items
     latest = np.zeros(n, np.int64)
-    known = events.items >= 0
-    np.maximum.at(latest, events.items[known], events.times[known])
+    for start in range(0, len(events), _CHUNK):
+        items, times = events.items[start : start + _CHUNK], events.times[start : start + _CHUNK]
+        np.maximum.at(latest, items[items >= 0], times[items >= 0])
     ids = [catalog.item_id(row) for row in range(catalog.n_known)]
     by_id = np.arange(n, dtype=np.int32)  # spare rows last
     by_id[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids))

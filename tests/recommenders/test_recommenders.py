@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from recsys.behaviour import decay, event_weights, item_weights
+from recsys.behaviour import PURCHASE, decay, event_weights, item_weights
 from recsys.recommenders import RECOMMENDERS, base, configure
 from recsys.recommenders.base import AnyRecommender
 from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery, SettingsError
@@ -182,6 +183,36 @@ def test_fits_plain_arrays_and_the_same_ones_again(name: str, shop: str, tmp_pat
         expected = fitted(name, shop).recommend(query, profile, 10, allowed)
         assert answer.items.tolist() == expected.items.tolist()
         assert answer.scores.tolist() == expected.scores.tolist()
+
+
+OTHER_SETTINGS: dict[str, dict[str, Any]] = {
+    "als": {"half_life_days": 0.0, "iterations": 2},
+    "bestsellers": {"guest_orders": True, "half_life_days": 3.0},
+    "item_item": {"weighting": "bm25", "most_items": 2},
+    "trending": {"half_life_days": 0.3},
+}
+
+
+@every_shop
+@every_recommender
+def test_parts_of_the_users_merge_to_the_same_bytes(name: str, shop: str) -> None:
+    """However the users are cut, down to one each, merging what was learned of the parts gives what all events at once give."""
+    made, recommender = shop_of(shop), RECOMMENDERS[name]
+    guests = replace(made.tables.events, kinds=np.full_like(made.tables.events.kinds, PURCHASE))
+    tables = replace(made.tables, guest_orders=guests)
+    for chosen in ({}, OTHER_SETTINGS.get(name, {})):
+        told = configure({name: chosen})[name]
+        whole = recommender.fit(tables, made.behaviour, told)
+        for n in (1, 2, 7, 1000):
+            parts = [recommender.partial(part, made.behaviour, told) for part in tables.cut(n)]
+            merged = recommender.merge(parts, tables.without_events, made.behaviour, told)
+            assert sorted(merged) == sorted(whole)
+            for key, array in merged.items():
+                assert (array.dtype, array.shape, array.tobytes()) == (
+                    whole[key].dtype,
+                    whole[key].shape,
+                    whole[key].tobytes(),
+                )
 
 
 @every_recommender

@@ -378,11 +378,11 @@ class Foreseeing(Peeking):
     name: ClassVar[str] = "foreseeing"
 
     @staticmethod
-    def fit(tables: Any, behaviour: BehaviourSettings, settings: Any) -> Arrays:
+    def merge(parts: Any, tables: Any, behaviour: BehaviourSettings, settings: Any) -> Arrays:
         """Write tomorrow down."""
         pairs = Peeking.later(tables.as_of).select("user_id", "item_id").rows()
         text = msgspec.json.encode(pairs)
-        return {**Trending.fit(tables, behaviour, settings), "later": np.frombuffer(text, np.uint8)}
+        return {**Trending.merge(parts, tables, behaviour, settings), "later": np.frombuffer(text, np.uint8)}
 
     def __init__(self, arrays: Arrays, catalog: Any, behaviour: BehaviourSettings, settings: Any) -> None:
         super().__init__(arrays, catalog, behaviour, settings)
@@ -401,9 +401,9 @@ class Scrambled(ItemItem):
     name: ClassVar[str] = "scrambled"
 
     @staticmethod
-    def fit(tables: Any, behaviour: BehaviourSettings, settings: Any) -> Arrays:
+    def merge(parts: Any, tables: Any, behaviour: BehaviourSettings, settings: Any) -> Arrays:
         """Fit, and move every row where events are fresh."""
-        arrays = ItemItem.fit(tables, behaviour, settings)
+        arrays = ItemItem.merge(parts, tables, behaviour, settings)
         moved = 50 * (tables.as_of > micros(ago(days=1)))
         return {**arrays, "neighbours": np.roll(arrays["neighbours"], moved, axis=0)}
 
@@ -414,11 +414,11 @@ class Mixing(ItemItem):
     name: ClassVar[str] = "mixing"
 
     @staticmethod
-    def fit(tables: Any, behaviour: BehaviourSettings, settings: Any) -> Arrays:
+    def merge(parts: Any, tables: Any, behaviour: BehaviourSettings, settings: Any) -> Arrays:
         """Fit, and disturb the shared arrays where events are fresh."""
         if tables.as_of > micros(ago(days=1)):
             tables.catalog.items.published._rows.sort()
-        return ItemItem.fit(tables, behaviour, settings)
+        return ItemItem.merge(parts, tables, behaviour, settings)
 
 
 class NoNumbers(ItemItem):

@@ -112,7 +112,7 @@ def recommenders_page() -> str:
     parts = [
         "# Recommenders\n",
         _WRITTEN,
-        "Each stands in one file of `recsys/recommenders/`, with what it learns offline (`fit`) and how it answers\n(`recommend`). "
+        "Each stands in one file of `recsys/recommenders/`, with what it learns offline (`partial`, `merge`) and how it answers\n(`recommend`). "
         "Its settings stand under `[recommenders.NAME]`.\n",
     ]
     for name, recommender in RECOMMENDERS.items():

@@ -21,7 +21,7 @@ from recsys.engine.ranker.items import item_facts
 from recsys.engine.ranker.ranker import GROUP
 from recsys.engine.settings_check import check_settings
 from recsys.live.erasure import ErasureKeys
-from recsys.orders import bounded, settle
+from recsys.orders import settle
 from recsys.recommenders import RECOMMENDERS, configure
 from recsys.settings import Settings
 from recsys.snapshot.catalog import Catalog, catalog_arrays
@@ -38,7 +38,7 @@ from recsys.snapshot.store import FORMAT, Manifest, Snapshot, content_hash, publ
 from recsys.tables.shop import ShopTables, read_shop
 from recsys.types import Arrays, EventType, Link, SnapshotError
 from training.job.customer_value import value_arrays
-from training.job.partitions import settled_events
+from training.job.partitions import fit_in_parts, newest_events, settled_events
 from training.job.ranker import FittedRanker, Past, Rankers, fit_ranker, sources_of
 from training.job.ranker_examples import BLEND_ALONE, BLEND_PLACEMENT
 from training.job.rows import map_guest_orders
@@ -179,10 +179,11 @@ def learn(
         key = msgspec.json.encode((name, wanted, configured[name], behaviour, settings.seed))
         if key not in known:
             with steps.step(f"fit {name}"):
-                known[key] = recommender.fit(tables if wanted else nothing, behaviour, configured[name])
+                learned_from, chosen = tables if wanted else nothing, configured[name]
+                known[key] = fit_in_parts(recommender, learned_from, behaviour, chosen, prepared.shop.partitions)
         groups[name] = known[key]
     with steps.step("histories"):
-        newest = bounded(prepared.events, behaviour)
+        newest = newest_events(prepared.events, behaviour, prepared.shop.partitions)
         groups["history"] = history_arrays(prepared.events, newest, prepared.user_ids)
     if valued:
         with steps.step("customer value"):

@@ -16,13 +16,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from recsys.orders import settle
+from recsys.orders import bounded, settle
+from recsys.recommenders.base import AnyRecommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.catalog import Catalog
-from recsys.snapshot.histories import Events, no_events
+from recsys.snapshot.histories import Events, Tables, joined, no_events
 from recsys.tables.checks.survey import MAPPED
 from recsys.tables.sources.spool import check_room, scan_copies
-from recsys.types import DataError
+from recsys.types import Arrays, DataError
 from training.job.rows import map_events, map_rows
 
 _PARTITION = "partition"
@@ -54,6 +55,24 @@ def settled_events(rows: pl.LazyFrame, catalog: Catalog, behaviour: BehaviourSet
         files.append(settle(map_rows(part.collect(engine="streaming"), catalog), behaviour))
     newest = users["newest"].max()
     return Settled(files.events(), users["user_id"].to_list(), None if newest is None else int(str(newest)))
+
+
+def fit_in_parts(
+    recommender: type[AnyRecommender],
+    tables: Tables,
+    behaviour: BehaviourSettings,
+    settings: RecommenderSettings,
+    partitions: int,
+) -> Arrays:
+    """Fit as `recommender.fit` does, with what its `partial` needs for one partition at a time."""
+    parts = [recommender.partial(part, behaviour, settings) for part in tables.cut(partitions)]
+    return recommender.merge(parts, tables.without_events, behaviour, settings)
+
+
+def newest_events(events: Events, behaviour: BehaviourSettings, partitions: int) -> Events:
+    """Each user's newest settled events, as `orders.bounded` chooses them, one partition after another."""
+    parts = [bounded(part, behaviour) for part in events.cut(partitions)]
+    return joined(parts) if len(parts) > 1 else bounded(events, behaviour)
 
 
 class EventFiles:
