@@ -30,7 +30,7 @@ def named(events: pl.DataFrame, shoppers: int, share: float, seed: int) -> bool:
     mine = events.filter(pl.col("user_id").is_in(users[chosen].implode()))
     one = pl.when(pl.col("user_id").is_in(joined.implode())).then(pl.lit("till")).otherwise("user_id")
     shop = mine.with_columns(one.alias("user_id"))
-    return not find_crowds(shop.lazy(), survey(shop, None), NOBODY).is_empty()
+    return not find_crowds(shop.lazy(), survey(shop.lazy(), None), NOBODY).is_empty()
 
 
 def main() -> None:

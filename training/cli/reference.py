@@ -112,7 +112,8 @@ def recommenders_page() -> str:
     parts = [
         "# Recommenders\n",
         _WRITTEN,
-        "Each stands in one file of `recsys/recommenders/`, with what it learns offline (`partial`, `merge`) and how it answers\n(`recommend`). "
+        "Each stands in one file of `recsys/recommenders/`, with what it learns offline (`partial`,\n`merge`) and how it "
+        "answers (`recommend`). "
         "Its settings stand under `[recommenders.NAME]`.\n",
     ]
     for name, recommender in RECOMMENDERS.items():
