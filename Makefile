@@ -153,6 +153,8 @@ benchmark-messages: setup-dev ## Ask 10,000 cards of a send four times over HTTP
 	$(RUN) -m benchmarks.messages $(ARGS)
 benchmark-experiments: setup-dev ## Hold experiments against simulated shoppers whose choices are known (ARGS="--runs 200")
 	@$(RUN) -m benchmarks.experiments $(ARGS)
+benchmark-training: setup-dev ## Measure training by events and partitions: seconds, peak memory, content hash (ARGS="--events 10000000")
+	@$(RUN) -m benchmarks.training $(ARGS)
 benchmark-value: setup-dev ## Hold customer value against held-back purchases (needs RECSYS_DATA)
 	$(RUN) -m benchmarks.customer_value $(ARGS)
 benchmark-moments: setup-dev ## Measure polls and batches of all kinds of moments over 200,000 people
