@@ -1,7 +1,7 @@
 """Partitions of a shop's events: sets of shoppers whose events are mapped and settled one set after the other, laid end to end.
 
 A partition is a range of users in the order of their ids, after anonymous ids were joined, so that partitions laid end to end are
-what all events at once would have been mapped to (docs/decisions/0014-training-in-partitions.md). All files are temporary and have
+what all events at once would have been mapped to (docs/decisions/0015-training-in-partitions.md). All files are temporary and have
 no name: they are gone with the arrays that read them, or with the process.
 """
 
