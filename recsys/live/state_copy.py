@@ -23,7 +23,7 @@ LOG_TABLES: Mapping[str, tuple[str, ...]] = {
     "moments": ("moment_id", "user_id", "kind", "found_at", "received_at", "line"),
     "experiments": ("name", "experiment", "received_at"),
     "exposures": ("experiment", "unit", "arm", "exposed_at", "received_at"),
-    "campaigns": ("campaign_id", "campaign", "received_at"),
+    "campaigns": ("campaign_id", "campaign", "received_at", "put_by"),
     "joins": ("account_id", "user_id", "joined_at", "received_at"),
     "dislikes": ("user_id", "hides", "value", "said_at", "until", "received_at"),
 }  # fmt: skip

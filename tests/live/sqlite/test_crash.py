@@ -24,11 +24,13 @@ from recsys.live.erasure import Erased
 from recsys.live.log import EventLog
 from recsys.live.sqlite import database
 from recsys.live.sqlite.log import FILE, SqliteLog
+from recsys.live.sqlite.log_format import LOG_FORMAT
 from recsys.types import Event, Link, StateError
 from tests.live.test_log import ALL, RECEIVED, event, stored, times
 from tests.support.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[3]
+NEWEST = LOG_FORMAT.number
 BEGIN = """
 import os, signal, sys, threading
 from pathlib import Path
@@ -409,8 +411,11 @@ def test_a_disk_too_small_to_begin_leaves_no_log(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("version", "expected"),
     [
-        (0, "has format 0; this program reads formats 2 to 7: it is another file"),
-        (8, "has format 8, and this program knows formats up to 7: a newer version of the program wrote it"),
+        (0, f"has format 0; this program reads formats 2 to {NEWEST}: it is another file"),
+        (
+            NEWEST + 1,
+            f"has format {NEWEST + 1}, and this program knows formats up to {NEWEST}: a newer version of the program wrote it",
+        ),
     ],
 )
 def test_another_format_is_refused(state: EventLog, folder: Path, version: int, expected: str) -> None:
