@@ -56,6 +56,13 @@ def test_without_tables_it_says_what_to_run(postgres: PostgresServer) -> None:
         assert state.last() == 0
 
 
+@pytest.mark.parametrize("name", [name for name in EVERY if name > "0006"])
+def test_each_migration_says_whether_nodes_go_on(name: str) -> None:
+    """A migration is additive, or tells that nodes of the version before have to be stopped first."""
+    said = (MIGRATIONS / name).read_text().splitlines()
+    assert ("-- additive" in said) != any(line.startswith("-- stops older nodes: ") for line in said)
+
+
 def test_nodes_go_on_beside_what_a_newer_version_added(
     postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
