@@ -16,7 +16,6 @@ import pytest
 from recsys.engine.pipeline import Engine, answer
 from recsys.recommenders import RECOMMENDERS
 from recsys.settings.load import load_settings
-from recsys.settings.ranker import RankerSettings
 from recsys.snapshot.id_index import unknown_item
 from recsys.snapshot.store import versions
 from recsys.types import DataError, GateError, Query, SettingsError
@@ -292,13 +291,11 @@ REAL = {
 @pytest.mark.skipif(not DATA, reason="RECSYS_DATA, the folder of the real data sets, is not set")
 @pytest.mark.parametrize("name", REAL)
 def test_real_shops(name: str, tmp_path: Path) -> None:
-    """Each example's settings train on its real data, the ranker on 250 shoppers of a window, which is the longest step by far; every
-    tenth customer gets a full list, no item twice, each with a reason."""
+    """Each example's settings train on its real data; every tenth customer gets a full list, no item twice, each with a reason."""
     file = Path(__file__).parents[2] / "examples" / name / "settings.toml"
-    settings = msgspec.structs.replace(load_settings(file), root=str(tmp_path), ranker=RankerSettings(users=250))
+    settings = msgspec.structs.replace(load_settings(file), root=str(tmp_path))
     fitted = fit(settings, now=datetime(2026, 3, 31, tzinfo=UTC))
     engine = Engine(fitted.snapshot(), settings)
-    assert fitted.manifest.ranker.said
     histories = engine.snapshot.histories
     assert (len(histories.users), engine.catalog.n_known) == REAL[name]
     strategies = set()
