@@ -199,3 +199,5 @@ def test_training_says_its_partitions(synthetic: Settings) -> None:
     rows = shop.counts["events"].read
     assert shop.partitions == -(-rows * 400 // 2_000_000) > 1
     assert said_of(small.training, shop) == f"{shop.partitions} of {rows:,} rows of events, which may take 0.0 GB at a time"
+    whole = msgspec.structs.replace(synthetic, training=TrainingSettings())
+    assert said_of(whole.training, shop) == f"1: all {rows:,} rows of events were in memory"

@@ -33,6 +33,8 @@ def said_of(training: TrainingSettings, shop: ShopTables) -> str:
     rows = shop.counts["events"].read
     if training.partitions != "auto":
         return f"{shop.partitions} of {rows:,} rows of events, as asked for"
+    if not training.memory_gb:
+        return f"1: all {rows:,} rows of events were in memory"
     return f"{shop.partitions} of {rows:,} rows of events, which may take {training.memory_gb:.1f} GB at a time"
 
 
