@@ -15,7 +15,7 @@ from gunicorn.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.web.http.buffering_worker import BufferingWorker
+from recsys.web.http.buffering_worker import BufferingWorker, _bound_sending
 from recsys.web.http.request_buffer import BODY_BYTES, HEAD_BYTES, RequestBuffer
 from tests.support.patience import PATIENCE_SECONDS
 from tests.support.running import Server, start, stop
@@ -131,6 +131,18 @@ def test_requests_sent_ahead_are_all_answered(server: Server) -> None:
         while got.count(b'"recommendation_id"') < 3:
             got += client.recv(65536)
     assert got.count(b"HTTP/1.1 200 OK") == 3
+
+
+def test_no_part_of_an_answer_waits_for_the_part_before() -> None:
+    """Connections send at once what there is, whoever made the listener; one over a file of this machine needs nothing for that."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()):
+        accepted = listener.accept()[0]
+        _bound_sending(accepted)
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        accepted.close()
+    for each in socket.socketpair():
+        _bound_sending(each)
+        each.close()
 
 
 def test_a_connection_is_kept(server: Server) -> None:
