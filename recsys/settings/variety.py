@@ -23,7 +23,7 @@ class Fatigue(Group, frozen=True):
 
 
 class Exploration(Group, frozen=True):
-    """Draws the first places of a list by chance, so that `make whatif` can judge other settings (docs/experiments.md)."""
+    """Draws the first places of a list by chance, so that other items are seen too, with logged chances (docs/experiments.md)."""
 
     places: Annotated[int, msgspec.Meta(ge=2, le=10)] = 6
     """Items that are drawn from, the best of the list; a shorter list shows some of them."""
