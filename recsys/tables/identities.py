@@ -87,17 +87,32 @@ def resolve(events: pl.LazyFrame, links: pl.DataFrame, ends: pl.DataFrame | None
     """
     if links.is_empty():
         return events
-    time = pl.col("timestamp")
-    holds = (pl.col(SINCE).is_null() | (time >= pl.col(SINCE))) & (pl.col(UNTIL).is_null() | (time < pl.col(UNTIL)))
+    spans = periods(links, ends)
+    lasting = pl.col(SINCE).is_null() & pl.col(UNTIL).is_null()
+    events = events.with_columns(_known_for_ever(spans.filter(lasting)).alias(KNOWN))
+    if (changing := spans.filter(~lasting)).height:
+        events = _known_in_time(events, changing)
     linked = pl.col(KNOWN).is_not_null()
-    return (
-        events.join(
-            periods(links, ends).lazy(), left_on="user_id", right_on="anonymous_id", how="left", maintain_order="left"
-        )
-        .filter(holds)
-        .with_columns(
-            pl.coalesce(KNOWN, "user_id").alias("user_id"),
-            pl.when(linked).then("user_id").otherwise("anonymous_id").alias("anonymous_id"),
-        )
-        .drop(KNOWN, SINCE, UNTIL)
-    )
+    return events.with_columns(
+        pl.coalesce(KNOWN, "user_id").alias("user_id"),
+        pl.when(linked).then("user_id").otherwise("anonymous_id").alias("anonymous_id"),
+    ).drop(KNOWN)
+
+
+def _known_for_ever(spans: pl.DataFrame) -> pl.Expr:
+    """The known user of an id that belongs to one at all times: most of them, which takes no join of whole rows."""
+    known = spans.select(pl.col("anonymous_id").alias("user_id"), KNOWN)
+
+    def each(ids: pl.Series) -> pl.Series:
+        return ids.to_frame("user_id").join(known, on="user_id", how="left", maintain_order="left")[KNOWN]
+
+    return pl.col("user_id").map_batches(each, return_dtype=pl.String(), is_elementwise=True)
+
+
+def _known_in_time(events: pl.LazyFrame, spans: pl.DataFrame) -> pl.LazyFrame:
+    """Events with the known user of an id that changes hands, by their time."""
+    time, then = pl.col("timestamp"), "__then"
+    holds = (pl.col(SINCE).is_null() | (time >= pl.col(SINCE))) & (pl.col(UNTIL).is_null() | (time < pl.col(UNTIL)))
+    changing = spans.lazy().rename({KNOWN: then})
+    joined = events.join(changing, left_on="user_id", right_on="anonymous_id", how="left", maintain_order="left")
+    return joined.filter(holds).with_columns(pl.coalesce(KNOWN, then).alias(KNOWN)).drop(then, SINCE, UNTIL)

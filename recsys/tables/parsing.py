@@ -13,6 +13,7 @@ from recsys.event_ids import MAX_ID_BYTES
 from recsys.tables.schema import EVENT_TYPE, TIME, Kind
 from recsys.tables.values.notation import Notation
 from recsys.tables.values.numbers import currency_beside, read_number
+from recsys.tables.values.signs import control, has_sign
 from recsys.tables.values.times import at_a_seam, read_days, read_times
 from recsys.tables.values.words import Meaning, read_words
 from recsys.types import EVENT_TYPES
@@ -71,8 +72,15 @@ def _joined(text: str) -> str:
 
 
 def _id(raw: pl.Expr, _notation: Notation) -> pl.Expr:
-    text = raw.cast(pl.String)
-    return pl.when((text.str.len_bytes() <= MAX_ID_BYTES) & ~text.str.contains(r"\p{Cc}")).then(text)
+    return raw.cast(pl.String).map_batches(_usable_ids, return_dtype=pl.String(), is_elementwise=True)
+
+
+def _usable_ids(texts: pl.Series) -> pl.Series:
+    too_long = (texts.str.len_bytes() > MAX_ID_BYTES).any()
+    if not too_long and not has_sign(texts, control):
+        return texts
+    usable = (pl.col("t").str.len_bytes() <= MAX_ID_BYTES) & ~pl.col("t").str.contains(r"\p{Cc}")
+    return texts.to_frame("t").select(pl.when(usable).then("t")).to_series()
 
 
 def _trimmed(raw: pl.Expr, _notation: Notation) -> pl.Expr:
@@ -85,8 +93,11 @@ def _url(raw: pl.Expr, notation: Notation) -> pl.Expr:
 
 
 def _currency(raw: pl.Expr, notation: Notation) -> pl.Expr:
-    text = _trimmed(raw, notation).str.to_uppercase()
-    return pl.when(text.str.contains(r"^[A-Z]{3}$")).then(text)
+    def each(texts: pl.Series) -> pl.Series:
+        text = _trimmed(pl.col("t"), notation).str.to_uppercase()
+        return texts.to_frame("t").select(pl.when(text.str.contains(r"^[A-Z]{3}$")).then(text)).to_series()
+
+    return by_distinct(raw, each, pl.String())
 
 
 def _number(raw: pl.Expr, notation: Notation) -> pl.Expr:

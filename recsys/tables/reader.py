@@ -253,6 +253,7 @@ def _judge(
     whole = judge(mapped, hard, soft, more)
     whole = laid_down(whole, name) if aside else whole.collect(engine="streaming").lazy()
     narrow = whole.select(ROW, *(NARROW if more else ()))
+    narrow = narrow if aside else narrow.collect().lazy()
     judged = whole.select(ROW, BROKE, SOFT, *([KEY] if more else ())).collect()
     findings = findings_of(name, mapped, judged, hard, soft)
     rows = judged.drop(SOFT)

@@ -13,6 +13,7 @@ from recsys.tables.mapping import GIVEN, SKIPPED, UNREAD, Mapped
 from recsys.tables.schema import KINDS, Column, Kind
 from recsys.tables.sources import FILE, MORE, ROW
 from recsys.tables.values.examples import joined, words_of
+from recsys.tables.values.signs import matches, one_of
 
 Level = Literal["rejected", "closed", "emptied", "left_out", "note"]
 """rejected: bad rows, left out and written to the rejects file · closed: a value that guards is read as no · emptied: the value
@@ -101,14 +102,14 @@ def _unusable(column: Column, level: Level) -> Check:
 
 def _one_item() -> Check:
     """A cell that holds the items of an order, as JSON or packed, is no item's id."""
-    several = pl.col("item_id").str.contains(_SEVERAL).fill_null(False)
+    several = matches(pl.col("item_id"), _SEVERAL, one_of(b"[{|"))
     advice = "turn each line into a row with `unnest` in the settings, or export one row for each line"
     return Check("item_id", "id", "holds one item", advice, several, "rejected")
 
 
 def _whole_id(column: Column) -> Check:
     """4.00638E+12 is what a spreadsheet makes of a long number: many ids became one."""
-    shortened = pl.col(column.name).str.contains(r"^\s*\d(?:[.,]\d+)?[eE]\+\d{2,3}\s*$").fill_null(False)
+    shortened = matches(pl.col(column.name), r"^\s*\d(?:[.,]\d+)?[eE]\+\d{2,3}\s*$", one_of(b"+"))
     advice = "export the ids as text, from where they come and not from a spreadsheet"
     return Check(column.name, "id", "is a whole id, and no number that was shortened", advice, shortened, "note")
 
@@ -138,8 +139,9 @@ def findings_of(
     table: str, mapped: Mapped, judged: pl.DataFrame, hard: Sequence[Check], soft: Sequence[Check]
 ) -> list[Finding]:
     """Count what each check found in one source, with the first value that broke it."""
-    broken = [(c, judged.filter(pl.col(BROKE) == at)) for at, c in enumerate(hard, 1)]
-    broken += [(c, judged.filter(pl.col(SOFT) // (1 << at) % 2 == 1)) for at, c in enumerate(soft)]
+    worst, flags = (each or 0 for each in judged.select(pl.col(BROKE).max(), pl.col(SOFT).bitwise_or()).row(0))
+    broken = [(c, judged.filter(pl.col(BROKE) == at)) for at, c in enumerate(hard, 1) if at <= worst]
+    broken += [(c, judged.filter(pl.col(SOFT) // (1 << at) % 2 == 1)) for at, c in enumerate(soft) if flags >> at & 1]
     return [_finding(table, mapped, check, rows, judged.height) for check, rows in broken if rows.height]
 
 

@@ -60,6 +60,16 @@ def test_other_events_are_not_touched(tmp_path: Path) -> None:
     assert shop.events.collect()["anonymous_id"].to_list() == [None, None, "passer"]
 
 
+def test_ids_that_change_hands_stand_beside_ids_that_do_not(tmp_path: Path) -> None:
+    """Each event goes to its own id's user at its time, in its place; what belonged to nobody's link stays as it was."""
+    links = [link("tablet", "anna", at(1)), link("tablet", "bea", at(4)), link("phone", "carl", at(3))]
+    events = [("tablet", at(0)), ("phone", at(1)), ("dora", at(2)), (None, at(3)), ("tablet", at(5)), ("phone", at(6))]
+    shop = read(tmp_path, events, links)
+    assert owners(shop) == ["anna", "carl", "dora", None, "bea", "carl"]
+    assert shop.events.collect()["anonymous_id"].to_list() == ["tablet", "phone", None, None, "tablet", "phone"]
+    assert shop.rows.collect()["user_id"].to_list() == owners(shop)
+
+
 def test_a_link_without_a_time_always_held(tmp_path: Path) -> None:
     """It comes before every link that has one."""
     shop = read(

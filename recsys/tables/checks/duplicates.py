@@ -57,7 +57,8 @@ def spelled_ids(mapped: Sequence[Mapped]) -> list[str]:
 def repeated_rows(rows: pl.DataFrame, mapped: Sequence[Mapped]) -> Repeated:
     """Sort out which judged rows (`ROW`, `BROKE`, `KEY`, in order) are equal to earlier ones, and what they are then."""
     good = rows.filter(pl.col(BROKE) == 0)
-    keys = good.filter(~good[KEY].is_first_distinct())[KEY].unique()
+    ordered = good[KEY].sort()
+    keys = ordered.filter(ordered == ordered.shift()).unique()
     alike = good.filter(pl.col(KEY).is_in(keys.implode())).select(ROW, KEY)
     if alike.is_empty():
         return Repeated(alike.select(ROW), alike.select(ROW, pl.lit(None, pl.UInt32).alias(LINE)))

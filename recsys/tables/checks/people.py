@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -44,19 +45,20 @@ class Machines:
 def is_nobody(column: str, null_users: NullUsers) -> pl.Expr:
     """Tell whether the id in a column names nobody, as `NullUsers` says; null names nobody."""
     words = sorted(null_users.words)
-
-    def each(ids: pl.Series) -> pl.Series:
-        distinct = ids.unique()
-        nobody = distinct.filter(distinct.str.strip_chars().str.to_lowercase().is_in(words))
-        return ids.is_null() | ids.is_in(nobody.implode())
-
-    return pl.col(column).map_batches(each, return_dtype=pl.Boolean(), is_elementwise=True).fill_null(True)
+    return pl.col(column).map_batches(lambda ids: _nobody_in(ids, words), return_dtype=pl.Boolean(), is_elementwise=True)
 
 
 def by_their_other_name(events: pl.LazyFrame, null_users: NullUsers) -> pl.LazyFrame:
     """Give events of nobody to the anonymous id that stands beside, where that names somebody."""
-    other = is_nobody("user_id", null_users) & pl.col("user_id").is_not_null() & ~is_nobody("anonymous_id", null_users)
-    return events.with_columns(pl.when(other).then("anonymous_id").otherwise("user_id").alias("user_id"))
+    words = sorted(null_users.words)
+
+    def each(ids: pl.Series) -> pl.Series:
+        user_id, other = (ids.struct.field(name) for name in ("user_id", "anonymous_id"))
+        nobody = _nobody_in(user_id, words) & user_id.is_not_null()
+        return other.zip_with(nobody & ~_nobody_in(other, words), user_id) if nobody.any() else user_id
+
+    ids = pl.struct("user_id", "anonymous_id").map_batches(each, return_dtype=pl.String(), is_elementwise=True)
+    return events.with_columns(ids.alias("user_id"))
 
 
 def without_nobody(events: pl.LazyFrame, null_users: NullUsers) -> pl.LazyFrame:
@@ -64,6 +66,13 @@ def without_nobody(events: pl.LazyFrame, null_users: NullUsers) -> pl.LazyFrame:
     nobody = is_nobody("user_id", null_users)
     word = pl.when(nobody).then(pl.col("user_id").fill_null(""))
     return events.with_columns(pl.when(~nobody).then("user_id").alias("user_id"), word.alias(NOBODY))
+
+
+def _nobody_in(ids: pl.Series, words: Sequence[str]) -> pl.Series:
+    """Tell of each id, bool[n], whether it is null or one of the words."""
+    distinct = ids.unique()
+    nobody = distinct.filter(distinct.str.strip_chars().str.to_lowercase().is_in(words))
+    return ids.is_null() | ids.is_in(nobody.implode()) if len(nobody) else ids.is_null()
 
 
 def find_machines(events: pl.LazyFrame, seen: Survey, data: DataSettings) -> Machines:

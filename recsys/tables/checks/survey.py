@@ -49,7 +49,7 @@ def survey(rows: pl.LazyFrame, now: datetime | None) -> Survey:
     """Look at the `COLUMNS` of resolved events, whose money is in one currency, all together."""
     whole = _whole(rows, now).collect(engine="streaming")
     kept = rows if whole["plausible"][0] == whole["rows"][0] else rows.filter(plausible(now))
-    return Survey(whole, *pl.collect_all([_nobody(kept), _users(kept), _items(kept)], engine="streaming"))
+    return Survey(whole, *(part(kept).collect(engine="streaming") for part in (_nobody, _users, _items)))
 
 
 def _whole(events: pl.LazyFrame, now: datetime | None) -> pl.LazyFrame:
@@ -72,31 +72,37 @@ def _nobody(events: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _users(events: pl.LazyFrame) -> pl.LazyFrame:
-    item, by_hand = pl.col("item_id"), pl.col("event_type").is_in(BY_HAND)
+    item, by_hand = pl.col("item_id"), pl.col("event_type").is_in(BY_HAND).alias("by_hand")
     only = pl.when(item.min() == item.max()).then(item.max())
     return (
         events.filter(pl.col("user_id").is_not_null())
+        .select("user_id", "item_id", by_hand)
         .group_by("user_id")
-        .agg(pl.len().alias("rows"), by_hand.sum().alias("by_hand"), only.alias("item"))
+        .agg(pl.len().alias("rows"), pl.col("by_hand").sum(), only.alias("item"))
     )
 
 
 def _items(events: pl.LazyFrame) -> pl.LazyFrame:
-    price, quantity = _prices(), _quantities()
-    return (
-        events.filter(pl.col("item_id").is_not_null())
+    """Amounts are chosen before rows are grouped, and few rows are purchases."""
+    price, quantity, known = pl.col("price"), pl.col("quantity"), pl.col("user_id").is_not_null().alias("rows")
+    of_items = events.filter(pl.col("item_id").is_not_null())
+    prices = (
+        of_items.select("item_id", known, pl.when(price > 0).then(price))
         .group_by("item_id")
         .agg(
-            *(pl.len().alias("events"), pl.col("user_id").is_not_null().sum().alias("rows")),
-            *(price.len().alias("prices"), price.median().alias("usual_price"), price.max().alias("top_price")),
+            *(pl.len().alias("events"), pl.col("rows").sum()),
+            *(price.count().alias("prices"), price.median().alias("usual_price"), price.max().alias("top_price")),
+        )
+    )
+    quantities = (
+        of_items.filter(_bought())
+        .group_by("item_id")
+        .agg(
             *(quantity.len().alias("quantities"), quantity.median().alias("usual_quantity")),
             quantity.max().alias("top_quantity"),
         )
     )
-
-
-def _prices() -> pl.Expr:
-    return pl.col("price").filter(pl.col("price") > 0)
+    return prices.join(quantities, on="item_id", how="left").with_columns(pl.col("quantities").fill_null(0))
 
 
 def _quantities() -> pl.Expr:

@@ -77,7 +77,8 @@ class RawValues:
         if column.name in self.preset.whole_ids:
             text = text.str.replace(r"^(\d+)\.0+$", "${1}")
         blank = text.str.strip_chars() if column.kind in VALUES else text
-        return pl.when((blank != "") & ~text.is_in(self.preset.null_values)).then(text)
+        nothing = self.preset.null_values
+        return pl.when((blank != "") & ~text.is_in(nothing) if nothing else blank != "").then(text)
 
     def _category(self, names: tuple[str, ...]) -> pl.Expr:
         """Levels from several columns, from a list, or from text cut at the separator; else the text is canonical already."""

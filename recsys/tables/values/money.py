@@ -20,10 +20,12 @@ _WORTH = "__worth"
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """The catalogue's currency (None: the shop names none) and what one unit of other currencies is worth in it."""
+    """The catalogue's currency (None: the shop names none) and what one unit of other currencies is worth in it; `mixed`: a row
+    of the tables or of live events names another one."""
 
     currency: str | None
     rates: Mapping[str, float]
+    mixed: bool
 
     def convert(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         """Turn the amounts of rows into the catalogue's currency; in a currency without a rate they become null.
@@ -33,6 +35,8 @@ class Money:
         columns = frame.collect_schema().names()
         if self.currency is None or "currency" not in columns:
             return frame
+        if not self.mixed:
+            return frame.with_columns(pl.lit(self.currency).alias("currency"))
         own = pl.col("currency").is_null() | (pl.col("currency") == self.currency)
         rates = [pl.when(pl.col("currency") == code).then(rate) for code, rate in sorted(self.rates.items())]
         marked = frame.with_columns(pl.coalesce(pl.when(own).then(1.0), *rates).alias(_WORTH))
@@ -59,7 +63,8 @@ def settle(data: DataSettings, reads: Mapping[str, Read], folded: Folded | None)
         wanted = _only_one(data, in_items, "items") or ""
     elif not (wanted := data.currency):
         wanted = _only_one(data, in_events, "events") or next(iter(in_live), "")
-    money = Money(wanted or None, data.rates)
+    named = {*in_events, *in_live, *in_items}
+    money = Money(wanted or None, data.rates, mixed=bool(named - {wanted}))
     others = [(code, rows) for counted in (in_events, in_live) for code, rows in counted.items()]
     others = [(code, rows) for code, rows in others if code != wanted and code not in data.rates]
     if not others:
