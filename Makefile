@@ -155,6 +155,8 @@ benchmark-experiments: setup-dev ## Hold experiments against simulated shoppers 
 	@$(RUN) -m benchmarks.experiments $(ARGS)
 benchmark-training: setup-dev ## Measure training by events and partitions: seconds, peak memory, content hash (ARGS="--events 10000000")
 	@$(RUN) -m benchmarks.training $(ARGS)
+benchmark-reading: setup-dev ## Measure reading of a shop's tables: processor time, peak memory (ARGS="--events 10000000 --beside ../before")
+	@$(RUN) -m benchmarks.reading $(ARGS)
 benchmark-value: setup-dev ## Hold customer value against held-back purchases (needs RECSYS_DATA)
 	$(RUN) -m benchmarks.customer_value $(ARGS)
 benchmark-moments: setup-dev ## Measure polls and batches of all kinds of moments over 200,000 people
