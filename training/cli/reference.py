@@ -64,6 +64,7 @@ _GROUPS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("when of a rule, or of a campaign", When),
     ("[[placements.NAME.limits]]", campaign_settings.Limit),
     ("fatigue of a placement", variety_settings.Fatigue),
+    ("exploration of a placement", variety_settings.Exploration),
     ("[campaigns.NAME]", campaign_settings.Campaign),
     ("[[campaigns.NAME.actions]]", campaign_settings.Action),
     ("pin of an action", campaign_settings.Pin),
