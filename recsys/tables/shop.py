@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -159,31 +160,26 @@ def _joined_up(
     def resolved(frame: pl.LazyFrame) -> pl.LazyFrame:
         return money.convert(identities.resolve(without_nobody(frame, null_users), joined, live.ends))
 
-    resolved_rows = resolved(events.narrow).select(COLUMNS)
-    aside = events.partitions > 1
-    rows = laid_down(resolved_rows, "events") if aside else resolved_rows.collect(engine="streaming").lazy()
+    rows = _read_once(resolved(events.narrow).select(COLUMNS), events.partitions)
     cleaning = look_at(rows, item_rows, data, now, file)
     facts = _item_facts(reads, folded, cleaning, money)
-    learned_from = cleaning.people(rows).select(MAPPED)
+    learned_from = cleaning.people(rows).select(MAPPED)  # of several partitions it stays where its rows are laid down
     updates = newer(live.updates, facts, one["items"][0], data.export_hours)
     whole = finish_items(overlaid(known_items(facts, item_rows), updates), money.currency)
     canonical = cleaning.people(resolved(events.frame.with_columns(event_id()))).select(list(schema("events")))
-    rules, unlisted = catalogue_rules(settings), _unlisted(reads, cleaning.seen.items, whole)
-    items, unshown = rules.split(whole, (reads.get("items") or reads["events"]).files[0])
-    by_rule = rules.by_id(unlisted["item_id"])
-    notes = _notes(reads, folded, unlisted.filter(~by_rule), whole["item_id"])
+    assortment = _assortment_of(settings, reads, folded, cleaning, whole)
     findings = (
         *(finding for read in reads.values() for finding in read.findings),
         *(finding for _, doubles in one.values() for finding in doubles),
-        *(*refused, *foreign, *cleaning.findings, *unshown, *notes),
+        *(*refused, *foreign, *cleaning.findings, *assortment.findings),
     )
     doubles = {name: sum(f.rows for f in said if f.level == "left_out") for name, (_, said) in one.items()}
     counts = _counts(reads, doubles, cleaning.left_out) | ({"live": folded.counts} if folded else {})
     return ShopTables(
         events=canonical,
-        rows=learned_from if aside else learned_from.collect().lazy(),
+        rows=learned_from if events.partitions > 1 else learned_from.collect().lazy(),
         partitions=events.partitions,
-        items=items,
+        items=assortment.items,
         users=users,
         contents=one["contents"][0],
         currency=money.currency,
@@ -195,8 +191,32 @@ def _joined_up(
         read_as={name: read.read_as for name, read in reads.items()},
         guesses=tuple(guess for read in reads.values() for guess in read.guesses),
         seen=cleaning.seen,
-        never=pl.concat([whole.join(items, on="item_id", how="anti")["item_id"], unlisted.filter(by_rule)["item_id"]]),
+        never=assortment.never,
     )
+
+
+def _read_once(rows: pl.LazyFrame, partitions: int) -> pl.LazyFrame:
+    """Rows that are read several times: in memory, or in a temporary file where they are cut into partitions."""
+    return laid_down(rows, "events") if partitions > 1 else rows.collect(engine="streaming").lazy()
+
+
+class _Assortment(NamedTuple):
+    """The items that may be shown, the ids of those that never are, in the item table or not, and what is to be told of them."""
+
+    items: pl.DataFrame
+    never: pl.Series
+    findings: tuple[Finding, ...]
+
+
+def _assortment_of(
+    settings: Settings, reads: Mapping[str, Read], folded: Folded | None, cleaning: Cleaning, whole: pl.DataFrame
+) -> _Assortment:
+    rules, unlisted = catalogue_rules(settings), _unlisted(reads, cleaning.seen.items, whole)
+    items, unshown = rules.split(whole, (reads.get("items") or reads["events"]).files[0])
+    by_rule = rules.by_id(unlisted["item_id"])
+    notes = _notes(reads, folded, unlisted.filter(~by_rule), whole["item_id"])
+    never = pl.concat([whole.join(items, on="item_id", how="anti")["item_id"], unlisted.filter(by_rule)["item_id"]])
+    return _Assortment(items, never, (*unshown, *notes))
 
 
 def _with_live(events: Read, live: LiveRows) -> tuple[Read, Folded | None]:

@@ -104,9 +104,10 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
             self._drain(conn)
             return
         if conn not in self._gathering:
-            if conn not in self.keepalived_conns:
+            try:
+                self.keepalived_conns.remove(conn)
+            except ValueError:
                 return  # closed for another connection's sake in this very turn
-            self.keepalived_conns.remove(conn)
             self._begin(conn)
         try:
             data = client.recv(_CHUNK)
