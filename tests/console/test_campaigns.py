@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -146,6 +147,29 @@ def test_json_is_read_as_the_api_reads_it(fresh: Application, editor: FlaskClien
         status, page = send(editor, OWN, do="json", json=wrong)
         assert (status, said in page) == (400, True), page
     assert stored(fresh) == found
+
+
+def revision_on(page: str) -> str:
+    """The revision that the forms of a campaign's page were filled from."""
+    [found] = set(re.findall(r'name="revision" value="(\d+)"', page))
+    return str(found)
+
+
+def test_two_editors_do_not_undo_each_other(fresh: Application, editor: FlaskClient) -> None:
+    """Forms that were filled before somebody else changed the campaign are told so, beside what was typed; sent again they count."""
+    send(editor, **PIN)
+    old = revision_on(editor.get(OWN).text)
+    changed = {"placement.home": "1", "kind": "pin", "item_id": "sofa-1", "place": "2", "revision": old}
+    assert send(editor, OWN, **changed) == (303, OWN)
+    standing = stored(fresh)
+    for fields in (changed | {"item_id": "bag-1"}, {"do": "end", "revision": old}, {"do": "delete", "revision": old}):
+        status, page = send(editor, OWN, **fields)
+        assert (status, "was changed since revision" in page) == (412, True), page
+        assert stored(fresh) == standing
+    status, page = send(editor, OWN, **changed | {"item_id": "bag-1"})
+    assert 'value="bag-1"' in page
+    assert send(editor, OWN, **changed | {"item_id": "bag-1", "revision": revision_on(page)}) == (303, OWN)
+    assert len(actions(fresh)) == 3
 
 
 def test_a_campaign_is_ended_and_deleted(fresh: Application, editor: FlaskClient) -> None:

@@ -31,6 +31,8 @@ from recsys.web.resources.campaigns import (
 
 _WORDS = 3
 """Actions that the list tells of each campaign."""
+_TOLD_BESIDE = (400, 412)
+"""Statuses of problems that are told beside what was typed: it is wrong, or somebody else changed the campaign meanwhile."""
 _STEP = 200
 """Campaigns that are told before the shop's calls go first."""
 
@@ -62,11 +64,11 @@ def act(visit: Visit[CampaignsParameters]) -> Shown:
     try:
         return redirect_response(_ACTS[done](visit))
     except Problem as problem:
-        if problem.status != 400:
+        if problem.status not in _TOLD_BESIDE:
             raise
         shown = campaigns(visit)
         form = visit.form if done == "form" else {**shown["form"], **visit.form}
-        return {**shown, "wrong": str(problem), "wrong_in": done, "form": form, "status": 400}
+        return {**shown, "wrong": str(problem), "wrong_in": done, "form": form, "status": problem.status}
 
 
 def _put_form(visit: Visit[CampaignsParameters]) -> str:
@@ -88,7 +90,7 @@ def _end(visit: Visit[CampaignsParameters]) -> str:
 
 
 def _delete(visit: Visit[CampaignsParameters]) -> str:
-    remove_campaign(visit.service, _id(visit), _editor(visit))
+    remove_campaign(visit.service, _id(visit), _editor(visit), _revision(visit))
     return visit.href("campaigns")
 
 
@@ -119,8 +121,14 @@ def _id(visit: Visit[CampaignsParameters]) -> str:
 
 
 def _written(visit: Visit[CampaignsParameters], campaign_id: str, body: CampaignBody) -> str:
-    write_campaign(visit.service, campaign_id, body, _editor(visit))
+    write_campaign(visit.service, campaign_id, body, _editor(visit), _revision(visit))
     return visit.href("campaigns", campaign=campaign_id)
+
+
+def _revision(visit: Visit[CampaignsParameters]) -> int | None:
+    """The revision of the campaign that the form was filled from; None: of a new one."""
+    given = visit.form.get("revision", "")
+    return int(given) if given.isascii() and given.isdecimal() and len(given) < 19 else None
 
 
 def _editor(visit: Visit[CampaignsParameters]) -> str:
@@ -130,6 +138,7 @@ def _editor(visit: Visit[CampaignsParameters]) -> str:
 def _base(visit: Visit[CampaignsParameters]) -> dict[str, Any]:
     return {
         "campaign": None,
+        "told": None,
         "names": visit.service.settings.placement_names(),
         "kinds": KINDS,
         "kind_of": KIND_OF,
@@ -142,7 +151,8 @@ def _base(visit: Visit[CampaignsParameters]) -> dict[str, Any]:
 
 def _one(visit: Visit[CampaignsParameters], campaign_id: str, campaign: Campaign) -> dict[str, Any]:
     serving, asked = visit.serving(), visit.parameters
-    told, present = told_campaign(visit.service, campaign_id, campaign), visit.now(serving)
+    stored = visit.service.live.state.campaigns.find(campaign_id)
+    told, present = told_campaign(visit.service, campaign_id, campaign, stored), visit.now(serving)
     state = state_of(campaign, clock.to_datetime(present))
     now, said = _moment(visit, campaign, state, present)
     placement = asked.placement or _placement(visit, campaign)
