@@ -7,13 +7,15 @@ from itertools import zip_longest
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.engine.history_merge import merge_histories
+from recsys.engine.history_merge import merge_histories, within
 from recsys.live.log import LiveEvent
 from recsys.orders import revenue_of
 from recsys.settings import BehaviourSettings
+from recsys.snapshot.identity_links import Period
 from recsys.types import EventType, History
 from tests.conftest import ITEMS, NOW, event, micros
 from tests.support.handmade import calm, world
@@ -101,6 +103,47 @@ def test_of_a_long_past_the_newest_part_stays() -> None:
     snapshot = world(rows[:5], behaviour=settings)
     now = merge_histories([snapshot.histories.of("ana")], live(rows[5:]), snapshot.catalog, settings)
     assert now.kinds.tolist() == world(rows, behaviour=settings).histories.of("ana").kinds.tolist()
+
+
+def test_orders_that_were_cut_away_still_count() -> None:
+    """A live order after a past of which only the newest purchases are kept has the next number."""
+    settings = BehaviourSettings(history_purchases=2)
+    rows = [event("ana", KNOWN[0], "purchase", NOW - timedelta(days=9 - at), order_id=f"o{at}") for at in range(6)]
+    snapshot = world(rows[:5], behaviour=settings)
+    now = merge_histories([snapshot.histories.of("ana")], live(rows[5:]), snapshot.catalog, settings)
+    retrained = world(rows, behaviour=settings).histories.of("ana")
+    assert now.orders.tolist() == retrained.orders.tolist() == [4, 5]
+    assert now.owned is not None
+    assert retrained.owned is not None
+    assert (now.owned.orders, now.owned.last_order) == (6, retrained.owned.last_order)
+
+
+def test_the_last_order_is_that_of_whichever_id_ordered_last() -> None:
+    """Of two ids whose purchases were all cut away, by later refunds of other items, the later order is the shopper's last."""
+    settings = BehaviourSettings(history_purchases=1)
+    rows = [
+        event("ana", KNOWN[0], "purchase", NOW - timedelta(days=9), order_id="a"),
+        event("anon", KNOWN[1], "purchase", NOW - timedelta(days=5), order_id="b"),
+        event("ana", KNOWN[2], "refund", NOW - timedelta(days=4), order_id="c"),
+        event("anon", KNOWN[3], "refund", NOW - timedelta(days=3), order_id="d"),
+    ]
+    snapshot = world(rows, behaviour=settings)
+    parts = [snapshot.histories.of("ana"), snapshot.histories.of("anon")]
+    assert not any((part.kinds == EventType.PURCHASE).any() for part in parts)
+    owned = merge_histories(parts, [], snapshot.catalog, settings).owned
+    assert owned is not None
+    assert (owned.orders, owned.last_order) == (2, micros(rows[1]["timestamp"]))
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, 4), (0, 3), (1, 3), (2, 2), (4, 4)])
+def test_a_period_holds_what_happened_in_it(first: int, last: int) -> None:
+    """From the period's first moment on, until before its last."""
+    rows = [event("ana", KNOWN[at], at=NOW - timedelta(days=9 - at)) for at in range(4)]
+    history = world(rows).histories.of("ana")
+    moments = [*history.times.tolist(), int(history.times[-1]) + 1]
+    held = within(history, Period("anon", "ana", moments[first], moments[last]))
+    assert held.times.tolist() == history.times[first:last].tolist()
+    assert (held is history) == ((first, last) == (0, 4))
 
 
 def test_nothing_new_costs_nothing() -> None:

@@ -327,6 +327,8 @@ def test_only_what_is_bought_again_is_due_again(engine: Engine) -> None:
         ((2, 29), datetime(2028, 2, 28, 12, tzinfo=UTC), False),
         ((2, 29), datetime(2028, 2, 29, 12, tzinfo=UTC), True),
         ((2, 28), datetime(2026, 2, 28, 12, tzinfo=UTC), True),
+        ((2, 29), datetime(2100, 2, 28, 12, tzinfo=UTC), True),
+        ((2, 29), datetime(2400, 2, 28, 12, tzinfo=UTC), False),
     ],
 )
 def test_a_birthday_is_a_day_where_somebody_lives(
