@@ -4,6 +4,9 @@ A shopper looks at place p of a list with probability p^(-position). An item tha
 1 / (1 + e^(-(base + match · taste + appeal))), where taste is the cosine of shopper and item; each visit before makes a click less
 likely by the share `fatigue`, down to a tenth. A click becomes an order with probability `buys`. Besides, every shopper buys what no
 list had a part in. So what a policy brings is known, not estimated: `expected_orders`.
+
+`act` counts what shoppers do by day; `reply` says it of each list, place by place. There an item that a shopper had meant to buy
+anyway, by `intents`, is an order after a click as any other, as in a shop's tables.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from numpy.typing import NDArray
 
 Reals: TypeAlias = NDArray[np.float64]
 Counts: TypeAlias = NDArray[np.int64]
+Mask: TypeAlias = NDArray[np.bool_]
 TOPICS = 8
 _LEAST_LEFT = 0.1
 
@@ -48,6 +52,10 @@ class Crowd:
 
     def __len__(self) -> int:
         return len(self.visits)
+
+    def rows(self, rows: Counts) -> Crowd:
+        """The shoppers at these rows."""
+        return Crowd(self.tastes[rows], self.visits[rows], self.anyway[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ def act(rng: np.random.Generator, crowd: Crowd, chances: Reals, days: int, model
     """Let every shopper see a list at each visit, with these chances, for so many days."""
     visits = rng.poisson(crowd.visits[:, None], (len(crowd), days))
     before = np.cumsum(visits, axis=1) - visits
-    left = np.maximum((1 - model.fatigue) ** before, _LEAST_LEFT)
+    left = left_after(before, model)
     clicks = np.zeros_like(visits)
     for place in range(chances.shape[1]):
         clicks += rng.binomial(visits, chances[:, place, None] * left)
@@ -112,6 +120,51 @@ def act(rng: np.random.Generator, crowd: Crowd, chances: Reals, days: int, model
 def expected_orders(crowd: Crowd, chances: Reals, days: int, model: ChoiceModel) -> Reals:
     """Mean orders of each shopper in so many days, float64[n], where `fatigue` is 0."""
     return np.asarray(days * (crowd.visits * chances.sum(axis=1) * model.buys + crowd.anyway))
+
+
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """Visits of a crowd, each with one list: rows of the shoppers int64[v], and visits of theirs before int64[v]."""
+
+    who: Counts
+    before: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """Answers to lists, bool[v, places]: what was clicked, and what of it was bought."""
+
+    clicked: Mask
+    bought: Mask
+
+
+def visits_of(rng: np.random.Generator, crowd: Crowd, days: int) -> Visits:
+    """Draw how often each shopper comes in so many days."""
+    counts = rng.poisson(crowd.visits * days)
+    who = np.repeat(np.arange(len(crowd)), counts)
+    return Visits(who, np.arange(len(who)) - (np.cumsum(counts) - counts)[who])
+
+
+def intents(crowd: Crowd, shelf: Shelf, model: ChoiceModel) -> Reals:
+    """Probability that a shopper comes to buy this item, whatever is shown, float64[n, items]."""
+    pull = np.exp(model.match * crowd.tastes @ shelf.topics.T + shelf.appeal)
+    return np.asarray(np.minimum(crowd.anyway / crowd.visits, 1)[:, None] * pull / pull.sum(axis=1, keepdims=True))
+
+
+def left_after(before: Counts, model: ChoiceModel) -> Reals:
+    """Return what fatigue leaves of a chance to click after so many visits."""
+    return np.asarray(np.maximum((1 - model.fatigue) ** before, _LEAST_LEFT))
+
+
+def buy_chances(intended: Reals, model: ChoiceModel) -> Reals:
+    """Probability that a click is followed by an order: it led to one, or the item was meant to be bought anyway."""
+    return np.asarray(1 - (1 - model.buys) * (1 - intended))
+
+
+def reply(rng: np.random.Generator, clicking: Reals, intended: Reals, before: Counts, model: ChoiceModel) -> Replies:
+    """Let a list be answered in each visit, by chances of a click float64[v, places] in a first visit and `intents` of its items."""
+    clicked = rng.random(clicking.shape) < clicking * left_after(before, model)[:, None]
+    return Replies(clicked, clicked & (rng.random(clicking.shape) < buy_chances(intended, model)))
 
 
 def _directions(rng: np.random.Generator, n: int) -> Reals:
