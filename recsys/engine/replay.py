@@ -50,14 +50,26 @@ def logged(answered: Answered, answered_at: int) -> LoggedSlate:
 
 def replayed(note: LoggedSlate, snapshot: Snapshot, updates: Iterable[tuple[int, ItemUpdate]]) -> tuple[Engine, Slate]:
     """Answer a logged query again over its own snapshot, with the item updates (number, update) that it had seen."""
+    take_updates(note.items_sequence, snapshot, updates)
+    engine = engine_of(note, snapshot)
+    return engine, answer(engine, note.query, history_of(note.history, engine))
+
+
+def take_updates(items_sequence: int, snapshot: Snapshot, updates: Iterable[tuple[int, ItemUpdate]]) -> None:
+    """Bring the catalogue of a snapshot from the update that it has by now to the one that a slate had seen."""
+    seen = max(snapshot.manifest.state_sequence, snapshot.catalog.revision)
     for number, update in updates:
-        if snapshot.manifest.state_sequence < number <= note.items_sequence:
+        if seen < number <= items_sequence:
             overlay(snapshot.catalog, update, number)
+
+
+def engine_of(note: LoggedSlate, snapshot: Snapshot) -> Engine:
+    """The engine that answered a logged query."""
     engine = Engine(snapshot, Settings(placements=note.placements, profile=note.profile))
     engine.campaigns.put(note.campaigns)
     if note.experiments:
         engine = engine.in_arms(engine.settings, note.blend or engine.blend, note.experiments)
-    return engine, answer(engine, note.query, history_of(note.history, engine))
+    return engine
 
 
 def same_bytes(note: LoggedSlate, engine: Engine, slate: Slate) -> bool:

@@ -228,9 +228,9 @@ class EventLog:
         """All links with seq ≤ `until` by seq, as (seq, received_at, link)."""
         return [(row[0], row[1], rows.link_of(*row[2:])) for row in self._log.read(rows.LINKS, 0, until)]
 
-    def item_updates(self, until: int) -> list[tuple[int, int, ItemUpdate]]:
-        """All item updates with seq ≤ `until` by seq, as (seq, received_at, update)."""
-        return [(row[0], row[1], rows.item_update_of(*row[2:])) for row in self._log.read(rows.ITEM_UPDATES, 0, until)]
+    def item_updates(self, until: int, after: int = 0) -> list[tuple[int, int, ItemUpdate]]:
+        """All item updates with `after` < seq ≤ `until` by seq, as (seq, received_at, update)."""
+        return [(row[0], row[1], rows.item_update_of(*row[2:])) for row in self._log.read(rows.ITEM_UPDATES, after, until)]
 
     def count_events(self) -> int:
         """Return how many events the log holds."""

@@ -22,6 +22,8 @@ ON CONFLICT (recommendation_id) DO NOTHING"""
 _BOUND = "DELETE FROM logged_slates WHERE seq <= (SELECT max(seq) FROM logged_slates) - ?"
 _BY_ID = "SELECT slate FROM logged_slates WHERE recommendation_id = ?"
 _NEWEST = "SELECT slate FROM logged_slates ORDER BY seq DESC LIMIT ?"
+_PAGE = "SELECT seq, slate FROM logged_slates WHERE seq > ? ORDER BY seq LIMIT ?"
+_PAGE_ROWS = 500
 _USERS = "SELECT DISTINCT user_id FROM logged_slates WHERE user_id IS NOT NULL"
 _OF_USER = "SELECT seq, slate FROM logged_slates WHERE user_id = ?"
 _DROP = "DELETE FROM logged_slates WHERE seq = ANY(?)"
@@ -69,6 +71,16 @@ class LoggedSlate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Chances of the items of the first places to stand there, where exploration drew them."""
 
 
+class SlateHead(msgspec.Struct, frozen=True):
+    """Beginning of a logged slate: what tells whether it is of use, without the history that it was made from."""
+
+    recommendation_id: str
+    snapshot: str
+    items_sequence: int
+    query: Query
+    propensities: tuple[float, ...] = ()
+
+
 def is_erased(slate: LoggedSlate, erased: Tombstones) -> bool:
     """Tell whether tombstones cover when a slate was asked for or answered, or anything in the history that it was made from."""
     spans = [] if slate.user_id is None else erased.spans(slate.user_id)
@@ -114,6 +126,13 @@ class SlateLog:
     def newest(self, max_n: int) -> list[LoggedSlate]:
         """The slates logged last, newest first."""
         return [_slate(body) for (body,) in self._log.read(_NEWEST, max_n)]
+
+    def heads(self) -> Iterator[SlateHead]:
+        """The beginnings of all slates, oldest first, of which a page at a time is held in memory."""
+        seq = 0
+        while page := self._log.read(_PAGE, seq, _PAGE_ROWS):
+            seq = page[-1][0]
+            yield from (msgspec.json.decode(body, type=SlateHead) for _, body in page)
 
     def forget(self, user_ids: Sequence[str] | None = None) -> int:
         """Delete the slates that are erased, of some users or of all; returns how many."""

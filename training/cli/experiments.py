@@ -1,4 +1,4 @@
-"""The commands on what experiments and lists brought: `experiment` and `attribution`."""
+"""The commands on what experiments and lists brought, or would have: `experiment`, `attribution` and `whatif`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from recsys.live.erasure import ErasureKeys
 from recsys.settings.load import load_settings
+from training.cli.snapshots import mirrored
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -34,6 +35,27 @@ def add_attribution(commands_of: Commands) -> None:
     command.add_argument("--days", type=int, default=7, help="days after a click in which an order counts (default: 7)")
     command.add_argument("--out", type=Path, help=".csv file (default: experiments/attribution.csv in the artifacts)")
     command.set_defaults(run=_attribution)
+
+
+def add_whatif(commands_of: Commands) -> None:
+    """Add `whatif`."""
+    text = "Say what other settings would have earned on lists that exploration drew (docs/experiments.md)."
+    command = commands_of.add_parser(
+        "whatif", help=text, description=text, epilog="example: recsys --settings candidate.toml whatif --placement home"
+    )
+    command.add_argument("--placement", help="only lists of this placement (default: of all that drew)")
+    command.add_argument("--days", type=int, default=7, help="days after a click in which an order counts (default: 7)")
+    command.add_argument("--sample", type=int, default=10_000, help="most lists, chosen by chance (default: 10,000)")
+    command.add_argument("--out", type=Path, help=".json file with all figures")
+    command.set_defaults(run=_whatif)
+
+
+def _whatif(chosen: argparse.Namespace) -> int:
+    from training.experiments.whatif import Asked, whatif
+
+    keys = ErasureKeys.from_environment(os.environ)
+    asked = Asked(chosen.days, chosen.sample, chosen.placement)
+    return whatif(mirrored(chosen.settings), datetime.now(UTC), asked, chosen.out, keys)
 
 
 def _attribution(chosen: argparse.Namespace) -> int:

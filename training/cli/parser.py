@@ -21,7 +21,7 @@ from training.batch.tokens import tokens
 from training.cli import commands, demo, evaluation_commands, service
 from training.cli.argument_types import bought, conditions, count, limit, moment, partitions, port, workers
 from training.cli.backup import add_state_commands
-from training.cli.experiments import add_attribution, add_experiment
+from training.cli.experiments import add_attribution, add_experiment, add_whatif
 from training.cli.init import add_init
 from training.cli.memory import planned
 from training.cli.snapshots import mirrored
@@ -59,6 +59,7 @@ def parser(program: str = "python -m training") -> argparse.ArgumentParser:
         _restock,
         add_experiment,
         add_attribution,
+        add_whatif,
         _moments,
         _lint_templates,
         _dry_run,

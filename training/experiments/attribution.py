@@ -82,16 +82,14 @@ def attributed(ledger: Ledger, known: Lists, days: int) -> pl.DataFrame:
     seen = _described(ledger.seen.with_columns(pl.lit(None, pl.String).alias("item_id")), known)
     clicks = _described(ledger.clicks, known).with_row_index("click")
     lines = ledger.lines.with_row_index("line")
-    near = lines.join(clicks.select("unit", "click", clicked_at="time", clicked="item_id"), on="unit").filter(
-        (pl.col("clicked_at") <= pl.col("time")) & (pl.col("time") <= pl.col("clicked_at") + days * DAY)
-    )
+    near = _near(lines, clicks, days)
     return pl.concat([_by(name, seen, clicks, near) for name in DIMENSIONS])
 
 
 def _by(name: str, seen: pl.DataFrame, clicks: pl.DataFrame, near: pl.DataFrame) -> pl.DataFrame:
     group = clicks.select("click", value=name)
     touched = near.filter(pl.col("clicked") == pl.col("item_id")).join(group, on="click")
-    last = touched.sort("clicked_at", "click").unique("line", keep="last", maintain_order=True)
+    last = _last(touched)
     shared = touched.with_columns((pl.col("amount") / pl.len().over("line")).alias("amount"))
     assisted = near.join(group, on="click").unique(["line", "value"])
     told = seen.filter(name != "recommender").group_by(value=name).agg(seen=pl.len())
@@ -106,6 +104,29 @@ def _by(name: str, seen: pl.DataFrame, clicks: pl.DataFrame, near: pl.DataFrame)
     money = pl.col("last_touch", "shared", "assisted").fill_null(0.0).round(2)
     wanted = told.drop_nulls("value").select(pl.lit(name).alias("by"), "value", counts, money)
     return wanted.sort("last_touch", "clicks", "value", descending=[True, True, False])
+
+
+def orders_of_clicks(ledger: Ledger, days: int) -> pl.DataFrame:
+    """Orders that kept the clicked item, bought within so many days of the last click on it before: `recommendation_id`, `item_id`,
+    `orders`."""
+    clicks = ledger.clicks.with_row_index("click")
+    kept = ledger.lines.filter(pl.col("units") > 0).with_row_index("line")
+    near = _near(kept, clicks, days)
+    last = _last(near.filter(pl.col("clicked") == pl.col("item_id")))
+    counted = last.group_by("click").agg(orders=pl.col("order").n_unique())
+    return counted.join(clicks, on="click").select("recommendation_id", "item_id", "orders")
+
+
+def _near(lines: pl.DataFrame, clicks: pl.DataFrame, days: int) -> pl.DataFrame:
+    """Pairs of a line and a click of the same person not long before."""
+    return lines.join(clicks.select("unit", "click", clicked_at="time", clicked="item_id"), on="unit").filter(
+        (pl.col("clicked_at") <= pl.col("time")) & (pl.col("time") <= pl.col("clicked_at") + days * DAY)
+    )
+
+
+def _last(touched: pl.DataFrame) -> pl.DataFrame:
+    """Each line once, with the last click before it."""
+    return touched.sort("clicked_at", "click").unique("line", keep="last", maintain_order=True)
 
 
 def _described(frame: pl.DataFrame, known: Lists) -> pl.DataFrame:
