@@ -55,21 +55,55 @@ def decay(ages: NDArray[np.float32], half_life_days: float) -> Scores:
     return decayed
 
 
-def item_weights(history: History, now: int, weights: Scores, half_life_days: float, max_n: int) -> tuple[Rows, Scores]:
+def item_weights(
+    history: History, now: int, weights: Scores, half_life_days: float, max_n: int, half_life_steps: float = 0
+) -> tuple[Rows, Scores]:
     """Return what one shopper cares for at `now`: up to `max_n` items and their decayed event weights summed, strongest first.
 
+    Weights decay with age, and with the steps (`steps_of`) that the shopper has made since; a half-life of 0 does not decay.
     Items int32[u] are distinct, sums float32[u] above zero; of equal ones the lower row comes first.
     """
-    decaying = -1 / (half_life_days * DAY) if half_life_days > 0 else 0.0
-    weighed: tuple[Rows, Scores] = _item_weights(history.items, history.kinds, history.times, weights, now, decaying, max_n)
+    by_time = -1 / (half_life_days * DAY) if half_life_days > 0 else 0.0
+    by_step = -1 / half_life_steps if half_life_steps > 0 else 0.0
+    weighed: tuple[Rows, Scores] = _item_weights(
+        history.items, history.kinds, history.times, weights, now, by_time, by_step, max_n
+    )
     return weighed
 
 
-@compiled(ROWS, KINDS, TIMES, SCORES, INT, FLOAT, INT)
+@compiled(ROWS, KINDS, TIMES, SCORES)
+def steps_of(items: Rows, kinds: Kinds, times: Times, weights: Scores) -> Rows:
+    """Number the steps of one shopper's events in time order, int32[h] from 0: an event of another item than the last one's, later
+    than the step's first, begins the next. Events without an item or a weight are in the step of the one before (-1: in none)."""
+    steps = np.empty(len(items), np.int32)
+    step, item, began = -1, -1, 0
+    for event in range(len(items)):
+        if items[event] >= 0 and weights[kinds[event]] > 0:
+            if step < 0 or (times[event] > began and items[event] != item):
+                step, began = step + 1, times[event]
+            item = items[event]
+        steps[event] = step
+    return steps
+
+
+@compiled(ROWS, ROWS, KINDS, TIMES, SCORES)
+def steps_of_users(users: Rows, items: Rows, kinds: Kinds, times: Times, weights: Scores) -> Rows:
+    """Number the steps of each user of a shop's events (by user, then time), int32[e]; see `steps_of`."""
+    steps = np.empty(len(items), np.int32)
+    start = 0
+    for end in range(1, len(items) + 1):
+        if end == len(items) or users[end] != users[start]:
+            steps[start:end] = steps_of(items[start:end], kinds[start:end], times[start:end], weights)
+            start = end
+    return steps
+
+
+@compiled(ROWS, KINDS, TIMES, SCORES, INT, FLOAT, FLOAT, INT)
 def _item_weights(
-    items: Rows, kinds: Kinds, times: Times, weights: Scores, now: int, decaying: float, max_n: int
+    items: Rows, kinds: Kinds, times: Times, weights: Scores, now: int, by_time: float, by_step: float, max_n: int
 ) -> tuple[Rows, Scores]:
     distinct, sums = np.empty(len(items), np.int32), np.empty(len(items), np.float32)
+    steps = steps_of(items, kinds, times, weights)
     count = 0
     for event in np.argsort(items, kind="mergesort"):
         item, weight = items[event], weights[kinds[event]]
@@ -78,7 +112,8 @@ def _item_weights(
         if count == 0 or distinct[count - 1] != item:
             distinct[count], sums[count] = item, 0
             count += 1
-        sums[count - 1] += weight * np.exp2(max(now - times[event], 0) * decaying)
+        decaying = max(now - times[event], 0) * by_time + (steps[-1] - steps[event]) * by_step
+        sums[count - 1] += weight * np.exp2(decaying)
     order = np.argsort(-sums[:count], kind="mergesort")[:max_n]
     return distinct[order], sums[order]
 
@@ -86,16 +121,17 @@ def _item_weights(
 class QuerySeeds:
     """Seeds of an answer: the items of the page if it names any, else those that the shopper cares for most."""
 
-    def __init__(self, settings: BehaviourSettings, half_life_days: float, max_n: int) -> None:
+    def __init__(self, settings: BehaviourSettings, half_life_days: float, max_n: int, half_life_steps: float = 0) -> None:
         self._weights = event_weights(settings)
         self._half_life_days = half_life_days
+        self._half_life_steps = half_life_steps
         self._max_n = max_n
 
     def of(self, query: RowQuery, history: History) -> tuple[Rows, Scores]:
         """Distinct items int32[u] and what each counts, float32[u]: 1 on a page, else as `item_weights` says."""
         if len(query.context):
             return query.context, np.ones(len(query.context), np.float32)
-        return item_weights(history, query.now, self._weights, self._half_life_days, self._max_n)
+        return item_weights(history, query.now, self._weights, self._half_life_days, self._max_n, self._half_life_steps)
 
 
 def interactions(tables: Tables, settings: BehaviourSettings, half_life_days: float) -> csr_array:

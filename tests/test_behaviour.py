@@ -22,6 +22,7 @@ from recsys.behaviour import (
     months_before,
     session_gap,
     sessions,
+    steps_of,
 )
 from recsys.clock import DAY, MINUTE
 from recsys.settings import BehaviourSettings
@@ -151,9 +152,11 @@ def test_last_of_each_like_a_dict(values: list[int]) -> None:
 @given(
     st.lists(st.tuples(st.integers(-1, 5), st.sampled_from(list(EventType)), st.integers(0, 90)), max_size=20),
     st.integers(1, 7),
+    st.sampled_from([0.0, 2.0]),
 )
-def test_item_weights_like_a_dict(rows: list[tuple[int, EventType, int]], max_n: int) -> None:
-    """An item's strength is the sum of its events' weights, each decayed by its age; events without item count for none."""
+def test_item_weights_like_a_dict(rows: list[tuple[int, EventType, int]], max_n: int, by_step: float) -> None:
+    """An item's strength is the sum of its events' weights, each decayed by its age and by the steps since; events without item count
+    for none."""
     rows = sorted(rows, key=lambda row: -row[2])
     now = micros(NOW)
     times = np.array([now - round(row[2] * DAY) for row in rows], np.int64)
@@ -164,11 +167,13 @@ def test_item_weights_like_a_dict(rows: list[tuple[int, EventType, int]], max_n:
         np.full(len(rows), -1, np.int32),
     )
     weights = event_weights(BEHAVIOUR)
+    steps = steps_of(history.items, history.kinds, history.times, weights).tolist()
     expected: dict[int, float] = {}
-    for item, kind, age in rows:
+    for (item, kind, age), step in zip(rows, steps, strict=True):
         if item >= 0 and weights[kind] > 0:
-            expected[item] = expected.get(item, 0) + float(weights[kind]) * 0.5 ** (age / 30)
-    items, strengths = item_weights(history, now, weights, 30, max_n)
+            since = (steps[-1] - step) / by_step if by_step else 0
+            expected[item] = expected.get(item, 0) + float(weights[kind]) * 0.5 ** (age / 30 + since)
+    items, strengths = item_weights(history, now, weights, 30, max_n, by_step)
     strongest = sorted(expected.items(), key=lambda pair: (-pair[1], pair[0]))[:max_n]
     assert strengths.tolist() == pytest.approx([strength for _, strength in strongest], rel=1e-5)
     assert {item: expected[item] for item in items.tolist()} == pytest.approx(

@@ -16,6 +16,7 @@ from recsys.recommenders.buy_again import BuyAgain
 from recsys.recommenders.content import Content
 from recsys.recommenders.ease import Ease
 from recsys.recommenders.item_item import ItemItem
+from recsys.recommenders.next_item import NextItem
 from recsys.recommenders.recently_viewed import RecentlyViewed
 from recsys.recommenders.trending import Trending
 from recsys.types import SettingsError
@@ -31,6 +32,7 @@ RECOMMENDERS: Mapping[str, type[AnyRecommender]] = {
         Content,
         Ease,
         ItemItem,
+        NextItem,
         RecentlyViewed,
         Trending,
     )

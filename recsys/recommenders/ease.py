@@ -34,6 +34,8 @@ class EaseSettings(RecommenderSettings, frozen=True):
     """K: strongest weights kept per item, of either sign."""
     history_items: Annotated[int, msgspec.Meta(ge=1)] = 30
     """Strongest items of the shopper's history that an answer starts from."""
+    half_life_steps: NotNegative = 30.0
+    """Steps since an event (`next_item` says what a step is) after which it counts half in the shopper's history; 0: no decay."""
 
 
 class Ease(Recommender[EaseSettings]):
@@ -73,7 +75,7 @@ class Ease(Recommender[EaseSettings]):
         self._items = cast(Rows, arrays["items"])
         self._place = cast(Rows, arrays["place"])
         self._power = np.float32(settings.power)
-        self._seeds = QuerySeeds(behaviour, settings.half_life_days, settings.history_items)
+        self._seeds = QuerySeeds(behaviour, settings.half_life_days, settings.history_items, settings.half_life_steps)
         self._neighbours = Neighbours(arrays, catalog.tie_rank)
         self._evidence = EvidenceItem(catalog)
 

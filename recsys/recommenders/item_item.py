@@ -42,6 +42,8 @@ class ItemItemSettings(RecommenderSettings, frozen=True):
     """Strongest items of one shopper that the fit reads."""
     history_items: Annotated[int, msgspec.Meta(ge=1)] = 20
     """Strongest items of the shopper's history that an answer starts from."""
+    half_life_steps: NotNegative = 30.0
+    """Steps since an event (`next_item` says what a step is) after which it counts half in the shopper's history; 0: no decay."""
 
 
 class ItemItem(Recommender[ItemItemSettings]):
@@ -70,7 +72,7 @@ class ItemItem(Recommender[ItemItemSettings]):
         return neighbour_arrays(matrix_of(parts, tables.catalog.n_items), settings)
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: ItemItemSettings) -> None:
-        self._seeds = QuerySeeds(behaviour, settings.half_life_days, settings.history_items)
+        self._seeds = QuerySeeds(behaviour, settings.half_life_days, settings.history_items, settings.half_life_steps)
         self._neighbours = Neighbours(arrays, catalog.tie_rank)
         self._evidence = EvidenceItem(catalog)
 

@@ -153,7 +153,7 @@ def test_an_answer_is_the_history_times_b(power: float) -> None:
     made = shop_of("crowd")
     recommender, profile = made.fitted("ease", power=power, **WHOLE), made.profile("u7")
     b = square(made.arrays("ease", power=power, **WHOLE), 60)
-    items, strengths = item_weights(profile.history, made.query().now, event_weights(made.behaviour), 60.0, 1000)
+    items, strengths = item_weights(profile.history, made.query().now, event_weights(made.behaviour), 60.0, 1000, 30.0)
     parts = strengths[:, None].astype(float) ** power * b[items]
     allowed = made.allow()
     allowed[::3] = False
@@ -169,7 +169,7 @@ def test_an_answer_starts_from_the_strongest_of_the_history() -> None:
     """`history_items` are read, those of the largest decayed weight."""
     made = shop_of("crowd")
     profile = made.profile("u7")
-    strongest = item_weights(profile.history, made.query().now, event_weights(made.behaviour), 60.0, 2)[0]
+    strongest = item_weights(profile.history, made.query().now, event_weights(made.behaviour), 60.0, 2, 30.0)[0]
     for read in (1, 2):
         answer = made.fitted("ease", history_items=read).recommend(made.query(), profile, 60, made.allow())
         assert answer.explained_by is not None

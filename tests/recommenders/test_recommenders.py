@@ -542,7 +542,7 @@ def test_item_item_adds_up_the_history() -> None:
     made = shop_of("crowd")
     recommender, profile = made.fitted("item_item", neighbours=59, history_items=100), made.profile("u7")
     w = square(made.arrays("item_item", neighbours=59), 60)
-    items, strengths = item_weights(profile.history, made.query().now, event_weights(made.behaviour), 30.0, 100)
+    items, strengths = item_weights(profile.history, made.query().now, event_weights(made.behaviour), 30.0, 100, 30.0)
     parts = strengths[:, None] * w[items]
     answer = recommender.recommend(made.query(), profile, 10, made.allow())
     assert answer.explained_by is not None
@@ -855,8 +855,8 @@ def old_and_new(kind: str) -> list[dict[str, Any]]:
     rows = []
     for user in range(12):
         days, item = (24, "old") if user < 9 else (1, "new")
-        for each in (item, "anchor"):
-            at = ago(days, minutes=user)
+        for place, each in enumerate(("anchor", item)):
+            at = ago(days, minutes=user) + timedelta(seconds=place)
             rows.append(event(f"u{user}", each, kind, at, order_id=f"o{user}" if kind == "purchase" else None))
     return rows
 
@@ -867,6 +867,7 @@ FADING = [
     ("item_item", "half_life_days", "view"),
     ("als", "half_life_days", "view"),
     ("ease", "half_life_days", "view"),
+    ("next_item", "half_life_days", "view"),
     ("bought_together", "half_life_days", "purchase"),
     ("buy_again", "popularity_half_life_days", "purchase"),
 ]
@@ -885,7 +886,7 @@ def test_half_lives_fade(name: str, setting: str, kind: str) -> None:
         "als": {"factors": 2, "regularization": 1.0},
     }
     made = world([*old_and_new(kind), *mine.get(name, [])], items)
-    query = made.query(context=["anchor"] if name in ("ease", "item_item", "bought_together") else [])
+    query = made.query(context=["anchor"] if name in ("ease", "item_item", "next_item", "bought_together") else [])
     leaders = []
     for half_life in (0.5, 10_000.0):
         recommender = made.fitted(name, **(more.get(name, {}) | {setting: half_life}))
@@ -897,6 +898,7 @@ def test_half_lives_fade(name: str, setting: str, kind: str) -> None:
 def test_every_half_life_is_tested() -> None:
     """A recommender that gains a half-life gains a case above; those that fade only the shopper's own past stand here."""
     own = {("recently_viewed", "half_life_days"), ("buy_again", "half_life_days"), ("content", "half_life_days")}
+    own |= {(name, "half_life_steps") for name in BY_STEP}
     found = {
         (name, each.name)
         for name, recommender in RECOMMENDERS.items()
@@ -904,6 +906,29 @@ def test_every_half_life_is_tested() -> None:
         if "half_life" in each.name
     }
     assert found == own | {(name, setting) for name, setting, _ in FADING}
+
+
+BY_STEP = ("ease", "item_item", "next_item")
+
+
+@pytest.mark.parametrize("name", BY_STEP)
+def test_a_history_fades_by_step(name: str) -> None:
+    """However many days lie between, the last step speaks louder than what was done often before it, once the half-life is short."""
+    couples = [("i00", "i01"), ("i02", "i03")]
+    rows = [
+        event(f"{pair[0]}-{user}", item, at=ago(30, minutes=-place))
+        for pair in couples
+        for user in range(10)
+        for place, item in enumerate(pair)
+    ]
+    often = [event("ann", item, at=ago(5, minutes=9 - at)) for at, item in enumerate(("i00", "i02", "i00", "i00"))]
+    made = world([*rows, *often, event("ann", "i02", at=ago(5))], numbered_items(4))
+    leaders = []
+    for half_life in (0.5, 0.0):
+        recommender = made.fitted(name, half_life_steps=half_life)
+        answer = recommender.recommend(made.query(), made.profile("ann"), 2, made.allow("i01", "i03"))
+        leaders.append(made.names(answer)[0])
+    assert leaders == ["i03", "i01"]
 
 
 def test_own_purchases_fade() -> None:
