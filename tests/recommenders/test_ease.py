@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from recsys.behaviour import event_weights, item_weights
+from recsys.recommenders.ease import inverse_of
 from recsys.types import Arrays
 from tests.conftest import NOW, ago, event
 from tests.support.handmade import World, dense, numbered_items, shop_of, world
@@ -220,3 +221,12 @@ def test_the_shopper_s_own_past_fades() -> None:
         for days in (5, 0)
     ]
     assert leaders == [["i03"], ["i01"]]
+
+
+@pytest.mark.parametrize("size", [1, 7, 300])
+def test_the_inverse_is_whole(size: int) -> None:
+    """By Cholesky or, of a matrix that is not definite, by the general way: times its matrix it is the identity."""
+    draw = np.random.default_rng(size).normal(size=(size + 9, size))
+    definite = draw.T @ draw + np.eye(size)
+    for matrix in (definite, -definite):
+        assert inverse_of(matrix.copy()) @ matrix == pytest.approx(np.eye(size), abs=1e-8)
