@@ -9,6 +9,7 @@ export RECSYS_SETTINGS := $(SETTINGS)
 TRAINING := $(RUN) -m training
 PIP := pip install --disable-pip-version-check --require-hashes
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+EXTRAS := training cloud databases lake postgres ranker notebook
 
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -n 's/^\([a-z][a-z-]*\):.*/\1/p' $(MAKEFILE_LIST))
@@ -29,6 +30,11 @@ $(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
 	$(VENV)/bin/$(PIP) -r requirements-dev.lock
 	@touch $@
 
+$(VENV)/.ready-spark: requirements-spark.lock $(VENV)/.ready
+	@echo "Adding Spark to $(VENV): 450 MB, once"
+	$(VENV)/bin/$(PIP) -r requirements-spark.lock
+	@touch $@
+
 $(VENV)/bin/versitygw: | $(VENV)/.ready-dev
 	@echo "Building versitygw, an S3 server for tests, which takes a minute or two"
 	GOBIN=$(abspath $(VENV)/bin) go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
@@ -39,7 +45,7 @@ clients/storefront/node_modules/.ready: clients/storefront/package-lock.json
 
 setup: $(VENV)/.ready ## Make .venv with what the job and the service need
 setup-dev: $(VENV)/.ready-dev ## The same, with what tests and checks need
-setup-all: setup-dev $(VENV)/bin/versitygw clients/storefront/node_modules/.ready ## The same, with what single tests need, which are skipped without (npm, Go)
+setup-all: setup-dev $(VENV)/.ready-spark $(VENV)/bin/versitygw clients/storefront/node_modules/.ready ## The same, with what single tests need, which are skipped without (Spark, npm, Go)
 
 demo: setup ## Make a synthetic shop, train on it, serve it on PORT (Ctrl-C ends it)
 	@$(RUN) -m training demo --port $(PORT) --workers $(WORKERS) $(ARGS)
@@ -55,6 +61,8 @@ validate: setup ## Say what is wrong with the shop's tables
 	@$(TRAINING) validate $(ARGS)
 train: setup ## Fit everything on the shop's tables and publish a snapshot
 	@$(TRAINING) train $(ARGS)
+train-spark: $(VENV)/.ready-spark ## The same, with the partitions on a Spark cluster (MASTER=spark://host:7077; needs Java 17)
+	@PYSPARK_PYTHON=$${PYSPARK_PYTHON:-$(abspath $(RUN))} $(TRAINING) train --spark $(MASTER) $(ARGS)
 evaluate: setup ## Measure recommenders, blend and placements on the shop's own past (ARGS="--folds 3")
 	@$(TRAINING) evaluate $(ARGS)
 tune: setup ## Choose settings and blend weights on folds before the test window (ARGS="--minutes 60")
@@ -116,7 +124,8 @@ docs-site: setup-dev ## Build the docs with a reference of the code into site/
 	$(VENV)/bin/zensical build --clean --strict
 lock: ## Pin all packages again (needs uv); what the service runs on is the same in all lock files
 	$(LOCK) pyproject.toml --extra training -o requirements.lock
-	$(LOCK) pyproject.toml --all-extras --group dev --group docs --group browser --constraint requirements.lock -o requirements-dev.lock
+	$(LOCK) pyproject.toml $(EXTRAS:%=--extra %) --group dev --group docs --group browser --constraint requirements.lock -o requirements-dev.lock
+	$(LOCK) pyproject.toml --extra training --extra spark --constraint requirements-dev.lock -o requirements-spark.lock
 	$(LOCK) pyproject.toml --extra training --group peers --constraint requirements.lock -o requirements-peers.lock
 	$(LOCK) pyproject.toml --extra training --extra cloud --extra postgres --extra ranker --constraint requirements.lock -o deploy/requirements.lock
 

@@ -25,6 +25,7 @@ from recsys.settings import moments as moment_settings
 from recsys.settings import placements as placement_settings
 from recsys.settings import ranker as ranker_settings
 from recsys.settings import shapes as shape_settings
+from recsys.settings import spark as spark_settings
 from recsys.settings import tables as table_settings
 from recsys.settings import training as training_settings
 from recsys.settings import variety as variety_settings
@@ -93,6 +94,7 @@ def test_the_service_loads_nothing_heavy(busy_shop: Shop) -> None:
         "rich",
         "pandas",
         "pyarrow",
+        "pyspark",
         "threadpoolctl",
         "training",
         "tests",
@@ -115,6 +117,7 @@ def settings_classes() -> Iterator[ast.ClassDef]:
         moment_settings.__file__,
         placement_settings.__file__,
         ranker_settings.__file__,
+        spark_settings.__file__,
         training_settings.__file__,
     }
     for file in sorted(files):
@@ -271,19 +274,20 @@ def test_locks_hold_what_the_project_names() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     extras, groups = project["project"]["optional-dependencies"], project["dependency-groups"]
     base = names([*project["project"]["dependencies"], *extras["training"]])
-    everything = base | names([text for extra in extras.values() for text in extra])
+    everything = base | names([text for name in set(extras) - {"spark"} for text in extras[name]])
     apart = {"peers"}
     wanted = {
         "requirements.lock": base,
         "requirements-dev.lock": everything.union(*(names(groups[name]) for name in set(groups) - apart)),
         "requirements-peers.lock": base | names(groups["peers"]),
+        "requirements-spark.lock": base | names(extras["spark"]),
     }
     assert sorted(wanted) == LOCKS
     for lock, packages in wanted.items():
         assert packages <= {name for name, _ in pinned(lock)}
 
 
-@pytest.mark.parametrize("name", ["requirements-dev.lock", "requirements-peers.lock"])
+@pytest.mark.parametrize("name", ["requirements-dev.lock", "requirements-peers.lock", "requirements-spark.lock"])
 def test_locks_agree(name: str) -> None:
     """What the service and the job run on has the same versions in tests and comparisons."""
     assert pinned("requirements.lock") <= pinned(name)

@@ -9,6 +9,7 @@ import msgspec
 
 from recsys.settings.attributes import AttributeName, AttributeSettings, AttributeType
 from recsys.settings.shapes import FillDown, Join, Pivot, Unnest, Where
+from recsys.settings.spark import SparkTable
 from recsys.settings.types import Count, Group, NotNegative, Positive, Share
 from recsys.user_ids import NULL_USERS
 
@@ -63,6 +64,8 @@ class Table(Group, frozen=True):
     """What to ask the `database`: one SELECT. Or name a `table`."""
     table: str = ""
     """A table or view of the `database`, read whole; `schema.name` where it needs one."""
+    spark: SparkTable | None = None
+    """Instead of `paths`: what Spark reads, with the cluster of `[training.spark]`."""
     preset: str = ""
     """A known export whose settings are built in, for instance `shopify` (docs/data.md lists them); your own settings go over it."""
     pivot: Pivot | None = None
@@ -116,7 +119,7 @@ class Table(Group, frozen=True):
     @property
     def named(self) -> bool:
         """Tell whether the settings say where the table is."""
-        return bool(self.paths or self.database)
+        return bool(self.paths or self.database or self.spark)
 
     @property
     def other_columns(self) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Settings of the training job: how much of the events is in memory at a time."""
+"""Settings of the training job: how much of the events is in memory at a time, and what runs the partitions."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from recsys.settings.spark import SparkSettings
 from recsys.settings.types import Group, NotNegative
 
 ROW_BYTES = 400
 """Memory that one row of events takes while all of them are read and fitted at once (`make benchmark-training` measures it)."""
+TASK_GB = 1.0
+"""Memory (GB) that a partition takes of one of Spark's tasks, where no setting says it."""
 MAX_PARTITIONS = 1000
 """Most partitions; each is an open file while events are split."""
 
@@ -23,12 +26,14 @@ class TrainingSettings(Group, frozen=True):
     snapshot is the same, byte for byte."""
     memory_gb: NotNegative = 0.0
     """Memory (GB) that the events may take at a time. 0: half of what `make train` finds on its machine; all other commands hold all
-    events in memory then."""
+    events in memory then. On Spark it is what one task may take, and 0 means 1."""
+    runner: Literal["local", "spark"] = "local"
+    """What maps, settles and sums up the partitions: this machine, or the executors of Spark, always in two partitions or more."""
+    spark: SparkSettings = SparkSettings()
 
     def partitions_of(self, rows: int) -> int:
         """Return how many partitions so many rows of events are cut into."""
+        memory, least = (self.memory_gb or TASK_GB, 2) if self.runner == "spark" else (self.memory_gb, 1)
         if self.partitions != "auto":
-            return self.partitions
-        if not self.memory_gb:
-            return 1
-        return min(max(1, math.ceil(rows * ROW_BYTES / (self.memory_gb * 1e9))), MAX_PARTITIONS)
+            return max(self.partitions, least)
+        return min(max(least, math.ceil(rows * ROW_BYTES / (memory * 1e9))), MAX_PARTITIONS) if memory else least

@@ -93,7 +93,9 @@ def read_shop(
         SettingsError: if somebody was forgotten with a secret that `erasure_keys` does not have.
     """
     if not settings.data.events.named:
-        raise DataError("events: no file is named; set `data.events.paths` or `data.events.database` in the settings")
+        raise DataError(
+            "events: no file is named; set `data.events.paths`, `data.events.database` or `data.events.spark` in the settings"
+        )
     live = read_live(settings, before=before, until=live_until)
     tombstones = Tombstones(erasure_keys, live.tombstones)
     null_users = NullUsers(settings.data.null_users)

@@ -36,8 +36,8 @@ from recsys.types import Event, History, Link
 from tests.conftest import ITEMS, NOW, Shop, busy_events, event, micros
 from tests.support.handmade import canonical, world
 from training.job.customer_value import past_of
-from training.job.rows import map_events
 from training.report.customers import order_lines
+from training.runners.rows import map_events
 
 START = NOW - timedelta(minutes=4200)
 KNOWN = [each["item_id"] for each in ITEMS[:3]]

@@ -26,7 +26,7 @@ from recsys.tables.items import finish_items
 from recsys.tables.schema import EVENT_TYPE, TIME
 from recsys.types import Arrays, Candidates, History, Mask, Profile, RowQuery
 from tests.conftest import ITEMS, NOW, ago, busy_events, event, micros
-from training.job.rows import map_events
+from training.runners.rows import map_events
 
 BEHAVIOUR = BehaviourSettings()
 calm = settings(deadline=None, max_examples=80, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

@@ -23,7 +23,7 @@ from tests.conftest import ITEMS, NOW, Shop, ago, ask, event, micros, shown
 from tests.support.handmade import canonical, world
 from tests.support.training import train
 from training.job.job import fit
-from training.job.rows import map_events
+from training.runners.rows import map_events
 
 
 def test_fit_says_what_it_does(busy_shop: Shop) -> None:

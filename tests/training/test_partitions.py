@@ -28,7 +28,7 @@ from tests.conftest import ITEMS, NOW, Shop, ago, event
 from tests.support.handmade import canonical, world
 from training.cli.memory import free_bytes, planned, said_of
 from training.job.job import Fitted, fit
-from training.job.partitions import settled_events
+from training.runners.local import settled_events
 
 END = datetime(2026, 3, 15, 14, 30, tzinfo=UTC)
 TABLES = ("events", "items", "users", "identities", "contents")

@@ -30,7 +30,7 @@ from recsys.tables.live_rows import event_frame
 from recsys.tables.schema import EVENT_TYPE
 from recsys.types import EVENT_TYPES, DataError, EventType, SnapshotError
 from training import console
-from training.job.rows import map_events
+from training.runners.rows import map_events
 
 FORMATS = ("csv", "parquet")
 SCHEMA = pl.Schema(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from pathlib import Path
 from typing import Literal
@@ -11,26 +12,37 @@ import msgspec
 from recsys.settings import Settings
 from recsys.settings.training import TrainingSettings
 from recsys.tables.shop import ShopTables
+from training.cli.argument_types import partitions as partitions_of
 
 _LIMITS = ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes")
 """Files that say what a container may take, of both versions of control groups."""
 
 
-def planned(settings: Settings, partitions: int | Literal["auto"] | None = None) -> Settings:
-    """The settings with the number of partitions asked for on the command line, and with half of the machine's memory where they name
-    none."""
+def add_partitions(command: argparse.ArgumentParser) -> None:
+    """Add what is said of partitions, for `planned`."""
+    command.add_argument("--partitions", type=partitions_of, help="parts events are read in (default: training.partitions)")
+    command.add_argument("--spark", nargs="?", const="", metavar="MASTER", help="run partitions on Spark (docs/training.md)")
+
+
+def planned(settings: Settings, partitions: int | Literal["auto"] | None = None, master: str | None = None) -> Settings:
+    """The settings with the number of partitions and the Spark cluster asked for on the command line (empty: the one that the settings
+    name), and with half of the machine's memory where they name none and partitions stay here."""
     training = settings.training
-    chosen = msgspec.structs.replace(
-        training,
-        partitions=training.partitions if partitions is None else partitions,
-        memory_gb=training.memory_gb or free_bytes() / 2e9,
-    )
-    return msgspec.structs.replace(settings, training=chosen)
+    if master is not None:
+        spark = msgspec.structs.replace(training.spark, master=master or training.spark.master)
+        training = msgspec.structs.replace(training, runner="spark", spark=spark)
+    if partitions is not None:
+        training = msgspec.structs.replace(training, partitions=partitions)
+    if training.runner == "local" and not training.memory_gb:
+        training = msgspec.structs.replace(training, memory_gb=free_bytes() / 2e9)
+    return msgspec.structs.replace(settings, training=training)
 
 
 def said_of(training: TrainingSettings, shop: ShopTables) -> str:
     """Say how many partitions there were, and why."""
     rows = shop.counts["events"].read
+    if training.runner == "spark":
+        return f"{shop.partitions} of {rows:,} rows of events, on Spark"
     if training.partitions != "auto":
         return f"{shop.partitions} of {rows:,} rows of events, as asked for"
     if not training.memory_gb:

@@ -19,11 +19,11 @@ from training.batch.replay import replay
 from training.batch.restock import restock
 from training.batch.tokens import tokens
 from training.cli import commands, demo, evaluation_commands, service
-from training.cli.argument_types import bought, conditions, count, limit, moment, partitions, port, workers
+from training.cli.argument_types import bought, conditions, count, limit, moment, port, workers
 from training.cli.backup import add_state_commands
 from training.cli.experiments import add_attribution, add_experiment, add_whatif
 from training.cli.init import add_init
-from training.cli.memory import planned
+from training.cli.memory import add_partitions, planned
 from training.cli.snapshots import mirrored
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -110,9 +110,9 @@ def _train(commands_of: Commands) -> None:
     )
     command.add_argument("--as-of", type=moment, help="fit on events before this moment only, ISO 8601")
     command.add_argument("--force", metavar="REASON", help="publish even if the gate refuses; the snapshot keeps the reason")
-    command.add_argument("--partitions", type=partitions, help="parts events are read in (default: training.partitions)")
+    add_partitions(command)
     command.set_defaults(run=lambda chosen: commands.train(
-        planned(load_settings(chosen.settings), chosen.partitions), _now(), chosen.as_of, chosen.force, _erasure_keys()
+        planned(load_settings(chosen.settings), chosen.partitions, chosen.spark), _now(), chosen.as_of, chosen.force, _erasure_keys()
     ))  # fmt: skip
 
 

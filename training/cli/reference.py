@@ -22,6 +22,7 @@ from recsys.settings import moments as moment_settings
 from recsys.settings import placements as placement_settings
 from recsys.settings import ranker as ranker_settings
 from recsys.settings import shapes as shape_settings
+from recsys.settings import spark as spark_settings
 from recsys.settings import tables as table_settings
 from recsys.settings import training as training_settings
 from recsys.settings import variety as variety_settings
@@ -47,6 +48,7 @@ def write(folder: Path) -> list[Path]:
 _GROUPS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("[data]", table_settings.DataSettings),
     ("[data.events], [data.items], [data.users], [data.identities], [data.contents]", table_settings.Table),
+    ("[data.….spark]", spark_settings.SparkTable),
     ("[[data.….where]]", shape_settings.Where),
     ("[data.….fill_down]", shape_settings.FillDown),
     ("[data.….unnest]", shape_settings.Unnest),
@@ -76,6 +78,7 @@ _GROUPS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("[blend]", placement_settings.BlendSettings),
     ("[ranker]", ranker_settings.RankerSettings),
     ("[training]", training_settings.TrainingSettings),
+    ("[training.spark]", spark_settings.SparkSettings),
     ("[snapshot]", settings.SnapshotSettings),
     ("[evaluation]", settings.EvaluationSettings),
     ("[gate]", settings.GateSettings),

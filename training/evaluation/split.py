@@ -18,7 +18,7 @@ from recsys.snapshot.histories import Events
 from recsys.tables.shop import read_shop
 from recsys.types import EventType, Rows
 from training.job.job import Prepared, Steps, prepare
-from training.job.rows import map_events
+from training.runners.rows import map_events
 
 
 @dataclass(frozen=True, slots=True)

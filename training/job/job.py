@@ -22,7 +22,7 @@ from recsys.engine.ranker.ranker import GROUP
 from recsys.engine.settings_check import check_settings
 from recsys.live.erasure import ErasureKeys
 from recsys.orders import settle
-from recsys.recommenders import RECOMMENDERS, configure
+from recsys.recommenders import configure
 from recsys.settings import Settings
 from recsys.snapshot.catalog import Catalog, catalog_arrays
 from recsys.snapshot.contents import content_arrays
@@ -38,10 +38,13 @@ from recsys.snapshot.store import FORMAT, Manifest, Snapshot, content_hash, publ
 from recsys.tables.shop import ShopTables, read_shop
 from recsys.types import Arrays, EventType, Link, SnapshotError
 from training.job.customer_value import value_arrays
-from training.job.partitions import fit_in_parts, newest_events, settled_events
+from training.job.fitting import fit_recommenders
 from training.job.ranker import FittedRanker, Past, Rankers, fit_ranker, sources_of
 from training.job.ranker_examples import BLEND_ALONE, BLEND_PLACEMENT
-from training.job.rows import map_guest_orders
+from training.runners import runner_of
+from training.runners.base import Parts
+from training.runners.local import newest_events
+from training.runners.rows import map_guest_orders
 
 Watch = Callable[[str], None]
 """Told the name of each step as it begins."""
@@ -68,7 +71,7 @@ class Prepared:
     """A shop's tables mapped to rows, up to one moment: read once, then fitted with as many settings as wanted.
 
     base: the catalogue's arrays but for `item_stats` · events: settled, by user, then time · user_ids by row · as_of in
-    microseconds · guest_orders: as in `Tables`, settled.
+    microseconds · parts: the same events as they were cut · guest_orders: as in `Tables`, settled.
     """
 
     shop: ShopTables
@@ -76,6 +79,7 @@ class Prepared:
     events: Events
     user_ids: list[str]
     as_of: int
+    parts: Parts
     guest_orders: Events = field(default_factory=no_events)
 
 
@@ -143,11 +147,11 @@ def prepare(
         shop = read_shop(settings, now=now, before=before, live_until=live_until or now, erasure_keys=erasure_keys)
     with steps.step("map events"):
         base = with_spare_rows(catalog_arrays(shop.items, shop.currency), settings.catalog.spare_items)
-        known = settled_events(shop.rows, Catalog(base), settings.behaviour, shop.partitions)
+        known = runner_of(settings.training).settled(shop.rows, base, settings.behaviour, shop.partitions)
         guests = settle(map_guest_orders(shop.rows, Catalog(base)), settings.behaviour)
         as_of = _as_of(known.newest, now, before)
         shop = replace(shop, rows=shop.rows.clear())  # mapped by now
-        return Prepared(shop, base, known.events, known.user_ids, as_of, guests)
+        return Prepared(shop, base, known.events, known.user_ids, as_of, known.parts, guests)
 
 
 def learn(
@@ -172,16 +176,7 @@ def learn(
         groups: dict[str, Arrays] = {"catalog": base | stats}
     catalog, users = Catalog(groups["catalog"]), len(prepared.user_ids)
     tables = Tables(prepared.events, catalog, users, prepared.as_of, settings.seed, prepared.guest_orders)
-    nothing = replace(tables, events=tables.events.where(np.empty(0, np.intp)))
-    configured = configure(settings.recommenders)
-    for name, recommender in RECOMMENDERS.items():
-        wanted = asked is None or name in asked
-        key = msgspec.json.encode((name, wanted, configured[name], behaviour, settings.seed))
-        if key not in known:
-            with steps.step(f"fit {name}"):
-                learned_from, chosen = tables if wanted else nothing, configured[name]
-                known[key] = fit_in_parts(recommender, learned_from, behaviour, chosen, prepared.shop.partitions)
-        groups[name] = known[key]
+    groups |= fit_recommenders(tables, groups["catalog"], prepared.parts, settings, known, asked, steps.step)
     with steps.step("histories"):
         newest = newest_events(prepared.events, behaviour, prepared.shop.partitions)
         groups["history"] = history_arrays(prepared.events, newest, prepared.user_ids)

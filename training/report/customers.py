@@ -15,7 +15,7 @@ from recsys.snapshot.catalog import Catalog
 from recsys.tables.schema import TIME
 from recsys.tables.shop import ShopTables
 from recsys.types import EventType, Lifecycle
-from training.job.rows import map_events
+from training.runners.rows import map_events
 
 STAGES: tuple[Lifecycle, ...] = get_args(Lifecycle)
 

@@ -45,8 +45,6 @@ def open_database(settings: Settings, table: Table, times: Sequence[str], before
 def _inner(table: Table, key: str) -> str:
     if bool(table.query) == bool(table.table):
         raise SettingsError(f"{key}: a database needs a `query` or a `table`, one of them")
-    if table.paths:
-        raise SettingsError(f"{key}: `paths` and `database` do not go together; name one")
     if table.table:
         return "SELECT * FROM " + ".".join(quoted(part) for part in table.table.split("."))
     return table.query.strip().rstrip(";")

@@ -29,10 +29,11 @@ from recsys.tables.sources.piece import Piece, Standing
 from recsys.tables.sources.places import is_lake, places, scheme_of
 from recsys.tables.sources.remote import fetched
 from recsys.tables.sources.source import Source
+from recsys.tables.sources.spark import open_spark
 from recsys.tables.sources.spool import Blob, local_blob, put_together, scan_copies
 from recsys.tables.sources.unpack import unpacked
 from recsys.tables.sources.words import reason_of
-from recsys.types import DataError
+from recsys.types import DataError, SettingsError
 
 _ROWS_PER_SOURCE = 1 << 40
 _MOST_LAYERS = 2
@@ -51,9 +52,12 @@ def open_table(settings: Settings, name: str, table: Table, before: datetime | N
     table = laid_over(name, table)
     key, wanted = f"data.{name}", _wanted(name, table)
     with _about(f"{name}:"):
-        if table.database:
+        _check_one_place(table, key)
+        if table.spark:
+            pieces: Iterator[Piece] = iter([open_spark(table.spark, settings.training.spark, key)])
+        elif table.database:
             times = merged(name, table).columns.get("timestamp", ("timestamp",))
-            pieces: Iterator[Piece] = iter([open_database(settings, table, times, before, key)])
+            pieces = iter([open_database(settings, table, times, before, key)])
         else:
             found = places(settings, name, table)
             pieces = (piece for place in found for piece in _pieces(place, table, wanted, key))
@@ -68,6 +72,12 @@ def unreadable(name: str, sources: Sequence[Source], error: Exception) -> DataEr
             return DataError(f"{name}: {found}")
     more = f" (or one of {len(files) - 1:,} more files)" if len(files) > 1 else ""
     return DataError(f"{name}: {files[0]}{more} cannot be read: {reason_of(error)}")
+
+
+def _check_one_place(table: Table, key: str) -> None:
+    named = [name for name in ("paths", "database", "spark") if getattr(table, name)]
+    if len(named) > 1:
+        raise SettingsError(f"{key}: {' and '.join(f'`{name}`' for name in named)} do not go together; name one")
 
 
 def _broken(files: Sequence[str], layout: Layout) -> str:

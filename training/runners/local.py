@@ -8,8 +8,9 @@ no name: they are gone with the arrays that read them, or with the process.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any
 
 import numpy as np
@@ -17,26 +18,38 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recsys.orders import bounded, settle
-from recsys.recommenders.base import AnyRecommender, RecommenderSettings
+from recsys.recommenders import RECOMMENDERS
+from recsys.recommenders.base import RecommenderSettings
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events, Tables, joined, no_events
 from recsys.tables.checks.survey import MAPPED
 from recsys.tables.sources.spool import check_room, scan_copies
 from recsys.types import Arrays, DataError
-from training.job.rows import map_events, map_rows
+from training.runners.base import Parts, Settled, Summed
+from training.runners.rows import map_events, map_rows
 
-_PARTITION = "partition"
+PARTITION = "partition"
+"""Column of a row's partition, from 0."""
 
 
 @dataclass(frozen=True)
-class Settled:
-    """Events of all known users, settled, the users' ids in row order, and the time of the newest event before any was left out
-    (microseconds; None: there is none)."""
+class LocalParts:
+    """Partitions of events that lie on this machine, one after another."""
 
-    events: Events
-    user_ids: list[str]
-    newest: int | None
+    count: int
+
+    def map(self, functions: Mapping[str, Summed], tables: Tables, catalog: Arrays) -> Callable[[str], list[Arrays]]:
+        """Apply a function to each range of users when it is asked for; see `Parts`."""
+        return lambda name: [functions[name](part) for part in tables.cut(self.count)]
+
+
+class LocalRunner:
+    """This machine."""
+
+    def settled(self, rows: pl.LazyFrame, catalog: Arrays, behaviour: BehaviourSettings, partitions: int) -> Settled:
+        """Map and settle one partition after another; see `Runner`."""
+        return settled_events(rows, Catalog(catalog), behaviour, partitions)
 
 
 def settled_events(rows: pl.LazyFrame, catalog: Catalog, behaviour: BehaviourSettings, partitions: int) -> Settled:
@@ -47,26 +60,30 @@ def settled_events(rows: pl.LazyFrame, catalog: Catalog, behaviour: BehaviourSet
     """
     if partitions == 1:
         events, user_ids = map_events(rows, catalog)
-        return Settled(settle(events, behaviour), user_ids, int(events.times.max()) if len(events) else None)
+        return Settled(settle(events, behaviour), user_ids, int(events.times.max()) if len(events) else None, LocalParts(1))
     known = rows.drop_nulls("user_id")
-    users = _users(known, partitions)
+    users = numbered_users(known, partitions)
     files = EventFiles()
     for _, part in sorted(_split(known, users).items()):
         files.append(settle(map_rows(part.collect(engine="streaming"), catalog), behaviour))
-    newest = users["newest"].max()
-    return Settled(files.events(), users["user_id"].to_list(), None if newest is None else int(str(newest)))
+    return Settled(files.events(), users["user_id"].to_list(), newest_of(users), LocalParts(partitions))
 
 
-def fit_in_parts(
-    recommender: type[AnyRecommender],
-    tables: Tables,
-    behaviour: BehaviourSettings,
-    settings: RecommenderSettings,
-    partitions: int,
-) -> Arrays:
-    """Fit as `recommender.fit` does, with what its `partial` needs for one partition at a time."""
-    parts = [recommender.partial(part, behaviour, settings) for part in tables.cut(partitions)]
-    return recommender.merge(parts, tables.without_events, behaviour, settings)
+def fits_in_parts(
+    chosen: Mapping[str, RecommenderSettings], tables: Tables, catalog: Arrays, behaviour: BehaviourSettings, parts: Parts
+) -> dict[str, Callable[[], Arrays]]:
+    """Of each chosen recommender, what fits it as its `fit` does, with what its `partial` needs for one partition at a time;
+    `catalog`: as of `Parts.map`."""
+    sums = {
+        name: partial(RECOMMENDERS[name].partial, behaviour=behaviour, settings=settings)
+        for name, settings in chosen.items()
+    }
+    summed = parts.map(sums, tables, catalog)
+
+    def fit(name: str) -> Arrays:
+        return RECOMMENDERS[name].merge(summed(name), tables.without_events, behaviour, chosen[name])
+
+    return {name: partial(fit, name) for name in chosen}
 
 
 def newest_events(events: Events, behaviour: BehaviourSettings, partitions: int) -> Events:
@@ -111,15 +128,27 @@ class EventFiles:
             return np.memmap(file, self._dtypes[name], mode="r").view(np.ndarray)
 
 
-def _users(known: pl.LazyFrame, partitions: int) -> pl.DataFrame:
-    """Every user by id: user_id, its row `user`, its partition, and the newest time; partitions have about as many events each."""
+def numbered_users(known: pl.LazyFrame, partitions: int) -> pl.DataFrame:
+    """Every user by id: user_id, its row `user`, its `PARTITION`, and the newest time; partitions have about as many events each."""
     time = pl.col("timestamp").dt.epoch("us").max().alias("newest")
     users = known.group_by("user_id").agg(pl.len().cast(pl.Int64).alias("events"), time).collect(engine="streaming")
     before = pl.col("events").cum_sum() - pl.col("events")
     return users.sort("user_id").with_columns(
         pl.int_range(pl.len(), dtype=pl.Int32).alias("user"),
-        (before * partitions // pl.col("events").sum()).cast(pl.Int32).alias(_PARTITION),
+        (before * partitions // pl.col("events").sum()).cast(pl.Int32).alias(PARTITION),
     )
+
+
+def newest_of(users: pl.DataFrame) -> int | None:
+    """The time of the newest event of `numbered_users` (microseconds)."""
+    newest = users["newest"].max()
+    return None if newest is None else int(str(newest))
+
+
+def of_partitions(known: pl.LazyFrame, users: pl.DataFrame) -> pl.LazyFrame:
+    """The columns that fits read, with the users' rows in place of their ids, and the partition of each row."""
+    columns = [name for name in MAPPED if name != "user_id"]
+    return known.join(users.lazy().select("user_id", "user", PARTITION), on="user_id").select("user", *columns, PARTITION)
 
 
 def _split(known: pl.LazyFrame, users: pl.DataFrame) -> Mapping[int, pl.LazyFrame]:
@@ -128,15 +157,11 @@ def _split(known: pl.LazyFrame, users: pl.DataFrame) -> Mapping[int, pl.LazyFram
 
     def new_file(place: pl.io.partition.FileProviderArgs) -> IO[bytes]:
         file = tempfile.TemporaryFile()  # noqa: SIM115
-        files.setdefault(place.partition_keys[_PARTITION][0], []).append(file)
+        files.setdefault(place.partition_keys[PARTITION][0], []).append(file)
         return file
 
-    columns = [name for name in MAPPED if name != "user_id"]
-    rows = known.join(users.lazy().select("user_id", "user", _PARTITION), on="user_id").select("user", *columns, _PARTITION)
-    into = pl.PartitionBy(
-        "", key=_PARTITION, include_key=False, file_path_provider=new_file, approximate_bytes_per_file=None
-    )
-    rows.sink_parquet(into, compression="lz4")
+    into = pl.PartitionBy("", key=PARTITION, include_key=False, file_path_provider=new_file, approximate_bytes_per_file=None)
+    of_partitions(known, users).sink_parquet(into, compression="lz4")
     for copies in files.values():
         for copy in copies:
             copy.seek(0)

@@ -1,0 +1,48 @@
+"""The contract of runners: events are mapped and settled partition by partition, and stay at hand for what sums them up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import polars as pl
+
+from recsys.settings import BehaviourSettings
+from recsys.snapshot.histories import Events, Tables
+from recsys.types import Arrays
+
+Summed = Callable[[Tables], Arrays]
+"""A function over the tables of one partition, whose users are numbered from 0; it must be importable where partitions are."""
+
+
+class Parts(Protocol):
+    """Settled events as they are cut into partitions."""
+
+    def map(self, functions: Mapping[str, Summed], tables: Tables, catalog: Arrays) -> Callable[[str], list[Arrays]]:
+        """Apply functions to each partition of `tables`, which are settled events of all users. Asked by name, the answers of one
+        stand in the order of the users; nothing is done before. `catalog`: the arrays of `tables.catalog`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Events of all known users, settled, the users' ids in row order, and the time of the newest event before any was left out
+    (microseconds; None: there is none). parts: the same events as they were cut."""
+
+    events: Events
+    user_ids: list[str]
+    newest: int | None
+    parts: Parts
+
+
+class Runner(Protocol):
+    """Something that runs functions over partitions: this machine, or Spark."""
+
+    def settled(self, rows: pl.LazyFrame, catalog: Arrays, behaviour: BehaviourSettings, partitions: int) -> Settled:
+        """Map canonical events, but for nobody's, to rows of the catalogue, and settle them.
+
+        Raises:
+            DataError: if there is no room on the disk, or Spark fails.
+        """
+        ...
