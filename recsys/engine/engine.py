@@ -63,6 +63,11 @@ class Engine:
         engine._digest = msgspec.json.encode(parts, order="deterministic")
         return engine
 
+    def __str__(self) -> str:
+        """The snapshot, and what an older version made it without: such recommenders bring nothing until the next training."""
+        missing = ", ".join(sorted(set(RECOMMENDERS) - set(self.recommenders)))
+        return self.snapshot.version + (f", without {missing} until the next training," if missing else "")
+
     def placement(self, name: str) -> Placement:
         """Look a placement up.
 
@@ -89,15 +94,17 @@ class Engine:
 
 
 def _build(snapshot: Snapshot) -> dict[str, AnyRecommender]:
+    """Build the recommenders that both this program and the snapshot know, so that a version reads its neighbour's snapshots."""
     manifest = snapshot.manifest
-    missing = sorted(set(RECOMMENDERS) - set(manifest.recommenders))
+    missing = sorted(name for name in set(RECOMMENDERS) - set(manifest.recommenders) if RECOMMENDERS[name].ranks_everything)
     if missing:
         raise SnapshotError(f"snapshot {manifest.version} was made without {', '.join(missing)}; train a new one")
-    fitted = configure(manifest.recommenders)
+    raw = {name: of for name, of in manifest.recommenders.items() if name in RECOMMENDERS}
+    fitted = configure(raw)
     try:
         return {
-            name: recommender(snapshot.groups[name], snapshot.catalog, manifest.behaviour, fitted[name])
-            for name, recommender in RECOMMENDERS.items()
+            name: RECOMMENDERS[name](snapshot.groups[name], snapshot.catalog, manifest.behaviour, fitted[name])
+            for name in raw
         }
     except KeyError as error:
         raise SnapshotError(f"snapshot {manifest.version}: the array {error} is missing") from error

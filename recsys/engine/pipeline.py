@@ -26,6 +26,7 @@ from recsys.recommenders import RANKS_EVERYTHING
 from recsys.settings.placements import Placement, Rule
 from recsys.snapshot.catalog import Catalog
 from recsys.types import (
+    NO_CANDIDATES,
     Bought,
     Candidates,
     History,
@@ -267,11 +268,12 @@ class SlateBuilder:
 
     def ask(self, name: str, n: int) -> Candidates:
         """The best n of one recommender among the items that are allowed and not yet taken."""
-        return self._engine.recommenders[name].recommend(self._query, self._profile, n, self._allowed)
+        return self.ask_among(name, n, self._allowed)
 
     def ask_among(self, name: str, n: int, among: Mask) -> Candidates:
         """The best n of one recommender among some items, bool[items], taken or not."""
-        return self._engine.recommenders[name].recommend(self._query, self._profile, n, among)
+        recommender = self._engine.recommenders.get(name)
+        return recommender.recommend(self._query, self._profile, n, among) if recommender else NO_CANDIDATES
 
     def _take(self, ranked: Iterable[Pick]) -> None:
         group_of, groups, kept, limit = self._engine.group_of, self._groups, self.picks, self._limit

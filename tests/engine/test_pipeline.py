@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from recsys.types import Bought
+from recsys.engine.engine import Engine
+from recsys.settings.placements import Placement, Rule
+from recsys.snapshot.store import Snapshot
+from recsys.types import Bought, SnapshotError
 from tests.conftest import Shop, ago, ask, event, shown
 
 
@@ -143,3 +147,30 @@ def test_later_events_are_not_seen(busy_shop: Shop) -> None:
     engine = busy_shop.engine()
     assert "lamp-1" in shown(engine, ask(engine, "ann", now=ago(days=3), limit=100))
     assert "lamp-1" not in shown(engine, ask(engine, "ann", limit=100))
+
+
+ALIKE = Placement(rules=(Rule(name="alike", recommenders={"item_item": 1.0}),), fallback=("trending",))
+
+
+def another_version(snapshot: Snapshot) -> Snapshot:
+    """The snapshot as a version would publish it that knew one recommender less and one more."""
+    fitted = {name: of for name, of in snapshot.manifest.recommenders.items() if name != "item_item"} | {"later": {"n": 3}}
+    groups = {name: arrays for name, arrays in snapshot.groups.items() if name != "item_item"}
+    return Snapshot(msgspec.structs.replace(snapshot.manifest, recommenders=fitted), groups)
+
+
+def test_a_snapshot_of_the_neighbouring_version_answers(busy_shop: Shop) -> None:
+    """A recommender that it was made without brings nothing, one that is not known is not asked, and the engine says so."""
+    settings = msgspec.structs.replace(busy_shop.settings, placements={"alike": ALIKE})
+    whole = busy_shop.engine().snapshot
+    engine = Engine(another_version(whole), settings)
+    assert str(engine) == f"{whole.version}, without item_item until the next training,"
+    slate = ask(engine, "ana", placement="alike", limit=5)
+    assert (len(slate.items), slate.fallback) == (5, "trending")
+
+
+def test_a_snapshot_without_popularity_is_refused(busy_shop: Shop) -> None:
+    """Without what ends every chain of fallbacks no list could be full."""
+    whole = busy_shop.engine().snapshot
+    with pytest.raises(SnapshotError, match="was made without bestsellers, trending; train a new one"):
+        Engine(Snapshot(msgspec.structs.replace(whole.manifest, recommenders={}), whole.groups), busy_shop.settings)

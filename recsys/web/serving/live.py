@@ -261,7 +261,7 @@ class Live:
         counts = self._store.reloads, self._store.failures
         if went_live:
             self._release()
-            _log.info("snapshot %s is live", self.loaded.snapshot.version if self.loaded else None)
+            _log.info("snapshot %s is live", self.loaded)
         elif counts[1] > self._counted[1]:
             _log.error("the newest snapshot is not taken live: %s", self._store.error)
         self._take_experiments()
