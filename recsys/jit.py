@@ -23,7 +23,17 @@ SCORES, REALS = _array(types.float32), _array(types.float64)
 ROWS_2D, SCORES_2D = _array(types.int32, 2), _array(types.float32, 2)
 OWN_MASK = _array(types.boolean, readonly=False)
 """A mask that the function writes to."""
+OWN_ROWS, OWN_TIMES = _array(types.int32, readonly=False), _array(types.int64, readonly=False)
+OWN_MASKS, OWN_REALS = _array(types.boolean, 2, readonly=False), _array(types.float64, readonly=False)
+OWN_ROWS_2D, OWN_TIMES_2D = _array(types.int32, 2, readonly=False), _array(types.int64, 2, readonly=False)
 INT, FLOAT = types.int64, types.float64
+
+
+def of_tuple(named: type[tuple[Any, ...]], *fields: Any) -> Any:
+    """The type of a named tuple whose fields have these types, exactly: arrays in it may be written to."""
+    if len(set(fields)) == 1:
+        return types.NamedUniTuple(fields[0], len(fields), named)  # type: ignore[no-untyped-call]
+    return types.NamedTuple(fields, named)  # type: ignore[no-untyped-call]
 
 
 def compiled(*arguments: Any) -> Callable[[Function], Function]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import repeat
+from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,13 +16,71 @@ Pick: TypeAlias = tuple[int, float, str, int]
 """One ranked item: its row and score, the recommender that spoke most for it, and the item that speaks for it (-1: none)."""
 
 
-def blend(lists: Mapping[str, Candidates], weights: Mapping[str, float], tie_rank: Rows) -> Iterator[Pick]:
+class Ranked(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """Picks as parallel arrays, best first: rows int32[m] · scores float64[m] · sources int64[m], places in `names` of the
+    recommenders that spoke most · explained_by int32[m] (-1: none)."""
+
+    rows: Rows
+    scores: NDArray[np.float64]
+    names: tuple[str, ...]
+    sources: NDArray[np.int64]
+    explained_by: Rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Pick]:
+        return zip(self.rows.tolist(), self.scores.tolist(), self.sources_named(), self.explained_by.tolist(), strict=True)
+
+    def sources_named(self) -> list[str]:
+        """Of each pick the recommender that spoke most for it."""
+        if len(self.names) == 1:
+            return [self.names[0]] * len(self.rows)
+        return [self.names[source] for source in self.sources.tolist()]
+
+    def take(self, places: NDArray[np.int64]) -> Ranked:
+        """Those at some places, in that order."""
+        return Ranked(
+            self.rows.take(places),
+            self.scores.take(places),
+            self.names,
+            self.sources.take(places),
+            self.explained_by.take(places),
+        )
+
+    def first(self, n: int) -> Ranked:
+        """The first n."""
+        if n >= len(self.rows):
+            return self
+        return Ranked(self.rows[:n], self.scores[:n], self.names, self.sources[:n], self.explained_by[:n])
+
+    def followed_by(self, other: Ranked) -> Ranked:
+        """These, then others."""
+        if not len(self.rows):
+            return other
+        names, sources = self.names, other.sources
+        if names != other.names:
+            names = tuple(dict.fromkeys((*names, *other.names)))
+            sources = np.array([names.index(name) for name in other.names]).take(sources)
+        return Ranked(
+            np.concatenate([self.rows, other.rows]),
+            np.concatenate([self.scores, other.scores]),
+            names,
+            np.concatenate([self.sources, sources]),
+            np.concatenate([self.explained_by, other.explained_by]),
+        )
+
+
+NONE_RANKED = Ranked(np.empty(0, np.int32), np.empty(0), (), np.empty(0, np.int64), np.empty(0, np.int32))
+
+
+def blend(lists: Mapping[str, Candidates], weights: Mapping[str, float], tie_rank: Rows) -> Ranked:
     """Add up weight × score / best score of each list, and rank; a list that speaks alone keeps its order and scores."""
     names_contributing = [name for name, candidates in lists.items() if len(candidates) and weights[name] > 0]
     if not names_contributing:
-        return iter(())
+        return NONE_RANKED
     if len(names_contributing) == 1:
-        return picks(names_contributing[0], lists[names_contributing[0]])
+        return ranked_by(names_contributing[0], lists[names_contributing[0]])
     contributing = [lists[name] for name in names_contributing]
     ends = np.cumsum([len(each) for each in contributing])
     scales = np.array([weights[name] / max(lists[name].scores.item(0), 1e-30) for name in names_contributing])
@@ -34,20 +92,14 @@ def blend(lists: Mapping[str, Candidates], weights: Mapping[str, float], tie_ran
     explained_by = np.concatenate(
         [_NO_EVIDENCE.repeat(len(each)) if each.explained_by is None else each.explained_by for each in contributing]
     )
-    names = [names_contributing[place] for place in source.tolist()]
-    return zip(
-        items.take(top_contributor).tolist(),
-        totals.tolist(),
-        names,
-        explained_by.take(top_contributor).tolist(),
-        strict=True,
-    )
+    return Ranked(items.take(top_contributor), totals, tuple(names_contributing), source, explained_by.take(top_contributor))
 
 
-def picks(source: str, candidates: Candidates) -> Iterator[Pick]:
-    """The items of one list as picks, best first."""
-    explained_by: Iterable[int] = repeat(-1) if candidates.explained_by is None else candidates.explained_by.tolist()
-    return zip(candidates.items.tolist(), candidates.scores.tolist(), repeat(source), explained_by, strict=False)
+def ranked_by(source: str, candidates: Candidates) -> Ranked:
+    """The items of one recommender's list, as they stand."""
+    n = len(candidates.items)
+    explained_by = _NO_EVIDENCE.repeat(n) if candidates.explained_by is None else candidates.explained_by
+    return Ranked(candidates.items, candidates.scores.astype(np.float64), (source,), np.zeros(n, np.int64), explained_by)
 
 
 _NO_EVIDENCE = np.array([-1], np.int32)

@@ -11,7 +11,8 @@ import numpy as np
 
 from recsys.engine.filters import hidden_days
 from recsys.engine.merchandising.attribute_filters import FilterMasks, standing_filters
-from recsys.engine.merchandising.campaigns import Campaigns, Plan
+from recsys.engine.merchandising.campaigns import Campaigns
+from recsys.engine.merchandising.plans import Plan
 from recsys.engine.profile import Profiler
 from recsys.engine.ranker.ranker import GROUP, Ranker
 from recsys.engine.settings_check import check_settings
@@ -43,7 +44,6 @@ class Engine:
         self.blend = manifest.blend
         self.experiments: tuple[Assignment, ...] = ()
         self.catalog: Catalog = snapshot.catalog
-        self.group_of = np.ascontiguousarray(snapshot.catalog.group).data
         self.hidden_days = hidden_days(snapshot.catalog, manifest.behaviour)
         self.masks = FilterMasks(snapshot.catalog)
         self.standing = standing_filters(snapshot.catalog, settings)

@@ -14,8 +14,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from recsys.engine.filters import Filter, FilterInputs, Removal, disliked_items, removal
-from recsys.engine.merchandising.campaigns import NO_PLAN, excluding
 from recsys.engine.merchandising.explain_campaigns import CampaignEffect, Moved, effects_on, place_of, place_without, said_of
+from recsys.engine.merchandising.plans import NO_PLAN, excluding
 from recsys.engine.pipeline import (
     Engine,
     ResolvedQuery,

@@ -6,21 +6,23 @@ down to the recommendation id. Pages, messages, exports and evaluation all come 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from recsys.engine.blend import Pick, blend, picks
+from recsys.engine.blend import NONE_RANKED, Pick, Ranked, blend, ranked_by
 from recsys.engine.engine import Engine as Engine
 from recsys.engine.filters import FilterInputs, allowed_items
-from recsys.engine.merchandising.campaigns import NO_PLAN, Plan
 from recsys.engine.merchandising.exploration import Drawn, Explorer, explorer_of
-from recsys.engine.merchandising.merchandising import POOL, Arrangement, Effect, Shelf, with_campaigns
+from recsys.engine.merchandising.merchandising import NO_NOTES, POOL, Arrangement, Notes, Shelf, with_campaigns
+from recsys.engine.merchandising.plans import NO_PLAN, Plan
 from recsys.engine.merchandising.variety import Variety, variety_of
 from recsys.engine.ranker.features import Described, Describer
 from recsys.engine.ranker.ranker import Moved, Trees
 from recsys.engine.strategy import first_rule, looks_at_shopper, segment_of, weights_of
+from recsys.jit import INT, ROWS, compiled
 from recsys.reasons import reason_locale
 from recsys.recommenders import RANKS_EVERYTHING
 from recsys.settings.placements import Placement, Rule
@@ -65,24 +67,24 @@ def answer(engine: Engine, query: Query, history: History, profile: Profile | No
         notices=asked.notices
         if drawn is None
         else (*asked.notices, f"exploration: the first {len(drawn.rows)} places are drawn"),
-        items=tuple([pick[0] for pick in builder.picks]),
-        scores=tuple([pick[1] for pick in builder.picks]),
-        reasons=tuple(with_campaigns(builder.reasons(), builder.picks, asked.plan)),
-        sources=tuple([pick[2] for pick in builder.picks]),
+        items=tuple(builder.ranked.rows.tolist()),
+        scores=tuple(builder.ranked.scores.tolist()),
+        reasons=tuple(with_campaigns(builder.reasons(), builder.ranked.rows, asked.plan)),
+        sources=tuple(builder.ranked.sources_named()),
         experiments=engine.experiments,
         propensities=() if drawn is None else drawn.propensities,
     )
 
 
 class Built(NamedTuple):
-    """A list that was put together: whether the rule's recommenders are on it, the last recommender of the fallback chain that is, by
-    row what a plan kept from its place, and the draw of exploration."""
+    """A list that was put together: whether the rule's recommenders are on it, the last recommender of the fallback chain that is,
+    what a plan kept from its place, and the draw of exploration."""
 
     builder: SlateBuilder
     rule: Rule | None
     led: bool
     fallback: str | None
-    effects: Mapping[int, Effect] = {}
+    notes: Notes = NO_NOTES
     drawn: Drawn | None = None
 
 
@@ -94,7 +96,7 @@ def build(engine: Engine, asked: ResolvedQuery, limit: int) -> Built:
     if asked.variety is None and explorer is None and (plan is None or plan.only_keeps):
         builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, limit)
         builder.put_blend(weights, trees_of(engine, asked, rule))
-        led = len(builder.picks) > 0
+        led = len(builder.ranked) > 0
         return Built(builder, rule, led, builder.fill(chain))
     plan, allowed = plan or NO_PLAN, asked.allowed.copy()
     deeper = POOL if plan.factors is not None or asked.variety is not None else 0
@@ -105,13 +107,13 @@ def build(engine: Engine, asked: ResolvedQuery, limit: int) -> Built:
     names = tuple(dict.fromkeys((*(name for name, weight in weights.items() if weight > 0), *chain)))
     may = Shelf(allowed, engine.catalog.group, places, names, RANKS_EVERYTHING)
     arranged = Arrangement(builder, plan, may, asked.variety).arranged()
-    drawn = None if explorer is None else explorer.drawn(arranged.picks, builder.n_blended)
+    drawn = None if explorer is None else explorer.drawn(arranged.ranked, builder.n_blended)
     if drawn is not None:
-        drawn = drawn._replace(picks=drawn.picks[:limit])
-        arranged = arranged._replace(picks=drawn.picks)
+        drawn = drawn._replace(ranked=drawn.ranked.first(limit))
+        arranged = arranged._replace(ranked=drawn.ranked)
     led, fallback = arranged.credit(builder, chain)
-    builder.picks = arranged.picks
-    return Built(builder, rule, led, fallback, arranged.effects, drawn)
+    builder.ranked = arranged.ranked
+    return Built(builder, rule, led, fallback, arranged.notes, drawn)
 
 
 def candidates(
@@ -202,23 +204,28 @@ class SlateBuilder:
     def __init__(self, engine: Engine, query: RowQuery, profile: Profile, allowed: Mask, limit: int) -> None:
         self._engine, self._query, self._profile = engine, query, profile
         self._allowed, self._limit = allowed, limit
-        self._groups: set[int] = set()
-        self.picks: list[Pick] = []
+        self.ranked: Ranked = NONE_RANKED
+        """The items that stand, best first."""
         self.n_blended = 0
-        """How many of the picks the rule's recommenders brought."""
+        """How many of these the rule's recommenders brought."""
+
+    @property
+    def picks(self) -> list[Pick]:
+        """The items that stand, one by one."""
+        return list(self.ranked)
 
     def put_blend(self, weights: Mapping[str, float], trees: Trees | None = None) -> None:
         """Take the best of what a rule's recommenders bring, ordered by the blend or by a ranker's trees."""
         self._take(self.blended(weights, trees))
-        self.n_blended = len(self.picks)
+        self.n_blended = len(self.ranked)
 
-    def blended(self, weights: Mapping[str, float], trees: Trees | None = None) -> Iterator[Pick]:
+    def blended(self, weights: Mapping[str, float], trees: Trees | None = None) -> Ranked:
         """Rank what a rule's recommenders bring, together."""
         if trees is not None:
             return self._engine.ranker.rank(trees, self._to_rank(weights), weights, self._query, self._profile)
         asked = [name for name, weight in weights.items() if weight > 0]
         if not asked:
-            return iter(())
+            return NONE_RANKED
         return blend(self.candidates(asked), weights, self._engine.catalog.tie_rank)
 
     def candidates(self, names: Sequence[str]) -> dict[str, Candidates]:
@@ -242,28 +249,28 @@ class SlateBuilder:
         """Fill the empty places from the fallback chain; returns the last recommender that filled any."""
         used = None
         for name in chain:
-            while len(self.picks) < self._limit:
-                before, wanted = len(self.picks), self._wanted()
+            while len(self.ranked) < self._limit:
+                before, wanted = len(self.ranked), self._wanted()
                 found = self.ask(name, wanted)
-                self._take(picks(name, found))
-                used = name if len(self.picks) > before else used
+                self._take(ranked_by(name, found))
+                used = name if len(self.ranked) > before else used
                 if len(found) < wanted:
                     break
         return used
 
     def anything_personal(self) -> bool:
         """Tell whether any place was filled from the shopper's own history."""
-        return any(self._engine.recommenders[source].personal for _, _, source, _ in self.picks)
+        return any(self._engine.recommenders[source].personal for source in self.ranked.sources_named())
 
     def reasons(self) -> list[Reason]:
         """One reason per place, from the recommender that spoke most for it."""
         recommenders, query, profile = self._engine.recommenders, self._query, self._profile
         return [
-            recommenders[source].reason(query, profile, item, explained_by) for item, _, source, explained_by in self.picks
+            recommenders[source].reason(query, profile, item, explained_by) for item, _, source, explained_by in self.ranked
         ]
 
     def _wanted(self) -> int:
-        missing = self._limit - len(self.picks)
+        missing = self._limit - len(self.ranked)
         return missing + GROUP_SPARES if self._engine.catalog.has_groups else missing
 
     def ask(self, name: str, n: int) -> Candidates:
@@ -275,20 +282,37 @@ class SlateBuilder:
         recommender = self._engine.recommenders.get(name)
         return recommender.recommend(self._query, self._profile, n, among) if recommender else NO_CANDIDATES
 
-    def _take(self, ranked: Iterable[Pick]) -> None:
-        group_of, groups, kept, limit = self._engine.group_of, self._groups, self.picks, self._limit
-        seen = []
-        for pick in ranked:
-            if len(kept) >= limit:
-                return
-            seen.append(pick[0])
-            group = group_of[pick[0]]
-            if group >= 0:
-                if group in groups:
-                    continue
-                groups.add(group)
-            kept.append(pick)
-        self._allowed[seen] = False
+    def _take(self, ranked: Ranked) -> None:
+        """Take what there is room for, of each group the first; what was passed over is not asked for again."""
+        room, catalog = self._limit - len(self.ranked), self._engine.catalog
+        if room <= 0 or not len(ranked):
+            return
+        if catalog.has_groups:
+            kept = ranked.take(_of_each_group(ranked.rows, catalog.group, self.ranked.rows, room))
+        else:
+            kept = ranked.first(room)
+        self.ranked = self.ranked.followed_by(kept)
+        if len(kept) < room:
+            self._allowed[ranked.rows] = False
+
+
+@compiled(ROWS, ROWS, ROWS, INT)
+def _of_each_group(rows: Rows, group: Rows, taken: Rows, room: int) -> NDArray[np.int64]:
+    """Places int64[≤room] in rows int32[m] of the first of each group, without the groups of what is taken; all that have none."""
+    found, filled = np.empty(min(room, len(rows)), np.int64), 0
+    for place in range(len(rows)):
+        if filled == len(found):
+            break
+        mine, free = group[rows[place]], True
+        if mine >= 0:
+            for row in taken:
+                free &= group[row] != mine
+            for at in range(filled):
+                free &= group[rows[found[at]]] != mine
+        if free:
+            found[filled] = place
+            filled += 1
+    return found[:filled]
 
 
 def _context(query: Query, catalog: Catalog) -> tuple[Rows, list[str]]:

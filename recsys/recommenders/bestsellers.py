@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from recsys.behaviour import ages_in_days, decay, last_of_each
 from recsys.clock import DAY
+from recsys.jit import INT, MASK, ROWS, compiled
 from recsys.popularity import contributions, item_weight, one_item_users
-from recsys.ranking import first_allowed, rank_order
+from recsys.ranking import rank_order
 from recsys.reasons import reason_text
 from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
@@ -128,12 +129,18 @@ def _buyers(events: Events, tables: Tables, settings: BestsellersSettings) -> tu
     return bought.users[last], bought.items[last], bought.times[last]
 
 
+@compiled(ROWS, ROWS, MASK, INT)
 def _followed_by(chosen: Rows, ranked: Rows, allowed: Mask, n: int) -> Rows:
     """The n first of `chosen`, then the allowed of `ranked` that are not yet in it."""
-    more = first_allowed(ranked, allowed, n + len(chosen))
-    if len(chosen):
-        more = np.concatenate([chosen, more[~np.isin(more, chosen)]])
-    return more[:n]
+    found, filled = np.empty(n, np.int32), min(n, len(chosen))
+    found[:filled] = chosen[:filled]
+    for item in ranked:
+        if filled == n:
+            break
+        if allowed[item] and item not in chosen:
+            found[filled] = item
+            filled += 1
+    return found[:filled]
 
 
 def _by_category(sold: Rows, catalog: Catalog) -> tuple[Rows, NDArray[np.int64]]:

@@ -79,11 +79,15 @@ class Words:
 
     def of(self, row: int) -> str | list[str] | None:
         """The word of an item, or its words."""
+        found = self.words(row)
+        return found if self.type == "words" else found[0] if found else None
+
+    def words(self, row: int) -> list[str]:
+        """The words of an item, one or more."""
         codes = self._put.keys(row)
         if codes is None:
             codes = self._codes[self._offsets[row] : self._offsets[row + 1]].tolist()
-        found = [self.names.text(code) for code in codes]
-        return found if self.type == "words" else found[0] if found else None
+        return [self.names.text(code) for code in codes]
 
     def holding(self, word: str) -> Rows:
         """Rows of the items that hold a word, int32[k] ascending."""

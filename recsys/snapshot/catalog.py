@@ -20,6 +20,7 @@ from recsys.snapshot.attributes import Attributes, attribute_arrays
 from recsys.snapshot.further_categories import Further, further_arrays
 from recsys.snapshot.id_index import IdMap, Texts, blob_arrays, id_arrays
 from recsys.snapshot.put.changeable import changeable
+from recsys.snapshot.put.changes import Changes
 from recsys.snapshot.put.growing_ids import GrowingIds
 from recsys.snapshot.put.laid_over import LaidOver
 from recsys.types import Arrays, Mask, Rows, Times
@@ -95,6 +96,7 @@ class Catalog:
         self._fragments = Texts(arrays, "fragment")
         self.revision = 0
         """Number of the last item update that lies over what was published; 0: none."""
+        self.changes = Changes()
         self.overlaid: dict[int, bytes] = {}
         self.retitled: dict[int, str] = {}
         self.fragment: Callable[[int], bytes] = self._fragments.__getitem__

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.engine.blend import blend, picks
+from recsys.engine.blend import blend, ranked_by
 from recsys.types import NO_CANDIDATES, Candidates
 from tests.support.handmade import calm
 
@@ -95,6 +95,6 @@ def test_scores_of_zero_do_not_divide() -> None:
 
 def test_picks_are_a_list_item_by_item() -> None:
     """Picks are item, score, source and evidence, in the list's order."""
-    assert list(picks("a", ranked((3, 8.0), (1, 2.0), explained_by=[5, -1]))) == [(3, 8.0, "a", 5), (1, 2.0, "a", -1)]
-    assert list(picks("a", ranked((3, 8.0)))) == [(3, 8.0, "a", -1)]
-    assert list(picks("a", NO_CANDIDATES)) == []
+    assert list(ranked_by("a", ranked((3, 8.0), (1, 2.0), explained_by=[5, -1]))) == [(3, 8.0, "a", 5), (1, 2.0, "a", -1)]
+    assert list(ranked_by("a", ranked((3, 8.0)))) == [(3, 8.0, "a", -1)]
+    assert list(ranked_by("a", NO_CANDIDATES)) == []

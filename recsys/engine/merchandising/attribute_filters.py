@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial, reduce
+from functools import lru_cache, partial
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -21,6 +21,7 @@ from recsys.settings import Settings
 from recsys.settings.attributes import AttributeType
 from recsys.snapshot.attributes import Numbers, Words
 from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.put.changes import KeptUp
 from recsys.types import Mask, Rows, SettingsError
 
 AGE_STEP = DAY // 24
@@ -28,6 +29,7 @@ AGE_STEP = DAY // 24
 _KEPT_BYTES = 32 << 20
 """Of the masks that one engine keeps at hand."""
 _NUMBER = re.compile(r"[+-]?\d{1,300}(\.\d{1,300})?")
+_EVERY = slice(None)
 _YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ALLOWED: Mapping[AttributeType, str] = {
@@ -86,25 +88,57 @@ class FilterMasks:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._kept = lru_cache(max(4, min(512, _KEPT_BYTES // max(1, catalog.n_items))))(partial(_mask, catalog))
+        self._kept = lru_cache(max(4, min(512, _KEPT_BYTES // max(1, catalog.n_items))))(partial(_kept_up, catalog))
 
     def mask(self, item_filter: ItemFilter, now: int) -> Mask:
         """The items for which all conditions hold at `now` (microseconds), bool[n], not to be written to."""
-        moment = now - now % AGE_STEP if any(name == "age" for name, _ in item_filter) else 0
-        return self._kept(item_filter, moment, self._catalog.revision)
+        return self._kept(item_filter, _as_of(item_filter, now)).get()
+
+    def holding(self, item_filter: ItemFilter, now: int, rows: Rows) -> Mask:
+        """Tell of some items whether all conditions hold, bool[k]."""
+        return _all_hold(self._catalog, item_filter, _as_of(item_filter, now), rows)
 
     def failing(self, item_filter: ItemFilter, now: int, item: int) -> str:
         """Say which condition first does not hold for an item."""
         for one in item_filter:
-            if not self.mask((one,), now)[item]:
+            if not self.holding((one,), now, np.array([item], np.int32))[0]:
                 return _said(*one)
         return ""
 
 
-def _mask(catalog: Catalog, item_filter: ItemFilter, now: int, _revision: int) -> Mask:
-    masks = [_holding(catalog, name, condition, now) for name, condition in item_filter]
-    found = reduce(np.logical_and, masks, np.ones(catalog.n_items, bool))
+def _as_of(item_filter: ItemFilter, now: int) -> int:
+    return now - now % AGE_STEP if any(name == "age" for name, _ in item_filter) else 0
+
+
+def _kept_up(catalog: Catalog, item_filter: ItemFilter, now: int) -> KeptUp[Mask]:
+    names = frozenset(name for name, _ in item_filter)
+    make = partial(_mask, catalog, item_filter, now)
+    return KeptUp(catalog.changes, names, make, partial(_mended, catalog, item_filter, now))
+
+
+def _mask(catalog: Catalog, item_filter: ItemFilter, now: int) -> Mask:
+    found = np.ones(catalog.n_items, bool)
+    for name, condition in item_filter:
+        found &= _holding(catalog, name, condition, now)
     found.flags.writeable = False
+    return found
+
+
+def _mended(catalog: Catalog, item_filter: ItemFilter, now: int, mask: Mask, rows: Rows) -> Mask:
+    """A mask as it is after some items changed."""
+    holding = _all_hold(catalog, item_filter, now, rows)
+    if np.array_equal(mask[rows], holding):
+        return mask
+    found = mask.copy()
+    found[rows] = holding
+    found.flags.writeable = False
+    return found
+
+
+def _all_hold(catalog: Catalog, item_filter: ItemFilter, now: int, rows: Rows) -> Mask:
+    found = np.ones(len(rows), bool)
+    for name, condition in item_filter:
+        found &= _holding_at(catalog, name, condition, now, rows)
     return found
 
 
@@ -175,16 +209,27 @@ def _holding(catalog: Catalog, name: str, condition: Condition, now: int) -> Mas
     return _number_mask(values, condition)
 
 
-def _numbers(catalog: Catalog, name: str, now: int) -> Reals | None:
-    """The numbers of an attribute, NaN where an item has none; None: there is no such attribute."""
+def _holding_at(catalog: Catalog, name: str, condition: Condition, now: int, rows: Rows) -> Mask:
+    """The same as `_holding`, of some items, each looked at by itself."""
+    if (holds := _word_of(catalog, name)) is not None:
+        every = rows.tolist()
+        found = {word: [at for at, row in enumerate(every) if holds(row, str(word))] for word in _words(condition)}
+        return _word_mask(len(rows), condition, lambda word: np.array(found[word], np.int32))
+    values = _numbers(catalog, name, now, rows)
+    return np.zeros(len(rows), bool) if values is None else _number_mask(values, condition)
+
+
+def _numbers(catalog: Catalog, name: str, now: int, rows: Rows | slice = _EVERY) -> Reals | None:
+    """The numbers that items have of an attribute, NaN where one has none; None: there is no such attribute."""
     if name == "price":
-        return catalog.price
+        return catalog.price[rows]
     if name == "stock":
-        return catalog.stock.astype(np.float64)
+        return catalog.stock[rows].astype(np.float64)
     if name == "age":
-        return np.where(catalog.published_at > 0, (now - catalog.published_at) * (1 / DAY), np.nan)
+        published_at = catalog.published_at[rows]
+        return np.where(published_at > 0, (now - published_at) * (1 / DAY), np.nan)
     column = catalog.attributes.columns.get(name)
-    return column.values if isinstance(column, Numbers) else None
+    return column.values[rows] if isinstance(column, Numbers) else None
 
 
 def _number_mask(values: Reals, condition: Condition) -> Mask:
@@ -209,6 +254,20 @@ def _word_rows(catalog: Catalog, name: str) -> Callable[[str], Rows] | None:
         return catalog.items_in
     column = catalog.attributes.columns.get(name)
     return column.holding if isinstance(column, Words) else None
+
+
+def _word_of(catalog: Catalog, name: str) -> Callable[[int, str], bool] | None:
+    """Of an attribute of words, what tells whether the item at a row holds one; None: it is none."""
+    if name == "brand":
+        return lambda row, word: catalog.brand[row] >= 0 and catalog.brand[row] == catalog.brands.row(word)
+    if name == "category":
+        return lambda row, word: (code := catalog.categories.row(word)) >= 0 and catalog.is_in(row, code)
+    column = catalog.attributes.columns.get(name)
+    return (lambda row, word: word in column.words(row)) if isinstance(column, Words) else None
+
+
+def _words(condition: Condition) -> set[str]:
+    return {str(word) for part in (condition.any, condition.all, condition.none) for word in part or ()}
 
 
 def _word_mask(n: int, condition: Condition, holding: Callable[[str], Rows]) -> Mask:

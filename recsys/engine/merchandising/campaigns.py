@@ -1,33 +1,28 @@
 """Campaigns of one engine: those that hold for a query, and what they come to over its catalogue.
 
-Campaigns take effect in the order of their ids. What they come to is worked out once for each set of them that holds together, so that
-a list under fifty campaigns reads a few arrays and no conditions.
+Campaigns take effect in the order of their ids. What they come to is worked out once for each set of them that holds together
+(`plans`), so that a list under fifty campaigns reads a few arrays and no conditions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
-from hashlib import blake2b
+from functools import lru_cache
 from typing import NamedTuple
 
-import msgspec
-import numpy as np
-from numpy.typing import NDArray
-
-from recsys.engine.merchandising.attribute_filters import AGE_STEP, FilterError, FilterMasks, typed_filter
-from recsys.engine.merchandising.campaign_checks import KEYS, check_campaign, check_limit
+from recsys.engine.merchandising.attribute_filters import AGE_STEP, FilterMasks
+from recsys.engine.merchandising.campaign_checks import check_campaign, check_limit
+from recsys.engine.merchandising.plans import Plan, attributes_of, mended, plan_of
 from recsys.engine.strategy import holds
-from recsys.item_filters import Conditions
 from recsys.live.campaigns import StoredCampaigns
 from recsys.settings import Settings
-from recsys.settings.campaigns import Campaign, LeastShare, Limit
+from recsys.settings.campaigns import Campaign, Limit
 from recsys.settings.placements import Placement
 from recsys.settings.when import When
-from recsys.snapshot.attributes import Words
 from recsys.snapshot.catalog import Catalog
-from recsys.types import Mask, Profile, Rows, Scores, SettingsError
+from recsys.snapshot.put.changes import KeptUp
+from recsys.types import Profile, SettingsError
 
 PLANS_KEPT = 32
 """Most sets of campaigns of which a worker keeps what they come to."""
@@ -35,68 +30,6 @@ _PLAN_BYTES = 48 << 20
 _AUDIENCES_KEPT = 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EVER = 2**62
-OF_PLACEMENT = ""
-"""Instead of a campaign's id, where a placement's own settings say it."""
-
-
-class PinAt(NamedTuple):
-    """A pin: the item's row (-1: not in the catalogue) and its place from 1."""
-
-    campaign: str
-    item_id: str
-    row: int
-    place: int
-
-
-class AtMost(NamedTuple):
-    """A limit: `keys` int32[n] tell which items are of one kind, -1: of none."""
-
-    campaign: str
-    limit: Limit
-    keys: Rows
-
-
-class AtLeast(NamedTuple):
-    """A share, and the items that it is for, bool[n]."""
-
-    campaign: str
-    share: LeastShare
-    items: Mask
-
-
-class Factor(NamedTuple):
-    """A boost, or with a factor below 1 what buries: its items bool[n]."""
-
-    campaign: str
-    factor: float
-    items: Mask
-
-
-class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True):
-    """Campaigns of one query, summed up.
-
-    running: those that hold, by id · digest of their definitions, empty if there are none · kept bool[n] what `exclude` and `only`
-    leave · factors float32[n] the product of all boosts · boosted_by int16[n] the place in `boosts` of the first one that lifts an
-    item (-1: none does); None where there are none.
-    """
-
-    running: Mapping[str, Campaign]
-    digest: bytes
-    kept: Mask | None
-    factors: Scores | None
-    boosts: tuple[Factor, ...]
-    boosted_by: NDArray[np.int16] | None
-    pins: tuple[PinAt, ...]
-    limits: tuple[AtMost, ...]
-    shares: tuple[AtLeast, ...]
-
-    @property
-    def only_keeps(self) -> bool:
-        """Tell whether all that it does is to keep items out."""
-        return self.factors is None and not (self.pins or self.limits or self.shares)
-
-
-NO_PLAN = Plan(running={}, digest=b"", kept=None, factors=None, boosts=(), boosted_by=None, pins=(), limits=(), shares=())
 
 
 class _Dated(NamedTuple):
@@ -165,7 +98,7 @@ class Campaigns:
             held = tuple([each for each in held if each != apart_from])
         if not held and not placement.limits:
             return None
-        return index.plan(placement.limits or (), held, now - now % AGE_STEP, self._catalog.revision)
+        return index.plan(placement.limits or (), held, now - now % AGE_STEP)
 
 
 class LiveCampaigns:
@@ -200,8 +133,23 @@ class _Index:
             for placement in dict.fromkeys(campaign.placements):
                 self._by_placement.setdefault(placement, []).append(dated)
         self._spans: dict[str, _Span] = {}
+        self._catalog, self._masks, self._every = catalog, masks, every
         kept = max(2, min(PLANS_KEPT, _PLAN_BYTES // max(1, 8 * catalog.n_items)))
-        self.plan = lru_cache(kept)(partial(_made, catalog, masks, every))
+        self._plans = lru_cache(kept)(self._made)
+        self._with_age = frozenset(name for name, campaign in every.items() if "age" in attributes_of([campaign]))
+
+    def plan(self, limits: tuple[Limit, ...], names: tuple[str, ...], hour: int) -> Plan:
+        """Return what campaigns come to with the limits of a placement, as items are by now, in an hour where one looks at ages."""
+        return self._plans(limits, names, 0 if self._with_age.isdisjoint(names) else hour).get()
+
+    def _made(self, limits: tuple[Limit, ...], names: tuple[str, ...], hour: int) -> KeptUp[Plan]:
+        catalog, masks, running = self._catalog, self._masks, {name: self._every[name] for name in names}
+        return KeptUp(
+            catalog.changes,
+            attributes_of(running.values()),
+            lambda: plan_of(catalog, masks, running, limits, hour),
+            lambda plan, rows: mended(catalog, masks, plan, limits, hour, rows),
+        )
 
     def span(self, placement: str, now: int) -> _Span:
         """The campaigns of a placement that hold at a moment, and how long that stays so."""
@@ -221,114 +169,6 @@ class _Index:
 
 
 _NOTHING = _Span(-_EVER, _EVER, ())
-
-
-def _made(
-    catalog: Catalog,
-    masks: FilterMasks,
-    every: Mapping[str, Campaign],
-    limits: tuple[Limit, ...],
-    names: tuple[str, ...],
-    now: int,
-    _revision: int,
-) -> Plan:
-    running = {name: every[name] for name in names}
-    maker = _Maker(catalog, masks, now)
-    maker.limits += [AtMost(OF_PLACEMENT, limit, keys_of(catalog, limit.by)) for limit in limits]
-    for name, campaign in running.items():
-        maker.add(name, campaign)
-    return maker.plan(running)
-
-
-class _Maker:
-    """A plan while campaigns are added to it."""
-
-    def __init__(self, catalog: Catalog, masks: FilterMasks, now: int) -> None:
-        self._catalog, self._masks, self._now = catalog, masks, now
-        self._kept: Mask | None = None
-        self._pins: list[PinAt] = []
-        self._boosts: list[Factor] = []
-        self.limits: list[AtMost] = []
-        self._shares: list[AtLeast] = []
-
-    def add(self, name: str, campaign: Campaign) -> None:
-        """Add what a campaign does. What cannot be told of an item that is meant to be kept out keeps it out."""
-        for action in campaign.actions:
-            if action.pin:
-                pin = action.pin
-                self._pins.append(PinAt(name, pin.item_id, self._catalog.row(pin.item_id), pin.place))
-            elif action.limit:
-                self.limits.append(AtMost(name, action.limit, keys_of(self._catalog, action.limit.by)))
-            elif action.exclude:
-                self._keep(~self._matching(action.exclude.filter, unknown=True))
-            elif action.only:
-                self._keep(self._matching(action.only.filter))
-            elif action.boost:
-                self._boosts.append(Factor(name, action.boost.factor, self._matching(action.boost.filter)))
-            elif action.bury:
-                self._boosts.append(Factor(name, 1 / action.bury.factor, self._matching(action.bury.filter)))
-            elif action.share:
-                self._shares.append(AtLeast(name, action.share, self._matching(action.share.filter)))
-
-    def plan(self, running: Mapping[str, Campaign]) -> Plan:
-        """All that was added."""
-        factors, boosted_by = None, None
-        if self._boosts:
-            factors, boosted_by = np.ones(self._catalog.n_items, np.float32), np.full(self._catalog.n_items, -1, np.int16)
-            for place, boost in enumerate(self._boosts):
-                factors[boost.items] *= np.float32(boost.factor)
-                if boost.factor > 1:
-                    boosted_by[boost.items & (boosted_by < 0)] = place
-            boosted_by[factors <= 1] = -1
-        return Plan(
-            running=running,
-            digest=blake2b(msgspec.json.encode(running, order="deterministic"), digest_size=16).digest() if running else b"",
-            kept=self._kept,
-            factors=factors,
-            boosts=tuple(self._boosts),
-            boosted_by=boosted_by,
-            pins=tuple(self._pins),
-            limits=_tightest(self.limits),
-            shares=tuple(self._shares),
-        )
-
-    def _keep(self, mask: Mask) -> None:
-        self._kept = mask if self._kept is None else self._kept & mask
-
-    def _matching(self, conditions: Conditions, unknown: bool = False) -> Mask:
-        try:
-            return self._masks.mask(typed_filter(self._catalog, conditions), self._now)
-        except FilterError:
-            return np.full(self._catalog.n_items, unknown)
-
-
-def _tightest(limits: Iterable[AtMost]) -> tuple[AtMost, ...]:
-    """The limits without those that another one of the same kind implies."""
-    found: list[AtMost] = []
-    for most in sorted(limits, key=lambda each: (each.limit.by, each.limit.max, -each.limit.within)):
-        if not any(most.limit.by == each.limit.by and most.limit.within <= each.limit.within for each in found):
-            found.append(most)
-    return tuple(found)
-
-
-def keys_of(catalog: Catalog, by: str) -> Rows:
-    """Return what tells items of one kind from those of another, int32[n]; -1: of none."""
-    if by in KEYS:
-        found: Rows = getattr(catalog, by)
-        return found
-    column = catalog.attributes.columns.get(by)
-    return column.single if isinstance(column, Words) else np.full(catalog.n_items, -1, np.int32)
-
-
-def excluding(plan: Plan, catalog: Catalog, masks: FilterMasks, now: int, item: int) -> str:
-    """The first campaign of a plan that keeps an item out; empty: none does."""
-    for name, campaign in plan.running.items():
-        maker = _Maker(catalog, masks, now - now % AGE_STEP)
-        maker.add(name, campaign)
-        kept = maker.plan({}).kept
-        if kept is not None and not kept[item]:
-            return name
-    return ""
 
 
 def _micros(moment: datetime | None, absent: int) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from recsys.engine.merchandising.campaigns import OF_PLACEMENT, Plan
+from recsys.engine.merchandising.plans import OF_PLACEMENT, Plan
 from recsys.engine.merchandising.variety import Variety
 from recsys.engine.pipeline import Built, Engine, build, resolve_query
 from recsys.types import History, Query
@@ -36,7 +36,7 @@ def place_without(engine: Engine, query: Query, history: History, item: int) -> 
 
 def place_of(built: Built, item: int) -> int | None:
     """An item's place on a list, from 1."""
-    return next((at for at, pick in enumerate(built.builder.picks, 1) if pick[0] == item), None)
+    return next((at for at, row in enumerate(built.builder.ranked.rows.tolist(), 1) if row == item), None)
 
 
 def effects_on(plan: Plan, variety: Variety | None, built: Built, item: int) -> tuple[CampaignEffect, ...]:
@@ -57,7 +57,7 @@ def said_of(effects: tuple[CampaignEffect, ...], moved: Moved | None) -> str:
 
 
 def _effects(plan: Plan, built: Built, item: int) -> Iterator[CampaignEffect]:
-    note, place = built.effects.get(item), place_of(built, item)
+    note, place = built.notes.of(item), place_of(built, item)
     pin = next((pin for pin in plan.pins if pin.row == item), None)
     if pin is not None and not (note and note.action == "pin"):
         behind = "" if place == pin.place else f", in a list that ends at place {place}"

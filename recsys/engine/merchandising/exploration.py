@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.clock import DAY
-from recsys.engine.blend import Pick
-from recsys.engine.merchandising.campaigns import Plan
+from recsys.engine.blend import Ranked
+from recsys.engine.merchandising.plans import Plan
 from recsys.engine.merchandising.relevance import relevance_of
 from recsys.jit import REALS, compiled
 from recsys.settings.placements import Placement
@@ -32,27 +32,27 @@ _BYTES = 6
 
 
 class Drawn(NamedTuple):
-    """A list whose first places were drawn: its picks, the rows that were drawn from, in the order that they had, and the chance of
+    """A list whose first places were drawn: its items, the rows that were drawn from, in the order that they had, and the chance of
     each of them at each place, float64[k, k]."""
 
-    picks: list[Pick]
+    ranked: Ranked
     rows: tuple[int, ...]
     chances: NDArray[np.float64]
 
     def propensity(self, place: int) -> float:
         """Return the chance with which the item at a place, from 0, came to stand there."""
-        return float(self.chances[self.rows.index(self.picks[place][0]), place])
+        return float(self.chances[self.rows.index(self.ranked.rows.item(place)), place])
 
     @property
     def propensities(self) -> tuple[float, ...]:
         """Those of the first places of the list that were drawn, in order."""
-        return tuple(self.propensity(place) for place in range(min(len(self.rows), len(self.picks))))
+        return tuple(self.propensity(place) for place in range(min(len(self.rows), len(self.ranked))))
 
     def said(self, row: int) -> str:
         """Say where an item was drawn to; empty: it was not among those that were drawn from."""
         if row not in self.rows:
             return ""
-        place = next((at for at, pick in enumerate(self.picks) if pick[0] == row), None)
+        place = next((at for at, each in enumerate(self.ranked.rows.tolist()) if each == row), None)
         if place is None:
             return "exploration drew it to no place of this list"
         return f"exploration drew it to place {place + 1}, where it comes with a chance of {self.propensity(place):.1%}"
@@ -69,18 +69,18 @@ class Explorer:
         """Return how many items must be ranked for a list of this length."""
         return max(limit, self._setting.places)
 
-    def drawn(self, ranked: Sequence[Pick], n_blended: int) -> Drawn | None:
+    def drawn(self, ranked: Ranked, n_blended: int) -> Drawn | None:
         """Draw the first places of a ranked list, of which a rule's recommenders brought so many; None: there is nothing to draw."""
-        first = list(ranked[: self._setting.places])
+        first = ranked.first(self._setting.places)
         if len(first) < 2:
             return None
-        relevance = relevance_of(first, n_blended, 1.0)
+        relevance, rows = relevance_of(first.scores, first.sources, n_blended, 1.0).tolist(), first.rows.tolist()
         uniform = self._draw("") < self._setting.least * len(first)
         heat = [0.0 if uniform else each / self._setting.temperature for each in relevance]
-        keys = [each - log(-log(self._draw(self._catalog.item_id(pick[0])))) for each, pick in zip(heat, first, strict=True)]
+        keys = [each - log(-log(self._draw(self._catalog.item_id(row)))) for each, row in zip(heat, rows, strict=True)]
         order = sorted(range(len(first)), key=lambda at: -keys[at])
-        picks = [*(first[at] for at in order), *ranked[len(first) :]]
-        return Drawn(picks, tuple(pick[0] for pick in first), self.chances(relevance))
+        places = np.array([*order, *range(len(first), len(ranked))])
+        return Drawn(ranked.take(places), tuple(rows), self.chances(relevance))
 
     def chances(self, relevance: Sequence[float]) -> NDArray[np.float64]:
         """Return the chance of each item at each place, float64[k, k], of relevance float[k], none of it below `least`."""

@@ -6,13 +6,13 @@ computed by the same code in both places. Who brought an item, and so its reason
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.engine.blend import Pick
+from recsys.engine.blend import NONE_RANKED, Ranked
 from recsys.engine.ranker.features import Describer, FeatureMatrix, feature_names
 from recsys.jit import REALS, ROWS, SCORES_2D, compiled
 from recsys.snapshot.catalog import Catalog
@@ -97,19 +97,18 @@ class Ranker:
 
     def rank(
         self, trees: Trees, lists: Mapping[str, Candidates], weights: Mapping[str, float], query: RowQuery, profile: Profile
-    ) -> Iterator[Pick]:
+    ) -> Ranked:
         """Rank what these lists hold by the trees; equal scores by the items' ties."""
         described = self._describer.describe(lists, weights, query, profile)
         if described is None:
-            return iter(())
+            return NONE_RANKED
         order, scores = _ordered(described.items, described.matrix, self._tie_rank, *trees)
-        names = [name for name, found in lists.items() if len(found)]
-        return zip(
-            described.items.take(order).tolist(),
-            scores.tolist(),
-            [names[owner] for owner in described.owners.take(order).tolist()],
-            described.explained_by.take(order).tolist(),
-            strict=True,
+        return Ranked(
+            described.items.take(order),
+            scores,
+            tuple([name for name, found in lists.items() if len(found)]),
+            described.owners.take(order),
+            described.explained_by.take(order),
         )
 
     def moved(

@@ -34,6 +34,7 @@ def _change(catalog: Catalog, update: ItemUpdate, row: int) -> None:
     catalog.available[row] = fields["available"]
     if update.stock is not None:
         catalog.stock[row] = update.stock
+    catalog.changes.add(row, [name for name in ("price", "stock") if getattr(update, name) is not None])
 
 
 def _put(catalog: Catalog, update: ItemUpdate, item: WholeItem, known: int) -> None:
@@ -66,6 +67,7 @@ def _put(catalog: Catalog, update: ItemUpdate, item: WholeItem, known: int) -> N
         catalog.items.add(update.item_id)
         catalog.as_changed()
     catalog.available[row] = available
+    catalog.changes.add(row, None)
 
 
 def _sort_in(catalog: Catalog, row: int, item: WholeItem) -> None:

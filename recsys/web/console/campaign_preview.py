@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from recsys.engine.engine import Engine
-from recsys.engine.merchandising.campaigns import excluding
 from recsys.engine.merchandising.explain_campaigns import Moved, effects_on, said_of
+from recsys.engine.merchandising.plans import excluding
 from recsys.engine.pipeline import answer, build, resolve_query
 from recsys.engine.serving_state import ServingState
 from recsys.types import NO_HISTORY, History, Query

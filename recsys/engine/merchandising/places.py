@@ -1,0 +1,347 @@
+"""The places of one list, filled in one compiled pass over numbers: pins, limits, shares and groups.
+
+Kinds that limits count are numbered as the catalogue numbers them; how many of each stand is kept in a small hash table of the list.
+Entries are the items at hand: the ranked pool first, then what was asked for since.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recsys.engine.merchandising import place_numbers as told
+from recsys.engine.merchandising.place_numbers import RULES, Line, Numbers, Rules
+from recsys.jit import INT, MASK, OWN_TIMES, OWN_TIMES_2D, ROWS, TIMES, compiled
+from recsys.types import Mask, Rows
+
+_NOBODY, _ASK = -1, -2
+_ROUNDED = 5e-10
+"""What a share of places may exceed a whole number by and still be that number."""
+
+
+@compiled()
+def _line(numbers: Numbers, limit: int, rules: Rules) -> Line:
+    n_limits, n_shares = rules.keys.shape[0], len(rules.within)
+    chosen, groups, owed = 5 + limit, 5 + 2 * limit, 5 + 4 * limit
+    table = owed + 3 * n_shares
+    shares = numbers[owed:table].reshape((3, n_shares))
+    limits = numbers[table:].reshape((2, n_limits, (len(numbers) - table) // max(2 * n_limits, 1)))
+    pins, places = numbers[4:chosen], numbers[chosen:groups]
+    return Line(numbers[:4], pins, places, numbers[groups:owed], shares, limits[0], limits[1])
+
+
+@compiled()
+def _slot(table: Numbers, limit: int, key: int) -> int:
+    """The place of a kind in the table of a limit: its own, or an empty one."""
+    last = table.shape[1] - 1
+    slot = (np.int64(key) * 40503) & last
+    while table[limit, slot] != 0 and table[limit, slot] != key + 1:
+        slot = (slot + 1) & last
+    return int(slot)
+
+
+@compiled()
+def _broken(line: Line, rules: Rules, row: int, place: int) -> int:
+    """The first limit that an item would break at a place; -1: none."""
+    for limit in range(rules.keys.shape[0]):
+        key = rules.keys[limit, row]
+        if key < 0 or place > rules.limits[1, limit]:
+            continue
+        if line.counts[limit, _slot(line.table, limit, key)] >= rules.limits[0, limit]:
+            return limit
+    return -1
+
+
+@compiled()
+def _count(line: Line, rules: Rules, row: int, place: int, step: int) -> None:
+    """Count an item at a place, or take it back."""
+    for limit in range(rules.keys.shape[0]):
+        key = rules.keys[limit, row]
+        if key >= 0 and place <= rules.limits[1, limit]:
+            slot = _slot(line.table, limit, key)
+            line.table[limit, slot] = key + 1
+            line.counts[limit, slot] += step
+
+
+@compiled()
+def _give(line: Line, rules: Rules, row: int, place: int) -> None:
+    """Count an item at a place towards the shares that it is for."""
+    for share in range(len(rules.within)):
+        if rules.members[share, row] and place <= line.owed[0, share] and line.owed[1, share] > 0:
+            line.owed[1, share] -= 1
+
+
+@compiled()
+def _next_end(line: Line, end: int) -> int:
+    """The smallest number of places of a share beyond `end`; 0: there is none."""
+    found = 0
+    for each in line.owed[0]:
+        if each > end and (found == 0 or each < found):
+            found = each
+    return found
+
+
+@compiled()
+def _owe(line: Line, rules: Rules, allowed: Mask, limit: int) -> None:
+    """Count the places, and what is owed to shares, as far as there are items for it."""
+    places = 0
+    for may in allowed:
+        places += may
+        if places == limit:
+            break
+    line.progress[3] = places
+    for share in range(len(rules.within)):
+        within = min(rules.within[share], places)
+        wanted, there = int(np.ceil(rules.least[share] * within - _ROUNDED)), 0
+        for row in range(len(allowed)):
+            if there >= wanted:
+                break
+            there += allowed[row] and rules.members[share, row]
+        line.owed[0, share], line.owed[1, share] = within, there
+
+
+@compiled()
+def _stand(line: Line, rules: Rules, wrong: Numbers, allowed: Mask, group: Rows, limit: int) -> None:
+    """Let the pins take their places; int64[p, 2] says what is wrong with each, and the pin that has its place."""
+    line.pins[:] = _NOBODY
+    for pin in range(len(rules.pin_rows)):
+        row, place = rules.pin_rows[pin], rules.pin_places[pin]
+        if row < 0 or not allowed[row]:
+            wrong[pin, 0] = told.MAY_NOT
+        elif place > limit:
+            wrong[pin, 0] = told.TOO_FAR
+        elif line.pins[place] >= 0:
+            wrong[pin, 0], wrong[pin, 1] = told.TAKEN, line.pins[place]
+        else:
+            for other in line.pins:
+                if other >= 0:
+                    there = rules.pin_rows[other]
+                    if there == row or (group[row] >= 0 and group[there] == group[row]):
+                        wrong[pin, 0] = told.TWICE
+            if wrong[pin, 0] == told.STANDS:
+                line.pins[place] = pin
+
+
+@compiled()
+def _leave_room(line: Line, rules: Rules, wrong: Numbers, end: int) -> None:
+    """Drop the last pins of the first `end` places that leave their shares too few."""
+    within, pins = line.owed[0], line.pins
+    while True:
+        free, first, last = end, -1, -1
+        for share in range(len(within)):
+            if within[share] <= end:
+                free -= line.owed[1, share]
+                first = share if first < 0 else first
+        for place in range(1, end + 1):
+            if pins[place] < 0:
+                continue
+            free -= 1
+            counted = False
+            for share in range(len(within)):
+                counted |= within[share] <= end and rules.members[share, rules.pin_rows[pins[place]]]
+            if not counted:
+                last = place
+        if free >= 0 or last < 0:
+            return
+        _count(line, rules, rules.pin_rows[pins[last]], last, -1)
+        wrong[pins[last], 0], wrong[pins[last], 1], pins[last] = told.OWED, first, _NOBODY
+
+
+@compiled()
+def _drop_pins(line: Line, rules: Rules, wrong: Numbers) -> None:
+    """Drop the pins that break a limit, count the others, and drop the last ones that leave a share too few places."""
+    for place in range(1, len(line.pins)):
+        pin = line.pins[place]
+        if pin < 0:
+            continue
+        broken = _broken(line, rules, rules.pin_rows[pin], place)
+        if broken >= 0:
+            wrong[pin, 0], wrong[pin, 1], line.pins[place] = told.OVER, broken, _NOBODY
+        else:
+            _count(line, rules, rules.pin_rows[pin], place, 1)
+            _give(line, rules, rules.pin_rows[pin], place)
+    end = _next_end(line, 0)
+    while end > 0:
+        _leave_room(line, rules, wrong, end)
+        end = _next_end(line, end)
+
+
+@compiled()
+def _seat(line: Line, rules: Rules, entries: Numbers, rows: Rows, order: Numbers, group: Rows) -> bool:
+    """Put entries in the places of pins, and the others in line, in their order; False: some pinned item is not among them."""
+    entries[told.PINNED] = 0
+    for place in range(1, len(line.pins)):
+        if line.pins[place] >= 0:
+            row, entry = rules.pin_rows[line.pins[place]], len(rows) - 1
+            while entry >= 0 and rows[entry] != row:
+                entry -= 1
+            if entry < 0:
+                return False
+            entries[told.PINNED, entry] = place
+    for entry in range(len(rows)):
+        entries[told.WAITING, entry] = _NOBODY
+        if entries[told.PINNED, entry]:
+            line.pins[entries[told.PINNED, entry]] = entry
+            if group[rows[entry]] >= 0:
+                line.groups[line.progress[1]] = group[rows[entry]]
+                line.progress[1] += 1
+    for at in range(len(order)):
+        if not entries[told.PINNED, order[at]]:
+            entries[told.WAITING, at] = order[at]
+    return True
+
+
+@compiled()
+def _force(line: Line, place: int) -> bool:
+    """Mark the shares of which an item must come now, or too few places are left for what is owed; tells whether there are any."""
+    within, owed, forced = line.owed[0], line.owed[1], line.owed[2]
+    forced[:] = 0
+    end = _next_end(line, place - 1)
+    while end > 0:
+        free, total = end - place + 1, 0
+        for at in range(place, end + 1):
+            free -= line.pins[at] >= 0
+        for share in range(len(owed)):
+            if place <= within[share] <= end:
+                total += owed[share]
+        if total > 0 and total >= free:
+            for share in range(len(owed)):
+                forced[share] = place <= within[share] <= end and owed[share] > 0
+            return True
+        end = _next_end(line, end)
+    return False
+
+
+@compiled()
+def _fits(line: Line, rules: Rules, entries: Numbers, entry: int, row: int, group: int, place: int, must: bool) -> bool:
+    """Tell whether an entry may come at a place; the limit that refuses it is noted."""
+    if group >= 0:
+        for at in range(line.progress[1]):
+            if line.groups[at] == group:
+                return False
+    broken = _broken(line, rules, row, place)
+    if broken >= 0:
+        if entries[told.NOTED, entry] == 0:
+            entries[told.NOTED, entry] = broken + 1
+        return False
+    needed = not must
+    for share in range(len(rules.within)):
+        needed |= line.owed[2, share] > 0 and rules.members[share, row]
+    return needed
+
+
+@compiled()
+def _next(
+    line: Line, rules: Rules, entries: Numbers, rows: Rows, group: Rows, place: int, for_good: bool, tried: bool
+) -> int:
+    """The waiting entry for a place; shares that nothing is left for are let go. `for_good`: what is refused now always is."""
+    while True:
+        must = _force(line, place)
+        for at in range(line.progress[2], entries.shape[1]):
+            entry = entries[told.WAITING, at]
+            if entry < 0 or not _fits(line, rules, entries, entry, rows[entry], group[rows[entry]], place, must):
+                continue
+            entries[told.WAITING, at] = _NOBODY
+            if for_good and not must:
+                line.progress[2] = at + 1
+            return int(entry)
+        if for_good and not must:
+            line.progress[2] = entries.shape[1]
+        if not tried:
+            return _ASK
+        if not must:
+            return _NOBODY
+        for share in range(len(rules.within)):
+            line.owed[1, share] -= line.owed[2, share]
+        tried = False
+
+
+@compiled()
+def _first_pin(line: Line) -> int:
+    """Take the first pin that is left; -1: none is."""
+    for place in range(len(line.pins)):
+        if line.pins[place] >= 0:
+            entry, line.pins[place] = line.pins[place], _NOBODY
+            return int(entry)
+    return _NOBODY
+
+
+@compiled()
+def _fill(line: Line, rules: Rules, entries: Numbers, rows: Rows, group: Rows, tried: bool) -> int:
+    """Fill places from the first that is empty."""
+    for_good = True
+    for within in rules.limits[1]:
+        for_good &= within >= line.progress[3]
+    while line.progress[0] < line.progress[3]:
+        place = line.progress[0] + 1
+        entry, line.pins[place] = line.pins[place], _NOBODY
+        if entry < 0:
+            entry = _next(line, rules, entries, rows, group, place, for_good, tried)
+            if entry == _ASK:
+                return told.ASK
+            tried = False
+        if entry < 0:
+            entry = _first_pin(line)
+        if entry < 0:
+            return told.DONE
+        if not entries[told.PINNED, entry]:
+            row = rows[entry]
+            _count(line, rules, row, place, 1)
+            _give(line, rules, row, place)
+            if group[row] >= 0:
+                line.groups[line.progress[1]] = group[row]
+                line.progress[1] += 1
+        line.chosen[line.progress[0]] = entry
+        line.progress[0] += 1
+    return told.DONE
+
+
+@compiled(OWN_TIMES, OWN_TIMES_2D, OWN_TIMES_2D, INT, INT, ROWS, TIMES, MASK, ROWS, RULES)
+def arrange(
+    numbers: Numbers, entries: Numbers, wrong: Numbers, limit: int, step: int, rows: Rows, order: Numbers, allowed: Mask,
+    group: Rows, rules: Rules,
+) -> int:  # fmt: skip
+    """Fill the places of a list, from the first to the last: each takes its pin, else the first waiting entry that the limits let
+    through and the shares need. Tells whether it is `DONE`, or what it needs before it goes on.
+
+    Args:
+        numbers: int64[line_length] all that is known of the list; of it the first one is how many places are filled.
+        entries: int64[3, m] (`WAITING`, `NOTED`, `PINNED`) of the items at hand, written to.
+        wrong: int64[p, 2] what is wrong with each pin, and with what other pin, limit or share; written to.
+        limit: most places.
+        step: where it goes on, `BEGIN` at first.
+        rows: int32[m] of the items at hand; order: int64[≤m] those of the pool, in the order in which they come.
+        allowed: bool[n] what may be shown; group: int32[n] of each item, of which two never stand on one list.
+        rules: what is to be kept.
+    """
+    line = _line(numbers, limit, rules)
+    if step == told.BEGIN:
+        _owe(line, rules, allowed, limit)
+        _stand(line, rules, wrong, allowed, group, limit)
+        _drop_pins(line, rules, wrong)
+    if step <= told.PINS_FOUND and not _seat(line, rules, entries, rows, order, group):
+        return told.FIND_PINS
+    return int(_fill(line, rules, entries, rows, group, step == told.NONE_FOUND))
+
+
+@compiled(OWN_TIMES, INT, ROWS, MASK, ROWS, RULES)
+def fitting(numbers: Numbers, limit: int, rows: Rows, allowed: Mask, group: Rows, rules: Rules) -> Mask:
+    """Tell which items bool[n], other than those at hand, would fit the next place of a list."""
+    line = _line(numbers, limit, rules)
+    found, place = allowed.copy(), line.progress[0] + 1
+    if line.owed[2].any():
+        for row in range(len(found)):
+            needed = False
+            for share in range(len(rules.within)):
+                needed |= line.owed[2, share] > 0 and rules.members[share, row]
+            found[row] &= needed
+    for at in range(rules.keys.shape[0]):
+        for slot in range(line.table.shape[1]):
+            if place <= rules.limits[1, at] and line.counts[at, slot] >= rules.limits[0, at]:
+                for row in range(len(found)):
+                    found[row] &= rules.keys[at, row] != line.table[at, slot] - 1
+    for mine in line.groups[: line.progress[1]]:
+        for row in range(len(found)):
+            found[row] &= group[row] != mine
+    for row in rows:
+        found[row] = False
+    return found

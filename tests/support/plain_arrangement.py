@@ -1,0 +1,295 @@
+"""Merchandising of one list as its rules read, place after place in plain Python: what the compiled pass is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+from operator import itemgetter
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.engine.blend import Pick, ranked_by
+from recsys.engine.merchandising.merchandising import Effect, Pool, Shelf
+from recsys.engine.merchandising.plans import OF_PLACEMENT, AtLeast, AtMost, PinAt, Plan
+from recsys.engine.merchandising.variety import Variety
+from recsys.types import Mask
+
+_Waiting: TypeAlias = tuple[float, Pick, float]
+_BY_WEIGHT = itemgetter(0)
+
+
+class PlainlyArranged(NamedTuple):
+    """A list under a plan; the rows that were pinned; and by row what was kept from its place, and why."""
+
+    picks: list[Pick]
+    pinned: frozenset[int]
+    effects: dict[int, Effect]
+
+
+class _Owed:
+    """A share while places are filled: how many items of its kind are still to come within its places."""
+
+    def __init__(self, least: AtLeast, allowed: Mask, places: int) -> None:
+        self.campaign, self.items = least.campaign, least.items
+        self.within = min(least.share.within, places)
+        wanted = ceil(round(least.share.min * self.within, 9))
+        self.owed = min(wanted, int(np.count_nonzero(least.items & allowed))) if wanted else 0
+
+
+class PlainArrangement:
+    """One list while its places are filled, from the first to the last."""
+
+    def __init__(self, pool: Pool, plan: Plan, shelf: Shelf, variety: Variety | None = None) -> None:
+        """Take a pool in hand, under what holds for the query."""
+        self._pool, self._plan, self._variety = pool, plan, variety
+        self._names, self._everything = shelf.names, shelf.everything
+        self._allowed, self._group = shelf.allowed, shelf.group
+        allowed, group, limit = shelf.allowed, shelf.group, shelf.limit
+        self._weighs = plan.factors is not None or variety is not None
+        self._limit, self._places = limit, min(limit, int(np.count_nonzero(allowed)))
+        self._for_good = all(most.limit.within >= self._places for most in plan.limits)
+        """Whether an item that is refused at one place is at all later ones."""
+        self._counts: list[dict[int, int]] = [{} for _ in plan.limits]
+        self._shares = [_Owed(least, allowed, self._places) for least in plan.shares]
+        self._chosen: list[Pick] = []
+        self._effects: dict[int, Effect] = {}
+        self._pins = self._standing_pins()
+        pinned = {pick[0] for pick in self._pins.values()}
+        self._pinned = frozenset(pinned)
+        self._groups = {int(group[row]) for row in pinned} - {-1}
+        relevance = relevance_of(list(pool.ranked), pool.n_blended, 1.0) if self._weighs else [1.0] * len(list(pool.ranked))
+        self._lowest = relevance[-1] if relevance else 1.0
+        self._waiting = self._weighed(relevance, list(pool.ranked))
+        if pinned:
+            self._waiting = [each for each in self._waiting if each[1][0] not in pinned]
+        self._sort()
+
+    def arranged(self) -> PlainlyArranged:
+        """Fill the places: each takes its pin, else the next item that the limits let through and the shares need."""
+        while len(self._chosen) < self._places:
+            place = len(self._chosen) + 1
+            pick = self._pins.pop(place, None) or self._next(place)
+            if pick is None and self._pins:
+                pick = self._pins.pop(min(self._pins))
+            if pick is None:
+                break
+            self._put(pick, place)
+        return PlainlyArranged(self._chosen, self._pinned, self._effects)
+
+    # Pins
+
+    def _standing_pins(self) -> dict[int, Pick]:
+        """The pins that stand, by place: of items that may be shown, within the limits, leaving the shares their places."""
+        standing: dict[int, PinAt] = {}
+        for pin in self._plan.pins:
+            if wrong := self._wrong(pin, standing):
+                self._note(pin.row, pin.campaign, "pin", f"is not at place {pin.place}: {wrong}")
+            else:
+                standing[pin.place] = pin
+        for place in sorted(standing):
+            pin = standing[place]
+            if broken := self._broken(pin.row, place):
+                self._note(pin.row, pin.campaign, "pin", f"is not at place {place}: {_said_of_limit(broken)}")
+                del standing[place]
+            else:
+                self._count(pin.row, place)
+        self._leave_room(standing)
+        return self._picks_of(standing)
+
+    def _wrong(self, pin: PinAt, standing: dict[int, PinAt]) -> str:
+        if pin.row < 0 or not self._allowed[pin.row]:
+            return "it may not be shown here"
+        if pin.place > self._limit:
+            return f"the list has {self._limit} places"
+        if (other := standing.get(pin.place)) is not None:
+            return f"campaign {other.campaign} has another item there"
+        group = self._group[pin.row]
+        if any(pin.row == each.row or (group >= 0 and self._group[each.row] == group) for each in standing.values()):
+            return "it, or an item of its group, has another place already"
+        return ""
+
+    def _leave_room(self, standing: dict[int, PinAt]) -> None:
+        """Count pins towards the shares, and drop the last ones that leave a share too few places."""
+        for share in self._shares:
+            own = [place for place, pin in standing.items() if place <= share.within and share.items[pin.row]]
+            share.owed = max(0, share.owed - len(own))
+        for end in sorted({share.within for share in self._shares}):
+            within = [share for share in self._shares if share.within <= end]
+            while sum(share.owed for share in within) > end - sum(1 for place in standing if place <= end):
+                others = [
+                    place
+                    for place, pin in standing.items()
+                    if place <= end and not any(share.items[pin.row] for share in within)
+                ]
+                if not others:
+                    break
+                pin = standing.pop(max(others))
+                self._count(pin.row, pin.place, -1)
+                said = f"is not at place {pin.place}: campaign {within[0].campaign} needs it for its share"
+                self._note(pin.row, pin.campaign, "pin", said)
+
+    def _picks_of(self, standing: Mapping[int, PinAt]) -> dict[int, Pick]:
+        """The pinned items as they are ranked; those that are not in the pool as the recommender does that ranks everything."""
+        if not standing:
+            return {}
+        ranked = {pick[0]: pick for pick in self._pool.ranked}
+        missing = [pin.row for pin in standing.values() if pin.row not in ranked]
+        if missing:
+            among = np.zeros_like(self._allowed)
+            among[missing] = True
+            found = ranked_by(self._everything, self._pool.ask_among(self._everything, len(missing), among))
+            ranked |= {pick[0]: pick for pick in found}
+        return {place: self._with_own_factor(ranked[pin.row]) for place, pin in standing.items()}
+
+    # Places
+
+    def _next(self, place: int) -> Pick | None:
+        """The first waiting item that fits a place; more are looked for, and shares that nothing is left for are let go."""
+        while True:
+            forced = self._forced(place)
+            for at, (_, pick, factor) in enumerate(self._waiting):
+                if self._fits(pick[0], place, forced):
+                    del self._waiting[0 if self._for_good and not forced else at : at + 1]
+                    return with_factor(pick, factor)
+            if self._for_good and not forced:
+                self._waiting.clear()
+            if self._search(place, forced):
+                continue
+            if not forced:
+                return None
+            for share in forced:
+                share.owed -= 1
+
+    def _fits(self, row: int, place: int, forced: Sequence[_Owed]) -> bool:
+        group = int(self._group[row])
+        if group >= 0 and group in self._groups:
+            return False
+        if broken := self._broken(row, place):
+            if row not in self._effects:
+                self._note(row, broken.campaign, "limit", _said_of_limit(broken))
+            return False
+        return not forced or any(share.items[row] for share in forced)
+
+    def _forced(self, place: int) -> list[_Owed]:
+        """The shares of which an item must come now, or too few places are left for what is owed."""
+        if not self._shares:
+            return []
+        owing = [share for share in self._shares if share.owed > 0 and share.within >= place]
+        for end in sorted({share.within for share in owing}):
+            within = [share for share in owing if share.within <= end]
+            free = end - place + 1 - sum(1 for pinned in self._pins if place <= pinned <= end)
+            if sum(share.owed for share in within) >= free:
+                return within
+        return []
+
+    def _search(self, place: int, forced: Sequence[_Owed]) -> bool:
+        """Ask for more items that would fit a place; False: there are none."""
+        among = self._allowed.copy()
+        if forced:
+            among &= np.logical_or.reduce([share.items for share in forced])
+        for most, counts in zip(self._plan.limits, self._counts, strict=True):
+            full = [key for key, count in counts.items() if count >= most.limit.max and place <= most.limit.within]
+            for key in full:
+                among &= most.keys != key
+        for group in self._groups:
+            among &= self._group != group
+        known = [pick[0] for _, pick, _ in self._waiting] + [pick[0] for pick in (*self._chosen, *self._pins.values())]
+        among[known] = False
+        for name in self._names:
+            found = self._pool.ask_among(name, self._places - len(self._chosen), among)
+            if len(found):
+                ranked = list(ranked_by(name, found))
+                relevance = relevance_of(ranked, 0, self._lowest) if self._weighs else [1.0] * len(ranked)
+                self._waiting += self._weighed(relevance, ranked)
+                self._lowest = min(self._lowest, relevance[-1])
+                self._sort()
+                return True
+        return False
+
+    def _put(self, pick: Pick, place: int) -> None:
+        row = pick[0]
+        if row not in self._pinned:
+            self._count(row, place)
+            for share in self._shares:
+                if share.items[row] and place <= share.within and share.owed > 0:
+                    share.owed -= 1
+        if (group := int(self._group[row])) >= 0:
+            self._groups.add(group)
+        self._chosen.append(pick)
+
+    # Limits, boosts
+
+    def _broken(self, row: int, place: int) -> AtMost | None:
+        """The first limit that an item would break at a place."""
+        for most, counts in zip(self._plan.limits, self._counts, strict=True):
+            key = int(most.keys[row])
+            if key >= 0 and place <= most.limit.within and counts.get(key, 0) >= most.limit.max:
+                return most
+        return None
+
+    def _count(self, row: int, place: int, step: int = 1) -> None:
+        for most, counts in zip(self._plan.limits, self._counts, strict=True):
+            key = int(most.keys[row])
+            if key >= 0 and place <= most.limit.within:
+                counts[key] = counts.get(key, 0) + step
+
+    def _sort(self) -> None:
+        if self._weighs:
+            self._waiting.sort(key=_BY_WEIGHT, reverse=True)  # stable: what is alike stays in its order
+
+    def _weighed(self, relevance: Sequence[float], ranked: Sequence[Pick]) -> list[_Waiting]:
+        """Picks with their relevance times their factor, and the factor."""
+        if not self._weighs:
+            return [(1.0, pick, 1.0) for pick in ranked]
+        factors = self._factors([pick[0] for pick in ranked]).tolist()
+        return [(each * factor, pick, factor) for each, pick, factor in zip(relevance, ranked, factors, strict=True)]
+
+    def _factors(self, rows: list[int]) -> NDArray[np.float64]:
+        """Return what the relevance of items is multiplied by, float64[k]."""
+        found = np.ones(len(rows)) if self._plan.factors is None else self._plan.factors[rows].astype(np.float64)
+        return found if self._variety is None else found * self._variety.factors(rows)
+
+    def _with_own_factor(self, pick: Pick) -> Pick:
+        return with_factor(pick, float(self._factors([pick[0]])[0])) if self._weighs else pick
+
+    def _note(self, row: int, campaign: str, action: str, said: str) -> None:
+        self._effects.setdefault(row, Effect(campaign, action, said))
+
+
+_LEAST = 1e-9
+"""Relevance of the last of a list, so that boosts tell also those apart that have no score."""
+
+
+def with_factor(pick: Pick, factor: float) -> Pick:
+    """Multiply the score of a pick; a negative one is divided."""
+    if factor == 1:
+        return pick
+    row, score, name, explained_by = pick
+    return row, score * factor if score > 0 else score / factor, name, explained_by
+
+
+def relevance_of(ranked: Sequence[Pick], blended: int, below: float) -> list[float]:
+    """Return how much each pick of a pool counts: its share of the best score of its list, where a list that was asked later begins
+    where the one before it ended; the first one begins at `below`."""
+    found: list[float] = []
+    last, best, start, source = below, 1.0, 0, ""
+    for at, (_, score, name, _) in enumerate(ranked):
+        if at == 0 or at == blended or (at > blended and name != source):
+            below, best, start = last, score, at
+        source = name
+        if best > 0:
+            each = below * (score / best) if score > 0 else 0.0
+        else:
+            each = below / (1 + at - start)
+        last = each if each < last else last
+        if last < _LEAST:
+            last = _LEAST
+        found.append(last)
+    return found
+
+
+def _said_of_limit(most: AtMost) -> str:
+    whose = "the placement" if most.campaign == OF_PLACEMENT else f"campaign {most.campaign}"
+    return f"{whose} lets at most {most.limit.max} of one {most.limit.by} stand within the first {most.limit.within}"
