@@ -163,3 +163,29 @@ def test_days_before_1970_are_days() -> None:
     """People are older than computers."""
     assert read_days(pl.Series(["1931-01-02"])).to_list() == [date(1931, 1, 2)]
     assert read_days(pl.Series([-86_400])).to_list() == [date(1970, 1, 1) - timedelta(days=1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("Sep 1, 2026 1:05 PM", "2026-09-01T13:05"),
+        ("Tue Sep 01 2026 13:05:00 GMT+0200 (CEST)", "2026-09-01T11:05"),
+        ("Saturday, September 5, 2026 at 9:05 AM", "2026-09-05T09:05"),
+        ("1. September 2026", "2026-09-01T00:00"),
+        ("1er mars 2026 08h05", "2026-03-01T08:05"),
+        ("1 de septiembre de 2026", "2026-09-01T00:00"),
+        ("3 sierpnia 2026 13:05", "2026-08-03T13:05"),
+        ("5 Eylül 2026 13:05", "2026-09-05T13:05"),
+        ("01-SEP-26", "2026-09-01T00:00"),
+        ("2026年9月1日 13時05分", "2026-09-01T13:05"),
+        ("2026년 9월 1일 13:05", "2026-09-01T13:05"),
+        ("5 Foo 2026", None),
+        ("March 2026", None),
+        ("31 Feb 2026", None),
+        ("12 pcs 2026", None),
+    ],
+)
+def test_names_of_months_say_what_stands_first(text: str, moment: str | None) -> None:
+    """A date whose month is a name is read in whatever order and language; what is no date stays none."""
+    [read] = read_times(pl.Series([text]))
+    assert read == (datetime.fromisoformat(f"{moment}Z") if moment else None)

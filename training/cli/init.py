@@ -77,7 +77,7 @@ def _recognised(files: Sequence[Path], folder: Path) -> tuple[list[Proposal], li
     strange = [each for each in seen if each.paths[0] not in used and not any(each.name in said for said in unused)]
     if not any(each.table == "events" for each in proposals):
         why = "no table of events was found, which is the one that is needed"
-        raise DataError("\n".join([why, *unread, *map(needed, strange)]))
+        raise DataError("\n".join([why, *unread, *map(needed, seen)]))
     return proposals, [*unread, *unused, *map(not_used, strange)]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import polars as pl
 
 from recsys.settings.tables import Table
 from recsys.tables.presets import merged
@@ -12,6 +14,8 @@ from training.onboarding.proposals import NO_KIND, Proposal
 from training.onboarding.values import texts, usable_for
 
 _TABLES = ("events", "items", "users", "identities")
+_HALF, _CLEARLY = 0.5, 0.25
+"""Share of the events' ids that a column must hold to be taken for their key, and by how much more than the one it replaces."""
 
 
 def together(proposals: Sequence[Proposal]) -> tuple[list[Proposal], list[str]]:
@@ -31,7 +35,30 @@ def together(proposals: Sequence[Proposal]) -> tuple[list[Proposal], list[str]]:
                 " `paths` if "
                 "both belong together"
             )
+    _match_keys(chosen)
     return sorted(chosen.values(), key=lambda each: _TABLES.index(each.table)), unused
+
+
+def _match_keys(chosen: Mapping[str, Proposal]) -> None:
+    """Take the column for the id of items and users that holds those of the events, where the one with the better name does not."""
+    events = chosen.get("events")
+    for table, key in (("items", "item_id"), ("users", "user_id")):
+        found = chosen.get(table)
+        asked = texts(events.rows, own).unique() if events and (own := events.origin(key)) else None
+        if found is None or found.preset or asked is None or not len(asked):
+            continue
+        own = found.origin(key)
+        shares = {name: _share(asked, found, name) for name in found.rows.columns}
+        best = max(shares, key=lambda name: (shares[name], name == own), default=own)
+        if shares[best] >= _HALF and shares[best] > shares.get(own, 0.0) + _CLEARLY:
+            found.rekey(
+                key, best, f"{best} is {key}, and not {own}: {shares[best]:.0%} of the ids of the events stand there"
+            )
+
+
+def _share(asked: pl.Series, found: Proposal, name: str) -> float:
+    """Share of the events' ids that a column holds, 0…1."""
+    return float(asked.is_in(texts(found.rows, name).unique().implode()).sum()) / len(asked)
 
 
 def not_used(seen: Seen) -> str:

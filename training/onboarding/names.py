@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from training.onboarding.concepts import folded, rank
 
 _USER = (
     "userid customerid customerno customernumber clientid memberid shopperid visitorid buyerid householdid "
@@ -18,7 +19,8 @@ _ITEM = (
     "itemid productid sku productsku articleid articleno articlenumber stockcode productcode itemcode itemno "
     "variantsku item product article "
     "productids itemids contentids skus products items productlist "
-    "asin artikel artikelnummer artikelnr produkt produktid produit articulo producto prodotto code productno goodsid thing"
+    "referencia reference referentie asin artikel artikelnummer artikelnr produkt produktid produit articulo "
+    "producto prodotto code productno goodsid thing"
 )
 _TIME = (
     "timestamp eventtime eventtimestamp createdat created datetime occurredat orderdate orderedat orderplacedat "
@@ -84,35 +86,8 @@ KNOWN: Mapping[str, Mapping[str, str]] = {
     "identities": {"anonymous_id": "anonymousid deviceid cookieid visitorid", "user_id": _USER, "timestamp": _TIME},
 }
 """By table and canonical column: names without blanks, signs and capitals."""
-STATES = frozenset(
-    (
-        "status",
-        "state",
-        "orderstatus",
-        "financialstatus",
-        "paymentstatus",
-        "paystate",
-        "ordercondition",
-        "bestellstatus",
-        "statut",
-        "estado",
-    )
-)
-"""Names of columns that may say how an order stands."""
-CANCELLED = frozenset(
-    (
-        "cancelledat",
-        "canceledat",
-        "cancelledon",
-        "canceledon",
-        "voidedat",
-        "voidedon",
-        "cancelleddate",
-        "canceldate",
-        "storniertam",
-    )
-)
-"""Names of columns that hold the moment when an order was cancelled."""
+_STATES = frozenset(("paystate", "ordercondition", "bestellstatus"))
+_CANCELLED = frozenset(("cancelledon", "canceledon", "voidedat", "voidedon", "storniertam"))
 WORDS: Mapping[str, str] = {
     "view": "view viewed detailview productview productviewed viewitem pageview pdp",
     "cart_add": "cartadd addtocart cart add basket addtobasket addtocart basketadd",
@@ -131,25 +106,46 @@ WORDS: Mapping[str, str] = {
 
 def plain(name: str) -> str:
     """A name without capitals, accents, blanks and signs."""
-    spelled = name.casefold().translate({0xE4: "ae", 0xF6: "oe", 0xFC: "ue", 0xDF: "ss"})
-    return re.sub(r"[^a-z0-9]", "", unicodedata.normalize("NFKD", spelled))
+    return re.sub(r"[\W_]", "", folded(name))
+
+
+def says_state(name: str) -> bool:
+    """Tell whether a column's name says that it may tell how an order stands."""
+    return plain(name) in _STATES or rank("state", name) is not None
+
+
+def says_cancelled(name: str) -> bool:
+    """Tell whether a column's name says that it holds the moment when an order was cancelled."""
+    return plain(name) in _CANCELLED or rank("cancelled", name) is not None
 
 
 def named(table: str, columns: Iterable[str], usable: Mapping[str, Collection[str]]) -> dict[str, str]:
     """The column that each canonical one is taken for by its name alone, each at most once; of nested names the last part counts.
 
-    usable: by canonical column, the columns whose values could be its own; one that has its name is taken whatever stands in it.
+    Names that the lists hold go before those whose words say it. usable: by canonical column, the columns whose values could be its
+    own, and by table and canonical column those that are preferred; one that has its name is taken whatever stands in it.
     """
-    left, found = {name: plain(name.rpartition(".")[2]) for name in columns}, dict[str, str]()
+    left, found = list(columns), dict[str, str]()
     for canonical, words in KNOWN[table].items():
         ranked = [plain(canonical), *words.split()]
+        told = {name: at for name in left if (at := _telling(canonical, name, ranked)) is not None}
         fits = {canonical, *usable.get(canonical, left)}
-        mine = [name for name in left if left[name] in ranked and name in fits]
+        preferred = fits & {canonical, *usable.get(f"{table}.{canonical}", left)}
+        mine = {name: at for name, at in told.items() if name in preferred}
+        mine = mine or {name: at for name, at in told.items() if name in fits}
         if mine:
-            best = min(mine, key=lambda name: (ranked.index(left[name]), list(left).index(name)))
-            found[canonical] = best
-            del left[best]
+            found[canonical] = min(mine, key=lambda name: (mine[name], left.index(name)))
+            left.remove(found[canonical])
     return found
+
+
+def _telling(canonical: str, name: str, ranked: Sequence[str]) -> int | None:
+    """Return how telling a name is, 0 the most; None where it says something else."""
+    last = plain(name.rpartition(".")[2])
+    if last in ranked:
+        return ranked.index(last)
+    by_words = rank(canonical, name)
+    return None if by_words is None else len(ranked) + by_words
 
 
 def event_words(words: Iterable[str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,9 +18,12 @@ from recsys.types import DataError
 from training.onboarding.files import ROWS, Seen
 from training.onboarding.values import share, texts
 
-_PACKED = r"^[^|;:]+:[^|]*\|[^|:;]+:"
 _JSON = r"^\s*\[?\s*\{\s*\""
 _IDS = r"^\s*\[\s*[\"'\d].*\]\s*$"
+_BETWEEN, _FIELDS, _SIGNS = (";", "|", "\n", ",", "||"), ("|", ";", ",", ", ", "\t"), (":", "=")
+_TIMES = (" x ", " X ", " × ", "x ", "*")
+_PAIR = frozenset(["key", "value"])
+_LONGEST_NAME = 40
 _HALF, _LEAST = 0.5, 0.01
 _MOST_FIELDS = 60
 _CELLS = 200
@@ -32,26 +36,110 @@ class Unpacked:
 
     seen: Seen
     column: str
-    unnest: str | dict[str, str]
+    unnest: str | dict[str, Any]
     evidence: str
 
 
 def unpacked(seen: Seen) -> Unpacked | None:
     """The files with one row for each item, if a column of theirs holds several; its fields are named with a point."""
-    for name, dtype in seen.source.schema.items():
-        if isinstance(dtype, pl.List) and isinstance(inner := inner_of(dtype), pl.Struct):
-            return _laid_out(seen, name, name, [field.name for field in inner.fields], "holds lists of objects")
-        text = texts(seen.rows, name)
+    for name, dtype in _columns(seen):
+        if isinstance(dtype, pl.List):
+            inner = inner_of(dtype)
+            if isinstance(inner, pl.Struct) and not {field.name for field in inner.fields} >= _PAIR:
+                return _laid_out(seen, name, name, list(paths_of(inner)), "holds lists of objects")
+            continue
+        text = texts(seen.rows, name) if name in seen.rows.columns else pl.Series([], dtype=pl.String)
         if len(text) < 2:
             continue
         if (held := share(text, _JSON)) >= _HALF:
             return _laid_out(seen, name, name, _keys(text), f"holds JSON text of items in {held:.0%} of its values")
-        if (held := share(text, _PACKED)) >= _HALF:
-            told = {"column": name, "between": ";", "fields": "|", "names": ":"}
-            return _laid_out(
-                seen, name, told, _fields(text), f"holds items packed as name:value|…;… in {held:.0%} of its values"
-            )
+        if packed := _packed(text.head(_CELLS)):
+            told = {"column": name, "between": packed.between, "fields": packed.fields, "names": packed.names}
+            evidence = f"holds items packed as {packed.example} in {packed.share:.0%} of its values"
+            return _laid_out(seen, name, told, list(packed.found), evidence)
     return None
+
+
+def paths_of(struct: pl.Struct, before: str = "") -> Iterator[str]:
+    """The fields of a struct that are no structs themselves, by their path: `unitPrice.amount`."""
+    for field in struct.fields:
+        if isinstance(field.dtype, pl.Struct):
+            yield from paths_of(field.dtype, f"{before}{field.name}.")
+        else:
+            yield f"{before}{field.name}"
+
+
+def _columns(seen: Seen) -> Iterator[tuple[str, Any]]:
+    """The columns, and the lists that stand in a struct, with their types."""
+    for name, dtype in seen.source.schema.items():
+        yield name, dtype
+        for field in dtype.fields if isinstance(dtype, pl.Struct) else ():
+            if isinstance(field.dtype, pl.List):
+                yield f"{name}.{field.name}", field.dtype
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """Signs between lines and fields of packed text, the names of its fields, and the share of cells that they cut up."""
+
+    between: str
+    fields: str
+    names: str | tuple[str, ...]
+    found: tuple[str, ...]
+    share: float
+
+    @property
+    def example(self) -> str:
+        """A line and the start of the next, in words."""
+        line = self.names if isinstance(self.names, tuple) else [f"{name}{self.names}value" for name in self.found[:2]]
+        return f"{self.fields.join(line)}{self.between}…".replace("\n", "⏎")
+
+
+def _packed(cells: pl.Series) -> _Packed | None:
+    """The signs that cut up most cells of a column of packed text; None where none cut half of them."""
+    tried = [
+        each
+        for between in _BETWEEN
+        for fields in _FIELDS
+        for names in _SIGNS
+        if (each := _named(cells, between, fields, names))
+    ]
+    tried += [each for between in _BETWEEN for fields in _TIMES if (each := _counted(cells, between, fields))]
+    best = max(tried, key=lambda each: (each.share, len(each.found)), default=None)
+    return best if best and best.share >= _HALF else None
+
+
+def _named(cells: pl.Series, between: str, fields: str, sign: str) -> _Packed | None:
+    """Lines of which every field has a name, the same ones in most of them."""
+    if len({between, fields, sign}) < 3 or not cells.str.contains(fields, literal=True).any():
+        return None
+    counted: Counter[str] = Counter()
+    told = 0
+    for cell in cells:
+        lines = [line for line in cell.split(between) if line.strip()]
+        named = [[part.partition(sign)[0].strip() for part in line.split(fields) if sign in part] for line in lines]
+        if lines and all(len(each) > 1 and len(each) == len(set(each)) for each in named):
+            told += 1
+            counted.update(name for each in named for name in each)
+    names = tuple(name for name, count in counted.items() if count * 2 >= told and _is_name(name, fields, between))
+    return _Packed(between, fields, sign, names, told / len(cells)) if len(names) > 1 else None
+
+
+def _counted(cells: pl.Series, between: str, sign: str) -> _Packed | None:
+    """Lines of a number of units and an id, in one order or the other: `2 x MIT-1,1 x HAT-1`."""
+    if not cells.str.contains(between, literal=True).any() or not cells.str.contains(sign, literal=True).any():
+        return None
+    lines = [[line.strip() for line in cell.split(between) if line.strip()] for cell in cells]
+    parts = [[line.split(sign) for line in each] for each in lines]
+    for names, at in ((("quantity", "sku"), 0), (("sku", "quantity"), 1)):
+        told = sum(bool(each) and all(len(part) == 2 and part[at].strip().isdigit() for part in each) for each in parts)
+        if told >= _HALF * len(cells):
+            return _Packed(between, sign, names, names, told / len(cells))
+    return None
+
+
+def _is_name(name: str, *signs: str) -> bool:
+    return 0 < len(name) <= _LONGEST_NAME and not any(sign.strip() in name for sign in signs if sign.strip())
 
 
 def several(seen: Seen, column: str) -> Unpacked | None:
@@ -61,7 +149,7 @@ def several(seen: Seen, column: str) -> Unpacked | None:
     text = texts(seen.rows, column)
     lists, found = share(text, _IDS), several_ids(text, pl.Series([], dtype=pl.String))
     if lists >= _HALF:
-        told: str | dict[str, str] = column
+        told: str | dict[str, Any] = column
         evidence = f"holds lists of ids as JSON text in {lists:.0%} of its values"
     elif found and (held := int(text.is_in(found.cells.implode()).sum()) / len(text)) >= _LEAST:
         told = {"column": column, "between": found.between}
@@ -76,7 +164,7 @@ def several(seen: Seen, column: str) -> Unpacked | None:
     return Unpacked(replace(seen, rows=rows, source=source), column, told, f"{column} {evidence}: each becomes a row")
 
 
-def _laid_out(seen: Seen, column: str, told: str | dict[str, str], fields: list[str], evidence: str) -> Unpacked | None:
+def _laid_out(seen: Seen, column: str, told: str | dict[str, Any], fields: list[str], evidence: str) -> Unpacked | None:
     unnest = Unnest(column=told) if isinstance(told, str) else msgspec.convert(told, Unnest)
     names = [f"{column}.{field}" for field in fields[:_MOST_FIELDS]]
     if not names:
@@ -102,6 +190,12 @@ def _keys(text: pl.Series) -> list[str]:
     return list(counted)
 
 
-def _fields(text: pl.Series) -> list[str]:
-    parts = [part for cell in text.head(_CELLS) for line in cell.split(";") for part in line.split("|")]
-    return list(Counter(part.partition(":")[0].strip() for part in parts if ":" in part))
+def flattened(seen: Seen) -> Seen:
+    """The files with a column for each field of their structs, named with a point."""
+    structs = {name: dtype for name, dtype in seen.source.schema.items() if isinstance(dtype, pl.Struct)}
+    names = [f"{name}.{path}" for name, dtype in structs.items() for path in paths_of(dtype)][:_MOST_FIELDS]
+    if not names:
+        return seen
+    source = named_fields(seen.source, names)
+    rows = source.frame.head(ROWS).drop(ROW, FILE, MORE, *structs, strict=False).collect(engine="streaming")
+    return replace(seen, source=source, rows=rows)

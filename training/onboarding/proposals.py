@@ -14,13 +14,22 @@ from recsys.tables.columns.spelling import as_spoken, plain_name, spoken_of
 from recsys.tables.presets import mapping_of, merged, platform, preset_names
 from recsys.tables.reader import reading
 from recsys.types import EVENT_TYPES
+from training.onboarding.doubts import tell_ids, tell_times
 from training.onboarding.files import Seen
 from training.onboarding.first_lines import above, within
 from training.onboarding.joining import joined_events
-from training.onboarding.names import CANCELLED, STATES, event_words, named, plain
-from training.onboarding.packed import several, unpacked
+from training.onboarding.names import event_words, named, plain, says_cancelled, says_state
+from training.onboarding.packed import flattened, several, unpacked
 from training.onboarding.turning import turned
-from training.onboarding.values import days_of, empty_share, is_local, share, states_known, texts, usable_for
+from training.onboarding.unused import tell_unused
+from training.onboarding.values import (
+    empty_share,
+    is_of_the_order,
+    share,
+    states_known,
+    texts,
+    usable_for,
+)
 
 _LEVELS = ("family", "department", "category", "subcategory", "type")
 _SEPARATORS = ("/", "|", "\\", "»")
@@ -66,6 +75,16 @@ class Proposal:
             names = (told,) if isinstance(told, str) else tuple(told)
         return next((name for name in names if name in self.rows.columns), "")
 
+    def rekey(self, key: str, own: str, evidence: str) -> None:
+        """Take another column for the table's key."""
+        columns = self.settings["columns"]
+        for canonical in [name for name, told in columns.items() if told == own]:
+            del columns[canonical]
+        self.settings["columns"] = {key: own, **{name: told for name, told in columns.items() if name != key}}
+        self.settings.pop("where", None)
+        self.evidence = [each for each in self.evidence if not each.startswith("not used: ")] + [evidence]
+        self.mails = key == "user_id" and share(texts(self.rows, own), "@") > _HALF
+
 
 def propose(seen: Seen) -> Proposal | None:
     """Settings for files with the same columns, by a preset or by the names and values of the columns; None if neither tells.
@@ -74,7 +93,7 @@ def propose(seen: Seen) -> Proposal | None:
         DataError: if a file cannot be read to its end.
     """
     with reading("events", [seen.source]):
-        found = _by_preset(seen) or _packed(seen) or _turned(seen) or _by_names(seen)
+        found = _by_preset(seen) or _packed(seen := flattened(seen)) or _turned(seen) or _by_names(seen)
         return _finished(found) if found else None
 
 
@@ -93,9 +112,10 @@ def propose_joined(seen: Sequence[Seen]) -> Proposal | None:
 
 
 def _finished(found: Proposal) -> Proposal:
-    _ids(found)
-    if origin := found.origin("timestamp"):
-        _times(found, origin)
+    tell_ids(found)
+    tell_times(found)
+    if not found.preset:
+        tell_unused(found)
     return found
 
 
@@ -194,6 +214,7 @@ def _events(seen: Seen, columns: dict[str, str]) -> Proposal:
     if "price" in columns:
         columns.pop("amount", None)
     found = _plain("events", seen, columns)
+    _amounts(found)
     _categories(found)
     if own := columns.get("event_type"):
         _words(found, own)
@@ -214,7 +235,7 @@ def _events(seen: Seen, columns: dict[str, str]) -> Proposal:
 def _items(seen: Seen, columns: dict[str, str]) -> Proposal:
     found = _plain("items", seen, columns)
     _categories(found)
-    _first_lines(found, "group_id", ("title", "brand", "category", "description", "published"))
+    _first_lines(found, "group_id", ("title", "brand", "category", "description", "published", "available"))
     return found
 
 
@@ -232,6 +253,18 @@ def _words(found: Proposal, own: str) -> None:
         )
 
 
+def _amounts(found: Proposal) -> None:
+    """Take an order's total, which stands on each of its lines, for no line's."""
+    columns = found.settings["columns"]
+    own, order = columns.get("amount"), columns.get("order_id")
+    if own and order and is_of_the_order(found.rows, own, order):
+        del columns["amount"]
+        found.unsure.append(
+            f"{own} is the same on all lines of an order, so it is taken for the order's total and not used: set `amount` to a column"
+            " with the total of a line, or `price` to one with the price of a unit"
+        )
+
+
 def _returns(found: Proposal) -> None:
     own = found.settings["columns"].get("quantity")
     negative = int(texts(found.rows, own).str.starts_with("-").sum()) if own else 0
@@ -242,7 +275,7 @@ def _returns(found: Proposal) -> None:
 
 def _states(found: Proposal) -> None:
     for own in found.rows.columns:
-        if plain(own) not in STATES or own in found.settings["columns"].values():
+        if not says_state(own) or own in found.settings["columns"].values():
             continue
         text = texts(found.rows, own)
         if (known := states_known(text)) >= 0.5:
@@ -252,7 +285,7 @@ def _states(found: Proposal) -> None:
                 " pending ones count in nothing"
             )
             break
-    moments = [own for own in usable_for(found.rows)["timestamp"] if plain(own) in CANCELLED]
+    moments = [own for own in usable_for(found.rows)["timestamp"] if says_cancelled(own)]
     if moments:
         found.settings["void_orders"] = [*found.settings.get("void_orders", ()), *moments]
         found.evidence.append(f"orders with a moment in {', '.join(moments)} count in nothing: by its name")
@@ -296,52 +329,3 @@ def _categories(found: Proposal) -> None:
             found.settings["category_separator"] = sign
             found.evidence.append(f"levels of {own} are separated by {sign}: it stands in {found_in:.0%} of its values")
             return
-
-
-def _ids(found: Proposal) -> None:
-    key = "item_id" if found.table == "items" else "user_id"
-    own = found.origin(key)
-    if not own:
-        return
-    text = texts(found.rows, own)
-    if key == "user_id" and len(text) and share(text, "@") > 0.5:
-        found.mails = True
-        found.evidence.append(f"{own} holds mail addresses: capitals and blanks in them do not count")
-    without = empty_share(found.rows, own)
-    if without > _MANY and key == "item_id" and not found.preset:
-        found.settings["where"] = [{"column": own, "empty": False}]
-        found.evidence.append(f"rows without {own} are left out: {without:.0%} of the rows looked at")
-    if without > _MANY and key == "user_id" and not (found.origin("anonymous_id") or found.settings.get("fill_down")):
-        found.evidence.append(
-            f"{without:.0%} of the rows looked at have no {own}: they are nobody's, and count for items alone"
-        )
-
-
-def _times(found: Proposal, own: str) -> None:
-    days, named_day = days_of(texts(found.rows, own)), "day_first" in found.settings
-    if days.given and not named_day and not (found.preset and "day_first" in _told(found)):
-        _day_first(found, own, days.given, days.day_first, days.month_first)
-    if is_local(found.rows, own) and not (found.preset and "timezone" in _told(found)):
-        found.settings["timezone"] = "UTC"
-        found.unsure.append(
-            f"the times of {own} name no zone and are taken for UTC: set `timezone` to the shop's, for instance Europe/Berlin"
-        )
-
-
-def _day_first(found: Proposal, own: str, given: int, day: int, month: int) -> None:
-    if day > 1 and not month:
-        found.settings["day_first"] = True
-        found.evidence.append(f"{own} puts the day first: {day:,} of {given:,} values can be read in no other way")
-    elif month > 1 and not day:
-        found.settings["day_first"] = False
-        found.evidence.append(f"{own} puts the month first: {month:,} of {given:,} values can be read in no other way")
-    else:
-        found.unsure.append(
-            f"{own} holds dates such as 05/06/2026 ({given:,}), and nothing proves which of both is the day: set `day_first`"
-        )
-
-
-def _told(found: Proposal) -> set[str]:
-    """Settings of the preset that are its own."""
-    layout = getattr(platform(found.preset), found.table)
-    return {name for name in Table.__struct_fields__ if getattr(layout, name) != getattr(Table(), name)}

@@ -7,13 +7,20 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from recsys.tables.values.numbers import UNITS, read_number
 from recsys.tables.values.times import TimeNotation, read_times
 from recsys.tables.values.words import read_words
+from training.onboarding.concepts import concepts
 from training.onboarding.names import event_words
 
-_NUMBER = r"^[^\w]{0,3}(?:[A-Z]{3} ?)?[-(]?\d[\d .,'’]*\)?[^\w\d]{0,3}(?:[A-Z]{3})?$"
 _DAY = r"^\s*(\d{1,2})[./-](\d{1,2})[./-](?:\d{4}|\d{2})\b"
 _ZONED = r"(?i)(?:z|utc|gmt|[+-]\d{2}:?\d{2})\s*$"
+_ENOUGH, _ALMOST = 5, 0.95
+"""Orders of several lines that must be there, and their share that must be alike, before a column is taken for the order's."""
+_MANY_ROWS = 40
+"""Rows from which a column with another value in each names rows, and not the items of events."""
+_LOOKED_AT = 1_000
+"""Values of which it is tried how they can be read."""
 _MOST_WORDS = 60
 """Different words that a column of event types has at most."""
 
@@ -39,7 +46,7 @@ def texts(rows: pl.DataFrame, name: str) -> pl.Series:
 def usable_for(rows: pl.DataFrame) -> Mapping[str, list[str]]:
     """By canonical column, the columns whose values could be its own; a column without a value could be anything."""
     times = [name for name in rows.columns if _is_time(rows, name)]
-    numbers = [name for name in rows.columns if share(texts(rows, name), _NUMBER) >= 0.5]
+    numbers = [name for name in rows.columns if is_number(texts(rows, name))]
     words = [name for name in rows.columns if is_event_type(texts(rows, name))]
     scalar = [name for name in rows.columns if not rows[name].dtype.is_nested() and not rows[name].dtype.is_temporal()]
     money = dict.fromkeys(("quantity", "price", "amount", "stock", "cost"), numbers)
@@ -48,8 +55,18 @@ def usable_for(rows: pl.DataFrame) -> Mapping[str, list[str]]:
         **money,
         **moments,
         "event_type": words,
+        "events.item_id": [name for name in scalar if not is_another_in_each(texts(rows, name))],
         **dict.fromkeys(("user_id", "item_id", "anonymous_id", "order_id"), scalar),
     }
+
+
+def is_number(text: pl.Series) -> bool:
+    """Tell whether half of the values can be read as numbers or money, with one decimal mark or the other."""
+    some = text.head(_LOOKED_AT).to_frame("t")
+    read = some.select(
+        pl.coalesce(read_number(pl.col("t"), mark, units=UNITS, money=True) for mark in (".", ","))
+    ).to_series()
+    return bool(len(read)) and (len(read) - read.null_count()) * 2 >= len(read)
 
 
 def is_event_type(text: pl.Series) -> bool:
@@ -62,6 +79,15 @@ def states_known(text: pl.Series) -> float:
     """Share of the values that say how an order stands, 0…1."""
     said = text.to_frame("t").select(read_words(pl.col("t"), "order")).to_series()
     return int(said.is_not_null().sum()) / max(1, len(text))
+
+
+def states_told(text: pl.Series) -> bool:
+    """Tell whether few words say how orders stand, all of them known, of those that stand and of those that do not."""
+    words = text.unique()
+    if not 2 <= len(words) <= _MOST_WORDS or text.str.contains(r"^[\d.,-]+$").any():
+        return False
+    said = words.to_frame("t").select(read_words(pl.col("t"), "order")).to_series()
+    return not said.null_count() and bool(said.any()) and not said.all()
 
 
 def days_of(text: pl.Series) -> Days:
@@ -99,7 +125,9 @@ def _is_time(rows: pl.DataFrame, name: str) -> bool:
     if text.is_empty():
         return False
     numbers = text.str.extract(r"^(\d{8,19})(?:\.\d+)?$").drop_nulls()
-    read = read_times(text.head(1_000), TimeNotation(unit="none"))
+    if "date" in concepts(name):  # a number such as 46174.4375 may be a day of a spreadsheet where its name says so
+        numbers = numbers.extend(text.str.extract(r"^((?:3[3-9]|[4-6]\d|7[0-2])\d{3}(?:\.\d+)?)$").drop_nulls())
+    read = read_times(text.head(_LOOKED_AT), TimeNotation(unit="none"))
     return (
         (len(read) - read.null_count()) * 2 >= len(read)
         or days_of(text).given * 2 >= len(text)
@@ -110,3 +138,15 @@ def _is_time(rows: pl.DataFrame, name: str) -> bool:
 def share(text: pl.Series, pattern: str) -> float:
     """Share of the values that hold a pattern, 0…1."""
     return int(text.str.contains(pattern).sum()) / max(1, len(text))
+
+
+def is_of_the_order(rows: pl.DataFrame, own: str, order: str) -> bool:
+    """Tell whether a value belongs to the order: it is the same on all lines of almost each that has several."""
+    orders = rows.filter(is_given(rows, own) & is_given(rows, order)).group_by(order).agg(pl.len(), pl.col(own).n_unique())
+    several = orders.filter(pl.col("len") > 1)
+    return several.height >= _ENOUGH and int((several[own] == 1).sum()) >= _ALMOST * several.height
+
+
+def is_another_in_each(text: pl.Series) -> bool:
+    """Tell whether many rows have a value, and none of them the same."""
+    return len(text) >= _MANY_ROWS and text.n_unique() == len(text)

@@ -79,6 +79,8 @@ _UNITS = (
     "pcs pcs. pc pc. pce piece pieces unit units item items ea each x qty left available stk stk. stck stück stueck st st. szt szt. "
     "ks kom kom. db uds uds. ud ud. unid unidades un un. unité unités pièce pièces pz pz. pezzi pezzo шт шт. adet tk gab 個 个 件 点"
 )
+UNITS = tuple(_UNITS.split())
+"""Words that may stand beside a number of units."""
 _CURRENCIES: Mapping[str, str | None] = {**{code: code for code in _CODES.split()}, **_SIGNS, **dict.fromkeys(_SHARED)}
 _AGREEING = tuple(f"{sign} {code}" for sign, codes in _SHARED.items() for code in sorted(codes))
 """A sign and a code that may stand on both sides of a number, as in $12.00 USD."""
@@ -136,7 +138,7 @@ def read_number(
 
     `strict`: a text that proves another mark than `mark` is unreadable. `units` may stand beside it; beside `money` currencies may.
     """
-    beside = _CURRENCIES if money else {unit.upper(): None for unit in _UNITS.split()}
+    beside = _CURRENCIES if money else {unit.upper(): None for unit in UNITS}
     beside = {**beside, **{unit.upper(): None for unit in units}}
     field = _parts(text).struct.field
     before, after = (_word(field(name)).fill_null("") for name in ("before", "after"))

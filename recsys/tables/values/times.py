@@ -10,6 +10,7 @@ from typing import Literal
 import polars as pl
 
 from recsys.tables.schema import TIME
+from recsys.tables.values.months import year_first
 
 Unit = Literal["", "s", "ms", "us", "ns", "date", "excel", "none"]
 """What numbers are: since 1970 in this unit, dates such as 20260331, or days of a spreadsheet (45,000.5 is noon of 15 March 2023);
@@ -174,6 +175,7 @@ def _readers(text: pl.Series, notation: TimeNotation) -> list[Callable[[pl.Serie
         lambda left: _from_digits(left, notation),
         lambda left: _from_compact(left.str.extract(r"^(\d{8}T\d{2,6}Z?)$"), notation),
         lambda left: _from_fields(left, _YEAR_FIRST, (1, 2, 3), notation),
+        lambda left: _from_names(left, notation),
     ]
     if notation.day_first is not None:
         order = (3, 2, 1) if notation.day_first else (3, 1, 2)
@@ -222,6 +224,13 @@ def _from_compact(text: pl.Series, notation: TimeNotation) -> pl.Series:
     utc = parts.field("7") == "Z"
     local = localized(times, notation.zone)
     return local.zip_with(~utc.fill_null(False), times.dt.replace_time_zone("UTC"))
+
+
+def _from_names(text: pl.Series, notation: TimeNotation) -> pl.Series:
+    """Times whose month is a name, or whose fields are: `Sep 1, 2026`."""
+    named = year_first(text)
+    local = _from_fields(named, _YEAR_FIRST, (1, 2, 3), notation)
+    return local.fill_null(_pattern("%+", notation)(named)) if named.str.contains("T", literal=True).any() else local
 
 
 def _from_fields(text: pl.Series, pattern: str, order: tuple[int, int, int], notation: TimeNotation) -> pl.Series:

@@ -1,0 +1,197 @@
+"""Concepts that the words of a column's name stand for, such as "order" and "date", in the languages of shops.
+
+`Référence commande`, `Bestellnummer`, `order.id` and `注文番号` all say order and id: names that no list holds are told by them.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from functools import cache, lru_cache
+
+_WORDS: Mapping[str, str] = {
+    "user": "user users customer customers client clients member shopper visitor buyer purchaser account soldtoparty "
+    "party debitor kunde kunden käufer besteller cliente clientes acheteur utilisateur usuario comprador utente "
+    "acquirente klant klanten koper kund kunder köpare kunde køber musteri müşteri alıcı klient klienta kupujący "
+    "zákazník zákazníka kupující asiakas vásárló ügyfél клиент покупатель 会員 顧客 お客様 購入者 客户 买家 고객 "
+    "회원",
+    "order": "order orders sales salesorder purchase transaction invoice receipt basket document doc voucherno bestellung "
+    "bestell auftrag auftrags rechnung rechnungs beleg belegs bon vorgang commande facture pedido factura compra "
+    "venta ordine fattura acquisto encomenda fatura compra venda bestelling order factuur bestel beställning "
+    "ordre faktura sipariş fatura zamówienie zamówienia faktury objednávka objednávky faktura tilaus rendelés "
+    "számla заказ заказа 注文 受注 伝票 订单 주문",
+    "item": "item items product products article articles goods material merchandise stockkeeping ware artikel produkt "
+    "produkte produkter vara varen vare produit produits producto productos artículo articulo prodotto prodotti "
+    "articolo produto produtos artigo producten urun ürün produktu towar towaru produkty zboží výrobek tuote "
+    "termék cikk товар товара 商品 製品 品目 产品 상품",
+    "sku": "sku asin ean gtin barcode ugs 品番 货号",
+    "kind": "art",
+    "id": "id ids no nr nro num number numbers code key ref reference identifier uid uuid guid nummer numéro numero "
+    "número código codigo codice cod codes réf référence referencia riferimento referência kod kodu kodas numer "
+    "nomer identyfikator číslo kód tunnus numero szám azonosító номер код артикул 番号 コード 编号 号 번호 코드",
+    "date": "date day time datetime timestamp dt datum zeit zeitpunkt uhrzeit tag data jour heure fecha hora día ora "
+    "giorno dia tijd tijdstip tid dato tidspunkt tarih tarihi zaman saat data dzień czas datum čas päivä aika "
+    "dátum idő дата время 日時 日付 年月日 日 时间 日期 일시 날짜",
+    "made": "created creation placed ordered purchased bought made posting posted sold sale selling occurred erstellt "
+    "angelegt bestellt gekauft création créé créée creado creación creato creazione criado criação aangemaakt "
+    "skapad oprettet opprettet oluşturma złożenia utworzenia vytvoření vytvořeno luotu létrehozva создан создания "
+    "作成 购买 下单",
+    "quantity": "quantity qty quantities units pieces pcs count menge mengen anzahl anz stück stückzahl stk quantité qté qte "
+    "cantidad cant unidades uds quantità qta qtà pezzi quantidade qtd qtde aantal stuks antal st adet miktar "
+    "ilość sztuk množství kusů ks määrä kpl mennyiség db количество кол штук 数量 個数 件数 수량",
+    "price": "price prices preis preise prix tarif precio prezzo preço preco prijs prijzen pris fiyat fiyatı cena ceny "
+    "hinta ár цена 価格 値段 单价 가격",
+    "unit": "unit each einzel einzeln stückpreis unitaire unitario unitaria unitário unité per eenheid stuk enhet styck "
+    "styk birim jednostkowa jednostkowy jednotková kus yksikkö egység единицу 単価 单位",
+    "total": "total totals amount subtotal sum revenue turnover gesamt gesamtpreis summe betrag umsatz montant totale "
+    "importe importo totaal bedrag belopp beløb sum tutar toplam kwota suma razem wartość celkem částka summa "
+    "összeg összesen сумма итого 合計 金額 总价 金额 합계 금액",
+    "line": "line lines lineitem position positions pos zeile zeilen ligne lignes línea linea riga linha regel regels rad "
+    "linje satır pozycja řádek rivi sor 明細 行",
+    "currency": "currency coin währung devise moneda valuta moeda valuta waluta parabirimi döviz měna valuutta pénznem валюта "
+    "通貨 货币",
+    "name": "name names title label naam bezeichnung titel nom titre libellé désignation nombre título nome titolo navn "
+    "namn isim adı ad nazwa název nimi név название наименование 名 名称 商品名 상품명",
+    "brand": "brand brands vendor manufacturer maker marke hersteller marque fabricant marca fabricante produttore merk "
+    "fabrikant märke tillverkare mærke producent marka üretici značka výrobce merkki márka gyártó бренд "
+    "производитель ブランド メーカー 品牌 브랜드",
+    "category": "category categories categoryname kategorie kategorien warengruppe catégorie catégories categoría categoria "
+    "categorie kategori kategoria kategorie rubrik kategória luokka категория カテゴリ カテゴリー 分类 카테고리",
+    "mail": "mail email emailaddress epost eposta correo courriel post posta mailadresse emailadresse メール "
+    "メールアドレス 邮箱 이메일 почта",
+    "address": "address addr adresse adres adress direccion indirizzo endereço electronico électronique elettronica アドレス",
+    "state": "status state stand zustand statut état estado situación stato situação durum durumu tila stav állapot статус "
+    "состояние ステータス 状態 状态 상태",
+    "cancel": "cancel cancelled canceled cancellation cancelation voided storno storniert stornierung annulation annulé "
+    "annulée annulé anulación anulado cancelación cancelado annullamento annullato cancelamento anulação "
+    "geannuleerd annulering avbruten makulerad annulleret annullering iptal anulowano anulowania anulowane storna "
+    "zrušeno zrušení peruttu törlés отмена отмены отменен キャンセル 取消 취소",
+    "pay": "payment pay paid financial zahlung zahl bezahlt paiement pago pagamento betaling betalning ödeme płatność "
+    "platba maksu оплата оплаты 支払 支払い 付款 결제",
+    "ship": "ship shipping shipped shipment delivery delivered fulfillment fulfilment freight versand lieferung liefer "
+    "livraison envío envio entrega spedizione consegna verzending levering leverans frakt kargo teslimat wysyłka "
+    "dostawa doprava 配送 出荷 发货 배송",
+    "stock": "stock inventory onhand lagerbestand bestand lager existencias inventario giacenza estoque voorraad "
+    "lagersaldo lagerantal stok stanmagazynowy zapas sklad zásoba varasto készlet остаток остатки 在庫 在庫数 "
+    "库存 재고 재고수량",
+    "available": "available availability instock verfügbar verfügbarkeit lieferbar lieferstatus disponible disponibilité "
+    "disponibilidad disponibile disponibilità disponível disponibilidade beschikbaar beschikbaarheid leverbaar "
+    "tillgänglig tillgänglighet tilgængelig mevcut dostępność dostępny dostupnost saatavuus наличие 在庫状況 "
+    "販売状態 재고상태",
+    "published": "published visible visibility active enabled online shown sichtbar sichtbarkeit aktiv veröffentlicht visible "
+    "actif publié publicado activo pubblicato attivo ativo zichtbaar gepubliceerd synlig aktif yayında "
+    "opublikowany aktywny viditelný 公開 公開状態",
+    "parent": "parent handle group master model gruppe gruppen variantgroup groupe grupo gruppo groep grupp grup grupa "
+    "skupina グループ",
+    "cost": "cost einkaufspreis coût costo coste custo kostprijs inköpspris maliyet koszt náklad 原価 仕入価格",
+    "link": "url link page permalink adresse lien enlace collegamento länk odkaz ссылка リンク",
+    "image": "image picture photo img bild foto imagen immagine imagem afbeelding resim görsel zdjęcie obrázek изображение "
+    "画像 图片 이미지",
+    "text": "description beschreibung descripción descrizione descrição beschrijving beskrivning beskrivelse açıklama "
+    "opis popis kuvaus leírás описание 説明 描述 설명",
+    "other": "tax vat discount fee bill billing store shop company country city zip postal phone street birth birthday due "
+    "update updated modified list old compare competitor weight age first last expected refund refunded return "
+    "rating steuer rabatt gebühr filiale land stadt plz telefon geburt geburtstag fällig gewicht alt remise taxe "
+    "magasin pays ville naissance descuento impuesto tienda país ciudad sconto tassa negozio paese desconto loja "
+    "korting btw winkel rabat moms butik indirim vergi mağaza sklep podatek sleva daň obchod скидка налог магазин "
+    "税 税込 割引 店舗 生年 더",
+    "": "the of de du des da do di del della la le el l d e vk ttc ht incl inkl inc excl brutto netto net gross bruto "
+    "neto mwst is in at to my our overall event data lineitems cart properties attributes payload current",
+}
+_LETTERS = str.maketrans({
+    "ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ł": "l", "ı": "i", "ø": "o", "æ": "ae", "đ": "d", "ð": "d", "þ": "th", "œ": "oe",
+})  # fmt: skip
+_LINKS = ("s", "n", "es", "en", "e")
+"""Letters between the parts of a compound."""
+_NOTHING = ""
+_SHORTEST = 3
+"""Letters of a word that may be a part of a compound, where letters are not whole words."""
+_LONGEST = 40
+"""Letters of a word that is looked into."""
+MEANT: Mapping[str, tuple[str, ...]] = {
+    "user_id": ("user id", "user", "user mail", "mail", "user mail address", "mail address", "made user"),
+    "order_id": ("order id", "order"),
+    "item_id": ("item id", "sku", "item sku", "item", "kind id", "sku id", "item sku id"),
+    "timestamp": (
+        "order date", "order made date", "order made", "made date", "date", "made", "order date date", "order made date date",
+    ),
+    "quantity": ("quantity", "item quantity", "order quantity", "made quantity"),
+    "price": (
+        "price unit", "price", "unit", "item price", "item price unit", "made price", "order price", "price unit total",
+        "item price unit total",
+    ),
+    "amount": ("line total", "item total", "price total", "line item total", "line price", "total"),
+    "currency": ("currency", "currency id", "order currency", "price currency", "item currency"),
+    "title": ("item name", "name"),
+    "brand": ("brand", "brand name", "item brand"),
+    "category": ("category", "category name", "item category", "item category name"),
+    "stock": ("stock", "stock quantity", "item stock", "available quantity"),
+    "available": ("available", "item available", "available state", "stock state"),
+    "published": ("published", "item published", "published state", "item state"),
+    "group_id": ("parent id", "parent", "parent sku", "item parent", "item parent id"),
+    "cost": ("cost", "cost price", "item cost", "cost unit"),
+    "url": ("link", "item link"),
+    "image_url": ("image", "image link", "item image", "item image link"),
+    "description": ("text", "item text"),
+    "state": ("state", "order state", "pay state", "order state name", "state name", "order pay state"),
+    "cancelled": (
+        "cancel date", "order cancel date", "cancel", "order cancel", "cancel made", "made cancel date", "order cancel date date",
+    ),
+}  # fmt: skip
+"""By canonical column, and for an order's state and the moment of its cancellation: concepts of a name, the most telling first."""
+_MEANT = {
+    name: {tuple(sorted(set(each.split()))): at for at, each in reversed(list(enumerate(told)))}
+    for name, told in MEANT.items()
+}
+
+
+def rank(canonical: str, name: str) -> int | None:
+    """Return how telling a name's words are for a canonical column, 0 the most; None where they do not say it."""
+    said, known = concepts(name), _MEANT.get(canonical, {})
+    inside = tuple(each for each in said if each != "line")
+    return known[said] if said in known else known.get(inside) if inside else None
+
+
+def concepts(name: str) -> tuple[str, ...]:
+    """The concepts of a name's words, each once, sorted; none where a word is unknown."""
+    words = _split(name)
+    whole = _known().get("".join(words))
+    found = [whole] if whole else [concept for word in words for concept in _parts(word)]
+    return () if "?" in found else tuple(sorted({each for each in found if each}))
+
+
+def folded(text: str) -> str:
+    """A text without capitals and accents."""
+    spelled = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
+    return "".join(each for each in spelled if not unicodedata.combining(each))
+
+
+def _split(name: str) -> list[str]:
+    apart = re.sub(r"(?<=[^\W\d_])(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", name))
+    return re.findall(r"[^\W\d_]+", folded(apart).replace("№", "no").replace("#", " no "))
+
+
+@cache
+def _known() -> Mapping[str, str]:
+    return {folded(word): concept for concept, words in reversed(list(_WORDS.items())) for word in words.split()}
+
+
+@lru_cache(maxsize=4_096)
+def _parts(word: str) -> tuple[str, ...]:
+    """The concepts of a word, or of the parts of a compound; `?` where no parts make it up."""
+    known = _known()
+    if word in known:
+        return (known[word],)
+    if len(word) > _LONGEST:
+        return ("?",)
+    latin = word.isascii()
+    for end in range(len(word) - 1, 0, -1):
+        start, rest = word[:end], word[end:]
+        if start not in known or (latin and end < _SHORTEST):
+            continue
+        for link in (_NOTHING, *_LINKS) if latin else (_NOTHING,):
+            left = rest.removeprefix(link)
+            if rest.startswith(link) and left and (len(left) >= 2) and "?" not in (after := _parts(left)):
+                return (known[start], *after)
+    return ("?",)
