@@ -315,7 +315,8 @@ class Slate(msgspec.Struct, frozen=True, eq=False, gc=False, kw_only=True):
     """The answer: item rows with a score, a reason and its source each, best first, and how it came about.
 
     `fallback`: the last of the placement's fallback chain that had to fill places · `experiments`: arms that could have changed it ·
-    `propensities`: chances with which the items of the first places came to stand there, where they were drawn.
+    `propensities`: chances with which the items of the first places came to stand there, where they were drawn · `teams`: which of two
+    rankings picked each item, 0 or 1, where they were interleaved.
     """
 
     recommendation_id: str
@@ -332,6 +333,7 @@ class Slate(msgspec.Struct, frozen=True, eq=False, gc=False, kw_only=True):
     sources: tuple[str, ...]
     experiments: tuple[Assignment, ...] = ()
     propensities: tuple[float, ...] = ()
+    teams: tuple[int, ...] = ()
 
 
 class Send(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,8 +30,8 @@ class Identities(Protocol):
 class Arms(Protocol):
     """The experiments that run over one engine."""
 
-    def choose(self, identities: Identities, query: Query, history: History) -> Choice:
-        """Find what answers a query."""
+    def choose(self, identities: Identities, query: Query, history: History, is_message: bool = False) -> Choice:
+        """Find what answers a query, of a page or of a message."""
 
     def changes_limit(self, placement: str) -> bool:
         """Tell whether an arm changes the length of a placement's lists."""

@@ -43,6 +43,8 @@ class Engine:
         self.settings = settings
         self.blend = manifest.blend
         self.experiments: tuple[Assignment, ...] = ()
+        self.beside: Engine | None = None
+        """The engine whose lists are interleaved with those of this one; None: none are."""
         self.catalog: Catalog = snapshot.catalog
         self.hidden_days = hidden_days(snapshot.catalog, manifest.behaviour)
         self.masks = FilterMasks(snapshot.catalog)
@@ -67,6 +69,13 @@ class Engine:
         """The snapshot, and what an older version made it without: such recommenders bring nothing until the next training."""
         missing = ", ".join(sorted(set(RECOMMENDERS) - set(self.recommenders)))
         return self.snapshot.version + (f", without {missing} until the next training," if missing else "")
+
+    def interleaved_with(self, other: Engine) -> Engine:
+        """The same engine, whose lists are interleaved with another's over the same snapshot."""
+        engine = copy(self)
+        engine.beside = other
+        engine._digest = b"\n".join((self._digest, other._digest))
+        return engine
 
     def placement(self, name: str) -> Placement:
         """Look a placement up.

@@ -139,7 +139,9 @@ def explain(engine: Engine, query: Query, history: History, item: int) -> Explan
     Raises:
         SettingsError: if there is no such placement.
     """
-    slate, asked = answer(engine, query, history), resolve_query(engine, query, history)
+    slate = answer(engine, query, history)
+    engine = _picker(engine, slate, item)
+    asked = resolve_query(engine, query, history)
     effects, moved = _campaigns(engine, query, history, item)
     rule, weights = pick_rule(engine, asked)
     place = slate.items.index(item) if item in slate.items else None
@@ -234,6 +236,12 @@ def _campaigns(engine: Engine, query: Query, history: History, item: int) -> tup
     return effects_on(plan, asked.variety, built, item), Moved(
         place_without(engine, query, history, item), place_of(built, item)
     )
+
+
+def _picker(engine: Engine, slate: Slate, item: int) -> Engine:
+    """The engine that picked an item for an interleaved list; that of the first ranking for those that none picked."""
+    picked = slate.teams and item in slate.items and slate.teams[slate.items.index(item)] == 1
+    return engine.beside if picked and engine.beside is not None else engine
 
 
 def _rule(rule: Rule | None, weights: Mapping[str, float]) -> RuleAnswer | None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from recsys.engine.blend import NONE_RANKED, Pick, Ranked, blend, ranked_by
 from recsys.engine.engine import Engine as Engine
 from recsys.engine.filters import FilterInputs, allowed_items
+from recsys.engine.interleaving import interleave
 from recsys.engine.merchandising.exploration import Drawn, Explorer, explorer_of
 from recsys.engine.merchandising.merchandising import NO_NOTES, POOL, Arrangement, Notes, Shelf, with_campaigns
 from recsys.engine.merchandising.plans import NO_PLAN, Plan
@@ -54,6 +55,14 @@ def answer(engine: Engine, query: Query, history: History, profile: Profile | No
     """Recommend for one query; its length is min(limit, eligible items). `profile` saves finding it again; the list is as if there
     were no campaign `apart_from`."""
     asked = resolve_query(engine, query, history, profile, apart_from=apart_from)
+    slate = _slate(engine, query, history, asked)
+    if engine.beside is None or not (asked.plan is None or asked.plan.only_keeps):
+        return slate
+    other = answer(engine.beside, query, history, asked.profile, apart_from=apart_from)
+    return interleave(slate, other, engine.catalog.group, query)
+
+
+def _slate(engine: Engine, query: Query, history: History, asked: ResolvedQuery) -> Slate:
     built = build(engine, asked, query.limit)
     builder, rule, drawn = built.builder, built.rule, built.drawn
     return Slate(

@@ -13,7 +13,7 @@ from recsys.engine.choice import Answered
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.slate_json import slate_json
 from recsys.item_updates import ItemUpdate
-from recsys.live.slate_log import LoggedEvent, LoggedSlate
+from recsys.live.slate_log import Beside, LoggedEvent, LoggedSlate
 from recsys.settings import Settings
 from recsys.snapshot.put.overlay import overlay
 from recsys.snapshot.store import Snapshot
@@ -45,7 +45,14 @@ def logged(answered: Answered, answered_at: int) -> LoggedSlate:
         strategy=slate.strategy,
         shown=tuple([(engine.catalog.item_id(row), source) for row, source in zip(slate.items, slate.sources, strict=True)]),
         propensities=slate.propensities,
+        beside=_beside(engine, slate),
     )
+
+
+def _beside(engine: Engine, slate: Slate) -> Beside | None:
+    if engine.beside is None or not slate.teams:
+        return None
+    return Beside(engine.beside.placement(slate.placement), engine.beside.blend, slate.teams)
 
 
 def replayed(note: LoggedSlate, snapshot: Snapshot, updates: Iterable[tuple[int, ItemUpdate]]) -> tuple[Engine, Slate]:
@@ -69,6 +76,10 @@ def engine_of(note: LoggedSlate, snapshot: Snapshot) -> Engine:
     engine.campaigns.put(note.campaigns)
     if note.experiments:
         engine = engine.in_arms(engine.settings, note.blend or engine.blend, note.experiments)
+    if note.beside is not None:
+        placements = {**note.placements, note.query.placement: note.beside.placement}
+        other = msgspec.structs.replace(engine.settings, placements=placements)
+        engine = engine.interleaved_with(engine.in_arms(other, note.beside.blend, note.experiments))
     return engine
 
 

@@ -90,19 +90,19 @@ class ServingState:
                 self.newest = max(self.newest, self._state.newest(self._read) or 0)
             self._read, self._version = last, version
 
-    def answer(self, query: Query) -> Answered:
+    def answer(self, query: Query, is_message: bool = False) -> Answered:
         """Answer a query with the shopper's history as of now."""
         query, history = self.asked(query), NO_HISTORY if query.user_id is None else self.history(query.user_id)
-        return answered(self.choose(query, history), query, history)
+        return answered(self.choose(query, history, is_message), query, history)
 
     def answer_without_arms(self, query: Query) -> Answered:
         """Answer a query as if no experiment ran."""
         query, history = self.asked(query), NO_HISTORY if query.user_id is None else self.history(query.user_id)
         return answered(Choice(self.engine), query, history)
 
-    def choose(self, query: Query, history: History) -> Choice:
+    def choose(self, query: Query, history: History, is_message: bool = False) -> Choice:
         """Find the engine that answers a query: that of the shopper's arms, where an experiment runs."""
-        return Choice(self.engine) if self.arms is None else self.arms.choose(self, query, history)
+        return Choice(self.engine) if self.arms is None else self.arms.choose(self, query, history, is_message)
 
     def asked(self, query: Query) -> Query:
         """A query with what its shopper said no to, and was shown too often, where its placement minds that."""
@@ -121,7 +121,7 @@ class ServingState:
 
     def answer_message(self, query: Query) -> Answered:
         """The same for a message, whose reasons are in the locale that the shopper reads."""
-        return self.answer(msgspec.structs.replace(query, locale=self.reason_locale(query.user_id)))
+        return self.answer(msgspec.structs.replace(query, locale=self.reason_locale(query.user_id)), is_message=True)
 
     def history(self, user_id: str) -> History:
         """Return what a shopper did, in the rows of the snapshot: under this id, and under the other ids that are theirs."""

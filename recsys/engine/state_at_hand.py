@@ -30,9 +30,9 @@ class StateAtHand(ServingState):
     def catch_up(self) -> None:
         """Nothing can be read."""
 
-    def answer(self, query: Query) -> Answered:
+    def answer(self, query: Query, is_message: bool = False) -> Answered:
         """Answer a query with the history at hand, and say so."""
-        found = super().answer(query)
+        found = super().answer(query, is_message)
         return found._replace(slate=msgspec.structs.replace(found.slate, notices=(*found.slate.notices, NOTICE)))
 
     def disliked(self, user_id: str) -> Sequence[Dislike]:

@@ -9,7 +9,7 @@ import msgspec
 
 from recsys.engine.settings_check import check_settings
 from recsys.settings import Settings
-from recsys.settings.experiments import Arm, ArmChange, Experiment
+from recsys.settings.experiments import INTERLEAVED, Arm, ArmChange, Experiment
 from recsys.settings.placements import BlendSettings
 from recsys.types import SettingsError
 
@@ -27,6 +27,14 @@ def with_change(settings: Settings, placement: str, change: ArmChange) -> Settin
         return settings
     changed = msgspec.structs.replace(standing, **named)
     return msgspec.structs.replace(settings, placements={**settings.placements, placement: changed})
+
+
+def without_exploration(settings: Settings, placement: str) -> Settings:
+    """Settings that name a placement as it stands, but for its exploration."""
+    standing = settings.placement(placement)
+    assert standing is not None
+    calm = msgspec.structs.replace(standing, exploration=msgspec.UNSET)
+    return msgspec.structs.replace(settings, placements={**settings.placements, placement: calm})
 
 
 def with_blend(blend: BlendSettings, change: ArmChange) -> BlendSettings:
@@ -83,6 +91,11 @@ def _check_pair(one: str, first: Experiment, other: str, second: Experiment) -> 
                 "each begins where the other's `traffic` ends"
             )
         return
+    if first.placement == second.placement and INTERLEAVED in (first.kind, second.kind):
+        raise SettingsError(
+            f"experiments.{one} and experiments.{other} are both on {first.placement!r}, and one is interleaved; give them one "
+            "`layer`, each a `layer_start` of its own"
+        )
     both = first.changes & second.changes if first.placement == second.placement else frozenset()
     if both:
         raise SettingsError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from hashlib import sha256
 from itertools import accumulate
 
-from recsys.settings.experiments import HOLDOUT, Experiment, HoldoutSettings
+from recsys.settings.experiments import HOLDOUT, INTERLEAVED, Experiment, HoldoutSettings
 
 _DIGITS = 13
 """Hex digits of a hash that are read: 52 bits, which every language's floating-point numbers hold exactly."""
@@ -25,6 +25,8 @@ def arm_of(name: str, experiment: Experiment, unit: str) -> str | None:
     start = experiment.layer_start
     if not start <= _place(name, experiment, unit) < start + experiment.traffic:
         return None
+    if experiment.kind == INTERLEAVED:
+        return INTERLEAVED
     drawn = bucket("arm", name, experiment.salt, unit)
     for edge, arm in _edges(experiment):
         if drawn < edge:
@@ -44,6 +46,8 @@ def is_held_out(holdout: HoldoutSettings, unit: str) -> bool:
 
 def expected_shares(experiment: Experiment) -> dict[str, float]:
     """Share of those who take part, by arm, the holdout last where there is one."""
+    if experiment.kind == INTERLEAVED:
+        return {INTERLEAVED: 1.0}
     drawn = 1 - experiment.holdout
     shares = {arm.name: arm.share * drawn for arm in experiment.arms if arm.share > 0}
     return {**shares, HOLDOUT: experiment.holdout} if experiment.holdout else shares

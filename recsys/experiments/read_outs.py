@@ -28,6 +28,8 @@ MEASURE_WORDS = {
     "click_through": "Clicks per list seen",
     "units_per_order": "Units per order",
     "returns": "Units given back",
+    "credited_clicks": "Clicks on items that a ranking picked, per shopper",
+    "credited_orders": "Orders of items that a ranking picked, per shopper",
 }
 """Measures as people read them."""
 _LEAST_REACH, _MOST_REACH = 0.01, 1.0

@@ -12,11 +12,11 @@ from typing import NamedTuple
 from recsys.engine.choice import Choice, Identities
 from recsys.engine.pipeline import Engine
 from recsys.engine.strategy import first_rule, holds, segment_of, weights_of
-from recsys.experiments.arms import change_of, with_blend, with_change
+from recsys.experiments.arms import change_of, with_blend, with_change, without_exploration
 from recsys.experiments.assignment import arm_of, expected_shares, is_held_out, key_of
 from recsys.experiments.exposures import FirstExposures
 from recsys.live.experiments import Exposure
-from recsys.settings.experiments import ArmChange, Experiment
+from recsys.settings.experiments import INTERLEAVED, ArmChange, Experiment
 from recsys.settings.placements import BlendSettings, Placement
 from recsys.types import Assignment, Bought, History, Profile, Query, StateError
 
@@ -37,10 +37,13 @@ class RunningExperiments:
         """Tell whether an arm changes the length of a placement's lists."""
         return any("limit" in each.experiment.changes for each in self._on.get(placement, ()))
 
-    def choose(self, identities: Identities, query: Query, history: History) -> Choice:
-        """Find what answers a query: the engine under the arms of the shopper that could change the answer."""
-        contests = self._on.get(query.placement)
-        if contests is None or query.user_id is None:
+    def choose(self, identities: Identities, query: Query, history: History, is_message: bool = False) -> Choice:
+        """Find what answers a query: the engine under the arms of the shopper that could change the answer; a message is never
+        interleaved."""
+        contests = self._on.get(query.placement, ())
+        if is_message:
+            contests = [each for each in contests if each.experiment.kind != INTERLEAVED]
+        if not contests or query.user_id is None:
             return Choice(self._engine)
         unit = identities.owner_of(query.user_id)
         if is_held_out(self._holdout, unit):
@@ -87,9 +90,25 @@ class RunningExperiments:
     def _made(self, placement: str, arms: tuple[Assignment, ...]) -> Engine:
         settings, blend = self._engine.settings, self._engine.blend
         for each in arms:
-            change = change_of(self.experiments[each.id], each.arm)
+            experiment = self.experiments[each.id]
+            if each.arm == experiment.kind == INTERLEAVED:
+                return self._interleaved(experiment, arms)
+            change = change_of(experiment, each.arm)
             settings, blend = with_change(settings, placement, change), with_blend(blend, change)
         return self._engine.in_arms(settings, blend, arms)
+
+    def _interleaved(self, experiment: Experiment, arms: tuple[Assignment, ...]) -> Engine:
+        """The engines of two arms, neither of which draws: no other experiment has the shopper on this placement."""
+        plain, name = self._engine, experiment.placement
+        first, second = (
+            plain.in_arms(
+                without_exploration(with_change(plain.settings, name, arm.change), name),
+                with_blend(plain.blend, arm.change),
+                arms,
+            )
+            for arm in experiment.arms
+        )
+        return first.interleaved_with(second)
 
 
 class _Plan(NamedTuple):
@@ -106,7 +125,8 @@ class _Contest:
         self.name, self.experiment, self.key = name, experiment, key_of(name, experiment)
         self._catalog = engine.catalog
         self._plain = _plan(engine, experiment, ArmChange())
-        self._plans = [_plan(engine, experiment, change_of(experiment, arm)) for arm in expected_shares(experiment)]
+        drawn = [arm.name for arm in experiment.arms] if experiment.kind == INTERLEAVED else expected_shares(experiment)
+        self._plans = [_plan(engine, experiment, change_of(experiment, arm)) for arm in drawn]
         self._limits = {plan.placement.limit for plan in (self._plain, *self._plans)}
 
     def concerns(self, query: Query, profile: Profile) -> bool:

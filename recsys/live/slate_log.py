@@ -44,6 +44,14 @@ class LoggedEvent(msgspec.Struct, frozen=True, array_like=True):
     price: float | None
 
 
+class Beside(msgspec.Struct, frozen=True):
+    """Second ranking of an interleaved list: its placement and blend, and which ranking picked each item, 0 or 1."""
+
+    placement: Placement
+    blend: BlendSettings
+    teams: tuple[int, ...]
+
+
 class LoggedSlate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that a slate was made from, in ids: rows never leave a snapshot."""
 
@@ -69,6 +77,8 @@ class LoggedSlate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Each item with the recommender that spoke most for it, in order."""
     propensities: tuple[float, ...] = ()
     """Chances of the items of the first places to stand there, where exploration drew them."""
+    beside: Beside | None = None
+    """The ranking that this one was interleaved with."""
 
 
 class SlateHead(msgspec.Struct, frozen=True):
@@ -79,6 +89,9 @@ class SlateHead(msgspec.Struct, frozen=True):
     items_sequence: int
     query: Query
     propensities: tuple[float, ...] = ()
+    experiments: tuple[Assignment, ...] = ()
+    shown: tuple[tuple[str, str], ...] = ()
+    beside: Beside | None = None
 
 
 def is_erased(slate: LoggedSlate, erased: Tombstones) -> bool:

@@ -14,6 +14,8 @@ from recsys.types import BoughtMode
 
 HOLDOUT = "holdout"
 """The arm of units that are kept out of an experiment: nothing is changed for them."""
+INTERLEAVED = "interleaved"
+"""The arm of all units of an interleaved experiment: they see both rankings."""
 MAX_ARMS = 10
 MAX_EXPERIMENTS = 200
 """Most that are declared while serving, stopped ones among them."""
@@ -78,6 +80,9 @@ class Experiment(Group, frozen=True):
     """The placement whose lists it changes."""
     arms: Annotated[tuple[Arm, ...], msgspec.Meta(min_length=2, max_length=MAX_ARMS)]
     """The ways that are compared; the first is the control."""
+    kind: Literal["split", "interleaved"] = "split"
+    """`split`: a shopper is answered by one arm. `interleaved`: by two arms that pick in turns for one list, where clicks and orders
+    credit the one that picked; never in sends."""
     unit: Literal["user"] = "user"
     """Who keeps an arm: the shopper, with all anonymous ids that are linked to one user."""
     when: When = When()
@@ -112,6 +117,8 @@ class Experiment(Group, frozen=True):
             raise ValueError(
                 f"arms: {', '.join(names)} is not allowed; allowed: names that differ, none of them {HOLDOUT!r}"
             )
+        if self.kind == INTERLEAVED:
+            self._check_interleaved()
         total = sum(arm.share for arm in self.arms)
         if abs(total - 1) > _ROUNDING:
             raise ValueError(
@@ -119,6 +126,14 @@ class Experiment(Group, frozen=True):
             )
         if self.layer_start + self.traffic > 1 + _ROUNDING:
             raise ValueError(f"traffic: {self.traffic:g} from layer_start {self.layer_start:g} on ends above 1")
+
+    def _check_interleaved(self) -> None:
+        if len(self.arms) != 2 or self.holdout or any(arm.share != 0.5 for arm in self.arms):
+            raise ValueError("kind: an interleaved experiment has two arms with a share of 0.5 each, and no holdout")
+        if "limit" in self.changes:
+            raise ValueError("kind: arms of an interleaved experiment cannot change `limit`, since both pick for one list")
+        if any(arm.name == INTERLEAVED for arm in self.arms):
+            raise ValueError(f"arms: the name {INTERLEAVED!r} is not allowed where they are interleaved")
 
     @property
     def changes(self) -> frozenset[str]:

@@ -92,6 +92,19 @@ def test_an_editor_declares_widens_and_stops_an_experiment(fresh: Application, e
     assert "stopped" in editor.get(f"{PAGE}?csv=experiments").text
 
 
+def test_an_interleaved_experiment_says_what_either_arm_picks_by(fresh: Application, editor: FlaskClient) -> None:
+    """All exposed shoppers stand in one row, with what both arms change; no sizes are held against each other."""
+    change = {"rules": [{"name": "popular", "recommenders": {"bestsellers": 1.0}}]}
+    arms = [{"name": "control", "share": 0.5}, {"name": "popular", "share": 0.5, "change": change}]
+    mixed = msgspec.convert({"placement": "home", "kind": "interleaved", "arms": arms}, Experiment)
+    fresh.service.live.state.experiments.declare("shorter", mixed, micros(NOW))
+    expose(fresh, "shorter", interleaved=3)
+    page = editor.get(OWN).text
+    assert "popular picks in turns" in page
+    assert "interleaved" in page
+    assert "not as large" not in page
+
+
 @pytest.mark.parametrize(
     ("fields", "change"),
     [

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from werkzeug.test import TestResponse
 
+from recsys.live.databases import open_slates
 from recsys.settings import StateSettings
 from recsys.settings.experiments import Experiment
 from recsys.types import SettingsError
@@ -97,6 +98,24 @@ def test_what_is_pinned_keeps_its_arm(tmp_path: Path, artifacts: Path) -> None:
     assert "experiments" not in get(ended, f"/v1/users/{SHOPPERS[0]}/recommendations?placement=email_weekly")
 
 
+def test_interleaved_lists_are_all_logged_and_never_sent(tmp_path: Path, artifacts: Path) -> None:
+    """Whatever share of pages is logged, with who picked each item; the send of the same placement is of no experiment."""
+    app = app_with(tmp_path, artifacts, trial=experiment(kind="interleaved"))
+    slates = [get(app, f"/v1/users/{user}/recommendations") for user in SHOPPERS]
+    mixed = {each["recommendation_id"] for each in slates if "experiments" in each}
+    assert len(mixed) > 5
+    assert {each["experiments"][0]["arm"] for each in slates if "experiments" in each} == {"interleaved"}
+    state = msgspec.structs.replace(serving_settings(artifacts).state, folder=str(tmp_path / "state"))
+    heads = open_slates(msgspec.structs.replace(serving_settings(artifacts), state=state)).heads()
+    logged = {head.recommendation_id: head for head in heads if head.beside is not None}
+    assert {*logged} == mixed
+    assert all(len(head.beside.teams) == len(head.shown) for head in logged.values() if head.beside)
+    body = {"placement": "home", "limit": 4, "expires_at": "2099-01-01T00:00:00Z"}
+    assert app.test_client().put("/v1/sends/spring", headers=MESSAGES, json=body).status_code == 201
+    for user in SHOPPERS:
+        assert "experiments" not in get(app, f"/v1/users/{user}/recommendations?send_id=spring")
+
+
 def test_settings_with_an_experiment_that_cannot_run_are_refused(tmp_path: Path, artifacts: Path) -> None:
     """When the service starts, not when a shopper comes."""
     with pytest.raises(SettingsError, match=r"experiments\.trial, arm control: placement: 'nowhere'"):
@@ -151,11 +170,13 @@ def test_more_traffic_keeps_everybody(tmp_path: Path, artifacts: Path) -> None:
     refused = [
         declare(app, traffic=0.5),
         declare(app, holdout=0.1),
+        declare(app, kind="interleaved"),
         declare(app, arms=[{"name": "control", "share": 0.9}, {"name": "changed", "share": 0.1}]),
     ]
     assert [(each.status_code, each.get_json()["parameter"]) for each in refused] == [
         (409, "traffic"),
         (409, "holdout"),
+        (409, "kind"),
         (409, "arms"),
     ]
     assert declare(app, traffic=0.5, salt="again").status_code == 200

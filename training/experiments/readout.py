@@ -19,12 +19,14 @@ from recsys.disk import write_whole
 from recsys.experiments.assignment import expected_shares, key_of
 from recsys.experiments.read_outs import READ_OUTS, Compared, Point, ReadOut
 from recsys.experiments.sizes import sizes_p
-from recsys.live.databases import open_log
+from recsys.live.databases import open_log, open_slates
 from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
-from recsys.settings.experiments import HOLDOUT, Experiment
+from recsys.settings.experiments import HOLDOUT, INTERLEAVED, Experiment
 from recsys.types import DataError
 from training import console
+from training.experiments.interleaved import CLICKS, ORDERS, Credited, credited, deciding, preference
+from training.experiments.interleaved import pace as pace_of_persons
 from training.experiments.ledger import Ledger, read_ledger
 from training.experiments.measures import MEASURES
 from training.experiments.statistics import Difference, adjusted, aggregates, difference, units_needed
@@ -63,7 +65,36 @@ def read_out(settings: Settings, name: str, now: datetime, erasure_keys: Erasure
     persons, crossed = exposed((each for batch in log.exposures(key_of(name, chosen)) for each in batch), ledger.owners)
     if persons.is_empty():
         raise DataError(f"ID {name!r}: nobody was exposed to it yet; ask for lists on {chosen.placement!r} while it runs")
+    if chosen.kind == INTERLEAVED:
+        return _read_interleaved(
+            name, chosen, ledger, persons, credited(ledger, persons, open_slates(settings).heads(), name), now
+        )
     return _read(name, chosen, ledger, persons, crossed, now)
+
+
+def _read_interleaved(
+    name: str, chosen: Experiment, ledger: Ledger, persons: pl.DataFrame, found: Credited, now: datetime
+) -> ReadOut:
+    until, decides, arm = to_microseconds(now), deciding(chosen), chosen.arms[1].name
+    by_measure = {CLICKS: found.clicks, ORDERS: found.orders}
+    told = adjusted([preference(measure, arm, each) for measure, each in by_measure.items()], decides)
+    first = next(each for each in told if each.measure == decides)
+    progress = pace_of_persons(persons, by_measure[decides], chosen.smallest_effect, until)
+    return ReadOut(
+        id=name,
+        key=key_of(name, chosen),
+        placement=chosen.placement,
+        metric=decides,
+        since=_day(int(persons["at"].min())),  # type: ignore[arg-type]
+        until=now,
+        currency=ledger.currency,
+        units={INTERLEAVED: persons.height},
+        expected_shares=expected_shares(chosen),
+        sizes_p=1.0,
+        crossed=0,
+        verdicts={arm: verdict(first, progress, chosen.smallest_effect, 1.0)},
+        differences=tuple(_finite(each) for each in told),
+    )
 
 
 def _read(name: str, chosen: Experiment, ledger: Ledger, persons: pl.DataFrame, crossed: int, now: datetime) -> ReadOut:

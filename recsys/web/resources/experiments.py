@@ -22,7 +22,7 @@ from recsys.web.serving.service import Service
 CREATED, OK = 201, 200
 _ADDRESS = "/v1/experiments/{id}"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_FIXED = ("placement", "unit", "arms", "holdout", "layer", "layer_start")
+_FIXED = ("kind", "placement", "unit", "arms", "holdout", "layer", "layer_start")
 """What exposures rest on: it stays as it is while the salt does."""
 
 

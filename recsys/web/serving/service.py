@@ -54,7 +54,7 @@ class Service:
         self.metrics.slate(slate.placement, slate.fallback, len(slate.items) < query.limit)
         if isinstance(serving, StateAtHand):
             self.metrics.slate_at_hand()
-        elif drawn(slate.recommendation_id, self.settings.state.slate_share):
+        elif slate.teams or drawn(slate.recommendation_id, self.settings.state.slate_share):
             self.live.slates.offer(logged(answered, self.live.clock.now()))
         return slate
 

@@ -12,7 +12,7 @@ from recsys.experiments.arms import runnable
 from recsys.experiments.assignment import expected_shares, key_of
 from recsys.experiments.read_outs import MEASURE_WORDS, ReadOut, open_read_out
 from recsys.live.experiments import MAX_COUNTED, Declared
-from recsys.settings.experiments import HOLDOUT, Experiment
+from recsys.settings.experiments import HOLDOUT, INTERLEAVED, Experiment
 from recsys.settings.when import When
 from recsys.types import DataError
 from recsys.web.console.answers import redirect_response
@@ -211,6 +211,7 @@ def _age(visit: Visit[Any], found: ReadOut) -> str:
 
 def _arms(experiment: Experiment, counts: Mapping[str, int]) -> Table:
     changes = {arm.name: change_words(arm.change) for arm in experiment.arms}
+    changes[INTERLEAVED] = "; ".join(f"{arm} picks in turns: {words}" for arm, words in changes.items())
     changes[HOLDOUT] = "nothing: kept out of the experiment"
     total = sum(counts.values())
     rows = [

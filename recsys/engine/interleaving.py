@@ -11,12 +11,51 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
+from msgspec import structs
+
+from recsys.clock import DAY
+from recsys.types import Query, Rows, Slate
+
+NOTICE = "interleaving: the list is of two rankings, which pick in turns"
+
 
 class Interleaved(NamedTuple):
     """Places of the list, best first: the item, and which ranking picked it (0 or 1)."""
 
     items: tuple[int, ...]
     teams: tuple[int, ...]
+
+
+def interleave(first: Slate, second: Slate, groups: Rows, query: Query) -> Slate:
+    """Interleave two answers to one query; variants of one group, `groups` int32[items] (-1: of none), count as one item.
+
+    The coins are the shopper's for a day: the list does not change with each click.
+    """
+    slates = (first, second)
+    places = [{_kind(row, groups): at for at, row in enumerate(slate.items)} for slate in slates]
+    mixed = team_draft(list(places[0]), list(places[1]), query.limit, _seed(query))
+    picked = [(slates[team], places[team][kind]) for kind, team in zip(mixed.items, mixed.teams, strict=True)]
+    return structs.replace(
+        first,
+        personalized=first.personalized or second.personalized,
+        fallback=first.fallback or second.fallback,
+        notices=(*first.notices, NOTICE),
+        items=tuple([slate.items[at] for slate, at in picked]),
+        scores=tuple([slate.scores[at] for slate, at in picked]),
+        reasons=tuple([slate.reasons[at] for slate, at in picked]),
+        sources=tuple([slate.sources[at] for slate, at in picked]),
+        teams=mixed.teams,
+    )
+
+
+def _kind(row: int, groups: Rows) -> int:
+    """A number that all items of a group have, and no other item."""
+    group = int(groups[row])
+    return -1 - group if group >= 0 else row
+
+
+def _seed(query: Query) -> str:
+    return f"interleave/{query.now // DAY}/{query.user_id or ''}/{query.placement}"
 
 
 def team_draft(first: Sequence[int], second: Sequence[int], limit: int, seed: str) -> Interleaved:

@@ -1,0 +1,101 @@
+"""Read-out of an interleaved experiment: what shoppers clicked and bought of the items that either ranking picked.
+
+Each person is a control of their own: credits of both rankings per person, and their ratio with the delta method for paired means
+(Deng, Knoblich, Lu, KDD 2018). The ratio says which ranking shoppers prefer, not how much more would be sold with it alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from recsys.clock import DAY
+from recsys.live.slate_log import SlateHead
+from recsys.settings.experiments import Experiment
+from training.experiments.always_valid import half_width
+from training.experiments.attribution import orders_of_clicks
+from training.experiments.ledger import Ledger
+from training.experiments.statistics import CONFIDENCE, Difference
+from training.experiments.verdict import Pace
+
+CLICKS, ORDERS = "credited_clicks", "credited_orders"
+ORDER_DAYS = 7
+"""Days after a click in which an order counts, as `make attribution` has it."""
+_Z, _Z_POWER = 1.959963984540054, 0.8416212335729143
+Credits: TypeAlias = NDArray[np.float64]
+
+
+class Credited(NamedTuple):
+    """Credits of persons, float64[n, 2]: clicks and orders of the items that either ranking picked."""
+
+    clicks: Credits
+    orders: Credits
+
+
+def deciding(chosen: Experiment) -> str:
+    """Return the measure that decides: clicks where the experiment says click-through, else orders."""
+    return CLICKS if chosen.metric == "click_through" else ORDERS
+
+
+def credited(ledger: Ledger, persons: pl.DataFrame, heads: Iterable[SlateHead], name: str) -> Credited:
+    """Credit each click and order on an interleaved list to the ranking that picked the item; persons without any count as none."""
+    teams = _teams(heads, name)
+    at = {unit: place for place, unit in enumerate(persons["unit"].to_list())}
+    clicks, orders = np.zeros((len(at), 2)), np.zeros((len(at), 2))
+    units = {}
+    for unit, name_of_list, item in ledger.clicks.select("unit", "recommendation_id", "item_id").iter_rows():
+        if unit in at and (name_of_list, item) in teams:
+            clicks[at[unit], teams[name_of_list, item]] += 1
+            units[name_of_list, item] = unit
+    for name_of_list, item, count in orders_of_clicks(ledger, ORDER_DAYS).iter_rows():
+        if (name_of_list, item) in units:
+            orders[at[units[name_of_list, item]], teams[name_of_list, item]] += count
+    return Credited(clicks, orders)
+
+
+def preference(measure: str, arm: str, credits: Credits) -> Difference:
+    """Compare the credits of the second ranking with those of the first, float64[n, 2]; figures that cannot be told are NaN."""
+    n, means = len(credits), credits.mean(axis=0) if len(credits) else np.zeros(2)
+    error = centre = math.nan
+    if n > 1 and means.min() > 0:
+        linear = credits[:, 1] / means[1] - credits[:, 0] / means[0]
+        centre, error = math.log(means[1] / means[0]), float(linear.std(ddof=1)) / math.sqrt(n)
+    wide = half_width(error**2, n, 1 - CONFIDENCE)
+    return Difference(
+        measure=measure,
+        arm=arm,
+        control=float(means[0]),
+        value=float(means[1]),
+        relative=math.expm1(centre),
+        low=math.expm1(centre - _Z * error),
+        high=math.expm1(centre + _Z * error),
+        always_low=math.expm1(centre - wide) if math.isfinite(wide) else -math.inf,
+        always_high=math.expm1(centre + wide) if math.isfinite(wide) else math.inf,
+        p=math.erfc(abs(centre) / error / math.sqrt(2)) if error > 0 else math.nan,
+    )
+
+
+def pace(persons: pl.DataFrame, credits: Credits, effect: float, until: int) -> Pace:
+    """Return how many persons there are, are needed to show a relative difference with a power of 80 %, and come a day."""
+    n, means = len(credits), credits.mean(axis=0) if len(credits) else np.zeros(2)
+    needed = math.inf
+    if n > 1 and means.min() > 0:
+        spread = float((credits[:, 1] / means[1] - credits[:, 0] / means[0]).var(ddof=1))
+        needed = spread * ((_Z + _Z_POWER) / math.log1p(effect)) ** 2
+    first = min(persons["at"].to_list(), default=until)
+    return Pace(n, needed, n / max((until - first) / DAY, 1.0))
+
+
+def _teams(heads: Iterable[SlateHead], name: str) -> Mapping[tuple[str, str], int]:
+    """The ranking, 0 or 1, that picked each item of each list of an experiment."""
+    return {
+        (head.recommendation_id, item): team
+        for head in heads
+        if head.beside is not None and any(each.id == name for each in head.experiments)
+        for (item, _), team in zip(head.shown, head.beside.teams, strict=True)
+    }
