@@ -143,6 +143,8 @@ benchmark-latency: setup-dev ## Measure latency against offered load, and the fi
 	$(RUN) -m benchmarks.latency $(ARGS)
 benchmark-campaigns: setup-dev ## Measure what 50 running campaigns of 10,000 cost an answer (ARGS="--folder .demo" for another trained shop)
 	$(RUN) -m benchmarks.campaigns $(ARGS)
+benchmark-filters: setup-dev ## Measure a filter over three attributes of 100,000 items, the first time and again
+	$(RUN) -m benchmarks.filters $(ARGS)
 benchmark-visits: setup-dev ## Simulate 30 visits without a click, with and without fatigue, rotation, limits (ARGS="--folder .demo")
 	$(RUN) -m benchmarks.visits $(ARGS)
 benchmark-storefront: setup-dev ## Count what arrives of 10,000 page views in a browser that is killed and cut off (needs chromium; ARGS="--views 500")

@@ -94,7 +94,21 @@ class Words:
         code = self.names.row(word)
         if code < 0 or code + 1 >= len(self._item_offsets):
             return self._put.of(code)
-        return self._put.over(self._items[self._item_offsets[code] : self._item_offsets[code + 1]], code)
+        return self._put.over(self.published_items(code), code)
+
+    def published_items(self, code: int) -> Rows:
+        """Rows of the items that held a word when the snapshot was made, int32[k] ascending."""
+        return self._items[self._item_offsets[code] : self._item_offsets[code + 1]]
+
+    @property
+    def published_counts(self) -> NDArray[np.int64]:
+        """Of each word how many items held it then, int64[w]."""
+        return np.diff(self._item_offsets)
+
+    @property
+    def changed(self) -> Rows:
+        """Rows of the items that were put since, int32[k] ascending."""
+        return self._put.changed
 
     def put(self, row: int, value: AttributeValue | None) -> None:
         """Give an item other words."""

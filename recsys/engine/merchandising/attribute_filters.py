@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
+from functools import lru_cache, partial, reduce
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from recsys.categories import join_category, split_category
 from recsys.clock import DAY
+from recsys.engine.merchandising.word_masks import MaskOf, WordMasks
 from recsys.item_filters import MAX_CONDITIONS, Condition, ItemFilter, Value
 from recsys.settings import Settings
 from recsys.settings.attributes import AttributeType
@@ -87,8 +88,10 @@ class FilterMasks:
     """The items of one catalogue that filters let through."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-        self._kept = lru_cache(max(4, min(512, _KEPT_BYTES // max(1, catalog.n_items))))(partial(_kept_up, catalog))
+        self._catalog, self._words = catalog, WordMasks(catalog)
+        self._kept = lru_cache(max(4, min(512, _KEPT_BYTES // max(1, catalog.n_items))))(
+            partial(_kept_up, catalog, self._words)
+        )
 
     def mask(self, item_filter: ItemFilter, now: int) -> Mask:
         """The items for which all conditions hold at `now` (microseconds), bool[n], not to be written to."""
@@ -110,16 +113,19 @@ def _as_of(item_filter: ItemFilter, now: int) -> int:
     return now - now % AGE_STEP if any(name == "age" for name, _ in item_filter) else 0
 
 
-def _kept_up(catalog: Catalog, item_filter: ItemFilter, now: int) -> KeptUp[Mask]:
+def _kept_up(catalog: Catalog, words: WordMasks, item_filter: ItemFilter, now: int) -> KeptUp[Mask]:
     names = frozenset(name for name, _ in item_filter)
-    make = partial(_mask, catalog, item_filter, now)
+    make = partial(_mask, catalog, words, item_filter, now)
     return KeptUp(catalog.changes, names, make, partial(_mended, catalog, item_filter, now))
 
 
-def _mask(catalog: Catalog, item_filter: ItemFilter, now: int) -> Mask:
-    found = np.ones(catalog.n_items, bool)
-    for name, condition in item_filter:
-        found &= _holding(catalog, name, condition, now)
+def _mask(catalog: Catalog, words: WordMasks, item_filter: ItemFilter, now: int) -> Mask:
+    parts = [_holding(catalog, words, name, condition, now) for name, condition in item_filter]
+    if not parts:
+        return np.ones(catalog.n_items, bool)
+    found = parts[0] if len(parts) == 1 else parts[0] & parts[1]
+    for part in parts[2:]:
+        found &= part
     found.flags.writeable = False
     return found
 
@@ -200,21 +206,18 @@ def _moment(given: str) -> float | None:
     return None if time.tzinfo is None else float((time - _EPOCH) // timedelta(microseconds=1))
 
 
-def _holding(catalog: Catalog, name: str, condition: Condition, now: int) -> Mask:
-    if (holding := _word_rows(catalog, name)) is not None:
-        return _word_mask(catalog.n_items, condition, holding)
+def _holding(catalog: Catalog, words: WordMasks, name: str, condition: Condition, now: int) -> Mask:
+    if (mask_of := words.of(name)) is not None:
+        return _word_mask(condition, mask_of)
     values = _numbers(catalog, name, now)
-    if values is None:
-        return np.zeros(catalog.n_items, bool)
-    return _number_mask(values, condition)
+    return np.zeros(catalog.n_items, bool) if values is None else _number_mask(values, condition)
 
 
 def _holding_at(catalog: Catalog, name: str, condition: Condition, now: int, rows: Rows) -> Mask:
     """The same as `_holding`, of some items, each looked at by itself."""
     if (holds := _word_of(catalog, name)) is not None:
         every = rows.tolist()
-        found = {word: [at for at, row in enumerate(every) if holds(row, str(word))] for word in _words(condition)}
-        return _word_mask(len(rows), condition, lambda word: np.array(found[word], np.int32))
+        return _word_mask(condition, lambda word: np.array([holds(row, word) for row in every], bool))
     values = _numbers(catalog, name, now, rows)
     return np.zeros(len(rows), bool) if values is None else _number_mask(values, condition)
 
@@ -234,16 +237,16 @@ def _numbers(catalog: Catalog, name: str, now: int, rows: Rows | slice = _EVERY)
 
 def _number_mask(values: Reals, condition: Condition) -> Mask:
     """An item without a number passes nothing, not even `none`: its number could be among them."""
-    kept = ~np.isnan(values)
-    if condition.any is not None:
-        kept &= np.isin(values, np.array(condition.any, np.float64))
-    if condition.none is not None:
-        kept &= ~np.isin(values, np.array(condition.none, np.float64))
+    parts = []
     if condition.min is not None:
-        kept &= values >= cast(float, condition.min)
+        parts.append(values >= cast(float, condition.min))
     if condition.max is not None:
-        kept &= values <= cast(float, condition.max)
-    return kept
+        parts.append(values <= cast(float, condition.max))
+    if condition.any is not None:
+        parts.append(_any_of(values == value for value in condition.any))
+    if condition.none is not None:
+        parts.append((values == values) & ~_any_of(values == value for value in condition.none))  # NaN equals nothing
+    return reduce(np.logical_and, parts)
 
 
 def _word_rows(catalog: Catalog, name: str) -> Callable[[str], Rows] | None:
@@ -266,26 +269,18 @@ def _word_of(catalog: Catalog, name: str) -> Callable[[int, str], bool] | None:
     return (lambda row, word: word in column.words(row)) if isinstance(column, Words) else None
 
 
-def _words(condition: Condition) -> set[str]:
-    return {str(word) for part in (condition.any, condition.all, condition.none) for word in part or ()}
-
-
-def _word_mask(n: int, condition: Condition, holding: Callable[[str], Rows]) -> Mask:
-    kept = np.ones(n, bool)
+def _word_mask(condition: Condition, mask_of: MaskOf) -> Mask:
+    parts = []
     if condition.any is not None:
-        kept = _any_of(n, condition.any, holding)
-    for word in condition.all or ():
-        kept &= _any_of(n, (word,), holding)
+        parts.append(_any_of(mask_of(str(word)) for word in condition.any))
+    parts += [mask_of(str(word)) for word in condition.all or ()]
     if condition.none is not None:
-        kept &= ~_any_of(n, condition.none, holding)
-    return kept
+        parts.append(~_any_of(mask_of(str(word)) for word in condition.none))
+    return reduce(np.logical_and, parts)
 
 
-def _any_of(n: int, words: Iterable[Value], holding: Callable[[str], Rows]) -> Mask:
-    found = np.zeros(n, bool)
-    for word in words:
-        found[holding(str(word))] = True
-    return found
+def _any_of(masks: Iterable[Mask]) -> Mask:
+    return reduce(np.logical_or, masks)
 
 
 def _said(name: str, condition: Condition) -> str:
