@@ -71,6 +71,22 @@ def test_a_preset_without_the_state_of_orders_stops(tmp_path: Path) -> None:
         read_shop(settings)
 
 
+def test_columns_with_whole_versions_in_their_names_are_the_same(tmp_path: Path) -> None:
+    """Snowplow's BigQuery loader wrote `_1_0_2` where others write `_1`: such an export is read alike."""
+    shutil.copytree(EXPORTS / "snowplow", tmp_path, dirs_exist_ok=True)
+    [file] = tmp_path.glob("events.*")
+    text = file.read_text()
+    for name, version in (
+        ("ecommerce_action_1", "_0_2"),
+        ("ecommerce_product_1", "_0_0"),
+        ("ecommerce_transaction_1", "_0_0"),
+    ):
+        text = text.replace(f'{name}"', f'{name}{version}"')
+    file.write_text(text)
+    settings = parse_settings(f"[data.events]\npaths = ['{file.name}']\npreset = 'snowplow'\n", tmp_path)
+    assert said(read_shop(settings))["events"] == json.loads((EXPORTS / "snowplow" / "expected.json").read_text())["events"]
+
+
 def test_every_preset_has_its_line_in_the_docs() -> None:
     """The table of presets in docs/data.md names each of them, with what is not read of it."""
     page = (Path(__file__).parents[2] / "docs" / "data.md").read_text()

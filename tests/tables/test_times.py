@@ -189,3 +189,10 @@ def test_names_of_months_say_what_stands_first(text: str, moment: str | None) ->
     """A date whose month is a name is read in whatever order and language; what is no date stays none."""
     [read] = read_times(pl.Series([text]))
     assert read == (datetime.fromisoformat(f"{moment}Z") if moment else None)
+
+
+def test_a_year_of_two_digits_is_no_year_of_antiquity() -> None:
+    """`03-09-26` is 3 September 2026 where the day stands first, and no date without that, whatever stands beside it."""
+    texts = pl.Series(["03.09.2026 10:00", "03-09-26", "3/9/2026"])
+    assert read_times(texts, TimeNotation(day_first=True)).dt.date().to_list() == [date(2026, 9, 3)] * 3
+    assert read_times(texts).to_list() == [None] * 3

@@ -169,3 +169,43 @@ def test_each_file_is_named_with_what_it_lacks(tmp_path: Path) -> None:
     (tmp_path / "goods.csv").write_text("sku,title,price\nA,Thing,2\nB,Other,3\n")
     with pytest.raises(DataError, match=r"goods\.csv was not recognised.*\(not found: user_id, timestamp\)"):
         init([str(tmp_path)], tmp_path / "settings.toml", NOW, yes=True)
+
+
+@pytest.mark.parametrize(
+    ("view", "purchase"),
+    [("vue produit", "achat"), ("Produktansicht", "Kauf"), ("vista_producto", "compra"), ("商品閲覧", "購入")],
+)
+def test_words_for_events_are_read_in_their_language(view: str, purchase: str, tmp_path: Path) -> None:
+    """A view is no purchase, though its row has a column for an order."""
+    rows = [
+        (f"k{at % 4}", f"2026-09-{at + 1:02}", view if at % 3 else purchase, f"a{at % 5}", "" if at % 3 else f"o{at}")
+        for at in range(20)
+    ]
+    events = read(tmp_path, ("customer", "date", "event", "sku", "order"), rows).events.collect()
+    assert dict(events.group_by("event_type").len().iter_rows()) == {"view": 13, "purchase": 7}
+
+
+def test_a_column_of_events_whose_words_nobody_knows_is_no_purchase(tmp_path: Path) -> None:
+    """Where a column says that it tells what happened, its words are asked for, and no row is taken for a purchase."""
+    rows = "".join(f"k{at % 4},2026-09-{at + 1:02},{'foo' if at % 2 else 'bar'},a{at % 5},o{at},2\n" for at in range(20))
+    found = proposed(tmp_path, f"customer,date,event,sku,order,price\n{rows}")
+    assert "constants" not in found.settings
+    assert sum("is no event: map it under `event_types`" in doubt for doubt in found.unsure) == 2
+
+
+def test_the_price_of_a_sale_goes_before_the_usual_one(tmp_path: Path) -> None:
+    """Where it is given, whatever the language of its name."""
+    rows = "".join(f"A{at};Ding {at};{at + 20},00 €;{f'{at + 10},00 €' if at % 2 else ''}\n" for at in range(9))
+    found = proposed(tmp_path, f"Artikelnummer;Bezeichnung;Preis;Angebotspreis\n{rows}")
+    assert found.settings["columns"]["price"] == ["Angebotspreis", "Preis"]
+
+
+def test_units_do_not_pin_the_decimal_mark_of_prices(tmp_path: Path) -> None:
+    """A stock of `3,0` says how units are written, and prices such as 9.50 stay what they are."""
+    rows = "".join(f"A{at};Ding {at};9.50;{at},0\n" for at in range(9))
+    (tmp_path / "items.csv").write_text(f"Artikelnummer;Bezeichnung;Preis;Bestand\n{rows}")
+    (tmp_path / "events.csv").write_text("user_id,timestamp,event_type,item_id\n" + "u1,2026-09-01T10:00:00Z,view,A1\n" * 3)
+    assert init([str(tmp_path)], tmp_path / "settings.toml", NOW, yes=True) == 0
+    items = read_shop(load_settings(tmp_path / "settings.toml")).items
+    assert items["price"].to_list() == [9.5] * 9
+    assert items["available"].to_list() == [False, *[True] * 8]

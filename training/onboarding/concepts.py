@@ -72,7 +72,7 @@ _WORDS: Mapping[str, str] = {
     "ship": "ship shipping shipped shipment delivery delivered fulfillment fulfilment freight versand lieferung liefer "
     "livraison envío envio entrega spedizione consegna verzending levering leverans frakt kargo teslimat wysyłka "
     "dostawa doprava 配送 出荷 发货 배송",
-    "stock": "stock inventory onhand lagerbestand bestand lager existencias inventario giacenza estoque voorraad "
+    "stock": "stock onhand hand soh inventory onhand lagerbestand bestand lager existencias inventario giacenza estoque voorraad "
     "lagersaldo lagerantal stok stanmagazynowy zapas sklad zásoba varasto készlet остаток остатки 在庫 在庫数 "
     "库存 재고 재고수량",
     "available": "available availability instock verfügbar verfügbarkeit lieferbar lieferstatus disponible disponibilité "
@@ -97,7 +97,7 @@ _WORDS: Mapping[str, str] = {
     "korting btw winkel rabat moms butik indirim vergi mağaza sklep podatek sleva daň obchod скидка налог магазин "
     "税 税込 割引 店舗 生年 더",
     "": "the of de du des da do di del della la le el l d e vk ttc ht incl inkl inc excl brutto netto net gross bruto "
-    "neto mwst is in at to my our overall event data lineitems cart properties attributes payload current",
+    "neto mwst is in at on level current to my our overall event data lineitems cart properties attributes payload current",
 }
 _LETTERS = str.maketrans({
     "ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ł": "l", "ı": "i", "ø": "o", "æ": "ae", "đ": "d", "ð": "d", "þ": "th", "œ": "oe",
@@ -126,7 +126,7 @@ MEANT: Mapping[str, tuple[str, ...]] = {
     "title": ("item name", "name"),
     "brand": ("brand", "brand name", "item brand"),
     "category": ("category", "category name", "item category", "item category name"),
-    "stock": ("stock", "stock quantity", "item stock", "available quantity"),
+    "stock": ("stock", "stock quantity", "item stock", "available quantity", "available stock", "stock unit"),
     "available": ("available", "item available", "available state", "stock state"),
     "published": ("published", "item published", "published state", "item state"),
     "group_id": ("parent id", "parent", "parent sku", "item parent", "item parent id"),

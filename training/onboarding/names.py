@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
 
 from training.onboarding.concepts import folded, rank
 
@@ -31,8 +32,12 @@ _TIME = (
     "dateheure datecommande besteldatum boughtat orderpurchasetimestamp purchasedate "
     "orderts saledate salesdate orderedon purchasedon placedon"
 )
+_OF_KINDS = (
+    "eventtype eventname event action activity interaction interactiontype ereignis aktion evenement evento actie handelse hendelse "
+    "hamdelse olay zdarzenie udalost vorgang イベント イベント名 行動 事件 이벤트 событие"
+)
 _OF_EVENTS = {
-    "event_type": "eventtype eventname event action activity interaction interactiontype what kind ereignis aktion",
+    "event_type": f"{_OF_KINDS} what kind",
     "order_id": "orderid ordernumber orderno order invoiceno invoiceid invoicenumber transactionid basketid "
     "receiptid receipt bestellung "
     "bestellnummer bestellnr beleg belegnummer commande pedido ordine number",
@@ -89,24 +94,69 @@ KNOWN: Mapping[str, Mapping[str, str]] = {
 _STATES = frozenset(("paystate", "ordercondition", "bestellstatus"))
 _CANCELLED = frozenset(("cancelledon", "canceledon", "voidedat", "voidedon", "storniertam"))
 WORDS: Mapping[str, str] = {
-    "view": "view viewed detailview productview productviewed viewitem pageview pdp",
-    "cart_add": "cartadd addtocart cart add basket addtobasket addtocart basketadd",
-    "cart_remove": "cartremove removefromcart removefrombasket basketremove",
-    "purchase": "purchase purchased buy bought order ordered sale transaction checkoutcompleted ordercompleted kauf",
-    "refund": "refund refunded return returned storno",
-    "checkout": "checkout begincheckout checkoutstarted",
-    "search": "search searched suche",
-    "impression": "impression impressions listview",
-    "click": "click clicked selectitem",
-    "home_view": "homeview home",
-    "category_view": "categoryview viewcategory",
+    "view": "view viewed views detailview viewdetail productview viewproduct productviewed productdetail productdetails "
+    "detail viewitem itemview itemviewed viewcontent pageview productpageview pdp produktansicht produktaufruf "
+    "artikelansicht artikelaufruf ansicht aufruf angesehen vue vueproduit produitvu consultation ficheproduit "
+    "vista vistaproducto productovisto visto visualizacion visualizzazione visualizzato visualizacao "
+    "visualizacaoproduto bekeken productbekeken weergave visning produktvisning visad vist goruntuleme "
+    "urungoruntuleme wyswietlenie wyswietlenieproduktu zobrazeni 閲覧 商品閲覧 商品詳細 浏览 조회 상품조회 "
+    "просмотр",
+    "cart_add": "cartadd addtocart addedtocart cart add basket addtobasket addedtobasket basketadd addtobag productadded "
+    "itemadded indenwarenkorb warenkorb warenkorbhinzugefugt ajoutpanier ajoutaupanier panier anadiralcarrito "
+    "anadidoalcarrito agregaralcarrito carrito aggiuntaalcarrello carrello aggiuntoalcarrello adicionaraocarrinho "
+    "adicionadoaocarrinho carrinho inwinkelwagen winkelwagen toegevoegdaanwinkelwagen lagtivarukorg varukorg kurv "
+    "ikurv handlekurv sepet sepeteekle sepeteekleme koszyk dodanodokoszyka dodaniedokoszyka kosik カート "
+    "カート追加 カートに追加 加购 加入购物车 장바구니 장바구니담기 корзина вкорзину",
+    "cart_remove": "cartremove removefromcart removedfromcart removefrombasket removedfrombasket basketremove productremoved "
+    "ausdemwarenkorb warenkorbentfernt retraitpanier retraitdupanier eliminardelcarrito rimossodalcarrello "
+    "removerdocarrinho uitwinkelwagen sepettencikar usunietozkoszyka カート削除 カートから削除",
+    "purchase": "purchase purchased purchases buy bought order ordered sale sold transaction checkoutcompleted "
+    "checkoutsuccess ordercompleted orderplaced placedorder orderpaid ordercreated orderedproduct orderconfirmed "
+    "purchasecompleted kauf verkauf gekauft bestellung bestellt achat achete vente commande compra comprado venta "
+    "pedido acquisto acquistato vendita ordine venda encomenda aankoop gekocht verkoop bestelling kop kopt "
+    "forsaljning bestallning kob salg ordre satinalma satinalindi satis siparis zakup sprzedaz zamowienie kupiono "
+    "nakup objednavka 購入 注文 購買 购买 下单 구매 주문 покупка заказ продажа",
+    "refund": "refund refunded refunds return returned returns storno retoure rucksendung ruckgabe erstattung gutschrift "
+    "creditnote creditmemo remboursement retour avoir devolucion reembolso rimborso reso restituzione devolucao "
+    "terugbetaling creditnota retur aterbetalning tilbagebetaling iade zwrot reklamacja vraceni 返品 返金 退款 "
+    "退货 환불 반품 возврат",
+    "checkout": "checkout begincheckout checkoutstarted startedcheckout initiatecheckout kasse caisse cassa afrekenen kassa "
+    "odeme",
+    "search": "search searched sitesearch suche recherche busqueda ricerca busca pesquisa zoekopdracht zoeken sok sokning "
+    "arama wyszukiwanie 検索 搜索 검색 поиск",
+    "impression": "impression impressions listview viewlist itemlistview",
+    "click": "click clicked selectitem klick clic clique klik tiklama klikniecie クリック 点击 클릭 клик",
+    "home_view": "homeview home homepage",
+    "category_view": "categoryview viewcategory categoryviewed",
 }
 """Words of shops for event types, written as in `KNOWN`."""
+_SALE = (
+    "saleprice specialprice offerprice discountprice discountedprice pricesale promoprice promotionalprice angebotspreis aktionspreis "
+    "sonderpreis prixpromo prixpromotionnel tarifpromo prixsolde preciooferta preciorebajado preciopromocional prezzoscontato "
+    "prezzoofferta prezzopromozionale actieprijs aanbiedingsprijs precopromocional precodeoferta kampanjpris reapris tilbudspris "
+    "indirimlifiyat cenapromocyjna cenaobnizona セール価格 特別価格 特価 促销价 할인가"
+)
+"""Names of columns with a price that goes before the usual one where it is given."""
 
 
 def plain(name: str) -> str:
     """A name without capitals, accents, blanks and signs."""
     return re.sub(r"[\W_]", "", folded(name))
+
+
+def says_kind(name: str) -> bool:
+    """Tell whether a column's name says that it holds what happened."""
+    return plain(name.rpartition(".")[2]) in _plain_words(_OF_KINDS)
+
+
+def is_sale_price(name: str) -> bool:
+    """Tell whether a column's name says that its price goes before the usual one."""
+    return plain(name) in _plain_words(_SALE)
+
+
+@cache
+def _plain_words(words: str) -> frozenset[str]:
+    return frozenset(map(plain, words.split()))
 
 
 def says_state(name: str) -> bool:
@@ -127,7 +177,7 @@ def named(table: str, columns: Iterable[str], usable: Mapping[str, Collection[st
     """
     left, found = list(columns), dict[str, str]()
     for canonical, words in KNOWN[table].items():
-        ranked = [plain(canonical), *words.split()]
+        ranked = [plain(each) for each in (canonical, *words.split())]
         told = {name: at for name in left if (at := _telling(canonical, name, ranked)) is not None}
         fits = {canonical, *usable.get(canonical, left)}
         preferred = fits & {canonical, *usable.get(f"{table}.{canonical}", left)}
@@ -150,5 +200,5 @@ def _telling(canonical: str, name: str, ranked: Sequence[str]) -> int | None:
 
 def event_words(words: Iterable[str]) -> dict[str, str]:
     """The event type of each of a shop's words that is known."""
-    known = {word: kind for kind, words in WORDS.items() for word in words.split()}
+    known = {plain(word): kind for kind, words in WORDS.items() for word in words.split()}
     return {word: known[plain(word)] for word in words if plain(word) in known}

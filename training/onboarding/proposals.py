@@ -18,7 +18,7 @@ from training.onboarding.doubts import tell_ids, tell_times
 from training.onboarding.files import Seen
 from training.onboarding.first_lines import above, within
 from training.onboarding.joining import joined_events
-from training.onboarding.names import event_words, named, plain, says_cancelled, says_state
+from training.onboarding.names import event_words, is_sale_price, named, plain, says_cancelled, says_state
 from training.onboarding.packed import flattened, several, unpacked
 from training.onboarding.turning import turned
 from training.onboarding.unused import tell_unused
@@ -235,8 +235,19 @@ def _events(seen: Seen, columns: dict[str, str]) -> Proposal:
 def _items(seen: Seen, columns: dict[str, str]) -> Proposal:
     found = _plain("items", seen, columns)
     _categories(found)
+    _sale(found)
     _first_lines(found, "group_id", ("title", "brand", "category", "description", "published", "available"))
     return found
+
+
+def _sale(found: Proposal) -> None:
+    """Let a price of a sale go before the usual one where it is given."""
+    columns, numbers = found.settings["columns"], usable_for(found.rows)["price"]
+    own = columns.get("price")
+    sale = next((name for name in numbers if name != own and is_sale_price(name)), None)
+    if own and sale:
+        columns["price"] = [sale, own]
+        found.evidence.append(f"{sale} goes before {own} where it is given: by its name")
 
 
 def _words(found: Proposal, own: str) -> None:

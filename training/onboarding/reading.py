@@ -23,6 +23,7 @@ from training.onboarding.proposals import Proposal
 _SIGNS = {"commas": ",", "semicolons": ";", "tabs": "\t", "vertical bars": "|"}
 _PEOPLE = ("user_id", "anonymous_id", "session_id", "order_id", "event_id", "birthday")
 _EXAMPLES = 3
+_MONEY = frozenset(column.name for table in TABLES.values() for column in table if column.kind == "money")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +43,25 @@ def settle(proposal: Proposal) -> Understood:
     try:
         mapped = _mapped(proposal)
         for guess in mapped.guesses:
-            pinned = _pinned(guess.pin)
-            proposal.settings |= pinned
-            told = proposal.evidence if pinned else proposal.unsure
-            told.append(
-                f"{guess.column} read as {guess.read_as}: {guess.evidence}" + ("" if pinned else f"; set `{guess.pin}`")
-            )
+            pinned, said = _pinned(guess.pin), f"{guess.column} read as {guess.read_as}: {guess.evidence}"
+            if "decimal" in pinned and not _holds_for_money(guess.column, mapped):
+                pinned = {}
+                proposal.evidence.append(said)
+            elif pinned:
+                proposal.settings |= pinned
+                proposal.evidence.append(said)
+            else:
+                proposal.unsure.append(f"{said}; set `{guess.pin}`")
         return _understood(proposal.table, _mapped(proposal))
     except RecsysError as error:
         return Understood(problem=str(error))
+
+
+def _holds_for_money(column: str, mapped: MappedTable) -> bool:
+    """Tell whether what pins a column's decimal mark holds for all of the table: prices may have another one than units."""
+    told = {guess.column.rpartition("(")[2].rstrip(")") for guess in mapped.guesses}
+    there = {name for source in mapped.sources for name in source.origins}
+    return column.rpartition("(")[2].rstrip(")") in _MONEY or not there & _MONEY - told
 
 
 def table_of(proposal: Proposal, paths: tuple[str, ...]) -> Table:

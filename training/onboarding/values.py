@@ -11,7 +11,7 @@ from recsys.tables.values.numbers import UNITS, read_number
 from recsys.tables.values.times import TimeNotation, read_times
 from recsys.tables.values.words import read_words
 from training.onboarding.concepts import concepts
-from training.onboarding.names import event_words
+from training.onboarding.names import event_words, says_kind
 
 _DAY = r"^\s*(\d{1,2})[./-](\d{1,2})[./-](?:\d{4}|\d{2})\b"
 _ZONED = r"(?i)(?:z|utc|gmt|[+-]\d{2}:?\d{2})\s*$"
@@ -47,7 +47,11 @@ def usable_for(rows: pl.DataFrame) -> Mapping[str, list[str]]:
     """By canonical column, the columns whose values could be its own; a column without a value could be anything."""
     times = [name for name in rows.columns if _is_time(rows, name)]
     numbers = [name for name in rows.columns if is_number(texts(rows, name))]
-    words = [name for name in rows.columns if is_event_type(texts(rows, name))]
+    told = [name for name in rows.columns if is_event_type(texts(rows, name))]
+    words = [
+        *told,
+        *(name for name in rows.columns if name not in told and says_kind(name) and _are_words(texts(rows, name))),
+    ]
     scalar = [name for name in rows.columns if not rows[name].dtype.is_nested() and not rows[name].dtype.is_temporal()]
     money = dict.fromkeys(("quantity", "price", "amount", "stock", "cost"), numbers)
     moments = dict.fromkeys(("timestamp", "as_of", "published_at", "published_until", "birthday"), times)
@@ -55,6 +59,7 @@ def usable_for(rows: pl.DataFrame) -> Mapping[str, list[str]]:
         **money,
         **moments,
         "event_type": words,
+        "events.event_type": told,
         "events.item_id": [name for name in scalar if not is_another_in_each(texts(rows, name))],
         **dict.fromkeys(("user_id", "item_id", "anonymous_id", "order_id"), scalar),
     }
@@ -73,6 +78,11 @@ def is_event_type(text: pl.Series) -> bool:
     """Tell whether there are few words, and one of them at least is known."""
     words = text.unique().to_list() if text.n_unique() <= _MOST_WORDS else []
     return bool(words) and bool(event_words(words))
+
+
+def _are_words(text: pl.Series) -> bool:
+    """Tell whether there are few words, and no numbers."""
+    return 0 < text.n_unique() <= _MOST_WORDS and not text.str.contains(r"^[\d.,-]+$").any()
 
 
 def states_known(text: pl.Series) -> float:

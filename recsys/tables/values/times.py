@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import polars as pl
@@ -20,6 +20,7 @@ EXCEL_ZERO = 25_569
 MICROSECONDS: Mapping[str, float] = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
 NUMBER = r"^(-?\d{1,19}(?:\.\d+)?)$"
 _NAIVE = pl.Datetime("us")
+_FIRST_YEAR = datetime(1000, 1, 1)  # noqa: DTZ001 (it is compared with local times)
 _COMPACT = r"^((?:19|20|21)\d\d)(\d\d)(\d\d)[T ]?(\d\d)?(\d\d)?(\d\d)?(?:\.0+)?(Z?)$"
 _CLOCK = r"(?:[,;]?[\sT]+(\d{1,2})[:.h](\d\d)(?:[:.](\d\d))?(?:[.,]\d+)?\s*([AaPp]\.?[Mm]\.?)?)?$"
 _YEAR_FIRST = r"^(\d{4})[/.](\d{1,2})[/.](\d{1,2})" + _CLOCK
@@ -187,13 +188,19 @@ def _readers(text: pl.Series, notation: TimeNotation) -> list[Callable[[pl.Serie
 def _pattern(form: str, notation: TimeNotation) -> Callable[[pl.Series], pl.Series]:
     def read(text: pl.Series) -> pl.Series:
         if "%H" not in form and "%I" not in form and form != "%+":
-            return localized(text.str.to_date(form, strict=False).cast(_NAIVE), notation.zone)
+            return localized(_of_four_digits(text.str.to_date(form, strict=False).cast(_NAIVE)), notation.zone)
         times = text.str.to_datetime(form, time_unit="us", strict=False)
         dtype = times.dtype
         zoned = isinstance(dtype, pl.Datetime) and dtype.time_zone
-        return times.dt.convert_time_zone("UTC") if zoned else localized(times, notation.zone)
+        return times.dt.convert_time_zone("UTC") if zoned else localized(_of_four_digits(times), notation.zone)
 
     return read
+
+
+def _of_four_digits(times: pl.Series) -> pl.Series:
+    """Local times but for those of a year such as 3, which `03-09-26` is in none of a shop's notations."""
+    first = pl.lit(_FIRST_YEAR).cast(times.dtype)
+    return times.to_frame("t").select(pl.when(pl.col("t") >= first).then("t").alias(times.name)).to_series()
 
 
 _FORMS = (
