@@ -26,6 +26,7 @@ MEASURE_WORDS = {
     "orders": "Orders per shopper",
     "revenue": "Revenue per shopper",
     "click_through": "Clicks per list seen",
+    "repeat": "Buyers who ordered again",
     "units_per_order": "Units per order",
     "returns": "Units given back",
     "credited_clicks": "Clicks on items that a ranking picked, per shopper",

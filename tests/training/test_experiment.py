@@ -75,6 +75,33 @@ def test_what_was_done_before_is_told_apart() -> None:
     assert (bob["orders"], bob["converted"], bob["seen"]) == (0, 0, 0)
 
 
+def test_another_order_soon_after_the_first_is_a_repeat() -> None:
+    """Two orders within 28 days; not two lines of one, nor one before the exposure, nor one much later."""
+    at = 100 * DAY
+    rows = [
+        ("ann", 1, 0),
+        ("ann", 29, 1),
+        ("bob", 1, 2),
+        ("bob", 30, 3),
+        ("cleo", 1, 4),
+        ("cleo", 1, 4),
+        ("dan", -1, 5),
+        ("dan", 1, 6),
+    ]
+    rows += [("eve", 1, 7), ("eve", 40, 8), ("eve", 41, 9)]
+    lines = pl.DataFrame(
+        [(unit, at + day * DAY, "sofa", order, 1.0, 1.0, 0.0) for unit, day, order in rows],
+        schema=["unit", "time", "item_id", "order", "amount", "units", "returned"],
+        orient="row",
+    )
+    nothing = pl.DataFrame(schema={"unit": pl.String, "time": pl.Int64})
+    ledger = Ledger(lines, nothing, nothing, pl.DataFrame(schema={"id": pl.String, "unit": pl.String}), None)
+    names = ["ann", "bob", "cleo", "dan", "eve", "fay"]
+    persons = pl.DataFrame({"unit": names, "arm": ["a"] * 6, "at": [at] * 6})
+    table = unit_table(ledger, persons, at + 60 * DAY, 0.0)
+    assert dict(table.select("unit", "repeated").iter_rows()) == {name: int(name == "ann") for name in names}
+
+
 def test_the_few_who_spend_most_are_cut_down() -> None:
     """The revenue of the largest buyers is that of the largest below them, in whichever arm."""
     lines = pl.DataFrame(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-COUNTS = ("seen", "clicks", "orders", "converted", "revenue", "units", "returned")
-"""What is counted of each unit from its first exposure on: lists seen, items clicked on lists, orders, whether there was one, what was
-paid (winsorised), units bought, units given back."""
+COUNTS = ("seen", "clicks", "orders", "converted", "repeated", "revenue", "units", "returned")
+"""What is counted of each unit from its first exposure on: lists seen, items clicked on lists, orders, whether there was one, whether
+there was another soon after the first, what was paid (winsorised), units bought, units given back."""
+REPEAT_DAYS = 28
+"""Days after the first order in which another one counts as a repeat."""
 BEFORE = ("orders_before", "converted_before", "revenue_before")
 """The same of the four weeks before it: what says how much of a difference was there already (CUPED)."""
 BEFORE_DAYS = 28
@@ -33,6 +35,7 @@ MEASURES = {
         Measure("orders", "orders", covariate="orders_before"),
         Measure("revenue", "revenue", covariate="revenue_before"),
         Measure("click_through", "clicks", "seen"),
+        Measure("repeat", "repeated", "converted", guards=True),
         Measure("units_per_order", "units", "orders", guards=True),
         Measure("returns", "returned", "units", guards=True, more_is_better=False),
     )

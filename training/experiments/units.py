@@ -10,7 +10,7 @@ import polars as pl
 from recsys.clock import DAY
 from recsys.live.experiments import Exposure
 from training.experiments.ledger import Ledger
-from training.experiments.measures import BEFORE, BEFORE_DAYS, COUNTS
+from training.experiments.measures import BEFORE, BEFORE_DAYS, COUNTS, REPEAT_DAYS
 
 _SCHEMA = {"id": pl.String, "arm": pl.String, "at": pl.Int64}
 
@@ -45,6 +45,7 @@ def unit_table(ledger: Ledger, persons: pl.DataFrame, until: int, winsorize: flo
     table = persons.select("unit", "arm", "at")
     for frame in (
         _orders(lines.filter(after)),
+        _repeated(lines.filter(after)),
         _orders(lines.filter(lately)).select(
             "unit", *(pl.col(name).alias(f"{name}_before") for name in ("orders", "revenue"))
         ),
@@ -70,6 +71,14 @@ def _orders(lines: pl.DataFrame) -> pl.DataFrame:
         pl.col("units").sum(),
         pl.col("returned").sum(),
     )
+
+
+def _repeated(lines: pl.DataFrame) -> pl.DataFrame:
+    """Tell which persons ordered again within `REPEAT_DAYS` of the first order."""
+    orders = lines.filter(pl.col("order") >= 0).group_by("unit", "order").agg(pl.col("time").min())
+    apart = pl.col("time").bottom_k(2).max() - pl.col("time").min()
+    soon = (pl.len() > 1) & (apart <= REPEAT_DAYS * DAY)
+    return orders.group_by("unit").agg(soon.cast(pl.Int64).alias("repeated"))
 
 
 def _counted(persons: pl.DataFrame, frame: pl.DataFrame, until: int, name: str) -> pl.DataFrame:
