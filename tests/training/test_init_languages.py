@@ -209,3 +209,28 @@ def test_units_do_not_pin_the_decimal_mark_of_prices(tmp_path: Path) -> None:
     items = read_shop(load_settings(tmp_path / "settings.toml")).items
     assert items["price"].to_list() == [9.5] * 9
     assert items["available"].to_list() == [False, *[True] * 8]
+
+
+@pytest.mark.parametrize(
+    ("column", "yes", "no"), [("Storniert", "ja", "nein"), ("Cancelled", "TRUE", "FALSE"), ("Is test order", "1", "0")]
+)
+def test_a_yes_that_says_cancelled_or_test_takes_the_order_out(column: str, yes: str, no: str, tmp_path: Path) -> None:
+    """Where the column has no moments but yes and no, the words for yes are a condition."""
+    rows = [(*row, yes if at % 6 < 2 else no) for at, row in enumerate(ROWS)]
+    assert read(tmp_path, (*HEADS["de"], column), rows).events.select(pl.len()).collect().item() == 20
+
+
+def test_lines_that_end_as_on_old_macs_are_read_with_the_encoding_pinned(tmp_path: Path) -> None:
+    """What `init` pins reads the file as it was read without."""
+    (tmp_path / "e.csv").write_bytes(b"user_id,timestamp,event_type,item_id\r" + b"u1,2026-09-01T10:00:00Z,view,A\r" * 3)
+    assert init([str(tmp_path / "e.csv")], tmp_path / "settings.toml", NOW, yes=True) == 0
+    assert load_settings(tmp_path / "settings.toml").data.events.encoding == "utf-8"
+
+
+def test_the_euro_of_iso_8859_15_is_no_currency_sign(tmp_path: Path) -> None:
+    """A file with the byte of ¤, and none that only Windows has, is of ISO 8859-15: its prices are in euros."""
+    rows = "".join(f"k{at % 4};b{at};2026-09-{at + 1:02};a{at % 5};Größe {at};{at + 1},50 €\n" for at in range(20))
+    (tmp_path / "e.csv").write_bytes(f"Kunde;Beleg;Datum;Artikel;Bezeichnung;Preis\n{rows}".encode("iso-8859-15"))
+    assert init([str(tmp_path / "e.csv")], tmp_path / "settings.toml", NOW, yes=True) == 0
+    shop = read_shop(load_settings(tmp_path / "settings.toml"))
+    assert (shop.currency, shop.events.select(pl.col("price").sum()).collect().item()) == ("EUR", 220.0)

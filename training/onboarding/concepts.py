@@ -63,10 +63,11 @@ _WORDS: Mapping[str, str] = {
     "address": "address addr adresse adres adress direccion indirizzo endereço electronico électronique elettronica アドレス",
     "state": "status state stand zustand statut état estado situación stato situação durum durumu tila stav állapot статус "
     "состояние ステータス 状態 状态 상태",
-    "cancel": "cancel cancelled canceled cancellation cancelation voided storno storniert stornierung annulation annulé "
+    "cancel": "cancel cancelled canceled cancellation cancelation voided void storno storniert stornierung annulation annulé "
     "annulée annulé anulación anulado cancelación cancelado annullamento annullato cancelamento anulação "
     "geannuleerd annulering avbruten makulerad annulleret annullering iptal anulowano anulowania anulowane storna "
     "zrušeno zrušení peruttu törlés отмена отмены отменен キャンセル 取消 취소",
+    "test": "test tests testing testbestellung prueba prova teste essai テスト",
     "pay": "payment pay paid financial zahlung zahl bezahlt paiement pago pagamento betaling betalning ödeme płatność "
     "platba maksu оплата оплаты 支払 支払い 付款 결제",
     "ship": "ship shipping shipped shipment delivery delivered fulfillment fulfilment freight versand lieferung liefer "
@@ -134,6 +135,7 @@ MEANT: Mapping[str, tuple[str, ...]] = {
     "url": ("link", "item link"),
     "image_url": ("image", "image link", "item image", "item image link"),
     "description": ("text", "item text"),
+    "test": ("test", "order test"),
     "state": ("state", "order state", "pay state", "order state name", "state name", "order pay state"),
     "cancelled": (
         "cancel date", "order cancel date", "cancel", "order cancel", "cancel made", "made cancel date", "order cancel date date",

@@ -164,6 +164,11 @@ def says_state(name: str) -> bool:
     return plain(name) in _STATES or rank("state", name) is not None
 
 
+def says_no_order(name: str) -> bool:
+    """Tell whether a column's name says that a yes in it is of a cancelled order, or of a test."""
+    return says_cancelled(name) or rank("test", name) is not None
+
+
 def says_cancelled(name: str) -> bool:
     """Tell whether a column's name says that it holds the moment when an order was cancelled."""
     return plain(name) in _CANCELLED or rank("cancelled", name) is not None

@@ -18,11 +18,12 @@ from training.onboarding.doubts import tell_ids, tell_times
 from training.onboarding.files import Seen
 from training.onboarding.first_lines import above, within
 from training.onboarding.joining import joined_events
-from training.onboarding.names import event_words, is_sale_price, named, plain, says_cancelled, says_state
+from training.onboarding.names import event_words, is_sale_price, named, plain, says_cancelled, says_no_order, says_state
 from training.onboarding.packed import flattened, several, unpacked
 from training.onboarding.turning import turned
 from training.onboarding.unused import tell_unused
 from training.onboarding.values import (
+    affirmed,
     empty_share,
     is_of_the_order,
     share,
@@ -300,13 +301,18 @@ def _states(found: Proposal) -> None:
     if moments:
         found.settings["void_orders"] = [*found.settings.get("void_orders", ()), *moments]
         found.evidence.append(f"orders with a moment in {', '.join(moments)} count in nothing: by its name")
+    for own in [name for name in found.rows.columns if name not in moments and says_no_order(name)]:
+        if said := affirmed(texts(found.rows, own)):
+            found.settings["void_orders"] = [*found.settings.get("void_orders", ()), {"column": own, "one_of": said}]
+            found.evidence.append(f"orders with {', '.join(said)} in {own} count in nothing: by its name")
 
 
 def _first_lines(found: Proposal, key: str, canonical: Sequence[str]) -> None:
     """Tell cells that hold for the rows below, before rows without a user are left out."""
     mapped, rows = found.settings["columns"], found.rows
     own = [mapped[name] for name in canonical if isinstance(mapped.get(name), str)]
-    states = [name for name in found.settings.get("void_orders", ()) if name not in own]
+    void = found.settings.get("void_orders", ())
+    states = [name for name in (each if isinstance(each, str) else each["column"] for each in void) if name not in own]
     line = mapped.get("item_id", "")
     heads = [name for name in (mapped.get(key), *own) if name]
     if line and (columns := above(rows, [name for name in heads if empty_share(rows, name) > 0], line)):

@@ -28,7 +28,7 @@ def _unused(found: Proposal) -> list[str]:
     used: set[str] = set()
     for own in found.settings["columns"].values():
         used |= {own} if isinstance(own, str) else set(own)
-    used |= {each for each in found.settings.get("void_orders", ()) if isinstance(each, str)}
+    used |= {each if isinstance(each, str) else each["column"] for each in found.settings.get("void_orders", ())}
     return [name for name in found.rows.columns if name not in used and not texts(found.rows, name).is_empty()]
 
 

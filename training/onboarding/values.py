@@ -91,6 +91,13 @@ def states_known(text: pl.Series) -> float:
     return int(said.is_not_null().sum()) / max(1, len(text))
 
 
+def affirmed(text: pl.Series) -> list[str]:
+    """The words for yes, if all values are words for yes and no; none otherwise."""
+    words = text.str.to_lowercase().unique(maintain_order=True)
+    said = words.to_frame("t").select(read_words(pl.col("t"), "flag")).to_series()
+    return [] if said.null_count() else words.filter(said).to_list()
+
+
 def states_told(text: pl.Series) -> bool:
     """Tell whether few words say how orders stand, all of them known, of those that stand and of those that do not."""
     words = text.unique()

@@ -24,6 +24,9 @@ _SUPERSETS = {
     "windows-874": "cp874",
     "iso-8859-8-i": "iso-8859-8",
 }
+_LATIN = ("windows-1252", "iso-8859-1")
+_EURO, _FIRST_PRINTED = "\udca4", "\udca0"
+"""The byte of ISO 8859-15's euro sign, which is a ¤ in others that no shop writes, and the first of its letters beyond ASCII."""
 _FOREIGN = re.compile(r"[\udc80-\udcff]")
 _LETTERS = re.compile(r"[^\x00-\x7f\udc80-\udcff]")
 _MOSTLY = 10
@@ -49,7 +52,7 @@ def as_utf8(blob: Blob, pinned: str) -> Blob:
         return _rewritten(blob, wide, f"{wide.upper()} (every other byte is zero)")
     if not _is_utf8(blob):
         return _guessed(blob)
-    if marked or (b"\r" in head and b"\n" not in head):
+    if marked or _has_old_ends(head):
         return _rewritten(blob, marked or "utf-8", f"UTF-8 (every byte is{', after a byte order mark' if marked else ''})")
     return replace(blob, notes=(*blob.notes, "UTF-8 (every byte is)"))
 
@@ -64,9 +67,14 @@ def _pinned(blob: Blob, pinned: str, marked: str) -> Blob:
             f"has the `encoding` {pinned!r} in the settings, which does not exist; for instance windows-1252"
         ) from error
     name = marked if marked.startswith(name) else name
-    if name == "utf-8" and not lossy and _is_utf8(blob):
+    if name == "utf-8" and not lossy and not _has_old_ends(blob.head(CHUNK)) and _is_utf8(blob):
         return replace(blob, notes=(*blob.notes, "UTF-8 (by the settings)"))
     return _rewritten(blob, name, f"{pinned} (by the settings)", "replace" if lossy else "strict")
+
+
+def _has_old_ends(head: bytes) -> bool:
+    """Tell whether lines end with a carriage return alone, as those of old Macs do."""
+    return b"\r" in head and b"\n" not in head
 
 
 def _utf16_without_mark(head: bytes) -> str:
@@ -97,9 +105,11 @@ def _guessed(blob: Blob) -> Blob:
     """Read a file that is not UTF-8 in the encoding that its letters speak for."""
     detector, decode = EncodingDetector(), codecs.getincrementaldecoder("utf-8")("surrogateescape")
     letters = foreign = line = 0
+    strange = set[str]()
     for chunk in chain(_chunks(blob), (b"",)):
         text = decode.decode(chunk, final=not chunk)
-        letters, found = letters + len(_LETTERS.findall(text)), len(_FOREIGN.findall(text))
+        bad = _FOREIGN.findall(text)
+        letters, found, strange = letters + len(_LETTERS.findall(text)), len(bad), strange.union(bad)
         if not foreign:
             line += text.count("\n") if not found else text[: _FOREIGN.search(text).start()].count("\n")  # type: ignore[union-attr]
         foreign += found
@@ -108,10 +118,18 @@ def _guessed(blob: Blob) -> Blob:
     if letters > _MOSTLY * foreign:
         raise DataError(f'is UTF-8 but for some bytes ({where}); mend it, or write `encoding = "{LOSSY}"` to read them as �')
     label, sure = detector.guess_assess(tld=None, allow_utf8=False)
+    if _is_latin_9(strange, label):
+        label, sure = "ISO-8859-15", True
     name = _SUPERSETS.get(label.lower(), label)
     if not sure:
         raise DataError(f'has an encoding that cannot be told ({where}); name it, for instance `encoding = "windows-1252"`')
     return _rewritten(blob, name, f"{label} (by its letters {_shown(blob, name)}; {where})")
+
+
+def _is_latin_9(strange: set[str], label: str) -> bool:
+    """Tell of bytes that are not UTF-8 whether they are ISO 8859-15's: its euro sign alone, or beside letters that others share."""
+    shared = label.lower() in _LATIN and min(strange, default="") >= _FIRST_PRINTED
+    return strange == {_EURO} or (_EURO in strange and shared)
 
 
 def _shown(blob: Blob, encoding: str) -> str:
