@@ -14,7 +14,8 @@ from recsys.engine.merchandising.attribute_filters import FilterMasks, standing_
 from recsys.engine.merchandising.campaigns import Campaigns
 from recsys.engine.merchandising.plans import Plan
 from recsys.engine.profile import Profiler
-from recsys.engine.ranker.ranker import GROUP, Ranker
+from recsys.engine.ranker.ranker import GROUP, Ranker, rankers_of
+from recsys.engine.ranker.trees import RankTask
 from recsys.engine.settings_check import check_settings
 from recsys.recommenders import RECOMMENDERS, configure
 from recsys.recommenders.base import AnyRecommender
@@ -53,7 +54,8 @@ class Engine:
         self.campaigns = Campaigns(snapshot.catalog, self.masks, settings)
         self.profiler = Profiler(snapshot.catalog, manifest.behaviour, settings.profile)
         self.recommenders: Mapping[str, AnyRecommender] = _build(snapshot)
-        self.ranker = _ranker(snapshot)
+        self.rankers = _rankers(snapshot)
+        """Task = what orders its lists, where it leads."""
         self._digest = msgspec.json.encode((manifest.version, settings.placements, settings.profile), order="deterministic")
 
     def in_arms(self, settings: Settings, blend: BlendSettings, experiments: tuple[Assignment, ...]) -> Engine:
@@ -119,8 +121,8 @@ def _build(snapshot: Snapshot) -> dict[str, AnyRecommender]:
         raise SnapshotError(f"snapshot {manifest.version}: the array {error} is missing") from error
 
 
-def _ranker(snapshot: Snapshot) -> Ranker:
+def _rankers(snapshot: Snapshot) -> dict[RankTask, Ranker]:
     try:
-        return Ranker(snapshot.manifest.ranker, snapshot.groups.get(GROUP, {}), snapshot.catalog)
+        return rankers_of(snapshot.manifest.ranker, snapshot.groups.get(GROUP, {}), snapshot.catalog)
     except KeyError as error:
         raise SnapshotError(f"snapshot {snapshot.version}: the array {error} is missing") from error

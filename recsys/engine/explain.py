@@ -24,8 +24,8 @@ from recsys.engine.pipeline import (
     build,
     filter_inputs,
     pick_rule,
+    ranker_of,
     resolve_query,
-    trees_of,
 )
 from recsys.engine.profile_report import day, moment
 from recsys.engine.strategy import segment_of
@@ -189,14 +189,14 @@ class _Trace:
         weights: Mapping[str, float],
         item: int,
     ) -> None:
-        self._trees = trees_of(engine, asked, rule)
+        self._ranker = ranker_of(engine, asked, rule)
         self._builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, query.limit)
         self._chain, self._weights, self._item = asked.placement.fallback, weights, item
 
     def blended(self) -> BlendRank:
         """The item in the list that led."""
-        picks = list(self._builder.blended(self._weights, self._trees))
-        found = BlendRank(rank=None, score=None, ranked=len(picks), ranker=self._trees is not None)
+        picks = list(self._builder.blended(self._weights, self._ranker))
+        found = BlendRank(rank=None, score=None, ranked=len(picks), ranker=self._ranker is not None)
         for at, (row, score, _, _) in enumerate(picks):
             if row == self._item:
                 return msgspec.structs.replace(found, rank=at + 1, score=_digits(score), moved_by=self._moved())
@@ -204,9 +204,9 @@ class _Trace:
 
     def _moved(self) -> tuple[FeatureMove, ...]:
         """Return what moved the item most in the ranker's order; nothing where the blend ordered."""
-        if self._trees is None:
+        if self._ranker is None:
             return ()
-        moved = self._builder.moved(self._weights, self._trees, self._item)[:MAX_MOVES]
+        moved = self._builder.moved(self._weights, self._ranker, self._item)[:MAX_MOVES]
         return tuple(FeatureMove(each.feature, _digits(each.value), _digits(each.by)) for each in moved)
 
     def rankings(self) -> tuple[Ranking, ...]:

@@ -20,8 +20,7 @@ from recsys.engine.merchandising.exploration import Drawn, Explorer, explorer_of
 from recsys.engine.merchandising.merchandising import NO_NOTES, POOL, Arrangement, Notes, Shelf, with_campaigns
 from recsys.engine.merchandising.plans import NO_PLAN, Plan
 from recsys.engine.merchandising.variety import Variety, variety_of
-from recsys.engine.ranker.features import Described, Describer
-from recsys.engine.ranker.ranker import Moved, Trees
+from recsys.engine.ranker.ranker import Moved, Ranker, task_of
 from recsys.engine.strategy import first_rule, looks_at_shopper, segment_of, weights_of
 from recsys.jit import INT, ROWS, compiled
 from recsys.reasons import reason_locale
@@ -104,14 +103,14 @@ def build(engine: Engine, asked: ResolvedQuery, limit: int) -> Built:
     explorer = asked.explorer
     if asked.variety is None and explorer is None and (plan is None or plan.only_keeps):
         builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, limit)
-        builder.put_blend(weights, trees_of(engine, asked, rule))
+        builder.put_blend(weights, ranker_of(engine, asked, rule))
         led = len(builder.ranked) > 0
         return Built(builder, rule, led, builder.fill(chain))
     plan, allowed = plan or NO_PLAN, asked.allowed.copy()
     deeper = POOL if plan.factors is not None or asked.variety is not None else 0
     places = limit if explorer is None else explorer.reach(limit)
     builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, places + deeper)
-    builder.put_blend(weights, trees_of(engine, asked, rule))
+    builder.put_blend(weights, ranker_of(engine, asked, rule))
     builder.fill(chain)
     names = tuple(dict.fromkeys((*(name for name, weight in weights.items() if weight > 0), *chain)))
     may = Shelf(allowed, engine.catalog.group, places, names, RANKS_EVERYTHING)
@@ -132,16 +131,6 @@ def candidates(
     asked = resolve_query(engine, query, history)
     builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, query.limit)
     return segment_of(asked.profile, asked.bought), builder.candidates(names)
-
-
-def describe(
-    engine: Engine, query: Query, history: History, names: Sequence[str], depth: int, describer: Describer
-) -> Described | None:
-    """The features of what these recommenders bring for a query, as the ranker would be asked for it; None: they bring nothing."""
-    asked = resolve_query(engine, query, history)
-    builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, query.limit)
-    weights: Mapping[str, float] = getattr(engine.snapshot.manifest.blend, segment_of(asked.profile, asked.bought))
-    return describer.describe(builder.brought(weights, names, depth), weights, asked.rows, asked.profile)
 
 
 class ResolvedQuery(NamedTuple):
@@ -202,9 +191,9 @@ def pick_rule(engine: Engine, asked: ResolvedQuery) -> tuple[Rule | None, Mappin
     return rule, weights_of(rule, engine.blend, segment_of(asked.profile, asked.bought))
 
 
-def trees_of(engine: Engine, asked: ResolvedQuery, rule: Rule | None) -> Trees | None:
-    """The trees that order what a rule's recommenders bring; None: the blend does."""
-    return engine.ranker.trees_for(asked.bought) if rule is not None and rule.blend and rule.ranker else None
+def ranker_of(engine: Engine, asked: ResolvedQuery, rule: Rule | None) -> Ranker | None:
+    """Find what orders the items that a rule's recommenders bring; None: the blend does."""
+    return engine.rankers.get(task_of(asked.bought)) if rule is not None and rule.blend and rule.ranker else None
 
 
 class SlateBuilder:
@@ -223,36 +212,48 @@ class SlateBuilder:
         """The items that stand, one by one."""
         return list(self.ranked)
 
-    def put_blend(self, weights: Mapping[str, float], trees: Trees | None = None) -> None:
-        """Take the best of what a rule's recommenders bring, ordered by the blend or by a ranker's trees."""
-        self._take(self.blended(weights, trees))
+    def put_blend(self, weights: Mapping[str, float], ranker: Ranker | None = None) -> None:
+        """Take the best of what a rule's recommenders bring, ordered by the blend or by a ranker."""
+        self.take(self.blended(weights, ranker))
         self.n_blended = len(self.ranked)
 
-    def blended(self, weights: Mapping[str, float], trees: Trees | None = None) -> Ranked:
+    def blended(self, weights: Mapping[str, float], ranker: Ranker | None = None) -> Ranked:
         """Rank what a rule's recommenders bring, together."""
-        if trees is not None:
-            return self._engine.ranker.rank(trees, self._to_rank(weights), weights, self._query, self._profile)
-        asked = [name for name, weight in weights.items() if weight > 0]
+        if ranker is not None:
+            return ranker.rank(self._to_rank(weights, ranker), weights, self._query, self._profile)
+        asked = self.to_blend(weights)
         if not asked:
             return NONE_RANKED
         return blend(self.candidates(asked), weights, self._engine.catalog.tie_rank)
 
+    def to_blend(self, weights: Mapping[str, float]) -> list[str]:
+        """The recommenders that a blend with these weights is made of."""
+        return [name for name, weight in weights.items() if weight > 0]
+
     def candidates(self, names: Sequence[str]) -> dict[str, Candidates]:
-        """The lists that a blend of these recommenders is made of; one alone needs no more than there are places."""
-        depth = self._wanted() if len(names) == 1 else self._wanted() + BLEND_DEPTH
+        """The lists that a blend of these recommenders is made of."""
+        depth = self.blend_depth(len(names))
         return {name: self.ask(name, depth) for name in names}
 
-    def moved(self, weights: Mapping[str, float], trees: Trees, item: int) -> list[Moved]:
-        """The features by which a ranker's trees moved an item among what a rule's recommenders bring."""
-        return self._engine.ranker.moved(trees, self._to_rank(weights), weights, self._query, self._profile, item)
+    def blend_depth(self, n_names: int) -> int:
+        """Items of each of so many recommenders in a blend; one alone needs no more than there are places."""
+        return self._wanted() if n_names == 1 else self._wanted() + BLEND_DEPTH
 
-    def _to_rank(self, weights: Mapping[str, float]) -> dict[str, Candidates]:
-        return self.brought(weights, self._engine.ranker.sources, self._engine.ranker.depth)
+    def moved(self, weights: Mapping[str, float], ranker: Ranker, item: int) -> list[Moved]:
+        """The features by which a ranker moved an item among what a rule's recommenders bring."""
+        return ranker.moved(self._to_rank(weights, ranker), weights, self._query, self._profile, item)
+
+    def _to_rank(self, weights: Mapping[str, float], ranker: Ranker) -> dict[str, Candidates]:
+        return self.brought(weights, ranker.sources, ranker.depth)
 
     def brought(self, weights: Mapping[str, float], sources: Sequence[str], depth: int) -> dict[str, Candidates]:
         """The lists that a ranker is asked to order: of its sources, and of every recommender with a weight."""
-        names = dict.fromkeys((*sources, *(name for name, weight in weights.items() if weight > 0)))
-        return {name: self.ask(name, max(depth, self._wanted())) for name in names}
+        depth = max(depth, self._wanted())
+        lists = {name: self.ask(name, depth) for name in sources}
+        for name, weight in weights.items():
+            if weight > 0 and name not in lists:
+                lists[name] = self.ask(name, depth)
+        return lists
 
     def fill(self, chain: tuple[str, ...]) -> str | None:
         """Fill the empty places from the fallback chain; returns the last recommender that filled any."""
@@ -261,7 +262,7 @@ class SlateBuilder:
             while len(self.ranked) < self._limit:
                 before, wanted = len(self.ranked), self._wanted()
                 found = self.ask(name, wanted)
-                self._take(ranked_by(name, found))
+                self.take(ranked_by(name, found))
                 used = name if len(self.ranked) > before else used
                 if len(found) < wanted:
                     break
@@ -291,7 +292,7 @@ class SlateBuilder:
         recommender = self._engine.recommenders.get(name)
         return recommender.recommend(self._query, self._profile, n, among) if recommender else NO_CANDIDATES
 
-    def _take(self, ranked: Ranked) -> None:
+    def take(self, ranked: Ranked) -> None:
         """Take what there is room for, of each group the first; what was passed over is not asked for again."""
         room, catalog = self._limit - len(self.ranked), self._engine.catalog
         if room <= 0 or not len(ranked):

@@ -30,15 +30,15 @@ class TaskVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """Mean, low and high over the windows that it had not seen, each counting twice the one before it."""
     by_window: Mapping[str, tuple[float, float, float]] = {}
     """Window = the difference on it, of the ranker that was fitted on the windows before."""
-
-
-class RankerRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Record of the ranker: how it serves, and why it leads or does not."""
-
     sources: tuple[str, ...] = ()
     """The recommenders that bring candidates, in the order of their features."""
     depth: int = 0
     """Candidates of each."""
+
+
+class RankerRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Record of the ranker: on which tasks it leads, and why it does or does not."""
+
     tasks: Mapping[str, TaskVerdict] = {}
     """`new` and `repeat` = what came of them; empty: none was learned."""
     windows: tuple[str, ...] = ()

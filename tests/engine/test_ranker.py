@@ -16,10 +16,11 @@ from recsys.engine.explain import explain
 from recsys.engine.pipeline import Engine, answer, resolve_query
 from recsys.engine.ranker.features import SHARED, Described, Describer, feature_names
 from recsys.engine.ranker.items import ITEM_FACTS, item_facts
-from recsys.engine.ranker.ranker import GROUP, Trees, task_of
+from recsys.engine.ranker.ranker import GROUP, rankers_of, task_of
+from recsys.engine.ranker.trees import Trees
 from recsys.recommenders import RECOMMENDERS
 from recsys.settings.placements import BlendSettings, Placement, Rule
-from recsys.snapshot.manifest import RankerRecord
+from recsys.snapshot.manifest import RankerRecord, TaskVerdict
 from recsys.snapshot.store import Snapshot
 from recsys.types import Arrays, Bought, Candidates, Query, SnapshotError
 from tests.conftest import NOW, Shop, ago, ask, event, micros, shown
@@ -129,7 +130,7 @@ def test_features_say_what_the_shopper_did(shop: Shop) -> None:
     )
     engine = shop.engine()
     found = described(engine, "ann", buy_again=1.0)
-    row = dict(zip(NAMES, found.matrix[found.items.searchsorted(engine.catalog.row("soap-1"))].tolist(), strict=True))
+    row = dict(zip(NAMES, found.columns[:, found.items.searchsorted(engine.catalog.row("soap-1"))].tolist(), strict=True))
     soap, sofa = (np.log(engine.catalog.price[engine.catalog.row(item)]) for item in ("soap-1", "sofa-1"))
     expected = {
         "shopper_orders": 2,
@@ -163,7 +164,7 @@ def test_what_is_not_known_has_its_own_value(shop: Shop) -> None:
     )
     engine = shop.engine()
     found = described(engine, "ann", item_item=1.0)
-    row = dict(zip(NAMES, found.matrix[found.items.searchsorted(engine.catalog.row("lamp-1"))].tolist(), strict=True))
+    row = dict(zip(NAMES, found.columns[:, found.items.searchsorted(engine.catalog.row("lamp-1"))].tolist(), strict=True))
     unknown = {"bought_times": 0, "bought_days": -1, "bought_against_gap": -1, "viewed_days": -1, "buy_again_rank": 1000}
     unknown |= {"shopper_orders": 0, "shopper_days_since_order": -1, "price_difference": 0, "item_item_rank": 1}
     assert {name: row[name] for name in unknown} == unknown
@@ -256,7 +257,8 @@ def ranked(shop: Shop, trees: Trees, task: str = "new", placement: Placement | N
 
 
 def _with(fitted: Fitted, arrays: Arrays) -> Snapshot:
-    record = RankerRecord(sources=SOURCES, depth=20)
+    led = TaskVerdict(leads=True, blend=0, ranker=0, difference=(0, 0, 0), sources=SOURCES, depth=20)
+    record = RankerRecord(tasks={"new": led, "repeat": led})
     blend_settings = BlendSettings(lead={"item_item": 1.0}, customer={"item_item": 1.0}, repeat={"item_item": 1.0})
     manifest = msgspec.structs.replace(fitted.manifest, ranker=record, blend=blend_settings)
     return replace(fitted, groups={**fitted.groups, GROUP: arrays}, manifest=manifest).snapshot()
@@ -297,6 +299,13 @@ def test_elsewhere_nothing_changes(busy_shop: Shop, task: str, placement: Placem
         assert (with_it.items, with_it.scores) == (without.items, without.scores)
 
 
+def test_a_ranker_of_an_older_version_is_left_out(busy_shop: Shop) -> None:
+    """Trees that do not say whom they ask do not serve; the blend does until the next training."""
+    led = TaskVerdict(leads=True, blend=0, ranker=0, difference=(0, 0, 0))
+    fitted = busy_shop.fit()
+    assert not rankers_of(RankerRecord(tasks={"new": led}), CHEAP_FIRST.arrays("new"), fitted.snapshot().catalog)
+
+
 def test_own_items_belong_to_repeat() -> None:
     """Lists that may show what the shopper owns are ordered for repeated purchases, the others for new ones."""
     assert [task_of(Bought(mode)) for mode in ("hide", "hide_days", "allow", "only")] == ["new", "new", "repeat", "repeat"]
@@ -328,6 +337,21 @@ def test_broken_trees_are_refused(busy_shop: Shop, broken: dict[str, Any]) -> No
     """Trees that would not end, or look at nothing, never serve."""
     with pytest.raises(SnapshotError, match="train a new snapshot"):
         ranked(busy_shop, CHEAP_FIRST._replace(**broken))
+
+
+def test_a_tree_of_too_many_leaves_is_refused(busy_shop: Shop) -> None:
+    """A leaf is a bit of a word: a tree of 64 leaves serves, one of 65 does not."""
+    ranked(busy_shop, chain(64))
+    with pytest.raises(SnapshotError, match="over 64 leaves"):
+        ranked(busy_shop, chain(65))
+
+
+def chain(leaves: int) -> Trees:
+    """One tree in which every second child is split again."""
+    inner = leaves - 1
+    features = np.array([0, *([-1, 0] * (inner - 1)), -1, -1], np.int32)
+    children = np.where(features >= 0, np.arange(len(features)) + 1, 0).astype(np.int32)
+    return Trees(np.array([0], np.int32), features, np.zeros(len(features)), children, np.zeros(len(features)))
 
 
 def test_every_feature_has_its_column() -> None:

@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 
 from recsys.engine.pipeline import Engine
+from recsys.engine.ranker.features import feature_names
 from recsys.engine.ranker.ranker import GROUP
 from recsys.settings import Settings
+from recsys.settings.placements import BlendSettings
 from recsys.settings.ranker import RankerSettings
 from recsys.snapshot.store import open_snapshot
 from recsys.types import EventType
@@ -25,11 +27,13 @@ from tests.support.training import train
 from training.job.job import Prepared, fit, learn_ranker, prepare
 from training.job.ranker import FittedRanker, trees_of, verdict
 from training.job.ranker import fit as fit_trees
+from training.job.ranker_budget import Size, size_of
 from training.job.ranker_examples import Examples, truth_of
 
 SOURCES = ("item_item",)
 WIDTH = 32
 SMALL = RankerSettings(trees=8, leaves=4)
+SIZE = Size(SOURCES, 10, 8)
 
 
 def examples(seed: int, users: int = 80, told: bool = True) -> Examples:
@@ -64,7 +68,7 @@ def test_arrays_score_as_lightgbm_does() -> None:
 def test_the_same_examples_give_the_same_trees() -> None:
     """Nothing is left to chance: two fits are equal to the last bit."""
     pytest.importorskip("lightgbm")
-    one, other = (fit_trees([examples(1), examples(2)], SMALL, 20, SOURCES) for _ in range(2))
+    one, other = (fit_trees([examples(1), examples(2)], SMALL, 20, SIZE, "repeat") for _ in range(2))
     assert [array.tobytes() for array in one.arrays("new").values()] == [
         array.tobytes() for array in other.arrays("new").values()
     ]
@@ -75,7 +79,44 @@ def test_nothing_to_learn_gives_no_trees() -> None:
     """Where nothing that was bought had been brought, there are no trees, and every score is 0."""
     pytest.importorskip("lightgbm")
     nothing = replace(examples(1), relevant=np.zeros(800, bool))
-    assert not fit_trees([nothing], SMALL, 20, SOURCES).scores(nothing.matrix).any()
+    assert not fit_trees([nothing], SMALL, 20, SIZE, "repeat").scores(nothing.matrix).any()
+
+
+# How large it is
+
+
+def sized(task: Any = "new", **changed: Any) -> Size:
+    """The size where `free` is asked anyway and brings one of two bought items at rank 12, `useful` the other, `useless` neither."""
+    sources = ("free", "useful", "useless")
+    matrix = np.full((40, len(feature_names(sources))), 1000, np.float32)
+    ranks = matrix[:, -6:][:, 1::2]
+    ranks[:, 0], ranks[5:10, 1], ranks[:, 2] = np.arange(40) + 1, np.arange(5) + 1, np.arange(40) + 1
+    ranks[7, 0], ranks[7, 2] = 1000, 1000
+    relevant = np.isin(np.arange(40), (7, 11))
+    found = Examples(matrix, relevant, np.array([0, 40]), np.ones(1), np.zeros(1))
+    weights = BlendSettings(customer={"free": 1.0}, repeat={"useful": 1.0})
+    return size_of(task, found, sources, RankerSettings(**changed), weights, 1_000)
+
+
+def test_a_budget_asks_whoever_brings_more() -> None:
+    """Who is asked anyway is asked; who adds bought items is where there is room, who adds none never; more room goes deeper."""
+    assert sized(microseconds=100) == Size(("free", "useful"), 40, 50)
+    assert sized(microseconds=40).sources == ("free", "useful")
+    assert sized(microseconds=40).depth < 40
+    assert sized(microseconds=30) == Size(("free",), 15, 50)
+    assert sized("repeat", microseconds=100).sources == ("useful",)
+
+
+def test_too_small_a_budget_leaves_trees_out() -> None:
+    """The least depth is kept, with as many trees as there is room for, and one at least."""
+    assert sized(microseconds=28).depth == 10
+    assert 1 < sized(microseconds=28).trees < 50
+    assert sized(microseconds=1).trees == 1
+
+
+def test_no_budget_is_four_fifths_of_an_answer() -> None:
+    """What costs more without a ranker may cost more with it."""
+    assert sized() == sized(microseconds=0.8 * (42 + 10))
 
 
 # Who leads
@@ -198,12 +239,12 @@ def test_the_window_gives_labels_alone(fashion: tuple[Shop, Settings, Prepared])
 def _last_window(prepared: Prepared, settings: Settings) -> Examples:
     """The examples of the last window on `repeat`."""
     from training.job.job import past_of
-    from training.job.ranker import round_of
+    from training.job.ranker import Window
 
     past = past_of(prepared, settings, now=NOW)
     start = prepared.as_of - DAYS * 86_400_000_000
     truth = truth_of(past.events_until(prepared.as_of), start, past.n_users, past.n_items, 1000, 20)
-    return round_of(past, settings.ranker, SOURCES, start, truth)["repeat"]
+    return Window.at(past, start, truth).examples("repeat", SOURCES, 20)
 
 
 def test_truth_is_of_known_shoppers(shop: Shop) -> None:

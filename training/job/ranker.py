@@ -1,6 +1,7 @@
 """The offline half of the ranker: fitted on rolling windows of the shop's past, and judged on windows that it had not seen.
 
-LambdaMART (Burges, "From RankNet to LambdaRank to LambdaMART", 2010) by LightGBM, one model for each task. LightGBM is imported
+Boosted trees by LightGBM, one model for each task: LambdaMART (Burges, "From RankNet to LambdaRank to LambdaMART", 2010) for
+`repeat`, the chance that an item is bought (logistic loss) for `new`. LightGBM is imported
 inside `fit` alone; what serves are plain arrays.
 """
 
@@ -20,17 +21,20 @@ from recsys.clock import DAY, to_datetime
 from recsys.engine.pipeline import Engine
 from recsys.engine.ranker.features import Describer, feature_names
 from recsys.engine.ranker.items import item_facts
-from recsys.engine.ranker.ranker import RANK_TASKS, Trees
+from recsys.engine.ranker.trees import RANK_TASKS, Trees
 from recsys.settings.placements import BlendSettings
 from recsys.settings.ranker import RankerSettings
 from recsys.snapshot.histories import Events
 from recsys.snapshot.manifest import RankerRecord, TaskVerdict
 from recsys.types import Arrays
+from training.job.ranker_budget import Size, size_of
 from training.job.ranker_examples import Examples, Truth, gather, truth_of
 from training.job.tasks import Task
 
 _MIN_WINDOWS = 3
 """Two to learn from and to judge by, and one more for the model that the gate measures."""
+_OBJECTIVES: Mapping[Task, str] = {"new": "binary", "repeat": "lambdarank"}
+"""Pairs teach where an order is nearly right, as for what was bought before; among many strangers each item by itself does."""
 _NOT_THERE = "The blend leads: LightGBM is not installed, without which no ranker is learned (pip install lightgbm)."
 _OFF = "The blend leads: ranker.mode is off."
 
@@ -69,25 +73,27 @@ def fit_ranker(past: Past, settings: RankerSettings, blend: BlendSettings, days:
     why = _why_none(past, settings, days)
     if why:
         return _none(why)
-    sources = sources_of(blend)
     asked = {start: _truth(past, settings, start, start + days * DAY, seed) for start in _starts(past, settings, days)}
     asked = {start: truth for start, truth in asked.items() if len(truth.users) >= settings.least_users}
     if len(asked) < _MIN_WINDOWS:
         asked = {}
-    rounds = [round_of(past, settings, sources, start, truth) for start, truth in asked.items()]
+    sizes, rounds = _gathered(past, settings, blend, asked)
     windows = [f"{_date(start)} + {days} days" for start in asked]
-    record = RankerRecord(sources=sources, depth=settings.depth, windows=tuple(windows))
+    record = RankerRecord(windows=tuple(windows))
     serving, held_out = FittedRanker(record=record), FittedRanker(record=record)
     for task in RANK_TASKS:
         thick = [place for place, each in enumerate(rounds) if len(each[task]) >= settings.least_users]
         if len(thick) < _MIN_WINDOWS:
             continue
-        examples, names = [rounds[place][task] for place in thick], [windows[place] for place in thick]
-        models = [fit(examples[:count], settings, seed, sources) for count in range(1, len(examples))]
+        examples, names, size = [rounds[place][task] for place in thick], [windows[place] for place in thick], sizes[task]
+        models = [fit(examples[:count], settings, seed, size, task) for count in range(1, len(examples))]
         gains = [one.ndcg(trees.scores(one.matrix)) - one.blend for trees, one in zip(models, examples[1:], strict=True)]
-        whole, earlier = verdict(gains, examples[1:], names[1:]), verdict(gains[:-1], examples[1:-1], names[1:-1])
+        whole, earlier = (
+            msgspec.structs.replace(verdict(*told), sources=size.sources, depth=size.depth)
+            for told in ((gains, examples[1:], names[1:]), (gains[:-1], examples[1:-1], names[1:-1]))
+        )
         if whole.leads:
-            models.append(fit(examples, settings, seed, sources))
+            models.append(fit(examples, settings, seed, size, task))
         serving = _with(serving, task, whole, models[-1])
         held_out = _with(held_out, task, earlier, models[len(examples) - 2])
     return Rankers(_said(serving, settings), _said(held_out, settings))
@@ -99,7 +105,7 @@ def sources_of(blend: BlendSettings) -> tuple[str, ...]:
     return tuple(sorted({name for each in weights for name, weight in each.items() if weight > 0}))
 
 
-def fit(examples: Sequence[Examples], settings: RankerSettings, seed: int, sources: Sequence[str]) -> Trees:
+def fit(examples: Sequence[Examples], settings: RankerSettings, seed: int, size: Size, task: Task) -> Trees:
     """Fit the trees of one task on these windows; shoppers for whom nothing that they bought was brought teach nothing."""
     import lightgbm
 
@@ -110,7 +116,7 @@ def fit(examples: Sequence[Examples], settings: RankerSettings, seed: int, sourc
         np.concatenate(matrices),
         label=np.concatenate(relevant).astype(np.int32),
         group=np.concatenate(groups),
-        feature_name=list(feature_names(sources)),
+        feature_name=list(feature_names(size.sources)),
         params={"verbose": -1},
     )
     fixed = {
@@ -127,7 +133,7 @@ def fit(examples: Sequence[Examples], settings: RankerSettings, seed: int, sourc
         "min_data_in_leaf": 200,
         "lambdarank_truncation_level": 12,
     }
-    booster = lightgbm.train({"objective": "lambdarank", **fixed, **chosen}, data, num_boost_round=settings.trees)
+    booster = lightgbm.train({"objective": _OBJECTIVES[task], **fixed, **chosen}, data, num_boost_round=size.trees)
     return trees_of(booster.dump_model()["tree_info"])
 
 
@@ -195,14 +201,39 @@ def _truth(past: Past, settings: RankerSettings, start: int, end: int, seed: int
     return truth_of(past.events_until(end), start, past.n_users, past.n_items, settings.users, seed)
 
 
-def round_of(
-    past: Past, settings: RankerSettings, sources: tuple[str, ...], start: int, truth: Truth
-) -> dict[Task, Examples]:
-    """Both tasks' examples of one window."""
-    engine = past.engine_at(start)
-    facts = cast("NDArray[np.float32]", item_facts(past.events_until(start), past.n_items, start)["facts"])
-    describer = Describer(engine.catalog, facts, sources)
-    return {task: gather(engine, describer, truth, task, sources, settings.depth) for task in RANK_TASKS}
+def _gathered(
+    past: Past, settings: RankerSettings, blend: BlendSettings, asked: Mapping[int, Truth]
+) -> tuple[dict[Task, Size], list[dict[Task, Examples]]]:
+    """The sizes, chosen by the oldest window, on which nothing is judged, and both tasks' examples of every window."""
+    sizes: dict[Task, Size] = {}
+    rounds = []
+    for start, truth in asked.items():
+        window = Window.at(past, start, truth)
+        if not sizes:
+            sources = sources_of(blend)
+            whole = {task: window.examples(task, sources, settings.depth) for task in RANK_TASKS}
+            sizes = {task: size_of(task, whole[task], sources, settings, blend, past.n_items) for task in RANK_TASKS}
+        rounds.append({task: window.examples(task, size.sources, size.depth) for task, size in sizes.items()})
+    return sizes, rounds
+
+
+@dataclass(frozen=True)
+class Window:
+    """One window of the past: an engine fitted on what came before it, what was known of items then, and what was bought in it."""
+
+    engine: Engine
+    facts: NDArray[np.float32]
+    truth: Truth
+
+    @classmethod
+    def at(cls, past: Past, start: int, truth: Truth) -> Window:
+        """The window that begins at a moment."""
+        facts = cast("NDArray[np.float32]", item_facts(past.events_until(start), past.n_items, start)["facts"])
+        return cls(past.engine_at(start), facts, truth)
+
+    def examples(self, task: Task, sources: Sequence[str], depth: int) -> Examples:
+        """Candidates of these recommenders, so many of each, and which of them were bought."""
+        return gather(self.engine, Describer(self.engine.catalog, self.facts, sources), self.truth, task, sources, depth)
 
 
 def _teaching(examples: Examples) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.int64]]:

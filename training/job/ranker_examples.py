@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.engine.pipeline import Engine, answer, describe
+from recsys.engine.lesson import lesson
+from recsys.engine.pipeline import Engine
 from recsys.engine.ranker.features import Describer, FeatureMatrix
 from recsys.jit import MASK, REALS, TIMES, compiled
 from recsys.settings.placements import Placement, Rule
@@ -86,12 +87,12 @@ def gather(engine: Engine, describer: Describer, truth: Truth, task: Task, sourc
             now=snapshot.as_of, user_id=snapshot.histories.users.text(row), placement=BLEND_ALONE, limit=DEPTH, bought=bought
         )
         history = snapshot.histories.at(row)
-        described = describe(engine, query, history, sources, depth, describer)
+        described, blended = lesson(engine, query, history, sources, depth, describer)
         ideal.append(float(_IDEAL[min(len(wanted), 10) - 1]))
-        hit = np.isin(answer(engine, query, history).items[:10], wanted)
+        hit = np.isin(blended[:10], wanted)
         blend.append(float((_DISCOUNTS[: len(hit)] * hit).sum()) / ideal[-1])
         if described is not None:
-            matrices.append(described.matrix)
+            matrices.append(described.columns.T)
             relevant.append(np.isin(described.items, wanted))
         lengths.append(0 if described is None else len(described.items))
     return Examples(

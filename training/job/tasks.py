@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from recsys.engine.ranker.ranker import RankTask
+from recsys.engine.ranker.trees import RankTask
 from recsys.types import Bought
 
 Task: TypeAlias = RankTask

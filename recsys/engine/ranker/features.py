@@ -7,6 +7,7 @@ is an age, a count or a share, and 0 where it is a difference. Nothing here depe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from recsys.behaviour import PURCHASE, VIEW, Kinds
 from recsys.clock import DAY
 from recsys.engine.ranker.items import ITEM_FACTS
-from recsys.jit import INT, KINDS, REALS, ROWS, SCORES, SCORES_2D, TIMES, compiled
+from recsys.jit import INT, KINDS, REALS, REALS_2D, ROWS, SCORES, SCORES_2D, TIMES, compiled
 from recsys.snapshot.catalog import Catalog
 from recsys.types import Candidates, Profile, RowQuery, Rows, Scores, Times
 
@@ -50,7 +51,6 @@ RECENT = 100
 SHARED = len(ITEM_FACTS) + len(SHOPPER) + len(PAIR) + len(MIXED)
 """Columns before those of the sources."""
 _N_FACTS, _N_SHOPPER, _N_PAIR, _N_MIXED = len(ITEM_FACTS), len(SHOPPER), len(PAIR), len(MIXED)
-_NO_EVIDENCE = np.array([-1], np.int32)
 _UNRANKED = 1_000.0
 """Rank of an item in the list of a source that did not name it."""
 _UNWEIGHTED = 1e-9
@@ -59,12 +59,12 @@ _UNWEIGHTED = 1e-9
 
 class Described(NamedTuple):
     """Candidates before they are ranked: distinct items int32[m], ascending, the list int64[m] that spoke most for each and what it
-    notes of it int32[m], and their features float32[m, f]."""
+    notes of it int32[m], and their features float32[f, m]."""
 
     items: Rows
     owners: NDArray[np.int64]
     explained_by: Rows
-    matrix: FeatureMatrix
+    columns: FeatureMatrix
 
 
 class Describer:
@@ -78,22 +78,24 @@ class Describer:
         self, lists: Mapping[str, Candidates], weights: Mapping[str, float], query: RowQuery, profile: Profile
     ) -> Described | None:
         """Lay the lists together and describe every item once; None: they are all empty."""
-        named = [name for name, found in lists.items() if len(found)]
-        if not named:
+        items, scores, notes, ends, end = [], [], [], [], 0
+        for found in lists.values():
+            n = len(found.items)
+            end += n
+            items.append(found.items)
+            scores.append(found.scores)
+            notes.append(_no_evidence(n) if found.explained_by is None else found.explained_by)
+            ends.append(end)
+        if not end:
             return None
-        found = [lists[name] for name in named]
-        history, catalog = profile.history, self._catalog
+        history, catalog, place = profile.history, self._catalog, self._columns.get
+        told = np.array((ends, [place(name, -1) for name in lists], [weights.get(name, 0.0) for name in lists]), np.float64)
         return Described(
             *_describe(
-                np.concatenate([each.items for each in found]),
-                np.concatenate([each.scores for each in found]),
-                np.concatenate(
-                    [_NO_EVIDENCE.repeat(len(each)) if each.explained_by is None else each.explained_by for each in found]
-                ),
-                np.cumsum([len(each) for each in found]),
-                np.array([max(each.scores.item(0), 1e-30) for each in found]),
-                np.array([weights.get(name, 0.0) for name in named], np.float64),
-                np.array([self._columns.get(name, -1) for name in named]),
+                np.concatenate(items),
+                np.concatenate(scores),
+                np.concatenate(notes),
+                told,
                 len(self._sources),
                 history.items,
                 history.kinds,
@@ -109,6 +111,12 @@ class Describer:
         )
 
 
+@lru_cache(256)
+def _no_evidence(n: int) -> Rows:
+    """Notes of a list that has none on its items."""
+    return np.full(n, -1, np.int32)
+
+
 def feature_names(sources: Sequence[str]) -> tuple[str, ...]:
     """The columns of the matrix, in order: of each source its score over its best and its rank come last."""
     of_sources = [f"{source}_{part}" for source in sources for part in ("score", "rank")]
@@ -116,38 +124,8 @@ def feature_names(sources: Sequence[str]) -> tuple[str, ...]:
 
 
 @compiled()
-def _write(
-    matrix: FeatureMatrix,
-    items: Rows,
-    blended: NDArray[np.float64],
-    shares: FeatureMatrix,
-    ranks: FeatureMatrix,
-    h_items: Rows,
-    h_kinds: Kinds,
-    h_times: Times,
-    h_orders: Rows,
-    now: int,
-    facts: FeatureMatrix,
-    price: NDArray[np.float64],
-    gap_days: NDArray[np.float32],
-    category: Rows,
-    brand: Rows,
-) -> None:
-    """Fill float32[m, f] for the distinct items int32[m], ascending; shares and ranks float32[m, s] of each source (rank 0: not
-    named)."""
-    for row in range(len(items)):
-        for column in range(_N_FACTS):
-            matrix[row, column] = facts[items[row], column]
-    mean_price = _shopper(matrix, h_items, h_kinds, h_times, h_orders, now, price)
-    first = _N_FACTS + _N_SHOPPER
-    _pairs(matrix, first, items, h_items, h_kinds, h_times, now, price, gap_days, mean_price)
-    _affinities(matrix, first + 9, items, h_items, category, brand)
-    _mixed(matrix, first + _N_PAIR, blended, shares, ranks)
-
-
-@compiled()
 def _shopper(
-    matrix: FeatureMatrix,
+    columns: FeatureMatrix,
     h_items: Rows,
     h_kinds: Kinds,
     h_times: Times,
@@ -155,7 +133,7 @@ def _shopper(
     now: int,
     price: NDArray[np.float64],
 ) -> float:
-    """Write what is known of the shopper into every row; returns the mean logarithm of the prices paid, 0 if none is known."""
+    """Write what is known of the shopper for every item; returns the mean logarithm of the prices paid, 0 if none is known."""
     lines, orders, priced, total, squares, first, last = 0, 0, 0, 0.0, 0.0, 0, 0
     for event in range(len(h_items)):
         if h_kinds[event] != PURCHASE:
@@ -171,15 +149,15 @@ def _shopper(
     since = max(now - last, 0) / DAY if lines > 0 else -1.0
     gap = (last - first) / DAY / (orders - 1) if orders > 1 else -1.0
     told = (float(orders), float(len(h_items)), lines / orders if orders > 0 else -1.0, mean, spread, since, gap)
-    for row in range(len(matrix)):
-        for column in range(_N_SHOPPER):
-            matrix[row, _N_FACTS + column] = told[column]
+    for column in range(_N_SHOPPER):
+        for row in range(columns.shape[1]):
+            columns[_N_FACTS + column, row] = told[column]
     return mean
 
 
 @compiled()
 def _pairs(
-    matrix: FeatureMatrix,
+    columns: FeatureMatrix,
     first: int,
     items: Rows,
     h_items: Rows,
@@ -210,19 +188,19 @@ def _pairs(
         cost, gap = price[items[row]], gap_days[items[row]]
         days = max(now - latest[row], 0) / DAY
         own_gap = (latest[row] - earliest[row]) / DAY / (bought[row] - 1) if bought[row] > 1 else 0.0
-        matrix[row, first] = np.log(cost) if cost > 0 else -1.0
-        matrix[row, first + 1] = gap if gap >= 0 else -1.0
-        matrix[row, first + 2] = np.log(cost) - mean_price if cost > 0 and mean_price != 0 else 0.0
-        matrix[row, first + 3] = bought[row]
-        matrix[row, first + 4] = days if bought[row] > 0 else -1.0
-        matrix[row, first + 5] = days / gap if bought[row] > 0 and gap > 0 else -1.0
-        matrix[row, first + 6] = days / own_gap if own_gap > 0 else -1.0
-        matrix[row, first + 7] = viewed[row]
-        matrix[row, first + 8] = max(now - seen[row], 0) / DAY if viewed[row] > 0 else -1.0
+        columns[first, row] = np.log(cost) if cost > 0 else -1.0
+        columns[first + 1, row] = gap if gap >= 0 else -1.0
+        columns[first + 2, row] = np.log(cost) - mean_price if cost > 0 and mean_price != 0 else 0.0
+        columns[first + 3, row] = bought[row]
+        columns[first + 4, row] = days if bought[row] > 0 else -1.0
+        columns[first + 5, row] = days / gap if bought[row] > 0 and gap > 0 else -1.0
+        columns[first + 6, row] = days / own_gap if own_gap > 0 else -1.0
+        columns[first + 7, row] = viewed[row]
+        columns[first + 8, row] = max(now - seen[row], 0) / DAY if viewed[row] > 0 else -1.0
 
 
 @compiled()
-def _affinities(matrix: FeatureMatrix, first: int, items: Rows, h_items: Rows, category: Rows, brand: Rows) -> None:
+def _affinities(columns: FeatureMatrix, first: int, items: Rows, h_items: Rows, category: Rows, brand: Rows) -> None:
     """Write the share of the newest events that were in the item's leaf category, and of its brand."""
     start = max(len(h_items) - RECENT, 0)
     n = len(h_items) - start
@@ -236,28 +214,40 @@ def _affinities(matrix: FeatureMatrix, first: int, items: Rows, h_items: Rows, c
         for place in range(n):
             same_leaf += leaves[place] == leaf
             same_maker += makers[place] == maker
-        matrix[row, first] = same_leaf / n if leaf >= 0 and n > 0 else -1.0
-        matrix[row, first + 1] = same_maker / n if maker >= 0 and n > 0 else -1.0
+        columns[first, row] = same_leaf / n if leaf >= 0 and n > 0 else -1.0
+        columns[first + 1, row] = same_maker / n if maker >= 0 and n > 0 else -1.0
+
+
+@compiled()
+def _descending(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Places of values from the largest down, equal ones as they stand; for so few, each is moved up past those that it beats."""
+    order = np.empty(len(values), np.int64)
+    for place in range(len(values)):
+        at = place
+        while at > 0 and values[order[at - 1]] < values[place]:
+            order[at] = order[at - 1]
+            at -= 1
+        order[at] = place
+    return order
 
 
 @compiled()
 def _mixed(
-    matrix: FeatureMatrix, first: int, blended: NDArray[np.float64], shares: FeatureMatrix, ranks: FeatureMatrix
+    columns: FeatureMatrix, first: int, blended: NDArray[np.float64], shares: FeatureMatrix, ranks: FeatureMatrix
 ) -> None:
     """Write the blend's score and rank, and each source's."""
-    order = np.argsort(-blended, kind="mergesort")
+    order = _descending(blended)
     best = max(blended[order[0]], 1e-30)
     for rank in range(len(order)):
-        matrix[order[rank], first] = blended[order[rank]] / best
-        matrix[order[rank], first + 1] = rank + 1 if blended[order[rank]] > 0 else _UNRANKED
-    for row in range(len(matrix)):
-        named = 0
-        for source in range(shares.shape[1]):
-            column = first + _N_MIXED + 2 * source
-            named += ranks[row, source] > 0
-            matrix[row, column] = shares[row, source]
-            matrix[row, column + 1] = ranks[row, source] if ranks[row, source] > 0 else _UNRANKED
-        matrix[row, first + 2] = named
+        columns[first, order[rank]] = blended[order[rank]] / best
+        columns[first + 1, order[rank]] = rank + 1 if blended[order[rank]] > 0 else _UNRANKED
+    columns[first + 2] = 0
+    for source in range(len(shares)):
+        column = first + _N_MIXED + 2 * source
+        for row in range(len(order)):
+            columns[first + 2, row] += ranks[source, row] > 0
+            columns[column, row] = shares[source, row]
+            columns[column + 1, row] = ranks[source, row] if ranks[source, row] > 0 else _UNRANKED
 
 
 @compiled()
@@ -265,22 +255,27 @@ def _merge(
     items: Rows,
     scores: Scores,
     explained: Rows,
-    ends: NDArray[np.int64],
-    bests: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    columns: NDArray[np.int64],
+    lists: NDArray[np.float64],
     n_sources: int,
 ) -> tuple[Rows, NDArray[np.int64], Rows, NDArray[np.float64], FeatureMatrix, FeatureMatrix]:
     """Add the lists up by item: distinct items int32[m] ascending, the list and the evidence of each one's largest part, the blend's
-    score float64[m], and share and rank float32[m, s] of each source."""
-    n = len(items)
+    score float64[m], and share and rank float32[s, m] of each source.
+
+    `lists` float64[3, k]: where each ends, its source (-1: none), and its weight.
+    """
+    n, ends, source_of, weights = len(items), lists[0].astype(np.int64), lists[1].astype(np.int64), lists[2]
     distinct, owners, evidence = np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.int32)
     blended, strongest = np.zeros(n, np.float64), np.full(n, -np.inf)
-    shares, ranks = np.zeros((n, n_sources), np.float32), np.zeros((n, n_sources), np.float32)
-    count = 0
+    shares, ranks = np.zeros((n_sources, n), np.float32), np.zeros((n_sources, n), np.float32)
+    count, owner, owner_of = 0, 0, np.empty(n, np.int64)
+    for place in range(n):
+        while place >= ends[owner]:
+            owner += 1
+        owner_of[place] = owner
     for place in np.argsort(items, kind="mergesort"):
-        owner = np.searchsorted(ends, place, side="right")
-        share = scores[place] / bests[owner]
+        owner = owner_of[place]
+        start = ends[owner - 1] if owner > 0 else 0
+        share = scores[place] / max(scores[start], 1e-30)
         part = weights[owner] * share if weights[owner] > 0 else _UNWEIGHTED * share
         if count == 0 or distinct[count - 1] != items[place]:
             distinct[count] = items[place]
@@ -288,23 +283,18 @@ def _merge(
         if part > strongest[count - 1]:
             strongest[count - 1], owners[count - 1], evidence[count - 1] = part, owner, explained[place]
         blended[count - 1] += weights[owner] * share
-        if columns[owner] >= 0:
-            shares[count - 1, columns[owner]] = share
-            ranks[count - 1, columns[owner]] = place + 1 - (ends[owner - 1] if owner > 0 else 0)
-    return distinct[:count], owners[:count], evidence[:count], blended[:count], shares[:count], ranks[:count]
+        if source_of[owner] >= 0:
+            shares[source_of[owner], count - 1] = share
+            ranks[source_of[owner], count - 1] = place + 1 - start
+    return distinct[:count], owners[:count], evidence[:count], blended[:count], shares[:, :count], ranks[:, :count]
 
 
-@compiled(
-    ROWS, SCORES, ROWS, TIMES, REALS, REALS, TIMES, INT, ROWS, KINDS, TIMES, ROWS, INT, SCORES_2D, REALS, SCORES, ROWS, ROWS
-)
+@compiled(ROWS, SCORES, ROWS, REALS_2D, INT, ROWS, KINDS, TIMES, ROWS, INT, SCORES_2D, REALS, SCORES, ROWS, ROWS)
 def _describe(
     items: Rows,
     scores: Scores,
     explained: Rows,
-    ends: NDArray[np.int64],
-    bests: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    columns: NDArray[np.int64],
+    lists: NDArray[np.float64],
     n_sources: int,
     h_items: Rows,
     h_kinds: Kinds,
@@ -317,25 +307,14 @@ def _describe(
     category: Rows,
     brand: Rows,
 ) -> tuple[Rows, NDArray[np.int64], Rows, FeatureMatrix]:
-    distinct, owners, evidence, blended, shares, ranks = _merge(
-        items, scores, explained, ends, bests, weights, columns, n_sources
-    )
-    matrix = np.empty((len(distinct), SHARED + 2 * n_sources), np.float32)
-    _write(
-        matrix,
-        distinct,
-        blended,
-        shares,
-        ranks,
-        h_items,
-        h_kinds,
-        h_times,
-        h_orders,
-        now,
-        facts,
-        price,
-        gap_days,
-        category,
-        brand,
-    )
-    return distinct, owners, evidence, matrix
+    distinct, owners, evidence, blended, shares, ranks = _merge(items, scores, explained, lists, n_sources)
+    columns = np.empty((SHARED + 2 * n_sources, len(distinct)), np.float32)
+    for row in range(len(distinct)):
+        for column in range(_N_FACTS):
+            columns[column, row] = facts[distinct[row], column]
+    mean_price = _shopper(columns, h_items, h_kinds, h_times, h_orders, now, price)
+    first = _N_FACTS + _N_SHOPPER
+    _pairs(columns, first, distinct, h_items, h_kinds, h_times, now, price, gap_days, mean_price)
+    _affinities(columns, first + 9, distinct, h_items, category, brand)
+    _mixed(columns, first + _N_PAIR, blended, shares, ranks)
+    return distinct, owners, evidence, columns
