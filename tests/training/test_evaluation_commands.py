@@ -91,3 +91,14 @@ def test_what_was_tuned_fits_the_terminal(printed: Printed) -> None:
     assert "customer recently_viewed   .250  .120 .003 -.001 .008 not certain" in lines
     assert lines[-1] == "blend of repeat: NDCG@10 .361 before, .361 now, 20,000 users"
     assert sum("not certain" in line for line in lines) == len(contributions)
+
+
+@pytest.mark.parametrize(("trials", "named"), [(9, True), (10, False)])
+def test_a_study_of_few_trials_is_named(printed: Printed, trials: int, named: bool) -> None:
+    """Where the search has only drawn at random so far, its name stands there with what to do; a study without a task has no need."""
+    studies = (Study("als", tuple(TASKS), trials), Study("ease", tuple(TASKS), 40), Study("brands", ()))
+    learned = Learned(blend=Settings().blend, ndcg10={}, before={}, users={}, contributions=())
+    show_tuned(Tuned(Settings(), studies, learned, ()))
+    said = " ".join(printed())
+    assert ("Too few trials to rely on, of als (9):" in said) is named
+    assert ("--minutes" in said) is named

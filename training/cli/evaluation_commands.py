@@ -24,6 +24,9 @@ from training.evaluation.tune import Tuned, write_tuned
 from training.evaluation.tune import tune as run_tuning
 from training.report import write_report
 
+ENOUGH_TRIALS = 10
+"""Trials of a study from which on the search learns from those before (Optuna's TPE)."""
+
 
 def evaluate(
     settings: Settings,
@@ -141,6 +144,12 @@ def show_tuned(tuned: Tuned) -> None:
     if studies:
         title = "Recommenders alone, NDCG@10 on validation (geometric mean of tasks)"
         console.table(title, ("study", "tasks", "trials", "before", "after"), studies)
+    few = [f"{each.name} ({each.trials})" for each in tuned.studies if each.tasks and each.trials < ENOUGH_TRIALS]
+    if few:
+        console.say(
+            f"• Too few trials to rely on, of {', '.join(few)}: up to {ENOUGH_TRIALS} are drawn at random. "
+            "Run it again to go on where it stopped, or give it more --minutes"
+        )
     learned = tuned.learned
     rows = [
         (part.segment, part.recommender, *_numbers(part.weight, part.alone, *part.adds), _worth(part.adds))
