@@ -13,6 +13,8 @@ from recsys.tables.values.words import read_words
 from training.onboarding.concepts import concepts
 from training.onboarding.names import event_words, says_kind
 
+_PLAIN = r"^-?\d[\d.,]*$"
+_PLAIN_NUMBER = r"^-?\d+(?:[.,]\d+)?$"
 _DAY = r"^\s*(\d{1,2})[./-](\d{1,2})[./-](?:\d{4}|\d{2})\b"
 _ZONED = r"(?i)(?:z|utc|gmt|[+-]\d{2}:?\d{2})\s*$"
 _ENOUGH, _ALMOST = 5, 0.95
@@ -67,7 +69,10 @@ def usable_for(rows: pl.DataFrame) -> Mapping[str, list[str]]:
 
 def is_number(text: pl.Series) -> bool:
     """Tell whether half of the values can be read as numbers or money, with one decimal mark or the other."""
-    some = text.head(_LOOKED_AT).to_frame("t")
+    first = text.head(_LOOKED_AT)
+    if share(first, _PLAIN) >= 0.5 or share(first, r"\d") < 0.5:
+        return bool(len(first)) and share(first, _PLAIN) >= 0.5
+    some = first.to_frame("t")
     read = some.select(
         pl.coalesce(read_number(pl.col("t"), mark, units=UNITS, money=True) for mark in (".", ","))
     ).to_series()
@@ -144,12 +149,14 @@ def _is_time(rows: pl.DataFrame, name: str) -> bool:
     numbers = text.str.extract(r"^(\d{8,19})(?:\.\d+)?$").drop_nulls()
     if "date" in concepts(name):  # a number such as 46174.4375 may be a day of a spreadsheet where its name says so
         numbers = numbers.extend(text.str.extract(r"^((?:3[3-9]|[4-6]\d|7[0-2])\d{3}(?:\.\d+)?)$").drop_nulls())
-    read = read_times(text.head(_LOOKED_AT), TimeNotation(unit="none"))
-    return (
-        (len(read) - read.null_count()) * 2 >= len(read)
-        or days_of(text).given * 2 >= len(text)
-        or len(numbers) * 2 >= len(text)
-    )
+    return _reads_as_times(text.head(_LOOKED_AT)) or days_of(text).given * 2 >= len(text) or len(numbers) * 2 >= len(text)
+
+
+def _reads_as_times(text: pl.Series) -> bool:
+    if share(text, _PLAIN_NUMBER) > 0.5 or share(text, r"\d") < 0.5:
+        return False
+    read = read_times(text, TimeNotation(unit="none"))
+    return (len(read) - read.null_count()) * 2 >= len(read)
 
 
 def share(text: pl.Series, pattern: str) -> float:
