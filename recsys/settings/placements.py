@@ -31,14 +31,15 @@ class Rule(Group, frozen=True):
 
 
 class BlendSettings(Group, frozen=True):
-    """Recommender = weight in the blend, by segment; `make tune` learns them on the shop's own past."""
+    """Recommender = weight in the blend, by segment. `make tune` learns them on windows of the shop's own past; where a segment has
+    the default weights, `make train` learns others on its end, if they rank better (`training.learn_blend`)."""
 
     lead: Mapping[str, NotNegative] = msgspec.field(default_factory=lambda: {"item_item": 1.0})
     """Shoppers who never ordered."""
     customer: Mapping[str, NotNegative] = msgspec.field(default_factory=lambda: {"ease": 1.0})
     """Customers, where what they own is hidden."""
     repeat: Mapping[str, NotNegative] = msgspec.field(
-        default_factory=lambda: {"buy_again": 0.6, "ease": 0.15, "item_item": 0.15, "trending": 0.1}
+        default_factory=lambda: {"buy_again": 0.6, "ease": 0.2, "trending": 0.2}
     )
     """Customers, where what they own may be shown again."""
 

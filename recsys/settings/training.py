@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from recsys.settings.spark import SparkSettings
-from recsys.settings.types import Group, NotNegative
+from recsys.settings.types import Count, Group, NotNegative
 
 ROW_BYTES = 400
 """Memory that one row of events takes while all of them are read and fitted at once (`make benchmark-training` measures it)."""
@@ -30,6 +30,11 @@ class TrainingSettings(Group, frozen=True):
     runner: Literal["local", "spark"] = "local"
     """What maps, settles and sums up the partitions: this machine, or the executors of Spark, always in two partitions or more."""
     spark: SparkSettings = SparkSettings()
+    learn_blend: Literal["auto", "off"] = "auto"
+    """`auto`: `make train` learns the weights of `[blend]` of each segment that nobody set or tuned, where that ranks the end of the
+    shop's own past better; `off`: such segments keep the defaults."""
+    learn_blend_events: Count = 5_000_000
+    """With more events the blend is not learned while training, for it is a fit of its own; `make tune` learns it."""
 
     def partitions_of(self, rows: int) -> int:
         """Return how many partitions so many rows of events are cut into."""

@@ -9,6 +9,7 @@ import msgspec
 
 from recsys.settings import BehaviourSettings, ProfileSettings
 from recsys.settings.placements import BlendSettings, Placement
+from recsys.types import Segment
 
 FORMAT = 4
 
@@ -67,6 +68,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The settings that each recommender was fitted with; it serves with the same."""
     blend: BlendSettings = BlendSettings()
     """The weights that serve with these arrays."""
+    learned_segments: tuple[Segment, ...] = ()
+    """Segments that nobody set weights for, so that these were learned while training."""
     ranker: RankerRecord = RankerRecord()
     """What orders the blend's candidates, where it leads."""
     profile: ProfileSettings = ProfileSettings()

@@ -179,7 +179,7 @@ def test_the_blend_says_its_rank(busy_shop: Shop) -> None:
     assert (found.segment, found.blend.rank) == ("repeat", 1)
     assert found.blend.score == pytest.approx(slate.scores[0], rel=1e-5)
     weights = {one.recommender: one.weight for one in found.recommenders if one.weight}
-    assert weights == {"buy_again": 0.6, "ease": 0.15, "item_item": 0.15, "trending": 0.1, "als": 0.5}
+    assert weights == {"buy_again": 0.6, "ease": 0.2, "trending": 0.2, "als": 0.5}
     assert [one.recommender for one in found.recommenders[:2]] == ["buy_again", "als"]
     later = told(engine, "user-0", last, limit=1, **query)
     assert later.said.startswith(f"Not shown: the blend ranks it {later.blend.rank} of {later.blend.ranked}, ")

@@ -19,10 +19,11 @@ from recsys.types import Query
 from simulator import make_shop, shop_settings
 from tests.support.handmade import calm
 from tests.support.synthetic import END
-from training.evaluation.blend_weights import SEGMENTS, Pools, ascend, gather, join, learn_blend
+from training.evaluation.blend_weights import learn_blend, questions
 from training.evaluation.evaluate import TASKS, Examination, Subject, ask, examine, fit_for, with_subjects
 from training.evaluation.metrics import DEPTH, per_user
 from training.evaluation.split import Fold, split
+from training.job.blend_pools import SEGMENTS, Pools, ascend, gather, join
 
 NAMES = list(RECOMMENDERS)
 
@@ -101,7 +102,7 @@ def test_pools_hold_what_the_pipeline_blends(made: tuple[Engine, Examination]) -
     values = per_user(ask(engine, examination, blend, "repeat").items, examination.truths["repeat"], engine.catalog.n_items)
     customers = [engine.profiler.profile(user, engine.snapshot.histories.of(user), examination.now).orders > 0
                  for user in examination.truths["repeat"].users]  # fmt: skip
-    pools = gather(engine, examination, "repeat", names)
+    pools = gather(engine, questions(examination, "repeat"), examination.now, "repeat", names)
     assert len(pools) == sum(customers) > 20
     assert pools.ndcg(weights).mean() == pytest.approx(values["ndcg10"][np.array(customers)].mean(), abs=0.01)
 

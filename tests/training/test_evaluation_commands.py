@@ -13,10 +13,11 @@ from recsys.settings import Settings
 from recsys.settings.placements import Placement
 from training import console
 from training.cli.evaluation_commands import show_evaluation, show_tuned
-from training.evaluation.blend_weights import SEGMENTS, Contribution, Learned
+from training.evaluation.blend_weights import Contribution, Learned
 from training.evaluation.evaluate import TASKS, Evaluation, ScoreRow, subjects
 from training.evaluation.metrics import METRICS, Interval
 from training.evaluation.tune import Study, Tuned
+from training.job.blend_pools import SEGMENTS
 
 NDCG = Interval(0.3612, 0.3450, 0.3770)
 Printed = Callable[[], list[str]]

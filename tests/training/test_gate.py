@@ -520,7 +520,7 @@ def test_a_live_snapshot_of_an_earlier_program_is_replaced(live: Shop) -> None:
 def test_force_publishes_and_says_so(live: Shop) -> None:
     """A reason lets everything through that a worker can open; the manifest keeps the reason and what failed."""
     shuffle_ids(live)
-    live.toml += "[recommenders.item_item]\nneighbours = 1\n"
+    live.toml += "[recommenders.item_item]\nneighbours = 1\n[recommenders.ease]\nneighbours = 1\n"
     found = verdict(live, force="new numbers, agreed with the shop")
     assert (found.passed, found.forced) == (False, "new numbers, agreed with the shop")
     assert [name for name, passed in named(found).items() if not passed] == ["past", "live recipe"]

@@ -31,7 +31,7 @@ def test_fit_says_what_it_does(busy_shop: Shop) -> None:
     busy_shop.write()
     watched: list[str] = []
     fitted = fit(busy_shop.settings, now=NOW, watch=watched.append)
-    assert watched[:4] == ["read tables", "map events", "fit ranker", "item facts"]
+    assert watched[:5] == ["read tables", "map events", "learn blend", "fit ranker", "item facts"]
     assert {f"fit {name}" for name in RECOMMENDERS} < set(watched)
     assert sorted(fitted.seconds) == sorted(watched)
     assert all(seconds >= 0 for seconds in fitted.seconds.values())

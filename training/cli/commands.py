@@ -32,6 +32,7 @@ from training.cli import reference
 from training.cli.memory import said_of
 from training.gate.gate import gate_of, summary_rows, verdict_of
 from training.gate.snapshot_checks import when
+from training.job.default_blend import in_words
 from training.job.job import Fitted, fit
 from training.job.job import train as run_train
 
@@ -247,6 +248,7 @@ def _summary(fitted: Fitted, settings: Settings) -> None:
             ("bad rows left out", rejected),
             ("partitions", said_of(settings.training, fitted.shop)),
             *((("live events folded in", live.kept),) if (live := fitted.shop.counts.get("live")) else ()),
+            *((f"blend of {segment}, learned", in_words(manifest.blend, segment)) for segment in manifest.learned_segments),
             *((("ranker", manifest.ranker.said),) if manifest.ranker.said else ()),
             *(summary_rows(verdict) if (verdict := verdict_of(manifest)) else ()),
             ("size, MB", round(sum(entry.bytes for entry in manifest.files.values()) / 1e6, 1)),

@@ -33,7 +33,7 @@ from training.evaluation.metrics import (
     tail_items,
 )
 from training.evaluation.split import Split, Truth, owned_before
-from training.job.job import Prepared, learn, learn_ranker
+from training.job.job import Prepared, learn, learn_ranker, with_default_blend
 from training.job.ranker import FittedRanker
 from training.job.tasks import TASKS as TASKS
 from training.job.tasks import Task as Task
@@ -207,6 +207,7 @@ def evaluate(
     known: dict[bytes, Arrays] | None = None,
 ) -> tuple[Evaluation, dict[Task, Judged]]:
     """Fit, ask and measure every subject on one fold; returns the table and the values per user behind it."""
+    settings = with_default_blend(examination.split.prepared, settings, now=now)
     ranker = learn_ranker(examination.split.prepared, settings, now=now).serving
     engine = fit_for(examination, settings, now, known, ranker)
     judged = judge(engine, examination, subjects(settings), progress)

@@ -30,8 +30,9 @@ from training.evaluation.split import Fold
 from training.gate.contest import HOME, LOOK, POPULAR, Contest, against_live, in_words, ndcg
 from training.gate.decision import Change, on_average
 from training.gate.snapshot_checks import BLEND, Check
+from training.job.default_blend import as_given
 from training.job.job import Prepared
-from training.job.ranker import FittedRanker
+from training.job.ranker import FittedRanker, sources_of
 
 RECIPE = ("behaviour", "recommenders", "blend", "profile", "placements", "seed")
 """What a manifest and the settings have in common: how to make a snapshot from tables."""
@@ -65,7 +66,7 @@ def judge_recipe(
     """
     min_n, days = settings.gate.least_users, settings.evaluation.days
     old = laid_over(settings, live) if live and not _same_recipe(new, live) else None
-    asked = _contributors(settings, "home") | (_contributors(old, "home") if old else set())
+    asked = _contributors(settings, "home") | (_contributors(old, "home") if old else set()) | {*sources_of(new.blend)}
     contest = Contest(settings, now, asked, erasure_keys)
     examined = contest.examination(_window(new, days)) if new.counts["users"] >= min_n else None
     users = len(examined.split.prepared.user_ids) if examined else 0
@@ -96,12 +97,18 @@ def _window(new: Manifest, days: int) -> Fold:
 
 
 def laid_over(settings: Settings, manifest: Manifest) -> Settings:
-    """The settings that a snapshot was made with, over the shop's present tables."""
-    return msgspec.structs.replace(settings, **{name: getattr(manifest, name) for name in RECIPE})
+    """The settings that a snapshot was made with, over the shop's present tables; what it learned of the blend is learned anew."""
+    return msgspec.structs.replace(settings, **_recipe(manifest))
+
+
+def _recipe(manifest: Manifest) -> dict[str, Any]:
+    return {name: getattr(manifest, name) for name in RECIPE} | {
+        "blend": as_given(manifest.blend, manifest.learned_segments)
+    }
 
 
 def _same_recipe(one: Manifest, other: Manifest) -> bool:
-    return all(_encoded(getattr(one, name)) == _encoded(getattr(other, name)) for name in RECIPE)
+    return _encoded(_recipe(one)) == _encoded(_recipe(other))
 
 
 def _encoded(value: Any) -> bytes:

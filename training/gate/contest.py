@@ -13,6 +13,7 @@ import numpy as np
 from recsys.engine.pipeline import Engine
 from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
+from recsys.settings.placements import BlendSettings
 from recsys.types import Arrays, SettingsError
 from training.evaluation.evaluate import (
     POPULARITY,
@@ -30,8 +31,8 @@ from training.evaluation.metrics import Bootstrap, Interval, Values
 from training.evaluation.split import Fold, folds_before, split
 from training.gate.decision import Change, goes_live, in_the_window, on_average
 from training.gate.snapshot_checks import BLEND, Check
-from training.job.job import learn
-from training.job.ranker import FittedRanker
+from training.job.job import learn, with_default_blend
+from training.job.ranker import FittedRanker, sources_of
 
 HOME = Subject("placement", "home")
 POPULAR = Subject("recommender", POPULARITY)
@@ -48,6 +49,7 @@ class Contest:
     asked: set[str]
     erasure_keys: ErasureKeys | None = None
     _known: dict[Fold, dict[bytes, Arrays]] = field(default_factory=dict)
+    _blends: dict[bytes, BlendSettings] = field(default_factory=dict)
 
     def examination(self, fold: Fold) -> Examination:
         """The days of a fold as questions, for shoppers who were known before it.
@@ -67,10 +69,21 @@ class Contest:
 
     def fit(self, examined: Examination, recipe: Settings, ranker: FittedRanker | None = None) -> Engine:
         """Fit a recipe on what came before the window, with a ranker that was too; recipes share what they have in common."""
-        known = self._known.setdefault(examined.split.fold, {})
-        asked = self.asked | {POPULARITY}
-        fitted = learn(examined.split.prepared, recipe, now=self.now, known=known, asked=asked, ranker=ranker)
+        known, prepared = self._known.setdefault(examined.split.fold, {}), examined.split.prepared
+        recipe = self._with_blend(examined, recipe)
+        verdicts = ranker.record.tasks.values() if ranker else ()
+        asked = self.asked | {POPULARITY, *sources_of(recipe.blend), *(name for each in verdicts for name in each.sources)}
+        fitted = learn(prepared, recipe, now=self.now, known=known, asked=asked, ranker=ranker)
         return Engine(fitted.snapshot(), with_subjects(recipe))
+
+    def _with_blend(self, examined: Examination, recipe: Settings) -> Settings:
+        """The recipe with what it learns of the blend before the window, learned once for all recipes that learn the same."""
+        key = msgspec.json.encode(
+            (str(examined.split.fold), recipe.blend, recipe.recommenders, recipe.behaviour, recipe.seed)
+        )
+        if key not in self._blends:
+            self._blends[key] = with_default_blend(examined.split.prepared, recipe, now=self.now).blend
+        return msgspec.structs.replace(recipe, blend=self._blends[key])
 
     def judge(self, examined: Examination, recipe: Settings, ranker: FittedRanker | None = None) -> dict[Task, Judged]:
         """Measure a recipe."""

@@ -142,8 +142,9 @@ class SnapshotGate:
                 self._checks.append(Check("files", True, f"All {len(manifest.files):,} files are as they were written."))
                 self._checks.append(ids(opened, settings.seed))
                 self._checks.append(coverage(engine, settings.placement_names(), limits.least_coverage, settings.seed))
-                if self._found.shadow:
-                    self._checks.append(agreement(self._found.shadow, engine, limits.least_overlap, settings.seed))
+                if shadow := self._found.shadow:
+                    weighed_alike = shadow.in_arms(shadow.settings, engine.blend, ())
+                    self._checks.append(agreement(weighed_alike, engine, limits.least_overlap, settings.seed))
             except (SnapshotError, msgspec.MsgspecError, ValueError, TypeError, IndexError) as error:
                 self._checks.append(Check("files", False, f"The written files do not serve: {error}."))
                 self._force = None

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import resource
-import time
-from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +22,7 @@ from recsys.live.erasure import ErasureKeys
 from recsys.orders import settle
 from recsys.recommenders import configure
 from recsys.settings import Settings
+from recsys.settings.placements import BlendSettings
 from recsys.snapshot.catalog import Catalog, catalog_arrays
 from recsys.snapshot.contents import content_arrays
 from recsys.snapshot.histories import Events, Tables, history_arrays, no_events
@@ -38,32 +37,17 @@ from recsys.snapshot.store import FORMAT, Manifest, Snapshot, content_hash, publ
 from recsys.tables.shop import ShopTables, read_shop
 from recsys.types import Arrays, EventType, Link, SnapshotError
 from training.job.customer_value import value_arrays
+from training.job.default_blend import SOURCES, default_blend, segments_learned
 from training.job.fitting import fit_recommenders
+from training.job.items_copy import write_items
 from training.job.ranker import FittedRanker, Past, Rankers, fit_ranker, sources_of
 from training.job.ranker_examples import BLEND_ALONE, BLEND_PLACEMENT
+from training.job.steps import Steps as Steps
+from training.job.steps import Watch as Watch
 from training.runners import runner_of
 from training.runners.base import Parts
 from training.runners.local import newest_events
 from training.runners.rows import map_guest_orders
-
-Watch = Callable[[str], None]
-"""Told the name of each step as it begins."""
-
-
-@dataclass
-class Steps:
-    """Names each step to whoever watches, and keeps the seconds that it took."""
-
-    watch: Watch = lambda _name: None
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Time what happens inside."""
-        self.watch(name)
-        started = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - started, 3)
 
 
 @dataclass(frozen=True)
@@ -126,8 +110,9 @@ def fit(
     """
     steps = Steps(watch) if watch else Steps()
     prepared = prepare(settings, now=now, before=before, steps=steps, erasure_keys=erasure_keys)
+    given, settings = settings.blend, with_default_blend(prepared, settings, now=now, steps=steps)
     rankers = learn_ranker(prepared, settings, now=now, steps=steps)
-    return learn(prepared, settings, now=now, steps=steps, valued=True, ranker=rankers.serving)
+    return learn(prepared, settings, now=now, steps=steps, valued=True, ranker=rankers.serving, given=given)
 
 
 def prepare(
@@ -164,10 +149,12 @@ def learn(
     asked: Container[str] | None = None,
     valued: bool = False,
     ranker: FittedRanker | None = None,
+    given: BlendSettings | None = None,
 ) -> Fitted:
     """Fit everything on prepared tables. `known` keeps what was fitted from these tables, for the next settings to share. Where
     only some recommenders will be `asked`, the others learn from no events, which costs nothing. `valued`: customers' values too.
-    `ranker`: what orders the blend's candidates, fitted before (`learn_ranker`)."""
+    `ranker`: what orders the blend's candidates, fitted before (`learn_ranker`). `given`: the blend's weights before some were learned
+    (`with_default_blend`)."""
     steps, known, behaviour = steps or Steps(), {} if known is None else known, settings.behaviour
     with steps.step("item facts"):
         base = prepared.base
@@ -191,7 +178,22 @@ def learn(
     manifest = _manifest(settings, tables, groups, steps, now, prepared.shop.state_sequence)
     if ranker:
         manifest = msgspec.structs.replace(manifest, ranker=ranker.record)
+    if given:
+        manifest = msgspec.structs.replace(manifest, learned_segments=segments_learned(given, settings.blend))
     return Fitted(groups, manifest, prepared.shop, steps.seconds)
+
+
+def with_default_blend(prepared: Prepared, settings: Settings, *, now: datetime, steps: Steps | None = None) -> Settings:
+    """The settings, with weights of the blend where nobody set any and they were worth learning (`default_blend`)."""
+
+    def fit_on(events: Events, moment: int) -> Engine:
+        events, guests = settle(events, settings.behaviour), prepared.guest_orders
+        cut = replace(prepared, events=events, guest_orders=guests.where(guests.times < moment), as_of=moment)
+        return Engine(learn(cut, settings, now=now, asked=SOURCES).snapshot(), settings)
+
+    with (steps or Steps()).step("learn blend"):
+        found = default_blend(prepared.events, prepared.as_of, len(prepared.base["category"]), settings, fit_on)
+    return msgspec.structs.replace(settings, blend=found)
 
 
 def learn_ranker(prepared: Prepared, settings: Settings, *, now: datetime, steps: Steps | None = None) -> Rankers:
@@ -244,8 +246,9 @@ def train(
     judge = gate(steps)
     cut = now if before is None else before - before.resolution
     prepared = prepare(settings, now=now, before=before, live_until=cut, steps=steps, erasure_keys=erasure_keys)
+    given, settings = settings.blend, with_default_blend(prepared, settings, now=now, steps=steps)
     rankers = learn_ranker(prepared, settings, now=now, steps=steps)
-    fitted = learn(prepared, settings, now=now, steps=steps, valued=True, ranker=rankers.serving)
+    fitted = learn(prepared, settings, now=now, steps=steps, valued=True, ranker=rankers.serving, given=given)
     judge.judge(fitted, rankers.held_out)
     if watch:
         watch("publish")
@@ -258,7 +261,12 @@ def train(
             mirror.remote.announce(version, base)
 
     manifest = publish(
-        artifacts, fitted.manifest, fitted.groups, lambda folder: _for_people(folder, fitted), judge.inspect, announce
+        artifacts,
+        fitted.manifest,
+        fitted.groups,
+        lambda folder: write_items(folder, fitted.groups, fitted.shop.items),
+        judge.inspect,
+        announce,
     )
     gone = prune(artifacts, settings.snapshot.keep)
     if mirror:
@@ -319,21 +327,4 @@ def _manifest(
         timings_seconds=dict(steps.seconds),
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         state_sequence=state_sequence,
-    )
-
-
-def _for_people(folder: Path, fitted: Fitted) -> None:
-    """Write the catalogue with what was learned of each item, for whoever wants to look."""
-    catalog = Catalog(fitted.groups["catalog"])
-    n = catalog.n_known
-    learned = {name: fitted.groups["catalog"][name][:n] for name in ("replenishable", "gap_days", "tie_rank")}
-    scores = {
-        "buyers_30_days": fitted.groups["bestsellers"]["buyers"][:n],
-        "trending": fitted.groups["trending"]["scores"][:n],
-    }
-    ids = [catalog.item_id(row) for row in range(n)]
-    frame = pl.DataFrame({"item_id": pl.Series(ids, dtype=pl.String), **learned, **scores})
-    wanted = fitted.shop.items.select("item_id", "title", "brand", "category", "price", "available")
-    frame.join(wanted, on="item_id", how="left").sort("buyers_30_days", descending=True).write_parquet(
-        folder / "items.parquet"
     )

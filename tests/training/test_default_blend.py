@@ -1,0 +1,167 @@
+"""The default blend: what is held back to learn it from, when it is learned, and who has the last word."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from recsys import clock
+from recsys.engine.pipeline import Engine
+from recsys.settings.placements import BlendSettings
+from tests.conftest import NOW, Shop, ago, ask, event, shown
+from tests.support.handmade import World, numbered_items, world
+from training.gate.config_validation import laid_over
+from training.job.default_blend import LEAST_SHOPPERS, Cut, as_given, cut_of, segments_learned
+from training.job.job import Fitted
+
+ITEMS = numbered_items(60)
+DEFAULT = BlendSettings()
+
+
+def walks(n_users: int, steps: int = 8) -> list[dict[str, Any]]:
+    """Shoppers who buy one item a day from the same first day on: half of the time the one after the last, else any."""
+    random, rows = np.random.default_rng(3), []
+    for user in range(n_users):
+        walk = [int(random.integers(60))]
+        while len(walk) < steps + user % 3:
+            item = (walk[-1] + 1) % 60 if random.random() < 0.5 else int(random.integers(60))
+            walk += [] if item in walk else [item]
+        rows += [
+            event(f"u{user:03}", f"i{item:02}", "purchase", ago(40 - day), order_id=f"{user}-{day}")
+            for day, item in enumerate(walk)
+        ]
+    return rows
+
+
+def cut_from(made: World) -> Cut | None:
+    """The cut of a world's events."""
+    return cut_of(made.tables.events, made.tables.as_of, made.catalog.n_items, 28, seed=20)
+
+
+def days_of(cut: Cut | None) -> tuple[int, int]:
+    """How many days before NOW the last event that remains happened, and the moment that is asked for."""
+    assert cut is not None
+    last = int(cut.remaining.times.max())
+    return (clock.to_microseconds(NOW) - last) // clock.DAY, (clock.to_microseconds(NOW) - cut.moment) // clock.DAY
+
+
+def test_the_last_days_are_held_back_where_enough_shoppers_bought_in_them() -> None:
+    """In a shop that lives, the past ends 28 days before its end, and what known shoppers bought since is to be found."""
+    rows = [
+        event(f"u{user}", f"i{(user + at) % 60:02}", "purchase", ago(days), order_id=f"{user}-{at}")
+        for user in range(LEAST_SHOPPERS)
+        for at, days in enumerate((60, 45, 20, 5))
+    ]
+    cut = cut_from(world([*rows, event("new", "i00", "purchase", ago(3), order_id="new")], ITEMS))
+    assert cut is not None
+    assert days_of(cut) == (45, 28)
+    assert len(cut.bought) == 2 * LEAST_SHOPPERS
+    assert len(cut.owned) == 0
+
+
+def test_everybody_s_last_order_is_held_back_where_times_are_positions() -> None:
+    """Of sequences that all begin on one day the last days tell of few; the last order of everybody is held back, and whatever its
+    shopper did after it."""
+    made = world(
+        [*walks(LEAST_SHOPPERS), event("u000", "i59", "view", ago(1)), event("one", "i00", "purchase", ago(1))],
+        ITEMS,
+        ago(1),
+    )
+    cut = cut_from(made)
+    assert cut is not None
+    assert cut.moment == made.tables.as_of
+    assert len(cut.bought) == len(np.unique(cut.bought // made.catalog.n_items)) == LEAST_SHOPPERS
+    assert len(cut.remaining) == len(made.tables.events) - LEAST_SHOPPERS - 1
+    assert cut.customers[cut.bought // made.catalog.n_items].all()
+
+
+def test_a_part_is_held_back_where_there_is_no_order() -> None:
+    """Of shoppers whose events all have one time, about a fifth of what each bought is drawn, the same again."""
+    rows = [{**row, "timestamp": ago(3), "order_id": row["user_id"]} for row in walks(2 * LEAST_SHOPPERS)]
+    made = world(rows, ITEMS)
+    cut, again = cut_from(made), cut_from(made)
+    assert cut is not None
+    assert again is not None
+    assert len(cut.bought) == pytest.approx(0.2 * len(made.tables.events), rel=0.2)
+    assert len(cut.remaining) + len(cut.bought) <= len(made.tables.events)
+    assert cut.bought.tolist() == again.bought.tolist()
+
+
+def test_of_few_shoppers_nothing_is_held_back() -> None:
+    """Where either way fewer than the least number of shoppers are left, there is nothing to learn from."""
+    assert cut_from(world(walks(LEAST_SHOPPERS - 1), ITEMS)) is None
+
+
+@cache
+def sequences(folder: Path, more: str = "") -> tuple[Engine, Fitted]:
+    """A shop of sequences, fitted untuned."""
+    shop = Shop(folder, walks(300), ITEMS)
+    shop.toml += more
+    fitted = shop.fit()
+    return Engine(fitted.snapshot(), shop.settings), fitted
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for it."""
+    return tmp_path_factory.mktemp("sequences")
+
+
+def test_untuned_sequences_are_led_by_order(folder: Path) -> None:
+    """Where order tells, customers' blend listens to next_item most, the manifest says that it was learned, and the next item of the
+    last one leads the list."""
+    engine, fitted = sequences(folder)
+    weights = fitted.manifest.blend.customer
+    assert fitted.manifest.learned_segments == ("customer", "repeat")
+    assert max(weights, key=weights.__getitem__) == "next_item"
+    assert sum(weights.values()) == pytest.approx(1, abs=0.01)
+    assert fitted.manifest.blend.lead == DEFAULT.lead
+    hits = []
+    for user in range(300):
+        history = engine.snapshot.histories.of(f"u{user:03}").items.tolist()
+        following = (int(engine.catalog.item_id(history[-1])[1:]) + 1) % 60
+        if engine.catalog.row(f"i{following:02}") not in history:
+            hits.append(shown(engine, ask(engine, f"u{user:03}", limit=1)) == [f"i{following:02}"])
+    assert np.mean(hits) > 0.9
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["[training]\nlearn_blend = 'off'\n", "[training]\nlearn_blend_events = 100\n"],
+    ids=["off", "more events than allowed"],
+)
+def test_the_defaults_stay_where_nothing_is_to_be_learned(folder: Path, more: str) -> None:
+    """`off`, and more events than the setting allows, keep the default weights, and nothing is said to be learned."""
+    manifest = sequences(folder, more)[1].manifest
+    assert (manifest.blend, manifest.learned_segments) == (DEFAULT, ())
+
+
+def test_weights_that_were_set_stay(folder: Path) -> None:
+    """A segment that somebody set or tuned is never learned while training."""
+    manifest = sequences(folder, "[blend]\ncustomer = { item_item = 1.0, ease = 0.2 }\n")[1].manifest
+    assert manifest.blend.customer == {"item_item": 1.0, "ease": 0.2}
+    assert manifest.learned_segments == ("repeat",)
+
+
+def test_the_same_shop_learns_the_same(folder: Path) -> None:
+    """Learned twice, also in several partitions, the blend and the hash are the same."""
+    once, again = (sequences(folder, more)[1].manifest for more in ("", "[training]\npartitions = 3\n"))
+    assert once.blend == again.blend
+    assert once.content_hash == again.content_hash
+
+
+def test_the_gate_learns_it_anew(folder: Path) -> None:
+    """A recipe that is measured on days past has the weights that were set, so that what the live snapshot learned of these days is
+    not taken for known before them."""
+    manifest = sequences(folder)[1].manifest
+    recipe = laid_over(Shop(folder).settings, manifest)
+    assert recipe.blend == DEFAULT
+    assert as_given(manifest.blend, ()) == manifest.blend
+    changed = msgspec.structs.replace(DEFAULT, lead={"als": 1.0})
+    assert segments_learned(DEFAULT, changed) == ("lead",)
+    assert as_given(changed, ("lead",)) == DEFAULT

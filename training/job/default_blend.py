@@ -1,0 +1,214 @@
+"""Default blend: weights of the segments that nobody set or tuned, learned on the end of the shop's own past.
+
+The past is cut so that what the cut holds back is like what will be asked: the last days of the shop where enough of its shoppers
+bought in them; else the last order of every shopper, as in sequences, whose times say no more than the order of events; and where
+there is no order either, a part of what each bought. What is learned are plain weights: one recommender alone, or a few of them
+where together they rank better what was held back, and the defaults stay where neither does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.clock import DAY
+from recsys.engine.pipeline import Engine
+from recsys.settings import Settings
+from recsys.settings.placements import BlendSettings
+from recsys.snapshot.histories import Events
+from recsys.types import EventType, Mask, Segment
+from training.job.blend_pools import SEGMENTS, Pools, Question, Values, ascend, gather
+
+LEAST_SHOPPERS = 200
+"""Of fewer nothing is learned: a default that suits most shops is the better guess."""
+SOURCES = ("als", "bestsellers", "buy_again", "ease", "item_item", "next_item", "recently_viewed", "trending")
+"""The recommenders that are tried: those that need neither a page nor attributes of items."""
+SLOW_SOURCES, SLOW_FROM = frozenset(("als",)), 50_000
+"""What scores the whole catalogue at every question is not tried where there are so many items; `make tune` tries it."""
+MOST_SHOPPERS = 1_500
+"""Shoppers asked for each task; of more, so many are drawn."""
+LEAST_SHARE = 0.2
+"""Share of the shoppers that have to be in the last days; else these tell of few, and everybody's last order is held back."""
+MOST_SOURCES = 6
+"""Recommenders that the weights are climbed over: the best alone."""
+PART = 0.2
+"""Share of what each shopper bought that is held back where there is no order."""
+LEAST_BETTER = 0.03
+"""Share of the default's NDCG@10 by which other weights have to be better, for they were chosen on few shoppers."""
+LEAST_GAIN = 0.005
+"""Share of NDCG@10 that a recommender has to add, for each costs time whenever a list is asked for."""
+
+FitOn = Callable[[Events, int], Engine]
+"""Fit every recommender on these events as of a moment (microseconds)."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A past without what is held back.
+
+    remaining: the events that are not held back · moment: when they end, in microseconds · bought int64[m]: what was bought after, as
+    user · n_items + item, ascending · owned int64: those of `bought` that the user had bought before · customers bool[users]: who
+    had bought anything before.
+    """
+
+    remaining: Events
+    moment: int
+    bought: NDArray[np.int64]
+    owned: NDArray[np.int64]
+    customers: Mask
+
+
+def segments_learned(given: BlendSettings, blend: BlendSettings) -> tuple[Segment, ...]:
+    """The segments whose weights are not those given."""
+    return tuple(segment for segment in SEGMENTS if getattr(blend, segment) != getattr(given, segment))
+
+
+def in_words(blend: BlendSettings, segment: Segment) -> str:
+    """Name the recommenders of a segment and their weights, largest first."""
+    weights: Mapping[str, float] = getattr(blend, segment)
+    return ", ".join(f"{name} {weight:.3g}" for name, weight in sorted(weights.items(), key=lambda each: -each[1]))
+
+
+def as_given(blend: BlendSettings, learned: Sequence[Segment]) -> BlendSettings:
+    """The blend as it was before the weights of these segments were learned: they had the defaults."""
+    return _with(blend, {segment: getattr(BlendSettings(), segment) for segment in learned})
+
+
+def _with(blend: BlendSettings, weights: Mapping[Segment, Mapping[str, float]]) -> BlendSettings:
+    return msgspec.structs.replace(blend, **{str(segment): each for segment, each in weights.items()})
+
+
+def default_blend(events: Events, as_of: int, n_items: int, settings: Settings, fit_on: FitOn) -> BlendSettings:
+    """The blend, with weights learned for the segments that have the default ones, as far as they are better than these.
+
+    Args:
+        events: settled, of all users.
+        as_of: the moment they end, in microseconds.
+        n_items: rows of the catalogue.
+        settings: the shop's.
+        fit_on: fits on a part of the events.
+    """
+    blend, chosen = settings.blend, settings.training
+    untouched = [segment for segment in SEGMENTS if getattr(blend, segment) == getattr(BlendSettings(), segment)]
+    if not untouched or chosen.learn_blend == "off" or not 0 < len(events) <= chosen.learn_blend_events:
+        return blend
+    cut = cut_of(events, as_of, n_items, settings.evaluation.days, settings.seed)
+    if cut is None:
+        return blend
+    engine = fit_on(cut.remaining, cut.moment)
+    found = {segment: _weights(engine, cut, segment, n_items, settings.seed) for segment in untouched}
+    return _with(blend, {segment: weights for segment, weights in found.items() if weights})
+
+
+def cut_of(events: Events, as_of: int, n_items: int, days: int, seed: int) -> Cut | None:
+    """Hold back the last days, else everybody's last order, else a part drawn; None: too few shoppers are left to learn from."""
+    start = as_of - days * DAY
+    enough = max(LEAST_SHOPPERS, LEAST_SHARE * len(np.unique(events.users)))
+    ways: tuple[tuple[Callable[[], Mask], int], ...] = (
+        (lambda: events.times >= start, start),
+        (lambda: _from_the_last_order(events), as_of),
+        (lambda: _drawn(events, n_items, seed), as_of),
+    )
+    for late, moment in ways:
+        cut = _cut(events, late(), moment, n_items)
+        if len(np.unique(cut.bought // n_items)) >= enough:
+            return cut
+    return None
+
+
+def _cut(events: Events, late: Mask, moment: int, n_items: int) -> Cut:
+    """Part the events; purchases count of users who were known before."""
+    bought = (events.kinds == EventType.PURCHASE) & (events.items >= 0)
+    known, customers = np.zeros((2, int(events.users[-1]) + 1), bool)
+    known[events.users[~late]] = True
+    customers[events.users[~late & (events.kinds == EventType.PURCHASE)]] = True
+    pairs = events.users.astype(np.int64) * n_items + events.items
+    after = np.unique(pairs[late & bought & known[events.users]])
+    before = np.unique(pairs[~late & bought])
+    return Cut(events.where(~late), moment, after, np.intersect1d(after, before, assume_unique=True), customers)
+
+
+def _from_the_last_order(events: Events) -> Mask:
+    """Tell which events are not before the last order of their user; of one order alone, none are."""
+    n = int(events.users[-1]) + 1
+    last = np.full(n, -1, np.int32)
+    np.maximum.at(last, events.users, events.orders)
+    begins = np.full(n, np.iinfo(np.int64).max)
+    lines = (events.orders == last[events.users]) & (events.orders > 0)
+    np.minimum.at(begins, events.users[lines], events.times[lines])
+    return events.times >= begins[events.users]
+
+
+def _drawn(events: Events, n_items: int, seed: int) -> Mask:
+    """Tell which events are of the pairs of a user and an item that are drawn."""
+    pairs = np.unique(events.users.astype(np.int64) * n_items + events.items, return_inverse=True)[1]
+    chosen: Mask = (np.random.default_rng(seed).random(int(pairs.max()) + 1) < PART)[pairs]
+    return chosen
+
+
+def _weights(engine: Engine, cut: Cut, segment: Segment, n_items: int, seed: int) -> Mapping[str, float]:
+    """The weights of a segment, where they earned it: none where the default ranks as well.
+
+    Each half of the shoppers is ranked by what was learned on the other. The best recommender alone has to gain over the default, and
+    several of them over that one.
+    """
+    sources = [name for name in SOURCES if n_items < SLOW_FROM or name not in SLOW_SOURCES]
+    pools = gather(engine, _questions(engine, cut, segment, n_items, seed), cut.moment, segment, sources)
+    if len(pools) < LEAST_SHOPPERS:
+        return {}
+    default: Mapping[str, float] = getattr(BlendSettings(), segment)
+    before = np.array([default.get(name, 0.0) for name in sources])
+    alone, several = (_held_out(pools, learn) for learn in (_best_alone, _climbed))
+    learn, reached = (_climbed, several) if _above_0(several - alone) else (_best_alone, alone)
+    known = pools.ndcg(before)
+    if not _above_0(reached - known) or reached.mean() < (1 + LEAST_BETTER) * known.mean():
+        return {}
+    return {name: round(float(weight), 3) for name, weight in zip(sources, learn(pools), strict=True) if weight > 0}
+
+
+def _held_out(pools: Pools, learn: Callable[[Pools], Values]) -> Values:
+    """NDCG@10 float64[u] of each shopper, by weights learned on the other half of them."""
+    half = len(pools) // 2
+    one, other = pools.between(0, half), pools.between(half, len(pools))
+    return np.concatenate([one.ndcg(learn(other)), other.ndcg(learn(one))])
+
+
+def _by_themselves(pools: Pools) -> Values:
+    return np.array([pools.ndcg(weights).mean() for weights in np.eye(pools.shares.shape[1])])
+
+
+def _best_alone(pools: Pools) -> Values:
+    """All weight float64[r] on the recommender that is best alone."""
+    weights: Values = np.eye(pools.shares.shape[1])[int(_by_themselves(pools).argmax())]
+    return weights
+
+
+def _climbed(pools: Pools) -> Values:
+    """Weights float64[r] climbed over the recommenders that are best alone; the others have 0."""
+    best = np.argsort(-_by_themselves(pools), kind="stable")[:MOST_SOURCES]
+    few = Pools(np.ascontiguousarray(pools.shares[:, best]), pools.relevant, pools.offsets, pools.ideal)
+    weights = np.zeros(pools.shares.shape[1])
+    weights[best] = ascend(few, np.full(len(best), 1 / len(best)), LEAST_GAIN)
+    return weights
+
+
+def _above_0(gains: Values) -> bool:
+    """Tell whether the mean lies above 0 with 95 of 100 chances."""
+    return bool(gains.mean() > 1.645 * gains.std() / np.sqrt(len(gains)))
+
+
+def _questions(engine: Engine, cut: Cut, segment: Segment, n_items: int, seed: int) -> list[Question]:
+    """The shoppers in an order drawn, and what was held back of each; of what is to be new to them, only that."""
+    pairs = cut.bought if segment == "repeat" else np.setdiff1d(cut.bought, cut.owned, assume_unique=True)
+    pairs = pairs[cut.customers[pairs // n_items] == (segment != "lead")]
+    users, starts = np.unique(pairs // n_items, return_index=True)
+    ends = np.append(starts[1:], len(pairs))
+    ids, found = engine.snapshot.histories.users, []
+    for place in np.random.default_rng(seed).permutation(len(users))[:MOST_SHOPPERS].tolist():
+        items = (pairs[starts[place] : ends[place]] % n_items).astype(np.int32)
+        found.append((ids.text(int(users[place])), items, len(items)))
+    return found
