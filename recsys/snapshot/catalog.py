@@ -40,8 +40,10 @@ def can_be_bought(
     word: bool | None, stock: float | None, backorder: bool = False, min_stock: float | None = None
 ) -> bool | None:
     """Tell whether an item can be bought: by the shop's word on it, else by its stock, of which any or a back order will do; None if
-    neither says anything. Where an item has a `min_stock`, less stock is none. The one definition, of which `tables.items` has the
-    same as an expression."""
+    neither says anything. Where an item has a `min_stock`, less stock is none, and so is stock that nobody tells. The one definition,
+    of which `tables.items` has the same as an expression."""
+    if word is None and stock is None:
+        return False if min_stock is not None and not backorder else None
     short = stock is not None and not backorder and min_stock is not None and stock < min_stock
     if word is not None or stock is None:
         return word and not short
@@ -151,6 +153,8 @@ class Catalog:
         if item := update.item:
             told = can_be_bought(update.available, update.stock, item.backorder, item.min_stock)
             return told is not False and item.published
+        if update.available is None and update.stock is None:
+            return None
         least = float(self.min_stock[row])
         told = can_be_bought(update.available, update.stock, bool(self.backorder[row]), None if least != least else least)
         return None if told is None else told and bool(self.published[row])

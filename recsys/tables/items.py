@@ -107,7 +107,7 @@ def overlaid(items: pl.DataFrame, updates: pl.DataFrame) -> pl.DataFrame:
         updates.join(
             items.with_columns(absent).select("item_id", "backorder", "min_stock"), on="item_id", maintain_order="left"
         )
-        .with_columns(_can_be_bought().alias("available"))
+        .with_columns(pl.when(_says_something()).then(_can_be_bought()).alias("available"))
         .group_by("item_id")
         .agg(pl.col(name).drop_nulls().last().alias(f"__{name}") for name in values)
     )
@@ -136,4 +136,9 @@ def _can_be_bought() -> pl.Expr:
     backorder = pl.col("backorder").fill_null(False)
     short = (pl.col("stock") < pl.col("min_stock")).fill_null(False) & ~backorder
     told = pl.coalesce("available", (pl.col("stock") > 0) | (backorder & pl.col("stock").is_not_null()))
-    return told & ~short
+    untold = pl.col("min_stock").is_not_null() & ~backorder
+    return pl.when(_says_something()).then(told & ~short).when(untold).then(False)
+
+
+def _says_something() -> pl.Expr:
+    return pl.col("available").is_not_null() | pl.col("stock").is_not_null()

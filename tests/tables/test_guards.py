@@ -122,6 +122,11 @@ def test_items_that_are_built_from_events_are_guarded_too(tmp_path: Path) -> Non
         ({"published": "archived", "stock": "30"}, False),
         ({"published": "live"}, True),
         ({"backorder": "no"}, True),
+        ({"min_stock": "3"}, False),
+        ({"min_stock": "3", "stock": "2"}, False),
+        ({"min_stock": "3", "stock": "3"}, True),
+        ({"min_stock": "3", "available": "yes"}, True),
+        ({"min_stock": "3", "backorder": "yes"}, True),
         ({}, True),
     ],
 )
@@ -131,12 +136,24 @@ def test_what_is_for_sale(tmp_path: Path, values: dict[str, Any], *, available: 
 
 
 @calm
-@given(st.sampled_from([None, True, False]), st.sampled_from([None, -1.0, 0.0, 0.5, 3.0]), st.booleans())
-def test_availability_has_one_rule(word: bool | None, stock: float | None, backorder: bool) -> None:
+@given(
+    st.sampled_from([None, True, False]),
+    st.sampled_from([None, -1.0, 0.0, 0.5, 3.0]),
+    st.booleans(),
+    st.sampled_from([None, 0.0, 3.0]),
+)
+def test_availability_has_one_rule(word: bool | None, stock: float | None, backorder: bool, least: float | None) -> None:
     """The item table's expression says what the rule of live updates says; where it says nothing, the item is for sale."""
-    types = {"item_id": pl.String, "available": pl.Boolean, "stock": pl.Float64, "backorder": pl.Boolean}
-    items = pl.DataFrame({"item_id": "a", "available": word, "stock": stock, "backorder": backorder}, schema=types)
-    told = can_be_bought(word, stock, backorder)
+    types = {
+        "item_id": pl.String,
+        "available": pl.Boolean,
+        "stock": pl.Float64,
+        "backorder": pl.Boolean,
+        "min_stock": pl.Float64,
+    }
+    row = {"item_id": "a", "available": word, "stock": stock, "backorder": backorder, "min_stock": least}
+    items = pl.DataFrame(row, schema=types)
+    told = can_be_bought(word, stock, backorder, least)
     assert finish_items(items, None)["available"].to_list() == [True if told is None else told]
 
 
