@@ -170,7 +170,7 @@ benchmark-experiments: setup-dev ## Hold experiments against simulated shoppers 
 	@$(RUN) -m benchmarks.experiments $(ARGS)
 benchmark-offpolicy: setup-dev ## Hold off-policy estimates against simulated shoppers whose choices are known (ARGS="--runs 30")
 	@$(RUN) -m benchmarks.off_policy $(ARGS)
-benchmark-training: setup-dev ## Measure training by events and partitions: seconds, peak memory, content hash (ARGS="--events 10000000")
+benchmark-training: setup-dev ## Measure training by events and partitions: seconds, peak memory, content hash (ARGS="--events 10000000 --runners local spark")
 	@$(RUN) -m benchmarks.training $(ARGS)
 benchmark-reading: setup-dev ## Measure reading of a shop's tables: processor time, peak memory (ARGS="--events 10000000 --beside ../before")
 	@$(RUN) -m benchmarks.reading $(ARGS)

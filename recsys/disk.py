@@ -1,13 +1,18 @@
-"""Durable files and file locks on a local disk."""
+"""Durable files, file locks and mapped arrays on a local disk."""
 
 from __future__ import annotations
 
 import fcntl
+import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 def sync(path: Path) -> None:
@@ -66,3 +71,14 @@ def locked(path: Path) -> Iterator[None]:
         # Closing is not enough: a process that another thread forked meanwhile has the number too.
         fcntl.flock(number, fcntl.LOCK_UN)
         os.close(number)
+
+
+def let_go(arrays: Iterable[NDArray[Any]]) -> None:
+    """Take the pages of mapped arrays that nothing can change out of this process's memory; they are read again where they are
+    needed. Other arrays stay as they are."""
+    for array in arrays:
+        owner: Any = array
+        while isinstance(owner, np.ndarray):
+            owner = owner.base
+        if isinstance(owner, mmap.mmap) and memoryview(owner).readonly:
+            owner.madvise(mmap.MADV_DONTNEED)

@@ -8,9 +8,10 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from recsys.disk import write_whole
+from recsys.disk import let_go, write_whole
 
 WRITER = """
 import os, sys
@@ -89,3 +90,12 @@ def test_threads_that_write_the_same_file_do_not_mix(tmp_path: Path) -> None:
         thread.join()
     assert len(set((tmp_path / "x").read_text())) == 1
     assert os.listdir(tmp_path) == ["x"]
+
+
+def test_what_was_changed_in_a_mapped_array_is_not_let_go(tmp_path: Path) -> None:
+    """An array that is mapped for reading comes back from its file; a private copy of pages that somebody wrote to stays."""
+    np.arange(5000).tofile(tmp_path / "numbers")
+    read, own = (np.memmap(tmp_path / "numbers", np.int64, mode=mode) for mode in ("r", "c"))
+    own[7] = -1
+    let_go([read, own, read[10:].view(np.ndarray), np.arange(3)])
+    assert (read[7], own[7]) == (7, -1)

@@ -20,7 +20,7 @@ from uuid import uuid4
 import msgspec
 import numpy as np
 
-from recsys.disk import locked, name_folder, sync, write_whole
+from recsys.disk import let_go, locked, name_folder, sync, write_whole
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.contents import Contents
 from recsys.snapshot.customer_value import CustomerValues
@@ -80,6 +80,7 @@ def content_hash(groups: Mapping[str, Arrays], *parts: object) -> str:
             array = np.ascontiguousarray(groups[group][name])
             digest.update(f"{group}/{name} {array.dtype.str} {array.shape}".encode())
             digest.update(array.data if array.size else b"")
+            let_go([array])
     return digest.hexdigest()
 
 
@@ -310,6 +311,7 @@ def _write(
         (folder / group).mkdir()
         for name, array in arrays.items():
             np.save(folder / group / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+            let_go([array])
     if write_for_people:
         (folder / "people").mkdir()
         write_for_people(folder / "people")

@@ -27,6 +27,7 @@ class Cluster:
     master: str
     environment: Mapping[str, str]
     workers: tuple[int, ...]
+    memory: str
 
     @property
     def settings(self) -> str:
@@ -42,7 +43,7 @@ class Cluster:
             "spark.driver.bindAddress" = "127.0.0.1"
             "spark.driver.memory" = "512m"
             "spark.driver.extraJavaOptions" = "{_SMALL}"
-            "spark.executor.memory" = "512m"
+            "spark.executor.memory" = "{self.memory}"
             "spark.executor.extraJavaOptions" = "{_SMALL}"
             "spark.executorEnv.POLARS_MAX_THREADS" = "1"
             "spark.sql.shuffle.partitions" = "2"
@@ -51,13 +52,13 @@ class Cluster:
 
     def executor_at_work(self) -> int | None:
         """The process of an executor whose Python is there."""
-        executors = (executor for worker in self.workers for executor in _children(worker))
-        return next((each for each in executors if any(_children(daemon) for daemon in _children(each))), None)
+        executors = (executor for worker in self.workers for executor in children(worker))
+        return next((each for each in executors if any(children(daemon) for daemon in children(each))), None)
 
 
 @contextmanager
-def running_cluster(folder: Path) -> Iterator[Cluster]:
-    """Start a cluster, and end it; skips the test where Spark or Java is not there."""
+def running_cluster(folder: Path, memory: str = "512m") -> Iterator[Cluster]:
+    """Start a cluster whose executors have so much memory, and end it; skips the test where Spark or Java is not there."""
     if shutil.which("java") is None:
         pytest.skip("Java is not installed: apt-get install default-jre-headless")
     if (spark := find_spec("pyspark")) is None or spark.origin is None:
@@ -83,12 +84,12 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
 
         start("master.Master", "--port", str(port))
         places = [folder / f"worker-{number}" for number in (1, 2)]
-        sizes = ("--cores", "1", "--memory", "600m")
+        sizes = ("--cores", "1", "--memory", memory)
         workers = tuple(start("worker.Worker", master, *sizes, "--work-dir", str(place)) for place in places)
-        yield Cluster(master, environment, workers)
+        yield Cluster(master, environment, workers, memory)
 
 
-def _children(process: int) -> list[int]:
+def children(process: int) -> list[int]:
     """Processes that a process started and that run."""
     found = []
     for task in Path(f"/proc/{process}/task").glob("*/children"):

@@ -11,24 +11,26 @@ from functools import cache
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recsys.disk import let_go
 from recsys.settings import BehaviourSettings, Settings
 from recsys.settings.load import parse_settings
 from recsys.settings.training import MAX_PARTITIONS, TrainingSettings
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events
 from recsys.tables.sources import spool
-from recsys.types import DataError
+from recsys.types import Arrays, DataError
 from simulator import make_shop, shop_settings
 from tests.conftest import ITEMS, NOW, Shop, ago, event
 from tests.support.handmade import canonical, world
 from training.cli.memory import free_bytes, planned, said_of
 from training.job.job import Fitted, fit
-from training.runners.local import settled_events
+from training.runners.local import LocalParts, settled_events
 
 END = datetime(2026, 3, 15, 14, 30, tzinfo=UTC)
 TABLES = ("events", "items", "users", "identities", "contents")
@@ -157,6 +159,24 @@ def test_a_killed_run_leaves_nothing_and_starts_again(synthetic: Settings, tmp_p
         process.send_signal(signal.SIGKILL)
     assert os.listdir(aside) == []
     assert fit(told, now=END).manifest.content_hash == fitted(synthetic, 1).manifest.content_hash
+
+
+def test_arrays_in_files_are_the_same_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large array of any shape is mapped from a file without a name, also after its pages were let go; a small one stays in memory,
+    and so does all that is learned from a single partition."""
+    rows = np.random.default_rng(3).integers(-9, 9, (700, 300)).astype(np.int64)
+    arrays: Arrays = {"rows": rows, "turned": rows.T, "few": np.arange(5)}
+    kept = LocalParts(2).keep(arrays)
+    let_go(kept.values())
+    assert {name: (each.dtype, each.tolist()) for name, each in kept.items()} == {
+        name: (each.dtype, each.tolist()) for name, each in arrays.items()
+    }
+    assert kept["few"] is arrays["few"]
+    assert not kept["rows"].flags.writeable
+    assert LocalParts(1).keep(arrays) is arrays
+    monkeypatch.setattr(spool, "LEAST_FREE", 1 << 60)
+    with pytest.raises(DataError, match="set TMPDIR"):
+        LocalParts(2).keep(arrays)
 
 
 def test_a_full_disk_is_said(synthetic: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from recsys import clock
+from recsys.disk import let_go
 from recsys.engine.pipeline import Engine
 from recsys.engine.ranker.items import item_facts
 from recsys.engine.ranker.ranker import GROUP
@@ -21,7 +22,7 @@ from recsys.engine.settings_check import check_settings
 from recsys.live.erasure import ErasureKeys
 from recsys.orders import settle
 from recsys.recommenders import configure
-from recsys.settings import Settings
+from recsys.settings import BehaviourSettings, Settings
 from recsys.settings.placements import BlendSettings
 from recsys.snapshot.catalog import Catalog, catalog_arrays
 from recsys.snapshot.contents import content_arrays
@@ -46,6 +47,7 @@ from training.job.steps import Steps as Steps
 from training.job.steps import Watch as Watch
 from training.runners import runner_of
 from training.runners.base import Parts
+from training.runners.files import arrays_of_events
 from training.runners.local import newest_events
 from training.runners.rows import map_guest_orders
 
@@ -165,8 +167,7 @@ def learn(
     tables = Tables(prepared.events, catalog, users, prepared.as_of, settings.seed, prepared.guest_orders)
     groups |= fit_recommenders(tables, groups["catalog"], prepared.parts, settings, known, asked, steps.step)
     with steps.step("histories"):
-        newest = newest_events(prepared.events, behaviour, prepared.shop.partitions)
-        groups["history"] = history_arrays(prepared.events, newest, prepared.user_ids)
+        groups["history"] = _histories(prepared, behaviour)
     if valued:
         with steps.step("customer value"):
             groups["value"], _ = value_arrays(prepared.events, prepared.as_of, len(prepared.user_ids))
@@ -180,6 +181,7 @@ def learn(
         manifest = msgspec.structs.replace(manifest, ranker=ranker.record)
     if given:
         manifest = msgspec.structs.replace(manifest, learned_segments=segments_learned(given, settings.blend))
+    let_go(arrays_of_events(prepared.events).values())
     return Fitted(groups, manifest, prepared.shop, steps.seconds)
 
 
@@ -293,6 +295,11 @@ def _links(shop: ShopTables) -> Arrays:
     """Find who anonymous ids belong to, and who is known; a link without a time holds since ever."""
     rows = shop.links.select("anonymous_id", "user_id", pl.col("timestamp").dt.epoch("us").fill_null(FOREVER.min)).rows()
     return link_arrays((Link(*row) for row in rows), shop.users["user_id"])
+
+
+def _histories(prepared: Prepared, behaviour: BehaviourSettings) -> Arrays:
+    newest = newest_events(prepared.events, behaviour, prepared.shop.partitions)
+    return prepared.parts.keep(history_arrays(prepared.events, newest, prepared.user_ids))
 
 
 def _manifest(

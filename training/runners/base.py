@@ -24,6 +24,10 @@ class Parts(Protocol):
         stand in the order of the users; nothing is done before. `catalog`: the arrays of `tables.catalog`."""
         ...
 
+    def keep(self, arrays: Arrays) -> Arrays:
+        """Keep what was learned from all of them: in files, as the events are, where these are not in memory."""
+        ...
+
 
 @dataclass(frozen=True)
 class Settled:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from recsys.snapshot.histories import Events
 from recsys.types import Arrays
 
 COLUMNS = "part int, name string, chunk int, data binary"
@@ -51,16 +50,6 @@ def arrays_of(chunks: Iterable[bytes]) -> Arrays:
     """The arrays of `arrays_in_chunks`, in the order of their numbers."""
     with np.load(io.BytesIO(b"".join(chunks)), allow_pickle=False) as stored:
         return {name: stored[name] for name in stored.files}
-
-
-def arrays_of_events(events: Events) -> Arrays:
-    """Events as arrays by name."""
-    return {name: getattr(events, name) for name in Events.__slots__}
-
-
-def events_of(arrays: Arrays) -> Events:
-    """The events of `arrays_of_events`."""
-    return Events(*(cast(Any, arrays[name]) for name in Events.__slots__))
 
 
 def by_part(blobs: Iterable[Blob]) -> Iterator[tuple[int, list[bytes]]]:

@@ -11,22 +11,22 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, Any
+from typing import IO
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from recsys.disk import let_go
 from recsys.orders import bounded, settle
 from recsys.recommenders import RECOMMENDERS
 from recsys.recommenders.base import RecommenderSettings
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.catalog import Catalog
-from recsys.snapshot.histories import Events, Tables, joined, no_events
+from recsys.snapshot.histories import Events, Tables, joined
 from recsys.tables.checks.survey import MAPPED
-from recsys.tables.sources.spool import check_room, scan_copies
-from recsys.types import Arrays, DataError
+from recsys.tables.sources.spool import scan_copies
+from recsys.types import Arrays
 from training.runners.base import Parts, Settled, Summed
+from training.runners.files import EventFiles, arrays_of_events, in_files
 from training.runners.rows import map_events, map_rows
 
 PARTITION = "partition"
@@ -41,7 +41,17 @@ class LocalParts:
 
     def map(self, functions: Mapping[str, Summed], tables: Tables, catalog: Arrays) -> Callable[[str], list[Arrays]]:
         """Apply a function to each range of users when it is asked for; see `Parts`."""
-        return lambda name: [functions[name](part) for part in tables.cut(self.count)]
+
+        def answers(name: str) -> list[Arrays]:
+            found = [functions[name](part) for part in tables.cut(self.count)]
+            let_go(arrays_of_events(tables.events).values())
+            return found
+
+        return answers
+
+    def keep(self, arrays: Arrays) -> Arrays:
+        """Keep arrays in memory, or of several partitions in files; see `Parts`."""
+        return in_files(arrays) if self.count > 1 else arrays
 
 
 class LocalRunner:
@@ -90,42 +100,6 @@ def newest_events(events: Events, behaviour: BehaviourSettings, partitions: int)
     """Each user's newest settled events, as `orders.bounded` chooses them, one partition after another."""
     parts = [bounded(part, behaviour) for part in events.cut(partitions)]
     return joined(parts) if len(parts) > 1 else bounded(events, behaviour)
-
-
-class EventFiles:
-    """Settled events in files, one per array: partitions are appended, then all of them are mapped."""
-
-    def __init__(self) -> None:
-        self._files: dict[str, IO[bytes]] = {}
-        self._dtypes: dict[str, np.dtype[np.generic]] = {}
-
-    def append(self, events: Events) -> None:
-        """Lay the events of the next users down.
-
-        Raises:
-            DataError: if the disk would be full.
-        """
-        arrays: dict[str, NDArray[np.generic]] = {name: getattr(events, name) for name in events.__slots__}
-        try:
-            check_room(sum(array.nbytes for array in arrays.values()))
-        except DataError as error:
-            raise DataError(f"events: {error}") from error
-        for name, array in arrays.items():
-            if name not in self._files:
-                self._files[name] = tempfile.TemporaryFile()  # noqa: SIM115
-                self._dtypes[name] = array.dtype
-            array.tofile(self._files[name])
-
-    def events(self) -> Events:
-        """Map them; nothing can be appended any more."""
-        if not any(file.tell() for file in self._files.values()):
-            return no_events()
-        return Events(*(self._mapped(name) for name in Events.__slots__))
-
-    def _mapped(self, name: str) -> NDArray[Any]:
-        with self._files[name] as file:
-            file.flush()
-            return np.memmap(file, self._dtypes[name], mode="r").view(np.ndarray)
 
 
 def numbered_users(known: pl.LazyFrame, partitions: int) -> pl.DataFrame:

@@ -30,15 +30,14 @@ from training.runners.blobs import (
     Blob,
     arrays_in_chunks,
     arrays_of,
-    arrays_of_events,
     as_batch,
     by_part,
-    events_of,
     frame_bytes,
     frame_of,
     of_batches,
 )
-from training.runners.local import PARTITION, EventFiles, LocalParts, newest_of, numbered_users, of_partitions
+from training.runners.files import EventFiles, arrays_of_events, events_of, in_files
+from training.runners.local import PARTITION, LocalParts, newest_of, numbered_users, of_partitions
 from training.runners.rows import map_rows
 
 ROWS_AT_A_TIME = 500_000
@@ -104,6 +103,10 @@ class SparkParts:
                 return list(_answers(summed.where(summed["name"] == name)))
 
         return answers
+
+    def keep(self, arrays: Arrays) -> Arrays:
+        """Keep arrays in files of the driver."""
+        return in_files(arrays)
 
 
 @dataclass(frozen=True)
