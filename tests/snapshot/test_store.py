@@ -300,16 +300,6 @@ def test_what_cannot_be_built_does_not_go_live(artifacts: Path) -> None:
     assert (store.current, store.error) == (OLD, "no recommender can be made of it")
 
 
-def test_a_snapshot_older_than_a_recommender_is_explained(fitted: Fitted, busy_shop: Shop, tmp_path: Path) -> None:
-    """A snapshot fitted before a recommender was added is refused as a snapshot, naming the recommender."""
-    recommenders = {name: settings for name, settings in fitted.manifest.recommenders.items() if name != "als"}
-    manifest = msgspec.structs.replace(fitted.manifest, recommenders=recommenders)
-    publish(tmp_path / "a", manifest, {name: arrays for name, arrays in fitted.groups.items() if name != "als"})
-    opened = open_snapshot(tmp_path / "a", manifest.version)
-    with pytest.raises(SnapshotError, match="als"):
-        Engine(opened, busy_shop.settings)
-
-
 @pytest.mark.parametrize("older", [{"sha256": "of a member that is gone"}, {}])
 def test_a_snapshot_of_an_older_format_says_what_to_run(busy_shop: Shop, older: dict[str, str]) -> None:
     """Whatever members its manifest has, it is refused in a sentence; the next training publishes beside it, and goes live."""

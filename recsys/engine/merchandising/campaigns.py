@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from recsys.engine.merchandising.attribute_filters import AGE_STEP, FilterMasks
@@ -133,23 +133,13 @@ class _Index:
             for placement in dict.fromkeys(campaign.placements):
                 self._by_placement.setdefault(placement, []).append(dated)
         self._spans: dict[str, _Span] = {}
-        self._catalog, self._masks, self._every = catalog, masks, every
         kept = max(2, min(PLANS_KEPT, _PLAN_BYTES // max(1, 8 * catalog.n_items)))
-        self._plans = lru_cache(kept)(self._made)
+        self._plans = lru_cache(kept)(partial(_kept_up, catalog, masks, every))
         self._with_age = frozenset(name for name, campaign in every.items() if "age" in attributes_of([campaign]))
 
     def plan(self, limits: tuple[Limit, ...], names: tuple[str, ...], hour: int) -> Plan:
         """Return what campaigns come to with the limits of a placement, as items are by now, in an hour where one looks at ages."""
         return self._plans(limits, names, 0 if self._with_age.isdisjoint(names) else hour).get()
-
-    def _made(self, limits: tuple[Limit, ...], names: tuple[str, ...], hour: int) -> KeptUp[Plan]:
-        catalog, masks, running = self._catalog, self._masks, {name: self._every[name] for name in names}
-        return KeptUp(
-            catalog.changes,
-            attributes_of(running.values()),
-            lambda: plan_of(catalog, masks, running, limits, hour),
-            lambda plan, rows: mended(catalog, masks, plan, limits, hour, rows),
-        )
 
     def span(self, placement: str, now: int) -> _Span:
         """The campaigns of a placement that hold at a moment, and how long that stays so."""
@@ -166,6 +156,23 @@ class _Index:
         span = _Span(begins, until, running)
         self._spans[placement] = span
         return span
+
+
+def _kept_up(
+    catalog: Catalog,
+    masks: FilterMasks,
+    every: Mapping[str, Campaign],
+    limits: tuple[Limit, ...],
+    names: tuple[str, ...],
+    hour: int,
+) -> KeptUp[Plan]:
+    running = {name: every[name] for name in names}
+    return KeptUp(
+        catalog.changes,
+        attributes_of(running.values()),
+        lambda: plan_of(catalog, masks, running, limits, hour),
+        lambda plan, rows: mended(catalog, masks, plan, limits, hour, rows),
+    )
 
 
 _NOTHING = _Span(-_EVER, _EVER, ())
