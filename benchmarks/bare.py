@@ -18,6 +18,10 @@ def create_app(slate_file: Path) -> Flask:
     def recommendations(user_id: str) -> Response:
         return Response(json.dumps(slate), mimetype="application/json")
 
+    @app.get("/readyz")
+    def ready() -> Response:
+        return Response("{}", mimetype="application/json")
+
     return app
 
 

@@ -17,9 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -30,6 +28,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.service import Service, running
 from recsys.engine.pipeline import Engine, answer
 from recsys.settings.load import load_settings
 from recsys.snapshot.store import current_version, open_snapshot, point_at, read_manifest
@@ -41,9 +40,7 @@ OUT = Path("benchmarks/out")
 HISTORY = Path("benchmarks/history.jsonl")
 """A line a run, kept with the code."""
 KEY = "bench-" + "k" * 40
-PORT = 8133
 LIMIT = 12
-WORKERS = 2
 SETTINGS = f"""\
 {shop_settings()}
 [web]
@@ -51,14 +48,6 @@ clock = "events"
 """
 ORIGIN = "https://shop.example"
 """Of the page that calls, where a service has `web.origins`."""
-WRK = """
-local users = {}
-for line in io.lines(os.getenv("BENCH_USERS")) do users[#users + 1] = line end
-math.randomseed(20)
-request = function()
-  return wrk.format("GET", "/v1/users/" .. users[math.random(#users)] .. "/recommendations?limit=12")
-end
-"""
 
 
 def main() -> int:
@@ -147,43 +136,49 @@ def measure_export(folder: Path) -> dict[str, float]:
 def measure_http(folder: Path, rounds: int, seconds: int) -> dict[str, float]:
     """Both services in turn, ours also as pages of a shop call it: median requests per second and 99th percentiles, and
     private memory also while reloading."""
+    settings, page_settings = folder / "settings.toml", folder / "settings-page.toml"
+    page_settings.write_text(f'{SETTINGS}origins = ["{ORIGIN}"]\n')
     with tempfile.TemporaryDirectory() as name:
-        aside = Path(name)
-        engine = _engine(folder)
-        (aside / "users").write_text("\n".join(quote(user, safe="") for user in _users(engine, 20_000)))
-        (aside / "wrk.lua").write_text(WRK)
-        slate = aside / "slate.json"
-        page_settings = folder / "settings-page.toml"
-        page_settings.write_text(f'{SETTINGS}origins = ["{ORIGIN}"]\n')
+        users, slate = Path(name, "users"), Path(name, "slate.json")
+        users.write_text("\n".join(quote(user, safe="") for user in _users(_engine(folder), 20_000)))
         runs: dict[str, list[tuple[float, float]]] = {"ours": [], "page": [], "bare": []}
         memory = 0.0
         for number in range(rounds):
             say(f"round {number + 1} of {rounds}")
-            with service(folder, "serve:app", slate) as pid:
+            with running(settings, KEY) as ours:
                 if not slate.exists():
-                    slate.write_bytes(_fetch((aside / "users").read_text().split("\n")[0]))
-                _wrk(aside, 2)
-                runs["ours"].append(_wrk(aside, seconds))
-                memory = max(memory, _private_mb(pid))
+                    slate.write_text(json.dumps(_slate(ours, users.read_text().split("\n")[0])))
+                runs["ours"].append(_warm_rate(ours, users, seconds))
+                memory = max(memory, _private_mb(ours))
                 if number == 0:
-                    memory = max(memory, _private_mb_while_reloading(folder / "artifacts", pid))
-            with service(folder, "serve:app", slate, settings=page_settings.name):
-                _wrk(aside, 2, ORIGIN)
-                runs["page"].append(_wrk(aside, seconds, ORIGIN))
-            with service(folder, "benchmarks.bare:app_from_environment()", slate):
-                _wrk(aside, 2)
-                runs["bare"].append(_wrk(aside, seconds))
-    pairs = list(zip(runs["ours"], runs["bare"], strict=True))
+                    memory = max(memory, _private_mb_while_reloading(folder / "artifacts", ours))
+            with running(page_settings, KEY) as page:
+                runs["page"].append(_warm_rate(page, users, seconds, {"Origin": ORIGIN}))
+            with running(settings, KEY, {"BENCH_SLATE": str(slate)}, "benchmarks.bare:app_from_environment()") as bare:
+                runs["bare"].append(_warm_rate(bare, users, seconds))
     return {
-        "http_ratio": round(statistics.median(ours[0] / bare[0] for ours, bare in pairs), 3),
-        "p99_ratio": round(statistics.median(ours[1] / bare[1] for ours, bare in pairs), 2),
-        "cors_ratio": round(
-            statistics.median(page[0] / ours[0] for page, ours in zip(runs["page"], runs["ours"], strict=True)), 3
-        ),
-        "bare_rps": round(statistics.median(bare[0] for _, bare in pairs)),
-        "ours_rps": round(statistics.median(ours[0] for ours, _ in pairs)),
+        "http_ratio": round(_ratio(runs["ours"], runs["bare"], 0), 3),
+        "p99_ratio": round(_ratio(runs["ours"], runs["bare"], 1), 2),
+        "cors_ratio": round(_ratio(runs["page"], runs["ours"], 0), 3),
+        "bare_rps": round(statistics.median(rate for rate, _ in runs["bare"])),
+        "ours_rps": round(statistics.median(rate for rate, _ in runs["ours"])),
         "private_mb_per_worker": round(memory, 1),
     }
+
+
+def _warm_rate(
+    service: Service, users: Path, seconds: int, headers: Mapping[str, str] = MappingProxyType({})
+) -> tuple[float, float]:
+    service.wrk(users, 2, headers)
+    return service.wrk(users, seconds, headers)
+
+
+def _ratio(above: Sequence[tuple[float, float]], below: Sequence[tuple[float, float]], figure: int) -> float:
+    return statistics.median(one[figure] / other[figure] for one, other in zip(above, below, strict=True))
+
+
+def _slate(service: Service, user: str) -> Any:
+    return service.ask("GET", f"/v1/users/{user}/recommendations?limit={LIMIT}").body
 
 
 def show(results: dict[str, float]) -> None:
@@ -240,90 +235,17 @@ def _users(engine: Engine, n: int) -> list[str]:
     return [users.text(draw.randrange(len(users))) for _ in range(n)]
 
 
-@contextmanager
-def service(
-    folder: Path,
-    app: str,
-    slate: Path,
-    secrets: Mapping[str, str] = MappingProxyType({}),
-    settings: str = "settings.toml",
-) -> Iterator[int]:
-    """Run gunicorn with the project's settings; yields its pid once it answers."""
-    environment = {
-        **os.environ,
-        "RECSYS_SETTINGS": str((folder / settings).resolve()),
-        "RECSYS_KEYS_READ": KEY,
-        "BENCH_SLATE": str(slate),
-        "PORT": str(PORT),
-        "WEB_CONCURRENCY": str(WORKERS),
-        **secrets,
-    }
-    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", app]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        _wait_until_it_answers(process)
-        yield process.pid
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
-
-
-def _wait_until_it_answers(process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            _fetch("warm-up")
-            if len(_workers(process.pid)) >= WORKERS:
-                return
-        except OSError:
-            pass
-        time.sleep(0.1)
-    raise RuntimeError("the service did not answer within 60 s")
-
-
-def _fetch(user: str) -> bytes:
-    url = f"http://127.0.0.1:{PORT}/v1/users/{user}/recommendations?limit={LIMIT}"
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {KEY}"})
-    with urllib.request.urlopen(request, timeout=10) as response:
-        return bytes(response.read())
-
-
-def _wrk(aside: Path, seconds: int, origin: str | None = None) -> tuple[float, float]:
-    """Requests per second and the 99th percentile in milliseconds, as from a page of an origin; other than 2xx is an error."""
-    url = f"http://127.0.0.1:{PORT}"
-    command = ["wrk", "-t1", "-c16", f"-d{seconds}s", "--latency", "-s", str(aside / "wrk.lua")]
-    environment = {**os.environ, "BENCH_USERS": str(aside / "users")}
-    headers = ["-H", f"Authorization: Bearer {KEY}", *(["-H", f"Origin: {origin}"] if origin else [])]
-    done = subprocess.run([*command, *headers, url], env=environment, capture_output=True, text=True, check=True)
-    if "Non-2xx" in done.stdout:
-        raise RuntimeError(done.stdout)
-    rate = float(_found(r"Requests/sec:\s+([\d.]+)", done.stdout))
-    value, unit = re.findall(r"99%\s+([\d.]+)(us|ms|s)", done.stdout)[0]
-    return rate, float(value) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
-
-
-def _found(pattern: str, text: str) -> str:
-    match = re.search(pattern, text)
-    if match is None:
-        raise RuntimeError(f"wrk said: {text}")
-    return match.group(1)
-
-
-def _workers(pid: int) -> Sequence[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def _private_mb(pid: int) -> float:
+def _private_mb(service: Service) -> float:
     """The largest private memory of a worker: what it has written itself; mapped files are shared pages."""
-    return max(_private_dirty_mb(worker) for worker in _workers(pid))
+    return max(_private_dirty_mb(worker) for worker in service.workers())
 
 
 def _private_dirty_mb(pid: int) -> float:
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return sum(int(_found(rf"{name}:\s+(\d+) kB", text)) for name in ("Private_Dirty", "SwapPss")) / 1024
+    return sum(map(int, re.findall(r"^(?:Private_Dirty|SwapPss):\s+(\d+) kB", text, re.MULTILINE))) / 1024
 
 
-def _private_mb_while_reloading(artifacts: Path, pid: int) -> float:
+def _private_mb_while_reloading(artifacts: Path, service: Service) -> float:
     """Publish the same snapshot under a new name, and watch the workers take it over."""
     current = current_version(artifacts) or ""
     copy = f"2{current}"
@@ -334,8 +256,8 @@ def _private_mb_while_reloading(artifacts: Path, pid: int) -> float:
     try:
         most, deadline = 0.0, time.monotonic() + 30
         while time.monotonic() < deadline:
-            most = max(most, _private_mb(pid))
-            if time.monotonic() > deadline - 20 and _all_serve(copy):
+            most = max(most, _private_mb(service))
+            if time.monotonic() > deadline - 20 and _all_serve(service, copy):
                 break
         return most
     finally:
@@ -343,9 +265,8 @@ def _private_mb_while_reloading(artifacts: Path, pid: int) -> float:
         shutil.rmtree(artifacts / copy)
 
 
-def _all_serve(version: str) -> bool:
-    answers: list[dict[str, Any]] = [json.loads(_fetch(f"somebody-{number}")) for number in range(20)]
-    return all(each["snapshot"] == version for each in answers)
+def _all_serve(service: Service, version: str) -> bool:
+    return all(_slate(service, f"somebody-{number}")["snapshot"] == version for number in range(20))
 
 
 if __name__ == "__main__":

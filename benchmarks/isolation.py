@@ -31,12 +31,15 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.bench import KEY as READ_KEY
-from benchmarks.bench import OUT, PORT, _engine, _users, measure_training, prepare, service
+from benchmarks.bench import OUT, _engine, _users, measure_training, prepare
+from benchmarks.service import running
 from recsys.snapshot.store import current_version
 
 MESSAGES_KEY = "bench-messages-" + "m" * 40
 CONSOLE_KEY = "bench-console-" + "c" * 40
 SEND = "bench-isolation"
+PORT = 8133
+"""One that all callers know, each in a process of its own."""
 KEYS = {"RECSYS_KEYS_MESSAGES": MESSAGES_KEY, "RECSYS_KEYS_CONSOLE_VIEWER": CONSOLE_KEY}
 CALLERS_NICE = 10
 """Callers beside are other machines in life; here they leave the processor to the service and to those who ask pages."""
@@ -59,13 +62,13 @@ def main() -> int:
         measure_training(chosen.folder)
     users = [quote(user, safe="") for user in _users(_engine(chosen.folder), 20_000)]
     rows = []
-    with service(chosen.folder, "serve:app", OUT / "none", KEYS):
+    with running(chosen.folder / "settings.toml", READ_KEY, KEYS, port=PORT):
         _declare_send()
         pages(users, chosen.rate, 3)
         for name, callers in MIXES.items():
             if chosen.only and name not in chosen.only:
                 continue
-            with running(callers, users) as done:
+            with beside(callers, users) as done:
                 times = pages(users, chosen.rate, chosen.seconds)
             rows.append((name, *(f"{_quantile(times, q):.1f}" for q in (0.5, 0.99, 0.999)), f"{max(times):.1f}", done.value))
             Console(stderr=True).print(rows[-1])
@@ -102,7 +105,7 @@ def pages(users: Sequence[str], rate: int, seconds: int) -> list[float]:
 
 
 @contextmanager
-def running(callers: Sequence[Beside], users: Sequence[str]) -> Iterator[Any]:
+def beside(callers: Sequence[Beside], users: Sequence[str]) -> Iterator[Any]:
     """Run callers beside, each in a process of its own; yields the number of their answers once all of them have begun."""
     context = get_context("forkserver")  # so that each starts at once, instead of importing everything beside the pages
     context.set_forkserver_preload(["benchmarks.bench"])

@@ -18,8 +18,9 @@ from urllib.parse import quote
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.bench import OUT, _engine, _users, prepare, remember, service
-from benchmarks.isolation import pages
+from benchmarks.bench import KEY, OUT, _engine, _users, prepare, remember
+from benchmarks.isolation import PORT, pages
+from benchmarks.service import running
 
 SHARES = (0.1, 0.25, 0.5, 0.7, 0.85)
 """Offered loads, as shares of the rate that is given."""
@@ -37,7 +38,7 @@ def main() -> int:
     users = [quote(user, safe="") for user in _users(_engine(chosen.folder), 20_000)]
     emptied = _empty_page_cache(chosen.folder)
     started = time.perf_counter()
-    with service(chosen.folder, "serve:app", OUT / "none"):
+    with running(chosen.folder / "settings.toml", KEY, port=PORT):
         first = time.perf_counter() - started
         pages(users, chosen.rate // 4, 3)
         rows = {rate: pages(users, rate, chosen.seconds) for rate in (max(1, int(chosen.rate * share)) for share in SHARES)}

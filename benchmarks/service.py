@@ -61,16 +61,21 @@ class Service:
         finally:
             connection.close()
 
+    def workers(self) -> list[int]:
+        """Process ids of its workers."""
+        return [int(child) for child in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
     def cpu_seconds(self) -> float:
         """Processor time that the workers have used, which a busy machine does not change as it changes the clock's."""
         ticks = 0
-        for worker in _children(self.pid):
+        for worker in self.workers():
             fields = Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()
             ticks += int(fields[11]) + int(fields[12])  # utime and stime: proc(5) counts from 1, the name being 2
         return ticks / os.sysconf("SC_CLK_TCK")
 
-    def wrk(self, users: Path, seconds: int) -> tuple[float, float]:
-        """Ask for the users of a file, 16 at a time: requests per second and the 99th percentile in milliseconds.
+    def wrk(self, users: Path, seconds: int, headers: Mapping[str, str] = {}) -> tuple[float, float]:
+        """Ask for the users of a file, 16 at a time, with further headers; returns requests per second and the 99th percentile in
+        milliseconds.
 
         Raises:
             RuntimeError: on any answer other than 2xx.
@@ -78,7 +83,7 @@ class Service:
         script = users.with_suffix(".lua")
         script.write_text(_WRK)
         command = ["wrk", "-t1", "-c16", f"-d{seconds}s", "--latency", "-s", str(script)]
-        for name, value in self.headers.items():
+        for name, value in {**self.headers, **headers}.items():
             command += ["-H", f"{name}: {value}"]
         environment = {**os.environ, "BENCH_USERS": str(users)}
         done = subprocess.run([*command, f"http://127.0.0.1:{self.port}"], env=environment, capture_output=True, text=True)
@@ -98,15 +103,22 @@ def publish_fit(settings: Settings, before: datetime | None = None) -> None:
 
 
 @contextmanager
-def running(settings: Path, key: str | None = None, secrets: Mapping[str, str] = {}) -> Iterator[Service]:
+def running(
+    settings: Path,
+    key: str | None = None,
+    secrets: Mapping[str, str] = {},
+    app: str = "serve:app",
+    port: int | None = None,
+) -> Iterator[Service]:
     """Run gunicorn over a settings file, its output in a .log beside that; `key` opens everything but where auth is off, `secrets` are
-    further variables of its environment.
+    further variables of its environment, `port` one that is free where none is given.
 
     Raises:
         RuntimeError: if two workers are not ready within a minute.
     """
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
+    if port is None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = int(free.getsockname()[1])
     environment = {
         **os.environ,
         "RECSYS_SETTINGS": str(settings.resolve()),
@@ -117,7 +129,7 @@ def running(settings: Path, key: str | None = None, secrets: Mapping[str, str] =
     }
     log = settings.with_suffix(".log")
     with log.open("wb") as out:
-        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "serve:app"]
+        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", app]
         process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
         try:
             service = Service(process.pid, port, {"Authorization": f"Bearer {key}"} if key else {})
@@ -133,15 +145,9 @@ def _ready(service: Service, process: subprocess.Popen[bytes]) -> bool:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            if len(_children(process.pid)) == WORKERS and all(
-                service.ask("GET", "/readyz").status == 200 for _ in range(10)
-            ):
+            if len(service.workers()) == WORKERS and all(service.ask("GET", "/readyz").status == 200 for _ in range(10)):
                 return True
         except (OSError, HTTPException):
             pass
         time.sleep(0.1)
     return False
-
-
-def _children(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
