@@ -154,7 +154,12 @@ def _interrupt(number: int, frame: Any) -> None:
 
 
 def _end_undisturbed() -> None:
-    """Ignore further endings, of which `make` passes a second one on; another Ctrl-C still breaks off."""
+    """Hear no further endings, of which `make` passes a second one on; another Ctrl-C still breaks off. Not by SIG_IGN: children would
+    ignore them too, and Python prints an error where one that is ignored had already come."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, _unheard)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _unheard(number: int, frame: Any) -> None:
+    """Do nothing."""

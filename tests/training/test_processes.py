@@ -20,6 +20,21 @@ from training.processes import map_in_order
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 NAPS = 0.05
+TOLD_TWICE = """
+import os, signal
+from training.processes import end_in_order
+
+end_in_order()
+both = (signal.SIGINT, signal.SIGTERM)
+try:
+    signal.pthread_sigmask(signal.SIG_BLOCK, both)
+    for number in both:
+        os.kill(os.getpid(), number)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
+except KeyboardInterrupt:
+    os.kill(os.getpid(), signal.SIGTERM)
+    print("in order")
+"""
 
 
 def wait_for(what: Callable[[], bool], why: str) -> None:
@@ -86,6 +101,12 @@ def test_no_process_is_left(tmp_path: Path, kind: str, told: str, number: signal
     if number != signal.SIGKILL or told == "make":
         assert (tmp_path / "in-order").exists()
         assert b"Exception in thread" not in errors
+
+
+def test_two_endings_at_once_are_one() -> None:
+    """Of two that come before either is heard, as `make` sends them, one counts, and nothing is said of the other."""
+    done = subprocess.run([sys.executable, "-c", TOLD_TWICE], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr, done.returncode) == ("in order\n", "", 0)
 
 
 @pytest.mark.parametrize("n", [0, 1, 9])
