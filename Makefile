@@ -31,7 +31,7 @@ $(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
 	@touch $@
 
 $(VENV)/.ready-spark: requirements-spark.lock $(VENV)/.ready
-	@echo "Adding Spark to $(VENV): 450 MB, once"
+	@echo "Adding Spark to $(VENV): 570 MB, once"
 	$(VENV)/bin/$(PIP) -r requirements-spark.lock
 	@touch $@
 
@@ -62,7 +62,8 @@ validate: setup ## Say what is wrong with the shop's tables
 train: setup ## Fit everything on the shop's tables and publish a snapshot
 	@$(TRAINING) train $(ARGS)
 train-spark: $(VENV)/.ready-spark ## The same, with the partitions on a Spark cluster (MASTER=spark://host:7077; needs Java 17)
-	@PYSPARK_PYTHON=$${PYSPARK_PYTHON:-$(abspath $(RUN))} $(TRAINING) train --spark $(MASTER) $(ARGS)
+	@PYSPARK_PYTHON=$${PYSPARK_PYTHON:-$(abspath $(RUN))} \
+	  PYSPARK_SUBMIT_ARGS="$${PYSPARK_SUBMIT_ARGS:---conf spark.executorEnv.PYTHONPATH=$(CURDIR) pyspark-shell}" $(TRAINING) train --spark $(MASTER) $(ARGS)
 evaluate: setup ## Measure recommenders, blend and placements on the shop's own past (ARGS="--folds 3")
 	@$(TRAINING) evaluate $(ARGS)
 tune: setup ## Choose settings and blend weights on folds before the test window (ARGS="--minutes 60")
@@ -125,7 +126,7 @@ docs-site: setup-dev ## Build the docs with a reference of the code into site/
 lock: ## Pin all packages again (needs uv); what the service runs on is the same in all lock files
 	$(LOCK) pyproject.toml --extra training -o requirements.lock
 	$(LOCK) pyproject.toml $(EXTRAS:%=--extra %) --group dev --group docs --group browser --constraint requirements.lock -o requirements-dev.lock
-	$(LOCK) pyproject.toml --extra training --extra spark --constraint requirements-dev.lock -o requirements-spark.lock
+	$(LOCK) pyproject.toml --extra training --extra spark --extra cloud --extra postgres --extra ranker --constraint requirements-dev.lock -o requirements-spark.lock
 	$(LOCK) pyproject.toml --extra training --group peers --constraint requirements.lock -o requirements-peers.lock
 	$(LOCK) pyproject.toml --extra training --extra cloud --extra postgres --extra ranker --constraint requirements.lock -o deploy/requirements.lock
 
@@ -170,7 +171,7 @@ benchmark-experiments: setup-dev ## Hold experiments against simulated shoppers 
 	@$(RUN) -m benchmarks.experiments $(ARGS)
 benchmark-offpolicy: setup-dev ## Hold off-policy estimates against simulated shoppers whose choices are known (ARGS="--runs 30")
 	@$(RUN) -m benchmarks.off_policy $(ARGS)
-benchmark-training: setup-dev ## Measure training by events and partitions: seconds, peak memory, content hash (ARGS="--events 10000000 --runners local spark")
+benchmark-training: setup-dev $(if $(findstring spark,$(ARGS)),$(VENV)/.ready-spark) ## Measure training by events and partitions: seconds, peak memory, content hash (ARGS="--events 10000000 --runners local spark")
 	@$(RUN) -m benchmarks.training $(ARGS)
 benchmark-reading: setup-dev ## Measure reading of a shop's tables: processor time, peak memory (ARGS="--events 10000000 --beside ../before")
 	@$(RUN) -m benchmarks.reading $(ARGS)

@@ -103,6 +103,13 @@ def test_what_spark_reads_is_named_without_secrets(monkeypatch: pytest.MonkeyPat
     with pytest.raises(SettingsError, match=r"^data.events.spark.options.password: holds a secret") as raised:
         checked_options(SparkTable(format="jdbc", options={**jdbc, "password": "xyz"}), "data.events")
     assert "xyz" not in str(raised.value)
+    for name, value in (
+        ("url", "jdbc:postgresql://db/shop?password=xyz"),
+        ("path", "s3a://key:xyz@shop/events"),
+        ("apiKey", "xyz"),
+    ):
+        with pytest.raises(SettingsError, match=rf"^data.events.spark.options.{name}: holds a secret"):
+            checked_options(SparkTable(format="jdbc", options={name: value}), "data.events")
     with pytest.raises(DataError, match="NOBODY"):
         checked_options(SparkTable(format="jdbc", options={**jdbc, "user": "$NOBODY"}), "data.events")
 

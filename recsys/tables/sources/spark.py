@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,8 @@ from recsys.types import DataError, SettingsError
 
 QUIET = {"spark.log.level": "ERROR", "spark.ui.showConsoleProgress": "false"}
 """What Spark is told unless the settings say otherwise: it writes over the lines of a terminal."""
-_SECRET = re.compile(r"password|secret|token|credential|private", re.I)
+_SECRET = re.compile(r"passw|secret|token|credential|private|account\.key|api_?key|access[._]?key", re.I)
+_SECRET_VALUE = re.compile(r"passw(or)?d=[^$]|://[^/@]*:[^$/@][^/@]*@", re.I)
 _FILE, _POSITION = "__recsys_file", "__recsys_position"
 
 
@@ -30,7 +31,7 @@ def session(settings: SparkSettings) -> Any:
     with needed("pyspark", "spark", "the settings ask for Spark"):
         from pyspark.sql import SparkSession
     builder = SparkSession.builder.appName("recsys")
-    for key, value in {**QUIET, **settings.conf}.items():
+    for key, value in {**QUIET, **_without_secrets(settings.conf, "training.spark.conf")}.items():
         builder = builder.config(key, value)
     if settings.master:
         builder = builder.master(settings.master)
@@ -63,7 +64,7 @@ def open_spark(asked: SparkTable, settings: SparkSettings, key: str) -> Piece:
         SettingsError: if the settings hold a password, or do not say what to read.
     """
     options = checked_options(asked, key)
-    name = asked.table or f"{asked.format} {options.get('path', options.get('dbtable', ''))}".strip()
+    name = asked.table or f"{asked.format} {asked.options.get('path', asked.options.get('dbtable', ''))}".strip()
     spark = session(settings)
     with spark_words(f"Spark cannot read {name}"):
         frame = spark.read.table(asked.table) if asked.table else spark.read.format(asked.format).load(**options)
@@ -74,7 +75,10 @@ def open_spark(asked: SparkTable, settings: SparkSettings, key: str) -> Piece:
         types = dict(rows.collect_schema())
         check_schema(types)
         written = int(spark.sql("SELECT unix_micros(current_timestamp())").first()[0])
-        return copied_piece(name, rows, types, written, ("read by Spark",))
+        try:
+            return copied_piece(name, rows, types, written, ("read by Spark",))
+        except pl.exceptions.PolarsError as error:  # an error of Spark's, which Arrow's stream made one of Polars'
+            raise DataError(f"Spark broke off while it read {name}; Spark's log says more") from error
 
 
 def checked_options(asked: SparkTable, key: str) -> dict[str, str]:
@@ -86,13 +90,18 @@ def checked_options(asked: SparkTable, key: str) -> dict[str, str]:
     """
     if bool(asked.table) == bool(asked.format):
         raise SettingsError(f"{key}.spark: needs a `table` or a `format`, one of them")
-    for name, value in asked.options.items():
-        if _SECRET.search(name) and not value.startswith("$"):
+    return _without_secrets(asked.options, f"{key}.spark.options")
+
+
+def _without_secrets(told: Mapping[str, str], key: str) -> dict[str, str]:
+    """The values with their variables expanded; a secret may only stand in one of these."""
+    for name, value in told.items():
+        if (_SECRET.search(name) and not value.startswith("$")) or _SECRET_VALUE.search(value):
             raise SettingsError(
-                f"{key}.spark.options.{name}: holds a secret, which does not belong into a file of settings; put it into the "
-                f'environment, such as {name} = "$SHOP_PASSWORD"'
+                f"{key}.{name}: holds a secret, which does not belong into a file of settings; put it into the environment, such as "
+                f'{name} = "$SHOP_PASSWORD"'
             )
-    return {name: expanded(value, f"{key}.spark.options.{name}") for name, value in asked.options.items()}
+    return {name: expanded(value, f"{key}.{name}") for name, value in told.items()}
 
 
 def _in_order(frame: Any, asked: SparkTable) -> Any:
