@@ -93,7 +93,7 @@ def train(folder: Path, settings: Path, events: int, runner: str, partitions: in
     command = [sys.executable, "-m", "training", "--settings", str(settings), "train", "--partitions", str(partitions)]
     peaks: dict[str, int] = {}
     done = threading.Event()
-    looking = threading.Thread(target=_watch, args=(peaks, done))
+    looking = threading.Thread(target=_watch, args=(peaks, done), daemon=True)
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
     looking.start()
