@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,18 @@ import pytest
 
 from recsys import clock
 from recsys.engine.pipeline import Engine
+from recsys.settings import BehaviourSettings
 from recsys.settings.placements import BlendSettings
+from recsys.types import EventType
 from tests.conftest import NOW, Shop, ago, ask, event, shown
 from tests.support.handmade import World, numbered_items, world
 from training.gate.config_validation import laid_over
-from training.job.default_blend import LEAST_SHOPPERS, Cut, as_given, cut_of, segments_learned
+from training.job.default_blend import LEAST_SHOPPERS, Cut, as_given, cut_of, rounded, segments_learned
 from training.job.job import Fitted
 
 ITEMS = numbered_items(60)
 DEFAULT = BlendSettings()
+EARLIER, MINUTES = timedelta(hours=2), timedelta(minutes=3)
 
 
 def walks(n_users: int, steps: int = 8) -> list[dict[str, Any]]:
@@ -40,7 +44,7 @@ def walks(n_users: int, steps: int = 8) -> list[dict[str, Any]]:
 
 def cut_from(made: World) -> Cut | None:
     """The cut of a world's events."""
-    return cut_of(made.tables.events, made.tables.as_of, made.catalog.n_items, 28, seed=20)
+    return cut_of(made.tables.events, made.tables.as_of, made.catalog.n_items, 28, 20, BehaviourSettings())
 
 
 def days_of(cut: Cut | None) -> tuple[int, int]:
@@ -78,6 +82,33 @@ def test_everybody_s_last_order_is_held_back_where_times_are_positions() -> None
     assert len(cut.bought) == len(np.unique(cut.bought // made.catalog.n_items)) == LEAST_SHOPPERS
     assert len(cut.remaining) == len(made.tables.events) - LEAST_SHOPPERS - 1
     assert cut.customers[cut.bought // made.catalog.n_items].all()
+
+
+def test_the_visit_that_ended_in_the_last_order_is_held_back_with_it() -> None:
+    """What led to an order minutes before would tell it; what was looked at on an earlier visit stays."""
+    ordered = ago(33)
+    looks = [event("u000", item, "view", ordered - before) for item, before in (("i58", EARLIER), ("i59", MINUTES))]
+    made = world([*walks(LEAST_SHOPPERS), *looks], ITEMS, ago(1))
+    cut = cut_from(made)
+    assert cut is not None
+    viewed = cut.remaining.items[cut.remaining.kinds == EventType.VIEW]
+    assert [made.catalog.item_id(row) for row in viewed.tolist()] == ["i58"]
+
+
+def test_visitors_who_never_bought_do_not_count_for_the_last_days() -> None:
+    """In a shop of many visitors the last days are held back as they are without these."""
+    rows = [
+        event(f"u{user}", f"i{(user + at) % 60:02}", "purchase", ago(days), order_id=f"{user}-{at}")
+        for user in range(LEAST_SHOPPERS)
+        for at, days in enumerate((60, 5))
+    ]
+    visitors = [event(f"v{user}", "i00", "view", ago(50)) for user in range(8 * LEAST_SHOPPERS)]
+    assert days_of(cut_from(world([*rows, *visitors], ITEMS)))[1] == 28
+
+
+def test_no_weight_is_rounded_away() -> None:
+    """A recommender that was measured with a tiny weight, which fills what others leave, is asked as well when it serves."""
+    assert rounded(("als", "ease", "trending"), np.array([0.00001234, 0.99998766, 0.0])) == {"als": 0.0000123, "ease": 1.0}
 
 
 def test_a_part_is_held_back_where_there_is_no_order() -> None:

@@ -15,9 +15,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.behaviour import sessions
 from recsys.clock import DAY
 from recsys.engine.pipeline import Engine
-from recsys.settings import Settings
+from recsys.settings import BehaviourSettings, Settings
 from recsys.settings.placements import BlendSettings
 from recsys.snapshot.histories import Events
 from recsys.types import EventType, Mask, Segment
@@ -32,7 +33,7 @@ SLOW_SOURCES, SLOW_FROM = frozenset(("als",)), 50_000
 MOST_SHOPPERS = 1_500
 """Shoppers asked for each task; of more, so many are drawn."""
 LEAST_SHARE = 0.2
-"""Share of the shoppers that have to be in the last days; else these tell of few, and everybody's last order is held back."""
+"""Share of those who ever bought that have to be in the last days; else these tell of few, and everybody's last order is held back."""
 MOST_SOURCES = 6
 """Recommenders that the weights are climbed over: the best alone."""
 PART = 0.2
@@ -96,7 +97,7 @@ def default_blend(events: Events, as_of: int, n_items: int, settings: Settings, 
     untouched = [segment for segment in SEGMENTS if getattr(blend, segment) == getattr(BlendSettings(), segment)]
     if not untouched or chosen.learn_blend == "off" or not 0 < len(events) <= chosen.learn_blend_events:
         return blend
-    cut = cut_of(events, as_of, n_items, settings.evaluation.days, settings.seed)
+    cut = cut_of(events, as_of, n_items, settings.evaluation.days, settings.seed, settings.behaviour)
     if cut is None:
         return blend
     engine = fit_on(cut.remaining, cut.moment)
@@ -104,13 +105,14 @@ def default_blend(events: Events, as_of: int, n_items: int, settings: Settings, 
     return _with(blend, {segment: weights for segment, weights in found.items() if weights})
 
 
-def cut_of(events: Events, as_of: int, n_items: int, days: int, seed: int) -> Cut | None:
+def cut_of(events: Events, as_of: int, n_items: int, days: int, seed: int, behaviour: BehaviourSettings) -> Cut | None:
     """Hold back the last days, else everybody's last order, else a part drawn; None: too few shoppers are left to learn from."""
     start = as_of - days * DAY
-    enough = max(LEAST_SHOPPERS, LEAST_SHARE * len(np.unique(events.users)))
+    buyers = events.users[events.kinds == EventType.PURCHASE]
+    enough = max(LEAST_SHOPPERS, LEAST_SHARE * len(np.unique(buyers)))
     ways: tuple[tuple[Callable[[], Mask], int], ...] = (
         (lambda: events.times >= start, start),
-        (lambda: _from_the_last_order(events), as_of),
+        (lambda: _from_the_last_order(events, behaviour), as_of),
         (lambda: _drawn(events, n_items, seed), as_of),
     )
     for late, moment in ways:
@@ -132,15 +134,22 @@ def _cut(events: Events, late: Mask, moment: int, n_items: int) -> Cut:
     return Cut(events.where(~late), moment, after, np.intersect1d(after, before, assume_unique=True), customers)
 
 
-def _from_the_last_order(events: Events) -> Mask:
-    """Tell which events are not before the last order of their user; of one order alone, none are."""
+def _from_the_last_order(events: Events, behaviour: BehaviourSettings) -> Mask:
+    """Tell which events are not before the last order of their user; of one order alone, none are.
+
+    The looks of the visit on which it was made count to it: when a list is asked for, the visit that ends in an order is yet to come.
+    """
     n = int(events.users[-1]) + 1
     last = np.full(n, -1, np.int32)
     np.maximum.at(last, events.users, events.orders)
-    begins = np.full(n, np.iinfo(np.int64).max)
     lines = (events.orders == last[events.users]) & (events.orders > 0)
+    begins, visits = np.full((2, n), np.iinfo(np.int64).max)
+    visit = sessions(events.users, events.times, behaviour)
     np.minimum.at(begins, events.users[lines], events.times[lines])
-    return events.times >= begins[events.users]
+    np.minimum.at(visits, events.users[lines], visit[lines])
+    looks = (events.kinds != EventType.PURCHASE) & (visit >= visits[events.users])
+    held: Mask = looks | (events.times >= begins[events.users])
+    return held
 
 
 def _drawn(events: Events, n_items: int, seed: int) -> Mask:
@@ -167,7 +176,12 @@ def _weights(engine: Engine, cut: Cut, segment: Segment, n_items: int, seed: int
     known = pools.ndcg(before)
     if not _above_0(reached - known) or reached.mean() < (1 + LEAST_BETTER) * known.mean():
         return {}
-    return {name: round(float(weight), 3) for name, weight in zip(sources, learn(pools), strict=True) if weight > 0}
+    return rounded(sources, learn(pools))
+
+
+def rounded(sources: Sequence[str], weights: Values) -> Mapping[str, float]:
+    """The weights above 0 to three digits, however small: the least of them still fills the places that others leave."""
+    return {name: float(f"{weight:.3g}") for name, weight in zip(sources, weights, strict=True) if weight > 0}
 
 
 def _held_out(pools: Pools, learn: Callable[[Pools], Values]) -> Values:
