@@ -88,6 +88,21 @@ def test_cancelled_orders_do_not_count_whatever_the_column_is_called(column: str
     assert read(tmp_path, (*HEADS["de"], column), rows).events.select(pl.len()).collect().item() == 20
 
 
+@pytest.mark.parametrize(
+    ("column", "yes", "said"),
+    [
+        ("returned", "Y", 'one_of = ["y"], not = true'),
+        ("Retoure", "ja", 'one_of = ["ja"]'),
+        ("Return date", "2026-10-01", "or map it"),
+    ],
+)
+def test_what_came_back_is_asked_for(tmp_path: Path, column: str, yes: str, said: str) -> None:
+    """A column that may say what came back is marked with what to write, for its rows would count as bought."""
+    rows = "".join(f"k{at % 4};b{at};2026-09-{at % 20 + 1:02};a{at % 5};{yes if at % 4 == 0 else ''}\n" for at in range(20))
+    found = proposed(tmp_path, f"Kunde;Beleg;Datum;Artikel;{column}\n{rows}")
+    assert any(f"{column} may say what came back" in doubt and said in doubt for doubt in found.unsure)
+
+
 def test_columns_that_nothing_is_taken_from_are_named(tmp_path: Path) -> None:
     """A price under a name that nobody knows, and words on how orders stand, are no silence: they are marked with what to write."""
     rows = "".join(

@@ -68,6 +68,10 @@ _WORDS: Mapping[str, str] = {
     "geannuleerd annulering avbruten makulerad annulleret annullering iptal anulowano anulowania anulowane storna "
     "zrušeno zrušení peruttu törlés отмена отмены отменен キャンセル 取消 취소",
     "test": "test tests testing testbestellung prueba prova teste essai テスト",
+    "return": "return returns returned refund refunded rückgabe retoure retourniert zurückgegeben erstattet retour retourné "
+    "retournée remboursé remboursement devuelto devolución reembolsado reembolso reso restituito rimborsato rimborso "
+    "devolvido devolução geretourneerd retur returnerad returneret återbetald iade zwrot zwrócony zwrócone vráceno "
+    "palautettu возврат 返品 返金 退货 退款 반품 환불",
     "pay": "payment pay paid financial zahlung zahl bezahlt paiement pago pagamento betaling betalning ödeme płatność "
     "platba maksu оплата оплаты 支払 支払い 付款 결제",
     "ship": "ship shipping shipped shipment delivery delivered fulfillment fulfilment freight versand lieferung liefer "
@@ -92,7 +96,7 @@ _WORDS: Mapping[str, str] = {
     "text": "description beschreibung descripción descrizione descrição beschrijving beskrivning beskrivelse açıklama "
     "opis popis kuvaus leírás описание 説明 描述 설명",
     "other": "tax vat discount fee bill billing store shop company country city zip postal phone street birth birthday due "
-    "update updated modified list old compare competitor weight age first last expected refund refunded return "
+    "update updated modified list old compare competitor weight age first last expected "
     "rating steuer rabatt gebühr filiale land stadt plz telefon geburt geburtstag fällig gewicht alt remise taxe "
     "magasin pays ville naissance descuento impuesto tienda país ciudad sconto tassa negozio paese desconto loja "
     "korting btw winkel rabat moms butik indirim vergi mağaza sklep podatek sleva daň obchod скидка налог магазин "
@@ -137,6 +141,10 @@ MEANT: Mapping[str, tuple[str, ...]] = {
     "description": ("text", "item text"),
     "test": ("test", "order test"),
     "state": ("state", "order state", "pay state", "order state name", "state name", "order pay state"),
+    "returned": (
+        "return", "item return", "order return", "line return", "return date", "return made", "return state", "return quantity",
+        "return id", "return total",
+    ),
     "cancelled": (
         "cancel date", "order cancel date", "cancel", "order cancel", "cancel made", "made cancel date", "order cancel date date",
     ),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from training.onboarding.values import is_number, states_told, texts
+from training.onboarding.concepts import rank
+from training.onboarding.values import affirmed, is_number, states_told, texts
 
 if TYPE_CHECKING:
     from training.onboarding.proposals import Proposal
@@ -45,7 +46,14 @@ def _tell_amounts(found: Proposal, left: list[str]) -> None:
 
 def _tell_states(found: Proposal, left: list[str]) -> None:
     for name in left:
-        if states_told(texts(found.rows, name)):
+        text = texts(found.rows, name)
+        if rank("returned", name) is not None and (text.n_unique() > 1 or len(text) < found.rows.height):
+            yes = affirmed(text) or ("…",)
+            found.unsure.append(
+                f"{name} may say what came back, and what came back counts as bought: leave such rows out with"
+                f' `where = [{{ column = "{name}", one_of = ["{yes[0]}"], not = true }}]` under `[data.events]`, or map it'
+            )
+        elif states_told(text):
             found.unsure.append(
                 f"{name} holds words for orders that stand and that do not: if it says how an order stands, set"
                 f' `void_orders = ["{name}"]` under `[data.events]`'
