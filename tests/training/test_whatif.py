@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -20,10 +21,12 @@ from recsys.item_updates import ItemUpdate
 from recsys.live.databases import open_log, open_slates
 from recsys.live.slate_log import LoggedSlate
 from recsys.settings.load import parse_settings
-from recsys.snapshot.store import current_version, open_snapshot
+from recsys.settings.placements import BlendSettings
+from recsys.snapshot.store import Snapshot, current_version, open_snapshot
 from recsys.types import NO_HISTORY, DataError, Query, SettingsError
 from tests.conftest import NOW, SETTINGS, Shop, ago, busy_events, event, micros
-from training.experiments.explored import answered_again
+from tests.engine.test_pipeline import another_version
+from training.experiments.explored import Pair, answered_again
 from training.experiments.whatif import Asked, whatif
 
 PLACES = 4
@@ -219,3 +222,22 @@ def test_events_without_lists_are_an_error(tmp_path: Path) -> None:
     open_slates(shop.settings).write([note_of(shop.published_engine(), "ann")])
     with pytest.raises(DataError, match="no event names a list"):
         whatif(shop.settings, NOW, Asked(), None)
+
+
+def test_a_blend_that_training_learned_is_the_candidates_too(busy_shop: Shop) -> None:
+    """Where a candidate has the default weights it has those that its snapshot learned in their place, as when it serves; what it
+    sets stays."""
+    whole = busy_shop.engine().snapshot
+    learned = BlendSettings(customer={"trending": 1.0}, repeat={"buy_again": 1.0})
+    manifest = msgspec.structs.replace(whole.manifest, blend=learned, learned_segments=("customer", "repeat"))
+    own = msgspec.structs.replace(busy_shop.settings, blend=BlendSettings(repeat={"ease": 1.0}))
+    log = open_log(busy_shop.settings)
+    pairs = [Pair(Snapshot(manifest, whole.groups), settings, log) for settings in (busy_shop.settings, own)]
+    assert [pair.candidate.blend.customer for pair in pairs] == [learned.customer] * 2
+    assert [pair.candidate.blend.repeat for pair in pairs] == [learned.repeat, {"ease": 1.0}]
+
+
+def test_a_snapshot_of_the_neighbouring_version_is_asked_too(busy_shop: Shop) -> None:
+    """A recommender that this program does not know, or that the snapshot does not, ends no run."""
+    snapshot = another_version(busy_shop.engine().snapshot)
+    assert Pair(snapshot, busy_shop.settings, open_log(busy_shop.settings)).candidate.snapshot is snapshot

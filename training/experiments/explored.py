@@ -20,6 +20,8 @@ from recsys.live.log import EventLog
 from recsys.live.slate_log import LoggedSlate, SlateHead, SlateLog
 from recsys.recommenders import configure
 from recsys.settings import Settings
+from recsys.settings.placements import BlendSettings
+from recsys.snapshot.manifest import Manifest
 from recsys.snapshot.store import Snapshot, open_snapshot
 from recsys.types import DataError, SnapshotError
 from training.experiments.off_policy import Explored
@@ -106,8 +108,9 @@ def answered_again(candidate: Settings, heads: Sequence[SlateHead], progress: Pr
         ordered = list(group)
         try:
             pair = Pair(open_snapshot(candidate.artifacts, version), candidate, log)
-        except SnapshotError:
-            left_out[f"snapshot {version} is gone"] += len(ordered)
+        except SnapshotError as error:
+            gone = not (candidate.artifacts / version).exists()
+            left_out[f"snapshot {version} is gone" if gone else str(error)] += len(ordered)
             done += len(ordered)
             continue
         untrained |= pair.untrained
@@ -134,10 +137,10 @@ class Pair:
     def __init__(self, snapshot: Snapshot, candidate: Settings, log: EventLog) -> None:
         self._snapshot, self._log = snapshot, log
         plain = Engine(snapshot, msgspec.structs.replace(candidate, campaigns={}))
-        self.candidate = plain.in_arms(plain.settings, candidate.blend, ())
         self._kept: dict[bytes, Engine] = {}
         manifest = snapshot.manifest
-        fitted = manifest.behaviour, configure(manifest.recommenders)
+        self.candidate = plain.in_arms(plain.settings, _blend(candidate.blend, manifest), ())
+        fitted = manifest.behaviour, configure({name: manifest.recommenders[name] for name in plain.recommenders})
         self.untrained = fitted != (candidate.behaviour, configure(candidate.recommenders))
 
     def again(self, note: LoggedSlate) -> Again | str:
@@ -194,6 +197,12 @@ def beside(lists: Sequence[Again], numbers: Mapping[str, int], persons: NDArray[
         candidate[at, :count, :places], drawable[at, :count, :places] = each.candidate, each.drawable
         wanted[at] = ((shown[at] == items[at, :, None]) * candidate[at]).sum(axis=0)
     return Explored(persons, shown, logged, wanted, items, candidate, drawable)
+
+
+def _blend(given: BlendSettings, manifest: Manifest) -> BlendSettings:
+    """The weights of a candidate: where it has the defaults, those that its snapshot learned in their place."""
+    learned = [each for each in manifest.learned_segments if getattr(given, each) == getattr(BlendSettings(), each)]
+    return msgspec.structs.replace(given, **{each: getattr(manifest.blend, each) for each in learned})
 
 
 def _is_drawn(head: SlateHead, placement: str | None) -> bool:
