@@ -170,7 +170,7 @@ def explain(engine: Engine, query: Query, history: History, item: int) -> Explan
         group=group,
         outranked_by=_rival(engine.catalog, slate, query.limit - 1) if outranked else None,
         campaigns=effects,
-        moved=moved,
+        moved=None if slate.teams else moved,
         notices=slate.notices,
         experiments=slate.experiments,
     )

@@ -16,12 +16,15 @@ from recsys.engine.replay import logged
 from recsys.experiments.exposures import FirstExposures
 from recsys.experiments.running import RunningExperiments
 from recsys.live.databases import open_log, open_slates
+from recsys.live.slate_log import Beside, SlateHead
 from recsys.settings import Settings
+from recsys.settings.placements import BlendSettings, Placement
 from recsys.snapshot.store import open_snapshot
-from recsys.types import Query
+from recsys.types import Assignment, Query
 from tests.conftest import NOW, SETTINGS, Shop, ago, busy_events, event, micros
 from tests.experiments.test_running import Alone
-from training.experiments.interleaved import CLICKS, ORDERS, preference
+from training.experiments.interleaved import CLICKS, ORDERS, credited, preference
+from training.experiments.ledger import Ledger
 from training.experiments.readout import experiment
 
 TRIAL = """
@@ -99,3 +102,22 @@ def test_too_few_credits_tell_nothing() -> None:
         told = preference(ORDERS, "popular", credits)
         assert np.isnan([told.relative, told.low, told.high, told.p]).all()
         assert told.always_high == np.inf
+
+
+def test_what_was_clicked_before_the_first_exposure_credits_nobody() -> None:
+    """Lists of an experiment of the same name that ended, with another salt, do not count for the one that runs."""
+    head = SlateHead(
+        "old",
+        "snapshot",
+        0,
+        Query(now=10, user_id="ann"),
+        experiments=(Assignment("trial", "interleaved"),),
+        shown=(("a", "x"), ("b", "x")),
+        beside=Beside(Placement(), BlendSettings(), (0, 1)),
+    )
+    clicks = pl.DataFrame({"unit": ["ann"] * 2, "time": [11, 1011], "recommendation_id": ["old"] * 2, "item_id": ["b", "a"]})
+    numbers = dict.fromkeys(("amount", "units", "returned"), pl.Float64)
+    lines = pl.DataFrame(schema={"unit": pl.String, "time": pl.Int64, "item_id": pl.String, "order": pl.Int64, **numbers})
+    persons = pl.DataFrame({"unit": ["ann"], "arm": ["interleaved"], "at": [1000]})
+    found = credited(Ledger(lines, clicks.drop("item_id"), clicks, pl.DataFrame(), None), persons, [head], "trial")
+    assert found.clicks.sum(axis=0).tolist() == [1, 0]

@@ -12,7 +12,9 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from recsys.engine.interleaving import NOTICE
 from recsys.settings import StateSettings, WebSettings
+from recsys.settings.experiments import Experiment
 from recsys.web.app import Application, create_app
 from recsys.web.http.answers import MomentAnswer
 from recsys.web.resources.moments import Cursor
@@ -222,3 +224,14 @@ def test_a_new_snapshot_goes_on_where_the_old_one_was(tmp_path: Path) -> None:
     second = web.get("/v1/moments/cart", query_string={"cursor": first.headers["Next-Cursor"]})
     assert users(second) == ["late"]
     assert set(users(web.get("/v1/moments/cart"))) == {"late", *users(first)}
+
+
+def test_lists_of_moments_are_never_interleaved(serve: Serve) -> None:
+    """They become messages, which show one ranking alone."""
+    change = {"rules": [{"name": "popular", "recommenders": {"bestsellers": 1.0}}]}
+    arms = [{"name": "control", "share": 0.5}, {"name": "popular", "share": 0.5, "change": change}]
+    trial = msgspec.convert({"placement": "cart", "kind": "interleaved", "arms": arms}, Experiment)
+    web = serve(experiments={"trial": trial}).test_client()
+    told = poll(web)
+    assert len(users(told)) == 12
+    assert NOTICE not in told.text

@@ -102,7 +102,7 @@ def test_an_id_that_cannot_be_one_gets_a_problem_as_its_line(web: FlaskClient) -
 class Failing(Service):
     """A service with an error that one shopper meets."""
 
-    def recommend(self, serving: ServingState, query: Query) -> Slate:
+    def recommend(self, serving: ServingState, query: Query, is_message: bool = False) -> Slate:
         """Fail for user-1."""
         if query.user_id == "user-1":
             raise ZeroDivisionError("secret inside")

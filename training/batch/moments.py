@@ -83,7 +83,7 @@ class Place:
         engine = Engine(open_snapshot(self.artifacts, self.version), self.settings)
         serving = ServingState(engine, state, self.erasure_keys)
         serving.catch_up()
-        return serving, Finder(serving, state, lambda query: serving.answer(query).slate)
+        return serving, Finder(serving, state, lambda query: serving.answer(query, is_message=True).slate)
 
 
 @dataclass(frozen=True)

@@ -43,13 +43,15 @@ def deciding(chosen: Experiment) -> str:
 
 
 def credited(ledger: Ledger, persons: pl.DataFrame, heads: Iterable[SlateHead], name: str) -> Credited:
-    """Credit each click and order on an interleaved list to the ranking that picked the item; persons without any count as none."""
+    """Credit each click and order on an interleaved list to the ranking that picked the item; persons without any count as none,
+    and so does what was clicked before the first exposure."""
     teams = _teams(heads, name)
     at = {unit: place for place, unit in enumerate(persons["unit"].to_list())}
+    since = ledger.clicks.join(persons.select("unit", "at"), on="unit").filter(pl.col("time") >= pl.col("at"))
     clicks, orders = np.zeros((len(at), 2)), np.zeros((len(at), 2))
     units = {}
-    for unit, name_of_list, item in ledger.clicks.select("unit", "recommendation_id", "item_id").iter_rows():
-        if unit in at and (name_of_list, item) in teams:
+    for unit, name_of_list, item in since.select("unit", "recommendation_id", "item_id").iter_rows():
+        if (name_of_list, item) in teams:
             clicks[at[unit], teams[name_of_list, item]] += 1
             units[name_of_list, item] = unit
     for name_of_list, item, count in orders_of_clicks(ledger, ORDER_DAYS).iter_rows():

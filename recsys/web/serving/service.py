@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from recsys.engine.replay import drawn, logged
 from recsys.engine.serving_state import ServingState
@@ -43,13 +44,13 @@ class Service:
         object.__setattr__(self, "limits", RateLimits(self.settings.web.limits))
         self.live.on_reload(self._release)
 
-    def recommend(self, serving: ServingState, query: Query) -> Slate:
-        """Answer one query, and count it; from memory alone where the log cannot be read just now."""
+    def recommend(self, serving: ServingState, query: Query, is_message: bool = False) -> Slate:
+        """Answer one query, of a page or of a message, and count it; from memory alone where the log cannot be read just now."""
         try:
-            answered = self.live.expose(serving, serving.answer(query))
+            answered = self.live.expose(serving, serving.answer(query, is_message))
         except StateError as error:
             serving = self.live.at_hand(error)
-            answered = serving.answer(query)
+            answered = serving.answer(query, is_message)
         slate = answered.slate
         self.metrics.slate(slate.placement, slate.fallback, len(slate.items) < query.limit)
         if isinstance(serving, StateAtHand):
@@ -88,7 +89,8 @@ class Service:
         """Return what finds who is due for a moment; its slates are counted and sampled as those of pages are."""
         with self._lock:
             if not self._finders or self._finders[0][0] is not serving:
-                made = Finder(serving, self.live.state, lambda query: self.recommend(serving, query), self.lanes.give_way)
+                ask = partial(self.recommend, serving, is_message=True)
+                made = Finder(serving, self.live.state, ask, self.lanes.give_way)
                 if serving.engine is not self.live.loaded:
                     return made
                 self._finders[:] = [(serving, made)]

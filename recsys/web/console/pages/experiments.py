@@ -211,7 +211,8 @@ def _age(visit: Visit[Any], found: ReadOut) -> str:
 
 def _arms(experiment: Experiment, counts: Mapping[str, int]) -> Table:
     changes = {arm.name: change_words(arm.change) for arm in experiment.arms}
-    changes[INTERLEAVED] = "; ".join(f"{arm} picks in turns: {words}" for arm, words in changes.items())
+    if experiment.kind == INTERLEAVED:
+        changes[INTERLEAVED] = "; ".join(f"{arm} picks in turns: {words}" for arm, words in changes.items())
     changes[HOLDOUT] = "nothing: kept out of the experiment"
     total = sum(counts.values())
     rows = [
