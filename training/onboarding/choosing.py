@@ -14,6 +14,8 @@ from training.onboarding.proposals import NO_KIND, Proposal
 from training.onboarding.values import texts, usable_for
 
 _TABLES = ("events", "items", "users", "identities")
+_AMOUNTS = ("price", "stock", "cost")
+"""Columns whose numbers may look like ids."""
 _HALF, _CLEARLY = 0.5, 0.25
 """Share of the events' ids that a column must hold to be taken for their key, and by how much more than the one it replaces."""
 
@@ -48,7 +50,8 @@ def _match_keys(chosen: Mapping[str, Proposal]) -> None:
         if found is None or found.preset or asked is None or not len(asked):
             continue
         own = found.origin(key)
-        shares = {name: _share(asked, found, name) for name in found.rows.columns}
+        amounts = {found.origin(name) for name in _AMOUNTS}
+        shares = {name: _share(asked, found, name) for name in found.rows.columns if name not in amounts}
         best = max(shares, key=lambda name: (shares[name], name == own), default=own)
         if shares[best] >= _HALF and shares[best] > shares.get(own, 0.0) + _CLEARLY:
             found.rekey(

@@ -16,9 +16,9 @@ _WORDS: Mapping[str, str] = {
     "acquirente klant klanten koper kund kunder köpare kunde køber musteri müşteri alıcı klient klienta kupujący "
     "zákazník zákazníka kupující asiakas vásárló ügyfél клиент покупатель 会員 顧客 お客様 購入者 客户 买家 고객 "
     "회원",
-    "order": "order orders sales salesorder purchase transaction invoice receipt basket document doc voucherno bestellung "
-    "bestell auftrag auftrags rechnung rechnungs beleg belegs bon vorgang commande facture pedido factura compra "
-    "venta ordine fattura acquisto encomenda fatura compra venda bestelling order factuur bestel beställning "
+    "order": "order salesorder transaction invoice receipt basket document doc voucherno bestellung "
+    "bestell auftrag auftrags rechnung rechnungs beleg belegs bon vorgang commande facture pedido factura "
+    "ordine fattura encomenda fatura bestelling order factuur bestel beställning "
     "ordre faktura sipariş fatura zamówienie zamówienia faktury objednávka objednávky faktura tilaus rendelés "
     "számla заказ заказа 注文 受注 伝票 订单 주문",
     "item": "item items product products article articles goods material merchandise stockkeeping ware artikel produkt "
@@ -27,14 +27,15 @@ _WORDS: Mapping[str, str] = {
     "termék cikk товар товара 商品 製品 品目 产品 상품",
     "sku": "sku asin ean gtin barcode ugs 品番 货号",
     "kind": "art",
+    "buy": "orders purchase purchases compra acquisto",
     "id": "id ids no nr nro num number numbers code key ref reference identifier uid uuid guid nummer numéro numero "
     "número código codigo codice cod codes réf référence referencia riferimento referência kod kodu kodas numer "
     "nomer identyfikator číslo kód tunnus numero szám azonosító номер код артикул 番号 コード 编号 号 번호 코드",
     "date": "date day time datetime timestamp dt datum zeit zeitpunkt uhrzeit tag data jour heure fecha hora día ora "
     "giorno dia tijd tijdstip tid dato tidspunkt tarih tarihi zaman saat data dzień czas datum čas päivä aika "
     "dátum idő дата время 日時 日付 年月日 日 时间 日期 일시 날짜",
-    "made": "created creation placed ordered purchased bought made posting posted sold sale selling occurred erstellt "
-    "angelegt bestellt gekauft création créé créée creado creación creato creazione criado criação aangemaakt "
+    "made": "created creation placed ordered purchased bought made posting posted sold sale sales selling venta venda occurred "
+    "erstellt angelegt bestellt gekauft création créé créée creado creación creato creazione criado criação aangemaakt "
     "skapad oprettet opprettet oluşturma złożenia utworzenia vytvoření vytvořeno luotu létrehozva создан создания "
     "作成 购买 下单",
     "quantity": "quantity qty quantities units pieces pcs count menge mengen anzahl anz stück stückzahl stk quantité qté qte "
@@ -52,7 +53,7 @@ _WORDS: Mapping[str, str] = {
     "currency": "currency coin währung devise moneda valuta moeda valuta waluta parabirimi döviz měna valuutta pénznem валюта "
     "通貨 货币",
     "name": "name names title label naam bezeichnung titel nom titre libellé désignation nombre título nome titolo navn "
-    "namn isim adı ad nazwa název nimi név название наименование 名 名称 商品名 상품명",
+    "namn isim adı ad nazwa název nimi név название наименование 名 名称",
     "brand": "brand brands vendor manufacturer maker marke hersteller marque fabricant marca fabricante produttore merk "
     "fabrikant märke tillverkare mærke producent marka üretici značka výrobce merkki márka gyártó бренд "
     "производитель ブランド メーカー 品牌 브랜드",
@@ -87,8 +88,8 @@ _WORDS: Mapping[str, str] = {
     "published": "published visible visibility active enabled online shown sichtbar sichtbarkeit aktiv veröffentlicht visible "
     "actif publié publicado activo pubblicato attivo ativo zichtbaar gepubliceerd synlig aktif yayında "
     "opublikowany aktywny viditelný 公開 公開状態",
-    "parent": "parent handle group master model gruppe gruppen variantgroup groupe grupo gruppo groep grupp grup grupa "
-    "skupina グループ",
+    "parent": "parent handle master variantgroup",
+    "group": "group gruppe gruppen groupe grupo gruppo groep grupp grup grupa skupina グループ",
     "cost": "cost einkaufspreis coût costo coste custo kostprijs inköpspris maliyet koszt náklad 原価 仕入価格",
     "link": "url link page permalink adresse lien enlace collegamento länk odkaz ссылка リンク",
     "image": "image picture photo img bild foto imagen immagine imagem afbeelding resim görsel zdjęcie obrázek изображение "
@@ -116,25 +117,26 @@ _LONGEST = 40
 """Letters of a word that is looked into."""
 MEANT: Mapping[str, tuple[str, ...]] = {
     "user_id": ("user id", "user", "user mail", "mail", "user mail address", "mail address", "made user"),
-    "order_id": ("order id", "order"),
+    "order_id": ("order id", "order", "buy id", "buy order", "made id", "made order", "made order id"),
     "item_id": ("item id", "sku", "item sku", "item", "kind id", "sku id", "item sku id"),
     "timestamp": (
-        "order date", "order made date", "order made", "made date", "date", "made", "order date date", "order made date date",
+        "order date", "order made date", "order made", "made date", "buy date", "date", "made", "order date date",
+        "order made date date",
     ),
-    "quantity": ("quantity", "item quantity", "order quantity", "made quantity"),
+    "quantity": ("quantity", "item quantity", "order quantity", "made quantity", "buy quantity"),
     "price": (
-        "price unit", "price", "unit", "item price", "item price unit", "made price", "order price", "price unit total",
+        "price unit", "price", "unit", "item price", "item price unit", "made price", "price unit total",
         "item price unit total",
     ),
     "amount": ("line total", "item total", "price total", "line item total", "line price", "total"),
     "currency": ("currency", "currency id", "order currency", "price currency", "item currency"),
-    "title": ("item name", "name"),
+    "title": ("item name",),
     "brand": ("brand", "brand name", "item brand"),
-    "category": ("category", "category name", "item category", "item category name"),
+    "category": ("category", "category name", "item category", "item category name", "item group", "item group name"),
     "stock": ("stock", "stock quantity", "item stock", "available quantity", "available stock", "stock unit"),
     "available": ("available", "item available", "available state", "stock state"),
     "published": ("published", "item published", "published state", "item state"),
-    "group_id": ("parent id", "parent", "parent sku", "item parent", "item parent id"),
+    "group_id": ("parent id", "parent", "parent sku", "item parent", "item parent id", "group id", "item group id"),
     "cost": ("cost", "cost price", "item cost", "cost unit"),
     "url": ("link", "item link"),
     "image_url": ("image", "image link", "item image", "item image link"),
@@ -154,18 +156,25 @@ _MEANT = {
     name: {tuple(sorted(set(each.split()))): at for at, each in reversed(list(enumerate(told)))}
     for name, told in MEANT.items()
 }
+_WHOLE = {said for known in _MEANT.values() for said in known}
+_COUNTED = re.compile(
+    r"^(?:number|no|nr|num)\b.*\b(?:items|products|articles|orders|customers|users)$|^(?:order|customer|user)s? count$"
+)
+"""Names such as `Number of items`, which count and are no number of one."""
 
 
 def rank(canonical: str, name: str) -> int | None:
     """Return how telling a name's words are for a canonical column, 0 the most; None where they do not say it."""
     said, known = concepts(name), _MEANT.get(canonical, {})
     inside = tuple(each for each in said if each != "line")
-    return known[said] if said in known else known.get(inside) if inside else None
+    return known.get(said if said in _WHOLE else inside)
 
 
 def concepts(name: str) -> tuple[str, ...]:
     """The concepts of a name's words, each once, sorted; none where a word is unknown."""
     words = _split(name)
+    if _COUNTED.match(" ".join(words)):
+        return ()
     whole = _known().get("".join(words))
     found = [whole] if whole else [concept for word in words for concept in _parts(word)]
     return () if "?" in found else tuple(sorted({each for each in found if each}))
@@ -179,7 +188,7 @@ def folded(text: str) -> str:
 
 def _split(name: str) -> list[str]:
     apart = re.sub(r"(?<=[^\W\d_])(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", name))
-    return re.findall(r"[^\W\d_]+", folded(apart).replace("№", "no").replace("#", " no "))
+    return re.findall(r"[^\W\d_]+", folded(apart).replace("№", "no").replace("n°", " no ").replace("#", " no "))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Ids and times of a proposal: what their values tell, and what nobody can be sure of."""
+"""Ids, times and prices of a proposal: what their values tell, and what nobody can be sure of."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from recsys.settings.tables import Table
 from recsys.tables.presets import platform
-from training.onboarding.values import days_of, empty_share, is_another_in_each, is_local, share, texts
+from training.onboarding.names import is_sale_price, named
+from training.onboarding.values import days_of, empty_share, is_another_in_each, is_local, share, texts, usable_for
 
 if TYPE_CHECKING:
     from training.onboarding.proposals import Proposal
@@ -39,7 +40,14 @@ def tell_ids(found: Proposal) -> None:
 
 def _line_numbers(found: Proposal) -> None:
     own = found.origin("item_id")
-    if own and not found.preset and is_another_in_each(texts(found.rows, own)):
+    if not own or found.preset:
+        return
+    first = named("events", found.rows.columns, {}).get("item_id", own)
+    if first != own and is_another_in_each(texts(found.rows, first)):
+        found.unsure.append(
+            f"{first} is another one in each row and is not used; {own} is taken for the item: set `item_id` if that is wrong"
+        )
+    if is_another_in_each(texts(found.rows, own)):
         found.unsure.append(f"{own} is another one in each row: is it the item, and not the number of the line?")
 
 
@@ -55,6 +63,20 @@ def tell_times(found: Proposal) -> None:
         found.unsure.append(
             f"the times of {own} name no zone and are taken for UTC: set `timezone` to the shop's, for instance Europe/Berlin"
         )
+
+
+def tell_sale(found: Proposal) -> None:
+    """Let a price of a sale go before the usual one where it is given."""
+    columns, numbers = found.settings["columns"], usable_for(found.rows)["price"]
+    own = columns.get("price")
+    sale = next((name for name in numbers if name != own and is_sale_price(name)), None)
+    if own and sale and (free := int(texts(found.rows, sale).str.contains(r"^\D*0+(?:[.,]0+)?\D*$").sum())):
+        found.unsure.append(
+            f"{sale} is not used, because 0 in {free:,} rows would be a price: leave it empty where there is no sale"
+        )
+    elif own and sale:
+        columns["price"] = [sale, own]
+        found.evidence.append(f"{sale} goes before {own} where it is given: by its name")
 
 
 def _day_first(found: Proposal, own: str, given: int, day: int, month: int) -> None:

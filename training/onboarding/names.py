@@ -42,14 +42,15 @@ _OF_EVENTS = {
     "receiptid receipt bestellung "
     "bestellnummer bestellnr beleg belegnummer commande pedido ordine number",
     "quantity": "quantity qty units pieces count unitsales menge anzahl stueck quantite cantidad quantita pcs",
-    "price": "price unitprice itemprice priceeach each preis einzelpreis stueckpreis prix precio prezzo",
+    "price": "price unitprice itemprice lineitemprice priceeach each preis einzelpreis stueckpreis prix precio prezzo",
     "amount": "amount linetotal totalprice salesvalue storesales revenue sales total betrag umsatz gesamtpreis "
     "montant importe",
     "currency": "currency currencycode coin waehrung devise moneda valuta",
     "session_id": "sessionid session usersession visitid",
     "anonymous_id": "anonymousid deviceid cookieid clientcookie",
     "event_id": "eventid",
-    "title": "title itemname productname producttitle name description label bezeichnung artikelname designation",
+    "title": "title itemname productname producttitle name description label bezeichnung artikelname designation "
+    "libelle 商品名 상품명",
     "brand": "brand brandname vendor manufacturer marke hersteller marque marca maker",
     "category": "category categoryname productcategory categorypath kategorie warengruppe gruppe categorie categoria",
     "query": "query searchterm searchquery suchbegriff",
@@ -57,7 +58,8 @@ _OF_EVENTS = {
     "coupon": "coupon couponcode vouchercode",
 }
 _OF_ITEMS = {
-    "title": "title name itemname productname producttitle label bezeichnung artikelname titel titre nom titulo nombre",
+    "title": "title name itemname productname producttitle label bezeichnung artikelname titel titre nom titulo nombre designation "
+    "libelle titolo nome naam navn namn isim ad adi nazwa nazev nimi nev название наименование 名 名称 商品名 상품명",
     "category": "category categories categorypath productcategory producttype shelf shelves kategorie kategorien "
     "warengruppe gruppe categorie",
     "brand": "brand brandname vendor manufacturer manufacturerid maker marke hersteller marque marca",

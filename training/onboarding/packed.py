@@ -39,6 +39,11 @@ class Unpacked:
     unnest: str | dict[str, Any]
     evidence: str
 
+    @property
+    def bare(self) -> bool:
+        """Tell whether the fields have no names, as in `2 x A`, as which sizes are written, too."""
+        return isinstance(self.unnest, dict) and isinstance(self.unnest.get("names"), tuple)
+
 
 def unpacked(seen: Seen) -> Unpacked | None:
     """The files with one row for each item, if a column of theirs holds several; its fields are named with a point."""

@@ -14,11 +14,11 @@ from recsys.tables.columns.spelling import as_spoken, plain_name, spoken_of
 from recsys.tables.presets import mapping_of, merged, platform, preset_names
 from recsys.tables.reader import reading
 from recsys.types import EVENT_TYPES
-from training.onboarding.doubts import tell_ids, tell_times
+from training.onboarding.doubts import tell_ids, tell_sale, tell_times
 from training.onboarding.files import Seen
 from training.onboarding.first_lines import above, within
 from training.onboarding.joining import joined_events
-from training.onboarding.names import event_words, is_sale_price, named, plain, says_cancelled, says_no_order, says_state
+from training.onboarding.names import event_words, named, plain, says_cancelled, says_no_order, says_state
 from training.onboarding.packed import flattened, several, unpacked
 from training.onboarding.turning import turned
 from training.onboarding.unused import tell_unused
@@ -37,8 +37,6 @@ _SEPARATORS = ("/", "|", "\\", "»")
 _OF_LINES = ("item_id", "quantity", "price", "amount", "title", "brand", "category", "discount")
 NO_KIND = "tells what happened"
 _HALF = 0.5
-_MANY = 0.05
-"""Share of rows without an id from which it is said; items without one are left out by a condition then, and not as bad rows."""
 
 
 @dataclass(slots=True)
@@ -150,15 +148,18 @@ def _as_preset(seen: Seen, name: str, table: str) -> Seen:
 def _packed(seen: Seen) -> Proposal | None:
     """Files with several items in a cell, by the names of its fields, where what is an item's own stands alone; or with their ids."""
     found, told, only = None, unpacked(seen), {}
+    if told and told.bare and (plainly := _by_names(seen)) and plainly.origin("item_id") not in ("", told.column):
+        return None
     if told:
         inside = [name for name in told.seen.rows.columns if name.startswith(f"{told.column}.")]
         only = dict.fromkeys(_OF_LINES, inside)
     elif (found := _by_names(seen)) and found.table == "events":
         told = several(seen, found.origin("item_id"))
     found = _by_names(told.seen, only) if told else None
-    if found and told:
-        found.settings = {"unnest": told.unnest, **found.settings}
-        found.evidence.insert(0, told.evidence)
+    if not (found and told and found.origin("item_id")):
+        return None
+    found.settings = {"unnest": told.unnest, **found.settings}
+    found.evidence.insert(0, told.evidence)
     return found
 
 
@@ -236,19 +237,9 @@ def _events(seen: Seen, columns: dict[str, str]) -> Proposal:
 def _items(seen: Seen, columns: dict[str, str]) -> Proposal:
     found = _plain("items", seen, columns)
     _categories(found)
-    _sale(found)
+    tell_sale(found)
     _first_lines(found, "group_id", ("title", "brand", "category", "description", "published", "available"))
     return found
-
-
-def _sale(found: Proposal) -> None:
-    """Let a price of a sale go before the usual one where it is given."""
-    columns, numbers = found.settings["columns"], usable_for(found.rows)["price"]
-    own = columns.get("price")
-    sale = next((name for name in numbers if name != own and is_sale_price(name)), None)
-    if own and sale:
-        columns["price"] = [sale, own]
-        found.evidence.append(f"{sale} goes before {own} where it is given: by its name")
 
 
 def _words(found: Proposal, own: str) -> None:

@@ -137,7 +137,7 @@ _STANDS = (
     "hazır onaylandı teslimedilmiş gönderildi kargoda kargolandı tamamlanmış kısmeniadeedildi faturalandı 処理中 "
     "注文受付 受付済み 入金済み 入金確認済み 支払い済み 支払済 支払い完了 決済完了 決済済み 出荷済み 出荷準備中 "
     "発送準備中 発送済 発送完了 配送中 配達完了 配達済み 準備中 一部返金済み 一部発送済み 確認済み 未発送 "
-    "zpracovávásе zpracovávase zpracováváse vyřizujese připraveno expedováno zabaleno předáno platbapřijata přijato "
+    "zpracovává zpracováváse vyřizujese připraveno expedováno zabaleno předáno platbapřijata přijato "
     "elküldve feldolgozásalatt kézbesítve käsittelyssä lähetetty valmistunut оплатапринята вобработке обрабатывается "
     "собран собирается передан получен отгружен комплектуется 待发货 已签收 交易完成 배송중 상품준비중 배송준비중 "
     "입금완료 결제확인 구매확정 suspectedfraudcleared approvedpayment packing picking picked assembled preparing "
