@@ -12,7 +12,7 @@ from recsys.tables.checks.cleaning import LATER, ZERO
 from recsys.types import GateError
 from tests.conftest import micros
 from tests.support.cases import NOW, Case, as_it_comes, needs_cases, open_case
-from training.cli import commands
+from training.cli import tables
 
 pytestmark = needs_cases
 NOTHING, SPREADSHEET, DATES = (
@@ -57,7 +57,7 @@ def test_events_all_of_1970_are_refused(tmp_path: Path, monkeypatch: pytest.Monk
 def test_ids_that_do_not_meet_are_a_headline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No event's item is in the item table: the first line says so, which repair of ids would match, and names them; train stops."""
     case = as_it_comes(SPREADSHEET, tmp_path)
-    assert commands.validate(case.settings, NOW) == 1
+    assert tables.validate(case.settings, NOW) == 1
     first = capsys.readouterr().out.splitlines()[0]
     assert first.startswith("✗ item ids: 6 of 6 events (100.0%) are of items that the item table lacks; 5 would match if ")
     for words in ("blanks", "upper and lower case", "`.0`", "leading zeros", "'71' is '0071'", "'qx-1 ' is 'QX-1'"):

@@ -46,6 +46,24 @@ def test_help_of_the_program() -> None:
     assert set(COMMANDS) >= REQUIRED
 
 
+def test_help_loads_no_table_and_no_engine() -> None:
+    """Help waits for no library: in a fresh checkout the engine's loops would be compiled for a minute."""
+    asked = "import sys; import training.cli.parser as made; made.parser(); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", asked], check=True, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    )
+    assert not {"numba", "polars", "scipy", "recsys.engine.pipeline"} & set(done.stdout.split())
+
+
+def test_what_looks_at_tables_alone_loads_no_engine() -> None:
+    """`init`, `validate` and `shop` compile nothing of the engine."""
+    asked = "import sys; import training.cli.init, training.cli.tables; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", asked], check=True, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    )
+    assert not {"numba", "recsys.engine.pipeline"} & set(done.stdout.split())
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_each_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each command says what it does and what each option means or defaults to."""

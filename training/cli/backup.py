@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from recsys.settings.load import load_settings
-from training.batch.backup import backup_to, restore_from
-from training.batch.state_copy import copy_state_to
+from training.cli.lazily import lazily
+
+if TYPE_CHECKING:
+    from training.batch import backup, state_copy
+else:
+    backup, state_copy = lazily("training.batch", "backup", "state_copy")
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -28,7 +32,7 @@ def _backup(commands_of: Commands) -> None:
         "backup", help=text, description=text, epilog="example: %(prog)s --to backups/2026-04-01"
     )
     command.add_argument("--to", type=Path, required=True, help="folder to make; it must not exist")
-    command.set_defaults(run=lambda chosen: backup_to(load_settings(chosen.settings), chosen.to, datetime.now(UTC)))
+    command.set_defaults(run=lambda chosen: backup.backup_to(load_settings(chosen.settings), chosen.to, datetime.now(UTC)))
 
 
 def _restore(commands_of: Commands) -> None:
@@ -42,7 +46,9 @@ def _restore(commands_of: Commands) -> None:
         "--replace", action="store_true", help="keep a state that is there in a folder beside, and replace it"
     )
     command.set_defaults(
-        run=lambda chosen: restore_from(load_settings(chosen.settings), chosen.source, chosen.replace, datetime.now(UTC))
+        run=lambda chosen: backup.restore_from(
+            load_settings(chosen.settings), chosen.source, chosen.replace, datetime.now(UTC)
+        )
     )
 
 
@@ -55,4 +61,6 @@ def _state_copy(commands_of: Commands) -> None:
     place = "a folder, or an address of PostgreSQL (the password from PGPASSWORD)"
     command.add_argument("--from", required=True, dest="source", help=f"where the state is: {place}")
     command.add_argument("--to", required=True, help=f"where it goes, new or made by `make migrate`: {place}")
-    command.set_defaults(run=lambda chosen: copy_state_to(load_settings(chosen.settings), chosen.source, chosen.to))
+    command.set_defaults(
+        run=lambda chosen: state_copy.copy_state_to(load_settings(chosen.settings), chosen.source, chosen.to)
+    )

@@ -27,7 +27,7 @@ from recsys.snapshot.store import current_version
 from recsys.types import RecsysError
 from simulator import shop_settings
 from training import console
-from training.cli import commands
+from training.cli import commands, tables
 from training.cli.service import gunicorn
 from training.processes import child
 
@@ -72,7 +72,7 @@ def demo(folder: Path, port: int, workers: int, users: int, now: datetime) -> in
         file, at = folder / "settings.toml", Addresses(port)
         file.write_text(SETTINGS.format(service=at.service, front=at.front))
         keys = _make_keys(folder / KEYS_FILE)
-        commands.shop(folder / "data", users, None, None, now, 20, at.front)
+        tables.shop(folder / "data", users, None, None, now, 20, at.front)
         settings = parse_settings(file.read_text(), folder.resolve())
         commands.train(settings, now, None, None, ErasureKeys.from_environment(keys))
         return _serve(file, settings, at, place, workers, keys)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from recsys.settings import GateSettings
 from recsys.settings.load import load_settings
 from recsys.types import DataError
 from training import console
-from training.cli.commands import validate
+from training.cli.tables import validate
 from training.onboarding.choosing import needed, not_used, together
 from training.onboarding.files import Seen, find_files, look_at
 from training.onboarding.proposals import NO_KIND, Proposal, propose, propose_joined
@@ -23,18 +22,6 @@ from training.onboarding.writing import clock_text, settings_text
 _OLD = timedelta(days=GateSettings().oldest_days)
 """Age of the newest event from which the gate would refuse a shop whose clock is the wall's."""
 Ask = Callable[[str], str]
-
-
-def add_init(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the parser."""
-    text = "Look at a shop's files and write a settings file for them."
-    command = commands_of.add_parser(
-        "init", help=text, description=text, epilog="example: %(prog)s exports/* --out settings.toml"
-    )
-    command.add_argument("files", nargs="+", metavar="FILES", help="files, folders or globs")
-    command.add_argument("--out", type=Path, default=Path("settings.toml"), help="the file (default: settings.toml)")
-    command.add_argument("--yes", action="store_true", help="ask nothing; what is unsure is marked in the file")
-    command.set_defaults(run=lambda chosen: init(chosen.files, chosen.out, datetime.now(UTC), yes=chosen.yes))
 
 
 def init(given: Sequence[str], out: Path, now: datetime, *, yes: bool, ask: Ask | None = None) -> int:

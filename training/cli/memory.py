@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from recsys.settings import Settings
 from recsys.settings.training import TrainingSettings
-from recsys.tables.shop import ShopTables
 from training.cli.argument_types import partitions as partitions_of
+
+if TYPE_CHECKING:
+    from recsys.tables.shop import ShopTables
 
 _LIMITS = ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes")
 """Files that say what a container may take, of both versions of control groups."""

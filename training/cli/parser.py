@@ -6,25 +6,30 @@ import argparse
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from recsys.live.erasure import ErasureKeys
 from recsys.messages.slots import SLOT_SECRETS, SlotKeys
 from recsys.settings.load import load_settings
 from recsys.types import DataError
-from training.batch.dry_run import dry_run
-from training.batch.lint_templates import lint_templates
-from training.batch.moments import moments
-from training.batch.replay import replay
-from training.batch.restock import restock
-from training.batch.tokens import tokens
-from training.cli import commands, demo, evaluation_commands, service
 from training.cli.argument_types import bought, conditions, count, limit, moment, port, workers
 from training.cli.backup import add_state_commands
 from training.cli.experiments import add_attribution, add_experiment, add_whatif
-from training.cli.init import add_init
+from training.cli.lazily import lazily
 from training.cli.memory import add_partitions, planned
+from training.cli.shop import add_shop_commands
 from training.cli.snapshots import mirrored
+
+if TYPE_CHECKING:
+    from training.batch import dry_run, lint_templates, moments, replay, restock, tokens
+    from training.cli import commands, demo, evaluation_commands, service
+else:
+    dry_run, lint_templates, moments, replay, restock, tokens = lazily(
+        "training.batch", "dry_run", "lint_templates", "moments", "replay", "restock", "tokens"
+    )
+    commands, demo, evaluation_commands, service = lazily(
+        "training.cli", "commands", "demo", "evaluation_commands", "service"
+    )
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -41,9 +46,7 @@ def parser(program: str = "python -m training") -> argparse.ArgumentParser:
     )
     commands_of = root.add_subparsers(required=True, metavar="command")
     for add in (
-        _shop,
-        add_init,
-        _validate,
+        add_shop_commands,
         _train,
         _evaluate,
         _tune,
@@ -79,29 +82,6 @@ def _command(commands_of: Commands, name: str, help_text: str, example: str = ""
         epilog=f"example: %(prog)s {example}" if example else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-
-
-def _shop(commands_of: Commands) -> None:
-    command = _command(
-        commands_of,
-        "shop",
-        "Write the tables of a synthetic luxury and home shop (docs/shop.md).",
-        "--users 5000 --out data",
-    )
-    command.add_argument("--out", type=Path, default=Path("data"), help="folder for the tables (default: data)")
-    command.add_argument("--users", type=count, default=2_000, help="known shoppers (default: 2,000)")
-    command.add_argument("--events", type=count, help="about how many (default: 50 a user)")
-    command.add_argument("--items", type=count, help="items of the catalogue (default: grows with users)")
-    command.add_argument("--end", type=moment, help="no event is later, ISO 8601 (default: now)")
-    command.add_argument("--seed", type=int, default=20, help="the same seed and sizes give the same shop (default: 20)")
-    command.set_defaults(run=lambda chosen: commands.shop(
-        chosen.out, chosen.users, chosen.events, chosen.items, chosen.end or _now(), chosen.seed
-    ))  # fmt: skip
-
-
-def _validate(commands_of: Commands) -> None:
-    command = _command(commands_of, "validate", "Say what is wrong with the shop's tables, in the shop's words.")
-    command.set_defaults(run=lambda chosen: commands.validate(load_settings(chosen.settings), _now(), _erasure_keys()))
 
 
 def _train(commands_of: Commands) -> None:
@@ -183,7 +163,7 @@ def _run_export(chosen: argparse.Namespace) -> int:
     settings = mirrored(chosen.settings)
     if chosen.tokens is not None:
         out = chosen.out or Path("exports/tokens.csv")
-        return tokens(settings, _now(), chosen.tokens, _slot_keys(chosen), chosen.users, out, _erasure_keys())
+        return tokens.tokens(settings, _now(), chosen.tokens, _slot_keys(chosen), chosen.users, out, _erasure_keys())
     return commands.export(
         settings,
         _now(),
@@ -244,7 +224,7 @@ def _replay(commands_of: Commands) -> None:
     )
     command.add_argument("id", nargs="?", help="its recommendation_id (default: list the slates logged last)")
     command.add_argument("--json", action="store_true", help="print the slate's JSON instead of a table")
-    command.set_defaults(run=lambda chosen: replay(mirrored(chosen.settings), chosen.id, chosen.json))
+    command.set_defaults(run=lambda chosen: replay.replay(mirrored(chosen.settings), chosen.id, chosen.json))
 
 
 def _restock(commands_of: Commands) -> None:
@@ -258,7 +238,9 @@ def _restock(commands_of: Commands) -> None:
     command.add_argument("--out", type=Path, help="file for all of them, .csv or .parquet")
     command.add_argument("--top", type=count, default=30, help="most that are shown (default: 30)")
     command.set_defaults(
-        run=lambda chosen: restock(mirrored(chosen.settings), chosen.lead_days, chosen.out, chosen.top, _erasure_keys())
+        run=lambda chosen: restock.restock(
+            mirrored(chosen.settings), chosen.lead_days, chosen.out, chosen.top, _erasure_keys()
+        )
     )
 
 
@@ -275,7 +257,7 @@ def _moments(commands_of: Commands) -> None:
     command.add_argument(
         "--dry-run", action="store_true", help="only look: write nothing down, so that a poll finds them again"
     )
-    command.set_defaults(run=lambda chosen: moments(
+    command.set_defaults(run=lambda chosen: moments.moments(
         mirrored(chosen.settings), _now(), chosen.kind, chosen.as_of, chosen.out or Path(f"exports/{chosen.kind}.parquet"),
         chosen.dry_run, _erasure_keys(),
     ))  # fmt: skip
@@ -286,7 +268,7 @@ def _lint_templates(commands_of: Commands) -> None:
         commands_of, "lint-templates", "Render every message template for difficult readers; fails if a limit is broken."
     )
     command.add_argument("--kind", help="only templates of this name, such as cart (default: all)")
-    command.set_defaults(run=lambda chosen: lint_templates(load_settings(chosen.settings), chosen.kind))
+    command.set_defaults(run=lambda chosen: lint_templates.lint_templates(load_settings(chosen.settings), chosen.kind))
 
 
 def _dry_run(commands_of: Commands) -> None:
@@ -300,7 +282,7 @@ def _dry_run(commands_of: Commands) -> None:
     command.add_argument("--users", type=Path, help="file of user ids (default: drawn from the snapshot)")
     command.add_argument("--most", type=count, default=5000, help="most users that are asked (default: 5,000)")
     command.add_argument("--out", type=Path, help="the page (default: exports/dry-run.html)")
-    command.set_defaults(run=lambda chosen: dry_run(
+    command.set_defaults(run=lambda chosen: dry_run.dry_run(
         mirrored(chosen.settings), _now(), chosen.send, chosen.users, chosen.most,
         chosen.out or Path("exports/dry-run.html"), _erasure_keys(),
     ))  # fmt: skip
