@@ -105,13 +105,13 @@ dry-run: setup ## Show what a declared send would show, before it goes out (SEND
 purge: setup ## Delete old snapshots and rows that still hold forgotten shoppers; run it after `make train`
 	@$(TRAINING) purge $(ARGS)
 
-test: setup-dev ## Run the tests, on all cores
-	@$(RUN) -m pytest -n auto --dist worksteal $(ARGS)
+test: setup-dev ## Run the tests but for the longest, on all cores: about five minutes (ALL=1: every test, as CI does)
+	@$(RUN) -m pytest -n auto --dist worksteal $(if $(ALL),,-m "not long") $(ARGS)
 test-fast: setup-dev ## Run the unit tests but for those of random examples: under a minute
-	@$(RUN) -m pytest -n auto --dist worksteal -m "unit and not hypothesis" $(ARGS)
+	@$(RUN) -m pytest -n auto --dist worksteal -m "unit and not hypothesis and not long" $(ARGS)
 cases: setup-dev ## Say of each open case of CASES whether it holds (make cases CASES=../cases)
 	@RECSYS_CASES=$(abspath $(CASES)) $(RUN) -m pytest -p tests.support.case_report tests/cases tests/tables/test_*cases*.py tests/training/test_order_cases.py $(ARGS)
-check: setup-dev ## Lint, types, import rules, tests
+check: setup-dev ## Lint, types, import rules, tests (ALL=1: every test)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy

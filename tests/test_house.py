@@ -218,6 +218,7 @@ OWNERS: dict[str, set[str]] = {
 """What has one home: calls that only these files make."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_files_and_moments_have_one_owner(path: Path) -> None:
     """Derived files are written by `disk.write_whole`; moments are read and converted by `clock`."""
@@ -229,6 +230,7 @@ def test_files_and_moments_have_one_owner(path: Path) -> None:
 CLOCKS = {"time.time", "time.time_ns", "time.monotonic", "datetime.now", "datetime.utcnow", "date.today"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", sorted(ROOT.glob("tests/**/*.py")), ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_no_test_remembers_the_time_of_its_import(path: Path) -> None:
     """A clock is read inside a test, never when its file is imported: the tests before it may take long."""

@@ -67,6 +67,7 @@ def plain() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"NUMBA_DISABLE_JIT": "1"}
 
 
+@pytest.mark.long
 def test_all_files_that_are_no_code_travel_too(environment: Path) -> None:
     """Templates, pages and type marks are installed, whatever kinds of files there are."""
     packages = packages_of(environment)
@@ -87,6 +88,7 @@ def test_the_wheel_holds_no_tests(wheel: Path) -> None:
     assert {name for name in roots if not name.endswith(".dist-info")} == PACKAGES
 
 
+@pytest.mark.long
 def test_it_works_from_an_empty_folder(environment: Path, tmp_path: Path) -> None:
     """`recsys` helps, makes a shop, trains and serves it (the demo), and works on with the demo's settings."""
     assert "usage: recsys" in run(environment, tmp_path, "--help")

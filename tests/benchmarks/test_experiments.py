@@ -37,6 +37,7 @@ def test_the_planted_truth_is_what_shoppers_do(world: World) -> None:
     assert other.mean("orders") / one.mean("orders") - 1 == pytest.approx(truth, abs=0.1)
 
 
+@pytest.mark.long
 def test_a_large_difference_is_found(world: World) -> None:
     """Each run finds it."""
     assert apart(world, 2, SHOPPERS, (0.2, 1.0), 3)["power"] == 1

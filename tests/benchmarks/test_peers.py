@@ -149,6 +149,7 @@ def rows_of(out: Path) -> list[ScoreRow]:
     return msgspec.json.decode((out / "peers-validation.json").read_bytes(), type=list[ScoreRow])
 
 
+@pytest.mark.long
 def test_the_comparison(small_shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Our rows are those of `evaluate`; peers are asked for the same users; a second run tries only what is new."""
     ask = ["--shops", "synthetic", "--validate", "--out", str(small_shop), "--models", "popularity", "ease", "--trials"]

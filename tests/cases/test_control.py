@@ -37,6 +37,7 @@ def items_of(client: FlaskClient, path: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.long
 def test_no_brand_and_no_leaf_category_fills_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 12 places at most 4 are of one brand and 3 of one leaf category, for every shopper, with the list still full."""
     case = open_case("control-01-one-brand-fills-the-page", tmp_path, monkeypatch)
@@ -94,6 +95,7 @@ def test_a_list_of_a_hundred_pages_comes_to_its_end(tmp_path: Path, monkeypatch:
     assert len(seen) == len(set(seen)) == 1500
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("user", ["s001", "a-stranger-with-an-id"])
 def test_what_is_shown_for_ever_sinks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: str) -> None:
     """After 20 days of the same list without a click at least 4 of 12 are others, explain says why, and a setting turns it off."""
@@ -123,6 +125,7 @@ def test_what_is_shown_for_ever_sinks(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [item["item_id"] for item in items_of(plain, address)] == first
 
 
+@pytest.mark.long
 def test_a_tenth_of_the_shoppers_see_other_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same shopper sees the same arm, slate and log name it, and the read-out has orders and revenue with intervals."""
     case = open_case("control-05-two-settings-at-once", tmp_path, monkeypatch)
@@ -141,6 +144,7 @@ def test_a_tenth_of_the_shoppers_see_other_settings(tmp_path: Path, monkeypatch:
     assert {"orders", "revenue"} <= {each.measure for each in found.differences}
 
 
+@pytest.mark.long
 def test_it_runs_under_a_path_and_slow_clients_hold_nobody_up(artifacts: Path, tmp_path: Path) -> None:
     """A setting moves the service under a path, which its description names; clients that never end hold no worker."""
     folder_of("control-08-behind-proxies-and-twice")
@@ -171,6 +175,7 @@ def test_a_folder_that_other_machines_may_write_to_is_refused_at_start(
         create_app(serving_settings(artifacts), ENVIRONMENT)
 
 
+@pytest.mark.long
 def test_two_accounts_are_one_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A join with a receipt that can be undone: history, orders and revenue are of one person, at once and after a training."""
     case = as_it_comes("control-06-two-accounts-one-person", tmp_path)

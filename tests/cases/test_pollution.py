@@ -30,6 +30,7 @@ def listed(case: Case) -> tuple[list[str], list[str]]:
     return ids(client, NEW), ids(client, POPULAR)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("shoppers", "fresh"), [(300, 300), (600, 50), (600, 100), (600, 200), (60, 300)])
 def test_fresh_ids_make_nothing_popular(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shoppers: int, fresh: int) -> None:
     """An item that only a flood of one-event ids looked at is not among the first ten, and the flood is named as a group."""
@@ -40,6 +41,7 @@ def test_fresh_ids_make_nothing_popular(tmp_path: Path, monkeypatch: pytest.Monk
     assert all("JUNK" not in each for each in lists(case))
 
 
+@pytest.mark.long
 def test_fresh_ids_that_came_in_live_make_nothing_popular_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same views over HTTP, and one more training."""
     case = open_case(FLOOD, tmp_path, monkeypatch)
@@ -51,6 +53,7 @@ def test_fresh_ids_that_came_in_live_make_nothing_popular_either(tmp_path: Path,
     assert all("JUNK" not in each for each in lists(case))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("who", ["guest", "-1", "null", " Guest "])
 def test_an_id_of_all_guests_is_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: str) -> None:
     """It is named with its number of events, has no profile, no history and no export line, and no list knows of it."""
@@ -78,6 +81,7 @@ def test_an_id_of_all_guests_that_nobody_listed_is_named(tmp_path: Path, monkeyp
     assert "data.null_users" in found.advice
 
 
+@pytest.mark.long
 def test_lines_that_are_no_recommendation_teach_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Gift cards and samples are in no list, complements are those of a shop without them, and the card's money is revenue."""
     case = open_case(CARDS, tmp_path, monkeypatch)
@@ -97,6 +101,7 @@ def test_lines_that_are_no_recommendation_teach_nothing(tmp_path: Path, monkeypa
     assert [ids(client, path) for path in paths] == found
 
 
+@pytest.mark.long
 def test_an_absurd_line_is_in_no_revenue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A price with its cents lost and a wholesale line are found; revenue and value are those of the sound rows, ranks hold."""
     case = open_case(ABSURD, tmp_path, monkeypatch)

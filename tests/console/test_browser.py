@@ -110,6 +110,7 @@ def log_in(page: Page, console: Console) -> None:
     page.wait_for_url(console.address("/"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("width", "scheme"), [*((width, "light") for width in WIDTHS), (WIDTHS[0], "dark")])
 def test_every_page_fits(console: Console, chromium: Browser, width: int, scheme: Any) -> None:
     """Nothing goes wrong on a page, nothing is fetched from elsewhere, and no page is wider than the window."""
@@ -182,6 +183,7 @@ def test_a_mail_runs_nothing(console: Console, chromium: Browser) -> None:
     context.close()
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: make setup-all")
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_nothing_keeps_people_out(console: Console, chromium: Browser, scheme: Any) -> None:

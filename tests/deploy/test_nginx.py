@@ -80,6 +80,7 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
                 continue
 
 
+@pytest.mark.long
 def test_lists_come_through(front: Server) -> None:
     """A list is what the node answered, over a connection that is kept."""
     connection = HTTPConnection("127.0.0.1", front.port, timeout=PATIENCE_SECONDS)

@@ -122,6 +122,7 @@ class Told:
         return (moment - micros(NOW)) // MINUTE
 
 
+@pytest.mark.long
 @settings(calm, max_examples=25)
 @given(st.lists(STEPS, max_size=14))
 def test_answers_and_training_say_the_same(busy: Shop, steps: list[tuple[str, str, int]]) -> None:

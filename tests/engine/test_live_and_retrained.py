@@ -167,6 +167,7 @@ def said(engine: Engine, user: str, history: History) -> dict[str, Any]:
     }
 
 
+@pytest.mark.long
 @some
 @given(streams())
 def test_served_live_and_trained_again(base: Engine, tmp_path_factory: pytest.TempPathFactory, stream: Stream) -> None:
@@ -180,6 +181,7 @@ def test_served_live_and_trained_again(base: Engine, tmp_path_factory: pytest.Te
         assert said(older, user, live) == said(newer, user, newer.snapshot.histories.of(user))
 
 
+@pytest.mark.long
 @some
 @given(rows(("ana", "ben", "eve"), 24))
 def test_the_report_counts_what_the_snapshot_counts(base: Engine, told: list[dict[str, Any]]) -> None:

@@ -53,6 +53,7 @@ def again(note: LoggedSlate, artifacts: Path, updates: list[tuple[int, ItemUpdat
     return same_bytes(read, engine, slate)
 
 
+@pytest.mark.long
 @calm
 @given(st.data())
 def test_any_slate_is_answered_again_byte_for_byte(published: Path, data: st.DataObject) -> None:

@@ -42,6 +42,7 @@ def same(one: History, other: History) -> bool:
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("items", "kinds", "times", "orders"))
 
 
+@pytest.mark.long
 @calm
 @given(steps=st.lists(STEPS, max_size=12))
 def test_what_is_kept_is_what_would_be_found(

@@ -179,6 +179,7 @@ def test_old_changes_are_dropped(state: EventLog) -> None:
     assert len(state.item_updates(2**62)) == 2
 
 
+@pytest.mark.long
 def test_tens_of_thousands_are_dropped(state: EventLog) -> None:
     """More than one step deletes."""
     items = numbered_items(20_001, price=10.0)

@@ -337,6 +337,7 @@ def test_events_are_dropped_up_to_a_number(state: EventLog, other: EventLog) -> 
     assert state.add_events([event("24999"), event("1")], RECEIVED) == [False, True]
 
 
+@pytest.mark.long
 def test_ranges_are_read_in_bounded_batches(state: EventLog) -> None:
     """`events_between` is open below and closed above, and no batch is longer than 50,000."""
     for first in range(0, 50_003, 5_000):
@@ -406,6 +407,7 @@ def test_a_closed_store_opens_again(state: EventLog) -> None:
     assert state.version() != version
 
 
+@pytest.mark.long
 @given(
     calls=st.lists(
         st.lists(st.tuples(st.integers(0, 15), st.sampled_from("ab"), st.integers(0, 9)), max_size=6), max_size=8
@@ -448,6 +450,7 @@ def add_overlapping(driver: Driver, folder: Path, start: Any, name: str, answers
     state.close()
 
 
+@pytest.mark.long
 def test_of_concurrent_processes_exactly_one_is_the_first(driver: Driver, tmp_path: Path) -> None:
     """Processes that begin the store together and post the same ids: each id is accepted once, by whom the log says."""
     spawn = multiprocessing.get_context("spawn")

@@ -248,6 +248,7 @@ def pin_overlapping(driver: Driver, folder: Path, start: Any, name: str, answers
     state.close()
 
 
+@pytest.mark.long
 def test_of_concurrent_processes_one_is_the_first_and_all_say_so(driver: Driver, tmp_path: Path) -> None:
     """Processes that begin the store together and pin the same: every one of them is answered what stands."""
     spawn = multiprocessing.get_context("spawn")

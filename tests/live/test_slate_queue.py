@@ -89,6 +89,7 @@ def test_what_waits_is_not_written_once_its_user_is_erased(driver: Driver, tmp_p
     assert numbers(queue) == [2]
 
 
+@pytest.mark.long
 def test_a_log_that_is_busy_loses_nothing(driver: Driver, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """While somebody else holds the file for longer than a write waits, slates wait too, and are written after that."""
     queue = SlateQueue(driver.open_slates(tmp_path, 99))

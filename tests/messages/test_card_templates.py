@@ -236,6 +236,7 @@ def test_a_hundred_items_stay_below_what_gmail_clips() -> None:
     assert 80_000 < len(card.parts["html"].encode()) <= 102 * 1024
 
 
+@pytest.mark.long
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 def test_mails_fit_any_screen(tmp_path: Path) -> None:
     """In a browser no mail is wider than its window of 320 or 600 pixels, and the pictures stand in one or in two columns."""

@@ -353,6 +353,7 @@ ATTACKS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", list(ATTACKS))
 def test_a_template_has_bounds(folder: Folder, name: str) -> None:
     """Whatever would take for ever or fill the memory is a CardError that names file, part and limit."""

@@ -241,6 +241,7 @@ def test_every_snippet_is_run() -> None:
     assert MANUAL.count("\n```") == 2 * sum(tools.values())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("render", [clevertap, braze])
 @pytest.mark.parametrize("user", ["user-0", "nobody knows", "a/b & ü?#%2F"])
 def test_a_mail_shows_the_slate(service: Service, render: Any, user: str) -> None:

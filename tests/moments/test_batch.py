@@ -144,6 +144,7 @@ def _run_in_another_process(shop: MomentShop, out: Path) -> None:
     run(shop, out)
 
 
+@pytest.mark.long
 def test_a_run_that_is_killed_before_it_writes_down_is_repeated(shop: MomentShop) -> None:
     """Killed after the file is whole and before the log: the file has everybody, and the next one the same moments once more."""
     out, again = shop.folder / "due.ndjson", shop.folder / "again.ndjson"
@@ -162,6 +163,7 @@ def test_a_run_that_is_killed_before_it_writes_down_is_repeated(shop: MomentShop
     assert run(shop, again) == Written(12, 0, 0)
 
 
+@pytest.mark.long
 def test_a_file_has_one_moment_of_a_person(shop: MomentShop) -> None:
     """A run over all kinds has at most one moment of each person, the most urgent, also where a day may have several."""
     settings = shop.settings

@@ -127,6 +127,7 @@ def killed_poll(engine: Engine, folder: Path, now: datetime) -> None:
     said.close()
 
 
+@pytest.mark.long
 def test_a_day_of_polls_with_kills_and_trainings(tmp_path: Path) -> None:
     """Two workers in turn, killed and begun anew, two trainings between, answers lost: each planted moment comes once."""
     visits = planted(20, visits=240, minutes=MINUTES - 180)
@@ -201,6 +202,7 @@ def servers(tmp_path: Path) -> Iterator[list[Server]]:
             stop(server)
 
 
+@pytest.mark.long
 def test_two_hours_over_http_with_killed_workers(tmp_path: Path, servers: list[Server]) -> None:
     """The same over HTTP: workers killed while they answer, a training, the service killed as a whole, answers lost."""
     visits = planted(21, visits=48, minutes=50)

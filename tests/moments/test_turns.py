@@ -138,6 +138,7 @@ def histories(draw: st.DrawFn) -> list[Row]:
     return sorted(rows, key=lambda row: row["timestamp"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", list(KINDS))
 @calm
 @given(rows=histories(), share=st.floats(0, 1), minutes=st.sampled_from([10.0, 60 * 24.0, 60 * 24 * 90.0]))
@@ -214,6 +215,7 @@ def happened(worker: Worker, number: int, step: Step, now: int) -> None:
         worker.state.add_items([step.update], now, standing)
 
 
+@pytest.mark.long
 @calm
 @given(
     steps=STEPS, per_day=st.sampled_from([1, 2, 9]), kinds=st.lists(st.sampled_from(list(KINDS)), unique=True, min_size=1)

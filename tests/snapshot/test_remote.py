@@ -140,6 +140,7 @@ def test_a_fetch_that_is_cut_goes_on_where_it_ended(shop: SimpleNamespace) -> No
     assert shop.node.serves() == NEW
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "damage",
     [lambda was: b"", lambda was: was[:-1], lambda was: was * 2, lambda was: was[:-1] + bytes([was[-1] ^ 1])],
@@ -222,6 +223,7 @@ def test_a_full_disk_is_told_before_anything_is_fetched(shop: SimpleNamespace, m
         shop.node.mirror.fetch_current()
 
 
+@pytest.mark.long
 def test_commands_work_on_any_machine(shop: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`train` on one machine, `snapshots` and `rollback` on another: each sees all versions, and all nodes follow."""
     toml = f'[snapshot]\nartifacts = "{shop.address}"\n[web]\nclock = "events"\n'

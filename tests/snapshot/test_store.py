@@ -541,6 +541,7 @@ def start_publisher(artifacts: Path, *mode: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.long
 def test_killed_publishers_never_show_half_a_snapshot(artifacts: Path) -> None:
     """Killed at any moment of a publish, over thirty times, a reader always has a whole snapshot; the next publish works."""
     with Reader(artifacts) as reader, start_publisher(artifacts) as publisher:
@@ -576,6 +577,7 @@ def test_killed_publishers_never_show_half_a_snapshot(artifacts: Path) -> None:
     assert not [path.name for path in artifacts.iterdir() if path.name.startswith((".incoming", ".CURRENT"))]
 
 
+@pytest.mark.long
 def test_publishers_at_the_same_time(artifacts: Path) -> None:
     """Four processes that publish at once wait for each other: every version is whole, CURRENT names one of them."""
     with Reader(artifacts) as reader, start_publisher(artifacts, "together") as publisher:

@@ -136,6 +136,7 @@ def test_php_mints_tokens(artifacts: Path, tmp_path: Path) -> None:
     assert answer.status_code == 200
 
 
+@pytest.mark.long
 def test_a_page_of_your_own_takes_fifteen_lines(artifacts: Path, tmp_path: Path, context: BrowserContext) -> None:
     """The example beside the demo shows a live list in a browser, as it stands in the manual but for the port of the service."""
     code = snippet("python", "visitor_token(request.json")

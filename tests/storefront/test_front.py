@@ -71,6 +71,7 @@ def shelves(demo: Demo) -> Shelves:
     return Shelves.read(demo.tables)
 
 
+@pytest.mark.long
 def test_every_page_is_there(web: FlaskClient, demo: Demo) -> None:
     """Home, each category at each level, products with pictures, cart; others are 404."""
     found = shelves(demo)
@@ -193,6 +194,7 @@ def play(visit: Watched, demo: Demo, name: str) -> Any:
     return page.get_attribute("#lists [data-placement=home]", "data-strategy"), page.inner_text("#profile")
 
 
+@pytest.mark.long
 def test_a_window_shopper_is_taken_for_one(demo: Demo, context: BrowserContext) -> None:
     """Three things in three departments: a browser without a focus, for whom no single category leads."""
     visit = Watched(context)
@@ -204,6 +206,7 @@ def test_a_window_shopper_is_taken_for_one(demo: Demo, context: BrowserContext) 
     assert len(told) == 3
 
 
+@pytest.mark.long
 def test_a_buyer_of_watches_is_shown_watches(demo: Demo, context: BrowserContext) -> None:
     """Three watches compared and one in the cart: a buyer with a focus, and bestsellers of it on the home page."""
     visit = Watched(context)
@@ -230,6 +233,7 @@ def test_a_dormant_customer_is_welcomed_back(demo: Demo, context: BrowserContext
     assert "Dormant: " in profile
 
 
+@pytest.mark.long
 def test_it_is_a_shop_without_the_service(demo: Demo, context: BrowserContext) -> None:
     """Its pages show their own goods, and nothing goes wrong in them but the requests."""
     tables = demo.tables

@@ -6,6 +6,8 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from recsys.types import Event
 from tests.storefront.conftest import CARDS, LIST, START, asked_again, items, opened, page_with, visitor
 from tests.support.browser import Recommendations, ShopPages, Watched, wait_for
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
 
 
+@pytest.mark.long
 def test_a_list_takes_the_place_of_what_stood_there(visit: Watched, shop: ShopPages) -> None:
     """It is a list for screen readers, with prices and reasons, for the visitor whom the shop's backend named."""
     page = opened(visit, shop)
@@ -75,6 +78,7 @@ def test_an_expired_token_is_renewed(visit: Watched, shop: ShopPages) -> None:
         shop.mint = token
 
 
+@pytest.mark.long
 def test_a_page_outlives_the_service(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
     """While it is down the list stays, nothing is thrown, and what is tracked arrives once it is back."""
     page = opened(visit, shop)
@@ -96,6 +100,7 @@ def test_a_page_outlives_the_service(visit: Watched, shop: ShopPages, service: R
     assert fresh.own_errors() == []
 
 
+@pytest.mark.long
 def test_a_slow_service_is_not_waited_for(
     visit: Watched, shop: ShopPages, service: Recommendations, context: BrowserContext
 ) -> None:
@@ -147,6 +152,7 @@ def test_what_is_tracked_last_arrives(visit: Watched, shop: ShopPages, service: 
     assert [event.query for event in service.events("search") if event.user_id == mine] == [f"last-{n}" for n in range(5)]
 
 
+@pytest.mark.long
 def test_impressions_need_half_a_card_for_a_second(
     visit: Watched, shop: ShopPages, service: Recommendations, context: BrowserContext
 ) -> None:
@@ -266,6 +272,7 @@ def test_a_page_of_another_origin_is_left_alone(visit: Watched, service: Recomme
         other.close()
 
 
+@pytest.mark.long
 def test_nothing_that_goes_wrong_reaches_the_page(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
     """No token, a broken one, a full or forbidden storage, nonsense to track: silence."""
     script = """

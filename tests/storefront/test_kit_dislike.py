@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.storefront.conftest import CARDS, items, opened, page_with
 from tests.support.browser import Recommendations, ShopPages, Watched, wait_for
 
@@ -29,6 +31,7 @@ def settled(page: Page, gone: str, count: int) -> bool:
     return False
 
 
+@pytest.mark.long
 def test_a_card_that_is_refused_goes_and_the_next_item_comes(
     visit: Watched, shop: ShopPages, service: Recommendations
 ) -> None:

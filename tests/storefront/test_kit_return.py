@@ -21,6 +21,7 @@ def keeping(driver: Playwright) -> Iterator[Browser]:
         yield browser
 
 
+@pytest.mark.long
 def test_a_page_that_comes_back_goes_on(keeping: Browser, shop: ShopPages, service: Recommendations) -> None:
     """The kit does not keep the browser from keeping the page; what is tracked before and after arrives, and nothing twice."""
     shop.pages = {"/": page_with(service, script=START_AND_NOTE), "/other": page_with(service, body="", script="")}

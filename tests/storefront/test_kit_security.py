@@ -69,6 +69,7 @@ class Hostile(Shop):
         items.with_columns(more).write_parquet(self.folder / "items.parquet")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("label", ["For you", f'"><img src=x onerror={RUN}>'])
 def test_nothing_of_a_catalogue_runs(hostile: Recommendations, shop: ShopPages, context: BrowserContext, label: str) -> None:
     """Neither when it is shown nor when it is clicked; addresses that lead nowhere safe are left out."""

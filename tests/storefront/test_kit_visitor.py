@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
 
 
+@pytest.mark.long
 def test_two_tabs_tell_everything_once(
     visit: Watched, shop: ShopPages, service: Recommendations, context: BrowserContext
 ) -> None:
@@ -31,6 +32,7 @@ def test_two_tabs_tell_everything_once(
     assert sorted(mine, key=str) == sorted([f"{tab}{number}" for tab in "ab" for number in range(10)])
 
 
+@pytest.mark.long
 def test_tabs_that_open_at_once_are_one_visitor(
     visit: Watched, shop: ShopPages, service: Recommendations, context: BrowserContext
 ) -> None:
@@ -74,6 +76,7 @@ def test_no_event_is_stored_before_its_visitor(visit: Watched, shop: ShopPages, 
     assert len(visit.page.evaluate("stored")) > 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("script", ['start({ token: "/token", consent: false });', 'start({ token: "/token" });'])
 def test_without_consent_nothing_is_stored_or_sent(
     visit: Watched, shop: ShopPages, service: Recommendations, script: str
@@ -127,6 +130,7 @@ def test_who_signs_in_gets_a_list_of_their_own(visit: Watched, shop: ShopPages, 
     assert (told["as visitor"], told["as user"]) == (mine, "user-0")
 
 
+@pytest.mark.long
 def test_a_token_stands_in_no_address(visit: Watched, shop: ShopPages) -> None:
     """Neither in what is asked nor in what is told, also when the page is left; nor is it stored."""
     page = opened(visit, shop)

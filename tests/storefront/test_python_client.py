@@ -41,6 +41,7 @@ def recsys(service: Recommendations) -> Iterator[Client]:
         yield made
 
 
+@pytest.mark.long
 def test_a_backend_asks_for_slates(recsys: Client) -> None:
     """One, those of a page, and page after page."""
     slate = recsys.recommend("user-0", "home", limit=3, category="Home", exclude=["sofa-1"])
@@ -150,6 +151,7 @@ class Unreliable:
         self._server.server_close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("first", [None, 429, 500, 502, 503, 504])
 def test_what_may_be_better_soon_is_tried_again(first: int | None) -> None:
     """The same events with the same ids, so that they count once; and only as often as was said."""

@@ -103,6 +103,7 @@ def test_items_that_are_built_from_events_are_guarded_too(tmp_path: Path) -> Non
     assert dict(shop.items.select("item_id", "available").rows())["i0"] is True
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("values", "available"),
     [

@@ -358,6 +358,7 @@ def test_a_snapshot_tells_how_far_it_read(shop: Shop) -> None:
     assert fitted.manifest.as_of == micros(NOW)
 
 
+@pytest.mark.long
 def test_training_as_of_a_past_day_leaves_later_events_to_the_service(shop: Shop) -> None:
     """A published snapshot's number is below the first live event that it does not hold."""
     shop.add(event("anna", "sofa-1", "view", ago(days=3))).write()

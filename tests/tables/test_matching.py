@@ -53,6 +53,7 @@ def test_most_events_decide() -> None:
     assert said.words == "upper and lower case and leading zeros"
 
 
+@pytest.mark.long
 @calm
 @given(
     st.lists(st.text("aB0.1 -", max_size=6), max_size=12, unique=True),

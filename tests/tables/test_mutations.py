@@ -140,6 +140,7 @@ MUTATIONS: list[Mutation] = [
 ]  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("preset", NAMES)
 @damaging
 @given(step=st.integers(0, len(MUTATIONS) - 1), seed=st.integers(0, 1 << 16))

@@ -425,6 +425,7 @@ def test_a_table_that_lacks_a_column_of_its_shape_is_refused(tmp_path: Path) -> 
 CELL = st.lists(st.tuples(st.text("ABC", min_size=1, max_size=3), st.integers(1, 9)), max_size=4)
 
 
+@pytest.mark.long
 @settings(deadline=None, max_examples=25, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(CELL, min_size=1, max_size=6))
 def test_packed_json_and_typed_lists_unfold_alike(tmp_path: Path, orders: list[list[tuple[str, int]]]) -> None:

@@ -277,6 +277,7 @@ def test_every_canonical_column_is_documented() -> None:
     }
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not os.environ.get("RECSYS_DATA"), reason="RECSYS_DATA is unset: no real data to read")
 @pytest.mark.parametrize(
     ("example", "kept", "items"),

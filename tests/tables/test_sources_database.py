@@ -57,6 +57,7 @@ def asked(database: str, more: str, folder: Path, before: datetime | None = None
     return source
 
 
+@pytest.mark.long
 def test_a_table_of_postgresql_is_read(server: PostgresServer, tmp_path: Path) -> None:
     """All rows come, typed times as times, ids with their zeros, and types that tables do not know as text."""
     source = asked(server.address, 'table = "events"', tmp_path)

@@ -38,6 +38,7 @@ def test_a_separator_that_changes_is_a_bad_row(tmp_path: Path) -> None:
     assert (found.rule, found.rows) == ("has as many fields as the first line", 1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", ["csv", "json", "parquet", "txt"])
 def test_a_million_columns_are_refused(tmp_path: Path, form: str) -> None:
     """More columns than any table has are counted and refused before they take memory."""
@@ -52,6 +53,7 @@ def test_a_million_columns_are_refused(tmp_path: Path, form: str) -> None:
         open_files(tmp_path, f"wide.{form}", "skip_lines = 0")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["one.csv", "one.json", "one.xml", "one.csv.gz"])
 def test_a_cell_of_100_megabytes_is_refused(tmp_path: Path, name: str) -> None:
     """A cell without end takes no memory: the line, object or element is refused."""
@@ -123,6 +125,7 @@ print(int(peak.split()[1]) // 1024)
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", ["utf-16.csv", "json", "gz", "keys.ndjson"])
 def test_memory_is_bounded(tmp_path: Path, form: str) -> None:
     """A file of some hundred megabytes that is rewritten, unpacked or refused takes no memory of its size."""
@@ -179,6 +182,7 @@ def test_mutated_files_are_read_or_refused(tmp_path: Path, name: str, mutations:
             assert ("\n" in told, "0071" in told) == (False, False)
 
 
+@pytest.mark.long
 @given(rows=st.lists(st.tuples(TEXTS, TEXTS, TEXTS), min_size=1, max_size=8), separator=st.sampled_from(",;\t|"))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_written_is_read(tmp_path: Path, rows: list[tuple[str, str, str]], separator: str) -> None:
@@ -202,6 +206,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.long
 @given(rows=st.lists(st.dictionaries(st.sampled_from(["user_id", "x", "y"]), JSON, min_size=1), min_size=1, max_size=6))
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_json_is_a_table(tmp_path: Path, rows: list[dict[str, object]]) -> None:

@@ -160,6 +160,7 @@ def test_a_backup_that_is_not_whole_is_refused(logged: Shop) -> None:
         assert len(ids(log)) == 3
 
 
+@pytest.mark.long
 def test_a_killed_backup_leaves_no_folder_of_that_name(logged: Shop) -> None:
     """A backup has its name only once it is whole; the next one is not kept from it by what a killed one left."""
     script = (

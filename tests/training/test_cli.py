@@ -35,6 +35,7 @@ def read(captured: pytest.CaptureFixture[str]) -> tuple[str, str]:
     return " ".join(out.split()), " ".join(err.split())
 
 
+@pytest.mark.long
 def test_help_of_the_program() -> None:
     """`python -m training --help` lists every command."""
     done = subprocess.run(

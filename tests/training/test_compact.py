@@ -238,6 +238,7 @@ POINTS: dict[str, Callable[[Logged], bool]] = {
 }
 
 
+@pytest.mark.long
 def test_kill_9_at_any_point(shop: Shop) -> None:
     """The command itself, killed as soon as it has got so far: all events are there once, and the last run ends the work."""
     logged = Logged(shop.add(event("bea", "sofa-1")))

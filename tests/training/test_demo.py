@@ -72,6 +72,7 @@ def running_in(folder: Path) -> list[int]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 def test_it_starts_clean_again_and_again_and_leaves_no_process(tmp_path: Path) -> None:
@@ -94,6 +95,7 @@ def test_it_starts_clean_again_and_again_and_leaves_no_process(tmp_path: Path) -
     assert process.returncode == 0
 
 
+@pytest.mark.long
 def test_its_keys_open_its_calls(tmp_path: Path) -> None:
     """Calls need the keys of the folder, which only their owner may read; the printed lines name them. The shop's front may call."""
     folder = tmp_path / "demo"

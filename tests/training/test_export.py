@@ -60,6 +60,7 @@ def lines_of(frame: pl.DataFrame) -> list[tuple[Any, ...]]:
 BUYERS = [f"user-{number}" for number in (3, 0, 29)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("ending", "users", "query"),
     [

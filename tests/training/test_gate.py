@@ -139,6 +139,7 @@ def test_the_first_publish_has_its_own_rule(tastes: Shop) -> None:
     assert row.metrics["ndcg10"].low > measured.row(Subject("recommender", "trending"), "new").metrics["ndcg10"].mean
 
 
+@pytest.mark.long
 def test_an_honest_retrain_passes(live: Shop) -> None:
     """Tomorrow's tables and the same settings go through, compared with what is live."""
     found = verdict(live)
@@ -205,6 +206,7 @@ REFUSED: dict[str, tuple[Callable[[Shop], object], str]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_worse_than_live_is_refused(live: Shop, case: str) -> None:
     """Tables or settings that would harm the shop are refused; the paragraph names the cause."""
@@ -219,6 +221,7 @@ def test_popularity_is_refused_as_a_first_publish_too(tastes: Shop) -> None:
     assert "no better than showing everybody what is popular" in refused(tastes)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("days", "passes"), [(0, True), (6.9, True), (7.1, False)])
 def test_old_events_are_stale_on_the_wall_clock(tastes: Shop, days: float, passes: bool) -> None:
     """Where shoppers are served by the wall clock, the newest event is at most a week old; on the events' clock of any age."""
@@ -241,6 +244,7 @@ repeat = { buy_again = 0.3, ease = 0.4, item_item = 0.2, trending = 0.1 }
 """
 
 
+@pytest.mark.long
 def test_what_the_window_does_not_decide_the_windows_before_do(live: Shop) -> None:
     """A recipe that may lose on a task, and is better on the windows before, goes live; one that was worse there does not."""
     live.toml += SOME_OF_EACH
@@ -251,6 +255,7 @@ def test_what_the_window_does_not_decide_the_windows_before_do(live: Shop) -> No
     )
 
 
+@pytest.mark.long
 def test_what_was_worse_on_the_windows_before_is_refused(live: Shop) -> None:
     """The refusal names both commands that help; with a tuned file, the one that takes it back."""
     (live.folder / "tuned.toml").write_text("[recommenders.ease]\nneighbours = 10\n")
@@ -335,6 +340,7 @@ def flip(file: Path) -> None:
     file.write_bytes(content)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("force", [None, "I know better"])
 def test_a_file_changed_after_writing_is_refused(live: Shop, force: str | None) -> None:
     """A byte that changed between writing and the check stops the publish, forced or not: no worker would open it."""
@@ -461,6 +467,7 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[AnyRecommender]]
     return lambda kind: monkeypatch.setitem(cast("dict[str, type[AnyRecommender]]", RECOMMENDERS), kind.name, kind)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", FAULTY)
 def test_faulty_recommenders_are_refused(tastes: Shop, case: str, register: Callable[[type[AnyRecommender]], None]) -> None:
     """A recommender that peeks, or whose published arrays do not do what its measured ones did, does not go live."""
@@ -480,6 +487,7 @@ def test_a_gain_too_good_to_be_true_is_refused(live: Shop, register: Callable[[t
     assert re.search(r"Too good to be true: NDCG@10 of blend on `repeat` 0\.\d+", refused(live))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", sorted(RECOMMENDERS))
 def test_no_recommender_of_ours_reads_ids(tastes: Shop, name: str) -> None:
     """Every recommender learns the same with item ids hidden, so the check for leaks never stops an honest one."""

@@ -54,6 +54,7 @@ def test_each_platforms_export_is_recognised(preset: str, tmp_path: Path) -> Non
         assert (found.table, found.preset) == (file.stem, preset)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("preset", ["shopify", "olist", "segment_warehouse"])
 def test_a_recognised_export_is_read_as_by_its_preset(preset: str, tmp_path: Path) -> None:
     """The settings that are written read a platform's files as its preset means them."""
@@ -195,6 +196,7 @@ PACKED = "name:Mittens|sku:MIT-1|quantity:2|total:24.00;name:Hat|sku:HAT-1|quant
 AS_JSON = '"[{""name"": ""Mittens"", ""sku"": ""MIT-1"", ""quantity"": 2, ""total"": 24.0}, {""name"": ""Hat"", ""sku"": ""HAT-1""}]"'
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cell", [PACKED, AS_JSON])
 def test_several_items_in_a_cell_are_told(cell: str, tmp_path: Path) -> None:
     """Packed text and JSON in a cell become a row for each item, whose own total counts and not that of the order."""

@@ -81,6 +81,7 @@ def test_parts_of_compounds_and_of_paths_are_words() -> None:
     assert concepts("items.unitPrice.amount") == ("item", "price", "total", "unit")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("column", ["Stornodatum", "Date annulation", "Cancellation time", "キャンセル日時"])
 def test_cancelled_orders_do_not_count_whatever_the_column_is_called(column: str, tmp_path: Path) -> None:
     """An order with a moment of cancellation counts in nothing."""
@@ -186,6 +187,7 @@ def test_each_file_is_named_with_what_it_lacks(tmp_path: Path) -> None:
         init([str(tmp_path)], tmp_path / "settings.toml", NOW, yes=True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("view", "purchase"),
     [("vue produit", "achat"), ("Produktansicht", "Kauf"), ("vista_producto", "compra"), ("商品閲覧", "購入")],
@@ -226,6 +228,7 @@ def test_units_do_not_pin_the_decimal_mark_of_prices(tmp_path: Path) -> None:
     assert items["available"].to_list() == [False, *[True] * 8]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("column", "yes", "no"), [("Storniert", "ja", "nein"), ("Cancelled", "TRUE", "FALSE"), ("Is test order", "1", "0")]
 )

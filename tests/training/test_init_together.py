@@ -43,6 +43,7 @@ def written(folder: Path, **files: str) -> ShopTables:
     return read_shop(load_settings(out))
 
 
+@pytest.mark.long
 def test_lines_get_their_buyer_and_moment_from_another_file(tmp_path: Path) -> None:
     """The key is told by values, with its share as evidence; cancelled orders count in nothing."""
     shop = written(tmp_path, lines=LINES, heads=HEADS)

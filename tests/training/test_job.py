@@ -288,6 +288,7 @@ REAL = {
 """Users and items of each real shop."""
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not DATA, reason="RECSYS_DATA, the folder of the real data sets, is not set")
 @pytest.mark.parametrize("name", REAL)
 def test_real_shops(name: str, tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def cut(source: Path, folder: Path) -> None:
     pl.read_parquet(source / "items.parquet").write_parquet(folder / "items.parquet")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("toml", [SETTINGS, WITHOUT_ITEMS], ids=["item table", "items from events"])
 def test_the_window_leaves_no_trace_in_any_list(shop_folder: Path, tmp_path: Path, toml: str) -> None:
     """Whatever happens in the window, every subject answers every shopper byte for byte as if it had never happened, and

@@ -26,12 +26,14 @@ def built_in() -> Cards:
     return Cards(None, SLOTS)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_built_in_templates_are_clean(built_in: Cards, kind: str) -> None:
     """Every template that comes with the service renders for everybody, in every language, within every limit."""
     assert findings(built_in, SLOTS, [name for name in built_in.names() if name[0] == kind]) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["weekly", "price_drop", "winback"])
 def test_they_are_clean_without_slots_too(kind: str) -> None:
     """A shop that has told neither its name nor any address has whole messages all the same."""

@@ -92,6 +92,7 @@ def test_orders_in_a_table(tmp_path: Path, name: str) -> None:
     assert figures(serve(tmp_path), case.customers) == case.customers
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", OWN)
 def test_the_same_orders_sent_live(tmp_path: Path, name: str) -> None:
     """Every load accepted, sent twice, the same customers: at once, and once they are trained on."""

@@ -85,6 +85,7 @@ def same_arrays(one: Events, other: Events) -> bool:
     return all(a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in pairs)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("partitions", [2, 7])
 def test_a_snapshot_is_the_same_in_any_number_of_partitions(synthetic: Settings, partitions: int) -> None:
     """Content hash, data fingerprint, counts and findings do not depend on the number of partitions."""
@@ -145,6 +146,7 @@ def test_partitions_laid_end_to_end_are_all_events_at_once(rows: list[tuple[int,
     assert same_arrays(parts.events, whole.events)
 
 
+@pytest.mark.long
 def test_a_killed_run_leaves_nothing_and_starts_again(synthetic: Settings, tmp_path: Path) -> None:
     """Events that were laid down have no name: of a run that is killed while it fits no file stays, and the next one needs none."""
     told, aside = cut(synthetic, 3), tmp_path / "aside"

@@ -210,6 +210,7 @@ def test_two_runs_learn_the_same(fashion: tuple[Shop, Settings, Prepared], learn
     assert all(np.array_equal(again.arrays[name], array) for name, array in learned.arrays.items())
 
 
+@pytest.mark.long
 def test_a_snapshot_serves_it(fashion: tuple[Shop, Settings, Prepared], learned: FittedRanker) -> None:
     """Published, opened and asked, lists are ordered by the trees; the manifest says why."""
     shop, settings, _ = fashion

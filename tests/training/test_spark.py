@@ -44,6 +44,7 @@ print(fitted.shop.partitions, fitted.shop.counts["events"].kept, fitted.manifest
 """A driver: it fits a shop, and says how many partitions and events it had, and what came of them."""
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_a_cluster_that_loses_an_executor_makes_the_same_snapshot(tmp_path: Path) -> None:
     """Events are read by Spark and settled and summed up in executors, of which one is killed while it works: the content hash is that

@@ -96,6 +96,7 @@ def test_a_second_run_keeps_what_the_first_found(shop: Path, tmp_path: Path) -> 
     assert settings.behaviour.view_weight == 0.7
 
 
+@pytest.mark.long
 def test_goes_on_where_it_stopped(shop: Path) -> None:
     """A second run with the same journal tries only what is still missing, and one that is complete nothing."""
     seen: list[int] = []
@@ -110,6 +111,7 @@ def test_the_time_budget_ends_the_search(shop: Path) -> None:
     assert [study.trials for study in tuned(shop, "journal-c", minutes=0).studies] == [1]
 
 
+@pytest.mark.long
 def test_the_test_window_is_never_looked_at(shop: Path, tmp_path: Path) -> None:
     """Without the events from the window on, the same settings and weights are found."""
     for file in shop.glob("*.parquet"):

@@ -171,6 +171,7 @@ def test_a_client_that_never_closes_is_closed(loop: Loop, monkeypatch: pytest.Mo
     assert loop.worker.nr_conns == 0
 
 
+@pytest.mark.long
 def test_a_page_needs_no_thread(artifacts: Path, tmp_path: Path) -> None:
     """With its only thread waiting for its turn to write, a worker answers pages; what waited is answered after that."""
     server = start(tmp_path, artifacts, "--workers", "1", "--threads", "1", secrets={"RECSYS_KEYS_EVENTS": EVENTS_KEY})

@@ -98,6 +98,7 @@ def _slow_client(stack: ExitStack, server: Server, sent: bytes) -> socket.socket
     return client
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "sent",
     [

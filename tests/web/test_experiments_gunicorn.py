@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from recsys.live.databases import log_in
 from tests.conftest import Shop, busy_events
@@ -38,6 +39,7 @@ def arm_of(server: Server, user: str) -> str | None:
     return named[0]["arm"] if named else None
 
 
+@pytest.mark.long
 def test_exposures_outlive_their_workers(tmp_path: Path) -> None:
     """Killed right after the last answer, the log has every shopper that was answered, in the arm of the answer; restarted, all of
     them are in the same arm."""

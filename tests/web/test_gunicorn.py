@@ -32,6 +32,7 @@ def server(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     stop(running)
 
 
+@pytest.mark.long
 def test_two_workers_answer_the_same_bytes(server: Server) -> None:
     """With now= the answer does not depend on who gives it."""
     bodies = server.from_every_worker(f"{HOME}?now=2026-03-31T12:00:00Z&limit=5", ADMIN)
@@ -157,6 +158,7 @@ def test_every_worker_takes_a_new_snapshot(server: Server) -> None:
         assert time.monotonic() < deadline
 
 
+@pytest.mark.long
 def test_the_service_ends_clean(artifacts: Path, tmp_path: Path) -> None:
     """After SIGTERM the exit code is 0, no error was logged and nothing is left behind."""
     server = start(tmp_path, artifacts, "--workers", "1")
@@ -166,6 +168,7 @@ def test_the_service_ends_clean(artifacts: Path, tmp_path: Path) -> None:
     assert "Traceback" not in (tmp_path / "out").read_text()
 
 
+@pytest.mark.long
 def test_an_open_service_does_not_start(artifacts: Path, tmp_path: Path) -> None:
     """auth = "off" is refused before a port is opened, also on a loopback address: a proxy may stand before it."""
     web = 'development = true\nauth = "off"'

@@ -44,6 +44,7 @@ def raw(server: Server, request_bytes: bytes) -> bytes:
         return got
 
 
+@pytest.mark.long
 def test_a_key_in_a_broken_header_is_not_logged(server: Server) -> None:
     """A header without its colon is a 400 whose text is repeated neither to the caller nor in the log."""
     answer = raw(server, f"GET /healthz HTTP/1.1\r\nHost: x\r\nAuthorization Bearer {READ_KEY}\r\n\r\n".encode())
@@ -128,6 +129,7 @@ def test_files_cut_short_under_the_service_stop_its_answers(artifacts: Path, tmp
         assert str(tmp_path) not in answer.text
 
 
+@pytest.mark.long
 def test_a_worker_that_dies_of_a_file_cut_short_is_the_last(artifacts: Path, tmp_path: Path) -> None:
     """The kernel ends the worker that reads past the end of a mapped file; the next one names the file before it takes a request."""
     own = Path(shutil.copytree(artifacts, tmp_path / "artifacts"))
@@ -147,6 +149,7 @@ def test_a_worker_that_dies_of_a_file_cut_short_is_the_last(artifacts: Path, tmp
     assert log.count("was changed in place") >= 1
 
 
+@pytest.mark.long
 def test_telemetry_needs_no_disk(artifacts: Path, tmp_path: Path) -> None:
     """A full disk under the logs and a temporary folder that is gone touch no answer, also of workers that start later."""
     (tmp_path / "out").symlink_to("/dev/full")

@@ -55,6 +55,7 @@ def known_to_every_worker(server: Server, user: str) -> dict[str, int]:
     return {worker: (json.loads(body)["session"] or {"events": 0})["events"] for worker, body in told.items()}
 
 
+@pytest.mark.long
 def test_an_event_counts_in_every_workers_next_answer(server: Server) -> None:
     """Whichever worker accepts an event, both know of it at once; so it is with links, items and the forgotten."""
     seen = set()
@@ -114,6 +115,7 @@ def until(condition: Any) -> None:
         time.sleep(0.001)
 
 
+@pytest.mark.long
 def test_killed_workers_lose_and_double_nothing(server: Server, tmp_path: Path) -> None:
     """Twenty times both workers are killed while events arrive, and at last the whole service: every accepted event is in the log
     exactly once, and the service goes on from there."""

@@ -62,6 +62,7 @@ def served(shop: MomentShop) -> Application:
     return create_app(msgspec.structs.replace(shop.settings, **more), SECRETS)
 
 
+@pytest.mark.long
 def test_nothing_keeps_the_snapshot_before(tmp_path: Path) -> None:
     """Neither answers nor polls that a worker gave hold the old version, whose files would stay mapped and on the disk."""
     shop = published(tmp_path)
@@ -79,6 +80,7 @@ def test_nothing_keeps_the_snapshot_before(tmp_path: Path) -> None:
     assert client.get("/v1/moments/cart", headers=bearer(MESSAGES_KEY)).status_code == 200
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("no_gc")
 def test_nothing_grows_over_a_hundred_reloads(tmp_path: Path) -> None:
     """Without garbage collection, snapshots that go live and answer every kind of call leave no descriptor and no mapping."""

@@ -54,6 +54,7 @@ def _closing(app: WSGIApplication) -> WSGIApplication:
     return answer
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("path", "method"), CALLS)
 def test_any_call_is_answered_as_described(api: Any, path: str, method: str) -> None:
     """Whatever is asked, no answer is a failure of the service, and each has a status, a type and a shape that the document names."""

@@ -76,6 +76,7 @@ def fetched_at_once(server: Server) -> dict[str, set[bytes]]:
     return found
 
 
+@pytest.mark.long
 def test_a_slate_is_the_same_for_good(server: Server, shop: Shop) -> None:
     """Six tools at once, both workers, what the shoppers do since, a training and a restart: one slate a user."""
     put, _ = server.send("PUT", "/v1/sends/weekly", DECLARED, bearer(MESSAGES_KEY))

@@ -328,6 +328,7 @@ def test_parameters_are_added_to_the_shops_own(app: Application) -> None:
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
@@ -542,6 +543,7 @@ def test_settings_are_checked_at_the_start(shop: LinkedShop) -> None:
         create_app(shop.settings, SECRETS)
 
 
+@pytest.mark.long
 def test_slots_over_gunicorn(shop: LinkedShop) -> None:
     """As it runs: redirects without a body, HEAD too, strange paths, and an access log that names nobody."""
     declare(made := create_app(shop.settings, SECRETS))

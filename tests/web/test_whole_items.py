@@ -174,6 +174,7 @@ def test_what_there_is_no_room_for_is_refused(folder: Path) -> None:
         assert "hat-4" not in shown(worker)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("row", "said"),
     [

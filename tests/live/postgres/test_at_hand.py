@@ -66,6 +66,7 @@ def listed(client: FlaskClient, user_id: str, placement: str = "home") -> dict[s
     return dict(answer.json or {})
 
 
+@pytest.mark.long
 def test_what_was_at_hand_goes_on(app: Application, database: PostgresServer) -> None:
     """A history that was asked for stays whole, others are those of the snapshot; lists say so, and are counted."""
     client = app.test_client()

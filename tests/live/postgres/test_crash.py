@@ -85,6 +85,7 @@ def until_it_answers(state: EventLog) -> None:
     pytest.fail("the database did not come back")
 
 
+@pytest.mark.long
 def test_a_killed_writer_loses_nothing_that_it_accepted(postgres: PostgresServer) -> None:
     """After kill -9 every accepted call is there whole, each id once, and others go on at once."""
     with closing(log_of(postgres, "killed_writer")) as state:
@@ -102,6 +103,7 @@ def test_a_killed_writer_loses_nothing_that_it_accepted(postgres: PostgresServer
         assert all(f"{call}-{int(call.split('-')[1]) % 4}" in ids for call in calls)
 
 
+@pytest.mark.long
 def test_a_killed_server_loses_nothing_that_it_accepted(server: PostgresServer) -> None:
     """After kill -9 of the whole server every accepted event is there, each once, and readers and writers go on by themselves."""
     with closing(log_of(server, "shop")) as state:
@@ -138,6 +140,7 @@ def test_a_server_that_restarts_between_two_calls_is_not_noticed(server: Postgre
         assert state.add_events([event("b")], RECEIVED) == [True]
 
 
+@pytest.mark.long
 def test_a_server_that_says_nothing_is_given_up(server: PostgresServer) -> None:
     """Every wait has an end, also where the connection stands and no answer comes, and all goes on after."""
     with closing(log_of(server, "shop", seconds=0.5)) as state:

@@ -88,6 +88,7 @@ def an_item(node: Server) -> str:
     return str(json.loads(node.get("/v1/popular")[1])["items"][0]["item_id"])
 
 
+@pytest.mark.long
 def test_an_event_of_one_node_is_in_the_next_answer_of_the_other(nodes: tuple[Server, Server]) -> None:
     """What one node accepted, the other answers with at once, whichever of its workers is asked; and no folder holds a log."""
     item_id = an_item(nodes[0])

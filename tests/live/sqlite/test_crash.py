@@ -195,6 +195,7 @@ def state(folder: Path) -> Iterator[EventLog]:
     made.close()
 
 
+@pytest.mark.long
 def test_nothing_accepted_is_lost_or_doubled_by_kill_9(folder: Path) -> None:
     """Ten rounds of two writers killed while they write: what was accepted is there once, calls are whole, writing goes on."""
     random.seed(9)

@@ -154,6 +154,7 @@ def test_a_migrated_log_is_as_a_new_one(tmp_path: Path, rows: tuple[old_log.Row,
     check_integrity(tmp_path)
 
 
+@pytest.mark.long
 def test_killed_half_way_it_is_still_the_old_log(tmp_path: Path) -> None:
     """Wherever the process is killed, the file is the old one whole or the new one whole; the next start ends the work."""
     write(tmp_path, [an_event(number) for number in range(MANY)])
@@ -195,6 +196,7 @@ def _count(folder: Path, start: Any, answers: Any) -> None:
         answers.put((state.count_events(), state.last()))
 
 
+@pytest.mark.long
 def test_of_several_that_start_at_once_one_migrates(tmp_path: Path) -> None:
     """The others wait for it; all see the same rows."""
     write(tmp_path, [an_event(number) for number in range(5_000)])
