@@ -188,7 +188,7 @@ $(VENV)-peers/.ready: requirements-peers.lock
 
 benchmark-peers: $(VENV)-peers/.ready ## Compare with public models, tuned alike (needs RECSYS_DATA; 6 GB for LensKit in .venv-peers)
 	$(VENV)-peers/bin/python -m benchmarks.peers $(ARGS)
-pictures: setup-dev ## Take the pictures of docs/console.md, while `make demo` runs (needs chromium; ARGS="--address http://127.0.0.1:8000")
+pictures: setup-dev ## Take the pictures of the docs, while `make demo` runs (needs chromium; ARGS="--address http://127.0.0.1:8000")
 	$(RUN) -m pip install --quiet --disable-pip-version-check --group browser
 	$(RUN) -m benchmarks.pictures $(ARGS)
 clean: ## Remove the environment and what the demo made
