@@ -46,6 +46,7 @@ class Engine:
         self.experiments: tuple[Assignment, ...] = ()
         self.beside: Engine | None = None
         """The engine whose lists are interleaved with those of this one; None: none are."""
+        self._undrawn: Engine | None = None
         self.catalog: Catalog = snapshot.catalog
         self.hidden_days = hidden_days(snapshot.catalog, manifest.behaviour)
         self.masks = FilterMasks(snapshot.catalog)
@@ -56,16 +57,34 @@ class Engine:
         self.recommenders: Mapping[str, AnyRecommender] = _build(snapshot)
         self.rankers = _rankers(snapshot)
         """Task = what orders its lists, where it leads."""
-        self._digest = msgspec.json.encode((manifest.version, settings.placements, settings.profile), order="deterministic")
+        self._digest = self._digested()
 
     def in_arms(self, settings: Settings, blend: BlendSettings, experiments: tuple[Assignment, ...]) -> Engine:
         """The same snapshot under what arms of experiments change."""
         engine = copy(self)
-        engine.settings, engine.blend, engine.experiments = settings, blend, experiments
+        engine.settings, engine.blend, engine.experiments, engine._undrawn = settings, blend, experiments, None
         engine.standing = standing_filters(self.catalog, settings)
         parts = (self.snapshot.version, settings.placements, settings.profile, blend, experiments)
         engine._digest = msgspec.json.encode(parts, order="deterministic")
         return engine
+
+    def undrawn(self) -> Engine:
+        """The same engine without any exploration, for messages: what they show is put together with other items and changes later, so
+        that logged chances would be of places that nobody saw."""
+        if not any(each.exploration for each in self.settings.placements.values()):
+            return self
+        if self._undrawn is None:
+            engine = copy(self)
+            engine.settings = self.settings.without_exploration()
+            engine._digest = engine._digested()
+            self._undrawn = engine
+        return self._undrawn
+
+    def _digested(self) -> bytes:
+        """What of an engine goes into the ids of its slates; of arms also the weights of the blend, which they may change."""
+        parts = (self.snapshot.version, self.settings.placements, self.settings.profile)
+        arms = (self.blend, self.experiments) if self.experiments else ()
+        return msgspec.json.encode((*parts, *arms), order="deterministic")
 
     def __str__(self) -> str:
         """The snapshot, and what an older version made it without: such recommenders bring nothing until the next training."""

@@ -95,14 +95,15 @@ class ServingState:
         query, history = self.asked(query), NO_HISTORY if query.user_id is None else self.history(query.user_id)
         return answered(self.choose(query, history, is_message), query, history)
 
-    def answer_without_arms(self, query: Query) -> Answered:
+    def answer_without_arms(self, query: Query, is_message: bool = False) -> Answered:
         """Answer a query as if no experiment ran."""
         query, history = self.asked(query), NO_HISTORY if query.user_id is None else self.history(query.user_id)
-        return answered(Choice(self.engine), query, history)
+        return answered(Choice(self.engine.undrawn() if is_message else self.engine), query, history)
 
     def choose(self, query: Query, history: History, is_message: bool = False) -> Choice:
-        """Find the engine that answers a query: that of the shopper's arms, where an experiment runs."""
-        return Choice(self.engine) if self.arms is None else self.arms.choose(self, query, history, is_message)
+        """Find the engine that answers a query: under the arms of the shopper, if any; in a message nothing is drawn."""
+        choice = Choice(self.engine) if self.arms is None else self.arms.choose(self, query, history, is_message)
+        return choice._replace(engine=choice.engine.undrawn()) if is_message else choice
 
     def asked(self, query: Query) -> Query:
         """A query with what its shopper said no to, and was shown too often, where its placement minds that."""

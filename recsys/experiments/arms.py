@@ -29,14 +29,6 @@ def with_change(settings: Settings, placement: str, change: ArmChange) -> Settin
     return msgspec.structs.replace(settings, placements={**settings.placements, placement: changed})
 
 
-def without_exploration(settings: Settings, placement: str) -> Settings:
-    """Settings that name a placement as it stands, but for its exploration."""
-    standing = settings.placement(placement)
-    assert standing is not None
-    calm = msgspec.structs.replace(standing, exploration=msgspec.UNSET)
-    return msgspec.structs.replace(settings, placements={**settings.placements, placement: calm})
-
-
 def with_blend(blend: BlendSettings, change: ArmChange) -> BlendSettings:
     """Weights of the blend as an arm has them."""
     return blend if change.blend is None else change.blend.over(blend)

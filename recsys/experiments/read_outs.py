@@ -25,10 +25,13 @@ MEASURE_WORDS = {
     "conversion": "Shoppers who bought",
     "orders": "Orders per shopper",
     "revenue": "Revenue per shopper",
+    "margin": "Margin per shopper",
     "click_through": "Clicks per list seen",
     "repeat": "Buyers who ordered again",
     "units_per_order": "Units per order",
     "returns": "Units given back",
+    "empty_lists": "Lists without any item",
+    "new_items": "New items on lists",
     "credited_clicks": "Clicks on items that a ranking picked, per shopper",
     "credited_orders": "Orders of items that a ranking picked, per shopper",
 }
@@ -69,11 +72,42 @@ class Point(msgspec.Struct, frozen=True):
     always_high: float | None
 
 
+class Segment(msgspec.Struct, frozen=True, kw_only=True):
+    """The deciding measure of an arm among some of the shoppers: exploratory, for what to look at next, and no ground to decide on.
+
+    `low` to `high` is the interval for those who look once; `adjusted_p` takes in how many segments and arms were read.
+    """
+
+    segment: str
+    arm: str
+    units: int
+    relative: _Share
+    low: _Share
+    high: _Share
+    p: float | None
+    adjusted_p: float | None = None
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """Answers of an arm.
+
+    `exposures` count ids, several of which may be one person's. Of logged lists: how many there are; the share of the items that may
+    be shown that are on them, over the same number of lists of each arm; and the processor time of an answer (milliseconds, median).
+    """
+
+    exposures: int
+    lists: int
+    coverage: float | None = None
+    milliseconds: float | None = None
+
+
 class ReadOut(msgspec.Struct, frozen=True, kw_only=True):
     """Read-out of an experiment; figures that cannot be told are null.
 
     `key` is what its exposures are counted under. `units` and `expected_shares` are by arm; `sizes_p` belongs to them. `crossed`
-    persons were exposed to two arms before their ids were linked. It was worked out `until` that moment.
+    persons were exposed to two arms before their ids were linked. It was worked out `until` that moment. `left_out` are persons who
+    are not counted, by why. `unexposed` persons were answered by an arm without an exposure. `warnings` are what else to look at,
+    `notes` what could not be told.
     """
 
     id: str
@@ -90,6 +124,12 @@ class ReadOut(msgspec.Struct, frozen=True, kw_only=True):
     verdicts: Mapping[str, str]
     differences: Annotated[tuple[Compared, ...], Meta(max_length=_MAX_ROWS)]
     curve: Annotated[tuple[Point, ...], Meta(max_length=_MAX_ROWS)] = ()
+    segments: Annotated[tuple[Segment, ...], Meta(max_length=_MAX_ROWS)] = ()
+    arms: Mapping[str, Answered] = {}
+    left_out: Mapping[str, int] = {}
+    unexposed: int = 0
+    warnings: Annotated[tuple[str, ...], Meta(max_length=_MAX_ROWS)] = ()
+    notes: Annotated[tuple[str, ...], Meta(max_length=_MAX_ROWS)] = ()
 
 
 _read = msgspec.json.Decoder(ReadOut).decode

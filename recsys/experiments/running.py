@@ -12,7 +12,7 @@ from typing import NamedTuple
 from recsys.engine.choice import Choice, Identities
 from recsys.engine.pipeline import Engine
 from recsys.engine.strategy import first_rule, holds, segment_of, weights_of
-from recsys.experiments.arms import change_of, with_blend, with_change, without_exploration
+from recsys.experiments.arms import change_of, with_blend, with_change
 from recsys.experiments.assignment import arm_of, expected_shares, is_held_out, key_of
 from recsys.experiments.exposures import FirstExposures
 from recsys.live.experiments import Exposure
@@ -102,7 +102,7 @@ class RunningExperiments:
         plain, name = self._engine, experiment.placement
         first, second = (
             plain.in_arms(
-                without_exploration(with_change(plain.settings, name, arm.change), name),
+                with_change(plain.settings, name, arm.change).without_exploration(name),
                 with_blend(plain.blend, arm.change),
                 arms,
             )

@@ -275,6 +275,16 @@ class Settings(Group, frozen=True):
         """Look a placement up, the shop's own before the built-in one."""
         return self.placements.get(name) or PLACEMENTS.get(name)
 
+    def without_exploration(self, *names: str) -> Settings:
+        """Settings with these placements, or all that draw, as they stand but for their exploration; the same if none draws."""
+        chosen = {name: self.placement(name) for name in names or self.placement_names()}
+        calm = {
+            name: msgspec.structs.replace(each, exploration=msgspec.UNSET)
+            for name, each in chosen.items()
+            if each is not None and (names or each.exploration)
+        }
+        return msgspec.structs.replace(self, placements={**self.placements, **calm}) if calm else self
+
     def placement_names(self) -> tuple[str, ...]:
         """All placements, sorted."""
         return tuple(sorted({*PLACEMENTS, *self.placements}))

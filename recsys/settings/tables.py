@@ -173,6 +173,9 @@ class DataSettings(Group, frozen=True):
     null_users: tuple[str, ...] = NULL_USERS
     """User ids that mean "nobody", in any case; an empty id always does. Nobody has a profile, a history, an export line or a
     moment. A list here replaces the built-in one."""
+    staff: Annotated[tuple[str, ...], msgspec.Meta(max_length=10_000)] = ()
+    """User ids of staff and testers: they are answered like everybody, and no read-out of an experiment, attribution or `make whatif`
+    counts them, under any id that is linked to them."""
     max_events_a_minute: Count = 60
     """An id that does more by hand (views, searches, carts) in any minute is a machine: all of that is left out."""
     max_events_a_day: Count = 1000

@@ -50,8 +50,8 @@ class ShopTables:
     item_id, sorted · users: one per user_id · contents: one per content_id · counts: rows read, left out, rejected and double, by
     table, and under `live` those of the log · links: the valid ones, as the identities table · joins: joined accounts, likewise ·
     state_sequence: the log's last number · read_as: sentences on what the files of each table were taken for, and why · guesses: how
-    columns were read by what their values told · seen: all events together · never: ids of items that are never shown, in the item
-    table or not.
+    columns were read by what their values told · seen: all events together · machines: ids whose browsing is left out · never: ids of
+    items that are never shown, in the item table or not.
     """
 
     events: pl.LazyFrame
@@ -69,6 +69,7 @@ class ShopTables:
     read_as: Mapping[str, tuple[str, ...]]
     guesses: tuple[Guess, ...]
     seen: Survey
+    machines: pl.Series
     never: pl.Series
 
 
@@ -193,6 +194,7 @@ def _joined_up(
         read_as={name: read.read_as for name, read in reads.items()},
         guesses=tuple(guess for read in reads.values() for guess in read.guesses),
         seen=cleaning.seen,
+        machines=cleaning.machines.ids["user_id"],
         never=assortment.never,
     )
 

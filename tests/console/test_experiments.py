@@ -217,6 +217,32 @@ def test_a_read_out_is_shown_with_its_age_and_drawn(fresh: Application, editor: 
     assert "changed is better" in editor.get(PAGE).text
 
 
+def test_what_else_a_read_out_says_is_shown(fresh: Application, editor: FlaskClient) -> None:
+    """Warnings, who is not counted, the curve with its interval, segments as exploratory, what the arms answered, and what is not
+    known; a read-out of an earlier version, which has none of it, is shown without."""
+    send(editor, **FORM)
+    write_read_out(fresh.service.settings, read_out("shorter"))
+    page = editor.get(OWN).text
+    for said in (
+        '<p class="alarms"><bdi>Look out with changed: returns got worse',
+        "Not counted: 2 staff, 1 machines.",
+        "1 answered shopper had no exposure.",
+        "Day by day, changed: +3.0%, -17.0% to +23.0%, by 2026-03-10",
+        "Exploratory: some of the shoppers",
+        "decide nothing",
+        "margin is not known",
+    ):
+        assert said in page, said
+    assert page.count('<path class="daily"') == page.count('<path class="line"') == 1
+    assert editor.get(f"{OWN}&csv=answers").text.splitlines()[1] == "changed,11,40,0.25,0.042"
+    assert editor.get(f"{OWN}&csv=curve").text.splitlines()[1].startswith("2026-03-10,changed,20,0.03")
+    assert editor.get(f"{OWN}&csv=segments").text.splitlines()[1].startswith("had bought before,changed,12,0.1,-0.1,0.3")
+    bare: dict[str, object] = {"curve": (), "segments": (), "arms": {}, "left_out": {}, "warnings": (), "notes": ()}
+    write_read_out(fresh.service.settings, read_out("shorter", unexposed=0, **bare))
+    page = editor.get(OWN).text
+    assert not any(said in page for said in ("Exploratory", "Day by day", "Not counted", "had no exposure"))
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [

@@ -8,6 +8,7 @@ from itertools import permutations
 from math import prod
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,8 +19,14 @@ from recsys.engine.explain import explain
 from recsys.engine.merchandising.exploration import Explorer, chances_of
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.replay import logged, replayed, same_bytes
+from recsys.engine.serving_state import ServingState
+from recsys.experiments.exposures import FirstExposures
+from recsys.experiments.running import RunningExperiments
 from recsys.item_filters import Condition
+from recsys.live.databases import log_in
+from recsys.live.slate_log import LoggedSlate
 from recsys.settings.campaigns import Action, Campaign, Exclude, Pin
+from recsys.settings.experiments import Experiment
 from recsys.settings.load import parse_settings
 from recsys.settings.variety import Exploration
 from recsys.snapshot.store import Snapshot
@@ -51,6 +58,28 @@ def asked(user: str | None = "ann", day: int = 0, limit: int = 5, placement: str
 def listed(engine: Engine, query: Query) -> Slate:
     """The list of a shopper of whom nothing is known."""
     return answer(engine, query, NO_HISTORY)
+
+
+@pytest.mark.parametrize("in_experiment", [False, True])
+def test_nothing_is_drawn_for_messages(snapshot: Snapshot, tmp_path: Path, in_experiment: bool) -> None:
+    """Their lists are put together with other items and filled up later: they are those of a placement that never draws, also under
+    an arm of an experiment and where its exposure cannot be written, and can be replayed."""
+    engine, plain, log = engine_with(snapshot), engine_with(snapshot, ""), log_in(tmp_path)
+    serving = ServingState(engine, log, None)
+    if in_experiment:
+        arms = [{"name": "one", "share": 0.5}, {"name": "two", "share": 0.5, "change": {"fallback": ["bestsellers"]}}]
+        trials = {"trial": msgspec.convert({"placement": "home", "arms": arms}, Experiment)}
+        serving.arms = RunningExperiments(engine, trials, FirstExposures(log.experiments))
+    for user in (f"user-{number}" for number in range(5)):
+        query = asked(user, limit=6)
+        assert serving.answer(query).slate.propensities
+        told = serving.answer_message(query)
+        assert (told.slate.propensities, bool(told.slate.experiments)) == ((), in_experiment)
+        for found in (told, serving.answer_without_arms(query, is_message=True)):
+            expected = answer(plain, found.query, found.history)
+            assert found.slate.items == expected.items or in_experiment
+            note = msgspec.json.decode(msgspec.json.encode(logged(found, 1)), type=LoggedSlate)
+            assert same_bytes(note, *replayed(note, snapshot, []))
 
 
 @calm

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from recsys.experiments.read_outs import Compared, ReadOut, read_out_file
+from recsys.experiments.read_outs import Answered, Compared, Point, ReadOut, Segment, read_out_file
 from recsys.settings import Settings
 from tests.conftest import NOW
 
@@ -31,6 +31,26 @@ def read_out(name: str, **more: Any) -> ReadOut:
         "crossed": 1,
         "verdicts": {"changed": "changed is better: conversion +20.0% (+5.0% to +35.0%)."},
         "differences": (told, early),
+        "curve": tuple(
+            Point(
+                f"2026-03-{day:02}",
+                "changed",
+                day * 2,
+                0.3 / day,
+                *((0.3 / day - 0.2, 0.3 / day + 0.2) if day > 3 else (None, None)),
+            )
+            for day in range(1, 11)
+        ),
+        "segments": (
+            Segment(
+                segment="had bought before", arm="changed", units=12, relative=0.1, low=-0.1, high=0.3, p=0.2, adjusted_p=0.6
+            ),
+        ),
+        "arms": {"changed": Answered(exposures=11, lists=40, coverage=0.25, milliseconds=0.042)},
+        "left_out": {"staff": 2, "machines": 1},
+        "unexposed": 1,
+        "warnings": ("Look out with changed: returns got worse, +20.0% (+5.0% to +35.0%).",),
+        "notes": ("margin is not known: the item table has no `cost` (docs/data.md)",),
     }
     return ReadOut(**{**given, **more})
 

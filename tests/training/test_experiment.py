@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
+import numpy as np
 import polars as pl
 import pytest
 
 from recsys.clock import DAY
 from recsys.live.databases import open_log
 from recsys.live.experiments import Exposure
+from recsys.settings.experiments import Experiment
 from recsys.types import DataError, Link
 from tests.conftest import NOW, SETTINGS, Shop, ago, busy_events, event, micros
 from training.experiments.ledger import Ledger
 from training.experiments.measures import BEFORE, COUNTS
+from training.experiments.plan import plan_of, plan_words
 from training.experiments.readout import experiment, read_out
+from training.experiments.segments import segments_of
 from training.experiments.units import exposed, unit_table
 
 TRIAL = """
@@ -25,6 +31,18 @@ placement = "home"
 arms = [{ name = "control", share = 0.5 }, { name = "changed", share = 0.5, change = { bought = "allow" } }]
 """
 AT = micros(ago(days=10))
+TWO_ARMS = [{"name": "control", "share": 0.5}, {"name": "changed", "share": 0.5}]
+LINES = pl.DataFrame(
+    schema={
+        "unit": pl.String,
+        "time": pl.Int64,
+        "item_id": pl.String,
+        "order": pl.Int64,
+        **dict.fromkeys(("amount", "units", "returned"), pl.Float64),
+    }
+)
+NOTHING = pl.DataFrame(schema={"unit": pl.String, "time": pl.Int64})
+NO_OWNERS = pl.DataFrame(schema={"id": pl.String, "unit": pl.String})
 
 
 @pytest.fixture
@@ -156,6 +174,85 @@ def test_a_lost_arm_is_an_alarm(trial: Shop) -> None:
     found = read_out(trial.settings, "trial", NOW)
     assert found.sizes_p < 0.001
     assert found.verdicts["changed"].startswith("Do not read this")
+
+
+def test_before_anybody_is_exposed_it_is_told_how_many_it_takes(trial: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    """By those who came lately; nothing is written, and a shop in which nobody bought is told so."""
+    assert experiment(trial.settings, "trial", NOW, None) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "nobody was exposed to it yet" in said
+    assert "persons who came in the last four weeks 30" in said
+    assert not (trial.settings.artifacts / "experiments").exists()
+    chosen = trial.settings.experiments["trial"]
+    nobody = Ledger(
+        LINES.clear(), NOTHING, NOTHING, NO_OWNERS, None, came=pl.DataFrame({"unit": ["a", "b"], "at": [1, 2]}), as_of=3
+    )
+    assert "cannot be told: nobody had any conversion lately" in plan_words(chosen, plan_of(nobody, chosen))[0]
+
+
+def test_a_plan_knows_how_many_come() -> None:
+    """A thousand shoppers a day, a tenth of whom buy: of those who take part, so many days as it takes to have enough."""
+    n = 20_000
+    lines = [(f"u{number}", number + 1, "sofa", number, 10.0, 1.0, 0.0) for number in range(0, n, 10)]
+    came = pl.DataFrame({"unit": [f"u{number}" for number in range(n)], "at": [number * DAY // 1000 for number in range(n)]})
+    ledger = Ledger(pl.DataFrame(lines, schema=LINES.schema, orient="row"), NOTHING, NOTHING, NO_OWNERS, None, came=came)
+    late = ledger._replace(as_of=30 * DAY, lines=ledger.lines.with_columns(time=pl.lit(29 * DAY)))
+    half = msgspec.convert({"placement": "home", "arms": TWO_ARMS, "traffic": 0.5, "smallest_effect": 0.2}, Experiment)
+    plan = plan_of(late, half)
+    assert (plan.came, round(plan.base, 3)) == (n, 0.1)
+    assert plan.needed == pytest.approx(4 * (1.96 + 0.84) ** 2 * 0.9 / 0.1 / 0.2**2, rel=0.02)
+    assert plan.days == pytest.approx(plan.needed / 0.5 / 1000, abs=0.01)
+    assert plan_of(late, msgspec.structs.replace(half, traffic=0.01)).days == math.inf
+
+
+def test_staff_and_machines_are_not_counted(trial: Shop) -> None:
+    """Under any id that is theirs; said beside the figures, and what they bought is nobody's."""
+    trial.toml = trial.toml.replace("[data.events]", '[data]\nstaff = ["user-1", "tablet"]\n[data.events]')
+    trial.add(*(event("crawler", "sofa-1", "view", ago(days=3, seconds=second / 10)) for second in range(90)))
+    trial.write()
+    ids = ("user-1", "user-2", "user-3", "crawler")
+    expose(trial, *((user, "control" if user != "user-3" else "changed", AT) for user in ids))
+    open_log(trial.settings).add_links([Link("tablet", "user-2", AT - DAY)], AT)
+    found = read_out(trial.settings, "trial", NOW)
+    assert (dict(found.units), dict(found.left_out)) == ({"control": 0, "changed": 1}, {"staff": 2, "machines": 1})
+
+
+def test_margin_is_what_is_left_of_what_was_paid() -> None:
+    """By the item's cost; of an item of unknown cost nothing, and without any cost no margin is told."""
+    rows = [
+        ("ann", 5, "sofa", 0, 100.0, 2.0, 0.0),
+        ("ann", 6, "lamp", 1, 30.0, 1.0, 0.0),
+        ("bob", 5, "sofa", 2, 40.0, 1.0, 0.0),
+    ]
+    lines = pl.DataFrame(rows, schema=LINES.schema, orient="row")
+    items = pl.DataFrame({"item_id": ["sofa", "lamp"], "cost": [30.0, None], "since": [0, 0]})
+    ledger = Ledger(lines, NOTHING, NOTHING, NO_OWNERS, "EUR", items)
+    persons = pl.DataFrame({"unit": ["ann", "bob"], "arm": ["a", "b"], "at": [0, 0]})
+    assert unit_table(ledger, persons, 10, 0.0).sort("unit")["margin"].to_list() == [40.0, 10.0]
+    costless = ledger._replace(items=items.with_columns(cost=pl.lit(None, pl.Float64)))
+    assert "margin" not in unit_table(costless, persons, 10, 0.0).columns
+
+
+def test_segments_are_told_apart_by_what_was_known_before() -> None:
+    """Those who had bought and those who had not, those of the first week and later ones; small ones are passed over."""
+    rng = np.random.default_rng(3)
+    n = 4_000
+    bought = [(f"u{number}", -DAY, "sofa", number, 10.0, 1.0, 0.0) for number in range(0, n, 2)]
+    after = [(f"u{number}", 11 * DAY, "sofa", n + number, 10.0, 1.0, 0.0) for number in range(n) if rng.random() < 0.3]
+    ledger = Ledger(pl.DataFrame(bought + after, schema=LINES.schema, orient="row"), NOTHING, NOTHING, NO_OWNERS, None)
+    arms = rng.integers(0, 2, n)
+    persons = pl.DataFrame(
+        {"unit": [f"u{number}" for number in range(n)], "arm": np.array(["control", "changed"])[arms], "at": [0] * n}
+    ).with_columns(at=pl.when(pl.arange(n) < 50).then(10 * DAY).otherwise(0))
+    chosen = msgspec.convert({"placement": "home", "arms": TWO_ARMS}, Experiment)
+    table = unit_table(ledger, persons, 20 * DAY, 0.0)
+    found = {each.segment: each for each in segments_of(table, ledger, chosen)}
+    assert {name: each.units for name, each in found.items()} == {
+        "had bought before": n // 2,
+        "had never bought": n // 2,
+        "came in the first week": n - 50,
+    }
+    assert all(each.difference.adjusted_p >= each.difference.p for each in found.values() if each.difference.adjusted_p)
 
 
 def test_what_is_not_there_is_said(trial: Shop) -> None:

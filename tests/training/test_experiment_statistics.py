@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from scipy.stats import chisquare
 
 from recsys.experiments.sizes import MISMATCH, sizes_p
@@ -22,7 +23,7 @@ from training.experiments.statistics import (
     power_of,
     units_needed,
 )
-from training.experiments.verdict import Pace, verdict
+from training.experiments.verdict import Pace, verdict, warnings_of
 
 ALL = list(MEASURES.values())
 ENOUGH = Pace(units=10_000, needed=5_000.0, daily=100.0)
@@ -44,11 +45,16 @@ def units(n: int = 20_000, lift: float = 0.0, seed: int = 4, arms: tuple[str, ..
             "converted": (orders > 0).astype(int),
             "repeated": (orders > 1).astype(int),
             "revenue": orders * 40.0,
+            "margin": orders * 15.0,
             "units": bought,
             "returned": rng.binomial(bought, 0.1),
             "orders_before": before,
             "converted_before": (before > 0).astype(int),
             "revenue_before": before * 40.0,
+            "lists": seen,
+            "empty": rng.binomial(seen, 0.05),
+            "shown": seen * 6,
+            "new": rng.binomial(seen * 6, 0.1),
         }
     )
 
@@ -138,6 +144,33 @@ def test_the_calculator_is_right() -> None:
     needed = units_needed(orders, everybody, 0.05)
     assert 10_000 < needed < 1_000_000
     assert power_of(orders, everybody, 0.05, round(needed)) == pytest.approx(0.8, abs=0.005)
+
+
+def test_a_smaller_arm_takes_more_shoppers() -> None:
+    """Of 90 and 10 %, about 2.8 times as many as of two halves: 1 / (4 · 0.9 · 0.1)."""
+    orders, everybody = MEASURES["orders"], aggregates(units().with_columns(arm=pl.lit("all")), ALL)["all"]
+    assert units_needed(orders, everybody, 0.05, 1 / 9) == pytest.approx(
+        units_needed(orders, everybody, 0.05) / 0.36, rel=0.03
+    )
+
+
+def test_a_guard_that_got_worse_is_a_warning() -> None:
+    """More returns are told, fewer are not; of new items, which are better neither way, both; what decides is no guard."""
+    worse: dict[str, float] = {"always_low": 0.1, "always_high": 0.2}
+    better: dict[str, float] = {"always_low": -0.2, "always_high": -0.1}
+    unsure = told()
+    found = {
+        (name, side): [*warnings_of([replace(unsure, measure=name, **figures)])]
+        for name in ("returns", "repeat", "new_items", "conversion")
+        for side, figures in (("up", worse), ("down", better), ("unsure", {}))
+    }
+    assert {key for key, said in found.items() if said} == {
+        ("returns", "up"),
+        ("repeat", "down"),
+        ("new_items", "up"),
+        ("new_items", "down"),
+    }
+    assert found["returns", "up"] == ["Look out with brands: returns got worse, +0.0% (+10.0% to +20.0%)."]
 
 
 def told(**figures: float) -> Difference:

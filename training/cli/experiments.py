@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
@@ -69,4 +70,5 @@ def _experiment(chosen: argparse.Namespace) -> int:
     from training.experiments.readout import experiment  # its library takes seconds to load
 
     keys = ErasureKeys.from_environment(os.environ)
-    return experiment(load_settings(chosen.settings), chosen.id, datetime.now(UTC), chosen.out, keys)
+    timer = time.process_time_ns
+    return experiment(load_settings(chosen.settings), chosen.id, datetime.now(UTC), chosen.out, keys, timer)

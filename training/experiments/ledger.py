@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -9,21 +10,30 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from recsys.clock import DAY
 from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
 from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.histories import Events
 from recsys.tables.identities import with_joins
 from recsys.types import CANCELLED, EventType
 from training.job.job import Prepared, prepare
 
 _TIME = pl.col("timestamp").dt.epoch("us").alias("time")
+PLAN_DAYS = 28
+"""Days of the past that tell who would come to an experiment."""
+NO_ITEMS = pl.DataFrame(schema={"item_id": pl.String, "cost": pl.Float64, "since": pl.Int64})
+NO_VISITS = pl.DataFrame(schema={"unit": pl.String, "at": pl.Int64})
 
 
 class Ledger(NamedTuple):
-    """Frames by person (`unit`) and `time` in microseconds.
+    """Frames by person (`unit`) and `time` in microseconds; staff and machines are in none of them.
 
     lines: purchased lines with `item_id`, `order`, `amount` kept in the shop's currency, `units` kept and `returned` · seen: lists,
-    one row each · clicks: items clicked on lists, one row each, with `send_id` · owners: `id` and the person that it belongs to.
+    one row each · clicks: items clicked on lists, one row each, with `send_id` · owners: `id` and the person that it belongs to ·
+    items: those that may be shown, with `cost` of a unit (null: not known) and since when there is one (microseconds, null: not
+    known) · came: persons of the last `PLAN_DAYS` before `as_of` (microseconds), `at` their first event in them · staff and machines:
+    persons who are left out.
     """
 
     lines: pl.DataFrame
@@ -31,6 +41,11 @@ class Ledger(NamedTuple):
     clicks: pl.DataFrame
     owners: pl.DataFrame
     currency: str | None
+    items: pl.DataFrame = NO_ITEMS
+    came: pl.DataFrame = NO_VISITS
+    as_of: int = 0
+    staff: frozenset[str] = frozenset()
+    machines: frozenset[str] = frozenset()
 
 
 def read_ledger(settings: Settings, now: datetime, erasure_keys: ErasureKeys | None = None) -> Ledger:
@@ -47,15 +62,23 @@ def read_ledger(settings: Settings, now: datetime, erasure_keys: ErasureKeys | N
         "item_id",
         "send_id",
     )
-    found = lists.drop_nulls("unit").sort("time").collect()
+    owners = owners_of(with_joins(prepared.shop.links, prepared.shop.joins))
+    staff, machines = _persons(settings.data.staff, owners), frozenset(prepared.shop.machines.to_list())
+    counts = ~pl.col("unit").is_in(sorted(staff | machines))
+    found = lists.drop_nulls("unit").filter(counts).sort("time").collect()
     seen = found.unique(["unit", "recommendation_id"], keep="first", maintain_order=True)
     clicks = found.filter(pl.col("event_type") == "click")
     return Ledger(
-        lines=purchased(prepared),
+        lines=purchased(prepared).filter(counts),
         seen=seen.select("unit", "time", "recommendation_id", "send_id"),
         clicks=clicks.unique(["unit", "recommendation_id", "item_id"], keep="first", maintain_order=True).drop("event_type"),
-        owners=owners_of(with_joins(prepared.shop.links, prepared.shop.joins)),
+        owners=owners,
         currency=prepared.shop.currency,
+        items=_items(prepared),
+        came=_came(prepared).filter(counts),
+        as_of=prepared.as_of,
+        staff=staff,
+        machines=machines,
     )
 
 
@@ -76,6 +99,31 @@ def purchased(prepared: Prepared) -> pl.DataFrame:
             "returned": np.maximum(quantities - kept, 0.0),
         }
     )
+
+
+def _persons(ids: Iterable[str], owners: pl.DataFrame) -> frozenset[str]:
+    """The persons whom some ids name, and the ids themselves."""
+    named = set(ids)
+    return frozenset(named | {unit for name, unit in owners.select("id", "unit").iter_rows() if name in named})
+
+
+def _items(prepared: Prepared) -> pl.DataFrame:
+    """The items that may be shown: what a unit costs the shop, and since when there is one, by its publication or first event."""
+    items = prepared.shop.items.select("item_id", "cost", published=pl.col("published_at").dt.epoch("us"))
+    events = prepared.events
+    known = events.where(np.flatnonzero(events.items >= 0))
+    touched = pl.DataFrame({"item_id": _item_ids(prepared, known.items), "first": known.times})
+    first = touched.group_by("item_id").agg(pl.col("first").min())
+    since = pl.coalesce("published", "first").alias("since")
+    return items.join(first, on="item_id", how="left").select("item_id", "cost", since)
+
+
+def _came(prepared: Prepared) -> pl.DataFrame:
+    """Persons who did anything lately, with the first of it."""
+    events: Events = prepared.events
+    lately = events.where(np.flatnonzero(events.times > prepared.as_of - PLAN_DAYS * DAY))
+    units = pl.Series(prepared.user_ids, dtype=pl.String).gather(lately.users.astype(np.int64))
+    return pl.DataFrame({"unit": units, "at": lately.times}).group_by("unit").agg(pl.col("at").min()).sort("unit")
 
 
 def _item_ids(prepared: Prepared, rows: NDArray[np.int32]) -> pl.Series:

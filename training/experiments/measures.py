@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 COUNTS = ("seen", "clicks", "orders", "converted", "repeated", "revenue", "units", "returned")
@@ -14,10 +15,18 @@ BEFORE = ("orders_before", "converted_before", "revenue_before")
 BEFORE_DAYS = 28
 
 
+MARGIN = "margin"
+"""What was paid less what the units kept cost the shop (winsorised), where the item table says what an item costs."""
+SHOWN = ("lists", "empty", "shown", "new")
+"""What is counted of each unit's logged lists: how many, those without any item, items on them, and of these new ones."""
+NEW_DAYS = 28
+"""Days for which an item is new."""
+
+
 class Measure(NamedTuple):
     """A mean per unit, or a ratio of two sums; `covariate` is its column from before.
 
-    `guards`: it decides nothing, and is there to warn; `more_is_better` tells in which direction.
+    `guards`: it decides nothing, and is there to warn; `more_is_better` tells in which direction, None: neither is.
     """
 
     name: str
@@ -25,7 +34,7 @@ class Measure(NamedTuple):
     denominator: str | None = None
     covariate: str | None = None
     guards: bool = False
-    more_is_better: bool = True
+    more_is_better: bool | None = True
 
 
 MEASURES = {
@@ -34,9 +43,17 @@ MEASURES = {
         Measure("conversion", "converted", covariate="converted_before"),
         Measure("orders", "orders", covariate="orders_before"),
         Measure("revenue", "revenue", covariate="revenue_before"),
+        Measure("margin", MARGIN, covariate="revenue_before"),
         Measure("click_through", "clicks", "seen"),
         Measure("repeat", "repeated", "converted", guards=True),
         Measure("units_per_order", "units", "orders", guards=True),
         Measure("returns", "returned", "units", guards=True, more_is_better=False),
+        Measure("empty_lists", "empty", "lists", guards=True, more_is_better=False),
+        Measure("new_items", "new", "shown", guards=True, more_is_better=None),
     )
 }
+
+
+def measures_of(columns: Collection[str]) -> list[Measure]:
+    """The measures that a table with these columns can tell."""
+    return [each for each in MEASURES.values() if {each.numerator, each.denominator or each.numerator} <= {*columns}]

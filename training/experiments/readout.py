@@ -1,23 +1,23 @@
-"""Read-out of an experiment: every measure of every arm against the control, the verdict, and the curve day by day.
+"""Read-out of an experiment: every measure of every arm against the control, guards, the verdict, segments, and the curve by day.
 
 `make experiment ID=home_lead` prints it, and writes ID.json and ID.csv.
 """
 
 from __future__ import annotations
 
-import csv
 import math
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import polars as pl
 
 from recsys.clock import DAY, to_datetime, to_microseconds
-from recsys.disk import write_whole
 from recsys.experiments.assignment import expected_shares, key_of
-from recsys.experiments.read_outs import READ_OUTS, Compared, Point, ReadOut
+from recsys.experiments.read_outs import READ_OUTS, Answered, Compared, Point, ReadOut, Segment
 from recsys.experiments.sizes import sizes_p
 from recsys.live.databases import open_log, open_slates
 from recsys.live.erasure import ErasureKeys
@@ -25,125 +25,202 @@ from recsys.settings import Settings
 from recsys.settings.experiments import HOLDOUT, INTERLEAVED, Experiment
 from recsys.types import DataError
 from training import console
+from training.experiments.answer_times import answer_times
 from training.experiments.interleaved import CLICKS, ORDERS, Credited, credited, deciding, preference
 from training.experiments.interleaved import pace as pace_of_persons
 from training.experiments.ledger import Ledger, read_ledger
-from training.experiments.measures import MEASURES
-from training.experiments.statistics import Difference, adjusted, aggregates, difference, units_needed
+from training.experiments.measures import MARGIN, MEASURES, SHOWN
+from training.experiments.plan import plan_of, show_plan
+from training.experiments.printed import show, write
+from training.experiments.segments import segments_of
+from training.experiments.shown_lists import ShownLists, shown_lists
+from training.experiments.statistics import Difference, adjusted, aggregates, compare, units_needed
 from training.experiments.units import exposed, unit_table
-from training.experiments.verdict import Pace, verdict
+from training.experiments.verdict import Pace, verdict, warnings_of
 
 MOST_POINTS = 30
 """Points of the curve."""
+Timer = Callable[[], int]
+"""Counts nanoseconds of processor."""
 
 
 def experiment(
-    settings: Settings, name: str, now: datetime, out: Path | None, erasure_keys: ErasureKeys | None = None
+    settings: Settings,
+    name: str,
+    now: datetime,
+    out: Path | None,
+    erasure_keys: ErasureKeys | None = None,
+    timer: Timer | None = None,
 ) -> int:
-    """Print the read-out of an experiment and write it to a folder.
+    """Print the read-out of an experiment and write it to a folder; where nobody was exposed yet, print what it takes.
 
     Raises:
-        DataError: if there is no such experiment, or nobody was exposed to it yet; else as reading the tables does.
+        DataError: if there is no such experiment; else as reading the tables does.
         StateError: if the log cannot be read.
     """
-    found = read_out(settings, name, now, erasure_keys)
-    folder = out or settings.artifacts / READ_OUTS
-    _show(found)
-    for path in _write(found, folder):
+    trial = open_trial(settings, name, now, erasure_keys)
+    if trial.persons.is_empty():
+        show_plan(name, trial.chosen, plan_of(trial.ledger, trial.chosen))
+        return 0
+    found = read(trial, settings, timer)
+    show(found)
+    for path in write(found, out or settings.artifacts / READ_OUTS):
         console.say(f"✓ {path}")
     return 0
 
 
-def read_out(settings: Settings, name: str, now: datetime, erasure_keys: ErasureKeys | None = None) -> ReadOut:
-    """Work out what an experiment says; raises as `experiment` does."""
+class Trial(NamedTuple):
+    """An experiment with what its read-out is made of, up to a moment.
+
+    persons: those who count, as of `exposed` · exposures: ids by arm · left_out: persons who do not count, by why.
+    """
+
+    name: str
+    chosen: Experiment
+    ledger: Ledger
+    persons: pl.DataFrame
+    crossed: int
+    exposures: Mapping[str, int]
+    left_out: Mapping[str, int]
+    until: datetime
+
+
+def open_trial(settings: Settings, name: str, now: datetime, erasure_keys: ErasureKeys | None = None) -> Trial:
+    """Read what is known of an experiment; raises as `experiment` does."""
     log = open_log(settings).experiments
     known = {each: declared.experiment for each, declared in log.declared().items()} | dict(settings.experiments)
     if name not in known:
         raise DataError(f"ID {name!r}: there is no such experiment; there are {', '.join(sorted(known)) or 'none'}")
-    chosen = known[name]
     ledger = read_ledger(settings, now, erasure_keys)
-    persons, crossed = exposed((each for batch in log.exposures(key_of(name, chosen)) for each in batch), ledger.owners)
-    if persons.is_empty():
-        raise DataError(f"ID {name!r}: nobody was exposed to it yet; ask for lists on {chosen.placement!r} while it runs")
-    if chosen.kind == INTERLEAVED:
-        return _read_interleaved(
-            name, chosen, ledger, persons, credited(ledger, persons, open_slates(settings).heads(), name), now
-        )
-    return _read(name, chosen, ledger, persons, crossed, now)
+    rows = [each for batch in log.exposures(key_of(name, known[name])) for each in batch]
+    persons, crossed = exposed(rows, ledger.owners)
+    kept, left_out = counted(persons, {"staff": ledger.staff, "machines": ledger.machines - ledger.staff})
+    return Trial(name, known[name], ledger, kept, crossed, Counter(each.arm for each in rows), left_out, now)
 
 
-def _read_interleaved(
-    name: str, chosen: Experiment, ledger: Ledger, persons: pl.DataFrame, found: Credited, now: datetime
+def read_out(
+    settings: Settings, name: str, now: datetime, erasure_keys: ErasureKeys | None = None, timer: Timer | None = None
 ) -> ReadOut:
-    until, decides, arm = to_microseconds(now), deciding(chosen), chosen.arms[1].name
+    """Work out what an experiment says.
+
+    Raises:
+        DataError: if there is no such experiment, or nobody was exposed to it yet; else as reading the tables does.
+    """
+    trial = open_trial(settings, name, now, erasure_keys)
+    if trial.persons.is_empty():
+        placement = trial.chosen.placement
+        raise DataError(f"ID {name!r}: nobody was exposed to it yet; ask for lists on {placement!r} while it runs")
+    return read(trial, settings, timer)
+
+
+def read(trial: Trial, settings: Settings, timer: Timer | None = None) -> ReadOut:
+    """Work out what an experiment says to which somebody was exposed; without a timer nothing is said of answer times."""
+    slates = open_slates(settings)
+    if trial.chosen.kind == INTERLEAVED:
+        return _read_interleaved(trial, credited(trial.ledger, trial.persons, slates.heads(), trial.name))
+    shown = shown_lists(slates.heads(), trial.name, trial.ledger, trial.persons)
+    times = {} if timer is None else answer_times(settings, trial.name, trial.chosen, slates, timer)
+    return _read(trial, shown, times)
+
+
+def counted(persons: pl.DataFrame, excluded: Mapping[str, Collection[str]]) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Return the persons who count, and how many do not, by why."""
+    left_out = {}
+    for why, ids in excluded.items():
+        kept = persons.filter(~pl.col("unit").is_in(sorted(ids)))
+        if kept.height < persons.height:
+            left_out[why] = persons.height - kept.height
+        persons = kept
+    return persons, left_out
+
+
+def _read_interleaved(trial: Trial, found: Credited) -> ReadOut:
+    chosen, persons = trial.chosen, trial.persons
+    until, decides, arm = to_microseconds(trial.until), deciding(chosen), chosen.arms[1].name
     by_measure = {CLICKS: found.clicks, ORDERS: found.orders}
     told = adjusted([preference(measure, arm, each) for measure, each in by_measure.items()], decides)
     first = next(each for each in told if each.measure == decides)
     progress = pace_of_persons(persons, by_measure[decides], chosen.smallest_effect, until)
     return ReadOut(
-        id=name,
-        key=key_of(name, chosen),
+        id=trial.name,
+        key=key_of(trial.name, chosen),
         placement=chosen.placement,
         metric=decides,
         since=_day(int(persons["at"].min())),  # type: ignore[arg-type]
-        until=now,
-        currency=ledger.currency,
+        until=trial.until,
+        currency=trial.ledger.currency,
         units={INTERLEAVED: persons.height},
         expected_shares=expected_shares(chosen),
         sizes_p=1.0,
         crossed=0,
         verdicts={arm: verdict(first, progress, chosen.smallest_effect, 1.0)},
         differences=tuple(_finite(each) for each in told),
+        left_out=trial.left_out,
     )
 
 
-def _read(name: str, chosen: Experiment, ledger: Ledger, persons: pl.DataFrame, crossed: int, now: datetime) -> ReadOut:
-    until = to_microseconds(now)
-    counts = {arm: int(persons.filter(pl.col("arm") == arm).height) for arm in expected_shares(chosen)}
-    sizes = sizes_p(counts, expected_shares(chosen))
-    told = compare(unit_table(ledger, persons, until, chosen.winsorize), chosen)
+def _read(trial: Trial, shown: ShownLists, times: Mapping[str, float]) -> ReadOut:
+    chosen, ledger, persons, until = trial.chosen, trial.ledger, trial.persons, to_microseconds(trial.until)
+    shares = expected_shares(chosen)
+    counts = {arm: int(persons.filter(pl.col("arm") == arm).height) for arm in shares}
+    sizes = sizes_p(counts, shares)
+    table = unit_table(ledger, persons, until, chosen.winsorize)
+    told = compare(_with_lists(table, shown), chosen)
     return ReadOut(
-        id=name,
-        key=key_of(name, chosen),
+        id=trial.name,
+        key=key_of(trial.name, chosen),
         placement=chosen.placement,
         metric=chosen.metric,
-        since=_day(int(persons["at"].min())) if persons.height else None,  # type: ignore[arg-type]
-        until=now,
+        since=_day(int(persons["at"].min())),  # type: ignore[arg-type]
+        until=trial.until,
         currency=ledger.currency,
         units=counts,
-        expected_shares=expected_shares(chosen),
+        expected_shares=shares,
         sizes_p=sizes,
-        crossed=crossed,
+        crossed=trial.crossed,
         verdicts={
-            each.arm: verdict(each, pace(ledger, persons, chosen, each.arm, until), chosen.smallest_effect, sizes)
+            each.arm: verdict(
+                each, pace(table, chosen, each.arm, until), chosen.smallest_effect, sizes, shown.loses_exposures
+            )
             for each in told
             if each.measure == chosen.metric and each.arm != HOLDOUT
         },
         differences=tuple(_finite(each) for each in told),
         curve=tuple(_curve(ledger, persons, chosen, until)),
+        segments=tuple(_segments(table, ledger, chosen)),
+        arms={
+            arm: Answered(
+                exposures=trial.exposures.get(arm, 0),
+                lists=shown.lists.get(arm, 0),
+                coverage=shown.coverage.get(arm),
+                milliseconds=times.get(arm),
+            )
+            for arm in shares
+        },
+        left_out=trial.left_out,
+        unexposed=shown.unexposed,
+        warnings=tuple(warnings_of(told)),
+        notes=tuple(_notes(table, ledger, shown)),
     )
 
 
-def compare(table: pl.DataFrame, chosen: Experiment) -> list[Difference]:
-    """Every measure of every arm against the control, as far as both have somebody."""
-    sums, control = aggregates(table, list(MEASURES.values())), chosen.arms[0].name
-    others = [arm for arm in expected_shares(chosen) if arm != control and arm in sums and sums[arm].count() > 1]
-    if control not in sums or sums[control].count() <= 1:
-        return []
-    found = [difference(each, arm, sums[control], sums[arm]) for arm in others for each in MEASURES.values()]
-    return adjusted(found, chosen.metric)
-
-
-def pace(ledger: Ledger, persons: pl.DataFrame, chosen: Experiment, arm: str, until: int) -> Pace:
+def pace(table: pl.DataFrame, chosen: Experiment, arm: str, until: int) -> Pace:
     """Return how many persons the control and an arm have, need, and get a day."""
-    both = persons.filter(pl.col("arm").is_in([chosen.arms[0].name, arm]))
-    table = unit_table(ledger, both, until, chosen.winsorize).with_columns(pl.lit("all").alias("arm"))
-    measure = MEASURES[chosen.metric]
-    needed = (
-        units_needed(measure, aggregates(table, [measure])["all"], chosen.smallest_effect) if both.height > 1 else math.inf
-    )
+    control, shares = chosen.arms[0].name, expected_shares(chosen)
+    both = table.filter(pl.col("arm").is_in([control, arm])).with_columns(pl.lit("all").alias("arm"))
+    measure, needed = MEASURES[chosen.metric], math.inf
+    if both.height > 1 and shares.get(control):
+        everybody = aggregates(both, [measure])["all"]
+        needed = units_needed(measure, everybody, chosen.smallest_effect, shares[arm] / shares[control])
     first = min(both["at"].to_list(), default=until)
     return Pace(both.height, needed, both.height / max((until - first) / DAY, 1.0))
+
+
+def _with_lists(table: pl.DataFrame, shown: ShownLists) -> pl.DataFrame:
+    """A table of units with their logged lists, where any are logged."""
+    if shown.counts.is_empty():
+        return table
+    return table.join(shown.counts, on="unit", how="left").with_columns(pl.col(SHOWN).fill_null(0))
 
 
 def _curve(ledger: Ledger, persons: pl.DataFrame, chosen: Experiment, until: int) -> list[Point]:
@@ -163,6 +240,30 @@ def _curve(ledger: Ledger, persons: pl.DataFrame, chosen: Experiment, until: int
     return points
 
 
+def _segments(table: pl.DataFrame, ledger: Ledger, chosen: Experiment) -> Iterator[Segment]:
+    for name, units, told in segments_of(table, ledger, chosen):
+        figures = {each: _number(getattr(told, each)) for each in ("relative", "low", "high", "p", "adjusted_p")}
+        yield Segment(segment=name, arm=told.arm, units=units, **figures)
+
+
+def _notes(table: pl.DataFrame, ledger: Ledger, shown: ShownLists) -> Iterator[str]:
+    """Sentences on what could not be told, and why."""
+    if MARGIN not in table.columns:
+        yield "margin is not known: the item table has no `cost` (docs/data.md)"
+    elif (known := _share_of_known_cost(ledger)) < 1:
+        yield f"the cost is known of {known:.1%} of what was paid; the rest counts as without any margin"
+    if shown.counts.is_empty():
+        yield "no list of it is logged, so that nothing is said of empty lists, coverage and new items: raise `state.slate_share`"
+
+
+def _share_of_known_cost(ledger: Ledger) -> float:
+    costly = ledger.items.drop_nulls("cost")["item_id"]
+    paid = ledger.lines.select(
+        all=pl.col("amount").sum(), known=pl.col("amount").filter(pl.col("item_id").is_in(costly.implode())).sum()
+    ).row(0)
+    return float(paid[1] / paid[0]) if paid[0] else 1.0
+
+
 def _finite(told: Difference) -> Compared:
     return Compared(**{name: _number(value) for name, value in msgspec.structs.asdict(told).items()})
 
@@ -174,51 +275,3 @@ def _number(value: Any) -> Any:
 
 def _day(moment: int) -> str:
     return to_datetime(moment).date().isoformat()
-
-
-def _show(found: ReadOut) -> None:
-    sizes = [(arm, f"{count:,}", f"{found.expected_shares[arm]:.1%}") for arm, count in found.units.items()]
-    console.table(f"Experiment {found.id} on {found.placement}, from {found.since}", ("arm", "persons", "drawn"), sizes)
-    rows = [_row(each) for each in found.differences]
-    columns = ("measure", "arm", "control", "value", "difference", "looking once", "looking daily", "p", "adjusted")
-    console.table("Against the control", columns, rows)
-    crossed = f", {found.crossed:,} of the persons were in two arms before they signed in" if found.crossed else ""
-    console.say(f"sizes of the arms: p = {found.sizes_p:.3g}{crossed}")
-    for text in found.verdicts.values():
-        console.say(f"• {text}")
-
-
-def _row(each: Compared) -> tuple[object, ...]:
-    return (
-        each.measure,
-        each.arm,
-        _figure(each.control),
-        _figure(each.value),
-        _share(each.relative),
-        f"{_share(each.low)} to {_share(each.high)}",
-        f"{_share(each.always_low)} to {_share(each.always_high)}",
-        _figure(each.p),
-        _figure(each.adjusted_p),
-    )
-
-
-def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
-
-
-def _share(value: float | None) -> str:
-    return "?" if value is None else f"{value:+.1%}"
-
-
-def _write(found: ReadOut, folder: Path) -> list[Path]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with write_whole(folder / f"{found.id}.json") as file:
-            file.write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
-        with write_whole(folder / f"{found.id}.csv") as file, file.open("w", newline="") as text:
-            lines = csv.DictWriter(text, Compared.__struct_fields__)
-            lines.writeheader()
-            lines.writerows(map(msgspec.structs.asdict, found.differences))
-    except OSError as error:
-        raise DataError(f"--out {folder}: cannot be written ({error.strerror})") from error
-    return [folder / f"{found.id}.json", folder / f"{found.id}.csv"]

@@ -20,8 +20,10 @@ from tea_tasting.aggr import Aggregates, read_aggregates
 from tea_tasting.metrics import AggrCols
 from tea_tasting.metrics.mean import MeanResult
 
+from recsys.experiments.assignment import expected_shares
+from recsys.settings.experiments import Experiment
 from training.experiments.always_valid import half_width
-from training.experiments.measures import Measure
+from training.experiments.measures import Measure, measures_of
 
 CONFIDENCE = 0.95
 POWER = 0.8
@@ -78,25 +80,39 @@ def difference(measure: Measure, arm: str, control: Aggregates, treatment: Aggre
     )
 
 
+def compare(table: pl.DataFrame, chosen: Experiment) -> list[Difference]:
+    """Every measure of every arm against the control, as far as both have somebody and the table has its columns."""
+    measures = measures_of(table.columns)
+    sums, control = aggregates(table, measures), chosen.arms[0].name
+    others = [arm for arm in expected_shares(chosen) if arm != control and arm in sums and sums[arm].count() > 1]
+    if control not in sums or sums[control].count() <= 1:
+        return []
+    found = [difference(each, arm, sums[control], sums[arm]) for arm in others for each in measures]
+    return adjusted(found, chosen.metric)
+
+
 def adjusted(differences: Sequence[Difference], decides: str) -> list[Difference]:
     """Adjust the p-values of the measures that do not decide, together: Benjamini and Yekutieli, whatever their dependence."""
-    others = [each for each in differences if each.measure != decides and not math.isnan(each.p)]
-    results = {at: tt.experiment.ExperimentResult({each.measure: {"pvalue": each.p}}) for at, each in enumerate(others)}
+    others = {at: each for at, each in enumerate(differences) if each.measure != decides and not math.isnan(each.p)}
+    results = {at: tt.experiment.ExperimentResult({each.measure: {"pvalue": each.p}}) for at, each in others.items()}
     told: Mapping[Any, Any] = tt.adjust_fdr(results, arbitrary_dependence=True) if results else {}
-    by_pair = {(each.measure, each.arm): float(told[at][each.measure]["pvalue_adj"]) for at, each in enumerate(others)}
-    return [msgspec.structs.replace(each, adjusted_p=by_pair.get((each.measure, each.arm))) for each in differences]
+    found = {at: float(told[at][each.measure]["pvalue_adj"]) for at, each in others.items()}
+    return [msgspec.structs.replace(each, adjusted_p=found.get(at)) for at, each in enumerate(differences)]
 
 
-def units_needed(measure: Measure, everybody: Aggregates, effect: float) -> float:
-    """Units of a control and one arm together that show a relative difference with a power of 80 %; infinite: no number does."""
+def units_needed(measure: Measure, everybody: Aggregates, effect: float, ratio: float = 1.0) -> float:
+    """Units of a control and one arm together that show a relative difference with a power of 80 %; infinite: no number does.
+
+    `ratio` is how many times as large as the control the arm is: of one variance, two halves need (1 + ratio)² / (4 · ratio) times
+    fewer.
+    """
+    asked = _metric(measure, rel_effect_size=effect, power=POWER, alpha=1 - CONFIDENCE)
     try:
         with np.errstate(invalid="ignore", divide="ignore"):
-            told = _metric(measure, rel_effect_size=effect, power=POWER, alpha=1 - CONFIDENCE).solve_power(
-                everybody, "n_obs"
-            )
+            told = asked.solve_power(everybody, "n_obs")
     except (RuntimeError, ValueError, ZeroDivisionError):
         return math.inf
-    needed = float(told[0].n_obs)
+    needed = float(told[0].n_obs) * (1 + ratio) ** 2 / (4 * ratio)
     return needed if math.isfinite(needed) else math.inf
 
 

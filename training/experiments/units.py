@@ -10,7 +10,7 @@ import polars as pl
 from recsys.clock import DAY
 from recsys.live.experiments import Exposure
 from training.experiments.ledger import Ledger
-from training.experiments.measures import BEFORE, BEFORE_DAYS, COUNTS, REPEAT_DAYS
+from training.experiments.measures import BEFORE, BEFORE_DAYS, COUNTS, MARGIN, REPEAT_DAYS
 
 _SCHEMA = {"id": pl.String, "arm": pl.String, "at": pl.Int64}
 
@@ -34,12 +34,13 @@ def exposed(exposures: Iterable[Exposure], owners: pl.DataFrame) -> Exposed:
 
 def unit_table(ledger: Ledger, persons: pl.DataFrame, until: int, winsorize: float) -> pl.DataFrame:
     """Return what each person did from the first exposure up to a moment (microseconds), and in the four weeks before it: `COUNTS`,
-    `BEFORE`.
+    `BEFORE`, and `MARGIN` where it is known what any item costs.
 
-    Revenue above that of the `winsorize` share of buyers who spent most is cut down to theirs, over all arms alike.
+    Revenue above that of the `winsorize` share of buyers who spent most is cut down to theirs, over all arms alike; so is margin.
     """
     persons = persons.filter(pl.col("at") <= until)
-    lines = _joined(persons, ledger.lines).filter(pl.col("time") <= until)
+    lines = _joined(persons, with_margin(ledger)).filter(pl.col("time") <= until)
+    more = (MARGIN,) if MARGIN in lines.columns else ()
     after = pl.col("time") >= pl.col("at")
     lately = ~after & (pl.col("time") >= pl.col("at") - BEFORE_DAYS * DAY)
     table = persons.select("unit", "arm", "at")
@@ -57,7 +58,18 @@ def unit_table(ledger: Ledger, persons: pl.DataFrame, until: int, winsorize: flo
         (pl.col("orders") > 0).cast(pl.Int64).alias("converted"),
         (pl.col("orders_before") > 0).cast(pl.Int64).alias("converted_before"),
     )
-    return _winsorized(table, winsorize).select("unit", "arm", "at", *COUNTS, *BEFORE)
+    for name in ("revenue", *more):
+        table = _winsorized(table, name, winsorize)
+    return table.select("unit", "arm", "at", *COUNTS, *more, *BEFORE)
+
+
+def with_margin(ledger: Ledger) -> pl.DataFrame:
+    """Lines with the margin that each brought, where it is known what any item costs; of an item of unknown cost, none."""
+    costs = ledger.items.select("item_id", "cost").drop_nulls()
+    if costs.is_empty():
+        return ledger.lines
+    margin = pl.col("amount") - pl.col("cost") * pl.col("units")
+    return ledger.lines.join(costs, on="item_id", how="left").with_columns(margin.fill_null(0.0).alias(MARGIN)).drop("cost")
 
 
 def _joined(persons: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
@@ -70,6 +82,7 @@ def _orders(lines: pl.DataFrame) -> pl.DataFrame:
         pl.col("amount").sum().alias("revenue"),
         pl.col("units").sum(),
         pl.col("returned").sum(),
+        *([pl.col(MARGIN).sum()] if MARGIN in lines.columns else []),
     )
 
 
@@ -86,7 +99,7 @@ def _counted(persons: pl.DataFrame, frame: pl.DataFrame, until: int, name: str) 
     return since.group_by("unit").agg(pl.len().cast(pl.Int64).alias(name))
 
 
-def _winsorized(table: pl.DataFrame, share: float) -> pl.DataFrame:
-    spent = table["revenue"].filter(table["revenue"] > 0)
-    highest = spent.quantile(1 - share, "lower") if len(spent) else None
-    return table if highest is None else table.with_columns(pl.col("revenue").clip(upper_bound=highest))
+def _winsorized(table: pl.DataFrame, name: str, share: float) -> pl.DataFrame:
+    gained = table[name].filter(table[name] > 0)
+    highest = gained.quantile(1 - share, "lower") if len(gained) else None
+    return table if highest is None else table.with_columns(pl.col(name).clip(upper_bound=highest))

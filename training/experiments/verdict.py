@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from recsys.experiments.sizes import MISMATCH
+from training.experiments.measures import MEASURES
 from training.experiments.statistics import Difference
 
 LONGEST_DAYS = 3650
@@ -25,11 +27,15 @@ class Pace(NamedTuple):
         return 0.0 if missing <= 0 else missing / self.daily if self.daily > 0 else math.inf
 
 
-def verdict(found: Difference, pace: Pace, smallest_effect: float, sizes_p: float) -> str:
+def verdict(found: Difference, pace: Pace, smallest_effect: float, sizes_p: float, loses_exposures: bool = False) -> str:
     """Say what the deciding measure of an arm comes to, from the interval that holds however often one looks."""
     name = found.measure.replace("_", "-")
     if sizes_p < MISMATCH:
         return f"Do not read this: the arms are not as large as they were drawn (p = {sizes_p:.1g}); look for what loses exposures."
+    if loses_exposures:
+        return (
+            "Do not read this: shoppers were answered by an arm without an exposure; look for a node that writes none down."
+        )
     if found.always_low > 0:
         return f"{found.arm} is better: {name} {_range(found)}."
     if found.always_high < 0:
@@ -39,6 +45,19 @@ def verdict(found: Difference, pace: Pace, smallest_effect: float, sizes_p: floa
     if pace.days_left <= 0:
         return f"{found.arm}: no difference of {name} larger than {_largest(found)} after {pace.units:,} units, more than were needed."
     return f"Too early for {found.arm}: {name} {_range(found)}; {_left(pace, smallest_effect)}."
+
+
+def warnings_of(told: Sequence[Difference]) -> Iterator[str]:
+    """Say which guards got worse, or moved where neither way is better, by the interval that holds however often one looks."""
+    for each in told:
+        guard = MEASURES[each.measure]
+        rose, fell = each.always_low > 0, each.always_high < 0
+        if guard.guards and (rose or fell):
+            name = each.measure.replace("_", "-")
+            if guard.more_is_better is None:
+                yield f"Note of {each.arm}: {name} moved, {_range(each)}."
+            elif rose != guard.more_is_better:
+                yield f"Look out with {each.arm}: {name} got worse, {_range(each)}."
 
 
 def _range(found: Difference) -> str:

@@ -154,7 +154,7 @@ class Live:
             if self._serving is not None:
                 self._serving.arms = self._arms(self._serving.engine)
 
-    def expose(self, serving: ServingState, answered: Answered) -> Answered:
+    def expose(self, serving: ServingState, answered: Answered, is_message: bool = False) -> Answered:
         """Write down whom an answer exposes to an arm, before it is given; where that fails, answer as if no experiment ran."""
         if not answered.exposures or not isinstance(serving.arms, RunningExperiments):
             return answered
@@ -164,7 +164,7 @@ class Live:
             new = serving.arms.exposed(answered.exposures, self.clock.now())
         except StateError:
             _log.exception("an exposure could not be written; the answer is that of no experiment")
-            return serving.answer_without_arms(answered.query)
+            return serving.answer_without_arms(answered.query, is_message)
         for each in new:
             self._metrics.exposed(each.experiment, each.arm)
         return answered

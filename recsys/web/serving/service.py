@@ -47,7 +47,7 @@ class Service:
     def recommend(self, serving: ServingState, query: Query, is_message: bool = False) -> Slate:
         """Answer one query, of a page or of a message, and count it; from memory alone where the log cannot be read just now."""
         try:
-            answered = self.live.expose(serving, serving.answer(query, is_message))
+            answered = self.live.expose(serving, serving.answer(query, is_message), is_message)
         except StateError as error:
             serving = self.live.at_hand(error)
             answered = serving.answer(query, is_message)
@@ -77,7 +77,7 @@ class Service:
         engine, received = serving.engine, self.live.clock.now()
 
         def ask(one: Query) -> Slate:
-            answered = self.live.expose(serving, serving.answer_message(one))
+            answered = self.live.expose(serving, serving.answer_message(one), is_message=True)
             self.live.slates.keep(logged(answered, received))
             return answered.slate
 

@@ -1,12 +1,16 @@
-"""Drawing of a read-out: each measure of an arm as a bar around no difference, in boxes that are `WIDTH` wide."""
+"""Drawing of a read-out: each measure of an arm as a bar around no difference, and the deciding one day by day, in boxes that are
+`WIDTH` wide."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from recsys.experiments.read_outs import MEASURE_WORDS, Compared, ReadOut, reach_of
+from recsys.experiments.read_outs import MEASURE_WORDS, Compared, Point, ReadOut, reach_of
 
 WIDTH = 200.0
+HEIGHT = 80.0
+"""Height of the box of a curve."""
 
 
 class Span(NamedTuple):
@@ -27,6 +31,18 @@ class Bar(NamedTuple):
     tick: float | None
 
 
+class Curve(NamedTuple):
+    """The deciding measure of an arm day by day: SVG paths of the difference and of the interval that holds however often one looks
+    (empty: there was none yet). The box reaches from -reach to reach (per cent, as text); `said` is the same as a sentence."""
+
+    line: str
+    band: str
+    reach: str
+    since: str
+    until: str
+    said: str
+
+
 class Drawn(NamedTuple):
     """One arm drawn; the box reaches from -reach to reach (per cent, as text)."""
 
@@ -34,6 +50,7 @@ class Drawn(NamedTuple):
     verdict: str
     reach: str
     bars: list[Bar]
+    curve: Curve | None
 
 
 def drawn(found: ReadOut) -> list[Drawn]:
@@ -47,7 +64,35 @@ def drawn(found: ReadOut) -> list[Drawn]:
 def _arm(found: ReadOut, arm: str, rows: list[Compared]) -> Drawn:
     reach = reach_of(rows)
     bars = [_bar(each, reach, each.measure == found.metric) for each in rows]
-    return Drawn(arm, found.verdicts.get(arm, ""), f"{reach:.1%}", bars)
+    curve = _curve([each for each in found.curve if each.arm == arm])
+    return Drawn(arm, found.verdicts.get(arm, ""), f"{reach:.1%}", bars, curve)
+
+
+def _curve(points: Sequence[Point]) -> Curve | None:
+    """Draw a curve; None: there are not two days of it."""
+    known = [(at, each.relative) for at, each in enumerate(points) if each.relative is not None]
+    if len(known) < 2:
+        return None
+    sure = [
+        (at, each.always_low, each.always_high)
+        for at, each in enumerate(points)
+        if each.always_low is not None and each.always_high is not None
+    ]
+    edges = [edge for _, low, high in sure for edge in (low, high)]
+    reach = min(max(map(abs, edges or [value for _, value in known])), 1.0) or 0.01
+    step = WIDTH / (len(points) - 1)
+    line = _path([(at * step, value) for at, value in known], reach)
+    there = [(at * step, low) for at, low, _ in sure]
+    back = [(at * step, high) for at, _, high in reversed(sure)]
+    first, last = points[0], points[-1]
+    said = f"{_share(last.relative)}, {_range(last.always_low, last.always_high) or 'no interval yet'}, by {last.day}"
+    return Curve(line, f"{_path(there + back, reach)}z" if len(sure) > 1 else "", f"{reach:.1%}", first.day, last.day, said)
+
+
+def _path(places: Sequence[tuple[float, float]], reach: float) -> str:
+    """An SVG path through (x, value); what lies beyond the box is cut off."""
+    said = [f"{x:.2f} {(1 - min(max(value / reach, -1.0), 1.0)) / 2 * HEIGHT:.2f}" for x, value in places]
+    return "M" + "L".join(said)
 
 
 def _bar(row: Compared, reach: float, decides: bool) -> Bar:

@@ -16,7 +16,7 @@ from recsys.settings.experiments import HOLDOUT, INTERLEAVED, Experiment
 from recsys.settings.when import When
 from recsys.types import DataError
 from recsys.web.console.answers import redirect_response
-from recsys.web.console.experiments.drawn import WIDTH, drawn
+from recsys.web.console.experiments.drawn import HEIGHT, WIDTH, drawn
 from recsys.web.console.experiments.form import BEGUN, KINDS, METRICS, experiment_of, share_of
 from recsys.web.console.experiments.words import change_words, sizes_words, state_of
 from recsys.web.console.page import Cell, Link, Page, Shown, Table, View, Visit, given_id
@@ -169,7 +169,7 @@ def _one(visit: Visit[ExperimentsParameters], name: str, declared: Declared) -> 
     counts = visit.service.live.state.experiments.by_arm(key_of(name, experiment))
     found, problem = _read(visit, name, experiment)
     sizes, trusted = sizes_words(counts, expected_shares(experiment))
-    tables = {"arms": _arms(experiment, counts)} | ({"measures": _measures(found)} if found else {})
+    tables = {"arms": _arms(experiment, counts)} | (_told(found) if found else {})
     return {
         "title": f"Experiment {name}",
         "experiment": experiment,
@@ -187,6 +187,7 @@ def _one(visit: Visit[ExperimentsParameters], name: str, declared: Declared) -> 
         "age": _age(visit, found) if found else "",
         "drawn": drawn(found) if found else [],
         "width": WIDTH,
+        "height": HEIGHT,
         "json": msgspec.json.format(msgspec.json.encode(experiment), indent=2).decode(),
         "form": {"traffic": f"{experiment.traffic * 100:.6g}"},
         "tables": tables,
@@ -225,6 +226,58 @@ def _arms(experiment: Experiment, counts: Mapping[str, int]) -> Table:
         columns=("arm", "drawn", "exposed shoppers", "of all exposed", "what it changes"),
         rows=rows,
         shares=frozenset({1, 3}),
+    )
+
+
+def _told(found: ReadOut) -> dict[str, Table]:
+    """The tables of a read-out; those without a row are left out."""
+    tables = {"measures": _measures(found), "answers": _answers(found), "curve": _curve(found), "segments": _segments(found)}
+    return {name: each for name, each in tables.items() if each.rows or name == "measures"}
+
+
+def _answers(found: ReadOut) -> Table:
+    return Table(
+        name="answers",
+        title="What the arms answered",
+        columns=("arm", "exposures", "logged lists", "of all items shown", "milliseconds an answer"),
+        rows=[(arm, each.exposures, each.lists, each.coverage, each.milliseconds) for arm, each in found.arms.items()],
+        shares=frozenset({3}),
+    )
+
+
+def _curve(found: ReadOut) -> Table:
+    return Table(
+        name="curve",
+        title="Day by day",
+        columns=("until", "arm", "shoppers", "difference", "daily: from", "daily: to"),
+        rows=[
+            (each.day, each.arm, each.units, each.relative, each.always_low, each.always_high)
+            for each in reversed(found.curve)
+        ],
+        shares=frozenset({3, 4, 5}),
+        paged=True,
+    )
+
+
+def _segments(found: ReadOut) -> Table:
+    return Table(
+        name="segments",
+        title="Exploratory: some of the shoppers",
+        columns=("shoppers who", "arm", "how many", "difference", "once: from", "once: to", "p", "p, adjusted"),
+        rows=[
+            (
+                each.segment,
+                each.arm,
+                each.units,
+                each.relative,
+                each.low,
+                each.high,
+                _chance(each.p),
+                _chance(each.adjusted_p),
+            )
+            for each in found.segments
+        ],
+        shares=frozenset({3, 4, 5}),
     )
 
 
