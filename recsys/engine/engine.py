@@ -81,7 +81,7 @@ class Engine:
         return self._undrawn
 
     def _digested(self) -> bytes:
-        """What of an engine goes into the ids of its slates; of arms also the weights of the blend, which they may change."""
+        """Encode what of an engine the ids of its slates hash; of arms also the weights of the blend, which they may change."""
         parts = (self.snapshot.version, self.settings.placements, self.settings.profile)
         arms = (self.blend, self.experiments) if self.experiments else ()
         return msgspec.json.encode((*parts, *arms), order="deterministic")
