@@ -1,9 +1,9 @@
 """Three nodes behind nginx for half an hour under load, while nodes, database and object store die and come back.
 
-`make benchmark-chaos` starts PostgreSQL, an S3 server (versitygw), three nodes and the nginx of deploy/. Accidents come one after the
-other: a rolling restart, a node killed (every third time with its disk), the database killed, the database silent, the store cut off;
-a snapshot is published all the while. At the end accepted events are held against the log. Exit code 1: an accepted event was lost or
-came twice, or a list failed that should not have.
+`make benchmark-chaos` starts PostgreSQL with a synchronous standby, an S3 server (versitygw), three nodes and the nginx of deploy/.
+Accidents come one after the other: a rolling restart, a node killed (every third time with its disk), the database killed, its standby
+taking over, the database silent, the store cut off; a snapshot is published all the while. At the end accepted events are held against
+the log. Exit code 1: an accepted event was lost or came twice, or a list failed that should not have.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An installation on one machine: nodes that share nothing but PostgreSQL and an object store, and the nginx of deploy/ in front."""
+"""An installation on one machine: nodes that share PostgreSQL with its standby and an object store, behind deploy/'s nginx."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import pytest
 from recsys.live.postgres.address import Address
 from recsys.live.postgres.migrations import migrate
 from tests.support.ports import free_port
-from tests.support.postgres import PostgresServer, postgres_server
+from tests.support.postgres_pair import PostgresPair, postgres_pair
 from tests.support.running import ROOT
 from tests.support.store import BUCKET, Store, store_server
 
@@ -79,7 +79,7 @@ class Node:
 class Cluster:
     """All of it."""
 
-    def __init__(self, database: PostgresServer, store: Store, nodes: list[Node], port: int) -> None:
+    def __init__(self, database: PostgresPair, store: Store, nodes: list[Node], port: int) -> None:
         self.database, self.store, self.nodes, self.port = database, store, nodes, port
 
     @property
@@ -96,7 +96,7 @@ def cluster(folder: Path, shop: str, keys: Mapping[str, str], nodes: int) -> Ite
     """
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        database = stack.enter_context(postgres_server("-c fsync=on"))
+        database = stack.enter_context(postgres_pair())
         store = stack.enter_context(store_server(patch))
         patch.setenv("RECSYS_STATE_DATABASE", database.url)
         migrate(Address(database.url))

@@ -47,7 +47,14 @@ class Chaos:
         draw, kinds = random.Random(self.seed), list[Callable[[random.Random], None]]()
         while time.perf_counter() < end:
             if not kinds:
-                kinds = [self.roll, self.kill_a_node, self.kill_the_database, self.cut_the_store, self.freeze_the_database]
+                kinds = [
+                    self.roll,
+                    self.kill_a_node,
+                    self.kill_the_database,
+                    self.fail_over,
+                    self.cut_the_store,
+                    self.freeze_the_database,
+                ]
                 draw.shuffle(kinds)
             accident = kinds.pop()
             try:
@@ -76,17 +83,27 @@ class Chaos:
     def kill_the_database(self, draw: random.Random) -> None:
         """Kill the server of the database, and start it again seconds later."""
         began = time.perf_counter()
-        self.cluster.database.kill()
+        self.cluster.database.primary.kill()
         time.sleep(draw.uniform(2, 10))
-        self.cluster.database.start()
+        self.cluster.database.primary.start()
         self.away.append((began, time.perf_counter()))
+
+    def fail_over(self, draw: random.Random) -> None:
+        """Kill the server that writes; its standby takes over seconds later, and a new standby follows that one."""
+        began = time.perf_counter()
+        self.cluster.database.primary.kill()
+        time.sleep(draw.uniform(1, 4))
+        self.cluster.database.promote()
+        self.away.append((began, time.perf_counter()))
+        time.sleep(draw.uniform(1, 4))
+        self.cluster.database.follow()
 
     def freeze_the_database(self, draw: random.Random) -> None:
         """Have the database say nothing at all for some seconds, as behind a cut network."""
         began = time.perf_counter()
-        self.cluster.database.freeze()
+        self.cluster.database.primary.freeze()
         time.sleep(NETWORK_AWAY_SECONDS)
-        self.cluster.database.thaw()
+        self.cluster.database.primary.thaw()
         self.away.append((began, time.perf_counter()))
 
     def cut_the_store(self, draw: random.Random) -> None:

@@ -41,12 +41,12 @@ class PostgresServer:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         told = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}' {self.options}"
-        _control(self.folder, "--options", told, "--log", f"{self.folder}/log", "start")
+        control(self.folder, "--options", told, "--log", f"{self.folder}/log", "start")
 
     def stop(self) -> None:
         """Stop it at once, if it runs."""
         if (self.folder / "data" / "postmaster.pid").exists():
-            _control(self.folder, "--mode", "immediate", "stop")
+            control(self.folder, "--mode", "immediate", "stop")
 
     def processes(self) -> list[int]:
         """The ids of its processes, the first of all of them at the front."""
@@ -82,14 +82,14 @@ class PostgresServer:
 @contextmanager
 def postgres_server(options: str = "-c fsync=off") -> Iterator[PostgresServer]:
     """Start a server; skips the test where PostgreSQL is not installed."""
-    initdb = _program("initdb")
+    initdb = program("initdb")
     with tempfile.TemporaryDirectory(prefix="pg-") as aside:
         folder = Path(aside)
-        user = _give_away(folder)
+        user = give_away(folder)
         (folder / "password").write_text(PASSWORD)
         os.chmod(folder / "password", 0o644)
         secured = ["--auth=scram-sha-256", "--username", OWNER, f"--pwfile={folder}/password"]
-        _run([initdb, "--pgdata", str(folder / "data"), "--no-sync", *secured], user)
+        run([initdb, "--pgdata", str(folder / "data"), "--no-sync", *secured], user)
         server = PostgresServer(folder, f"postgresql://{OWNER}@/postgres?host={folder}", options)
         server.start()
         try:
@@ -98,8 +98,9 @@ def postgres_server(options: str = "-c fsync=off") -> Iterator[PostgresServer]:
             server.stop()
 
 
-def _control(folder: Path, *arguments: str) -> None:
-    _run([_program("pg_ctl"), "--pgdata", str(folder / "data"), "--wait", *arguments], _owner())
+def control(folder: Path, *arguments: str) -> None:
+    """Run pg_ctl on the server of a folder, and wait."""
+    run([program("pg_ctl"), "--pgdata", str(folder / "data"), "--wait", *arguments], owner())
 
 
 def _runs(process: int) -> bool:
@@ -110,31 +111,34 @@ def _runs(process: int) -> bool:
         return False
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """Where a program of PostgreSQL is; skips the test where it is not installed."""
     found = shutil.which(name) or next((str(each) for each in sorted(Path("/").glob(f"{_PLACES[1:]}/{name}"))), None)
     if found is None:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
     return found
 
 
-def _give_away(folder: Path) -> str | None:
+def give_away(folder: Path) -> str | None:
     """The server does not run as root: the user that it runs as then, who owns the folder."""
-    if user := _owner():
+    if user := owner():
         shutil.chown(folder, user)
     return user
 
 
-def _owner() -> str | None:
+def owner() -> str | None:
+    """Who runs servers, where it is not the user of the tests."""
     return "nobody" if getpass.getuser() == "root" else None
 
 
-def _run(command: list[str], user: str | None) -> None:
+def run(command: list[str], user: str | None) -> None:
+    """Run a program as a user, to its end."""
     done = subprocess.run(command, user=user, cwd="/", capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _psql(folder: Path, sql: str) -> None:
-    command = [_program("psql"), "--host", str(folder), "--username", OWNER, "--dbname", "postgres", "--quiet"]
+    command = [program("psql"), "--host", str(folder), "--username", OWNER, "--dbname", "postgres", "--quiet"]
     told = {"env": {**os.environ, "PGPASSWORD": PASSWORD}, "capture_output": True, "text": True, "timeout": 120}
     done = subprocess.run([*command, "--set", "ON_ERROR_STOP=1", "--command", sql], **told)  # type: ignore[call-overload]
     assert done.returncode == 0, done.stderr

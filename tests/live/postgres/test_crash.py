@@ -23,6 +23,7 @@ from recsys.types import StateError
 from tests.live.test_log import RECEIVED, event, stored, times
 from tests.support.patience import PATIENCE_SECONDS
 from tests.support.postgres import PostgresServer, postgres_server
+from tests.support.postgres_pair import PostgresPair
 
 ROOT = Path(__file__).parents[3]
 AWAY = "away\n"
@@ -58,7 +59,7 @@ def log_of(server: PostgresServer, schema: str, seconds: float = 5.0) -> Postgre
     return PostgresLog(Address(server.url, schema, seconds=seconds))
 
 
-def writer(server: PostgresServer, schema: str, name: str) -> tuple[subprocess.Popen[str], IO[str]]:
+def writer(server: PostgresServer | PostgresPair, schema: str, name: str) -> tuple[subprocess.Popen[str], IO[str]]:
     """A process that writes as fast as it can, and what it says of each call that was accepted."""
     command = [sys.executable, "-c", WRITER, server.url, schema, name]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
