@@ -11,25 +11,37 @@ MAX_KEPT = 100_000
 """Most arms that a worker keeps at hand, about 20 MB; those kept longest make room."""
 
 
+NO_ARM = ""
+"""Kept of an id that takes no part."""
+
+
 class FirstExposures:
-    """The arms that people are in already; threads may share it."""
+    """The arms that people are in already, by the ids under which they ask; threads may share it."""
 
     def __init__(self, log: ExperimentLog) -> None:
         self._log = log
         self._lock = threading.Lock()
         self._arms: dict[tuple[str, str], str] = {}
 
-    def arm(self, experiment: str, unit: str, ids: Sequence[str]) -> str | None:
+    def kept(self, experiment: str, user_id: str) -> str | None:
+        """The arm that is kept of an id, `NO_ARM` where it takes no part; None: nothing is kept."""
+        return self._arms.get((experiment, user_id))
+
+    def keep(self, experiment: str, user_id: str, arm: str) -> None:
+        """Keep an arm, or `NO_ARM`, until ids are joined or erased."""
+        with self._lock:
+            if len(self._arms) >= MAX_KEPT:
+                del self._arms[next(iter(self._arms))]
+            self._arms[experiment, user_id] = arm
+
+    def of(self, experiment: str, ids: Sequence[str]) -> str | None:
         """The arm that a person, who has these ids, was exposed to first; None: to none yet.
 
         Raises:
             StateError: if the log cannot be read.
         """
-        known = self._arms.get((experiment, unit))
-        if known is None and (found := self._log.first(experiment, ids)) is not None:
-            known = found.arm
-            self._keep(experiment, unit, known)
-        return known
+        found = self._log.first(experiment, ids)
+        return None if found is None else found.arm
 
     def write(self, exposures: Sequence[Exposure], received_at: int) -> list[Exposure]:
         """Write exposures down, durably when it returns; tells which are new.
@@ -39,16 +51,10 @@ class FirstExposures:
         """
         new = self._log.expose(exposures, received_at)
         for each in exposures:
-            self._keep(each.experiment, each.unit, each.arm)
+            self.keep(each.experiment, each.unit, each.arm)
         return [each for each, fresh in zip(exposures, new, strict=True) if fresh]
 
     def clear(self) -> None:
         """Keep nothing: ids were joined, or erased."""
         with self._lock:
             self._arms = {}
-
-    def _keep(self, experiment: str, unit: str, arm: str) -> None:
-        with self._lock:
-            if len(self._arms) >= MAX_KEPT:
-                del self._arms[next(iter(self._arms))]
-            self._arms[experiment, unit] = arm

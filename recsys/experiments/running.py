@@ -14,11 +14,29 @@ from recsys.engine.pipeline import Engine
 from recsys.engine.strategy import first_rule, holds, segment_of, weights_of
 from recsys.experiments.arms import change_of, with_blend, with_change
 from recsys.experiments.assignment import arm_of, expected_shares, is_held_out, key_of
-from recsys.experiments.exposures import FirstExposures
+from recsys.experiments.exposures import NO_ARM, FirstExposures
 from recsys.live.experiments import Exposure
-from recsys.settings.experiments import INTERLEAVED, ArmChange, Experiment
+from recsys.settings.experiments import HOLDOUT, INTERLEAVED, ArmChange, Experiment
 from recsys.settings.placements import BlendSettings, Placement
-from recsys.types import Assignment, Bought, History, Profile, Query, StateError
+from recsys.types import Assignment, Bought, History, Intent, Lifecycle, Profile, Query, StateError
+
+
+class _Facts(NamedTuple):
+    """Everything of a query and its shopper that rules and audiences look at."""
+
+    known: bool
+    intent: Intent
+    focus: bool
+    brand: bool
+    dormant: bool
+    lifecycle: Lifecycle
+    has_context: bool
+    ordered: bool
+    bought: Bought | None
+
+
+MAX_KEPT_WAYS = 1_000
+"""Most kinds of shoppers for which an experiment remembers whether it concerns them."""
 
 
 class RunningExperiments:
@@ -45,12 +63,10 @@ class RunningExperiments:
             contests = [each for each in contests if each.experiment.kind != INTERLEAVED]
         if not contests or query.user_id is None:
             return Choice(self._engine)
-        unit = identities.owner_of(query.user_id)
-        if is_held_out(self._holdout, unit):
-            return Choice(self._engine)
         profile = self._engine.profiler.profile(query.user_id, history, query.now)
+        facts = self._facts(query, profile)
         try:
-            drawn = [self._drawn(each, identities, unit, query.now) for each in contests if each.concerns(query, profile)]
+            drawn = [self._drawn(each, identities, query) for each in contests if each.concerns(query, profile, facts)]
         except StateError:
             return Choice(self._engine, profile)  # nobody can say which arm it was: none is better than another one
         arms = tuple([arm for arm, _ in drawn if arm is not None])
@@ -69,17 +85,36 @@ class RunningExperiments:
         """Take in that ids were joined or erased."""
         self._first.clear()
 
-    def _drawn(
-        self, contest: _Contest, identities: Identities, unit: str, now: int
-    ) -> tuple[Assignment | None, Exposure | None]:
+    def _facts(self, query: Query, profile: Profile) -> _Facts:
+        """Look at a query and its shopper as rules and audiences do."""
+        row = self._engine.catalog.row
+        return _Facts(
+            len(profile.history) > 0,
+            profile.intent,
+            profile.focus >= 0,
+            profile.brand >= 0,
+            profile.dormant,
+            profile.lifecycle,
+            any(row(item_id) >= 0 for item_id in query.context_items),
+            profile.orders > 0,
+            query.bought,
+        )
+
+    def _drawn(self, contest: _Contest, identities: Identities, query: Query) -> tuple[Assignment | None, Exposure | None]:
         """The arm of a person, by the first exposure of any of the person's ids, and the exposure if it is to be the first."""
-        known = self._first.arm(contest.key, unit, identities.ids_of(unit))
-        if known is not None:
-            return Assignment(contest.name, known), None
-        arm = arm_of(contest.name, contest.experiment, unit)
+        user_id = query.user_id or ""
+        kept = self._first.kept(contest.key, user_id)
+        if kept is not None:
+            return contest.assignments.get(kept) if kept else None, None
+        unit = identities.owner_of(user_id)
+        arm = NO_ARM if is_held_out(self._holdout, unit) else self._first.of(contest.key, identities.ids_of(unit))
         if arm is None:
-            return None, None
-        return Assignment(contest.name, arm), Exposure(contest.key, unit, arm, now)
+            drawn = arm_of(contest.name, contest.experiment, unit)
+            if drawn is not None:
+                return contest.assignments[drawn], Exposure(contest.key, unit, drawn, query.now)
+            arm = NO_ARM
+        self._first.keep(contest.key, user_id, arm)
+        return contest.assignments.get(arm), None
 
     def _under(self, placement: str, arms: tuple[Assignment, ...]) -> Engine:
         engine = self._engines.get(arms)
@@ -123,21 +158,29 @@ class _Contest:
 
     def __init__(self, engine: Engine, name: str, experiment: Experiment) -> None:
         self.name, self.experiment, self.key = name, experiment, key_of(name, experiment)
-        self._catalog = engine.catalog
+        arms = [*(arm.name for arm in experiment.arms), HOLDOUT, INTERLEAVED]
+        self.assignments = {arm: Assignment(name, arm) for arm in arms}
         self._plain = _plan(engine, experiment, ArmChange())
         drawn = [arm.name for arm in experiment.arms] if experiment.kind == INTERLEAVED else expected_shares(experiment)
         self._plans = [_plan(engine, experiment, change_of(experiment, arm)) for arm in drawn]
         self._limits = {plan.placement.limit for plan in (self._plain, *self._plans)}
+        self._known: dict[_Facts, tuple[bool, bool]] = {}
 
-    def concerns(self, query: Query, profile: Profile) -> bool:
+    def concerns(self, query: Query, profile: Profile, facts: _Facts) -> bool:
         """Tell whether the experiment is for this shopper, and one of its arms would not answer this query as it is without."""
-        has_context = any(self._catalog.row(item_id) >= 0 for item_id in query.context_items)
-        if not holds(self.experiment.when, profile, has_context):
-            return False
-        if len(self._limits) > 1 and query.limit in self._limits:
-            return True
+        found = self._known.get(facts)
+        if found is None:
+            if len(self._known) >= MAX_KEPT_WAYS:
+                self._known = {}
+            found = self._known[facts] = self._looked_at(query, profile, facts.has_context)
+        is_for, differs = found
+        return is_for and (differs or (len(self._limits) > 1 and query.limit in self._limits))
+
+    def _looked_at(self, query: Query, profile: Profile, has_context: bool) -> tuple[bool, bool]:
+        """Tell whether it is for such a shopper, and whether an arm ranks otherwise for one."""
         plain = _way(self._plain, query, profile, has_context)
-        return any(_way(plan, query, profile, has_context) != plain for plan in self._plans)
+        differs = any(_way(plan, query, profile, has_context) != plain for plan in self._plans)
+        return holds(self.experiment.when, profile, has_context), differs
 
 
 def _plan(engine: Engine, experiment: Experiment, change: ArmChange) -> _Plan:

@@ -18,6 +18,8 @@ from recsys.experiments.assignment import arm_of
 from recsys.experiments.exposures import FirstExposures
 from recsys.experiments.running import RunningExperiments
 from recsys.live.databases import log_in
+from recsys.live.erasure import Erased
+from recsys.live.experiments import Exposure
 from recsys.live.log import EventLog
 from recsys.live.slate_log import LoggedSlate
 from recsys.settings import Settings
@@ -25,6 +27,7 @@ from recsys.settings.experiments import Experiment, HoldoutSettings
 from recsys.snapshot.store import open_snapshot
 from recsys.types import Assignment, Bought, Query, SettingsError
 from tests.conftest import NOW, micros
+from tests.engine.test_pipeline import another_version
 
 SHOPPERS = [f"user-{number}" for number in range(30)]
 NOWHERE = Path("there-is-no-such-folder")
@@ -178,6 +181,46 @@ def test_who_was_exposed_stays_when_traffic_falls(engine: Engine, tmp_path: Path
     after = started(engine, {"trial": experiment(LEADS, traffic=0.0)}, state)
     assert {user: expose(engine, after, user) for user in SHOPPERS} == before
     assert expose(engine, after, "new") is None
+
+
+def test_nobody_changes_arm_whatever_happens(engine: Engine, tmp_path: Path) -> None:
+    """A ramp from 1 % over 30 % to all, a retrained snapshot, a rollback, a restart, a link and an erasure: each person stays where
+    the first answer was, and has one exposure."""
+    state, trained = log_in(tmp_path), Engine(another_version(engine.snapshot), engine.settings)
+    people = [f"shopper-{number}" for number in range(150)]
+    first: dict[str, str] = {}
+    for traffic, over in ((0.01, engine), (0.3, engine), (0.3, trained), (1.0, trained), (1.0, engine), (1.0, engine)):
+        running = started(over, {"trial": experiment({"fallback": ["bestsellers"]}, traffic=traffic)}, state)
+        found = {user: arm for user in people if (arm := expose(over, running, user))}
+        assert {user: found.get(user) for user in first} == first
+        first |= found
+    assert (len(first), {*first.values()}) == (len(people), {"control", "changed"})
+    visitor, user = next((one, other) for one in people for other in people if one < other and first[one] != first[other])
+    linked = Alone({visitor: user})
+    for over in (engine, trained):
+        running = started(over, {"trial": experiment({"fallback": ["bestsellers"]})}, state)
+        assert expose(over, running, visitor, linked) == expose(over, running, user, linked) == first[visitor]
+    state.forget([Erased("1:0", people[-1], 0, micros(NOW) + 1)], micros(NOW))
+    running.people_changed()
+    assert expose(engine, running, people[-1]) == arm_of("trial", experiment(), people[-1])
+    rows = [each for batch in state.experiments.exposures("trial") for each in batch]
+    assert {each.unit: each.arm for each in rows} == first
+    assert len(rows) == len(people)
+
+
+def test_what_is_kept_of_a_person_lasts_until_ids_change(engine: Engine, tmp_path: Path) -> None:
+    """Of who is in, and of who takes no part, the log is asked once; it is asked again when ids were joined or erased."""
+    state = log_in(tmp_path)
+    running = started(engine, {"trial": experiment({"fallback": ["bestsellers"]}, traffic=0.0)}, state)
+    assert expose(engine, running, "user-1") is None
+    state.experiments.expose([Exposure("trial", "user-1", "changed", 1)], 1)
+    assert expose(engine, running, "user-1") is None
+    running.people_changed()
+    assert expose(engine, running, "user-1") == "changed"
+    state.forget([Erased("1:0", "user-1", 0, 2)], 3)
+    assert expose(engine, running, "user-1") == "changed"
+    running.people_changed()
+    assert expose(engine, running, "user-1") is None
 
 
 def test_an_exposure_is_told_until_it_is_written(engine: Engine, tmp_path: Path) -> None:
