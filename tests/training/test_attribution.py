@@ -15,6 +15,7 @@ LISTS = Lists(
     pl.DataFrame({"recommendation_id": ["r1", "r2"], "placement": ["home", "pdp"], "rule": ["blend", "similar"]}),
     pl.DataFrame({"recommendation_id": ["r1", "r2"], "item_id": ["sofa", "sofa"], "recommender": ["ease", "item_item"]}),
     pl.DataFrame({"send_id": ["m1"], "moment_kind": ["cart"]}),
+    pl.DataFrame({"recommendation_id": ["r1", "r1", "r2"], "campaign": ["spring", "brand", "spring"]}),
 )
 
 
@@ -42,6 +43,15 @@ def test_the_last_click_gets_it_and_all_share_it() -> None:
     figures = ("bought", "last_touch", "shared", "assisted")
     assert [found["pdp"][name] for name in figures] == [1, 100.0, 50.0, 110.0]
     assert [found["home"][name] for name in figures] == [0, 0.0, 50.0, 110.0]
+
+
+def test_a_campaign_gets_what_lists_brought_while_it_ran() -> None:
+    """Of a list under two campaigns each gets all; the last click decides among lists, not among campaigns."""
+    clicks = [("ann", 1, "r1", "sofa"), ("ann", 3, "r2", "sofa"), ("bob", 1, "r1", "sofa")]
+    found = told(attributed(ledger(clicks, [("ann", 4, "sofa", 100.0), ("bob", 4, "sofa", 10.0)]), LISTS, 7), "campaign")
+    figures = ("clicks", "bought", "last_touch", "shared", "assisted")
+    assert [found["spring"][name] for name in figures] == [3, 2, 110.0, 110.0, 110.0]
+    assert [found["brand"][name] for name in figures] == [2, 1, 10.0, 60.0, 110.0]
 
 
 def test_only_orders_in_time_count() -> None:

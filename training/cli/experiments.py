@@ -31,7 +31,7 @@ def add_experiment(commands_of: Commands) -> None:
 
 def add_attribution(commands_of: Commands) -> None:
     """Add `attribution`."""
-    text = "Say what lists brought, by placement, send, moment kind, rule and recommender (docs/experiments.md)."
+    text = "Say what lists brought, by placement, rule, recommender, campaign, send and moment kind (docs/experiments.md)."
     command = commands_of.add_parser("attribution", help=text, description=text, epilog="example: %(prog)s --days 7")
     command.add_argument("--days", type=int, default=7, help="days after a click in which an order counts (default: 7)")
     command.add_argument("--out", type=Path, help=".csv file (default: experiments/attribution.csv in the artifacts)")

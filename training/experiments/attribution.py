@@ -26,20 +26,23 @@ from recsys.types import DataError
 from training import console
 from training.experiments.ledger import Ledger, read_ledger
 
-DIMENSIONS = ("placement", "rule", "recommender", "send", "moment_kind")
+DIMENSIONS = ("placement", "rule", "recommender", "campaign", "send", "moment_kind")
 NOT_LOGGED = "(not logged)"
 """Stands for what a list was where the slate log does not have it."""
 MAX_DAYS = 90
 _LISTS = {"recommendation_id": pl.String, "placement": pl.String, "rule": pl.String}
 _PLACES = {"recommendation_id": pl.String, "item_id": pl.String, "recommender": pl.String}
+_CAMPAIGNS = {"recommendation_id": pl.String, "campaign": pl.String}
 
 
 class Lists(msgspec.Struct, frozen=True):
-    """Facts of lists: placement and rule of each, the recommender of each of its items, the moment kind of each send."""
+    """Facts of lists: placement and rule of each, the recommender of each of its items, the moment kind of each send, and the
+    campaigns that ran on its placement at its moment, a row each."""
 
     lists: pl.DataFrame
     places: pl.DataFrame
     sends: pl.DataFrame
+    campaigns: pl.DataFrame = msgspec.field(default_factory=lambda: pl.DataFrame(schema=_CAMPAIGNS))
 
 
 class _Kind(msgspec.Struct, frozen=True):
@@ -83,18 +86,19 @@ def attributed(ledger: Ledger, known: Lists, days: int) -> pl.DataFrame:
     clicks = _described(ledger.clicks, known).with_row_index("click")
     lines = ledger.lines.with_row_index("line")
     near = _near(lines, clicks, days)
-    return pl.concat([_by(name, seen, clicks, near) for name in DIMENSIONS])
+    return pl.concat([_by(name, seen, clicks, near, known) for name in DIMENSIONS])
 
 
-def _by(name: str, seen: pl.DataFrame, clicks: pl.DataFrame, near: pl.DataFrame) -> pl.DataFrame:
-    group = clicks.select("click", value=name)
-    touched = near.filter(pl.col("clicked") == pl.col("item_id")).join(group, on="click")
-    last = _last(touched)
-    shared = touched.with_columns((pl.col("amount") / pl.len().over("line")).alias("amount"))
+def _by(name: str, seen: pl.DataFrame, clicks: pl.DataFrame, near: pl.DataFrame, known: Lists) -> pl.DataFrame:
+    clicked = _valued(name, clicks, known)
+    group = clicked.select("click", "value")
+    touched = near.filter(pl.col("clicked") == pl.col("item_id"))
+    last = _last(touched).join(group, on="click")
+    shared = touched.with_columns((pl.col("amount") / pl.len().over("line")).alias("amount")).join(group, on="click")
     assisted = near.join(group, on="click").unique(["line", "value"])
-    told = seen.filter(name != "recommender").group_by(value=name).agg(seen=pl.len())
+    told = _valued(name, seen, known).filter(name != "recommender").group_by("value").agg(seen=pl.len())
     for frame in (
-        clicks.group_by(value=name).agg(clicked=pl.col("recommendation_id").n_unique(), clicks=pl.len()),
+        clicked.group_by("value").agg(clicked=pl.col("recommendation_id").n_unique(), clicks=pl.len()),
         last.group_by("value").agg(bought=pl.len(), last_touch=pl.col("amount").sum()),
         shared.group_by("value").agg(shared=pl.col("amount").sum()),
         assisted.group_by("value").agg(assisted=pl.col("amount").sum()),
@@ -104,6 +108,13 @@ def _by(name: str, seen: pl.DataFrame, clicks: pl.DataFrame, near: pl.DataFrame)
     money = pl.col("last_touch", "shared", "assisted").fill_null(0.0).round(2)
     wanted = told.drop_nulls("value").select(pl.lit(name).alias("by"), "value", counts, money)
     return wanted.sort("last_touch", "clicks", "value", descending=[True, True, False])
+
+
+def _valued(name: str, frame: pl.DataFrame, known: Lists) -> pl.DataFrame:
+    """Events of lists with their `value` of a dimension; those under several campaigns once under each."""
+    if name == "campaign":
+        return frame.join(known.campaigns.rename({"campaign": "value"}), on="recommendation_id")
+    return frame.with_columns(value=name)
 
 
 def orders_of_clicks(ledger: Ledger, days: int) -> pl.DataFrame:
@@ -143,12 +154,12 @@ def _described(frame: pl.DataFrame, known: Lists) -> pl.DataFrame:
 def _known(settings: Settings, ledger: Ledger) -> Lists:
     ids = pl.concat([ledger.seen["recommendation_id"], ledger.clicks["recommendation_id"]]).unique().sort()
     sends = pl.concat([ledger.seen["send_id"], ledger.clicks["send_id"]]).drop_nulls().unique().sort()
-    lists, places = _logged(open_slates(settings), ids)
-    return Lists(lists, places, _kinds(open_log(settings).moments, sends))
+    lists, places, campaigns = _logged(open_slates(settings), ids)
+    return Lists(lists, places, _kinds(open_log(settings).moments, sends), campaigns)
 
 
-def _logged(log: SlateLog, ids: Iterable[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    lists, places = [], []
+def _logged(log: SlateLog, ids: Iterable[str]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    lists, places, campaigns = [], [], []
     for each in ids:
         try:
             note = log.read(each)
@@ -156,7 +167,12 @@ def _logged(log: SlateLog, ids: Iterable[str]) -> tuple[pl.DataFrame, pl.DataFra
             continue
         lists.append((each, note.query.placement, note.strategy or NOT_LOGGED))
         places += [(each, item_id, recommender) for item_id, recommender in note.shown]
-    return pl.DataFrame(lists, schema=_LISTS, orient="row"), pl.DataFrame(places, schema=_PLACES, orient="row")
+        campaigns += [(each, campaign) for campaign in note.campaigns]
+    return (
+        pl.DataFrame(lists, schema=_LISTS, orient="row"),
+        pl.DataFrame(places, schema=_PLACES, orient="row"),
+        pl.DataFrame(campaigns, schema=_CAMPAIGNS, orient="row"),
+    )
 
 
 def _kinds(log: MomentLog, send_ids: Iterable[str]) -> pl.DataFrame:
