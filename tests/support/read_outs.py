@@ -50,7 +50,7 @@ def read_out(name: str, **more: Any) -> ReadOut:
         "left_out": {"staff": 2, "machines": 1},
         "unexposed": 1,
         "warnings": ("Look out with changed: returns got worse, +20.0% (+5.0% to +35.0%).",),
-        "notes": ("margin is not known: the item table has no `cost` (docs/data.md)",),
+        "notes": ("margin is not known: the item table does not say what an item costs the shop",),
     }
     return ReadOut(**{**given, **more})
 

@@ -23,7 +23,7 @@ from training.experiments.statistics import (
     power_of,
     units_needed,
 )
-from training.experiments.verdict import Pace, verdict, warnings_of
+from training.experiments.verdict import Pace, moves_of, verdict, warnings_of
 
 ALL = list(MEASURES.values())
 ENOUGH = Pace(units=10_000, needed=5_000.0, daily=100.0)
@@ -160,9 +160,10 @@ def test_a_guard_that_got_worse_is_a_warning() -> None:
     better: dict[str, float] = {"always_low": -0.2, "always_high": -0.1}
     unsure = told()
     found = {
-        (name, side): [*warnings_of([replace(unsure, measure=name, **figures)])]
+        (name, side): [*warnings_of([row]), *moves_of([row])]
         for name in ("returns", "repeat", "new_items", "conversion")
         for side, figures in (("up", worse), ("down", better), ("unsure", {}))
+        for row in [replace(unsure, measure=name, **figures)]
     }
     assert {key for key, said in found.items() if said} == {
         ("returns", "up"),
@@ -171,6 +172,7 @@ def test_a_guard_that_got_worse_is_a_warning() -> None:
         ("new_items", "down"),
     }
     assert found["returns", "up"] == ["Look out with brands: returns got worse, +0.0% (+10.0% to +20.0%)."]
+    assert "neither better nor worse" in found["new_items", "down"][0]
 
 
 def told(**figures: float) -> Difference:

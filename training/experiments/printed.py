@@ -14,7 +14,7 @@ from recsys.types import DataError
 from training import console
 
 _LAST_POINTS = 7
-_AGAINST = ("measure", "arm", "control", "value", "difference", "looking once", "looking daily", "p", "adjusted")
+_AGAINST = ("measure", "control", "value", "differs", "looking once", "looking daily", "p", "p adj.")
 
 
 def show(found: ReadOut) -> None:
@@ -23,7 +23,8 @@ def show(found: ReadOut) -> None:
     console.table(
         title, ("arm", "persons", "drawn", "exposures", "logged lists", "coverage", "ms an answer"), list(_arms(found))
     )
-    console.table("Against the control", _AGAINST, [_row(each) for each in found.differences])
+    for arm in dict.fromkeys(each.arm for each in found.differences):
+        console.table(f"{arm} against the control", _AGAINST, [_row(each) for each in found.differences if each.arm == arm])
     if found.curve:
         points = [
             (each.day, each.arm, each.units, _share(each.relative), _range(each.always_low, each.always_high))
@@ -32,7 +33,7 @@ def show(found: ReadOut) -> None:
         console.table(f"{found.metric} day by day", ("until", "arm", "persons", "difference", "looking daily"), points)
     if found.segments:
         rows = [_segment(each) for each in found.segments]
-        columns = ("segment", "arm", "persons", "difference", "looking once", "p", "adjusted")
+        columns = ("segment", "arm", "persons", "differs", "looking once", "p", "p adj.")
         console.table(f"Exploratory: {found.metric} by segment, for what to look at next", columns, rows)
     for text in _sentences(found):
         console.say(text)
@@ -84,28 +85,31 @@ def _sentences(found: ReadOut) -> Iterator[str]:
 def _row(each: Compared) -> tuple[object, ...]:
     return (
         each.measure,
-        each.arm,
         _figure(each.control),
         _figure(each.value),
         _share(each.relative),
         _range(each.low, each.high),
         _range(each.always_low, each.always_high),
-        _figure(each.p),
-        _figure(each.adjusted_p),
+        _chance(each.p),
+        _chance(each.adjusted_p),
     )
 
 
 def _segment(each: Segment) -> tuple[object, ...]:
-    told = _share(each.relative), _range(each.low, each.high), _figure(each.p), _figure(each.adjusted_p)
+    told = _share(each.relative), _range(each.low, each.high), _chance(each.p), _chance(each.adjusted_p)
     return (each.segment, each.arm, each.units, *told)
 
 
 def _range(low: float | None, high: float | None) -> str:
-    return f"{_share(low)} to {_share(high)}"
+    return "?" if low is None or high is None else f"{_share(low)} to {_share(high)}"
 
 
 def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
+
+
+def _chance(p: float | None) -> str:
+    return "" if p is None else f"{p:.2g}"
 
 
 def _share(value: float | None) -> str:

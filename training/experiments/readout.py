@@ -36,7 +36,7 @@ from training.experiments.segments import segments_of
 from training.experiments.shown_lists import ShownLists, shown_lists
 from training.experiments.statistics import Difference, adjusted, aggregates, compare, units_needed
 from training.experiments.units import exposed, unit_table
-from training.experiments.verdict import Pace, verdict, warnings_of
+from training.experiments.verdict import Pace, moves_of, verdict, warnings_of
 
 MOST_POINTS = 30
 """Points of the curve."""
@@ -95,7 +95,8 @@ def open_trial(settings: Settings, name: str, now: datetime, erasure_keys: Erasu
     rows = [each for batch in log.exposures(key_of(name, known[name])) for each in batch]
     persons, crossed = exposed(rows, ledger.owners)
     kept, left_out = counted(persons, {"staff": ledger.staff, "machines": ledger.machines - ledger.staff})
-    return Trial(name, known[name], ledger, kept, crossed, Counter(each.arm for each in rows), left_out, now)
+    until = min(now, to_datetime(ledger.as_of)) if settings.web.clock == "events" else now
+    return Trial(name, known[name], ledger, kept, crossed, Counter(each.arm for each in rows), left_out, until)
 
 
 def read_out(
@@ -200,7 +201,7 @@ def _read(trial: Trial, shown: ShownLists, times: Mapping[str, float]) -> ReadOu
         left_out=trial.left_out,
         unexposed=shown.unexposed,
         warnings=tuple(warnings_of(told)),
-        notes=tuple(_notes(table, ledger, shown)),
+        notes=(*moves_of(told), *_notes(table, ledger, shown)),
     )
 
 
@@ -228,15 +229,15 @@ def _curve(ledger: Ledger, persons: pl.DataFrame, chosen: Experiment, until: int
     first = min(persons["at"].to_list())
     days = max(math.ceil((until - first) / DAY), 1)
     step = max(math.ceil(days / MOST_POINTS), 1)
+    moments = [min(first + day * DAY, until) for day in (*range(step, days, step), days)]
     points = []
-    for day in [*range(step, days, step), days]:
-        moment = min(first + day * DAY, until)
+    for day, moment in {_day(each): each for each in moments}.items():
         table = unit_table(ledger, persons, moment, chosen.winsorize)
         units = dict(table.group_by("arm").len().iter_rows())
         for each in compare(table, chosen):
             if each.measure == chosen.metric:
                 told = (each.relative, each.always_low, each.always_high)
-                points.append(Point(_day(moment), each.arm, units[each.arm], *map(_number, told)))
+                points.append(Point(day, each.arm, units[each.arm], *map(_number, told)))
     return points
 
 
@@ -249,11 +250,11 @@ def _segments(table: pl.DataFrame, ledger: Ledger, chosen: Experiment) -> Iterat
 def _notes(table: pl.DataFrame, ledger: Ledger, shown: ShownLists) -> Iterator[str]:
     """Sentences on what could not be told, and why."""
     if MARGIN not in table.columns:
-        yield "margin is not known: the item table has no `cost` (docs/data.md)"
+        yield "margin is not known: the item table does not say what an item costs the shop"
     elif (known := _share_of_known_cost(ledger)) < 1:
         yield f"the cost is known of {known:.1%} of what was paid; the rest counts as without any margin"
     if shown.counts.is_empty():
-        yield "no list of it is logged, so that nothing is said of empty lists, coverage and new items: raise `state.slate_share`"
+        yield "no list of it is logged, so that nothing is said of empty lists, coverage and new items (state.slate_share)"
 
 
 def _share_of_known_cost(ledger: Ledger) -> float:

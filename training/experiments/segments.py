@@ -43,12 +43,11 @@ def _parts(table: pl.DataFrame, ledger: Ledger) -> Mapping[str, pl.DataFrame]:
         "came in the first week": early,
         "came later": ~early,
     }
-    return {name: known.filter(each).select(table.columns) for name, each in parts.items()}
+    found = {name: known.filter(each).select(table.columns) for name, each in parts.items()}
+    return {name: part for name, part in found.items() if LEAST_UNITS <= part.height < table.height}
 
 
 def _compared(name: str, part: pl.DataFrame, chosen: Experiment) -> Iterator[Told]:
-    if part.height < LEAST_UNITS:
-        return
     counts: dict[str, int] = dict(part.group_by("arm").len().iter_rows())
     for each in compare(part, chosen):
         if each.measure == chosen.metric:

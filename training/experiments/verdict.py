@@ -48,16 +48,19 @@ def verdict(found: Difference, pace: Pace, smallest_effect: float, sizes_p: floa
 
 
 def warnings_of(told: Sequence[Difference]) -> Iterator[str]:
-    """Say which guards got worse, or moved where neither way is better, by the interval that holds however often one looks."""
+    """Say which guards got worse, by the interval that holds however often one looks."""
     for each in told:
         guard = MEASURES[each.measure]
-        rose, fell = each.always_low > 0, each.always_high < 0
-        if guard.guards and (rose or fell):
-            name = each.measure.replace("_", "-")
-            if guard.more_is_better is None:
-                yield f"Note of {each.arm}: {name} moved, {_range(each)}."
-            elif rose != guard.more_is_better:
-                yield f"Look out with {each.arm}: {name} got worse, {_range(each)}."
+        got_worse = each.always_high < 0 if guard.more_is_better else each.always_low > 0
+        if guard.guards and guard.more_is_better is not None and got_worse:
+            yield f"Look out with {each.arm}: {each.measure.replace('_', '-')} got worse, {_range(each)}."
+
+
+def moves_of(told: Sequence[Difference]) -> Iterator[str]:
+    """Say which guards moved of which neither way is better."""
+    for each in told:
+        if MEASURES[each.measure].more_is_better is None and (each.always_low > 0 or each.always_high < 0):
+            yield f"{each.arm} moved {each.measure.replace('_', '-')}, which is neither better nor worse: {_range(each)}"
 
 
 def _range(found: Difference) -> str:

@@ -155,7 +155,14 @@ def cell(value: Any, is_share: bool) -> str:
     if isinstance(value, Link):
         return value.text
     if isinstance(value, float):
-        return share(value) if is_share else f"{value:,.2f}".rstrip("0").rstrip(".") if value == value else "–"
+        return share(value) if is_share else _decimal(value)
     if isinstance(value, int):
         return f"{value:,}"
     return "–" if value is None else str(value)
+
+
+def _decimal(value: float) -> str:
+    """A number with two decimals, or three digits where these would tell nothing; a dash where there is none."""
+    if value != value:
+        return "–"
+    return f"{value:.3g}" if 0 < abs(value) < 0.1 else f"{value:,.2f}".rstrip("0").rstrip(".")

@@ -206,7 +206,9 @@ def _read(visit: Visit[Any], name: str, experiment: Experiment) -> tuple[ReadOut
 
 
 def _age(visit: Visit[Any], found: ReadOut) -> str:
-    seconds = (visit.service.live.clock.now() - clock.to_microseconds(found.until)) / clock.SECOND
+    live = visit.service.live
+    now = live.now(live.serving() if live.loaded else None)
+    seconds = (now - clock.to_microseconds(found.until)) / clock.SECOND
     return duration(max(seconds, 0.0))
 
 
