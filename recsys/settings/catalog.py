@@ -21,10 +21,10 @@ class NeverSettings(Group, frozen=True):
     patterns: tuple[str, ...] = ()
     """Regular expressions (Rust syntax), searched anywhere in id and title; `(?i)` for any case."""
     free: bool = False
-    """Items whose price is 0."""
+    """Items whose price is 0, or that more orders have for nothing than for money."""
     kinds: tuple[NeverKind, ...] | None = None
-    """Items that id, title or category call shipping, a gift card, a sample, a test or a fee, in eight languages. Without a word on
-    it: the kinds of the tables' preset, without a preset none."""
+    """Items that id, title or category call shipping, a gift card, a sample, a test or a fee, in two dozen languages. Without a word
+    on it: the kinds of the tables' preset, without a preset none."""
 
 
 class CatalogSettings(Group, frozen=True):

@@ -170,7 +170,7 @@ def _joined_up(
     updates = newer(live.updates, facts, one["items"][0], data.export_hours)
     whole = finish_items(overlaid(known_items(facts, item_rows), updates), money.currency)
     canonical = cleaning.people(resolved(events.frame.with_columns(event_id()))).select(list(schema("events")))
-    assortment = _assortment_of(settings, reads, folded, cleaning, whole)
+    assortment = _assortment_of(settings, reads, folded, cleaning, whole, rows)
     findings = (
         *(finding for read in reads.values() for finding in read.findings),
         *(finding for _, doubles in one.values() for finding in doubles),
@@ -213,11 +213,17 @@ class _Assortment(NamedTuple):
 
 
 def _assortment_of(
-    settings: Settings, reads: Mapping[str, Read], folded: Folded | None, cleaning: Cleaning, whole: pl.DataFrame
+    settings: Settings,
+    reads: Mapping[str, Read],
+    folded: Folded | None,
+    cleaning: Cleaning,
+    whole: pl.DataFrame,
+    rows: pl.LazyFrame,
 ) -> _Assortment:
     rules, unlisted = catalogue_rules(settings), _unlisted(reads, cleaning.seen.items, whole)
-    items, unshown = rules.split(whole, (reads.get("items") or reads["events"]).files[0])
-    by_rule = rules.by_id(unlisted["item_id"])
+    given_away = rules.given_away(rows)
+    items, unshown = rules.split(whole, given_away, (reads.get("items") or reads["events"]).files[0])
+    by_rule = rules.by_id(unlisted["item_id"], given_away)
     notes = _notes(reads, folded, unlisted.filter(~by_rule), whole["item_id"])
     never = pl.concat([whole.join(items, on="item_id", how="anti")["item_id"], unlisted.filter(by_rule)["item_id"]])
     return _Assortment(items, never, (*unshown, *notes))

@@ -66,6 +66,19 @@ def test_their_events_stay_and_are_no_unlisted_items(tmp_path: Path) -> None:
     assert [each for each in usefulness(settings, shop) if each.name == "item ids"] == []
 
 
+def test_what_is_given_away_is_free_whatever_it_costs_otherwise(tmp_path: Path) -> None:
+    """An item of more orders at 0 than at a price is a sample; one that was given away once is not; neither is where nobody asked."""
+    orders = [("sample", 0.0)] * 5 + [("sample", 7.0)] * 2 + [("sofa", 900.0)] * 3 + [("sofa", 0.0)] + [("CARD9", 0.0)]
+    rows = [
+        an_event(event_id=f"e{at}", event_type="purchase", item_id=name, price=price, order_id=f"o{at}")
+        for at, (name, price) in enumerate(orders)
+    ]
+    items = [item("sofa", price=900.0), item("sample", price=7.0)]
+    shop = read_rows(tmp_path, rows, "[catalog.never]\nfree = true\n", items=items)
+    assert (shop.items["item_id"].to_list(), set(shop.never)) == (["sofa"], {"sample", "CARD9"})
+    assert read_rows(tmp_path, rows, "", items=items).items.height == 2
+
+
 @pytest.mark.parametrize(
     ("kind", "texts", "others"),
     [
@@ -91,6 +104,9 @@ def test_their_events_stay_and_are_no_unlisted_items(tmp_path: Path) -> None:
                 "Geschenkgutschein 50 €",
                 "E-Gift",
                 "Chèque cadeau",
+                "Cartão-presente",
+                "Presentkort 500 kr",
+                "ギフトカード",
             ],
             [
                 "Google Large White Gift Bag",
@@ -102,8 +118,28 @@ def test_their_events_stay_and_are_no_unlisted_items(tmp_path: Path) -> None:
         ),
         (
             "samples",
-            ["SAMPLES", "Sample", "Free sample of tea", "Stoffmuster Samt", "échantillon gratuit", "Fabric swatch oak"],
-            ["Sampler of 12 teas", "Example book", "Sample rate converter", "Muster-Bettwäsche"],
+            [
+                "SAMPLES",
+                "Sample",
+                "Free sample of tea",
+                "Stoffmuster Samt",
+                "échantillon gratuit",
+                "Fabric swatch oak",
+                "Duftprobe 2 ml",
+                "Proben",
+                "Free gift",
+                "Gift with purchase: pouch",
+                "Amostra grátis",
+                "Campione omaggio",
+            ],
+            [
+                "Sampler of 12 teas",
+                "Example book",
+                "Sample rate converter",
+                "Muster-Bettwäsche",
+                "Cruelty-free gift box",
+                "Probetraining",
+            ],
         ),
         (
             "tests",

@@ -18,14 +18,20 @@ from recsys.types import SettingsError
 
 KINDS: Mapping[NeverKind, str] = {
     "shipping": r"^(ship(ping)?|post(age)?|delivery|freight|dot|c2)$|^(dotcom |free |express |standard )?(shipping|postage|carriage|"
-    r"delivery|freight|versand|porto|lieferung|livraison|envío|spedizione|verzending|doprava|poštovné|dostawa|wysyłka)"
+    r"delivery|freight|versand|porto|lieferung|livraison|envío|spedizione|verzending|doprava|poštovné|dostawa|wysyłka|frakt|fragt|"
+    r"frete|toimituskulut|kargo|доставка|送料|运费|配送料)"
     r"([- ]?(kosten|costs?|fees?|charges?|protection|insurance))?$|^(versandkosten|frais de (port|livraison)|gastos de envío|"
     r"spese di spedizione|verzendkosten)\b",
     "gift_cards": r"\b(gift[- _]?(cards?|vouchers?|certificates?)|e-?gift|geschenk(karten?|gutscheine?)|gutscheine?|"
     r"wertgutscheine?|cartes?[- ]cadeaux?|chèques?[- ]cadeaux?|tarjetas? (de )?regalo|buon[io] regalo|cadeau(bon|kaart)(nen|en)?|"
-    r"dárkov(á|é|ý|e) (kart[ay]|poukaz[y]?)|kart[ay] podarunkow[ae])\b|^gift_\d+",
-    "samples": r"^(free )?samples?$|^(free|product|fabric|tester) (sample|swatch)|\b(free sample|gratisprobe|warenprobe|stoffmuster|"
-    r"échantillons?( gratuits?)?|muestra gratis|campioncin[oi]|gratis monster|vzor(ek|ky) zdarma|darmowa próbka)\b",
+    r"dárkov(á|é|ý|e) (kart[ay]|poukaz[y]?)|kart[ay] podarunkow[ae]|cart(ão|ões)[- ]presente|vales?[- ]presente|presentkort|"
+    r"gavekort|lahjakort(ti|it)|hediye (kart|çek)\w*|подарочн\w+ (карт|сертификат)\w*)\b|"
+    r"ギフト(カード|券)|礼品卡|기프트카드|^gift_\d+",
+    "samples": r"^(free )?samples?$|^proben?$|^(free|product|fabric|tester) (sample|swatch)|(^|[^-\w])free (samples?|gifts?)\b|"
+    r"\b(gift with purchase|gwp|(gratis|waren|duft|parfüm|stoff|produkt|tee|creme)proben?|pröbchen|stoffmuster|"
+    r"gratis(artikel|beigabe|geschenk)|échantillons?( gratuits?)?|cadeaux? offerts?|muestras? (gratis|gratuitas?)|"
+    r"amostras?( grátis)?|campioncin[oi]|campion[ei] (gratuit[oi]|omaggio)|gratis monsters?|proefjes?|vzor(ek|ky) zdarma|"
+    r"(darmowa )?próbk[ai]|gratisprov(er)?|vareprøver?|пробник\w*)\b|サンプル|试用装",
     "tests": r"^tests?$|^test[-_]|\b(test (product|item|order|article)|testartikel|testprodukt|do not (buy|order|ship)|"
     r"produit test|producto de prueba|prodotto di prova)\b",
     "fees": r"^(m|manual|d|discount|rabatt|amazon ?fee|bank charges?|adjust bad debt|cruk|surcharge|tip|donation|spende|pfand|"
@@ -42,13 +48,13 @@ class CatalogueRules:
     never: NeverSettings
     kinds: tuple[NeverKind, ...]
 
-    def split(self, items: pl.DataFrame, file: str) -> tuple[pl.DataFrame, list[Finding]]:
-        """Give the items that may be shown, and say which may not.
+    def split(self, items: pl.DataFrame, given_away: pl.Series, file: str) -> tuple[pl.DataFrame, list[Finding]]:
+        """Give the items that may be shown, and say which may not; `given_away` as of the function of that name.
 
         Raises:
             SettingsError: if a pattern is not a regular expression.
         """
-        out = items.filter(self._matches(items))
+        out = items.filter(self._matches(items, given_away))
         if not out.height:
             return items, []
         finding = Finding(
@@ -64,15 +70,28 @@ class CatalogueRules:
         )
         return items.filter(~pl.col("item_id").is_in(out["item_id"].implode())), [finding]
 
-    def by_id(self, ids: pl.Series) -> pl.Series:
+    def given_away(self, rows: pl.LazyFrame) -> pl.Series:
+        """Give the ids of items that more orders have for nothing than for money, where free items are never shown.
+
+        `rows`: columns event_type, item_id, price of all events.
+        """
+        if not self.never.free:
+            return pl.Series(dtype=pl.String)
+        priced = (pl.col("event_type") == "purchase") & pl.col("price").is_not_null() & pl.col("item_id").is_not_null()
+        free = rows.filter(priced).group_by("item_id").agg((pl.col("price") == 0).mean().alias("free"))
+        return free.filter(pl.col("free") > 0.5).select("item_id").collect(engine="streaming")["item_id"]
+
+    def by_id(self, ids: pl.Series, given_away: pl.Series) -> pl.Series:
         """Tell, bool[n], which ids alone say that an item is never shown."""
         frame = pl.DataFrame({"item_id": ids}, schema={"item_id": pl.String})
         columns = {"title": pl.String, "category": pl.String, "price": pl.Float64}
-        return self._matches(frame.with_columns(pl.lit(None, kind).alias(name) for name, kind in columns.items()))
+        return self._matches(
+            frame.with_columns(pl.lit(None, kind).alias(name) for name, kind in columns.items()), given_away
+        )
 
-    def _matches(self, items: pl.DataFrame) -> pl.Series:
+    def _matches(self, items: pl.DataFrame, given_away: pl.Series) -> pl.Series:
         texts = ("item_id", "title")
-        found = [pl.col("item_id").is_in(list(self.never.ids))]
+        found = [pl.col("item_id").is_in([*self.never.ids, *given_away])]
         found += [_found(pattern, pl.col(name)) for pattern in self.never.patterns for name in texts]
         found += [_found(f"(?i){KINDS[kind]}", pl.col(name)) for kind in self.kinds for name in texts]
         if self.never.free:
