@@ -1,0 +1,191 @@
+"""Slate builder: the places of one list while they are being filled, by a rule's recommenders first, then by the fallback chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.engine.blend import NONE_RANKED, Pick, Ranked, blend, ranked_by, reordered
+from recsys.engine.engine import Engine
+from recsys.engine.ranker.ranker import Moved, Ranker
+from recsys.jit import INT, ROWS, compiled
+from recsys.types import NO_CANDIDATES, Candidates, Mask, Profile, Reason, RowQuery, Rows
+
+BLEND_DEPTH = 10
+"""Candidates that each recommender brings into a blend beyond those that the list has room for."""
+
+GROUP_SPARES = 8
+"""Candidates asked for beyond the empty places where items share groups; more are asked for when these do not do."""
+
+ORDER_DEPTH = 100
+"""Items that a rule's recommenders bring, at the least, where the blend puts them into order."""
+
+
+class Order(NamedTuple):
+    """Order of what a rule's recommenders bring: a ranker's, else that of their weights. Where `within` is not None, these are the
+    blend's weights, and blend or ranker order inside the set that the rule brings."""
+
+    ranker: Ranker | None = None
+    within: Mapping[str, float] | None = None
+
+
+OWN_ORDER = Order()
+"""The recommenders' own."""
+
+
+class SlateBuilder:
+    """The places of one slate while they are being filled; takes no item and no group twice."""
+
+    def __init__(self, engine: Engine, query: RowQuery, profile: Profile, allowed: Mask, limit: int) -> None:
+        self._engine, self._query, self._profile = engine, query, profile
+        self._allowed, self._limit = allowed, limit
+        self.ranked: Ranked = NONE_RANKED
+        """The items that stand, best first."""
+        self.n_blended = 0
+        """How many of these the rule's recommenders brought."""
+
+    @property
+    def picks(self) -> list[Pick]:
+        """The items that stand, one by one."""
+        return list(self.ranked)
+
+    def put_blend(self, weights: Mapping[str, float], order: Order = OWN_ORDER) -> None:
+        """Take the best of what a rule's recommenders bring, in this order."""
+        self.take(self.blended(weights, order))
+        self.n_blended = len(self.ranked)
+
+    def blended(self, weights: Mapping[str, float], order: Order = OWN_ORDER) -> Ranked:
+        """Rank what a rule's recommenders bring, together."""
+        if order.within is not None:
+            brought = self.brought_to_order(weights)
+            inside = self._inside(brought).blended(order.within, Order(order.ranker))
+            return reordered(brought, inside, self._first(weights, brought.rows))
+        if order.ranker is not None:
+            return order.ranker.rank(self._to_rank(weights, order.ranker), weights, self._query, self._profile)
+        asked = self.to_blend(weights)
+        if not asked:
+            return NONE_RANKED
+        return blend(self.candidates(asked), weights, self._engine.catalog.tie_rank)
+
+    def to_blend(self, weights: Mapping[str, float]) -> list[str]:
+        """The recommenders that a blend with these weights is made of."""
+        return [name for name, weight in weights.items() if weight > 0]
+
+    def candidates(self, names: Sequence[str]) -> dict[str, Candidates]:
+        """The lists that a blend of these recommenders is made of."""
+        depth = self.blend_depth(len(names))
+        return {name: self.ask(name, depth) for name in names}
+
+    def blend_depth(self, n_names: int) -> int:
+        """Items of each of so many recommenders in a blend; one alone needs no more than there are places."""
+        return self._wanted() if n_names == 1 else self._wanted() + BLEND_DEPTH
+
+    def brought_to_order(self, weights: Mapping[str, float]) -> Ranked:
+        """The items that a rule's recommenders bring for others to order, as they rank them."""
+        deeper = SlateBuilder(self._engine, self._query, self._profile, self._allowed, max(ORDER_DEPTH, self._wanted()))
+        return deeper.blended(weights).first(deeper._limit)
+
+    def _inside(self, brought: Ranked) -> SlateBuilder:
+        """A list that holds nothing but items that were brought."""
+        among = np.zeros_like(self._allowed)
+        among[brought.rows] = True
+        return SlateBuilder(self._engine, self._query, self._profile, among, len(brought))
+
+    def _first(self, weights: Mapping[str, float], rows: Rows) -> Mask:
+        """Tell which of the items keep the first places, bool[m]: those of the query's category, where a recommender goes by it."""
+        category, recommenders = self._query.category, self._engine.recommenders
+        if category < 0 or not any(recommenders[name].category_first for name in self.to_blend(weights)):
+            return np.ones(len(rows), bool)
+        return np.array([self._engine.catalog.is_in(row, category) for row in rows.tolist()], bool)
+
+    def moved(self, weights: Mapping[str, float], order: Order, item: int) -> list[Moved]:
+        """The features by which a ranker moved an item among what a rule's recommenders bring; none without a ranker."""
+        if order.ranker is None:
+            return []
+        if order.within is not None:
+            return self._inside(self.brought_to_order(weights)).moved(order.within, Order(order.ranker), item)
+        return order.ranker.moved(self._to_rank(weights, order.ranker), weights, self._query, self._profile, item)
+
+    def _to_rank(self, weights: Mapping[str, float], ranker: Ranker) -> dict[str, Candidates]:
+        return self.brought(weights, ranker.sources, ranker.depth)
+
+    def brought(self, weights: Mapping[str, float], sources: Sequence[str], depth: int) -> dict[str, Candidates]:
+        """The lists that a ranker is asked to order: of its sources, and of every recommender with a weight."""
+        depth = max(depth, self._wanted())
+        lists = {name: self.ask(name, depth) for name in sources}
+        for name, weight in weights.items():
+            if weight > 0 and name not in lists:
+                lists[name] = self.ask(name, depth)
+        return lists
+
+    def fill(self, chain: tuple[str, ...]) -> str | None:
+        """Fill the empty places from the fallback chain; returns the last recommender that filled any."""
+        used = None
+        for name in chain:
+            while len(self.ranked) < self._limit:
+                before, wanted = len(self.ranked), self._wanted()
+                found = self.ask(name, wanted)
+                self.take(ranked_by(name, found))
+                used = name if len(self.ranked) > before else used
+                if len(found) < wanted:
+                    break
+        return used
+
+    def anything_personal(self) -> bool:
+        """Tell whether any place was filled from the shopper's own history."""
+        return any(self._engine.recommenders[source].personal for source in self.ranked.sources_named())
+
+    def reasons(self) -> list[Reason]:
+        """One reason per place, from the recommender that spoke most for it."""
+        recommenders, query, profile = self._engine.recommenders, self._query, self._profile
+        return [
+            recommenders[source].reason(query, profile, item, explained_by) for item, _, source, explained_by in self.ranked
+        ]
+
+    def _wanted(self) -> int:
+        missing = self._limit - len(self.ranked)
+        return missing + GROUP_SPARES if self._engine.catalog.has_groups else missing
+
+    def ask(self, name: str, n: int) -> Candidates:
+        """The best n of one recommender among the items that are allowed and not yet taken."""
+        return self.ask_among(name, n, self._allowed)
+
+    def ask_among(self, name: str, n: int, among: Mask) -> Candidates:
+        """The best n of one recommender among some items, bool[items], taken or not."""
+        recommender = self._engine.recommenders.get(name)
+        return recommender.recommend(self._query, self._profile, n, among) if recommender else NO_CANDIDATES
+
+    def take(self, ranked: Ranked) -> None:
+        """Take what there is room for, of each group the first; what was passed over is not asked for again."""
+        room, catalog = self._limit - len(self.ranked), self._engine.catalog
+        if room <= 0 or not len(ranked):
+            return
+        if catalog.has_groups:
+            kept = ranked.take(_of_each_group(ranked.rows, catalog.group, self.ranked.rows, room))
+        else:
+            kept = ranked.first(room)
+        self.ranked = self.ranked.followed_by(kept)
+        if len(kept) < room:
+            self._allowed[ranked.rows] = False
+
+
+@compiled(ROWS, ROWS, ROWS, INT)
+def _of_each_group(rows: Rows, group: Rows, taken: Rows, room: int) -> NDArray[np.int64]:
+    """Places int64[≤room] in rows int32[m] of the first of each group, without the groups of what is taken; all that have none."""
+    found, filled = np.empty(min(room, len(rows)), np.int64), 0
+    for place in range(len(rows)):
+        if filled == len(found):
+            break
+        mine, free = group[rows[place]], True
+        if mine >= 0:
+            for row in taken:
+                free &= group[row] != mine
+            for at in range(filled):
+                free &= group[rows[found[at]]] != mine
+        if free:
+            found[filled] = place
+            filled += 1
+    return found[:filled]
