@@ -10,6 +10,7 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 from recsys.clock import DAY, HOUR
@@ -60,7 +61,7 @@ class Activity:
         self._read = -1
         self._by_placement: Counter[tuple[int, str, str]] = Counter()
         self._by_type: Counter[tuple[int, str]] = Counter()
-        self._clicks: OrderedDict[int, tuple[str, int]] = OrderedDict()
+        self._clicks: OrderedDict[bytes, tuple[str, int]] = OrderedDict()
         self._sends: dict[str, str] = {}
         self.since: int | None = None
         """Time of the earliest event that was counted, in microseconds; None: there was none."""
@@ -132,14 +133,14 @@ class Activity:
                 self._note_purchase(event, hour)
 
     def _note_click(self, event: Event, placement: str) -> None:
-        key = hash((event.user_id, event.item_id))
+        key = _pair(event)
         self._clicks.pop(key, None)
         self._clicks[key] = placement, event.timestamp
         if len(self._clicks) > MAX_CLICKS:
             self._clicks.popitem(last=False)
 
     def _note_purchase(self, event: Event, hour: int) -> None:
-        click = self._clicks.get(hash((event.user_id, event.item_id)))
+        click = self._clicks.get(_pair(event))
         if click is not None and 0 <= event.timestamp - click[1] <= BOUGHT_AFTER:
             self._by_placement[hour, click[0], BOUGHT] += 1
 
@@ -161,6 +162,11 @@ class Activity:
         oldest = max((hour for hour, _ in self._by_type), default=0) - KEPT_HOURS
         _drop_before(self._by_placement, oldest)
         _drop_before(self._by_type, oldest)
+
+
+def _pair(event: Event) -> bytes:
+    """A shopper and an item in few bytes, so that no id is kept."""
+    return blake2b(f"{event.user_id}\n{event.item_id}".encode(), digest_size=8).digest()
 
 
 def _drop_before(counts: Counter[Any], hour: int) -> None:
