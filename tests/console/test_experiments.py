@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from flask.testing import FlaskClient
 
-from recsys.experiments.read_outs import MAX_BYTES, read_out_file
+from recsys.experiments.read_outs import MAX_BYTES, Compared, read_out_file
 from recsys.live.experiments import Exposure
 from recsys.settings import StateSettings
 from recsys.settings.experiments import Experiment
@@ -27,6 +27,7 @@ from tests.support.serving import serving_settings
 
 PAGE = "/console/experiments"
 OWN = f"{PAGE}?experiment=shorter"
+UNKNOWN = ("relative", "low", "high", "always_low", "always_high", "p")
 FORM = {
     "experiment_id": "shorter",
     "placement": "home",
@@ -237,6 +238,9 @@ def test_what_else_a_read_out_says_is_shown(fresh: Application, editor: FlaskCli
     assert editor.get(f"{OWN}&csv=answers").text.splitlines()[1] == "changed,11,40,0.25,0.042"
     assert editor.get(f"{OWN}&csv=curve").text.splitlines()[1].startswith("2026-03-10,changed,20,0.03")
     assert editor.get(f"{OWN}&csv=segments").text.splitlines()[1].startswith("had bought before,changed,12,0.1,-0.1,0.3")
+    empty = Compared(measure="empty_lists", arm="changed", control=0.0, value=0.0, **dict.fromkeys(UNKNOWN))
+    write_read_out(fresh.service.settings, read_out("shorter", differences=(empty,)))
+    assert '<span class="figures">none in either</span>' in editor.get(OWN).text
     bare: dict[str, object] = {"curve": (), "segments": (), "arms": {}, "left_out": {}, "warnings": (), "notes": ()}
     write_read_out(fresh.service.settings, read_out("shorter", unexposed=0, **bare))
     page = editor.get(OWN).text

@@ -97,7 +97,12 @@ def _path(places: Sequence[tuple[float, float]], reach: float) -> str:
 
 def _bar(row: Compared, reach: float, decides: bool) -> Bar:
     tick = None if row.relative is None else _place(row.relative, reach)
-    said = f"{_share(row.relative)}, {_range(row.always_low, row.always_high) or 'no interval yet'}"
+    none = row.relative is None and row.control == row.value == 0
+    said = (
+        "none in either"
+        if none
+        else f"{_share(row.relative)}, {_range(row.always_low, row.always_high) or 'no interval yet'}"
+    )
     daily, once = _span(row.always_low, row.always_high, reach), _span(row.low, row.high, reach)
     return Bar(MEASURE_WORDS.get(row.measure, row.measure.replace("_", " ")), decides, said, daily, once, tick)
 
