@@ -77,8 +77,13 @@ def let_go(arrays: Iterable[NDArray[Any]]) -> None:
     """Take the pages of mapped arrays that nothing can change out of this process's memory; they are read again where they are
     needed. Other arrays stay as they are."""
     for array in arrays:
-        owner: Any = array
-        while isinstance(owner, np.ndarray):
-            owner = owner.base
-        if isinstance(owner, mmap.mmap) and memoryview(owner).readonly:
-            owner.madvise(mmap.MADV_DONTNEED)
+        if (pages := mapping_of(array)) is not None:
+            pages.madvise(mmap.MADV_DONTNEED)
+
+
+def mapping_of(array: NDArray[Any]) -> mmap.mmap | None:
+    """The read-only mapping of a file that an array reads; None of other arrays."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    return owner if isinstance(owner, mmap.mmap) and memoryview(owner).readonly else None

@@ -22,8 +22,8 @@ class TrainingSettings(Group, frozen=True):
     """Partitions: sets of shoppers whose events are read, mapped and fitted one set after the other (docs/training.md)."""
 
     partitions: Literal["auto"] | Annotated[int, msgspec.Meta(ge=1, le=MAX_PARTITIONS)] = "auto"
-    """How many; 1 holds all events in memory, more lay them down in temporary files. `auto`: as many as `memory_gb` asks for. The
-    snapshot is the same, byte for byte."""
+    """How many; 1 holds all events in memory, more lay them down in temporary files. `auto`: as many as `memory_gb` asks for, 2, 4, 8
+    and so on, lest a run that is started again finds others for a little less memory. The snapshot is the same, byte for byte."""
     memory_gb: NotNegative = 0.0
     """Memory (GB) that the events may take at a time. 0: half of what `make train` finds on its machine; all other commands hold all
     events in memory then. On Spark it is what one task may take, and 0 means 1."""
@@ -41,4 +41,7 @@ class TrainingSettings(Group, frozen=True):
         memory, least = (self.memory_gb or TASK_GB, 2) if self.runner == "spark" else (self.memory_gb, 1)
         if self.partitions != "auto":
             return max(self.partitions, least)
-        return min(max(least, math.ceil(rows * ROW_BYTES / (memory * 1e9))), MAX_PARTITIONS) if memory else least
+        if not memory:
+            return least
+        asked = max(least, math.ceil(rows * ROW_BYTES / (memory * 1e9)))
+        return min(1 << (asked - 1).bit_length(), MAX_PARTITIONS)

@@ -35,6 +35,7 @@ from tests.support.training import train
 from training.__main__ import main
 from training.batch import compact
 from training.cli import commands
+from training.runners.finished import FOLDER
 
 SECRET = "s" * 32
 ERASURE_KEYS = ErasureKeys([SECRET])
@@ -304,11 +305,13 @@ def forget(logged: Logged, *ids: str, at: datetime = NOW) -> None:
 
 
 def test_purge_deletes_the_snapshots_that_hold_them(logged: Logged) -> None:
-    """Never the current one: what it still holds is told, and gone after the next training."""
+    """Never the current one: what it still holds is told, and gone after the next training. What a killed training left is deleted."""
     first, second = logged.publish(NOW + timedelta(seconds=1)), logged.publish(NOW + timedelta(seconds=2))
     forget(logged, "anna")
     artifacts = logged.shop.folder / "artifacts"
+    (artifacts / FOLDER / "run").mkdir(parents=True)
     purged = compact.purge(logged.settings, ERASURE_KEYS)
+    assert not (artifacts / FOLDER).exists()
     assert len(purged.snapshots) == 2
     assert first in purged.snapshots
     assert (purged.remaining, versions(artifacts), current_version(artifacts)) == ({second: 1}, [second], second)

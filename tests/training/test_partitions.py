@@ -18,24 +18,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.disk import let_go
+from recsys.recommenders import RECOMMENDERS
 from recsys.settings import BehaviourSettings, Settings
 from recsys.settings.load import parse_settings
 from recsys.settings.training import MAX_PARTITIONS, TrainingSettings
-from recsys.snapshot.catalog import Catalog
+from recsys.snapshot.catalog import catalog_arrays
 from recsys.snapshot.histories import Events
+from recsys.tables.items import finish_items
 from recsys.tables.sources import spool
 from recsys.types import Arrays, DataError
 from simulator import make_shop, shop_settings
 from tests.conftest import ITEMS, NOW, Shop, ago, event
-from tests.support.handmade import canonical, world
+from tests.support.handmade import canonical, item_frame
+from tests.support.running import ROOT
+from tests.support.training import train
 from training.cli.memory import free_bytes, planned, said_of
 from training.job.job import Fitted, fit
-from training.runners.local import LocalParts, settled_events
+from training.runners.finished import FOLDER
+from training.runners.local import LocalParts, LocalRunner
 
 END = datetime(2026, 3, 15, 14, 30, tzinfo=UTC)
 TABLES = ("events", "items", "users", "identities", "contents")
 
-FIT_AND_WAIT = """
+TRAIN_AND_WAIT = """
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -43,16 +48,16 @@ from pathlib import Path
 import msgspec
 
 from recsys.settings import Settings
-from training.job.job import fit
+from tests.support.training import train
 
 def watch(step):
     print(step, flush=True)
-    if step == "item facts":
+    if step == "gate: recipe":
         sys.stdin.read()
 
-fit(msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Settings), now=datetime.fromisoformat(sys.argv[2]), watch=watch)
+train(msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Settings), now=datetime.fromisoformat(sys.argv[2]), watch=watch)
 """
-"""A program that reads and maps a shop, then waits."""
+"""A program that trains on a shop, and waits before its gate measures the recipe."""
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +79,14 @@ def fitted(shop: Settings, partitions: int) -> Fitted:
 
 
 @cache
-def catalog() -> Catalog:
+def catalog() -> Arrays:
     """The catalogue of the small shop."""
-    return world([]).catalog
+    return catalog_arrays(finish_items(item_frame(ITEMS), None), None)
+
+
+def finished_in(artifacts: Path) -> dict[str, int]:
+    """The finished parts that a training left, each with the time at which it was written."""
+    return {place.name: place.stat().st_mtime_ns for place in artifacts.glob(f"{FOLDER}/*/[!.]*")}
 
 
 def same_arrays(one: Events, other: Events) -> bool:
@@ -140,27 +150,41 @@ def test_partitions_laid_end_to_end_are_all_events_at_once(rows: list[tuple[int,
         event(f"u{user}", ITEMS[item]["item_id"], kind, NOW - timedelta(minutes=minutes))
         for user, item, minutes, kind in rows
     ]
-    whole, parts = (settled_events(canonical(events), catalog(), BehaviourSettings(), n) for n in (1, partitions))
+    whole, parts = (LocalRunner().settled(canonical(events), catalog(), BehaviourSettings(), n) for n in (1, partitions))
     assert parts.user_ids == whole.user_ids
     assert parts.newest == whole.newest
     assert same_arrays(parts.events, whole.events)
 
 
 @pytest.mark.long
-def test_a_killed_run_leaves_nothing_and_starts_again(synthetic: Settings, tmp_path: Path) -> None:
-    """Events that were laid down have no name: of a run that is killed while it fits no file stays, and the next one needs none."""
-    told, aside = cut(synthetic, 3), tmp_path / "aside"
+def test_a_killed_run_is_gone_on_with(synthetic: Settings, tmp_path: Path) -> None:
+    """Of a run killed in its gate, temporary files are gone; mapped partitions and finished fits stay beside the snapshots. The
+    next run makes none of them again, publishes what a single partition does, and leaves nothing."""
+    told = cut(synthetic, 3)
+    told = msgspec.structs.replace(
+        told, snapshot=msgspec.structs.replace(told.snapshot, artifacts=str(tmp_path / "artifacts"))
+    )
+    aside = tmp_path / "aside"
     aside.mkdir()
     (tmp_path / "settings.json").write_bytes(msgspec.json.encode(told))
-    arguments = [sys.executable, "-c", FIT_AND_WAIT, str(tmp_path / "settings.json"), END.isoformat()]
+    arguments = [sys.executable, "-c", TRAIN_AND_WAIT, str(tmp_path / "settings.json"), END.isoformat()]
     environment = {**os.environ, "TMPDIR": str(aside)}
-    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT
+    ) as process:
         assert process.stdout is not None
-        assert "item facts\n" in iter(process.stdout.readline, "")
-        assert os.listdir(aside) == []
+        assert "gate: recipe\n" in iter(process.stdout.readline, "")
         process.send_signal(signal.SIGKILL)
     assert os.listdir(aside) == []
-    assert fit(told, now=END).manifest.content_hash == fitted(synthetic, 1).manifest.content_hash
+    left = finished_in(told.artifacts)
+    assert len(left) >= 3 + len(RECOMMENDERS)
+    found: list[dict[str, int]] = []
+    published = train(
+        told, now=END, watch=lambda step: found.append(finished_in(told.artifacts)) if step == "gate: recipe" else None
+    )
+    assert found == [left]
+    assert published.manifest.content_hash == fitted(synthetic, 1).manifest.content_hash
+    assert not (told.artifacts / FOLDER).exists()
 
 
 def test_arrays_in_files_are_the_same_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,9 +213,10 @@ def test_a_full_disk_is_said(synthetic: Settings, monkeypatch: pytest.MonkeyPatc
 
 
 def test_partitions_grow_with_the_rows() -> None:
-    """`auto` cuts so that the rows of one partition fit the memory; a number is taken as it is; without a memory there is one."""
+    """`auto` cuts so that the rows of one partition fit the memory, and doubles the number where it grows; a number is taken as it is;
+    without a memory there is one."""
     some = TrainingSettings(memory_gb=1.0)
-    assert [some.partitions_of(rows) for rows in (0, 2_500_000, 2_500_001, 10_000_000)] == [1, 1, 2, 4]
+    assert [some.partitions_of(rows) for rows in (0, 2_500_000, 2_500_001, 10_000_000, 10_000_001)] == [1, 1, 2, 4, 8]
     assert some.partitions_of(10**12) == MAX_PARTITIONS
     assert TrainingSettings().partitions_of(10**12) == 1
     assert TrainingSettings(partitions=3, memory_gb=1.0).partitions_of(1) == 3
@@ -206,8 +231,29 @@ def test_memory_is_half_of_what_is_free(tmp_path: Path) -> None:
     limit.parent.mkdir(parents=True)
     limit.write_text("max\n")
     assert free_bytes(tmp_path) == 4_096_000_000
-    limit.write_text("1000000000\n")
-    assert free_bytes(tmp_path) == 1_000_000_000
+    limit.write_text("3000000000\n")
+    assert free_bytes(tmp_path) == 3_000_000_000
+
+
+def test_memory_is_what_the_control_group_has_left(tmp_path: Path) -> None:
+    """Limits of the own group and of those above it count, less what they take already, but for pages of files."""
+    own = tmp_path / "sys/fs/cgroup/shop.slice/train.scope"
+    own.mkdir(parents=True)
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("0::/shop.slice/train.scope\n")
+    (tmp_path / "proc/meminfo").write_text("MemAvailable:    4000000 kB\n")
+    (own / "memory.max").write_text("max\n")
+    (own.parent / "memory.max").write_text("3000000000\n")
+    (own.parent / "memory.current").write_text("2500000000\n")
+    (own.parent / "memory.stat").write_text("anon 7\ninactive_file 1500000000\nactive_file 9\n")
+    assert free_bytes(tmp_path) == 2_000_000_000
+    (tmp_path / "proc/self/cgroup").write_text("5:memory,cpu:/one\n4:pids:/two\n")
+    old = tmp_path / "sys/fs/cgroup/memory/one"
+    old.mkdir(parents=True)
+    (old / "memory.limit_in_bytes").write_text("1000000000\n")
+    (old / "memory.usage_in_bytes").write_text("400000000\n")
+    (old / "memory.stat").write_text("inactive_file 1\ntotal_inactive_file 100000000\n")
+    assert free_bytes(tmp_path) == 700_000_000
 
 
 def test_training_says_its_partitions(synthetic: Settings) -> None:
@@ -219,7 +265,8 @@ def test_training_says_its_partitions(synthetic: Settings) -> None:
     small = msgspec.structs.replace(synthetic, training=TrainingSettings(memory_gb=0.002))
     shop = fit(small, now=END).shop
     rows = shop.counts["events"].read
-    assert shop.partitions == -(-rows * 400 // 2_000_000) > 1
+    least = -(-rows * 400 // 2_000_000)
+    assert 1 < least <= shop.partitions < 2 * least
     assert said_of(small.training, shop) == f"{shop.partitions} of {rows:,} rows of events, which may take 0.0 GB at a time"
     whole = msgspec.structs.replace(synthetic, training=TrainingSettings())
     assert said_of(whole.training, shop) == f"1: all {rows:,} rows of events were in memory"

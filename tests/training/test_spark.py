@@ -79,7 +79,7 @@ def test_a_cluster_that_loses_an_executor_makes_the_same_snapshot(tmp_path: Path
 def test_spark_always_has_partitions() -> None:
     """Each takes the memory of one task, 1 GB where nothing says it; one partition would leave the cluster idle."""
     spark = TrainingSettings(runner="spark")
-    assert [spark.partitions_of(rows) for rows in (0, 2_500_000, 5_000_001)] == [2, 2, 3]
+    assert [spark.partitions_of(rows) for rows in (0, 2_500_000, 5_000_001)] == [2, 2, 4]
     assert TrainingSettings(runner="spark", partitions=1).partitions_of(1) == 2
     assert TrainingSettings(runner="spark", memory_gb=0.5).partitions_of(5_000_000) == 4
 

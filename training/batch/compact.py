@@ -40,6 +40,7 @@ from recsys.tables.shop import map_tables
 from recsys.tables.sources import ROW
 from recsys.types import DataError, SnapshotError
 from recsys.user_ids import NullUsers
+from training.runners.finished import forget_finished
 
 EVENTS_PER_FILE = 1_000_000
 """Most events of one file, and in memory at a time."""
@@ -148,6 +149,7 @@ def purge(settings: Settings, erasure_keys: ErasureKeys | None) -> Purged:
     snapshots, remaining = _purge_snapshots(settings, erasure_keys, rows)
     files, events = _purge_events(settings, tombstones)
     slates = open_slates(settings, lambda: tombstones).forget()
+    forget_finished(settings.artifacts)
     return Purged(len(tombstones), snapshots, files, events, _purge_rejects(settings, tombstones), remaining, slates)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,8 +17,11 @@ from training.cli.argument_types import partitions as partitions_of
 if TYPE_CHECKING:
     from recsys.tables.shop import ShopTables
 
-_LIMITS = ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes")
-"""Files that say what a container may take, of both versions of control groups."""
+_FILES = (
+    ("sys/fs/cgroup", "memory.max", "memory.current"),
+    ("sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+)
+"""Folder of control groups, and their files of what they may take and take, of versions 2 and 1."""
 
 
 def add_partitions(command: argparse.ArgumentParser) -> None:
@@ -53,9 +57,8 @@ def said_of(training: TrainingSettings, shop: ShopTables) -> str:
 
 
 def free_bytes(root: Path = Path("/")) -> int:
-    """Bytes of memory that are free: the machine's, or what the container may take at all, if that is less."""
-    found = [_available(root), *(_number(root / name) for name in _LIMITS)]
-    return min(each for each in found if each is not None)
+    """Bytes of memory that are free: the machine's, or what a control group that this process is in has left, if that is less."""
+    return min(_available(root), *(_left(group) for group in _groups(root)))
 
 
 def _available(root: Path) -> int:
@@ -65,6 +68,39 @@ def _available(root: Path) -> int:
         lines = []
     free = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
     return free[0] if free else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _groups(root: Path) -> list[Path]:
+    """The control groups whose limits hold: that of this process and those above it; a container sees its own as the root."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        lines = []
+    found = [root / folder for folder, _, _ in _FILES]
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        top = root / _FILES[bool(controllers)][0]
+        if not controllers or "memory" in controllers.split(","):
+            own = top / path.lstrip("/")
+            found += [own, *(above for above in own.parents if above.is_relative_to(top))]
+    return found
+
+
+def _left(group: Path) -> int:
+    """Bytes that a control group may still take; what it read from files, it gives back."""
+    for _, limit, taken in _FILES:
+        if (most := _number(group / limit)) is not None:
+            return max(0, most - (_number(group / taken) or 0) + _inactive_files(group))
+    return sys.maxsize
+
+
+def _inactive_files(group: Path) -> int:
+    try:
+        lines = (group / "memory.stat").read_text().splitlines()
+    except OSError:
+        return 0
+    pairs = dict(line.split(" ", 1) for line in lines)
+    return int(pairs.get("total_inactive_file", pairs.get("inactive_file", 0)))
 
 
 def _number(file: Path) -> int | None:

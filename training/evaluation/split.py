@@ -18,6 +18,7 @@ from recsys.snapshot.histories import Events
 from recsys.tables.shop import read_shop
 from recsys.types import EventType, Rows
 from training.job.job import Prepared, Steps, prepare
+from training.runners.finished import NOTHING_KEPT, Finished
 from training.runners.rows import map_events
 
 
@@ -91,15 +92,20 @@ class Split:
 
 
 def split(
-    settings: Settings, fold: Fold, now: datetime, steps: Steps | None = None, erasure_keys: ErasureKeys | None = None
+    settings: Settings,
+    fold: Fold,
+    now: datetime,
+    steps: Steps | None = None,
+    erasure_keys: ErasureKeys | None = None,
+    finished: Finished = NOTHING_KEPT,
 ) -> Split:
-    """Read a shop up to a fold's moment, and separately what was bought in its window.
+    """Read a shop up to a fold's moment, and separately what was bought in its window; what `finished` has is taken up.
 
     Raises:
         DataError: if a table cannot be read or is too wrong.
     """
     steps = steps or Steps()
-    prepared = prepare(settings, now=now, before=fold.at, steps=steps, erasure_keys=erasure_keys)
+    prepared = prepare(settings, now=now, before=fold.at, steps=steps, erasure_keys=erasure_keys, finished=finished)
     with steps.step("read the window"):
         return Split(fold, prepared, _truth(settings, fold, Catalog(prepared.base), erasure_keys))
 

@@ -33,6 +33,7 @@ from training.gate.snapshot_checks import BLEND, Check
 from training.job.default_blend import as_given
 from training.job.job import Prepared
 from training.job.ranker import FittedRanker, sources_of
+from training.runners.finished import NOTHING_KEPT, Finished
 
 RECIPE = ("behaviour", "recommenders", "blend", "profile", "placements", "seed")
 """What a manifest and the settings have in common: how to make a snapshot from tables."""
@@ -56,10 +57,12 @@ def judge_recipe(
     live: Manifest | None,
     erasure_keys: ErasureKeys | None = None,
     ranker: FittedRanker | None = None,
+    finished: Finished = NOTHING_KEPT,
 ) -> Findings:
     """Measure the settings of the new snapshot on its last `evaluation.days`, and those of the live one beside them.
 
-    `ranker` was fitted on what came before those days; it is measured with the settings of each that has one.
+    `ranker` was fitted on what came before those days; it is measured with the settings of each that has one. What `finished` has is
+    taken up.
 
     Raises:
         DataError: if the tables cannot be read.
@@ -67,7 +70,7 @@ def judge_recipe(
     min_n, days = settings.gate.least_users, settings.evaluation.days
     old = laid_over(settings, live) if live and not _same_recipe(new, live) else None
     asked = _contributors(settings, "home") | (_contributors(old, "home") if old else set()) | {*sources_of(new.blend)}
-    contest = Contest(settings, now, asked, erasure_keys)
+    contest = Contest(settings, now, asked, erasure_keys, finished)
     examined = contest.examination(_window(new, days)) if new.counts["users"] >= min_n else None
     users = len(examined.split.prepared.user_ids) if examined else 0
     if examined is None or users < min_n:

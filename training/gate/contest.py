@@ -33,6 +33,7 @@ from training.gate.decision import Change, goes_live, in_the_window, on_average
 from training.gate.snapshot_checks import BLEND, Check
 from training.job.job import learn, with_default_blend
 from training.job.ranker import FittedRanker, sources_of
+from training.runners.finished import NOTHING_KEPT, Finished
 
 HOME = Subject("placement", "home")
 POPULAR = Subject("recommender", POPULARITY)
@@ -48,6 +49,7 @@ class Contest:
     now: datetime
     asked: set[str]
     erasure_keys: ErasureKeys | None = None
+    finished: Finished = NOTHING_KEPT
     _known: dict[Fold, dict[bytes, Arrays]] = field(default_factory=dict)
     _blends: dict[bytes, BlendSettings] = field(default_factory=dict)
 
@@ -59,7 +61,8 @@ class Contest:
         """
         with TemporaryDirectory() as aside:
             data = msgspec.structs.replace(self.settings.data, rejects=aside, max_rejected_share=1.0)
-            cut = split(msgspec.structs.replace(self.settings, data=data), fold, self.now, erasure_keys=self.erasure_keys)
+            told = msgspec.structs.replace(self.settings, data=data)
+            cut = split(told, fold, self.now, erasure_keys=self.erasure_keys, finished=self.finished)
         examined, known = examine(cut, self.settings.evaluation, self.settings.seed), {*cut.prepared.user_ids}
         truths = {
             task: truth.where(np.flatnonzero([user in known for user in truth.users]))

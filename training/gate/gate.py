@@ -25,6 +25,7 @@ from training.gate.config_validation import Findings, judge_recipe
 from training.gate.snapshot_checks import Check, agreement, coverage, freshness, ids, past, volume
 from training.job.job import Fitted, Steps
 from training.job.ranker import FittedRanker
+from training.runners.finished import NOTHING_KEPT, Finished
 
 
 class GateVerdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,10 +98,10 @@ class SnapshotGate:
         self._found, self._forcible = Findings(), True
         self._version: str | None = None
 
-    def judge(self, fitted: Fitted, ranker: FittedRanker | None = None) -> None:
+    def judge(self, fitted: Fitted, ranker: FittedRanker | None = None, finished: Finished = NOTHING_KEPT) -> None:
         """Say what was found of the tables, see whether they are of use, and compare tables and recipe with what is live.
 
-        `ranker` is one that has not seen the days that the recipe is measured on.
+        `ranker` is one that has not seen the days that the recipe is measured on; what `finished` has is taken up.
 
         Raises:
             GateError: if a check failed, unless forced; or, forced or not, if there is no item at all.
@@ -123,7 +124,7 @@ class SnapshotGate:
         self._stop_if_refused()
         with self._steps.step("gate: recipe"):
             self._found = judge_recipe(
-                settings, self._now, fitted.manifest, live.manifest if live else None, self._erasure_keys, ranker
+                settings, self._now, fitted.manifest, live.manifest if live else None, self._erasure_keys, ranker, finished
             )
             self._checks += self._found.checks
         self._stop_if_refused()

@@ -50,5 +50,5 @@ def fit_recommenders(
         fits |= fits_in_parts(chosen, learned_from, catalog, settings.behaviour, parts)
     for name in missing:
         with step(f"fit {name}"):
-            known[keys[name]] = parts.keep(fits[name]())
+            known[keys[name]] = fits[name]()
     return {name: known[key] for name, key in keys.items()}

@@ -48,6 +48,7 @@ from training.job.steps import Watch as Watch
 from training.runners import runner_of
 from training.runners.base import Parts
 from training.runners.files import arrays_of_events
+from training.runners.finished import NOTHING_KEPT, Finished, finished_parts
 from training.runners.local import newest_events
 from training.runners.rows import map_guest_orders
 
@@ -86,8 +87,9 @@ class Fitted:
 class Gate(Protocol):
     """Gate between a fitted snapshot and the shoppers; both methods raise `GateError` to refuse it."""
 
-    def judge(self, fitted: Fitted, ranker: FittedRanker) -> None:
-        """Compare what was fitted with what is live; `ranker` has not seen the last `evaluation.days`."""
+    def judge(self, fitted: Fitted, ranker: FittedRanker, finished: Finished) -> None:
+        """Compare what was fitted with what is live; `ranker` has not seen the last `evaluation.days`; `finished` ones are
+        taken up."""
         ...
 
     def inspect(self, folder: Path, manifest: Manifest) -> Manifest:
@@ -125,16 +127,17 @@ def prepare(
     live_until: datetime | None = None,
     steps: Steps | None = None,
     erasure_keys: ErasureKeys | None = None,
+    finished: Finished = NOTHING_KEPT,
 ) -> Prepared:
     """Read and map the shop's tables up to `now`, or before `before`, the live log up to `live_until` (default: now); raises as
-    `fit`."""
+    `fit`. What `finished` has is taken up."""
     check_settings(settings)
     steps = steps or Steps()
     with steps.step("read tables"):
         shop = read_shop(settings, now=now, before=before, live_until=live_until or now, erasure_keys=erasure_keys)
     with steps.step("map events"):
         base = with_spare_rows(catalog_arrays(shop.items, shop.currency), settings.catalog.spare_items)
-        known = runner_of(settings.training).settled(shop.rows, base, settings.behaviour, shop.partitions)
+        known = runner_of(settings.training, finished).settled(shop.rows, base, settings.behaviour, shop.partitions)
         guests = settle(map_guest_orders(shop.rows, Catalog(base)), settings.behaviour)
         as_of = _as_of(known.newest, now, before)
         shop = replace(shop, rows=shop.rows.clear())  # mapped by now
@@ -235,7 +238,7 @@ def train(
 ) -> Fitted:
     """Fit, let the gate judge, and publish; the oldest snapshots beyond `snapshot.keep` are deleted.
 
-    `gate` makes the gate of this run, which times its steps among the others.
+    `gate` makes the gate of this run, which times its steps among the others. Parts that a killed run finished are taken up.
 
     Raises:
         DataError, StateError, SettingsError: as `fit`.
@@ -247,14 +250,6 @@ def train(
     base = mirror and mirror.fetch_all()
     judge = gate(steps)
     cut = now if before is None else before - before.resolution
-    prepared = prepare(settings, now=now, before=before, live_until=cut, steps=steps, erasure_keys=erasure_keys)
-    given, settings = settings.blend, with_default_blend(prepared, settings, now=now, steps=steps)
-    rankers = learn_ranker(prepared, settings, now=now, steps=steps)
-    fitted = learn(prepared, settings, now=now, steps=steps, valued=True, ranker=rankers.serving, given=given)
-    judge.judge(fitted, rankers.held_out)
-    if watch:
-        watch("publish")
-
     artifacts = settings.artifacts
 
     def announce(version: str) -> None:
@@ -262,14 +257,24 @@ def train(
             mirror.remote.upload(artifacts, version)
             mirror.remote.announce(version, base)
 
-    manifest = publish(
-        artifacts,
-        fitted.manifest,
-        fitted.groups,
-        lambda folder: write_items(folder, fitted.groups, fitted.shop.items),
-        judge.inspect,
-        announce,
-    )
+    with finished_parts(artifacts, settings) as finished:
+        prepared = prepare(
+            settings, now=now, before=before, live_until=cut, steps=steps, erasure_keys=erasure_keys, finished=finished
+        )
+        given, settings = settings.blend, with_default_blend(prepared, settings, now=now, steps=steps)
+        rankers = learn_ranker(prepared, settings, now=now, steps=steps)
+        fitted = learn(prepared, settings, now=now, steps=steps, valued=True, ranker=rankers.serving, given=given)
+        judge.judge(fitted, rankers.held_out, finished)
+        if watch:
+            watch("publish")
+        manifest = publish(
+            artifacts,
+            fitted.manifest,
+            fitted.groups,
+            lambda folder: write_items(folder, fitted.groups, fitted.shop.items),
+            judge.inspect,
+            announce,
+        )
     gone = prune(artifacts, settings.snapshot.keep)
     if mirror:
         _delete_there(mirror.remote, gone, manifest.version)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import polars as pl
 
@@ -16,16 +16,25 @@ Summed = Callable[[Tables], Arrays]
 """A function over the tables of one partition, whose users are numbered from 0; it must be importable where partitions are."""
 
 
+class Fit(NamedTuple):
+    """A fit in two steps: `partial` sums up each partition, `merge` learns from all sums, in the order of the users. `settings` are
+    all that the two were told beside the tables."""
+
+    partial: Summed
+    merge: Callable[[Sequence[Arrays]], Arrays]
+    settings: object
+
+
 class Parts(Protocol):
     """Settled events as they are cut into partitions."""
 
-    def map(self, functions: Mapping[str, Summed], tables: Tables, catalog: Arrays) -> Callable[[str], list[Arrays]]:
-        """Apply functions to each partition of `tables`, which are settled events of all users. Asked by name, the answers of one
-        stand in the order of the users; nothing is done before. `catalog`: the arrays of `tables.catalog`."""
+    def learn(self, fits: Mapping[str, Fit], tables: Tables, catalog: Arrays) -> Callable[[str], Arrays]:
+        """Learn from each partition of `tables`, which are settled events of all users. Asked by name, a fit is made, and kept as by
+        `keep`; nothing is done before. `catalog`: the arrays of `tables.catalog`."""
         ...
 
     def keep(self, arrays: Arrays) -> Arrays:
-        """Keep what was learned from all of them: in files, as the events are, where these are not in memory."""
+        """Keep what was made of all of them: in files, as the events are, where these are not in memory."""
         ...
 
 

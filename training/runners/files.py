@@ -8,6 +8,7 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.disk import mapping_of
 from recsys.snapshot.histories import Events, no_events
 from recsys.tables.sources.spool import check_room
 from recsys.types import Arrays, DataError
@@ -67,7 +68,9 @@ def in_files(arrays: Arrays) -> Arrays:
     Raises:
         DataError: if the disk would be full.
     """
-    return {name: _in_file(array) if array.nbytes > _SMALL else array for name, array in arrays.items()}
+    return {
+        name: _in_file(each) if each.nbytes > _SMALL and mapping_of(each) is None else each for name, each in arrays.items()
+    }
 
 
 def _in_file(array: NDArray[Any]) -> NDArray[Any]:

@@ -1,16 +1,16 @@
 """Partitions of a shop's events: sets of shoppers whose events are mapped and settled one set after the other, laid end to end.
 
 A partition is a range of users in the order of their ids, after anonymous ids were joined, so that partitions laid end to end are
-what all events at once would have been mapped to (docs/decisions/0015-training-in-partitions.md). All files are temporary and have
-no name: they are gone with the arrays that read them, or with the process.
+what all events at once would have been mapped to (docs/decisions/0015-training-in-partitions.md). Files are temporary and have no
+name: they are gone with the arrays that read them, or with the process. Finished parts alone outlive a run that is killed.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import IO
 
 import polars as pl
@@ -25,12 +25,15 @@ from recsys.snapshot.histories import Events, Tables, joined
 from recsys.tables.checks.survey import MAPPED
 from recsys.tables.sources.spool import scan_copies
 from recsys.types import Arrays
-from training.runners.base import Parts, Settled, Summed
-from training.runners.files import EventFiles, arrays_of_events, in_files
+from training.runners.base import Fit, Parts, Settled
+from training.runners.files import EventFiles, arrays_of_events, events_of, in_files
+from training.runners.finished import NOTHING_KEPT, Finished, hash_of
 from training.runners.rows import map_events, map_rows
 
 PARTITION = "partition"
 """Column of a row's partition, from 0."""
+_ROW_HASH, _HASHES = "row_hash", ("high", "low")
+"""Column of a row's hash, and those of the sums of its halves, which no order of rows changes."""
 
 
 @dataclass(frozen=True)
@@ -38,62 +41,103 @@ class LocalParts:
     """Partitions of events that lie on this machine, one after another."""
 
     count: int
+    finished: Finished = NOTHING_KEPT
 
-    def map(self, functions: Mapping[str, Summed], tables: Tables, catalog: Arrays) -> Callable[[str], list[Arrays]]:
-        """Apply a function to each range of users when it is asked for; see `Parts`."""
+    def learn(self, fits: Mapping[str, Fit], tables: Tables, catalog: Arrays) -> Callable[[str], Arrays]:
+        """Sum each range of users up when a fit is asked for; see `Parts`. Sums and fits that are finished are taken up."""
 
-        def answers(name: str) -> list[Arrays]:
-            found = [functions[name](part) for part in tables.cut(self.count)]
+        @cache
+        def keys() -> list[str]:
+            return [*self._keys(tables, catalog)]
+
+        def learned(name: str) -> Arrays:
+            fit = fits[name]
+            ours = [hash_of(name, fit.settings, key) for key in keys()]
+            found = self.finished.taken(hash_of(ours), lambda: fit.merge(self._sums(fit, tables, ours)))
+            for key in ours:
+                self.finished.drop(key)
             let_go(arrays_of_events(tables.events).values())
-            return found
+            return self.keep(found)
 
-        return answers
+        return learned
+
+    def _sums(self, fit: Fit, tables: Tables, keys: Iterable[str]) -> list[Arrays]:
+        """The sums of every range of users."""
+        parts = zip(tables.cut(self.count), keys, strict=True)
+        return [self.finished.taken(key, partial(fit.partial, part)) for part, key in parts]
+
+    def _keys(self, tables: Tables, catalog: Arrays) -> Iterable[str]:
+        """A hash of everything that each range of users has to tell."""
+        if not self.finished.keeps:
+            return ("" for _ in tables.cut(self.count))
+        common = hash_of(tables.as_of, tables.seed, catalog=catalog, guests=arrays_of_events(tables.guest_orders))
+        parts = tables.cut(self.count)
+        return (hash_of(common, part.n_users, events=arrays_of_events(part.events)) for part in parts)
 
     def keep(self, arrays: Arrays) -> Arrays:
         """Keep arrays in memory, or of several partitions in files; see `Parts`."""
         return in_files(arrays) if self.count > 1 else arrays
 
 
+@dataclass(frozen=True)
 class LocalRunner:
     """This machine."""
 
+    finished: Finished = NOTHING_KEPT
+
     def settled(self, rows: pl.LazyFrame, catalog: Arrays, behaviour: BehaviourSettings, partitions: int) -> Settled:
-        """Map and settle one partition after another; see `Runner`."""
-        return settled_events(rows, Catalog(catalog), behaviour, partitions)
+        """Map and settle one partition after another, but for those that are finished; see `Runner`."""
+        if partitions == 1:
+            return _settled_at_once(rows, Catalog(catalog), behaviour)
+        known = rows.drop_nulls("user_id")
+        users = numbered_users(known, partitions, hashed=self.finished.keeps)
+        keys = self._keys(users, catalog, behaviour)
+        missing = [part for part, key in keys.items() if not self.finished.has(key)]
+        split, files = _split(known, users, missing), EventFiles()
+
+        def settled(part: int) -> Arrays:
+            rows = split[part] if part in split else of_partitions(known, users, [part])  # it is not as it was kept
+            mapped = map_rows(rows.collect(engine="streaming"), Catalog(catalog))
+            return arrays_of_events(settle(mapped, behaviour))
+
+        for part, key in keys.items():
+            files.append(events_of(self.finished.taken(key, partial(settled, part))))
+            split.pop(part, None)
+        parts = LocalParts(partitions, self.finished)
+        return Settled(files.events(), users["user_id"].to_list(), newest_of(users), parts)
+
+    def _keys(self, users: pl.DataFrame, catalog: Arrays, behaviour: BehaviourSettings) -> dict[int, str]:
+        """Each partition, in order, and a hash of everything that its settled events are made of."""
+        sums = [pl.col(name).sum() for name in _HASHES if self.finished.keeps]
+        told = users.group_by(PARTITION).agg(pl.col("user").min(), *sums).sort(PARTITION)
+        if not self.finished.keeps:
+            return dict.fromkeys(told[PARTITION].to_list(), "")
+        common = hash_of(behaviour, catalog=catalog)
+        self.finished.begin(common, told.rows())
+        return {part: hash_of(common, *row) for part, *row in told.iter_rows()}
 
 
-def settled_events(rows: pl.LazyFrame, catalog: Catalog, behaviour: BehaviourSettings, partitions: int) -> Settled:
-    """Map canonical events, but for nobody's, and settle them; of several partitions, the arrays are mapped from files.
-
-    Raises:
-        DataError: if there is no room on the disk.
-    """
-    if partitions == 1:
-        events, user_ids = map_events(rows, catalog)
-        return Settled(settle(events, behaviour), user_ids, int(events.times.max()) if len(events) else None, LocalParts(1))
-    known = rows.drop_nulls("user_id")
-    users = numbered_users(known, partitions)
-    files = EventFiles()
-    for _, part in sorted(_split(known, users).items()):
-        files.append(settle(map_rows(part.collect(engine="streaming"), catalog), behaviour))
-    return Settled(files.events(), users["user_id"].to_list(), newest_of(users), LocalParts(partitions))
+def _settled_at_once(rows: pl.LazyFrame, catalog: Catalog, behaviour: BehaviourSettings) -> Settled:
+    events, user_ids = map_events(rows, catalog)
+    return Settled(settle(events, behaviour), user_ids, int(events.times.max()) if len(events) else None, LocalParts(1))
 
 
 def fits_in_parts(
     chosen: Mapping[str, RecommenderSettings], tables: Tables, catalog: Arrays, behaviour: BehaviourSettings, parts: Parts
 ) -> dict[str, Callable[[], Arrays]]:
     """Of each chosen recommender, what fits it as its `fit` does, with what its `partial` needs for one partition at a time;
-    `catalog`: as of `Parts.map`."""
-    sums = {
-        name: partial(RECOMMENDERS[name].partial, behaviour=behaviour, settings=settings)
-        for name, settings in chosen.items()
+    `catalog`: as of `Parts.learn`."""
+    everybody = tables.without_events
+    fits = {
+        name: Fit(
+            partial(RECOMMENDERS[name].partial, behaviour=behaviour, settings=each),
+            partial(RECOMMENDERS[name].merge, tables=everybody, behaviour=behaviour, settings=each),
+            (behaviour, each),
+        )
+        for name, each in chosen.items()
     }
-    summed = parts.map(sums, tables, catalog)
-
-    def fit(name: str) -> Arrays:
-        return RECOMMENDERS[name].merge(summed(name), tables.without_events, behaviour, chosen[name])
-
-    return {name: partial(fit, name) for name in chosen}
+    learned = parts.learn(fits, tables, catalog)
+    return {name: partial(learned, name) for name in chosen}
 
 
 def newest_events(events: Events, behaviour: BehaviourSettings, partitions: int) -> Events:
@@ -102,10 +146,14 @@ def newest_events(events: Events, behaviour: BehaviourSettings, partitions: int)
     return joined(parts) if len(parts) > 1 else bounded(events, behaviour)
 
 
-def numbered_users(known: pl.LazyFrame, partitions: int) -> pl.DataFrame:
-    """Every user by id: user_id, its row `user`, its `PARTITION`, and the newest time; partitions have about as many events each."""
+def numbered_users(known: pl.LazyFrame, partitions: int, *, hashed: bool = False) -> pl.DataFrame:
+    """Every user by id: user_id, its row `user`, its `PARTITION`, the newest time, and with `hashed` sums of hashes of the rows;
+    partitions have about as many events each."""
     time = pl.col("timestamp").dt.epoch("us").max().alias("newest")
-    users = known.group_by("user_id").agg(pl.len().cast(pl.Int64).alias("events"), time).collect(engine="streaming")
+    halves = (pl.col(_ROW_HASH) // 2**32, pl.col(_ROW_HASH) % 2**32) if hashed else ()
+    sums = (half.sum().alias(name) for half, name in zip(halves, _HASHES, strict=False))
+    rows = known.with_columns(pl.struct(MAPPED).hash().alias(_ROW_HASH)) if hashed else known
+    users = rows.group_by("user_id").agg(pl.len().cast(pl.Int64).alias("events"), time, *sums).collect(engine="streaming")
     before = pl.col("events").cum_sum() - pl.col("events")
     return users.sort("user_id").with_columns(
         pl.int_range(pl.len(), dtype=pl.Int32).alias("user"),
@@ -119,14 +167,19 @@ def newest_of(users: pl.DataFrame) -> int | None:
     return None if newest is None else int(str(newest))
 
 
-def of_partitions(known: pl.LazyFrame, users: pl.DataFrame) -> pl.LazyFrame:
-    """The columns that fits read, with the users' rows in place of their ids, and the partition of each row."""
+def of_partitions(known: pl.LazyFrame, users: pl.DataFrame, asked: Sequence[int] | None = None) -> pl.LazyFrame:
+    """The columns that fits read, with the users' rows in place of their ids, and the partition of each row, of those that are asked
+    for (None: all)."""
     columns = [name for name in MAPPED if name != "user_id"]
-    return known.join(users.lazy().select("user_id", "user", PARTITION), on="user_id").select("user", *columns, PARTITION)
+    theirs = users.lazy().select("user_id", "user", PARTITION)
+    theirs = theirs if asked is None else theirs.filter(pl.col(PARTITION).is_in(list(asked)))
+    return known.join(theirs, on="user_id").select("user", *columns, PARTITION)
 
 
-def _split(known: pl.LazyFrame, users: pl.DataFrame) -> Mapping[int, pl.LazyFrame]:
-    """The events of each partition that has any, with the users' rows in place of their ids."""
+def _split(known: pl.LazyFrame, users: pl.DataFrame, asked: Sequence[int]) -> dict[int, pl.LazyFrame]:
+    """The events of each partition that is asked for and has any, with the users' rows in place of their ids."""
+    if not asked:
+        return {}
     files: dict[int, list[IO[bytes]]] = {}
 
     def new_file(place: pl.io.partition.FileProviderArgs) -> IO[bytes]:
@@ -135,7 +188,7 @@ def _split(known: pl.LazyFrame, users: pl.DataFrame) -> Mapping[int, pl.LazyFram
         return file
 
     into = pl.PartitionBy("", key=PARTITION, include_key=False, file_path_provider=new_file, approximate_bytes_per_file=None)
-    of_partitions(known, users).sink_parquet(into, compression="lz4")
+    of_partitions(known, users, asked).sink_parquet(into, compression="lz4")
     for copies in files.values():
         for copy in copies:
             copy.seek(0)

@@ -24,7 +24,7 @@ from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events, Tables
 from recsys.tables.sources.spark import session, spark_words
 from recsys.types import Arrays
-from training.runners.base import Settled, Summed
+from training.runners.base import Fit, Settled, Summed
 from training.runners.blobs import (
     COLUMNS,
     Blob,
@@ -88,21 +88,23 @@ class SparkParts:
     events: Events
     ranges: Mapping[int, tuple[int, int]]
 
-    def map(self, functions: Mapping[str, Summed], tables: Tables, catalog: Arrays) -> Callable[[str], list[Arrays]]:
-        """Apply all functions in one job, when the first is asked for; see `Parts`. Other events than those that were settled, such as
+    def learn(self, fits: Mapping[str, Fit], tables: Tables, catalog: Arrays) -> Callable[[str], Arrays]:
+        """Sum up for all fits in one job, when the first is asked for; see `Parts`. Other events than those that were settled, such as
         those before an earlier moment, are only here, and so is the work on them."""
         if tables.events is not self.events:
-            return LocalParts(len(self.ranges)).map(functions, tables, catalog)
+            return LocalParts(len(self.ranges)).learn(fits, tables, catalog)
+        functions = {name: fit.partial for name, fit in fits.items()}
         told = _Told(catalog, tables.as_of, tables.seed, self.ranges)
         work = partial(_summed, functions=functions, told=told)
         made = cache(lambda: _kept(_worked(self.settled, work)))
 
-        def answers(name: str) -> list[Arrays]:
+        def learned(name: str) -> Arrays:
             with spark_words("Spark did not sum the events up"):
                 summed = made()
-                return list(_answers(summed.where(summed["name"] == name)))
+                sums = list(_answers(summed.where(summed["name"] == name)))
+            return self.keep(fits[name].merge(sums))
 
-        return answers
+        return learned
 
     def keep(self, arrays: Arrays) -> Arrays:
         """Keep arrays in files of the driver."""
