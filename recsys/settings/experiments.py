@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from recsys.settings.campaigns import Limit
 from recsys.settings.placements import BlendSettings, Rule
 from recsys.settings.types import Group, Name, NotNegative, Share
 from recsys.settings.when import When
@@ -16,6 +17,8 @@ HOLDOUT = "holdout"
 """The arm of units that are kept out of an experiment: nothing is changed for them."""
 INTERLEAVED = "interleaved"
 """The arm of all units of an interleaved experiment: they see both rankings."""
+LIMITED_BY = ("brand", "category", "group")
+"""Kinds that an arm may limit: those that every catalogue has."""
 MAX_ARMS = 10
 MAX_EXPERIMENTS = 200
 """Most that are declared while serving, stopped ones among them."""
@@ -55,6 +58,20 @@ class ArmChange(Group, frozen=True, omit_defaults=True):
     """Length of the list where the query names none. A declared send keeps its own."""
     blend: ArmBlend | None = None
     """Weights of the blend."""
+    limits: Annotated[tuple[Limit, ...], msgspec.Meta(max_length=10)] | None = None
+    """At most so many of one `brand`, `category` or `group`: `[{ by = "brand", max = 4 }]`; an empty list: as they come."""
+    rotate: Share | None = None
+    """Largest share of its relevance that an item loses by chance, drawn anew each day; 0: nothing is drawn."""
+
+    def __post_init__(self) -> None:
+        """Check what types alone do not say.
+
+        Raises:
+            ValueError: for limits by an attribute, which only a catalogue can check.
+        """
+        others = [each.by for each in self.limits or () if each.by not in LIMITED_BY]
+        if others:
+            raise ValueError(f"limits: by {others[0]!r} is not allowed in an arm; allowed: {', '.join(LIMITED_BY)}")
 
     @property
     def members(self) -> frozenset[str]:
@@ -130,8 +147,10 @@ class Experiment(Group, frozen=True):
     def _check_interleaved(self) -> None:
         if len(self.arms) != 2 or self.holdout or any(arm.share != 0.5 for arm in self.arms):
             raise ValueError("kind: an interleaved experiment has two arms with a share of 0.5 each, and no holdout")
-        if "limit" in self.changes:
-            raise ValueError("kind: arms of an interleaved experiment cannot change `limit`, since both pick for one list")
+        if found := sorted(self.changes & {"limit", "limits"}):
+            raise ValueError(
+                f"kind: arms of an interleaved experiment cannot change `{found[0]}`, since both pick for one list"
+            )
         if any(arm.name == INTERLEAVED for arm in self.arms):
             raise ValueError(f"arms: the name {INTERLEAVED!r} is not allowed where they are interleaved")
 

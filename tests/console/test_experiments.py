@@ -11,8 +11,10 @@ from flask.testing import FlaskClient
 from recsys.experiments.read_outs import MAX_BYTES, Compared, read_out_file
 from recsys.live.experiments import Exposure
 from recsys.settings import StateSettings
-from recsys.settings.experiments import Experiment
+from recsys.settings.campaigns import Limit
+from recsys.settings.experiments import ArmChange, Experiment
 from recsys.web.app import Application, create_app
+from recsys.web.console.experiments.words import change_words
 from tests.conftest import NOW, micros
 from tests.console.conftest import (
     SECRETS,
@@ -104,6 +106,13 @@ def test_an_interleaved_experiment_says_what_either_arm_picks_by(fresh: Applicat
     assert "popular picks in turns" in page
     assert "interleaved" in page
     assert "not as large" not in page
+
+
+def test_limits_and_rotation_of_an_arm_are_said_in_words() -> None:
+    """With how many of what; an empty list takes limits away."""
+    change = ArmChange(limits=(Limit(by="brand", max=2, within=6),), rotate=0.3)
+    assert change_words(change) == "at most 2 of a brand among 6; rotates by 30%"
+    assert change_words(ArmChange(limits=())) == "no limits"
 
 
 @pytest.mark.parametrize(

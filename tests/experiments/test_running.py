@@ -24,6 +24,7 @@ from recsys.live.log import EventLog
 from recsys.live.slate_log import LoggedSlate
 from recsys.settings import Settings
 from recsys.settings.experiments import Experiment, HoldoutSettings
+from recsys.settings.placements import Placement
 from recsys.snapshot.store import open_snapshot
 from recsys.types import Assignment, Bought, Query, SettingsError
 from tests.conftest import NOW, micros
@@ -247,6 +248,30 @@ def test_experiments_add_up(engine: Engine) -> None:
     found = {ask(engine, running, user).slate.experiments for user in SHOPPERS}
     assert {tuple(each.id for each in one) for one in found} == {("filters", "leads")}
     assert len({tuple(each.arm for each in one) for one in found}) == 4
+
+
+def test_an_arm_may_change_limits_and_rotation(engine: Engine, artifacts: Path) -> None:
+    """It answers as a service with these limits would, or rotates; the control's list is that of before, and all can be replayed."""
+    limits, n_arms = ({"by": "brand", "max": 1, "within": 4},), set()
+    for change in ({"limits": limits}, {"rotate": 0.9}):
+        home = msgspec.convert({**msgspec.to_builtins(engine.placement("home")), **change}, Placement)
+        other = opened(artifacts, Settings(placements={"home": home}))
+        running = started(engine, {"trial": experiment(change)})
+        for user in SHOPPERS:
+            found = ask(engine, running, user)
+            arm = found.slate.experiments[0].arm
+            expected = answer({"control": engine, "changed": other}[arm], found.query, found.history)
+            assert found.slate.items == expected.items
+            note = msgspec.json.decode(msgspec.json.encode(logged(found, micros(NOW))), type=LoggedSlate)
+            assert same_bytes(note, *replayed(note, open_snapshot(artifacts, note.snapshot), []))
+            n_arms.add((arm, str(change)))
+    assert len(n_arms) == 4
+    with pytest.raises(
+        msgspec.ValidationError, match="by 'colour' is not allowed in an arm; allowed: brand, category, group"
+    ):
+        experiment({"limits": ({"by": "colour", "max": 1},)})
+    with pytest.raises(msgspec.ValidationError, match="cannot change `limits`"):
+        experiment({"limits": limits}, kind="interleaved")
 
 
 def test_an_arm_may_change_the_blend(engine: Engine) -> None:

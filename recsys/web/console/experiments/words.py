@@ -33,6 +33,11 @@ def change_words(change: ArmChange) -> str:
         parts.append(f"{change.limit} items")
     if change.blend is not None:
         parts.append("other weights of the blend")
+    if change.limits is not None:
+        most = ", ".join(f"{each.max} of a {each.by} among {each.within}" for each in change.limits)
+        parts.append(f"at most {most}" if most else "no limits")
+    if change.rotate is not None:
+        parts.append(f"rotates by {change.rotate:.0%}")
     return "; ".join(parts).replace("_", " ") or "nothing: the placement as it is"
 
 
