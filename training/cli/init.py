@@ -15,7 +15,7 @@ from training import console
 from training.cli.tables import validate
 from training.onboarding.choosing import needed, not_used, together
 from training.onboarding.files import Seen, find_files, look_at
-from training.onboarding.proposals import NO_KIND, Proposal, propose, propose_joined
+from training.onboarding.proposals import NO_KIND, Proposal, propose, propose_joined, with_states
 from training.onboarding.reading import Understood, newest_event, settle
 from training.onboarding.writing import clock_text, settings_text
 
@@ -71,6 +71,7 @@ def _recognised(files: Sequence[Path], folder: Path) -> tuple[list[Proposal], li
 def _proposed(seen: Sequence[Seen]) -> list[Proposal]:
     """Propose settings for each file, and for several together where none holds events by itself."""
     found = [proposal for each in seen if (proposal := propose(each))]
+    found = [with_states(each, seen) for each in found]
     if any(each.table == "events" for each in found) or not (joined := propose_joined(seen)):
         return found
     parts = [*joined.seen, *joined.brought]

@@ -11,7 +11,7 @@ from recsys.tables.presets import merged
 from training.onboarding.files import Seen
 from training.onboarding.names import named
 from training.onboarding.proposals import NO_KIND, Proposal
-from training.onboarding.values import texts, usable_for
+from training.onboarding.values import texts
 
 _TABLES = ("events", "items", "users", "identities")
 _AMOUNTS = ("price", "stock", "cost")
@@ -71,7 +71,7 @@ def not_used(seen: Seen) -> str:
 
 def needed(seen: Seen) -> str:
     """Return why a file was not recognised: its columns, and which are needed."""
-    have, usable = ", ".join(seen.rows.columns[:30]), usable_for(seen.rows)
+    have, usable = ", ".join(seen.rows.columns[:30]), seen.usable
     guessed = named("events", seen.rows.columns, usable)
     lacking = [name for name in ("user_id", "item_id", "timestamp") if name not in guessed]
     return (

@@ -59,6 +59,9 @@ _WORDS: Mapping[str, str] = {
     "производитель ブランド メーカー 品牌 브랜드",
     "category": "category categories categoryname kategorie kategorien warengruppe catégorie catégories categoría categoria "
     "categorie kategori kategoria kategorie rubrik kategória luokka категория カテゴリ カテゴリー 分类 카테고리",
+    "bill": "bill billing facturation facturación fatturazione faturamento facturering fakturering",
+    "contact": "contact kontakt contacto contatto contato iletişim",
+    "card": "card karte karten carte tarjeta tessera carta cartão kaart kort karta kart",
     "mail": "mail email emailaddress epost eposta correo courriel post posta mailadresse emailadresse メール "
     "メールアドレス 邮箱 이메일 почта",
     "address": "address addr adresse adres adress direccion indirizzo endereço electronico électronique elettronica アドレス",
@@ -69,6 +72,7 @@ _WORDS: Mapping[str, str] = {
     "geannuleerd annulering avbruten makulerad annulleret annullering iptal anulowano anulowania anulowane storna "
     "zrušeno zrušení peruttu törlés отмена отмены отменен キャンセル 取消 취소",
     "test": "test tests testing testbestellung prueba prova teste essai テスト",
+    "valid": "valid valide valido válido gültig geldig giltig ważne platná gyldig geçerli",
     "return": "return returns returned refund refunded rückgabe retoure retourniert zurückgegeben erstattet retour retourné "
     "retournée remboursé remboursement devuelto devolución reembolsado reembolso reso restituito rimborsato rimborso "
     "devolvido devolução geretourneerd retur returnerad returneret återbetald iade zwrot zwrócony zwrócone vráceno "
@@ -96,18 +100,28 @@ _WORDS: Mapping[str, str] = {
     "画像 图片 이미지",
     "text": "description beschreibung descripción descrizione descrição beschrijving beskrivning beskrivelse açıklama "
     "opis popis kuvaus leírás описание 説明 描述 설명",
-    "other": "tax vat discount fee bill billing store shop company country city zip postal phone street birth birthday due "
+    "tax": "tax taxes vat steuer steuern mwst ust taxe tasse impuesto impuestos imposto iva tva btw moms podatek vergi kdv daň налог "
+    "alv 税",
+    "other": "discount fee store shop company country city zip postal phone street birth birthday due "
     "update updated modified list old compare competitor weight age first last expected "
-    "rating steuer rabatt gebühr filiale land stadt plz telefon geburt geburtstag fällig gewicht alt remise taxe "
-    "magasin pays ville naissance descuento impuesto tienda país ciudad sconto tassa negozio paese desconto loja "
-    "korting btw winkel rabat moms butik indirim vergi mağaza sklep podatek sleva daň obchod скидка налог магазин "
-    "税 税込 割引 店舗 生年 더",
-    "": "the of de du des da do di del della la le el l d e vk ttc ht incl inkl inc excl brutto netto net gross bruto "
+    "rating rabatt gebühr filiale land stadt plz telefon geburt geburtstag fällig gewicht alt remise "
+    "magasin pays ville naissance descuento tienda país ciudad sconto negozio paese desconto loja "
+    "korting winkel rabat butik indirim mağaza sklep sleva obchod скидка магазин "
+    "割引 店舗 生年 더",
+    "": "税込 税抜 am the of de du des da do di del della la le el l d e vk ttc ht incl inkl inc excl brutto netto net gross bruto "
     "neto mwst is in at on level current to my our overall event data lineitems cart properties attributes payload current",
 }
 _LETTERS = str.maketrans({
     "ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ł": "l", "ı": "i", "ø": "o", "æ": "ae", "đ": "d", "ð": "d", "þ": "th", "œ": "oe",
 })  # fmt: skip
+
+
+def folded(text: str) -> str:
+    """A text without capitals and accents."""
+    spelled = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
+    return "".join(each for each in spelled if not unicodedata.combining(each))
+
+
 _LINKS = ("s", "n", "es", "en", "e")
 """Letters between the parts of a compound."""
 _NOTHING = ""
@@ -116,7 +130,10 @@ _SHORTEST = 3
 _LONGEST = 40
 """Letters of a word that is looked into."""
 MEANT: Mapping[str, tuple[str, ...]] = {
-    "user_id": ("user id", "user", "user mail", "mail", "user mail address", "mail address", "made user"),
+    "user_id": (
+        "user id", "user", "user mail", "mail", "user mail address", "mail address", "bill mail", "contact mail",
+        "bill mail address", "contact mail address", "mail order", "made user", "card user", "card id user", "contact id",
+    ),
     "order_id": ("order id", "order", "buy id", "buy order", "made id", "made order", "made order id"),
     "item_id": ("item id", "sku", "item sku", "item", "kind id", "sku id", "item sku id"),
     "timestamp": (
@@ -142,10 +159,14 @@ MEANT: Mapping[str, tuple[str, ...]] = {
     "image_url": ("image", "image link", "item image", "item image link"),
     "description": ("text", "item text"),
     "test": ("test", "order test"),
-    "state": ("state", "order state", "pay state", "order state name", "state name", "order pay state"),
+    "valid": ("valid", "order valid"),
+    "state": (
+        "state id", "order state id", "pay state id", "state", "order state", "pay state", "order state name",
+        "state name", "order pay state",
+    ),
     "returned": (
         "return", "item return", "order return", "line return", "return date", "return made", "return state", "return quantity",
-        "return id", "return total",
+        "return id", "return total", "item return quantity", "order return quantity",
     ),
     "cancelled": (
         "cancel date", "order cancel date", "cancel", "order cancel", "cancel made", "made cancel date", "order cancel date date",
@@ -157,6 +178,16 @@ _MEANT = {
     for name, told in MEANT.items()
 }
 _WHOLE = {said for known in _MEANT.values() for said in known}
+_NET_WORDS = "excl exkl excluding excluded exclus ex ht hors net netto neto senza sin sem zzgl bez ohne без 税抜"
+_GROSS_WORDS = (
+    "incl inkl inc including included inclus incluido incluida incluso inclusi brutto bruto gross ttc comprises compresa "
+    "compresi con com mit med z с"
+)
+_NET = frozenset(map(folded, _NET_WORDS.split()))
+_SAYS_WHETHER = _NET | frozenset(map(folded, _GROSS_WORDS.split()))
+"""Words that say whether taxes are in a price; where one stands, the word for taxes says nothing else."""
+_LESS = re.compile(r"\(\s*[-−][^)]*\)")
+"""What is taken off already, as in `Quantity (- Refund)`."""
 _COUNTED = re.compile(
     r"^(?:number|no|nr|num)\b.*\b(?:items|products|articles|orders|customers|users)$|^(?:order|customer|user)s? count$"
 )
@@ -167,7 +198,8 @@ def rank(canonical: str, name: str) -> int | None:
     """Return how telling a name's words are for a canonical column, 0 the most; None where they do not say it."""
     said, known = concepts(name), _MEANT.get(canonical, {})
     inside = tuple(each for each in said if each != "line")
-    return known.get(said if said in _WHOLE else inside)
+    at = known.get(said if said in _WHOLE else inside)
+    return None if at is None else 2 * at + says_net(name)
 
 
 def concepts(name: str) -> tuple[str, ...]:
@@ -177,23 +209,28 @@ def concepts(name: str) -> tuple[str, ...]:
         return ()
     whole = _known().get("".join(words))
     found = [whole] if whole else [concept for word in words for concept in _parts(word)]
-    return () if "?" in found else tuple(sorted({each for each in found if each}))
+    told = {each for each in found if each} - ({"tax"} if _SAYS_WHETHER & set(words) else set())
+    return () if "?" in found else tuple(sorted(told))
 
 
-def folded(text: str) -> str:
-    """A text without capitals and accents."""
-    spelled = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
-    return "".join(each for each in spelled if not unicodedata.combining(each))
+def says_net(name: str) -> bool:
+    """Tell whether a name says that its money is without taxes."""
+    return bool(_NET & set(_split(name)))
 
 
 def _split(name: str) -> list[str]:
-    apart = re.sub(r"(?<=[^\W\d_])(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", name))
+    apart = re.sub(
+        r"(?<=[^\W\d_])(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])",
+        " ",
+        _LESS.sub("", unicodedata.normalize("NFKC", name)).replace("MwSt", "mwst"),
+    )
     return re.findall(r"[^\W\d_]+", folded(apart).replace("№", "no").replace("n°", " no ").replace("#", " no "))
 
 
 @cache
 def _known() -> Mapping[str, str]:
-    return {folded(word): concept for concept, words in reversed(list(_WORDS.items())) for word in words.split()}
+    told = {folded(word): concept for concept, words in reversed(list(_WORDS.items())) for word in words.split()}
+    return dict.fromkeys(_SAYS_WHETHER, "") | told
 
 
 @lru_cache(maxsize=4_096)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from recsys.settings.tables import Table
 from recsys.tables.presets import platform
 from training.onboarding.names import is_sale_price, named
-from training.onboarding.values import days_of, empty_share, is_another_in_each, is_local, share, texts, usable_for
+from training.onboarding.values import days_of, empty_share, is_another_in_each, is_local, share, texts
 
 if TYPE_CHECKING:
     from training.onboarding.proposals import Proposal
 
+_CLOCK = r"(?i)^\s*\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?\s*(?:[ap]\.?m\.?)?\s*$"
 _MANY = 0.05
 """Share of rows without an id from which it is said; items without one are left out by a condition then, and not as bad rows."""
 
@@ -28,6 +29,8 @@ def tell_ids(found: Proposal) -> None:
     if key == "user_id" and len(text) and share(text, "@") > 0.5:
         found.mails = True
         found.evidence.append(f"{own} holds mail addresses: capitals and blanks in them do not count")
+    if found.table == "events":
+        _of_no_item(found)
     without = empty_share(found.rows, own)
     if without > _MANY and key == "item_id" and not found.preset:
         found.settings["where"] = [{"column": own, "empty": False}]
@@ -36,6 +39,16 @@ def tell_ids(found: Proposal) -> None:
         found.evidence.append(
             f"{without:.0%} of the rows looked at have no {own}: they are nobody's, and count for items alone"
         )
+
+
+def _of_no_item(found: Proposal) -> None:
+    own = found.origin("item_id")
+    if not own or found.preset or "constants" not in found.settings or (without := empty_share(found.rows, own)) <= _MANY:
+        return
+    found.unsure.append(
+        f"{without:.0%} of the rows looked at have no {own} and count as purchases of no item, with their money: where they are"
+        f' totals, payments or postage, leave them out with `where = [{{ column = "{own}", empty = false }}]` under `[data.events]`'
+    )
 
 
 def _line_numbers(found: Proposal) -> None:
@@ -55,6 +68,8 @@ def tell_times(found: Proposal) -> None:
     """Tell the order of day and month, and times without a zone."""
     if not (own := found.origin("timestamp")):
         return
+    _tell_clock(found, own)
+    _tell_listopad(found, own)
     days, named_day = days_of(texts(found.rows, own)), "day_first" in found.settings
     if days.given and not named_day and not (found.preset and "day_first" in _told(found)):
         _day_first(found, own, days.given, days.day_first, days.month_first)
@@ -65,9 +80,32 @@ def tell_times(found: Proposal) -> None:
         )
 
 
+def _tell_clock(found: Proposal, own: str) -> None:
+    """Name a column with the hours of days that stand in another one."""
+    if found.preset or share(texts(found.rows, own), r"\d[:.h]\d\d(?:[:.]\d\d)?\s*(?:\D*)$|\d[T ]\d") > _MANY:
+        return
+    for name in found.rows.columns:
+        if name != own and share(texts(found.rows, name), _CLOCK) > 1 - _MANY:
+            found.unsure.append(
+                f"{own} holds days and {name} the hours of them, which are not read: all of a day happens at its start; export both in"
+                " one column to tell what came first"
+            )
+            return
+
+
+def _tell_listopad(found: Proposal, own: str) -> None:
+    """Ask for the language of a month that two languages call alike, where no other month tells it."""
+    words = texts(found.rows, own).str.to_lowercase().str.extract_all(r"[^\W\d_]{3,}").explode().drop_nulls().unique()
+    if len(words) and words.is_in(["listopad", "listopada"]).all():
+        found.unsure.append(
+            f"{own} names one month only, {words[0]}, which is read as November, as in Polish and Czech; in Croatian it is October:"
+            " export numbers of months if that is meant"
+        )
+
+
 def tell_sale(found: Proposal) -> None:
     """Let a price of a sale go before the usual one where it is given."""
-    columns, numbers = found.settings["columns"], usable_for(found.rows)["price"]
+    columns, numbers = found.settings["columns"], found.seen[0].usable["price"]
     own = columns.get("price")
     sale = next((name for name in numbers if name != own and is_sale_price(name)), None)
     if own and sale and (free := int(texts(found.rows, sale).str.contains(r"^\D*0+(?:[.,]0+)?\D*$").sum())):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +15,8 @@ from recsys.settings.tables import Table
 from recsys.tables.reader import reading
 from recsys.tables.sources import FILE, MORE, ROW, Source, open_table
 from recsys.types import DataError
+from training.onboarding.lines import without_counts
+from training.onboarding.values import usable_for
 
 ROWS = 20_000
 """Most rows of a file that are looked at."""
@@ -34,6 +36,14 @@ class Seen:
     rows: pl.DataFrame
     sample: Path
     read_as: tuple[str, ...]
+    _usable: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def usable(self) -> Mapping[str, list[str]]:
+        """By canonical column, the columns whose values could be its own: told once."""
+        if not self._usable:
+            self._usable.update(without_counts(self.rows, usable_for(self.rows)))
+        return self._usable
 
     @property
     def name(self) -> str:

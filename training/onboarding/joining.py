@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from training.onboarding.files import Seen
-from training.onboarding.names import named, plain
-from training.onboarding.values import texts, usable_for
+from training.onboarding.names import named, plain, says_state
+from training.onboarding.values import texts
 
 _KEYS = 1_000
 """Most keys that are looked for in another file."""
@@ -68,6 +68,16 @@ def joined_events(seen: Sequence[Seen]) -> Joined | None:
     return None
 
 
+def stated(lines: Seen, order: str, seen: Sequence[Seen]) -> Joined | None:
+    """Events with the columns of another file that has a row for each of their orders, and says how it stands."""
+    for other in [each for each in seen if each is not lines]:
+        if not any(map(says_state, other.rows.columns)):
+            continue
+        for bond in _bonds(replace(lines, rows=lines.rows.select(order)), other, {}):
+            return Joined(_with(lines, bond), {}, (bond,), (_evidence(bond),), ())
+    return None
+
+
 def _completed(lines: Seen, seen: Sequence[Seen]) -> Joined | None:
     bonds = list[Bond]()
     first = lines
@@ -90,7 +100,7 @@ def _completed(lines: Seen, seen: Sequence[Seen]) -> Joined | None:
         unsure.append(
             f"{who} of {bond.other.name} is taken for the person, and {bond.mine} for one of several ids of one: is it so?"
         )
-    if len(times := usable_for(lines.rows)["timestamp"]) > 1:
+    if len(times := lines.usable["timestamp"]) > 1:
         unsure.append(
             f"{columns['timestamp']} is taken for the moment of an order; the others are {_listed(times, columns)}"
         )
@@ -109,7 +119,7 @@ def _evidence(bond: Bond) -> str:
 
 def _columns(lines: Seen) -> dict[str, str]:
     """The canonical columns of events by names, with the moment of the order where its name is no usual one."""
-    usable = usable_for(lines.rows)
+    usable = lines.usable
     found = named("events", lines.rows.columns, usable)
     times = [each for each in usable["timestamp"] if each not in found.values()]
     if "timestamp" not in found and times:

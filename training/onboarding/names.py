@@ -14,7 +14,7 @@ _USER = (
     "visitor shopper buyer member useremail customeremail email mail "
     "kunde kundennummer kundennr kundenid kundeid idkunde kontaktid client "
     "clientid cliente idcliente clienteid idcustomer idclient iduser klantid klantnummer kundnr klientid customerref customerkey "
-    "utilisateur usuario"
+    "utilisateur usuario distinctid"
 )
 _ITEM = (
     "itemid productid sku productsku articleid articleno articlenumber stockcode productcode itemcode itemno "
@@ -81,9 +81,10 @@ _OF_USERS = {
     "locale": "locale language sprache",
     "timezone": "timezone",
     "birthday": "birthday birthdate dateofbirth geburtstag geburtsdatum",
-    "consent_email": "consentemail emailconsent acceptsmarketing newsletter emailoptin",
+    "consent_email": "consentemail emailconsent acceptsmarketing acceptsemailmarketing emailmarketing marketingemails newsletter "
+    "emailoptin emailsubscribed newslettersubscribed subscribedtonewsletter newsletterabonniert newsletterempfanger",
     "consent_push": "consentpush pushoptin",
-    "consent_sms": "consentsms smsoptin",
+    "consent_sms": "consentsms smsoptin acceptssmsmarketing smsmarketing",
     "consent_whatsapp": "consentwhatsapp whatsappoptin",
 }
 KNOWN: Mapping[str, Mapping[str, str]] = {
@@ -142,8 +143,8 @@ _SALE = (
 
 
 def plain(name: str) -> str:
-    """A name without capitals, accents, blanks and signs."""
-    return re.sub(r"[\W_]", "", folded(name))
+    """A name without capitals, accents, blanks and signs, but for those of a number: `Item #` is `itemno`."""
+    return re.sub(r"[\W_]", "", re.sub(r"#|n°", "no", folded(name).lower()))
 
 
 def says_kind(name: str) -> bool:
@@ -169,6 +170,11 @@ def says_state(name: str) -> bool:
 def says_no_order(name: str) -> bool:
     """Tell whether a column's name says that a yes in it is of a cancelled order, or of a test."""
     return says_cancelled(name) or rank("test", name) is not None
+
+
+def says_valid(name: str) -> bool:
+    """Tell whether a column's name says that a no in it is of an order that does not stand."""
+    return rank("valid", name) is not None
 
 
 def says_cancelled(name: str) -> bool:

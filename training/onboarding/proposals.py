@@ -17,19 +17,18 @@ from recsys.types import EVENT_TYPES
 from training.onboarding.doubts import tell_ids, tell_sale, tell_times
 from training.onboarding.files import Seen
 from training.onboarding.first_lines import above, within
-from training.onboarding.joining import joined_events
-from training.onboarding.names import event_words, named, plain, says_cancelled, says_no_order, says_state
+from training.onboarding.joining import joined_events, stated
+from training.onboarding.lines import tell_further
+from training.onboarding.names import event_words, named, plain, says_state
 from training.onboarding.packed import flattened, several, unpacked
+from training.onboarding.prices import tell_amounts
+from training.onboarding.states import tell_states
 from training.onboarding.turning import turned
 from training.onboarding.unused import tell_unused
 from training.onboarding.values import (
-    affirmed,
     empty_share,
-    is_of_the_order,
     share,
-    states_known,
     texts,
-    usable_for,
 )
 
 _LEVELS = ("family", "department", "category", "subcategory", "type")
@@ -110,10 +109,33 @@ def propose_joined(seen: Sequence[Seen]) -> Proposal | None:
     return _finished(found)
 
 
+def with_states(found: Proposal, seen: Sequence[Seen]) -> Proposal:
+    """Events with how their orders stand, where only another of the files says so."""
+    order = found.settings.get("columns", {}).get("order_id", "")
+    if (
+        found.table != "events"
+        or len(found.seen) > 1
+        or found.brought
+        or not order
+        or any(map(says_state, found.rows.columns))
+    ):
+        return found
+    if "event_type" in found.settings["columns"] or {"unnest", "pivot"} & set(found.settings):
+        return found
+    if (told := stated(found.seen[0], order, seen)) is None:
+        return found
+    again = _events(told.seen, dict(found.settings["columns"]))
+    again.settings = {"join": told.settings(), **again.settings}
+    again.evidence[:0] = told.evidence
+    again.brought = [bond.other for bond in told.bonds]
+    return _finished(again)
+
+
 def _finished(found: Proposal) -> Proposal:
     tell_ids(found)
     tell_times(found)
     if not found.preset:
+        tell_further(found)
         tell_unused(found)
     return found
 
@@ -160,6 +182,7 @@ def _packed(seen: Seen) -> Proposal | None:
         return None
     found.settings = {"unnest": told.unnest, **found.settings}
     found.evidence.insert(0, told.evidence)
+    tell_further(found, told.column)
     return found
 
 
@@ -181,7 +204,7 @@ def _turned(seen: Seen) -> Proposal | None:
 
 
 def _by_names(seen: Seen, only: Mapping[str, Sequence[str]] | None = None) -> Proposal | None:
-    names, usable = seen.rows.columns, usable_for(seen.rows)
+    names, usable = seen.rows.columns, seen.usable
     usable = {
         **usable,
         **{name: [own for own in among if own in usable.get(name, names)] for name, among in (only or {}).items()},
@@ -216,7 +239,7 @@ def _events(seen: Seen, columns: dict[str, str]) -> Proposal:
     if "price" in columns:
         columns.pop("amount", None)
     found = _plain("events", seen, columns)
-    _amounts(found)
+    tell_amounts(found)
     _categories(found)
     if own := columns.get("event_type"):
         _words(found, own)
@@ -229,7 +252,7 @@ def _events(seen: Seen, columns: dict[str, str]) -> Proposal:
     else:
         found.unsure.append(f"no column of {seen.name} {NO_KIND}: set `event_type` under `[data.events.constants]`")
     if "order_id" in columns:
-        _states(found)
+        tell_states(found)
     _first_lines(found, "order_id", ("user_id", "timestamp", "currency", "coupon", "channel"))
     return found
 
@@ -256,46 +279,12 @@ def _words(found: Proposal, own: str) -> None:
         )
 
 
-def _amounts(found: Proposal) -> None:
-    """Take an order's total, which stands on each of its lines, for no line's."""
-    columns = found.settings["columns"]
-    own, order = columns.get("amount"), columns.get("order_id")
-    if own and order and is_of_the_order(found.rows, own, order):
-        del columns["amount"]
-        found.unsure.append(
-            f"{own} is the same on all lines of an order, so it is taken for the order's total and not used: set `amount` to a column"
-            " with the total of a line, or `price` to one with the price of a unit"
-        )
-
-
 def _returns(found: Proposal) -> None:
     own = found.settings["columns"].get("quantity")
     negative = int(texts(found.rows, own).str.starts_with("-").sum()) if own else 0
     if negative > 1:
         found.settings["type_rules"] = [{"column": own, "pattern": "^\\s*-", "event_type": "refund"}]
         found.evidence.append(f"rows whose {own} is below 0 are refunds: {negative:,} of the rows looked at")
-
-
-def _states(found: Proposal) -> None:
-    for own in found.rows.columns:
-        if not says_state(own) or own in found.settings["columns"].values():
-            continue
-        text = texts(found.rows, own)
-        if (known := states_known(text)) >= 0.5:
-            found.settings["void_orders"] = [own]
-            found.evidence.append(
-                f"{own} says how orders stand: {known:.0%} of its words are known; cancelled, refunded and"
-                " pending ones count in nothing"
-            )
-            break
-    moments = [own for own in usable_for(found.rows)["timestamp"] if says_cancelled(own)]
-    if moments:
-        found.settings["void_orders"] = [*found.settings.get("void_orders", ()), *moments]
-        found.evidence.append(f"orders with a moment in {', '.join(moments)} count in nothing: by its name")
-    for own in [name for name in found.rows.columns if name not in moments and says_no_order(name)]:
-        if said := affirmed(texts(found.rows, own)):
-            found.settings["void_orders"] = [*found.settings.get("void_orders", ()), {"column": own, "one_of": said}]
-            found.evidence.append(f"orders with {', '.join(said)} in {own} count in nothing: by its name")
 
 
 def _first_lines(found: Proposal, key: str, canonical: Sequence[str]) -> None:

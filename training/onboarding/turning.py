@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import msgspec
-import polars as pl
 
 from recsys.settings.shapes import Pivot
 from recsys.settings.tables import Table
@@ -13,7 +12,7 @@ from recsys.tables.shapes.pivots import pivoted
 from recsys.tables.sources import FILE, MORE, ROW
 from training.onboarding.files import ROWS, Seen
 from training.onboarding.names import KNOWN, named, plain
-from training.onboarding.values import texts, usable_for
+from training.onboarding.values import texts
 
 _MOST_COLUMNS = 6
 _ENOUGH = 2
@@ -39,29 +38,24 @@ def turned(seen: Seen) -> Turned | None:
     for name in rows.columns:
         words = texts(rows, name)
         known = sorted(word for word in words.unique() if plain(word) in _PROPERTIES)
-        if len(known) >= _ENOUGH and words.n_unique() < len(words) and (pivot := _pivot(rows, name)):
+        if len(known) >= _ENOUGH and words.n_unique() < len(words) and (pivot := _pivot(seen, name)):
             return _laid_out(seen, pivot, known)
     return None
 
 
-def _pivot(rows: pl.DataFrame, name: str) -> dict[str, str] | None:
+def _pivot(seen: Seen, name: str) -> dict[str, str] | None:
     """Key, value and time beside a column of names, if there is one of each that can be meant."""
+    rows, moments = seen.rows, seen.usable["timestamp"]
     left = [each for each in rows.columns if each != name]
     key = named("items", left, {}).get("item_id")
     if not key or texts(rows, key).n_unique() == rows.height:
         return None
     others = [each for each in left if each != key]
-    values = [each for each in others if plain(each) in _VALUES] or [
-        each for each in others if each not in _times(rows, others)
-    ]
+    values = [each for each in others if plain(each) in _VALUES] or [each for each in others if each not in moments]
     if len(values) != 1:
         return None
-    times = _times(rows, [each for each in others if each not in values])
+    times = [each for each in moments if each in others and each not in values]
     return {"key": key, "name": name, "value": values[0]} | ({"time": times[0]} if times else {})
-
-
-def _times(rows: pl.DataFrame, among: list[str]) -> list[str]:
-    return [each for each in usable_for(rows)["timestamp"] if each in among]
 
 
 def _laid_out(seen: Seen, pivot: dict[str, str], known: list[str]) -> Turned:

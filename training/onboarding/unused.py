@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from training.onboarding.concepts import rank
-from training.onboarding.values import affirmed, is_number, states_told, texts
+from training.onboarding.names import event_words
+from training.onboarding.values import affirmed, denied, is_number, states_told, texts
 
 if TYPE_CHECKING:
     from training.onboarding.proposals import Proposal
@@ -23,6 +25,9 @@ def tell_unused(found: Proposal) -> None:
     if found.table == "events" and found.settings.get("constants"):
         _tell_amounts(found, left)
         _tell_states(found, left)
+        _tell_sums(found)
+    if found.table == "items":
+        _tell_guards(found, left)
 
 
 def _unused(found: Proposal) -> list[str]:
@@ -44,7 +49,33 @@ def _tell_amounts(found: Proposal, left: list[str]) -> None:
     )
 
 
+def _tell_sums(found: Proposal) -> None:
+    """Tell a report with sums of views and purchases from a list of what happened."""
+    kinds: dict[str, str] = {}
+    for name in found.seen[0].usable["price"]:
+        counted = [word for word in re.findall(r"[^\W\d_]+", name.lower()) if word.endswith(("s", "ed"))]
+        words = set(event_words(counted).values())
+        if len(words) == 1 and rank("order_id", name) is None:
+            kinds.setdefault(words.pop(), name)
+    if len(kinds) > 1:
+        found.unsure.append(
+            f"{', '.join(kinds.values())} hold how often things happened: this is a report with sums, and no list of what happened:"
+            " each of its rows would count as one purchase; export the events themselves"
+        )
+
+
+def _tell_guards(found: Proposal, left: list[str]) -> None:
+    """Name columns of words for yes and no that may say what is for sale."""
+    flags = [name for name in left if affirmed(texts(found.rows, name)) and denied(texts(found.rows, name))]
+    if flags:
+        found.unsure.append(
+            f"{', '.join(flags[:_MOST_NAMED])} hold yes and no, and are not used: if one says what is for sale or shown, map it to"
+            " `available` or `published` under `[data.items.columns]`, or what is not will be recommended"
+        )
+
+
 def _tell_states(found: Proposal, left: list[str]) -> None:
+    order = "" if "order_id" in found.settings["columns"] else ", and name the column of the order's number as `order_id`"
     for name in left:
         text = texts(found.rows, name)
         if rank("returned", name) is not None and (text.n_unique() > 1 or len(text) < found.rows.height):
@@ -56,5 +87,5 @@ def _tell_states(found: Proposal, left: list[str]) -> None:
         elif states_told(text):
             found.unsure.append(
                 f"{name} holds words for orders that stand and that do not: if it says how an order stands, set"
-                f' `void_orders = ["{name}"]` under `[data.events]`'
+                f' `void_orders = ["{name}"]` under `[data.events]`{order}'
             )

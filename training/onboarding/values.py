@@ -11,7 +11,7 @@ from recsys.tables.values.numbers import UNITS, read_number
 from recsys.tables.values.times import TimeNotation, read_times
 from recsys.tables.values.words import read_words
 from training.onboarding.concepts import concepts
-from training.onboarding.names import event_words, says_kind
+from training.onboarding.names import event_words, plain, says_kind
 
 _PLAIN = r"^-?\d[\d.,]*$"
 _PLAIN_NUMBER = r"^-?\d+(?:[.,]\d+)?$"
@@ -23,6 +23,7 @@ _MANY_ROWS = 40
 """Rows from which a column with another value in each names rows, and not the items of events."""
 _LOOKED_AT = 1_000
 """Values of which it is tried how they can be read."""
+_POSTS = frozenset(("post", "posta", "correo", "courriel"))
 _MOST_WORDS = 60
 """Different words that a column of event types has at most."""
 
@@ -47,13 +48,11 @@ def texts(rows: pl.DataFrame, name: str) -> pl.Series:
 
 def usable_for(rows: pl.DataFrame) -> Mapping[str, list[str]]:
     """By canonical column, the columns whose values could be its own; a column without a value could be anything."""
+    text = {name: texts(rows, name) for name in rows.columns}
     times = [name for name in rows.columns if _is_time(rows, name)]
-    numbers = [name for name in rows.columns if is_number(texts(rows, name))]
-    told = [name for name in rows.columns if is_event_type(texts(rows, name))]
-    words = [
-        *told,
-        *(name for name in rows.columns if name not in told and says_kind(name) and _are_words(texts(rows, name))),
-    ]
+    numbers = [name for name in rows.columns if is_number(text[name])]
+    told = [name for name in rows.columns if is_event_type(text[name])]
+    words = [*told, *(name for name in rows.columns if name not in told and says_kind(name) and _are_words(text[name]))]
     scalar = [name for name in rows.columns if not rows[name].dtype.is_nested() and not rows[name].dtype.is_temporal()]
     money = dict.fromkeys(("quantity", "price", "amount", "stock", "cost"), numbers)
     moments = dict.fromkeys(("timestamp", "as_of", "published_at", "published_until", "birthday"), times)
@@ -62,9 +61,21 @@ def usable_for(rows: pl.DataFrame) -> Mapping[str, list[str]]:
         **moments,
         "event_type": words,
         "events.event_type": told,
-        "events.item_id": [name for name in scalar if not is_another_in_each(texts(rows, name))],
-        **dict.fromkeys(("user_id", "item_id", "anonymous_id", "order_id"), scalar),
+        "events.item_id": [name for name in scalar if not is_another_in_each(text[name])],
+        "events.user_id": [name for name in scalar if not are_names_of_people(name, text[name])],
+        "user_id": [name for name in scalar if not _is_other_post(name, text[name])],
+        **dict.fromkeys(("item_id", "anonymous_id", "order_id"), scalar),
     }
+
+
+def are_names_of_people(name: str, text: pl.Series) -> bool:
+    """Tell whether a column that is only called a customer's holds several words in most values: first and last names."""
+    return concepts(name) == ("user",) and share(text, r"^\p{L}[^\d@]*\s[^\d@]*\p{L}\.?$") > 0.5
+
+
+def _is_other_post(name: str, text: pl.Series) -> bool:
+    """Tell whether a name may mean a mail address or something posted, and the values hold no addresses."""
+    return plain(name) in _POSTS and not text.is_empty() and share(text, "@") < 0.5
 
 
 def is_number(text: pl.Series) -> bool:
@@ -101,6 +112,13 @@ def affirmed(text: pl.Series) -> list[str]:
     words = text.str.to_lowercase().unique(maintain_order=True)
     said = words.to_frame("t").select(read_words(pl.col("t"), "flag")).to_series()
     return [] if said.null_count() else words.filter(said).to_list()
+
+
+def denied(text: pl.Series) -> list[str]:
+    """The words for no, if all values are words for yes and no; none otherwise."""
+    words = text.str.to_lowercase().unique(maintain_order=True)
+    said = words.to_frame("t").select(read_words(pl.col("t"), "flag")).to_series()
+    return [] if said.null_count() else words.filter(~said).to_list()
 
 
 def states_told(text: pl.Series) -> bool:

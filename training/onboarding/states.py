@@ -1,0 +1,75 @@
+"""Orders that do not stand, told by the names and words of columns: states, moments of cancelling, flags of tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from training.onboarding.concepts import concepts
+from training.onboarding.names import says_cancelled, says_no_order, says_state, says_valid
+from training.onboarding.values import affirmed, denied, states_known, texts
+
+if TYPE_CHECKING:
+    from training.onboarding.proposals import Proposal
+
+_HALF = 0.5
+_RARE = 0.1
+"""Share of rows below which a column that is only called a test's may take orders out."""
+_MOST_STATES = 20
+_MOST_NAMED = 6
+
+
+def tell_states(found: Proposal) -> None:
+    """Let orders that do not stand count in nothing, where columns say so; ask for those that may."""
+    void: list[object] = []
+    for tell in (_by_words, _by_moments, _by_flags):
+        void += tell(found)
+    if void:
+        found.settings["void_orders"] = void
+
+
+def _by_words(found: Proposal) -> list[object]:
+    """Return the first column whose words say how orders stand; without one, ask for those that are named so."""
+    free = [own for own in found.rows.columns if says_state(own) and own not in found.settings["columns"].values()]
+    for own in free:
+        if (known := states_known(texts(found.rows, own))) >= _HALF:
+            found.evidence.append(
+                f"{own} says how orders stand: {known:.0%} of its words are known; cancelled, refunded and"
+                " pending ones count in nothing"
+            )
+            return [own]
+    for own in free:
+        words = texts(found.rows, own).value_counts(sort=True).get_column(own).to_list()
+        if 2 <= len(words) <= _MOST_STATES:
+            found.unsure.append(
+                f"{own} may say how orders stand, and nobody knows its words ({', '.join(words[:_MOST_NAMED])}): until it is"
+                f' said which of them are cancelled, all count as bought. Set `void_orders = [{{ column = "{own}", one_of = ["…"] }}]`'
+                " under `[data.events]`"
+            )
+    return []
+
+
+def _by_moments(found: Proposal) -> list[object]:
+    moments = [own for own in found.seen[0].usable["timestamp"] if says_cancelled(own)]
+    if moments:
+        found.evidence.append(f"orders with a moment in {', '.join(moments)} count in nothing: by its name")
+    return list(moments)
+
+
+def _by_flags(found: Proposal) -> list[object]:
+    """Return columns with yes and no of cancelled, tested and valid orders, as conditions."""
+    void: list[object] = []
+    for own in found.rows.columns:
+        text = texts(found.rows, own)
+        said = denied(text) if says_valid(own) else affirmed(text) if says_no_order(own) else []
+        if not said:
+            continue
+        rows = int(text.str.to_lowercase().is_in(said).sum())
+        if concepts(own) == ("test",) and rows > _RARE * found.rows.height:
+            found.unsure.append(
+                f"{own} has {', '.join(said)} in {rows:,} rows, which are many for orders of a test: they count as bought. If"
+                f' they are none, set `void_orders = [{{ column = "{own}", one_of = ["{said[0]}"] }}]` under `[data.events]`'
+            )
+            continue
+        void.append({"column": own, "one_of": said})
+        found.evidence.append(f"orders with {', '.join(said)} in {own} count in nothing: by its name")
+    return void
