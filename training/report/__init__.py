@@ -32,6 +32,7 @@ from training.gate.config_validation import laid_over
 from training.gate.gate import verdict_of
 from training.job.job import Watch
 from training.report.accuracy import alike, measure_accuracy
+from training.report.campaigns import measure_campaigns, segment_words
 from training.report.customers import sum_up_customers
 from training.report.examples import pick_examples
 from training.report.experiments import gather_experiments, measure_words
@@ -84,6 +85,8 @@ def write_report(
     facts["stock"] = sum_up_stock(snapshot.catalog, settings.moments.lead_days)
     progress("examples")
     facts["examples"] = pick_examples(engine, moment)
+    progress("campaigns")
+    facts["campaigns"] = measure_campaigns(made, engine)
     del engine, snapshot, shop
     progress("evaluate")
     facts["accuracy"] = measure_accuracy(made, _earlier(artifacts, version), before, now, progress, erasure_keys)
@@ -101,7 +104,7 @@ def render(facts: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(FILTERS, measure=measure_words)
+    environment.filters.update(FILTERS, measure=measure_words, segment=segment_words)
     environment.globals.update(FIGURES, alike=alike)
     return environment.get_template("report.html").render(facts)
 
