@@ -155,8 +155,9 @@ class Catalog:
             return told is not False and item.published
         if update.available is None and update.stock is None:
             return None
-        least = float(self.min_stock[row])
-        told = can_be_bought(update.available, update.stock, bool(self.backorder[row]), None if least != least else least)
+        stands, least = float(self.stock[row]), float(self.min_stock[row])
+        stock = update.stock if update.stock is not None or stands != stands else stands
+        told = can_be_bought(update.available, stock, bool(self.backorder[row]), None if least != least else least)
         return None if told is None else told and bool(self.published[row])
 
     def as_changed(self) -> None:

@@ -215,5 +215,11 @@ def test_an_item_is_shown_within_its_span_and_stock(folder: Path) -> None:
     for now, there in (("2026-04-01T23:59:59Z", False), ("2026-04-02T00:00:00Z", True), ("2026-04-03T00:00:00Z", False)):
         assert ("hat-1" in shown(app, f"&now={now}")) is there, now
     assert "hat-2" not in shown(app)
-    app.test_client().patch("/v1/items", json={"items": [{"item_id": "hat-2", "stock": 3}]}, headers=EVENTS)
-    assert "hat-2" in shown(app)
+    for change, there in (
+        ({"available": True}, False),
+        ({"stock": 3}, True),
+        ({"stock": 2}, False),
+        ({"available": True}, False),
+    ):
+        app.test_client().patch("/v1/items", json={"items": [{"item_id": "hat-2", **change}]}, headers=EVENTS)
+        assert ("hat-2" in shown(app)) is there, change
