@@ -28,6 +28,7 @@ LONGEST_TOKEN = 719
 PLACEHOLDERS = ("send_id", "item_id", "channel", "placement")
 """What may stand in braces in the parameters that a link is given."""
 _NAME_BYTES = 4
+_SEALED = b"recsys slot item"
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 _HOST = re.compile(r"[\w.:-]+", re.ASCII)
 _KEPT = "%!$&'()*+,/:;=?@"
@@ -72,21 +73,35 @@ class SlotKeys:
 
     def open(self, token: str) -> tuple[str, str] | None:
         """Send and user of a token; None for whatever no key of ours has made, to the last bit."""
-        if len(token) > LONGEST_TOKEN:
+        named = self._opened(token, LONGEST_TOKEN, None)
+        return None if named is None else msgspec.msgpack.decode(named, type=tuple[str, str])
+
+    def sealed(self, send_id: str, user_id: str, item_id: str) -> str:
+        """The token of an item beside send and user, which opens nothing but `unsealed`."""
+        named = msgspec.msgpack.encode((send_id, user_id, item_id))
+        return _text(self._first + self._keys[self._first].encrypt(named, [_SEALED]))
+
+    def unsealed(self, token: str) -> tuple[str, str, str] | None:
+        """Send, user and item of a sealed token; None for whatever no key of ours has made."""
+        named = self._opened(token, 2 * LONGEST_TOKEN, [_SEALED])
+        return None if named is None else msgspec.msgpack.decode(named, type=tuple[str, str, str])
+
+    def _opened(self, token: str, longest: int, purpose: list[bytes] | None) -> bytes | None:
+        if len(token) > longest:
             return None
         try:
             made = urlsafe_b64decode(token + "=" * (-len(token) % 4))
-            named = self._keys[made[:_NAME_BYTES]].decrypt(made[_NAME_BYTES:], None)
+            named = self._keys[made[:_NAME_BYTES]].decrypt(made[_NAME_BYTES:], purpose)
         except (ValueError, KeyError, InvalidTag):
             return None
         # Decoding passes over what is no base64 and over bits that are left: of all those spellings one is ours.
-        return msgspec.msgpack.decode(named, type=tuple[str, str]) if _text(made) == token else None
+        return named if _text(made) == token else None
 
 
 def slot_addresses(public_url: str, token: str, places: Iterable[int]) -> list[dict[str, str]]:
-    """The addresses of slots at these places (from 0, in addresses from 1): each an `image` and a `link`."""
+    """The addresses of slots at these places (from 0, in addresses from 1): each an `image`, a `link`, and a `dislike`."""
     begin = f"{public_url.rstrip('/')}/v1/slots/{token}"
-    return [{"image": f"{begin}/{place + 1}/image", "link": f"{begin}/{place + 1}/link"} for place in places]
+    return [{part: f"{begin}/{place + 1}/{part}" for part in ("image", "link", "dislike")} for place in places]
 
 
 def check_messages(settings: MessagesSettings) -> None:

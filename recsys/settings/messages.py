@@ -39,6 +39,9 @@ class MessagesSettings(Group, frozen=True):
     """Address under which mail clients reach this service; slot addresses begin with it. Empty: slates carry none."""
     placeholder_url: Address = ""
     """Picture of an empty slot; empty: a small grey one of the service's own."""
+    dislikes: str = "20/minute"
+    """Presses of the button that hides an item, by one reader (`dislike` of a slot), such as 20/minute; each worker process counts
+    for itself."""
     locale: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}([_-][A-Za-z]{2,4})*$")] = "en"
     """Locale of shoppers whose own is not known, for prices, dates, templates and the texts of reasons."""
     timezone: Annotated[str, msgspec.Meta(max_length=64)] = "UTC"

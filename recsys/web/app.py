@@ -50,6 +50,7 @@ from recsys.web.resources import (
     profiles,
     reports,
     sends,
+    slot_dislikes,
     slots,
     users,
 )
@@ -74,6 +75,7 @@ RESOURCES = {
     "experiments": experiments,
     "cards": cards,
     "slots": slots,
+    "slot_dislikes": slot_dislikes,
     "moments": moments,
     "reports": reports,
     "kit": kit,

@@ -95,7 +95,7 @@ class Operation(Generic[Parameters]):
     @property
     def has_body(self) -> bool:
         """Tell whether the parameters stand in a JSON body, not in the address."""
-        return self.method in ("post", "patch", "put")
+        return self.method in ("post", "patch", "put") and not self.lenient
 
     @property
     def takes_beacons(self) -> bool:

@@ -148,8 +148,7 @@ def test_secrets_come_from_the_environment() -> None:
 def test_addresses_count_from_one() -> None:
     """The first place is 1; a slash at the end of the public address does not matter."""
     expected = [
-        {"image": f"https://m.example/r/v1/slots/T/{n}/image", "link": f"https://m.example/r/v1/slots/T/{n}/link"}
-        for n in (1, 4)
+        {part: f"https://m.example/r/v1/slots/T/{n}/{part}" for part in ("image", "link", "dislike")} for n in (1, 4)
     ]
     assert (
         slot_addresses("https://m.example/r", "T", (0, 3)) == slot_addresses("https://m.example/r/", "T", (0, 3)) == expected

@@ -162,7 +162,7 @@ def test_every_item_of_a_pinned_slate_has_its_slot(app: Application) -> None:
     for n, item in enumerate(found["items"], 1):
         assert list(item)[-1] == "slot"
         begin = f"https://m.example/r/v1/slots/{token}/{n}"
-        assert item["slot"] == {"image": f"{begin}/image", "link": f"{begin}/link"}
+        assert item["slot"] == {part: f"{begin}/{part}" for part in ("image", "link", "dislike")}
         assert led(app, "image", n) == led(app, "link", n) == item["item_id"]
     body = {"user_ids": ["user-0", "user-1"], "send_id": "weekly"}
     lines = app.test_client().post("/v1/recommendations", json=body, headers=READ).text.splitlines()

@@ -134,6 +134,7 @@ def _item(
         "image_url": image_url,
         "link": web_address(slot.get("link"), url),
         "image": web_address(slot.get("image"), image_url or settings.placeholder_url),
+        "dislike": web_address(slot.get("dislike")),
         "reason": one_line(reason.get("text", "")),
         "reason_code": reason.get("code", ""),
         **words_of(item["category"], copy_texts),

@@ -51,9 +51,14 @@ def slot_image(call: Call[NoParameters]) -> Response:
 
 def slot_link(call: Call[NoParameters]) -> Response:
     """Lead to the item whose image a slot showed last, and note the click; else to the shop's front page."""
+    address = _led(call, "link", _link_address)
+    return _redirect(address, NO_STORE) if address else to_the_shop(call)
+
+
+def to_the_shop(call: Call[NoParameters]) -> Response:
+    """Lead to the shop's front page; where none is known, show a page with the shop's name."""
     messages = call.service.settings.messages
-    address = _led(call, "link", _link_address) or web_address(messages.home_url)
-    if address:
+    if address := web_address(messages.home_url):
         return _redirect(address, NO_STORE)
     page = _PAGE.format(html.escape(messages.shop)).encode()
     return Response(page, 200, {**_HEADERS, "Cache-Control": NO_STORE}, content_type=_HTML)
@@ -63,7 +68,7 @@ def _led(call: Call[NoParameters], part: str, find: Callable[[Call[NoParameters]
     """Find where a slot leads, and count how that ended; None: nowhere, for whatever reason."""
     service, address, outcome = call.service, None, "failed"
     try:
-        slot = _slot(call)
+        slot = named_slot(call)
         if slot is None:
             outcome = "unknown"
         elif service.live.loaded is None:
@@ -77,7 +82,8 @@ def _led(call: Call[NoParameters], part: str, find: Callable[[Call[NoParameters]
     return address
 
 
-def _slot(call: Call[NoParameters]) -> Slot | None:
+def named_slot(call: Call[NoParameters]) -> Slot | None:
+    """The slot that an address names; None: it names none of ours."""
     keys, number = call.service.slot_keys, call.path["n"]
     named = keys.open(call.path["token"]) if keys else None
     return Slot(*named, int(number) - 1) if named and _NUMBER.fullmatch(number) else None

@@ -1,4 +1,4 @@
-"""Rate limits by caller and route, and of logins by address; each worker counts for itself."""
+"""Rate limits by caller and route, of logins by address, and of dislikes by reader; each worker counts for itself."""
 
 from __future__ import annotations
 
@@ -44,27 +44,27 @@ class RateLimits:
         return Problem(429, f"more than {limit.rate} calls of this caller", {"Retry-After": wait}, allowed=limit.rate)
 
 
-class LoginLimit:
-    """Limit of one address's attempts to log in to the console, in one worker process."""
+class Attempts:
+    """Limit of what one address or reader may do so often, in one worker process."""
 
-    def __init__(self, text: str) -> None:
-        """Read the rate.
+    def __init__(self, text: str, setting: str, what: str) -> None:
+        """Read the rate that a setting names, of what is done.
 
         Raises:
             SettingsError: if it cannot be read.
         """
-        self._text, self._rate = text, _rate(text, "web.console.logins")
+        self._text, self._rate, self._what = text, _rate(text, setting), what
         self._windows = FixedWindowRateLimiter(MemoryStorage())
 
-    def check(self, address: str) -> None:
+    def check(self, whose: str) -> None:
         """Count one attempt.
 
         Raises:
             Problem: 429 with Retry-After (seconds) once there were too many.
         """
-        if not self._windows.hit(self._rate, address):
-            wait = _wait(self._windows, self._rate, address)
-            raise Problem(429, f"more than {self._text} attempts to log in; try again in {wait} s", {"Retry-After": wait})
+        if not self._windows.hit(self._rate, whose):
+            wait = _wait(self._windows, self._rate, whose)
+            raise Problem(429, f"more than {self._text} {self._what}; try again in {wait} s", {"Retry-After": wait})
 
 
 def _wait(windows: FixedWindowRateLimiter, rate: RateLimitItem, *caller: str) -> str:

@@ -21,7 +21,7 @@ from recsys.web.http.auth import Authenticator
 from recsys.web.http.metrics import Metrics
 from recsys.web.serving.lanes import Lanes
 from recsys.web.serving.live import Live
-from recsys.web.serving.rate_limits import RateLimits
+from recsys.web.serving.rate_limits import Attempts, RateLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,15 @@ class Service:
     slot_keys: SlotKeys | None = None
     lanes: Lanes = field(default_factory=Lanes)
     limits: RateLimits = field(init=False)
+    dislike_limit: Attempts = field(init=False)
     _finders: list[tuple[ServingState, Finder]] = field(default_factory=list)
     """The one that found moments last, unless another snapshot serves since."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "limits", RateLimits(self.settings.web.limits))
+        rate = self.settings.messages.dislikes
+        object.__setattr__(self, "dislike_limit", Attempts(rate, "messages.dislikes", "presses of a button"))
         self.live.on_reload(self._release)
 
     def recommend(self, serving: ServingState, query: Query, is_message: bool = False) -> Slate:

@@ -11,7 +11,7 @@ from flask import request
 from recsys.web.console.answers import redirect_response
 from recsys.web.console.page import Page, Shown, View, Visit
 from recsys.web.console.site import set_session
-from recsys.web.serving.rate_limits import LoginLimit
+from recsys.web.serving.rate_limits import Attempts
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class Login:
     """The form that takes a key; each address may try so often."""
 
     def __init__(self, rate: str) -> None:
-        self._limit = LoginLimit(rate)
+        self._limit = Attempts(rate, "web.console.logins", "attempts to log in")
 
     def view(self, visit: Visit[LoginParameters]) -> Mapping[str, Any]:
         """Show the form."""
