@@ -148,6 +148,9 @@ benchmark-filters: setup-dev ## Measure a filter over three attributes of 100,00
 	$(RUN) -m benchmarks.filters $(ARGS)
 benchmark-visits: setup-dev ## Simulate 30 visits without a click, with and without fatigue, rotation, limits (ARGS="--folder .demo")
 	$(RUN) -m benchmarks.visits $(ARGS)
+benchmark-variety: setup-dev ## Measure relevance against variety on three public shops, and draw docs/pictures/variety.png (needs RECSYS_DATA)
+	$(RUN) -m pip install --quiet --disable-pip-version-check matplotlib
+	$(RUN) -m benchmarks.variety $(ARGS)
 benchmark-storefront: setup-dev ## Count what arrives of 10,000 page views in a browser that is killed and cut off (needs chromium; ARGS="--views 500")
 	$(RUN) -m pip install --quiet --disable-pip-version-check --group browser
 	$(RUN) -m benchmarks.storefront $(ARGS)

@@ -1,4 +1,4 @@
-"""Thirty visits without a click: what a shopper sees with and without fatigue, rotation and limits: `make benchmark-visits`.
+"""Thirty visits without a click: what a shopper sees with and without each dial of variety, and limits: `make benchmark-visits`.
 
 Each shopper of a trained shop opens the home page once a day and clicks nothing. Every list counts as shown. Relevance is that of the
 ranking without any of these, discounted by place as in NDCG: 1 is the list as it is ranked.
@@ -31,6 +31,8 @@ DIALS: dict[str, dict[str, Any]] = {
     "fatigue, after 3": {"fatigue": {"after": 3}},
     "rotate 0.3": {"rotate": 0.3},
     "fatigue, after 10, and rotate 0.3": {"fatigue": {"after": 10}, "rotate": 0.3},
+    "mixed (built in)": {"mixed": True},
+    "variety 0.3": {"variety": 0.3},
     "at most 4 of a leaf category": {"limits": [{"by": "category", "max": 4}]},
 }
 
@@ -43,16 +45,14 @@ def main() -> int:
     )
     parser.add_argument("--users", type=int, default=100, help="shoppers (default: 100)")
     chosen = parser.parse_args()
-    plain = _engine(chosen.folder)
+    plain = _with_home(_engine(chosen.folder), {})
     users = _users(plain, chosen.users)
     table = Table(
         "home page has", "items", "categories", "brands", "one fills it", "relevance", title="of 30 visits, a shopper"
     )
     found: dict[str, float] = {}
     for name, dial in DIALS.items():
-        home = msgspec.convert({**msgspec.to_builtins(plain.placement("home")), **dial}, Placement)
-        placements = {**plain.settings.placements, "home": home}
-        engine = Engine(plain.snapshot, msgspec.structs.replace(plain.settings, placements=placements))
+        engine = _with_home(plain, dial)
         means = np.mean([_visits(engine, plain, user) for user in users], axis=0)
         items, categories, brands, filled, kept = means.tolist()
         table.add_row(name, f"{items:.1f}", f"{categories:.1f}", f"{brands:.1f}", f"{filled:.1%}", f"{kept:.3f}")
@@ -60,6 +60,13 @@ def main() -> int:
     Console().print(table)
     remember("visits", found)
     return 0
+
+
+def _with_home(engine: Engine, dial: dict[str, Any]) -> Engine:
+    """The same shop with a home page that has one dial and no other."""
+    home = msgspec.convert({**msgspec.to_builtins(engine.placement("home")), "mixed": False, **dial}, Placement)
+    placements = {**engine.settings.placements, "home": home}
+    return Engine(engine.snapshot, msgspec.structs.replace(engine.settings, placements=placements))
 
 
 def _visits(engine: Engine, plain: Engine, user: str) -> tuple[float, float, float, float, float]:

@@ -14,14 +14,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from recsys.engine.filters import Filter, FilterInputs, Removal, disliked_items, removal
-from recsys.engine.merchandising.explain_campaigns import CampaignEffect, Moved, effects_on, place_of, place_without, said_of
-from recsys.engine.merchandising.plans import NO_PLAN, excluding
+from recsys.engine.merchandising.explain_campaigns import CampaignEffect, Moved, campaigns_on, said_of
+from recsys.engine.merchandising.plans import excluding
 from recsys.engine.pipeline import (
     Engine,
     ResolvedQuery,
     SlateBuilder,
     answer,
-    build,
     filter_inputs,
     pick_rule,
     ranker_of,
@@ -142,7 +141,7 @@ def explain(engine: Engine, query: Query, history: History, item: int) -> Explan
     slate = answer(engine, query, history)
     engine = _picker(engine, slate, item)
     asked = resolve_query(engine, query, history)
-    effects, moved = _campaigns(engine, query, history, item)
+    effects, moved = campaigns_on(engine, query, history, item)
     rule, weights = pick_rule(engine, asked)
     place = slate.items.index(item) if item in slate.items else None
     removed = _removed(engine, query, asked, item)
@@ -226,16 +225,6 @@ class _Trace:
             score=None if at is None else _digits(found.scores[at]),
             ranked=len(found),
         )
-
-
-def _campaigns(engine: Engine, query: Query, history: History, item: int) -> tuple[tuple[CampaignEffect, ...], Moved | None]:
-    asked = resolve_query(engine, query, history)
-    if asked.plan is None and asked.variety is None and asked.explorer is None:
-        return (), None
-    plan, built = asked.plan or NO_PLAN, build(engine, asked, query.limit)
-    return effects_on(plan, asked.variety, built, item), Moved(
-        place_without(engine, query, history, item), place_of(built, item)
-    )
 
 
 def _picker(engine: Engine, slate: Slate, item: int) -> Engine:

@@ -10,44 +10,37 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recsys.engine.blend import NONE_RANKED, Pick, Ranked, blend, ranked_by
 from recsys.engine.engine import Engine as Engine
 from recsys.engine.filters import FilterInputs, allowed_items
 from recsys.engine.interleaving import interleave
 from recsys.engine.merchandising.exploration import Drawn, Explorer, explorer_of
-from recsys.engine.merchandising.merchandising import NO_NOTES, POOL, Arrangement, Notes, Shelf, with_campaigns
-from recsys.engine.merchandising.plans import NO_PLAN, Plan
+from recsys.engine.merchandising.merchandising import NO_NOTES, POOL, Arranged, Arrangement, Notes, Shelf, with_campaigns
+from recsys.engine.merchandising.plans import NO_PLAN, Plan, meets, mixing
 from recsys.engine.merchandising.variety import Variety, variety_of
-from recsys.engine.ranker.ranker import Moved, Ranker, task_of
+from recsys.engine.ranker.ranker import Ranker, task_of
+from recsys.engine.slate_builder import SlateBuilder as SlateBuilder
 from recsys.engine.strategy import first_rule, looks_at_shopper, segment_of, weights_of
-from recsys.jit import INT, ROWS, compiled
+from recsys.jit import ROWS, compiled
 from recsys.reasons import reason_locale
 from recsys.recommenders import RANKS_EVERYTHING
 from recsys.settings.placements import Placement, Rule
 from recsys.snapshot.catalog import Catalog
 from recsys.types import (
-    NO_CANDIDATES,
     Bought,
     Candidates,
     History,
     Mask,
     Profile,
     Query,
-    Reason,
     RowQuery,
     Rows,
     Segment,
     Slate,
 )
 
-BLEND_DEPTH = 10
-"""Candidates that each recommender brings into a blend beyond those that the list has room for."""
-
-
-GROUP_SPARES = 8
-"""Candidates asked for beyond the empty places where items share groups; more are asked for when these do not do."""
+MIXED_FROM = 4
+"""Items of the shortest list that one leaf category does not fill."""
 
 
 def answer(engine: Engine, query: Query, history: History, profile: Profile | None = None, *, apart_from: str = "") -> Slate:
@@ -100,21 +93,22 @@ def build(engine: Engine, asked: ResolvedQuery, limit: int) -> Built:
     """Put the list of a query together."""
     rule, weights = pick_rule(engine, asked)
     plan, chain = asked.plan, asked.placement.fallback
-    explorer = asked.explorer
-    if asked.variety is None and explorer is None and (plan is None or plan.only_keeps):
-        builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, limit)
-        builder.put_blend(weights, ranker_of(engine, asked, rule))
-        led = len(builder.ranked) > 0
-        return Built(builder, rule, led, builder.fill(chain))
-    plan, allowed = plan or NO_PLAN, asked.allowed.copy()
+    explorer, may_fill = asked.explorer, not asked.mixed
+    plain = asked.variety is None and explorer is None and (plan is None or plan.only_keeps)
+    plan, allowed = plan or NO_PLAN, asked.allowed if plain else asked.allowed.copy()
     deeper = POOL if plan.factors is not None or asked.variety is not None else 0
     places = limit if explorer is None else explorer.reach(limit)
     builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, places + deeper)
     builder.put_blend(weights, ranker_of(engine, asked, rule))
-    builder.fill(chain)
+    led, fallback = len(builder.ranked) > 0, builder.fill(chain)
+    if plain and (may_fill or not _one_kind(builder.ranked.rows, engine.catalog.category)):
+        return Built(builder, rule, led, fallback)
+    allowed[builder.ranked.rows] = True
     names = tuple(dict.fromkeys((*(name for name, weight in weights.items() if weight > 0), *chain)))
-    may = Shelf(allowed, engine.catalog.group, places, names, RANKS_EVERYTHING)
-    arranged = Arrangement(builder, plan, may, asked.variety).arranged()
+    shelf = Shelf(allowed, engine.catalog, places, names, RANKS_EVERYTHING)
+    arranged = Arrangement(builder, plan, shelf, asked.variety).arranged()
+    if not may_fill and _one_kind(arranged.ranked.rows[:limit], engine.catalog.category):
+        arranged = _mixed(arranged, builder, plan, shelf, asked.variety, limit)
     drawn = None if explorer is None else explorer.drawn(arranged.ranked, builder.n_blended)
     if drawn is not None:
         drawn = drawn._replace(ranked=drawn.ranked.first(limit))
@@ -122,6 +116,28 @@ def build(engine: Engine, asked: ResolvedQuery, limit: int) -> Built:
     led, fallback = arranged.credit(builder, chain)
     builder.ranked = arranged.ranked
     return Built(builder, rule, led, fallback, arranged.notes, drawn)
+
+
+def _mixed(
+    arranged: Arranged, builder: SlateBuilder, plan: Plan, shelf: Shelf, variety: Variety | None, limit: int
+) -> Arranged:
+    """A list that one leaf category fills, with an item of another one; as it is where that would shorten it, or take from what
+    campaigns pin or have a share for."""
+    full = min(limit, len(arranged.ranked))
+    other = Arrangement(builder, mixing(plan, shelf.catalog, full), shelf, variety).arranged()
+    kept = len(other.ranked) >= len(arranged.ranked) and other.pinned == arranged.pinned
+    return other if kept and meets(plan, other.ranked.rows, arranged.ranked.rows) else arranged
+
+
+@compiled(ROWS, ROWS)
+def _one_kind(rows: Rows, kinds: Rows) -> bool:
+    """Tell whether so many items int32[m] that a list is mixed are all of one kind, by kinds int32[n] of every item (-1: of none)."""
+    if len(rows) < MIXED_FROM or kinds[rows[0]] < 0:
+        return False
+    others = 0
+    for row in rows:
+        others += kinds[row] != kinds[rows[0]]
+    return others == 0
 
 
 def candidates(
@@ -134,7 +150,8 @@ def candidates(
 
 
 class ResolvedQuery(NamedTuple):
-    """A query understood: who asks, where, what may be shown (`allowed` bool[n], the caller's own), and what campaigns hold."""
+    """A query understood: who asks, where, what may be shown (`allowed` bool[n], the caller's own), and what campaigns hold;
+    mixed: no leaf category fills the list."""
 
     placement: Placement
     profile: Profile
@@ -145,6 +162,7 @@ class ResolvedQuery(NamedTuple):
     plan: Plan | None = None
     variety: Variety | None = None
     explorer: Explorer | None = None
+    mixed: bool = False
 
 
 def resolve_query(
@@ -172,7 +190,8 @@ def resolve_query(
     rows = _row_query(query, context, profile, engine.catalog)
     variety = variety_of(engine.catalog, placement, query) if campaigns else None
     explorer = explorer_of(engine.catalog, placement, query, plan) if campaigns else None
-    return ResolvedQuery(placement, profile, bought, rows, allowed, (*notices, *unknown), plan, variety, explorer)
+    mixed = campaigns and bool(placement.mixed)
+    return ResolvedQuery(placement, profile, bought, rows, allowed, (*notices, *unknown), plan, variety, explorer, mixed)
 
 
 def filter_inputs(
@@ -194,135 +213,6 @@ def pick_rule(engine: Engine, asked: ResolvedQuery) -> tuple[Rule | None, Mappin
 def ranker_of(engine: Engine, asked: ResolvedQuery, rule: Rule | None) -> Ranker | None:
     """Find what orders the items that a rule's recommenders bring; None: the blend does."""
     return engine.rankers.get(task_of(asked.bought)) if rule is not None and rule.blend and rule.ranker else None
-
-
-class SlateBuilder:
-    """The places of one slate while they are being filled; takes no item and no group twice."""
-
-    def __init__(self, engine: Engine, query: RowQuery, profile: Profile, allowed: Mask, limit: int) -> None:
-        self._engine, self._query, self._profile = engine, query, profile
-        self._allowed, self._limit = allowed, limit
-        self.ranked: Ranked = NONE_RANKED
-        """The items that stand, best first."""
-        self.n_blended = 0
-        """How many of these the rule's recommenders brought."""
-
-    @property
-    def picks(self) -> list[Pick]:
-        """The items that stand, one by one."""
-        return list(self.ranked)
-
-    def put_blend(self, weights: Mapping[str, float], ranker: Ranker | None = None) -> None:
-        """Take the best of what a rule's recommenders bring, ordered by the blend or by a ranker."""
-        self.take(self.blended(weights, ranker))
-        self.n_blended = len(self.ranked)
-
-    def blended(self, weights: Mapping[str, float], ranker: Ranker | None = None) -> Ranked:
-        """Rank what a rule's recommenders bring, together."""
-        if ranker is not None:
-            return ranker.rank(self._to_rank(weights, ranker), weights, self._query, self._profile)
-        asked = self.to_blend(weights)
-        if not asked:
-            return NONE_RANKED
-        return blend(self.candidates(asked), weights, self._engine.catalog.tie_rank)
-
-    def to_blend(self, weights: Mapping[str, float]) -> list[str]:
-        """The recommenders that a blend with these weights is made of."""
-        return [name for name, weight in weights.items() if weight > 0]
-
-    def candidates(self, names: Sequence[str]) -> dict[str, Candidates]:
-        """The lists that a blend of these recommenders is made of."""
-        depth = self.blend_depth(len(names))
-        return {name: self.ask(name, depth) for name in names}
-
-    def blend_depth(self, n_names: int) -> int:
-        """Items of each of so many recommenders in a blend; one alone needs no more than there are places."""
-        return self._wanted() if n_names == 1 else self._wanted() + BLEND_DEPTH
-
-    def moved(self, weights: Mapping[str, float], ranker: Ranker, item: int) -> list[Moved]:
-        """The features by which a ranker moved an item among what a rule's recommenders bring."""
-        return ranker.moved(self._to_rank(weights, ranker), weights, self._query, self._profile, item)
-
-    def _to_rank(self, weights: Mapping[str, float], ranker: Ranker) -> dict[str, Candidates]:
-        return self.brought(weights, ranker.sources, ranker.depth)
-
-    def brought(self, weights: Mapping[str, float], sources: Sequence[str], depth: int) -> dict[str, Candidates]:
-        """The lists that a ranker is asked to order: of its sources, and of every recommender with a weight."""
-        depth = max(depth, self._wanted())
-        lists = {name: self.ask(name, depth) for name in sources}
-        for name, weight in weights.items():
-            if weight > 0 and name not in lists:
-                lists[name] = self.ask(name, depth)
-        return lists
-
-    def fill(self, chain: tuple[str, ...]) -> str | None:
-        """Fill the empty places from the fallback chain; returns the last recommender that filled any."""
-        used = None
-        for name in chain:
-            while len(self.ranked) < self._limit:
-                before, wanted = len(self.ranked), self._wanted()
-                found = self.ask(name, wanted)
-                self.take(ranked_by(name, found))
-                used = name if len(self.ranked) > before else used
-                if len(found) < wanted:
-                    break
-        return used
-
-    def anything_personal(self) -> bool:
-        """Tell whether any place was filled from the shopper's own history."""
-        return any(self._engine.recommenders[source].personal for source in self.ranked.sources_named())
-
-    def reasons(self) -> list[Reason]:
-        """One reason per place, from the recommender that spoke most for it."""
-        recommenders, query, profile = self._engine.recommenders, self._query, self._profile
-        return [
-            recommenders[source].reason(query, profile, item, explained_by) for item, _, source, explained_by in self.ranked
-        ]
-
-    def _wanted(self) -> int:
-        missing = self._limit - len(self.ranked)
-        return missing + GROUP_SPARES if self._engine.catalog.has_groups else missing
-
-    def ask(self, name: str, n: int) -> Candidates:
-        """The best n of one recommender among the items that are allowed and not yet taken."""
-        return self.ask_among(name, n, self._allowed)
-
-    def ask_among(self, name: str, n: int, among: Mask) -> Candidates:
-        """The best n of one recommender among some items, bool[items], taken or not."""
-        recommender = self._engine.recommenders.get(name)
-        return recommender.recommend(self._query, self._profile, n, among) if recommender else NO_CANDIDATES
-
-    def take(self, ranked: Ranked) -> None:
-        """Take what there is room for, of each group the first; what was passed over is not asked for again."""
-        room, catalog = self._limit - len(self.ranked), self._engine.catalog
-        if room <= 0 or not len(ranked):
-            return
-        if catalog.has_groups:
-            kept = ranked.take(_of_each_group(ranked.rows, catalog.group, self.ranked.rows, room))
-        else:
-            kept = ranked.first(room)
-        self.ranked = self.ranked.followed_by(kept)
-        if len(kept) < room:
-            self._allowed[ranked.rows] = False
-
-
-@compiled(ROWS, ROWS, ROWS, INT)
-def _of_each_group(rows: Rows, group: Rows, taken: Rows, room: int) -> NDArray[np.int64]:
-    """Places int64[≤room] in rows int32[m] of the first of each group, without the groups of what is taken; all that have none."""
-    found, filled = np.empty(min(room, len(rows)), np.int64), 0
-    for place in range(len(rows)):
-        if filled == len(found):
-            break
-        mine, free = group[rows[place]], True
-        if mine >= 0:
-            for row in taken:
-                free &= group[row] != mine
-            for at in range(filled):
-                free &= group[rows[found[at]]] != mine
-        if free:
-            found[filled] = place
-            filled += 1
-    return found[:filled]
 
 
 def _context(query: Query, catalog: Catalog) -> tuple[Rows, list[str]]:

@@ -195,4 +195,5 @@ def _way(plan: _Plan, query: Query, profile: Profile, has_context: bool) -> tupl
     rule = first_rule(placement, profile, has_context)
     bought = query.bought or Bought(placement.bought, placement.bought_days)
     weights = {} if rule is None else weights_of(rule, blend, segment_of(profile, bought))
-    return dict(weights), placement.fallback, bought, placement.limits or (), placement.rotate or 0.0
+    dials = placement.limits or (), placement.rotate or 0.0, placement.variety or 0.0
+    return dict(weights), placement.fallback, bought, *dials

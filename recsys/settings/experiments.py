@@ -10,6 +10,7 @@ import msgspec
 from recsys.settings.campaigns import Limit
 from recsys.settings.placements import BlendSettings, Rule
 from recsys.settings.types import Group, Name, NotNegative, Share
+from recsys.settings.variety import Dial
 from recsys.settings.when import When
 from recsys.types import BoughtMode
 
@@ -56,6 +57,8 @@ class ArmChange(Group, frozen=True, omit_defaults=True):
     """The days of `bought = "hide_days"`."""
     limit: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
     """Length of the list where the query names none. A declared send keeps its own."""
+    variety: Dial | None = None
+    """How much less an item is worth beside others of its leaf category and brand."""
     blend: ArmBlend | None = None
     """Weights of the blend."""
     limits: Annotated[tuple[Limit, ...], msgspec.Meta(max_length=10)] | None = None

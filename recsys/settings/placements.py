@@ -10,7 +10,7 @@ import msgspec
 from recsys.item_filters import Conditions
 from recsys.settings.campaigns import Limit
 from recsys.settings.types import Group, Name, NotNegative, Share
-from recsys.settings.variety import Exploration, Fatigue
+from recsys.settings.variety import Dial, Exploration, Fatigue
 from recsys.settings.when import When
 from recsys.types import BoughtMode
 
@@ -75,6 +75,10 @@ class Placement(Group, frozen=True):
     """What a shopper was shown often here and never clicked sinks, for instance `{ after = 10 }`. Unset: it does not."""
     rotate: Share | msgspec.UnsetType = msgspec.UNSET
     """Largest share of its relevance that an item loses by chance, drawn anew for each day and shopper. Unset: nothing is drawn."""
+    variety: Dial | msgspec.UnsetType = msgspec.UNSET
+    """How much less an item is worth beside others of its leaf category and brand: 0 not at all, up to below 1. Unset: 0."""
+    mixed: bool | msgspec.UnsetType = msgspec.UNSET
+    """True: one leaf category never fills a list of four items or more, as long as one of another may be shown. Unset: it may."""
     exploration: Exploration | msgspec.UnsetType = msgspec.UNSET
     """Draws the first places by chance, with known chances, for instance `{ places = 6 }`. Unset: lists stay as they are ranked."""
 
@@ -87,7 +91,7 @@ SIMILAR: Mapping[str, float] = {"item_item": 1.0, "content": 0.4}
 """What is like an item: what the same shoppers turn to, and to a lesser part what looks alike; alone where nobody touched the item."""
 
 PLACEMENTS: Mapping[str, Placement] = {
-    "home": Placement(),
+    "home": Placement(mixed=True),
     "category": Placement(),
     "pdp": Placement(rules=_context_first("similar", SIMILAR)),
     "cart": Placement(rules=_context_first("completes_cart", {"bought_together": 1.0})),

@@ -9,6 +9,7 @@ import msgspec
 from recsys.settings.types import Count, Group, Positive
 
 Part = Annotated[float, msgspec.Meta(gt=0, le=1)]
+Dial = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 
 class Fatigue(Group, frozen=True):

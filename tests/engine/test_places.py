@@ -48,7 +48,16 @@ def snapshots(tmp_path_factory: pytest.TempPathFactory) -> tuple[Snapshot, Snaps
 @calm
 @given(
     grouped=st.booleans(),
-    dial=st.sampled_from(["", "rotate = 0.4", "fatigue = { after = 3 }", 'limits = [{ by = "brand", max = 3 }]']),
+    dial=st.sampled_from(
+        [
+            "",
+            "rotate = 0.4",
+            "fatigue = { after = 3 }",
+            'limits = [{ by = "brand", max = 3 }]',
+            "variety = 0.3",
+            'variety = 0.95\nrotate = 0.4\nlimits = [{ by = "category", max = 3, within = 6 }]',
+        ]
+    ),
     campaigns=st.dictionaries(st.sampled_from("abcd"), st.lists(ACTIONS, min_size=1, max_size=6), max_size=4),
     user=st.sampled_from(["nobody", "ann", "u35"]),
     limit=st.integers(1, 15),
@@ -87,5 +96,5 @@ def _arranged(engine: Engine, query: Query, kind: Any, depth: int) -> Any:
     builder.put_blend(weights, ranker_of(engine, asked, rule))
     builder.fill(asked.placement.fallback)
     names = tuple(dict.fromkeys((*(name for name, weight in weights.items() if weight > 0), *asked.placement.fallback)))
-    shelf = Shelf(allowed, engine.catalog.group, query.limit, names, RANKS_EVERYTHING)
+    shelf = Shelf(allowed, engine.catalog, query.limit, names, RANKS_EVERYTHING)
     return kind(builder, asked.plan or NO_PLAN, shelf, asked.variety).arranged()

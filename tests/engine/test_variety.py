@@ -1,4 +1,5 @@
-"""Variety: what was shown often and never clicked sinks, and lists that rotate differ by day and shopper, replayably."""
+"""Variety: what was shown often and never clicked sinks, lists that rotate differ by day and shopper, replayably, and what resembles
+the items above it sinks."""
 
 from __future__ import annotations
 
@@ -13,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.clock import DAY
+from recsys.engine.explain import explain
 from recsys.engine.pipeline import Engine
 from recsys.engine.shoppers.impressions import Impression, shown_without_click
 from recsys.settings.campaigns import Campaign
 from recsys.settings.load import parse_settings
 from recsys.settings.variety import Fatigue
 from recsys.snapshot.store import Snapshot
-from recsys.types import Bought
+from recsys.types import Bought, Query
 from tests.conftest import NOW, Shop, ago, ask, event, micros, shown
 from tests.support.handmade import calm
 
@@ -71,7 +73,7 @@ def test_lists_rotate_by_day_and_shopper(snapshot: Snapshot) -> None:
     assert others[0] != others[1]
 
 
-@pytest.mark.parametrize("line", ["rotate = 0.5", "fatigue = {}"])
+@pytest.mark.parametrize("line", ["rotate = 0.5", "fatigue = {}", "variety = 0.5"])
 def test_no_dial_no_difference(snapshot: Snapshot, line: str) -> None:
     """Where nothing was shown, and with a dial elsewhere, items and scores are those of before."""
     before = ask(engine_with(snapshot, "limit = 12"), "ann", limit=12, placement="category")
@@ -83,7 +85,12 @@ def test_no_dial_no_difference(snapshot: Snapshot, line: str) -> None:
 def dials(snapshot: Snapshot) -> list[Engine]:
     """The home page under each dial, and under both; with a limit, without one, and with a short fallback chain."""
     limits = 'limits = [{ by = "brand", max = 2 }]'
-    lines = ("rotate = 0.9", "fatigue = { after = 3 }", f"rotate = 0.5\nfatigue = {{ after = 3 }}\n{limits}", limits)
+    lines = (
+        "rotate = 0.9",
+        "variety = 0.8",
+        f"rotate = 0.5\nfatigue = {{ after = 3 }}\nvariety = 0.3\nmixed = true\n{limits}",
+        limits,
+    )
     return [engine_with(snapshot, line + more) for line in lines for more in ("", '\nfallback = ["trending"]')]
 
 
@@ -124,6 +131,60 @@ def test_fifty_pages_under_every_dial(
     kept_out = any("exclude" in each for each in actions)
     assert len(seen) == len(set(seen))
     assert set(seen) == {f"p{n:02}" for n in range(ITEMS) if not (kept_out and n % 4 == 1)}
+
+
+@pytest.fixture(scope="module")
+def one_sided(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    """Ten chairs that everybody buys, and ten lamps that hardly anybody does."""
+    items = [{"item_id": f"p{n:02}", "category": f"Home > {'Chairs' if n < 10 else 'Lamps'}"} for n in range(20)]
+    shop = Shop(tmp_path_factory.mktemp("one-sided"), items=items)
+    for n in range(20):
+        buyers = 20 - n if n < 10 else 1
+        shop.add(*(event(f"u{user}", f"p{n:02}", "purchase", ago(days=2), order_id=f"{user}-{n}") for user in range(buyers)))
+    return shop.engine().snapshot
+
+
+def test_the_dial_brings_another_category_up(one_sided: Snapshot) -> None:
+    """The more the further it is turned; the first item stays, 0 changes nothing, and explain says what it moved."""
+    engines = [engine_with(one_sided, line) for line in ("limit = 12", "variety = 0", "variety = 0.9", "variety = 0.99")]
+    lists = [listed(engine) for engine in engines]
+    assert lists[1] == lists[0]
+    first = [next(at for at, item in enumerate(each, 1) if int(item[1:]) >= 10) for each in lists]
+    assert first[1] > first[2] > first[3] > 1
+    assert len({each[0] for each in lists}) == 1
+    engine, lamp = engines[2], lists[2][first[2] - 1]
+    query = Query(now=micros(NOW), user_id="nobody", limit=12)
+    told = [
+        explain(engine, query, engine.snapshot.histories.of(""), engine.catalog.row(each)) for each in (lamp, lists[0][0])
+    ]
+    before = f"place {lists[0].index(lamp) + 1}" if lamp in lists[0] else "no place"
+    assert f"; variety moved it from {before} to place {first[2]}" in told[0].said
+    assert "variety" not in told[1].said
+
+
+@pytest.mark.parametrize("limit", [4, 10])
+def test_one_leaf_category_never_fills_the_built_in_home_page(one_sided: Snapshot, limit: int) -> None:
+    """The last place goes to the best of another one; explain says so. Elsewhere, and where nothing else may be shown, it may."""
+    home = Engine(one_sided, parse_settings("", Path()))
+    elsewhere = listed_on(home, "category", limit)
+    mixed = listed_on(home, "home", limit)
+    assert len(mixed) == limit
+    assert {int(item[1:]) < 10 for item in elsewhere} == {True}
+    assert mixed[:-1] == elsewhere[:-1]
+    assert int(mixed[-1][1:]) >= 10
+    query = Query(now=micros(NOW), user_id="nobody", limit=limit)
+    why = explain(home, query, home.snapshot.histories.of("nobody"), home.catalog.row(elsewhere[-1]))
+    assert f"the placement lets at most {limit - 1} of one category stand within the first {limit}" in why.said
+    assert len(listed_on(home, "home", limit, category="Home > Chairs")) == limit
+    assert listed_on(home, "home", 3) == elsewhere[:3]
+    share = {"share": {"min": 1, "within": limit, "filter": {"category": {"any": ["Home > Chairs"]}}}}
+    home.campaigns.put({"a": msgspec.convert({"placements": ["home"], "actions": [share]}, Campaign)})
+    assert listed_on(home, "home", limit) == elsewhere
+
+
+def listed_on(engine: Engine, placement: str, limit: int, **more: Any) -> list[str]:
+    """What nobody in particular sees."""
+    return shown(engine, ask(engine, "nobody", limit=limit, placement=placement, **more))
 
 
 def test_a_click_forgets_the_impressions_before_it() -> None:

@@ -132,6 +132,8 @@ def test_an_arm_is_named_only_where_it_could_change_the_answer(engine: Engine) -
     """Where all arms answer alike the slate is the plain one: rules that lead alike, a filter that the query overrides."""
     assert set(arms(engine, experiment({"rules": msgspec.to_builtins(engine.placement("home").rules)})).values()) == {None}
     assert set(arms(engine, experiment()).values()) == {"control", "changed"}
+    assert set(arms(engine, experiment({"variety": 0.5})).values()) == {"control", "changed"}
+    assert set(arms(engine, experiment({"variety": 0.0})).values()) == {None}
     filters = experiment({"bought": "allow"})
     assert set(arms(engine, filters).values()) == {"control", "changed"}
     assert set(arms(engine, filters, bought=Bought("hide")).values()) == {None}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.engine.blend import Pick, ranked_by
 from recsys.engine.merchandising.merchandising import Effect, Pool, Shelf
+from recsys.engine.merchandising.place_numbers import LEAST_FADED
 from recsys.engine.merchandising.plans import OF_PLACEMENT, AtLeast, AtMost, PinAt, Plan
 from recsys.engine.merchandising.variety import Variety
 from recsys.types import Mask
@@ -45,8 +46,9 @@ class PlainArrangement:
         """Take a pool in hand, under what holds for the query."""
         self._pool, self._plan, self._variety = pool, plan, variety
         self._names, self._everything = shelf.names, shelf.everything
-        self._allowed, self._group = shelf.allowed, shelf.group
-        allowed, group, limit = shelf.allowed, shelf.group, shelf.limit
+        self._allowed, self._group, self._catalog = shelf.allowed, shelf.catalog.group, shelf.catalog
+        allowed, group, limit = shelf.allowed, shelf.catalog.group, shelf.limit
+        self._fades = variety is not None and variety.fading < 1
         self._weighs = plan.factors is not None or variety is not None
         self._limit, self._places = limit, min(limit, int(np.count_nonzero(allowed)))
         self._for_good = all(most.limit.within >= self._places for most in plan.limits)
@@ -149,10 +151,12 @@ class PlainArrangement:
         """The first waiting item that fits a place; more are looked for, and shares that nothing is left for are let go."""
         while True:
             forced = self._forced(place)
-            for at, (_, pick, factor) in enumerate(self._waiting):
-                if self._fits(pick[0], place, forced):
-                    del self._waiting[0 if self._for_good and not forced else at : at + 1]
-                    return with_factor(pick, factor)
+            fitting = (at for at, (_, pick, _) in enumerate(self._waiting) if self._fits(pick[0], place, forced))
+            at = max(fitting, key=self._weight, default=None) if self._fades else next(fitting, None)
+            if at is not None:
+                _, pick, factor = self._waiting[at]
+                del self._waiting[0 if self._for_good and not forced and not self._fades else at : at + 1]
+                return with_factor(with_factor(pick, factor), self._faded(pick[0]))
             if self._for_good and not forced:
                 self._waiting.clear()
             if self._search(place, forced):
@@ -219,7 +223,20 @@ class PlainArrangement:
             self._groups.add(group)
         self._chosen.append(pick)
 
-    # Limits, boosts
+    # Limits, boosts, variety
+
+    def _weight(self, at: int) -> float:
+        weight, (row, *_), _ = self._waiting[at]
+        return weight * self._faded(row)
+
+    def _faded(self, row: int) -> float:
+        """Return what the relevance of an item is multiplied by for those above it of its leaf category, and of its brand."""
+        found = 1.0
+        for above, *_ in self._chosen:
+            for kind in (self._catalog.category, self._catalog.brand):
+                if self._variety is not None and 0 <= kind[row] == kind[above]:
+                    found = max(found * self._variety.fading, LEAST_FADED)
+        return found
 
     def _broken(self, row: int, place: int) -> AtMost | None:
         """The first limit that an item would break at a place."""

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from recsys.engine.merchandising.plans import OF_PLACEMENT, Plan
-from recsys.engine.merchandising.variety import Variety
+from recsys.engine.merchandising.plans import NO_PLAN, OF_PLACEMENT, Plan
 from recsys.engine.pipeline import Built, Engine, build, resolve_query
 from recsys.types import History, Query
+
+Action: TypeAlias = Literal["pin", "boost", "bury", "limit", "fatigue", "variety", "explore"]
 
 
 class CampaignEffect(Struct, frozen=True):
     """Effect of one campaign, or of the placement's own limit, on the item, or why there is none."""
 
     campaign: Annotated[str, Meta(description="Its id; empty: the placement's settings.")]
-    action: Literal["pin", "boost", "bury", "limit", "fatigue", "explore"]
+    action: Action
     said: str
 
 
@@ -28,24 +29,44 @@ class Moved(Struct, frozen=True):
     place: int | None
 
 
-def place_without(engine: Engine, query: Query, history: History, item: int) -> int | None:
-    """The item's place, from 1, as if there were neither campaigns nor limits of the placement."""
-    built = build(engine, resolve_query(engine, query, history, campaigns=False), query.limit)
-    return place_of(built, item)
+def campaigns_on(
+    engine: Engine, query: Query, history: History, item: int
+) -> tuple[tuple[CampaignEffect, ...], Moved | None]:
+    """Return what campaigns, limits, variety and exploration did to an item, in the order in which it counts, and from where to
+    where it moved."""
+    asked = resolve_query(engine, query, history)
+    bare = asked.plan is None and asked.variety is None and asked.explorer is None
+    if bare and not asked.mixed:
+        return (), None
+    plan, built = asked.plan or NO_PLAN, build(engine, asked, query.limit)
+    without = build(engine, resolve_query(engine, query, history, campaigns=False), query.limit)
+    moved = Moved(_place_of(without, item), _place_of(built, item))
+    dial = _dial(engine, query, history, item, moved.place) if asked.variety else ""
+    said: dict[Action, str] = {
+        "fatigue": asked.variety.said(item) if asked.variety else "",
+        "variety": dial,
+        "explore": "" if built.drawn is None else built.drawn.said(item),
+    }
+    others = [CampaignEffect(OF_PLACEMENT, action, words) for action, words in said.items() if words]
+    effects = (*effects_of_plan(plan, built, item), *others)
+    return effects, None if bare and not effects and moved.without == moved.place else moved
 
 
-def place_of(built: Built, item: int) -> int | None:
+def _dial(engine: Engine, query: Query, history: History, item: int, place: int | None) -> str:
+    """Say where the dial of variety moved an item, while all else is as it is; empty: it did not."""
+    asked = resolve_query(engine, query, history)
+    asked = asked if asked.variety is None else asked._replace(variety=asked.variety.without_dial())
+    before = _place_of(build(engine, asked, query.limit), item)
+    return "" if before == place else f"variety moved it from {_at(before)} to {_at(place)}"
+
+
+def _at(place: int | None) -> str:
+    return "no place" if place is None else f"place {place}"
+
+
+def _place_of(built: Built, item: int) -> int | None:
     """An item's place on a list, from 1."""
     return next((at for at, row in enumerate(built.builder.ranked.rows.tolist(), 1) if row == item), None)
-
-
-def effects_on(plan: Plan, variety: Variety | None, built: Built, item: int) -> tuple[CampaignEffect, ...]:
-    """Return what a plan, variety and exploration did to an item, in the order in which it counts."""
-    said = "" if variety is None else variety.said(item)
-    tired = [CampaignEffect(OF_PLACEMENT, "fatigue", said)] if said else []
-    chance = "" if built.drawn is None else built.drawn.said(item)
-    drawn = [CampaignEffect(OF_PLACEMENT, "explore", chance)] if chance else []
-    return (*_effects(plan, built, item), *tired, *drawn)
 
 
 def said_of(effects: tuple[CampaignEffect, ...], moved: Moved | None) -> str:
@@ -56,8 +77,9 @@ def said_of(effects: tuple[CampaignEffect, ...], moved: Moved | None) -> str:
     return f"{said}: place {moved.without or 'none'} → {moved.place or 'none'}"
 
 
-def _effects(plan: Plan, built: Built, item: int) -> Iterator[CampaignEffect]:
-    note, place = built.notes.of(item), place_of(built, item)
+def effects_of_plan(plan: Plan, built: Built, item: int) -> Iterator[CampaignEffect]:
+    """The effects of campaigns and limits on an item of a list, in the order in which it counts."""
+    note, place = built.notes.of(item), _place_of(built, item)
     pin = next((pin for pin in plan.pins if pin.row == item), None)
     if pin is not None and not (note and note.action == "pin"):
         behind = "" if place == pin.place else f", in a list that ends at place {place}"

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.engine.blend import Ranked, ranked_by
+from recsys.engine.merchandising.fitting import fitting
 from recsys.engine.merchandising.place_numbers import (
     BEGIN,
     DONE,
@@ -33,10 +34,11 @@ from recsys.engine.merchandising.place_numbers import (
     Numbers,
     line_length,
 )
-from recsys.engine.merchandising.places import arrange, fitting
+from recsys.engine.merchandising.places import arrange
 from recsys.engine.merchandising.plans import NO_PLAN, OF_PLACEMENT, AtMost, Plan
 from recsys.engine.merchandising.relevance import weighed
 from recsys.engine.merchandising.variety import Variety
+from recsys.snapshot.catalog import Catalog
 from recsys.types import Candidates, Mask, Reason, Rows
 
 POOL = 50
@@ -58,13 +60,12 @@ class Pool(Protocol):
 class Shelf(NamedTuple):
     """Places of a list while it is put together.
 
-    allowed bool[n] what may be shown at all · group int32[n] of each item, -1: none; two of one never stand on one list · limit most
-    places · names of the recommenders that are asked for more, in order · everything: the one that ranks a pinned item which none of
-    them does.
+    allowed bool[n] what may be shown at all · catalog of all items · limit most places · names of the recommenders that are asked for
+    more, in order · everything: the one that ranks a pinned item which none of them does.
     """
 
     allowed: Mask
-    group: Rows
+    catalog: Catalog
     limit: int
     names: Sequence[str]
     everything: str
@@ -151,6 +152,8 @@ class Arrangement:
         self._numbers = np.zeros(line_length(shelf.limit, plan.rules), np.int64)
         self._at_hand, self._weights, self._order, self._lowest = self._weigh(pool.ranked, pool.n_blended, 1.0)
         self._entries = np.zeros((3, len(self._at_hand)), np.int64)
+        self._fading = 1.0 if variety is None else variety.fading
+        self._faded = np.ones(len(self._at_hand))
         self._wrong = np.zeros((len(plan.pins), 2), np.int64)
 
     def arranged(self) -> Arranged:
@@ -163,7 +166,7 @@ class Arrangement:
             pinned = frozenset(rows[self._entries[PINNED] > 0].tolist())
         chosen = self._numbers[shelf.limit + 5 :][: self._numbers.item(0)]
         return Arranged(
-            self._at_hand.take(chosen), pinned, Notes(self._plan, self._wrong, rows, self._entries[NOTED], shelf.limit)
+            self._as_faded(chosen), pinned, Notes(self._plan, self._wrong, rows, self._entries[NOTED], shelf.limit)
         )
 
     def _arrange(self, step: int) -> int:
@@ -175,11 +178,24 @@ class Arrangement:
             shelf.limit,
             step,
             self._at_hand.rows,
+            shelf.catalog.category,
+            shelf.catalog.brand,
+            self._weights,
+            self._faded,
+            self._fading,
             self._order,
             shelf.allowed,
-            shelf.group,
+            shelf.catalog.group,
             rules,
         )
+
+    def _as_faded(self, chosen: Numbers) -> Ranked:
+        """Take what was chosen, with the scores that its relevance was lowered to by what stands above it."""
+        found = self._at_hand.take(chosen)
+        if self._fading == 1:
+            return found
+        faded, scores = self._faded[chosen], found.scores
+        return msgspec.structs.replace(found, scores=np.where(scores > 0, scores * faded, scores / faded))
 
     def _find_pins(self) -> int:
         """Have the recommender that ranks everything rank the pinned items that are not at hand."""
@@ -197,7 +213,7 @@ class Arrangement:
         shelf, filled, first = self._shelf, self._numbers.item(0), self._numbers.item(2)
         limit, rules = shelf.limit, self._plan.rules
         places = self._numbers.item(3)
-        among = fitting(self._numbers, limit, self._at_hand.rows, shelf.allowed, shelf.group, rules)
+        among = fitting(self._numbers, limit, self._at_hand.rows, shelf.allowed, shelf.catalog.group, rules)
         for name in shelf.names:
             found = self._pool.ask_among(name, places - filled, among)
             if len(found):
@@ -220,6 +236,7 @@ class Arrangement:
         more, weights, _, lowest = self._weigh(found, 0, self._lowest)
         self._at_hand, self._weights = self._at_hand.followed_by(more), np.concatenate([self._weights, weights])
         self._entries = np.concatenate([self._entries, np.zeros((3, len(found)), np.int64)], axis=1)
+        self._faded = np.concatenate([self._faded, np.ones(len(found))])
         return np.arange(first, len(self._at_hand)), lowest
 
     def _weigh(self, ranked: Ranked, blended: int, below: float) -> tuple[Ranked, NDArray[np.float64], Numbers, float]:

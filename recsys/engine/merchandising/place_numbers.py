@@ -11,6 +11,7 @@ from recsys.jit import OWN_MASKS, OWN_REALS, OWN_ROWS, OWN_ROWS_2D, OWN_TIMES, O
 from recsys.types import Mask, Rows
 
 Numbers: TypeAlias = NDArray[np.int64]
+Reals: TypeAlias = NDArray[np.float64]
 STANDS, MAY_NOT, TOO_FAR, TAKEN, TWICE, OVER, OWED = range(7)
 """What may be wrong with a pin; with the first nothing is."""
 BEGIN, PINS_FOUND, FOUND, NONE_FOUND = range(4)
@@ -20,6 +21,8 @@ DONE, FIND_PINS, ASK = range(3)
 WAITING, NOTED, PINNED = range(3)
 """Rows of int64[3, m]: entries in the order in which they come (-1: none is left), the first limit from 1 that refused each entry, and
 whether it was counted as a pin."""
+LEAST_FADED = 1e-9
+"""Least factor of an item that sinks for what stands above it."""
 
 
 class Rules(NamedTuple):
@@ -32,8 +35,20 @@ class Rules(NamedTuple):
     keys: Rows
     limits: Numbers
     members: Mask
-    least: NDArray[np.float64]
+    least: Reals
     within: Numbers
+
+
+class Fading(NamedTuple):
+    """Variety of one list: leaf, brand int32[n] the kinds of every item (-1: none) · weights float64[m] of the items at hand · faded
+    float64[m] what these are multiplied by so far, written to until an item is chosen · each: factor for one item above of the same
+    kind; 1: nothing fades."""
+
+    leaf: Rows
+    brand: Rows
+    weights: Reals
+    faded: Reals
+    each: float
 
 
 class Line(NamedTuple):
@@ -63,3 +78,11 @@ def line_length(limit: int, rules: Rules) -> int:
     than twice as many as there are items to count."""
     slots = 1 << (4 * limit).bit_length()
     return 5 + 4 * limit + 3 * len(rules.within) + 2 * len(rules.keys) * slots
+
+
+def line_parts(numbers: Numbers, limit: int, rules: Rules) -> tuple[Numbers, Numbers, Numbers]:
+    """View what is owed to shares, and the kinds that stand with their counts, of a `Line` laid end to end."""
+    n_limits, n_shares = len(rules.keys), len(rules.within)
+    owed = 5 + 4 * limit
+    limits = numbers[owed + 3 * n_shares :].reshape(2, n_limits, -1 if n_limits else 0)
+    return numbers[owed : owed + 3 * n_shares].reshape(3, n_shares), limits[0], limits[1]

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from recsys.engine.merchandising import place_numbers as told
-from recsys.engine.merchandising.place_numbers import RULES, Line, Numbers, Rules
-from recsys.jit import INT, MASK, OWN_TIMES, OWN_TIMES_2D, ROWS, TIMES, compiled
+from recsys.engine.merchandising.place_numbers import RULES, Fading, Line, Numbers, Reals, Rules
+from recsys.jit import FLOAT, INT, MASK, OWN_REALS, OWN_TIMES, OWN_TIMES_2D, REALS, ROWS, TIMES, compiled
 from recsys.types import Mask, Rows
 
 _NOBODY, _ASK = -1, -2
@@ -230,19 +230,35 @@ def _fits(line: Line, rules: Rules, entries: Numbers, entry: int, row: int, grou
 
 
 @compiled()
+def _sink(line: Line, fading: Fading, entries: Numbers, rows: Rows, above: int) -> None:
+    """Let the waiting entries sink that are of a kind with one that stands."""
+    for entry in entries[told.WAITING, line.progress[2] :]:
+        for kind in (fading.leaf, fading.brand):
+            if entry >= 0 and kind[rows[entry]] >= 0 and kind[rows[entry]] == kind[rows[above]]:
+                fading.faded[entry] = max(fading.faded[entry] * fading.each, told.LEAST_FADED)
+
+
+@compiled()
 def _next(
-    line: Line, rules: Rules, entries: Numbers, rows: Rows, group: Rows, place: int, for_good: bool, tried: bool
-) -> int:
+    line: Line, rules: Rules, fading: Fading, entries: Numbers, rows: Rows, group: Rows, place: int, for_good: bool,
+    tried: bool,
+) -> int:  # fmt: skip
     """The waiting entry for a place; shares that nothing is left for are let go. `for_good`: what is refused now always is."""
     while True:
-        must = _force(line, place)
+        must, found, best = _force(line, place), _NOBODY, 0.0
         for at in range(line.progress[2], entries.shape[1]):
             entry = entries[told.WAITING, at]
             if entry < 0 or not _fits(line, rules, entries, entry, rows[entry], group[rows[entry]], place, must):
                 continue
-            entries[told.WAITING, at] = _NOBODY
-            if for_good and not must:
-                line.progress[2] = at + 1
+            weight = fading.weights[entry] * fading.faded[entry]
+            if found < 0 or weight > best:
+                found, best = at, weight
+            if fading.each == 1:
+                break
+        if found >= 0:
+            entry, entries[told.WAITING, found] = entries[told.WAITING, found], _NOBODY
+            if for_good and not must and fading.each == 1:
+                line.progress[2] = found + 1
             return int(entry)
         if for_good and not must:
             line.progress[2] = entries.shape[1]
@@ -266,7 +282,7 @@ def _first_pin(line: Line) -> int:
 
 
 @compiled()
-def _fill(line: Line, rules: Rules, entries: Numbers, rows: Rows, group: Rows, tried: bool) -> int:
+def _fill(line: Line, rules: Rules, fading: Fading, entries: Numbers, rows: Rows, group: Rows, tried: bool) -> int:
     """Fill places from the first that is empty."""
     for_good = True
     for within in rules.limits[1]:
@@ -275,7 +291,7 @@ def _fill(line: Line, rules: Rules, entries: Numbers, rows: Rows, group: Rows, t
         place = line.progress[0] + 1
         entry, line.pins[place] = line.pins[place], _NOBODY
         if entry < 0:
-            entry = _next(line, rules, entries, rows, group, place, for_good, tried)
+            entry = _next(line, rules, fading, entries, rows, group, place, for_good, tried)
             if entry == _ASK:
                 return told.ASK
             tried = False
@@ -292,16 +308,20 @@ def _fill(line: Line, rules: Rules, entries: Numbers, rows: Rows, group: Rows, t
                 line.progress[1] += 1
         line.chosen[line.progress[0]] = entry
         line.progress[0] += 1
+        if fading.each < 1:
+            _sink(line, fading, entries, rows, entry)
     return told.DONE
 
 
-@compiled(OWN_TIMES, OWN_TIMES_2D, OWN_TIMES_2D, INT, INT, ROWS, TIMES, MASK, ROWS, RULES)
+@compiled(
+    OWN_TIMES, OWN_TIMES_2D, OWN_TIMES_2D, INT, INT, ROWS, ROWS, ROWS, REALS, OWN_REALS, FLOAT, TIMES, MASK, ROWS, RULES
+)
 def arrange(
-    numbers: Numbers, entries: Numbers, wrong: Numbers, limit: int, step: int, rows: Rows, order: Numbers, allowed: Mask,
-    group: Rows, rules: Rules,
+    numbers: Numbers, entries: Numbers, wrong: Numbers, limit: int, step: int, rows: Rows, leaf: Rows, brand: Rows,
+    weights: Reals, faded: Reals, each: float, order: Numbers, allowed: Mask, group: Rows, rules: Rules,
 ) -> int:  # fmt: skip
     """Fill the places of a list, from the first to the last: each takes its pin, else the first waiting entry that the limits let
-    through and the shares need. Tells whether it is `DONE`, or what it needs before it goes on.
+    through and the shares need; under variety the one that weighs most then. Tells if it is `DONE`, or what it needs to go on.
 
     Args:
         numbers: int64[line_length] all that is known of the list; of it the first one is how many places are filled.
@@ -309,39 +329,21 @@ def arrange(
         wrong: int64[p, 2] what is wrong with each pin, and with what other pin, limit or share; written to.
         limit: most places.
         step: where it goes on, `BEGIN` at first.
-        rows: int32[m] of the items at hand; order: int64[≤m] those of the pool, in the order in which they come.
+        rows: int32[m] of the items at hand; weights float64[m]; leaf, brand, faded, each: as of `Fading`
+        order: int64[≤m] those of the pool, in the order in which they come.
         allowed: bool[n] what may be shown; group: int32[n] of each item, of which two never stand on one list.
         rules: what is to be kept.
     """
-    line = _line(numbers, limit, rules)
+    line, fading = _line(numbers, limit, rules), Fading(leaf, brand, weights, faded, each)
     if step == told.BEGIN:
         _owe(line, rules, allowed, limit)
         _stand(line, rules, wrong, allowed, group, limit)
         _drop_pins(line, rules, wrong)
     if step <= told.PINS_FOUND and not _seat(line, rules, entries, rows, order, group):
         return told.FIND_PINS
-    return int(_fill(line, rules, entries, rows, group, step == told.NONE_FOUND))
-
-
-@compiled(OWN_TIMES, INT, ROWS, MASK, ROWS, RULES)
-def fitting(numbers: Numbers, limit: int, rows: Rows, allowed: Mask, group: Rows, rules: Rules) -> Mask:
-    """Tell which items bool[n], other than those at hand, would fit the next place of a list."""
-    line = _line(numbers, limit, rules)
-    found, place = allowed.copy(), line.progress[0] + 1
-    if line.owed[2].any():
-        for row in range(len(found)):
-            needed = False
-            for share in range(len(rules.within)):
-                needed |= line.owed[2, share] > 0 and rules.members[share, row]
-            found[row] &= needed
-    for at in range(rules.keys.shape[0]):
-        for slot in range(line.table.shape[1]):
-            if place <= rules.limits[1, at] and line.counts[at, slot] >= rules.limits[0, at]:
-                for row in range(len(found)):
-                    found[row] &= rules.keys[at, row] != line.table[at, slot] - 1
-    for mine in line.groups[: line.progress[1]]:
-        for row in range(len(found)):
-            found[row] &= group[row] != mine
-    for row in rows:
-        found[row] = False
-    return found
+    if step == told.FOUND and fading.each < 1:
+        for entry in entries[told.WAITING]:
+            faded[entry] = 1.0 if entry >= 0 else faded[entry]
+        for above in line.chosen[: line.progress[0]]:
+            _sink(line, fading, entries, rows, above)
+    return int(_fill(line, rules, fading, entries, rows, group, step == told.NONE_FOUND))

@@ -236,6 +236,21 @@ def _tightest(limits: Iterable[AtMost]) -> tuple[AtMost, ...]:
     return tuple(found)
 
 
+def mixing(plan: Plan, catalog: Catalog, places: int) -> Plan:
+    """A plan under which one leaf category does not fill so many places."""
+    most = AtMost(OF_PLACEMENT, Limit(by="category", max=places - 1, within=places), keys_of(catalog, "category"))
+    return msgspec.structs.replace(plan, limits=_tightest((*plan.limits, most)))
+
+
+def meets(plan: Plan, rows: Rows, before: Rows) -> bool:
+    """Tell whether a list int32[m] meets the shares of a plan as far as another one does."""
+    for least in plan.shares:
+        met, reached = (int(np.count_nonzero(least.items[each[: least.share.within]])) for each in (rows, before))
+        if met < reached and met < least.share.min * min(least.share.within, len(before)):
+            return False
+    return True
+
+
 def keys_of(catalog: Catalog, by: str) -> Rows:
     """Return what tells items of one kind from those of another, int32[n]; -1: of none."""
     if by in KEYS:

@@ -1,11 +1,13 @@
-"""Variety of one list: what was shown too often sinks, and lists that rotate differ from day to day and shopper to shopper.
+"""Variety of one list: what was shown too often sinks, lists that rotate differ from day to day and shopper to shopper, and what
+resembles the items above it sinks below what does not.
 
-Both multiply the relevance of what a list ranks. They are functions of the query alone, so that a list can be answered again.
+All multiply the relevance of what a list ranks. They are functions of the query alone, so that a list can be answered again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from hashlib import blake2b
 
 import numpy as np
@@ -22,6 +24,8 @@ class Variety:
 
     def __init__(self, catalog: Catalog, placement: Placement, query: Query) -> None:
         self._catalog, self._rotate = catalog, placement.rotate or 0.0
+        self.fading = (1 - (placement.variety or 0.0)) ** 0.5
+        """An item's relevance is multiplied by this for each one above it of its leaf category, and for each of its brand."""
         self._seed = f"{query.now // DAY}/{query.user_id or ''}/{query.placement}/".encode()
         fatigue = placement.fatigue or None
         self._shown = dict(query.shown) if fatigue else {}
@@ -38,6 +42,12 @@ class Variety:
             found *= [1 - self._rotate * self._draw(int(row)) for row in rows]
         return found
 
+    def without_dial(self) -> Variety:
+        """The same, where nothing sinks for what stands above it."""
+        found = copy(self)
+        found.fading = 1.0
+        return found
+
     def said(self, row: int) -> str:
         """Return why an item sinks; empty: it does not."""
         if row not in self.sunk:
@@ -52,7 +62,7 @@ class Variety:
 
 def variety_of(catalog: Catalog, placement: Placement, query: Query) -> Variety | None:
     """The variety of a list; None: there is none, and the list is as it is ranked."""
-    if not placement.rotate and not (placement.fatigue and query.shown):
+    if not (placement.rotate or placement.variety or (placement.fatigue and query.shown)):
         return None
     found = Variety(catalog, placement, query)
-    return found if placement.rotate or found.sunk else None
+    return found if placement.rotate or placement.variety or found.sunk else None

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from recsys.engine.engine import Engine
-from recsys.engine.merchandising.explain_campaigns import Moved, effects_on, said_of
+from recsys.engine.merchandising.explain_campaigns import Moved, effects_of_plan, said_of
 from recsys.engine.merchandising.plans import excluding
 from recsys.engine.pipeline import answer, build, resolve_query
 from recsys.engine.serving_state import ServingState
@@ -52,7 +52,7 @@ def _moved(visit: Visit[Any], engine: Engine, query: Query, history: History, ca
         moved = Moved(old.get(item), places.get(item))
         if moved.without == moved.place:
             continue
-        effects = () if asked.plan is None else effects_on(asked.plan, None, built, item)
+        effects = () if asked.plan is None else tuple(effects_of_plan(asked.plan, built, item))
         why = said_of(tuple(each for each in effects if each.campaign == campaign_id), moved)
         if not why and asked.plan and excluding(asked.plan, engine.catalog, engine.masks, query.now, item) == campaign_id:
             why = f"campaign {campaign_id} keeps it out"

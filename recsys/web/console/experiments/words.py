@@ -31,6 +31,8 @@ def change_words(change: ArmChange) -> str:
         parts.append(f"hidden for {change.bought_days:,} days")
     if change.limit is not None:
         parts.append(f"{change.limit} items")
+    if change.variety is not None:
+        parts.append(f"variety {change.variety:g}")
     if change.blend is not None:
         parts.append("other weights of the blend")
     if change.limits is not None:

@@ -1,0 +1,40 @@
+"""Items that would fit the next place of a list, among which recommenders are asked where those at hand do not."""
+
+from __future__ import annotations
+
+from recsys.engine.merchandising.place_numbers import RULES, Numbers, Rules, line_parts
+from recsys.jit import INT, MASK, OWN_TIMES_2D, ROWS, TIMES, compiled
+from recsys.types import Mask, Rows
+
+
+def fitting(numbers: Numbers, limit: int, rows: Rows, allowed: Mask, group: Rows, rules: Rules) -> Mask:
+    """Tell which items bool[n], other than those at hand (rows int32[m]), would fit the next place of a list."""
+    owed, table, counts = line_parts(numbers, limit, rules)
+    stand = numbers[5 + 2 * limit :][: numbers.item(1)]
+    return _fitting(numbers.item(0) + 1, stand, owed[2], table, counts, rows, allowed, group, rules)
+
+
+@compiled(INT, TIMES, TIMES, OWN_TIMES_2D, OWN_TIMES_2D, ROWS, MASK, ROWS, RULES)
+def _fitting(
+    place: int, stand: Numbers, must: Numbers, table: Numbers, counts: Numbers, rows: Rows, allowed: Mask, group: Rows,
+    rules: Rules,
+) -> Mask:  # fmt: skip
+    """Tell it of a place from 1, of the groups that stand, and shares of which an item must come, as in `Line`."""
+    found = allowed.copy()
+    if must.any():
+        for row in range(len(found)):
+            needed = False
+            for share in range(len(rules.within)):
+                needed |= must[share] > 0 and rules.members[share, row]
+            found[row] &= needed
+    for at in range(rules.keys.shape[0]):
+        for slot in range(table.shape[1]):
+            if place <= rules.limits[1, at] and counts[at, slot] >= rules.limits[0, at]:
+                for row in range(len(found)):
+                    found[row] &= rules.keys[at, row] != table[at, slot] - 1
+    for mine in stand:
+        for row in range(len(found)):
+            found[row] &= group[row] != mine
+    for row in rows:
+        found[row] = False
+    return found

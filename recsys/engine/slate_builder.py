@@ -1,0 +1,149 @@
+"""The places of one slate while recommenders fill them: the blend first, then the fallback chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.engine.blend import NONE_RANKED, Pick, Ranked, blend, ranked_by
+from recsys.engine.engine import Engine
+from recsys.engine.ranker.ranker import Moved, Ranker
+from recsys.jit import INT, ROWS, compiled
+from recsys.types import NO_CANDIDATES, Candidates, Mask, Profile, Reason, RowQuery, Rows
+
+BLEND_DEPTH = 10
+"""Candidates that each recommender brings into a blend beyond those that the list has room for."""
+
+GROUP_SPARES = 8
+"""Candidates asked for beyond the empty places where items share groups; more are asked for when these do not do."""
+
+
+class SlateBuilder:
+    """The places of one slate while they are being filled; takes no item and no group twice."""
+
+    def __init__(self, engine: Engine, query: RowQuery, profile: Profile, allowed: Mask, limit: int) -> None:
+        self._engine, self._query, self._profile = engine, query, profile
+        self._allowed, self._limit = allowed, limit
+        self.ranked: Ranked = NONE_RANKED
+        """The items that stand, best first."""
+        self.n_blended = 0
+        """How many of these the rule's recommenders brought."""
+
+    @property
+    def picks(self) -> list[Pick]:
+        """The items that stand, one by one."""
+        return list(self.ranked)
+
+    def put_blend(self, weights: Mapping[str, float], ranker: Ranker | None = None) -> None:
+        """Take the best of what a rule's recommenders bring, ordered by the blend or by a ranker."""
+        self.take(self.blended(weights, ranker))
+        self.n_blended = len(self.ranked)
+
+    def blended(self, weights: Mapping[str, float], ranker: Ranker | None = None) -> Ranked:
+        """Rank what a rule's recommenders bring, together."""
+        if ranker is not None:
+            return ranker.rank(self._to_rank(weights, ranker), weights, self._query, self._profile)
+        asked = self.to_blend(weights)
+        if not asked:
+            return NONE_RANKED
+        return blend(self.candidates(asked), weights, self._engine.catalog.tie_rank)
+
+    def to_blend(self, weights: Mapping[str, float]) -> list[str]:
+        """The recommenders that a blend with these weights is made of."""
+        return [name for name, weight in weights.items() if weight > 0]
+
+    def candidates(self, names: Sequence[str]) -> dict[str, Candidates]:
+        """The lists that a blend of these recommenders is made of."""
+        depth = self.blend_depth(len(names))
+        return {name: self.ask(name, depth) for name in names}
+
+    def blend_depth(self, n_names: int) -> int:
+        """Items of each of so many recommenders in a blend; one alone needs no more than there are places."""
+        return self._wanted() if n_names == 1 else self._wanted() + BLEND_DEPTH
+
+    def moved(self, weights: Mapping[str, float], ranker: Ranker, item: int) -> list[Moved]:
+        """The features by which a ranker moved an item among what a rule's recommenders bring."""
+        return ranker.moved(self._to_rank(weights, ranker), weights, self._query, self._profile, item)
+
+    def _to_rank(self, weights: Mapping[str, float], ranker: Ranker) -> dict[str, Candidates]:
+        return self.brought(weights, ranker.sources, ranker.depth)
+
+    def brought(self, weights: Mapping[str, float], sources: Sequence[str], depth: int) -> dict[str, Candidates]:
+        """The lists that a ranker is asked to order: of its sources, and of every recommender with a weight."""
+        depth = max(depth, self._wanted())
+        lists = {name: self.ask(name, depth) for name in sources}
+        for name, weight in weights.items():
+            if weight > 0 and name not in lists:
+                lists[name] = self.ask(name, depth)
+        return lists
+
+    def fill(self, chain: tuple[str, ...]) -> str | None:
+        """Fill the empty places from the fallback chain; returns the last recommender that filled any."""
+        used = None
+        for name in chain:
+            while len(self.ranked) < self._limit:
+                before, wanted = len(self.ranked), self._wanted()
+                found = self.ask(name, wanted)
+                self.take(ranked_by(name, found))
+                used = name if len(self.ranked) > before else used
+                if len(found) < wanted:
+                    break
+        return used
+
+    def anything_personal(self) -> bool:
+        """Tell whether any place was filled from the shopper's own history."""
+        return any(self._engine.recommenders[source].personal for source in self.ranked.sources_named())
+
+    def reasons(self) -> list[Reason]:
+        """One reason per place, from the recommender that spoke most for it."""
+        recommenders, query, profile = self._engine.recommenders, self._query, self._profile
+        return [
+            recommenders[source].reason(query, profile, item, explained_by) for item, _, source, explained_by in self.ranked
+        ]
+
+    def _wanted(self) -> int:
+        missing = self._limit - len(self.ranked)
+        return missing + GROUP_SPARES if self._engine.catalog.has_groups else missing
+
+    def ask(self, name: str, n: int) -> Candidates:
+        """The best n of one recommender among the items that are allowed and not yet taken."""
+        return self.ask_among(name, n, self._allowed)
+
+    def ask_among(self, name: str, n: int, among: Mask) -> Candidates:
+        """The best n of one recommender among some items, bool[items], taken or not."""
+        recommender = self._engine.recommenders.get(name)
+        return recommender.recommend(self._query, self._profile, n, among) if recommender else NO_CANDIDATES
+
+    def take(self, ranked: Ranked) -> None:
+        """Take what there is room for, of each group the first; what was passed over is not asked for again."""
+        room, catalog = self._limit - len(self.ranked), self._engine.catalog
+        if room <= 0 or not len(ranked):
+            return
+        if catalog.has_groups:
+            kept = ranked.take(_of_each_group(ranked.rows, catalog.group, self.ranked.rows, room))
+        else:
+            kept = ranked.first(room)
+        self.ranked = self.ranked.followed_by(kept)
+        if len(kept) < room:
+            self._allowed[ranked.rows] = False
+
+
+@compiled(ROWS, ROWS, ROWS, INT)
+def _of_each_group(rows: Rows, group: Rows, taken: Rows, room: int) -> NDArray[np.int64]:
+    """Places int64[≤room] in rows int32[m] of the first of each group, without the groups of what is taken; all that have none."""
+    found, filled = np.empty(min(room, len(rows)), np.int64), 0
+    for place in range(len(rows)):
+        if filled == len(found):
+            break
+        mine, free = group[rows[place]], True
+        if mine >= 0:
+            for row in taken:
+                free &= group[row] != mine
+            for at in range(filled):
+                free &= group[rows[found[at]]] != mine
+        if free:
+            found[filled] = place
+            filled += 1
+    return found[:filled]
