@@ -118,7 +118,7 @@ def test_protected_calls_say_their_scope(document: dict[str, Any]) -> None:
     """Open calls have no security; the others name the scope."""
     open_calls = {path for path, calls in document["paths"].items() for call in calls.values() if "security" not in call}
     slots, kit = (
-        {f"/v1/slots/{{token}}/{{n}}/{part}" for part in ("image", "link")},
+        {f"/v1/slots/{{token}}/{{n}}/{part}" for part in ("image", "link", "dislike")},
         {f"/static/{name}" for name in ("recsys.js", "recsys.d.ts", "types.d.ts")},
     )
     assert open_calls == {"/healthz", "/readyz", *slots, *kit}
