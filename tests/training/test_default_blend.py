@@ -24,6 +24,7 @@ from training.job.job import Fitted
 
 ITEMS = numbered_items(60)
 DEFAULT = BlendSettings()
+EVENINGS = LEAST_SHOPPERS + 40
 EARLIER, MINUTES = timedelta(hours=2), timedelta(minutes=3)
 
 
@@ -121,6 +122,36 @@ def test_a_part_is_held_back_where_there_is_no_order() -> None:
     assert len(cut.bought) == pytest.approx(0.2 * len(made.tables.events), rel=0.2)
     assert len(cut.remaining) + len(cut.bought) <= len(made.tables.events)
     assert cut.bought.tolist() == again.bought.tolist()
+
+
+def evenings(apart: float, repeated: bool = False) -> list[dict[str, Any]]:
+    """Shoppers who take ten items on each of two evenings long ago, each line so many minutes after the last."""
+    return [
+        event(
+            f"u{user}",
+            f"i{(user + at + (0 if repeated else 10) * evening) % 60:02}",
+            "purchase",
+            ago(60 - evening, -apart * at),
+        )
+        for user in range(EVENINGS)
+        for evening in (0, 1)
+        for at in range(10)
+    ]
+
+
+def test_of_ratings_a_part_is_held_back() -> None:
+    """Orders told at many times, of items taken once each, are evenings of ratings: the end of one is not what will be asked."""
+    cut = cut_from(world([*evenings(1), event("one", "i00", "view", ago(1))], ITEMS))
+    assert cut is not None
+    assert len(cut.bought) == pytest.approx(0.2 * 20 * EVENINGS, rel=0.2)
+
+
+@pytest.mark.parametrize(("apart", "repeated"), [(0, False), (1, True)], ids=["one time", "bought again"])
+def test_baskets_are_no_bursts(apart: float, repeated: bool) -> None:
+    """Lines that are paid at one time, or that are bought again, are orders; the last of them is held back."""
+    cut = cut_from(world([*evenings(apart, repeated), event("one", "i00", "view", ago(1))], ITEMS))
+    assert cut is not None
+    assert len(cut.bought) == 10 * EVENINGS
 
 
 def test_of_few_shoppers_nothing_is_held_back() -> None:

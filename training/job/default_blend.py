@@ -2,8 +2,9 @@
 
 The past is cut so that what the cut holds back is like what will be asked: the last days of the shop where enough of its shoppers
 bought in them; else the last order of every shopper, as in sequences, whose times say no more than the order of events; and where
-there is no order either, a part of what each bought. What is learned are plain weights: one recommender alone, or a few of them
-where together they rank better what was held back, and the defaults stay where neither does.
+there is no order either, or an evening of ratings passes for one, a part of what each bought. What is learned are plain weights:
+one recommender alone, or a few of them where together they rank better what was held back, and the defaults stay where neither
+does.
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ MOST_SOURCES = 6
 """Recommenders that the weights are climbed over: the best alone."""
 PART = 0.2
 """Share of what each shopper bought that is held back where there is no order."""
+BURST_MOMENTS = 5
+"""Times at which the lines of one order are told from which on it is a burst: a basket has the time at which it is paid."""
+MOST_REPEATED = 0.01
+"""Share of purchases of what the shopper had bought before up to which things are taken once each, as ratings are."""
 LEAST_BETTER = 0.03
 """Share of the default's NDCG@10 by which other weights have to be better, for they were chosen on few shoppers."""
 LEAST_GAIN = 0.005
@@ -106,15 +111,18 @@ def default_blend(events: Events, as_of: int, n_items: int, settings: Settings, 
 
 
 def cut_of(events: Events, as_of: int, n_items: int, days: int, seed: int, behaviour: BehaviourSettings) -> Cut | None:
-    """Hold back the last days, else everybody's last order, else a part drawn; None: too few shoppers are left to learn from."""
+    """Hold back the last days, else everybody's last order, else a part drawn; None: too few shoppers are left to learn from.
+
+    The last order is no question where it would be the end of a burst: few shoppers come back after it, and most of what anybody
+    took lies inside one.
+    """
     start = as_of - days * DAY
     buyers = events.users[events.kinds == EventType.PURCHASE]
     enough = max(LEAST_SHOPPERS, LEAST_SHARE * len(np.unique(buyers)))
-    ways: tuple[tuple[Callable[[], Mask], int], ...] = (
-        (lambda: events.times >= start, start),
-        (lambda: _from_the_last_order(events, behaviour), as_of),
-        (lambda: _drawn(events, n_items, seed), as_of),
-    )
+    ways: list[tuple[Callable[[], Mask], int]] = [(lambda: events.times >= start, start)]
+    if not _in_bursts(events, n_items):
+        ways.append((lambda: _from_the_last_order(events, behaviour), as_of))
+    ways.append((lambda: _drawn(events, n_items, seed), as_of))
     for late, moment in ways:
         cut = _cut(events, late(), moment, n_items)
         if len(np.unique(cut.bought // n_items)) >= enough:
@@ -150,6 +158,23 @@ def _from_the_last_order(events: Events, behaviour: BehaviourSettings) -> Mask:
     looks = (events.kinds != EventType.PURCHASE) & (visit >= visits[events.users])
     held: Mask = looks | (events.times >= begins[events.users])
     return held
+
+
+def _in_bursts(events: Events, n_items: int) -> bool:
+    """Tell whether most purchases are lines of orders that were told at many times, and hardly any item is bought again.
+
+    An evening of ratings passes for an order where none are named; what comes first in it says little.
+    """
+    lines = np.flatnonzero((events.orders >= 0) & (events.items >= 0))
+    users = events.users[lines].astype(np.int64)
+    if len(np.unique(users * n_items + events.items[lines])) < (1 - MOST_REPEATED) * len(lines):
+        return False
+    orders = np.unique(users * len(events) + events.orders[lines], return_inverse=True)[1]
+    by_time = np.lexsort((events.times[lines], orders))
+    orders, times = orders[by_time], events.times[lines][by_time]
+    first = np.append(True, (np.diff(orders) > 0) | (np.diff(times) > 0))[: len(lines)]
+    sizes, moments = np.bincount(orders), np.bincount(orders[first])
+    return bool(sizes[moments >= BURST_MOMENTS].sum() > len(lines) / 2)
 
 
 def _drawn(events: Events, n_items: int, seed: int) -> Mask:
