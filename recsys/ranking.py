@@ -14,7 +14,7 @@ from recsys.jit import INT, MASK, ROWS, ROWS_2D, SCORES, SCORES_2D, compiled
 from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Rows, Scores
 
 Weigh: TypeAlias = Callable[[int, Rows, Scores], Scores]
-_BLOCK = 2_000
+_BLOCK = 500
 """Rows of a product that are in memory at a time."""
 
 

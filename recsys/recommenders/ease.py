@@ -68,7 +68,7 @@ class Ease(Recommender[EaseSettings]):
         place[part] = np.arange(len(part))
         x.data **= settings.power
         x = x[:, part]
-        neighbours, weights = _strongest(_solution((x.T @ x).toarray(), settings.regularization), settings.neighbours)
+        neighbours, weights = strongest_of_rows(_solution((x.T @ x).toarray(), settings.regularization), settings.neighbours)
         return {"items": part, "place": place, "neighbours": part[neighbours], "weights": weights}
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: EaseSettings) -> None:
@@ -98,7 +98,7 @@ class Ease(Recommender[EaseSettings]):
 
 _Reals = NDArray[np.float64]
 _BLOCK = 256
-"""Rows that are mirrored at a time."""
+"""Rows that are mirrored, or looked at, at a time."""
 
 
 def _heaviest(totals: _Reals, max_n: int) -> Rows:
@@ -137,12 +137,17 @@ def inverse_of(matrix: _Reals) -> _Reals:
     return cast(_Reals, inverse.T)
 
 
-def _strongest(b: _Reals, k: int) -> tuple[Rows, Scores]:
+def strongest_of_rows(b: _Reals, k: int) -> tuple[Rows, Scores]:
     """The k entries of each row that are largest without their sign, largest first: columns int32[m, k] and float32[m, k]."""
     np.fill_diagonal(b, 0)
     k = min(k, max(len(b) - 1, 1))
-    strength = np.abs(b)
-    columns = np.argpartition(-strength, k - 1, axis=1)[:, :k] if len(b) else np.empty((0, k), np.intp)
-    order = np.argsort(-np.take_along_axis(strength, columns, axis=1), axis=1, kind="stable")
-    columns = np.take_along_axis(columns, order, axis=1)
-    return columns.astype(np.int32), np.take_along_axis(b, columns, axis=1).astype(np.float32)
+    found, weights = np.empty((len(b), k), np.int32), np.empty((len(b), k), np.float32)
+    for start in range(0, len(b), _BLOCK):
+        block = b[start : start + _BLOCK]
+        strength = np.abs(block)
+        columns = np.argpartition(-strength, k - 1, axis=1)[:, :k]
+        order = np.argsort(-np.take_along_axis(strength, columns, axis=1), axis=1, kind="stable")
+        columns = np.take_along_axis(columns, order, axis=1)
+        found[start : start + _BLOCK] = columns
+        weights[start : start + _BLOCK] = np.take_along_axis(block, columns, axis=1)
+    return found, weights

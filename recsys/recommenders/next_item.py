@@ -112,17 +112,17 @@ def _latest(events: Events, steps: Rows, n_users: int, max_n: int) -> tuple[Even
 
 def _next_items(matrix: csr_array, owners: NDArray[np.int64], settings: NextItemSettings) -> Arrays:
     """Fit W on steps × items of decayed weights and the user int64[steps] of each; see `NextItem` for the arrays."""
-    from scipy.sparse import diags_array
+    from scipy.sparse import csr_array, diags_array
 
     sizes = np.diff(matrix.indptr)
     totals = np.asarray(matrix.sum(axis=0))
     held = np.where((sizes > 0) & (sizes <= settings.most_lines), 1 / np.sqrt(np.maximum(sizes, 1)), 0)
-    seen = matrix.copy()
-    seen.data = np.ones_like(seen.data)
-    left = (diags_array(_power(totals, settings.source_power)) @ seen.T.tocsr() @ diags_array(held)).tocsr()
-    right = (diags_array(held) @ matrix @ diags_array(_power(totals, settings.item_power))).tocsr()
-    near = _Near(left.astype(np.float32), owners, settings)
-    return strongest_of_product(near, right.astype(np.float32), settings.neighbours)
+    right = (diags_array(held) @ matrix @ diags_array(_power(totals, settings.item_power))).tocsr().astype(np.float32)
+    seen = csr_array((np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape).T.tocsr()
+    del matrix  # as large as each of the others
+    left = (diags_array(_power(totals, settings.source_power)) @ seen @ diags_array(held)).tocsr().astype(np.float32)
+    del seen
+    return strongest_of_product(_Near(left, owners, settings), right, settings.neighbours)
 
 
 def _power(totals: Scores, power: float) -> NDArray[np.float64]:

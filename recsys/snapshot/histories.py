@@ -72,11 +72,6 @@ def no_events() -> Events:
     return Events(rows, rows, np.empty(0, np.int8), times, times, rows, numbers, numbers, numbers)
 
 
-def joined(parts: Sequence[Events]) -> Events:
-    """Lay events end to end."""
-    return Events(*(np.concatenate([getattr(part, name) for part in parts]) for name in Events.__slots__))
-
-
 @dataclass(frozen=True, slots=True)
 class Tables:
     """All that a fit may look at: events up to `as_of` (microseconds), the catalogue, and how many users there are.

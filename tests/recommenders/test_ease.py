@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from recsys.behaviour import event_weights, item_weights
-from recsys.recommenders.ease import inverse_of
+from recsys.recommenders.ease import inverse_of, strongest_of_rows
 from recsys.types import Arrays
 from tests.conftest import NOW, ago, event
 from tests.support.handmade import World, dense, numbered_items, shop_of, world
@@ -230,3 +230,12 @@ def test_the_inverse_is_whole(size: int) -> None:
     definite = draw.T @ draw + np.eye(size)
     for matrix in (definite, -definite):
         assert inverse_of(matrix.copy()) @ matrix == pytest.approx(np.eye(size), abs=1e-8)
+
+
+def test_the_strongest_are_found_block_by_block() -> None:
+    """In many blocks too, each row has its largest entries without their sign, largest first, and never itself."""
+    b = np.random.default_rng(20).normal(size=(600, 600))
+    columns, weights = strongest_of_rows(b.copy(), 7)
+    np.fill_diagonal(b, 0)
+    assert np.array_equal(columns, np.argsort(-np.abs(b), axis=1)[:, :7])
+    assert np.array_equal(weights, np.take_along_axis(b, columns, axis=1).astype(np.float32))

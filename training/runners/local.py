@@ -21,7 +21,7 @@ from recsys.recommenders import RECOMMENDERS
 from recsys.recommenders.base import RecommenderSettings
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.catalog import Catalog
-from recsys.snapshot.histories import Events, Tables, joined
+from recsys.snapshot.histories import Events, Tables
 from recsys.tables.checks.survey import MAPPED
 from recsys.tables.sources.spool import scan_copies
 from recsys.types import Arrays
@@ -141,9 +141,14 @@ def fits_in_parts(
 
 
 def newest_events(events: Events, behaviour: BehaviourSettings, partitions: int) -> Events:
-    """Each user's newest settled events, as `orders.bounded` chooses them, one partition after another."""
-    parts = [bounded(part, behaviour) for part in events.cut(partitions)]
-    return joined(parts) if len(parts) > 1 else bounded(events, behaviour)
+    """Each user's newest settled events, as `orders.bounded` chooses them; of several partitions one after another, into files."""
+    if partitions == 1:
+        return bounded(events, behaviour)
+    files = EventFiles()
+    for part in events.cut(partitions):
+        files.append(bounded(part, behaviour))
+        let_go(arrays_of_events(events).values())
+    return files.events()
 
 
 def numbered_users(known: pl.LazyFrame, partitions: int, *, hashed: bool = False) -> pl.DataFrame:
