@@ -96,13 +96,13 @@ class Table(Group, frozen=True):
     """What stands between several categories of one item in one text, for instance `,`. The first one leads texts, all count for
     lists and filters. Empty: a text is one category, and more of them stand in a column `categories`, with | between them."""
     null_values: tuple[str, ...] = ()
-    """Texts that mean "nothing", for instance `(not set)`."""
+    """More texts that mean "nothing", for instance `(not set)`, beside `NULL`, `nan`, `#N/A` and the like in ids and texts."""
     yes: tuple[str, ...] = ()
     """More words that mean yes, for instance `preorder` where it may be shown; in `void_orders`, that the order stands."""
     no: tuple[str, ...] = ()
     """More words that mean no; in `void_orders`, that the order counts in nothing."""
     decimal: Literal["", ".", ","] = ""
-    """Decimal mark of numbers in text. Empty: told by the column's own values, if they prove one."""
+    """Decimal mark of numbers in text. Empty: told by the values of the column, or of the table, if they prove one."""
     units: tuple[str, ...] = ()
     """More words that may stand beside a number and mean nothing, for instance `Karton`."""
     timezone: str = "UTC"

@@ -21,6 +21,7 @@ from recsys.tables import identities
 from recsys.tables.checks.catalogue_rules import catalogue_rules
 from recsys.tables.checks.cleaning import Cleaning, look_at
 from recsys.tables.checks.duplicates import event_id
+from recsys.tables.checks.groups import doubtful_group
 from recsys.tables.checks.limits import stop_if_unreadable
 from recsys.tables.checks.matching import hint
 from recsys.tables.checks.people import by_their_other_name, is_nobody, without_nobody
@@ -221,12 +222,12 @@ def _assortment_of(
     rows: pl.LazyFrame,
 ) -> _Assortment:
     rules, unlisted = catalogue_rules(settings), _unlisted(reads, cleaning.seen.items, whole)
-    given_away = rules.given_away(rows)
-    items, unshown = rules.split(whole, given_away, (reads.get("items") or reads["events"]).files[0])
+    given_away, file = rules.given_away(rows), (reads.get("items") or reads["events"]).files[0]
+    items, unshown = rules.split(whole, given_away, file)
     by_rule = rules.by_id(unlisted["item_id"], given_away)
     notes = _notes(reads, folded, unlisted.filter(~by_rule), whole["item_id"])
     never = pl.concat([whole.join(items, on="item_id", how="anti")["item_id"], unlisted.filter(by_rule)["item_id"]])
-    return _Assortment(items, never, (*unshown, *notes))
+    return _Assortment(items, never, (*unshown, *doubtful_group(items, file), *notes))
 
 
 def _with_live(events: Read, live: LiveRows) -> tuple[Read, Folded | None]:
@@ -286,7 +287,7 @@ def _kept(events: Read, folded: Folded | None) -> int:
 def _empty(name: str, read: Read) -> Finding:
     left = read.counts.left_out
     rule = f"keeps rows (all {left:,} are left out by the settings)" if left else "has rows"
-    advice = "look at `where`, `event_types` and the dates asked for" if left else "check that the export ran"
+    advice = "look at `where`, `void_orders`, `event_types` and the dates asked for" if left else "check that the export ran"
     return Finding(name, read.files[0], "", rule, 0, 0.0, "", advice)
 
 

@@ -129,6 +129,31 @@ def test_a_guessed_mark_is_shown_with_its_evidence(tmp_path: Path) -> None:
     assert (guess.read_as, guess.pin) == ("numbers with a decimal comma", 'data.events.decimal = ","')
 
 
+def test_pieces_with_three_decimals_beside_prices_with_a_comma(tmp_path: Path) -> None:
+    """A table is written in one way: what the prices prove holds for `1,000`, which alone could be a thousand."""
+    rows = [an_event(price=price, quantity=n, item_id=price) for price, n in (("12,50", "1,000"), ("9,99", "2,000"))]
+    shop = read_rows(tmp_path, rows)
+    assert shop.events.collect()["quantity"].to_list() == [1.0, 2.0]
+    [evidence] = [guess.evidence for guess in shop.guesses if guess.column == "quantity"]
+    assert evidence == "2 values of the table's other columns prove a comma; 2 could be either, for instance “1,000”"
+
+
+@pytest.mark.parametrize("prices", [("12.50", "9.99"), ("12", "9")])
+def test_thousands_of_pieces_in_every_row_are_asked_for(tmp_path: Path, prices: tuple[str, str]) -> None:
+    """Whole pieces with three decimals look alike, so the job stops, and `decimal` decides."""
+    rows = [an_event(price=price, quantity=f"{at},000", item_id=price) for at, price in enumerate(prices, 1)]
+    with pytest.raises(DataError, match=r"quantity.*decimal"):
+        read_rows(tmp_path, rows)
+    pinned = read_rows(tmp_path, rows, f'{EVENTS}decimal = "."\n')
+    assert pinned.events.collect()["quantity"].to_list() == [1000.0, 2000.0]
+
+
+def test_a_thousand_pieces_among_others_is_a_thousand(tmp_path: Path) -> None:
+    """Where other rows have plain numbers, nobody writes three decimals."""
+    rows = [an_event(quantity=n, item_id=n) for n in ("1,000", "2", "12")]
+    assert read_rows(tmp_path, rows).events.collect()["quantity"].to_list() == [1000.0, 2.0, 12.0]
+
+
 def test_a_pinned_mark_holds(tmp_path: Path) -> None:
     """It reads what the column does not prove, and refuses what proves another."""
     shop = priced(tmp_path, "1.299", "899", "12.50", more='decimal = ","')

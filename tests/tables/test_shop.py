@@ -243,6 +243,29 @@ def test_before_hides_everything_from_then_on(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("word", ["NULL", r"\N", "nan", "<NA>", "None", "#N/A", "#NAME?"])
+def test_words_of_databases_and_spreadsheets_for_no_value_are_none(tmp_path: Path, word: str) -> None:
+    """No item, order or group is called so; `null_values` says more of them."""
+    bought = [an_event(event_type="purchase", item_id=item, order_id=word) for item in ("sofa", "bed")]
+    items = [{"item_id": item, "title": word, "brand": word, "category": word, "group_id": word} for item in ("bed", "sofa")]
+    shop = read_rows(tmp_path, [*bought, an_event(item_id=word)], items=items)
+    assert shop.events.select("item_id", "order_id").sort("item_id").collect().rows() == [
+        (None, None), ("bed", None), ("sofa", None)
+    ]  # fmt: skip
+    assert shop.items.select("title", "brand", "category", "group_id").unique().rows() == [(None,) * 4]
+
+
+def test_a_group_of_most_items_is_doubted(tmp_path: Path) -> None:
+    """A list shows one item of a group, so a column that says the same everywhere would leave one; 0 says that there is none."""
+    ids = [f"i{at}" for at in range(20)]
+    grouped = {group: [{"item_id": each, "group_id": group} for each in ids] for group in ("0", "main")}
+    assert read_rows(tmp_path, [an_event(item_id="i1")], items=grouped["0"]).items["group_id"].null_count() == 20
+    found = the_finding(read_rows(tmp_path, [an_event(item_id="i1")], items=grouped["main"]), "group of variants")
+    assert (found.rows, found.example) == (20, "'main': 20 of 20 items")
+    pairs = [{"item_id": each, "group_id": f"g{int(each[1:]) // 2}"} for each in ids]
+    assert not read_rows(tmp_path, [an_event(item_id="i1")], items=pairs).findings
+
+
 def test_an_empty_table_is_read_and_noted(tmp_path: Path) -> None:
     """No rows are no error of the reader's, whether the file is empty or the settings leave all rows out."""
     (tmp_path / "none.csv").write_text("user_id,timestamp,event_type\n")

@@ -150,7 +150,7 @@ def _of_items(limits: GateSettings, shop: ShopTables) -> Iterator[Headline]:
     shown = shop.items.filter("available")
     said = f"{shown.height:,} of {shop.items.height:,} items can be shown"
     if shown.height < limits.least_items:
-        yield Headline("items", False, f"Only {said}; {limits.least_items:,} is the least.")
+        yield Headline("items", False, f"Only {said}; {limits.least_items:,} is the least (`gate.least_items`).")
     else:
         yield Headline("items", True, f"{said}.")
     named_ids = shop.rows.select(pl.col("item_id").unique()).collect(engine="streaming").to_series()

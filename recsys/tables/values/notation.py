@@ -6,7 +6,7 @@ Nothing is guessed from one row. What the values told is handed back as guesses,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import groupby
 
@@ -86,6 +86,21 @@ class Guess:
     pin: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """Numbers of a column as they are written: `plain` as Polars reads them, or with the proofs of their texts, of so many `given`."""
+
+    plain: bool = False
+    currencies: bool = False
+    proofs: Proofs = field(default_factory=Proofs)
+    given: int = 0
+
+    @property
+    def thousands_only(self) -> bool:
+        """All are such as `1,000`: whole pieces with three decimals, or a thousand pieces in every row."""
+        return self.given > 1 and self.proofs.either == self.given and not self.proofs.pointed
+
+
 def notation_of_settings(table: Table) -> Notation:
     """Return what a table's settings say, before a value is looked at."""
     formats = (table.date_format,) if isinstance(table.date_format, str) else table.date_format
@@ -104,11 +119,16 @@ def read_notations(name: str, table: Table, places: Sequence[Place]) -> tuple[di
     again = [at for at, place in enumerate(looked_at) if place.column in unsure]
     for at, tally in zip(again, _tallies([looked_at[at] for at in again], _marks), strict=True):
         tallied[at] = tally
-    for column in dict.fromkeys(place.column for place in places):
-        mine = [(place, tally) for place, tally in zip(looked_at, tallied, strict=True) if place.column == column]
+    of_column = {
+        column: [(place, tally) for place, tally in zip(looked_at, tallied, strict=True) if place.column == column]
+        for column in dict.fromkeys(place.column for place in places)
+    }
+    values = {column: _written(told, mine) for column, mine in of_column.items() if mine and column.kind in _NUMBERS}
+    for column, mine in of_column.items():
         found[column.name] = told
-        if mine and column.kind in _NUMBERS:
-            found[column.name], guess = _numbers(name, told, mine)
+        if column in values:
+            beside = [each.proofs for other, each in values.items() if other != column]
+            found[column.name], guess = _numbers(name, told, mine[0][0], values[column], beside)
             guesses += [guess] if guess else []
         elif mine and not told.time.unit:
             found[column.name], guess = _times(name, told, mine)
@@ -145,31 +165,48 @@ def _counts(place: Place) -> Iterator[tuple[str, pl.Expr]]:
 
 def _marks(place: Place) -> Iterator[tuple[str, pl.Expr]]:
     """Count what tells how numbers are written of which some could be something else."""
+    yield "given", place.value.is_not_null().sum()
     yield "odd", (~place.value.str.contains(_PLAIN)).sum()
     yield "either", place.value.str.strip_chars().str.contains(EITHER_POINT).sum()
     yield "point", place.value.str.contains(_PROVES_POINT).sum()
 
 
-def _numbers(name: str, told: Notation, mine: Sequence[tuple[Place, dict[str, float]]]) -> tuple[Notation, Guess | None]:
-    total = {key: sum(tally.get(key, 0) for _, tally in mine) for key in ("odd", "either", "point")}
+def _written(told: Notation, mine: Sequence[tuple[Place, dict[str, float]]]) -> _Written:
+    """Look at the distinct texts of a column, unless Polars reads them all."""
+    total = {key: sum(tally.get(key, 0) for _, tally in mine) for key in ("odd", "either", "point", "given")}
     if not told.strict and not total["odd"] and (total["point"] or not total["either"]):
-        return replace(told, plain=True), None
+        return _Written(plain=True)
     texts = [place.frame.select(place.value.alias("text")).drop_nulls().group_by("text").len() for place, _ in mine]
     distinct = pl.concat([each.collect(engine="streaming") for each in texts])
     currencies = distinct.filter(currency_beside(pl.col("text")).is_not_null()).height > 0
+    proofs = Proofs() if told.strict else prove(distinct["text"], distinct["len"])
+    return _Written(currencies=currencies, proofs=proofs, given=int(total["given"]))
+
+
+def _numbers(
+    name: str, told: Notation, place: Place, mine: _Written, beside: Sequence[Proofs]
+) -> tuple[Notation, Guess | None]:
+    """Settle the decimal mark of a column: what its values prove, else what those of the table's other columns do."""
+    if mine.plain:
+        return replace(told, plain=True), None
     if told.strict:
-        return replace(told, currencies=currencies), None
-    proofs = prove(distinct["text"], distinct["len"])
-    mark = proofs.mark(money=mine[0][0].column.kind == "money")
-    return replace(told, mark=mark, currencies=currencies), _mark_guess(name, mine[0][0], proofs, mark)
+        return replace(told, currencies=mine.currencies), None
+    proofs, open_still = mine.proofs, mine.proofs.either and not mine.proofs.comma and not mine.proofs.point
+    borrowed = sum(each.comma for each in beside) if open_still and not any(each.point for each in beside) else 0
+    mark = "," if borrowed > 1 else proofs.mark(money=place.column.kind == "money")
+    if borrowed <= 1 and place.column.name == "quantity" and mine.thousands_only:
+        mark = ""
+    return replace(told, mark=mark, currencies=mine.currencies), _mark_guess(name, place, proofs, mark, borrowed)
 
 
-def _mark_guess(name: str, place: Place, proofs: Proofs, mark: Mark) -> Guess | None:
+def _mark_guess(name: str, place: Place, proofs: Proofs, mark: Mark, borrowed: int) -> Guess | None:
     if not (proofs.comma or proofs.either):
         return None
     parts = []
     if proofs.comma or proofs.point:
         parts.append(f"{proofs.comma:,} values prove a comma and {proofs.point:,} a point, for instance “{proofs.example}”")
+    if borrowed > 1:
+        parts.append(f"{borrowed:,} values of the table's other columns prove a comma")
     if proofs.either:
         parts.append(f"{proofs.either:,} could be either, for instance “{proofs.open_example}”")
     return Guess(
