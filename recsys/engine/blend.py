@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.jit import REALS, ROWS, SCORES, TIMES, compiled
-from recsys.types import Candidates, Rows, Scores
+from recsys.types import Candidates, Mask, Rows, Scores
 
 Pick: TypeAlias = tuple[int, float, str, int]
 """One ranked item: its row and score, the recommender that spoke most for it, and the item that speaks for it (-1: none)."""
@@ -100,6 +100,22 @@ def ranked_by(source: str, candidates: Candidates) -> Ranked:
     n = len(candidates.items)
     explained_by = _NO_EVIDENCE.repeat(n) if candidates.explained_by is None else candidates.explained_by
     return Ranked(candidates.items, candidates.scores.astype(np.float64), (source,), np.zeros(n, np.int64), explained_by)
+
+
+def reordered(brought: Ranked, order: Ranked, first: Mask) -> Ranked:
+    """The items that were brought in another order, each with the source that brought it and the score by which it was ordered.
+
+    Those for which first bool[m] holds stand before the others; those without a place in the order follow as they were. A score
+    is never above the one before it.
+    """
+    if not len(brought) or not len(order):
+        return brought
+    place = np.full(int(max(brought.rows.max(), order.rows.max())) + 1, len(order), np.int64)
+    place[order.rows] = np.arange(len(order))
+    chosen = np.lexsort((place.take(brought.rows), ~first))
+    placed = np.minimum(place.take(brought.rows).take(chosen), len(order) - 1)
+    ranked, scores = brought.take(chosen), np.minimum.accumulate(order.scores.take(placed))
+    return Ranked(ranked.rows, scores, ranked.names, ranked.sources, ranked.explained_by)
 
 
 _NO_EVIDENCE = np.array([-1], np.int32)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -22,8 +22,8 @@ from recsys.engine.pipeline import (
     SlateBuilder,
     answer,
     filter_inputs,
+    order_of,
     pick_rule,
-    ranker_of,
     resolve_query,
 )
 from recsys.engine.profile_report import day, moment
@@ -100,6 +100,10 @@ class RuleAnswer(Struct, frozen=True):
     name: str
     when: Annotated[Mapping[str, Any], Meta(description="Its conditions; empty: always.")]
     weights: Annotated[Mapping[str, float], Meta(description="Who answered, and with what weight.")]
+    order: Annotated[
+        Literal["own", "blend"],
+        Meta(description="Of their items: by their own scores, or inside their set by the blend or ranker."),
+    ] = "own"
 
 
 class Explanation(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -188,14 +192,14 @@ class _Trace:
         weights: Mapping[str, float],
         item: int,
     ) -> None:
-        self._ranker = ranker_of(engine, asked, rule)
+        self._order = order_of(engine, asked, rule)
         self._builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, query.limit)
         self._chain, self._weights, self._item = asked.placement.fallback, weights, item
 
     def blended(self) -> BlendRank:
         """The item in the list that led."""
-        picks = list(self._builder.blended(self._weights, self._ranker))
-        found = BlendRank(rank=None, score=None, ranked=len(picks), ranker=self._ranker is not None)
+        picks = list(self._builder.blended(self._weights, self._order))
+        found = BlendRank(rank=None, score=None, ranked=len(picks), ranker=self._order.ranker is not None)
         for at, (row, score, _, _) in enumerate(picks):
             if row == self._item:
                 return msgspec.structs.replace(found, rank=at + 1, score=_digits(score), moved_by=self._moved())
@@ -203,9 +207,7 @@ class _Trace:
 
     def _moved(self) -> tuple[FeatureMove, ...]:
         """Return what moved the item most in the ranker's order; nothing where the blend ordered."""
-        if self._ranker is None:
-            return ()
-        moved = self._builder.moved(self._weights, self._ranker, self._item)[:MAX_MOVES]
+        moved = self._builder.moved(self._weights, self._order, self._item)[:MAX_MOVES]
         return tuple(FeatureMove(each.feature, _digits(each.value), _digits(each.by)) for each in moved)
 
     def rankings(self) -> tuple[Ranking, ...]:
@@ -237,7 +239,7 @@ def _rule(rule: Rule | None, weights: Mapping[str, float]) -> RuleAnswer | None:
     if rule is None:
         return None
     conditions = {name: value for name, value in msgspec.structs.asdict(rule.when).items() if value not in (None, ())}
-    return RuleAnswer(rule.name, conditions, dict(weights))
+    return RuleAnswer(rule.name, conditions, dict(weights), rule.order)
 
 
 def _removed(engine: Engine, query: Query, asked: ResolvedQuery, item: int) -> Removed | None:
@@ -319,7 +321,8 @@ def _ranks_said(found: Explanation) -> str:
     needed = chain.get(found.fallback or "", 0) if found.outranked_by else len(chain)
     asked = [one for one in found.recommenders if one.weight or (one.fallback or MAX_RANKED) <= needed]
     ranked = [f"{one.recommender} ranks it {one.rank} of {one.ranked}" for one in asked if one.rank]
-    if found.blend.rank and sum(1 for one in asked if one.weight) > 1:
+    ordered = found.rule is not None and found.rule.order == "blend"
+    if found.blend.rank and (ordered or sum(1 for one in asked if one.weight) > 1):
         leader = "ranker" if found.blend.ranker else "blend"
         ranked.insert(0, f"the {leader} ranks it {found.blend.rank} of {found.blend.ranked}")
     names = ", ".join(one.recommender for one in asked)

@@ -18,9 +18,10 @@ from recsys.engine.merchandising.exploration import Drawn, Explorer, explorer_of
 from recsys.engine.merchandising.merchandising import NO_NOTES, POOL, Arranged, Arrangement, Notes, Shelf, with_campaigns
 from recsys.engine.merchandising.plans import NO_PLAN, Plan, meets, mixing
 from recsys.engine.merchandising.variety import Variety, variety_of
-from recsys.engine.ranker.ranker import Ranker, task_of
+from recsys.engine.ranker.ranker import task_of
+from recsys.engine.slate_builder import OWN_ORDER, Order
 from recsys.engine.slate_builder import SlateBuilder as SlateBuilder
-from recsys.engine.strategy import first_rule, looks_at_shopper, segment_of, weights_of
+from recsys.engine.strategy import first_rule, looks_at_shopper, segment_of, weights_of, weights_within
 from recsys.jit import ROWS, compiled
 from recsys.reasons import reason_locale
 from recsys.recommenders import RANKS_EVERYTHING
@@ -99,7 +100,7 @@ def build(engine: Engine, asked: ResolvedQuery, limit: int) -> Built:
     deeper = POOL if plan.factors is not None or asked.variety is not None else 0
     places = limit if explorer is None else explorer.reach(limit)
     builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, places + deeper)
-    builder.put_blend(weights, ranker_of(engine, asked, rule))
+    builder.put_blend(weights, order_of(engine, asked, rule))
     led, fallback = len(builder.ranked) > 0, builder.fill(chain)
     if plain and (may_fill or not _one_kind(builder.ranked.rows, engine.catalog.category)):
         return Built(builder, rule, led, fallback)
@@ -210,9 +211,13 @@ def pick_rule(engine: Engine, asked: ResolvedQuery) -> tuple[Rule | None, Mappin
     return rule, weights_of(rule, engine.blend, segment_of(asked.profile, asked.bought))
 
 
-def ranker_of(engine: Engine, asked: ResolvedQuery, rule: Rule | None) -> Ranker | None:
-    """Find what orders the items that a rule's recommenders bring; None: the blend does."""
-    return engine.rankers.get(task_of(asked.bought)) if rule is not None and rule.blend and rule.ranker else None
+def order_of(engine: Engine, asked: ResolvedQuery, rule: Rule | None) -> Order:
+    """Find what orders the items that a rule's recommenders bring."""
+    if rule is None:
+        return OWN_ORDER
+    within = weights_within(rule, engine.blend, segment_of(asked.profile, asked.bought))
+    ranks = rule.ranker and (rule.blend or within is not None)
+    return Order(engine.rankers.get(task_of(asked.bought)) if ranks else None, within)
 
 
 def _context(query: Query, catalog: Catalog) -> tuple[Rows, list[str]]:

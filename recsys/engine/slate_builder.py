@@ -1,13 +1,14 @@
-"""The places of one slate while recommenders fill them: the blend first, then the fallback chain."""
+"""Slate builder: the places of one list while they are being filled, by a rule's recommenders first, then by the fallback chain."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.engine.blend import NONE_RANKED, Pick, Ranked, blend, ranked_by
+from recsys.engine.blend import NONE_RANKED, Pick, Ranked, blend, ranked_by, reordered
 from recsys.engine.engine import Engine
 from recsys.engine.ranker.ranker import Moved, Ranker
 from recsys.jit import INT, ROWS, compiled
@@ -18,6 +19,21 @@ BLEND_DEPTH = 10
 
 GROUP_SPARES = 8
 """Candidates asked for beyond the empty places where items share groups; more are asked for when these do not do."""
+
+ORDER_DEPTH = 100
+"""Items that a rule's recommenders bring, at the least, where the blend puts them into order."""
+
+
+class Order(NamedTuple):
+    """Order of what a rule's recommenders bring: a ranker's, else that of their weights. Where `within` is not None, these are the
+    blend's weights, and blend or ranker order inside the set that the rule brings."""
+
+    ranker: Ranker | None = None
+    within: Mapping[str, float] | None = None
+
+
+OWN_ORDER = Order()
+"""The recommenders' own."""
 
 
 class SlateBuilder:
@@ -36,15 +52,19 @@ class SlateBuilder:
         """The items that stand, one by one."""
         return list(self.ranked)
 
-    def put_blend(self, weights: Mapping[str, float], ranker: Ranker | None = None) -> None:
-        """Take the best of what a rule's recommenders bring, ordered by the blend or by a ranker."""
-        self.take(self.blended(weights, ranker))
+    def put_blend(self, weights: Mapping[str, float], order: Order = OWN_ORDER) -> None:
+        """Take the best of what a rule's recommenders bring, in this order."""
+        self.take(self.blended(weights, order))
         self.n_blended = len(self.ranked)
 
-    def blended(self, weights: Mapping[str, float], ranker: Ranker | None = None) -> Ranked:
+    def blended(self, weights: Mapping[str, float], order: Order = OWN_ORDER) -> Ranked:
         """Rank what a rule's recommenders bring, together."""
-        if ranker is not None:
-            return ranker.rank(self._to_rank(weights, ranker), weights, self._query, self._profile)
+        if order.within is not None:
+            brought = self.brought_to_order(weights)
+            inside = self._inside(brought).blended(order.within, Order(order.ranker))
+            return reordered(brought, inside, self._first(weights, brought.rows))
+        if order.ranker is not None:
+            return order.ranker.rank(self._to_rank(weights, order.ranker), weights, self._query, self._profile)
         asked = self.to_blend(weights)
         if not asked:
             return NONE_RANKED
@@ -63,9 +83,31 @@ class SlateBuilder:
         """Items of each of so many recommenders in a blend; one alone needs no more than there are places."""
         return self._wanted() if n_names == 1 else self._wanted() + BLEND_DEPTH
 
-    def moved(self, weights: Mapping[str, float], ranker: Ranker, item: int) -> list[Moved]:
-        """The features by which a ranker moved an item among what a rule's recommenders bring."""
-        return ranker.moved(self._to_rank(weights, ranker), weights, self._query, self._profile, item)
+    def brought_to_order(self, weights: Mapping[str, float]) -> Ranked:
+        """The items that a rule's recommenders bring for others to order, as they rank them."""
+        deeper = SlateBuilder(self._engine, self._query, self._profile, self._allowed, max(ORDER_DEPTH, self._wanted()))
+        return deeper.blended(weights).first(deeper._limit)
+
+    def _inside(self, brought: Ranked) -> SlateBuilder:
+        """A list that holds nothing but items that were brought."""
+        among = np.zeros_like(self._allowed)
+        among[brought.rows] = True
+        return SlateBuilder(self._engine, self._query, self._profile, among, len(brought))
+
+    def _first(self, weights: Mapping[str, float], rows: Rows) -> Mask:
+        """Tell which of the items keep the first places, bool[m]: those of the query's category, where a recommender goes by it."""
+        category, recommenders = self._query.category, self._engine.recommenders
+        if category < 0 or not any(recommenders[name].category_first for name in self.to_blend(weights)):
+            return np.ones(len(rows), bool)
+        return np.array([self._engine.catalog.is_in(row, category) for row in rows.tolist()], bool)
+
+    def moved(self, weights: Mapping[str, float], order: Order, item: int) -> list[Moved]:
+        """The features by which a ranker moved an item among what a rule's recommenders bring; none without a ranker."""
+        if order.ranker is None:
+            return []
+        if order.within is not None:
+            return self._inside(self.brought_to_order(weights)).moved(order.within, Order(order.ranker), item)
+        return order.ranker.moved(self._to_rank(weights, order.ranker), weights, self._query, self._profile, item)
 
     def _to_rank(self, weights: Mapping[str, float], ranker: Ranker) -> dict[str, Candidates]:
         return self.brought(weights, ranker.sources, ranker.depth)

@@ -25,6 +25,14 @@ def weights_of(rule: Rule, blend: BlendSettings, segment: Segment) -> Mapping[st
     return {**learned, **rule.recommenders} if rule.recommenders else learned
 
 
+def weights_within(rule: Rule, blend: BlendSettings, segment: Segment) -> Mapping[str, float] | None:
+    """Find by what weights of the blend the items are ordered that a rule's recommenders bring; None: by their own."""
+    if rule.blend or rule.order == "own":
+        return None
+    learned: Mapping[str, float] = getattr(blend, segment)
+    return learned
+
+
 def segment_of(profile: Profile, bought: Bought) -> Segment:
     """The segment whose weights the blend takes: customers are told apart by whether what they own may be shown."""
     if not profile.orders:

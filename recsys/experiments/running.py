@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from recsys.engine.choice import Choice, Identities
 from recsys.engine.pipeline import Engine
-from recsys.engine.strategy import first_rule, holds, segment_of, weights_of
+from recsys.engine.strategy import first_rule, holds, segment_of, weights_of, weights_within
 from recsys.experiments.arms import change_of, with_blend, with_change
 from recsys.experiments.assignment import arm_of, expected_shares, is_held_out, key_of
 from recsys.experiments.exposures import NO_ARM, FirstExposures
@@ -194,6 +194,8 @@ def _way(plan: _Plan, query: Query, profile: Profile, has_context: bool) -> tupl
     placement, blend = plan
     rule = first_rule(placement, profile, has_context)
     bought = query.bought or Bought(placement.bought, placement.bought_days)
-    weights = {} if rule is None else weights_of(rule, blend, segment_of(profile, bought))
-    dials = placement.limits or (), placement.rotate or 0.0, placement.variety or 0.0
-    return dict(weights), placement.fallback, bought, *dials
+    changed = (placement.fallback, bought, placement.limits or (), placement.rotate or 0.0, placement.variety or 0.0)
+    if rule is None:
+        return {}, None, *changed
+    segment = segment_of(profile, bought)
+    return dict(weights_of(rule, blend, segment)), weights_within(rule, blend, segment), *changed

@@ -33,13 +33,14 @@ class Recommender(Protocol[OfSettings]):
     """Fits plain arrays offline and ranks items of the same catalogue online, both with settings of its own.
 
     `personal`: what it answers depends on the shopper's history. `ranks_everything`: asked for enough items, it ranks every
-    allowed one, so it can end a fallback chain.
+    allowed one, so it can end a fallback chain. `category_first`: items of the query's category stand before all others.
     """
 
     name: ClassVar[str]
     Settings: ClassVar[type[RecommenderSettings]]
     personal: ClassVar[bool]
     ranks_everything: ClassVar[bool]
+    category_first: ClassVar[bool] = False
 
     @staticmethod
     def partial(tables: Tables, behaviour: BehaviourSettings, settings: OfSettings) -> Arrays:

@@ -48,6 +48,7 @@ class Bestsellers(Recommender[BestsellersSettings]):
     Settings: ClassVar[type[RecommenderSettings]] = BestsellersSettings
     personal: ClassVar[bool] = False
     ranks_everything: ClassVar[bool] = True
+    category_first: ClassVar[bool] = True
 
     @staticmethod
     def partial(tables: Tables, behaviour: BehaviourSettings, settings: BestsellersSettings) -> Arrays:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -28,6 +28,9 @@ class Rule(Group, frozen=True):
     """False: the blend answers even where the ranker leads."""
     recommenders: Mapping[str, NotNegative] = {}
     """Recommender = weight. One alone answers by itself; several are blended. Nobody at all: the fallback chain answers."""
+    order: Literal["own", "blend"] = "own"
+    """Order of what `recommenders` bring, where `blend` is false: `own`, by their own scores; `blend`, by the weights of `[blend]` for
+    the shopper's segment, or by the ranker where it leads. No other items come in, and those of the category stay first."""
 
 
 class BlendSettings(Group, frozen=True):
@@ -46,9 +49,9 @@ class BlendSettings(Group, frozen=True):
 
 SHOPPER_RULES: tuple[Rule, ...] = (
     Rule(name="new_shopper", when=When(known=False)),
-    Rule(name="category_buyer", when=When(intent="buyer", focus=True), recommenders={"bestsellers": 1.0}),
-    Rule(name="brand_lover", when=When(brand=True), recommenders={"brands": 1.0}),
-    Rule(name="dormant", when=When(dormant=True), recommenders={"bought_together": 1.0}),
+    Rule(name="category_buyer", when=When(intent="buyer", focus=True), recommenders={"bestsellers": 1.0}, order="blend"),
+    Rule(name="brand_lover", when=When(brand=True), recommenders={"brands": 1.0}, order="blend"),
+    Rule(name="dormant", when=When(dormant=True), recommenders={"bought_together": 1.0}, order="blend"),
     Rule(name="blend", blend=True),
 )
 
@@ -92,6 +95,7 @@ SIMILAR: Mapping[str, float] = {"item_item": 1.0, "content": 0.4}
 
 PLACEMENTS: Mapping[str, Placement] = {
     "home": Placement(mixed=True),
+    "blend": Placement(rules=SHOPPER_RULES[-1:]),
     "category": Placement(),
     "pdp": Placement(rules=_context_first("similar", SIMILAR)),
     "cart": Placement(rules=_context_first("completes_cart", {"bought_together": 1.0})),

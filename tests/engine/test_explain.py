@@ -136,8 +136,8 @@ def test_a_shown_item_with_its_place_and_reason(busy_shop: Shop) -> None:
         assert found.rule is not None
         assert (found.rule.when, found.rule.weights) == ({"intent": "buyer", "focus": True}, {"bestsellers": 1.0})
         leading = found.recommenders[0]
-        assert (leading.recommender, leading.weight, leading.fallback, leading.rank) == ("bestsellers", 1.0, 3, place)
-        assert (found.blend.rank, found.blend.ranked) == (place, 3)
+        assert (leading.recommender, leading.weight, leading.fallback) == ("bestsellers", 1.0, 3)
+        assert (found.blend.rank, found.blend.ranked) == (place, leading.ranked)
         assert leading.score == pytest.approx(slate.scores[place - 1], rel=1e-5)
         assert {one.recommender for one in found.recommenders} == set(RECOMMENDERS)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from recsys.engine.merchandising.merchandising import Arranged, Arrangement, Shelf
 from recsys.engine.merchandising.plans import NO_PLAN
-from recsys.engine.pipeline import Engine, SlateBuilder, pick_rule, ranker_of, resolve_query
+from recsys.engine.pipeline import Engine, SlateBuilder, order_of, pick_rule, resolve_query
 from recsys.recommenders import RANKS_EVERYTHING
 from recsys.settings.campaigns import Campaign
 from recsys.settings.load import parse_settings
@@ -93,7 +93,7 @@ def _arranged(engine: Engine, query: Query, kind: Any, depth: int) -> Any:
     rule, weights = pick_rule(engine, asked)
     allowed = asked.allowed.copy()
     builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, depth)
-    builder.put_blend(weights, ranker_of(engine, asked, rule))
+    builder.put_blend(weights, order_of(engine, asked, rule))
     builder.fill(asked.placement.fallback)
     names = tuple(dict.fromkeys((*(name for name, weight in weights.items() if weight > 0), *asked.placement.fallback)))
     shelf = Shelf(allowed, engine.catalog, query.limit, names, RANKS_EVERYTHING)

@@ -66,6 +66,16 @@ def test_their_events_stay_and_are_no_unlisted_items(tmp_path: Path) -> None:
     assert [each for each in usefulness(settings, shop) if each.name == "item ids"] == []
 
 
+def test_a_shop_without_a_word_on_it_is_asked(tmp_path: Path) -> None:
+    """Items that are called gift card, sample, postage or test are named, with what to write; any word on it is an answer."""
+    shop = read_rows(tmp_path, [an_event()], "", items=ITEMS)
+    found = the_finding(shop, "by its name")
+    assert (found.rows, found.example, found.level) == (5, "CARD50, SAMPLE, SHIP-DE, TEST-1, x-1", "note")
+    assert 'kinds = ["shipping", "gift_cards", "samples", "tests"]' in found.advice
+    for answer in ("kinds = []", 'ids = ["x"]'):
+        assert not read_rows(tmp_path, [an_event()], f"[catalog.never]\n{answer}\n", items=ITEMS).findings
+
+
 def test_what_is_given_away_is_free_whatever_it_costs_otherwise(tmp_path: Path) -> None:
     """An item of more orders at 0 than at a price is a sample; one that was given away once is not; neither is where nobody asked."""
     orders = [("sample", 0.0)] * 5 + [("sample", 7.0)] * 2 + [("sofa", 900.0)] * 3 + [("sofa", 0.0)] + [("CARD9", 0.0)]

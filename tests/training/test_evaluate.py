@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 import polars as pl
 import pytest
 
 from recsys.engine.pipeline import answer
+from recsys.engine.strategy import first_rule
 from recsys.recommenders import RECOMMENDERS
 from recsys.settings import Settings
-from recsys.settings.placements import Placement
+from recsys.settings.placements import Placement, Rule
 from recsys.tables.shop import read_shop
 from recsys.types import Arrays, Query, SettingsError
 from tests.conftest import NOW, Shop, ago, event
 from tests.support.evaluated import BLEND, FOLD, POPULAR, Run, questions
 from tests.support.synthetic import END
+from training.evaluation.asking import ask_for
 from training.evaluation.evaluate import (
     POPULARITY,
     TASKS,
@@ -30,7 +33,8 @@ from training.evaluation.evaluate import (
     subjects,
     with_subjects,
 )
-from training.evaluation.metrics import DEPTH, METRICS
+from training.evaluation.metrics import DEPTH, METRICS, Interval, per_user
+from training.evaluation.rules import Changed, alike
 from training.evaluation.split import Fold
 
 # The two tasks
@@ -287,3 +291,67 @@ def test_only_the_same_users_can_be_compared(run: Run) -> None:
     other = judge(run.engine, few, [BLEND])["repeat"]
     with pytest.raises(SettingsError, match="only for the same users"):
         difference(run.judged["repeat"], other, BLEND, run.settings)
+
+
+# Rules
+
+
+def test_each_lead_rule_has_a_row(run: Run) -> None:
+    """Of each rule that leads some: those whom it leads, its lists as they are, changed, and without it, all of the same users."""
+    rows = {(row.placements[0], row.rule, row.task): row for row in run.evaluation.rules}
+    assert {rule for name, rule, _ in rows if name == "home"} >= {"category_buyer", "brand_lover"}
+    home = run.settings.placement("home") or Placement()
+    for task, judged in run.judged.items():
+        values = judged.values[Subject("placement", "home")]["ndcg10"]
+        led = {
+            rule.name: np.array([found is rule for found in leaders(run, judged.truth.users, home)], bool) & judged.warm
+            for rule in home.rules
+        }
+        for rule in home.rules[1:-1]:
+            mine = led[rule.name]
+            if not mine.any():
+                assert ("home", rule.name, task) not in rows
+                continue
+            row = rows["home", rule.name, task]
+            assert (row.users, row.share) == (mine.sum(), round(mine.sum() / judged.warm.sum(), 4))
+            assert row.ndcg10.mean == pytest.approx(values[mine].mean())
+            assert row.changed[rule.order] == Changed(row.ndcg10, Interval(0, 0, 0))
+            assert set(row.changed) == {"own", "blend", "without"}
+            for change in row.changed.values():
+                assert change.gain.mean == pytest.approx(change.ndcg10.mean - row.ndcg10.mean)
+                assert change.gain.low <= change.gain.mean <= change.gain.high
+
+
+def test_without_a_rule_the_next_one_answers(run: Run) -> None:
+    """A rule that is taken out is measured by what the shop would show if it had never been written."""
+    row = next(
+        row for row in run.evaluation.rules if (row.placements[0], row.rule, row.task) == ("home", "brand_lover", "new")
+    )
+    home, judged = run.settings.placement("home") or Placement(), run.judged["new"]
+    found = leaders(run, judged.truth.users, home)
+    mine = np.array([rule is not None and rule.name == "brand_lover" for rule in found], bool) & judged.warm
+    bare = Placement(rules=tuple(rule for rule in home.rules if rule.name != "brand_lover"))
+    settings = msgspec.structs.replace(run.engine.settings, placements={**run.engine.settings.placements, "bare": bare})
+    engine = run.engine.in_arms(settings, run.engine.blend, ())
+    lists = ask_for(engine, run.examination, "bare", "new", judged.truth.users)
+    values = per_user(lists.items, judged.truth, engine.catalog.n_items)["ndcg10"]
+    assert row.changed["without"].ndcg10.mean == pytest.approx(values[mine].mean())
+
+
+def leaders(run: Run, users: list[str], placement: Placement) -> list[Rule | None]:
+    """The rule of a placement that leads for each of these users."""
+    profiler, histories = run.engine.profiler, run.engine.snapshot.histories
+    return [
+        first_rule(placement, profiler.profile(user, histories.of(user), run.examination.now), has_context=False)
+        for user in users
+    ]
+
+
+def test_placements_that_answer_alike_share_their_rows() -> None:
+    """Rules that look at items on the page never lead here; placements that differ by nothing else are measured once."""
+    groups = alike(
+        Settings(placements={"wishlist": Placement(limit=3, bought="allow"), "mail": Placement(fallback=("bestsellers",))})
+    )
+    assert groups["home"][:3] == ("home", "cart", "category")
+    assert "wishlist" in groups["home"]
+    assert groups["mail"] == ("mail",)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from io import StringIO
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -16,6 +17,7 @@ from training.cli.evaluation_commands import show_evaluation, show_tuned
 from training.evaluation.blend_weights import Contribution, Learned
 from training.evaluation.evaluate import TASKS, Evaluation, ScoreRow, subjects
 from training.evaluation.metrics import METRICS, Interval
+from training.evaluation.rules import Change, Changed, RuleRow
 from training.evaluation.tune import Study, Tuned
 from training.job.blend_pools import SEGMENTS
 
@@ -103,3 +105,30 @@ def test_a_study_of_few_trials_is_named(printed: Printed, trials: int, named: bo
     said = " ".join(printed())
     assert ("Too few trials to rely on, of als (9):" in said) is named
     assert ("--minutes" in said) is named
+
+
+def test_lead_rules_fit_the_terminal(printed: Printed) -> None:
+    """Each rule has a line as it is and one for each change, with the gain, its interval and what that proves."""
+    gains: dict[Change, Interval] = {
+        "own": Interval(-0.1, -0.15, -0.05),
+        "blend": Interval(0, 0, 0),
+        "without": Interval(0.004, -0.001, 0.009),
+    }
+    row = RuleRow(
+        placements=("home", "cart", "category", "pdp"),
+        rule="category_buyer",
+        task="new",
+        order="blend",
+        users=12_345,
+        share=0.0841,
+        ndcg10=NDCG,
+        changed={change: Changed(NDCG, gain) for change, gain in gains.items()},
+    )
+    show_evaluation(msgspec.structs.replace(evaluation(Settings()), rules=(row,)))
+    lines = printed()
+    title = lines.index("new: lead rules on home, cart, category, pdp, for those whom they lead")
+    told = [line.split() for line in lines[title + 3 : title + 6]]
+    assert max(map(len, lines)) <= 80
+    assert told[0] == ["category_buyer", "12,345", "8.4%", "as", "it", "is", ".361"]
+    assert told[1] == ["own", "order", ".361", "-.100", "-.150", "-.050", "worse"]
+    assert told[2] == ["without", "it", ".361", ".004", "-.001", ".009", "not", "proven"]

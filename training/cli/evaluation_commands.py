@@ -16,9 +16,10 @@ from recsys.settings import Settings
 from recsys.tables.shop import read_shop
 from recsys.types import DataError
 from training import console
-from training.evaluation.evaluate import TASKS, Evaluation, ScoreRow, examine
+from training.evaluation.evaluate import TASKS, Evaluation, ScoreRow, Task, examine
 from training.evaluation.evaluate import evaluate as run_evaluation
 from training.evaluation.metrics import METRICS, Interval
+from training.evaluation.rules import CHANGES, RuleRow, said_of_gain
 from training.evaluation.split import Fold, split
 from training.evaluation.tune import Tuned, write_tuned
 from training.evaluation.tune import tune as run_tuning
@@ -122,6 +123,23 @@ def show_evaluation(evaluation: Evaluation) -> None:
         rows = sorted((row for row in evaluation.rows if row.task == task), key=_rank)
         users = rows[0].users if rows else 0
         console.table(f"{task}: {title}, {users:,} users", columns, [_cells(row) for row in rows])
+        _show_rules(task, [row for row in evaluation.rules if row.task == task])
+
+
+def _show_rules(task: Task, rows: Sequence[RuleRow]) -> None:
+    """Print what each lead rule is worth to those whom it leads, as it is and changed, a line each."""
+    columns = ("rule", "users", "share", "", METRICS[0], "gain", "low", "high", "")
+    for names in dict.fromkeys(row.placements for row in rows):
+        lines: list[tuple[object, ...]] = []
+        for row in (row for row in rows if row.placements == names):
+            share = f"{row.share:.1%}"
+            lines.append((row.rule, row.users, share, "as it is", *_numbers(row.ndcg10.mean), "", "", "", ""))
+            lines += [
+                ("", "", "", CHANGES[name], *_numbers(change.ndcg10.mean, *change.gain), said_of_gain(change.gain))
+                for name, change in row.changed.items()
+                if name != row.order
+            ]
+        console.table(f"{task}: lead rules on {', '.join(names)}, for those whom they lead", columns, lines)
 
 
 def _rank(row: ScoreRow) -> tuple[str, float]:

@@ -28,6 +28,7 @@ from recsys.tables.checks.usefulness import usefulness
 from recsys.tables.shop import ShopTables, findings_table, read_shop
 from recsys.types import SnapshotError
 from training.evaluation.evaluate import POPULARITY
+from training.evaluation.rules import CHANGES, said_of_gain
 from training.gate.config_validation import laid_over
 from training.gate.gate import verdict_of
 from training.job.job import Watch
@@ -105,7 +106,7 @@ def render(facts: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(FILTERS, measure=measure_words, segment=segment_words)
-    environment.globals.update(FIGURES, alike=alike)
+    environment.globals.update(FIGURES, alike=alike, changes=CHANGES, said_of_gain=said_of_gain)
     return environment.get_template("report.html").render(facts)
 
 

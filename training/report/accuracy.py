@@ -29,6 +29,7 @@ from training.evaluation.evaluate import (
     judge,
 )
 from training.evaluation.metrics import Interval
+from training.evaluation.rules import RuleRow
 from training.evaluation.split import Fold, folds_before, split
 from training.gate.config_validation import laid_over
 from training.gate.contest import HOME
@@ -53,6 +54,8 @@ class TaskTable:
     home: ScoreRow
     popularity: ScoreRow
     top: float
+    rules: tuple[RuleRow, ...] = ()
+    """Lead rules of the home placement."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,8 @@ def _table(evaluation: Evaluation, task: Task) -> TaskTable:
     )
     top = max(row.metrics["ndcg10"].high for row in rows) or 1.0
     popularity = evaluation.row(Subject("recommender", POPULARITY), task)
-    return TaskTable(task, groups, evaluation.row(HOME, task), popularity, top)
+    rules = tuple(row for row in evaluation.rules if row.task == task and HOME.name in row.placements)
+    return TaskTable(task, groups, evaluation.row(HOME, task), popularity, top, rules)
 
 
 def _best(rows: Sequence[ScoreRow], kind: str) -> tuple[ScoreRow, ...]:

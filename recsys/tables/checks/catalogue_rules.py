@@ -56,7 +56,7 @@ class CatalogueRules:
         """
         out = items.filter(self._matches(items, given_away))
         if not out.height:
-            return items, []
+            return items, self._doubtful(items, file)
         finding = Finding(
             table="items",
             file=file,
@@ -69,6 +69,31 @@ class CatalogueRules:
             level="left_out",
         )
         return items.filter(~pl.col("item_id").is_in(out["item_id"].implode())), [finding]
+
+    def _doubtful(self, items: pl.DataFrame, file: str) -> list[Finding]:
+        """Say which items are called what is seldom meant to be recommended, in a shop that has no word on it."""
+        if self.never != NeverSettings() or self.kinds:
+            return []
+        kinds = [kind for kind in KINDS if CatalogueRules(self.never, (kind,)).called(items).any()]
+        out = items.filter(CatalogueRules(self.never, tuple(kinds)).called(items)) if kinds else items.head(0)
+        if not out.height:
+            return []
+        named = ", ".join(f'"{kind}"' for kind in kinds)
+        finding = Finding(
+            table="items",
+            file=file,
+            column="",
+            rule="is no gift card, sample, postage, test or fee by its name",
+            rows=out.height,
+            share=out.height / items.height,
+            example=", ".join(out["item_id"].head(_NAMED)) + (" …" if out.height > _NAMED else ""),
+            advice=f"write `[catalog.never]` with `kinds = [{named}]` to keep them out of lists; `kinds = []` if they belong there",
+        )
+        return [finding]
+
+    def called(self, items: pl.DataFrame) -> pl.Series:
+        """Tell, bool[n], which items go by a name of the kinds."""
+        return self._matches(items, pl.Series(dtype=pl.String))
 
     def given_away(self, rows: pl.LazyFrame) -> pl.Series:
         """Give the ids of items that more orders have for nothing than for money, where free items are never shown.

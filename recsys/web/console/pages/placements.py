@@ -11,6 +11,7 @@ import msgspec
 
 from recsys.engine.pipeline import pick_rule, resolve_query
 from recsys.engine.serving_state import ServingState
+from recsys.settings.placements import Rule
 from recsys.web.console.lists import Shown, list_query, one_list, stands_beside_items
 from recsys.web.console.older import OlderSnapshot
 from recsys.web.console.page import Cell, Link, Page, Table, View, Visit, given_id
@@ -110,7 +111,7 @@ def _rules(visit: Visit[Any], serving: ServingState, placement: str, now: int) -
         (
             rule.name,
             conditions(msgspec.structs.asdict(rule.when)),
-            _who_answers(rule.recommenders, rule.blend),
+            _who_answers(rule),
             shares[rule.name],
         )
         for rule in serving.engine.placement(placement).rules
@@ -141,7 +142,12 @@ def _who_leads(visit: Visit[Any], serving: ServingState, placement: str, now: in
     return found, len(rows)
 
 
-def _who_answers(recommenders: Mapping[str, float], blend: bool) -> str:
-    alone = len(recommenders) == 1 and not blend
-    named = [name.replace("_", " ") + ("" if alone else f" (weight {weight:g})") for name, weight in recommenders.items()]
-    return ", ".join((["the shopper's segment of the blend"] if blend else []) + named) or "the fallback chain"
+def _who_answers(rule: Rule) -> str:
+    alone, found = (
+        len(rule.recommenders) == 1 and not rule.blend,
+        ["the shopper's segment of the blend"] if rule.blend else [],
+    )
+    for name, weight in rule.recommenders.items():
+        found.append(name.replace("_", " ") + ("" if alone else f" (weight {weight:g})"))
+    ordered = ", ordered by the blend" if found and rule.order == "blend" and not rule.blend else ""
+    return ", ".join(found) + ordered or "the fallback chain"
