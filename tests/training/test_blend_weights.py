@@ -102,7 +102,7 @@ def test_pools_hold_what_the_pipeline_blends(made: tuple[Engine, Examination]) -
     values = per_user(ask(engine, examination, blend, "repeat").items, examination.truths["repeat"], engine.catalog.n_items)
     customers = [engine.profiler.profile(user, engine.snapshot.histories.of(user), examination.now).orders > 0
                  for user in examination.truths["repeat"].users]  # fmt: skip
-    pools = gather(engine, questions(examination, "repeat"), examination.now, "repeat", names)
+    pools = gather(engine, questions(examination, "repeat", 20), examination.now, "repeat", names)
     assert len(pools) == sum(customers) > 20
     assert pools.ndcg(weights).mean() == pytest.approx(values["ndcg10"][np.array(customers)].mean(), abs=0.01)
 

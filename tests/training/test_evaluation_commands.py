@@ -99,7 +99,11 @@ def test_what_was_tuned_fits_the_terminal(printed: Printed) -> None:
 @pytest.mark.parametrize(("trials", "named"), [(9, True), (10, False)])
 def test_a_study_of_few_trials_is_named(printed: Printed, trials: int, named: bool) -> None:
     """Where the search has only drawn at random so far, its name stands there with what to do; a study without a task has no need."""
-    studies = (Study("als", tuple(TASKS), trials), Study("ease", tuple(TASKS), 40), Study("brands", ()))
+    studies = (
+        Study("als", tuple(TASKS), trials, wanted=25),
+        Study("ease", tuple(TASKS), 40, wanted=40),
+        Study("brands", ()),
+    )
     learned = Learned(blend=Settings().blend, ndcg10={}, before={}, users={}, contributions=())
     show_tuned(Tuned(Settings(), studies, learned, ()))
     said = " ".join(printed())

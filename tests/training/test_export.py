@@ -304,15 +304,25 @@ def test_as_of_does_not_know_what_came_after(make_shop_in: Callable[[str], Shop]
     past.add(*(row for row in busy_events() if row["timestamp"] < moment))
     known.write()
     (known.folder / "settings.toml").write_text(SETTINGS)
-    arguments = ["--settings", str(known.folder / "settings.toml"), "export", "--out", str(tmp_path / "then.parquet")]
-    assert main([*arguments, "--as-of", moment.isoformat(), "--limit", "6", "--bought", "allow"]) == 0
+    files = [str(tmp_path / name) for name in ("then.parquet", "new.parquet")]
+    arguments = ["--settings", str(known.folder / "settings.toml"), "export", "--out", *files]
+    assert main([*arguments, "--as-of", moment.isoformat(), "--limit", "6", "--bought", "allow", "hide_days:3650"]) == 0
     engine = Engine(past.fit(before=moment).snapshot(), past.settings)
     histories = engine.snapshot.histories.users
     users = [histories.text(row) for row in range(len(histories))]
     frame = pl.read_parquet(tmp_path / "then.parquet")
     assert lines_of(frame) == expected(engine, users, now=moment, limit=6, bought=Bought("allow"))
+    hidden = expected(engine, users, now=moment, limit=6, bought=Bought("hide_days", 3650))
+    assert lines_of(pl.read_parquet(files[1])) == hidden
     assert "newcomer" not in users
     assert not (known.folder / "artifacts").exists()
+
+
+@pytest.mark.parametrize("more", [["--bought", "allow", "hide"], ["--out", "a.csv", "a.csv", "--bought", "allow", "hide"]])
+def test_each_kind_of_list_has_a_file(more: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Several ways to treat what shoppers own need as many files, each of its own."""
+    assert main(["export", *more]) != 0
+    assert "name a file of its own for each --bought" in " ".join(capsys.readouterr().err.split())
 
 
 def test_read_users_keeps_order_and_drops_repeats(tmp_path: Path) -> None:

@@ -16,10 +16,14 @@ from hypothesis import strategies as st
 from recsys.recommenders import RECOMMENDERS, configure
 from recsys.settings import Settings
 from recsys.settings.load import load_settings, parse_settings
+from recsys.settings.placements import BlendSettings
 from recsys.types import SettingsError
 from simulator import make_shop, shop_settings
+from tests.support.evaluated import Run
 from tests.support.handmade import calm
 from tests.support.synthetic import END
+from training.cli.tuning_progress import TuningProgress
+from training.evaluation.blend_weights import learn_blend
 from training.evaluation.tune import BEHAVIOUR, Tuned, current, rounded, space, tune, with_values, write_tuned
 
 TEXT = shop_settings(".")
@@ -106,9 +110,39 @@ def test_goes_on_where_it_stopped(shop: Path) -> None:
     assert seen == [1, 2, 3]
 
 
-def test_the_time_budget_ends_the_search(shop: Path) -> None:
-    """Without time each study still tries the settings that there are."""
-    assert [study.trials for study in tuned(shop, "journal-c", minutes=0).studies] == [1]
+def test_the_time_budget_ends_everything(shop: Path) -> None:
+    """Without time no study begins and no weight is learned, and what was not tried is no part of the file."""
+    found = tuned(shop, "journal-c", minutes=0)
+    assert [(study.trials, study.wanted) for study in found.studies] == [(0, 3)]
+    assert (found.learned.blend, found.learned.users) == (found.settings.blend, {})
+
+
+def test_little_time_asks_fewer(run: Run) -> None:
+    """Where time runs out while the blend is learned, fewer shoppers are asked, and the best weights so far stand."""
+    names, ticks = ["trending", "item_item", "ease"], iter(range(100_000))
+    rounds = [(run.engine, run.examination)]
+    whole = learn_blend(rounds, names, BlendSettings(), 50, 20)
+    short = learn_blend(rounds, names, BlendSettings(), 50, 20, lambda: max(120.0 - next(ticks), 0.0))
+    late = learn_blend(rounds, names, BlendSettings(), 50, 20, lambda: 0.0)
+    assert 0 < short.users["repeat"] < whole.users["repeat"]
+    assert sum(short.blend.repeat.values()) == pytest.approx(1, abs=1e-3)
+    assert (late.blend, set(late.users.values())) == (BlendSettings(), {0})
+
+
+def test_progress_is_in_a_file(tmp_path: Path) -> None:
+    """After each step the file holds all of it: the step, the minutes, and every study with its trials and its best."""
+    file, said = tmp_path / "tuning" / "progress.json", list[str]()
+    progress = TuningProgress(file, 30, said.append)
+    assert msgspec.json.decode(file.read_bytes())["step"] == "reading the folds"
+    progress.at("als", 1, 25, 0.12345)
+    progress.at("als", 2, 25, 0.2)
+    progress.at("blend", 0, 1, 0.0)
+    told = msgspec.json.decode(file.read_bytes())
+    assert (told["step"], told["minutes"]) == ("blend: asking and climbing", 30)
+    assert told["studies"][0] == {"name": "als", "trials": 2, "wanted": 25, "best_ndcg10": 0.2}
+    progress.end()
+    assert msgspec.json.decode(file.read_bytes())["step"] == "done"
+    assert said[1] == "als: 1 of 25 trials, best NDCG@10 0.1235"
 
 
 @pytest.mark.long

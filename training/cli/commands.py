@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -56,17 +56,16 @@ def train(
 def export(
     settings: Settings,
     now: datetime,
-    out: Path,
+    lists: Sequence[tuple[Path, Bought | None]],
     users: Path | None,
     placement: str,
     limit: int | None,
-    bought: Bought | None,
     as_of: datetime | None,
     erasure_keys: ErasureKeys | None = None,
     shape: Shape = "long",
     conditions: Mapping[str, Condition] | None = None,
 ) -> int:
-    """Write recommendations for many users."""
+    """Write recommendations for many users: a file for each way to treat what they own, all from one snapshot."""
     check_settings(settings)
     chosen = settings.placement(placement)
     if chosen is None:
@@ -81,26 +80,39 @@ def export(
             publish(artifacts, fitted.manifest, fitted.groups)
         version = published(artifacts)
         moment = _moment(settings, read_manifest(artifacts, version).as_of, now, as_of)
-        query = Query(now=moment, placement=placement, limit=limit or chosen.limit, bought=bought)
-        started = time.perf_counter()
-        with console.bar("Exporting", "users") as progress:
-            source = Source(settings, artifacts, version, as_of is None, erasure_keys)
-            asked, written = write_export(source, query, ids, out, progress, shape, conditions)
-        seconds = time.perf_counter() - started
+        source = Source(settings, artifacts, version, as_of is None, erasure_keys)
+        for out, bought in lists:
+            query = Query(now=moment, placement=placement, limit=limit or chosen.limit, bought=bought)
+            _write_lists(source, query, ids, out, shape, conditions)
+    return 0
+
+
+def _write_lists(
+    source: Source,
+    query: Query,
+    ids: Sequence[str] | None,
+    out: Path,
+    shape: Shape,
+    conditions: Mapping[str, Condition] | None,
+) -> None:
+    """Write one file and say what is in it."""
+    started = time.perf_counter()
+    with console.bar("Exporting", "users") as progress:
+        asked, written = write_export(source, query, ids, out, progress, shape, conditions)
+    seconds = time.perf_counter() - started
     console.facts(
         f"Recommendations in {out}",
         [
             ("users", asked),
             ("lines", written),
             *((("items per user", round(written / max(asked, 1), 2)),) if shape == "long" else ()),
-            ("placement", placement),
-            ("snapshot", version),
-            ("as of", when(moment)),
+            ("placement", query.placement),
+            ("snapshot", source.version),
+            ("as of", when(query.now)),
             ("seconds", round(seconds, 1)),
             ("users per second", round(asked / max(seconds, 1e-9))),
         ],
     )
-    return 0
 
 
 def rollback(settings: Settings, to: str | None) -> int:

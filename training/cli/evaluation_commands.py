@@ -16,6 +16,7 @@ from recsys.settings import Settings
 from recsys.tables.shop import read_shop
 from recsys.types import DataError
 from training import console
+from training.cli.tuning_progress import TuningProgress
 from training.evaluation.evaluate import TASKS, Evaluation, ScoreRow, Task, examine
 from training.evaluation.evaluate import evaluate as run_evaluation
 from training.evaluation.metrics import METRICS, Interval
@@ -74,7 +75,7 @@ def tune(
     file = settings.path(settings.tuned or "tuned.toml")
     journal = settings.artifacts / "tuning" / "journal.log"
     with console.steps("Tuning") as watch:
-        watch("reading the folds")
+        progress = TuningProgress(journal.with_name("progress.json"), minutes, watch)
         tuned = run_tuning(
             settings,
             end,
@@ -85,8 +86,9 @@ def tune(
             trials=trials,
             minutes=minutes,
             erasure_keys=erasure_keys,
-            notify=lambda name, done, of, best: watch(f"{name}: {done} of {of} trials, best NDCG@10 {best:.4f}"),
+            notify=progress.at,
         )
+        progress.end()
     write_tuned(file, tuned)
     show_tuned(tuned)
     console.say(f"✓ {file}: `make train` takes it up")
@@ -162,13 +164,16 @@ def show_tuned(tuned: Tuned) -> None:
     if studies:
         title = "Recommenders alone, NDCG@10 on validation (geometric mean of tasks)"
         console.table(title, ("study", "tasks", "trials", "before", "after"), studies)
-    few = [f"{each.name} ({each.trials})" for each in tuned.studies if each.tasks and each.trials < ENOUGH_TRIALS]
+    few = [f"{each.name} ({each.trials})" for each in tuned.studies if each.wanted and each.trials < ENOUGH_TRIALS]
     if few:
         console.say(
             f"• Too few trials to rely on, of {', '.join(few)}: up to {ENOUGH_TRIALS} are drawn at random. "
             "Run it again to go on where it stopped, or give it more --minutes"
         )
     learned = tuned.learned
+    if not learned.users:
+        console.say("• The blend was not learned: no time was left. `--only blend` learns it alone")
+        return
     rows = [
         (part.segment, part.recommender, *_numbers(part.weight, part.alone, *part.adds), _worth(part.adds))
         for part in learned.contributions

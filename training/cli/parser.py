@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from recsys.live.erasure import ErasureKeys
 from recsys.messages.slots import SLOT_SECRETS, SlotKeys
 from recsys.settings.load import load_settings
-from recsys.types import DataError
+from recsys.types import Bought, DataError
 from training.cli.argument_types import bought, conditions, count, limit, moment, port, workers
 from training.cli.backup import add_state_commands
 from training.cli.experiments import add_attribution, add_experiment, add_whatif
@@ -125,7 +125,9 @@ def _tune(commands_of: Commands) -> None:
     command.add_argument("--only", nargs="+", default=[], help="recommenders, behaviour or blend (default: all)")
     command.add_argument("--without", nargs="+", default=[], help="recommenders that the blend may not use, for their cost")
     command.add_argument("--trials", type=count, default=25, help="most per study (default: 25)")
-    command.add_argument("--minutes", type=float, default=30, help="time budget (default: 30); run again to go on")
+    command.add_argument(
+        "--minutes", type=float, default=30, help="time for everything, the blend too (default: 30); run again to go on"
+    )
     command.set_defaults(run=lambda chosen: evaluation_commands.tune(
         load_settings(chosen.settings), _now(), chosen.before, chosen.only, chosen.without, chosen.trials, chosen.minutes,
         _erasure_keys(),
@@ -147,11 +149,20 @@ def _export(commands_of: Commands) -> None:
         "Write recommendations for many users through the pipeline that serves.",
         "--placement email_weekly --limit 20 --out exports/all.parquet",
     )
-    command.add_argument("--out", type=Path, help=".parquet, .csv or .ndjson (default: in exports/)")
+    command.add_argument(
+        "--out", type=Path, nargs="+", help=".parquet, .csv or .ndjson (default: in exports/); a file for each --bought"
+    )
     command.add_argument("--users", type=Path, help="file of user ids (default: all users of the snapshot)")
     command.add_argument("--placement", help="placement of the settings (default: home)")
     command.add_argument("--limit", type=limit, help="items per user, 1 to 100 (default: the placement's)")
-    command.add_argument("--bought", type=bought, help="hide, hide_days:N, allow or only (default: the placement's)")
+    command.add_argument(
+        "--bought",
+        type=bought,
+        nargs="+",
+        help="what to do with items that the shopper owns (default: as the placement): hide lets what is bought again and again "
+        "back when it is due; hide_days:N hides all for N days (3650: for good, as task `new` asks); allow shows them (task "
+        "`repeat`); only shows nothing else. Several: a list each, from one fit",
+    )
     command.add_argument("--attributes", type=conditions, help="conditions on items, as JSON (docs/merchandising.md)")
     command.add_argument("--as-of", type=moment, help="fit on events before this moment and answer as of then, ISO 8601")
     command.add_argument("--shape", choices=("long", "flat"), help="a line per item, or one per user (default: long)")
@@ -162,21 +173,29 @@ def _export(commands_of: Commands) -> None:
 def _run_export(chosen: argparse.Namespace) -> int:
     settings = mirrored(chosen.settings)
     if chosen.tokens is not None:
-        out = chosen.out or Path("exports/tokens.csv")
+        out = chosen.out[0] if chosen.out else Path("exports/tokens.csv")
         return tokens.tokens(settings, _now(), chosen.tokens, _slot_keys(chosen), chosen.users, out, _erasure_keys())
     return commands.export(
         settings,
         _now(),
-        chosen.out or Path("exports/recommendations.parquet"),
+        _lists(chosen.out or [Path("exports/recommendations.parquet")], chosen.bought or [None]),
         chosen.users,
         chosen.placement or "home",
         chosen.limit,
-        chosen.bought,
         chosen.as_of,
         _erasure_keys(),
         chosen.shape or "long",
         chosen.attributes,
     )
+
+
+def _lists(files: list[Path], owned: list[Bought | None]) -> list[tuple[Path, Bought | None]]:
+    """Each file with what its lists do with items that the shopper owns."""
+    if len(files) != len(owned) or len({*files}) != len(files):
+        raise DataError(
+            f"--out: {len(files)} files for {len(owned)} kinds of lists; name a file of its own for each --bought"
+        )
+    return list(zip(files, owned, strict=True))
 
 
 def _slot_keys(chosen: argparse.Namespace) -> SlotKeys:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import takewhile
+from math import inf, isinf
 
 import msgspec
 import numpy as np
@@ -39,25 +41,41 @@ class Learned(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def learn_blend(
-    rounds: Sequence[tuple[Engine, Examination]], names: Sequence[str], before: BlendSettings, resamples: int, seed: int
+    rounds: Sequence[tuple[Engine, Examination]],
+    names: Sequence[str],
+    before: BlendSettings,
+    resamples: int,
+    seed: int,
+    left: Callable[[], float] = lambda: inf,
 ) -> Learned:
-    """Learn the weights of these recommenders on several folds together."""
+    """Learn the weights of these recommenders on several folds together.
+
+    `left` tells the seconds that are left. Each segment takes an equal part of them, half for asking and half for climbing: where they
+    run out, fewer shoppers are asked (drawn, so that they are like the others), and the best weights so far stand.
+    """
     learned: dict[str, Mapping[str, float]] = {}
     scores: dict[Segment, float] = {}
     earlier: dict[Segment, float] = {}
     users: dict[Segment, int] = {}
     contributions: list[Contribution] = []
-    for segment in SEGMENTS:
-        pools = join([_pools_of(engine, examination, segment, names) for engine, examination in rounds], len(names))
+    for place, segment in enumerate(SEGMENTS):
+        part = left() / (len(SEGMENTS) - place)
+        end, asking = (-inf if isinf(part) else left() - part), part / 2 / max(len(rounds), 1)
+
+        def late(end: float = end) -> bool:
+            return left() <= end
+
+        pools = join([_pools_of(*each, segment, names, seed, asking, left) for each in rounds], len(names))
         old: Mapping[str, float] = getattr(before, segment)
         learned[segment], users[segment] = old, len(pools)
         if len(pools) < MIN_USERS:
             continue
-        weights = ascend(pools)
+        weights = ascend(pools, late=late)
         learned[segment] = {name: round(float(weight), 4) for name, weight in zip(names, weights, strict=True)}
         scores[segment] = float(pools.ndcg(weights).mean())
         earlier[segment] = float(pools.ndcg(np.array([old.get(name, 0.0) for name in names])).mean())
-        contributions += _contributions(pools, segment, names, weights, Bootstrap(len(pools), resamples, seed))
+        if not late():
+            contributions += _contributions(pools, segment, names, weights, Bootstrap(len(pools), resamples, seed), late)
     return Learned(
         blend=BlendSettings(**learned),
         ndcg10=scores,
@@ -67,23 +85,42 @@ def learn_blend(
     )
 
 
-def _pools_of(engine: Engine, examination: Examination, segment: Segment, names: Sequence[str]) -> Pools:
-    return gather(engine, questions(examination, segment), examination.now, segment, names)
+def _pools_of(
+    engine: Engine,
+    examination: Examination,
+    segment: Segment,
+    names: Sequence[str],
+    seed: int,
+    seconds: float,
+    left: Callable[[], float],
+) -> Pools:
+    """Ask for the users of a fold, in an order drawn, for so many seconds."""
+    end = left() - seconds
+    asked = takewhile(lambda _: isinf(seconds) or left() > end, questions(examination, segment, seed))
+    return gather(engine, asked, examination.now, segment, names)
 
 
-def questions(examination: Examination, segment: Segment) -> Iterator[Question]:
-    """The users of a fold and what they bought, as a segment's task counts it."""
+def questions(examination: Examination, segment: Segment, seed: int) -> Iterator[Question]:
+    """The users of a fold, in an order drawn, and what they bought, as a segment's task counts it."""
     truth = examination.truths[TASK_OF[segment]]
-    return ((user, truth.of(place), int(truth.sizes[place])) for place, user in enumerate(truth.users))
+    order = np.random.default_rng(seed).permutation(len(truth)).tolist()
+    return ((truth.users[place], truth.of(place), int(truth.sizes[place])) for place in order)
 
 
 def _contributions(
-    pools: Pools, segment: Segment, names: Sequence[str], weights: Values, bootstrap: Bootstrap
+    pools: Pools,
+    segment: Segment,
+    names: Sequence[str],
+    weights: Values,
+    bootstrap: Bootstrap,
+    late: Callable[[], bool],
 ) -> list[Contribution]:
     whole, found = pools.ndcg(weights), []
     for place, name in enumerate(names):
         others = np.where(np.arange(len(names)) == place, 0.0, weights)
-        without = pools.ndcg(climb(pools, others, frozenset((place,)))) if weights[place] and others.any() else whole
+        without = pools.ndcg(climb(pools, others, frozenset((place,)), late)) if weights[place] and others.any() else whole
+        if late():  # the others did not get as far as they can without it
+            break
         if weights[place] and not others.any():
             without = np.zeros(len(whole))
         alone = pools.ndcg(np.eye(len(names))[place])

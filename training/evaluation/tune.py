@@ -39,6 +39,9 @@ from training.evaluation.split import folds_before, split
 BEHAVIOUR = "behaviour"
 BEHAVIOUR_SETTINGS = ("view_weight", "cart_weight")
 """What is tuned of behaviour: the weights beside that of a purchase."""
+BLEND = "blend"
+_BLEND_SHARE = 0.25
+"""Share of the time that is kept for the blend."""
 _REACH = 10.0
 """Settings are tried from a tenth to ten times their default, within their bounds."""
 
@@ -55,6 +58,8 @@ class Study:
     trials: int = 0
     before: float = 0.0
     after: float = 0.0
+    wanted: int = 0
+    """Trials that it was to have; 0: there is nothing to search for."""
     chosen: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -108,7 +113,10 @@ class Tuner:
         return {task: float(np.mean(values)) for task, values in means.items()}
 
     def study(self, settings: Settings, name: str, trials: int, until: float, notify: Notify) -> tuple[Settings, Study]:
-        """Tune one recommender, or behaviour; returns the settings with what was found, unless nothing beats what there was."""
+        """Tune one recommender, or behaviour, until a moment (`time.monotonic`): no trial begins after it, and no study. Returns the
+        settings with what was found, unless nothing beats what there was."""
+        if time.monotonic() >= until:
+            return settings, Study(name, (), wanted=trials)
         subject = Subject("blend", "blend") if name == BEHAVIOUR else Subject("recommender", name)
         found = {task: value for task, value in self.ndcg(settings, subject, tuple(TASKS), keep=True).items() if value > 0}
         tasks, before = tuple(found), geometric_mean(found.values())
@@ -130,22 +138,27 @@ class Tuner:
             defaults = current(Settings(), name)
             study.enqueue_trial({key: now[key] for key in search})
             study.enqueue_trial({key: defaults[key] for key in search})
-        while _finished(study) < trials and (time.monotonic() < until or _finished(study) == 0):
+        while _finished(study) < trials and time.monotonic() < until:
             trial = study.ask()
             tried = {key: suggest(trial) for key, suggest in search.items()}
             values = self.ndcg(with_values(settings, name, tried), subject, tasks)
             study.tell(trial, geometric_mean(values.values()))
             notify(name, _finished(study), trials, study.best_value)
-        done.trials = _finished(study)
-        if study.best_value > before:
+        done.trials, done.wanted = _finished(study), trials
+        if done.trials and study.best_value > before:
             done.after, done.chosen = study.best_value, rounded(study.best_params)
             return with_values(settings, name, done.chosen), done
         return settings, done
 
-    def blend(self, settings: Settings, without: Sequence[str] = ()) -> Learned:
-        """Learn the blend's weights over all recommenders but those left out."""
+    def blend(self, settings: Settings, without: Sequence[str], until: float) -> Learned:
+        """Learn the blend's weights over all recommenders but those left out, until a moment; after it none are."""
         chosen, names = settings.evaluation, [name for name in RECOMMENDERS if name not in without]
-        return learn_blend(self.engines(settings, keep=True), names, settings.blend, chosen.resamples, settings.seed)
+        if time.monotonic() >= until:
+            return Learned(blend=settings.blend, ndcg10={}, before={}, users={}, contributions=())
+        rounds = self.engines(settings, keep=True)
+        return learn_blend(
+            rounds, names, settings.blend, chosen.resamples, settings.seed, lambda: max(until - time.monotonic(), 0.0)
+        )
 
 
 def tune(
@@ -164,8 +177,9 @@ def tune(
     """Tune recommenders and behaviour one after the other, then learn the blend, all on folds before `end`.
 
     `only` names the studies to run (recommenders, `behaviour`; `blend` alone runs none); the recommenders `without` are left out
-    of the blend, for instance als where the catalogue is large and it costs milliseconds. The time is shared between the studies;
-    each tries its present settings at least.
+    of the blend, for instance als where the catalogue is large and it costs milliseconds. The `minutes` hold for everything, reading
+    and the blend too: three quarters are shared by the studies, the blend has the rest. Only what is under way when they end is
+    finished: a trial, or a fit.
 
     Raises:
         DataError: if a table cannot be read or is too wrong.
@@ -174,12 +188,13 @@ def tune(
     started = time.monotonic()
     tuner = Tuner(settings, end, now, journal, erasure_keys)
     wanted = [name for name in (*RECOMMENDERS, BEHAVIOUR) if (not only or name in only) and space(name)]
-    studies = []
+    studies, until = [], started + minutes * 60
     for place, name in enumerate(wanted):
-        left = started + minutes * 60 - time.monotonic()
-        settings, found = tuner.study(settings, name, trials, time.monotonic() + left / (len(wanted) - place + 1), notify)
+        left = until - minutes * 60 * _BLEND_SHARE - time.monotonic()
+        settings, found = tuner.study(settings, name, trials, time.monotonic() + left / (len(wanted) - place), notify)
         studies.append(found)
-    learned = tuner.blend(settings, without)
+    notify(BLEND, 0, 1, 0.0)
+    learned = tuner.blend(settings, without, until)
     settings = msgspec.structs.replace(settings, blend=learned.blend)
     return Tuned(settings, tuple(studies), learned, tuple(str(fold) for fold in tuner.folds))
 
@@ -254,7 +269,8 @@ def write_tuned(file: Path, tuned: Tuned) -> None:
             found.setdefault(BEHAVIOUR, {}).update(study.chosen)
         elif study.chosen:
             found.setdefault("recommenders", {}).setdefault(study.name, {}).update(study.chosen)
-    found["blend"] = msgspec.to_builtins(tuned.settings.blend)
+    if tuned.learned.ndcg10:
+        found["blend"] = msgspec.to_builtins(tuned.settings.blend)
     said = [
         f"Chosen by `make tune` on {', '.join(tuned.folds)}; NDCG@10 there (the geometric mean of tasks), before and after:"
     ]

@@ -7,7 +7,7 @@ What does not pay for itself gets the weight 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, get_args
 
@@ -94,17 +94,19 @@ def join(parts: Sequence[Pools], width: int) -> Pools:
     )
 
 
-def ascend(pools: Pools, start: Values | None = None, least_gain: float = 1e-3) -> Values:
+def ascend(
+    pools: Pools, start: Values | None = None, least_gain: float = 1e-3, late: Callable[[], bool] = lambda: False
+) -> Values:
     """Find weights float64[r] that add up to 1: climb from each recommender alone and from all together, keep the best, then
-    take away whatever is worth less than `least_gain` of it."""
+    take away whatever is worth less than `least_gain` of it. Once it is `late`, the best so far stand."""
     width = pools.shares.shape[1]
     starts = [start] if start is not None else [*np.eye(width), np.full(width, 1 / width)]
-    best = max((climb(pools, each) for each in starts), key=lambda weights: float(pools.ndcg(weights).mean()))
+    best = max((climb(pools, each, late=late) for each in starts), key=lambda weights: float(pools.ndcg(weights).mean()))
     barred: frozenset[int] = frozenset()
-    while np.count_nonzero(best) > 1:
+    while np.count_nonzero(best) > 1 and not late():
         reached = float(pools.ndcg(best).mean())
         places = np.flatnonzero(best).tolist()
-        trials = [climb(pools, np.where(np.arange(width) == gone, 0.0, best), barred | {gone}) for gone in places]
+        trials = [climb(pools, np.where(np.arange(width) == gone, 0.0, best), barred | {gone}, late) for gone in places]
         values = [float(pools.ndcg(trial).mean()) for trial in trials]
         if max(values) < reached * (1 - least_gain):
             break
@@ -114,13 +116,15 @@ def ascend(pools: Pools, start: Values | None = None, least_gain: float = 1e-3) 
     return shared
 
 
-def climb(pools: Pools, start: Values, barred: frozenset[int] = frozenset()) -> Values:
-    """Change one weight at a time while that helps; the recommenders at the places `barred` stay at 0."""
+def climb(
+    pools: Pools, start: Values, barred: frozenset[int] = frozenset(), late: Callable[[], bool] = lambda: False
+) -> Values:
+    """Change one weight at a time while that helps and it is not `late`; the recommenders at the places `barred` stay at 0."""
     weights, reached = start.astype(np.float64), float(pools.ndcg(start.astype(np.float64)).mean())
     for _ in range(_ROUNDS):
         before = reached
         for place in range(len(weights)):
-            if place in barred:
+            if place in barred or late():
                 continue
             steps = [weights[place] * factor for factor in _FACTORS] if weights[place] else [_SEED_WEIGHT * weights.sum()]
             for step in steps:
