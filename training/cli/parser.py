@@ -150,7 +150,7 @@ def _export(commands_of: Commands) -> None:
         "--placement email_weekly --limit 20 --out exports/all.parquet",
     )
     command.add_argument(
-        "--out", type=Path, nargs="+", help=".parquet, .csv or .ndjson (default: in exports/); a file for each --bought"
+        "--out", type=Path, nargs="+", help=".parquet, .csv or .ndjson (default: in exports/), each --bought its own"
     )
     command.add_argument("--users", type=Path, help="file of user ids (default: all users of the snapshot)")
     command.add_argument("--placement", help="placement of the settings (default: home)")
