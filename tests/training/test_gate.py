@@ -457,7 +457,7 @@ FAULTY: dict[str, tuple[type[Trending] | type[ItemItem], str]] = {
     "not what was measured": (Scrambled, r"new arrays share \d\.\d% of the first ten with .*They are not what was measured"),
     "ids mixed up": (Mixing, "The item ids are mixed up: row .* is 't"),
     "scores that are no numbers": (NoNumbers, "answers with scores that are no numbers"),
-    "short lists": (Sparing, r"Only \d\d\.\d% of 1,330 lists came back full \(90% is the least\)"),
+    "short lists": (Sparing, r"Only \d\d\.\d% of 1,451 lists came back full \(90% is the least\)"),
 }
 
 

@@ -149,9 +149,7 @@ def _export(commands_of: Commands) -> None:
         "Write recommendations for many users through the pipeline that serves.",
         "--placement email_weekly --limit 20 --out exports/all.parquet",
     )
-    command.add_argument(
-        "--out", type=Path, nargs="+", help=".parquet, .csv or .ndjson (default: in exports/), each --bought its own"
-    )
+    command.add_argument("--out", type=Path, nargs="+", help=".parquet, .csv or .ndjson (default: in exports/)")
     command.add_argument("--users", type=Path, help="file of user ids (default: all users of the snapshot)")
     command.add_argument("--placement", help="placement of the settings (default: home)")
     command.add_argument("--limit", type=limit, help="items per user, 1 to 100 (default: the placement's)")
