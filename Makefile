@@ -158,6 +158,8 @@ benchmark-gate: setup-dev ## Simulate how often the gate passes worse settings, 
 	$(RUN) -m benchmarks.gate_errors $(ARGS)
 benchmark-crowds: setup-dev ## Say in how many small shops an id of many people is named (needs RECSYS_DATA)
 	$(RUN) -m benchmarks.crowds
+benchmark-ratings: setup-dev ## Hold what an untuned training learns of ratings against each recommender alone (DATA=folder of ratings.csv)
+	$(RUN) -m benchmarks.ratings $(DATA)
 benchmark-floods: setup-dev ## Say at which place fresh ids with one view bring an item, with and without what keeps floods down
 	$(RUN) -m benchmarks.floods
 benchmark-first-list: setup-dev ## Measure init, training and a first list in each folder of cases (CASES=../cases)
