@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from recsys.engine.blend import Ranked
 from recsys.engine.engine import Engine as Engine
 from recsys.engine.filters import FilterInputs, allowed_items
 from recsys.engine.interleaving import interleave
@@ -90,8 +91,8 @@ class Built(NamedTuple):
     drawn: Drawn | None = None
 
 
-def build(engine: Engine, asked: ResolvedQuery, limit: int) -> Built:
-    """Put the list of a query together."""
+def build(engine: Engine, asked: ResolvedQuery, limit: int, told: bool = False) -> Built:
+    """Put the list of a query together; only where it is `told` what was kept from its place is a list mixed by way of a plan."""
     rule, weights = pick_rule(engine, asked)
     plan, chain = asked.plan, asked.placement.fallback
     explorer, may_fill = asked.explorer, not asked.mixed
@@ -104,8 +105,13 @@ def build(engine: Engine, asked: ResolvedQuery, limit: int) -> Built:
     led, fallback = len(builder.ranked) > 0, builder.fill(chain)
     if plain and (may_fill or not _one_kind(builder.ranked.rows, engine.catalog.category)):
         return Built(builder, rule, led, fallback)
-    allowed[builder.ranked.rows] = True
     names = tuple(dict.fromkeys((*(name for name, weight in weights.items() if weight > 0), *chain)))
+    if plain and not told:
+        arranged = Arranged(_with_another_last(builder, engine.catalog, allowed, names), frozenset(), NO_NOTES)
+        led, fallback = arranged.credit(builder, chain)
+        builder.ranked = arranged.ranked
+        return Built(builder, rule, led, fallback)
+    allowed[builder.ranked.rows] = True
     shelf = Shelf(allowed, engine.catalog, places, names, RANKS_EVERYTHING)
     arranged = Arrangement(builder, plan, shelf, asked.variety).arranged()
     if not may_fill and _one_kind(arranged.ranked.rows[:limit], engine.catalog.category):
@@ -117,6 +123,15 @@ def build(engine: Engine, asked: ResolvedQuery, limit: int) -> Built:
     led, fallback = arranged.credit(builder, chain)
     builder.ranked = arranged.ranked
     return Built(builder, rule, led, fallback, arranged.notes, drawn)
+
+
+def _with_another_last(builder: SlateBuilder, catalog: Catalog, allowed: Mask, names: Sequence[str]) -> Ranked:
+    """The items of a list that one leaf category fills, the last one replaced by the best of another category, if there is any."""
+    whole = builder.ranked
+    builder.ranked = whole.first(len(whole) - 1)
+    builder.fill_among(catalog.without_leaf(allowed, catalog.category.item(whole.rows[0])), names)
+    mixed, builder.ranked = builder.ranked, whole
+    return mixed if len(mixed) == len(whole) else whole
 
 
 def _mixed(

@@ -99,7 +99,7 @@ class SlateBuilder:
         category, recommenders = self._query.category, self._engine.recommenders
         if category < 0 or not any(recommenders[name].category_first for name in self.to_blend(weights)):
             return np.ones(len(rows), bool)
-        return np.array([self._engine.catalog.is_in(row, category) for row in rows.tolist()], bool)
+        return self._engine.catalog.are_in(rows, category)
 
     def moved(self, weights: Mapping[str, float], order: Order, item: int) -> list[Moved]:
         """The features by which a ranker moved an item among what a rule's recommenders bring; none without a ranker."""
@@ -133,6 +133,12 @@ class SlateBuilder:
                 if len(found) < wanted:
                     break
         return used
+
+    def fill_among(self, among: Mask, names: Sequence[str]) -> None:
+        """Fill the empty places with nothing but some items, bool[n], of these recommenders in order."""
+        before, self._allowed = self._allowed, among
+        self.fill(tuple(names))
+        self._allowed = before
 
     def anything_personal(self) -> bool:
         """Tell whether any place was filled from the shopper's own history."""

@@ -190,6 +190,23 @@ class Catalog:
         further = self.further.items(category)
         return len(further) > 0 and row in further
 
+    def are_in(self, rows: Rows, category: int) -> Mask:
+        """Tell the same of many items, bool[m] of int32[m]."""
+        found: Mask = (rows >= self.item_from[category]) & (rows < self.item_to[category])
+        if len(further := self.further.items(category)):
+            found |= np.isin(rows, further)
+        if len(self.nodes_put.changed):
+            put = np.flatnonzero(np.isin(rows, self.nodes_put.changed))
+            found[put] = [self.is_in(row, category) for row in rows[put].tolist()]
+        return found
+
+    def without_leaf(self, allowed: Mask, code: int) -> Mask:
+        """A copy of allowed bool[n] without the items whose leaf category is this one."""
+        left, span = allowed.copy(), slice(self.item_from[code], self.item_to[code])
+        left[span] &= self.category[span] != code
+        left[self.nodes_put.changed] &= self.category[self.nodes_put.changed] != code
+        return left
+
     def category_name(self, code: int) -> str:
         """The last level of a category, for people."""
         return split_category(self.categories.text(code))[-1]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from recsys.clock import DAY
 from recsys.engine.explain import explain
-from recsys.engine.pipeline import Engine
+from recsys.engine.pipeline import Engine, build, resolve_query
 from recsys.engine.shoppers.impressions import Impression, shown_without_click
 from recsys.settings.campaigns import Campaign
 from recsys.settings.load import parse_settings
@@ -180,6 +180,19 @@ def test_one_leaf_category_never_fills_the_built_in_home_page(one_sided: Snapsho
     share = {"share": {"min": 1, "within": limit, "filter": {"category": {"any": ["Home > Chairs"]}}}}
     home.campaigns.put({"a": msgspec.convert({"placements": ["home"], "actions": [share]}, Campaign)})
     assert listed_on(home, "home", limit) == elsewhere
+
+
+def test_a_mixed_list_is_the_same_by_way_of_a_plan(one_sided: Snapshot) -> None:
+    """Answers take a short way, which has no notes for `explain`: the items, scores, sources and fallback are the same."""
+    engine, mixed = Engine(one_sided, parse_settings("", Path())), 0
+    users = [*map(one_sided.histories.users.text, range(len(one_sided.histories))), "nobody"]
+    for query in (Query(now=micros(NOW), user_id=user, limit=limit) for user in users for limit in (4, 5, 9)):
+        history = one_sided.histories.of(query.user_id or "")
+        ways = [build(engine, resolve_query(engine, query, history), query.limit, told=told) for told in (False, True)]
+        assert ways[0].builder.picks == ways[1].builder.picks
+        assert ways[0][1:4] == ways[1][1:4]
+        mixed += len(ways[1].notes.rows) > 0
+    assert mixed
 
 
 def listed_on(engine: Engine, placement: str, limit: int, **more: Any) -> list[str]:
