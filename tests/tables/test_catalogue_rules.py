@@ -72,6 +72,8 @@ def test_a_shop_without_a_word_on_it_is_asked(tmp_path: Path) -> None:
     found = the_finding(shop, "by its name")
     assert (found.rows, found.example, found.level) == (5, "CARD50, SAMPLE, SHIP-DE, TEST-1, x-1", "note")
     assert 'kinds = ["shipping", "gift_cards", "samples", "tests"]' in found.advice
+    codes = [item("a", category="Home > C2"), item("b", category="Home > M")]
+    assert not read_rows(tmp_path, [an_event(item_id="a")], "", items=codes).findings
     for answer in ("kinds = []", 'ids = ["x"]'):
         assert not read_rows(tmp_path, [an_event()], f"[catalog.never]\n{answer}\n", items=ITEMS).findings
 

@@ -109,7 +109,7 @@ def test_wrong_arguments_are_named(arguments: list[str], said: str, capsys: pyte
 
 def test_bought_argument() -> None:
     """--bought takes a mode, hide_days with its days."""
-    taken = [parser().parse_args(["export", "--bought", text]).bought for text in ("only", "hide_days:30")]
+    taken = [parser().parse_args(["export", "--bought", text]).bought[0] for text in ("only", "hide_days:30")]
     assert [(bought.mode, bought.days) for bought in taken] == [("only", 0), ("hide_days", 30)]
 
 

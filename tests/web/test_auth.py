@@ -38,7 +38,7 @@ OPEN = {
     "/static/recsys.js",
     "/static/recsys.d.ts",
     "/static/types.d.ts",
-} | {f"/v1/slots/<id:token>/<id:n>/{part}" for part in ("image", "link")}
+} | {f"/v1/slots/<id:token>/<id:n>/{part}" for part in ("image", "link", "dislike")}
 
 
 @pytest.fixture(scope="module")

@@ -132,7 +132,8 @@ class CatalogueRules:
         below = {name for name, path in paths.items() if any(path[: len(each)] == each for each in wanted if each)}
         rows = [(name, level) for name, path in paths.items() for level in path]
         levels = pl.DataFrame(rows, schema={"name": pl.String, "level": pl.String}, orient="row")
-        called = [_found(f"(?i){KINDS[kind]}", pl.col("level")) for kind in self.kinds]
+        is_word = pl.col("level").str.len_chars() > 2  # codes such as C2 are postage among ids alone
+        called = [is_word & _found(f"(?i){KINDS[kind]}", pl.col("level")) for kind in self.kinds]
         return sorted({*below, *levels.filter(pl.any_horizontal(pl.lit(False), *called))["name"]})
 
 
