@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.stats import kstest, norm
 from tea_tasting.aggr import Aggregates
 
-from recsys.engine.interleaving import team_draft
+from recsys.engine.merchandising.interleaving import team_draft
 from recsys.experiments.sizes import MISMATCH, sizes_p
 from simulator.choice import (
     Answers,

@@ -29,8 +29,8 @@ from benchmarks.live_load import load
 from benchmarks.service import Service, publish_fit, running
 from recsys import clock
 from recsys.behaviour import CART_ADD, VIEW, sessions
+from recsys.engine.inspection.profile_report import shopper_profile
 from recsys.engine.pipeline import Engine, answer
-from recsys.engine.profile_report import shopper_profile
 from recsys.engine.slate_json import slate_json
 from recsys.settings.load import load_settings
 from recsys.snapshot.histories import Events

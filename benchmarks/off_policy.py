@@ -34,7 +34,7 @@ from simulator.choice import (
     reply,
     visits_of,
 )
-from training.experiments.off_policy import CLIP, Answer, Explored, OffPolicy
+from training.experiments.before_a_test.off_policy import CLIP, Answer, Explored, OffPolicy
 
 OUT = Path("benchmarks/out/off_policy.json")
 MODEL = ChoiceModel(visits=0.5)

@@ -18,8 +18,8 @@ import msgspec
 import polars as pl
 
 from recsys.clock import MINUTE
+from recsys.engine.inspection.replay import logged
 from recsys.engine.pipeline import Engine
-from recsys.engine.replay import logged
 from recsys.engine.serving_state import ServingState
 from recsys.experiments.exposures import FirstExposures
 from recsys.experiments.running import RunningExperiments

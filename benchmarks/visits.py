@@ -18,7 +18,7 @@ from rich.table import Table
 
 from benchmarks.bench import OUT, _engine, _users, remember
 from recsys.clock import DAY
-from recsys.engine.campaign_effect import DEEPER, relevance_lost
+from recsys.engine.merchandising.campaign_effect import DEEPER, relevance_lost
 from recsys.engine.pipeline import Engine, answer, build, resolve_query
 from recsys.engine.shoppers.impressions import Impression, shown_without_click
 from recsys.settings.placements import Placement

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recsys.ids.user_ids import NULL_USERS, NullUsers
 from recsys.tables.checks.people import is_nobody
-from recsys.user_ids import NULL_USERS, NullUsers
 from tests.support.handmade import calm
 
 USUAL = NullUsers(NULL_USERS)

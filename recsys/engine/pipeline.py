@@ -14,8 +14,8 @@ import numpy as np
 from recsys.engine.blend import Ranked
 from recsys.engine.engine import Engine as Engine
 from recsys.engine.filters import FilterInputs, allowed_items
-from recsys.engine.interleaving import interleave
 from recsys.engine.merchandising.exploration import Drawn, Explorer, explorer_of
+from recsys.engine.merchandising.interleaving import interleave
 from recsys.engine.merchandising.merchandising import NO_NOTES, POOL, Arranged, Arrangement, Notes, Shelf, with_campaigns
 from recsys.engine.merchandising.plans import NO_PLAN, Plan, meets, mixing
 from recsys.engine.merchandising.variety import Variety, variety_of

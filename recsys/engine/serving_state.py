@@ -21,6 +21,7 @@ from recsys.engine.shoppers.accounts import Accounts
 from recsys.engine.shoppers.dislikes import KnownDislikes, with_dislikes
 from recsys.engine.shoppers.impressions import with_impressions
 from recsys.engine.shoppers.kept_histories import EVENTS_KEPT, KeptHistories
+from recsys.ids.user_ids import NullUsers
 from recsys.item_updates import ItemUpdate, both
 from recsys.live.dislikes import Dislike
 from recsys.live.erasure import ErasureKeys, Tombstone, Tombstones
@@ -31,7 +32,6 @@ from recsys.snapshot.identity_links import FOREVER, Period, periods, without
 from recsys.snapshot.people import NOBODY, Person
 from recsys.snapshot.put.overlay import overlay
 from recsys.types import NO_HISTORY, History, Link, Query
-from recsys.user_ids import NullUsers
 
 MAX_LINKED = 20
 """Most periods of anonymous ids of one user whose events an answer takes in, those that began last."""

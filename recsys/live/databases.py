@@ -12,7 +12,7 @@ from recsys.live.sqlite.local_disk import check_local
 from recsys.live.sqlite.log import SqliteLog
 from recsys.live.sqlite.slate_log import SqliteSlateLog
 from recsys.settings import Settings
-from recsys.settings.database_url import full_url
+from recsys.settings.stores.database_url import full_url
 from recsys.types import SettingsError
 
 if TYPE_CHECKING:

@@ -15,13 +15,13 @@ import msgspec
 
 from recsys.settings.campaigns import Campaign, CampaignId
 from recsys.settings.catalog import CatalogSettings
-from recsys.settings.database_url import check_url
 from recsys.settings.experiments import Experiment, HoldoutSettings
 from recsys.settings.messages import MessagesSettings
 from recsys.settings.moments import MomentsSettings
-from recsys.settings.object_store import check_place
 from recsys.settings.placements import PLACEMENTS, BlendSettings, Placement
 from recsys.settings.ranker import RankerSettings
+from recsys.settings.stores.database_url import check_url
+from recsys.settings.stores.object_store import check_place
 from recsys.settings.tables import DataSettings
 from recsys.settings.training import TrainingSettings
 from recsys.settings.types import Count, Group, Name, NotNegative, Positive, Share

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from recsys.settings import Settings
-from recsys.settings.database_url import STATE_DATABASE, check_url, without_password
+from recsys.settings.stores.database_url import STATE_DATABASE, check_url, without_password
 from recsys.types import SettingsError
 
 TUNABLE = ("behaviour", "recommenders", "blend")

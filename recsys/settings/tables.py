@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from recsys.ids.user_ids import NULL_USERS
 from recsys.settings.attributes import AttributeName, AttributeSettings, AttributeType
 from recsys.settings.shapes import FillDown, Join, Pivot, Unnest, Where
 from recsys.settings.spark import SparkTable
 from recsys.settings.types import Count, Group, NotNegative, Positive, Share
-from recsys.user_ids import NULL_USERS
 
 Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
 Factor = Annotated[float, msgspec.Meta(gt=1, le=1e9)]

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from recsys.ids.user_ids import NullUsers
 from recsys.live.erasure import Tombstones
 from recsys.snapshot.identity_links import FOREVER
 from recsys.tables import identities
@@ -21,7 +22,6 @@ from recsys.tables.mapping import GIVEN
 from recsys.tables.reader import Erased, MappedTable, reading
 from recsys.tables.schema import TIME, schema
 from recsys.tables.sources import MORE, ROW
-from recsys.user_ids import NullUsers
 
 NAMING: Mapping[str, tuple[str, ...]] = {
     "events": ("user_id",),

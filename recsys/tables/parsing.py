@@ -9,7 +9,7 @@ import polars as pl
 
 from recsys import clock
 from recsys.categories import join_category, split_category
-from recsys.event_ids import MAX_ID_BYTES
+from recsys.ids.event_ids import MAX_ID_BYTES
 from recsys.tables.schema import EVENT_TYPE, TIME, Kind
 from recsys.tables.values.notation import Notation
 from recsys.tables.values.numbers import currency_beside, read_number

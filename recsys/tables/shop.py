@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from recsys.ids.user_ids import NullUsers
 from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.settings import Settings
 from recsys.tables import identities
@@ -39,7 +40,6 @@ from recsys.tables.values.examples import shown
 from recsys.tables.values.money import Money, settle
 from recsys.tables.values.notation import Guess
 from recsys.types import DataError
-from recsys.user_ids import NullUsers
 
 
 @dataclass(frozen=True, slots=True)

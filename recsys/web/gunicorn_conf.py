@@ -17,7 +17,7 @@ from recsys.parent import end_with_parent, make_process
 _HOST = os.environ.get("HOST", "127.0.0.1")
 bind = f"{f'[{_HOST}]' if ':' in _HOST else _HOST}:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-worker_class = "recsys.web.http.buffering_worker.BufferingWorker"
+worker_class = "recsys.web.http.worker.buffering_worker.BufferingWorker"
 """Requests are gathered whole before a thread takes them, so that slow clients hold no thread."""
 threads = 48
 """Threads of a worker: more than the heavy calls that may run or wait (`recsys.web.serving.lanes`), so that pages never queue."""
@@ -33,7 +33,7 @@ forwarder_headers = ""
 """No header of a caller says under which path the service runs; `web.prefix` does."""
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 accesslog = "-"
-logger_class = "recsys.web.http.access_log.AccessLog"
+logger_class = "recsys.web.http.worker.access_log.AccessLog"
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 if not os.access(Path(__file__).parents[1], os.W_OK):  # compiled loops cannot be kept beside read-only code

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.off_policy import METHODS, PLACES, REWARDS, World, against_truth, explored, log_of, refusals
-from training.experiments.off_policy import OffPolicy
+from training.experiments.before_a_test.off_policy import OffPolicy
 
 
 def test_estimates_hold_the_planted_truth() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.engine.explain import explain
+from recsys.engine.inspection.explain import explain
 from recsys.engine.merchandising.attribute_filters import FilterError, typed_filter
 from recsys.engine.pipeline import Engine
 from recsys.item_filters import Condition, Conditions

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from recsys.engine import campaign_effect
-from recsys.engine.campaign_effect import Effect, effect_of
 from recsys.engine.choice import Answered
+from recsys.engine.inspection.replay import logged
+from recsys.engine.merchandising import campaign_effect
+from recsys.engine.merchandising.campaign_effect import Effect, effect_of
 from recsys.engine.pipeline import Engine, answer
-from recsys.engine.replay import logged
 from recsys.live.slate_log import LoggedSlate
 from recsys.settings.campaigns import Campaign
 from recsys.types import Query

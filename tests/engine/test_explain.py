@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from recsys.engine.explain import Explanation, explain
 from recsys.engine.filters import STEPS, allowed_items, removal
+from recsys.engine.inspection.explain import Explanation, explain
 from recsys.engine.pipeline import Engine, answer, filter_inputs, resolve_query
 from recsys.item_filters import Condition
 from recsys.recommenders import RECOMMENDERS

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.engine.choice import Answered
-from recsys.engine.explain import explain
+from recsys.engine.inspection.explain import explain
+from recsys.engine.inspection.replay import logged, replayed, same_bytes
 from recsys.engine.merchandising.exploration import Explorer, chances_of
 from recsys.engine.pipeline import Engine, answer
-from recsys.engine.replay import logged, replayed, same_bytes
 from recsys.engine.serving_state import ServingState
 from recsys.experiments.exposures import FirstExposures
 from recsys.experiments.running import RunningExperiments

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from recsys.behaviour import PURCHASE
 from recsys.clock import MINUTE
+from recsys.engine.inspection.profile_report import shopper_profile
 from recsys.engine.pipeline import Engine
-from recsys.engine.profile_report import shopper_profile
 from recsys.engine.serving_state import ServingState
 from recsys.live.databases import log_in
 from recsys.orders import bounded, settle

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.engine.choice import Answered
-from recsys.engine.explain import Explanation, explain
+from recsys.engine.inspection.explain import Explanation, explain
+from recsys.engine.inspection.replay import logged, replayed, same_bytes
 from recsys.engine.pipeline import Engine, answer
-from recsys.engine.replay import logged, replayed, same_bytes
 from recsys.live.slate_log import LoggedSlate
 from recsys.settings import Settings
 from recsys.settings.campaigns import Campaign

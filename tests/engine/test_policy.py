@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from recsys.engine.filters import FilterInputs, allowed_items, hidden_days
+from recsys.engine.inspection.profile_report import ShopperProfile, shopper_profile
 from recsys.engine.merchandising.attribute_filters import FilterMasks
 from recsys.engine.profile import Profiler
-from recsys.engine.profile_report import ShopperProfile, shopper_profile
 from recsys.settings import BehaviourSettings, ProfileSettings
 from recsys.types import Bought, Query
 from tests.conftest import ITEMS, NOW, ago, event, micros

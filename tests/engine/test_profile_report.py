@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from recsys.behaviour import event_weights
 from recsys.clock import DAY, MINUTE
+from recsys.engine.inspection.profile_report import ShopperProfile, shopper_profile, weighted_percentile
 from recsys.engine.profile import Profiler
-from recsys.engine.profile_report import ShopperProfile, shopper_profile, weighted_percentile
 from recsys.settings import ProfileSettings
 from recsys.types import EVENT_TYPES, EventType, History
 from tests.conftest import ITEMS, NOW, ago, event, micros

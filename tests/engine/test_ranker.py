@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.engine.blend import blend
-from recsys.engine.explain import explain
+from recsys.engine.inspection.explain import explain
 from recsys.engine.pipeline import Engine, answer, resolve_query
 from recsys.engine.ranker.features import SHARED, Described, Describer, feature_names
 from recsys.engine.ranker.items import ITEM_FACTS, item_facts

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.engine.choice import Choice, answered
+from recsys.engine.inspection.replay import drawn, logged, replayed, same_bytes
 from recsys.engine.pipeline import Engine, answer
-from recsys.engine.replay import drawn, logged, replayed, same_bytes
 from recsys.engine.slate_json import slate_json
 from recsys.item_updates import ItemUpdate
 from recsys.live.slate_log import LoggedSlate

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from recsys.engine.blend import Ranked, reordered
 from recsys.engine.engine import Engine
-from recsys.engine.explain import explain
+from recsys.engine.inspection.explain import explain
 from recsys.settings import Settings
 from recsys.settings.placements import Placement, Rule
 from recsys.types import Bought, Query

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.clock import DAY
+from recsys.engine.inspection.profile_report import shopper_profile
 from recsys.engine.pipeline import Engine
-from recsys.engine.profile_report import shopper_profile
 from recsys.engine.serving_state import ServingState
 from recsys.item_updates import ItemUpdate
 from recsys.live.databases import log_in

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.clock import DAY
-from recsys.engine.explain import explain
+from recsys.engine.inspection.explain import explain
 from recsys.engine.pipeline import Engine, build, resolve_query
 from recsys.engine.shoppers.impressions import Impression, shown_without_click
 from recsys.settings.campaigns import Campaign

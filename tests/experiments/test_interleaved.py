@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from recsys.engine.choice import Answered, answered
-from recsys.engine.explain import explain
-from recsys.engine.interleaving import NOTICE
+from recsys.engine.inspection.explain import explain
+from recsys.engine.inspection.replay import logged, replayed, same_bytes
+from recsys.engine.merchandising.interleaving import NOTICE
 from recsys.engine.pipeline import Engine, answer
-from recsys.engine.replay import logged, replayed, same_bytes
 from recsys.experiments.arms import check_experiments
 from recsys.experiments.exposures import FirstExposures
 from recsys.experiments.running import RunningExperiments

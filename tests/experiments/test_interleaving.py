@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.engine.interleaving import team_draft
+from recsys.engine.merchandising.interleaving import team_draft
 
 RANKINGS = st.lists(st.integers(0, 30), unique=True, max_size=20)
 SHOPPERS = 4_000

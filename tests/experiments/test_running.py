@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from recsys.engine.choice import Answered, answered
+from recsys.engine.inspection.replay import logged, replayed, same_bytes
 from recsys.engine.pipeline import Engine, answer
-from recsys.engine.replay import logged, replayed, same_bytes
 from recsys.engine.slate_json import slate_json
 from recsys.experiments.arms import check_experiments
 from recsys.experiments.assignment import arm_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from recsys.settings.database_url import full_url, without_password
 from recsys.settings.load import load_settings, parse_settings
+from recsys.settings.stores.database_url import full_url, without_password
 from recsys.types import SettingsError
 
 SECRET = "hidden-word"

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from recsys.web.resources.events import BROWSER_TYPES
 from recsys.web.resources.kit import STATIC
+from recsys.web.resources.shoppers.events import BROWSER_TYPES
 from tests.support.browser import Recommendations, Watched, wait_for
 from tests.support.patience import PATIENCE_SECONDS
 from tests.support.ports import free_port

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from recsys.event_ids import event_id_of
+from recsys.ids.event_ids import event_id_of
 from recsys.live.databases import log_in
 from recsys.settings.load import parse_settings
 from recsys.tables.shop import ShopTables, read_shop

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from recsys.event_ids import event_id_of
+from recsys.ids.event_ids import event_id_of
 from recsys.item_updates import ItemUpdate
 from recsys.settings.load import parse_settings
 from recsys.tables.shop import read_shop

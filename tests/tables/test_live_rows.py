@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from recsys.event_ids import event_id_of
+from recsys.ids.event_ids import event_id_of
 from recsys.item_updates import ItemUpdate
 from recsys.live.databases import log_in
 from recsys.live.log import EventLog

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.categories import join_category, parent_category, split_category, within_category
-from recsys.event_ids import id_problem
+from recsys.ids.event_ids import id_problem
 from recsys.tables.parsing import convert
 from recsys.tables.schema import TIME, Kind
 from recsys.tables.values.times import read_times

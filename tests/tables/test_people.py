@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from recsys.event_ids import event_id_of
+from recsys.ids.event_ids import event_id_of
 from recsys.tables.shop import findings_table
 from tests.conftest import micros
 from tests.support.shop_tables import NOON, an_event, read_rows, the_finding

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from recsys import clock
-from recsys.event_ids import event_id_of
+from recsys.ids.event_ids import event_id_of
 from recsys.settings.load import load_settings, parse_settings
 from recsys.tables.schema import EVENT_TYPE, TABLES, TIME, schema
 from recsys.tables.shop import ShopTables, findings_table, read_shop

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.event_ids import id_problem
+from recsys.ids.event_ids import id_problem
 from recsys.tables.parsing import convert
 from recsys.tables.values.signs import control, has_sign, matches, one_of
 

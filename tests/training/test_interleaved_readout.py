@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from recsys.engine.choice import answered
+from recsys.engine.inspection.replay import logged
 from recsys.engine.pipeline import Engine
-from recsys.engine.replay import logged
 from recsys.experiments.exposures import FirstExposures
 from recsys.experiments.running import RunningExperiments
 from recsys.live.databases import open_log, open_slates

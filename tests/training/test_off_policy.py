@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.handmade import calm
-from training.experiments.off_policy import (
+from training.experiments.before_a_test.off_policy import (
     MIN_EFFECTIVE,
     MIN_PERSONS,
     Explored,

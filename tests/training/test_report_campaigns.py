@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from recsys.engine.choice import Answered
+from recsys.engine.inspection.replay import logged
 from recsys.engine.pipeline import Engine, answer
-from recsys.engine.replay import logged
 from recsys.live.databases import open_log, open_slates
 from recsys.live.erasure import Tombstones
 from recsys.settings.campaigns import Campaign

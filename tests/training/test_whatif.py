@@ -15,8 +15,8 @@ import polars as pl
 import pytest
 
 from recsys.engine.choice import Answered
+from recsys.engine.inspection.replay import logged, take_updates
 from recsys.engine.pipeline import Engine, answer
-from recsys.engine.replay import logged, take_updates
 from recsys.item_updates import ItemUpdate
 from recsys.live.databases import open_log, open_slates
 from recsys.live.slate_log import LoggedSlate
@@ -26,8 +26,8 @@ from recsys.snapshot.store import Snapshot, current_version, open_snapshot
 from recsys.types import NO_HISTORY, DataError, Query, SettingsError
 from tests.conftest import NOW, SETTINGS, Shop, ago, busy_events, event, micros
 from tests.engine.test_pipeline import another_version
-from training.experiments.explored import Pair, answered_again
-from training.experiments.whatif import Asked, whatif
+from training.experiments.before_a_test.explored import Pair, answered_again
+from training.experiments.before_a_test.whatif import Asked, whatif
 
 PLACES = 4
 DRAWN = "exploration = {{ places = 4, temperature = {}, least = 0.05 }}"

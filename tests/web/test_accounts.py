@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from recsys.web.app import Application, create_app
-from recsys.web.resources.accounts import AccountsAnswer, JoinAnswer
+from recsys.web.resources.shoppers.accounts import AccountsAnswer, JoinAnswer
 from tests.support.intake import EVENTS, EVENTS_KEY, intake, send
 from tests.support.serving import ADMIN, ENVIRONMENT, READ
 

@@ -19,8 +19,8 @@ from gunicorn.glogging import Logger
 from recsys.disk import locked
 from recsys.settings.load import load_settings
 from recsys.web.app import RESOURCES, create_app
-from recsys.web.http import buffering_worker
-from recsys.web.http.buffering_worker import BufferingWorker
+from recsys.web.http.worker import buffering_worker
+from recsys.web.http.worker.buffering_worker import BufferingWorker
 from recsys.web.serving.lanes import Lanes
 from tests.support.intake import EVENTS_KEY
 from tests.support.patience import PATIENCE_SECONDS

@@ -15,8 +15,8 @@ from gunicorn.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.web.http.buffering_worker import BufferingWorker, _bound_sending
-from recsys.web.http.request_buffer import BODY_BYTES, HEAD_BYTES, RequestBuffer
+from recsys.web.http.worker.buffering_worker import BufferingWorker, _bound_sending
+from recsys.web.http.worker.request_buffer import BODY_BYTES, HEAD_BYTES, RequestBuffer
 from tests.support.patience import PATIENCE_SECONDS
 from tests.support.running import Server, start, stop
 from tests.support.serving import READ, READ_KEY

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from recsys.settings import StateSettings
 from recsys.settings.load import parse_settings
 from recsys.web.app import create_app
-from recsys.web.resources.campaign_effects import CampaignEffectAnswer
+from recsys.web.resources.merchant.campaign_effects import CampaignEffectAnswer
 from tests.conftest import Shop, busy_events
 from tests.support.serving import ADMIN, ENVIRONMENT, READ, client, serving_settings
 

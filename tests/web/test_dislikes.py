@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from recsys.engine.replay import logged, replayed, same_bytes
+from recsys.engine.inspection.replay import logged, replayed, same_bytes
 from recsys.live.slate_log import LoggedSlate
 from recsys.snapshot.store import open_snapshot
 from recsys.types import Query

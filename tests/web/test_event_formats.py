@@ -13,8 +13,8 @@ from recsys.tables.presets import mapping_of
 from recsys.types import EVENT_TYPES
 from recsys.web.http.parameters import read_body
 from recsys.web.http.problems import Problem
-from recsys.web.resources.event_formats import MAX_UNFOLDED, SEGMENT, Unfolded, unfold
-from recsys.web.resources.events import OPERATIONS
+from recsys.web.resources.shoppers.event_formats import MAX_UNFOLDED, SEGMENT, Unfolded, unfold
+from recsys.web.resources.shoppers.events import OPERATIONS
 
 (POST,) = OPERATIONS
 

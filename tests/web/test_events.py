@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from recsys import clock
 from recsys.clock import DAY, SECOND
-from recsys.event_ids import event_id_of
+from recsys.ids.event_ids import event_id_of
 from recsys.live.databases import log_in, open_log
 from recsys.live.log import LiveEvent
 from recsys.tables.schema import KINDS, TABLES
@@ -25,7 +25,7 @@ from recsys.web.http.answers import EventsAnswer
 from recsys.web.http.bodies import TOO_LATE, EventRow, read_time
 from recsys.web.http.parameters import BODY_BYTES
 from recsys.web.http.problems import Problem
-from recsys.web.resources.events import BROWSER_TYPES, EventReader
+from recsys.web.resources.shoppers.events import BROWSER_TYPES, EventReader
 from tests.support.intake import EVENTS, intake, row_results, send
 from tests.support.serving import ADMIN, MESSAGES_KEY, READ, bearer, token
 

@@ -12,12 +12,12 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from recsys.engine.interleaving import NOTICE
+from recsys.engine.merchandising.interleaving import NOTICE
 from recsys.settings import StateSettings, WebSettings
 from recsys.settings.experiments import Experiment
 from recsys.web.app import Application, create_app
 from recsys.web.http.answers import MomentAnswer
-from recsys.web.resources.moments import Cursor
+from recsys.web.resources.messages.moments import Cursor
 from tests.conftest import NOW, ago, event, micros
 from tests.support.intake import EVENTS, EVENTS_KEY
 from tests.support.moment_shop import MomentShop, user

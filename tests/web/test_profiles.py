@@ -11,8 +11,8 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from recsys.engine.explain import Explanation
-from recsys.engine.profile_report import ShopperProfile
+from recsys.engine.inspection.explain import Explanation
+from recsys.engine.inspection.profile_report import ShopperProfile
 from recsys.web.http.answers import SlateAnswer
 from tests.conftest import NOW, Shop, ago
 from tests.support.serving import ADMIN, READ, bearer, client, in_order, token

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from werkzeug.test import TestResponse
 
-from recsys.engine.replay import replayed, same_bytes
+from recsys.engine.inspection.replay import replayed, same_bytes
 from recsys.live.sqlite.log import FILE
 from recsys.web.app import Application, create_app
 from recsys.web.http.answers import ItemAnswer, SentSlateAnswer, SlateAnswer

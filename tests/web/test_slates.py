@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from recsys.event_ids import id_problem
+from recsys.ids.event_ids import id_problem
 from recsys.web.http.answers import ItemAnswer, SlateAnswer
 from tests.conftest import Shop, event
 from tests.support.serving import ADMIN, READ, client, serve

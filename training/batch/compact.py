@@ -17,6 +17,7 @@ import polars as pl
 
 from recsys import clock
 from recsys.disk import locked, sync, write_whole
+from recsys.ids.user_ids import NullUsers
 from recsys.live.databases import open_log, open_slates
 from recsys.live.erasure import ErasureKeys, Tombstone, Tombstones
 from recsys.live.log import EventLog
@@ -39,7 +40,6 @@ from recsys.tables.live_rows import (
 from recsys.tables.shop import map_tables
 from recsys.tables.sources import ROW
 from recsys.types import DataError, SnapshotError
-from recsys.user_ids import NullUsers
 from training.runners.finished import forget_finished
 
 EVENTS_PER_FILE = 1_000_000

@@ -19,7 +19,8 @@ from recsys.disk import write_whole
 from recsys.engine.merchandising.attribute_filters import typed_filter
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.serving_state import ServingState
-from recsys.event_ids import id_problem
+from recsys.ids.event_ids import id_problem
+from recsys.ids.user_ids import NullUsers
 from recsys.item_filters import Condition
 from recsys.live.databases import open_log
 from recsys.live.erasure import ErasureKeys
@@ -27,7 +28,6 @@ from recsys.reasons import reason_locale
 from recsys.settings import Settings
 from recsys.snapshot.store import current_version, open_snapshot
 from recsys.types import DataError, Query, Slate, SnapshotError
-from recsys.user_ids import NullUsers
 from training.processes import map_in_order
 
 SCHEMA = pl.Schema(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from recsys import clock
+from recsys.engine.inspection.replay import replayed, same_bytes
 from recsys.engine.pipeline import Engine
-from recsys.engine.replay import replayed, same_bytes
 from recsys.engine.slate_json import slate_json
 from recsys.live.databases import open_log, open_slates
 from recsys.live.slate_log import LoggedSlate, SlateLog

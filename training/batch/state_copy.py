@@ -12,7 +12,7 @@ from recsys.disk import write_whole
 from recsys.live.databases import open_log, open_slates
 from recsys.live.state_copy import LOG_TABLES, SLATE_TABLES, copy_state
 from recsys.settings import Settings
-from recsys.settings.database_url import STATE_DATABASE, check_url
+from recsys.settings.stores.database_url import STATE_DATABASE, check_url
 from recsys.tables.live_rows import EVENTS_FOLDER, compacted_files
 from recsys.types import SettingsError, StateError
 from training import console

@@ -52,7 +52,7 @@ def add_whatif(commands_of: Commands) -> None:
 
 
 def _whatif(chosen: argparse.Namespace) -> int:
-    from training.experiments.whatif import Asked, whatif
+    from training.experiments.before_a_test.whatif import Asked, whatif
 
     keys = ErasureKeys.from_environment(os.environ)
     asked = Asked(chosen.days, chosen.sample, chosen.placement)

@@ -6,8 +6,8 @@ import heapq
 from collections.abc import Callable, Mapping
 from statistics import median
 
+from recsys.engine.inspection.replay import history_of
 from recsys.engine.pipeline import Engine, answer
-from recsys.engine.replay import history_of
 from recsys.experiments.arms import change_of, with_blend, with_change
 from recsys.experiments.assignment import expected_shares
 from recsys.live.slate_log import SlateLog

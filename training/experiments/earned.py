@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recsys.clock import DAY
 from training.experiments.attribution import orders_of_clicks
-from training.experiments.explored import Again
+from training.experiments.before_a_test.explored import Again
 from training.experiments.ledger import Ledger
 
 

@@ -15,7 +15,7 @@ from recsys.settings.tables import Table
 from recsys.tables.reader import reading
 from recsys.tables.sources import FILE, MORE, ROW, Source, open_table
 from recsys.types import DataError
-from training.onboarding.lines import without_counts
+from training.onboarding.shapes.lines import without_counts
 from training.onboarding.values import usable_for
 
 ROWS = 20_000

@@ -16,14 +16,14 @@ from recsys.tables.reader import reading
 from recsys.types import EVENT_TYPES
 from training.onboarding.doubts import tell_ids, tell_sale, tell_times
 from training.onboarding.files import Seen
-from training.onboarding.first_lines import above, within
-from training.onboarding.joining import joined_events, stated
-from training.onboarding.lines import tell_further
 from training.onboarding.names import event_words, named, plain, says_state
-from training.onboarding.packed import flattened, several, unpacked
 from training.onboarding.prices import tell_amounts
+from training.onboarding.shapes.first_lines import above, within
+from training.onboarding.shapes.joining import joined_events, stated
+from training.onboarding.shapes.lines import tell_further
+from training.onboarding.shapes.packed import flattened, several, unpacked
+from training.onboarding.shapes.turning import turned
 from training.onboarding.states import tell_states
-from training.onboarding.turning import turned
 from training.onboarding.unused import tell_unused
 from training.onboarding.values import (
     empty_share,

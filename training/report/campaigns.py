@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from recsys.engine.campaign_effect import Effect, effect_of
+from recsys.engine.merchandising.campaign_effect import Effect, effect_of
 from recsys.engine.merchandising.campaigns import LiveCampaigns
 from recsys.engine.pipeline import Engine
 from recsys.live.databases import open_log, open_slates

@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 
 from recsys.behaviour import CART_ADD, PURCHASE, VIEW, in_cart, last_of_each
+from recsys.engine.inspection.profile_report import shopper_profile
 from recsys.engine.pipeline import Engine
-from recsys.engine.profile_report import shopper_profile
 from recsys.messages.cards.context import context
 from recsys.orders import owned_of
 from recsys.snapshot.people import Person

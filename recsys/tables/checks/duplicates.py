@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from recsys.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR, ORDER_LINES
+from recsys.ids.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR, ORDER_LINES
 from recsys.tables.mapping import SPELLED, Mapped
 from recsys.tables.schema import TABLES
 from recsys.tables.sources import FILE, ROW

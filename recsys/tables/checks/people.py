@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from recsys.ids.user_ids import NullUsers
 from recsys.popularity import allowance
 from recsys.settings.tables import DataSettings
 from recsys.tables.checks.matching import alike
 from recsys.tables.checks.survey import BY_HAND, NOBODY, Survey
 from recsys.tables.validation import Finding, Level
 from recsys.tables.values.examples import shown
-from recsys.user_ids import NullUsers
 
 MIN_FLOOD, FLOOD_FACTOR = 20, 3
 """So many ids that did one thing, all with one item, are a flood if they are so many times what is in keeping with the shop."""

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 
 from recsys.settings import Settings
-from recsys.settings.object_store import SCHEMES as STORES
+from recsys.settings.stores.object_store import SCHEMES as STORES
 from recsys.settings.tables import Table
 from recsys.tables.sources.bounds import MAX_FILES
 from recsys.tables.sources.lake import LAKES, lake_of

@@ -11,7 +11,7 @@ import msgspec
 from recsys.settings.campaigns import Campaign
 from recsys.web.http.parameters import read_row
 from recsys.web.http.problems import invalid
-from recsys.web.resources.campaigns import CampaignBody
+from recsys.web.resources.merchant.campaigns import CampaignBody
 
 PLACEMENT = "placement."
 """Before a placement's name in the name of its tick."""

@@ -14,7 +14,7 @@ from recsys.live.dislikes import HIDES, Dislike, Hides
 from recsys.web.console.answers import redirect_response
 from recsys.web.console.page import Visit, given_id, item_row
 from recsys.web.http.problems import Problem, invalid
-from recsys.web.resources.dislikes import hidden_value
+from recsys.web.resources.shoppers.dislikes import hidden_value
 
 _ACTS = ("hide", "undo")
 

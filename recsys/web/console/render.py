@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from recsys.engine.profile_report import moment
+from recsys.engine.inspection.profile_report import moment
 from recsys.messages.slots import web_address
 from recsys.web.console.addresses import Addresses
 from recsys.web.console.answers import rows_of_page

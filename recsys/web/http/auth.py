@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import jwt
 
-from recsys.event_ids import id_problem
+from recsys.ids.event_ids import id_problem
 from recsys.secrets import check_secrets, read_secrets
 from recsys.settings import WebSettings
 from recsys.types import SettingsError

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from recsys.clock import SECOND
-from recsys.event_ids import MAX_ID_BYTES, id_problem
+from recsys.ids.event_ids import MAX_ID_BYTES, id_problem
 from recsys.item_filters import Conditions
 from recsys.live.dislikes import HIDES, Hides
 from recsys.types import EVENT_TYPES

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from recsys.clock import SECOND
-from recsys.event_ids import MAX_ID_BYTES, id_problem
+from recsys.ids.event_ids import MAX_ID_BYTES, id_problem
 from recsys.item_filters import MAX_VALUES, PARTS, Conditions
 from recsys.types import Bought
 from recsys.web.http.addresses import raw_parameters

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from recsys.engine.serving_state import ServingState
-from recsys.event_ids import id_problem
+from recsys.ids.event_ids import id_problem
 from recsys.types import StateError
 from recsys.web.http.answers import PageAnswer, ProblemAnswer, SentSlateAnswer, SlateAnswer
 from recsys.web.http.parameters import BulkBody, PageBody, PageSlate, check_ids
@@ -17,7 +17,7 @@ from recsys.web.http.problems import Problem, state_problem
 from recsys.web.http.queries import personal_query
 from recsys.web.http.responses import NDJSON, Response, json_response, stream_response
 from recsys.web.operations import Call, Operation
-from recsys.web.resources.sends import send_slates
+from recsys.web.resources.messages.sends import send_slates
 from recsys.web.serving.continued import slate_page
 
 LINES_AT_ONCE = 50

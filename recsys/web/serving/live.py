@@ -16,6 +16,7 @@ from recsys.engine.state_at_hand import StateAtHand
 from recsys.experiments.arms import runnable
 from recsys.experiments.exposures import FirstExposures
 from recsys.experiments.running import RunningExperiments
+from recsys.ids.user_ids import NullUsers
 from recsys.item_updates import ItemUpdate
 from recsys.live.databases import check_place, open_log, open_slates
 from recsys.live.dislikes import Dislike
@@ -28,7 +29,6 @@ from recsys.settings.experiments import Experiment
 from recsys.snapshot.mirror import mirror_of
 from recsys.snapshot.store import Snapshot, SnapshotStore
 from recsys.types import Event, Link, SettingsError, StateError
-from recsys.user_ids import NullUsers
 from recsys.web.http.metrics import Metrics
 from recsys.web.http.problems import Problem
 from recsys.web.serving.damage import damage_of

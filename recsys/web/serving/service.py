@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from recsys.engine.replay import drawn, logged
+from recsys.engine.inspection.replay import drawn, logged
 from recsys.engine.serving_state import ServingState
 from recsys.engine.state_at_hand import StateAtHand
 from recsys.live.pinned_slates import PinnedSlate

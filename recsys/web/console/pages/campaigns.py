@@ -20,7 +20,7 @@ from recsys.web.console.page import Cell, Link, Page, Shown, Table, View, Visit,
 from recsys.web.console.render import conditions, time_text
 from recsys.web.http.parameters import read_body, read_row
 from recsys.web.http.problems import Problem, invalid
-from recsys.web.resources.campaigns import (
+from recsys.web.resources.merchant.campaigns import (
     CampaignBody,
     every_campaign,
     find_campaign,

@@ -23,7 +23,7 @@ from recsys.web.console.page import Cell, Link, Page, Shown, Table, View, Visit,
 from recsys.web.console.render import conditions, duration, time_text
 from recsys.web.http.parameters import read_body
 from recsys.web.http.problems import Problem, invalid
-from recsys.web.resources.experiments import (
+from recsys.web.resources.merchant.experiments import (
     check_name,
     every_experiment,
     find_experiment,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from recsys.engine.explain import Explanation, explain
+from recsys.engine.inspection.explain import Explanation, explain
 from recsys.types import NO_HISTORY
 from recsys.web.console.lists import list_query
 from recsys.web.console.page import Page, Table, View, Visit, given_id, item_row

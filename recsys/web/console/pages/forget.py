@@ -7,7 +7,7 @@ from typing import Any
 
 from recsys.web.console.page import Page, View, Visit, given_id
 from recsys.web.http.problems import Problem
-from recsys.web.resources.erasure import forget_user
+from recsys.web.resources.shoppers.erasure import forget_user
 
 
 class ForgetParameters(View, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,7 +9,7 @@ import numpy as np
 
 from recsys.behaviour import CART_ADD, VIEW
 from recsys.clock import DAY
-from recsys.engine.explain import explain
+from recsys.engine.inspection.explain import explain
 from recsys.engine.serving_state import ServingState
 from recsys.messages.slots import web_address
 from recsys.snapshot.catalog import SOLD_DAYS, Catalog

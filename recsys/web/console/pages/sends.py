@@ -18,7 +18,7 @@ from recsys.web.console.render import time_text
 from recsys.web.http.bodies import SendBody
 from recsys.web.http.parameters import read_row
 from recsys.web.http.problems import Problem
-from recsys.web.resources.sends import declare_send
+from recsys.web.resources.messages.sends import declare_send
 from recsys.web.serving.service import Service
 
 NEWEST = 100

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from recsys.clock import DAY
-from recsys.engine.profile_report import shopper_profile
+from recsys.engine.inspection.profile_report import shopper_profile
 from recsys.engine.serving_state import ServingState
 from recsys.types import KIND_WORDS, History
 from recsys.web.console.hiding import hidden_from, hide_or_undo

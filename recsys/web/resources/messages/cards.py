@@ -21,7 +21,7 @@ from recsys.web.http.problems import Problem, invalid
 from recsys.web.http.queries import personal_query
 from recsys.web.http.responses import Response, json_response
 from recsys.web.operations import Call, Operation
-from recsys.web.resources.sends import recommend_sent
+from recsys.web.resources.messages.sends import recommend_sent
 
 _CHANNELS = "push, email, sms or whatsapp"
 _PART = "a part of the channel, such as html; absent: all of them, as JSON"

@@ -26,8 +26,8 @@ from recsys.web.http.parameters import NoParameters
 from recsys.web.http.problems import Problem
 from recsys.web.http.responses import NO_STORE, Response
 from recsys.web.operations import Call, Operation
-from recsys.web.resources.slot_dislike_texts import TEXTS, DislikeTexts
-from recsys.web.resources.slots import named_slot, to_the_shop
+from recsys.web.resources.messages.slot_dislike_texts import TEXTS, DislikeTexts
+from recsys.web.resources.messages.slots import named_slot, to_the_shop
 
 ITEM, UNDO = "item", "undo"
 """Parameters of the button's address: the sealed item, and whether it is to be shown again."""

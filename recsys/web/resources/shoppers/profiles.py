@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from recsys.engine.explain import Explanation, explain
-from recsys.engine.profile_report import ShopperProfile, shopper_profile
+from recsys.engine.inspection.explain import Explanation, explain
+from recsys.engine.inspection.profile_report import ShopperProfile, shopper_profile
 from recsys.web.http.parameters import ALLOWED, MAX_CONTEXT_ITEMS, Now, UserParameters
 from recsys.web.http.problems import Problem
 from recsys.web.http.queries import list_query

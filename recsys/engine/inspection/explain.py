@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from recsys.engine.filters import Filter, FilterInputs, Removal, disliked_items, removal
+from recsys.engine.inspection.profile_report import day, moment
 from recsys.engine.merchandising.explain_campaigns import CampaignEffect, Moved, campaigns_on, said_of
 from recsys.engine.merchandising.plans import excluding
 from recsys.engine.pipeline import (
@@ -26,7 +27,6 @@ from recsys.engine.pipeline import (
     pick_rule,
     resolve_query,
 )
-from recsys.engine.profile_report import day, moment
 from recsys.engine.strategy import segment_of
 from recsys.live.dislikes import HIDES
 from recsys.recommenders import RECOMMENDERS

@@ -12,8 +12,8 @@ from typing import NamedTuple, get_args
 
 import numpy as np
 
+from recsys.engine.inspection.replay import history_of
 from recsys.engine.pipeline import Engine, answer, build, resolve_query
-from recsys.engine.replay import history_of
 from recsys.engine.strategy import segment_of
 from recsys.live.slate_log import LoggedSlate
 from recsys.types import Bought, Segment

@@ -26,7 +26,7 @@ from gunicorn.http.errors import LimitRequestLine, ParseException
 from gunicorn.workers.base import Worker
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
-from recsys.web.http.request_buffer import RequestBuffer
+from recsys.web.http.worker.request_buffer import RequestBuffer
 
 REQUEST_SECONDS = 10.0
 """Seconds that a client has for one request, from its first byte (of a new connection: from its opening) to its last."""

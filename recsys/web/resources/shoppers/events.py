@@ -9,10 +9,10 @@ from uuid import uuid4
 
 from recsys.categories import join_category, split_category
 from recsys.clock import DAY
-from recsys.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR, ORDER_LINES, event_id_of
+from recsys.ids.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR, ORDER_LINES, event_id_of
+from recsys.ids.user_ids import NullUsers
 from recsys.live.dislikes import Dislike
 from recsys.types import Event, Link
-from recsys.user_ids import NullUsers
 from recsys.web.http.answers import EventsAnswer, Rejection
 from recsys.web.http.bodies import (
     DISLIKE,
@@ -31,9 +31,9 @@ from recsys.web.http.problems import Problem, invalid
 from recsys.web.http.responses import Response
 from recsys.web.http.row_results import ACCEPTED, judge, row_results_response
 from recsys.web.operations import Call, Operation
-from recsys.web.resources.dislikes import DislikeReader
-from recsys.web.resources.event_formats import Row, unfold
-from recsys.web.resources.identities import Linker
+from recsys.web.resources.shoppers.dislikes import DislikeReader
+from recsys.web.resources.shoppers.event_formats import Row, unfold
+from recsys.web.resources.shoppers.identities import Linker
 from recsys.web.serving.live import Live
 
 BROWSER_TYPES = (

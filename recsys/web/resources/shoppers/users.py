@@ -12,7 +12,7 @@ from recsys.web.http.problems import invalid
 from recsys.web.http.queries import personal_query
 from recsys.web.http.responses import Response, json_response
 from recsys.web.operations import Call, Operation
-from recsys.web.resources.sends import send_slates
+from recsys.web.resources.messages.sends import send_slates
 from recsys.web.serving.continued import slate_page
 
 

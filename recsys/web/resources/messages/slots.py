@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from werkzeug.urls import iri_to_uri
 
 from recsys.clock import MINUTE
-from recsys.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR
+from recsys.ids.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR
 from recsys.messages.slots import Slot, filled, web_address
 from recsys.types import CHANNELS, Event, StateError
 from recsys.web.http.metrics import ROUTE

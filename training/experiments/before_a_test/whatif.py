@@ -1,7 +1,7 @@
 """`make whatif`: what other settings would have earned on lists that were drawn by chance, without showing them to anybody.
 
-Each logged list is answered again by the candidate, over the snapshot and for the history of then. Estimates and when there is none:
-`training/experiments/off_policy.py`. Beside them stands the metric of `make evaluate` on the same lists, by what was bought after.
+Each logged list is answered again by the candidate, over the snapshot and for the history of then. The estimates, and when there is
+none, are those of `off_policy.py`. Beside them stands the metric of `make evaluate` on the same lists, by what was bought after.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from training import console
 from training.evaluation.metrics import per_user
 from training.evaluation.split import Truth
 from training.experiments.attribution import MAX_DAYS
+from training.experiments.before_a_test.explored import Again, Progress, answered_again, beside, check_explored, choose
+from training.experiments.before_a_test.off_policy import Answer, Estimate, OffPolicy, Support, interval
 from training.experiments.earned import Earned
-from training.experiments.explored import Again, Progress, answered_again, beside, check_explored, choose
 from training.experiments.ledger import Ledger, read_ledger
-from training.experiments.off_policy import Answer, Estimate, OffPolicy, Support, interval
 
 SAMPLE = 10_000
 MAX_SAMPLE = 50_000

@@ -8,12 +8,12 @@ import msgspec
 from msgspec import Meta, Struct
 
 from recsys import clock
-from recsys.engine.campaign_effect import effect_of
+from recsys.engine.merchandising.campaign_effect import effect_of
 from recsys.types import Segment
 from recsys.web.http.parameters import NoParameters
 from recsys.web.http.responses import Response, json_response
 from recsys.web.operations import Call, Operation
-from recsys.web.resources.campaigns import find_campaign
+from recsys.web.resources.merchant.campaigns import find_campaign
 
 MAX_LOGGED = 2_000
 """Logged lists, the newest, among which those that a campaign held on are looked for."""

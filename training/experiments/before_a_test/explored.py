@@ -12,9 +12,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.engine.inspection.replay import engine_of, history_of, take_updates
 from recsys.engine.merchandising.exploration import Drawn
 from recsys.engine.pipeline import Built, Engine, build, resolve_query
-from recsys.engine.replay import engine_of, history_of, take_updates
 from recsys.live.databases import open_log, open_slates
 from recsys.live.log import EventLog
 from recsys.live.slate_log import LoggedSlate, SlateHead, SlateLog
@@ -24,7 +24,7 @@ from recsys.settings.placements import BlendSettings
 from recsys.snapshot.manifest import Manifest
 from recsys.snapshot.store import Snapshot, open_snapshot
 from recsys.types import DataError, SnapshotError
-from training.experiments.off_policy import Explored
+from training.experiments.before_a_test.off_policy import Explored
 
 ENGINES_KEPT = 8
 """Most settings, as logged, whose engines are kept over one snapshot."""

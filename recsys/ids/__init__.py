@@ -1,0 +1,1 @@
+"""Ids that the service makes or reads: those of events and of shoppers."""

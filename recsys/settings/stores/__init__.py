@@ -1,0 +1,1 @@
+"""Addresses of what keeps state and snapshots outside this machine."""

@@ -1,0 +1,1 @@
+"""Calls of message templates and of what sends them: sends, cards, picture slots, moments."""

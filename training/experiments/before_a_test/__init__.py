@@ -1,0 +1,1 @@
+"""Estimates before a test begins: explored lists, off-policy estimators, `make whatif`."""

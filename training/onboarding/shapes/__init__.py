@@ -1,0 +1,1 @@
+"""Shapes of tables that are not one row an event: preambles, joins, order heads, packed cells, long formats."""
