@@ -214,6 +214,7 @@ def test_tokens_from_the_command_line(
         (["past"], "--tokens 'past': this send has expired"),
         (["weekly", "--shape", "flat"], "--shape: does not go with --tokens"),
         (["weekly", "--as-of", "2026-01-01"], "--as-of: does not go with --tokens"),
+        (["weekly", "--out", str(out), str(tmp_path / "b.csv")], "--out: 2 files; --tokens 'weekly' writes one"),
     ):
         code, said = run("--tokens", *arguments)
         assert (code, wrong in said, out.exists()) == (1, True, False), said

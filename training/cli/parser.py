@@ -171,7 +171,10 @@ def _export(commands_of: Commands) -> None:
 def _run_export(chosen: argparse.Namespace) -> int:
     settings = mirrored(chosen.settings)
     if chosen.tokens is not None:
-        out = chosen.out[0] if chosen.out else Path("exports/tokens.csv")
+        files = chosen.out or [Path("exports/tokens.csv")]
+        if len(files) > 1:
+            raise DataError(f"--out: {len(files)} files; --tokens {chosen.tokens!r} writes one")
+        (out,) = files
         return tokens.tokens(settings, _now(), chosen.tokens, _slot_keys(chosen), chosen.users, out, _erasure_keys())
     return commands.export(
         settings,
