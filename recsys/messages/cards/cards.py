@@ -38,8 +38,11 @@ MANY_LINES = ("html", "text", "body")
 SHORT_TAG = 1024
 """Characters below which a tag that was looked through is remembered."""
 
-_TAG = re.compile(r"<[a-zA-Z][^>]*\s(?:href|src|background|action)\s*=[^>]*>", re.IGNORECASE)
-"""A tag with an address; most have none."""
+_TAG = re.compile(
+    r"<[a-zA-Z][^\s>]*+(?:\s++(?!(?:href|src|background|action)\s*=)[^\s>]*+)*+\s++(?:href|src|background|action)\s*=[^>]*>",
+    re.IGNORECASE,
+)
+"""A tag with an address; most have none. Word by word and never back, so that a tag costs what its length is."""
 _ADDRESS = re.compile(r"""(?<=\s)((?:href|src|background|action)\s*=\s*)("[^"]*"|'[^']*'|[^\s"'>]+)""", re.IGNORECASE)
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):|[/\\]{2}", re.IGNORECASE)
 _HARMLESS_SCHEMES = ("http", "https", "mailto", "tel")
