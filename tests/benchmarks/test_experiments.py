@@ -40,6 +40,7 @@ def test_looking_daily_costs_nothing(world: World) -> None:
     assert told["orders"]["always valid"] == told["conversion"]["always valid"] == 0
 
 
+@pytest.mark.long
 def test_the_planted_truth_is_what_shoppers_do(world: World) -> None:
     """The formula's difference is that of a large experiment."""
     truth = world.truth(0.3, 0.9)
@@ -66,6 +67,7 @@ def test_a_list_beside_itself_is_not_preferred(world: World) -> None:
     assert interleaved_alike(world, 8, 200, 7)["false positives"] <= 0.25
 
 
+@pytest.mark.long
 def test_a_large_difference_is_found(world: World) -> None:
     """Each run finds it."""
     assert apart(world, 2, SHOPPERS, (0.2, 1.0), 3)["power"] == 1

@@ -50,6 +50,7 @@ def test_no_brand_and_no_leaf_category_fills_a_page(tmp_path: Path, monkeypatch:
         assert max(Counter(item["category"] for item in items).values()) <= 3
 
 
+@pytest.mark.long
 def test_rules_hold_and_end_and_are_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Categories kept out of a placement and of a request, a pin and a boost with an end, any of several categories."""
     case = open_case("control-02-rules-of-the-merchant", tmp_path, monkeypatch)
@@ -81,6 +82,7 @@ def test_rules_hold_and_end_and_are_explained(tmp_path: Path, monkeypatch: pytes
     assert found == {"Home > C0", "Home > C3"}
 
 
+@pytest.mark.long
 def test_a_list_of_a_hundred_pages_comes_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """1,500 items in pages of 12: none twice, none missing, each address short."""
     case = open_case("control-04-endless-list", tmp_path, monkeypatch)

@@ -130,6 +130,7 @@ def test_every_page_fits(console: Console, chromium: Browser, width: int, scheme
     context.close()
 
 
+@pytest.mark.long
 def test_it_works_without_a_mouse(console: Console, chromium: Browser) -> None:
     """Login, the way to the shoppers, the search and a link of its answer are reached by keys alone, and each shows where it is."""
     context = chromium.new_context()

@@ -94,6 +94,7 @@ def test_what_is_not_there_is_named(viewer: FlaskClient, query: str, status: int
     assert (answer.status_code, said in answer.text) == (status, True)
 
 
+@pytest.mark.long
 def test_one_list_on_two_snapshots(shop: Shop) -> None:
     """The earlier one is opened when it is asked for: its list is the one that it answers, with what the log has since."""
     shop.add(*[row for row in busy_events() if row["item_id"] != "sofa-1"])

@@ -69,6 +69,7 @@ def told(history: History) -> list[tuple[Any, ...]]:
     return [tuple(map(str, row if place in bought else row[:4])) for place, row in enumerate(rows)]
 
 
+@pytest.mark.long
 @calm
 @given(pasts(), st.integers(0, 14))
 def test_live_events_mean_what_they_mean_in_a_snapshot(rows: list[dict[str, Any]], cut: int) -> None:
@@ -79,6 +80,7 @@ def test_live_events_mean_what_they_mean_in_a_snapshot(rows: list[dict[str, Any]
     assert told(now) == told(world(rows).histories.of("ana"))
 
 
+@pytest.mark.long
 @calm
 @given(pasts(), st.sets(st.integers(0, 13)))
 def test_late_arrivals_take_their_place(rows: list[dict[str, Any]], late: set[int]) -> None:

@@ -360,6 +360,7 @@ def test_a_share_is_met_as_far_as_there_are_items(
     assert sum(_matches(market, row, share.filter) for row in first) >= min(ceil(round(least * len(first), 9)), there)
 
 
+@pytest.mark.long
 @calm
 @given(campaigns=CAMPAIGNS, user=st.sampled_from(["nobody", "ann"]), limit=st.integers(1, 6))
 def test_pages_never_repeat_and_each_keeps_the_limits(

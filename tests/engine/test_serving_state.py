@@ -282,6 +282,7 @@ def test_periods_mean_the_same_in_tables_and_while_serving(
         assert (mapped.anonymous_ids(user), mapped.anonymous_ids(user, 1)) == (in_order, in_order[-1:])
 
 
+@pytest.mark.long
 def test_offline_and_live_profiles_are_one(tmp_path: Path) -> None:
     """On the synthetic shop: a snapshot of a week ago and a week of live events say of everybody what a snapshot of today says."""
     make_shop(tmp_path / "data", users=300, end=END)

@@ -146,6 +146,7 @@ copy_state(SqliteLog(Path(sys.argv[1])).driver, PostgresLog(Address(sys.argv[2],
 """
 
 
+@pytest.mark.long
 def test_a_killed_copy_is_none(tmp_path: Path, address: Address, database: PostgresLog) -> None:
     """After kill -9 in the middle the target is as empty as before, and the next copy is whole."""
     with closing(filled(tmp_path)) as files:

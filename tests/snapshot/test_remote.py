@@ -122,6 +122,7 @@ def test_of_two_who_publish_at_once_one_is_told(shop: SimpleNamespace, fitted: F
     assert versions(other.folder) == [OLD, NEW]
 
 
+@pytest.mark.long
 def test_a_fetch_that_is_cut_goes_on_where_it_ended(shop: SimpleNamespace) -> None:
     """Half a version is never seen, what serves stays, and the second try fetches only what is missing."""
     shop.trainer.publish(OLD)

@@ -224,6 +224,7 @@ def test_a_buyer_of_watches_is_shown_watches(demo: Demo, context: BrowserContext
     wait_for(lambda: [event for event in demo.service.events("purchase") if event.user_id in profile])
 
 
+@pytest.mark.long
 def test_a_dormant_customer_is_welcomed_back(demo: Demo, context: BrowserContext) -> None:
     """By what goes with what was bought then; the panel says since when nothing was."""
     visit = Watched(context)

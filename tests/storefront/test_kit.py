@@ -62,6 +62,7 @@ def test_one_request_fills_all_lists_of_a_page(visit: Watched, shop: ShopPages, 
     assert visit.errors == []
 
 
+@pytest.mark.long
 def test_an_expired_token_is_renewed(visit: Watched, shop: ShopPages) -> None:
     """One whose time is nearly over before it is used; one that the service refuses, after that."""
     now = int(time.time())
@@ -120,6 +121,7 @@ def test_a_slow_service_is_not_waited_for(
     assert visit.errors == []
 
 
+@pytest.mark.long
 def test_what_is_tracked_offline_is_sent_later(
     visit: Watched, shop: ShopPages, service: Recommendations, context: BrowserContext
 ) -> None:
@@ -139,6 +141,7 @@ def test_what_is_tracked_offline_is_sent_later(
     assert later.errors == []
 
 
+@pytest.mark.long
 def test_what_is_tracked_last_arrives(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
     """A page that is left at once still tells it, and the next page does not tell it again."""
     page = opened(visit, shop)
@@ -259,6 +262,7 @@ def test_the_shops_own_card_is_filled(visit: Watched, shop: ShopPages, service: 
     assert visit.errors == []
 
 
+@pytest.mark.long
 def test_a_page_of_another_origin_is_left_alone(visit: Watched, service: Recommendations, context: BrowserContext) -> None:
     """The browser does not even run the kit there, and the page shows what it has."""
     other = ShopPages()

@@ -112,6 +112,7 @@ def test_a_list_that_goes_on_stays_as_long_as_it_was(visit: Watched, shop: ShopP
     assert visit.errors == []
 
 
+@pytest.mark.long
 def test_without_the_service_the_card_goes_all_the_same(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
     """The rest of the list stays, and the service hears of it later."""
     shop.pages["/"] = page_with(service, REFUSABLE)

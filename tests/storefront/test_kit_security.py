@@ -124,6 +124,7 @@ def test_the_kit_trusts_no_address(hostile: Recommendations, shop: ShopPages, co
     assert visit.page.evaluate("window.hacked") is None
 
 
+@pytest.mark.long
 def test_it_runs_under_a_strict_policy(hostile: Recommendations, shop: ShopPages, context: BrowserContext) -> None:
     """A page may forbid inline code, eval, and text that becomes markup: the kit needs none of them."""
     policy = (

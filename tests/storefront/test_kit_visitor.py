@@ -96,6 +96,7 @@ def test_without_consent_nothing_is_stored_or_sent(
     assert shop.tokens == []
 
 
+@pytest.mark.long
 def test_consent_given_later_sends_what_was_seen_so_far(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
     """And withdrawn, forgets everything in the browser."""
     shop.pages["/"] = page_with(service, script='start({ token: "/token" }); track("search", { query: "asked first" });')

@@ -107,6 +107,7 @@ def test_pools_hold_what_the_pipeline_blends(made: tuple[Engine, Examination]) -
     assert pools.ndcg(weights).mean() == pytest.approx(values["ndcg10"][np.array(customers)].mean(), abs=0.01)
 
 
+@pytest.mark.long
 def test_learned_weights_serve(made: tuple[Engine, Examination]) -> None:
     """Each segment with enough users gets weights that add up to 1 and are no worse than before; the others keep theirs."""
     engine, examination = made

@@ -210,6 +210,7 @@ def test_weights_that_were_set_stay(folder: Path) -> None:
     assert manifest.learned_segments == ("repeat",)
 
 
+@pytest.mark.long
 def test_the_same_shop_learns_the_same(folder: Path) -> None:
     """Learned twice, also in several partitions, the blend and the hash are the same."""
     once, again = (sequences(folder, more)[1].manifest for more in ("", "[training]\npartitions = 3\n"))

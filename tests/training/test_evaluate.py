@@ -49,6 +49,7 @@ def owned(settings: Settings) -> dict[str, set[str]]:
     return {user: set(items) for user, items in kept.iter_rows()}
 
 
+@pytest.mark.long
 def test_new_neither_shows_nor_counts_what_was_bought_before(run: Run) -> None:
     """In `new` nobody is shown, or judged by, what they own; in `repeat` both happen."""
     before, catalog = owned(run.settings), run.engine.catalog

@@ -149,6 +149,7 @@ def test_an_honest_retrain_passes(live: Shop) -> None:
     assert len(versions(live.folder / "artifacts")) == 2
 
 
+@pytest.mark.long
 def test_the_same_recipe_loses_exactly_nothing(live: Shop) -> None:
     """Settings that say the same in other words are measured: every difference is 0, and passes."""
     live.toml += "[blend]\nlead = { item_item = 2.0 }\ncustomer = { ease = 2.0, als = 0.0 }\n"
@@ -498,6 +499,7 @@ def test_no_recommender_of_ours_reads_ids(tastes: Shop, name: str) -> None:
     assert nothing_outside(examined, shadow, tastes.settings).passed
 
 
+@pytest.mark.long
 def test_shuffled_ids_are_refused(tastes: Shop) -> None:
     """Files whose ids lead to rows and back, but to other items than were learned of, do not agree with what was measured."""
     tastes.write()
@@ -525,6 +527,7 @@ def test_a_live_snapshot_of_an_earlier_program_is_replaced(live: Shop) -> None:
     assert "made by an earlier version of this program" in found.paragraph
 
 
+@pytest.mark.long
 def test_force_publishes_and_says_so(live: Shop) -> None:
     """A reason lets everything through that a worker can open; the manifest keeps the reason and what failed."""
     shuffle_ids(live)
@@ -579,6 +582,7 @@ def test_few_buyers_are_not_judged(tastes: Shop) -> None:
     assert named(found).keys() == checks
 
 
+@pytest.mark.long
 def test_a_live_recipe_of_another_program_is_not_compared(live: Shop) -> None:
     """What a later program can no longer fit does not stop it; popularity still has to be beaten."""
     artifacts = live.folder / "artifacts"
@@ -589,6 +593,7 @@ def test_a_live_recipe_of_another_program_is_not_compared(live: Shop) -> None:
     assert "The live settings can no longer be fitted" in verdict(live).paragraph
 
 
+@pytest.mark.long
 def test_a_live_snapshot_that_cannot_be_read_needs_force(live: Shop) -> None:
     """Nothing can be compared with a damaged snapshot: refused, unless somebody says why it is right."""
     artifacts = live.folder / "artifacts"

@@ -51,6 +51,7 @@ def test_names_are_read_word_by_word(language: str) -> None:
     assert [name for name, own in zip(meant, HEADS[language], strict=True) if rank(name, own) is None] == []
 
 
+@pytest.mark.long
 def test_an_export_of_another_language_is_read_whole(tmp_path: Path) -> None:
     """Users, orders, units and money come out as they stand in the file."""
     events = read(tmp_path, HEADS["fr"], ROWS).events.collect()
@@ -245,6 +246,7 @@ def test_lines_that_end_as_on_old_macs_are_read_with_the_encoding_pinned(tmp_pat
     assert load_settings(tmp_path / "settings.toml").data.events.encoding == "utf-8"
 
 
+@pytest.mark.long
 def test_the_euro_of_iso_8859_15_is_no_currency_sign(tmp_path: Path) -> None:
     """A file with the byte of ¤, and none that only Windows has, is of ISO 8859-15: its prices are in euros."""
     rows = "".join(f"k{at % 4};b{at};2026-09-{at + 1:02};a{at % 5};Größe {at};{at + 1},50 €\n" for at in range(20))

@@ -63,6 +63,7 @@ def test_lines_get_their_buyer_and_moment_from_another_file(tmp_path: Path) -> N
     assert str(tmp_path) not in text
 
 
+@pytest.mark.long
 def test_several_ids_of_one_person_are_told_by_a_third_file(tmp_path: Path) -> None:
     """Where a customer's id is one of each order, the column that says who it is stands for the user, and is marked as unsure."""
     shop = written(tmp_path, lines=LINES, heads=HEADS, people="kunde_id,person\nk-1,p-1\nk-2,p-1\nk-3,p-2\n")

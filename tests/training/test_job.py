@@ -98,6 +98,7 @@ def test_refunds_of_tables_cancel(shop: Shop) -> None:
     assert slate.reasons[shown(engine, slate).index("sofa-1")].buyers is None
 
 
+@pytest.mark.long
 def test_fitting_publishes_nothing_and_training_keeps_the_newest(busy_shop: Shop) -> None:
     """Only train writes; it keeps as many snapshots as the settings say, and a table of the items for people."""
     busy_shop.toml += "[snapshot]\nkeep = 2\n"

@@ -92,6 +92,7 @@ def test_an_address_that_runs_something_is_a_finding(tmp_path: Path) -> None:
     assert {each.limit for each in wrong} == {"body: no address that runs something"}
 
 
+@pytest.mark.long
 def test_the_command_says_how_it_went(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Clean is 0; a finding is 1, an unknown kind and a template that cannot be read an error with its place."""
     settings = parse_settings('[messages]\ntemplates = "own"\n', tmp_path)

@@ -61,6 +61,7 @@ def test_evaluation_is_a_frame(opened: notebook.Shop) -> None:
     assert opened.findings().height == 0
 
 
+@pytest.mark.long
 def test_a_folder_needs_no_settings(tmp_path: Path) -> None:
     """A folder of exports gets its settings first, and keeps them; a settings file is opened as it is."""
     folder = tmp_path / "exports"

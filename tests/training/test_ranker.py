@@ -192,6 +192,7 @@ def learned(fashion: tuple[Shop, Settings, Prepared]) -> FittedRanker:
     return learn_ranker(fashion[2], fashion[1], now=NOW).serving
 
 
+@pytest.mark.long
 def test_fashion_is_learned(fashion: tuple[Shop, Settings, Prepared], learned: FittedRanker) -> None:
     """Where what sells this week is bought next, which no neighbour knows, the ranker leads, and the record says by how much."""
     found = learned.record.tasks["new"]

@@ -329,6 +329,7 @@ def test_the_same_snapshot_gives_the_same_page(busy_shop: Shop) -> None:
     assert [file.name for file in pages[0].parent.iterdir()] == [pages[0].name]
 
 
+@pytest.mark.long
 def test_the_last_recipe_is_compared_on_the_same_days(busy_shop: Shop) -> None:
     """Other settings than before: differences with intervals; the same settings: said so."""
     busy_shop.toml = SHORT
@@ -432,6 +433,7 @@ def test_the_browser_tells_what_a_page_does(tmp_path: Path) -> None:
     assert asked == ["http://elsewhere.example/x.png"]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 def test_a_browser_shows_the_served_report(shop: Shop, tmp_path: Path) -> None:
     """Through the service, with attacks for names: every heading, no error in the console, no request but for the page."""

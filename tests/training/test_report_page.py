@@ -36,6 +36,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
     return Page(write_report(shop.settings, NOW).read_text())
 
 
+@pytest.mark.long
 def test_items_have_their_pictures(page: Page) -> None:
     """Those of the shop whose addresses are http or https, asked for without saying from where; nothing else is loaded."""
     pictures = page.all("img")

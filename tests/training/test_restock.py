@@ -223,6 +223,7 @@ def test_what_cannot_be_done_is_explained(
     assert not list(stocked.folder.glob("out*"))
 
 
+@pytest.mark.long
 def test_the_report_has_a_section_where_the_shop_gives_stock(stocked: Stocked) -> None:
     """The sentence, the items and a link; without stock figures there is neither section nor link."""
     stocked.toml = SETTINGS + "[evaluation]\ndays = 2\nresamples = 100\n"

@@ -74,6 +74,7 @@ def test_rounded_to_three_digits(value: float) -> None:
     assert rounded({"x": value, "n": 3, "w": "bm25"})["x"] == pytest.approx(value, rel=5e-3)
 
 
+@pytest.mark.long
 def test_training_takes_up_what_was_found(shop: Path) -> None:
     """The file holds what the studies chose and the learned blend, and lies over the settings file from then on."""
     found = tuned(shop, "journal-a")
@@ -90,6 +91,7 @@ def test_training_takes_up_what_was_found(shop: Path) -> None:
         file.unlink()
 
 
+@pytest.mark.long
 def test_a_second_run_keeps_what_the_first_found(shop: Path, tmp_path: Path) -> None:
     """Tuning one thing does not forget another."""
     file = tmp_path / "tuned.toml"

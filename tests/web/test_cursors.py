@@ -110,6 +110,7 @@ def test_pages_follow_the_shopper_and_the_shop_without_repeating(app: Applicatio
     assert len(shown) == len(set(shown)) == 50 * 12
 
 
+@pytest.mark.long
 def test_a_list_goes_on_over_a_new_snapshot(large: Path, tmp_path: Path) -> None:
     """Items have other rows there; what was shown stays shown. Once the old snapshot is deleted the list is gone, and says so."""
     shop = Shop(tmp_path)

@@ -11,6 +11,7 @@ from recsys.web.serving.lanes import LANES, Lanes
 from tests.support.patience import PATIENCE_SECONDS
 
 
+@pytest.mark.long
 def test_a_full_lane_asks_to_come_again() -> None:
     """With all slots taken, callers wait; one that finds too many waiting, or waits too long, gets a 503 with Retry-After."""
     lanes, size = Lanes(), LANES["card"]

@@ -227,6 +227,7 @@ def test_stock_is_current_by_the_wall_clock_too(shop: Shop) -> None:
     assert slate(fetch(two)).items[0].price == 1.5
 
 
+@pytest.mark.long
 def test_of_many_declarations_at_once_one_stands(shop: Shop) -> None:
     """Exactly one is new, and whoever said otherwise at the same moment is told so."""
     apps = [create_app(shop.settings, SECRETS) for _ in range(6)]

@@ -102,6 +102,7 @@ def test_the_forgotten_stay_forgotten(app: Application, database: PostgresServer
     assert not found["personalized"]
 
 
+@pytest.mark.long
 def test_a_new_snapshot_waits_for_the_log(app: Application, shop: Shop, database: PostgresServer) -> None:
     """One that is published meanwhile answers once it is known who was forgotten; until then the one before does."""
     client = app.test_client()

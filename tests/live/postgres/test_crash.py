@@ -129,6 +129,7 @@ def test_a_killed_server_loses_nothing_that_it_accepted(server: PostgresServer) 
         assert state.add_events([event("after")], RECEIVED) == [True]
 
 
+@pytest.mark.long
 def test_a_server_that_restarts_between_two_calls_is_not_noticed(server: PostgresServer) -> None:
     """Connections that broke while nobody used them are replaced before anything is read or written."""
     with closing(log_of(server, "shop")) as state:

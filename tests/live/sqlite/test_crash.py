@@ -226,6 +226,7 @@ def test_nothing_accepted_is_lost_or_doubled_by_kill_9(folder: Path) -> None:
     assert len(unsaid) == len({call.partition("-")[0] for call in unsaid}) <= 20
 
 
+@pytest.mark.long
 def test_killed_while_it_begins(folder: Path) -> None:
     """Wherever in its beginning a process is killed, there is no log or a whole one, and the next process writes."""
     for number in range(8):

@@ -179,6 +179,7 @@ def test_killed_half_way_it_is_still_the_old_log(tmp_path: Path) -> None:
     check_integrity(tmp_path)
 
 
+@pytest.mark.long
 def test_without_room_on_the_disk_it_is_still_the_old_log(tmp_path: Path) -> None:
     """The error names the file and what to do; once there is room, the next start does it."""
     write(tmp_path, [an_event(number) for number in range(MANY)])
