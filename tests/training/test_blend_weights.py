@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from recsys.types import Query
 from simulator import make_shop, shop_settings
 from tests.support.handmade import calm
 from tests.support.synthetic import END
-from training.evaluation.blend_weights import learn_blend, questions
+from training.evaluation.blend_weights import late_after, learn_blend, questions
 from training.evaluation.evaluate import TASKS, Examination, Subject, ask, examine, fit_for, with_subjects
 from training.evaluation.metrics import DEPTH, per_user
 from training.evaluation.split import Fold, split
@@ -145,3 +146,34 @@ def test_a_zero_weight_is_not_asked(made: tuple[Engine, Examination]) -> None:
         query = Query(now=examination.now, user_id=user, placement=placement, limit=DEPTH, bought=TASKS["repeat"])
         slate = answer(asked, query, engine.snapshot.histories.of(user))
         assert not {"als", "brands"} & set(slate.sources)
+
+
+class Ticking:
+    """Seconds that are left, one fewer each time they are asked for, and never below 0."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+
+    def __call__(self) -> float:
+        """Tell them."""
+        self.seconds = max(self.seconds - 1, 0)
+        return float(self.seconds)
+
+
+def test_nothing_goes_on_when_no_time_is_left(made: tuple[Engine, Examination]) -> None:
+    """The last segment ends with the time, too: nothing is climbed any more, and what its recommenders are worth is not looked at."""
+    learned = learn_blend([made], NAMES, BlendSettings(), 200, 20, Ticking(600))
+    assert learned.users["repeat"] > 0
+    assert "repeat" not in {each.segment for each in learned.contributions}
+
+
+@pytest.mark.parametrize("wanted", [1, 10])
+def test_a_part_of_the_time_ends_with_all_of_it(wanted: float) -> None:
+    """A part that is larger than what an earlier fold left is over when everything is."""
+    late = late_after(wanted, Ticking(3))
+    assert [late() for _ in range(3)][-1]
+
+
+def test_time_without_end_is_never_over() -> None:
+    """Where no minutes were given, nothing is late."""
+    assert not late_after(inf, lambda: inf)()

@@ -60,12 +60,8 @@ def learn_blend(
     contributions: list[Contribution] = []
     for place, segment in enumerate(SEGMENTS):
         part = left() / (len(SEGMENTS) - place)
-        end, asking = (-inf if isinf(part) else left() - part), part / 2 / max(len(rounds), 1)
-
-        def late(end: float = end) -> bool:
-            return left() <= end
-
-        pools = join([_pools_of(*each, segment, names, seed, asking, left) for each in rounds], len(names))
+        late, asking = late_after(part, left), part / 2 / max(len(rounds), 1)
+        pools = join([_pools_of(*each, segment, names, seed, late_after(asking, left)) for each in rounds], len(names))
         old: Mapping[str, float] = getattr(before, segment)
         learned[segment], users[segment] = old, len(pools)
         if len(pools) < MIN_USERS:
@@ -85,18 +81,22 @@ def learn_blend(
     )
 
 
+def late_after(seconds: float, left: Callable[[], float]) -> Callable[[], bool]:
+    """Tell when so many of the seconds that are `left` (never below 0) are over; of a time without end it never is."""
+    end = -inf if isinf(seconds) else max(left() - seconds, 0.0)
+    return lambda: left() <= end
+
+
 def _pools_of(
     engine: Engine,
     examination: Examination,
     segment: Segment,
     names: Sequence[str],
     seed: int,
-    seconds: float,
-    left: Callable[[], float],
+    late: Callable[[], bool],
 ) -> Pools:
-    """Ask for the users of a fold, in an order drawn, for so many seconds."""
-    end = left() - seconds
-    asked = takewhile(lambda _: isinf(seconds) or left() > end, questions(examination, segment, seed))
+    """Ask for the users of a fold, in an order drawn, until it is late."""
+    asked = takewhile(lambda _: not late(), questions(examination, segment, seed))
     return gather(engine, asked, examination.now, segment, names)
 
 
