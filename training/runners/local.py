@@ -64,7 +64,9 @@ class LocalParts:
     def _sums(self, fit: Fit, tables: Tables, keys: Iterable[str]) -> list[Arrays]:
         """The sums of every range of users."""
         parts = zip(tables.cut(self.count), keys, strict=True)
-        return [self.finished.taken(key, partial(fit.partial, part)) for part, key in parts]
+        sums = [self.finished.taken(key, partial(fit.partial, part)) for part, key in parts]
+        let_go(arrays_of_events(tables.events).values())  # what merges them needs the room
+        return sums
 
     def _keys(self, tables: Tables, catalog: Arrays) -> Iterable[str]:
         """A hash of everything that each range of users has to tell."""

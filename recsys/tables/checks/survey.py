@@ -83,15 +83,21 @@ def _users(events: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _items(events: pl.LazyFrame) -> pl.LazyFrame:
-    """Amounts are chosen before rows are grouped, and few rows are purchases."""
+    """An item has few prices and few purchases, so that rows are counted before anything is sorted."""
     price, quantity, known = pl.col("price"), pl.col("quantity"), pl.col("user_id").is_not_null().alias("rows")
     of_items = events.filter(pl.col("item_id").is_not_null())
-    prices = (
+    counts = (
         of_items.select("item_id", known, pl.when(price > 0).then(price))
+        .group_by("item_id", "price")
+        .agg(pl.len().alias("events"), pl.col("rows").sum())
+    )
+    priced = pl.col("events").filter(price.is_not_null())
+    prices = (
+        counts.sort("price", nulls_last=True)
         .group_by("item_id")
         .agg(
-            *(pl.len().alias("events"), pl.col("rows").sum()),
-            *(price.count().alias("prices"), price.median().alias("usual_price"), price.max().alias("top_price")),
+            *(pl.col("events").sum(), pl.col("rows").sum(), priced.sum().alias("prices")),
+            *(_median(price.drop_nulls(), priced).alias("usual_price"), price.max().alias("top_price")),
         )
     )
     quantities = (
@@ -103,6 +109,13 @@ def _items(events: pl.LazyFrame) -> pl.LazyFrame:
         )
     )
     return prices.join(quantities, on="item_id", how="left").with_columns(pl.col("quantities").fill_null(0))
+
+
+def _median(ascending: pl.Expr, times: pl.Expr) -> pl.Expr:
+    """The median of values in ascending order, each of which is there so many times."""
+    until, total = times.cum_sum(), times.sum()
+    lower, upper = (ascending.filter(until > middle).first() for middle in ((total - 1) // 2, total // 2))
+    return (lower + upper) / 2
 
 
 def _quantities() -> pl.Expr:
