@@ -16,6 +16,7 @@ pytestmark = needs_cases
 NEW, POPULAR = "/v1/users/somebody-new/recommendations?limit=10", "/v1/bestsellers?limit=10"
 FLOOD, GUESTS = "pollution-01-visitors-with-one-view", "pollution-02-one-id-for-all-guests"
 CARDS, ABSURD = "pollution-03-gift-cards-and-free-samples", "pollution-04-one-absurd-line"
+ACCESSORY = "pollution-05-accessory-and-main-thing"
 
 
 def lists(case: Case) -> tuple[list[str], list[str]]:
@@ -120,6 +121,16 @@ def test_an_absurd_line_is_in_no_revenue(tmp_path: Path, monkeypatch: pytest.Mon
     assert revenue == {user: client.get(f"/v1/users/{user}/profile").get_json()["revenue"] for user in revenue}
     assert total == pytest.approx(_revenue(case, sound))
     assert fitted.manifest.counts["purchases"] == sound.manifest.counts["purchases"] + 2
+
+
+@pytest.mark.long
+def test_an_accessory_does_not_lead_to_the_main_thing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A phone brings its cover; a cover brings what costs as little, before the phone at thirty times its price."""
+    case = open_case(ACCESSORY, tmp_path, monkeypatch)
+    case.train(force="a made-up shop")
+    client = case.serve()
+    assert ids(client, "/v1/items/PHONE/bought-together")[0] == "COVER"
+    assert ids(client, "/v1/items/COVER/bought-together")[0] in ("CABLE", "BAG")
 
 
 def _revenue(case: Case, fitted: Fitted) -> float | None:

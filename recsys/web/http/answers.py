@@ -239,6 +239,12 @@ class EventsAnswer(Struct, frozen=True, omit_defaults=True):
     properties: Annotated[
         tuple[str, ...], Meta(description="Names of members that are no columns and were kept as properties; absent: none.")
     ] = ()
+    unknown_items: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Items of events that are not in the catalogue; the events are kept, and count once it has them; absent: none."
+        ),
+    ] = ()
 
 
 class RowResultsAnswer(Struct, frozen=True):

@@ -51,7 +51,7 @@ BROWSER_TYPES = (
 """What a browser token may say; what is paid for, and given back, only the shop's own servers know."""
 
 MAX_NAMES = 20
-"""Names of properties that an answer repeats, so that a misspelt column is noticed."""
+"""Names of properties, and unknown items, that an answer repeats, so that what is misspelt is noticed."""
 
 
 _ONLY_EMPTY = NullUsers(())
@@ -74,9 +74,19 @@ def post_events(call: Call[EventsBody | Ga4Body | SegmentBatch | SegmentCall]) -
         sum(fresh) + len(dislikes) + links,
         sorted({name for event in events for name in event.properties or ()}),
     )
+    unknown = () if browser is not None else _unknown(live, events)
     return row_results_response(
-        EventsAnswer(accepted, len(fresh) - sum(fresh), tuple(rejected), found.ignored, tuple(kept[:MAX_NAMES]))
+        EventsAnswer(accepted, len(fresh) - sum(fresh), tuple(rejected), found.ignored, tuple(kept[:MAX_NAMES]), unknown)
     )
+
+
+def _unknown(live: Live, events: list[Event]) -> tuple[str, ...]:
+    """Name items of these events that the catalogue does not have, as many as an answer repeats; none while no snapshot is loaded."""
+    if not live.loaded:
+        return ()
+    catalog = live.serving().engine.catalog
+    named = {event.item_id for event in events if event.item_id is not None}
+    return tuple(sorted(item_id for item_id in named if catalog.row(item_id) < 0)[:MAX_NAMES])
 
 
 def _linked(live: Live, rows: list[tuple[int, Row]], received: int, browser: str | None) -> tuple[int, list[Rejection]]:
