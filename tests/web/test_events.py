@@ -318,8 +318,8 @@ def test_equal_lines_of_an_order_are_as_many_lines(app: Application) -> None:
     line = {"user_id": "lines", "event_type": "purchase", "item_id": "a", "order_id": "o", "timestamp": NOW}
     back, unordered = line | {"event_type": "refund", "timestamp": NOW + 1}, line | {"order_id": None}
     body = {"events": [line, unordered, line | {"item_id": "b"}, line, back, unordered, back]}
-    assert row_results(send(app, body)) == {"accepted": 6, "duplicates": 1, "rejected": []}
-    assert row_results(send(app, body)) == {"accepted": 0, "duplicates": 7, "rejected": []}
+    assert row_results(send(app, body)) == {"accepted": 6, "duplicates": 1, "rejected": [], "unknown_items": ["a", "b"]}
+    assert row_results(send(app, body)) == {"accepted": 0, "duplicates": 7, "rejected": [], "unknown_items": ["a", "b"]}
     assert [row_results(send(app, {"events": [each]}))["duplicates"] for each in (line, back)] == [1, 1]
 
 
@@ -327,7 +327,7 @@ def test_two_variants_of_an_item_are_two_lines(app: Application) -> None:
     """An order of a tool that names an item twice keeps both; the tool's event told again is the same two."""
     bought = {"name": "purchase", "params": {"transaction_id": "t", "items": [{"item_id": "a"}, {"item_id": "a"}]}}
     body = {"client_id": "ga.3", "timestamp_micros": NOW, "events": [bought, bought]}
-    assert row_results(send(app, body)) == {"accepted": 2, "duplicates": 2, "rejected": []}
+    assert row_results(send(app, body)) == {"accepted": 2, "duplicates": 2, "rejected": [], "unknown_items": ["a"]}
     assert row_results(send(app, body))["accepted"] == 0
 
 
@@ -345,14 +345,21 @@ def test_tools_are_understood_at_the_same_address(app: Application) -> None:
         "client_id": "ga.1",
         "events": [{"name": "view_item", "params": {"items": [{"item_id": "a"}]}}, {"name": "scroll"}],
     }
-    assert row_results(send(app, ga4)) == {"accepted": 1, "duplicates": 0, "rejected": [], "ignored": 1}
+    assert row_results(send(app, ga4)) == {
+        "accepted": 1,
+        "duplicates": 0,
+        "rejected": [],
+        "ignored": 1,
+        "unknown_items": ["a"],
+    }
     call = {"type": "track", "event": "Product Added", "userId": "seg", "messageId": "m", "properties": {"product_id": "a"}}
-    assert row_results(send(app, call)) == {"accepted": 1, "duplicates": 0, "rejected": []}
+    assert row_results(send(app, call)) == {"accepted": 1, "duplicates": 0, "rejected": [], "unknown_items": ["a"]}
     assert row_results(send(app, {"batch": [call, {"type": "group"}]})) == {
         "accepted": 0,
         "duplicates": 1,
         "rejected": [],
         "ignored": 1,
+        "unknown_items": ["a"],
     }
     assert [each.event_type for each in events_of(app, "ga.1")] == [EventType.VIEW]
     assert [each.event_type for each in events_of(app, "seg")] == [EventType.CART_ADD]
