@@ -23,8 +23,8 @@ class NeverSettings(Group, frozen=True):
     free: bool = False
     """Items whose price is 0, or that more orders have for nothing than for money."""
     kinds: tuple[NeverKind, ...] | None = None
-    """Items that id, title or category call shipping, a gift card, a sample, a test or a fee, in two dozen languages. Without a word
-    on it: the kinds of the tables' preset, without a preset none."""
+    """Items that go by the name of shipping, a gift card, a sample, a test or a fee, in two dozen languages; doubtful names take
+    nothing out. Without a word on it: the kinds of the tables' preset, without a preset none, and `make validate` asks."""
 
 
 class CatalogSettings(Group, frozen=True):

@@ -3,7 +3,7 @@ learns from them. Events of them stay, and with them the revenue."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -12,33 +12,15 @@ from polars.exceptions import PolarsError
 from recsys.categories import split_category
 from recsys.settings import Settings
 from recsys.settings.catalog import NeverKind, NeverSettings
+from recsys.tables.checks.line_words import LINE_WORDS
 from recsys.tables.presets import merged
-from recsys.tables.validation import Finding
+from recsys.tables.validation import Finding, Level
 from recsys.types import SettingsError
 
-KINDS: Mapping[NeverKind, str] = {
-    "shipping": r"^(ship(ping)?|post(age)?|delivery|freight|dot|c2)$|^(dotcom |free |express |standard )?(shipping|postage|carriage|"
-    r"delivery|freight|versand|porto|lieferung|livraison|envío|spedizione|verzending|doprava|poštovné|dostawa|wysyłka|frakt|fragt|"
-    r"frete|toimituskulut|kargo|доставка|送料|运费|配送料)"
-    r"([- ]?(kosten|costs?|fees?|charges?|protection|insurance))?$|^(versandkosten|frais de (port|livraison)|gastos de envío|"
-    r"spese di spedizione|verzendkosten)\b",
-    "gift_cards": r"\b(gift[- _]?(cards?|vouchers?|certificates?)|e-?gift|geschenk(karten?|gutscheine?)|gutscheine?|"
-    r"wertgutscheine?|cartes?[- ]cadeaux?|chèques?[- ]cadeaux?|tarjetas? (de )?regalo|buon[io] regalo|cadeau(bon|kaart)(nen|en)?|"
-    r"dárkov(á|é|ý|e) (kart[ay]|poukaz[y]?)|kart[ay] podarunkow[ae]|cart(ão|ões)[- ]presente|vales?[- ]presente|presentkort|"
-    r"gavekort|lahjakort(ti|it)|hediye (kart|çek)\w*|подарочн\w+ (карт|сертификат)\w*)\b|"
-    r"ギフト(カード|券)|礼品卡|기프트카드|^gift_\d+",
-    "samples": r"^(free )?samples?$|^proben?$|^(free|product|fabric|tester) (sample|swatch)|(^|[^-\w])free (samples?|gifts?)\b|"
-    r"\b(gift with purchase|gwp|(gratis|waren|duft|parfüm|stoff|produkt|tee|creme)proben?|pröbchen|stoffmuster|"
-    r"gratis(artikel|beigabe|geschenk)|échantillons?( gratuits?)?|cadeaux? offerts?|muestras? (gratis|gratuitas?)|"
-    r"amostras?( grátis)?|campioncin[oi]|campion[ei] (gratuit[oi]|omaggio)|gratis monsters?|proefjes?|vzor(ek|ky) zdarma|"
-    r"(darmowa )?próbk[ai]|gratisprov(er)?|vareprøver?|пробник\w*)\b|サンプル|试用装",
-    "tests": r"^tests?$|^test[-_]|\b(test (product|item|order|article)|testartikel|testprodukt|do not (buy|order|ship)|"
-    r"produit test|producto de prueba|prodotto di prova)\b",
-    "fees": r"^(m|manual|d|discount|rabatt|amazon ?fee|bank charges?|adjust bad debt|cruk|surcharge|tip|donation|spende|pfand|"
-    r"deposit|service fee|handling fee|payment fee|mwst|tax)$|\b(bank charges|amazon fee|adjust bad debt|payment fee)\b",
-}
-"""Words that each kind goes by, searched in any case in id, title and every level of the category."""
 _NAMED = 5
+"""Items that a finding names."""
+_SHOWN = 40
+"""Letters of a title that it quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,45 +37,39 @@ class CatalogueRules:
             SettingsError: if a pattern is not a regular expression.
         """
         out = items.filter(self._matches(items, given_away))
-        if not out.height:
-            return items, self._doubtful(items, file)
-        finding = Finding(
-            table="items",
-            file=file,
-            column="",
-            rule="may be shown and learned from (`[catalog.never]`)",
-            rows=out.height,
-            share=out.height / items.height,
-            example=", ".join(out["item_id"].head(_NAMED)) + (" …" if out.height > _NAMED else ""),
-            advice="nothing, if none of them should ever be recommended; what was paid for them stays in the revenue",
-            level="left_out",
+        kept = items.filter(~pl.col("item_id").is_in(out["item_id"].implode())) if out.height else items
+        rule, advice = (
+            "may be shown and learned from (`[catalog.never]`)",
+            "nothing, if none of them should ever be recommended; ",
         )
-        return items.filter(~pl.col("item_id").is_in(out["item_id"].implode())), [finding]
+        advice += "`kinds = []` keeps those that only go by their name; what was paid for them stays in the revenue"
+        gone = _finding(out, items, file, rule, advice, "left_out")
+        return kept, [*gone, *self._asked(kept, items, file)]
 
-    def _doubtful(self, items: pl.DataFrame, file: str) -> list[Finding]:
+    def _asked(self, kept: pl.DataFrame, items: pl.DataFrame, file: str) -> list[Finding]:
         """Say which items are called what is seldom meant to be recommended, in a shop that has no word on it."""
-        if self.never != NeverSettings() or self.kinds:
+        if self.never.kinds is not None or self.never != NeverSettings():
             return []
-        kinds = [kind for kind in KINDS if CatalogueRules(self.never, (kind,)).called(items).any()]
-        out = items.filter(CatalogueRules(self.never, tuple(kinds)).called(items)) if kinds else items.head(0)
-        if not out.height:
-            return []
-        named = ", ".join(f'"{kind}"' for kind in kinds)
-        finding = Finding(
-            table="items",
-            file=file,
-            column="",
-            rule="is no gift card, sample, postage, test or fee by its name",
-            rows=out.height,
-            share=out.height / items.height,
-            example=", ".join(out["item_id"].head(_NAMED)) + (" …" if out.height > _NAMED else ""),
-            advice=f"write `[catalog.never]` with `kinds = [{named}]` to keep them out of lists; `kinds = []` if they belong there",
+        told = {kind: words.called(kept) for kind, words in LINE_WORDS.items()}
+        surely = {kind: sure for kind, (sure, _) in told.items() if sure.any()}
+        wanted = ", ".join(f'"{kind}"' for kind in LINE_WORDS if kind in surely or kind in self.kinds)
+        by_name = kept.filter(pl.any_horizontal(pl.lit(False), *surely.values()))
+        perhaps = pl.any_horizontal(doubtful for _, doubtful in told.values())
+        rest = kept.filter(perhaps & ~pl.col("item_id").is_in(by_name["item_id"].implode()))
+        write = (
+            f"write `[catalog.never]` with `kinds = [{wanted}]` to keep them out of lists; `kinds = []` if they belong there"
         )
-        return [finding]
-
-    def called(self, items: pl.DataFrame) -> pl.Series:
-        """Tell, bool[n], which items go by a name of the kinds."""
-        return self._matches(items, pl.Series(dtype=pl.String))
+        stay = ", ".join(f'"{kind}"' for kind in self.kinds)
+        either = (
+            "to keep them out of lists name them under `[catalog.never]`, in `ids`, `categories` or `patterns`; "
+            f"`kinds = [{stay}]` if they belong there"
+        )
+        return [
+            *_finding(by_name, items, file, "is no gift card, sample, postage, test or fee by its name", write),
+            *_finding(
+                rest, items, file, "is surely a product by its name, and no gift card, sample, postage, test or fee", either
+            ),
+        ]
 
     def given_away(self, rows: pl.LazyFrame) -> pl.Series:
         """Give the ids of items that more orders have for nothing than for money, where free items are never shown.
@@ -118,7 +94,7 @@ class CatalogueRules:
         texts = ("item_id", "title")
         found = [pl.col("item_id").is_in([*self.never.ids, *given_away])]
         found += [_found(pattern, pl.col(name)) for pattern in self.never.patterns for name in texts]
-        found += [_found(f"(?i){KINDS[kind]}", pl.col(name)) for kind in self.kinds for name in texts]
+        found += [pl.lit(LINE_WORDS[kind].called(items)[0]) for kind in self.kinds]
         if self.never.free:
             found.append(pl.col("price") == 0)
         chosen = self._categories(items["category"].drop_nulls().unique().to_list())
@@ -126,15 +102,9 @@ class CatalogueRules:
         return items.select(pl.any_horizontal(each.fill_null(False) for each in found)).to_series()
 
     def _categories(self, names: Sequence[str]) -> list[str]:
-        """Categories at or below those of the rules, or with a level that is called like one of the kinds."""
-        paths = {name: split_category(name) for name in names}
-        wanted = [split_category(name) for name in self.never.categories]
-        below = {name for name, path in paths.items() if any(path[: len(each)] == each for each in wanted if each)}
-        rows = [(name, level) for name, path in paths.items() for level in path]
-        levels = pl.DataFrame(rows, schema={"name": pl.String, "level": pl.String}, orient="row")
-        is_word = pl.col("level").str.len_chars() > 2  # codes such as C2 are postage among ids alone
-        called = [is_word & _found(f"(?i){KINDS[kind]}", pl.col("level")) for kind in self.kinds]
-        return sorted({*below, *levels.filter(pl.any_horizontal(pl.lit(False), *called))["name"]})
+        """Categories at or below those of the rules."""
+        wanted = [path for path in map(split_category, self.never.categories) if path]
+        return sorted(name for name in names if any(split_category(name)[: len(each)] == each for each in wanted))
 
 
 def catalogue_rules(settings: Settings) -> CatalogueRules:
@@ -145,6 +115,21 @@ def catalogue_rules(settings: Settings) -> CatalogueRules:
     tables = {"events": settings.data.events, "items": settings.data.items}
     of_presets = (merged(name, table).never_kinds for name, table in tables.items())
     return CatalogueRules(never, tuple(dict.fromkeys(kind for kinds in of_presets for kind in kinds)))
+
+
+def _finding(
+    out: pl.DataFrame, items: pl.DataFrame, file: str, rule: str, advice: str, level: Level = "note"
+) -> list[Finding]:
+    """Say which items it is about, by id and title; nothing where there are none."""
+    if not out.height:
+        return []
+    named = [
+        f"{item_id} ({title[:_SHOWN]})" if title else item_id
+        for item_id, title in out.select("item_id", "title").head(_NAMED).iter_rows()
+    ]
+    example = ", ".join(named) + (" …" if out.height > _NAMED else "")
+    finding = Finding("items", file, "", rule, out.height, out.height / items.height, example, advice, level)
+    return [finding]
 
 
 def _found(pattern: str, text: pl.Expr) -> pl.Expr:
