@@ -136,6 +136,8 @@ benchmark-soak: setup-dev ## Serve for an hour under load, new snapshots and kil
 	$(RUN) -m benchmarks.soak $(ARGS)
 benchmark-chaos: setup-all ## Run three nodes behind nginx for half an hour while nodes, database and store die and come back (needs nginx, PostgreSQL)
 	$(RUN) -m benchmarks.chaos $(ARGS)
+benchmark-databases: setup-dev ## Measure a request over PostgreSQL against one over SQLite files, in one run (needs PostgreSQL)
+	@$(RUN) -m benchmarks.databases $(ARGS)
 benchmark-bounds: setup-dev ## Measure an answer for a shopper with 100,000 ids, 500,000 events, after 100,000 item updates
 	$(RUN) -m benchmarks.bounds $(ARGS)
 benchmark-isolation: setup-dev ## Measure pages beside bulk answers, polls, cards, slow clients, large bodies and the console

@@ -109,12 +109,13 @@ def running(
     secrets: Mapping[str, str] = {},
     app: str = "serve:app",
     port: int | None = None,
+    workers: int = WORKERS,
 ) -> Iterator[Service]:
     """Run gunicorn over a settings file, its output in a .log beside that; `key` opens everything but where auth is off, `secrets` are
     further variables of its environment, `port` one that is free where none is given.
 
     Raises:
-        RuntimeError: if two workers are not ready within a minute.
+        RuntimeError: if its workers are not ready within a minute.
     """
     if port is None:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -123,7 +124,7 @@ def running(
         **os.environ,
         "RECSYS_SETTINGS": str(settings.resolve()),
         "PORT": str(port),
-        "WEB_CONCURRENCY": str(WORKERS),
+        "WEB_CONCURRENCY": str(workers),
         **({"RECSYS_KEYS_ADMIN": key} if key else {}),
         **secrets,
     }
@@ -133,7 +134,7 @@ def running(
         process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
         try:
             service = Service(process.pid, port, {"Authorization": f"Bearer {key}"} if key else {})
-            if not _ready(service, process):
+            if not _ready(service, process, workers):
                 raise RuntimeError(f"the service was not ready within {PATIENCE_SECONDS} s; {log} says why")
             yield service
         finally:
@@ -141,11 +142,11 @@ def running(
             process.wait(PATIENCE_SECONDS)
 
 
-def _ready(service: Service, process: subprocess.Popen[bytes]) -> bool:
+def _ready(service: Service, process: subprocess.Popen[bytes], workers: int) -> bool:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            if len(service.workers()) == WORKERS and all(service.ask("GET", "/readyz").status == 200 for _ in range(10)):
+            if len(service.workers()) == workers and all(service.ask("GET", "/readyz").status == 200 for _ in range(10)):
                 return True
         except (OSError, HTTPException):
             pass

@@ -25,7 +25,9 @@ from recsys.ids.user_ids import NullUsers
 from recsys.item_updates import ItemUpdate, both
 from recsys.live.dislikes import Dislike
 from recsys.live.erasure import ErasureKeys, Tombstone, Tombstones
-from recsys.live.log import EventLog, LiveEvent, SharedRow
+from recsys.live.joins import JoinChange
+from recsys.live.log import EventLog, LiveEvent
+from recsys.live.rows import SharedRow
 from recsys.reasons import reason_locale
 from recsys.snapshot.customer_value import CustomerValue
 from recsys.snapshot.identity_links import FOREVER, Period, periods, without
@@ -63,7 +65,7 @@ class ServingState:
         self.forgotten = Tombstones(erasure_keys, state.tombstones())
         self.accounts = Accounts(self.forgotten)
         self.dislikes = KnownDislikes(state.dislikes)
-        self._campaigns = LiveCampaigns(engine.campaigns, state.campaigns)
+        self._campaigns = LiveCampaigns(engine.campaigns)
         self.newest = engine.snapshot.as_of
         """The later of the snapshot's moment and the newest accepted event, in microseconds."""
 
@@ -74,21 +76,23 @@ class ServingState:
             StateError: if the log cannot be read.
             SettingsError: if somebody was forgotten under a secret that is not there.
         """
-        if self._state.version() == self._version:
+        known, version = self._version, self._state.version()
+        if version == known:
             return
         with self._lock:
-            version = self._state.version()
-            if version == self._version:
+            if self._version is not known and (version := self._state.version()) == self._version:
                 return  # another thread took it in meanwhile
-            with self._kept.changing(), self._state.reading():
-                last = max(self._state.last(), self._read)
-                self._drop_kept()
-                self._take(self._state.news(self._read))
-                self._take_joins()
-                self._campaigns.take()
-                self.dislikes.catch_up()
-                self.newest = max(self.newest, self._state.newest(self._read) or 0)
-            self._read, self._version = last, version
+            with self._kept.changing():
+                news = self._state.news(
+                    self._read, MAX_DROPPED + 1 if len(self._kept) else 0, self.accounts.read, self._campaigns.read
+                )
+                self._drop_kept(news.wrote)
+                self._take(news.shared)
+                self._take_joins(news.joins)
+                self._campaigns.take(news.campaigns)
+                self.dislikes.take(news.disliked)
+                self.newest = max(self.newest, news.newest or 0)
+            self._read, self._version = max(news.last, self._read), version
 
     def answer(self, query: Query, is_message: bool = False) -> Answered:
         """Answer a query with the shopper's history as of now."""
@@ -134,11 +138,8 @@ class ServingState:
             self._kept.put(user_id, kept, changes)
         return kept
 
-    def _drop_kept(self) -> None:
-        """Drop the histories that what was written since the last look may have changed."""
-        if not len(self._kept):
-            return
-        wrote = self._state.subjects(self._read, MAX_DROPPED + 1)
+    def _drop_kept(self, wrote: Sequence[str]) -> None:
+        """Drop the histories that what was written since the last look, under these ids, may have changed."""
         if len(wrote) > MAX_DROPPED:
             self._kept.clear()
         for each in wrote:
@@ -271,9 +272,9 @@ class ServingState:
         if any(update.item for update in updates.values()):
             self._kept.clear()  # their events may have been of an unknown item
 
-    def _take_joins(self) -> None:
+    def _take_joins(self, changes: Sequence[JoinChange]) -> None:
         """Take in which accounts were joined, and which stand on their own again."""
-        if changes := self._state.joins.changes(self.accounts.read):
+        if changes:
             self.accounts.take(changes)
             self.dislikes.clear()
             self._kept.clear()

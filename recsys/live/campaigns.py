@@ -71,7 +71,7 @@ class StoredCampaigns:
             _check_revision(found, revision)
             if found:
                 log.add(_PUT, campaign_id, None, received_at, put_by or None)
-        return _change_of(found[0]).campaign if found else None
+        return change_of(found[0]).campaign if found else None
 
     def of(self, campaign_id: str) -> Campaign | None:
         """Look a campaign up; None: there is none."""
@@ -81,14 +81,15 @@ class StoredCampaigns:
     def find(self, campaign_id: str) -> CampaignChange | None:
         """Look a campaign up, with its revision; None: there is none."""
         found = self._log.read(_OF, campaign_id)
-        return _change_of(found[0]) if found else None
+        return change_of(found[0]) if found else None
 
     def changes(self, after: int) -> list[CampaignChange]:
         """Return what was put and removed with seq > `after`, the last of each id, by seq."""
-        return [_change_of(row) for row in self._log.read(_CHANGES, after)]
+        return [change_of(row) for row in self._log.read(_CHANGES, after)]
 
 
-def _change_of(row: Row) -> CampaignChange:
+def change_of(row: Row) -> CampaignChange:
+    """Read a row of number, id, campaign, and when and by whom it was put."""
     seq, name, body, put_at, put_by = row
     return CampaignChange(seq, name, None if body is None else _read(body), put_at, put_by or "")
 

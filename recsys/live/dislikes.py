@@ -19,7 +19,6 @@ received_at = excluded.received_at WHERE excluded.said_at >= dislikes.said_at"""
 _CROWDED = """DELETE FROM dislikes WHERE user_id = ? AND seq NOT IN
 (SELECT seq FROM dislikes WHERE user_id = ? ORDER BY said_at DESC, seq DESC LIMIT ?)"""
 _OF = "SELECT user_id, hides, value, said_at, until FROM dislikes WHERE user_id = ANY(?) ORDER BY user_id, hides, value"
-_NEWEST = "SELECT coalesce(max(seq), 0) FROM dislikes"
 _DROP = f"DELETE FROM dislikes WHERE seq IN (SELECT seq FROM dislikes WHERE until < ? LIMIT {_AT_ONCE})"
 _FORGET = "DELETE FROM dislikes WHERE user_id = ? AND said_at >= ? AND said_at < ?"
 Hides = Literal["item", "brand", "category"]
@@ -55,11 +54,6 @@ class Dislikes:
     def of(self, user_ids: Sequence[str]) -> list[Dislike]:
         """Return what some ids said, undone or not, in order."""
         return [Dislike(*row) for row in self._log.read(_OF, list(user_ids))]
-
-    def newest(self) -> int:
-        """The number of the last one that was written; 0: there is none."""
-        found = self._log.read(_NEWEST)
-        return int(found[0][0]) if found else 0
 
     def drop(self, before: int) -> int:
         """Delete those that ended before a moment, in steps after which others may write; returns how many."""

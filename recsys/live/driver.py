@@ -78,9 +78,15 @@ class Driver(ABC):
     def alone(self, purpose: str) -> AbstractContextManager[None]:
         """Keep every other process from doing the same at once; this thread reads and writes meanwhile."""
 
+    @property
     @abstractmethod
+    def numbered(self) -> str:
+        """The query that finds the number given last, as `last`."""
+
     def last(self) -> int:
         """The number given last, also when its row was deleted since; 0: none was."""
+        found = self.read(self.numbered)
+        return int(found[0][0]) if found else 0
 
     @abstractmethod
     def changes(self) -> tuple[int, int]:

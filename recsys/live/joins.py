@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from recsys.live.driver import Driver, Transaction
+from recsys.live.driver import Driver, Row, Transaction
 
 MAX_JOINS = 200_000
 """Most joins that a shop keeps."""
@@ -64,11 +64,13 @@ class Joins:
 
     def changes(self, after: int) -> list[JoinChange]:
         """Return what was joined and undone with seq > `after`, the last of each account, by seq."""
-        rows = self._log.read(_CHANGES, after)
-        return [
-            JoinChange(seq, account_id, None if user_id is None else Join(account_id, user_id, at))
-            for seq, account_id, user_id, at in rows
-        ]
+        return [change_of(row) for row in self._log.read(_CHANGES, after)]
+
+
+def change_of(row: Row) -> JoinChange:
+    """Read a row of number, account, user, and when they were joined."""
+    seq, account_id, user_id, at = row
+    return JoinChange(seq, account_id, None if user_id is None else Join(account_id, user_id, at))
 
 
 def forget(log: Transaction, periods: Sequence[tuple[str, int, int]]) -> int:

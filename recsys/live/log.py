@@ -21,7 +21,7 @@ from recsys.live.item_changes import ADD_CHANGE, ItemChanges, Standing, changes,
 from recsys.live.joins import Joins
 from recsys.live.moments import MomentLog
 from recsys.live.pinned_slates import PinnedSlates
-from recsys.live.rows import EVER, HIGHEST
+from recsys.live.rows import EVER, HIGHEST, News
 from recsys.types import Event, Link
 
 
@@ -44,14 +44,6 @@ class Active(NamedTuple):
     user_id: str
     at: int
     ordered: bool
-
-
-class SharedRow(NamedTuple):
-    """A row that concerns everybody, with its number and when it was received."""
-
-    seq: int
-    received_at: int
-    row: Link | ItemUpdate | Tombstone
 
 
 class EventLog:
@@ -170,15 +162,11 @@ class EventLog:
         """Have all reads of this thread inside a `with` see the same moment of the log; it cannot write there."""
         return self._log.reading()
 
-    def news(self, after: int) -> list[SharedRow]:
-        """Links, item updates and tombstones with seq > `after`, by seq."""
-        found = self._log.read(rows.NEWS, after, after, after)
-        return [SharedRow(row[0], row[1], rows.shared_of(row)) for row in found]
-
-    def newest(self, after: int) -> int | None:
-        """Time of the latest event with seq > `after`; looks at each of them, so ask for what you have not seen yet."""
-        found = self._log.read(rows.NEWEST, after)
-        return found[0][0] if found else None
+    def news(self, after: int, max_n: int = 0, joins_after: int = HIGHEST, campaigns_after: int = HIGHEST) -> News:
+        """All with seq > `after` that concerns everybody, and who wrote at most `max_n` events since, of one moment; joins and
+        campaigns with numbers of their own. Looks at each event, so ask for what you have not seen yet."""
+        values = (after, after, max_n, after, after, after, joins_after, campaigns_after)
+        return rows.news_of(self._log.read(rows.since_query(self._log.numbered), *values))
 
     def tombstones(self) -> list[Tombstone]:
         """Every erased subject once for each beginning of a period, with the last end."""
@@ -211,10 +199,6 @@ class EventLog:
     def interested(self, item_ids: Sequence[str], after: int) -> list[str]:
         """Find who viewed or carted one of these items with seq > `after`."""
         return [user_id for (user_id,) in self._log.read(rows.INTERESTED, after, list(item_ids))]
-
-    def subjects(self, after: int, max_n: int) -> list[str]:
-        """Under which ids events with seq > `after` were written, at most so many, some of them repeatedly."""
-        return [user_id for (user_id,) in self._log.read(rows.SUBJECTS, after, max_n)]
 
     # --- the job
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import cache
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import msgspec
 
 from recsys.item_updates import ItemUpdate, WholeItem
+from recsys.live import campaigns, joins
+from recsys.live.campaigns import CampaignChange
+from recsys.live.driver import Row
 from recsys.live.erasure import Tombstone
+from recsys.live.joins import JoinChange
 from recsys.snapshot.identity_links import FOREVER
 from recsys.types import EVENT_TYPES, SHOWN_TYPES, Event, EventType, Link
 
@@ -48,8 +54,6 @@ WHERE seq > ? AND seq <= ? AND event_type NOT IN ({_SHOWN}) GROUP BY user_id"""
 INTERESTED = f"SELECT DISTINCT user_id FROM events WHERE seq > ? AND event_type IN ({_LOOKS}) AND item_id = ANY(?)"
 IMPRESSIONS_OF = f"""SELECT item_id, timestamp, event_type = {int(EventType.CLICK)} FROM events
 WHERE user_id = ? AND event_type IN ({_SHOWN}) AND item_id IS NOT NULL ORDER BY timestamp DESC, seq DESC LIMIT ?"""
-NEWEST = "SELECT max(timestamp) FROM events WHERE seq > ?"
-SUBJECTS = "SELECT user_id FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
 EVENTS_BETWEEN = f"""SELECT seq, received_at, event_id, user_id, event_type, timestamp, item_id, order_id, quantity, price, currency,
 details FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT {BATCH}"""
 FIRST_EVENT = "SELECT seq FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT 1"
@@ -57,20 +61,53 @@ DROP_EVENTS = "DELETE FROM events WHERE seq > ? AND seq <= ?"
 LINKS = "SELECT seq, received_at, anonymous_id, user_id, timestamp FROM links WHERE seq > ? AND seq <= ? ORDER BY seq"
 ITEM_UPDATES = """SELECT seq, received_at, item_id, available, stock, price, item FROM item_updates
 WHERE seq > ? AND seq <= ? ORDER BY seq"""
-NEWS = """SELECT seq, received_at, 'link', anonymous_id, user_id, timestamp, CAST(NULL AS bigint),
-    CAST(NULL AS boolean), CAST(NULL AS double precision), CAST(NULL AS double precision), CAST(NULL AS bytea) FROM links WHERE seq > ?
-UNION ALL SELECT seq, received_at, 'item_update', item_id, NULL, NULL, NULL, available, stock, price, item
+_SINCE = """SELECT 'last', last, CAST(NULL AS bigint), CAST(NULL AS text), CAST(NULL AS text), CAST(NULL AS bigint),
+    CAST(NULL AS bigint), CAST(NULL AS boolean), CAST(NULL AS double precision), CAST(NULL AS double precision),
+    CAST(NULL AS bytea) FROM ({}) AS numbered
+UNION ALL SELECT 'newest', max(timestamp), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM events WHERE seq > ?
+UNION ALL SELECT 'disliked', max(seq), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM dislikes
+UNION ALL SELECT 'wrote', NULL, NULL, user_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM (SELECT user_id FROM events WHERE seq > ? ORDER BY seq LIMIT ?) AS written
+UNION ALL SELECT 'link', seq, received_at, anonymous_id, user_id, timestamp, NULL, NULL, NULL, NULL, NULL FROM links WHERE seq > ?
+UNION ALL SELECT 'item_update', seq, received_at, item_id, NULL, NULL, NULL, available, stock, price, item
 FROM item_updates WHERE seq > ?
-UNION ALL SELECT seq, received_at, 'tombstone', subject, NULL, until, since, NULL, NULL, NULL, NULL
+UNION ALL SELECT 'tombstone', seq, received_at, subject, NULL, until, since, NULL, NULL, NULL, NULL
 FROM tombstones WHERE seq > ?
-ORDER BY seq"""
-"""One query for all three: every look at the log asks it, mostly for nothing."""
+UNION ALL SELECT 'join', seq, received_at, account_id, user_id, joined_at, NULL, NULL, NULL, NULL, NULL FROM joins WHERE seq > ?
+UNION ALL SELECT 'campaign', seq, received_at, campaign_id, put_by, NULL, NULL, NULL, NULL, NULL, campaign
+FROM campaigns WHERE seq > ?"""
+"""One query, and so one moment and one round trip, for all that a worker takes in when the log has changed."""
 LAST_TOMBSTONES = "SELECT subject, since, max(until) FROM tombstones GROUP BY subject, since"
 ITEMS_BEFORE = f"""SELECT seq, item_id, available IS NOT NULL, stock IS NOT NULL, price IS NOT NULL, item IS NOT NULL FROM item_updates
 WHERE seq < ? ORDER BY seq DESC LIMIT {AT_ONCE}"""
 DROP_ITEM_UPDATES = "DELETE FROM item_updates WHERE seq = ANY(?)"
 FORGET_EVENTS = "DELETE FROM events WHERE user_id = ? AND timestamp >= ? AND timestamp < ?"
 FORGET_LINKS = "DELETE FROM links WHERE (anonymous_id = ? OR user_id = ?) AND timestamp >= ? AND timestamp < ?"
+
+
+class SharedRow(NamedTuple):
+    """A row that concerns everybody, with its number and when it was received."""
+
+    seq: int
+    received_at: int
+    row: Link | ItemUpdate | Tombstone
+
+
+class News(NamedTuple):
+    """All that a worker takes in of one moment of the log, and is newer than it has taken in.
+
+    last: the newest row's number, also when rows were deleted since · disliked: number of the last dislike, 0: there is none · newest:
+    time of the latest event, None: there is none · wrote: under which ids events were written, at most so many, some of them
+    repeatedly · shared, joins, campaigns: by seq.
+    """
+
+    last: int
+    disliked: int
+    newest: int | None
+    wrote: list[str]
+    shared: list[SharedRow]
+    joins: list[JoinChange]
+    campaigns: list[CampaignChange]
 
 
 def event_row(event: Event, received_at: int) -> tuple[Any, ...]:
@@ -133,9 +170,40 @@ def tombstone_of(subject: str, since: int | None, until: int) -> Tombstone:
     return Tombstone(subject, until, EVER if since is None else since)
 
 
-def shared_of(row: Sequence[Any]) -> Link | ItemUpdate | Tombstone:
-    """Read a row of `NEWS`."""
-    _, _, kind, name, user_id, at, since, *said = row
+@cache
+def since_query(last: str) -> str:
+    """The query of `News`, in a database where `last` finds the number given last. Its values: `after`, `after`, most of `wrote`,
+    `after` three times, and after which number joins and campaigns count."""
+    return _SINCE.format(last)
+
+
+def news_of(found: Sequence[Row]) -> News:
+    """Read the rows of a `since_query`; none: nothing was ever written."""
+    of: dict[str, list[Row]] = {}
+    for kind, *row in found:
+        of.setdefault(kind, []).append(tuple(row))
+    shared = [
+        SharedRow(row[0], row[1], _shared_of(kind, row))
+        for kind in ("link", "item_update", "tombstone")
+        for row in of.get(kind, ())
+    ]
+    single = {kind: rows[0][0] for kind, rows in of.items()}
+    joined = [joins.change_of((row[0], *row[2:5])) for row in of.get("join", ())]
+    put = [campaigns.change_of((row[0], row[2], row[-1], row[1], row[3])) for row in of.get("campaign", ())]
+    by_seq = attrgetter("seq")
+    return News(
+        single.get("last", 0),
+        single.get("disliked") or 0,
+        single.get("newest"),
+        [row[2] for row in of.get("wrote", ())],
+        sorted(shared, key=by_seq),
+        sorted(joined, key=by_seq),
+        sorted(put, key=by_seq),
+    )
+
+
+def _shared_of(kind: str, row: Row) -> Link | ItemUpdate | Tombstone:
+    _, _, name, user_id, at, since, *said = row
     if kind == "link":
         return link_of(name, user_id, at)
     return item_update_of(name, *said) if kind == "item_update" else tombstone_of(name, since, at)

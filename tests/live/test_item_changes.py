@@ -265,7 +265,7 @@ class Worker:
     def look(self, notes_it: bool) -> None:
         """Lay the log over the catalogue; who does not note up to where is a worker whose log grew while it looked."""
         last = self.state.last()
-        for each in self.state.news(0):
+        for each in self.state.news(0).shared:
             assert isinstance(each.row, ItemUpdate)
             overlay(self.catalog, each.row, each.seq)
         self.sequence = last if notes_it else self.sequence

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from recsys.item_updates import ItemUpdate
 from recsys.live.erasure import Erased, Tombstone
-from recsys.live.log import EventLog, SharedRow
+from recsys.live.log import EventLog
+from recsys.live.rows import SharedRow
 from recsys.types import EVENT_TYPES, Event, Link
 from tests.live.drivers import Driver
 from tests.support.patience import PATIENCE_SECONDS
@@ -46,8 +47,8 @@ def test_before_the_first_write_there_is_nothing(state: EventLog, tmp_path: Path
     assert state.add_events([], RECEIVED) == []
     state.add_links([], RECEIVED)
     state.add_items([], RECEIVED)
-    assert (state.version(), state.last(), state.newest(0)) == ((0, 0), 0, None)
-    assert (state.news(0), state.events_of("ann", 0, 10), stored(state)) == ([], [], {})
+    assert (state.version(), state.last(), state.news(0).newest) == ((0, 0), 0, None)
+    assert (state.news(0).shared, state.events_of("ann", 0, 10), stored(state)) == ([], [], {})
     assert (state.links(ALL), state.item_updates(ALL), state.tombstones()) == ([], [], [])
     assert (state.drop_events(ALL), state.drop_superseded_items()) == (0, 0)
     assert list(tmp_path.iterdir()) == []
@@ -181,9 +182,9 @@ def test_news_concern_everybody_in_the_order_of_their_arrival(state: EventLog) -
         SharedRow(5, 103, ItemUpdate("sofa-2", stock=0.0, price=9.5)),
         SharedRow(6, 104, Tombstone("hash", 104)),
     ]
-    assert state.news(0) == everything
-    assert state.news(4) == everything[3:]
-    assert state.news(6) == []
+    assert state.news(0).shared == everything
+    assert state.news(4).shared == everything[3:]
+    assert state.news(6).shared == []
     assert state.links(1) == [(1, 101, Link("anon", "ann", 5))]
     assert [row for _, _, row in state.links(ALL)] == [Link("anon", "ann", 5), Link("anon", "bob", 4)]
     assert state.item_updates(4) == [(4, 103, ItemUpdate("sofa-1", available=False))]
@@ -194,7 +195,7 @@ def test_newest_is_the_latest_moment_of_new_events(state: EventLog) -> None:
     """`newest` is by event time, over events with a higher number only."""
     state.add_events([event("a", at=50), event("b", at=20)], RECEIVED)
     state.add_links([Link("anon", "ann", 99)], RECEIVED)
-    assert (state.newest(0), state.newest(1), state.newest(2)) == (50, 20, None)
+    assert (state.news(0).newest, state.news(1).newest, state.news(2).newest) == (50, 20, None)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +262,7 @@ def test_forgetting_deletes_a_person_and_leaves_a_tombstone(state: EventLog) -> 
     assert [row for _, _, row in state.links(ALL)] == [Link("anon-3", "bob", 5)]
     assert [row for _, _, row in state.item_updates(ALL)] == [ItemUpdate("ann", price=1.0)]
     assert sorted(each.subject for each in state.tombstones()) == ["hash-1", "hash-2"]
-    assert [each.row for each in state.news(7)][1:] == [Tombstone("hash-1", 77), Tombstone("hash-2", 77)]
+    assert [each.row for each in state.news(7).shared][1:] == [Tombstone("hash-1", 77), Tombstone("hash-2", 77)]
     assert state.forget(both, 78) == {
         "events": 0,
         "identities": 0,
@@ -292,7 +293,7 @@ def test_forgetting_ends_where_an_id_was_somebody_elses(state: EventLog) -> None
     assert times(state, "tablet") == [9, 20]
     assert [row for _, _, row in state.links(ALL)] == [Link("tablet", "bob", 20)]
     told = [Tombstone("hash-1", 50), Tombstone("hash-2", 19, 10)]
-    assert state.tombstones() == [each.row for each in state.news(7)] == told
+    assert state.tombstones() == [each.row for each in state.news(7).shared] == told
     state.forget([Erased("hash-2", "tablet", 30), Erased("hash-2", "tablet", 10, 25)], 60)
     assert sorted(state.tombstones(), key=lambda each: each.since)[1:] == [
         Tombstone("hash-2", 24, 10),
@@ -333,7 +334,7 @@ def test_events_are_dropped_up_to_a_number(state: EventLog, other: EventLog) -> 
     assert state.drop_events(5) == 4
     assert state.drop_events(24_999) == 24_994
     assert list(stored(other)) == [25_000, 25_001]
-    assert [each.seq for each in state.news(0)] == [1, 25_002]
+    assert [each.seq for each in state.news(0).shared] == [1, 25_002]
     assert state.add_events([event("24999"), event("1")], RECEIVED) == [False, True]
 
 

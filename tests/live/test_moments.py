@@ -87,8 +87,8 @@ def test_moments_are_no_events_and_no_news(state: EventLog) -> None:
     state.add_events([Event(event_id="a", user_id="ann", event_type="view", timestamp=1, item_id="x")], RECEIVED)
     assert state.moments.write([moment("a")], 1, RECEIVED) == [True]
     assert len(state.events_of("ann", 0, 9)) == 1
-    assert state.news(0) == []
-    assert state.newest(0) == 1
+    assert state.news(0).shared == []
+    assert state.news(0).newest == 1
     assert state.count_events() == 1
 
 

@@ -166,14 +166,14 @@ def test_sends_and_pins_are_no_news(state: EventLog) -> None:
     """Whatever is pinned, nobody reads it among what concerns everybody, among events or among a moment's newest."""
     state.add_events([Event(event_id="e", user_id="ann", event_type="view", timestamp=7)], RECEIVED)
     state.add_links([Link("anon", "ann", 5)], RECEIVED)
-    before = (state.news(0), state.newest(0), state.count_events(), list(state.events_between(0, 99)))
+    before = (state.news(0).shared, state.news(0).newest, state.count_events(), list(state.events_between(0, 99)))
     state.pins.declare(WEEKLY, RECEIVED)
     state.pins.pin(first := pin("weekly", "ann", "a"), RECEIVED)
     state.pins.replace_items(first, [Replacement(0, "a", item("x"))], RECEIVED)
-    assert (state.news(0), state.newest(0), state.count_events(), list(state.events_between(0, 99))) == before
-    assert (state.newest(2), state.news(2)) == (None, [])
+    assert (state.news(0).shared, state.news(0).newest, state.count_events(), list(state.events_between(0, 99))) == before
+    assert (state.news(2).newest, state.news(2).shared) == (None, [])
     state.add_items([ItemUpdate("a", price=1.0)], RECEIVED)
-    assert [each.seq for each in state.news(2)] == [6]
+    assert [each.seq for each in state.news(2).shared] == [6]
     assert state.events_of("ann", 0, 9)[0].timestamp == 7
 
 

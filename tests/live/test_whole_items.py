@@ -32,7 +32,7 @@ def test_an_item_comes_back_as_it_was_put(state: EventLog, other: EventLog) -> N
     """For workers and for the training, between the changes that were written before and after it."""
     changes = [ItemUpdate("hat-1", price=5.0), HAT, ItemUpdate("hat-1", stock=0.0), BARE]
     assert state.add_items(changes, RECEIVED) == [None] * 4
-    assert [each.row for each in other.news(0)] == changes
+    assert [each.row for each in other.news(0).shared] == changes
     assert [row for _, _, row in other.item_updates(ALL)] == changes
 
 

@@ -169,11 +169,11 @@ def test_other_rows_stay_in_the_log(logged: Logged) -> None:
     logged.state.add_links([Link("passer", "anna", micros(OLD))], micros(OLD))
     logged.state.add_items([ItemUpdate("sofa-1", stock=1.0), ItemUpdate("sofa-1", stock=0.0)], micros(OLD))
     compact.compact(logged.settings, NOW)
-    assert len(logged.state.news(0)) == 3
+    assert len(logged.state.news(0).shared) == 3
     logged.publish(NOW + timedelta(seconds=1))
     logged.only_newest()
     compact.compact(logged.settings, NOW)
-    assert [each.row for each in logged.state.news(0)] == [
+    assert [each.row for each in logged.state.news(0).shared] == [
         Link("passer", "anna", micros(OLD)),
         ItemUpdate("sofa-1", stock=0.0),
     ]

@@ -38,7 +38,7 @@ def pair(anonymous_id: str, user_id: str, **more: Any) -> dict[str, Any]:
 def links(app: Application) -> list[Link]:
     """The links of the log, as another process reads them."""
     state = log_in(app.service.settings.path(app.service.settings.state.folder))
-    return [news.row for news in state.news(0) if isinstance(news.row, Link)]
+    return [news.row for news in state.news(0).shared if isinstance(news.row, Link)]
 
 
 def test_history_follows_at_once(app: Application) -> None:

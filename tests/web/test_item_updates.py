@@ -33,7 +33,7 @@ def patch(app: Application, *rows: Any, headers: dict[str, str] = EVENTS) -> Tes
 def updates(app: Application) -> list[ItemUpdate]:
     """The item updates of the log, as another process reads them."""
     state = log_in(app.service.settings.path(app.service.settings.state.folder))
-    return [news.row for news in state.news(0) if isinstance(news.row, ItemUpdate)]
+    return [news.row for news in state.news(0).shared if isinstance(news.row, ItemUpdate)]
 
 
 def test_an_update_is_in_the_log_with_what_changed(app: Application) -> None:

@@ -51,7 +51,7 @@ def at_home(app: Application, user: str) -> str:
 
 def said(app: Application) -> int:
     """The number of dislikes that were written."""
-    return app.service.live.state.dislikes.newest()
+    return app.service.live.state.news(0).disliked
 
 
 def test_opening_the_page_changes_nothing(app: Application) -> None:

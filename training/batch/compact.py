@@ -142,7 +142,7 @@ def purge(settings: Settings, erasure_keys: ErasureKeys | None) -> Purged:
         DataError: if a file cannot be read or written.
     """
     with closing(open_log(settings)) as state:
-        rows = [(news.seq, news.row) for news in state.news(0) if isinstance(news.row, Tombstone)]
+        rows = [(news.seq, news.row) for news in state.news(0).shared if isinstance(news.row, Tombstone)]
     tombstones = Tombstones(erasure_keys, [row for _, row in rows])
     if not tombstones:
         return Purged(0, (), (), 0, (), {})

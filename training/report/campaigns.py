@@ -52,9 +52,9 @@ def measure_campaigns(settings: Settings, engine: Engine) -> CampaignEffects | N
     slates = open_slates(settings)
     if not slates.driver.has_begun():
         return None
-    campaigns = open_log(settings).campaigns
-    LiveCampaigns(engine.campaigns, campaigns).take()
-    known = {*settings.campaigns, *(each.campaign_id for each in campaigns.changes(0) if each.campaign is not None)}
+    changes = open_log(settings).campaigns.changes(0)
+    LiveCampaigns(engine.campaigns).take(changes)
+    known = {*settings.campaigns, *(each.campaign_id for each in changes if each.campaign is not None)}
     notes = slates.newest(MAX_LOGGED)
     held = Counter(name for note in notes for name in note.campaigns if name in known)
     chosen = sorted(held, key=lambda name: (-held[name], name))[:MAX_SHOWN]

@@ -6,7 +6,7 @@ Campaigns take effect in the order of their ids. What they come to is worked out
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from recsys.engine.merchandising.attribute_filters import AGE_STEP, FilterMasks
 from recsys.engine.merchandising.campaign_checks import check_campaign, check_limit
 from recsys.engine.merchandising.plans import Plan, attributes_of, mended, plan_of
 from recsys.engine.strategy import holds
-from recsys.live.campaigns import StoredCampaigns
+from recsys.live.campaigns import CampaignChange
 from recsys.settings import Settings
 from recsys.settings.campaigns import Campaign, Limit
 from recsys.settings.placements import Placement
@@ -104,21 +104,21 @@ class Campaigns:
 class LiveCampaigns:
     """The campaigns of the live log as far as one engine has taken them in."""
 
-    def __init__(self, campaigns: Campaigns, stored: StoredCampaigns) -> None:
-        self._campaigns, self._stored = campaigns, stored
+    def __init__(self, campaigns: Campaigns) -> None:
+        self._campaigns = campaigns
         self._taken: dict[str, Campaign] = {}
-        self._read = 0
+        self.read = 0
+        """Number of the last campaign that was taken in."""
 
-    def take(self) -> None:
-        """Take in what was put and removed since the last look."""
-        changes = self._stored.changes(self._read)
+    def take(self, changes: Sequence[CampaignChange]) -> None:
+        """Take in what was put and removed since the last look, by seq."""
         if not changes:
             return
         for each in changes:
             self._taken.pop(each.campaign_id, None)
             if each.campaign is not None:
                 self._taken[each.campaign_id] = each.campaign
-        self._read = changes[-1].seq
+        self.read = changes[-1].seq
         self._campaigns.put(self._taken)
 
 

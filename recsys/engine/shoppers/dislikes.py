@@ -25,9 +25,9 @@ class KnownDislikes:
         self._kept: dict[str, tuple[Dislike, ...]] = {}
         self._lock = threading.Lock()
 
-    def catch_up(self) -> None:
-        """Take in that something was written since the last look."""
-        if (newest := self._stored.newest()) != self._newest:
+    def take(self, newest: int) -> None:
+        """Take in the number of the last one that was written."""
+        if newest != self._newest:
             self._newest = newest
             self.clear()
 

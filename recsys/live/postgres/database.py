@@ -11,7 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from typing import Any, Literal, TypeAlias
 
@@ -29,8 +29,9 @@ AWAY_SECONDS = 1.0
 _IDLE_SECONDS = 300.0
 """After so long a connection that is not needed is closed."""
 _POLL_SECONDS = 0.1
-_TURN = b"UPDATE sequence SET commits = commits + 1 WHERE name = %s RETURNING last"
-_LAST = b"UPDATE sequence SET last = %s WHERE name = %s"
+_TURN = "BEGIN; SELECT last FROM sequence WHERE name = '{}' FOR UPDATE"
+_COMMIT = "UPDATE sequence SET commits = commits + 1, last = {} WHERE name = '{}'; COMMIT"
+"""Two statements each, in one round trip."""
 
 Pool: TypeAlias = "ConnectionPool[BoundedConnection]"
 Counter: TypeAlias = Literal["log", "slates"]
@@ -65,6 +66,9 @@ class PostgresTransaction(Transaction):
         return self._connection.execute(_query(statement), values).rowcount
 
     def change_all(self, statement: str, rows: Sequence[Row]) -> None:
+        if len(rows) == 1:
+            self.change(statement, *rows[0])
+            return
         with self._connection.cursor() as cursor:
             cursor.executemany(_query(statement), rows)
 
@@ -112,14 +116,14 @@ class Database(Driver):
     def writing(self) -> Iterator[PostgresTransaction]:
         if self._mine.reading is not None:
             raise StateError(f"{self.address.name}: a thread cannot write while it reads one moment of the log")
-        with suppress(_BrokenError):
-            self._read("SELECT 1", ())  # a connection that broke while it was idle is found before anything is written
-        with self._connection() as connection, connection.transaction():
-            [[first]] = connection.execute(_TURN, (self._counter,)).fetchall()
+        try:
+            held, connection, first = self._take_turn()
+        except _BrokenError:  # it broke while it was idle: nothing was written
+            held, connection, first = self._take_turn()
+        with held:
             turn = PostgresTransaction(connection, first)
             yield turn
-            if turn.last != first:
-                connection.execute(_LAST, (turn.last, self._counter))
+            connection.execute(_COMMIT.format(turn.last, self._counter).encode(), prepare=False)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -143,9 +147,9 @@ class Database(Driver):
             connection.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || ' ' || %s))", (purpose,))
             yield
 
-    def last(self) -> int:
-        [[last]] = self.read("SELECT last FROM sequence WHERE name = ?", self._counter)
-        return int(last)
+    @property
+    def numbered(self) -> str:
+        return f"SELECT last FROM sequence WHERE name = '{self._counter}'"
 
     def changes(self) -> tuple[int, int]:
         [[commits]] = self.read("SELECT commits FROM sequence WHERE name = ?", self._counter)
@@ -162,6 +166,15 @@ class Database(Driver):
         self._pool: Pool | None = None
         self._openings, self._away_until, self._away_because = 0, 0.0, ""
         self._looking = None
+
+    def _take_turn(self) -> tuple[ExitStack, BoundedConnection, int]:
+        """Begin a transaction that holds the row of `sequence`; returns its end, its connection, and the number given last."""
+        with ExitStack() as held:
+            connection = held.enter_context(self._connection())
+            begun = connection.execute(_TURN.format(self._counter).encode(), prepare=False)
+            begun.nextset()
+            [[last]] = begun.fetchall()
+            return held.pop_all(), connection, last
 
     def _read(self, query: str, values: Sequence[Any]) -> list[Row]:
         with self._connection() as connection:

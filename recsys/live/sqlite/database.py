@@ -117,9 +117,9 @@ class Database(Driver):
         with locked(self.path.with_name(f"{purpose}.lock")):
             yield
 
-    def last(self) -> int:
-        found = self.read(self._numbering.last)
-        return int(found[0][0]) if found else 0
+    @property
+    def numbered(self) -> str:
+        return self._numbering.last
 
     def _turn(self) -> AbstractContextManager[None]:
         """Queue for writing. SQLite alone has those who wait look again now and then, and a busy writer starves them."""

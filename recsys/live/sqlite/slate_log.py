@@ -31,7 +31,7 @@ def _bring_over(file: sqlite3.Connection) -> None:
 SLATES_FORMAT = Format(Step(1, _TABLES, _bring_over))
 
 
-_NUMBERING = Numbering("SELECT coalesce(max(seq), 0) FROM logged_slates")
+_NUMBERING = Numbering("SELECT coalesce(max(seq), 0) AS last FROM logged_slates")
 
 
 class SqliteSlateLog(SlateLog):

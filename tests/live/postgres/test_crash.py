@@ -179,8 +179,8 @@ def test_a_row_that_commits_late_is_not_skipped(postgres: PostgresServer) -> Non
             slow.add("INSERT INTO links VALUES (%s, %s, %s, %s, %s)", "anon", "ann", 5, RECEIVED)
             with pytest.raises(StateError):
                 other.add_events([event("a")], RECEIVED)
-            assert (other.last(), other.news(0)) == (0, [])
-        assert (other.last(), len(other.news(0))) == (1, 1)
+            assert (other.last(), other.news(0).shared) == (0, [])
+        assert (other.last(), len(other.news(0).shared)) == (1, 1)
         assert other.add_events([event("a")], RECEIVED) == [True]
         assert list(stored(other)) == [2]
 

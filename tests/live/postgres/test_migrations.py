@@ -115,7 +115,10 @@ def test_rows_of_every_released_schema_are_found_again(postgres: PostgresServer,
     assert migrate(address) == EVERY[known:]
     with closing(PostgresLog(address)) as state:
         assert [each.item_id for each in state.events_of("ana", 0, 10)] == ["sofa-1"]
-        assert [each.row for each in state.news(0)] == [Link("browser", "ana", 5), ItemUpdate("sofa-1", None, 3.0, None)]
+        assert [each.row for each in state.news(0).shared] == [
+            Link("browser", "ana", 5),
+            ItemUpdate("sofa-1", None, 3.0, None),
+        ]
         send = state.pins.send("spring")
         assert send is not None
         assert send.limit == 6

@@ -20,9 +20,10 @@ import pytest
 from recsys.item_updates import ItemUpdate
 from recsys.live.erasure import Tombstone
 from recsys.live.item_changes import Change
-from recsys.live.log import EventLog, SharedRow
+from recsys.live.log import EventLog
 from recsys.live.moments import Notified
 from recsys.live.pinned_slates import PinnedItem, PinnedSlate, Replacement
+from recsys.live.rows import SharedRow
 from recsys.live.sqlite.formats import Format
 from recsys.live.sqlite.log import FILE, SqliteLog
 from recsys.live.sqlite.log_format import LOG_FORMAT
@@ -92,13 +93,13 @@ def test_events_are_found_again(state: EventLog) -> None:
     )  # fmt: skip
     assert list(state.events_between(0, ALL)) == [[(1, RECEIVED, first), (2, RECEIVED, second)]]
     assert [each.price for each in state.events_of("ann", 0, 9)] == [None, 19.99]
-    assert (state.newest(0), state.count_events()) == (12, 2)
+    assert (state.news(0).newest, state.count_events()) == (12, 2)
     assert state.add_events([first, msgspec.structs.replace(first, event_id="new")], RECEIVED) == [False, True]
 
 
 def test_what_concerns_everybody_is_found_again(state: EventLog) -> None:
     """Links, item updates and tombstones, by number; a tombstone reaches back for ever, as it did."""
-    assert state.news(0) == [
+    assert state.news(0).shared == [
         SharedRow(3, RECEIVED, Link("guest", "ann", 5)),
         SharedRow(4, RECEIVED, ItemUpdate("sofa-1", available=False, price=0.1)),
         SharedRow(5, RECEIVED, ItemUpdate("lamp-1", stock=3.0)),
@@ -139,7 +140,7 @@ def test_numbers_go_on_where_they_were(state: EventLog) -> None:
     highest = len(ONE_OF_EACH) + 2
     assert state.last() == highest
     state.add_links([Link("other", "ann", 9)], RECEIVED)
-    assert state.news(6) == [SharedRow(highest + 1, RECEIVED, Link("other", "ann", 9))]
+    assert state.news(6).shared == [SharedRow(highest + 1, RECEIVED, Link("other", "ann", 9))]
 
 
 @pytest.mark.parametrize("rows", [(), ONE_OF_EACH], ids=["empty", "one of each"])

@@ -1,0 +1,55 @@
+"""What is asked of a database on another machine, in round trips: each costs the time of the network."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from recsys.engine.serving_state import ServingState
+from recsys.live.log import EventLog
+from recsys.live.postgres.address import Address
+from recsys.live.postgres.migrations import migrate
+from recsys.types import Link
+from tests.conftest import NOW, Shop, micros
+from tests.live.test_log import event
+from tests.support.postgres import PostgresServer
+from tests.support.round_trips import CountedDatabase
+
+WARM = 10
+"""Calls after which every query is prepared."""
+
+
+@pytest.fixture
+def database(postgres: PostgresServer) -> Iterator[CountedDatabase]:
+    """A schema of its own whose round trips are counted."""
+    address = Address(postgres.url, "trips")
+    migrate(address)
+    with tempfile.TemporaryFile() as trace:
+        yield CountedDatabase(address, trace)
+
+
+def test_a_list_after_a_write_asks_three_times_and_a_write_four(busy_shop: Shop, database: CountedDatabase) -> None:
+    """Whatever was written: did something change, what, and what this shopper did. Who wrote nothing is asked about once."""
+    with closing(EventLog(database)) as log:
+        serving = ServingState(busy_shop.published_engine(), log, None)
+        for number in range(WARM):
+            log.add_events([event(f"warm-{number}", user="user-1")], micros(NOW))
+            serving.catch_up()
+            serving.history("user-1")
+            serving.history("user-2")
+        database.trips()
+        log.add_events([event("one", user="user-1")], micros(NOW))
+        assert database.trips() == 4
+        serving.catch_up()
+        serving.history("user-1")
+        assert database.trips() == 3
+        serving.catch_up()
+        serving.history("user-2")
+        assert database.trips() == 1
+        log.add_links([Link("cookie", "user-2", 5)], micros(NOW))
+        assert database.trips() == 3
+        serving.catch_up()
+        assert database.trips() == 2
