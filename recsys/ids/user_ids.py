@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from recsys.ids.nothing import NOTHING
+
 NULL_USERS = (
     *("guest", "anonymous", "undefined", "null", "none", "nan", "0", "-1", "unknown", "(not set)"),
     *(
@@ -81,14 +83,14 @@ NULL_USERS = (
     ),
     *("비회원", "ضيف", "אורח", "tamu", "khách"),
 )
-"""Words that mean "nobody" unless the shop names its own."""
+"""Words that mean "nobody" unless the shop names its own. Those of programs and spreadsheets that no name could be always do."""
 
 
 class NullUsers:
-    """The words that name nobody, whatever their case and the blanks around them; an empty id never names anybody."""
+    """The words that name nobody, whatever their case and the blanks around them; an empty id names nobody, nor does `#REF!`."""
 
     def __init__(self, words: Iterable[str]) -> None:
-        self.words = frozenset({"", *map(plain, words)})
+        self.words = frozenset({"", *_NO_NAMES, *map(plain, words)})
 
     def __contains__(self, user_id: str) -> bool:
         return plain(user_id) in self.words
@@ -102,3 +104,6 @@ class NullUsers:
 def plain(text: str) -> str:
     """An id without the blanks around it, in lower case."""
     return text.strip().lower()
+
+
+_NO_NAMES = frozenset(plain(word) for word in NOTHING if not word.isalnum())

@@ -58,6 +58,13 @@ def test_the_shops_own_words_replace_the_usual_ones(tmp_path: Path) -> None:
     assert shop.events.collect()["user_id"].to_list() == ["guest", None]
 
 
+def test_no_error_of_a_spreadsheet_is_a_person(tmp_path: Path) -> None:
+    """What no name could be names nobody, also beside a list of the shop's own; a name that could be does where it is listed."""
+    words = ("#REF!", "#name?", "<NA>", "[null]", "#¿NOMBRE?", "[object Object]", "n.a.")
+    shop = read_rows(tmp_path, [an_event(user_id=who) for who in (*words, "Nan")], 'data.null_users = ["Kasse"]\n')
+    assert shop.events.collect()["user_id"].to_list() == [None] * len(words) + ["Nan"]
+
+
 def test_nobody_is_linked_to_nobody(tmp_path: Path) -> None:
     """A link from or to nobody is refused, or all guests were one customer; nobody is in no table of people."""
     links = [{"anonymous_id": "guest", "user_id": "anna"}, {"anonymous_id": "a-1", "user_id": "undefined"}]

@@ -41,6 +41,19 @@ def test_json_is_read_however_it_is_spread(tmp_path: Path, name: str, content: s
         assert said in sources[0].read_as[0] or encoding == "utf-16"
 
 
+@pytest.mark.parametrize("between", ["\n\ufeff", "\ufeff"])
+def test_marks_inside_are_no_part_of_an_object(tmp_path: Path, between: str) -> None:
+    """Exports one after another, with or without the end of the last line."""
+    content = f"\ufeff{LINES[:-1]}{between}{LINES}"
+    assert rows_of(open_files(tmp_path, written(tmp_path, "events.ndjson", content))) == ROWS * 2
+
+
+def test_a_name_with_one_value_may_stand_twice(tmp_path: Path) -> None:
+    """Which of them is read does not matter; and a colon behind a quote in a text is no name."""
+    rows = '{"a": "1", "a": "1", "b": "x"}\n{"a" : "2", "b": "\\":\\": {\\"a\\":1}"}\n'
+    assert rows_of(open_files(tmp_path, written(tmp_path, "events.ndjson", rows))) == [("1", "x"), ("2", '":": {"a":1}')]
+
+
 def test_nested_values_stay_nested(tmp_path: Path) -> None:
     """Lists and objects become lists and structs of text; a key may come late; what changes its shape is text."""
     lines = [
@@ -88,6 +101,9 @@ def test_nested_columns_of_parquet_stay(tmp_path: Path) -> None:
         ('[{"a": 1}, {"a": "kim@shop', "is no whole JSON"),
         ('[{"a": 1}, 5]', "line 2 is not a JSON object but a single value"),
         ('{"a": ' * 60 + "1" + "}" * 60, "nested more than 20 levels"),
+        ('{"a": 1}\n{"a": "kim", "a": "lee"}\n', "line 2 has an object with 'a' twice"),
+        ('{"a": 1}\n{"a": {"b" : [{"c" : 1, "c" : 2}]}}\n', "line 2 has an object with 'c' twice"),
+        ('[{"a": 1}, {"a": "kim", "a": "lee"}]', "has an object with 'a' twice"),
         ("\n".join(f'{{"a": {{"k{at}": 1}}}}' for at in range(10_001)), "more than 10,000 different names"),
     ],
 )

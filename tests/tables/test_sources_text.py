@@ -91,6 +91,55 @@ def test_some_foreign_bytes_in_utf8_are_a_sentence(tmp_path: Path) -> None:
     assert rows_of(open_files(tmp_path, name, 'encoding = "utf-8-lossy"'))[-1][5] == "Gr�"
 
 
+QUOTED = ",".join(f'"{name}"' for name in COLUMNS.split(","))
+MARK = "\ufeff"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (f"{CSV}{CSV}", "1 times, are no rows"),
+        (f"{CSV}{QUOTED}\n{CSV.partition(chr(10))[2]}", "1 times, are no rows"),
+        (f"{CSV}{MARK}{CSV}", "marks inside of it, 1, are left out"),
+        (f"{MARK}{CSV}{MARK}{CSV}", "marks inside of it, 1, are left out"),
+        (f"{CSV[:-1]}{MARK}{CSV}", "marks inside of it, 1, are left out"),
+        (f"{CSV}{MARK}{CSV.partition(chr(10))[2]}", "marks inside of it, 1, are left out"),
+        (f"{CSV}{CSV}".replace("\n", "\r\n"), "1 times, are no rows"),
+        (f"# June\n{CSV}{CSV}", "1 times, are no rows"),
+    ],
+)
+def test_exports_one_after_another_are_one_table(tmp_path: Path, content: str, said: str) -> None:
+    """Column names that stand again are no row, and a mark in front of a line is no letter of its first id; both are said."""
+    sources = open_files(tmp_path, written(tmp_path, "events.csv", content))
+    assert rows_of(sources) == ROWS * 2
+    assert said in sources[0].read_as[0]
+
+
+def test_exports_in_utf16_one_after_another_are_one_table(tmp_path: Path) -> None:
+    """Each has its mark."""
+    assert rows_of(open_files(tmp_path, written(tmp_path, "events.csv", CSV.encode("utf-16") * 2))) == ROWS * 2
+
+
+def test_a_mark_inside_a_text_stays(tmp_path: Path) -> None:
+    """U+FEFF in the middle of a value is the shop's own."""
+    content = f"{COLUMNS},query\na,b,2026-06-01,search,1,gr{MARK}ass\nc,b,2026-06-01,search,1,hay\n"
+    assert rows_of(open_files(tmp_path, written(tmp_path, "events.csv", content)))[0][5] == f"gr{MARK}ass"
+
+
+@pytest.mark.parametrize(
+    ("utf8", "other", "encoding"),
+    [(1, 1, "cp1252"), (300, 40, "cp1252"), (3, 100, "cp1252"), (50, 50, "cp1251"), (30, 60, "cp932")],
+)
+def test_lines_of_two_encodings_are_refused(tmp_path: Path, utf8: int, other: int, encoding: str) -> None:
+    """Two exports in one file are no words of either encoding; the first line of each is named, and `encoding` decides."""
+    word = {"cp1252": "Größe", "cp1251": "рубашка", "cp932": "コーヒー"}[encoding]
+    lines = f"{COLUMNS},query\n".encode() + f"a,b,2026-06-01,search,1,{word}\n".encode() * utf8
+    name = written(tmp_path, "events.csv", lines + f"a,b,2026-06-01,search,1,{word}\n".encode(encoding) * other)
+    with pytest.raises(DataError, match=rf"holds {utf8} lines? of UTF-8, the first is line 2, .*in line {utf8 + 2}\)"):
+        open_files(tmp_path, name)
+    assert len(rows_of(open_files(tmp_path, name, 'encoding = "utf-8-lossy"'))) == utf8 + other
+
+
 STREAM = "2026-06-01 10:00:00\tview\tv-1\t\t198.51.100.4\tPAN\t\n2026-06-01 11:00:00\tview\tv-2\t\t198.51.100.5\tPOT\tK1\n"
 NAMES = 'header = ["at", "kind", "visitor", "customer", "address", "item", "order"]'
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from recsys.ids.nothing import NOTHING
 from recsys.settings.tables import IdRules, Table
 from recsys.tables.columns.conditions import as_text, matches_pattern
 from recsys.tables.parsing import LEVEL, read_categories
@@ -17,19 +18,15 @@ from recsys.tables.values.notation import Place
 VALUES: tuple[Kind, ...] = ("time", "date", "number", "money", "stock", "flag", "availability", "consent")
 """Kinds whose values need not be text in the source, and of which an unreadable one does not hide that of the next column."""
 _CATEGORY = Column("category", "category")
-_WORDS = (
-    r"NULL null (null) [null] <null> \N nan NaN <NA> NaT None undefined #N/A #N/A! #NA #NV #N/D #REF! #NAME? #VALUE! #DIV/0! #NUM! "
-    "#NULL! #BEZUG! #WERT!"
-)
-NOTHING = tuple(_WORDS.split())
-"""What databases, programs and spreadsheets write for no value, letter by letter. A value that is read as such a word would be one
-item, order or group of all rows without one. Columns of people are not among them: `data.null_users` has its own words, and counts
-them; nor are `VALUES`, in which such a word is found, and hides what it guards."""
 _PEOPLE = ("user_id", "anonymous_id")
 
 
 def _absent(column: Column) -> tuple[str, ...]:
-    """Words that stand in a column where there is no value; a product without variants is of group 0 in several shop systems."""
+    """Words that stand in a column where there is no value; a product without variants is of group 0 in several shop systems.
+
+    A value that is read as such a word would be one item, order or group of all rows without one. Columns of people have
+    `data.null_users`, which counts them; in `VALUES` such a word is found, and hides what it guards.
+    """
     if column.kind in VALUES or column.kind == "type" or column.name in _PEOPLE:
         return ()
     return (*NOTHING, "0") if column.name == "group_id" else NOTHING

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import islice
 from typing import IO
 
@@ -14,6 +14,7 @@ from polars.exceptions import PolarsError
 
 from recsys.settings.tables import Table
 from recsys.tables.sources.bounds import MAX_LINE, MORE
+from recsys.tables.sources.formats.concatenated import as_one_export
 from recsys.tables.sources.formats.encoding import as_utf8
 from recsys.tables.sources.formats.layout import Layout, find_layout
 from recsys.tables.sources.piece import Piece, Standing, check_schema, copied_piece
@@ -32,9 +33,13 @@ def open_delimited(blob: Blob, table: Table, wanted: Collection[str], key: str) 
     Raises:
         DataError: if they cannot be told, or are not what the settings say.
     """
-    text = as_utf8(blob, table.encoding)
-    with closing(text.file):
-        layout = find_layout(_first_lines(text), table, wanted, key)
+    with ExitStack() as opened:
+        text = as_utf8(blob, table.encoding)
+        opened.enter_context(closing(text.file))
+        lines = _first_lines(text)
+        layout = find_layout(lines, table, wanted, key)
+        text = as_one_export(text, sum(len(line.encode()) for line in lines[: layout.skip]), _lines_of_names(lines, layout))
+        opened.enter_context(closing(text.file))
         schema: dict[str, pl.DataType] = {name: pl.String() for name in layout.names}
         check_schema(schema)
         notes = (*text.notes, *layout.notes)
@@ -92,6 +97,16 @@ def _first_lines(text: Blob) -> list[str]:
     lines = [f"{line}\n" for line in start.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "ignore").split("\n")]
     whole = len(start) == text.size() or len(lines) == 1
     return lines if whole else lines[:-1]
+
+
+def _lines_of_names(lines: Sequence[str], layout: Layout) -> set[bytes]:
+    """Spellings of the line of column names further down: as it stands above the rows, with all names in quotes, and with none."""
+    names = lines[layout.skip - 1].rstrip("\r\n") if layout.skip else ""
+    cells = next(csv.reader([names], delimiter=layout.separator, quotechar=layout.quote or None), [])
+    if len(cells) != len(layout.names):
+        return set()
+    quoted = (f"{layout.quote}{cell}{layout.quote}" for cell in cells)
+    return {each.encode() for each in (names, layout.separator.join(cells), layout.separator.join(quoted))}
 
 
 def _wrong_quote(file: IO[bytes], layout: Layout) -> int:

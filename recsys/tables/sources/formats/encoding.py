@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from chardetng_py import EncodingDetector
@@ -31,6 +31,13 @@ _FOREIGN = re.compile(r"[\udc80-\udcff]")
 _LETTERS = re.compile(r"[^\x00-\x7f\udc80-\udcff]")
 _MOSTLY = 10
 """So many letters in UTF-8 for each byte that is not: then those bytes are mistakes."""
+_SYLLABLES = (
+    *("shift_jis", "euc-jp", "iso-2022-jp", "euc-kr", "gbk", "gb18030", "big5"),
+    *("windows-874", "windows-1256", "windows-1258"),
+)
+_BY_CHANCE, _RARELY = 0.25, 0.02
+"""UTF-8 lines for each other line that an encoding makes by chance: one whose letters are pairs of high bytes (a short word of such
+may be whole UTF-8), and one with a byte a letter."""
 _SHOWN_LETTERS = 12
 _BINARY = 1000
 """A text has fewer than one NUL in so many bytes."""
@@ -105,9 +112,10 @@ def _guessed(blob: Blob) -> Blob:
     """Read a file that is not UTF-8 in the encoding that its letters speak for."""
     detector, decode = EncodingDetector(), codecs.getincrementaldecoder("utf-8")("surrogateescape")
     letters = foreign = line = 0
-    strange = set[str]()
+    strange, lines = set[str](), _Lines()
     for chunk in chain(_chunks(blob), (b"",)):
         text = decode.decode(chunk, final=not chunk)
+        lines.feed(text)
         bad = _FOREIGN.findall(text)
         letters, found, strange = letters + len(_LETTERS.findall(text)), len(bad), strange.union(bad)
         if not foreign:
@@ -121,9 +129,43 @@ def _guessed(blob: Blob) -> Blob:
     if _is_latin_9(strange, label):
         label, sure = "ISO-8859-15", True
     name = _SUPERSETS.get(label.lower(), label)
+    if lines.are_mixed(label):
+        raise DataError(
+            f"holds {lines.utf8:,} {'lines' if lines.utf8 > 1 else 'line'} of UTF-8, the first is line {lines.first:,}, beside "
+            f"{lines.foreign:,} of another encoding ({where}): several exports in one file? Export them in one encoding, or write "
+            'the `encoding` that all of it is in, for instance "windows-1252"'
+        )
     if not sure:
         raise DataError(f'has an encoding that cannot be told ({where}); name it, for instance `encoding = "windows-1252"`')
     return _rewritten(blob, name, f"{label} (by its letters {_shown(blob, name)}; {where})")
+
+
+@dataclass(slots=True)
+class _Lines:
+    """Lines with letters beyond ASCII, counted: those that are whole UTF-8, with the number of the first, and the others."""
+
+    utf8: int = 0
+    foreign: int = 0
+    first: int = 0
+    _ended: int = 0
+    _open: str = ""
+
+    def feed(self, text: str) -> None:
+        """Take the next text, in which bytes that are no UTF-8 are surrogates; an empty one ends the file."""
+        *whole, self._open = (self._open + text).split("\n") if text else (self._open, "")
+        for line in whole:
+            self._ended += 1
+            if line.isascii():
+                continue
+            if _FOREIGN.search(line):
+                self.foreign += 1
+            else:
+                self.utf8 += 1
+                self.first = self.first or self._ended
+
+    def are_mixed(self, label: str) -> bool:
+        """Tell whether so many lines are UTF-8 that chance does not make them so in the encoding of the others."""
+        return self.utf8 > self.foreign * (_BY_CHANCE if label.lower() in _SYLLABLES else _RARELY)
 
 
 def _is_latin_9(strange: set[str], label: str) -> bool:

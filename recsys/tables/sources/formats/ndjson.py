@@ -6,7 +6,7 @@ The columns are known before Polars reads: every line is looked at once, so a ke
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from decimal import Decimal
 from typing import IO, Any
 
@@ -17,9 +17,11 @@ import polars as pl
 from recsys.settings.tables import Table
 from recsys.tables.sources.bounds import CHUNK, MAX_LINE
 from recsys.tables.sources.content import start_of_text
+from recsys.tables.sources.formats.concatenated import as_one_export
 from recsys.tables.sources.formats.encoding import as_utf8
 from recsys.tables.sources.formats.envelope import rows_within
 from recsys.tables.sources.formats.shape import Shapes
+from recsys.tables.sources.formats.unique_names import Unique, UniqueNames
 from recsys.tables.sources.piece import Piece, check_schema, copied_piece
 from recsys.tables.sources.spool import Blob, copy_of
 from recsys.types import DataError
@@ -33,8 +35,11 @@ def open_json(blob: Blob, table: Table) -> Piece:
     Raises:
         DataError: naming the line that is no object.
     """
-    text = as_utf8(blob, table.encoding)
-    with closing(text.file):
+    with ExitStack() as opened:
+        text = as_utf8(blob, table.encoding)
+        opened.enter_context(closing(text.file))
+        text = as_one_export(text, 0, row=b"{")
+        opened.enter_context(closing(text.file))
         form, rows = _form_and_rows(text, table.record)
         if not form:
             return piece_of_lines(blob, text.file, (*text.notes, "one JSON object a line"))
@@ -77,7 +82,7 @@ def _spread(text: Blob) -> str:
 
 def _columns(lines: IO[bytes]) -> dict[str, pl.DataType]:
     """The columns of all lines, with their types."""
-    shapes, decode = Shapes(), msgspec.json.Decoder().decode
+    shapes, names, decode = Shapes(), UniqueNames(), msgspec.json.Decoder().decode
     lines.seek(0)
     for number, line in enumerate(lines, 1):
         if line.isspace():
@@ -91,6 +96,10 @@ def _columns(lines: IO[bytes]) -> dict[str, pl.DataType]:
         if not isinstance(row, dict):
             raise DataError(f"is broken: line {number:,} is not a JSON object but {_kind(row)}; export one object a line")
         shapes.add(row)
+        try:
+            names.check(line, row)
+        except DataError as error:
+            raise DataError(f"is broken: line {number:,} {error}") from error
     return shapes.columns()
 
 
@@ -106,7 +115,7 @@ def _as_lines(file: IO[bytes], path: str) -> Iterator[bytes]:
     """Objects at a path, or one after the other, as lines."""
     file.seek(0)
     found = ijson.sendable_list()
-    parser = ijson.items_coro(found, path, multiple_values=True, use_float=False)
+    parser = ijson.items_coro(found, path, multiple_values=True, use_float=False, map_type=Unique)
     encode, since = msgspec.json.Encoder(enc_hook=_number).encode, 0
     try:
         for chunk in iter(lambda: file.read(CHUNK >> 4), b""):

@@ -1,0 +1,64 @@
+"""Text files that are several exports one after another: byte order marks and lines of column names that stand inside them."""
+
+from __future__ import annotations
+
+import codecs
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+
+from recsys.tables.sources.bounds import CHUNK
+from recsys.tables.sources.spool import Blob
+
+_MARK = codecs.BOM_UTF8
+
+
+def as_one_export(text: Blob, start: int, names: Collection[bytes] = (), row: bytes = b"") -> Blob:
+    """A file in UTF-8 without byte order marks that begin a line of it, and without its line of column names where that stands again.
+
+    Args:
+        text: the file; it is returned as it is where there is nothing to leave out.
+        start: the bytes above the first row.
+        names: how its line of column names may be written, without a line's end.
+        row: how a row starts, where any mark before it starts an export.
+    """
+    if not _stands_below(text, start, [_MARK, *(b"\n" + each for each in names)]):
+        return text
+    counted: Counter[str] = Counter()
+    whole = text.copied(_rows(text, start, {*names}, row, counted))
+    said = [f"byte order marks inside of it, {counted['marks']:,}, are left out"] if counted["marks"] else []
+    said += [f"column names that stand in it again, {counted['names']:,} times, are no rows"] if counted["names"] else []
+    return replace(whole, notes=(*whole.notes, *said))
+
+
+def _stands_below(text: Blob, start: int, wanted: Sequence[bytes]) -> bool:
+    """Tell whether some bytes stand in the rows: a search that costs next to nothing beside their reading."""
+    kept, longest = b"\n", max(map(len, wanted))
+    text.file.seek(start)
+    try:
+        while chunk := text.file.read(CHUNK):
+            window = kept + chunk
+            if any(each in window for each in wanted):
+                return True
+            kept = window[1 - longest :]
+        return False
+    finally:
+        text.file.seek(0)
+
+
+def _rows(text: Blob, start: int, names: set[bytes], row: bytes, counted: Counter[str]) -> Iterator[bytes]:
+    """Yield the lines above the rows, then the rows of all exports; one that lacks its line's end before the next export gets it."""
+    yield text.head(start)
+    text.file.seek(start)
+    for line in text.file:
+        before, *exports = line.split(_MARK)
+        begun = [before] if before else []
+        for part in exports:
+            starts = not begun or part.rstrip(b"\r\n") in names or (row and part.startswith(row))
+            counted["marks"] += bool(starts)
+            begun = [*begun, part] if starts else [*begun[:-1], begun[-1] + _MARK + part]
+        for part in begun:
+            if part.rstrip(b"\r\n") in names:
+                counted["names"] += 1
+            else:
+                yield part if part.endswith(b"\n") else part + b"\n"
