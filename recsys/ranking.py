@@ -118,7 +118,7 @@ def rank_order(scores: Scores, tie_rank: Rows) -> Rows:
     return order
 
 
-_SPREAD = 0x9E3779B1
+SPREAD = 0x9E3779B1
 """2^32 divided by the golden ratio, whose multiples scatter evenly (Knuth, The Art of Computer Programming, vol. 3, 6.4)."""
 
 
@@ -144,7 +144,7 @@ def _neighbours_of(
                 break
             if not allowed[item]:
                 continue
-            slot = (np.int64(item) * _SPREAD & 0xFFFFFFFF) >> (32 - bits)
+            slot = (np.int64(item) * SPREAD & 0xFFFFFFFF) >> (32 - bits)
             while entry_at[slot] >= 0 and items[entry_at[slot]] != item:
                 slot = slot + 1 & last
             entry = entry_at[slot]

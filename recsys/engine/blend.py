@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.jit import REALS, ROWS, SCORES, TIMES, compiled
+from recsys.jit import MASK, REALS, ROWS, SCORES, TIMES, compiled
+from recsys.ranking import SPREAD
 from recsys.types import Candidates, Mask, Rows, Scores
 
 Pick: TypeAlias = tuple[int, float, str, int]
@@ -110,15 +111,52 @@ def reordered(brought: Ranked, order: Ranked, first: Mask) -> Ranked:
     """
     if not len(brought) or not len(order):
         return brought
-    place = np.full(int(max(brought.rows.max(), order.rows.max())) + 1, len(order), np.int64)
-    place[order.rows] = np.arange(len(order))
-    chosen = np.lexsort((place.take(brought.rows), ~first))
-    placed = np.minimum(place.take(brought.rows).take(chosen), len(order) - 1)
-    ranked, scores = brought.take(chosen), np.minimum.accumulate(order.scores.take(placed))
-    return Ranked(ranked.rows, scores, ranked.names, ranked.sources, ranked.explained_by)
+    chosen, scores = _reordered(brought.rows, order.rows, order.scores, first)
+    return Ranked(
+        brought.rows.take(chosen), scores, brought.names, brought.sources.take(chosen), brought.explained_by.take(chosen)
+    )
 
 
 _NO_EVIDENCE = np.array([-1], np.int32)
+
+
+@compiled(ROWS, ROWS, REALS, MASK)
+def _reordered(
+    rows: Rows, order: Rows, scores: NDArray[np.float64], first: Mask
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Places int64[m] of rows int32[m] in the order of others, those first that are to be, and the scores that these have there; a
+    hash table of the places stays in the processor's cache, as a number for each item would not."""
+    n, bits = len(rows), 4
+    while 1 << bits < 2 * n:
+        bits += 1
+    last = (1 << bits) - 1
+    place_at, rank = np.full(last + 1, -1, np.int32), np.full(n, -1, np.int32)
+    for place in range(n):
+        slot = (np.int64(rows[place]) * SPREAD & 0xFFFFFFFF) >> (32 - bits)
+        while place_at[slot] >= 0:
+            slot = slot + 1 & last
+        place_at[slot] = place
+    brought = np.empty(len(order), np.int32)
+    for at in range(len(order)):
+        slot = (np.int64(order[at]) * SPREAD & 0xFFFFFFFF) >> (32 - bits)
+        while place_at[slot] >= 0 and rows[place_at[slot]] != order[at]:
+            slot = slot + 1 & last
+        brought[at] = place_at[slot]
+        if brought[at] >= 0:
+            rank[brought[at]] = at
+    chosen, found, filled, lowest = np.empty(n, np.int64), np.empty(n, np.float64), 0, np.inf
+    for turn in (True, False):
+        for at in range(len(order)):
+            if brought[at] >= 0 and first[brought[at]] == turn:
+                lowest = min(lowest, scores[at])
+                chosen[filled], found[filled] = brought[at], lowest
+                filled += 1
+        for place in range(n):
+            if rank[place] < 0 and first[place] == turn:
+                lowest = min(lowest, scores[-1])
+                chosen[filled], found[filled] = place, lowest
+                filled += 1
+    return chosen, found
 
 
 @compiled(ROWS, SCORES, TIMES, REALS, ROWS)
