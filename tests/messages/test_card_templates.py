@@ -27,6 +27,7 @@ from recsys.reasons import LOCALES
 from recsys.settings.messages import MessagesSettings, Words
 from recsys.settings.moments import MomentKind
 from recsys.types import CHANNELS
+from recsys.web.resources.messages.slot_dislike_texts import TEXTS
 from tests.support.handmade import calm
 from tests.support.patience import PATIENCE_SECONDS
 
@@ -73,6 +74,7 @@ def items(*titles: str) -> list[dict[str, Any]]:
             "image_url": f"https://img.example/{number}.jpg",
             "available": True,
             "reason": {"code": "taste", "text": "Matches your taste"},
+            "slot": {"dislike": f"https://recs.shop.example/v1/slots/TOKEN/{number}/dislike"},
         }
         for number, title in enumerate(titles, start=1)
     ]
@@ -187,7 +189,7 @@ class Page(HTMLParser):
 
 
 MAILS = [name for name in NAMES if name.endswith(".email.liquid")]
-TEXTS = st.text(min_size=1, max_size=60) | st.sampled_from(
+HOSTILE = st.text(min_size=1, max_size=60) | st.sampled_from(
     ["<script>", "</td>", "-->", "<!--[if mso]>", '"><img src=x>', "' onclick='x", "]]>"]
 )
 
@@ -201,7 +203,7 @@ def plain_shape(name: str) -> list[tuple[str, tuple[str, ...]]]:
 
 @pytest.mark.parametrize("name", ["weekly.email.liquid", "price_drop.email.liquid", "ar/weekly.email.liquid"])
 @calm
-@given(title=TEXTS, brand=TEXTS, reason=TEXTS, about=TEXTS)
+@given(title=HOSTILE, brand=HOSTILE, reason=HOSTILE, about=HOSTILE)
 def test_no_text_breaks_the_html(name: str, title: str, brand: str, reason: str, about: str) -> None:
     """Whatever the catalogue holds, the mail has the same elements and attributes, all closed in order, and says it."""
     hostile = [
@@ -227,6 +229,22 @@ def test_mails_keep_what_mail_clients_need(name: str) -> None:
     assert not {tag for tag, _ in page.elements} & {"script", "form", "iframe", "link", "svg"}
     assert "display:none" in card.parts["html"].partition("<table")[0]
     assert len(card.parts["html"]) < 20_000
+
+
+@pytest.mark.parametrize("name", MAILS)
+def test_every_item_of_a_mail_can_be_refused(name: str) -> None:
+    """Beside each item, and under it in the plain text, stands the address of the page that hides it, in that page's own words and
+    named for those who hear it; an item without an address has no such line."""
+    slate = [*SLATE[:2], {**SLATE[2], "slot": {}}]
+    card = rendered(name, slate, ABOUT)
+    page, said = Page(card.parts["html"]), TEXTS[card.locale].hide
+    addresses = [one["slot"]["dislike"] for one in slate[:2]]
+    found = [link for link in page.all("a") if link["href"].endswith("/dislike")]
+    assert [link["href"] for link in found] == addresses
+    assert [link["aria-label"] for link in found] == [f"{said}: {one['title']}" for one in slate[:2]]
+    assert page.text().count(said) == 2
+    lines = card.parts["text"].splitlines()
+    assert [line for line in lines if said in line] == [f"{said}: {address}" for address in addresses]
 
 
 def test_a_hundred_items_stay_below_what_gmail_clips() -> None:
