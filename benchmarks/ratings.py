@@ -69,7 +69,7 @@ def main() -> None:
         (Path(folder) / "settings.toml").write_text(TOML)
         settings = load_settings(Path(folder) / "settings.toml")
         prepared = prepare(settings, now=now)
-        learned = with_default_blend(prepared, settings, now=now).blend
+        learned = with_default_blend(prepared, settings, now=now)[0].blend
         engine = Engine(learn(prepared, settings, now=now, asked=SOURCES).snapshot(), settings)
         for segment in ("customer", "repeat"):
             pools = gather(engine, questions(engine, test), prepared.as_of, segment, SOURCES)

@@ -35,6 +35,9 @@ class TrainingSettings(Group, frozen=True):
     shop's own past better; `off`: such segments keep the defaults."""
     learn_blend_events: Count = 5_000_000
     """With more events the blend is not learned while training, for it is a fit of its own; `make tune` learns it."""
+    learn_blend_minutes: NotNegative = 5.0
+    """Most minutes that learning it takes, the fit included, which is never cut short. Segments that are not learned by then keep the
+    defaults, and the summary names them. 0: no end."""
 
     def partitions_of(self, rows: int) -> int:
         """Return how many partitions so many rows of events are cut into."""

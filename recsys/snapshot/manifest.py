@@ -70,6 +70,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The weights that serve with these arrays."""
     learned_segments: tuple[Segment, ...] = ()
     """Segments that nobody set weights for, so that these were learned while training."""
+    stopped_segments: tuple[Segment, ...] = ()
+    """Segments whose weights would have been learned, had `training.learn_blend_minutes` been enough; they have the default ones."""
     ranker: RankerRecord = RankerRecord()
     """What orders the blend's candidates, where it leads."""
     profile: ProfileSettings = ProfileSettings()

@@ -13,13 +13,23 @@ import pytest
 
 from recsys import clock
 from recsys.engine.pipeline import Engine
-from recsys.settings import BehaviourSettings
+from recsys.settings import BehaviourSettings, Settings
 from recsys.settings.placements import BlendSettings
+from recsys.snapshot.histories import Events
 from recsys.types import EventType
 from tests.conftest import NOW, Shop, ago, ask, event, shown
 from tests.support.handmade import World, numbered_items, world
 from training.gate.config_validation import laid_over
-from training.job.default_blend import LEAST_SHOPPERS, Cut, as_given, cut_of, rounded, segments_learned
+from training.job.default_blend import (
+    LEAST_SHOPPERS,
+    Cut,
+    LearnedBlend,
+    as_given,
+    cut_of,
+    default_blend,
+    rounded,
+    segments_learned,
+)
 from training.job.job import Fitted
 
 ITEMS = numbered_items(60)
@@ -201,6 +211,36 @@ def test_the_defaults_stay_where_nothing_is_to_be_learned(folder: Path, more: st
     """`off`, and more events than the setting allows, keep the default weights, and nothing is said to be learned."""
     manifest = sequences(folder, more)[1].manifest
     assert (manifest.blend, manifest.learned_segments) == (DEFAULT, ())
+
+
+def not_fitted(_remaining: Events, _moment: int) -> Engine:
+    """Stand for a fit that nothing asks for."""
+    raise AssertionError
+
+
+def test_nothing_is_fitted_where_only_thin_segments_are_left() -> None:
+    """Where customers' weights were set or tuned, and hardly any visitor bought for the first time, no fit is spent on them."""
+    made, customers = world(walks(LEAST_SHOPPERS), ITEMS, ago(1)), {"item_item": 1.0, "ease": 0.2}
+    blend = msgspec.structs.replace(DEFAULT, customer=customers, repeat=customers)
+    learned = default_blend(made.tables.events, made.tables.as_of, 60, Settings(blend=blend), not_fitted)
+    assert learned == LearnedBlend(blend)
+
+
+@pytest.mark.parametrize("questions", [0, 100, 310])
+def test_a_segment_that_is_not_learned_in_time_keeps_its_weights(folder: Path, questions: int) -> None:
+    """However far it was when the time was over: asking, or climbing. It is named, and so is every one after it."""
+    engine, _ = sequences(folder)
+    made, ticks = world(walks(300), ITEMS), iter(range(10**9))
+    learned = default_blend(
+        made.tables.events, made.tables.as_of, 60, Settings(), lambda *_: engine, lambda: next(ticks) >= questions
+    )
+    assert learned == LearnedBlend(DEFAULT, (), ("customer", "repeat"))
+
+
+def test_the_summary_says_where_time_was_over(folder: Path) -> None:
+    """A bound of no time at all is told in the manifest, and the default weights answer."""
+    manifest = sequences(folder, "[training]\nlearn_blend_minutes = 1e-9\n")[1].manifest
+    assert (manifest.blend, manifest.learned_segments, manifest.stopped_segments) == (DEFAULT, (), ("customer", "repeat"))
 
 
 def test_weights_that_were_set_stay(folder: Path) -> None:

@@ -194,6 +194,11 @@ def docs(out: Path) -> int:
     return 0
 
 
+OUT_OF_TIME = (
+    "not learned within training.learn_blend_minutes, so the default weights answer; make tune learns it, or raise them"
+)
+
+
 def _summary(fitted: Fitted, settings: Settings) -> None:
     manifest = fitted.manifest
     rejected = sum(count.rejected for count in fitted.shop.counts.values())
@@ -208,6 +213,7 @@ def _summary(fitted: Fitted, settings: Settings) -> None:
             ("partitions", said_of(settings.training, fitted.shop)),
             *((("live events folded in", live.kept),) if (live := fitted.shop.counts.get("live")) else ()),
             *((f"blend of {segment}, learned", in_words(manifest.blend, segment)) for segment in manifest.learned_segments),
+            *((f"blend of {segment}", OUT_OF_TIME) for segment in manifest.stopped_segments),
             *((("ranker", manifest.ranker.said),) if manifest.ranker.said else ()),
             *(summary_rows(verdict) if (verdict := verdict_of(manifest)) else ()),
             ("size, MB", round(sum(entry.bytes for entry in manifest.files.values()) / 1e6, 1)),

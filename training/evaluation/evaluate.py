@@ -112,7 +112,7 @@ def evaluate(
     known: dict[bytes, Arrays] | None = None,
 ) -> tuple[Evaluation, dict[Task, Judged]]:
     """Fit, ask and measure every subject on one fold; returns the table and the values per user behind it."""
-    settings = with_default_blend(examination.split.prepared, settings, now=now)
+    settings, _ = with_default_blend(examination.split.prepared, settings, now=now)
     ranker = learn_ranker(examination.split.prepared, settings, now=now).serving
     engine = fit_for(examination, settings, now, known, ranker)
     judged = judge(engine, examination, subjects(settings), progress)

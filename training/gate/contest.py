@@ -85,7 +85,7 @@ class Contest:
             (str(examined.split.fold), recipe.blend, recipe.recommenders, recipe.behaviour, recipe.seed)
         )
         if key not in self._blends:
-            self._blends[key] = with_default_blend(examined.split.prepared, recipe, now=self.now).blend
+            self._blends[key] = with_default_blend(examined.split.prepared, recipe, now=self.now)[0].blend
         return msgspec.structs.replace(recipe, blend=self._blends[key])
 
     def judge(self, examined: Examination, recipe: Settings, ranker: FittedRanker | None = None) -> dict[Task, Judged]:

@@ -9,8 +9,10 @@ does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -68,6 +70,14 @@ class Cut:
     customers: Mask
 
 
+class LearnedBlend(NamedTuple):
+    """The blend, the segments whose weights are not those given, and those whose time was over before they were learned."""
+
+    blend: BlendSettings
+    learned: tuple[Segment, ...] = ()
+    stopped: tuple[Segment, ...] = ()
+
+
 def segments_learned(given: BlendSettings, blend: BlendSettings) -> tuple[Segment, ...]:
     """The segments whose weights are not those given."""
     return tuple(segment for segment in SEGMENTS if getattr(blend, segment) != getattr(given, segment))
@@ -88,7 +98,14 @@ def _with(blend: BlendSettings, weights: Mapping[Segment, Mapping[str, float]]) 
     return msgspec.structs.replace(blend, **{str(segment): each for segment, each in weights.items()})
 
 
-def default_blend(events: Events, as_of: int, n_items: int, settings: Settings, fit_on: FitOn) -> BlendSettings:
+def default_blend(
+    events: Events,
+    as_of: int,
+    n_items: int,
+    settings: Settings,
+    fit_on: FitOn,
+    late: Callable[[], bool] = lambda: False,
+) -> LearnedBlend:
     """The blend, with weights learned for the segments that have the default ones, as far as they are better than these.
 
     Args:
@@ -97,17 +114,26 @@ def default_blend(events: Events, as_of: int, n_items: int, settings: Settings, 
         n_items: rows of the catalogue.
         settings: the shop's.
         fit_on: fits on a part of the events.
+        late: tells when the time is over; a segment that is not learned by then keeps what it has, for weights that are half climbed,
+            or tried on a few shoppers, earned nothing.
     """
     blend, chosen = settings.blend, settings.training
     untouched = [segment for segment in SEGMENTS if getattr(blend, segment) == getattr(BlendSettings(), segment)]
     if not untouched or chosen.learn_blend == "off" or not 0 < len(events) <= chosen.learn_blend_events:
-        return blend
+        return LearnedBlend(blend)
     cut = cut_of(events, as_of, n_items, settings.evaluation.days, settings.seed, settings.behaviour)
-    if cut is None:
-        return blend
-    engine = fit_on(cut.remaining, cut.moment)
-    found = {segment: _weights(engine, cut, segment, n_items, settings.seed) for segment in untouched}
-    return _with(blend, {segment: weights for segment, weights in found.items() if weights})
+    thick = [] if cut is None else [each for each in untouched if len(_asked(cut, each, n_items)) >= LEAST_SHOPPERS]
+    if cut is None or not thick:
+        return LearnedBlend(blend)
+    engine, found, stopped = fit_on(cut.remaining, cut.moment), dict[Segment, Mapping[str, float]](), list[Segment]()
+    for segment in thick:
+        weights = _weights(engine, cut, segment, n_items, settings.seed, late)
+        if late():
+            stopped.append(segment)
+        elif weights:
+            found[segment] = weights
+    learned = _with(blend, found)
+    return LearnedBlend(learned, segments_learned(blend, learned), tuple(stopped))
 
 
 def cut_of(events: Events, as_of: int, n_items: int, days: int, seed: int, behaviour: BehaviourSettings) -> Cut | None:
@@ -184,20 +210,27 @@ def _drawn(events: Events, n_items: int, seed: int) -> Mask:
     return chosen
 
 
-def _weights(engine: Engine, cut: Cut, segment: Segment, n_items: int, seed: int) -> Mapping[str, float]:
+def _weights(
+    engine: Engine, cut: Cut, segment: Segment, n_items: int, seed: int, late: Callable[[], bool]
+) -> Mapping[str, float]:
     """The weights of a segment, where they earned it: none where the default ranks as well.
 
     Each half of the shoppers is ranked by what was learned on the other. The best recommender alone has to gain over the default, and
     several of them over that one.
     """
     sources = [name for name in SOURCES if n_items < SLOW_FROM or name not in SLOW_SOURCES]
-    pools = gather(engine, _questions(engine, cut, segment, n_items, seed), cut.moment, segment, sources)
+    questions = takewhile(lambda _: not late(), _questions(engine, cut, segment, n_items, seed))
+    pools = gather(engine, questions, cut.moment, segment, sources)
     if len(pools) < LEAST_SHOPPERS:
         return {}
     default: Mapping[str, float] = getattr(BlendSettings(), segment)
     before = np.array([default.get(name, 0.0) for name in sources])
-    alone, several = (_held_out(pools, learn) for learn in (_best_alone, _climbed))
-    learn, reached = (_climbed, several) if _above_0(several - alone) else (_best_alone, alone)
+
+    def climbed(pools: Pools) -> Values:
+        return _climbed(pools, late)
+
+    alone, several = (_held_out(pools, learn) for learn in (_best_alone, climbed))
+    learn, reached = (climbed, several) if _above_0(several - alone) else (_best_alone, alone)
     known = pools.ndcg(before)
     if not _above_0(reached - known) or reached.mean() < (1 + LEAST_BETTER) * known.mean():
         return {}
@@ -226,12 +259,12 @@ def _best_alone(pools: Pools) -> Values:
     return weights
 
 
-def _climbed(pools: Pools) -> Values:
+def _climbed(pools: Pools, late: Callable[[], bool]) -> Values:
     """Weights float64[r] climbed over the recommenders that are best alone; the others have 0."""
     best = np.argsort(-_by_themselves(pools), kind="stable")[:MOST_SOURCES]
     few = Pools(np.ascontiguousarray(pools.shares[:, best]), pools.relevant, pools.offsets, pools.ideal)
     weights = np.zeros(pools.shares.shape[1])
-    weights[best] = ascend(few, np.full(len(best), 1 / len(best)), LEAST_GAIN)
+    weights[best] = ascend(few, np.full(len(best), 1 / len(best)), LEAST_GAIN, late)
     return weights
 
 
@@ -240,14 +273,23 @@ def _above_0(gains: Values) -> bool:
     return bool(gains.mean() > 1.645 * gains.std() / np.sqrt(len(gains)))
 
 
-def _questions(engine: Engine, cut: Cut, segment: Segment, n_items: int, seed: int) -> list[Question]:
-    """The shoppers in an order drawn, and what was held back of each; of what is to be new to them, only that."""
+def _asked(cut: Cut, segment: Segment, n_items: int) -> NDArray[np.int64]:
+    """Rows of the shoppers who can be asked for in a segment, ascending."""
+    return np.unique(_held_back(cut, segment, n_items) // n_items)
+
+
+def _held_back(cut: Cut, segment: Segment, n_items: int) -> NDArray[np.int64]:
+    """Pairs of a segment's shoppers that were held back, as user · n_items + item; of what is to be new to them, only those."""
     pairs = cut.bought if segment == "repeat" else np.setdiff1d(cut.bought, cut.owned, assume_unique=True)
-    pairs = pairs[cut.customers[pairs // n_items] == (segment != "lead")]
+    held: NDArray[np.int64] = pairs[cut.customers[pairs // n_items] == (segment != "lead")]
+    return held
+
+
+def _questions(engine: Engine, cut: Cut, segment: Segment, n_items: int, seed: int) -> Iterator[Question]:
+    """The shoppers in an order drawn, and what was held back of each."""
+    pairs, ids = _held_back(cut, segment, n_items), engine.snapshot.histories.users
     users, starts = np.unique(pairs // n_items, return_index=True)
     ends = np.append(starts[1:], len(pairs))
-    ids, found = engine.snapshot.histories.users, []
     for place in np.random.default_rng(seed).permutation(len(users))[:MOST_SHOPPERS].tolist():
         items = (pairs[starts[place] : ends[place]] % n_items).astype(np.int32)
-        found.append((ids.text(int(users[place])), items, len(items)))
-    return found
+        yield ids.text(int(users[place])), items, len(items)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import resource
+import time
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -23,7 +25,6 @@ from recsys.live.erasure import ErasureKeys
 from recsys.orders import settle
 from recsys.recommenders import configure
 from recsys.settings import BehaviourSettings, Settings
-from recsys.settings.placements import BlendSettings
 from recsys.snapshot.catalog import Catalog, catalog_arrays
 from recsys.snapshot.contents import content_arrays
 from recsys.snapshot.histories import Events, Tables, history_arrays, no_events
@@ -38,7 +39,7 @@ from recsys.snapshot.store import FORMAT, Manifest, Snapshot, content_hash, publ
 from recsys.tables.shop import ShopTables, read_shop
 from recsys.types import Arrays, EventType, Link, SnapshotError
 from training.job.customer_value import value_arrays
-from training.job.default_blend import SOURCES, default_blend, segments_learned
+from training.job.default_blend import SOURCES, LearnedBlend, default_blend
 from training.job.fitting import fit_recommenders
 from training.job.items_copy import write_items
 from training.job.ranker import FittedRanker, Past, Rankers, fit_ranker, sources_of
@@ -114,9 +115,9 @@ def fit(
     """
     steps = Steps(watch) if watch else Steps()
     prepared = prepare(settings, now=now, before=before, steps=steps, erasure_keys=erasure_keys)
-    given, settings = settings.blend, with_default_blend(prepared, settings, now=now, steps=steps)
+    settings, blend = with_default_blend(prepared, settings, now=now, steps=steps)
     rankers = learn_ranker(prepared, settings, now=now, steps=steps)
-    return learn(prepared, settings, now=now, steps=steps, valued=True, ranker=rankers.serving, given=given)
+    return learn(prepared, settings, now=now, steps=steps, valued=True, ranker=rankers.serving, blend=blend)
 
 
 def prepare(
@@ -154,11 +155,11 @@ def learn(
     asked: Container[str] | None = None,
     valued: bool = False,
     ranker: FittedRanker | None = None,
-    given: BlendSettings | None = None,
+    blend: LearnedBlend | None = None,
 ) -> Fitted:
     """Fit everything on prepared tables. `known` keeps what was fitted from these tables, for the next settings to share. Where
     only some recommenders will be `asked`, the others learn from no events, which costs nothing. `valued`: customers' values too.
-    `ranker`: what orders the blend's candidates, fitted before (`learn_ranker`). `given`: the blend's weights before some were learned
+    `ranker`: what orders the blend's candidates, fitted before (`learn_ranker`). `blend`: what was learned of the settings' blend
     (`with_default_blend`)."""
     steps, known, behaviour = steps or Steps(), {} if known is None else known, settings.behaviour
     with steps.step("item facts"):
@@ -182,23 +183,30 @@ def learn(
     manifest = _manifest(settings, tables, groups, steps, now, prepared.shop.state_sequence)
     if ranker:
         manifest = msgspec.structs.replace(manifest, ranker=ranker.record)
-    if given:
-        manifest = msgspec.structs.replace(manifest, learned_segments=segments_learned(given, settings.blend))
+    if blend:
+        manifest = msgspec.structs.replace(manifest, learned_segments=blend.learned, stopped_segments=blend.stopped)
     let_go(arrays_of_events(prepared.events).values())
     return Fitted(groups, manifest, prepared.shop, steps.seconds)
 
 
-def with_default_blend(prepared: Prepared, settings: Settings, *, now: datetime, steps: Steps | None = None) -> Settings:
-    """The settings, with weights of the blend where nobody set any and they were worth learning (`default_blend`)."""
+def with_default_blend(
+    prepared: Prepared, settings: Settings, *, now: datetime, steps: Steps | None = None
+) -> tuple[Settings, LearnedBlend]:
+    """The settings, with weights of the blend where nobody set any and they were worth learning (`default_blend`) in time."""
+    minutes = settings.training.learn_blend_minutes
+    until = time.monotonic() + minutes * 60 if minutes else math.inf
 
     def fit_on(events: Events, moment: int) -> Engine:
         events, guests = settle(events, settings.behaviour), prepared.guest_orders
         cut = replace(prepared, events=events, guest_orders=guests.where(guests.times < moment), as_of=moment)
         return Engine(learn(cut, settings, now=now, asked=SOURCES).snapshot(), settings)
 
+    def late() -> bool:
+        return time.monotonic() >= until
+
     with (steps or Steps()).step("learn blend"):
-        found = default_blend(prepared.events, prepared.as_of, len(prepared.base["category"]), settings, fit_on)
-    return msgspec.structs.replace(settings, blend=found)
+        found = default_blend(prepared.events, prepared.as_of, len(prepared.base["category"]), settings, fit_on, late)
+    return msgspec.structs.replace(settings, blend=found.blend), found
 
 
 def learn_ranker(prepared: Prepared, settings: Settings, *, now: datetime, steps: Steps | None = None) -> Rankers:
@@ -261,9 +269,9 @@ def train(
         prepared = prepare(
             settings, now=now, before=before, live_until=cut, steps=steps, erasure_keys=erasure_keys, finished=finished
         )
-        given, settings = settings.blend, with_default_blend(prepared, settings, now=now, steps=steps)
+        settings, blend = with_default_blend(prepared, settings, now=now, steps=steps)
         rankers = learn_ranker(prepared, settings, now=now, steps=steps)
-        fitted = learn(prepared, settings, now=now, steps=steps, valued=True, ranker=rankers.serving, given=given)
+        fitted = learn(prepared, settings, now=now, steps=steps, valued=True, ranker=rankers.serving, blend=blend)
         judge.judge(fitted, rankers.held_out, finished)
         if watch:
             watch("publish")
