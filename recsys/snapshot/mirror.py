@@ -8,11 +8,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from recsys.disk import locked, name_folder, sync, try_lock
+from recsys.disk import locked, name_folder, sync, try_lock, write_whole
 from recsys.settings import Settings
 from recsys.snapshot.manifest import FileEntry
-from recsys.snapshot.remote import Moved, Pointer, RemoteSnapshots
-from recsys.snapshot.store import MANIFEST, current_version, point_at, publishing, sha256, versions
+from recsys.snapshot.remote import MAX_REPORTS, Moved, Pointer, RemoteSnapshots, StoredReport
+from recsys.snapshot.store import (
+    MANIFEST,
+    REPORTS,
+    current_version,
+    point_at,
+    publishing,
+    report_files,
+    sha256,
+    versions,
+)
 from recsys.types import SnapshotError
 
 _FETCHING = ".fetching-"
@@ -31,6 +40,8 @@ class SnapshotMirror:
     def __init__(self, remote: RemoteSnapshots, artifacts: Path) -> None:
         self.remote = remote
         self._artifacts = artifacts
+        self._reports: dict[str, str] = {}
+        """Reports that were found to be here as the store has them: sha256 by version."""
 
     def fetch_current(self) -> Moved | None:
         """Mirror the version that serves and drop those that the store dropped; None if it is here already, or another process of
@@ -56,6 +67,34 @@ class SnapshotMirror:
                 self._drop_missing()
         return pointer
 
+    def fetch_reports(self) -> int:
+        """Mirror the store's reports, and drop here those of the oldest versions beyond as many; returns how many were fetched. None
+        are while another process of this machine is at it."""
+        with self._in_words(), try_lock(self._artifacts / _LOCK) as held:
+            if not held:
+                return 0
+            missing = [each for each in self.remote.reports() if not self._has_report(each)]
+            size = sum(each.entry.bytes for each in missing)
+            if missing:
+                self._check_room(f"reports of {missing[0].version} and before", size)
+            for each in missing:
+                self._report(each.version).parent.mkdir(exist_ok=True)
+                with write_whole(self._report(each.version)) as aside:
+                    self.remote.download_report(each, aside)
+                self._reports[each.version] = each.entry.sha256
+            for file in report_files(self._artifacts)[MAX_REPORTS:]:
+                file.unlink(missing_ok=True)
+            return len(missing)
+
+    def _report(self, version: str) -> Path:
+        return self._artifacts / REPORTS / f"{version}.html"
+
+    def _has_report(self, stored: StoredReport) -> bool:
+        file, entry = self._report(stored.version), stored.entry
+        if self._reports.get(stored.version) != entry.sha256 and _is_there(file, entry):
+            self._reports[stored.version] = entry.sha256
+        return self._reports.get(stored.version) == entry.sha256 and file.exists()
+
     def _fetch(self, version: str) -> Moved:
         """Bring a version into the folder; one that was cut off goes on where it ended."""
         if (self._artifacts / version / MANIFEST).is_file():
@@ -68,7 +107,7 @@ class SnapshotMirror:
             name: entry for name, entry in files.items() if not _is_there(aside / name, entry) and entry.sha256 not in here
         }
         size = sum(entry.bytes for entry in wanted.values())
-        self._check_room(version, size)
+        self._check_room(f"snapshot {version}", size)
         for name, entry in files.items():
             (aside / name).parent.mkdir(parents=True, exist_ok=True)
             if name in wanted:
@@ -109,11 +148,11 @@ class SnapshotMirror:
         with publishing(self._artifacts):
             point_at(self._artifacts, version)
 
-    def _check_room(self, version: str, size: int) -> None:
+    def _check_room(self, what: str, size: int) -> None:
         free = shutil.disk_usage(self._artifacts).free
         if size + _ROOM > free:
             raise SnapshotError(
-                f"snapshot {version} needs {size / 1e6:,.0f} MB in {self._artifacts}, where {free / 1e6:,.0f} MB are free"
+                f"{what} needs {size / 1e6:,.0f} MB in {self._artifacts}, where {free / 1e6:,.0f} MB are free"
             )
 
     @contextmanager

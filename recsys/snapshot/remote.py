@@ -2,7 +2,7 @@
 
 Under the store's address lie `files/<sha256>`, one for each content, `snapshots/<version>.json`, the manifests, and CURRENT. Uploads
 go in this order, so that a reader of CURRENT finds all that it leads to; CURRENT moves by a conditional write, so that of two who
-publish at once one is told.
+publish at once one is told. Beside them lie `reports/<version>/<sha256>.html`, which nothing leads to.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ import msgspec
 from recsys.disk import sync
 from recsys.optional import needed
 from recsys.snapshot.manifest import FileEntry
-from recsys.snapshot.store import CURRENT, MANIFEST
+from recsys.snapshot.store import CURRENT, MANIFEST, REPORTS
 from recsys.types import DataError, RecsysError, SnapshotError
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 _FILES, _SNAPSHOTS = "files", "snapshots"
+MAX_REPORTS = 100
+"""Most reports of one store, those of the newest snapshots."""
+_MAX_REPORT = 32 << 20
+"""Bytes of a report."""
 _MAX_MANIFEST = 64 << 20
 """Bytes of a manifest."""
 _MAX_LISTED = 200_000
@@ -41,6 +45,7 @@ _PATIENCE_FOR_A_FILE = timedelta(minutes=10)
 _VERSION = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}")
 _NAME = re.compile(r"(?!\.)[\w.-]+(/(?!\.)[\w.-]+)*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_REPORT = re.compile(rf"{REPORTS}/({_VERSION.pattern})/({_SHA256.pattern})\.html")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,15 @@ class Moved:
     bytes: int
     all_files: int
     all_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReport:
+    """The newest report of a version in the store, and its object's name."""
+
+    version: str
+    name: str
+    entry: FileEntry
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -172,11 +186,53 @@ class RemoteSnapshots:
             for digest in named - kept:
                 self._store.delete(f"{_FILES}/{digest}")
 
+    def reports(self) -> list[StoredReport]:
+        """Find the reports of the `MAX_REPORTS` newest versions, the newest first; of a version the one that was written last."""
+        newest = {each.version: each for _, each in self._found_reports()}
+        return [newest[version] for version in sorted(newest, reverse=True)[:MAX_REPORTS]]
+
+    def upload_report(self, version: str, file: Path) -> None:
+        """Upload a version's report, and drop the ones before it and those of the oldest versions beyond `MAX_REPORTS`."""
+        content = file.read_bytes()
+        if len(content) > _MAX_REPORT:
+            raise SnapshotError(f"{file} has {len(content):,} bytes, and a report in {self.address} at most {_MAX_REPORT:,}")
+        name = f"{REPORTS}/{version}/{hashlib.sha256(content).hexdigest()}.html"
+        with self._in_words(file.name):
+            self._store.put(name, content)
+        found = self._found_reports()
+        written = next((at for at, each in found if each.name == name), None)
+        kept = {each.version for each in self.reports()}
+        with self._in_words(REPORTS):
+            for at, each in found:
+                if each.version not in kept or (each.version == version and written is not None and at < written):
+                    self._store.delete(each.name)
+
+    def download_report(self, report: StoredReport, target: Path) -> None:
+        """Fetch one report, checked against the sha256 in its name."""
+        self._fetch(report.name, report.version, "its report", report.entry, target)
+
+    def _found_reports(self) -> list[tuple[datetime, StoredReport]]:
+        """Objects that are reports, with when they were written, the last at the end; others are passed over."""
+        found = []
+        with self._in_words(REPORTS):
+            for batch in self._store.list(prefix=REPORTS):
+                for each in batch:
+                    match = _REPORT.fullmatch(each["path"])
+                    if match and each["size"] <= _MAX_REPORT:
+                        report = StoredReport(match[1], each["path"], FileEntry(bytes=each["size"], sha256=match[2]))
+                        found.append((each["last_modified"], report))
+                if len(found) > _MAX_LISTED:
+                    raise SnapshotError(f"{self.address}/{REPORTS} holds more than {_MAX_LISTED:,} objects")
+        return sorted(found, key=lambda each: (each[0], each[1].name))
+
     def download(self, version: str, name: str, entry: FileEntry, target: Path) -> None:
         """Fetch one file of a version, checked against its manifest; one that is not as published goes again."""
+        self._fetch(f"{_FILES}/{entry.sha256}", version, name, entry, target)
+
+    def _fetch(self, source: str, version: str, name: str, entry: FileEntry, target: Path) -> None:
         digest = hashlib.sha256()
         with self._in_words(f"{version}: {name}"), open(target, "wb") as file:
-            for block in self._store.get(f"{_FILES}/{entry.sha256}").stream(min_chunk_size=_CHUNK):
+            for block in self._store.get(source).stream(min_chunk_size=_CHUNK):
                 digest.update(block)
                 if file.write(block) and file.tell() > entry.bytes:
                     break

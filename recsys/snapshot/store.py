@@ -136,6 +136,11 @@ def versions(artifacts: Path) -> list[str]:
     return sorted(path.parent.name for path in artifacts.glob(f"[0-9]*/{MANIFEST}"))
 
 
+def report_files(artifacts: Path) -> list[Path]:
+    """All reports, those of the newest versions first."""
+    return sorted((artifacts / REPORTS).glob("[0-9]*.html"), reverse=True)
+
+
 def read_manifest(artifacts: Path, version: str) -> Manifest:
     """Read one version's manifest.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,14 +14,19 @@ import numpy as np
 import pytest
 
 from recsys.settings.load import parse_settings
+from recsys.snapshot import mirror, remote
 from recsys.snapshot.manifest import FileEntry
 from recsys.snapshot.mirror import SnapshotMirror
 from recsys.snapshot.remote import Pointer, RemoteSnapshots
-from recsys.snapshot.store import MANIFEST, current_version, publish, read_manifest, verify, versions
+from recsys.snapshot.store import MANIFEST, current_version, publish, read_manifest, report_files, verify, versions
 from recsys.types import Arrays, SettingsError, SnapshotError
+from recsys.web.app import create_app
 from recsys.web.http.metrics import Metrics
+from recsys.web.resources.reports import AWAY
 from recsys.web.serving.fetcher import SnapshotFetcher
 from tests.conftest import Shop, busy_events
+from tests.console.conftest import SECRETS, logged_in
+from tests.support.serving import ADMIN, serving_settings
 from tests.support.store import Store, store_server
 from training.__main__ import main
 from training.job.job import Fitted
@@ -238,6 +244,8 @@ def test_commands_work_on_any_machine(shop: SimpleNamespace, tmp_path: Path, cap
         (here.folder / "settings.toml").write_text(toml)
     assert main(["--settings", str(tmp_path / "a/settings.toml"), "train"]) == 0
     first = shop.node.remote.current().version
+    assert main(["--settings", str(tmp_path / "b/settings.toml"), "report"]) == 0
+    assert [each.version for each in shop.node.remote.reports()] == [first]
     shop.trainer.mirror.fetch_all()
     shop.trainer.publish("29990101T000000Z-0000000000aa")
     assert main(["--settings", str(tmp_path / "b/settings.toml"), "snapshots"]) == 0
@@ -263,3 +271,94 @@ def test_addresses_that_cannot_be(place: str, words: str, tmp_path: Path) -> Non
         parse_settings(f'[snapshot]\nartifacts = "{place}"\n', tmp_path)
     assert "artifacts" in str(caught.value) or "snapshot" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def write_report(machine: Machine, version: str, text: str) -> Path:
+    """Write a report as `make report` does, and upload it."""
+    file = machine.folder / "reports" / f"{version}.html"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    machine.remote.upload_report(version, file)
+    return file
+
+
+def told(machine: Machine) -> dict[str, str]:
+    """The reports that a machine shows."""
+    return {file.stem: file.read_text() for file in report_files(machine.folder)}
+
+
+def test_a_report_of_the_trainer_is_on_every_node(shop: SimpleNamespace) -> None:
+    """A node fetches what it has not, once; one that is written again takes the place of the one before, here and in the store."""
+    assert shop.node.mirror.fetch_reports() == 0
+    write_report(shop.trainer, OLD, "old")
+    write_report(shop.trainer, NEW, "new")
+    assert (shop.node.mirror.fetch_reports(), told(shop.node)) == (2, {NEW: "new", OLD: "old"})
+    assert shop.node.mirror.fetch_reports() == 0
+    made = shop.bucket / "reports" / NEW
+    os.utime(next(made.iterdir()), (1, 1))  # the store tells times in seconds
+    write_report(shop.trainer, NEW, "newer")
+    assert (shop.node.mirror.fetch_reports(), told(shop.node)) == (1, {NEW: "newer", OLD: "old"})
+    assert len([*made.iterdir()]) == 1
+    restarted = SnapshotMirror(shop.node.remote, shop.node.folder)
+    assert restarted.fetch_reports() == 0
+    (shop.node.folder / "reports" / f"{OLD}.html").unlink()
+    assert (restarted.fetch_reports(), told(shop.node)[OLD]) == (1, "old")
+
+
+def test_reports_are_bounded(shop: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the oldest versions go, in the store and on each machine; deleting a snapshot leaves its report."""
+    for module in (remote, mirror):
+        monkeypatch.setattr(module, "MAX_REPORTS", 2)
+    shop.trainer.publish(OLD)
+    for version in (OLD, NEW):
+        write_report(shop.trainer, version, version)
+    shop.node.mirror.fetch_reports()
+    shop.trainer.publish(NEW)
+    shop.trainer.remote.delete([OLD])
+    assert {*told(shop.node)} == {each.version for each in shop.node.remote.reports()} == {OLD, NEW}
+    write_report(shop.trainer, OTHER, "the newest")
+    assert shop.node.mirror.fetch_reports() == 1
+    assert [*told(shop.node)] == [OTHER, NEW]
+    assert sorted(each.name for each in (shop.bucket / "reports").iterdir() if any(each.iterdir())) == [NEW, OTHER]
+
+
+@pytest.mark.parametrize("damage", [lambda text: text[:-1], lambda text: text[:-1] + b"X"])
+def test_a_report_that_was_changed_in_the_store_is_not_shown(
+    shop: SimpleNamespace, damage: Callable[[bytes], bytes]
+) -> None:
+    """It is not what its name says: nothing of it is there, and what was there stays."""
+    write_report(shop.trainer, OLD, "a report")
+    (stored,) = (shop.bucket / "reports" / OLD).iterdir()
+    stored.write_bytes(damage(stored.read_bytes()))
+    with pytest.raises(SnapshotError, match="not what was published"):
+        shop.node.mirror.fetch_reports()
+    assert told(shop.node) == {}
+    assert [*(shop.node.folder / "reports").iterdir()] == []
+
+
+def test_other_objects_are_no_reports(shop: SimpleNamespace) -> None:
+    """What anybody else put there, or a name that leads elsewhere, is passed over."""
+    for name in ("notes.html", f"{OLD}/notes.html", f"{OLD}/{'a' * 64}.txt", f"x/{OLD}/{'a' * 64}.html"):
+        shop.server.put(f"{shop.bucket.name}/reports/{name}", b"something")
+    assert shop.node.remote.reports() == []
+
+
+@pytest.mark.long
+def test_pages_of_a_node_show_the_trainers_reports_and_say_when_the_store_is_away(shop: SimpleNamespace) -> None:
+    """Opened by a key and in the console; while the store is away, those that are here, with a word that others may be missing."""
+    shop.trainer.publish(OLD)
+    write_report(shop.trainer, OLD, "<h1>The trainer's</h1>")
+    plain = serving_settings(shop.node.folder, clock="events")
+    snapshots = msgspec.structs.replace(plain.snapshot, artifacts=shop.address, mirror=str(shop.node.folder))
+    app = create_app(msgspec.structs.replace(plain, snapshot=snapshots), SECRETS)
+    fetcher, keyed, viewer = app.service.live.fetcher, app.test_client(), logged_in(app, "viewer")
+    assert fetcher is not None
+    assert fetcher.look()
+    assert keyed.get(f"/reports/{OLD}", headers=ADMIN).text == "<h1>The trainer's</h1>"
+    assert viewer.get(f"/console/report?version={OLD}").text == "<h1>The trainer's</h1>"
+    for away in (False, True):
+        for page in (keyed.get("/reports/", headers=ADMIN).text, viewer.get("/console/reports").text):
+            assert OLD in page
+            assert (AWAY in page) == away
+        shop.server.close_door()
+        fetcher.look()

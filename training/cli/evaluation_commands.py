@@ -13,6 +13,7 @@ import polars as pl
 from recsys.disk import write_whole
 from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
+from recsys.snapshot.mirror import mirror_of
 from recsys.tables.shop import read_shop
 from recsys.types import DataError
 from training import console
@@ -99,7 +100,9 @@ def report(settings: Settings, now: datetime, as_of: datetime | None, erasure_ke
     """Write the current snapshot's report and say where it is."""
     with console.steps("Reporting") as watch:
         file = write_report(settings, now, as_of=as_of, progress=watch, erasure_keys=erasure_keys)
-    console.say(f"✓ {file}, also served at /reports/{file.stem}")
+    if mirror := mirror_of(settings):
+        mirror.remote.upload_report(file.stem, file)
+    console.say(f"✓ {file}, also served at /reports/{file.stem}{' of every machine' if mirror else ''}")
     return 0
 
 

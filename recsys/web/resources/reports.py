@@ -8,14 +8,15 @@ from typing import Any
 
 from jinja2 import Environment
 
-from recsys.settings import Settings
-from recsys.snapshot.store import REPORTS
+from recsys.snapshot.store import report_files
 from recsys.web.http.parameters import NoParameters
 from recsys.web.http.problems import Problem
 from recsys.web.http.responses import NO_STORE, Response
 from recsys.web.operations import Call, Operation
+from recsys.web.serving.service import Service
 
 HTML = "text/html; charset=utf-8"
+AWAY = "The object store cannot be used at the moment: reports that another machine wrote may be missing."
 _HEADERS = {
     "Cache-Control": NO_STORE,
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data: https: http:; "
@@ -30,7 +31,8 @@ _LIST = Environment(autoescape=True).from_string("""\
 <title>Reports</title><link rel="icon" href="data:,">
 <style>:root { color-scheme: light dark; } body { font: 1rem/1.6 system-ui, sans-serif; margin: 2rem; }</style></head>
 <body><main><h1>Reports</h1>
-{% if versions %}<p>One for each snapshot that was reported, the newest first.</p>
+{% if notice %}<p>{{ notice }}</p>
+{% endif %}{% if versions %}<p>One for each snapshot that was reported, the newest first.</p>
 <ul>{% for version in versions %}<li><a href="{{ version | urlencode }}">{{ version }}</a></li>{% endfor %}</ul>
 {% else %}<p>There is none yet; make report writes one.</p>
 {% endif %}</main></body>
@@ -40,21 +42,27 @@ _LIST = Environment(autoescape=True).from_string("""\
 
 def reports(call: Call[NoParameters]) -> Response:
     """List the reports as a page of links, the newest first."""
-    return _page(_LIST.render(versions=sorted(report_files(call.service.settings), reverse=True)).encode())
+    return _page(_LIST.render(versions=[*reports_here(call.service)], notice=reports_notice(call.service)).encode())
 
 
 def report(call: Call[NoParameters]) -> Response:
     """Answer one report."""
     version = call.path["version"]
-    file = report_files(call.service.settings).get(version)
+    file = reports_here(call.service).get(version)
     if file is None:
         raise Problem(404, f"there is no report {version!r}; /reports/ lists them", parameter="version", value=version)
     return _page(file.read_bytes())
 
 
-def report_files(settings: Settings) -> dict[str, Path]:
-    """The reports there are: a version is looked up among them, never made into a path."""
-    return {file.stem: file for file in (settings.artifacts / REPORTS).glob("[0-9]*.html")}
+def reports_here(service: Service) -> dict[str, Path]:
+    """The reports there are, the newest first: a version is looked up among them, never made into a path."""
+    return {file.stem: file for file in report_files(service.settings.artifacts)}
+
+
+def reports_notice(service: Service) -> str:
+    """Return what may be missing among the reports; nothing: all that the store has are here, or will be within a minute."""
+    fetcher = service.live.fetcher
+    return AWAY if fetcher and fetcher.error else ""
 
 
 def _page(body: bytes) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 from recsys.snapshot.mirror import SnapshotMirror
 from recsys.types import SnapshotError
@@ -12,6 +13,8 @@ from recsys.web.http.metrics import Metrics
 _log = logging.getLogger(__name__)
 _MAX_DOUBLINGS = 6
 """A store that does not answer is asked more and more rarely: at last after 64 times the usual wait."""
+_REPORTS_SECONDS = 60.0
+"""So often a machine looks for reports that another one wrote."""
 
 
 class SnapshotFetcher:
@@ -22,6 +25,7 @@ class SnapshotFetcher:
         self._poll_seconds = poll_seconds
         self._metrics = metrics
         self._failures = 0
+        self._reports_at = float("-inf")
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -38,15 +42,23 @@ class SnapshotFetcher:
         """Fetch what is new; tells whether there was something. Never raises for a store that is away or wrong."""
         try:
             moved = self._mirror.fetch_current()
+            self._look_for_reports()
         except SnapshotError as error:
             self._failures += 1
             self._metrics.fetch_failed()
-            _log.error("no snapshot was fetched: %s", error)
+            _log.error("not all was fetched: %s", error)
             return False
         self._failures = 0
         if moved is not None:
             _log.info("fetched %d of %d files, %.1f MB", moved.files, moved.all_files, moved.bytes / 1e6)
         return moved is not None
+
+    def _look_for_reports(self) -> None:
+        if time.monotonic() - self._reports_at >= _REPORTS_SECONDS:
+            fetched = self._mirror.fetch_reports()
+            self._reports_at = time.monotonic()
+            if fetched:
+                _log.info("fetched %d reports", fetched)
 
     def start(self) -> None:
         """Look from now on. Call it in each worker, after it was forked."""

@@ -61,7 +61,7 @@ class Live:
         self._metrics = metrics
         self._store: SnapshotStore[Engine] = SnapshotStore(settings.artifacts, self._build)
         mirror = mirror_of(settings)
-        self._fetcher = mirror and SnapshotFetcher(mirror, settings.snapshot.poll_seconds, metrics)
+        self.fetcher = SnapshotFetcher(mirror, settings.snapshot.poll_seconds, metrics) if mirror else None
         self._counted = (0, 0)
         self._damage: str | None = None
         self.log_watch = LogWatch(self.state.is_remote)
@@ -83,7 +83,7 @@ class Live:
     def error(self) -> str | None:
         """Return why the newest snapshot could not be taken live, what serves must not be read any more, or nothing is written."""
         jump = self.clock.jump()
-        unfetched = self._fetcher and self._fetcher.error
+        unfetched = self.fetcher and self.fetcher.error
         return self._damage or self.log_watch.error or unfetched or self._store.error or (said(jump) if jump else None)
 
     def serving(self) -> ServingState:
@@ -319,8 +319,8 @@ class Live:
         """Follow CURRENT from now on. Call it in each worker, after it was forked: the last may have died of a file cut short."""
         self._look_for_damage()
         self.slates.start()
-        if self._fetcher:
-            self._fetcher.start()
+        if self.fetcher:
+            self.fetcher.start()
         if self._thread is None:
             self._thread = threading.Thread(target=self._follow, name="snapshot-reload", daemon=True)
             self._thread.start()
@@ -328,8 +328,8 @@ class Live:
     def stop(self) -> None:
         """Stop following and wait until the thread has ended."""
         self.slates.stop()
-        if self._fetcher:
-            self._fetcher.stop()
+        if self.fetcher:
+            self.fetcher.stop()
         self._stop.set()
         if self._thread is not None:
             self._thread.join()

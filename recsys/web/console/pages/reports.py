@@ -8,7 +8,7 @@ from typing import Any
 from recsys.web.console.answers import REPORT_POLICY, page_response
 from recsys.web.console.page import Link, Page, Shown, Table, View, Visit
 from recsys.web.http.problems import Problem
-from recsys.web.resources.reports import report_files
+from recsys.web.resources.reports import reports_here, reports_notice
 
 
 class ReportParameters(View, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,8 +19,9 @@ class ReportParameters(View, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def reports(visit: Visit[View]) -> Mapping[str, Any]:
     """List the reports, the newest first."""
-    versions = sorted(report_files(visit.service.settings), reverse=True)
+    versions = [*reports_here(visit.service)]
     return {
+        "notice": reports_notice(visit.service),
         "tables": {
             "reports": Table(
                 name="reports",
@@ -30,14 +31,14 @@ def reports(visit: Visit[View]) -> Mapping[str, Any]:
                 paged=True,
                 empty="There is none yet; make report writes one.",
             )
-        }
+        },
     }
 
 
 def report(visit: Visit[ReportParameters]) -> Shown:
     """Answer one report, which holds all that it needs."""
     version = visit.parameters.version
-    file = report_files(visit.service.settings).get(version)
+    file = reports_here(visit.service).get(version)
     if file is None:
         raise Problem(404, f"there is no report {version!r}", parameter="version", value=version)
     return page_response(file.read_bytes(), policy=REPORT_POLICY)
