@@ -30,6 +30,36 @@ HEADS = {
     "ja": ("会員ID", "注文番号", "注文日時", "商品コード", "数量", "単価"),
     "erp": ("SoldToParty", "SalesOrder", "CreationDate", "Material", "OrderQuantity", "NetPrice"),
 }
+TAXES = {
+    "price": (
+        "Net price|Price excl. tax|Price incl. tax|unit_price_tax_excl|unit_price_tax_incl|"
+        "price_incl_tax|Unit price (net of VAT)|Price without VAT|Price with tax|Nettopreis|"
+        "Preis ohne MwSt|Einzelpreis inkl. MwSt.|Preis exkl. USt|Prix unitaire HT|Prix TTC|"
+        "Prix hors taxes|Prix unitaire hors TVA|Precio sin IVA|Precio unitario con IVA|Prezzo IVA inclusa|"
+        "Prezzo unitario IVA esclusa|Prezzo senza IVA|Prijs excl. btw|Prijs incl btw|Prijs inclusief BTW|"
+        "Cena bez DPH|Cena s DPH|Cena brutto|Cena bez VAT|Pris inkl. moms|"
+        "Preço sem impostos|KDV Dahil Fiyat|KDV Hariç Birim Fiyat|Цена без НДС|Цена с НДС"
+    ),
+    "amount": (
+        "Amount net of tax|Total excl. tax|Total before tax|total_price_tax_incl|row_total_incl_tax|"
+        "Line total (ex VAT)|Total excluding VAT|Betrag inkl. MwSt|Gesamtpreis exkl. MwSt|Summe ohne Steuern|"
+        "Montant TTC|Montant hors taxe|Total toutes taxes comprises|Importe sin impuestos|Total con IVA|"
+        "Totale IVA inclusa|Importo senza IVA|Bedrag excl. BTW|Totaal incl. btw|Kwota brutto|"
+        "Suma bez VAT|Tutar (KDV dahil)"
+    ),
+    "": (
+        "Net tax amount|Gross tax amount|Tax amount|Betrag MwSt brutto|Tax amount excl. discount|"
+        "Tax total|Tax included in price|Total tax|VAT net|Sales tax amount|"
+        "Net VAT total|Tax amount net|MwSt-Betrag netto|Steuerbetrag|Summe Steuer brutto|"
+        "MwSt Betrag|Umsatzsteuerbetrag|Montant TVA|Montant TVA net|Total taxe brut|"
+        "Montant de la taxe|TVA totale|Importe IVA|Importe neto IVA|Total impuestos|"
+        "Importe bruto de impuestos|Importo IVA|Totale IVA netto|Totale imposte|Btw bedrag|"
+        "Bedrag btw netto|Totaal btw|Btw-bedrag bruto|Kwota VAT|Kwota podatku netto|"
+        "Částka DPH|KDV Tutarı|Сумма НДС|Moms belopp|Valor imposto líquido|"
+        "incl. VAT|Tax excl. discount"
+    ),
+}
+"""Names that speak of taxes, by the column that they are; the last ones are the taxes themselves."""
 ROWS = [
     (f"K{at % 7}", f"B{at // 2}", f"{at % 20 + 9:02}.09.2026 10:00", f"A{at % 5}", at % 3 + 1, f"{at % 5 + 1},50 €")
     for at in range(30)
@@ -72,6 +102,16 @@ def test_a_name_with_a_word_of_something_else_says_nothing(name: str) -> None:
         for each in ("user_id", "order_id", "timestamp", "item_id", "quantity", "price", "amount")
         if rank(each, name) is not None
     ] == []
+
+
+@pytest.mark.parametrize("canonical", TAXES)
+def test_taxes_are_no_price_beside_net_and_gross(canonical: str) -> None:
+    """`Total excl. tax` is a total and `Net tax amount` a tax: the word for taxes says whether they are in, next to a word for it."""
+    said = {
+        name: {each for each in ("price", "amount", "cost") if rank(each, name) is not None}
+        for name in TAXES[canonical].split("|")
+    }
+    assert {name: told for name, told in said.items() if told != ({canonical} - {""})} == {}
 
 
 def test_parts_of_compounds_and_of_paths_are_words() -> None:

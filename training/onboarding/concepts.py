@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 
 _WORDS: Mapping[str, str] = {
@@ -48,7 +48,7 @@ _WORDS: Mapping[str, str] = {
     "total": "total totals amount subtotal sum revenue turnover gesamt gesamtpreis summe betrag umsatz montant totale "
     "importe importo totaal bedrag belopp beløb sum tutar toplam kwota suma razem wartość celkem částka summa "
     "összeg összesen сумма итого 合計 金額 总价 金额 합계 금액",
-    "line": "line lines lineitem position positions pos zeile zeilen ligne lignes línea linea riga linha regel regels rad "
+    "line": "line lines row lineitem position positions pos zeile zeilen ligne lignes línea linea riga linha regel regels rad "
     "linje satır pozycja řádek rivi sor 明細 行",
     "currency": "currency coin währung devise moneda valuta moeda valuta waluta parabirimi döviz měna valuutta pénznem валюта "
     "通貨 货币",
@@ -100,8 +100,8 @@ _WORDS: Mapping[str, str] = {
     "画像 图片 이미지",
     "text": "description beschreibung descripción descrizione descrição beschrijving beskrivning beskrivelse açıklama "
     "opis popis kuvaus leírás описание 説明 描述 설명",
-    "tax": "tax taxes vat steuer steuern mwst ust taxe tasse impuesto impuestos imposto iva tva btw moms podatek vergi kdv daň налог "
-    "alv 税",
+    "tax": "tax taxes vat steuer steuern mwst ust taxe tasse impuesto impuestos imposto impostos imposta imposte iva tva btw moms "
+    "podatek vergi kdv daň dph налог ндс alv áfa φπα gst 税 消費税 税額 税额 부가세",
     "other": "discount fee store shop company country city zip postal phone street birth birthday due "
     "update updated modified list old compare competitor weight age first last expected "
     "rating rabatt gebühr filiale land stadt plz telefon geburt geburtstag fällig gewicht alt remise "
@@ -178,14 +178,23 @@ _MEANT = {
     for name, told in MEANT.items()
 }
 _WHOLE = {said for known in _MEANT.values() for said in known}
-_NET_WORDS = "excl exkl excluding excluded exclus ex ht hors net netto neto senza sin sem zzgl bez ohne без 税抜"
+_NET_WORDS = (
+    "excl exkl excluding excluded without exclus excluida exclusief "
+    "escluso esclusa escluse hariç ex ht hors net netto neto senza sin sem zzgl bez ohne без 税抜"
+)
 _GROSS_WORDS = (
-    "incl inkl inc including included inclus incluido incluida incluso inclusi brutto bruto gross ttc comprises compresa "
-    "compresi con com mit med z с"
+    "incl inkl inc including included inclus incluido incluida incluso inclusi inclusa incluse inclusief "
+    "dahil brutto bruto gross ttc comprises compresa compresi con com mit med z с"
 )
 _NET = frozenset(map(folded, _NET_WORDS.split()))
 _SAYS_WHETHER = _NET | frozenset(map(folded, _GROSS_WORDS.split()))
-"""Words that say whether taxes are in a price; where one stands, the word for taxes says nothing else."""
+"""Words that say whether taxes are in a price."""
+_BESIDE_TAX = _SAYS_WHETHER - {"ht", "ttc", "net", "netto", "neto", "gross", "brutto", "bruto"} | frozenset(
+    ("with", "before", "after", "plus", "s", "se", "ve")
+)
+"""Words that, next to the word for taxes, say whether they are in a price: of `Total excl. tax`, and not of `Net tax amount`."""
+_BETWEEN = frozenset(("of", "de", "la", "le", "les", "l", "el", "d", "the", "der", "die", "toutes"))
+"""Words that may stand between the two."""
 _LESS = re.compile(r"\(\s*[-−][^)]*\)")
 """What is taken off already, as in `Quantity (- Refund)`."""
 _COUNTED = re.compile(
@@ -208,8 +217,8 @@ def concepts(name: str) -> tuple[str, ...]:
     if _COUNTED.match(" ".join(words)):
         return ()
     whole = _known().get("".join(words))
-    found = [whole] if whole else [concept for word in words for concept in _parts(word)]
-    told = {each for each in found if each} - ({"tax"} if _SAYS_WHETHER & set(words) else set())
+    found = [whole] if whole else [concept for word in _without_taxes(words) for concept in _parts(word)]
+    told = {each for each in found if each}
     return () if "?" in found else tuple(sorted(told))
 
 
@@ -218,11 +227,26 @@ def says_net(name: str) -> bool:
     return bool(_NET & set(_split(name)))
 
 
+def _without_taxes(words: Sequence[str]) -> Sequence[str]:
+    """The words of a name but those that only say whether taxes are in a price: `net of tax`, `tax excl.`, `IVA inclusa`."""
+    known = _known()
+    taxes = [at for at, word in enumerate(words) if known.get(word) == "tax"]
+    for at in taxes:
+        before = at - 1
+        while before >= 0 and words[before] in _BETWEEN:
+            before -= 1
+        if before >= 0 and (words[before] in _BESIDE_TAX or (words[before] in _NET and before < at - 1)):
+            return [*words[:before], *_without_taxes(words[at + 1 :])]
+        if words[at + 1 : at + 2] and words[at + 1] in _BESIDE_TAX and words[at + 2 : at + 3] != ["in"]:
+            return [*words[: before + 1], *_without_taxes(words[at + 2 :])]
+    return words
+
+
 def _split(name: str) -> list[str]:
     apart = re.sub(
         r"(?<=[^\W\d_])(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])",
         " ",
-        _LESS.sub("", unicodedata.normalize("NFKC", name)).replace("MwSt", "mwst"),
+        _LESS.sub("", unicodedata.normalize("NFKC", name)).replace("MwSt", "mwst").replace("USt", "ust"),
     )
     return re.findall(r"[^\W\d_]+", folded(apart).replace("№", "no").replace("n°", " no ").replace("#", " no "))
 
