@@ -7,6 +7,8 @@ from itertools import combinations
 
 import msgspec
 
+from recsys.engine.engine import Engine
+from recsys.engine.merchandising.attribute_filters import standing_filters
 from recsys.engine.settings_check import check_settings
 from recsys.settings import Settings
 from recsys.settings.experiments import INTERLEAVED, Arm, ArmChange, Experiment
@@ -51,6 +53,30 @@ def check_experiments(settings: Settings, experiments: Mapping[str, Experiment])
     running = {name: each for name, each in experiments.items() if not each.stopped}
     for one, other in combinations(sorted(running), 2):
         _check_pair(one, running[one], other, running[other])
+
+
+def check_items(engine: Engine, name: str, experiment: Experiment) -> None:
+    """Check that the items of a snapshot have what the filters of an experiment's arms name.
+
+    Raises:
+        SettingsError: naming the experiment, the arm and the attributes that there are.
+    """
+    for arm in experiment.arms:
+        try:
+            standing_filters(engine.catalog, with_change(engine.settings, experiment.placement, arm.change))
+        except SettingsError as error:
+            raise SettingsError(f"experiments.{name}, arm {arm.name}: {error}") from error
+
+
+def refused_over(engine: Engine, experiments: Mapping[str, Experiment]) -> dict[str, str]:
+    """The experiments that cannot run over a snapshot, and why: everybody is answered as without them."""
+    found = {}
+    for name, experiment in experiments.items():
+        try:
+            check_items(engine, name, experiment)
+        except SettingsError as error:
+            found[name] = str(error)
+    return found
 
 
 def runnable(settings: Settings, experiments: Mapping[str, Experiment]) -> tuple[dict[str, Experiment], list[str]]:

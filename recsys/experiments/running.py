@@ -12,7 +12,7 @@ from typing import NamedTuple
 from recsys.engine.choice import Choice, Identities
 from recsys.engine.pipeline import Engine
 from recsys.engine.strategy import first_rule, holds, segment_of, weights_of, weights_within
-from recsys.experiments.arms import change_of, with_blend, with_change
+from recsys.experiments.arms import change_of, refused_over, with_blend, with_change
 from recsys.experiments.assignment import arm_of, expected_shares, is_held_out, key_of
 from recsys.experiments.exposures import NO_ARM, FirstExposures
 from recsys.live.experiments import Exposure
@@ -46,8 +46,10 @@ class RunningExperiments:
         self._engine, self._holdout, self._first = engine, engine.settings.holdout, first
         self.experiments = experiments
         self._on: dict[str, list[_Contest]] = {}
+        self.refused = refused_over(engine, experiments)
+        """Experiments that do not run over this snapshot, and why: everybody is answered as without them."""
         for name, experiment in sorted(experiments.items()):
-            if not experiment.stopped:
+            if not experiment.stopped and name not in self.refused:
                 self._on.setdefault(experiment.placement, []).append(_Contest(engine, name, experiment))
         self._engines: dict[tuple[Assignment, ...], Engine] = {}
 
@@ -162,6 +164,7 @@ class _Contest:
         self.assignments = {arm: Assignment(name, arm) for arm in arms}
         self._plain = _plan(engine, experiment, ArmChange())
         drawn = [arm.name for arm in experiment.arms] if experiment.kind == INTERLEAVED else expected_shares(experiment)
+        self._campaigns = engine.campaigns if "campaigns_off" in experiment.changes else None
         self._plans = [_plan(engine, experiment, change_of(experiment, arm)) for arm in drawn]
         self._limits = {plan.placement.limit for plan in (self._plain, *self._plans)}
         self._known: dict[_Facts, tuple[bool, bool]] = {}
@@ -174,7 +177,21 @@ class _Contest:
                 self._known = {}
             found = self._known[facts] = self._looked_at(query, profile, facts.has_context)
         is_for, differs = found
-        return is_for and (differs or (len(self._limits) > 1 and query.limit in self._limits))
+        if not is_for or differs:
+            return is_for
+        return (len(self._limits) > 1 and query.limit in self._limits) or self._campaigns_differ(
+            query, profile, facts.has_context
+        )
+
+    def _campaigns_differ(self, query: Query, profile: Profile, has_context: bool) -> bool:
+        """Tell whether a campaign that holds by now changes the list of one arm, and not of another."""
+        if self._campaigns is None:
+            return False
+        first, *others = (
+            self._campaigns.held(query.placement, plan.placement, query.now, profile, has_context)
+            for plan in (self._plain, *self._plans)
+        )
+        return any(each != first for each in others)
 
     def _looked_at(self, query: Query, profile: Profile, has_context: bool) -> tuple[bool, bool]:
         """Tell whether it is for such a shopper, and whether an arm ranks otherwise for one."""
@@ -194,7 +211,8 @@ def _way(plan: _Plan, query: Query, profile: Profile, has_context: bool) -> tupl
     placement, blend = plan
     rule = first_rule(placement, profile, has_context)
     bought = query.bought or Bought(placement.bought, placement.bought_days)
-    changed = (placement.fallback, bought, placement.limits or (), placement.rotate or 0.0, placement.variety or 0.0)
+    drawn = (placement.rotate or 0.0, placement.variety or 0.0)
+    changed = (placement.fallback, bought, placement.limits or (), placement.filter or {}, *drawn)
     if rule is None:
         return {}, None, *changed
     segment = segment_of(profile, bought)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -14,6 +14,9 @@ from recsys.settings.when import When
 MAX_ACTIONS = 50
 """Most actions of one campaign."""
 CampaignId = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+ALL: Literal["all"] = "all"
+"""Every campaign."""
+CampaignsOff = Literal["all"] | Annotated[tuple[CampaignId, ...], msgspec.Meta(max_length=100)]
 Place = Annotated[int, msgspec.Meta(ge=1, le=100)]
 Factor = Annotated[float, msgspec.Meta(ge=1, le=1000)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from recsys.settings.campaigns import Limit
+from recsys.item_filters import Conditions
+from recsys.settings.campaigns import CampaignsOff, Limit
 from recsys.settings.placements import BlendSettings, Rule
 from recsys.settings.types import Group, Name, NotNegative, Share
 from recsys.settings.variety import Dial
@@ -65,6 +66,10 @@ class ArmChange(Group, frozen=True, omit_defaults=True):
     """At most so many of one `brand`, `category` or `group`: `[{ by = "brand", max = 4 }]`; an empty list: as they come."""
     rotate: Share | None = None
     """Largest share of its relevance that an item loses by chance, drawn anew each day; 0: nothing is drawn."""
+    filter: Conditions | None = None
+    """Conditions that every item must meet, in place of those of the placement; `{}`: none."""
+    campaigns_off: CampaignsOff | None = None
+    """Ids of campaigns that change nothing for it, or `all`, in place of those of the placement; `[]`: none."""
 
     def __post_init__(self) -> None:
         """Check what types alone do not say.
@@ -150,7 +155,7 @@ class Experiment(Group, frozen=True):
     def _check_interleaved(self) -> None:
         if len(self.arms) != 2 or self.holdout or any(arm.share != 0.5 for arm in self.arms):
             raise ValueError("kind: an interleaved experiment has two arms with a share of 0.5 each, and no holdout")
-        if found := sorted(self.changes & {"limit", "limits"}):
+        if found := sorted(self.changes & {"limit", "limits", "campaigns_off"}):
             raise ValueError(
                 f"kind: arms of an interleaved experiment cannot change `{found[0]}`, since both pick for one list"
             )

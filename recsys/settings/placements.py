@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from recsys.item_filters import Conditions
-from recsys.settings.campaigns import Limit
+from recsys.settings.campaigns import CampaignsOff, Limit
 from recsys.settings.types import Group, Name, NotNegative, Share
 from recsys.settings.variety import Dial, Exploration, Fatigue
 from recsys.settings.when import When
@@ -72,6 +72,8 @@ class Placement(Group, frozen=True):
     filter: Conditions | msgspec.UnsetType = msgspec.UNSET
     """Attribute = condition that every item here must meet, for instance `category = { none = ["Gifts"] }` (docs/merchandising.md).
     Unset: no condition."""
+    campaigns_off: CampaignsOff | msgspec.UnsetType = msgspec.UNSET
+    """Ids of campaigns that change nothing here, or `all`. Unset: those that name this placement do."""
     limits: Annotated[tuple[Limit, ...], msgspec.Meta(max_length=10)] | msgspec.UnsetType = msgspec.UNSET
     """At most so many of one brand, category, attribute or group, for instance `[{ by = "brand", max = 4 }]`. Unset: as they come."""
     fatigue: Fatigue | msgspec.UnsetType = msgspec.UNSET

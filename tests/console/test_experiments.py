@@ -115,11 +115,20 @@ def test_limits_and_rotation_of_an_arm_are_said_in_words() -> None:
     assert change_words(ArmChange(limits=())) == "no limits"
 
 
+def test_a_filter_and_campaigns_of_an_arm_are_said_in_words() -> None:
+    """By which attributes, and without which campaigns."""
+    narrow = msgspec.convert({"filter": {"brand": {"any": ["Oakly"]}}, "campaigns_off": ["autumn"]}, ArmChange)
+    assert change_words(narrow) == "only items by brand; without the campaigns autumn"
+    assert change_words(msgspec.convert({"filter": {}, "campaigns_off": "all"}, ArmChange)) == "no filter; no campaign"
+    assert change_words(ArmChange(campaigns_off=())) == "all campaigns"
+
+
 @pytest.mark.parametrize(
     ("fields", "change"),
     [
         ({"kind": "nothing"}, {"rules": [{"name": "nothing"}], "fallback": []}),
         ({"kind": "bought", "value": "allow"}, {"bought": "allow"}),
+        ({"kind": "campaigns", "value": "all"}, {"campaigns_off": "all"}),
         (
             {"kind": "leads", "value": "item_item"},
             {"rules": [{"name": "item_item", "recommenders": {"item_item": 1.0}}]},
@@ -145,7 +154,8 @@ def test_the_form_has_the_common_changes(
         ({"value": "three"}, "a whole number from 1 to 100"),
         ({"kind": "leads", "value": "nobody_knows"}, "nobody_knows"),
         ({"kind": "bought", "value": ""}, "is needed"),
-        ({"kind": "explode"}, "leads, limit, bought, nothing"),
+        ({"kind": "explode"}, "leads, limit, bought, campaigns, nothing"),
+        ({"kind": "campaigns", "value": "winter"}, "ids of campaigns on"),
         ({"share": "nan"}, "per cent, a number from 0 to 100"),
         ({"traffic": "101"}, "per cent, a number from 0 to 100"),
         ({"metric": "joy"}, "metric"),
@@ -287,3 +297,9 @@ def test_what_does_not_run_is_said(fresh: Application, editor: FlaskClient) -> N
     page = editor.get(PAGE).text
     assert "both change limit" in page
     assert "does not run" in editor.get(f"{PAGE}?experiment=z_clash").text
+    lost = msgspec.to_builtins(trial()) | {"placement": "cart"}
+    lost["arms"][1]["change"] = {"filter": {"colour": {"any": ["red"]}}}
+    fresh.service.live.state.experiments.declare("lost", msgspec.convert(lost, Experiment), micros(NOW))
+    fresh.service.live.take_experiments()
+    assert "colour: is no attribute of items" in editor.get(PAGE).text
+    assert "does not run" in editor.get(f"{PAGE}?experiment=lost").text

@@ -23,10 +23,11 @@ from recsys.live.experiments import Exposure
 from recsys.live.log import EventLog
 from recsys.live.slate_log import LoggedSlate
 from recsys.settings import Settings
+from recsys.settings.campaigns import Campaign
 from recsys.settings.experiments import Experiment, HoldoutSettings
 from recsys.settings.placements import Placement
 from recsys.snapshot.store import open_snapshot
-from recsys.types import Assignment, Bought, Query, SettingsError
+from recsys.types import NO_HISTORY, Assignment, Bought, Query, SettingsError
 from tests.conftest import NOW, micros
 from tests.engine.test_pipeline import another_version
 
@@ -274,6 +275,60 @@ def test_an_arm_may_change_limits_and_rotation(engine: Engine, artifacts: Path) 
         experiment({"limits": ({"by": "colour", "max": 1},)})
     with pytest.raises(msgspec.ValidationError, match="cannot change `limits`"):
         experiment({"limits": limits}, kind="interleaved")
+
+
+def test_an_arm_may_change_the_filter(engine: Engine, artifacts: Path) -> None:
+    """It shows what a placement with this filter shows, in place of its own; all can be replayed, and alike arms name nobody."""
+    brand = engine.catalog.brands.text(0)
+    change = {"filter": {"brand": {"any": [brand]}}}
+    home = msgspec.convert({**msgspec.to_builtins(engine.placement("home")), **change}, Placement)
+    narrow = opened(artifacts, Settings(placements={"home": home}))
+    for own, there, wanted in ((engine, change, narrow), (narrow, {"filter": {}}, engine)):
+        running, named = started(own, {"trial": experiment(there)}), set()
+        for user in SHOPPERS:
+            found = ask(own, running, user)
+            arm = found.slate.experiments[0].arm
+            expected = answer({"control": own, "changed": wanted}[arm], found.query, found.history)
+            assert found.slate.items == expected.items
+            note = msgspec.json.decode(msgspec.json.encode(logged(found, micros(NOW))), type=LoggedSlate)
+            assert same_bytes(note, *replayed(note, open_snapshot(artifacts, note.snapshot), []))
+            named.add(arm)
+        assert named == {"control", "changed"}
+    assert set(arms(engine, experiment({"filter": {}})).values()) == {None}
+
+
+def test_a_filter_of_what_items_do_not_have_runs_for_nobody(engine: Engine) -> None:
+    """The experiment is refused over this snapshot, and everybody is answered as without it: neither arm counts anybody."""
+    trials = {"lost": experiment({"filter": {"colour": {"any": ["red"]}}}), "trial": experiment()}
+    running = started(engine, trials)
+    assert running.refused.keys() == {"lost"}
+    assert "experiments.lost, arm changed: placements.home.filter: attributes.colour" in running.refused["lost"]
+    assert {each.id for user in SHOPPERS for each in ask(engine, running, user).slate.experiments} == {"trial"}
+
+
+@pytest.mark.parametrize("off", ["all", ["autumn"]])
+def test_an_arm_may_turn_campaigns_off(artifacts: Path, off: Any) -> None:
+    """Its list is that of a service without the campaign; an arm is named only while the campaign holds, for whom it holds."""
+    engine, plain = opened(artifacts), opened(artifacts)
+    item = engine.catalog.item_id(int(answer(plain, Query(now=micros(NOW), user_id=SHOPPERS[0]), NO_HISTORY).items[-1]))
+    pinned = {"placements": ["home"], "actions": [{"pin": {"item_id": item, "place": 1}}], "when": {"known": True}}
+    trial = experiment({"campaigns_off": off})
+    assert set(arms(engine, trial).values()) == {None}, "no campaign holds"
+    engine.campaigns.put({"autumn": msgspec.convert(pinned, Campaign)})
+    running, named = started(engine, {"trial": trial}), set()
+    for user in SHOPPERS:
+        found = ask(engine, running, user)
+        arm = found.slate.experiments[0].arm
+        other = {"control": engine, "changed": plain}[arm]
+        assert found.slate.items == answer(other, found.query, found.history).items
+        note = msgspec.json.decode(msgspec.json.encode(logged(found, micros(NOW))), type=LoggedSlate)
+        assert same_bytes(note, *replayed(note, open_snapshot(artifacts, note.snapshot), []))
+        named.add(arm)
+    assert named == {"control", "changed"}
+    assert set(arms(engine, trial, ["stranger", "nobody"]).values()) == {None}, "it holds for those who are known"
+    assert set(arms(engine, experiment({"campaigns_off": ["other"]})).values()) == {None}
+    with pytest.raises(msgspec.ValidationError, match="cannot change `campaigns_off`"):
+        experiment({"campaigns_off": off}, kind="interleaved")
 
 
 def test_an_arm_may_change_the_blend(engine: Engine) -> None:

@@ -135,6 +135,11 @@ def declare(app: Application, name: str = "trial", **changes: Any) -> TestRespon
     return app.test_client().put(f"/v1/experiments/{name}", headers=ADMIN, json=body)
 
 
+def turned(change: dict[str, Any]) -> dict[str, Any]:
+    """Members of a declaration, the second arm with a change."""
+    return {"arms": [{"name": "a", "share": 0.5}, {"name": "b", "share": 0.5, "change": change}]}
+
+
 def arms(app: Application) -> dict[str, str | None]:
     """The arm of each shopper's slate."""
     slates = {user: get(app, f"/v1/users/{user}/recommendations") for user in SHOPPERS}
@@ -196,6 +201,8 @@ def test_more_traffic_keeps_everybody(tmp_path: Path, artifacts: Path) -> None:
             400,
             "both change rules",
         ),
+        ("trial", turned({"filter": {"colour": {"any": ["red"]}}}), 400, "attributes.colour: is no attribute of items"),
+        ("trial", turned({"campaigns_off": ["winter"]}), 400, "'winter'"),
     ],
 )
 def test_what_cannot_run_is_refused(

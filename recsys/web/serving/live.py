@@ -13,8 +13,6 @@ from recsys.engine.choice import Answered
 from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
 from recsys.engine.state_at_hand import StateAtHand
-from recsys.experiments.arms import runnable
-from recsys.experiments.exposures import FirstExposures
 from recsys.experiments.running import RunningExperiments
 from recsys.ids.user_ids import NullUsers
 from recsys.item_updates import ItemUpdate
@@ -32,6 +30,7 @@ from recsys.types import Event, Link, SettingsError, StateError
 from recsys.web.http.metrics import Metrics
 from recsys.web.http.problems import Problem
 from recsys.web.serving.damage import damage_of
+from recsys.web.serving.experiments import begun, that_run
 from recsys.web.serving.fetcher import SnapshotFetcher
 from recsys.web.serving.log_watch import LogWatch
 from recsys.web.serving.steady_clock import SteadyClock, moment_of_erasure, said
@@ -135,7 +134,7 @@ class Live:
             return self._serving
 
     def _arms(self, engine: Engine) -> RunningExperiments:
-        return RunningExperiments(engine, self.experiments, FirstExposures(self.state.experiments))
+        return begun(engine, self.experiments, self.state.experiments)
 
     def take_experiments(self) -> None:
         """Take in what was declared since the last look; what cannot run under the settings is left out and logged.
@@ -143,12 +142,9 @@ class Live:
         Raises:
             StateError: if the log cannot be read.
         """
-        declared = {name: each.experiment for name, each in self.state.experiments.declared().items()}
-        found, refused = runnable(self._settings, {**declared, **self._settings.experiments})
+        found = that_run(self._settings, self.state.experiments, self.experiments)
         if found == self.experiments:
             return
-        for reason in refused:
-            _log.error("an experiment does not run: %s", reason)
         with self._lock:
             self.experiments = found
             if self._serving is not None:

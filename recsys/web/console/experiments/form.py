@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from recsys.settings.campaigns import ALL
 from recsys.settings.experiments import Experiment
 from recsys.web.http.parameters import read_row
 from recsys.web.http.problems import invalid
@@ -16,6 +17,7 @@ KINDS = {
     "leads": "another recommender leads",
     "limit": "another length of the list",
     "bought": "what happens to items that are owned",
+    "campaigns": "campaigns that change nothing: an id, or all",
     "nothing": "nothing is shown, to see what is bought anyway",
 }
 """Changes of the form."""
@@ -73,4 +75,6 @@ def _change(form: Mapping[str, str]) -> dict[str, Any]:
         return {"limit": int(value)}
     if not value:
         raise invalid("value", value, "what the arm changes it to", "is needed")
+    if kind == "campaigns":
+        return {"campaigns_off": value if value == ALL else [value]}
     return {"bought": value} if kind == "bought" else {"rules": [{"name": value, "recommenders": {value: 1.0}}]}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 
 from recsys.experiments.sizes import MISMATCH, sizes_p
+from recsys.settings.campaigns import ALL
 from recsys.settings.experiments import ArmChange, Experiment
 from recsys.settings.placements import Rule
 
@@ -40,7 +41,17 @@ def change_words(change: ArmChange) -> str:
         parts.append(f"at most {most}" if most else "no limits")
     if change.rotate is not None:
         parts.append(f"rotates by {change.rotate:.0%}")
+    if change.filter is not None:
+        parts.append(f"only items by {', '.join(sorted(change.filter))}" if change.filter else "no filter")
+    if change.campaigns_off is not None:
+        parts.append(_campaigns(change.campaigns_off))
     return "; ".join(parts).replace("_", " ") or "nothing: the placement as it is"
+
+
+def _campaigns(off: Sequence[str]) -> str:
+    if off == ALL:
+        return "no campaign"
+    return f"without the campaigns {', '.join(off)}" if off else "all campaigns"
 
 
 def _rule(rule: Rule) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from recsys import clock
-from recsys.experiments.arms import runnable
+from recsys.experiments.arms import refused_over, runnable
 from recsys.experiments.assignment import expected_shares, key_of
 from recsys.experiments.read_outs import MEASURE_WORDS, ReadOut, open_read_out
 from recsys.live.experiments import MAX_COUNTED, Declared
@@ -126,11 +126,24 @@ def _choices(visit: Visit[Any]) -> dict[str, Any]:
 def _refused(visit: Visit[Any], every: Mapping[str, Declared]) -> list[str]:
     """Reasons of experiments that should run and do not."""
     wanted = {name: each.experiment for name, each in every.items() if not each.experiment.stopped}
-    return runnable(visit.service.settings, wanted)[1] if wanted.keys() - visit.service.live.experiments.keys() else []
+    live = visit.service.live
+    beside = runnable(visit.service.settings, wanted)[1] if wanted.keys() - live.experiments.keys() else []
+    return [*beside, *_over_snapshot(visit).values()]
+
+
+def _over_snapshot(visit: Visit[Any]) -> dict[str, str]:
+    """Experiments that cannot run over the snapshot that serves, and why."""
+    engine = visit.service.live.loaded
+    return {} if engine is None else refused_over(engine, visit.service.live.experiments)
+
+
+def _running(visit: Visit[Any]) -> set[str]:
+    return visit.service.live.experiments.keys() - _over_snapshot(visit).keys()
 
 
 def _all(visit: Visit[Any], every: Mapping[str, Declared]) -> Table:
     rows: list[tuple[Cell, ...]] = []
+    running = _running(visit)
     for at, (name, (experiment, since)) in enumerate(every.items()):
         if at % _STEP == 0:
             visit.service.lanes.give_way()
@@ -139,7 +152,7 @@ def _all(visit: Visit[Any], every: Mapping[str, Declared]) -> Table:
             (
                 Link(name, visit.href("experiments", experiment=name)),
                 experiment.placement.replace("_", " "),
-                state_of(name, experiment, visit.service.live.experiments),
+                state_of(name, experiment, running),
                 ", ".join(f"{arm} {share:.3g}%" for arm, share in _percents(experiment).items()),
                 " ".join(found.verdicts.values()) if found else None,
                 time_text(found.until) if found else None,
@@ -173,7 +186,7 @@ def _one(visit: Visit[ExperimentsParameters], name: str, declared: Declared) -> 
     return {
         "title": f"Experiment {name}",
         "experiment": experiment,
-        "state": state_of(name, experiment, visit.service.live.experiments),
+        "state": state_of(name, experiment, _running(visit)),
         "since": since,
         "made_in": _made_in(since),
         "metric": MEASURE_WORDS[experiment.metric],

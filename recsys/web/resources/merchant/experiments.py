@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from recsys.experiments.arms import check_experiments
+from recsys.experiments.arms import check_experiments, check_items
 from recsys.live.experiments import Declared
+from recsys.settings.campaigns import ALL
 from recsys.settings.experiments import MAX_EXPERIMENTS, Experiment
 from recsys.types import SettingsError
 from recsys.web.http.answers import ExperimentAnswer
@@ -48,6 +49,8 @@ def write_experiment(service: Service, name: str, asked: Experiment) -> tuple[De
         raise Problem(409, f"there are {MAX_EXPERIMENTS} experiments already, the most that are kept")
     if standing is not None:
         _check_change(standing.experiment, asked)
+    if standing is None or standing.experiment.arms != asked.arms:
+        _check_campaigns(service, asked)
     _check_fits(service, name, {**{other: each.experiment for other, each in declared.items()}, name: asked})
     if standing is None or standing.experiment != asked:
         live.state.experiments.declare(name, asked, live.received())
@@ -150,10 +153,23 @@ def _check_fits(service: Service, name: str, experiments: dict[str, Experiment])
         other: each for other, each in {**experiments, **settings.experiments}.items() if other == name or not each.stopped
     }
     beside = {other: running[other] for other in running if other == name or other in service.live.experiments}
+    engine = service.live.loaded
     try:
         check_experiments(settings, beside)
+        if engine is not None and not experiments[name].stopped:
+            check_items(engine, name, experiments[name])
     except SettingsError as error:
         raise Problem(400, str(error)) from error
+
+
+def _check_campaigns(service: Service, asked: Experiment) -> None:
+    """Check that arms turn off campaigns that there are: a misspelt one would change nothing, for ever."""
+    off = {each for arm in asked.arms if arm.change.campaigns_off != ALL for each in arm.change.campaigns_off or ()}
+    for campaign_id in sorted(off):
+        campaign = service.settings.campaigns.get(campaign_id) or service.live.state.campaigns.of(campaign_id)
+        if campaign is None or asked.placement not in campaign.placements:
+            allowed = f"ids of campaigns on {asked.placement!r}; GET /v1/campaigns lists them"
+            raise invalid("campaigns_off", campaign_id, allowed)
 
 
 def _answer(name: str, declared: Declared, status: int) -> Response:
