@@ -25,8 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         parsed = parser(_program()).parse_args(arguments)
         return int(parsed.run(parsed))
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; nothing half-done was left behind\n")
+    except KeyboardInterrupt as stop:
+        sys.stderr.write(
+            "; ".join(("interrupted", "nothing half-done was left behind", *getattr(stop, "__notes__", ()))) + "\n"
+        )
         return INTERRUPTED
     except RecsysError as error:
         complain(str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -56,6 +57,24 @@ def test_help_loads_no_table_and_no_engine() -> None:
     assert not {"numba", "polars", "scipy", "recsys.engine.pipeline"} & set(done.stdout.split())
 
 
+@pytest.mark.parametrize("look", ["commands.train", "importlib.import_module('shop_of_later.commands').train"])
+@pytest.mark.parametrize("told", ["KeyboardInterrupt()", "ImportError('a library is missing')"])
+def test_what_an_import_raises_is_not_swallowed(tmp_path: Path, look: str, told: str) -> None:
+    """Ctrl-C while a command's modules are imported ends it, and a library that is missing is named, whoever imports first."""
+    package = tmp_path / "shop_of_later"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "commands.py").write_text(f"raise {told}\n")
+    asked = (
+        f"import importlib\nfrom training.cli.lazily import lazily\n[commands] = lazily('shop_of_later', 'commands')\n{look}"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", asked], env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{Path.cwd()}"},
+        capture_output=True, text=True, timeout=PATIENCE_SECONDS,
+    )  # fmt: skip
+    assert done.stderr.rstrip().rpartition("\n")[2] == told.replace("()", "").replace("('", ": ").replace("')", "")
+
+
 def test_what_looks_at_tables_alone_loads_no_engine() -> None:
     """`init`, `validate` and `shop` compile nothing of the engine."""
     asked = "import sys; import training.cli.init, training.cli.tables; print(*sys.modules)"
@@ -89,6 +108,10 @@ def test_no_command_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["export", "--limit", "0"], "'0' is no whole number from 1 to 100"),
         (["export", "--limit", "101"], "'101' is no whole number from 1 to 100"),
+        (["tune", "--minutes", "-3"], "'-3' is no time in minutes, for instance 30, up to 10,080"),
+        (["tune", "--minutes", "nan"], "'nan' is no time in minutes"),
+        (["tune", "--minutes", "1e400"], "'1e400' is no time in minutes"),
+        (["tune", "--minutes", "soon"], "'soon' is no time in minutes"),
         (["export", "--limit", "x"], "'x' is no whole number from 1 to 100"),
         (["export", "--bought", "never"], "'never' is none of hide, hide_days:N, allow, only"),
         (["export", "--bought", "hide_days"], "'hide_days' is none of hide"),

@@ -179,6 +179,50 @@ def test_a_run_that_ends_leaves_nothing(tmp_path: Path) -> None:
     assert LocalParts(1).finished is module.NOTHING_KEPT
 
 
+@pytest.mark.parametrize("left", [b"", b"\x93NUMPY", b"no array"])
+def test_a_part_that_was_cut_off_is_made_again(run: FinishedParts, tmp_path: Path, left: bytes) -> None:
+    """A file that a power cut left empty, or short, ends no training."""
+    settled(run)
+    for file in tmp_path.glob(f"{FOLDER}/*/*/*.npy"):
+        file.write_bytes(left)
+    assert arrays(settled(run)) == arrays(settled(module.NOTHING_KEPT))
+
+
+def test_a_run_that_keeps_nothing_leaves_nothing_of_others(run: FinishedParts, tmp_path: Path) -> None:
+    """Parts of a killed run are deleted by a run of one partition that ends, and by one that begins among stray files."""
+    settled(run)
+    run._held.close()
+    with finished_parts(tmp_path, Settings()) as single:
+        settled(single, partitions=1)
+        assert kept(tmp_path)
+    assert not (tmp_path / FOLDER).exists()
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / FOLDER / "stray").write_text("")
+    with finished_parts(tmp_path, Settings()) as several:
+        settled(several)
+        assert several.keeps
+        assert len(kept(tmp_path)) == 3
+    assert not (tmp_path / FOLDER).exists()
+
+
+def test_an_interrupted_run_says_that_parts_are_kept(tmp_path: Path) -> None:
+    """Ctrl-C leaves what is finished to the next run, and tells; where nothing is kept there is nothing to tell."""
+
+    def stop(partitions: int) -> None:
+        with finished_parts(tmp_path, Settings()) as finished:
+            settled(finished, partitions=partitions)
+            raise KeyboardInterrupt
+
+    def interrupted(partitions: int) -> KeyboardInterrupt:
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            stop(partitions)
+        return stopped.value
+
+    assert not hasattr(interrupted(1), "__notes__")
+    assert interrupted(3).__notes__ == ["finished parts are kept for the next training, or until `make purge`"]
+    assert len(kept(tmp_path)) == 3
+
+
 def test_without_room_nothing_is_kept(run: FinishedParts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that is nearly full, or a folder that nobody may write to, stops no training."""
     monkeypatch.setattr(module, "LEAST_FREE", 1 << 60)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
+from math import nan
 from typing import Literal
 
 import msgspec
@@ -11,6 +12,8 @@ import msgspec
 from recsys.item_filters import Condition, Conditions
 from recsys.settings.training import MAX_PARTITIONS
 from recsys.types import BOUGHT_MODES, Bought, BoughtMode
+
+MAX_MINUTES = 7 * 24 * 60
 
 
 def moment(text: str) -> datetime:
@@ -45,6 +48,17 @@ def workers(text: str) -> int:
 def limit(text: str) -> int:
     """Read the length of a list, 1 to 100."""
     return _whole(text, 1, 100)
+
+
+def minutes(text: str) -> float:
+    """Read a time in minutes, at least a second and at most a week."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = nan
+    if not 1 / 60 <= found <= MAX_MINUTES:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time in minutes, for instance 30, up to {MAX_MINUTES:,}")
+    return found
 
 
 def _whole(text: str, least: int, most: int) -> int:

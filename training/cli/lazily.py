@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-from importlib.util import LazyLoader, find_spec, module_from_spec
+from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
+
+
+class _Later(ModuleType):
+    """A module in name, whose attributes are those of the real one. It is no entry of `sys.modules`: there the import system would
+    run it in the midst of an import, and swallow what it raises, a Ctrl-C too."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self.__name__), name)
 
 
 def lazily(package: str, *names: str) -> list[ModuleType]:
@@ -13,18 +22,10 @@ def lazily(package: str, *names: str) -> list[ModuleType]:
     Raises:
         ModuleNotFoundError: if the package has no such module.
     """
-    return [_lazy(f"{package}.{name}") for name in names]
+    return [_later(f"{package}.{name}") for name in names]
 
 
-def _lazy(name: str) -> ModuleType:
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = find_spec(name)
-    if spec is None or spec.loader is None:
+def _later(name: str) -> ModuleType:
+    if find_spec(name) is None:
         raise ModuleNotFoundError(f"{name}: there is no such module", name=name)
-    loader = LazyLoader(spec.loader)
-    spec.loader = loader
-    module = module_from_spec(spec)
-    sys.modules[name] = module
-    loader.exec_module(module)
-    return module
+    return _Later(name)

@@ -12,7 +12,7 @@ from recsys.live.erasure import ErasureKeys
 from recsys.messages.slots import SLOT_SECRETS, SlotKeys
 from recsys.settings.load import load_settings
 from recsys.types import Bought, DataError
-from training.cli.argument_types import bought, conditions, count, limit, moment, port, workers
+from training.cli.argument_types import bought, conditions, count, limit, minutes, moment, port, workers
 from training.cli.backup import add_state_commands
 from training.cli.experiments import add_attribution, add_experiment, add_whatif
 from training.cli.lazily import lazily
@@ -126,7 +126,7 @@ def _tune(commands_of: Commands) -> None:
     command.add_argument("--without", nargs="+", default=[], help="recommenders that the blend may not use, for their cost")
     command.add_argument("--trials", type=count, default=25, help="most per study (default: 25)")
     command.add_argument(
-        "--minutes", type=float, default=30, help="time for everything, the blend too (default: 30); run again to go on"
+        "--minutes", type=minutes, default=30, help="time for everything, the blend too (default: 30); run again to go on"
     )
     command.set_defaults(run=lambda chosen: evaluation_commands.tune(
         load_settings(chosen.settings), _now(), chosen.before, chosen.only, chosen.without, chosen.trials, chosen.minutes,

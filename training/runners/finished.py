@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
@@ -123,9 +123,12 @@ class FinishedParts:
             shutil.rmtree(self._folder / key, ignore_errors=True)
 
     def end(self) -> None:
-        """Delete everything."""
+        """Delete everything, also what a killed run left to one that keeps nothing."""
         if self._folder is not None:
             shutil.rmtree(self._folder.parent, ignore_errors=True)
+            return
+        with suppress(OSError):
+            forget_finished(self._artifacts)
 
 
 @contextmanager
@@ -138,6 +141,10 @@ def finished_parts(artifacts: Path, settings: Settings) -> Iterator[Finished]:
             yield finished
         except RecsysError:
             finished.end()
+            raise
+        except KeyboardInterrupt as stop:
+            if finished.keeps and (artifacts / FOLDER).exists():
+                stop.add_note("finished parts are kept for the next training, or until `make purge`")
             raise
         finished.end()
 
@@ -172,8 +179,11 @@ def _emptied(root: Path, folder: Path) -> Path:
     """The folder, made if need be, without what was half-written; everything beside it is deleted."""
     folder.mkdir(exist_ok=True)
     for other in (*root.iterdir(), *folder.glob(f"{_ASIDE}*")):
-        if other != folder:
-            shutil.rmtree(other)
+        if other.is_dir() and not other.is_symlink():
+            if other != folder:
+                shutil.rmtree(other)
+        else:
+            other.unlink()
     return folder
 
 
@@ -202,7 +212,7 @@ def _read(folder: Path) -> Arrays | None:
         arrays = _mapped(folder)
         if content_hash({"": arrays}) == (folder / _HASH).read_text():
             return arrays
-    except (OSError, ValueError):
+    except (OSError, EOFError, ValueError):
         pass
     shutil.rmtree(folder, ignore_errors=True)
     return None
