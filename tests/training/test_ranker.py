@@ -6,14 +6,12 @@ import sys
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
-from random import Random
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 
+from recsys.clock import DAY
 from recsys.engine.pipeline import Engine
 from recsys.engine.ranker.features import feature_names
 from recsys.engine.ranker.ranker import GROUP
@@ -23,9 +21,10 @@ from recsys.settings.ranker import RankerSettings
 from recsys.snapshot.store import open_snapshot
 from recsys.types import EventType
 from tests.conftest import NOW, Shop, ago, ask, event, micros
+from tests.support.fashion import DAYS, fashion_shop, with_ranker
 from tests.support.training import train
-from training.job.job import Prepared, fit, learn_ranker, prepare
-from training.job.ranker import FittedRanker, trees_of, verdict
+from training.job.job import Prepared, fit, learn_ranker, past_of, prepare
+from training.job.ranker import FittedRanker, Window, trees_of, verdict
 from training.job.ranker import fit as fit_trees
 from training.job.ranker_budget import Size, size_of
 from training.job.ranker_examples import Examples, truth_of
@@ -152,29 +151,6 @@ def test_it_leads_where_it_surely_gained(gains: tuple[float, ...], leads: bool) 
 
 # On a shop
 
-DAYS = 7
-
-
-def fashion_shop(folder: Path, seed: int = 3) -> Shop:
-    """Sixty items in eight weeks: every week another five are in fashion, from its last days on into the next week's first."""
-    draw, shop = Random(seed), Shop(folder, items=[{"item_id": f"i{n}", "price": 5.0 + n} for n in range(60)])
-    for week in range(8):
-        start = ago(7 * (8 - week))
-        for user in range(140):
-            for order in range(2):
-                day = start + timedelta(days=4 * order + 3 * draw.random(), minutes=user)
-                now_in = (week + order) % 12
-                item = draw.randrange(60) if draw.random() < 0.3 else 5 * now_in + draw.randrange(5)
-                shop.add(event(f"u{user}", f"i{item}", "purchase", day, order_id=f"{week}-{user}-{order}"))
-    return shop
-
-
-def with_ranker(settings: Settings, **changed: Any) -> Settings:
-    """Windows of a week, thin ones counting too."""
-    chosen = msgspec.structs.replace(RankerSettings(trees=10, least_users=50, users=100), **changed)
-    days = msgspec.structs.replace(settings.evaluation, days=DAYS)
-    return msgspec.structs.replace(settings, ranker=chosen, evaluation=days)
-
 
 @pytest.fixture(scope="module")
 def fashion(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shop, Settings, Prepared]:
@@ -217,6 +193,8 @@ def test_a_snapshot_serves_it(fashion: tuple[Shop, Settings, Prepared], learned:
     shop, settings, _ = fashion
     published = train(settings, now=NOW, force="a shop made by hand")
     assert published.manifest.ranker.said == learned.record.said
+    checks = {each["name"]: each["passed"] for each in published.manifest.gate["checks"]}
+    assert checks["features"]
     snapshot = open_snapshot(shop.folder / "artifacts", published.manifest.version)
     assert set(snapshot.groups[GROUP]) == {"facts", *learned.arrays}
     engine = Engine(snapshot, settings)
@@ -229,7 +207,7 @@ def test_the_window_gives_labels_alone(fashion: tuple[Shop, Settings, Prepared])
     """Features of a window are of what came before it: whatever happens from its first moment on, they stay, byte for byte."""
     pytest.importorskip("lightgbm")
     _, settings, prepared = fashion
-    cut = prepared.as_of - DAYS * 86_400_000_000
+    cut = prepared.as_of - DAYS * DAY
     later = prepared.events.times >= cut
     items = np.where(later & (prepared.events.items >= 0), (prepared.events.items + 7) % 60, prepared.events.items)
     changed = replace(prepared, events=replace(prepared.events, items=items.astype(np.int32)))
@@ -240,11 +218,8 @@ def test_the_window_gives_labels_alone(fashion: tuple[Shop, Settings, Prepared])
 
 def _last_window(prepared: Prepared, settings: Settings) -> Examples:
     """The examples of the last window on `repeat`."""
-    from training.job.job import past_of
-    from training.job.ranker import Window
-
     past = past_of(prepared, settings, now=NOW)
-    start = prepared.as_of - DAYS * 86_400_000_000
+    start = prepared.as_of - DAYS * DAY
     truth = truth_of(past.events_until(prepared.as_of), start, past.n_users, past.n_items, 1000, 20)
     return Window.at(past, start, truth).examples("repeat", SOURCES, 20)
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
 
 from recsys import clock
 from recsys.engine.pipeline import Engine
+from recsys.engine.ranker.features import FeatureMatrix
+from recsys.engine.ranker.items import item_facts
 from recsys.live.erasure import ErasureKeys
 from recsys.recommenders import RECOMMENDERS, configure
 from recsys.settings import Settings
@@ -33,6 +35,7 @@ from training.gate.snapshot_checks import BLEND, Check
 from training.job.default_blend import as_given
 from training.job.job import Prepared
 from training.job.ranker import FittedRanker, sources_of
+from training.job.ranker_probe import Probe, looked_ahead, tell
 from training.runners.finished import NOTHING_KEPT, Finished
 
 RECIPE = ("behaviour", "recommenders", "blend", "profile", "placements", "seed")
@@ -80,6 +83,8 @@ def judge_recipe(
         return Findings((Check("accuracy", True, said),))
     shadow = contest.fit(examined, settings, ranker)
     checks = [nothing_after(examined, shadow), nothing_outside(examined.split.prepared, shadow, settings)]
+    if ranker and ranker.probe and ranker.probe.moment == shadow.snapshot.as_of:
+        checks.append(nothing_ahead(ranker.probe, examined.split.prepared, shadow))
     users = len(examined.truths["repeat"])
     if users < min_n:
         said = f"Accuracy was not judged: of the known shoppers only {users:,} bought in the last {days} days, {min_n:,} are needed."
@@ -96,7 +101,7 @@ def judge_recipe(
 def _window(new: Manifest, days: int) -> Fold:
     """The last days of a snapshot."""
     until = clock.to_datetime(new.as_of)
-    return Fold(until.replace(microsecond=0) - timedelta(days=days), days)
+    return Fold(until - timedelta(days=days), days)
 
 
 def laid_over(settings: Settings, manifest: Manifest) -> Settings:
@@ -165,6 +170,16 @@ def nothing_outside(prepared: Prepared, shadow: Engine, settings: Settings) -> C
         )
         return Check("outside", False, f"{said}and may know what came later.")
     return Check("outside", True, "Nothing but the tables was learned from.")
+
+
+def nothing_ahead(probe: Probe, prepared: Prepared, shadow: Engine) -> Check:
+    """The ranker was told of its last window what tables tell that end where it begins."""
+    facts = item_facts(prepared.events, shadow.catalog.n_items, prepared.as_of)["facts"]
+    ahead = looked_ahead(probe, tell(shadow, cast("FeatureMatrix", facts), probe.users, probe.items))
+    if ahead:
+        said = f"Leak: the ranker's {', '.join(ahead)} of a past day are others when that day's tables alone are read"
+        return Check("features", False, f"{said}: they knew what came later.")
+    return Check("features", True, f"The ranker's features of {len(probe.users)} shoppers knew nothing of what came later.")
 
 
 def _not_too_good(judged: Mapping[Task, Judged], settings: Settings) -> Check:

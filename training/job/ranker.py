@@ -8,10 +8,11 @@ inside `fit` alone; what serves are plain arrays.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from math import sqrt
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -29,6 +30,7 @@ from recsys.snapshot.manifest import RankerRecord, TaskVerdict
 from recsys.types import Arrays
 from training.job.ranker_budget import Size, size_of
 from training.job.ranker_examples import Examples, Truth, gather, truth_of
+from training.job.ranker_probe import Probe, probe_of
 from training.job.tasks import Task
 
 _MIN_WINDOWS = 3
@@ -41,10 +43,12 @@ _OFF = "The blend leads: ranker.mode is off."
 
 @dataclass(frozen=True)
 class FittedRanker:
-    """The arrays of the tasks that it leads on (none: nowhere), and the record of what it did."""
+    """The arrays of the tasks that it leads on (none: nowhere), the record of what it did, and a probe of what it was told in its last
+    window (None: there was none)."""
 
     arrays: Arrays = field(default_factory=dict)
     record: RankerRecord = field(default_factory=RankerRecord)
+    probe: Probe | None = None
 
 
 @dataclass(frozen=True)
@@ -77,26 +81,53 @@ def fit_ranker(past: Past, settings: RankerSettings, blend: BlendSettings, days:
     asked = {start: truth for start, truth in asked.items() if len(truth.users) >= settings.least_users}
     if len(asked) < _MIN_WINDOWS:
         asked = {}
-    sizes, rounds = _gathered(past, settings, blend, asked)
+    sizes, rounds, probe = _gathered(past, settings, blend, asked)
     windows = [f"{_date(start)} + {days} days" for start in asked]
     record = RankerRecord(windows=tuple(windows))
-    serving, held_out = FittedRanker(record=record), FittedRanker(record=record)
-    for task in RANK_TASKS:
-        thick = [place for place, each in enumerate(rounds) if len(each[task]) >= settings.least_users]
-        if len(thick) < _MIN_WINDOWS:
-            continue
-        examples, names, size = [rounds[place][task] for place in thick], [windows[place] for place in thick], sizes[task]
-        models = [fit(examples[:count], settings, seed, size, task) for count in range(1, len(examples))]
-        gains = [one.ndcg(trees.scores(one.matrix)) - one.blend for trees, one in zip(models, examples[1:], strict=True)]
-        whole, earlier = (
-            msgspec.structs.replace(verdict(*told), sources=size.sources, depth=size.depth)
-            for told in ((gains, examples[1:], names[1:]), (gains[:-1], examples[1:-1], names[1:-1]))
+    serving, held_out = FittedRanker(record=record, probe=probe), FittedRanker(record=record, probe=probe)
+
+    def learned(task: Task) -> Learned | None:
+        return _learned(
+            [(name, each[task]) for name, each in zip(windows, rounds, strict=True)], settings, seed, sizes[task], task
         )
-        if whole.leads:
-            models.append(fit(examples, settings, seed, size, task))
-        serving = _with(serving, task, whole, models[-1])
-        held_out = _with(held_out, task, earlier, models[len(examples) - 2])
+
+    if rounds:
+        with ThreadPoolExecutor(len(RANK_TASKS)) as pool:
+            for task, found in zip(RANK_TASKS, pool.map(learned, RANK_TASKS), strict=True):
+                if found:
+                    serving = _with(serving, task, found.whole, found.trees)
+                    held_out = _with(held_out, task, found.earlier, found.held_out)
     return Rankers(_said(serving, settings), _said(held_out, settings))
+
+
+class Learned(NamedTuple):
+    """One task, learned: the verdict on all windows and the trees that serve, and the same without the last window."""
+
+    whole: TaskVerdict
+    trees: Trees
+    earlier: TaskVerdict
+    held_out: Trees
+
+
+def _learned(
+    windows: Sequence[tuple[str, Examples]], settings: RankerSettings, seed: int, size: Size, task: Task
+) -> Learned | None:
+    """Fit a task on the windows before each window, and judge it there; None: too few are thick enough.
+
+    Each fit has one thread, and the tasks are learned beside each other, so that two cores give the same trees as one.
+    """
+    thick = [(name, each) for name, each in windows if len(each) >= settings.least_users]
+    if len(thick) < _MIN_WINDOWS:
+        return None
+    names, examples = [name for name, _ in thick], [each for _, each in thick]
+    models = [fit(examples[:count], settings, seed, size, task) for count in range(1, len(examples))]
+    gains = [one.ndcg(trees.scores(one.matrix)) - one.blend for trees, one in zip(models, examples[1:], strict=True)]
+    whole, earlier = (
+        msgspec.structs.replace(verdict(*told), sources=size.sources, depth=size.depth)
+        for told in ((gains, examples[1:], names[1:]), (gains[:-1], examples[1:-1], names[1:-1]))
+    )
+    trees = fit(examples, settings, seed, size, task) if whole.leads else models[-1]
+    return Learned(whole, trees, earlier, models[-1])
 
 
 def sources_of(blend: BlendSettings) -> tuple[str, ...]:
@@ -203,10 +234,11 @@ def _truth(past: Past, settings: RankerSettings, start: int, end: int, seed: int
 
 def _gathered(
     past: Past, settings: RankerSettings, blend: BlendSettings, asked: Mapping[int, Truth]
-) -> tuple[dict[Task, Size], list[dict[Task, Examples]]]:
-    """The sizes, chosen by the oldest window, on which nothing is judged, and both tasks' examples of every window."""
+) -> tuple[dict[Task, Size], list[dict[Task, Examples]], Probe | None]:
+    """The sizes, chosen by the oldest window, on which nothing is judged, both tasks' examples of every window, and a probe of the
+    last."""
     sizes: dict[Task, Size] = {}
-    rounds = []
+    rounds, probe = [], None
     for start, truth in asked.items():
         window = Window.at(past, start, truth)
         if not sizes:
@@ -214,7 +246,9 @@ def _gathered(
             whole = {task: window.examples(task, sources, settings.depth) for task in RANK_TASKS}
             sizes = {task: size_of(task, whole[task], sources, settings, blend, past.n_items) for task in RANK_TASKS}
         rounds.append({task: window.examples(task, size.sources, size.depth) for task, size in sizes.items()})
-    return sizes, rounds
+        if start == max(asked):
+            probe = probe_of(window.engine, window.facts, past.events_until(start + DAY))
+    return sizes, rounds, probe
 
 
 @dataclass(frozen=True)
@@ -276,14 +310,14 @@ def _weighed(node: Mapping[str, Any]) -> tuple[float, int]:
 def _with(ranker: FittedRanker, task: Task, found: TaskVerdict, trees: Trees) -> FittedRanker:
     """The ranker with what was found on a task, and with its trees if it leads there."""
     record = msgspec.structs.replace(ranker.record, tasks={**ranker.record.tasks, task: found})
-    return FittedRanker({**ranker.arrays, **(trees.arrays(task) if found.leads else {})}, record)
+    return replace(ranker, arrays={**ranker.arrays, **(trees.arrays(task) if found.leads else {})}, record=record)
 
 
 def _said(ranker: FittedRanker, settings: RankerSettings) -> FittedRanker:
     said = f"The blend leads: in fewer than {_MIN_WINDOWS} windows {settings.least_users:,} known shoppers bought."
     if ranker.record.tasks:
         said = " ".join(_sentence(task, found) for task, found in ranker.record.tasks.items())
-    return FittedRanker(ranker.arrays, msgspec.structs.replace(ranker.record, said=said))
+    return replace(ranker, record=msgspec.structs.replace(ranker.record, said=said))
 
 
 def _sentence(task: str, found: TaskVerdict) -> str:
