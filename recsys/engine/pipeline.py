@@ -17,13 +17,12 @@ from recsys.engine.filters import FilterInputs, allowed_items
 from recsys.engine.merchandising.exploration import Drawn, Explorer, explorer_of
 from recsys.engine.merchandising.interleaving import interleave
 from recsys.engine.merchandising.merchandising import NO_NOTES, POOL, Arranged, Arrangement, Notes, Shelf, with_campaigns
-from recsys.engine.merchandising.plans import NO_PLAN, Plan, meets, mixing
+from recsys.engine.merchandising.plans import NO_PLAN, Plan, meets, mixing, one_kind
 from recsys.engine.merchandising.variety import Variety, variety_of
 from recsys.engine.ranker.ranker import task_of
 from recsys.engine.slate_builder import OWN_ORDER, Order
 from recsys.engine.slate_builder import SlateBuilder as SlateBuilder
 from recsys.engine.strategy import first_rule, looks_at_shopper, segment_of, weights_of, weights_within
-from recsys.jit import ROWS, compiled
 from recsys.reasons import reason_locale
 from recsys.recommenders import RANKS_EVERYTHING
 from recsys.settings.placements import Placement, Rule
@@ -41,9 +40,6 @@ from recsys.types import (
     Slate,
 )
 
-MIXED_FROM = 4
-"""Items of the shortest list that one leaf category does not fill."""
-
 
 def answer(engine: Engine, query: Query, history: History, profile: Profile | None = None, *, apart_from: str = "") -> Slate:
     """Recommend for one query; its length is min(limit, eligible items). `profile` saves finding it again; the list is as if there
@@ -53,7 +49,7 @@ def answer(engine: Engine, query: Query, history: History, profile: Profile | No
     if engine.beside is None or not (asked.plan is None or asked.plan.only_keeps):
         return slate
     other = answer(engine.beside, query, history, asked.profile, apart_from=apart_from)
-    return interleave(slate, other, engine.catalog.group, query)
+    return interleave(slate, other, engine.catalog.group, query, engine.catalog.category if asked.mixed else None)
 
 
 def _slate(engine: Engine, query: Query, history: History, asked: ResolvedQuery) -> Slate:
@@ -103,7 +99,7 @@ def build(engine: Engine, asked: ResolvedQuery, limit: int, told: bool = False) 
     builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, places + deeper)
     builder.put_blend(weights, order_of(engine, asked, rule))
     led, fallback = len(builder.ranked) > 0, builder.fill(chain)
-    if plain and (may_fill or not _one_kind(builder.ranked.rows, engine.catalog.category)):
+    if plain and (may_fill or not one_kind(builder.ranked.rows, engine.catalog.category)):
         return Built(builder, rule, led, fallback)
     names = tuple(dict.fromkeys((*(name for name, weight in weights.items() if weight > 0), *chain)))
     if plain and not told:
@@ -114,7 +110,7 @@ def build(engine: Engine, asked: ResolvedQuery, limit: int, told: bool = False) 
     allowed[builder.ranked.rows] = True
     shelf = Shelf(allowed, engine.catalog, places, names, RANKS_EVERYTHING)
     arranged = Arrangement(builder, plan, shelf, asked.variety).arranged()
-    if not may_fill and _one_kind(arranged.ranked.rows[:limit], engine.catalog.category):
+    if not may_fill and one_kind(arranged.ranked.rows[:limit], engine.catalog.category):
         arranged = _mixed(arranged, builder, plan, shelf, asked.variety, limit)
     drawn = None if explorer is None else explorer.drawn(arranged.ranked, builder.n_blended)
     if drawn is not None:
@@ -143,17 +139,6 @@ def _mixed(
     other = Arrangement(builder, mixing(plan, shelf.catalog, full), shelf, variety).arranged()
     kept = len(other.ranked) >= len(arranged.ranked) and other.pinned == arranged.pinned
     return other if kept and meets(plan, other.ranked.rows, arranged.ranked.rows) else arranged
-
-
-@compiled(ROWS, ROWS)
-def _one_kind(rows: Rows, kinds: Rows) -> bool:
-    """Tell whether so many items int32[m] that a list is mixed are all of one kind, by kinds int32[n] of every item (-1: of none)."""
-    if len(rows) < MIXED_FROM or kinds[rows[0]] < 0:
-        return False
-    others = 0
-    for row in rows:
-        others += kinds[row] != kinds[rows[0]]
-    return others == 0
 
 
 def candidates(

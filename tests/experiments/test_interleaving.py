@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.engine.merchandising.interleaving import team_draft
+from recsys.engine.merchandising.interleaving import interleave, team_draft
+from recsys.types import Query, Reason, Slate
 
 RANKINGS = st.lists(st.integers(0, 30), unique=True, max_size=20)
 SHOPPERS = 4_000
@@ -41,3 +43,32 @@ def test_teams_take_turns() -> None:
     """In each pair of places both teams pick once."""
     teams = team_draft(range(10), range(10, 20), 8, "seed").teams
     assert [{*teams[at : at + 2]} for at in range(0, 8, 2)] == [{0, 1}] * 4
+
+
+def answered(items: list[int]) -> Slate:
+    """An answer with these items."""
+    return Slate(
+        recommendation_id="r", user_id="ann", placement="home", snapshot="s", strategy="blend", personalized=True, fallback=None,
+        notices=(), items=tuple(items), scores=tuple(float(-item) for item in items), reasons=(Reason("popular", "Popular now"),) * len(items),
+        sources=("trending",) * len(items),
+    )  # fmt: skip
+
+
+@given(RANKINGS, RANKINGS, st.integers(1, 20), st.lists(st.integers(-1, 2), min_size=31, max_size=31), st.integers(0, 9))
+def test_one_leaf_category_fills_no_mixed_list(
+    first: list[int], second: list[int], limit: int, leaves: list[int], day: int
+) -> None:
+    """Four items or more are of two leaf categories, if an answer has another one: the last gives way to the best of it, which belongs
+    to a ranking that has it. All else stays as it was drawn."""
+    slates, groups = (answered(first), answered(second)), np.full(31, -1, np.int32)
+    query = Query(now=day * 86_400_000_000, user_id="ann", placement="home", limit=limit)
+    plain = interleave(*slates, groups, query)
+    mixed = interleave(*slates, groups, query, np.array(leaves, np.int32))
+    assert mixed.items[:-1] == plain.items[:-1]
+    assert len(mixed.items) == len({*mixed.items}) == len(plain.items)
+    assert all(item in slates[team].items for item, team in zip(mixed.items, mixed.teams, strict=True))
+    found = {leaves[item] for item in mixed.items}
+    if len(found) == 1 and len(mixed.items) >= 4 and found != {-1}:
+        assert {leaves[item] for item in (*first, *second)} == found
+    if len({leaves[item] for item in plain.items}) > 1:
+        assert mixed.items == plain.items

@@ -7,13 +7,15 @@ are drawn from a seed, so that the same query gives the same list.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
+import numpy as np
 from msgspec import structs
 
 from recsys.clock import DAY
+from recsys.engine.merchandising.plans import one_kind
 from recsys.types import Query, Rows, Slate
 
 NOTICE = "interleaving: the list is of two rankings, which pick in turns"
@@ -26,15 +28,18 @@ class Interleaved(NamedTuple):
     teams: tuple[int, ...]
 
 
-def interleave(first: Slate, second: Slate, groups: Rows, query: Query) -> Slate:
-    """Interleave two answers to one query; variants of one group, `groups` int32[items] (-1: of none), count as one item.
+def interleave(first: Slate, second: Slate, groups: Rows, query: Query, leaves: Rows | None = None) -> Slate:
+    """Interleave two answers to one query; variants of one group, `groups` int32[items] (-1: of none), count as one item. One category
+    of `leaves` int32[items] does not fill the list, if the answers have an item of another.
 
     The coins are the shopper's for a day: the list does not change with each click.
     """
     slates = (first, second)
     places = [{_kind(row, groups): at for at, row in enumerate(slate.items)} for slate in slates]
-    mixed = team_draft(list(places[0]), list(places[1]), query.limit, _seed(query))
-    picked = [(slates[team], places[team][kind]) for kind, team in zip(mixed.items, mixed.teams, strict=True)]
+    drafted = team_draft(list(places[0]), list(places[1]), query.limit, _seed(query))
+    if leaves is not None:
+        drafted = _with_another_last(drafted, slates, places, leaves)
+    picked = [(slates[team], places[team][kind]) for kind, team in zip(drafted.items, drafted.teams, strict=True)]
     return structs.replace(
         first,
         personalized=first.personalized or second.personalized,
@@ -44,8 +49,27 @@ def interleave(first: Slate, second: Slate, groups: Rows, query: Query) -> Slate
         scores=tuple([slate.scores[at] for slate, at in picked]),
         reasons=tuple([slate.reasons[at] for slate, at in picked]),
         sources=tuple([slate.sources[at] for slate, at in picked]),
-        teams=mixed.teams,
+        teams=drafted.teams,
     )
+
+
+def _with_another_last(
+    drafted: Interleaved, slates: Sequence[Slate], places: Sequence[Mapping[int, int]], leaves: Rows
+) -> Interleaved:
+    """A draft that one leaf category fills, the last item replaced by the best that a ranking has of another one and so picked."""
+    rows = [slates[team].items[places[team][kind]] for kind, team in zip(drafted.items, drafted.teams, strict=True)]
+    if not one_kind(np.array(rows, np.int32), leaves):
+        return drafted
+    others = [
+        (place, team != drafted.teams[-1], kind, team)
+        for team, of_team in enumerate(places)
+        for kind, place in of_team.items()
+        if leaves[slates[team].items[place]] != leaves[rows[0]] and kind not in drafted.items
+    ]
+    if not others:
+        return drafted
+    _, _, kind, team = min(others)
+    return Interleaved((*drafted.items[:-1], kind), (*drafted.teams[:-1], team))
 
 
 def _kind(row: int, groups: Rows) -> int:

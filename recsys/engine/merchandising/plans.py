@@ -18,6 +18,7 @@ from recsys.engine.merchandising.attribute_filters import AGE_STEP, FilterError,
 from recsys.engine.merchandising.campaign_checks import KEYS
 from recsys.engine.merchandising.place_numbers import Rules
 from recsys.item_filters import Conditions, ItemFilter
+from recsys.jit import ROWS, compiled
 from recsys.settings.campaigns import Action, Boost, Bury, Campaign, Exclude, LeastShare, Limit, Only
 from recsys.snapshot.attributes import Words
 from recsys.snapshot.catalog import Catalog
@@ -26,6 +27,8 @@ from recsys.types import Mask, Rows, Scores
 Some = TypeVar("Some", bound=NDArray[Any] | None)
 OF_PLACEMENT = ""
 """Instead of a campaign's id, where a placement's own settings say it."""
+MIXED_FROM = 4
+"""Items of the shortest list that one leaf category does not fill."""
 
 
 class PinAt(NamedTuple):
@@ -240,6 +243,17 @@ def mixing(plan: Plan, catalog: Catalog, places: int) -> Plan:
     """A plan under which one leaf category does not fill so many places."""
     most = AtMost(OF_PLACEMENT, Limit(by="category", max=places - 1, within=places), keys_of(catalog, "category"))
     return msgspec.structs.replace(plan, limits=_tightest((*plan.limits, most)))
+
+
+@compiled(ROWS, ROWS)
+def one_kind(rows: Rows, kinds: Rows) -> bool:
+    """Tell whether so many items int32[m] that a list is mixed are all of one kind, by kinds int32[n] of every item (-1: of none)."""
+    if len(rows) < MIXED_FROM or kinds[rows[0]] < 0:
+        return False
+    others = 0
+    for row in rows:
+        others += kinds[row] != kinds[rows[0]]
+    return others == 0
 
 
 def meets(plan: Plan, rows: Rows, before: Rows) -> bool:
