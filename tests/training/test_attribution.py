@@ -45,6 +45,14 @@ def test_the_last_click_gets_it_and_all_share_it() -> None:
     assert [found["home"][name] for name in figures] == [0, 0.0, 50.0, 110.0]
 
 
+def test_what_was_given_back_whole_was_not_bought() -> None:
+    """A line of which nothing was kept is no purchase of the click, and takes no other click's share."""
+    known = ledger([("ann", 1, "r1", "sofa")], [("ann", 2, "sofa", 0.0), ("ann", 3, "sofa", 5.0)])
+    nothing = pl.when(pl.col("amount") == 0).then(0.0).otherwise("units").alias("units")
+    found = told(attributed(known._replace(lines=known.lines.with_columns(nothing)), LISTS, 7), "placement")
+    assert (found["home"]["bought"], found["home"]["last_touch"]) == (1, 5.0)
+
+
 def test_a_campaign_gets_what_lists_brought_while_it_ran() -> None:
     """Of a list under two campaigns each gets all; the last click decides among lists, not among campaigns."""
     clicks = [("ann", 1, "r1", "sofa"), ("ann", 3, "r2", "sofa"), ("bob", 1, "r1", "sofa")]

@@ -84,8 +84,7 @@ def attributed(ledger: Ledger, known: Lists, days: int) -> pl.DataFrame:
     """
     seen = _described(ledger.seen.with_columns(pl.lit(None, pl.String).alias("item_id")), known)
     clicks = _described(ledger.clicks, known).with_row_index("click")
-    lines = ledger.lines.with_row_index("line")
-    near = _near(lines, clicks, days)
+    near = _near(_kept(ledger), clicks, days)
     return pl.concat([_by(name, seen, clicks, near, known) for name in DIMENSIONS])
 
 
@@ -121,11 +120,15 @@ def orders_of_clicks(ledger: Ledger, days: int) -> pl.DataFrame:
     """Orders that kept the clicked item, bought within so many days of the last click on it before: `recommendation_id`, `item_id`,
     `orders`."""
     clicks = ledger.clicks.with_row_index("click")
-    kept = ledger.lines.filter(pl.col("units") > 0).with_row_index("line")
-    near = _near(kept, clicks, days)
+    near = _near(_kept(ledger), clicks, days)
     last = _last(near.filter(pl.col("clicked") == pl.col("item_id")))
     counted = last.group_by("click").agg(orders=pl.col("order").n_unique())
     return counted.join(clicks, on="click").select("recommendation_id", "item_id", "orders")
+
+
+def _kept(ledger: Ledger) -> pl.DataFrame:
+    """Lines that were not given back whole."""
+    return ledger.lines.filter(pl.col("units") > 0).with_row_index("line")
 
 
 def _near(lines: pl.DataFrame, clicks: pl.DataFrame, days: int) -> pl.DataFrame:
