@@ -141,8 +141,10 @@ class GateSettings(Group, frozen=True):
     """The newest event may be this much older than now, where `web.clock` is `wall`."""
     least_coverage: Share = 0.9
     """Smallest share of the self-check's slates that must come back full."""
-    least_items: Annotated[int, msgspec.Meta(ge=0)] = 1
-    """Fewest items that can be shown."""
+    least_items: Annotated[int, msgspec.Meta(ge=0)] = 2
+    """Fewest items that can be shown; of one alone there is nothing to choose from."""
+    least_people: Annotated[int, msgspec.Meta(ge=0)] = 2
+    """Fewest ids that events name, anonymous ones too; from one alone nothing is learned for others."""
     least_with_user: Share = 0.02
     """Smallest share of events that name somebody."""
     least_with_item: Share = 0.5

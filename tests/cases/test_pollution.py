@@ -106,7 +106,7 @@ def test_lines_that_are_no_recommendation_teach_nothing(tmp_path: Path, monkeypa
 def test_an_absurd_line_is_in_no_revenue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A price with its cents lost and a wholesale line are found; revenue and value are those of the sound rows, ranks hold."""
     case = open_case(ABSURD, tmp_path, monkeypatch)
-    found = {each.column: each.example for each in case.read().findings}
+    found = {each.column: each.example for each in case.read().findings if each.level == "emptied"}
     assert found == {"price": "9,999,999 of P36", "quantity": "1,000,000 of P37"}
     fitted = case.train()
     _, ranked = listed(case)

@@ -61,6 +61,32 @@ def test_an_order_told_again_is_the_same_order(tmp_path: Path) -> None:
     assert the_finding(shop, "unique together").rows == 5
 
 
+def test_lines_that_differ_in_quantity_alone_both_count(tmp_path: Path) -> None:
+    """Also with another order between them; told again, in another run or file, they are the same two lines."""
+    two = [line("tin", quantity=2), line("tin", user_id="ben", order_id="o-9", quantity=2), line("tin", quantity=1)]
+    shop = read_rows(tmp_path, two * 2)
+    found = shop.events.filter(pl.col("user_id") == "anna").collect()
+    assert found["quantity"].to_list() == [2.0, 1.0]
+    assert found["event_id"].to_list() == [
+        event_id_of("anna", "purchase", "tin", micros(NOON), "o-1", number) for number in (0, 1)
+    ]
+    shop = of_files(tmp_path, two, two[:1], two)
+    assert (shop.events.collect().height, shop.counts["events"].duplicates) == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("days", "advice"), [((0, 0, 1), "nothing, if a page was loaded again"), ((0, 30, 60), "if they are renewals")]
+)
+def test_lines_told_again_later_are_said(tmp_path: Path, days: tuple[int, ...], advice: str) -> None:
+    """They count once, which takes money from a shop whose renewals share an order id; other items and prices are other lines."""
+    rows = [line("box", timestamp=NOON + timedelta(days=day), quantity=1, price=20) for day in days]
+    rows += [line("tin", timestamp=NOON + timedelta(days=1), quantity=1, price=20), line("tin", quantity=1, price=19)]
+    found = the_finding(read_rows(tmp_path, rows), "told once")
+    assert found.rows == sum(day > 0 for day in days)
+    assert (found.level, found.example) == ("note", f"1 line, up to {days[-1]} days apart")
+    assert advice in found.advice
+
+
 def test_files_are_told_apart_where_they_meet(tmp_path: Path) -> None:
     """A file that begins with the order that the one before it ends with repeats it, also where their columns differ."""
     shop = of_files(tmp_path, [line("tin")], [line("tin")], [line("tin", price=3)])

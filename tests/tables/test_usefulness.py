@@ -75,6 +75,23 @@ def test_events_that_are_about_nothing_are_of_no_use(tmp_path: Path) -> None:
     assert not found["items"].passed
 
 
+@pytest.mark.parametrize(
+    ("events", "name", "setting"),
+    [
+        (views(20, item_id="only"), "items", "least_items"),
+        (views(20, user_id="me"), "people", "least_people"),
+        (views(20, user_id="guest"), "people", "least_people"),
+    ],
+)
+def test_one_alone_is_no_shop(tmp_path: Path, events: Rows, name: str, setting: str) -> None:
+    """One item, one shopper, or nobody at all: the setting that allows it is named, and does."""
+    found = headlines(tmp_path, events)[name]
+    assert (found.passed, setting in found.said) == (False, True)
+    for rows, more in ((events, f"[gate]\n{setting} = 0\n"), (events[:9], "")):
+        allowed = headlines(tmp_path, rows, more).get(name)
+        assert allowed is None or setting not in allowed.said
+
+
 def test_old_events_of_delisted_items_do_not_stop_a_shop(tmp_path: Path) -> None:
     """The last four weeks decide whether ids meet; what was sold before may be gone."""
     old = views(30, timestamp=NOON - timedelta(days=60))

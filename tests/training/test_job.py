@@ -218,7 +218,7 @@ COLD: dict[str, Callable[[Shop], Any]] = {
 }
 
 
-USELESS = {"empty tables", "no items", "all sold out", "only unknown items", "no items in events"}
+USELESS = {"empty tables", "no items", "one item", "all sold out", "only unknown items", "no items in events"}
 """Shops of which nothing can be recommended: what was fitted answers, and is not published."""
 
 

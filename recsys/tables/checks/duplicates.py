@@ -1,7 +1,8 @@
 """Duplicate events of a table: the id of every event, rows that repeat one, and equal rows that are lines of one order.
 
-Two equal purchases (or refunds) with an order id are two lines of that order where they stand in one run of its rows; in another
-run, or another file, the same lines are told again. Any other two equal rows are one event. docs/data.md has the rule for shops.
+Two equal purchases (or refunds) with an order id are two lines of that order where they stand in one run of its rows, or differ in
+quantity in one file; in another run, or another file, the same lines are told again. Any other two equal rows are one event.
+docs/data.md has the rule for shops.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ LINE = "__line"
 """Number of a row among equal lines of its order, from 1 for the second; null where there is no such line."""
 _IDENTITY = ("user_id", "event_type", "item_id", "timestamp", "order_id")
 _ORDER = ("user_id", "event_type", "timestamp", "order_id")
-_AT, _RUN, _GROUP = "__at", "__run", "__group"
+_AT, _RUN, _GROUP, _UNITS, _NEW = "__at", "__run", "__group", "__units", "__new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,15 @@ def repeated_rows(rows: pl.DataFrame, mapped: Sequence[Mapped]) -> Repeated:
     alike = good.filter(pl.col(KEY).is_in(keys.implode())).select(ROW, KEY)
     if alike.is_empty():
         return Repeated(alike.select(ROW), alike.select(ROW, pl.lit(None, pl.UInt32).alias(LINE)))
-    number = pl.when(pl.col(_RUN).is_not_null()).then(pl.int_range(pl.len()).over(KEY, _RUN)).otherwise(0)
-    runs = _runs(rows, alike, mapped)
-    numbered = alike.join(runs, on=ROW, how="left", maintain_order="left").with_columns(number.cast(pl.UInt32).alias(LINE))
-    first = pl.struct(KEY, LINE).is_first_distinct()
-    return Repeated(numbered.filter(~first).select(ROW), numbered.filter(first & (pl.col(LINE) > 0)).select(ROW, LINE))
+    placed = alike.join(_runs(rows, alike, mapped), on=ROW, how="left", maintain_order="left")
+    in_run = pl.int_range(pl.len()).over(KEY, _RUN, _UNITS)
+    number = pl.when(pl.col(_RUN).is_not_null()).then(in_run).otherwise(0).alias(_AT)
+    numbered = placed.with_columns(number).with_columns(pl.struct(KEY, FILE, _UNITS, _AT).is_first_distinct().alias(_NEW))
+    line = (pl.col(_NEW).cum_sum().over(KEY, FILE) - 1).cast(pl.UInt32).alias(LINE)
+    first = pl.col(_NEW) & pl.struct(KEY, LINE, _NEW).is_first_distinct()
+    numbered = numbered.with_columns(line).with_columns(first.alias(_NEW))
+    further = pl.col(_NEW) & (pl.col(LINE) > 0)
+    return Repeated(numbered.filter(~pl.col(_NEW)).select(ROW), numbered.filter(further).select(ROW, LINE))
 
 
 def with_lines(events: pl.LazyFrame, repeated: Repeated, spelled: Sequence[str] = ()) -> pl.LazyFrame:
@@ -117,7 +122,8 @@ def _with_derived_ids(fields: pl.Series) -> pl.Series:
 
 
 def _runs(rows: pl.DataFrame, alike: pl.DataFrame, mapped: Sequence[Mapped]) -> pl.DataFrame:
-    """`ROW` and the run of the orders' lines of which some are alike: rows of one order and time, one after another in a file."""
+    """`ROW`, `FILE`, units and the run of the orders' lines of which some are alike: rows of one order and time, one after another in
+    a file."""
     orders = pl.concat([_order_lines(each).join(alike.lazy(), on=ROW, how="semi").select(_GROUP) for each in mapped])
     wanted = orders.unique().collect(engine="streaming").lazy()
     lines = [
@@ -127,13 +133,14 @@ def _runs(rows: pl.DataFrame, alike: pl.DataFrame, mapped: Sequence[Mapped]) -> 
     found = pl.concat(lines).collect(engine="streaming")
     placed = found.join(rows.select(ROW).with_row_index(_AT), on=ROW).sort(_AT)
     same = (pl.col(_AT) == pl.col(_AT).shift() + 1) & (pl.struct(_GROUP, FILE) == pl.struct(_GROUP, FILE).shift())
-    return placed.select(ROW, (~same).fill_null(True).cum_sum().alias(_RUN))
+    return placed.select(ROW, FILE, _UNITS, (~same).fill_null(True).cum_sum().alias(_RUN))
 
 
 def _order_lines(mapped: Mapped) -> pl.LazyFrame:
     """`ROW` of purchases and refunds with an order id and without an id of their own, and what tells their orders apart."""
     lines = pl.col("event_type").is_in(ORDER_LINES) & pl.col("order_id").is_not_null() & pl.col("event_id").is_null()
-    return mapped.frame.filter(lines).select(ROW, pl.struct(_ORDER).hash().alias(_GROUP))
+    units = pl.col("quantity").fill_null(1.0).alias(_UNITS)
+    return mapped.frame.filter(lines).select(ROW, units, pl.struct(_ORDER).hash().alias(_GROUP))
 
 
 def _finding(name: str, mapped: Sequence[Mapped], repeated: pl.DataFrame, rows: int, rule: str, advice: str) -> Finding:

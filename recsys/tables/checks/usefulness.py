@@ -24,6 +24,8 @@ from recsys.tables.validation import percent
 
 RECENT_DAYS = 28
 """Days up to the newest event on which the items of events should still be in the catalogue."""
+TRIAL = 10
+"""Fewer views, carts and purchases than this are a trial, which may be of one item or one shopper."""
 _Z = 1.96
 
 
@@ -98,6 +100,10 @@ def _of_events(settings: Settings, shop: ShopTables) -> Iterator[Headline]:
     if nobody:
         said = f"{_of(nobody, events, 'event')} name nobody: look at the column of users and `data.null_users`."
         yield Headline("people", not surely_above(nobody, events, 1 - limits.least_with_user), said)
+    people = shop.seen.users.height
+    if people < limits.least_people and about >= TRIAL:
+        said = f"Events name only {people:,} id{'s' * (people != 1)}; {limits.least_people:,} is the least (`gate.least_people`)"
+        yield Headline("people", False, f"{said}: look at `data.events.columns.user_id`.")
     if not about:
         said = f"None of {events:,} events is a view, a cart or a purchase: look at `data.events.event_types`."
         yield Headline("items of events", False, said)
@@ -147,10 +153,11 @@ def _matching(limits: GateSettings, shop: ShopTables, newest: object) -> Iterato
 
 
 def _of_items(limits: GateSettings, shop: ShopTables) -> Iterator[Headline]:
-    shown = shop.items.filter("available")
+    shown, tried = shop.items.filter("available"), shop.seen.whole["about"][0] < TRIAL
+    least = min(1, limits.least_items) if tried else limits.least_items
     said = f"{shown.height:,} of {shop.items.height:,} items can be shown"
-    if shown.height < limits.least_items:
-        yield Headline("items", False, f"Only {said}; {limits.least_items:,} is the least (`gate.least_items`).")
+    if shown.height < least:
+        yield Headline("items", False, f"Only {said}; {least:,} is the least (`gate.least_items`).")
     else:
         yield Headline("items", True, f"{said}.")
     named_ids = shop.rows.select(pl.col("item_id").unique()).collect(engine="streaming").to_series()
