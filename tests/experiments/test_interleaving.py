@@ -47,10 +47,10 @@ def test_teams_take_turns() -> None:
 
 def answered(items: list[int]) -> Slate:
     """An answer with these items."""
+    reasons = (Reason("popular", "Popular now"),) * len(items)
     return Slate(
         recommendation_id="r", user_id="ann", placement="home", snapshot="s", strategy="blend", personalized=True, fallback=None,
-        notices=(), items=tuple(items), scores=tuple(float(-item) for item in items), reasons=(Reason("popular", "Popular now"),) * len(items),
-        sources=("trending",) * len(items),
+        notices=(), items=tuple(items), scores=tuple(-float(item) for item in items), reasons=reasons, sources=("ease",) * len(items),
     )  # fmt: skip
 
 
