@@ -19,7 +19,7 @@ from recsys.settings.experiments import Experiment
 from recsys.types import DataError, Link
 from tests.conftest import NOW, SETTINGS, Shop, ago, busy_events, event, micros
 from training.experiments.ledger import Ledger
-from training.experiments.measures import BEFORE, COUNTS
+from training.experiments.measures import BEFORE, COUNTS, MEASURES
 from training.experiments.plan import plan_of, plan_words
 from training.experiments.readout import experiment, read_out
 from training.experiments.segments import segments_of
@@ -176,6 +176,36 @@ def test_a_lost_arm_is_an_alarm(trial: Shop) -> None:
     assert found.verdicts["changed"].startswith("Do not read this")
 
 
+def test_an_arm_that_is_lost_whole_is_an_alarm_too(trial: Shop) -> None:
+    """Where no exposure of an arm is left to compare, the sentence says not to read it."""
+    trial.add(*(event(f"new-{n}", "sofa-1", "view", NOW - timedelta(days=1)) for n in range(40)))
+    trial.write()
+    expose(trial, *((f"new-{n}", "control", AT) for n in range(40)))
+    assert read_out(trial.settings, "trial", NOW).verdicts["changed"].startswith("Do not read this")
+
+
+@pytest.mark.parametrize(
+    ("exposures", "note"),
+    [
+        ([("user-1", "control", AT)], ""),
+        (
+            [("user-1", "control", AT), ("user-2", "gone", AT)],
+            "in no figure, since the experiment has no such arm by now (gone): 1 persons",
+        ),
+        (
+            [("user-1", "control", AT), ("user-2", "changed", AT + 60 * DAY)],
+            "in no figure yet, since they were exposed after 2026-03-30 12:00: 1 persons",
+        ),
+    ],
+)
+def test_a_handful_is_too_early(trial: Shop, exposures: list[tuple[str, str, int]], note: str) -> None:
+    """There is a sentence on each arm from the first exposure on, and whoever is in no figure is told."""
+    expose(trial, *exposures)
+    found = read_out(trial.settings, "trial", NOW)
+    assert found.verdicts == {"changed": "Too early for changed: it or the control has fewer than two persons."}
+    assert any(each.startswith(note) for each in found.notes), found.notes
+
+
 def test_before_anybody_is_exposed_it_is_told_how_many_it_takes(trial: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     """By those who came lately; nothing is written, and a shop in which nobody bought is told so."""
     assert experiment(trial.settings, "trial", NOW, None) == 0
@@ -215,6 +245,16 @@ def test_staff_and_machines_are_not_counted(trial: Shop) -> None:
     open_log(trial.settings).add_links([Link("tablet", "user-2", AT - DAY)], AT)
     found = read_out(trial.settings, "trial", NOW)
     assert (dict(found.units), dict(found.left_out)) == ({"control": 0, "changed": 1}, {"staff": 2, "machines": 1})
+
+
+def test_returns_are_a_share_of_what_was_bought() -> None:
+    """Four units of which two came back are a half, and one that came back whole is all of it: never more than 1."""
+    rows = [("ann", 5, "sofa", 0, 20.0, 2.0, 2.0), ("bob", 5, "sofa", 1, 0.0, 0.0, 1.0)]
+    ledger = Ledger(pl.DataFrame(rows, schema=LINES.schema, orient="row"), NOTHING, NOTHING, NO_OWNERS, "EUR")
+    persons = pl.DataFrame({"unit": ["ann", "bob"], "arm": ["a", "b"], "at": [0, 0]})
+    table, returns = unit_table(ledger, persons, 10, 0.0).sort("unit"), MEASURES["returns"]
+    assert (table[returns.numerator] / table[returns.denominator or ""]).to_list() == [0.5, 1.0]
+    assert table["units"].to_list() == [2.0, 0.0]
 
 
 def test_margin_is_what_is_left_of_what_was_paid() -> None:

@@ -46,8 +46,9 @@ def units(n: int = 20_000, lift: float = 0.0, seed: int = 4, arms: tuple[str, ..
             "repeated": (orders > 1).astype(int),
             "revenue": orders * 40.0,
             "margin": orders * 15.0,
-            "units": bought,
-            "returned": rng.binomial(bought, 0.1),
+            "units": bought - (back := rng.binomial(bought, 0.1)),
+            "bought": bought,
+            "returned": back,
             "orders_before": before,
             "converted_before": (before > 0).astype(int),
             "revenue_before": before * 40.0,
@@ -103,7 +104,7 @@ def test_intervals_for_who_looks_every_day_are_wider() -> None:
 
 def test_nothing_is_said_where_nothing_varies() -> None:
     """Arms in which nobody bought anything give NaN, not an error."""
-    nothing = units().with_columns(pl.lit(0).alias(name) for name in ("orders", "converted", "units", "returned"))
+    nothing = units().with_columns(pl.lit(0).alias(name) for name in ("orders", "converted", "units", "bought", "returned"))
     for measure in ("conversion", "orders", "units_per_order"):
         found = compare(nothing, measure)
         assert math.isnan(found.p)

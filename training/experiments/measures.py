@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-COUNTS = ("seen", "clicks", "orders", "converted", "repeated", "revenue", "units", "returned")
+COUNTS = ("seen", "clicks", "orders", "converted", "repeated", "revenue", "units", "bought", "returned")
 """What is counted of each unit from its first exposure on: lists seen, items clicked on lists, orders, whether there was one, whether
-there was another soon after the first, what was paid (winsorised), units bought, units given back."""
+there was another soon after the first, what was paid (winsorised), units kept, units bought, units given back of these."""
 REPEAT_DAYS = 28
 """Days after the first order in which another one counts as a repeat."""
 BEFORE = ("orders_before", "converted_before", "revenue_before")
@@ -47,7 +47,7 @@ MEASURES = {
         Measure("click_through", "clicks", "seen"),
         Measure("repeat", "repeated", "converted", guards=True),
         Measure("units_per_order", "units", "orders", guards=True),
-        Measure("returns", "returned", "units", guards=True, more_is_better=False),
+        Measure("returns", "returned", "bought", guards=True, more_is_better=False),
         Measure("empty_lists", "empty", "lists", guards=True, more_is_better=False),
         Measure("new_items", "new", "shown", guards=True, more_is_better=None),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from recsys.experiments.sizes import sizes_p
 from recsys.live.databases import open_log, open_slates
 from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
-from recsys.settings.experiments import HOLDOUT, INTERLEAVED, Experiment
+from recsys.settings.experiments import INTERLEAVED, Experiment
 from recsys.types import DataError
 from training import console
 from training.experiments.answer_times import answer_times
@@ -36,7 +36,7 @@ from training.experiments.segments import segments_of
 from training.experiments.shown_lists import ShownLists, shown_lists
 from training.experiments.statistics import Difference, adjusted, aggregates, compare, units_needed
 from training.experiments.units import exposed, unit_table
-from training.experiments.verdict import Pace, moves_of, verdict, warnings_of
+from training.experiments.verdict import Pace, moves_of, verdict, verdict_without, warnings_of
 
 MOST_POINTS = 30
 """Points of the curve."""
@@ -179,13 +179,7 @@ def _read(trial: Trial, shown: ShownLists, times: Mapping[str, float]) -> ReadOu
         expected_shares=shares,
         sizes_p=sizes,
         crossed=trial.crossed,
-        verdicts={
-            each.arm: verdict(
-                each, pace(table, chosen, each.arm, until), chosen.smallest_effect, sizes, shown.loses_exposures
-            )
-            for each in told
-            if each.measure == chosen.metric and each.arm != HOLDOUT
-        },
+        verdicts=_verdicts(trial, table, told, sizes, shown.loses_exposures),
         differences=tuple(_finite(each) for each in told),
         curve=tuple(_curve(ledger, persons, chosen, until)),
         segments=tuple(_segments(table, ledger, chosen)),
@@ -201,8 +195,37 @@ def _read(trial: Trial, shown: ShownLists, times: Mapping[str, float]) -> ReadOu
         left_out=trial.left_out,
         unexposed=shown.unexposed,
         warnings=tuple(warnings_of(told)),
-        notes=(*moves_of(told), *_notes(table, ledger, shown)),
+        notes=(*moves_of(told), *_passed_over(trial), *_notes(table, ledger, shown)),
     )
+
+
+def _verdicts(
+    trial: Trial, table: pl.DataFrame, told: Sequence[Difference], sizes: float, loses_exposures: bool
+) -> dict[str, str]:
+    """One sentence on every arm that is drawn, also where there is nobody to compare."""
+    chosen, until = trial.chosen, to_microseconds(trial.until)
+    decides = {each.arm: each for each in told if each.measure == chosen.metric}
+    control = chosen.arms[0]
+    found = {}
+    for arm in (each.name for each in chosen.arms[1:] if each.share > 0):
+        if arm in decides:
+            progress = pace(table, chosen, arm, until)
+            found[arm] = verdict(decides[arm], progress, chosen.smallest_effect, sizes, loses_exposures)
+        else:
+            found[arm] = verdict_without(arm, control.share, sizes, loses_exposures)
+    return found
+
+
+def _passed_over(trial: Trial) -> Iterator[str]:
+    """Sentences on persons who are in no figure, or in none yet."""
+    persons, arms = trial.persons, {*expected_shares(trial.chosen)}
+    gone = persons.filter(~pl.col("arm").is_in(sorted(arms)))
+    if gone.height:
+        names = ", ".join(sorted(gone["arm"].unique()))
+        yield f"in no figure, since the experiment has no such arm by now ({names}): {gone.height:,} persons"
+    later = persons.filter(pl.col("at") > to_microseconds(trial.until)).height
+    if later:
+        yield f"in no figure yet, since they were exposed after {trial.until:%Y-%m-%d %H:%M}: {later:,} persons"
 
 
 def pace(table: pl.DataFrame, chosen: Experiment, arm: str, until: int) -> Pace:

@@ -81,6 +81,7 @@ def _orders(lines: pl.DataFrame) -> pl.DataFrame:
         pl.col("order").filter(pl.col("order") >= 0).n_unique().cast(pl.Int64).alias("orders"),
         pl.col("amount").sum().alias("revenue"),
         pl.col("units").sum(),
+        (pl.col("units") + pl.col("returned")).sum().alias("bought"),
         pl.col("returned").sum(),
         *([pl.col(MARGIN).sum()] if MARGIN in lines.columns else []),
     )

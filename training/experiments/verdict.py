@@ -30,12 +30,8 @@ class Pace(NamedTuple):
 def verdict(found: Difference, pace: Pace, smallest_effect: float, sizes_p: float, loses_exposures: bool = False) -> str:
     """Say what the deciding measure of an arm comes to, from the interval that holds however often one looks."""
     name = found.measure.replace("_", "-")
-    if sizes_p < MISMATCH:
-        return f"Do not read this: the arms are not as large as they were drawn (p = {sizes_p:.1g}); look for what loses exposures."
-    if loses_exposures:
-        return (
-            "Do not read this: shoppers were answered by an arm without an exposure; look for a node that writes none down."
-        )
+    if broken := _broken(sizes_p, loses_exposures):
+        return broken
     if found.always_low > 0:
         return f"{found.arm} is better: {name} {_range(found)}."
     if found.always_high < 0:
@@ -45,6 +41,26 @@ def verdict(found: Difference, pace: Pace, smallest_effect: float, sizes_p: floa
     if pace.days_left <= 0:
         return f"{found.arm}: no difference of {name} larger than {_largest(found)} after {pace.units:,} units, more than were needed."
     return f"Too early for {found.arm}: {name} {_range(found)}; {_left(pace, smallest_effect)}."
+
+
+def verdict_without(arm: str, control: float, sizes_p: float, loses_exposures: bool) -> str:
+    """Say why nothing is said of an arm that, or whose control, has fewer than two persons; `control` is the share of the control."""
+    if broken := _broken(sizes_p, loses_exposures):
+        return broken
+    if not control:
+        return f"{arm} cannot be compared: the control, which is the first arm, has a share of 0."
+    return f"Too early for {arm}: it or the control has fewer than two persons."
+
+
+def _broken(sizes_p: float, loses_exposures: bool) -> str:
+    """Say what makes an experiment not worth reading; empty: nothing does."""
+    if sizes_p < MISMATCH:
+        return f"Do not read this: the arms are not as large as they were drawn (p = {sizes_p:.1g}); look for what loses exposures."
+    if loses_exposures:
+        return (
+            "Do not read this: shoppers were answered by an arm without an exposure; look for a node that writes none down."
+        )
+    return ""
 
 
 def warnings_of(told: Sequence[Difference]) -> Iterator[str]:
