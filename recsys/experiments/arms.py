@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import combinations
 
 import msgspec
 
@@ -47,12 +46,10 @@ def check_experiments(settings: Settings, experiments: Mapping[str, Experiment])
     Raises:
         SettingsError: naming the experiment, what is wrong and what to write.
     """
-    for name, experiment in experiments.items():
-        for arm in experiment.arms:
-            _check_arm(settings, name, experiment, arm)
-    running = {name: each for name, each in experiments.items() if not each.stopped}
-    for one, other in combinations(sorted(running), 2):
-        _check_pair(one, running[one], other, running[other])
+    beside: dict[str, Experiment] = {}
+    for name in sorted(experiments):
+        _check_beside(settings, beside, name, experiments[name])
+        beside[name] = experiments[name]
 
 
 def check_items(engine: Engine, name: str, experiment: Experiment) -> None:
@@ -85,12 +82,24 @@ def runnable(settings: Settings, experiments: Mapping[str, Experiment]) -> tuple
     refused = []
     for name in sorted(experiments, key=lambda each: (each not in settings.experiments, each)):
         try:
-            check_experiments(settings, {**found, name: experiments[name]})
+            _check_beside(settings, found, name, experiments[name])
         except SettingsError as error:
             refused.append(str(error))
         else:
             found[name] = experiments[name]
     return found, refused
+
+
+def _check_beside(settings: Settings, others: Mapping[str, Experiment], name: str, experiment: Experiment) -> None:
+    """Check one experiment beside others, which can run together."""
+    for arm in experiment.arms:
+        _check_arm(settings, name, experiment, arm)
+    if experiment.stopped:
+        return
+    for other, running in others.items():
+        if not running.stopped:
+            mine, theirs = (name, experiment), (other, running)
+            _check_pair(*min(mine, theirs), *max(mine, theirs))
 
 
 def _check_arm(settings: Settings, name: str, experiment: Experiment, arm: Arm) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from recsys.engine.choice import Answered, answered
 from recsys.engine.inspection.replay import logged, replayed, same_bytes
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.slate_json import slate_json
-from recsys.experiments.arms import check_experiments
+from recsys.experiments.arms import check_experiments, runnable
 from recsys.experiments.assignment import arm_of
 from recsys.experiments.exposures import FirstExposures
 from recsys.experiments.running import RunningExperiments
@@ -24,7 +25,7 @@ from recsys.live.log import EventLog
 from recsys.live.slate_log import LoggedSlate
 from recsys.settings import Settings
 from recsys.settings.campaigns import Campaign
-from recsys.settings.experiments import Experiment, HoldoutSettings
+from recsys.settings.experiments import MAX_EXPERIMENTS, Experiment, HoldoutSettings
 from recsys.settings.placements import Placement
 from recsys.snapshot.store import open_snapshot
 from recsys.types import NO_HISTORY, Assignment, Bought, Query, SettingsError
@@ -368,6 +369,18 @@ def test_experiments_that_cannot_run_are_refused(trials: dict[str, Experiment], 
     """Unknown placements and recommenders, chains that cannot fill a list, and two experiments that meet."""
     with pytest.raises(SettingsError, match=says):
         check_experiments(Settings(), trials)
+
+
+def test_each_pair_is_looked_at_once() -> None:
+    """As many as are kept run together, and what they cost grows with their pairs: workers look every few seconds."""
+    n = MAX_EXPERIMENTS
+    trials = {f"trial_{at}": experiment(layer="one", layer_start=at / n, traffic=0.9 / n) for at in range(n)}
+    profile = cProfile.Profile()
+    found, refused = profile.runcall(runnable, Settings(), trials)
+    assert (len(found), refused) == (n, [])
+    calls = {entry.code.co_name: entry.callcount for entry in profile.getstats() if not isinstance(entry.code, str)}
+    assert calls["_check_pair"] == n * (n - 1) / 2
+    assert calls["_check_arm"] == 2 * n
 
 
 def test_experiments_side_by_side_are_allowed() -> None:
