@@ -2,7 +2,8 @@
 
 `make benchmark-chaos` starts PostgreSQL with a synchronous standby, an S3 server (versitygw), three nodes and the nginx of deploy/.
 Accidents come one after the other: a rolling restart, a node killed (every third time with its disk), the database killed, its standby
-taking over, the database silent, the store cut off; a snapshot is published all the while. At the end accepted events are held against
+taking over, the database silent, the store cut off; a snapshot is published all the while. With --namespaces nodes are cut off from
+each other too, with --before they begin with another version and are upgraded under load. At the end accepted events are held against
 the log. Exit code 1: an accepted event was lost or came twice, or a list failed that should not have.
 """
 
@@ -12,28 +13,28 @@ import argparse
 import json
 import shutil
 import statistics
+import subprocess
 import sys
 from collections import Counter
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.chaos.cluster import Cluster, cluster
-from benchmarks.chaos.run import Chaos, train_anew
-from benchmarks.soak.load import Kind, Load, Shop
-from benchmarks.soak.run import KEYS
+from benchmarks.chaos.cluster import cluster
+from benchmarks.chaos.run import ACCIDENTS, CUTS, Chaos
+from benchmarks.service import Service
+from benchmarks.soak.load import Kind, Load
+from benchmarks.soak.run import KEYS, declared
 from benchmarks.soak.verdict import count_events
 from recsys.live.postgres.log import PostgresLog
-from recsys.settings.load import load_settings
-from recsys.snapshot.store import current_version, open_snapshot
-from recsys.types import Send
 from simulator import make_shop, shop_settings
+from tests.support.running import ROOT
 
 OUT = Path("benchmarks/out/chaos")
-SEND = "soak"
 LISTS: tuple[Kind, ...] = ("page", "similar", "bestsellers", "popular")
 """Calls that are answered whatever is away, behind nginx with one retry."""
 LEAST_ANSWERED = 0.999
@@ -48,6 +49,15 @@ def main() -> int:
     parser.add_argument("--users", type=int, default=1000, help="users of the shop (default: 1000)")
     parser.add_argument("--pause", type=float, default=12, help="seconds between two accidents (default: 12)")
     parser.add_argument("--publish-every", type=float, default=30, help="seconds between two snapshots (default: 30)")
+    parser.add_argument(
+        "--before", default="", metavar="COMMIT", help="the version that nodes run first, and are upgraded from"
+    )
+    parser.add_argument(
+        "--namespaces", action="store_true", help="nodes in network namespaces, which are cut off (needs root)"
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=(*ACCIDENTS, *CUTS), help="accidents that happen (default: all that can)"
+    )
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--folder", type=Path, default=OUT)
     chosen = parser.parse_args()
@@ -56,27 +66,36 @@ def main() -> int:
     make_shop(folder / "data", users=chosen.users, end=datetime.now(UTC))
     shop = shop_settings().replace('"data/', f'"{folder}/data/')
     keys = {f"RECSYS_KEYS_{scope.upper()}": key for scope, key in KEYS.items()}
-    with cluster(folder, shop, keys, chosen.nodes) as running:
+    with (
+        version(chosen.before, folder) as code,
+        cluster(folder, shop, keys, chosen.nodes, code, chosen.namespaces) as running,
+    ):
         settings = folder / "settings.toml"
-        train_anew(settings)
+        for words in (["migrate"], ["train", "--force", "a run of chaos"]):
+            subprocess.run([sys.executable, "-m", "training", "--settings", str(settings), *words], cwd=code, check=True)
         for node in running.nodes:
             node.start()
-        load = Load(asked(running, settings), chosen.rate, chosen.seed)
-        chaos = Chaos(running, settings, chosen.seed)
+        load = Load(declared(Service(0, running.port, {}), settings), chosen.rate, chosen.seed)
+        accidents = chosen.only or (*ACCIDENTS, *(CUTS if chosen.namespaces else ()))
+        chaos = Chaos(running, settings, accidents, chosen.seed)
         load.start()
         chaos.run(chosen.minutes * 60, chosen.pause, chosen.publish_every)
         load.stop()
         return conclude(chaos, load, chosen.minutes, folder)
 
 
-def asked(running: Cluster, settings: Path) -> Shop:
-    """Declare the send whose cards are asked for; returns what the load asks of."""
-    loaded = load_settings(settings)
-    snapshot = open_snapshot(loaded.artifacts, current_version(loaded.artifacts) or "")
-    with closing(PostgresLog(running.address)) as log:
-        log.pins.declare(Send(send_id=SEND, placement="home", limit=6, template="weekly", expires_at=1 << 60), 1)
-    users, items = snapshot.histories.users, snapshot.catalog.items
-    return Shop(running.port, KEYS, [*map(users.text, range(len(users)))], [*map(items.text, range(len(items)))], SEND)
+@contextmanager
+def version(commit: str, folder: Path) -> Iterator[Path]:
+    """Check a commit out beside this run; none: the program as it is here. Returns the folder of the program."""
+    if not commit:
+        yield ROOT
+        return
+    code = folder / "before"
+    subprocess.run(["git", "worktree", "add", "--quiet", "--force", "--detach", str(code), commit], cwd=ROOT, check=True)
+    try:
+        yield code
+    finally:
+        subprocess.run(["git", "worktree", "remove", "--force", str(code)], cwd=ROOT, check=True)
 
 
 def conclude(chaos: Chaos, load: Load, minutes: float, folder: Path) -> int:

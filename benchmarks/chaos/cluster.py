@@ -17,8 +17,8 @@ from urllib.request import urlopen
 
 import pytest
 
+from benchmarks.chaos.network import DATABASES, STORE, SUBNET, Place, network
 from recsys.live.postgres.address import Address
-from recsys.live.postgres.migrations import migrate
 from tests.support.ports import free_port
 from tests.support.postgres_pair import PostgresPair, postgres_pair
 from tests.support.running import ROOT
@@ -28,21 +28,39 @@ PATIENCE_SECONDS = 120
 
 
 class Node:
-    """One machine: a folder of its own, a port that stays, and gunicorn while it is up."""
+    """One machine: a folder of its own, an address that stays, and gunicorn while it is up.
 
-    def __init__(self, folder: Path, settings: str, environment: Mapping[str, str]) -> None:
+    code: the folder of the program, of this version or another one · place: its namespace; None: it shares the network of all.
+    """
+
+    def __init__(self, folder: Path, settings: str, environment: Mapping[str, str], code: Path, place: Place | None) -> None:
         folder.mkdir(parents=True)
         self.folder, self.port, self._environment = folder, free_port(), environment
+        self.code, self.place = code, place
+        self.address = f"{place.address if place else '127.0.0.1'}:{self.port}"
         (folder / "settings.toml").write_text(settings)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, and wait until it is ready."""
-        mine = {"RECSYS_SETTINGS": str(self.folder / "settings.toml"), "PORT": str(self.port), "WEB_CONCURRENCY": "1"}
+        host, _, port = self.address.partition(":")
+        mine = {"RECSYS_SETTINGS": str(self.folder / "settings.toml"), "HOST": host, "PORT": port, "WEB_CONCURRENCY": "1"}
         with (self.folder / "log").open("ab") as out:
-            command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "serve:app"]
+            command = [
+                *(self.place.command if self.place else ()),
+                sys.executable,
+                "-m",
+                "gunicorn",
+                "-c",
+                "gunicorn.conf.py",
+            ]
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env={**self._environment, **mine}, stdout=out, stderr=out, start_new_session=True
+                [*command, "serve:app"],
+                cwd=self.code,
+                env={**self._environment, **mine},
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
             )
         end = time.monotonic() + PATIENCE_SECONDS
         while not self.is_ready():
@@ -53,7 +71,7 @@ class Node:
     def is_ready(self) -> bool:
         """Tell whether it answers lists."""
         try:
-            with urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2) as answer:
+            with urlopen(f"http://{self.address}/readyz", timeout=2) as answer:
                 return bool(answer.status == 200)
         except (URLError, OSError):
             return False
@@ -89,21 +107,23 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path, shop: str, keys: Mapping[str, str], nodes: int) -> Iterator[Cluster]:
+def cluster(
+    folder: Path, shop: str, keys: Mapping[str, str], nodes: int, code: Path = ROOT, namespaces: bool = False
+) -> Iterator[Cluster]:
     """Start an installation for the settings of a shop; the environment leads to its database and store meanwhile.
 
-    The nodes are not started: first something has to be published.
+    The nodes, which run the program of a folder, are not started: first the tables have to be made, and something published.
     """
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        database = stack.enter_context(postgres_pair())
-        store = stack.enter_context(store_server(patch))
+        places = stack.enter_context(network(nodes)) if namespaces else [None] * nodes
+        database = stack.enter_context(postgres_pair(DATABASES, SUBNET) if namespaces else postgres_pair())
+        store = stack.enter_context(store_server(patch, STORE) if namespaces else store_server(patch))
         patch.setenv("RECSYS_STATE_DATABASE", database.url)
-        migrate(Address(database.url))
         text = f'{shop}\n[snapshot]\nartifacts = "s3://{BUCKET}/snapshots"\nmirror = "artifacts"\npoll_seconds = 1\n'
         (folder / "settings.toml").write_text(text)
         environment = {**os.environ, **keys, "AWS_ALLOW_HTTP": "true"}
-        made = [Node(folder / f"node{number}", text, environment) for number in range(1, nodes + 1)]
+        made = [Node(folder / f"node{number}", text, environment, code, place) for number, place in enumerate(places, 1)]
         for node in made:
             stack.callback(node.kill)
         port = free_port()
@@ -115,7 +135,7 @@ def cluster(folder: Path, shop: str, keys: Mapping[str, str], nodes: int) -> Ite
 def _nginx(folder: Path, nodes: list[Node], port: int) -> Iterator[None]:
     folder.mkdir()
     text = (ROOT / "deploy" / "nginx.conf").read_text()
-    servers = "".join(f"    server 127.0.0.1:{node.port} max_fails=0;\n" for node in nodes)
+    servers = "".join(f"    server {node.address} max_fails=0;\n" for node in nodes)
     kept = [line for line in text.splitlines(keepends=True) if ":8000" not in line]
     kept.insert(kept.index("    keepalive 64;\n"), servers)
     text = "".join(kept).replace("listen 8080", f"listen 127.0.0.1:{port}")

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing import get_context
@@ -16,15 +16,23 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.chaos.cluster import Cluster, Node
+from benchmarks.chaos.network import DATABASES
+from recsys.live.postgres.migrations import migrate
 from recsys.settings.load import load_settings
 from recsys.snapshot.mirror import mirror_of
 from recsys.snapshot.store import current_version, open_snapshot, publish
+from tests.support.running import ROOT
 from training.gate.gate import gate_of
 from training.job.job import train
 
 STORE_AWAY_SECONDS = 15.0
 NETWORK_AWAY_SECONDS = 8.0
+SETTLING_SECONDS = 5.0
+"""Between two steps of an upgrade, with calls all the while."""
 TRAIN_EVERY = 10
+ACCIDENTS = ("roll", "kill_a_node", "kill_the_database", "fail_over", "cut_the_store", "freeze_the_database")
+CUTS = ("cut_a_node", "cut_the_database")
+"""Accidents that need namespaces."""
 
 
 @dataclass
@@ -33,6 +41,7 @@ class Chaos:
 
     cluster: Cluster
     settings: Path
+    accidents: Sequence[str]
     seed: int = 20
     happened: Counter[str] = field(default_factory=Counter)
     failed: list[str] = field(default_factory=list)
@@ -42,19 +51,13 @@ class Chaos:
     def run(self, seconds: float, pause: float, publish_every: float) -> None:
         """Let accidents happen one after the other with pauses, and publish meanwhile, for so long."""
         end = time.perf_counter() + seconds
+        self.upgrade()
         publisher = threading.Thread(target=self._publish, args=(end, publish_every))
         publisher.start()
         draw, kinds = random.Random(self.seed), list[Callable[[random.Random], None]]()
         while time.perf_counter() < end:
             if not kinds:
-                kinds = [
-                    self.roll,
-                    self.kill_a_node,
-                    self.kill_the_database,
-                    self.fail_over,
-                    self.cut_the_store,
-                    self.freeze_the_database,
-                ]
+                kinds = [getattr(self, name) for name in self.accidents]
                 draw.shuffle(kinds)
             accident = kinds.pop()
             try:
@@ -64,6 +67,43 @@ class Chaos:
             self.happened[accident.__name__.replace("_", " ")] += 1
             time.sleep(pause)
         publisher.join()
+
+    def upgrade(self) -> None:
+        """Bring the database and each node of another version to this one, as docs/operations.md says, if there are any."""
+        old = [node for node in self.cluster.nodes if node.code != ROOT]
+        if old:
+            time.sleep(SETTLING_SECONDS)
+            self.happened["migrations"] = len(migrate(self.cluster.address))
+            time.sleep(SETTLING_SECONDS)
+        for node in old:
+            node.stop()
+            node.code = ROOT
+            node.start()
+            self.happened["upgraded"] += 1
+            time.sleep(SETTLING_SECONDS)
+        if old and _done(train_anew, self.settings) == 0:
+            self.happened["trained by the new version"] += 1
+
+    def cut_a_node(self, draw: random.Random) -> None:
+        """Pull the cable of a node for some seconds."""
+        place = draw.choice(self.cluster.nodes).place
+        assert place is not None
+        place.cut()
+        time.sleep(NETWORK_AWAY_SECONDS)
+        place.mend()
+
+    def cut_the_database(self, draw: random.Random) -> None:
+        """Have nothing that nodes send to the databases arrive for some seconds."""
+        began = time.perf_counter()
+        places = [node.place for node in self.cluster.nodes if node.place]
+        for place in places:
+            for address in DATABASES:
+                place.lose(address)
+        time.sleep(NETWORK_AWAY_SECONDS)
+        for place in places:
+            for address in DATABASES:
+                place.find(address)
+        self.away.append((began, time.perf_counter()))
 
     def roll(self, draw: random.Random) -> None:
         """Restart every node in order, one after the other, as an upgrade does."""
@@ -117,11 +157,18 @@ class Chaos:
         while time.perf_counter() < end:
             number += 1
             work = train_anew if number % TRAIN_EVERY == 0 else publish_again
-            process = get_context("spawn").Process(target=work, args=(self.settings,))
-            process.start()
-            process.join()
-            self.happened["published" if process.exitcode == 0 else "publishing failed while something was away"] += 1
+            self.happened[
+                "published" if _done(work, self.settings) == 0 else "publishing failed while something was away"
+            ] += 1
             time.sleep(every)
+
+
+def _done(work: Callable[[Path], None], settings: Path) -> int | None:
+    """Do something in a process of its own; returns its exit code."""
+    process = get_context("spawn").Process(target=work, args=(settings,))
+    process.start()
+    process.join()
+    return process.exitcode
 
 
 def train_anew(settings: Path) -> None:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from http.client import HTTPConnection
@@ -143,13 +144,36 @@ def test_calls_that_are_refused_stop_no_others(front: Server) -> None:
         assert [front.get(HOME)[0].status for _ in range(4)] == [200] * 4
 
 
+@pytest.mark.long
+def test_a_silent_node_costs_a_list_three_seconds(nodes: list[Server], front: Server) -> None:
+    """A node that was cut off with calls on their way says nothing: lists go to the other one, and nobody waits for minutes."""
+    processes = [nodes[0].process.pid, *children(nodes[0])]
+    try:
+        for each in processes:
+            os.kill(each, signal.SIGSTOP)
+        began, log = time.monotonic(), front.folder / "log"
+        for _ in range(20):  # each process of nginx asks nodes in turn
+            assert front.get(HOME)[0].status == 200
+            if "504, 200" in log.read_text():
+                break
+        assert "504, 200" in log.read_text()
+        assert time.monotonic() - began < PATIENCE_SECONDS / 2
+    finally:
+        for each in processes:
+            os.kill(each, signal.SIGCONT)
+
+
 def kill_whole(node: Server) -> None:
     """End a node and its workers at once, as a lost machine ends."""
-    first = node.process.pid
-    workers = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-    for process in (first, *map(int, workers)):
+    for process in (node.process.pid, *children(node)):
         os.kill(process, signal.SIGKILL)
     node.process.wait()
+
+
+def children(node: Server) -> list[int]:
+    """The workers of a node."""
+    first = node.process.pid
+    return [int(each) for each in Path(f"/proc/{first}/task/{first}/children").read_text().split()]
 
 
 def test_a_killed_node_fails_nobody(artifacts: Path, nodes: list[Server], front: Server, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -16,9 +16,11 @@ _OPTIONS = "-c fsync=on -c wal_keep_size=256MB -c hot_standby=on -c wal_receiver
 class PostgresPair:
     """A primary and its synchronous standby: a commit returns once both have it."""
 
-    def __init__(self, primary: PostgresServer, standby: PostgresServer) -> None:
+    def __init__(self, primary: PostgresServer, standby: PostgresServer, hosts: Sequence[str] = ()) -> None:
+        """`hosts`: addresses at which they listen; without, a socket each."""
         self.primary, self.standby = primary, standby
-        self.url = f"postgresql://{OWNER}:{PASSWORD}@/postgres?host={primary.folder},{standby.folder}"
+        places = ",".join(hosts or map(str, (primary.folder, standby.folder)))
+        self.url = f"postgresql://{OWNER}:{PASSWORD}@/postgres?host={places}"
 
     def follow(self) -> None:
         """Copy the primary to the standby's place, have it follow, and have commits wait for it."""
@@ -47,14 +49,19 @@ class PostgresPair:
 
 
 @contextmanager
-def postgres_pair() -> Iterator[PostgresPair]:
-    """Start both; skips the test where PostgreSQL is not installed."""
+def postgres_pair(hosts: Sequence[str] = (), subnet: str = "") -> Iterator[PostgresPair]:
+    """Start both, each at one of two addresses for those of a subnet, if these are given; skips the test where PostgreSQL is not
+    installed."""
+    listening = [f"{_OPTIONS} -c listen_addresses={host}" for host in hosts] or [_OPTIONS] * 2
     with ExitStack() as stack:
-        primary = stack.enter_context(postgres_server(_OPTIONS))
+        primary = stack.enter_context(postgres_server(listening[0]))
+        if subnet:
+            with (primary.folder / "data" / "pg_hba.conf").open("a") as rules:
+                rules.write(f"host all all {subnet} scram-sha-256\n")
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pg-")))
         give_away(folder)
-        standby = PostgresServer(folder, f"postgresql://{OWNER}@/postgres?host={folder}", _OPTIONS)
-        pair = PostgresPair(primary, standby)
+        standby = PostgresServer(folder, f"postgresql://{OWNER}@/postgres?host={folder}", listening[1])
+        pair = PostgresPair(primary, standby, hosts)
         stack.callback(standby.stop)
         pair.follow()
         yield pair

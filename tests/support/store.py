@@ -26,8 +26,8 @@ _USER, _SECRET = "somebody", "a-secret-of-the-test"
 class Store:
     """A running server with one bucket, a folder on the disk; its `address` leads through the door."""
 
-    def __init__(self) -> None:
-        """Start the server; skips the test where versitygw is not installed."""
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        """Start the server behind a door at a host of this machine; skips the test where versitygw is not installed."""
         program = shutil.which("versitygw") or shutil.which("versitygw", path=str(ROOT / ".venv/bin"))
         if program is None:
             pytest.skip("the S3 server versitygw is not installed: `make setup-all`, which needs Go")
@@ -36,8 +36,8 @@ class Store:
         self.bucket.mkdir()
         self._left: int | None = None
         self._shut_for_now = False
-        self._door = socket.create_server(("127.0.0.1", 0))
-        self.address = f"http://127.0.0.1:{self._door.getsockname()[1]}"
+        self._door = socket.create_server((host, 0))
+        self.address = f"http://{host}:{self._door.getsockname()[1]}"
         self._process, self._port = self._started(program)
         threading.Thread(target=self._welcome, daemon=True).start()
 
@@ -124,9 +124,9 @@ def _hang_up(connection: socket.socket) -> None:
 
 
 @contextmanager
-def store_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+def store_server(monkeypatch: pytest.MonkeyPatch, host: str = "127.0.0.1") -> Iterator[Store]:
     """A store that the environment leads to, as it leads the tools of Amazon's."""
-    store = Store()
+    store = Store(host)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", _USER)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", _SECRET)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
