@@ -148,6 +148,8 @@ benchmark-campaigns: setup-dev ## Measure what 50 running campaigns of 10,000 co
 	$(RUN) -m benchmarks.campaigns $(ARGS)
 benchmark-filters: setup-dev ## Measure a filter over three attributes of 100,000 items, the first time and again
 	$(RUN) -m benchmarks.filters $(ARGS)
+benchmark-attributes: setup-dev ## Measure how fast 20 attributes of a million items are mapped, and the memory that workers share
+	$(RUN) -m benchmarks.attributes $(ARGS)
 benchmark-visits: setup-dev ## Simulate 30 visits without a click, with and without fatigue, rotation, limits (ARGS="--folder .demo")
 	$(RUN) -m benchmarks.visits $(ARGS)
 benchmark-variety: setup-dev ## Measure relevance against variety on three public shops, and draw docs/pictures/variety.png (needs RECSYS_DATA)

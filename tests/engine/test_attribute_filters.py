@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.engine.inspection.explain import explain
-from recsys.engine.merchandising.attribute_filters import FilterError, typed_filter
+from recsys.engine.merchandising import word_masks
+from recsys.engine.merchandising.attribute_filters import FilterError, FilterMasks, typed_filter
 from recsys.engine.pipeline import Engine
-from recsys.item_filters import Condition, Conditions
+from recsys.item_filters import Condition, Conditions, ItemFilter
 from recsys.settings.load import parse_settings
 from recsys.snapshot.catalog import Catalog
 from recsys.types import DataError, Query, SettingsError
@@ -216,3 +217,45 @@ def test_a_mask_is_what_the_rows_say(engine: Engine, gender: Condition | None, m
             held = held and (number >= margin.min if margin.min is not None else number <= margin.max)
         assert bool(mask[row]) == bool(held)
     assert len(ROWS) == engine.catalog.n_known
+
+
+def _some(values: list[Any]) -> st.SearchStrategy[tuple[Any, ...] | None]:
+    return st.none() | st.lists(st.sampled_from(values), min_size=1, max_size=3).map(tuple)
+
+
+def _condition(values: list[Any], *parts: str) -> st.SearchStrategy[Condition]:
+    of: dict[str, st.SearchStrategy[Any]] = {
+        part: st.none() | st.sampled_from(values) if part in ("min", "max") else _some(values) for part in parts
+    }
+    return st.fixed_dictionaries(of).filter(lambda one: set(one.values()) != {None}).map(lambda one: Condition(**one))
+
+
+OF_WORDS, OF_NUMBERS = ("any", "all", "none"), ("any", "none", "min", "max")
+FILTERS: st.SearchStrategy[ItemFilter] = st.fixed_dictionaries(
+    {},
+    optional={
+        "gender": _condition(["women", "men", "nobody"], "any", "none"),
+        "tags": _condition(["new", "wool", "sale"], *OF_WORDS),
+        "category": _condition(["Gifts", "Clothes", "Home"], *OF_WORDS),
+        "margin": _condition([0.3, 0.35, 0.6], *OF_NUMBERS),
+        "price": _condition([10.0, 20.0, 100.0], *OF_NUMBERS),
+        "vegan": _condition([1.0], "any", "none"),
+    },
+).map(lambda found: tuple(sorted(found.items())))
+
+
+@pytest.fixture(scope="module")
+def masks(engine: Engine) -> FilterMasks:
+    """Masks that are kept over all examples, as a worker keeps them; every word is prepared, as frequent ones are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(word_masks, "_FEW", engine.catalog.n_items)
+        return FilterMasks(engine.catalog)
+
+
+@calm
+@given(FILTERS)
+def test_a_mask_is_what_each_item_says(engine: Engine, masks: FilterMasks, found: ItemFilter) -> None:
+    """Masks that are laid together are those of one item after another, and leave no trace in those that come later."""
+    every = np.arange(engine.catalog.n_known, dtype=np.int32)
+    assert masks.mask(found, 0)[every].tolist() == masks.holding(found, 0, every).tolist()
+    assert not masks.mask(found, 0).flags.writeable

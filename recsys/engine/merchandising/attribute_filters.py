@@ -6,10 +6,10 @@ Masks are kept, so that a filter which is asked again costs one pass over a mask
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial, reduce
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,13 +120,23 @@ def _kept_up(catalog: Catalog, words: WordMasks, item_filter: ItemFilter, now: i
 
 
 def _mask(catalog: Catalog, words: WordMasks, item_filter: ItemFilter, now: int) -> Mask:
-    parts = [_holding(catalog, words, name, condition, now) for name, condition in item_filter]
-    if not parts:
-        return np.ones(catalog.n_items, bool)
-    found = parts[0] if len(parts) == 1 else parts[0] & parts[1]
-    for part in parts[2:]:
-        found &= part
+    found = _laid_together(
+        [_parts(catalog, words, name, condition, now) for name, condition in item_filter], catalog.n_items
+    )
     found.flags.writeable = False
+    return found
+
+
+def _laid_together(parts: Sequence[Parts], n: int) -> Mask:
+    """The items that are in every mask of one kind, bool[n], and in none of the other: laid into the first that is nobody else's."""
+    kept = [mask for part in parts for mask in part.kept]
+    own = next((at for at, mask in enumerate(kept) if mask.flags.writeable), None)
+    found = kept.pop(own) if own is not None else kept.pop().copy() if kept else np.ones(n, bool)
+    for mask in kept:
+        found &= mask
+    for part in parts:
+        for mask in part.left_out:
+            np.greater(found, mask, out=found)
     return found
 
 
@@ -144,7 +154,7 @@ def _mended(catalog: Catalog, item_filter: ItemFilter, now: int, mask: Mask, row
 def _all_hold(catalog: Catalog, item_filter: ItemFilter, now: int, rows: Rows) -> Mask:
     found = np.ones(len(rows), bool)
     for name, condition in item_filter:
-        found &= _holding_at(catalog, name, condition, now, rows)
+        found &= _laid_together([_parts_at(catalog, name, condition, now, rows)], len(rows))
     return found
 
 
@@ -206,20 +216,28 @@ def _moment(given: str) -> float | None:
     return None if time.tzinfo is None else float((time - _EPOCH) // timedelta(microseconds=1))
 
 
-def _holding(catalog: Catalog, words: WordMasks, name: str, condition: Condition, now: int) -> Mask:
+class Parts(NamedTuple):
+    """Masks of one condition, bool[n]: an item is in all that are `kept` and in none that is `left_out`. One that is read-only
+    is somebody else's too."""
+
+    kept: Sequence[Mask]
+    left_out: Sequence[Mask] = ()
+
+
+def _parts(catalog: Catalog, words: WordMasks, name: str, condition: Condition, now: int) -> Parts:
     if (mask_of := words.of(name)) is not None:
-        return _word_mask(condition, mask_of)
+        return _word_parts(condition, mask_of)
     values = _numbers(catalog, name, now)
-    return np.zeros(catalog.n_items, bool) if values is None else _number_mask(values, condition)
+    return Parts([np.zeros(catalog.n_items, bool)]) if values is None else _number_parts(values, condition)
 
 
-def _holding_at(catalog: Catalog, name: str, condition: Condition, now: int, rows: Rows) -> Mask:
-    """The same as `_holding`, of some items, each looked at by itself."""
+def _parts_at(catalog: Catalog, name: str, condition: Condition, now: int, rows: Rows) -> Parts:
+    """The same as `_parts`, of some items, each looked at by itself."""
     if (holds := _word_of(catalog, name)) is not None:
         every = rows.tolist()
-        return _word_mask(condition, lambda word: np.array([holds(row, word) for row in every], bool))
+        return _word_parts(condition, lambda word: np.array([holds(row, word) for row in every], bool))
     values = _numbers(catalog, name, now, rows)
-    return np.zeros(len(rows), bool) if values is None else _number_mask(values, condition)
+    return Parts([np.zeros(len(rows), bool)]) if values is None else _number_parts(values, condition)
 
 
 def _numbers(catalog: Catalog, name: str, now: int, rows: Rows | slice = _EVERY) -> Reals | None:
@@ -235,18 +253,18 @@ def _numbers(catalog: Catalog, name: str, now: int, rows: Rows | slice = _EVERY)
     return column.values[rows] if isinstance(column, Numbers) else None
 
 
-def _number_mask(values: Reals, condition: Condition) -> Mask:
+def _number_parts(values: Reals, condition: Condition) -> Parts:
     """An item without a number passes nothing, not even `none`: its number could be among them."""
-    parts = []
+    kept = []
     if condition.min is not None:
-        parts.append(values >= cast(float, condition.min))
+        kept.append(values >= cast(float, condition.min))
     if condition.max is not None:
-        parts.append(values <= cast(float, condition.max))
+        kept.append(values <= cast(float, condition.max))
     if condition.any is not None:
-        parts.append(_any_of(values == value for value in condition.any))
-    if condition.none is not None:
-        parts.append((values == values) & ~_any_of(values == value for value in condition.none))  # NaN equals nothing
-    return reduce(np.logical_and, parts)
+        kept.append(_any_of(values == value for value in condition.any))
+    if condition.none is None:
+        return Parts(kept)
+    return Parts([*kept, values == values], [values == value for value in condition.none])  # NaN equals nothing
 
 
 def _word_rows(catalog: Catalog, name: str) -> Callable[[str], Rows] | None:
@@ -269,14 +287,10 @@ def _word_of(catalog: Catalog, name: str) -> Callable[[int, str], bool] | None:
     return (lambda row, word: word in column.words(row)) if isinstance(column, Words) else None
 
 
-def _word_mask(condition: Condition, mask_of: MaskOf) -> Mask:
-    parts = []
-    if condition.any is not None:
-        parts.append(_any_of(mask_of(str(word)) for word in condition.any))
-    parts += [mask_of(str(word)) for word in condition.all or ()]
-    if condition.none is not None:
-        parts.append(~_any_of(mask_of(str(word)) for word in condition.none))
-    return reduce(np.logical_and, parts)
+def _word_parts(condition: Condition, mask_of: MaskOf) -> Parts:
+    kept = [_any_of(mask_of(str(word)) for word in condition.any)] if condition.any is not None else []
+    kept += [mask_of(str(word)) for word in condition.all or ()]
+    return Parts(kept, [mask_of(str(word)) for word in condition.none or ()])
 
 
 def _any_of(masks: Iterable[Mask]) -> Mask:
