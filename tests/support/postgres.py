@@ -43,9 +43,14 @@ class PostgresServer:
         told = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}' {self.options}"
         control(self.folder, "--options", told, "--log", f"{self.folder}/log", "start")
 
+    def runs(self) -> bool:
+        """Tell whether its first process is there."""
+        lock = self.folder / "data" / "postmaster.pid"
+        return lock.exists() and _runs(int(lock.read_text().split()[0]))
+
     def stop(self) -> None:
         """Stop it at once, if it runs."""
-        if (self.folder / "data" / "postmaster.pid").exists():
+        if self.runs():
             control(self.folder, "--mode", "immediate", "stop")
 
     def processes(self) -> list[int]:
@@ -80,10 +85,10 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres_server(options: str = "-c fsync=off") -> Iterator[PostgresServer]:
-    """Start a server; skips the test where PostgreSQL is not installed."""
+def postgres_server(options: str = "-c fsync=off", inside: Path | None = None) -> Iterator[PostgresServer]:
+    """Start a server, its folder inside one that is given; skips the test where PostgreSQL is not installed."""
     initdb = program("initdb")
-    with tempfile.TemporaryDirectory(prefix="pg-") as aside:
+    with tempfile.TemporaryDirectory(prefix="pg-", dir=inside) as aside:
         folder = Path(aside)
         user = give_away(folder)
         (folder / "password").write_text(PASSWORD)
