@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from recsys.engine.choice import Answered
 from recsys.engine.inspection.explain import Explanation, explain
 from recsys.engine.inspection.replay import logged, replayed, same_bytes
 from recsys.engine.pipeline import Engine, answer
+from recsys.item_filters import Condition
 from recsys.live.slate_log import LoggedSlate
 from recsys.settings import Settings
 from recsys.settings.campaigns import Campaign
@@ -265,7 +266,7 @@ ACTIONS = st.one_of(
     st.builds(lambda n, place: {"pin": {"item_id": f"p{n:02}", "place": place}}, st.integers(0, 41), st.integers(1, 15)),
     st.builds(lambda factor, found: {"boost": {"factor": factor, "filter": found}}, st.floats(1, 50), FILTERS),
     st.builds(lambda factor, found: {"bury": {"factor": factor, "filter": found}}, st.floats(1, 50), FILTERS),
-    st.builds(lambda found: {"exclude": {"filter": found}}, FILTERS),
+    st.builds(lambda kind, found: {kind: {"filter": found}}, st.sampled_from(["exclude", "exclude", "only"]), FILTERS),
     st.builds(
         lambda by, most, within: {"limit": {"by": by, "max": most, "within": within}},
         st.sampled_from(["brand", "category", "group"]),
@@ -300,8 +301,14 @@ def _check(engine: Engine, campaigns: Mapping[str, Campaign], query: Query, slat
     assert len(set(slate.items)) == len(slate.items) <= query.limit
     if query.brands:
         assert {item["brand"] for item in items} <= set(query.brands)
+    for hides, value in query.disliked:
+        assert value not in [item["item_id" if hides == "item" else hides] for item in items]
+    if query.filter:
+        assert all(_matches(engine, row, dict(query.filter)) for row in slate.items)
     for one in campaigns.values():
         for action in one.actions:
+            if action.only:
+                assert all(_matches(engine, row, action.only.filter) for row in slate.items)
             if action.exclude:
                 assert not any(_matches(engine, row, action.exclude.filter) for row in slate.items)
             if action.limit and action.limit.by != "group":
@@ -325,13 +332,22 @@ def _check(engine: Engine, campaigns: Mapping[str, Campaign], query: Query, slat
     user=st.sampled_from(["nobody", "ann", "u35"]),
     limit=st.integers(1, 15),
     brands=st.sampled_from([(), ("B1",), ("B0", "B2")]),
+    disliked=st.sampled_from([(), (("brand", "B1"),), (("item", "p02"), ("category", "Home > C0"))]),
+    dearest=st.sampled_from([None, 25.0]),
 )
 def test_what_campaigns_never_break(
-    market: Engine, campaigns: dict[str, Campaign], user: str, limit: int, brands: tuple[str, ...]
+    market: Engine,
+    campaigns: dict[str, Campaign],
+    user: str,
+    limit: int,
+    brands: tuple[str, ...],
+    disliked: tuple[tuple[str, str], ...],
+    dearest: float | None,
 ) -> None:
-    """Filters, exclusions and limits hold on every list; a pin stands at its place or explain says why not."""
+    """Filters, dislikes, exclusions and limits hold on every list; a pin stands at its place or explain says why not."""
     market.campaigns.put(campaigns)
-    query = Query(now=micros(NOW), user_id=user, limit=limit, brands=brands)
+    found = () if dearest is None else (("price", Condition(max=dearest)),)
+    query = Query(now=micros(NOW), user_id=user, limit=limit, brands=brands, disliked=disliked, filter=found)
     slate = answer(market, query, market.snapshot.histories.of(user))
     _check(market, campaigns, query, slate)
     assert answer(market, query, market.snapshot.histories.of(user)).recommendation_id == slate.recommendation_id
@@ -348,16 +364,32 @@ def test_what_campaigns_never_break(
 def test_a_share_is_met_as_far_as_there_are_items(
     market: Engine, least: float, within: int, found: dict[str, Any], pins: dict[int, int], limit: int
 ) -> None:
-    """Whatever is pinned: so many of the first places, rounded up, or every item that there is."""
+    """Whatever is pinned, and on every page: so many of the first places, rounded up, or every item that is left."""
     actions = [{"pin": {"item_id": f"p{n:02}", "place": place}} for place, n in pins.items()]
     one = campaign({"share": {"min": least, "within": within, "filter": found}}, *actions)
     market.campaigns.put({"a": one})
     share = one.actions[0].share
     assert share is not None
-    slate = ask(market, "nobody", limit=limit)
-    first = slate.items[: min(within, limit)]
-    there = sum(_matches(market, row, share.filter) for row in range(ITEMS))
-    assert sum(_matches(market, row, share.filter) for row in first) >= min(ceil(round(least * len(first), 9)), there)
+    seen: list[int] = []
+    for _ in range(4):
+        excluded = tuple(market.catalog.item_id(row) for row in seen)
+        slate = ask(market, "nobody", limit=limit, exclude=excluded)
+        first = slate.items[: min(within, limit)]
+        there = sum(_matches(market, row, share.filter) for row in range(ITEMS) if row not in seen)
+        assert sum(_matches(market, row, share.filter) for row in first) >= min(ceil(round(least * len(first), 9)), there)
+        assert not set(seen) & set(slate.items)
+        seen += slate.items
+
+
+@pytest.mark.parametrize("kind", ["boost", "bury"])
+def test_factors_of_many_campaigns_stay_numbers(market: Engine, kind: str) -> None:
+    """However many are multiplied: their items stand first, or last, with scores that are numbers above nothing."""
+    most = {kind: {"factor": 1000, "filter": brand("B3")}}
+    market.campaigns.put({f"c{n}": campaign(*[most] * 50) for n in range(4)})
+    slate = ask(market, "nobody", limit=ITEMS)
+    lifted = [market.catalog.item(row)["brand"] == "B3" for row in slate.items]
+    assert lifted == sorted(lifted, reverse=kind == "boost")
+    assert all(0 < score < inf for score in slate.scores)
 
 
 @pytest.mark.long

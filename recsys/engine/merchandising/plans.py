@@ -27,6 +27,8 @@ from recsys.types import Mask, Rows, Scores
 Some = TypeVar("Some", bound=NDArray[Any] | None)
 OF_PLACEMENT = ""
 """Instead of a campaign's id, where a placement's own settings say it."""
+MOST_LIFTED = np.float32(1e30)
+"""Product of an item's factors at the most, and one through it at the least: ten of the largest, so that scores stay numbers."""
 MIXED_FROM = 4
 """Items of the shortest list that one leaf category does not fill."""
 
@@ -197,7 +199,7 @@ class _Maker:
         if self._boosts:
             factors, boosted_by = np.ones(self._n, np.float32), np.full(self._n, -1, np.int16)
             for place, boost in enumerate(self._boosts):
-                factors[boost.items] *= np.float32(boost.factor)
+                factors[boost.items] = (factors[boost.items] * np.float32(boost.factor)).clip(1 / MOST_LIFTED, MOST_LIFTED)
                 if boost.factor > 1:
                     boosted_by[boost.items & (boosted_by < 0)] = place
             boosted_by[factors <= 1] = -1
