@@ -26,7 +26,7 @@ from recsys.tables.mapping_checks import check_columns, check_names, doubtful_co
 from recsys.tables.presets import Preset, laid_over, merged
 from recsys.tables.schema import AMOUNT, Column, mappable
 from recsys.tables.shapes import put_into_shape
-from recsys.tables.sources import FILE, MORE, ROW, Source, open_table, unreadable
+from recsys.tables.sources import FILE, MORE, ROW, WHOLE, Source, open_table, unreadable
 from recsys.tables.sources.spool import laid_down
 from recsys.tables.validation import BROKE, KEY, SOFT, Check, Finding, checks_of, findings_of, judge
 from recsys.tables.values.notation import Guess, notation_of_settings, read_notations
@@ -269,7 +269,7 @@ def _rejects(mapped: Mapped, judged: pl.DataFrame, hard: Sequence[Check]) -> pl.
     """The source's bad rows as they are, with what each broke in the column `broke`."""
     rules = pl.DataFrame({"broke": [check.text for check in hard]}).with_row_index(BROKE, 1)
     bad = judged.filter(pl.col(BROKE) > 0).head(MAX_REJECTS).select(ROW, pl.col(BROKE).cast(pl.UInt32))
-    rows = mapped.source.frame.drop(FILE, *([MORE] if mapped.source.has_more else []))
+    rows = mapped.source.frame.drop(FILE, WHOLE, *([MORE] if mapped.source.has_more else []), strict=False)
     rows = rows if bad.height else rows.head(0)
     wrong = rows.join(bad.join(rules, on=BROKE).lazy(), on=ROW, maintain_order="left")
     return wrong.drop(ROW, BROKE).collect(engine="streaming")

@@ -23,7 +23,14 @@ BROKE = "__broke"
 KEY = "__key"
 SOFT = "__soft"
 _SEVERAL = "|".join(
-    (r"""^\s*\[*\s*\{\s*["']""", r"^\s*\[.*\]\s*$", r"^\s*\{[^{}]*,[^{}]*\}\s*$", r"^\s*\[[\s\[]*[\"'{]", r":[^|]*\|[^|:]*:")
+    (
+        r"""^\s*\[*\s*\{\s*["']""",
+        r"^\s*\[.*\]\s*$",
+        r"^\s*\{[^{}]*,[^{}]*\}\s*$",
+        r"^\s*\[[\s\[]*[\"'{]",
+        r":[^|]*\|[^|:]*:",
+        r"=[^|;]*[|;][^|;=]*=",
+    )
 )
 """JSON, lists as databases and programs write them, or fields with names: what no item's id is."""
 
@@ -102,7 +109,7 @@ def _unusable(column: Column, level: Level) -> Check:
 
 def _one_item() -> Check:
     """A cell that holds the items of an order, as JSON or packed, is no item's id."""
-    several = matches(pl.col("item_id"), _SEVERAL, one_of(b"[{|"))
+    several = matches(pl.col("item_id"), _SEVERAL, one_of(b"[{|="))
     advice = "turn each line into a row with `unnest` in the settings, or export one row for each line"
     return Check("item_id", "id", "holds one item", advice, several, "rejected")
 

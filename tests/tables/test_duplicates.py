@@ -144,3 +144,24 @@ def test_a_refund_of_an_item_that_cannot_be_read_is_not_the_whole_order(tmp_path
     shop = read_rows(tmp_path, [*refunds, line("x" * 300)])
     told = shop.events.select("event_type", "item_id", "order_id").collect().rows()
     assert told == [("refund", None, None), ("refund", None, "o"), ("refund", "tin", "o"), ("purchase", None, "o-1")]
+
+
+def test_an_order_whose_lines_are_a_list_is_told_once_by_each_row(tmp_path: Path) -> None:
+    """The same row again is the order again, also right behind the first; equal entries of one row are as many lines."""
+    entry = {"sku": "tin", "n": 1}
+    row = an_event(event_type="purchase", order_id="o-1", basket=[entry, entry, {"sku": "box", "n": 1}])
+    row.pop("item_id")
+    more = (
+        '[data.events]\npaths = ["events.parquet"]\nunnest = "basket"\n'
+        'columns = { item_id = "basket.sku", quantity = "basket.n" }\n'
+    )
+    shop = read_rows(tmp_path, [row, row], more)
+    assert sorted(shop.events.collect()["item_id"].to_list()) == ["box", "tin", "tin"]
+    assert shop.counts["events"].duplicates == 3
+
+
+@pytest.mark.parametrize("cell", ["sku=A;qty=2|sku=B;qty=1", "sku=A;qty=2", "A:1|B:2"])
+def test_packed_lines_are_no_item(tmp_path: Path, cell: str) -> None:
+    """Fields with names in one cell are lines of an order; an address with one field, or an id with a sign, is an id."""
+    shop = read_rows(tmp_path, [line(cell), line("p?id=7&v=2"), line("a=b"), line("A;B")], strict=False)
+    assert the_finding(shop, "holds one item").rows == 1

@@ -15,7 +15,7 @@ import polars as pl
 from recsys.ids.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR, ORDER_LINES
 from recsys.tables.mapping import SPELLED, Mapped
 from recsys.tables.schema import TABLES
-from recsys.tables.sources import FILE, ROW
+from recsys.tables.sources import FILE, ROW, WHOLE, Source
 from recsys.tables.validation import BROKE, KEY, Finding, example_of
 
 LINE = "__line"
@@ -123,17 +123,21 @@ def _with_derived_ids(fields: pl.Series) -> pl.Series:
 
 def _runs(rows: pl.DataFrame, alike: pl.DataFrame, mapped: Sequence[Mapped]) -> pl.DataFrame:
     """`ROW`, `FILE`, units and the run of the orders' lines of which some are alike: rows of one order and time, one after another in
-    a file."""
+    a file, or entries of one row of it."""
     orders = pl.concat([_order_lines(each).join(alike.lazy(), on=ROW, how="semi").select(_GROUP) for each in mapped])
     wanted = orders.unique().collect(engine="streaming").lazy()
-    lines = [
-        _order_lines(each).join(wanted, on=_GROUP, how="semi").join(each.source.frame.select(ROW, FILE), on=ROW)
-        for each in mapped
-    ]
+    lines = [_order_lines(each).join(wanted, on=_GROUP, how="semi").join(_places(each.source), on=ROW) for each in mapped]
     found = pl.concat(lines).collect(engine="streaming")
     placed = found.join(rows.select(ROW).with_row_index(_AT), on=ROW).sort(_AT)
-    same = (pl.col(_AT) == pl.col(_AT).shift() + 1) & (pl.struct(_GROUP, FILE) == pl.struct(_GROUP, FILE).shift())
+    place = pl.struct(_GROUP, FILE, WHOLE)
+    same = (pl.col(_AT) == pl.col(_AT).shift() + 1) & (place == place.shift())
     return placed.select(ROW, FILE, _UNITS, (~same).fill_null(True).cum_sum().alias(_RUN))
+
+
+def _places(source: Source) -> pl.LazyFrame:
+    """`ROW`, `FILE` and `WHOLE`: a source row whose lists became rows tells its order once; null where rows stand for themselves."""
+    whole = pl.col(WHOLE) if WHOLE in source.frame.collect_schema() else pl.lit(None)
+    return source.frame.select(ROW, FILE, whole.cast(pl.UInt64).alias(WHOLE))
 
 
 def _order_lines(mapped: Mapped) -> pl.LazyFrame:

@@ -11,7 +11,7 @@ import polars as pl
 from recsys.settings.shapes import Unnest
 from recsys.tables.shapes.base import Shaped, need, numbered
 from recsys.tables.shapes.packed import json_lines, json_values, packed_fields, packed_lines
-from recsys.tables.sources import Source
+from recsys.tables.sources import ROW, WHOLE, Source
 from recsys.tables.validation import Finding
 from recsys.types import DataError
 
@@ -52,7 +52,8 @@ def unnested(name: str, source: Source, unnest: Unnest, wanted: Collection[str],
 
 
 def _exploded(source: Source, column: str, inner: pl.DataType) -> Source:
-    frame = numbered(source, source.frame.explode(column, empty_as_null=True, keep_nulls=True))
+    whole = source.frame.with_columns(pl.col(ROW).alias(WHOLE))
+    frame = numbered(source, whole.explode(column, empty_as_null=True, keep_nulls=True))
     return replace(source, frame=frame, schema={**source.schema, column: inner})
 
 

@@ -8,7 +8,9 @@ FILE = "__file"
 """Name of the file, member of an archive, or database table that a source row stands in."""
 MORE = "__more"
 """What a line of a text file has beyond the columns of its header; null where it is sound."""
-RESERVED = (ROW, FILE, MORE)
+WHOLE = "__whole"
+"""Number of the source row that a row is an entry of, where lists became rows."""
+RESERVED = (ROW, FILE, MORE, WHOLE)
 MAX_COLUMNS = 10_000
 MAX_LINE = 16 << 20
 """Bytes of one line, one JSON object or one XML record."""
