@@ -203,6 +203,28 @@ def test_a_pointer_to_nothing_moves_nothing(shop: SimpleNamespace) -> None:
     assert shop.node.serves() == OLD
 
 
+def test_an_emptied_bucket_is_filled_by_the_next_publish(shop: SimpleNamespace) -> None:
+    """Nodes go on with their folders; the next publish uploads all that it needs, and nodes follow it."""
+    shop.trainer.publish(OLD)
+    shop.node.mirror.fetch_current()
+    shutil.rmtree(shop.bucket)
+    assert shop.node.mirror.fetch_current() is None
+    assert shop.node.serves() == OLD
+    shop.trainer.publish(NEW, seed=2)
+    moved = shop.node.mirror.fetch_current()
+    assert (moved.files, shop.node.serves()) == (1, NEW)
+    assert len([*(shop.bucket / "files").iterdir()]) == len({each.sha256 for each in entries(shop, NEW)})
+
+
+def test_a_node_without_its_disk_fetches_and_serves(shop: SimpleNamespace) -> None:
+    """With an empty folder it has the current version, whole, after one look."""
+    shop.trainer.publish(OLD)
+    shop.node.mirror.fetch_current()
+    shutil.rmtree(shop.node.folder)
+    assert SnapshotFetcher(SnapshotMirror(shop.node.remote, shop.node.folder), 1, Metrics()).look()
+    assert shop.node.serves() == OLD
+
+
 def test_a_store_that_is_away_is_told_and_serving_goes_on(shop: SimpleNamespace) -> None:
     """The folder serves, the error names no address, a failure is counted, and the store's return is noticed."""
     shop.trainer.publish(OLD)
