@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -30,7 +32,7 @@ from recsys.settings.experiments import Experiment
 from recsys.settings.load import load_settings
 from recsys.snapshot.store import current_version, open_snapshot, publish
 from recsys.tables.shop import read_shop
-from recsys.types import Event, Query
+from recsys.types import Event, History, Query
 from training import console
 from training.experiments.readout import experiment
 from training.job.job import fit
@@ -42,6 +44,9 @@ ARMS = [
     {"name": "item_item", "share": 0.5, "change": {"rules": [{"name": "item_item", "recommenders": {"item_item": 1.0}}]}},
 ]
 _BATCH = 1_000
+RATE = 20_000
+"""Assignments a second under load."""
+_THREADS, _TICK_SECONDS, _TURN_SECONDS, _TURNS = 8, 0.02, 0.5, 15
 
 
 class Visit(NamedTuple):
@@ -68,6 +73,8 @@ def main() -> int:
     serving = replay(settings, visits)
     console.say(f"{len(visits):,} visits replayed in {time.process_time() - began:.0f} s of processor")
     console.say(f"an experiment adds {added(serving, visits):.1f} µs of processor to an answer")
+    rate, micros = added_under_load(serving, visits)
+    console.say(f"with {rate:,.0f} assignments a second from {_THREADS} threads it adds {micros:.1f} µs")
     return experiment(settings, NAME, now, None, timer=time.process_time_ns)
 
 
@@ -114,6 +121,38 @@ def added(serving: ServingState, visits: list[Visit]) -> float:
             profiler.profile(query.user_id, history, query.now)
         times.append((half - began) - (time.process_time() - half))
     return median(times) / len(asked) * 1e6
+
+
+def added_under_load(serving: ServingState, visits: list[Visit]) -> tuple[float, float]:
+    """Ask for arms `RATE` times a second from several threads at once, in turns with profiles alone; returns how many a second there
+    were, and what each added (µs of processor), beyond the profile: medians of the turns."""
+    asked = [(query := _query(visit), serving.history(query.user_id or "")) for visit in visits[:_BATCH]]
+    profile = serving.engine.profiler.profile
+    turns = []
+    for _ in range(_TURNS):
+        rate, chosen = _paced(lambda query, history: serving.choose(query, history), asked)
+        _, plain = _paced(lambda query, history: profile(query.user_id, history, query.now), asked)
+        turns.append((rate, chosen - plain))
+    return median(rate for rate, _ in turns), median(each for _, each in turns)
+
+
+def _paced(call: Callable[[Query, History], object], asked: list[tuple[Query, History]]) -> tuple[float, float]:
+    """Make `RATE` calls a second from `_THREADS` threads; returns how many a second there were, and µs of processor of each."""
+    calls = RATE * _TICK_SECONDS / _THREADS
+    ticks = round(_TURN_SECONDS / _TICK_SECONDS)
+    begun = time.perf_counter()
+
+    def ask(first: int) -> None:
+        for tick in range(ticks):
+            for at in range(round(calls)):
+                call(*asked[(first + tick * round(calls) + at) % len(asked)])
+            time.sleep(max(begun + (tick + 1) * _TICK_SECONDS - time.perf_counter(), 0))
+
+    before = time.process_time()
+    with ThreadPoolExecutor(_THREADS) as threads:
+        list(threads.map(ask, range(0, len(asked), len(asked) // _THREADS)))
+    count = ticks * round(calls) * _THREADS
+    return count / (time.perf_counter() - begun), (time.process_time() - before) / count * 1e6
 
 
 def replay(settings: Settings, visits: list[Visit]) -> ServingState:
