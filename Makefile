@@ -164,6 +164,10 @@ benchmark-crowds: setup-dev ## Say in how many small shops an id of many people 
 	$(RUN) -m benchmarks.crowds
 benchmark-ratings: setup-dev ## Hold what an untuned training learns of ratings against each recommender alone (DATA=folder of ratings.csv)
 	$(RUN) -m benchmarks.ratings $(DATA)
+benchmark-side-by-side: setup-dev ## Print similar items and complements beside plain co-occurrence, titles only, after a training (SETTINGS=)
+	$(RUN) -m benchmarks.side_by_side $(SETTINGS)
+benchmark-untuned: setup-dev ## Hold untuned lists against each recommender alone (DATA=file HELD=last-order|last-item|random)
+	$(RUN) -m benchmarks.untuned $(DATA) $(HELD)
 benchmark-floods: setup-dev ## Say at which place fresh ids with one view bring an item, with and without what keeps floods down
 	$(RUN) -m benchmarks.floods
 benchmark-first-list: setup-dev ## Measure init, training and a first list in each folder of cases (CASES=../cases)
