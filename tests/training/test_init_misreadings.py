@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +58,74 @@ def test_a_price_of_a_sale_that_holds_zeros_is_not_used(tmp_path: Path) -> None:
     found = _proposed(tmp_path, "sku,title,price,sale price", rows)
     assert found["columns"]["price"] == "price"
     assert any("sale price is not used" in each for each in found["unsure"])
+
+
+@pytest.mark.parametrize("column", ["name", "tealium_event", "event_table_name", "Foo"])
+def test_words_of_events_say_what_happened_whatever_the_column_is_called(tmp_path: Path, column: str) -> None:
+    """Nine in ten rows hold words of two kinds: without the column each view would count as bought."""
+    words = ["Product Viewed", "Product Added", "Order Completed"]
+    rows = [f"u{at % 4},2026-11-{at % 9 + 1:02}T10:00:00Z,{words[at % 3]},P{at % 5},9.50" for at in range(30)]
+    found = _proposed(tmp_path, f"customer_id,timestamp,{column},product_id,price", rows)
+    assert found["columns"]["event_type"] == column
+    assert "title" not in found["columns"]
+    assert "constants" not in found
+
+
+@pytest.mark.parametrize(
+    ("column", "words"), [("Status", ["ordered", "returned"]), ("Tag", ["view", "red", "blue"]), ("Foo", ["sale"])]
+)
+def test_words_of_states_and_of_few_rows_say_nothing(tmp_path: Path, column: str, words: list[str]) -> None:
+    """How an order stands is no kind of event; neither is a word that stands in some rows, or one word alone."""
+    rows = [f"u{at % 4},o{at},2026-11-{at % 9 + 1:02}T10:00:00Z,{words[at % len(words)]},P{at % 5},9.50" for at in range(30)]
+    found = _proposed(tmp_path, f"customer_id,order_id,timestamp,{column},product_id,price", rows)
+    assert "event_type" not in found["columns"]
+
+
+def test_the_plain_id_of_a_row_with_lines_is_its_orders(tmp_path: Path) -> None:
+    """Orders of an API name themselves `id`: cancelled ones are told by their states."""
+    lines = [
+        {"id": f"x{at}", "status": ("canceled", "completed")[at % 2], "email": f"k{at % 4}@shop.invalid",
+         "created_at": f"2026-11-0{at % 9 + 1}",
+         "items": [{"sku": f"P{at % 5}", "quantity": 1, "unit_price": 5}, {"sku": "P9", "quantity": 2, "unit_price": 3}]}
+        for at in range(20)
+    ]  # fmt: skip
+    (tmp_path / "orders.ndjson").write_text("\n".join(map(json.dumps, lines)))
+    found = propose(look_at([tmp_path / "orders.ndjson"], tmp_path)[0][0])
+    assert found
+    assert found.settings["columns"]["order_id"] == "id"
+    assert found.settings["void_orders"] == ["status"]
+
+
+def test_a_lone_number_is_no_moment(tmp_path: Path) -> None:
+    """Numbers that could be days, as of identity cards, are none under a name that does not say so."""
+    (tmp_path / "file.csv").write_text(
+        "customer,sku,DNI,price\n" + "".join(f"u{at},P1,200010{at:02},5\n" for at in range(10, 29))
+    )
+    found = propose(look_at([tmp_path / "file.csv"], tmp_path)[0][0])
+    assert found is None or found.table != "events"
+
+
+def test_columns_without_a_value_give_way_and_accounts_of_books_are_nobody(tmp_path: Path) -> None:
+    """An empty `Reference` is no item where another column may be; an account's code is no customer where an address stands."""
+    rows = [f"k{at % 4}@shop.invalid,I{at},,2026-11-{at % 9 + 10},P{at % 5},2,9.50,200" for at in range(20)]
+    found = _proposed(
+        tmp_path, "EmailAddress,InvoiceNumber,Reference,InvoiceDate,InventoryItemCode,Quantity,UnitAmount,AccountCode", rows
+    )
+    told = {name: found["columns"].get(name) for name in ("user_id", "item_id")}
+    assert told == {"user_id": "EmailAddress", "item_id": "InventoryItemCode"}
+
+
+def test_a_path_of_an_orders_lines_is_read_from_its_inside() -> None:
+    """`Order Lines/Product` is an item, as Odoo writes it; other slashes stand between two names of one thing."""
+    names = (
+        "Order Lines/Product",
+        "Order Lines/Quantity",
+        "Order Lines/Unit Price",
+        "Order Lines/Total",
+        "Customer",
+        "Order Date",
+    )
+    told = named("events", names, {})
+    assert told["item_id"] == "Order Lines/Product"
+    assert told["quantity"] == "Order Lines/Quantity"
+    assert told["price"] == "Order Lines/Unit Price"

@@ -11,49 +11,53 @@ from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 
 _WORDS: Mapping[str, str] = {
-    "user": "user users customer customers client clients member shopper visitor buyer purchaser account soldtoparty "
-    "party debitor kunde kunden käufer besteller cliente clientes acheteur utilisateur usuario comprador utente "
-    "acquirente klant klanten koper kund kunder köpare kunde køber musteri müşteri alıcı klient klienta kupujący "
-    "zákazník zákazníka kupující asiakas vásárló ügyfél клиент покупатель 会員 顧客 お客様 購入者 客户 买家 고객 "
-    "회원",
-    "order": "order salesorder transaction invoice receipt basket document doc voucherno bestellung "
-    "bestell auftrag auftrags rechnung rechnungs beleg belegs bon vorgang commande facture pedido factura "
-    "ordine fattura encomenda fatura bestelling order factuur bestel beställning "
-    "ordre faktura sipariş fatura zamówienie zamówienia faktury objednávka objednávky faktura tilaus rendelés "
-    "számla заказ заказа 注文 受注 伝票 订单 주문",
+    "user": "user users customer customers client clients member shopper visitor buyer purchaser soldtoparty party debitor "
+    "kunde kunden käufer besteller cliente clientes acheteur utilisateur usuario comprador utente acquirente klant "
+    "klanten koper kund kunder köpare køber musteri müşteri alıcı klient klienta kupujący zákazník zákazníka kupující "
+    "asiakas vásárló ügyfél клиент покупатель 会員 顧客 お客様 購入者 客户 买家 고객 회원 kupującego kupca kupac πελάτης πελάτη "
+    "αγοραστής 会员 會員 客戶 買家 عميل العميل الزبون לקוח קונה клієнт клієнта покупець",
+    "account": "account",
+    "order": "order salesorder transaction invoice receipt basket document doc voucherno bestellung bestell auftrag auftrags "
+    "rechnung rechnungs beleg belegs bon vorgang commande facture pedido factura ordine fattura encomenda fatura "
+    "bestelling factuur bestel beställning ordre faktura sipariş zamówienie zamówienia faktury objednávka objednávky "
+    "tilaus rendelés számla заказ заказа 注文 受注 伝票 订单 주문 comandă comenzii comenzi παραγγελία παραγγελίας 訂單 طلب الطلب "
+    "הזמנה замовлення narudžba narudžbe",
     "item": "item items product products article articles goods material merchandise stockkeeping ware artikel produkt "
     "produkte produkter vara varen vare produit produits producto productos artículo articulo prodotto prodotti "
-    "articolo produto produtos artigo producten urun ürün produktu towar towaru produkty zboží výrobek tuote "
-    "termék cikk товар товара 商品 製品 品目 产品 상품",
-    "sku": "sku asin ean gtin barcode ugs 品番 货号",
+    "articolo produto produtos artigo producten urun ürün produktu towar towaru produkty zboží výrobek tuote termék "
+    "cikk товар товара 商品 製品 品目 产品 상품 tovar tovaru produs produse produsului προϊόν προϊόντος منتج المنتج מוצר товару "
+    "proizvod proizvoda artikl artikla tuotteen 宝贝",
+    "sku": "sku asin ean gtin barcode ugs 品番 货号 артикул sygnatura symbol šifra מקט",
     "kind": "art",
     "buy": "orders purchase purchases compra acquisto",
-    "id": "id ids no nr nro num number numbers code key ref reference identifier uid uuid guid nummer numéro numero "
-    "número código codigo codice cod codes réf référence referencia riferimento referência kod kodu kodas numer "
-    "nomer identyfikator číslo kód tunnus numero szám azonosító номер код артикул 番号 コード 编号 号 번호 코드",
-    "date": "date day time datetime timestamp dt datum zeit zeitpunkt uhrzeit tag data jour heure fecha hora día ora "
-    "giorno dia tijd tijdstip tid dato tidspunkt tarih tarihi zaman saat data dzień czas datum čas päivä aika "
-    "dátum idő дата время 日時 日付 年月日 日 时间 日期 일시 날짜",
-    "made": "created creation placed ordered purchased bought made posting posted sold sale sales selling venta venda occurred "
-    "erstellt angelegt bestellt gekauft création créé créée creado creación creato creazione criado criação aangemaakt "
-    "skapad oprettet opprettet oluşturma złożenia utworzenia vytvoření vytvořeno luotu létrehozva создан создания "
-    "作成 购买 下单",
+    "id": "id ids no nr nro num number numbers code key ref reference identifier uid uuid guid nummer numéro numero número "
+    "código codigo codice cod codes réf référence referencia riferimento referência kod kodu kodas numer nomer "
+    "identyfikator číslo kód tunnus szám azonosító номер код 番号 コード 编号 号 번호 코드 koodi κωδικός αριθμός număr numărul "
+    "رقم رمز מספר קוד broj 編號 编码 編碼",
+    "date": "date day time datetime timestamp dt datum zeit zeitpunkt uhrzeit tag data jour heure fecha hora día ora giorno "
+    "dia tijd tijdstip tid dato tidspunkt tarih tarihi zaman saat dzień czas čas päivä aika dátum idő дата время 日時 "
+    "日付 年月日 日 时间 日期 일시 날짜 dátuma ημερομηνία تاريخ תאריך 時間",
+    "made": "created creation placed ordered purchased bought made posting posted sold sale sales selling venta venda "
+    "occurred erstellt angelegt bestellt gekauft création créé créée creado creación creato creazione criado criação "
+    "aangemaakt skapad oprettet opprettet oluşturma złożenia utworzenia vytvoření vytvořeno luotu létrehozva создан "
+    "создания 作成 购买 下单 创建 訂購",
     "quantity": "quantity qty quantities units pieces pcs count menge mengen anzahl anz stück stückzahl stk quantité qté qte "
-    "cantidad cant unidades uds quantità qta qtà pezzi quantidade qtd qtde aantal stuks antal st adet miktar "
-    "ilość sztuk množství kusů ks määrä kpl mennyiség db количество кол штук 数量 個数 件数 수량",
-    "price": "price prices preis preise prix tarif precio prezzo preço preco prijs prijzen pris fiyat fiyatı cena ceny "
-    "hinta ár цена 価格 値段 单价 가격",
-    "unit": "unit each einzel einzeln stückpreis unitaire unitario unitaria unitário unité per eenheid stuk enhet styck "
-    "styk birim jednostkowa jednostkowy jednotková kus yksikkö egység единицу 単価 单位",
-    "total": "total totals amount subtotal sum revenue turnover gesamt gesamtpreis summe betrag umsatz montant totale "
-    "importe importo totaal bedrag belopp beløb sum tutar toplam kwota suma razem wartość celkem částka summa "
-    "összeg összesen сумма итого 合計 金額 总价 金额 합계 금액",
+    "cantidad cant unidades uds quantità qta qtà pezzi quantidade qtd qtde aantal stuks antal st adet miktar ilość "
+    "sztuk množství kusů ks määrä kpl mennyiség db количество кол штук 数量 個数 件数 수량 cantitate ποσότητα 數量 كمية الكمية "
+    "כמות кількість množstvo količina liczba",
+    "price": "price prices preis preise prix tarif precio prezzo preço preco prijs prijzen pris fiyat fiyatı cena ceny hinta "
+    "ár цена 価格 値段 单价 가격 preț prețul τιμή سعر السعر מחיר ціна cijena 판매가",
+    "unit": "unit each einzel einzeln stückpreis unitaire unitario unitaria unitário unité per eenheid stuk enhet styck styk "
+    "birim jednostkowa jednostkowy jednotková kus yksikkö egység единицу 単価 单位 unitar μονάδας الوحدة وحدة יחידה 單價",
+    "total": "total totals amount subtotal sum revenue turnover gesamt gesamtpreis summe betrag umsatz montant totale importe "
+    "importo totaal bedrag belopp beløb tutar toplam kwota suma razem wartość celkem částka summa összeg összesen "
+    "сумма итого 合計 金額 总价 金额 합계 금액 σύνολο المجموع مجموع סהכ spolu ukupno 小計 小计 сума",
     "line": "line lines row lineitem position positions pos zeile zeilen ligne lignes línea linea riga linha regel regels rad "
     "linje satır pozycja řádek rivi sor 明細 行",
-    "currency": "currency coin währung devise moneda valuta moeda valuta waluta parabirimi döviz měna valuutta pénznem валюта "
-    "通貨 货币",
-    "name": "name names title label naam bezeichnung titel nom titre libellé désignation nombre título nome titolo navn "
-    "namn isim adı ad nazwa název nimi név название наименование 名 名称",
+    "currency": "currency coin währung devise moneda valuta moeda waluta parabirimi döviz měna valuutta pénznem валюта 通貨 货币 "
+    "valută νόμισμα",
+    "name": "name names title label naam bezeichnung titel nom titre libellé désignation nombre título nome titolo navn namn "
+    "isim adı ad nazwa název nimi név название наименование 名 名称 denumire denumirea όνομα 名稱 اسم שם назва názov naziv",
     "brand": "brand brands vendor manufacturer maker marke hersteller marque fabricant marca fabricante produttore merk "
     "fabrikant märke tillverkare mærke producent marka üretici značka výrobce merkki márka gyártó бренд "
     "производитель ブランド メーカー 品牌 브랜드",
@@ -66,7 +70,7 @@ _WORDS: Mapping[str, str] = {
     "メールアドレス 邮箱 이메일 почта",
     "address": "address addr adresse adres adress direccion indirizzo endereço electronico électronique elettronica アドレス",
     "state": "status state stand zustand statut état estado situación stato situação durum durumu tila stav állapot статус "
-    "состояние ステータス 状態 状态 상태",
+    "состояние ステータス 状態 状态 상태 stare κατάσταση 狀態 حالة الحالة סטטוס",
     "cancel": "cancel cancelled canceled cancellation cancelation voided void storno storniert stornierung annulation annulé "
     "annulée annulé anulación anulado cancelación cancelado annullamento annullato cancelamento anulação "
     "geannuleerd annulering avbruten makulerad annulleret annullering iptal anulowano anulowania anulowane storna "
@@ -98,8 +102,8 @@ _WORDS: Mapping[str, str] = {
     "link": "url link page permalink adresse lien enlace collegamento länk odkaz ссылка リンク",
     "image": "image picture photo img bild foto imagen immagine imagem afbeelding resim görsel zdjęcie obrázek изображение "
     "画像 图片 이미지",
-    "text": "description beschreibung descripción descrizione descrição beschrijving beskrivning beskrivelse açıklama "
-    "opis popis kuvaus leírás описание 説明 描述 설명",
+    "text": "description beschreibung descripción descrizione descrição beschrijving beskrivning beskrivelse açıklama opis "
+    "popis kuvaus leírás описание 説明 描述 설명 περιγραφή",
     "tax": "tax taxes vat steuer steuern mwst ust taxe tasse impuesto impuestos imposto impostos imposta imposte iva tva btw moms "
     "podatek vergi kdv daň dph налог ндс alv áfa φπα gst 税 消費税 税額 税额 부가세",
     "other": "discount fee store shop company country city zip postal phone street birth birthday due "
@@ -108,8 +112,9 @@ _WORDS: Mapping[str, str] = {
     "magasin pays ville naissance descuento tienda país ciudad sconto negozio paese desconto loja "
     "korting winkel rabat butik indirim mağaza sklep sleva obchod скидка магазин "
     "割引 店舗 生年 더",
-    "": "税込 税抜 am the of de du des da do di del della la le el l d e vk ttc ht incl inkl inc excl brutto netto net gross bruto "
-    "neto mwst is in at on level current to my our overall event data lineitems cart properties attributes payload current",
+    "": "税込 税抜 za internal sell am the of de du des da do di del della la le el l d e vk ttc ht incl inkl inc excl brutto netto "
+    "net gross bruto neto mwst is in at on level current to my our overall event data lineitems cart properties attributes "
+    "payload",
 }
 _LETTERS = str.maketrans({
     "ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ł": "l", "ı": "i", "ø": "o", "æ": "ae", "đ": "d", "ð": "d", "þ": "th", "œ": "oe",
@@ -133,19 +138,21 @@ MEANT: Mapping[str, tuple[str, ...]] = {
     "user_id": (
         "user id", "user", "user mail", "mail", "user mail address", "mail address", "bill mail", "contact mail",
         "bill mail address", "contact mail address", "mail order", "made user", "card user", "card id user", "contact id",
+        "account user", "account id user", "account mail",
+        "account", "account id",
     ),
     "order_id": ("order id", "order", "buy id", "buy order", "made id", "made order", "made order id"),
-    "item_id": ("item id", "sku", "item sku", "item", "kind id", "sku id", "item sku id"),
+    "item_id": ("item id", "sku", "item sku", "item", "kind id", "sku id", "item sku id", "stock id", "stock item id"),
     "timestamp": (
         "order date", "order made date", "order made", "made date", "buy date", "date", "made", "order date date",
         "order made date date",
     ),
-    "quantity": ("quantity", "item quantity", "order quantity", "made quantity", "buy quantity"),
+    "quantity": ("quantity", "item quantity", "order item quantity", "order quantity", "made quantity", "buy quantity"),
     "price": (
         "price unit", "price", "unit", "item price", "item price unit", "made price", "price unit total",
         "item price unit total",
     ),
-    "amount": ("line total", "item total", "price total", "line item total", "line price", "total"),
+    "amount": ("line total", "item total", "price total", "line item total", "line price", "total",),
     "currency": ("currency", "currency id", "order currency", "price currency", "item currency"),
     "title": ("item name",),
     "brand": ("brand", "brand name", "item brand"),
@@ -213,6 +220,9 @@ def rank(canonical: str, name: str) -> int | None:
 
 def concepts(name: str) -> tuple[str, ...]:
     """The concepts of a name's words, each once, sorted; none where a word is unknown."""
+    head, _, inside = name.partition("/")
+    if inside and concepts(head) == ("line", "order"):  # a path as Odoo writes it, `Order Lines/Product`
+        return concepts(inside)
     words = _split(name)
     if _COUNTED.match(" ".join(words)):
         return ()
@@ -272,6 +282,6 @@ def _parts(word: str) -> tuple[str, ...]:
             continue
         for link in (_NOTHING, *_LINKS) if latin else (_NOTHING,):
             left = rest.removeprefix(link)
-            if rest.startswith(link) and left and (len(left) >= 2) and "?" not in (after := _parts(left)):
+            if rest.startswith(link) and left and (len(left) >= 2 or not latin) and "?" not in (after := _parts(left)):
                 return (known[start], *after)
     return ("?",)

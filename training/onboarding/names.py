@@ -193,7 +193,7 @@ def named(table: str, columns: Iterable[str], usable: Mapping[str, Collection[st
         ranked = [plain(each) for each in (canonical, *words.split())]
         told = {name: at for name in left if (at := _telling(canonical, name, ranked)) is not None}
         fits = {canonical, *usable.get(canonical, left)}
-        preferred = fits & {canonical, *usable.get(f"{table}.{canonical}", left)}
+        preferred = fits & {canonical, *usable.get(f"{table}.{canonical}", usable.get("filled", left))}
         mine = {name: at for name, at in told.items() if name in preferred}
         mine = mine or {name: at for name, at in told.items() if name in fits}
         if mine:

@@ -13,10 +13,11 @@ from recsys.settings.tables import Table
 from recsys.tables.columns.spelling import as_spoken, plain_name, spoken_of
 from recsys.tables.presets import mapping_of, merged, platform, preset_names
 from recsys.tables.reader import reading
-from recsys.types import EVENT_TYPES
+from training.onboarding.concepts import concepts
 from training.onboarding.doubts import tell_ids, tell_sale, tell_times
 from training.onboarding.files import Seen
-from training.onboarding.names import event_words, named, plain, says_state
+from training.onboarding.happened import kinds_by_words, tell_returns, tell_words
+from training.onboarding.names import named, plain, says_state
 from training.onboarding.prices import tell_amounts
 from training.onboarding.shapes.first_lines import above, within
 from training.onboarding.shapes.joining import joined_events, stated
@@ -180,10 +181,24 @@ def _packed(seen: Seen) -> Proposal | None:
     found = _by_names(told.seen, only) if told else None
     if not (found and told and found.origin("item_id")):
         return None
+    _order_of_lines(found, seen)
     found.settings = {"unnest": told.unnest, **found.settings}
     found.evidence.insert(0, told.evidence)
     tell_further(found, told.column)
     return found
+
+
+def _order_of_lines(found: Proposal, seen: Seen) -> None:
+    """Take the plain id of rows that hold the lines of purchases for their order's."""
+    columns = found.settings["columns"]
+    if found.table != "events" or "order_id" in columns or "event_type" in columns:
+        return
+    ids = [own for own in seen.rows.columns if concepts(own) == ("id",) and own not in columns.values()]
+    own = next((own for own in ids if texts(seen.rows, own).n_unique() == seen.rows.height), "")
+    if own:
+        columns["order_id"] = own
+        found.evidence.append(f"{own} is order_id: another one in each row, which holds the lines of a purchase")
+        tell_states(found)
 
 
 def _turned(seen: Seen) -> Proposal | None:
@@ -210,10 +225,8 @@ def _by_names(seen: Seen, only: Mapping[str, Sequence[str]] | None = None) -> Pr
         **{name: [own for own in among if own in usable.get(name, names)] for name, among in (only or {}).items()},
     }
     events = named("events", names, usable)
-    if (
-        "timestamp" not in events
-        and len(times := [name for name in usable["timestamp"] if name not in events.values()]) == 1
-    ):
+    times = [name for name in usable["timestamp"] if name not in events.values()]
+    if "timestamp" not in events and len(times) == 1 and share(texts(seen.rows, times[0]), r"^\d+$") < _HALF:
         events["timestamp"] = times[0]
     who = {"user_id", "anonymous_id"} & set(events)
     if who and "timestamp" in events and {"item_id", "event_type"} & set(events):
@@ -238,17 +251,19 @@ def _plain(table: str, seen: Seen, columns: dict[str, str]) -> Proposal:
 def _events(seen: Seen, columns: dict[str, str]) -> Proposal:
     if "price" in columns:
         columns.pop("amount", None)
+    if "event_type" not in columns and (kinds := kinds_by_words(seen, columns)):
+        columns = {name: told for name, told in columns.items() if told != kinds} | {"event_type": kinds}
     found = _plain("events", seen, columns)
     tell_amounts(found)
     _categories(found)
     if own := columns.get("event_type"):
-        _words(found, own)
+        tell_words(found, own)
     elif {"order_id", "quantity", "price", "amount"} & set(columns):
         found.settings["constants"] = {"event_type": "purchase"}
         found.evidence.append(
             "every row is a purchase: no column tells what happened, and there are orders, quantities or prices"
         )
-        _returns(found)
+        tell_returns(found)
     else:
         found.unsure.append(f"no column of {seen.name} {NO_KIND}: set `event_type` under `[data.events.constants]`")
     if "order_id" in columns:
@@ -263,28 +278,6 @@ def _items(seen: Seen, columns: dict[str, str]) -> Proposal:
     tell_sale(found)
     _first_lines(found, "group_id", ("title", "brand", "category", "description", "published", "available"))
     return found
-
-
-def _words(found: Proposal, own: str) -> None:
-    counted = texts(found.rows, own).value_counts(sort=True)
-    words = dict(counted.iter_rows())
-    known = event_words(words)
-    unlike = {word: kind for word, kind in known.items() if word != kind}
-    if unlike:
-        found.settings["event_types"] = unlike
-        found.evidence += [f"“{word}” is {kind}: {words[word]:,} of the rows looked at" for word, kind in unlike.items()]
-    for word in [word for word in words if word not in known and word not in EVENT_TYPES]:
-        found.unsure.append(
-            f'the word “{word}” of {own} ({words[word]:,} rows) is no event: map it under `event_types`, or to "" to leave it out'
-        )
-
-
-def _returns(found: Proposal) -> None:
-    own = found.settings["columns"].get("quantity")
-    negative = int(texts(found.rows, own).str.starts_with("-").sum()) if own else 0
-    if negative > 1:
-        found.settings["type_rules"] = [{"column": own, "pattern": "^\\s*-", "event_type": "refund"}]
-        found.evidence.append(f"rows whose {own} is below 0 are refunds: {negative:,} of the rows looked at")
 
 
 def _first_lines(found: Proposal, key: str, canonical: Sequence[str]) -> None:

@@ -47,7 +47,10 @@ def texts(rows: pl.DataFrame, name: str) -> pl.Series:
 
 
 def usable_for(rows: pl.DataFrame) -> Mapping[str, list[str]]:
-    """By canonical column, the columns whose values could be its own; a column without a value could be anything."""
+    """By canonical column, the columns whose values could be its own; a column without a value could be anything.
+
+    `filled`: those with a value.
+    """
     text = {name: texts(rows, name) for name in rows.columns}
     times = [name for name in rows.columns if _is_time(rows, name)]
     numbers = [name for name in rows.columns if is_number(text[name])]
@@ -57,12 +60,13 @@ def usable_for(rows: pl.DataFrame) -> Mapping[str, list[str]]:
     money = dict.fromkeys(("quantity", "price", "amount", "stock", "cost"), numbers)
     moments = dict.fromkeys(("timestamp", "as_of", "published_at", "published_until", "birthday"), times)
     return {
+        "filled": [name for name in rows.columns if rows[name].dtype.is_nested() or len(text[name])],
         **money,
         **moments,
         "event_type": words,
         "events.event_type": told,
-        "events.item_id": [name for name in scalar if not is_another_in_each(text[name])],
-        "events.user_id": [name for name in scalar if not are_names_of_people(name, text[name])],
+        "events.item_id": [name for name in scalar if len(text[name]) and not is_another_in_each(text[name])],
+        "events.user_id": [name for name in scalar if len(text[name]) and not are_names_of_people(name, text[name])],
         "user_id": [name for name in scalar if not _is_other_post(name, text[name])],
         **dict.fromkeys(("item_id", "anonymous_id", "order_id"), scalar),
     }
