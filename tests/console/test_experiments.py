@@ -11,12 +11,13 @@ from flask.testing import FlaskClient
 from recsys.experiments.read_outs import MAX_BYTES, Compared, read_out_file
 from recsys.live.experiments import Exposure
 from recsys.settings import StateSettings
-from recsys.settings.campaigns import Limit
+from recsys.settings.campaigns import Campaign, Limit
 from recsys.settings.experiments import ArmChange, Experiment
 from recsys.web.app import Application, create_app
 from recsys.web.console.experiments.words import change_words
 from tests.conftest import NOW, micros
 from tests.console.conftest import (
+    EVIL,
     SECRETS,
     console_app,
     form_token,
@@ -287,6 +288,18 @@ def test_a_read_out_that_cannot_be_trusted_is_not_shown(
     assert said in page
     assert "make experiment ID=shorter" in page
     assert "is better" not in page + editor.get(PAGE).text
+
+
+def test_a_hostile_campaign_runs_nothing(fresh: Application, editor: FlaskClient) -> None:
+    """Its id is a text on the page of the experiment that turns it off, beside a campaign of the placement or not."""
+    campaign = msgspec.convert({"placements": ["home"], "actions": [{"limit": {"by": "brand", "max": 2}}]}, Campaign)
+    fresh.service.live.state.campaigns.put(EVIL, campaign, micros(NOW))
+    fields = {**FORM, "kind": "campaigns", "value": EVIL}
+    assert send(editor, **fields) == (303, OWN)
+    assert "<script>alert" not in editor.get(OWN).text
+    assert "without the campaigns &lt;script&gt;" in editor.get(OWN).text
+    status, page = send(editor, **{**fields, "experiment_id": "other", "placement": "cart"})
+    assert (status, "<script>alert" in page, "ids of campaigns on" in page) == (400, False, True)
 
 
 def test_what_does_not_run_is_said(fresh: Application, editor: FlaskClient) -> None:

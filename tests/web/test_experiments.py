@@ -162,6 +162,18 @@ def test_an_experiment_is_declared_while_the_service_runs(tmp_path: Path, artifa
     assert set(arms(app).values()) == {None}
 
 
+def test_declared_anew_under_its_name_it_goes_on(tmp_path: Path, artifacts: Path) -> None:
+    """Who was in an arm before it was deleted is in it again, and is counted once; other arms need another salt."""
+    app = app_with(tmp_path, artifacts)
+    assert declare(app).status_code == 201
+    before, counts = arms(app), app.service.live.state.experiments.by_arm("trial")
+    app.test_client().delete("/v1/experiments/trial", headers=ADMIN)
+    assert set(arms(app).values()) == {None}
+    assert declare(app, arms=[{"name": "control", "share": 0.9}, {"name": "changed", "share": 0.1}]).status_code == 409
+    assert declare(app).status_code == 200
+    assert (arms(app), app.service.live.state.experiments.by_arm("trial")) == (before, counts)
+
+
 def test_more_traffic_keeps_everybody(tmp_path: Path, artifacts: Path) -> None:
     """From few to all: those who were in keep their arm; less traffic and other shares are refused."""
     app = app_with(tmp_path, artifacts)
