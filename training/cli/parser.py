@@ -103,9 +103,7 @@ def _evaluate(commands_of: Commands) -> None:
         "Measure the pipeline as of a past day by what shoppers bought next.",
         "--folds 3 --out evaluation.json",
     )
-    command.add_argument(
-        "--as-of", type=moment, help="train before, test from here, ISO 8601 (default: the last whole window)"
-    )
+    command.add_argument("--as-of", type=moment, help="train before, test from here, ISO 8601 (default: the last window)")
     command.add_argument("--days", type=count, help="length of the test window (default: evaluation.days)")
     command.add_argument("--folds", type=count, default=1, help="windows, the last ends where --as-of's does (default: 1)")
     command.add_argument("--out", type=Path, help="keep everything, slices too, as JSON")
