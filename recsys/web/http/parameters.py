@@ -308,6 +308,8 @@ def _convert(raw: dict[str, Any], kind: type[Parameters], strict: bool) -> Param
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
+_NAMED = re.compile(r"`(\w+)` ")
+"""Begin of what is wrong with the whole, where it names the member that is."""
 _STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 
 
@@ -331,4 +333,6 @@ def _explain(message: str, raw: dict[str, Any], kind: type[Struct]) -> Problem:
         return invalid(prefix + unknown[1], value.get(unknown[1]), names, "is not a parameter of this call")
     if missing := _MISSING.fullmatch(text):
         return invalid(prefix + missing[1], None, allowed.get(missing[1], text), "is needed")
+    if not where and (named := _NAMED.match(text)):
+        return invalid(named[1], raw.get(named[1]), allowed.get(named[1], text))
     return invalid(where.lstrip("."), value, allowed.get(name, text))

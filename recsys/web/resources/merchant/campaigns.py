@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -15,7 +15,7 @@ from recsys.live.campaigns import MAX_CAMPAIGNS, CampaignChange
 from recsys.settings import campaigns as parts
 from recsys.settings.campaigns import Campaign
 from recsys.settings.when import When
-from recsys.types import ChangedMeanwhileError, SettingsError
+from recsys.types import ChangedMeanwhileError, Intent, Lifecycle, SettingsError
 from recsys.web.http.parameters import NoParameters
 from recsys.web.http.problems import Problem, invalid
 from recsys.web.http.responses import Response, json_response
@@ -39,6 +39,8 @@ class CampaignBody(Campaign, frozen=True, kw_only=True):
         "from": "an ISO 8601 time with its zone",
         "until": "an ISO 8601 time with its zone, after from",
         "when": "conditions on the shopper",
+        "intent": " or ".join(get_args(Intent)),
+        "lifecycle": ", ".join(get_args(Lifecycle)),
         "actions": f"1 to {parts.MAX_ACTIONS} objects, each with exactly one of {_members(parts.Action)}",
         "place": "a whole number from 1 to 100",
         "within": "a whole number from 1 to 100",
