@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
-from polars.exceptions import PolarsError
+from polars.exceptions import PanicException, PolarsError
 
 from recsys.settings import Settings
 from recsys.settings.attributes import AttributeSettings
@@ -182,7 +182,7 @@ def reading(name: str, sources: Sequence[Source]) -> Iterator[None]:
     """
     try:
         yield
-    except (PolarsError, OSError) as error:
+    except (PolarsError, OSError, PanicException) as error:
         raise unreadable(name, sources, error) from error
 
 

@@ -13,11 +13,12 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from polars.exceptions import PolarsError
+from polars.exceptions import PanicException, PolarsError
 
 from recsys.settings.load import parse_settings
+from recsys.tables.reader import reading
 from recsys.tables.shop import read_shop
-from recsys.tables.sources import FILE, MORE, ROW, unreadable
+from recsys.tables.sources import FILE, MORE, ROW, Source, unreadable
 from recsys.types import DataError
 from tests.support.files import COLUMNS, CSV, columns_of, open_files, rows_of, written
 
@@ -226,3 +227,11 @@ def test_any_json_is_a_table(tmp_path: Path, rows: list[dict[str, object]]) -> N
     texts = [row.get("x") for row in rows]
     if all(text is None or isinstance(text, str) for text in texts) and "x" in first.columns:
         assert first["x"].to_list() == texts
+
+
+def test_a_reader_that_gives_up_on_a_damaged_file_is_a_sentence() -> None:
+    """Polars panics at some damaged pages of Parquet; the file is named, and nothing of the panic is repeated."""
+    source = Source(("events.parquet",), pl.LazyFrame(), {}, 0, False, 0, ())
+    with pytest.raises(DataError, match=r"^events: events.parquet cannot be read: it is damaged; export it again$"):  # noqa: SIM117
+        with reading("events", [source]):
+            raise PanicException("called unwrap() on kim@shop.invalid")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from polars.exceptions import PanicException
+
 from recsys.types import DataError
 
 _QUOTED = re.compile(r"`[^`]*`|\"[^\"]*\"|'[^']*'|“[^”]*”|‘[^’]*’")
@@ -22,6 +24,8 @@ def reason_of(error: BaseException) -> str:
     text = str(error).strip()
     if isinstance(error, DataError):
         return text
+    if isinstance(error, PanicException):
+        return "it is damaged; export it again"
     for pattern, words in _KNOWN:
         if pattern.search(text):
             return words
