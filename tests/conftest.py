@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import polars as pl
 import pytest
 
@@ -25,6 +26,12 @@ from tests.support.evaluated import Run, evaluated, taste_tables
 from tests.support.kept import ARTIFACTS, Kept, files_in, write_files
 from tests.support.training import train
 from training.job.job import Fitted, fit
+
+hypothesis.settings.register_profile(
+    "calm", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("calm")
+"""Properties are tried on the same examples every time, however busy the machine is."""
 
 STARTS = (
     "benchmarks",

@@ -416,7 +416,7 @@ def test_a_closed_store_opens_again(state: EventLog) -> None:
     after=st.integers(0, 20),
     max_n=st.integers(1, 6),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_it_does_what_a_plain_list_does(
     driver: Driver,
     tmp_path_factory: pytest.TempPathFactory,

@@ -426,7 +426,12 @@ CELL = st.lists(st.tuples(st.text("ABC", min_size=1, max_size=3), st.integers(1,
 
 
 @pytest.mark.long
-@settings(deadline=None, max_examples=25, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None,
+    max_examples=25,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 @given(st.lists(CELL, min_size=1, max_size=6))
 def test_packed_json_and_typed_lists_unfold_alike(tmp_path: Path, orders: list[list[tuple[str, int]]]) -> None:
     """The same lines, in the same order, however the cell is written."""

@@ -164,7 +164,7 @@ MUTATIONS = st.lists(
 
 @given(name=st.sampled_from(sorted(SAMPLES)), mutations=MUTATIONS)
 @example(name="feed.xml", mutations=[("r", 1, b":")])
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_mutated_files_are_read_or_refused(tmp_path: Path, name: str, mutations: list[tuple[str, int, bytes]]) -> None:
     """Bytes replaced, inserted or dropped anywhere give rows or one sentence, and no other error."""
     content = bytearray(SAMPLES[name])
@@ -185,7 +185,7 @@ def test_mutated_files_are_read_or_refused(tmp_path: Path, name: str, mutations:
 
 @pytest.mark.long
 @given(rows=st.lists(st.tuples(TEXTS, TEXTS, TEXTS), min_size=1, max_size=8), separator=st.sampled_from(",;\t|"))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_what_is_written_is_read(tmp_path: Path, rows: list[tuple[str, str, str]], separator: str) -> None:
     """Whatever texts a table holds, quoted as they should be, every encoding and packing gives them back."""
     frame = pl.DataFrame(rows, schema=["user_id", "item_id", "query"], orient="row")
@@ -209,7 +209,7 @@ JSON = st.recursive(
 
 @pytest.mark.long
 @given(rows=st.lists(st.dictionaries(st.sampled_from(["user_id", "x", "y"]), JSON, min_size=1), min_size=1, max_size=6))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_any_json_is_a_table(tmp_path: Path, rows: list[dict[str, object]]) -> None:
     """However values of a key differ from row to row, all rows come, with the same columns spread over lines or in an array.
 

@@ -177,6 +177,11 @@ def test_days_before_1970_are_days() -> None:
         ("3 sierpnia 2026 13:05", "2026-08-03T13:05"),
         ("5 Eylül 2026 13:05", "2026-09-05T13:05"),
         ("01-SEP-26", "2026-09-01T00:00"),
+        ("Sep-01-26 08:05:10 PDT", None),
+        ("Sep-01-26", "2026-09-01T00:00"),
+        ("1 de septiembre de 2026 08:05 hs.", "2026-09-01T08:05"),
+        ("1. September 2026, 08:05 Uhr", "2026-09-01T08:05"),
+        ("May 10, 20:30", None),
         ("2026年9月1日 13時05分", "2026-09-01T13:05"),
         ("2026년 9월 1일 13:05", "2026-09-01T13:05"),
         ("5 Foo 2026", None),
@@ -189,6 +194,18 @@ def test_names_of_months_say_what_stands_first(text: str, moment: str | None) ->
     """A date whose month is a name is read in whatever order and language; what is no date stays none."""
     [read] = read_times(pl.Series([text]))
     assert read == (datetime.fromisoformat(f"{moment}Z") if moment else None)
+
+
+def test_full_stops_may_have_blanks() -> None:
+    """Czech and Hungarian shops write a blank after each full stop, and one after the last number."""
+    texts = pl.Series(["1. 9. 2026 13:17", "1.9. 2026 13:17", "01.09.2026. 13:17"])
+    assert read_times(texts, TimeNotation(day_first=True)).to_list() == [datetime(2026, 9, 1, 13, 17, tzinfo=UTC)] * 3
+    assert read_times(texts).to_list() == [None] * 3
+    years = pl.Series(["2026. 09. 01. 13:17", "2026.09.01. 13:17", "2026. 9. 1."])
+    assert read_times(years).dt.date().to_list() == [date(2026, 9, 1)] * 3
+    assert (
+        read_times(pl.Series(["1. 9. 2026 1. 9.", "1 . 9", "12. 5"]), TimeNotation(day_first=True)).to_list() == [None] * 3
+    )
 
 
 def test_a_year_of_two_digits_is_no_year_of_antiquity() -> None:

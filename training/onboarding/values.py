@@ -15,7 +15,7 @@ from training.onboarding.names import event_words, plain, says_kind
 
 _PLAIN = r"^-?\d[\d.,]*$"
 _PLAIN_NUMBER = r"^-?\d+(?:[.,]\d+)?$"
-_DAY = r"^\s*(\d{1,2})[./-](\d{1,2})[./-](?:\d{4}|\d{2})\b"
+_DAY = r"^\s*(\d{1,2})(?:[/-]|\.\s?)(\d{1,2})(?:[/-]|\.\s?)(?:\d{4}|\d{2})\b"
 _ZONED = r"(?i)(?:z|utc|gmt|[+-]\d{2}:?\d{2})\s*$"
 _ENOUGH, _ALMOST = 5, 0.95
 """Orders of several lines that must be there, and their share that must be alike, before a column is taken for the order's."""

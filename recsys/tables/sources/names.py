@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 _VALUES = (
     ("like an IP address", re.compile(r"\d+(\.\d+){3}|[0-9a-f]*(:[0-9a-f]*){3,7}", re.I)),
-    ("like a time", re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ].*)?")),
+    ("like a time", re.compile(r"\d{1,4}([-/]|\.\s?)\d{1,2}([-/]|\.\s?)\d{1,4}\.?([T ].*)?")),
     ("like a number", re.compile(r"[-+]?[\d.,' ]*\d[\d.,]*( ?[€$£%]| ?[A-Z]{3})?")),
     ("like a mail address", re.compile(r"\S+@\S+\.\S+")),
     ("like a web address", re.compile(r"(https?://|www\.)\S+", re.I)),

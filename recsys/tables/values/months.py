@@ -1,7 +1,7 @@
 """Dates with the name of a month, in the languages of shops, and those of East Asia, written anew with their year first.
 
-`Sep 1, 2026 1:05 PM`, `1. September 2026`, `1 de septiembre de 2026`, `01-SEP-26` and `2026年9月1日` name their fields, so that
-nothing has to be guessed.
+`Sep 1, 2026 1:05 PM`, `Sep-01-26`, `1. September 2026`, `1 de septiembre de 2026`, `01-SEP-26` and `2026年9月1日` name their fields,
+so that nothing has to be guessed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ _NAMES = (
 )
 _MONTHS = {name: f"{month:02}" for month, names in enumerate(_NAMES, 1) for name in names.split()}
 _WEEKDAY = r"^(?:[^\W\d_]{2,}\.?,?\s+)?"
-_REST = r"(?:,?\s+(?:at\s+|um\s+|à\s+|a las\s+)?(\d{1,2}[:.h]\d\d(?:[:.]\d\d)?(?:\.\d+)?(?:\s*[AaPp]\.?[Mm]\.?)?))?"
+_REST = (
+    r"(?:,?\s+(?:at\s+|um\s+|à\s+|a las\s+)?(\d{1,2}[:.h]\d\d(?:[:.]\d\d)?(?:\.\d+)?(?:\s*[AaPp]\.?[Mm]\.?)?)"
+    r"(?:\s*(?:[Uu]hr|uur|hs|hrs?|h)\.?)?)?"
+)
 _ZONE = r"\s*(?:(?:GMT|UTC)?([+-]\d\d):?(\d\d)|(Z))?(?:\s*\([^()\d]*\))?$"
 _DAY_FIRST = (
     _WEEKDAY
@@ -46,7 +49,7 @@ _DAY_FIRST = (
     + _REST
     + _ZONE
 )
-_MONTH_FIRST = _WEEKDAY + r"([^\W\d_]{3,})\.?[\s/-]+(\d{1,2})(?:st|nd|rd|th)?,?[\s/-]+(\d{4})" + _REST + _ZONE
+_MONTH_FIRST = _WEEKDAY + r"([^\W\d_]{3,})\.?[\s/-]+(\d{1,2})(?:st|nd|rd|th)?,?[\s/-]+(\d{4}|\d{2})" + _REST + _ZONE
 _EAST = (
     r"^(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日일]?\s*"
     r"(?:(\d{1,2})\s*[時时시:]\s*(\d\d?)(?:\s*[分분:]\s*(?:(\d\d?)\s*[秒초]?)?)?)?$"

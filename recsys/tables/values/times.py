@@ -23,8 +23,8 @@ _NAIVE = pl.Datetime("us")
 _FIRST_YEAR = datetime(1000, 1, 1)  # noqa: DTZ001 (it is compared with local times)
 _COMPACT = r"^((?:19|20|21)\d\d)(\d\d)(\d\d)[T ]?(\d\d)?(\d\d)?(\d\d)?(?:\.0+)?(Z?)$"
 _CLOCK = r"(?:[,;]?[\sT]+(\d{1,2})[:.h](\d\d)(?:[:.](\d\d))?(?:[.,]\d+)?\s*([AaPp]\.?[Mm]\.?)?)?$"
-_YEAR_FIRST = r"^(\d{4})[/.](\d{1,2})[/.](\d{1,2})" + _CLOCK
-_YEAR_LAST = r"^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})" + _CLOCK
+_YEAR_FIRST = r"^(\d{4})(?:/|\.\s?)(\d{1,2})(?:/|\.\s?)(\d{1,2})\.?" + _CLOCK
+_YEAR_LAST = r"^(\d{1,2})(?:[-/]|\.\s?)(\d{1,2})(?:[-/]|\.\s?)(\d{4}|\d{2})\.?" + _CLOCK
 
 
 @dataclass(frozen=True, slots=True)
