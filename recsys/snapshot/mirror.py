@@ -27,6 +27,8 @@ from recsys.types import SnapshotError
 _FETCHING = ".fetching-"
 """Beginning of the names of folders that are being fetched; one that was cut off is gone on with."""
 _LOCK = ".fetching.lock"
+_MOST_FAILED = 10
+"""Reports that cannot be fetched after which no others are tried: then it is the store."""
 _ROOM = 64 << 20
 """Bytes that must stay free on the disk when a version was fetched."""
 
@@ -68,23 +70,36 @@ class SnapshotMirror:
         return pointer
 
     def fetch_reports(self) -> int:
-        """Mirror the store's reports, and drop here those of the oldest versions beyond as many; returns how many were fetched. None
-        are while another process of this machine is at it."""
+        """Mirror the store's reports, each by itself; returns how many were fetched. Where the store is full, those older than all
+        of it are dropped here, too. Nothing happens while another process of this machine is at it."""
         with self._in_words(), try_lock(self._artifacts / _LOCK) as held:
             if not held:
                 return 0
-            missing = [each for each in self.remote.reports() if not self._has_report(each)]
-            size = sum(each.entry.bytes for each in missing)
-            if missing:
-                self._check_room(f"reports of {missing[0].version} and before", size)
+            stored = self.remote.reports()
+            missing = [each for each in stored if not self._has_report(each)]
+            failed: list[SnapshotError] = []
             for each in missing:
-                self._report(each.version).parent.mkdir(exist_ok=True)
-                with write_whole(self._report(each.version)) as aside:
-                    self.remote.download_report(each, aside)
-                self._reports[each.version] = each.entry.sha256
-            for file in report_files(self._artifacts)[MAX_REPORTS:]:
-                file.unlink(missing_ok=True)
-            return len(missing)
+                if len(failed) < _MOST_FAILED and (error := self._fetch_report(each)):
+                    failed.append(error)
+            for file in report_files(self._artifacts) if len(stored) >= MAX_REPORTS else ():
+                if file.stem < stored[-1].version:
+                    file.unlink(missing_ok=True)
+        if failed:
+            raise SnapshotError(f"{len(failed)} of {len(missing)} reports were not fetched, the first since {failed[0]}")
+        return len(missing)
+
+    def _fetch_report(self, stored: StoredReport) -> SnapshotError | None:
+        """Bring a report into the folder; returns what kept it."""
+        file = self._report(stored.version)
+        try:
+            self._check_room(f"the report of {stored.version}", stored.entry.bytes)
+            file.parent.mkdir(exist_ok=True)
+            with write_whole(file) as aside:
+                self.remote.download_report(stored, aside)
+        except SnapshotError as error:
+            return error
+        self._reports[stored.version] = stored.entry.sha256
+        return None
 
     def _report(self, version: str) -> Path:
         return self._artifacts / REPORTS / f"{version}.html"

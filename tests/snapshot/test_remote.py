@@ -358,6 +358,32 @@ def test_a_report_that_was_changed_in_the_store_is_not_shown(
     assert [*(shop.node.folder / "reports").iterdir()] == []
 
 
+def test_one_bad_report_keeps_neither_snapshots_nor_other_reports(shop: SimpleNamespace) -> None:
+    """The older one is there, the snapshot is no error, the store is asked as often as ever, and the pages say that one may lack."""
+    shop.trainer.publish(OLD)
+    write_report(shop.trainer, OLD, "an old report")
+    write_report(shop.trainer, NEW, "a report")
+    (stored,) = (shop.bucket / "reports" / NEW).iterdir()
+    stored.write_bytes(b"A REPORT")
+    fetcher = SnapshotFetcher(shop.node.mirror, 5.0, Metrics())
+    assert [fetcher.look(), fetcher.look()] == [True, False]
+    assert told(shop.node) == {OLD: "an old report"}
+    assert fetcher.error is None
+    assert fetcher.reports_may_lack
+
+
+def test_reports_that_only_this_machine_has_stay(shop: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as the store is not full of newer ones nothing is dropped here."""
+    for module in (remote, mirror):
+        monkeypatch.setattr(module, "MAX_REPORTS", 2)
+    for version in (OLD, NEW, OTHER):
+        (shop.node.folder / "reports").mkdir(parents=True, exist_ok=True)
+        (shop.node.folder / "reports" / f"{version}.html").write_text(version)
+    write_report(shop.trainer, OTHER, "the newest")
+    shop.node.mirror.fetch_reports()
+    assert [*told(shop.node)] == [OTHER, NEW, OLD]
+
+
 def test_other_objects_are_no_reports(shop: SimpleNamespace) -> None:
     """What anybody else put there, or a name that leads elsewhere, is passed over."""
     for name in ("notes.html", f"{OLD}/notes.html", f"{OLD}/{'a' * 64}.txt", f"x/{OLD}/{'a' * 64}.html"):

@@ -16,7 +16,7 @@ from recsys.web.operations import Call, Operation
 from recsys.web.serving.service import Service
 
 HTML = "text/html; charset=utf-8"
-AWAY = "The object store cannot be used at the moment: reports that another machine wrote may be missing."
+AWAY = "Not all reports could be fetched from the object store: those that another machine wrote may be missing."
 _HEADERS = {
     "Cache-Control": NO_STORE,
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data: https: http:; "
@@ -62,7 +62,7 @@ def reports_here(service: Service) -> dict[str, Path]:
 def reports_notice(service: Service) -> str:
     """Return what may be missing among the reports; nothing: all that the store has are here, or will be within a minute."""
     fetcher = service.live.fetcher
-    return AWAY if fetcher and fetcher.error else ""
+    return AWAY if fetcher and fetcher.reports_may_lack else ""
 
 
 def _page(body: bytes) -> Response:

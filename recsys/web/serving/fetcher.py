@@ -25,7 +25,7 @@ class SnapshotFetcher:
         self._poll_seconds = poll_seconds
         self._metrics = metrics
         self._failures = 0
-        self._reports_at = float("-inf")
+        self._reports_at, self._reports_failed = float("-inf"), False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -38,27 +38,41 @@ class SnapshotFetcher:
             else None
         )
 
+    @property
+    def reports_may_lack(self) -> bool:
+        """Whether the store did not answer last time, or not every report could be fetched."""
+        return bool(self._failures) or self._reports_failed
+
     def look(self) -> bool:
-        """Fetch what is new; tells whether there was something. Never raises for a store that is away or wrong."""
+        """Fetch what is new; tells whether there was a snapshot. Never raises for a store that is away or wrong."""
         try:
             moved = self._mirror.fetch_current()
-            self._look_for_reports()
         except SnapshotError as error:
             self._failures += 1
             self._metrics.fetch_failed()
-            _log.error("not all was fetched: %s", error)
+            _log.error("the snapshot was not fetched: %s", error)
             return False
         self._failures = 0
+        self._look_for_reports()
         if moved is not None:
             _log.info("fetched %d of %d files, %.1f MB", moved.files, moved.all_files, moved.bytes / 1e6)
         return moved is not None
 
     def _look_for_reports(self) -> None:
-        if time.monotonic() - self._reports_at >= _REPORTS_SECONDS:
+        """Fetch what other machines wrote, now and then; what keeps it keeps no snapshot."""
+        if time.monotonic() - self._reports_at < _REPORTS_SECONDS:
+            return
+        self._reports_at = time.monotonic()
+        self._reports_failed = True
+        try:
             fetched = self._mirror.fetch_reports()
-            self._reports_at = time.monotonic()
-            if fetched:
-                _log.info("fetched %d reports", fetched)
+        except SnapshotError as error:
+            self._metrics.fetch_failed()
+            _log.error("not all reports were fetched: %s", error)
+            return
+        self._reports_failed = False
+        if fetched:
+            _log.info("fetched %d reports", fetched)
 
     def start(self) -> None:
         """Look from now on. Call it in each worker, after it was forked."""
