@@ -65,6 +65,7 @@ def test_an_earlier_moment(viewer: FlaskClient) -> None:
 def test_a_long_timeline_is_paged(shop: Shop) -> None:
     """Fifty events stand on a page, the newest first; the download has all of them."""
     shop.add(*[event("ann", "sofa-1", "view", ago(days=1, minutes=number)) for number in range(120)])
+    shop.add(event("bob", "sofa-1", "view", ago(days=1)))
     shop.publish()
     web = logged_in(console_app(shop.folder / "artifacts"), "viewer")
     pages = [web.get(f"/console/shopper?user_id=ann&page={page}").text.count("<td><bdi>view") for page in (1, 2, 3, 99)]
