@@ -21,6 +21,7 @@ Gift certificate paper A4
 E-Gift box
 Wooden gift card display stand
 Gift card printer labels
+Presentkort 10-pack
 Gift box
 Gift wrap
 Gift bag large
@@ -208,6 +209,11 @@ Package protection
 Versand
 Versandkosten
 Versandkosten DE
+Versandkosten Ausland
+Versand (bis 5 kg)
+Shipping £3.95
+Postage UK
+Free delivery
 Lieferkosten
 Portokosten
 Frais de port Colissimo
@@ -235,6 +241,12 @@ Fraktkosten
     "gift_cards": """
 Gift Card
 Gift Card - $25.00
+Gift Card 100
+Gift Card $10.00 USD
+Gift card (CHF 50)
+Gift card US$25
+Gutschein 50 €
+Presentkort 1 000,-
 Gift cards (EUR)
 Digital gift card
 E-gift card
@@ -268,11 +280,10 @@ Hediye kartı 100 TL
 """.strip().splitlines(),
     "samples": """
 SAMPLES
+Fabric swatches
 Sample
 Free sample
 Free sample of tea
-Sample: Oak
-Fabric swatch - Linen
 Free gift
 Free gift: pouch
 Gift with purchase: pouch
@@ -321,6 +332,8 @@ Service fee
 Handling fee 2%
 Nachnahmegebühr
 Pfand
+Pfand 0,25 €
+MwSt. 19 %
 Surcharge
 MwSt.
 手数料
@@ -341,5 +354,33 @@ Tip
 Deposit
 Discount
 Pochette, gift with purchase
+Swatch
+Swatch - Skin Irony 42
+Swatch (SO29B703) Originals
+Sample - Ukulele
+Sample (Album) 7inch
+Sample: Oak
+Colour sample - RAL 9010
+Fabric swatch - Linen
+Fabric swatches: linen
+Postage 2 Rubber Ink
+Fragt - Novel
+Wysyłka - gra
+Livraison 24h
+Express Freight
+Home Delivery
+Shipping costs and trade
+Gift cards 20 pieces gold foil
+Gift Card 3D Puzzle
+Gift Card £10 style card
+Gift voucher - birthday card
+Geschenkkarten - Blumen 10er
+Gift 5 gift cards
+Test product (pH)
+Trinkgeld Sparschwein
+Pfand Becher Edelstahl
+Sales Tax Law in Texas
+Surcharge (LP)
+Service Charge (DVD)
 """.strip().splitlines()
 """Titles that may be either."""

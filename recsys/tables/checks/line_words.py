@@ -51,12 +51,25 @@ class LineWords:
         return found, rows.is_in(hits["at"].implode()) & ~found
 
 
-_AFTER = r"\s*($|[-–—:|/#(*,•]|[$€£¥]|\d)"
-"""What follows a word that says all of a title: its end, a sign between two things, or a number."""
-_MONEY = (
-    r"([$€£¥₺₽₩]\s*\d|"
-    r"\d+([.,]\d+)?\s*([$€£¥₺₽₩]|zł|kč|kr|ft|lei|tl|eur|usd|gbp|chf|pln|czk|sek|dkk|nok|euros?|円|元|원|руб)(\W|$))"
+_GOES_ON = r"\s*[-–—:|/#(*,•$€£¥\d]"
+"""What follows a word that begins a title: a sign between two things, or a number. Names of products go on so, too."""
+_SIGN = r"(us|ca?|au?|nz)?[$€£¥₺₽₩]"
+_CODE = r"(zł|kč|kr|ft|lei|tl|eur|usd|gbp|chf|cad|aud|pln|czk|sek|dkk|nok|huf|ron|jpy|euros?|ct|cents?|円|元|원|руб\.?)"
+_NUMBER = r"\d([\d.,]|\s\d{3})*"
+_MONEY = rf"(({_SIGN}|\b{_CODE})\s*{_NUMBER}(\s*{_CODE})?|{_NUMBER}(\s*({_SIGN}|{_CODE})|,-))"
+_END = rf"\s*[-–—:|/#(*,•]?\s*({_MONEY}|{_NUMBER}(\s*%)?|{_SIGN}|\b{_CODE})?\)?\s*$"
+"""What follows a word that says all of a title: its end, or nothing but an amount."""
+_CARRIERS = (
+    r"(dhl|ups|usps|fedex|dpd|gls|hermes|evri|royal mail|post(nl|nord)|inpost|colissimo|chronopost|mondial relay|correos)"
+    r"( (express|ground|standard|economy|priority|international|tracked|home))?"
 )
+_PLACES = (
+    r"de|at|ch|li|lu|fr|be|nl|gb|uk|ie|us|usa|ca|au|nz|es|pt|it|gr|pl|cz|sk|hu|ro|bg|hr|si|dk|se|no|fi|ee|lv|lt|tr|jp|eu|"
+    r"(in|aus)land|deutschland|österreich|schweiz|europ[ae]|france|international|worldwide|domestic"
+)
+_WEIGHT = rf"((bis|up to|jusqu'à|hasta|fino a|max\.?|<|≤) ?)?{_NUMBER}(\s*[-–]\s*{_NUMBER})?\s*(kg|g|lbs?|oz)"
+_SENT = rf"({_END}|\W+({_CARRIERS}|{_PLACES}|{_WEIGHT}|standard|express)\)?\s*$)"
+"""What follows words for postage that say all of a title: an amount, a carrier, a country or a class of weight."""
 _THINGS = (
     r"holder|box(es|en)?|boîte|envelope?s?|enveloppes?|wallet|tins?|stand|display|sleeve|template|bags?|case|frame|packs?|sets?|"
     r"wrap\w*|"
@@ -89,6 +102,7 @@ _FREE = (
     r"gratisprov(er)?|gratis (vare)?prøver?|vareprøver?|ilmaisnäyte|ingyenes minta|mostră gratuită|ücretsiz (numune|örnek)|"
     r"бесплатн(ый|ые) (пробник|образец|пробники|образцы)|δωρεάν δείγμα(τα)?|דוגמית חינם|عينة مجانية"
 )
+_SAMPLED = r"product|fabric|tester|colou?r|material"
 _ASIAN_FREE = r"無料サンプル|試供品|免费(试用装|样品|赠品)|무료 ?샘플|사은품"
 _BESIDE = r"\+|&|\b(with|plus|and|incl|inkl|mit|und|samt|avec|et|con|y|com|e|met|en|z|se?|i|ve|med|och|og|és|cu|и|с)\b"
 _TEST_ITEMS = (
@@ -102,51 +116,59 @@ _PAYMENT = (
     r"payment|service|handling|transaction|processing|paypal|klarna|card|credit card|cod|cash on delivery|small order|recycling|"
     r"environmental|restocking|convenience|booking|admin(istration)?|amazon|bank"
 )
+_SHIPPING = rf"((free|express|standard|expedited|dotcom|international|domestic|next day|economy|priority) )*({_POSTAGE})"
+_COSTS = (
+    rf"(({_DELIVERY})(ung)?s?[- ]?(kosten|costs?|fees?|charges?|protection|insurance|pauschale|gebühr|ücreti|bedeli)|"
+    r"frais de (port|livraison)|gastos de envío|costes? de envío|spese di spedizione|taxa de entrega|koszty? (dostawy|wysyłki)|"
+    r"náklady na dopravu|szállítási (díj|költség)|taxă? de livrare|cost(uri)? (de )?livrare|стоимость доставки|"
+    r"έξοδα αποστολής|رسوم الشحن)"
+)
+_FEES = (
+    rf"(({_PAYMENT}) ?(fees?|charges?|surcharges?)|adjust bad debt|surcharge|mwst\.?|sales tax|pfand|flaschenpfand|"
+    r"(zahlungs|nachnahme|bearbeitungs|service)gebühr|trinkgeld|frais de (dossier|gestion|paiement)|"
+    r"gastos de gestión|opłata (manipulacyjna|za płatność)|dobírka|手数料|手续费|수수료)"
+)
 
 LINE_WORDS: Mapping[NeverKind, LineWords] = {
     "shipping": LineWords(
-        sure=rf"^((free|express|standard|expedited|dotcom|international|domestic|next day|economy|priority) )*({_POSTAGE}){_AFTER}|"
-        r"^(free|express|standard|expedited|next day|home) (delivery|freight|carriage)$|"
-        rf"^({_DELIVERY})(ung)?s?[- ]?(kosten|costs?|fees?|charges?|protection|insurance|pauschale|gebühr|ücreti|bedeli)(\W|$)|"
-        r"^(package|order) (protection|insurance)$|"
-        r"^(frais de (port|livraison)|gastos de envío|costes? de envío|spese di spedizione|taxa de entrega|koszty? (dostawy|wysyłki)|"
-        r"náklady na dopravu|szállítási (díj|költség)|taxă? de livrare|cost(uri)? (de )?livrare|стоимость доставки|"
-        r"έξοδα αποστολής|رسوم الشحن)(\W|$)",
-        doubtful=r"^(ship|post|delivery|freight|carriage|dot|porto|kargo|cargo|transport|courier|consegna|entrega)$",
+        sure=rf"^({_SHIPPING}|{_COSTS}){_SENT}|^(free|standard|expedited|next day) (delivery|freight|carriage)$|"
+        r"^express delivery$|^(package|order) (protection|insurance)$",
+        doubtful=rf"^{_SHIPPING}{_GOES_ON}|^{_COSTS}(\W|$)|^(express|home) (delivery|freight|carriage)$|"
+        r"^(ship|post|delivery|freight|carriage|dot|porto|kargo|cargo|transport|courier|consegna|entrega)$",
         but=rf"(^|\W)({_THINGS})s?(\W|$)",
         codes=("POST", "DOT", "C2"),
     ),
     "gift_cards": LineWords(
         sure=rf"^((the|our|an?|your|digital|virtual|electronic|online|physical|e-?) ?)*({_GIFT_CARDS}|{_ASIAN_GIFT_CARDS}|"
-        rf"e-?gift){_AFTER}|"
-        rf"{_MONEY}.*({_GIFT_CARDS}|{_ASIAN_GIFT_CARDS})|({_GIFT_CARDS}|{_ASIAN_GIFT_CARDS}).*{_MONEY}|"
+        rf"e-?gift){_END}|"
+        rf"{_MONEY}\W*((e-?|digital|virtual|online) ?)?({_GIFT_CARDS}|{_ASIAN_GIFT_CARDS})$|"
+        rf"({_GIFT_CARDS}|{_ASIAN_GIFT_CARDS})\W*{_MONEY}\)?\s*$|"
         rf"\b(e-?|(digital|virtual|electronic|online|virtuell\w*|digital\w*|elektronisch\w*) )({_GIFT_CARDS})$",
         doubtful=rf"(^|\W)e-?gift(\W|$)|(^|\W)({_GIFT_CARDS})(\W|$)|{_ASIAN_GIFT_CARDS}|^gift \d+",
         but=rf"(^|\W)({_THINGS})s?(\W|$)",
     ),
     "samples": LineWords(
-        sure=rf"^((free|product|fabric|tester|colou?r|material) )?(samples?|swatch(es)?)\s*($|[-–—:|(])|^free samples?(\W|$)|"
+        sure=rf"^((free|gratis|{_SAMPLED}) )?(samples?|swatches)$|^({_SAMPLED}) swatch$|^(free|gratis) (samples?|swatch(es)?)(\W|$)|"
         rf"^(free gift|gift with purchase|gwp)\s*($|[-–—:|(])|\(gwp\)|(^|\W)({_FREE})(\W|$)|{_ASIAN_FREE}|^サンプル$",
         doubtful=r"^(proben?|muster|swatch(es)?|échantillons?|muestras?|amostras?|próbk[ai]|vzor(ek|ky)|пробник\w*|proefjes?|numune|"
         r"campion[ei]|minta|sampel)$|"
-        r"^(free gift|gwp|(fabric|product|tester|free) (samples?|swatch(es)?))(\W|$)|gift with purchase|cadeaux? offerts?|"
+        rf"^(({_SAMPLED}) )?(samples?|swatch(es)?){_GOES_ON}|^(free gift|gwp|({_SAMPLED}) (samples?|swatch(es)?))(\W|$)|"
+        r"gift with purchase|cadeaux? offerts?|"
         r"(stoff|duft|parfüm)(muster|proben?)|試用|试用装|サンプル",
         but=rf"({_BESIDE}).*(free (samples?|gifts?)|{_FREE}|{_ASIAN_FREE}|cadeaux? offerts?|gift with)|"
         r"\w[ -]free samples?|(^|\W)(sample|swatch)(es|s)? (packs?|packs|library|rate|rates?|book|box)(\W|$)",
         codes=("S", "SAMPLES"),
     ),
     "tests": LineWords(
-        sure=rf"^tests?$|^({_TEST_ITEMS})\s*($|[-–—:|(#\d])|テスト商品|测试(商品|产品)|測試商品|테스트 ?상품|"
+        sure=rf"^tests?$|^({_TEST_ITEMS})({_END}|\W+(ignore|do not|don't)(\W|$))|テスト商品|测试(商品|产品)|測試商品|테스트 ?상품|"
         r"\btest\b.*\b(do not|don't) (buy|order|purchase)|^(please )?(do not|don't) (buy|order|purchase)[.! ]*$",
         doubtful=rf"^test[-_ ]?\d+$|^({_TEST_ITEMS})(\W|$)|^do not (buy|order|purchase|ship)(\W|$)",
         but=r"(^|\W)(stickers?|labels?|kits?|strips?|books?|magazine|schwangerschaft\w*|grossesse)(\W|$)",
     ),
     "fees": LineWords(
-        sure=rf"^(({_PAYMENT}) ?(fees?|charges?|surcharges?)|adjust bad debt|surcharge|mwst\.?|sales tax|pfand|flaschenpfand|"
-        r"(zahlungs|nachnahme|bearbeitungs|service)gebühr|trinkgeld|frais de (dossier|gestion|paiement)|"
-        r"gastos de gestión|opłata (manipulacyjna|za płatność)|dobírka|手数料|手续费|수수료)(\W|$)",
-        doubtful=r"^(manual|discount|rabatt|remise|descuento|sconto|cruk( commission)?|tips?|donation|spende|deposit|tax|vat|"
-        r"fee|gebühr)$",
+        sure=rf"^{_FEES}{_END}",
+        doubtful=rf"^{_FEES}(\W|$)|^(manual|discount|rabatt|remise|descuento|sconto|cruk( commission)?|tips?|donation|spende|"
+        r"deposit|tax|vat|fee|gebühr)$",
         but=r"(^|\W)(books?|kits?|jars?|box(es|en)?|flaschen?|aufkleber|stickers?)(\W|$)",
         codes=("M", "m", "D", "B", "BANK CHARGES", "AMAZONFEE", "CRUK"),
     ),
