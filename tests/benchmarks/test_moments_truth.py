@@ -121,6 +121,7 @@ def test_lists_are_held_against_what_was_bought(past: Past) -> None:
     assert {row["hit_90"] for row in judged.values()} == {None}
 
 
+@pytest.mark.long
 def test_looks_are_laid_together(truth: Shop) -> None:
     """Every table has the cases of all looks, and nobody counts twice as a customer."""
     looks = [LOOK - timedelta(days=HELD), LOOK]

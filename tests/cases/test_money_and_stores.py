@@ -13,6 +13,7 @@ pytestmark = needs_cases
 STORES = "money-03-several-currencies-and-stores"
 
 
+@pytest.mark.long
 def test_amounts_are_converted_by_the_rates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Revenue adds euros to euros: 20.00 + 85.00 / 4.25, and 499.00 / 24.90 is not nothing; live purchases likewise."""
     case = open_case(STORES, tmp_path, monkeypatch)

@@ -166,6 +166,7 @@ def _tab_to(page: Page, text: str) -> None:
     raise AssertionError(f"{text!r} is not reached by the tabulator")
 
 
+@pytest.mark.long
 def test_a_mail_runs_nothing(console: Console, chromium: Browser) -> None:
     """It stands in a frame of its own, without an origin, and shows what its reader would see."""
     context = chromium.new_context()

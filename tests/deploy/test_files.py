@@ -75,6 +75,7 @@ def test_units_are_what_systemd_takes(unit: Path, tmp_path: Path) -> None:
     assert ran("systemd-analyze", "verify", here) == ""
 
 
+@pytest.mark.long
 def test_alerts_come_when_they_should() -> None:
     """Prometheus' own tool takes the rules; each alert comes when something goes wrong and none while all is well."""
     said = ran("promtool", "test", "rules", "alerts_test.yml", cwd=DEPLOY / "monitoring")

@@ -198,6 +198,7 @@ WORDS = st.lists(st.sampled_from(["women", "men", "no such"]), min_size=1, max_s
 NUMBERS = st.sampled_from([0.1, 0.3, 0.35, 0.6])
 
 
+@pytest.mark.long
 @calm
 @given(
     gender=st.one_of(st.none(), st.builds(Condition, any=WORDS), st.builds(Condition, none=WORDS)),

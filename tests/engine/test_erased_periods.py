@@ -151,6 +151,7 @@ def happened(busy: Shop, *more: tuple[str, str, int]) -> dict[str, list[int]]:
     return told.answered()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("trained", [(), (("train", "", 0),)], ids=["live", "folded in"])
 def test_the_next_one_on_a_shared_device_keeps_what_is_theirs(busy: Shop, trained: tuple[tuple[str, str, int], ...]) -> None:
     """Anna is forgotten: what the tablet did before Ben had it is nobody's, what it does since is Ben's."""

@@ -416,6 +416,7 @@ def test_an_error_in_a_partial_names_the_partial(folder: Folder) -> None:
 MARKUP = "<script>alert(1)</script> \"&' {{ shop }}"
 
 
+@pytest.mark.long
 def test_markup_is_text(folder: Folder) -> None:
     """Markup in values is escaped in HTML, however it comes there, and left as it is in plain parts; no value is read as Liquid."""
     html = (
@@ -533,6 +534,7 @@ def test_the_title_of_the_event_gives_way_too(folder: Folder) -> None:
     assert card.parts["body"].endswith("... https://shop.example/p/1")
 
 
+@pytest.mark.long
 def test_what_giving_way_cannot_mend_comes_whole(folder: Folder) -> None:
     """Where a template is too long without titles and items, it loses none of them, and says what it breaks."""
     card = folder.sms("x" * 400 + "{{ item_1_title }} {{ item_count }}", item(title=LONG), item(2))

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -101,6 +102,7 @@ def ids(catalog: Catalog, rows: Any) -> set[str]:
     return {catalog.item_id(row) for row in rows.tolist()}
 
 
+@pytest.mark.long
 @calm
 @given(updates=st.lists(changes, max_size=12), at_once=st.integers(1, 4))
 def test_an_overlaid_catalogue_is_that_of_the_next_training(updates: list[ItemUpdate], at_once: int) -> None:

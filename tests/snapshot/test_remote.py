@@ -225,6 +225,7 @@ def test_a_node_without_its_disk_fetches_and_serves(shop: SimpleNamespace) -> No
     assert shop.node.serves() == OLD
 
 
+@pytest.mark.long
 def test_a_store_that_is_away_is_told_and_serving_goes_on(shop: SimpleNamespace) -> None:
     """The folder serves, the error names no address, a failure is counted, and the store's return is noticed."""
     shop.trainer.publish(OLD)

@@ -32,6 +32,7 @@ def test_a_list_takes_the_place_of_what_stood_there(visit: Watched, shop: ShopPa
     assert visit.errors == []
 
 
+@pytest.mark.long
 def test_what_is_tracked_changes_the_list(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
     """A view is on disk, under the visitor's id, and the next list knows it."""
     page = opened(visit, shop)

@@ -54,6 +54,7 @@ def test_a_card_that_is_refused_goes_and_the_next_item_comes(
     assert visit.errors == []
 
 
+@pytest.mark.long
 def test_it_is_taken_back(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
     """The item stands where it stood, and the button has done its work."""
     shop.pages["/"] = page_with(service, REFUSABLE)
@@ -90,6 +91,7 @@ def test_the_shops_own_card_says_what_is_refused(visit: Watched, shop: ShopPages
     assert visit.errors == []
 
 
+@pytest.mark.long
 def test_a_list_that_goes_on_stays_as_long_as_it_was(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
     """A shopper who refuses something on the second page does not lose sight of it."""
     shop.pages["/"] = page_with(service, REFUSABLE.replace("limit", 'more="Show more" limit'))

@@ -38,6 +38,7 @@ def test_its_declarations_are_those_of_the_code(tmp_path: Path) -> None:
     assert (tmp_path / "recsys.d.ts").read_text() == (STATIC / "recsys.d.ts").read_text()
 
 
+@pytest.mark.long
 @needs_typescript
 def test_a_shop_in_typescript_uses_it(tmp_path: Path) -> None:
     """Calls that the declarations promise compile; others do not."""

@@ -12,6 +12,7 @@ from tests.support.cases import as_it_comes, case, needs_cases
 pytestmark = needs_cases
 
 
+@pytest.mark.long
 def test_what_stands_on_an_orders_first_line_holds_for_it(tmp_path: Path) -> None:
     """State, currency and cancellation of the first line are the order's, with all of its lines."""
     shop = case("files-01-order-fields-on-first-line", tmp_path)
@@ -69,6 +70,7 @@ def test_a_whole_cell_is_no_item(tmp_path: Path) -> None:
         _ = as_it_comes("files-04-all-lines-in-one-cell", tmp_path).shop
 
 
+@pytest.mark.long
 def test_lines_find_their_order_and_its_person(tmp_path: Path) -> None:
     """Who and when come from two other tables; the cancelled order counts in nothing."""
     shop = case("files-08-lines-heads-people-in-three-tables", tmp_path)

@@ -18,6 +18,7 @@ PATTERN = r"^\s*\[.*\]|a\|"
 TEXTS = st.lists(st.none() | st.text("a[]| é\x85\x00", max_size=5) | st.text(max_size=3), max_size=30)
 
 
+@pytest.mark.long
 @given(TEXTS)
 @settings(max_examples=50)
 def test_a_text_matches_in_a_batch_as_it_does_alone(texts: list[str | None]) -> None:

@@ -122,6 +122,7 @@ def test_what_goes_wrong_is_said_without_values(server: PostgresServer, tmp_path
     assert [secret for secret in (PASSWORD, "kim", "u1", "00049") if secret in told] == []
 
 
+@pytest.mark.long
 def test_a_server_that_dies_in_the_middle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is published of a table that came halfway: the job ends with one sentence."""
     settings = tmp_path / "settings.toml"
@@ -189,6 +190,7 @@ def test_sqlite_gives_every_value_as_text(tmp_path: Path) -> None:
         asked("sqlite:///none.db", 'table = "events"', tmp_path)
 
 
+@pytest.mark.long
 def test_duckdb_keeps_its_types(tmp_path: Path) -> None:
     """Lists and structs come as they are, and only rows before a moment; the file cannot be written to, nor another one read."""
     with duckdb.connect(str(tmp_path / "shop.duckdb")) as connection:

@@ -162,6 +162,7 @@ MUTATIONS = st.lists(
 )
 
 
+@pytest.mark.long
 @given(name=st.sampled_from(sorted(SAMPLES)), mutations=MUTATIONS)
 @example(name="feed.xml", mutations=[("r", 1, b":")])
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])

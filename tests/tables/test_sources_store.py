@@ -71,6 +71,7 @@ def test_addresses_that_lead_nowhere(store: Store, tmp_path: Path, path: str, wo
     assert "a-secret-of-the-test" not in str(caught.value)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_a_store_that_dies_in_the_middle(
     store: Store, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]

@@ -94,6 +94,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Engine, Examination]
     return small_shop(tmp_path_factory.mktemp("weights"))
 
 
+@pytest.mark.long
 def test_pools_hold_what_the_pipeline_blends(made: tuple[Engine, Examination]) -> None:
     """Ranking the pools by the weights that serve gives the NDCG of the pipeline's own blend."""
     engine, examination = made

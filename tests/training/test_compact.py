@@ -112,6 +112,7 @@ def logged(shop: Shop) -> Logged:
     return found
 
 
+@pytest.mark.long
 def test_old_events_move_and_the_rest_stays(logged: Logged) -> None:
     """What came more than keep_days ago moves; the first younger one and all that follow stay, whatever their age."""
     logged.log(1, ago(days=30))
@@ -127,6 +128,7 @@ def test_old_events_move_and_the_rest_stays(logged: Logged) -> None:
     assert (logged.in_log(), logged.read()) == ([], logged.all())
 
 
+@pytest.mark.long
 def test_nothing_overtakes_an_event_that_stays(shop: Shop) -> None:
     """Of a log of several batches nothing after the first young event moves: its number would be below the file's last."""
     logged = Logged(shop)
@@ -262,6 +264,7 @@ def test_kill_9_at_any_point(shop: Shop) -> None:
     assert logged.read() == logged.all()
 
 
+@pytest.mark.long
 def test_two_at_once_take_turns(shop: Shop) -> None:
     """Two runs at the same moment move every event once."""
     logged = Logged(shop.add(event("bea", "sofa-1")))
@@ -304,6 +307,7 @@ def forget(logged: Logged, *ids: str, at: datetime = NOW) -> None:
     logged.state.forget([Erased(ERASURE_KEYS.sign(each), each) for each in ids], micros(at))
 
 
+@pytest.mark.long
 def test_purge_deletes_the_snapshots_that_hold_them(logged: Logged) -> None:
     """Never the current one: what it still holds is told, and gone after the next training. What a killed training left is deleted."""
     first, second = logged.publish(NOW + timedelta(seconds=1)), logged.publish(NOW + timedelta(seconds=2))
@@ -321,6 +325,7 @@ def test_purge_deletes_the_snapshots_that_hold_them(logged: Logged) -> None:
     assert compact.purge(logged.settings, ERASURE_KEYS).snapshots == ()
 
 
+@pytest.mark.long
 def test_purge_leaves_snapshots_without_them(logged: Logged) -> None:
     """Whoever is not in a snapshot, or only with what they did later, is no reason to delete it."""
     forget(logged, "nobody")
@@ -378,6 +383,7 @@ def test_purge_says_which_snapshot_it_cannot_look_into(logged: Logged) -> None:
     assert (manifest.exists(), purged.snapshots) == (True, ())
 
 
+@pytest.mark.long
 def test_purge_rewrites_compacted_files(logged: Logged) -> None:
     """Without their rows, under the same name, so that the log's numbers mean what they meant; other files are not touched."""
     logged.log(3, user="bea")

@@ -289,6 +289,7 @@ def test_without_prices_only_orders_are_expected(shop: Shop) -> None:
     assert fit.reason == "Only 0 returning customers have orders of known value; 100 are needed."
 
 
+@pytest.mark.long
 def test_many_customers_are_fitted_on_some() -> None:
     """Of 60,000 customers a third is fitted on, which foretells the others' transactions as well."""
     found, later = simulate(LOYAL, np.linspace(100, 400, 60_000), 90.0, seed=6)

@@ -212,6 +212,7 @@ def test_history_lengths(events: int, name: str) -> None:
 # The same again
 
 
+@pytest.mark.long
 def test_the_same_data_and_settings_give_the_same_table(run: Run) -> None:
     """Read, fitted and asked once more from the files, everything is equal: metrics, intervals, slices and what was learned."""
     examination, known = questions(run.settings), dict[bytes, Arrays]()
@@ -221,6 +222,7 @@ def test_the_same_data_and_settings_give_the_same_table(run: Run) -> None:
     assert learned.content_hash == run.engine.snapshot.manifest.content_hash
 
 
+@pytest.mark.long
 def test_what_was_fitted_is_shared_between_settings(run: Run) -> None:
     """With what is known from an earlier fit, the table is the same, and other settings do not disturb it."""
     known = dict(run.known)

@@ -121,6 +121,7 @@ def named(found: GateVerdict) -> dict[str, bool]:
 BOTH = {"items", "freshness", "leak", "outside", "too good", "popularity", "files", "ids", "coverage", "agreement"}
 
 
+@pytest.mark.long
 def test_the_first_publish_has_its_own_rule(tastes: Shop) -> None:
     """With nothing live, popularity and the artifact are checked; the manifest keeps verdict and metrics, the hash neither."""
     tastes.write()
@@ -216,6 +217,7 @@ def test_what_is_worse_than_live_is_refused(live: Shop, case: str) -> None:
     assert re.search(said, refused(live))
 
 
+@pytest.mark.long
 def test_popularity_is_refused_as_a_first_publish_too(tastes: Shop) -> None:
     """Bestsellers under another name are not let through for want of a live snapshot."""
     tastes.toml += named_alike("trending = 1.0")
@@ -269,6 +271,7 @@ def test_what_was_worse_on_the_windows_before_is_refused(live: Shop) -> None:
     assert "`make tune` looks for better settings" in refused(live)
 
 
+@pytest.mark.long
 def test_findings_of_weight_are_told_before_anything_is_judged(tastes: Shop) -> None:
     """What `validate` explains is repeated by training, refused or not; a stray double row is not."""
     tastes.events += [event("undefined", "t0-00", at=ago(days=1, minutes=at)) for at in range(40)]
@@ -480,6 +483,7 @@ def test_faulty_recommenders_are_refused(tastes: Shop, case: str, register: Call
     assert re.search(said, refused(tastes))
 
 
+@pytest.mark.long
 def test_a_gain_too_good_to_be_true_is_refused(live: Shop, register: Callable[[type[AnyRecommender]], None]) -> None:
     """A recipe that doubles what a good one reaches is taken for a leak, even below the highest NDCG."""
     register(Foreseeing)
@@ -517,6 +521,7 @@ def test_shuffled_ids_are_refused(tastes: Shop) -> None:
     assert [path.name for path in artifacts.iterdir()] == [".lock"]
 
 
+@pytest.mark.long
 def test_a_live_snapshot_of_an_earlier_program_is_replaced(live: Shop) -> None:
     """After an update of the program the live snapshot cannot be read: the next training says so and goes live."""
     version = versions(live.folder / "artifacts")[-1]
@@ -542,6 +547,7 @@ def test_force_publishes_and_says_so(live: Shop) -> None:
     assert ("  files", f"✓ All {files} files are as they were written.") in summary_rows(found)
 
 
+@pytest.mark.long
 def test_force_needs_a_reason(live: Shop) -> None:
     """An empty reason is none; one that was not needed is not recorded."""
     with pytest.raises(SettingsError, match="--force: a reason is needed"):
@@ -569,6 +575,7 @@ def test_few_shoppers_are_not_judged(shop: Shop) -> None:
     assert named(found).keys() == {"items", "freshness", "accuracy", "files", "ids", "coverage"}
 
 
+@pytest.mark.long
 def test_few_buyers_are_not_judged(tastes: Shop) -> None:
     """Known shoppers who hardly buy still show whether the published arrays are those that were measured."""
     tastes.events = [
@@ -602,6 +609,7 @@ def test_a_live_snapshot_that_cannot_be_read_needs_force(live: Shop) -> None:
     assert not verdict(live, force="the disk was broken").passed
 
 
+@pytest.mark.long
 def test_the_gate_leaves_the_rejects_as_they_are(tastes: Shop) -> None:
     """Reading the past a second time does not write the shop's list of bad rows anew."""
     tastes.add(*(event("x" * 257, "t0-00", at=ago(days=day)) for day in (0, 50)))

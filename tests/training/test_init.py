@@ -66,6 +66,7 @@ def test_a_recognised_export_is_read_as_by_its_preset(preset: str, tmp_path: Pat
     assert said(read_shop(load_settings(out))) == expected
 
 
+@pytest.mark.long
 def test_a_shops_own_export_is_read_by_names_and_values(tmp_path: Path) -> None:
     """Semicolons, decimal commas, days first, returns and levels are told by the values, each with its evidence, and pinned."""
     (tmp_path / "umsatz.csv").write_bytes(GERMAN.encode("windows-1252"))
@@ -144,6 +145,7 @@ def test_what_is_not_recognised_is_named_with_what_is_needed(tmp_path: Path) -> 
     assert not (tmp_path / "settings.toml").exists()
 
 
+@pytest.mark.long
 def test_orders_that_do_not_stand_are_told_by_their_words(tmp_path: Path) -> None:
     """A column whose words say paid and cancelled tells how orders stand; one of the places that people live in does not."""
     rows = "".join(
@@ -209,6 +211,7 @@ def test_several_items_in_a_cell_are_told(cell: str, tmp_path: Path) -> None:
     assert events.filter(item_id="MIT-1")["price"].to_list() == [12.0] * 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("cells", "rows"), [(("A1,B2,C3", "B2", "A1,D4"), 6), (('["A1","B2"]', '["C3"]', "[]"), 4)])
 def test_several_ids_in_a_cell_are_told(cells: tuple[str, ...], rows: int, tmp_path: Path) -> None:
     """Ids with a sign between them that stand alone elsewhere, and JSON lists, become a row for each."""

@@ -271,6 +271,7 @@ def test_the_price_of_a_sale_goes_before_the_usual_one(tmp_path: Path) -> None:
     assert found.settings["columns"]["price"] == ["Angebotspreis", "Preis"]
 
 
+@pytest.mark.long
 def test_units_do_not_pin_the_decimal_mark_of_prices(tmp_path: Path) -> None:
     """A stock of `3,0` says how units are written, and prices such as 9.50 stay what they are."""
     rows = "".join(f"A{at};Ding {at};9.50;{at},0\n" for at in range(9))

@@ -108,6 +108,7 @@ def test_a_snapshot_is_the_same_in_any_number_of_partitions(synthetic: Settings,
     assert parts.shop.counts == whole.shop.counts
 
 
+@pytest.mark.long
 def test_what_crosses_partitions_is_settled_before_the_cut(tmp_path: Path) -> None:
     """Rows that are told twice, an anonymous id that became a user, orders of nobody, unknown items and a refund after a year."""
     shop = Shop(tmp_path)

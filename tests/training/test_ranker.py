@@ -180,6 +180,7 @@ def test_fashion_is_learned(fashion: tuple[Shop, Settings, Prepared], learned: F
     assert {name for name in learned.arrays if name.startswith("new_")}
 
 
+@pytest.mark.long
 def test_two_runs_learn_the_same(fashion: tuple[Shop, Settings, Prepared], learned: FittedRanker) -> None:
     """The same tables, settings and seed give the same arrays and the same record."""
     again = learn_ranker(fashion[2], fashion[1], now=NOW).serving

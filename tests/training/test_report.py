@@ -160,6 +160,7 @@ def steady(shop: Shop, days: int, until: dict[str, int]) -> Shop:
     return shop
 
 
+@pytest.mark.long
 def test_purchases_of_a_brand_that_stopped_are_told(shop: Shop) -> None:
     """Only the brand that stopped and its category are told, with the last day and what was to be expected."""
     steady(shop, 60, {"Sella": 6})
@@ -273,6 +274,7 @@ def test_stages_have_their_shares_of_customers_and_revenue(shop: Shop) -> None:
 # --- the page
 
 
+@pytest.mark.long
 def test_the_page_has_every_part(busy_shop: Shop) -> None:
     """Headings in order, tables with captions, drawings with titles, and a sentence of each part."""
     busy_shop.toml = SHORT
@@ -293,6 +295,7 @@ def test_the_page_has_every_part(busy_shop: Shop) -> None:
         assert sentence in page.text, sentence
 
 
+@pytest.mark.long
 def test_names_from_tables_stay_text(shop: Shop) -> None:
     """Titles, brands, categories, item ids and users that are markup are shown, never run, and load nothing."""
     text = report_of(evil_shop(shop))
@@ -320,6 +323,7 @@ def test_nobody_is_named(busy_shop: Shop) -> None:
     assert not re.search(r"user-\d", report_of(busy_shop))
 
 
+@pytest.mark.long
 def test_the_same_snapshot_gives_the_same_page(busy_shop: Shop) -> None:
     """But for the memory that writing took; nothing half-written is left behind."""
     busy_shop.publish()

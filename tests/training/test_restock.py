@@ -156,6 +156,7 @@ def test_live_updates_and_sales_are_laid_over(stocked: Stocked, capsys: pytest.C
     assert rows == [("sofa-2", 3, 15, pytest.approx(5.6), 4.5, 4500), ("lamp-2", 1, 4, 7, 1, 120)]
 
 
+@pytest.mark.long
 def test_what_was_sold_is_what_a_training_now_would_count(tmp_path: Path) -> None:
     """Live orders with refunds of both, the window that has moved on, late and early ones: the same as folded in."""
     shop = Stocked(tmp_path, busy_events())

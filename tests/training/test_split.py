@@ -75,6 +75,7 @@ def test_folds_fill_the_time_before_without_overlap() -> None:
     assert folds_before(NOW, 7, 0) == []
 
 
+@pytest.mark.long
 def test_a_purchase_is_the_truth_of_one_rolling_fold(busy_shop: Shop) -> None:
     """Over folds that touch, each user's purchase stands in exactly one truth."""
     busy_shop.write()

@@ -92,6 +92,7 @@ def told(shop: Shop, lines: str, out: Path, asked: Asked = Asked()) -> dict[str,
     return {**home, "whole": found}
 
 
+@pytest.mark.long
 def test_what_a_candidate_would_earn_is_found(explored: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A sharper draw earns what its chances at each item and place come to, which the intervals hold, in clicks and in orders."""
     found = told(explored, SHARPER, tmp_path / "whatif.json")

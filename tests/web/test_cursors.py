@@ -153,6 +153,7 @@ def test_no_group_comes_twice(shop: Shop) -> None:
     assert len({item if item.startswith("alone") else int(item[1:]) % 5 for item in shown}) == 9
 
 
+@pytest.mark.long
 def test_each_list_of_a_page_goes_on(app: Application) -> None:
     """Neither its own items nor those of the lists above it come again on the following pages."""
     web, cursors = app.test_client(), ["*", "*"]

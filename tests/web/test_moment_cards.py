@@ -159,6 +159,7 @@ def test_a_card_is_the_same_on_every_fetch(serve: Serve, web: FlaskClient) -> No
     assert slate["pinned"]
 
 
+@pytest.mark.long
 def test_prices_are_those_of_now(web: FlaskClient) -> None:
     """What changed since the poll shows in the message."""
     moment_id = poll(web)["ann"]["moment_id"]

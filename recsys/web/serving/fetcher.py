@@ -40,7 +40,7 @@ class SnapshotFetcher:
 
     @property
     def reports_may_lack(self) -> bool:
-        """Whether the store did not answer last time, or not every report could be fetched."""
+        """Tell whether the store did not answer last time, or not every report could be fetched."""
         return bool(self._failures) or self._reports_failed
 
     def look(self) -> bool:

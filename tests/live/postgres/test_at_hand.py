@@ -120,6 +120,7 @@ def test_a_new_snapshot_waits_for_the_log(app: Application, shop: Shop, database
     assert found["snapshot"] == new
 
 
+@pytest.mark.long
 def test_nobody_waits_for_a_database_that_says_nothing(
     shop: Shop, database: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

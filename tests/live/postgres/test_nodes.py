@@ -101,6 +101,7 @@ def test_an_event_of_one_node_is_in_the_next_answer_of_the_other(nodes: tuple[Se
     assert not list(nodes[0].folder.rglob("log.sqlite3"))
 
 
+@pytest.mark.long
 def test_while_the_database_is_away_lists_go_on_writes_are_503_and_it_comes_back(
     nodes: tuple[Server, Server], database: PostgresServer
 ) -> None:
@@ -129,6 +130,7 @@ def test_while_the_database_is_away_lists_go_on_writes_are_503_and_it_comes_back
         assert seen(node, "lost") == []
 
 
+@pytest.mark.long
 def test_a_killed_node_loses_no_accepted_event(nodes: tuple[Server, Server]) -> None:
     """After kill -9 of a node the other one answers with everything that it accepted."""
     first, second = nodes
