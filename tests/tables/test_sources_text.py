@@ -140,6 +140,50 @@ def test_lines_of_two_encodings_are_refused(tmp_path: Path, utf8: int, other: in
     assert len(rows_of(open_files(tmp_path, name, 'encoding = "utf-8-lossy"'))) == utf8 + other
 
 
+@pytest.mark.parametrize(
+    ("usual", "rare"),
+    [
+        (["Grüner Tee"] * 60, ["NESCAFÉ® Gold"] * 2),
+        (["Größe"] * 20, ["Viel Spaß…"]),
+        (["Jouet d’été"] * 20, ["BEYONCÉ’S BEST", "NESCAFÉ™"]),
+        (["niño"] * 20, ["ESPAÑ’S", "TÖ’S", "RÜ®", "CAFFÈ’S"]),
+    ],
+)
+def test_signs_behind_capitals_are_no_second_encoding(tmp_path: Path, usual: list[str], rare: list[str]) -> None:
+    """Two letters of windows-1252 that happen to be one of UTF-8, which no shop writes, are read as what they are."""
+    content = "".join(f"a,b,2026-06-01,search,1,{word}\n" for word in [*usual, *rare])
+    name = written(tmp_path, "events.csv", f"{COLUMNS},query\n{content}".encode("cp1252"))
+    assert [row[5] for row in rows_of(open_files(tmp_path, name))] == [*usual, *rare]
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "Größe",
+        "crème",
+        "Łódź",
+        "cămașă",
+        "chè đậu ướt",
+        "Αθήνα",
+        "чайник",
+        "קפה",
+        "قهوة",
+        "กาแฟ",
+        "コーヒー",
+        "커피",
+        "咖啡",
+        "™ €",
+        "☕",
+    ],
+)
+def test_words_of_all_shops_are_utf8(tmp_path: Path, word: str) -> None:
+    """Beside lines in windows-1252 they are another export, in any script."""
+    lines = f"{COLUMNS},query\n".encode() + f"a,b,2026-06-01,search,1,{word}\n".encode() * 5
+    name = written(tmp_path, "events.csv", lines + "a,b,2026-06-01,search,1,Größe niño\n".encode("cp1252") * 40)
+    with pytest.raises(DataError, match="holds 5 lines of UTF-8"):
+        open_files(tmp_path, name)
+
+
 STREAM = "2026-06-01 10:00:00\tview\tv-1\t\t198.51.100.4\tPAN\t\n2026-06-01 11:00:00\tview\tv-2\t\t198.51.100.5\tPOT\tK1\n"
 NAMES = 'header = ["at", "kind", "visitor", "customer", "address", "item", "order"]'
 

@@ -29,6 +29,16 @@ _EURO, _FIRST_PRINTED = "\udca4", "\udca0"
 """The byte of ISO 8859-15's euro sign, which is a ¤ in others that no shop writes, and the first of its letters beyond ASCII."""
 _FOREIGN = re.compile(r"[\udc80-\udcff]")
 _LETTERS = re.compile(r"[^\x00-\x7f\udc80-\udcff]")
+_UNWRITTEN = re.compile(
+    r"[^\x00-\x7f\xa0-\u017f\u01a0\u01a1\u01af\u01b0\u0218-\u021b"  # Latin with the letters of Romanian and Vietnamese
+    r"\u0300-\u0304\u0306-\u030c\u0323\u0327\u0328"  # accents of their own
+    r"\u0384-\u03ce\u0400-\u04ff\u0531-\u058a\u05b0-\u05ea\u060c-\u06ff"  # Greek, Cyrillic, Armenian, Hebrew, Arabic
+    r"\u0900-\u0eff\u10a0-\u10ff\u1e00-\u1eff"  # scripts of India, Thai, Georgian, Vietnamese
+    r"\u2000-\u2bff\u3000-\u9fff\uac00-\ud7a3\uf900-\ufb06\ufe0f\ufeff\uff00-\uffef"  # signs, Chinese, Japanese, Korean
+    r"\U0001f000-\U0001faff\U00020000-\U0003ffff]"  # emoji, rare Chinese
+    r"|[A-Za-z][\u0384-\u06ff]|[\u0384-\u06ff][A-Za-z]"
+)
+"""Letters that no shop writes, and words of two scripts: capitals with a sign behind them (É®, ß…) that are UTF-8 by chance."""
 _MOSTLY = 10
 """So many letters in UTF-8 for each byte that is not: then those bytes are mistakes."""
 _SYLLABLES = (
@@ -142,7 +152,10 @@ def _guessed(blob: Blob) -> Blob:
 
 @dataclass(slots=True)
 class _Lines:
-    """Lines with letters beyond ASCII, counted: those that are whole UTF-8, with the number of the first, and the others."""
+    """Lines with letters beyond ASCII, counted: those that are UTF-8 as shops write it, with the first's number, and foreign ones.
+
+    Lines that are UTF-8 of which no shop makes words speak for neither.
+    """
 
     utf8: int = 0
     foreign: int = 0
@@ -159,7 +172,7 @@ class _Lines:
                 continue
             if _FOREIGN.search(line):
                 self.foreign += 1
-            else:
+            elif not _UNWRITTEN.search(line):
                 self.utf8 += 1
                 self.first = self.first or self._ended
 
