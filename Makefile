@@ -110,7 +110,7 @@ test: setup-dev ## Run the tests but for the longest, on all cores: six to seven
 test-fast: setup-dev ## Run the unit tests but for those of random examples: under a minute
 	@$(RUN) -m pytest -n auto --dist worksteal -m "unit and not hypothesis and not long" $(ARGS)
 cases: setup-dev ## Say of each open case of CASES whether it holds (make cases CASES=../cases)
-	@RECSYS_CASES=$(abspath $(CASES)) $(RUN) -m pytest -p tests.support.case_report tests/cases tests/tables/test_*cases*.py tests/training/test_order_cases.py $(ARGS)
+	@RECSYS_CASES=$(abspath $(CASES)) $(RUN) -m pytest -p tests.support.case_report tests/cases tests/tables/test_*cases*.py tests/tables/sources/test_sources_cases.py tests/training/job/test_order_cases.py $(ARGS)
 check: setup-dev ## Lint, types, import rules, tests (ALL=1: every test)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
@@ -131,71 +131,71 @@ lock: ## Pin all packages again (needs uv); what the service runs on is the same
 	$(LOCK) pyproject.toml --extra training --extra cloud --extra postgres --extra ranker --constraint requirements.lock -o deploy/requirements.lock
 
 bench: setup-dev ## Measure the service against bare Flask (needs wrk), the export and a 10-million-event fit
-	$(RUN) -m benchmarks.bench $(ARGS)
+	$(RUN) -m benchmarks.http.bench $(ARGS)
 benchmark-soak: setup-dev ## Serve for an hour under load, new snapshots and killed workers; says what failed, was lost or grew (ARGS="--minutes 60")
 	$(RUN) -m benchmarks.soak $(ARGS)
 benchmark-chaos: setup-all ## Run three nodes behind nginx for half an hour while nodes, database and store die and come back (needs nginx, PostgreSQL)
 	$(RUN) -m benchmarks.chaos $(ARGS)
 benchmark-databases: setup-dev ## Measure a request over PostgreSQL against one over SQLite files, in one run (needs PostgreSQL)
-	@$(RUN) -m benchmarks.databases $(ARGS)
+	@$(RUN) -m benchmarks.http.databases $(ARGS)
 benchmark-bounds: setup-dev ## Measure an answer for a shopper with 100,000 ids, 500,000 events, after 100,000 item updates
-	$(RUN) -m benchmarks.bounds $(ARGS)
+	$(RUN) -m benchmarks.http.bounds $(ARGS)
 benchmark-isolation: setup-dev ## Measure pages beside bulk answers, polls, cards, slow clients, large bodies and the console
-	$(RUN) -m benchmarks.isolation $(ARGS)
+	$(RUN) -m benchmarks.http.isolation $(ARGS)
 benchmark-latency: setup-dev ## Measure latency against offered load, and the first answer of a cold start
-	$(RUN) -m benchmarks.latency $(ARGS)
+	$(RUN) -m benchmarks.http.latency $(ARGS)
 benchmark-campaigns: setup-dev ## Measure what 50 running campaigns of 10,000 cost an answer (ARGS="--folder .demo" for another trained shop)
-	$(RUN) -m benchmarks.campaigns $(ARGS)
+	$(RUN) -m benchmarks.merchandising.campaigns $(ARGS)
 benchmark-filters: setup-dev ## Measure a filter over three attributes of 100,000 items, the first time and again
-	$(RUN) -m benchmarks.filters $(ARGS)
+	$(RUN) -m benchmarks.merchandising.filters $(ARGS)
 benchmark-attributes: setup-dev ## Measure how fast 20 attributes of a million items are mapped, and the memory that workers share
-	$(RUN) -m benchmarks.attributes $(ARGS)
+	$(RUN) -m benchmarks.merchandising.attributes $(ARGS)
 benchmark-visits: setup-dev ## Simulate 30 visits without a click, with and without fatigue, rotation, limits (ARGS="--folder .demo")
-	$(RUN) -m benchmarks.visits $(ARGS)
+	$(RUN) -m benchmarks.merchandising.visits $(ARGS)
 benchmark-variety: setup-dev ## Measure relevance against variety on three public shops, and draw docs/pictures/variety.png (needs RECSYS_DATA)
 	$(RUN) -m pip install --quiet --disable-pip-version-check matplotlib
-	$(RUN) -m benchmarks.variety $(ARGS)
+	$(RUN) -m benchmarks.merchandising.variety $(ARGS)
 benchmark-storefront: setup-dev ## Count what arrives of 10,000 page views in a browser that is killed and cut off (needs chromium; ARGS="--views 500")
 	$(RUN) -m pip install --quiet --disable-pip-version-check --group browser
-	$(RUN) -m benchmarks.storefront $(ARGS)
+	$(RUN) -m benchmarks.http.storefront $(ARGS)
 benchmark-gate: setup-dev ## Simulate how often the gate passes worse settings, and refuses equal ones
-	$(RUN) -m benchmarks.gate_errors $(ARGS)
+	$(RUN) -m benchmarks.job.gate_errors $(ARGS)
 benchmark-crowds: setup-dev ## Say in how many small shops an id of many people is named (needs RECSYS_DATA)
-	$(RUN) -m benchmarks.crowds
+	$(RUN) -m benchmarks.job.crowds
 benchmark-ratings: setup-dev ## Hold what an untuned training learns of ratings against each recommender alone (DATA=folder of ratings.csv)
-	$(RUN) -m benchmarks.ratings $(DATA)
+	$(RUN) -m benchmarks.lists.ratings $(DATA)
 benchmark-side-by-side: setup-dev ## Print similar items and complements beside plain co-occurrence, titles only, after a training (SETTINGS=)
-	$(RUN) -m benchmarks.side_by_side $(SETTINGS)
+	$(RUN) -m benchmarks.lists.side_by_side $(SETTINGS)
 benchmark-untuned: setup-dev ## Hold untuned lists against each recommender alone (DATA=file HELD=last-order|last-item|random)
-	$(RUN) -m benchmarks.untuned $(DATA) $(HELD)
+	$(RUN) -m benchmarks.lists.untuned $(DATA) $(HELD)
 benchmark-floods: setup-dev ## Say at which place fresh ids with one view bring an item, with and without what keeps floods down
-	$(RUN) -m benchmarks.floods
+	$(RUN) -m benchmarks.lists.floods
 benchmark-first-list: setup-dev ## Measure init, training and a first list in each folder of cases (CASES=../cases)
-	$(RUN) -m benchmarks.first_list $(CASES) $(ARGS)
+	$(RUN) -m benchmarks.job.first_list $(CASES) $(ARGS)
 benchmark-gowalla: setup-dev ## Compare collaborative filtering with published tables on Gowalla (needs RECSYS_DATA)
-	$(RUN) -m benchmarks.gowalla $(ARGS)
+	$(RUN) -m benchmarks.lists.gowalla $(ARGS)
 benchmark-intent: setup-dev ## Hold intent, lifecycle and exit stage against what shoppers bought next (needs RECSYS_DATA)
-	$(RUN) -m benchmarks.intent $(ARGS)
+	$(RUN) -m benchmarks.lists.intent $(ARGS)
 benchmark-live: setup-dev ## Replay a real shop's events over HTTP, and measure what a live log costs (needs RECSYS_DATA and wrk)
-	$(RUN) -m benchmarks.live $(ARGS)
+	$(RUN) -m benchmarks.lists.live $(ARGS)
 benchmark-messages: setup-dev ## Ask 10,000 cards of a send four times over HTTP, and export a million lines, watching memory
-	$(RUN) -m benchmarks.messages $(ARGS)
+	$(RUN) -m benchmarks.moments.messages $(ARGS)
 benchmark-experiments: setup-dev ## Hold experiments against simulated shoppers whose choices are known (ARGS="--runs 200")
-	@$(RUN) -m benchmarks.experiments $(ARGS)
+	@$(RUN) -m benchmarks.experiments.experiments $(ARGS)
 benchmark-replayed: setup-dev ## Replay a real shop through an experiment, from settings to read-out (ARGS="--settings examples/rees46/settings.toml --since 2019-10-01T01:30")
-	@$(RUN) -m benchmarks.replayed_experiment $(ARGS)
+	@$(RUN) -m benchmarks.experiments.replayed_experiment $(ARGS)
 benchmark-offpolicy: setup-dev ## Hold off-policy estimates against simulated shoppers whose choices are known (ARGS="--runs 30")
-	@$(RUN) -m benchmarks.off_policy $(ARGS)
+	@$(RUN) -m benchmarks.experiments.off_policy $(ARGS)
 benchmark-training: setup-dev $(if $(findstring spark,$(ARGS)),$(VENV)/.ready-spark) ## Measure training by events and partitions: seconds, peak memory, content hash (ARGS="--events 10000000 --runners local spark")
-	@$(RUN) -m benchmarks.training $(ARGS)
+	@$(RUN) -m benchmarks.job.training $(ARGS)
 benchmark-reading: setup-dev ## Measure reading of a shop's tables: processor time, peak memory (ARGS="--events 10000000 --beside ../before")
-	@$(RUN) -m benchmarks.reading $(ARGS)
+	@$(RUN) -m benchmarks.job.reading $(ARGS)
 benchmark-value: setup-dev ## Hold customer value against held-back purchases (needs RECSYS_DATA)
-	$(RUN) -m benchmarks.customer_value $(ARGS)
+	$(RUN) -m benchmarks.lists.customer_value $(ARGS)
 benchmark-moments: setup-dev ## Measure polls and batches of all kinds of moments over 200,000 people
-	$(RUN) -m benchmarks.moments $(ARGS)
+	$(RUN) -m benchmarks.moments.moments $(ARGS)
 benchmark-moments-truth: setup-dev ## Hold who was due for a moment against held-back purchases (needs RECSYS_DATA)
-	$(RUN) -m benchmarks.moments_truth $(ARGS)
+	$(RUN) -m benchmarks.moments.moments_truth $(ARGS)
 $(VENV)-peers/.ready: requirements-peers.lock
 	$(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/$(PIP) --no-compile -r requirements-peers.lock

@@ -13,7 +13,7 @@ from typing import Literal
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.support.browser import CHROMIUM
+from tests.support.servers.browser import CHROMIUM
 
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
 KEY = "RECSYS_KEYS_CONSOLE_OPERATOR"

@@ -22,8 +22,8 @@ from recsys.settings import Settings
 from recsys.settings.load import parse_settings
 from recsys.snapshot.store import SnapshotStore, current_version, open_snapshot
 from recsys.types import Query, Slate
-from tests.support.evaluated import Run, evaluated, taste_tables
 from tests.support.kept import ARTIFACTS, Kept, files_in, write_files
+from tests.support.shops.evaluated import Run, evaluated, taste_tables
 from tests.support.training import train
 from training.job.job import Fitted, fit
 
@@ -38,10 +38,10 @@ STARTS = (
     "multiprocessing",
     "nbclient",
     "subprocess",
-    "tests.support.browser",
-    "tests.support.postgres",
-    "tests.support.running",
-    "tests.support.store",
+    "tests.support.servers.browser",
+    "tests.support.servers.postgres",
+    "tests.support.servers.running",
+    "tests.support.servers.store",
 )
 """A file that imports one of these has tests that start processes: `e2e`."""
 KINDS = ("unit", "service", "e2e")

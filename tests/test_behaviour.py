@@ -29,7 +29,7 @@ from recsys.settings import BehaviourSettings
 from recsys.snapshot.id_index import unknown_item
 from recsys.types import EventType, History
 from tests.conftest import ITEMS, NOW, ago, event, micros
-from tests.support.handmade import BEHAVIOUR, calm, world
+from tests.support.shops.handmade import BEHAVIOUR, calm, world
 
 V, B, R = EventType.VIEW, EventType.PURCHASE, EventType.REFUND
 

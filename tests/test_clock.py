@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys import clock
-from tests.support.handmade import calm
+from tests.support.shops.handmade import calm
 
 zones = st.sampled_from([UTC, timezone(timedelta(hours=-9.5))])
 moments = st.datetimes(timezones=zones).filter(lambda moment: 1 < moment.year < 9999)

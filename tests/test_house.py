@@ -31,7 +31,7 @@ from recsys.settings import training as training_settings
 from recsys.settings import variety as variety_settings
 from recsys.settings import when as when_settings
 from tests.conftest import SETTINGS, Shop
-from tests.support.patience import PATIENCE_SECONDS
+from tests.support.servers.patience import PATIENCE_SECONDS
 from training.cli import reference
 from training.cli.parser import parser
 

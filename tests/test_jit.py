@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recsys.ranking import top_n
-from tests.support.patience import PATIENCE_SECONDS
+from tests.support.servers.patience import PATIENCE_SECONDS
 
 TEXT = """
 @compiled(ROWS, INT)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from recsys.locales import date_text, is_right_to_left, language, locale_chain, plural_form, price_text
 from tests.conftest import micros
-from tests.support.handmade import calm
+from tests.support.shops.handmade import calm
 
 LOCALES = ("en", "en_IN", "de", "de_CH", "fr", "ar", "ar_EG", "he", "fa", "ja", "hi", "pl", "pt_BR", "sv", "zh_Hant_TW")
 MARCH_5 = micros(datetime(2026, 3, 5, 23, 30, tzinfo=UTC))

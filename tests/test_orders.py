@@ -19,7 +19,7 @@ from recsys.settings import BehaviourSettings
 from recsys.snapshot.histories import Events
 from recsys.types import CANCELLED, EventType, History, Lines
 from tests.conftest import ago, event, micros
-from tests.support.handmade import BEHAVIOUR, World, calm, world
+from tests.support.shops.handmade import BEHAVIOUR, World, calm, world
 
 V, B, R, C = EventType.VIEW, EventType.PURCHASE, EventType.REFUND, CANCELLED
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.patience import PATIENCE_SECONDS
-from tests.support.ports import free_port
-from tests.support.running import ROOT, ended
+from tests.support.servers.patience import PATIENCE_SECONDS
+from tests.support.servers.ports import free_port
+from tests.support.servers.running import ROOT, ended
 
 PACKAGES = {"recsys", "training", "simulator"}
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.popularity import LEEWAY, allowance, believed, exact_sums, one_item_users, total_of
 from tests.conftest import ago, event
-from tests.support.handmade import calm, world
+from tests.support.shops.handmade import calm, world
 
 counts = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 500)), min_size=1, max_size=30)
 

@@ -17,7 +17,7 @@ from recsys.ranking import (
     top_n,
 )
 from recsys.types import Arrays, Rows, Scores
-from tests.support.handmade import calm
+from tests.support.shops.handmade import calm
 
 SCORES = st.sampled_from([-2.0, 0.0, 0.5, 1.0, 1.0, 3.0, math.nan, math.inf, -math.inf])
 """Few values, so that most lists hold ties."""

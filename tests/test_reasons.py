@@ -12,7 +12,7 @@ import pytest
 from recsys.locales import plural_form
 from recsys.reasons import LOCALES, _texts, reason_locale, reason_text
 from recsys.recommenders import RECOMMENDERS
-from tests.support.handmade import World, shop_of
+from tests.support.shops.handmade import World, shop_of
 
 COUNTS = (0, 1, 2, 3, 7, 11, 24, 100, 102)
 

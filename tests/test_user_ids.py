@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from recsys.ids.user_ids import NULL_USERS, NullUsers
 from recsys.tables.checks.people import is_nobody
-from tests.support.handmade import calm
+from tests.support.shops.handmade import calm
 
 USUAL = NullUsers(NULL_USERS)
 

@@ -26,13 +26,13 @@ from rich.table import Table
 
 from benchmarks.chaos.cluster import cluster
 from benchmarks.chaos.run import ACCIDENTS, CUTS, Chaos
-from benchmarks.service import Service
+from benchmarks.http.service import Service
 from benchmarks.soak.load import Kind, Load
 from benchmarks.soak.run import KEYS, declared
 from benchmarks.soak.verdict import count_events
 from recsys.live.postgres.log import PostgresLog
 from simulator import make_shop, shop_settings
-from tests.support.running import ROOT
+from tests.support.servers.running import ROOT
 
 OUT = Path("benchmarks/out/chaos")
 LISTS: tuple[Kind, ...] = ("page", "similar", "bestsellers", "popular")

@@ -19,10 +19,10 @@ import pytest
 
 from benchmarks.chaos.network import DATABASES, STORE, SUBNET, Place, network
 from recsys.live.postgres.address import Address
-from tests.support.ports import free_port
-from tests.support.postgres_pair import PostgresPair, postgres_pair
-from tests.support.running import ROOT
-from tests.support.store import BUCKET, Store, store_server
+from tests.support.servers.ports import free_port
+from tests.support.servers.postgres_pair import PostgresPair, postgres_pair
+from tests.support.servers.running import ROOT
+from tests.support.servers.store import BUCKET, Store, store_server
 
 PATIENCE_SECONDS = 120
 

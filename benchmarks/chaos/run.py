@@ -21,7 +21,7 @@ from recsys.live.postgres.migrations import migrate
 from recsys.settings.load import load_settings
 from recsys.snapshot.mirror import mirror_of
 from recsys.snapshot.store import current_version, open_snapshot, publish
-from tests.support.running import ROOT
+from tests.support.servers.running import ROOT
 from training.gate.gate import gate_of
 from training.job.job import train
 

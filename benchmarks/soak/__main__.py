@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.service import running
+from benchmarks.http.service import running
 from benchmarks.soak.load import Load
 from benchmarks.soak.processes import UNITS
 from benchmarks.soak.run import KEYS, Soak, capacity, declared, prepare

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.service import Service, publish_fit
+from benchmarks.http.service import Service, publish_fit
 from benchmarks.soak.load import Load, Shop
 from benchmarks.soak.processes import Sample, sample, workers
 from recsys.settings.load import load_settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.experiments import (
+from benchmarks.experiments.experiments import (
     READ,
     World,
     alike,

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.intent import Counts, drawn, lines, moments_of
-from benchmarks.live import follows_cart, follows_views, questions
+from benchmarks.lists.intent import Counts, drawn, lines, moments_of
+from benchmarks.lists.live import follows_cart, follows_views, questions
 from recsys.behaviour import sessions
 from recsys.snapshot.histories import Events
 from tests.conftest import ago, event
-from tests.support.handmade import BEHAVIOUR, world
+from tests.support.shops.handmade import BEHAVIOUR, world
 
 VISIT = ago(1)
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from benchmarks.messages import SHARES, Sample, descendants, peaks
+from benchmarks.moments.messages import SHARES, Sample, descendants, peaks
 
 
 def test_a_peak_is_the_largest_up_to_then() -> None:

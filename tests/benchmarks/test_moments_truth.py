@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks.moments_truth import RIVALS, SLATE, Draws, Past, between, judge, looks_before
+from benchmarks.moments.moments_truth import RIVALS, SLATE, Draws, Past, between, judge, looks_before
 from recsys.live.databases import log_in
 from recsys.settings.moments import MomentsSettings
 from recsys.settings.placements import Placement, Rule

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.off_policy import METHODS, PLACES, REWARDS, World, against_truth, explored, log_of, refusals
+from benchmarks.experiments.off_policy import METHODS, PLACES, REWARDS, World, against_truth, explored, log_of, refusals
 from training.experiments.before_a_test.off_policy import OffPolicy
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.replayed_experiment import NAME, replay, settings_of, visits_of
+from benchmarks.experiments.replayed_experiment import NAME, replay, settings_of, visits_of
 from tests.conftest import NOW, Shop, ago, busy_events
 from training.experiments.readout import read_out
 

@@ -20,9 +20,9 @@ from recsys.live.sqlite import local_disk
 from recsys.types import StateError
 from recsys.web.app import create_app
 from tests.support.cases import NOW, as_it_comes, folder_of, needs_cases, open_case
-from tests.support.patience import PATIENCE_SECONDS
-from tests.support.running import start, stop
-from tests.support.serving import ENVIRONMENT, serving_settings
+from tests.support.servers.patience import PATIENCE_SECONDS
+from tests.support.servers.running import start, stop
+from tests.support.servers.serving import ENVIRONMENT, serving_settings
 from training.experiments.readout import read_out
 
 pytestmark = needs_cases

@@ -23,7 +23,7 @@ from recsys.web.console.sessions import ROLES
 from recsys.web.console.site import COOKIE
 from tests.conftest import NOW, Shop, ago, event, micros
 from tests.support.read_outs import read_out, write_read_out
-from tests.support.serving import ENVIRONMENT, serving_settings
+from tests.support.servers.serving import ENVIRONMENT, serving_settings
 
 KEYS: dict[str, str] = {role: f"console-{role}-key-of-at-least-32-characters" for role in ROLES}
 SECRETS = {

@@ -9,8 +9,8 @@ import msgspec
 from recsys.settings import StateSettings
 from recsys.web.app import create_app
 from tests.console.conftest import SECRETS, logged_in
-from tests.support.serving import serving_settings
-from tests.web.test_experiments import SHOPPERS, experiment
+from tests.support.servers.serving import serving_settings
+from tests.web.resources.merchant.test_experiments import SHOPPERS, experiment
 
 
 def test_a_shopper_is_shown_the_lists_of_their_arm(artifacts: Path, tmp_path: Path) -> None:

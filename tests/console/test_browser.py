@@ -15,9 +15,9 @@ from recsys.settings.campaigns import Action, Campaign, Pin
 from recsys.types import Send
 from tests.conftest import NOW, Shop, busy_events, micros
 from tests.console.conftest import KEYS, SECRETS, trial
-from tests.support.browser import PATIENCE_SECONDS, Watched, launched, started, wait_for
 from tests.support.read_outs import read_out, write_read_out
-from tests.support.running import ROOT, Server, start, stop
+from tests.support.servers.browser import PATIENCE_SECONDS, Watched, launched, started, wait_for
+from tests.support.servers.running import ROOT, Server, start, stop
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

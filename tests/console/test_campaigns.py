@@ -13,7 +13,7 @@ from recsys.settings import StateSettings
 from recsys.settings.campaigns import Campaign
 from recsys.web.app import Application, create_app
 from tests.console.conftest import SECRETS, console_app, form_token, logged_in
-from tests.support.serving import serving_settings
+from tests.support.servers.serving import serving_settings
 
 PAGE = "/console/campaigns"
 PIN = {"campaign_id": "autumn", "placement.home": "1", "kind": "pin", "item_id": "lamp-2", "place": "1"}

@@ -26,7 +26,7 @@ from tests.console.conftest import (
     trial,
 )
 from tests.support.read_outs import read_out, write_read_out
-from tests.support.serving import serving_settings
+from tests.support.servers.serving import serving_settings
 
 PAGE = "/console/experiments"
 OWN = f"{PAGE}?experiment=shorter"

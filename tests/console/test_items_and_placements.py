@@ -15,7 +15,7 @@ from recsys.web.app import Application
 from recsys.web.console.render import conditions
 from tests.conftest import Shop, busy_events
 from tests.console.conftest import console_app, logged_in
-from tests.support.serving import ADMIN
+from tests.support.servers.serving import ADMIN
 
 
 def fact(page: str, name: str) -> str:

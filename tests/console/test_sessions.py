@@ -16,7 +16,7 @@ from recsys.web.app import Application, create_app
 from recsys.web.console.sessions import Sessions
 from recsys.web.console.site import COOKIE
 from tests.console.conftest import KEYS, SECRETS, console_app, cookie, form_token, log_in, logged_in
-from tests.support.serving import ADMIN_KEY, ENVIRONMENT, serving_settings, token
+from tests.support.servers.serving import ADMIN_KEY, ENVIRONMENT, serving_settings, token
 
 
 def test_the_console_is_closed_without_a_key(artifacts: Path) -> None:

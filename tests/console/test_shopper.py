@@ -14,7 +14,7 @@ from recsys.web.console.answers import csv_response
 from recsys.web.console.page import Link, Table
 from tests.conftest import Shop, ago, event
 from tests.console.conftest import console_app, form_token, logged_in
-from tests.support.serving import ADMIN
+from tests.support.servers.serving import ADMIN
 
 
 def rows_of(text: str) -> list[list[str]]:

@@ -17,7 +17,7 @@ from recsys.web.console.snapshots import Gate
 from recsys.web.console.traffic import quantile, traffic
 from tests.conftest import NOW, Shop, micros
 from tests.console.conftest import console_app, logged_in
-from tests.support.serving import READ
+from tests.support.servers.serving import READ
 
 AT = micros(NOW)
 PLACEMENTS = ("home", "cart")

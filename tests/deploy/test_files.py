@@ -16,7 +16,7 @@ import yaml
 
 from recsys.settings.load import load_settings
 from recsys.web.http.metrics import Metrics
-from tests.support.running import ROOT
+from tests.support.servers.running import ROOT
 from training.cli.parser import parser
 
 DEPLOY = ROOT / "deploy"

@@ -19,10 +19,10 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support.patience import PATIENCE_SECONDS
-from tests.support.ports import free_port
-from tests.support.running import ROOT, Server, start, stop
-from tests.support.serving import ADMIN, READ
+from tests.support.servers.patience import PATIENCE_SECONDS
+from tests.support.servers.ports import free_port
+from tests.support.servers.running import ROOT, Server, start, stop
+from tests.support.servers.serving import ADMIN, READ
 
 HOME = "/v1/users/user-0/recommendations"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from recsys.engine.blend import blend, ranked_by
 from recsys.types import NO_CANDIDATES, Candidates
-from tests.support.handmade import calm
+from tests.support.shops.handmade import calm
 
 TIES = np.arange(20, dtype=np.int32)
 NAMES = "abcd"

@@ -23,7 +23,7 @@ from recsys.live.log import EventLog
 from recsys.tables.shop import read_shop
 from recsys.types import Event, Link
 from tests.conftest import NOW, Shop, busy_events, micros
-from tests.support.handmade import calm
+from tests.support.shops.handmade import calm
 from training.job.job import learn, prepare
 
 KEYS = ErasureKeys(["forget-secret-of-at-least-32-characters"])

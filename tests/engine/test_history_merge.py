@@ -18,7 +18,7 @@ from recsys.settings import BehaviourSettings
 from recsys.snapshot.identity_links import Period
 from recsys.types import EventType, History
 from tests.conftest import ITEMS, NOW, event, micros
-from tests.support.handmade import calm, world
+from tests.support.shops.handmade import calm, world
 
 KINDS = ("view", "cart_add", "cart_remove", "purchase", "refund", "search", "home_view")
 KNOWN = [each["item_id"] for each in ITEMS[:4]]

@@ -34,7 +34,7 @@ from recsys.tables.identities import resolve
 from recsys.tables.schema import TIME, schema
 from recsys.types import Event, History, Link
 from tests.conftest import ITEMS, NOW, Shop, busy_events, event, micros
-from tests.support.handmade import canonical, world
+from tests.support.shops.handmade import canonical, world
 from training.job.customer_value import past_of
 from training.report.customers import order_lines
 from training.runners.rows import map_events

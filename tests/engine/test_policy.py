@@ -17,7 +17,7 @@ from recsys.engine.profile import Profiler
 from recsys.settings import BehaviourSettings, ProfileSettings
 from recsys.types import Bought, Query
 from tests.conftest import ITEMS, NOW, ago, event, micros
-from tests.support.handmade import BEHAVIOUR, numbered_items, world
+from tests.support.shops.handmade import BEHAVIOUR, numbered_items, world
 
 Rows = Sequence[dict[str, Any]]
 SECOND = timedelta(seconds=1)

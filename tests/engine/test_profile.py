@@ -16,7 +16,7 @@ from recsys.engine.profile import Profiler
 from recsys.settings import ProfileSettings
 from recsys.types import EVENT_TYPES, EventType, History, Profile
 from tests.conftest import ITEMS, NOW, ago, event, micros
-from tests.support.handmade import BEHAVIOUR, calm, numbered_items, world
+from tests.support.shops.handmade import BEHAVIOUR, calm, numbered_items, world
 
 SMALL = world([])
 """The dozen items, without events."""

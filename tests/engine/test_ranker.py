@@ -24,7 +24,7 @@ from recsys.snapshot.manifest import RankerRecord, TaskVerdict
 from recsys.snapshot.store import Snapshot
 from recsys.types import Arrays, Bought, Candidates, Query, SnapshotError
 from tests.conftest import NOW, Shop, ago, ask, event, micros, shown
-from tests.support.handmade import calm
+from tests.support.shops.handmade import calm
 from training.job.job import Fitted
 
 SOURCES = ("buy_again", "item_item")

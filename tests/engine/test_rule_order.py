@@ -16,7 +16,7 @@ from recsys.settings import Settings
 from recsys.settings.placements import Placement, Rule
 from recsys.types import Bought, Query
 from tests.conftest import NOW, Shop, ago, ask, busy_events, event, micros, shown
-from tests.support.handmade import calm
+from tests.support.shops.handmade import calm
 
 
 @pytest.fixture(scope="module")

@@ -26,8 +26,8 @@ from recsys.tables.schema import TIME
 from recsys.types import Event, Link, Query, SettingsError
 from simulator import make_shop, shop_settings
 from tests.conftest import NOW, Shop, ago, busy_events, event, micros
-from tests.support.handmade import calm
-from tests.support.synthetic import END
+from tests.support.shops.handmade import calm
+from tests.support.shops.synthetic import END
 from training.job.job import fit
 
 SECRETS = ErasureKeys(["forget-secret-of-at-least-32-characters"])

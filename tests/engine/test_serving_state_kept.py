@@ -19,7 +19,7 @@ from recsys.live.sqlite.log import SqliteLog
 from recsys.types import Event, History, Link
 from tests.conftest import NOW, Shop, ago, busy_events, micros
 from tests.engine.test_serving_state import SECRETS
-from tests.support.handmade import calm
+from tests.support.shops.handmade import calm
 
 USERS = ("user-0", "user-1", "cookie-1", "cookie-2")
 STEPS = st.one_of(

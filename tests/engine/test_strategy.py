@@ -12,7 +12,7 @@ from recsys.settings.placements import PLACEMENTS, Placement, Rule
 from recsys.settings.when import When
 from recsys.types import Profile
 from tests.conftest import ago, event
-from tests.support.handmade import world
+from tests.support.shops.handmade import world
 
 STRANGER = world([]).profile("nobody")
 SHOPPER = world([event("ann", "sofa-1", at=ago(1))]).profile("ann", focus_share=1.0)

@@ -9,7 +9,7 @@ import pytest
 
 from recsys.live.log import EventLog
 from tests.live.drivers import Driver, PostgresDriver, SqliteDriver
-from tests.support.postgres import PostgresServer, postgres_server
+from tests.support.servers.postgres import PostgresServer, postgres_server
 
 
 @pytest.fixture(scope="session")

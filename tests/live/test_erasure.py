@@ -16,7 +16,7 @@ from recsys.settings.load import parse_settings
 from recsys.tables.shop import ShopTables, read_shop
 from recsys.types import Event, Link, SettingsError
 from tests.conftest import NOW, SETTINGS, Shop, busy_events, micros
-from tests.support.shop_tables import NOON, an_event
+from tests.support.shops.shop_tables import NOON, an_event
 from training.__main__ import main
 from training.job.job import fit
 

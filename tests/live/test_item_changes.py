@@ -23,9 +23,9 @@ from recsys.snapshot.put.overlay import overlay
 from recsys.tables.items import finish_items
 from recsys.web.app import Application
 from tests.conftest import ITEMS, Shop, ago, busy_events
-from tests.support.handmade import calm, item_frame, numbered_items, world
-from tests.support.intake import EVENTS, intake, row_results
-from tests.support.patience import PATIENCE_SECONDS
+from tests.support.servers.intake import EVENTS, intake, row_results
+from tests.support.servers.patience import PATIENCE_SECONDS
+from tests.support.shops.handmade import calm, item_frame, numbered_items, world
 
 SOFA, GONE = "sofa-1", "gone-1"
 """An item that is available for 900, and one that is not for 60."""

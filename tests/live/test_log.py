@@ -20,7 +20,7 @@ from recsys.live.log import EventLog
 from recsys.live.rows import SharedRow
 from recsys.types import EVENT_TYPES, Event, Link
 from tests.live.drivers import Driver
-from tests.support.patience import PATIENCE_SECONDS
+from tests.support.servers.patience import PATIENCE_SECONDS
 
 RECEIVED = 1_000_000
 ALL = 2**62

@@ -16,7 +16,7 @@ from recsys.live.log import EventLog
 from recsys.live.pinned_slates import PinnedItem, PinnedSlate, Replacement
 from recsys.types import Event, Link, Reason, Send
 from tests.live.drivers import Driver
-from tests.support.patience import PATIENCE_SECONDS
+from tests.support.servers.patience import PATIENCE_SECONDS
 
 RECEIVED = 1_000_000
 WEEKLY = Send(send_id="weekly", placement="email_weekly", limit=4, expires_at=2_000_000, template="plain")

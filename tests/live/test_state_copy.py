@@ -19,7 +19,7 @@ from recsys.live.sqlite.log import SqliteLog
 from recsys.live.state_copy import LOG_TABLES, SLATE_TABLES, copy_state
 from recsys.tables.live_rows import EVENTS_FOLDER
 from recsys.types import Event, StateError
-from tests.support.postgres import PASSWORD, PostgresServer
+from tests.support.servers.postgres import PASSWORD, PostgresServer
 from training.__main__ import main
 
 COLUMNS = "SELECT name, type, \"notnull\" FROM pragma_table_info('{}')"

@@ -12,7 +12,7 @@ from recsys.snapshot.put.overlay import overlay
 from recsys.snapshot.put.spare_rows import with_spare_rows
 from recsys.tables.items import finish_items
 from tests.conftest import ITEMS
-from tests.support.handmade import item_frame
+from tests.support.shops.handmade import item_frame
 
 RECEIVED = 1_000_000
 ALL = 2**62

@@ -28,8 +28,8 @@ from recsys.settings.messages import MessagesSettings, Words
 from recsys.settings.moments import MomentKind
 from recsys.types import CHANNELS
 from recsys.web.resources.messages.slot_dislike_texts import TEXTS
-from tests.support.handmade import calm
-from tests.support.patience import PATIENCE_SECONDS
+from tests.support.servers.patience import PATIENCE_SECONDS
+from tests.support.shops.handmade import calm
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "cards"
 SHOP = MessagesSettings(shop="Linden & Ash", home_url="https://shop.example/", words={"Home": Words(coupon="QUIET10")})

@@ -16,7 +16,7 @@ from recsys.messages.cards.context import context, listed, shortened, web_addres
 from recsys.messages.cards.text_format import graphemes
 from recsys.settings.messages import MessagesSettings, Words
 from recsys.types import SettingsError
-from tests.support.handmade import calm
+from tests.support.shops.handmade import calm
 
 SHOP = MessagesSettings(
     shop="Linden & Ash",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from recsys.messages.cards.channels import LIMITS, PARTS, Broken, MessagePart, broken, push_payload, sms
 from recsys.messages.cards.text_format import shorten
 from recsys.types import CHANNELS
-from tests.support.handmade import calm
+from tests.support.shops.handmade import calm
 
 BASIC = {chr(code) for code in range(32, 127)} - set("`^{}\\[~]|") | set("\n\r£¥èéùìòÇØøÅåΔΦΓΛΩΠΨΣΘΞÆæßÉ¤¡ÄÖÑÜ§¿äöñüà")
 EXTENSION = set("\f^{}\\[~]|€")

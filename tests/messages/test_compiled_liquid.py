@@ -14,7 +14,7 @@ from recsys.messages.cards.context import direction, shortened
 from recsys.messages.cards.files import TemplatePart
 from recsys.messages.cards.sandboxed_liquid import CardError, Liquid, ParsedPart
 from recsys.settings.messages import MessagesSettings
-from tests.support.handmade import calm
+from tests.support.shops.handmade import calm
 from training.batch.lint_templates import READERS, Reader, seen_by
 
 SHOP = MessagesSettings(shop="Linden & Ash", home_url="https://shop.example/", public_url="https://m.shop.example")

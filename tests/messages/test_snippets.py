@@ -26,9 +26,9 @@ from liquid.tag import Tag
 from liquid.token import TOKEN_TAG, Token
 
 from tests.conftest import ITEMS, Shop, ago, busy_events, event
-from tests.support.patience import PATIENCE_SECONDS
-from tests.support.running import ROOT, start, stop
-from tests.support.serving import MESSAGES_KEY, READ_KEY, bearer
+from tests.support.servers.patience import PATIENCE_SECONDS
+from tests.support.servers.running import ROOT, start, stop
+from tests.support.servers.serving import MESSAGES_KEY, READ_KEY, bearer
 from training.batch.export import flat_schema
 
 MANUAL = (ROOT / "docs" / "messages.md").read_text().partition("\n## In your messaging tool\n")[2]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.messages.cards.cards import _safe_tag, _tidy
-from tests.support.handmade import calm
+from tests.support.shops.handmade import calm
 
 HOME = "https://shop.example/"
 NAMES = st.sampled_from(["href", "SRC", "background", "action", "Action ", "name"])

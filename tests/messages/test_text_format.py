@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.messages.cards.text_format import Size, graphemes, one_line, shorten
-from tests.support.handmade import calm
+from tests.support.shops.handmade import calm
 
 LETTERS = ("a", "É", "e\u0301", "🇩🇪", "🇯🇵", "👨‍👩‍👧‍👦", "👍🏽", "❤️", "क्षि", "स्ते", "ﷺ", "مُ", "한", "木", "ก็", "1️⃣", "3")
 """One grapheme each, whatever of these stands beside it."""

@@ -17,7 +17,7 @@ from recsys.live.databases import log_in
 from recsys.live.sqlite.log import FILE
 from recsys.snapshot.store import current_version
 from tests.conftest import NOW, ago, event, micros
-from tests.support.moment_shop import MomentShop, Worker
+from tests.support.shops.moment_shop import MomentShop, Worker
 from training.__main__ import main
 from training.batch.export import Progress
 from training.batch.moments import Place, Written, write_moments

@@ -16,8 +16,8 @@ from recsys.snapshot.histories import NEVER
 from recsys.snapshot.id_index import IdMap, id_arrays
 from recsys.types import EventType, Link
 from tests.conftest import NOW, Shop, ago, busy_events, event, micros
-from tests.support.handmade import calm, shop_of
-from tests.support.moment_shop import MomentShop, Worker, user
+from tests.support.shops.handmade import calm, shop_of
+from tests.support.shops.moment_shop import MomentShop, Worker, user
 
 IDS = st.lists(st.text("abcé🦊", max_size=4), max_size=12, unique=True)
 

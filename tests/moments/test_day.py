@@ -22,10 +22,10 @@ from recsys.engine.pipeline import Engine
 from recsys.settings.moments import MomentKind
 from recsys.snapshot.store import open_snapshot
 from tests.conftest import event
-from tests.support.intake import EVENTS, EVENTS_KEY
-from tests.support.moment_shop import MomentShop, Row, Worker, user
-from tests.support.running import Server, start, stop
-from tests.support.serving import MESSAGES_KEY, bearer
+from tests.support.servers.intake import EVENTS, EVENTS_KEY
+from tests.support.servers.running import Server, start, stop
+from tests.support.servers.serving import MESSAGES_KEY, bearer
+from tests.support.shops.moment_shop import MomentShop, Row, Worker, user
 
 DAY = datetime(2026, 4, 1, tzinfo=UTC)
 MINUTES = 24 * 60

@@ -22,7 +22,7 @@ from recsys.moments.finder import Finder
 from recsys.moments.kinds import KINDS
 from recsys.types import Event, Link, Reason
 from tests.conftest import NOW, ago, event, micros
-from tests.support.moment_shop import MomentShop, Worker, birth, content, user, with_settings
+from tests.support.shops.moment_shop import MomentShop, Worker, birth, content, user, with_settings
 from training.job.job import fit
 
 LEFT = [event("cara", "sofa-1", "cart_add", ago(minutes=45)), event("cara", "lamp-1", at=ago(minutes=40))]

@@ -20,8 +20,8 @@ from recsys.moments.kinds import KINDS
 from recsys.settings.moments import MomentsSettings
 from recsys.snapshot.people import Person
 from tests.conftest import NOW, ago, micros
-from tests.support.handmade import calm
-from tests.support.moment_shop import MAILED, MomentShop, anchors, born, did, due, user_context, with_settings
+from tests.support.shops.handmade import calm
+from tests.support.shops.moment_shop import MAILED, MomentShop, anchors, born, did, due, user_context, with_settings
 
 SECOND = timedelta(seconds=1)
 

@@ -21,8 +21,8 @@ from recsys.moments.kinds import KINDS, next_turn
 from recsys.settings.moments import MomentKind
 from recsys.snapshot.store import open_snapshot
 from tests.conftest import NOW, ago, event, micros
-from tests.support.handmade import calm
-from tests.support.moment_shop import MomentShop, Worker, birth, born, did, user, user_context, with_settings
+from tests.support.shops.handmade import calm
+from tests.support.shops.moment_shop import MomentShop, Worker, birth, born, did, user, user_context, with_settings
 
 MakeEngine = Callable[[], Engine]
 PEOPLE = ("zoe", "ann", "tim")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import Shop, ago, ask, busy_events, event, shown
-from tests.support.handmade import World, numbered_items, world
+from tests.support.shops.handmade import World, numbered_items, world
 
 SEEN = [event("ann", "sofa-1", "view", ago(1))]
 

@@ -13,7 +13,7 @@ from recsys.behaviour import event_weights, item_weights
 from recsys.recommenders.ease import inverse_of, strongest_of_rows
 from recsys.types import Arrays
 from tests.conftest import NOW, ago, event
-from tests.support.handmade import World, dense, numbered_items, shop_of, world
+from tests.support.shops.handmade import World, dense, numbered_items, shop_of, world
 
 WHOLE: dict[str, Any] = {"neighbours": 1000, "history_items": 1000}
 """Nothing cut off."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from recsys.behaviour import event_weights, steps_of, steps_of_users
 from recsys.types import EventType, Reason
 from tests.conftest import NOW, ago, busy_events, event
-from tests.support.handmade import BEHAVIOUR, World, dense, numbered_items, shop_of, world
+from tests.support.shops.handmade import BEHAVIOUR, World, dense, numbered_items, shop_of, world
 
 PLAIN: dict[str, Any] = {"item_power": 0, "source_power": 0, "half_life_days": 0, "half_life_steps": 0}
 """Nothing is held down, and nothing decays."""

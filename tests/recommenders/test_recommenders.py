@@ -18,7 +18,7 @@ from recsys.recommenders import RECOMMENDERS, base, configure
 from recsys.recommenders.base import AnyRecommender
 from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery, SettingsError
 from tests.conftest import NOW, ago, busy_events, event
-from tests.support.handmade import World, dense, numbered_items, shop_of, world
+from tests.support.shops.handmade import World, dense, numbered_items, shop_of, world
 
 NAMES = sorted(RECOMMENDERS)
 

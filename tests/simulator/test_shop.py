@@ -16,7 +16,7 @@ from recsys.tables.shop import read_shop
 from recsys.types import EVENT_TYPES, DataError
 from simulator import default_items, make_shop, plan, shop_settings
 from simulator.plan import Segment
-from tests.support.synthetic import END, USERS, Made, made_shop, orders_of, share
+from tests.support.shops.synthetic import END, USERS, Made, made_shop, orders_of, share
 
 TABLES = ("events-*", "items", "users", "identities", "contents")
 

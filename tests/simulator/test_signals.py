@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from simulator import plan
-from tests.support.synthetic import END, Made, made_shop, share
+from tests.support.shops.synthetic import END, Made, made_shop, share
 
 
 @pytest.fixture(scope="module")

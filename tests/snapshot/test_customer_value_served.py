@@ -12,8 +12,8 @@ from recsys.snapshot.customer_value import CustomerValue, CustomerValues
 from recsys.types import Arrays
 from recsys.web.app import create_app
 from tests.conftest import Shop, busy_events
-from tests.support.intake import EVENTS_KEY
-from tests.support.serving import ADMIN, ENVIRONMENT
+from tests.support.servers.intake import EVENTS_KEY
+from tests.support.servers.serving import ADMIN, ENVIRONMENT
 
 NAN = float("nan")
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from recsys.snapshot.identity_links import FOREVER, Period, Span, joined, periods, without
 from recsys.types import Link
-from tests.support.handmade import calm
+from tests.support.shops.handmade import calm
 
 spans = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 6)).map(lambda pair: Span(pair[0], sum(pair))), max_size=6)
 

@@ -20,7 +20,7 @@ from recsys.snapshot.put.overlay import overlay
 from recsys.tables.items import finish_items, overlaid
 from recsys.types import SnapshotError
 from tests.conftest import ITEMS, Shop, ago, event
-from tests.support.handmade import calm, item_frame, numbered_items, world
+from tests.support.shops.handmade import calm, item_frame, numbered_items, world
 
 ODD_IDS = ["a/b", " a b ", "ü", "👜", "a" * 256, '"quoted"', "back\\slash", "%2F", "..", "a\u2028b", "é", "e\u0301"]
 

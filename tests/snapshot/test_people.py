@@ -7,7 +7,7 @@ import polars as pl
 from recsys.snapshot.contents import Content, Contents, content_arrays
 from recsys.snapshot.people import NOBODY, People, Person, people_arrays
 from recsys.tables.schema import schema
-from tests.support.handmade import World, shop_of
+from tests.support.shops.handmade import World, shop_of
 
 
 def people(*rows: dict[str, object]) -> People:

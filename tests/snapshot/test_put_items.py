@@ -21,7 +21,7 @@ from recsys.snapshot.put.spare_rows import with_spare_rows
 from recsys.tables.items import finish_items, overlaid
 from recsys.tables.live_rows import WHOLE
 from recsys.tables.schema import schema
-from tests.support.handmade import calm
+from tests.support.shops.handmade import calm
 
 CATEGORIES = ("Clothes", "Clothes > Hats", "Clothes > Coats", "Home", "Home > Cups", "Garden > Pots > Big")
 BRANDS = ("Norr", "Oakly", "Nova")

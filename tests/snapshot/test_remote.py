@@ -26,8 +26,8 @@ from recsys.web.resources.reports import AWAY
 from recsys.web.serving.fetcher import SnapshotFetcher
 from tests.conftest import Shop, busy_events
 from tests.console.conftest import SECRETS, logged_in
-from tests.support.serving import ADMIN, serving_settings
-from tests.support.store import Store, store_server
+from tests.support.servers.serving import ADMIN, serving_settings
+from tests.support.servers.store import Store, store_server
 from training.__main__ import main
 from training.job.job import Fitted
 

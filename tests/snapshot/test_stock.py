@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recsys.snapshot.stock import at_risk, days_of_cover, units_missing, units_sold
 from tests.conftest import ITEMS, NOW, ago, event, micros
-from tests.support.handmade import calm, world
+from tests.support.shops.handmade import calm, world
 from training.report.stock import sum_up_stock
 
 pieces = st.integers(0, 10_000)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.browser import Recommendations, ShopPages, Watched, launched, started, wait_for
+from tests.support.servers.browser import Recommendations, ShopPages, Watched, launched, started, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page, Playwright

@@ -19,11 +19,11 @@ import pytest
 
 from recsys.web.resources.kit import STATIC
 from recsys.web.resources.shoppers.events import BROWSER_TYPES
-from tests.support.browser import Recommendations, Watched, wait_for
-from tests.support.patience import PATIENCE_SECONDS
-from tests.support.ports import free_port
-from tests.support.running import ROOT
-from tests.support.serving import TOKEN_SECRET, bearer, client
+from tests.support.servers.browser import Recommendations, Watched, wait_for
+from tests.support.servers.patience import PATIENCE_SECONDS
+from tests.support.servers.ports import free_port
+from tests.support.servers.running import ROOT
+from tests.support.servers.serving import TOKEN_SECRET, bearer, client
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext

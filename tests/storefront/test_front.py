@@ -21,10 +21,10 @@ from simulator.storefront import create_app
 from simulator.storefront.goods import Shelves
 from simulator.storefront.pages import WATCHES, WINDOW_SHOPPING
 from simulator.storefront.pictures import picture
-from tests.support.browser import SECRETS, Recommendations, Watched, wait_for
-from tests.support.ports import free_port
-from tests.support.serving import ENVIRONMENT
-from tests.support.synthetic import END
+from tests.support.servers.browser import SECRETS, Recommendations, Watched, wait_for
+from tests.support.servers.ports import free_port
+from tests.support.servers.serving import ENVIRONMENT
+from tests.support.shops.synthetic import END
 from tests.support.training import train
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pytest
 
 from recsys.types import Event
 from tests.storefront.conftest import CARDS, LIST, START, asked_again, items, opened, page_with, visitor
-from tests.support.browser import Recommendations, ShopPages, Watched, wait_for
-from tests.support.serving import token
+from tests.support.servers.browser import Recommendations, ShopPages, Watched, wait_for
+from tests.support.servers.serving import token
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext

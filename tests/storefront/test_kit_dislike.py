@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.storefront.conftest import CARDS, items, opened, page_with
-from tests.support.browser import Recommendations, ShopPages, Watched, wait_for
+from tests.support.servers.browser import Recommendations, ShopPages, Watched, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

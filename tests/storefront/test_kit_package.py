@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from recsys.web.resources.kit import STATIC
-from tests.support.running import ROOT
+from tests.support.servers.running import ROOT
 
 PACKAGE = ROOT / "clients" / "storefront"
 TSC = PACKAGE / "node_modules" / ".bin" / "tsc"

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import ITEMS, Shop, event
 from tests.storefront.conftest import page_with
-from tests.support.browser import Recommendations, ShopPages, Watched, wait_for
+from tests.support.servers.browser import Recommendations, ShopPages, Watched, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.storefront.conftest import START, filled, items, opened, page_with, visitor
-from tests.support.browser import Recommendations, ShopPages, Watched, wait_for
+from tests.support.servers.browser import Recommendations, ShopPages, Watched, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext

@@ -18,10 +18,10 @@ import pytest
 from recsys_client import Client, Item, Reason, RecsysError, Slate
 
 from recsys.web.http.answers import CatalogItemAnswer, ItemAnswer, SlateAnswer
-from tests.support.browser import Recommendations
-from tests.support.intake import EVENTS_KEY
-from tests.support.running import ROOT
-from tests.support.serving import READ_KEY, TOKEN_SECRET
+from tests.support.servers.browser import Recommendations
+from tests.support.servers.intake import EVENTS_KEY
+from tests.support.servers.running import ROOT
+from tests.support.servers.serving import READ_KEY, TOKEN_SECRET
 
 KEYS = {"read_key": READ_KEY, "events_key": EVENTS_KEY, "token_secret": f"k1:{TOKEN_SECRET}"}
 

@@ -10,7 +10,7 @@ import pytest
 
 from recsys.types import DataError
 from tests.support.cases import CASES, as_it_comes, case, needs_cases
-from tests.support.shop_tables import the_finding
+from tests.support.shops.shop_tables import the_finding
 
 pytestmark = needs_cases
 

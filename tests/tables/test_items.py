@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from recsys.types import DataError
-from tests.support.shop_tables import NOON, Rows, an_event, read_rows, the_finding
+from tests.support.shops.shop_tables import NOON, Rows, an_event, read_rows, the_finding
 
 
 def test_items_are_built_from_events_where_there_is_no_item_table(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from recsys.tables.schema import schema
 from recsys.tables.shop import ShopTables, read_shop
 from recsys.types import DataError, Event, Link
 from tests.conftest import NOW, Shop, ago, event, micros
-from tests.support.shop_tables import NOON, an_event, read_rows, the_finding
+from tests.support.shops.shop_tables import NOON, an_event, read_rows, the_finding
 from tests.support.training import train
 from training.job.job import fit
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from recsys.types import DataError, SettingsError
-from tests.support.shop_tables import an_event, read_rows, the_finding
+from tests.support.shops.shop_tables import an_event, read_rows, the_finding
 
 RATES = "data.currency = 'EUR'\ndata.rates = { USD = 0.5, PLN = 0.25 }\n"
 

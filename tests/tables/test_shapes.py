@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from recsys.settings.load import parse_settings
 from recsys.tables.shop import ShopTables, read_shop
 from recsys.types import DataError
-from tests.support.shop_tables import NOON, an_event, read_rows, the_finding
+from tests.support.shops.shop_tables import NOON, an_event, read_rows, the_finding
 
 HEAD = "[data.events]\npaths = ['events.csv']\nconstants = { event_type = 'purchase' }\n"
 DAY = "2026-05-01T12:00:00Z"

@@ -18,7 +18,7 @@ from recsys.tables.schema import EVENT_TYPE, TABLES, TIME, schema
 from recsys.tables.shop import ShopTables, findings_table, read_shop
 from recsys.tables.validation import explain
 from recsys.types import DataError, SettingsError
-from tests.support.shop_tables import NOON, an_event, read_rows, the_finding
+from tests.support.shops.shop_tables import NOON, an_event, read_rows, the_finding
 
 DOCS = Path(__file__).parents[2] / "docs" / "data.md"
 

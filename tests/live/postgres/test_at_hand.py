@@ -18,9 +18,9 @@ from recsys.live.postgres.migrations import migrate
 from recsys.types import StateError
 from recsys.web.app import Application, create_app
 from tests.conftest import Shop, busy_events
-from tests.support.intake import EVENTS, EVENTS_KEY
-from tests.support.postgres import PASSWORD, PostgresServer, postgres_server
-from tests.support.serving import ADMIN, ENVIRONMENT, READ, serving_settings
+from tests.support.servers.intake import EVENTS, EVENTS_KEY
+from tests.support.servers.postgres import PASSWORD, PostgresServer, postgres_server
+from tests.support.servers.serving import ADMIN, ENVIRONMENT, READ, serving_settings
 
 SECRETS = {**ENVIRONMENT, "RECSYS_KEYS_EVENTS": EVENTS_KEY, "RECSYS_FORGET_SECRETS": "s" * 40}
 

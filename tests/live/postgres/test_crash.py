@@ -21,9 +21,9 @@ from recsys.live.postgres.log import PostgresLog
 from recsys.live.postgres.migrations import migrate
 from recsys.types import StateError
 from tests.live.test_log import RECEIVED, event, stored, times
-from tests.support.patience import PATIENCE_SECONDS
-from tests.support.postgres import PostgresServer, postgres_server
-from tests.support.postgres_pair import PostgresPair
+from tests.support.servers.patience import PATIENCE_SECONDS
+from tests.support.servers.postgres import PostgresServer, postgres_server
+from tests.support.servers.postgres_pair import PostgresPair
 
 ROOT = Path(__file__).parents[3]
 AWAY = "away\n"

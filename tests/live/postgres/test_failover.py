@@ -13,7 +13,7 @@ from recsys.live.postgres.migrations import migrate
 from recsys.types import StateError
 from tests.live.postgres.test_crash import AWAY, until_it_answers, whole_lines, writer
 from tests.live.test_log import RECEIVED, event, stored
-from tests.support.postgres_pair import PostgresPair, postgres_pair
+from tests.support.servers.postgres_pair import PostgresPair, postgres_pair
 
 SECONDS = 1.0
 """Longest wait of a statement, in the test that waits for it."""

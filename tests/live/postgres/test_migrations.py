@@ -18,7 +18,7 @@ from recsys.live.postgres.migrations import migrate
 from recsys.settings.load import load_settings
 from recsys.types import Event, Link, StateError
 from tests.live.test_campaigns import campaign
-from tests.support.postgres import PASSWORD, PostgresServer
+from tests.support.servers.postgres import PASSWORD, PostgresServer
 from training.__main__ import main
 
 MIGRATIONS = Path(migrations.__file__).with_name("migrations")

@@ -17,11 +17,11 @@ import pytest
 from recsys.engine.state_at_hand import NOTICE
 from recsys.live.postgres.address import Address
 from recsys.live.postgres.migrations import migrate
-from tests.support.intake import EVENTS, EVENTS_KEY
-from tests.support.patience import PATIENCE_SECONDS
-from tests.support.postgres import PostgresServer, postgres_server
-from tests.support.running import Server, start, stop
-from tests.support.serving import ADMIN
+from tests.support.servers.intake import EVENTS, EVENTS_KEY
+from tests.support.servers.patience import PATIENCE_SECONDS
+from tests.support.servers.postgres import PostgresServer, postgres_server
+from tests.support.servers.running import Server, start, stop
+from tests.support.servers.serving import ADMIN
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,9 @@ from recsys.live.postgres.log import PostgresLog
 from recsys.live.postgres.migrations import migrate
 from tests.live.postgres.test_crash import until_it_answers
 from tests.live.test_log import RECEIVED, event, stored
-from tests.support.patience import PATIENCE_SECONDS
-from tests.support.postgres import OWNER, PASSWORD, PostgresServer, give_away, owner, postgres_server, program, run
-from tests.support.running import ROOT
+from tests.support.servers.patience import PATIENCE_SECONDS
+from tests.support.servers.postgres import OWNER, PASSWORD, PostgresServer, give_away, owner, postgres_server, program, run
+from tests.support.servers.running import ROOT
 
 DEPLOY = ROOT / "deploy" / "postgres"
 

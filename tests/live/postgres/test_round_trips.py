@@ -15,8 +15,8 @@ from recsys.live.postgres.migrations import migrate
 from recsys.types import Link
 from tests.conftest import NOW, Shop, micros
 from tests.live.test_log import event
-from tests.support.postgres import PostgresServer
-from tests.support.round_trips import CountedDatabase
+from tests.support.servers.postgres import PostgresServer
+from tests.support.servers.round_trips import CountedDatabase
 
 WARM = 10
 """Calls after which every query is prepared."""

@@ -27,7 +27,7 @@ from recsys.live.sqlite.log import FILE, SqliteLog
 from recsys.live.sqlite.log_format import LOG_FORMAT
 from recsys.types import Event, Link, StateError
 from tests.live.test_log import ALL, RECEIVED, event, stored, times
-from tests.support.patience import PATIENCE_SECONDS
+from tests.support.servers.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[3]
 NEWEST = LOG_FORMAT.number

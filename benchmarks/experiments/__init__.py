@@ -1,0 +1,1 @@
+"""Measurements of experiments and of estimates before them."""

@@ -1,0 +1,1 @@
+"""Measurements of the service over HTTP, and of one answer."""

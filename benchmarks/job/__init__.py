@@ -1,0 +1,1 @@
+"""Measurements of the offline job: reading, training, the gate."""

@@ -1,0 +1,1 @@
+"""Measurements of how good lists are."""

@@ -1,0 +1,1 @@
+"""Measurements of the merchant's hand: what it costs, and what it does to lists."""

@@ -1,0 +1,1 @@
+"""Measurements of messages and moments."""

@@ -1,0 +1,1 @@
+"""Tests of what is told of an answer: why, from which evidence, and the same again."""

@@ -1,0 +1,1 @@
+"""Tests of the merchant's hand in a list: campaigns, filters, variety, exploration."""

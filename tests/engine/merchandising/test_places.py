@@ -1,0 +1,100 @@
+"""The compiled pass that fills places, held against the rules as they read in plain Python."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys.engine.merchandising.merchandising import Arranged, Arrangement, Shelf
+from recsys.engine.merchandising.plans import NO_PLAN
+from recsys.engine.pipeline import Engine, SlateBuilder, order_of, pick_rule, resolve_query
+from recsys.recommenders import RANKS_EVERYTHING
+from recsys.settings.campaigns import Campaign
+from recsys.settings.load import parse_settings
+from recsys.snapshot.store import Snapshot
+from recsys.types import Query
+from tests.conftest import NOW, Shop, ago, event, micros
+from tests.engine.merchandising.test_merchandising import ACTIONS, BRANDS, ITEMS, LEAVES, campaign
+from tests.support.plain_arrangement import PlainArrangement, PlainlyArranged
+from tests.support.shops.handmade import calm
+
+
+@pytest.fixture(scope="module")
+def snapshots(tmp_path_factory: pytest.TempPathFactory) -> tuple[Snapshot, Snapshot]:
+    """The same forty items, without groups and with thirteen of them."""
+    found = []
+    for groups in (False, True):
+        shop = Shop(tmp_path_factory.mktemp("places"))
+        shop.items = [
+            {"item_id": f"p{n:02}", "category": f"Home > C{n % LEAVES}", "brand": f"B{n % BRANDS}", "price": 5.0 + n}
+            | ({"group_id": f"g{n % 13}"} if groups else {})
+            for n in range(ITEMS)
+        ]
+        for n in range(ITEMS):
+            shop.add(
+                *(
+                    event(f"u{user}", f"p{n:02}", "purchase", ago(days=2), order_id=f"{user}-{n}")
+                    for user in range(ITEMS - n)
+                )
+            )
+        shop.add(*(event("ann", f"p{n:02}", "view", ago(days=1, minutes=n)) for n in range(0, ITEMS, BRANDS)))
+        found.append(shop.engine().snapshot)
+    return found[0], found[1]
+
+
+@calm
+@given(
+    grouped=st.booleans(),
+    dial=st.sampled_from(
+        [
+            "",
+            "rotate = 0.4",
+            "fatigue = { after = 3 }",
+            'limits = [{ by = "brand", max = 3 }]',
+            "variety = 0.3",
+            'variety = 0.95\nrotate = 0.4\nlimits = [{ by = "category", max = 3, within = 6 }]',
+        ]
+    ),
+    campaigns=st.dictionaries(st.sampled_from("abcd"), st.lists(ACTIONS, min_size=1, max_size=6), max_size=4),
+    user=st.sampled_from(["nobody", "ann", "u35"]),
+    limit=st.integers(1, 15),
+    pool=st.sampled_from([0, 3, 50]),
+    short=st.booleans(),
+)
+def test_the_compiled_pass_does_what_the_rules_say(
+    snapshots: tuple[Snapshot, Snapshot],
+    grouped: bool,
+    dial: str,
+    campaigns: dict[str, list[Any]],
+    user: str,
+    limit: int,
+    pool: int,
+    short: bool,
+) -> None:
+    """The same picks and scores to the last bit, the same pins, and the same words on what was kept from its place."""
+    engine = Engine(snapshots[grouped], parse_settings(f"[placements.home]\n{dial}"))
+    held: dict[str, Campaign] = {name: campaign(*actions) for name, actions in campaigns.items()}
+    engine.campaigns.put(held)
+    shown = tuple((f"p{n:02}", 4.0) for n in range(5))
+    query = Query(now=micros(NOW), user_id=user, limit=limit, shown=shown, brands=("B1", "B2") if short else ())
+    made, plain = (_arranged(engine, query, kind, limit + pool) for kind in (Arrangement, PlainArrangement))
+    assert isinstance(made, Arranged)
+    assert isinstance(plain, PlainlyArranged)
+    assert list(made.ranked) == plain.picks
+    assert made.pinned == plain.pinned
+    assert {row: note for row in range(-1, ITEMS) if (note := made.notes.of(row))} == plain.effects
+
+
+def _arranged(engine: Engine, query: Query, kind: Any, depth: int) -> Any:
+    asked = resolve_query(engine, query, engine.snapshot.histories.of(query.user_id or ""))
+    rule, weights = pick_rule(engine, asked)
+    allowed = asked.allowed.copy()
+    builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, depth)
+    builder.put_blend(weights, order_of(engine, asked, rule))
+    builder.fill(asked.placement.fallback)
+    names = tuple(dict.fromkeys((*(name for name, weight in weights.items() if weight > 0), *asked.placement.fallback)))
+    shelf = Shelf(allowed, engine.catalog, query.limit, names, RANKS_EVERYTHING)
+    return kind(builder, asked.plan or NO_PLAN, shelf, asked.variety).arranged()

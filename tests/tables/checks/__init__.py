@@ -1,0 +1,1 @@
+"""Tests of what is looked for in rows that were read."""

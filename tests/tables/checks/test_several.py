@@ -1,0 +1,50 @@
+"""Several ids in one cell: which cells hold them, and what is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from recsys.settings.load import parse_settings
+from recsys.tables.checks.several import several_ids
+from recsys.tables.checks.usefulness import Headline, usefulness
+from tests.support.shops.shop_tables import an_event, read_rows
+
+
+@pytest.mark.parametrize(
+    ("ids", "whole", "between", "cells"),
+    [
+        (["A,B,C", "B", "A, D"], [], ",", ["A,B,C"]),
+        (["A|B", "B|A", "C"], [], "|", ["A|B", "B|A"]),
+        (["12;7", "7", "12", "9;7"], [], ";", ["12;7"]),
+        (["A,B"], ["A", "B"], ",", ["A,B"]),
+        (["A,B", "A", "B"], ["A,B"], "", []),
+        (["hat|red", "hat|blue", "cap|red", "hat", "cap"], [], "", []),
+        (["12|1", "12|2", "1", "12"], ["12", "1"], "|", ["12|1"]),
+        (["34|1", "34|2", "1"], [], "", []),
+        (["Tea, green", "Tea, black", "Tea"], [], "", []),
+    ],
+)
+def test_parts_that_are_ids_themselves_tell(ids: list[str], whole: list[str], between: str, cells: list[str]) -> None:
+    """A sign alone proves nothing: it may belong to an id, as that of a variant."""
+    found = several_ids(pl.Series(ids), pl.Series(whole, dtype=pl.String))
+    assert (found.between if found else "", sorted(found.cells) if found else []) == (between, cells)
+
+
+def test_cells_of_several_items_stop_a_publish(tmp_path: Path) -> None:
+    """They are bad rows: above the share of these that is allowed nothing goes live, and the sentence says what to write."""
+    rows = [an_event(user_id=f"u{at}", item_id="A1,B2" if at < 20 else ("A1", "B2")[at % 2]) for at in range(100)]
+    [found] = _said(tmp_path, rows)
+    assert not found.passed
+    assert found.said.startswith("20 of 100 events (20.0%) of views, carts and purchases hold several items in one cell")
+    assert 'between = ","' in found.said
+    [found] = _said(tmp_path, rows[19:])
+    assert found.passed
+    assert _said(tmp_path, rows[20:]) == []
+
+
+def _said(folder: Path, rows: list[dict[str, object]]) -> list[Headline]:
+    shop = read_rows(folder, rows)
+    return [each for each in usefulness(parse_settings(""), shop) if "in one cell" in each.said]

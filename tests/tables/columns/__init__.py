@@ -1,0 +1,1 @@
+"""Tests of how columns are found and guarded."""

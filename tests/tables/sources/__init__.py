@@ -1,0 +1,1 @@
+"""Tests of where tables come from: formats, places, encodings."""

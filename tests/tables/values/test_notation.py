@@ -1,0 +1,225 @@
+"""How columns are told to be written: by all of their values, with evidence, and by nothing where the settings pin it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recsys.settings.load import parse_settings
+from recsys.tables.shop import ShopTables, read_shop
+from recsys.tables.values.notation import Guess
+from recsys.types import DataError, SettingsError
+from tests.support.shops.shop_tables import an_event, read_rows, the_finding
+
+EVENTS = "[data.events]\npaths = ['events.parquet']\n"
+NOON_MS = 1_777_636_800_000
+
+
+def dated(folder: Path, *values: Any, more: str = "") -> ShopTables:
+    """Events with these values as times, each of another item."""
+    rows = [an_event(timestamp=value, item_id=f"i{at}") for at, value in enumerate(values)]
+    return read_rows(folder, rows, f"data.max_rejected_share = 1.0\n{EVENTS}{more}", strict=False)
+
+
+def priced(folder: Path, *values: str, more: str = "") -> ShopTables:
+    """Events with these texts as prices, each of another item."""
+    return read_rows(folder, [an_event(price=value, item_id=f"i{at}") for at, value in enumerate(values)], EVENTS + more)
+
+
+def the_guess(shop: ShopTables) -> Guess:
+    """The only one."""
+    [guess] = shop.guesses
+    return guess
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+@pytest.mark.parametrize(("unit", "factor"), [("s", 0.001), ("ms", 1), ("us", 1_000), ("ns", 1_000_000)])
+def test_the_unit_of_times_is_told_by_the_whole_column(tmp_path: Path, unit: str, factor: float, *, as_text: bool) -> None:
+    """One unit for all, and the guess says which days that makes and how to pin it."""
+    numbers = [int((NOON_MS + day * 86_400_000) * factor) for day in range(3)]
+    shop = dated(tmp_path, *map(str, numbers)) if as_text else dated(tmp_path, *numbers)
+    assert shop.events.collect()["timestamp"].dt.date().cast(str).to_list() == ["2026-05-01", "2026-05-02", "2026-05-03"]
+    guess = the_guess(shop)
+    assert guess.pin == f'data.events.time_unit = "{unit}"'
+    assert guess.evidence == "3 of 3 numbers fit, from 2026-05-01 to 2026-05-03"
+
+
+def test_a_number_of_another_unit_is_a_bad_row(tmp_path: Path) -> None:
+    """It is not read by itself: seconds among milliseconds would be a day of 1970."""
+    shop = dated(tmp_path, NOON_MS, NOON_MS + 1, 20_260_501_000_000_000_000 // 1_000)
+    assert (shop.counts["events"].kept, shop.counts["events"].rejected) == (2, 1)
+
+
+@pytest.mark.parametrize("values", [(711, 712, 713), ("461.5", "462.5"), (3, NOON_MS, 7, 8)])
+def test_numbers_that_fit_no_unit_are_no_times(tmp_path: Path, values: tuple[Any, ...]) -> None:
+    """They are bad rows, never days of 1970, and it is said why."""
+    shop = dated(tmp_path, *values)
+    assert shop.counts["events"].kept == 0
+    assert the_guess(shop).read_as.startswith("no times")
+
+
+def test_one_number_among_dates_tells_no_unit(tmp_path: Path) -> None:
+    """Nothing is guessed from one row."""
+    shop = dated(tmp_path, "2026-05-01", "2026-05-02", str(NOON_MS))
+    assert shop.counts["events"].rejected == 1
+    assert dated(tmp_path, "2026-05-01", str(NOON_MS), more='time_unit = "ms"').counts["events"].rejected == 0
+
+
+def test_dates_without_dashes_are_told_from_seconds(tmp_path: Path) -> None:
+    """20260501 is no day of 1970, whether number or text; hours may follow."""
+    for values in ((20260501, 20260502), ("20260501", "2026050209")):
+        shop = dated(tmp_path, *values)
+        assert [time.date().isoformat() for time in shop.events.collect()["timestamp"]] == ["2026-05-01", "2026-05-02"]
+        assert the_guess(shop).pin == 'data.events.time_unit = "date"'
+
+
+def test_days_of_a_spreadsheet_are_times(tmp_path: Path) -> None:
+    """46174.4375 is half past ten of 1 June 2026 in the table's zone, whether number or text; a whole number is its midnight."""
+    for values in ((46174.4375, 46175.0), ("46174.4375", "46175")):
+        shop = dated(tmp_path, *values, more='timezone = "Europe/Berlin"')
+        times = [str(time) for time in shop.events.collect()["timestamp"].sort()]
+        assert times == ["2026-06-01 08:30:00+00:00", "2026-06-01 22:00:00+00:00"]
+        assert the_guess(shop).pin == 'data.events.time_unit = "excel"'
+
+
+def test_what_is_pinned_is_not_guessed(tmp_path: Path) -> None:
+    """The settings' word counts whatever the values look like."""
+    shop = dated(tmp_path, NOON_MS, NOON_MS, more='time_unit = "us"')
+    assert shop.guesses == ()
+    assert shop.events.collect().is_empty()
+    assert the_finding(shop, "is not of 1970").rows == 2
+
+
+def test_typed_tables_are_read_without_a_guess(tmp_path: Path) -> None:
+    """Numbers that are numbers, and times that are times, prove nothing and need no proof."""
+    assert read_rows(tmp_path, [an_event(price=1.299, quantity=2)]).guesses == ()
+    assert priced(tmp_path, "12.50", "1.299").guesses == ()
+
+
+@pytest.mark.parametrize(
+    ("texts", "prices"),
+    [
+        (("1.234,56 €", "12,50", "1 234,56", "899"), [1234.56, 12.5, 1234.56, 899.0]),
+        (("12,50", "9,99", "1.299"), [12.5, 9.99, 1299.0]),
+        (("49.90 EUR", "1,059.00 EUR", "€89.00", "24.50"), [49.9, 1059.0, 89.0, 24.5]),
+        (("12,50", "12.50", "1.299"), [12.5, 12.5, None]),
+        (("1.299", "899"), [None, 899.0]),
+        (("Rp 12.500", "Rp 8.900"), [12500.0, 8900.0]),
+        (("1.299,- €", "2.499,- €", "1.999"), [1299.0, 2499.0, 1999.0]),
+        (("KD 12.500", "KD 8.250"), [12.5, 8.25]),
+    ],
+)
+def test_the_decimal_mark_is_told_by_the_whole_column(
+    tmp_path: Path, texts: tuple[str, ...], prices: list[float | None]
+) -> None:
+    """What the column, or a currency, proves holds for those that could be either; else these are dropped."""
+    assert priced(tmp_path, *texts).events.collect()["price"].to_list() == prices
+
+
+def test_a_guessed_mark_is_shown_with_its_evidence(tmp_path: Path) -> None:
+    """How many values prove it, an example, and the setting."""
+    guess = the_guess(priced(tmp_path, "12,50", "9,99", "1.299"))
+    assert (
+        guess.evidence
+        == "2 values prove a comma and 0 a point, for instance “12,50”; 1 could be either, for instance “1.299”"
+    )
+    assert (guess.read_as, guess.pin) == ("numbers with a decimal comma", 'data.events.decimal = ","')
+
+
+def test_pieces_with_three_decimals_beside_prices_with_a_comma(tmp_path: Path) -> None:
+    """A table is written in one way: what the prices prove holds for `1,000`, which alone could be a thousand."""
+    rows = [an_event(price=price, quantity=n, item_id=price) for price, n in (("12,50", "1,000"), ("9,99", "2,000"))]
+    shop = read_rows(tmp_path, rows)
+    assert shop.events.collect()["quantity"].to_list() == [1.0, 2.0]
+    [evidence] = [guess.evidence for guess in shop.guesses if guess.column == "quantity"]
+    assert evidence == "2 values of the table's other columns prove a comma; 2 could be either, for instance “1,000”"
+
+
+@pytest.mark.parametrize("prices", [("12.50", "9.99"), ("12", "9")])
+def test_thousands_of_pieces_in_every_row_are_asked_for(tmp_path: Path, prices: tuple[str, str]) -> None:
+    """Whole pieces with three decimals look alike, so the job stops, and `decimal` decides."""
+    rows = [an_event(price=price, quantity=f"{at},000", item_id=price) for at, price in enumerate(prices, 1)]
+    with pytest.raises(DataError, match=r"quantity.*decimal"):
+        read_rows(tmp_path, rows)
+    pinned = read_rows(tmp_path, rows, f'{EVENTS}decimal = "."\n')
+    assert pinned.events.collect()["quantity"].to_list() == [1000.0, 2000.0]
+
+
+def test_a_thousand_pieces_among_others_is_a_thousand(tmp_path: Path) -> None:
+    """Where other rows have plain numbers, nobody writes three decimals."""
+    rows = [an_event(quantity=n, item_id=n) for n in ("1,000", "2", "12")]
+    assert read_rows(tmp_path, rows).events.collect()["quantity"].to_list() == [1000.0, 2.0, 12.0]
+
+
+def test_a_pinned_mark_holds(tmp_path: Path) -> None:
+    """It reads what the column does not prove, and refuses what proves another."""
+    shop = priced(tmp_path, "1.299", "899", "12.50", more='decimal = ","')
+    assert shop.events.collect()["price"].to_list() == [1299.0, 899.0, None]
+    assert shop.guesses == ()
+
+
+def test_a_currency_beside_the_price_is_the_rows_currency(tmp_path: Path) -> None:
+    """Prices in another currency than the catalogue's count in no revenue, whichever way they say so."""
+    shop = priced(tmp_path, "15.00 USD", "15.00 EUR", "15.00", more="[data]\ncurrency = 'EUR'\n")
+    assert shop.events.collect()["currency"].to_list() == ["USD", "EUR", "EUR"]
+    assert shop.events.collect()["price"].to_list() == [None, 15.0, 15.0]
+
+
+def test_two_currencies_for_one_price_make_it_unreadable(tmp_path: Path) -> None:
+    """The column says EUR and the price USD: it is neither."""
+    rows = [an_event(price="15.00 USD", currency="EUR"), an_event(item_id="bed", price="15.00 EUR", currency="EUR")]
+    shop = read_rows(tmp_path, rows)
+    assert shop.events.collect()["price"].to_list() == [None, 15.0]
+    assert [each.rows for each in shop.findings if each.column == "price"] == [1]
+
+
+def test_amounts_are_read_as_money_too(tmp_path: Path) -> None:
+    """A line's total with a comma and a sign; without a readable number of units there is no price of one."""
+    more = f"{EVENTS}columns = {{ amount = 'total', quantity = 'n' }}\n"
+    rows = [{"total": "25,00 €", "n": "2"}, {"total": "9,99 €", "n": "1,00"}, {"total": "8,50", "n": "some"}]
+    shop = read_rows(tmp_path, [an_event(item_id=f"i{at}", **row) for at, row in enumerate(rows)], more)
+    assert shop.events.collect()["price"].to_list() == [12.5, 9.99, None]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("timezone = 'Asia/Tokio'", ["data.events.timezone", "'Asia/Tokio'", "Europe/Berlin"]),
+        ("date_format = '%Q'", ["data.events.date_format", "'%Q'", "%d.%m.%Y"]),
+        ("yes = ['Maybe']\nno = ['maybe']", ["data.events.yes", "'maybe'", "`no`"]),
+        ("decimal = ';'", ["data.events.decimal"]),
+        ("where = [{ column = 'item_id' }]", ["data.events.where[0]", "'item_id'", "one_of"]),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(tmp_path: Path, more: str, words: list[str]) -> None:
+    """The error names the key, the value and what is allowed."""
+    with pytest.raises(SettingsError) as caught:
+        read_rows(tmp_path, [an_event()], f"{EVENTS}{more}\n")
+    assert [word for word in words if word not in str(caught.value)] == []
+
+
+def test_times_at_a_seam_are_counted(tmp_path: Path) -> None:
+    """A local time that the clocks skipped is read as later, and said."""
+    shop = dated(tmp_path, "2026-03-29 02:30:00", "2026-03-29 12:00:00", more='timezone = "Europe/Berlin"')
+    assert shop.events.collect()["timestamp"].to_list()[0] == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+    [found] = shop.findings
+    assert (found.rows, found.level, found.column) == (1, "note", "timestamp")
+
+
+def test_a_table_of_which_no_time_can_be_read_stops_the_job(tmp_path: Path) -> None:
+    """Day numbers are no times; the sentence says what to write."""
+    with pytest.raises(DataError, match="time_unit"):
+        read_rows(tmp_path, [an_event(timestamp=day) for day in (1, 2, 3)])
+
+
+def test_a_file_that_proves_a_point_proves_it_for_the_next_file(tmp_path: Path) -> None:
+    """Files of one table are written alike: 1.299 beside a file of 12.50 is less than two."""
+    for name, prices in (("a", ("12.50", "9.99")), ("b", ("1.299", "8"))):
+        lines = [f"{name}{at},sofa,2026-05-01T12:00:00Z,view,{price}" for at, price in enumerate(prices)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["user_id,item_id,timestamp,event_type,price", *lines, ""]))
+    shop = read_shop(parse_settings('[data.events]\npaths = ["a.csv", "b.csv"]\n', tmp_path))
+    assert shop.events.collect()["price"].to_list() == [12.5, 9.99, 1.299, 8.0]
+    assert shop.guesses == ()

@@ -1,0 +1,1 @@
+"""Tests of jobs beside training: files written, state kept."""

@@ -1,0 +1,1 @@
+"""Tests of read-outs, attribution and estimates before a test."""

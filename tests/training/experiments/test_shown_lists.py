@@ -1,0 +1,90 @@
+"""Lists of an experiment: what each arm showed, how long its answers take, and a node that forgets whom it answered."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from recsys.clock import DAY
+from recsys.engine.choice import answered
+from recsys.engine.inspection.replay import logged
+from recsys.engine.pipeline import Engine
+from recsys.experiments.exposures import FirstExposures
+from recsys.experiments.running import RunningExperiments
+from recsys.live.databases import open_log, open_slates
+from recsys.live.slate_log import SlateHead
+from recsys.snapshot.store import current_version, open_snapshot
+from recsys.types import NO_HISTORY, Assignment, Query
+from tests.conftest import NOW, SETTINGS, Shop, ago, busy_events, micros
+from tests.experiments.test_running import Alone
+from tests.training.experiments.test_experiment import LINES, NO_OWNERS, NOTHING, TRIAL
+from training.experiments.ledger import Ledger
+from training.experiments.measures import SHOWN
+from training.experiments.readout import read_out
+from training.experiments.shown_lists import shown_lists
+
+
+def head(user: str, arm: str, name: str, *items: str, at: int = 10 * DAY) -> SlateHead:
+    """A logged list of an arm."""
+    query = Query(now=at, user_id=user)
+    return SlateHead(name, "snapshot", 0, query, (), (Assignment("trial", arm),), tuple((item, "ease") for item in items))
+
+
+def test_lists_tell_what_an_arm_showed() -> None:
+    """Empty lists, new items and coverage, over as many lists of each arm, from the first exposure on."""
+    costs = pl.Series("cost", [None] * 4, dtype=pl.Float64)
+    since = [-90 * DAY, 9 * DAY, None, 0]
+    items = pl.DataFrame({"item_id": ["old", "new", "other", "last"], "cost": costs, "since": since})
+    owners = pl.DataFrame({"id": ["phone"], "unit": ["ann"]})
+    ledger = Ledger(LINES, NOTHING, NOTHING, owners, None, items)
+    persons = pl.DataFrame({"unit": ["ann", "bob"], "arm": ["a", "b"], "at": [5 * DAY, 5 * DAY]})
+    heads = [
+        head("phone", "a", "r1", "old", "new", at=40 * DAY),
+        head("ann", "a", "r2"),
+        head("ann", "a", "r0", "last", at=4 * DAY),
+        head("bob", "b", "r3", "new"),
+        head("eve", "b", "r4", "other"),
+        SlateHead("r5", "snapshot", 0, Query(now=10 * DAY, user_id="fay")),
+    ]
+    found = shown_lists(heads, "trial", ledger, persons)
+    assert found.counts.sort("unit").select("unit", *SHOWN).rows() == [("ann", 2, 1, 2, 0), ("bob", 1, 0, 1, 1)]
+    assert (dict(found.lists), dict(found.coverage)) == ({"a": 2, "b": 1}, {"a": 0.5, "b": 0.25})
+    assert (found.answered, found.unexposed, found.loses_exposures) == (3, 1, False)
+    assert shown_lists([*heads, head("gus", "a", "r6")], "trial", ledger, persons).loses_exposures
+
+
+def test_without_logged_lists_nothing_is_said_of_them() -> None:
+    """No figure, and no alarm."""
+    persons = pl.DataFrame({"unit": ["ann"], "arm": ["a"], "at": [0]})
+    found = shown_lists([], "trial", Ledger(LINES, NOTHING, NOTHING, NO_OWNERS, None), persons)
+    assert (found.counts.height, dict(found.coverage), found.loses_exposures) == (0, {}, False)
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_a_node_that_forgets_exposures_is_found(tmp_path: Path, artifacts: Path, forgets: bool) -> None:
+    """One of two nodes answers and writes nobody down: the arms keep their sizes, and the verdict is not to read it all the same."""
+    shop = Shop(tmp_path, busy_events(), toml=SETTINGS + TRIAL)
+    shop.write()
+    shop.settings.artifacts.symlink_to(artifacts)
+    engine = Engine(open_snapshot(artifacts, current_version(artifacts) or ""), shop.settings)
+    log, slates = open_log(shop.settings), open_slates(shop.settings)
+    nodes = [RunningExperiments(engine, shop.settings.experiments, FirstExposures(log.experiments)) for _ in range(2)]
+    for number in range(60):
+        query, node = Query(now=micros(ago(days=1)), user_id=f"user-{number}"), nodes[number % 2]
+        found = answered(node.choose(Alone(), query, NO_HISTORY), query, NO_HISTORY)
+        if not forgets or number % 2:
+            node.exposed(found.exposures, 1)
+        slates.write([logged(found, 1)])
+    ticks = itertools.count(step=500_000)
+    told = read_out(shop.settings, "trial", NOW, timer=lambda: next(ticks))
+    assert told.sizes_p > 0.001
+    assert (told.unexposed, told.verdicts["changed"].startswith("Do not read this: shoppers were answered")) == (
+        30 * forgets,
+        forgets,
+    )
+    assert {arm: each.milliseconds for arm, each in told.arms.items()} == {"control": 0.5, "changed": 0.5}
+    assert sum(each.lists for each in told.arms.values()) == sum(told.units.values()) == 60 - 30 * forgets
+    assert {each.measure for each in told.differences} >= {"empty_lists", "new_items"}

@@ -1,0 +1,70 @@
+"""The ranker's features of a window are those of that day: told again from that day's tables, one that looks ahead is found."""
+
+from __future__ import annotations
+
+import pytest
+
+from recsys.clock import DAY, to_datetime
+from recsys.engine.ranker.trees import RANK_TASKS
+from recsys.settings import Settings
+from tests.conftest import NOW, Shop
+from tests.support.shops.fashion import DAYS, fashion_shop, with_ranker
+from training.gate.config_validation import nothing_ahead
+from training.job.job import Prepared, past_of, prepare
+from training.job.ranker import Window
+from training.job.ranker_examples import truth_of
+from training.job.ranker_probe import probe_of
+
+SOURCES = ("item_item",)
+
+
+@pytest.fixture(scope="module")
+def fashion(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shop, Settings, Prepared]:
+    """The shop, read."""
+    shop = fashion_shop(tmp_path_factory.mktemp("fashion"))
+    shop.write()
+    settings = with_ranker(shop.settings)
+    return shop, settings, prepare(settings, now=NOW)
+
+
+def test_a_window_is_told_what_that_day_s_tables_tell(fashion: tuple[Shop, Settings, Prepared]) -> None:
+    """Read anew up to the window's first moment, the tables give every candidate the same features, byte for byte, and the probe that
+    the gate looks at finds nothing."""
+    pytest.importorskip("lightgbm")
+    _, settings, prepared = fashion
+    start = prepared.as_of - DAYS * DAY
+    past, cut = (past_of(each, settings, now=NOW) for each in (prepared, at_the_time(fashion)))
+    truth = truth_of(past.events_until(prepared.as_of), start, past.n_users, past.n_items, 20, 20)
+    whole, then = (Window.at(each, start, truth) for each in (past, cut))
+    for task in RANK_TASKS:
+        told = then.examples(task, SOURCES, 20).matrix
+        assert whole.examples(task, SOURCES, 20).matrix.tobytes() == told.tobytes()
+    probe = probe_of(whole.engine, whole.facts, past.events_until(start + DAY))
+    assert len(probe.users) == 20
+    assert nothing_ahead(probe, at_the_time(fashion), then.engine).passed
+
+
+@pytest.mark.parametrize(
+    ("facts", "engine", "seen"),
+    [(1, 0, {"item_sold_7", "item_trend_7", "item_unsold_days"}), (0, 1, {"shopper_days_since_order", "bought_days"})],
+)
+def test_a_feature_that_peeks_one_day_ahead_is_found(
+    fashion: tuple[Shop, Settings, Prepared], facts: int, engine: int, seen: set[str]
+) -> None:
+    """What items sell, or what shoppers do, on the day after a window begins: the gate names the features that knew it."""
+    pytest.importorskip("lightgbm")
+    _, settings, prepared = fashion
+    start = prepared.as_of - DAYS * DAY
+    past, then = past_of(prepared, settings, now=NOW), past_of(at_the_time(fashion), settings, now=NOW).engine_at(start)
+    nobody = truth_of(past.events_until(start), start, past.n_users, past.n_items, 1, 20)
+    told = {days: Window.at(past, start + days * DAY, nobody) for days in (facts, engine)}
+    probe = probe_of(told[engine].engine, told[facts].facts, past.events_until(start + 2 * DAY))
+    found = nothing_ahead(probe, at_the_time(fashion), then)
+    assert not found.passed
+    assert all(name in found.said for name in seen)
+
+
+def at_the_time(fashion: tuple[Shop, Settings, Prepared]) -> Prepared:
+    """The shop as it was read when the last window began."""
+    _, settings, prepared = fashion
+    return prepare(settings, now=NOW, before=to_datetime(prepared.as_of - DAYS * DAY))

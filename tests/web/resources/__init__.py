@@ -1,0 +1,1 @@
+"""Tests of calls, a file for each of them."""

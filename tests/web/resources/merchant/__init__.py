@@ -1,0 +1,1 @@
+"""Tests of a merchant's calls: items, campaigns, experiments."""

@@ -1,0 +1,1 @@
+"""Tests of calls for messages: sends, slots, cards, moments."""

@@ -1,0 +1,1 @@
+"""Tests of calls about one shopper: events, identities, profile, erasure."""

@@ -1,0 +1,1 @@
+"""Tests of the service as it runs: workers, lanes, what it holds and when it changes."""
