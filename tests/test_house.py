@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -52,6 +53,14 @@ def test_imports_run_one_way() -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     assert f"Contracts: {len(contracts)} kept, 0 broken." in checked.stdout
+
+
+def test_no_folder_is_a_heap() -> None:
+    """A folder of code holds sixteen modules at most; more are two subjects."""
+    rooms = ("recsys", "training", "simulator", "tests", "benchmarks", "clients/python")
+    files = [file for room in rooms for file in (ROOT / room).rglob("*.py") if file.name != "__init__.py"]
+    count = Counter(str(file.parent.relative_to(ROOT)) for file in files)
+    assert {folder: n for folder, n in count.items() if n > 16} == {}
 
 
 ANSWERING = """
