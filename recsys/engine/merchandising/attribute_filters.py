@@ -6,7 +6,7 @@ Masks are kept, so that a filter which is asked again costs one pass over a mask
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial, reduce
 from typing import Any, NamedTuple, TypeAlias, cast
@@ -18,6 +18,7 @@ from recsys.categories import join_category, split_category
 from recsys.clock import DAY
 from recsys.engine.merchandising.word_masks import MaskOf, WordMasks
 from recsys.item_filters import MAX_CONDITIONS, Condition, ItemFilter, Value
+from recsys.jit import FLOAT, MASK, OWN_MASK, REALS, compiled
 from recsys.settings import Settings
 from recsys.settings.attributes import AttributeType
 from recsys.snapshot.attributes import Numbers, Words
@@ -110,11 +111,14 @@ class FilterMasks:
 
 
 def _as_of(item_filter: ItemFilter, now: int) -> int:
-    return now - now % AGE_STEP if any(name == "age" for name, _ in item_filter) else 0
+    for name, _ in item_filter:
+        if name == "age":
+            return now - now % AGE_STEP
+    return 0
 
 
 def _kept_up(catalog: Catalog, words: WordMasks, item_filter: ItemFilter, now: int) -> KeptUp[Mask]:
-    names = frozenset(name for name, _ in item_filter)
+    names = frozenset([name for name, _ in item_filter])
     make = partial(_mask, catalog, words, item_filter, now)
     return KeptUp(catalog.changes, names, make, partial(_mended, catalog, item_filter, now))
 
@@ -130,14 +134,24 @@ def _mask(catalog: Catalog, words: WordMasks, item_filter: ItemFilter, now: int)
 def _laid_together(parts: Sequence[Parts], n: int) -> Mask:
     """The items that are in every mask of one kind, bool[n], and in none of the other: laid into the first that is nobody else's."""
     kept = [mask for part in parts for mask in part.kept]
+    left_out = [mask for part in parts for mask in part.left_out]
     own = next((at for at, mask in enumerate(kept) if mask.flags.writeable), None)
     found = kept.pop(own) if own is not None else kept.pop().copy() if kept else np.ones(n, bool)
-    for mask in kept:
+    both = min(len(kept), len(left_out))
+    for at in range(both):
+        _lay_both(found, kept[at], left_out[at])
+    for mask in kept[both:]:
         found &= mask
-    for part in parts:
-        for mask in part.left_out:
-            np.greater(found, mask, out=found)
+    for mask in left_out[both:]:
+        np.greater(found, mask, out=found)
     return found
+
+
+@compiled(OWN_MASK, MASK, MASK)
+def _lay_both(found: Mask, kept: Mask, left_out: Mask) -> None:
+    """Take out of a mask what is not kept and what is left out, in one pass."""
+    for at in range(len(found)):
+        found[at] = found[at] & (kept[at] > left_out[at])
 
 
 def _mended(catalog: Catalog, item_filter: ItemFilter, now: int, mask: Mask, rows: Rows) -> Mask:
@@ -255,16 +269,27 @@ def _numbers(catalog: Catalog, name: str, now: int, rows: Rows | slice = _EVERY)
 
 def _number_parts(values: Reals, condition: Condition) -> Parts:
     """An item without a number passes nothing, not even `none`: its number could be among them."""
-    kept = []
-    if condition.min is not None:
-        kept.append(values >= cast(float, condition.min))
-    if condition.max is not None:
-        kept.append(values <= cast(float, condition.max))
+    kept, least, most = [], condition.min, condition.max
+    if least is not None and most is not None:
+        kept.append(_between(values, cast(float, least), cast(float, most)))
+    elif least is not None:
+        kept.append(values >= cast(float, least))
+    elif most is not None:
+        kept.append(values <= cast(float, most))
     if condition.any is not None:
-        kept.append(_any_of(values == value for value in condition.any))
+        kept.append(_any_of([values == value for value in condition.any]))
     if condition.none is None:
         return Parts(kept)
     return Parts([*kept, values == values], [values == value for value in condition.none])  # NaN equals nothing
+
+
+@compiled(REALS, FLOAT, FLOAT)
+def _between(values: Reals, least: float, most: float) -> Mask:
+    """Tell which numbers are within bounds, bool[n], in one pass."""
+    found = np.empty(len(values), np.bool_)
+    for at in range(len(values)):
+        found[at] = (values[at] >= least) & (values[at] <= most)
+    return found
 
 
 def _word_rows(catalog: Catalog, name: str) -> Callable[[str], Rows] | None:
@@ -288,12 +313,13 @@ def _word_of(catalog: Catalog, name: str) -> Callable[[int, str], bool] | None:
 
 
 def _word_parts(condition: Condition, mask_of: MaskOf) -> Parts:
-    kept = [_any_of(mask_of(str(word)) for word in condition.any)] if condition.any is not None else []
-    kept += [mask_of(str(word)) for word in condition.all or ()]
-    return Parts(kept, [mask_of(str(word)) for word in condition.none or ()])
+    kept = [] if condition.any is None else [_any_of([mask_of(str(word)) for word in condition.any])]
+    if condition.all is not None:
+        kept += [mask_of(str(word)) for word in condition.all]
+    return Parts(kept, () if condition.none is None else [mask_of(str(word)) for word in condition.none])
 
 
-def _any_of(masks: Iterable[Mask]) -> Mask:
+def _any_of(masks: Sequence[Mask]) -> Mask:
     return reduce(np.logical_or, masks)
 
 
