@@ -27,6 +27,7 @@ OWN_MASK = _array(types.boolean, readonly=False)
 OWN_ROWS, OWN_TIMES = _array(types.int32, readonly=False), _array(types.int64, readonly=False)
 OWN_MASKS, OWN_REALS = _array(types.boolean, 2, readonly=False), _array(types.float64, readonly=False)
 OWN_ROWS_2D, OWN_TIMES_2D = _array(types.int32, 2, readonly=False), _array(types.int64, 2, readonly=False)
+OWN_SCORES_2D = _array(types.float32, 2, readonly=False)
 INT, FLOAT = types.int64, types.float64
 
 

@@ -10,10 +10,10 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 
-from recsys.jit import INT, MASK, ROWS, ROWS_2D, SCORES, SCORES_2D, compiled
+from recsys.jit import INT, MASK, OWN_ROWS_2D, OWN_SCORES_2D, ROWS, ROWS_2D, SCORES, SCORES_2D, compiled
 from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Rows, Scores
 
-Weigh: TypeAlias = Callable[[int, Rows, Scores], Scores]
+Weigh: TypeAlias = Callable[[Rows, Rows, Scores], Scores]
 _BLOCK = 500
 """Rows of a product that are in memory at a time."""
 
@@ -54,34 +54,33 @@ def top_n(items: Rows, scores: Scores, tie_rank: Rows, n: int) -> Candidates:
     return Candidates(*_top_n(items, scores, tie_rank, max(n, 0)))
 
 
-def strongest(items: Rows, scores: Scores, max_n: int) -> tuple[Rows, Scores]:
-    """The `max_n` items of the highest positive scores, strongest first; equal scores stand in the order given."""
-    if len(scores) > 2 * max_n:
-        threshold = np.partition(scores, len(scores) - max_n)[len(scores) - max_n]
-        kept = (scores >= threshold).nonzero()[0]
-        items, scores = items.take(kept), scores.take(kept)
-    order = (-scores).argsort(kind="stable")[:max_n]
-    items, scores = items.take(order), scores.take(order)
-    positive = np.count_nonzero(scores > 0)
-    return items[:positive], scores[:positive]
-
-
-def keep_strongest(neighbours: Rows, weights: Scores, row: int, items: Rows, scores: Scores) -> None:
-    """Write the strongest positive neighbours of `row`, other than itself, into its rows of both matrices [n, k]."""
-    other = ((items != row) & (scores > 0)).nonzero()[0]
-    items, scores = strongest(items.take(other), scores.take(other), neighbours.shape[1])
-    neighbours[row, : len(items)] = items
-    weights[row, : len(items)] = scores
+@compiled(ROWS, ROWS, SCORES, INT, OWN_ROWS_2D, OWN_SCORES_2D)
+def _keep_strongest(starts: Rows, items: Rows, scores: Scores, first: int, neighbours: Rows, weights: Scores) -> None:
+    """Write the strongest positive entries of each row, other than the item itself, into both matrices [n, k] from row `first` on;
+    equal ones stand in the order given."""
+    k = neighbours.shape[1]
+    for row in range(len(starts) - 1):
+        item, filled = first + row, 0
+        for entry in range(starts[row], starts[row + 1]):
+            score = scores[entry]
+            if items[entry] == item or not score > 0 or (filled == k and not score > weights[item, k - 1]):
+                continue
+            filled = min(filled + 1, k)
+            place = filled - 1
+            while place > 0 and weights[item, place - 1] < score:
+                neighbours[item, place], weights[item, place] = neighbours[item, place - 1], weights[item, place - 1]
+                place -= 1
+            neighbours[item, place], weights[item, place] = items[entry], score
 
 
 def strongest_of_product(left: Any, right: Any, k: int, weigh: Weigh | None = None) -> Arrays:
     """Multiply sparse items × m by m × items, a block of rows at a time, and keep the strongest of each row.
 
     Args:
-        left: csr array; its rows are the items.
-        right: csr array; its columns are the items.
-        k: neighbours kept of each item.
-        weigh: of an item, the items int32[m] that it meets and their products float32[m], the scores; None: the products.
+        left: csr array float32; its rows are the items.
+        right: csr array float32; its columns are the items.
+        k: neighbours kept of each item, 1 or more.
+        weigh: of pairs of items, int32[m] and int32[m], and their products float32[m], the scores float32[m]; None: the products.
 
     Returns:
         neighbours int32[n, k] strongest first, and weights float32[n, k] (0: padding).
@@ -89,12 +88,14 @@ def strongest_of_product(left: Any, right: Any, k: int, weigh: Weigh | None = No
     n = right.shape[1]
     neighbours = np.zeros((n, min(k, max(n - 1, 1))), np.int32)
     weights = np.zeros(neighbours.shape, np.float32)
-    for start in range(0, n, _BLOCK):
-        block = (left[start : start + _BLOCK] @ right).tocsr()
-        for row in range(block.shape[0]):
-            entries = slice(block.indptr[row], block.indptr[row + 1])
-            item, met, products = start + row, block.indices[entries], block.data[entries]
-            keep_strongest(neighbours, weights, item, met, weigh(item, met, products) if weigh else products)
+    for first in range(0, n, _BLOCK):
+        block = (left[first : first + _BLOCK] @ right).tocsr()
+        starts, met = block.indptr.astype(np.int32), block.indices.astype(np.int32, copy=False)
+        scores = block.data.astype(np.float32, copy=False)
+        if weigh:
+            items = np.repeat(np.arange(first, first + block.shape[0], dtype=np.int32), np.diff(starts))
+            scores = weigh(items, met, scores)
+        _keep_strongest(starts, met, scores, first, neighbours, weights)
     return {"neighbours": neighbours, "weights": weights}
 
 

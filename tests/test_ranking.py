@@ -7,13 +7,13 @@ import math
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
 from recsys.ranking import (
     Neighbours,
     first_allowed,
-    keep_strongest,
     rank_order,
-    strongest,
+    strongest_of_product,
     top_n,
 )
 from recsys.types import Arrays, Rows, Scores
@@ -50,14 +50,40 @@ def test_top_n_is_the_head_of_a_full_sort(scored: tuple[Rows, Scores, Rows], n: 
 
 
 @calm
-@given(st.lists(st.sampled_from([-1.0, 0.0, 1.0, 1.0, 2.0, 5.0])), st.integers(1, 30))
-def test_strongest_is_the_head_of_a_full_sort(values: list[float], max_n: int) -> None:
-    """The strongest equal the head of a stable sort of the positive scores: equal ones stay in the order given."""
-    items = np.arange(100, 100 + len(values), dtype=np.int32)
-    positive = [(item, score) for item, score in zip(items.tolist(), values, strict=True) if score > 0]
-    expected = sorted(positive, key=lambda pair: -pair[1])[:max_n]
-    chosen, kept = strongest(items, np.array(values, np.float32), max_n)
-    assert list(zip(chosen.tolist(), kept.tolist(), strict=True)) == expected
+@given(
+    st.lists(st.lists(st.sampled_from([-1.0, 0.0, 1.0, 1.0, 2.0, 5.0]), min_size=7, max_size=7), max_size=9),
+    st.integers(1, 9),
+)
+def test_strongest_of_a_product_are_the_head_of_a_full_sort(rows: list[list[float]], k: int) -> None:
+    """Neighbours of an item are the head of a stable sort of its positive products with others; equal ones stand in its order."""
+    matrix = csr_array(np.array(rows, np.float32).reshape(len(rows), 7))
+    products = (matrix.T.tocsr() @ matrix).tocsr()
+    found = strongest_of_product(matrix.T.tocsr(), matrix, k)
+    for item in range(7):
+        entries = slice(products.indptr[item], products.indptr[item + 1])
+        met = zip(products.indices[entries].tolist(), products.data[entries].tolist(), strict=True)
+        expected = sorted(
+            ((other, score) for other, score in met if other != item and score > 0), key=lambda pair: -pair[1]
+        )[:k]
+        expected += [(0, 0.0)] * (min(k, 6) - len(expected))
+        assert list(zip(found["neighbours"][item].tolist(), found["weights"][item].tolist(), strict=True)) == expected
+
+
+def test_strongest_of_a_product_by_other_scores() -> None:
+    """Scores of `weigh` are asked of pairs of items in a block, and those that are no numbers keep nobody."""
+    ones = csr_array(np.ones((1, 1200), np.float32))
+    found = strongest_of_product(
+        ones.T.tocsr(),
+        ones,
+        2,
+        lambda items, met, products: np.where(met == items + 1, np.nan, products * met).astype(np.float32),
+    )
+    assert found["neighbours"][[0, 700, 1197, 1198, 1199]].tolist() == [[1199, 1198]] * 2 + [
+        [1199, 1196],
+        [1197, 1196],
+        [1198, 1197],
+    ]
+    assert found["weights"][0].tolist() == [1199, 1198]
 
 
 @calm
@@ -104,12 +130,3 @@ def test_neighbours_add_up_and_remember_the_loudest(data: st.DataObject, n: int)
         assert ranked.explained_by is not None
         top_contributor = [sources[int(np.argmax(given_by[item]))] for item in expected]
         assert ranked.explained_by.tolist() == top_contributor
-
-
-def test_keep_strongest_leaves_out_itself_and_zero() -> None:
-    """A row of neighbours holds the strongest others with a positive score, strongest first, padded with zeros."""
-    neighbours, weights = np.zeros((3, 4), np.int32), np.zeros((3, 4), np.float32)
-    items, scores = np.array([5, 1, 9, 4, 2], np.int32), np.array([2, 9, 1, 0, 3], np.float32)
-    keep_strongest(neighbours, weights, 1, items, scores)
-    assert neighbours.tolist() == [[0] * 4, [2, 5, 9, 0], [0] * 4]
-    assert weights.tolist() == [[0] * 4, [3, 2, 1, 0], [0] * 4]

@@ -119,17 +119,17 @@ def _complements(lines: object, weight: Scores, catalog: Catalog, settings: Boug
     scale = 1 / np.sqrt(np.asarray(weighted.sum(axis=0)) + settings.shrinkage + 1e-9)
     turned = items.T.tocsr().astype(np.float32)
 
-    def weigh(item: int, met: Rows, products: Scores) -> Scores:
-        leaf = catalog.category[item]
-        other = (catalog.category[met] != leaf) | (leaf < 0)
-        fits = _price_fits(catalog.price[item], catalog.price[met], settings.price_reach)
-        scores: Scores = (products * scale[item] * scale[met] * other * fits).astype(np.float32)
+    def weigh(items: Rows, met: Rows, products: Scores) -> Scores:
+        leaves = catalog.category[items]
+        other = (catalog.category[met] != leaves) | (leaves < 0)
+        fits = _price_fits(catalog.price[items], catalog.price[met], settings.price_reach)
+        scores: Scores = (products * scale[items] * scale[met] * other * fits).astype(np.float32)
         return scores
 
     return strongest_of_product(turned, weighted, settings.neighbours, weigh)
 
 
-def _price_fits(price: float, others: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
-    """Return how much complements at these prices count beside an item, float64[m] up to 1; unknown prices count in full."""
-    known = (others > 0) & (price > 0) & (reach > 0)
-    return np.sqrt(np.minimum(np.divide(reach * price, others, out=np.ones(len(others)), where=known), 1))
+def _price_fits(prices: NDArray[np.float64], others: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
+    """Return how much complements at these prices count beside items, float64[m] up to 1; unknown prices count in full."""
+    known = (others > 0) & (prices > 0) & (reach > 0)
+    return np.sqrt(np.minimum(np.divide(reach * prices, others, out=np.ones(len(others)), where=known), 1))

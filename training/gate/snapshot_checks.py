@@ -212,5 +212,14 @@ def _eligible(engine: Engine, query: Query) -> int:
     allowed, _ = allowed_items(filter_inputs(engine, query, context, profile, bought, plan))
     if not catalog.has_groups:
         return min(query.limit, int(allowed.sum()))
-    groups = catalog.group[allowed]
-    return min(query.limit, int((groups < 0).sum()) + len(np.unique(groups[groups >= 0])))
+    return distinct_groups(catalog.group[allowed], query.limit)
+
+
+def distinct_groups(groups: Rows, max_n: int) -> int:
+    """Count the groups int32[m] of items, and the items of none (-1), up to `max_n`: among a few first, which is mostly enough."""
+    count = 0
+    for some in (groups[: 16 * max_n], groups):
+        count = int((some < 0).sum()) + len(np.unique(some[some >= 0]))
+        if count >= max_n:
+            break
+    return min(max_n, count)
