@@ -11,8 +11,8 @@ from recsys.settings.tables import DataSettings
 from recsys.tables.checks.crowds import find_crowds
 from recsys.tables.checks.outliers import Absurd, find_absurd
 from recsys.tables.checks.people import Machines, find_machines, findings_on_people
+from recsys.tables.checks.repeated_lines import repeated_lines
 from recsys.tables.checks.survey import FIRST_PLAUSIBLE, Survey, plausible, survey
-from recsys.tables.checks.told_again import told_again
 from recsys.tables.validation import Finding
 
 LATER, ZERO = "is not later than now", f"is not of {FIRST_PLAUSIBLE.year - 1}"
@@ -54,7 +54,7 @@ def look_at(rows: pl.LazyFrame, items: pl.DataFrame, data: DataSettings, now: da
     crowds = find_crowds(dated, seen, machines.ids["user_id"])
     findings = [*_on_times(seen, file), *findings_on_people(seen, machines, crowds, theirs, file)]
     findings += absurd.findings(int(seen.whole["plausible"][0]), file)
-    findings += told_again(dated, int(seen.whole["plausible"][0]), file)
+    findings += repeated_lines(dated, int(seen.whole["plausible"][0]), file)
     return Cleaning(seen, now, misdated, machines, absurd, misdated + theirs, tuple(findings))
 
 

@@ -6,11 +6,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from recsys.settings.load import parse_settings
 from recsys.tables.checks.cleaning import LATER, ZERO
+from recsys.tables.checks.survey import NOBODY, survey
 from recsys.tables.shop import ShopTables, read_shop
+from recsys.tables.sources import ROW
 from tests.support.shops.shop_tables import NOON, an_event, read_rows, the_finding
 
 
@@ -51,6 +54,27 @@ def test_events_of_1970_are_left_out_and_found(tmp_path: Path) -> None:
     shop = read_rows(tmp_path, rows)
     assert shop.events.collect()["item_id"].to_list() == ["sofa"]
     assert the_finding(shop, ZERO).example == "1970-12-31 23:59:59 UTC"
+
+
+@pytest.mark.parametrize(
+    ("prices", "usual"),
+    [
+        ([5, 1, 1, 1, 100], 1),
+        ([1, 9, 5, 7, 3], 5),
+        ([1, 1, 2, 4, 90, 90], 3),
+        ([8, 2], 5),
+        ([7], 7),
+        ([None, 4, None, 6, 0], 5),
+        ([None], None),
+    ],
+)
+def test_the_usual_price_of_an_item_is_the_median_of_its_prices(prices: list[float | None], usual: float | None) -> None:
+    """Each row counts, also where many have one price; rows without a price and free ones do not, and the mean says nothing."""
+    rows = [an_event(price=price, quantity=2.0, event_type="purchase", order_id=f"o{at}") for at, price in enumerate(prices)]
+    frame = pl.DataFrame(rows, schema_overrides={"price": pl.Float64}).with_row_index(ROW)
+    [item] = survey(frame.with_columns(pl.lit(None, pl.String).alias(NOBODY)).lazy(), None).items.to_dicts()
+    assert (item["usual_price"], item["prices"]) == (usual, len([each for each in prices if each]))
+    assert item["usual_quantity"] == 2
 
 
 @pytest.mark.parametrize(("price", "sound"), [(40.0 * 30, True), (40.0 * 30.1, False)])

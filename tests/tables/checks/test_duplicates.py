@@ -50,7 +50,7 @@ def test_equal_rows_of_an_order_are_lines_of_it(tmp_path: Path) -> None:
     assert "export every line once" in explain(note)
 
 
-def test_an_order_told_again_is_the_same_order(tmp_path: Path) -> None:
+def test_a_repeated_order_is_the_same_order(tmp_path: Path) -> None:
     """In another run of rows, or in another file, equal lines are those that stand already; the most in one run counts."""
     order = [line("tin"), line("tin"), line("box")]
     shop = read_rows(tmp_path, [*order, line("tin", user_id="ben"), *order, line("pot", order_id="o-9"), line("tin")])
@@ -77,11 +77,11 @@ def test_lines_that_differ_in_quantity_alone_both_count(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("days", "advice"), [((0, 0, 1), "nothing, if a page was loaded again"), ((0, 30, 60), "if they are renewals")]
 )
-def test_lines_told_again_later_are_said(tmp_path: Path, days: tuple[int, ...], advice: str) -> None:
+def test_repeated_lines_are_told(tmp_path: Path, days: tuple[int, ...], advice: str) -> None:
     """They count once, which takes money from a shop whose renewals share an order id; other items and prices are other lines."""
     rows = [line("box", timestamp=NOON + timedelta(days=day), quantity=1, price=20) for day in days]
     rows += [line("tin", timestamp=NOON + timedelta(days=1), quantity=1, price=20), line("tin", quantity=1, price=19)]
-    found = the_finding(read_rows(tmp_path, rows), "told once")
+    found = the_finding(read_rows(tmp_path, rows), "there once as a line")
     assert found.rows == sum(day > 0 for day in days)
     assert (found.level, found.example) == ("note", f"1 line, up to {days[-1]} days apart")
     assert advice in found.advice
