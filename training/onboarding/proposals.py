@@ -231,6 +231,8 @@ def _by_names(seen: Seen, only: Mapping[str, Sequence[str]] | None = None) -> Pr
     who = {"user_id", "anonymous_id"} & set(events)
     if who and "timestamp" in events and {"item_id", "event_type"} & set(events):
         return _events(seen, events)
+    if who and "timestamp" not in events and {"order_id", "quantity"} & set(events):
+        return None  # orders without a moment: as an item table it would be read in silence
     identities, items, users = (named(table, names, usable) for table in ("identities", "items", "users"))
     if {"anonymous_id", "user_id"} <= set(identities) and "item_id" not in events:
         return _plain("identities", seen, identities)

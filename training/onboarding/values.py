@@ -8,17 +8,19 @@ from dataclasses import dataclass
 import polars as pl
 
 from recsys.tables.values.numbers import UNITS, read_number
-from recsys.tables.values.times import TimeNotation, read_times
+from recsys.tables.values.plausible import plausible_share
+from recsys.tables.values.times import TimeNotation
 from recsys.tables.values.words import read_words
 from training.onboarding.concepts import concepts
 from training.onboarding.names import event_words, plain, says_kind
 
 _PLAIN = r"^-?\d[\d.,]*$"
 _PLAIN_NUMBER = r"^-?\d+(?:[.,]\d+)?$"
-_DAY = r"^\s*(\d{1,2})(?:[/-]|\.\s?)(\d{1,2})(?:[/-]|\.\s?)(?:\d{4}|\d{2})\b"
+_DAY = r"^\s*(\d{1,2})(?:[/-]|\.\s?)(\d{1,2})(?:[/-]|\.\s?)(?:\d{4}|\d{2})\.?(?:[\s,;T]|$)"
 _ZONED = r"(?i)(?:z|utc|gmt|[+-]\d{2}:?\d{2})\s*$"
 _ENOUGH, _ALMOST = 5, 0.95
-"""Orders of several lines that must be there, and their share that must be alike, before a column is taken for the order's."""
+"""Orders of several lines that must be there, and their share that must be alike, before a column is taken for the order's; and the
+share of plausible times in a column whose name says nothing of a time."""
 _MANY_ROWS = 40
 """Rows from which a column with another value in each names rows, and not the items of events."""
 _LOOKED_AT = 1_000
@@ -171,14 +173,16 @@ def _is_time(rows: pl.DataFrame, name: str) -> bool:
     numbers = text.str.extract(r"^(\d{8,19})(?:\.\d+)?$").drop_nulls()
     if "date" in concepts(name):  # a number such as 46174.4375 may be a day of a spreadsheet where its name says so
         numbers = numbers.extend(text.str.extract(r"^((?:3[3-9]|[4-6]\d|7[0-2])\d{3}(?:\.\d+)?)$").drop_nulls())
-    return _reads_as_times(text.head(_LOOKED_AT)) or days_of(text).given * 2 >= len(text) or len(numbers) * 2 >= len(text)
+    return len(numbers) * 2 >= len(text) or _reads_as_times(name, text.head(_LOOKED_AT))
 
 
-def _reads_as_times(text: pl.Series) -> bool:
+def _reads_as_times(name: str, text: pl.Series) -> bool:
+    """Tell whether half of the values are plausible times; of a column whose name says nothing of a time, nearly all."""
     if share(text, _PLAIN_NUMBER) > 0.5 or share(text, r"\d") < 0.5:
         return False
-    read = read_times(text, TimeNotation(unit="none"))
-    return (len(read) - read.null_count()) * 2 >= len(read)
+    orders = (None,) if not days_of(text).given else (True, False)
+    read = max(plausible_share(text, TimeNotation(unit="none", day_first=order)) for order in orders)
+    return read >= (0.5 if {"date", "made"} & set(concepts(name)) else _ALMOST)
 
 
 def share(text: pl.Series, pattern: str) -> float:

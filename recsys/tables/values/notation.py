@@ -16,7 +16,8 @@ from recsys import clock
 from recsys.settings.tables import Table
 from recsys.tables.schema import Column
 from recsys.tables.values.numbers import EITHER_POINT, Mark, Proofs, currency_beside, prove
-from recsys.tables.values.times import EXCEL_ZERO, ISO, MICROSECONDS, NUMBER, TimeNotation, Unit
+from recsys.tables.values.plausible import short_years
+from recsys.tables.values.times import EXCEL_ZERO, ISO, MICROSECONDS, NUMBER, SHORT_YEAR, TimeNotation, Unit
 
 _NUMBERS, _TIMES = ("number", "money", "stock"), ("time", "date")
 _PLAIN = r"^\s*-?\d+(?:\.\d+)?\s*$"
@@ -130,8 +131,11 @@ def read_notations(name: str, table: Table, places: Sequence[Place]) -> tuple[di
             beside = [each.proofs for other, each in values.items() if other != column]
             found[column.name], guess = _numbers(name, told, mine[0][0], values[column], beside)
             guesses += [guess] if guess else []
-        elif mine and not told.time.unit:
-            found[column.name], guess = _times(name, told, mine)
+        elif mine:
+            if not told.time.unit:
+                found[column.name], guess = _times(name, told, mine)
+                guesses += [guess] if guess else []
+            found[column.name], guess = _years(name, found[column.name], mine)
             guesses += [guess] if guess else []
     return found, guesses
 
@@ -160,6 +164,8 @@ def _counts(place: Place) -> Iterator[tuple[str, pl.Expr]]:
         yield "unsure", (~place.value.str.contains(_SURE)).sum()
         return
     yield "given", place.value.is_not_null().sum()
+    if place.dtype == pl.String:
+        yield "short", place.value.str.strip_chars().str.contains(SHORT_YEAR).sum()
     yield "numbers", (place.value.str.contains(_NUMERIC) if place.dtype == pl.String else place.value.is_not_null()).sum()
 
 
@@ -237,6 +243,20 @@ def _times(name: str, told: Notation, mine: Sequence[tuple[Place, dict[str, floa
     evidence = f"{fits:,} of {numbers:,} numbers fit{_span(unit, tallies)}"
     pin = f'data.{name}.time_unit = "{unit}"'
     return replace(told, time=replace(told.time, unit=unit)), Guess(name, _named(place), _UNITS[unit], evidence, pin)
+
+
+def _years(name: str, told: Notation, mine: Sequence[tuple[Place, dict[str, float]]]) -> tuple[Notation, Guess | None]:
+    """Take years of two digits for none where nearly all of them would have to be plausible, and are not."""
+    places = [place for place, tally in mine if tally.get("short")]
+    if not places or told.time.formats or not told.time.short_years:
+        return told, None
+    column = places[0].column
+    seen = short_years([(each.frame, each.value) for each in places], told.time, any_year=column.kind == "date")
+    if seen.are_times or not seen.plausible:
+        return told, None
+    evidence = f"{seen.plausible:,} of {seen.given:,} values such as 24.05.12 can be days of a shop"
+    read_as, pin = "no times, where it has a year of two digits", f'data.{name}.date_format = "%d.%m.%y"'
+    return replace(told, time=replace(told.time, short_years=False)), Guess(name, _named(places[0]), read_as, evidence, pin)
 
 
 def _fitting(place: Place) -> dict[str, float]:

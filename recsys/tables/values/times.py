@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 import polars as pl
 
 from recsys.tables.schema import TIME
+from recsys.tables.values.clocks import plain_clocks
 from recsys.tables.values.months import year_first
 
 Unit = Literal["", "s", "ms", "us", "ns", "date", "excel", "none"]
@@ -23,19 +24,23 @@ _NAIVE = pl.Datetime("us")
 _FIRST_YEAR = datetime(1000, 1, 1)  # noqa: DTZ001 (it is compared with local times)
 _COMPACT = r"^((?:19|20|21)\d\d)(\d\d)(\d\d)[T ]?(\d\d)?(\d\d)?(\d\d)?(?:\.0+)?(Z?)$"
 _CLOCK = r"(?:[,;]?[\sT]+(\d{1,2})[:.h](\d\d)(?:[:.](\d\d))?(?:[.,]\d+)?\s*([AaPp]\.?[Mm]\.?)?)?$"
-_YEAR_FIRST = r"^(\d{4})(?:/|\.\s?)(\d{1,2})(?:/|\.\s?)(\d{1,2})\.?" + _CLOCK
+_YEAR_FIRST = r"^(\d{4})(?:[-/]|\.\s?)(\d{1,2})(?:[-/]|\.\s?)(\d{1,2})\.?" + _CLOCK
 _YEAR_LAST = r"^(\d{1,2})(?:[-/]|\.\s?)(\d{1,2})(?:[-/]|\.\s?)(\d{4}|\d{2})\.?" + _CLOCK
+_NAMED_DAY = r"(?:\d{1,2}[^\d:]{1,5}[^\W\d_]{3,}|(?:[^\W\d_]{2,}\.?,?\s+)?[^\W\d_]{3,}[^\d:]{1,3}\d{1,2})\D{1,5}\d{2}"
+SHORT_YEAR = rf"^(\d{{1,2}}(?:[-/]|\.\s?)\d{{1,2}}(?:[-/]|\.\s?)\d{{2}}|{_NAMED_DAY})\.?(?:[,;T\s]|$)"
+"""A day with a year of two digits at the start of a text."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimeNotation:
-    """Notation of the times of a column: the unit of numbers, the zone of those that name none, the order of day and month, and
-    formats that go before all others."""
+    """Notation of the times of a column: the unit of numbers, the zone of those that name none, the order of day and month, formats
+    that go before all others, and whether years may have two digits."""
 
     unit: Unit = ""
     zone: str = "UTC"
     day_first: bool | None = None
     formats: tuple[str, ...] = ()
+    short_years: bool = True
 
 
 ISO = TimeNotation()
@@ -62,7 +67,7 @@ def read_days(series: pl.Series, notation: TimeNotation = ISO) -> pl.Series:
         return series.dt.date()
     if series.dtype == pl.Date:
         return series
-    unzoned = TimeNotation(notation.unit, "UTC", notation.day_first, notation.formats)
+    unzoned = replace(notation, zone="UTC")
     if series.dtype != pl.String:
         return read_times(series, unzoned).dt.date()
     iso = series.str.strip_chars().str.extract(r"^(\d{4}-\d\d-\d\d)(?:[T\s].*)?$").str.to_date("%Y-%m-%d", strict=False)
@@ -72,7 +77,7 @@ def read_days(series: pl.Series, notation: TimeNotation = ISO) -> pl.Series:
 
 def at_a_seam(series: pl.Series, notation: TimeNotation) -> pl.Series:
     """Tell whether each is a local time that its zone skipped, when the clocks were put forward: bool."""
-    utc = TimeNotation(notation.unit, "UTC", notation.day_first, notation.formats)
+    utc = replace(notation, zone="UTC")
     shown = read_times(series, notation).dt.convert_time_zone(notation.zone).dt.replace_time_zone(None)
     naive = read_times(series, utc).dt.replace_time_zone(None)
     return (shown != naive).fill_null(False) & ~_zoned(series)
@@ -148,7 +153,20 @@ def _from_text(series: pl.Series, notation: TimeNotation) -> pl.Series:
     if found.null_count() == bare.null_count():
         return found
     text = bare.str.replace(r"\s*(?:UTC|GMT)$", "Z").str.replace(r"^(\d{4}-\d\d-\d\d) +", "${1}T")
+    if not notation.short_years:
+        text = pl.select(pl.when(~text.str.contains(SHORT_YEAR)).then(text)).to_series()
     text = text.str.replace(r"(\d\d:\d\d:\d\d),(\d{1,9})", "${1}.${2}").str.replace(r"\[[A-Za-z_]+(?:/[\w+-]+)*\]$", "")
+    found = _filled(found, text, notation)
+    left = found.is_null() & text.is_not_null()
+    if not left.any():
+        return found
+    unread = pl.select(pl.when(left).then(text)).to_series()
+    plain = plain_clocks(unread)
+    return _filled(found, plain, notation) if (plain != unread).any() else found
+
+
+def _filled(found: pl.Series, text: pl.Series, notation: TimeNotation) -> pl.Series:
+    """The times that were found, and for what has none those of its text."""
     for read in _readers(text, notation):
         left = found.is_null() & text.is_not_null()
         if not left.any():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,36 @@ def test_days_of_a_spreadsheet_are_times(tmp_path: Path) -> None:
         times = [str(time) for time in shop.events.collect()["timestamp"].sort()]
         assert times == ["2026-06-01 08:30:00+00:00", "2026-06-01 22:00:00+00:00"]
         assert the_guess(shop).pin == 'data.events.time_unit = "excel"'
+
+
+CODES = [f"{at % 31 + 1:02}.{at * 7 % 60:02}.{at * 37 % 100:02}" for at in range(60)]
+"""Numbers of articles, some of which could be days."""
+NAMED = [f"{word}-{at % 31 + 1}-{at * 37 % 100:02}" for at, word in enumerate(["MAI", "SET", "GEN", "BOX", "LIS"] * 12)]
+
+
+@pytest.mark.parametrize("values", [CODES, NAMED])
+def test_codes_that_look_like_days_now_and_then_are_no_times(tmp_path: Path, values: list[str]) -> None:
+    """Years of two digits are plausible in all of a column or in none; nothing of it is read in silence."""
+    shop = dated(tmp_path, *values, more="day_first = true\n")
+    assert shop.counts["events"].rejected == len(values)
+    guess = the_guess(shop)
+    assert guess.read_as == "no times, where it has a year of two digits"
+    assert " of 60 values" in guess.evidence
+
+
+@pytest.mark.parametrize("form", ["%b-%d-%y", "%d.%m.%y", "%d-%b-%y", "%d/%m/%y 10:05", "%d.%m.%y, 10 Uhr"])
+def test_years_of_two_digits_are_read_where_nearly_all_are_plausible(tmp_path: Path, form: str) -> None:
+    """A slip of the pen among sixty days neither hides the others nor goes unsaid."""
+    days = [f"{datetime(2026, 1, 1) + timedelta(days=3 * at):{form}}" for at in range(59)]  # noqa: DTZ001
+    shop = dated(tmp_path, *days, days[0].replace("26", "68", 1), "45.13.26", more="day_first = true\n")
+    assert shop.counts["events"].rejected == 1
+    assert shop.guesses == ()
+
+
+def test_a_date_format_reads_years_of_two_digits_whatever_the_others_are(tmp_path: Path) -> None:
+    """What the settings pin is not held against the column."""
+    more = 'day_first = true\ndate_format = "%d.%m.%y"\n'
+    assert dated(tmp_path, *CODES, more=more).counts["events"].rejected < len(CODES)
 
 
 def test_what_is_pinned_is_not_guessed(tmp_path: Path) -> None:

@@ -196,6 +196,44 @@ def test_names_of_months_say_what_stands_first(text: str, moment: str | None) ->
     assert read == (datetime.fromisoformat(f"{moment}Z") if moment else None)
 
 
+@pytest.mark.parametrize(
+    "day", ["01.09.2026", "1. 9. 2026", "2026-09-01", "1. September 2026", "01.09.26", "1er sept. 2026"]
+)
+@pytest.mark.parametrize(
+    ("clock", "hour", "minute"),
+    [
+        ("14 Uhr", 14, 0),
+        ("14:05 Uhr", 14, 5),
+        ("14.05 Uhr", 14, 5),
+        ("14:05:00 Uhr", 14, 5),
+        ("um 14 Uhr", 14, 0),
+        ("um 14.05 Uhr", 14, 5),
+        ("14 uur", 14, 0),
+        ("à 14h05", 14, 5),
+        ("14h", 14, 0),
+        ("kl. 14.05", 14, 5),
+        ("kl. 14", 14, 0),
+        ("a las 14:05 hs.", 14, 5),
+        ("alle ore 14:05", 14, 5),
+        ("v 14 hod.", 14, 0),
+        ("2 PM", 14, 0),
+        ("2:05 p.m.", 14, 5),
+    ],
+)
+@pytest.mark.parametrize("between", [" ", ", "])
+def test_words_for_hours_stand_with_every_form_of_day_and_clock(
+    day: str, clock: str, hour: int, minute: int, between: str
+) -> None:
+    """`Uhr` and its like say that a number is an hour, however day and minutes are written."""
+    assert times(f"{day}{between}{clock}", day_first=True) == [utc(2026, 9, 1, hour, minute)]
+
+
+@pytest.mark.parametrize("text", ["01.09.2026 25 Uhr", "01.09.2026 14", "14 Uhr", "1. 09.26 Uhr 5", "2026-09-01 h", "13 PM"])
+def test_words_for_hours_make_no_time_of_what_is_none(text: str) -> None:
+    """A number alone is no hour, and an hour alone no moment."""
+    assert times(text, day_first=True) == [None]
+
+
 def test_full_stops_may_have_blanks() -> None:
     """Czech and Hungarian shops write a blank after each full stop, and one after the last number."""
     texts = pl.Series(["1. 9. 2026 13:17", "1.9. 2026 13:17", "01.09.2026. 13:17"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from training.onboarding.choosing import needed
 from training.onboarding.files import look_at
 from training.onboarding.names import named
 from training.onboarding.proposals import propose
@@ -129,3 +130,36 @@ def test_a_path_of_an_orders_lines_is_read_from_its_inside() -> None:
     assert told["item_id"] == "Order Lines/Product"
     assert told["quantity"] == "Order Lines/Quantity"
     assert told["price"] == "Order Lines/Unit Price"
+
+
+CODES = {
+    "day, month and year, now and then": [f"{at % 31 + 1:02}.{at * 7 % 60:02}.{at * 37 % 100:02}" for at in range(60)],
+    "days of a whole century": [f"{at % 28 + 1:02}.{at % 12 + 1:02}.{at % 90 + 10:02}" for at in range(60)],
+    "days with a letter behind": [f"{at % 28 + 1:02}.{at % 12 + 1:02}.24-A" for at in range(60)],
+    "names of months in front": [f"MAI-{at % 28 + 1}-{at * 37 % 100:02}" for at in range(60)],
+    "days of the far future": [f"{4711 + at}-{at % 12 + 1}-{at % 28 + 1}" for at in range(60)],
+    "weeks": [f"2024-W{at % 52 + 1:02}" for at in range(60)],
+    "months": [f"2024{at % 12 + 1:02}" for at in range(60)],
+}
+
+
+@pytest.mark.parametrize("kind", CODES)
+@pytest.mark.parametrize("more", [[], ["order date"]])
+def test_codes_and_weeks_are_no_moments_of_orders(tmp_path: Path, kind: str, more: list[str]) -> None:
+    """A column without a time's name is none for being the only one that looks so; nobody's orders become a table of items either."""
+    rows = [f"u{at % 4},P{at % 5},{code}{',2024-W05' * len(more)},1,9.50" for at, code in enumerate(CODES[kind])]
+    (tmp_path / "file.csv").write_text(
+        "\n".join([",".join(["customer_id", "sku", "shelf", *more, "quantity", "price"]), *rows])
+    )
+    seen, _ = look_at([tmp_path / "file.csv"], tmp_path)
+    assert propose(seen[0]) is None
+    assert "not found: timestamp" in needed(seen[0])
+
+
+@pytest.mark.parametrize("cell", ["01.09.2026 14 Uhr", "13.9.26", "Sep-13-26", "2026-09-01 um 14.05 Uhr"])
+def test_moments_of_any_form_are_found_under_any_name(tmp_path: Path, cell: str) -> None:
+    """Nearly all of the values are plausible times."""
+    found = _proposed(
+        tmp_path, "customer_id;sku;foo;quantity;price", [f"u{at % 4};P{at % 5};{cell};1;9.50" for at in range(60)]
+    )
+    assert found["columns"]["timestamp"] == "foo"
