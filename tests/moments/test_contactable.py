@@ -118,3 +118,35 @@ def test_nobody_is_no_newcomer(tmp_path: Path) -> None:
     worker.post(event("guest", "sofa-1", "cart_add", NOW), event("bob", "sofa-1", "cart_add", NOW))
     contact_index.catch_up(worker.serving, worker.state)
     assert ("guest" in seen(contact_index), "bob" in seen(contact_index)) == (False, True)
+
+
+def test_who_did_something_is_found_by_history_alone(worker: Worker) -> None:
+    """People who did one of some things later than a moment are those whose history says so; who never came did nothing."""
+    contact_index, histories = ContactIndex(worker.engine.snapshot, "required"), worker.engine.snapshot.histories
+    found: dict[str, tuple[bool, int, int]] = {}
+    bought = contact_index.who_did((EventType.PURCHASE,), NEVER)
+    for place in range(len(contact_index)):
+        orders, last = int(contact_index.orders[place]), int(contact_index.last_order[place])
+        found[contact_index.user_id(place)] = (bool(bought[place]), orders, last)
+    expected: dict[str, tuple[bool, int, int]] = {}
+    for name in ("user-1", "user-2", "never seen"):
+        history = histories.of(name)
+        times = history.times[history.kinds == EventType.PURCHASE]
+        orders = history.owned.orders if history.owned else 0
+        expected[name] = (len(times) > 0, orders, int(times[-1]) if len(times) else NEVER)
+    assert found == expected
+    assert expected["user-1"][0] and expected["never seen"] == (False, 0, NEVER)
+
+
+def test_people_of_a_shop_where_nobody_was_yet(tmp_path: Path) -> None:
+    """A shop that opens today has people to write to, who did and ordered nothing; the first of them to come is seen."""
+    shop = MomentShop(tmp_path, people=[user("user-1"), user("never seen")])
+    shop.events = [event("guest", "sofa-1", at=ago(days=1))]
+    worker = Worker(shop.engine(), tmp_path)
+    assert len(worker.engine.snapshot.histories) == 0
+    contact_index = ContactIndex(worker.engine.snapshot, "required")
+    assert seen(contact_index) == {"user-1": NEVER, "never seen": NEVER}
+    assert not contact_index.who_did((EventType.VIEW,), NEVER).any()
+    worker.post(event("user-1", "sofa-1", "purchase", NOW))
+    contact_index.catch_up(worker.serving, worker.state)
+    assert seen(contact_index) == {"user-1": micros(NOW), "never seen": NEVER}
