@@ -135,7 +135,8 @@ def test_who_did_something_is_found_by_history_alone(worker: Worker) -> None:
         orders = history.owned.orders if history.owned else 0
         expected[name] = (len(times) > 0, orders, int(times[-1]) if len(times) else NEVER)
     assert found == expected
-    assert expected["user-1"][0] and expected["never seen"] == (False, 0, NEVER)
+    assert expected["user-1"][0]
+    assert expected["never seen"] == (False, 0, NEVER)
 
 
 def test_people_of_a_shop_where_nobody_was_yet(tmp_path: Path) -> None:
