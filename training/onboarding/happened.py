@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
+
+import polars as pl
 
 from recsys.types import EVENT_TYPES
 from training.onboarding.files import Seen
-from training.onboarding.names import event_words, says_state
+from training.onboarding.names import event_words, plain, says_kind, says_state
 from training.onboarding.values import texts
 
 if TYPE_CHECKING:
@@ -15,17 +18,77 @@ if TYPE_CHECKING:
 
 _ALMOST_ALL = 0.9
 """Share of the rows that must hold words of events before a column is taken for them whatever it is called."""
+_BETTER = 0.1
+"""Share by which more rows must hold words of events than in the column whose name says that it tells what happened."""
+_PAGES = (
+    "home homepage homeview category categoryview cart basket warenkorb panier carrito carrello carrinho winkelwagen varukorg kurv "
+    "handlekurv sepet koszyk kosik カート 장바구니 корзина checkout kasse caisse cassa kassa afrekenen odeme search sitesearch suche "
+    "recherche busqueda ricerca busca pesquisa zoeken sok arama 検索 搜索 검색 поиск detail pdp productdetail productdetails "
+    "productpage ficheproduit 商品詳細 商品详情"
+)
+_PLACES = frozenset(
+    (
+        "page",
+        "pages",
+        "pagetype",
+        "url",
+        "uri",
+        "path",
+        "screen",
+        "template",
+        "route",
+        "referrer",
+        "landing",
+        "seite",
+        "seitentyp",
+    )
+)
+"""Words of a column's name that say where somebody was, and not what they did."""
 
 
 def kinds_by_words(seen: Seen, columns: Mapping[str, str]) -> str:
-    """The column whose words say what happened, whatever it is called: nine in ten rows hold words of two kinds of events at least."""
-    taken = {own for name, own in columns.items() if name != "title"}
-    for own in [name for name in seen.usable["events.event_type"] if name not in taken and not says_state(name)]:
-        text = texts(seen.rows, own)
-        known = event_words(text.unique())
-        if len({*known.values()}) > 1 and int(text.is_in([*known]).sum()) >= _ALMOST_ALL * seen.rows.height:
-            return own
-    return ""
+    """The column whose words say what happened, whatever it is called; empty where none does.
+
+    Nine in ten rows hold words of two kinds of events at least, and more than in the one that its name tells. Pages (`cart`,
+    `checkout`) are places, and buying is none; a column that is called one of pages is the last that is asked.
+    """
+    told = columns.get("event_type", "")
+    taken = {own for name, own in columns.items() if name not in ("title", "event_type")}
+    least = share_of_events(texts(seen.rows, told)) + _BETTER if told else 0.0
+    others = (
+        name for name in seen.usable["events.event_type"] if name not in taken and name != told and not says_state(name)
+    )
+    fitting = {name: found for name in others if (found := _fitness(texts(seen.rows, name), seen.rows.height)) >= least}
+    fitting = {name: found for name, found in fitting.items() if found >= _ALMOST_ALL}
+    return min(fitting, key=lambda name: (_is_place(name), -fitting[name]), default=told)
+
+
+def pages(seen: Seen, columns: Mapping[str, str]) -> list[str]:
+    """Columns that nothing else is taken from, with words that say where somebody was."""
+    left = [name for name in seen.usable["events.event_type"] if name not in columns.values()]
+    return [name for name in left if _are_pages(event_words(texts(seen.rows, name).unique()))]
+
+
+def share_of_events(text: pl.Series) -> float:
+    """Share of the values that are words of events, 0…1; pages are none."""
+    known = event_words(text.unique())
+    return 0.0 if _are_pages(known) else int(text.is_in([*known]).sum()) / max(1, len(text))
+
+
+def _fitness(text: pl.Series, rows: int) -> float:
+    """Share of the rows with a word of an event, 0…1; of one kind alone, or of pages, none."""
+    return share_of_events(text) * len(text) / rows if len({*event_words(text.unique()).values()}) > 1 else 0.0
+
+
+def _are_pages(words: Iterable[str]) -> bool:
+    known = frozenset(map(plain, _PAGES.split()))
+    return all(plain(word) in known for word in words)
+
+
+def _is_place(name: str) -> bool:
+    return bool(_PLACES & set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()))) and not says_kind(
+        name
+    )
 
 
 def tell_words(found: Proposal, own: str) -> None:

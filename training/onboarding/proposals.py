@@ -16,7 +16,7 @@ from recsys.tables.reader import reading
 from training.onboarding.concepts import concepts
 from training.onboarding.doubts import tell_ids, tell_sale, tell_times
 from training.onboarding.files import Seen
-from training.onboarding.happened import kinds_by_words, tell_returns, tell_words
+from training.onboarding.happened import kinds_by_words, pages, tell_returns, tell_words
 from training.onboarding.names import named, plain, says_state
 from training.onboarding.prices import tell_amounts
 from training.onboarding.shapes.first_lines import above, within
@@ -253,7 +253,7 @@ def _plain(table: str, seen: Seen, columns: dict[str, str]) -> Proposal:
 def _events(seen: Seen, columns: dict[str, str]) -> Proposal:
     if "price" in columns:
         columns.pop("amount", None)
-    if "event_type" not in columns and (kinds := kinds_by_words(seen, columns)):
+    if kinds := kinds_by_words(seen, columns):
         columns = {name: told for name, told in columns.items() if told != kinds} | {"event_type": kinds}
     found = _plain("events", seen, columns)
     tell_amounts(found)
@@ -265,6 +265,11 @@ def _events(seen: Seen, columns: dict[str, str]) -> Proposal:
         found.evidence.append(
             "every row is a purchase: no column tells what happened, and there are orders, quantities or prices"
         )
+        found.unsure += [
+            f"{own} says on which page somebody was, and every row counts as a purchase all the same: leave those out that are none"
+            " with `where`, or export what happened"
+            for own in pages(seen, columns)
+        ]
         tell_returns(found)
     else:
         found.unsure.append(f"no column of {seen.name} {NO_KIND}: set `event_type` under `[data.events.constants]`")

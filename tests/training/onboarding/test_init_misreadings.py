@@ -163,3 +163,43 @@ def test_moments_of_any_form_are_found_under_any_name(tmp_path: Path, cell: str)
         tmp_path, "customer_id;sku;foo;quantity;price", [f"u{at % 4};P{at % 5};{cell};1;9.50" for at in range(60)]
     )
     assert found["columns"]["timestamp"] == "foo"
+
+
+DONE = ["view", "add_to_cart", "purchase", "view"]
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ("event,action", ["home", "product", "cart", "checkout"]),
+        ("event_type,kind", ["click", "page", "track", "track"]),
+        ("event,event_action", ["page", "ecommerce", "order", "page"]),
+        ("page_type,what", ["homepage", "search", "cart", "checkout"]),
+        ("page,foo", ["homepage", "search", "cart", "checkout"]),
+        ("pagetype,foo", ["home", "view", "cart", "purchase"]),
+        ("Seite,Vorgang", ["Suche", "Warenkorb", "Kasse", "Suche"]),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_happened_is_told_by_values_and_not_by_the_name(
+    tmp_path: Path, names: str, words: list[str], turned: bool
+) -> None:
+    """A column of pages, or of few words of events, loses against the one whose words are events, or no purchase would count."""
+    cells = [(words[at % 4], DONE[at // 4 % 4]) for at in range(48)]
+    heads = names.split(",")
+    rows = [
+        f"u{at % 4},2026-11-0{at % 9 + 1}T10:00:00Z,{','.join(each[:: -1 if turned else 1])},P{at % 5},9.5"
+        for at, each in enumerate(cells)
+    ]
+    found = _proposed(tmp_path, f"user_id,timestamp,{','.join(heads[:: -1 if turned else 1])},product_id,price", rows)
+    assert found["columns"]["event_type"] == heads[1]
+    assert found["event_types"] == {"add_to_cart": "cart_add"}
+
+
+def test_a_column_of_pages_alone_tells_nothing_and_is_named(tmp_path: Path) -> None:
+    """Where nothing else tells what happened, pages are no events; it is said that each row counts as bought."""
+    pages = ["home", "cart", "checkout", "search"]
+    rows = [f"u{at % 4},o{at},2026-11-0{at % 9 + 1}T10:00:00Z,{pages[at % 4]},P{at % 5},9.50" for at in range(40)]
+    found = _proposed(tmp_path, "customer_id,order_id,timestamp,last page,product_id,price", rows)
+    assert "event_type" not in found["columns"]
+    assert any("last page says on which page somebody was" in each for each in found["unsure"])
