@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
+from recsys.tables.sources.bounds import CHUNK
 from recsys.types import DataError
 from tests.support.files import COLUMNS, CSV, ROWS, open_files, rows_of, written
 
@@ -130,14 +132,34 @@ def test_a_mark_inside_a_text_stays(tmp_path: Path) -> None:
     ("utf8", "other", "encoding"),
     [(1, 1, "cp1252"), (300, 40, "cp1252"), (3, 100, "cp1252"), (50, 50, "cp1251"), (30, 60, "cp932")],
 )
-def test_lines_of_two_encodings_are_refused(tmp_path: Path, utf8: int, other: int, encoding: str) -> None:
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_lines_of_two_encodings_are_refused(tmp_path: Path, utf8: int, other: int, encoding: str, end: bytes) -> None:
     """Two exports in one file are no words of either encoding; the first line of each is named, and `encoding` decides."""
     word = {"cp1252": "Größe", "cp1251": "рубашка", "cp932": "コーヒー"}[encoding]
     lines = f"{COLUMNS},query\n".encode() + f"a,b,2026-06-01,search,1,{word}\n".encode() * utf8
-    name = written(tmp_path, "events.csv", lines + f"a,b,2026-06-01,search,1,{word}\n".encode(encoding) * other)
+    content = lines + f"a,b,2026-06-01,search,1,{word}\n".encode(encoding) * other
+    name = written(tmp_path, "events.csv", content.replace(b"\n", end))
     with pytest.raises(DataError, match=rf"holds {utf8} lines? of UTF-8, the first is line 2, .*in line {utf8 + 2}\)"):
         open_files(tmp_path, name)
     assert len(rows_of(open_files(tmp_path, name, 'encoding = "utf-8-lossy"'))) == utf8 + other
+
+
+@pytest.mark.parametrize("word", ["Größe".encode(), "Größe".encode("cp1252")])
+def test_large_files_of_old_macs_are_read_in_little_memory(tmp_path: Path, word: bytes) -> None:
+    """Lines that end with a carriage return alone are lines: none is too long, and the file is never in memory as one."""
+    row = b"a,b,2026-06-01,search,1,%s\r" % (b"hay " * 2_000)
+    count = 5_000
+    name = written(
+        tmp_path, "events.csv", f"{COLUMNS},query\r".encode() + row * count + b"a,b,2026-06-01,search,1,%s\r" % word
+    )
+    tracemalloc.start()
+    try:
+        sources = open_files(tmp_path, name)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert sum(source.height() for source in sources) == count + 1
+    assert peak < 8 * CHUNK < (tmp_path / name).stat().st_size
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def _utf16_without_mark(head: bytes) -> str:
 
 def _is_utf8(blob: Blob) -> bool:
     bound, decode, size, nuls = LineBound(), codecs.getincrementaldecoder("utf-8")(), 0, 0
-    for chunk in _chunks(blob):
+    for chunk in _lines_of(blob):
         bound.feed(chunk)
         size, nuls = size + len(chunk), nuls + chunk.count(0)
         if nuls * _BINARY > size:
@@ -122,8 +122,9 @@ def _guessed(blob: Blob) -> Blob:
     """Read a file that is not UTF-8 in the encoding that its letters speak for."""
     detector, decode = EncodingDetector(), codecs.getincrementaldecoder("utf-8")("surrogateescape")
     letters = foreign = line = 0
-    strange, lines = set[str](), _Lines()
-    for chunk in chain(_chunks(blob), (b"",)):
+    strange, lines, bound = set[str](), _Lines(), LineBound()
+    for chunk in chain(_lines_of(blob), (b"",)):
+        bound.feed(chunk)
         text = decode.decode(chunk, final=not chunk)
         lines.feed(text)
         bad = _FOREIGN.findall(text)
@@ -213,6 +214,12 @@ def _decoded(blob: Blob, encoding: str, errors: str) -> Iterator[bytes]:
         lines = (text.replace("\r", "\n") if old_ends else text).encode()
         bound.feed(lines)
         yield lines
+
+
+def _lines_of(blob: Blob) -> Iterator[bytes]:
+    """The chunks of a file in any encoding that keeps ASCII's bytes; its lines end with a line feed, also those of old Macs."""
+    old_ends = _has_old_ends(blob.head(CHUNK))
+    return (chunk.replace(b"\r", b"\n") if old_ends else chunk for chunk in _chunks(blob))
 
 
 def _chunks(blob: Blob) -> Iterator[bytes]:
