@@ -74,6 +74,12 @@ class Driver(ABC):
     def writing(self) -> AbstractContextManager[Transaction]:
         """One transaction: on the disk when it ends, nothing of it there if it raises."""
 
+    def append(self, statement: str, rows: Sequence[Row]) -> list[bool]:
+        """Insert rows in a transaction of their own, each by a statement whose first value is the next number; False where one
+        conflicts with a row that is there, or came earlier in the call: the statement says `ON CONFLICT … DO NOTHING`."""
+        with self.writing() as log:
+            return [log.add(statement, *row) for row in rows]
+
     @abstractmethod
     def alone(self, purpose: str) -> AbstractContextManager[None]:
         """Keep every other process from doing the same at once; this thread reads and writes meanwhile."""

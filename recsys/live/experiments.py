@@ -57,8 +57,7 @@ class ExperimentLog:
 
     def declare(self, name: str, experiment: Experiment, received_at: int) -> None:
         """Write down what an experiment is from now on."""
-        with self._log.writing() as log:
-            log.add(_DECLARE, name, _encode(experiment), received_at)
+        self._log.append(_DECLARE, [(name, _encode(experiment), received_at)])
 
     def declared(self) -> dict[str, Declared]:
         """Every experiment by its name, as it was declared last."""
@@ -66,10 +65,7 @@ class ExperimentLog:
 
     def expose(self, exposures: Sequence[Exposure], received_at: int) -> list[bool]:
         """Write exposures down; False where the unit was exposed in the experiment before."""
-        if not exposures:
-            return []
-        with self._log.writing() as log:
-            return [log.add(_EXPOSE, *each, received_at) for each in exposures]
+        return self._log.append(_EXPOSE, [(*each, received_at) for each in exposures]) if exposures else []
 
     def first(self, experiment: str, units: Sequence[str]) -> Exposure | None:
         """The earliest exposure of any of these units in an experiment."""

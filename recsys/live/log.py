@@ -83,22 +83,13 @@ class EventLog:
         """Write events; False where an event_id is in the log or came earlier in this call."""
         if not events:
             return []
-        values = [rows.event_row(event, received_at) for event in events]
-        with self._log.writing() as log:
-            known = {event_id for (event_id,) in log.read(rows.KNOWN, [row[0] for row in values])}
-            added = []
-            for row in values:
-                added.append(row[0] not in known)
-                known.add(row[0])
-            log.add_all(rows.ADD_EVENTS, [row for row, new in zip(values, added, strict=True) if new])
-            return added
+        return self._log.append(rows.ADD_EVENTS, [rows.event_row(event, received_at) for event in events])
 
     def add_links(self, links: Sequence[Link], received_at: int) -> None:
         """Write identities."""
-        if not links:
-            return
-        with self._log.writing() as log:
-            log.add_all(rows.ADD_LINK, [(each.anonymous_id, each.user_id, each.timestamp, received_at) for each in links])
+        if links:
+            values = [(each.anonymous_id, each.user_id, each.timestamp, received_at) for each in links]
+            self._log.append(rows.ADD_LINK, values)
 
     def linking(self) -> AbstractContextManager[None]:
         """Keep every other process from `linking` inside a `with`: links stay as they are between a look at them and `add_links`."""

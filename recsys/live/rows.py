@@ -35,8 +35,7 @@ _DETAILS = tuple(name for name in Event.__struct_fields__ if name not in _COLUMN
 AT_ONCE = 10_000
 """Rows of one step of deleting."""
 ADD_EVENTS = """INSERT INTO events (seq, event_id, user_id, event_type, timestamp, received_at, item_id, order_id, quantity, price,
-currency, details) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-KNOWN = "SELECT event_id FROM events WHERE event_id = ANY(?)"
+currency, details) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING"""
 ADD_LINK = "INSERT INTO links (seq, anonymous_id, user_id, timestamp, received_at) VALUES (?, ?, ?, ?, ?)"
 ADD_ITEM_UPDATE = """INSERT INTO item_updates (seq, item_id, available, stock, price, item, received_at)
 VALUES (?, ?, ?, ?, ?, ?, ?)"""

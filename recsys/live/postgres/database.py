@@ -7,14 +7,17 @@ A database that breaks down is left alone for a moment and then asked anew. Conn
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
+from select import POLLIN, poll
 from typing import Any, Literal, TypeAlias
 
+import msgspec
 import psycopg
 from psycopg.abc import RV, PQGen
 from psycopg_pool import ConnectionPool, PoolTimeout
@@ -32,6 +35,15 @@ _POLL_SECONDS = 0.1
 _TURN = "BEGIN; SELECT last FROM sequence WHERE name = '{}' FOR UPDATE"
 _COMMIT = "UPDATE sequence SET commits = commits + 1, last = {} WHERE name = '{}'; COMMIT"
 """Two statements each, in one round trip."""
+_APPEND = """WITH turn AS (UPDATE sequence SET commits = commits + 1, last = last + %s WHERE name = '{counter}' RETURNING last),
+added AS (INSERT INTO {table} (seq, {columns})
+    SELECT last - %s + ordinality, {columns} FROM turn, json_populate_recordset(NULL::{table}, %s) WITH ORDINALITY AS told
+    ORDER BY ordinality {conflict} RETURNING seq)
+SELECT last, ARRAY(SELECT seq FROM added) FROM turn"""
+"""A whole transaction in one statement, which takes its turn before it adds the first row. A row that conflicts leaves a gap."""
+
+_INSERT = re.compile(r"INSERT INTO (\w+) \(seq, ([^)]+)\)\s+VALUES \([?, ]+\)(.*)", re.DOTALL)
+_encode = msgspec.json.Encoder().encode
 
 Pool: TypeAlias = "ConnectionPool[BoundedConnection]"
 Counter: TypeAlias = Literal["log", "slates"]
@@ -51,6 +63,14 @@ class BoundedConnection(psycopg.Connection[Row]):
             if timeout is None and self.seconds is not None and time.monotonic() - began >= self.seconds:
                 self.pgconn.finish()
             raise
+
+    def check_idle(self) -> None:
+        """Raise OperationalError if the server said something since the last answer: mostly that it ends the connection."""
+        heard = poll()
+        heard.register(self.pgconn.socket, POLLIN)
+        if heard.poll(0):
+            self.pgconn.finish()
+            raise psycopg.OperationalError("the server ended the connection")
 
 
 class PostgresTransaction(Transaction):
@@ -114,8 +134,7 @@ class Database(Driver):
 
     @contextmanager
     def writing(self) -> Iterator[PostgresTransaction]:
-        if self._mine.reading is not None:
-            raise StateError(f"{self.address.name}: a thread cannot write while it reads one moment of the log")
+        self._check_writable()
         try:
             held, connection, first = self._take_turn()
         except _BrokenError:  # it broke while it was idle: nothing was written
@@ -124,6 +143,20 @@ class Database(Driver):
             turn = PostgresTransaction(connection, first)
             yield turn
             connection.execute(_COMMIT.format(turn.last, self._counter).encode(), prepare=False)
+
+    def append(self, statement: str, rows: Sequence[Row]) -> list[bool]:
+        """Insert rows by one statement, in one round trip; its answer may be lost with the connection, and then nobody knows."""
+        self._check_writable()
+        query, columns = _appending(statement, self._counter)
+        told = _encode([dict(zip(columns, map(_told, row), strict=True)) for row in rows]).decode()
+        try:
+            held, connection = self._take_whole()
+        except _BrokenError:
+            held, connection = self._take_whole()
+        with held:
+            [[last, added]] = connection.execute(query, (len(rows), len(rows), told)).fetchall()
+        numbers = set(added)
+        return [number in numbers for number in range(last - len(rows) + 1, last + 1)]
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -175,6 +208,17 @@ class Database(Driver):
             begun.nextset()
             [[last]] = begun.fetchall()
             return held.pop_all(), connection, last
+
+    def _take_whole(self) -> tuple[ExitStack, BoundedConnection]:
+        """Take a connection that did not break while it was idle; returns its end too."""
+        with ExitStack() as held:
+            connection = held.enter_context(self._connection())
+            connection.check_idle()
+            return held.pop_all(), connection
+
+    def _check_writable(self) -> None:
+        if self._mine.reading is not None:
+            raise StateError(f"{self.address.name}: a thread cannot write while it reads one moment of the log")
 
     def _read(self, query: str, values: Sequence[Any]) -> list[Row]:
         with self._connection() as connection:
@@ -286,6 +330,20 @@ def _forgetting(reference: weakref.ref[Database]) -> Any:
 def _query(text: str) -> bytes:
     """A query as psycopg has it: values stand as %s."""
     return text.replace("?", "%s").encode()
+
+
+@cache
+def _appending(statement: str, counter: str) -> tuple[bytes, tuple[str, ...]]:
+    """The statement that appends what an INSERT of one row would, and the columns after the number."""
+    table, named, conflict = _INSERT.fullmatch(statement).groups()  # type: ignore[union-attr] # our own statements
+    columns = tuple(each.strip() for each in named.split(","))
+    text = _APPEND.format(counter=counter, table=table, columns=", ".join(columns), conflict=conflict)
+    return text.encode(), columns
+
+
+def _told(value: Any) -> Any:
+    """A value as JSON has it, from which the server reads the column's type."""
+    return f"\\x{value.hex()}" if isinstance(value, bytes) else value
 
 
 def _words(error: Exception) -> str:

@@ -190,15 +190,17 @@ class Live:
         """
         return self.clock.trusted()
 
-    def accept(self, events: Sequence[Event]) -> list[bool]:
+    def accept(self, events: Sequence[Event], serving: ServingState | None = None) -> list[bool]:
         """Write events down, for every worker; durable when it returns. False: an event of that id was there already.
 
-        What a forgotten user did before being forgotten is taken, and not written down.
+        What a forgotten user did before being forgotten is taken, and not written down. `serving`: what was looked at since the
+        request came; None: look at it now.
 
         Raises:
             StateError: if the log cannot be written.
         """
-        received, forgotten = self.received(), self.serving().forgotten if self.loaded else self._tombstones()
+        serving = serving or (self.serving() if self.loaded else None)
+        received, forgotten = self.received(), serving.forgotten if serving else self._tombstones()
         if not forgotten:
             return self.state.add_events(events, received)
         kept = [not forgotten.cover(each.user_id, each.timestamp) for each in events]

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from recsys.categories import join_category, split_category
 from recsys.clock import DAY
+from recsys.engine.serving_state import ServingState
 from recsys.ids.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR, ORDER_LINES, event_id_of
 from recsys.ids.user_ids import NullUsers
 from recsys.live.dislikes import Dislike
@@ -61,12 +62,13 @@ def post_events(call: Call[EventsBody | Ga4Body | SegmentBatch | SegmentCall]) -
     """Take events in; those under another user's id, or of a kind that a browser cannot know, are rejected for its token."""
     live, browser = call.service.live, call.caller.user_id
     received, found = live.received(), unfold(call.parameters)
-    now = live.now(live.serving() if live.loaded else None)
+    serving = live.serving() if live.loaded else None  # once: each look at a database on another machine costs its way
+    now = live.now(serving)
     reader = EventReader(received if browser is None else now, now, browser, live.null_users, DislikeReader(live))
     rows, bad_events = judge(found.loads(), reader.read)
     events, dislikes = [row for row in rows if isinstance(row, Event)], [row for row in rows if isinstance(row, Dislike)]
     links, bad_links = _linked(live, found.links, received, browser)
-    fresh = live.accept(events) if events else []
+    fresh = live.accept(events, serving) if events else []
     live.dislike(dislikes)
     call.service.metrics.events(sum(fresh), len(fresh) - sum(fresh), len(bad_events))
     rejected = sorted([*found.rejected, *bad_events, *bad_links], key=_place)
@@ -74,17 +76,15 @@ def post_events(call: Call[EventsBody | Ga4Body | SegmentBatch | SegmentCall]) -
         sum(fresh) + len(dislikes) + links,
         sorted({name for event in events for name in event.properties or ()}),
     )
-    unknown = () if browser is not None else _unknown(live, events)
+    unknown = () if browser is not None or serving is None else _unknown(serving, events)
     return row_results_response(
         EventsAnswer(accepted, len(fresh) - sum(fresh), tuple(rejected), found.ignored, tuple(kept[:MAX_NAMES]), unknown)
     )
 
 
-def _unknown(live: Live, events: list[Event]) -> tuple[str, ...]:
-    """Name items of these events that the catalogue does not have, as many as an answer repeats; none while no snapshot is loaded."""
-    if not live.loaded:
-        return ()
-    catalog = live.serving().engine.catalog
+def _unknown(serving: ServingState, events: list[Event]) -> tuple[str, ...]:
+    """Name items of these events that the catalogue does not have, as many as an answer repeats."""
+    catalog = serving.engine.catalog
     named = {event.item_id for event in events if event.item_id is not None}
     return tuple(sorted(item_id for item_id in named if catalog.row(item_id) < 0)[:MAX_NAMES])
 
