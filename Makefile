@@ -74,6 +74,8 @@ export: setup ## Write recommendations for all users (ARGS="--placement email_we
 	@$(TRAINING) export $(ARGS)
 rollback: setup ## Go back to the snapshot before the current one (ARGS="--to VERSION")
 	@$(TRAINING) rollback $(ARGS)
+line: setup ## Let a snapshot line name a version, or end it (ARGS="candidate --drop"); ARGS="--line candidate" trains to one
+	@$(TRAINING) line $(ARGS)
 snapshots: setup ## List the published snapshots
 	@$(TRAINING) snapshots $(ARGS)
 migrate: setup ## Make or migrate the tables of live state in PostgreSQL; run it before a new version starts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from recsys.settings.placements import BlendSettings, Placement
 from recsys.types import Segment
 
 FORMAT = 4
+VERSION = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}")
+"""What every version is called: the moment of publishing, and the beginning of its content's hash."""
 
 
 class FileEntry(msgspec.Struct, frozen=True):

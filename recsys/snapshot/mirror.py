@@ -12,6 +12,7 @@ from recsys.disk import locked, name_folder, sync, try_lock, write_whole
 from recsys.settings import Settings
 from recsys.snapshot.manifest import FileEntry
 from recsys.snapshot.remote import MAX_REPORTS, Moved, Pointer, RemoteSnapshots, StoredReport
+from recsys.snapshot.retention import lines, put_lines
 from recsys.snapshot.store import (
     MANIFEST,
     REPORTS,
@@ -57,8 +58,33 @@ class SnapshotMirror:
             self._drop_missing()
             return moved
 
+    def fetch_lines(self) -> int:
+        """Mirror the newest version of every snapshot line; returns how many came. A line whose version cannot be fetched stays as it
+        is here. Nothing happens while another process of this machine is at it."""
+        failed: list[SnapshotError] = []
+        came = 0
+        with self._in_words(), try_lock(self._artifacts / _LOCK) as held:
+            if not held:
+                return 0
+            standing, wanted = lines(self._artifacts), self.remote.lines()
+            for name, named in list(wanted.items()):
+                try:
+                    came += self._fetch(named[-1]).all_files > 0 if named else 0
+                except SnapshotError as error:
+                    failed.append(error)
+                    wanted[name] = standing.get(name, ())
+            if wanted != standing:
+                with publishing(self._artifacts):
+                    put_lines(self._artifacts, wanted)
+                self._drop_missing()
+        if failed:
+            raise SnapshotError(
+                f"{len(failed)} of {len(wanted)} snapshot lines were not fetched, the first since {failed[0]}"
+            )
+        return came
+
     def fetch_all(self) -> Pointer:
-        """Mirror every version, so that the folder holds what the store holds; returns what CURRENT names."""
+        """Mirror every version and line, so that the folder holds what the store holds; returns what CURRENT names."""
         with self._in_words(), locked(self._artifacts / _LOCK):
             pointer = self.remote.current()
             for version in self.remote.versions():
@@ -66,6 +92,8 @@ class SnapshotMirror:
             if pointer.version is not None:
                 self._fetch(pointer.version)
                 self._point_here(pointer.version)
+                with publishing(self._artifacts):
+                    put_lines(self._artifacts, self.remote.lines())
                 self._drop_missing()
         return pointer
 

@@ -2,7 +2,8 @@
 
 Under the store's address lie `files/<sha256>`, one for each content, `snapshots/<version>.json`, the manifests, and CURRENT. Uploads
 go in this order, so that a reader of CURRENT finds all that it leads to; CURRENT moves by a conditional write, so that of two who
-publish at once one is told. Beside them lie `reports/<version>/<sha256>.html`, which nothing leads to.
+publish at once one is told. Beside them lie `reports/<version>/<sha256>.html`, which nothing leads to, and `lines/<name>`, the
+versions of the snapshot lines.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import msgspec
 
 from recsys.disk import sync
 from recsys.optional import needed
-from recsys.snapshot.manifest import FileEntry
+from recsys.snapshot.manifest import VERSION, FileEntry
+from recsys.snapshot.retention import LINE_NAME, LINES, line_of, text_of_line
 from recsys.snapshot.store import CURRENT, MANIFEST, REPORTS
 from recsys.types import DataError, RecsysError, SnapshotError
 
@@ -37,15 +39,16 @@ _MAX_MANIFEST = 64 << 20
 """Bytes of a manifest."""
 _MAX_LISTED = 200_000
 """Objects of one store that are looked at."""
+_MAX_LINE = 1 << 20
+"""Bytes of a line."""
 _CHUNK = 1 << 20
 _TRIES = 3
 _PATIENCE = timedelta(seconds=20)
 """How long a store may take to be reached, with all tries."""
 _PATIENCE_FOR_A_FILE = timedelta(minutes=10)
-_VERSION = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}")
 _NAME = re.compile(r"(?!\.)[\w.-]+(/(?!\.)[\w.-]+)*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_REPORT = re.compile(rf"{REPORTS}/({_VERSION.pattern})/({_SHA256.pattern})\.html")
+_REPORT = re.compile(rf"{REPORTS}/({VERSION.pattern})/({_SHA256.pattern})\.html")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ class RemoteSnapshots:
             except FileNotFoundError:
                 return Pointer(None, "create")
             text = bytes(found.bytes())[:200].decode(errors="replace").strip()
-            if not _VERSION.fullmatch(text):
+            if not VERSION.fullmatch(text):
                 raise SnapshotError(f"{self.address}/{CURRENT} names no version")
             seen: UpdateVersion = {}
             for name in ("e_tag", "version"):  # a store tells one of the two, or both
@@ -110,7 +113,7 @@ class RemoteSnapshots:
 
     def versions(self) -> list[str]:
         """All versions in the store, oldest first."""
-        return sorted(Path(name).stem for name in self._listed(_SNAPSHOTS) if _VERSION.fullmatch(Path(name).stem))
+        return sorted(Path(name).stem for name in self._listed(_SNAPSHOTS) if VERSION.fullmatch(Path(name).stem))
 
     def manifest(self, version: str) -> bytes:
         """Read the manifest of a version, unread."""
@@ -126,7 +129,7 @@ class RemoteSnapshots:
             files = msgspec.json.decode(manifest, type=Listing)
         except msgspec.MsgspecError as error:
             raise SnapshotError(f"snapshot {version}: its manifest in {self.address} cannot be read ({error})") from error
-        if files.version != version or not _VERSION.fullmatch(version):
+        if files.version != version or not VERSION.fullmatch(version):
             raise SnapshotError(f"{self.address}: the manifest of {version} says it is of another version")
         for name, entry in files.files.items():
             if not _NAME.fullmatch(name) or not _SHA256.fullmatch(entry.sha256) or entry.bytes < 0:
@@ -185,6 +188,24 @@ class RemoteSnapshots:
         with self._in_words(_FILES):
             for digest in named - kept:
                 self._store.delete(f"{_FILES}/{digest}")
+
+    def lines(self) -> dict[str, tuple[str, ...]]:
+        """Read the versions of every snapshot line, oldest first."""
+        found = {}
+        for path, size in self._listed(LINES).items():
+            name = path.removeprefix(f"{LINES}/")
+            if LINE_NAME.fullmatch(name) and size <= _MAX_LINE:
+                with self._in_words(path):
+                    found[name] = line_of(bytes(self._store.get(path).bytes()))
+        return found
+
+    def put_line(self, name: str, named: Sequence[str]) -> None:
+        """Make a line name these versions, after they are there, and before those that it names no more are deleted; none ends it."""
+        with self._in_words(LINES):
+            if named:
+                self._store.put(f"{LINES}/{name}", text_of_line(named))
+            elif f"{LINES}/{name}" in self._listed(LINES):
+                self._store.delete(f"{LINES}/{name}")
 
     def reports(self) -> list[StoredReport]:
         """Find the reports of the `MAX_REPORTS` newest versions, the newest first; of a version the one that was written last."""

@@ -1,16 +1,108 @@
-"""Retention of published versions: rollback, deletion of old ones, and a search for those that hold a user."""
+"""Retention of published versions: lines of them beside CURRENT, rollback, deletion of old ones, and a search for those that hold a
+user.
+
+A snapshot line is a file `lines/<name>` that names versions, the newest last: those of trainings with other settings, which never
+serve by themselves. An arm of an experiment may rank with the newest one. What a line names is neither rolled back to nor counted
+among the versions that are kept of the shop.
+"""
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from recsys.disk import write_whole
 from recsys.snapshot.id_index import IdMap
+from recsys.snapshot.manifest import VERSION
 from recsys.snapshot.store import current_version, point_at, publishing, verify, versions
 from recsys.types import SnapshotError
+
+LINES = "lines"
+"""Folder of the lines, beside the versions."""
+LINE_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+def lines(artifacts: Path) -> dict[str, tuple[str, ...]]:
+    """Read which versions every line names, oldest first."""
+    files = sorted((artifacts / LINES).glob("*"))
+    return {file.name: line_of(file.read_bytes()) for file in files if LINE_NAME.fullmatch(file.name)}
+
+
+def line_of(text: bytes) -> tuple[str, ...]:
+    """The versions in the text of a line; nothing else in it leads anywhere."""
+    words = text.decode(errors="replace").split()
+    return tuple(word for word in words if VERSION.fullmatch(word))
+
+
+def text_of_line(named: Iterable[str]) -> bytes:
+    """Write the versions of a line down."""
+    return "".join(f"{version}\n" for version in named).encode()
+
+
+def put_lines(artifacts: Path, wanted: Mapping[str, Sequence[str]]) -> None:
+    """Make the lines of a folder these."""
+    folder, standing = artifacts / LINES, lines(artifacts)
+    if wanted:
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, named in wanted.items():
+        if standing.get(name) != tuple(named):
+            with write_whole(folder / name) as aside:
+                aside.write_bytes(text_of_line(named))
+    for name in standing.keys() - wanted.keys():
+        (folder / name).unlink(missing_ok=True)
+
+
+def check_line(name: str) -> None:
+    """Check that a line can have a name.
+
+    Raises:
+        SnapshotError: if it cannot.
+    """
+    if not LINE_NAME.fullmatch(name):
+        raise SnapshotError(f"line {name!r} is not allowed; allowed: a lower-case letter, then up to 63 of a-z, 0-9 and _")
+
+
+def point_line(artifacts: Path, version: str, name: str) -> None:
+    """Make a version the newest of a line, within `publishing`.
+
+    Raises:
+        SnapshotError: if the line cannot have this name, or the version serves.
+    """
+    check_line(name)
+    if version == current_version(artifacts):
+        raise SnapshotError(f"{version} serves; a line is of versions that do not")
+    standing = lines(artifacts)
+    before = [each for each in standing.get(name, ()) if each != version]
+    put_lines(artifacts, {**standing, name: (*before, version)})
+
+
+def drop_line(artifacts: Path, name: str) -> list[str]:
+    """End a line, and delete its versions but the one that serves; returns what was deleted.
+
+    Raises:
+        SnapshotError: if there is no such line.
+    """
+    with publishing(artifacts):
+        standing = lines(artifacts)
+        if name not in standing:
+            raise SnapshotError(f"no line {name!r} in {artifacts}; there are: {', '.join(standing) or 'none'}")
+        left = {other: named for other, named in standing.items() if other != name}
+        return _leave(artifacts, left, standing[name])
+
+
+def _leave(artifacts: Path, left: Mapping[str, Sequence[str]], surplus: Iterable[str]) -> list[str]:
+    """Delete versions that neither serve nor are in the lines that are left; the lines are written last, so that a version of a line
+    that could not be deleted is not taken for one of the shop's."""
+    named = {current_version(artifacts), *(each for line in left.values() for each in line)}
+    gone = [version for version in surplus if version not in named]
+    for version in gone:
+        shutil.rmtree(artifacts / version, ignore_errors=True)
+    put_lines(artifacts, left)
+    return gone
 
 
 def roll_back(artifacts: Path, to: str | None = None, announce: Callable[[str], None] = lambda version: None) -> str:
@@ -23,7 +115,8 @@ def roll_back(artifacts: Path, to: str | None = None, announce: Callable[[str], 
     """
     known, current = versions(artifacts), current_version(artifacts)
     if to is None:
-        older = [version for version in known if current is None or version < current]
+        of_lines = {version for named in lines(artifacts).values() for version in named}
+        older = [version for version in known if version not in of_lines and (current is None or version < current)]
         if not older:
             raise SnapshotError(f"nothing to roll back to: {current or 'no snapshot'} is the oldest in {artifacts}")
         to = older[-1]
@@ -73,10 +166,10 @@ def delete(artifacts: Path, version: str) -> None:
 
 
 def prune(artifacts: Path, keep: int) -> list[str]:
-    """Delete the oldest versions beyond `keep`, never the current one; returns what was deleted."""
+    """Delete the oldest versions beyond `keep`, of the shop's and of every line's, never the current one; returns what was deleted."""
     with publishing(artifacts):
-        current = current_version(artifacts)
-        surplus = [version for version in versions(artifacts)[:-keep] if version != current]
-        for version in surplus:
-            shutil.rmtree(artifacts / version, ignore_errors=True)
-    return surplus
+        standing = lines(artifacts)
+        of_lines = {version for named in standing.values() for version in named}
+        surplus = [version for version in versions(artifacts) if version not in of_lines][:-keep]
+        surplus += [version for named in standing.values() for version in named[:-keep]]
+        return _leave(artifacts, {name: named[-keep:] for name, named in standing.items()}, surplus)

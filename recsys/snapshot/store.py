@@ -91,10 +91,12 @@ def publish(
     write_for_people: Callable[[Path], None] | None = None,
     inspect: Inspect | None = None,
     announce: Callable[[str], None] = lambda version: None,
+    point: Callable[[Path, str], None] | None = None,
 ) -> Manifest:
     """Write a snapshot whole and point CURRENT at it; returns the manifest with its files. If `inspect` raises, nothing stays.
 
-    `announce` is told the version when its folder is complete; if it raises, CURRENT stays, and the version too.
+    `announce` is told the version when its folder is complete; if it raises, CURRENT stays, and the version too. `point` makes
+    something else than CURRENT lead to it.
 
     Raises:
         SnapshotError: if the folder cannot be written, and whatever `announce` raises.
@@ -109,7 +111,7 @@ def publish(
             if not target.exists():
                 name_folder(incoming, target)
             announce(manifest.version)
-            point_at(artifacts, manifest.version)
+            (point or point_at)(artifacts, manifest.version)
     except OSError as error:
         raise SnapshotError(f"cannot publish to {artifacts}: {error}") from error
     finally:

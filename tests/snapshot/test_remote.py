@@ -18,6 +18,7 @@ from recsys.snapshot import mirror, remote
 from recsys.snapshot.manifest import FileEntry
 from recsys.snapshot.mirror import SnapshotMirror
 from recsys.snapshot.remote import Pointer, RemoteSnapshots
+from recsys.snapshot.retention import lines
 from recsys.snapshot.store import MANIFEST, current_version, publish, read_manifest, report_files, verify, versions
 from recsys.types import Arrays, SettingsError, SnapshotError
 from recsys.web.app import create_app
@@ -30,6 +31,7 @@ from tests.support.servers.serving import ADMIN, serving_settings
 from tests.support.servers.store import Store, store_server
 from training.__main__ import main
 from training.job.job import Fitted
+from training.job.publishing import Publisher
 
 OLD, NEW, OTHER = (f"2026010{day}T000000Z-0000000000a{day}" for day in (1, 2, 3))
 
@@ -67,6 +69,15 @@ class Machine:
             self.remote.announce(version, base)
 
         publish(self.folder, manifest, groups, announce=announce)
+
+    def publish_to(self, line: str, version: str) -> None:
+        """Publish a version to a snapshot line, as a training does."""
+        toml = f'[snapshot]\nartifacts = "{self.remote.address}"\nmirror = "{self.folder}"\nkeep = 1'
+        settings = parse_settings(toml, self.folder)
+        publisher = Publisher(settings, line)
+        manifest = msgspec.structs.replace(self.fitted.manifest, version=version)
+        publisher.publish(manifest, self.fitted.groups, lambda folder: None, lambda folder, manifest: manifest)
+        publisher.prune()
 
     def serves(self) -> str | None:
         """The version that it would serve, whole."""
@@ -411,3 +422,34 @@ def test_pages_of_a_node_show_the_trainers_reports_and_say_when_the_store_is_awa
             assert (AWAY in page) == away
         shop.server.close_door()
         fetcher.look()
+
+
+def test_a_line_is_on_every_machine(shop: SimpleNamespace) -> None:
+    """A node fetches the newest version of a line, drops the one before it, and serves what it served; an ended line is gone."""
+    shop.trainer.publish(OLD)
+    shop.trainer.publish_to("candidate", NEW)
+    shop.node.mirror.fetch_current()
+    assert (shop.node.mirror.fetch_lines(), shop.node.serves()) == (1, OLD)
+    assert (lines(shop.node.folder), verify(shop.node.folder, NEW).version) == ({"candidate": (NEW,)}, NEW)
+    assert shop.node.mirror.fetch_lines() == 0
+    shop.trainer.publish_to("candidate", OTHER)
+    assert shop.node.mirror.fetch_lines() == 1
+    assert (lines(shop.node.folder), versions(shop.node.folder)) == ({"candidate": (OTHER,)}, [OLD, OTHER])
+    assert shop.node.remote.versions() == [OLD, OTHER]
+    shop.node.remote.put_line("candidate", ())
+    assert (shop.node.mirror.fetch_lines(), lines(shop.node.folder)) == (0, {})
+
+
+def test_a_line_that_is_wrong_in_the_store_stays_as_it_was(shop: SimpleNamespace) -> None:
+    """What was tampered with is not fetched: the line goes on with its former version, others and what serves are fetched."""
+    shop.trainer.publish(OLD)
+    shop.trainer.publish_to("candidate", NEW)
+    fetcher = SnapshotFetcher(shop.node.mirror, 60, Metrics())
+    assert fetcher.look()
+    shop.trainer.remote.put_line("candidate", (NEW, OTHER))
+    shop.trainer.remote.put_line("second", (OLD,))
+    with pytest.raises(SnapshotError, match="1 of 2 snapshot lines were not fetched"):
+        shop.node.mirror.fetch_lines()
+    assert lines(shop.node.folder) == {"candidate": (NEW,), "second": (OLD,)}
+    fetcher.look()
+    assert shop.node.serves() == OLD

@@ -16,8 +16,8 @@ from recsys.live import databases
 from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
 from recsys.snapshot.mirror import mirror_of
-from recsys.snapshot.retention import roll_back
-from recsys.snapshot.store import current_version, publish, read_manifest, versions
+from recsys.snapshot.retention import drop_line, lines, point_line, roll_back
+from recsys.snapshot.store import current_version, publish, publishing, read_manifest, verify, versions
 from recsys.types import Bought, DataError, Query
 from training import console
 from training.batch import compact as compaction
@@ -38,8 +38,9 @@ def train(
     before: datetime | None,
     force: str | None = None,
     erasure_keys: ErasureKeys | None = None,
+    line: str = "",
 ) -> int:
-    """Fit, pass the gate and publish, then say what was learned."""
+    """Fit, pass the gate and publish, to a snapshot line where one is named, then say what was learned."""
     with console.steps("Training") as watch:
         fitted = run_train(
             settings,
@@ -48,8 +49,9 @@ def train(
             before=before,
             watch=watch,
             erasure_keys=erasure_keys,
+            line=line,
         )
-    _summary(fitted, settings)
+    _summary(fitted, settings, line)
     return 0
 
 
@@ -130,16 +132,38 @@ def snapshots(settings: Settings) -> int:
     """List what is published."""
     artifacts = settings.artifacts
     current = current_version(artifacts)
+    marks: dict[str, list[str]] = {current: ["← current"]} if current else {}
+    for name, named in lines(artifacts).items():
+        for version in named:
+            marks.setdefault(version, []).append(f"line {name}")
     rows = []
     for version in reversed(versions(artifacts)):
         manifest = read_manifest(artifacts, version)
         size = sum(entry.bytes for entry in manifest.files.values()) / 1e6
-        mark = "← current" if version == current else ""
-        counts = manifest.counts
+        mark, counts = "; ".join(marks.get(version, ())), manifest.counts
         rows.append(
             (version, when(manifest.as_of), counts["events"], counts["users"], counts["items"], round(size, 1), mark)
         )
     console.table(f"Snapshots in {artifacts}", ("version", "as of", "events", "users", "items", "MB", ""), rows)
+    return 0
+
+
+def line(settings: Settings, name: str, to: str | None) -> int:
+    """Let a line name a version, here and in the store, or end it."""
+    artifacts, mirror = settings.artifacts, mirror_of(settings)
+    if to is not None:
+        verify(artifacts, to)
+        with publishing(artifacts):
+            point_line(artifacts, to, name)
+        if mirror:
+            mirror.remote.put_line(name, lines(artifacts)[name])
+        console.say(f"✓ {to} is the newest version of the line {name}")
+        return 0
+    gone = drop_line(artifacts, name)
+    if mirror:
+        mirror.remote.put_line(name, ())
+        mirror.remote.delete(gone)
+    console.say(f"✓ the line {name} is ended, with {len(gone)} versions; its arms' experiments do not run any more")
     return 0
 
 
@@ -199,12 +223,12 @@ OUT_OF_TIME = (
 )
 
 
-def _summary(fitted: Fitted, settings: Settings) -> None:
+def _summary(fitted: Fitted, settings: Settings, line: str) -> None:
     manifest = fitted.manifest
     rejected = sum(count.rejected for count in fitted.shop.counts.values())
     slowest = sorted(fitted.seconds.items(), key=lambda step: -step[1])[:4]
     console.facts(
-        f"Published {manifest.version}",
+        f"Published {manifest.version}" + (f" to the line {line}; what serves stays" if line else ""),
         [
             ("folder", settings.artifacts / manifest.version),
             ("as of", when(manifest.as_of)),

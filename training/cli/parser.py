@@ -18,7 +18,7 @@ from training.cli.experiments import add_attribution, add_experiment, add_whatif
 from training.cli.lazily import lazily
 from training.cli.memory import add_partitions, planned
 from training.cli.shop import add_shop_commands
-from training.cli.snapshots import mirrored
+from training.cli.snapshots import add_snapshot_commands, mirrored
 
 if TYPE_CHECKING:
     from training.batch import dry_run, lint_templates, moments, replay, restock, tokens
@@ -52,8 +52,7 @@ def parser(program: str = "python -m training") -> argparse.ArgumentParser:
         _tune,
         _report,
         _export,
-        _rollback,
-        _snapshots,
+        add_snapshot_commands,
         _migrate,
         _compact,
         _purge,
@@ -90,9 +89,11 @@ def _train(commands_of: Commands) -> None:
     )
     command.add_argument("--as-of", type=moment, help="fit on events before this moment only, ISO 8601")
     command.add_argument("--force", metavar="REASON", help="publish even if the gate refuses; the snapshot keeps the reason")
+    command.add_argument("--line", default="", help="publish to this snapshot line, for an arm; what serves stays")
     add_partitions(command)
     command.set_defaults(run=lambda chosen: commands.train(
-        planned(load_settings(chosen.settings), chosen.partitions, chosen.spark), _now(), chosen.as_of, chosen.force, _erasure_keys()
+        planned(load_settings(chosen.settings), chosen.partitions, chosen.spark), _now(), chosen.as_of, chosen.force,
+        _erasure_keys(), chosen.line,
     ))  # fmt: skip
 
 
@@ -205,22 +206,6 @@ def _slot_keys(chosen: argparse.Namespace) -> SlotKeys:
     if keys is None:
         raise DataError(f"--tokens {chosen.tokens!r}: needs {SLOT_SECRETS} in the environment, as the service has it")
     return keys
-
-
-def _rollback(commands_of: Commands) -> None:
-    command = _command(
-        commands_of,
-        "rollback",
-        "Point CURRENT at an earlier snapshot; the services follow by themselves.",
-        "--to 20261122T075256Z-87f34f181660",
-    )
-    command.add_argument("--to", help="version (default: the one before the current)")
-    command.set_defaults(run=lambda chosen: commands.rollback(mirrored(chosen.settings), chosen.to))
-
-
-def _snapshots(commands_of: Commands) -> None:
-    command = _command(commands_of, "snapshots", "List the published snapshots, newest first.")
-    command.set_defaults(run=lambda chosen: commands.snapshots(mirrored(chosen.settings)))
 
 
 def _migrate(commands_of: Commands) -> None:

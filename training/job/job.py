@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import resource
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,18 +30,16 @@ from recsys.snapshot.contents import content_arrays
 from recsys.snapshot.histories import Events, Tables, history_arrays, no_events
 from recsys.snapshot.identity_links import FOREVER, link_arrays
 from recsys.snapshot.item_stats import item_stats
-from recsys.snapshot.mirror import mirror_of
 from recsys.snapshot.people import people_arrays
 from recsys.snapshot.put.spare_rows import with_spare_rows
-from recsys.snapshot.remote import RemoteSnapshots
-from recsys.snapshot.retention import prune
-from recsys.snapshot.store import FORMAT, Manifest, Snapshot, content_hash, publish
+from recsys.snapshot.store import FORMAT, Manifest, Snapshot, content_hash
 from recsys.tables.shop import ShopTables, read_shop
-from recsys.types import Arrays, EventType, Link, SnapshotError
+from recsys.types import Arrays, EventType, Link
 from training.job.customer_value import value_arrays
 from training.job.default_blend import SOURCES, LearnedBlend, default_blend
 from training.job.fitting import fit_recommenders
 from training.job.items_copy import write_items
+from training.job.publishing import Publisher
 from training.job.ranker import FittedRanker, Past, Rankers, fit_ranker, sources_of
 from training.job.ranker_examples import BLEND_ALONE, BLEND_PLACEMENT
 from training.job.steps import Steps as Steps
@@ -243,8 +241,10 @@ def train(
     before: datetime | None = None,
     watch: Watch | None = None,
     erasure_keys: ErasureKeys | None = None,
+    line: str = "",
 ) -> Fitted:
-    """Fit, let the gate judge, and publish; the oldest snapshots beyond `snapshot.keep` are deleted.
+    """Fit, let the gate judge, and publish, to a snapshot line where one is named; the oldest snapshots beyond `snapshot.keep` are
+    deleted.
 
     `gate` makes the gate of this run, which times its steps among the others. Parts that a killed run finished are taken up.
 
@@ -254,18 +254,11 @@ def train(
         SnapshotError: if the artifacts cannot be written.
     """
     steps = Steps(watch) if watch else Steps()
-    mirror = mirror_of(settings)
-    base = mirror and mirror.fetch_all()
+    publisher = Publisher(settings, line)
     judge = gate(steps)
     cut = now if before is None else before - before.resolution
-    artifacts = settings.artifacts
 
-    def announce(version: str) -> None:
-        if mirror and base:
-            mirror.remote.upload(artifacts, version)
-            mirror.remote.announce(version, base)
-
-    with finished_parts(artifacts, settings) as finished:
+    with finished_parts(settings.artifacts, settings) as finished:
         prepared = prepare(
             settings, now=now, before=before, live_until=cut, steps=steps, erasure_keys=erasure_keys, finished=finished
         )
@@ -275,27 +268,14 @@ def train(
         judge.judge(fitted, rankers.held_out, finished)
         if watch:
             watch("publish")
-        manifest = publish(
-            artifacts,
+        manifest = publisher.publish(
             fitted.manifest,
             fitted.groups,
             lambda folder: write_items(folder, fitted.groups, fitted.shop.items),
             judge.inspect,
-            announce,
         )
-    gone = prune(artifacts, settings.snapshot.keep)
-    if mirror:
-        _delete_there(mirror.remote, gone, manifest.version)
+    publisher.prune()
     return Fitted(fitted.groups, manifest, fitted.shop, fitted.seconds)
-
-
-def _delete_there(remote: RemoteSnapshots, gone: Sequence[str], published: str) -> None:
-    try:
-        remote.delete(gone)
-    except SnapshotError as error:
-        raise SnapshotError(
-            f"{published} serves; old versions stay in the store until the next training ({error})"
-        ) from error
 
 
 def _as_of(newest: int | None, now: datetime, before: datetime | None) -> int:

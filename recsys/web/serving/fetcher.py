@@ -53,10 +53,22 @@ class SnapshotFetcher:
             _log.error("the snapshot was not fetched: %s", error)
             return False
         self._failures = 0
+        self._look_for_lines()
         self._look_for_reports()
         if moved is not None:
             _log.info("fetched %d of %d files, %.1f MB", moved.files, moved.all_files, moved.bytes / 1e6)
         return moved is not None
+
+    def _look_for_lines(self) -> None:
+        """Fetch the newest versions of snapshot lines; what keeps it keeps no snapshot."""
+        try:
+            fetched = self._mirror.fetch_lines()
+        except SnapshotError as error:
+            self._metrics.fetch_failed()
+            _log.error("not all snapshot lines were fetched: %s", error)
+            return
+        if fetched:
+            _log.info("fetched %d versions of snapshot lines", fetched)
 
     def _look_for_reports(self) -> None:
         """Fetch what other machines wrote, now and then; what keeps it keeps no snapshot."""

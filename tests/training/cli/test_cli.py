@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from recsys.snapshot.retention import lines
 from recsys.snapshot.store import current_version, versions
 from tests.conftest import NOW, SETTINGS, Shop, busy_events
 from tests.support.servers.patience import PATIENCE_SECONDS
@@ -230,6 +231,22 @@ def test_train_rollback_and_list(busy_shop: Shop, capsys: pytest.CaptureFixture[
     assert f"{first} is the oldest" in read(capsys)[1]
     assert run(busy_shop, "rollback", "--to", second) == 0
     assert current_version(artifacts) == second
+
+
+def test_train_to_a_line_and_end_it(busy_shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    """A training to a line leaves what serves; the list marks its versions, and with the line they are gone."""
+    artifacts = busy_shop.folder / "artifacts"
+    first = busy_shop.publish()
+    assert run(busy_shop, "train", "--line", "candidate", "--force", "a test") == 0
+    (second,) = lines(artifacts)["candidate"]
+    assert (current_version(artifacts), versions(artifacts)) == (first, sorted([first, second]))
+    assert "to the line candidate; what serves stays" in read(capsys)[0]
+    assert run(busy_shop, "snapshots") == 0
+    assert "candidate" in read(capsys)[0]
+    assert run(busy_shop, "line", "candidate", "--drop") == 0
+    assert (lines(artifacts), versions(artifacts)) == ({}, [first])
+    assert run(busy_shop, "line", "candidate", "--to", first) == 1
+    assert run(busy_shop, "train", "--line", "Not Allowed") == 1
 
 
 def test_snapshots_of_an_empty_folder(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
