@@ -151,3 +151,14 @@ def test_people_of_a_shop_where_nobody_was_yet(tmp_path: Path) -> None:
     worker.post(event("user-1", "sofa-1", "purchase", NOW))
     contact_index.catch_up(worker.serving, worker.state)
     assert seen(contact_index) == {"user-1": micros(NOW), "never seen": NEVER}
+
+
+def test_somebody_known_is_no_newcomer(tmp_path: Path) -> None:
+    """Where everybody counts, each has one place, however often they come."""
+    worker = Worker(Shop(tmp_path, busy_events()).engine(), tmp_path)
+    contact_index = ContactIndex(worker.engine.snapshot, "assumed")
+    people = [contact_index.user_id(place) for place in range(len(contact_index))]
+    for _ in range(2):
+        worker.post(*(event(name, "sofa-1", "cart_add", NOW) for name in [*people, "bob"]))
+        contact_index.catch_up(worker.serving, worker.state)
+    assert [contact_index.user_id(place) for place in range(len(contact_index))] == [*people, "bob"]
