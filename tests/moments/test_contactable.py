@@ -97,6 +97,7 @@ def test_what_is_done_under_an_id_is_its_users(worker: Worker) -> None:
     worker.serving.catch_up()
     contact_index.catch_up(worker.serving, worker.state)
     assert seen(contact_index)["never seen"] == micros(NOW)
+    assert contact_index.ordered[contact_index.place("never seen")]  # the id may have ordered before
     worker.state.add_links([Link("phone", "user-2", micros(NOW + timedelta(minutes=9)))], 1)
     worker.post(
         event("phone", "sofa-1", at=NOW + timedelta(minutes=5)), event("phone", "sofa-1", at=NOW + timedelta(minutes=10))
