@@ -41,7 +41,8 @@ def of_tuple(named: type[tuple[Any, ...]], *fields: Any) -> Any:
 def compiled(*arguments: Any) -> Callable[[Function], Function]:
     """Compile a function for these argument types, from the cache if it has been before; without a place to keep it, anew.
 
-    Without types it is compiled into the functions of its module that call it.
+    Without types it is compiled into the functions of its module that call it. What it calls of other modules is compiled in as well,
+    and a change there is seen when its own module changes: while working on such code, delete `__pycache__`.
     """
 
     def compile_for(function: Function) -> Function:

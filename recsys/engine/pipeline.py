@@ -14,6 +14,7 @@ import numpy as np
 from recsys.engine.blend import Ranked
 from recsys.engine.engine import Engine as Engine
 from recsys.engine.filters import FilterInputs, allowed_items
+from recsys.engine.merchandising.at_once import arranged_at_once
 from recsys.engine.merchandising.exploration import Drawn, Explorer, explorer_of
 from recsys.engine.merchandising.interleaving import interleave
 from recsys.engine.merchandising.merchandising import NO_NOTES, POOL, Arranged, Arrangement, Notes, Shelf, with_campaigns
@@ -93,8 +94,8 @@ def build(engine: Engine, asked: ResolvedQuery, limit: int, told: bool = False) 
     plan, chain = asked.plan, asked.placement.fallback
     explorer, may_fill = asked.explorer, not asked.mixed
     plain = asked.variety is None and explorer is None and (plan is None or plan.only_keeps)
-    plan, allowed = plan or NO_PLAN, asked.allowed if plain else asked.allowed.copy()
-    deeper = POOL if plan.factors is not None or asked.variety is not None else 0
+    plan, allowed = plan or NO_PLAN, asked.allowed
+    deeper = POOL if plan.factors is not None or plan.limits or asked.variety is not None else 0
     places = limit if explorer is None else explorer.reach(limit)
     builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, places + deeper)
     builder.put_blend(weights, order_of(engine, asked, rule))
@@ -107,8 +108,16 @@ def build(engine: Engine, asked: ResolvedQuery, limit: int, told: bool = False) 
         led, fallback = arranged.credit(builder, chain)
         builder.ranked = arranged.ranked
         return Built(builder, rule, led, fallback)
-    allowed[builder.ranked.rows] = True
+    if plain:
+        allowed[builder.ranked.rows] = True
+    else:
+        builder.put_back()
     shelf = Shelf(allowed, engine.catalog, places, names, RANKS_EVERYTHING)
+    at_once = None if told or asked.variety is not None or explorer is not None else arranged_at_once(builder, plan, shelf)
+    if at_once and (may_fill or not one_kind(at_once.ranked.rows, engine.catalog.category)):
+        led, fallback = at_once.credit(chain)
+        builder.ranked = at_once.ranked
+        return Built(builder, rule, led, fallback)
     arranged = Arrangement(builder, plan, shelf, asked.variety).arranged()
     if not may_fill and one_kind(arranged.ranked.rows[:limit], engine.catalog.category):
         arranged = _mixed(arranged, builder, plan, shelf, asked.variety, limit)

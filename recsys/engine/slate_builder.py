@@ -12,7 +12,7 @@ from recsys.engine.blend import NONE_RANKED, Pick, Ranked, blend, ranked_by, reo
 from recsys.engine.engine import Engine
 from recsys.engine.ranker.ranker import Moved, Ranker
 from recsys.jit import INT, ROWS, compiled
-from recsys.types import NO_CANDIDATES, Candidates, Mask, Profile, Reason, RowQuery, Rows
+from recsys.types import NO_CANDIDATES, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 BLEND_DEPTH = 10
 """Candidates that each recommender brings into a blend beyond those that the list has room for."""
@@ -44,6 +44,7 @@ class SlateBuilder:
         self._allowed, self._limit = allowed, limit
         self.ranked: Ranked = NONE_RANKED
         """The items that stand, best first."""
+        self._passed: list[Rows] = []
         self.n_blended = 0
         """How many of these the rule's recommenders brought."""
 
@@ -164,6 +165,11 @@ class SlateBuilder:
         recommender = self._engine.recommenders.get(name)
         return recommender.recommend(self._query, self._profile, n, among) if recommender else NO_CANDIDATES
 
+    def scores_of(self, name: str, rows: Rows) -> Scores:
+        """Score items int32[k], each by itself, by a recommender that ranks everything."""
+        found: Scores = self._engine.recommenders[name].scores_of(rows)
+        return found
+
     def take(self, ranked: Ranked) -> None:
         """Take what there is room for, of each group the first; what was passed over is not asked for again."""
         room, catalog = self._limit - len(self.ranked), self._engine.catalog
@@ -176,6 +182,12 @@ class SlateBuilder:
         self.ranked = self.ranked.followed_by(kept)
         if len(kept) < room:
             self._allowed[ranked.rows] = False
+            self._passed.append(ranked.rows)
+
+    def put_back(self) -> None:
+        """Allow again what was taken or passed over."""
+        for rows in self._passed:
+            self._allowed[rows] = True
 
 
 @compiled(ROWS, ROWS, ROWS, INT)

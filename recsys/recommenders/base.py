@@ -16,7 +16,7 @@ from recsys.reasons import reason_text
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Tables
-from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery
+from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 REASONS_KEPT = 16_384
 """Most reasons that a recommender keeps ready per worker, so that a popular evidence item is worded once in each language."""
@@ -66,6 +66,10 @@ class Recommender(Protocol[OfSettings]):
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Rank up to `n` distinct items for which allowed bool[items] holds, best first; never fewer than it could."""
         ...
+
+    def scores_of(self, items: Rows) -> Scores:
+        """Score items int32[k], each as if it alone were asked for; only of one that `ranks_everything`."""
+        raise NotImplementedError
 
     def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Say why an item that this recommender ranked is shown; `explained_by` is what `Candidates` carries for it, or -1."""

@@ -99,6 +99,10 @@ class Bestsellers(Recommender[BestsellersSettings]):
             chosen = _followed_by(chosen, self._everything, allowed, n)
         return Candidates(chosen, np.minimum.accumulate(self._scores.take(chosen)))
 
+    def scores_of(self, items: Rows) -> Scores:
+        """Score items each by itself."""
+        return self._scores.take(items)
+
     def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Say where it sells and to how many."""
         category = query.category

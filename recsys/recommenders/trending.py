@@ -79,6 +79,10 @@ class Trending(Recommender[TrendingSettings]):
         chosen = first_allowed(self._everything, allowed, n)
         return Candidates(chosen, self._scores[chosen])
 
+    def scores_of(self, items: Rows) -> Scores:
+        """Score items each by itself."""
+        return self._scores.take(items)
+
     def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Say that it is asked for now, if it is."""
         return _explain("trending" if self._scores[item] > 0 else "in_the_shop", query.locale)

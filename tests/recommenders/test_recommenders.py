@@ -81,6 +81,17 @@ def test_ranks_distinct_allowed_items(name: str, shop: str) -> None:
                 assert len(answer) == min(n, np.count_nonzero(allowed))
 
 
+@every_shop
+@pytest.mark.parametrize("name", [name for name in NAMES if RECOMMENDERS[name].ranks_everything])
+def test_an_item_alone_has_its_own_score(name: str, shop: str) -> None:
+    """What ranks everything scores each item as if nothing else were asked for."""
+    recommender, n_items = fitted(name, shop), shop_of(shop).catalog.n_items
+    for query, profile, _ in questions(shop):
+        for row in range(min(n_items, 5)):
+            alone = recommender.recommend(query, profile, 1, np.arange(n_items) == row)
+            assert alone.scores.tolist() == recommender.scores_of(np.array([row], np.int32)).tolist()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_scores_fall(name: str) -> None:
     """Candidates stand best first by their own scores, on every shop and query."""

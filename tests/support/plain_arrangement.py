@@ -133,15 +133,15 @@ class PlainArrangement:
                 self._note(pin.row, pin.campaign, "pin", said)
 
     def _picks_of(self, standing: Mapping[int, PinAt]) -> dict[int, Pick]:
-        """The pinned items as they are ranked; those that are not in the pool as the recommender does that ranks everything."""
+        """The pinned items as they are ranked; those that are not in the pool each alone by the recommender that ranks everything."""
         if not standing:
             return {}
         ranked = {pick[0]: pick for pick in self._pool.ranked}
         missing = [pin.row for pin in standing.values() if pin.row not in ranked]
-        if missing:
+        for row in missing:
             among = np.zeros_like(self._allowed)
-            among[missing] = True
-            found = ranked_by(self._everything, self._pool.ask_among(self._everything, len(missing), among))
+            among[row] = True
+            found = ranked_by(self._everything, self._pool.ask_among(self._everything, 1, among))
             ranked |= {pick[0]: pick for pick in found}
         return {place: self._with_own_factor(ranked[pin.row]) for place, pin in standing.items()}
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from recsys.engine.merchandising.place_numbers import RULES, Numbers, Rules, line_parts
+from recsys.engine.merchandising.place_numbers import RULES, UNPINNED, Numbers, Rules, line_parts
 from recsys.jit import INT, MASK, OWN_TIMES_2D, ROWS, TIMES, compiled
 from recsys.types import Mask, Rows
 
 
-def fitting(numbers: Numbers, limit: int, rows: Rows, allowed: Mask, group: Rows, rules: Rules) -> Mask:
-    """Tell which items bool[n], other than those at hand (rows int32[m]), would fit the next place of a list."""
+def fitting(numbers: Numbers, limit: int, rows: Rows, pinned: Numbers, allowed: Mask, group: Rows, rules: Rules) -> Mask:
+    """Tell which items bool[n], other than those at hand (rows int32[m], without what is `UNPINNED` in int64[m]), would fit the next
+    place of a list."""
     owed, table, counts = line_parts(numbers, limit, rules)
     stand = numbers[5 + 2 * limit :][: numbers.item(1)]
-    return _fitting(numbers.item(0) + 1, stand, owed[2], table, counts, rows, allowed, group, rules)
+    return _fitting(numbers.item(0) + 1, stand, owed[2], table, counts, rows, pinned, allowed, group, rules)
 
 
-@compiled(INT, TIMES, TIMES, OWN_TIMES_2D, OWN_TIMES_2D, ROWS, MASK, ROWS, RULES)
+@compiled(INT, TIMES, TIMES, OWN_TIMES_2D, OWN_TIMES_2D, ROWS, TIMES, MASK, ROWS, RULES)
 def _fitting(
-    place: int, stand: Numbers, must: Numbers, table: Numbers, counts: Numbers, rows: Rows, allowed: Mask, group: Rows,
-    rules: Rules,
+    place: int, stand: Numbers, must: Numbers, table: Numbers, counts: Numbers, rows: Rows, pinned: Numbers, allowed: Mask,
+    group: Rows, rules: Rules,
 ) -> Mask:  # fmt: skip
     """Tell it of a place from 1, of the groups that stand, and shares of which an item must come, as in `Line`."""
     found = allowed.copy()
@@ -35,6 +36,7 @@ def _fitting(
     for mine in stand:
         for row in range(len(found)):
             found[row] &= group[row] != mine
-    for row in rows:
-        found[row] = False
+    for entry in range(len(rows)):
+        if pinned[entry] != UNPINNED:
+            found[rows[entry]] = False
     return found

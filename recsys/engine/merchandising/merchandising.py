@@ -19,7 +19,6 @@ from recsys.engine.merchandising.fitting import fitting
 from recsys.engine.merchandising.place_numbers import (
     BEGIN,
     DONE,
-    FIND_PINS,
     FOUND,
     MAY_NOT,
     NONE_FOUND,
@@ -27,7 +26,6 @@ from recsys.engine.merchandising.place_numbers import (
     OVER,
     OWED,
     PINNED,
-    PINS_FOUND,
     TAKEN,
     TOO_FAR,
     WAITING,
@@ -39,10 +37,11 @@ from recsys.engine.merchandising.plans import NO_PLAN, OF_PLACEMENT, AtMost, Pla
 from recsys.engine.merchandising.relevance import weighed
 from recsys.engine.merchandising.variety import Variety
 from recsys.snapshot.catalog import Catalog
-from recsys.types import Candidates, Mask, Reason, Rows
+from recsys.types import Candidates, Mask, Reason, Rows, Scores
 
 POOL = 50
-"""Items ranked beyond the places of a list where something is boosted: a boost lifts those among them."""
+"""Items ranked beyond the places of a list where something is boosted or limited: a boost lifts those among them, and they come where
+a limit refuses others."""
 
 
 class Pool(Protocol):
@@ -54,6 +53,10 @@ class Pool(Protocol):
 
     def ask_among(self, name: str, n: int, among: Mask) -> Candidates:
         """The best n of one recommender among some items, bool[items]."""
+        ...
+
+    def scores_of(self, name: str, rows: Rows) -> Scores:
+        """Score items int32[k], each by itself, by a recommender that ranks everything."""
         ...
 
 
@@ -133,13 +136,17 @@ class Arranged(NamedTuple):
     def credit(self, pool: Pool, chain: Sequence[str]) -> tuple[bool, str | None]:
         """Tell whether the rule's recommenders are on the list, or pins, and the last recommender of the fallback chain that is."""
         lead = self.pinned.union(pool.ranked.rows[: pool.n_blended].tolist())
-        rows = self.ranked.rows.tolist()
-        others = [at for at, row in enumerate(rows) if row not in lead]
-        if not others:
-            return len(rows) > 0, None
-        sources = self.ranked.sources_named()
-        filled = [chain.index(sources[at]) for at in others if sources[at] in chain]
-        return len(others) < len(rows), chain[max(filled)] if filled else None
+        return credited(self.ranked, [at for at, row in enumerate(self.ranked.rows.tolist()) if row not in lead], chain)
+
+
+def credited(ranked: Ranked, others: Sequence[int], chain: Sequence[str]) -> tuple[bool, str | None]:
+    """Tell whether anything but `others`, places from 0, is on a list, and the last recommender of the fallback chain that these are
+    of."""
+    if not others:
+        return len(ranked) > 0, None
+    sources = ranked.sources_named()
+    filled = [chain.index(sources[at]) for at in others if sources[at] in chain]
+    return len(others) < len(ranked), chain[max(filled)] if filled else None
 
 
 class Arrangement:
@@ -150,7 +157,11 @@ class Arrangement:
         self._pool, self._plan, self._shelf, self._variety = pool, plan, shelf, variety
         self._weighs = plan.factors is not None or variety is not None
         self._numbers = np.zeros(line_length(shelf.limit, plan.rules), np.int64)
-        self._at_hand, self._weights, self._order, self._lowest = self._weigh(pool.ranked, pool.n_blended, 1.0)
+        ranked, self._n_pool = pool.ranked, len(pool.ranked)
+        if len(plan.pinned_rows):
+            name, rows = shelf.everything, plan.pinned_rows
+            ranked = ranked.followed_by(ranked_by(name, Candidates(rows, pool.scores_of(name, rows))))
+        self._at_hand, self._weights, self._order, self._lowest = self._weigh(ranked, self._n_pool, pool.n_blended, 1.0)
         self._entries = np.zeros((3, len(self._at_hand)), np.int64)
         self._fading = 1.0 if variety is None else variety.fading
         self._faded = np.ones(len(self._at_hand))
@@ -159,8 +170,8 @@ class Arrangement:
     def arranged(self) -> Arranged:
         """Fill the places: each takes its pin, else the next item that the limits let through and the shares need."""
         shelf, step = self._shelf, BEGIN
-        while (end := self._arrange(step)) != DONE:
-            step = self._find_pins() if end == FIND_PINS else self._find_more()
+        while self._arrange(step) != DONE:
+            step = self._find_more()
         rows, pinned = self._at_hand.rows, _NOBODY
         if self._plan.pins:
             pinned = frozenset(rows[self._entries[PINNED] > 0].tolist())
@@ -197,23 +208,13 @@ class Arrangement:
         faded, scores = self._faded[chosen], found.scores
         return msgspec.structs.replace(found, scores=np.where(scores > 0, scores * faded, scores / faded))
 
-    def _find_pins(self) -> int:
-        """Have the recommender that ranks everything rank the pinned items that are not at hand."""
-        pins = self._numbers[5 : 5 + self._shelf.limit]
-        pinned = self._plan.rules.pin_rows[pins[pins >= 0]]
-        missing = sorted({*pinned.tolist()}.difference(self._at_hand.rows.tolist()))
-        among = np.zeros_like(self._shelf.allowed)
-        among[missing] = True
-        name = self._shelf.everything
-        self._extend(ranked_by(name, self._pool.ask_among(name, len(missing), among)))
-        return PINS_FOUND
-
     def _find_more(self) -> int:
         """Ask for more items that would fit the next place."""
         shelf, filled, first = self._shelf, self._numbers.item(0), self._numbers.item(2)
         limit, rules = shelf.limit, self._plan.rules
         places = self._numbers.item(3)
-        among = fitting(self._numbers, limit, self._at_hand.rows, shelf.allowed, shelf.catalog.group, rules)
+        rows, pinned = self._at_hand.rows, self._entries[PINNED]
+        among = fitting(self._numbers, limit, rows, pinned, shelf.allowed, shelf.catalog.group, rules)
         for name in shelf.names:
             found = self._pool.ask_among(name, places - filled, among)
             if len(found):
@@ -233,47 +234,49 @@ class Arrangement:
     def _extend(self, found: Ranked) -> tuple[Numbers, float]:
         """Put more items at hand; returns their entries, and the relevance of the last."""
         first = len(self._at_hand)
-        more, weights, _, lowest = self._weigh(found, 0, self._lowest)
+        more, weights, _, lowest = self._weigh(found, len(found), 0, self._lowest)
         self._at_hand, self._weights = self._at_hand.followed_by(more), np.concatenate([self._weights, weights])
         self._entries = np.concatenate([self._entries, np.zeros((3, len(found)), np.int64)], axis=1)
         self._faded = np.concatenate([self._faded, np.ones(len(found))])
         return np.arange(first, len(self._at_hand)), lowest
 
-    def _weigh(self, ranked: Ranked, blended: int, below: float) -> tuple[Ranked, NDArray[np.float64], Numbers, float]:
-        """Ranked items with their scores times their factors, their relevance (from `below` on) times their factors, their places by
-        that, and the relevance of the last."""
+    def _weigh(
+        self, ranked: Ranked, pool: int, blended: int, below: float
+    ) -> tuple[Ranked, NDArray[np.float64], Numbers, float]:
+        """Ranked items, the first of them of the pool, with their scores times their factors; of the pool the relevance (from `below`
+        on) times the factors, the places by that, and the relevance of the last."""
         if not self._weighs:
-            return ranked, ranked.scores, np.arange(len(ranked)), below
-        factors = _NO_FACTORS if self._plan.factors is None else self._plan.factors
+            return ranked, ranked.scores, np.arange(pool), below
+        factors = NO_FACTORS if self._plan.factors is None else self._plan.factors
         further = _NO_REALS if self._variety is None else self._variety.factors(ranked.rows)
         weights, scores, order, lowest = weighed(
-            ranked.rows, ranked.scores, ranked.sources, factors, further, blended, below
+            ranked.rows, ranked.scores, ranked.sources, factors, further, pool, blended, below
         )
         return msgspec.structs.replace(ranked, scores=scores), weights, order, lowest
 
 
 _NOBODY: frozenset[int] = frozenset()
-_NO_FACTORS, _NO_REALS = np.empty(0, np.float32), np.empty(0)
+NO_FACTORS, _NO_REALS = np.empty(0, np.float32), np.empty(0)
 
 
 def with_campaigns(reasons: Sequence[Reason], rows: Rows, plan: Plan | None) -> list[Reason]:
     """The reasons of a list, each with the campaign that pinned or boosted its item, if one did."""
     if plan is None or not (plan.pins or plan.boosts):
         return list(reasons)
-    boosting = _NO_BOOSTS.repeat(len(rows)) if plan.boosted_by is None else plan.boosted_by.take(rows)
-    named = [
-        plan.pinned_by.get(row) or (plan.boosts[at].campaign if at >= 0 else None)
-        for row, at in zip(rows.tolist(), boosting.tolist(), strict=True)
-    ]
-    pairs = zip(reasons, named, strict=True)
-    return [_of_campaign(reason, name) if name else reason for reason, name in pairs]
+    found = list(reasons)
+    if plan.boosted_by is not None:
+        for place, at in enumerate(plan.boosted_by.take(rows).tolist()):
+            if at >= 0:
+                found[place] = _of_campaign(reasons[place], plan.boosts[at].campaign)
+    if plan.pins:
+        for place, row in enumerate(rows.tolist()):
+            if name := plan.pinned_by.get(row):
+                found[place] = _of_campaign(reasons[place], name)
+    return found
 
 
 def _of_campaign(reason: Reason, name: str) -> Reason:
     return Reason(reason.code, reason.text, reason.window_days, reason.buyers, reason.because_item_id, name)
-
-
-_NO_BOOSTS = np.array([-1], np.int16)
 
 
 def _said_of_limit(most: AtMost) -> str:

@@ -14,13 +14,14 @@ Numbers: TypeAlias = NDArray[np.int64]
 Reals: TypeAlias = NDArray[np.float64]
 STANDS, MAY_NOT, TOO_FAR, TAKEN, TWICE, OVER, OWED = range(7)
 """What may be wrong with a pin; with the first nothing is."""
-BEGIN, PINS_FOUND, FOUND, NONE_FOUND = range(4)
-"""Where a pass goes on: at the first place; pinned items that were missing are there; more entries are there; there are none."""
-DONE, FIND_PINS, ASK = range(3)
-"""How a pass ends: the places are filled; pinned items are not among the entries; more entries are to be asked for."""
+BEGIN, FOUND, NONE_FOUND = range(3)
+"""Where a pass goes on: at the first place; more entries are there; there are none."""
+DONE, ASK = range(2)
+"""How a pass ends: the places are filled; more entries are to be asked for."""
 WAITING, NOTED, PINNED = range(3)
 """Rows of int64[3, m]: entries in the order in which they come (-1: none is left), the first limit from 1 that refused each entry, and
-whether it was counted as a pin."""
+the place from 1 that it is pinned to (0: none; `UNPINNED`: it is at hand for nothing but a pin, which does not stand)."""
+UNPINNED = -1
 LEAST_FADED = 1e-9
 """Least factor of an item that sinks for what stands above it."""
 

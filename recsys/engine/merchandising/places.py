@@ -166,20 +166,18 @@ def _drop_pins(line: Line, rules: Rules, wrong: Numbers) -> None:
 
 
 @compiled()
-def _seat(line: Line, rules: Rules, entries: Numbers, rows: Rows, order: Numbers, group: Rows) -> bool:
-    """Put entries in the places of pins, and the others in line, in their order; False: some pinned item is not among them."""
-    entries[told.PINNED] = 0
+def _seat(line: Line, rules: Rules, entries: Numbers, rows: Rows, order: Numbers, group: Rows) -> None:
+    """Put entries in the places of pins, and those of the pool in line, in their order."""
+    entries[told.PINNED, len(order) :] = told.UNPINNED
     for place in range(1, len(line.pins)):
         if line.pins[place] >= 0:
-            row, entry = rules.pin_rows[line.pins[place]], len(rows) - 1
-            while entry >= 0 and rows[entry] != row:
-                entry -= 1
-            if entry < 0:
-                return False
+            row, entry = rules.pin_rows[line.pins[place]], 0
+            while rows[entry] != row:
+                entry += 1
             entries[told.PINNED, entry] = place
     for entry in range(len(rows)):
         entries[told.WAITING, entry] = _NOBODY
-        if entries[told.PINNED, entry]:
+        if entries[told.PINNED, entry] > 0:
             line.pins[entries[told.PINNED, entry]] = entry
             if group[rows[entry]] >= 0:
                 line.groups[line.progress[1]] = group[rows[entry]]
@@ -187,7 +185,6 @@ def _seat(line: Line, rules: Rules, entries: Numbers, rows: Rows, order: Numbers
     for at in range(len(order)):
         if not entries[told.PINNED, order[at]]:
             entries[told.WAITING, at] = order[at]
-    return True
 
 
 @compiled()
@@ -299,7 +296,7 @@ def _fill(line: Line, rules: Rules, fading: Fading, entries: Numbers, rows: Rows
             entry = _first_pin(line)
         if entry < 0:
             return told.DONE
-        if not entries[told.PINNED, entry]:
+        if entries[told.PINNED, entry] <= 0:
             row = rows[entry]
             _count(line, rules, row, place, 1)
             _give(line, rules, row, place)
@@ -329,8 +326,9 @@ def arrange(
         wrong: int64[p, 2] what is wrong with each pin, and with what other pin, limit or share; written to.
         limit: most places.
         step: where it goes on, `BEGIN` at first.
-        rows: int32[m] of the items at hand; weights float64[m]; leaf, brand, faded, each: as of `Fading`
-        order: int64[≤m] those of the pool, in the order in which they come.
+        rows: int32[m] of the items at hand, those of the pool, then the pinned ones; weights float64[m]; leaf, brand, faded, each: as
+            of `Fading`
+        order: int64[≤m] the entries of the pool, which come first, in the order in which they stand in line.
         allowed: bool[n] what may be shown; group: int32[n] of each item, of which two never stand on one list.
         rules: what is to be kept.
     """
@@ -339,8 +337,7 @@ def arrange(
         _owe(line, rules, allowed, limit)
         _stand(line, rules, wrong, allowed, group, limit)
         _drop_pins(line, rules, wrong)
-    if step <= told.PINS_FOUND and not _seat(line, rules, entries, rows, order, group):
-        return told.FIND_PINS
+        _seat(line, rules, entries, rows, order, group)
     if step == told.FOUND and fading.each < 1:
         for entry in entries[told.WAITING]:
             faded[entry] = 1.0 if entry >= 0 else faded[entry]

@@ -95,6 +95,11 @@ class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
         return {pin.row: pin.campaign for pin in reversed(self.pins)}
 
     @cached_property
+    def pinned_rows(self) -> Rows:
+        """The items that are pinned, int32[≤p]."""
+        return np.array(list(dict.fromkeys(pin.row for pin in self.pins if pin.row >= 0)), np.int32)
+
+    @cached_property
     def rules(self) -> Rules:
         """The pins, limits and shares as numbers."""
         limits, shares = [most.limit for most in self.limits], [least.share for least in self.shares]

@@ -35,12 +35,13 @@ def relevance_of(scores: Reals, sources: NDArray[np.int64], blended: int, below:
     return found
 
 
-@compiled(ROWS, REALS, TIMES, SCORES, REALS, INT, FLOAT)
+@compiled(ROWS, REALS, TIMES, SCORES, REALS, INT, INT, FLOAT)
 def weighed(
-    rows: Rows, scores: Reals, sources: NDArray[np.int64], factors: Scores, further: Reals, blended: int, below: float
-) -> tuple[Reals, Reals, NDArray[np.int64], float]:
+    rows: Rows, scores: Reals, sources: NDArray[np.int64], factors: Scores, further: Reals, pool: int, blended: int,
+    below: float,
+) -> tuple[Reals, Reals, NDArray[np.int64], float]:  # fmt: skip
     """Weigh the picks of a pool: relevance times factor float64[m], scores times factor (a negative one is divided), the places of the
-    picks by weight, and the relevance of the last.
+    picks by weight, and the relevance of the last. Those that are pinned to places and not in the pool weigh nothing.
 
     Args:
         rows: int32[m].
@@ -48,11 +49,13 @@ def weighed(
         sources: int64[m].
         factors: float32[n] of every item; of length 0: none.
         further: float64[m] of these picks; of length 0: none.
-        blended: how many of them are one list.
+        pool: how many of them are in the pool.
+        blended: how many of these are one list.
         below: the relevance that the first begins at.
     """
-    weights = relevance_of(scores, sources, blended, below)
-    lowest = weights[-1] if len(weights) else below
+    weights = np.zeros(len(rows))
+    weights[:pool] = relevance_of(scores[:pool], sources[:pool], blended, below)
+    lowest = weights[pool - 1] if pool else below
     raised = scores.copy()
     for at in range(len(rows)):
         factor = float(factors[rows[at]]) if len(factors) else 1.0
@@ -61,4 +64,4 @@ def weighed(
         weights[at] *= factor
         if factor != 1:
             raised[at] = scores[at] * factor if scores[at] > 0 else scores[at] / factor
-    return weights, raised, np.argsort(-weights, kind="mergesort"), lowest
+    return weights, raised, np.argsort(-weights[:pool], kind="mergesort"), lowest

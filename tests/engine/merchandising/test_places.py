@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recsys.engine.merchandising.at_once import arranged_at_once
 from recsys.engine.merchandising.merchandising import Arranged, Arrangement, Shelf
-from recsys.engine.merchandising.plans import NO_PLAN
+from recsys.engine.merchandising.plans import NO_PLAN, Plan
+from recsys.engine.merchandising.variety import Variety
 from recsys.engine.pipeline import Engine, SlateBuilder, order_of, pick_rule, resolve_query
 from recsys.recommenders import RANKS_EVERYTHING
 from recsys.settings.campaigns import Campaign
@@ -86,9 +88,28 @@ def test_the_compiled_pass_does_what_the_rules_say(
     assert list(made.ranked) == plain.picks
     assert made.pinned == plain.pinned
     assert {row: note for row in range(-1, ITEMS) if (note := made.notes.of(row))} == plain.effects
+    if dial and not dial.startswith("limits"):
+        return
+    at_once, step_by_step = (_credited(engine, query, kind, limit + pool) for kind in (arranged_at_once, Arrangement))
+    assert at_once is None or at_once == step_by_step
+
+
+def _credited(engine: Engine, query: Query, kind: Any, depth: int) -> Any:
+    """A list with who is said to have filled it."""
+    builder, plan, shelf, _, chain = _in_hand(engine, query, depth)
+    if kind is Arrangement:
+        arranged = Arrangement(builder, plan, shelf).arranged()
+        return list(arranged.ranked), arranged.credit(builder, chain)
+    found = arranged_at_once(builder, plan, shelf)
+    return found and (list(found.ranked), found.credit(chain))
 
 
 def _arranged(engine: Engine, query: Query, kind: Any, depth: int) -> Any:
+    builder, plan, shelf, variety, _ = _in_hand(engine, query, depth)
+    return kind(builder, plan, shelf, variety).arranged()
+
+
+def _in_hand(engine: Engine, query: Query, depth: int) -> tuple[SlateBuilder, Plan, Shelf, Variety | None, tuple[str, ...]]:
     asked = resolve_query(engine, query, engine.snapshot.histories.of(query.user_id or ""))
     rule, weights = pick_rule(engine, asked)
     allowed = asked.allowed.copy()
@@ -97,4 +118,4 @@ def _arranged(engine: Engine, query: Query, kind: Any, depth: int) -> Any:
     builder.fill(asked.placement.fallback)
     names = tuple(dict.fromkeys((*(name for name, weight in weights.items() if weight > 0), *asked.placement.fallback)))
     shelf = Shelf(allowed, engine.catalog, query.limit, names, RANKS_EVERYTHING)
-    return kind(builder, asked.plan or NO_PLAN, shelf, asked.variety).arranged()
+    return builder, asked.plan or NO_PLAN, shelf, asked.variety, asked.placement.fallback
