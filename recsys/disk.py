@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import mmap
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,22 @@ from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
+
+_NO_ROOM = os.strerror(errno.ENOSPC)
+_HARDLY_ANY = 1 << 20
+"""Bytes: where a write failed and fewer are left, that is why."""
+
+
+def why_unwritten(error: Exception, folder: Path) -> str:
+    """Say why something in a folder could not be written. A write that was cut short names no reason: the room that is left tells."""
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    is_full = finds_no_room(error) or shutil.disk_usage(there).free < _HARDLY_ANY
+    return f"its disk is full ({error}); make room and run it again" if is_full else str(error)
+
+
+def finds_no_room(error: Exception) -> bool:
+    """Tell whether an error of the system, or of a library that repeats its words, says that a disk is full."""
+    return _NO_ROOM in str(error)
 
 
 def sync(path: Path) -> None:

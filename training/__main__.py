@@ -19,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 an error that the message explains, 130 interrupted."""
     os.environ.setdefault(*FEW_ROW_GROUPS)
     try:
+        from recsys.disk import finds_no_room
         from recsys.types import RecsysError  # imports take a second, in which Ctrl-C is pressed too
         from training.cli.parser import parser
         from training.console import complain
@@ -32,6 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except RecsysError as error:
         complain(str(error))
+        return 1
+    except Exception as error:
+        if not finds_no_room(error):
+            raise
+        complain(f"a disk is full ({error}); make room and run it again")
         return 1
 
 

@@ -20,7 +20,7 @@ from uuid import uuid4
 import msgspec
 import numpy as np
 
-from recsys.disk import let_go, locked, name_folder, sync, write_whole
+from recsys.disk import let_go, locked, name_folder, sync, why_unwritten, write_whole
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.contents import Contents
 from recsys.snapshot.customer_value import CustomerValues
@@ -113,7 +113,7 @@ def publish(
             announce(manifest.version)
             (point or point_at)(artifacts, manifest.version)
     except OSError as error:
-        raise SnapshotError(f"cannot publish to {artifacts}: {error}") from error
+        raise SnapshotError(f"cannot publish to {artifacts}: {why_unwritten(error, artifacts)}") from error
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
     return complete

@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 
 from recsys import clock
-from recsys.disk import locked, sync, write_whole
+from recsys.disk import locked, sync, why_unwritten, write_whole
 from recsys.ids.user_ids import NullUsers
 from recsys.live.databases import open_log, open_slates
 from recsys.live.erasure import ErasureKeys, Tombstone, Tombstones
@@ -241,8 +241,8 @@ def _replace(target: Path, rows: pl.DataFrame) -> None:
             rows.write_parquet(aside)
             if not pl.read_parquet(aside, columns=[SEQ])[SEQ].equals(rows[SEQ]):
                 raise DataError(f"{aside} does not hold the events that were written to it; look at its disk")
-    except OSError as error:
-        raise DataError(f"{target} cannot be written: {error}") from error
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{target} cannot be written: {why_unwritten(error, target.parent)}") from error
 
 
 @contextmanager

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from recsys.disk import write_whole
+import polars as pl
+
+from recsys.disk import why_unwritten, write_whole
 from recsys.settings import Settings
 from recsys.tables.reader import Read
 from recsys.tables.validation import explain, percent
@@ -26,7 +28,7 @@ def write_rejects(settings: Settings, reads: Mapping[str, Read], forgotten: str)
     The file notes who was `forgotten` then, so that `purge` can tell whether it is older than somebody's wish.
 
     Raises:
-        DataError: if a rejects file would take the place of one of the shop's own.
+        DataError: if a rejects file would take the place of one of the shop's own, or cannot be written.
     """
     inputs = {Path(file).resolve() for read in reads.values() for file in read.files}
     for name, read in reads.items():
@@ -36,9 +38,12 @@ def write_rejects(settings: Settings, reads: Mapping[str, Read], forgotten: str)
         if read.rejects.is_empty():
             target.unlink(missing_ok=True)
             continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with write_whole(target) as aside:
-            read.rejects.write_parquet(aside, metadata={FORGOTTEN: forgotten})
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with write_whole(target) as aside:
+                read.rejects.write_parquet(aside, metadata={FORGOTTEN: forgotten})
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise DataError(f"{name}: {target} cannot be written: {why_unwritten(error, target.parent)}") from error
 
 
 def stop_if_too_bad(reads: Mapping[str, Read], limit: float) -> None:

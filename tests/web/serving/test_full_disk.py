@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -23,38 +21,11 @@ from tests.support.servers.intake import EVENTS, EVENTS_KEY
 from tests.support.servers.patience import PATIENCE_SECONDS
 from tests.support.servers.postgres import PASSWORD, PostgresServer, postgres_server
 from tests.support.servers.serving import ENVIRONMENT, READ, serving_settings
+from tests.support.small_disk import disk, fill
 
 AT_ONCE, MAX_CALLS = 500, 400
 """Events of one call, and calls after which a full disk must have been noticed."""
 SECRETS = {**ENVIRONMENT, "RECSYS_KEYS_EVENTS": EVENTS_KEY}
-
-
-@contextmanager
-def disk(megabytes: int) -> Iterator[Path]:
-    """A disk of its own size, which everybody may look into; skips the test where this user may not mount one."""
-    folder = Path(tempfile.mkdtemp(prefix="recsys-disk-"))
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "recsys-test", str(folder)])
-    if mounted.returncode:
-        folder.rmdir()
-        pytest.skip("a disk of its own can be mounted by root only")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-        folder.rmdir()
-
-
-def fill(folder: Path) -> Path:
-    """Take all the room that a disk has."""
-    filler = folder / "filler"
-    with filler.open("wb", buffering=0) as file:
-        for size in (1 << 20, 1 << 12):
-            try:
-                while file.write(bytes(size)) == size:
-                    pass
-            except OSError:
-                continue
-    return filler
 
 
 class Shop:
