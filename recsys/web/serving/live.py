@@ -199,35 +199,34 @@ class Live:
         Raises:
             StateError: if the log cannot be written.
         """
-        serving = serving or (self.serving() if self.loaded else None)
-        received, forgotten = self.received(), serving.forgotten if serving else self._tombstones()
+        received, forgotten = self.received(), self._forgotten(serving)
         if not forgotten:
             return self.state.add_events(events, received)
         kept = [not forgotten.cover(each.user_id, each.timestamp) for each in events]
         fresh = iter(self.state.add_events([each for each, keep in zip(events, kept, strict=True) if keep], received))
         return [next(fresh) if keep else True for keep in kept]
 
-    def _tombstones(self) -> Tombstones:
-        """The tombstones as they are now.
+    def _forgotten(self, serving: ServingState | None) -> Tombstones:
+        """Return the tombstones as of what was looked at, of now where nothing was."""
+        found = serving or (self.serving() if self.loaded else None)
+        return found.forgotten if found else self._tombstones()
 
-        Raises:
-            StateError: if the log cannot be read, or somebody was forgotten under a secret that is not there.
-        """
+    def _tombstones(self) -> Tombstones:
+        """The tombstones as they are now; a StateError if that is not known, for whatever reason."""
         try:
             return Tombstones(self.erasure_keys, self.state.tombstones())
         except SettingsError as error:  # forgotten by a service that has a secret which this one lacks
             raise StateError(str(error)) from error
 
-    def dislike(self, dislikes: Sequence[Dislike]) -> None:
-        """Write down what shoppers do not want to see, for every worker; nothing of what somebody did before being forgotten."""
+    def dislike(self, dislikes: Sequence[Dislike], serving: ServingState | None = None) -> None:
+        """Write dislikes down, for every worker; nothing of what somebody did before being forgotten. `serving` as for `accept`."""
         if dislikes:
-            forgotten = self.serving().forgotten
+            forgotten = self._forgotten(serving)
             kept = [each for each in dislikes if not forgotten.cover(each.user_id, each.at)]
             self.state.dislikes.say(kept, clock.now())
 
-    def link(self, links: Sequence[Link]) -> None:
-        """Write down to whom anonymous ids belong; what only repeats the latest link of an id is passed over."""
-        serving = self.serving()
+    def link(self, links: Sequence[Link], serving: ServingState) -> None:
+        """Write down to whom anonymous ids belong, but what `serving`, looked at since `linking` began, has already."""
         if links := [link for link in links if not serving.is_repeated(link)]:
             self.state.add_links(links, self.received())
 

@@ -73,3 +73,23 @@ def test_a_request_with_events_looks_once_and_writes_once(
             ]
             assert row_results(send(app, {"events": told}))["accepted"] == len(told)
         assert database.trips() == 2
+
+
+def test_what_is_said_no_to_is_looked_up_once_and_nothing_is_read_after_writing(
+    artifacts: Path, database: CountedDatabase, tmp_path: Path
+) -> None:
+    """Beside an event: one look, one write of the event, and a transaction of each dislike's statements."""
+    app = intake(artifacts, tmp_path)
+    with closing(EventLog(database)) as log:
+        app.service.live.state = log
+        app.service.live.refresh()
+        item = app.service.live.serving().engine.catalog.item_id(0)
+        for name in [f"warm-{number}" for number in range(WARM)] + ["one", "two"]:
+            app.service.live.serving()
+            database.trips()
+            told = [
+                {"user_id": "ann", "event_type": "view", "item_id": item, "event_id": f"beside-{name}"},
+                *({"user_id": "ann", "event_type": "dislike", "item_id": item, "hides": "brand"} for _ in range(20)),
+            ]
+            assert row_results(send(app, {"events": told}))["accepted"] == len(told)
+        assert database.trips() == 1 + 1 + 1 + 20 + 1 + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from recsys.clock import DAY
+from recsys.engine.serving_state import ServingState
 from recsys.live.dislikes import Dislike, Hides
 from recsys.snapshot.catalog import Catalog
 from recsys.web.http.bodies import DISLIKE, UNDO, EventRow
@@ -11,10 +12,11 @@ from recsys.web.serving.live import Live
 
 
 class DislikeReader:
-    """Reads the rows of one request that say no to something, or take it back."""
+    """Reads the rows of one request that say no to something, or take it back; `serving` is what the request looked at, None where no
+    snapshot is loaded."""
 
-    def __init__(self, live: Live) -> None:
-        self._live, self._days = live, live.dislike_days
+    def __init__(self, live: Live, serving: ServingState | None) -> None:
+        self._serving, self._live, self._days = serving, live, live.dislike_days
 
     def read(self, row: EventRow, user_id: str, at: int) -> Dislike | None:
         """Read a row of a user, said at a moment (microseconds); None: it is an event like the others.
@@ -28,7 +30,10 @@ class DislikeReader:
                 raise invalid("hides", row.hides, f"with the event_type {DISLIKE} or {UNDO}", "is of no such event")
             return None
         item_id = row.item_id or ""
-        value = item_id if hides == "item" else hidden_value(self._live.serving().engine.catalog, hides, item_id)
+        serving = self._serving
+        value = (
+            item_id if hides == "item" else hidden_value((serving or self._live.serving()).engine.catalog, hides, item_id)
+        )
         return Dislike(user_id, hides, value, at, at if row.event_type == UNDO else at + round(self._days * DAY))
 
 

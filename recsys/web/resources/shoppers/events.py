@@ -64,12 +64,12 @@ def post_events(call: Call[EventsBody | Ga4Body | SegmentBatch | SegmentCall]) -
     received, found = live.received(), unfold(call.parameters)
     serving = live.serving() if live.loaded else None  # once: each look at a database on another machine costs its way
     now = live.now(serving)
-    reader = EventReader(received if browser is None else now, now, browser, live.null_users, DislikeReader(live))
+    reader = EventReader(received if browser is None else now, now, browser, live.null_users, DislikeReader(live, serving))
     rows, bad_events = judge(found.loads(), reader.read)
     events, dislikes = [row for row in rows if isinstance(row, Event)], [row for row in rows if isinstance(row, Dislike)]
     links, bad_links = _linked(live, found.links, received, browser)
     fresh = live.accept(events, serving) if events else []
-    live.dislike(dislikes)
+    live.dislike(dislikes, serving)
     call.service.metrics.events(sum(fresh), len(fresh) - sum(fresh), len(bad_events))
     rejected = sorted([*found.rejected, *bad_events, *bad_links], key=_place)
     accepted, kept = (
@@ -94,8 +94,9 @@ def _linked(live: Live, rows: list[tuple[int, Row]], received: int, browser: str
     if not rows or browser is not None:
         return 0, judge(rows, _refuse)[1]
     with live.state.linking():
-        links, rejected = judge(rows, Linker(live, received).read)
-        live.link(links)
+        linker = Linker(live, received)
+        links, rejected = judge(rows, linker.read)
+        live.link(links, linker.serving)
     return len(links), rejected
 
 

@@ -23,7 +23,7 @@ class Linker:
     """Judges the links of one request, each against the snapshot, the log and those before it."""
 
     def __init__(self, live: Live, received: int) -> None:
-        self._serving, self._received = live.serving(), received
+        self.serving, self._received = live.serving(), received
         self._anonymous: set[str] = set()
         self._known: set[str] = set()
 
@@ -41,13 +41,13 @@ class Linker:
 
     def _check(self, row: IdentityRow) -> None:
         for name, text in (("anonymous_id", row.anonymous_id), ("user_id", row.user_id)):
-            if text in self._serving.null_users:
+            if text in self.serving.null_users:
                 raise invalid(name, text, _SOMEBODY, "names nobody (`data.null_users`)")
         if row.anonymous_id == row.user_id:
             raise invalid("anonymous_id", row.anonymous_id, _ANONYMOUS, "is the same as user_id")
-        if row.anonymous_id in self._known or self._serving.is_known(row.anonymous_id):
+        if row.anonymous_id in self._known or self.serving.is_known(row.anonymous_id):
             raise invalid("anonymous_id", row.anonymous_id, _ANONYMOUS)
-        if row.user_id in self._anonymous or self._serving.is_anonymous(row.user_id):
+        if row.user_id in self._anonymous or self.serving.is_anonymous(row.user_id):
             raise invalid("user_id", row.user_id, _KNOWN)
 
 
@@ -55,8 +55,9 @@ def post_identities(call: Call[IdentitiesBody]) -> Response:
     """Link anonymous ids to known users; what was done under the anonymous id follows at once."""
     live = call.service.live
     with live.state.linking():
-        links, rejected = judge(enumerate(call.parameters.identities), Linker(live, live.received()).read)
-        live.link(links)
+        linker = Linker(live, live.received())
+        links, rejected = judge(enumerate(call.parameters.identities), linker.read)
+        live.link(links, linker.serving)
     return row_results_response(RowResultsAnswer(len(links), tuple(rejected)))
 
 

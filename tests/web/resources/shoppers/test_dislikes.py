@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +125,14 @@ def test_a_slate_with_something_hidden_is_made_again(app: Application, artifacts
     assert answered.slate.items[0] != app_items[0]
     note = msgspec.json.decode(msgspec.json.encode(logged(answered, query.now)), type=LoggedSlate)
     assert same_bytes(note, *replayed(note, open_snapshot(artifacts, note.snapshot), []))
+
+
+def test_before_there_is_a_snapshot_it_is_kept_beside_events(artifacts: Path, tmp_path: Path) -> None:
+    """Events are accepted before the first snapshot, and what names an item alone needs none either: nothing is half written."""
+    app = intake(tmp_path / "empty", tmp_path)
+    told = [{"user_id": "ann", "event_type": kind, "item_id": "soap-1"} for kind in ("view", "dislike")]
+    assert row_results(send(app, {"events": told}))["accepted"] == 2
+    shutil.copytree(artifacts, tmp_path / "empty")
+    app.service.live.refresh()
+    assert "soap-1" not in [each["item_id"] for each in items(app, "ann")]
+    assert "soap-1" in [each["item_id"] for each in items(app, "bob")]
