@@ -14,6 +14,7 @@ from recsys.tables.columns.raw_values import VALUES, RawValues
 from recsys.tables.parsing import convert, currency_of, skipped_by_clocks
 from recsys.tables.schema import AMOUNT, KINDS, Column
 from recsys.tables.sources import MORE, ROW, Source
+from recsys.tables.sources.bounds import NAMES_AGAIN
 from recsys.tables.values.ids import alike_ids, rules_of
 from recsys.tables.values.notation import Notation
 from recsys.types import SettingsError
@@ -21,6 +22,8 @@ from recsys.types import SettingsError
 GIVEN, UNREAD, SKIPPED, SPELLED = "?", "~", "^", "="
 """Prefixes of the columns that tell whether the source had a value at all, whether one could not be read, and whether a local time
 was skipped by its zone; and of ids as they were spelled before they were made alike."""
+AGAIN = "__names_again"
+"""Column that tells of a row whether it is a line of column names."""
 _RAW = "!"
 _ORDER, _BESIDE = "__order", "__beside"
 
@@ -50,7 +53,7 @@ def map_source(raw: RawValues, notations: Mapping[str, Notation], before: dateti
     values = [value for c in raw.columns for value in _value(raw, c, parts[c.name], notations[c.name])]
     seams = [skipped_by_clocks(pl.col(f"{_RAW}{name}.0"), notations[name]).alias(SKIPPED + name) for name in zoned]
     beside = _currency_beside(raw, parts, notations)
-    frame = frame.select(ROW, GIVEN + MORE, *values, *seams, *beside)
+    frame = frame.select(ROW, GIVEN + MORE, AGAIN, *values, *seams, *beside)
     if beside:
         frame = _settle_currency(frame, [name for name in ("price", "amount") if name in parts])
     if AMOUNT in raw.columns:
@@ -73,7 +76,8 @@ def _raw_rows(raw: RawValues, parts: Mapping[str, Sequence[pl.Expr]]) -> pl.Lazy
         frame = frame.join(orders, on=_ORDER, how="anti", maintain_order="left")
     ragged = pl.col(MORE).is_not_null() if source.has_more else pl.lit(False)
     each = [value.alias(f"{_RAW}{name}.{at}") for name, values in parts.items() for at, value in enumerate(values)]
-    frame = frame.select(ROW, ragged.alias(GIVEN + MORE), *each)
+    again = pl.col(MORE).eq_missing(NAMES_AGAIN) if source.has_more else pl.lit(False)
+    frame = frame.select(ROW, ragged.alias(GIVEN + MORE), again.alias(AGAIN), *each)
     return frame.filter(pl.col(f"{_RAW}event_type.0").ne_missing("")) if "event_type" in parts else frame
 
 

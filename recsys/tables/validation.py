@@ -9,7 +9,7 @@ from typing import Literal
 import polars as pl
 
 from recsys.tables.columns.guards import guards
-from recsys.tables.mapping import GIVEN, SKIPPED, UNREAD, Mapped
+from recsys.tables.mapping import AGAIN, GIVEN, SKIPPED, UNREAD, Mapped
 from recsys.tables.schema import KINDS, Column, Kind
 from recsys.tables.sources import FILE, MORE, ROW
 from recsys.tables.values.examples import joined, words_of
@@ -93,7 +93,7 @@ def checks_of(columns: Sequence[Column], mapped: Mapped) -> tuple[list[Check], l
     soft = [_unusable(c, "closed" if c.name in closing else "emptied") for c in present if not c.required]
     hard += [_one_item()] if any(column.name == "item_id" for column in present) else []
     soft += [_whole_id(column) for column in present if column.name in ("item_id", "user_id", "order_id")]
-    return [*hard, _ragged()], [*soft, *(_skipped(c) for c in present if c.name in mapped.zoned)]
+    return [_names_again(), *hard, _ragged()], [*soft, *(_skipped(c) for c in present if c.name in mapped.zoned)]
 
 
 def _missing(column: Column) -> Check:
@@ -119,6 +119,13 @@ def _whole_id(column: Column) -> Check:
     shortened = matches(pl.col(column.name), r"^\s*\d(?:[.,]\d+)?[eE]\+\d{2,3}\s*$", one_of(b"+"))
     advice = "export the ids as text, from where they come and not from a spreadsheet"
     return Check(column.name, "id", "is a whole id, and no number that was shortened", advice, shortened, "note")
+
+
+def _names_again() -> Check:
+    advice = (
+        "export tables whose columns stand in another order as files of their own: rows below stand under the wrong names"
+    )
+    return Check(MORE, "text", "is a row, and no line of column names", advice, pl.col(AGAIN), "rejected", has_example=False)
 
 
 def _ragged() -> Check:

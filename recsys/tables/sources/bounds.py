@@ -8,6 +8,8 @@ FILE = "__file"
 """Name of the file, member of an archive, or database table that a source row stands in."""
 MORE = "__more"
 """What a line of a text file has beyond the columns of its header; null where it is sound."""
+NAMES_AGAIN = "(names of columns)"
+"""`MORE` of a line of column names below the first one, in another order or spelling."""
 WHOLE = "__whole"
 """Number of the source row that a row is an entry of, where lists became rows."""
 RESERVED = (ROW, FILE, MORE, WHOLE)

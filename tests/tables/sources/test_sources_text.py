@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from recsys.settings.load import parse_settings
+from recsys.tables.shop import read_shop
 from recsys.tables.sources.bounds import CHUNK
 from recsys.types import DataError
 from tests.support.files import COLUMNS, CSV, ROWS, open_files, rows_of, written
@@ -115,6 +117,42 @@ def test_exports_one_after_another_are_one_table(tmp_path: Path, content: str, s
     sources = open_files(tmp_path, written(tmp_path, "events.csv", content))
     assert rows_of(sources) == ROWS * 2
     assert said in sources[0].read_as[0]
+
+
+ITEMS = "item_id,title,price,brand\nA,Sofa,5,Ko\nB,Bed,7,Ko\n"
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        "title,item_id,brand,price",
+        "ITEM_ID,TITLE,PRICE,BRAND",
+        "Item ID,Title,Price,Brand",
+        "itemId,title,price,brand",
+        "price,Brand,Item-Id,Title",
+        '"Title","Item_Id","Price","Brand"',
+    ],
+)
+def test_column_names_in_another_order_or_spelling_are_a_bad_row(tmp_path: Path, again: str) -> None:
+    """They are no item and no event, and it is said that rows below them may stand under the wrong names."""
+    written(tmp_path, "items.csv", f"{ITEMS}{again}\nC,Pot,2,Ko\n")
+    written(tmp_path, "events.csv", f"{CSV}{','.join(reversed(COLUMNS.split(',')))}\n{COLUMNS.upper()}\n")
+    written(tmp_path, "identities.csv", "anonymous_id,user_id\nv1,m1\nuser_id,anonymous_id\n")
+    told = "".join(f'[data.{name}]\npaths = ["{name}.csv"]\n' for name in ("events", "items", "identities"))
+    shop = read_shop(parse_settings(f"data.max_rejected_share = 1.0\n{told}", tmp_path))
+    assert sorted(shop.items["item_id"]) == ["A", "B", "C"]
+    found = [(each.table, each.rows) for each in shop.findings if each.rule == "is a row, and no line of column names"]
+    assert sorted(found) == [("events", 2), ("identities", 1), ("items", 1)]
+    assert shop.events.collect().height == len(ROWS)
+
+
+def test_values_that_are_names_of_columns_are_values(tmp_path: Path) -> None:
+    """One cell that is called as a column is, or the same in all, makes no line of names."""
+    content = "item_id,title,price,brand\nA,title,5,Brand\nbrand,Brand,1,x\nbrand,brand,,brand\nC,,,brand\n"
+    written(tmp_path, "items.csv", content)
+    written(tmp_path, "events.csv", CSV)
+    shop = read_shop(parse_settings('data.events.paths = ["events.csv"]\ndata.items.paths = ["items.csv"]', tmp_path))
+    assert not [each for each in shop.findings if each.level == "rejected"]
 
 
 def test_exports_in_utf16_one_after_another_are_one_table(tmp_path: Path) -> None:

@@ -6,14 +6,14 @@ import csv
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, closing
-from itertools import islice
+from itertools import islice, pairwise
 from typing import IO
 
 import polars as pl
 from polars.exceptions import PolarsError
 
 from recsys.settings.tables import Table
-from recsys.tables.sources.bounds import MAX_LINE, MORE
+from recsys.tables.sources.bounds import MAX_LINE, MORE, NAMES_AGAIN
 from recsys.tables.sources.formats.concatenated import as_one_export
 from recsys.tables.sources.formats.encoding import as_utf8
 from recsys.tables.sources.formats.layout import Layout, find_layout
@@ -25,6 +25,10 @@ from recsys.types import DataError
 _SAMPLE = 1 << 18
 _SIGNS = ",;\t|"
 _OTHER_SIGN = "(fields separated by another sign)"
+_CELLS = 4
+"""First cells of a line that are looked at for names of columns."""
+_ABBREVIATION = 4
+"""Letters from which a word of a name is no abbreviation such as ID."""
 
 
 def open_delimited(blob: Blob, table: Table, wanted: Collection[str], key: str) -> Piece:
@@ -69,7 +73,7 @@ def scan_delimited(
         row_index_name=row,
         include_file_paths=file,
     )
-    return frame.with_columns(_more(layout)) if len(layout.names) > 2 else frame
+    return frame.with_columns(_more(layout))
 
 
 def broken(file: IO[bytes], layout: Layout) -> str:
@@ -83,11 +87,39 @@ def broken(file: IO[bytes], layout: Layout) -> str:
 
 
 def _more(layout: Layout) -> pl.Expr:
-    """Also a line whose fields are separated by another sign is one that does not fit."""
+    """Also a line whose fields are separated by another sign, and one of column names, is one that does not fit."""
+    more = pl.when(_names_again(layout)).then(pl.lit(NAMES_AGAIN)).otherwise(MORE) if len(layout.names) > 1 else pl.col(MORE)
+    if len(layout.names) < 3:
+        return more.alias(MORE)
     others = re.escape(_SIGNS.replace(layout.separator, ""))
     first, second, last = (pl.col(layout.names[at]) for at in (0, 1, -1))
     moved = second.is_null() & last.is_null() & (first.str.count_matches(f"[{others}]") >= len(layout.names) - 1)
-    return pl.when(moved).then(pl.lit(_OTHER_SIGN)).otherwise(MORE).alias(MORE)
+    return pl.when(moved).then(pl.lit(_OTHER_SIGN)).otherwise(more).alias(MORE)
+
+
+def _names_again(layout: Layout) -> pl.Expr:
+    """Tell whether a line names columns, in whatever order and spelling: its first cells are names, two different ones at least."""
+    known = sorted({spelled for name in layout.names for spelled in _spellings(name)})
+    cells = [pl.col(name) for name in layout.names[:_CELLS]]
+    named = [cell.is_in(known).fill_null(False) for cell in cells]
+    only = pl.all_horizontal(each | cell.is_null() for each, cell in zip(named, cells, strict=True))
+    differ = pl.any_horizontal(cell != other for cell, other in pairwise(cells))
+    return only & differ.fill_null(False)
+
+
+def _spellings(name: str) -> set[str]:
+    """A name as other exports of the same columns spell it: other capitals, and other signs between its words.
+
+    To look spellings up costs a fifth of what it takes to make every cell plain first.
+    """
+    words = [each for each in re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.strip())) if each]
+    if not words:
+        return set()
+    lower, title = [word.lower() for word in words], [word.title() for word in words]
+    short = [word.upper() if len(word) < _ABBREVIATION else word for word in title]
+    upper = [word.upper() for word in words]
+    cased = [words, lower, title, short, upper, [lower[0], *title[1:]], [lower[0], *short[1:]], [title[0], *lower[1:]]]
+    return {sign.join(each) for each in cased for sign in (" ", "_", "-", "")} | {name, name.strip()}
 
 
 def _first_lines(text: Blob) -> list[str]:
