@@ -39,13 +39,18 @@ $(VENV)/bin/versitygw: | $(VENV)/.ready-dev
 	@echo "Building versitygw, an S3 server for tests, which takes a minute or two"
 	GOBIN=$(abspath $(VENV)/bin) go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
+$(VENV)/bin/compose-check: | $(VENV)/.ready-dev
+	@echo "Building compose-check, which reads a file as Docker Compose does"
+	GOBIN=$(abspath $(VENV)/bin)/.go go install github.com/compose-spec/compose-go/v2/cmd@v2.16.2
+	mv $(VENV)/bin/.go/cmd $@
+
 clients/storefront/node_modules/.ready: clients/storefront/package-lock.json
 	cd clients/storefront && npm ci --no-audit --no-fund
 	@touch $@
 
 setup: $(VENV)/.ready ## Make .venv with what the job and the service need
 setup-dev: $(VENV)/.ready-dev ## The same, with what tests and checks need
-setup-all: setup-dev $(VENV)/.ready-spark $(VENV)/bin/versitygw clients/storefront/node_modules/.ready ## The same, with what single tests need, which are skipped without (Spark, npm, Go)
+setup-all: setup-dev $(VENV)/.ready-spark $(VENV)/bin/versitygw $(VENV)/bin/compose-check clients/storefront/node_modules/.ready ## The same, with what single tests need, which are skipped without (Spark, npm, Go)
 
 demo: setup ## Make a synthetic shop, train on it, serve it on PORT (Ctrl-C ends it)
 	@$(RUN) -m training demo --port $(PORT) --workers $(WORKERS) $(ARGS)

@@ -133,6 +133,13 @@ def test_keys_are_those_that_the_service_reads() -> None:
     assert {line[:-1] for line in lines if line.startswith("RECSYS_")} <= documented
 
 
+def test_compose_is_what_compose_takes(tmp_path: Path) -> None:
+    """Compose's own loader reads the file: its schema, and whatever one part of it says of another."""
+    shutil.copytree(DEPLOY / "compose", tmp_path / "compose")
+    (tmp_path / "compose" / "keys.env.example").rename(tmp_path / "compose" / "keys.env")
+    assert "services:" in ran("compose-check", "compose.yaml", cwd=tmp_path / "compose")
+
+
 def test_compose_names_what_it_has() -> None:
     """Services, volumes and files that are named are there."""
     compose = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text())
