@@ -47,7 +47,12 @@ class CatalogueRules:
         return kept, [*gone, *self._asked(kept, items, file)]
 
     def _asked(self, kept: pl.DataFrame, items: pl.DataFrame, file: str) -> list[Finding]:
-        """Say which items are called what is seldom meant to be recommended, in a shop that has no word on it."""
+        """Say which items are called what is seldom meant to be recommended, in a shop that has no word on it.
+
+        Where the settings name kinds, names that may be of those kinds are told all the same: they stay in lists.
+        """
+        if self.never.kinds:
+            return self._doubtful(kept, items, file)
         if self.never.kinds is not None or self.never != NeverSettings():
             return []
         told = {kind: words.called(kept) for kind, words in LINE_WORDS.items()}
@@ -70,6 +75,13 @@ class CatalogueRules:
                 rest, items, file, "is surely a product by its name, and no gift card, sample, postage, test or fee", either
             ),
         ]
+
+    def _doubtful(self, kept: pl.DataFrame, items: pl.DataFrame, file: str) -> list[Finding]:
+        """Say which items perhaps are of the kinds that the settings leave out."""
+        perhaps = pl.any_horizontal(pl.lit(False), *(LINE_WORDS[kind].called(kept)[1] for kind in self.kinds))
+        rule = f"is surely a product by its name, and none of {', '.join(self.kinds)}"
+        advice = "nothing, if they belong into lists; else name them under `[catalog.never]`, in `ids`, `categories` or `patterns`"
+        return _finding(kept.filter(perhaps), items, file, rule, advice)
 
     def given_away(self, rows: pl.LazyFrame) -> pl.Series:
         """Give the ids of items that more orders have for nothing than for money, where free items are never shown.

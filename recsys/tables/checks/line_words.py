@@ -89,14 +89,16 @@ _DELIVERY = (
 )
 _GIFT_CARDS = (
     r"gift ?(cards?|vouchers?|certificates?)|geschenk(karten?|gutscheine?)|wertgutscheine?|gutscheine?|cartes?[- ]cadeaux?|"
-    r"chèques?[- ]cadeaux?|tarjetas? (de )?regalo|(buon[io]|carta|carte) regalo|cadeau(bon|kaart)(nen|en)?|"
+    r"chèques?[- ]cadeaux?|tarjetas? (de )?regalo|buon[io] regalo|cadeau(bon|kaart)(nen|en)?|"
     r"dárkov[áéý] (kart[ay]|poukaz[y]?)|kart[ay] podarunkow[ae]|bon(y)? podarunkow[ey]|cart(ão|ões)[- ]presente|vales?[- ]presente|"
     r"presentkort|gavekort|lahjakort(ti|it)|hediye (kartı?|kartları|çeki?|çekleri)|ajándék(kártya|utalvány)|card(uri)? cadou|"
     r"δωροκάρτα|δωροεπιταγή|подарочн(ая|ые) карт[аы]|подарочный сертификат|подарочные сертификаты|שובר מתנה|כרטיס מתנה|بطاقة هدية"
 )
+_PAPERS = r"cart[ae] regalo"
+"""Gift cards, or the paper around a gift."""
 _ASIAN_GIFT_CARDS = r"ギフト(カード|券)|商品券|礼品卡|禮品卡|기프트카드|상품권"
 _FREE = (
-    r"gratis(proben?|artikel|beigaben?|geschenke?|zugaben?)|warenproben?|produktproben?|pröbchen|échantillons? (gratuits?|offerts?)|"
+    r"gratis(proben?|artikel|beigaben?|geschenke?|zugaben?)|warenproben?|produktproben?|échantillons? (gratuits?|offerts?)|"
     r"muestras? (gratis|gratuitas?)|amostras? (grátis|gratuitas?)|campion(e|i|cin[oi]) (gratuit[oi]|omaggio)|"
     r"gratis (monsters?|proefjes?|samples?|proben?)|vzor(ek|ky) zdarma|(darmow[ae]|bezpłatn[ae]) próbk[ai]|próbk[ai] gratis|"
     r"gratisprov(er)?|gratis (vare)?prøver?|vareprøver?|ilmaisnäyte|ingyenes minta|mostră gratuită|ücretsiz (numune|örnek)|"
@@ -141,18 +143,20 @@ LINE_WORDS: Mapping[NeverKind, LineWords] = {
     "gift_cards": LineWords(
         sure=rf"^((the|our|an?|your|digital|virtual|electronic|online|physical|e-?) ?)*({_GIFT_CARDS}|{_ASIAN_GIFT_CARDS}|"
         rf"e-?gift){_END}|"
-        rf"{_MONEY}\W*((e-?|digital|virtual|online) ?)?({_GIFT_CARDS}|{_ASIAN_GIFT_CARDS})$|"
-        rf"({_GIFT_CARDS}|{_ASIAN_GIFT_CARDS})\W*{_MONEY}\)?\s*$|"
+        rf"{_MONEY}\W*((e-?|digital|virtual|online) ?)?({_GIFT_CARDS}|{_ASIAN_GIFT_CARDS}|{_PAPERS})$|"
+        rf"({_GIFT_CARDS}|{_ASIAN_GIFT_CARDS}|{_PAPERS})\W*{_MONEY}\)?\s*$|"
         rf"\b(e-?|(digital|virtual|electronic|online|virtuell\w*|digital\w*|elektronisch\w*) )({_GIFT_CARDS})$",
-        doubtful=rf"(^|\W)e-?gift(\W|$)|(^|\W)({_GIFT_CARDS})(\W|$)|{_ASIAN_GIFT_CARDS}|^gift \d+",
+        doubtful=rf"(^|\W)e-?gift(\W|$)|(^|\W)({_GIFT_CARDS}|{_PAPERS})(\W|$)|{_ASIAN_GIFT_CARDS}|^gift \d+",
         but=rf"(^|\W)({_THINGS})s?(\W|$)",
     ),
     "samples": LineWords(
-        sure=rf"^((free|gratis|{_SAMPLED}) )?(samples?|swatches)$|^({_SAMPLED}) swatch$|^(free|gratis) (samples?|swatch(es)?)(\W|$)|"
+        sure=rf"^((free|gratis|{_SAMPLED}) )?(samples?|swatches)$|^({_SAMPLED}) swatch$|^pröbchen{_END}|"
+        rf"^(free|gratis) (sample|swatch)(\W|$)|^(free|gratis) (samples|swatches)({_END}|\s*[-–—:|(])|"
         rf"^(free gift|gift with purchase|gwp)\s*($|[-–—:|(])|\(gwp\)|(^|\W)({_FREE})(\W|$)|{_ASIAN_FREE}|^サンプル$",
         doubtful=r"^(proben?|muster|swatch(es)?|échantillons?|muestras?|amostras?|próbk[ai]|vzor(ek|ky)|пробник\w*|proefjes?|numune|"
         r"campion[ei]|minta|sampel)$|"
-        rf"^(({_SAMPLED}) )?(samples?|swatch(es)?){_GOES_ON}|^(free gift|gwp|({_SAMPLED}) (samples?|swatch(es)?))(\W|$)|"
+        rf"^(({_SAMPLED}) )?(samples?|swatch(es)?){_GOES_ON}|(^|\W)pröbchen(\W|$)|^(free|gratis) (samples|swatches)(\W|$)|"
+        rf"^(free gift|gwp|({_SAMPLED}) (samples?|swatch(es)?))(\W|$)|"
         r"gift with purchase|cadeaux? offerts?|"
         r"(stoff|duft|parfüm)(muster|proben?)|試用|试用装|サンプル",
         but=rf"({_BESIDE}).*(free (samples?|gifts?)|{_FREE}|{_ASIAN_FREE}|cadeaux? offerts?|gift with)|"

@@ -124,7 +124,28 @@ def test_doubtful_words_are_asked_about_and_take_nothing_out(tmp_path: Path) -> 
         found = the_finding(shop, "surely a product")
         assert (shop.items.height, found.rows, found.level) == (len(items), len(DOUBTFUL), "note")
         assert found.example.startswith("i00 (Delivery), i01 (Porto)")
-    assert not read_rows(tmp_path, [an_event(item_id="i00")], 'catalog.never.kinds = ["tests"]\n', items=items).findings
+
+
+def test_doubtful_names_of_the_kinds_of_the_settings_are_told(tmp_path: Path) -> None:
+    """They stay in lists although the settings leave their kind out; other kinds, and no kinds, are an answer."""
+    titles = ["Gift card collection 2026", "Carta regalo", "Carta regalo 50 €", "Delivery", "Pan"]
+    items = [{"item_id": f"i{at}", "title": title} for at, title in enumerate(titles)]
+    shop = read_rows(tmp_path, [an_event(item_id="i4")], 'catalog.never.kinds = ["gift_cards"]\n', items=items)
+    assert shop.items["title"].to_list() == ["Gift card collection 2026", "Carta regalo", "Delivery", "Pan"]
+    found = the_finding(shop, "none of gift_cards")
+    assert (found.example, found.level) == ("i0 (Gift card collection 2026), i1 (Carta regalo)", "note")
+    for kinds in ("[]", '["tests"]'):
+        assert not read_rows(tmp_path, [an_event(item_id="i4")], f"catalog.never.kinds = {kinds}\n", items=items).findings
+
+
+@pytest.mark.parametrize("title", ["Pröbchen Set", "Free samples of freedom", "Pröbchen-Box Sommer", "Carta regalo fiori"])
+def test_products_named_after_what_is_given_away_stay_and_are_asked_about(tmp_path: Path, title: str) -> None:
+    """A word for a sample, or for paper around a gift, does not take a product out."""
+    shop = read_rows(
+        tmp_path, [an_event()], "", items=[{"item_id": "a", "title": title}, {"item_id": "sofa", "title": "Sofa"}]
+    )
+    assert shop.items.height == 2
+    assert the_finding(shop, "surely a product").rows == 1
 
 
 @pytest.mark.parametrize(
