@@ -25,7 +25,7 @@ from recsys.tables.validation import percent
 RECENT_DAYS = 28
 """Days up to the newest event on which the items of events should still be in the catalogue."""
 TRIAL = 10
-"""Fewer views, carts and purchases than this are a trial, which may be of one item or one shopper."""
+"""Fewer events than this, of whatever type, are a trial, which may be of one item or one shopper."""
 _Z = 1.96
 
 
@@ -101,7 +101,7 @@ def _of_events(settings: Settings, shop: ShopTables) -> Iterator[Headline]:
         said = f"{_of(nobody, events, 'event')} name nobody: look at the column of users and `data.null_users`."
         yield Headline("people", not surely_above(nobody, events, 1 - limits.least_with_user), said)
     people = shop.seen.users.height
-    if people < limits.least_people and about >= TRIAL:
+    if people < limits.least_people and events >= TRIAL:
         said = f"Events name only {people:,} id{'s' * (people != 1)}; {limits.least_people:,} is the least (`gate.least_people`)"
         yield Headline("people", False, f"{said}: look at `data.events.columns.user_id`.")
     if not about:
@@ -153,7 +153,7 @@ def _matching(limits: GateSettings, shop: ShopTables, newest: object) -> Iterato
 
 
 def _of_items(limits: GateSettings, shop: ShopTables) -> Iterator[Headline]:
-    shown, tried = shop.items.filter("available"), shop.seen.whole["about"][0] < TRIAL
+    shown, tried = shop.items.filter("available"), shop.seen.whole["plausible"][0] < TRIAL
     least = min(1, limits.least_items) if tried else limits.least_items
     said = f"{shown.height:,} of {shop.items.height:,} items can be shown"
     if shown.height < least:

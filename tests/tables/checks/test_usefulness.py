@@ -81,13 +81,15 @@ def test_events_that_are_about_nothing_are_of_no_use(tmp_path: Path) -> None:
         (views(20, item_id="only"), "items", "least_items"),
         (views(20, user_id="me"), "people", "least_people"),
         (views(20, user_id="guest"), "people", "least_people"),
+        (views(11, item_id="only", event_type="impression") + views(9, item_id="only"), "items", "least_items"),
+        (views(11, user_id="me", event_type="search") + views(9, user_id="me"), "people", "least_people"),
     ],
 )
 def test_one_alone_is_no_shop(tmp_path: Path, events: Rows, name: str, setting: str) -> None:
-    """One item, one shopper, or nobody at all: the setting that allows it is named, and does."""
+    """One item, one shopper, or nobody at all among events of whatever types: the setting that allows it is named, and does."""
     found = headlines(tmp_path, events)[name]
     assert (found.passed, setting in found.said) == (False, True)
-    for rows, more in ((events, f"[gate]\n{setting} = 0\n"), (events[:9], "")):
+    for rows, more in ((events, f"[gate]\n{setting} = 0\n"), (events[-9:], "")):
         allowed = headlines(tmp_path, rows, more).get(name)
         assert allowed is None or setting not in allowed.said
 
