@@ -14,7 +14,7 @@ import numpy as np
 from recsys.engine.blend import Ranked
 from recsys.engine.engine import Engine as Engine
 from recsys.engine.filters import FilterInputs, allowed_items
-from recsys.engine.merchandising.at_once import arranged_at_once
+from recsys.engine.merchandising.at_once import AtOnce, arranged_at_once
 from recsys.engine.merchandising.exploration import Drawn, Explorer, explorer_of
 from recsys.engine.merchandising.interleaving import interleave
 from recsys.engine.merchandising.merchandising import NO_NOTES, POOL, Arranged, Arrangement, Notes, Shelf, with_campaigns
@@ -113,8 +113,11 @@ def build(engine: Engine, asked: ResolvedQuery, limit: int, told: bool = False) 
     else:
         builder.put_back()
     shelf = Shelf(allowed, engine.catalog, places, names, RANKS_EVERYTHING)
-    at_once = None if told or asked.variety is not None or explorer is not None else arranged_at_once(builder, plan, shelf)
-    if at_once and (may_fill or not one_kind(at_once.ranked.rows, engine.catalog.category)):
+    step_by_step = told or asked.variety is not None or explorer is not None
+    at_once = None if step_by_step else arranged_at_once(builder, plan, shelf)
+    if at_once and not may_fill and one_kind(at_once.ranked.rows, engine.catalog.category):
+        at_once = _mixed_at_once(at_once, builder, plan, shelf)
+    if at_once:
         led, fallback = at_once.credit(chain)
         builder.ranked = at_once.ranked
         return Built(builder, rule, led, fallback)
@@ -137,6 +140,17 @@ def _with_another_last(builder: SlateBuilder, catalog: Catalog, allowed: Mask, n
     builder.fill_among(catalog.without_leaf(allowed, catalog.category.item(whole.rows[0])), names)
     mixed, builder.ranked = builder.ranked, whole
     return mixed if len(mixed) == len(whole) else whole
+
+
+def _mixed_at_once(filled: AtOnce, builder: SlateBuilder, plan: Plan, shelf: Shelf) -> AtOnce | None:
+    """The same as `_mixed` of a list without pins; None: it takes more than the items at hand."""
+    if plan.pins:
+        return None
+    other = arranged_at_once(builder, mixing(plan, shelf.catalog, len(filled.ranked)), shelf)
+    if other is None:
+        return None
+    kept = len(other.ranked) >= len(filled.ranked) and meets(plan, other.ranked.rows, filled.ranked.rows)
+    return other if kept else filled
 
 
 def _mixed(

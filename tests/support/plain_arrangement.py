@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.engine.blend import Pick, ranked_by
-from recsys.engine.merchandising.merchandising import Effect, Pool, Shelf
+from recsys.engine.merchandising.merchandising import POOL, Effect, Pool, Shelf
 from recsys.engine.merchandising.place_numbers import LEAST_FADED
 from recsys.engine.merchandising.plans import OF_PLACEMENT, AtLeast, AtMost, PinAt, Plan
 from recsys.engine.merchandising.variety import Variety
@@ -202,7 +202,7 @@ class PlainArrangement:
         known = [pick[0] for _, pick, _ in self._waiting] + [pick[0] for pick in (*self._chosen, *self._pins.values())]
         among[known] = False
         for name in self._names:
-            found = self._pool.ask_among(name, self._places - len(self._chosen), among)
+            found = self._pool.ask_among(name, self._places - len(self._chosen) + POOL, among)
             if len(found):
                 ranked = list(ranked_by(name, found))
                 relevance = relevance_of(ranked, 0, self._lowest) if self._weighs else [1.0] * len(ranked)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from recsys.engine.merchandising.place_numbers import RULES, UNPINNED, Numbers, Rules, line_parts
 from recsys.jit import INT, MASK, OWN_TIMES_2D, ROWS, TIMES, compiled
 from recsys.types import Mask, Rows
@@ -31,9 +33,10 @@ def _fitting(
     for at in range(rules.keys.shape[0]):
         for slot in range(table.shape[1]):
             if place <= rules.limits[1, at] and counts[at, slot] >= rules.limits[0, at]:
+                full = np.int32(table[at, slot] - 1)  # of the keys' own type: then many are compared at once
                 for row in range(len(found)):
-                    found[row] &= rules.keys[at, row] != table[at, slot] - 1
-    for mine in stand:
+                    found[row] &= rules.keys[at, row] != full
+    for mine in stand.astype(np.int32):
         for row in range(len(found)):
             found[row] &= group[row] != mine
     for entry in range(len(rows)):

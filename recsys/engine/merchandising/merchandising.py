@@ -209,14 +209,14 @@ class Arrangement:
         return msgspec.structs.replace(found, scores=np.where(scores > 0, scores * faded, scores / faded))
 
     def _find_more(self) -> int:
-        """Ask for more items that would fit the next place."""
+        """Ask for more items that would fit the next place; of those that come some will not fit a later one."""
         shelf, filled, first = self._shelf, self._numbers.item(0), self._numbers.item(2)
         limit, rules = shelf.limit, self._plan.rules
         places = self._numbers.item(3)
         rows, pinned = self._at_hand.rows, self._entries[PINNED]
         among = fitting(self._numbers, limit, rows, pinned, shelf.allowed, shelf.catalog.group, rules)
         for name in shelf.names:
-            found = self._pool.ask_among(name, places - filled, among)
+            found = self._pool.ask_among(name, places - filled + POOL, among)
             if len(found):
                 waiting = self._entries[WAITING, first:]
                 more, lowest = self._extend(ranked_by(name, found))

@@ -95,6 +95,11 @@ class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
         return {pin.row: pin.campaign for pin in reversed(self.pins)}
 
     @cached_property
+    def mixed(self) -> dict[int, Plan]:
+        """Places of a list = the plan under which one leaf category does not fill them, of those that were asked for."""
+        return {}
+
+    @cached_property
     def pinned_rows(self) -> Rows:
         """The items that are pinned, int32[≤p]."""
         return np.array(list(dict.fromkeys(pin.row for pin in self.pins if pin.row >= 0)), np.int32)
@@ -247,7 +252,17 @@ def _tightest(limits: Iterable[AtMost]) -> tuple[AtMost, ...]:
 
 
 def mixing(plan: Plan, catalog: Catalog, places: int) -> Plan:
-    """A plan under which one leaf category does not fill so many places."""
+    """A plan under which one leaf category does not fill so many places; kept with the plan, but not with `NO_PLAN`, which is of no
+    catalogue."""
+    found = plan.mixed.get(places)
+    if found is None:
+        found = _mixing(plan, catalog, places)
+        if plan is not NO_PLAN:
+            plan.mixed[places] = found
+    return found
+
+
+def _mixing(plan: Plan, catalog: Catalog, places: int) -> Plan:
     most = AtMost(OF_PLACEMENT, Limit(by="category", max=places - 1, within=places), keys_of(catalog, "category"))
     return msgspec.structs.replace(plan, limits=_tightest((*plan.limits, most)))
 
