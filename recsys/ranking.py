@@ -99,17 +99,37 @@ def strongest_of_product(left: Any, right: Any, k: int, weigh: Weigh | None = No
     return {"neighbours": neighbours, "weights": weights}
 
 
-@compiled(ROWS, MASK, INT)
-def first_allowed(ranked: Rows, allowed: Mask, n: int) -> Rows:
-    """The first n ≥ 0 allowed items int32[≤n] of a ranked list, reading no further than needed."""
-    found = np.empty(min(n, len(ranked)), np.int32)
-    filled = 0
-    for item in ranked:
-        if filled == len(found):
+_LOOKED_AT, _FEW = 2048, 512
+"""Items of a list of all that are looked at before the allowed ones are counted; so few of these are ranked instead."""
+
+
+@compiled(ROWS, ROWS, SCORES, ROWS, MASK, INT)
+def followed_by(chosen: Rows, ranked: Rows, scores: Scores, tie_rank: Rows, allowed: Mask, n: int) -> Rows:
+    """The n first of `chosen`, then the first allowed ones, not yet in it, of a list of all items by scores float32[n] and ties."""
+    found, first = np.empty(n, np.int32), min(n, len(chosen))
+    found[:first], filled, at = chosen[:first], first, 0
+    for step in (_LOOKED_AT, len(ranked)):
+        while at < min(step, len(ranked)) and filled < n:
+            item = ranked[at]
+            if allowed[item] and item not in chosen:
+                found[filled] = item
+                filled += 1
+            at += 1
+        if filled == n or at == len(ranked):
             break
-        if allowed[item]:
-            found[filled] = item
-            filled += 1
+        count = 0
+        for may in allowed:
+            count += may
+        if count <= _FEW:  # the last of them may stand anywhere
+            few, left = np.empty(count, np.int32), 0
+            for item in range(len(allowed)):
+                if allowed[item] and item not in chosen:
+                    few[left] = item
+                    left += 1
+            few = few[:left]
+            best = few[_best(few, scores[few], tie_rank, min(n - first, left))]
+            found[first : first + len(best)], filled = best, first + len(best)
+            break
     return found[:filled]
 
 

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from recsys.ranking import (
     Neighbours,
-    first_allowed,
+    followed_by,
     rank_order,
     strongest_of_product,
     top_n,
@@ -87,12 +87,20 @@ def test_strongest_of_a_product_by_other_scores() -> None:
 
 
 @calm
-@given(st.permutations(range(200)), st.sets(st.integers(0, 199)), st.integers(0, 60))
-def test_first_allowed_reads_in_order(order: list[int], chosen: set[int], n: int) -> None:
-    """The first n allowed of a ranked list come in its order, however far down they stand."""
-    allowed = np.isin(np.arange(200), sorted(chosen))
-    expected = [item for item in order if item in chosen][:n]
-    assert first_allowed(np.array(order, np.int32), allowed, n).tolist() == expected
+@given(
+    seed=st.integers(0, 1000),
+    n_allowed=st.sampled_from([0, 1, 30, 511, 512, 513, 2500, 4000]),
+    first=st.lists(st.integers(0, 3999), unique=True, max_size=20),
+    n=st.sampled_from([0, 1, 12, 60, 700]),
+)
+def test_a_list_goes_on_in_the_order_of_all_items(seed: int, n_allowed: int, first: list[int], n: int) -> None:
+    """However far down the allowed ones stand, few or many: by score, then by ties, none twice."""
+    draw = np.random.default_rng(seed)
+    scores, ties = draw.integers(0, 5, 4000).astype(np.float32), draw.permutation(4000).astype(np.int32)
+    ranked, allowed = rank_order(scores, ties), np.zeros(4000, bool)
+    allowed[draw.permutation(4000)[:n_allowed]] = True
+    expected = [*first, *(item for item in ranked.tolist() if allowed[item] and item not in first)][:n]
+    assert followed_by(np.array(first, np.int32), ranked, scores, ties, allowed, n).tolist() == expected
 
 
 @calm

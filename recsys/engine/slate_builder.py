@@ -45,6 +45,8 @@ class SlateBuilder:
         self.ranked: Ranked = NONE_RANKED
         """The items that stand, best first."""
         self._passed: list[Rows] = []
+        self._there = len(allowed)
+        """Most items that a recommender can bring; one that is asked for more looks for them."""
         self.n_blended = 0
         """How many of these the rule's recommenders brought."""
 
@@ -93,7 +95,9 @@ class SlateBuilder:
         """A list that holds nothing but items that were brought."""
         among = np.zeros_like(self._allowed)
         among[brought.rows] = True
-        return SlateBuilder(self._engine, self._query, self._profile, among, len(brought))
+        inside = SlateBuilder(self._engine, self._query, self._profile, among, len(brought))
+        inside._there = len(brought)
+        return inside
 
     def _first(self, weights: Mapping[str, float], rows: Rows) -> Mask:
         """Tell which of the items keep the first places, bool[m]: those of the query's category, where a recommender goes by it."""
@@ -163,7 +167,9 @@ class SlateBuilder:
     def ask_among(self, name: str, n: int, among: Mask) -> Candidates:
         """The best n of one recommender among some items, bool[items], taken or not."""
         recommender = self._engine.recommenders.get(name)
-        return recommender.recommend(self._query, self._profile, n, among) if recommender else NO_CANDIDATES
+        if recommender is None:
+            return NO_CANDIDATES
+        return recommender.recommend(self._query, self._profile, min(n, self._there), among)
 
     def scores_of(self, name: str, rows: Rows) -> Scores:
         """Score items int32[k], each by itself, by a recommender that ranks everything."""

@@ -14,7 +14,7 @@ from recsys.behaviour import ages_in_days, decay, last_of_each
 from recsys.clock import DAY
 from recsys.jit import INT, MASK, ROWS, compiled
 from recsys.popularity import contributions, item_weight, one_item_users
-from recsys.ranking import rank_order
+from recsys.ranking import followed_by, rank_order
 from recsys.reasons import reason_text
 from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
@@ -96,7 +96,7 @@ class Bestsellers(Recommender[BestsellersSettings]):
             chosen = _followed_by(chosen, ranked, allowed, n)
             category = int(self._catalog.parent[category])
         if len(chosen) < n:
-            chosen = _followed_by(chosen, self._everything, allowed, n)
+            chosen = followed_by(chosen, self._everything, self._scores, self._catalog.tie_rank, allowed, n)
         return Candidates(chosen, np.minimum.accumulate(self._scores.take(chosen)))
 
     def scores_of(self, items: Rows) -> Scores:

@@ -11,7 +11,7 @@ import numpy as np
 from recsys.behaviour import VIEW, ages_in_days, decay, event_weights
 from recsys.clock import DAY
 from recsys.popularity import contributions, item_weight, one_item_users
-from recsys.ranking import first_allowed, rank_order
+from recsys.ranking import followed_by, rank_order
 from recsys.reasons import reason_text
 from recsys.recommenders.base import Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
@@ -73,10 +73,11 @@ class Trending(Recommender[TrendingSettings]):
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: TrendingSettings) -> None:
         self._scores = cast(Scores, arrays["scores"])
         self._everything = cast(Rows, arrays["everything"])
+        self._tie_rank = catalog.tie_rank
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Take the first allowed items of the shop-wide order."""
-        chosen = first_allowed(self._everything, allowed, n)
+        chosen = followed_by(_NOBODY, self._everything, self._scores, self._tie_rank, allowed, n)
         return Candidates(chosen, self._scores[chosen])
 
     def scores_of(self, items: Rows) -> Scores:
@@ -91,3 +92,6 @@ class Trending(Recommender[TrendingSettings]):
 @cache
 def _explain(code: str, locale: str) -> Reason:
     return Reason(code, reason_text(code, locale))
+
+
+_NOBODY = np.empty(0, np.int32)
