@@ -1,4 +1,4 @@
-"""What behaviour means: weights, decay, sessions, dwell, carts, months, and facts learned of items."""
+"""Meaning of behaviour: weights, decay, sessions, dwell, carts, months, and facts learned of items."""
 
 from __future__ import annotations
 

@@ -218,6 +218,13 @@ def test_docstrings_name_a_thing_or_begin_with_a_verb(path: Path) -> None:
     assert [text for text in texts if SUBJECTS.match(text)] == []
 
 
+def test_modules_of_tests_and_benchmarks_name_a_thing() -> None:
+    """Each has a docstring, and none begins with a question's word."""
+    paths = [path for room in ("tests", "benchmarks") for path in sorted((ROOT / room).rglob("*.py")) if path.read_text()]
+    first = {path.relative_to(ROOT).as_posix(): ast.get_docstring(ast.parse(path.read_text())) or "Why?" for path in paths}
+    assert {name: text for name, text in first.items() if SUBJECTS.match(text)} == {}
+
+
 OWNERS: dict[str, set[str]] = {
     "os.replace": {"recsys/disk.py"},
     "os.rename": {"recsys/disk.py"},

@@ -1,4 +1,4 @@
-"""What orders come to: refunds, order numbers, repetitions, and what is left of all of them."""
+"""Settled orders: refunds, order numbers, repetitions, and what is left of all of them."""
 
 from __future__ import annotations
 

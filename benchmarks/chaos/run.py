@@ -1,4 +1,4 @@
-"""What happens to an installation during a run: each kind of accident in turn, and new snapshots, under load."""
+"""A run of accidents to an installation: each kind of accident in turn, and new snapshots, under load."""
 
 from __future__ import annotations
 

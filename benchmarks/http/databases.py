@@ -1,4 +1,4 @@
-"""What state in PostgreSQL costs a request against state in SQLite files, both asked in turn, in one run.
+"""The cost of state in PostgreSQL for a request, against state in SQLite files; both are asked in turn, in one run.
 
 `make benchmark-databases` serves one synthetic shop twice, each service with one worker: over SQLite files, and over a PostgreSQL
 server of its own on this machine (a socket, fsync on). Each shopper does something, is asked for at once (a read after a write), and a

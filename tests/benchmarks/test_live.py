@@ -1,4 +1,4 @@
-"""What the benchmarks of live shoppers count: which moments, what came later, and when an answer followed an event."""
+"""Counts of the benchmarks of live shoppers: which moments, what came later, and when an answer followed an event."""
 
 from __future__ import annotations
 

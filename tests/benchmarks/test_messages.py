@@ -1,4 +1,4 @@
-"""What the benchmark of messages watches: how far memory had grown by when, and whose memory it is."""
+"""Watches of the benchmark of messages: how far memory had grown by when, and whose memory it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether moments come true: who counts as due, what counts as bought afterwards, and how sure a share is."""
+"""Truth of moments: users who count as due, purchases that count afterwards, and how sure a share is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is newer than a snapshot: seen at once, by everybody, with the meaning that training gives it later."""
+"""Rows newer than a snapshot: seen at once, by everybody, with the meaning that training gives it later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every store promises of experiments and exposures, asked of each driver through its public methods only."""
+"""Promises of every store about experiments and exposures, asked of each driver through its public methods only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What item updates change for shoppers: told once, whichever worker takes them, and only where something changed."""
+"""Changes that item updates make for shoppers: told once, whichever worker takes them, and only where something changed."""
 
 from __future__ import annotations
 

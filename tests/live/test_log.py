@@ -1,4 +1,4 @@
-"""What every store of live state promises, asked of each driver through its public methods only."""
+"""Promises of every store of live state, asked of each driver through its public methods only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every store promises of moments, asked of each driver through its public methods only."""
+"""Promises of every store about moments, asked of each driver through its public methods only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every store promises of sends and of what is pinned to them, asked of each driver through its public methods only."""
+"""Promises of every store about sends and their pinned slates, asked of each driver through its public methods only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every log of slates promises, asked of each driver through its public methods only."""
+"""Promises of every log of slates, asked of each driver through its public methods only."""
 
 from __future__ import annotations
 

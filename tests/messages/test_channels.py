@@ -1,4 +1,4 @@
-"""What each channel carries, and where its limits lie."""
+"""Contents and limits of each channel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is found due: each moment once, whoever asks, and what stands against it."""
+"""Users found due: each moment once, whichever worker asks, and the reasons against it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When somebody is looked at again: polls find the same, however often they come and whatever was looked at before."""
+"""The next look at a user: polls find the same, however often they come and whatever was looked at before."""
 
 from __future__ import annotations
 

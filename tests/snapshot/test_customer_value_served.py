@@ -1,4 +1,4 @@
-"""What customers are worth, as a snapshot keeps it and the service tells it."""
+"""Customer value, as a snapshot keeps it and the service tells it."""
 
 from __future__ import annotations
 

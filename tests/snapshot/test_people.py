@@ -1,3 +1,5 @@
+"""People and contents of a snapshot, as the shop's tables give them."""
+
 from __future__ import annotations
 
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""What a catalogue holds never runs in a shop's page: titles, brands, ids, addresses and reasons are text."""
+"""Texts of a catalogue never run in a shop's page: titles, brands, ids, addresses and reasons are text."""
 
 from __future__ import annotations
 

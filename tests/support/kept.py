@@ -1,4 +1,4 @@
-"""What was made of a shop's files, kept for the next test whose shop has the same files: most tests start from the same few shops."""
+"""Files made of a shop's files, kept for the next test whose shop has the same files: most tests start from the same few shops."""
 
 from __future__ import annotations
 

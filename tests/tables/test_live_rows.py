@@ -1,4 +1,4 @@
-"""What was written down while serving, folded into the shop's tables: nothing lost, nothing double, nothing too early."""
+"""Rows written down while serving, folded into the shop's tables: nothing lost, nothing double, nothing too early."""
 
 from __future__ import annotations
 

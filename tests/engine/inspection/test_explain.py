@@ -1,4 +1,4 @@
-"""Why and why not: an explanation tells the story of the answer, for every item and shopper."""
+"""Explanations, why and why not: each tells the story of the answer, for every item and shopper."""
 
 from __future__ import annotations
 

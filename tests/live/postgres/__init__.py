@@ -1,1 +1,1 @@
-"""What PostgreSQL promises beside what every database does."""
+"""Promises of PostgreSQL beside what every database does."""

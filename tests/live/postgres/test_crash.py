@@ -1,4 +1,4 @@
-"""What live state in PostgreSQL survives: writers and servers that are killed, a server that says nothing, forks."""
+"""Accidents that live state in PostgreSQL survives: writers and servers that are killed, a server that says nothing, forks."""
 
 from __future__ import annotations
 

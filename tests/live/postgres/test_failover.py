@@ -1,4 +1,4 @@
-"""What live state in PostgreSQL survives when one server takes the place of another."""
+"""Live state in PostgreSQL when one server takes the place of another."""
 
 from __future__ import annotations
 

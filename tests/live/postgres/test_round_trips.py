@@ -1,4 +1,4 @@
-"""What is asked of a database on another machine, in round trips: each costs the time of the network."""
+"""Round trips to a database on another machine: each costs the time of the network."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What holds for SQLite alone."""
+"""Tests of SQLite alone."""

@@ -1,4 +1,4 @@
-"""What the SQLite log survives: kill -9, forks, full disks, damaged files, several processes at once."""
+"""Accidents that the SQLite log survives: kill -9, forks, full disks, damaged files, several processes at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where SQLite's files may be: on a local disk, never where other machines write too."""
+"""Places for SQLite's files: on a local disk, never where other machines write too."""
 
 from __future__ import annotations
 

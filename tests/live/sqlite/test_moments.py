@@ -1,4 +1,4 @@
-"""What SQLite's files hold of moments."""
+"""Moments in SQLite's files."""
 
 from __future__ import annotations
 

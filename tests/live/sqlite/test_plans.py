@@ -1,4 +1,4 @@
-"""What SQLite makes of the queries: each finds its rows by an index, however long the log is."""
+"""SQLite's plans of the queries: each finds its rows by an index, however long the log is."""
 
 from __future__ import annotations
 

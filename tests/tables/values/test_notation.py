@@ -1,4 +1,4 @@
-"""How columns are told to be written: by all of their values, with evidence, and by nothing where the settings pin it."""
+"""Notation of columns, recognised: by all of their values, with evidence, and by nothing where the settings pin it."""
 
 from __future__ import annotations
 

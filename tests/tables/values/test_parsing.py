@@ -1,4 +1,4 @@
-"""How single values are read: points in time, ids, categories, web addresses."""
+"""Parsing of single values: points in time, ids, categories, web addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `make evaluate` and `make tune` print: tables that a terminal of 80 columns shows whole."""
+"""Output of `make evaluate` and `make tune`: tables that a terminal of 80 columns shows whole."""
 
 from __future__ import annotations
 

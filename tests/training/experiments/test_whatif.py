@@ -1,4 +1,4 @@
-"""What other settings would have earned: from lists that the engine drew to figures that hold the planted truth, and refusals."""
+"""Estimates for other settings: from lists that the engine drew to figures that hold the planted truth, and refusals."""
 
 from __future__ import annotations
 

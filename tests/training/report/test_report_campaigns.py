@@ -1,4 +1,4 @@
-"""What campaigns did to lists, as the report shows it: measured on logged lists, and drawn without running anything of them."""
+"""Effects of campaigns on lists, as the report shows it: measured on logged lists, and drawn without running anything of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What experiments brought, as the report shows it: gathered from files, and drawn without running anything of them."""
+"""Results of experiments, as the report shows it: gathered from files, and drawn without running anything of them."""
 
 from __future__ import annotations
 

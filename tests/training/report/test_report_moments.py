@@ -1,4 +1,4 @@
-"""What offers would give away, worked out by hand, and as the report says it."""
+"""Costs of offers, worked out by hand, and as the report says it."""
 
 from __future__ import annotations
 

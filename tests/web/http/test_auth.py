@@ -1,4 +1,4 @@
-"""Who may call what."""
+"""Permissions of callers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What caches may keep: the lists and items that are the same for everybody, and nothing else."""
+"""Answers that caches may keep: the lists and items that are the same for everybody, and nothing else."""
 
 from __future__ import annotations
 

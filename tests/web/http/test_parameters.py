@@ -1,4 +1,4 @@
-"""What callers may send: parsed strictly, refused in words."""
+"""Parameters of callers: parsed strictly, refused in words."""
 
 from __future__ import annotations
 
