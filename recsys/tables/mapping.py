@@ -11,12 +11,13 @@ import polars as pl
 from recsys.tables.columns.conditions import kept, void
 from recsys.tables.columns.guards import closed
 from recsys.tables.columns.raw_values import VALUES, RawValues
-from recsys.tables.parsing import convert, currency_of, skipped_by_clocks
+from recsys.tables.parsing import convert, currency_of, shared_sign_of, skipped_by_clocks
 from recsys.tables.schema import AMOUNT, KINDS, Column
 from recsys.tables.sources import MORE, ROW, Source
 from recsys.tables.sources.bounds import NAMES_AGAIN
 from recsys.tables.values.ids import alike_ids, rules_of
 from recsys.tables.values.notation import Notation
+from recsys.tables.values.numbers import contradicts
 from recsys.types import SettingsError
 
 GIVEN, UNREAD, SKIPPED, SPELLED = "?", "~", "^", "="
@@ -25,7 +26,7 @@ was skipped by its zone; and of ids as they were spelled before they were made a
 AGAIN = "__names_again"
 """Column that tells of a row whether it is a line of column names."""
 _RAW = "!"
-_ORDER, _BESIDE = "__order", "__beside"
+_ORDER, _BESIDE, _SIGN = "__order", "__beside", "__sign"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def map_source(raw: RawValues, notations: Mapping[str, Notation], before: dateti
     beside = _currency_beside(raw, parts, notations)
     frame = frame.select(ROW, GIVEN + MORE, AGAIN, *values, *seams, *beside)
     if beside:
-        frame = _settle_currency(frame, [name for name in ("price", "amount") if name in parts])
+        frame = _settle_currency(frame, [name for name in ("price", "amount") if name in parts], raw.currency)
     if AMOUNT in raw.columns:
         frame = _finish_events(frame, has_amount="amount" in raw.preset.columns and "price" not in raw.preset.columns)
     frame = closed(_not_negative(frame, raw.columns), raw.columns, UNREAD)
@@ -138,18 +139,25 @@ def _currency_beside(
     raw: RawValues, parts: Mapping[str, Sequence[pl.Expr]], notations: Mapping[str, Notation]
 ) -> list[pl.Expr]:
     priced = _priced(raw, notations)
-    beside = [currency_of(pl.col(f"{_RAW}{priced}.{at}")) for at in range(len(parts[priced]))] if priced else []
-    return [pl.coalesce(beside).alias(_BESIDE)] if beside else []
+    if not priced:
+        return []
+    texts = [pl.col(f"{_RAW}{priced}.{at}").cast(pl.String) for at in range(len(parts[priced]))]
+    signs = pl.coalesce(map(shared_sign_of, texts))
+    return [pl.coalesce(map(currency_of, texts)).alias(_BESIDE), signs.alias(_SIGN)]
 
 
-def _settle_currency(frame: pl.LazyFrame, money: Sequence[str]) -> pl.LazyFrame:
-    """Take the currency that stands beside a price; where the row names another one, its prices are read as neither."""
+def _settle_currency(frame: pl.LazyFrame, money: Sequence[str], usual: str) -> pl.LazyFrame:
+    """Take the currency that stands beside a price; where the row names another one, its prices are read as neither.
+
+    So are those with a sign that is none of the row's currency, or of the `usual` one where the row names none.
+    """
     beside, named = pl.col(_BESIDE), pl.col("currency")
     torn = (beside != named).fill_null(False)
+    torn |= contradicts(pl.col(_SIGN), pl.coalesce(named, beside, pl.lit(usual or None, pl.String)))
     prices = [pl.when(~torn).then(name).alias(name) for name in money]
     unread = [(pl.col(UNREAD + name) | (torn & pl.col(GIVEN + name))).alias(UNREAD + name) for name in money]
     told = [pl.coalesce("currency", _BESIDE), (pl.col(GIVEN + "currency") | beside.is_not_null()).alias(GIVEN + "currency")]
-    return frame.with_columns(*prices, *unread, *told).drop(_BESIDE)
+    return frame.with_columns(*prices, *unread, *told).drop(_BESIDE, _SIGN)
 
 
 def _finish_events(frame: pl.LazyFrame, *, has_amount: bool) -> pl.LazyFrame:

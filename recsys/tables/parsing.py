@@ -12,7 +12,7 @@ from recsys.categories import join_category, split_category
 from recsys.ids.event_ids import MAX_ID_BYTES
 from recsys.tables.schema import EVENT_TYPE, TIME, Kind
 from recsys.tables.values.notation import Notation
-from recsys.tables.values.numbers import currency_beside, read_number
+from recsys.tables.values.numbers import currency_beside, read_number, shared_sign_beside
 from recsys.tables.values.signs import control, has_sign
 from recsys.tables.values.times import at_a_seam, read_days, read_times
 from recsys.tables.values.words import Meaning, read_words
@@ -46,6 +46,13 @@ def read_categories(raw: pl.Expr, *, canonical: bool) -> pl.Expr:
 def currency_of(raw: pl.Expr) -> pl.Expr:
     """Currency that a text of money names beside its number; null where it names none."""
     return by_distinct(raw, lambda texts: texts.to_frame("t").select(currency_beside(pl.col("t"))).to_series(), pl.String())
+
+
+def shared_sign_of(raw: pl.Expr) -> pl.Expr:
+    """Sign that several currencies share and a text of money has beside its number; null where it has none."""
+    return by_distinct(
+        raw, lambda texts: texts.to_frame("t").select(shared_sign_beside(pl.col("t"))).to_series(), pl.String()
+    )
 
 
 def skipped_by_clocks(raw: pl.Expr, notation: Notation) -> pl.Expr:

@@ -139,7 +139,8 @@ def map_table(settings: Settings, name: str, table: Table, before: datetime | No
         doubts = [*doubtful_columns(name, own, table, preset, shaped.sources), *unlike_export(name, own, opened)]
         attributes = attribute_columns(settings, name, preset, shaped.sources)
         columns, preset = (*mappable(name), *attributes.columns), attributes.mapping(preset)
-        raw = [RawValues(source, table, preset, columns, settings.data.ids) for source in shaped.sources]
+        data = settings.data
+        raw = [RawValues(source, table, preset, columns, data.ids, data.currency) for source in shaped.sources]
         notations, guesses = read_notations(name, table, [place for each in raw for place in each.places()])
         told = {column.name: attributes.notation(column.name, notation_of_settings(table)) for column in columns} | notations
         mapped = tuple(map_source(each, told, before) for each in raw)

@@ -31,7 +31,10 @@ class KindOfValue:
     advice: str
 
 
-_MONEY = "export plain amounts of 0 or more, or pin `decimal` in the settings; more signs beside the number can be named in `units`"
+_MONEY = (
+    "export plain amounts of 0 or more, or pin `decimal` in the settings; a currency beside the number has to be the row's, and more "
+    "signs can be named in `units`"
+)
 _NUMBER = "export plain numbers, or pin `decimal` in the settings; more units beside the number can be named in `units`"
 _WORDS = "name the words in `yes` or `no` in the settings, or map another column (an empty list: none)"
 _TYPES = 'map the word under `event_types` in the settings; map it to "" to leave such rows out'

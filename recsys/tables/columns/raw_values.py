@@ -41,6 +41,8 @@ class RawValues:
     preset: Preset
     columns: tuple[Column, ...]
     ids: IdRules
+    currency: str = ""
+    """The catalogue's, which rows are in that name none; empty: not set."""
 
     def origins(self) -> dict[str, tuple[str, ...]]:
         """By canonical column, those of the shop's that the source has."""

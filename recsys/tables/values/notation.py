@@ -15,7 +15,7 @@ import polars as pl
 from recsys import clock
 from recsys.settings.tables import Table
 from recsys.tables.schema import Column
-from recsys.tables.values.numbers import EITHER_POINT, Mark, Proofs, currency_beside, prove
+from recsys.tables.values.numbers import EITHER_POINT, Mark, Proofs, currency_beside, prove, shared_sign_beside
 from recsys.tables.values.plausible import short_years
 from recsys.tables.values.times import EXCEL_ZERO, ISO, MICROSECONDS, NUMBER, SHORT_YEAR, TimeNotation, Unit
 
@@ -184,7 +184,8 @@ def _written(told: Notation, mine: Sequence[tuple[Place, dict[str, float]]]) -> 
         return _Written(plain=True)
     texts = [place.frame.select(place.value.alias("text")).drop_nulls().group_by("text").len() for place, _ in mine]
     distinct = pl.concat([each.collect(engine="streaming") for each in texts])
-    currencies = distinct.filter(currency_beside(pl.col("text")).is_not_null()).height > 0
+    beside = pl.coalesce(currency_beside(pl.col("text")), shared_sign_beside(pl.col("text")))
+    currencies = distinct.filter(beside.is_not_null()).height > 0
     proofs = Proofs() if told.strict else prove(distinct["text"], distinct["len"])
     return _Written(currencies=currencies, proofs=proofs, given=int(total["given"]))
 

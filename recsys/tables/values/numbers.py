@@ -159,6 +159,20 @@ def currency_beside(text: pl.Expr) -> pl.Expr:
     return pl.coalesce(_code(_word(field(name))) for name in ("before", "after"))
 
 
+def shared_sign_beside(text: pl.Expr) -> pl.Expr:
+    """Sign of several currencies that stands beside the number of a text, such as $; null where there is none."""
+    field = _parts(text).struct.field
+    return pl.coalesce(
+        pl.when(_word(field(name)).is_in([*_SHARED])).then(_word(field(name))) for name in ("before", "after")
+    )
+
+
+def contradicts(sign: pl.Expr, currency: pl.Expr) -> pl.Expr:
+    """Tell whether a sign of several currencies is none of a currency; false where either is null."""
+    none_of = [(sign == shared) & ~currency.is_in(sorted(codes)) for shared, codes in _SHARED.items()]
+    return pl.any_horizontal(none_of).fill_null(False)
+
+
 def prove(text: pl.Series, counts: pl.Series) -> Proofs:
     """Look at the distinct texts of a column, each `counts` times, for what proves a decimal mark; a zero proves none."""
     told = text.to_frame("t").select(

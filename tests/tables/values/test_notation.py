@@ -206,6 +206,33 @@ def test_two_currencies_for_one_price_make_it_unreadable(tmp_path: Path) -> None
     assert [each.rows for each in shop.findings if each.column == "price"] == [1]
 
 
+@pytest.mark.parametrize("price", ["$5", "5 $", "5 kr", "¥5"])
+@pytest.mark.parametrize(
+    ("values", "more"),
+    [
+        ({"currency": "EUR"}, ""),
+        ({}, 'constants = { currency = "CZK" }\n'),
+        ({}, "data.currency"),
+    ],
+)
+def test_a_sign_of_other_currencies_makes_a_price_unreadable(
+    tmp_path: Path, price: str, values: dict[str, str], more: str
+) -> None:
+    """$5 is no five of a shop's crowns: a sign that several currencies share has to be one of the row's."""
+    rows = [an_event(price=price, item_id="a", **values), an_event(price="7", item_id="b", **values)]
+    above = 'data.currency = "CZK"\n' if more == "data.currency" else ""
+    shop = read_rows(tmp_path, rows, f"{above}{EVENTS}{more if not above else ''}", strict=False)
+    assert shop.events.sort("item_id").collect()["price"].to_list() == [None, 7.0]
+    assert the_finding(shop, "is a finite number, 0 or more").rows == 1
+
+
+@pytest.mark.parametrize(("price", "currency"), [("$5", "USD"), ("$5", "CAD"), ("5 kr", "SEK"), ("¥5", "JPY")])
+def test_a_sign_of_the_rows_currency_is_read(tmp_path: Path, price: str, currency: str) -> None:
+    """It agrees with any of the currencies that share it."""
+    shop = read_rows(tmp_path, [an_event(price=price, currency=currency)], EVENTS)
+    assert shop.events.collect().select("price", "currency").rows() == [(5.0, currency)]
+
+
 def test_amounts_are_read_as_money_too(tmp_path: Path) -> None:
     """A line's total with a comma and a sign; without a readable number of units there is no price of one."""
     more = f"{EVENTS}columns = {{ amount = 'total', quantity = 'n' }}\n"
