@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
-from polars.exceptions import PanicException, PolarsError
 
 from recsys.settings import Settings
 from recsys.settings.attributes import AttributeSettings
@@ -27,6 +26,7 @@ from recsys.tables.presets import Preset, laid_over, merged
 from recsys.tables.schema import AMOUNT, Column, mappable
 from recsys.tables.shapes import put_into_shape
 from recsys.tables.sources import FILE, MORE, ROW, WHOLE, Source, open_table, unreadable
+from recsys.tables.sources.lake import reader_errors
 from recsys.tables.sources.spool import laid_down
 from recsys.tables.validation import BROKE, KEY, SOFT, Check, Finding, checks_of, findings_of, judge
 from recsys.tables.values.notation import Guess, notation_of_settings, read_notations
@@ -183,7 +183,7 @@ def reading(name: str, sources: Sequence[Source]) -> Iterator[None]:
     """
     try:
         yield
-    except (PolarsError, OSError, PanicException) as error:
+    except reader_errors() as error:
         raise unreadable(name, sources, error) from error
 
 

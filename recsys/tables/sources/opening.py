@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import IO
 
 import polars as pl
-from polars.exceptions import PolarsError
 
 from recsys.settings import Settings
 from recsys.settings.tables import Table
@@ -24,7 +23,7 @@ from recsys.tables.sources.formats.layout import Layout
 from recsys.tables.sources.formats.ndjson import open_json
 from recsys.tables.sources.formats.parquet import open_parquet
 from recsys.tables.sources.formats.xml_feed import open_xml
-from recsys.tables.sources.lake import open_lake
+from recsys.tables.sources.lake import open_lake, reader_errors
 from recsys.tables.sources.piece import Piece, Standing
 from recsys.tables.sources.places import is_lake, places, scheme_of
 from recsys.tables.sources.remote import fetched
@@ -236,5 +235,5 @@ def _about(subject: str) -> Iterator[None]:
         yield
     except DataError as error:
         raise DataError(f"{subject} {error}") from error
-    except (PolarsError, OSError) as error:
+    except reader_errors() as error:
         raise DataError(f"{subject} cannot be read: {reason_of(error)}") from error
