@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from recsys.ids.nothing import NOTHING
 
+TILLS = (
+    *("till", "pos", "register", "cash register", "cash desk", "point of sale", "kasse", "ladenkasse", "barkasse", "caisse"),
+    *("caja", "cassa", "caixa", "kassa", "kassan", "kasa", "pokladna", "pokladňa", "pénztár", "касса", "ταμείο", "レジ"),
+)
+"""Words for a till, which may have a number of two digits: `Kasse 1`, `POS-02`."""
 NULL_USERS = (
+    *TILLS,
     *("guest", "anonymous", "undefined", "null", "none", "nan", "0", "-1", "unknown", "(not set)"),
     *(
         "(none)",
@@ -86,14 +93,20 @@ NULL_USERS = (
 """Words that mean "nobody" unless the shop names its own. Those of programs and spreadsheets that no name could be always do."""
 
 
+TILL_NUMBER = r"[\s#_.-]*(?:n[ro]\.?\s*)?[0-9]{1,2}$"
+"""What may stand behind the word for a till."""
+
+
 class NullUsers:
     """The words that name nobody, whatever their case and the blanks around them; an empty id names nobody, nor does `#REF!`."""
 
     def __init__(self, words: Iterable[str]) -> None:
         self.words = frozenset({"", *_NO_NAMES, *map(plain, words)})
+        self.tills = self.words & {*TILLS}
 
     def __contains__(self, user_id: str) -> bool:
-        return plain(user_id) in self.words
+        text = plain(user_id)
+        return text in self.words or re.sub(TILL_NUMBER, "", text) in self.tills
 
     def first_named(self, *user_ids: str | None) -> str:
         """The first id that names somebody, else the first that is there at all, else an empty one."""

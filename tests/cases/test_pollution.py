@@ -76,9 +76,9 @@ def test_an_id_of_all_guests_is_nobody(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_an_id_of_all_guests_that_nobody_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More events than a person has are a finding that says which setting takes the id."""
-    case = open_case(GUESTS, tmp_path, monkeypatch, ('"guest"', '"kasse-1"'))
+    case = open_case(GUESTS, tmp_path, monkeypatch, ('"guest"', '"filiale-1"'))
     [found] = [each for each in case.read().findings if "more events than a person" in each.rule]
-    assert found.example == "kasse-1: 3,040 events"
+    assert found.example == "filiale-1: 3,040 events"
     assert "data.null_users" in found.advice
 
 

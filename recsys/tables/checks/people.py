@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from recsys.ids.user_ids import NullUsers
+from recsys.ids.user_ids import TILL_NUMBER, NullUsers
 from recsys.popularity import allowance
 from recsys.settings.tables import DataSettings
 from recsys.tables.checks.matching import alike
@@ -44,18 +43,18 @@ class Machines:
 
 def is_nobody(column: str, null_users: NullUsers) -> pl.Expr:
     """Tell whether the id in a column names nobody, as `NullUsers` says; null names nobody."""
-    words = sorted(null_users.words)
-    return pl.col(column).map_batches(lambda ids: _nobody_in(ids, words), return_dtype=pl.Boolean(), is_elementwise=True)
+    return pl.col(column).map_batches(
+        lambda ids: _nobody_in(ids, null_users), return_dtype=pl.Boolean(), is_elementwise=True
+    )
 
 
 def by_their_other_name(events: pl.LazyFrame, null_users: NullUsers) -> pl.LazyFrame:
     """Give events of nobody to the anonymous id that stands beside, where that names somebody."""
-    words = sorted(null_users.words)
 
     def each(ids: pl.Series) -> pl.Series:
         user_id, other = (ids.struct.field(name) for name in ("user_id", "anonymous_id"))
-        nobody = _nobody_in(user_id, words) & user_id.is_not_null()
-        return other.zip_with(nobody & ~_nobody_in(other, words), user_id) if nobody.any() else user_id
+        nobody = _nobody_in(user_id, null_users) & user_id.is_not_null()
+        return other.zip_with(nobody & ~_nobody_in(other, null_users), user_id) if nobody.any() else user_id
 
     ids = pl.struct("user_id", "anonymous_id").map_batches(each, return_dtype=pl.String(), is_elementwise=True)
     return events.with_columns(ids.alias("user_id"))
@@ -68,10 +67,12 @@ def without_nobody(events: pl.LazyFrame, null_users: NullUsers) -> pl.LazyFrame:
     return events.with_columns(pl.when(~nobody).then("user_id").alias("user_id"), word.alias(NOBODY))
 
 
-def _nobody_in(ids: pl.Series, words: Sequence[str]) -> pl.Series:
+def _nobody_in(ids: pl.Series, null_users: NullUsers) -> pl.Series:
     """Tell of each id, bool[n], whether it is null or one of the words."""
     distinct = ids.unique()
-    nobody = distinct.filter(distinct.str.strip_chars().str.to_lowercase().is_in(words))
+    plain = distinct.str.strip_chars().str.to_lowercase()
+    tills = plain.str.replace(TILL_NUMBER, "").is_in(sorted(null_users.tills))
+    nobody = distinct.filter(plain.is_in(sorted(null_users.words)) | tills)
     return ids.is_null() | ids.is_in(nobody.implode()) if len(nobody) else ids.is_null()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from recsys.ids.event_ids import event_id_of
+from recsys.ids.user_ids import NULL_USERS, NullUsers
 from recsys.tables.shop import findings_table
 from tests.conftest import micros
 from tests.support.shops.shop_tables import NOON, an_event, read_rows, the_finding
@@ -37,6 +38,23 @@ def test_rows_of_nobody_stay_without_a_user(tmp_path: Path) -> None:
     assert (found.rows, found.level) == (5, "note")
     assert found.example == "no id: 2 events, 0: 1 events, Guest : 1 events, guest: 1 events"
     assert (shop.counts["events"].rejected, shop.counts["events"].kept) == (0, 6)
+
+
+@pytest.mark.parametrize("user_id", ["Kasse 1", "POS", "Register 2", "pos-02", "Caja #3", "KASSE Nr. 7", "till1", "レジ 2"])
+def test_a_till_is_nobody_and_told(tmp_path: Path, user_id: str) -> None:
+    """Whatever number it has: its purchases are no person's history, and the finding names the word."""
+    shop = read_rows(tmp_path, [an_event(), *(an_event(user_id=user_id, item_id=f"i{at}") for at in range(3))])
+    assert sorted(shop.events.collect()["user_id"].drop_nulls()) == ["anna"]
+    assert the_finding(shop, "names somebody").example == f"{user_id}: 3 events"
+    assert user_id in NullUsers(NULL_USERS)
+
+
+@pytest.mark.parametrize("user_id", ["Kasse 100", "guest 12", "visitor-7", "kassel 1", "pos.kunde", "1"])
+def test_somebody_with_a_number_is_no_till(tmp_path: Path, user_id: str) -> None:
+    """Numbered guests are one each, and so is who is only called nearly so; other words of the shop turn tills into people."""
+    assert read_rows(tmp_path, [an_event(user_id=user_id)]).events.collect()["user_id"].to_list() == [user_id]
+    own = read_rows(tmp_path, [an_event(user_id="Kasse 1")], 'data.null_users = ["guest"]\n')
+    assert own.events.collect()["user_id"].to_list() == ["Kasse 1"]
 
 
 def test_an_anonymous_id_beside_nobody_is_who_it_was(tmp_path: Path) -> None:
@@ -109,10 +127,10 @@ def test_lines_of_an_order_and_lists_are_no_haste(tmp_path: Path) -> None:
 
 def test_an_id_of_a_crowd_is_named_and_stays(tmp_path: Path) -> None:
     """More events than 500, and than twenty times those of 99 in 100 ids: a note, with what to write into the settings."""
-    till = [an_event(user_id="till", item_id=f"i{at % 7}", timestamp=NOON + timedelta(minutes=at)) for at in range(501)]
+    till = [an_event(user_id="shopfloor", item_id=f"i{at % 7}", timestamp=NOON + timedelta(minutes=at)) for at in range(501)]
     shop = read_rows(tmp_path, people(150) + till)
     found = the_finding(shop, "more events than a person")
-    assert (found.example, found.level) == ("till: 501 events", "note")
+    assert (found.example, found.level) == ("shopfloor: 501 events", "note")
     assert "`data.null_users`" in found.advice
     assert shop.counts["events"].kept == 1101
     assert not [each for each in read_rows(tmp_path, people(150) + till[:-1]).findings if "than a person" in each.rule]
@@ -131,9 +149,9 @@ def busy(user_id: str, hours: int, lines: int = 1) -> list[dict[str, Any]]:
 def test_guests_of_a_small_shop_are_named(tmp_path: Path) -> None:
     """Ids busy in far more hours than all below them, several at once; a regular, and orders of many lines, are a person's."""
     small = people(30)
-    shop = read_rows(tmp_path, [*small, *busy("till-1", 40), *busy("till-2", 30), *busy("regular", 7)])
+    shop = read_rows(tmp_path, [*small, *busy("shopfloor-1", 40), *busy("shopfloor-2", 30), *busy("regular", 7)])
     named = [each.example for each in shop.findings if "than a person" in each.rule]
-    assert named == ["till-1: 40 events", "till-2: 30 events"]
+    assert named == ["shopfloor-1: 40 events", "shopfloor-2: 30 events"]
     for person in (busy("regular", 19), busy("wholesale", 4, lines=120)):
         assert not [each for each in read_rows(tmp_path, small + person).findings if "than a person" in each.rule]
     crowded = [row for at in range(8) for row in busy(f"c{at}", 25)]
