@@ -1,0 +1,111 @@
+"""Workbooks with hidden sheets, covers, far cells and sizes that lie: the right rows, or a sentence in bounded memory."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import xlsxwriter
+
+from recsys.types import DataError
+from tests.support.files import open_files, rows_of
+
+NAMES: list[object] = ["user_id", "item_id", "timestamp"]
+ROWS: list[list[object]] = [["u1", "0071", datetime(2026, 6, 1, 10)], ["u2", "B", datetime(2026, 6, 2)]]  # noqa: DTZ001
+READ = [("u1", "0071", "2026-06-01 10:00:00"), ("u2", "B", "2026-06-02 00:00:00")]
+Sheet = tuple[str, list[list[object]], str]
+
+
+def workbook(folder: Path, *sheets: Sheet, **options: object) -> None:
+    """Write sheets: a name, rows, and the method that hides it, if any."""
+    options = {"default_date_format": "dd/mm/yyyy hh:mm", **options}
+    with xlsxwriter.Workbook(folder / "events.xlsx", options) as book:
+        for name, rows, hide in sheets:
+            sheet = book.add_worksheet(name)
+            for at, row in enumerate(rows):
+                sheet.write_row(at, 0, row)
+            if hide:
+                getattr(sheet, hide)()
+        sheet.activate()
+        sheet.set_first_sheet()
+
+
+def rewritten(folder: Path, change: Callable[[str, bytes], bytes]) -> None:
+    """Change the parts of a workbook."""
+    with zipfile.ZipFile(folder / "events.xlsx") as archive:
+        parts = {name: change(name, archive.read(name)) for name in archive.namelist()}
+    with zipfile.ZipFile(folder / "events.xlsx", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+
+
+@pytest.mark.parametrize("hide", ["hide", "very_hidden"])
+def test_a_hidden_sheet_gives_way_to_one_that_people_see(tmp_path: Path, hide: str) -> None:
+    """An old list that was hidden is not what was exported."""
+    workbook(tmp_path, ("old", [NAMES, ["u9", "OLD", ROWS[0][2]]], hide), ("orders", [NAMES, *ROWS], ""))
+    sources = open_files(tmp_path, "events.xlsx")
+    assert rows_of(sources) == READ
+    assert "sheet 'orders' (2 sheets have rows, 1 of them hidden; another one is" in sources[0].read_as[0]
+
+
+def test_a_cover_gives_way_to_the_sheet_with_the_names(tmp_path: Path) -> None:
+    """A first sheet of words about the export, with a date among them."""
+    cover: list[list[object]] = [["Export of June"], ["Made", ROWS[0][2]], ["Contact", "shop@shop.example"]]
+    workbook(tmp_path, ("Info", cover, ""), ("orders", [NAMES, *ROWS], ""))
+    assert rows_of(open_files(tmp_path, "events.xlsx")) == READ
+
+
+@pytest.mark.parametrize("date_1904", [False, True])
+def test_dates_count_from_the_workbook_s_first_day(tmp_path: Path, date_1904: bool) -> None:
+    """Excel of old Macs counts from 1904."""
+    workbook(tmp_path, ("orders", [NAMES, *ROWS], ""), date_1904=date_1904)
+    assert rows_of(open_files(tmp_path, "events.xlsx")) == READ
+
+
+def test_empty_rows_are_no_rows(tmp_path: Path) -> None:
+    """Between the rows, below them, and with blanks in a cell."""
+    last: list[object] = ["  "]
+    workbook(tmp_path, ("orders", [NAMES, ROWS[0], [], ROWS[1], *([[]] * 10_000), last], ""))
+    assert rows_of(open_files(tmp_path, "events.xlsx")) == READ
+
+
+@pytest.mark.parametrize(
+    "place", [b'r="ZZZZZZ99999999999"', b'r="xfd1048576"', b"r = 'XFD1048576'", b'r=" XFD1048576"', b'r="A4000000000"']
+)
+def test_a_far_cell_is_a_sentence_however_it_is_written(tmp_path: Path, place: bytes) -> None:
+    """All cells up to the last one take memory; what cannot be had would end the process."""
+    workbook(tmp_path, ("orders", [NAMES, *ROWS], ""))
+    rewritten(tmp_path, lambda name, part: part.replace(b'r="C3"', place) if "sheet1" in name else part)
+    with pytest.raises(DataError, match=r"has a sheet of [\d,]+ rows and [\d,]+ columns, also empty ones"):
+        open_files(tmp_path, "events.xlsx")
+
+
+def test_a_far_row_without_places_is_a_sentence(tmp_path: Path) -> None:
+    """Cells need not say where they stand where their row does."""
+    workbook(tmp_path, ("orders", [NAMES, *ROWS], ""))
+
+    def far(name: str, part: bytes) -> bytes:
+        return (
+            re.sub(rb' r="[A-C]\d"', b"", part).replace(b'<row r="3"', b'<row r="4000000000"') if "sheet1" in name else part
+        )
+
+    rewritten(tmp_path, far)
+    with pytest.raises(DataError, match="has a sheet of 4,000,000,000 rows"):
+        open_files(tmp_path, "events.xlsx")
+
+
+def test_a_part_that_lies_about_its_size_is_a_sentence(tmp_path: Path) -> None:
+    """An archive says of each part how large it is; the bytes of this one become 600 MB."""
+    workbook(tmp_path, ("orders", [NAMES, *ROWS], ""))
+    bomb = b"<si><t>" + b"A" * (600 << 20) + b"</t></si></sst>"
+    rewritten(tmp_path, lambda name, part: part.replace(b"</sst>", bomb) if "sharedStrings" in name else part)
+    path = tmp_path / "events.xlsx"
+    with zipfile.ZipFile(path) as archive:
+        size = archive.getinfo("xl/sharedStrings.xml").file_size
+    path.write_bytes(path.read_bytes().replace(size.to_bytes(4, "little"), (1000).to_bytes(4, "little")))
+    with pytest.raises(DataError, match=r"unpacks to 5.. MB; a workbook may have 512 MB"):
+        open_files(tmp_path, "events.xlsx")
