@@ -12,7 +12,7 @@ from recsys.engine.merchandising.at_once import arranged_at_once
 from recsys.engine.merchandising.merchandising import Arranged, Arrangement, Shelf
 from recsys.engine.merchandising.plans import NO_PLAN, Plan
 from recsys.engine.merchandising.variety import Variety
-from recsys.engine.pipeline import Engine, SlateBuilder, order_of, pick_rule, resolve_query
+from recsys.engine.pipeline import Engine, SlateBuilder, build, order_of, pick_rule, resolve_query
 from recsys.recommenders import RANKS_EVERYTHING
 from recsys.settings.campaigns import Campaign
 from recsys.settings.load import parse_settings
@@ -92,6 +92,25 @@ def test_the_compiled_pass_does_what_the_rules_say(
         return
     at_once, step_by_step = (_credited(engine, query, kind, limit + pool) for kind in (arranged_at_once, Arrangement))
     assert at_once is None or at_once == step_by_step
+
+
+@calm
+@given(
+    campaigns=st.dictionaries(st.sampled_from("abcd"), st.lists(ACTIONS, min_size=1, max_size=6), max_size=4),
+    user=st.sampled_from(["nobody", "ann", "u35"]),
+    limit=st.integers(1, 15),
+    brands=st.sampled_from([(), ("B1", "B2")]),
+)
+def test_the_list_that_is_explained_is_the_one_that_is_shown(
+    snapshots: tuple[Snapshot, Snapshot], campaigns: dict[str, list[Any]], user: str, limit: int, brands: tuple[str, ...]
+) -> None:
+    """Whether its places are filled at once or step by step, also where one category would fill it."""
+    engine = Engine(snapshots[1], parse_settings("[placements.home]\nmixed = true"))
+    engine.campaigns.put({name: campaign(*actions) for name, actions in campaigns.items()})
+    query = Query(now=micros(NOW), user_id=user, limit=limit, brands=brands)
+    history = engine.snapshot.histories.of(user)
+    shown, explained = (build(engine, resolve_query(engine, query, history), limit, told) for told in (False, True))
+    assert (list(shown.builder.ranked), shown[2:4]) == (list(explained.builder.ranked), explained[2:4])
 
 
 def _credited(engine: Engine, query: Query, kind: Any, depth: int) -> Any:
