@@ -33,13 +33,14 @@ _IDLE_SECONDS = 300.0
 """After so long a connection that is not needed is closed."""
 _POLL_SECONDS = 0.1
 _TURN = "BEGIN; SELECT last FROM sequence WHERE name = '{}' FOR UPDATE"
-_COMMIT = "UPDATE sequence SET commits = commits + 1, last = {} WHERE name = '{}'; COMMIT"
+_COMMIT = "UPDATE sequence SET commits = commits + 1, last = {} WHERE name = '{}' RETURNING commits; COMMIT"
 """Two statements each, in one round trip."""
-_APPEND = """WITH turn AS (UPDATE sequence SET commits = commits + 1, last = last + %s WHERE name = '{counter}' RETURNING last),
+_APPEND = """WITH turn AS (
+    UPDATE sequence SET commits = commits + 1, last = last + %s WHERE name = '{counter}' RETURNING last, commits),
 added AS (INSERT INTO {table} (seq, {columns})
     SELECT last - %s + ordinality, {columns} FROM turn, json_populate_recordset(NULL::{table}, %s) WITH ORDINALITY AS told
     ORDER BY ordinality {conflict} RETURNING seq)
-SELECT last, ARRAY(SELECT seq FROM added) FROM turn"""
+SELECT last, commits, ARRAY(SELECT seq FROM added) FROM turn"""
 """A whole transaction in one statement, which takes its turn before it adds the first row. A row that conflicts leaves a gap."""
 
 _INSERT = re.compile(r"INSERT INTO (\w+) \(seq, ([^)]+)\)\s+VALUES \([?, ]+\)(.*)", re.DOTALL)
@@ -102,6 +103,9 @@ class Database(Driver):
     """One schema of one database, with connections that wait no longer than their deadlines."""
 
     is_remote = True
+    _wrote: int
+    _told: int
+    """The count of commits after the last write of this process, and the highest one that `changes` told."""
     _looking: threading.Thread | None
     """The thread that looks whether a database that was away is back."""
 
@@ -142,7 +146,8 @@ class Database(Driver):
         with held:
             turn = PostgresTransaction(connection, first)
             yield turn
-            connection.execute(_COMMIT.format(turn.last, self._counter).encode(), prepare=False)
+            done = connection.execute(_COMMIT.format(turn.last, self._counter).encode(), prepare=False)
+            [[self._wrote]] = done.fetchall()
 
     def append(self, statement: str, rows: Sequence[Row]) -> list[bool]:
         """Insert rows by one statement, in one round trip; its answer may be lost with the connection, and then nobody knows."""
@@ -154,7 +159,7 @@ class Database(Driver):
         except _BrokenError:
             held, connection = self._take_whole()
         with held:
-            [[last, added]] = connection.execute(query, (len(rows), len(rows), told)).fetchall()
+            [[last, self._wrote, added]] = connection.execute(query, (len(rows), len(rows), told)).fetchall()
         numbers = set(added)
         return [number in numbers for number in range(last - len(rows) + 1, last + 1)]
 
@@ -185,7 +190,9 @@ class Database(Driver):
         return f"SELECT last FROM sequence WHERE name = '{self._counter}'"
 
     def changes(self) -> tuple[int, int]:
-        [[commits]] = self.read("SELECT commits FROM sequence WHERE name = ?", self._counter)
+        if (commits := self._wrote) <= self._told:  # else what this process wrote is new, and nobody need be asked
+            [[commits]] = self.read("SELECT commits FROM sequence WHERE name = ?", self._counter)
+        self._told = max(self._told, commits)
         return (self._openings, commits) if commits else (0, 0)
 
     def close(self) -> None:
@@ -199,6 +206,7 @@ class Database(Driver):
         self._pool: Pool | None = None
         self._openings, self._away_until, self._away_because = 0, 0.0, ""
         self._looking = None
+        self._wrote, self._told = 0, 0
 
     def _take_turn(self) -> tuple[ExitStack, BoundedConnection, int]:
         """Begin a transaction that holds the row of `sequence`; returns its end, its connection, and the number given last."""

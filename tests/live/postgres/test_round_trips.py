@@ -12,6 +12,7 @@ import pytest
 from recsys.engine.serving_state import ServingState
 from recsys.live.log import EventLog
 from recsys.live.postgres.address import Address
+from recsys.live.postgres.log import PostgresLog
 from recsys.live.postgres.migrations import migrate
 from recsys.types import Link
 from tests.conftest import NOW, Shop, micros
@@ -34,8 +35,9 @@ def database(postgres: PostgresServer) -> Iterator[CountedDatabase]:
 
 
 def test_a_list_after_a_write_asks_three_times_and_a_write_once(busy_shop: Shop, database: CountedDatabase) -> None:
-    """Whatever was written: did something change, what, and what this shopper did. Who wrote nothing is asked about once."""
-    with closing(EventLog(database)) as log:
+    """Whatever was written: did something change, what, and what this shopper did. Who wrote nothing is asked about once, and what
+    this process wrote itself has changed something without being asked."""
+    with closing(EventLog(database)) as log, closing(PostgresLog(database.address)) as other:
         serving = ServingState(busy_shop.published_engine(), log, None)
         for number in range(WARM):
             log.add_events([event(f"warm-{number}", user="user-1")], micros(NOW))
@@ -47,6 +49,10 @@ def test_a_list_after_a_write_asks_three_times_and_a_write_once(busy_shop: Shop,
         assert database.trips() == 1
         serving.catch_up()
         serving.history("user-1")
+        assert database.trips() == 2
+        other.add_events([event("another", user="user-1")], micros(NOW))
+        serving.catch_up()
+        serving.history("user-1")
         assert database.trips() == 3
         serving.catch_up()
         serving.history("user-2")
@@ -54,7 +60,26 @@ def test_a_list_after_a_write_asks_three_times_and_a_write_once(busy_shop: Shop,
         log.add_links([Link("cookie", "user-2", 5)], micros(NOW))
         assert database.trips() == 1
         serving.catch_up()
-        assert database.trips() == 2
+        assert database.trips() == 1
+        assert serving.is_anonymous("cookie")
+        serving.catch_up()
+        assert database.trips() == 1
+
+
+def test_what_others_wrote_before_and_after_is_seen_beside_the_own(database: CountedDatabase) -> None:
+    """The pair of `version` is another one after each commit, whoever made it and in whichever order one asks."""
+    with closing(EventLog(database)) as log, closing(PostgresLog(database.address)) as other:
+        log.add_events([event("first")], micros(NOW))
+        pairs = [log.version()]
+        for name, writers in (("a", (log, other)), ("b", (other, log)), ("c", (other,)), ("d", (log, log))):
+            for number, writer in enumerate(writers):
+                writer.add_events([event(f"{name}-{number}")], micros(NOW))
+            pairs.append(log.version())
+            seen = log.news(0).last
+            pairs.append(log.version())  # what came before this pair is in what is read after it
+            assert seen == log.last()
+        assert len(set(pairs)) >= len(("first", "a", "b", "c", "d"))
+        assert log.version() == log.version() == pairs[-1]
 
 
 def test_a_request_with_events_looks_once_and_writes_once(
