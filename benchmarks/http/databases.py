@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sqlite3
 import statistics
 import sys
 import tempfile
@@ -21,7 +22,10 @@ from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
+
+import psycopg
 
 from benchmarks.http.service import Service, publish_fit, running
 from recsys.engine.pipeline import Engine
@@ -43,6 +47,8 @@ EVENTS_KEY = "events-" + "k" * 40
 KINDS = ("event", "list after a write", "list", "similar items")
 WARM = 100
 """Turns that are not measured: connections open, queries are prepared."""
+FLOOR = 500
+"""Bare statements of each kind to each database."""
 TRACED = 20
 """Turns of which round trips are counted."""
 Times = dict[str, dict[str, list[float]]]
@@ -69,6 +75,7 @@ def main() -> int:
                 times, spent = _turns(services, settings, chosen.turns)
             found["ratios"] = _show(times, trips)
             found["processor ms a call"] = spent
+            found["floor"] = _floor(server.url, OUT.resolve())
             console.facts("processor time of a worker", [(name, f"{each:.2f} ms a call") for name, each in spent.items()])
     (OUT / "databases.json").write_text(json.dumps(found, indent=1) + "\n")
     return 0
@@ -148,6 +155,36 @@ def _asked(connection: HTTPConnection, method: str, address: str, body: object =
     if answer.status not in (200, 202):
         raise RuntimeError(f"{method} {address} answered {answer.status}: {said[:300]!r}")
     return taken
+
+
+def _floor(url: str, folder: Path) -> dict[str, float]:
+    """Print and return what one durable INSERT and one look-up of a row cost without any of our code, in milliseconds (p50): both
+    sync the same disk at each commit."""
+    values, table = "VALUES (?, ?, 'view')", "CREATE TABLE bare (seq bigint PRIMARY KEY, event_id text UNIQUE, type text)"
+    read = "SELECT event_id FROM bare WHERE seq = ?"
+    with (
+        closing(sqlite3.connect(folder / "bare.sqlite3", isolation_level=None)) as file,
+        psycopg.connect(url, autocommit=True) as server,
+    ):
+        for setting in ("journal_mode = WAL", "synchronous = FULL"):
+            file.execute(f"PRAGMA {setting}").fetchall()
+
+        def asked(text: str, *given: Any) -> Iterator[float]:
+            for execute, statement in ((file.execute, text), (server.execute, text.replace("?", "%s"))):
+                began = time.perf_counter()
+                execute(statement, given)
+                yield (time.perf_counter() - began) * 1e3
+
+        list(asked(table))
+        inserts = [[*asked(f"INSERT INTO bare {values}", number, f"bare-{number}")] for number in range(FLOOR)]
+        reads = [[*asked(read, number)] for number in range(FLOOR)]
+    found = {
+        f"{what}, {name}": statistics.median(each[place] for each in taken[WARM:])
+        for what, taken in (("insert", inserts), ("look-up", reads))
+        for place, name in enumerate(("SQLite", "PostgreSQL"))
+    }
+    console.facts("without our code", [(name, f"{each:.3f} ms") for name, each in found.items()])
+    return found
 
 
 def _show(times: Times, trips: Mapping[str, float]) -> dict[str, dict[str, float]]:
