@@ -14,24 +14,22 @@ import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
-from select import POLLIN, poll
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 import psycopg
-from psycopg.abc import RV, PQGen
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from recsys.live.driver import Driver, Row, Transaction
 from recsys.live.postgres import migrations
 from recsys.live.postgres.address import CONNECT_SECONDS, Address
+from recsys.live.postgres.connection import BoundedConnection
 from recsys.types import StateError
 
 AWAY_SECONDS = 1.0
 """For so long a database that could not be reached is not asked again: who comes meanwhile is told at once."""
 _IDLE_SECONDS = 300.0
 """After so long a connection that is not needed is closed."""
-_POLL_SECONDS = 0.1
 _TURN = "BEGIN; SELECT last FROM sequence WHERE name = '{}' FOR UPDATE"
 _COMMIT = "UPDATE sequence SET commits = commits + 1, last = {} WHERE name = '{}' RETURNING commits; COMMIT"
 """Two statements each, in one round trip."""
@@ -48,30 +46,6 @@ _encode = msgspec.json.Encoder().encode
 
 Pool: TypeAlias = "ConnectionPool[BoundedConnection]"
 Counter: TypeAlias = Literal["log", "slates"]
-
-
-class BoundedConnection(psycopg.Connection[Row]):
-    """A connection that waits for an answer no longer than its deadline, also where the server says nothing at all."""
-
-    seconds: float | None = None
-
-    def wait(self, gen: PQGen[RV], interval: float = _POLL_SECONDS, timeout: float | None = None) -> RV:
-        """Wait for an answer; after the deadline the connection is closed."""
-        began = time.monotonic()
-        try:
-            return super().wait(gen, interval, self.seconds if timeout is None else timeout)
-        except psycopg.OperationalError:
-            if timeout is None and self.seconds is not None and time.monotonic() - began >= self.seconds:
-                self.pgconn.finish()
-            raise
-
-    def check_idle(self) -> None:
-        """Raise OperationalError if the server said something since the last answer: mostly that it ends the connection."""
-        heard = poll()
-        heard.register(self.pgconn.socket, POLLIN)
-        if heard.poll(0):
-            self.pgconn.finish()
-            raise psycopg.OperationalError("the server ended the connection")
 
 
 class PostgresTransaction(Transaction):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import IO
 
 from recsys.live.postgres.address import Address
-from recsys.live.postgres.database import BoundedConnection, Database
+from recsys.live.postgres.connection import BoundedConnection
+from recsys.live.postgres.database import Database
 
 
 class CountedDatabase(Database):
