@@ -6,9 +6,15 @@ module is first imported, and kept beside it (`__pycache__`). NUMBA_DISABLE_JIT=
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar, cast
 
+import numpy as np
 from numba import njit, types
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -41,17 +47,62 @@ def of_tuple(named: type[tuple[Any, ...]], *fields: Any) -> Any:
 def compiled(*arguments: Any) -> Callable[[Function], Function]:
     """Compile a function for these argument types, from the cache if it has been before; without a place to keep it, anew.
 
-    Without types it is compiled into the functions of its module that call it. What it calls of other modules is compiled in as well,
-    and a change there is seen when its own module changes: while working on such code, delete `__pycache__`.
+    Without types it is compiled into those that call it. What is kept is compiled anew once anything that it was made from has
+    changed, in whichever module: a service that was upgraded in place runs nothing of the version before.
     """
 
     def compile_for(function: Function) -> Function:
-        signature = arguments or None
+        if not arguments:
+            return cast(Function, njit(function))
         try:
-            return cast(Function, njit(signature, cache=True)(function))
+            return cast(Function, _kept(function, arguments))
         except RuntimeError as error:
             if "cache" not in str(error):
                 raise
-            return cast(Function, njit(signature)(function))
+            return cast(Function, njit(arguments)(function))
 
     return compile_for
+
+
+def _kept(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Compile a function, or take what is kept of it."""
+    made: Any = njit(cache=True)(function)
+    if made is not function:  # with NUMBA_DISABLE_JIT it is
+        made._cache._cache_file._source_stamp = _stamp(function, arguments)  # numba's own is of one file
+        made.compile(arguments)
+        made.disable_compile()
+    return made
+
+
+def _stamp(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
+    """Hash what a compiled function is made from: its module, those of all that it calls, and the constants that they have."""
+    package = function.__module__.partition(".")[0]
+    modules = {each.instance_class.__module__ for each in arguments if hasattr(each, "instance_class")}
+    constants: set[str] = set()
+    reached, ahead = {function}, [function]
+    while ahead:
+        one = ahead.pop()
+        modules.add(one.__module__)
+        for name in one.__code__.co_names:
+            value = one.__globals__.get(name)
+            called = getattr(value, "py_func", None)
+            if called is not None and called not in reached:
+                reached.add(called)
+                ahead.append(called)
+            elif isinstance(value, ModuleType):
+                modules.add(value.__name__)
+            elif isinstance(value, type):
+                modules.add(value.__module__)
+            elif isinstance(value, bool | int | float | str | tuple | np.generic):
+                constants.add(f"{one.__module__}.{name} = {value!r}")
+    found = sha256("\n".join(sorted(constants)).encode())
+    for each in sorted(modules):
+        if each.partition(".")[0] == package:
+            found.update(_source(sys.modules[each].__file__ or ""))
+    return found.digest()
+
+
+@cache
+def _source(file: str) -> bytes:
+    """The hash of a file."""
+    return sha256(Path(file).read_bytes()).digest()
