@@ -212,6 +212,10 @@ def _telling(canonical: str, name: str, ranked: Sequence[str]) -> int | None:
 
 
 def event_words(words: Iterable[str]) -> dict[str, str]:
-    """The event type of each of a shop's words that is known."""
-    known = {plain(word): kind for kind, words in WORDS.items() for word in words.split()}
-    return {word: known[plain(word)] for word in words if plain(word) in known}
+    """The event type of each of a shop's words that is known; beside refunds alone a payment is the purchase, as Square writes it."""
+    words = list(words)
+    known = {plain(word): kind for kind, told in WORDS.items() for word in told.split()}
+    found = {word: known[plain(word)] for word in words if plain(word) in known}
+    if {*found.values()} == {"refund"}:
+        found |= {word: "purchase" for word in words if plain(word) == "payment"}
+    return found

@@ -10,7 +10,7 @@ import pytest
 
 from training.onboarding.choosing import needed
 from training.onboarding.files import look_at
-from training.onboarding.names import named
+from training.onboarding.names import event_words, named
 from training.onboarding.proposals import propose
 
 
@@ -203,3 +203,11 @@ def test_a_column_of_pages_alone_tells_nothing_and_is_named(tmp_path: Path) -> N
     found = _proposed(tmp_path, "customer_id,order_id,timestamp,last page,product_id,price", rows)
     assert "event_type" not in found["columns"]
     assert any("last page says on which page somebody was" in each for each in found["unsure"])
+
+
+@pytest.mark.parametrize(
+    ("words", "known"), [("Payment Refund", 2), ("Payment Purchase Refund", 2), ("Payment View", 1), ("Payment", 0)]
+)
+def test_a_payment_is_a_purchase_beside_refunds_alone(words: str, known: int) -> None:
+    """Square calls its sales so; where purchases have a word of their own, a payment would count them twice."""
+    assert len(event_words(words.split())) == known
