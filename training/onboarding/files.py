@@ -14,6 +14,7 @@ from recsys.settings.load import parse_settings
 from recsys.settings.tables import Table
 from recsys.tables.reader import reading
 from recsys.tables.sources import FILE, MORE, ROW, Source, open_table
+from recsys.tables.sources.lake import lake_of
 from recsys.types import DataError
 from training.onboarding.shapes.lines import without_counts
 from training.onboarding.values import usable_for
@@ -61,6 +62,10 @@ def find_files(given: Iterable[str]) -> list[Path]:
     found: list[Path] = []
     for text in given:
         path = Path(text)
+        if form := lake_of(text):
+            raise DataError(
+                f'{text} is a table of {form}, which init does not look at; write `paths = ["{text}"]` under its table in the settings'
+            )
         names = [str(path)] if path.is_file() else sorted(glob.glob(f"{glob.escape(text)}/*" if path.is_dir() else text))
         mine = [Path(name) for name in names if Path(name).is_file() and (name == text or _is_data(name))]
         if not mine:

@@ -17,6 +17,7 @@ from pyiceberg.types import LongType, NestedField, StringType
 from recsys.tables.reader import reading
 from recsys.types import DataError
 from tests.support.files import columns_of, open_files, rows_of
+from training.onboarding.files import find_files
 
 ROWS = pl.DataFrame({"user_id": ["a", "b"], "quantity": [1, 2]})
 FIRST_ROW = {
@@ -199,3 +200,10 @@ def test_missing_manifests_are_a_sentence(tmp_path: Path, files: str) -> None:
         file.unlink()
     with pytest.raises(DataError, match="events cannot be read: "):
         read(table)
+
+
+@pytest.mark.parametrize(("make", "form"), [(delta, "delta"), (iceberg, "iceberg")])
+def test_init_takes_no_files_out_of_a_lake(tmp_path: Path, make: Callable[[Path], Path], form: str) -> None:
+    """Its folder also holds files of rows that were deleted."""
+    with pytest.raises(DataError, match=f"events is a table of {form}, which init does not look at"):
+        find_files([str(make(tmp_path))])
