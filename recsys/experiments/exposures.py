@@ -50,9 +50,10 @@ class FirstExposures:
             StateError: if the log cannot be written.
         """
         new = self._log.expose(exposures, received_at)
-        for each in exposures:
+        written = [each for each, fresh in zip(exposures, new, strict=True) if fresh]
+        for each in written:  # of the others an earlier one stands, perhaps of another arm: it is read next time
             self.keep(each.experiment, each.unit, each.arm)
-        return [each for each, fresh in zip(exposures, new, strict=True) if fresh]
+        return written
 
     def clear(self) -> None:
         """Keep nothing: ids were joined, or erased."""

@@ -393,3 +393,13 @@ def test_experiments_side_by_side_are_allowed() -> None:
         experiment(stopped=True),
     ):
         check_experiments(Settings(), {"one": one, "other": other})
+
+
+def test_an_exposure_that_another_node_wrote_first_stands(tmp_path: Path) -> None:
+    """Two workers draw different arms for one shopper, since shares changed in between: both go on with the one written first."""
+    state = log_in(tmp_path / "state")
+    one, other = FirstExposures(state.experiments), FirstExposures(state.experiments)
+    assert one.write([Exposure("trial", "ann", "changed", 5)], 5)
+    assert other.write([Exposure("trial", "ann", "control", 6)], 6) == []
+    assert other.kept("trial", "ann") is None
+    assert other.of("trial", ["ann"]) == one.kept("trial", "ann") == "changed"
