@@ -304,11 +304,12 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     campaign: str | None = None
 
 
-class Assignment(msgspec.Struct, frozen=True, gc=False):
-    """The arm of an experiment that answered."""
+class Assignment(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The arm of an experiment that answered; `snapshot`: the version of another snapshot that ranked for it."""
 
     id: str
     arm: str
+    snapshot: str | None = None
 
 
 class Slate(msgspec.Struct, frozen=True, eq=False, gc=False, kw_only=True):

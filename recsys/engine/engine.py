@@ -14,11 +14,11 @@ from recsys.engine.merchandising.attribute_filters import FilterMasks, standing_
 from recsys.engine.merchandising.campaigns import Campaigns
 from recsys.engine.merchandising.plans import Plan
 from recsys.engine.profile import Profiler
-from recsys.engine.ranker.ranker import GROUP, Ranker, rankers_of
+from recsys.engine.ranker.ranker import GROUP, AnyRanker, Ranker, rankers_of
 from recsys.engine.ranker.trees import RankTask
 from recsys.engine.settings_check import check_settings
 from recsys.recommenders import RECOMMENDERS, configure
-from recsys.recommenders.base import AnyRecommender
+from recsys.recommenders.base import AnyRecommender, AskedRecommender
 from recsys.settings import Settings
 from recsys.settings.placements import BlendSettings, Placement
 from recsys.snapshot.catalog import Catalog
@@ -46,6 +46,8 @@ class Engine:
         self.experiments: tuple[Assignment, ...] = ()
         self.beside: Engine | None = None
         """The engine whose lists are interleaved with those of this one; None: none are."""
+        self.notices: tuple[str, ...] = ()
+        """Said in every slate: why an arm does not answer."""
         self._undrawn: Engine | None = None
         self.catalog: Catalog = snapshot.catalog
         self.hidden_days = hidden_days(snapshot.catalog, manifest.behaviour)
@@ -54,8 +56,8 @@ class Engine:
         """Placement = its own conditions on items, of those that have any."""
         self.campaigns = Campaigns(snapshot.catalog, self.masks, settings)
         self.profiler = Profiler(snapshot.catalog, manifest.behaviour, settings.profile)
-        self.recommenders: Mapping[str, AnyRecommender] = _build(snapshot)
-        self.rankers = _rankers(snapshot)
+        self.recommenders: Mapping[str, AskedRecommender] = recommenders_of(snapshot)
+        self.rankers: Mapping[RankTask, AnyRanker] = rankers_in(snapshot)
         """Task = what orders its lists, where it leads."""
         self._digest = self._digested()
 
@@ -66,6 +68,18 @@ class Engine:
         engine.standing = standing_filters(self.catalog, settings)
         parts = (self.snapshot.version, settings.placements, settings.profile, blend, experiments)
         engine._digest = msgspec.json.encode(parts, order="deterministic")
+        return engine
+
+    def ranked_by(self, recommenders: Mapping[str, AskedRecommender], rankers: Mapping[RankTask, AnyRanker]) -> Engine:
+        """The same engine with others that rank, in rows of its catalogue. Whose they are its arms say, which slates' ids hash."""
+        engine = copy(self)
+        engine.recommenders, engine.rankers, engine._undrawn = recommenders, rankers, None
+        return engine
+
+    def noting(self, notices: tuple[str, ...]) -> Engine:
+        """The same engine, whose slates say more."""
+        engine = copy(self)
+        engine.notices, engine._undrawn = notices, None
         return engine
 
     def undrawn(self) -> Engine:
@@ -123,8 +137,12 @@ class Engine:
         return digest.hexdigest()
 
 
-def _build(snapshot: Snapshot) -> dict[str, AnyRecommender]:
-    """Build the recommenders that both this program and the snapshot know, so that a version reads its neighbour's snapshots."""
+def recommenders_of(snapshot: Snapshot) -> dict[str, AnyRecommender]:
+    """Build the recommenders that both this program and the snapshot know, so that a version reads its neighbour's snapshots.
+
+    Raises:
+        SnapshotError: if the snapshot lacks one that ranks everything, or an array.
+    """
     manifest = snapshot.manifest
     missing = sorted(name for name in set(RECOMMENDERS) - set(manifest.recommenders) if RECOMMENDERS[name].ranks_everything)
     if missing:
@@ -140,7 +158,8 @@ def _build(snapshot: Snapshot) -> dict[str, AnyRecommender]:
         raise SnapshotError(f"snapshot {manifest.version}: the array {error} is missing") from error
 
 
-def _rankers(snapshot: Snapshot) -> dict[RankTask, Ranker]:
+def rankers_in(snapshot: Snapshot) -> dict[RankTask, Ranker]:
+    """Take up the rankers of a snapshot; raises SnapshotError if it lacks an array of one."""
     try:
         return rankers_of(snapshot.manifest.ranker, snapshot.groups.get(GROUP, {}), snapshot.catalog)
     except KeyError as error:

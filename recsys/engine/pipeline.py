@@ -64,9 +64,9 @@ def _slate(engine: Engine, query: Query, history: History, asked: ResolvedQuery)
         strategy=rule.name if rule else "fallback",
         personalized=asked.profile.known and ((built.led and looks_at_shopper(rule)) or builder.anything_personal()),
         fallback=built.fallback,
-        notices=asked.notices
+        notices=(*engine.notices, *asked.notices)
         if drawn is None
-        else (*asked.notices, f"exploration: the first {len(drawn.rows)} places are drawn"),
+        else (*engine.notices, *asked.notices, f"exploration: the first {len(drawn.rows)} places are drawn"),
         items=tuple(builder.ranked.rows.tolist()),
         scores=tuple(builder.ranked.scores.tolist()),
         reasons=tuple(with_campaigns(builder.reasons(), builder.ranked.rows, asked.plan)),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recsys.engine.blend import NONE_RANKED, Pick, Ranked, blend, ranked_by, reordered
 from recsys.engine.engine import Engine
-from recsys.engine.ranker.ranker import Moved, Ranker
+from recsys.engine.ranker.ranker import AnyRanker, Moved
 from recsys.jit import INT, ROWS, compiled
 from recsys.types import NO_CANDIDATES, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
 
@@ -28,7 +28,7 @@ class Order(NamedTuple):
     """Order of what a rule's recommenders bring: a ranker's, else that of their weights. Where `within` is not None, these are the
     blend's weights, and blend or ranker order inside the set that the rule brings."""
 
-    ranker: Ranker | None = None
+    ranker: AnyRanker | None = None
     within: Mapping[str, float] | None = None
 
 
@@ -102,7 +102,9 @@ class SlateBuilder:
     def _first(self, weights: Mapping[str, float], rows: Rows) -> Mask:
         """Tell which of the items keep the first places, bool[m]: those of the query's category, where a recommender goes by it."""
         category, recommenders = self._query.category, self._engine.recommenders
-        if category < 0 or not any(recommenders[name].category_first for name in self.to_blend(weights)):
+        if category < 0 or not any(
+            recommenders[name].category_first for name in self.to_blend(weights) if name in recommenders
+        ):
             return np.ones(len(rows), bool)
         return self._engine.catalog.are_in(rows, category)
 
@@ -114,7 +116,7 @@ class SlateBuilder:
             return self._inside(self.brought_to_order(weights)).moved(order.within, Order(order.ranker), item)
         return order.ranker.moved(self._to_rank(weights, order.ranker), weights, self._query, self._profile, item)
 
-    def _to_rank(self, weights: Mapping[str, float], ranker: Ranker) -> dict[str, Candidates]:
+    def _to_rank(self, weights: Mapping[str, float], ranker: AnyRanker) -> dict[str, Candidates]:
         return self.brought(weights, ranker.sources, ranker.depth)
 
     def brought(self, weights: Mapping[str, float], sources: Sequence[str], depth: int) -> dict[str, Candidates]:

@@ -9,6 +9,7 @@ import msgspec
 from recsys.engine.engine import Engine
 from recsys.engine.merchandising.attribute_filters import standing_filters
 from recsys.engine.settings_check import check_settings
+from recsys.engine.snapshot_line import Lines, SnapshotLine
 from recsys.settings import Settings
 from recsys.settings.experiments import INTERLEAVED, Arm, ArmChange, Experiment
 from recsys.settings.placements import BlendSettings
@@ -18,12 +19,12 @@ NO_CHANGE = ArmChange()
 
 
 def with_change(settings: Settings, placement: str, change: ArmChange) -> Settings:
-    """Settings whose placement is as an arm has it; weights of the blend apart, which are those that were published."""
+    """Settings whose placement is as an arm has it; who ranks apart, and weights of the blend, which are those that were published."""
     standing = settings.placement(placement)
     if standing is None:
         allowed = ", ".join(settings.placement_names())
         raise SettingsError(f"placement: {placement!r} is not allowed; allowed: one of {allowed}")
-    named = {name: getattr(change, name) for name in change.members - {"blend"}}
+    named = {name: getattr(change, name) for name in change.members - {"blend", "snapshot"}}
     if not named:
         return settings
     changed = msgspec.structs.replace(standing, **named)
@@ -65,15 +66,32 @@ def check_items(engine: Engine, name: str, experiment: Experiment) -> None:
             raise SettingsError(f"experiments.{name}, arm {arm.name}: {error}") from error
 
 
-def refused_over(engine: Engine, experiments: Mapping[str, Experiment]) -> dict[str, str]:
-    """The experiments that cannot run over a snapshot, and why: everybody is answered as without them."""
+def refused_over(engine: Engine, experiments: Mapping[str, Experiment], lines: Lines) -> dict[str, str]:
+    """The experiments that cannot run over a snapshot and these lines, and why: everybody is answered as without them."""
     found = {}
     for name, experiment in experiments.items():
         try:
             check_items(engine, name, experiment)
         except SettingsError as error:
             found[name] = str(error)
+    return {**found, **without_line(experiments, lines)}
+
+
+def without_line(experiments: Mapping[str, Experiment], lines: Lines) -> dict[str, str]:
+    """The experiments that cannot run since a snapshot line is missing or broken, and why: an arm alone that answered otherwise than
+    it says would spoil the comparison, so that all arms wait."""
+    found = {}
+    for name, experiment in experiments.items():
+        for line in sorted(experiment.lines if not experiment.stopped else ()):
+            if not isinstance(why := lines.get(line, "it is not open yet"), SnapshotLine):
+                found[name] = f"experiments.{name}: the snapshot line {line!r} cannot be used: {why}"
     return found
+
+
+def line_of(lines: Lines, change: ArmChange) -> SnapshotLine | None:
+    """Return what ranks for an arm; None: the snapshot that serves."""
+    line = None if change.snapshot is None else lines.get(change.snapshot)
+    return line if isinstance(line, SnapshotLine) else None
 
 
 def runnable(settings: Settings, experiments: Mapping[str, Experiment]) -> tuple[dict[str, Experiment], list[str]]:

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from msgspec import structs
+
 from recsys.engine.choice import Choice, Identities
 from recsys.engine.pipeline import Engine
+from recsys.engine.snapshot_line import Lines
 from recsys.engine.strategy import first_rule, holds, segment_of, weights_of, weights_within
-from recsys.experiments.arms import change_of, refused_over, with_blend, with_change
+from recsys.experiments.arms import change_of, line_of, refused_over, with_blend, with_change, without_line
 from recsys.experiments.assignment import arm_of, expected_shares, is_held_out, key_of
 from recsys.experiments.exposures import NO_ARM, FirstExposures
 from recsys.live.experiments import Exposure
@@ -35,6 +38,8 @@ class _Facts(NamedTuple):
     bought: Bought | None
 
 
+NO_LINES: Lines = {}
+"""No snapshot but the one that serves."""
 MAX_KEPT_WAYS = 1_000
 """Most kinds of shoppers for which an experiment remembers whether it concerns them."""
 
@@ -42,15 +47,24 @@ MAX_KEPT_WAYS = 1_000
 class RunningExperiments:
     """The experiments that run over an engine, by placement."""
 
-    def __init__(self, engine: Engine, experiments: Mapping[str, Experiment], first: FirstExposures) -> None:
+    def __init__(
+        self, engine: Engine, experiments: Mapping[str, Experiment], first: FirstExposures, lines: Lines = NO_LINES
+    ) -> None:
         self._engine, self._holdout, self._first = engine, engine.settings.holdout, first
+        self._lines = lines
         self.experiments = experiments
         self._on: dict[str, list[_Contest]] = {}
-        self.refused = refused_over(engine, experiments)
+        self.refused = refused_over(engine, experiments, lines)
         """Experiments that do not run over this snapshot, and why: everybody is answered as without them."""
+        waiting: dict[str, tuple[str, ...]] = {}
         for name, experiment in sorted(experiments.items()):
             if not experiment.stopped and name not in self.refused:
-                self._on.setdefault(experiment.placement, []).append(_Contest(engine, name, experiment))
+                self._on.setdefault(experiment.placement, []).append(_Contest(engine, name, experiment, lines))
+            elif name in without_line({name: experiment}, lines):
+                notice = f"experiment {name}: a snapshot line cannot be used, so that no arm answers"
+                waiting[experiment.placement] = (*waiting.get(experiment.placement, ()), notice)
+        self._plain = {placement: engine.noting(notices) for placement, notices in waiting.items()}
+        """Placement = the engine whose slates say that an experiment waits for its line."""
         self._engines: dict[tuple[Assignment, ...], Engine] = {}
 
     def changes_limit(self, placement: str) -> bool:
@@ -63,17 +77,18 @@ class RunningExperiments:
         contests = self._on.get(query.placement, ())
         if is_message:
             contests = [each for each in contests if each.experiment.kind != INTERLEAVED]
+        plain = self._plain.get(query.placement, self._engine)
         if not contests or query.user_id is None:
-            return Choice(self._engine)
+            return Choice(plain)
         profile = self._engine.profiler.profile(query.user_id, history, query.now)
         facts = self._facts(query, profile)
         try:
             drawn = [self._drawn(each, identities, query) for each in contests if each.concerns(query, profile, facts)]
         except StateError:
-            return Choice(self._engine, profile)  # nobody can say which arm it was: none is better than another one
+            return Choice(plain, profile)  # nobody can say which arm it was: none is better than another one
         arms = tuple([arm for arm, _ in drawn if arm is not None])
         exposures = tuple([exposure for _, exposure in drawn if exposure is not None])
-        return Choice(self._under(query.placement, arms) if arms else self._engine, profile, exposures)
+        return Choice(self._under(query.placement, arms) if arms else plain, profile, exposures)
 
     def exposed(self, exposures: Sequence[Exposure], received_at: int) -> list[Exposure]:
         """Write exposures down, durably when it returns; tells which are new.
@@ -125,47 +140,56 @@ class RunningExperiments:
         return engine
 
     def _made(self, placement: str, arms: tuple[Assignment, ...]) -> Engine:
-        settings, blend = self._engine.settings, self._engine.blend
+        plain, changes = self._plain.get(placement, self._engine), []
         for each in arms:
             experiment = self.experiments[each.id]
             if each.arm == experiment.kind == INTERLEAVED:
-                return self._interleaved(experiment, arms)
-            change = change_of(experiment, each.arm)
+                return self._interleaved(plain, experiment, each)
+            changes.append(change_of(experiment, each.arm))
+        for line in (line_of(self._lines, change) for change in changes):
+            plain = plain if line is None else line.ranks_for(plain)
+        settings, blend = plain.settings, plain.blend
+        for change in changes:
             settings, blend = with_change(settings, placement, change), with_blend(blend, change)
-        return self._engine.in_arms(settings, blend, arms)
+        return plain.in_arms(settings, blend, arms)
 
-    def _interleaved(self, experiment: Experiment, arms: tuple[Assignment, ...]) -> Engine:
-        """The engines of two arms, neither of which draws: no other experiment has the shopper on this placement."""
-        plain, name = self._engine, experiment.placement
-        first, second = (
-            plain.in_arms(
-                with_change(plain.settings, name, arm.change).without_exploration(name),
-                with_blend(plain.blend, arm.change),
-                arms,
-            )
-            for arm in experiment.arms
-        )
+    def _interleaved(self, plain: Engine, experiment: Experiment, drawn: Assignment) -> Engine:
+        """The engines of two arms, neither of which draws: no other experiment has the shopper on this placement. Each says which
+        snapshot ranks for it."""
+        name = experiment.placement
+        teams = []
+        for arm in experiment.arms:
+            line = line_of(self._lines, arm.change)
+            ranked = plain if line is None else line.ranks_for(plain)
+            settings = with_change(plain.settings, name, arm.change).without_exploration(name)
+            said = drawn if line is None else structs.replace(drawn, snapshot=line.version)
+            teams.append(ranked.in_arms(settings, with_blend(ranked.blend, arm.change), (said,)))
+        first, second = teams
         return first.interleaved_with(second)
 
 
 class _Plan(NamedTuple):
-    """A placement as one arm has it, and the weights of the blend."""
+    """A placement as one arm has it, the weights of the blend, and the snapshot that ranks."""
 
     placement: Placement
     blend: BlendSettings
+    snapshot: str
 
 
 class _Contest:
     """One experiment, and the placement as each of its arms has it."""
 
-    def __init__(self, engine: Engine, name: str, experiment: Experiment) -> None:
+    def __init__(self, engine: Engine, name: str, experiment: Experiment, lines: Lines) -> None:
         self.name, self.experiment, self.key = name, experiment, key_of(name, experiment)
-        arms = [*(arm.name for arm in experiment.arms), HOLDOUT, INTERLEAVED]
-        self.assignments = {arm: Assignment(name, arm) for arm in arms}
-        self._plain = _plan(engine, experiment, ArmChange())
+        ranking = {arm.name: line_of(lines, arm.change) for arm in experiment.arms}
+        self.assignments = {
+            arm: Assignment(name, arm, None if (line := ranking.get(arm)) is None else line.version)
+            for arm in (*ranking, HOLDOUT, INTERLEAVED)
+        }
+        self._plain = _plan(engine, experiment, ArmChange(), lines)
         drawn = [arm.name for arm in experiment.arms] if experiment.kind == INTERLEAVED else expected_shares(experiment)
         self._campaigns = engine.campaigns if "campaigns_off" in experiment.changes else None
-        self._plans = [_plan(engine, experiment, change_of(experiment, arm)) for arm in drawn]
+        self._plans = [_plan(engine, experiment, change_of(experiment, arm), lines) for arm in drawn]
         self._limits = {plan.placement.limit for plan in (self._plain, *self._plans)}
         self._known: dict[_Facts, tuple[bool, bool]] = {}
 
@@ -200,19 +224,21 @@ class _Contest:
         return holds(self.experiment.when, profile, has_context), differs
 
 
-def _plan(engine: Engine, experiment: Experiment, change: ArmChange) -> _Plan:
+def _plan(engine: Engine, experiment: Experiment, change: ArmChange, lines: Lines) -> _Plan:
     placement = with_change(engine.settings, experiment.placement, change).placement(experiment.placement)
     assert placement is not None
-    return _Plan(placement, with_blend(engine.blend, change))
+    line = line_of(lines, change)
+    ranks = engine if line is None else line
+    return _Plan(placement, with_blend(ranks.blend, change), engine.snapshot.version if line is None else line.version)
 
 
 def _way(plan: _Plan, query: Query, profile: Profile, has_context: bool) -> tuple[object, ...]:
     """Return how a query is answered: what differs here may give another list."""
-    placement, blend = plan
+    placement, blend, snapshot = plan
     rule = first_rule(placement, profile, has_context)
     bought = query.bought or Bought(placement.bought, placement.bought_days)
     drawn = (placement.rotate or 0.0, placement.variety or 0.0)
-    changed = (placement.fallback, bought, placement.limits or (), placement.filter or {}, *drawn)
+    changed = (snapshot, placement.fallback, bought, placement.limits or (), placement.filter or {}, *drawn)
     if rule is None:
         return {}, None, *changed
     segment = segment_of(profile, bought)

@@ -44,12 +44,14 @@ class LoggedEvent(msgspec.Struct, frozen=True, array_like=True):
     price: float | None
 
 
-class Beside(msgspec.Struct, frozen=True):
-    """Second ranking of an interleaved list: its placement and blend, and which ranking picked each item, 0 or 1."""
+class Beside(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Second ranking of an interleaved list: its placement, blend and arm, and which ranking picked each item, 0 or 1."""
 
     placement: Placement
     blend: BlendSettings
     teams: tuple[int, ...]
+    experiments: tuple[Assignment, ...] = ()
+    """None: those of the first."""
 
 
 class LoggedSlate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -79,6 +81,14 @@ class LoggedSlate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Chances of the items of the first places to stand there, where exploration drew them."""
     beside: Beside | None = None
     """The ranking that this one was interleaved with."""
+    notices: tuple[str, ...] = ()
+    """Why an arm did not answer."""
+
+    @property
+    def lines(self) -> frozenset[str]:
+        """The versions of other snapshots that ranked."""
+        arms = (*self.experiments, *(self.beside.experiments if self.beside else ()))
+        return frozenset(each.snapshot for each in arms if each.snapshot is not None)
 
 
 class SlateHead(msgspec.Struct, frozen=True):

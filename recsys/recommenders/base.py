@@ -80,6 +80,37 @@ AnyRecommender: TypeAlias = Recommender[Any]
 """One among several, whatever its settings."""
 
 
+class AskedRecommender(Protocol):
+    """The online half of a recommender, as an engine asks it."""
+
+    @property
+    def personal(self) -> bool:
+        """Tell whether its answers depend on the shopper's history."""
+        ...
+
+    @property
+    def ranks_everything(self) -> bool:
+        """Tell whether it ranks every allowed item, if asked for enough."""
+        ...
+
+    @property
+    def category_first(self) -> bool:
+        """Tell whether items of the query's category stand before all others."""
+        ...
+
+    def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
+        """Rank up to `n` distinct items for which allowed bool[items] holds, best first."""
+        ...
+
+    def scores_of(self, items: Rows) -> Scores:
+        """Score items int32[k], each as if it alone were asked for; only of one that `ranks_everything`."""
+        ...
+
+    def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
+        """Say why an item that this recommender ranked is shown."""
+        ...
+
+
 class EvidenceItem:
     """Words the reasons of recommenders whose candidates each have an item that spoke most for them."""
 

@@ -70,6 +70,8 @@ class ArmChange(Group, frozen=True, omit_defaults=True):
     """Conditions that every item must meet, in place of those of the placement; `{}`: none."""
     campaigns_off: CampaignsOff | None = None
     """Ids of campaigns that change nothing for it, or `all`, in place of those of the placement; `[]`: none."""
+    snapshot: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")] | None = None
+    """Snapshot line whose newest version ranks for it, with its weights of the blend; what may be shown stays the same."""
 
     def __post_init__(self) -> None:
         """Check what types alone do not say.
@@ -161,6 +163,11 @@ class Experiment(Group, frozen=True):
             )
         if any(arm.name == INTERLEAVED for arm in self.arms):
             raise ValueError(f"arms: the name {INTERLEAVED!r} is not allowed where they are interleaved")
+
+    @property
+    def lines(self) -> frozenset[str]:
+        """The snapshot lines that rank for its arms."""
+        return frozenset(arm.change.snapshot for arm in self.arms if arm.change.snapshot is not None)
 
     @property
     def changes(self) -> frozenset[str]:

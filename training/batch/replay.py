@@ -32,7 +32,8 @@ def replay(settings: Settings, recommendation_id: str | None, as_json: bool = Fa
     note = log.read(recommendation_id)
     snapshot = open_snapshot(settings.artifacts, note.snapshot)
     updates = [(number, update) for number, _, update in open_log(settings).item_updates(note.items_sequence)]
-    engine, slate = replayed(note, snapshot, updates)
+    others = {version: open_snapshot(settings.artifacts, version) for version in note.lines}
+    engine, slate = replayed(note, snapshot, updates, others)
     same = same_bytes(note, engine, slate)
     if as_json:
         sys.stdout.buffer.write(slate_json(engine.catalog, slate) + b"\n")
@@ -62,6 +63,7 @@ def _show(note: LoggedSlate, engine: Engine, slate: Slate) -> None:
             ("placement", slate.placement),
             ("strategy", slate.strategy),
             ("snapshot", slate.snapshot),
+            *(("ranked by", version) for version in sorted(note.lines)),
             ("known of the shopper", known),
         ],
     )

@@ -8,11 +8,13 @@ from statistics import median
 
 from recsys.engine.inspection.replay import history_of
 from recsys.engine.pipeline import Engine, answer
+from recsys.engine.snapshot_line import SnapshotLine
 from recsys.experiments.arms import change_of, with_blend, with_change
 from recsys.experiments.assignment import expected_shares
 from recsys.live.slate_log import SlateLog
 from recsys.settings import Settings
 from recsys.settings.experiments import INTERLEAVED, Experiment
+from recsys.snapshot.retention import lines
 from recsys.snapshot.store import current_version, open_snapshot
 from recsys.types import DataError, History, Query, SnapshotError
 
@@ -35,9 +37,9 @@ def answer_times(
         return {}
     try:
         plain = Engine(open_snapshot(settings.artifacts, version), settings)
+        engines = {arm: _under(plain, chosen, arm) for arm in expected_shares(chosen)}
     except SnapshotError:
         return {}
-    engines = {arm: _under(plain, chosen, arm) for arm in expected_shares(chosen)}
     times: dict[str, list[int]] = {arm: [] for arm in engines}
     for each in ids:
         try:
@@ -51,8 +53,14 @@ def answer_times(
 
 
 def _under(plain: Engine, chosen: Experiment, arm: str) -> Engine:
-    change = change_of(chosen, arm)
-    return plain.in_arms(with_change(plain.settings, chosen.placement, change), with_blend(plain.blend, change), ())
+    change, ranked = change_of(chosen, arm), plain
+    if change.snapshot is not None:
+        artifacts = plain.settings.artifacts
+        named = lines(artifacts).get(change.snapshot)
+        if not named:
+            raise SnapshotError(f"there is no snapshot line {change.snapshot!r}")
+        ranked = SnapshotLine(plain, open_snapshot(artifacts, named[-1])).ranks_for(plain)
+    return ranked.in_arms(with_change(plain.settings, chosen.placement, change), with_blend(ranked.blend, change), ())
 
 
 def _time_of(engine: Engine, query: Query, history: History, timer: Callable[[], int]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 import msgspec
@@ -12,12 +12,16 @@ import numpy as np
 from recsys.engine.choice import Answered
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.slate_json import slate_json
+from recsys.engine.snapshot_line import SnapshotLine
 from recsys.item_updates import ItemUpdate
 from recsys.live.slate_log import Beside, LoggedEvent, LoggedSlate
 from recsys.settings import Settings
 from recsys.snapshot.put.overlay import overlay
 from recsys.snapshot.store import Snapshot
-from recsys.types import History, Lines, Slate
+from recsys.types import Assignment, History, Lines, Slate, SnapshotError
+
+NO_SNAPSHOTS: Mapping[str, Snapshot] = {}
+"""No snapshot but a slate's own."""
 
 
 def drawn(recommendation_id: str, share: float) -> bool:
@@ -40,25 +44,34 @@ def logged(answered: Answered, answered_at: int) -> LoggedSlate:
         campaigns=engine.campaigns.running(query.placement, query.now),
         history=tuple(_events(engine, history)),
         sha256=sha256(slate_json(engine.catalog, slate)).hexdigest(),
-        experiments=slate.experiments,
+        experiments=engine.experiments,
         blend=engine.blend if slate.experiments else None,
         strategy=slate.strategy,
         shown=tuple([(engine.catalog.item_id(row), source) for row, source in zip(slate.items, slate.sources, strict=True)]),
         propensities=slate.propensities,
         beside=_beside(engine, slate),
+        notices=engine.notices,
     )
 
 
 def _beside(engine: Engine, slate: Slate) -> Beside | None:
     if engine.beside is None or not slate.teams:
         return None
-    return Beside(engine.beside.placement(slate.placement), engine.beside.blend, slate.teams)
+    second = engine.beside
+    arms = () if second.experiments == engine.experiments else second.experiments
+    return Beside(second.placement(slate.placement), second.blend, slate.teams, arms)
 
 
-def replayed(note: LoggedSlate, snapshot: Snapshot, updates: Iterable[tuple[int, ItemUpdate]]) -> tuple[Engine, Slate]:
-    """Answer a logged query again over its own snapshot, with the item updates (number, update) that it had seen."""
+def replayed(
+    note: LoggedSlate,
+    snapshot: Snapshot,
+    updates: Iterable[tuple[int, ItemUpdate]],
+    others: Mapping[str, Snapshot] = NO_SNAPSHOTS,
+) -> tuple[Engine, Slate]:
+    """Answer a logged query again over its own snapshot, with the item updates (number, update) that it had seen, and with the
+    `others` that ranked (`LoggedSlate.lines`)."""
     take_updates(note.items_sequence, snapshot, updates)
-    engine = engine_of(note, snapshot)
+    engine = engine_of(note, snapshot, others)
     return engine, answer(engine, note.query, history_of(note.history, engine))
 
 
@@ -70,16 +83,33 @@ def take_updates(items_sequence: int, snapshot: Snapshot, updates: Iterable[tupl
             overlay(snapshot.catalog, update, number)
 
 
-def engine_of(note: LoggedSlate, snapshot: Snapshot) -> Engine:
-    """The engine that answered a logged query."""
-    engine = Engine(snapshot, Settings(placements=note.placements, profile=note.profile))
-    engine.campaigns.put(note.campaigns)
+def engine_of(note: LoggedSlate, snapshot: Snapshot, others: Mapping[str, Snapshot] = NO_SNAPSHOTS) -> Engine:
+    """The engine that answered a logged query.
+
+    Raises:
+        SnapshotError: if `others` lacks a snapshot that ranked.
+    """
+    plain = Engine(snapshot, Settings(placements=note.placements, profile=note.profile))
+    plain.campaigns.put(note.campaigns)
+    plain = plain.noting(note.notices)
+    engine = plain
     if note.experiments:
-        engine = engine.in_arms(engine.settings, note.blend or engine.blend, note.experiments)
+        ranked = _ranked(plain, note.experiments, others)
+        engine = ranked.in_arms(plain.settings, note.blend or plain.blend, note.experiments)
     if note.beside is not None:
         placements = {**note.placements, note.query.placement: note.beside.placement}
-        other = msgspec.structs.replace(engine.settings, placements=placements)
-        engine = engine.interleaved_with(engine.in_arms(other, note.beside.blend, note.experiments))
+        settings, arms = msgspec.structs.replace(plain.settings, placements=placements), note.beside.experiments
+        second = _ranked(plain, arms or note.experiments, others)
+        engine = engine.interleaved_with(second.in_arms(settings, note.beside.blend, arms or note.experiments))
+    return engine
+
+
+def _ranked(engine: Engine, arms: Iterable[Assignment], others: Mapping[str, Snapshot]) -> Engine:
+    """The engine with the recommenders of the other snapshots that ranked for its arms."""
+    for version in [each.snapshot for each in arms if each.snapshot is not None]:
+        if version not in others:
+            raise SnapshotError(f"snapshot {version}, which ranked for an arm, is gone")
+        engine = SnapshotLine(engine, others[version]).ranks_for(engine)
     return engine
 
 

@@ -45,6 +45,7 @@ def interleave(first: Slate, second: Slate, groups: Rows, query: Query, leaves: 
         personalized=first.personalized or second.personalized,
         fallback=first.fallback or second.fallback,
         notices=(*first.notices, NOTICE),
+        experiments=tuple(dict.fromkeys((*first.experiments, *second.experiments))),
         items=tuple([slate.items[at] for slate, at in picked]),
         scores=tuple([slate.scores[at] for slate, at in picked]),
         reasons=tuple([slate.reasons[at] for slate, at in picked]),

@@ -7,7 +7,7 @@ computed by the same code in both places. Who brought an item, and so its reason
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, cast
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,32 @@ class Moved(NamedTuple):
     feature: str
     value: float
     by: float
+
+
+class AnyRanker(Protocol):
+    """A ranker as an engine asks it."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The recommenders whose lists it orders."""
+        ...
+
+    @property
+    def depth(self) -> int:
+        """Items of each of these lists, at the least."""
+        ...
+
+    def rank(
+        self, lists: Mapping[str, Candidates], weights: Mapping[str, float], query: RowQuery, profile: Profile
+    ) -> Ranked:
+        """Rank what these lists hold."""
+        ...
+
+    def moved(
+        self, lists: Mapping[str, Candidates], weights: Mapping[str, float], query: RowQuery, profile: Profile, item: int
+    ) -> list[Moved]:
+        """The features that moved an item, the strongest first."""
+        ...
 
 
 class Ranker:

@@ -52,6 +52,9 @@ class Metrics:
         self._unfetched = Counter(
             "recsys_snapshot_fetch_failures", "Looks into the object store of snapshots that failed.", registry=own
         )
+        self._lines = Counter(
+            "recsys_snapshot_line_failures", "Versions of snapshot lines that a worker could not rank with.", registry=own
+        )
         self._events = Counter("recsys_events", "Live events by what became of them.", ("outcome",), registry=own)
         self._slots = Counter(
             "recsys_slots", "Slot addresses answered, by part and what they led to.", ("part", "outcome"), registry=own
@@ -139,6 +142,10 @@ class Metrics:
     def fetch_failed(self) -> None:
         """Count a look into the object store that failed."""
         self._unfetched.inc()
+
+    def line_failed(self) -> None:
+        """Count a version of a snapshot line that cannot be used."""
+        self._lines.inc()
 
     def use(self, slot: int | None) -> None:
         """Publish from now on in a slot of the board; call it in a worker that was just forked."""

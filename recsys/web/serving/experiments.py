@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 
 from recsys.engine.pipeline import Engine
+from recsys.engine.snapshot_line import Lines
 from recsys.experiments.arms import runnable
 from recsys.experiments.exposures import FirstExposures
 from recsys.experiments.running import RunningExperiments
@@ -30,9 +31,9 @@ def that_run(settings: Settings, log: ExperimentLog, before: Mapping[str, Experi
     return found
 
 
-def begun(engine: Engine, experiments: Mapping[str, Experiment], log: ExperimentLog) -> RunningExperiments:
-    """The experiments over an engine; of those that cannot run over its snapshot is logged why."""
-    running = RunningExperiments(engine, experiments, FirstExposures(log))
+def begun(engine: Engine, experiments: Mapping[str, Experiment], log: ExperimentLog, lines: Lines) -> RunningExperiments:
+    """The experiments over an engine and the lines beside it; of those that cannot run there is logged why."""
+    running = RunningExperiments(engine, experiments, FirstExposures(log), lines)
     for reason in running.refused.values():
         _log.error("an experiment does not run over snapshot %s: %s", engine.snapshot.version, reason)
     return running

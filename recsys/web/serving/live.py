@@ -32,6 +32,7 @@ from recsys.web.http.problems import Problem
 from recsys.web.serving.damage import damage_of
 from recsys.web.serving.experiments import begun, that_run
 from recsys.web.serving.fetcher import SnapshotFetcher
+from recsys.web.serving.lines import SnapshotLines
 from recsys.web.serving.log_watch import LogWatch
 from recsys.web.serving.steady_clock import SteadyClock, moment_of_erasure, said
 
@@ -58,13 +59,13 @@ class Live:
         self._lock = threading.Lock()
         self._releases: list[Callable[[], None]] = []
         self._metrics = metrics
+        self.lines = SnapshotLines(settings.artifacts, metrics)
         self._store: SnapshotStore[Engine] = SnapshotStore(settings.artifacts, self._build)
         mirror = mirror_of(settings)
         self.fetcher = SnapshotFetcher(mirror, settings.snapshot.poll_seconds, metrics) if mirror else None
         self._counted = (0, 0)
         self._damage: str | None = None
         self.log_watch = LogWatch(self.state.is_remote)
-        self._jumped = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -83,7 +84,8 @@ class Live:
         """Return why the newest snapshot could not be taken live, what serves must not be read any more, or nothing is written."""
         jump = self.clock.jump()
         unfetched = self.fetcher and self.fetcher.error
-        return self._damage or self.log_watch.error or unfetched or self._store.error or (said(jump) if jump else None)
+        own = self._damage or self.log_watch.error or unfetched or self._store.error
+        return own or (said(jump) if jump else None) or self.lines.error
 
     def serving(self) -> ServingState:
         """Return what answers now: the engine and what is newer than its snapshot, caught up with the log. Ask once a request.
@@ -134,7 +136,7 @@ class Live:
             return self._serving
 
     def _arms(self, engine: Engine) -> RunningExperiments:
-        return begun(engine, self.experiments, self.state.experiments)
+        return begun(engine, self.experiments, self.state.experiments, self.lines.over(engine))
 
     def take_experiments(self) -> None:
         """Take in what was declared since the last look; what cannot run under the settings is left out and logged.
@@ -145,8 +147,11 @@ class Live:
         found = that_run(self._settings, self.state.experiments, self.experiments)
         if found == self.experiments:
             return
+        self._run(found)
+
+    def _run(self, experiments: Mapping[str, Experiment]) -> None:
         with self._lock:
-            self.experiments = found
+            self.experiments = experiments
             if self._serving is not None:
                 self._serving.arms = self._arms(self._serving.engine)
 
@@ -254,7 +259,7 @@ class Live:
         """Take a newly published snapshot live, if there is one."""
         went_live = self._store.refresh()
         self._look_for_damage()
-        self._look_at_the_clock()
+        self.clock.tell()
         counts = self._store.reloads, self._store.failures
         if went_live:
             self._release()
@@ -280,6 +285,8 @@ class Live:
                 self.take_experiments()
         except StateError:
             _log.exception("experiments cannot be read; those that run go on")
+        if (engine := self.loaded) and self.lines.look(self.experiments.values(), engine):
+            self._run(self.experiments)
 
     def _look_at_the_log(self) -> None:
         """Keep what a worker needs at hand fresh, also while nobody asks, in case the log on another machine goes away."""
@@ -294,15 +301,6 @@ class Live:
         if damage and damage != self._damage:
             _log.error("%s", damage)
         self._damage = damage
-
-    def _look_at_the_clock(self) -> None:
-        """Log that the wall clock jumped, once, and that it is right again."""
-        jump = self.clock.jump()
-        if jump and not self._jumped:
-            _log.error("%s", said(jump))
-        elif self._jumped and not jump:
-            _log.info("the clock is right again")
-        self._jumped = bool(jump)
 
     def report(self) -> None:
         """Tell the metrics what this worker serves."""

@@ -6,6 +6,7 @@ written asks `trusted`, which refuses; what is only read goes on with `now`, whi
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ from recsys import clock
 from recsys.clock import DAY, HOUR
 from recsys.web.http.problems import ClockError
 
+_log = logging.getLogger(__name__)
 LARGEST_CORRECTION = HOUR
 """A wall clock that is set by no more is followed (microseconds)."""
 LONGEST_SILENCE = 5 * 365 * DAY
@@ -32,6 +34,7 @@ class SteadyClock:
         """`wall`: microseconds since 1970; `passed`: microseconds since any moment, which nobody sets."""
         self._wall, self._passed = wall, passed
         self._known = wall(), passed()
+        self._told = False
 
     def now(self) -> int:
         """The moment in microseconds; while the wall clock has jumped, the one at which it would stand otherwise."""
@@ -51,6 +54,15 @@ class SteadyClock:
     def jump(self) -> int:
         """Tell how far the wall clock has jumped ahead (microseconds; below 0: back); 0: it has not."""
         return self._look()[1]
+
+    def tell(self) -> None:
+        """Log that the wall clock jumped, once, and that it is right again."""
+        jump = self.jump()
+        if jump and not self._told:
+            _log.error("%s", said(jump))
+        elif self._told and not jump:
+            _log.info("the clock is right again")
+        self._told = bool(jump)
 
     def _look(self) -> tuple[int, int]:
         (wall, passed), (known, then) = (self._wall(), self._passed()), self._known

@@ -145,6 +145,8 @@ class Pair:
 
     def again(self, note: LoggedSlate) -> Again | str:
         """Answer a logged list by both; a text says why not."""
+        if note.lines:
+            return "another snapshot ranked for an arm"
         catalog = self._snapshot.catalog
         seen = max(self._snapshot.manifest.state_sequence, catalog.revision)
         if note.items_sequence > seen:

@@ -45,6 +45,8 @@ def change_words(change: ArmChange) -> str:
         parts.append(f"only items by {', '.join(sorted(change.filter))}" if change.filter else "no filter")
     if change.campaigns_off is not None:
         parts.append(_campaigns(change.campaigns_off))
+    if change.snapshot is not None:
+        parts.append(f"ranked by the snapshot line {change.snapshot}")
     return "; ".join(parts).replace("_", " ") or "nothing: the placement as it is"
 
 

@@ -133,8 +133,9 @@ def _refused(visit: Visit[Any], every: Mapping[str, Declared]) -> list[str]:
 
 def _over_snapshot(visit: Visit[Any]) -> dict[str, str]:
     """Experiments that cannot run over the snapshot that serves, and why."""
-    engine = visit.service.live.loaded
-    return {} if engine is None else refused_over(engine, visit.service.live.experiments)
+    live = visit.service.live
+    engine = live.loaded
+    return {} if engine is None else refused_over(engine, live.experiments, live.lines.over(engine))
 
 
 def _running(visit: Visit[Any]) -> set[str]:

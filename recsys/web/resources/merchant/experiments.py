@@ -11,7 +11,7 @@ from recsys.experiments.arms import check_experiments, check_items
 from recsys.live.experiments import Declared
 from recsys.settings.campaigns import ALL
 from recsys.settings.experiments import MAX_EXPERIMENTS, Experiment
-from recsys.types import SettingsError
+from recsys.types import SettingsError, SnapshotError
 from recsys.web.http.answers import ExperimentAnswer
 from recsys.web.http.parameters import NoParameters
 from recsys.web.http.problems import Problem, invalid
@@ -51,6 +51,7 @@ def write_experiment(service: Service, name: str, asked: Experiment) -> tuple[De
         _check_change(standing.experiment, asked)
     if standing is None or standing.experiment.arms != asked.arms:
         _check_campaigns(service, asked)
+        _check_lines(service, asked)
     _check_fits(service, name, {**{other: each.experiment for other, each in declared.items()}, name: asked})
     if standing is None or standing.experiment != asked:
         live.state.experiments.declare(name, asked, live.received())
@@ -170,6 +171,15 @@ def _check_campaigns(service: Service, asked: Experiment) -> None:
         if campaign is None or asked.placement not in campaign.placements:
             allowed = f"ids of campaigns on {asked.placement!r}; GET /v1/campaigns lists them"
             raise invalid("campaigns_off", campaign_id, allowed)
+
+
+def _check_lines(service: Service, asked: Experiment) -> None:
+    """Check that the snapshot lines of arms are there; each worker opens them in the background."""
+    for name in sorted(asked.lines):
+        try:
+            service.live.lines.check(name)
+        except SnapshotError as error:
+            raise invalid("snapshot", name, f"a snapshot line; {error}") from error
 
 
 def _answer(name: str, declared: Declared, status: int) -> Response:

@@ -1,0 +1,120 @@
+"""Snapshot lines of one worker: the versions that arms of running experiments rank with, opened beside what serves.
+
+They are looked at in the background, checked as what serves is, and let go of when no experiment names them any more. A version that
+is missing or broken ends nothing: the line's former version goes on where there is one, else its experiments wait.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from recsys.engine.pipeline import Engine
+from recsys.engine.snapshot_line import Lines, SnapshotLine
+from recsys.settings.experiments import Experiment
+from recsys.snapshot.retention import lines
+from recsys.snapshot.store import Snapshot, open_snapshot
+from recsys.types import RecsysError, SnapshotError
+from recsys.web.http.metrics import Metrics
+from recsys.web.serving.damage import damage_of
+
+_log = logging.getLogger(__name__)
+_NOT_THERE = 'no training has published to it; run `make train ARGS="--line {name}"`'
+
+
+class SnapshotLines:
+    """The lines that running experiments name."""
+
+    def __init__(self, artifacts: Path, metrics: Metrics) -> None:
+        self._artifacts, self._metrics = artifacts, metrics
+        self._opened: dict[str, Snapshot] = {}
+        self._why: dict[str, str] = {}
+        """Line = why its newest version cannot be used."""
+        self._refused: dict[str, tuple[str, str]] = {}
+        """Line = the version that is wrong in itself, and why: it is not opened again."""
+        self._over: dict[str, SnapshotLine] = {}
+        self._engine: Engine | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def error(self) -> str | None:
+        """Return why a line's newest version cannot be used; None: all can."""
+        for name, why in sorted(self._why.items()):
+            return f"the snapshot line {name!r} cannot be used: {why}" + (
+                "; its version before goes on" if name in self._opened else ""
+            )
+        return None
+
+    def look(self, experiments: Iterable[Experiment], engine: Engine) -> bool:
+        """Open what running experiments name beside the engine that serves, and let go of the rest; tells whether anything changed.
+        Call it in one thread."""
+        named = frozenset[str]().union(*(each.lines for each in experiments if not each.stopped))
+        if not named and not self._opened and not self._why:
+            return False
+        before = self._opened, self._why
+        standing = lines(self._artifacts) if named else {}
+        opened, found = {}, {}
+        for name in sorted(named):
+            try:
+                opened[name] = self._newest(name, standing.get(name, ()), engine)
+            except (RecsysError, OSError, ValueError, TypeError, IndexError) as error:
+                found[name] = str(error)
+                former = self._opened.get(name) if standing.get(name) else None  # an ended line ends here, too
+                if former is not None and damage_of(former, self._artifacts) is None:
+                    opened[name] = former
+        for name, why in found.items() - self._why.items():
+            self._metrics.line_failed()
+            _log.error("the snapshot line %s cannot be used: %s", name, why)
+        self._refused = {name: each for name, each in self._refused.items() if name in named}
+        self._opened, self._why = opened, found
+        if (opened, found) == before:
+            return False
+        for name in opened.keys() - before[0].keys():
+            _log.info("snapshot %s of the line %s is open", opened[name].version, name)
+        return True
+
+    def over(self, engine: Engine) -> Lines:
+        """The lines over what serves, made once for each; or why one cannot be used."""
+        with self._lock:
+            if self._engine is not engine:
+                self._engine, self._over = engine, {}
+            opened = self._opened
+            self._over = {
+                name: kept
+                if (kept := self._over.get(name)) and kept.version == snapshot.version
+                else SnapshotLine(engine, snapshot)
+                for name, snapshot in opened.items()
+            }
+            return {**self._why, **self._over}
+
+    def check(self, name: str) -> None:
+        """Check that a line names a version, before an experiment names it.
+
+        Raises:
+            SnapshotError: if it does not.
+        """
+        if not lines(self._artifacts).get(name):
+            raise SnapshotError(_NOT_THERE.format(name=name))
+
+    def _newest(self, name: str, named: tuple[str, ...], engine: Engine) -> Snapshot:
+        """Open the newest version of a line, unless it is open; one that is wrong in itself is not tried again."""
+        if not named:
+            raise SnapshotError(_NOT_THERE.format(name=name))
+        version, opened = named[-1], self._opened.get(name)
+        if opened is not None and opened.version == version:
+            if damage := damage_of(opened, self._artifacts):
+                raise SnapshotError(damage)
+            return opened
+        refused = self._refused.get(name)
+        if refused is not None and refused[0] == version:
+            raise SnapshotError(refused[1])
+        try:
+            snapshot = open_snapshot(self._artifacts, version)
+            SnapshotLine(engine, snapshot)  # one that lacks what an engine needs is told here
+        except (RecsysError, ValueError, TypeError, IndexError) as error:
+            if (self._artifacts / version).exists():
+                self._refused[name] = version, str(error)
+            raise
+        return snapshot
