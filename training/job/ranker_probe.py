@@ -4,6 +4,7 @@ where the window begins. If one looked ahead, the two differ."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,8 @@ from recsys.clock import DAY
 from recsys.engine.pipeline import Engine
 from recsys.engine.ranker.features import MIXED, Describer, FeatureMatrix, feature_names
 from recsys.engine.ranker.items import ITEM_FACTS
-from recsys.snapshot.histories import Events
+from recsys.snapshot.histories import NEVER, Events
+from recsys.snapshot.identity_links import Links
 from recsys.types import Candidates, EventType, RowQuery
 
 SHOPPERS, ITEMS = 20, 50
@@ -36,17 +38,30 @@ class Probe(NamedTuple):
 
 def probe_of(engine: Engine, facts: FeatureMatrix, ahead: Events) -> Probe:
     """Tell the features of shoppers who bought on the day from the engine's moment on, with what they bought then and what sold best
-    before. `ahead` are events up to the end of that day; nothing else is read of them."""
+    before. `ahead` are events up to the end of that day; nothing else is read of them.
+
+    Shoppers who were linked to an id later are none of them: tables of that day do not know that what the id did was theirs.
+    """
     moment, catalog = engine.snapshot.as_of, engine.catalog
     late = ahead.where((ahead.times >= moment) & (ahead.times < moment + DAY) & (ahead.kinds == EventType.PURCHASE))
-    known = [row for row in np.unique(late.users).tolist() if len(engine.snapshot.histories.at(row))][:SHOPPERS]
+    histories, links = engine.snapshot.histories, engine.snapshot.links
+    before = (row for row in np.unique(late.users).tolist() if len(histories.at(row)))
+    known = [*islice((row for row in before if _last_link(links, histories.users.text(row)) < moment), SHOPPERS)]
     bought = np.unique(late.items[np.isin(late.users, known) & (late.items >= 0)])[: ITEMS // 2]
     sold = np.argsort(-facts[:, _SOLD], kind="stable")[:ITEMS]
     rows = np.unique(np.concatenate([bought, sold[: ITEMS - len(bought)]]))
     rows = rows[rows < catalog.n_known]
-    users = tuple(engine.snapshot.histories.users.text(row) for row in known)
+    users = tuple(histories.users.text(row) for row in known)
     items = tuple(catalog.item_id(row) for row in rows.tolist())
     return Probe(moment, users, items, tell(engine, facts, users, items))
+
+
+def _last_link(links: Links, user_id: str) -> int:
+    """When a user was last linked to an anonymous id (microseconds)."""
+    return max(
+        (link.timestamp for each in links.anonymous_ids(user_id, 1) for link in links.of(each) if link.user_id == user_id),
+        default=NEVER,
+    )
 
 
 def tell(engine: Engine, facts: FeatureMatrix, users: Sequence[str], items: Sequence[str]) -> FeatureMatrix:

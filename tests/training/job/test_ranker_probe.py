@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
 import pytest
 
 from recsys.clock import DAY, to_datetime
 from recsys.engine.ranker.trees import RANK_TASKS
 from recsys.settings import Settings
-from tests.conftest import NOW, Shop
+from tests.conftest import NOW, Shop, event
 from tests.support.shops.fashion import DAYS, fashion_shop, with_ranker
 from training.gate.config_validation import nothing_ahead
 from training.job.job import Prepared, past_of, prepare
@@ -68,3 +72,30 @@ def at_the_time(fashion: tuple[Shop, Settings, Prepared]) -> Prepared:
     """The shop as it was read when the last window began."""
     _, settings, prepared = fashion
     return prepare(settings, now=NOW, before=to_datetime(prepared.as_of - DAYS * DAY))
+
+
+def test_whom_the_window_made_known_is_no_leak(tmp_path: Path) -> None:
+    """Shoppers who sign in during the window bring what they did before it along, which that day's tables have as a stranger's. Many
+    may, and the gate refuses nothing; who was known by then is looked at."""
+    pytest.importorskip("lightgbm")
+    shop = fashion_shop(tmp_path)
+    start = NOW - timedelta(days=DAYS)
+    for user in range(0, 140, 2):
+        shop.add(event(f"device-{user}", "i1", "view", start - timedelta(days=3, minutes=user)))
+    links = [(f"device-{user}", f"u{user}", start + timedelta(days=1 if user % 4 else -1)) for user in range(0, 140, 2)]
+    shop.toml += "[data.identities]\npaths = ['links.parquet']\n"
+    shop.write()
+    names = ["anonymous_id", "user_id", "timestamp"]
+    pl.DataFrame(links, schema=names, orient="row").write_parquet(tmp_path / "links.parquet")
+    settings = with_ranker(shop.settings)
+    prepared = prepare(settings, now=NOW)
+    cut = at_the_time((shop, settings, prepared))
+    at = prepared.as_of - DAYS * DAY
+    past, then = past_of(prepared, settings, now=NOW), past_of(cut, settings, now=NOW).engine_at(at)
+    window = Window.at(past, at, truth_of(past.events_until(at), at, past.n_users, past.n_items, 1, 20))
+    probe = probe_of(window.engine, window.facts, past.events_until(at + DAY))
+    later = {user for _, user, when in links if when > start}
+    assert len(probe.users) == 20
+    assert not later & {*probe.users}
+    assert {user for _, user, _ in links} & {*probe.users}
+    assert nothing_ahead(probe, cut, then).passed
