@@ -15,7 +15,8 @@ from training import console
 from training.cli.tables import validate
 from training.onboarding.choosing import needed, not_used, together
 from training.onboarding.files import Seen, find_files, look_at
-from training.onboarding.proposals import NO_KIND, Proposal, propose, propose_joined, with_states
+from training.onboarding.proposal import Proposal
+from training.onboarding.proposals import NO_KIND, propose, propose_joined, with_states
 from training.onboarding.reading import Understood, newest_event, settle
 from training.onboarding.writing import clock_text, settings_text
 

@@ -57,7 +57,7 @@ def probe_of(engine: Engine, facts: FeatureMatrix, ahead: Events) -> Probe:
 
 
 def _last_link(links: Links, user_id: str) -> int:
-    """When a user was last linked to an anonymous id (microseconds)."""
+    """Moment at which a user was last linked to an anonymous id (microseconds)."""
     return max(
         (link.timestamp for each in links.anonymous_ids(user_id, 1) for link in links.of(each) if link.user_id == user_id),
         default=NEVER,

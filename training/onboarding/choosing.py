@@ -10,7 +10,8 @@ from recsys.settings.tables import Table
 from recsys.tables.presets import merged
 from training.onboarding.files import Seen
 from training.onboarding.names import named
-from training.onboarding.proposals import NO_KIND, Proposal
+from training.onboarding.proposal import Proposal
+from training.onboarding.proposals import NO_KIND
 from training.onboarding.values import texts
 
 _TABLES = ("events", "items", "users", "identities")

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from recsys.settings.tables import Table
 from recsys.tables.presets import platform
 from training.onboarding.names import is_sale_price, named
+from training.onboarding.proposal import Proposal
 from training.onboarding.values import days_of, empty_share, is_another_in_each, is_local, share, texts
-
-if TYPE_CHECKING:
-    from training.onboarding.proposals import Proposal
 
 _CLOCK = r"(?i)^\s*\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?\s*(?:[ap]\.?m\.?)?\s*$"
 _MANY = 0.05

@@ -16,7 +16,7 @@ from recsys.tables.reader import reading
 from recsys.tables.sources import FILE, MORE, ROW, Source, open_table
 from recsys.tables.sources.lake import lake_of
 from recsys.types import DataError
-from training.onboarding.shapes.lines import without_counts
+from training.onboarding.shapes.counted_lines import without_counts
 from training.onboarding.values import usable_for
 
 ROWS = 20_000

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from recsys.types import EVENT_TYPES
 from training.onboarding.files import Seen
 from training.onboarding.names import event_words, plain, says_kind, says_state
+from training.onboarding.proposal import Proposal
 from training.onboarding.values import texts
-
-if TYPE_CHECKING:
-    from training.onboarding.proposals import Proposal
 
 _ALMOST_ALL = 0.9
 """Share of the rows that must hold words of events before a column is taken for them whatever it is called."""

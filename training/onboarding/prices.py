@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import polars as pl
 
 from recsys.tables.values.numbers import UNITS, Mark, read_number
 from training.onboarding.concepts import says_net
 from training.onboarding.names import named
+from training.onboarding.proposal import Proposal
 from training.onboarding.values import is_of_the_order
-
-if TYPE_CHECKING:
-    from training.onboarding.proposals import Proposal
 
 _LEAST, _ALMOST = 5, 0.9
 """Items that must tell, and their share that must tell the same, before a price is taken for what its name does not say."""

@@ -18,7 +18,7 @@ from recsys.tables.schema import TABLES, mappable
 from recsys.tables.shop import map_tables
 from recsys.tables.values.examples import shown
 from recsys.types import RecsysError
-from training.onboarding.proposals import Proposal
+from training.onboarding.proposal import Proposal
 
 _SIGNS = {"commas": ",", "semicolons": ";", "tabs": "\t", "vertical bars": "|"}
 _PEOPLE = ("user_id", "anonymous_id", "session_id", "order_id", "event_id", "birthday")

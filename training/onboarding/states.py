@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from training.onboarding.concepts import concepts
 from training.onboarding.names import says_cancelled, says_no_order, says_state, says_valid
+from training.onboarding.proposal import Proposal
 from training.onboarding.values import affirmed, denied, states_known, texts
-
-if TYPE_CHECKING:
-    from training.onboarding.proposals import Proposal
 
 _HALF = 0.5
 _RARE = 0.1

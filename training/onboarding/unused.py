@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from training.onboarding.concepts import rank
 from training.onboarding.names import event_words
+from training.onboarding.proposal import Proposal
 from training.onboarding.values import affirmed, denied, is_number, states_told, texts
-
-if TYPE_CHECKING:
-    from training.onboarding.proposals import Proposal
 
 _MOST_NAMED = 12
 

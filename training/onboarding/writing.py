@@ -12,7 +12,7 @@ from typing import Any
 import tomli_w
 
 from recsys.tables.sources.places import scheme_of
-from training.onboarding.proposals import Proposal
+from training.onboarding.proposal import Proposal
 
 _ORDER = ("paths", "preset", "encoding", "separator")
 MARK = "LOOK AT THIS"

@@ -18,7 +18,8 @@ from recsys.types import DataError
 from tests.tables.test_preset_exports import EXPORTS, said
 from training.cli.init import Ask, init
 from training.onboarding.files import Seen, find_files, look_at
-from training.onboarding.proposals import Proposal, propose
+from training.onboarding.proposal import Proposal
+from training.onboarding.proposals import propose
 from training.onboarding.reading import settle
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

@@ -12,7 +12,8 @@ from recsys.tables.shop import read_shop
 from tests.training.onboarding.test_init import NOW, looked_at, proposed
 from training.cli.init import init
 from training.onboarding.choosing import needed
-from training.onboarding.proposals import Proposal, propose, with_states
+from training.onboarding.proposal import Proposal
+from training.onboarding.proposals import propose, with_states
 
 LINES = [
     (f"o{at // 2}", f"u{at // 2 % 7}", f"2026-05-{at // 2 % 28 + 1:02}T10:00:00Z", f"A{at % 10}", at % 3 + 1)
