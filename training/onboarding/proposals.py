@@ -185,14 +185,20 @@ def _by_names(seen: Seen, only: Mapping[str, Sequence[str]] | None = None) -> Pr
     who = {"user_id", "anonymous_id"} & set(events)
     if who and "timestamp" in events and {"item_id", "event_type"} & set(events):
         return _events(seen, events)
-    if who and "timestamp" not in events and {"order_id", "quantity"} & set(events):
-        return None  # orders without a moment: as an item table it would be read in silence
+    # Orders without a moment name an item or a user in several rows: as a table of these they would be read in silence.
+    orders = bool(who) and "timestamp" not in events and not {"order_id", "quantity"}.isdisjoint(events)
     identities, items, users = (named(table, names, usable) for table in ("identities", "items", "users"))
     if {"anonymous_id", "user_id"} <= set(identities) and "item_id" not in events:
         return _plain("identities", seen, identities)
     if "item_id" in items and len(items) > 1 and not (who and "timestamp" in events):
-        return _items(seen, items)
-    return _plain("users", seen, users) if "user_id" in users and len(users) > 1 else None
+        return None if orders and _is_repeated(seen, items["item_id"]) else _items(seen, items)
+    if "user_id" in users and len(users) > 1:
+        return None if orders and _is_repeated(seen, users["user_id"]) else _plain("users", seen, users)
+    return None
+
+
+def _is_repeated(seen: Seen, own: str) -> bool:
+    return bool(texts(seen.rows, own).is_duplicated().any())
 
 
 def _plain(table: str, seen: Seen, columns: dict[str, str]) -> Proposal:

@@ -211,3 +211,24 @@ def test_a_column_of_pages_alone_tells_nothing_and_is_named(tmp_path: Path) -> N
 def test_a_payment_is_a_purchase_beside_refunds_alone(words: str, known: int) -> None:
     """Square calls its sales so; where purchases have a word of their own, a payment would count them twice."""
     assert len(event_words(words.split())) == known
+
+
+@pytest.mark.parametrize(
+    ("table", "header", "row"),
+    [
+        ("users", "user_id,email,birthday,order_id", "u{at},u{at}@shop.example,1980-05-{at:02},o{at}"),
+        ("users", "customer_id,email,birthday,last_order_id,quantity", "u{at},u{at}@shop.example,1980-05-{at:02},o{at},3"),
+        ("items", "product_id,customer_id,title,quantity,price", "P{at},c1,Thing {at},4,9.50"),
+        ("items", "id,user_id,name,quantity,price", "P{at},7,Thing {at},4,9.50"),
+        ("identities", "anonymous_id,user_id,order_id", "a{at},u1,o{at}"),
+    ],
+)
+def test_an_order_or_a_stock_beside_a_user_makes_no_order_of_a_table(
+    tmp_path: Path, table: str, header: str, row: str
+) -> None:
+    """Items of sellers, and users and identities with an order, are no orders without a moment: each row is of another one."""
+    (tmp_path / "file.csv").write_text("\n".join([header, *(row.format(at=at) for at in range(10, 28))]))
+    seen, _ = look_at([tmp_path / "file.csv"], tmp_path)
+    found = propose(seen[0])
+    assert found is not None
+    assert found.table == table
