@@ -22,7 +22,7 @@ import msgspec
 from recsys.disk import sync
 from recsys.optional import needed
 from recsys.snapshot.manifest import VERSION, FileEntry
-from recsys.snapshot.retention import LINE_NAME, LINES, line_of, text_of_line
+from recsys.snapshot.retention import LINE_NAME, LINES, line_of, text_of_line, without
 from recsys.snapshot.store import CURRENT, MANIFEST, REPORTS
 from recsys.types import DataError, RecsysError, SnapshotError
 
@@ -175,11 +175,14 @@ class RemoteSnapshots:
             ) from error
 
     def delete(self, gone: Sequence[str]) -> None:
-        """Delete versions, and the files that no other version names. Never the one that serves."""
+        """Delete versions, from the lines that name them too, and the files that no other version names. Never the one that serves."""
         current = self.current().version
         gone = [version for version in gone if version != current and version in self.versions()]
         if not gone:
             return
+        left = without(standing := self.lines(), gone)
+        for name in [name for name, named in standing.items() if named != left.get(name)]:
+            self.put_line(name, left.get(name, ()))
         named = {entry.sha256 for version in gone for entry in self._read(version).files.values()}
         with self._in_words(_SNAPSHOTS):
             for version in gone:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,12 @@ LINE_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 def lines(artifacts: Path) -> dict[str, tuple[str, ...]]:
     """Read which versions every line names, oldest first."""
-    files = sorted((artifacts / LINES).glob("*"))
-    return {file.name: line_of(file.read_bytes()) for file in files if LINE_NAME.fullmatch(file.name)}
+    found = {}
+    for file in sorted((artifacts / LINES).glob("*")):
+        if LINE_NAME.fullmatch(file.name) and file.is_file():
+            with suppress(FileNotFoundError):  # it was ended meanwhile
+                found[file.name] = line_of(file.read_bytes())
+    return found
 
 
 def line_of(text: bytes) -> tuple[str, ...]:
@@ -153,8 +158,14 @@ def _holds(folder: Path, user_id: str, anonymous_ids: Sequence[str]) -> bool:
     return False
 
 
+def without(standing: Mapping[str, Sequence[str]], gone: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return what lines name beside versions that are gone; a line of no other is ended."""
+    left = {name: tuple([version for version in named if version not in gone]) for name, named in standing.items()}
+    return {name: named for name, named in left.items() if named}
+
+
 def delete(artifacts: Path, version: str) -> None:
-    """Delete a version.
+    """Delete a version, also from the lines that name it.
 
     Raises:
         SnapshotError: if it is the current one.
@@ -163,6 +174,7 @@ def delete(artifacts: Path, version: str) -> None:
         if version == current_version(artifacts):
             raise SnapshotError(f"{version} serves; it cannot be deleted")
         shutil.rmtree(artifacts / version)
+        put_lines(artifacts, without(lines(artifacts), {version}))
 
 
 def prune(artifacts: Path, keep: int) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from recsys.snapshot.retention import LINES, drop_line, lines, point_line, prune, roll_back
+from recsys.snapshot.retention import LINES, delete, drop_line, lines, point_line, prune, roll_back
 from recsys.snapshot.store import current_version, publish, publishing, versions
 from recsys.types import SnapshotError
 from tests.conftest import Shop, busy_events
@@ -70,3 +70,17 @@ def test_a_line_names_versions_and_nothing_else(artifacts: Path) -> None:
     for name, version, said in (("../up", SECOND, "is not allowed"), ("candidate", THIRD, "serves")):
         with publishing(artifacts), pytest.raises(SnapshotError, match=said):
             point_line(artifacts, version, name)
+
+
+def test_a_version_that_was_deleted_is_in_no_line(artifacts: Path) -> None:
+    """The one before it becomes the newest; a line of which nothing is left is ended."""
+    delete(artifacts, FOURTH)
+    assert lines(artifacts) == {"candidate": (SECOND,)}
+    delete(artifacts, SECOND)
+    assert (versions(artifacts), lines(artifacts)) == ([FIRST, THIRD], {})
+
+
+def test_a_folder_among_the_lines_is_none(artifacts: Path) -> None:
+    """It keeps no other line from being read."""
+    (artifacts / LINES / "backup").mkdir()
+    assert lines(artifacts) == {"candidate": (SECOND, FOURTH)}

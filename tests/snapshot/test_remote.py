@@ -440,6 +440,18 @@ def test_a_line_is_on_every_machine(shop: SimpleNamespace) -> None:
     assert (shop.node.mirror.fetch_lines(), lines(shop.node.folder)) == (0, {})
 
 
+def test_a_version_that_was_deleted_is_in_no_line_of_the_store(shop: SimpleNamespace) -> None:
+    """As a purge does it: nodes drop it, and a line of which nothing is left is ended everywhere."""
+    shop.trainer.publish(OLD)
+    shop.trainer.publish_to("candidate", NEW)
+    shop.node.mirror.fetch_current()
+    shop.node.mirror.fetch_lines()
+    shop.trainer.remote.delete([NEW])
+    assert shop.trainer.remote.lines() == {}
+    assert shop.node.mirror.fetch_lines() == 0
+    assert (lines(shop.node.folder), versions(shop.node.folder)) == ({}, [OLD])
+
+
 def test_a_line_that_is_wrong_in_the_store_stays_as_it_was(shop: SimpleNamespace) -> None:
     """What was tampered with is not fetched: the line goes on with its former version, others and what serves are fetched."""
     shop.trainer.publish(OLD)

@@ -54,15 +54,16 @@ class SnapshotLines:
         if not named and not self._opened and not self._why:
             return False
         before = self._opened, self._why
-        standing = lines(self._artifacts) if named else {}
+        standing = self._there() if named else {}
         opened, found = {}, {}
         for name in sorted(named):
             try:
                 opened[name] = self._newest(name, standing.get(name, ()), engine)
             except (RecsysError, OSError, ValueError, TypeError, IndexError) as error:
                 found[name] = str(error)
-                former = self._opened.get(name) if standing.get(name) else None  # an ended line ends here, too
-                if former is not None and damage_of(former, self._artifacts) is None:
+                former = self._opened.get(name)  # let go of where its line is ended, or it was purged
+                is_there = former is not None and former.version in standing.get(name, ())
+                if former is not None and is_there and damage_of(former, self._artifacts) is None:
                     opened[name] = former
         for name, why in found.items() - self._why.items():
             self._metrics.line_failed()
@@ -95,8 +96,15 @@ class SnapshotLines:
         Raises:
             SnapshotError: if it does not.
         """
-        if not lines(self._artifacts).get(name):
+        if not self._there().get(name):
             raise SnapshotError(_NOT_THERE.format(name=name))
+
+    def _there(self) -> dict[str, tuple[str, ...]]:
+        """The versions of lines that are in the folder."""
+        standing = lines(self._artifacts)
+        return {
+            name: tuple([each for each in named if (self._artifacts / each).exists()]) for name, named in standing.items()
+        }
 
     def _newest(self, name: str, named: tuple[str, ...], engine: Engine) -> Snapshot:
         """Open the newest version of a line, unless it is open; one that is wrong in itself is not tried again."""

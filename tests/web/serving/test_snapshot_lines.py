@@ -14,7 +14,7 @@ import pytest
 from recsys.live.databases import open_slates
 from recsys.settings import Settings
 from recsys.settings.experiments import Experiment
-from recsys.snapshot.retention import drop_line, lines, point_line
+from recsys.snapshot.retention import delete, drop_line, lines, point_line
 from recsys.snapshot.store import publishing
 from recsys.web.app import Application, create_app
 from tests.conftest import Shop, busy_events, event
@@ -154,6 +154,20 @@ def test_a_broken_version_is_not_ranked_with(folder: Path, fitted: Fitted) -> No
     cut.write_bytes(b"")
     app.service.live.refresh()
     assert all("experiments" not in slate for slate in slates(app).values())
+
+
+def test_a_purged_version_ranks_no_longer(folder: Path, fitted: Fitted) -> None:
+    """The line's version before it ranks, else the experiment waits: also where only the folder went, and the line still names it."""
+    publish(fitted, folder, FIRST)
+    publish(fitted, folder, SECOND)
+    app = app_over(folder, trial=trial())
+    delete(folder, SECOND)
+    app.service.live.refresh()
+    assert {slate["experiments"][0].get("snapshot") for slate in slates(app).values()} == {None, FIRST}
+    shutil.rmtree(folder / FIRST)
+    app.service.live.refresh()
+    assert all("experiments" not in slate for slate in slates(app).values())
+    assert "no training has published to it" in get(app, "/readyz")["error"]
 
 
 def test_a_stopped_experiment_lets_its_line_go(folder: Path, fitted: Fitted) -> None:
