@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from recsys.clock import DAY, HOUR, MINUTE
 from recsys.live.databases import log_in
 from recsys.live.log import EventLog
+from recsys.snapshot.retention import point_line
+from recsys.snapshot.store import publishing
 from recsys.types import Event, Send
 from recsys.web.app import Application
 from recsys.web.console.activity import MAX_ROWS, Activity, PlacementActivity, Stopped
@@ -147,6 +150,19 @@ def test_the_page_says_that_all_is_well(app: Application) -> None:
     page = logged_in(app, "viewer").get("/console/").text
     assert "All is well" in page
     assert "· serving" in page
+
+
+def test_a_training_of_a_snapshot_line_is_marked(busy_shop: Shop) -> None:
+    """Its row names the line, so that nobody takes it for one that served; one that cannot be read is marked as well."""
+    beside, broken, serving = (busy_shop.publish(NOW + timedelta(minutes=minutes)) for minutes in range(3))
+    artifacts = busy_shop.folder / "artifacts"
+    with publishing(artifacts):
+        point_line(artifacts, beside, "candidate")
+        point_line(artifacts, broken, "candidate")
+    (artifacts / broken / "manifest.json").write_text("{")
+    page = logged_in(console_app(artifacts), "viewer").get("/console/").text
+    for named in (f"{beside} · line candidate<", f"{broken} · line candidate<", f"{serving} · serving<"):
+        assert named in page
 
 
 def test_the_page_says_what_is_wrong(busy_shop: Shop) -> None:

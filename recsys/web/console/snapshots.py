@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from recsys.snapshot.retention import lines
 from recsys.snapshot.store import Manifest, current_version, read_manifest, versions
 from recsys.types import SnapshotError
 
@@ -41,13 +42,19 @@ class Gate(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """One published snapshot; `manifest` None: it cannot be read, `error` says why."""
+    """One published snapshot, and the snapshot lines that name it; `manifest` None: it cannot be read, `error` says why."""
 
     version: str
     current: bool
+    lines: tuple[str, ...]
     manifest: Manifest | None
     gate: Gate | None
     error: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return the version, with what it is there for."""
+        return " · ".join((self.version, *(["serving"] if self.current else []), *(f"line {line}" for line in self.lines)))
 
     @property
     def ndcg(self) -> float | None:
@@ -62,8 +69,11 @@ class Training:
 
 def trainings(artifacts: Path) -> list[Training]:
     """The newest published snapshots, newest first."""
-    current = current_version(artifacts)
-    return [_training(artifacts, version, current) for version in reversed(versions(artifacts)[-MAX_TRAININGS:])]
+    current, named = current_version(artifacts), lines(artifacts)
+    return [
+        _training(artifacts, version, version == current, tuple(line for line in named if version in named[line]))
+        for version in reversed(versions(artifacts)[-MAX_TRAININGS:])
+    ]
 
 
 def gate_of(manifest: Manifest) -> Gate | None:
@@ -74,12 +84,12 @@ def gate_of(manifest: Manifest) -> Gate | None:
         return None
 
 
-def _training(artifacts: Path, version: str, current: str | None) -> Training:
+def _training(artifacts: Path, version: str, current: bool, named_by: tuple[str, ...]) -> Training:
     try:
         manifest = read_manifest(artifacts, version)
     except SnapshotError as error:
-        return Training(version, version == current, None, None, str(error))
-    return Training(version, version == current, manifest, gate_of(manifest))
+        return Training(version, current, named_by, None, None, str(error))
+    return Training(version, current, named_by, manifest, gate_of(manifest))
 
 
 def _ndcg(metrics: Mapping[str, Any]) -> float | None:

@@ -133,12 +133,11 @@ def _trainings(visit: Visit[View], past: Sequence[Training]) -> Table:
 
 
 def _training_row(visit: Visit[View], each: Training) -> Sequence[Cell]:
-    name = f"{each.version} · serving" if each.current else each.version
     if each.manifest is None:
-        return (name, None, None, None, None, None, each.error, None)
+        return (each.name, None, None, None, None, None, each.error, None)
     counts = each.manifest.counts
     return (
-        Link(name, visit.href("placements", version=each.version)),
+        Link(each.name, visit.href("placements", version=each.version)),
         time_text(each.manifest.as_of),
         *(counts.get(key) for key in ("users", "items", "events")),
         None if each.ndcg is None else f"{each.ndcg:.4f}",
