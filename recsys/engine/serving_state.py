@@ -92,7 +92,8 @@ class ServingState:
                 self._campaigns.take(news.campaigns)
                 self.dislikes.take(news.disliked)
                 self.newest = max(self.newest, news.newest or 0)
-            self._read, self._version = max(news.last, self._read), version
+                self._read = max(news.last, self._read)  # before others may keep a history: it says whether the log is asked
+            self._version = version
 
     def answer(self, query: Query, is_message: bool = False) -> Answered:
         """Answer a query with the shopper's history as of now."""

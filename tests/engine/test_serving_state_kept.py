@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +68,26 @@ def test_what_is_kept_is_what_would_be_found(
             serving.catch_up()
         for each in USERS if what != "ask" else (user,):
             assert same(kept.history(each), fresh.history(each)), (what, each)
+
+
+def test_a_history_asked_for_right_after_a_change_is_whole(engine: Engine, tmp_path: Path) -> None:
+    """Another thread that asks the moment histories may be kept again finds the first event since the snapshot, too."""
+    log = log_in(tmp_path)
+    serving = ServingState(engine, log, SECRETS)
+
+    class AskedAtOnce(KeptHistories):
+        @contextmanager
+        def changing(self) -> Iterator[None]:
+            with super().changing():
+                yield
+            serving.history("user-0")
+
+    serving._kept = AskedAtOnce(200)
+    serving.catch_up()
+    before = len(serving.history("user-0"))
+    log.add_events([Event(event_id="e", user_id="user-0", event_type="view", timestamp=micros(NOW), item_id="bag-1")], 0)
+    serving.catch_up()
+    assert len(serving.history("user-0")) == before + 1
 
 
 def test_no_more_is_kept_than_there_is_room_for() -> None:
