@@ -32,8 +32,8 @@ class SnapshotLines:
         self._opened: dict[str, Snapshot] = {}
         self._why: dict[str, str] = {}
         """Line = why its newest version cannot be used."""
-        self._refused: dict[str, tuple[str, str]] = {}
-        """Line = the version that is wrong in itself, and why: it is not opened again."""
+        self._refused: dict[str, str] = {}
+        """Version that is wrong in itself = why: it is not opened again."""
         self._over: dict[str, SnapshotLine] = {}
         self._engine: Engine | None = None
         self._lock = threading.Lock()
@@ -55,20 +55,19 @@ class SnapshotLines:
             return False
         before = self._opened, self._why
         standing = self._there() if named else {}
-        opened, found = {}, {}
+        opened: dict[str, Snapshot] = {}
+        found: dict[str, str] = {}
         for name in sorted(named):
-            try:
-                opened[name] = self._newest(name, standing.get(name, ()), engine)
-            except (RecsysError, OSError, ValueError, TypeError, IndexError) as error:
-                found[name] = str(error)
-                former = self._opened.get(name)  # let go of where its line is ended, or it was purged
-                is_there = former is not None and former.version in standing.get(name, ())
-                if former is not None and is_there and damage_of(former, self._artifacts) is None:
-                    opened[name] = former
+            snapshot, why = self._newest(name, standing.get(name, ()), engine)
+            if snapshot is not None:
+                opened[name] = snapshot
+            if why is not None:
+                found[name] = why
         for name, why in found.items() - self._why.items():
             self._metrics.line_failed()
             _log.error("the snapshot line %s cannot be used: %s", name, why)
-        self._refused = {name: each for name, each in self._refused.items() if name in named}
+        known = {version for name in named for version in standing.get(name, ())}
+        self._refused = {version: why for version, why in self._refused.items() if version in known}
         self._opened, self._why = opened, found
         if (opened, found) == before:
             return False
@@ -106,23 +105,31 @@ class SnapshotLines:
             name: tuple([each for each in named if (self._artifacts / each).exists()]) for name, named in standing.items()
         }
 
-    def _newest(self, name: str, named: tuple[str, ...], engine: Engine) -> Snapshot:
-        """Open the newest version of a line, unless it is open; one that is wrong in itself is not tried again."""
+    def _newest(self, name: str, named: tuple[str, ...], engine: Engine) -> tuple[Snapshot | None, str | None]:
+        """Return the newest version of a line that can be used, the same on every worker, and why it is not the newest of all."""
         if not named:
-            raise SnapshotError(_NOT_THERE.format(name=name))
-        version, opened = named[-1], self._opened.get(name)
+            return None, _NOT_THERE.format(name=name)
+        opened, why = self._opened.get(name), None
+        for version in reversed(named):
+            try:
+                return self._usable(version, opened, engine), why
+            except (RecsysError, OSError, ValueError, TypeError, IndexError) as error:
+                why = why or str(error)
+        return None, why
+
+    def _usable(self, version: str, opened: Snapshot | None, engine: Engine) -> Snapshot:
+        """Open a version, unless it is open; one that is wrong in itself is not tried again."""
         if opened is not None and opened.version == version:
             if damage := damage_of(opened, self._artifacts):
                 raise SnapshotError(damage)
             return opened
-        refused = self._refused.get(name)
-        if refused is not None and refused[0] == version:
-            raise SnapshotError(refused[1])
+        if version in self._refused:
+            raise SnapshotError(self._refused[version])
         try:
             snapshot = open_snapshot(self._artifacts, version)
             SnapshotLine(engine, snapshot)  # one that lacks what an engine needs is told here
         except (RecsysError, ValueError, TypeError, IndexError) as error:
             if (self._artifacts / version).exists():
-                self._refused[name] = version, str(error)
+                self._refused[version] = str(error)
             raise
         return snapshot
