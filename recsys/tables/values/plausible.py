@@ -14,6 +14,8 @@ _FIRST, _AFTER = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=U
 _YEARS = "20y"
 """Times of a shop are no further from their median; article numbers span all of a century."""
 _ALMOST_ALL = 0.9
+_ZERO = r"^(?:00?\D+00?\D+00|0?1\D+0?1\D+70)$"
+"""What databases write for no day: it tells nothing of the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,10 @@ def short_years(columns: Sequence[tuple[pl.LazyFrame, pl.Expr]], notation: TimeN
     any_year: they are birthdays, which are of any year.
     """
     day = [(frame, value.str.strip_chars().str.extract(SHORT_YEAR).alias("day")) for frame, value in columns]
-    each = [frame.select(text).drop_nulls().group_by("day").len() for frame, text in day]
+    each = [
+        frame.select(text).drop_nulls().filter(~pl.col("day").str.contains(_ZERO)).group_by("day").len()
+        for frame, text in day
+    ]
     distinct = pl.concat([frame.collect(engine="streaming") for frame in each])
     read = distinct.with_columns(read_times(distinct["day"], notation).alias("time")).drop_nulls("time")
     kept = read if any_year else _near(read.filter(pl.col("time").is_between(_FIRST, _AFTER, closed="left")))

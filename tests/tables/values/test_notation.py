@@ -280,3 +280,12 @@ def test_a_file_that_proves_a_point_proves_it_for_the_next_file(tmp_path: Path) 
     shop = read_shop(parse_settings('[data.events]\npaths = ["a.csv", "b.csv"]\n', tmp_path))
     assert shop.events.collect()["price"].to_list() == [12.5, 9.99, 1.299, 8.0]
     assert shop.guesses == ()
+
+
+@pytest.mark.parametrize("zero", ["00.00.00", "01.01.70", "1.1.70 00:00"])
+def test_zeros_say_nothing_of_other_days_with_a_year_of_two_digits(tmp_path: Path, zero: str) -> None:
+    """What a database writes for no day costs its own rows, and not those of all others."""
+    days = [f"{datetime(2026, 1, 1) + timedelta(days=at):%d.%m.%y}" for at in range(40)]  # noqa: DTZ001
+    shop = dated(tmp_path, *days, *[zero] * 10, more="day_first = true\n")
+    assert shop.counts["events"].rejected <= 10
+    assert shop.guesses == ()
