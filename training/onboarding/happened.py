@@ -41,6 +41,25 @@ _PLACES = frozenset(
     )
 )
 """Words of a column's name that say where somebody was, and not what they did."""
+_BEFORE = frozenset(
+    [
+        "previous",
+        "prev",
+        "prior",
+        "last",
+        "next",
+        "source",
+        "referrer",
+        "referer",
+        "medium",
+        "vorherige",
+        "vorige",
+        "quelle",
+        "precedent",
+        "anterior",
+    ]
+)
+"""Words of a column's name that say where somebody came from, or what they did before or after."""
 
 
 def kinds_by_words(seen: Seen, columns: Mapping[str, str]) -> str:
@@ -53,7 +72,9 @@ def kinds_by_words(seen: Seen, columns: Mapping[str, str]) -> str:
     taken = {own for name, own in columns.items() if name not in ("title", "event_type")}
     least = share_of_events(texts(seen.rows, told)) + _BETTER if told else 0.0
     others = (
-        name for name in seen.usable["events.event_type"] if name not in taken and name != told and not says_state(name)
+        name
+        for name in seen.usable["events.event_type"]
+        if name not in taken and name != told and not says_state(name) and not _words_of(name) & _BEFORE
     )
     fitting = {name: found for name in others if (found := _fitness(texts(seen.rows, name), seen.rows.height)) >= least}
     fitting = {name: found for name, found in fitting.items() if found >= _ALMOST_ALL}
@@ -83,9 +104,11 @@ def _are_pages(words: Iterable[str]) -> bool:
 
 
 def _is_place(name: str) -> bool:
-    return bool(_PLACES & set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()))) and not says_kind(
-        name
-    )
+    return bool(_PLACES & _words_of(name)) and not says_kind(name)
+
+
+def _words_of(name: str) -> set[str]:
+    return set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()))
 
 
 def tell_words(found: Proposal, own: str) -> None:

@@ -232,3 +232,12 @@ def test_an_order_or_a_stock_beside_a_user_makes_no_order_of_a_table(
     found = propose(seen[0])
     assert found is not None
     assert found.table == table
+
+
+@pytest.mark.parametrize("other", ["source", "previous_action", "lastEvent"])
+def test_where_somebody_came_from_is_not_what_happened(tmp_path: Path, other: str) -> None:
+    """A shop's own words are asked for; words of events in a column of something before do not make views of purchases."""
+    own, before = ["seen_pdp", "basket_in", "paid"], ["search", "view"]
+    rows = [f"u{at % 4},2026-11-{at % 9 + 1:02}T10:00:00Z,{own[at % 3]},{before[at % 2]},P{at % 5}" for at in range(30)]
+    found = _proposed(tmp_path, f"user_id,timestamp,event,{other},product_id", rows)
+    assert found["columns"]["event_type"] == "event"
