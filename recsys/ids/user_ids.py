@@ -93,8 +93,8 @@ NULL_USERS = (
 """Words that mean "nobody" unless the shop names its own. Those of programs and spreadsheets that no name could be always do."""
 
 
-TILL_NUMBER = r"[\s#_.-]*(?:n[ro]\.?\s*)?[0-9]{1,2}$"
-"""What may stand behind the word for a till."""
+TILL_NUMBER = r"[\s#_.-]+(?:n[ro]\.?\s*)?[0-9]{1,2}$"
+"""What may stand behind the word for a till. Written as one word it may be somebody's own name: `till87`."""
 
 
 class NullUsers:
