@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -138,8 +138,8 @@ class RemoteSnapshots:
                 )
         return files
 
-    def upload(self, artifacts: Path, version: str) -> Moved:
-        """Upload a version of a folder, its manifest last; what the store has already stays."""
+    def upload(self, artifacts: Path, version: str, before: Callable[[], None] = lambda: None) -> Moved:
+        """Upload a version of a folder, its manifest last, just after `before`; what the store has already stays."""
         folder = artifacts / version
         content = (folder / MANIFEST).read_bytes()
         entries = self.listing(version, content).files
@@ -148,6 +148,7 @@ class RemoteSnapshots:
         with self._in_words(version):
             for digest, (name, _) in missing.items():
                 self._store.put(f"{_FILES}/{digest}", folder / name)
+            before()
             self._store.put(f"{_SNAPSHOTS}/{version}.json", content)
         self._check_whole(version, entries)
         return Moved(
@@ -203,7 +204,10 @@ class RemoteSnapshots:
         return found
 
     def put_line(self, name: str, named: Sequence[str]) -> None:
-        """Make a line name these versions, after they are there, and before those that it names no more are deleted; none ends it."""
+        """Make a line name these versions, before those that it names no more are deleted; none ends it.
+
+        A version that is in the store and in no line is one of the shop's, which a rollback lets serve: a line names it first.
+        """
         with self._in_words(LINES):
             if named:
                 self._store.put(f"{LINES}/{name}", text_of_line(named))

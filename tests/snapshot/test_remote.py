@@ -465,3 +465,16 @@ def test_a_line_that_is_wrong_in_the_store_stays_as_it_was(shop: SimpleNamespace
     assert lines(shop.node.folder) == {"candidate": (NEW,), "second": (OLD,)}
     fetcher.look()
     assert shop.node.serves() == OLD
+
+
+def test_a_training_whose_line_cannot_be_written_is_no_version_of_the_shop(shop: SimpleNamespace) -> None:
+    """What no line names could serve after a rollback: a version is in the store only once its line names it."""
+    shop.trainer.publish(OLD)
+    (shop.bucket / "lines").write_bytes(b"in the way")
+    with pytest.raises(SnapshotError, match="lines"):
+        shop.trainer.publish_to("candidate", NEW)
+    assert shop.trainer.remote.versions() == [OLD]
+    assert (lines(shop.trainer.folder), shop.trainer.serves()) == ({}, OLD)
+    (shop.bucket / "lines").unlink()
+    shop.trainer.publish_to("candidate", OTHER)
+    assert (shop.trainer.remote.lines(), shop.trainer.remote.versions()) == ({"candidate": (OTHER,)}, [OLD, OTHER])

@@ -63,8 +63,9 @@ class Publisher:
         if self._mirror is None or self._base is None:
             return
         remote = self._mirror.remote
-        remote.upload(self._settings.artifacts, version)
         if self._line:
-            remote.put_line(self._line, (*lines(self._settings.artifacts).get(self._line, ()), version))
+            named = (*lines(self._settings.artifacts).get(self._line, ()), version)
+            remote.upload(self._settings.artifacts, version, partial(remote.put_line, self._line, named))
         else:
+            remote.upload(self._settings.artifacts, version)
             remote.announce(version, self._base)
