@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -92,9 +92,8 @@ def running_cluster(folder: Path, memory: str = "512m") -> Iterator[Cluster]:
 def children(process: int) -> list[int]:
     """Processes that a process started and that run."""
     found = []
-    for task in Path(f"/proc/{process}/task").glob("*/children"):
-        try:
-            found += [int(number) for number in task.read_text().split()]
-        except OSError:  # ended meanwhile
-            continue
+    with suppress(OSError):  # ended meanwhile
+        for task in Path(f"/proc/{process}/task").iterdir():
+            with suppress(OSError):
+                found += [int(number) for number in (task / "children").read_text().split()]
     return found
