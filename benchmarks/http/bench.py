@@ -67,6 +67,7 @@ def main() -> int:
     prepare(folder, chosen.users, chosen.items, chosen.events)
     results = {**measure_training(folder), **measure_pipeline(folder), **measure_export(folder)}
     results |= measure_http(folder, chosen.rounds, chosen.seconds)
+    OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "bench.json").write_text(json.dumps(results, indent=1) + "\n")
     show(results)
     remember("bench", results)

@@ -95,6 +95,7 @@ def main() -> int:
     _show(f"Synthetic shop: buys within {AHEAD_DAYS} days", "shoppers", made)
     OUT.mkdir(parents=True, exist_ok=True)
     written = {"rees46": [line._asdict() for line in real], "synthetic": [line._asdict() for line in made]}
+    OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "intent.json").write_text(json.dumps(written, indent=1) + "\n")
     return 0
 

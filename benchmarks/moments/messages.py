@@ -99,6 +99,7 @@ def main() -> int:
     _show_sends(sends)
     exports = measure_exports(file)
     _show_exports(exports)
+    OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "messages.json").write_text(json.dumps({"users": chosen.users, **sends, "exports": exports}, indent=1) + "\n")
     return 0 if len({each["items_sha256"] for each in sends["passes"].values()}) == 1 else 1
 

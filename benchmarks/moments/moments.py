@@ -72,6 +72,7 @@ def main() -> int:
     batches = _batches(settings, folder)
     results = {"users": chosen.users, "polls": polls, "batches_s": batches}
     OUT.mkdir(parents=True, exist_ok=True)
+    OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "moments.json").write_text(json.dumps(results, indent=1) + "\n")
     _show(polls, batches)
     return 0
