@@ -47,7 +47,7 @@ def of_tuple(named: type[tuple[Any, ...]], *fields: Any) -> Any:
 def compiled(*arguments: Any) -> Callable[[Function], Function]:
     """Compile a function for these argument types, from the cache if it has been before; without a place to keep it, anew.
 
-    Without types it is compiled into those that call it. What is kept is compiled anew once anything that it was made from has
+    Without types it is compiled into those that call it. Kept code is compiled anew once anything that it was made from has
     changed, in whichever module: a service that was upgraded in place runs nothing of the version before.
     """
 

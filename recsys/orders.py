@@ -1,6 +1,6 @@
 """Orders, defined once for training, evaluation, reports and serving: repetitions, refunds, order numbers, revenue.
 
-`settle` works out what order lines come to, from the lines as the shop said them. What it was given already settled, with more
+`settle` works out what order lines come to, from the lines as the shop said them. Given lines that were settled already, with more
 events among it, it settles as if it had been given everything at once; so a snapshot's past with live events laid over it is
 what the next snapshot holds.
 """

@@ -38,7 +38,7 @@ class CampaignChange(NamedTuple):
 
 
 class StoredCampaigns:
-    """The campaigns of a live log; what a call wrote is durable when it returns. Whatever fails is a StateError.
+    """The campaigns of a live log; what a call wrote is durable when it returns. Every failure is a StateError.
 
     One that was removed leaves its row, without what it did, so that every worker hears of it.
     """

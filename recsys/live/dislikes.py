@@ -36,7 +36,7 @@ class Dislike(msgspec.Struct, frozen=True, gc=False):
 
 
 class Dislikes:
-    """The dislikes of a live log: of each id and value the one that was said last. Whatever fails is a StateError."""
+    """The dislikes of a live log: of each id and value the one that was said last. Every failure is a StateError."""
 
     def __init__(self, log: Driver) -> None:
         self._log = log

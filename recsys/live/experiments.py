@@ -50,7 +50,7 @@ class Declared(NamedTuple):
 
 
 class ExperimentLog:
-    """The experiments of a log; what a call wrote is durable when it returns. Whatever fails is a StateError."""
+    """The experiments of a log; what a call wrote is durable when it returns. Every failure is a StateError."""
 
     def __init__(self, log: Driver) -> None:
         self._log = log

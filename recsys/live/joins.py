@@ -37,7 +37,7 @@ class JoinChange(NamedTuple):
 
 
 class Joins:
-    """The joins of a live log; what a call wrote is durable when it returns. Whatever fails is a StateError.
+    """The joins of a live log; what a call wrote is durable when it returns. Every failure is a StateError.
 
     One that was undone leaves its row, without the other account, so that every worker hears of it.
     """

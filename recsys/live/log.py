@@ -49,7 +49,7 @@ class Active(NamedTuple):
 class EventLog:
     """The live log. Until something is written every read answers nothing.
 
-    Whatever fails is a StateError that names the database.
+    Every failure is a StateError that names the database.
     """
 
     def __init__(self, log: Driver) -> None:

@@ -58,7 +58,7 @@ class KeptMoment(NamedTuple):
 
 
 class MomentLog:
-    """The moments of a log; what a call wrote is durable when it returns. Whatever fails is a StateError."""
+    """The moments of a log; what a call wrote is durable when it returns. Every failure is a StateError."""
 
     def __init__(self, log: Driver) -> None:
         self._log = log

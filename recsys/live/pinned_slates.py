@@ -99,7 +99,7 @@ _read_item = msgspec.json.Decoder(PinnedItem).decode
 
 
 class PinnedSlates:
-    """Sends and pins in the live log; what a call wrote is durable when it returns. Whatever fails is a StateError."""
+    """Sends and pins in the live log; what a call wrote is durable when it returns. Every failure is a StateError."""
 
     def __init__(self, log: Driver) -> None:
         self._log = log

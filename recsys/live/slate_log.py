@@ -112,7 +112,7 @@ def is_erased(slate: LoggedSlate, erased: Tombstones) -> bool:
 
 
 class SlateLog:
-    """The logged slates, at most `max_n`. Whatever fails is a StateError that names the database."""
+    """The logged slates, at most `max_n`. Every failure is a StateError that names the database."""
 
     def __init__(self, log: Driver, max_n: int, tombstones: TombstonesNow) -> None:
         """`tombstones` is asked when nobody else can write: who is erased after that deletes what was written."""

@@ -68,7 +68,7 @@ class Sends:
     def slates(self, send_id: str, query: Query, user_ids: Sequence[str]) -> list[SentSlate]:
         """Answer a send's slate for each user; `query` is asked as it is where no such send is declared.
 
-        A send's own placement and limit go before those of the query. What is pinned first, by whomever, stands.
+        A send's own placement and limit go before those of the query. The slate that is pinned first stands.
         """
         send = self._pins.send(send_id)
         if send is None:

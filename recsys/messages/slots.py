@@ -130,7 +130,7 @@ def filled(parameters: Mapping[str, str], values: Mapping[str, str]) -> dict[str
 def web_address(text: str | None, added: Mapping[str, str] = {}) -> str | None:
     """An http or https address as a header may carry it, with parameters added that it does not have; None: it is no such address.
 
-    Its own parameters keep their order and spelling, its fragment stays behind them. Whatever no address may hold is
+    Its own parameters keep their order and spelling, its fragment stays behind them. A sign that no address may hold is
     percent-encoded, but for tabs and line ends, which are dropped as browsers drop them.
     """
     try:

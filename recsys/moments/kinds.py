@@ -100,7 +100,7 @@ KINDS: Mapping[MomentKind, TriggerKind] = MappingProxyType(
 def next_turn(kind: MomentKind, user_context: UserContext) -> int:
     """Find from when on (microseconds) the rule of a kind can say something else, if no item changes; `FOREVER`: never by itself.
 
-    What the shopper does wakes it at once; an event that is known already and comes later than this moment is a turn too.
+    An event of the shopper wakes it at once; an event that is known already and comes later than this moment is a turn too.
     """
     moments = [user_context.next_event, *KINDS[kind].turns(user_context)]
     return min((each for each in moments if each > user_context.now), default=FOREVER)

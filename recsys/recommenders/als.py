@@ -22,7 +22,7 @@ from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Profile, Reaso
 
 _EVERY = 8
 _NOTHING = 1e-6
-"""What has decayed below this is left out: it would weigh as much as 1 + 0."""
+"""Weights that have decayed below this are left out: they would weigh as much as 1 + 0."""
 
 
 class AlsSettings(RecommenderSettings, frozen=True):

@@ -68,7 +68,7 @@ class MomentsSettings(Group, frozen=True):
     replenish_days: Positive = 7.0
     """Days for which an item is due again, from the end of its usual gap on."""
     high_spender_share: Share = 0.95
-    """Who spent as much as this share of all customers did, or more, is a high spender."""
+    """A shopper who spent as much as this share of all customers did, or more, is a high spender."""
     change_days: Positive = 7.0
     """Days for which it is news that an item is back in stock or costs less."""
     seen_days: Positive = 30.0

@@ -149,7 +149,7 @@ class Catalog:
         return _Shown(begins, changes, revision, mask)
 
     def available_after(self, row: int, update: ItemUpdate) -> bool | None:
-        """Tell whether an update makes an item available; None if it says nothing of it. What the shop does not show stays hidden."""
+        """Tell whether an update makes an item available; None if it says nothing of it. Hidden items stay hidden."""
         if item := update.item:
             told = can_be_bought(update.available, update.stock, item.backorder, item.min_stock)
             return told is not False and item.published

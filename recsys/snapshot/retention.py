@@ -2,7 +2,7 @@
 user.
 
 A snapshot line is a file `lines/<name>` that names versions, the newest last: those of trainings with other settings, which never
-serve by themselves. An arm of an experiment may rank with the newest one. What a line names is neither rolled back to nor counted
+serve by themselves. An arm of an experiment may rank with the newest one. Versions of a line are neither rolled back to nor counted
 among the versions that are kept of the shop.
 """
 

@@ -91,7 +91,7 @@ def _unknown_to(items: pl.DataFrame, updates: pl.DataFrame, written: int, export
 def overlaid(items: pl.DataFrame, updates: pl.DataFrame) -> pl.DataFrame:
     """Lay live item updates (item_id, available, stock, price; oldest first) over the items that there are.
 
-    What an update does not name stays. One that names stock alone makes the item available or not. An item that was put whole stands
+    Other values stay. An update that names stock alone makes the item available or not. An item that was put whole stands
     in place of what there was, with what was updated after that.
     """
     if updates.is_empty():

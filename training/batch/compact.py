@@ -183,7 +183,7 @@ def _purge_snapshots(
 def _holds(artifacts: Path, version: str, erasure_keys: ErasureKeys | None, rows: list[tuple[int, Tombstone]]) -> int:
     """Forgotten ids among the users and links of a snapshot.
 
-    Whoever was forgotten before its tables were read is not in it, or is there again with a new history.
+    A shopper who was forgotten before its tables were read is not in it, or is there again with a new history.
     """
     sequence = read_manifest(artifacts, version).state_sequence
     tombstones = Tombstones(erasure_keys, [row for seq, row in rows if seq > sequence])

@@ -1,6 +1,6 @@
 """`make restock`: items whose stock will run out before new stock can arrive, by the revenue at risk (docs/stock.md).
 
-Stock is what the shop said last, in its table or by `PATCH /v1/items`. What was sold is counted up to the newest event that is known,
+Stock is what the shop said last, in its table or by `PATCH /v1/items`. Sales are counted up to the newest event that is known,
 live ones too, so that a run on an item shows at once.
 """
 
@@ -98,7 +98,7 @@ def scarce_items(catalog: Catalog, sold: Units, lead_days: float) -> pl.DataFram
 def sold_lately(serving: ServingState, state: EventLog) -> Units:
     """Pieces of each item, float32[n], sold in the `SOLD_DAYS` days up to the newest event: those of the snapshot and live ones.
 
-    What was given back is not sold. A live refund is held against what the same id bought.
+    Units given back are not sold. A live refund is held against what the same id bought.
     """
     snapshot = serving.engine.snapshot
     past, live = _past_orders(snapshot), _live_orders(snapshot, state)

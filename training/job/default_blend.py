@@ -2,7 +2,7 @@
 
 The past is cut so that what the cut holds back is like what will be asked: the last days of the shop where enough of its shoppers
 bought in them; else the last order of every shopper, as in sequences, whose times say no more than the order of events; and where
-there is no order either, or an evening of ratings passes for one, a part of what each bought. What is learned are plain weights:
+there is no order either, or an evening of ratings passes for one, a part of what each bought. The result is plain weights:
 one recommender alone, or a few of them where together they rank better what was held back, and the defaults stay where neither
 does.
 """

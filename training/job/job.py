@@ -129,7 +129,7 @@ def prepare(
     finished: Finished = NOTHING_KEPT,
 ) -> Prepared:
     """Read and map the shop's tables up to `now`, or before `before`, the live log up to `live_until` (default: now); raises as
-    `fit`. What `finished` has is taken up."""
+    `fit`. Parts that `finished` has are taken up."""
     check_settings(settings)
     steps = steps or Steps()
     with steps.step("read tables"):

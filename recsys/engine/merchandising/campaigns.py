@@ -1,6 +1,6 @@
 """Campaigns of one engine: those that hold for a query, and what they come to over its catalogue.
 
-Campaigns take effect in the order of their ids. What they come to is worked out once for each set of them that holds together
+Campaigns take effect in the order of their ids. Their sum is worked out once for each set of them that holds together
 (`plans`), so that a list under fifty campaigns reads a few arrays and no conditions.
 """
 

@@ -185,7 +185,7 @@ class _Maker:
         self._shares: list[AtLeast] = []
 
     def add(self, name: str, campaign: Campaign) -> None:
-        """Add what a campaign does. What cannot be told of an item that is meant to be kept out keeps it out."""
+        """Add what a campaign does. An item whose value is unknown is kept out by an `exclude`."""
         for action in campaign.actions:
             if action.pin:
                 pin = action.pin

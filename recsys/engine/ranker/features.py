@@ -1,6 +1,6 @@
 """Features of the ranker: what it is told of a shopper, an item and the two together, defined once for fitting and for serving.
 
-Ages are days before the query's now, money is logarithms of the catalogue's currency. What is not known is -1 where the feature
+Ages are days before the query's now, money is logarithms of the catalogue's currency. An unknown value is -1 where the feature
 is an age, a count or a share, and 0 where it is a difference. Nothing here depends on which shop it is: no ids, no category codes.
 """
 

@@ -1,7 +1,7 @@
 """One SQLite file: made whole or not at all, brought to the present format, opened by each thread and process for itself.
 
 A process that inherits an open connection from the one that forked it also inherits SQLite's belief that the file's locks are
-its own, though the system gave them to the parent only. Whoever writes on that belief can lose rows that were committed: another
+its own, though the system gave them to the parent only. Its writes can lose rows that were committed: another
 process may take itself for the last one and remove the write-ahead file. So connections are closed before a fork, and where one
 was busy then, the child refuses the file.
 

@@ -2,7 +2,7 @@
 
 A template file is one kind of message on one channel, `weekly.email.liquid`, cut into the channel's parts by lines such as
 `--- subject`. The shop's own go before the built-in ones, and `de/weekly.email.liquid` before `weekly.email.liquid` for German
-readers. What several share stands in `<name>.partial.liquid` and is drawn in with `{% render 'name' %}`.
+readers. Parts that several share stand in `<name>.partial.liquid` and are drawn in with `{% render 'name' %}`.
 """
 
 from __future__ import annotations

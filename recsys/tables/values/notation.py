@@ -1,6 +1,6 @@
 """Notation of a table's columns: decimal mark, unit of times, words, told by the settings or else proved by all values of the column.
 
-Nothing is guessed from one row. What the values told is handed back as guesses, each with its evidence and the setting that pins it.
+Nothing is guessed from one row. Guesses by values are handed back, each with its evidence and the setting that pins it.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ ISO = TimeNotation()
 
 
 def read_times(series: pl.Series, notation: TimeNotation = ISO) -> pl.Series:
-    """Points in time as UTC. What names no zone is local to the notation's; what is no time becomes null."""
+    """Points in time as UTC. A time without a zone is local to the notation's; a text that is no time becomes null."""
     dtype = series.dtype
     if isinstance(dtype, pl.Datetime):
         micros = series.dt.cast_time_unit("us")

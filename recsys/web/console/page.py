@@ -93,7 +93,7 @@ class Visit(Generic[Taken]):
 
 
 Shown: TypeAlias = Mapping[str, Any] | Response
-"""What a template is filled with, its `tables` among it, or a whole answer."""
+"""The values of a template, its `tables` among them, or a whole answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

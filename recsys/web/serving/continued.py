@@ -51,7 +51,7 @@ def _json(catalog: Catalog, slate: Slate, with_attributes: bool) -> bytes:
 
 
 def _following(serving: ServingState, query: Query, shown: Rows, slate: Slate) -> str | None:
-    """Return where the list goes on; None at its end. What the question excludes stays excluded."""
+    """Return where the list goes on; None at its end. Items that the question excludes stay excluded."""
     if len(slate.items) < query.limit:
         return None
     excluded = [row for row in map(serving.engine.catalog.row, query.exclude) if row >= 0]

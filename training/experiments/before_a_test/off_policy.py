@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 Reals: TypeAlias = NDArray[np.float64]
 
 CLIP = 50.0
-"""Largest weight. What it cuts off counts as not supported."""
+"""Largest weight. Weight above it counts as not supported."""
 MIN_PERSONS = 100
 MIN_SUPPORT = 0.9
 """Least share of the candidate's places that the draw could have filled alike."""

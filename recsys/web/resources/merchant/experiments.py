@@ -84,7 +84,7 @@ def every_experiment(service: Service) -> dict[str, Declared]:
 
 
 def delete_experiment(call: Call[NoParameters]) -> Response:
-    """Stop an experiment: everybody is answered as without it. What it found stays to be read."""
+    """Stop an experiment: everybody is answered as without it. Its read-out stays to be read."""
     name = _name(call)
     return _answer(name, stop_experiment(call.service, name), OK)
 
