@@ -169,12 +169,10 @@ benchmark-gate: setup-dev ## Simulate how often the gate passes worse settings, 
 	$(RUN) -m benchmarks.job.gate_errors $(ARGS)
 benchmark-crowds: setup-dev ## Say in how many small shops an id of many people is named (needs RECSYS_DATA)
 	$(RUN) -m benchmarks.job.crowds
-benchmark-ratings: setup-dev ## Hold what an untuned training learns of ratings against each recommender alone (DATA=folder of ratings.csv)
-	$(RUN) -m benchmarks.lists.ratings $(DATA)
 benchmark-side-by-side: setup-dev ## Print similar items and complements beside plain co-occurrence, titles only, after a training (SETTINGS=)
 	$(RUN) -m benchmarks.lists.side_by_side $(SETTINGS)
-benchmark-untuned: setup-dev ## Hold untuned lists against each recommender alone (DATA=file HELD=last-order|last-item|random)
-	$(RUN) -m benchmarks.lists.untuned $(DATA) $(HELD)
+benchmark-public: setup-dev ## Hold untuned and tuned lists of a public set against each recommender alone (DATA=folder ARGS="--core 5 --tune 5")
+	$(RUN) -m benchmarks.lists.public $(DATA) $(ARGS)
 benchmark-floods: setup-dev ## Say at which place fresh ids with one view bring an item, with and without what keeps floods down
 	$(RUN) -m benchmarks.lists.floods
 benchmark-first-list: setup-dev ## Measure init, training and a first list in each folder of cases (CASES=../cases)

@@ -30,9 +30,10 @@ class TrainingSettings(Group, frozen=True):
     runner: Literal["local", "spark"] = "local"
     """What maps, settles and sums up the partitions: this machine, or the executors of Spark, always in two partitions or more."""
     spark: SparkSettings = SparkSettings()
-    learn_blend: Literal["auto", "off"] = "auto"
+    learn_blend: Literal["auto", "random", "off"] = "auto"
     """`auto`: `make train` learns the weights of `[blend]` of each segment that nobody set or tuned, where that ranks the end of the
-    shop's own past better; `off`: such segments keep the defaults."""
+    shop's own past better; `random`: where it ranks a fifth of what each shopper bought better, drawn from all their past, as some
+    tests of ratings ask; `off`: such segments keep the defaults."""
     learn_blend_events: Count = 5_000_000
     """With more events the blend is not learned while training, for it is a fit of its own; `make tune` learns it."""
     learn_blend_minutes: NotNegative = 5.0

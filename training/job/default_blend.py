@@ -1,10 +1,10 @@
 """Default blend: weights of the segments that nobody set or tuned, learned on the end of the shop's own past.
 
 The past is cut so that what the cut holds back is like what will be asked: the last days of the shop where enough of its shoppers
-bought in them; else the last order of every shopper, as in sequences, whose times say no more than the order of events; and where
-there is no order either, or an evening of ratings passes for one, a part of what each bought. The result is plain weights:
-one recommender alone, or a few of them where together they rank better what was held back, and the defaults stay where neither
-does.
+bought in them; else the last order of every shopper, as in sequences, whose times say no more than the order of events, or what each
+took last, where an evening of ratings would pass for an order; and where there is no order either, a part of what each bought. A
+shop in which nothing was ever bought asks for views in their place. The result is plain weights: one recommender alone, or a
+few of them where together they rank better what was held back, and the defaults stay where neither does.
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ def default_blend(
     untouched = [segment for segment in SEGMENTS if getattr(blend, segment) == getattr(BlendSettings(), segment)]
     if not untouched or chosen.learn_blend == "off" or not 0 < len(events) <= chosen.learn_blend_events:
         return LearnedBlend(blend)
-    cut = cut_of(events, as_of, n_items, settings.evaluation.days, settings.seed, settings.behaviour)
+    days = 0 if chosen.learn_blend == "random" else settings.evaluation.days
+    cut = cut_of(events, as_of, n_items, days, settings.seed, settings.behaviour)
     thick = [] if cut is None else [each for each in untouched if len(_asked(cut, each, n_items)) >= LEAST_SHOPPERS]
     if cut is None or not thick:
         return LearnedBlend(blend)
@@ -137,17 +138,20 @@ def default_blend(
 
 
 def cut_of(events: Events, as_of: int, n_items: int, days: int, seed: int, behaviour: BehaviourSettings) -> Cut | None:
-    """Hold back the last days, else everybody's last order, else a part drawn; None: too few shoppers are left to learn from.
+    """Hold back the last days, else everybody's last order, else what each took last, else a part drawn, or that at once where
+    `days` is 0; None: too few shoppers are left to learn from.
 
     The last order is no question where it would be the end of a burst: few shoppers come back after it, and most of what anybody
     took lies inside one.
     """
     start = as_of - days * DAY
-    buyers = events.users[events.kinds == EventType.PURCHASE]
-    enough = max(LEAST_SHOPPERS, LEAST_SHARE * len(np.unique(buyers)))
-    ways: list[tuple[Callable[[], Mask], int]] = [(lambda: events.times >= start, start)]
-    if not _in_bursts(events, n_items):
-        ways.append((lambda: _from_the_last_order(events, behaviour), as_of))
+    enough = max(LEAST_SHOPPERS, LEAST_SHARE * len(np.unique(events.users[_taken(events)])))
+    ways: list[tuple[Callable[[], Mask], int]] = []
+    if days:
+        ways.append((lambda: events.times >= start, start))
+        if not _in_bursts(events, n_items):
+            ways.append((lambda: _from_the_last_order(events, behaviour), as_of))
+        ways.append((lambda: _from_the_last_moment(events), as_of))
     ways.append((lambda: _drawn(events, n_items, seed), as_of))
     for late, moment in ways:
         cut = _cut(events, late(), moment, n_items)
@@ -156,9 +160,16 @@ def cut_of(events: Events, as_of: int, n_items: int, days: int, seed: int, behav
     return None
 
 
+def _taken(events: Events) -> Mask:
+    """Tell which events are of what is asked for: purchases, or views where nothing was ever bought."""
+    bought = events.kinds == EventType.PURCHASE
+    taken: Mask = (bought if bought.any() else events.kinds == EventType.VIEW) & (events.items >= 0)
+    return taken
+
+
 def _cut(events: Events, late: Mask, moment: int, n_items: int) -> Cut:
-    """Part the events; purchases count of users who were known before."""
-    bought = (events.kinds == EventType.PURCHASE) & (events.items >= 0)
+    """Part the events; what was taken counts of users who were known before."""
+    bought = _taken(events)
     known, customers = np.zeros((2, int(events.users[-1]) + 1), bool)
     known[events.users[~late]] = True
     customers[events.users[~late & (events.kinds == EventType.PURCHASE)]] = True
@@ -183,6 +194,15 @@ def _from_the_last_order(events: Events, behaviour: BehaviourSettings) -> Mask:
     np.minimum.at(visits, events.users[lines], visit[lines])
     looks = (events.kinds != EventType.PURCHASE) & (visit >= visits[events.users])
     held: Mask = looks | (events.times >= begins[events.users])
+    return held
+
+
+def _from_the_last_moment(events: Events) -> Mask:
+    """Tell which events are not before the moment at which their user took something last."""
+    taken = _taken(events)
+    last = np.full(int(events.users[-1]) + 1, np.iinfo(np.int64).max)
+    last[events.users[taken]] = events.times[taken]  # the last of each stands, for events are in order of time
+    held: Mask = events.times >= last[events.users]
     return held
 
 

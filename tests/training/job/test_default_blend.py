@@ -149,11 +149,29 @@ def evenings(apart: float, repeated: bool = False) -> list[dict[str, Any]]:
     ]
 
 
-def test_of_ratings_a_part_is_held_back() -> None:
-    """Orders told at many times, of items taken once each, are evenings of ratings: the end of one is not what will be asked."""
+def test_of_ratings_the_last_is_held_back() -> None:
+    """Orders told at many times, of items taken once each, are evenings of ratings: the next one is asked for, not an evening."""
     cut = cut_from(world([*evenings(1), event("one", "i00", "view", ago(1))], ITEMS))
     assert cut is not None
-    assert len(cut.bought) == pytest.approx(0.2 * 20 * EVENINGS, rel=0.2)
+    assert len(cut.bought) == len(np.unique(cut.bought // len(ITEMS))) == EVENINGS
+
+
+def test_of_views_the_last_is_held_back_where_nothing_was_ever_bought() -> None:
+    """A site that sells nothing asks for what is looked at next; a single purchase makes it a shop again."""
+    views = [{**row, "event_type": "view", "order_id": None} for row in walks(2 * LEAST_SHOPPERS)]
+    cut = cut_from(world(views, ITEMS, ago(1)))
+    assert cut is not None
+    assert len(cut.bought) == len(np.unique(cut.bought // len(ITEMS))) == 2 * LEAST_SHOPPERS
+    assert not cut.customers.any()
+    assert cut_from(world([*views, event("one", "i00", "purchase", ago(1))], ITEMS, ago(1))) is None
+
+
+def test_a_part_is_held_back_where_the_settings_ask_for_it() -> None:
+    """`random` draws from the whole past, for tests that do; it says nothing of what comes next."""
+    made = world(walks(LEAST_SHOPPERS + 40), ITEMS)
+    cut = cut_of(made.tables.events, made.tables.as_of, made.catalog.n_items, 0, 20, BehaviourSettings())
+    assert cut is not None
+    assert len(cut.bought) == pytest.approx(0.2 * len(made.tables.events), rel=0.2)
 
 
 @pytest.mark.parametrize(("apart", "repeated"), [(0, False), (1, True)], ids=["one time", "bought again"])
