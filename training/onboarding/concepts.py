@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 
 _WORDS: Mapping[str, str] = {
-    "user": "user users customer customers client clients member shopper visitor buyer purchaser soldtoparty party debitor "
+    "user": "user users kd customer customers client clients member shopper visitor buyer purchaser soldtoparty party debitor "
     "kunde kunden käufer besteller cliente clientes acheteur utilisateur usuario comprador utente acquirente klant "
     "klanten koper kund kunder köpare køber musteri müşteri alıcı klient klienta kupujący zákazník zákazníka kupující "
     "asiakas vásárló ügyfél клиент покупатель 会員 顧客 お客様 購入者 客户 买家 고객 회원 kupującego kupca kupac πελάτης πελάτη "
@@ -154,7 +154,7 @@ MEANT: Mapping[str, tuple[str, ...]] = {
     ),
     "amount": ("line total", "item total", "price total", "line item total", "line price", "total",),
     "currency": ("currency", "currency id", "order currency", "price currency", "item currency"),
-    "title": ("item name",),
+    "title": ("item name", "item"),
     "brand": ("brand", "brand name", "item brand"),
     "category": ("category", "category name", "item category", "item category name", "item group", "item group name"),
     "stock": ("stock", "stock quantity", "item stock", "available quantity", "available stock", "stock unit"),

@@ -6,14 +6,15 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 
-from training.onboarding.concepts import folded, rank
+from training.onboarding.concepts import concepts, folded, rank
 
 _USER = (
     "userid customerid customerno customernumber clientid memberid shopperid visitorid buyerid householdid "
     "accountid user customer client "
     "visitor shopper buyer member useremail customeremail email mail "
     "kunde kundennummer kundennr kundenid kundeid idkunde kontaktid client "
-    "clientid cliente idcliente clienteid idcustomer idclient iduser klantid klantnummer kundnr klientid customerref customerkey "
+    "uid custid customeruid clientid cliente idcliente clienteid idcustomer idclient iduser klantid klantnummer kundnr klientid "
+    "customerref customerkey "
     "utilisateur usuario distinctid"
 )
 _ITEM = (
@@ -21,7 +22,7 @@ _ITEM = (
     "variantsku item product article "
     "productids itemids contentids skus products items productlist "
     "referencia reference referentie asin artikel artikelnummer artikelnr produkt produktid produit articulo "
-    "producto prodotto code productno goodsid thing"
+    "producto prodotto code codice codigo productno goodsid thing"
 )
 _TIME = (
     "timestamp eventtime eventtimestamp createdat created datetime occurredat orderdate orderedat orderplacedat "
@@ -42,7 +43,8 @@ _OF_EVENTS = {
     "receiptid receipt bestellung "
     "bestellnummer bestellnr beleg belegnummer commande pedido ordine number",
     "quantity": "quantity qty units pieces count unitsales menge anzahl stueck quantite cantidad quantita pcs",
-    "price": "price unitprice itemprice lineitemprice priceeach each preis einzelpreis stueckpreis prix precio prezzo",
+    "price": "price unitprice itemprice lineitemprice priceeach each preis einzelpreis stueckpreis prix precio prezzo "
+    "vk vkbrutto vkpreis apris",
     "amount": "amount linetotal totalprice salesvalue storesales revenue sales total betrag umsatz gesamtpreis "
     "montant importe",
     "currency": "currency currencycode coin waehrung devise moneda valuta",
@@ -50,23 +52,30 @@ _OF_EVENTS = {
     "anonymous_id": "anonymousid deviceid cookieid clientcookie",
     "event_id": "eventid",
     "title": "title itemname productname producttitle name description label bezeichnung artikelname designation "
-    "libelle 商品名 상품명",
+    "libelle benamning benaming 商品名 상품명",
     "brand": "brand brandname vendor manufacturer marke hersteller marque marca maker",
     "category": "category categoryname productcategory categorypath kategorie warengruppe gruppe categorie categoria",
     "query": "query searchterm searchquery suchbegriff",
     "channel": "channel kanal",
     "coupon": "coupon couponcode vouchercode",
 }
+_IN_STOCK = (
+    "instock enstock enexistencia enexistencias auflager aufvorrat vorratig ilager palager opvoorraad skladem naskladzie stoktavar "
+    "varastossa instoc"
+)
+"""Names of which the values tell whether they mean a stock or an item that is for sale."""
 _OF_ITEMS = {
-    "title": "title name itemname productname producttitle label bezeichnung artikelname titel titre nom titulo nombre designation "
-    "libelle titolo nome naam navn namn isim ad adi nazwa nazev nimi nev название наименование 名 名称 商品名 상품명",
+    "title": "title name itemname productname producttitle label bezeichnung artikelname titel titre nom titulo nombre "
+    "designation "
+    "libelle benamning benaming titolo nome naam navn namn isim ad adi nazwa nazev nimi nev название наименование 名 名称 "
+    "商品名 상품명",
     "category": "category categories categorypath productcategory producttype shelf shelves kategorie kategorien "
     "warengruppe gruppe categorie",
     "brand": "brand brandname vendor manufacturer manufacturerid maker marke hersteller marque marca",
-    "price": "price saleprice unitprice regularprice preis verkaufspreis prix precio prezzo",
+    "price": "price saleprice unitprice regularprice preis verkaufspreis prix precio prezzo vk vkbrutto vkpreis",
     "currency": "currency currencycode waehrung coin",
-    "available": "available availability instock isinstock isavailable lieferbar verfuegbar disponible disponibile",
-    "stock": "stock stockquantity inventory inventoryquantity qty quantity left bestand lagerbestand lager",
+    "available": f"available availability isinstock isavailable lieferbar verfuegbar disponible disponibile {_IN_STOCK}",
+    "stock": f"stock stockquantity inventory inventoryquantity qty quantity left bestand lagerbestand lager {_IN_STOCK}",
     "published": "published status state visible active enabled online shown aktiv sichtbar",
     "backorder": "backorder backorders",
     "url": "url link producturl pageurl",
@@ -78,10 +87,11 @@ _OF_ITEMS = {
     "as_of": "asof updatedat",
 }
 _OF_USERS = {
-    "locale": "locale language sprache",
+    "locale": "locale language lang sprache langue idioma lingua taal sprak jezyk",
     "timezone": "timezone",
     "birthday": "birthday birthdate dateofbirth geburtstag geburtsdatum",
     "consent_email": "consentemail emailconsent acceptsmarketing acceptsemailmarketing emailmarketing marketingemails newsletter "
+    "consentementemail consentimientoemail consentimentoemail consensoemail einwilligungemail emaileinwilligung toestemmingemail "
     "emailoptin emailsubscribed newslettersubscribed subscribedtonewsletter newsletterabonniert newsletterempfanger",
     "consent_push": "consentpush pushoptin",
     "consent_sms": "consentsms smsoptin acceptssmsmarketing smsmarketing",
@@ -133,6 +143,8 @@ WORDS: Mapping[str, str] = {
     "category_view": "categoryview viewcategory categoryviewed",
 }
 """Words of shops for event types, written as in `KNOWN`."""
+_NAMED = ("item", "user", "order")
+"""Concepts of which one column may hold the id and another one the name."""
 _SALE = (
     "saleprice specialprice offerprice discountprice discountedprice pricesale promoprice promotionalprice angebotspreis aktionspreis "
     "sonderpreis prixpromo prixpromotionnel tarifpromo prixsolde preciooferta preciorebajado preciopromocional prezzoscontato "
@@ -197,9 +209,17 @@ def named(table: str, columns: Iterable[str], usable: Mapping[str, Collection[st
         mine = {name: at for name, at in told.items() if name in preferred}
         mine = mine or {name: at for name, at in told.items() if name in fits}
         if mine:
-            found[canonical] = min(mine, key=lambda name: (mine[name], left.index(name)))
+            order = {name: (mine[name], left.index(name)) for name in mine}
+            first = min(mine, key=order.__getitem__)
+            found[canonical] = min((name for name in mine if _names_id(first, name)), key=order.__getitem__, default=first)
             left.remove(found[canonical])
     return found
+
+
+def _names_id(bare: str, name: str) -> bool:
+    """Tell whether a name says the id of what another one only names: `Artikelnummer` beside `Artikel`, which holds its title then."""
+    said = concepts(bare)
+    return len(said) == 1 and said[0] in _NAMED and concepts(name) in (tuple(sorted((*said, "id"))), ("item", "sku"))
 
 
 def _telling(canonical: str, name: str, ranked: Sequence[str]) -> int | None:

@@ -65,6 +65,7 @@ def usable_for(rows: pl.DataFrame) -> Mapping[str, list[str]]:
         "filled": [name for name in rows.columns if rows[name].dtype.is_nested() or len(text[name])],
         **money,
         **moments,
+        "available": [name for name in rows.columns if name not in numbers or text[name].is_in(["0", "1"]).all()],
         "event_type": words,
         "events.event_type": told,
         "events.item_id": [name for name in scalar if len(text[name]) and not is_another_in_each(text[name])],
@@ -171,7 +172,9 @@ def _is_time(rows: pl.DataFrame, name: str) -> bool:
     if text.is_empty():
         return False
     numbers = text.str.extract(r"^(\d{8,19})(?:\.\d+)?$").drop_nulls()
-    if "date" in concepts(name):  # a number such as 46174.4375 may be a day of a spreadsheet where its name says so
+    if {"date", "made"} & set(
+        concepts(name)
+    ):  # a number such as 46174.4375 may be a day of a spreadsheet where its name says so
         numbers = numbers.extend(text.str.extract(r"^((?:3[3-9]|[4-6]\d|7[0-2])\d{3}(?:\.\d+)?)$").drop_nulls())
     return len(numbers) * 2 >= len(text) or _reads_as_times(name, text.head(_LOOKED_AT))
 

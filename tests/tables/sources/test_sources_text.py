@@ -294,6 +294,13 @@ def test_the_line_of_names_can_be_pinned(tmp_path: Path) -> None:
     assert rows_of((below,)) == ROWS
 
 
+def test_titles_that_a_spreadsheet_fills_up_are_passed_over(tmp_path: Path) -> None:
+    """A title above names that nobody knows has as many fields as the names, most of them empty."""
+    name = written(tmp_path, "june.csv", "Raport;;;\n;;;\nNr;Klient;Symbol;Cena\nA;k;S;1\nB;k;S;2\n")
+    [source] = open_files(tmp_path, name)
+    assert list(source.schema) == ["Nr", "Klient", "Symbol", "Cena"]
+
+
 def test_separator_and_quote_can_be_pinned(tmp_path: Path) -> None:
     """A sign that no guess would find separates fields, and quotes may be letters."""
     content = 'user_id~query\nu1~5" nail\nu2~"bold" move\n'
