@@ -88,6 +88,7 @@ NULL_USERS = (
         "访客",
         "게스트",
     ),
+    *("guest checkout", "guest order", "匿名", "匿名用户", "匿名使用者", "散客", "非会員", "익명", "비로그인"),
     *("비회원", "ضيف", "אורח", "tamu", "khách"),
 )
 """Words that mean "nobody" unless the shop names its own. Those of programs and spreadsheets that no name could be always do."""

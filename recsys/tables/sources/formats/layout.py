@@ -56,6 +56,10 @@ class Grid:
         """Return how many of the names that the settings speak of stand in a row."""
         return len({cell.strip() for cell in self.rows[at].cells} & set(wanted))
 
+    def filled(self, at: int) -> int:
+        """Return how many fields of a row are not blank."""
+        return sum(bool(cell.strip()) for cell in self.rows[at].cells)
+
     def share(self) -> float:
         """Share of the rows with the usual number of fields, 0…1."""
         return sum(len(row.cells) == self.width for row in self.rows) / max(1, len(self.rows))
@@ -132,8 +136,12 @@ def _place(grid: Grid, wanted: Collection[str], key: str) -> tuple[int, str]:
 
 
 def _unknown_names(grid: Grid, top: range, key: str) -> tuple[int, str]:
-    """The first row as wide as most, if it looks like names that the settings do not speak of."""
-    at = next((each for each in top if len(grid.rows[each].cells) == grid.width), 0)
+    """The first row as wide as most, if it looks like names that the settings do not speak of.
+
+    A spreadsheet fills up titles with empty fields to that width: a row that is mostly empty, above one that is not, is passed over.
+    """
+    wide = [each for each in top if len(grid.rows[each].cells) == grid.width]
+    at = next((each for each in wide if grid.filled(each) * 2 >= grid.width), wide[0] if wide else 0)
     row = grid.rows[at]
     if reasons := value_like(row.cells, [below.cells for below in grid.rows[at + 1 :]]):
         line = "first line" if row.start == 1 else f"line {row.start:,}"
