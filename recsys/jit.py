@@ -31,6 +31,7 @@ LEAVES = _array(types.uint64)
 OWN_MASK = _array(types.boolean, readonly=False)
 """A mask that the function writes to."""
 OWN_ROWS, OWN_TIMES = _array(types.int32, readonly=False), _array(types.int64, readonly=False)
+OWN_SCORES = _array(types.float32, readonly=False)
 OWN_MASKS, OWN_REALS = _array(types.boolean, 2, readonly=False), _array(types.float64, readonly=False)
 OWN_ROWS_2D, OWN_TIMES_2D = _array(types.int32, 2, readonly=False), _array(types.int64, 2, readonly=False)
 OWN_SCORES_2D = _array(types.float32, 2, readonly=False)
@@ -44,29 +45,30 @@ def of_tuple(named: type[tuple[Any, ...]], *fields: Any) -> Any:
     return types.NamedTuple(fields, named)  # type: ignore[no-untyped-call]
 
 
-def compiled(*arguments: Any) -> Callable[[Function], Function]:
+def compiled(*arguments: Any, on_all_cores: bool = False) -> Callable[[Function], Function]:
     """Compile a function for these argument types, from the cache if it has been before; without a place to keep it, anew.
 
     Without types it is compiled into those that call it. Kept code is compiled anew once anything that it was made from has
-    changed, in whichever module: a service that was upgraded in place runs nothing of the version before.
+    changed, in whichever module: a service that was upgraded in place runs nothing of the version before. `on_all_cores`: threads
+    run it at once, for it lets go of the interpreter's lock; a short loop loses more by that than it gains.
     """
 
     def compile_for(function: Function) -> Function:
         if not arguments:
             return cast(Function, njit(function))
         try:
-            return cast(Function, _kept(function, arguments))
+            return cast(Function, _kept(function, arguments, on_all_cores))
         except RuntimeError as error:
             if "cache" not in str(error):
                 raise
-            return cast(Function, njit(arguments)(function))
+            return cast(Function, njit(arguments, nogil=on_all_cores)(function))
 
     return compile_for
 
 
-def _kept(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+def _kept(function: Callable[..., Any], arguments: tuple[Any, ...], on_all_cores: bool) -> Any:
     """Compile a function, or take what is kept of it."""
-    made: Any = njit(cache=True)(function)
+    made: Any = njit(cache=True, nogil=on_all_cores)(function)
     if made is not function:  # with NUMBA_DISABLE_JIT it is
         made._cache._cache_file._source_stamp = _stamp(function, arguments)  # numba's own is of one file
         made.compile(arguments)

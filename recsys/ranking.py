@@ -6,16 +6,34 @@ Ties break on score, then the item's recency, then its id; `tie_rank` of the cat
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias, cast
 
 import numpy as np
 
-from recsys.jit import INT, MASK, OWN_ROWS_2D, OWN_SCORES_2D, ROWS, ROWS_2D, SCORES, SCORES_2D, compiled
-from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Rows, Scores
+from recsys.jit import (
+    INT,
+    MASK,
+    OWN_ROWS,
+    OWN_ROWS_2D,
+    OWN_SCORES,
+    OWN_SCORES_2D,
+    ROWS,
+    ROWS_2D,
+    SCORES,
+    SCORES_2D,
+    TIMES,
+    compiled,
+)
+from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Rows, Scores, Times
 
 Weigh: TypeAlias = Callable[[Rows, Rows, Scores], Scores]
-_BLOCK = 500
-"""Rows of a product that are in memory at a time."""
+_BLOCK = 128
+"""Rows of a product that each thread has in memory at a time."""
+_THREADS = 2
+"""Threads that multiply; each has `Sums` of its own."""
+UNSEEN, NO_MORE = -1, -2
+"""Marks of a list of items in `Sums.nexts`: of an item that is not in it, and its end."""
 
 
 @compiled()
@@ -54,7 +72,7 @@ def top_n(items: Rows, scores: Scores, tie_rank: Rows, n: int) -> Candidates:
     return Candidates(*_top_n(items, scores, tie_rank, max(n, 0)))
 
 
-@compiled(ROWS, ROWS, SCORES, INT, OWN_ROWS_2D, OWN_SCORES_2D)
+@compiled(ROWS, ROWS, SCORES, INT, OWN_ROWS_2D, OWN_SCORES_2D, on_all_cores=True)
 def _keep_strongest(starts: Rows, items: Rows, scores: Scores, first: int, neighbours: Rows, weights: Scores) -> None:
     """Write the strongest positive entries of each row, other than the item itself, into both matrices [n, k] from row `first` on;
     equal ones stand in the order given."""
@@ -73,6 +91,83 @@ def _keep_strongest(starts: Rows, items: Rows, scores: Scores, first: int, neigh
             neighbours[item, place], weights[item, place] = items[entry], score
 
 
+@compiled()
+def add_to(item: int, part: float, sums: Scores, nexts: Rows, head: int) -> int:
+    """Add a part to the sum of an item, and put it before `head` in the list of those that have one; returns the new head."""
+    sums[item] += part
+    if nexts[item] == UNSEEN:
+        nexts[item] = head
+        return item
+    return head
+
+
+@compiled()
+def take_sums(head: int, sums: Scores, nexts: Rows, items: Rows, scores: Scores, at: int) -> int:
+    """Move the sums of a list that starts at `head` to `items` and `scores` from place `at` on, and leave nothing behind; returns
+    the place after them."""
+    while head >= 0:
+        if sums[head] != 0:
+            items[at], scores[at] = head, sums[head]
+            at += 1
+        following = nexts[head]
+        sums[head], nexts[head] = 0, UNSEEN
+        head = following
+    return at
+
+
+@compiled()
+def widened(array: Any, least: int) -> Any:
+    """The same array with room for twice as much, `least` at least."""
+    wider = np.empty(max(least, 2 * len(array)), array.dtype)
+    wider[: len(array)] = array
+    return wider
+
+
+@compiled(TIMES, ROWS, SCORES, TIMES, ROWS, SCORES, INT, INT, OWN_SCORES, OWN_ROWS, on_all_cores=True)
+def _product(
+    starts: Times,
+    middles: Rows,
+    values: Scores,
+    right_starts: Times,
+    right_items: Rows,
+    right_values: Scores,
+    first: int,
+    last: int,
+    sums: Scores,
+    nexts: Rows,
+) -> tuple[Rows, Rows, Scores]:
+    """Multiply the rows from `first` to `last` of a sparse matrix by another one (Gustavson, "Two fast algorithms for sparse
+    matrices", 1978): where each row starts, the items and the products. `sums` and `nexts`: as `Sums` has them."""
+    room = 0
+    for row in range(first, last):
+        most = 0
+        for entry in range(starts[row], starts[row + 1]):
+            most += right_starts[middles[entry] + 1] - right_starts[middles[entry]]
+        room += min(most, len(sums))
+    found, items, scores = np.zeros(last - first + 1, np.int32), np.empty(room, np.int32), np.empty(room, np.float32)
+    for row in range(first, last):
+        head = NO_MORE
+        for entry in range(starts[row], starts[row + 1]):
+            middle, value = middles[entry], values[entry]
+            for right in range(right_starts[middle], right_starts[middle + 1]):
+                head = add_to(right_items[right], value * right_values[right], sums, nexts, head)
+        found[row - first + 1] = take_sums(head, sums, nexts, items, scores, found[row - first])
+    end = found[last - first]
+    return found, items[:end], scores[:end]
+
+
+class Sums:
+    """Room of one thread for sums over all items: `sums` float32[n] of zeros, and `nexts` int32[n], for a list of the items that
+    have a sum (`UNSEEN`: not in it; `NO_MORE` ends it)."""
+
+    def __init__(self, n: int) -> None:
+        self.sums, self.nexts = np.zeros(n, np.float32), np.full(n, UNSEEN, np.int32)
+
+
+Multiply: TypeAlias = Callable[[int, int, Sums], tuple[Rows, Rows, Scores]]
+"""Rows of a product, from one to another: where each starts, int32[rows + 1], the items int32[m] and the products float32[m]."""
+
+
 def strongest_of_product(left: Any, right: Any, k: int, weigh: Weigh | None = None) -> Arrays:
     """Multiply sparse items × m by m × items, a block of rows at a time, and keep the strongest of each row.
 
@@ -85,17 +180,39 @@ def strongest_of_product(left: Any, right: Any, k: int, weigh: Weigh | None = No
     Returns:
         neighbours int32[n, k] strongest first, and weights float32[n, k] (0: padding).
     """
-    n = right.shape[1]
+    rows, columns = _arrays_of(left), _arrays_of(right)
+
+    def multiply(first: int, last: int, room: Sums) -> tuple[Rows, Rows, Scores]:
+        return _product(*rows, *columns, first, last, room.sums, room.nexts)
+
+    return strongest_of_blocks(right.shape[1], k, multiply, weigh)
+
+
+def _arrays_of(matrix: Any) -> tuple[Times, Rows, Scores]:
+    """The arrays of a csr array: where rows start, their columns and values."""
+    starts, columns = np.ascontiguousarray(matrix.indptr, np.int64), np.ascontiguousarray(matrix.indices, np.int32)
+    return starts, columns, np.ascontiguousarray(matrix.data, np.float32)
+
+
+def strongest_of_blocks(n: int, k: int, multiply: Multiply, weigh: Weigh | None = None) -> Arrays:
+    """Keep the strongest of each row of a product of n items by n, as `strongest_of_product` does; every thread takes the next block
+    of rows, each of which is made and kept by itself."""
     neighbours = np.zeros((n, min(k, max(n - 1, 1))), np.int32)
     weights = np.zeros(neighbours.shape, np.float32)
-    for first in range(0, n, _BLOCK):
-        block = (left[first : first + _BLOCK] @ right).tocsr()
-        starts, met = block.indptr.astype(np.int32), block.indices.astype(np.int32, copy=False)
-        scores = block.data.astype(np.float32, copy=False)
-        if weigh:
-            items = np.repeat(np.arange(first, first + block.shape[0], dtype=np.int32), np.diff(starts))
-            scores = weigh(items, met, scores)
-        _keep_strongest(starts, met, scores, first, neighbours, weights)
+    blocks = iter(range(0, n, _BLOCK))
+
+    def work(_thread: int) -> None:
+        room = Sums(n)
+        for first in blocks:
+            starts, met, scores = multiply(first, min(first + _BLOCK, n), room)
+            if weigh:
+                items = np.repeat(np.arange(first, first + len(starts) - 1, dtype=np.int32), np.diff(starts))
+                scores = weigh(items, met, scores)
+            _keep_strongest(starts, met, scores, first, neighbours, weights)
+
+    threads = min(_THREADS, -(-n // _BLOCK))
+    with ThreadPoolExecutor(max(threads, 1)) as pool:
+        list(pool.map(work, range(threads)))
     return {"neighbours": neighbours, "weights": weights}
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
+from recsys import ranking
 from recsys.ranking import (
     Neighbours,
     followed_by,
@@ -84,6 +86,19 @@ def test_strongest_of_a_product_by_other_scores() -> None:
         [1198, 1197],
     ]
     assert found["weights"][0].tolist() == [1199, 1198]
+
+
+def test_threads_make_the_same_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of rows are made by whichever thread is free; the arrays are those of one thread."""
+    draw = np.random.default_rng(5)
+    matrix = csr_array(draw.integers(0, 3, (400, 700)) * (draw.random((400, 700)) < 0.05), dtype=np.float32)
+    found = []
+    for threads in (1, 2, 5):
+        monkeypatch.setattr(ranking, "_THREADS", threads)
+        found.append(strongest_of_product(matrix.T.tocsr(), matrix, 9))
+    assert np.count_nonzero(found[0]["weights"]) > 6000
+    for other in found[1:]:
+        assert all(np.array_equal(found[0][name], other[name]) for name in found[0])
 
 
 @calm

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.behaviour import QuerySeeds, ages_in_days, compact_rows, decay, event_weights, matrix_of, steps_of_users
-from recsys.ranking import Neighbours, strongest_of_product
+from recsys.behaviour import QuerySeeds, ages_in_days, compact_rows, decay, event_weights, steps_of_users
+from recsys.jit import INT, MASK, OWN_REALS, OWN_ROWS, OWN_SCORES, ROWS, SCORES, TIMES, compiled
+from recsys.ranking import NO_MORE, Neighbours, Sums, add_to, strongest_of_blocks, take_sums, widened
 from recsys.recommenders.base import EvidenceItem, Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
 from recsys.settings.types import NotNegative, Share
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events, Tables
-from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
+from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores, Times
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
+_LAID_OUT = ("lengths", "items", "weights", "steps")
 
 
 class NextItemSettings(RecommenderSettings, frozen=True):
@@ -82,8 +82,7 @@ class NextItem(Recommender[NextItemSettings]):
     @staticmethod
     def merge(parts: Sequence[Arrays], tables: Tables, behaviour: BehaviourSettings, settings: NextItemSettings) -> Arrays:
         """Pair the steps of each shopper, block by block of items, and keep what most often comes next."""
-        counts = np.concatenate([part["steps"] for part in parts]).astype(np.int64)
-        return _next_items(matrix_of(parts, tables.catalog.n_items), np.repeat(np.arange(len(counts)), counts), settings)
+        return _next_items(_laid_out(parts), tables.catalog.n_items, settings)
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: NextItemSettings) -> None:
         self._seeds = QuerySeeds(behaviour, settings.half_life_days, settings.history_items, settings.half_life_steps)
@@ -110,44 +109,131 @@ def _latest(events: Events, steps: Rows, n_users: int, max_n: int) -> tuple[Even
     return events, steps, np.minimum(counts, max_n)
 
 
-def _next_items(matrix: csr_array, owners: NDArray[np.int64], settings: NextItemSettings) -> Arrays:
-    """Fit W on steps × items of decayed weights and the user int64[steps] of each; see `NextItem` for the arrays."""
-    from scipy.sparse import csr_array, diags_array
+def _next_items(steps: _Steps, n_items: int, settings: NextItemSettings) -> Arrays:
+    """Fit W on the steps of all shoppers; see `NextItem` for the arrays."""
+    totals = np.zeros(n_items)
+    _add_up(steps.items, steps.weights, totals)
+    sources, followers = (_power(totals, power) for power in (settings.source_power, settings.item_power))
+    held = 1 / np.sqrt(np.arange(settings.most_lines + 1).clip(1)).astype(np.float32)
+    _hold_down(steps.starts, steps.items, steps.weights, held, followers)
+    starts, places = _places_of(steps.starts, steps.items, settings.most_lines, n_items)
+    parts = (1 / np.arange(1, settings.steps + 1)).astype(np.float32)
+    read = (starts, places, steps.starts, steps.begins, steps.items, steps.weights, held, sources)
+    reach = (parts, parts * np.float32(settings.backward))
 
-    sizes = np.diff(matrix.indptr)
-    totals = np.asarray(matrix.sum(axis=0))
-    held = np.where((sizes > 0) & (sizes <= settings.most_lines), 1 / np.sqrt(np.maximum(sizes, 1)), 0)
-    right = (diags_array(held) @ matrix @ diags_array(_power(totals, settings.item_power))).tocsr().astype(np.float32)
-    seen = csr_array((np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape).T.tocsr()
-    del matrix  # as large as each of the others
-    left = (diags_array(_power(totals, settings.source_power)) @ seen @ diags_array(held)).tocsr().astype(np.float32)
-    del seen
-    return strongest_of_product(_Near(left, owners, settings), right, settings.neighbours)
+    def multiply(first: int, last: int, room: Sums) -> tuple[Rows, Rows, Scores]:
+        return _near(*read, *reach, first, last, room.sums, room.nexts)
+
+    return strongest_of_blocks(n_items, settings.neighbours, multiply)
 
 
-def _power(totals: Scores, power: float) -> NDArray[np.float64]:
-    return np.where(totals > 0, np.maximum(totals, 1e-12) ** -power, 0)
+class _Steps(NamedTuple):
+    """Steps of all shoppers, end to end: where each starts int64[s + 1], whether it is its shopper's first bool[s], and the items
+    int32[m] and decayed weights float32[m] of all of them."""
+
+    starts: Times
+    begins: Mask
+    items: Rows
+    weights: Scores
 
 
-class _Near:
-    """Items × steps that are near one in which the item is, made for a block of items at a time: it is many times as large as the
-    items × steps that it is made of."""
+def _laid_out(parts: Sequence[Arrays]) -> _Steps:
+    lengths, items, weights, counts = (np.concatenate([part[name] for part in parts]) for name in _LAID_OUT)
+    starts = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=starts[1:])
+    begins = np.zeros(len(lengths), bool)
+    begins[(np.cumsum(counts, dtype=np.int64) - counts)[counts > 0]] = True
+    return _Steps(starts, begins, items, weights)
 
-    def __init__(self, held: csr_array, owners: NDArray[np.int64], settings: NextItemSettings) -> None:
-        self._held, self._owners = held, owners
-        shifts = [(ahead, 1 / ahead) for ahead in range(1, settings.steps + 1)]
-        self._shifts = [*shifts, *((-ahead, settings.backward * part) for ahead, part in shifts if settings.backward)]
 
-    def __getitem__(self, block: slice) -> csr_array:
-        from scipy.sparse import coo_array
+def _power(totals: NDArray[np.float64], power: float) -> Scores:
+    return np.where(totals > 0, np.maximum(totals, 1e-12) ** -power, 0).astype(np.float32)
 
-        held = self._held[block].tocoo()
-        (rows, steps), values = held.coords, held.data
-        found = []
-        for shift, part in self._shifts:
-            near = steps + shift
-            inside = ((near >= 0) & (near < len(self._owners))).nonzero()[0]
-            inside = inside[self._owners[near[inside]] == self._owners[steps[inside]]]
-            found.append((rows[inside], near[inside], values[inside] * np.float32(part)))
-        rows, steps, values = (np.concatenate(each) for each in zip(*found, strict=True))
-        return coo_array((values, (rows, steps)), shape=held.shape).tocsr()
+
+@compiled(ROWS, SCORES, OWN_REALS)
+def _add_up(items: Rows, weights: Scores, totals: NDArray[np.float64]) -> None:
+    """Add the weights of each item to its total, one after another."""
+    for entry in range(len(items)):
+        totals[items[entry]] += weights[entry]
+
+
+@compiled(TIMES, ROWS, OWN_SCORES, SCORES, SCORES)
+def _hold_down(starts: Times, items: Rows, weights: Scores, held: Scores, powers: Scores) -> None:
+    """Multiply each weight by what its step's size and its item hold it down; 0 in steps of more items than `held` knows."""
+    for step in range(len(starts) - 1):
+        size = starts[step + 1] - starts[step]
+        for entry in range(starts[step], starts[step + 1]):
+            weights[entry] = held[size] * weights[entry] * powers[items[entry]] if size < len(held) else 0
+
+
+@compiled(TIMES, ROWS, INT, INT)
+def _places_of(starts: Times, items: Rows, most_lines: int, n_items: int) -> tuple[Times, Rows]:
+    """The steps of up to `most_lines` items in which each item is, int32[m] ascending, and where each item's start, int64[n + 1]."""
+    counts = np.zeros(n_items + 1, np.int64)
+    for step in range(len(starts) - 1):
+        if starts[step + 1] - starts[step] <= most_lines:
+            for entry in range(starts[step], starts[step + 1]):
+                counts[items[entry] + 1] += 1
+    ends = np.cumsum(counts)
+    steps, filled = np.empty(ends[n_items], np.int32), ends[:n_items].copy()
+    for step in range(len(starts) - 1):
+        if starts[step + 1] - starts[step] <= most_lines:
+            for entry in range(starts[step], starts[step + 1]):
+                steps[filled[items[entry]]] = step
+                filled[items[entry]] += 1
+    return ends, steps
+
+
+@compiled(
+    *(TIMES, ROWS, TIMES, MASK, ROWS, SCORES, SCORES, SCORES, SCORES, SCORES),
+    *(INT, INT, OWN_SCORES, OWN_ROWS),
+    on_all_cores=True,
+)
+def _near(
+    own_starts: Times,
+    own_steps: Rows,
+    starts: Times,
+    begins: Mask,
+    items: Rows,
+    weights: Scores,
+    held: Scores,
+    sources: Scores,
+    ahead: Scores,
+    behind: Scores,
+    first: int,
+    last: int,
+    sums: Scores,
+    nexts: Rows,
+) -> tuple[Rows, Rows, Scores]:
+    """Add up, for the items from `first` to `last`, what is in the steps near theirs; returns rows as `ranking.Multiply` does.
+
+    `ahead` and `behind`: what a step counts that is so many steps later or earlier, from 1; a shopper's steps end where another's
+    begin.
+    """
+    n_steps, found = len(begins), np.zeros(last - first + 1, np.int32)
+    met, scores = np.empty(len(sums), np.int32), np.empty(len(sums), np.float32)
+    for item in range(first, last):
+        head = NO_MORE
+        for place in range(own_starts[item], own_starts[item + 1]):
+            step = own_steps[place]
+            value = sources[item] * held[starts[step + 1] - starts[step]]
+            for shift in range(1, len(ahead) + 1):
+                near = step + shift
+                if near >= n_steps or begins[near]:
+                    break
+                part = value * ahead[shift - 1]
+                for entry in range(starts[near], starts[near + 1]):
+                    head = add_to(items[entry], part * weights[entry], sums, nexts, head)
+            for shift in range(1, len(behind) + 1):
+                near = step - shift
+                if behind[shift - 1] == 0 or near < 0 or begins[near + 1]:
+                    break
+                part = value * behind[shift - 1]
+                for entry in range(starts[near], starts[near + 1]):
+                    head = add_to(items[entry], part * weights[entry], sums, nexts, head)
+        at = found[item - first]
+        if at + len(sums) > len(met):
+            met, scores = widened(met, at + len(sums)), widened(scores, at + len(sums))
+        found[item - first + 1] = take_sums(head, sums, nexts, met, scores, at)
+    end = found[last - first]
+    return found, met[:end], scores[:end]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby, product
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,25 @@ def test_degrees_hold_down() -> None:
     degrees = dense(made, 40).sum(axis=0)
     assert np.count_nonzero(plain) > 500
     np.testing.assert_allclose(held, plain * np.outer(degrees**-0.7, degrees**-0.3), rtol=1e-4)
+
+
+def test_it_is_the_sum_over_all_pairs_of_steps() -> None:
+    """Among hundreds of items and steps too, each W[i, j] is what its definition says, pair by pair."""
+    draw, n = np.random.default_rng(4), 400
+    drawn = [[f"i{item**2 // n:02}" for item in draw.integers(0, n, size)] for size in draw.integers(1, 60, 60)]
+    walks = [[item for item, _ in groupby(items)] for items in drawn]
+    rows = [row for user, moments in enumerate(walks) for row in walk(f"u{user:02d}", *moments)]
+    expected = np.zeros((n, n))
+    for moments in walks:
+        steps = [int(item[1:]) for item in moments]
+        for (at, item), (other_at, other) in product(enumerate(steps), enumerate(steps)):
+            if item != other and 0 < abs(at - other_at) <= 3:
+                expected[item, other] += (1 if other_at > at else 0.5) / abs(at - other_at)
+    made = world(rows, numbered_items(n))
+    place = [made.catalog.row(f"i{item:02}") for item in range(n)]
+    w = square(made, steps=3, backward=0.5, neighbours=n)[np.ix_(place, place)]
+    assert np.count_nonzero(expected) > 4000
+    np.testing.assert_allclose(w, expected, rtol=1e-5)
 
 
 def test_wholesale_orders_are_left_out() -> None:
