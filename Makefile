@@ -173,6 +173,8 @@ benchmark-side-by-side: setup-dev ## Print similar items and complements beside 
 	$(RUN) -m benchmarks.lists.side_by_side $(SETTINGS)
 benchmark-public: setup-dev ## Hold untuned and tuned lists of a public set against each recommender alone (DATA=folder ARGS="--core 5 --tune 5")
 	$(RUN) -m benchmarks.lists.public $(DATA) $(ARGS)
+benchmark-ranked: setup-dev ## Hold the ranker, or other settings, against the blend on a past window, and say what becomes of young items (SETTINGS= ARGS="--as-of 2011-11-01")
+	$(RUN) -m benchmarks.lists.ranked $(SETTINGS) $(ARGS)
 benchmark-floods: setup-dev ## Say at which place fresh ids with one view bring an item, with and without what keeps floods down
 	$(RUN) -m benchmarks.lists.floods
 benchmark-first-list: setup-dev ## Measure init, training and a first list in each folder of cases (CASES=../cases)

@@ -188,11 +188,13 @@ class Shop:
         optional = {"order_id": pl.String, "quantity": pl.Float64, "price": pl.Float64}
         pl.DataFrame(self.events, schema={**kinds, **optional}).write_parquet(self.folder / "events.parquet")
         words = ("item_id", "title", "category", "brand", "group_id")
-        columns = dict.fromkeys(words, pl.String) | {
+        columns: dict[str, Any] = dict.fromkeys(words, pl.String) | {
             "price": pl.Float64,
             "available": pl.Boolean,
             "replenishable": pl.Boolean,
         }
+        if any("published_at" in item for item in self.items):
+            columns |= {"published_at": pl.Datetime("us", "UTC")}
         pl.DataFrame(self.items, schema=columns).write_parquet(self.folder / "items.parquet")
 
     def fit(self, before: datetime | None = None) -> Fitted:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from recsys.clock import DAY
 from recsys.engine.blend import Ranked
 from recsys.engine.engine import Engine as Engine
 from recsys.engine.filters import FilterInputs, allowed_items
@@ -27,6 +28,7 @@ from recsys.engine.strategy import first_rule, looks_at_shopper, segment_of, wei
 from recsys.reasons import reason_locale
 from recsys.recommenders import RANKS_EVERYTHING
 from recsys.settings.placements import Placement, Rule
+from recsys.settings.variety import NewItems
 from recsys.snapshot.catalog import Catalog
 from recsys.types import (
     Bought,
@@ -40,6 +42,9 @@ from recsys.types import (
     Segment,
     Slate,
 )
+
+NEW_ITEMS = "content"
+"""The recommender that knows items of which nobody did anything yet."""
 
 
 def answer(engine: Engine, query: Query, history: History, profile: Profile | None = None, *, apart_from: str = "") -> Slate:
@@ -64,9 +69,7 @@ def _slate(engine: Engine, query: Query, history: History, asked: ResolvedQuery)
         strategy=rule.name if rule else "fallback",
         personalized=asked.profile.known and ((built.led and looks_at_shopper(rule)) or builder.anything_personal()),
         fallback=built.fallback,
-        notices=(*engine.notices, *asked.notices)
-        if drawn is None
-        else (*engine.notices, *asked.notices, f"exploration: the first {len(drawn.rows)} places are drawn"),
+        notices=(*engine.notices, *asked.notices, *_notices(built)),
         items=tuple(builder.ranked.rows.tolist()),
         scores=tuple(builder.ranked.scores.tolist()),
         reasons=tuple(with_campaigns(builder.reasons(), builder.ranked.rows, asked.plan)),
@@ -76,9 +79,16 @@ def _slate(engine: Engine, query: Query, history: History, asked: ResolvedQuery)
     )
 
 
+def _notices(built: Built) -> list[str]:
+    """Say what stands on a list for another reason than that it ranks there."""
+    drawn = [] if built.drawn is None else [f"exploration: the first {len(built.drawn.rows)} places are drawn"]
+    new = [f"new_items: {built.new} of the items have their places because they are new"] if built.new else []
+    return [*drawn, *new]
+
+
 class Built(NamedTuple):
     """A list that was put together: whether the rule's recommenders are on it, the last recommender of the fallback chain that is,
-    what a plan kept from its place, and the draw of exploration."""
+    what a plan kept from its place, the draw of exploration, and how many places were given to new items."""
 
     builder: SlateBuilder
     rule: Rule | None
@@ -86,10 +96,33 @@ class Built(NamedTuple):
     fallback: str | None
     notes: Notes = NO_NOTES
     drawn: Drawn | None = None
+    new: int = 0
 
 
 def build(engine: Engine, asked: ResolvedQuery, limit: int, told: bool = False) -> Built:
-    """Put the list of a query together; only where it is `told` what was kept from its place is a list mixed by way of a plan."""
+    """Put the list of a query together, with places for new items; only where it is `told` what was kept from its place is a list
+    mixed by way of a plan."""
+    built = _ranked(engine, asked, limit, told)
+    if not asked.placement.new_items or not (asked.plan is None or asked.plan.only_keeps):
+        return built
+    return _with_new_items(engine.catalog, asked, asked.placement.new_items, built, limit)
+
+
+def _with_new_items(catalog: Catalog, asked: ResolvedQuery, chosen: NewItems, built: Built, limit: int) -> Built:
+    """The list with places for the new items that are most like what the shopper did, behind those that were drawn; as it is where one
+    leaf category would fill it that must not."""
+    builder, day = built.builder, asked.rows.now // DAY * DAY
+    among = asked.allowed & catalog.new_since(day - int(chosen.days * DAY))
+    before, drawn = builder.ranked, 0 if built.drawn is None else len(built.drawn.rows)
+    given = builder.give(NEW_ITEMS, among, min(chosen.places, limit), max(chosen.first - 1, drawn), limit)
+    rows = builder.ranked.rows
+    if asked.mixed and one_kind(rows, catalog.category) and not one_kind(before.rows, catalog.category):
+        builder.ranked, given = before, 0
+    return built._replace(new=given)
+
+
+def _ranked(engine: Engine, asked: ResolvedQuery, limit: int, told: bool) -> Built:
+    """The list as it is ranked, arranged and drawn."""
     rule, weights = pick_rule(engine, asked)
     plan, chain = asked.plan, asked.placement.fallback
     explorer, may_fill = asked.explorer, not asked.mixed

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -146,6 +147,23 @@ class SlateBuilder:
         before, self._allowed = self._allowed, among
         self.fill(tuple(names))
         self._allowed = before
+
+    def give(self, name: str, among: Mask, places: int, first: int, limit: int) -> int:
+        """Give places from `first` on, from 0, to the best of some items, bool[n], that are not on the list yet, by one recommender.
+
+        The items that stood there move down, and those beyond `limit` off the list. Returns how many were given.
+        """
+        ranked, group = self.ranked.first(limit), self._engine.catalog.group
+        among = among.copy()
+        among[ranked.rows] = False
+        found = ranked_by(name, self.ask_among(name, places + GROUP_SPARES, among))
+        given = found.take(_of_each_group(found.rows, group, ranked.rows, places))
+        kept = ranked.first(limit - len(given))
+        above, below = kept.first(first), kept.take(np.arange(min(first, len(kept)), len(kept)))
+        if len(level := (below.first(1).scores if len(below) else above.scores[-1:])):
+            given = msgspec.structs.replace(given, scores=level.repeat(len(given)))
+        self.ranked = above.followed_by(given).followed_by(below)
+        return len(given)
 
     def anything_personal(self) -> bool:
         """Tell whether any place was filled from the shopper's own history."""

@@ -10,7 +10,7 @@ import msgspec
 from recsys.item_filters import Conditions
 from recsys.settings.campaigns import CampaignsOff, Limit
 from recsys.settings.types import Group, Name, NotNegative, Share
-from recsys.settings.variety import Dial, Exploration, Fatigue
+from recsys.settings.variety import Dial, Exploration, Fatigue, NewItems
 from recsys.settings.when import When
 from recsys.types import BoughtMode
 
@@ -86,6 +86,9 @@ class Placement(Group, frozen=True):
     """True: one leaf category never fills a list of four items or more, as long as one of another may be shown. Unset: it may."""
     exploration: Exploration | msgspec.UnsetType = msgspec.UNSET
     """Draws the first places by chance, with known chances, for instance `{ places = 6 }`. Unset: lists stay as they are ranked."""
+    new_items: NewItems | msgspec.UnsetType = msgspec.UNSET
+    """Gives places to what is new in the shop, for instance `{ places = 1, first = 6, days = 28 }`. Unset: new items stand where they
+    are ranked."""
 
 
 def _context_first(name: str, recommenders: Mapping[str, float]) -> tuple[Rule, ...]:

@@ -32,3 +32,14 @@ class Exploration(Group, frozen=True):
     """How freely: chances follow exp(relevance / temperature), relevance being 1 for the best. Higher: more by chance."""
     least: Annotated[float, msgspec.Meta(gt=0, le=0.1)] = 0.01
     """Least chance of each of these items at each of these places."""
+
+
+class NewItems(Group, frozen=True):
+    """Gives places of a list to what is new in the shop, those items first that are most like what the shopper did."""
+
+    places: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
+    """How many; fewer where fewer new items are like anything that the shopper did."""
+    first: Annotated[int, msgspec.Meta(ge=1, le=100)] = 6
+    """Place of the first of them, from 1, the others behind it; a shorter list ends with them."""
+    days: Positive = 28.0
+    """Age up to which an item is new: since its `published_at`, else since its first event. One without either is new."""

@@ -33,6 +33,8 @@ ROWS_KEPT = 65_536
 SOLD_DAYS = 28
 """Days of sales that an item's days of cover are reckoned from."""
 _EVER = 2**62
+_NEW_KEPT = 3
+"""Masks of what is new that are kept beside a further one: placements differ in how old that may be."""
 FRAGMENT_FIELDS = ("item_id", "title", "brand", "category", "price", "currency", "url", "image_url", "available")
 
 
@@ -58,8 +60,8 @@ class Catalog:
     moments from and before which it is shown (microseconds, 0: none) · min_stock float32[n] pieces (NaN: none) ·
     replenishable bool[n] · gap_days float32[n] usual days between two purchases (NaN: unknown) · tie_rank int32[n] the order
     in which equal scores stand · stock float32[n] pieces (NaN: unknown) · sold float32[n] pieces sold in the last `SOLD_DAYS`
-    days · parent int32[c] (-1: a root) · item_from, item_to int32[c] the rows of a category and below; `further` are those
-    of items that another category leads.
+    days · first_seen int64[n] the moment of its first event (microseconds, 0: none) · parent int32[c] (-1: a root) · item_from,
+    item_to int32[c] the rows of a category and below; `further` are those of items that another category leads.
 
     The last rows may be spare: no item stands there until one is put (`put.overlay`).
     """
@@ -81,6 +83,7 @@ class Catalog:
         self.tie_rank = cast(Rows, arrays["tie_rank"])
         self.stock = cast(NDArray[np.float32], changeable(arrays["stock"]))
         self.sold = cast(NDArray[np.float32], arrays["sold"])
+        self.first_seen = cast(Times, arrays.get("first_seen", np.full(n, -1)))  # what is not known is not new
         self.parent = cast(Rows, changeable(arrays["parent"]))
         self.item_from = cast(Rows, arrays["item_from"])
         self.item_to = cast(Rows, arrays["item_to"])
@@ -107,6 +110,7 @@ class Catalog:
         self._brand_offsets = cast(NDArray[np.int64], arrays["brand_item_offsets"])
         self._brand_items = cast(Rows, arrays["brand_items"])
         self._shown = _Shown(0, 0, -1, np.empty(0, bool))
+        self._new: dict[int, tuple[int, Mask]] = {}
 
     @property
     def n_items(self) -> int:
@@ -137,6 +141,17 @@ class Catalog:
         if shown.revision != self.revision or not shown.begins <= now < shown.ends:
             self._shown = shown = self._find_shown(now)
         return shown.mask
+
+    def new_since(self, moment: int) -> Mask:
+        """Tell which items were published after a moment (microseconds), or first seen after it where they do not say when they were,
+        bool[n], not to be written to; those of which nobody knows anything are new."""
+        revision, mask = self._new.get(moment, (-1, self.available))
+        if revision != self.revision:
+            revision, since = self.revision, np.where(self.published_at > 0, self.published_at, self.first_seen)
+            mask = (since > moment) | (since == 0)
+            mask.flags.writeable = False
+            self._new = {**dict(list(self._new.items())[-_NEW_KEPT:]), moment: (revision, mask)}
+        return mask
 
     def _find_shown(self, now: int) -> _Shown:
         revision = self.revision  # before anything is read: what comes in meanwhile makes this one out of date
@@ -271,6 +286,7 @@ def catalog_arrays(items: pl.DataFrame, currency: str | None) -> Arrays:
         "tie_rank": np.arange(n, dtype=np.int32),
         "stock": frame["stock"].fill_null(float("nan")).to_numpy().astype(np.float32),
         "sold": np.zeros(n, np.float32),
+        "first_seen": np.zeros(n, np.int64),
         "brand_items": by_brand[np.searchsorted(brand[by_brand], 0) :],
         "brand_item_offsets": np.searchsorted(np.sort(brand[brand >= 0]), np.arange(len(brands) + 1)).astype(np.int64),
         **blob_arrays(_fragments(frame, currency), "fragment"),

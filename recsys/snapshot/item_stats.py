@@ -12,6 +12,7 @@ from recsys.snapshot.histories import Events
 from recsys.snapshot.stock import units_sold
 from recsys.types import Arrays, EventType, Mask, Rows
 
+_NEVER = np.iinfo(np.int64).max
 _CHUNK = 1 << 20
 """Events that are copied at a time."""
 
@@ -24,23 +25,26 @@ def item_stats(
     as_of: int,
     guest_orders: Events | None = None,
 ) -> Arrays:
-    """Learn tie_rank int32[n], gap_days float32[n], replenishable bool[n] and sold float32[n] of every item.
+    """Learn tie_rank int32[n], gap_days float32[n], replenishable bool[n], sold float32[n] and first_seen int64[n] of every item.
 
-    `told` int8[n] is what the shop itself says of replenishable: 1 yes, 0 no, -1 nothing; `guest_orders` count as sold only.
+    `told` int8[n] is what the shop itself says of replenishable: 1 yes, 0 no, -1 nothing; `guest_orders` count as sold and seen only.
     """
     users, items, times = _purchases(events)
     again = (np.diff(users) == 0) & (np.diff(items) == 0)
     gaps = (np.diff(times) / DAY)[again].astype(np.float32)
     gap_days = _gap_days(items[1:][again], gaps, catalog)
     sold = units_sold(events, catalog, as_of)
+    first_seen = _first_seen(events, catalog.n_items)
     if guest_orders is not None:
         sold += units_sold(guest_orders, catalog, as_of)
+        first_seen = np.minimum(first_seen, _first_seen(guest_orders, catalog.n_items))
     learned = _repurchased(users, items, again, catalog, settings)
     return {
         "tie_rank": _tie_rank(events, catalog),
         "gap_days": gap_days,
         "replenishable": np.where(told >= 0, told == 1, learned),
         "sold": sold,
+        "first_seen": np.where(first_seen < _NEVER, first_seen, 0),
     }
 
 
@@ -92,6 +96,15 @@ def _repurchased(users: Rows, items: Rows, again: Mask, catalog: Catalog, settin
         own, repeaters / np.maximum(buyers, 1), np.where(whole, leaf_repeaters / np.maximum(leaf_buyers, 1), -1)
     )
     return np.asarray(share >= settings.repurchase_share)
+
+
+def _first_seen(events: Events, n_items: int) -> NDArray[np.int64]:
+    """Moment int64[n] of the first event of every item (microseconds)."""
+    first = np.full(n_items, _NEVER)
+    for start in range(0, len(events), _CHUNK):
+        items, times = events.items[start : start + _CHUNK], events.times[start : start + _CHUNK]
+        np.minimum.at(first, items[items >= 0], times[items >= 0])
+    return first
 
 
 def _tie_rank(events: Events, catalog: Catalog) -> Rows:

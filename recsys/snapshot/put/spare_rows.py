@@ -32,6 +32,7 @@ _BY_ITEM: dict[str, Any] = {
     "tie_rank": 0,
     "stock": np.nan,
     "sold": 0,
+    "first_seen": 0,
 }
 """Array by item = what a spare row has there."""
 _OF_ATTRIBUTE = re.compile(r"attribute_\d+_(values|offsets)")
