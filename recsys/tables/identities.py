@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import polars as pl
 
 from recsys.ids.user_ids import NullUsers
@@ -101,12 +102,31 @@ def resolve(events: pl.LazyFrame, links: pl.DataFrame, ends: pl.DataFrame | None
 
 def _known_for_ever(spans: pl.DataFrame) -> pl.Expr:
     """The known user of an id that belongs to one at all times: most of them, which takes no join of whole rows."""
-    known = spans.select(pl.col("anonymous_id").alias("user_id"), KNOWN)
+    known = _Lookup(spans["anonymous_id"], spans[KNOWN])
+    return pl.col("user_id").map_batches(known.of, return_dtype=pl.String(), is_elementwise=True)
 
-    def each(ids: pl.Series) -> pl.Series:
-        return ids.to_frame("user_id").join(known, on="user_id", how="left", maintain_order="left")[KNOWN]
 
-    return pl.col("user_id").map_batches(each, return_dtype=pl.String(), is_elementwise=True)
+class _Lookup:
+    """Values by distinct keys, sorted once for all batches: a join would hash every key again for each of them."""
+
+    def __init__(self, keys: pl.Series, values: pl.Series) -> None:
+        hashes = keys.hash()
+        order = hashes.arg_sort()
+        self._hashes = hashes.gather(order).to_numpy()
+        self._keys, self._values = keys.gather(order), values.gather(order)
+        self._most_alike = int(hashes.value_counts()["count"].to_numpy().max(initial=0))
+
+    def of(self, asked: pl.Series) -> pl.Series:
+        """The value of each key that is asked for; null where there is none."""
+        found = pl.repeat(None, len(asked), dtype=self._values.dtype, eager=True)
+        hashes = asked.hash().to_numpy()
+        first = np.searchsorted(self._hashes, hashes)
+        for further in range(self._most_alike):  # one, unless two keys have the same hash
+            place = np.minimum(first + further, len(self._hashes) - 1)
+            near = np.flatnonzero(self._hashes[place] == hashes)
+            right = near[(self._keys.gather(place[near]) == asked.gather(near)).fill_null(False).to_numpy()]
+            found = found.scatter(right, self._values.gather(place[right]))
+        return found
 
 
 def _known_in_time(events: pl.LazyFrame, spans: pl.DataFrame) -> pl.LazyFrame:

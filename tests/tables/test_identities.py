@@ -110,3 +110,13 @@ def test_an_event_without_a_user_belongs_to_its_anonymous_id(tmp_path: Path) -> 
     alone = read_shop(parse_settings("data.events.paths = ['events.parquet']", tmp_path))
     assert owners(alone) == ["passer"]
     assert alone.findings == ()
+
+
+@pytest.mark.parametrize("alike", [False, True])
+def test_many_links_are_looked_up_by_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alike: bool) -> None:
+    """Each id leads to its own user, one without a link to itself, also where ids have the same hash."""
+    if alike:
+        monkeypatch.setattr(pl.Series, "hash", lambda ids: ids.str.len_bytes().fill_null(0).cast(pl.UInt64))
+    links = [link(f"passer-{number}", f"user-{number % 40}", None) for number in range(300)]
+    shop = read(tmp_path, [(f"passer-{number}", at(number)) for number in range(0, 600, 7)], links)
+    assert owners(shop) == [f"user-{number % 40}" if number < 300 else f"passer-{number}" for number in range(0, 600, 7)]
