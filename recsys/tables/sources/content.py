@@ -107,8 +107,14 @@ def start_of_text(head: bytes) -> str:
     """The first characters of what may be text in any encoding with a byte order mark."""
     for mark, encoding in BYTE_ORDER_MARKS.items():
         if head.startswith(mark):
-            return head.decode(encoding, "replace").lstrip("\ufeff").lstrip()
-    return head.decode("utf-8", "replace").lstrip()
+            return _begun(head.decode(encoding, "replace"))
+    return _begun(head.decode("utf-8", "replace"))
+
+
+def _begun(text: str) -> str:
+    """A text without the blanks and byte order marks before it, in whatever order they stand."""
+    bare = text.lstrip().lstrip("\ufeff")
+    return bare if bare == text else _begun(bare)
 
 
 BYTE_ORDER_MARKS: Mapping[bytes, str] = {

@@ -17,7 +17,7 @@ from recsys.settings.tables import Table
 from recsys.tables.schema import Column
 from recsys.tables.values.numbers import EITHER_POINT, Mark, Proofs, currency_beside, prove, shared_sign_beside
 from recsys.tables.values.plausible import short_years
-from recsys.tables.values.times import EXCEL_ZERO, ISO, MICROSECONDS, NUMBER, SHORT_YEAR, TimeNotation, Unit
+from recsys.tables.values.times import EXCEL_ZERO, ISO, LONE_DIGIT, MICROSECONDS, NUMBER, SHORT_YEAR, TimeNotation, Unit
 
 _NUMBERS, _TIMES = ("number", "money", "stock"), ("time", "date")
 _PLAIN = r"^\s*-?\d+(?:\.\d+)?\s*$"
@@ -27,6 +27,8 @@ _NUMERIC = r"^\s*-?\d{1,19}(?:\.\d+)?\s*$"
 _PROVES_POINT = r"\.(?:\d{1,2}|\d{4,})\s*$"
 _DAY = r"(?:19|20|21)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
 _DATE_NUMBER = rf"^{_DAY}(?:(?:[01]\d|2[0-3])(?:[0-5]\d){{0,2}})?$"
+_PADDED, _LATE_WEEK = r"^\d{4}[-/.](?:0\d|1[3-9]|[2-5]\d)[-/.]\d$", r"^\d{4}[-/.](?:1[3-9]|[2-5]\d)[-/.]\d$"
+_LATE_DAY = r"^\d{4}[-/.]\d\d?[-/.](?:[12]\d|3[01])(?:\D|$)"
 _SINCE, _UNTIL = (datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1e6 for year in (1990, 2100))
 _FIRST_DAY, _LAST_DAY = (EXCEL_ZERO + micros / 86_400e6 for micros in (_SINCE, _UNTIL))
 _UNITS: Mapping[Unit, str] = {
@@ -135,8 +137,9 @@ def read_notations(name: str, table: Table, places: Sequence[Place]) -> tuple[di
             if not told.time.unit:
                 found[column.name], guess = _times(name, told, mine)
                 guesses += [guess] if guess else []
-            found[column.name], guess = _years(name, found[column.name], mine)
-            guesses += [guess] if guess else []
+            for settled in (_years, _lone_digits):
+                found[column.name], guess = settled(name, found[column.name], mine)
+                guesses += [guess] if guess else []
     return found, guesses
 
 
@@ -165,7 +168,12 @@ def _counts(place: Place) -> Iterator[tuple[str, pl.Expr]]:
         return
     yield "given", place.value.is_not_null().sum()
     if place.dtype == pl.String:
-        yield "short", place.value.str.strip_chars().str.contains(SHORT_YEAR).sum()
+        text = place.value.str.strip_chars()
+        yield "short", text.str.contains(SHORT_YEAR).sum()
+        yield "lone", text.str.contains(LONE_DIGIT).sum()
+        yield "padded", text.str.contains(_PADDED).sum()
+        yield "days", text.str.contains(_LATE_DAY).sum()
+        yield "weeks", text.str.contains(_LATE_WEEK).sum()
     yield "numbers", (place.value.str.contains(_NUMERIC) if place.dtype == pl.String else place.value.is_not_null()).sum()
 
 
@@ -256,8 +264,19 @@ def _years(name: str, told: Notation, mine: Sequence[tuple[Place, dict[str, floa
     if seen.are_times or not seen.plausible:
         return told, None
     evidence = f"{seen.plausible:,} of {seen.given:,} values such as 24.05.12 can be days of a shop"
-    read_as, pin = "no times, where it has a year of two digits", f'data.{name}.date_format = "%d.%m.%y"'
+    read_as, pin = "no times, where it has a year of two digits", f'data.{name}.date_format = "%d.%m.%y" if they are days'
     return replace(told, time=replace(told.time, short_years=False)), Guess(name, _named(places[0]), read_as, evidence, pin)
+
+
+def _lone_digits(name: str, told: Notation, mine: Sequence[tuple[Place, dict[str, float]]]) -> tuple[Notation, Guess | None]:
+    """Take 2024-01-1 for a day only where the column also has days above 9, and nothing in it is the number of a week."""
+    count = {key: int(sum(tally.get(key, 0) for _, tally in mine)) for key in ("lone", "padded", "days", "weeks")}
+    if not count["padded"] or told.time.formats or (count["days"] and not count["weeks"]):
+        return told, None
+    said = f"{count['weeks']:,} have a number above 12" if count["weeks"] else "none has a day above 9"
+    evidence = f"of {count['lone']:,} values such as 2024-01-1, which may name a week or the day of one, {said}"
+    read_as, pin = "no times, where a day has one digit", f'data.{name}.date_format = "%Y-%m-%d" if they are days'
+    return replace(told, time=replace(told.time, lone_digits=False)), Guess(name, _named(mine[0][0]), read_as, evidence, pin)
 
 
 def _fitting(place: Place) -> dict[str, float]:

@@ -29,18 +29,21 @@ _YEAR_LAST = r"^(\d{1,2})(?:[-/]|\.\s?)(\d{1,2})(?:[-/]|\.\s?)(\d{4}|\d{2})\.?" 
 _NAMED_DAY = r"(?:\d{1,2}[^\d:]{1,5}[^\W\d_]{3,}|(?:[^\W\d_]{2,}\.?,?\s+)?[^\W\d_]{3,}[^\d:]{1,3}\d{1,2})\D{1,5}\d{2}"
 SHORT_YEAR = rf"^(\d{{1,2}}(?:[-/]|\.\s?)\d{{1,2}}(?:[-/]|\.\s?)\d{{2}}|{_NAMED_DAY})\.?(?:[,;T\s]|$)"
 """A day with a year of two digits at the start of a text."""
+LONE_DIGIT = r"^\d{4}[-/.](?:0\d|[1-9]\d)[-/.]\d$"
+"""A year, a number of two digits, and one of a single digit: a day, the week of a month, or the day of a week."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimeNotation:
     """Notation of the times of a column: the unit of numbers, the zone of those that name none, the order of day and month, formats
-    that go before all others, and whether years may have two digits."""
+    that go before all others, whether years may have two digits, and days one behind a month of two."""
 
     unit: Unit = ""
     zone: str = "UTC"
     day_first: bool | None = None
     formats: tuple[str, ...] = ()
     short_years: bool = True
+    lone_digits: bool = True
 
 
 ISO = TimeNotation()
@@ -155,6 +158,8 @@ def _from_text(series: pl.Series, notation: TimeNotation) -> pl.Series:
     text = bare.str.replace(r"\s*(?:UTC|GMT)$", "Z").str.replace(r"^(\d{4}-\d\d-\d\d) +", "${1}T")
     if not notation.short_years:
         text = pl.select(pl.when(~text.str.contains(SHORT_YEAR)).then(text)).to_series()
+    if not notation.lone_digits:
+        text = pl.select(pl.when(~text.str.contains(LONE_DIGIT)).then(text)).to_series()
     text = text.str.replace(r"(\d\d:\d\d:\d\d),(\d{1,9})", "${1}.${2}").str.replace(r"\[[A-Za-z_]+(?:/[\w+-]+)*\]$", "")
     found = _filled(found, text, notation)
     left = found.is_null() & text.is_not_null()

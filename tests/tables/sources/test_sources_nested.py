@@ -41,6 +41,15 @@ def test_json_is_read_however_it_is_spread(tmp_path: Path, name: str, content: s
         assert said in sources[0].read_as[0] or encoding == "utf-16"
 
 
+@pytest.mark.parametrize("line", ["\ufeff{}", " \ufeff{}", "\ufeff {}", " \ufeff\ufeff {}", "{}\ufeff", "\ufeff{}\ufeff \r"])
+def test_byte_order_marks_around_an_object_are_none_of_it(tmp_path: Path, line: str) -> None:
+    """Each line was written as a file of its own, by programs that put the mark before, behind, or among blanks."""
+    written(tmp_path, "events.ndjson", "\n".join(line.replace("{}", each) for each in LINES.splitlines()))
+    assert rows_of(open_files(tmp_path, "events.ndjson")) == rows_of(
+        open_files(tmp_path, written(tmp_path, "b.ndjson", LINES))
+    )
+
+
 @pytest.mark.parametrize("between", ["\n\ufeff", "\ufeff"])
 def test_marks_inside_are_no_part_of_an_object(tmp_path: Path, between: str) -> None:
     """Exports one after another, with or without the end of the last line."""

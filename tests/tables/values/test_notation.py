@@ -289,3 +289,29 @@ def test_zeros_say_nothing_of_other_days_with_a_year_of_two_digits(tmp_path: Pat
     shop = dated(tmp_path, *days, *[zero] * 10, more="day_first = true\n")
     assert shop.counts["events"].rejected <= 10
     assert shop.guesses == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (["2024-01-1", "2024-01-2", "2024-02-5"], 0),
+        (["2024-01-1", "2024-10-2", "2024-35-1"], 0),
+        (["2024/01/1", "2024/01/5", "2024-12-31 10:00"], 3),
+        (["2024-01-1", "2024-01-2", "2024-01-15"], 3),
+        (["2024-1-1", "2024-1-2", "2024-2-3"], 3),
+        (["2024-01-1 10:00", "2024-01-2 11:00"], 2),
+    ],
+)
+def test_a_day_of_one_digit_behind_a_month_of_two_may_be_a_week(tmp_path: Path, given: list[str], read: int) -> None:
+    """2024-01-1 is the first week of January or a day of the first week, unless days above 9 stand in the column."""
+    events = [an_event(user_id=f"u{at}", timestamp=each) for at, each in enumerate(given)]
+    shop = read_rows(tmp_path, events, strict=False)
+    assert shop.counts["events"].kept == read
+    assert [guess.pin for guess in shop.guesses] == ['data.events.date_format = "%Y-%m-%d" if they are days'] * (not read)
+
+
+def test_a_format_says_that_lone_digits_are_days(tmp_path: Path) -> None:
+    """What the settings say is not doubted."""
+    events = [an_event(user_id=f"u{at}", timestamp=f"2024-01-{at}") for at in range(1, 4)]
+    shop = read_rows(tmp_path, events, f'{EVENTS}date_format = "%Y-%m-%d"\n')
+    assert shop.counts["events"].kept == 3

@@ -20,7 +20,7 @@ def as_one_export(text: Blob, start: int, names: Collection[bytes] = (), row: by
         text: the file; it is returned as it is where there is nothing to leave out.
         start: the bytes above the first row.
         names: how its line of column names may be written, without a line's end.
-        row: how a row starts, where any mark before it starts an export.
+        row: the byte that a row starts with, where any mark before it starts an export, and one behind a line is none of its.
     """
     if not _stands_below(text, start, [_MARK, *(b"\n" + each for each in names)]):
         return text
@@ -54,7 +54,7 @@ def _rows(text: Blob, start: int, names: set[bytes], row: bytes, counted: Counte
         before, *exports = line.split(_MARK)
         begun = [before] if before else []
         for part in exports:
-            starts = not begun or part.rstrip(b"\r\n") in names or (row and part.startswith(row))
+            starts = not begun or part.rstrip(b"\r\n") in names or (row and part.lstrip()[:1] in (row, b""))
             counted["marks"] += bool(starts)
             begun = [*begun, part] if starts else [*begun[:-1], begun[-1] + _MARK + part]
         for part in begun:
