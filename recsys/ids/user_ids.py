@@ -94,6 +94,8 @@ NULL_USERS = (
 """Words that mean "nobody" unless the shop names its own. Those of programs and spreadsheets that no name could be always do."""
 
 
+UNSEEN = "[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
+"""Signs that nobody sees: no width, and directions of writing, as copied texts carry them."""
 TILL_NUMBER = r"[\s#_.-]+(?:n[ro]\.?\s*)?[0-9]{1,2}$"
 """What may stand behind the word for a till. Written as one word it may be somebody's own name: `till87`."""
 
@@ -116,8 +118,8 @@ class NullUsers:
 
 
 def plain(text: str) -> str:
-    """An id without the blanks around it, in lower case."""
-    return text.strip().lower()
+    """An id without the blanks around it and signs that nobody sees, in lower case."""
+    return (text if text.isascii() else re.sub(UNSEEN, "", text)).strip().lower()
 
 
 _NO_NAMES = frozenset(plain(word) for word in NOTHING if not word.isalnum())

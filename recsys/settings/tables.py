@@ -141,7 +141,8 @@ IdRule = Literal["trim", "lower", "upper", "whole", "unpad"]
 class IdRules(Group, frozen=True):
     """Rules that make ids alike before they are compared, in all tables and in the live log; empty: they stay as they are.
 
-    `trim` takes blanks away, `lower` and `upper` change letters, `whole` makes 123 of 123.0 and 12.5 of 12.50, `unpad` takes leading
+    `trim` takes away blanks, signs that nobody sees, and what stands around a mail address (`mailto:`, `Ida <…>`), `lower` and
+    `upper` change letters, `whole` makes 123 of 123.0 and 12.5 of 12.50, `unpad` takes leading
     zeros from numbers.
     """
 

@@ -16,7 +16,7 @@ NAMED = 5
 
 
 REPAIRS: Mapping[str, str] = {
-    "trim": "blanks around them",
+    "trim": "blanks around them and signs that nobody sees",
     "lower": "upper and lower case",
     "prefix": "letters and separators before the number",
     "whole": "`.0` and zeros behind the decimal point",

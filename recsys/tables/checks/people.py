@@ -13,6 +13,7 @@ from recsys.tables.checks.matching import alike
 from recsys.tables.checks.survey import BY_HAND, NOBODY, Survey
 from recsys.tables.validation import Finding, Level
 from recsys.tables.values.examples import shown
+from recsys.tables.values.ids import without_unseen
 
 MIN_FLOOD, FLOOD_FACTOR = 20, 3
 """So many ids that did one thing, all with one item, are a flood if they are so many times what is in keeping with the shop."""
@@ -70,7 +71,7 @@ def without_nobody(events: pl.LazyFrame, null_users: NullUsers) -> pl.LazyFrame:
 def _nobody_in(ids: pl.Series, null_users: NullUsers) -> pl.Series:
     """Tell of each id, bool[n], whether it is null or one of the words."""
     distinct = ids.unique()
-    plain = distinct.str.strip_chars().str.to_lowercase()
+    plain = without_unseen(distinct).str.strip_chars().str.to_lowercase()
     tills = plain.str.replace(TILL_NUMBER, "").is_in(sorted(null_users.tills))
     nobody = distinct.filter(plain.is_in(sorted(null_users.words)) | tills)
     return ids.is_null() | ids.is_in(nobody.implode()) if len(nobody) else ids.is_null()
@@ -162,18 +163,19 @@ def _of_floods(users: pl.DataFrame, items: pl.DataFrame) -> list[_Part]:
 
 
 def _of_spellings(users: pl.DataFrame) -> _Part | None:
-    """Ids that are one but for blanks, `.0`, leading zeros, or the case of a mail address; no address is named."""
+    """Ids that are one but for blanks, signs that nobody sees, `.0`, leading zeros, or the writing of a mail address (never named)."""
     mail = pl.col("user_id").str.contains("@", literal=True)
-    trimmed = pl.col("user_id").str.strip_chars()
+    trimmed = alike(pl.col("user_id"), ("trim",))
     one = pl.when(mail).then(trimmed.str.to_lowercase()).otherwise(alike(trimmed, ("whole", "unpad")))
     several = users.with_columns(one.alias("one"), mail.alias("mail")).filter(pl.len().over("one") > 1)
     if several.is_empty():
         return None
     named = several.filter(~pl.col("mail")).group_by("one", maintain_order=True).agg(pl.col("user_id").sort())
     example = ", ".join(repr(each) for each in named["user_id"][0]) if named.height else "two spellings of one mail address"
-    advice = "if they are one customer each, export the ids as text and in one spelling"
+    rules = "" if named.height else ', or set `data.ids.user = ["trim", "lower"]`'
+    advice = f"if they are one customer each, export the ids as text and in one spelling{rules}"
     return (
-        "is not the same id as another but for blanks, `.0`, zeros or case",
+        "is not the same id as another but for blanks, signs that nobody sees, `.0`, zeros, case or `mailto:`",
         int(several["rows"].sum()),
         example,
         advice,

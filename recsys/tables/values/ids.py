@@ -7,8 +7,19 @@ from typing import TypeVar
 
 import polars as pl
 
+from recsys.ids.user_ids import UNSEEN
 from recsys.settings.tables import IdRules
+from recsys.tables.values.signs import has_sign, one_of
 
+_UNSEEN_FIRST = one_of(bytes({each.encode()[0] for each in "\u00ad\u061c\u180e\u200b\ufeff"}))
+"""First bytes of the signs of `UNSEEN`."""
+_JOINERS = "\u200c\u200d"
+"""Signs without a width that are letters' own in Persian and in emoji, and in no mail address."""
+_ADDRESS = r"[^\s@<>]+@[^\s@<>?]+"
+_MAIL = rf"^(?:[^@]*<)?\s*(?i:mailto:)?\s*({_ADDRESS}?)(?:\?[^@\s]*)?\s*(?:>[^@]*)?$"
+"""A mail address with what stands around it in a link or a message's head: `mailto:`, a name before `<…>`, a subject."""
+_AROUND_MAIL = one_of(b":<?\xe2")
+"""What only an address with something around it, or with a joiner in it, can hold."""
 _USERS, _ITEMS = ("user_id", "anonymous_id"), ("item_id",)
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
@@ -23,7 +34,7 @@ def alike_ids(text: pl.Expr, rules: Sequence[str]) -> pl.Expr:
     if not rules:
         return text
     if "trim" in rules:
-        text = text.str.strip_chars()
+        text = text.map_batches(_bare, return_dtype=pl.String(), is_elementwise=True)
     if "lower" in rules:
         text = text.str.to_lowercase()
     if "upper" in rules:
@@ -33,6 +44,20 @@ def alike_ids(text: pl.Expr, rules: Sequence[str]) -> pl.Expr:
     if "unpad" in rules:
         text = text.str.replace(r"^0+(\d+(?:\.\d+)?)$", "${1}")
     return pl.when(text != "").then(text)
+
+
+def without_unseen(texts: pl.Series) -> pl.Series:
+    """Texts without signs that nobody sees."""
+    return texts.str.replace_all(UNSEEN, "") if has_sign(texts, _UNSEEN_FIRST) else texts
+
+
+def _bare(texts: pl.Series) -> pl.Series:
+    """Texts without the blanks around them and signs that nobody sees; of mail addresses the address alone."""
+    texts = without_unseen(texts).str.strip_chars()
+    if not has_sign(texts, _AROUND_MAIL) or not has_sign(texts, one_of(b"@")):
+        return texts
+    mails = texts.str.replace_all(f"[{_JOINERS}]", "").str.extract(_MAIL)
+    return texts.to_frame("t").select(pl.coalesce(mails, "t").alias(texts.name)).to_series()
 
 
 def made_alike(frame: Frame, ids: IdRules) -> Frame:

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from recsys.ids.event_ids import event_id_of
+from recsys.ids.user_ids import NULL_USERS, NullUsers
 from recsys.item_updates import ItemUpdate
 from recsys.settings.load import parse_settings
 from recsys.tables.shop import read_shop
@@ -38,6 +39,17 @@ MAILS = '[data.ids]\nuser = ["trim", "lower"]\n'
         (["unpad"], "0A1", "0A1"),
         (["unpad", "whole", "trim"], " 0012.50 ", "12.5"),
         (["trim"], "   ", None),
+        (["trim"], "mailto:ida@x.de", "ida@x.de"),
+        (["trim", "lower"], " MailTo: Ida@X.de?subject=Order ", "ida@x.de"),
+        (["trim"], "Ida Berg <ida@x.de>", "ida@x.de"),
+        (["trim"], "\u202aida@x.de\u202c", "ida@x.de"),
+        (["trim"], "ida@\u200bx.de\ufeff", "ida@x.de"),
+        (["trim"], "i\u200dda@x.de", "ida@x.de"),
+        (["trim"], "\u2067C-7\u2069\u200b", "C-7"),
+        (["trim"], "\u0645\u06cc\u200c\u0631\u0648", "\u0645\u06cc\u200c\u0631\u0648"),
+        (["trim"], "ida@x.de, bob@x.de", "ida@x.de, bob@x.de"),
+        (["trim"], "@ida", "@ida"),
+        ([], "mailto:ida@x.de", "mailto:ida@x.de"),
     ],
 )
 def test_rules(rules: Sequence[str], before: str, after: str | None) -> None:
@@ -97,3 +109,22 @@ def test_ids_that_a_spreadsheet_shortened_are_found(tmp_path: Path) -> None:
     """4.00638E+12 stands for many ids; 1E5 is an id like others."""
     shop = read_rows(tmp_path, [an_event(item_id="4.00638E+12"), an_event(item_id="1E5"), an_event(item_id="4711")])
     assert the_finding(shop, "no number that was shortened").rows == 1
+
+
+@pytest.mark.parametrize(
+    "other", ["mailto:ida@x.de", "IDA@x.de ", "ida@x.de\u200b", "\u202aida@x.de\u202c", "Ida <ida@x.de>", "i\u00adda@x.de"]
+)
+def test_an_address_written_in_two_ways_is_named_without_rules(tmp_path: Path, other: str) -> None:
+    """They look like one in every list, and were two people in silence; the advice says which rules join them."""
+    found = the_finding(read_rows(tmp_path, [an_event(user_id="ida@x.de"), an_event(user_id=other)]), "not the same id")
+    assert found.example == "two spellings of one mail address"
+    assert 'data.ids.user = ["trim", "lower"]' in found.advice
+    shop = read_rows(tmp_path, [an_event(user_id="ida@x.de"), an_event(user_id=other, item_id="B")], MAILS)
+    assert {*shop.events.collect()["user_id"]} == {"ida@x.de"}
+
+
+def test_signs_that_nobody_sees_make_nobody_somebody(tmp_path: Path) -> None:
+    """A copied `Gast` with a mark of the direction of writing is a guest all the same, in tables and live."""
+    assert "\u200eGast\u200b" in NullUsers(NULL_USERS)
+    shop = read_rows(tmp_path, [an_event(user_id="\u200eGast\u200b"), an_event(user_id="u2", item_id="B")])
+    assert shop.seen.users["user_id"].to_list() == ["u2"]
