@@ -14,7 +14,7 @@ from recsys.types import DataError
 from training import console
 from training.cli.tables import validate
 from training.onboarding.choosing import needed, not_used, together
-from training.onboarding.files import Seen, find_files, look_at
+from training.onboarding.files import Seen, find_files, lakes_among, look_at
 from training.onboarding.proposal import Proposal
 from training.onboarding.proposals import NO_KIND, propose, propose_joined, with_states
 from training.onboarding.reading import Understood, newest_event, settle
@@ -37,7 +37,7 @@ def init(given: Sequence[str], out: Path, now: datetime, *, yes: bool, ask: Ask 
     if out.exists() and not _agreed(asked, f"{out} is there already. Overwrite it?"):
         raise DataError(f"{out} is there already; name another file with --out, or remove it")
     with tempfile.TemporaryDirectory() as folder:
-        proposals, said = _recognised(find_files(given), Path(folder))
+        proposals, said = _recognised(find_files(given), lakes_among(given), Path(folder))
         read = [(each, _settled(each, asked)) for each in proposals]
     for sentence in said:
         console.say(f"• {sentence}")
@@ -55,11 +55,12 @@ def init(given: Sequence[str], out: Path, now: datetime, *, yes: bool, ask: Ask 
     return code
 
 
-def _recognised(files: Sequence[Path], folder: Path) -> tuple[list[Proposal], list[str]]:
-    """A proposal for each table, and a sentence on each file that is not used."""
+def _recognised(files: Sequence[Path], lakes: Sequence[str], folder: Path) -> tuple[list[Proposal], list[str]]:
+    """A proposal for each table, and a sentence on each file that is not used; `lakes` are those on folders that are tables."""
     with console.steps("Looking at files") as watch:
         watch(f"{len(files):,} files")
         seen, unread = look_at(files, folder)
+        unread = [*lakes, *unread]
         proposals, unused = together(_proposed(seen))
     used = {path for each in proposals for one in [*each.seen, *each.brought] for path in one.paths}
     strange = [each for each in seen if each.paths[0] not in used and not any(each.name in said for said in unused)]

@@ -62,12 +62,12 @@ def find_files(given: Iterable[str]) -> list[Path]:
     found: list[Path] = []
     for text in given:
         path = Path(text)
-        if form := lake_of(text):
-            raise DataError(
-                f'{text} is a table of {form}, which init does not look at; write `paths = ["{text}"]` under its table in the settings'
-            )
+        if lake_of(text):
+            raise DataError(_is_lake(text))
         names = [str(path)] if path.is_file() else sorted(glob.glob(f"{glob.escape(text)}/*" if path.is_dir() else text))
         mine = [Path(name) for name in names if Path(name).is_file() and (name == text or _is_data(name))]
+        if not mine and (lakes := lakes_among([text])):
+            raise DataError("\n".join(lakes))
         if not mine:
             raise DataError(
                 f"{text}: there is no file that holds a table; allowed: files, folders and globs of {' '.join(_DATA)}"
@@ -78,6 +78,20 @@ def find_files(given: Iterable[str]) -> list[Path]:
             f"there are {len(found):,} files; allowed: at most {MAX_FILES} (name one of each kind, and a glob in the settings)"
         )
     return list(dict.fromkeys(found))
+
+
+def lakes_among(given: Iterable[str]) -> list[str]:
+    """A sentence on each folder that a folder or glob names and that is a table of its own."""
+    folders = [f"{glob.escape(text)}/*" if Path(text).is_dir() else text for text in given]
+    found = sorted({name for folder in folders for name in glob.glob(folder) if lake_of(name)})
+    return [_is_lake(name) for name in found]
+
+
+def _is_lake(folder: str) -> str:
+    return (
+        f"{folder} is a table of {lake_of(folder)}, which init does not look at; write "
+        f'`paths = ["{folder}"]` under its table in the settings'
+    )
 
 
 def look_at(paths: Sequence[Path], folder: Path) -> tuple[list[Seen], list[str]]:

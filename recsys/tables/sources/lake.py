@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import msgspec
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from recsys.optional import needed
 from recsys.tables.sources.bounds import FILE
+from recsys.tables.sources.names import shortened
 from recsys.tables.sources.piece import Piece, check_schema, copied_piece
 from recsys.tables.sources.remote import list_store
 from recsys.tables.sources.words import reason_of
@@ -79,7 +82,31 @@ def _scan_iceberg(place: str) -> pl.LazyFrame:
     except (ValueError, ValidationError) as error:  # they quote the file
         file = metadata.rpartition("/")[2]
         raise DataError(f"has metadata that is damaged, or of a format that is not known ({file}); {_COPY_WHOLE}") from error
+    if "://" not in place:
+        _check_place(metadata)
     return frame
+
+
+def _check_place(metadata: str) -> None:
+    """Look whether a table of this machine stands where its metadata says, for all its files are named by their whole path.
+
+    Raises:
+        DataError: if it was moved away from there.
+    """
+    content = Path(metadata).read_bytes()
+    content = gzip.decompress(content) if metadata.endswith(".gz.metadata.json") else content
+    location = msgspec.json.decode(content, type=_Located).location
+    if location and not os.path.isdir(re.sub("^file:/*(?=/)", "", location)):
+        raise DataError(
+            f"is an Iceberg table that was moved or copied from {shortened(location)}: its metadata names every file by its place"
+            " there; put it back there, read it through its catalogue's store, or write it as Parquet"
+        )
+
+
+class _Located(msgspec.Struct):
+    """Metadata of an Iceberg table, as far as it says where the table is."""
+
+    location: str = ""
 
 
 _SCANS: Mapping[str, Callable[[str], pl.LazyFrame]] = {"delta": _scan_delta, "iceberg": _scan_iceberg}

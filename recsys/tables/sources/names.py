@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 
@@ -16,6 +17,10 @@ _VALUES = (
     ("like no text", re.compile(r".*[\x00-\x08\x0e-\x1f\ufffd].*", re.S)),
 )
 """Kinds of cells that are no names."""
+_LONGEST, _START = 100, 80
+"""Characters of the longest name that stands in messages, and of what is left of longer ones."""
+_MOST_LISTED = 100
+"""Most names that a message lists."""
 
 
 def value_like(cells: Sequence[str], below: Iterable[Sequence[str]] = ()) -> list[str]:
@@ -41,6 +46,20 @@ def value_like(cells: Sequence[str], below: Iterable[Sequence[str]] = ()) -> lis
 
 def _counted(count: int, kind: str) -> str:
     return f"{count} look{'s' * (count == 1)} {kind}"
+
+
+def shortened(name: str) -> str:
+    """A name as it is, or the start of one that no line of a message can hold, with a mark that keeps it apart from others."""
+    if len(name) <= _LONGEST:
+        return name
+    return f"{name[:_START]}…{hashlib.blake2s(name.encode(), digest_size=4).hexdigest()}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names for a message, each shortened; of many the first ones, and how many there are more."""
+    all_names = [shortened(name) for name in names]
+    more = len(all_names) - _MOST_LISTED
+    return ", ".join(all_names[:_MOST_LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def distinct(names: Iterable[str]) -> tuple[str, ...]:

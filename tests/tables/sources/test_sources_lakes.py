@@ -17,7 +17,7 @@ from pyiceberg.types import LongType, NestedField, StringType
 from recsys.tables.reader import reading
 from recsys.types import DataError
 from tests.support.files import columns_of, open_files, rows_of
-from training.onboarding.files import find_files
+from training.onboarding.files import find_files, lakes_among
 
 ROWS = pl.DataFrame({"user_id": ["a", "b"], "quantity": [1, 2]})
 FIRST_ROW = {
@@ -202,8 +202,33 @@ def test_missing_manifests_are_a_sentence(tmp_path: Path, files: str) -> None:
         read(table)
 
 
+def test_an_iceberg_table_that_was_moved_is_a_sentence(tmp_path: Path) -> None:
+    """Its metadata names every file by its whole path, so that none is found, or another table's."""
+    iceberg(tmp_path)
+    (tmp_path / "lake").rename(tmp_path / "moved")
+    with pytest.raises(
+        DataError, match=r"moved/events is an Iceberg table that was moved or copied from file://.*/lake/events"
+    ):
+        read(tmp_path / "moved" / "events")
+
+
 @pytest.mark.parametrize(("make", "form"), [(delta, "delta"), (iceberg, "iceberg")])
 def test_init_takes_no_files_out_of_a_lake(tmp_path: Path, make: Callable[[Path], Path], form: str) -> None:
     """Its folder also holds files of rows that were deleted."""
     with pytest.raises(DataError, match=f"events is a table of {form}, which init does not look at"):
         find_files([str(make(tmp_path))])
+
+
+@pytest.mark.parametrize(("make", "form"), [(delta, "delta"), (iceberg, "iceberg")])
+def test_init_names_the_lakes_that_it_passes_by(tmp_path: Path, make: Callable[[Path], Path], form: str) -> None:
+    """`exports/*` with a table of a lake among its files: nothing of it was said."""
+    lake = make(tmp_path)
+    (lake.parent / "items.csv").write_text("sku,title\nA,Tea\n")
+    for given in (str(lake.parent), f"{lake.parent}/*"):
+        assert [file.name for file in find_files([given])] == ["items.csv"]
+        assert [each.startswith(f"{lake} is a table of {form}, which init does not") for each in lakes_among([given])] == [
+            True
+        ]
+    (lake.parent / "items.csv").unlink()
+    with pytest.raises(DataError, match=f"is a table of {form}, which init does not look at"):
+        find_files([f"{lake.parent}/*"])
