@@ -13,6 +13,7 @@ from recsys.tables.columns.spelling import plain_name
 from recsys.tables.presets import Preset, preset_of
 from recsys.tables.schema import Column, mappable
 from recsys.tables.sources import Source
+from recsys.tables.sources.names import listed, shortened
 from recsys.tables.validation import Finding
 from recsys.tables.values.notation import notation_of_settings
 from recsys.tables.values.times import TimeNotation, read_times
@@ -171,4 +172,4 @@ def _nested(name: str, column: Column, preset: Preset, source: Source) -> str:
 
 def _absent(name: str, own: str, used: str, source: Source, advice: str = "") -> str:
     used_for = f" (for {used})" if used != own else ""
-    return f"{name}: {source.files[0]} has no column {own!r}{used_for}{advice}; it has: {', '.join(source.schema)}"
+    return f"{name}: {source.files[0]} has no column {shortened(own)!r}{used_for}{advice}; it has: {listed(source.schema)}"

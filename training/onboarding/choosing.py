@@ -8,6 +8,7 @@ import polars as pl
 
 from recsys.settings.tables import Table
 from recsys.tables.presets import merged
+from recsys.tables.sources.names import listed
 from training.onboarding.files import Seen
 from training.onboarding.names import named
 from training.onboarding.proposal import Proposal
@@ -67,12 +68,12 @@ def _share(asked: pl.Series, found: Proposal, name: str) -> float:
 
 def not_used(seen: Seen) -> str:
     """That a file beside the recognised ones is not used, with its columns."""
-    return f"{seen.name} is not used: its columns are those of no table that is read ({', '.join(seen.rows.columns[:12])})"
+    return f"{seen.name} is not used: its columns are those of no table that is read ({listed(seen.rows.columns[:12])})"
 
 
 def needed(seen: Seen) -> str:
     """Return why a file was not recognised: its columns, and which are needed."""
-    have, usable = ", ".join(seen.rows.columns[:30]), seen.usable
+    have, usable = listed(seen.rows.columns[:30]), seen.usable
     guessed = named("events", seen.rows.columns, usable)
     lacking = [name for name in ("user_id", "item_id", "timestamp") if name not in guessed]
     return (

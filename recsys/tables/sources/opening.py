@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import IO
 
@@ -24,6 +24,7 @@ from recsys.tables.sources.formats.ndjson import open_json
 from recsys.tables.sources.formats.parquet import open_parquet
 from recsys.tables.sources.formats.xml_feed import open_xml
 from recsys.tables.sources.lake import open_lake, reader_errors
+from recsys.tables.sources.names import shortened
 from recsys.tables.sources.piece import Piece, Standing
 from recsys.tables.sources.places import is_lake, places, scheme_of
 from recsys.tables.sources.remote import fetched
@@ -60,7 +61,7 @@ def open_table(settings: Settings, name: str, table: Table, before: datetime | N
         else:
             found = places(settings, name, table)
             pieces = (piece for place in found for piece in _pieces(place, table, wanted, key))
-        return tuple(_source(group, at * _ROWS_PER_SOURCE) for at, group in enumerate(_alike(pieces)))
+        return tuple(_short_named(_source(group, at * _ROWS_PER_SOURCE), wanted) for at, group in enumerate(_alike(pieces)))
 
 
 def unreadable(name: str, sources: Sequence[Source], error: Exception) -> DataError:
@@ -205,6 +206,18 @@ def _source(group: _Group, first_row: int) -> Source:
         read_as=_read_as(group.pieces),
         layout=first.body.layout if isinstance(first.body, Standing) else None,
     )
+
+
+def _short_named(source: Source, kept: Collection[str]) -> Source:
+    """Shorten names of columns that no message could hold, but for those that the settings speak of."""
+    short = {own: shortened(own) for own in source.schema if own not in kept and shortened(own) != own}
+    if not short:
+        return source
+    schema = {short.get(own, own): dtype for own, dtype in source.schema.items()}
+    said = (
+        f"{source.files[0]}: {len(short):,} names of columns are shortened, for instance to {next(iter(short.values()))!r}"
+    )
+    return replace(source, frame=source.frame.rename(short), schema=schema, read_as=(*source.read_as, said))
 
 
 def _read_as(pieces: Sequence[Piece]) -> tuple[str, ...]:

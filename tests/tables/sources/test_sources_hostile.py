@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from polars.exceptions import PanicException, PolarsError
 
 from recsys.settings.load import parse_settings
-from recsys.tables.reader import reading
+from recsys.tables.reader import map_table, reading
 from recsys.tables.shop import read_shop
 from recsys.tables.sources import FILE, MORE, ROW, Source, unreadable
 from recsys.types import DataError
@@ -236,3 +236,32 @@ def test_a_reader_that_gives_up_on_a_damaged_file_is_a_sentence() -> None:
     with pytest.raises(DataError, match=r"^events: events.parquet cannot be read: it is damaged; export it again$"):  # noqa: SIM117
         with reading("events", [source]):
             raise PanicException("called unwrap() on kim@shop.invalid")
+
+
+@pytest.mark.parametrize("name", ["events.csv", "events.ndjson", "events.parquet"])
+def test_names_that_no_line_can_hold_are_shortened(tmp_path: Path, name: str) -> None:
+    """A column whose name is a text of 10^5 characters: every message stays readable, and the others are read."""
+    names = ["user_id", "item_id", "timestamp", "a" * 100_000, "a" * 99_999 + "b"]
+    frame = pl.DataFrame([["u1", "A", "2026-06-01", "1", "2"]], schema=names, orient="row")
+    if name.endswith("csv"):
+        frame.write_csv(tmp_path / name)
+    elif name.endswith("parquet"):
+        frame.write_parquet(tmp_path / name)
+    else:
+        frame.write_ndjson(tmp_path / name)
+    [source] = open_files(tmp_path, name)
+    assert max(map(len, source.schema)) < 100
+    assert len({*source.schema}) == len(names)
+    assert max(map(len, source.read_as)) < 500
+    told = parse_settings(f"[data.events]\npaths = ['{name}']\n", tmp_path)
+    with pytest.raises(DataError, match="has no column 'event_type'") as caught:
+        map_table(told, "events", told.data.events)
+    assert len(str(caught.value)) < 1000
+
+
+def test_a_message_lists_some_of_many_columns(tmp_path: Path) -> None:
+    """Ten thousand names are not read by anybody."""
+    pl.DataFrame({f"c{at}": ["x"] for at in range(9_000)}).write_parquet(tmp_path / "events.parquet")
+    told = parse_settings("[data.events]\npaths = ['events.parquet']\n", tmp_path)
+    with pytest.raises(DataError, match="c99 and 8,900 more"):
+        map_table(told, "events", told.data.events)
