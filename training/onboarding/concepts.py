@@ -34,7 +34,8 @@ _WORDS: Mapping[str, str] = {
     "código codigo codice cod codes réf référence referencia riferimento referência kod kodu kodas numer nomer "
     "identyfikator číslo kód tunnus szám azonosító номер код 番号 コード 编号 号 번호 코드 koodi κωδικός αριθμός număr numărul "
     "رقم رمز מספר קוד broj 編號 编码 編碼",
-    "date": "date day time datetime timestamp dt datum zeit zeitpunkt uhrzeit tag data jour heure fecha hora día ora giorno "
+    "date": "date day time datetime timestamp dt when wann quand cuándo quando wanneer hvornår kiedy kdy milloin mikor când когда "
+    "коли πότε متى מתי いつ 何时 언제 datum zeit zeitpunkt uhrzeit tag data jour heure fecha hora día ora giorno "
     "dia tijd tijdstip tid dato tidspunkt tarih tarihi zaman saat dzień czas čas päivä aika dátum idő дата время 日時 "
     "日付 年月日 日 时间 日期 일시 날짜 dátuma ημερομηνία تاريخ תאריך 時間",
     "made": "created creation placed ordered purchased bought made posting posted sold sale sales selling venta venda "

@@ -11,8 +11,12 @@ from recsys.types import EVENT_TYPES
 from training.onboarding.files import Seen
 from training.onboarding.names import event_words, plain, says_kind, says_state
 from training.onboarding.proposal import Proposal
-from training.onboarding.values import texts
+from training.onboarding.values import affirmed, texts
 
+_SHOWN = 5
+"""Most words that are named."""
+_MOST_KINDS = 20
+"""Most different words of a column that may say what happened in a shop's own words."""
 _ALMOST_ALL = 0.9
 """Share of the rows that must hold words of events before a column is taken for them whatever it is called."""
 _BETTER = 0.1
@@ -79,6 +83,32 @@ def kinds_by_words(seen: Seen, columns: Mapping[str, str]) -> str:
     fitting = {name: found for name in others if (found := _fitness(texts(seen.rows, name), seen.rows.height)) >= least}
     fitting = {name: found for name, found in fitting.items() if found >= _ALMOST_ALL}
     return min(fitting, key=lambda name: (_is_place(name), -fitting[name]), default=told)
+
+
+def doubts_on_kinds(seen: Seen, columns: Mapping[str, str], named: str) -> list[str]:
+    """Say what else may tell what happened, where the column that does is known by its words alone: the one that is `named` so, else
+    others with few words in nearly every row."""
+    own = columns.get("event_type", "")
+    if not own or (says_kind(own) and named in ("", own)):
+        return []
+    left = [name for name in seen.rows.columns if name not in columns.values() and _may_tell(seen, name)]
+    others = [name for name in left if name == named or says_kind(name)] or left
+    if not others:
+        return []
+    words = texts(seen.rows, others[0]).value_counts(sort=True)[others[0]].head(_SHOWN)
+    return [
+        f"{own} is taken for what happened, by its words alone; {others[0]} may say it in the shop's own ({', '.join(words)}):"
+        " if it does, set `event_type` to it and map its words under `event_types`"
+    ]
+
+
+def _may_tell(seen: Seen, name: str) -> bool:
+    """Tell whether nearly every row has one of a few words in a column, and these are no pages and no yes and no."""
+    text = texts(seen.rows, name)
+    few = 2 <= text.n_unique() <= _MOST_KINDS and len(text) >= _ALMOST_ALL * seen.rows.height
+    if not few or text.str.contains(r"^[\d.,-]+$").any() or affirmed(text):
+        return False
+    return not (known := event_words(text.unique())) or not _are_pages(known)
 
 
 def pages(seen: Seen, columns: Mapping[str, str]) -> list[str]:

@@ -15,7 +15,7 @@ from recsys.tables.reader import reading
 from training.onboarding.concepts import concepts
 from training.onboarding.doubts import tell_ids, tell_sale, tell_times
 from training.onboarding.files import Seen
-from training.onboarding.happened import kinds_by_words, pages, tell_returns, tell_words
+from training.onboarding.happened import doubts_on_kinds, kinds_by_words, pages, tell_returns, tell_words
 from training.onboarding.names import named, plain, says_state
 from training.onboarding.prices import tell_amounts
 from training.onboarding.proposal import Proposal
@@ -213,9 +213,11 @@ def _plain(table: str, seen: Seen, columns: dict[str, str]) -> Proposal:
 def _events(seen: Seen, columns: dict[str, str]) -> Proposal:
     if "price" in columns:
         columns.pop("amount", None)
-    if kinds := kinds_by_words(seen, columns):
+    named_kinds, kinds = columns.get("event_type", ""), kinds_by_words(seen, columns)
+    if kinds:
         columns = {name: told for name, told in columns.items() if told != kinds} | {"event_type": kinds}
     found = _plain("events", seen, columns)
+    found.unsure += doubts_on_kinds(seen, columns, named_kinds)
     tell_amounts(found)
     _categories(found)
     if own := columns.get("event_type"):

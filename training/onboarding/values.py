@@ -18,9 +18,11 @@ _PLAIN = r"^-?\d[\d.,]*$"
 _PLAIN_NUMBER = r"^-?\d+(?:[.,]\d+)?$"
 _DAY = r"^\s*(\d{1,2})(?:[/-]|\.\s?)(\d{1,2})(?:[/-]|\.\s?)(?:\d{4}|\d{2})\.?(?:[\s,;T]|$)"
 _ZONED = r"(?i)(?:z|utc|gmt|[+-]\d{2}:?\d{2})\s*$"
-_ENOUGH, _ALMOST = 5, 0.95
-"""Orders of several lines that must be there, and their share that must be alike, before a column is taken for the order's; and the
-share of plausible times in a column whose name says nothing of a time."""
+_ENOUGH, _ALMOST, _MOST = 5, 0.95, 0.8
+"""Orders of several lines that must be there, and their share that must be alike, before a column is taken for the order's; the
+share of plausible times in a column whose name says nothing of a time, and that of days with a year of four digits, which articles
+have not."""
+_WHOLE_DAY = r"^\s*(?:(?:19|20)\d\d\D\d\d?\D\d\d?|\d\d?\D\d\d?\D(?:19|20)\d\d)(?:\D|$)"
 _MANY_ROWS = 40
 """Rows from which a column with another value in each names rows, and not the items of events."""
 _LOOKED_AT = 1_000
@@ -185,7 +187,8 @@ def _reads_as_times(name: str, text: pl.Series) -> bool:
         return False
     orders = (None,) if not days_of(text).given else (True, False)
     read = max(plausible_share(text, TimeNotation(unit="none", day_first=order)) for order in orders)
-    return read >= (0.5 if {"date", "made"} & set(concepts(name)) else _ALMOST)
+    least = _MOST if share(text, _WHOLE_DAY) >= _MOST else _ALMOST
+    return read >= (0.5 if {"date", "made"} & set(concepts(name)) else least)
 
 
 def share(text: pl.Series, pattern: str) -> float:

@@ -241,3 +241,24 @@ def test_where_somebody_came_from_is_not_what_happened(tmp_path: Path, other: st
     rows = [f"u{at % 4},2026-11-{at % 9 + 1:02}T10:00:00Z,{own[at % 3]},{before[at % 2]},P{at % 5}" for at in range(30)]
     found = _proposed(tmp_path, f"user_id,timestamp,event,{other},product_id", rows)
     assert found["columns"]["event_type"] == "event"
+
+
+@pytest.mark.parametrize("own", ["Vorgang", "Schritt"])
+def test_a_foreign_column_with_words_of_events_raises_a_doubt(tmp_path: Path, own: str) -> None:
+    """What happened may stand in the shop's own words beside it, under a name that says so or not."""
+    steps, goals = ["angeklickt", "reingelegt", "bezahlt"], ["view", "purchase"]
+    rows = [f"u{at % 4},2026-11-{at % 9 + 1:02}T10:00:00Z,{steps[at % 3]},{goals[at % 2]},P{at % 5}" for at in range(30)]
+    found = _proposed(tmp_path, f"customer_id,timestamp,{own},Kampagnenziel,product_id", rows)
+    assert found["columns"]["event_type"] == "Kampagnenziel"
+    [doubt] = [each for each in found["unsure"] if "taken for what happened" in each]
+    assert f"{own} may say it in the shop's own (angeklickt, " in doubt
+
+
+@pytest.mark.parametrize(("column", "read"), [("wann", True), ("Vermerk", True), ("Modell", False)])
+def test_some_words_among_days_leave_them_days(tmp_path: Path, column: str, read: bool) -> None:
+    """`noch offen` in 8 rows of 100 is no day; articles that look like days have years of two digits."""
+    form = "{:02}.05.2026" if read else "{:02}.05.26"
+    rows = [f"u{at % 7},P{at % 5},{'noch offen' if at % 12 == 11 else form.format(at % 28 + 1)},2" for at in range(96)]
+    (tmp_path / "file.csv").write_text("\n".join([f"Kunde,Artikel,{column},Menge", *rows]) + "\n")
+    found = propose(look_at([tmp_path / "file.csv"], tmp_path)[0][0])
+    assert (found is not None and found.table == "events" and found.origin("timestamp") == column) == read
