@@ -27,7 +27,7 @@ class StateAtHand(ServingState):
         self.__dict__.update(vars(state))
         self.arms = None
 
-    def catch_up(self) -> None:
+    def catch_up(self, recent: bool = False) -> None:
         """Nothing can be read."""
 
     def answer(self, query: Query, is_message: bool = False) -> Answered:

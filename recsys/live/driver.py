@@ -98,6 +98,17 @@ class Driver(ABC):
     def changes(self) -> tuple[int, int]:
         """A pair that is another one after any commit of any thread or process; (0, 0) before the first."""
 
+    def recent_changes(self) -> tuple[int, int]:
+        """The same without a wait for another machine, as far as `poll` goes: every commit of this machine, and those of others from a
+        tenth of a second on."""
+        return self.changes()
+
+    def poll(self) -> None:  # noqa: B027 - where a look costs nothing nobody need look ahead
+        """Look for commits in a thread, again and again, so that `recent_changes` need not."""
+
+    def stop_polling(self) -> None:  # noqa: B027
+        """End that; `close` does so too."""
+
     def wipe(self) -> None:  # noqa: B027 - most databases leave nothing that a caller could remove
         """Have nothing of deleted rows left where a database keeps what it changed, as far as that is ours to do."""
 

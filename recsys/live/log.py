@@ -145,6 +145,19 @@ class EventLog:
         """Tell commits apart: another pair after any commit of any process; (0, 0) before the first."""
         return self._log.changes()
 
+    def recent_version(self) -> tuple[int, int]:
+        """The same without a wait for another machine, as far as `poll` goes: every commit of this machine, and those of others from a
+        tenth of a second on."""
+        return self._log.recent_changes()
+
+    def poll(self) -> None:
+        """Look for commits in a thread, again and again, so that `recent_version` need not."""
+        self._log.poll()
+
+    def stop_polling(self) -> None:
+        """End that; `close` does so too."""
+        self._log.stop_polling()
+
     def last(self) -> int:
         """The newest row's number, also when rows were deleted since; 0 if nothing was ever written."""
         return self._log.last()

@@ -170,7 +170,7 @@ class StateSettings(Group, frozen=True):
     schema: Name = "recsys"
     """The schema of this shop in the database, made by `make migrate`; each shop has its own."""
     connections: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 10
-    """Most connections to the database of one worker process, besides two for logged slates."""
+    """Most connections to the database of one worker process, besides two for logged slates and one to look for what is new."""
     statement_seconds: Positive = 5.0
     """Longest time of one statement in the database, with its wait for other writers; then the call is answered 503."""
     keep_days: Positive = 30.0

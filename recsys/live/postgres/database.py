@@ -7,7 +7,6 @@ A database that breaks down is left alone for a moment and then asked anew. Conn
 from __future__ import annotations
 
 import os
-import re
 import threading
 import time
 import weakref
@@ -16,14 +15,16 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from typing import Any, Literal, TypeAlias
 
-import msgspec
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from recsys.live.driver import Driver, Row, Transaction
 from recsys.live.postgres import migrations
 from recsys.live.postgres.address import CONNECT_SECONDS, Address
+from recsys.live.postgres.appending import appending
+from recsys.live.postgres.commits import COUNT, Commits
 from recsys.live.postgres.connection import BoundedConnection
+from recsys.live.postgres.poller import Poller
 from recsys.types import StateError
 
 AWAY_SECONDS = 1.0
@@ -33,16 +34,6 @@ _IDLE_SECONDS = 300.0
 _TURN = "BEGIN; SELECT last FROM sequence WHERE name = '{}' FOR UPDATE"
 _COMMIT = "UPDATE sequence SET commits = commits + 1, last = {} WHERE name = '{}' RETURNING commits; COMMIT"
 """Two statements each, in one round trip."""
-_APPEND = """WITH turn AS (
-    UPDATE sequence SET commits = commits + 1, last = last + %s WHERE name = '{counter}' RETURNING last, commits),
-added AS (INSERT INTO {table} (seq, {columns})
-    SELECT last - %s + ordinality, {columns} FROM turn, json_populate_recordset(NULL::{table}, %s) WITH ORDINALITY AS told
-    ORDER BY ordinality {conflict} RETURNING seq)
-SELECT last, commits, ARRAY(SELECT seq FROM added) FROM turn"""
-"""A whole transaction in one statement, which takes its turn before it adds the first row. A row that conflicts leaves a gap."""
-
-_INSERT = re.compile(r"INSERT INTO (\w+) \(seq, ([^)]+)\)\s+VALUES \([?, ]+\)(.*)", re.DOTALL)
-_encode = msgspec.json.Encoder().encode
 
 Pool: TypeAlias = "ConnectionPool[BoundedConnection]"
 Counter: TypeAlias = Literal["log", "slates"]
@@ -77,16 +68,15 @@ class Database(Driver):
     """One schema of one database, with connections that wait no longer than their deadlines."""
 
     is_remote = True
-    _wrote: int
-    _told: int
-    """The count of commits after the last write of this process, and the highest one that `changes` told."""
     _looking: threading.Thread | None
     """The thread that looks whether a database that was away is back."""
+    _poller: Poller | None
 
     def __init__(self, address: Address, counter: Counter, connections: int, synchronous: bool = True) -> None:
         """`counter` numbers what is written here; `connections` is the most that a process opens."""
         self.address, self._counter, self._connections = address, counter, connections
         self._conninfo = address.conninfo(synchronous)
+        self._commits = Commits()
         self.forget_connections()
         os.register_at_fork(after_in_child=_forgetting(weakref.ref(self)))
 
@@ -121,19 +111,20 @@ class Database(Driver):
             turn = PostgresTransaction(connection, first)
             yield turn
             done = connection.execute(_COMMIT.format(turn.last, self._counter).encode(), prepare=False)
-            [[self._wrote]] = done.fetchall()
+            [[commits]] = done.fetchall()
+        self._commits.wrote(commits)
 
     def append(self, statement: str, rows: Sequence[Row]) -> list[bool]:
         """Insert rows by one statement, in one round trip; its answer may be lost with the connection, and then nobody knows."""
         self._check_writable()
-        query, columns = _appending(statement, self._counter)
-        told = _encode([dict(zip(columns, map(_told, row), strict=True)) for row in rows]).decode()
+        query, values = appending(statement, self._counter, rows)
         try:
             held, connection = self._take_whole()
         except _BrokenError:
             held, connection = self._take_whole()
         with held:
-            [[last, self._wrote, added]] = connection.execute(query, (len(rows), len(rows), told)).fetchall()
+            [[last, commits, added]] = connection.execute(query, values).fetchall()
+        self._commits.wrote(commits)
         numbers = set(added)
         return [number in numbers for number in range(last - len(rows) + 1, last + 1)]
 
@@ -164,12 +155,33 @@ class Database(Driver):
         return f"SELECT last FROM sequence WHERE name = '{self._counter}'"
 
     def changes(self) -> tuple[int, int]:
-        if (commits := self._wrote) <= self._told:  # else what this process wrote is new, and nobody need be asked
-            [[commits]] = self.read("SELECT commits FROM sequence WHERE name = ?", self._counter)
-        self._told = max(self._told, commits)
-        return (self._openings, commits) if commits else (0, 0)
+        if not self._commits.is_new:  # else something has changed, and nobody need be asked
+            question = self._commits.question()
+            [[commits]] = self.read(COUNT, self._counter)
+            self._commits.learn(commits, question)
+        return self._commits.tell()
+
+    def recent_changes(self) -> tuple[int, int]:
+        poller = self._poller
+        if poller is None or not poller.is_recent():
+            return self.changes()
+        self._commits.look_around()
+        return self._commits.tell()
+
+    def poll(self) -> None:
+        with self._lock:
+            if self._poller is None:
+                self._poller = Poller(self.address, self._commits)
+                self._poller.start()
+
+    def stop_polling(self) -> None:
+        with self._lock:
+            poller, self._poller = self._poller, None
+        if poller is not None:
+            poller.stop()
 
     def close(self) -> None:
+        self.stop_polling()
         with self._lock:
             self._looking = None
             self._drop(self._pool)
@@ -178,9 +190,9 @@ class Database(Driver):
         """Begin anew, without what a process that forked this one has open."""
         self._mine, self._lock, self._alone = _Mine(), threading.RLock(), threading.Lock()
         self._pool: Pool | None = None
-        self._openings, self._away_until, self._away_because = 0, 0.0, ""
-        self._looking = None
-        self._wrote, self._told = 0, 0
+        self._away_until, self._away_because = 0.0, ""
+        self._looking, self._poller = None, None
+        self._commits.forget()
 
     def _take_turn(self) -> tuple[ExitStack, BoundedConnection, int]:
         """Begin a transaction that holds the row of `sequence`; returns its end, its connection, and the number given last."""
@@ -231,7 +243,7 @@ class Database(Driver):
 
     def _taken(self, pool: Pool) -> None:
         self._pool, self._away_because = pool, ""
-        self._openings += 1
+        self._commits.opened()
 
     def _look_again(self) -> None:
         """Look in a thread of its own whether the database is back, every second while somebody asks: nobody waits for that."""
@@ -312,20 +324,6 @@ def _forgetting(reference: weakref.ref[Database]) -> Any:
 def _query(text: str) -> bytes:
     """A query as psycopg has it: values stand as %s."""
     return text.replace("?", "%s").encode()
-
-
-@cache
-def _appending(statement: str, counter: str) -> tuple[bytes, tuple[str, ...]]:
-    """The statement that appends what an INSERT of one row would, and the columns after the number."""
-    table, named, conflict = _INSERT.fullmatch(statement).groups()  # type: ignore[union-attr] # our own statements
-    columns = tuple(each.strip() for each in named.split(","))
-    text = _APPEND.format(counter=counter, table=table, columns=", ".join(columns), conflict=conflict)
-    return text.encode(), columns
-
-
-def _told(value: Any) -> Any:
-    """A value as JSON has it, from which the server reads the column's type."""
-    return f"\\x{value.hex()}" if isinstance(value, bytes) else value
 
 
 def _words(error: Exception) -> str:

@@ -55,13 +55,13 @@ class Server:
             connection.close()
 
     def from_every_worker(self, address: str, headers: dict[str, str] = READ) -> dict[str, bytes]:
-        """GET an address until two workers have answered; bodies by worker."""
+        """GET an address until two workers have answered; the first body of each."""
         bodies: dict[str, bytes] = {}
         deadline = time.monotonic() + PATIENCE_SECONDS
         while len(bodies) < 2:
             assert time.monotonic() < deadline, "only one worker answers"
             answer, body = self.get(address, headers)
-            bodies[answer.headers["X-Recsys-Worker"]] = body
+            bodies.setdefault(answer.headers["X-Recsys-Worker"], body)
         return bodies
 
 
