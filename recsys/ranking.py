@@ -260,11 +260,12 @@ SPREAD = 0x9E3779B1
 """2^32 divided by the golden ratio, whose multiples scatter evenly (Knuth, The Art of Computer Programming, vol. 3, 6.4)."""
 
 
-@compiled(ROWS, SCORES, ROWS_2D, SCORES_2D, MASK, ROWS, INT)
+@compiled(ROWS, ROWS, SCORES, ROWS_2D, SCORES_2D, MASK, ROWS, INT)
 def _neighbours_of(
-    sources: Rows, strengths: Scores, neighbours: Rows, weights: Scores, allowed: Mask, tie_rank: Rows, n: int
+    sources: Rows, places: Rows, strengths: Scores, neighbours: Rows, weights: Scores, allowed: Mask, tie_rank: Rows, n: int
 ) -> tuple[Rows, Scores, Rows]:
-    """Add up with a hash table of entries: it stays in the processor's cache, as sums over all items would not."""
+    """Add up with a hash table of entries: it stays in the processor's cache, as sums over all items would not. The neighbours of
+    sources int32[s] stand at places int32[s] (-1: there are none)."""
     max_n = len(sources) * neighbours.shape[1]
     bits = 4
     while 1 << bits < 2 * max_n:
@@ -274,10 +275,12 @@ def _neighbours_of(
     items, explained_by = np.empty(max_n, np.int32), np.empty(max_n, np.int32)
     totals, largest = np.empty(max_n, np.float32), np.empty(max_n, np.float32)
     count = 0
-    for place in range(len(sources)):
-        source, strength = sources[place], strengths[place]
+    for each in range(len(sources)):
+        source, place, strength = sources[each], places[each], strengths[each]
+        if place < 0:
+            continue
         for k in range(neighbours.shape[1]):
-            item, part = neighbours[source, k], strength * weights[source, k]
+            item, part = neighbours[place, k], strength * weights[place, k]
             if part == 0:
                 break
             if not allowed[item]:
@@ -310,10 +313,12 @@ class Neighbours:
         self._weights = cast(Scores, arrays["weights"])
         self._tie_rank = tie_rank
 
-    def of(self, sources: Rows, strengths: Scores, allowed: Mask, n: int) -> Candidates:
+    def of(self, sources: Rows, strengths: Scores, allowed: Mask, n: int, places: Rows | None = None) -> Candidates:
         """Rank the n best neighbours of sources [s] by Σ strength × weight, and tell which source spoke most for each; only items
-        with a positive sum are ranked."""
+        with a positive sum are ranked. `places` int32[s] are the sources' rows in the arrays (-1: none), where they are not items."""
         if not len(sources):
             return NO_CANDIDATES
-        n = max(n, 0)
-        return Candidates(*_neighbours_of(sources, strengths, self._neighbours, self._weights, allowed, self._tie_rank, n))
+        places, n = sources if places is None else places, max(n, 0)
+        return Candidates(
+            *_neighbours_of(sources, places, strengths, self._neighbours, self._weights, allowed, self._tie_rank, n)
+        )

@@ -91,7 +91,7 @@ def blend(lists: Mapping[str, Candidates], weights: Mapping[str, float], tie_ran
     )
     top_contributor, source, totals = _merge(items, scores, ends, scales, tie_rank)
     explained_by = np.concatenate(
-        [_NO_EVIDENCE.repeat(len(each)) if each.explained_by is None else each.explained_by for each in contributing]
+        [_no_evidence(len(each)) if each.explained_by is None else each.explained_by for each in contributing]
     )
     return Ranked(items.take(top_contributor), totals, tuple(names_contributing), source, explained_by.take(top_contributor))
 
@@ -99,8 +99,9 @@ def blend(lists: Mapping[str, Candidates], weights: Mapping[str, float], tie_ran
 def ranked_by(source: str, candidates: Candidates) -> Ranked:
     """The items of one recommender's list, as they stand."""
     n = len(candidates.items)
-    explained_by = _NO_EVIDENCE.repeat(n) if candidates.explained_by is None else candidates.explained_by
-    return Ranked(candidates.items, candidates.scores.astype(np.float64), (source,), np.zeros(n, np.int64), explained_by)
+    explained_by = _no_evidence(n) if candidates.explained_by is None else candidates.explained_by
+    sources = _FIRST[:n] if n <= _PREPARED else np.zeros(n, np.int64)
+    return Ranked(candidates.items, candidates.scores.astype(np.float64), (source,), sources, explained_by)
 
 
 def reordered(brought: Ranked, order: Ranked, first: Mask) -> Ranked:
@@ -117,7 +118,15 @@ def reordered(brought: Ranked, order: Ranked, first: Mask) -> Ranked:
     )
 
 
-_NO_EVIDENCE = np.array([-1], np.int32)
+_PREPARED = 256
+"""Length of the longest list for which arrays of one value are at hand."""
+_FIRST = np.zeros(_PREPARED, np.int64)
+_NO_EVIDENCE = np.full(_PREPARED, -1, np.int32)
+_FIRST.flags.writeable = _NO_EVIDENCE.flags.writeable = False
+
+
+def _no_evidence(n: int) -> Rows:
+    return _NO_EVIDENCE[:n] if n <= _PREPARED else np.full(n, -1, np.int32)
 
 
 @compiled(ROWS, ROWS, REALS, MASK)

@@ -26,6 +26,7 @@ from recsys.snapshot.store import Snapshot
 from recsys.types import (
     Assignment,
     History,
+    Mask,
     Query,
     SettingsError,
     SnapshotError,
@@ -60,6 +61,7 @@ class Engine:
         self.rankers: Mapping[RankTask, AnyRanker] = rankers_in(snapshot)
         """Task = what orders its lists, where it leads."""
         self._digest = self._digested()
+        self._blanks: list[Mask] = []
 
     def in_arms(self, settings: Settings, blend: BlendSettings, experiments: tuple[Assignment, ...]) -> Engine:
         """The same snapshot under what arms of experiments change."""
@@ -111,6 +113,17 @@ class Engine:
         engine.beside = other
         engine._digest = b"\n".join((self._digest, other._digest))
         return engine
+
+    def take_blank(self) -> Mask:
+        """Take a mask bool[n] of no items, the caller's own until it is given back."""
+        try:
+            return self._blanks.pop()
+        except IndexError:
+            return np.zeros(self.catalog.n_items, bool)
+
+    def give_back(self, blank: Mask) -> None:
+        """Keep a mask that holds no item again, so that the next answer need not write to all of a new one."""
+        self._blanks.append(blank)
 
     def placement(self, name: str) -> Placement:
         """Look a placement up.

@@ -124,7 +124,7 @@ def _with_new_items(catalog: Catalog, asked: ResolvedQuery, chosen: NewItems, bu
 def _ranked(engine: Engine, asked: ResolvedQuery, limit: int, told: bool) -> Built:
     """The list as it is ranked, arranged and drawn."""
     rule, weights = pick_rule(engine, asked)
-    plan, chain = asked.plan, asked.placement.fallback
+    plan, chain, catalog = asked.plan, asked.placement.fallback, engine.catalog
     explorer, may_fill = asked.explorer, not asked.mixed
     plain = asked.variety is None and explorer is None and (plan is None or plan.only_keeps)
     plan, allowed = plan or NO_PLAN, asked.allowed
@@ -133,11 +133,13 @@ def _ranked(engine: Engine, asked: ResolvedQuery, limit: int, told: bool) -> Bui
     builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, places + deeper)
     builder.put_blend(weights, order_of(engine, asked, rule))
     led, fallback = len(builder.ranked) > 0, builder.fill(chain)
-    if plain and (may_fill or not one_kind(builder.ranked.rows, engine.catalog.category)):
+    if plain and (may_fill or not one_kind(builder.ranked.rows, catalog.category)):
         return Built(builder, rule, led, fallback)
     names = tuple(dict.fromkeys((*(name for name, weight in weights.items() if weight > 0), *chain)))
     if plain and not told:
-        arranged = Arranged(_with_another_last(builder, engine.catalog, allowed, names), frozenset(), NO_NOTES)
+        among = allowed.copy() if asked.placement.new_items else allowed  # which alone look at what is allowed after this
+        catalog.leave_out_leaf(among, catalog.category.item(builder.ranked.rows[0]))
+        arranged = Arranged(_with_another_last(builder, among, names), frozenset(), NO_NOTES)
         led, fallback = arranged.credit(builder, chain)
         builder.ranked = arranged.ranked
         return Built(builder, rule, led, fallback)
@@ -145,17 +147,17 @@ def _ranked(engine: Engine, asked: ResolvedQuery, limit: int, told: bool) -> Bui
         allowed[builder.ranked.rows] = True
     else:
         builder.put_back()
-    shelf = Shelf(allowed, engine.catalog, places, names, RANKS_EVERYTHING)
+    shelf = Shelf(allowed, catalog, places, names, RANKS_EVERYTHING)
     step_by_step = told or asked.variety is not None or explorer is not None
     at_once = None if step_by_step else arranged_at_once(builder, plan, shelf)
-    if at_once and not may_fill and one_kind(at_once.ranked.rows, engine.catalog.category):
+    if at_once and not may_fill and one_kind(at_once.ranked.rows, catalog.category):
         at_once = _mixed_at_once(at_once, builder, plan, shelf)
     if at_once:
         led, fallback = at_once.credit(chain)
         builder.ranked = at_once.ranked
         return Built(builder, rule, led, fallback)
     arranged = Arrangement(builder, plan, shelf, asked.variety).arranged()
-    if not may_fill and one_kind(arranged.ranked.rows[:limit], engine.catalog.category):
+    if not may_fill and one_kind(arranged.ranked.rows[:limit], catalog.category):
         arranged = _mixed(arranged, builder, plan, shelf, asked.variety, limit)
     drawn = None if explorer is None else explorer.drawn(arranged.ranked, builder.n_blended)
     if drawn is not None:
@@ -166,11 +168,11 @@ def _ranked(engine: Engine, asked: ResolvedQuery, limit: int, told: bool) -> Bui
     return Built(builder, rule, led, fallback, arranged.notes, drawn)
 
 
-def _with_another_last(builder: SlateBuilder, catalog: Catalog, allowed: Mask, names: Sequence[str]) -> Ranked:
-    """The items of a list that one leaf category fills, the last one replaced by the best of another category, if there is any."""
+def _with_another_last(builder: SlateBuilder, others: Mask, names: tuple[str, ...]) -> Ranked:
+    """The items of a list that one leaf category fills, the last one replaced by the best of others, bool[n], if there is any."""
     whole = builder.ranked
     builder.ranked = whole.first(len(whole) - 1)
-    builder.fill_among(catalog.without_leaf(allowed, catalog.category.item(whole.rows[0])), names)
+    builder.fill_among(others, names)
     mixed, builder.ranked = builder.ranked, whole
     return mixed if len(mixed) == len(whole) else whole
 

@@ -96,6 +96,7 @@ class Profiler:
         self.session_gap = session_gap(behaviour)
         self._weights = event_weights(behaviour)
         self._window = int(profile.window_days * DAY)
+        self._cart = int(behaviour.cart_days * DAY)
         self._decay = 1 / (profile.half_life_days * DAY)
         self._intent = profile.buyer_views, profile.buyer_dwell_seconds, behaviour.dwell_seconds, profile.buyer_price_ratio
         self._shares = profile.focus_share, profile.brand_share, profile.brand_events
@@ -105,7 +106,7 @@ class Profiler:
         history = history.until(now)
         if not len(history):
             return _stranger(user_id, history)
-        _, serious, _, focus, brand = self._lean(history, now)
+        _, serious, _, focus, brand, carts = self._lean(history, now)
         owned = history.owned or owned_of(history)
         return Profile(
             user_id=user_id,
@@ -121,12 +122,12 @@ class Profiler:
             bought=owned.items,
             bought_at=owned.at,
             has_bought=frozenset(owned.items.tolist()),
-            cart=in_cart(history, now, self.behaviour),
+            cart=in_cart(history, now, self.behaviour) if carts else _NO_ROWS,
         )
 
     def leanings(self, history: History, now: int) -> Leanings:
         """Return what the profile's intent, focus and brand affinity rest on."""
-        seen, serious, of_session, focus, brand = self._lean(history.until(now), now)
+        seen, serious, of_session, focus, brand, _ = self._lean(history.until(now), now)
         return Leanings(seen, Seriousness(*serious), of_session, Leader(*focus), Leader(*brand))
 
     def affinities(self, history: History, now: int, code_of: Rows) -> tuple[Rows, NDArray[np.float64], NDArray[np.int64]]:
@@ -148,6 +149,7 @@ class Profiler:
             last_session(times, self.session_gap),
             now,
             now - self._window,
+            now - self._cart,
             catalog.category,
             catalog.brand,
             catalog.price,
@@ -177,8 +179,9 @@ class Profiler:
 
 _Serious = tuple[int, int, int, int, float, float, float]
 _Leader = tuple[int, int, float, bool]
-_Leanings = tuple[bool, _Serious, bool, _Leader, _Leader]
-"""`Seriousness`, `Leader` and `Leanings` as compiled code makes them: naming them costs more than finding them."""
+_Leanings = tuple[bool, _Serious, bool, _Leader, _Leader, bool]
+"""`Seriousness`, `Leader` and `Leanings` as compiled code makes them, naming them costs more than finding them; and whether anything
+was put into the cart as lately as an item stays there."""
 
 
 @compiled()
@@ -265,7 +268,9 @@ def _leader(
     return (leader, counted, most / everything if everything > 0 else 0.0, enough), everything > 0
 
 
-@compiled(ROWS, KINDS, TIMES, INT, INT, INT, ROWS, ROWS, REALS, SCORES, FLOAT, INT, FLOAT, FLOAT, FLOAT, FLOAT, FLOAT, INT)
+@compiled(
+    ROWS, KINDS, TIMES, INT, INT, INT, INT, ROWS, ROWS, REALS, SCORES, FLOAT, INT, FLOAT, FLOAT, FLOAT, FLOAT, FLOAT, INT
+)
 def _lean(
     items: Rows,
     kinds: Kinds,
@@ -273,6 +278,7 @@ def _lean(
     session: int,
     now: int,
     window: int,
+    cart: int,
     leaf_of: Rows,
     brand_of: Rows,
     price_of: NDArray[np.float64],
@@ -287,10 +293,15 @@ def _lean(
     brand_events: int,
 ) -> _Leanings:
     """Intent, focus category and brand affinity in one go; a shopper not seen within the window has none."""
+    carts = False
+    for place in range(len(times) - 1, -1, -1):
+        if times[place] <= cart:
+            break
+        carts |= kinds[place] == CART_ADD
     recent = np.searchsorted(times, window, side="right")
     nobody = (-1, 0, 0.0, False)
     if recent == len(times):
-        return False, (0, -1, -1, 0, 0.0, np.inf, 0.0), False, nobody, nobody
+        return False, (0, -1, -1, 0, 0.0, np.inf, 0.0), False, nobody, nobody, carts
     now_items, now_kinds, now_times = items[session:], kinds[session:], times[session:]
     serious = _buys(now_items, now_kinds, now_times, leaf_of, price_of, buyer_views, buyer_dwell, most_dwell, price_ratio)
     items, kinds, times = items[recent:], kinds[recent:], times[recent:]
@@ -298,7 +309,7 @@ def _lean(
     if not of_session:
         focus, _ = _leader(items, kinds, times, leaf_of, weight_of, now, decaying, focus_share, 1)
     brand, _ = _leader(items, kinds, times, brand_of, weight_of, now, decaying, brand_share, brand_events)
-    return True, serious, of_session, focus, brand
+    return True, serious, of_session, focus, brand, carts
 
 
 def _stranger(user_id: str | None, history: History) -> Profile:

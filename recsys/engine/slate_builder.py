@@ -65,7 +65,10 @@ class SlateBuilder:
         """Rank what a rule's recommenders bring, together."""
         if order.within is not None:
             brought = self.brought_to_order(weights)
-            inside = self._inside(brought).blended(order.within, Order(order.ranker))
+            among = self._engine.take_blank()
+            inside = self._inside(brought, among).blended(order.within, Order(order.ranker))
+            among[brought.rows] = False
+            self._engine.give_back(among)
             return reordered(brought, inside, self._first(weights, brought.rows))
         if order.ranker is not None:
             return order.ranker.rank(self._to_rank(weights, order.ranker), weights, self._query, self._profile)
@@ -92,9 +95,8 @@ class SlateBuilder:
         deeper = SlateBuilder(self._engine, self._query, self._profile, self._allowed, max(ORDER_DEPTH, self._wanted()))
         return deeper.blended(weights).first(deeper._limit)
 
-    def _inside(self, brought: Ranked) -> SlateBuilder:
-        """A list that holds nothing but items that were brought."""
-        among = np.zeros_like(self._allowed)
+    def _inside(self, brought: Ranked, among: Mask) -> SlateBuilder:
+        """A list that holds nothing but items that were brought, by way of a mask that has none yet."""
         among[brought.rows] = True
         inside = SlateBuilder(self._engine, self._query, self._profile, among, len(brought))
         inside._there = len(brought)
@@ -114,7 +116,8 @@ class SlateBuilder:
         if order.ranker is None:
             return []
         if order.within is not None:
-            return self._inside(self.brought_to_order(weights)).moved(order.within, Order(order.ranker), item)
+            inside = self._inside(self.brought_to_order(weights), np.zeros_like(self._allowed))
+            return inside.moved(order.within, Order(order.ranker), item)
         return order.ranker.moved(self._to_rank(weights, order.ranker), weights, self._query, self._profile, item)
 
     def _to_rank(self, weights: Mapping[str, float], ranker: AnyRanker) -> dict[str, Candidates]:
@@ -142,10 +145,10 @@ class SlateBuilder:
                     break
         return used
 
-    def fill_among(self, among: Mask, names: Sequence[str]) -> None:
+    def fill_among(self, among: Mask, names: tuple[str, ...]) -> None:
         """Fill the empty places with nothing but some items, bool[n], of these recommenders in order."""
         before, self._allowed = self._allowed, among
-        self.fill(tuple(names))
+        self.fill(names)
         self._allowed = before
 
     def give(self, name: str, among: Mask, places: int, first: int, limit: int) -> int:
@@ -167,14 +170,24 @@ class SlateBuilder:
 
     def anything_personal(self) -> bool:
         """Tell whether any place was filled from the shopper's own history."""
-        return any(self._engine.recommenders[source].personal for source in self.ranked.sources_named())
+        names, recommenders = self.ranked.names, self._engine.recommenders
+        sources = set(self.ranked.sources.tolist())
+        return any(recommenders[names[source]].personal for source in sources)
 
     def reasons(self) -> list[Reason]:
         """One reason per place, from the recommender that spoke most for it."""
-        recommenders, query, profile = self._engine.recommenders, self._query, self._profile
-        return [
-            recommenders[source].reason(query, profile, item, explained_by) for item, _, source, explained_by in self.ranked
-        ]
+        recommenders, query, profile, ranked = self._engine.recommenders, self._query, self._profile, self.ranked
+        rows, notes = ranked.rows.tolist(), ranked.explained_by.tolist()
+        if len(ranked.names) == 1:
+            return recommenders[ranked.names[0]].reasons(query, profile, rows, notes)
+        found: dict[int, Reason] = {}
+        sources = ranked.sources.tolist()
+        for at in set(sources):
+            places = [place for place, source in enumerate(sources) if source == at]
+            theirs = [rows[place] for place in places], [notes[place] for place in places]
+            said = recommenders[ranked.names[at]].reasons(query, profile, *theirs)
+            found.update(zip(places, said, strict=True))
+        return [found[place] for place in range(len(rows))]
 
     def _wanted(self) -> int:
         missing = self._limit - len(self.ranked)
@@ -202,7 +215,11 @@ class SlateBuilder:
         if room <= 0 or not len(ranked):
             return
         if catalog.has_groups:
-            kept = ranked.take(_of_each_group(ranked.rows, catalog.group, self.ranked.rows, room))
+            places = _of_each_group(ranked.rows, catalog.group, self.ranked.rows, room)
+            if len(places) and places.item(-1) == len(places) - 1:  # the usual case: none is passed over
+                kept = ranked.first(len(places))
+            else:
+                kept = ranked.take(places)
         else:
             kept = ranked.first(room)
         self.ranked = self.ranked.followed_by(kept)

@@ -7,7 +7,7 @@ reads a slate, knows one catalogue. Filters, campaigns, texts, prices and live i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -177,12 +177,15 @@ class _Recommender:
         scores[known], scores[~known] = self._own.scores_of(rows[known]), self._serving.scores_of(items[~known])
         return scores
 
-    def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
-        """Say why, as the snapshot that ranked the item does."""
-        row = int(self._there.rows.there[item])
-        if row < 0:
-            return self._serving.reason(query, profile, item, explained_by)
-        return self._own.reason(*self._there.asked(query, profile), row, explained_by)
+    def reasons(self, query: RowQuery, profile: Profile, items: Sequence[int], explained_by: Sequence[int]) -> list[Reason]:
+        """Say why, as the snapshot that ranked each item does."""
+        rows = self._there.rows.there.take(items).tolist()
+        told = list(zip(rows, items, explained_by, strict=True))
+        theirs = [(row, why) for row, _, why in told if row >= 0]
+        others = [(item, why) for row, item, why in told if row < 0]
+        own = iter(self._own.reasons(*self._there.asked(query, profile), *_columns(theirs)))
+        serving = iter(self._serving.reasons(query, profile, *_columns(others)))
+        return [next(own if row >= 0 else serving) for row in rows]
 
 
 class _Ranker:
@@ -208,6 +211,10 @@ class _Ranker:
 
     def _known(self, lists: Mapping[str, Candidates]) -> Mapping[str, Candidates]:
         return {name: _at(found, self._there.rows.there.take(found.items)) for name, found in lists.items()}
+
+
+def _columns(pairs: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    return [item for item, _ in pairs], [why for _, why in pairs]
 
 
 def _at(found: Candidates, rows: Rows) -> Candidates:

@@ -75,6 +75,10 @@ class Recommender(Protocol[OfSettings]):
         """Say why an item that this recommender ranked is shown; `explained_by` is what `Candidates` carries for it, or -1."""
         ...
 
+    def reasons(self, query: RowQuery, profile: Profile, items: Sequence[int], explained_by: Sequence[int]) -> list[Reason]:
+        """Say the same of several items: those of a list are asked for together, so that what is alike is looked up once."""
+        return [self.reason(query, profile, item, each) for item, each in zip(items, explained_by, strict=True)]
+
 
 AnyRecommender: TypeAlias = Recommender[Any]
 """One among several, whatever its settings."""
@@ -106,8 +110,8 @@ class AskedRecommender(Protocol):
         """Score items int32[k], each as if it alone were asked for; only of one that `ranks_everything`."""
         ...
 
-    def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
-        """Say why an item that this recommender ranked is shown."""
+    def reasons(self, query: RowQuery, profile: Profile, items: Sequence[int], explained_by: Sequence[int]) -> list[Reason]:
+        """Say why several items that this recommender ranked are shown."""
         ...
 
 
@@ -119,10 +123,18 @@ class EvidenceItem:
 
     def reason(self, query: RowQuery, profile: Profile, explained_by: int) -> Reason:
         """Name the evidence item: one of the page, else one that the shopper bought or viewed."""
-        if len(query.context):
-            return self._reason("similar", explained_by, query.locale)
-        code = "because_bought" if explained_by in profile.has_bought else "because_viewed"
-        return self._reason(code, explained_by, query.locale)
+        return self._reason(_code(query, profile, explained_by), explained_by, query.locale)
+
+    def reasons(self, query: RowQuery, profile: Profile, explained_by: Sequence[int]) -> list[Reason]:
+        """Name the evidence item of each of several; one that speaks for many is looked up once."""
+        found = {each: self.reason(query, profile, each) for each in set(explained_by)}
+        return [found[each] for each in explained_by]
+
+
+def _code(query: RowQuery, profile: Profile, explained_by: int) -> str:
+    if len(query.context):
+        return "similar"
+    return "because_bought" if explained_by in profile.has_bought else "because_viewed"
 
 
 def _because(catalog: Catalog, code: str, explained_by: int, locale: str) -> Reason:

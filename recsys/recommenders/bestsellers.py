@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.behaviour import ages_in_days, decay, last_of_each
 from recsys.clock import DAY
-from recsys.jit import INT, MASK, ROWS, compiled
+from recsys.jit import INT, MASK, ROWS, SCORES, TIMES, compiled
 from recsys.popularity import contributions, item_weight, one_item_users
 from recsys.ranking import followed_by, rank_order
 from recsys.reasons import reason_text
@@ -89,15 +89,20 @@ class Bestsellers(Recommender[BestsellersSettings]):
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Rank the category's bestsellers first, then its parent's, up to the whole shop."""
-        chosen = np.empty(0, np.int32)
-        category = query.category
-        while category >= 0 and len(chosen) < n:
-            ranked = self._ranked[self._offsets[category] : self._offsets[category + 1]]
-            chosen = _followed_by(chosen, ranked, allowed, n)
-            category = int(self._catalog.parent[category])
-        if len(chosen) < n:
-            chosen = followed_by(chosen, self._everything, self._scores, self._catalog.tie_rank, allowed, n)
-        return Candidates(chosen, np.minimum.accumulate(self._scores.take(chosen)))
+        catalog = self._catalog
+        return Candidates(
+            *_bestsellers(
+                self._ranked,
+                self._offsets,
+                catalog.parent,
+                query.category,
+                self._everything,
+                self._scores,
+                catalog.tie_rank,
+                allowed,
+                n,
+            )
+        )
 
     def scores_of(self, items: Rows) -> Scores:
         """Score items each by itself."""
@@ -108,6 +113,16 @@ class Bestsellers(Recommender[BestsellersSettings]):
         category = query.category
         inside = category >= 0 and self._catalog.is_in(item, category)
         return self._reason(int(self._buyers[item]), category if inside else -1, query.locale)
+
+    def reasons(self, query: RowQuery, profile: Profile, items: Sequence[int], explained_by: Sequence[int]) -> list[Reason]:
+        """Say the same of several items."""
+        category, rows = query.category, np.array(items, np.int32)
+        buyers = self._buyers.take(rows).tolist()
+        if category < 0:
+            return [self._reason(each, -1, query.locale) for each in buyers]
+        inside = self._catalog.are_in(rows, category).tolist()
+        pairs = zip(buyers, inside, strict=True)
+        return [self._reason(each, category if there else -1, query.locale) for each, there in pairs]
 
 
 def _explain(catalog: Catalog, settings: BestsellersSettings, buyers: int, category: int, locale: str) -> Reason:
@@ -134,18 +149,32 @@ def _buyers(events: Events, tables: Tables, settings: BestsellersSettings) -> tu
     return bought.users[last], bought.items[last], bought.times[last]
 
 
-@compiled(ROWS, ROWS, MASK, INT)
-def _followed_by(chosen: Rows, ranked: Rows, allowed: Mask, n: int) -> Rows:
-    """The n first of `chosen`, then the allowed of `ranked` that are not yet in it."""
-    found, filled = np.empty(n, np.int32), min(n, len(chosen))
-    found[:filled] = chosen[:filled]
-    for item in ranked:
-        if filled == n:
-            break
-        if allowed[item] and item not in chosen:
-            found[filled] = item
-            filled += 1
-    return found[:filled]
+@compiled(ROWS, TIMES, ROWS, INT, ROWS, SCORES, ROWS, MASK, INT)
+def _bestsellers(
+    ranked: Rows, offsets: NDArray[np.int64], parent: Rows, category: int, everything: Rows, scores: Scores, tie_rank: Rows,
+    allowed: Mask, n: int,
+) -> tuple[Rows, Scores]:  # fmt: skip
+    """The n first allowed items of a category's list, then of its parent's and so on, then of the shop's; with their scores, none of
+    which is above the one before it."""
+    found, filled = np.empty(n, np.int32), 0
+    while category >= 0 and filled < n:
+        before = found[:filled]
+        for at in range(offsets[category], offsets[category + 1]):
+            if filled == n:
+                break
+            item = ranked[at]
+            if allowed[item] and item not in before:
+                found[filled] = item
+                filled += 1
+        category = int(parent[category])
+    chosen = found[:filled]
+    if filled < n:
+        chosen = followed_by(chosen, everything, scores, tie_rank, allowed, n)
+    lowest, sinking = np.float32(np.inf), np.empty(len(chosen), np.float32)
+    for place in range(len(chosen)):
+        lowest = min(lowest, scores[chosen[place]])
+        sinking[place] = lowest
+    return chosen, sinking
 
 
 def _by_category(sold: Rows, catalog: Catalog) -> tuple[Rows, NDArray[np.int64]]:

@@ -85,6 +85,10 @@ class Content(Recommender[ContentSettings]):
         """Name the item that this one is most like."""
         return self._evidence.reason(query, profile, explained_by)
 
+    def reasons(self, query: RowQuery, profile: Profile, items: Sequence[int], explained_by: Sequence[int]) -> list[Reason]:
+        """Name the evidence item of each of several."""
+        return self._evidence.reasons(query, profile, explained_by)
+
 
 def _term_rows(catalog: Catalog, settings: ContentSettings) -> csr_array:
     """Return what every item is made of: items × terms float32, rows of length 1."""

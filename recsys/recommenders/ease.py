@@ -16,7 +16,7 @@ from recsys.settings import BehaviourSettings
 from recsys.settings.types import NotNegative
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Tables
-from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
+from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 
 class EaseSettings(RecommenderSettings, frozen=True):
@@ -72,7 +72,6 @@ class Ease(Recommender[EaseSettings]):
         return {"items": part, "place": place, "neighbours": part[neighbours], "weights": weights}
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: EaseSettings) -> None:
-        self._items = cast(Rows, arrays["items"])
         self._place = cast(Rows, arrays["place"])
         self._power = np.float32(settings.power)
         self._seeds = QuerySeeds(behaviour, settings.half_life_days, settings.history_items, settings.half_life_steps)
@@ -82,18 +81,15 @@ class Ease(Recommender[EaseSettings]):
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Add up the neighbours of the items in the query's context, else of the shopper's history."""
         sources, strengths = self._seeds.of(query, profile.history)
-        strengths = strengths**self._power
-        places = self._place.take(sources)
-        known = (places >= 0).nonzero()[0]
-        if not len(known):
-            return NO_CANDIDATES
-        places, strengths = places.take(known), strengths.take(known)
-        found = self._neighbours.of(places, strengths, allowed, n)
-        return Candidates(found.items, found.scores, self._items.take(cast(Rows, found.explained_by)))
+        return self._neighbours.of(sources, strengths**self._power, allowed, n, self._place.take(sources))
 
     def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Name the item that spoke most for this one."""
         return self._evidence.reason(query, profile, explained_by)
+
+    def reasons(self, query: RowQuery, profile: Profile, items: Sequence[int], explained_by: Sequence[int]) -> list[Reason]:
+        """Name the evidence item of each of several."""
+        return self._evidence.reasons(query, profile, explained_by)
 
 
 _Reals = NDArray[np.float64]

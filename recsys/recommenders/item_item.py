@@ -85,6 +85,10 @@ class ItemItem(Recommender[ItemItemSettings]):
         """Name the item that spoke most for this one."""
         return self._evidence.reason(query, profile, explained_by)
 
+    def reasons(self, query: RowQuery, profile: Profile, items: Sequence[int], explained_by: Sequence[int]) -> list[Reason]:
+        """Name the evidence item of each of several."""
+        return self._evidence.reasons(query, profile, explained_by)
+
 
 def neighbour_arrays(matrix: csr_array, settings: ItemItemSettings) -> Arrays:
     """Fit W on a users × items matrix of non-negative weights; see `ItemItem` for the arrays."""

@@ -98,6 +98,10 @@ class NextItem(Recommender[NextItemSettings]):
         """Name the item that spoke most for this one."""
         return self._evidence.reason(query, profile, explained_by)
 
+    def reasons(self, query: RowQuery, profile: Profile, items: Sequence[int], explained_by: Sequence[int]) -> list[Reason]:
+        """Name the evidence item of each of several."""
+        return self._evidence.reasons(query, profile, explained_by)
+
 
 def _latest(events: Events, steps: Rows, n_users: int, max_n: int) -> tuple[Events, Rows, NDArray[np.int64]]:
     """The events of each user's latest steps, the steps numbered from 0 again, and how many there are of each user, int64[u]."""

@@ -150,12 +150,12 @@ def test_every_file_is_listed() -> None:
 
 
 def reasons(recommender: AnyRecommender, query: RowQuery, profile: Profile, answer: Candidates) -> list[Reason]:
-    """The reason of each item of an answer."""
+    """The reason of each item of an answer, which is the same asked for alone and together with the others."""
     explained_by = [-1] * len(answer) if answer.explained_by is None else answer.explained_by.tolist()
-    return [
-        recommender.reason(query, profile, item, evidence)
-        for item, evidence in zip(answer.items.tolist(), explained_by, strict=True)
-    ]
+    items = answer.items.tolist()
+    alone = [recommender.reason(query, profile, *pair) for pair in zip(items, explained_by, strict=True)]
+    assert recommender.reasons(query, profile, items, explained_by) == alone
+    return alone
 
 
 @every_shop
