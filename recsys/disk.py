@@ -56,6 +56,14 @@ def write_whole(path: Path) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
+def named_in(folder: Path, pattern: str) -> list[Path]:
+    """List a folder under names of a pattern, in order; one that is not there, or goes while it is read, lists nothing."""
+    try:
+        return sorted(folder.glob(pattern))
+    except (FileNotFoundError, NotADirectoryError):  # glob asks whether there is one before it reads it
+        return []
+
+
 def name_folder(aside: Path, path: Path) -> None:
     """Give a folder that was written aside its name, for good: what it lists is on the disk when this returns."""
     os.rename(aside, path)

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recsys.disk import let_go, write_whole
+from recsys.disk import let_go, named_in, write_whole
+from tests.support.vanishing import vanishing
 
 WRITER = """
 import os, sys
@@ -99,3 +100,15 @@ def test_what_was_changed_in_a_mapped_array_is_not_let_go(tmp_path: Path) -> Non
     own[7] = -1
     let_go([read, own, read[10:].view(np.ndarray), np.arange(3)])
     assert (read[7], own[7]) == (7, -1)
+
+
+def test_a_folder_that_goes_while_it_is_read_lists_nothing(tmp_path: Path) -> None:
+    """As one that was not there, and as a file of its name."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("b.json", "a.json", "c.txt"):
+        (folder / name).touch()
+    assert [each.name for each in named_in(folder, "*.json")] == ["a.json", "b.json"]
+    with vanishing(folder):
+        assert named_in(folder, "*") == []
+    assert named_in(folder, "*") == named_in(Path(__file__), "*") == []

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recsys.disk import write_whole
+from recsys.disk import named_in, write_whole
 from recsys.snapshot.id_index import IdMap
 from recsys.snapshot.manifest import VERSION
 from recsys.snapshot.store import current_version, point_at, publishing, verify, versions
@@ -30,7 +30,7 @@ LINE_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 def lines(artifacts: Path) -> dict[str, tuple[str, ...]]:
     """Read which versions every line names, oldest first."""
     found = {}
-    for file in sorted((artifacts / LINES).glob("*")):
+    for file in named_in(artifacts / LINES, "*"):
         if LINE_NAME.fullmatch(file.name) and file.is_file():
             with suppress(FileNotFoundError):  # it was ended meanwhile
                 found[file.name] = line_of(file.read_bytes())
@@ -173,7 +173,8 @@ def delete(artifacts: Path, version: str) -> None:
     with publishing(artifacts):
         if version == current_version(artifacts):
             raise SnapshotError(f"{version} serves; it cannot be deleted")
-        shutil.rmtree(artifacts / version)
+        with suppress(FileNotFoundError):  # somebody else deleted it meanwhile
+            shutil.rmtree(artifacts / version)
         put_lines(artifacts, without(lines(artifacts), {version}))
 
 

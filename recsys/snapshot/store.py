@@ -20,7 +20,7 @@ from uuid import uuid4
 import msgspec
 import numpy as np
 
-from recsys.disk import let_go, locked, name_folder, sync, why_unwritten, write_whole
+from recsys.disk import let_go, locked, name_folder, named_in, sync, why_unwritten, write_whole
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.contents import Contents
 from recsys.snapshot.customer_value import CustomerValues
@@ -135,12 +135,12 @@ def current_version(artifacts: Path) -> str | None:
 
 def versions(artifacts: Path) -> list[str]:
     """All published versions, oldest first."""
-    return sorted(path.parent.name for path in artifacts.glob(f"[0-9]*/{MANIFEST}"))
+    return sorted(path.parent.name for path in named_in(artifacts, f"[0-9]*/{MANIFEST}"))
 
 
 def report_files(artifacts: Path) -> list[Path]:
     """All reports, those of the newest versions first."""
-    return sorted((artifacts / REPORTS).glob("[0-9]*.html"), reverse=True)
+    return named_in(artifacts / REPORTS, "[0-9]*.html")[::-1]
 
 
 def read_manifest(artifacts: Path, version: str) -> Manifest:

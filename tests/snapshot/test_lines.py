@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ from recsys.snapshot.retention import LINES, delete, drop_line, lines, point_lin
 from recsys.snapshot.store import current_version, publish, publishing, versions
 from recsys.types import SnapshotError
 from tests.conftest import Shop, busy_events
+from tests.support.vanishing import vanishing
 from training.job.job import Fitted
 
 FIRST, SECOND, THIRD, FOURTH = (f"2026010{day}T000000Z-0000000000a{day}" for day in (1, 2, 3, 4))
@@ -84,3 +86,22 @@ def test_a_folder_among_the_lines_is_none(artifacts: Path) -> None:
     """It keeps no other line from being read."""
     (artifacts / LINES / "backup").mkdir()
     assert lines(artifacts) == {"candidate": (SECOND, FOURTH)}
+
+
+def test_a_line_that_is_ended_while_lines_are_read_is_none(artifacts: Path) -> None:
+    """By another process, which may also delete the folder; the others are read."""
+    with publishing(artifacts):
+        point_line(artifacts, FOURTH, "second")
+    with vanishing(artifacts / LINES / "candidate"):
+        assert lines(artifacts) == {"second": (FOURTH,)}
+    with vanishing(artifacts / LINES):
+        assert lines(artifacts) == {}
+    with vanishing(artifacts):
+        assert versions(artifacts) == []
+
+
+def test_a_version_that_somebody_else_deleted_meanwhile_is_deleted(artifacts: Path) -> None:
+    """Nothing is left to do but its lines."""
+    shutil.rmtree(artifacts / FOURTH)
+    delete(artifacts, FOURTH)
+    assert (versions(artifacts), lines(artifacts)) == ([FIRST, SECOND, THIRD], {"candidate": (SECOND,)})

@@ -18,7 +18,7 @@ from recsys.settings import Settings
 from recsys.snapshot.mirror import mirror_of
 from recsys.snapshot.retention import drop_line, lines, point_line, roll_back
 from recsys.snapshot.store import current_version, publish, publishing, read_manifest, verify, versions
-from recsys.types import Bought, DataError, Query
+from recsys.types import Bought, DataError, Query, SnapshotError
 from training import console
 from training.batch import compact as compaction
 from training.batch.export import Shape, Source, published, read_users
@@ -136,11 +136,16 @@ def snapshots(settings: Settings) -> int:
     for name, named in lines(artifacts).items():
         for version in named:
             marks.setdefault(version, []).append(f"line {name}")
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for version in reversed(versions(artifacts)):
-        manifest = read_manifest(artifacts, version)
-        size = sum(entry.bytes for entry in manifest.files.values()) / 1e6
-        mark, counts = "; ".join(marks.get(version, ())), manifest.counts
+        mark = "; ".join(marks.get(version, ()))
+        try:
+            manifest = read_manifest(artifacts, version)
+        except SnapshotError as error:
+            if (artifacts / version).exists():  # else another process deleted it meanwhile
+                rows.append((version, "", "", "", "", "", "; ".join(filter(None, (mark, str(error))))))
+            continue
+        size, counts = sum(entry.bytes for entry in manifest.files.values()) / 1e6, manifest.counts
         rows.append(
             (version, when(manifest.as_of), counts["events"], counts["users"], counts["items"], round(size, 1), mark)
         )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from heapq import nsmallest
 from typing import NamedTuple
 
+from recsys.disk import named_in
 from recsys.experiments.read_outs import MEASURE_WORDS, READ_OUTS, Compared, ReadOut, open_read_out, reach_of
 from recsys.settings import Settings
 from recsys.types import DataError
@@ -30,7 +30,7 @@ class Experiments(NamedTuple):
 
 def gather_experiments(settings: Settings) -> Experiments | None:
     """Read the read-outs that stand beside the snapshots; None: there are none."""
-    files = nsmallest(_MAX_OPENED, (settings.artifacts / READ_OUTS).glob("[a-z]*.json"))
+    files = named_in(settings.artifacts / READ_OUTS, "[a-z]*.json")[:_MAX_OPENED]
     found, problems = [], []
     for file in files:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,18 @@ def reports(call: Call[NoParameters]) -> Response:
 def report(call: Call[NoParameters]) -> Response:
     """Answer one report."""
     version = call.path["version"]
-    file = reports_here(call.service).get(version)
-    if file is None:
+    body = report_body(call.service, version)
+    if body is None:
         raise Problem(404, f"there is no report {version!r}; /reports/ lists them", parameter="version", value=version)
-    return _page(file.read_bytes())
+    return _page(body)
+
+
+def report_body(service: Service, version: str) -> bytes | None:
+    """Read a report; None: there is none, or it was dropped meanwhile."""
+    file = reports_here(service).get(version)
+    with suppress(FileNotFoundError):
+        return None if file is None else file.read_bytes()
+    return None
 
 
 def reports_here(service: Service) -> dict[str, Path]:

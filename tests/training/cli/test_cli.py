@@ -16,6 +16,7 @@ from recsys.snapshot.retention import lines
 from recsys.snapshot.store import current_version, versions
 from tests.conftest import NOW, SETTINGS, Shop, busy_events
 from tests.support.servers.patience import PATIENCE_SECONDS
+from tests.support.vanishing import vanishing
 from training.__main__ import main
 from training.cli.parser import parser
 
@@ -247,6 +248,22 @@ def test_train_to_a_line_and_end_it(busy_shop: Shop, capsys: pytest.CaptureFixtu
     assert (lines(artifacts), versions(artifacts)) == ({}, [first])
     assert run(busy_shop, "line", "candidate", "--to", first) == 1
     assert run(busy_shop, "train", "--line", "Not Allowed") == 1
+
+
+def test_snapshots_lists_what_cannot_be_read_and_passes_over_what_goes(
+    busy_shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One broken version hides no other, and one that is deleted while the list is made is none."""
+    artifacts = busy_shop.folder / "artifacts"
+    first, second = (busy_shop.publish(NOW - timedelta(days=days)) for days in (2, 1))
+    with vanishing(artifacts / first / "manifest.json", artifacts / first):
+        assert run(busy_shop, "snapshots") == 0
+    out, _ = read(capsys)
+    assert (first in out, second in out) == (False, True)
+    (artifacts / second / "manifest.json").write_text("{")
+    assert run(busy_shop, "snapshots") == 0
+    out, _ = read(capsys)
+    assert ("← current" in out, "is not a manifest" in " ".join(out.split())) == (True, True)
 
 
 def test_snapshots_of_an_empty_folder(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:

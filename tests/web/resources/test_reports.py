@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.support.servers.serving import ADMIN, READ, client
+from tests.support.vanishing import vanishing
 
 OLD, NEW = "20260330T120000Z-aaaaaaaaaaaa", "20260331T120000Z-bbbbbbbbbbbb"
 
@@ -32,6 +33,13 @@ def test_the_list_links_to_every_report_newest_first(web: FlaskClient) -> None:
     assert "tmp" not in answer.text
     for version in (OLD, NEW):
         assert web.get(f"/reports/{version}", headers=ADMIN).text == f"<h1>Report é of {version}</h1>"
+
+
+def test_a_report_that_is_dropped_while_it_is_asked_for_is_none(web: FlaskClient, tmp_path: Path) -> None:
+    """As those that never were."""
+    with vanishing(tmp_path / "artifacts" / "reports" / f"{OLD}.html"):
+        assert web.get(f"/reports/{OLD}", headers=ADMIN).status_code == 404
+    assert NEW in web.get("/reports/", headers=ADMIN).text
 
 
 def test_an_empty_list_says_what_to_do(tmp_path: Path) -> None:

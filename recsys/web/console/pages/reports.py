@@ -8,7 +8,7 @@ from typing import Any
 from recsys.web.console.answers import REPORT_POLICY, page_response
 from recsys.web.console.page import Link, Page, Shown, Table, View, Visit
 from recsys.web.http.problems import Problem
-from recsys.web.resources.reports import reports_here, reports_notice
+from recsys.web.resources.reports import report_body, reports_here, reports_notice
 
 
 class ReportParameters(View, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,10 +38,10 @@ def reports(visit: Visit[View]) -> Mapping[str, Any]:
 def report(visit: Visit[ReportParameters]) -> Shown:
     """Answer one report, which holds all that it needs."""
     version = visit.parameters.version
-    file = reports_here(visit.service).get(version)
-    if file is None:
+    body = report_body(visit.service, version)
+    if body is None:
         raise Problem(404, f"there is no report {version!r}", parameter="version", value=version)
-    return page_response(file.read_bytes(), policy=REPORT_POLICY)
+    return page_response(body, policy=REPORT_POLICY)
 
 
 PAGES: tuple[Page[Any], ...] = (
