@@ -67,7 +67,7 @@ class LoggedSlate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     placements: Mapping[str, Placement]
     profile: ProfileSettings
     campaigns: Mapping[str, Campaign] = {}
-    """Those whose span held the moment, on its placement."""
+    """Those whose span held the moment, on its placement; also those that its placement, or an arm, turned off."""
     history: tuple[LoggedEvent, ...]
     sha256: str
     """Of the slate's JSON."""
@@ -83,6 +83,12 @@ class LoggedSlate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """The ranking that this one was interleaved with."""
     notices: tuple[str, ...] = ()
     """Why an arm did not answer."""
+
+    @property
+    def campaigns_on(self) -> tuple[str, ...]:
+        """The names of the campaigns that its placement, as an arm has it, did not turn off."""
+        placement = self.placements.get(self.query.placement)
+        return tuple(self.campaigns) if placement is None else placement.campaigns_on(tuple(self.campaigns))
 
     @property
     def lines(self) -> frozenset[str]:

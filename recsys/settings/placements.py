@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from recsys.item_filters import Conditions
-from recsys.settings.campaigns import CampaignsOff, Limit
+from recsys.settings.campaigns import ALL, CampaignsOff, Limit
 from recsys.settings.types import Group, Name, NotNegative, Share
 from recsys.settings.variety import Dial, Exploration, Fatigue, NewItems
 from recsys.settings.when import When
@@ -89,6 +89,11 @@ class Placement(Group, frozen=True):
     new_items: NewItems | msgspec.UnsetType = msgspec.UNSET
     """Gives places to what is new in the shop, for instance `{ places = 1, first = 6, days = 28 }`. Unset: new items stand where they
     are ranked."""
+
+    def campaigns_on(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those of some campaigns that are not turned off here."""
+        off = self.campaigns_off or ()
+        return () if off == ALL else tuple([each for each in names if each not in off])
 
 
 def _context_first(name: str, recommenders: Mapping[str, float]) -> tuple[Rule, ...]:

@@ -37,7 +37,7 @@ _CAMPAIGNS = {"recommendation_id": pl.String, "campaign": pl.String}
 
 class Lists(msgspec.Struct, frozen=True):
     """Facts of lists: placement and rule of each, the recommender of each of its items, the moment kind of each send, and the
-    campaigns that ran on its placement at its moment, a row each."""
+    campaigns that ran on its placement at its moment and were on for its shopper, a row each."""
 
     lists: pl.DataFrame
     places: pl.DataFrame
@@ -170,7 +170,7 @@ def _logged(log: SlateLog, ids: Iterable[str]) -> tuple[pl.DataFrame, pl.DataFra
             continue
         lists.append((each, note.query.placement, note.strategy or NOT_LOGGED))
         places += [(each, item_id, recommender) for item_id, recommender in note.shown]
-        campaigns += [(each, campaign) for campaign in note.campaigns]
+        campaigns += [(each, campaign) for campaign in note.campaigns_on]
     return (
         pl.DataFrame(lists, schema=_LISTS, orient="row"),
         pl.DataFrame(places, schema=_PLACES, orient="row"),

@@ -56,7 +56,7 @@ def measure_campaigns(settings: Settings, engine: Engine) -> CampaignEffects | N
     LiveCampaigns(engine.campaigns).take(changes)
     known = {*settings.campaigns, *(each.campaign_id for each in changes if each.campaign is not None)}
     notes = slates.newest(MAX_LOGGED)
-    held = Counter(name for note in notes for name in note.campaigns if name in known)
+    held = Counter(name for note in notes for name in note.campaigns_on if name in known)
     chosen = sorted(held, key=lambda name: (-held[name], name))[:MAX_SHOWN]
     found = [Measured(name, effect_of(engine, name, notes, lambda: None)) for name in chosen]
     measured = tuple(each for each in found if each.effect.lists)

@@ -50,7 +50,7 @@ class Effect(NamedTuple):
 
 def effect_of(engine: Engine, campaign_id: str, notes: Iterable[LoggedSlate], give_way: Callable[[], None]) -> Effect:
     """Look at what a campaign does to the lists of logged questions on which it held, those of a fixed sample."""
-    held = [note for note in notes if campaign_id in note.campaigns and engine.settings.placement(note.query.placement)]
+    held = [note for note in notes if campaign_id in note.campaigns_on and engine.settings.placement(note.query.placement)]
     sample = sorted(held, key=_lot)[:MAX_SAMPLE]
     lists, changed = dict.fromkeys(get_args(Segment), 0), dict.fromkeys(get_args(Segment), 0)
     lost: list[float] = []

@@ -17,7 +17,7 @@ from recsys.engine.merchandising.plans import Plan, attributes_of, mended, plan_
 from recsys.engine.strategy import holds
 from recsys.live.campaigns import CampaignChange
 from recsys.settings import Settings
-from recsys.settings.campaigns import ALL, Campaign, Limit
+from recsys.settings.campaigns import Campaign, Limit
 from recsys.settings.placements import Placement
 from recsys.settings.when import When
 from recsys.snapshot.catalog import Catalog
@@ -95,20 +95,14 @@ class Campaigns:
         index = self._index
         held = index.span(name, now).held(profile, has_context)
         if apart_from or placement.campaigns_off:
-            held = tuple([each for each in _on(held, placement) if each != apart_from])
+            held = tuple([each for each in placement.campaigns_on(held) if each != apart_from])
         if not held and not placement.limits:
             return None
         return index.plan(placement.limits or (), held, now - now % AGE_STEP)
 
     def held(self, name: str, placement: Placement, now: int, profile: Profile, has_context: bool) -> tuple[str, ...]:
         """The names of the campaigns that hold for a shopper on a placement, in their order."""
-        return _on(self._index.span(name, now).held(profile, has_context), placement)
-
-
-def _on(names: tuple[str, ...], placement: Placement) -> tuple[str, ...]:
-    """Return those of some campaigns that a placement does not turn off."""
-    off = placement.campaigns_off or ()
-    return () if off == ALL else tuple([each for each in names if each not in off])
+        return placement.campaigns_on(self._index.span(name, now).held(profile, has_context))
 
 
 class LiveCampaigns:

@@ -15,7 +15,7 @@ from recsys.engine.merchandising.campaign_effect import Effect, effect_of
 from recsys.engine.pipeline import Engine, answer
 from recsys.live.slate_log import LoggedSlate
 from recsys.settings.campaigns import Campaign
-from recsys.types import Query
+from recsys.types import Assignment, Query
 from tests.conftest import NOW, Shop, ask, busy_events, micros, shown
 
 USERS = ("nobody", *(f"user-{n}" for n in range(6)))
@@ -84,6 +84,17 @@ def test_a_campaign_for_some_is_looked_at_on_all_lists_of_its_span(engine: Engin
     put(engine, {"pin": {"item_id": shown(engine, ask(engine, "nobody", limit=12))[-1], "place": 1}}, when={"known": False})
     found = effect(engine)
     assert (found.lists, found.changed) == (len(USERS), 1)
+
+
+@pytest.mark.parametrize("off", [("autumn",), "all"])
+def test_lists_of_an_arm_that_turns_it_off_do_not_count(engine: Engine, off: Any) -> None:
+    """It held for nobody there, though what was logged tells all campaigns of the moment."""
+    put(engine, {"pin": {"item_id": "top-3", "place": 1}})
+    home = msgspec.structs.replace(engine.placement("home"), campaigns_off=off)
+    settings = msgspec.structs.replace(engine.settings, placements={"home": home})
+    of_arm = notes(engine.in_arms(settings, engine.blend, (Assignment("helps", "without"),)))
+    assert [(tuple(each.campaigns), each.campaigns_on) for each in of_arm] == [(("autumn",), ())] * len(USERS)
+    assert effect(engine, *of_arm) == effect(engine)
 
 
 def test_the_sample_is_bounded_and_always_the_same(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

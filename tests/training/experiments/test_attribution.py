@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import msgspec
 import polars as pl
 import pytest
 
 from recsys.clock import DAY
-from recsys.types import DataError
-from tests.conftest import NOW, Shop, ago, event
+from recsys.engine.choice import Answered
+from recsys.engine.inspection.replay import logged
+from recsys.engine.pipeline import Engine, answer
+from recsys.live.databases import open_slates
+from recsys.live.erasure import Tombstones
+from recsys.settings.campaigns import Action, Campaign, Pin
+from recsys.snapshot.store import open_snapshot
+from recsys.types import Assignment, DataError, Query
+from tests.conftest import NOW, Shop, ago, event, micros
 from training.experiments.attribution import NOT_LOGGED, Lists, attributed, attribution
 from training.experiments.ledger import Ledger
 
@@ -90,6 +98,29 @@ def test_a_report_is_printed_and_written(busy_shop: Shop, capsys: pytest.Capture
     assert "only a holdout can tell" in " ".join(capsys.readouterr().out.split())
     rows = pl.read_csv(busy_shop.settings.artifacts / "experiments" / "attribution.csv")
     assert told(rows, "placement")[NOT_LOGGED]["last_touch"] == 700.0
+
+
+def test_a_campaign_gets_nothing_of_lists_whose_arm_turns_it_off(busy_shop: Shop) -> None:
+    """Of two shoppers under one campaign, only the list of the one for whom it is on counts for it."""
+    version = busy_shop.publish()
+    engine = Engine(open_snapshot(busy_shop.settings.artifacts, version), busy_shop.settings)
+    pin = Action(pin=Pin(item_id="lamp-2", place=1))
+    engine.campaigns.put({"autumn": Campaign(placements=("home",), actions=(pin,))})
+    home = msgspec.structs.replace(engine.placement("home"), campaigns_off=("autumn",))
+    settings = msgspec.structs.replace(engine.settings, placements={"home": home})
+    without = engine.in_arms(settings, engine.blend, (Assignment("helps", "without"),))
+    notes = []
+    for user, answering in (("user-3", engine), ("user-4", without)):
+        query, history = Query(now=micros(NOW), user_id=user), engine.snapshot.histories.of(user)
+        notes.append(logged(Answered(answering, query, history, answer(answering, query, history)), 1))
+        name = notes[-1].recommendation_id
+        busy_shop.add(event(user, notes[-1].shown[0][0], "click", ago(days=0.4), recommendation_id=name))
+    open_slates(busy_shop.settings, lambda: Tombstones(None, [])).write(notes)
+    pl.DataFrame(busy_shop.events, infer_schema_length=None).write_parquet(busy_shop.folder / "events.parquet")
+    assert attribution(busy_shop.settings, NOW, 7, None) == 0
+    rows = pl.read_csv(busy_shop.settings.artifacts / "experiments" / "attribution.csv")
+    assert told(rows, "placement")["home"]["clicks"] == 2
+    assert told(rows, "campaign")["autumn"]["clicks"] == 1
 
 
 def test_what_cannot_be_told_is_said(busy_shop: Shop) -> None:
