@@ -27,7 +27,7 @@ def _array(dtype: Any, dimensions: int = 1, readonly: bool = True) -> Any:
 ROWS, MASK, KINDS, TIMES = _array(types.int32), _array(types.boolean), _array(types.int8), _array(types.int64)
 SCORES, REALS = _array(types.float32), _array(types.float64)
 ROWS_2D, SCORES_2D, REALS_2D = _array(types.int32, 2), _array(types.float32, 2), _array(types.float64, 2)
-LEAVES = _array(types.uint64)
+LEAVES, BYTES = _array(types.uint64), _array(types.uint8)
 OWN_MASK = _array(types.boolean, readonly=False)
 """A mask that the function writes to."""
 OWN_ROWS, OWN_TIMES = _array(types.int32, readonly=False), _array(types.int64, readonly=False)

@@ -9,19 +9,20 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial, reduce
-from typing import Any, NamedTuple, TypeAlias, cast
+from math import inf
+from typing import Any, NamedTuple, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recsys.categories import join_category, split_category
 from recsys.clock import DAY
-from recsys.engine.merchandising.word_masks import MaskOf, WordMasks
+from recsys.engine.merchandising.masks.number_masks import Bounds, NumberMasks, Reals, numbers_of
+from recsys.engine.merchandising.masks.word_masks import MaskOf, WordMasks
 from recsys.item_filters import MAX_CONDITIONS, Condition, ItemFilter, Value
-from recsys.jit import FLOAT, MASK, OWN_MASK, REALS, compiled
+from recsys.jit import MASK, OWN_MASK, compiled
 from recsys.settings import Settings
 from recsys.settings.attributes import AttributeType
-from recsys.snapshot.attributes import Numbers, Words
+from recsys.snapshot.attributes import Words
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.put.changes import KeptUp
 from recsys.types import Mask, Rows, SettingsError
@@ -31,7 +32,6 @@ AGE_STEP = DAY // 24
 _KEPT_BYTES = 32 << 20
 """Of the masks that one engine keeps at hand."""
 _NUMBER = re.compile(r"[+-]?\d{1,300}(\.\d{1,300})?")
-_EVERY = slice(None)
 _YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ALLOWED: Mapping[AttributeType, str] = {
@@ -48,7 +48,6 @@ _PARTS: Mapping[AttributeType, tuple[str, ...]] = {
     "word": ("any", "none"),
     "words": ("any", "all", "none"),
 }
-Reals: TypeAlias = NDArray[np.float64]
 
 
 class FilterError(SettingsError):
@@ -89,9 +88,9 @@ class FilterMasks:
     """The items of one catalogue that filters let through."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self._catalog, self._words = catalog, WordMasks(catalog)
+        self._catalog = catalog
         self._kept = lru_cache(max(4, min(512, _KEPT_BYTES // max(1, catalog.n_items))))(
-            partial(_kept_up, catalog, self._words)
+            partial(_kept_up, catalog, WordMasks(catalog), NumberMasks(catalog))
         )
 
     def mask(self, item_filter: ItemFilter, now: int) -> Mask:
@@ -117,26 +116,30 @@ def _as_of(item_filter: ItemFilter, now: int) -> int:
     return 0
 
 
-def _kept_up(catalog: Catalog, words: WordMasks, item_filter: ItemFilter, now: int) -> KeptUp[Mask]:
+def _kept_up(catalog: Catalog, words: WordMasks, numbers: NumberMasks, item_filter: ItemFilter, now: int) -> KeptUp[Mask]:
     names = frozenset([name for name, _ in item_filter])
-    make = partial(_mask, catalog, words, item_filter, now)
+    make = partial(_mask, catalog, words, numbers, item_filter, now)
     return KeptUp(catalog.changes, names, make, partial(_mended, catalog, item_filter, now))
 
 
-def _mask(catalog: Catalog, words: WordMasks, item_filter: ItemFilter, now: int) -> Mask:
-    found = _laid_together(
-        [_parts(catalog, words, name, condition, now) for name, condition in item_filter], catalog.n_items
-    )
+def _mask(catalog: Catalog, words: WordMasks, numbers: NumberMasks, item_filter: ItemFilter, now: int) -> Mask:
+    parts = Parts([], [], [])
+    for name, condition in item_filter:
+        _add(parts, catalog, words, numbers, name, condition, now)
+    found = _laid_together(parts, catalog.n_items)
     found.flags.writeable = False
     return found
 
 
-def _laid_together(parts: Sequence[Parts], n: int) -> Mask:
-    """The items that are in every mask of one kind, bool[n], and in none of the other: laid into the first that is nobody else's."""
-    kept = [mask for part in parts for mask in part.kept]
-    left_out = [mask for part in parts for mask in part.left_out]
-    own = next((at for at, mask in enumerate(kept) if mask.flags.writeable), None)
-    found = kept.pop(own) if own is not None else kept.pop().copy() if kept else np.ones(n, bool)
+def _laid_together(parts: Parts, n: int) -> Mask:
+    """The items that are in every mask of one kind, bool[n], in none of the other, and within all bounds."""
+    kept, left_out, bounds = parts
+    if bounds:
+        found = bounds[0].within(kept.pop() if kept else np.ones(n, bool), left_out.pop() if left_out else np.zeros(n, bool))
+        for each in bounds[1:]:
+            found = each.within(found, left_out.pop() if left_out else np.zeros(n, bool))
+    else:
+        found = kept.pop().copy() if kept else np.ones(n, bool)
     both = min(len(kept), len(left_out))
     for at in range(both):
         _lay_both(found, kept[at], left_out[at])
@@ -166,10 +169,16 @@ def _mended(catalog: Catalog, item_filter: ItemFilter, now: int, mask: Mask, row
 
 
 def _all_hold(catalog: Catalog, item_filter: ItemFilter, now: int, rows: Rows) -> Mask:
-    found = np.ones(len(rows), bool)
+    """The same as `_mask`, of some items, each looked at by itself."""
+    parts, every = Parts([], [], []), rows.tolist()
     for name, condition in item_filter:
-        found &= _laid_together([_parts_at(catalog, name, condition, now, rows)], len(rows))
-    return found
+        if (holds := _word_of(catalog, name)) is not None:
+            _add_words(parts, condition, partial(_each_holds, holds, every))
+        elif (values := numbers_of(catalog, name, now, rows)) is not None:
+            _add_numbers(parts, values, condition, condition.min, condition.max)
+        else:
+            parts.kept.append(np.zeros(len(rows), bool))
+    return _laid_together(parts, len(rows))
 
 
 def unknown_words(catalog: Catalog, item_filter: ItemFilter) -> list[str]:
@@ -230,66 +239,50 @@ def _moment(given: str) -> float | None:
     return None if time.tzinfo is None else float((time - _EPOCH) // timedelta(microseconds=1))
 
 
+def _each_holds(holds: Callable[[int, str], bool], rows: Sequence[int], word: str) -> Mask:
+    return np.array([holds(row, word) for row in rows], bool)
+
+
 class Parts(NamedTuple):
-    """Masks of one condition, bool[n]: an item is in all that are `kept` and in none that is `left_out`. One that is read-only
-    is somebody else's too."""
+    """Masks of conditions, bool[n], not to be written to: an item is in all that are `kept`, in none that is `left_out`, and within
+    all bounds."""
 
-    kept: Sequence[Mask]
-    left_out: Sequence[Mask] = ()
+    kept: list[Mask]
+    left_out: list[Mask]
+    bounds: list[Bounds]
 
 
-def _parts(catalog: Catalog, words: WordMasks, name: str, condition: Condition, now: int) -> Parts:
+def _add(
+    parts: Parts, catalog: Catalog, words: WordMasks, numbers: NumberMasks, name: str, condition: Condition, now: int
+) -> None:
     if (mask_of := words.of(name)) is not None:
-        return _word_parts(condition, mask_of)
-    values = _numbers(catalog, name, now)
-    return Parts([np.zeros(catalog.n_items, bool)]) if values is None else _number_parts(values, condition)
+        _add_words(parts, condition, mask_of)
+        return
+    values, least, most = numbers_of(catalog, name, now), condition.min, condition.max
+    if values is None:
+        parts.kept.append(np.zeros(catalog.n_items, bool))
+        return
+    if least is not None or most is not None:
+        lowest, highest = -inf if least is None else cast(float, least), inf if most is None else cast(float, most)
+        if (bounds := numbers.bounds(name, lowest, highest)) is not None:
+            parts.bounds.append(bounds)
+            least = most = None
+    _add_numbers(parts, values, condition, least, most)
 
 
-def _parts_at(catalog: Catalog, name: str, condition: Condition, now: int, rows: Rows) -> Parts:
-    """The same as `_parts`, of some items, each looked at by itself."""
-    if (holds := _word_of(catalog, name)) is not None:
-        every = rows.tolist()
-        return _word_parts(condition, lambda word: np.array([holds(row, word) for row in every], bool))
-    values = _numbers(catalog, name, now, rows)
-    return Parts([np.zeros(len(rows), bool)]) if values is None else _number_parts(values, condition)
-
-
-def _numbers(catalog: Catalog, name: str, now: int, rows: Rows | slice = _EVERY) -> Reals | None:
-    """The numbers that items have of an attribute, NaN where one has none; None: there is no such attribute."""
-    if name == "price":
-        return catalog.price[rows]
-    if name == "stock":
-        return catalog.stock[rows].astype(np.float64)
-    if name == "age":
-        published_at = catalog.published_at[rows]
-        return np.where(published_at > 0, (now - published_at) * (1 / DAY), np.nan)
-    column = catalog.attributes.columns.get(name)
-    return column.values[rows] if isinstance(column, Numbers) else None
-
-
-def _number_parts(values: Reals, condition: Condition) -> Parts:
+def _add_numbers(
+    parts: Parts, values: Reals, condition: Condition, least: float | str | None, most: float | str | None
+) -> None:
     """An item without a number passes nothing, not even `none`: its number could be among them."""
-    kept, least, most = [], condition.min, condition.max
-    if least is not None and most is not None:
-        kept.append(_between(values, cast(float, least), cast(float, most)))
-    elif least is not None:
-        kept.append(values >= cast(float, least))
-    elif most is not None:
-        kept.append(values <= cast(float, most))
+    if least is not None:
+        parts.kept.append(values >= cast(float, least))
+    if most is not None:
+        parts.kept.append(values <= cast(float, most))
     if condition.any is not None:
-        kept.append(_any_of([values == value for value in condition.any]))
-    if condition.none is None:
-        return Parts(kept)
-    return Parts([*kept, values == values], [values == value for value in condition.none])  # NaN equals nothing
-
-
-@compiled(REALS, FLOAT, FLOAT)
-def _between(values: Reals, least: float, most: float) -> Mask:
-    """Tell which numbers are within bounds, bool[n], in one pass."""
-    found = np.empty(len(values), np.bool_)
-    for at in range(len(values)):
-        found[at] = (values[at] >= least) & (values[at] <= most)
-    return found
+        parts.kept.append(_any_of([values == value for value in condition.any]))
+    if condition.none is not None:
+        parts.kept.append(values == values)  # NaN equals nothing
+        parts.left_out.extend([values == value for value in condition.none])
 
 
 def _word_rows(catalog: Catalog, name: str) -> Callable[[str], Rows] | None:
@@ -312,11 +305,13 @@ def _word_of(catalog: Catalog, name: str) -> Callable[[int, str], bool] | None:
     return (lambda row, word: word in column.words(row)) if isinstance(column, Words) else None
 
 
-def _word_parts(condition: Condition, mask_of: MaskOf) -> Parts:
-    kept = [] if condition.any is None else [_any_of([mask_of(str(word)) for word in condition.any])]
+def _add_words(parts: Parts, condition: Condition, mask_of: MaskOf) -> None:
+    if condition.any is not None:
+        parts.kept.append(_any_of([mask_of(str(word)) for word in condition.any]))
     if condition.all is not None:
-        kept += [mask_of(str(word)) for word in condition.all]
-    return Parts(kept, () if condition.none is None else [mask_of(str(word)) for word in condition.none])
+        parts.kept.extend([mask_of(str(word)) for word in condition.all])
+    if condition.none is not None:
+        parts.left_out.extend([mask_of(str(word)) for word in condition.none])
 
 
 def _any_of(masks: Sequence[Mask]) -> Mask:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.engine.inspection.explain import explain
-from recsys.engine.merchandising import word_masks
 from recsys.engine.merchandising.attribute_filters import FilterError, FilterMasks, typed_filter
+from recsys.engine.merchandising.masks import number_masks, word_masks
 from recsys.engine.pipeline import Engine
 from recsys.item_filters import Condition, Conditions, ItemFilter
 from recsys.settings.load import parse_settings
@@ -260,3 +260,38 @@ def test_a_mask_is_what_each_item_says(engine: Engine, masks: FilterMasks, found
     every = np.arange(engine.catalog.n_known, dtype=np.int32)
     assert masks.mask(found, 0)[every].tolist() == masks.holding(found, 0, every).tolist()
     assert not masks.mask(found, 0).flags.writeable
+
+
+@calm
+@given(
+    values=st.lists(st.one_of(st.floats(), st.sampled_from([0.0, 9.99, 10.0, 20.0])), min_size=1, max_size=600),
+    copies=st.sampled_from([1, 40]),
+    bounds=st.tuples(st.none() | st.integers(0, 599), st.none() | st.integers(0, 599)),
+    beside=st.sampled_from([-1, 0, 1]),
+    put=st.lists(st.tuples(st.integers(0, 599), st.floats()), max_size=4),
+)
+def test_coded_numbers_are_within_bounds_as_they_are(
+    values: list[float],
+    copies: int,
+    bounds: tuple[int | None, int | None],
+    beside: int,
+    put: list[tuple[int, float]],
+) -> None:
+    """Any numbers, also many equal ones, no numbers and endless ones, with bounds on a number, right below or right above it."""
+    whole = np.repeat(values, copies)
+    coded = number_masks.coded_of(whole)
+    for at, value in put:
+        whole[at % len(whole)] = value
+    changed = np.unique(np.array([at % len(whole) for at, _ in put], np.int32))
+    least, most = [
+        absent
+        if at is None or values[at % len(values)] != values[at % len(values)]
+        # on a number of the shop, or beside it
+        else float(np.nextafter(values[at % len(values)], beside * np.inf))
+        if beside
+        else values[at % len(values)]
+        for at, absent in zip(bounds, (-np.inf, np.inf), strict=True)
+    ]
+    kept, left_out = np.arange(len(whole)) % 3 > 0, np.arange(len(whole)) % 5 == 0
+    found = number_masks.Bounds(coded._replace(changed=changed), least, most).within(kept, left_out)
+    assert found.tolist() == ((whole >= least) & (whole <= most) & kept & ~left_out).tolist()

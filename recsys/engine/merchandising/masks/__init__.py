@@ -1,0 +1,1 @@
+"""Masks of the items of one catalogue that meet conditions: of words, of numbers, and laid together."""
