@@ -6,7 +6,7 @@ from recsys.settings.tables import Table
 from recsys.tables.presets import platform
 from training.onboarding.names import is_sale_price, named
 from training.onboarding.proposal import Proposal
-from training.onboarding.values import days_of, empty_share, is_another_in_each, is_local, share, texts
+from training.onboarding.values import days_of, empty_share, is_another_in_each, is_local, is_nothing, share, texts
 
 _CLOCK = r"(?i)^\s*\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?\s*(?:[ap]\.?m\.?)?\s*$"
 _MANY = 0.05
@@ -104,7 +104,7 @@ def tell_sale(found: Proposal) -> None:
     columns, numbers = found.settings["columns"], found.seen[0].usable["price"]
     own = columns.get("price")
     sale = next((name for name in numbers if name != own and is_sale_price(name)), None)
-    if own and sale and (free := int(texts(found.rows, sale).str.contains(r"^\D*0+(?:[.,]0+)?\D*$").sum())):
+    if own and sale and (free := int(found.rows.select(is_nothing(sale)).to_series().sum())):
         found.unsure.append(
             f"{sale} is not used, because 0 in {free:,} rows would be a price: leave it empty where there is no sale"
         )

@@ -129,7 +129,8 @@ WORDS: Mapping[str, str] = {
     "pedido acquisto acquistato vendita ordine venda encomenda aankoop gekocht verkoop bestelling kop kopt "
     "forsaljning bestallning kob salg ordre satinalma satinalindi satis siparis zakup sprzedaz zamowienie kupiono "
     "nakup objednavka 購入 注文 購買 购买 下单 구매 주문 покупка заказ продажа",
-    "refund": "refund refunded refunds return returned returns storno retoure rucksendung ruckgabe erstattung gutschrift "
+    "refund": "refund refunded refunds return returned returns orderrefunded orderreturned ordercancelled ordercanceled "
+    "refundcreated refundissued storno retoure rucksendung ruckgabe erstattung gutschrift "
     "creditnote creditmemo remboursement retour avoir devolucion reembolso rimborso reso restituzione devolucao "
     "terugbetaling creditnota retur aterbetalning tilbagebetaling iade zwrot reklamacja vraceni 返品 返金 退款 "
     "退货 환불 반품 возврат",
@@ -187,6 +188,11 @@ def says_no_order(name: str) -> bool:
 def says_valid(name: str) -> bool:
     """Tell whether a column's name says that a no in it is of an order that does not stand."""
     return rank("valid", name) is not None
+
+
+def says_for_sale_by_name(name: str) -> bool:
+    """Tell whether a column's name says that it tells what is for sale."""
+    return plain(name) in _plain_words(_OF_ITEMS["available"]) or rank("available", name) is not None
 
 
 def says_cancelled(name: str) -> bool:

@@ -16,7 +16,7 @@ from training.onboarding.concepts import concepts
 from training.onboarding.doubts import tell_ids, tell_sale, tell_times
 from training.onboarding.files import Seen
 from training.onboarding.happened import doubts_on_kinds, kinds_by_words, pages, tell_returns, tell_words
-from training.onboarding.names import named, plain, says_state
+from training.onboarding.names import named, plain, says_for_sale_by_name, says_state
 from training.onboarding.prices import tell_amounts
 from training.onboarding.proposal import Proposal
 from training.onboarding.shapes.first_lines import above, within
@@ -26,11 +26,7 @@ from training.onboarding.shapes.packed import flattened, several, unpacked
 from training.onboarding.shapes.turning import turned
 from training.onboarding.states import tell_states
 from training.onboarding.unused import tell_unused
-from training.onboarding.values import (
-    empty_share,
-    share,
-    texts,
-)
+from training.onboarding.values import empty_share, is_given, says_for_sale, share, texts
 
 _LEVELS = ("family", "department", "category", "subcategory", "type")
 _SEPARATORS = ("/", "|", "\\", "»")
@@ -136,10 +132,25 @@ def _packed(seen: Seen) -> Proposal | None:
     if not (found and told and found.origin("item_id")):
         return None
     _order_of_lines(found, seen)
+    _beside_lines(found, told.column)
     found.settings = {"unnest": told.unnest, **found.settings}
     found.evidence.insert(0, told.evidence)
     tell_further(found, told.column)
     return found
+
+
+def _beside_lines(found: Proposal, column: str) -> None:
+    """Take what stands beside a list in rows whose list is empty: a view names its one item so, and an order several in the list."""
+    columns, names = found.settings["columns"], found.rows.columns
+    outside = [name for name in names if not name.startswith(f"{column}.")]
+    empty = found.rows.filter(~is_given(found.rows, columns["item_id"]))
+    beside = named("events", outside, found.seen[0].usable)
+    if not (empty.height and (own := beside.get("item_id")) and len(texts(empty, own))):
+        return
+    for canonical in ("item_id", "quantity", "price", "title", "brand"):
+        if (other := beside.get(canonical)) and other not in columns.values():
+            columns[canonical] = [columns[canonical], other] if canonical in columns else other
+    found.evidence.append(f"{own} counts where {column} holds nothing, in {len(texts(empty, own)):,} rows")
 
 
 def _order_of_lines(found: Proposal, seen: Seen) -> None:
@@ -237,8 +248,20 @@ def _events(seen: Seen, columns: dict[str, str]) -> Proposal:
         found.unsure.append(f"no column of {seen.name} {NO_KIND}: set `event_type` under `[data.events.constants]`")
     if "order_id" in columns:
         tell_states(found)
+    _for_sale(found)
     _first_lines(found, "order_id", ("user_id", "timestamp", "currency", "coupon", "channel"))
     return found
+
+
+def _for_sale(found: Proposal) -> None:
+    """Take what is for sale from events that say it; where there is a table of items that says it, that one counts."""
+    for own in found.rows.columns:
+        if says_for_sale_by_name(own) and says_for_sale(texts(found.rows, own)):
+            found.settings["columns"]["available"] = own
+            found.evidence.append(
+                f"{own} is available: by its name, and its values say yes or no; the last row of an item counts"
+            )
+            return
 
 
 def _items(seen: Seen, columns: dict[str, str]) -> Proposal:

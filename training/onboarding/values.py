@@ -67,6 +67,7 @@ def usable_for(rows: pl.DataFrame) -> Mapping[str, list[str]]:
         "filled": [name for name in rows.columns if rows[name].dtype.is_nested() or len(text[name])],
         **money,
         **moments,
+        "stock": [name for name in rows.columns if name in numbers or is_stock(text[name])],
         "available": [name for name in rows.columns if name not in numbers or text[name].is_in(["0", "1"]).all()],
         "event_type": words,
         "events.event_type": told,
@@ -97,6 +98,25 @@ def is_number(text: pl.Series) -> bool:
         pl.coalesce(read_number(pl.col("t"), mark, units=UNITS, money=True) for mark in (".", ","))
     ).to_series()
     return bool(len(read)) and (len(read) - read.null_count()) * 2 >= len(read)
+
+
+def is_stock(text: pl.Series) -> bool:
+    """Tell whether half of the values are numbers of units, some of them in words: `12`, `10+`, `sold out`."""
+    first = text.head(_LOOKED_AT)
+    words = first.to_frame("t").select(read_words(pl.col("t"), "availability").is_not_null()).to_series()
+    counted = first.str.contains(r"^\D{0,2}\d") & ~first.is_in(["0", "1"])
+    return bool(counted.any()) and int((words | counted).sum()) * 2 >= len(first)
+
+
+def says_for_sale(text: pl.Series) -> bool:
+    """Tell whether all values say whether something is for sale, of some that it is and of some that it is not."""
+    said = text.unique().to_frame("t").select(read_words(pl.col("t"), "availability")).to_series()
+    return not said.null_count() and bool(said.any()) and not said.all()
+
+
+def is_nothing(name: str) -> pl.Expr:
+    """Tell whether an amount is 0, whatever its currency and decimal mark."""
+    return pl.col(name).cast(pl.String).str.contains(r"^[^\d-]*0+(?:[.,]0+)?\D*$").fill_null(False)
 
 
 def is_event_type(text: pl.Series) -> bool:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from recsys.settings.load import load_settings
+from recsys.tables.shop import read_shop
 from tests.training.onboarding.test_init import proposed
+from training.cli.init import init
+
+NOW = datetime(2026, 7, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +42,7 @@ def test_a_number_goes_before_a_bare_name_which_is_the_title(bare: str, number: 
         ("En stock", ("7", "0"), "stock"),
         ("In stock", ("12", "0"), "stock"),
         ("In stock", ("1", "0"), "available"),
+        ("Bestand", ("12 Stk", "ausverkauft"), "stock"),
     ],
 )
 def test_values_tell_a_stock_from_what_is_for_sale(column: str, cells: tuple[str, str], told: str, tmp_path: Path) -> None:
@@ -50,3 +58,60 @@ def test_short_names_of_tills_and_ledgers_are_known(tmp_path: Path) -> None:
     columns = proposed(tmp_path, "\n".join(["KdNr;Sold on;Beleg;ArtNr;Menge;VK", *lines])).settings["columns"]
     assert list(columns.values()) == ["KdNr", "ArtNr", "Sold on", "Beleg", "Menge", "VK"]
     assert list(columns) == ["user_id", "item_id", "timestamp", "order_id", "quantity", "price"]
+
+
+def test_what_is_for_sale_is_taken_from_orders_that_say_it(tmp_path: Path) -> None:
+    """Where only the orders say that an item is not for sale any more, it is not shown."""
+    lines = [
+        f"u{at % 9},2026-06-{at % 28 + 1:02}T10:00:00Z,A-{at % 7},R{at},{'nej' if at % 7 == 3 else 'ja'}" for at in range(50)
+    ]
+    (tmp_path / "sales.csv").write_text("\n".join(["user_id,timestamp,item_id,order_id,I lager", *lines]))
+    assert init([str(tmp_path / "sales.csv")], tmp_path / "settings.toml", NOW, yes=True) == 0
+    items = read_shop(load_settings(tmp_path / "settings.toml")).items
+    assert [row["item_id"] for row in items.to_dicts() if not row["available"]] == ["A-3"]
+
+
+def test_gift_cards_and_what_costs_nothing_are_never_recommended(tmp_path: Path) -> None:
+    """Surely named kinds and free items of a table without a preset stand under `[catalog.never]`, and doubtful ones do not."""
+    lines = [f"u{at % 9},2026-06-{at % 28 + 1:02}T10:00:00Z,A-{at % 14},R{at},5" for at in range(60)]
+    (tmp_path / "sales.csv").write_text("\n".join(["user_id,timestamp,item_id,order_id,price", *lines]))
+    titles = ["Carte cadeau 50 €", "Gift card holder", "Paquet"]
+    goods = [f"A-{at},{titles[at] if at < 3 else f'Lampe {at}'},{'0,00 €' if at == 2 else '5,50 €'}" for at in range(14)]
+    rows = "\n".join(["sku;titre;prix", *(line.replace(",", ";", 2) for line in goods)])
+    (tmp_path / "items.csv").write_text(rows)
+    init([str(tmp_path / "sales.csv"), str(tmp_path / "items.csv")], tmp_path / "settings.toml", NOW, yes=True)
+    settings = load_settings(tmp_path / "settings.toml")
+    assert (settings.catalog.never.kinds, settings.catalog.never.free) == (("gift_cards",), True)
+    assert {"A-0", "A-2"}.isdisjoint(read_shop(settings).items["item_id"])
+
+
+def test_many_items_at_0_are_no_free_items(tmp_path: Path) -> None:
+    """Where a tenth of the catalogue and more costs 0, it may be any item without a price, and stays."""
+    lines = [f"u{at % 9},2026-06-{at % 28 + 1:02}T10:00:00Z,A-{at % 9},R{at},{0 if at % 9 < 3 else 4}" for at in range(60)]
+    (tmp_path / "sales.csv").write_text("\n".join(["user_id,timestamp,item_id,order_id,price", *lines]))
+    init([str(tmp_path / "sales.csv")], tmp_path / "settings.toml", NOW, yes=True)
+    assert not load_settings(tmp_path / "settings.toml").catalog.never.free
+
+
+def test_an_item_beside_a_list_counts_where_the_list_is_empty(tmp_path: Path) -> None:
+    """A view names its item by itself, an order all of its in a list, and a refund of the order none: all three are read."""
+    calls = [
+        {
+            "uid": f"u{at % 9}",
+            "ts": 1_780_000_000 + at,
+            "event": "Product Viewed",
+            "props": {"sku": f"A-{at % 7}", "price": 3},
+        }
+        for at in range(40)
+    ]
+    bought = [{"sku": "A-1", "price": 3, "quantity": 2}, {"sku": "A-2", "price": 4, "quantity": 1}]
+    calls += [
+        {"uid": f"u{at}", "ts": 1_780_001_000 + at, "event": kind, "props": {"order_id": f"R{at}", "products": products}}
+        for at in range(5)
+        for kind, products in (("Order Completed", bought), ("Order Refunded", []))
+    ]
+    (tmp_path / "calls.ndjson").write_text("\n".join(map(json.dumps, calls)))
+    init([str(tmp_path / "calls.ndjson")], tmp_path / "settings.toml", NOW, yes=True)
+    events = read_shop(load_settings(tmp_path / "settings.toml")).events.collect()
+    assert dict(events.group_by("event_type").len().rows()) == {"view": 40, "purchase": 10, "refund": 5}
+    assert events.filter(events["event_type"] != "refund")["item_id"].null_count() == 0
