@@ -34,10 +34,15 @@ _ROOM = 64 << 20
 """Bytes that must stay free on the disk when a version was fetched."""
 
 
+class AnotherFetchesError(Exception):
+    """Another process of this machine is fetching, and knows better how that ends."""
+
+
 class SnapshotMirror:
     """A folder of this machine, and the store whose snapshots it holds.
 
-    Every method raises SnapshotError where the store does not answer or holds what was not published, or the folder cannot be written.
+    Every method raises SnapshotError where the store does not answer or holds what was not published, or the folder cannot be written;
+    all but `fetch_all`, which waits, raise AnotherFetchesError.
     """
 
     def __init__(self, remote: RemoteSnapshots, artifacts: Path) -> None:
@@ -47,10 +52,9 @@ class SnapshotMirror:
         """Reports that were found to be here as the store has them: sha256 by version."""
 
     def fetch_current(self) -> Moved | None:
-        """Mirror the version that serves and drop those that the store dropped; None if it is here already, or another process of
-        this machine is at it."""
-        with self._in_words(), try_lock(self._artifacts / _LOCK) as held:
-            if not held or (version := self.remote.current().version) in (None, current_version(self._artifacts)):
+        """Mirror the version that serves and drop those that the store dropped; None if it is here already."""
+        with self._in_words(), self._alone():
+            if (version := self.remote.current().version) in (None, current_version(self._artifacts)):
                 return None
             assert version is not None
             moved = self._fetch(version)
@@ -60,12 +64,10 @@ class SnapshotMirror:
 
     def fetch_lines(self) -> int:
         """Mirror the newest version of every snapshot line; returns how many came. A line whose version cannot be fetched stays as it
-        is here. Nothing happens while another process of this machine is at it."""
+        is here."""
         failed: list[SnapshotError] = []
         came = 0
-        with self._in_words(), try_lock(self._artifacts / _LOCK) as held:
-            if not held:
-                return 0
+        with self._in_words(), self._alone():
             standing, wanted = lines(self._artifacts), self.remote.lines()
             for name, named in list(wanted.items()):
                 try:
@@ -99,10 +101,8 @@ class SnapshotMirror:
 
     def fetch_reports(self) -> int:
         """Mirror the store's reports, each by itself; returns how many were fetched. Where the store is full, those older than all
-        of it are dropped here, too. Nothing happens while another process of this machine is at it."""
-        with self._in_words(), try_lock(self._artifacts / _LOCK) as held:
-            if not held:
-                return 0
+        of it are dropped here, too. One that was written here since then, and could not be uploaded, stays."""
+        with self._in_words(), self._alone():
             stored = self.remote.reports()
             missing = [each for each in stored if not self._has_report(each)]
             failed: list[SnapshotError] = []
@@ -124,6 +124,7 @@ class SnapshotMirror:
             file.parent.mkdir(exist_ok=True)
             with write_whole(file) as aside:
                 self.remote.download_report(stored, aside)
+                os.utime(aside, ns=(_nanoseconds(stored), _nanoseconds(stored)))
         except SnapshotError as error:
             return error
         self._reports[stored.version] = stored.entry.sha256
@@ -136,7 +137,9 @@ class SnapshotMirror:
         file, entry = self._report(stored.version), stored.entry
         if self._reports.get(stored.version) != entry.sha256 and _is_there(file, entry):
             self._reports[stored.version] = entry.sha256
-        return self._reports.get(stored.version) == entry.sha256 and file.exists()
+        if not file.exists():
+            return False
+        return self._reports.get(stored.version) == entry.sha256 or file.stat().st_mtime_ns > _nanoseconds(stored)
 
     def _fetch(self, version: str) -> Moved:
         """Bring a version into the folder; one that was cut off goes on where it ended."""
@@ -199,6 +202,13 @@ class SnapshotMirror:
             )
 
     @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with try_lock(self._artifacts / _LOCK) as held:
+            if not held:
+                raise AnotherFetchesError
+            yield
+
+    @contextmanager
     def _in_words(self) -> Iterator[None]:
         try:
             self._artifacts.mkdir(parents=True, exist_ok=True)
@@ -210,6 +220,10 @@ class SnapshotMirror:
 def mirror_of(settings: Settings) -> SnapshotMirror | None:
     """Return the mirror of the store that the settings name; None where snapshots live in a folder only."""
     return SnapshotMirror(RemoteSnapshots(settings.snapshot.store), settings.artifacts) if settings.snapshot.store else None
+
+
+def _nanoseconds(stored: StoredReport) -> int:
+    return int(stored.written_at.timestamp()) * 1_000_000_000
 
 
 def _is_there(file: Path, entry: FileEntry) -> bool:

@@ -71,11 +71,12 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class StoredReport:
-    """The newest report of a version in the store, and its object's name."""
+    """The newest report of a version in the store, and its object's name; the store says when it was written."""
 
     version: str
     name: str
     entry: FileEntry
+    written_at: datetime
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -216,7 +217,7 @@ class RemoteSnapshots:
 
     def reports(self) -> list[StoredReport]:
         """Find the reports of the `MAX_REPORTS` newest versions, the newest first; of a version the one that was written last."""
-        newest = {each.version: each for _, each in self._found_reports()}
+        newest = {each.version: each for each in self._found_reports()}
         return [newest[version] for version in sorted(newest, reverse=True)[:MAX_REPORTS]]
 
     def upload_report(self, version: str, file: Path) -> None:
@@ -228,30 +229,30 @@ class RemoteSnapshots:
         with self._in_words(file.name):
             self._store.put(name, content)
         found = self._found_reports()
-        written = next((at for at, each in found if each.name == name), None)
+        written = next((each.written_at for each in found if each.name == name), None)
         kept = {each.version for each in self.reports()}
         with self._in_words(REPORTS):
-            for at, each in found:
-                if each.version not in kept or (each.version == version and written is not None and at < written):
+            for each in found:
+                if each.version not in kept or (each.version == version and written and each.written_at < written):
                     self._store.delete(each.name)
 
     def download_report(self, report: StoredReport, target: Path) -> None:
         """Fetch one report, checked against the sha256 in its name."""
         self._fetch(report.name, report.version, "its report", report.entry, target)
 
-    def _found_reports(self) -> list[tuple[datetime, StoredReport]]:
-        """Objects that are reports, with when they were written, the last at the end; others are passed over."""
+    def _found_reports(self) -> list[StoredReport]:
+        """Objects that are reports, the one written last at the end; others are passed over."""
         found = []
         with self._in_words(REPORTS):
             for batch in self._store.list(prefix=REPORTS):
                 for each in batch:
                     match = _REPORT.fullmatch(each["path"])
                     if match and each["size"] <= _MAX_REPORT:
-                        report = StoredReport(match[1], each["path"], FileEntry(bytes=each["size"], sha256=match[2]))
-                        found.append((each["last_modified"], report))
+                        entry = FileEntry(bytes=each["size"], sha256=match[2])
+                        found.append(StoredReport(match[1], each["path"], entry, each["last_modified"]))
                 if len(found) > _MAX_LISTED:
                     raise SnapshotError(f"{self.address}/{REPORTS} holds more than {_MAX_LISTED:,} objects")
-        return sorted(found, key=lambda each: (each[0], each[1].name))
+        return sorted(found, key=lambda each: (each.written_at, each.name))
 
     def download(self, version: str, name: str, entry: FileEntry, target: Path) -> None:
         """Fetch one file of a version, checked against its manifest; one that is not as published goes again."""

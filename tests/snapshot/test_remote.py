@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,10 +14,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from recsys.disk import locked
 from recsys.settings.load import parse_settings
 from recsys.snapshot import mirror, remote
 from recsys.snapshot.manifest import FileEntry
-from recsys.snapshot.mirror import SnapshotMirror
+from recsys.snapshot.mirror import AnotherFetchesError, SnapshotMirror
 from recsys.snapshot.remote import Pointer, RemoteSnapshots
 from recsys.snapshot.retention import lines
 from recsys.snapshot.store import MANIFEST, current_version, publish, read_manifest, report_files, verify, versions
@@ -337,6 +339,47 @@ def test_a_report_of_the_trainer_is_on_every_node(shop: SimpleNamespace) -> None
     assert restarted.fetch_reports() == 0
     (shop.node.folder / "reports" / f"{OLD}.html").unlink()
     assert (restarted.fetch_reports(), told(shop.node)[OLD]) == (1, "old")
+
+
+def test_a_report_that_could_not_be_uploaded_stays(shop: SimpleNamespace) -> None:
+    """The older one in the store does not take its place, also after a restart; a newer one does, and one that is damaged goes."""
+    write_report(shop.trainer, NEW, "old")
+    own = shop.trainer.folder / "reports" / f"{NEW}.html"
+    own.write_text("written while the store was away")
+    later = time.time() + 5  # the store tells times in seconds
+    os.utime(own, (later, later))
+    for here in (shop.trainer.mirror, SnapshotMirror(shop.trainer.remote, shop.trainer.folder)):
+        assert (here.fetch_reports(), told(shop.trainer)) == (0, {NEW: "written while the store was away"})
+    write_report(shop.node, NEW, "newer")
+    stored = next(each for each in (shop.bucket / "reports" / NEW).iterdir() if each.read_text() == "newer")
+    os.utime(stored, (later + 5, later + 5))
+    here = SnapshotMirror(shop.trainer.remote, shop.trainer.folder)
+    assert (here.fetch_reports(), told(shop.trainer)) == (1, {NEW: "newer"})
+    written = own.stat().st_mtime_ns
+    own.write_text("never")
+    os.utime(own, ns=(written, written))
+    assert (SnapshotMirror(shop.trainer.remote, shop.trainer.folder).fetch_reports(), told(shop.trainer)) == (
+        1,
+        {NEW: "newer"},
+    )
+
+
+def test_who_cannot_look_knows_no_better_than_before(shop: SimpleNamespace) -> None:
+    """A worker that finds another one fetching goes on saying that the store was away, and that reports may be missing."""
+    fetcher = SnapshotFetcher(shop.node.mirror, 60, Metrics())
+    write_report(shop.trainer, NEW, "new")
+    for stored in (shop.bucket / "reports" / NEW).iterdir():
+        stored.write_text("xxx")
+    shop.trainer.publish(OLD)
+    assert fetcher.look()
+    assert fetcher.reports_may_lack
+    fetcher._reports_at = float("-inf")
+    with locked(shop.node.folder / ".fetching.lock"):
+        assert not fetcher.look()
+        fetcher._look_for_reports()
+        assert fetcher.reports_may_lack
+        with pytest.raises(AnotherFetchesError):
+            shop.node.mirror.fetch_lines()
 
 
 def test_reports_are_bounded(shop: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:

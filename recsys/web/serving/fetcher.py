@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 
-from recsys.snapshot.mirror import SnapshotMirror
+from recsys.snapshot.mirror import AnotherFetchesError, SnapshotMirror
 from recsys.types import SnapshotError
 from recsys.web.http.metrics import Metrics
 
@@ -47,6 +47,8 @@ class SnapshotFetcher:
         """Fetch what is new; tells whether there was a snapshot. Never raises for a store that is away or wrong."""
         try:
             moved = self._mirror.fetch_current()
+        except AnotherFetchesError:
+            return False
         except SnapshotError as error:
             self._failures += 1
             self._metrics.fetch_failed()
@@ -63,6 +65,8 @@ class SnapshotFetcher:
         """Fetch the newest versions of snapshot lines; what keeps it keeps no snapshot."""
         try:
             fetched = self._mirror.fetch_lines()
+        except AnotherFetchesError:
+            return
         except SnapshotError as error:
             self._metrics.fetch_failed()
             _log.error("not all snapshot lines were fetched: %s", error)
@@ -74,15 +78,16 @@ class SnapshotFetcher:
         """Fetch what other machines wrote, now and then; what keeps it keeps no snapshot."""
         if time.monotonic() - self._reports_at < _REPORTS_SECONDS:
             return
-        self._reports_at = time.monotonic()
-        self._reports_failed = True
         try:
             fetched = self._mirror.fetch_reports()
+        except AnotherFetchesError:
+            return  # whether any are missing is found at the next look
         except SnapshotError as error:
+            self._reports_at, self._reports_failed = time.monotonic(), True
             self._metrics.fetch_failed()
             _log.error("not all reports were fetched: %s", error)
             return
-        self._reports_failed = False
+        self._reports_at, self._reports_failed = time.monotonic(), False
         if fetched:
             _log.info("fetched %d reports", fetched)
 
