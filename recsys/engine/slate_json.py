@@ -10,6 +10,7 @@ from recsys.snapshot.catalog import Catalog
 from recsys.types import Assignment, Slate
 
 _encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class _Head(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -42,11 +43,11 @@ def slate_json(catalog: Catalog, slate: Slate, item_ends: Sequence[bytes] = ()) 
         slate.notices,
         slate.experiments,
     )
-    fragment = catalog.fragment
-    encode, ends = _encode, item_ends or (b"}",) * len(slate.items)
+    fragment, ends = catalog.fragment, item_ends or (b"}",) * len(slate.items)
+    reasons = _encode_lines(slate.reasons).splitlines()  # all in one call; there is no line end within
     items = [
-        b'{%b,"score":%.6g,"reason":%b%b' % (fragment(row), score, encode(reason), end)
-        for row, score, reason, end in zip(slate.items, slate.scores, slate.reasons, ends, strict=True)
+        b'{%b,"score":%.6g,"reason":%b%b' % (fragment(row), score, reason, end)
+        for row, score, reason, end in zip(slate.items, slate.scores, reasons, ends, strict=True)
     ]
     return b'%b,"items":[%b]}' % (_encode(head)[:-1], b",".join(items))
 

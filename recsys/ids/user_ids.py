@@ -106,10 +106,11 @@ class NullUsers:
     def __init__(self, words: Iterable[str]) -> None:
         self.words = frozenset({"", *_NO_NAMES, *map(plain, words)})
         self.tills = self.words & {*TILLS}
+        self._begin = tuple(self.tills)
 
     def __contains__(self, user_id: str) -> bool:
         text = plain(user_id)
-        return text in self.words or re.sub(TILL_NUMBER, "", text) in self.tills
+        return text in self.words or (text.startswith(self._begin) and re.sub(TILL_NUMBER, "", text) in self.tills)
 
     def first_named(self, *user_ids: str | None) -> str:
         """The first id that names somebody, else the first that is there at all, else an empty one."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
@@ -24,6 +25,8 @@ class Person(NamedTuple):
     channels: tuple[str, ...] = ()
 
 
+LOCALES_KEPT = 16_384
+"""Most people whose locale a worker keeps at hand, for the next list of a page and the next page."""
 _CONSENTED = (1 << len(CHANNELS)) - 1
 NOBODY = Person()
 """Somebody of whom the table says nothing."""
@@ -37,11 +40,15 @@ class People:
     """
 
     def __init__(self, arrays: Arrays) -> None:
-        self.users = IdMap(arrays, "user")
+        self.users = users = IdMap(arrays, "user")
         self._locale, self._timezone = cast(Rows, arrays["locale"]), cast(Rows, arrays["timezone"])
         self._locales, self._timezones = Texts(arrays, "locales"), Texts(arrays, "timezones")
         self.birthday = cast(NDArray[np.int16], arrays["birthday"])
         self._consents = cast(NDArray[np.uint8], arrays["consents"])
+        self.locale_of: Callable[[str], str | None] = lru_cache(LOCALES_KEPT)(
+            partial(_locale_of, users, self._locale, self._locales)
+        )
+        """Of a user's id, the locale; None: it is not known. Kept without holding these people, who stay mapped as long as held."""
 
     def __len__(self) -> int:
         return len(self.users)
@@ -62,11 +69,6 @@ class People:
         yield otherwise, self._timezone < 0
         for row in range(len(self._timezones)):
             yield self._timezones[row].decode(), self._timezone == row
-
-    def locale_of(self, user_id: str) -> str | None:
-        """The locale of a user; None: it is not known."""
-        row = self.users.row(user_id) if len(self) else -1
-        return None if row < 0 else _text(self._locales, int(self._locale[row]))
 
     def of(self, user_id: str) -> Person:
         """Return what is known of a user; `NOBODY` where the table does not have the id."""
@@ -101,6 +103,11 @@ def people_arrays(users: pl.DataFrame) -> Arrays:
         "birthday": np.array([day.month * 100 + day.day if day else 0 for day in birthdays], np.int16),
         "consents": consents,
     }
+
+
+def _locale_of(users: IdMap, locale: Rows, locales: Texts, user_id: str) -> str | None:
+    row = users.row(user_id) if len(users) else -1
+    return None if row < 0 else _text(locales, int(locale[row]))
 
 
 def _text(texts: Texts, row: int) -> str | None:

@@ -54,6 +54,9 @@ def _add_condition(found: dict[str, dict[str, Any]], name: str, value: str) -> N
 def _pairs(query_string: str) -> list[tuple[str, str]]:
     if not query_string:
         return []
+    if query_string.isascii() and not ("%" in query_string or "+" in query_string):  # most are: nothing is to be decoded
+        parts = [each.partition("=") for each in query_string.split("&") if each]
+        return [(name, value) for name, _, value in parts]
     try:
         return parse_qsl(query_string, keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar, cast
 
@@ -224,8 +225,7 @@ def read_query(query_string: str, kind: type[Parameters]) -> Parameters:
     Raises:
         Problem: 400, naming the parameter, the value and what is allowed.
     """
-    allowed = {**ALLOWED, **getattr(kind, "ALLOWED", {})}
-    raw = raw_parameters(query_string, allowed, has_attributes="attributes" in kind.__struct_fields__)
+    raw = raw_parameters(query_string, _allowed(kind), has_attributes="attributes" in kind.__struct_fields__)
     return _convert(raw, kind, strict=False)
 
 
@@ -299,6 +299,12 @@ def parse_moment(given: int | str) -> int:
     return moment
 
 
+@cache
+def _allowed(kind: type[Struct]) -> Mapping[str, str]:
+    """What the parameters of a call accept, in words."""
+    return {**ALLOWED, **getattr(kind, "ALLOWED", {})}
+
+
 def _convert(raw: dict[str, Any], kind: type[Parameters], strict: bool) -> Parameters:
     try:
         return msgspec.convert(raw, kind, strict=strict)
@@ -318,7 +324,7 @@ _MEMBERS = {"attributes": ", ".join(PARTS), "filter": ", ".join(PARTS)}
 
 
 def _explain(message: str, raw: dict[str, Any], kind: type[Struct]) -> Problem:
-    allowed = {**ALLOWED, **getattr(kind, "ALLOWED", {})}
+    allowed = _allowed(kind)
     text, _, place = message.partition(" - at `$")
     where, name = "", ""
     value: Any = raw

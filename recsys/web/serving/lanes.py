@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Literal, NamedTuple
 
 from recsys.web.http.problems import Problem
@@ -52,20 +52,22 @@ class Lanes:
         self._quiet = threading.Condition()
         self._light = 0
         self._end = float("inf")
+        self._way = _Way(self._begin_light, self._end_light)
         self._lanes = {name: _Lane(size) for name, size in LANES.items()}
 
-    @contextmanager
-    def light(self) -> Iterator[None]:
+    def light(self) -> AbstractContextManager[None]:
         """Hold the way for a light call."""
+        return self._way
+
+    def _begin_light(self) -> None:
         with self._quiet:
             self._light += 1
-        try:
-            yield
-        finally:
-            with self._quiet:
-                self._light -= 1
-                if not self._light:
-                    self._quiet.notify_all()
+
+    def _end_light(self) -> None:
+        with self._quiet:
+            self._light -= 1
+            if not self._light:
+                self._quiet.notify_all()
 
     def enter(self, lane: LaneName) -> None:
         """Wait for a slot of a lane; `leave` gives it back.
@@ -97,6 +99,19 @@ class Lanes:
         if self._light:
             with self._quiet:
                 self._quiet.wait_for(lambda: not self._light, GIVE_WAY_SECONDS)
+
+
+class _Way:
+    """The way that light calls hold, each for as long as it is inside; one object for all, since each page takes it twice."""
+
+    def __init__(self, begin: Callable[[], None], end: Callable[[], None]) -> None:
+        self._begin, self._end = begin, end
+
+    def __enter__(self) -> None:
+        self._begin()
+
+    def __exit__(self, *error: object) -> None:
+        self._end()
 
 
 class _Lane:

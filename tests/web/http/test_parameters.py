@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.types import Bought
+from recsys.web.http.addresses import raw_parameters
 from recsys.web.http.parameters import (
     ALLOWED,
     BulkBody,
@@ -222,6 +224,18 @@ def status_of(read: Callable[[], object]) -> int:
 def test_any_query_string_is_read_or_refused(query_string: str) -> None:
     """No query string gets past the parser as another error."""
     assert status_of(lambda: read_query(query_string, UserParameters)) in (200, 400)
+
+
+@given(st.text(alphabet=st.sampled_from("ab=&;%+ 2\u00e9"), max_size=20))
+def test_query_strings_are_read_as_the_standard_library_does(query_string: str) -> None:
+    """Also those of which nothing is to be decoded, which are read a shorter way."""
+    try:
+        pairs = parse_qsl(query_string, keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        return
+    told = dict(pairs)
+    if len(told) == len(pairs):
+        assert raw_parameters(query_string, {}, has_attributes=False) == told
 
 
 json_values = st.recursive(
