@@ -89,7 +89,7 @@ def _write(proposals: Sequence[Proposal], out: Path, now: datetime) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     text = settings_text(proposals, out)
     out.write_text(text)
-    newest = newest_event(load_settings(out))
+    newest = newest_event(load_settings(out), now)
     if newest and newest < now - _OLD:
         out.write_text(text + clock_text(newest))
 

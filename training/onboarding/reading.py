@@ -116,10 +116,10 @@ def _understood(name: str, mapped: MappedTable) -> Understood:
     return Understood(tuple(told), problem)
 
 
-def newest_event(settings: Settings) -> datetime | None:
-    """The time of the last event in all of the shop's files; None without any."""
+def newest_event(settings: Settings, now: datetime) -> datetime | None:
+    """The time of the last event until now in all of the shop's files, for one stray date of 2099 says nothing; None without any."""
     [events] = map_tables(settings, ["events"]).values()
-    times = [each.frame.select(pl.col("timestamp").max()) for each in events.sources]
+    times = [each.frame.select(pl.col("timestamp").filter(pl.col("timestamp") <= now).max()) for each in events.sources]
     with reading("events", [each.source for each in events.sources]):
         newest = pl.concat(times).collect(engine="streaming").to_series().max()
     return newest.astimezone(UTC) if isinstance(newest, datetime) else None

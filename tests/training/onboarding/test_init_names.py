@@ -85,6 +85,15 @@ def test_gift_cards_and_what_costs_nothing_are_never_recommended(tmp_path: Path)
     assert {"A-0", "A-2"}.isdisjoint(read_shop(settings).items["item_id"])
 
 
+def test_a_date_far_ahead_makes_no_shop_of_today(tmp_path: Path) -> None:
+    """One event of 2099 in a table that ends long ago: "now" is the last event of those that can be."""
+    lines = [f"u{at % 9},2025-06-{at % 28 + 1:02}T10:00:00Z,A-{at % 7},view" for at in range(50)]
+    text = "\n".join(["user_id,timestamp,item_id,event_type", *lines, "u1,2099-12-31,A-1,view"])
+    (tmp_path / "events.csv").write_text(text)
+    assert init([str(tmp_path / "events.csv")], tmp_path / "settings.toml", NOW, yes=True) == 0
+    assert load_settings(tmp_path / "settings.toml").web.clock == "events"
+
+
 def test_many_items_at_0_are_no_free_items(tmp_path: Path) -> None:
     """Where a tenth of the catalogue and more costs 0, it may be any item without a price, and stays."""
     lines = [f"u{at % 9},2026-06-{at % 28 + 1:02}T10:00:00Z,A-{at % 9},R{at},{0 if at % 9 < 3 else 4}" for at in range(60)]
