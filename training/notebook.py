@@ -105,11 +105,15 @@ class Shop:
             A row for each item: rank from 1, item_id, title, brand, category, price, score, reason and the recommender it comes from.
 
         Raises:
-            DataError: if there is no such placement.
+            DataError: if there is no such placement or category, or the limit is below 1.
         """
         chosen = self.settings.placement(placement)
         if chosen is None:
             raise DataError(f"placement {placement!r}: there are {', '.join(self.settings.placement_names())}")
+        if limit is not None and limit < 1:
+            raise DataError(f"limit {limit}: at least 1")
+        if category is not None and not self.engine.catalog.items_in(category).size:
+            raise DataError(f"category {category!r}: no item is in it; levels are joined by ` > `")
         query = Query(
             now=self._asked_at,
             placement=placement,
@@ -173,6 +177,10 @@ class Shop:
 def _settings_of(source: Source, artifacts: Path, now: datetime) -> Settings:
     if isinstance(source, Mapping):
         return _of_frames(source, artifacts / "tables")
+    if not isinstance(source, (str, Path)):
+        raise DataError(
+            f"{type(source).__name__} cannot be opened: give a settings file, a folder, or DataFrames by the name of their table"
+        )
     path = Path(source)
     if not path.is_dir():
         return load_settings(path)
@@ -187,6 +195,13 @@ def _of_frames(frames: Mapping[str, pl.DataFrame], folder: Path) -> Settings:
     for name in frames:
         if name not in TABLES:
             raise DataError(f"{name!r} is no table; allowed: {', '.join(TABLES)}")
+    if "events" not in frames:
+        raise DataError(f"the table events is needed; there are {', '.join(frames) or 'no DataFrames'}")
+    for name, frame in frames.items():
+        if not isinstance(frame, pl.DataFrame):
+            raise DataError(
+                f"{name} is a {type(frame).__name__}, and no Polars DataFrame: make one with polars.from_pandas or collect()"
+            )
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in frames.items():
         frame.write_parquet(folder / f"{name}.parquet")

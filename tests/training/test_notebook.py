@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -49,6 +50,10 @@ def test_lists_keep_to_what_is_asked(opened: notebook.Shop) -> None:
     assert opened.similar("sofa-1").height > 0
     with pytest.raises(DataError, match=r"placement 'hom': there are .*home"):
         opened.recommend("u0", placement="hom")
+    with pytest.raises(DataError, match="category 'Hom': no item is in it"):
+        opened.recommend("u1", category="Hom")
+    with pytest.raises(DataError, match="limit 0: at least 1"):
+        opened.recommend("u1", limit=0)
     with pytest.raises(DataError, match="has no such item"):
         opened.similar("sofa-99")
 
@@ -78,3 +83,17 @@ def test_a_frame_of_no_table_is_named(tmp_path: Path) -> None:
     """A DataFrame under a name that is no table's is refused with those that are."""
     with pytest.raises(DataError, match="'orders' is no table; allowed: events, items"):
         notebook.open({"orders": pl.DataFrame()}, artifacts=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ({"items": pl.DataFrame()}, "the table events is needed; there are items"),
+        ({"events": pl.LazyFrame()}, "events is a LazyFrame, and no Polars DataFrame"),
+        (7, "int cannot be opened: give a settings file"),
+    ],
+)
+def test_what_is_no_shop_is_said_in_words(source: Any, said: str, tmp_path: Path) -> None:
+    """Tables that are missing or no DataFrames, and what is no source at all, end in a sentence."""
+    with pytest.raises(DataError, match=said):
+        notebook.open(source, artifacts=tmp_path)
