@@ -301,7 +301,7 @@ def parse_moment(given: int | str) -> int:
 
 @cache
 def _allowed(kind: type[Struct]) -> Mapping[str, str]:
-    """What the parameters of a call accept, in words."""
+    """Return in words what the parameters of a call accept."""
     return {**ALLOWED, **getattr(kind, "ALLOWED", {})}
 
 
