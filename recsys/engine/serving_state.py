@@ -21,7 +21,6 @@ from recsys.engine.shoppers.accounts import Accounts
 from recsys.engine.shoppers.dislikes import KnownDislikes, with_dislikes
 from recsys.engine.shoppers.impressions import with_impressions
 from recsys.engine.shoppers.kept_histories import EVENTS_KEPT, KeptHistories
-from recsys.ids.user_ids import NullUsers
 from recsys.item_updates import ItemUpdate, both
 from recsys.live.dislikes import Dislike
 from recsys.live.erasure import ErasureKeys, Tombstone, Tombstones
@@ -51,7 +50,7 @@ class ServingState:
         self.arms: Arms | None = None
         self._snapshot, self._state, self._max_n = engine.snapshot, state, engine.settings.state.user_events
         self._rates = engine.settings.data.rates
-        self.null_users = NullUsers(engine.settings.data.null_users)
+        self.null_users = engine.settings.data.nobody
         """The ids that name nobody, of whom nothing is known."""
         self._folded = self._read = engine.snapshot.manifest.state_sequence
         self._version: tuple[int, int] | None = None

@@ -101,11 +101,14 @@ TILL_NUMBER = r"[\s#_.-]+(?:n[ro]\.?\s*)?[0-9]{1,2}$"
 
 
 class NullUsers:
-    """The words that name nobody, whatever their case and the blanks around them; an empty id names nobody, nor does `#REF!`."""
+    """The words that name nobody, whatever their case and the blanks around them; an empty id names nobody, nor does `#REF!`.
 
-    def __init__(self, words: Iterable[str]) -> None:
+    A word for a till may have a number behind it, unless `numbered_tills` says that those are customers.
+    """
+
+    def __init__(self, words: Iterable[str], *, numbered_tills: bool = True) -> None:
         self.words = frozenset({"", *_NO_NAMES, *map(plain, words)})
-        self.tills = self.words & {*TILLS}
+        self.tills = self.words & {*TILLS} if numbered_tills else frozenset[str]()
         self._begin = tuple(self.tills)
 
     def __contains__(self, user_id: str) -> bool:

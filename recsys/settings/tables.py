@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from recsys.ids.user_ids import NULL_USERS
+from recsys.ids.user_ids import NULL_USERS, NullUsers
 from recsys.settings.attributes import AttributeName, AttributeSettings, AttributeType
 from recsys.settings.shapes import FillDown, Join, Pivot, Unnest, Where
 from recsys.settings.spark import SparkTable
@@ -112,9 +112,9 @@ class Table(Group, frozen=True):
     """Order of dates such as 05/06/2026: true is 5 June, false is 6 May. Unset: such a text is no date."""
     date_format: str | tuple[str, ...] = ()
     """Formats of times in text that go before all others, for instance `%d %b %Y %H:%M` (strftime of Rust's chrono)."""
-    time_unit: Literal["", "s", "ms", "us", "ns", "date", "excel"] = ""
+    time_unit: Literal["", "s", "ms", "us", "ns", "date", "excel", "excel1904"] = ""
     """What times are as plain numbers: seconds and so on since 1970, dates such as 20260331, or days of a spreadsheet such as
-    46174.4375. Empty: told by the whole column."""
+    46174.4375, which count from 1904 in workbooks of old Macs. Empty: told by the whole column."""
 
     @property
     def named(self) -> bool:
@@ -174,6 +174,9 @@ class DataSettings(Group, frozen=True):
     null_users: tuple[str, ...] = NULL_USERS
     """User ids that mean "nobody", in any case; an empty id always does. Nobody has a profile, a history, an export line or a
     moment. A list here replaces the built-in one."""
+    numbered_tills: bool | None = None
+    """Ids such as `POS 7` or `Kasse 2` are those of tills, and nobody's. `false`: they are customers, such as a wholesaler's outlets.
+    Unset: they are tills', and where they do as little as customers do, the job stops and asks."""
     staff: Annotated[tuple[str, ...], msgspec.Meta(max_length=10_000)] = ()
     """User ids of staff and testers: they are answered like everybody, and no read-out of an experiment, attribution or `make whatif`
     counts them, under any id that is linked to them."""
@@ -197,3 +200,8 @@ class DataSettings(Group, frozen=True):
     ids: IdRules = IdRules()
     rejects: str = "rejects"
     """Folder for the bad rows, one Parquet file per table with the rule that each broke; relative to the settings file."""
+
+    @property
+    def nobody(self) -> NullUsers:
+        """The ids that name nobody."""
+        return NullUsers(self.null_users, numbered_tills=self.numbered_tills is not False)

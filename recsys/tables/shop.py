@@ -100,7 +100,7 @@ def read_shop(
         )
     live = read_live(settings, before=before, until=live_until)
     tombstones = Tombstones(erasure_keys, live.tombstones)
-    null_users = NullUsers(settings.data.null_users)
+    null_users = settings.data.nobody
     mapped = map_tables(settings, TABLES, before)
     erased: dict[str, Erased | None] = dict.fromkeys(mapped)
     if tombstones:
@@ -122,7 +122,7 @@ def map_tables(settings: Settings, names: Iterable[str], before: datetime | None
     """Open and map those of the named tables that the settings give files for; raises as `read_shop`."""
     tables = {name: getattr(settings.data, name) for name in names}
     mapped = {name: map_table(settings, name, table, before) for name, table in tables.items() if table.named}
-    null_users = NullUsers(settings.data.null_users)
+    null_users = settings.data.nobody
     if events := mapped.get("events"):
         sources = (replace(each, frame=by_their_other_name(each.frame, null_users)) for each in events.sources)
         mapped["events"] = replace(events, sources=tuple(sources))

@@ -17,7 +17,6 @@ import polars as pl
 
 from recsys import clock
 from recsys.disk import locked, sync, why_unwritten, write_whole
-from recsys.ids.user_ids import NullUsers
 from recsys.live.databases import open_log, open_slates
 from recsys.live.erasure import ErasureKeys, Tombstone, Tombstones
 from recsys.live.log import EventLog
@@ -212,7 +211,7 @@ def _purge_events(settings: Settings, tombstones: Tombstones) -> tuple[tuple[Pat
     changed, events = [], 0
     others = map_tables(settings, [name for name in NAMING if name != "events"])
     with _alone(folder):
-        forgotten = ErasedRows(tombstones, others, read_live(settings), NullUsers(settings.data.null_users))
+        forgotten = ErasedRows(tombstones, others, read_live(settings), settings.data.nobody)
         for file in compacted_files(folder):
             rows = pl.read_parquet(file.path)
             theirs = forgotten.of_events(rows.lazy().rename({SEQ: ROW}))[ROW]

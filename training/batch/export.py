@@ -20,7 +20,6 @@ from recsys.engine.merchandising.attribute_filters import typed_filter
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.serving_state import ServingState
 from recsys.ids.event_ids import id_problem
-from recsys.ids.user_ids import NullUsers
 from recsys.item_filters import Condition
 from recsys.live.databases import open_log
 from recsys.live.erasure import ErasureKeys
@@ -254,7 +253,7 @@ def _answer(engine: Engine, serving: ServingState | None, query: Query, user: st
 
 def with_a_line(engine: Engine, serving: ServingState | None, users: Iterable[str]) -> list[str]:
     """Those who are answered for: neither nobody, nor forgotten without having done anything since."""
-    null_users = NullUsers(engine.settings.data.null_users)
+    null_users = engine.settings.data.nobody
     somebody = [user for user in users if user not in null_users]
     return somebody if serving is None else [user for user in somebody if not _is_forgotten(serving, user)]
 

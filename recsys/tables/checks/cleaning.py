@@ -8,7 +8,7 @@ from datetime import datetime
 import polars as pl
 
 from recsys.settings.tables import DataSettings
-from recsys.tables.checks.crowds import find_crowds
+from recsys.tables.checks.crowds import find_crowds, like_outlets
 from recsys.tables.checks.outliers import Absurd, find_absurd
 from recsys.tables.checks.people import Machines, find_machines, findings_on_people
 from recsys.tables.checks.repeated_lines import repeated_lines
@@ -53,6 +53,7 @@ def look_at(rows: pl.LazyFrame, items: pl.DataFrame, data: DataSettings, now: da
     absurd = find_absurd(dated, seen, items, data)
     crowds = find_crowds(dated, seen, machines.ids["user_id"])
     findings = [*_on_times(seen, file), *findings_on_people(seen, machines, crowds, theirs, file)]
+    findings += like_outlets(dated, seen, data.nobody, file) if data.numbered_tills is None else []
     findings += absurd.findings(int(seen.whole["plausible"][0]), file)
     findings += repeated_lines(dated, int(seen.whole["plausible"][0]), file)
     return Cleaning(seen, now, misdated, machines, absurd, misdated + theirs, tuple(findings))

@@ -1,14 +1,16 @@
 """Ids that stand for many people, such as all guests or a till: told by how much more of the time they are busy than anybody else.
 
 Lines of an order and a visit's many views are one busy hour, so a wholesaler or a collector is no crowd, but somebody who is there
-whenever anybody is.
+whenever anybody is. And of ids that are called as tills are, whether they are as busy as one.
 """
 
 from __future__ import annotations
 
 import polars as pl
 
-from recsys.tables.checks.survey import Survey
+from recsys.ids.user_ids import NullUsers, plain
+from recsys.tables.checks.survey import NOBODY, Survey
+from recsys.tables.validation import Finding
 
 MIN_EVENTS, EVENTS_FACTOR = 500, 20
 """An id is a crowd if it has so many events, and so many times as many as all but 1 % of ids."""
@@ -16,6 +18,11 @@ MIN_HOURS, HOURS_FACTOR, HOURS_SHARE = 20, 4, 0.05
 """Or if it is busy in so many hours, so many times as many as all but 1 % of the less busy ids, and in so much of all users' hours."""
 MOST = 5
 """Most ids that are named."""
+MIN_OUTLETS, TILL_ACTS = 5, 5
+"""So many ids with a till's word and a number may be customers, if most of them do fewer things than so many on a day that they are
+there."""
+OUTLETS = "does as much in a day as a till"
+"""Rule of ids that are nobody's by a till's word, and look like customers'."""
 _LEAST_SHARE = 0.01
 """Share of the events from which an id's hours are counted."""
 _LEAST_IDS = 5
@@ -49,3 +56,24 @@ def _by_hours(events: pl.LazyFrame, users: pl.DataFrame) -> pl.DataFrame:
             last = at + 1
     said = pl.format("busy in {} hours", pl.col("hours"))
     return busy.head(last).select("user_id", "rows", said.alias("said")).cast(found.schema)
+
+
+def like_outlets(events: pl.LazyFrame, seen: Survey, nobody: NullUsers, file: str) -> list[Finding]:
+    """Say that ids which go by a till's word with a number, and are nobody's by that, do as little a day as customers do.
+
+    A shop has a few tills, and each serves many a day; the outlets of a wholesaler are many, and each orders now and then.
+    """
+    words = [word for word in seen.nobody[NOBODY] if word and plain(word) not in nobody.words]
+    if len(words) < MIN_OUTLETS:
+        return []
+    act = pl.struct(pl.coalesce("order_id", pl.col("timestamp").cast(pl.String))).n_unique()
+    theirs = events.filter(pl.col(NOBODY).is_in(words)).group_by(NOBODY)
+    counted = theirs.agg(pl.len().alias("rows"), act.alias("acts"), pl.col("timestamp").dt.date().n_unique().alias("days"))
+    found = counted.collect(engine="streaming")
+    busy = found.filter(pl.col("acts") >= TILL_ACTS * pl.col("days"))
+    if busy.height * 2 > found.height:
+        return []
+    named = ", ".join(sorted(words)[:MOST])
+    rows, share = int(found["rows"].sum()), int(found["rows"].sum()) / max(1, int(seen.whole["plausible"][0]))
+    advice = "set `data.numbered_tills = false` if they are customers, such as outlets, or `true` if they are tills"
+    return [Finding("events", file, "user_id", OUTLETS, rows, share, f"{named} ({found.height:,} ids)", advice)]

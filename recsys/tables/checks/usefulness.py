@@ -15,6 +15,7 @@ import polars as pl
 
 from recsys.settings import GateSettings, Settings
 from recsys.tables.checks.cleaning import LATER, ZERO
+from recsys.tables.checks.crowds import OUTLETS
 from recsys.tables.checks.limits import too_unreadable
 from recsys.tables.checks.matching import hint
 from recsys.tables.checks.several import several_ids
@@ -61,6 +62,11 @@ def _of_rows(settings: Settings, shop: ShopTables) -> Iterator[Headline]:
             too_many = surely_above(counts.filtered, counts.read, settings.gate.largest_left_out)
             yield Headline("left out", not too_many, said)
     for found in shop.findings:
+        if found.rule == OUTLETS:
+            total = round(found.rows / found.share)
+            said = f"{_of(found.rows, total, 'event')} are of {found.example} and nobody's, though these do as little as customers do"
+            too_many = surely_above(found.rows, total, settings.data.max_rejected_share)
+            yield Headline("people", not too_many, f"{said}: {found.advice}.")
         if found.rule in (LATER, ZERO):
             total = round(found.rows / found.share)
             when = "are later than now" if found.rule == LATER else "are of 1970"

@@ -14,7 +14,6 @@ from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
 from recsys.engine.state_at_hand import StateAtHand
 from recsys.experiments.running import RunningExperiments
-from recsys.ids.user_ids import NullUsers
 from recsys.item_updates import ItemUpdate
 from recsys.live.databases import check_place, open_log, open_slates
 from recsys.live.dislikes import Dislike
@@ -49,7 +48,7 @@ class Live:
         self.state = open_log(settings)
         self.slates = SlateQueue(open_slates(settings, self._tombstones))
         self.erasure_keys = erasure_keys
-        self.null_users = NullUsers(settings.data.null_users)
+        self.null_users = settings.data.nobody
         self.dislike_days = settings.state.dislike_days
         Tombstones(erasure_keys, self.state.tombstones())  # a forgotten user must not return because a secret is missing
         self.state.close()  # workers are forked from here

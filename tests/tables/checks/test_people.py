@@ -10,7 +10,9 @@ import pytest
 
 from recsys.ids.event_ids import event_id_of
 from recsys.ids.user_ids import NULL_USERS, NullUsers
-from recsys.tables.shop import findings_table
+from recsys.settings.load import parse_settings
+from recsys.tables.checks.usefulness import usefulness
+from recsys.tables.shop import ShopTables, findings_table
 from tests.conftest import micros
 from tests.support.shops.shop_tables import NOON, an_event, read_rows, the_finding
 
@@ -185,3 +187,32 @@ def test_no_id_stands_in_a_table_of_findings_for_a_report(tmp_path: Path) -> Non
     shop = read_rows(tmp_path, people(150) + till)
     assert "till-7" in str(findings_table(shop))
     assert "till-7" not in str(findings_table(shop, people=False))
+
+
+def _at_tills(folder: Path, ids: int, orders: int, more: str = "") -> ShopTables:
+    """A shop with ids such as `POS 1`, of which each orders so many times on each of its days, beside two customers."""
+    rows = [
+        an_event(user_id=f"POS {at}", order_id=f"{at}-{day}-{each}", item_id=f"i{each}", event_type="purchase",
+                 timestamp=NOON + timedelta(days=day, minutes=each))
+        for at in range(1, ids + 1) for day in range(3) for each in range(orders)
+    ]  # fmt: skip
+    rows += [an_event(user_id=user, item_id="i1", timestamp=NOON) for user in ("u1", "u2")]
+    return read_rows(folder, rows, more)
+
+
+@pytest.mark.parametrize(("ids", "orders", "more", "asked"), [
+    (12, 1, "", True), (12, 9, "", False), (3, 1, "", False),
+    (12, 1, "data.numbered_tills = true\n", False), (12, 1, "data.numbered_tills = false\n", False),
+])  # fmt: skip
+def test_outlets_that_are_called_as_tills_are_asked_about(
+    tmp_path: Path, ids: int, orders: int, more: str, asked: bool
+) -> None:
+    """`POS 1` to `POS 12` of a wholesaler order once a day; a till serves many. What the settings say is not asked."""
+    shop = _at_tills(tmp_path, ids, orders, more)
+    stopping = [
+        each for each in usefulness(parse_settings(more, tmp_path), shop) if not each.passed and "POS 1" in each.said
+    ]
+    assert bool(stopping) == asked
+    assert not asked or "set `data.numbered_tills = false`" in stopping[0].said
+    assert shop.seen.users.height == (14 if "false" in more else 2)
+    assert ("pos 7" in parse_settings(more, tmp_path).data.nobody) == ("false" not in more)
