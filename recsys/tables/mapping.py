@@ -149,14 +149,18 @@ def _currency_beside(
 def _settle_currency(frame: pl.LazyFrame, money: Sequence[str], usual: str) -> pl.LazyFrame:
     """Take the currency that stands beside a price; where the row names another one, its prices are read as neither.
 
-    So are those with a sign that is none of the row's currency, or of the `usual` one where the row names none.
+    So are those with a sign that is none of the row's currency, or of the `usual` one where the row names none. A sign that several
+    currencies share stands for the currency of a row that names none, until all tables are there to tell it (`money.settle`).
     """
     beside, named = pl.col(_BESIDE), pl.col("currency")
     torn = (beside != named).fill_null(False)
     torn |= contradicts(pl.col(_SIGN), pl.coalesce(named, beside, pl.lit(usual or None, pl.String)))
     prices = [pl.when(~torn).then(name).alias(name) for name in money]
     unread = [(pl.col(UNREAD + name) | (torn & pl.col(GIVEN + name))).alias(UNREAD + name) for name in money]
-    told = [pl.coalesce("currency", _BESIDE), (pl.col(GIVEN + "currency") | beside.is_not_null()).alias(GIVEN + "currency")]
+    told = [
+        pl.coalesce("currency", _BESIDE, _SIGN),
+        (pl.col(GIVEN + "currency") | beside.is_not_null()).alias(GIVEN + "currency"),
+    ]
     return frame.with_columns(*prices, *unread, *told).drop(_BESIDE, _SIGN)
 
 

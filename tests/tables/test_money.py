@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from recsys.tables.shop import ShopTables
 from recsys.types import DataError, SettingsError
 from tests.support.shops.shop_tables import an_event, read_rows, the_finding
 
@@ -76,3 +77,44 @@ def test_rates_that_lead_nowhere_are_refused(tmp_path: Path, more: str, said: st
     """The error names the key."""
     with pytest.raises(SettingsError, match=re.escape(said)):
         read_rows(tmp_path, [an_event()], more)
+
+
+def _signed(folder: Path, price: str, item: str | None, more: str = "", currency: str | None = None) -> ShopTables:
+    rows = [an_event(event_id=f"e{at}", price=price, currency=currency) for at in range(3)]
+    items = [{"item_id": "sofa", "price": "9.50", "currency": item}] if item else [{"item_id": "sofa", "price": "$9.50"}]
+    return read_rows(folder, rows, more, items=items)
+
+
+def test_a_sign_of_several_currencies_is_the_catalogues_where_it_can_be(tmp_path: Path) -> None:
+    """The item table alone knows the currency: $5 is five of its dollars, and no euros."""
+    shop = _signed(tmp_path, "$5.00", "CAD")
+    assert shop.events.collect().select("price", "currency").unique().rows() == [(5.0, "CAD")]
+    assert (shop.currency, shop.findings) == ("CAD", ())
+    shop = _signed(tmp_path, "$5.00", "EUR")
+    assert shop.events.collect()["price"].null_count() == 3
+    found = the_finding(shop, "prices are in EUR")
+    assert (found.rows, found.example, found.level) == (3, "$", "emptied")
+    assert "$ is no sign of EUR" in found.advice
+
+
+def test_a_sign_whose_currency_nobody_names_is_said(tmp_path: Path) -> None:
+    """Dollars of whom: prices stay, lists name no currency, and the finding asks for it."""
+    shop = _signed(tmp_path, "$5.00", None)
+    assert shop.events.collect().select("price", "currency").unique().rows() == [(5.0, None)]
+    assert shop.items.select("price", "currency").rows() == [(9.5, None)]
+    found = the_finding(shop, "tells which of ")
+    assert (found.level, found.rows) == ("note", 3)
+    assert "`data.currency`" in found.advice
+    assert _signed(tmp_path, "$5.00", None, 'data.currency = "AUD"\n').findings == ()
+
+
+@pytest.mark.parametrize(
+    ("price", "currency", "more"),
+    [("kr 5", None, ""), ("€5.00", None, ""), ("5", "SEK", ""), ("5", None, 'data.currency = "EUR"\n')],
+)
+def test_items_whose_sign_is_of_no_such_currency_stop_the_job(
+    tmp_path: Path, price: str, currency: str | None, more: str
+) -> None:
+    """Items in $, and events, or the settings, in something that is no dollar."""
+    with pytest.raises(DataError, match=r"only signs are there: \$|beside \$, which is no sign of|cannot be read"):
+        _signed(tmp_path, price, None, more, currency)

@@ -26,7 +26,7 @@ _DOLLARS = (
     "USD AUD CAD NZD HKD SGD TWD MXN ARS CLP COP UYU BRL JMD TTD BBD BSD BZD FJD GYD KYD LRD NAD SBD SRD XCD BMD BND CUP DOP TOP "
     "NIO"
 )
-_SHARED: Mapping[str, frozenset[str]] = {
+SHARED_SIGNS: Mapping[str, frozenset[str]] = {
     "$": frozenset(_DOLLARS.split()), "DOLLAR": frozenset(_DOLLARS.split()), "¥": frozenset({"JPY", "CNY"}),
     "￥": frozenset({"JPY", "CNY"}), **dict.fromkeys(("KR", "KR."), frozenset({"SEK", "NOK", "DKK", "ISK"})),
     "R": frozenset({"ZAR", "BRL"}), "FR": frozenset({"CHF", "XOF", "XAF", "XPF"}),
@@ -81,8 +81,8 @@ _UNITS = (
 )
 UNITS = tuple(_UNITS.split())
 """Words that may stand beside a number of units."""
-_CURRENCIES: Mapping[str, str | None] = {**{code: code for code in _CODES.split()}, **_SIGNS, **dict.fromkeys(_SHARED)}
-_AGREEING = tuple(f"{sign} {code}" for sign, codes in _SHARED.items() for code in sorted(codes))
+_CURRENCIES: Mapping[str, str | None] = {**{code: code for code in _CODES.split()}, **_SIGNS, **dict.fromkeys(SHARED_SIGNS)}
+_AGREEING = tuple(f"{sign} {code}" for sign, codes in SHARED_SIGNS.items() for code in sorted(codes))
 """A sign and a code that may stand on both sides of a number, as in $12.00 USD."""
 
 _WHOLE = r"^\d+\.?$"
@@ -163,13 +163,13 @@ def shared_sign_beside(text: pl.Expr) -> pl.Expr:
     """Sign of several currencies that stands beside the number of a text, such as $; null where there is none."""
     field = _parts(text).struct.field
     return pl.coalesce(
-        pl.when(_word(field(name)).is_in([*_SHARED])).then(_word(field(name))) for name in ("before", "after")
+        pl.when(_word(field(name)).is_in([*SHARED_SIGNS])).then(_word(field(name))) for name in ("before", "after")
     )
 
 
 def contradicts(sign: pl.Expr, currency: pl.Expr) -> pl.Expr:
     """Tell whether a sign of several currencies is none of a currency; false where either is null."""
-    none_of = [(sign == shared) & ~currency.is_in(sorted(codes)) for shared, codes in _SHARED.items()]
+    none_of = [(sign == shared) & ~currency.is_in(sorted(codes)) for shared, codes in SHARED_SIGNS.items()]
     return pl.any_horizontal(none_of).fill_null(False)
 
 
