@@ -61,7 +61,8 @@ class RawValues:
         own = self.origins()
         read = [(c, name) for c in self.columns if c.kind in VALUES and not self._constant(c) for name in own[c.name]]
         frame, schema = self.source.frame, self.source.schema
-        return [Place(column, name, frame, self._part(column, name), schema[name]) for column, name in read]
+        from_1904 = self.source.from_1904
+        return [Place(column, name, frame, self._part(column, name), schema[name], from_1904) for column, name in read]
 
     def parts(self, column: Column) -> list[pl.Expr]:
         """Return what stands in each of the columns; kinds of text have one, the first with a value.

@@ -190,7 +190,13 @@ def _alike(pieces: Iterator[Piece]) -> Iterator[_Group]:
 def _key(piece: Piece) -> tuple[object, ...]:
     body = piece.body
     kind: object = body.layout if isinstance(body, Standing) else id(body) if isinstance(body, pl.LazyFrame) else "copy"
-    return type(body) if isinstance(body, Standing) else "", kind, list(piece.schema.items()), piece.has_more
+    return (
+        type(body) if isinstance(body, Standing) else "",
+        kind,
+        list(piece.schema.items()),
+        piece.has_more,
+        piece.from_1904,
+    )
 
 
 def _source(group: _Group, first_row: int) -> Source:
@@ -205,6 +211,7 @@ def _source(group: _Group, first_row: int) -> Source:
         written=max(piece.written for piece in group.pieces),
         read_as=_read_as(group.pieces),
         layout=first.body.layout if isinstance(first.body, Standing) else None,
+        from_1904=first.from_1904,
     )
 
 

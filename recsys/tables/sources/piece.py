@@ -26,7 +26,8 @@ class Standing:
 class Piece:
     """A file with its columns.
 
-    body: a file on disk, a Parquet copy with the column `FILE` (and `MORE`), or a frame with `FILE`.
+    body: a file on disk, a Parquet copy with the column `FILE` (and `MORE`), or a frame with `FILE` · from_1904: days that are numbers
+    count from 1904.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Piece:
     has_more: bool
     written: int
     notes: tuple[str, ...]
+    from_1904: bool = False
 
     def close(self) -> None:
         """Let go of a copy."""

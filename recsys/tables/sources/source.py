@@ -18,7 +18,7 @@ class Source:
 
     has_more: lines can have more fields than there are columns; they stand in `MORE` · written: when the newest file was written,
     µs since 1970 · read_as: sentences on what its files were taken for, and why · layout: of text files that are scanned where they
-    stand.
+    stand · from_1904: days that are numbers count from 1904, as in workbooks of old Macs.
     """
 
     files: tuple[str, ...]
@@ -29,6 +29,7 @@ class Source:
     written: int
     read_as: tuple[str, ...]
     layout: Layout | None = None
+    from_1904: bool = False
 
     def height(self) -> int:
         """Count the rows."""

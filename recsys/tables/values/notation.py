@@ -17,7 +17,17 @@ from recsys.settings.tables import Table
 from recsys.tables.schema import Column
 from recsys.tables.values.numbers import EITHER_POINT, Mark, Proofs, currency_beside, prove, shared_sign_beside
 from recsys.tables.values.plausible import short_years
-from recsys.tables.values.times import EXCEL_ZERO, ISO, LONE_DIGIT, MICROSECONDS, NUMBER, SHORT_YEAR, TimeNotation, Unit
+from recsys.tables.values.times import (
+    DAYS_TO_1904,
+    EXCEL_ZERO,
+    ISO,
+    LONE_DIGIT,
+    MICROSECONDS,
+    NUMBER,
+    SHORT_YEAR,
+    TimeNotation,
+    Unit,
+)
 
 _NUMBERS, _TIMES = ("number", "money", "stock"), ("time", "date")
 _PLAIN = r"^\s*-?\d+(?:\.\d+)?\s*$"
@@ -38,6 +48,7 @@ _UNITS: Mapping[Unit, str] = {
     "ns": "nanoseconds since 1970",
     "date": "dates without dashes",
     "excel": "days of a spreadsheet",
+    "excel1904": "days of a spreadsheet that counts from 1904",
 }
 _MARKS: Mapping[Mark, str] = {
     ",": "numbers with a decimal comma",
@@ -69,13 +80,15 @@ class Notation:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One of the shop's columns that a canonical one is read from: its frame, its value (null where there is none), and its type."""
+    """One of the shop's columns that a canonical one is read from: its frame, its value (null where there is none), its type, and
+    whether days that are numbers count from 1904."""
 
     column: Column
     own: str
     frame: pl.LazyFrame
     value: pl.Expr
     dtype: pl.DataType
+    from_1904: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,10 +255,10 @@ def _times(name: str, told: Notation, mine: Sequence[tuple[Place, dict[str, floa
         return told, None
     unit: Unit = max(_UNITS, key=lambda each: total[each])
     fits, numbers = int(total[unit]), int(total["numbers"])
-    if place.column.kind == "date" and unit not in ("date", "excel"):
+    if place.column.kind == "date" and unit not in ("date", "excel", "excel1904"):
         return told, None
     if fits * 2 <= numbers or (fits == 1 and given > 1):
-        pin = f'data.{name}.time_unit = "s", "ms", "us", "ns", "date" or "excel"'
+        pin = f'data.{name}.time_unit = "s", "ms", "us", "ns", "date", "excel" or "excel1904"'
         evidence = f"{fits:,} of {numbers:,} numbers lie between 1990 and 2100 in any one unit"
         read_as = "no times, where it has plain numbers"
         return replace(told, time=replace(told.time, unit="none")), Guess(name, _named(place), read_as, evidence, pin)
@@ -291,9 +304,10 @@ def _fitting(place: Place) -> dict[str, float]:
         fits = size.is_between(_SINCE / factor, _UNTIL / factor, closed="left")
         counts += [fits.sum().alias(unit), size.filter(fits).min().alias(f"{unit}.first")]
         counts.append(size.filter(fits).max().alias(f"{unit}.last"))
-    counts.append(size.is_between(_FIRST_DAY, _LAST_DAY, closed="left").sum().alias("excel"))
+    later, days = (DAYS_TO_1904, "excel1904") if place.from_1904 else (0, "excel")
+    counts.append(size.is_between(_FIRST_DAY - later, _LAST_DAY - later, closed="left").sum().alias(days))
     row = columns.select(counts).collect(engine="streaming").row(0, named=True)
-    return {key: value or 0 for key, value in row.items()}
+    return {"excel": 0, "excel1904": 0} | {key: value or 0 for key, value in row.items()}
 
 
 def _span(unit: Unit, tallies: Sequence[dict[str, float]]) -> str:

@@ -13,11 +13,12 @@ from recsys.tables.schema import TIME
 from recsys.tables.values.clocks import plain_clocks
 from recsys.tables.values.months import year_first
 
-Unit = Literal["", "s", "ms", "us", "ns", "date", "excel", "none"]
-"""What numbers are: since 1970 in this unit, dates such as 20260331, or days of a spreadsheet (45,000.5 is noon of 15 March 2023);
+Unit = Literal["", "s", "ms", "us", "ns", "date", "excel", "excel1904", "none"]
+"""What numbers are: since 1970 in this unit, dates such as 20260331, or days of a spreadsheet (45,000.5 is noon of 15 March 2023, or
+of four years and a day later where it counts from 1904);
 `none`: no time at all; empty: each told by its size."""
-EXCEL_ZERO = 25_569
-"""Days of a spreadsheet at the start of 1970."""
+EXCEL_ZERO, DAYS_TO_1904 = 25_569, 1_462
+"""Days of a spreadsheet at the start of 1970, and those by which one that counts from 1904 has fewer."""
 MICROSECONDS: Mapping[str, float] = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
 NUMBER = r"^(-?\d{1,19}(?:\.\d+)?)$"
 _NAIVE = pl.Datetime("us")
@@ -120,8 +121,9 @@ def _from_numbers(series: pl.Series, notation: TimeNotation) -> pl.Series:
         return _from_compact(series.cast(pl.Int64, strict=False).cast(pl.String), notation)
     if notation.unit == "":
         return _by_size(series)
-    if notation.unit == "excel":
-        return localized(_from_days(series), notation.zone)
+    if notation.unit in ("excel", "excel1904"):
+        later = DAYS_TO_1904 if notation.unit == "excel1904" else 0
+        return localized(_from_days(series, later), notation.zone)
     value = pl.col("n")
     if series.dtype.is_integer():
         per = {"s": value * 1_000_000, "ms": value * 1_000, "us": value, "ns": value // 1_000}[notation.unit]
@@ -131,10 +133,10 @@ def _from_numbers(series: pl.Series, notation: TimeNotation) -> pl.Series:
     return _moments(series, pl.when(fits).then(per))
 
 
-def _from_days(series: pl.Series) -> pl.Series:
+def _from_days(series: pl.Series, later: int) -> pl.Series:
     """Local times of a spreadsheet's days, to the millisecond that its numbers are good for."""
     days = series.cast(pl.Float64, strict=False).to_frame("n").select(pl.when(pl.col("n").is_between(0, 200_000)).then("n"))
-    millis = ((days.to_series() - EXCEL_ZERO) * 86_400_000).round(0).cast(pl.Int64, strict=False)
+    millis = ((days.to_series() + (later - EXCEL_ZERO)) * 86_400_000).round(0).cast(pl.Int64, strict=False)
     return (millis * 1_000).cast(_NAIVE).alias(series.name)
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import xlsxwriter
 
+from recsys.settings.load import parse_settings
+from recsys.tables.shop import read_shop
 from recsys.types import DataError
 from tests.support.files import open_files, rows_of
 
@@ -64,6 +66,59 @@ def test_dates_count_from_the_workbook_s_first_day(tmp_path: Path, date_1904: bo
     """Excel of old Macs counts from 1904."""
     workbook(tmp_path, ("orders", [NAMES, *ROWS], ""), date_1904=date_1904)
     assert rows_of(open_files(tmp_path, "events.xlsx")) == READ
+
+
+@pytest.mark.parametrize("date_1904", [False, True])
+def test_days_that_are_plain_numbers_count_from_the_workbook_s_first_day(tmp_path: Path, date_1904: bool) -> None:
+    """A column that was pasted without its format, read as times; four years and a day lie between both systems."""
+    days = [46_174.5 - 1_462 * date_1904 + at for at in range(3)]
+    rows: list[list[object]] = [[f"u{at}", "A", day, "view"] for at, day in enumerate(days)]
+    workbook(tmp_path, ("orders", [[*NAMES, "event_type"], *rows], ""), date_1904=date_1904)
+    shop = read_shop(parse_settings("[data.events]\npaths = ['events.xlsx']\n", tmp_path))
+    assert [f"{time:%Y-%m-%d %H}" for time in shop.events.collect()["timestamp"]] == [
+        f"2026-06-0{at} 12" for at in (1, 2, 3)
+    ]
+    assert [guess.pin for guess in shop.guesses] == [f'data.events.time_unit = "excel{"1904" * date_1904}"']
+
+
+def test_errors_of_formulas_are_no_empty_cells(tmp_path: Path) -> None:
+    """A stock that could not be looked up is not shown; an id of an error is none."""
+    workbook(tmp_path, ("orders", [[*NAMES, "event_type"], [*ROWS[0], "view"], [*ROWS[1], "view"]], ""))
+    with xlsxwriter.Workbook(tmp_path / "items.xlsx") as book:
+        sheet = book.add_worksheet()
+        for at, row in enumerate([["item_id", "title", "available"], ["0071", "Tea"], ["B", "Cup", "yes"], ["C", "Pot"]]):
+            sheet.write_row(at, 0, row)
+        sheet.write_formula(1, 2, "=NA()", None, "#N/A")
+        sheet.write_formula(3, 2, "=1/0", None, "#DIV/0!")
+    shop = read_shop(
+        parse_settings("data.events.paths = ['events.xlsx']\ndata.items.paths = ['items.xlsx']\n", tmp_path), strict=False
+    )
+    assert shop.items.select("item_id", "available").rows() == [("0071", False), ("B", True), ("C", False)]
+    [found] = [each for each in shop.findings if each.level == "closed"]
+    assert (found.rows, found.example) == (2, "#DIV/0! (1), #N/A (1)")
+
+
+def test_all_sheets_with_the_same_columns_are_read(tmp_path: Path) -> None:
+    """A sheet for each month; another one, and one that is hidden, are left out, and what is read is said."""
+    months: list[Sheet] = [("May", [NAMES, ROWS[0]], ""), ("June", [["Export"], [], NAMES[::-1], ROWS[1][::-1]], "")]
+    workbook(tmp_path, *months, ("old", [NAMES, ROWS[0]], "hide"), ("about", [[*"SC"], [*"ab"]], ""))
+    sources = open_files(tmp_path, "events.xlsx")
+    assert rows_of(sources) == READ
+    assert "sheet 'May' and 1 more with the same columns" in sources[0].read_as[0]
+    assert rows_of(open_files(tmp_path, "events.xlsx", "sheet = 'May'\n")) == READ[:1]
+
+
+@pytest.mark.parametrize("cells", [3_000, 60])
+def test_a_text_that_many_cells_share_is_counted_for_each(tmp_path: Path, cells: int) -> None:
+    """A file of some kilobytes whose cells all point at one text of megabytes would fill the memory."""
+    row: list[object] = ["u1", "LONG", "x"]
+    workbook(tmp_path, ("orders", [NAMES, *([row] * cells)], ""))
+    rewritten(tmp_path, lambda name, part: part.replace(b"LONG", b"A" * (1 << 20)) if "sharedStrings" in name else part)
+    if cells > 512:
+        with pytest.raises(DataError, match=r"unpacks to [\d,]+ MB; a workbook may have [\d,]+ MB"):
+            open_files(tmp_path, "events.xlsx")
+    else:
+        assert len(rows_of(open_files(tmp_path, "events.xlsx"))) == cells
 
 
 def test_empty_rows_are_no_rows(tmp_path: Path) -> None:
