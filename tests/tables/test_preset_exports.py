@@ -87,6 +87,20 @@ def test_columns_with_whole_versions_in_their_names_are_the_same(tmp_path: Path)
     assert said(read_shop(settings))["events"] == json.loads((EXPORTS / "snowplow" / "expected.json").read_text())["events"]
 
 
+@pytest.mark.parametrize(
+    ("preset", "item", "told"),
+    [
+        ("bigcommerce", "FERN", ["Plants > Indoor", "Sale"]),
+        ("magento", "BAG-RED", ["Default Category > Gear > Bags", "Default Category > Sale"]),
+        ("woocommerce", "MIT-1", ["Clothes > Gloves", "Sale"]),
+        ("movielens", "6", ["Action", "Crime", "Thriller"]),
+    ],
+)
+def test_further_categories_have_levels_too(preset: str, item: str, told: list[str], tmp_path: Path) -> None:
+    """Each category of an item is cut into its levels as its first one is."""
+    assert dict(read(preset, tmp_path).items.select("item_id", "categories").iter_rows())[item] == told
+
+
 def test_every_preset_has_its_line_in_the_docs() -> None:
     """The table of presets in docs/data.md names each of them, with what is not read of it."""
     page = (Path(__file__).parents[2] / "docs" / "data.md").read_text()

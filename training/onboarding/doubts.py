@@ -69,7 +69,9 @@ def tell_times(found: Proposal) -> None:
     days, named_day = days_of(texts(found.rows, own)), "day_first" in found.settings
     if days.given and not named_day and not (found.preset and "day_first" in _told(found)):
         _day_first(found, own, days.given, days.day_first, days.month_first)
-    if is_local(found.rows, own) and not (found.preset and "timezone" in _told(found)):
+    if is_local(found.rows, own) and not (
+        found.preset and ("timezone" in _told(found) or not platform(found.preset).zone_matters)
+    ):
         found.settings["timezone"] = "UTC"
         found.unsure.append(
             f"the times of {own} name no zone and are taken for UTC: set `timezone` to the shop's, for instance Europe/Berlin"

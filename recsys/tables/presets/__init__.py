@@ -22,7 +22,7 @@ from recsys.types import SettingsError
 
 _SHAPES = frozenset({"unnest", "fill_down"})
 """Settings of a preset that are passed over where a file has another shape."""
-_MAPPED = frozenset({"columns", "event_types", "null_values", "category_separator"})
+_MAPPED = frozenset({"columns", "event_types", "null_values"})
 
 
 class TablePreset(Table, frozen=True):
@@ -47,6 +47,8 @@ class Platform(Group, frozen=True):
     """Parts of the export that no table takes anything from, in words."""
     timezone_rule: str = ""
     """Zone of times that name none, in words; empty: they are UTC or name theirs."""
+    zone_matters: bool = True
+    """A person has to name the zone of times that name none; not where the platform writes UTC, or days without an hour."""
     events: TablePreset | None = None
     items: TablePreset | None = None
     users: TablePreset | None = None

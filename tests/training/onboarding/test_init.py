@@ -68,6 +68,16 @@ def test_a_recognised_export_is_read_as_by_its_preset(preset: str, tmp_path: Pat
 
 
 @pytest.mark.long
+def test_a_zone_is_asked_for_where_the_platform_does_not_say_it(tmp_path: Path) -> None:
+    """Magento's API writes UTC without saying so, and H&M days; an export of PrestaShop has the shop's time."""
+    for preset, asked in (("magento", False), ("hm", False), ("prestashop", True)):
+        folder = tmp_path / preset
+        shutil.copytree(EXPORTS / preset, folder)
+        found = propose(looked_at(folder, *[path.name for path in folder.glob("events.*")])[0])
+        assert found
+        assert any("name no zone" in doubt for doubt in found.unsure) == asked
+
+
 def test_a_shops_own_export_is_read_by_names_and_values(tmp_path: Path) -> None:
     """Semicolons, decimal commas, days first, returns and levels are told by the values, each with its evidence, and pinned."""
     (tmp_path / "umsatz.csv").write_bytes(GERMAN.encode("windows-1252"))
