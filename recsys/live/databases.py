@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from recsys.live.log import EventLog
 from recsys.live.slate_log import SlateLog, TombstonesNow
+from recsys.live.sqlite.host_sign import check_host, put_sign
 from recsys.live.sqlite.local_disk import check_local
 from recsys.live.sqlite.log import SqliteLog
 from recsys.live.sqlite.slate_log import SqliteSlateLog
@@ -32,10 +33,21 @@ def check_place(settings: Settings) -> None:
     """Check before anything is written that live state may stand where the settings say.
 
     Raises:
-        StateError: for a folder that other machines may write to as well.
+        StateError: for a folder that other machines may write to as well, or do.
     """
     if not settings.state.database:
         check_local(settings.path(settings.state.folder))
+        check_host(settings.path(settings.state.folder))
+
+
+def sign_place(settings: Settings) -> None:
+    """Say that a service of this machine uses live state that stands in a folder.
+
+    Raises:
+        StateError: if a service of another machine does, too.
+    """
+    if not settings.state.database:
+        put_sign(settings.path(settings.state.folder))
 
 
 def log_in(folder: Path) -> EventLog:

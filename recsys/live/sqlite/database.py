@@ -26,6 +26,7 @@ from typing import Any, Literal, NamedTuple
 from recsys.disk import locked, sync
 from recsys.live.driver import Driver, Row
 from recsys.live.sqlite.formats import Format
+from recsys.live.sqlite.host_sign import check_host
 from recsys.live.sqlite.local_disk import check_local
 from recsys.live.sqlite.transaction import ONE_SEQUENCE, Numbering, SqliteTransaction, fetched
 from recsys.types import StateError
@@ -207,6 +208,7 @@ class Database(Driver):
             )
         if self._identity is None:
             check_local(self.path.parent)
+            check_host(self.path.parent)
             self._identity = self._found()
         uri = f"{self.path.absolute().as_uri()}?mode=rw"
         connection = sqlite3.connect(uri, BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)

@@ -15,7 +15,7 @@ from recsys.engine.serving_state import ServingState
 from recsys.engine.state_at_hand import StateAtHand
 from recsys.experiments.running import RunningExperiments
 from recsys.item_updates import ItemUpdate
-from recsys.live.databases import check_place, open_log, open_slates
+from recsys.live.databases import open_log, open_slates
 from recsys.live.dislikes import Dislike
 from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.live.item_changes import Standing
@@ -33,6 +33,7 @@ from recsys.web.serving.experiments import begun, that_run
 from recsys.web.serving.fetcher import SnapshotFetcher
 from recsys.web.serving.lines import SnapshotLines
 from recsys.web.serving.log_watch import LogWatch
+from recsys.web.serving.place import Place
 from recsys.web.serving.steady_clock import SteadyClock, moment_of_erasure, said
 
 _log = logging.getLogger(__name__)
@@ -42,8 +43,8 @@ class Live:
     """The snapshot store of one worker, with the clock and the histories that go with what it serves."""
 
     def __init__(self, settings: Settings, metrics: Metrics, erasure_keys: ErasureKeys | None = None) -> None:
-        check_place(settings)
         self._settings = settings
+        self._place = Place(settings)
         self.clock = SteadyClock()
         self.state = open_log(settings)
         self.slates = SlateQueue(open_slates(settings, self._tombstones))
@@ -82,9 +83,8 @@ class Live:
     def error(self) -> str | None:
         """Return why the newest snapshot could not be taken live, what serves must not be read any more, or nothing is written."""
         jump = self.clock.jump()
-        unfetched = self.fetcher and self.fetcher.error
-        own = self._damage or self.log_watch.error or unfetched or self._store.error
-        return own or (said(jump) if jump else None) or self.lines.error
+        own = self._damage or self.log_watch.error or self._place.error or (self.fetcher and self.fetcher.error)
+        return own or self._store.error or (said(jump) if jump else None) or self.lines.error
 
     def serving(self, recent: bool = False) -> ServingState:
         """Return what answers now: the engine and what is newer than its snapshot, caught up with the log. Ask once a request.
@@ -338,6 +338,7 @@ class Live:
             try:
                 self.refresh()
                 self._look_at_the_log()
+                self._place.look()
                 self.report()
             except Exception:
                 _log.exception("looking for a new snapshot failed; what is served stays")

@@ -2,15 +2,47 @@
 
 from __future__ import annotations
 
+import os
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from recsys.live.sqlite import local_disk
+from recsys.live.sqlite import host_sign, local_disk
+from recsys.live.sqlite.host_sign import check_host, put_sign
 from recsys.live.sqlite.log import SqliteLog
 from recsys.types import StateError
 from tests.live.test_log import RECEIVED, event, times
+
+
+def test_a_folder_that_another_machine_serves_from_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a service nor a job uses it while that machine signs; its own processes do, and others once it has gone."""
+    with closing(SqliteLog(tmp_path)) as state:
+        state.add_events([event("a")], RECEIVED)
+    put_sign(tmp_path)
+    with closing(SqliteLog(tmp_path)) as state:
+        assert times(state) == [10]
+    with monkeypatch.context() as other:
+        other.setattr(host_sign, "BOOT", tmp_path / "boot_id")
+        host_sign.BOOT.write_text("another-start\n")
+        for use in (check_host, put_sign):
+            with pytest.raises(StateError, match=r"the service of the machine .* uses it.*`state\.database`"):
+                use(tmp_path)
+        with closing(SqliteLog(tmp_path)) as state, pytest.raises(StateError, match="uses it"):
+            times(state)
+        gone = time.time() - host_sign.STALE_SECONDS - 1
+        os.utime(tmp_path / host_sign.NAME, (gone, gone))
+        put_sign(tmp_path)
+    with pytest.raises(StateError, match="uses it"):
+        check_host(tmp_path)
+
+
+def test_no_sign_is_put_where_nothing_is(tmp_path: Path) -> None:
+    """A service that has written nothing makes no folder for a sign."""
+    put_sign(tmp_path / "state")
+    check_host(tmp_path / "state")
+    assert not (tmp_path / "state").exists()
 
 
 @pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
