@@ -8,26 +8,32 @@ from __future__ import annotations
 import argparse
 from datetime import UTC, datetime
 from pathlib import Path
+from time import thread_time_ns
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.clock import DAY
+from recsys.engine.pipeline import Engine, answer
 from recsys.settings import Settings
 from recsys.settings.load import load_settings
+from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events
-from recsys.types import EventType, Mask
+from recsys.types import EventType, Mask, Query
 from training.evaluation.asking import Examination, Judged, Subject, examine, fit_for
 from training.evaluation.evaluate import judge
 from training.evaluation.metrics import DEPTH, Bootstrap, Interval, hits
 from training.evaluation.split import Fold, split
 from training.job.job import learn_ranker, with_default_blend
-from training.job.tasks import Task
+from training.job.tasks import TASKS, Task
 
 BLEND = Subject("blend", "blend")
 AGES = {"the 7 days before": (0, 7), "the 28 days before": (0, 28)}
 """Days before the window within which an item was sold first."""
+ASKED, LISTED = 300, 12
+"""Shoppers who are asked for while time is taken, and the items of their lists."""
 Ages = NDArray[np.float64]
 
 
@@ -44,12 +50,20 @@ def first_sold(events: Events, n_items: int, as_of: int) -> Ages:
     return np.where(first < as_of, (as_of - first) / DAY, np.inf)
 
 
-def judged(settings: Settings, examination: Examination, now: datetime, subject: Subject) -> dict[Task, Judged]:
+class Side(NamedTuple):
+    """One side of the comparison: what answers, and what came of it on both tasks."""
+
+    engine: Engine
+    tasks: dict[Task, Judged]
+
+
+def side_of(settings: Settings, examination: Examination, now: datetime, subject: Subject) -> Side:
     """Fit, and measure the lists of a subject on both tasks."""
     prepared = examination.split.prepared
     settings, _ = with_default_blend(prepared, settings, now=now)
     ranker = learn_ranker(prepared, settings, now=now).serving
-    return judge(fit_for(examination, settings, now, ranker=ranker), examination, [subject])
+    engine = fit_for(examination, settings, now, ranker=ranker)
+    return Side(engine, judge(engine, examination, [subject]))
 
 
 def in_words(interval: Interval, sign: str = "") -> str:
@@ -71,13 +85,30 @@ def accuracy(name: str, before: dict[Task, Judged], after: dict[Task, Judged], s
         print(f"| {name} | `{task}` | {int(warm.sum()):,} | {' | '.join(said)} |", flush=True)
 
 
+def speed(name: str, first: Side, other: Side, examination: Examination, subject: Subject) -> None:
+    """Print for each task the median processor time of an answer on both sides, asked in turn for the same shoppers."""
+    for task, truth in examination.truths.items():
+        taken = np.zeros((2, min(len(truth), ASKED)))
+        for place, user in enumerate(truth.users[:ASKED]):
+            query = Query(now=examination.now, user_id=user, placement=subject.placement, limit=LISTED, bought=TASKS[task])
+            for at in (0, 1) if place % 2 else (1, 0):
+                engine = (first, other)[at].engine
+                history = engine.snapshot.histories.of(user)
+                begun = thread_time_ns()
+                answer(engine, query, history)
+                taken[at, place] = (thread_time_ns() - begun) / 1000
+        before, after = np.median(taken, axis=1)
+        print(f"| {name} | `{task}` | {before:.0f} → {after:.0f} µs | {after / before:.2f} × |", flush=True)
+
+
 def young(name: str, examination: Examination, found: dict[Task, Judged], subject: Subject) -> None:
     """Print for each age of items how many there are, the shoppers who bought one, the share of them whose list of 20 has one
     that they bought, and the share of places that hold one."""
     prepared, n_items = examination.split.prepared, len(examination.split.prepared.base["category"])
+    known = np.arange(n_items) < Catalog(prepared.base).n_known
     ages = first_sold(prepared.events, n_items, examination.now)
     kinds: dict[str, Mask] = {label: (ages > low) & (ages <= high) for label, (low, high) in AGES.items()}
-    kinds |= {"never": np.isinf(ages), "earlier": np.isfinite(ages) & (ages > AGES["the 28 days before"][1])}
+    kinds |= {"never": np.isinf(ages) & known, "earlier": np.isfinite(ages) & (ages > AGES["the 28 days before"][1])}
     for task, truth in examination.truths.items():
         rows = np.repeat(np.arange(len(truth)), np.diff(truth.offsets))
         lists = found[task].lists[subject].items
@@ -93,7 +124,7 @@ def young(name: str, examination: Examination, found: dict[Task, Judged], subjec
 
 
 def main() -> None:
-    """Print two tables in Markdown."""
+    """Print three tables in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "settings",
@@ -114,12 +145,14 @@ def main() -> None:
     examination = examine(
         split(settings, Fold(chosen.as_of, settings.evaluation.days), now), settings.evaluation, settings.seed
     )
-    found = {name: judged(each, examination, now, subject) for name, each in sides.items()}
+    found = {name: side_of(each, examination, now, subject) for name, each in sides.items()}
     first, *others = found.items()
     for name, each in others:
-        accuracy(name, first[1], each, subject, settings)
+        accuracy(name, first[1].tasks, each.tasks, subject, settings)
+    for name, each in others:
+        speed(name, first[1], each, examination, subject)
     for name, each in found.items():
-        young(name, examination, each, subject)
+        young(name, examination, each.tasks, subject)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,8 @@ def tune(
     erasure_keys: ErasureKeys | None = None,
 ) -> int:
     """Choose settings on the folds before the test window and write them beside the settings file."""
-    end = before or last_event(settings, now, erasure_keys) - timedelta(days=settings.evaluation.days)
+    newest = last_event(settings, now, erasure_keys)
+    end = before or newest - timedelta(days=settings.evaluation.days)
     file = settings.path(settings.tuned or "tuned.toml")
     journal = settings.artifacts / "tuning" / "journal.log"
     with console.steps("Tuning") as watch:
@@ -88,10 +89,12 @@ def tune(
             minutes=minutes,
             erasure_keys=erasure_keys,
             notify=progress.at,
+            last_before=before or newest + timedelta(microseconds=1),
         )
         progress.end()
     write_tuned(file, tuned)
     show_tuned(tuned)
+    console.say(f"• Chosen on {', '.join(tuned.folds)}")
     console.say(f"✓ {file}: `make train` takes it up")
     return 0
 

@@ -1,8 +1,8 @@
-"""Time splits: what was known before a moment, and what shoppers bought in the days after it."""
+"""Time splits: what was known before a moment, and what shoppers bought in the days after it, or each of them last."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -17,6 +17,7 @@ from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events
 from recsys.tables.shop import read_shop
 from recsys.types import EventType, Rows
+from training.job.default_blend import cut_of
 from training.job.job import Prepared, Steps, prepare
 from training.runners.finished import NOTHING_KEPT, Finished
 from training.runners.rows import map_events
@@ -24,7 +25,8 @@ from training.runners.rows import map_events
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Train on events before `at`, test on the purchases of the `days` from `at` on."""
+    """Train on events before `at`, test on the purchases of the `days` from `at` on; of 0 days, on what each shopper bought last
+    before it."""
 
     at: datetime
     days: int
@@ -35,7 +37,7 @@ class Fold:
         return self.at + timedelta(days=self.days)
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d} + {self.days} days"
+        return f"{self.at:%Y-%m-%d} + {self.days} days" if self.days else f"the last orders up to {self.at:%Y-%m-%d}"
 
 
 def folds_before(end: datetime, days: int, count: int) -> list[Fold]:
@@ -110,6 +112,31 @@ def split(
         return Split(fold, prepared, _truth(settings, fold, Catalog(prepared.base), erasure_keys))
 
 
+def last_orders(
+    settings: Settings, before: datetime, now: datetime, erasure_keys: ErasureKeys | None = None
+) -> Split | None:
+    """Read a shop without everybody's last order before a moment, or what each took last, which is the truth; None: too few are left.
+
+    So are sequences looked at, whose times say no more than the order of events: no window of days has enough of their shoppers in it
+    (`training.job.default_blend`).
+
+    Raises:
+        DataError: if a table cannot be read or is too wrong.
+    """
+    prepared = prepare(settings, now=now, before=before, erasure_keys=erasure_keys)
+    n_items, days = len(prepared.base["category"]), settings.evaluation.days
+    if not len(prepared.events):
+        return None
+    cut = cut_of(prepared.events, prepared.as_of, n_items, days, settings.seed, settings.behaviour)
+    if cut is None:
+        return None
+    events, guests = settle(cut.remaining, settings.behaviour), prepared.guest_orders
+    known = replace(prepared, events=events, guest_orders=guests.where(guests.times < cut.moment), as_of=cut.moment)
+    bought = np.stack((cut.bought // n_items, cut.bought % n_items))
+    fold = Fold(clock.to_datetime(cut.moment), 0)
+    return Split(fold, known, _of_pairs(bought.astype(np.int32), prepared.user_ids))
+
+
 def owned_before(events: Events, user_ids: list[str]) -> dict[str, frozenset[int]]:
     """Item rows that each user bought and kept, for `Truth.without`."""
     bought = events.where((events.kinds == EventType.PURCHASE) & (events.items >= 0))
@@ -135,7 +162,11 @@ def _truth(settings: Settings, fold: Fold, catalog: Catalog, erasure_keys: Erasu
 
 def _distinct(bought: Events, user_ids: list[str]) -> Truth:
     """Return what stands in these purchases, each user's items once; items below -1 are unknown ones."""
-    pairs = np.unique(np.stack((bought.users, bought.items)), axis=1).astype(np.int32)
+    return _of_pairs(np.unique(np.stack((bought.users, bought.items)), axis=1).astype(np.int32), user_ids)
+
+
+def _of_pairs(pairs: Rows, user_ids: list[str]) -> Truth:
+    """Return the truth of pairs int32[2, m] of users and items, ascending."""
     rows, sizes = np.unique(pairs[0], return_counts=True)
     users, items = pairs[:, pairs[1] >= 0]
     offsets = np.searchsorted(users, np.append(rows, np.iinfo(np.int32).max)).astype(np.int64)

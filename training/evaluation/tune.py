@@ -30,11 +30,11 @@ from recsys.live.erasure import ErasureKeys
 from recsys.recommenders import RECOMMENDERS, configure
 from recsys.settings import BehaviourSettings, Settings
 from recsys.snapshot.store import content_hash
-from recsys.types import Arrays
-from training.evaluation.blend_weights import Learned, learn_blend
+from recsys.types import Arrays, DataError
+from training.evaluation.blend_weights import MIN_USERS, Learned, learn_blend
 from training.evaluation.evaluate import TASKS, Examination, Subject, Task, ask, examine, fit_for
 from training.evaluation.metrics import per_user
-from training.evaluation.split import folds_before, split
+from training.evaluation.split import Split, folds_before, last_orders, split
 
 BEHAVIOUR = "behaviour"
 BEHAVIOUR_SETTINGS = ("view_weight", "cart_weight")
@@ -77,17 +77,32 @@ class Tuner:
     """Folds read once, and fits shared between trials that differ in one recommender only."""
 
     def __init__(
-        self, settings: Settings, end: datetime, now: datetime, journal: Path, erasure_keys: ErasureKeys | None = None
+        self,
+        settings: Settings,
+        end: datetime,
+        now: datetime,
+        journal: Path,
+        erasure_keys: ErasureKeys | None = None,
+        last_before: datetime | None = None,
     ) -> None:
-        """Read the folds that end at `end`: nothing from then on is ever looked at.
+        """Read the folds that end at `end`: nothing from then on is looked at, unless hardly anybody is in them. Then everybody's last
+        order before `last_before` is held back in their place, if it is given.
 
         Raises:
-            DataError: if a table cannot be read or is too wrong.
+            DataError: if a table cannot be read or is too wrong, or there is nobody to choose on.
         """
         chosen = settings.evaluation
-        self.folds = folds_before(end, chosen.days, chosen.folds)
         self._now = now
-        cuts = (split(settings, fold, now, erasure_keys=erasure_keys) for fold in self.folds)
+        cuts = [
+            split(settings, fold, now, erasure_keys=erasure_keys) for fold in folds_before(end, chosen.days, chosen.folds)
+        ]
+        if sum(map(_known_users, cuts)) < MIN_USERS and last_before:
+            last = last_orders(settings, last_before, now, erasure_keys)
+            cuts = cuts if last is None else [last]
+        if not any(map(_known_users, cuts)):
+            windows = ", ".join(str(cut.fold) for cut in cuts)
+            raise DataError(f"nobody who was known before bought in {windows}: there is nothing to choose settings on")
+        self.folds = [cut.fold for cut in cuts]
         self._examined = [examine(cut, chosen, settings.seed) for cut in cuts]
         self._known: list[dict[bytes, Arrays]] = [{} for _ in self.folds]
         journal.parent.mkdir(parents=True, exist_ok=True)
@@ -173,8 +188,10 @@ def tune(
     minutes: float = 30,
     notify: Notify = lambda _name, _done, _of, _best: None,
     erasure_keys: ErasureKeys | None = None,
+    last_before: datetime | None = None,
 ) -> Tuned:
-    """Tune recommenders and behaviour one after the other, then learn the blend, all on folds before `end`.
+    """Tune recommenders and behaviour one after the other, then learn the blend, all on folds before `end`, or on everybody's last
+    order before `last_before` where hardly anybody is in these.
 
     `only` names the studies to run (recommenders, `behaviour`; `blend` alone runs none); the recommenders `without` are left out
     of the blend, for instance als where the catalogue is large and it costs milliseconds. The `minutes` hold for everything, reading
@@ -182,11 +199,11 @@ def tune(
     finished: a trial, or a fit.
 
     Raises:
-        DataError: if a table cannot be read or is too wrong.
+        DataError: if a table cannot be read or is too wrong, or there is nobody to choose on.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     started = time.monotonic()
-    tuner = Tuner(settings, end, now, journal, erasure_keys)
+    tuner = Tuner(settings, end, now, journal, erasure_keys, last_before)
     wanted = [name for name in (*RECOMMENDERS, BEHAVIOUR) if (not only or name in only) and space(name)]
     studies, until = [], started + minutes * 60
     for place, name in enumerate(wanted):
@@ -296,6 +313,11 @@ def _others(settings: Settings, name: str) -> Any:
     if name != BEHAVIOUR:
         return msgspec.to_builtins(behaviour), settings.seed
     return msgspec.to_builtins(settings.recommenders), msgspec.to_builtins(settings.blend), settings.seed
+
+
+def _known_users(cut: Split) -> int:
+    """Count the shoppers of a window who were known before it."""
+    return len(set(cut.truth.users).intersection(cut.prepared.user_ids))
 
 
 def _fingerprint(examined: Examination) -> str:

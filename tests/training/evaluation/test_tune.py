@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import optuna
 import polars as pl
 import pytest
@@ -17,7 +18,7 @@ from recsys.recommenders import RECOMMENDERS, configure
 from recsys.settings import Settings
 from recsys.settings.load import load_settings, parse_settings
 from recsys.settings.placements import BlendSettings
-from recsys.types import SettingsError
+from recsys.types import DataError, SettingsError
 from simulator import make_shop, shop_settings
 from tests.support.shops.evaluated import Run
 from tests.support.shops.handmade import calm
@@ -184,3 +185,44 @@ def test_a_tuned_file_overrides_single_settings() -> None:
     settings = parse_settings(text, tuned=over)
     assert settings.recommenders["item_item"] == {"neighbours": 7, "half_life_days": 9.5}
     assert settings.behaviour.view_weight == 2
+
+
+def sequences(folder: Path, shoppers: int) -> Settings:
+    """Shoppers who buy an item a day from the same day on, mostly the one after the last."""
+    random, rows = np.random.default_rng(3), []
+    for user in range(shoppers):
+        at = int(random.integers(60))
+        for day in range(6):
+            at = (at + (1 if random.random() < 0.7 else int(random.integers(2, 50)))) % 60
+            rows.append((f"u{user:03}", f"i{at:02}", datetime(2026, 1, 1 + day, tzinfo=UTC), "purchase"))
+    columns = ["user_id", "item_id", "timestamp", "event_type"]
+    pl.DataFrame(rows, schema=columns, orient="row").write_parquet(folder / "events.parquet")
+    return parse_settings(
+        '[data.events]\npaths = ["events.parquet"]\n[web]\nclock = "events"\n[evaluation]\nresamples = 100\n', folder
+    )
+
+
+def test_sequences_are_tuned_on_everybody_s_last_order(tmp_path: Path) -> None:
+    """No window of days has a known shopper in it where times are positions; what each took last is held back in its place, and
+    nothing from the moment given on is read."""
+    settings, now = sequences(tmp_path, 240), datetime.now(UTC)
+    chosen: dict[str, Any] = {"only": ["next_item"], "trials": 2}
+    found = tune(
+        settings,
+        datetime(2025, 12, 9, tzinfo=UTC),
+        now,
+        tmp_path / "j",
+        last_before=datetime(2026, 1, 6, tzinfo=UTC),
+        **chosen,
+    )
+    assert found.folds == ("the last orders up to 2026-01-06",)
+    assert found.studies[0].trials == 2
+    assert found.studies[0].after > 0
+    assert found.learned.users["customer"] >= 200
+    assert max(found.learned.blend.customer, key=found.learned.blend.customer.__getitem__) == "next_item"
+
+
+def test_where_there_is_nobody_to_choose_on_it_is_said(tmp_path: Path) -> None:
+    """No file is written that chose nothing."""
+    with pytest.raises(DataError, match="nobody who was known before bought in"):
+        tune(sequences(tmp_path, 20), datetime(2025, 12, 9, tzinfo=UTC), datetime.now(UTC), tmp_path / "j")
