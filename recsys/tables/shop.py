@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from recsys.ids.event_ids import ORDER_LINES
 from recsys.ids.user_ids import NullUsers
 from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.settings import Settings
@@ -82,12 +83,14 @@ def read_shop(
     live_until: datetime | None = None,
     strict: bool = True,
     erasure_keys: ErasureKeys | None = None,
+    only_orders: bool = False,
 ) -> ShopTables:
     """Read, map and check all tables of the shop and the live log, with events and identity links before `before` only.
 
     Events later than `now` (None: none is) are left out, as those of 1970 are, and found. The log counts up to its first event later
     than `live_until`; a snapshot made of these tables leaves the rest to the service. Unless `strict`, a table with too many bad
     rows does not stop the reading; its findings say so all the same. `erasure_keys` knows the forgotten.
+    `only_orders`: `rows` are purchases and refunds alone, the same as among all; nothing is found out of the other events together.
 
     Raises:
         DataError: if a file or a required column is missing, currencies are mixed, or too many rows of a table are bad.
@@ -115,7 +118,7 @@ def read_shop(
     if strict:
         stop_if_too_bad(reads, settings.data.max_rejected_share)
         stop_if_unreadable((f for read in reads.values() for f in read.findings), settings.data.max_unreadable_share)
-    return _joined_up(settings, reads, live, null_users, now)
+    return _joined_up(settings, reads, live, null_users, now, only_orders)
 
 
 def map_tables(settings: Settings, names: Iterable[str], before: datetime | None = None) -> dict[str, MappedTable]:
@@ -150,10 +153,16 @@ def findings_table(tables: ShopTables, people: bool = True) -> list[dict[str, st
 
 
 def _joined_up(
-    settings: Settings, reads: Mapping[str, Read], live: LiveRows, null_users: NullUsers, now: datetime | None
+    settings: Settings,
+    reads: Mapping[str, Read],
+    live: LiveRows,
+    null_users: NullUsers,
+    now: datetime | None,
+    only_orders: bool,
 ) -> ShopTables:
     data, file = settings.data, reads["events"].files[0]
     events, folded = _with_live(reads["events"], live)
+    narrow = events.narrow.filter(pl.col("event_type").is_in(ORDER_LINES)) if only_orders else events.narrow
     one = {name: last_rows(name, reads) for name in ("items", "users", "contents")}
     users = one["users"][0].filter(~is_nobody("user_id", null_users))
     links, refused = identities.valid_links(reads, live, users, null_users)
@@ -164,7 +173,7 @@ def _joined_up(
     def resolved(frame: pl.LazyFrame) -> pl.LazyFrame:
         return money.convert(identities.resolve(without_nobody(frame, null_users), joined, live.ends))
 
-    rows = _read_once(resolved(events.narrow).select(COLUMNS), events.partitions)
+    rows = _read_once(resolved(narrow).select(COLUMNS), events.partitions)
     cleaning = look_at(rows, item_rows, data, now, file)
     facts = _item_facts(reads, folded, cleaning, money)
     learned_from = cleaning.people(rows).select(MAPPED)  # of several partitions it stays where its rows are laid down

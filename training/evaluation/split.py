@@ -149,10 +149,9 @@ def owned_before(events: Events, user_ids: list[str]) -> dict[str, frozenset[int
 
 
 def _truth(settings: Settings, fold: Fold, catalog: Catalog, erasure_keys: ErasureKeys | None) -> Truth:
-    shop = read_shop(settings, before=fold.until, erasure_keys=erasure_keys)
+    shop = read_shop(settings, before=fold.until, erasure_keys=erasure_keys, only_orders=True)
     shown = ~pl.col("item_id").is_in(shop.never.implode()).fill_null(False)
-    orders = pl.col("event_type").is_in(["purchase", "refund"])
-    events, user_ids = map_events(shop.rows.filter(orders & shown), catalog)
+    events, user_ids = map_events(shop.rows.filter(shown), catalog)
     lines = settle(events, settings.behaviour)
     start = clock.to_microseconds(fold.at)
     return _distinct(

@@ -25,6 +25,7 @@ from recsys.settings.training import MAX_PARTITIONS, TrainingSettings
 from recsys.snapshot.catalog import catalog_arrays
 from recsys.snapshot.histories import Events
 from recsys.tables.items import finish_items
+from recsys.tables.shop import read_shop
 from recsys.tables.sources import spool
 from recsys.types import Arrays, DataError
 from simulator import make_shop, shop_settings
@@ -126,6 +127,17 @@ def test_what_crosses_partitions_is_settled_before_the_cut(tmp_path: Path) -> No
     shop.write()
     hashes = {fit(cut(shop.settings, n), now=NOW).manifest.content_hash for n in (1, 2, 5, 40)}
     assert len(hashes) == 1
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_orders_read_alone_are_those_of_all_events(synthetic: Settings, partitions: int) -> None:
+    """Purchases and refunds, and the items that are never shown, are the same whether or not the other events are looked at."""
+    told = cut(synthetic, partitions)
+    whole, alone = (read_shop(told, before=END, only_orders=only) for only in (False, True))
+    orders = whole.rows.filter(pl.col("event_type").is_in(["purchase", "refund"])).collect()
+    assert 300 < orders.height < whole.rows.select(pl.len()).collect().item()
+    assert alone.rows.collect().equals(orders)
+    assert alone.never.equals(whole.never)
 
 
 def test_a_shop_without_users_has_no_partition_to_fit(tmp_path: Path) -> None:
