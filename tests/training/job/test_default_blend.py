@@ -220,6 +220,14 @@ def test_untuned_sequences_are_led_by_order(folder: Path) -> None:
     assert np.mean(hits) > 0.9
 
 
+def test_where_nothing_is_bought_order_leads_visitors_too(tmp_path: Path) -> None:
+    """Everybody is a lead there, and views are what the weights of leads are learned on."""
+    fitted = Shop(tmp_path, [{**row, "event_type": "view", "order_id": None} for row in walks(300)], ITEMS).fit()
+    lead = fitted.manifest.blend.lead
+    assert fitted.manifest.learned_segments == ("lead",)
+    assert max(lead, key=lead.__getitem__) == "next_item"
+
+
 @pytest.mark.parametrize(
     "more",
     ["[training]\nlearn_blend = 'off'\n", "[training]\nlearn_blend_events = 100\n"],
