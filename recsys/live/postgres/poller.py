@@ -22,7 +22,7 @@ RECENT_SECONDS = 0.1
 NAME = "recsys poller"
 """The connection's name in the server's list of activity."""
 _COUNT = COUNT.replace("?", "%s").encode()
-_POLL_SECONDS = 0.025
+_POLL_SECONDS = 0.05
 """Between two questions."""
 _WANTED_SECONDS = 1.0
 """After so long without a list nothing is asked."""
