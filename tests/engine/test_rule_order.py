@@ -47,6 +47,17 @@ def test_the_blend_orders_what_the_rule_brings(engine: Engine, user: str) -> Non
     assert list(ordered.scores) == sorted(ordered.scores, reverse=True)
 
 
+def test_an_answer_leaves_no_mark_for_the_next(engine: Engine) -> None:
+    """The mask in which a rule's items are ordered goes from one answer to the next, and holds none of them by then."""
+    first = ask(engine, "user-0", placement="ordered", limit=100)
+    blank = engine.take_blank()
+    assert not blank.any()
+    engine.give_back(blank)
+    for user in ("user-3", "user-1", "user-0"):
+        again = ask(engine, user, placement="ordered", limit=100)
+    assert (again.items, again.scores, again.reasons) == (first.items, first.scores, first.reasons)
+
+
 def test_the_category_stays_first(busy_shop: Shop) -> None:
     """A buyer with a focus sees what sells in that category before anything else, in the blend's order."""
     busy_shop.add(event("user-0", "sofa-4", "view", ago(minutes=5)), event("user-0", "sofa-4", "cart_add", ago(minutes=4)))
