@@ -135,11 +135,10 @@ def _ranked(engine: Engine, asked: ResolvedQuery, limit: int, told: bool) -> Bui
     led, fallback = len(builder.ranked) > 0, builder.fill(chain)
     if plain and (may_fill or not one_kind(builder.ranked.rows, catalog.category)):
         return Built(builder, rule, led, fallback)
-    names = tuple(dict.fromkeys((*(name for name, weight in weights.items() if weight > 0), *chain)))
     if plain and not told:
         among = allowed.copy() if asked.placement.new_items else allowed  # which alone look at what is allowed after this
         catalog.leave_out_leaf(among, catalog.category.item(builder.ranked.rows[0]))
-        arranged = Arranged(_with_another_last(builder, among, names), frozenset(), NO_NOTES)
+        arranged = Arranged(_with_another_last(builder, among, _names(weights, chain)), frozenset(), NO_NOTES)
         led, fallback = arranged.credit(builder, chain)
         builder.ranked = arranged.ranked
         return Built(builder, rule, led, fallback)
@@ -147,15 +146,15 @@ def _ranked(engine: Engine, asked: ResolvedQuery, limit: int, told: bool) -> Bui
         allowed[builder.ranked.rows] = True
     else:
         builder.put_back()
-    shelf = Shelf(allowed, catalog, places, names, RANKS_EVERYTHING)
     step_by_step = told or asked.variety is not None or explorer is not None
-    at_once = None if step_by_step else arranged_at_once(builder, plan, shelf)
+    at_once = None if step_by_step else arranged_at_once(builder, plan, catalog, allowed, places, RANKS_EVERYTHING)
     if at_once and not may_fill and one_kind(at_once.ranked.rows, catalog.category):
-        at_once = _mixed_at_once(at_once, builder, plan, shelf)
+        at_once = _mixed_at_once(at_once, builder, plan, catalog, allowed, places)
     if at_once:
         led, fallback = at_once.credit(chain)
         builder.ranked = at_once.ranked
         return Built(builder, rule, led, fallback)
+    shelf = Shelf(allowed, catalog, places, _names(weights, chain), RANKS_EVERYTHING)
     arranged = Arrangement(builder, plan, shelf, asked.variety).arranged()
     if not may_fill and one_kind(arranged.ranked.rows[:limit], catalog.category):
         arranged = _mixed(arranged, builder, plan, shelf, asked.variety, limit)
@@ -177,11 +176,19 @@ def _with_another_last(builder: SlateBuilder, others: Mask, names: tuple[str, ..
     return mixed if len(mixed) == len(whole) else whole
 
 
-def _mixed_at_once(filled: AtOnce, builder: SlateBuilder, plan: Plan, shelf: Shelf) -> AtOnce | None:
+def _names(weights: Mapping[str, float], chain: Sequence[str]) -> tuple[str, ...]:
+    """The recommenders of a rule, then those of the fallback chain."""
+    return tuple(dict.fromkeys((*(name for name, weight in weights.items() if weight > 0), *chain)))
+
+
+def _mixed_at_once(
+    filled: AtOnce, builder: SlateBuilder, plan: Plan, catalog: Catalog, allowed: Mask, limit: int
+) -> AtOnce | None:
     """The same as `_mixed` of a list without pins; None: it takes more than the items at hand."""
     if plan.pins:
         return None
-    other = arranged_at_once(builder, mixing(plan, shelf.catalog, len(filled.ranked)), shelf)
+    mixed = mixing(plan, catalog, len(filled.ranked))
+    other = arranged_at_once(builder, mixed, catalog, allowed, limit, RANKS_EVERYTHING)
     if other is None:
         return None
     kept = len(other.ranked) >= len(filled.ranked) and meets(plan, other.ranked.rows, filled.ranked.rows)

@@ -1,6 +1,7 @@
 """Places of a list filled at once: the usual case of an answer, in which the items at hand do.
 
-One compiled call does what `Arrangement` does step by step, and keeps nothing of why; where more items are to be asked for, or
+One compiled call does what `Arrangement` does step by step, and keeps nothing of why: a walk along the ranked items, or with shares
+the same passes as there; where more items are to be asked for, or
 somebody asks why, that one does it anew.
 """
 
@@ -11,12 +12,13 @@ from typing import NamedTuple
 import numpy as np
 
 from recsys.engine.blend import Ranked
-from recsys.engine.merchandising.merchandising import NO_FACTORS, Pool, Shelf, credited
+from recsys.engine.merchandising.merchandising import NO_FACTORS, Pool, credited
 from recsys.engine.merchandising.place_numbers import BEGIN, DONE, PINNED, RULES, Numbers, Reals, Rules
 from recsys.engine.merchandising.places import arrange
 from recsys.engine.merchandising.plans import Plan
 from recsys.engine.merchandising.relevance import weighed
-from recsys.jit import INT, MASK, REALS, ROWS, SCORES, TIMES, compiled
+from recsys.jit import INT, MASK, OWN_ROWS_2D, OWN_TIMES_2D, REALS, ROWS, SCORES, TIMES, compiled
+from recsys.snapshot.catalog import Catalog
 from recsys.types import Mask, Rows, Scores
 
 
@@ -31,15 +33,35 @@ class AtOnce(NamedTuple):
         return credited(self.ranked, self.others.tolist(), chain)
 
 
-def arranged_at_once(pool: Pool, plan: Plan, shelf: Shelf) -> AtOnce | None:
-    """Fill the places of a list without variety; None: recommenders must be asked for more."""
-    ranked, catalog, pinned, everything = pool.ranked, shelf.catalog, plan.pinned_rows, shelf.everything
+def arranged_at_once(pool: Pool, plan: Plan, catalog: Catalog, allowed: Mask, limit: int, everything: str) -> AtOnce | None:
+    """Fill the places of a list without variety; None: recommenders must be asked for more. The others are as of `Shelf`."""
+    ranked, pinned = pool.ranked, plan.pinned_rows
     names, source, pinned_scores = ranked.names, 0, NO_FACTORS
     if len(pinned):
         names = names if everything in names else (*names, everything)
         source, pinned_scores = names.index(everything), pool.scores_of(everything, pinned)
+    if not plan.shares and len(ranked.rows) >= limit:
+        rows, scores, explained_by, numbers = _walked(
+            limit,
+            ranked.rows,
+            ranked.scores,
+            ranked.sources,
+            ranked.explained_by,
+            pool.n_blended,
+            pinned,
+            pinned_scores,
+            source,
+            NO_FACTORS if plan.factors is None else plan.factors,
+            allowed,
+            catalog.group,
+            plan.pin_numbers,
+            plan.rules.keys,
+            plan.rules.limits,
+        )
+        n = len(rows)
+        return AtOnce(Ranked(rows, scores, names, numbers[:n], explained_by), numbers[n:]) if n == limit else None
     done, rows, scores, sources, explained_by, others = _arrange_at_once(
-        shelf.limit,
+        limit,
         ranked.rows,
         ranked.scores,
         ranked.sources,
@@ -49,13 +71,106 @@ def arranged_at_once(pool: Pool, plan: Plan, shelf: Shelf) -> AtOnce | None:
         pinned_scores,
         source,
         NO_FACTORS if plan.factors is None else plan.factors,
-        shelf.allowed,
+        allowed,
         catalog.category,
         catalog.brand,
         catalog.group,
         plan.rules,
     )
     return AtOnce(Ranked(rows, scores, names, sources, explained_by), others) if done else None
+
+
+@compiled()
+def _is_over(standing: Rows, end: int, row: int, place: int, keys: Rows, limits: Numbers) -> bool:
+    """Tell whether an item would break a limit at a place from 1, beside those that stand on the places before `end`."""
+    for limit in range(keys.shape[0]):
+        key = keys[limit, row]
+        if key < 0 or place > limits[1, limit]:
+            continue
+        there = 0
+        for other in standing[: min(end, limits[1, limit])]:
+            there += other >= 0 and keys[limit, other] == key
+        if there >= limits[0, limit]:
+            return True
+    return False
+
+
+@compiled(INT, ROWS, REALS, TIMES, ROWS, INT, ROWS, SCORES, INT, SCORES, MASK, ROWS, OWN_TIMES_2D, OWN_ROWS_2D, OWN_TIMES_2D)
+def _walked(
+    limit: int, rows: Rows, scores: Reals, sources: Numbers, explained_by: Rows, blended: int, pinned: Rows,
+    pinned_scores: Scores, source: int, factors: Scores, allowed: Mask, group: Rows, pins: Numbers, keys: Rows,
+    limits: Numbers,
+) -> tuple[Rows, Reals, Rows, Numbers]:  # fmt: skip
+    """Fill the places in one walk along a pool of at least as many items, where nothing has a share; fewer: others must be asked for.
+
+    Its tables are the places themselves: a limit counts those above of its kind. Pins int64[2, p] are rows and places in their order.
+    """
+    n = len(rows)
+    every, raised = np.empty(n + len(pinned), np.int32), np.empty(n + len(pinned))
+    every[:n], every[n:], raised[:n], raised[n:] = rows, pinned, scores, pinned_scores
+    order = np.arange(n)
+    if len(factors):
+        brought = np.zeros(len(every), np.int64)
+        brought[:n] = sources
+        _, raised, order, _ = weighed(every, raised, brought, factors, np.empty(0), n, blended, 1.0)
+    chosen, standing, by_pin = np.full(limit, -1), np.full(limit, np.int32(-1)), np.zeros(limit, np.bool_)
+    stands = np.zeros(len(every), np.bool_)
+    for pin in range(pins.shape[1]):  # the first that asks for a place has it, each group but one
+        row, place = pins[0, pin], pins[1, pin] - 1
+        if row < 0 or place >= limit or not allowed[row] or standing[place] >= 0:
+            continue
+        free = True
+        for other in standing:
+            if other >= 0 and (other == row or (group[row] >= 0 and group[other] == group[row])):
+                free = False
+        if free:
+            standing[place] = row
+    for place in range(limit):  # of those that stand, from the first on, the ones that no limit refuses
+        if standing[place] >= 0 and _is_over(standing, place, standing[place], place + 1, keys, limits):
+            standing[place] = -1
+    for place in range(limit):
+        if standing[place] >= 0:
+            entry = 0
+            while every[entry] != standing[place]:
+                entry += 1
+            chosen[place], stands[entry], by_pin[place] = entry, True, True
+    for_good = True
+    for within in limits[1]:
+        for_good &= within >= limit
+    first = 0
+    for place in range(limit):
+        if standing[place] >= 0:
+            continue
+        at, found = first, -1
+        while at < n and found < 0:
+            entry = order[at]
+            row = every[entry]
+            free = bool(not stands[entry])
+            if group[row] >= 0:
+                for other in standing:
+                    if other >= 0 and group[other] == group[row]:
+                        free = False
+            if free and not _is_over(standing, limit, row, place + 1, keys, limits):
+                found = entry
+            at += 1
+        if found < 0:
+            standing = standing[:0]
+            break
+        if for_good:
+            first = at
+        standing[place], chosen[place], stands[found] = every[found], found, True
+    count = len(standing)
+    found_scores, notes, numbers = np.empty(count), np.full(count, np.int32(-1)), np.full(2 * count, source)
+    n_others = 0
+    for place in range(count):
+        entry = chosen[place]
+        found_scores[place] = raised[entry]
+        if entry < n:
+            numbers[place], notes[place] = sources[entry], explained_by[entry]
+        if entry >= blended and not by_pin[place]:
+            numbers[count + n_others] = place
+            n_others += 1
+    return standing, found_scores, notes, numbers[: count + n_others]
 
 
 @compiled(INT, ROWS, REALS, TIMES, ROWS, INT, ROWS, SCORES, INT, SCORES, MASK, ROWS, ROWS, ROWS, RULES)

@@ -143,7 +143,8 @@ class _Index:
 
     def plan(self, limits: tuple[Limit, ...], names: tuple[str, ...], hour: int) -> Plan:
         """Return what campaigns come to with the limits of a placement, as items are by now, in an hour where one looks at ages."""
-        return self._plans(limits, names, 0 if self._with_age.isdisjoint(names) else hour).get()
+        aged = self._with_age and not self._with_age.isdisjoint(names)
+        return self._plans(limits, names, hour if aged else 0).get()
 
     def span(self, placement: str, now: int) -> _Span:
         """The campaigns of a placement that hold at a moment, and how long that stays so."""

@@ -265,18 +265,22 @@ def with_campaigns(reasons: Sequence[Reason], rows: Rows, plan: Plan | None) -> 
         return list(reasons)
     found = list(reasons)
     if plan.boosted_by is not None:
+        lifted_by = plan.lifted_by
         for place, at in enumerate(plan.boosted_by.take(rows).tolist()):
             if at >= 0:
-                found[place] = _of_campaign(reasons[place], plan.boosts[at].campaign)
+                each = reasons[place]
+                found[place] = Reason(
+                    each.code, each.text, each.window_days, each.buyers, each.because_item_id, lifted_by[at]
+                )
     if plan.pins:
+        pinned_by = plan.pinned_by
         for place, row in enumerate(rows.tolist()):
-            if name := plan.pinned_by.get(row):
-                found[place] = _of_campaign(reasons[place], name)
+            if row in pinned_by:
+                each = reasons[place]
+                found[place] = Reason(
+                    each.code, each.text, each.window_days, each.buyers, each.because_item_id, pinned_by[row]
+                )
     return found
-
-
-def _of_campaign(reason: Reason, name: str) -> Reason:
-    return Reason(reason.code, reason.text, reason.window_days, reason.buyers, reason.because_item_id, name)
 
 
 def _said_of_limit(most: AtMost) -> str:

@@ -95,6 +95,11 @@ class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
         return {pin.row: pin.campaign for pin in reversed(self.pins)}
 
     @cached_property
+    def lifted_by(self) -> tuple[str, ...]:
+        """The campaign of each boost, and last that of what none lifts."""
+        return (*(boost.campaign for boost in self.boosts), "")
+
+    @cached_property
     def mixed(self) -> dict[int, Plan]:
         """Places of a list = the plan under which one leaf category does not fill them, of those that were asked for."""
         return {}
@@ -103,6 +108,11 @@ class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
     def pinned_rows(self) -> Rows:
         """The items that are pinned, int32[≤p]."""
         return np.array(list(dict.fromkeys(pin.row for pin in self.pins if pin.row >= 0)), np.int32)
+
+    @cached_property
+    def pin_numbers(self) -> NDArray[np.int64]:
+        """The rows (-1: not in the catalogue) and places of the pins, int64[2, p]."""
+        return np.array([[pin.row for pin in self.pins], [pin.place for pin in self.pins]], np.int64)
 
     @cached_property
     def rules(self) -> Rules:

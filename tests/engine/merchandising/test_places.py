@@ -119,7 +119,7 @@ def _credited(engine: Engine, query: Query, kind: Any, depth: int) -> Any:
     if kind is Arrangement:
         arranged = Arrangement(builder, plan, shelf).arranged()
         return list(arranged.ranked), arranged.credit(builder, chain)
-    found = arranged_at_once(builder, plan, shelf)
+    found = arranged_at_once(builder, plan, shelf.catalog, shelf.allowed, shelf.limit, shelf.everything)
     return found and (list(found.ranked), found.credit(chain))
 
 
