@@ -189,6 +189,8 @@ benchmark-messages: setup-dev ## Ask 10,000 cards of a send four times over HTTP
 	$(RUN) -m benchmarks.moments.messages $(ARGS)
 benchmark-experiments: setup-dev ## Hold experiments against simulated shoppers whose choices are known (ARGS="--runs 200")
 	@$(RUN) -m benchmarks.experiments.experiments $(ARGS)
+benchmark-readout: setup-dev ## Measure what reading an experiment out takes in memory, by exposures (ARGS="--exposures 1000000")
+	@$(RUN) -m benchmarks.experiments.readout_memory $(ARGS)
 benchmark-replayed: setup-dev ## Replay a real shop through an experiment, from settings to read-out (ARGS="--settings examples/rees46/settings.toml --since 2019-10-01T01:30")
 	@$(RUN) -m benchmarks.experiments.replayed_experiment $(ARGS)
 benchmark-offpolicy: setup-dev ## Hold off-policy estimates against simulated shoppers whose choices are known (ARGS="--runs 30")

@@ -7,7 +7,7 @@ Each person is a control of their own: credits of both rankings per person, and 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -45,18 +45,18 @@ def deciding(chosen: Experiment) -> str:
 def credited(ledger: Ledger, persons: pl.DataFrame, heads: Iterable[SlateHead], name: str) -> Credited:
     """Credit each click and order on an interleaved list to the ranking that picked the item; persons without any count as none,
     and so does what was clicked before the first exposure."""
-    teams = _teams(heads, name)
-    at = {unit: place for place, unit in enumerate(persons["unit"].to_list())}
-    since = ledger.clicks.join(persons.select("unit", "at"), on="unit").filter(pl.col("time") >= pl.col("at"))
-    clicks, orders = np.zeros((len(at), 2)), np.zeros((len(at), 2))
-    units = {}
-    for unit, name_of_list, item in since.select("unit", "recommendation_id", "item_id").iter_rows():
+    teams = _teams(heads, name, {*ledger.clicks["recommendation_id"].unique()})
+    numbered = persons.select("unit", "at").with_row_index("person")
+    since = ledger.clicks.join(numbered, on="unit").filter(pl.col("time") >= pl.col("at"))
+    clicks, orders = np.zeros((persons.height, 2)), np.zeros((persons.height, 2))
+    people = {}
+    for person, name_of_list, item in since.select("person", "recommendation_id", "item_id").iter_rows():
         if (name_of_list, item) in teams:
-            clicks[at[unit], teams[name_of_list, item]] += 1
-            units[name_of_list, item] = unit
+            clicks[person, teams[name_of_list, item]] += 1
+            people[name_of_list, item] = person
     for name_of_list, item, count in orders_of_clicks(ledger, ORDER_DAYS).iter_rows():
-        if (name_of_list, item) in units:
-            orders[at[units[name_of_list, item]], teams[name_of_list, item]] += count
+        if (name_of_list, item) in people:
+            orders[people[name_of_list, item], teams[name_of_list, item]] += count
     return Credited(clicks, orders)
 
 
@@ -93,11 +93,13 @@ def pace(persons: pl.DataFrame, credits: Credits, effect: float, until: int) -> 
     return Pace(n, needed, n / max((until - first) / DAY, 1.0))
 
 
-def _teams(heads: Iterable[SlateHead], name: str) -> Mapping[tuple[str, str], int]:
-    """The ranking, 0 or 1, that picked each item of each list of an experiment."""
+def _teams(heads: Iterable[SlateHead], name: str, clicked: Container[str]) -> Mapping[tuple[str, str], int]:
+    """The ranking, 0 or 1, that picked each item of each list of an experiment on which something was clicked."""
     return {
         (head.recommendation_id, item): team
         for head in heads
-        if head.beside is not None and any(each.id == name for each in head.experiments)
+        if head.beside is not None
+        and head.recommendation_id in clicked
+        and any(each.id == name for each in head.experiments)
         for (item, _), team in zip(head.shown, head.beside.teams, strict=True)
     }

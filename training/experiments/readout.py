@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -92,11 +91,10 @@ def open_trial(settings: Settings, name: str, now: datetime, erasure_keys: Erasu
     if name not in known:
         raise DataError(f"ID {name!r}: there is no such experiment; there are {', '.join(sorted(known)) or 'none'}")
     ledger = read_ledger(settings, now, erasure_keys)
-    rows = [each for batch in log.exposures(key_of(name, known[name])) for each in batch]
-    persons, crossed = exposed(rows, ledger.owners)
+    persons, crossed, ids = exposed(log.exposures(key_of(name, known[name])), ledger.owners)
     kept, left_out = counted(persons, {"staff": ledger.staff, "machines": ledger.machines - ledger.staff})
     until = min(now, to_datetime(ledger.as_of)) if settings.web.clock == "events" else now
-    return Trial(name, known[name], ledger, kept, crossed, Counter(each.arm for each in rows), left_out, until)
+    return Trial(name, known[name], ledger, kept, crossed, ids, left_out, until)
 
 
 def read_out(
@@ -257,10 +255,9 @@ def _curve(ledger: Ledger, persons: pl.DataFrame, chosen: Experiment, until: int
     for day, moment in {_day(each): each for each in moments}.items():
         table = unit_table(ledger, persons, moment, chosen.winsorize)
         units = dict(table.group_by("arm").len().iter_rows())
-        for each in compare(table, chosen):
-            if each.measure == chosen.metric:
-                told = (each.relative, each.always_low, each.always_high)
-                points.append(Point(day, each.arm, units[each.arm], *map(_number, told)))
+        for each in compare(table, chosen, chosen.metric):
+            told = (each.relative, each.always_low, each.always_high)
+            points.append(Point(day, each.arm, units[each.arm], *map(_number, told)))
     return points
 
 

@@ -49,6 +49,5 @@ def _parts(table: pl.DataFrame, ledger: Ledger) -> Mapping[str, pl.DataFrame]:
 
 def _compared(name: str, part: pl.DataFrame, chosen: Experiment) -> Iterator[Told]:
     counts: dict[str, int] = dict(part.group_by("arm").len().iter_rows())
-    for each in compare(part, chosen):
-        if each.measure == chosen.metric:
-            yield Told(name, counts[chosen.arms[0].name] + counts[each.arm], each)
+    for each in compare(part, chosen, chosen.metric):
+        yield Told(name, counts[chosen.arms[0].name] + counts[each.arm], each)

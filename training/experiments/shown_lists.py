@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import NamedTuple, TypeAlias
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from recsys.clock import DAY
 from recsys.live.slate_log import SlateHead
@@ -13,9 +17,13 @@ from training.experiments.ledger import Ledger
 from training.experiments.measures import NEW_DAYS, SHOWN
 
 _LISTS = {"id": pl.String, "name": pl.String, "time": pl.Int64, "empty": pl.Int64, "shown": pl.Int64, "new": pl.Int64}
-_PLACES = {"name": pl.String, "item_id": pl.String}
+_BATCH = 10_000
+"""Lists that are held as rows at a time, which take several times the memory of columns."""
 MOST_UNEXPOSED = 0.01
 """Share of the answered shoppers without an exposure beyond which a read-out is not to be trusted."""
+
+
+Places: TypeAlias = NDArray[np.int32]
 
 
 class ShownLists(NamedTuple):
@@ -49,28 +57,46 @@ def shown_lists(heads: Iterable[SlateHead], name: str, ledger: Ledger, persons: 
     counts = theirs.group_by("unit").agg(pl.len().cast(pl.Int64).alias("lists"), *(pl.col(each).sum() for each in SHOWN[1:]))
     sizes: dict[str, int] = dict(theirs.group_by("arm").len().sort("arm").iter_rows())
     unexposed = int((~answered.is_in(persons["unit"].implode())).sum())
-    return ShownLists(counts, sizes, _coverage(theirs, places, ledger.items.height), len(answered), unexposed)
+    return ShownLists(
+        counts, sizes, _coverage(theirs, lists["shown"].to_numpy(), places, ledger.items.height), len(answered), unexposed
+    )
 
 
-def _frames(heads: Iterable[SlateHead], name: str, ledger: Ledger) -> tuple[pl.DataFrame, pl.DataFrame]:
-    since: Mapping[str, int | None] = dict(ledger.items.select("item_id", "since").iter_rows())
-    lists, places = [], []
+def _frames(heads: Iterable[SlateHead], name: str, ledger: Ledger) -> tuple[pl.DataFrame, Places]:
+    """Lists with their numbers in order, and the items of all of them after one another, int32: the same number, the same item."""
+    places = array("i")
+    rows = _rows(heads, name, dict(ledger.items.select("item_id", "since").iter_rows()), places)
+    frames = [pl.DataFrame(schema=_LISTS)]
+    while batch := list(islice(rows, _BATCH)):
+        frames.append(pl.DataFrame(batch, schema=_LISTS, orient="row"))
+    return pl.concat(frames).with_row_index("list"), np.frombuffer(places, np.int32)
+
+
+def _rows(
+    heads: Iterable[SlateHead], name: str, since: Mapping[str, int | None], places: array[int]
+) -> Iterator[tuple[str, str, int, int, int, int]]:
+    """Rows of lists that name an experiment; their items go to `places`."""
+    numbers: dict[str, int] = {}
     for head in heads:
         user, now = head.query.user_id, head.query.now
         if user is None or not any(each.id == name for each in head.experiments):
             continue
         items = [item for item, _ in head.shown]
+        places.extend(numbers.setdefault(item, len(numbers)) for item in items)
         new = sum((since.get(item) or 0) > now - NEW_DAYS * DAY for item in items)
-        lists.append((user, head.recommendation_id, now, int(not items), len(items), new))
-        places += [(head.recommendation_id, item) for item in items]
-    return pl.DataFrame(lists, schema=_LISTS, orient="row"), pl.DataFrame(places, schema=_PLACES, orient="row")
+        yield user, head.recommendation_id, now, int(not items), len(items), new
 
 
-def _coverage(lists: pl.DataFrame, places: pl.DataFrame, items: int) -> dict[str, float]:
-    """Share of the items on the lists of each arm; of an arm with more lists, a sample by their ids, which are hashes."""
+def _coverage(lists: pl.DataFrame, shown: NDArray[np.int64], places: Places, items: int) -> dict[str, float]:
+    """Share of the items on the lists of each arm, of which `shown` tells how many items each logged list has; of an arm with more
+    lists, a sample by their ids, which are hashes."""
     if lists.is_empty() or not items:
         return {}
     fewest = int(lists.group_by("arm").len()["len"].min())  # type: ignore[arg-type]
-    sample = lists.sort("name").group_by("arm", maintain_order=True).head(fewest)
-    on = sample.join(places, on="name", how="left").group_by("arm").agg(pl.col("item_id").drop_nulls().n_unique())
-    return {arm: min(count / items, 1.0) for arm, count in on.sort("arm").iter_rows()}
+    sample = lists.select("arm", "name", "list").sort("name").group_by("arm", maintain_order=True).head(fewest)
+    found = {}
+    for (arm,), chosen in sorted(sample.partition_by("arm", as_dict=True).items()):
+        is_chosen = np.zeros(len(shown), bool)
+        is_chosen[chosen["list"].to_numpy()] = True
+        found[str(arm)] = min(len(np.unique(places[np.repeat(is_chosen, shown)])) / items, 1.0)
+    return found

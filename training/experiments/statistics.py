@@ -17,7 +17,6 @@ import numpy as np
 import polars as pl
 import tea_tasting as tt
 from tea_tasting.aggr import Aggregates, read_aggregates
-from tea_tasting.metrics import AggrCols
 from tea_tasting.metrics.mean import MeanResult
 
 from recsys.experiments.assignment import expected_shares
@@ -52,12 +51,21 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def aggregates(units: pl.DataFrame, measures: Sequence[Measure]) -> dict[str, Aggregates]:
-    """Sum a table of units up, an entry an arm: all that the measures need."""
-    wanted = AggrCols()
+    """Sum a table of units up, an entry an arm: all that the measures need, one measure after another, since summing up writes
+    several columns for each that is read."""
+    found: dict[str, Aggregates] = {}
     for each in measures:
-        wanted = wanted | _metric(each).aggr_cols
-    found: dict[Any, Aggregates] = read_aggregates(units, "arm", **{**wanted._asdict(), "has_count": True})
-    return {str(arm): each for arm, each in found.items()}
+        wanted = {**_metric(each).aggr_cols._asdict(), "has_count": True}
+        read: dict[Any, Aggregates] = read_aggregates(units, "arm", **wanted)
+        found = {str(arm): _beside(found.get(str(arm)), sums) for arm, sums in read.items()}
+    return found
+
+
+def _beside(one: Aggregates | None, other: Aggregates) -> Aggregates:
+    """Sums of two measures of the same units as one."""
+    if one is None:
+        return other
+    return Aggregates(other.count_, one.mean_ | other.mean_, one.var_ | other.var_, one.cov_ | other.cov_)
 
 
 def difference(measure: Measure, arm: str, control: Aggregates, treatment: Aggregates) -> Difference:
@@ -80,9 +88,9 @@ def difference(measure: Measure, arm: str, control: Aggregates, treatment: Aggre
     )
 
 
-def compare(table: pl.DataFrame, chosen: Experiment) -> list[Difference]:
-    """Every measure of every arm against the control, as far as both have somebody and the table has its columns."""
-    measures = measures_of(table.columns)
+def compare(table: pl.DataFrame, chosen: Experiment, only: str = "") -> list[Difference]:
+    """Every measure of every arm against the control, or one of them, as far as both have somebody and the table has its columns."""
+    measures = [each for each in measures_of(table.columns) if only in ("", each.name)]
     sums, control = aggregates(table, measures), chosen.arms[0].name
     others = [arm for arm in expected_shares(chosen) if arm != control and arm in sums and sums[arm].count() > 1]
     if control not in sums or sums[control].count() <= 1:

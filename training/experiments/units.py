@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -15,21 +16,53 @@ from training.experiments.measures import BEFORE, BEFORE_DAYS, COUNTS, MARGIN, R
 _SCHEMA = {"id": pl.String, "arm": pl.String, "at": pl.Int64}
 
 
+_BUCKETS = 16
+"""Parts of the persons, by a hash, that are joined one after another: what joining takes in memory is that of one part."""
+
+
 class Exposed(NamedTuple):
     """Persons: `unit`, `arm` and `at` (microseconds) of the first exposure · crossed: how many were exposed to two arms before their
-    ids were linked; the earlier one counts."""
+    ids were linked; the earlier one counts · ids: exposures by arm."""
 
     frame: pl.DataFrame
     crossed: int
+    ids: Mapping[str, int]
 
 
-def exposed(exposures: Iterable[Exposure], owners: pl.DataFrame) -> Exposed:
-    """Join the ids of a person; no person counts twice."""
-    rows = [(each.unit, each.arm, each.at) for each in exposures]
-    named = pl.DataFrame(rows, schema=_SCHEMA, orient="row").join(owners, on="id", how="left")
-    persons = named.with_columns(pl.coalesce("unit", "id").alias("unit")).sort("at", "id")
-    crossed = persons.group_by("unit").agg(pl.col("arm").n_unique()).filter(pl.col("arm") > 1).height
-    return Exposed(persons.unique("unit", keep="first", maintain_order=True).select("unit", "arm", "at"), crossed)
+def exposed(batches: Iterable[Sequence[Exposure]], owners: pl.DataFrame) -> Exposed:
+    """Join the ids of a person; no person counts twice. Of the exposures one batch at a time is held as rows."""
+    buckets: list[list[pl.DataFrame]] = [[] for _ in range(_BUCKETS)]
+    ids = Counter[str]()
+    for batch in batches:
+        ids.update(each.arm for each in batch)
+        for bucket, part in _by_bucket(batch, owners):
+            buckets[bucket].append(part)
+    nobody = pl.DataFrame(schema={"unit": pl.String, "arm": pl.String, "at": pl.Int64})
+    found, crossed = [nobody], 0
+    while buckets:
+        firsts, more = _firsts(pl.concat([nobody.clear().with_columns(pl.lit("").alias("id")), *buckets.pop()]))
+        found.append(firsts)
+        crossed += more
+    return Exposed(pl.concat(found), crossed, dict(ids))
+
+
+def _by_bucket(batch: Sequence[Exposure], owners: pl.DataFrame) -> Iterable[tuple[int, pl.DataFrame]]:
+    """The exposures of a batch with the persons whose they are, by the persons' bucket."""
+    columns = {"id": [each.unit for each in batch], "arm": [each.arm for each in batch], "at": [each.at for each in batch]}
+    named = pl.DataFrame(columns, schema=_SCHEMA).join(owners, on="id", how="left")
+    persons = named.select(pl.coalesce("unit", "id").alias("unit"), "arm", "at", "id")
+    parts = persons.with_columns((pl.col("unit").hash() % _BUCKETS).alias("bucket")).partition_by("bucket", as_dict=True)
+    return [(int(bucket), part.drop("bucket")) for (bucket,), part in parts.items()]
+
+
+def _firsts(exposures: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """The first exposure of each person of a bucket, and how many of them have one to another arm."""
+    in_order = exposures.sort("at", "id")
+    first = in_order.unique("unit", keep="first", maintain_order=True).select("unit", "arm", "at")
+    if first.height == in_order.height:
+        return first, 0
+    both = in_order.join(first.select("unit", first_arm="arm"), on="unit")
+    return first, both.filter(pl.col("arm") != pl.col("first_arm"))["unit"].n_unique()
 
 
 def unit_table(ledger: Ledger, persons: pl.DataFrame, until: int, winsorize: float) -> pl.DataFrame:
@@ -43,7 +76,7 @@ def unit_table(ledger: Ledger, persons: pl.DataFrame, until: int, winsorize: flo
     more = (MARGIN,) if MARGIN in lines.columns else ()
     after = pl.col("time") >= pl.col("at")
     lately = ~after & (pl.col("time") >= pl.col("at") - BEFORE_DAYS * DAY)
-    table = persons.select("unit", "arm", "at")
+    units, columns = persons.select("unit"), [persons.select("unit", "arm", "at")]
     for frame in (
         _orders(lines.filter(after)),
         _repeated(lines.filter(after)),
@@ -53,8 +86,9 @@ def unit_table(ledger: Ledger, persons: pl.DataFrame, until: int, winsorize: flo
         _counted(persons, ledger.seen, until, "seen"),
         _counted(persons, ledger.clicks, until, "clicks"),
     ):
-        table = table.join(frame, on="unit", how="left")
-    table = table.fill_null(0).with_columns(
+        found = units.join(frame, on="unit", how="left", maintain_order="left")  # beside the others, which are not copied
+        columns.append(found.drop("unit").fill_null(0))
+    table = pl.concat(columns, how="horizontal").with_columns(
         (pl.col("orders") > 0).cast(pl.Int64).alias("converted"),
         (pl.col("orders_before") > 0).cast(pl.Int64).alias("converted_before"),
     )

@@ -62,9 +62,26 @@ def test_persons_count_once_in_the_arm_of_the_first_exposure() -> None:
     """A visitor who became a user is that user; two arms before that are told."""
     owners = pl.DataFrame({"id": ["phone", "tablet"], "unit": ["ann", "bob"]})
     given = [("ann", "b", 30), ("phone", "a", 20), ("bob", "a", 10), ("tablet", "a", 40), ("cleo", "b", 50)]
-    found, crossed = exposed([Exposure("trial", *each) for each in given], owners)
+    found, crossed, ids = exposed([[Exposure("trial", *each)] for each in given], owners)
     assert sorted(found.iter_rows()) == [("ann", "a", 20), ("bob", "a", 10), ("cleo", "b", 50)]
-    assert crossed == 1
+    assert (crossed, ids) == (1, {"a": 3, "b": 2})
+
+
+def test_many_exposures_are_joined_as_a_few_are() -> None:
+    """In parts, batch by batch, as if each were looked at by itself: the earliest of a person, of two at once the first id."""
+    rng = np.random.default_rng(4)
+    ids = [f"id-{number}" for number in rng.permutation(5_000)]
+    owners = pl.DataFrame({"id": ids[:2_000], "unit": [f"user-{number}" for number in rng.integers(0, 900, 2_000)]})
+    given = [Exposure("trial", each, "ab"[rng.integers(2)], int(rng.integers(200))) for each in ids[500:]]
+    whose, first, arms = dict(owners.iter_rows()), dict[str, Exposure](), dict[str, set[str]]()
+    for each in sorted(given, key=lambda each: (each.at, each.unit)):
+        person = whose.get(each.unit, each.unit)
+        first.setdefault(person, each)
+        arms.setdefault(person, set()).add(each.arm)
+    found, crossed, told = exposed([given[at : at + 700] for at in range(0, len(given), 700)], owners)
+    assert sorted(found.iter_rows()) == sorted((person, each.arm, each.at) for person, each in first.items())
+    assert crossed == sum(len(each) > 1 for each in arms.values()) > 200
+    assert told == {arm: sum(each.arm == arm for each in given) for arm in "ab"}
 
 
 def test_what_was_done_before_is_told_apart() -> None:

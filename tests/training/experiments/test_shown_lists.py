@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -22,7 +23,7 @@ from tests.conftest import NOW, SETTINGS, Shop, ago, busy_events, micros
 from tests.experiments.test_running import Alone
 from tests.training.experiments.test_experiment import LINES, NO_OWNERS, NOTHING, TRIAL
 from training.experiments.ledger import Ledger
-from training.experiments.measures import SHOWN
+from training.experiments.measures import NEW_DAYS, SHOWN
 from training.experiments.readout import read_out
 from training.experiments.shown_lists import shown_lists
 
@@ -54,6 +55,38 @@ def test_lists_tell_what_an_arm_showed() -> None:
     assert (dict(found.lists), dict(found.coverage)) == ({"a": 2, "b": 1}, {"a": 0.5, "b": 0.25})
     assert (found.answered, found.unexposed, found.loses_exposures) == (3, 1, False)
     assert shown_lists([*heads, head("gus", "a", "r6")], "trial", ledger, persons).loses_exposures
+
+
+def test_many_lists_are_counted_as_a_few_are() -> None:
+    """Batch by batch, and the places of all lists together, as if each list were looked at by itself."""
+    rng = np.random.default_rng(5)
+    names = [f"item-{number}" for number in range(300)]
+    ages = [None if rng.random() < 0.2 else int(rng.integers(0, 100)) * DAY for _ in names]
+    items = pl.DataFrame({"item_id": names, "cost": [1.0] * len(names), "since": ages})
+    arms = {f"user-{number}": "ab"[number % 3 == 0] for number in range(400)}
+    persons = pl.DataFrame({"unit": [*arms], "arm": [*arms.values()], "at": [50 * DAY] * len(arms)})
+    heads = []
+    for number in range(12_000):
+        user, shown = f"user-{rng.integers(420)}", rng.choice(names[:200], rng.integers(0, 5), replace=False)
+        at = int(rng.integers(40, 100)) * DAY
+        heads.append(head(user, arms.get(user, "a"), f"{rng.integers(2**60):015x}{number}", *map(str, shown), at=at))
+    counts, lists, since = dict[str, list[int]](), dict[str, list[SlateHead]](), dict(zip(names, ages, strict=True))
+    for each in heads:
+        user, now = str(each.query.user_id), each.query.now
+        if user in arms and now >= 50 * DAY:
+            new = sum((since[item] or 0) > now - NEW_DAYS * DAY for item, _ in each.shown)
+            more = (1, not each.shown, len(each.shown), new)
+            counts[user] = [one + other for one, other in zip(counts.get(user, [0] * 4), more, strict=True)]
+            lists.setdefault(arms[user], []).append(each)
+    fewest = min(map(len, lists.values()))
+    coverage = {}
+    for arm, every in lists.items():
+        sample = sorted(every, key=lambda each: each.recommendation_id)[:fewest]
+        coverage[arm] = len({item for each in sample for item, _ in each.shown}) / len(names)
+    found = shown_lists(heads, "trial", Ledger(LINES, NOTHING, NOTHING, NO_OWNERS, None, items), persons)
+    assert {unit: row for unit, *row in found.counts.select("unit", *SHOWN).iter_rows()} == counts
+    assert (found.lists, found.coverage) == ({arm: len(every) for arm, every in lists.items()}, coverage)
+    assert (found.answered, found.unexposed) == (420, 20)
 
 
 def test_without_logged_lists_nothing_is_said_of_them() -> None:
