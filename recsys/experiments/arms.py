@@ -94,15 +94,15 @@ def line_of(lines: Lines, change: ArmChange) -> SnapshotLine | None:
     return line if isinstance(line, SnapshotLine) else None
 
 
-def runnable(settings: Settings, experiments: Mapping[str, Experiment]) -> tuple[dict[str, Experiment], list[str]]:
+def runnable(settings: Settings, experiments: Mapping[str, Experiment]) -> tuple[dict[str, Experiment], dict[str, str]]:
     """The experiments that can run together, taken in the order of their names, those of the settings first; and why others cannot."""
     found: dict[str, Experiment] = {}
-    refused = []
+    refused: dict[str, str] = {}
     for name in sorted(experiments, key=lambda each: (each not in settings.experiments, each)):
         try:
             _check_beside(settings, found, name, experiments[name])
         except SettingsError as error:
-            refused.append(str(error))
+            refused[name] = str(error)
         else:
             found[name] = experiments[name]
     return found, refused

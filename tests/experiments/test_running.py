@@ -377,7 +377,7 @@ def test_each_pair_is_looked_at_once() -> None:
     trials = {f"trial_{at}": experiment(layer="one", layer_start=at / n, traffic=0.9 / n) for at in range(n)}
     profile = cProfile.Profile()
     found, refused = profile.runcall(runnable, Settings(), trials)
-    assert (len(found), refused) == (n, [])
+    assert (len(found), refused) == (n, {})
     calls = {entry.code.co_name: entry.callcount for entry in profile.getstats() if not isinstance(entry.code, str)}
     assert calls["_check_pair"] == n * (n - 1) / 2
     assert calls["_check_arm"] == 2 * n

@@ -124,6 +124,7 @@ class ExperimentAnswer(Struct, frozen=True):
         str | None, Meta(description="When it was declared, ISO 8601 UTC; null: it stands in the settings file.")
     ]
     experiment: Experiment
+    problem: Annotated[str | None, Meta(description="Why it does not run; null: it does, or it was stopped.")] = None
 
 
 class ContentAnswer(Struct, frozen=True):

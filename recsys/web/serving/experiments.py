@@ -26,7 +26,7 @@ def that_run(settings: Settings, log: ExperimentLog, before: Mapping[str, Experi
     declared = {name: each.experiment for name, each in log.declared().items()}
     found, refused = runnable(settings, {**declared, **settings.experiments})
     if found != before:
-        for reason in refused:
+        for reason in refused.values():
             _log.error("an experiment does not run: %s", reason)
     return found
 

@@ -15,7 +15,7 @@ from recsys.engine.pipeline import Engine
 from recsys.engine.snapshot_line import Lines, SnapshotLine
 from recsys.settings.experiments import Experiment
 from recsys.snapshot.retention import lines
-from recsys.snapshot.store import Snapshot, open_snapshot
+from recsys.snapshot.store import Snapshot, open_snapshot, read_manifest
 from recsys.types import RecsysError, SnapshotError
 from recsys.web.http.metrics import Metrics
 from recsys.web.serving.damage import damage_of
@@ -90,13 +90,39 @@ class SnapshotLines:
             return {**self._why, **self._over}
 
     def check(self, name: str) -> None:
-        """Check that a line names a version, before an experiment names it.
+        """Check that a line has a version that may be whole, before an experiment names it; the background looks at its contents.
 
         Raises:
-            SnapshotError: if it does not.
+            SnapshotError: if it has none, with what is wrong with the newest.
         """
-        if not self._there().get(name):
+        named = self._there().get(name)
+        if not named:
             raise SnapshotError(_NOT_THERE.format(name=name))
+        wrong = []
+        for version in reversed(named):
+            try:
+                self._look_at(version)
+            except SnapshotError as error:
+                wrong.append(str(error))
+            else:
+                return
+        raise SnapshotError(f"none of its {len(wrong)} versions can be used; {wrong[0]}")
+
+    def _look_at(self, version: str) -> None:
+        """Check that the files of a version are there as long as they were; reads none of them.
+
+        Raises:
+            SnapshotError: if one is not, or the version was refused before.
+        """
+        if version in self._refused:
+            raise SnapshotError(self._refused[version])
+        for file, entry in read_manifest(self._artifacts, version).files.items():
+            try:
+                size = (self._artifacts / version / file).stat().st_size
+            except OSError as error:
+                raise SnapshotError(f"snapshot {version}: {file} cannot be read ({error.strerror})") from error
+            if size != entry.bytes:
+                raise SnapshotError(f"snapshot {version}: {file} has {size} bytes, the manifest says {entry.bytes}")
 
     def _there(self) -> dict[str, tuple[str, ...]]:
         """The versions of lines that are in the folder."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import html
 import shutil
 import weakref
 from pathlib import Path
@@ -18,6 +19,7 @@ from recsys.snapshot.retention import delete, drop_line, lines, point_line
 from recsys.snapshot.store import publishing
 from recsys.web.app import Application, create_app
 from tests.conftest import Shop, busy_events, event
+from tests.console.conftest import SECRETS, logged_in
 from tests.support.servers.serving import ADMIN, ENVIRONMENT, READ, serving_settings
 from training.batch.replay import replay
 from training.job.job import Fitted
@@ -62,7 +64,7 @@ def settings_of(folder: Path, **experiments: Experiment) -> Settings:
 
 def app_over(folder: Path, **experiments: Experiment) -> Application:
     """The service as its background thread has it after its first look."""
-    app = create_app(settings_of(folder, **experiments), ENVIRONMENT)
+    app = create_app(settings_of(folder, **experiments), {**ENVIRONMENT, **SECRETS})
     app.service.live.refresh()
     return app
 
@@ -188,6 +190,51 @@ def test_a_stopped_experiment_lets_its_line_go(folder: Path, fitted: Fitted) -> 
     gc.collect()
     assert opened() is None
     assert lines(folder) == {"candidate": (FIRST,)}
+
+
+def test_a_line_of_broken_versions_is_refused(folder: Path, fitted: Fitted) -> None:
+    """None can rank, so the experiment would wait for ever; one whole version before them is enough."""
+    app = app_over(folder)
+    client, body = app.test_client(), msgspec.to_builtins(trial())
+    for version in (FIRST, SECOND):
+        publish(fitted, folder, version)
+    whole = (folder / FIRST / "ease" / "items.npy").read_bytes()
+    (folder / FIRST / "ease" / "items.npy").write_bytes(whole[:-3])
+    (folder / SECOND / "manifest.json").write_text("{")
+    answer = client.put("/v1/experiments/trial", headers=ADMIN, json=body)
+    assert (answer.status_code, answer.get_json()["parameter"]) == (400, "snapshot")
+    assert f"none of its 2 versions can be used; snapshot {SECOND}: manifest.json" in answer.get_json()["detail"]
+    assert app.service.live.state.experiments.declared() == {}
+    (folder / FIRST / "ease" / "items.npy").write_bytes(whole)
+    answer = client.put("/v1/experiments/trial", headers=ADMIN, json=body)
+    assert answer.status_code == 201
+    assert answer.get_json()["problem"].endswith("the snapshot line 'candidate' cannot be used: it is not open yet")
+    app.service.live.refresh()
+    assert get(app, "/v1/experiments/trial")["problem"] is None
+    assert {slate["experiments"][0].get("snapshot") for slate in slates(app).values()} == {None, FIRST}
+
+
+def test_contents_that_were_changed_are_told_once_they_are_opened(folder: Path, fitted: Fitted) -> None:
+    """Nobody reads whole versions while somebody waits for an answer: the experiment is declared, waits, and says why; the next time
+    it is refused at once."""
+    app = app_over(folder)
+    client, body = app.test_client(), msgspec.to_builtins(trial())
+    publish(fitted, folder, FIRST)
+    file = folder / FIRST / "ease" / "items.npy"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    assert client.put("/v1/experiments/trial", headers=ADMIN, json=body).status_code == 201
+    app.service.live.refresh()
+    problem = get(app, "/v1/experiments/trial")["problem"]
+    assert "ease/items.npy was changed after it was written" in problem
+    assert all("experiments" not in slate for slate in slates(app).values())
+    assert app.service.live.state.experiments.by_arm("trial") == {}
+    page = logged_in(app, "viewer").get("/console/experiments?experiment=trial").text
+    assert "does not run" in page
+    assert problem in html.unescape(page)
+    assert problem in html.unescape(logged_in(app, "viewer").get("/console/experiments").text)
+    answer = client.put("/v1/experiments/second", headers=ADMIN, json={**body, "placement": "pdp"})
+    assert answer.status_code == 400
+    assert "was changed after it was written" in answer.get_json()["detail"]
 
 
 def test_a_line_goes_on_over_the_next_snapshot(folder: Path, fitted: Fitted, artifacts: Path) -> None:

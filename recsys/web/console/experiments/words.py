@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from recsys.experiments.sizes import MISMATCH, sizes_p
 from recsys.settings.campaigns import ALL
@@ -12,11 +12,11 @@ from recsys.settings.placements import Rule
 RUNNING, STOPPED, REFUSED = "running", "stopped", "does not run"
 
 
-def state_of(name: str, experiment: Experiment, running: Container[str]) -> str:
-    """Tell how an experiment stands: running, stopped, or refused beside the others."""
+def state_of(experiment: Experiment, waits: bool) -> str:
+    """Tell how an experiment stands: running, stopped, or waiting for something."""
     if experiment.stopped:
         return STOPPED
-    return RUNNING if name in running else REFUSED
+    return REFUSED if waits else RUNNING
 
 
 def change_words(change: ArmChange) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from recsys import clock
-from recsys.experiments.arms import refused_over, runnable
 from recsys.experiments.assignment import expected_shares, key_of
 from recsys.experiments.read_outs import MEASURE_WORDS, ReadOut, open_read_out
 from recsys.live.experiments import MAX_COUNTED, Declared
@@ -28,6 +27,7 @@ from recsys.web.resources.merchant.experiments import (
     every_experiment,
     find_experiment,
     stop_experiment,
+    why_not_running,
     write_experiment,
 )
 
@@ -47,7 +47,11 @@ def experiments(visit: Visit[ExperimentsParameters]) -> Mapping[str, Any]:
     shown = {"name": name, "wrong": "", "wrong_in": "", "form": BEGUN, **_choices(visit)}
     if not name:
         every = every_experiment(visit.service)
-        return {**shown, "refused": _refused(visit, every), "tables": {"experiments": _all(visit, every)}}
+        return {
+            **shown,
+            "refused": [*why_not_running(visit.service, every).values()],
+            "tables": {"experiments": _all(visit, every)},
+        }
     return {**shown, **_one(visit, name, find_experiment(visit.service, name))}
 
 
@@ -123,28 +127,9 @@ def _choices(visit: Visit[Any]) -> dict[str, Any]:
     return {"names": names, "kinds": KINDS, "metrics": {each: MEASURE_WORDS[each] for each in METRICS}}
 
 
-def _refused(visit: Visit[Any], every: Mapping[str, Declared]) -> list[str]:
-    """Reasons of experiments that should run and do not."""
-    wanted = {name: each.experiment for name, each in every.items() if not each.experiment.stopped}
-    live = visit.service.live
-    beside = runnable(visit.service.settings, wanted)[1] if wanted.keys() - live.experiments.keys() else []
-    return [*beside, *_over_snapshot(visit).values()]
-
-
-def _over_snapshot(visit: Visit[Any]) -> dict[str, str]:
-    """Experiments that cannot run over the snapshot that serves, and why."""
-    live = visit.service.live
-    engine = live.loaded
-    return {} if engine is None else refused_over(engine, live.experiments, live.lines.over(engine))
-
-
-def _running(visit: Visit[Any]) -> set[str]:
-    return visit.service.live.experiments.keys() - _over_snapshot(visit).keys()
-
-
 def _all(visit: Visit[Any], every: Mapping[str, Declared]) -> Table:
     rows: list[tuple[Cell, ...]] = []
-    running = _running(visit)
+    waiting = why_not_running(visit.service, every)
     for at, (name, (experiment, since)) in enumerate(every.items()):
         if at % _STEP == 0:
             visit.service.lanes.give_way()
@@ -153,7 +138,7 @@ def _all(visit: Visit[Any], every: Mapping[str, Declared]) -> Table:
             (
                 Link(name, visit.href("experiments", experiment=name)),
                 experiment.placement.replace("_", " "),
-                state_of(name, experiment, running),
+                state_of(experiment, name in waiting),
                 ", ".join(f"{arm} {share:.3g}%" for arm, share in _percents(experiment).items()),
                 " ".join(found.verdicts.values()) if found else None,
                 time_text(found.until) if found else None,
@@ -182,12 +167,14 @@ def _one(visit: Visit[ExperimentsParameters], name: str, declared: Declared) -> 
     experiment, since = declared
     counts = visit.service.live.state.experiments.by_arm(key_of(name, experiment))
     found, problem = _read(visit, name, experiment)
+    waits = why_not_running(visit.service, every_experiment(visit.service)).get(name)
     sizes, trusted = sizes_words(counts, expected_shares(experiment))
     tables = {"arms": _arms(experiment, counts)} | (_told(found) if found else {})
     return {
         "title": f"Experiment {name}",
         "experiment": experiment,
-        "state": state_of(name, experiment, _running(visit)),
+        "state": state_of(experiment, waits is not None),
+        "waits": waits,
         "since": since,
         "made_in": _made_in(since),
         "metric": MEASURE_WORDS[experiment.metric],

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from recsys.experiments.arms import check_experiments, check_items
+from recsys.experiments.arms import check_experiments, check_items, refused_over, runnable
 from recsys.live.experiments import Declared
 from recsys.settings.campaigns import ALL
 from recsys.settings.experiments import MAX_EXPERIMENTS, Experiment
@@ -31,7 +32,7 @@ def put_experiment(call: Call[Experiment]) -> Response:
     """Declare an experiment, or change what may change of one that runs: who it is for, more traffic, what is read from it."""
     name = _name(call)
     declared, is_new = write_experiment(call.service, name, call.parameters)
-    return _answer(name, declared, CREATED if is_new else OK)
+    return _answer(call.service, name, declared, CREATED if is_new else OK)
 
 
 def write_experiment(service: Service, name: str, asked: Experiment) -> tuple[Declared, bool]:
@@ -63,7 +64,7 @@ def write_experiment(service: Service, name: str, asked: Experiment) -> tuple[De
 def get_experiment(call: Call[NoParameters]) -> Response:
     """Answer what an experiment is, of the settings file or declared."""
     name = _name(call)
-    return _answer(name, find_experiment(call.service, name), OK)
+    return _answer(call.service, name, find_experiment(call.service, name), OK)
 
 
 def find_experiment(service: Service, name: str) -> Declared:
@@ -83,10 +84,20 @@ def every_experiment(service: Service) -> dict[str, Declared]:
     return {name: every[name] for name in sorted(every)}
 
 
+def why_not_running(service: Service, every: Mapping[str, Declared]) -> dict[str, str]:
+    """The experiments of all that should run and do not, and why: beside the others, or over the snapshot that serves."""
+    live, engine = service.live, service.live.loaded
+    wanted = {name: each.experiment for name, each in every.items() if not each.experiment.stopped}
+    beside = runnable(service.settings, wanted)[1] if wanted.keys() - live.experiments.keys() else {}
+    running = {name: each for name, each in wanted.items() if name in live.experiments}
+    over = {} if engine is None else refused_over(engine, running, live.lines.over(engine))
+    return {**beside, **over}
+
+
 def delete_experiment(call: Call[NoParameters]) -> Response:
     """Stop an experiment: everybody is answered as without it. Its read-out stays to be read."""
     name = _name(call)
-    return _answer(name, stop_experiment(call.service, name), OK)
+    return _answer(call.service, name, stop_experiment(call.service, name), OK)
 
 
 def stop_experiment(service: Service, name: str) -> Declared:
@@ -182,9 +193,11 @@ def _check_lines(service: Service, asked: Experiment) -> None:
             raise invalid("snapshot", name, f"a snapshot line; {error}") from error
 
 
-def _answer(name: str, declared: Declared, status: int) -> Response:
+def _answer(service: Service, name: str, declared: Declared, status: int) -> Response:
     since = iso(declared.since) if declared.since else None
-    return json_response(msgspec.json.encode(ExperimentAnswer(name, since, declared.experiment)), status)
+    every = {} if declared.experiment.stopped else {**every_experiment(service), name: declared}
+    told = ExperimentAnswer(name, since, declared.experiment, why_not_running(service, every).get(name))
+    return json_response(msgspec.json.encode(told), status)
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (
