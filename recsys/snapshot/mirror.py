@@ -71,7 +71,7 @@ class SnapshotMirror:
             standing, wanted = lines(self._artifacts), self.remote.lines()
             for name, named in list(wanted.items()):
                 try:
-                    came += self._fetch(named[-1]).all_files > 0 if named else 0
+                    came += self._fetch(named[-1]).all_files > 0
                 except SnapshotError as error:
                     failed.append(error)
                     wanted[name] = standing.get(name, ())

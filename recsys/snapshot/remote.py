@@ -10,24 +10,24 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
 from recsys.disk import sync
 from recsys.optional import needed
 from recsys.snapshot.manifest import VERSION, FileEntry
-from recsys.snapshot.retention import LINE_NAME, LINES, line_of, text_of_line, without
+from recsys.snapshot.retention import LINE_NAME, LINES, line_of, text_of_line
 from recsys.snapshot.store import CURRENT, MANIFEST, REPORTS
 from recsys.types import DataError, RecsysError, SnapshotError
 
 if TYPE_CHECKING:
-    from obstore import PutMode, UpdateVersion
+    from obstore import ObjectMeta, PutMode, UpdateVersion
     from obstore.store import ObjectStore
 
 _FILES, _SNAPSHOTS = "files", "snapshots"
@@ -42,6 +42,7 @@ _MAX_LISTED = 200_000
 _MAX_LINE = 1 << 20
 """Bytes of a line."""
 _CHUNK = 1 << 20
+_LINE_TRIES = 10
 _TRIES = 3
 _PATIENCE = timedelta(seconds=20)
 """How long a store may take to be reached, with all tries."""
@@ -106,11 +107,7 @@ class RemoteSnapshots:
             text = bytes(found.bytes())[:200].decode(errors="replace").strip()
             if not VERSION.fullmatch(text):
                 raise SnapshotError(f"{self.address}/{CURRENT} names no version")
-            seen: UpdateVersion = {}
-            for name in ("e_tag", "version"):  # a store tells one of the two, or both
-                if found.meta[name] is not None:
-                    seen[name] = found.meta[name]
-            return Pointer(text, seen)
+            return Pointer(text, _seen(found.meta))
 
     def versions(self) -> list[str]:
         """All versions in the store, oldest first."""
@@ -179,12 +176,12 @@ class RemoteSnapshots:
     def delete(self, gone: Sequence[str]) -> None:
         """Delete versions, from the lines that name them too, and the files that no other version names. Never the one that serves."""
         current = self.current().version
+        for name, versions in self.lines().items():
+            if dropped := {*versions} & {*gone} - {current}:
+                self.change_line(name, drop=dropped)
         gone = [version for version in gone if version != current and version in self.versions()]
         if not gone:
             return
-        left = without(standing := self.lines(), gone)
-        for name in [name for name, named in standing.items() if named != left.get(name)]:
-            self.put_line(name, left.get(name, ()))
         named = {entry.sha256 for version in gone for entry in self._read(version).files.values()}
         with self._in_words(_SNAPSHOTS):
             for version in gone:
@@ -195,25 +192,43 @@ class RemoteSnapshots:
                 self._store.delete(f"{_FILES}/{digest}")
 
     def lines(self) -> dict[str, tuple[str, ...]]:
-        """Read the versions of every snapshot line, oldest first."""
-        found = {}
+        """Read the versions in the store of every snapshot line that names any, oldest first; one may be on its way."""
+        found, stored = {}, {*self.versions()}
         for path, size in self._listed(LINES).items():
             name = path.removeprefix(f"{LINES}/")
             if LINE_NAME.fullmatch(name) and size <= _MAX_LINE:
                 with self._in_words(path):
-                    found[name] = line_of(bytes(self._store.get(path).bytes()))
-        return found
+                    found[name] = tuple([each for each in self._read_line(path)[0] if each in stored])
+        return {name: named for name, named in found.items() if named}
 
-    def put_line(self, name: str, named: Sequence[str]) -> None:
-        """Make a line name these versions, before those that it names no more are deleted; none ends it.
+    def change_line(self, name: str, add: Sequence[str] = (), drop: Container[str] = ()) -> None:
+        """Let a line name versions as its newest, and others no more. Who changes it at the same time loses nothing: a line is written
+        as long as nobody wrote it since it was read, else read again.
 
-        A version that is in the store and in no line is one of the shop's, which a rollback lets serve: a line names it first.
+        A version that is in the store and in no line is one of the shop's, which a rollback lets serve. So a line names a version
+        before it is uploaded, and no more before it is deleted. A line that names none is ended: deleting it knows no condition.
         """
-        with self._in_words(LINES):
-            if named:
-                self._store.put(f"{LINES}/{name}", text_of_line(named))
-            elif f"{LINES}/{name}" in self._listed(LINES):
-                self._store.delete(f"{LINES}/{name}")
+        with needed("obstore", "cloud", f"{self.address} is an object store", SnapshotError):
+            from obstore.exceptions import AlreadyExistsError, PreconditionError
+        path = f"{LINES}/{name}"
+        for _ in range(_LINE_TRIES):
+            with self._in_words(path):
+                standing, mode = self._read_line(path)
+                named = (*(each for each in standing if each not in drop and each not in add), *add)
+                if named == standing:
+                    return
+                with suppress(PreconditionError, AlreadyExistsError):
+                    self._store.put(path, text_of_line(named), mode=mode)
+                    return
+        raise SnapshotError(f"{self.address}/{path} was changed by others {_LINE_TRIES} times meanwhile; run it again")
+
+    def _read_line(self, path: str) -> tuple[tuple[str, ...], PutMode]:
+        """The versions of a line, and the condition under which it may be replaced."""
+        try:
+            found = self._store.get(path)
+        except FileNotFoundError:
+            return (), "create"
+        return line_of(bytes(found.bytes())), _seen(found.meta)
 
     def reports(self) -> list[StoredReport]:
         """Find the reports of the `MAX_REPORTS` newest versions, the newest first; of a version the one that was written last."""
@@ -312,6 +327,12 @@ class RemoteSnapshots:
         except (BaseError, OSError) as error:
             reason = str(error).partition("\n")[0][:300]
             raise SnapshotError(f"{self.address} does not answer for {what}: {reason}") from error
+
+
+def _seen(meta: ObjectMeta) -> UpdateVersion:
+    """The condition that nobody wrote an object since it was read."""
+    told = {name: meta[name] for name in ("e_tag", "version")}  # a store tells one of the two, or both
+    return cast("UpdateVersion", {name: value for name, value in told.items() if value is not None})
 
 
 def open_store(address: str, error: type[RecsysError] = DataError) -> ObjectStore:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from uuid import uuid4
@@ -20,7 +22,7 @@ from recsys.snapshot import mirror, remote
 from recsys.snapshot.manifest import FileEntry
 from recsys.snapshot.mirror import AnotherFetchesError, SnapshotMirror
 from recsys.snapshot.remote import Pointer, RemoteSnapshots
-from recsys.snapshot.retention import lines
+from recsys.snapshot.retention import lines, roll_back
 from recsys.snapshot.store import MANIFEST, current_version, publish, read_manifest, report_files, verify, versions
 from recsys.types import Arrays, SettingsError, SnapshotError
 from recsys.web.app import create_app
@@ -72,9 +74,9 @@ class Machine:
 
         publish(self.folder, manifest, groups, announce=announce)
 
-    def publish_to(self, line: str, version: str) -> None:
+    def publish_to(self, line: str, version: str, keep: int = 1) -> None:
         """Publish a version to a snapshot line, as a training does."""
-        toml = f'[snapshot]\nartifacts = "{self.remote.address}"\nmirror = "{self.folder}"\nkeep = 1'
+        toml = f'[snapshot]\nartifacts = "{self.remote.address}"\nmirror = "{self.folder}"\nkeep = {keep}'
         settings = parse_settings(toml, self.folder)
         publisher = Publisher(settings, line)
         manifest = msgspec.structs.replace(self.fitted.manifest, version=version)
@@ -479,7 +481,7 @@ def test_a_line_is_on_every_machine(shop: SimpleNamespace) -> None:
     assert shop.node.mirror.fetch_lines() == 1
     assert (lines(shop.node.folder), versions(shop.node.folder)) == ({"candidate": (OTHER,)}, [OLD, OTHER])
     assert shop.node.remote.versions() == [OLD, OTHER]
-    shop.node.remote.put_line("candidate", ())
+    shop.node.remote.change_line("candidate", drop=(NEW, OTHER))
     assert (shop.node.mirror.fetch_lines(), lines(shop.node.folder)) == (0, {})
 
 
@@ -501,13 +503,55 @@ def test_a_line_that_is_wrong_in_the_store_stays_as_it_was(shop: SimpleNamespace
     shop.trainer.publish_to("candidate", NEW)
     fetcher = SnapshotFetcher(shop.node.mirror, 60, Metrics())
     assert fetcher.look()
-    shop.trainer.remote.put_line("candidate", (NEW, OTHER))
-    shop.trainer.remote.put_line("second", (OLD,))
+    shop.server.put(f"{shop.bucket.name}/snapshots/{OTHER}.json", b"{")
+    shop.trainer.remote.change_line("candidate", (OTHER,))
+    shop.trainer.remote.change_line("second", (OLD,))
     with pytest.raises(SnapshotError, match="1 of 2 snapshot lines were not fetched"):
         shop.node.mirror.fetch_lines()
     assert lines(shop.node.folder) == {"candidate": (NEW,), "second": (OLD,)}
     fetcher.look()
     assert shop.node.serves() == OLD
+
+
+def test_machines_that_publish_to_one_line_at_once_lose_nothing(
+    shop: SimpleNamespace, fitted: Fitted, tmp_path: Path
+) -> None:
+    """Each version stays in the line, whoever writes it last: what no line names would be the shop's, and a rollback could let it
+    serve."""
+    shop.trainer.publish(OLD)
+    machines = [Machine(fitted, shop.address, tmp_path / f"machine-{number}") for number in range(6)]
+    versions_of_line = [f"2026020{number + 1}T000000Z-0000000000b{number}" for number in range(6)]
+    start = threading.Barrier(6)
+
+    def publish_one(machine: Machine, version: str) -> None:
+        machine.mirror.fetch_all()
+        start.wait()
+        machine.publish_to("candidate", version, keep=10)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(publish_one, machines, versions_of_line))
+    assert sorted(shop.node.remote.lines()["candidate"]) == versions_of_line
+    pointer = shop.node.mirror.fetch_all()
+    assert pointer.version == OLD
+    assert versions(shop.node.folder) == [OLD, *versions_of_line]
+    with pytest.raises(SnapshotError, match="nothing to roll back to"):
+        roll_back(shop.node.folder)
+
+
+def test_a_version_that_is_on_its_way_is_waited_for(shop: SimpleNamespace) -> None:
+    """Its line names it before the store has it, for ever where the machine died meanwhile: the one before it goes on, and that is no
+    failure."""
+    shop.trainer.publish(OLD)
+    shop.trainer.publish_to("candidate", NEW)
+    shop.trainer.remote.change_line("candidate", (OTHER,))
+    shop.trainer.remote.change_line("second", (OTHER,))
+    fetcher = SnapshotFetcher(shop.node.mirror, 60, Metrics())
+    assert fetcher.look()
+    assert lines(shop.node.folder) == {"candidate": (NEW,)}
+    assert shop.node.mirror.fetch_lines() == 0
+    shop.trainer.publish_to("candidate", OTHER)
+    assert shop.node.mirror.fetch_lines() == 1
+    assert lines(shop.node.folder) == {"candidate": (OTHER,), "second": (OTHER,)}
 
 
 def test_a_training_whose_line_cannot_be_written_is_no_version_of_the_shop(shop: SimpleNamespace) -> None:

@@ -161,12 +161,13 @@ def line(settings: Settings, name: str, to: str | None) -> int:
         with publishing(artifacts):
             point_line(artifacts, to, name)
         if mirror:
-            mirror.remote.put_line(name, lines(artifacts)[name])
+            mirror.remote.change_line(name, (to,))
         console.say(f"✓ {to} is the newest version of the line {name}")
         return 0
+    named = lines(artifacts).get(name, ())
     gone = drop_line(artifacts, name)
     if mirror:
-        mirror.remote.put_line(name, ())
+        mirror.remote.change_line(name, drop=named)
         mirror.remote.delete(gone)
     console.say(f"✓ the line {name} is ended, with {len(gone)} versions; its arms' experiments do not run any more")
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from recsys.settings import Settings
 from recsys.snapshot.mirror import mirror_of
-from recsys.snapshot.retention import check_line, lines, point_line, prune
+from recsys.snapshot.retention import check_line, point_line, prune
 from recsys.snapshot.store import Inspect, Manifest, point_at, publish
 from recsys.types import Arrays, SnapshotError
 
@@ -51,8 +51,6 @@ class Publisher:
         if self._mirror is None:
             return
         try:
-            for name, named in lines(self._settings.artifacts).items():
-                self._mirror.remote.put_line(name, named)
             self._mirror.remote.delete(gone)
         except SnapshotError as error:
             raise SnapshotError(
@@ -64,8 +62,7 @@ class Publisher:
             return
         remote = self._mirror.remote
         if self._line:
-            named = (*lines(self._settings.artifacts).get(self._line, ()), version)
-            remote.upload(self._settings.artifacts, version, partial(remote.put_line, self._line, named))
+            remote.upload(self._settings.artifacts, version, partial(remote.change_line, self._line, (version,)))
         else:
             remote.upload(self._settings.artifacts, version)
             remote.announce(version, self._base)
