@@ -8,6 +8,7 @@ master and two workers, whose executors have one core each.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -32,6 +33,13 @@ KINDS = {
 }
 """Words of command lines, and which process of a training they tell."""
 _LOOK_SECONDS = 0.5
+_TELLING = """
+            "spark.eventLog.enabled" = "true"
+            "spark.eventLog.dir" = "file://{folder}"
+            "spark.eventLog.compress" = "false"
+            "spark.eventLog.rolling.enabled" = "false"
+"""
+"""Lines of settings, after those of the cluster, with which Spark writes down what its tasks did."""
 
 
 class Run(NamedTuple):
@@ -43,6 +51,7 @@ class Run(NamedTuple):
     seconds: float
     processor_seconds: float
     peak_mb: str
+    shuffled_mb: float
     content_hash: str
 
 
@@ -52,6 +61,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, nargs="+", default=[1_000_000], help="sizes of shops (default: 1,000,000)")
     parser.add_argument("--partitions", type=int, nargs="+", default=[1, 8], help="numbers of partitions (default: 1 8)")
     parser.add_argument("--runners", nargs="+", choices=("local", "spark"), default=["local"], help="default: local")
+    parser.add_argument("--workers", type=int, nargs="+", default=[2], help="workers of Spark, a core each (default: 2)")
     parser.add_argument(
         "--folder", type=Path, default=OUT / "partitions", help="where shops are made, kept for the next run"
     )
@@ -62,24 +72,39 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         prepare(folder, max(events // 50, 1), max(events // 100, 1), events)
         for partitions in chosen.partitions:
-            for runner in chosen.runners:
-                say(f"training on {events:,} events in {partitions} partitions, {runner}")
-                run = on_spark if runner == "spark" else here
-                runs.append(run(folder, events, partitions))
+            for workers in (0, *chosen.workers):
+                if ("spark" if workers else "local") not in chosen.runners:
+                    continue
+                say(f"training on {events:,} events in {partitions} partitions, {_named(workers)}")
+                runs.append(on_spark(folder, events, partitions, workers) if workers else here(folder, events, partitions))
     console.table("Training in partitions", [name.replace("_", " ") for name in Run._fields], runs)
 
 
 def here(folder: Path, events: int, partitions: int) -> Run:
     """Train in a process of its own."""
-    return train(folder, folder / "settings.toml", events, "local", partitions, os.environ)
+    return train(folder, folder / "settings.toml", events, _named(0), partitions, os.environ)
 
 
-def on_spark(folder: Path, events: int, partitions: int) -> Run:
-    """Train with the partitions on a cluster that is started for it."""
-    with tempfile.TemporaryDirectory() as aside, running_cluster(Path(aside), memory="1g") as cluster:
+def on_spark(folder: Path, events: int, partitions: int, workers: int) -> Run:
+    """Train with the partitions on a cluster of so many workers that is started for it."""
+    with tempfile.TemporaryDirectory() as aside, running_cluster(Path(aside), memory="1g", workers=workers) as cluster:
+        told = Path(aside) / "told"
+        told.mkdir()
         settings = folder / "settings-spark.toml"
-        settings.write_text((folder / "settings.toml").read_text() + cluster.settings)
-        return train(folder, settings, events, "spark", partitions, cluster.environment)
+        settings.write_text((folder / "settings.toml").read_text() + cluster.settings + _TELLING.format(folder=told))
+        run = train(folder, settings, events, _named(workers), partitions, cluster.environment)
+        return run._replace(shuffled_mb=round(sum(map(_shuffled, told.iterdir())) / 1e6, 1))
+
+
+def _named(workers: int) -> str:
+    return f"Spark, {workers} worker{'s' * (workers > 1)}" if workers else "local"
+
+
+def _shuffled(log: Path) -> int:
+    """The bytes that the tasks of an event log of Spark wrote for others to fetch."""
+    with log.open() as lines:
+        metrics = [json.loads(line).get("Task Metrics") or {} for line in lines if "SparkListenerTaskEnd" in line]
+    return sum(each.get("Shuffle Write Metrics", {}).get("Shuffle Bytes Written", 0) for each in metrics)
 
 
 def train(folder: Path, settings: Path, events: int, runner: str, partitions: int, environment: Mapping[str, str]) -> Run:
@@ -110,6 +135,7 @@ def train(folder: Path, settings: Path, events: int, runner: str, partitions: in
         partitions=partitions,
         seconds=round(seconds, 1),
         processor_seconds=round(usage.ru_utime + usage.ru_stime, 1),
+        shuffled_mb=0.0,
         peak_mb=", ".join(f"{kind} {peak:,}" for kind, peak in ({**peaks, "Python": usage.ru_maxrss // 1024}).items()),
         content_hash=manifest.content_hash[:12],
     )

@@ -57,8 +57,8 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(folder: Path, memory: str = "512m") -> Iterator[Cluster]:
-    """Start a cluster whose executors have so much memory, and end it; skips the test where Spark or Java is not there."""
+def running_cluster(folder: Path, memory: str = "512m", workers: int = 2) -> Iterator[Cluster]:
+    """Start a cluster of so many workers whose executors have so much memory, and end it; skips the test without Spark or Java."""
     if shutil.which("java") is None:
         pytest.skip("Java is not installed: apt-get install default-jre-headless")
     if (spark := find_spec("pyspark")) is None or spark.origin is None:
@@ -83,10 +83,10 @@ def running_cluster(folder: Path, memory: str = "512m") -> Iterator[Cluster]:
             return running.enter_context(child(command, environment, log)).pid
 
         start("master.Master", "--port", str(port))
-        places = [folder / f"worker-{number}" for number in (1, 2)]
+        places = [folder / f"worker-{number}" for number in range(1, workers + 1)]
         sizes = ("--cores", "1", "--memory", memory)
-        workers = tuple(start("worker.Worker", master, *sizes, "--work-dir", str(place)) for place in places)
-        yield Cluster(master, environment, workers, memory)
+        running_workers = tuple(start("worker.Worker", master, *sizes, "--work-dir", str(place)) for place in places)
+        yield Cluster(master, environment, running_workers, memory)
 
 
 def children(process: int) -> list[int]:
