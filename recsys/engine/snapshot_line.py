@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.engine.blend import Ranked
 from recsys.engine.engine import Engine, rankers_in, recommenders_of
@@ -60,12 +61,14 @@ Lines: TypeAlias = Mapping[str, "SnapshotLine | str"]
 
 class _Rows(NamedTuple):
     """Rows of the two catalogues by item id: there int32[here] (below -1: unknown there) · here int32[there] (-1: unknown here) ·
-    both_here, both_there int32[b] rows of the items that both have."""
+    both_here int32[b] rows here of the items that both have · at intp[there] the same as `here`, as NumPy indexes without a copy ·
+    known bool[there] whether there is one."""
 
     there: Rows
     here: Rows
     both_here: Rows
-    both_there: Rows
+    at: NDArray[np.intp]
+    known: Mask
 
 
 class _There:
@@ -98,7 +101,7 @@ class _There:
         both_here = np.flatnonzero(there >= 0).astype(np.int32)
         here = np.full(self.catalog.n_items, -1, np.int32)
         here[there[both_here]] = both_here
-        return _Rows(there, here, both_here, there[both_here])
+        return _Rows(there, here, both_here, here.astype(np.intp), here >= 0)
 
     def asked(self, query: RowQuery, profile: Profile) -> tuple[RowQuery, Profile]:
         """A query and its shopper in rows of this snapshot; the last ones are kept, since all are asked the same."""
@@ -112,8 +115,9 @@ class _There:
 
     def allowed(self, allowed: Mask) -> Mask:
         """Tell which items may be shown, bool[here], in rows of this snapshot; none that the one that serves does not have."""
-        rows, found = self.rows, np.zeros(self.catalog.n_items, bool)
-        found[rows.both_there] = allowed[rows.both_here]
+        rows = self.rows
+        found: Mask = allowed.take(rows.at)  # of one without a row here some other, which the next line takes out
+        found &= rows.known
         return found
 
     def _query(self, query: RowQuery) -> RowQuery:
@@ -241,4 +245,5 @@ def _row(here: GrowingIds, there: GrowingIds, row: int) -> int:
     return there.row(here.text(row)) if row >= 0 else -1
 
 
-_NO_ROWS = _Rows(*(np.empty(0, np.int32) for _ in range(4)))
+_NONE = np.empty(0, np.int32)
+_NO_ROWS = _Rows(_NONE, _NONE, _NONE, np.empty(0, np.intp), np.empty(0, bool))
