@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from recsys.settings.load import parse_settings
+from recsys.tables.checks.usefulness import usefulness
 from recsys.tables.shop import ShopTables
 from recsys.types import DataError, SettingsError
 from tests.support.shops.shop_tables import an_event, read_rows, the_finding
@@ -118,3 +120,14 @@ def test_items_whose_sign_is_of_no_such_currency_stop_the_job(
     """Items in $, and events, or the settings, in something that is no dollar."""
     with pytest.raises(DataError, match=r"only signs are there: \$|beside \$, which is no sign of|cannot be read"):
         _signed(tmp_path, price, None, more, currency)
+
+
+def test_a_shop_whose_every_price_is_in_a_currency_without_a_rate_stops(tmp_path: Path) -> None:
+    """Revenue would be none in silence: no price of the events can be read in the catalogue's currency."""
+    rows = [an_event(event_id=f"e{at}", price=5.0, currency="USD") for at in range(3)]
+    shop = read_rows(tmp_path, rows, items=[{"item_id": "sofa", "price": 9.5, "currency": "EUR"}])
+    stopping = [
+        each for each in usefulness(parse_settings("", tmp_path), shop) if not each.passed and each.name == "unreadable"
+    ]
+    assert len(stopping) == 1
+    assert "3 of 3 values of events, column currency" in re.sub(r" \([\d.]+%\)", "", stopping[0].said)

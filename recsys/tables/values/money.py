@@ -95,6 +95,7 @@ def settle(data: DataSettings, reads: Mapping[str, Read], folded: Folded | None)
         example=example,
         advice=f"{example} is no sign of {wanted}: {_NAME}" if example in SHARED_SIGNS else worth,
         level="emptied",
+        given=rows if in_events and not {wanted, *data.rates, *signs} & {*in_events} else 0,
     )
     return money, [finding]
 
