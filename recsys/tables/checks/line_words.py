@@ -125,6 +125,12 @@ _COSTS = (
     r"náklady na dopravu|szállítási (díj|költség)|taxă? de livrare|cost(uri)? (de )?livrare|стоимость доставки|"
     r"έξοδα αποστολής|رسوم الشحن)"
 )
+_WRAPS = (
+    r"gift[- ]?wrap(ping)?|geschenkverpackung|als geschenk verpack(t|en)|(emballage|papier|paquet) cadeau|confezione regalo|"
+    r"(papel|envoltorio|envoltura)( de| para)? regalo|embrulho( de| para)? presente|(cadeau|in)?inpakservice|cadeauverpakking|"
+    r"pakowanie na prezent|presentinslagning|gave(ind|inn)pakning|hediye paketi|подарочная упаковка|ギフト包装|ラッピング"
+)
+"""Wrapping of a gift, as a whole title: a line of an order, or a box that is sold."""
 _FEES = (
     rf"(({_PAYMENT}) ?(fees?|charges?|surcharges?)|adjust bad debt|surcharge|mwst\.?|sales tax|pfand|flaschenpfand|"
     r"(zahlungs|nachnahme|bearbeitungs|service)gebühr|trinkgeld|frais de (dossier|gestion|paiement)|"
@@ -172,7 +178,7 @@ LINE_WORDS: Mapping[NeverKind, LineWords] = {
     "fees": LineWords(
         sure=rf"^{_FEES}{_END}",
         doubtful=rf"^{_FEES}(\W|$)|^(manual|discount|rabatt|remise|descuento|sconto|cruk( commission)?|tips?|donation|spende|"
-        r"deposit|tax|vat|fee|gebühr)$",
+        rf"deposit|tax|vat|fee|gebühr|({_WRAPS})( (service|fee|charge))?)$",
         but=r"(^|\W)(books?|kits?|jars?|box(es|en)?|flaschen?|aufkleber|stickers?)(\W|$)",
         codes=("M", "m", "D", "B", "BANK CHARGES", "AMAZONFEE", "CRUK"),
     ),

@@ -138,6 +138,19 @@ def test_doubtful_names_of_the_kinds_of_the_settings_are_told(tmp_path: Path) ->
         assert not read_rows(tmp_path, [an_event(item_id="i4")], f"catalog.never.kinds = {kinds}\n", items=items).findings
 
 
+@pytest.mark.parametrize("title", ["Geschenkverpackung", "Gift wrap", "Gift wrapping fee", "Emballage cadeau"])
+def test_the_wrapping_of_a_gift_is_asked_about(tmp_path: Path, title: str) -> None:
+    """It stands among the lines of orders, and goes with everything."""
+    items = [
+        {"item_id": "a", "title": title},
+        {"item_id": "b", "title": f"{title} rot"},
+        {"item_id": "sofa", "title": "Sofa"},
+    ]
+    shop = read_rows(tmp_path, [an_event()], "", items=items)
+    assert shop.items.height == 3
+    assert the_finding(shop, "surely a product").rows == 1
+
+
 @pytest.mark.parametrize("title", ["Pröbchen Set", "Free samples of freedom", "Pröbchen-Box Sommer", "Carta regalo fiori"])
 def test_products_named_after_what_is_given_away_stay_and_are_asked_about(tmp_path: Path, title: str) -> None:
     """A word for a sample, or for paper around a gift, does not take a product out."""
