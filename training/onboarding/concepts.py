@@ -46,7 +46,7 @@ _WORDS: Mapping[str, str] = {
     "cantidad cant unidades uds quantità qta qtà pezzi quantidade qtd qtde aantal stuks antal st adet miktar ilość "
     "sztuk množství kusů ks määrä kpl mennyiség db количество кол штук 数量 個数 件数 수량 cantitate ποσότητα 數量 كمية الكمية "
     "כמות кількість množstvo količina liczba",
-    "price": "price prices preis preise prix tarif precio prezzo preço preco prijs prijzen pris fiyat fiyatı cena ceny hinta "
+    "price": "price prices preis preise prix tarif valor precio prezzo preço preco prijs prijzen pris fiyat fiyatı cena ceny hinta "
     "ár цена 価格 値段 单价 가격 preț prețul τιμή سعر السعر מחיר ціна cijena 판매가",
     "unit": "unit each einzel einzeln stückpreis unitaire unitario unitaria unitário unité per eenheid stuk enhet styck styk "
     "birim jednostkowa jednostkowy jednotková kus yksikkö egység единицу 単価 单位 unitar μονάδας الوحدة وحدة יחידה 單價",

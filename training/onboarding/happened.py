@@ -13,6 +13,8 @@ from training.onboarding.names import event_words, plain, says_kind, says_state
 from training.onboarding.proposal import Proposal
 from training.onboarding.values import affirmed, texts
 
+_NEGATIVE = r"^[^\d(]*(?:[-−–]|\()[^\d]*\d|\d\s*[-−–]\s*$"
+"""Numbers below 0, as shops write them: `-2`, `€ -2.00`, `(2)` and `2-`, but not `1.299,-`."""
 _SHOWN = 5
 """Most words that are named."""
 _MOST_KINDS = 20
@@ -157,9 +159,18 @@ def tell_words(found: Proposal, own: str) -> None:
 
 
 def tell_returns(found: Proposal) -> None:
-    """Take rows of negative quantities for refunds."""
-    own = found.settings["columns"].get("quantity")
-    negative = int(texts(found.rows, own).str.starts_with("-").sum()) if own else 0
-    if negative > 1:
-        found.settings["type_rules"] = [{"column": own, "pattern": "^\\s*-", "event_type": "refund"}]
+    """Take rows of negative quantities, prices and totals for refunds; where most rows are such, ask."""
+    columns = found.settings["columns"]
+    for own in [columns[name] for name in ("quantity", "price", "amount") if isinstance(columns.get(name), str)]:
+        text = texts(found.rows, own)
+        if (negative := int(text.str.contains(_NEGATIVE).sum())) < 2:
+            continue
+        if negative * 2 > len(text):
+            found.unsure.append(
+                f"{own} is below 0 in {negative:,} of {len(text):,} rows, which count in nothing: if sales are written so, as in a"
+                " ledger of stock, export them without the sign"
+            )
+            continue
+        rules = found.settings.setdefault("type_rules", [])
+        rules.append({"column": own, "pattern": _NEGATIVE, "event_type": "refund"})
         found.evidence.append(f"rows whose {own} is below 0 are refunds: {negative:,} of the rows looked at")

@@ -8,6 +8,7 @@ from recsys.tables.values.numbers import UNITS, Mark, read_number
 from training.onboarding.concepts import says_net
 from training.onboarding.names import named
 from training.onboarding.proposal import Proposal
+from training.onboarding.shapes.first_lines import within
 from training.onboarding.values import is_of_the_order
 
 _LEAST, _ALMOST = 5, 0.9
@@ -22,10 +23,12 @@ def tell_amounts(found: Proposal) -> None:
     """Take an order's total, which stands on each of its lines, for no line's, and the price of a line for no unit's."""
     columns = found.settings["columns"]
     own, order = columns.get("amount"), columns.get("order_id")
-    if own and order and is_of_the_order(found.rows, own, order):
+    once = bool(own and order) and within(found.rows, order, [own])[0] == [own]
+    if own and order and (once or is_of_the_order(found.rows, own, order)):
         del columns["amount"]
+        where = "stands on the first line of each order alone" if once else "is the same on all lines of an order"
         found.unsure.append(
-            f"{own} is the same on all lines of an order, so it is taken for the order's total and not used: set `amount` to a column"
+            f"{own} {where}, so it is taken for the order's total and not used: set `amount` to a column"
             " with the total of a line, or `price` to one with the price of a unit"
         )
     for was, known, other in (("price", "a unit", "a line"), ("amount", "a line", "a unit")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from training.onboarding.concepts import concepts
 from training.onboarding.names import says_cancelled, says_no_order, says_state, says_valid
 from training.onboarding.proposal import Proposal
-from training.onboarding.values import affirmed, denied, states_known, texts
+from training.onboarding.values import affirmed, denied, empty_share, states_known, states_told, texts
 
 _HALF = 0.5
 _RARE = 0.1
@@ -19,21 +19,23 @@ def tell_states(found: Proposal) -> None:
     void: list[object] = []
     for tell in (_by_words, _by_moments, _by_flags):
         void += tell(found)
+    _tell_unpaid(found)
     if void:
         found.settings["void_orders"] = void
 
 
 def _by_words(found: Proposal) -> list[object]:
-    """Return the first column whose words say how orders stand; without one, ask for those that are named so."""
+    """Return the columns whose words say how orders stand: the first one of which half is known, and all of which every word is; ask
+    for the others that are named so."""
     free = [own for own in found.rows.columns if says_state(own) and own not in found.settings["columns"].values()]
-    for own in free:
-        if (known := states_known(texts(found.rows, own))) >= _HALF:
-            found.evidence.append(
-                f"{own} says how orders stand: {known:.0%} of its words are known; cancelled, refunded and"
-                " pending ones count in nothing"
-            )
-            return [own]
-    for own in free:
+    known = {own: states_known(texts(found.rows, own)) for own in free}
+    whole = [own for own in free if states_told(texts(found.rows, own))]
+    void = whole or [own for own in free if known[own] >= _HALF][:1]
+    found.evidence += [
+        f"{own} says how orders stand: {known[own]:.0%} of its words are known; cancelled, refunded and pending ones count in nothing"
+        for own in void
+    ]
+    for own in [own for own in free if own not in void]:
         words = texts(found.rows, own).value_counts(sort=True).get_column(own).to_list()
         if 2 <= len(words) <= _MOST_STATES:
             found.unsure.append(
@@ -41,7 +43,7 @@ def _by_words(found: Proposal) -> list[object]:
                 f' said which of them are cancelled, all count as bought. Set `void_orders = [{{ column = "{own}", one_of = ["…"] }}]`'
                 " under `[data.events]`"
             )
-    return []
+    return [*void]
 
 
 def _by_moments(found: Proposal) -> list[object]:
@@ -49,6 +51,19 @@ def _by_moments(found: Proposal) -> list[object]:
     if moments:
         found.evidence.append(f"orders with a moment in {', '.join(moments)} count in nothing: by its name")
     return list(moments)
+
+
+def _tell_unpaid(found: Proposal) -> None:
+    """Ask whether orders without a moment of payment were bought."""
+    mapped = found.settings["columns"].values()
+    for own in [
+        own for own in found.seen[0].usable["timestamp"] if {"pay", "date"} <= {*concepts(own)} and own not in mapped
+    ]:
+        if _RARE / 10 < empty_share(found.rows, own) < 1 - _RARE and not found.settings.get("fill_down"):
+            found.unsure.append(
+                f"{own} is empty in {empty_share(found.rows, own):.0%} of the rows, and orders that nobody paid would count as bought:"
+                f' if these are such, set `void_orders = [{{ column = "{own}", empty = true }}]` under `[data.events]`'
+            )
 
 
 def _by_flags(found: Proposal) -> list[object]:

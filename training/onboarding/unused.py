@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from training.onboarding.concepts import rank
-from training.onboarding.names import event_words
+from training.onboarding.names import event_words, named
 from training.onboarding.proposal import Proposal
 from training.onboarding.values import affirmed, denied, is_number, states_told, texts
 
@@ -21,6 +21,7 @@ def tell_unused(found: Proposal) -> None:
     found.evidence.append(f"not used: {', '.join(left[:_MOST_NAMED])}{more}")
     if found.table == "events" and found.settings.get("constants"):
         _tell_amounts(found, left)
+        _tell_unread(found, left)
         _tell_states(found, left)
         _tell_sums(found)
     if found.table == "items":
@@ -44,6 +45,26 @@ def _tell_amounts(found: Proposal, left: list[str]) -> None:
         "no column is told to be a price, so that revenue is none: set `price` (of a unit) or `amount` (of a line) under "
         f"`[data.events.columns]`{among}"
     )
+
+
+def _tell_unread(found: Proposal, left: list[str]) -> None:
+    """Name what is a quantity or a price by its name, and holds no plain numbers: `0,25 kg`, `two`."""
+    columns, by_name = found.settings["columns"], named("events", found.rows.columns, {})
+    priced = {"price", "amount"} & set(columns)
+    for canonical in ("quantity", "price", "amount"):
+        own = by_name.get(canonical, "")
+        if (
+            own not in left
+            or canonical in columns
+            or (priced and canonical != "quantity")
+            or is_number(texts(found.rows, own))
+        ):
+            continue
+        piece = ", and each line counts as one piece" if canonical == "quantity" else ""
+        found.unsure.append(
+            f"{own} is {canonical} by its name, but its values are no plain numbers: it is not used{piece}. Export numbers, or map it"
+            " and name the words beside them under `units`"
+        )
 
 
 def _tell_sums(found: Proposal) -> None:

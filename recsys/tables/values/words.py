@@ -97,6 +97,7 @@ _REFUSED = (
     "onaysız iptal izinyok beklemede 未購読 拒否 同意しない 不同意 受け取らない 希望しない 退会 未同意 停止"
 )
 _STANDS = (
+    "aberto aberta abierto abierta aperto aperta archivado arquivado archiviato archived archivé archivée archiviert "
     "paid partiallypaid paidpartially authorized authorised captured charged completed complete processing processed "
     "inprogress awaitingfulfillment awaitingfulfilment awaitingshipment awaitingpickup awaitingprocessing handling "
     "readyforhandling paymentaccepted paymentapproved paymentreceived remotepaymentaccepted created placed shipped "

@@ -36,7 +36,8 @@ def test_a_name_that_may_say_something_else_is_not_taken(table: str, columns: tu
     assert named(table, columns, {"timestamp": ["Fecha de compra"]}) == told
 
 
-def _proposed(folder: Path, head: str, rows: list[str]) -> dict[str, Any]:
+def read_proposal(folder: Path, head: str, rows: list[str]) -> dict[str, Any]:
+    """What is proposed for a file, with what it is unsure of."""
     (folder / "file.csv").write_text("\n".join([head, *rows]) + "\n")
     seen, _ = look_at([folder / "file.csv"], folder)
     found = propose(seen[0])
@@ -48,7 +49,7 @@ def _proposed(folder: Path, head: str, rows: list[str]) -> dict[str, Any]:
 def test_packed_text_that_is_no_list_of_items_stays_a_cell(tmp_path: Path, cell: str) -> None:
     """Options and sizes of one item are packed as items are; the item's own column stays the item's."""
     rows = [f"u{at},2026-11-0{at},view,{cell},P{at}" for at in range(1, 9)]
-    found = _proposed(tmp_path, "user_id,timestamp,event_type,about,product_id", rows)
+    found = read_proposal(tmp_path, "user_id,timestamp,event_type,about,product_id", rows)
     assert found["columns"]["item_id"] == "product_id"
     assert "unnest" not in found
 
@@ -56,7 +57,7 @@ def test_packed_text_that_is_no_list_of_items_stays_a_cell(tmp_path: Path, cell:
 def test_a_price_of_a_sale_that_holds_zeros_is_not_used(tmp_path: Path) -> None:
     """0 says that there is no sale in many exports; taken for the price, it would give the item away."""
     rows = [f"P{at},Thing {at},{at}.50,{0 if at % 2 else 1}" for at in range(1, 9)]
-    found = _proposed(tmp_path, "sku,title,price,sale price", rows)
+    found = read_proposal(tmp_path, "sku,title,price,sale price", rows)
     assert found["columns"]["price"] == "price"
     assert any("sale price is not used" in each for each in found["unsure"])
 
@@ -66,7 +67,7 @@ def test_words_of_events_say_what_happened_whatever_the_column_is_called(tmp_pat
     """Nine in ten rows hold words of two kinds: without the column each view would count as bought."""
     words = ["Product Viewed", "Product Added", "Order Completed"]
     rows = [f"u{at % 4},2026-11-{at % 9 + 1:02}T10:00:00Z,{words[at % 3]},P{at % 5},9.50" for at in range(30)]
-    found = _proposed(tmp_path, f"customer_id,timestamp,{column},product_id,price", rows)
+    found = read_proposal(tmp_path, f"customer_id,timestamp,{column},product_id,price", rows)
     assert found["columns"]["event_type"] == column
     assert "title" not in found["columns"]
     assert "constants" not in found
@@ -78,7 +79,7 @@ def test_words_of_events_say_what_happened_whatever_the_column_is_called(tmp_pat
 def test_words_of_states_and_of_few_rows_say_nothing(tmp_path: Path, column: str, words: list[str]) -> None:
     """How an order stands is no kind of event; neither is a word that stands in some rows, or one word alone."""
     rows = [f"u{at % 4},o{at},2026-11-{at % 9 + 1:02}T10:00:00Z,{words[at % len(words)]},P{at % 5},9.50" for at in range(30)]
-    found = _proposed(tmp_path, f"customer_id,order_id,timestamp,{column},product_id,price", rows)
+    found = read_proposal(tmp_path, f"customer_id,order_id,timestamp,{column},product_id,price", rows)
     assert "event_type" not in found["columns"]
 
 
@@ -109,7 +110,7 @@ def test_a_lone_number_is_no_moment(tmp_path: Path) -> None:
 def test_columns_without_a_value_give_way_and_accounts_of_books_are_nobody(tmp_path: Path) -> None:
     """An empty `Reference` is no item where another column may be; an account's code is no customer where an address stands."""
     rows = [f"k{at % 4}@shop.invalid,I{at},,2026-11-{at % 9 + 10},P{at % 5},2,9.50,200" for at in range(20)]
-    found = _proposed(
+    found = read_proposal(
         tmp_path, "EmailAddress,InvoiceNumber,Reference,InvoiceDate,InventoryItemCode,Quantity,UnitAmount,AccountCode", rows
     )
     told = {name: found["columns"].get(name) for name in ("user_id", "item_id")}
@@ -159,7 +160,7 @@ def test_codes_and_weeks_are_no_moments_of_orders(tmp_path: Path, kind: str, mor
 @pytest.mark.parametrize("cell", ["01.09.2026 14 Uhr", "13.9.26", "Sep-13-26", "2026-09-01 um 14.05 Uhr"])
 def test_moments_of_any_form_are_found_under_any_name(tmp_path: Path, cell: str) -> None:
     """Nearly all of the values are plausible times."""
-    found = _proposed(
+    found = read_proposal(
         tmp_path, "customer_id;sku;foo;quantity;price", [f"u{at % 4};P{at % 5};{cell};1;9.50" for at in range(60)]
     )
     assert found["columns"]["timestamp"] == "foo"
@@ -191,7 +192,7 @@ def test_what_happened_is_told_by_values_and_not_by_the_name(
         f"u{at % 4},2026-11-0{at % 9 + 1}T10:00:00Z,{','.join(each[:: -1 if turned else 1])},P{at % 5},9.5"
         for at, each in enumerate(cells)
     ]
-    found = _proposed(tmp_path, f"user_id,timestamp,{','.join(heads[:: -1 if turned else 1])},product_id,price", rows)
+    found = read_proposal(tmp_path, f"user_id,timestamp,{','.join(heads[:: -1 if turned else 1])},product_id,price", rows)
     assert found["columns"]["event_type"] == heads[1]
     assert found["event_types"] == {"add_to_cart": "cart_add"}
 
@@ -200,7 +201,7 @@ def test_a_column_of_pages_alone_tells_nothing_and_is_named(tmp_path: Path) -> N
     """Where nothing else tells what happened, pages are no events; it is said that each row counts as bought."""
     pages = ["home", "cart", "checkout", "search"]
     rows = [f"u{at % 4},o{at},2026-11-0{at % 9 + 1}T10:00:00Z,{pages[at % 4]},P{at % 5},9.50" for at in range(40)]
-    found = _proposed(tmp_path, "customer_id,order_id,timestamp,last page,product_id,price", rows)
+    found = read_proposal(tmp_path, "customer_id,order_id,timestamp,last page,product_id,price", rows)
     assert "event_type" not in found["columns"]
     assert any("last page says on which page somebody was" in each for each in found["unsure"])
 
@@ -239,7 +240,7 @@ def test_where_somebody_came_from_is_not_what_happened(tmp_path: Path, other: st
     """A shop's own words are asked for; words of events in a column of something before do not make views of purchases."""
     own, before = ["seen_pdp", "basket_in", "paid"], ["search", "view"]
     rows = [f"u{at % 4},2026-11-{at % 9 + 1:02}T10:00:00Z,{own[at % 3]},{before[at % 2]},P{at % 5}" for at in range(30)]
-    found = _proposed(tmp_path, f"user_id,timestamp,event,{other},product_id", rows)
+    found = read_proposal(tmp_path, f"user_id,timestamp,event,{other},product_id", rows)
     assert found["columns"]["event_type"] == "event"
 
 
@@ -248,7 +249,7 @@ def test_a_foreign_column_with_words_of_events_raises_a_doubt(tmp_path: Path, ow
     """What happened may stand in the shop's own words beside it, under a name that says so or not."""
     steps, goals = ["angeklickt", "reingelegt", "bezahlt"], ["view", "purchase"]
     rows = [f"u{at % 4},2026-11-{at % 9 + 1:02}T10:00:00Z,{steps[at % 3]},{goals[at % 2]},P{at % 5}" for at in range(30)]
-    found = _proposed(tmp_path, f"customer_id,timestamp,{own},Kampagnenziel,product_id", rows)
+    found = read_proposal(tmp_path, f"customer_id,timestamp,{own},Kampagnenziel,product_id", rows)
     assert found["columns"]["event_type"] == "Kampagnenziel"
     [doubt] = [each for each in found["unsure"] if "taken for what happened" in each]
     assert f"{own} may say it in the shop's own (angeklickt, " in doubt
