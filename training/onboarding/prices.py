@@ -23,7 +23,8 @@ def tell_amounts(found: Proposal) -> None:
     """Take an order's total, which stands on each of its lines, for no line's, and the price of a line for no unit's."""
     columns = found.settings["columns"]
     own, order = columns.get("amount"), columns.get("order_id")
-    once = bool(own and order) and within(found.rows, order, [own])[0] == [own]
+    inside = own and "." in own  # a field of a line's own says nothing of the order, where some lines lack it
+    once = bool(own and order and not inside) and within(found.rows, order, [own])[0] == [own]
     if own and order and (once or is_of_the_order(found.rows, own, order)):
         del columns["amount"]
         where = "stands on the first line of each order alone" if once else "is the same on all lines of an order"
