@@ -84,6 +84,18 @@ def removal(item: int, given: FilterInputs) -> Removal | None:
     return None
 
 
+def emptied_by(given: FilterInputs) -> Filter | None:
+    """Find the filter after which no item is left; None: some are."""
+    allowed = given.catalog.shown_at(given.query.now).copy()
+    if not allowed.any():
+        return "unavailable"
+    for name, step in STEPS.items():
+        step(allowed, given)
+        if not allowed.any():
+            return name
+    return None
+
+
 def _keep_category(allowed: Mask, given: FilterInputs) -> None:
     name, catalog = given.query.category, given.catalog
     if name is None:

@@ -14,7 +14,7 @@ import numpy as np
 from recsys.clock import DAY
 from recsys.engine.blend import Ranked
 from recsys.engine.engine import Engine as Engine
-from recsys.engine.filters import FilterInputs, allowed_items
+from recsys.engine.filters import FilterInputs, allowed_items, emptied_by
 from recsys.engine.merchandising.at_once import AtOnce, arranged_at_once
 from recsys.engine.merchandising.exploration import Drawn, Explorer, explorer_of
 from recsys.engine.merchandising.interleaving import interleave
@@ -69,7 +69,7 @@ def _slate(engine: Engine, query: Query, history: History, asked: ResolvedQuery)
         strategy=rule.name if rule else "fallback",
         personalized=asked.profile.known and ((built.led and looks_at_shopper(rule)) or builder.anything_personal()),
         fallback=built.fallback,
-        notices=(*engine.notices, *asked.notices, *_notices(built)),
+        notices=(*engine.notices, *asked.notices, *_notices(built), *_emptied(engine, query, asked, built)),
         items=tuple(builder.ranked.rows.tolist()),
         scores=tuple(builder.ranked.scores.tolist()),
         reasons=tuple(with_campaigns(builder.reasons(), builder.ranked.rows, asked.plan)),
@@ -84,6 +84,22 @@ def _notices(built: Built) -> list[str]:
     drawn = [] if built.drawn is None else [f"exploration: the first {len(built.drawn.rows)} places are drawn"]
     new = [f"new_items: {built.new} of the items have their places because they are new"] if built.new else []
     return [*drawn, *new]
+
+
+def _emptied(engine: Engine, query: Query, asked: ResolvedQuery, built: Built) -> list[str]:
+    """Say that nothing is left for a list because of campaigns or dislikes, which its reader did not ask for."""
+    kept = asked.plan is not None and asked.plan.kept is not None
+    if len(built.builder.ranked.rows) or not (kept or query.disliked):
+        return []
+    given = filter_inputs(engine, query, asked.rows.context, asked.profile, asked.bought, asked.plan)
+    said = _EMPTIED.get(emptied_by(given) or "")
+    return [said] if said else []
+
+
+_EMPTIED = {
+    "campaign": "campaigns: they keep out all items that could be shown here",
+    "disliked": "dislikes: the shopper does not want to be shown any of the items that could be shown here",
+}
 
 
 class Built(NamedTuple):

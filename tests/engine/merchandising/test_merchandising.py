@@ -143,6 +143,28 @@ def test_exclude_and_only_hold_for_every_shopper(market: Engine) -> None:
     assert told(market, "p03").said.startswith("Not shown: campaign b keeps it out")
 
 
+@pytest.mark.parametrize("action", ["exclude", "only"])
+def test_a_list_that_campaigns_empty_says_so(market: Engine, action: str) -> None:
+    """A filter that matches everything, or nothing: an empty shelf with its cause; one that keeps some out says nothing."""
+    bound = {"min": 0} if action == "exclude" else {"min": 1e12}
+    market.campaigns.put({"a": campaign({action: {"filter": {"price": bound}}})})
+    slate = ask(market, "ann")
+    assert (slate.items, slate.notices) == ((), ("campaigns: they keep out all items that could be shown here",))
+    assert ask(market, "ann", exclude=tuple(f"p{n:02}" for n in range(ITEMS)), placement="blend").notices == ()
+    market.campaigns.put({"a": campaign({"exclude": {"filter": brand("B0")}})})
+    assert ask(market, "ann").notices == ()
+
+
+@pytest.mark.parametrize("filters", [{"price": {"min": 1e12}}, {"price": {"min": 0}}])
+@pytest.mark.parametrize("does", ["boost", "bury", "share"])
+def test_a_campaign_for_nothing_or_everything_moves_nothing(market: Engine, does: str, filters: dict[str, Any]) -> None:
+    """What holds for every item or for none leaves a list of one ranking in its order."""
+    before = listed(market)
+    more = {"min": 1, "within": 10} if does == "share" else {"factor": 5}
+    market.campaigns.put({"a": campaign({does: more | {"filter": filters}})})
+    assert listed(market) == before
+
+
 @pytest.mark.parametrize("user", ["nobody", "ann", "u35"])
 def test_limits_of_a_placement_hold_and_the_list_is_full(market: Engine, user: str) -> None:
     """At most 4 of a brand and 3 of a leaf category of 12, whoever asks and whatever leads."""

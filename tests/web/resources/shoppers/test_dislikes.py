@@ -61,6 +61,19 @@ def test_it_is_hidden_at_once_and_comes_back(app: Application, hides: str) -> No
     assert items(app, "ann") == before
 
 
+def test_a_shopper_who_wants_nothing_is_told_so(app: Application) -> None:
+    """An empty list says why, and an undo fills it again."""
+    before = items(app, "ann")
+    for each in before:
+        say(app, "ann", each["item_id"], hides="category")
+    answer = app.test_client().get(HOME.format("ann"), headers=ADMIN).get_json()
+    assert (answer["items"], len(answer["notices"])) == ([], 1)
+    assert answer["notices"][0].startswith("dislikes: ")
+    for each in before:
+        say(app, "ann", each["item_id"], "undo", hides="category")
+    assert items(app, "ann") == before
+
+
 def test_it_ends_after_a_time(app: Application) -> None:
     """As of a later moment than the setting allows the item is shown again; as of an earlier one it still was."""
     first = items(app, "ann")[0]["item_id"]
