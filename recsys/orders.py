@@ -123,13 +123,13 @@ def _repeated(events: Events) -> Mask:
     repeated = np.zeros(len(events), bool)
     if len(lines) < 2:
         return repeated
-    told = events.where(lines)
-    quantities, prices = (np.nan_to_num(each, nan=-1.0) for each in (told.quantities, told.prices))
-    keys = (quantities, prices, told.items, told.order_ids, told.users)
-    by_key = np.lexsort((told.times, *keys))
+    stated = events.where(lines)
+    quantities, prices = (np.nan_to_num(each, nan=-1.0) for each in (stated.quantities, stated.prices))
+    keys = (quantities, prices, stated.items, stated.order_ids, stated.users)
+    by_key = np.lexsort((stated.times, *keys))
     starts = np.ones(len(lines), bool)
     starts[1:] = np.any([key[by_key][1:] != key[by_key][:-1] for key in keys], axis=0)
-    times = told.times[by_key]
+    times = stated.times[by_key]
     first = times[starts][np.cumsum(starts) - 1]
     repeated[lines[by_key]] = times > first
     return repeated

@@ -264,8 +264,8 @@ def _replenishable(rng: np.random.Generator, leaf: Ints) -> pl.Series:
     """True, false or null per item: see `plan.UNTOLD_LEAVES` and `plan.UNTOLD_SHARE`."""
     truth = np.array([name in plan.REPURCHASE_GAPS for name in LEAF_NAMES])[leaf]
     silent = np.array([name in plan.UNTOLD_LEAVES for name in LEAF_NAMES])[leaf]
-    told = ~silent & (rng.random(len(leaf)) >= plan.UNTOLD_SHARE)
-    return pl.select(pl.when(pl.Series(told)).then(pl.Series(truth))).to_series()
+    stated = ~silent & (rng.random(len(leaf)) >= plan.UNTOLD_SHARE)
+    return pl.select(pl.when(pl.Series(stated)).then(pl.Series(truth))).to_series()
 
 
 def _words(rng: np.random.Generator, models: _Models) -> pl.DataFrame:

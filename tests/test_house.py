@@ -155,8 +155,8 @@ def test_every_setting_says_what_it_means(name: str) -> None:
     for field, after in zip(node.body, following, strict=True):
         if not isinstance(field, ast.AnnAssign) or ast.unparse(field.annotation) in CLASSES:
             continue
-        told = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str)
-        assert told, f"{name}.{ast.unparse(field.target)} has no line of its own"
+        stated = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str)
+        assert stated, f"{name}.{ast.unparse(field.target)} has no line of its own"
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")

@@ -284,9 +284,9 @@ def test_a_page_loaded_again_after_a_refund_buys_nothing() -> None:
 
 def test_prices_tell_lines_apart() -> None:
     """One item at two prices in an order is two lines; an unknown price is a price of its own."""
-    told = lines_of((B, 0, 0, 7, 1), (B, 6, 0, 7, 1), (B, 7, 0, 7, 1), (B, 8, 0, 7, 1))
-    told = replace(told, prices=np.array([10, 9, nan, nan], np.float32))
-    assert settle(told, BEHAVIOUR).times.tolist() == [0, 6 * MINUTE, 7 * MINUTE]
+    stated = lines_of((B, 0, 0, 7, 1), (B, 6, 0, 7, 1), (B, 7, 0, 7, 1), (B, 8, 0, 7, 1))
+    stated = replace(stated, prices=np.array([10, 9, nan, nan], np.float32))
+    assert settle(stated, BEHAVIOUR).times.tolist() == [0, 6 * MINUTE, 7 * MINUTE]
 
 
 def test_what_was_only_shown_and_purchases_of_nothing_are_left_out() -> None:
@@ -328,12 +328,12 @@ def test_a_refund_keeps_what_it_took_from_newer_lines() -> None:
 
 def test_purchases_and_refunds_are_bounded_together() -> None:
     """The newest events of both kinds of bounds stay, each user's by themselves; what is not cut is handed on as it is."""
-    told = settle(
+    stated = settle(
         lines_of((B, 0, 0, 7, 1), (V, 1, 0, -1, nan), (R, 2, 0, 7, 1), (V, 3, 0, -1, nan), (B, 4, 1, 8, 1)), BEHAVIOUR
     )
-    kept = bounded(told, BehaviourSettings(history_purchases=2, history_events=1))
+    kept = bounded(stated, BehaviourSettings(history_purchases=2, history_events=1))
     assert kept.times.tolist() == [2 * MINUTE, 3 * MINUTE, 4 * MINUTE]
-    assert bounded(told, BehaviourSettings(history_purchases=3, history_events=2)) is told
+    assert bounded(stated, BehaviourSettings(history_purchases=3, history_events=2)) is stated
 
 
 def test_only_events_in_order_are_settled() -> None:
@@ -367,7 +367,7 @@ def test_the_arrays_of_a_history_are_parallel(wrong: str) -> None:
 
 
 Told = tuple[int, int, int, int, float]
-told_rows = st.tuples(
+stated_rows = st.tuples(
     st.sampled_from([V, B, B, R]),
     st.integers(0, 200),
     st.sampled_from([-5, -1, 0, 1]),
@@ -396,7 +396,7 @@ def said(settled: Events) -> list[tuple[Any, ...]]:
 
 
 @calm
-@given(st.lists(told_rows, min_size=1, max_size=14), st.sets(st.integers(0, 13)))
+@given(st.lists(stated_rows, min_size=1, max_size=14), st.sets(st.integers(0, 13)))
 def test_what_is_settled_is_settled_again_with_more(rows: list[Told], later: set[int]) -> None:
     """Whatever comes in afterwards, and wherever it belongs: settled before or not, all of it comes to the same."""
     first = [row for place, row in enumerate(rows) if place not in later]
@@ -411,5 +411,5 @@ def test_what_is_settled_is_settled_again_with_more(rows: list[Told], later: set
 def breaks_a_session(rows: Sequence[Told], first: Sequence[Told]) -> bool:
     """Whether the first telling of an order comes in after its repetition, which was taken to be the first: the one thing that
     takes an event out of a session afterwards."""
-    before, after = (set(settle(sorted_lines(told), BEHAVIOUR).times.tolist()) for told in (first, rows))
+    before, after = (set(settle(sorted_lines(stated), BEHAVIOUR).times.tolist()) for stated in (first, rows))
     return not before <= after

@@ -105,10 +105,10 @@ def test_recommenders_say_the_same_in_every_language(name: str, shop: str) -> No
     assert len(found)
     explained = [-1] * len(found) if found.explained_by is None else found.explained_by.tolist()
     for item, why in zip(found.items.tolist(), explained, strict=True):
-        told = [recommender.reason(msgspec.structs.replace(query, locale=each), profile, item, why) for each in LOCALES]
-        assert len({_evidence(each) for each in told}) == 1
-        assert len({each.text for each in told}) == len(LOCALES)
-        assert all(_title(made, each.because_item_id) in each.text for each in told)
+        stated = [recommender.reason(msgspec.structs.replace(query, locale=each), profile, item, why) for each in LOCALES]
+        assert len({_evidence(each) for each in stated}) == 1
+        assert len({each.text for each in stated}) == len(LOCALES)
+        assert all(_title(made, each.because_item_id) in each.text for each in stated)
 
 
 def _evidence(reason: Any) -> tuple[Any, ...]:

@@ -161,7 +161,7 @@ def alike(world: World, runs: int, shoppers: int, seed: int) -> dict[str, Any]:
         "runs": runs,
         "shoppers": shoppers,
         "alarms": alarms / runs,
-        **{name: _told(each) for name, each in values.items()},
+        **{name: _summary(each) for name, each in values.items()},
     }
 
 
@@ -178,10 +178,10 @@ def interleaved_alike(world: World, runs: int, shoppers: int, seed: int) -> dict
         clicks, second = rng.binomial(visits[:, None], chances[rows]), np.array(mixed) == 1
         credits = np.stack([(clicks * ~second).sum(axis=1), (clicks * second).sum(axis=1)], axis=1).astype(float)
         values.append(preference(CLICKS, CHANGED, credits).p)
-    return {"runs": runs, "shoppers": shoppers, **_told(values)}
+    return {"runs": runs, "shoppers": shoppers, **_summary(values)}
 
 
-def _told(values: list[float]) -> dict[str, float]:
+def _summary(values: list[float]) -> dict[str, float]:
     """The share of p-values below `ALPHA`, and whether they look uniform (Kolmogorov-Smirnov)."""
     return {
         "false positives": float(np.mean(np.array(values) < ALPHA)),
@@ -196,9 +196,9 @@ def looked_at_daily(world: World, runs: int, shoppers: int, days: int, seed: int
         columns = run(world, np.random.default_rng([seed, number]), shoppers, (INSIGHT, INSIGHT), days)
         looks = [arms_on(columns, day) for day in range(days)]
         for name in DAILY:
-            told: list[Difference] = [difference(MEASURES[name], CHANGED, *arms) for arms in looks]
-            left[name]["always valid"] += any(each.always_low > 0 or each.always_high < 0 for each in told)
-            left[name]["looking once"] += any(each.p < ALPHA for each in told)
+            summary: list[Difference] = [difference(MEASURES[name], CHANGED, *arms) for arms in looks]
+            left[name]["always valid"] += any(each.always_low > 0 or each.always_high < 0 for each in summary)
+            left[name]["looking once"] += any(each.p < ALPHA for each in summary)
     shares = {name: {kind: count / runs for kind, count in each.items()} for name, each in left.items()}
     return {"runs": runs, "shoppers": shoppers, "days": days, **shares}
 
@@ -208,8 +208,8 @@ def apart(world: World, runs: int, shoppers: int, insights: tuple[float, float],
     truth, found, held, promised = world.truth(*insights), 0, 0, []
     for number in range(runs):
         one, other = arms_on(run(world, np.random.default_rng([seed, number]), shoppers, insights))
-        told = difference(MEASURES["orders"], CHANGED, one, other)
-        found, held = found + (told.low > 0), held + (told.low <= truth <= told.high)
+        summary = difference(MEASURES["orders"], CHANGED, one, other)
+        found, held = found + (summary.low > 0), held + (summary.low <= truth <= summary.high)
         if number < RUNS_ASKED:
             promised.append(power_of(MEASURES["orders"], one, truth, one.count() + other.count()))
     return {

@@ -183,9 +183,9 @@ def against_truth(runs: int, shoppers: int, seed: int, truth_shoppers: int = TRU
         world, truth = worlds[number % len(worlds)], truths[number % len(worlds)]
         log = log_of(world, np.random.default_rng([seed, number]), shoppers)
         lists.append(len(log.visits.who))
-        told = {name: answers(log, each) for name, each in world.candidates(log.crowd).items()}
+        answered = {name: answers(log, each) for name, each in world.candidates(log.crowd).items()}
         for reward in REWARDS:
-            for name, each in told.items():
+            for name, each in answered.items():
                 refused[reward] += bool(each[reward].refused)
                 if best := each[reward].estimates.get(METHODS[0]):
                     more = truth[name][reward] - truth[LOGGED][reward]
@@ -195,7 +195,7 @@ def against_truth(runs: int, shoppers: int, seed: int, truth_shoppers: int = TRU
                     true = truth[name][reward]
                     held[reward][method].setdefault(name, []).append(found.low <= true <= found.high)
                     errors[reward][method].append(abs(found.value / true - 1))
-            ranked[reward] += _ranked({name: each[reward] for name, each in told.items()}, truth, reward)
+            ranked[reward] += _ranked({name: each[reward] for name, each in answered.items()}, truth, reward)
     return {
         "runs": runs,
         "lists": round(float(np.mean(lists))),
@@ -218,10 +218,10 @@ def against_truth(runs: int, shoppers: int, seed: int, truth_shoppers: int = TRU
     }
 
 
-def _ranked(told: dict[str, Answer], truth: dict[str, dict[str, float]], reward: str) -> list[bool]:
+def _ranked(answered: dict[str, Answer], truth: dict[str, dict[str, float]], reward: str) -> list[bool]:
     """Whether each pair whose true difference is larger than half of the wider interval is ranked right."""
     found = []
-    estimates = {name: each.estimates[METHODS[0]] for name, each in told.items() if each.estimates}
+    estimates = {name: each.estimates[METHODS[0]] for name, each in answered.items() if each.estimates}
     for (one, first), (other, second) in combinations(estimates.items(), 2):
         difference = truth[one][reward] - truth[other][reward]
         if abs(difference) > max(first.high - first.low, second.high - second.low) / 2:
@@ -235,10 +235,10 @@ def refusals(runs: int, shoppers: int, seed: int) -> dict[str, float]:
     for number in range(runs):
         log = log_of(world, np.random.default_rng([seed, number]), shoppers)
         for name, each in world.unsupported(log.crowd).items():
-            counts[name] += all(told.refused for told in answers(log, each).values())
+            counts[name] += all(answered.refused for answered in answers(log, each).values())
         few = log_of(world, np.random.default_rng([seed, number, 1]), 100)
-        told = answers(few, world.candidates(few.crowd)["upside down"])
-        counts["few lists"] += all(each.refused for each in told.values())
+        answered = answers(few, world.candidates(few.crowd)["upside down"])
+        counts["few lists"] += all(each.refused for each in answered.values())
     return {name: count / runs for name, count in counts.items()}
 
 

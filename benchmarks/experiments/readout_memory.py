@@ -74,24 +74,24 @@ def measured(folder: Path, exposures: int, lists: int, linked: float) -> Iterato
     """Read an experiment out step by step: name, seconds of processor, peak and rest beyond the memory of before (MiB)."""
     step, owners = _Step(), owners_of(exposures, linked)
     found = step.take("owners, as the tables have them", lambda: owners)
-    yield step.told
+    yield step.stated
     log = open_log(_settings(folder)).experiments
     persons = step.take("exposures joined", lambda: exposed(log.exposures(NAME), found))
-    yield step.told
+    yield step.stated
     ledger = step.take("tables of these shoppers", lambda: ledger_of(persons.frame, owners))
-    yield step.told
+    yield step.stated
     step.take("logged lists", lambda: shown_lists(heads(lists, exposures), NAME, ledger, persons.frame))
-    yield step.told
+    yield step.stated
     trial = Trial(NAME, CHOSEN, ledger, persons.frame, persons.crossed, persons.ids, {}, to_datetime(_UNTIL))
     step.take("figures, curve and segments", lambda: read(trial, _settings(folder)))
-    yield step.told
+    yield step.stated
 
 
 class _Step:
     """One step after another, each with its own peak."""
 
     def __init__(self) -> None:
-        self.told = ("", 0.0, 0, 0)
+        self.stated = ("", 0.0, 0, 0)
 
     def take(self, name: str, do: Callable[[], _Found]) -> _Found:
         """Do something, and note what it took."""
@@ -99,7 +99,7 @@ class _Step:
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
         found = do()
         seconds = time.process_time() - began
-        self.told = (name, seconds, _resident("VmHWM") - before, _resident("VmRSS") - before)
+        self.stated = (name, seconds, _resident("VmHWM") - before, _resident("VmRSS") - before)
         return found
 
 

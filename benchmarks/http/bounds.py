@@ -108,8 +108,13 @@ def _page(service: Service, user: str) -> None:
 
 
 def _tell(service: Service, user: str, item: str, number: int) -> None:
-    told = Service(service.pid, service.port, {"Authorization": f"Bearer {EVENTS_KEY}"})
-    if told.ask("POST", "/v1/events", {"events": [{"user_id": user, "item_id": item, "event_type": "view"}]}).status != 202:
+    events_service = Service(service.pid, service.port, {"Authorization": f"Bearer {EVENTS_KEY}"})
+    if (
+        events_service.ask(
+            "POST", "/v1/events", {"events": [{"user_id": user, "item_id": item, "event_type": "view"}]}
+        ).status
+        != 202
+    ):
         raise RuntimeError(f"event {number} was not taken")
 
 

@@ -240,11 +240,11 @@ async def kill(
     """Open pages of the visitor whose profile it is, and kill the browser with all of its processes."""
     pages = [await browser.contexts[0].new_page() for _ in numbers]
 
-    async def told(page: Page, number: str) -> None:
+    async def stored(page: Page, number: str) -> None:
         await page.goto(f"{origin}/?n={number}", wait_until="commit", timeout=PATIENCE_MS)
         await page.wait_for_function("document.title === 'told'", timeout=PATIENCE_MS)
 
-    await asyncio.gather(*(told(page, number) for page, number in zip(pages, numbers, strict=True)))
+    await asyncio.gather(*(stored(page, number) for page, number in zip(pages, numbers, strict=True)))
     await asyncio.sleep(rng.uniform(0, KILLED_WITHIN_SECONDS))
     os.killpg(process.pid, signal.SIGKILL)
     return dict.fromkeys(numbers, "browser killed")

@@ -88,12 +88,12 @@ def here(folder: Path, events: int, partitions: int) -> Run:
 def on_spark(folder: Path, events: int, partitions: int, workers: int) -> Run:
     """Train with the partitions on a cluster of so many workers that is started for it."""
     with tempfile.TemporaryDirectory() as aside, running_cluster(Path(aside), memory="1g", workers=workers) as cluster:
-        told = Path(aside) / "told"
-        told.mkdir()
+        stated = Path(aside) / "told"
+        stated.mkdir()
         settings = folder / "settings-spark.toml"
-        settings.write_text((folder / "settings.toml").read_text() + cluster.settings + _TELLING.format(folder=told))
+        settings.write_text((folder / "settings.toml").read_text() + cluster.settings + _TELLING.format(folder=stated))
         run = train(folder, settings, events, _named(workers), partitions, cluster.environment)
-        return run._replace(shuffled_mb=round(sum(map(_shuffled, told.iterdir())) / 1e6, 1))
+        return run._replace(shuffled_mb=round(sum(map(_shuffled, stated.iterdir())) / 1e6, 1))
 
 
 def _named(workers: int) -> str:

@@ -54,8 +54,8 @@ def _visits(shopper: int, dice: random.Random) -> list[tuple[str, datetime, str,
 def place(tables: dict[str, pl.DataFrame]) -> int:
     """Train, and return the item's place for somebody new; 42 where the list is without it."""
     with tempfile.TemporaryDirectory() as folder:
-        told = notebook.open(tables, artifacts=folder, now=END).recommend(limit=41)["item_id"].to_list()
-    return told.index(JUNK) + 1 if JUNK in told else 42
+        listed = notebook.open(tables, artifacts=folder, now=END).recommend(limit=41)["item_id"].to_list()
+    return listed.index(JUNK) + 1 if JUNK in listed else 42
 
 
 def no_bound(others: Weights, _singles: Weights, _unit: float) -> Weights:

@@ -195,7 +195,7 @@ def _after(service: Service, offline: Offline, place: int, before: JSON, taker: 
     """Ask until both workers have answered: the next answer, and the first one of the other worker."""
     slate, profile = offline.says(place)
     catalog, item, question = offline.engine.catalog, int(offline.events.items[place]), offline.questions[place]
-    told, fallback = service.ask("GET", _address(offline, place, "profile")).body, slate["fallback"]
+    profile_seen, fallback = service.ask("GET", _address(offline, place, "profile")).body, slate["fallback"]
     for number in range(MAX_TRIES):
         reply = service.ask("GET", _address(offline, place))
         other = reply.worker != taker
@@ -207,7 +207,7 @@ def _after(service: Service, offline: Offline, place: int, before: JSON, taker: 
             reflects = follows_views(before, reply.body, catalog.categories.text(catalog.category[item]))
         changed = _items(reply.body) != _items(before)
         same, led = reply.body == slate, slate["strategy"] + (f", filled from {fallback}" if fallback else "")
-        yield ResolvedQuery(question, not number, other, reflects, changed, same, told == profile, led)
+        yield ResolvedQuery(question, not number, other, reflects, changed, same, profile_seen == profile, led)
         if other:
             return
 

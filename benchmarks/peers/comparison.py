@@ -133,8 +133,8 @@ def _ours(shop: Shop, settings: Settings, asked: Questions, bar: Bar) -> tuple[S
             names = list(RECOMMENDERS) if subject == BLEND else [subject.name]
             seconds = sum(fitted.seconds[f"fit {name}"] for name in names)
             said = settings.blend if subject == BLEND else fitted.manifest.recommenders[subject.name]
-            told = {"ours": True, "trials": 0, "versions": _versions("numpy")}
-            found.append(sheet.row(subject.name, task, values, seconds, msgspec.to_builtins(said), **told))
+            details = {"ours": True, "trials": 0, "versions": _versions("numpy")}
+            found.append(sheet.row(subject.name, task, values, seconds, msgspec.to_builtins(said), **details))
     return sheet, found
 
 
@@ -159,8 +159,8 @@ def _peer(name: str, peer: Peer, sheet: Sheet, chosen_on: Questions, trials: int
             scorer = peer.fit(sheet.questions.inputs, settings)
             measured[key] = time.perf_counter() - started, sheet.questions.measure(scorer)
         seconds, values = measured[key]
-        told = {"ours": False, "trials": tried, "versions": _versions(peer.package or "numpy")}
-        found.append(sheet.row(name, task, values[task], seconds, settings, **told))
+        details = {"ours": False, "trials": tried, "versions": _versions(peer.package or "numpy")}
+        found.append(sheet.row(name, task, values[task], seconds, settings, **details))
     return found
 
 

@@ -132,8 +132,8 @@ def ask(settings: Settings, fold: Fold) -> Questions:
     cut = split(settings, fold, now=fold.until)
     prepared, examination = cut.prepared, examine(cut, settings.evaluation, settings.seed)
     catalog = Catalog(prepared.base)
-    told = prepared.base["told_replenishable"].astype(np.int8)
-    facts = item_stats(prepared.events, catalog, told, settings.behaviour, prepared.as_of)
+    declared = prepared.base["told_replenishable"].astype(np.int8)
+    facts = item_stats(prepared.events, catalog, declared, settings.behaviour, prepared.as_of)
     row_of = {user: row for row, user in enumerate(prepared.user_ids)}
     users = np.array([row_of.get(user, -1) for user in examination.truths["repeat"].users], np.int32)
     return Questions(

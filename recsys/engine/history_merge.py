@@ -38,7 +38,7 @@ def merge_histories(
             return parts[0]
         if _only_looked(parts[0], live):
             return _looked_on(parts[0], live, catalog, settings)
-    events = _in_order([*map(_told, parts), _mapped(live, catalog)])
+    events = _in_order([*map(_events_of, parts), _mapped(live, catalog)])
     if not len(events):
         return NO_HISTORY
     settled, older = settle(events, settings), sum(map(_older_orders, parts))
@@ -126,7 +126,7 @@ def _price(event: LiveEvent, catalog: Catalog) -> float:
     return np.nan if event.price is None or event.currency not in (None, catalog.currency) else event.price
 
 
-def _told(history: History) -> Events:
+def _events_of(history: History) -> Events:
     """A history's events, without whose they are."""
     lines, length = history.lines, len(history)
     order_ids, (quantities, prices, kept) = np.full(length, -1), np.full((3, length), _UNKNOWN)

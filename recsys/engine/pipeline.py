@@ -115,10 +115,10 @@ class Built(NamedTuple):
     new: int = 0
 
 
-def build(engine: Engine, asked: ResolvedQuery, limit: int, told: bool = False) -> Built:
+def build(engine: Engine, asked: ResolvedQuery, limit: int, explained: bool = False) -> Built:
     """Put the list of a query together, with places for new items; only where it is `told` what was kept from its place is a list
     mixed by way of a plan."""
-    built = _ranked(engine, asked, limit, told)
+    built = _ranked(engine, asked, limit, explained)
     if not asked.placement.new_items or not (asked.plan is None or asked.plan.only_keeps):
         return built
     return _with_new_items(engine.catalog, asked, asked.placement.new_items, built, limit)
@@ -137,7 +137,7 @@ def _with_new_items(catalog: Catalog, asked: ResolvedQuery, chosen: NewItems, bu
     return built._replace(new=given)
 
 
-def _ranked(engine: Engine, asked: ResolvedQuery, limit: int, told: bool) -> Built:
+def _ranked(engine: Engine, asked: ResolvedQuery, limit: int, explained: bool) -> Built:
     """The list as it is ranked, arranged and drawn."""
     rule, weights = pick_rule(engine, asked)
     plan, chain, catalog = asked.plan, asked.placement.fallback, engine.catalog
@@ -151,7 +151,7 @@ def _ranked(engine: Engine, asked: ResolvedQuery, limit: int, told: bool) -> Bui
     led, fallback = len(builder.ranked) > 0, builder.fill(chain)
     if plain and (may_fill or not one_kind(builder.ranked.rows, catalog.category)):
         return Built(builder, rule, led, fallback)
-    if plain and not told:
+    if plain and not explained:
         among = allowed.copy() if asked.placement.new_items else allowed  # which alone look at what is allowed after this
         catalog.leave_out_leaf(among, catalog.category.item(builder.ranked.rows[0]))
         arranged = Arranged(_with_another_last(builder, among, _names(weights, chain)), frozenset(), NO_NOTES)
@@ -162,7 +162,7 @@ def _ranked(engine: Engine, asked: ResolvedQuery, limit: int, told: bool) -> Bui
         allowed[builder.ranked.rows] = True
     else:
         builder.put_back()
-    step_by_step = told or asked.variety is not None or explorer is not None
+    step_by_step = explained or asked.variety is not None or explorer is not None
     at_once = None if step_by_step else arranged_at_once(builder, plan, catalog, allowed, places, RANKS_EVERYTHING)
     if at_once and not may_fill and one_kind(at_once.ranked.rows, catalog.category):
         at_once = _mixed_at_once(at_once, builder, plan, catalog, allowed, places)

@@ -224,7 +224,7 @@ class ServingState:
 
     def is_anonymous(self, user_id: str) -> bool:
         """Tell whether this id was linked to a user, as that of a visitor."""
-        return bool(self._told_links(user_id))
+        return bool(self._received_links(user_id))
 
     def ids_of(self, user_id: str) -> list[str]:
         """The id of a person's account, the accounts that were joined into it, and every anonymous id ever linked to one of them."""
@@ -283,13 +283,13 @@ class ServingState:
 
     def _links_of(self, some_id: str) -> list[Link]:
         """The links of an id that count, each to the account that its user's history belongs to; a joined account has one."""
-        links = self._told_links(some_id)
+        links = self._received_links(some_id)
         if not len(self.accounts):
             return links
         joined = [msgspec.structs.replace(link, user_id=self.accounts.owner(link.user_id)) for link in links]
         return joined + self.accounts.links(some_id)
 
-    def _told_links(self, anonymous_id: str) -> list[Link]:
+    def _received_links(self, anonymous_id: str) -> list[Link]:
         """The links of an anonymous id as they were told: none from before it, or its user, was forgotten."""
         links = [*self._snapshot.links.of(anonymous_id), *self._links.get(anonymous_id, ())]
         if not self.forgotten:

@@ -184,9 +184,9 @@ class _Recommender:
     def reasons(self, query: RowQuery, profile: Profile, items: Sequence[int], explained_by: Sequence[int]) -> list[Reason]:
         """Say why, as the snapshot that ranked each item does."""
         rows = self._there.rows.there.take(items).tolist()
-        told = list(zip(rows, items, explained_by, strict=True))
-        theirs = [(row, why) for row, _, why in told if row >= 0]
-        others = [(item, why) for row, item, why in told if row < 0]
+        stated = list(zip(rows, items, explained_by, strict=True))
+        theirs = [(row, why) for row, _, why in stated if row >= 0]
+        others = [(item, why) for row, item, why in stated if row < 0]
         own = iter(self._own.reasons(*self._there.asked(query, profile), *_columns(theirs)))
         serving = iter(self._serving.reasons(query, profile, *_columns(others)))
         return [next(own if row >= 0 else serving) for row in rows]

@@ -57,12 +57,12 @@ def log_in(folder: Path) -> EventLog:
 
 def open_slates(settings: Settings, tombstones: TombstonesNow | None = None) -> SlateLog:
     """The logged slates of a shop; `tombstones` is needed to write and to forget."""
-    told = () if tombstones is None else (tombstones,)
+    shared = () if tombstones is None else (tombstones,)
     if address := _address(settings):
         from recsys.live.postgres.slate_log import PostgresSlateLog
 
-        return PostgresSlateLog(address, settings.state.slates, *told)
-    return SqliteSlateLog(settings.path(settings.state.folder), settings.state.slates, *told)
+        return PostgresSlateLog(address, settings.state.slates, *shared)
+    return SqliteSlateLog(settings.path(settings.state.folder), settings.state.slates, *shared)
 
 
 def migrate(settings: Settings) -> list[str] | None:

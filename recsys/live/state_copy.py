@@ -36,7 +36,7 @@ _YES_OR_NO = "available"
 """The column that is true or false in one database, and 1 or 0 in another."""
 
 
-def copy_state(source: Driver, target: Driver, tables: Mapping[str, tuple[str, ...]], told: Told) -> dict[str, int]:
+def copy_state(source: Driver, target: Driver, tables: Mapping[str, tuple[str, ...]], copied: Told) -> dict[str, int]:
     """Copy all rows in one transaction; returns how many each table has.
 
     Numbers go on where those of the source are, so that snapshots fit both.
@@ -55,7 +55,7 @@ def copy_state(source: Driver, target: Driver, tables: Mapping[str, tuple[str, .
                 for rows in _batches(source, table, columns) if last else ():
                     turn.change_all(f"INSERT INTO {table} (seq, {names}) VALUES (?, {marks})", rows)
                     counts[table] += len(rows)
-                    told(table, counts[table])
+                    copied(table, counts[table])
         if source.has_begun() and source.last() != last:
             raise StateError(f"{source.name}: was written to meanwhile; stop every service that uses it, and copy again")
         turn.last = last

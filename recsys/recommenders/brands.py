@@ -143,8 +143,8 @@ def _contributions(tables: Tables, weights: Scores, single: Mask, days: int) -> 
     strongest = events.where(order[first])
     bought = events.where(events.kinds == EventType.PURCHASE)
     buyers = np.unique(bought.users.astype(np.int64) * n + bought.items) % max(n, 1)
-    told = contributions(strongest.items, weights[strongest.kinds], single[strongest.users], n, float(weights.max()))
-    return {"buyers": np.bincount(buyers, minlength=n).astype(np.int32), **told}
+    weighed = contributions(strongest.items, weights[strongest.kinds], single[strongest.users], n, float(weights.max()))
+    return {"buyers": np.bincount(buyers, minlength=n).astype(np.int32), **weighed}
 
 
 def _brand_total(weight: NDArray[np.float64], catalog: Catalog) -> NDArray[np.float64]:

@@ -138,8 +138,8 @@ class Attributes:
             return
         texts = Texts(arrays, "attributes")
         for at in range(len(texts)):
-            told = msgspec.json.decode(texts[at], type=_Declared)
-            self.columns[told.name] = _column(arrays, at, told.type)
+            declaration = msgspec.json.decode(texts[at], type=_Declared)
+            self.columns[declaration.name] = _column(arrays, at, declaration.type)
 
     def type_of(self, name: str) -> AttributeType | None:
         """Return what an attribute is; None: there is none of that name."""

@@ -166,14 +166,14 @@ class Catalog:
     def available_after(self, row: int, update: ItemUpdate) -> bool | None:
         """Tell whether an update makes an item available; None if it says nothing of it. Hidden items stay hidden."""
         if item := update.item:
-            told = can_be_bought(update.available, update.stock, item.backorder, item.min_stock)
-            return told is not False and item.published
+            buyable = can_be_bought(update.available, update.stock, item.backorder, item.min_stock)
+            return buyable is not False and item.published
         if update.available is None and update.stock is None:
             return None
         stands, least = float(self.stock[row]), float(self.min_stock[row])
         stock = update.stock if update.stock is not None or stands != stands else stands
-        told = can_be_bought(update.available, stock, bool(self.backorder[row]), None if least != least else least)
-        return None if told is None else told and bool(self.published[row])
+        buyable = can_be_bought(update.available, stock, bool(self.backorder[row]), None if least != least else least)
+        return None if buyable is None else buyable and bool(self.published[row])
 
     def as_changed(self) -> None:
         """Have `fragment` and `row` look first at what was laid over what was published."""

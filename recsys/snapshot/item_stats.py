@@ -20,7 +20,7 @@ _CHUNK = 1 << 20
 def item_stats(
     events: Events,
     catalog: Catalog,
-    told: NDArray[np.int8],
+    declared: NDArray[np.int8],
     settings: BehaviourSettings,
     as_of: int,
     guest_orders: Events | None = None,
@@ -42,7 +42,7 @@ def item_stats(
     return {
         "tie_rank": _tie_rank(events, catalog),
         "gap_days": gap_days,
-        "replenishable": np.where(told >= 0, told == 1, learned),
+        "replenishable": np.where(declared >= 0, declared == 1, learned),
         "sold": sold,
         "first_seen": np.where(first_seen < _NEVER, first_seen, 0),
     }

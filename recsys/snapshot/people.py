@@ -91,9 +91,9 @@ def people_arrays(users: pl.DataFrame) -> Arrays:
     birthdays = users["birthday"].to_list()
     consents = np.zeros(users.height, np.uint8)
     for bit, name in enumerate(CHANNELS):
-        told = users[f"consent_{name}"]
-        consents |= told.fill_null(False).to_numpy().astype(np.uint8) << bit
-        consents |= (~told).fill_null(False).to_numpy().astype(np.uint8) << (bit + len(CHANNELS))
+        answers = users[f"consent_{name}"]
+        consents |= answers.fill_null(False).to_numpy().astype(np.uint8) << bit
+        consents |= (~answers).fill_null(False).to_numpy().astype(np.uint8) << (bit + len(CHANNELS))
     return {
         **id_arrays(users["user_id"].to_list(), "user"),
         **blob_arrays(locales, "locales"),

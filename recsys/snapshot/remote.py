@@ -331,8 +331,8 @@ class RemoteSnapshots:
 
 def _seen(meta: ObjectMeta) -> UpdateVersion:
     """The condition that nobody wrote an object since it was read."""
-    told = {name: meta[name] for name in ("e_tag", "version")}  # a store tells one of the two, or both
-    return cast("UpdateVersion", {name: value for name, value in told.items() if value is not None})
+    stated = {name: meta[name] for name in ("e_tag", "version")}  # a store tells one of the two, or both
+    return cast("UpdateVersion", {name: value for name, value in stated.items() if value is not None})
 
 
 def open_store(address: str, error: type[RecsysError] = DataError) -> ObjectStore:

@@ -57,10 +57,10 @@ class ErasedRows:
             return None
         with reading(name, [each.source for each in self._mapped[name]]):
             rows = [self._rows(name, each.frame) for each in self._mapped[name]]
-            untold = [
-                each.frame.filter(_untold(name)).select(ROW).collect(engine="streaming") for each in self._mapped[name]
+            unstated = [
+                each.frame.filter(_unstated(name)).select(ROW).collect(engine="streaming") for each in self._mapped[name]
             ]
-        return Erased(pl.concat(rows), pl.concat(untold))
+        return Erased(pl.concat(rows), pl.concat(unstated))
 
     def of_events(self, events: pl.LazyFrame) -> pl.DataFrame:
         """`ROW` of live or compacted events."""
@@ -134,7 +134,7 @@ def _hits(frame: pl.LazyFrame, column: str, time: pl.Expr, periods: pl.DataFrame
     )
 
 
-def _untold(name: str) -> pl.Expr:
+def _unstated(name: str) -> pl.Expr:
     """Rows that do not tell whom they name: an id is missing or unusable, or the line's fields may have moved."""
     return pl.any_horizontal(pl.col(GIVEN + MORE), *(pl.col(column).is_null() for column in _needed(name)))
 

@@ -49,9 +49,9 @@ def _of_last_values(seen: pl.LazyFrame, carried: Sequence[str]) -> pl.LazyFrame:
     """The rows that say what an item's last rows with a value say, and those that say nothing: few of all, for three looks at them."""
     time = pl.col("timestamp")
     last = seen.group_by("item_id").agg(time.filter(pl.col(name).is_not_null()).max().alias(f"__{name}") for name in carried)
-    told = pl.any_horizontal(pl.col(name).is_not_null() & (time == pl.col(f"__{name}")) for name in carried)
+    carried_now = pl.any_horizontal(pl.col(name).is_not_null() & (time == pl.col(f"__{name}")) for name in carried)
     empty = pl.all_horizontal(pl.col(name).is_null() for name in carried)
-    wanted = seen.join(last, on="item_id").filter(told | empty).select("item_id", *carried).unique()
+    wanted = seen.join(last, on="item_id").filter(carried_now | empty).select("item_id", *carried).unique()
     found = wanted.collect(engine="streaming").lazy()
     return seen.join(found, on=["item_id", *carried], how="semi", nulls_equal=True)
 
@@ -66,13 +66,13 @@ def newer(updates: pl.DataFrame, reads: Mapping[str, Read], rows: pl.DataFrame, 
 
 
 def _since_last_price(updates: pl.DataFrame, events: pl.LazyFrame) -> pl.DataFrame:
-    told = (
+    carried_now = (
         events.filter(pl.col("price").is_not_null())
         .group_by("item_id")
         .agg(pl.max("timestamp").dt.epoch("us").alias("__told"))
     )
     later = pl.col("__told").is_null() | (pl.col(RECEIVED) > pl.col("__told"))
-    known = updates.join(told.collect(engine="streaming"), on="item_id", how="left", maintain_order="left")
+    known = updates.join(carried_now.collect(engine="streaming"), on="item_id", how="left", maintain_order="left")
     return known.with_columns(pl.when(later).then("price").alias("price")).drop("__told")
 
 
@@ -84,8 +84,8 @@ def _unknown_to(items: pl.DataFrame, updates: pl.DataFrame, written: int, export
     """
     oldest = written - round(export_hours * 3.6e9)
     known = items.select("item_id", pl.col("as_of").dt.epoch("us").alias("__as_of"))
-    told = updates.join(known, on="item_id", how="left", maintain_order="left")
-    return told.filter(pl.col(RECEIVED) > pl.col("__as_of").fill_null(oldest)).drop("__as_of")
+    carried_now = updates.join(known, on="item_id", how="left", maintain_order="left")
+    return carried_now.filter(pl.col(RECEIVED) > pl.col("__as_of").fill_null(oldest)).drop("__as_of")
 
 
 def overlaid(items: pl.DataFrame, updates: pl.DataFrame) -> pl.DataFrame:
@@ -135,9 +135,9 @@ def _can_be_bought() -> pl.Expr:
     """The rule of `snapshot.catalog.can_be_bought` over the columns available, stock, backorder and min_stock."""
     backorder = pl.col("backorder").fill_null(False)
     short = (pl.col("stock") < pl.col("min_stock")).fill_null(False) & ~backorder
-    told = pl.coalesce("available", (pl.col("stock") > 0) | (backorder & pl.col("stock").is_not_null()))
-    untold = pl.col("min_stock").is_not_null() & ~backorder
-    return pl.when(_says_something()).then(told & ~short).when(untold).then(False)
+    carried_now = pl.coalesce("available", (pl.col("stock") > 0) | (backorder & pl.col("stock").is_not_null()))
+    unstated = pl.col("min_stock").is_not_null() & ~backorder
+    return pl.when(_says_something()).then(carried_now & ~short).when(unstated).then(False)
 
 
 def _says_something() -> pl.Expr:

@@ -219,8 +219,8 @@ def _owner(owners: Mapping[str, str], user_id: str) -> str:
 def _updates(updates: Sequence[tuple[int, ItemUpdate]]) -> pl.DataFrame:
     names = ("item_id", "available", "stock", "price")
     rows = [(*(getattr(update, name) for name in names), _whole(update), received) for received, update in updates]
-    told = {name: schema("items")[name] for name in names}
-    return pl.DataFrame(rows, schema={**told, WHOLE: pl.Binary(), RECEIVED: pl.Int64()}, orient="row")
+    stated = {name: schema("items")[name] for name in names}
+    return pl.DataFrame(rows, schema={**stated, WHOLE: pl.Binary(), RECEIVED: pl.Int64()}, orient="row")
 
 
 def _whole(update: ItemUpdate) -> bytes | None:

@@ -120,8 +120,8 @@ def _constant(column: Column, raw: pl.Expr, notation: Notation) -> list[pl.Expr]
         value = pl.select(convert(column.kind, raw, notation)).row(0)[0]
     if given is not None and value is None:
         raise SettingsError(f"data: constants.{column.name} = {given!r} breaks the rule “{KINDS[column.kind].usable}”")
-    name, told = column.name, pl.lit(given is not None)
-    return [pl.lit(value, column.dtype).alias(name), told.alias(GIVEN + name), pl.lit(False).alias(UNREAD + name)]
+    name, stated = column.name, pl.lit(given is not None)
+    return [pl.lit(value, column.dtype).alias(name), stated.alias(GIVEN + name), pl.lit(False).alias(UNREAD + name)]
 
 
 def _priced(raw: RawValues, notations: Mapping[str, Notation]) -> str:
@@ -157,11 +157,11 @@ def _settle_currency(frame: pl.LazyFrame, money: Sequence[str], usual: str) -> p
     torn |= contradicts(pl.col(_SIGN), pl.coalesce(named, beside, pl.lit(usual or None, pl.String)))
     prices = [pl.when(~torn).then(name).alias(name) for name in money]
     unread = [(pl.col(UNREAD + name) | (torn & pl.col(GIVEN + name))).alias(UNREAD + name) for name in money]
-    told = [
+    stated = [
         pl.coalesce("currency", _BESIDE, _SIGN),
         (pl.col(GIVEN + "currency") | beside.is_not_null()).alias(GIVEN + "currency"),
     ]
-    return frame.with_columns(*prices, *unread, *told).drop(_BESIDE, _SIGN)
+    return frame.with_columns(*prices, *unread, *stated).drop(_BESIDE, _SIGN)
 
 
 def _finish_events(frame: pl.LazyFrame, *, has_amount: bool) -> pl.LazyFrame:

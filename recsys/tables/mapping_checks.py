@@ -143,8 +143,8 @@ def _required(name: str, column: Column, table: Table, preset: Preset, source: S
     names = preset.columns.get(column.name, (column.name,))
     if column.name == "user_id" and name == "events":
         names = (*names, *preset.columns.get("anonymous_id", ("anonymous_id",)))
-    told = column.name in table.constants or (column.name == "event_type" and bool(table.type_rules))
-    if told or any(own in source.schema for own in names):
+    constant = column.name in table.constants or (column.name == "event_type" and bool(table.type_rules))
+    if constant or any(own in source.schema for own in names):
         return ""
     return _absent(
         name,

@@ -101,7 +101,7 @@ class Erased:
     """Rows of a table that nobody may see or count (`ROW`), and those of which it cannot be told: they are written nowhere."""
 
     rows: pl.DataFrame
-    untold: pl.DataFrame
+    unstated: pl.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,10 @@ def map_table(settings: Settings, name: str, table: Table, before: datetime | No
         data = settings.data
         raw = [RawValues(source, table, preset, columns, data.ids, data.currency) for source in shaped.sources]
         notations, guesses = read_notations(name, table, [place for each in raw for place in each.places()])
-        told = {column.name: attributes.notation(column.name, notation_of_settings(table)) for column in columns} | notations
-        mapped = tuple(map_source(each, told, before) for each in raw)
+        notations_of = {
+            column.name: attributes.notation(column.name, notation_of_settings(table)) for column in columns
+        } | notations
+        mapped = tuple(map_source(each, notations_of, before) for each in raw)
         return MappedTable(columns, mapped, (*shaped.guesses, *guesses, *attributes.guesses), (*shaped.findings, *doubts))
 
 
@@ -258,8 +260,8 @@ def _judge(
     judged = whole.select(ROW, BROKE, SOFT, *([KEY] if more else ())).collect()
     findings = findings_of(name, mapped, judged, hard, soft)
     rows = judged.drop(SOFT)
-    told = judged.join(erased.untold, on=ROW, how="anti", maintain_order="left") if erased else judged
-    return _Judged(rows, narrow, findings, _rejects(mapped, told, hard))
+    notations_of = judged.join(erased.unstated, on=ROW, how="anti", maintain_order="left") if erased else judged
+    return _Judged(rows, narrow, findings, _rejects(mapped, notations_of, hard))
 
 
 def _without(frame: pl.LazyFrame, bad: pl.DataFrame) -> pl.LazyFrame:

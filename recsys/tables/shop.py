@@ -258,8 +258,8 @@ def _telling(events: Read, folded: Folded | None) -> Read:
 def _item_facts(reads: Mapping[str, Read], folded: Folded | None, cleaning: Cleaning, money: Money) -> dict[str, Read]:
     """The tables that items are made of, their events cleaned and in one currency."""
     telling = _telling(reads["events"], folded)
-    told, narrow = (cleaning.facts(money.convert(each)) for each in (telling.frame, telling.narrow))
-    return {**reads, "events": replace(telling, frame=told, narrow=narrow)}
+    cleaned, narrow = (cleaning.facts(money.convert(each)) for each in (telling.frame, telling.narrow))
+    return {**reads, "events": replace(telling, frame=cleaned, narrow=narrow)}
 
 
 def _unlisted(reads: Mapping[str, Read], seen: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:

@@ -38,24 +38,24 @@ def with_whole_items(items: pl.DataFrame, updates: pl.DataFrame) -> tuple[pl.Dat
 def _rows(put: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
     """Put items with the columns that they have, in the types of the item table."""
     attributes = {name: dtype for name, dtype in items.schema.items() if name.startswith(ATTRIBUTE)}
-    told = [name for name in WholeItem.__struct_fields__ if name not in ("categories", "attributes")]
+    stated = [name for name in WholeItem.__struct_fields__ if name not in ("categories", "attributes")]
     types = {
-        name: schema("items")[name] for name in ("item_id", "available", "stock", "price", "category", "categories", *told)
+        name: schema("items")[name] for name in ("item_id", "available", "stock", "price", "category", "categories", *stated)
     }
-    rows = [_values(row, told, attributes) for row in put.iter_rows(named=True)]
+    rows = [_values(row, stated, attributes) for row in put.iter_rows(named=True)]
     moments = {name: pl.Int64() for name in (*_MOMENTS, *(n for n, dtype in attributes.items() if dtype.is_temporal()))}
     wanted = pl.Schema({**types, **attributes})
     return pl.DataFrame(rows, schema={**wanted, **moments}, orient="row").cast(wanted)
 
 
-def _values(row: dict[str, Any], told: list[str], attributes: dict[str, pl.DataType]) -> list[Any]:
+def _values(row: dict[str, Any], stated: list[str], attributes: dict[str, pl.DataType]) -> list[Any]:
     item = msgspec.json.decode(row[WHOLE], type=WholeItem)
     values = [item.attributes.get(name.removeprefix(ATTRIBUTE)) for name in attributes]
     return [
         *(row[name] for name in ("item_id", "available", "stock", "price")),
         item.categories[0] if item.categories else None,
         list(item.categories) or None,
-        *(getattr(item, name) for name in told),
+        *(getattr(item, name) for name in stated),
         *(
             int(value) if dtype.is_temporal() and isinstance(value, float) else _plain(value)
             for value, dtype in zip(values, attributes.values(), strict=True)

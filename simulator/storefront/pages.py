@@ -153,7 +153,7 @@ def _add_panel(app: Flask, front: Front) -> None:
 
     @app.get("/panel/profile")
     def profile() -> tuple[Response, int]:
-        return _told(front.service.profile(_shopper() or abort(404)))
+        return _reply_of(front.service.profile(_shopper() or abort(404)))
 
     @app.get("/panel/explain")
     def explain() -> tuple[Response, int]:
@@ -162,10 +162,10 @@ def _add_panel(app: Flask, front: Front) -> None:
         limit = request.args.get("limit", 12, int)
         if not items or not _PLACEMENT.fullmatch(placement) or not 1 <= limit <= 100:
             abort(400)
-        return _told(front.service.explain(_shopper() or abort(404), items[:20], placement, limit))
+        return _reply_of(front.service.explain(_shopper() or abort(404), items[:20], placement, limit))
 
 
-def _told(reply: Reply) -> tuple[Response, int]:
+def _reply_of(reply: Reply) -> tuple[Response, int]:
     return jsonify(answer=reply.body, ms=reply.ms), reply.status or 503
 
 

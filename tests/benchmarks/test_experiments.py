@@ -28,16 +28,16 @@ def world() -> World:
 
 def test_alike_arms_are_seldom_told_apart(world: World) -> None:
     """In a few runs hardly any measure differs, and no alarm is raised."""
-    told = alike(world, 8, SHOPPERS, 1)
-    assert told["alarms"] == 0
-    assert all(told[name]["false positives"] <= 0.5 for name in READ)
-    assert np.mean([told[name]["false positives"] for name in READ]) < 0.3
+    stated = alike(world, 8, SHOPPERS, 1)
+    assert stated["alarms"] == 0
+    assert all(stated[name]["false positives"] <= 0.5 for name in READ)
+    assert np.mean([stated[name]["false positives"] for name in READ]) < 0.3
 
 
 def test_looking_daily_costs_nothing(world: World) -> None:
     """The intervals that hold at all times hold zero on every day of these runs."""
-    told = looked_at_daily(world, 2, SHOPPERS, 14, 2)
-    assert told["orders"]["always valid"] == told["conversion"]["always valid"] == 0
+    stated = looked_at_daily(world, 2, SHOPPERS, 14, 2)
+    assert stated["orders"]["always valid"] == stated["conversion"]["always valid"] == 0
 
 
 @pytest.mark.long
@@ -75,6 +75,6 @@ def test_a_large_difference_is_found(world: World) -> None:
 
 def test_interleaving_needs_fewer_shoppers(world: World) -> None:
     """An order of magnitude fewer, for the same winner."""
-    told = interleaved(world, 4_000, (0.5, 0.65), 4)
-    assert told["same winner"]
-    assert told["factor"] > 10
+    stated = interleaved(world, 4_000, (0.5, 0.65), 4)
+    assert stated["same winner"]
+    assert stated["factor"] > 10

@@ -48,8 +48,8 @@ def actions(app: Application) -> list[object]:
     """The actions of the campaign."""
     found = stored(app)
     assert found is not None
-    told: list[object] = msgspec.json.decode(msgspec.json.encode(found.actions))
-    return told
+    stated: list[object] = msgspec.json.decode(msgspec.json.encode(found.actions))
+    return stated
 
 
 def test_an_editor_declares_and_previews_a_campaign(fresh: Application, editor: FlaskClient) -> None:

@@ -127,10 +127,10 @@ class Told:
 @given(st.lists(STEPS, max_size=14))
 def test_answers_and_training_say_the_same(busy: Shop, steps: list[tuple[str, str, int]]) -> None:
     """Whoever is forgotten of people who share devices, with whatever arrives late, and wherever a snapshot was made."""
-    told = Told(busy, f"log-{next(_logs)}")
+    stated = Told(busy, f"log-{next(_logs)}")
     for step in steps:
-        told.step(*step)
-    assert told.answered() == told.trained()
+        stated.step(*step)
+    assert stated.answered() == stated.trained()
 
 
 SHARED = (
@@ -144,11 +144,11 @@ SHARED = (
 
 def happened(busy: Shop, *more: tuple[str, str, int]) -> dict[str, list[int]]:
     """What is known of each user in the end, in answers and in training."""
-    told = Told(busy, f"log-{next(_logs)}")
+    stated = Told(busy, f"log-{next(_logs)}")
     for step in (*SHARED, *more):
-        told.step(*step)
-    assert told.answered() == told.trained()
-    return told.answered()
+        stated.step(*step)
+    assert stated.answered() == stated.trained()
+    return stated.answered()
 
 
 @pytest.mark.long

@@ -87,20 +87,20 @@ def rows(draw: st.DrawFn, users: Sequence[str], max_n: int = 16) -> list[dict[st
 @st.composite
 def streams(draw: st.DrawFn) -> Stream:
     """A stream cut in two at any event, some of the older ones arriving late."""
-    told = draw(rows(("ana", "cookie")))
-    cut, late = draw(st.integers(0, len(told))), draw(st.sets(st.integers(0, len(told)), max_size=4))
+    stated = draw(rows(("ana", "cookie")))
+    cut, late = draw(st.integers(0, len(stated))), draw(st.sets(st.integers(0, len(stated)), max_size=4))
     behaviour = BehaviourSettings(
         history_events=draw(st.sampled_from([2, 200])), history_purchases=draw(st.sampled_from([2, 2000]))
     )
-    before = [row for place, row in enumerate(told[:cut]) if place not in late]
-    after = [row for place, row in enumerate(told) if place >= cut or place in late]
-    after = draw(st.permutations([row for row in after if can_be_told(row, before, behaviour)]))
+    before = [row for place, row in enumerate(stated[:cut]) if place not in late]
+    after = [row for place, row in enumerate(stated) if place >= cut or place in late]
+    after = draw(st.permutations([row for row in after if can_be_estimated(row, before, behaviour)]))
     link = Link("cookie", "ana", micros(START) + draw(st.integers(0, 240)) * MINUTE)
     links, later = draw(st.sampled_from([([], []), ([link], []), ([], [link])]))
     return Stream(before, list(after), links, later if behaviour.history_purchases > 2 else [], behaviour)
 
 
-def can_be_told(row: dict[str, Any], before: Sequence[dict[str, Any]], behaviour: BehaviourSettings) -> bool:
+def can_be_estimated(row: dict[str, Any], before: Sequence[dict[str, Any]], behaviour: BehaviourSettings) -> bool:
     """Whether a cut past still has what a later row is about: nothing belongs to an order that may be gone, nothing comes from
     before what was kept."""
     orders = {each["order_id"] for each in before if each.get("order_id")}
@@ -121,9 +121,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     return Shop(tmp_path_factory.mktemp("base"), busy_events()).engine()
 
 
-def trained(engine: Engine, told: Sequence[dict[str, Any]], links: Sequence[Link], behaviour: BehaviourSettings) -> Engine:
+def trained(engine: Engine, stated: Sequence[dict[str, Any]], links: Sequence[Link], behaviour: BehaviourSettings) -> Engine:
     """What the job makes of rows and links: an engine of the same catalogue with their histories."""
-    frame = canonical(told).with_columns(pl.lit(None, pl.String).alias("anonymous_id"))
+    frame = canonical(stated).with_columns(pl.lit(None, pl.String).alias("anonymous_id"))
     linked = [(each.anonymous_id, each.user_id, each.timestamp) for each in links]
     raw = pl.DataFrame(linked, schema=dict(schema("identities")) | {"timestamp": pl.Int64()}, orient="row")
     events, users = map_events(resolve(frame, raw.with_columns(pl.col("timestamp").cast(TIME))), engine.catalog)
@@ -140,8 +140,10 @@ def trained(engine: Engine, told: Sequence[dict[str, Any]], links: Sequence[Link
 def served(engine: Engine, stream: Stream, folder: Path) -> ServingState:
     """A worker over the snapshot, once the log has what came in afterwards."""
     log = log_in(folder)
-    told = [row | {"event_id": str(place), "timestamp": micros(row["timestamp"])} for place, row in enumerate(stream.after)]
-    log.add_events([Event(**row) for row in told], micros(NOW))
+    stated = [
+        row | {"event_id": str(place), "timestamp": micros(row["timestamp"])} for place, row in enumerate(stream.after)
+    ]
+    log.add_events([Event(**row) for row in stated], micros(NOW))
     log.add_links(stream.later_links, micros(NOW))
     serving = ServingState(engine, log, None)
     serving.catch_up()
@@ -184,10 +186,10 @@ def test_served_live_and_trained_again(base: Engine, tmp_path_factory: pytest.Te
 @pytest.mark.long
 @some
 @given(rows(("ana", "ben", "eve"), 24))
-def test_the_report_counts_what_the_snapshot_counts(base: Engine, told: list[dict[str, Any]]) -> None:
+def test_the_report_counts_what_the_snapshot_counts(base: Engine, stated: list[dict[str, Any]]) -> None:
     """Customers, orders and revenue of the report, of histories, of customer value and of profiles are the same."""
-    made = world(told)
-    histories, lines = made.histories, order_lines(canonical(told), made.catalog, made.behaviour)
+    made = world(stated)
+    histories, lines = made.histories, order_lines(canonical(stated), made.catalog, made.behaviour)
     orders = lines.group_by("user_id").agg(pl.col("order").n_unique(), pl.col("revenue").sum())
     report = {user: (count, pytest.approx(money, abs=0.01)) for user, count, money in orders.iter_rows()}
     users = [histories.users.text(row) for row in range(len(histories))]

@@ -260,7 +260,7 @@ def test_periods_mean_the_same_in_tables_and_while_serving(
     frame = pl.DataFrame(rows, schema={"anonymous_id": pl.String, "user_id": pl.String, "timestamp": pl.Int64}, orient="row")
     ended = pl.DataFrame(sorted(ends), schema={"anonymous_id": pl.String, "timestamp": pl.Int64}, orient="row")
     moments = pl.col("timestamp").cast(pl.Datetime("us")).cast(TIME)
-    told = periods_of_tables(frame.with_columns(moments), ended.with_columns(moments))
+    stated = periods_of_tables(frame.with_columns(moments), ended.with_columns(moments))
     expected = {
         (
             row[0],
@@ -268,7 +268,7 @@ def test_periods_mean_the_same_in_tables_and_while_serving(
             FOREVER.min if row[2] is None else micros(row[2]),
             FOREVER.max if row[3] is None else micros(row[3]),
         )
-        for row in told.rows()
+        for row in stated.rows()
         if row[1] is not None
     }
     mapped = Links(link_arrays(links, ["ana"]))

@@ -140,8 +140,8 @@ def test_explanation_and_replay_are_of_the_line(engine: Engine, other: Engine) -
         query = Query(now=micros(NOW), user_id=user)
         history = engine.snapshot.histories.of(user)
         found = answered(Choice(under), query, history)
-        told = explain(under, query, history, found.slate.items[0])
-        assert (told.place, told.experiments) == (1, (Assignment("trial", "other", other.snapshot.version),))
+        stated = explain(under, query, history, found.slate.items[0])
+        assert (stated.place, stated.experiments) == (1, (Assignment("trial", "other", other.snapshot.version),))
         note = msgspec.json.decode(msgspec.json.encode(logged(found, 1)), type=type(logged(found, 1)))
         assert note.lines == {other.snapshot.version}
         again, slate = replayed(note, engine.snapshot, (), {other.snapshot.version: other.snapshot})

@@ -53,14 +53,14 @@ def test_vectors(fields: tuple[str, ...], expected: float) -> None:
 def test_another_language_draws_the_same(tmp_path: Path) -> None:
     """The manual's JavaScript gives the manual's numbers, and those of many other shoppers, to the last bit."""
     (snippet,) = re.findall(r"```js\n(.*?)```", DOCS.read_text(), re.DOTALL)
-    told = [
+    stated = [
         line.split("`")[1].split(" · ") for line in DOCS.read_text().splitlines() if re.match(r"\| `.* · .*` \| `0\.", line)
     ]
-    fields = [*told, *(["arm", "trial", "2026", f"{unit} é {number}"] for number, unit in enumerate(UNITS[:500]))]
+    fields = [*stated, *(["arm", "trial", "2026", f"{unit} é {number}"] for number, unit in enumerate(UNITS[:500]))]
     code = f"{snippet}\nconsole.log(JSON.stringify({json.dumps(fields)}.map((each) => bucket(...each))));"
     (tmp_path / "buckets.cjs").write_text(code)
     found = run(["node", str(tmp_path / "buckets.cjs")], capture_output=True, check=True, timeout=60, text=True)
-    assert len(told) == 4
+    assert len(stated) == 4
     assert json.loads(found.stdout) == [bucket(*each) for each in fields]
 
 

@@ -125,11 +125,11 @@ def test_an_explanation_is_of_the_arm_that_picked(engine: Engine) -> None:
     """The rule is that of the arm whose item it is."""
     found = next(found for found in (ask(engine, user) for user in SHOPPERS) if 1 in found.slate.teams)
     for item, team in zip(found.slate.items, found.slate.teams, strict=True):
-        told = explain(found.engine, found.query, found.history, item)
-        assert told.recommendation_id == found.slate.recommendation_id
-        assert told.shown
-        assert told.rule is not None
-        assert (told.rule.name == "popular") == (team == 1)
+        stated = explain(found.engine, found.query, found.history, item)
+        assert stated.recommendation_id == found.slate.recommendation_id
+        assert stated.shown
+        assert stated.rule is not None
+        assert (stated.rule.name == "popular") == (team == 1)
 
 
 @pytest.mark.parametrize(

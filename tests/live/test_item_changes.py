@@ -52,7 +52,7 @@ def patch(app: Application, *rows: dict[str, Any]) -> None:
     assert row_results(answer) == {"accepted": len(rows), "rejected": []}
 
 
-def told(found: Sequence[Change]) -> Notified:
+def stated(found: Sequence[Change]) -> Notified:
     """Changes without their moments, the oldest first."""
     return [(each.item_id, each.change, each.before, each.after) for each in reversed(found)]
 
@@ -60,7 +60,7 @@ def told(found: Sequence[Change]) -> Notified:
 def of(app: Application) -> Notified:
     """What the log of a worker tells, as another process reads it."""
     state = open_log(app.service.settings)
-    return told(state.item_changes.since(0))
+    return stated(state.item_changes.since(0))
 
 
 def after(state: EventLog, *calls: Sequence[ItemUpdate], price: float | None = 100.0, available: bool = True) -> Notified:
@@ -69,7 +69,7 @@ def after(state: EventLog, *calls: Sequence[ItemUpdate], price: float | None = 1
     catalog = world([], items).catalog
     for at, updates in enumerate(calls):
         state.add_items(updates, at + 1, Standing(catalog, 0, at + 1))
-    return told(state.item_changes.since(0))
+    return stated(state.item_changes.since(0))
 
 
 # --- what is a change

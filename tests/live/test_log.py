@@ -91,8 +91,8 @@ def test_events_come_back_as_they_were_accepted(state: EventLog, other: EventLog
 def test_every_event_type_has_its_code(state: EventLog, word: str) -> None:
     """An answer reads the code of an event's type, a table the word; what was only shown or clicked is no part of an answer."""
     state.add_events([event("a", event_type=word)], RECEIVED)
-    told = [EVENT_TYPES[each.event_type] for each in state.events_of("ann", 0, 1)]
-    assert told == ([] if word in ("impression", "click") else [word])
+    stated = [EVENT_TYPES[each.event_type] for each in state.events_of("ann", 0, 1)]
+    assert stated == ([] if word in ("impression", "click") else [word])
     assert stored(state)[1].event_type == word
 
 
@@ -292,8 +292,8 @@ def test_forgetting_ends_where_an_id_was_somebody_elses(state: EventLog) -> None
     }
     assert times(state, "tablet") == [9, 20]
     assert [row for _, _, row in state.links(ALL)] == [Link("tablet", "bob", 20)]
-    told = [Tombstone("hash-1", 50), Tombstone("hash-2", 19, 10)]
-    assert state.tombstones() == [each.row for each in state.news(7).shared] == told
+    stated = [Tombstone("hash-1", 50), Tombstone("hash-2", 19, 10)]
+    assert state.tombstones() == [each.row for each in state.news(7).shared] == stated
     state.forget([Erased("hash-2", "tablet", 30), Erased("hash-2", "tablet", 10, 25)], 60)
     assert sorted(state.tombstones(), key=lambda each: each.since)[1:] == [
         Tombstone("hash-2", 24, 10),

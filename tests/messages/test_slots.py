@@ -130,9 +130,9 @@ def test_secrets_are_rotated() -> None:
 @pytest.mark.parametrize("secret", ["short", "ü" * 40])
 def test_a_secret_that_is_none_is_refused_unseen(secret: str) -> None:
     """The message says which one and what is allowed, but not the secret."""
-    with pytest.raises(SettingsError, match=f"{SLOT_SECRETS}: secret 2 has .* at least 32, all of them ASCII") as told:
+    with pytest.raises(SettingsError, match=f"{SLOT_SECRETS}: secret 2 has .* at least 32, all of them ASCII") as stated:
         SlotKeys.from_environment({SLOT_SECRETS: f"{OLD}, {secret}"})
-    assert secret not in str(told.value)
+    assert secret not in str(stated.value)
 
 
 def test_secrets_come_from_the_environment() -> None:

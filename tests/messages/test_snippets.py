@@ -136,7 +136,7 @@ def failing(service: Service) -> Iterator[tuple[Service, Service]]:
         yield Service(silent.getsockname()[1], KEYS), Service(service.port, dict.fromkeys(KEYS, "k" * 40))
 
 
-def told(items: list[dict[str, Any]]) -> Pairs:
+def stated(items: list[dict[str, Any]]) -> Pairs:
     """Title, address and picture of each item, or what stands for them."""
     title, link, image = WITHOUT
     return [(item["title"] or title, item["url"] or link, item["image_url"] or image) for item in items]
@@ -247,7 +247,7 @@ def test_every_snippet_is_run() -> None:
 def test_a_mail_shows_the_slate(service: Service, render: Any, user: str) -> None:
     """All items in their order, whoever reads and whatever their id is; the reader sees titles, never markup."""
     mail, items = render(service, user), service.slate(user)
-    assert written(mail) == told(items)
+    assert written(mail) == stated(items)
     assert len(items) >= 6
     assert "<b>" not in mail
 
@@ -288,7 +288,7 @@ def test_a_feed_shows_what_everybody_buys(service: Service) -> None:
     """The bestsellers, an item of which little is known among them; a feed that is empty or missing gives the text after `else`."""
     feed = service.answered("/v1/bestsellers?limit=12")
     mail = klaviyo(1, feeds={"bestsellers": feed})
-    assert written(mail) == told(feed["items"])
+    assert written(mail) == stated(feed["items"])
     assert WITHOUT in written(mail)
     assert mail.count(" EUR</p>") == len(feed["items"]) - 1
     assert "900.00 EUR" in mail

@@ -155,7 +155,7 @@ def test_steps() -> None:
         (4, VIEW, 6),
     ]
     items, kinds, times = (np.array(column) for column in zip(*rows, strict=True))
-    told = items.astype(np.int32), kinds.astype(np.int8), times.astype(np.int64), event_weights(BEHAVIOUR)
-    assert steps_of(*told).tolist() == [0, 0, 0, 1, 1, 1, 2]
+    stated = items.astype(np.int32), kinds.astype(np.int8), times.astype(np.int64), event_weights(BEHAVIOUR)
+    assert steps_of(*stated).tolist() == [0, 0, 0, 1, 1, 1, 2]
     users = np.array([0, 0, 0, 1, 1, 1, 2], np.int32)
-    assert steps_of_users(users, *told).tolist() == [0, 0, 0, 0, 0, 0, 0]
+    assert steps_of_users(users, *stated).tolist() == [0, 0, 0, 0, 0, 0, 0]

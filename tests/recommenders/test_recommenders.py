@@ -212,11 +212,11 @@ def test_parts_of_the_users_merge_to_the_same_bytes(name: str, shop: str) -> Non
     guests = replace(made.tables.events, kinds=np.full_like(made.tables.events.kinds, PURCHASE))
     tables = replace(made.tables, guest_orders=guests)
     for chosen in ({}, OTHER_SETTINGS.get(name, {})):
-        told = configure({name: chosen})[name]
-        whole = recommender.fit(tables, made.behaviour, told)
+        stated = configure({name: chosen})[name]
+        whole = recommender.fit(tables, made.behaviour, stated)
         for n in (1, 2, 7, 1000):
-            parts = [recommender.partial(part, made.behaviour, told) for part in tables.cut(n)]
-            merged = recommender.merge(parts, tables.without_events, made.behaviour, told)
+            parts = [recommender.partial(part, made.behaviour, stated) for part in tables.cut(n)]
+            merged = recommender.merge(parts, tables.without_events, made.behaviour, stated)
             assert sorted(merged) == sorted(whole)
             for key, array in merged.items():
                 assert (array.dtype, array.shape, array.tobytes()) == (

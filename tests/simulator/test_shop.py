@@ -148,12 +148,12 @@ def test_the_reader_takes_every_row(shop: Made, tmp_path: Path) -> None:
 def test_every_number_planted_is_in_the_docs() -> None:
     """docs/shop.md names each constant of the plan, and single numbers with their value."""
     text = (Path(__file__).parents[2] / "docs" / "shop.md").read_text(encoding="utf-8")
-    told = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]*?) \|", text, re.MULTILINE))
+    stated = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]*?) \|", text, re.MULTILINE))
     planted = {name: value for name, value in vars(plan).items() if name.isupper()}
-    assert set(told) == set(planted)
+    assert set(stated) == set(planted)
     for name, value in planted.items():
         if isinstance(value, int | float):
-            assert told[name] == f"{value:g}", name
+            assert stated[name] == f"{value:g}", name
 
 
 # Time

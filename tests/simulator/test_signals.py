@@ -132,11 +132,13 @@ def test_a_first_order_is_followed_as_often_lately_as_before(shop: Made) -> None
 def test_replenishable_is_told_denied_or_left_to_learn(shop: Made) -> None:
     """True only in replenishable categories, false only in others, null in the untold ones and for a share of the rest."""
     truth = pl.col("category").is_in(list(plan.REPURCHASE_GAPS))
-    told = shop.items.drop_nulls("replenishable")
-    assert told.filter(pl.col("replenishable") != truth).height == 0
-    untold = pl.col("category").is_in(plan.UNTOLD_LEAVES)
-    assert shop.items.filter(untold)["replenishable"].null_count() == shop.items.filter(untold).height
-    assert share(shop.items.filter(~untold), pl.col("replenishable").is_null()) == pytest.approx(plan.UNTOLD_SHARE, abs=0.04)
+    stated = shop.items.drop_nulls("replenishable")
+    assert stated.filter(pl.col("replenishable") != truth).height == 0
+    unstated = pl.col("category").is_in(plan.UNTOLD_LEAVES)
+    assert shop.items.filter(unstated)["replenishable"].null_count() == shop.items.filter(unstated).height
+    assert share(shop.items.filter(~unstated), pl.col("replenishable").is_null()) == pytest.approx(
+        plan.UNTOLD_SHARE, abs=0.04
+    )
 
 
 def test_complements_share_orders(shop: Made) -> None:

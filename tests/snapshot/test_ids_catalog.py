@@ -135,10 +135,10 @@ def test_an_update_is_read_by_the_rule_of_the_item_table(
     overlay(catalog, update, 1)
     assert bool(catalog.available[catalog.row("x")]) is catalog.item(catalog.row("x"))["available"] is available
     given = {name: getattr(update, name) for name in ("available", "stock", "price")}
-    told = overlaid(
+    stated = overlaid(
         item_frame([{"item_id": "x", **item}]), pl.DataFrame([{"item_id": "x", **given}], schema_overrides=UPDATES)
     )
-    assert finish_items(told, None)["available"].to_list() == [available]
+    assert finish_items(stated, None)["available"].to_list() == [available]
 
 
 def test_category_names_for_people() -> None:

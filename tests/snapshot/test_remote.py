@@ -287,8 +287,8 @@ def test_commands_work_on_any_machine(shop: SimpleNamespace, tmp_path: Path, cap
     shop.trainer.mirror.fetch_all()
     shop.trainer.publish("29990101T000000Z-0000000000aa")
     assert main(["--settings", str(tmp_path / "b/settings.toml"), "snapshots"]) == 0
-    told = capsys.readouterr().out
-    assert first in told
+    stated = capsys.readouterr().out
+    assert first in stated
     assert main(["--settings", str(tmp_path / "b/settings.toml"), "rollback"]) == 0
     shop.node.mirror.fetch_current()
     assert shop.node.serves() == first
@@ -320,7 +320,7 @@ def write_report(machine: Machine, version: str, text: str) -> Path:
     return file
 
 
-def told(machine: Machine) -> dict[str, str]:
+def stated(machine: Machine) -> dict[str, str]:
     """The reports that a machine shows."""
     return {file.stem: file.read_text() for file in report_files(machine.folder)}
 
@@ -330,17 +330,17 @@ def test_a_report_of_the_trainer_is_on_every_node(shop: SimpleNamespace) -> None
     assert shop.node.mirror.fetch_reports() == 0
     write_report(shop.trainer, OLD, "old")
     write_report(shop.trainer, NEW, "new")
-    assert (shop.node.mirror.fetch_reports(), told(shop.node)) == (2, {NEW: "new", OLD: "old"})
+    assert (shop.node.mirror.fetch_reports(), stated(shop.node)) == (2, {NEW: "new", OLD: "old"})
     assert shop.node.mirror.fetch_reports() == 0
     made = shop.bucket / "reports" / NEW
     os.utime(next(made.iterdir()), (1, 1))  # the store tells times in seconds
     write_report(shop.trainer, NEW, "newer")
-    assert (shop.node.mirror.fetch_reports(), told(shop.node)) == (1, {NEW: "newer", OLD: "old"})
+    assert (shop.node.mirror.fetch_reports(), stated(shop.node)) == (1, {NEW: "newer", OLD: "old"})
     assert len([*made.iterdir()]) == 1
     restarted = SnapshotMirror(shop.node.remote, shop.node.folder)
     assert restarted.fetch_reports() == 0
     (shop.node.folder / "reports" / f"{OLD}.html").unlink()
-    assert (restarted.fetch_reports(), told(shop.node)[OLD]) == (1, "old")
+    assert (restarted.fetch_reports(), stated(shop.node)[OLD]) == (1, "old")
 
 
 def test_a_report_that_could_not_be_uploaded_stays(shop: SimpleNamespace) -> None:
@@ -351,16 +351,16 @@ def test_a_report_that_could_not_be_uploaded_stays(shop: SimpleNamespace) -> Non
     later = time.time() + 5  # the store tells times in seconds
     os.utime(own, (later, later))
     for here in (shop.trainer.mirror, SnapshotMirror(shop.trainer.remote, shop.trainer.folder)):
-        assert (here.fetch_reports(), told(shop.trainer)) == (0, {NEW: "written while the store was away"})
+        assert (here.fetch_reports(), stated(shop.trainer)) == (0, {NEW: "written while the store was away"})
     write_report(shop.node, NEW, "newer")
     stored = next(each for each in (shop.bucket / "reports" / NEW).iterdir() if each.read_text() == "newer")
     os.utime(stored, (later + 5, later + 5))
     here = SnapshotMirror(shop.trainer.remote, shop.trainer.folder)
-    assert (here.fetch_reports(), told(shop.trainer)) == (1, {NEW: "newer"})
+    assert (here.fetch_reports(), stated(shop.trainer)) == (1, {NEW: "newer"})
     written = own.stat().st_mtime_ns
     own.write_text("never")
     os.utime(own, ns=(written, written))
-    assert (SnapshotMirror(shop.trainer.remote, shop.trainer.folder).fetch_reports(), told(shop.trainer)) == (
+    assert (SnapshotMirror(shop.trainer.remote, shop.trainer.folder).fetch_reports(), stated(shop.trainer)) == (
         1,
         {NEW: "newer"},
     )
@@ -394,10 +394,10 @@ def test_reports_are_bounded(shop: SimpleNamespace, monkeypatch: pytest.MonkeyPa
     shop.node.mirror.fetch_reports()
     shop.trainer.publish(NEW)
     shop.trainer.remote.delete([OLD])
-    assert {*told(shop.node)} == {each.version for each in shop.node.remote.reports()} == {OLD, NEW}
+    assert {*stated(shop.node)} == {each.version for each in shop.node.remote.reports()} == {OLD, NEW}
     write_report(shop.trainer, OTHER, "the newest")
     assert shop.node.mirror.fetch_reports() == 1
-    assert [*told(shop.node)] == [OTHER, NEW]
+    assert [*stated(shop.node)] == [OTHER, NEW]
     assert sorted(each.name for each in (shop.bucket / "reports").iterdir() if any(each.iterdir())) == [NEW, OTHER]
 
 
@@ -411,7 +411,7 @@ def test_a_report_that_was_changed_in_the_store_is_not_shown(
     stored.write_bytes(damage(stored.read_bytes()))
     with pytest.raises(SnapshotError, match="not what was published"):
         shop.node.mirror.fetch_reports()
-    assert told(shop.node) == {}
+    assert stated(shop.node) == {}
     assert [*(shop.node.folder / "reports").iterdir()] == []
 
 
@@ -424,7 +424,7 @@ def test_one_bad_report_keeps_neither_snapshots_nor_other_reports(shop: SimpleNa
     stored.write_bytes(b"A REPORT")
     fetcher = SnapshotFetcher(shop.node.mirror, 5.0, Metrics())
     assert [fetcher.look(), fetcher.look()] == [True, False]
-    assert told(shop.node) == {OLD: "an old report"}
+    assert stated(shop.node) == {OLD: "an old report"}
     assert fetcher.error is None
     assert fetcher.reports_may_lack
 
@@ -438,7 +438,7 @@ def test_reports_that_only_this_machine_has_stay(shop: SimpleNamespace, monkeypa
         (shop.node.folder / "reports" / f"{version}.html").write_text(version)
     write_report(shop.trainer, OTHER, "the newest")
     shop.node.mirror.fetch_reports()
-    assert [*told(shop.node)] == [OTHER, NEW, OLD]
+    assert [*stated(shop.node)] == [OTHER, NEW, OLD]
 
 
 def test_other_objects_are_no_reports(shop: SimpleNamespace) -> None:

@@ -547,11 +547,11 @@ def test_killed_publishers_never_show_half_a_snapshot(artifacts: Path) -> None:
     with Reader(artifacts) as reader, start_publisher(artifacts) as publisher:
         assert publisher.stdin is not None
         assert publisher.stdout is not None
-        told, answers = publisher.stdin, publisher.stdout
+        stated, answers = publisher.stdin, publisher.stdout
 
         def publish_until(moment: str) -> str:
-            told.write(f"{moment}\n")
-            told.flush()
+            stated.write(f"{moment}\n")
+            stated.flush()
             return answers.readline().strip()
 
         before, between, after = json.loads(publish_until(""))
@@ -568,7 +568,7 @@ def test_killed_publishers_never_show_half_a_snapshot(artifacts: Path) -> None:
             currents.append(current)
         assert publish_until("").startswith("[")
         reader.look()
-        told.close()
+        stated.close()
         assert publisher.wait() == 0
     assert reader.wrong == []
     assert len(moments) > 30

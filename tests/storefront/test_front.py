@@ -202,8 +202,8 @@ def test_a_window_shopper_is_taken_for_one(demo: Demo, context: BrowserContext) 
     assert strategy == "blend"
     assert "Browser" in profile
     assert "None: " in profile
-    told = [event for event in demo.service.events("view") if event.user_id in profile]
-    assert len(told) == 3
+    stated = [event for event in demo.service.events("view") if event.user_id in profile]
+    assert len(stated) == 3
 
 
 @pytest.mark.long

@@ -168,21 +168,21 @@ def test_impressions_need_half_a_card_for_a_second(
     page = opened(visit, shop)
     shown = items(page)
 
-    def told() -> list[dict[str, Any]]:
+    def stated() -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = page.evaluate(
             "Object.entries(localStorage).filter(([key]) => key !== 'recsys:visitor').map(([, text]) => JSON.parse(text))"
         )
         return found
 
-    wait_for(told)
-    assert [(event["event_type"], event["item_id"]) for event in told()] == [("impression", shown[0])]
-    assert told()[0]["at"] - page.evaluate("shownAt") >= 990
+    wait_for(stated)
+    assert [(event["event_type"], event["item_id"]) for event in stated()] == [("impression", shown[0])]
+    assert stated()[0]["at"] - page.evaluate("shownAt") >= 990
     page.evaluate("scrollTo(0, 10_000)")
-    wait_for(lambda: len(told()) > 1)
+    wait_for(lambda: len(stated()) > 1)
     page.evaluate("scrollTo(0, 0)")
     page.wait_for_timeout(1500)
-    assert {event["item_id"] for event in told()} <= set(shown)
-    assert len({event["item_id"] for event in told()}) == len(told())
+    assert {event["item_id"] for event in stated()} <= set(shown)
+    assert len({event["item_id"] for event in stated()}) == len(stated())
     context.unroute("**/v1/events")
     page.click(f"{CARDS} >> nth=0")
 

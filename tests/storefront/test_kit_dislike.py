@@ -17,8 +17,8 @@ REFUSABLE = '<recsys-list limit="4" label="For you" dislike="Not for me" undo="S
 
 def events(visit: Watched) -> list[dict[str, Any]]:
     """What the page said about items, as the service took it."""
-    told: list[dict[str, Any]] = visit.page.evaluate("sent.flatMap(({ events }) => events)")
-    return [event for event in told if event["event_type"] in ("dislike", "undo", "click")]
+    stated: list[dict[str, Any]] = visit.page.evaluate("sent.flatMap(({ events }) => events)")
+    return [event for event in stated if event["event_type"] in ("dislike", "undo", "click")]
 
 
 def settled(page: Page, gone: str, count: int) -> bool:
@@ -47,8 +47,8 @@ def test_a_card_that_is_refused_goes_and_the_next_item_comes(
     wait_for(lambda: settled(page, before[1], 4))
     assert {before[0], before[2], before[3]} < set(items(page))
     assert page.evaluate("document.activeElement.className") == "recsys-undo"
-    told = [(event["event_type"], event["item_id"], event["hides"]) for event in events(visit)]
-    assert told == [("dislike", before[1], "item")]
+    stated = [(event["event_type"], event["item_id"], event["hides"]) for event in events(visit)]
+    assert stated == [("dislike", before[1], "item")]
     page.reload()
     wait_for(lambda: settled(page, before[1], 4))
     assert visit.errors == []
@@ -85,8 +85,8 @@ def test_the_shops_own_card_says_what_is_refused(visit: Watched, shop: ShopPages
         return {item["brand"] for item in page.evaluate("shown.at(-1).slate.items")}
 
     wait_for(lambda: settled(page, first["item_id"], len(items(page))) and events(visit) and first["brand"] not in brands())
-    told = [(event["event_type"], event["item_id"], event["hides"]) for event in events(visit)]
-    assert told == [("dislike", first["item_id"], "brand")]
+    stated = [(event["event_type"], event["item_id"], event["hides"]) for event in events(visit)]
+    assert stated == [("dislike", first["item_id"], "brand")]
     assert page.url == shop.origin + "/"
     assert visit.errors == []
 

@@ -39,12 +39,12 @@ def test_a_page_that_comes_back_goes_on(keeping: Browser, shop: ShopPages, servi
     assert page.evaluate("window.kept") == "whole"
     page.evaluate("track('search', { query: 'after' }); flush()")
 
-    def told() -> list[str | None]:
+    def stated() -> list[str | None]:
         return [event.query for event in service.events("search") if event.user_id == mine]
 
-    wait_for(lambda: "after" in told())
+    wait_for(lambda: "after" in stated())
     wait_for(lambda: page.evaluate("Object.keys(localStorage).length") == 1)
-    assert told() == ["before", "after"]
+    assert stated() == ["before", "after"]
     assert page.locator("recsys-list li[data-item]").count() == 3
     assert visit.errors == []
     context.close()

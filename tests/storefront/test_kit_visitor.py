@@ -127,8 +127,8 @@ def test_who_signs_in_gets_a_list_of_their_own(visit: Watched, shop: ShopPages, 
     page.evaluate("renew()")
     page.evaluate("track('search', { query: 'as user' }); flush()")
     wait_for(lambda: [event for event in service.events("search") if event.query == "as user"])
-    told = {event.query: event.user_id for event in service.events("search")}
-    assert (told["as visitor"], told["as user"]) == (mine, "user-0")
+    stated = {event.query: event.user_id for event in service.events("search")}
+    assert (stated["as visitor"], stated["as user"]) == (mine, "user-0")
 
 
 @pytest.mark.long

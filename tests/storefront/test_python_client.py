@@ -117,7 +117,7 @@ class Unreliable:
     """A service that answers as it is told: a status, or None for no answer."""
 
     def __init__(self, *answers: int | None) -> None:
-        told, self.asked = list(answers), []  # type: ignore[var-annotated]
+        stated, self.asked = list(answers), []  # type: ignore[var-annotated]
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -128,7 +128,7 @@ class Unreliable:
             def do_POST(self) -> None:
                 """Answer, or do not."""
                 outer.asked.append(msgspec.json.decode(self.rfile.read(int(self.headers["Content-Length"]))))
-                status = told.pop(0)
+                status = stated.pop(0)
                 if status is None:
                     self.close_connection = True
                     return

@@ -22,8 +22,8 @@ CSV = "\n".join([COLUMNS, *(",".join(cell or "" for cell in row) for row in ROWS
 
 def open_files(folder: Path, paths: str | list[str], more: str = "", name: str = "events") -> tuple[Source, ...]:
     """Open files under a folder as one table, with more of its settings if any."""
-    told = [paths] if isinstance(paths, str) else paths
-    settings = parse_settings(f"[data.{name}]\npaths = {told!r}\n{more}", folder)
+    stated = [paths] if isinstance(paths, str) else paths
+    settings = parse_settings(f"[data.{name}]\npaths = {stated!r}\n{more}", folder)
     return open_table(settings, name, getattr(settings.data, name))
 
 

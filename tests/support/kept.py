@@ -48,7 +48,7 @@ def write_files(folder: Path, files: dict[str, tuple[bytes, int]]) -> None:
 
 def _fingerprint(folder: Path, recipe: str) -> bytes:
     """Tell shops apart by all that training reads."""
-    told = blake2b(recipe.encode())
+    stated = blake2b(recipe.encode())
     for name, (content, _) in files_in(folder).items():
-        told.update(f"\0{name}\0{len(content)}\0".encode() + content)
-    return told.digest()
+        stated.update(f"\0{name}\0{len(content)}\0".encode() + content)
+    return stated.digest()

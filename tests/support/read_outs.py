@@ -14,7 +14,7 @@ from tests.conftest import NOW
 def read_out(name: str, **more: Any) -> ReadOut:
     """A read-out as `make experiment` works it out: one measure with every figure, and one that cannot be told yet."""
     shown: dict[str, Any] = {"arm": "changed", "control": 0.2, "value": 0.24, "relative": 0.2, "low": 0.1, "high": 0.3}
-    told = Compared(measure="conversion", **shown, always_low=0.05, always_high=0.35, p=0.001)
+    stated = Compared(measure="conversion", **shown, always_low=0.05, always_high=0.35, p=0.001)
     unknown: dict[str, Any] = dict.fromkeys(Compared.__struct_fields__)
     early = Compared(**{**unknown, "measure": "returns", "arm": "changed"})
     given: dict[str, Any] = {
@@ -30,7 +30,7 @@ def read_out(name: str, **more: Any) -> ReadOut:
         "sizes_p": 1.0,
         "crossed": 1,
         "verdicts": {"changed": "changed is better: conversion +20.0% (+5.0% to +35.0%)."},
-        "differences": (told, early),
+        "differences": (stated, early),
         "curve": tuple(
             Point(
                 f"2026-03-{day:02}",

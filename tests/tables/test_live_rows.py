@@ -329,8 +329,8 @@ def test_an_update_older_than_any_export_is_known_to_the_item_table(tmp_path: Pa
 @pytest.mark.parametrize(("minutes", "price"), [(-11, 10.0), (-10, 10.0), (-9, 8.0), (5, 8.0)])
 def test_a_row_that_says_as_of_when_it_is_knows_older_updates(tmp_path: Path, minutes: float, price: float) -> None:
     """Updates up to the row's `as_of` are known to it, later ones lie over it, whenever the file was written."""
-    told = [{**SOFA[0], "as_of": NOON - timedelta(minutes=10)}]
-    assert updated(tmp_path, told, ItemUpdate("sofa", price=8.0), minutes=minutes)[0][3] == price
+    stated = [{**SOFA[0], "as_of": NOON - timedelta(minutes=10)}]
+    assert updated(tmp_path, stated, ItemUpdate("sofa", price=8.0), minutes=minutes)[0][3] == price
 
 
 def test_updates_of_items_that_are_built_from_events(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_columns_with_whole_versions_in_their_names_are_the_same(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("preset", "item", "told"),
+    ("preset", "item", "stated"),
     [
         ("bigcommerce", "FERN", ["Plants > Indoor", "Sale"]),
         ("magento", "BAG-RED", ["Default Category > Gear > Bags", "Default Category > Sale"]),
@@ -96,9 +96,9 @@ def test_columns_with_whole_versions_in_their_names_are_the_same(tmp_path: Path)
         ("movielens", "6", ["Action", "Crime", "Thriller"]),
     ],
 )
-def test_further_categories_have_levels_too(preset: str, item: str, told: list[str], tmp_path: Path) -> None:
+def test_further_categories_have_levels_too(preset: str, item: str, stated: list[str], tmp_path: Path) -> None:
     """Each category of an item is cut into its levels as its first one is."""
-    assert dict(read(preset, tmp_path).items.select("item_id", "categories").iter_rows())[item] == told
+    assert dict(read(preset, tmp_path).items.select("item_id", "categories").iter_rows())[item] == stated
 
 
 def test_every_preset_has_its_line_in_the_docs() -> None:

@@ -143,8 +143,8 @@ def _documented(group: type[msgspec.Struct]) -> Iterator[tuple[Any, str]]:
     for at, node in enumerate(body.body):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             following = body.body[at + 1] if at + 1 < len(body.body) else None
-            told = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
-            text = " ".join(str(following.value.value).split()) if told else ""  # type: ignore[union-attr]
+            stated = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+            text = " ".join(str(following.value.value).split()) if stated else ""  # type: ignore[union-attr]
             yield fields[node.target.id], text or _choices(group, node.target.id)
 
 

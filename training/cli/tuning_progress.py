@@ -42,7 +42,7 @@ class TuningProgress:
         self._write("done")
 
     def _write(self, step: str) -> None:
-        told = {
+        progress = {
             "step": step,
             "minutes": self._minutes,
             "minutes_gone": round((time.monotonic() - self._started) / 60, 2),
@@ -50,4 +50,4 @@ class TuningProgress:
         }
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with write_whole(self._file) as aside:
-            aside.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=1))
+            aside.write_bytes(msgspec.json.format(msgspec.json.encode(progress), indent=1))

@@ -95,17 +95,17 @@ def _by(name: str, seen: pl.DataFrame, clicks: pl.DataFrame, near: pl.DataFrame,
     last = _last(touched).join(group, on="click")
     shared = touched.with_columns((pl.col("amount") / pl.len().over("line")).alias("amount")).join(group, on="click")
     assisted = near.join(group, on="click").unique(["line", "value"])
-    told = _valued(name, seen, known).filter(name != "recommender").group_by("value").agg(seen=pl.len())
+    stated = _valued(name, seen, known).filter(name != "recommender").group_by("value").agg(seen=pl.len())
     for frame in (
         clicked.group_by("value").agg(clicked=pl.col("recommendation_id").n_unique(), clicks=pl.len()),
         last.group_by("value").agg(bought=pl.len(), last_touch=pl.col("amount").sum()),
         shared.group_by("value").agg(shared=pl.col("amount").sum()),
         assisted.group_by("value").agg(assisted=pl.col("amount").sum()),
     ):
-        told = told.join(frame, on="value", how="full", coalesce=True)
+        stated = stated.join(frame, on="value", how="full", coalesce=True)
     counts = pl.col("seen", "clicked", "clicks", "bought").fill_null(0).cast(pl.Int64)
     money = pl.col("last_touch", "shared", "assisted").fill_null(0.0).round(2)
-    wanted = told.drop_nulls("value").select(pl.lit(name).alias("by"), "value", counts, money)
+    wanted = stated.drop_nulls("value").select(pl.lit(name).alias("by"), "value", counts, money)
     return wanted.sort("last_touch", "clicks", "value", descending=[True, True, False])
 
 

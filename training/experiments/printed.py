@@ -62,15 +62,15 @@ def write(found: ReadOut, folder: Path) -> list[Path]:
 
 def _arms(found: ReadOut) -> Iterator[tuple[object, ...]]:
     for arm, count in found.units.items():
-        told = found.arms.get(arm)
+        stated = found.arms.get(arm)
         yield (
             arm,
             f"{count:,}",
             f"{found.expected_shares.get(arm, 0):.1%}",
-            told.exposures if told else "",
-            told.lists if told else "",
-            "" if told is None or told.coverage is None else f"{told.coverage:.1%}",
-            "" if told is None or told.milliseconds is None else f"{told.milliseconds:.2f}",
+            stated.exposures if stated else "",
+            stated.lists if stated else "",
+            "" if stated is None or stated.coverage is None else f"{stated.coverage:.1%}",
+            "" if stated is None or stated.milliseconds is None else f"{stated.milliseconds:.2f}",
         )
 
 
@@ -96,8 +96,8 @@ def _row(each: Compared) -> tuple[object, ...]:
 
 
 def _segment(each: Segment) -> tuple[object, ...]:
-    told = _share(each.relative), _range(each.low, each.high), _chance(each.p), _chance(each.adjusted_p)
-    return (each.segment, each.arm, each.units, *told)
+    stated = _share(each.relative), _range(each.low, each.high), _chance(each.p), _chance(each.adjusted_p)
+    return (each.segment, each.arm, each.units, *stated)
 
 
 def _range(low: float | None, high: float | None) -> str:

@@ -137,8 +137,8 @@ def _read_interleaved(trial: Trial, found: Credited) -> ReadOut:
     chosen, persons = trial.chosen, trial.persons
     until, decides, arm = to_microseconds(trial.until), deciding(chosen), chosen.arms[1].name
     by_measure = {CLICKS: found.clicks, ORDERS: found.orders}
-    told = adjusted([preference(measure, arm, each) for measure, each in by_measure.items()], decides)
-    first = next(each for each in told if each.measure == decides)
+    adjusted_differences = adjusted([preference(measure, arm, each) for measure, each in by_measure.items()], decides)
+    first = next(each for each in adjusted_differences if each.measure == decides)
     progress = pace_of_persons(persons, by_measure[decides], chosen.smallest_effect, until)
     return ReadOut(
         id=trial.name,
@@ -153,7 +153,7 @@ def _read_interleaved(trial: Trial, found: Credited) -> ReadOut:
         sizes_p=1.0,
         crossed=0,
         verdicts={arm: verdict(first, progress, chosen.smallest_effect, 1.0)},
-        differences=tuple(_finite(each) for each in told),
+        differences=tuple(_finite(each) for each in adjusted_differences),
         left_out=trial.left_out,
     )
 
@@ -164,7 +164,7 @@ def _read(trial: Trial, shown: ShownLists, times: Mapping[str, float]) -> ReadOu
     counts = {arm: int(persons.filter(pl.col("arm") == arm).height) for arm in shares}
     sizes = sizes_p(counts, shares)
     table = unit_table(ledger, persons, until, chosen.winsorize)
-    told = compare(_with_lists(table, shown), chosen)
+    adjusted_differences = compare(_with_lists(table, shown), chosen)
     return ReadOut(
         id=trial.name,
         key=key_of(trial.name, chosen),
@@ -177,8 +177,8 @@ def _read(trial: Trial, shown: ShownLists, times: Mapping[str, float]) -> ReadOu
         expected_shares=shares,
         sizes_p=sizes,
         crossed=trial.crossed,
-        verdicts=_verdicts(trial, table, told, sizes, shown.loses_exposures),
-        differences=tuple(_finite(each) for each in told),
+        verdicts=_verdicts(trial, table, adjusted_differences, sizes, shown.loses_exposures),
+        differences=tuple(_finite(each) for each in adjusted_differences),
         curve=tuple(_curve(ledger, persons, chosen, until)),
         segments=tuple(_segments(table, ledger, chosen)),
         arms={
@@ -192,17 +192,17 @@ def _read(trial: Trial, shown: ShownLists, times: Mapping[str, float]) -> ReadOu
         },
         left_out=trial.left_out,
         unexposed=shown.unexposed,
-        warnings=tuple(warnings_of(told)),
-        notes=(*moves_of(told), *_passed_over(trial), *_notes(table, ledger, shown)),
+        warnings=tuple(warnings_of(adjusted_differences)),
+        notes=(*moves_of(adjusted_differences), *_passed_over(trial), *_notes(table, ledger, shown)),
     )
 
 
 def _verdicts(
-    trial: Trial, table: pl.DataFrame, told: Sequence[Difference], sizes: float, loses_exposures: bool
+    trial: Trial, table: pl.DataFrame, adjusted_differences: Sequence[Difference], sizes: float, loses_exposures: bool
 ) -> dict[str, str]:
     """One sentence on every arm that is drawn, also where there is nobody to compare."""
     chosen, until = trial.chosen, to_microseconds(trial.until)
-    decides = {each.arm: each for each in told if each.measure == chosen.metric}
+    decides = {each.arm: each for each in adjusted_differences if each.measure == chosen.metric}
     control = chosen.arms[0]
     found = {}
     for arm in (each.name for each in chosen.arms[1:] if each.share > 0):
@@ -256,15 +256,17 @@ def _curve(ledger: Ledger, persons: pl.DataFrame, chosen: Experiment, until: int
         table = unit_table(ledger, persons, moment, chosen.winsorize)
         units = dict(table.group_by("arm").len().iter_rows())
         for each in compare(table, chosen, chosen.metric):
-            told = (each.relative, each.always_low, each.always_high)
-            points.append(Point(day, each.arm, units[each.arm], *map(_number, told)))
+            adjusted_differences = (each.relative, each.always_low, each.always_high)
+            points.append(Point(day, each.arm, units[each.arm], *map(_number, adjusted_differences)))
     return points
 
 
 def _segments(table: pl.DataFrame, ledger: Ledger, chosen: Experiment) -> Iterator[Segment]:
-    for name, units, told in segments_of(table, ledger, chosen):
-        figures = {each: _number(getattr(told, each)) for each in ("relative", "low", "high", "p", "adjusted_p")}
-        yield Segment(segment=name, arm=told.arm, units=units, **figures)
+    for name, units, adjusted_differences in segments_of(table, ledger, chosen):
+        figures = {
+            each: _number(getattr(adjusted_differences, each)) for each in ("relative", "low", "high", "p", "adjusted_p")
+        }
+        yield Segment(segment=name, arm=adjusted_differences.arm, units=units, **figures)
 
 
 def _notes(table: pl.DataFrame, ledger: Ledger, shown: ShownLists) -> Iterator[str]:
@@ -285,8 +287,8 @@ def _share_of_known_cost(ledger: Ledger) -> float:
     return float(paid[1] / paid[0]) if paid[0] else 1.0
 
 
-def _finite(told: Difference) -> Compared:
-    return Compared(**{name: _number(value) for name, value in msgspec.structs.asdict(told).items()})
+def _finite(adjusted_differences: Difference) -> Compared:
+    return Compared(**{name: _number(value) for name, value in msgspec.structs.asdict(adjusted_differences).items()})
 
 
 def _number(value: Any) -> Any:

@@ -28,8 +28,8 @@ class Told(NamedTuple):
 def segments_of(table: pl.DataFrame, ledger: Ledger, chosen: Experiment) -> list[Told]:
     """Compare the arms in each segment of a table of units; p-values are adjusted for how many are read."""
     found = [each for name, part in _parts(table, ledger).items() for each in _compared(name, part, chosen)]
-    told = adjusted([each.difference for each in found], "")
-    return [each._replace(difference=difference) for each, difference in zip(found, told, strict=True)]
+    corrected = adjusted([each.difference for each in found], "")
+    return [each._replace(difference=difference) for each, difference in zip(found, corrected, strict=True)]
 
 
 def _parts(table: pl.DataFrame, ledger: Ledger) -> Mapping[str, pl.DataFrame]:

@@ -103,8 +103,8 @@ def adjusted(differences: Sequence[Difference], decides: str) -> list[Difference
     """Adjust the p-values of the measures that do not decide, together: Benjamini and Yekutieli, whatever their dependence."""
     others = {at: each for at, each in enumerate(differences) if each.measure != decides and not math.isnan(each.p)}
     results = {at: tt.experiment.ExperimentResult({each.measure: {"pvalue": each.p}}) for at, each in others.items()}
-    told: Mapping[Any, Any] = tt.adjust_fdr(results, arbitrary_dependence=True) if results else {}
-    found = {at: float(told[at][each.measure]["pvalue_adj"]) for at, each in others.items()}
+    result: Mapping[Any, Any] = tt.adjust_fdr(results, arbitrary_dependence=True) if results else {}
+    found = {at: float(result[at][each.measure]["pvalue_adj"]) for at, each in others.items()}
     return [msgspec.structs.replace(each, adjusted_p=found.get(at)) for at, each in enumerate(differences)]
 
 
@@ -117,17 +117,17 @@ def units_needed(measure: Measure, everybody: Aggregates, effect: float, ratio: 
     asked = _metric(measure, rel_effect_size=effect, power=POWER, alpha=1 - CONFIDENCE)
     try:
         with np.errstate(invalid="ignore", divide="ignore"):
-            told = asked.solve_power(everybody, "n_obs")
+            result = asked.solve_power(everybody, "n_obs")
     except (RuntimeError, ValueError, ZeroDivisionError):
         return math.inf
-    needed = float(told[0].n_obs) * (1 + ratio) ** 2 / (4 * ratio)
+    needed = float(result[0].n_obs) * (1 + ratio) ** 2 / (4 * ratio)
     return needed if math.isfinite(needed) else math.inf
 
 
 def power_of(measure: Measure, everybody: Aggregates, effect: float, units: int) -> float:
     """Power to show a relative difference with so many units of a control and one arm together."""
-    told = _metric(measure, rel_effect_size=effect, n_obs=units, alpha=1 - CONFIDENCE).solve_power(everybody, "power")
-    return float(told[0].power)
+    result = _metric(measure, rel_effect_size=effect, n_obs=units, alpha=1 - CONFIDENCE).solve_power(everybody, "power")
+    return float(result[0].power)
 
 
 def _metric(measure: Measure, **more: Any) -> tt.RatioOfMeans:

@@ -63,18 +63,18 @@ def _broken(sizes_p: float, loses_exposures: bool) -> str:
     return ""
 
 
-def warnings_of(told: Sequence[Difference]) -> Iterator[str]:
+def warnings_of(differences: Sequence[Difference]) -> Iterator[str]:
     """Say which guards got worse, by the interval that holds however often one looks."""
-    for each in told:
+    for each in differences:
         guard = MEASURES[each.measure]
         got_worse = each.always_high < 0 if guard.more_is_better else each.always_low > 0
         if guard.guards and guard.more_is_better is not None and got_worse:
             yield f"Look out with {each.arm}: {each.measure.replace('_', '-')} got worse, {_range(each)}."
 
 
-def moves_of(told: Sequence[Difference]) -> Iterator[str]:
+def moves_of(differences: Sequence[Difference]) -> Iterator[str]:
     """Say which guards moved of which neither way is better."""
-    for each in told:
+    for each in differences:
         if MEASURES[each.measure].more_is_better is None and (each.always_low > 0 or each.always_high < 0):
             yield f"{each.arm} moved {each.measure.replace('_', '-')}, which is neither better nor worse: {_range(each)}"
 

@@ -140,8 +140,8 @@ def nothing_after(examined: Examination, shadow: Engine) -> Check:
     """The fit that is measured holds no event of the window."""
     fold, prepared = examined.split.fold, examined.split.prepared
     moment = int(np.datetime64(fold.at.replace(tzinfo=None), "us").astype(np.int64))
-    told = (prepared.events.times, shadow.snapshot.groups["history"]["times"])
-    latest = max((int(times.max()) for times in told if len(times)), default=0)
+    periods = (prepared.events.times, shadow.snapshot.groups["history"]["times"])
+    latest = max((int(times.max()) for times in periods if len(times)), default=0)
     if latest >= moment or prepared.as_of > moment:
         return Check("leak", False, f"Leak: the fit that should end before {fold.at:%Y-%m-%d %H:%M} holds later events.")
     return Check("leak", True, f"Measured on {fold}, fitted on what came before.")
@@ -176,13 +176,13 @@ def nothing_outside(prepared: Prepared, shadow: Engine, settings: Settings) -> C
 def _few_of(prepared: Prepared, catalog: Catalog, settings: Settings) -> tuple[Events, Arrays]:
     """The events of the first shoppers, and a catalogue of the items that they name and of the first others: of a million items a
     fit takes as long as the one that is measured, and reads of each what it reads of a few thousand."""
-    events, told = prepared.events, prepared.shop.items
+    events, periods = prepared.events, prepared.shop.items
     some = events.where(slice(0, int(events.users.searchsorted(_FEW))))
     named = np.unique(some.items[some.items >= 0])
     others = np.setdiff1d(np.arange(min(catalog.n_known, _FEW_ITEMS), dtype=np.int32), named)
     rows = np.concatenate((named, others))
     ids = pl.Series("item_id", [catalog.item_id(row) for row in rows.tolist()], pl.String)
-    base = catalog_arrays(told.filter(pl.col("item_id").is_in(ids.implode())), prepared.shop.currency)
+    base = catalog_arrays(periods.filter(pl.col("item_id").is_in(ids.implode())), prepared.shop.currency)
     few = Catalog(base)
     place = np.full(catalog.n_items, -1, np.int32)
     place[rows] = [few.row(item_id) for item_id in ids]

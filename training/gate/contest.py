@@ -61,8 +61,8 @@ class Contest:
         """
         with TemporaryDirectory() as aside:
             data = msgspec.structs.replace(self.settings.data, rejects=aside, max_rejected_share=1.0)
-            told = msgspec.structs.replace(self.settings, data=data)
-            cut = split(told, fold, self.now, erasure_keys=self.erasure_keys, finished=self.finished)
+            as_of_fold = msgspec.structs.replace(self.settings, data=data)
+            cut = split(as_of_fold, fold, self.now, erasure_keys=self.erasure_keys, finished=self.finished)
         examined, known = examine(cut, self.settings.evaluation, self.settings.seed), {*cut.prepared.user_ids}
         truths = {
             task: truth.where(np.flatnonzero([user in known for user in truth.users]))

@@ -73,10 +73,10 @@ def past(new: Snapshot, live: Snapshot, min_n: float, seed: int) -> Check:
     ids = [live.histories.users.text(row) for row in sample(len(live.histories.users), seed)]
     shares = []
     for user in ids:
-        told, since = _moments(new, user), _moments(live, user)
+        present, since = _moments(new, user), _moments(live, user)
         expected = {each for each in since if new.catalog.row(each[0]) >= 0}
-        if told and expected:
-            shares.append(len(expected & told) / len(expected))
+        if present and expected:
+            shares.append(len(expected & present) / len(expected))
     if not shares:
         return Check("past", True, "No shopper is in both snapshots, so their past was not compared.")
     share = float(np.mean(shares))

@@ -162,8 +162,8 @@ def learn(
     steps, known, behaviour = steps or Steps(), {} if known is None else known, settings.behaviour
     with steps.step("item facts"):
         base = prepared.base
-        told = base["told_replenishable"].astype(np.int8)
-        stats = item_stats(prepared.events, Catalog(base), told, behaviour, prepared.as_of, prepared.guest_orders)
+        declared = base["told_replenishable"].astype(np.int8)
+        stats = item_stats(prepared.events, Catalog(base), declared, behaviour, prepared.as_of, prepared.guest_orders)
         groups: dict[str, Arrays] = {"catalog": base | stats}
     catalog, users = Catalog(groups["catalog"]), len(prepared.user_ids)
     tables = Tables(prepared.events, catalog, users, prepared.as_of, settings.seed, prepared.guest_orders)

@@ -123,8 +123,8 @@ def _learned(
     models = [fit(examples[:count], settings, seed, size, task) for count in range(1, len(examples))]
     gains = [one.ndcg(trees.scores(one.matrix)) - one.blend for trees, one in zip(models, examples[1:], strict=True)]
     whole, earlier = (
-        msgspec.structs.replace(verdict(*told), sources=size.sources, depth=size.depth)
-        for told in ((gains, examples[1:], names[1:]), (gains[:-1], examples[1:-1], names[1:-1]))
+        msgspec.structs.replace(verdict(*evidence), sources=size.sources, depth=size.depth)
+        for evidence in ((gains, examples[1:], names[1:]), (gains[:-1], examples[1:-1], names[1:-1]))
     )
     trees = fit(examples, settings, seed, size, task) if whole.leads else models[-1]
     return Learned(whole, trees, earlier, models[-1])

@@ -33,7 +33,7 @@ class Probe(NamedTuple):
     moment: int
     users: tuple[str, ...]
     items: tuple[str, ...]
-    told: FeatureMatrix
+    at_fit: FeatureMatrix
 
 
 def probe_of(engine: Engine, facts: FeatureMatrix, ahead: Events) -> Probe:
@@ -69,7 +69,7 @@ def tell(engine: Engine, facts: FeatureMatrix, users: Sequence[str], items: Sequ
     catalog, now = engine.catalog, engine.snapshot.as_of
     names, describer = feature_names(()), Describer(catalog, facts, ())
     rows = np.array([catalog.row(item_id) for item_id in items], np.int32)
-    told = np.full((len(users), len(items), len(names)), np.nan, np.float32)
+    at_fit = np.full((len(users), len(items), len(names)), np.nan, np.float32)
     have = np.flatnonzero(rows >= 0)
     for place, user in enumerate(users if len(have) else ()):
         history = engine.snapshot.histories.of(user)
@@ -77,15 +77,15 @@ def tell(engine: Engine, facts: FeatureMatrix, users: Sequence[str], items: Sequ
         lists = {"probe": Candidates(rows[have], np.ones(len(have), np.float32))}
         described = describer.describe(lists, {}, RowQuery(now, -1, -1, _NO_ROWS, "en"), profile)
         if described is not None:
-            told[place, have] = described.columns.T[np.searchsorted(described.items, rows[have])]
-    return told
+            at_fit[place, have] = described.columns.T[np.searchsorted(described.items, rows[have])]
+    return at_fit
 
 
 def looked_ahead(probe: Probe, again: FeatureMatrix) -> list[str]:
     """The features of a probe that are otherwise when they are told again, by name."""
     found = []
     for place, name in enumerate(feature_names(())):
-        one, other = probe.told[:, :, place], again[:, :, place]
+        one, other = probe.at_fit[:, :, place], again[:, :, place]
         if name not in OF_TODAY and name not in MIXED and _differing(one, other) > MOST_DIFFERING:
             found.append(name)
     return found

@@ -182,8 +182,8 @@ MEANT: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """By canonical column, and for an order's state and the moment of its cancellation: concepts of a name, the most telling first."""
 _MEANT = {
-    name: {tuple(sorted(set(each.split()))): at for at, each in reversed(list(enumerate(told)))}
-    for name, told in MEANT.items()
+    name: {tuple(sorted(set(each.split()))): at for at, each in reversed(list(enumerate(hints)))}
+    for name, hints in MEANT.items()
 }
 _WHOLE = {said for known in _MEANT.values() for said in known}
 _NET_WORDS = (
@@ -229,8 +229,8 @@ def concepts(name: str) -> tuple[str, ...]:
         return ()
     whole = _known().get("".join(words))
     found = [whole] if whole else [concept for word in _without_taxes(words) for concept in _parts(word)]
-    told = {each for each in found if each}
-    return () if "?" in found else tuple(sorted(told))
+    hints = {each for each in found if each}
+    return () if "?" in found else tuple(sorted(hints))
 
 
 def says_net(name: str) -> bool:
@@ -264,8 +264,8 @@ def _split(name: str) -> list[str]:
 
 @cache
 def _known() -> Mapping[str, str]:
-    told = {folded(word): concept for concept, words in reversed(list(_WORDS.items())) for word in words.split()}
-    return dict.fromkeys(_SAYS_WHETHER, "") | told
+    hints = {folded(word): concept for concept, words in reversed(list(_WORDS.items())) for word in words.split()}
+    return dict.fromkeys(_SAYS_WHETHER, "") | hints
 
 
 @lru_cache(maxsize=4_096)

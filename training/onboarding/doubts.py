@@ -67,10 +67,10 @@ def tell_times(found: Proposal) -> None:
     _tell_clock(found, own)
     _tell_listopad(found, own)
     days, named_day = days_of(texts(found.rows, own)), "day_first" in found.settings
-    if days.given and not named_day and not (found.preset and "day_first" in _told(found)):
+    if days.given and not named_day and not (found.preset and "day_first" in _stated(found)):
         _day_first(found, own, days.given, days.day_first, days.month_first)
     if is_local(found.rows, own) and not (
-        found.preset and ("timezone" in _told(found) or not platform(found.preset).zone_matters)
+        found.preset and ("timezone" in _stated(found) or not platform(found.preset).zone_matters)
     ):
         found.settings["timezone"] = "UTC"
         found.unsure.append(
@@ -128,7 +128,7 @@ def _day_first(found: Proposal, own: str, given: int, day: int, month: int) -> N
         )
 
 
-def _told(found: Proposal) -> set[str]:
+def _stated(found: Proposal) -> set[str]:
     """Settings of the preset that are its own."""
     layout = getattr(platform(found.preset), found.table)
     return {name for name in Table.__struct_fields__ if getattr(layout, name) != getattr(Table(), name)}

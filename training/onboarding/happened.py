@@ -74,17 +74,17 @@ def kinds_by_words(seen: Seen, columns: Mapping[str, str]) -> str:
     Nine in ten rows hold words of two kinds of events at least, and more than in the one that its name tells. Pages (`cart`,
     `checkout`) are places, and buying is none; a column that is called one of pages is the last that is asked.
     """
-    told = columns.get("event_type", "")
+    named_column = columns.get("event_type", "")
     taken = {own for name, own in columns.items() if name not in ("title", "event_type")}
-    least = share_of_events(texts(seen.rows, told)) + _BETTER if told else 0.0
+    least = share_of_events(texts(seen.rows, named_column)) + _BETTER if named_column else 0.0
     others = (
         name
         for name in seen.usable["events.event_type"]
-        if name not in taken and name != told and not says_state(name) and not _words_of(name) & _BEFORE
+        if name not in taken and name != named_column and not says_state(name) and not _words_of(name) & _BEFORE
     )
     fitting = {name: found for name in others if (found := _fitness(texts(seen.rows, name), seen.rows.height)) >= least}
     fitting = {name: found for name, found in fitting.items() if found >= _ALMOST_ALL}
-    return min(fitting, key=lambda name: (_is_place(name), -fitting[name]), default=told)
+    return min(fitting, key=lambda name: (_is_place(name), -fitting[name]), default=named_column)
 
 
 def doubts_on_kinds(seen: Seen, columns: Mapping[str, str], named: str) -> list[str]:

@@ -209,11 +209,11 @@ def named(table: str, columns: Iterable[str], usable: Mapping[str, Collection[st
     left, found = list(columns), dict[str, str]()
     for canonical, words in KNOWN[table].items():
         ranked = [plain(each) for each in (canonical, *words.split())]
-        told = {name: at for name in left if (at := _telling(canonical, name, ranked)) is not None}
+        ranks = {name: at for name in left if (at := _telling(canonical, name, ranked)) is not None}
         fits = {canonical, *usable.get(canonical, left)}
         preferred = fits & {canonical, *usable.get(f"{table}.{canonical}", usable.get("filled", left))}
-        mine = {name: at for name, at in told.items() if name in preferred}
-        mine = mine or {name: at for name, at in told.items() if name in fits}
+        mine = {name: at for name, at in ranks.items() if name in preferred}
+        mine = mine or {name: at for name, at in ranks.items() if name in fits}
         if mine:
             order = {name: (mine[name], left.index(name)) for name in mine}
             first = min(mine, key=order.__getitem__)
@@ -240,7 +240,7 @@ def _telling(canonical: str, name: str, ranked: Sequence[str]) -> int | None:
 def event_words(words: Iterable[str]) -> dict[str, str]:
     """The event type of each of a shop's words that is known; beside refunds alone a payment is the purchase, as Square writes it."""
     words = list(words)
-    known = {plain(word): kind for kind, told in WORDS.items() for word in told.split()}
+    known = {plain(word): kind for kind, ranks in WORDS.items() for word in ranks.split()}
     found = {word: known[plain(word)] for word in words if plain(word) in known}
     if {*found.values()} == {"refund"}:
         found |= {word: "purchase" for word in words if plain(word) == "payment"}

@@ -33,7 +33,7 @@ def tell_amounts(found: Proposal) -> None:
             " with the total of a line, or `price` to one with the price of a unit"
         )
     for was, known, other in (("price", "a unit", "a line"), ("amount", "a line", "a unit")):
-        if was in columns and (evidence := _told(found, columns[was], was)):
+        if was in columns and (evidence := _stated(found, columns[was], was)):
             to = "amount" if was == "price" else "price"
             columns[to] = columns.pop(was)
             found.evidence.append(
@@ -43,7 +43,7 @@ def tell_amounts(found: Proposal) -> None:
     _tell_others(found)
 
 
-def _told(found: Proposal, own: str, was: str) -> str:
+def _stated(found: Proposal, own: str, was: str) -> str:
     """Return what tells that a price is not of what its name says; empty where nothing does."""
     item, quantity = (found.settings["columns"].get(name) for name in ("item_id", "quantity"))
     if not item or not quantity:
@@ -59,12 +59,12 @@ def _told(found: Proposal, own: str, was: str) -> str:
 
 def _spreads(rows: pl.DataFrame, item: str, quantity: str, own: str) -> pl.DataFrame:
     """Of each item that was bought in several quantities: the spread of the column as prices of units, and as totals of lines."""
-    told = rows.select(
+    stated = rows.select(
         pl.col(item).cast(pl.String).alias("item"),
         _number(rows, quantity).abs().log().alias("q"),
         _number(rows, own).abs().log().alias("p"),
     ).filter(pl.col("q").is_finite() & pl.col("p").is_finite())
-    several = told.filter(pl.col("q").n_unique().over("item") > 1)
+    several = stated.filter(pl.col("q").n_unique().over("item") > 1)
     return several.group_by("item").agg(unit=pl.col("p").std(), line=(pl.col("p") - pl.col("q")).std())
 
 

@@ -46,16 +46,16 @@ class Proposal:
         if self.preset:
             names = merged(self.table, Table(preset=self.preset)).columns.get(canonical, ())
         else:
-            told = self.settings["columns"].get(canonical, canonical)
-            names = (told,) if isinstance(told, str) else tuple(told)
+            stated = self.settings["columns"].get(canonical, canonical)
+            names = (stated,) if isinstance(stated, str) else tuple(stated)
         return next((name for name in names if name in self.rows.columns), "")
 
     def rekey(self, key: str, own: str, evidence: str) -> None:
         """Take another column for the table's key."""
         columns = self.settings["columns"]
-        for canonical in [name for name, told in columns.items() if told == own]:
+        for canonical in [name for name, stated in columns.items() if stated == own]:
             del columns[canonical]
-        self.settings["columns"] = {key: own, **{name: told for name, told in columns.items() if name != key}}
+        self.settings["columns"] = {key: own, **{name: stated for name, stated in columns.items() if name != key}}
         self.settings.pop("where", None)
         self.evidence = [each for each in self.evidence if not each.startswith("not used: ")] + [evidence]
         self.mails = key == "user_id" and share(texts(self.rows, own), "@") > _HALF

@@ -49,14 +49,14 @@ def propose(seen: Seen) -> Proposal | None:
 def propose_joined(seen: Sequence[Seen]) -> Proposal | None:
     """Settings for events whose users or moments stand in other files; None if no files belong together so."""
     with reading("events", [each.source for each in seen]):
-        told = joined_events(seen)
-    if told is None:
+        proposed = joined_events(seen)
+    if proposed is None:
         return None
-    found = _events(told.seen, dict(told.columns))
-    found.settings = {"join": told.settings(), **found.settings}
-    found.evidence[:0] = told.evidence
-    found.unsure += told.unsure
-    found.brought = [bond.other for bond in told.bonds]
+    found = _events(proposed.seen, dict(proposed.columns))
+    found.settings = {"join": proposed.settings(), **found.settings}
+    found.evidence[:0] = proposed.evidence
+    found.unsure += proposed.unsure
+    found.brought = [bond.other for bond in proposed.bonds]
     return _finished(found)
 
 
@@ -73,12 +73,12 @@ def with_states(found: Proposal, seen: Sequence[Seen]) -> Proposal:
         return found
     if "event_type" in found.settings["columns"] or {"unnest", "pivot"} & set(found.settings):
         return found
-    if (told := stated(found.seen[0], order, seen)) is None:
+    if (proposed := stated(found.seen[0], order, seen)) is None:
         return found
-    again = _events(told.seen, dict(found.settings["columns"]))
-    again.settings = {"join": told.settings(), **again.settings}
-    again.evidence[:0] = told.evidence
-    again.brought = [bond.other for bond in told.bonds]
+    again = _events(proposed.seen, dict(found.settings["columns"]))
+    again.settings = {"join": proposed.settings(), **again.settings}
+    again.evidence[:0] = proposed.evidence
+    again.brought = [bond.other for bond in proposed.bonds]
     return _finished(again)
 
 
@@ -120,22 +120,27 @@ def _as_preset(seen: Seen, name: str, table: str) -> Seen:
 
 def _packed(seen: Seen) -> Proposal | None:
     """Files with several items in a cell, by the names of its fields, where what is an item's own stands alone; or with their ids."""
-    found, told, only = None, unpacked(seen), {}
-    if told and told.bare and (plainly := _by_names(seen)) and plainly.origin("item_id") not in ("", told.column):
+    found, proposed, only = None, unpacked(seen), {}
+    if (
+        proposed
+        and proposed.bare
+        and (plainly := _by_names(seen))
+        and plainly.origin("item_id") not in ("", proposed.column)
+    ):
         return None
-    if told:
-        inside = [name for name in told.seen.rows.columns if name.startswith(f"{told.column}.")]
+    if proposed:
+        inside = [name for name in proposed.seen.rows.columns if name.startswith(f"{proposed.column}.")]
         only = dict.fromkeys(_OF_LINES, inside)
     elif (found := _by_names(seen)) and found.table == "events":
-        told = several(seen, found.origin("item_id"))
-    found = _by_names(told.seen, only) if told else None
-    if not (found and told and found.origin("item_id")):
+        proposed = several(seen, found.origin("item_id"))
+    found = _by_names(proposed.seen, only) if proposed else None
+    if not (found and proposed and found.origin("item_id")):
         return None
     _order_of_lines(found, seen)
-    _beside_lines(found, told.column)
-    found.settings = {"unnest": told.unnest, **found.settings}
-    found.evidence.insert(0, told.evidence)
-    tell_further(found, told.column)
+    _beside_lines(found, proposed.column)
+    found.settings = {"unnest": proposed.unnest, **found.settings}
+    found.evidence.insert(0, proposed.evidence)
+    tell_further(found, proposed.column)
     return found
 
 
@@ -168,13 +173,13 @@ def _order_of_lines(found: Proposal, seen: Seen) -> None:
 
 def _turned(seen: Seen) -> Proposal | None:
     """Files with one property of an item a row."""
-    told = turned(seen)
-    found = _by_names(told.seen) if told else None
-    if told is None or found is None or found.table != "items":
+    proposed = turned(seen)
+    found = _by_names(proposed.seen) if proposed else None
+    if proposed is None or found is None or found.table != "items":
         return None
-    found.settings = {"pivot": told.pivot, **found.settings}
-    found.evidence.insert(0, told.evidence)
-    prices = texts(told.seen.rows, own) if (own := found.origin("price")) else pl.Series([], dtype=pl.String)
+    found.settings = {"pivot": proposed.pivot, **found.settings}
+    found.evidence.insert(0, proposed.evidence)
+    prices = texts(proposed.seen.rows, own) if (own := found.origin("price")) else pl.Series([], dtype=pl.String)
     if (held := share(prices, r"^n-?\d")) >= _HALF:
         found.settings |= {"units": ["n"], "decimal": "."}
         found.evidence.append(
@@ -226,7 +231,7 @@ def _events(seen: Seen, columns: dict[str, str]) -> Proposal:
         columns.pop("amount", None)
     named_kinds, kinds = columns.get("event_type", ""), kinds_by_words(seen, columns)
     if kinds:
-        columns = {name: told for name, told in columns.items() if told != kinds} | {"event_type": kinds}
+        columns = {name: proposed for name, proposed in columns.items() if proposed != kinds} | {"event_type": kinds}
     found = _plain("events", seen, columns)
     found.unsure += doubts_on_kinds(seen, columns, named_kinds)
     tell_amounts(found)

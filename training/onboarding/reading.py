@@ -59,9 +59,9 @@ def settle(proposal: Proposal) -> Understood:
 
 def _holds_for_money(column: str, mapped: MappedTable) -> bool:
     """Tell whether what pins a column's decimal mark holds for all of the table: prices may have another one than units."""
-    told = {guess.column.rpartition("(")[2].rstrip(")") for guess in mapped.guesses}
+    guessed = {guess.column.rpartition("(")[2].rstrip(")") for guess in mapped.guesses}
     there = {name for source in mapped.sources for name in source.origins}
-    return column.rpartition("(")[2].rstrip(")") in _MONEY or not there & _MONEY - told
+    return column.rpartition("(")[2].rstrip(")") in _MONEY or not there & _MONEY - guessed
 
 
 def table_of(proposal: Proposal, paths: tuple[str, ...]) -> Table:
@@ -111,9 +111,9 @@ def _understood(name: str, mapped: MappedTable) -> Understood:
     whole = rows.filter(pl.all_horizontal(pl.col(column).is_not_null() for column in required))
     examples = whole.head(_EXAMPLES)
     columns = [column for column in present if examples[column].null_count() < examples.height]
-    told = [(c, " + ".join(first.origins[c]), *(_example(c, value) for value in examples[c])) for c in columns]
+    guessed = [(c, " + ".join(first.origins[c]), *(_example(c, value) for value in examples[c])) for c in columns]
     problem = "" if whole.height else f"no row has all of {', '.join(required)} that can be read"
-    return Understood(tuple(told), problem)
+    return Understood(tuple(guessed), problem)
 
 
 def newest_event(settings: Settings, now: datetime) -> datetime | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from training.onboarding.concepts import concepts
 from training.onboarding.names import says_cancelled, says_no_order, says_state, says_valid
 from training.onboarding.proposal import Proposal
-from training.onboarding.values import affirmed, denied, empty_share, states_known, states_told, texts
+from training.onboarding.values import affirmed, denied, empty_share, states_given, states_known, texts
 
 _HALF = 0.5
 _RARE = 0.1
@@ -29,7 +29,7 @@ def _by_words(found: Proposal) -> list[object]:
     for the others that are named so."""
     free = [own for own in found.rows.columns if says_state(own) and own not in found.settings["columns"].values()]
     known = {own: states_known(texts(found.rows, own)) for own in free}
-    whole = [own for own in free if states_told(texts(found.rows, own))]
+    whole = [own for own in free if states_given(texts(found.rows, own))]
     void = whole or [own for own in free if known[own] >= _HALF][:1]
     found.evidence += [
         f"{own} says how orders stand: {known[own]:.0%} of its words are known; cancelled, refunded and pending ones count in nothing"

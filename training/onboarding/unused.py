@@ -7,7 +7,7 @@ import re
 from training.onboarding.concepts import rank
 from training.onboarding.names import event_words, named
 from training.onboarding.proposal import Proposal
-from training.onboarding.values import affirmed, denied, is_number, states_told, texts
+from training.onboarding.values import affirmed, denied, is_number, states_given, texts
 
 _MOST_NAMED = 12
 
@@ -102,7 +102,7 @@ def _tell_states(found: Proposal, left: list[str]) -> None:
                 f"{name} may say what came back, and what came back counts as bought: leave such rows out with"
                 f' `where = [{{ column = "{name}", one_of = ["{yes[0]}"], not = true }}]` under `[data.events]`, or map it'
             )
-        elif states_told(text):
+        elif states_given(text):
             found.unsure.append(
                 f"{name} holds words for orders that stand and that do not: if it says how an order stands, set"
                 f' `void_orders = ["{name}"]` under `[data.events]`{order}'

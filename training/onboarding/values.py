@@ -58,8 +58,11 @@ def usable_for(rows: pl.DataFrame) -> Mapping[str, list[str]]:
     text = {name: texts(rows, name) for name in rows.columns}
     times = [name for name in rows.columns if _is_time(rows, name)]
     numbers = [name for name in rows.columns if is_number(text[name])]
-    told = [name for name in rows.columns if is_event_type(text[name])]
-    words = [*told, *(name for name in rows.columns if name not in told and says_kind(name) and _are_words(text[name]))]
+    event_types = [name for name in rows.columns if is_event_type(text[name])]
+    words = [
+        *event_types,
+        *(name for name in rows.columns if name not in event_types and says_kind(name) and _are_words(text[name])),
+    ]
     scalar = [name for name in rows.columns if not rows[name].dtype.is_nested() and not rows[name].dtype.is_temporal()]
     money = dict.fromkeys(("quantity", "price", "amount", "stock", "cost"), numbers)
     moments = dict.fromkeys(("timestamp", "as_of", "published_at", "published_until", "birthday"), times)
@@ -70,7 +73,7 @@ def usable_for(rows: pl.DataFrame) -> Mapping[str, list[str]]:
         "stock": [name for name in rows.columns if name in numbers or is_stock(text[name])],
         "available": [name for name in rows.columns if name not in numbers or text[name].is_in(["0", "1"]).all()],
         "event_type": words,
-        "events.event_type": told,
+        "events.event_type": event_types,
         "events.item_id": [name for name in scalar if len(text[name]) and not is_another_in_each(text[name])],
         "events.user_id": [name for name in scalar if len(text[name]) and not are_names_of_people(name, text[name])],
         "user_id": [name for name in scalar if not _is_other_post(name, text[name])],
@@ -150,7 +153,7 @@ def denied(text: pl.Series) -> list[str]:
     return [] if said.null_count() else words.filter(~said).to_list()
 
 
-def states_told(text: pl.Series) -> bool:
+def states_given(text: pl.Series) -> bool:
     """Tell whether few words say how orders stand, all of them known, of those that stand and of those that do not."""
     words = text.unique()
     if not 2 <= len(words) <= _MOST_WORDS or text.str.contains(r"^[\d.,-]+$").any():

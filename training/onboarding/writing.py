@@ -29,9 +29,9 @@ def settings_text(proposals: Sequence[Proposal], out: Path) -> str:
     if any(each.mails for each in proposals):
         data["ids"] = {"user": ["trim", "lower"]}
     parts.append(tomli_w.dumps({"data": data}).strip() if data else "")
-    never, told = never_of(proposals)
+    never, stated = never_of(proposals)
     parts.append(
-        "\n".join([*map("# {}".format, told), tomli_w.dumps({"catalog": {"never": never}}).strip()]) if never else ""
+        "\n".join([*map("# {}".format, stated), tomli_w.dumps({"catalog": {"never": never}}).strip()]) if never else ""
     )
     parts += [_table(each, out) for each in proposals]
     return "\n\n".join(part for part in parts if part) + "\n"

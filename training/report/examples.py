@@ -63,10 +63,10 @@ def pick_examples(engine: Engine, now: int) -> tuple[Example, ...]:
     for row in range(0, len(histories.users), -(-len(histories.users) // LOOKED_AT) or 1):
         history = histories.at(row)
         example = _example(engine, histories.users.text(row), history, now)
-        told = min(len(example.past), PAST)
+        known = min(len(example.past), PAST)
         key = example.lifecycle or "", example.strategy
-        if key not in found or found[key][0] < told:
-            found[key] = told, example
+        if key not in found or found[key][0] < known:
+            found[key] = known, example
     stranger = _example(engine, None, NO_HISTORY, now)
     return (stranger, *_various(example for _, (_, example) in sorted(found.items(), key=lambda each: each[0])))
 

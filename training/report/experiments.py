@@ -34,9 +34,9 @@ def gather_experiments(settings: Settings) -> Experiments | None:
     found, problems = [], []
     for file in files:
         try:
-            told = open_read_out(settings, file.stem)
-            if told is not None:
-                found.append(Shown(told, reach_of(told.differences)))
+            opened = open_read_out(settings, file.stem)
+            if opened is not None:
+                found.append(Shown(opened, reach_of(opened.differences)))
         except DataError as error:
             problems.append(str(error))
     found.sort(key=lambda each: (each.read_out.until, each.read_out.id), reverse=True)

@@ -111,12 +111,12 @@ class LocalRunner:
     def _keys(self, users: pl.DataFrame, catalog: Arrays, behaviour: BehaviourSettings) -> dict[int, str]:
         """Each partition, in order, and a hash of everything that its settled events are made of."""
         sums = [pl.col(name).sum() for name in _HASHES if self.finished.keeps]
-        told = users.group_by(PARTITION).agg(pl.col("user").min(), *sums).sort(PARTITION)
+        sizes = users.group_by(PARTITION).agg(pl.col("user").min(), *sums).sort(PARTITION)
         if not self.finished.keeps:
-            return dict.fromkeys(told[PARTITION].to_list(), "")
+            return dict.fromkeys(sizes[PARTITION].to_list(), "")
         common = hash_of(behaviour, catalog=catalog)
-        self.finished.begin(common, told.rows())
-        return {part: hash_of(common, *row) for part, *row in told.iter_rows()}
+        self.finished.begin(common, sizes.rows())
+        return {part: hash_of(common, *row) for part, *row in sizes.iter_rows()}
 
 
 def _settled_at_once(rows: pl.LazyFrame, catalog: Catalog, behaviour: BehaviourSettings) -> Settled:

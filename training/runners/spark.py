@@ -94,8 +94,8 @@ class SparkParts:
         if tables.events is not self.events:
             return LocalParts(len(self.ranges)).learn(fits, tables, catalog)
         functions = {name: fit.partial for name, fit in fits.items()}
-        told = _Told(catalog, tables.as_of, tables.seed, self.ranges)
-        work = partial(_summed, functions=functions, told=told)
+        shared = _Told(catalog, tables.as_of, tables.seed, self.ranges)
+        work = partial(_summed, functions=functions, shared=shared)
         made = cache(lambda: _kept(_worked(self.settled, work)))
 
         def learned(name: str) -> Arrays:
@@ -126,10 +126,10 @@ def _settled(part: int, data: list[bytes], *, catalog: Arrays, behaviour: Behavi
     yield "", arrays_of_events(settle(map_rows(rows, Catalog(catalog)), behaviour))
 
 
-def _summed(part: int, data: list[bytes], *, functions: Mapping[str, Summed], told: _Told) -> Iterator[tuple[str, Arrays]]:
-    events, (start, end) = events_of(arrays_of(data)), told.ranges[part]
+def _summed(part: int, data: list[bytes], *, functions: Mapping[str, Summed], shared: _Told) -> Iterator[tuple[str, Arrays]]:
+    events, (start, end) = events_of(arrays_of(data)), shared.ranges[part]
     events = replace(events, users=events.users - np.int32(start))
-    tables = Tables(events, Catalog(told.catalog), end - start, told.as_of, told.seed)
+    tables = Tables(events, Catalog(shared.catalog), end - start, shared.as_of, shared.seed)
     return ((name, function(tables)) for name, function in functions.items())
 
 

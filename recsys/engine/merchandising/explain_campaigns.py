@@ -38,7 +38,7 @@ def campaigns_on(
     bare = asked.plan is None and asked.variety is None and asked.explorer is None
     if bare and not asked.mixed:
         return (), None
-    plan, built = asked.plan or NO_PLAN, build(engine, asked, query.limit, told=True)
+    plan, built = asked.plan or NO_PLAN, build(engine, asked, query.limit, explained=True)
     without = build(engine, resolve_query(engine, query, history, campaigns=False), query.limit)
     moved = Moved(_place_of(without, item), _place_of(built, item))
     dial = _dial(engine, query, history, item, moved.place) if asked.variety else ""

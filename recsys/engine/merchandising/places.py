@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsys.engine.merchandising import place_numbers as told
+from recsys.engine.merchandising import place_numbers as layout
 from recsys.engine.merchandising.place_numbers import RULES, Fading, Line, Numbers, Reals, Rules
 from recsys.jit import FLOAT, INT, MASK, OWN_REALS, OWN_TIMES, OWN_TIMES_2D, REALS, ROWS, TIMES, compiled
 from recsys.types import Mask, Rows
@@ -106,18 +106,18 @@ def _stand(line: Line, rules: Rules, wrong: Numbers, allowed: Mask, group: Rows,
     for pin in range(len(rules.pin_rows)):
         row, place = rules.pin_rows[pin], rules.pin_places[pin]
         if row < 0 or not allowed[row]:
-            wrong[pin, 0] = told.MAY_NOT
+            wrong[pin, 0] = layout.MAY_NOT
         elif place > limit:
-            wrong[pin, 0] = told.TOO_FAR
+            wrong[pin, 0] = layout.TOO_FAR
         elif line.pins[place] >= 0:
-            wrong[pin, 0], wrong[pin, 1] = told.TAKEN, line.pins[place]
+            wrong[pin, 0], wrong[pin, 1] = layout.TAKEN, line.pins[place]
         else:
             for other in line.pins:
                 if other >= 0:
                     there = rules.pin_rows[other]
                     if there == row or (group[row] >= 0 and group[there] == group[row]):
-                        wrong[pin, 0] = told.TWICE
-            if wrong[pin, 0] == told.STANDS:
+                        wrong[pin, 0] = layout.TWICE
+            if wrong[pin, 0] == layout.STANDS:
                 line.pins[place] = pin
 
 
@@ -143,7 +143,7 @@ def _leave_room(line: Line, rules: Rules, wrong: Numbers, end: int) -> None:
         if free >= 0 or last < 0:
             return
         _count(line, rules, rules.pin_rows[pins[last]], last, -1)
-        wrong[pins[last], 0], wrong[pins[last], 1], pins[last] = told.OWED, first, _NOBODY
+        wrong[pins[last], 0], wrong[pins[last], 1], pins[last] = layout.OWED, first, _NOBODY
 
 
 @compiled()
@@ -155,7 +155,7 @@ def _drop_pins(line: Line, rules: Rules, wrong: Numbers) -> None:
             continue
         broken = _broken(line, rules, rules.pin_rows[pin], place)
         if broken >= 0:
-            wrong[pin, 0], wrong[pin, 1], line.pins[place] = told.OVER, broken, _NOBODY
+            wrong[pin, 0], wrong[pin, 1], line.pins[place] = layout.OVER, broken, _NOBODY
         else:
             _count(line, rules, rules.pin_rows[pin], place, 1)
             _give(line, rules, rules.pin_rows[pin], place)
@@ -168,23 +168,23 @@ def _drop_pins(line: Line, rules: Rules, wrong: Numbers) -> None:
 @compiled()
 def _seat(line: Line, rules: Rules, entries: Numbers, rows: Rows, order: Numbers, group: Rows) -> None:
     """Put entries in the places of pins, and those of the pool in line, in their order."""
-    entries[told.PINNED, len(order) :] = told.UNPINNED
+    entries[layout.PINNED, len(order) :] = layout.UNPINNED
     for place in range(1, len(line.pins)):
         if line.pins[place] >= 0:
             row, entry = rules.pin_rows[line.pins[place]], 0
             while rows[entry] != row:
                 entry += 1
-            entries[told.PINNED, entry] = place
+            entries[layout.PINNED, entry] = place
     for entry in range(len(rows)):
-        entries[told.WAITING, entry] = _NOBODY
-        if entries[told.PINNED, entry] > 0:
-            line.pins[entries[told.PINNED, entry]] = entry
+        entries[layout.WAITING, entry] = _NOBODY
+        if entries[layout.PINNED, entry] > 0:
+            line.pins[entries[layout.PINNED, entry]] = entry
             if group[rows[entry]] >= 0:
                 line.groups[line.progress[1]] = group[rows[entry]]
                 line.progress[1] += 1
     for at in range(len(order)):
-        if not entries[told.PINNED, order[at]]:
-            entries[told.WAITING, at] = order[at]
+        if not entries[layout.PINNED, order[at]]:
+            entries[layout.WAITING, at] = order[at]
 
 
 @compiled()
@@ -217,8 +217,8 @@ def _fits(line: Line, rules: Rules, entries: Numbers, entry: int, row: int, grou
                 return False
     broken = _broken(line, rules, row, place)
     if broken >= 0:
-        if entries[told.NOTED, entry] == 0:
-            entries[told.NOTED, entry] = broken + 1
+        if entries[layout.NOTED, entry] == 0:
+            entries[layout.NOTED, entry] = broken + 1
         return False
     needed = not must
     for share in range(len(rules.within)):
@@ -229,10 +229,10 @@ def _fits(line: Line, rules: Rules, entries: Numbers, entry: int, row: int, grou
 @compiled()
 def _sink(line: Line, fading: Fading, entries: Numbers, rows: Rows, above: int) -> None:
     """Let the waiting entries sink that are of a kind with one that stands."""
-    for entry in entries[told.WAITING, line.progress[2] :]:
+    for entry in entries[layout.WAITING, line.progress[2] :]:
         for kind in (fading.leaf, fading.brand):
             if entry >= 0 and kind[rows[entry]] >= 0 and kind[rows[entry]] == kind[rows[above]]:
-                fading.faded[entry] = max(fading.faded[entry] * fading.each, told.LEAST_FADED)
+                fading.faded[entry] = max(fading.faded[entry] * fading.each, layout.LEAST_FADED)
 
 
 @compiled()
@@ -244,7 +244,7 @@ def _next(
     while True:
         must, found, best = _force(line, place), _NOBODY, 0.0
         for at in range(line.progress[2], entries.shape[1]):
-            entry = entries[told.WAITING, at]
+            entry = entries[layout.WAITING, at]
             if entry < 0 or not _fits(line, rules, entries, entry, rows[entry], group[rows[entry]], place, must):
                 continue
             weight = fading.weights[entry] * fading.faded[entry]
@@ -253,7 +253,7 @@ def _next(
             if fading.each == 1:
                 break
         if found >= 0:
-            entry, entries[told.WAITING, found] = entries[told.WAITING, found], _NOBODY
+            entry, entries[layout.WAITING, found] = entries[layout.WAITING, found], _NOBODY
             if for_good and not must and fading.each == 1:
                 line.progress[2] = found + 1
             return int(entry)
@@ -290,13 +290,13 @@ def _fill(line: Line, rules: Rules, fading: Fading, entries: Numbers, rows: Rows
         if entry < 0:
             entry = _next(line, rules, fading, entries, rows, group, place, for_good, tried)
             if entry == _ASK:
-                return told.ASK
+                return layout.ASK
             tried = False
         if entry < 0:
             entry = _first_pin(line)
         if entry < 0:
-            return told.DONE
-        if entries[told.PINNED, entry] <= 0:
+            return layout.DONE
+        if entries[layout.PINNED, entry] <= 0:
             row = rows[entry]
             _count(line, rules, row, place, 1)
             _give(line, rules, row, place)
@@ -307,7 +307,7 @@ def _fill(line: Line, rules: Rules, fading: Fading, entries: Numbers, rows: Rows
         line.progress[0] += 1
         if fading.each < 1:
             _sink(line, fading, entries, rows, entry)
-    return told.DONE
+    return layout.DONE
 
 
 @compiled(
@@ -333,14 +333,14 @@ def arrange(
         rules: what is to be kept.
     """
     line, fading = _line(numbers, limit, rules), Fading(leaf, brand, weights, faded, each)
-    if step == told.BEGIN:
+    if step == layout.BEGIN:
         _owe(line, rules, allowed, limit)
         _stand(line, rules, wrong, allowed, group, limit)
         _drop_pins(line, rules, wrong)
         _seat(line, rules, entries, rows, order, group)
-    if step == told.FOUND and fading.each < 1:
-        for entry in entries[told.WAITING]:
+    if step == layout.FOUND and fading.each < 1:
+        for entry in entries[layout.WAITING]:
             faded[entry] = 1.0 if entry >= 0 else faded[entry]
         for above in line.chosen[: line.progress[0]]:
             _sink(line, fading, entries, rows, above)
-    return int(_fill(line, rules, fading, entries, rows, group, step == told.NONE_FOUND))
+    return int(_fill(line, rules, fading, entries, rows, group, step == layout.NONE_FOUND))

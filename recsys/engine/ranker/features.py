@@ -89,13 +89,15 @@ class Describer:
         if not end:
             return None
         history, catalog, place = profile.history, self._catalog, self._columns.get
-        told = np.array((ends, [place(name, -1) for name in lists], [weights.get(name, 0.0) for name in lists]), np.float64)
+        numbers = np.array(
+            (ends, [place(name, -1) for name in lists], [weights.get(name, 0.0) for name in lists]), np.float64
+        )
         return Described(
             *_describe(
                 np.concatenate(items),
                 np.concatenate(scores),
                 np.concatenate(notes),
-                told,
+                numbers,
                 len(self._sources),
                 history.items,
                 history.kinds,
@@ -148,10 +150,10 @@ def _shopper(
     spread = np.sqrt(max(squares / priced - mean * mean, 0.0)) if priced > 0 else -1.0
     since = max(now - last, 0) / DAY if lines > 0 else -1.0
     gap = (last - first) / DAY / (orders - 1) if orders > 1 else -1.0
-    told = (float(orders), float(len(h_items)), lines / orders if orders > 0 else -1.0, mean, spread, since, gap)
+    numbers = (float(orders), float(len(h_items)), lines / orders if orders > 0 else -1.0, mean, spread, since, gap)
     for column in range(_N_SHOPPER):
         for row in range(columns.shape[1]):
-            columns[_N_FACTS + column, row] = told[column]
+            columns[_N_FACTS + column, row] = numbers[column]
     return mean
 
 

@@ -105,8 +105,8 @@ def rankers_of(record: RankerRecord, arrays: Arrays, catalog: Catalog) -> dict[R
     Raises:
         SnapshotError: as `Ranker`.
     """
-    told = (task for task in RANK_TASKS if task in record.tasks and record.tasks[task].sources)
-    found = {task: trees for task in told if (trees := Trees.of(arrays, task)) is not None}
+    ranked_tasks = (task for task in RANK_TASKS if task in record.tasks and record.tasks[task].sources)
+    found = {task: trees for task in ranked_tasks if (trees := Trees.of(arrays, task)) is not None}
     facts = cast("NDArray[np.float32]", arrays["facts"]) if found else _NO_FACTS
     return {task: Ranker(task, trees, record.tasks[task], facts, catalog) for task, trees in found.items()}
 

@@ -25,8 +25,10 @@ class Address(NamedTuple):
     @property
     def name(self) -> str:
         """Return where it is, for people."""
-        told = conninfo_to_dict(self.url)
-        return f"postgresql://{told.get('host') or ''}/{told.get('dbname') or told.get('user') or ''} (schema {self.schema})"
+        parts = conninfo_to_dict(self.url)
+        return (
+            f"postgresql://{parts.get('host') or ''}/{parts.get('dbname') or parts.get('user') or ''} (schema {self.schema})"
+        )
 
     def conninfo(self, synchronous: bool = True) -> str:
         """Return how libpq is told: `synchronous`, every commit has reached the disk when it returns."""
@@ -36,7 +38,7 @@ class Address(NamedTuple):
             "idle_in_transaction_session_timeout": f"{2 * self.seconds * 1000:.0f}",
             "synchronous_commit": "on" if synchronous else "off",
         }
-        told = {
+        parts = {
             "target_session_attrs": "read-write",
             "application_name": "recsys",
             "keepalives_idle": 5,
@@ -47,4 +49,4 @@ class Address(NamedTuple):
             "connect_timeout": CONNECT_SECONDS,
             "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
         }
-        return make_conninfo("", **told)
+        return make_conninfo("", **parts)

@@ -26,8 +26,8 @@ def appending(statement: str, counter: str, rows: Sequence[Row]) -> tuple[bytes,
     """The statement that appends what an INSERT of one row would, with its values; it returns the number given last, the count of
     commits and the numbers that were added."""
     query, columns = _query(statement, counter)
-    told = _encode([dict(zip(columns, map(_as_json, row), strict=True)) for row in rows]).decode()
-    return query, (len(rows), len(rows), told)
+    stated = _encode([dict(zip(columns, map(_as_json, row), strict=True)) for row in rows]).decode()
+    return query, (len(rows), len(rows), stated)
 
 
 @cache

@@ -37,7 +37,7 @@ class Commits:
         self._count, self._learned_at = 0, -math.inf
         self._epoch = 0
         """Counts what a count alone does not say: connections that were opened, marks of others, a database that was put back."""
-        self._told = (0, 0)
+        self._stated = (0, 0)
         self._mark = self._shared[:]
 
     def question(self) -> Question:
@@ -80,13 +80,13 @@ class Commits:
     @property
     def is_new(self) -> bool:
         """Tell whether more is known than `tell` told."""
-        return self._told != self._pair()
+        return self._stated != self._pair()
 
     def tell(self) -> tuple[int, int]:
         """Return a pair that was never told before something new was learned; (0, 0) before the first commit."""
         with self._lock:
-            self._told = self._pair()
-            return self._told
+            self._stated = self._pair()
+            return self._stated
 
     def _pair(self) -> tuple[int, int]:
         return (self._epoch, self._count) if self._count else (0, 0)

@@ -39,5 +39,5 @@ def without_password(url: str) -> str:
 
 def full_url(url: str, environment: Mapping[str, str]) -> str:
     """The address with the password that the environment has for it, if it has one."""
-    told = environment.get(STATE_DATABASE, "")
-    return told if told and without_password(told) == url else url
+    given = environment.get(STATE_DATABASE, "")
+    return given if given and without_password(given) == url else url

@@ -55,11 +55,11 @@ class CatalogueRules:
             return self._doubtful(kept, items, file)
         if self.never.kinds is not None or self.never != NeverSettings():
             return []
-        told = {kind: words.called(kept) for kind, words in LINE_WORDS.items()}
-        surely = {kind: sure for kind, (sure, _) in told.items() if sure.any()}
+        matching = {kind: words.called(kept) for kind, words in LINE_WORDS.items()}
+        surely = {kind: sure for kind, (sure, _) in matching.items() if sure.any()}
         wanted = ", ".join(f'"{kind}"' for kind in LINE_WORDS if kind in surely or kind in self.kinds)
         by_name = kept.filter(pl.any_horizontal(pl.lit(False), *surely.values()))
-        perhaps = pl.any_horizontal(doubtful for _, doubtful in told.values())
+        perhaps = pl.any_horizontal(doubtful for _, doubtful in matching.values())
         rest = kept.filter(perhaps & ~pl.col("item_id").is_in(by_name["item_id"].implode()))
         write = (
             f"write `[catalog.never]` with `kinds = [{wanted}]` to keep them out of lists; `kinds = []` if they belong there"

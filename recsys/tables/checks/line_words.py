@@ -190,12 +190,12 @@ def _levels(categories: pl.Series, words: LineWords) -> dict[str, bool]:
     rows = [(name, level) for name in categories for level in split_category(name)]
     levels = pl.DataFrame(rows, schema={"name": pl.String, "level": pl.String}, orient="row")
     is_word = pl.col("level").str.len_chars() > 2  # codes such as C2 are no category
-    told = levels.group_by("name").agg(
+    by_name = levels.group_by("name").agg(
         (is_word & _has(pl.col("level"), rf"(?i){words.sure}|{words.doubtful}")).any().alias("perhaps"),
         (is_word & _has(pl.col("level"), rf"(?i){words.sure}")).any().alias("sure"),
         _has(pl.col("level"), rf"(?i){words.but}").any().alias("but"),
     )
-    return dict(told.filter(pl.col("perhaps") & ~pl.col("but")).select("name", "sure").iter_rows())
+    return dict(by_name.filter(pl.col("perhaps") & ~pl.col("but")).select("name", "sure").iter_rows())
 
 
 def _has(text: pl.Expr, pattern: str) -> pl.Expr:

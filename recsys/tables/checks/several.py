@@ -50,7 +50,7 @@ def _of_sign(marked: pl.Series, sign: str, alone: pl.Series) -> pl.Series:
         (pl.col("place") == 0).any().alias("first"), (pl.col("place") > 0).any().alias("later")
     )
     free = first.filter((pl.col("first") & pl.col("later")) | pl.col("part").is_in(alone.implode()))["part"]
-    told = (pl.col("place") > 0) & pl.col("part").str.contains(_NO_SHORT_NUMBER)
+    partly = (pl.col("place") > 0) & pl.col("part").str.contains(_NO_SHORT_NUMBER)
     theirs = parts.filter(pl.col("part").is_in(free.implode()))
-    theirs = theirs.group_by("cell").agg(pl.col("part").n_unique().alias("ids"), told.any().alias("told"))
+    theirs = theirs.group_by("cell").agg(pl.col("part").n_unique().alias("ids"), partly.any().alias("told"))
     return theirs.filter(pl.col("told") | (pl.col("ids") >= MIN_PARTS)).sort("ids", "cell", descending=[True, False])["cell"]

@@ -44,9 +44,9 @@ class AttributeColumns:
         """A table's mapping with that of its attributes."""
         return replace(preset, columns={**preset.columns, **self.own})
 
-    def notation(self, name: str, told: Notation) -> Notation:
+    def notation(self, name: str, stated: Notation) -> Notation:
         """Return how a column is written."""
-        return replace(told, between=self.between.get(name, told.between))
+        return replace(stated, between=self.between.get(name, stated.between))
 
 
 NO_ATTRIBUTES = AttributeColumns()
@@ -61,39 +61,41 @@ def attribute_columns(settings: Settings, name: str, preset: Preset, sources: Se
     """
     if name != "items":
         return NO_ATTRIBUTES
-    declared = {each: _whole(each, told) for each, told in settings.data.attributes.items()}
+    declared = {each: _whole(each, stated) for each, stated in settings.data.attributes.items()}
     _check(declared, sources)
     taken = dict(_taken(declared, preset, sources)) if settings.data.all_attributes else {}
-    every = declared | {each: told for each, (told, _) in taken.items()}
+    every = declared | {each: stated for each, (stated, _) in taken.items()}
     if len(every) > MAX_ATTRIBUTES:
         raise SettingsError(
             f"data.attributes: there are {len(every)} attributes, at most {MAX_ATTRIBUTES} are kept; name those"
         )
     return AttributeColumns(
-        tuple(Column(ATTRIBUTE + each, _KINDS[told.type]) for each, told in every.items()),
-        {ATTRIBUTE + each: (told.column,) for each, told in every.items()},
-        {ATTRIBUTE + each: told.separator for each, told in every.items()},
-        tuple(_guess(each, told, evidence) for each, (told, evidence) in taken.items()),
+        tuple(Column(ATTRIBUTE + each, _KINDS[stated.type]) for each, stated in every.items()),
+        {ATTRIBUTE + each: (stated.column,) for each, stated in every.items()},
+        {ATTRIBUTE + each: stated.separator for each, stated in every.items()},
+        tuple(_guess(each, stated, evidence) for each, (stated, evidence) in taken.items()),
     )
 
 
-def _whole(name: str, told: AttributeType | AttributeSettings) -> AttributeSettings:
-    if not isinstance(told, AttributeSettings):
-        return AttributeSettings(type=told, column=name)
-    return told if told.column else AttributeSettings(type=told.type, column=name, separator=told.separator)
+def _whole(name: str, stated: AttributeType | AttributeSettings) -> AttributeSettings:
+    if not isinstance(stated, AttributeSettings):
+        return AttributeSettings(type=stated, column=name)
+    return stated if stated.column else AttributeSettings(type=stated.type, column=name, separator=stated.separator)
 
 
 def _check(declared: Mapping[str, AttributeSettings], sources: Sequence[Source]) -> None:
     anywhere = {own: source.schema[own] for source in sources for own in source.schema}
-    for name, told in declared.items():
+    for name, stated in declared.items():
         if name in BUILT_IN:
             raise SettingsError(f"data.attributes: every item has {name!r} already; give the attribute another name")
-        if told.column not in anywhere:
+        if stated.column not in anywhere:
             names = ", ".join(own for own in anywhere if own not in (ROW, FILE, MORE))
-            raise DataError(f"items: no file has the column {told.column!r} (for the attribute {name}); they have: {names}")
-        if anywhere[told.column].is_nested() and told.type != "words":
             raise DataError(
-                f"items: column {told.column!r} (for the attribute {name}) holds lists; its type can be words only"
+                f"items: no file has the column {stated.column!r} (for the attribute {name}); they have: {names}"
+            )
+        if anywhere[stated.column].is_nested() and stated.type != "words":
+            raise DataError(
+                f"items: column {stated.column!r} (for the attribute {name}) holds lists; its type can be words only"
             )
 
 
@@ -101,7 +103,7 @@ def _taken(
     declared: Mapping[str, AttributeSettings], preset: Preset, sources: Sequence[Source]
 ) -> Iterator[tuple[str, tuple[AttributeSettings, str]]]:
     """The further columns, each with its type and the evidence for it; prose and what has no values are none."""
-    used = {own for names in preset.columns.values() for own in names} | {told.column for told in declared.values()}
+    used = {own for names in preset.columns.values() for own in names} | {stated.column for stated in declared.values()}
     used |= {column.name for column in mappable("items")} | {ROW, FILE, MORE}
     named = set(declared) | set(BUILT_IN)
     for own in dict.fromkeys(own for source in sources for own in source.schema):
@@ -109,13 +111,13 @@ def _taken(
         if own in used or name in named or not re.fullmatch(r"[^\W\d]\w*", name):
             continue
         frames = [source.frame.select(own).unique().collect() for source in sources if own in source.schema]
-        told = _told_by(pl.concat(frames, how="vertical_relaxed").to_series().drop_nulls())
-        if told is not None:
+        stated = _stated_by(pl.concat(frames, how="vertical_relaxed").to_series().drop_nulls())
+        if stated is not None:
             named.add(name)
-            yield name, (AttributeSettings(type=told[0], column=own), told[1])
+            yield name, (AttributeSettings(type=stated[0], column=own), stated[1])
 
 
-def _told_by(values: pl.Series) -> tuple[AttributeType, str] | None:
+def _stated_by(values: pl.Series) -> tuple[AttributeType, str] | None:
     """The type that all distinct values of a column fit."""
     if values.dtype == pl.Boolean:
         return "yes_no", "its type is boolean"
@@ -139,7 +141,7 @@ def _told_by(values: pl.Series) -> tuple[AttributeType, str] | None:
     return "word", f"{len(texts):,} distinct texts"
 
 
-def _guess(name: str, told: AttributeSettings, evidence: str) -> Guess:
+def _guess(name: str, stated: AttributeSettings, evidence: str) -> Guess:
     return Guess(
-        "items", told.column, f"the attribute {name}, {told.type}", evidence, f'data.attributes.{name} = "{told.type}"'
+        "items", stated.column, f"the attribute {name}, {stated.type}", evidence, f'data.attributes.{name} = "{stated.type}"'
     )

@@ -56,7 +56,7 @@ def put_into_shape(
 
 
 def _unnest(table: Table, preset: Preset) -> Unnest | None:
-    told = table.unnest or preset.unnest
-    if isinstance(told, Unnest):
-        return told
-    return Unnest(column=told) if told else None
+    stated = table.unnest or preset.unnest
+    if isinstance(stated, Unnest):
+        return stated
+    return Unnest(column=stated) if stated else None

@@ -78,10 +78,10 @@ def target_of(settings: Settings, database: str, key: str) -> Target:
 def _has_password(database: str) -> bool:
     try:
         parts = urlsplit(database)
-        told = [parts.password, *(value for name, value in parse_qsl(parts.query) if name == "password")]
+        secrets = [parts.password, *(value for name, value in parse_qsl(parts.query) if name == "password")]
     except ValueError:
         return True
-    return any(value and not value.startswith("$") for value in told)
+    return any(value and not value.startswith("$") for value in secrets)
 
 
 class Connection(ABC):
@@ -167,8 +167,8 @@ class Postgres(_Adbc):
         types = ", ".join(f"CAST(pg_typeof(asked.{quoted(name)}) AS text) AS {quoted(name)}" for name in columns)
         empty = f"SELECT * FROM (\n{inner}\n) AS inside LIMIT 0"
         with self.stream(f"SELECT {types} FROM (SELECT 1) AS one LEFT JOIN ({empty}) AS asked ON true") as frame:
-            told = frame.collect().row(0, named=True)
-        return [_of_postgres(name, told[name]) for name in columns]
+            secrets = frame.collect().row(0, named=True)
+        return [_of_postgres(name, secrets[name]) for name in columns]
 
     def written(self) -> int:
         """The server's clock."""

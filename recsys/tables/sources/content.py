@@ -75,12 +75,12 @@ def form_of(blob: Blob, pinned: str) -> str:
     named = "json" if pinned == "ndjson" else pinned or ENDINGS[ending]
     if not head and named != "json":
         raise DataError("is empty, without even a first line of column names")
-    told = _told(blob, head)
-    _check(named, told, head)
-    return (pinned and named) or told or named
+    detected = _detected(blob, head)
+    _check(named, detected, head)
+    return (pinned and named) or detected or named
 
 
-def _told(blob: Blob, head: bytes) -> str:
+def _detected(blob: Blob, head: bytes) -> str:
     """Return what the first bytes say, if anything."""
     if head.startswith(b"PK") and _is_workbook(blob):
         return "excel"
@@ -93,11 +93,11 @@ def _told(blob: Blob, head: bytes) -> str:
     return "json" if _is_object(text) else ""
 
 
-def _check(named: str, told: str, head: bytes) -> None:
+def _check(named: str, detected: str, head: bytes) -> None:
     text = start_of_text(head)
-    if named == "json" and told not in ("json", "parquet", "excel", "xml") and not text.startswith(("{", "[")) and text:
+    if named == "json" and detected not in ("json", "parquet", "excel", "xml") and not text.startswith(("{", "[")) and text:
         raise DataError("does not start with { or [, so it is not JSON; rename it to .csv, or export it again")
-    if named == "xml" and not told and not text.startswith("<"):
+    if named == "xml" and not detected and not text.startswith("<"):
         raise DataError("does not start with <, so it is not XML; rename it to what it is, or export it again")
     if text[:15].lower().startswith(("<html", "<!doctype html")):
         raise DataError("is a web page, perhaps that of a login; export the table itself")

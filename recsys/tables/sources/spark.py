@@ -50,8 +50,8 @@ def spark_words(what: str) -> Iterator[None]:
     try:
         yield
     except PySparkException as error:
-        told = error.getCondition() or type(error).__name__
-        raise DataError(f"{what} ({told}); Spark's log says more") from error
+        condition = error.getCondition() or type(error).__name__
+        raise DataError(f"{what} ({condition}); Spark's log says more") from error
     except Py4JError as error:
         raise DataError(f"{what} ({type(error).__name__}); Spark's log says more") from error
 
@@ -93,15 +93,15 @@ def checked_options(asked: SparkTable, key: str) -> dict[str, str]:
     return _without_secrets(asked.options, f"{key}.spark.options")
 
 
-def _without_secrets(told: Mapping[str, str], key: str) -> dict[str, str]:
+def _without_secrets(condition: Mapping[str, str], key: str) -> dict[str, str]:
     """The values with their variables expanded; a secret may only stand in one of these."""
-    for name, value in told.items():
+    for name, value in condition.items():
         if (_SECRET.search(name) and not value.startswith("$")) or _SECRET_VALUE.search(value):
             raise SettingsError(
                 f"{key}.{name}: holds a secret, which does not belong into a file of settings; put it into the environment, such as "
                 f'{name} = "$SHOP_PASSWORD"'
             )
-    return {name: expanded(value, f"{key}.{name}") for name, value in told.items()}
+    return {name: expanded(value, f"{key}.{name}") for name, value in condition.items()}
 
 
 def _in_order(frame: Any, asked: SparkTable) -> Any:

@@ -128,7 +128,7 @@ def notation_of_settings(table: Table) -> Notation:
 
 def read_notations(name: str, table: Table, places: Sequence[Place]) -> tuple[dict[str, Notation], list[Guess]]:
     """Tell by all of its values how each canonical column is written; what the settings pin is not looked at."""
-    told, found, guesses = notation_of_settings(table), dict[str, Notation](), list[Guess]()
+    stated, found, guesses = notation_of_settings(table), dict[str, Notation](), list[Guess]()
     looked_at = [place for place in places if _is_open(place)]
     tallied = _tallies(looked_at, _counts)
     unsure = {place.column for place, tally in zip(looked_at, tallied, strict=True) if tally.get("unsure")}
@@ -139,16 +139,16 @@ def read_notations(name: str, table: Table, places: Sequence[Place]) -> tuple[di
         column: [(place, tally) for place, tally in zip(looked_at, tallied, strict=True) if place.column == column]
         for column in dict.fromkeys(place.column for place in places)
     }
-    values = {column: _written(told, mine) for column, mine in of_column.items() if mine and column.kind in _NUMBERS}
+    values = {column: _written(stated, mine) for column, mine in of_column.items() if mine and column.kind in _NUMBERS}
     for column, mine in of_column.items():
-        found[column.name] = told
+        found[column.name] = stated
         if column in values:
             beside = [each.proofs for other, each in values.items() if other != column]
-            found[column.name], guess = _numbers(name, told, mine[0][0], values[column], beside)
+            found[column.name], guess = _numbers(name, stated, mine[0][0], values[column], beside)
             guesses += [guess] if guess else []
         elif mine:
-            if not told.time.unit:
-                found[column.name], guess = _times(name, told, mine)
+            if not stated.time.unit:
+                found[column.name], guess = _times(name, stated, mine)
                 guesses += [guess] if guess else []
             for settled in (_years, _lone_digits):
                 found[column.name], guess = settled(name, found[column.name], mine)
@@ -198,33 +198,33 @@ def _marks(place: Place) -> Iterator[tuple[str, pl.Expr]]:
     yield "point", place.value.str.contains(_PROVES_POINT).sum()
 
 
-def _written(told: Notation, mine: Sequence[tuple[Place, dict[str, float]]]) -> _Written:
+def _written(stated: Notation, mine: Sequence[tuple[Place, dict[str, float]]]) -> _Written:
     """Look at the distinct texts of a column, unless Polars reads them all."""
     total = {key: sum(tally.get(key, 0) for _, tally in mine) for key in ("odd", "either", "point", "given")}
-    if not told.strict and not total["odd"] and (total["point"] or not total["either"]):
+    if not stated.strict and not total["odd"] and (total["point"] or not total["either"]):
         return _Written(plain=True)
     texts = [place.frame.select(place.value.alias("text")).drop_nulls().group_by("text").len() for place, _ in mine]
     distinct = pl.concat([each.collect(engine="streaming") for each in texts])
     beside = pl.coalesce(currency_beside(pl.col("text")), shared_sign_beside(pl.col("text")))
     currencies = distinct.filter(beside.is_not_null()).height > 0
-    proofs = Proofs() if told.strict else prove(distinct["text"], distinct["len"])
+    proofs = Proofs() if stated.strict else prove(distinct["text"], distinct["len"])
     return _Written(currencies=currencies, proofs=proofs, given=int(total["given"]))
 
 
 def _numbers(
-    name: str, told: Notation, place: Place, mine: _Written, beside: Sequence[Proofs]
+    name: str, stated: Notation, place: Place, mine: _Written, beside: Sequence[Proofs]
 ) -> tuple[Notation, Guess | None]:
     """Settle the decimal mark of a column: what its values prove, else what those of the table's other columns do."""
     if mine.plain:
-        return replace(told, plain=True), None
-    if told.strict:
-        return replace(told, currencies=mine.currencies), None
+        return replace(stated, plain=True), None
+    if stated.strict:
+        return replace(stated, currencies=mine.currencies), None
     proofs, open_still = mine.proofs, mine.proofs.either and not mine.proofs.comma and not mine.proofs.point
     borrowed = sum(each.comma for each in beside) if open_still and not any(each.point for each in beside) else 0
     mark = "," if borrowed > 1 else proofs.mark(money=place.column.kind == "money")
     if borrowed <= 1 and place.column.name == "quantity" and mine.thousands_only:
         mark = ""
-    return replace(told, mark=mark, currencies=mine.currencies), _mark_guess(name, place, proofs, mark, borrowed)
+    return replace(stated, mark=mark, currencies=mine.currencies), _mark_guess(name, place, proofs, mark, borrowed)
 
 
 def _mark_guess(name: str, place: Place, proofs: Proofs, mark: Mark, borrowed: int) -> Guess | None:
@@ -246,50 +246,56 @@ def _mark_guess(name: str, place: Place, proofs: Proofs, mark: Mark, borrowed: i
     )
 
 
-def _times(name: str, told: Notation, mine: Sequence[tuple[Place, dict[str, float]]]) -> tuple[Notation, Guess | None]:
+def _times(name: str, stated: Notation, mine: Sequence[tuple[Place, dict[str, float]]]) -> tuple[Notation, Guess | None]:
     place, numeric = mine[0][0], [place for place, tally in mine if tally["numbers"]]
     given = sum(tally["given"] for _, tally in mine)
     tallies = [_fitting(each) for each in numeric]
     total = {key: sum(tally[key] for tally in tallies) for key in ("numbers", *_UNITS)}
     if not total["numbers"]:
-        return told, None
+        return stated, None
     unit: Unit = max(_UNITS, key=lambda each: total[each])
     fits, numbers = int(total[unit]), int(total["numbers"])
     if place.column.kind == "date" and unit not in ("date", "excel", "excel1904"):
-        return told, None
+        return stated, None
     if fits * 2 <= numbers or (fits == 1 and given > 1):
         pin = f'data.{name}.time_unit = "s", "ms", "us", "ns", "date", "excel" or "excel1904"'
         evidence = f"{fits:,} of {numbers:,} numbers lie between 1990 and 2100 in any one unit"
         read_as = "no times, where it has plain numbers"
-        return replace(told, time=replace(told.time, unit="none")), Guess(name, _named(place), read_as, evidence, pin)
+        return replace(stated, time=replace(stated.time, unit="none")), Guess(name, _named(place), read_as, evidence, pin)
     evidence = f"{fits:,} of {numbers:,} numbers fit{_span(unit, tallies)}"
     pin = f'data.{name}.time_unit = "{unit}"'
-    return replace(told, time=replace(told.time, unit=unit)), Guess(name, _named(place), _UNITS[unit], evidence, pin)
+    return replace(stated, time=replace(stated.time, unit=unit)), Guess(name, _named(place), _UNITS[unit], evidence, pin)
 
 
-def _years(name: str, told: Notation, mine: Sequence[tuple[Place, dict[str, float]]]) -> tuple[Notation, Guess | None]:
+def _years(name: str, stated: Notation, mine: Sequence[tuple[Place, dict[str, float]]]) -> tuple[Notation, Guess | None]:
     """Take years of two digits for none where nearly all of them would have to be plausible, and are not."""
     places = [place for place, tally in mine if tally.get("short")]
-    if not places or told.time.formats or not told.time.short_years:
-        return told, None
+    if not places or stated.time.formats or not stated.time.short_years:
+        return stated, None
     column = places[0].column
-    seen = short_years([(each.frame, each.value) for each in places], told.time, any_year=column.kind == "date")
+    seen = short_years([(each.frame, each.value) for each in places], stated.time, any_year=column.kind == "date")
     if seen.are_times or not seen.plausible:
-        return told, None
+        return stated, None
     evidence = f"{seen.plausible:,} of {seen.given:,} values such as 24.05.12 can be days of a shop"
     read_as, pin = "no times, where it has a year of two digits", f'data.{name}.date_format = "%d.%m.%y" if they are days'
-    return replace(told, time=replace(told.time, short_years=False)), Guess(name, _named(places[0]), read_as, evidence, pin)
+    return replace(stated, time=replace(stated.time, short_years=False)), Guess(
+        name, _named(places[0]), read_as, evidence, pin
+    )
 
 
-def _lone_digits(name: str, told: Notation, mine: Sequence[tuple[Place, dict[str, float]]]) -> tuple[Notation, Guess | None]:
+def _lone_digits(
+    name: str, stated: Notation, mine: Sequence[tuple[Place, dict[str, float]]]
+) -> tuple[Notation, Guess | None]:
     """Take 2024-01-1 for a day only where the column also has days above 9, and nothing in it is the number of a week."""
     count = {key: int(sum(tally.get(key, 0) for _, tally in mine)) for key in ("lone", "padded", "days", "weeks")}
-    if not count["padded"] or told.time.formats or (count["days"] and not count["weeks"]):
-        return told, None
+    if not count["padded"] or stated.time.formats or (count["days"] and not count["weeks"]):
+        return stated, None
     said = f"{count['weeks']:,} have a number above 12" if count["weeks"] else "none has a day above 9"
     evidence = f"of {count['lone']:,} values such as 2024-01-1, which may name a week or the day of one, {said}"
     read_as, pin = "no times, where a day has one digit", f'data.{name}.date_format = "%Y-%m-%d" if they are days'
-    return replace(told, time=replace(told.time, lone_digits=False)), Guess(name, _named(mine[0][0]), read_as, evidence, pin)
+    return replace(stated, time=replace(stated.time, lone_digits=False)), Guess(
+        name, _named(mine[0][0]), read_as, evidence, pin
+    )
 
 
 def _fitting(place: Place) -> dict[str, float]:

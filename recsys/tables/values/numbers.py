@@ -175,12 +175,12 @@ def contradicts(sign: pl.Expr, currency: pl.Expr) -> pl.Expr:
 
 def prove(text: pl.Series, counts: pl.Series) -> Proofs:
     """Look at the distinct texts of a column, each `counts` times, for what proves a decimal mark; a zero proves none."""
-    told = text.to_frame("t").select(
+    shapes = text.to_frame("t").select(
         _parts(pl.col("t")).struct.field("digits").alias("digits"),
         _parts(pl.col("t")).struct.field("dash").str.head(1).fill_null("").alias("dash"),
         currency_beside(pl.col("t")).alias("code"),
     )
-    digits, dash, code = told["digits"], told["dash"], told["code"].fill_null("")
+    digits, dash, code = shapes["digits"], shapes["dash"], shapes["code"].fill_null("")
     worth = digits.str.contains("[1-9]")
     thousands, thousandths = (code.is_in(list(codes)) for codes in (_NO_CENTS, _THOUSANDTHS))
     pointed, cut = digits.str.contains(EITHER_POINT), digits.str.contains(EITHER_COMMA)

@@ -244,8 +244,8 @@ def read_body(body: bytes, kind: type[Parameters], shapes: Mapping[str, type[Str
         raise Problem(400, f"the body is not valid JSON: {error}") from None
     if not isinstance(raw, dict):
         raise Problem(400, f"the body must be a JSON object, not {type(raw).__name__}")
-    told = next((shape for member, shape in shapes.items() if member in raw), kind)
-    return cast(Parameters, _convert(raw, told, strict=True))
+    shape_of = next((shape for member, shape in shapes.items() if member in raw), kind)
+    return cast(Parameters, _convert(raw, shape_of, strict=True))
 
 
 def read_row(raw: Any, kind: type[Parameters]) -> Parameters:

@@ -34,7 +34,7 @@ class SteadyClock:
         """`wall`: microseconds since 1970; `passed`: microseconds since any moment, which nobody sets."""
         self._wall, self._passed = wall, passed
         self._known = wall(), passed()
-        self._told = False
+        self._reported = False
 
     def now(self) -> int:
         """The moment in microseconds; while the wall clock has jumped, the one at which it would stand otherwise."""
@@ -58,11 +58,11 @@ class SteadyClock:
     def tell(self) -> None:
         """Log that the wall clock jumped, once, and that it is right again."""
         jump = self.jump()
-        if jump and not self._told:
+        if jump and not self._reported:
             _log.error("%s", said(jump))
-        elif self._told and not jump:
+        elif self._reported and not jump:
             _log.info("the clock is right again")
-        self._told = bool(jump)
+        self._reported = bool(jump)
 
     def _look(self) -> tuple[int, int]:
         (wall, passed), (known, then) = (self._wall(), self._passed()), self._known

@@ -73,9 +73,9 @@ def test_nothing_is_drawn_for_messages(snapshot: Snapshot, tmp_path: Path, in_ex
     for user in (f"user-{number}" for number in range(5)):
         query = asked(user, limit=6)
         assert serving.answer(query).slate.propensities
-        told = serving.answer_message(query)
-        assert (told.slate.propensities, bool(told.slate.experiments)) == ((), in_experiment)
-        for found in (told, serving.answer_without_arms(query, is_message=True)):
+        stated = serving.answer_message(query)
+        assert (stated.slate.propensities, bool(stated.slate.experiments)) == ((), in_experiment)
+        for found in (stated, serving.answer_without_arms(query, is_message=True)):
             expected = answer(plain, found.query, found.history)
             assert found.slate.items == expected.items or in_experiment
             note = msgspec.json.decode(msgspec.json.encode(logged(found, 1)), type=LoggedSlate)
@@ -86,12 +86,12 @@ def test_nothing_is_drawn_for_messages(snapshot: Snapshot, tmp_path: Path, in_ex
 @given(st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=5))
 def test_chances_are_those_of_plackett_and_luce(weights: list[float]) -> None:
     """Each item at each place: the sum over all orders that have it there, of the product of the draws."""
-    told = np.zeros((len(weights), len(weights)))
+    stated = np.zeros((len(weights), len(weights)))
     for order in permutations(range(len(weights))):
         chance = prod(weights[item] / sum(weights[each] for each in order[at:]) for at, item in enumerate(order))
         for place, item in enumerate(order):
-            told[item, place] += chance
-    np.testing.assert_allclose(chances_of(np.array(weights)), told, atol=1e-9)
+            stated[item, place] += chance
+    np.testing.assert_allclose(chances_of(np.array(weights)), stated, atol=1e-9)
 
 
 @calm

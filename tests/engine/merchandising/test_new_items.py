@@ -19,12 +19,12 @@ ITEMS: list[dict[str, Any]] = [
     *({"item_id": f"old-{n}", "title": f"teapot {n:02}", "category": f"Kitchen > Tea {n % 2}"} for n in range(12)),
     {"item_id": "never", "title": "teapot nobody touched", "category": "Kitchen > Tea 0"},
     {"item_id": "young", "title": "teapot of this week", "category": "Kitchen > Tea 0"},
-    {"item_id": "told", "title": "teapot published today", "category": "Kitchen > Tea 0", "published_at": ago(0.5)},
+    {"item_id": "stated", "title": "teapot published today", "category": "Kitchen > Tea 0", "published_at": ago(0.5)},
     {"item_id": "dead", "title": "teapot published long ago", "category": "Kitchen > Tea 0", "published_at": ago(400)},
     {"item_id": "other", "title": "armchair", "category": "Living > Chairs"},
     {"item_id": "twin", "title": "armchair green", "category": "Living > Chairs", "published_at": ago(400)},
 ]
-NEW = {"never", "young", "told"}
+NEW = {"never", "young", "stated"}
 
 
 @pytest.fixture(scope="module")
@@ -119,4 +119,4 @@ def test_what_is_not_known_of_an_older_snapshot_is_not_new(snapshot: Snapshot) -
     arrays = {name: each for name, each in snapshot.groups["catalog"].items() if name != "first_seen"}
     older = Snapshot(snapshot.manifest, {**snapshot.groups, "catalog": arrays})
     new = np.flatnonzero(older.catalog.new_since(micros(ago(28))))
-    assert [older.catalog.item_id(row) for row in new.tolist()] == ["told"]
+    assert [older.catalog.item_id(row) for row in new.tolist()] == ["stated"]

@@ -109,7 +109,7 @@ def test_the_list_that_is_explained_is_the_one_that_is_shown(
     engine.campaigns.put({name: campaign(*actions) for name, actions in campaigns.items()})
     query = Query(now=micros(NOW), user_id=user, limit=limit, brands=brands)
     history = engine.snapshot.histories.of(user)
-    shown, explained = (build(engine, resolve_query(engine, query, history), limit, told) for told in (False, True))
+    shown, explained = (build(engine, resolve_query(engine, query, history), limit, stated) for stated in (False, True))
     assert (list(shown.builder.ranked), shown[2:4]) == (list(explained.builder.ranked), explained[2:4])
 
 

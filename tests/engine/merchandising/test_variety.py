@@ -120,9 +120,9 @@ def test_fifty_pages_under_every_dial(
     body = {"placements": ["home"], "actions": actions}
     engine.campaigns.put({"a": msgspec.convert(body, Campaign)} if actions else {})
     seen: list[str] = []
-    told = tuple((f"p{n:02}", count) for n, count in sorted(tired.items()))
+    explained = tuple((f"p{n:02}", count) for n, count in sorted(tired.items()))
     for _ in range(50):
-        page = shown(engine, ask(engine, user, limit=limit, shown=told, exclude=tuple(seen), bought=Bought("allow")))
+        page = shown(engine, ask(engine, user, limit=limit, shown=explained, exclude=tuple(seen), bought=Bought("allow")))
         brands = Counter(int(item[1:]) % 4 for item in page)
         assert which < 4 or max(brands.values(), default=0) <= 2
         seen += page
@@ -154,12 +154,12 @@ def test_the_dial_brings_another_category_up(one_sided: Snapshot) -> None:
     assert len({each[0] for each in lists}) == 1
     engine, lamp = engines[2], lists[2][first[2] - 1]
     query = Query(now=micros(NOW), user_id="nobody", limit=12)
-    told = [
+    explained = [
         explain(engine, query, engine.snapshot.histories.of(""), engine.catalog.row(each)) for each in (lamp, lists[0][0])
     ]
     before = f"place {lists[0].index(lamp) + 1}" if lamp in lists[0] else "no place"
-    assert f"; variety moved it from {before} to place {first[2]}" in told[0].said
-    assert "variety" not in told[1].said
+    assert f"; variety moved it from {before} to place {first[2]}" in explained[0].said
+    assert "variety" not in explained[1].said
 
 
 @pytest.mark.parametrize("limit", [4, 10])
@@ -188,7 +188,10 @@ def test_a_mixed_list_is_the_same_by_way_of_a_plan(one_sided: Snapshot) -> None:
     users = [*map(one_sided.histories.users.text, range(len(one_sided.histories))), "nobody"]
     for query in (Query(now=micros(NOW), user_id=user, limit=limit) for user in users for limit in (4, 5, 9)):
         history = one_sided.histories.of(query.user_id or "")
-        ways = [build(engine, resolve_query(engine, query, history), query.limit, told=told) for told in (False, True)]
+        ways = [
+            build(engine, resolve_query(engine, query, history), query.limit, explained=explained)
+            for explained in (False, True)
+        ]
         assert ways[0].builder.picks == ways[1].builder.picks
         assert ways[0][1:4] == ways[1][1:4]
         mixed += len(ways[1].notes.rows) > 0

@@ -55,9 +55,9 @@ def asked(url: str, query: str) -> str:
 
 def psql(server: PostgresServer, folder: Path, *arguments: str) -> None:
     """Run psql in a folder."""
-    told = {**os.environ, "PGPASSWORD": PASSWORD}
+    stated = {**os.environ, "PGPASSWORD": PASSWORD}
     command = [program("psql"), server.url, "--quiet", *arguments]
-    done = subprocess.run(command, cwd=folder, env=told, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=folder, env=stated, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
 
 

@@ -231,21 +231,21 @@ def changed(log: EventLog, before: tuple[int, int]) -> bool:
 
 def test_threads_are_told_pairs_that_only_go_on() -> None:
     """However many threads learn and ask at once, nobody is told that nothing changed since another pair than the last."""
-    commits, told, lock = Commits(), [(0, 0)], threading.Lock()
+    commits, stated, lock = Commits(), [(0, 0)], threading.Lock()
 
     def learn(first: int) -> None:
         for number in range(first, 3_000, 4):
             commits.learn(number)
             with lock:
-                told.append(commits.tell())
+                stated.append(commits.tell())
 
     threads = [threading.Thread(target=learn, args=(first,)) for first in range(1, 5)]
     for each in threads:
         each.start()
     for each in threads:
         each.join()
-    assert told == sorted(told)
-    assert told[-1] == (0, 2_999)
+    assert stated == sorted(stated)
+    assert stated[-1] == (0, 2_999)
     assert not commits.is_new
 
 

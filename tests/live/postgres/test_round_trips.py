@@ -93,10 +93,10 @@ def test_a_request_with_events_looks_once_and_writes_once(
         for name in [f"warm-{number}" for number in range(WARM)] + ["one", "two"]:
             app.service.live.serving()
             database.trips()
-            told = [
+            stated = [
                 {"user_id": "ann", "event_type": "view", "item_id": "sofa-1", "event_id": f"{name}-{n}"} for n in range(50)
             ]
-            assert row_results(send(app, {"events": told}))["accepted"] == len(told)
+            assert row_results(send(app, {"events": stated}))["accepted"] == len(stated)
         assert database.trips() == 2
 
 
@@ -112,9 +112,9 @@ def test_what_is_said_no_to_is_looked_up_once_and_nothing_is_read_after_writing(
         for name in [f"warm-{number}" for number in range(WARM)] + ["one", "two"]:
             app.service.live.serving()
             database.trips()
-            told = [
+            stated = [
                 {"user_id": "ann", "event_type": "view", "item_id": item, "event_id": f"beside-{name}"},
                 *({"user_id": "ann", "event_type": "dislike", "item_id": item, "hides": "brand"} for _ in range(20)),
             ]
-            assert row_results(send(app, {"events": told}))["accepted"] == len(told)
+            assert row_results(send(app, {"events": stated}))["accepted"] == len(stated)
         assert database.trips() == 1 + 1 + 1 + 20 + 1 + 1

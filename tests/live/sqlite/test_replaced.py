@@ -42,7 +42,7 @@ ASKED: tuple[Callable[[SqliteLog], object], ...] = (
 @pytest.mark.parametrize("taken", [deleted, replaced])
 def test_a_file_taken_away_is_refused(tmp_path: Path, taken: Callable[[Path], None]) -> None:
     """Reads and writes fail and say what to do, in threads that had it open and in those that had not; nothing is made anew."""
-    log, told = SqliteLog(tmp_path), list[str]()
+    log, stated = SqliteLog(tmp_path), list[str]()
     log.add_events([view("a")], 5)
     taken(tmp_path / FILE)
 
@@ -50,14 +50,14 @@ def test_a_file_taken_away_is_refused(tmp_path: Path, taken: Callable[[Path], No
         for each in ASKED:
             with pytest.raises(StateError) as raised:
                 each(log)
-            told.append(str(raised.value))
+            stated.append(str(raised.value))
 
     ask()
     thread = threading.Thread(target=ask)
     thread.start()
     thread.join()
-    assert len(told) == 2 * len(ASKED)
-    assert all(f"was {taken.__name__} while" in each and "put it back" in each for each in told)
+    assert len(stated) == 2 * len(ASKED)
+    assert all(f"was {taken.__name__} while" in each and "put it back" in each for each in stated)
     assert (tmp_path / FILE).exists() == (taken is replaced)
     log.close()
 

@@ -40,8 +40,8 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        told = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}' {self.options}"
-        control(self.folder, "--options", told, "--log", f"{self.folder}/log", "start")
+        stated = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}' {self.options}"
+        control(self.folder, "--options", stated, "--log", f"{self.folder}/log", "start")
 
     def runs(self) -> bool:
         """Tell whether its first process is there."""
@@ -144,6 +144,6 @@ def run(command: list[str], user: str | None) -> None:
 
 def _psql(folder: Path, sql: str) -> None:
     command = [program("psql"), "--host", str(folder), "--username", OWNER, "--dbname", "postgres", "--quiet"]
-    told = {"env": {**os.environ, "PGPASSWORD": PASSWORD}, "capture_output": True, "text": True, "timeout": 120}
-    done = subprocess.run([*command, "--set", "ON_ERROR_STOP=1", "--command", sql], **told)  # type: ignore[call-overload]
+    stated = {"env": {**os.environ, "PGPASSWORD": PASSWORD}, "capture_output": True, "text": True, "timeout": 120}
+    done = subprocess.run([*command, "--set", "ON_ERROR_STOP=1", "--command", sql], **stated)  # type: ignore[call-overload]
     assert done.returncode == 0, done.stderr

@@ -142,8 +142,8 @@ def test_a_refund_of_an_item_that_cannot_be_read_is_not_the_whole_order(tmp_path
     """Its order is dropped with the item; where no item is named, the order stays."""
     refunds = [an_event(event_type="refund", order_id="o", item_id=item) for item in ("x" * 300, None, "tin")]
     shop = read_rows(tmp_path, [*refunds, line("x" * 300)])
-    told = shop.events.select("event_type", "item_id", "order_id").collect().rows()
-    assert told == [("refund", None, None), ("refund", None, "o"), ("refund", "tin", "o"), ("purchase", None, "o-1")]
+    stated = shop.events.select("event_type", "item_id", "order_id").collect().rows()
+    assert stated == [("refund", None, None), ("refund", None, "o"), ("refund", "tin", "o"), ("purchase", None, "o-1")]
 
 
 def test_an_order_whose_lines_are_a_list_is_told_once_by_each_row(tmp_path: Path) -> None:

@@ -60,9 +60,9 @@ def test_words_that_must_be_mapped_are_named_with_their_rows(tmp_path: Path) -> 
     shop = with_items(tmp_path, *({"available": word} for word in words), more="data.max_unreadable_share = 0.5\n")
     assert the_finding(shop, "for sale").example == "auf Anfrage (2), vielleicht (1)"
     settings = "[data.items]\npaths = ['items.parquet']\nyes = ['auf Anfrage']\nno = ['vielleicht']\n"
-    told = with_items(tmp_path, *({"available": word} for word in words), more=settings)
-    assert shown_items(told) == ["i0", "i2"]
-    assert [each for each in told.findings if each.table == "items"] == []
+    stated = with_items(tmp_path, *({"available": word} for word in words), more=settings)
+    assert shown_items(stated) == ["i0", "i2"]
+    assert [each for each in stated.findings if each.table == "items"] == []
 
 
 @pytest.mark.parametrize(("share", "stops"), [(0.2, False), (0.1, True)])
@@ -154,8 +154,8 @@ def test_availability_has_one_rule(word: bool | None, stock: float | None, backo
     }
     row = {"item_id": "a", "available": word, "stock": stock, "backorder": backorder, "min_stock": least}
     items = pl.DataFrame(row, schema=types)
-    told = can_be_bought(word, stock, backorder, least)
-    assert finish_items(items, None)["available"].to_list() == [True if told is None else told]
+    stated = can_be_bought(word, stock, backorder, least)
+    assert finish_items(items, None)["available"].to_list() == [True if stated is None else stated]
 
 
 def test_of_several_columns_that_guard_all_must_say_yes(tmp_path: Path) -> None:

@@ -54,6 +54,6 @@ def test_validate_says_what_files_were_read_as(tmp_path: Path, capsys: pytest.Ca
     """Guesses stand in the output with their evidence."""
     (tmp_path / "settings.toml").write_text(f'data.events.paths = ["{folder_of(WRAPPED)}/preamble.csv"]')
     main(["--settings", str(tmp_path / "settings.toml"), "validate"])
-    told = " ".join(capsys.readouterr().out.split())
-    assert "events read as" in told
-    assert "the 3 lines above are passed over" in told
+    stated = " ".join(capsys.readouterr().out.split())
+    assert "events read as" in stated
+    assert "the 3 lines above are passed over" in stated

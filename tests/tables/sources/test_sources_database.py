@@ -116,10 +116,10 @@ def test_what_goes_wrong_is_said_without_values(server: PostgresServer, tmp_path
     """Grammar, a value that does not fit, a server that goes away in the middle: one sentence, without a row or a password."""
     with pytest.raises(DataError, match=words) as caught:
         asked(server.address, f"query = '''{query}'''", tmp_path)
-    told = str(caught.value)
-    assert "postgresql:///postgres cannot be read: " in told
-    assert "\n" not in told
-    assert [secret for secret in (PASSWORD, "kim", "u1", "00049") if secret in told] == []
+    stated = str(caught.value)
+    assert "postgresql:///postgres cannot be read: " in stated
+    assert "\n" not in stated
+    assert [secret for secret in (PASSWORD, "kim", "u1", "00049") if secret in stated] == []
 
 
 @pytest.mark.long

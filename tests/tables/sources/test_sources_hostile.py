@@ -32,8 +32,8 @@ def test_a_separator_that_changes_is_a_bad_row(tmp_path: Path) -> None:
     items = "item_id,title,price\n" + "a,Sofa,1\n" * 30 + "b;Bed;2\n" + "c, d | e\n"
     written(tmp_path, "items.csv", items)
     written(tmp_path, "events.csv", CSV)
-    told = 'data.events.paths = ["events.csv"]\ndata.items.paths = ["items.csv"]'
-    shop = read_shop(parse_settings(told, tmp_path))
+    stated = 'data.events.paths = ["events.csv"]\ndata.items.paths = ["items.csv"]'
+    shop = read_shop(parse_settings(stated, tmp_path))
     assert shop.items["item_id"].to_list() == ["a", "c"]
     [found] = [each for each in shop.findings if each.table == "items" and each.level == "rejected"]
     assert (found.rule, found.rows) == ("has as many fields as the first line", 1)
@@ -141,11 +141,11 @@ def test_memory_is_bounded(tmp_path: Path, form: str) -> None:
     else:
         written(tmp_path, f"events.{form}", "".join(f'{{"k{at}": {{"v{at}": 1}}}}\n' for at in range(1_000_000)))
     command = [sys.executable, "-c", BOUNDED, f"events*.{form}"]
-    told = subprocess.run(
+    stated = subprocess.run(
         command, cwd=tmp_path, env={"PYTHONPATH": ":".join(sys.path)}, capture_output=True, text=True, timeout=300
     )
-    assert told.returncode == 0, told.stderr
-    assert int(told.stdout.split()[-1]) < MOST_MEMORY
+    assert stated.returncode == 0, stated.stderr
+    assert int(stated.stdout.split()[-1]) < MOST_MEMORY
 
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r"), max_size=12)
@@ -180,8 +180,8 @@ def test_mutated_files_are_read_or_refused(tmp_path: Path, name: str, mutations:
         try:
             rows_of(sources)
         except PolarsError as error:
-            told = str(unreadable("events", sources, error))
-            assert ("\n" in told, "0071" in told) == (False, False)
+            stated = str(unreadable("events", sources, error))
+            assert ("\n" in stated, "0071" in stated) == (False, False)
 
 
 @pytest.mark.long
@@ -218,11 +218,11 @@ def test_any_json_is_a_table(tmp_path: Path, rows: list[dict[str, object]]) -> N
     """
     rows = [{"id": str(at), **row} for at, row in enumerate(rows)]
     lines = "".join(f"{json.dumps(row)}\n" for row in rows)
-    told = [
+    stated = [
         open_files(tmp_path, written(tmp_path, name, text))
         for name, text in (("a.ndjson", lines), ("a.json", json.dumps(rows)))
     ]
-    first, second = (columns_of(source) for [source] in told)
+    first, second = (columns_of(source) for [source] in stated)
     assert first.height == len(rows)
     assert first.drop(FILE).equals(second.drop(FILE))
     texts = [row.get("x") for row in rows]
@@ -253,15 +253,15 @@ def test_names_that_no_line_can_hold_are_shortened(tmp_path: Path, name: str) ->
     assert max(map(len, source.schema)) < 100
     assert len({*source.schema}) == len(names)
     assert max(map(len, source.read_as)) < 500
-    told = parse_settings(f"[data.events]\npaths = ['{name}']\n", tmp_path)
+    stated = parse_settings(f"[data.events]\npaths = ['{name}']\n", tmp_path)
     with pytest.raises(DataError, match="has no column 'event_type'") as caught:
-        map_table(told, "events", told.data.events)
+        map_table(stated, "events", stated.data.events)
     assert len(str(caught.value)) < 1000
 
 
 def test_a_message_lists_some_of_many_columns(tmp_path: Path) -> None:
     """Ten thousand names are not read by anybody."""
     pl.DataFrame({f"c{at}": ["x"] for at in range(9_000)}).write_parquet(tmp_path / "events.parquet")
-    told = parse_settings("[data.events]\npaths = ['events.parquet']\n", tmp_path)
+    stated = parse_settings("[data.events]\npaths = ['events.parquet']\n", tmp_path)
     with pytest.raises(DataError, match="c99 and 8,900 more"):
-        map_table(told, "events", told.data.events)
+        map_table(stated, "events", stated.data.events)

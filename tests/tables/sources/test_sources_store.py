@@ -85,6 +85,6 @@ def test_a_store_that_dies_in_the_middle(
     (tmp_path / "settings.toml").write_text(f'data.events.paths = ["s3://shop/events.{form}"]')
     store.cut_after(4 << 20)
     assert main(["--settings", str(tmp_path / "settings.toml"), "train"]) == 1
-    told = " ".join(capsys.readouterr().err.split())
-    assert f"events: s3://shop/events.{form} cannot be fetched: " in told
+    stated = " ".join(capsys.readouterr().err.split())
+    assert f"events: s3://shop/events.{form} cannot be fetched: " in stated
     assert not (tmp_path / "artifacts").exists()

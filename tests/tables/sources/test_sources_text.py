@@ -138,8 +138,8 @@ def test_column_names_in_another_order_or_spelling_are_a_bad_row(tmp_path: Path,
     written(tmp_path, "items.csv", f"{ITEMS}{again}\nC,Pot,2,Ko\n")
     written(tmp_path, "events.csv", f"{CSV}{','.join(reversed(COLUMNS.split(',')))}\n{COLUMNS.upper()}\n")
     written(tmp_path, "identities.csv", "anonymous_id,user_id\nv1,m1\nuser_id,anonymous_id\n")
-    told = "".join(f'[data.{name}]\npaths = ["{name}.csv"]\n' for name in ("events", "items", "identities"))
-    shop = read_shop(parse_settings(f"data.max_rejected_share = 1.0\n{told}", tmp_path))
+    stated = "".join(f'[data.{name}]\npaths = ["{name}.csv"]\n' for name in ("events", "items", "identities"))
+    shop = read_shop(parse_settings(f"data.max_rejected_share = 1.0\n{stated}", tmp_path))
     assert sorted(shop.items["item_id"]) == ["A", "B", "C"]
     found = [(each.table, each.rows) for each in shop.findings if each.rule == "is a row, and no line of column names"]
     assert sorted(found) == [("events", 2), ("identities", 1), ("items", 1)]
@@ -263,12 +263,12 @@ def test_a_missing_header_is_noticed_without_quoting_it(tmp_path: Path, content:
     """One sentence says that names are missing and how to give them, and repeats no value of the first line."""
     with pytest.raises(DataError) as caught:
         open_files(tmp_path, written(tmp_path, "stream.tsv", content))
-    told = str(caught.value)
-    assert "has no line of column names" in told
-    assert "data.events.header" in told
+    stated = str(caught.value)
+    assert "has no line of column names" in stated
+    assert "data.events.header" in stated
     first = next(line for line in content.splitlines() if "," in line or ";" in line or "\t" in line)
     cells = [cell for sign in "\t;," if sign in first for cell in first.split(sign) if len(cell) > 3]
-    assert [cell for cell in cells if cell in told.replace(str(tmp_path), "").replace("stream.tsv", "")] == []
+    assert [cell for cell in cells if cell in stated.replace(str(tmp_path), "").replace("stream.tsv", "")] == []
 
 
 def test_names_can_be_given(tmp_path: Path) -> None:

@@ -76,13 +76,13 @@ def test_export_is_what_the_pipeline_answers(
 ) -> None:
     """In every format, for all users or for a list with strangers in it, the lines equal the pipeline's slates."""
     shop, engine, version = published
-    out, told = tmp_path / "deep" / f"out.{ending}", []
+    out, stated = tmp_path / "deep" / f"out.{ending}", []
     counted = export(
         Source(shop.settings, shop.folder / "artifacts", version),
         Query(now=micros(NOW), **query),
         users,
         out,
-        lambda *progress: told.append(progress),
+        lambda *progress: stated.append(progress),
     )
     histories = engine.snapshot.histories.users
     asked = [histories.text(row) for row in range(len(histories))] if users is None else users
@@ -92,7 +92,7 @@ def test_export_is_what_the_pipeline_answers(
     scores = [score for user in asked for score in ask(engine, user, **query).scores]
     assert frame["score"].to_list() == pytest.approx(scores, rel=1e-5)
     assert counted == (len(asked), frame.height)
-    assert told[-1] == (len(asked), len(asked))
+    assert stated[-1] == (len(asked), len(asked))
     assert [path.name for path in out.parent.iterdir()] == [out.name]
 
 

@@ -62,19 +62,19 @@ def test_help_loads_no_table_and_no_engine() -> None:
 @pytest.mark.parametrize(
     "look", ["commands.train", "from shop_of_later.commands import train", "from shop_of_later import commands"]
 )
-@pytest.mark.parametrize("told", ["KeyboardInterrupt()", "ImportError('a library is missing')"])
-def test_what_an_import_raises_is_not_swallowed(tmp_path: Path, look: str, told: str) -> None:
+@pytest.mark.parametrize("stated", ["KeyboardInterrupt()", "ImportError('a library is missing')"])
+def test_what_an_import_raises_is_not_swallowed(tmp_path: Path, look: str, stated: str) -> None:
     """Ctrl-C while a command's modules are imported ends it, and a library that is missing is named, whoever imports first."""
     package = tmp_path / "shop_of_later"
     package.mkdir()
     (package / "__init__.py").touch()
-    (package / "commands.py").write_text(f"raise {told}\n")
+    (package / "commands.py").write_text(f"raise {stated}\n")
     asked = f"from training.cli.lazily import lazily\n[commands] = lazily('shop_of_later', 'commands')\n{look}"
     done = subprocess.run(
         [sys.executable, "-c", asked], env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{Path.cwd()}"},
         capture_output=True, text=True, timeout=PATIENCE_SECONDS,
     )  # fmt: skip
-    assert done.stderr.rstrip().rpartition("\n")[2] == told.replace("()", "").replace("('", ": ").replace("')", "")
+    assert done.stderr.rstrip().rpartition("\n")[2] == stated.replace("()", "").replace("('", ": ").replace("')", "")
 
 
 def test_what_looks_at_tables_alone_loads_no_engine() -> None:

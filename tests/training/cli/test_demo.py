@@ -78,7 +78,7 @@ def running_in(folder: Path) -> list[int]:
 def test_it_starts_clean_again_and_again_and_leaves_no_process(tmp_path: Path) -> None:
     """Several times in one folder, by `make` and without; when it is killed, hung up on or interrupted, the service ends too."""
     folder = tmp_path / "demo"
-    for start, told, number in (
+    for start, stated, number in (
         (start_make_demo, os.kill, signal.SIGHUP),
         (start_demo, os.kill, signal.SIGKILL),
         (start_demo, os.killpg, signal.SIGINT),
@@ -87,7 +87,7 @@ def test_it_starts_clean_again_and_again_and_leaves_no_process(tmp_path: Path) -
         with ended(process):
             assert READY in said_until_ready(process)
             assert running_in(folder)
-            told(process.pid, number)
+            stated(process.pid, number)
             process.communicate(timeout=PATIENCE_SECONDS)
             deadline = time.monotonic() + PATIENCE_SECONDS
             while running_in(folder):

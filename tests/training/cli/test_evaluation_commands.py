@@ -131,8 +131,8 @@ def test_lead_rules_fit_the_terminal(printed: Printed) -> None:
     show_evaluation(msgspec.structs.replace(evaluation(Settings()), rules=(row,)))
     lines = printed()
     title = lines.index("new: lead rules on home, cart, category, pdp, for those whom they lead")
-    told = [line.split() for line in lines[title + 3 : title + 6]]
+    stated = [line.split() for line in lines[title + 3 : title + 6]]
     assert max(map(len, lines)) <= 80
-    assert told[0] == ["category_buyer", "12,345", "8.4%", "as", "it", "is", ".361"]
-    assert told[1] == ["own", "order", ".361", "-.100", "-.150", "-.050", "worse"]
-    assert told[2] == ["without", "it", ".361", ".004", "-.001", ".009", "not", "proven"]
+    assert stated[0] == ["category_buyer", "12,345", "8.4%", "as", "it", "is", ".361"]
+    assert stated[1] == ["own", "order", ".361", "-.100", "-.150", "-.050", "worse"]
+    assert stated[2] == ["without", "it", ".361", ".004", "-.001", ".009", "not", "proven"]

@@ -83,22 +83,22 @@ def wait_for_children(folder: Path, kind: str) -> tuple[int, list[int]]:
 
 @pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL], ids=lambda one: one.name)
-@pytest.mark.parametrize("told", ["command", "make", "all"])
+@pytest.mark.parametrize("stated", ["command", "make", "all"])
 @pytest.mark.parametrize("kind", ["child", "pool"])
-def test_no_process_is_left(tmp_path: Path, kind: str, told: str, number: signal.Signals) -> None:
+def test_no_process_is_left(tmp_path: Path, kind: str, stated: str, number: signal.Signals) -> None:
     """After each ending of the command, of `make`, or of both and the children at once, none of them runs."""
     make = start(tmp_path, kind)
     with ended(make):
         command, children = wait_for_children(tmp_path, kind)
-        if told == "command":
+        if stated == "command":
             os.kill(command, number)
-        elif told == "make":
+        elif stated == "make":
             make.send_signal(number)
         else:
             os.killpg(make.pid, number)
         _, errors = make.communicate(timeout=PATIENCE_SECONDS)
         wait_for(lambda: not any(map(is_running, [command, *children])), f"left behind; {errors.decode()}")
-    if number != signal.SIGKILL or told == "make":
+    if number != signal.SIGKILL or stated == "make":
         assert (tmp_path / "in-order").exists()
         assert b"Exception in thread" not in errors
 

@@ -259,10 +259,10 @@ def test_empty_tasks_are_plain_data_too(busy_shop: Shop, who: str) -> None:
 
 def test_progress_runs_to_its_end(run: Run) -> None:
     """Whoever watches is told of each subject and task in turn, and at last that all is done."""
-    told: list[tuple[int, int]] = []
+    stated: list[tuple[int, int]] = []
     few = examine(run.examination.split, msgspec.structs.replace(run.settings.evaluation, users=15), seed=1)
-    judge(run.engine, few, subjects(run.settings), lambda done, of: told.append((done, of)))
-    shares = [done / of for done, of in told]
+    judge(run.engine, few, subjects(run.settings), lambda done, of: stated.append((done, of)))
+    shares = [done / of for done, of in stated]
     assert shares == sorted(shares)
     assert len(set(shares)) == len(shares) == len(TASKS) * len(subjects(run.settings)) + 1
     assert shares[-1] == 1

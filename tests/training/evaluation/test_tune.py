@@ -145,9 +145,9 @@ def test_progress_is_in_a_file(tmp_path: Path) -> None:
     progress.at("als", 1, 25, 0.12345)
     progress.at("als", 2, 25, 0.2)
     progress.at("blend", 0, 1, 0.0)
-    told = msgspec.json.decode(file.read_bytes())
-    assert (told["step"], told["minutes"]) == ("blend: asking and climbing", 30)
-    assert told["studies"][0] == {"name": "als", "trials": 2, "wanted": 25, "best_ndcg10": 0.2}
+    stated = msgspec.json.decode(file.read_bytes())
+    assert (stated["step"], stated["minutes"]) == ("blend: asking and climbing", 30)
+    assert stated["studies"][0] == {"name": "als", "trials": 2, "wanted": 25, "best_ndcg10": 0.2}
     progress.end()
     assert msgspec.json.decode(file.read_bytes())["step"] == "done"
     assert said[1] == "als: 1 of 25 trials, best NDCG@10 0.1235"

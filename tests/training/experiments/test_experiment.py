@@ -78,10 +78,10 @@ def test_many_exposures_are_joined_as_a_few_are() -> None:
         person = whose.get(each.unit, each.unit)
         first.setdefault(person, each)
         arms.setdefault(person, set()).add(each.arm)
-    found, crossed, told = exposed([given[at : at + 700] for at in range(0, len(given), 700)], owners)
+    found, crossed, stated = exposed([given[at : at + 700] for at in range(0, len(given), 700)], owners)
     assert sorted(found.iter_rows()) == sorted((person, each.arm, each.at) for person, each in first.items())
     assert crossed == sum(len(each) > 1 for each in arms.values()) > 200
-    assert told == {arm: sum(each.arm == arm for each in given) for arm in "ab"}
+    assert stated == {arm: sum(each.arm == arm for each in given) for arm in "ab"}
 
 
 def test_what_was_done_before_is_told_apart() -> None:
@@ -163,15 +163,15 @@ def test_a_read_out_is_printed_and_written(trial: Shop, capsys: pytest.CaptureFi
     expose(trial, *exposures)
     assert experiment(trial.settings, "trial", NOW, None) == 0
     said = capsys.readouterr().out
-    told = json.loads((trial.settings.artifacts / "experiments" / "trial.json").read_text())
-    assert told["units"] == {"control": 16, "changed": 14}
-    assert told["verdicts"]["changed"] in " ".join(said.split())
-    assert {each["measure"] for each in told["differences"]} >= {"conversion", "orders", "revenue", "returns"}
-    orders = next(each for each in told["differences"] if each["measure"] == "orders")
+    stated = json.loads((trial.settings.artifacts / "experiments" / "trial.json").read_text())
+    assert stated["units"] == {"control": 16, "changed": 14}
+    assert stated["verdicts"]["changed"] in " ".join(said.split())
+    assert {each["measure"] for each in stated["differences"]} >= {"conversion", "orders", "revenue", "returns"}
+    orders = next(each for each in stated["differences"] if each["measure"] == "orders")
     assert (orders["arm"], round(orders["control"], 3)) == ("changed", 1.0)
-    assert [point["units"] for point in told["curve"]][-1] == 14
+    assert [point["units"] for point in stated["curve"]][-1] == 14
     lines = pl.read_csv(trial.settings.artifacts / "experiments" / "trial.csv")
-    assert lines.height == len(told["differences"])
+    assert lines.height == len(stated["differences"])
 
 
 def test_ids_that_were_linked_are_one_person(trial: Shop) -> None:

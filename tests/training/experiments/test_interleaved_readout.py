@@ -71,15 +71,15 @@ def test_clicks_and_orders_credit_the_one_that_picked(
     frame = pl.DataFrame([*shop.events, *rows], infer_schema_length=None)
     frame.write_parquet(shop.folder / "events.parquet")
     assert experiment(shop.settings, "trial", NOW, None) == 0
-    told = json.loads((shop.settings.artifacts / "experiments" / "trial.json").read_text())
-    (persons,) = told["units"].values()
-    assert (told["metric"], told["expected_shares"]) == (CLICKS, {"interleaved": 1.0})
-    by_measure = {each["measure"]: each for each in told["differences"]}
+    stated = json.loads((shop.settings.artifacts / "experiments" / "trial.json").read_text())
+    (persons,) = stated["units"].values()
+    assert (stated["metric"], stated["expected_shares"]) == (CLICKS, {"interleaved": 1.0})
+    by_measure = {each["measure"]: each for each in stated["differences"]}
     for measure, (first, second) in expected.items():
         assert by_measure[measure]["control"] * persons == pytest.approx(first)
         assert by_measure[measure]["value"] * persons == pytest.approx(second)
     assert sum(expected[CLICKS]) > 10
-    assert told["verdicts"]["popular"] in " ".join(capsys.readouterr().out.split())
+    assert stated["verdicts"]["popular"] in " ".join(capsys.readouterr().out.split())
 
 
 def test_intervals_hold_the_planted_preference() -> None:
@@ -88,20 +88,20 @@ def test_intervals_hold_the_planted_preference() -> None:
     for _ in range(runs):
         liveliness = rng.gamma(1.0, 1.0, 1_500)
         credits = np.stack([rng.poisson(0.3 * liveliness), rng.poisson(0.36 * liveliness)], axis=1).astype(float)
-        told = preference(CLICKS, "popular", credits)
-        held += told.low <= 0.2 <= told.high
-        assert told.always_low < told.low
-        assert told.always_high > told.high
-        assert (told.p < 0.05) == (told.low > 0 or told.high < 0)
+        stated = preference(CLICKS, "popular", credits)
+        held += stated.low <= 0.2 <= stated.high
+        assert stated.always_low < stated.low
+        assert stated.always_high > stated.high
+        assert (stated.p < 0.05) == (stated.low > 0 or stated.high < 0)
     assert held / runs == pytest.approx(0.95, abs=0.035)
 
 
 def test_too_few_credits_tell_nothing() -> None:
     """Nobody, one person, or a ranking that nobody clicked: figures that cannot be told, no error."""
     for credits in (np.empty((0, 2)), np.ones((1, 2)), np.array([[1.0, 0.0]] * 5)):
-        told = preference(ORDERS, "popular", credits)
-        assert np.isnan([told.relative, told.low, told.high, told.p]).all()
-        assert told.always_high == np.inf
+        stated = preference(ORDERS, "popular", credits)
+        assert np.isnan([stated.relative, stated.low, stated.high, stated.p]).all()
+        assert stated.always_high == np.inf
 
 
 def test_what_was_clicked_before_the_first_exposure_credits_nobody() -> None:

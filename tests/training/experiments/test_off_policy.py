@@ -76,9 +76,9 @@ def test_a_candidate_that_draws_alike_earns_what_was_earned() -> None:
     judged = OffPolicy(log)
     assert judged.support == Support(1_200, 200, 1.0, 1_200.0, 1.0)
     for name in ("self-normalised", "clipped"):
-        told = judged.answer(rewards).estimates[name]
-        assert (told.value, told.low, told.high) == pytest.approx(interval(rewards.sum(axis=1), log.persons))
-        assert (told.difference, told.difference_low, told.difference_high) == pytest.approx((0, 0, 0), abs=1e-12)
+        stated = judged.answer(rewards).estimates[name]
+        assert (stated.value, stated.low, stated.high) == pytest.approx(interval(rewards.sum(axis=1), log.persons))
+        assert (stated.difference, stated.difference_low, stated.difference_high) == pytest.approx((0, 0, 0), abs=1e-12)
 
 
 def test_lists_of_one_person_are_not_independent() -> None:

@@ -112,12 +112,12 @@ def test_a_node_that_forgets_exposures_is_found(tmp_path: Path, artifacts: Path,
             node.exposed(found.exposures, 1)
         slates.write([logged(found, 1)])
     ticks = itertools.count(step=500_000)
-    told = read_out(shop.settings, "trial", NOW, timer=lambda: next(ticks))
-    assert told.sizes_p > 0.001
-    assert (told.unexposed, told.verdicts["changed"].startswith("Do not read this: shoppers were answered")) == (
+    stated = read_out(shop.settings, "trial", NOW, timer=lambda: next(ticks))
+    assert stated.sizes_p > 0.001
+    assert (stated.unexposed, stated.verdicts["changed"].startswith("Do not read this: shoppers were answered")) == (
         30 * forgets,
         forgets,
     )
-    assert {arm: each.milliseconds for arm, each in told.arms.items()} == {"control": 0.5, "changed": 0.5}
-    assert sum(each.lists for each in told.arms.values()) == sum(told.units.values()) == 60 - 30 * forgets
-    assert {each.measure for each in told.differences} >= {"empty_lists", "new_items"}
+    assert {arm: each.milliseconds for arm, each in stated.arms.items()} == {"control": 0.5, "changed": 0.5}
+    assert sum(each.lists for each in stated.arms.values()) == sum(stated.units.values()) == 60 - 30 * forgets
+    assert {each.measure for each in stated.differences} >= {"empty_lists", "new_items"}

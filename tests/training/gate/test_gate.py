@@ -277,10 +277,10 @@ def test_findings_of_weight_are_told_before_anything_is_judged(tastes: Shop) -> 
     tastes.events += [event("undefined", "t0-00", at=ago(days=1, minutes=at)) for at in range(40)]
     tastes.events += [tastes.events[0]]
     tastes.write()
-    told: list[str] = []
-    gate = SnapshotGate(tastes.settings, NOW, Steps(), tell=told.append)
+    stated: list[str] = []
+    gate = SnapshotGate(tastes.settings, NOW, Steps(), tell=stated.append)
     gate.judge(fit(tastes.settings, now=NOW))
-    assert [said.count("undefined: 40 events") for said in told] == [1]
+    assert [said.count("undefined: 40 events") for said in stated] == [1]
 
 
 def test_a_shop_without_items_is_not_even_forced(tastes: Shop) -> None:

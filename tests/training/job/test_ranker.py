@@ -35,14 +35,14 @@ SMALL = RankerSettings(trees=8, leaves=4)
 SIZE = Size(SOURCES, 10, 8)
 
 
-def examples(seed: int, users: int = 80, told: bool = True) -> Examples:
+def examples(seed: int, users: int = 80, stated: bool = True) -> Examples:
     """Ten candidates each, one of which was bought: feature 3 tells which, if anything does; the blend has it at rank 1 to 10."""
     draw = np.random.default_rng(seed)
     matrix = draw.normal(size=(users * 10, WIDTH)).astype(np.float32)
     relevant = np.zeros((users, 10), bool)
     bought = draw.integers(0, 10, users)
     relevant[np.arange(users), bought] = True
-    if told:
+    if stated:
         matrix[:, 3] += 3 * relevant.ravel()
     return Examples(
         matrix,
@@ -58,8 +58,8 @@ def test_arrays_score_as_lightgbm_does() -> None:
     lightgbm = pytest.importorskip("lightgbm")
     whole = examples(1)
     data = lightgbm.Dataset(whole.matrix, label=whole.relevant.astype(int), group=np.diff(whole.offsets))
-    told = {"objective": "lambdarank", "num_leaves": 9, "min_data_in_leaf": 5, "verbose": -1, "use_missing": False}
-    booster = lightgbm.train(told, data, num_boost_round=12)
+    stated = {"objective": "lambdarank", "num_leaves": 9, "min_data_in_leaf": 5, "verbose": -1, "use_missing": False}
+    booster = lightgbm.train(stated, data, num_boost_round=12)
     scored = trees_of(booster.dump_model()["tree_info"]).scores(whole.matrix)
     assert scored == pytest.approx(booster.predict(whole.matrix), abs=1e-12)
 

@@ -41,8 +41,8 @@ def test_a_window_is_told_what_that_day_s_tables_tell(fashion: tuple[Shop, Setti
     truth = truth_of(past.events_until(prepared.as_of), start, past.n_users, past.n_items, 20, 20)
     whole, then = (Window.at(each, start, truth) for each in (past, cut))
     for task in RANK_TASKS:
-        told = then.examples(task, SOURCES, 20).matrix
-        assert whole.examples(task, SOURCES, 20).matrix.tobytes() == told.tobytes()
+        stated = then.examples(task, SOURCES, 20).matrix
+        assert whole.examples(task, SOURCES, 20).matrix.tobytes() == stated.tobytes()
     probe = probe_of(whole.engine, whole.facts, past.events_until(start + DAY))
     assert len(probe.users) == 20
     assert nothing_ahead(probe, at_the_time(fashion), then.engine).passed
@@ -61,8 +61,8 @@ def test_a_feature_that_peeks_one_day_ahead_is_found(
     start = prepared.as_of - DAYS * DAY
     past, then = past_of(prepared, settings, now=NOW), past_of(at_the_time(fashion), settings, now=NOW).engine_at(start)
     nobody = truth_of(past.events_until(start), start, past.n_users, past.n_items, 1, 20)
-    told = {days: Window.at(past, start + days * DAY, nobody) for days in (facts, engine)}
-    probe = probe_of(told[engine].engine, told[facts].facts, past.events_until(start + 2 * DAY))
+    stated = {days: Window.at(past, start + days * DAY, nobody) for days in (facts, engine)}
+    probe = probe_of(stated[engine].engine, stated[facts].facts, past.events_until(start + 2 * DAY))
     found = nothing_ahead(probe, at_the_time(fashion), then)
     assert not found.passed
     assert all(name in found.said for name in seen)

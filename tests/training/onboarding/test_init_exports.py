@@ -33,7 +33,7 @@ def lines(price: str = "Price", *, of_line: bool = False, more: tuple[str, ...] 
 
 
 @pytest.mark.parametrize(
-    ("name", "of_line", "told"),
+    ("name", "of_line", "stated"),
     [
         ("Item price", True, "amount"),
         ("Item price", False, "price"),
@@ -41,10 +41,10 @@ def lines(price: str = "Price", *, of_line: bool = False, more: tuple[str, ...] 
         ("Amount", True, "amount"),
     ],
 )
-def test_a_price_is_of_a_unit_or_a_line_by_its_values(name: str, of_line: bool, told: str, tmp_path: Path) -> None:
+def test_a_price_is_of_a_unit_or_a_line_by_its_values(name: str, of_line: bool, stated: str, tmp_path: Path) -> None:
     """What grows with the quantity is the price of a line, whatever its name says; what does not is that of a unit."""
     found = proposed(tmp_path, lines(name, of_line=of_line))
-    assert {"price", "amount"} & set(found.settings["columns"]) == {told}
+    assert {"price", "amount"} & set(found.settings["columns"]) == {stated}
 
 
 def test_the_number_of_a_line_within_its_order_is_no_item(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_the_number_of_a_line_within_its_order_is_no_item(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("columns", "told"),
+    ("columns", "stated"),
     [
         (("price (excl. VAT)", "price (incl. VAT)"), "price (incl. VAT)"),
         (("Prix (HT)", "Prix (TTC)"), "Prix (TTC)"),
@@ -69,11 +69,11 @@ def test_the_number_of_a_line_within_its_order_is_no_item(tmp_path: Path) -> Non
         (("Preis (inkl. MwSt.)", "MwSt."), "Preis (inkl. MwSt.)"),
     ],
 )
-def test_a_price_with_taxes_goes_before_one_without(columns: tuple[str, str], told: str, tmp_path: Path) -> None:
+def test_a_price_with_taxes_goes_before_one_without(columns: tuple[str, str], stated: str, tmp_path: Path) -> None:
     """Words for taxes say nothing else where a word beside them says whether they are in the price; alone they are no price."""
     rows = "".join(f"A{at},Thing {at},{at}.00,{at}.19\n" for at in range(1, 9))
     found = proposed(tmp_path, f"sku,title,{','.join(columns)}\n{rows}")
-    assert found.settings["columns"]["price"] == told
+    assert found.settings["columns"]["price"] == stated
 
 
 @pytest.mark.parametrize("further", ["SKU (2)", "SKU_2", "sku2", "SKU"])
@@ -122,8 +122,8 @@ def test_how_orders_stand_may_be_said_by_another_file(tmp_path: Path) -> None:
     assert settings.data.events.void_orders == ("status",)
     assert read_shop(settings).events.select(pl.len()).collect().item() == 40
     seen = looked_at(tmp_path, "lines.csv", "stats.csv")
-    told = proposed(tmp_path, lines(more=("status", "paid", "cancelled")))
-    assert with_states(told, [*told.seen, seen[1]]) is told
+    stated = proposed(tmp_path, lines(more=("status", "paid", "cancelled")))
+    assert with_states(stated, [*stated.seen, seen[1]]) is stated
 
 
 def test_names_of_people_and_posts_are_no_users(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_taxes_are_no_price_beside_net_and_gross(canonical: str) -> None:
         name: {each for each in ("price", "amount", "cost") if rank(each, name) is not None}
         for name in TAXES[canonical].split("|")
     }
-    assert {name: told for name, told in said.items() if told != ({canonical} - {""})} == {}
+    assert {name: stated for name, stated in said.items() if stated != ({canonical} - {""})} == {}
 
 
 def test_parts_of_compounds_and_of_paths_are_words() -> None:

@@ -15,7 +15,7 @@ from training.onboarding.proposals import propose
 
 
 @pytest.mark.parametrize(
-    ("table", "columns", "told"),
+    ("table", "columns", "stated"),
     [
         ("events", ("Product", "Sales"), {"item_id": "Product", "amount": "Sales"}),
         ("events", ("sku", "orders", "revenue"), {"item_id": "sku", "amount": "revenue"}),
@@ -31,9 +31,11 @@ from training.onboarding.proposals import propose
         ("items", ("sku", "Naam", "item_group_id"), {"item_id": "sku", "title": "Naam", "group_id": "item_group_id"}),
     ],
 )  # fmt: skip
-def test_a_name_that_may_say_something_else_is_not_taken(table: str, columns: tuple[str, ...], told: dict[str, str]) -> None:
+def test_a_name_that_may_say_something_else_is_not_taken(
+    table: str, columns: tuple[str, ...], stated: dict[str, str]
+) -> None:
     """Counts, sums, people's names, product groups and costs are no ids, prices, titles or variants."""
-    assert named(table, columns, {"timestamp": ["Fecha de compra"]}) == told
+    assert named(table, columns, {"timestamp": ["Fecha de compra"]}) == stated
 
 
 def read_proposal(folder: Path, head: str, rows: list[str]) -> dict[str, Any]:
@@ -113,8 +115,8 @@ def test_columns_without_a_value_give_way_and_accounts_of_books_are_nobody(tmp_p
     found = read_proposal(
         tmp_path, "EmailAddress,InvoiceNumber,Reference,InvoiceDate,InventoryItemCode,Quantity,UnitAmount,AccountCode", rows
     )
-    told = {name: found["columns"].get(name) for name in ("user_id", "item_id")}
-    assert told == {"user_id": "EmailAddress", "item_id": "InventoryItemCode"}
+    stated = {name: found["columns"].get(name) for name in ("user_id", "item_id")}
+    assert stated == {"user_id": "EmailAddress", "item_id": "InventoryItemCode"}
 
 
 def test_a_path_of_an_orders_lines_is_read_from_its_inside() -> None:
@@ -127,10 +129,10 @@ def test_a_path_of_an_orders_lines_is_read_from_its_inside() -> None:
         "Customer",
         "Order Date",
     )
-    told = named("events", names, {})
-    assert told["item_id"] == "Order Lines/Product"
-    assert told["quantity"] == "Order Lines/Quantity"
-    assert told["price"] == "Order Lines/Unit Price"
+    stated = named("events", names, {})
+    assert stated["item_id"] == "Order Lines/Product"
+    assert stated["quantity"] == "Order Lines/Quantity"
+    assert stated["price"] == "Order Lines/Unit Price"
 
 
 CODES = {

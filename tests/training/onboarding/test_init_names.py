@@ -35,7 +35,7 @@ def test_a_number_goes_before_a_bare_name_which_is_the_title(bare: str, number: 
 
 
 @pytest.mark.parametrize(
-    ("column", "cells", "told"),
+    ("column", "cells", "stated"),
     [
         ("En stock", ("oui", "non"), "available"),
         ("I lager", ("ja", "nej"), "available"),
@@ -45,11 +45,11 @@ def test_a_number_goes_before_a_bare_name_which_is_the_title(bare: str, number: 
         ("Bestand", ("12 Stk", "ausverkauft"), "stock"),
     ],
 )
-def test_values_tell_a_stock_from_what_is_for_sale(column: str, cells: tuple[str, str], told: str, tmp_path: Path) -> None:
+def test_values_tell_a_stock_from_what_is_for_sale(column: str, cells: tuple[str, str], stated: str, tmp_path: Path) -> None:
     """A column called `in stock` holds numbers of units, or yes and no."""
     lines = [f"A-{at},Lamp {at},{cells[at % 2]}" for at in range(20)]
     columns = proposed(tmp_path, "\n".join([f"sku,name,{column}", *lines])).settings["columns"]
-    assert columns[told] == column
+    assert columns[stated] == column
 
 
 def test_short_names_of_tills_and_ledgers_are_known(tmp_path: Path) -> None:

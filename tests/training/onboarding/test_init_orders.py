@@ -74,10 +74,10 @@ def test_rows_below_zero_are_refunds_however_the_sign_is_written(tmp_path: Path,
     found = read_proposal(tmp_path, "order_id,customer_id,created_at,sku,qty,price", rows)
     [rule] = found["type_rules"]
     assert (rule["column"], rule["event_type"]) == (column, "refund")
-    told = f"[data.events]\npaths = ['file.csv']\nconstants.event_type = 'purchase'\ntype_rules = [{{ column = '{column}'"
-    told += f", pattern = '''{rule['pattern']}''', event_type = 'refund' }}]\n"
-    told += "columns = { user_id = 'customer_id', timestamp = 'created_at', item_id = 'sku', quantity = 'qty' }\n"
-    shop = read_shop(parse_settings(told, tmp_path))
+    stated = f"[data.events]\npaths = ['file.csv']\nconstants.event_type = 'purchase'\ntype_rules = [{{ column = '{column}'"
+    stated += f", pattern = '''{rule['pattern']}''', event_type = 'refund' }}]\n"
+    stated += "columns = { user_id = 'customer_id', timestamp = 'created_at', item_id = 'sku', quantity = 'qty' }\n"
+    shop = read_shop(parse_settings(stated, tmp_path))
     refunds = shop.events.filter(event_type="refund").collect()
     assert (refunds.height, {*refunds["quantity"]}, {*refunds["price"]}) == (5, {2.0}, {9.5})
 

@@ -367,11 +367,11 @@ def test_a_shop_without_purchases_or_prices_has_a_report(shop: Shop) -> None:
 def test_settings_that_differ_are_told(busy_shop: Shop) -> None:
     """Only those, by their key, with the default beside them."""
     busy_shop.toml = SHORT.replace("[evaluation]", "[recommenders.trending]\nhalf_life_days = 2.0\n[evaluation]")
-    told = {key: (value, default) for key, value, default in differing(busy_shop.settings)}
-    assert told["evaluation.days"] == ("2", "28")
-    assert told["recommenders.trending.half_life_days"][0] == "2.0"
+    stated = {key: (value, default) for key, value, default in differing(busy_shop.settings)}
+    assert stated["evaluation.days"] == ("2", "28")
+    assert stated["recommenders.trending.half_life_days"][0] == "2.0"
     always = {"data.events.paths", "data.items.paths", "web.auth", "web.development", "web.clock"}
-    assert set(told) == always | {"evaluation.days", "evaluation.resamples", "recommenders.trending.half_life_days"}
+    assert set(stated) == always | {"evaluation.days", "evaluation.resamples", "recommenders.trending.half_life_days"}
 
 
 # --- words and figures

@@ -132,8 +132,8 @@ def test_what_crosses_partitions_is_settled_before_the_cut(tmp_path: Path) -> No
 @pytest.mark.parametrize("partitions", [1, 3])
 def test_orders_read_alone_are_those_of_all_events(synthetic: Settings, partitions: int) -> None:
     """Purchases and refunds, and the items that are never shown, are the same whether or not the other events are looked at."""
-    told = cut(synthetic, partitions)
-    whole, alone = (read_shop(told, before=END, only_orders=only) for only in (False, True))
+    stated = cut(synthetic, partitions)
+    whole, alone = (read_shop(stated, before=END, only_orders=only) for only in (False, True))
     orders = whole.rows.filter(pl.col("event_type").is_in(["purchase", "refund"])).collect()
     assert 300 < orders.height < whole.rows.select(pl.len()).collect().item()
     assert alone.rows.collect().equals(orders)
@@ -173,13 +173,13 @@ def test_partitions_laid_end_to_end_are_all_events_at_once(rows: list[tuple[int,
 def test_a_killed_run_is_gone_on_with(synthetic: Settings, tmp_path: Path) -> None:
     """Of a run killed in its gate, temporary files are gone; mapped partitions and finished fits stay beside the snapshots. The
     next run makes none of them again, publishes what a single partition does, and leaves nothing."""
-    told = cut(synthetic, 3)
-    told = msgspec.structs.replace(
-        told, snapshot=msgspec.structs.replace(told.snapshot, artifacts=str(tmp_path / "artifacts"))
+    stated = cut(synthetic, 3)
+    stated = msgspec.structs.replace(
+        stated, snapshot=msgspec.structs.replace(stated.snapshot, artifacts=str(tmp_path / "artifacts"))
     )
     aside = tmp_path / "aside"
     aside.mkdir()
-    (tmp_path / "settings.json").write_bytes(msgspec.json.encode(told))
+    (tmp_path / "settings.json").write_bytes(msgspec.json.encode(stated))
     arguments = [sys.executable, "-c", TRAIN_AND_WAIT, str(tmp_path / "settings.json"), END.isoformat()]
     environment = {**os.environ, "TMPDIR": str(aside)}
     with subprocess.Popen(
@@ -189,15 +189,15 @@ def test_a_killed_run_is_gone_on_with(synthetic: Settings, tmp_path: Path) -> No
         assert "gate: recipe\n" in iter(process.stdout.readline, "")
         process.send_signal(signal.SIGKILL)
     assert os.listdir(aside) == []
-    left = finished_in(told.artifacts)
+    left = finished_in(stated.artifacts)
     assert len(left) >= 3 + len(RECOMMENDERS)
     found: list[dict[str, int]] = []
     published = train(
-        told, now=END, watch=lambda step: found.append(finished_in(told.artifacts)) if step == "gate: recipe" else None
+        stated, now=END, watch=lambda step: found.append(finished_in(stated.artifacts)) if step == "gate: recipe" else None
     )
     assert found == [left]
     assert published.manifest.content_hash == fitted(synthetic, 1).manifest.content_hash
-    assert not (told.artifacts / FOLDER).exists()
+    assert not (stated.artifacts / FOLDER).exists()
 
 
 def test_arrays_in_files_are_the_same_arrays(monkeypatch: pytest.MonkeyPatch) -> None:

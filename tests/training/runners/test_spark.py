@@ -86,8 +86,8 @@ def test_spark_always_has_partitions() -> None:
 
 def test_the_command_line_goes_before_the_settings(tmp_path: Path) -> None:
     """`--spark` runs partitions on the cluster that it names, else on that of the settings; memory is not this machine's then."""
-    told = parse_settings('[training.spark]\nmaster = "spark://a:7077"\n', tmp_path)
-    here, there, other = (planned(told, master=master).training for master in (None, "", "local[2]"))
+    stated = parse_settings('[training.spark]\nmaster = "spark://a:7077"\n', tmp_path)
+    here, there, other = (planned(stated, master=master).training for master in (None, "", "local[2]"))
     assert (here.runner, there.runner, other.runner) == ("local", "spark", "spark")
     assert (there.spark.master, other.spark.master) == ("spark://a:7077", "local[2]")
     assert (there.memory_gb, other.memory_gb) == (0, 0)

@@ -103,10 +103,10 @@ def test_a_refund_without_items_is_of_its_order(body: dict[str, Any]) -> None:
 def test_a_refunded_item_that_cannot_be_told_is_not_the_whole_order() -> None:
     """Where a refund lists items, one without an id has no order either; the others are of it."""
     items = [{"item_id": "a"}, {"item_name": "no id"}]
-    told = rows(ga4({"name": "refund", "params": {"transaction_id": "T-1", "items": items}}))
-    assert [(row.get("item_id"), row.get("order_id")) for row in told] == [("a", "T-1"), (None, None)]
-    told = rows(track("Order Refunded", order_id="T-1", products=[{"name": "no id"}]))
-    assert [(row.get("item_id"), row.get("order_id")) for row in told] == [(None, None)]
+    stated = rows(ga4({"name": "refund", "params": {"transaction_id": "T-1", "items": items}}))
+    assert [(row.get("item_id"), row.get("order_id")) for row in stated] == [("a", "T-1"), (None, None)]
+    stated = rows(track("Order Refunded", order_id="T-1", products=[{"name": "no id"}]))
+    assert [(row.get("item_id"), row.get("order_id")) for row in stated] == [(None, None)]
 
 
 @pytest.mark.parametrize(("name", "kind"), sorted(mapping_of("ga4").event_types.items()))

@@ -180,10 +180,10 @@ def test_an_address_of_ipv6_is_bound_to(host: str, bind: str) -> None:
 def test_read_only_code_is_compiled_once(tmp_path: Path) -> None:
     """Beside code that may not be written, compiled loops are kept in the folder of live state."""
     (tmp_path / "settings.toml").write_text("")
-    told = configured(
+    stated = configured(
         "os.environ['NUMBA_CACHE_DIR']", "os.access = lambda *_: False", RECSYS_SETTINGS=str(tmp_path / "settings.toml")
     )
-    assert told == str(tmp_path / "state" / "compiled")
+    assert stated == str(tmp_path / "state" / "compiled")
 
 
 def configured(expression: str, first: str = "", **variables: str) -> str:

@@ -233,9 +233,9 @@ def test_query_strings_are_read_as_the_standard_library_does(query_string: str) 
         pairs = parse_qsl(query_string, keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:
         return
-    told = dict(pairs)
-    if len(told) == len(pairs):
-        assert raw_parameters(query_string, {}, has_attributes=False) == told
+    stated = dict(pairs)
+    if len(stated) == len(pairs):
+        assert raw_parameters(query_string, {}, has_attributes=False) == stated
 
 
 json_values = st.recursive(

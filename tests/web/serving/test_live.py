@@ -51,8 +51,8 @@ def view(user: str, item: str, **more: Any) -> dict[str, Any]:
 
 def known_to_every_worker(server: Server, user: str) -> dict[str, int]:
     """How many events of a user's last session each worker says that it knows."""
-    told = server.from_every_worker(f"/v1/users/{user}/profile", ADMIN)
-    return {worker: (json.loads(body)["session"] or {"events": 0})["events"] for worker, body in told.items()}
+    stated = server.from_every_worker(f"/v1/users/{user}/profile", ADMIN)
+    return {worker: (json.loads(body)["session"] or {"events": 0})["events"] for worker, body in stated.items()}
 
 
 @pytest.mark.long

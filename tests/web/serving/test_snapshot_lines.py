@@ -101,8 +101,8 @@ def test_a_line_ranks_for_its_arm(folder: Path, fitted: Fitted) -> None:
         assert slate["snapshot"] == plain[user]["snapshot"]
         if arms[user]["arm"] == "control":
             assert slate["items"] == plain[user]["items"]
-        told = get(app, f"/v1/users/{user}/explain?item_id={slate['items'][0]['item_id']}&now=2026-03-31T12:00:00Z")
-        assert (told["place"], told["experiments"]) == (1, [arms[user]])
+        stated = get(app, f"/v1/users/{user}/explain?item_id={slate['items'][0]['item_id']}&now=2026-03-31T12:00:00Z")
+        assert (stated["place"], stated["experiments"]) == (1, [arms[user]])
     assert any(slate["items"] != plain[user]["items"] for user, slate in found.items())
     app.service.live.slates.stop()
     for user in SHOPPERS:

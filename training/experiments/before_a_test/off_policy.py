@@ -132,9 +132,9 @@ class OffPolicy:
             "clipped": (self._weights * rewards + self._missing * rates).sum(axis=1),
         }
         unknown = float((self._missing * rates).sum(axis=1).mean())
-        return Answer(logged, effective, {name: self._told(each, earned, unknown) for name, each in values.items()})
+        return Answer(logged, effective, {name: self._estimate(each, earned, unknown) for name, each in values.items()})
 
-    def _told(self, values: Reals, earned: Reals, unknown: float) -> Estimate:
+    def _estimate(self, values: Reals, earned: Reals, unknown: float) -> Estimate:
         """Sum values of lists up; what the draw could not have shown may earn nothing, or twice the mean, and intervals are wider by
         as much."""
         value, low, high = interval(values, self._explored.persons)

@@ -220,17 +220,17 @@ def _show(found: WhatIf) -> None:
 
 def _rows_of(name: str, answer: Answer) -> Iterator[tuple[str, ...]]:
     if answer.refused:
-        yield name, "refused", _told(answer.logged), "", ""
+        yield name, "refused", _words(answer.logged), "", ""
     for method, each in answer.estimates.items():
         difference = each.difference, each.difference_low, each.difference_high
-        yield name, method, _told(answer.logged), _told((each.value, each.low, each.high)), _told(difference, "+")
+        yield name, method, _words(answer.logged), _words((each.value, each.low, each.high)), _words(difference, "+")
 
 
 def _offline_row(found: Offline) -> tuple[str, ...]:
-    return "NDCG@10", "offline", _told(found.logged), _told(found.candidate), _told(found.difference, "+")
+    return "NDCG@10", "offline", _words(found.logged), _words(found.candidate), _words(found.difference, "+")
 
 
-def _told(figures: Interval, sign: str = "") -> str:
+def _words(figures: Interval, sign: str = "") -> str:
     value, low, high = (f"{each:{sign}.4f}" for each in figures)
     return f"{value} ({low} to {high})"
 

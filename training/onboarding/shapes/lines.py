@@ -28,7 +28,11 @@ def tell_further(found: Proposal, packed: str = "") -> None:
 
 
 def _used(found: Proposal) -> set[str]:
-    return {own for told in found.settings["columns"].values() for own in ([told] if isinstance(told, str) else told)}
+    return {
+        own
+        for named_columns in found.settings["columns"].values()
+        for own in ([named_columns] if isinstance(named_columns, str) else named_columns)
+    }
 
 
 def _stem(name: str) -> str:

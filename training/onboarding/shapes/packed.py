@@ -59,9 +59,9 @@ def unpacked(seen: Seen) -> Unpacked | None:
         if (held := share(text, _JSON)) >= _HALF:
             return _laid_out(seen, name, name, _keys(text), f"holds JSON text of items in {held:.0%} of its values")
         if packed := _packed(text.head(_CELLS)):
-            told = {"column": name, "between": packed.between, "fields": packed.fields, "names": packed.names}
+            stated = {"column": name, "between": packed.between, "fields": packed.fields, "names": packed.names}
             evidence = f"holds items packed as {packed.example} in {packed.share:.0%} of its values"
-            return _laid_out(seen, name, told, list(packed.found), evidence)
+            return _laid_out(seen, name, stated, list(packed.found), evidence)
     return None
 
 
@@ -119,15 +119,15 @@ def _named(cells: pl.Series, between: str, fields: str, sign: str) -> _Packed | 
     if len({between, fields, sign}) < 3 or not cells.str.contains(fields, literal=True).any():
         return None
     counted: Counter[str] = Counter()
-    told = 0
+    stated = 0
     for cell in cells:
         lines = [line for line in cell.split(between) if line.strip()]
         named = [[part.partition(sign)[0].strip() for part in line.split(fields) if sign in part] for line in lines]
         if lines and all(len(each) > 1 and len(each) == len(set(each)) for each in named):
-            told += 1
+            stated += 1
             counted.update(name for each in named for name in each)
-    names = tuple(name for name, count in counted.items() if count * 2 >= told and _is_name(name, fields, between))
-    return _Packed(between, fields, sign, names, told / len(cells)) if len(names) > 1 else None
+    names = tuple(name for name, count in counted.items() if count * 2 >= stated and _is_name(name, fields, between))
+    return _Packed(between, fields, sign, names, stated / len(cells)) if len(names) > 1 else None
 
 
 def _counted(cells: pl.Series, between: str, sign: str) -> _Packed | None:
@@ -137,9 +137,9 @@ def _counted(cells: pl.Series, between: str, sign: str) -> _Packed | None:
     lines = [[line.strip() for line in cell.split(between) if line.strip()] for cell in cells]
     parts = [[line.split(sign) for line in each] for each in lines]
     for names, at in ((("quantity", "sku"), 0), (("sku", "quantity"), 1)):
-        told = sum(bool(each) and all(len(part) == 2 and part[at].strip().isdigit() for part in each) for each in parts)
-        if told >= _HALF * len(cells):
-            return _Packed(between, sign, names, names, told / len(cells))
+        stated = sum(bool(each) and all(len(part) == 2 and part[at].strip().isdigit() for part in each) for each in parts)
+        if stated >= _HALF * len(cells):
+            return _Packed(between, sign, names, names, stated / len(cells))
     return None
 
 
@@ -154,23 +154,23 @@ def several(seen: Seen, column: str) -> Unpacked | None:
     text = texts(seen.rows, column)
     lists, found = share(text, _IDS), several_ids(text, pl.Series([], dtype=pl.String))
     if lists >= _HALF:
-        told: str | dict[str, Any] = column
+        stated: str | dict[str, Any] = column
         evidence = f"holds lists of ids as JSON text in {lists:.0%} of its values"
     elif found and (held := int(text.is_in(found.cells.implode()).sum()) / len(text)) >= _LEAST:
-        told = {"column": column, "between": found.between}
+        stated = {"column": column, "between": found.between}
         evidence = (
             f"holds several ids with {found.between} between them in {held:.0%} of its values, and they stand alone, too"
         )
     else:
         return None
-    unnest = Unnest(column=told) if isinstance(told, str) else msgspec.convert(told, Unnest)
+    unnest = Unnest(column=stated) if isinstance(stated, str) else msgspec.convert(stated, Unnest)
     [source] = unnested("events", seen.source, unnest, [column], must=True).sources
     rows = source.frame.head(ROWS).drop(ROW, FILE, MORE, strict=False).collect(engine="streaming")
-    return Unpacked(replace(seen, rows=rows, source=source), column, told, f"{column} {evidence}: each becomes a row")
+    return Unpacked(replace(seen, rows=rows, source=source), column, stated, f"{column} {evidence}: each becomes a row")
 
 
-def _laid_out(seen: Seen, column: str, told: str | dict[str, Any], fields: list[str], evidence: str) -> Unpacked | None:
-    unnest = Unnest(column=told) if isinstance(told, str) else msgspec.convert(told, Unnest)
+def _laid_out(seen: Seen, column: str, stated: str | dict[str, Any], fields: list[str], evidence: str) -> Unpacked | None:
+    unnest = Unnest(column=stated) if isinstance(stated, str) else msgspec.convert(stated, Unnest)
     names = [f"{column}.{field}" for field in fields[:_MOST_FIELDS]]
     if not names:
         return None
@@ -180,7 +180,7 @@ def _laid_out(seen: Seen, column: str, told: str | dict[str, Any], fields: list[
         return None
     rows = shaped.frame.head(ROWS).drop(ROW, FILE, MORE, column, strict=False).collect(engine="streaming")
     source = replace(shaped, schema={name: dtype for name, dtype in shaped.schema.items() if name != column})
-    return Unpacked(replace(seen, rows=rows, source=source), column, told, f"{column} {evidence}: each becomes a row")
+    return Unpacked(replace(seen, rows=rows, source=source), column, stated, f"{column} {evidence}: each becomes a row")
 
 
 def _keys(text: pl.Series) -> list[str]:

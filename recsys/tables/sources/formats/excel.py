@@ -96,8 +96,8 @@ def _cells_of(sheet: fastexcel.ExcelSheet) -> pl.DataFrame:
     wrong: dict[int, dict[int, str]] = {}
     for each in errors.errors if errors else ():
         row, column = each.offset_position
-        told = _ERROR.search(each.detail)
-        wrong.setdefault(column, {})[row] = _ERRORS.get(told[1], "#VALUE!") if told else "#VALUE!"
+        stated = _ERROR.search(each.detail)
+        wrong.setdefault(column, {})[row] = _ERRORS.get(stated[1], "#VALUE!") if stated else "#VALUE!"
     return rows.with_columns(rows.to_series(column).scatter([*at], [*at.values()]) for column, at in wrong.items())
 
 

@@ -80,16 +80,16 @@ def find_layout(lines: Sequence[str], table: Table, wanted: Collection[str], key
     Raises:
         DataError: if no line looks like column names, or there are too many.
     """
-    above, told = table.skip_lines or 0, None
-    if not table.skip_lines and lines and (told := _SEP_LINE.fullmatch(lines[0])):
+    above, sep_line = table.skip_lines or 0, None
+    if not table.skip_lines and lines and (sep_line := _SEP_LINE.fullmatch(lines[0])):
         above = 1
-    signs = table.separator or (told[1] if told else _SEPARATORS)
+    signs = table.separator or (sep_line[1] if sep_line else _SEPARATORS)
     grids = [grid_of(sign, list(_rows(lines, above, sign, table.quote))) for sign in signs]
     grid = max(grids, key=lambda each: _fitness(each, table, wanted))
     if not grid.rows:
         raise DataError("has no line of column names; export it again")
     header = find_header(grid, table, wanted, key)
-    notes = (_separator_note(grid, table, bool(told)), header.note)
+    notes = (_separator_note(grid, table, bool(sep_line)), header.note)
     return Layout(grid.separator, table.quote, max(above, header.skip), header.names, notes)
 
 
@@ -158,11 +158,11 @@ def _lines_above(row: Row) -> str:
     return f"the {lines:,} line{'s' if lines > 1 else ''} above {'are' if lines > 1 else 'is'} passed over"
 
 
-def _separator_note(grid: Grid, table: Table, told: bool) -> str:
+def _separator_note(grid: Grid, table: Table, sep_line: bool) -> str:
     sign = _NAMES.get(grid.separator, repr(grid.separator))
     if table.separator:
         return f"fields separated by {sign} (by the settings)"
-    if told:
+    if sep_line:
         return f"fields separated by {sign} (by its line sep=)"
     return f"fields separated by {sign} ({grid.width:,} fields in {grid.share():.0%} of its first {len(grid.rows):,} rows)"
 

@@ -22,10 +22,10 @@ from recsys.web.http.parameters import read_body, read_row
 from recsys.web.http.problems import Problem, invalid
 from recsys.web.resources.merchant.campaigns import (
     CampaignBody,
+    campaign_answer,
     every_campaign,
     find_campaign,
     remove_campaign,
-    told_campaign,
     write_campaign,
 )
 
@@ -152,7 +152,7 @@ def _base(visit: Visit[CampaignsParameters]) -> dict[str, Any]:
 def _one(visit: Visit[CampaignsParameters], campaign_id: str, campaign: Campaign) -> dict[str, Any]:
     serving, asked = visit.serving(), visit.parameters
     stored = visit.service.live.state.campaigns.find(campaign_id)
-    told, present = told_campaign(visit.service, campaign_id, campaign, stored), visit.now(serving)
+    answer, present = campaign_answer(visit.service, campaign_id, campaign, stored), visit.now(serving)
     state = state_of(campaign, clock.to_datetime(present))
     now, said = _moment(visit, campaign, state, present)
     placement = asked.placement or _placement(visit, campaign)
@@ -162,7 +162,7 @@ def _one(visit: Visit[CampaignsParameters], campaign_id: str, campaign: Campaign
         "title": f"Campaign {campaign_id}",
         "campaign": campaign,
         "campaign_id": campaign_id,
-        "told": told,
+        "told": answer,
         "state": state,
         "when": "everybody" if campaign.when == When() else conditions(msgspec.structs.asdict(campaign.when)),
         "actions": [action_words(each) for each in campaign.actions],
@@ -206,7 +206,7 @@ def _all(visit: Visit[CampaignsParameters]) -> Table:
     for at, (name, campaign) in enumerate(every_campaign(visit.service).items()):
         if at % _STEP == 0:
             visit.service.lanes.give_way()
-        told = told_campaign(visit.service, name, campaign)
+        answer = campaign_answer(visit.service, name, campaign)
         words = [action_words(each) for each in campaign.actions[:_WORDS]]
         more = len(campaign.actions) - len(words)
         rows.append(
@@ -215,9 +215,9 @@ def _all(visit: Visit[CampaignsParameters]) -> Table:
                 ", ".join(campaign.placements).replace("_", " "),
                 time_text(campaign.begins),
                 time_text(campaign.until),
-                state_of(campaign, moment) + (", has a problem" if told.problem else ""),
+                state_of(campaign, moment) + (", has a problem" if answer.problem else ""),
                 "; ".join(words) + (f"; and {more} more" if more else ""),
-                "the settings" if told.in_settings else "the console or the API",
+                "the settings" if answer.in_settings else "the console or the API",
             )
         )
     return Table(

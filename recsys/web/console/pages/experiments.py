@@ -169,7 +169,7 @@ def _one(visit: Visit[ExperimentsParameters], name: str, declared: Declared) -> 
     found, problem = _read(visit, name, experiment)
     waits = why_not_running(visit.service, every_experiment(visit.service)).get(name)
     sizes, trusted = sizes_words(counts, expected_shares(experiment))
-    tables = {"arms": _arms(experiment, counts)} | (_told(found) if found else {})
+    tables = {"arms": _arms(experiment, counts)} | (_charted(found) if found else {})
     return {
         "title": f"Experiment {name}",
         "experiment": experiment,
@@ -232,7 +232,7 @@ def _arms(experiment: Experiment, counts: Mapping[str, int]) -> Table:
     )
 
 
-def _told(found: ReadOut) -> dict[str, Table]:
+def _charted(found: ReadOut) -> dict[str, Table]:
     """The tables of a read-out; those without a row are left out."""
     tables = {"measures": _measures(found), "answers": _answers(found), "curve": _curve(found), "segments": _segments(found)}
     return {name: each for name, each in tables.items() if each.rows or name == "measures"}

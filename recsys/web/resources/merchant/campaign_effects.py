@@ -52,10 +52,10 @@ def get_effect(call: Call[NoParameters]) -> Response:
     share = round(found.changed / found.lists, 4) if found.lists else None
     segments = tuple(SegmentEffect(*each) for each in found.segments)
     moments = [None if each is None else clock.to_datetime(each).isoformat() for each in (found.since, found.until)]
-    told = CampaignEffectAnswer(
+    answer = CampaignEffectAnswer(
         campaign_id, found.held, found.lists, found.changed, share, found.relevance_lost, segments, moments[0], moments[1]
     )
-    return json_response(msgspec.json.encode(told))
+    return json_response(msgspec.json.encode(answer))
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

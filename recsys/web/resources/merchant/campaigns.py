@@ -166,7 +166,7 @@ def list_campaigns(call: Call[NoParameters]) -> Response:
     """Answer all campaigns, those of the settings among them."""
     stored = {each.campaign_id: each for each in call.service.live.state.campaigns.changes(0)}
     every = every_campaign(call.service).items()
-    found = [told_campaign(call.service, name, campaign, stored.get(name)) for name, campaign in every]
+    found = [campaign_answer(call.service, name, campaign, stored.get(name)) for name, campaign in every]
     return json_response(msgspec.json.encode(CampaignsAnswer(tuple(found))))
 
 
@@ -212,7 +212,7 @@ def _expected(call: Call[Any]) -> int | None:
     return int(number)
 
 
-def told_campaign(
+def campaign_answer(
     service: Service, campaign_id: str, campaign: Campaign, stored: CampaignChange | None = None
 ) -> CampaignAnswer:
     """Tell a campaign, and how it stands at this moment; `stored`: as it was put."""
@@ -232,9 +232,9 @@ def told_campaign(
 
 
 def _response(service: Service, campaign_id: str, campaign: Campaign, status: int) -> Response:
-    told = told_campaign(service, campaign_id, campaign, service.live.state.campaigns.find(campaign_id))
-    headers = {} if told.revision is None else {"ETag": f'"{told.revision}"'}
-    return json_response(msgspec.json.encode(told), status, headers=headers)
+    answer = campaign_answer(service, campaign_id, campaign, service.live.state.campaigns.find(campaign_id))
+    headers = {} if answer.revision is None else {"ETag": f'"{answer.revision}"'}
+    return json_response(msgspec.json.encode(answer), status, headers=headers)
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

@@ -196,8 +196,8 @@ def _check_lines(service: Service, asked: Experiment) -> None:
 def _answer(service: Service, name: str, declared: Declared, status: int) -> Response:
     since = iso(declared.since) if declared.since else None
     every = {} if declared.experiment.stopped else {**every_experiment(service), name: declared}
-    told = ExperimentAnswer(name, since, declared.experiment, why_not_running(service, every).get(name))
-    return json_response(msgspec.json.encode(told), status)
+    stated = ExperimentAnswer(name, since, declared.experiment, why_not_running(service, every).get(name))
+    return json_response(msgspec.json.encode(stated), status)
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

@@ -116,13 +116,13 @@ class EventReader:
         self._dislikes = dislikes
         self._lines = Counter[tuple[int, str]]()
 
-    def read(self, told: tuple[int, Any]) -> Event | Dislike:
+    def read(self, numbered: tuple[int, Any]) -> Event | Dislike:
         """Read one row, with the number of the load that it came in: equal lines of an order in one load are as many lines.
 
         Raises:
             Problem: 400, naming the column, its value and what is allowed.
         """
-        load, raw = told
+        load, raw = numbered
         row, browser = read_row(with_properties(raw), EventRow), self._browser
         user_id = self._null_users.first_named(row.user_id, row.anonymous_id)
         if browser is not None:

@@ -69,8 +69,8 @@ def test_what_a_campaign_costs_is_told_from_logged_lists(folder: Path, tmp_path:
     listed(web)
     web.put(ADDRESS, json=PIN, headers=ADMIN)
     listed(web)
-    told = web.get(f"{ADDRESS}/effect", headers=ADMIN)
-    found = msgspec.json.decode(told.data, type=CampaignEffectAnswer, strict=True)
+    stated = web.get(f"{ADDRESS}/effect", headers=ADMIN)
+    found = msgspec.json.decode(stated.data, type=CampaignEffectAnswer, strict=True)
     assert (found.campaign_id, found.held, found.lists, found.changed, found.changed_share) == ("autumn", 1, 1, 1, 1.0)
     assert 0 < (found.relevance_lost or 0) < 1
     assert [(each.segment, each.lists, each.changed) for each in found.segments] == [("lead", 1, 1)]
@@ -82,8 +82,8 @@ def test_two_editors_do_not_undo_each_other(folder: Path, web: FlaskClient) -> N
     """A change names the revision that it was made from, by the ETag, and one from an older revision is 412 and changes nothing."""
     put = web.put(ADDRESS, json=PIN, headers=ADMIN)
     first = put.headers["ETag"]
-    told = web.get(ADDRESS, headers=ADMIN).get_json()
-    assert (first, told["put_by"][:4]) == (f'"{told["revision"]}"', "key ")
+    stated = web.get(ADDRESS, headers=ADMIN).get_json()
+    assert (first, stated["put_by"][:4]) == (f'"{stated["revision"]}"', "key ")
     limit = {**PIN, "actions": [{"limit": {"by": "brand", "max": 1}}]}
     changed = web.put(ADDRESS, json=limit, headers=ADMIN | {"If-Match": first})
     assert changed.status_code == 200
@@ -154,8 +154,8 @@ until = 2026-03-31T12:00:00Z
 actions = [{ pin = { item_id = "lamp-2", place = 1 } }]
 """
     web = create_app(parse_settings(toml, tmp_path), ENVIRONMENT).test_client()
-    told = web.get(ADDRESS, headers=ADMIN).get_json()
-    assert (told["in_settings"], told["problem"]) == (True, None)
+    stated = web.get(ADDRESS, headers=ADMIN).get_json()
+    assert (stated["in_settings"], stated["problem"]) == (True, None)
     assert [web.put(ADDRESS, json=PIN, headers=ADMIN).status_code, web.delete(ADDRESS, headers=ADMIN).status_code] == [
         409,
         409,

@@ -155,8 +155,8 @@ def test_an_experiment_is_declared_while_the_service_runs(tmp_path: Path, artifa
     other.service.live.refresh()
     assert set(arms(app).values()) == {"control", "changed"}
     assert arms(other) == arms(app)
-    told = get(other, "/v1/experiments/trial", ADMIN)
-    assert (told["id"], told["experiment"]["placement"], told["experiment"]["stopped"]) == ("trial", "home", False)
+    stated = get(other, "/v1/experiments/trial", ADMIN)
+    assert (stated["id"], stated["experiment"]["placement"], stated["experiment"]["stopped"]) == ("trial", "home", False)
     deleted = app.test_client().delete("/v1/experiments/trial", headers=ADMIN)
     assert (deleted.status_code, deleted.get_json()["experiment"]["stopped"]) == (200, True)
     assert set(arms(app).values()) == {None}

@@ -85,9 +85,14 @@ def test_a_new_item_is_on_every_worker_at_its_next_answer(folder: Path) -> None:
         ):
             assert "hat-1" in shown(worker, query), query
         assert "hat-1" not in shown(worker, "&category=Home")
-        told = worker.test_client().get("/v1/items/hat-1?with_attributes=true").get_json()
-        assert (told["title"], told["brand"], told["category"], told["price"]) == ("Felt hat", "Nova", "Clothes > Hats", 30)
-        assert told["attributes"] == NEW["attributes"]
+        stated = worker.test_client().get("/v1/items/hat-1?with_attributes=true").get_json()
+        assert (stated["title"], stated["brand"], stated["category"], stated["price"]) == (
+            "Felt hat",
+            "Nova",
+            "Clothes > Hats",
+            30,
+        )
+        assert stated["attributes"] == NEW["attributes"]
         assert worker.test_client().get("/v1/items/hat-1/similar").status_code == 200
 
 
@@ -131,9 +136,9 @@ def test_an_item_is_replaced_whole(folder: Path) -> None:
     """Nothing of what was known of it stays, but what was learned: it leaves its category, brand and words, and takes others."""
     app = service(folder)
     row_results(put(app, {"item_id": "coat-1", "title": "Blue coat", "category": "Gifts", "brand": "Norr", "price": 70}))
-    told = app.test_client().get("/v1/items/coat-1?with_attributes=true").get_json()
-    assert (told["title"], told["category"], told["brand"], told["price"]) == ("Blue coat", "Gifts", "Norr", 70)
-    assert told["attributes"] == {}
+    stated = app.test_client().get("/v1/items/coat-1?with_attributes=true").get_json()
+    assert (stated["title"], stated["category"], stated["brand"], stated["price"]) == ("Blue coat", "Gifts", "Norr", 70)
+    assert stated["attributes"] == {}
     for query in ("&category=Clothes", "&category=Clothes > Sale", "&brand=Sella", "&attr.tags=wool", "&attr.gender=women"):
         assert "coat-1" not in shown(app, query), query
     for query in ("&category=Gifts", "&brand=Norr", "&attr.category=Gifts"):

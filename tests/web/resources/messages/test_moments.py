@@ -232,6 +232,6 @@ def test_lists_of_moments_are_never_interleaved(serve: Serve) -> None:
     arms = [{"name": "control", "share": 0.5}, {"name": "popular", "share": 0.5, "change": change}]
     trial = msgspec.convert({"placement": "cart", "kind": "interleaved", "arms": arms}, Experiment)
     web = serve(experiments={"trial": trial}).test_client()
-    told = poll(web)
-    assert len(users(told)) == 12
-    assert NOTICE not in told.text
+    stated = poll(web)
+    assert len(users(stated)) == 12
+    assert NOTICE not in stated.text

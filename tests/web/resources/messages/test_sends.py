@@ -120,18 +120,18 @@ def test_a_send_cannot_be_changed(
 ) -> None:
     """409 names what differs, what stands and what was sent; what stands stays."""
     first = put(app)
-    told = problem(put(other, **changes), 409)
-    assert (told["parameter"], told["value"]) == (parameter, given)
-    assert str(stands) in told["allowed"]
-    assert f"{parameter}: " in told["detail"]
+    stated = problem(put(other, **changes), 409)
+    assert (stated["parameter"], stated["value"]) == (parameter, given)
+    assert str(stands) in stated["allowed"]
+    assert f"{parameter}: " in stated["detail"]
     assert app.test_client().get("/v1/sends/weekly", headers=MESSAGES).data == first.data
 
 
 def test_everything_that_differs_is_named(app: Application) -> None:
     """Of several differences the detail names each."""
     put(app)
-    told = problem(put(app, limit=4, template="fancy"), 409)
-    assert "limit: 3 stands, not 4; template: 'plain' stands, not 'fancy'" in told["detail"]
+    stated = problem(put(app, limit=4, template="fancy"), 409)
+    assert "limit: 3 stands, not 4; template: 'plain' stands, not 'fancy'" in stated["detail"]
 
 
 @pytest.mark.parametrize(
@@ -284,9 +284,9 @@ def test_filters_do_not_go_with_a_send(app: Application, filters: str) -> None:
     """They would make one send mean two things: 400, declared or not, alone or in bulk."""
     name, _, text = filters.partition("=")
     value: Any = [text] if name in ("brand", "exclude", "item_id") else float(text) if text.isdecimal() else text
-    told = problem(fetch(app, query=f"send_id=weekly&{filters}", **ADMIN), 400)
-    assert told["parameter"] == name
-    assert "together with send_id" in told["detail"]
+    stated = problem(fetch(app, query=f"send_id=weekly&{filters}", **ADMIN), 400)
+    assert stated["parameter"] == name
+    assert "together with send_id" in stated["detail"]
     body = {"user_ids": ["user-0"], "send_id": "weekly", name: value if name != "now" else 5}
     assert problem(app.test_client().post("/v1/recommendations", json=body, headers=ADMIN), 400)["parameter"] == name
 
@@ -301,8 +301,8 @@ def test_a_browser_token_does_not_open_a_send(app: Application) -> None:
     """What a message shows is fixed by whoever sends it, not by a browser that asks first; the plain slate stays open."""
     put(app)
     for send_id in ("weekly", "unheard"):
-        told = problem(fetch(app, query=f"send_id={send_id}", **bearer(token("user-0"))), 403)
-        assert told["parameter"] == "send_id"
+        stated = problem(fetch(app, query=f"send_id={send_id}", **bearer(token("user-0"))), 403)
+        assert stated["parameter"] == "send_id"
     assert app.service.live.state.pins.pin_of("weekly", "user-0") is None
     assert fetch(app, query="placement=home", **bearer(token("user-0"))).status_code == 200
 
@@ -375,5 +375,5 @@ def test_a_send_whose_placement_is_gone_says_so(app: Application, shop: Shop) ->
     assert put(with_it, placement="spring").status_code == 201
     first = fetch(with_it).data
     assert fetch(app).data == first
-    told = problem(fetch(app, "user-2"), 400)
-    assert (told["parameter"], "'spring'" in told["detail"]) == ("send_id", True)
+    stated = problem(fetch(app, "user-2"), 400)
+    assert (stated["parameter"], "'spring'" in stated["detail"]) == ("send_id", True)

@@ -33,8 +33,8 @@ def beacon(app: Application, address: str, body: Any, media: str = "text/plain;c
 
 def test_a_page_tells_and_asks_without_a_header(app: Application) -> None:
     """A browser token in a body of text opens what it opens in a header: its own shopper's events and slates."""
-    told = beacon(app, "/v1/events", {"token": token("ada"), "events": [VIEW | {"event_id": "b-1"}]})
-    assert (told.status_code, told.get_json()["accepted"]) == (202, 1)
+    stated = beacon(app, "/v1/events", {"token": token("ada"), "events": [VIEW | {"event_id": "b-1"}]})
+    assert (stated.status_code, stated.get_json()["accepted"]) == (202, 1)
     again = app.test_client().post("/v1/events", json={"events": [VIEW | {"event_id": "b-1"}]}, headers=bearer(token("ada")))
     assert again.get_json()["duplicates"] == 1
     asked = beacon(app, "/v1/slates", {"token": token("ada"), **PAGE})
@@ -45,8 +45,8 @@ def test_a_page_tells_and_asks_without_a_header(app: Application) -> None:
 def test_it_opens_nothing_more(app: Application) -> None:
     """Another shopper's rows and slates stay closed, as with a header."""
     rows = [VIEW | {"user_id": "bob"}, {"event_type": "purchase", "item_id": "sofa-1", "user_id": "ada"}]
-    told = beacon(app, "/v1/events", {"token": token("ada"), "events": rows}).get_json()
-    assert [each["index"] for each in told["rejected"]] == [0, 1]
+    stated = beacon(app, "/v1/events", {"token": token("ada"), "events": rows}).get_json()
+    assert [each["index"] for each in stated["rejected"]] == [0, 1]
     assert beacon(app, "/v1/slates", {"token": token("bob"), **PAGE}).status_code == 403
 
 

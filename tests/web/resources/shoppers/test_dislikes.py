@@ -54,9 +54,9 @@ def test_it_is_hidden_at_once_and_comes_back(app: Application, hides: str) -> No
     }
     assert items(app, "bob") == items(app, "cleo")
     assert one["item_id"] in [each["item_id"] for each in items(app, "bob")]
-    told = app.test_client().get(f"/v1/users/ann/explain?item_id={one['item_id']}", headers=ADMIN).get_json()
+    stated = app.test_client().get(f"/v1/users/ann/explain?item_id={one['item_id']}", headers=ADMIN).get_json()
     words = "it" if hides == "item" else f"the {hides} {one[member]}"
-    assert (told["filter"]["name"], told["said"]) == ("disliked", f"Not shown: the shopper said no to {words}")
+    assert (stated["filter"]["name"], stated["said"]) == ("disliked", f"Not shown: the shopper said no to {words}")
     say(app, "ann", one["item_id"], "undo", hides=hides)
     assert items(app, "ann") == before
 
@@ -143,8 +143,8 @@ def test_a_slate_with_something_hidden_is_made_again(app: Application, artifacts
 def test_before_there_is_a_snapshot_it_is_kept_beside_events(artifacts: Path, tmp_path: Path) -> None:
     """Events are accepted before the first snapshot, and what names an item alone needs none either: nothing is half written."""
     app = intake(tmp_path / "empty", tmp_path)
-    told = [{"user_id": "ann", "event_type": kind, "item_id": "soap-1"} for kind in ("view", "dislike")]
-    assert row_results(send(app, {"events": told}))["accepted"] == 2
+    stated = [{"user_id": "ann", "event_type": kind, "item_id": "soap-1"} for kind in ("view", "dislike")]
+    assert row_results(send(app, {"events": stated}))["accepted"] == 2
     shutil.copytree(artifacts, tmp_path / "empty")
     app.service.live.refresh()
     assert "soap-1" not in [each["item_id"] for each in items(app, "ann")]

@@ -67,8 +67,8 @@ def test_forgotten_at_once_by_every_worker(shop: Shop) -> None:
     )
     assert receipt["snapshots"] == [one.service.live.serving().engine.snapshot.version]
     assert [events_of(each, user) for each in (one, other) for user in ("ana", "cookie")] == [0, 0, 0, 0]
-    told = other.test_client().get("/v1/users/ana/recommendations?bought=only", headers=READ).get_json()
-    assert (told["items"], told["personalized"]) == ([], False)
+    stated = other.test_client().get("/v1/users/ana/recommendations?bought=only", headers=READ).get_json()
+    assert (stated["items"], stated["personalized"]) == ([], False)
 
 
 def identify(app: Application, anonymous_id: str, user_id: str, minutes: float) -> None:

@@ -79,8 +79,8 @@ def test_of_an_unknown_shopper_nothing_is_known(web: FlaskClient, user: str) -> 
     """An unknown id is answered, whatever it looks like."""
     found = profile(web.get(f"/v1/users/{quote(user, safe='')}/profile", headers=ADMIN))
     assert (found.user_id, found.known, found.session) == (user, False, None)
-    told = explanation(web.get(f"/v1/users/{quote(user, safe='')}/explain?item_id=sofa-1&limit=100", headers=ADMIN))
-    assert (told.user_id, told.shown, told.strategy) == (user, True, "new_shopper")
+    stated = explanation(web.get(f"/v1/users/{quote(user, safe='')}/explain?item_id=sofa-1&limit=100", headers=ADMIN))
+    assert (stated.user_id, stated.shown, stated.strategy) == (user, True, "new_shopper")
 
 
 @pytest.mark.parametrize(
@@ -100,11 +100,11 @@ def test_the_slate_of_the_same_question(web: FlaskClient, query: str) -> None:
     slate = msgspec.json.decode(asked.data, type=SlateAnswer)
     places = {item.item_id: place for place, item in enumerate(slate.items, 1)}
     for item in ("sofa-1", "sofa-2", "lamp-1", "lamp-2", "bag-1", "gone-1"):
-        told = explanation(web.get(f"{EXPLAIN}?item_id={item}{query}", headers=ADMIN))
-        assert (told.recommendation_id, told.placement) == (slate.recommendation_id, slate.placement)
-        assert (told.item_id, told.place, told.shown) == (item, places.get(item), item in places)
-        if told.shown:
-            assert told.reason == slate.items[places[item] - 1].reason
+        stated = explanation(web.get(f"{EXPLAIN}?item_id={item}{query}", headers=ADMIN))
+        assert (stated.recommendation_id, stated.placement) == (slate.recommendation_id, slate.placement)
+        assert (stated.item_id, stated.place, stated.shown) == (item, places.get(item), item in places)
+        if stated.shown:
+            assert stated.reason == slate.items[places[item] - 1].reason
 
 
 def test_the_first_item_is_asked_about(web: FlaskClient) -> None:
