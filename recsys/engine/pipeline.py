@@ -116,8 +116,8 @@ class Built(NamedTuple):
 
 
 def build(engine: Engine, asked: ResolvedQuery, limit: int, explained: bool = False) -> Built:
-    """Put the list of a query together, with places for new items; only where it is `told` what was kept from its place is a list
-    mixed by way of a plan."""
+    """Put the list of a query together, with places for new items; only to be `explained` is a list mixed by way of
+    a plan."""
     built = _ranked(engine, asked, limit, explained)
     if not asked.placement.new_items or not (asked.plan is None or asked.plan.only_keeps):
         return built

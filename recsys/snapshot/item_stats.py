@@ -27,7 +27,8 @@ def item_stats(
 ) -> Arrays:
     """Learn tie_rank int32[n], gap_days float32[n], replenishable bool[n], sold float32[n] and first_seen int64[n] of every item.
 
-    `told` int8[n] is what the shop itself says of replenishable: 1 yes, 0 no, -1 nothing; `guest_orders` count as sold and seen only.
+    `declared` int8[n] is what the shop itself says of replenishable: 1 yes, 0 no, -1 nothing; `guest_orders` count as sold and
+    seen only.
     """
     users, items, times = _purchases(events)
     again = (np.diff(users) == 0) & (np.diff(items) == 0)
