@@ -56,6 +56,7 @@ class PlainArrangement:
         self._counts: list[dict[int, int]] = [{} for _ in plan.limits]
         self._shares = [_Owed(least, allowed, self._places) for least in plan.shares]
         self._chosen: list[Pick] = []
+        self._sought = 0
         self._effects: dict[int, Effect] = {}
         self._pins = self._standing_pins()
         pinned = {pick[0] for pick in self._pins.values()}
@@ -197,8 +198,10 @@ class PlainArrangement:
             full = [key for key, count in counts.items() if count >= most.limit.max and place <= most.limit.within]
             for key in full:
                 among &= most.keys != key
-        for group in self._groups:
-            among &= self._group != group
+        if self._sought == place:  # the first time those of groups that stand are among them
+            for group in self._groups:
+                among &= self._group != group
+        self._sought = place
         known = [pick[0] for _, pick, _ in self._waiting] + [pick[0] for pick in (*self._chosen, *self._pins.values())]
         among[known] = False
         for name in self._names:

@@ -166,6 +166,8 @@ class Arrangement:
         self._fading = 1.0 if variety is None else variety.fading
         self._faded = np.ones(len(self._at_hand))
         self._wrong = np.zeros((len(plan.pins), 2), np.int64)
+        self._sought = -1
+        """The place, from 0, that items were sought for last."""
 
     def arranged(self) -> Arranged:
         """Fill the places: each takes its pin, else the next item that the limits let through and the shares need."""
@@ -209,12 +211,12 @@ class Arrangement:
         return msgspec.structs.replace(found, scores=np.where(scores > 0, scores * faded, scores / faded))
 
     def _find_more(self) -> int:
-        """Ask for more items that would fit the next place; of those that come some will not fit a later one."""
+        """Ask for more items that would fit the next place, of groups that stand among them the first time; of those that come some
+        will not fit a later one."""
         shelf, filled, first = self._shelf, self._numbers.item(0), self._numbers.item(2)
-        limit, rules = shelf.limit, self._plan.rules
-        places = self._numbers.item(3)
-        rows, pinned = self._at_hand.rows, self._entries[PINNED]
-        among = fitting(self._numbers, limit, rows, pinned, shelf.allowed, shelf.catalog.group, rules)
+        grouped, self._sought = self._sought == filled, filled
+        places, rows, pinned = self._numbers.item(3), self._at_hand.rows, self._entries[PINNED]
+        among = fitting(self._numbers, shelf.limit, rows, pinned, shelf.allowed, shelf.catalog, self._plan, grouped)
         for name in shelf.names:
             found = self._pool.ask_among(name, places - filled + POOL, among)
             if len(found):
