@@ -1,4 +1,7 @@
-"""Items that are no recommendation, told by what a shop calls them or by a price of 0: what stands under `[catalog.never]`."""
+"""Items that are no recommendation, told by what a shop calls them or by a price of 0: what stands under `[catalog.never]`.
+
+Prices of events tell nothing of the kind: of an item that is sold, the last row may be a correction, or a view without its price.
+"""
 
 from __future__ import annotations
 
@@ -30,15 +33,17 @@ def never_of(proposals: Sequence[Proposal]) -> tuple[dict[str, Any], list[str]]:
         kind for each in proposals if each.preset for kind in merged(each.table, Table(preset=each.preset)).never_kinds
     }
     called = {kind: items.filter(words.called(items)[0]) for kind, words in LINE_WORDS.items() if kind not in brought}
-    if kinds := [kind for kind, those in called.items() if those.height]:
-        settings["kinds"] = sorted({*kinds, *brought})
-        evidence += [
-            f"{kind.replace('_', ' ')} are never recommended: {_shown(called[kind])} go by such a name" for kind in kinds
-        ]
+    evidence += [
+        f"{kind.replace('_', ' ')} are never recommended: {_shown(those)} go by such a name"
+        for kind, those in called.items()
+        if those.height
+    ]
     free = items.filter(pl.col("free"))
-    if 0 < free.height <= _MOST_FREE * items.height:
+    if found.table == "items" and 0 < free.height <= _MOST_FREE * items.height:
         settings["free"] = True
         evidence.append(f"what costs 0 is never recommended: {_shown(free)}")
+    if evidence:  # of all kinds: further rows have more of them, and `validate` no longer asks
+        settings["kinds"] = sorted(LINE_WORDS)
     return settings, evidence
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from recsys.settings.load import load_settings
+from recsys.tables.checks.line_words import LINE_WORDS
 from recsys.tables.shop import read_shop
 from tests.training.onboarding.test_init import proposed
 from training.cli.init import init
@@ -42,11 +43,14 @@ def test_a_number_goes_before_a_bare_name_which_is_the_title(bare: str, number: 
         ("En stock", ("7", "0"), "stock"),
         ("In stock", ("12", "0"), "stock"),
         ("In stock", ("1", "0"), "available"),
+        ("Lieferbar", ("7", "0"), "stock"),
+        ("Availability", ("12", "0"), "stock"),
+        ("Availability", ("1", "0"), "available"),
         ("Bestand", ("12 Stk", "ausverkauft"), "stock"),
     ],
 )
 def test_values_tell_a_stock_from_what_is_for_sale(column: str, cells: tuple[str, str], stated: str, tmp_path: Path) -> None:
-    """A column called `in stock` holds numbers of units, or yes and no."""
+    """A column called `in stock` or `availability` holds numbers of units, or yes and no; what is sold out is not shown."""
     lines = [f"A-{at},Lamp {at},{cells[at % 2]}" for at in range(20)]
     columns = proposed(tmp_path, "\n".join([f"sku,name,{column}", *lines])).settings["columns"]
     assert columns[stated] == column
@@ -81,7 +85,7 @@ def test_gift_cards_and_what_costs_nothing_are_never_recommended(tmp_path: Path)
     (tmp_path / "items.csv").write_text(rows)
     init([str(tmp_path / "sales.csv"), str(tmp_path / "items.csv")], tmp_path / "settings.toml", NOW, yes=True)
     settings = load_settings(tmp_path / "settings.toml")
-    assert (settings.catalog.never.kinds, settings.catalog.never.free) == (("gift_cards",), True)
+    assert (settings.catalog.never.kinds, settings.catalog.never.free) == (tuple(sorted(LINE_WORDS)), True)
     assert {"A-0", "A-2"}.isdisjoint(read_shop(settings).items["item_id"])
 
 
@@ -96,10 +100,19 @@ def test_a_date_far_ahead_makes_no_shop_of_today(tmp_path: Path) -> None:
 
 def test_many_items_at_0_are_no_free_items(tmp_path: Path) -> None:
     """Where a tenth of the catalogue and more costs 0, it may be any item without a price, and stays."""
-    lines = [f"u{at % 9},2026-06-{at % 28 + 1:02}T10:00:00Z,A-{at % 9},R{at},{0 if at % 9 < 3 else 4}" for at in range(60)]
+    lines = [f"u{at % 9},2026-06-{at % 28 + 1:02}T10:00:00Z,A-{at % 9},R{at},4" for at in range(60)]
+    (tmp_path / "sales.csv").write_text("\n".join(["user_id,timestamp,item_id,order_id,price", *lines]))
+    (tmp_path / "items.csv").write_text("\n".join(["sku,title,price", *(f"A-{at},Lamp,{3 * (at > 2)}" for at in range(9))]))
+    init([str(tmp_path / "sales.csv"), str(tmp_path / "items.csv")], tmp_path / "settings.toml", NOW, yes=True)
+    assert not load_settings(tmp_path / "settings.toml").catalog.never.free
+
+
+def test_prices_of_events_make_no_item_free(tmp_path: Path) -> None:
+    """Corrections of stock and views without their price are at 0, of a few items in the first rows and of many in all."""
+    lines = [f"u{at % 9},2026-06-{at % 28 + 1:02}T10:00:00Z,A-{at % 14},R{at},{4 * (at % 14 > 0)}" for at in range(60)]
     (tmp_path / "sales.csv").write_text("\n".join(["user_id,timestamp,item_id,order_id,price", *lines]))
     init([str(tmp_path / "sales.csv")], tmp_path / "settings.toml", NOW, yes=True)
-    assert not load_settings(tmp_path / "settings.toml").catalog.never.free
+    assert "A-0" in read_shop(load_settings(tmp_path / "settings.toml")).items["item_id"]
 
 
 def test_an_item_beside_a_list_counts_where_the_list_is_empty(tmp_path: Path) -> None:
