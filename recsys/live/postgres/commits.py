@@ -56,11 +56,11 @@ class Commits:
 
     def wrote(self, count: int) -> None:
         """Take in a commit of this process, and have the others of this machine notice."""
-        self.learn(count)
         mark = os.urandom(_MARK_BYTES)
-        with (
-            self._lock
-        ):  # a mark of another process that this one replaces is of a commit before a read that is still to come
+        with self._lock:
+            if count > self._count:
+                self._count, self._learned_at = count, time.monotonic()
+            self._epoch += 1  # another process's mark may be replaced, of a commit since the count was told
             self._shared[:] = self._mark = mark
 
     def opened(self) -> None:

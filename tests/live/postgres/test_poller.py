@@ -262,3 +262,18 @@ def test_a_database_that_was_put_back_is_another_one() -> None:
     assert commits.tell() == (1, 900)
     commits.learn(901)
     assert commits.tell() == (1, 901)
+
+
+def test_a_mark_that_is_replaced_was_noticed() -> None:
+    """A process that learned of its own commit before its write came back does not hide one that another process made since."""
+    commits = Commits()
+    commits.learn(10, commits.question())  # the poller was faster than the write
+    told = commits.tell()
+    if (child := os.fork()) == 0:
+        commits.forget()
+        commits.wrote(11)
+        os._exit(0)
+    os.waitpid(child, 0)
+    commits.wrote(10)
+    commits.look_around()
+    assert commits.tell() > told
