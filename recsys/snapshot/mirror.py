@@ -42,7 +42,7 @@ class SnapshotMirror:
     """A folder of this machine, and the store whose snapshots it holds.
 
     Every method raises SnapshotError where the store does not answer or holds what was not published, or the folder cannot be written;
-    all but `fetch_all`, which waits, raise AnotherFetchesError.
+    those that fetch raise AnotherFetchesError, but for `fetch_all`, which waits.
     """
 
     def __init__(self, remote: RemoteSnapshots, artifacts: Path) -> None:
@@ -98,6 +98,18 @@ class SnapshotMirror:
                     put_lines(self._artifacts, self.remote.lines())
                 self._drop_missing()
         return pointer
+
+    def end_line(self, name: str) -> list[str]:
+        """End a line in the store, and delete its versions there but those that serve or that another line names; returns what was
+        deleted."""
+        remote = self.remote
+        standing = remote.lines()
+        named = standing.pop(name, ())
+        kept = {remote.current().version, *(version for others in standing.values() for version in others)}
+        gone = [version for version in named if version not in kept]
+        remote.delete(gone)
+        remote.change_line(name, drop=named)
+        return gone
 
     def fetch_reports(self) -> int:
         """Mirror the store's reports, each by itself; returns how many were fetched. Where the store is full, those older than all

@@ -34,6 +34,7 @@ from tests.console.conftest import SECRETS, logged_in
 from tests.support.servers.serving import ADMIN, serving_settings
 from tests.support.servers.store import Store, store_server
 from training.__main__ import main
+from training.cli.commands import line
 from training.job.job import Fitted
 from training.job.publishing import Publisher
 
@@ -483,6 +484,22 @@ def test_a_line_is_on_every_machine(shop: SimpleNamespace) -> None:
     assert shop.node.remote.versions() == [OLD, OTHER]
     shop.node.remote.change_line("candidate", drop=(NEW, OTHER))
     assert (shop.node.mirror.fetch_lines(), lines(shop.node.folder)) == (0, {})
+
+
+def test_a_line_is_ended_with_the_versions_of_other_machines(shop: SimpleNamespace) -> None:
+    """Also those that this one never fetched; one that another line names stays, and ending it again says that there is none."""
+    shop.trainer.publish(OLD)
+    shop.trainer.publish_to("candidate", NEW)
+    shop.node.mirror.fetch_all()
+    shop.node.publish_to("candidate", OTHER, keep=5)
+    shop.trainer.remote.change_line("second", (NEW,))
+    toml = f'[snapshot]\nartifacts = "{shop.address}"\nmirror = "{shop.trainer.folder}"'
+    settings = parse_settings(toml, shop.trainer.folder)
+    assert line(settings, "candidate", None) == 0
+    assert shop.node.remote.lines() == {"second": (NEW,)}
+    assert shop.node.remote.versions() == [OLD, NEW]
+    with pytest.raises(SnapshotError, match="no line 'candidate'"):
+        line(settings, "candidate", None)
 
 
 def test_a_version_that_was_deleted_is_in_no_line_of_the_store(shop: SimpleNamespace) -> None:

@@ -164,11 +164,9 @@ def line(settings: Settings, name: str, to: str | None) -> int:
             mirror.remote.change_line(name, (to,))
         console.say(f"✓ {to} is the newest version of the line {name}")
         return 0
-    named = lines(artifacts).get(name, ())
-    gone = drop_line(artifacts, name)
-    if mirror:
-        mirror.remote.change_line(name, drop=named)
-        mirror.remote.delete(gone)
+    gone = {*mirror.end_line(name)} if mirror else set()
+    if not gone or name in lines(artifacts):
+        gone |= {*drop_line(artifacts, name)}
     console.say(f"✓ the line {name} is ended, with {len(gone)} versions; its arms' experiments do not run any more")
     return 0
 
