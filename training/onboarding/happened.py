@@ -13,8 +13,10 @@ from training.onboarding.names import event_words, plain, says_kind, says_state
 from training.onboarding.proposal import Proposal
 from training.onboarding.values import affirmed, texts
 
-_NEGATIVE = r"^[^\d(]*(?:[-−–]|\()[^\d]*\d|\d\s*[-−–]\s*$"
-"""Numbers below 0, as shops write them: `-2`, `€ -2.00`, `(2)` and `2-`, but not `1.299,-`."""
+_BESIDE = r"[^\d()−–-]*"
+_SIGNED = rf"\s*[-−–]{_BESIDE}\d|{_BESIDE}[-−–]\s*[.,]?\d"
+_NEGATIVE = rf"^(?:{_SIGNED}|{_BESIDE}\({_BESIDE}\d[^()]*\){_BESIDE}$)|\d\s*[-−–]\s*$"
+"""Numbers below 0 where a table's reader takes them for that: `-2`, `€ -2.00`, `(2)` and `2-`, but not `1.299,-` or `US-$ 2`."""
 _SHOWN = 5
 """Most words that are named."""
 _MOST_KINDS = 20
@@ -66,6 +68,10 @@ _BEFORE = frozenset(
     ]
 )
 """Words of a column's name that say where somebody came from, or what they did before or after."""
+_KINDS = frozenset(
+    ["type", "typ", "tipo", "kind", "art", "behavior", "behaviour", "action", "evt", "op", "operation", "what"]
+)
+"""Words of a column's name under which words of events are what happened, with nothing to ask about other columns."""
 
 
 def kinds_by_words(seen: Seen, columns: Mapping[str, str]) -> str:
@@ -91,7 +97,7 @@ def doubts_on_kinds(seen: Seen, columns: Mapping[str, str], named: str) -> list[
     """Say what else may tell what happened, where the column that does is known by its words alone: the one that is `named` so, else
     others with few words in nearly every row."""
     own = columns.get("event_type", "")
-    if not own or (says_kind(own) and named in ("", own)):
+    if not own or (named in ("", own) and (says_kind(own) or _words_of(own) & _KINDS)):
         return []
     left = [name for name in seen.rows.columns if name not in columns.values() and _may_tell(seen, name)]
     others = [name for name in left if name == named or says_kind(name)] or left

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import polars as pl
+
+from recsys.tables.values.words import read_words
 from training.onboarding.concepts import concepts
 from training.onboarding.names import says_cancelled, says_no_order, says_state, says_valid
 from training.onboarding.proposal import Proposal
+from training.onboarding.shapes.first_lines import within
 from training.onboarding.values import affirmed, denied, empty_share, states_given, states_known, texts
 
 _HALF = 0.5
 _RARE = 0.1
 """Share of rows below which a column that is only called a test's may take orders out."""
+_MOST_MORE = 0.2
+"""Share of rows beyond which a further column of states is asked about: more orders are seldom cancelled."""
 _MOST_STATES = 20
 _MOST_NAMED = 6
 
@@ -35,6 +41,17 @@ def _by_words(found: Proposal) -> list[object]:
         f"{own} says how orders stand: {known[own]:.0%} of its words are known; cancelled, refunded and pending ones count in nothing"
         for own in void
     ]
+    stands = [
+        found.rows.select(read_words(pl.col(own).cast(pl.String), "order").fill_null(True)).to_series() for own in void
+    ]
+    for at, own in enumerate(void[1:], 1):
+        before = pl.select(pl.all_horizontal(stands[:at])).to_series()
+        share = int((before & ~stands[at]).sum()) / max(1, len(before))
+        if share > _MOST_MORE:
+            found.unsure.append(
+                f"{own} takes out {share:.0%} of the rows, which {', '.join(void[:at])} lets stand: if those are bought all the same,"
+                f" as on account, leave {own} out of `void_orders` under `[data.events]`"
+            )
     for own in [own for own in free if own not in void]:
         words = texts(found.rows, own).value_counts(sort=True).get_column(own).to_list()
         if 2 <= len(words) <= _MOST_STATES:
@@ -59,7 +76,8 @@ def _tell_unpaid(found: Proposal) -> None:
     for own in [
         own for own in found.seen[0].usable["timestamp"] if {"pay", "date"} <= {*concepts(own)} and own not in mapped
     ]:
-        if _RARE / 10 < empty_share(found.rows, own) < 1 - _RARE and not found.settings.get("fill_down"):
+        once = within(found.rows, found.settings["columns"]["order_id"], [own])[0]  # of the first line of an order alone
+        if not once and _RARE / 10 < empty_share(found.rows, own) < 1 - _RARE:
             found.unsure.append(
                 f"{own} is empty in {empty_share(found.rows, own):.0%} of the rows, and orders that nobody paid would count as bought:"
                 f' if these are such, set `void_orders = [{{ column = "{own}", empty = true }}]` under `[data.events]`'

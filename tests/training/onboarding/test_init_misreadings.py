@@ -257,6 +257,16 @@ def test_a_foreign_column_with_words_of_events_raises_a_doubt(tmp_path: Path, ow
     assert f"{own} may say it in the shop's own (angeklickt, " in doubt
 
 
+@pytest.mark.parametrize("own", ["type", "behavior", "actionType", "evt"])
+def test_a_name_of_kinds_with_words_of_events_raises_no_doubt(tmp_path: Path, own: str) -> None:
+    """Countries and devices beside it are no shop's words for what happened."""
+    kinds, countries = ["view", "cart", "purchase"], ["DE", "AT"]
+    rows = [f"u{at % 4},2026-11-{at % 9 + 1:02}T10:00:00Z,{kinds[at % 3]},{countries[at % 2]},P{at % 5}" for at in range(30)]
+    found = read_proposal(tmp_path, f"customer_id,timestamp,{own},country,product_id", rows)
+    assert found["columns"]["event_type"] == own
+    assert not any("taken for what happened" in each for each in found["unsure"])
+
+
 @pytest.mark.parametrize(("column", "read"), [("wann", True), ("Vermerk", True), ("Modell", False)])
 def test_some_words_among_days_leave_them_days(tmp_path: Path, column: str, read: bool) -> None:
     """`noch offen` in 8 rows of 100 is no day; articles that look like days have years of two digits."""

@@ -98,3 +98,35 @@ def test_orders_without_a_moment_of_payment_are_asked_about(tmp_path: Path) -> N
     ]
     found = read_proposal(tmp_path, "order_id,order_date,paid_date,customer_id,sku,qty,price", rows)
     assert any("paid_date is empty in 20% of the rows" in each for each in found["unsure"])
+
+
+@pytest.mark.parametrize("price", ["US-$ 9.50", "(EUR) 9.50", "9,-", "9.–", "Rs. 9/-"])
+def test_dashes_and_brackets_of_currencies_are_no_signs(tmp_path: Path, price: str) -> None:
+    """A dash inside a currency's sign or for no cents makes no refund of a purchase."""
+    rows = [f'o{at},u{at % 4},2026-05-{at % 28 + 1:02},P{at % 5},1,"{price if at % 3 else 9.5}"' for at in range(40)]
+    found = read_proposal(tmp_path, "order_id,customer_id,created_at,sku,qty,price", rows)
+    assert "type_rules" not in found
+    assert not any("below 0" in each for each in found["unsure"])
+
+
+def test_a_moment_of_payment_on_the_first_line_alone_is_not_asked_about(tmp_path: Path) -> None:
+    """The further lines of a paid order have no moment of their own."""
+    rows = [
+        f"o{at // 2},2026-05-{at // 2 % 28 + 1:02},{'' if at % 2 else '2026-06-01'},u{at // 2 % 4},P{at % 5},1,9.50"
+        for at in range(40)
+    ]
+    found = read_proposal(tmp_path, "order_id,order_date,paid_date,customer_id,sku,qty,price", rows)
+    assert not any("paid_date is empty" in each for each in found["unsure"])
+
+
+@pytest.mark.parametrize("every", [2, 9])
+def test_a_second_column_that_takes_many_orders_out_is_asked_about(tmp_path: Path, every: int) -> None:
+    """Orders on account stay `pending` for weeks, and are bought; one in nine may be cancelled."""
+    rows = [
+        f"o{at},u{at % 4},2026-05-{at % 28 + 1:02},P{at % 5},1,9.50,completed,{'pending' if at % every == 1 else 'paid'}"
+        for at in range(40)
+    ]
+    rows[0] = rows[0].replace("completed", "cancelled")
+    found = read_proposal(tmp_path, "order_id,customer_id,created_at,sku,quantity,price,order_status,payment_status", rows)
+    assert found["void_orders"] == ["order_status", "payment_status"]
+    assert any("payment_status takes out 50% of the rows" in each for each in found["unsure"]) == (every == 2)
