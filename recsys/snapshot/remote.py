@@ -149,12 +149,8 @@ class RemoteSnapshots:
             before()
             self._store.put(f"{_SNAPSHOTS}/{version}.json", content)
         self._check_whole(version, entries)
-        return Moved(
-            len(missing),
-            sum(each.bytes for _, each in missing.values()),
-            len(entries),
-            sum(each.bytes for each in entries.values()),
-        )
+        sent, every = sum(each.bytes for _, each in missing.values()), sum(each.bytes for each in entries.values())
+        return Moved(len(missing), sent, len(entries), every)
 
     def announce(self, version: str, base: Pointer) -> None:
         """Make CURRENT name an uploaded version, unless somebody else moved it since `base` was read.
@@ -193,13 +189,15 @@ class RemoteSnapshots:
 
     def lines(self) -> dict[str, tuple[str, ...]]:
         """Read the versions in the store of every snapshot line that names any, oldest first; one may be on its way."""
-        found, stored = {}, {*self.versions()}
+        found = {}
         for path, size in self._listed(LINES).items():
             name = path.removeprefix(f"{LINES}/")
             if LINE_NAME.fullmatch(name) and size <= _MAX_LINE:
                 with self._in_words(path):
-                    found[name] = tuple([each for each in self._read_line(path)[0] if each in stored])
-        return {name: named for name, named in found.items() if named}
+                    found[name] = self._read_line(path)[0]
+        stored = {*self.versions()} if any(found.values()) else set()
+        there = {name: tuple([each for each in named if each in stored]) for name, named in found.items()}
+        return {name: named for name, named in there.items() if named}
 
     def change_line(self, name: str, add: Sequence[str] = (), drop: Container[str] = ()) -> None:
         """Let a line name versions as its newest, and others no more. Who changes it at the same time loses nothing: a line is written

@@ -486,6 +486,22 @@ def test_a_line_is_on_every_machine(shop: SimpleNamespace) -> None:
     assert (shop.node.mirror.fetch_lines(), lines(shop.node.folder)) == (0, {})
 
 
+def test_a_store_without_lines_is_not_asked_for_its_versions(shop: SimpleNamespace) -> None:
+    """Every worker of every machine looks every few seconds, and each question costs."""
+    asked = []
+
+    class Asked(RemoteSnapshots):
+        def versions(self) -> list[str]:
+            asked.append(found := super().versions())
+            return found
+
+    shop.trainer.publish(OLD)
+    machine = SnapshotMirror(Asked(shop.address), shop.node.folder)
+    assert (machine.fetch_lines(), asked) == (0, [])
+    shop.trainer.publish_to("candidate", NEW)
+    assert (machine.fetch_lines(), asked[0]) == (1, [OLD, NEW])
+
+
 def test_a_line_is_ended_with_the_versions_of_other_machines(shop: SimpleNamespace) -> None:
     """Also those that this one never fetched; one that another line names stays, and ending it again says that there is none."""
     shop.trainer.publish(OLD)
