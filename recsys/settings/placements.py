@@ -77,7 +77,7 @@ class Placement(Group, frozen=True):
     limits: Annotated[tuple[Limit, ...], msgspec.Meta(max_length=10)] | msgspec.UnsetType = msgspec.UNSET
     """At most so many of one brand, category, attribute or group, for instance `[{ by = "brand", max = 4 }]`. Unset: as they come."""
     fatigue: Fatigue | msgspec.UnsetType = msgspec.UNSET
-    """Items that a shopper was shown often here and never clicked sink, for instance `{ after = 10 }`. Unset: it does not."""
+    """Items that a shopper was shown often here and never clicked sink, for instance `{ after = 10 }`. Unset: they do not."""
     rotate: Share | msgspec.UnsetType = msgspec.UNSET
     """Largest share of its relevance that an item loses by chance, drawn anew for each day and shopper. Unset: nothing is drawn."""
     variety: Dial | msgspec.UnsetType = msgspec.UNSET

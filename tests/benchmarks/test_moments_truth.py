@@ -83,14 +83,14 @@ def test_pairs_say_what_is_due_and_what_was_bought_again(past: Past, truth: Shop
     users = sorted({row["user_id"] for row in truth.events})
     soap = {users[row]: pair for row, pair in of_item(past, "soap-1").items()}
     regulars = [soap[user] for user in REGULARS]
-    assert all(each["due"] and each["stated"] and each["orders"] == 3 for each in regulars)
+    assert all(each["due"] and each["told"] and each["orders"] == 3 for each in regulars)
     assert {each["gaps"] for each in regulars} == {each["own_gaps"] for each in regulars} == {35 / 30}
     assert [each["item_14"] for each in regulars[:5]] == [True, True, False, False, False]
     assert [each["item_28"] for each in regulars[:5]] == [True, True, True, False, False]
     assert [each["leaf_28"] for each in regulars[:5]] == [True, True, True, True, False]
     assert {each["item_90"] for each in regulars} == {None}
     fresh = soap["fresh"]
-    assert (fresh["due"], fresh["stated"], fresh["orders"], fresh["own_gaps"]) == (False, False, 1, None)
+    assert (fresh["due"], fresh["told"], fresh["orders"], fresh["own_gaps"]) == (False, False, 1, None)
     assert fresh["gaps"] == pytest.approx(10 / 30)
     assert (fresh["item_14"], fresh["item_28"]) == (False, True)
 

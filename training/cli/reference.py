@@ -67,6 +67,7 @@ _GROUPS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("[[placements.NAME.limits]]", campaign_settings.Limit),
     ("fatigue of a placement", variety_settings.Fatigue),
     ("exploration of a placement", variety_settings.Exploration),
+    ("new_items of a placement", variety_settings.NewItems),
     ("[campaigns.NAME]", campaign_settings.Campaign),
     ("[[campaigns.NAME.actions]]", campaign_settings.Action),
     ("pin of an action", campaign_settings.Pin),
