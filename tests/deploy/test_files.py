@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from recsys.live.sqlite.host_sign import STALE_SECONDS
 from recsys.settings.load import load_settings
 from recsys.web.http.metrics import Metrics
 from tests.support.servers.running import ROOT
@@ -73,6 +74,14 @@ def test_units_are_what_systemd_takes(unit: Path, tmp_path: Path) -> None:
         if other != unit:
             (tmp_path / other.name).write_text(re.sub(r"/opt/recsys/\.venv/bin/\w+", "/bin/true", other.read_text()))
     assert ran("systemd-analyze", "verify", here) == ""
+
+
+def test_a_service_that_may_not_start_yet_is_started_again_until_it_may() -> None:
+    """After a quick start of the machine its own sign of before keeps it away for a while; systemd gives a unit up that failed five
+    times within ten seconds."""
+    [seconds] = re.findall(r"^RestartSec=(\d+)$", (DEPLOY / "systemd" / "recsys.service").read_text(), re.M)
+    assert 4 * int(seconds) > 10
+    assert int(seconds) < STALE_SECONDS
 
 
 @pytest.mark.long

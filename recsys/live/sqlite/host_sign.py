@@ -29,7 +29,7 @@ def check_host(folder: Path) -> None:
     """
     sign = folder / NAME
     try:
-        host, _, boot = sign.read_text().strip().rpartition(" ")
+        host, _, boot = sign.read_text(errors="replace").strip().rpartition(" ")
         if boot in ("", BOOT.read_text().strip()):
             return
         with tempfile.TemporaryFile(dir=folder) as now:  # its time is by the clock of the disk, as the sign's is

@@ -38,6 +38,18 @@ def test_a_folder_that_another_machine_serves_from_is_refused(tmp_path: Path, mo
         check_host(tmp_path)
 
 
+@pytest.mark.parametrize("content", [b"", b"\0" * 64, b"\xff\xfe \x80", b"no machine"])
+def test_a_sign_that_cannot_be_read_keeps_nobody_away_for_long(tmp_path: Path, content: bytes) -> None:
+    """As a disk may leave it that lost power."""
+    sign = tmp_path / host_sign.NAME
+    sign.write_bytes(content)
+    gone = time.time() - host_sign.STALE_SECONDS - 1
+    os.utime(sign, (gone, gone))
+    put_sign(tmp_path)
+    check_host(tmp_path)
+    assert sign.read_bytes() != content
+
+
 def test_no_sign_is_put_where_nothing_is(tmp_path: Path) -> None:
     """A service that has written nothing makes no folder for a sign."""
     put_sign(tmp_path / "state")
