@@ -23,6 +23,8 @@ MIN_OUTLETS, TILL_ACTS = 5, 5
 there."""
 OUTLETS = "does as much in a day as a till"
 """Rule of ids that are nobody's by a till's word, and look like customers'."""
+_HOURS_OF_DAYS = 2
+"""Times of day that days without an hour have in UTC: that of midnight, in summer and in winter."""
 _LEAST_SHARE = 0.01
 """Share of the events from which an id's hours are counted."""
 _LEAST_IDS = 5
@@ -66,9 +68,12 @@ def like_outlets(events: pl.LazyFrame, seen: Survey, nobody: NullUsers, file: st
     words = [word for word in seen.nobody[NOBODY] if word and plain(word) not in nobody.words]
     if len(words) < MIN_OUTLETS:
         return []
-    act = pl.struct(pl.coalesce("order_id", pl.col("timestamp").cast(pl.String))).n_unique()
-    theirs = events.filter(pl.col(NOBODY).is_in(words)).group_by(NOBODY)
-    counted = theirs.agg(pl.len().alias("rows"), act.alias("acts"), pl.col("timestamp").dt.date().n_unique().alias("days"))
+    time = pl.col("timestamp")
+    theirs = events.filter(pl.col(NOBODY).is_in(words))
+    hours = theirs.select(time.dt.time().n_unique()).collect(engine="streaming").item()
+    line = pl.int_range(pl.len()).cast(pl.String)  # days without an hour do not tell one act from the next
+    act = pl.coalesce("order_id", line if hours <= _HOURS_OF_DAYS else time.cast(pl.String)).n_unique()
+    counted = theirs.group_by(NOBODY).agg(pl.len().alias("rows"), act.alias("acts"), time.dt.date().n_unique().alias("days"))
     found = counted.collect(engine="streaming")
     busy = found.filter(pl.col("acts") >= TILL_ACTS * pl.col("days"))
     if busy.height * 2 > found.height:

@@ -11,6 +11,7 @@ import pytest
 from recsys.ids.event_ids import event_id_of
 from recsys.ids.user_ids import NULL_USERS, NullUsers
 from recsys.settings.load import parse_settings
+from recsys.tables.checks.crowds import OUTLETS
 from recsys.tables.checks.usefulness import usefulness
 from recsys.tables.shop import ShopTables, findings_table
 from tests.conftest import micros
@@ -216,3 +217,15 @@ def test_outlets_that_are_called_as_tills_are_asked_about(
     assert not asked or "set `data.numbered_tills = false`" in stopping[0].said
     assert shop.seen.users.height == (14 if "false" in more else 2)
     assert ("pos 7" in parse_settings(more, tmp_path).data.nobody) == ("false" not in more)
+
+
+@pytest.mark.parametrize(("lines", "asked"), [(9, False), (2, True)])
+def test_of_days_without_an_hour_each_line_counts(tmp_path: Path, lines: int, asked: bool) -> None:
+    """All of a till's day stands at one moment, where neither an hour nor an order tells its customers apart."""
+    midnight = NOON.replace(hour=0)
+    rows = [
+        an_event(user_id=f"POS {at}", item_id=f"i{each}", event_type="purchase", timestamp=midnight + timedelta(days=day))
+        for at in range(1, 7) for day in range(3) for each in range(lines)
+    ]  # fmt: skip
+    shop = read_rows(tmp_path, [*rows, *people(5)])
+    assert any(each.rule == OUTLETS for each in shop.findings) == asked
