@@ -108,6 +108,8 @@ def test_a_sign_whose_currency_nobody_names_is_said(tmp_path: Path) -> None:
     assert (found.level, found.rows) == ("note", 3)
     assert "`data.currency`" in found.advice
     assert _signed(tmp_path, "$5.00", None, 'data.currency = "AUD"\n').findings == ()
+    found = the_finding(_signed(tmp_path, "5.00", None), "tells which of ")
+    assert (found.table, found.rows, found.share) == ("items", 1, 1.0)
 
 
 @pytest.mark.parametrize(

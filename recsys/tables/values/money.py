@@ -80,7 +80,7 @@ def settle(data: DataSettings, reads: Mapping[str, Read], folded: Folded | None)
     others = [(code, rows) for counted in (in_events, in_live) for code, rows in counted.items()]
     others = [(code, rows) for code, rows in others if code not in (wanted, *data.rates, *signs)]
     if not wanted and signs:
-        return money, [_of_no_currency(events, in_events, in_items, kept)]
+        return money, [_of_no_currency(reads, in_events, in_items, kept)]
     if not others:
         return money, []
     rows, example = sum(count for _, count in others), others[0][0]
@@ -124,15 +124,19 @@ def _signs(wanted: str, in_events: Mapping[str, int], in_items: Mapping[str, int
     return tuple(sign for sign in signs if wanted in SHARED_SIGNS[sign])
 
 
-def _of_no_currency(events: Read, in_events: Mapping[str, int], in_items: Mapping[str, int], kept: int) -> Finding:
+def _of_no_currency(
+    reads: Mapping[str, Read], in_events: Mapping[str, int], in_items: Mapping[str, int], kept: int
+) -> Finding:
     """Say that prices have a sign of several currencies, and nothing in the shop's tables tells which."""
     signs = [sign for sign in (*in_items, *in_events) if sign in SHARED_SIGNS]
-    rows, codes = sum(in_events.get(sign, 0) for sign in {*signs}), sorted(SHARED_SIGNS[signs[0]])
+    table, found = ("events", in_events) if {*in_events} & {*signs} else ("items", in_items)
+    of = kept if table == "events" else reads[table].counts.kept
+    rows, codes = sum(found.get(sign, 0) for sign in {*signs}), sorted(SHARED_SIGNS[signs[0]])
     advice = "set `data.currency`: lists and messages name no currency until then"
     rule = (
         f"tells which of {', '.join(codes[:_SHOWN])} and so on {signs[0]} means" if len(codes) > 1 else f"names {codes[0]}"
     )
-    return Finding("events", events.files[0], "currency", rule, rows, rows / max(1, kept), signs[0], advice)
+    return Finding(table, reads[table].files[0], "currency", rule, rows, rows / max(1, of), signs[0], advice)
 
 
 def _only_one(data: DataSettings, found: Mapping[str, int], table: str) -> str | None:
