@@ -108,6 +108,16 @@ def test_all_sheets_with_the_same_columns_are_read(tmp_path: Path) -> None:
     assert rows_of(open_files(tmp_path, "events.xlsx", "sheet = 'May'\n")) == READ[:1]
 
 
+@pytest.mark.parametrize("noted", [0, 1])
+def test_a_note_beside_one_of_the_sheets_changes_nothing(tmp_path: Path, noted: int) -> None:
+    """Somebody wrote a word to the right of the table, where no column has a name."""
+    months: list[Sheet] = [("May", [NAMES, ROWS[0]], ""), ("June", [NAMES, ROWS[1]], "")]
+    name, [names, row], hide = months[noted]
+    months[noted] = (name, [names, [*row, "", "checked"]], hide)
+    workbook(tmp_path, *months)
+    assert [row[:3] for row in rows_of(open_files(tmp_path, "events.xlsx"))] == READ
+
+
 @pytest.mark.parametrize("cells", [3_000, 60])
 def test_a_text_that_many_cells_share_is_counted_for_each(tmp_path: Path, cells: int) -> None:
     """A file of some kilobytes whose cells all point at one text of megabytes would fill the memory."""

@@ -38,9 +38,9 @@ def open_excel(blob: Blob, table: Table, wanted: Collection[str], key: str) -> P
             _values(_cells_of(reader.load_sheet(each.name, header_row=None, skip_rows=0, dtypes="string")), each)
             for each in found
         ]
-    schema: dict[str, pl.DataType] = {name: pl.String() for name in read[0].columns}
+    values = pl.concat(read, how="diagonal")  # a note to the right of one of them is a column that the others lack
+    schema: dict[str, pl.DataType] = {name: pl.String() for name in values.columns}
     check_schema(schema)
-    values = pl.concat([each.select([*schema]) for each in read], how="vertical")
     notes = (*blob.notes, note, found[0].header.note, *(["its days count from 1904"] if from_1904 else []))
     piece = copied_piece(blob.name, values.lazy(), schema, blob.written, notes)
     return replace(piece, from_1904=from_1904)
