@@ -35,8 +35,8 @@ def _by_words(found: Proposal) -> list[object]:
     for the others that are named so."""
     free = [own for own in found.rows.columns if says_state(own) and own not in found.settings["columns"].values()]
     known = {own: states_known(texts(found.rows, own)) for own in free}
-    whole = [own for own in free if states_given(texts(found.rows, own))]
-    void = whole or [own for own in free if known[own] >= _HALF][:1]
+    half = [own for own in free if known[own] >= _HALF][:1]
+    void = [own for own in free if own in half or states_given(texts(found.rows, own))]
     found.evidence += [
         f"{own} says how orders stand: {known[own]:.0%} of its words are known; cancelled, refunded and pending ones count in nothing"
         for own in void

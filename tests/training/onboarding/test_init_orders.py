@@ -130,3 +130,14 @@ def test_a_second_column_that_takes_many_orders_out_is_asked_about(tmp_path: Pat
     found = read_proposal(tmp_path, "order_id,customer_id,created_at,sku,quantity,price,order_status,payment_status", rows)
     assert found["void_orders"] == ["order_status", "payment_status"]
     assert any("payment_status takes out 50% of the rows" in each for each in found["unsure"]) == (every == 2)
+
+
+def test_a_column_of_states_with_a_strange_word_is_not_given_up_for_another(tmp_path: Path) -> None:
+    """Cancelled orders stand in the first one; that all words of the second are known lets none of them count."""
+    states, parcels = ["paid", "cancelled", "paid", "sonderfall"], ["shipped", "returned"]
+    rows = [
+        f"o{at},u{at % 4},2026-05-{at % 28 + 1:02},P{at % 5},1,9.50,{states[at % 4]},{parcels[at % 9 == 4]}"
+        for at in range(40)
+    ]
+    found = read_proposal(tmp_path, "order_id,customer_id,created_at,sku,quantity,price,order_status,payment_status", rows)
+    assert found["void_orders"] == ["order_status", "payment_status"]
