@@ -90,7 +90,7 @@ def read_shop(
     Events later than `now` (None: none is) are left out, as those of 1970 are, and found. The log counts up to its first event later
     than `live_until`; a snapshot made of these tables leaves the rest to the service. Unless `strict`, a table with too many bad
     rows does not stop the reading; its findings say so all the same. `erasure_keys` knows the forgotten.
-    `only_orders`: `rows` are purchases and refunds alone, those of machines with them; nothing is found out of the other events together.
+    `only_orders`: `rows` are purchases and refunds alone, with those of machines; the other events are not looked at together.
 
     Raises:
         DataError: if a file or a required column is missing, currencies are mixed, or too many rows of a table are bad.
