@@ -40,27 +40,7 @@ def arranged_at_once(pool: Pool, plan: Plan, catalog: Catalog, allowed: Mask, li
     if len(pinned):
         names = names if everything in names else (*names, everything)
         source, pinned_scores = names.index(everything), pool.scores_of(everything, pinned)
-    if not plan.shares and len(ranked.rows) >= limit:
-        rows, scores, explained_by, numbers = _walked(
-            limit,
-            ranked.rows,
-            ranked.scores,
-            ranked.sources,
-            ranked.explained_by,
-            pool.n_blended,
-            pinned,
-            pinned_scores,
-            source,
-            NO_FACTORS if plan.factors is None else plan.factors,
-            allowed,
-            catalog.group,
-            plan.pin_numbers,
-            plan.rules.keys,
-            plan.rules.limits,
-        )
-        n = len(rows)
-        return AtOnce(Ranked(rows, scores, names, numbers[:n], explained_by), numbers[n:]) if n == limit else None
-    done, rows, scores, sources, explained_by, others = _arrange_at_once(
+    at_hand = (
         limit,
         ranked.rows,
         ranked.scores,
@@ -72,10 +52,14 @@ def arranged_at_once(pool: Pool, plan: Plan, catalog: Catalog, allowed: Mask, li
         source,
         NO_FACTORS if plan.factors is None else plan.factors,
         allowed,
-        catalog.category,
-        catalog.brand,
         catalog.group,
-        plan.rules,
+    )
+    if not plan.shares and len(ranked.rows) >= limit:
+        rows, scores, explained_by, numbers = _walked(*at_hand, plan.pin_numbers, plan.rules.keys, plan.rules.limits)
+        n = len(rows)
+        return AtOnce(Ranked(rows, scores, names, numbers[:n], explained_by), numbers[n:]) if n == limit else None
+    done, rows, scores, sources, explained_by, others = _arrange_at_once(
+        *at_hand, catalog.category, catalog.brand, plan.rules
     )
     return AtOnce(Ranked(rows, scores, names, sources, explained_by), others) if done else None
 
@@ -93,6 +77,24 @@ def _is_over(standing: Rows, end: int, row: int, place: int, keys: Rows, limits:
         if there >= limits[0, limit]:
             return True
     return False
+
+
+@compiled()
+def _put_pins(standing: Rows, allowed: Mask, group: Rows, pins: Numbers, keys: Rows, limits: Numbers) -> None:
+    """Put the pinned items on empty places, int32[limit] with -1 each: the first that asks for a place has it, each group but one."""
+    for pin in range(pins.shape[1]):
+        row, place = pins[0, pin], pins[1, pin] - 1
+        if row < 0 or place >= len(standing) or not allowed[row] or standing[place] >= 0:
+            continue
+        free = True
+        for other in standing:
+            if other >= 0 and (other == row or (group[row] >= 0 and group[other] == group[row])):
+                free = False
+        if free:
+            standing[place] = row
+    for place in range(len(standing)):  # of those that stand, from the first on, the ones that no limit refuses
+        if standing[place] >= 0 and _is_over(standing, place, standing[place], place + 1, keys, limits):
+            standing[place] = -1
 
 
 @compiled(INT, ROWS, REALS, TIMES, ROWS, INT, ROWS, SCORES, INT, SCORES, MASK, ROWS, OWN_TIMES_2D, OWN_ROWS_2D, OWN_TIMES_2D)
@@ -115,19 +117,7 @@ def _walked(
         _, raised, order, _ = weighed(every, raised, brought, factors, np.empty(0), n, blended, 1.0)
     chosen, standing, by_pin = np.full(limit, -1), np.full(limit, np.int32(-1)), np.zeros(limit, np.bool_)
     stands = np.zeros(len(every), np.bool_)
-    for pin in range(pins.shape[1]):  # the first that asks for a place has it, each group but one
-        row, place = pins[0, pin], pins[1, pin] - 1
-        if row < 0 or place >= limit or not allowed[row] or standing[place] >= 0:
-            continue
-        free = True
-        for other in standing:
-            if other >= 0 and (other == row or (group[row] >= 0 and group[other] == group[row])):
-                free = False
-        if free:
-            standing[place] = row
-    for place in range(limit):  # of those that stand, from the first on, the ones that no limit refuses
-        if standing[place] >= 0 and _is_over(standing, place, standing[place], place + 1, keys, limits):
-            standing[place] = -1
+    _put_pins(standing, allowed, group, pins, keys, limits)
     for place in range(limit):
         if standing[place] >= 0:
             entry = 0
@@ -176,7 +166,7 @@ def _walked(
 @compiled(INT, ROWS, REALS, TIMES, ROWS, INT, ROWS, SCORES, INT, SCORES, MASK, ROWS, ROWS, ROWS, RULES)
 def _arrange_at_once(
     limit: int, rows: Rows, scores: Reals, sources: Numbers, explained_by: Rows, blended: int, pinned: Rows,
-    pinned_scores: Scores, source: int, factors: Scores, allowed: Mask, leaf: Rows, brand: Rows, group: Rows, rules: Rules,
+    pinned_scores: Scores, source: int, factors: Scores, allowed: Mask, group: Rows, leaf: Rows, brand: Rows, rules: Rules,
 ) -> tuple[bool, Rows, Reals, Numbers, Rows, Numbers]:  # fmt: skip
     """Fill the places from a pool of m items and from pinned ones int32[k], which may be in it too, with their scores float32[k]."""
     n = len(rows)
