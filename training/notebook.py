@@ -126,14 +126,14 @@ class Shop:
         items = [self.engine.catalog.item(row) for row in slate.items]
         columns = {name: [item.get(name) for item in items] for name in ("item_id", "title", "brand", "category", "price")}
         reasons = [reason.text for reason in slate.reasons]
-        columns_of = {
+        table = {
             "rank": range(1, len(items) + 1),
             **columns,
             "score": slate.scores,
             "reason": reasons,
             "source": slate.sources,
         }
-        return pl.DataFrame({name: list(values) for name, values in columns_of.items()}, schema=_LISTS)
+        return pl.DataFrame({name: list(values) for name, values in table.items()}, schema=_LISTS)
 
     def similar(self, item_id: str, *, limit: int | None = None) -> pl.DataFrame:
         """Items liked by the same shoppers, as `recommend` gives them.

@@ -293,8 +293,7 @@ def _wait_for(service: Service, version: str) -> None:
 
 
 def _export(file: Path, out: Path, shape: Shape, share: Synchronized[float]) -> None:
-    settings = load_settings(file)
-    artifacts = settings.artifacts
+    artifacts = (settings := load_settings(file)).artifacts
     version = published(artifacts)
     query = Query(now=read_manifest(artifacts, version).as_of, limit=ITEMS_PER_USER)
 

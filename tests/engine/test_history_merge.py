@@ -59,7 +59,7 @@ def live(rows: list[dict[str, Any]]) -> list[LiveEvent]:
     ]
 
 
-def stated(history: History) -> list[tuple[Any, ...]]:
+def rows_of(history: History) -> list[tuple[Any, ...]]:
     """All that a history says, comparable."""
     assert history.lines is not None
     columns = (history.items, history.kinds, history.times, history.orders)
@@ -77,7 +77,7 @@ def test_live_events_mean_what_they_mean_in_a_snapshot(rows: list[dict[str, Any]
     before, after = rows[:cut], rows[cut:]
     snapshot = world(before)
     now = merge_histories([snapshot.histories.of("ana")], live(after), snapshot.catalog, BehaviourSettings())
-    assert stated(now) == stated(world(rows).histories.of("ana"))
+    assert rows_of(now) == rows_of(world(rows).histories.of("ana"))
 
 
 @pytest.mark.long

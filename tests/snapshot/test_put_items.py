@@ -82,7 +82,7 @@ def retrained(updates: list[ItemUpdate]) -> Catalog:
     return Catalog(catalog_arrays(finish_items(overlaid(table(), frame), "EUR"), "EUR"))
 
 
-def stated(catalog: Catalog, item_id: str) -> dict[str, Any]:
+def values_of(catalog: Catalog, item_id: str) -> dict[str, Any]:
     """All that a catalogue says of an item, in words."""
     row, category = catalog.row(item_id), int(catalog.category[catalog.row(item_id)])
     return {
@@ -123,7 +123,7 @@ def test_an_overlaid_catalogue_is_that_of_the_next_training(updates: list[ItemUp
     new = retrained(kept)
     assert {live.item_id(row) for row in range(live.n_known)} == {new.item_id(row) for row in range(new.n_known)} == known
     for item_id in known:
-        assert stated(live, item_id) == stated(new, item_id)
+        assert values_of(live, item_id) == values_of(new, item_id)
     for name in BRANDS:
         found = [
             ids(each, each.brand_items(each.brands.row(name))) if each.brands.row(name) >= 0 else set()

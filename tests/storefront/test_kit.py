@@ -168,21 +168,21 @@ def test_impressions_need_half_a_card_for_a_second(
     page = opened(visit, shop)
     shown = items(page)
 
-    def stated() -> list[dict[str, Any]]:
+    def sent_events() -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = page.evaluate(
             "Object.entries(localStorage).filter(([key]) => key !== 'recsys:visitor').map(([, text]) => JSON.parse(text))"
         )
         return found
 
-    wait_for(stated)
-    assert [(event["event_type"], event["item_id"]) for event in stated()] == [("impression", shown[0])]
-    assert stated()[0]["at"] - page.evaluate("shownAt") >= 990
+    wait_for(sent_events)
+    assert [(event["event_type"], event["item_id"]) for event in sent_events()] == [("impression", shown[0])]
+    assert sent_events()[0]["at"] - page.evaluate("shownAt") >= 990
     page.evaluate("scrollTo(0, 10_000)")
-    wait_for(lambda: len(stated()) > 1)
+    wait_for(lambda: len(sent_events()) > 1)
     page.evaluate("scrollTo(0, 0)")
     page.wait_for_timeout(1500)
-    assert {event["item_id"] for event in stated()} <= set(shown)
-    assert len({event["item_id"] for event in stated()}) == len(stated())
+    assert {event["item_id"] for event in sent_events()} <= set(shown)
+    assert len({event["item_id"] for event in sent_events()}) == len(sent_events())
     context.unroute("**/v1/events")
     page.click(f"{CARDS} >> nth=0")
 

@@ -27,7 +27,7 @@ from tests.support.shops.synthetic import END
 from training.job.job import fit
 
 
-def stated(engine: Engine, user: str, item: str, now: datetime = NOW, **more: Any) -> Explanation:
+def explanation_of(engine: Engine, user: str, item: str, now: datetime = NOW, **more: Any) -> Explanation:
     """The explanation of one item."""
     query = Query(now=micros(now), user_id=user, **more)
     return explain(engine, query, engine.snapshot.histories.of(user), engine.catalog.row(item))
@@ -84,7 +84,7 @@ def test_every_filter_is_named(busy_shop: Shop, item: str, query: dict[str, Any]
         event("ann", "sofa-4", "purchase", datetime(2026, 3, 1, 12, tzinfo=NOW.tzinfo), order_id="o"),
         event("ann", "lamp-2", "cart_add", ago(1)),
     )
-    found = stated(busy_shop.engine(), "ann", item, **query)
+    found = explanation_of(busy_shop.engine(), "ann", item, **query)
     assert found.filter is not None
     assert (found.shown, found.place, found.reason, found.filter.name, found.said) == (False, None, None, name, said)
     assert {one.rank for one in found.recommenders} == {None}
@@ -107,13 +107,13 @@ def test_hidden_until_the_moment_told(busy_shop: Shop, bought: Bought | None) ->
     busy_shop.add(*(event(f"u{at}", "soap-2", "purchase", bought_at - timedelta(days=30 * n), order_id=f"{at}-{n}")
                     for at in range(3) for n in range(2)))  # fmt: skip
     engine = busy_shop.engine()
-    found = stated(engine, "u0", "soap-2", bought=bought, limit=100)
+    found = explanation_of(engine, "u0", "soap-2", bought=bought, limit=100)
     assert found.filter is not None
     assert found.filter.bought_at == bought_at
     until = found.filter.hidden_until
     assert until == bought_at + timedelta(days=15 if bought is None else 40)
-    assert not stated(engine, "u0", "soap-2", until - SECOND, bought=bought, limit=100).shown
-    assert stated(engine, "u0", "soap-2", until, bought=bought, limit=100).shown
+    assert not explanation_of(engine, "u0", "soap-2", until - SECOND, bought=bought, limit=100).shown
+    assert explanation_of(engine, "u0", "soap-2", until, bought=bought, limit=100).shown
 
 
 # Ranks
@@ -125,7 +125,7 @@ def test_a_shown_item_with_its_place_and_reason(busy_shop: Shop) -> None:
     engine = busy_shop.engine()
     slate = ask(engine, "ann", limit=3)
     for place, item in enumerate(shown(engine, slate), 1):
-        found = stated(engine, "ann", item, limit=3)
+        found = explanation_of(engine, "ann", item, limit=3)
         assert (found.shown, found.place, found.reason) == (True, place, slate.reasons[place - 1])
         assert (found.strategy, found.segment, found.recommendation_id) == (
             "category_buyer",
@@ -146,7 +146,7 @@ def test_what_is_outranked(busy_shop: Shop) -> None:
     """What the list has no room for is told by its ranks and by the last item shown."""
     engine = busy_shop.engine()
     ranked = shown(engine, ask(engine, "nobody", limit=100))
-    found = stated(engine, "nobody", ranked[4], limit=3)
+    found = explanation_of(engine, "nobody", ranked[4], limit=3)
     assert not found.shown
     assert found.outranked_by is not None
     assert (found.outranked_by.item_id, found.outranked_by.place, found.outranked_by.source) == (ranked[2], 3, "trending")
@@ -160,11 +160,11 @@ def test_what_is_outranked(busy_shop: Shop) -> None:
 def test_what_nobody_ranks(busy_shop: Shop) -> None:
     """On a placement that may stay short an item is missing because nobody that was asked ranks it."""
     engine = Engine(busy_shop.fit().snapshot(), Settings(placements={"bare": Placement(fallback=())}))
-    found = stated(engine, "nobody", "sofa-1", placement="bare")
+    found = explanation_of(engine, "nobody", "sofa-1", placement="bare")
     assert (found.said, found.outranked_by) == ("Not shown: nobody was asked", None)
     brands = msgspec.structs.replace(engine.settings.placement("popular") or Placement(), fallback=())
     engine = Engine(engine.snapshot, Settings(placements={"popular": brands}))
-    found = stated(engine, "nobody", "sofa-1", placement="popular")
+    found = explanation_of(engine, "nobody", "sofa-1", placement="popular")
     assert found.said == "Not shown: none of those that were asked ranks it (brands)"
 
 
@@ -175,13 +175,13 @@ def test_the_blend_says_its_rank(busy_shop: Shop) -> None:
     query: dict[str, Any] = {"placement": "mixed"}
     slate = ask(engine, "user-0", limit=100, **query)
     first, last = shown(engine, slate)[0], shown(engine, slate)[-1]
-    found = stated(engine, "user-0", first, limit=1, **query)
+    found = explanation_of(engine, "user-0", first, limit=1, **query)
     assert (found.segment, found.blend.rank) == ("repeat", 1)
     assert found.blend.score == pytest.approx(slate.scores[0], rel=1e-5)
     weights = {one.recommender: one.weight for one in found.recommenders if one.weight}
     assert weights == {"buy_again": 0.6, "ease": 0.2, "trending": 0.2, "als": 0.5}
     assert [one.recommender for one in found.recommenders[:2]] == ["buy_again", "als"]
-    later = stated(engine, "user-0", last, limit=1, **query)
+    later = explanation_of(engine, "user-0", last, limit=1, **query)
     assert later.said.startswith(f"Not shown: the blend ranks it {later.blend.rank} of {later.blend.ranked}, ")
 
 
@@ -194,7 +194,7 @@ def test_of_a_group_the_other_is_named(shop: Shop) -> None:
     engine = shop.engine()
     chosen = shown(engine, ask(engine, "bob", limit=9))
     place = next(at for at, item in enumerate(chosen) if int(item[-1]) % 3 == 0)
-    found = stated(engine, "bob", "chair-6", limit=9)
+    found = explanation_of(engine, "bob", "chair-6", limit=9)
     assert found.group is not None
     assert (found.shown, found.group.item_id, found.group.place) == (False, chosen[place], place + 1)
     assert found.said == f"Not shown: {found.group.title} of the same group is, at place {place + 1}"

@@ -69,7 +69,7 @@ def listed(engine: Engine, user: str = "nobody", limit: int = 12, **more: Any) -
     return shown(engine, ask(engine, user, limit=limit, **more))
 
 
-def stated(engine: Engine, item: str, user: str = "nobody", **more: Any) -> Explanation:
+def explanation_of(engine: Engine, item: str, user: str = "nobody", **more: Any) -> Explanation:
     """Why an item is shown, or why not."""
     query = Query(now=micros(NOW), user_id=user, **more)
     return explain(engine, query, engine.snapshot.histories.of(user), engine.catalog.row(item))
@@ -87,7 +87,7 @@ def test_a_pin_stands_at_its_place(market: Engine) -> None:
     slate = ask(market, "nobody", limit=12)
     assert shown(market, slate) == [before[0], "p30", *before[1:11]]
     assert [reason.campaign for reason in slate.reasons] == [None, "autumn", *[None] * 10]
-    assert stated(market, "p30").said.endswith("; pinned to place 2 by campaign autumn: place none → 2")
+    assert explanation_of(market, "p30").said.endswith("; pinned to place 2 by campaign autumn: place none → 2")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_pin_that_cannot_stand_says_why(market: Engine, item: str, place: int,
         }
     )
     assert item not in listed(market, **query)
-    assert said in stated(market, item, limit=12, **query).said
+    assert said in explanation_of(market, item, limit=12, **query).said
 
 
 def test_a_boost_lifts_and_says_from_where_to_where(market: Engine) -> None:
@@ -120,7 +120,7 @@ def test_a_boost_lifts_and_says_from_where_to_where(market: Engine) -> None:
     ][: 12 - sum(int(item[1:]) % BRANDS == 3 for item in after)]
     item = next(item for item in after if int(item[1:]) % BRANDS == 3)
     moved = f"place {before.index(item) + 1} → {after.index(item) + 1}"
-    assert stated(market, item, limit=12).said.endswith(f"; boosted × 3 by campaign autumn: {moved}")
+    assert explanation_of(market, item, limit=12).said.endswith(f"; boosted × 3 by campaign autumn: {moved}")
     assert after.index(item) < before.index(item)
     market.campaigns.put({"autumn": campaign({"bury": {"factor": 1000, "filter": brand("B0", "B1")}})})
     assert {int(item[1:]) % BRANDS for item in listed(market)} == {2, 3}
@@ -138,9 +138,9 @@ def test_exclude_and_only_hold_for_every_shopper(market: Engine) -> None:
         numbers = [int(item[1:]) for item in listed(market, user, 100)]
         assert numbers
         assert all(n % LEAVES not in (1, 2) and n % BRANDS in (0, 1) for n in numbers)
-    assert stated(market, "p05").filter is None
-    assert stated(market, "p01").said.startswith("Not shown: campaign a keeps it out")
-    assert stated(market, "p03").said.startswith("Not shown: campaign b keeps it out")
+    assert explanation_of(market, "p05").filter is None
+    assert explanation_of(market, "p01").said.startswith("Not shown: campaign a keeps it out")
+    assert explanation_of(market, "p03").said.startswith("Not shown: campaign b keeps it out")
 
 
 @pytest.mark.parametrize("action", ["exclude", "only"])
@@ -177,7 +177,7 @@ def test_limits_of_a_placement_hold_and_the_list_is_full(market: Engine, user: s
     first = listed(market, "ann")
     kept_out = next((item for item in first if item not in listed(engine, "ann")), None)
     assert kept_out is not None
-    assert "the placement lets at most" in stated(engine, kept_out, "ann", limit=12).said
+    assert "the placement lets at most" in explanation_of(engine, kept_out, "ann", limit=12).said
 
 
 def test_a_limit_ends_a_list_rather_than_break(market: Engine) -> None:
@@ -197,7 +197,7 @@ def test_a_share_is_given_and_pins_give_way_to_it(market: Engine) -> None:
     found = listed(market)
     assert found[:2] == ["p00", "p01"]
     assert sum(int(item[1:]) % BRANDS == 3 for item in found[:4]) == 2
-    assert "campaign own needs it for its share" in stated(market, "p02", limit=12).said
+    assert "campaign own needs it for its share" in explanation_of(market, "p02", limit=12).said
 
 
 def test_a_campaign_holds_in_its_span_on_its_placements_for_its_shoppers(market: Engine) -> None:

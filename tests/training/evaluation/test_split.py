@@ -25,7 +25,7 @@ def divided(shop: Shop, fold: Fold = FOLD) -> Split:
     return split(shop.settings, fold, NOW)
 
 
-def stated(found: Split, truth: Truth | None = None) -> dict[str, tuple[set[str], int]]:
+def items_of(found: Split, truth: Truth | None = None) -> dict[str, tuple[set[str], int]]:
     """By user: the known items of the truth, and how many were bought in all."""
     truth, catalog = truth or found.truth, Catalog(found.prepared.base)
     return {
@@ -96,7 +96,7 @@ def test_truth_is_what_was_bought(shop: Shop) -> None:
         *(event("bob", "lamp-1", kind, INSIDE) for kind in ("view", "cart_add", "checkout", "refund", "click")),
     )
     found = divided(shop)
-    assert stated(found) == {"ann": ({"sofa-2"}, 1), "cat": ({"bag-2", "soap-1"}, 2)}
+    assert items_of(found) == {"ann": ({"sofa-2"}, 1), "cat": ({"bag-2", "soap-1"}, 2)}
     assert found.truth.users == ["ann", "cat"]
     assert (np.diff(found.truth.of(1)) > 0).all()
 
@@ -118,7 +118,7 @@ def test_what_was_given_back_in_the_window_is_not_in_the_truth(shop: Shop) -> No
         bought("bob", "sofa-1"),
         event("bob", "sofa-1", "refund", FOLD.until),
     )
-    assert stated(divided(shop)) == {"ann": ({"lamp-1"}, 1), "bob": ({"sofa-1"}, 1)}
+    assert items_of(divided(shop)) == {"ann": ({"lamp-1"}, 1), "bob": ({"sofa-1"}, 1)}
 
 
 def test_giving_back_an_old_order_leaves_the_new_one(shop: Shop) -> None:
@@ -128,7 +128,7 @@ def test_giving_back_an_old_order_leaves_the_new_one(shop: Shop) -> None:
         bought("ann", "soap-1", order_id="o-2", quantity=1.0),
         event("ann", "soap-1", "refund", INSIDE + MOMENT, order_id="o-1", quantity=1.0),
     )
-    assert stated(divided(shop)) == {"ann": ({"soap-1"}, 1)}
+    assert items_of(divided(shop)) == {"ann": ({"soap-1"}, 1)}
 
 
 def test_giving_back_some_of_it_leaves_the_line(shop: Shop) -> None:
@@ -137,15 +137,15 @@ def test_giving_back_some_of_it_leaves_the_line(shop: Shop) -> None:
         bought("ann", "soap-1", order_id="o-1", quantity=3.0),
         event("ann", "soap-1", "refund", INSIDE + MOMENT, order_id="o-1", quantity=2.0),
     )
-    assert stated(divided(shop)) == {"ann": ({"soap-1"}, 1)}
+    assert items_of(divided(shop)) == {"ann": ({"soap-1"}, 1)}
     shop.add(event("ann", "soap-1", "refund", INSIDE + 2 * MOMENT, order_id="o-1", quantity=1.0))
-    assert stated(divided(shop)) == {}
+    assert items_of(divided(shop)) == {}
 
 
 def test_items_unknown_before_count_as_missed(shop: Shop) -> None:
     """What nobody could have recommended is no known item, but it was bought: it counts in the sizes."""
     shop.add(bought("ann", "sofa-1"), bought("ann", "novelty-1"), bought("ann", "novelty-2"), bought("bob", "novelty-1"))
-    assert stated(divided(shop)) == {"ann": ({"sofa-1"}, 3), "bob": (set(), 1)}
+    assert items_of(divided(shop)) == {"ann": ({"sofa-1"}, 3), "bob": (set(), 1)}
 
 
 def test_without_an_item_table_the_catalogue_is_what_was_seen_before(shop: Shop) -> None:
@@ -154,7 +154,7 @@ def test_without_an_item_table_the_catalogue_is_what_was_seen_before(shop: Shop)
     shop.add(event("zoe", "bag-1", at=ago(days=20)), bought("ann", "bag-1"), bought("ann", "sofa-1"))
     found = divided(shop)
     assert Catalog(found.prepared.base).n_known == 1
-    assert stated(found) == {"ann": ({"bag-1"}, 2)}
+    assert items_of(found) == {"ann": ({"bag-1"}, 2)}
 
 
 def test_cold_users_are_in_the_truth(shop: Shop) -> None:
@@ -218,4 +218,4 @@ def test_owned_is_what_was_bought_and_kept_before(shop: Shop) -> None:
     row = Catalog(found.prepared.base).row
     owned = owned_before(found.prepared.events, found.prepared.user_ids)
     assert owned == {"ann": frozenset({row("sofa-1")}), "cat": frozenset({row("soap-1")})}
-    assert stated(found, found.truth.without(owned)) == {"ann": ({"bag-2"}, 1)}
+    assert items_of(found, found.truth.without(owned)) == {"ann": ({"bag-2"}, 1)}

@@ -39,7 +39,7 @@ def ledger(clicks: list[tuple[str, int, str, str]], bought: list[tuple[str, int,
     return Ledger(pl.DataFrame(lines, schema=names, orient="row"), seen, clicked, owners, "EUR")
 
 
-def stated(found: pl.DataFrame, by: str) -> dict[str, dict[str, float]]:
+def figures_by(found: pl.DataFrame, by: str) -> dict[str, dict[str, float]]:
     """The figures of one dimension by value."""
     return {row["value"]: row for row in found.filter(pl.col("by") == by).iter_rows(named=True)}
 
@@ -47,7 +47,9 @@ def stated(found: pl.DataFrame, by: str) -> dict[str, dict[str, float]]:
 def test_the_last_click_gets_it_and_all_share_it() -> None:
     """Two lists were clicked for the sofa; the later one gets the order, both get half; the lamp was only assisted."""
     clicks = [("ann", 1, "r1", "sofa"), ("ann", 3, "r2", "sofa")]
-    found = stated(attributed(ledger(clicks, [("ann", 4, "sofa", 100.0), ("ann", 5, "lamp", 10.0)]), LISTS, 7), "placement")
+    found = figures_by(
+        attributed(ledger(clicks, [("ann", 4, "sofa", 100.0), ("ann", 5, "lamp", 10.0)]), LISTS, 7), "placement"
+    )
     figures = ("bought", "last_touch", "shared", "assisted")
     assert [found["pdp"][name] for name in figures] == [1, 100.0, 50.0, 110.0]
     assert [found["home"][name] for name in figures] == [0, 0.0, 50.0, 110.0]
@@ -57,14 +59,16 @@ def test_what_was_given_back_whole_was_not_bought() -> None:
     """A line of which nothing was kept is no purchase of the click, and takes no other click's share."""
     known = ledger([("ann", 1, "r1", "sofa")], [("ann", 2, "sofa", 0.0), ("ann", 3, "sofa", 5.0)])
     nothing = pl.when(pl.col("amount") == 0).then(0.0).otherwise("units").alias("units")
-    found = stated(attributed(known._replace(lines=known.lines.with_columns(nothing)), LISTS, 7), "placement")
+    found = figures_by(attributed(known._replace(lines=known.lines.with_columns(nothing)), LISTS, 7), "placement")
     assert (found["home"]["bought"], found["home"]["last_touch"]) == (1, 5.0)
 
 
 def test_a_campaign_gets_what_lists_brought_while_it_ran() -> None:
     """Of a list under two campaigns each gets all; the last click decides among lists, not among campaigns."""
     clicks = [("ann", 1, "r1", "sofa"), ("ann", 3, "r2", "sofa"), ("bob", 1, "r1", "sofa")]
-    found = stated(attributed(ledger(clicks, [("ann", 4, "sofa", 100.0), ("bob", 4, "sofa", 10.0)]), LISTS, 7), "campaign")
+    found = figures_by(
+        attributed(ledger(clicks, [("ann", 4, "sofa", 100.0), ("bob", 4, "sofa", 10.0)]), LISTS, 7), "campaign"
+    )
     figures = ("clicks", "bought", "last_touch", "shared", "assisted")
     assert [found["spring"][name] for name in figures] == [3, 2, 110.0, 110.0, 110.0]
     assert [found["brand"][name] for name in figures] == [2, 1, 10.0, 60.0, 110.0]
@@ -73,14 +77,14 @@ def test_a_campaign_gets_what_lists_brought_while_it_ran() -> None:
 def test_only_orders_in_time_count() -> None:
     """Before the click, after the window, by somebody else: nothing."""
     bought = [("ann", 0, "sofa", 1.0), ("ann", 9, "sofa", 2.0), ("bob", 2, "sofa", 4.0)]
-    found = stated(attributed(ledger([("ann", 1, "r1", "sofa")], bought), LISTS, 7), "rule")
+    found = figures_by(attributed(ledger([("ann", 1, "r1", "sofa")], bought), LISTS, 7), "rule")
     assert (found["blend"]["clicks"], found["blend"]["bought"], found["blend"]["assisted"]) == (1, 0, 0.0)
 
 
 def test_recommenders_are_those_of_the_clicked_item() -> None:
     """An item of a list that is not logged is nobody's."""
     clicks = [("ann", 1, "r1", "sofa"), ("bob", 1, "r9", "sofa")]
-    found = stated(attributed(ledger(clicks, [("ann", 2, "sofa", 5.0)]), LISTS, 7), "recommender")
+    found = figures_by(attributed(ledger(clicks, [("ann", 2, "sofa", 5.0)]), LISTS, 7), "recommender")
     assert (found["ease"]["last_touch"], found[NOT_LOGGED]["clicks"]) == (5.0, 1)
 
 
@@ -97,7 +101,7 @@ def test_a_report_is_printed_and_written(busy_shop: Shop, capsys: pytest.Capture
     assert attribution(busy_shop.settings, NOW, 7, None) == 0
     assert "only a holdout can tell" in " ".join(capsys.readouterr().out.split())
     rows = pl.read_csv(busy_shop.settings.artifacts / "experiments" / "attribution.csv")
-    assert stated(rows, "placement")[NOT_LOGGED]["last_touch"] == 700.0
+    assert figures_by(rows, "placement")[NOT_LOGGED]["last_touch"] == 700.0
 
 
 def test_a_campaign_gets_nothing_of_lists_whose_arm_turns_it_off(busy_shop: Shop) -> None:
@@ -119,8 +123,8 @@ def test_a_campaign_gets_nothing_of_lists_whose_arm_turns_it_off(busy_shop: Shop
     pl.DataFrame(busy_shop.events, infer_schema_length=None).write_parquet(busy_shop.folder / "events.parquet")
     assert attribution(busy_shop.settings, NOW, 7, None) == 0
     rows = pl.read_csv(busy_shop.settings.artifacts / "experiments" / "attribution.csv")
-    assert stated(rows, "placement")["home"]["clicks"] == 2
-    assert stated(rows, "campaign")["autumn"]["clicks"] == 1
+    assert figures_by(rows, "placement")["home"]["clicks"] == 2
+    assert figures_by(rows, "campaign")["autumn"]["clicks"] == 1
 
 
 def test_what_cannot_be_told_is_said(busy_shop: Shop) -> None:

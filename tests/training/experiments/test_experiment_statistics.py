@@ -134,9 +134,11 @@ def test_sizes_are_told_as_scipy_tells_them(found: list[int]) -> None:
     names = [f"arm_{n}" for n in range(len(found))]
     weights = [n + 1 for n in range(len(found))]
     shares = {name: weight / sum(weights) for name, weight in zip(names, weights, strict=True)}
-    stated = sizes_p(dict(zip(names, found, strict=True)), shares)
+    difference_with = sizes_p(dict(zip(names, found, strict=True)), shares)
     if sum(found):
-        assert stated == pytest.approx(chisquare(found, [share * sum(found) for share in shares.values()]).pvalue, abs=1e-12)
+        assert difference_with == pytest.approx(
+            chisquare(found, [share * sum(found) for share in shares.values()]).pvalue, abs=1e-12
+        )
 
 
 def test_the_calculator_is_right() -> None:
@@ -159,7 +161,7 @@ def test_a_guard_that_got_worse_is_a_warning() -> None:
     """More returns are told, fewer are not; of new items, which are better neither way, both; what decides is no guard."""
     worse: dict[str, float] = {"always_low": 0.1, "always_high": 0.2}
     better: dict[str, float] = {"always_low": -0.2, "always_high": -0.1}
-    unsure = stated()
+    unsure = difference_with()
     found = {
         (name, side): [*warnings_of([row]), *moves_of([row])]
         for name in ("returns", "repeat", "new_items", "conversion")
@@ -176,7 +178,7 @@ def test_a_guard_that_got_worse_is_a_warning() -> None:
     assert "neither better nor worse" in found["new_items", "down"][0]
 
 
-def stated(**figures: float) -> Difference:
+def difference_with(**figures: float) -> Difference:
     """A difference with these figures."""
     rest = {"control": 0.1, "value": 0.1, "relative": 0.0, "low": -0.01, "high": 0.01, "p": 0.5}
     return Difference(measure="conversion", arm="brands", **{"always_low": -0.1, "always_high": 0.1, **rest, **figures})
@@ -185,14 +187,14 @@ def stated(**figures: float) -> Difference:
 @pytest.mark.parametrize(
     ("found", "pace", "sizes", "says"),
     [
-        (stated(always_low=0.01, always_high=0.2), ENOUGH, 0.5, "brands is better: conversion"),
-        (stated(always_low=-0.2, always_high=-0.01), ENOUGH, 0.5, "brands is worse: conversion"),
-        (stated(always_low=-0.02, always_high=0.02), ENOUGH, 0.5, "no difference of conversion larger than 3.0%"),
-        (stated(), ENOUGH, 0.5, "no difference of conversion larger than 10.0% after 10,000 units"),
-        (stated(), Pace(1000, 2000.0, 300.0), 0.5, "about 4 more days to show a difference of 3.0%"),
-        (stated(), Pace(1000, math.inf, 300.0), 0.5, "at this pace a difference of 3.0% will not show"),
-        (stated(always_low=-math.inf), Pace(10, 2000.0, 0.0), 0.5, "cannot be told yet"),
-        (stated(always_low=0.01), ENOUGH, 1e-6, "Do not read this"),
+        (difference_with(always_low=0.01, always_high=0.2), ENOUGH, 0.5, "brands is better: conversion"),
+        (difference_with(always_low=-0.2, always_high=-0.01), ENOUGH, 0.5, "brands is worse: conversion"),
+        (difference_with(always_low=-0.02, always_high=0.02), ENOUGH, 0.5, "no difference of conversion larger than 3.0%"),
+        (difference_with(), ENOUGH, 0.5, "no difference of conversion larger than 10.0% after 10,000 units"),
+        (difference_with(), Pace(1000, 2000.0, 300.0), 0.5, "about 4 more days to show a difference of 3.0%"),
+        (difference_with(), Pace(1000, math.inf, 300.0), 0.5, "at this pace a difference of 3.0% will not show"),
+        (difference_with(always_low=-math.inf), Pace(10, 2000.0, 0.0), 0.5, "cannot be told yet"),
+        (difference_with(always_low=0.01), ENOUGH, 1e-6, "Do not read this"),
     ],
 )
 def test_the_verdict_is_one_sentence(found: Difference, pace: Pace, sizes: float, says: str) -> None:

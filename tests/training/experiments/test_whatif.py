@@ -83,7 +83,7 @@ def answers(note: LoggedSlate, rng: np.random.Generator) -> Iterator[dict[str, o
                 yield event(user, item, "purchase", clicked + timedelta(days=1), **more)
 
 
-def stated(shop: Shop, lines: str, out: Path, asked: Asked = Asked()) -> dict[str, Any]:  # noqa: B008 (only read)
+def answer_of(shop: Shop, lines: str, out: Path, asked: Asked = Asked()) -> dict[str, Any]:  # noqa: B008 (only read)
     """The figures of a candidate for the home page, as they are written."""
     candidate = with_settings(shop, lines).settings
     assert whatif(candidate, NOW, asked, out) == 0
@@ -95,7 +95,7 @@ def stated(shop: Shop, lines: str, out: Path, asked: Asked = Asked()) -> dict[st
 @pytest.mark.long
 def test_what_a_candidate_would_earn_is_found(explored: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A sharper draw earns what its chances at each item and place come to, which the intervals hold, in clicks and in orders."""
-    found = stated(explored, SHARPER, tmp_path / "whatif.json")
+    found = answer_of(explored, SHARPER, tmp_path / "whatif.json")
     settings = with_settings(explored, SHARPER).settings
     heads = list(open_slates(settings).heads())
     lists = answered_again(settings, heads, lambda done, total: None).lists
@@ -117,7 +117,7 @@ def test_what_a_candidate_would_earn_is_found(explored: Shop, tmp_path: Path, ca
 
 def test_the_same_settings_earn_the_same(explored: Shop, tmp_path: Path) -> None:
     """Each list weighs once, and there is no difference."""
-    found = stated(explored, LOGGED, tmp_path / "whatif.json")
+    found = answer_of(explored, LOGGED, tmp_path / "whatif.json")
     assert found["alike"] == 1.0
     assert found["support"]["largest"] == pytest.approx(1.0)
     for name in ("clicks", "orders"):
@@ -127,7 +127,7 @@ def test_the_same_settings_earn_the_same(explored: Shop, tmp_path: Path) -> None
 
 def test_a_sample_is_the_same_one_each_time(explored: Shop, tmp_path: Path) -> None:
     """Fewer lists, chosen by their ids."""
-    some = [stated(explored, LOGGED, tmp_path / f"{n}.json", Asked(sample=450)) for n in range(2)]
+    some = [answer_of(explored, LOGGED, tmp_path / f"{n}.json", Asked(sample=450)) for n in range(2)]
     assert some[0] == some[1]
     assert some[0]["support"]["lists"] == 450
 
