@@ -17,7 +17,7 @@ from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events
 from recsys.tables.shop import read_shop
 from recsys.types import EventType, Rows
-from training.job.default_blend import cut_of
+from training.job.default_blend import cuts_of
 from training.job.job import Prepared, Steps, prepare
 from training.runners.finished import NOTHING_KEPT, Finished
 from training.runners.rows import map_events
@@ -127,7 +127,7 @@ def last_orders(
     n_items, days = len(prepared.base["category"]), settings.evaluation.days
     if not len(prepared.events):
         return None
-    cut = cut_of(prepared.events, prepared.as_of, n_items, days, settings.seed, settings.behaviour)
+    cut = next(cuts_of(prepared.events, prepared.as_of, n_items, days, settings.seed, settings.behaviour), None)
     if cut is None:
         return None
     events, guests = settle(cut.remaining, settings.behaviour), prepared.guest_orders

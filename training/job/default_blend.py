@@ -2,9 +2,9 @@
 
 The past is cut so that what the cut holds back is like what will be asked: the last days of the shop where enough of its shoppers
 bought in them; else the last order of every shopper, as in sequences, whose times say no more than the order of events, or what each
-took last, where an evening of ratings would pass for an order; and where there is no order either, a part of what each bought. A
-shop in which nothing was ever bought asks for views in their place. The result is plain weights: one recommender alone, or a
-few of them where together they rank better what was held back, and the defaults stay where neither does.
+took last, where an evening of ratings would pass for an order; and where there is no order either, a part of what each bought. Where
+too few buy to tell what visitors want, these are asked for what they look at next. The result is plain weights: one recommender
+alone, or a few of them where together they rank better what was held back, and the defaults stay where neither does.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Cut:
 
     remaining: the events that are not held back · moment: when they end, in microseconds · bought int64[m]: what was bought after, as
     user · n_items + item, ascending · owned int64: those of `bought` that the user had bought before · customers bool[users]: who
-    had bought anything before.
+    had bought anything before · viewed: views stand in the place of purchases.
     """
 
     remaining: Events
@@ -68,6 +68,7 @@ class Cut:
     bought: NDArray[np.int64]
     owned: NDArray[np.int64]
     customers: Mask
+    viewed: bool = False
 
 
 class LearnedBlend(NamedTuple):
@@ -122,22 +123,37 @@ def default_blend(
     if not untouched or chosen.learn_blend == "off" or not 0 < len(events) <= chosen.learn_blend_events:
         return LearnedBlend(blend)
     days = 0 if chosen.learn_blend == "random" else settings.evaluation.days
-    cut = cut_of(events, as_of, n_items, days, settings.seed, settings.behaviour)
-    thick = [] if cut is None else [each for each in untouched if len(_asked(cut, each, n_items)) >= LEAST_SHOPPERS]
-    if cut is None or not thick:
-        return LearnedBlend(blend)
-    engine, found, stopped = fit_on(cut.remaining, cut.moment), dict[Segment, Mapping[str, float]](), list[Segment]()
-    for segment in thick:
-        weights = _weights(engine, cut, segment, n_items, settings.seed, late)
+    found, stopped = dict[Segment, Mapping[str, float]](), list[Segment]()
+    for cut in cuts_of(events, as_of, n_items, days, settings.seed, settings.behaviour):
+        thick = [each for each in untouched if len(_asked(cut, each, n_items)) >= LEAST_SHOPPERS]
+        if not thick:
+            continue
+        untouched = [each for each in untouched if each not in thick]
         if late():
-            stopped.append(segment)
-        elif weights:
-            found[segment] = weights
+            stopped += thick
+            continue
+        engine = fit_on(cut.remaining, cut.moment)
+        for segment in thick:
+            weights = _weights(engine, cut, segment, n_items, settings.seed, late)
+            if late():
+                stopped.append(segment)
+            elif weights:
+                found[segment] = weights
     learned = _with(blend, found)
     return LearnedBlend(learned, segments_learned(blend, learned), tuple(stopped))
 
 
-def cut_of(events: Events, as_of: int, n_items: int, days: int, seed: int, behaviour: BehaviourSettings) -> Cut | None:
+def cuts_of(events: Events, as_of: int, n_items: int, days: int, seed: int, behaviour: BehaviourSettings) -> Iterator[Cut]:
+    """Cut a past by what was bought in it, then by what was looked at, as far as either leaves enough shoppers to learn from."""
+    for kind in (EventType.PURCHASE, EventType.VIEW):
+        cut = _cut_of(events, as_of, n_items, days, seed, behaviour, kind)
+        if cut is not None:
+            yield cut
+
+
+def _cut_of(
+    events: Events, as_of: int, n_items: int, days: int, seed: int, behaviour: BehaviourSettings, kind: EventType
+) -> Cut | None:
     """Hold back the last days, else everybody's last order, else what each took last, else a part drawn, or that at once where
     `days` is 0; None: too few shoppers are left to learn from.
 
@@ -145,38 +161,38 @@ def cut_of(events: Events, as_of: int, n_items: int, days: int, seed: int, behav
     took lies inside one.
     """
     start = as_of - days * DAY
-    enough = max(LEAST_SHOPPERS, LEAST_SHARE * len(np.unique(events.users[_taken(events)])))
+    enough = max(LEAST_SHOPPERS, LEAST_SHARE * len(np.unique(events.users[_taken(events, kind)])))
     ways: list[tuple[Callable[[], Mask], int]] = []
     if days:
         ways.append((lambda: events.times >= start, start))
-        if not _in_bursts(events, n_items):
+        if kind == EventType.PURCHASE and not _in_bursts(events, n_items):
             ways.append((lambda: _from_the_last_order(events, behaviour), as_of))
-        ways.append((lambda: _from_the_last_moment(events), as_of))
+        ways.append((lambda: _from_the_last_moment(events, kind), as_of))
     ways.append((lambda: _drawn(events, n_items, seed), as_of))
     for late, moment in ways:
-        cut = _cut(events, late(), moment, n_items)
+        cut = _cut(events, late(), moment, n_items, kind)
         if len(np.unique(cut.bought // n_items)) >= enough:
             return cut
     return None
 
 
-def _taken(events: Events) -> Mask:
-    """Tell which events are of what is asked for: purchases, or views where nothing was ever bought."""
-    bought = events.kinds == EventType.PURCHASE
-    taken: Mask = (bought if bought.any() else events.kinds == EventType.VIEW) & (events.items >= 0)
+def _taken(events: Events, kind: EventType) -> Mask:
+    """Tell which events are of what is asked for."""
+    taken: Mask = (events.kinds == kind) & (events.items >= 0)
     return taken
 
 
-def _cut(events: Events, late: Mask, moment: int, n_items: int) -> Cut:
+def _cut(events: Events, late: Mask, moment: int, n_items: int, kind: EventType) -> Cut:
     """Part the events; what was taken counts of users who were known before."""
-    bought = _taken(events)
+    bought = _taken(events, kind)
     known, customers = np.zeros((2, int(events.users[-1]) + 1), bool)
     known[events.users[~late]] = True
     customers[events.users[~late & (events.kinds == EventType.PURCHASE)]] = True
     pairs = events.users.astype(np.int64) * n_items + events.items
     after = np.unique(pairs[late & bought & known[events.users]])
     before = np.unique(pairs[~late & bought])
-    return Cut(events.where(~late), moment, after, np.intersect1d(after, before, assume_unique=True), customers)
+    owned = np.intersect1d(after, before, assume_unique=True)
+    return Cut(events.where(~late), moment, after, owned, customers, kind == EventType.VIEW)
 
 
 def _from_the_last_order(events: Events, behaviour: BehaviourSettings) -> Mask:
@@ -197,9 +213,9 @@ def _from_the_last_order(events: Events, behaviour: BehaviourSettings) -> Mask:
     return held
 
 
-def _from_the_last_moment(events: Events) -> Mask:
+def _from_the_last_moment(events: Events, kind: EventType) -> Mask:
     """Tell which events are not before the moment at which their user took something last."""
-    taken = _taken(events)
+    taken = _taken(events, kind)
     last = np.full(int(events.users[-1]) + 1, np.iinfo(np.int64).max)
     last[events.users[taken]] = events.times[taken]  # the last of each stands, for events are in order of time
     held: Mask = events.times >= last[events.users]
@@ -294,7 +310,9 @@ def _above_0(gains: Values) -> bool:
 
 
 def _asked(cut: Cut, segment: Segment, n_items: int) -> NDArray[np.int64]:
-    """Rows of the shoppers who can be asked for in a segment, ascending."""
+    """Rows of the shoppers who can be asked for in a segment, ascending; what customers look at does not tell what they buy."""
+    if cut.viewed and segment != "lead":
+        return np.empty(0, np.int64)
     return np.unique(_held_back(cut, segment, n_items) // n_items)
 
 
