@@ -12,9 +12,9 @@ from recsys import clock
 from recsys.settings.campaigns import Campaign
 from recsys.settings.when import When
 from recsys.web.console.answers import redirect_response
-from recsys.web.console.campaign_form import KIND_OF, KINDS, PLACEMENT, body_of
-from recsys.web.console.campaign_preview import preview
-from recsys.web.console.campaign_words import COMING, OVER, action_words, state_of
+from recsys.web.console.campaigns.form import KIND_OF, KINDS, PLACEMENT, body_of
+from recsys.web.console.campaigns.preview import preview
+from recsys.web.console.campaigns.words import COMING, OVER, action_words, state_of
 from recsys.web.console.lists import stands_beside_items
 from recsys.web.console.page import Cell, Link, Page, Shown, Table, View, Visit, given_id
 from recsys.web.console.render import conditions, time_text
