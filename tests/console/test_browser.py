@@ -156,6 +156,36 @@ def test_it_works_without_a_mouse(console: Console, chromium: Browser) -> None:
     context.close()
 
 
+@pytest.mark.long
+def test_a_campaign_is_declared_by_picking(console: Console, chromium: Browser) -> None:
+    """The form asks for what the chosen action needs and for nothing else; a day and an hour are picked, and are UTC."""
+    context = chromium.new_context(timezone_id="Asia/Tokyo")
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_SECONDS * 1000)
+    log_in(page, console)
+    page.goto(console.address("/campaigns"))
+    fields = page.locator(".action [data-of]")
+    asked = {}
+    for kind in ("", "pin", "boost", "limit"):
+        page.select_option("#f-kind", kind)
+        asked[kind] = [each.locator("input, select").get_attribute("name") for each in fields.all() if each.is_visible()]
+    assert asked == {
+        "": [],
+        "pin": ["item_id", "place"],
+        "boost": ["of", "value", "factor"],
+        "limit": ["of", "max", "within"],
+    }
+    page.fill("#new_id", "picked")
+    page.check("input[name='placement.home']")
+    page.fill("#f-from", "2026-12-01T08:00")
+    page.fill("#f-max", "2")
+    page.click("text='Declare'")
+    page.wait_for_url(console.address("/campaigns?campaign=picked"))
+    assert "2026-12-01 08:00" in page.inner_text("dl.facts")
+    assert page.input_value("#f-from") == "2026-12-01T08:00"
+    context.close()
+
+
 def _tab_to(page: Page, text: str) -> None:
     """Go on by the tabulator until the focus is on a link, seen by its outline."""
     for _ in range(60):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -65,6 +66,20 @@ def test_an_editor_declares_and_previews_a_campaign(fresh: Application, editor: 
     assert page.index("Without the campaign") < page.index("With the campaign")
     assert "pinned to place 1 by campaign autumn: place " in moved
     assert "→ 1" in moved
+
+
+def test_a_span_is_picked_without_a_zone(fresh: Application, editor: FlaskClient) -> None:
+    """A day and an hour of the browser's own field are UTC, and stand in the field again when the campaign is opened."""
+    assert send(editor, **PIN, **{"from": "2026-12-01T08:00", "until": "2026-12-24T18:30:15"}) == (303, OWN)
+    found = stored(fresh)
+    assert found is not None
+    assert (found.begins, found.until) == (
+        datetime(2026, 12, 1, 8, tzinfo=UTC),
+        datetime(2026, 12, 24, 18, 30, 15, tzinfo=UTC),
+    )
+    page = editor.get(OWN).text
+    assert 'name="from" value="2026-12-01T08:00"' in page
+    assert 'name="until" value="2026-12-24T18:30:15"' in page
 
 
 def test_what_a_campaign_keeps_out_is_told(editor: FlaskClient) -> None:

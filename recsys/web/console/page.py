@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from recsys.engine.serving_state import ServingState
 from recsys.web.console.addresses import Addresses
 from recsys.web.console.sessions import Role, Session, Sessions
+from recsys.web.console.times import in_utc
 from recsys.web.http.parameters import check_ids, parse_moment
 from recsys.web.http.problems import Problem
 from recsys.web.serving.lanes import LaneName
@@ -80,12 +81,12 @@ class Visit(Generic[Taken]):
         return self.service.live.serving()
 
     def now(self, serving: ServingState, given: str = "") -> int:
-        """The moment to show, in microseconds: the one given, else the service's own.
+        """The moment to show, in microseconds: the one given (in UTC where no zone is), else the service's own.
 
         Raises:
             Problem: 400 if it is not a moment.
         """
-        return parse_moment(given) if given else self.service.live.now(serving)
+        return parse_moment(in_utc(given)) if given.strip() else self.service.live.now(serving)
 
     def href(self, path: str, **parameters: Any) -> str:
         """The address of a page of the console."""

@@ -16,6 +16,7 @@ from recsys.web.console.addresses import Addresses
 from recsys.web.console.answers import rows_of_page
 from recsys.web.console.page import PAGE_ROWS, Link, Page, Table, Visit
 from recsys.web.console.sessions import Session
+from recsys.web.console.times import picked
 
 _HERE = Path(__file__).parent
 _HAS = ("focus", "brand", "context")
@@ -53,6 +54,7 @@ class Templates:
             "number": number,
             "share": share,
             "time": time_text,
+            "picked": picked,
             "duration": duration,
             "plain": plain,
             "conditions": conditions,

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from recsys.settings.campaigns import Campaign
+from recsys.web.console.times import in_utc
 from recsys.web.http.parameters import read_row
 from recsys.web.http.problems import invalid
 from recsys.web.resources.merchant.campaigns import CampaignBody
@@ -37,7 +38,7 @@ def body_of(form: Mapping[str, str], placements: Sequence[str], before: Campaign
     kept: dict[str, Any] = {} if before is None else msgspec.to_builtins(before)
     body = {name: value for name, value in kept.items() if name == "when"}
     body["placements"] = [name for name in placements if form.get(PLACEMENT + name)]
-    body |= {name: text for name in ("from", "until") if (text := form.get(name, "").strip())}
+    body |= {name: text for name in ("from", "until") if (text := in_utc(form.get(name, "")))}
     actions = list(kept.get("actions", ()))
     added = _action(form)
     body["actions"] = actions if added is None else [*actions, added]

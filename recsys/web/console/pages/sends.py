@@ -15,6 +15,7 @@ from recsys.web.console.answers import CARD_POLICY, page_response, redirect_resp
 from recsys.web.console.lists import shown
 from recsys.web.console.page import Cell, Link, Page, Shown, Table, View, Visit, given_id
 from recsys.web.console.render import time_text
+from recsys.web.console.times import in_utc
 from recsys.web.http.bodies import SendBody
 from recsys.web.http.parameters import read_row
 from recsys.web.http.problems import Problem
@@ -66,7 +67,9 @@ def sends(visit: Visit[SendsParameters]) -> Mapping[str, Any]:
 def declare(visit: Visit[SendsParameters]) -> Shown:
     """Declare a send with what a form says, and show it."""
     form = visit.form
-    fields = {name: form[name] for name in ("placement", "expires_at", "template") if form.get(name)}
+    fields = {name: form[name] for name in ("placement", "template") if form.get(name)}
+    if expires_at := in_utc(form.get("expires_at", "")):
+        fields["expires_at"] = expires_at
     limit = form.get("limit", "")
     if limit:
         fields["limit"] = int(limit) if limit.isdecimal() and len(limit) < 4 else limit  # type: ignore[assignment]
