@@ -13,7 +13,7 @@ _PICKED = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2})(:\d{2}(?:\.\d{1,6})?)?", 
 
 
 def in_utc(text: str) -> str:
-    """What was picked or typed, as calls take it: a day and an hour without a zone are UTC, all else stays as it is."""
+    """Return what was picked or typed as calls take it: a day and an hour without a zone are UTC, all else stays as it is."""
     text = text.strip()
     read = _PICKED.fullmatch(text)
     return f"{read[1]}{read[2] or ':00'}Z" if read else text
