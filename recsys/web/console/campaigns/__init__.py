@@ -1,1 +1,1 @@
-"""What the page of campaigns is made of: its form, its preview and its words."""
+"""Parts of the page of campaigns: its form, its preview, its words."""
