@@ -95,6 +95,11 @@ class Read:
     guesses: tuple[Guess, ...] = ()
     partitions: int = 1
 
+    def before(self, moment: datetime) -> Read:
+        """The same events as far as they are before a moment; what was counted and found is of all of them."""
+        frame, narrow = (each.filter(pl.col("timestamp") < moment) for each in (self.frame, self.narrow))
+        return replace(self, frame=frame, narrow=narrow)
+
 
 @dataclass(frozen=True, slots=True)
 class Erased:

@@ -53,7 +53,8 @@ class ShopTables:
     table, and under `live` those of the log · links: the valid ones, as the identities table · joins: joined accounts, likewise ·
     state_sequence: the log's last number · read_as: sentences on what the files of each table were taken for, and why · guesses: how
     columns were read by what their values told · seen: all events together · machines: ids whose browsing is left out · never: ids of
-    items that are never shown, in the item table or not.
+    items that are never shown, in the item table or not · judged: the shop's own events with what was found of each row, for
+    `read_shop` to be asked for an earlier moment without judging them again; None: they have to be.
     """
 
     events: pl.LazyFrame
@@ -73,6 +74,7 @@ class ShopTables:
     seen: Survey
     machines: pl.Series
     never: pl.Series
+    judged: Read | None
 
 
 def read_shop(
@@ -84,6 +86,7 @@ def read_shop(
     strict: bool = True,
     erasure_keys: ErasureKeys | None = None,
     only_orders: bool = False,
+    judged: Read | None = None,
 ) -> ShopTables:
     """Read, map and check all tables of the shop and the live log, with events and identity links before `before` only.
 
@@ -91,6 +94,7 @@ def read_shop(
     than `live_until`; a snapshot made of these tables leaves the rest to the service. Unless `strict`, a table with too many bad
     rows does not stop the reading; its findings say so all the same. `erasure_keys` knows the forgotten.
     `only_orders`: `rows` are purchases and refunds alone, with those of machines; the other events are not looked at together.
+    `judged`: the events of a later moment, whose rows are taken as they were judged; what is told of many of them is told anew.
 
     Raises:
         DataError: if a file or a required column is missing, currencies are mixed, or too many rows of a table are bad.
@@ -104,7 +108,7 @@ def read_shop(
     live = read_live(settings, before=before, until=live_until)
     tombstones = Tombstones(erasure_keys, live.tombstones)
     null_users = settings.data.nobody
-    mapped = map_tables(settings, TABLES, before)
+    mapped = map_tables(settings, [name for name in TABLES if name != "events" or judged is None], before)
     erased: dict[str, Erased | None] = dict.fromkeys(mapped)
     if tombstones:
         forgotten = ErasedRows(tombstones, mapped, live, null_users)
@@ -114,6 +118,8 @@ def read_shop(
         name: read_table(name, getattr(settings.data, name), each, erased[name], settings.training)
         for name, each in mapped.items()
     }
+    if judged is not None:
+        reads["events"] = judged.before(before) if before else judged
     write_rejects(settings, reads, tombstones.fingerprint)
     if strict:
         stop_if_too_bad(reads, settings.data.max_rejected_share)
@@ -206,6 +212,7 @@ def _joined_up(
         seen=cleaning.seen,
         machines=cleaning.machines.ids["user_id"],
         never=assortment.never,
+        judged=None if data.events.pivot else reads["events"],  # a pivot knows the values of its moment
     )
 
 

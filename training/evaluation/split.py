@@ -15,6 +15,7 @@ from recsys.orders import settle
 from recsys.settings import Settings
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events
+from recsys.tables.reader import Read
 from recsys.tables.shop import read_shop
 from recsys.types import EventType, Rows
 from training.job.default_blend import cuts_of
@@ -100,16 +101,21 @@ def split(
     steps: Steps | None = None,
     erasure_keys: ErasureKeys | None = None,
     finished: Finished = NOTHING_KEPT,
+    judged: Read | None = None,
 ) -> Split:
-    """Read a shop up to a fold's moment, and separately what was bought in its window; what `finished` has is taken up.
+    """Read a shop up to a fold's moment, and separately what was bought in its window; what `finished` has is taken up. `judged`: as
+    of `read_shop`, of the window's end or later.
 
     Raises:
         DataError: if a table cannot be read or is too wrong.
     """
     steps = steps or Steps()
-    prepared = prepare(settings, now=now, before=fold.at, steps=steps, erasure_keys=erasure_keys, finished=finished)
+    prepared = prepare(
+        settings, now=now, before=fold.at, steps=steps, erasure_keys=erasure_keys, finished=finished, judged=judged
+    )
+    prepared = replace(prepared, shop=replace(prepared.shop, judged=None))  # of one partition they are in memory
     with steps.step("read the window"):
-        return Split(fold, prepared, _truth(settings, fold, Catalog(prepared.base), erasure_keys))
+        return Split(fold, prepared, _truth(settings, fold, Catalog(prepared.base), erasure_keys, judged))
 
 
 def last_orders(
@@ -148,8 +154,8 @@ def owned_before(events: Events, user_ids: list[str]) -> dict[str, frozenset[int
     }
 
 
-def _truth(settings: Settings, fold: Fold, catalog: Catalog, erasure_keys: ErasureKeys | None) -> Truth:
-    shop = read_shop(settings, before=fold.until, erasure_keys=erasure_keys, only_orders=True)
+def _truth(settings: Settings, fold: Fold, catalog: Catalog, erasure_keys: ErasureKeys | None, judged: Read | None) -> Truth:
+    shop = read_shop(settings, before=fold.until, erasure_keys=erasure_keys, only_orders=True, judged=judged)
     shown = ~pl.col("item_id").is_in(shop.never.implode()).fill_null(False)
     events, user_ids = map_events(shop.rows.filter(shown), catalog)
     lines = settle(events, settings.behaviour)

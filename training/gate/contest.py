@@ -14,6 +14,7 @@ from recsys.engine.pipeline import Engine
 from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
 from recsys.settings.placements import BlendSettings
+from recsys.tables.reader import Read
 from recsys.types import Arrays, SettingsError
 from training.evaluation.evaluate import (
     POPULARITY,
@@ -43,13 +44,15 @@ LOOK = "Look for a leak: a time column that says when a row was written, or a re
 
 @dataclass(frozen=True)
 class Contest:
-    """Recipes on the shop's tables: `asked` are the recommenders that any of them listens to."""
+    """Recipes on the shop's tables: `asked` are the recommenders that any of them listens to, `judged` the events as training judged
+    them, row by row."""
 
     settings: Settings
     now: datetime
     asked: set[str]
     erasure_keys: ErasureKeys | None = None
     finished: Finished = NOTHING_KEPT
+    judged: Read | None = None
     _known: dict[Fold, dict[bytes, Arrays]] = field(default_factory=dict)
     _blends: dict[bytes, BlendSettings] = field(default_factory=dict)
 
@@ -62,7 +65,8 @@ class Contest:
         with TemporaryDirectory() as aside:
             data = msgspec.structs.replace(self.settings.data, rejects=aside, max_rejected_share=1.0)
             as_of_fold = msgspec.structs.replace(self.settings, data=data)
-            cut = split(as_of_fold, fold, self.now, erasure_keys=self.erasure_keys, finished=self.finished)
+            keys = self.erasure_keys
+            cut = split(as_of_fold, fold, self.now, erasure_keys=keys, finished=self.finished, judged=self.judged)
         examined, known = examine(cut, self.settings.evaluation, self.settings.seed), {*cut.prepared.user_ids}
         truths = {
             task: truth.where(np.flatnonzero([user in known for user in truth.users]))

@@ -124,7 +124,14 @@ class SnapshotGate:
         self._stop_if_refused()
         with self._steps.step("gate: recipe"):
             self._found = judge_recipe(
-                settings, self._now, fitted.manifest, live.manifest if live else None, self._erasure_keys, ranker, finished
+                settings,
+                self._now,
+                fitted.manifest,
+                live.manifest if live else None,
+                self._erasure_keys,
+                ranker,
+                finished,
+                fitted.shop.judged,
             )
             self._checks += self._found.checks
         self._stop_if_refused()

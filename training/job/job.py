@@ -33,6 +33,7 @@ from recsys.snapshot.item_stats import item_stats
 from recsys.snapshot.people import people_arrays
 from recsys.snapshot.put.spare_rows import with_spare_rows
 from recsys.snapshot.store import FORMAT, Manifest, Snapshot, content_hash
+from recsys.tables.reader import Read
 from recsys.tables.shop import ShopTables, read_shop
 from recsys.types import Arrays, EventType, Link
 from training.job.customer_value import value_arrays
@@ -127,13 +128,16 @@ def prepare(
     steps: Steps | None = None,
     erasure_keys: ErasureKeys | None = None,
     finished: Finished = NOTHING_KEPT,
+    judged: Read | None = None,
 ) -> Prepared:
     """Read and map the shop's tables up to `now`, or before `before`, the live log up to `live_until` (default: now); raises as
-    `fit`. Parts that `finished` has are taken up."""
+    `fit`. Parts that `finished` has are taken up; `judged`: as of `read_shop`."""
     check_settings(settings)
     steps = steps or Steps()
     with steps.step("read tables"):
-        shop = read_shop(settings, now=now, before=before, live_until=live_until or now, erasure_keys=erasure_keys)
+        shop = read_shop(
+            settings, now=now, before=before, live_until=live_until or now, erasure_keys=erasure_keys, judged=judged
+        )
     with steps.step("map events"):
         base = with_spare_rows(catalog_arrays(shop.items, shop.currency), settings.catalog.spare_items)
         known = runner_of(settings.training, finished).settled(shop.rows, base, settings.behaviour, shop.partitions)

@@ -34,6 +34,7 @@ from tests.support.servers.running import ROOT
 from tests.support.shops.handmade import canonical, item_frame
 from tests.support.training import train
 from training.cli.memory import free_bytes, planned, said_of
+from training.evaluation.split import Fold, split
 from training.job.job import Fitted, fit
 from training.runners.finished import FOLDER
 from training.runners.local import LocalParts, LocalRunner
@@ -138,6 +139,20 @@ def test_orders_read_alone_are_those_of_all_events(synthetic: Settings, partitio
     assert 300 < orders.height < whole.rows.select(pl.len()).collect().item()
     assert alone.rows.collect().equals(orders)
     assert alone.never.equals(whole.never)
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_an_earlier_moment_is_the_same_from_rows_that_were_judged(synthetic: Settings, partitions: int) -> None:
+    """Events judged with all that came later give the fold that reading the files as of then gives: events, users, items, truth."""
+    stated, fold = cut(synthetic, partitions), Fold(END - timedelta(days=7), 7)
+    judged = read_shop(stated, now=END).judged
+    again, shared = (split(stated, fold, END, judged=each) for each in (None, judged))
+    assert len(shared.prepared.events) > 3000
+    assert same_arrays(shared.prepared.events, again.prepared.events)
+    assert shared.prepared.user_ids == again.prepared.user_ids
+    assert shared.prepared.shop.items.equals(again.prepared.shop.items)
+    assert shared.truth.users == again.truth.users
+    assert shared.truth.items.tolist() == again.truth.items.tolist()
 
 
 def test_a_shop_without_users_has_no_partition_to_fit(tmp_path: Path) -> None:
