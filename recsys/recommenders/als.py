@@ -40,6 +40,9 @@ class AlsSettings(RecommenderSettings, frozen=True):
     """Age at which an event counts half in the fit and in the shopper's history; 0: no decay."""
     history_items: Annotated[int, msgspec.Meta(ge=1)] = 100
     """Strongest items of the shopper's history that are folded in."""
+    most_interactions: Annotated[int, msgspec.Meta(ge=1, extra={"tuned": False})] = 20_000_000
+    """Pairs of a shopper and an item that the fit reads. Of more, it learns the items' vectors from a sample of the shoppers that have
+    about so many: each is in it with the same chance, by the seed. Shoppers outside are folded in as everybody is."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=256, extra={"tuned": False})] = 2
     """Threads of the solver; each row is solved on its own, so the result does not depend on them."""
 
@@ -67,9 +70,9 @@ class Als(Recommender[AlsSettings]):
 
     @staticmethod
     def merge(parts: Sequence[Arrays], tables: Tables, behaviour: BehaviourSettings, settings: AlsSettings) -> Arrays:
-        """Factorise the users × items matrix of confidences; the seed is the tables'."""
+        """Factorise the users × items matrix of confidences, or some of its rows; the seed is the tables'."""
         n = tables.catalog.n_items
-        matrix = matrix_of(parts, n)
+        matrix = matrix_of(sampled(parts, settings.most_interactions, tables.seed), n)
         factors = factorise(matrix, settings, tables.seed)[1] if matrix.nnz else np.zeros((n, settings.factors), np.float32)
         ridge = settings.regularization * np.eye(settings.factors, dtype=np.float32)
         return {"factors": factors, "gram": factors.T @ factors + ridge}
@@ -116,6 +119,21 @@ def _explain(locale: str) -> Reason:
 def _positive(candidates: Candidates) -> Candidates:
     kept = candidates.scores > 0
     return Candidates(candidates.items[kept], candidates.scores[kept])
+
+
+def sampled(parts: Sequence[Arrays], most: int, seed: int) -> Sequence[Arrays]:
+    """The rows of `compact_rows` that are drawn, each with the same chance, so that about `most` entries are left; all where there are
+    no more. How rows are cut into parts changes nothing."""
+    share = most / max(1, sum(len(part["items"]) for part in parts))
+    if share >= 1:
+        return parts
+    drawing = np.random.default_rng(seed)
+    return [_rows_where(part, drawing.random(len(part["lengths"])) < share) for part in parts]
+
+
+def _rows_where(rows: Arrays, chosen: Mask) -> Arrays:
+    entries = np.repeat(chosen, cast(Rows, rows["lengths"]))
+    return {"lengths": rows["lengths"][chosen], "items": rows["items"][entries], "weights": rows["weights"][entries]}
 
 
 def factorise(matrix: object, settings: AlsSettings, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -197,7 +197,7 @@ def test_fits_plain_arrays_and_the_same_ones_again(name: str, shop: str, tmp_pat
 
 
 OTHER_SETTINGS: dict[str, dict[str, Any]] = {
-    "als": {"half_life_days": 0.0, "iterations": 2},
+    "als": {"half_life_days": 0.0, "iterations": 2, "most_interactions": 20},
     "bestsellers": {"guest_orders": True, "half_life_days": 3.0},
     "item_item": {"weighting": "bm25", "most_items": 2},
     "trending": {"half_life_days": 0.3},
