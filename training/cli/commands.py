@@ -30,6 +30,12 @@ from training.gate.snapshot_checks import when
 from training.job.default_blend import in_words
 from training.job.job import Fitted, fit
 from training.job.job import train as run_train
+from training.processes import ended_while_deaf
+
+STOPPED = (
+    "stopped; nothing half-done serves, and parts that are finished are kept for the next training, or until `make purge`"
+)
+"""What a training says that had to be ended inside compiled work."""
 
 
 def train(
@@ -41,7 +47,7 @@ def train(
     line: str = "",
 ) -> int:
     """Fit, pass the gate and publish, to a snapshot line where one is named, then say what was learned."""
-    with console.steps("Training") as watch:
+    with ended_while_deaf(STOPPED), console.steps("Training") as watch:
         fitted = run_train(
             settings,
             now=now,
