@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -16,7 +16,9 @@ from recsys.settings import BehaviourSettings
 from recsys.settings.types import NotNegative
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Tables
-from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery
+from recsys.snapshot.id_index import IdMap, id_arrays
+from recsys.snapshot.put.put_neighbours import PutNeighbours
+from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores, Times
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -48,9 +50,12 @@ class Content(Recommender[ContentSettings]):
 
     Words of the title (once each), levels of the category, brand, and steps of the price's logarithm each weigh their setting times
     ln(n / items that have it): Salton and Buckley, "Term-weighting approaches in automatic text retrieval" (1988). It learns
-    from the catalogue alone, so an item without any event has look-alikes, and is one.
+    from the catalogue alone, so an item without any event has look-alikes, and is one. So is an item that is put while the snapshot
+    serves, by the terms that two items or more had in the fit.
 
-    Arrays: neighbours int32[n, K] closest first · weights float32[n, K] (0: padding).
+    Arrays: neighbours int32[n, K] closest first · weights float32[n, K] (0: padding) · the ids of the t terms that tell something
+    (`id_arrays`), what each weighs float32[t], and the items int32[m] that have it, at offsets int64[t+1] · lengths float32[n] of the
+    items' vectors.
     """
 
     name: ClassVar[str] = "content"
@@ -66,19 +71,24 @@ class Content(Recommender[ContentSettings]):
     @staticmethod
     def merge(parts: Sequence[Arrays], tables: Tables, behaviour: BehaviourSettings, settings: ContentSettings) -> Arrays:
         """Weigh what items are made of, multiply block by block, and keep the closest; of a shop without events, nothing."""
-        rows = _term_rows(tables.catalog, settings)
+        made_of = _made_of(tables.catalog, settings)
         if not any(part["events"] for part in parts):
-            rows = rows[:, :0]
-        return strongest_of_product(rows, rows.T.tocsr(), settings.neighbours)
+            made_of = made_of.without_terms
+        rows = made_of.rows
+        return {**strongest_of_product(rows, rows.T.tocsr(), settings.neighbours), **made_of.arrays()}
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: ContentSettings) -> None:
         self._seeds = QuerySeeds(behaviour, settings.half_life_days, settings.history_items)
         self._neighbours = Neighbours(arrays, catalog.tie_rank)
+        self._tie_rank = catalog.tie_rank
+        self._put = PutNeighbours(catalog, arrays, Terms(arrays, catalog, settings)) if "holders" in arrays else None
         self._evidence = EvidenceItem(catalog)
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Add up the look-alikes of the items in the query's context, else of the shopper's history."""
         sources, strengths = self._seeds.of(query, profile.history)
+        if self._put is not None and self._put.began():
+            self._neighbours = Neighbours(self._put.arrays, self._tie_rank)
         return self._neighbours.of(sources, strengths, allowed, n)
 
     def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
@@ -90,8 +100,63 @@ class Content(Recommender[ContentSettings]):
         return self._evidence.reasons(query, profile, explained_by)
 
 
-def _term_rows(catalog: Catalog, settings: ContentSettings) -> csr_array:
-    """Return what every item is made of: items × terms float32, rows of length 1."""
+class Terms:
+    """Terms of the fit, by which an item that is put is held against those that were fitted, and against others that were put."""
+
+    def __init__(self, arrays: Arrays, catalog: Catalog, settings: ContentSettings) -> None:
+        self._ids = IdMap(arrays, "term")
+        self._weights = cast(Scores, arrays["term_weights"])
+        self._offsets = cast(Times, arrays["holder_offsets"])
+        self._holders = cast(Rows, arrays["holders"])
+        self._lengths = cast(Scores, arrays["lengths"])
+        self._catalog, self._settings = catalog, settings
+
+    def of(self, row: int) -> Mapping[int, float]:
+        """Terms that an item has, and what each counts in a vector of length 1."""
+        found = (self._ids.row(term) for term, _ in _terms(self._catalog, row, self._settings))
+        weights = {term: float(self._weights[term]) for term in found if term >= 0}
+        length = np.sqrt(sum(weight**2 for weight in weights.values()))
+        return {term: weight / length for term, weight in weights.items()}
+
+    def fitted(self, vector: Mapping[int, float]) -> tuple[Rows, Scores]:
+        """Items of the fit that share a term, int32[m] ascending, and the cosine with each, float32[m]."""
+        lists = [self._holders[self._offsets[term] : self._offsets[term + 1]] for term in vector]
+        if not lists:
+            return np.empty(0, np.int32), np.empty(0, np.float32)
+        shares = np.array([weight * self._weights[term] for term, weight in vector.items()])
+        rows, places = np.unique(np.concatenate(lists), return_inverse=True)
+        sums = np.bincount(places, np.repeat(shares, [len(each) for each in lists]))
+        return rows, (sums / self._lengths[rows]).astype(np.float32)
+
+
+class _MadeOf(NamedTuple):
+    """Terms of every item: items × terms float32, rows of length 1; the terms, their weights, and the rows' lengths before."""
+
+    rows: csr_array
+    terms: Sequence[str]
+    weights: Scores
+    lengths: Scores
+
+    @property
+    def without_terms(self) -> _MadeOf:
+        """The same items, made of nothing."""
+        return _MadeOf(self.rows[:, :0], (), self.weights[:0], self.lengths)
+
+    def arrays(self) -> Arrays:
+        """Lay out what `Terms` reads."""
+        by_term = self.rows.tocsc()
+        by_term.sort_indices()
+        return {
+            **id_arrays(self.terms, "term"),
+            "term_weights": self.weights,
+            "holder_offsets": by_term.indptr.astype(np.int64),
+            "holders": by_term.indices.astype(np.int32),
+            "lengths": self.lengths,
+        }
+
+
+def _made_of(catalog: Catalog, settings: ContentSettings) -> _MadeOf:
+    """Weigh the terms of every item that two have or more, but not too many."""
     from scipy.sparse import coo_array, diags_array
 
     terms: dict[str, int] = {}
@@ -112,8 +177,12 @@ def _term_rows(catalog: Catalog, settings: ContentSettings) -> csr_array:
     rarity = np.where(tells, np.log(max(catalog.n_known, 1) / np.maximum(holders, 1)), 0).astype(np.float32)
     weighed = (matrix @ diags_array(rarity)).tocsr()
     weighed.eliminate_zeros()
-    lengths = np.sqrt(np.asarray(weighed.power(2).sum(axis=1)))
-    return (diags_array(1 / np.maximum(lengths, 1e-9)) @ weighed).tocsr().astype(np.float32)
+    lengths = np.maximum(np.sqrt(np.asarray(weighed.power(2).sum(axis=1))), 1e-9).astype(np.float32)
+    rows = (diags_array(1 / lengths) @ weighed).tocsr().astype(np.float32)
+    kept, names = np.flatnonzero(rarity), list(terms)
+    return _MadeOf(
+        rows[:, kept], [names[term] for term in kept.tolist()], (matrix.max(axis=0).toarray() * rarity)[kept], lengths
+    )
 
 
 def _terms(catalog: Catalog, row: int, settings: ContentSettings) -> Iterator[tuple[str, float]]:

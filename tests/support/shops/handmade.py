@@ -22,6 +22,7 @@ from recsys.settings import BehaviourSettings, ProfileSettings
 from recsys.snapshot.catalog import Catalog, catalog_arrays
 from recsys.snapshot.histories import Histories, Tables, history_arrays
 from recsys.snapshot.item_stats import item_stats
+from recsys.snapshot.put.spare_rows import with_spare_rows
 from recsys.tables.items import finish_items
 from recsys.tables.schema import EVENT_TYPE, TIME
 from recsys.types import Arrays, Candidates, History, Mask, Profile, RowQuery
@@ -94,9 +95,10 @@ def world(
     items: Sequence[dict[str, Any]] = ITEMS,
     as_of: datetime = NOW,
     behaviour: BehaviourSettings = BEHAVIOUR,
+    spare: int = 0,
 ) -> World:
-    """Map event rows (`tests.conftest.event`) and item rows as the offline job does."""
-    base = catalog_arrays(finish_items(item_frame(items), None), None)
+    """Map event rows (`tests.conftest.event`) and item rows as the offline job does, with room for items that are put."""
+    base = with_spare_rows(catalog_arrays(finish_items(item_frame(items), None), None), spare)
     mapped, users = map_events(canonical(events), Catalog(base))
     kept_events = settle(mapped, behaviour)
     facts = item_stats(kept_events, Catalog(base), base["told_replenishable"].astype(np.int8), behaviour, micros(as_of))

@@ -96,6 +96,22 @@ def test_a_new_item_is_on_every_worker_at_its_next_answer(folder: Path) -> None:
         assert worker.test_client().get("/v1/items/hat-1/similar").status_code == 200
 
 
+def test_a_new_item_has_look_alikes_and_is_one(folder: Path) -> None:
+    """On every worker, at the next answer after it is put."""
+    app, other = service(folder), service(folder)
+
+    def similar(worker: Application, item: str) -> list[str]:
+        answer = worker.test_client().get(f"/v1/items/{item}/similar?limit=3").get_json()
+        return [each["item_id"] for each in answer["items"]]
+
+    closest = similar(other, "coat-1")
+    stated = app.test_client().get("/v1/items/coat-1").get_json()
+    row_results(put(app, {name: stated[name] for name in ("title", "brand", "category", "price")} | {"item_id": "coat-x"}))
+    for worker in (app, other, service(folder)):
+        assert similar(worker, "coat-x")[0] == "coat-1"
+        assert similar(worker, "coat-1") == [closest[0], "coat-x", closest[1]]
+
+
 def test_a_new_item_can_be_pinned(folder: Path) -> None:
     """By a campaign from before it was there: it stands from the next answer on, and is on no later page of the list again."""
     app = service(folder)
