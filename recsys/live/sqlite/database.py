@@ -211,7 +211,7 @@ class Database(Driver):
             check_host(self.path.parent)
             self._identity = self._found()
         uri = f"{self.path.absolute().as_uri()}?mode=rw"
-        connection = sqlite3.connect(uri, BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
+        connection = sqlite3.connect(uri, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
         try:
             for setting in self._settings:
                 connection.execute(f"PRAGMA {setting}").fetchall()
