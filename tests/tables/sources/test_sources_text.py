@@ -119,6 +119,16 @@ def test_exports_one_after_another_are_one_table(tmp_path: Path, content: str, s
     assert said in sources[0].read_as[0]
 
 
+def test_pages_and_empty_rows_of_an_export_are_one_table(tmp_path: Path) -> None:
+    """Column names above each page are told as such also where no setting speaks of them; rows of separators alone are none."""
+    page = "Belegnr;Kd\n" + "".join(f"R{at};K{at}\n" for at in range(40))
+    name = written(tmp_path, "list.csv", page + page + ";\n" * 2_000 + ";\r\n")
+    [source] = open_files(tmp_path, name)
+    assert source.frame.select("Belegnr", "Kd").collect().height == 80
+    assert "1 times, are no rows" in source.read_as[0]
+    assert "2,001 rows without a value are passed over" in source.read_as[0]
+
+
 ITEMS = "item_id,title,price,brand\nA,Sofa,5,Ko\nB,Bed,7,Ko\n"
 
 

@@ -1,10 +1,10 @@
-"""Text files that are several exports one after another: byte order marks and lines of column names that stand inside them."""
+"""Text files that are several exports or pages: byte order marks, lines of column names and empty rows that stand inside them."""
 
 from __future__ import annotations
 
 import codecs
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from recsys.tables.sources.bounds import CHUNK
@@ -13,21 +13,26 @@ from recsys.tables.sources.spool import Blob
 _MARK = codecs.BOM_UTF8
 
 
-def as_one_export(text: Blob, start: int, names: Collection[bytes] = (), row: bytes = b"") -> Blob:
-    """A file in UTF-8 without byte order marks that begin a line of it, and without its line of column names where that stands again.
+def as_one_export(text: Blob, start: int, names: Collection[bytes] = (), row: bytes = b"", empty: bytes = b"") -> Blob:
+    """A file in UTF-8 without byte order marks that begin a line of it, its line of column names where that stands again, and rows
+    without a value.
 
     Args:
         text: the file; it is returned as it is where there is nothing to leave out.
         start: the bytes above the first row.
         names: how its line of column names may be written, without a line's end.
         row: the byte that a row starts with, where any mark before it starts an export, and one behind a line is none of its.
+        empty: how a row without a value is written, without a line's end; b"": not at all.
     """
-    if not _stands_below(text, start, [_MARK, *(b"\n" + each for each in names)]):
+    ends = (b"\n", b"\r\n") if empty else ()
+    if not _stands_below(text, start, [_MARK, *(b"\n" + each for each in names), *(b"\n" + empty + end for end in ends)]):
         return text
     counted: Counter[str] = Counter()
-    whole = text.copied(_rows(text, start, {*names}, row, counted))
+    passed_over = dict.fromkeys(names, "names") | ({empty: "empty"} if empty else {})
+    whole = text.copied(_rows(text, start, passed_over, row, counted))
     said = [f"byte order marks inside of it, {counted['marks']:,}, are left out"] if counted["marks"] else []
     said += [f"column names that stand in it again, {counted['names']:,} times, are no rows"] if counted["names"] else []
+    said += [f"{counted['empty']:,} rows without a value are passed over"] if counted["empty"] else []
     return replace(whole, notes=(*whole.notes, *said))
 
 
@@ -46,19 +51,22 @@ def _stands_below(text: Blob, start: int, wanted: Sequence[bytes]) -> bool:
         text.file.seek(0)
 
 
-def _rows(text: Blob, start: int, names: set[bytes], row: bytes, counted: Counter[str]) -> Iterator[bytes]:
-    """Yield the lines above the rows, then the rows of all exports; one that lacks its line's end before the next export gets it."""
+def _rows(text: Blob, start: int, passed_over: Mapping[bytes, str], row: bytes, counted: Counter[str]) -> Iterator[bytes]:
+    """Yield the lines above the rows, then the rows of all exports; one that lacks its line's end before the next export gets it.
+
+    passed_over: lines that are no rows, and as what each is counted.
+    """
     yield text.head(start)
     text.file.seek(start)
     for line in text.file:
         before, *exports = line.split(_MARK)
         begun = [before] if before else []
         for part in exports:
-            starts = not begun or part.rstrip(b"\r\n") in names or (row and part.lstrip()[:1] in (row, b""))
+            starts = not begun or part.rstrip(b"\r\n") in passed_over or (row and part.lstrip()[:1] in (row, b""))
             counted["marks"] += bool(starts)
             begun = [*begun, part] if starts else [*begun[:-1], begun[-1] + _MARK + part]
         for part in begun:
-            if part.rstrip(b"\r\n") in names:
-                counted["names"] += 1
+            if kind := passed_over.get(part.rstrip(b"\r\n")):
+                counted[kind] += 1
             else:
                 yield part if part.endswith(b"\n") else part + b"\n"

@@ -143,7 +143,8 @@ def _unknown_names(grid: Grid, top: range, key: str) -> tuple[int, str]:
     wide = [each for each in top if len(grid.rows[each].cells) == grid.width]
     at = next((each for each in wide if grid.filled(each) * 2 >= grid.width), wide[0] if wide else 0)
     row = grid.rows[at]
-    if reasons := value_like(row.cells, [below.cells for below in grid.rows[at + 1 :]]):
+    below = [each.cells for each in grid.rows[at + 1 :] if each.cells != row.cells]  # a head of a further page is no row
+    if reasons := value_like(row.cells, below):
         line = "first line" if row.start == 1 else f"line {row.start:,}"
         raise DataError(
             f"has no line of column names: its {line} does not look like one (of its {len(row.cells):,} fields "
