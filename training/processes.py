@@ -22,11 +22,10 @@ from recsys.parent import end_with_parent, is_ending, make_process
 
 PATIENCE_SECONDS = 40
 """Longest time that a child has to end by itself; gunicorn takes up to 30 seconds for the answers in flight."""
-DEAF_SECONDS = 1
-"""Time that compiled work has to hear of an ending."""
+DEAF_SECONDS = 2
+"""Time that work has to end by itself once it is told to."""
 _AHEAD = 4
 _LOOK_SECONDS = 0.2
-_heard = threading.Event()
 
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
@@ -47,15 +46,19 @@ def ended_while_deaf(last_words: str) -> Iterator[None]:
     """End within a second or two although work is in compiled code, which hears no signal before it is done: it can be minutes.
 
     Such an end is that of a kill: nothing is cleaned up, so that whatever runs inside must be safe to be killed. `last_words` go to
-    standard error. Call it in the main thread.
+    standard error. Nothing is done where `end_in_order` was not called: a notebook's process is not ours to end.
     """
+    if signal.getsignal(signal.SIGTERM) is not _exit:
+        yield
+        return
     told, tell = os.pipe()
     os.set_blocking(tell, False)
-    before = signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
-    threading.Thread(target=_end_while_deaf, args=(told, last_words), daemon=True).start()
+    before, done = signal.set_wakeup_fd(tell, warn_on_full_buffer=False), threading.Event()
+    threading.Thread(target=_end_while_deaf, args=(told, done, last_words), daemon=True).start()
     try:
         yield
     finally:
+        done.set()
         signal.set_wakeup_fd(before)
         os.close(tell)
 
@@ -159,12 +162,11 @@ def _end_with_main() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _end_while_deaf(told: int, last_words: str) -> None:
-    """Wait for the numbers of signals, until nobody can tell one any more."""
+def _end_while_deaf(told: int, done: threading.Event, last_words: str) -> None:
+    """Wait for the number of a signal that ends, until nobody can tell one any more."""
     with open(told, "rb", buffering=0) as numbers:
         while number := numbers.read(1):
-            deaf = number[0] in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) and not _heard.wait(DEAF_SECONDS)
-            if deaf:
+            if number[0] in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) and not done.wait(DEAF_SECONDS):
                 os.write(sys.stderr.fileno(), f"{last_words}\n".encode())
                 os._exit(128 + number[0])
 
@@ -188,7 +190,6 @@ def _interrupt(number: int, frame: Any) -> None:
 def _end_undisturbed() -> None:
     """Hear no further endings, of which `make` passes a second one on; another Ctrl-C still breaks off. Not by SIG_IGN: children would
     ignore them too, and Python prints an error where one that is ignored had already come."""
-    _heard.set()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _unheard)
     signal.signal(signal.SIGINT, signal.default_int_handler)

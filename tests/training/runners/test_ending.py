@@ -18,6 +18,7 @@ from tests.support.servers.patience import PATIENCE_SECONDS
 from tests.support.servers.running import ROOT
 from tests.support.training import train
 from training.cli.commands import STOPPED
+from training.processes import ended_while_deaf
 from training.runners.finished import FOLDER
 
 END = datetime(2026, 3, 15, 14, 30, tzinfo=UTC)
@@ -67,3 +68,9 @@ def test_compiled_work_does_not_outlive_an_ending(tmp_path: Path, number: signal
     published = train(settings, now=END).manifest.version
     assert current_version(settings.artifacts) == published
     assert not (settings.artifacts / FOLDER).exists()
+
+
+def test_a_notebooks_process_is_not_ended() -> None:
+    """Where the program's own endings were not set up, signals are nobody's but the process's own."""
+    with ended_while_deaf(STOPPED):
+        assert signal.set_wakeup_fd(-1) == -1
