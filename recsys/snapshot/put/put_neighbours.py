@@ -86,7 +86,8 @@ class PutNeighbours:
             items, cosines = self._alike.fitted(vector)
             best = np.argsort(-cosines, kind="stable")[: self._weights.shape[1]]
             above = cosines > self._weights[items, -1]
-            self._put[row] = _Put(vector, _pairs(items[best], cosines[best]), dict(_pairs(items[above], cosines[above])))
+            entering = _no_better(cosines[above], self._weights[items[above], 0])
+            self._put[row] = _Put(vector, _pairs(items[best], cosines[best]), dict(_pairs(items[above], entering)))
             for term, weight in vector.items():
                 self._having.setdefault(term, {})[row] = weight
             touched |= {row, *self._put[row].enters, *self._beside(row)}
@@ -130,6 +131,12 @@ class PutNeighbours:
         strongest = sorted(found, key=lambda pair: -pair[1])[: self._weights.shape[1]]
         strongest += [(0, 0.0)] * (self._weights.shape[1] - len(strongest))
         self.arrays["neighbours"][item], self.arrays["weights"][item] = zip(*strongest, strict=True)
+
+
+def _no_better(cosines: Scores, best: Scores) -> Scores:
+    """Bound cosines by the best that was fitted for each item, if any was: a blend counts shares of the best score, so that a twin
+    that is put would make little of all look-alikes that stand there, and they would give way to other recommenders' items."""
+    return np.where(best > 0, np.minimum(cosines, best), cosines)
 
 
 def _pairs(items: Rows, values: Scores) -> list[Likeness]:
