@@ -49,6 +49,14 @@ _ADVICE = {
 }
 
 
+class _Connection(sqlite3.Connection):
+    """A connection that ends with the last that knows of it; SQLite would close it too, but Python 3.13 and later warn first."""
+
+    def __del__(self) -> None:
+        with suppress(sqlite3.Error):  # one that could not be opened cannot be closed
+            self.close()
+
+
 class _Opened(NamedTuple):
     connection: sqlite3.Connection
     thread: threading.Thread
@@ -211,7 +219,9 @@ class Database(Driver):
             check_host(self.path.parent)
             self._identity = self._found()
         uri = f"{self.path.absolute().as_uri()}?mode=rw"
-        connection = sqlite3.connect(uri, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
+        connection = sqlite3.connect(
+            uri, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, factory=_Connection, uri=True
+        )
         try:
             for setting in self._settings:
                 connection.execute(f"PRAGMA {setting}").fetchall()
