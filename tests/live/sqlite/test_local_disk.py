@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,7 @@ def test_a_folder_that_another_machine_serves_from_is_refused(tmp_path: Path, mo
         assert times(state) == [10]
     with monkeypatch.context() as other:
         other.setattr(host_sign, "BOOT", tmp_path / "boot_id")
+        other.setattr(host_sign, "MACHINE", tmp_path / "no-id")
         host_sign.BOOT.write_text("another-start\n")
         for use in (check_host, put_sign):
             with pytest.raises(StateError, match=r"the service of the machine .* uses it.*`state\.database`"):
@@ -36,6 +37,33 @@ def test_a_folder_that_another_machine_serves_from_is_refused(tmp_path: Path, mo
         put_sign(tmp_path)
     with pytest.raises(StateError, match="uses it"):
         check_host(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("root", "machine", "is_itself"),
+    [
+        ("/dev/sda1 / ext4", "0123456789abcdef" * 2, True),
+        ("/dev/sda1 / ext4", "fedcba9876543210" * 2, False),
+        ("/dev/sda1 / ext4", "", False),
+        ("/dev/sda1 / ext4", "uninitialized", False),
+        ("overlay / overlay", "0123456789abcdef" * 2, False),
+    ],
+)
+def test_a_machine_that_was_started_anew_takes_its_folder_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str, machine: str, is_itself: bool
+) -> None:
+    """Its own sign of the start before keeps it away for no moment; a machine whose id is another one's, or an image's, waits."""
+    for module, name in ((host_sign, "BOOT"), (host_sign, "MACHINE"), (local_disk, "MOUNTS")):
+        monkeypatch.setattr(module, name, tmp_path / name)
+    host_sign.BOOT.write_text("one-start\n")
+    host_sign.MACHINE.write_text("0123456789abcdef" * 2 + "\n")
+    local_disk.MOUNTS.write_text("/dev/sda1 / ext4 rw 0 0\n")
+    put_sign(tmp_path)
+    host_sign.BOOT.write_text("next-start\n")
+    host_sign.MACHINE.write_text(f"{machine}\n")
+    local_disk.MOUNTS.write_text(f"{root} rw 0 0\n")
+    with nullcontext() if is_itself else pytest.raises(StateError, match="uses it"):
+        put_sign(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 64, b"\xff\xfe \x80", b"no machine"])

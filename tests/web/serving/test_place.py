@@ -21,6 +21,7 @@ def test_two_machines_that_began_at_once_notice_each_other(tmp_path: Path, monke
     first.look()
     assert first.error is None
     monkeypatch.setattr(host_sign, "BOOT", tmp_path / "boot_id")
+    monkeypatch.setattr(host_sign, "MACHINE", tmp_path / "no-id")
     host_sign.BOOT.write_text("another-start")
     second.look()
     assert second.error is not None
