@@ -35,7 +35,7 @@ OWN_SCORES = _array(types.float32, readonly=False)
 OWN_MASKS, OWN_REALS = _array(types.boolean, 2, readonly=False), _array(types.float64, readonly=False)
 OWN_ROWS_2D, OWN_TIMES_2D = _array(types.int32, 2, readonly=False), _array(types.int64, 2, readonly=False)
 OWN_SCORES_2D = _array(types.float32, 2, readonly=False)
-INT, FLOAT = types.int64, types.float64
+INT, FLOAT, BOOL = types.int64, types.float64, types.boolean
 
 
 def of_tuple(named: type[tuple[Any, ...]], *fields: Any) -> Any:

@@ -12,8 +12,10 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 
 from recsys.jit import (
+    BOOL,
     INT,
     MASK,
+    OWN_MASK,
     OWN_ROWS,
     OWN_ROWS_2D,
     OWN_SCORES,
@@ -34,6 +36,13 @@ _THREADS = 2
 """Threads that multiply; each has `Sums` of its own."""
 UNSEEN, NO_MORE = -1, -2
 """Marks of a list of items in `Sums.nexts`: of an item that is not in it, and its end."""
+
+
+@compiled(OWN_MASK, ROWS, BOOL)
+def mark(mask: Mask, rows: Rows, value: bool) -> None:
+    """Set the places int32[m] of a mask bool[n]; numpy first makes numbers of another width of them, at several times the cost."""
+    for row in rows:
+        mask[row] = value
 
 
 @compiled()

@@ -14,6 +14,7 @@ from recsys import ranking
 from recsys.ranking import (
     Neighbours,
     followed_by,
+    mark,
     rank_order,
     strongest_of_product,
     top_n,
@@ -119,6 +120,15 @@ def test_a_list_goes_on_in_the_order_of_all_items(seed: int, n_allowed: int, fir
 
 
 @calm
+@given(st.lists(st.booleans(), min_size=1), st.data(), st.booleans())
+def test_a_mask_is_written_at_its_rows_and_nowhere_else(before: list[bool], data: st.DataObject, value: bool) -> None:
+    """Whatever stands in a mask, the marked places hold the value and the others what they held."""
+    rows = data.draw(st.lists(st.integers(0, len(before) - 1)))
+    mask = np.array(before, bool)
+    mark(mask, np.array(rows, np.int32), value)
+    assert mask.tolist() == [value if row in rows else each for row, each in enumerate(before)]
+
+
 @given(st.lists(st.sampled_from([0.0, 1.0, 2.0]), min_size=12, max_size=12), st.permutations(range(12)))
 def test_rank_order_is_a_permutation(values: list[float], ties: list[int]) -> None:
     """Every item stands once, by score, then tie rank."""

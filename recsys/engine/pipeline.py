@@ -12,19 +12,28 @@ from typing import NamedTuple
 import numpy as np
 
 from recsys.clock import DAY
-from recsys.engine.blend import Ranked
 from recsys.engine.engine import Engine as Engine
 from recsys.engine.filters import FilterInputs, allowed_items, emptied_by
 from recsys.engine.merchandising.at_once import AtOnce, arranged_at_once
 from recsys.engine.merchandising.exploration import Drawn, Explorer, explorer_of
 from recsys.engine.merchandising.interleaving import interleave
-from recsys.engine.merchandising.merchandising import NO_NOTES, POOL, Arranged, Arrangement, Notes, Shelf, with_campaigns
+from recsys.engine.merchandising.merchandising import (
+    NO_NOTES,
+    POOL,
+    Arranged,
+    Arrangement,
+    Notes,
+    Shelf,
+    credited,
+    with_campaigns,
+)
 from recsys.engine.merchandising.plans import NO_PLAN, Plan, meets, mixing, one_kind
 from recsys.engine.merchandising.variety import Variety, variety_of
 from recsys.engine.ranker.ranker import task_of
 from recsys.engine.slate_builder import OWN_ORDER, Order
 from recsys.engine.slate_builder import SlateBuilder as SlateBuilder
 from recsys.engine.strategy import first_rule, looks_at_shopper, segment_of, weights_of, weights_within
+from recsys.ranking import mark
 from recsys.reasons import reason_locale
 from recsys.recommenders import RANKS_EVERYTHING
 from recsys.settings.placements import Placement, Rule
@@ -154,12 +163,11 @@ def _ranked(engine: Engine, asked: ResolvedQuery, limit: int, explained: bool) -
     if plain and not explained:
         among = allowed.copy() if asked.placement.new_items else allowed  # which alone look at what is allowed after this
         catalog.leave_out_leaf(among, catalog.category.item(builder.ranked.rows[0]))
-        arranged = Arranged(_with_another_last(builder, among, _names(weights, chain)), frozenset(), NO_NOTES)
-        led, fallback = arranged.credit(builder, chain)
-        builder.ranked = arranged.ranked
+        builder.mix_last(among, _names(weights, chain))
+        led, fallback = credited(builder.ranked, range(builder.n_blended, len(builder.ranked)), chain)
         return Built(builder, rule, led, fallback)
     if plain:
-        allowed[builder.ranked.rows] = True
+        mark(allowed, builder.ranked.rows, True)
     else:
         builder.put_back()
     step_by_step = explained or asked.variety is not None or explorer is not None
@@ -181,15 +189,6 @@ def _ranked(engine: Engine, asked: ResolvedQuery, limit: int, explained: bool) -
     led, fallback = arranged.credit(builder, chain)
     builder.ranked = arranged.ranked
     return Built(builder, rule, led, fallback, arranged.notes, drawn)
-
-
-def _with_another_last(builder: SlateBuilder, others: Mask, names: tuple[str, ...]) -> Ranked:
-    """The items of a list that one leaf category fills, the last one replaced by the best of others, bool[n], if there is any."""
-    whole = builder.ranked
-    builder.ranked = whole.first(len(whole) - 1)
-    builder.fill_among(others, names)
-    mixed, builder.ranked = builder.ranked, whole
-    return mixed if len(mixed) == len(whole) else whole
 
 
 def _names(weights: Mapping[str, float], chain: Sequence[str]) -> tuple[str, ...]:

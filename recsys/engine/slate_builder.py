@@ -13,6 +13,7 @@ from recsys.engine.blend import NONE_RANKED, Pick, Ranked, blend, ranked_by, reo
 from recsys.engine.engine import Engine
 from recsys.engine.ranker.ranker import AnyRanker, Moved
 from recsys.jit import INT, ROWS, compiled
+from recsys.ranking import mark
 from recsys.types import NO_CANDIDATES, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 BLEND_DEPTH = 10
@@ -67,7 +68,7 @@ class SlateBuilder:
             brought = self.brought_to_order(weights)
             among = self._engine.take_blank()
             inside = self._inside(brought, among).blended(order.within, Order(order.ranker))
-            among[brought.rows] = False
+            mark(among, brought.rows, False)
             self._engine.give_back(among)
             return reordered(brought, inside, self._first(weights, brought.rows))
         if order.ranker is not None:
@@ -97,7 +98,7 @@ class SlateBuilder:
 
     def _inside(self, brought: Ranked, among: Mask) -> SlateBuilder:
         """A list that holds nothing but items that were brought, by way of a mask that has none yet."""
-        among[brought.rows] = True
+        mark(among, brought.rows, True)
         inside = SlateBuilder(self._engine, self._query, self._profile, among, len(brought))
         inside._there = len(brought)
         return inside
@@ -145,11 +146,16 @@ class SlateBuilder:
                     break
         return used
 
-    def fill_among(self, among: Mask, names: tuple[str, ...]) -> None:
-        """Fill the empty places with nothing but some items, bool[n], of these recommenders in order."""
-        before, self._allowed = self._allowed, among
+    def mix_last(self, others: Mask, names: tuple[str, ...]) -> None:
+        """Replace the last item by the best of others, bool[n], of these recommenders in order, if there is any."""
+        whole, before = self.ranked, self._allowed
+        self.ranked, self._allowed = whole.first(len(whole) - 1), others
         self.fill(names)
         self._allowed = before
+        if len(self.ranked) == len(whole):
+            self.n_blended = min(self.n_blended, len(whole) - 1)
+        else:
+            self.ranked = whole
 
     def give(self, name: str, among: Mask, places: int, first: int, limit: int) -> int:
         """Give places from `first` on, from 0, to the best of some items, bool[n], that are not on the list yet, by one recommender.
@@ -224,13 +230,13 @@ class SlateBuilder:
             kept = ranked.first(room)
         self.ranked = self.ranked.followed_by(kept)
         if len(kept) < room:
-            self._allowed[ranked.rows] = False
+            mark(self._allowed, ranked.rows, False)
             self._passed.append(ranked.rows)
 
     def put_back(self) -> None:
         """Allow again what was taken or passed over."""
         for rows in self._passed:
-            self._allowed[rows] = True
+            mark(self._allowed, rows, True)
 
 
 @compiled(ROWS, ROWS, ROWS, INT)

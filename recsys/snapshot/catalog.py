@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from recsys.categories import join_category, split_category
 from recsys.item_updates import ItemUpdate
+from recsys.jit import INT, OWN_MASK, ROWS, compiled
 from recsys.snapshot.attributes import Attributes, attribute_arrays
-from recsys.snapshot.further_categories import Further, further_arrays
+from recsys.snapshot.further_categories import Further, belong, further_arrays
 from recsys.snapshot.id_index import IdMap, Texts, blob_arrays, id_arrays
 from recsys.snapshot.put.changeable import changeable
 from recsys.snapshot.put.changes import Changes
@@ -207,9 +208,8 @@ class Catalog:
 
     def are_in(self, rows: Rows, category: int) -> Mask:
         """Tell the same of many items, bool[m] of int32[m]."""
-        found: Mask = (rows >= self.item_from[category]) & (rows < self.item_to[category])
-        if len(further := self.further.items(category)):
-            found |= np.isin(rows, further)
+        span = self.item_from.item(category), self.item_to.item(category)
+        found: Mask = belong(rows, *span, self.further.items(category))
         if len(self.nodes_put.changed):
             put = np.flatnonzero(np.isin(rows, self.nodes_put.changed))
             found[put] = [self.is_in(row, category) for row in rows[put].tolist()]
@@ -217,9 +217,8 @@ class Catalog:
 
     def leave_out_leaf(self, allowed: Mask, code: int) -> None:
         """Take the items whose leaf category is this one out of allowed bool[n]."""
-        span, put = slice(self.item_from[code], self.item_to[code]), self.nodes_put.changed
-        allowed[span] &= self.category[span] != code
-        if len(put):
+        _leave_out(allowed, self.category, code, self.item_from.item(code), self.item_to.item(code))
+        if len(put := self.nodes_put.changed):
             allowed[put] &= self.category[put] != code
 
     def category_name(self, code: int) -> str:
@@ -236,6 +235,14 @@ class Catalog:
         """Tell whether any item shares its group with another."""
         grouped = self.group[self.group >= 0]
         return len(np.unique(grouped)) < len(grouped)
+
+
+@compiled(OWN_MASK, ROWS, INT, INT, INT)
+def _leave_out(allowed: Mask, category: Rows, code: int, first: int, last: int) -> None:
+    """Take the items of one category, of those from `first` to before `last`, out of allowed bool[n]."""
+    span, codes = allowed[first:last], category[first:last]
+    for place in range(len(span)):
+        span[place] &= codes[place] != code
 
 
 class _Shown(NamedTuple):
