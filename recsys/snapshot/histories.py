@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.disk import let_go
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.id_index import IdMap, id_arrays
 from recsys.types import NO_HISTORY, Arrays, EventType, History, Lines, Mask, Owned, Rows, Times
+
+Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,9 @@ class Events:
         return len(self.users)
 
     def where(self, chosen: Mask | NDArray[np.intp] | slice) -> Events:
-        """The events for which the mask bool[e] holds, in the same order, or those at the given positions."""
-        return Events(*(getattr(self, name)[chosen] for name in self.__slots__))
+        """The events for which the mask bool[e] holds, in the same order, or those at the given positions. Of mapped ones a single
+        array is in memory at a time."""
+        return Events(*(_chosen(getattr(self, name), chosen) for name in self.__slots__))
 
     def since(self, time: int) -> Events:
         """The events later than `time`."""
@@ -58,6 +62,13 @@ class Events:
     def amounts(self) -> NDArray[np.float64]:
         """Return what each purchase came to, float64[e]; see `amounts_of`."""
         return amounts_of(self.prices, self.kept)
+
+
+def _chosen(array: NDArray[Number], chosen: Mask | NDArray[np.intp] | slice) -> NDArray[Number]:
+    found = array[chosen]
+    if not isinstance(chosen, slice):
+        let_go((array,))
+    return found
 
 
 def amounts_of(prices: NDArray[np.float32], kept: NDArray[np.float32]) -> NDArray[np.float64]:
