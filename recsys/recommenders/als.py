@@ -40,7 +40,7 @@ class AlsSettings(RecommenderSettings, frozen=True):
     """Age at which an event counts half in the fit and in the shopper's history; 0: no decay."""
     history_items: Annotated[int, msgspec.Meta(ge=1)] = 100
     """Strongest items of the shopper's history that are folded in."""
-    most_interactions: Annotated[int, msgspec.Meta(ge=1, extra={"tuned": False})] = 20_000_000
+    most_interactions: Annotated[int, msgspec.Meta(ge=1, extra={"tuned": False})] = 10_000_000
     """Pairs of a shopper and an item that the fit reads. Of more, it learns the items' vectors from a sample of the shoppers that have
     about so many: each is in it with the same chance, by the seed. Shoppers outside are folded in as everybody is."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=256, extra={"tuned": False})] = 2
