@@ -29,7 +29,7 @@ from recsys.live.log import EventLog, LiveEvent
 from recsys.live.rows import SharedRow
 from recsys.reasons import reason_locale
 from recsys.snapshot.customer_value import CustomerValue
-from recsys.snapshot.identity_links import FOREVER, Period, periods, without
+from recsys.snapshot.identity_links import Period, always, periods, without
 from recsys.snapshot.people import NOBODY, Person
 from recsys.snapshot.put.overlay import overlay
 from recsys.types import NO_HISTORY, History, Link, Query
@@ -62,6 +62,7 @@ class ServingState:
         if self._folded > state.last():
             state.reach(self._folded)
         self.forgotten = Tombstones(erasure_keys, state.tombstones())
+        self.lineage = state.lineage
         self.accounts = Accounts(self.forgotten)
         self.dislikes = KnownDislikes(state.dislikes)
         self._campaigns = LiveCampaigns(engine.campaigns)
@@ -86,6 +87,8 @@ class ServingState:
             with self._kept.changing():
                 max_n = MAX_DROPPED + 1 if len(self._kept) else 0
                 news = self._state.news(self._read, max_n, self.accounts.read, self._campaigns.read)
+                if news.last < self._read:  # the database was put back: numbers that were read are given again
+                    self.lineage = ""
                 self._drop_kept(news.wrote)
                 self._take(news.shared)
                 self._take_joins(news.joins)
@@ -156,7 +159,7 @@ class ServingState:
             return base  # nothing was written since the snapshot, by anybody
         parts, events = [base], self._events_of(user_id)
         if erased := self.forgotten.spans(user_id):
-            left = without(_always(user_id), erased)
+            left = without(always(user_id), erased)
             parts, events = [within(base, period) for period in left], [each for each in events if _is_in(each, left)]
         for period, theirs in self._under_other_ids(user_id):
             parts.append(within(self._snapshot.histories.of(period.anonymous_id), period))
@@ -234,7 +237,7 @@ class ServingState:
     def periods_of(self, user_id: str) -> list[Period]:
         """Return when which ids were this user's: their own always, anonymous ids between a link to them and the next one."""
         owner, *others = self.ids_of(user_id)
-        return [_always(owner), *self._owned(owner, others)]
+        return [always(owner), *self._owned(owner, others)]
 
     def users_of(self, user_id: str) -> set[str]:
         """Whose it may be what was done under an id: the users that it was ever linked to, else itself."""
@@ -338,11 +341,6 @@ class ServingState:
         erased = self.forgotten.spans(user_id)
         own = [left for period in found for left in without(period, erased)]
         return [left for period in own for left in without(period, self.forgotten.spans(period.anonymous_id))]
-
-
-def _always(user_id: str) -> Period:
-    """An id as its own user's, for ever."""
-    return Period(user_id, user_id, int(FOREVER.min), int(FOREVER.max))
 
 
 def _is_in(event: LiveEvent, left: Iterable[Period]) -> bool:

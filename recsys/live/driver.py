@@ -52,6 +52,9 @@ class Driver(ABC):
 
     is_remote = False
     """Whether a read may wait for another machine."""
+    lineage = ""
+    """Which course of the database is read, as far as the open connections know: a standby that was promoted without the last rows
+    gives their numbers to others."""
 
     @property
     @abstractmethod

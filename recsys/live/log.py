@@ -77,6 +77,11 @@ class EventLog:
         """Tell whether a read may wait for another machine."""
         return self._log.is_remote
 
+    @property
+    def lineage(self) -> str:
+        """Return which course of the log is read: in another one rows may lack that were read, and others have their numbers."""
+        return self._log.lineage
+
     # --- writing
 
     def add_events(self, events: Sequence[Event], received_at: int) -> list[bool]:

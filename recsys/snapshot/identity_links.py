@@ -115,6 +115,11 @@ def joined(spans: Iterable[Span]) -> list[Span]:
     return found
 
 
+def always(user_id: str) -> Period:
+    """An id as its own user's, for ever."""
+    return Period(user_id, user_id, int(FOREVER.min), int(FOREVER.max))
+
+
 def without(period: Period, spans: Iterable[Span]) -> list[Period]:
     """Return what is left of a period without spans, which are in order."""
     left = []

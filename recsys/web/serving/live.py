@@ -56,7 +56,7 @@ class Live:
         self._serving: ServingState | None = None
         self.experiments: Mapping[str, Experiment] = settings.experiments
         """Those that are declared and can run, those of the settings before others of the same name."""
-        self._lock = threading.Lock()
+        self._lock, self._stop = threading.Lock(), threading.Event()
         self._releases: list[Callable[[], None]] = []
         self._metrics = metrics
         self.lines = SnapshotLines(settings.artifacts, metrics)
@@ -66,7 +66,6 @@ class Live:
         self._counted = (0, 0)
         self._damage: str | None = None
         self.log_watch = LogWatch(self.state.is_remote)
-        self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
@@ -100,6 +99,8 @@ class Live:
         try:
             serving = self._present()
             serving.catch_up(recent)
+            if serving.lineage != self.state.lineage:  # it was opened anew, and is another course of the log
+                (serving := self._present()).catch_up(recent)
         except SettingsError as error:  # somebody was forgotten by a service that has a secret which this one lacks
             raise StateError(str(error)) from error
         return serving
@@ -131,7 +132,7 @@ class Live:
             engine = self._store.current
             if engine is None:
                 raise Problem(503, "no snapshot is loaded yet", {"Retry-After": "1"})
-            if self._serving is None or self._serving.engine is not engine:
+            if self._serving is None or (self._serving.engine, self._serving.lineage) != (engine, self.state.lineage):
                 self._serving = ServingState(engine, self.state, self.erasure_keys)
                 self._serving.arms = self._arms(engine)
             return self._serving
@@ -263,8 +264,8 @@ class Live:
         self.clock.tell()
         counts = self._store.reloads, self._store.failures
         if went_live:
-            self._release()
             _log.info("snapshot %s is live", self.loaded)
+            self._release()
         elif counts[1] > self._counted[1]:
             _log.error("the newest snapshot is not taken live: %s", self._store.error)
         self._take_experiments()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,8 @@ from recsys.live.postgres.migrations import migrate
 from recsys.types import StateError
 from tests.live.postgres.test_crash import AWAY, until_it_answers, whole_lines, writer
 from tests.live.test_log import RECEIVED, event, stored
+from tests.support.servers.intake import intake
+from tests.support.servers.postgres import PostgresServer
 from tests.support.servers.postgres_pair import PostgresPair, postgres_pair
 
 SECONDS = 1.0
@@ -49,6 +52,49 @@ def test_a_standby_takes_over_with_everything_that_was_accepted(pair: PostgresPa
         ids = [each.event_id for each in stored(state).values()]
         assert set(accepted) - {AWAY.strip()} <= set(ids)
         assert len(ids) == len(set(ids))
+
+
+@pytest.mark.long
+def test_numbers_of_lost_rows_are_read_again_when_others_have_them(
+    pair: PostgresPair, artifacts: Path, tmp_path: Path
+) -> None:
+    """A standby that is not waited for takes over without the last rows: a worker that had read them sees what is written instead."""
+    live = intake(artifacts, tmp_path).service.live
+    address = Address(pair.url, "shop")
+    with closing(PostgresLog(address)) as log, closing(PostgresLog(address)) as other:
+        live.state = log
+        other.add_events([event("kept", user="ann")], RECEIVED)
+        pair.standby.kill()
+        pair._wait_for("")
+        other.add_events([event(f"lost-{number}", user="bob") for number in range(3)], RECEIVED)
+        known = [len(live.serving().history(each)) for each in ("ann", "bob", "cleo")]
+        pair.primary.kill()
+        pair.standby.start()
+        pair.promote()
+        until_it_answers(other)
+        other.add_events([event(f"instead-{number}", user="cleo") for number in range(5)], RECEIVED)
+        until_it_answers(log)
+        assert [len(live.serving().history(each)) for each in ("ann", "bob", "cleo")] == [
+            known[0],
+            known[1] - 3,
+            known[2] + 5,
+        ]
+
+
+def test_numbers_that_go_back_are_read_again(postgres: PostgresServer, artifacts: Path, tmp_path: Path) -> None:
+    """A schema that was put back from a dump, on the same server and without a connection that breaks, is read anew."""
+    live = intake(artifacts, tmp_path).service.live
+    address = Address(postgres.url, "put_back")
+    migrate(address)
+    with closing(PostgresLog(address)) as log, closing(PostgresLog(address)) as other:
+        live.state = log
+        other.add_events([event(f"e{number}", user="bob") for number in range(5)], RECEIVED)
+        known = len(live.serving().history("cleo"))
+        with other.driver.writing() as dump:
+            dump.change("DELETE FROM events WHERE seq > ?", 1)
+            dump.last = 1
+        other.add_events([event("later", user="cleo")], RECEIVED)
+        assert len(live.serving().history("cleo")) == known + 1
 
 
 @pytest.mark.long
