@@ -20,7 +20,8 @@ from recsys.engine.pipeline import Engine
 from recsys.engine.shoppers.accounts import Accounts
 from recsys.engine.shoppers.dislikes import KnownDislikes, with_dislikes
 from recsys.engine.shoppers.impressions import with_impressions
-from recsys.engine.shoppers.kept_histories import EVENTS_KEPT, KeptHistories
+from recsys.engine.shoppers.kept_histories import EVENTS_KEPT, MAX_DROPPED, KeptHistories
+from recsys.engine.shoppers.writers import MAX_FIRST, Writers
 from recsys.item_updates import ItemUpdate, both
 from recsys.live.dislikes import Dislike
 from recsys.live.erasure import ErasureKeys, Tombstone, Tombstones
@@ -38,8 +39,6 @@ MAX_LINKED = 20
 """Most periods of anonymous ids of one user whose events an answer takes in, those that began last."""
 MAX_ASKED = 100
 """Most anonymous ids of one user that an answer looks up, those linked last: some of them may have done nothing lately."""
-MAX_DROPPED = 1_000
-"""Of more shoppers who did something since the last look, all histories are dropped together."""
 
 
 class ServingState:
@@ -56,6 +55,7 @@ class ServingState:
         self._version: tuple[int, int] | None = None
         self._lock = threading.Lock()
         self._kept = KeptHistories(EVENTS_KEPT)
+        self._writers = Writers()
         self._links: dict[str, list[Link]] = {}
         self._linked: dict[str, dict[str, None]] = {}
         """User = anonymous ids, those linked last at the end."""
@@ -85,11 +85,12 @@ class ServingState:
             if self._version is not known and (version := look()) == self._version:
                 return  # another thread took it in meanwhile
             with self._kept.changing():
-                max_n = MAX_DROPPED + 1 if len(self._kept) else 0
-                news = self._state.news(self._read, max_n, self.accounts.read, self._campaigns.read)
+                max_n = MAX_FIRST if known is None else MAX_DROPPED
+                news = self._state.news(self._read, max_n + 1, self.accounts.read, self._campaigns.read)
                 if news.last < self._read:  # the database was put back: numbers that were read are given again
                     self.lineage = ""
-                self._drop_kept(news.wrote)
+                self._kept.drop_written(news.wrote, self.users_of)
+                self._writers.take(news.wrote, max_n)
                 self._take(news.shared)
                 self._take_joins(news.joins)
                 self._campaigns.take(news.campaigns)
@@ -142,15 +143,6 @@ class ServingState:
             self._kept.put(user_id, kept, changes)
         return kept
 
-    def _drop_kept(self, wrote: Sequence[str]) -> None:
-        """Drop the histories that what was written since the last look, under these ids, may have changed."""
-        if len(wrote) > MAX_DROPPED:
-            self._kept.clear()
-        for each in wrote:
-            self._kept.drop(each)
-            for link in self._links_of(each):
-                self._kept.drop(link.user_id)
-
     def _history(self, user_id: str) -> History:
         if user_id in self.null_users:
             return NO_HISTORY
@@ -168,6 +160,8 @@ class ServingState:
         return merge_histories(parts, events, self._snapshot.catalog, self._snapshot.manifest.behaviour)
 
     def _events_of(self, user_id: str) -> list[LiveEvent]:
+        if user_id not in self._writers:
+            return []
         return self._state.events_of(user_id, self._folded, self._max_n)
 
     def _impressions_of(self, user_id: str, max_n: int) -> Iterable[Sequence[Any]]:

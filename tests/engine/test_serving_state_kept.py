@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import MAX_ASKED, ServingState
+from recsys.engine.shoppers import writers
 from recsys.engine.shoppers.kept_histories import KeptHistories
 from recsys.live.databases import log_in
 from recsys.live.erasure import Erased
@@ -105,8 +106,12 @@ def test_no_more_is_kept_than_there_is_room_for() -> None:
     assert len(kept) == 0
 
 
-def test_a_user_with_ten_thousand_anonymous_ids_costs_a_bounded_number_of_look_ups(engine: Engine, tmp_path: Path) -> None:
-    """However many anonymous ids were linked to a user, an answer looks at those linked last only."""
+@pytest.mark.parametrize(("most_writers", "asked"), [(0, 1 + MAX_ASKED), (2, 1)])
+def test_a_user_with_ten_thousand_anonymous_ids_costs_a_bounded_number_of_look_ups(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_writers: int, asked: int
+) -> None:
+    """However many anonymous ids were linked to a user, an answer looks at those linked last only, and of them at who wrote."""
+    monkeypatch.setattr(writers, "MAX_WRITERS", most_writers)
 
     class Counted(SqliteLog):
         asked = 0
@@ -125,5 +130,5 @@ def test_a_user_with_ten_thousand_anonymous_ids_costs_a_bounded_number_of_look_u
         state.add_events([view], micros(NOW))
     serving.catch_up()
     seen = {serving.engine.catalog.item_id(row) for row in serving.history("user-1").items[-1:].tolist()}
-    assert state.asked == 1 + MAX_ASKED
+    assert state.asked == asked
     assert seen == {"lamp-2"}

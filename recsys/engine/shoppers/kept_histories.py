@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from recsys.types import History
@@ -12,6 +12,9 @@ EVENTS_KEPT = 2_000_000
 """Most events of the histories that a worker keeps at hand, 17 bytes each; with what lies around them, some 40 MB."""
 _BESIDES = 50
 """What a history costs beside its events, in events."""
+
+MAX_DROPPED = 1_000
+"""Of more events since the last look, all histories are dropped together."""
 
 
 class KeptHistories:
@@ -60,6 +63,15 @@ class KeptHistories:
         with self._lock:
             if (history := self._histories.pop(user_id, None)) is not None:
                 self._events -= len(history) + _BESIDES
+
+    def drop_written(self, wrote: Sequence[str], users_of: Callable[[str], Iterable[str]]) -> None:
+        """Drop the histories that what was written under these ids, which are those users', may have changed."""
+        if len(wrote) > MAX_DROPPED:
+            self.clear()
+        for each in wrote if self._histories else ():
+            self.drop(each)
+            for user_id in users_of(each):
+                self.drop(user_id)
 
     def clear(self) -> None:
         """Keep nothing."""

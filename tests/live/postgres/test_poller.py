@@ -15,6 +15,10 @@ from uuid import uuid4
 import pytest
 
 from recsys.engine.serving_state import ServingState
+from recsys.item_updates import ItemUpdate
+from recsys.live.dislikes import Dislike
+from recsys.live.erasure import Erased
+from recsys.live.joins import Join
 from recsys.live.log import EventLog
 from recsys.live.postgres.address import Address
 from recsys.live.postgres.commits import Commits
@@ -23,6 +27,8 @@ from recsys.live.postgres.migrations import migrate
 from recsys.live.postgres.poller import NAME
 from recsys.types import StateError
 from tests.conftest import NOW, Shop, micros
+from tests.live.test_campaigns import campaign
+from tests.live.test_experiments import TRIAL
 from tests.live.test_log import event
 from tests.support.servers.patience import PATIENCE_SECONDS
 from tests.support.servers.postgres import PostgresServer, postgres_server
@@ -116,6 +122,26 @@ def test_who_writes_by_what_it_reads_asks(address: Address) -> None:
             before = log.version()
             other.add_events([event(f"e{number}")], 1)
             assert log.version() != before
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda log: log.campaigns.put("autumn", campaign(1), 1),
+        lambda log: log.experiments.declare("trial", TRIAL, 1),
+        lambda log: log.add_items([ItemUpdate("sofa-1", price=1.0)], 1),
+        lambda log: log.joins.add(Join("ada", "bob", 5), 1),
+        lambda log: log.dislikes.say([Dislike("ada", "item", "sofa-1", 1, 100)], 1),
+        lambda log: log.forget([Erased("hash", "ann")], 5),
+    ],
+    ids=["campaigns", "experiments", "items", "joins", "dislikes", "erasures"],
+)
+def test_whatever_lists_mind_is_heard_of(address: Address, write: Callable[[EventLog], object]) -> None:
+    """Each kind of row that another node writes counts among the commits that are looked for; only logged slates do not."""
+    with polling(address) as log, closing(PostgresLog(address)) as other:
+        before = log.recent_version()
+        write(other)
+        until_changed(log, before)
 
 
 def test_other_processes_of_the_machine_are_seen_at_once(address: Address) -> None:

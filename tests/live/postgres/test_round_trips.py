@@ -66,6 +66,24 @@ def test_a_list_after_a_write_asks_three_times_and_a_write_once(busy_shop: Shop,
         assert database.trips() == 1
 
 
+def test_who_wrote_nothing_since_the_snapshot_is_not_looked_up(busy_shop: Shop, database: CountedDatabase) -> None:
+    """What is new says who wrote; everybody else's history is that of the snapshot."""
+    with closing(EventLog(database)) as log, closing(PostgresLog(database.address)) as other:
+        other.add_events([event("one", user="user-1")], micros(NOW))
+        serving = ServingState(busy_shop.published_engine(), log, None)
+        serving.catch_up()
+        database.trips()
+        known = len(serving.history("user-2"))
+        assert database.trips() == 0
+        serving.history("user-1")
+        assert database.trips() == 1
+        other.add_events([event("two", user="user-2")], micros(NOW))
+        serving.catch_up()
+        database.trips()
+        assert len(serving.history("user-2")) == known + 1
+        assert database.trips() == 1
+
+
 def test_what_others_wrote_before_and_after_is_seen_beside_the_own(database: CountedDatabase) -> None:
     """The pair of `version` is another one after each commit, whoever made it and in whichever order one asks."""
     with closing(EventLog(database)) as log, closing(PostgresLog(database.address)) as other:
