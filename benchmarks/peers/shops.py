@@ -144,5 +144,5 @@ def ask(settings: Settings, fold: Fold) -> Questions:
         facts["tie_rank"].astype(np.int32),
         catalog.available,
         users,
-        owned_before(prepared.events, prepared.user_ids),
+        owned_before(prepared.events, prepared.user_ids, prepared.user_ids),
     )

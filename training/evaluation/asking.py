@@ -95,7 +95,7 @@ def examine(split: Split, settings: EvaluationSettings, seed: int) -> Examinatio
     truth = split.truth
     if len(truth) > settings.users:
         truth = truth.where(np.sort(np.random.default_rng(seed).choice(len(truth), settings.users, replace=False)))
-    owned = owned_before(split.prepared.events, split.prepared.user_ids)
+    owned = owned_before(split.prepared.events, split.prepared.user_ids, truth.users)
     return Examination(split, {"repeat": truth, "new": truth.without(owned)})
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -143,15 +145,15 @@ def last_orders(
     return Split(fold, known, _of_pairs(bought.astype(np.int32), prepared.user_ids))
 
 
-def owned_before(events: Events, user_ids: list[str]) -> dict[str, frozenset[int]]:
-    """Item rows that each user bought and kept, for `Truth.without`."""
+def owned_before(events: Events, user_ids: list[str], asked: Sequence[str]) -> dict[str, frozenset[int]]:
+    """Item rows that each of those asked for bought and kept, for `Truth.without`; `user_ids` are by row, in order."""
     bought = events.where((events.kinds == EventType.PURCHASE) & (events.items >= 0))
-    starts = np.searchsorted(bought.users, np.arange(len(user_ids) + 1))
-    return {
-        user: frozenset(bought.items[starts[row] : starts[row + 1]].tolist())
-        for row, user in enumerate(user_ids)
-        if starts[row] < starts[row + 1]
-    }
+    rows = {user: bisect_left(user_ids, user) for user in asked}
+    known = {user: row for user, row in rows.items() if user_ids[row : row + 1] == [user]}
+    places = np.array([*known.values()], np.int32)
+    starts, ends = np.searchsorted(bought.users, places), np.searchsorted(bought.users, places, "right")
+    theirs = zip(known, starts, ends, strict=True)
+    return {user: frozenset(bought.items[start:end].tolist()) for user, start, end in theirs if start < end}
 
 
 def _truth(settings: Settings, fold: Fold, catalog: Catalog, erasure_keys: ErasureKeys | None, judged: Read | None) -> Truth:

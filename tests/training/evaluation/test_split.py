@@ -216,6 +216,6 @@ def test_owned_is_what_was_bought_and_kept_before(shop: Shop) -> None:
     found = divided(shop)
     assert np.count_nonzero(found.prepared.events.kinds == EventType.PURCHASE) == 4
     row = Catalog(found.prepared.base).row
-    owned = owned_before(found.prepared.events, found.prepared.user_ids)
+    owned = owned_before(found.prepared.events, found.prepared.user_ids, ["ann", "bob", "cat", "nobody"])
     assert owned == {"ann": frozenset({row("sofa-1")}), "cat": frozenset({row("soap-1")})}
     assert items_of(found, found.truth.without(owned)) == {"ann": ({"bag-2"}, 1)}
