@@ -29,8 +29,8 @@ from training.job.blend_pools import SEGMENTS, Pools, Question, Values, ascend, 
 
 LEAST_SHOPPERS = 200
 """Of fewer nothing is learned: a default that suits most shops is the better guess."""
-SOURCES = ("als", "bestsellers", "buy_again", "content", "ease", "item_item", "next_item", "recently_viewed", "trending")
-"""The recommenders that are tried: those that need no page, and no brand or category that a shopper leans to."""
+SOURCES = ("als", "bestsellers", "buy_again", "ease", "item_item", "next_item", "recently_viewed", "trending")
+"""The recommenders that are tried: those that need neither a page nor attributes of items."""
 SLOW_SOURCES, SLOW_FROM = frozenset(("als",)), 50_000
 """What scores the whole catalogue at every question is not tried where there are so many items; `make tune` tries it."""
 MOST_SHOPPERS = 1_500

@@ -233,22 +233,6 @@ def test_where_too_few_buy_order_leads_visitors_too(tmp_path: Path, buyers: int)
     assert max(lead, key=lead.__getitem__) == "next_item"
 
 
-def test_look_alikes_lead_visitors_where_hardly_two_look_at_the_same(tmp_path: Path) -> None:
-    """In a large catalogue of kinds, of which each visitor looks at one, what items are made of tells what comes next."""
-    random, rows = np.random.default_rng(5), []
-    items = [
-        {**item, "title": f"kind{n % 60:02}", "category": f"K{n % 60:02}"} for n, item in enumerate(numbered_items(1_200))
-    ]
-    for user in range(260):
-        kind = int(random.integers(60))
-        rows += [
-            event(f"v{user:03}", items[60 * int(place) + kind]["item_id"], "view", ago(9 - day))
-            for day, place in enumerate(random.permutation(20)[:4])
-        ]
-    lead = Shop(tmp_path, rows, items).fit().manifest.blend.lead
-    assert max(lead, key=lead.__getitem__) == "content"
-
-
 @pytest.mark.parametrize(
     "more",
     ["[training]\nlearn_blend = 'off'\n", "[training]\nlearn_blend_events = 100\n"],
