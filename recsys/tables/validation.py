@@ -19,6 +19,7 @@ Level = Literal["rejected", "closed", "emptied", "left_out", "note"]
 """rejected: bad rows, left out and written to the rejects file · closed: a value that guards is read as no · emptied: the value
 is dropped, the row stays · left_out: rows that are not bad, but not needed either · note: nothing is changed, but worth knowing."""
 
+SHORTENED = "is a whole id, and no number that was shortened"
 BROKE = "__broke"
 KEY = "__key"
 SOFT = "__soft"
@@ -118,7 +119,7 @@ def _whole_id(column: Column) -> Check:
     """4.00638E+12 is what a spreadsheet makes of a long number: many ids became one."""
     shortened = matches(pl.col(column.name), r"^\s*\d(?:[.,]\d+)?[eE]\+\d{2,3}\s*$", one_of(b"+"))
     advice = "export the ids as text, from where they come and not from a spreadsheet"
-    return Check(column.name, "id", "is a whole id, and no number that was shortened", advice, shortened, "note")
+    return Check(column.name, "id", SHORTENED, advice, shortened, "note")
 
 
 def _names_again() -> Check:

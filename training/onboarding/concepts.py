@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 
 _WORDS: Mapping[str, str] = {
-    "user": "user users kd customer customers client clients member shopper visitor buyer purchaser soldtoparty party debitor "
-    "kunde kunden käufer besteller cliente clientes acheteur utilisateur usuario comprador utente acquirente klant "
+    "user": "user users kd kdnr username customer customers client clients member shopper visitor buyer purchaser soldtoparty party "
+    "debitor kunde kunden käufer besteller cliente clientes acheteur utilisateur usuario comprador utente acquirente klant "
     "klanten koper kund kunder köpare køber musteri müşteri alıcı klient klienta kupujący zákazník zákazníka kupující "
-    "asiakas vásárló ügyfél клиент покупатель 会員 顧客 お客様 購入者 客户 买家 고객 회원 kupującego kupca kupac πελάτης πελάτη "
-    "αγοραστής 会员 會員 客戶 買家 عميل العميل الزبون לקוח קונה клієнт клієнта покупець",
+    "asiakas vásárló ügyfél клиент покупатель 会員 顧客 お客様 購入者 注文者 客户 买家 고객 회원 kupującego kupca kupac πελάτης "
+    "πελάτη αγοραστής 会员 會員 客戶 買家 عميل العميل الزبون לקוח קונה клієнт клієнта покупець",
     "account": "account",
     "order": "order salesorder transaction invoice receipt basket document doc voucherno bestellung bestell auftrag auftrags "
     "rechnung rechnungs beleg belegs bon vorgang commande facture pedido factura ordine fattura encomenda fatura "
@@ -47,7 +47,7 @@ _WORDS: Mapping[str, str] = {
     "sztuk množství kusů ks määrä kpl mennyiség db количество кол штук 数量 個数 件数 수량 cantitate ποσότητα 數量 كمية الكمية "
     "כמות кількість množstvo količina liczba",
     "price": "price prices preis preise prix tarif valor precio prezzo preço preco prijs prijzen pris fiyat fiyatı cena ceny hinta "
-    "ár цена 価格 値段 单价 가격 preț prețul τιμή سعر السعر מחיר ціна cijena 판매가",
+    "ár цена 価格 値段 单价 가격 preț prețul τιμή سعر السعر מחיר ціна cijena 판매가 pvp vk 販売単価",
     "unit": "unit each einzel einzeln stückpreis unitaire unitario unitaria unitário unité per eenheid stuk enhet styck styk "
     "birim jednostkowa jednostkowy jednotková kus yksikkö egység единицу 単価 单位 unitar μονάδας الوحدة وحدة יחידה 單價",
     "total": "total totals amount subtotal sum revenue turnover gesamt gesamtpreis summe betrag umsatz montant totale importe "
@@ -113,8 +113,8 @@ _WORDS: Mapping[str, str] = {
     "magasin pays ville naissance descuento tienda país ciudad sconto negozio paese desconto loja "
     "korting winkel rabat butik indirim mağaza sklep sleva obchod скидка магазин "
     "割引 店舗 生年 더",
-    "": "税込 税抜 za internal sell am the of de du des da do di del della la le el l d e vk ttc ht incl inkl inc excl brutto netto "
-    "net gross bruto neto mwst is in at on level current to my our overall event data lineitems cart properties attributes "
+    "": "税込 税抜 管理 za internal sell the of de du des da do di del della la le el l d e pro ttc ht incl inkl inc excl brutto "
+    "netto am net gross bruto neto mwst is in at on level current to my our overall event data lineitems cart properties attributes "
     "payload",
 }
 _LETTERS = str.maketrans({
@@ -148,10 +148,12 @@ MEANT: Mapping[str, tuple[str, ...]] = {
         "order date", "order made date", "order made", "made date", "buy date", "date", "made", "order date date",
         "order made date date",
     ),
-    "quantity": ("quantity", "item quantity", "order item quantity", "order quantity", "made quantity", "buy quantity"),
+    "quantity": ("quantity", "item quantity", "order item quantity", "order quantity", "made quantity", "buy quantity",
+        "quantity sku"),
     "price": (
         "price unit", "price", "unit", "item price", "item price unit", "made price", "price unit total",
         "item price unit total",
+        "price quantity", "made price sku", "price sku",
     ),
     "amount": ("line total", "item total", "price total", "line item total", "line price", "total",),
     "currency": ("currency", "currency id", "order currency", "price currency", "item currency"),

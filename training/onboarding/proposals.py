@@ -14,6 +14,7 @@ from recsys.tables.presets import mapping_of, platform, preset_names
 from recsys.tables.reader import reading
 from training.onboarding.concepts import concepts
 from training.onboarding.doubts import tell_ids, tell_sale, tell_times
+from training.onboarding.false_lines import tell_false_lines, without_ratings
 from training.onboarding.files import Seen
 from training.onboarding.happened import doubts_on_kinds, kinds_by_words, pages, tell_returns, tell_words
 from training.onboarding.names import named, plain, says_for_sale_by_name, says_state
@@ -229,11 +230,12 @@ def _plain(table: str, seen: Seen, columns: dict[str, str]) -> Proposal:
 def _events(seen: Seen, columns: dict[str, str]) -> Proposal:
     if "price" in columns:
         columns.pop("amount", None)
+    columns, doubts = without_ratings(seen.rows, columns)
     named_kinds, kinds = columns.get("event_type", ""), kinds_by_words(seen, columns)
     if kinds:
         columns = {name: proposed for name, proposed in columns.items() if proposed != kinds} | {"event_type": kinds}
     found = _plain("events", seen, columns)
-    found.unsure += doubts_on_kinds(seen, columns, named_kinds)
+    found.unsure += [*doubts, *doubts_on_kinds(seen, columns, named_kinds)]
     tell_amounts(found)
     _categories(found)
     if own := columns.get("event_type"):
@@ -249,6 +251,7 @@ def _events(seen: Seen, columns: dict[str, str]) -> Proposal:
             for own in pages(seen, columns)
         ]
         tell_returns(found)
+        tell_false_lines(found)
     else:
         found.unsure.append(f"no column of {seen.name} {NO_KIND}: set `event_type` under `[data.events.constants]`")
     if "order_id" in columns:

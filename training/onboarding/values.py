@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from recsys.tables.values.digits import with_plain_digits
 from recsys.tables.values.numbers import UNITS, read_number
 from recsys.tables.values.plausible import plausible_share
 from recsys.tables.values.times import TimeNotation
@@ -164,7 +165,7 @@ def states_given(text: pl.Series) -> bool:
 
 def days_of(text: pl.Series) -> Days:
     """Dates such as 05/06/2026 among the values, and what proves their order."""
-    found = text.str.extract_groups(_DAY).struct.unnest()
+    found = with_plain_digits(text).str.extract_groups(_DAY).struct.unnest()
     first, second = (found[name].cast(pl.Int32, strict=False) for name in found.columns[:2])
     return Days(int(first.is_not_null().sum()), int((first > 12).sum() or 0), int((second > 12).sum() or 0))
 

@@ -21,7 +21,7 @@ from recsys.tables.checks.matching import hint
 from recsys.tables.checks.several import several_ids
 from recsys.tables.checks.survey import ABOUT_ITEMS
 from recsys.tables.shop import ShopTables
-from recsys.tables.validation import percent
+from recsys.tables.validation import SHORTENED, percent
 
 RECENT_DAYS = 28
 """Days up to the newest event on which the items of events should still be in the catalogue."""
@@ -67,6 +67,13 @@ def _of_rows(settings: Settings, shop: ShopTables) -> Iterator[Headline]:
             said = f"{_of(found.rows, total, 'event')} are of {found.example} and nobody's, though these do as little as customers do"
             too_many = surely_above(found.rows, total, settings.data.max_rejected_share)
             yield Headline("people", not too_many, f"{said}: {found.advice}.")
+        if found.rule == SHORTENED and "order_id" not in found.column:
+            total = round(found.rows / found.share)
+            said = (
+                f"{_of(found.rows, total, 'row')} of {found.table}, column {found.column}, hold a shortened number, so that"
+            )
+            too_many = surely_above(found.rows, total, settings.data.max_rejected_share)
+            yield Headline("ids", not too_many, f"{said} many ids are one: {found.advice}.")
         if found.rule in (LATER, ZERO):
             total = round(found.rows / found.share)
             when = "are later than now" if found.rule == LATER else "are of 1970"

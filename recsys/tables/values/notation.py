@@ -30,8 +30,8 @@ from recsys.tables.values.times import (
 )
 
 _NUMBERS, _TIMES = ("number", "money", "stock"), ("time", "date")
-_PLAIN = r"^\s*-?\d+(?:\.\d+)?\s*$"
-_SURE = r"^\s*(?:\d+|\d+\.(?:\d{1,2}|\d{4,})|(?:0\d*|\d{4,})\.\d{3}|-\d+(?:\.\d+)?)\s*$"
+_PLAIN = r"^\s*-?[0-9]+(?:\.[0-9]+)?\s*$"
+_SURE = r"^\s*(?:[0-9]+|[0-9]+\.(?:[0-9]{1,2}|[0-9]{4,})|(?:0[0-9]*|[0-9]{4,})\.[0-9]{3}|-[0-9]+(?:\.[0-9]+)?)\s*$"
 """A plain number that cannot be anything else: `_PLAIN`, and not `EITHER_POINT`."""
 _NUMERIC = r"^\s*-?\d{1,19}(?:\.\d+)?\s*$"
 _PROVES_POINT = r"\.(?:\d{1,2}|\d{4,})\s*$"

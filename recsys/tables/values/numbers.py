@@ -12,6 +12,8 @@ from typing import Literal
 
 import polars as pl
 
+from recsys.tables.values.digits import with_plain_digits
+
 Mark = Literal[".", ",", ""]
 """Decimal mark of a column; empty: only what proves its own is read."""
 
@@ -198,7 +200,8 @@ def prove(text: pl.Series, counts: pl.Series) -> Proofs:
 
 
 def _parts(text: pl.Expr) -> pl.Expr:
-    return text.str.replace_all(_UNSEEN, "").str.strip_chars().str.extract_groups(_PARTS)
+    plain = text.map_batches(with_plain_digits, return_dtype=pl.String(), is_elementwise=True)
+    return plain.str.replace_all(_UNSEEN, "").str.strip_chars().str.extract_groups(_PARTS)
 
 
 def _word(beside: pl.Expr) -> pl.Expr:

@@ -11,7 +11,9 @@ import polars as pl
 
 from recsys.tables.schema import TIME
 from recsys.tables.values.clocks import plain_clocks
+from recsys.tables.values.digits import with_plain_digits
 from recsys.tables.values.months import year_first
+from recsys.tables.values.signs import has_sign, one_of
 
 Unit = Literal["", "s", "ms", "us", "ns", "date", "excel", "excel1904", "none"]
 """What numbers are: since 1970 in this unit, dates such as 20260331, or days of a spreadsheet (45,000.5 is noon of 15 March 2023, or
@@ -20,6 +22,16 @@ of four years and a day later where it counts from 1904);
 EXCEL_ZERO, DAYS_TO_1904 = 25_569, 1_462
 """Days of a spreadsheet at the start of 1970, and those by which one that counts from 1904 has fewer."""
 MICROSECONDS: Mapping[str, float] = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
+ZONE_WORDS: Mapping[str, str] = {
+    "CEST|MESZ": "+02:00",
+    "CET|MEZ": "+01:00",
+    "EEST": "+03:00",
+    "EET": "+02:00",
+    "WEST": "+01:00",
+    "WET": "Z",
+    "BRT": "-03:00",
+}
+"""Words for zones that mean one offset each; IST, CST, EST and BST do not."""
 NUMBER = r"^(-?\d{1,19}(?:\.\d+)?)$"
 _NAIVE = pl.Datetime("us")
 _FIRST_YEAR = datetime(1000, 1, 1)  # noqa: DTZ001 (it is compared with local times)
@@ -105,7 +117,9 @@ def _in_zone(naive: pl.Series, zone: str) -> pl.Series:
 
 def _zoned(series: pl.Series) -> pl.Series:
     if series.dtype == pl.String:
-        return series.str.contains(r"(?:Z|UTC|GMT|[+-]\d\d:?\d\d)\s*$").fill_null(False)
+        return series.str.contains(r"(?:Z|UTC|GMT|\d\s*(?:" + "|".join(ZONE_WORDS) + r")|[+-]\d\d:?\d\d)\s*$").fill_null(
+            False
+        )
     typed = isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone is not None
     return pl.Series([typed or series.dtype.is_numeric()]).new_from_index(0, len(series))
 
@@ -157,7 +171,11 @@ def _from_text(series: pl.Series, notation: TimeNotation) -> pl.Series:
     found = _usual(bare, notation)
     if found.null_count() == bare.null_count():
         return found
-    text = bare.str.replace(r"\s*(?:UTC|GMT)$", "Z").str.replace(r"^(\d{4}-\d\d-\d\d) +", "${1}T")
+    text = (
+        with_plain_digits(_with_offsets(bare))
+        .str.replace(r"\s*(?:UTC|GMT)$", "Z")
+        .str.replace(r"^(\d{4}-\d\d-\d\d) +", "${1}T")
+    )
     if not notation.short_years:
         text = pl.select(pl.when(~text.str.contains(SHORT_YEAR)).then(text)).to_series()
     if not notation.lone_digits:
@@ -170,6 +188,15 @@ def _from_text(series: pl.Series, notation: TimeNotation) -> pl.Series:
     unread = pl.select(pl.when(left).then(text)).to_series()
     plain = plain_clocks(unread)
     return _filled(found, plain, notation) if (plain != unread).any() else found
+
+
+def _with_offsets(text: pl.Series) -> pl.Series:
+    """Times whose zone is one of `ZONE_WORDS`, with its offset."""
+    if not has_sign(text, one_of(b"T")):
+        return text
+    for words, offset in ZONE_WORDS.items():
+        text = text.str.replace(rf"(\d)\s*(?:{words})$", f"${{1}}{offset}")
+    return text
 
 
 def _filled(found: pl.Series, text: pl.Series, notation: TimeNotation) -> pl.Series:

@@ -68,6 +68,13 @@ def test_events_need_items(tmp_path: Path, lacking: int, passed: bool) -> None:
     assert (found.passed, found.said.startswith(f"{counts[0]} of {counts[1]} events")) == (passed, True)
 
 
+@pytest.mark.parametrize(("shortened", "passed"), [(0, None), (1, True), (12, False)])
+def test_ids_that_a_spreadsheet_shortened_are_no_ids(tmp_path: Path, shortened: int, passed: bool | None) -> None:
+    """Many items became one: nothing is learned from them, and no shop of them goes live."""
+    found = headlines(tmp_path, [*views(40), *views(shortened, item_id="4.00638E+12")])
+    assert (found["ids"].passed if "ids" in found else None) == passed
+
+
 def test_events_that_are_about_nothing_are_of_no_use(tmp_path: Path) -> None:
     """Home pages only."""
     found = headlines(tmp_path, views(5, item_id=None, event_type="home_view"))

@@ -90,6 +90,17 @@ def test_what_is_no_number_is_none(text: str) -> None:
     assert read(text) == [None]
 
 
+def test_digits_of_any_script_are_digits() -> None:
+    """With the marks of their scripts, a sign and a currency."""
+    assert read("١٢٫٥٠", "-१२.५", "１，２００．５０", "SAR ١٬٢٩٩٫٠٠", "۱۲") == [
+        12.5,
+        -12.5,
+        1200.5,
+        1299.0,
+        12.0,
+    ]
+
+
 def test_what_could_be_either_is_read_by_the_mark_of_its_column() -> None:
     """1,299 and 1.299 are thousands or fractions, by the mark; without one they are nothing."""
     texts = ("1,299", "1.299")

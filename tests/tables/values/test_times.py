@@ -47,6 +47,23 @@ def test_times_of_feeds_logs_and_languages() -> None:
     assert times("2026-06-08 12:00:00,000", "2026-06-08T14:00:00+02:00[Europe/Paris]") == [noon, noon]
 
 
+def test_words_for_zones_and_years_and_other_digits() -> None:
+    """CEST and MEZ mean one offset, IST and CST several; the word for a year says nothing; digits of any script are digits."""
+    assert times("2026-07-01 12:00:00 CEST", "2026-01-01 12:00 MEZ", "2026-07-01 12:00 IST") == [
+        utc(2026, 7, 1, 10),
+        utc(2026, 1, 1, 11),
+        None,
+    ]
+    assert times("2026-07-01 12:00:00 CET", zone="Asia/Tokyo") == [utc(2026, 7, 1, 11)]
+    assert at_a_seam(pl.Series(["2026-03-29 02:30:00 CEST"]), BERLIN).to_list() == [False]
+    assert times("5 мая 2026 г. 10:30", "5 maja 2026 r. 10:30") == [utc(2026, 5, 5, 10, 30)] * 2
+    assert times("٢٠٢٦/٠٥/٠١ ٠٩:٤٧", "२०२६-०५-०१", "２０２６年５月１日") == [
+        utc(2026, 5, 1, 9, 47),
+        utc(2026, 5, 1),
+        utc(2026, 5, 1),
+    ]
+
+
 def test_seams_of_a_zone_have_one_rule() -> None:
     """Of the hour that comes twice the first is taken; the one that does not exist is as much later as was skipped."""
     autumn, spring = "2026-10-25 02:30:00", "2026-03-29 02:30:00"
