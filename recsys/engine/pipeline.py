@@ -14,7 +14,7 @@ import numpy as np
 from recsys.clock import DAY
 from recsys.engine.engine import Engine as Engine
 from recsys.engine.filters import FilterInputs, allowed_items, emptied_by
-from recsys.engine.merchandising.at_once import AtOnce, arranged_at_once
+from recsys.engine.merchandising.at_once import arranged_at_once
 from recsys.engine.merchandising.exploration import Drawn, Explorer, explorer_of
 from recsys.engine.merchandising.interleaving import interleave
 from recsys.engine.merchandising.merchandising import (
@@ -172,16 +172,17 @@ def _ranked(engine: Engine, asked: ResolvedQuery, limit: int, explained: bool) -
         builder.put_back()
     step_by_step = explained or asked.variety is not None or explorer is not None
     at_once = None if step_by_step else arranged_at_once(builder, plan, catalog, allowed, places, RANKS_EVERYTHING)
-    if at_once and not may_fill and one_kind(at_once.ranked.rows, catalog.category):
-        at_once = _mixed_at_once(at_once, builder, plan, catalog, allowed, places)
-    if at_once:
+    if at_once and (may_fill or not one_kind(at_once.ranked.rows, catalog.category)):
         led, fallback = at_once.credit(chain)
         builder.ranked = at_once.ranked
         return Built(builder, rule, led, fallback)
     shelf = Shelf(allowed, catalog, places, _names(weights, chain), RANKS_EVERYTHING)
-    arranged = Arrangement(builder, plan, shelf, asked.variety).arranged()
+    if at_once and at_once.pinned is not None:
+        arranged = Arranged(at_once.ranked, at_once.pinned, NO_NOTES)
+    else:
+        arranged = Arrangement(builder, plan, shelf, asked.variety).arranged()
     if not may_fill and one_kind(arranged.ranked.rows[:limit], catalog.category):
-        arranged = _mixed(arranged, builder, plan, shelf, asked.variety, limit)
+        arranged = _mixed(arranged, builder, plan, shelf, asked.variety, limit, step_by_step)
     drawn = None if explorer is None else explorer.drawn(arranged.ranked, builder.n_blended)
     if drawn is not None:
         drawn = drawn._replace(ranked=drawn.ranked.first(limit))
@@ -196,27 +197,25 @@ def _names(weights: Mapping[str, float], chain: Sequence[str]) -> tuple[str, ...
     return tuple(dict.fromkeys((*(name for name, weight in weights.items() if weight > 0), *chain)))
 
 
-def _mixed_at_once(
-    filled: AtOnce, builder: SlateBuilder, plan: Plan, catalog: Catalog, allowed: Mask, limit: int
-) -> AtOnce | None:
-    """The same as `_mixed` of a list without pins; None: it takes more than the items at hand."""
-    if plan.pins:
-        return None
-    mixed = mixing(plan, catalog, len(filled.ranked))
-    other = arranged_at_once(builder, mixed, catalog, allowed, limit, RANKS_EVERYTHING)
-    if other is None:
-        return None
-    kept = len(other.ranked) >= len(filled.ranked) and meets(plan, other.ranked.rows, filled.ranked.rows)
-    return other if kept else filled
-
-
 def _mixed(
-    arranged: Arranged, builder: SlateBuilder, plan: Plan, shelf: Shelf, variety: Variety | None, limit: int
+    arranged: Arranged,
+    builder: SlateBuilder,
+    plan: Plan,
+    shelf: Shelf,
+    variety: Variety | None,
+    limit: int,
+    step_by_step: bool,
 ) -> Arranged:
     """A list that one leaf category fills, with an item of another one; as it is where that would shorten it, or take from what
     campaigns pin or have a share for."""
-    full = min(limit, len(arranged.ranked))
-    other = Arrangement(builder, mixing(plan, shelf.catalog, full), shelf, variety).arranged()
+    mixed, catalog = mixing(plan, shelf.catalog, min(limit, len(arranged.ranked))), shelf.catalog
+    at_once = (
+        None if step_by_step else arranged_at_once(builder, mixed, catalog, shelf.allowed, shelf.limit, shelf.everything)
+    )
+    if at_once and at_once.pinned is not None:
+        other = Arranged(at_once.ranked, at_once.pinned, NO_NOTES)
+    else:
+        other = Arrangement(builder, mixed, shelf, variety).arranged()
     kept = len(other.ranked) >= len(arranged.ranked) and other.pinned == arranged.pinned
     return other if kept and meets(plan, other.ranked.rows, arranged.ranked.rows) else arranged
 

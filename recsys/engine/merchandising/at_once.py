@@ -23,10 +23,12 @@ from recsys.types import Mask, Rows, Scores
 
 
 class AtOnce(NamedTuple):
-    """A list under a plan, and its places int64[k], from 0, of items that neither pins nor the rule's recommenders brought."""
+    """A list under a plan, its places int64[k], from 0, of items that neither pins nor the rule's recommenders brought, and the rows
+    that were pinned (None: nobody counted them)."""
 
     ranked: Ranked
     others: Numbers
+    pinned: frozenset[int] | None
 
     def credit(self, chain: tuple[str, ...]) -> tuple[bool, str | None]:
         """Tell the same as `Arranged.credit`."""
@@ -56,12 +58,20 @@ def arranged_at_once(pool: Pool, plan: Plan, catalog: Catalog, allowed: Mask, li
     )
     if not plan.shares and len(ranked.rows) >= limit:
         rows, scores, explained_by, numbers = _walked(*at_hand, plan.pin_numbers, plan.rules.keys, plan.rules.limits)
-        n = len(rows)
-        return AtOnce(Ranked(rows, scores, names, numbers[:n], explained_by), numbers[n:]) if n == limit else None
+        if (n := len(rows)) < limit:
+            return None
+        others, pins = numbers[n:], _NOBODY
+        if len(pinned):
+            others, pins = others[others >= 0], frozenset(rows[-1 - others[others < 0]].tolist())
+        return AtOnce(Ranked(rows, scores, names, numbers[:n], explained_by), others, pins)
     done, rows, scores, sources, explained_by, others = _arrange_at_once(
         *at_hand, catalog.category, catalog.brand, plan.rules
     )
-    return AtOnce(Ranked(rows, scores, names, sources, explained_by), others) if done else None
+    uncounted = None if plan.pins else _NOBODY
+    return AtOnce(Ranked(rows, scores, names, sources, explained_by), others, uncounted) if done else None
+
+
+_NOBODY: frozenset[int] = frozenset()
 
 
 @compiled()
@@ -106,6 +116,7 @@ def _walked(
     """Fill the places in one walk along a pool of at least as many items, where nothing has a share; fewer: others must be asked for.
 
     Its tables are the places themselves: a limit counts those above of its kind. Pins int64[2, p] are rows and places in their order.
+    Returns rows, scores, notes, and numbers: the sources, then the places of what pins brought, as -1 - place, and of the others.
     """
     n = len(rows)
     every, raised = np.empty(n + len(pinned), np.int32), np.empty(n + len(pinned))
@@ -157,8 +168,8 @@ def _walked(
         found_scores[place] = raised[entry]
         if entry < n:
             numbers[place], notes[place] = sources[entry], explained_by[entry]
-        if entry >= blended and not by_pin[place]:
-            numbers[count + n_others] = place
+        if by_pin[place] or entry >= blended:
+            numbers[count + n_others] = -1 - place if by_pin[place] else place
             n_others += 1
     return standing, found_scores, notes, numbers[: count + n_others]
 
