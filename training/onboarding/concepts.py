@@ -47,8 +47,8 @@ _WORDS: Mapping[str, str] = {
     "sztuk množství kusů ks määrä kpl mennyiség db количество кол штук 数量 個数 件数 수량 cantitate ποσότητα 數量 كمية الكمية "
     "כמות кількість množstvo količina liczba",
     "price": "price prices preis preise prix tarif valor precio prezzo preço preco prijs prijzen pris fiyat fiyatı cena ceny hinta "
-    "ár цена 価格 値段 单价 가격 preț prețul τιμή سعر السعر מחיר ціна cijena 판매가 pvp vk 販売単価",
-    "unit": "unit each einzel einzeln stückpreis unitaire unitario unitaria unitário unité per eenheid stuk enhet styck styk "
+    "ár цена 価格 値段 单价 가격 preț prețul τιμή سعر السعر מחיר ціна cijena 판매가 pvp 販売単価",
+    "unit": "unit each einzel einzeln stückpreis unitaire unitario unitaria unitário unité per pro eenheid stuk enhet styck styk "
     "birim jednostkowa jednostkowy jednotková kus yksikkö egység единицу 単価 单位 unitar μονάδας الوحدة وحدة יחידה 單價",
     "total": "total totals amount subtotal sum revenue turnover gesamt gesamtpreis summe betrag umsatz montant totale importe "
     "importo totaal bedrag belopp beløb tutar toplam kwota suma razem wartość celkem částka summa összeg összesen "
@@ -113,7 +113,7 @@ _WORDS: Mapping[str, str] = {
     "magasin pays ville naissance descuento tienda país ciudad sconto negozio paese desconto loja "
     "korting winkel rabat butik indirim mağaza sklep sleva obchod скидка магазин "
     "割引 店舗 生年 더",
-    "": "税込 税抜 管理 za internal sell the of de du des da do di del della la le el l d e pro ttc ht incl inkl inc excl brutto "
+    "": "税込 税抜 管理 za internal sell the of de du des da do di del della la le el l d e vk ttc ht incl inkl inc excl brutto "
     "netto am net gross bruto neto mwst is in at on level current to my our overall event data lineitems cart properties attributes "
     "payload",
 }
@@ -153,7 +153,7 @@ MEANT: Mapping[str, tuple[str, ...]] = {
     "price": (
         "price unit", "price", "unit", "item price", "item price unit", "made price", "price unit total",
         "item price unit total",
-        "price quantity", "made price sku", "price sku",
+        "price quantity", "price unit quantity", "made price sku", "price sku",
     ),
     "amount": ("line total", "item total", "price total", "line item total", "line price", "total",),
     "currency": ("currency", "currency id", "order currency", "price currency", "item currency"),

@@ -58,7 +58,8 @@ def _totals(found: Proposal) -> None:
 
 
 def _is_total(word: str) -> bool:
-    return concepts(_BEFORE_TOTAL.sub("", word.strip().rstrip(":"))) == ("total",)
+    """Tell whether a word means a total and nothing else; one with a number in it, such as SUM-001, is an id."""
+    return not re.search(r"\d", word) and concepts(_BEFORE_TOTAL.sub("", word.strip().rstrip(":"))) == ("total",)
 
 
 def _parts(found: Proposal) -> None:

@@ -44,7 +44,7 @@ _OF_EVENTS = {
     "bestellnummer bestellnr beleg belegnummer commande pedido ordine number",
     "quantity": "quantity qty units pieces count unitsales menge anzahl stueck quantite cantidad quantita pcs",
     "price": "price unitprice itemprice lineitemprice priceeach each preis einzelpreis stueckpreis prix precio prezzo "
-    "vk vkbrutto vkpreis apris",
+    "vk vkbrutto vkpreis vkprostueck vkbruttoprostueck vknettoprostueck apris",
     "amount": "amount linetotal totalprice salesvalue storesales revenue sales total betrag umsatz gesamtpreis "
     "montant importe",
     "currency": "currency currencycode coin waehrung devise moneda valuta",
@@ -72,7 +72,8 @@ _OF_ITEMS = {
     "category": "category categories categorypath productcategory producttype shelf shelves kategorie kategorien "
     "warengruppe gruppe categorie",
     "brand": "brand brandname vendor manufacturer manufacturerid maker marke hersteller marque marca",
-    "price": "price saleprice unitprice regularprice preis verkaufspreis prix precio prezzo vk vkbrutto vkpreis",
+    "price": "price saleprice unitprice regularprice preis verkaufspreis prix precio prezzo vk vkbrutto vkpreis "
+    "vkprostueck vkbruttoprostueck vknettoprostueck",
     "currency": "currency currencycode waehrung coin",
     "available": f"available availability isinstock isavailable lieferbar verfuegbar disponible disponibile {_IN_STOCK}",
     "stock": f"stock stockquantity inventory inventoryquantity qty quantity left bestand lagerbestand lager {_IN_STOCK}",

@@ -21,9 +21,10 @@ def test_totals_among_the_lines_are_left_out_and_said(tmp_path: Path, word: str)
     assert any(f"Item is “{word}” are totals" in each for each in found["unsure"])
 
 
-def test_items_whose_name_begins_like_a_total_stay(tmp_path: Path) -> None:
+@pytest.mark.parametrize("item", ["Total yoghurt", "SUM-001"])
+def test_items_whose_name_begins_like_a_total_stay(tmp_path: Path, item: str) -> None:
     """Only what is nothing but a total is left out."""
-    found = read_proposal(tmp_path, HEAD, [*LINES, "O9,2026-11-09T10:00:00Z,C1,Total yoghurt,1,2.50"])
+    found = read_proposal(tmp_path, HEAD, [*LINES, f"O9,2026-11-09T10:00:00Z,C1,{item},1,2.50"])
     assert "where" not in found
 
 
@@ -56,6 +57,9 @@ def test_parts_of_a_bundle_that_cost_nothing_are_asked_for(tmp_path: Path, whole
     [
         ("bestellnr,datum,kdnr,kd,artnr,menge,preis", "user_id", "kdnr"),
         ("bestellnr,datum,kdnr,kd,artnr,menge,VK Brutto (pro Stück)", "price", "VK Brutto (pro Stück)"),
+        ("bestellnr,VK-Datum,kdnr,kd,artnr,VK-Menge,Umsatz", "quantity", "VK-Menge"),
+        ("bestellnr,VK-Datum,kdnr,kd,artnr,VK-Menge,Umsatz", "amount", "Umsatz"),
+        ("bestellnr,datum,kdnr,kd,artnr,menge,Preis pro Stück", "price", "Preis pro Stück"),
         ("Pedido,Fecha,Cliente,Nombre,Referencia,Cantidad,PVP", "price", "PVP"),
         ("Order,Creation Date,Client Email,Name,ID_SKU,Quantity_SKU,SKU Selling Price", "quantity", "Quantity_SKU"),
         ("Order,Creation Date,Client Email,Name,ID_SKU,Quantity_SKU,SKU Selling Price", "price", "SKU Selling Price"),
@@ -64,6 +68,7 @@ def test_parts_of_a_bundle_that_cost_nothing_are_asked_for(tmp_path: Path, whole
     ],
 )  # fmt: skip
 def test_names_of_exports_are_known(tmp_path: Path, head: str, canonical: str, own: str) -> None:
-    """A customer's number goes before what is only called the customer; price of a piece, and quantities and prices of a SKU."""
+    """A customer's number goes before what is only called the customer; price of a piece, and quantities and prices of a SKU; VK is a
+    price by itself, and says nothing beside a quantity."""
     rows = [f"{at},2026-11-0{at}T10:00:00Z,{at % 3 + 400},Firma {at % 3},A{at % 4},1,{at}.50" for at in range(1, 9)]
     assert read_proposal(tmp_path, head, rows)["columns"][canonical] == own
