@@ -10,7 +10,7 @@ import polars as pl
 from recsys.tables.values.digits import with_plain_digits
 from recsys.tables.values.numbers import UNITS, read_number
 from recsys.tables.values.plausible import plausible_share
-from recsys.tables.values.times import TimeNotation
+from recsys.tables.values.times import ZONE_WORDS, TimeNotation
 from recsys.tables.values.words import read_words
 from training.onboarding.concepts import concepts
 from training.onboarding.names import event_words, plain, says_kind
@@ -18,7 +18,7 @@ from training.onboarding.names import event_words, plain, says_kind
 _PLAIN = r"^-?\d[\d.,]*$"
 _PLAIN_NUMBER = r"^-?\d+(?:[.,]\d+)?$"
 _DAY = r"^\s*(\d{1,2})(?:[/-]|\.\s?)(\d{1,2})(?:[/-]|\.\s?)(?:\d{4}|\d{2})\.?(?:[\s,;T]|$)"
-_ZONED = r"(?i)(?:z|utc|gmt|[+-]\d{2}:?\d{2})\s*$"
+_ZONED = rf"(?i)(?:z|utc|gmt|\d\s*(?:{'|'.join(ZONE_WORDS)})|[+-]\d{{2}}:?\d{{2}})\s*$"
 _ENOUGH, _ALMOST, _MOST = 5, 0.95, 0.8
 """Orders of several lines that must be there, and their share that must be alike, before a column is taken for the order's; the
 share of plausible times in a column whose name says nothing of a time, and that of days with a year of four digits, which articles

@@ -13,7 +13,6 @@ from recsys.tables.schema import TIME
 from recsys.tables.values.clocks import plain_clocks
 from recsys.tables.values.digits import with_plain_digits
 from recsys.tables.values.months import year_first
-from recsys.tables.values.signs import has_sign, one_of
 
 Unit = Literal["", "s", "ms", "us", "ns", "date", "excel", "excel1904", "none"]
 """What numbers are: since 1970 in this unit, dates such as 20260331, or days of a spreadsheet (45,000.5 is noon of 15 March 2023, or
@@ -23,16 +22,17 @@ EXCEL_ZERO, DAYS_TO_1904 = 25_569, 1_462
 """Days of a spreadsheet at the start of 1970, and those by which one that counts from 1904 has fewer."""
 MICROSECONDS: Mapping[str, float] = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
 ZONE_WORDS: Mapping[str, str] = {
-    "CEST|MESZ": "+02:00",
-    "CET|MEZ": "+01:00",
-    "EEST": "+03:00",
-    "EET": "+02:00",
-    "WEST": "+01:00",
-    "WET": "Z",
-    "BRT": "-03:00",
+    "CEST|MESZ": "Etc/GMT-2",
+    "CET|MEZ": "Etc/GMT-1",
+    "EEST": "Etc/GMT-3",
+    "EET": "Etc/GMT-2",
+    "WEST": "Etc/GMT-1",
+    "WET": "UTC",
+    "BRT": "Etc/GMT+3",
 }
-"""Words for zones that mean one offset each; IST, CST, EST and BST do not."""
+"""Words for zones that mean one offset each (`Etc/GMT-2` is two hours ahead of UTC); IST, CST, EST and BST do not."""
 NUMBER = r"^(-?\d{1,19}(?:\.\d+)?)$"
+_ZONE_WORD = r"(\d)\s*(?:" + "|".join(ZONE_WORDS) + ")"
 _NAIVE = pl.Datetime("us")
 _FIRST_YEAR = datetime(1000, 1, 1)  # noqa: DTZ001 (it is compared with local times)
 _COMPACT = r"^((?:19|20|21)\d\d)(\d\d)(\d\d)[T ]?(\d\d)?(\d\d)?(\d\d)?(?:\.0+)?(Z?)$"
@@ -88,7 +88,7 @@ def read_days(series: pl.Series, notation: TimeNotation = ISO) -> pl.Series:
         return read_times(series, unzoned).dt.date()
     iso = series.str.strip_chars().str.extract(r"^(\d{4}-\d\d-\d\d)(?:[T\s].*)?$").str.to_date("%Y-%m-%d", strict=False)
     left = series.zip_with(iso.is_null(), pl.Series([None], dtype=pl.String).new_from_index(0, len(series)))
-    return iso.fill_null(read_times(left, unzoned).dt.date())
+    return iso.fill_null(read_times(left.str.replace(rf"{_ZONE_WORD}\s*$", "${1}"), unzoned).dt.date())
 
 
 def at_a_seam(series: pl.Series, notation: TimeNotation) -> pl.Series:
@@ -117,9 +117,7 @@ def _in_zone(naive: pl.Series, zone: str) -> pl.Series:
 
 def _zoned(series: pl.Series) -> pl.Series:
     if series.dtype == pl.String:
-        return series.str.contains(r"(?:Z|UTC|GMT|\d\s*(?:" + "|".join(ZONE_WORDS) + r")|[+-]\d\d:?\d\d)\s*$").fill_null(
-            False
-        )
+        return series.str.contains(rf"(?:Z|UTC|GMT|{_ZONE_WORD}|[+-]\d\d:?\d\d)\s*$").fill_null(False)
     typed = isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone is not None
     return pl.Series([typed or series.dtype.is_numeric()]).new_from_index(0, len(series))
 
@@ -171,17 +169,13 @@ def _from_text(series: pl.Series, notation: TimeNotation) -> pl.Series:
     found = _usual(bare, notation)
     if found.null_count() == bare.null_count():
         return found
-    text = (
-        with_plain_digits(_with_offsets(bare))
-        .str.replace(r"\s*(?:UTC|GMT)$", "Z")
-        .str.replace(r"^(\d{4}-\d\d-\d\d) +", "${1}T")
-    )
+    text = with_plain_digits(bare).str.replace(r"\s*(?:UTC|GMT)$", "Z").str.replace(r"^(\d{4}-\d\d-\d\d) +", "${1}T")
     if not notation.short_years:
         text = pl.select(pl.when(~text.str.contains(SHORT_YEAR)).then(text)).to_series()
     if not notation.lone_digits:
         text = pl.select(pl.when(~text.str.contains(LONE_DIGIT)).then(text)).to_series()
     text = text.str.replace(r"(\d\d:\d\d:\d\d),(\d{1,9})", "${1}.${2}").str.replace(r"\[[A-Za-z_]+(?:/[\w+-]+)*\]$", "")
-    found = _filled(found, text, notation)
+    found = _filled(_in_worded_zones(found, bare, notation), text, notation)
     left = found.is_null() & text.is_not_null()
     if not left.any():
         return found
@@ -190,13 +184,14 @@ def _from_text(series: pl.Series, notation: TimeNotation) -> pl.Series:
     return _filled(found, plain, notation) if (plain != unread).any() else found
 
 
-def _with_offsets(text: pl.Series) -> pl.Series:
-    """Times whose zone is one of `ZONE_WORDS`, with its offset."""
-    if not has_sign(text, one_of(b"T")):
-        return text
-    for words, offset in ZONE_WORDS.items():
-        text = text.str.replace(rf"(\d)\s*(?:{words})$", f"${{1}}{offset}")
-    return text
+def _in_worded_zones(found: pl.Series, text: pl.Series, notation: TimeNotation) -> pl.Series:
+    """The times that were found, and those that one of `ZONE_WORDS` stands behind, read without it as local to that zone."""
+    worded = pl.select(pl.when(text.str.contains(f"{_ZONE_WORD}$")).then(text)).to_series()
+    for words, zone in ZONE_WORDS.items() if worded.count() else ():
+        own = worded.str.extract(rf"^(.*\d)\s*(?:{words})$")
+        if own.count():
+            found = found.zip_with(own.is_null(), _from_text(own, replace(notation, zone=zone)))
+    return found
 
 
 def _filled(found: pl.Series, text: pl.Series, notation: TimeNotation) -> pl.Series:

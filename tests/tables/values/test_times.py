@@ -55,7 +55,13 @@ def test_words_for_zones_and_years_and_other_digits() -> None:
         None,
     ]
     assert times("2026-07-01 12:00:00 CET", zone="Asia/Tokyo") == [utc(2026, 7, 1, 11)]
+    assert times("2026-07-01 12:00 MESZ", "2026-01-01 12:00 MEZ") == [utc(2026, 7, 1, 10), utc(2026, 1, 1, 11)]
+    assert (
+        times("01.07.2026 12:00 CEST", "1. Juli 2026 12:00 MESZ", zone="Asia/Tokyo", day_first=True)
+        == [utc(2026, 7, 1, 10)] * 2
+    )
     assert at_a_seam(pl.Series(["2026-03-29 02:30:00 CEST"]), BERLIN).to_list() == [False]
+    assert read_days(pl.Series(["01.07.1990 00:00 MESZ"]), TimeNotation(day_first=True)).to_list() == [date(1990, 7, 1)]
     assert times("5 мая 2026 г. 10:30", "5 maja 2026 r. 10:30") == [utc(2026, 5, 5, 10, 30)] * 2
     assert times("٢٠٢٦/٠٥/٠١ ٠٩:٤٧", "२०२६-०५-०१", "２０２６年５月１日") == [
         utc(2026, 5, 1, 9, 47),
