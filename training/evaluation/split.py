@@ -20,7 +20,7 @@ from recsys.snapshot.histories import Events
 from recsys.tables.reader import Read
 from recsys.tables.shop import read_shop
 from recsys.types import EventType, Rows
-from training.job.default_blend import cuts_of
+from training.job.default_blend import cut_of
 from training.job.job import Prepared, Steps, prepare
 from training.runners.finished import NOTHING_KEPT, Finished
 from training.runners.rows import map_events
@@ -124,6 +124,7 @@ def last_orders(
     settings: Settings, before: datetime, now: datetime, erasure_keys: ErasureKeys | None = None
 ) -> Split | None:
     """Read a shop without everybody's last order before a moment, or what each took last, which is the truth; None: too few are left.
+    Views are taken only where nothing was ever bought.
 
     So are sequences looked at, whose times say no more than the order of events: no window of days has enough of their shoppers in it
     (`training.job.default_blend`).
@@ -135,7 +136,8 @@ def last_orders(
     n_items, days = len(prepared.base["category"]), settings.evaluation.days
     if not len(prepared.events):
         return None
-    cut = next(cuts_of(prepared.events, prepared.as_of, n_items, days, settings.seed, settings.behaviour), None)
+    kind = EventType.PURCHASE if (prepared.events.kinds == EventType.PURCHASE).any() else EventType.VIEW
+    cut = cut_of(prepared.events, prepared.as_of, n_items, days, settings.seed, settings.behaviour, kind)
     if cut is None:
         return None
     events, guests = settle(cut.remaining, settings.behaviour), prepared.guest_orders

@@ -50,6 +50,9 @@ LEAST_BETTER = 0.03
 LEAST_GAIN = 0.005
 """Share of NDCG@10 that a recommender has to add, for each costs time whenever a list is asked for."""
 
+_TAUGHT: Sequence[tuple[EventType, Sequence[Segment]]] = ((EventType.PURCHASE, SEGMENTS), (EventType.VIEW, ("lead",)))
+"""The segments that each kind of event tells of: what customers look at does not tell what they buy."""
+
 FitOn = Callable[[Events, int], Engine]
 """Fit every recommender on these events as of a moment (microseconds)."""
 
@@ -60,7 +63,7 @@ class Cut:
 
     remaining: the events that are not held back · moment: when they end, in microseconds · bought int64[m]: what was bought after, as
     user · n_items + item, ascending · owned int64: those of `bought` that the user had bought before · customers bool[users]: who
-    had bought anything before · viewed: views stand in the place of purchases.
+    had bought anything before. Where views are asked for, they stand in the place of purchases in `bought` and `owned`.
     """
 
     remaining: Events
@@ -68,7 +71,6 @@ class Cut:
     bought: NDArray[np.int64]
     owned: NDArray[np.int64]
     customers: Mask
-    viewed: bool = False
 
 
 class LearnedBlend(NamedTuple):
@@ -124,9 +126,11 @@ def default_blend(
         return LearnedBlend(blend)
     days = 0 if chosen.learn_blend == "random" else settings.evaluation.days
     found, stopped = dict[Segment, Mapping[str, float]](), list[Segment]()
-    for cut in cuts_of(events, as_of, n_items, days, settings.seed, settings.behaviour):
-        thick = [each for each in untouched if len(_asked(cut, each, n_items)) >= LEAST_SHOPPERS]
-        if not thick:
+    for kind, segments in _TAUGHT:
+        wanted = [each for each in untouched if each in segments]
+        cut = cut_of(events, as_of, n_items, days, settings.seed, settings.behaviour, kind) if wanted else None
+        thick = [each for each in wanted if cut and len(_asked(cut, each, n_items)) >= LEAST_SHOPPERS]
+        if cut is None or not thick:
             continue
         untouched = [each for each in untouched if each not in thick]
         if late():
@@ -143,19 +147,11 @@ def default_blend(
     return LearnedBlend(learned, segments_learned(blend, learned), tuple(stopped))
 
 
-def cuts_of(events: Events, as_of: int, n_items: int, days: int, seed: int, behaviour: BehaviourSettings) -> Iterator[Cut]:
-    """Cut a past by what was bought in it, then by what was looked at, as far as either leaves enough shoppers to learn from."""
-    for kind in (EventType.PURCHASE, EventType.VIEW):
-        cut = _cut_of(events, as_of, n_items, days, seed, behaviour, kind)
-        if cut is not None:
-            yield cut
-
-
-def _cut_of(
+def cut_of(
     events: Events, as_of: int, n_items: int, days: int, seed: int, behaviour: BehaviourSettings, kind: EventType
 ) -> Cut | None:
-    """Hold back the last days, else everybody's last order, else what each took last, else a part drawn, or that at once where
-    `days` is 0; None: too few shoppers are left to learn from.
+    """Hold back what was bought, or looked at, in the last days, else everybody's last order, else what each took last, else a part
+    drawn, or that at once where `days` is 0; None: too few shoppers are left to learn from.
 
     The last order is no question where it would be the end of a burst: few shoppers come back after it, and most of what anybody
     took lies inside one.
@@ -191,8 +187,7 @@ def _cut(events: Events, late: Mask, moment: int, n_items: int, kind: EventType)
     pairs = events.users.astype(np.int64) * n_items + events.items
     after = np.unique(pairs[late & bought & known[events.users]])
     before = np.unique(pairs[~late & bought])
-    owned = np.intersect1d(after, before, assume_unique=True)
-    return Cut(events.where(~late), moment, after, owned, customers, kind == EventType.VIEW)
+    return Cut(events.where(~late), moment, after, np.intersect1d(after, before, assume_unique=True), customers)
 
 
 def _from_the_last_order(events: Events, behaviour: BehaviourSettings) -> Mask:
@@ -310,9 +305,7 @@ def _above_0(gains: Values) -> bool:
 
 
 def _asked(cut: Cut, segment: Segment, n_items: int) -> NDArray[np.int64]:
-    """Rows of the shoppers who can be asked for in a segment, ascending; what customers look at does not tell what they buy."""
-    if cut.viewed and segment != "lead":
-        return np.empty(0, np.int64)
+    """Rows of the shoppers who can be asked for in a segment, ascending."""
     return np.unique(_held_back(cut, segment, n_items) // n_items)
 
 

@@ -187,14 +187,15 @@ def test_a_tuned_file_overrides_single_settings() -> None:
     assert settings.behaviour.view_weight == 2
 
 
-def sequences(folder: Path, shoppers: int) -> Settings:
-    """Shoppers who buy an item a day from the same day on, mostly the one after the last."""
+def sequences(folder: Path, shoppers: int, kind: str = "purchase") -> Settings:
+    """Shoppers who buy an item a day, or look at one, from the same day on, mostly the one after the last; one buys for certain."""
     random, rows = np.random.default_rng(3), []
     for user in range(shoppers):
         at = int(random.integers(60))
         for day in range(6):
             at = (at + (1 if random.random() < 0.7 else int(random.integers(2, 50)))) % 60
-            rows.append((f"u{user:03}", f"i{at:02}", datetime(2026, 1, 1 + day, tzinfo=UTC), "purchase"))
+            rows.append((f"u{user:03}", f"i{at:02}", datetime(2026, 1, 1 + day, tzinfo=UTC), kind))
+    rows.append(("u000", "i00", datetime(2026, 1, 3, tzinfo=UTC), "purchase"))
     columns = ["user_id", "item_id", "timestamp", "event_type"]
     pl.DataFrame(rows, schema=columns, orient="row").write_parquet(folder / "events.parquet")
     return parse_settings(
@@ -222,7 +223,10 @@ def test_sequences_are_tuned_on_everybody_s_last_order(tmp_path: Path) -> None:
     assert max(found.learned.blend.customer, key=found.learned.blend.customer.__getitem__) == "next_item"
 
 
-def test_where_there_is_nobody_to_choose_on_it_is_said(tmp_path: Path) -> None:
-    """No file is written that chose nothing."""
+@pytest.mark.parametrize(("shoppers", "kind"), [(20, "purchase"), (240, "view")])
+def test_where_there_is_nobody_to_choose_on_it_is_said(tmp_path: Path, shoppers: int, kind: str) -> None:
+    """No file is written that chose nothing, nor one that took looks for what a shop's few buyers want."""
+    settings, now = sequences(tmp_path, shoppers, kind), datetime.now(UTC)
+    end, last_before = datetime(2025, 12, 9, tzinfo=UTC), datetime(2026, 1, 6, tzinfo=UTC)
     with pytest.raises(DataError, match="nobody who was known before bought in"):
-        tune(sequences(tmp_path, 20), datetime(2025, 12, 9, tzinfo=UTC), datetime.now(UTC), tmp_path / "j")
+        tune(settings, end, now, tmp_path / "j", only=["next_item"], trials=1, last_before=last_before)

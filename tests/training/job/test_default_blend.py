@@ -25,7 +25,7 @@ from training.job.default_blend import (
     Cut,
     LearnedBlend,
     as_given,
-    cuts_of,
+    cut_of,
     default_blend,
     rounded,
     segments_learned,
@@ -53,10 +53,9 @@ def walks(n_users: int, steps: int = 8) -> list[dict[str, Any]]:
     return rows
 
 
-def cut_from(made: World, days: int = 28) -> Cut | None:
-    """The first cut of a world's events."""
-    events, as_of = made.tables.events, made.tables.as_of
-    return next(cuts_of(events, as_of, made.catalog.n_items, days, 20, BehaviourSettings()), None)
+def cut_from(made: World, days: int = 28, kind: EventType = EventType.PURCHASE) -> Cut | None:
+    """The cut of a world's events by what was bought, or looked at."""
+    return cut_of(made.tables.events, made.tables.as_of, made.catalog.n_items, days, 20, BehaviourSettings(), kind)
 
 
 def days_of(cut: Cut | None) -> tuple[int, int]:
@@ -161,10 +160,10 @@ def test_of_views_the_last_is_held_back() -> None:
     """A site that sells nothing, or next to nothing, asks for what is looked at next."""
     views = [{**row, "event_type": "view", "order_id": None} for row in walks(2 * LEAST_SHOPPERS)]
     made = world([*views, event("one", "i00", "purchase", ago(1))], ITEMS, ago(1))
-    cut = cut_from(made)
+    cut = cut_from(made, kind=EventType.VIEW)
     assert cut is not None
     assert len(cut.bought) == len(np.unique(cut.bought // len(ITEMS))) == 2 * LEAST_SHOPPERS
-    assert cut.viewed
+    assert cut_from(made) is None
 
 
 def test_a_part_is_held_back_where_the_settings_ask_for_it() -> None:
