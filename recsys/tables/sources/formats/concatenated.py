@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from recsys.tables.sources.bounds import CHUNK
@@ -52,21 +52,33 @@ def _stands_below(text: Blob, start: int, wanted: Sequence[bytes]) -> bool:
 
 
 def _rows(text: Blob, start: int, passed_over: Mapping[bytes, str], row: bytes, counted: Counter[str]) -> Iterator[bytes]:
-    """Yield the lines above the rows, then the rows of all exports; one that lacks its line's end before the next export gets it.
+    """Yield the lines above the rows, then the rows of all exports, many together; one that lacks its line's end before the next
+    export gets it.
 
     passed_over: lines that are no rows, and as what each is counted.
     """
     yield text.head(start)
     text.file.seek(start)
-    for line in text.file:
-        before, *exports = line.split(_MARK)
-        begun = [before] if before else []
-        for part in exports:
-            starts = not begun or part.rstrip(b"\r\n") in passed_over or (row and part.lstrip()[:1] in (row, b""))
-            counted["marks"] += bool(starts)
-            begun = [*begun, part] if starts else [*begun[:-1], begun[-1] + _MARK + part]
-        for part in begun:
-            if kind := passed_over.get(part.rstrip(b"\r\n")):
-                counted[kind] += 1
-            else:
-                yield part if part.endswith(b"\n") else part + b"\n"
+    while lines := text.file.readlines(CHUNK):
+        parts = (part for line in lines for part in (_parts(line, passed_over, row, counted) if _MARK in line else (line,)))
+        yield b"".join(_kept(parts, passed_over, counted))
+
+
+def _parts(line: bytes, passed_over: Mapping[bytes, str], row: bytes, counted: Counter[str]) -> list[bytes]:
+    """A line cut before each export that begins in it."""
+    before, *exports = line.split(_MARK)
+    begun = [before] if before else []
+    for part in exports:
+        starts = not begun or part.rstrip(b"\r\n") in passed_over or (row and part.lstrip()[:1] in (row, b""))
+        counted["marks"] += bool(starts)
+        begun = [*begun, part] if starts else [*begun[:-1], begun[-1] + _MARK + part]
+    return begun
+
+
+def _kept(parts: Iterable[bytes], passed_over: Mapping[bytes, str], counted: Counter[str]) -> Iterator[bytes]:
+    """The parts that are rows, each with its line's end."""
+    for part in parts:
+        if kind := passed_over.get(part.rstrip(b"\r\n")):
+            counted[kind] += 1
+        else:
+            yield part if part.endswith(b"\n") else part + b"\n"
