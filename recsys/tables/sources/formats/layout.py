@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, pairwise, repeat, zip_longest
 from typing import Literal, NamedTuple
 
 from recsys.settings.tables import Table
@@ -20,6 +21,10 @@ _SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.I)
 _MANY_RECORDS = 200
 _HIGHEST_HEADER = 50
 """The header is looked for in so many rows."""
+_GAPS = 2
+"""Columns without a name from which a line may be one of titles; one is often a column of row numbers."""
+_NEARLY_ALL = 0.9
+"""Share of a column's cells that are no names, where those below a head are values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +42,12 @@ class Layout:
 
 
 class Row(NamedTuple):
-    """One row that is not blank: the lines that it starts and ends in, from 1, and its fields."""
+    """One row that is not blank: the lines that it starts and ends in, from 1, its fields, and of two lines in one what was done."""
 
     start: int
     end: int
     cells: list[str]
+    head: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +107,66 @@ def find_header(grid: Grid, table: Table, wanted: Collection[str], key: str) -> 
     """
     if table.header:
         return _given(grid, table, key)
-    at, note = (0, "by the settings") if table.skip_lines is not None else _place(grid, wanted, key)
+    if table.skip_lines is not None:
+        at, note = 0, "by the settings"
+    else:
+        grid = _of_one_line(grid, wanted)
+        at, note = _place(grid, wanted, key)
     row = grid.rows[at]
     cells = [cell.strip() if cell.strip() in wanted else cell for cell in row.cells]
     if len(cells) > MAX_COLUMNS:
         raise DataError(f"has {len(cells):,} columns; at most {MAX_COLUMNS:,} are read")
-    return Header(row.end, distinct(cells), f"column names in line {row.start:,} ({note})")
+    line = f"lines {row.start:,} and {row.end:,}" if row.head else f"line {row.start:,}"
+    return Header(row.end, distinct(cells), f"column names in {line} ({note}){row.head}")
+
+
+def _of_one_line(grid: Grid, wanted: Collection[str]) -> Grid:
+    """The rows with a head of two lines, titles of groups above names as ERP systems write them, as one row of names."""
+    top = grid.rows[: _HIGHEST_HEADER + 1] if grid.width <= MAX_COLUMNS else ()
+    for at, (titles, names) in enumerate(pairwise(top)):
+        one, below = _joined(titles, names), [row.cells for row in grid.rows[at + 2 :]]
+        if not _may_be_double(titles, one, grid, below) or not _hold_values(grid, below):
+            continue
+        if grid.hits(at + 1, wanted) > 1 and all(names.cells) and len({*names.cells}) == grid.width:
+            return grid
+        joined = Grid(grid.separator, [*grid.rows[:at], one, *grid.rows[at + 2 :]], grid.width)
+        return grid if grid.hits(at, wanted) > max(1, joined.hits(at, wanted)) else joined
+    return grid
+
+
+def _joined(titles: Row, names: Row) -> Row:
+    """One row of both lines: a name stands in the lower one, or in the upper one where cells are merged downwards; the title of the
+    group goes before names that repeat."""
+    groups: list[str] = []
+    for title in chain(titles.cells, repeat("", len(names.cells) - len(titles.cells))):
+        groups.append(title.strip() or (groups[-1] if groups else ""))
+    single = [name.strip() or title.strip() for title, name in zip_longest(titles.cells, names.cells, fillvalue="")]
+    often = Counter(single)
+    repeated = {name for name in single if often[name] > 1}
+    full = [
+        f"{group} {name}" if name in repeated and group not in ("", name) else name
+        for group, name in zip_longest(groups, single, fillvalue="")
+    ]
+    done = "the titles of groups stand before names that repeat" if repeated else "the titles of groups are left out"
+    return Row(titles.start, names.end, full, f"; {done}")
+
+
+def _may_be_double(titles: Row, one: Row, grid: Grid, below: Sequence[Sequence[str]]) -> bool:
+    """Tell whether titles with gaps stand above what may be names, with which each column has one."""
+    filled = sum(bool(cell.strip()) for cell in titles.cells)
+    full = len(one.cells) == grid.width and all(one.cells)
+    return 2 <= filled < grid.width and full and not value_like(titles.cells) and not value_like(one.cells, below)
+
+
+def _hold_values(grid: Grid, rows: Sequence[Sequence[str]]) -> bool:
+    """Tell whether one of the columns at least holds values that are no names."""
+    columns = zip(*(row for row in rows if len(row) == grid.width), strict=True)
+    return any(_are_values([cell for cell in column if cell.strip()]) for column in columns)
+
+
+def _are_values(cells: Sequence[str]) -> bool:
+    """Tell whether nearly all cells are numbers, times and other values that are no names."""
+    return bool(cells) and sum(bool(value_like([cell])) for cell in cells) >= _NEARLY_ALL * len(cells)
 
 
 def _given(grid: Grid, table: Table, key: str) -> Header:
@@ -151,7 +211,26 @@ def _unknown_names(grid: Grid, top: range, key: str) -> tuple[int, str]:
             f"{', '.join(reasons)}); name them from left to right as `{key}.header`, or write `skip_lines = {row.start - 1}` "
             "if that line does hold the names"
         )
+    if not row.head and at + 1 < len(grid.rows):
+        _check_single(grid, at, key)
     return at, "it looks like names" if at == 0 else f"it looks like names; {_lines_above(row)}"
+
+
+def _check_single(grid: Grid, at: int, key: str) -> None:
+    """Refuse a row of names with gaps above a full one of texts, where no value below tells which of both holds the names.
+
+    Raises:
+        DataError: if it cannot be told.
+    """
+    row, under = grid.rows[at], grid.rows[at + 1]
+    gaps = grid.width - grid.filled(at)
+    if gaps < _GAPS or not _may_be_double(row, under, grid, [each.cells for each in grid.rows[at + 2 :]]):
+        return
+    raise DataError(
+        f"may have its column names in line {row.start:,}, of which {gaps:,} are empty, or in line {under.start:,}, and no "
+        f"number or time below tells; write `skip_lines = {row.start - 1}` or `skip_lines = {under.start - 1}` under `{key}`, "
+        f"or name them from left to right as `{key}.header`"
+    )
 
 
 def _lines_above(row: Row) -> str:

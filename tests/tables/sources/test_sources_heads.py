@@ -1,0 +1,70 @@
+"""Heads of two lines in CSV and Excel: titles of groups above names are read without a clash, or refused in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import xlsxwriter
+
+from recsys.types import DataError
+from tests.support.files import open_files, rows_of, written
+
+TWO_LINES = [
+    ["Beleg", "", "Artikel", "", "Preis", "", "Summe", "", "Ort"],
+    ["Kunde", "Datum", "Nummer", "Menge", "Netto", "Brutto", "Netto", "Brutto", ""],
+    ["u1", "2026-06-01", "A", "2", "10.00", "11.90", "20.00", "23.80", "Ulm"],
+    ["u2", "2026-06-02", "B", "1", "5.00", "5.95", "5.00", "5.95", ""],
+]
+TWO_LINES_NAMES = [*TWO_LINES[1][:4], "Preis Netto", "Preis Brutto", "Summe Netto", "Summe Brutto", "Ort"]
+
+
+@pytest.mark.parametrize("above", [[], [["Umsatz Juni"], ["Erstellt", "shop"]]])
+@pytest.mark.parametrize("columns", ["", "columns = { user_id = 'Kunde', item_id = 'Nummer', price = 'Preis Brutto' }"])
+def test_names_below_titles_of_groups_are_read_without_a_clash(tmp_path: Path, above: list[list[str]], columns: str) -> None:
+    """Two "Brutto" under two titles are two columns, and what was made of the titles is said."""
+    rows = [[*row, *[""] * (9 - len(row))] for row in above] + TWO_LINES
+    [source] = open_files(tmp_path, written(tmp_path, "e.csv", "".join(f"{';'.join(row)}\n" for row in rows)), columns)
+    assert [*source.schema][:9] == TWO_LINES_NAMES
+    assert [row[:9] for row in rows_of((source,))] == [tuple(cell or None for cell in row) for row in TWO_LINES[2:]]
+    lines = f"lines {len(above) + 1} and {len(above) + 2}"
+    assert lines in source.read_as[0]
+    assert "the titles of groups stand before names that repeat" in source.read_as[0]
+
+
+@pytest.mark.parametrize("first", [["anna", "x", "tea", "red"], ["anna", "7", "tea", "3"]])
+def test_a_row_below_names_with_gaps_is_no_head(tmp_path: Path, first: list[str]) -> None:
+    """Names that the settings speak of are the names, whether or not each column has one."""
+    rows = [["user_id", "", "item_id", ""], first, ["ben", "5", "cup", "4"], ["cid", "6", "pot", "8"]]
+    sources = open_files(tmp_path, written(tmp_path, "e.csv", "".join(f"{','.join(row)}\n" for row in rows)))
+    assert [row[:4] for row in rows_of(sources)] == [tuple(row) for row in rows[1:]]
+
+
+def test_two_lines_that_may_both_hold_names_are_refused_in_words(tmp_path: Path) -> None:
+    """Texts below tell nothing: the sentence names both lines, and the setting that decides."""
+    name = written(tmp_path, "e.csv", "Artikel,,Farbe,\nName,Art,Ton,Glanz\nTee,gut,rot,matt\nTopf,neu,blau,hell\n")
+    with pytest.raises(
+        DataError, match=r"in line 1, of which 2 are empty, or in line 2.*skip_lines = 0` or `skip_lines = 1`"
+    ):
+        open_files(tmp_path, name)
+    [source] = open_files(tmp_path, name, "skip_lines = 1")
+    assert list(source.schema) == ["Name", "Art", "Ton", "Glanz"]
+
+
+def test_names_below_merged_titles_of_groups_are_read(tmp_path: Path) -> None:
+    """Titles over several columns, names that repeat below them, and a column whose name takes both lines."""
+    with xlsxwriter.Workbook(tmp_path / "events.xlsx") as book:
+        sheet = book.add_worksheet("Belege")
+        sheet.merge_range("A1:B1", "Beleg")
+        sheet.merge_range("C1:C2", "Artikel")
+        sheet.merge_range("D1:E1", "Preis")
+        sheet.merge_range("F1:G1", "Summe")
+        sheet.write_row("A2", ["Kunde", "Datum"])
+        sheet.write_row("D2", ["Netto", "Brutto"] * 2)
+        sheet.write_row("A3", ["u1", "2026-06-01", "A", 10, 11.9, 20, 23.8])
+        sheet.write_row("A4", ["u2", "2026-06-02", "B", 5, 5.95, 5, 5.95])
+    [source] = open_files(tmp_path, "events.xlsx")
+    names = ["Kunde", "Datum", "Artikel", "Preis Netto", "Preis Brutto", "Summe Netto", "Summe Brutto"]
+    assert [*source.schema][:7] == names
+    assert [row[:3] for row in rows_of((source,))] == [("u1", "2026-06-01", "A"), ("u2", "2026-06-02", "B")]
+    assert "column names in lines 1 and 2" in source.read_as[0]
