@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from recsys.categories import join_category, split_category
 from recsys.item_updates import ItemUpdate
-from recsys.jit import INT, OWN_MASK, ROWS, compiled
 from recsys.snapshot.attributes import Attributes, attribute_arrays
-from recsys.snapshot.further_categories import Further, belong, further_arrays
+from recsys.snapshot.further_categories import Further, further_arrays
 from recsys.snapshot.id_index import IdMap, Texts, blob_arrays, id_arrays
 from recsys.snapshot.put.changeable import changeable
 from recsys.snapshot.put.changes import Changes
@@ -208,6 +207,8 @@ class Catalog:
 
     def are_in(self, rows: Rows, category: int) -> Mask:
         """Tell the same of many items, bool[m] of int32[m]."""
+        from recsys.category_rows import belong  # compiled, for which whoever only reads tables need not wait
+
         span = self.item_from.item(category), self.item_to.item(category)
         found: Mask = belong(rows, *span, self.further.items(category))
         if len(self.nodes_put.changed):
@@ -217,7 +218,9 @@ class Catalog:
 
     def leave_out_leaf(self, allowed: Mask, code: int) -> None:
         """Take the items whose leaf category is this one out of allowed bool[n]."""
-        _leave_out(allowed, self.category, code, self.item_from.item(code), self.item_to.item(code))
+        from recsys.category_rows import leave_out
+
+        leave_out(allowed, self.category, code, self.item_from.item(code), self.item_to.item(code))
         if len(put := self.nodes_put.changed):
             allowed[put] &= self.category[put] != code
 
@@ -235,14 +238,6 @@ class Catalog:
         """Tell whether any item shares its group with another."""
         grouped = self.group[self.group >= 0]
         return len(np.unique(grouped)) < len(grouped)
-
-
-@compiled(OWN_MASK, ROWS, INT, INT, INT)
-def _leave_out(allowed: Mask, category: Rows, code: int, first: int, last: int) -> None:
-    """Take the items of one category, of those from `first` to before `last`, out of allowed bool[n]."""
-    span, codes = allowed[first:last], category[first:last]
-    for place in range(len(span)):
-        span[place] &= codes[place] != code
 
 
 class _Shown(NamedTuple):

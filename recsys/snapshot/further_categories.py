@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.jit import INT, ROWS, compiled
-from recsys.types import Arrays, Mask, Rows
+from recsys.types import Arrays, Rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,18 +27,6 @@ class Further:
     def items(self, category: int) -> Rows:
         """Rows of one node's further items, int32[k] ascending."""
         return self.rows[self.offsets[category] : self.offsets[category + 1]]
-
-
-@compiled(ROWS, INT, INT, ROWS)
-def belong(rows: Rows, first: int, last: int, further: Rows) -> Mask:
-    """Tell of items int32[m] whether they stand from `first` to before `last`, or are among a node's further ones, bool[m]."""
-    found = np.empty(len(rows), np.bool_)
-    for place in range(len(rows)):
-        found[place] = first <= rows[place] < last
-        if not found[place] and len(further):
-            at = np.searchsorted(further, rows[place])
-            found[place] = at < len(further) and further[at] == rows[place]
-    return found
 
 
 def further_arrays(categories: pl.Series, names: list[str], tree: Arrays) -> Arrays:

@@ -40,9 +40,11 @@ class Headline:
 
 
 def usefulness(settings: Settings, shop: ShopTables, now: datetime | None = None) -> list[Headline]:
-    """Measure the tables against `[gate]`, and what of their values can be read; with `now`, how old the newest event is, too."""
+    """Measure the tables against `[gate]`, and what of their values can be read; with `now`, how old the newest event is, too. What
+    lets nothing go live comes first."""
     measured = [*_of_rows(settings, shop), *_of_values(settings, shop), *_of_events(settings, shop)]
-    return [*measured, *_of_age(settings, shop, now), *_of_items(settings.gate, shop)]
+    measured += [*_of_age(settings, shop, now), *_of_items(settings.gate, shop)]
+    return sorted(measured, key=lambda one: one.passed)
 
 
 def surely_above(bad: int, total: int, limit: float) -> bool:

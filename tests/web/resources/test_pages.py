@@ -130,9 +130,9 @@ def test_live_state_that_fails_is_asked_once_a_chunk(
     """Where the log breaks while a bulk answer runs, the lines of its chunk say so after one look-up; what came before stands."""
     app = intake(artifacts, tmp_path)
     state = app.service.live.state
-    state.add_events([Event(event_id="e", user_id="ann", event_type="view", timestamp=1)], 1)
     state.pins.declare(Send(send_id="weekly", placement="home", limit=3, expires_at=2**60), 1)
-    ids = [f"user-{number}" for number in range(2 * LINES_AT_ONCE)]
+    ids = [f"user-{number}" for number in range(2 * LINES_AT_ONCE)]  # nobody is looked up who did nothing
+    state.add_events([Event(event_id=each, user_id=each, event_type="view", timestamp=1) for each in ids], 1)
     answer = app.test_client().post("/v1/recommendations", json={"user_ids": ids, **send}, headers=READ)
     chunks = answer.iter_encoded()
     first = next(chunks).splitlines()

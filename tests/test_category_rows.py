@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.snapshot.further_categories import belong
+from recsys.category_rows import belong
 
 ROWS = st.integers(0, 20)
 
