@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from itertools import permutations
 from typing import Any
 
@@ -14,7 +16,7 @@ from recsys.snapshot.put.overlay import overlay
 from tests.conftest import ago, event
 from tests.support.shops.handmade import World, crowd_items, world
 
-SPARE, LENGTH = 4, 5
+SPARE, LENGTH, MANY = 4, 5, 240
 SEEN = [event("ann", "i00", "view", ago(1))]
 TITLES = ("blue linen cushion", "red linen cushion", "oak chair", "oak table", "green teapot", "white teapot")
 
@@ -78,6 +80,37 @@ def test_they_are_those_that_the_next_training_finds() -> None:
     content = made.fitted("content", neighbours=LENGTH)
     put(made, "i25", row["title"], row["category"], row["brand"], row["price"])
     assert [name for name, _ in likes(made, content, "i25")[:3]] == expected
+
+
+def test_an_item_that_is_put_costs_what_it_touches() -> None:
+    """However many others of its kind were put before: it has work with its own neighbours alone, whatever their number."""
+    made = world(SEEN, titled(), spare=MANY + 1)
+    content = made.fitted("content", neighbours=LENGTH)
+    for number in range(MANY):
+        put(made, f"x{number}", TITLES[number % 6], price=1.0 + number)
+    likes(made, content, "i00")
+    put(made, "last", TITLES[2], price=MANY / 2)
+    calls = Counter[str]()
+    sys.setprofile(lambda frame, happened, of: calls.update((happened,)))
+    try:
+        likes(made, content, "i00")
+    finally:
+        sys.setprofile(None)
+    assert calls["call"] + calls["c_call"] < 40 * MANY
+
+
+def test_items_that_were_put_one_by_one_are_like_each_other_as_those_that_were_put_together() -> None:
+    """Also where many are alike to the same degree, and where one of the first is put otherwise at last."""
+    (made, content), (other, together) = [
+        (each, each.fitted("content", neighbours=LENGTH)) for each in (world(SEEN, titled(), spare=30) for _ in range(2))
+    ]
+    items = [(f"x{n}", TITLES[n % 2], "C1 > L1", "B1", 9.0 * (1 + n % 3)) for n in range(30)]
+    items += [("x3", TITLES[3], "C2 > L5", "B2", 90.0), ("x4", TITLES[0], "C1 > L1", "B1", 9.0)]
+    for each in items:
+        put(made, *each)
+        put(other, *each)
+        likes(made, content, "i00")
+    assert everything(made, content) == everything(other, together)
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import NamedTuple, Protocol, cast
 
@@ -51,8 +51,6 @@ class PutNeighbours:
         self._neighbours, self._weights = cast(Rows, fitted["neighbours"]), cast(Scores, fitted["weights"])
         self._first, self._seen = len(catalog.items.published), 0
         self._put: dict[int, _Put] = {}
-        self._having: dict[int, dict[int, float]] = {}
-        """Term = the items that were put with it, and what it counts in each."""
         self._before: dict[int, list[Likeness]] = {}
         """Fitted item = what was fitted for it, where other items have its places now."""
         self._lock = Lock()
@@ -65,61 +63,58 @@ class PutNeighbours:
         if changes.count == self._seen or self._catalog.n_known == self._first:
             return False
         with self._lock:
-            fresh, mark, known = (
-                not self.arrays,
-                changes.count,
-                self._catalog.n_known,
-            )  # what comes meanwhile is looked at again
+            fresh = not self.arrays
+            mark, known = changes.count, self._catalog.n_known  # what comes meanwhile is looked at again
             changed = changes.since(self._seen, _TOLD)
             news = range(self._first, known) if changed is None else changed[changed >= self._first].tolist()
             if fresh and news:
                 self.arrays = {"neighbours": changeable(self._neighbours), "weights": changeable(self._weights)}
-            self._take(news)
+            if news:
+                self._take(news)
             self._seen = mark
             return fresh and bool(news)
 
-    def _take(self, news: Iterable[int]) -> None:
-        touched: set[int] = set()
+    def _take(self, news: Sequence[int]) -> None:
+        touched = set(self._put_with(news))
         for row in news:
-            touched |= self._forget(row)
+            if row in self._put:
+                touched |= self._put[row].enters.keys()
             vector = self._alike.of(row)
             items, cosines = self._alike.fitted(vector)
             best = np.argsort(-cosines, kind="stable")[: self._weights.shape[1]]
             above = cosines > self._weights[items, -1]
             entering = _no_better(cosines[above], self._weights[items[above], 0])
             self._put[row] = _Put(vector, _pairs(items[best], cosines[best]), dict(_pairs(items[above], entering)))
-            for term, weight in vector.items():
-                self._having.setdefault(term, {})[row] = weight
-            touched |= {row, *self._put[row].enters, *self._beside(row)}
-        self._write(touched)
+            touched |= {row, *self._put[row].enters}
+        beside = _Beside(self._put)
+        for row in news:
+            touched.update(self._enters_beside(row, *beside.of(row)))
+        self._write(touched, beside)
 
-    def _forget(self, row: int) -> set[int]:
-        """Take an item out as it was put before; returns the rows that it stood in."""
-        if row not in self._put:
-            return set()
-        touched = {*self._put[row].enters, *self._beside(row)}
-        for term in self._put.pop(row).vector:
-            del self._having[term][row]
-        return touched
+    def _put_with(self, rows: Sequence[int]) -> list[int]:
+        """Items that were put and have one of these among their neighbours by now."""
+        others = np.array(list(self._put), np.int32)
+        return others[np.isin(self.arrays["neighbours"][others], rows).any(axis=1)].tolist() if len(others) else []
 
-    def _beside(self, row: int) -> dict[int, float]:
-        """Other items that were put and share a term with one of them, and their cosines."""
-        sums: dict[int, float] = {}
-        for term, weight in self._put[row].vector.items():
-            for other, its in self._having[term].items():
-                sums[other] = sums.get(other, 0.0) + weight * its
-        sums.pop(row, None)
-        return sums
+    def _enters_beside(self, row: int, others: Rows, cosines: Scores) -> list[int]:
+        """Those of other items that were put to which an item is more like than the last of their neighbours; of equals the first row
+        stands."""
+        last, cosine = self.arrays["neighbours"][others, -1], self.arrays["weights"][others, -1]
+        return cast(list[int], others[(cosines > cosine) | ((cosines == cosine) & (row < last))].tolist())
 
-    def _write(self, touched: set[int]) -> None:
+    def _write(self, touched: set[int], beside: _Beside) -> None:
         """Write the rows of these items anew."""
         entering: dict[int, list[Likeness]] = {}
         for row in sorted(self._put):
             for item in touched & self._put[row].enters.keys():
                 entering.setdefault(item, []).append((row, self._put[row].enters[item]))
         for item in touched:
-            found = self._put[item].closest + sorted(self._beside(item).items()) if item in self._put else self._was(item)
-            self._set(item, found + entering.get(item, []))
+            if item in self._put:
+                others, cosines = beside.of(item)
+                best = np.argsort(-cosines, kind="stable")[: self._weights.shape[1]]
+                self._set(item, self._put[item].closest + _pairs(others[best], cosines[best]))
+            else:
+                self._set(item, self._was(item) + entering.get(item, []))
 
     def _was(self, item: int) -> list[Likeness]:
         """Read what was fitted for an item, and keep it before it is written over."""
@@ -131,6 +126,28 @@ class PutNeighbours:
         strongest = sorted(found, key=lambda pair: -pair[1])[: self._weights.shape[1]]
         strongest += [(0, 0.0)] * (self._weights.shape[1] - len(strongest))
         self.arrays["neighbours"][item], self.arrays["weights"][item] = zip(*strongest, strict=True)
+
+
+class _Beside:
+    """Vectors of all items that were put, end to end, so that one is held against the others in one pass."""
+
+    def __init__(self, put: Mapping[int, _Put]) -> None:
+        self._rows, self._put = np.array(sorted(put), np.int32), put
+        vectors = [put[row].vector for row in self._rows.tolist()]
+        self._owners = np.repeat(np.arange(len(vectors)), [len(each) for each in vectors])
+        self._terms = np.array([term for each in vectors for term in each], np.int64)
+        self._weights = np.array([weight for each in vectors for weight in each.values()], np.float64)
+        self._own = np.zeros(self._terms.max(initial=-1) + 1)
+
+    def of(self, row: int) -> tuple[Rows, Scores]:
+        """Other items that share a term with one, int32[m] ascending, and the cosine with each, float32[m]."""
+        vector = self._put[row].vector
+        terms = list(vector)
+        self._own[terms] = list(vector.values())
+        sums = np.bincount(self._owners, self._weights * self._own[self._terms], len(self._rows)).astype(np.float32)
+        self._own[terms] = 0
+        found = (sums > 0) & (self._rows != row)
+        return self._rows[found], sums[found]
 
 
 def _no_better(cosines: Scores, best: Scores) -> Scores:
