@@ -82,6 +82,15 @@ def test_a_span_is_picked_without_a_zone(fresh: Application, editor: FlaskClient
     assert 'name="until" value="2026-12-24T18:30:15"' in page
 
 
+def test_a_field_that_was_left_alone_moves_nothing(fresh: Application, editor: FlaskClient) -> None:
+    """A campaign that was ended to the microsecond ends then, also after its form was sent again."""
+    ended = '{"placements": ["home"], "until": "2026-12-24T18:30:15.123456Z", "actions": [{"pin": {"item_id": "lamp-2", "place": 1}}]}'
+    assert send(editor, do="json", campaign_id="autumn", json=ended) == (303, OWN)
+    before = stored(fresh)
+    assert send(editor, OWN, **{"placement.home": "1", "until": "2026-12-24T18:30:15.123"}) == (303, OWN)
+    assert stored(fresh) == before
+
+
 def test_what_a_campaign_keeps_out_is_told(editor: FlaskClient) -> None:
     """With the place that the item would have had."""
     only = '{"placements": ["home"], "actions": [{"only": {"filter": {"price": {"min": 1e9}}}}]}'

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from recsys.settings.campaigns import Campaign
-from recsys.web.console.times import in_utc
+from recsys.web.console.times import in_utc, picked
 from recsys.web.http.parameters import read_row
 from recsys.web.http.problems import invalid
 from recsys.web.resources.merchant.campaigns import CampaignBody
@@ -38,7 +38,10 @@ def body_of(form: Mapping[str, str], placements: Sequence[str], before: Campaign
     kept: dict[str, Any] = {} if before is None else msgspec.to_builtins(before)
     body = {name: value for name, value in kept.items() if name == "when"}
     body["placements"] = [name for name in placements if form.get(PLACEMENT + name)]
-    body |= {name: text for name in ("from", "until") if (text := in_utc(form.get(name, "")))}
+    spans = {"from": before and before.begins, "until": before and before.until}
+    for name, moment in spans.items():
+        if text := form.get(name, "").strip():  # a field knows milliseconds: one that was left as it was moves nothing
+            body[name] = moment.isoformat() if moment and picked(moment) == text else in_utc(text)
     actions = list(kept.get("actions", ()))
     added = _action(form)
     body["actions"] = actions if added is None else [*actions, added]
