@@ -1,8 +1,7 @@
 """Places of a list filled at once: the usual case of an answer, in which the items at hand do.
 
 One compiled call does what `Arrangement` does step by step, and keeps nothing of why: a walk along the ranked items, or with shares
-the same passes as there; where more items are to be asked for, or
-somebody asks why, that one does it anew.
+the same passes as there; where more items are to be asked for, or somebody asks why, that one does it anew.
 """
 
 from __future__ import annotations
