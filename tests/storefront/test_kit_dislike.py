@@ -98,7 +98,8 @@ def test_a_list_that_goes_on_stays_as_long_as_it_was(visit: Watched, shop: ShopP
     page = opened(visit, shop)
 
     def went_on() -> bool:
-        if not page.query_selector("recsys-list[aria-busy]") and len(items(page)) == 4:  # in this order: a page may just arrive
+        is_busy = page.query_selector("recsys-list[aria-busy]")  # before the items: a page may just arrive
+        if len(items(page)) == 4 and not is_busy:
             page.click(".recsys-more")
         return len(items(page)) == 8
 
