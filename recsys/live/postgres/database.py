@@ -24,6 +24,7 @@ from recsys.live.postgres.address import CONNECT_SECONDS, Address
 from recsys.live.postgres.appending import appending
 from recsys.live.postgres.commits import COUNT, Commits
 from recsys.live.postgres.connection import BoundedConnection
+from recsys.live.postgres.lineage import lineage_of
 from recsys.live.postgres.poller import Poller
 from recsys.types import StateError
 
@@ -34,10 +35,6 @@ _IDLE_SECONDS = 300.0
 _TURN = "BEGIN; SELECT last FROM sequence WHERE name = '{}' FOR UPDATE"
 _COMMIT = "UPDATE sequence SET commits = commits + 1, last = {} WHERE name = '{}' RETURNING commits; COMMIT"
 """Two statements each, in one round trip."""
-_LINEAGE = """SELECT concat(system_identifier, ' ', CASE WHEN NOT pg_is_in_recovery()
-    THEN left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END) FROM pg_control_system()"""
-"""The cluster and its timeline, which is another one after a failover and after a restore."""
-
 Pool: TypeAlias = "ConnectionPool[BoundedConnection]"
 Counter: TypeAlias = Literal["log", "slates"]
 
@@ -272,7 +269,7 @@ class Database(Driver):
         try:
             with self._named(), psycopg.connect(self._conninfo, autocommit=True) as connection:
                 migrations.check(connection, self.address)
-                [(lineage,)] = connection.execute(_LINEAGE).fetchall()
+                lineage = lineage_of(connection)
         except StateError as error:
             self._away_until, self._away_because = time.monotonic() + AWAY_SECONDS, str(error)
             raise

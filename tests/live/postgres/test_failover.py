@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from recsys.live.postgres.address import Address
+from recsys.live.postgres.lineage import UNKNOWN
 from recsys.live.postgres.log import PostgresLog
 from recsys.live.postgres.migrations import migrate
 from recsys.types import StateError
@@ -79,6 +82,32 @@ def test_numbers_of_lost_rows_are_read_again_when_others_have_them(
             known[1] - 3,
             known[2] + 5,
         ]
+
+
+def test_a_server_that_does_not_say_which_it_is_serves_all_the_same(
+    postgres: PostgresServer, artifacts: Path, tmp_path: Path
+) -> None:
+    """As rented ones may not; numbers that go back are noticed there too."""
+    live = intake(artifacts, tmp_path).service.live
+    with psycopg.connect(postgres.url, autocommit=True) as owner:
+        owner.execute("CREATE ROLE plain LOGIN PASSWORD 'plain'")
+        owner.execute("GRANT CREATE ON DATABASE postgres TO plain")
+        owner.execute("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+        try:
+            address = Address(make_conninfo(postgres.url, user="plain", password="plain"), "plain")
+            migrate(address)
+            with closing(PostgresLog(address)) as log, closing(PostgresLog(address)) as other:
+                live.state = log
+                other.add_events([event(f"e{number}", user="bob") for number in range(5)], RECEIVED)
+                known = len(live.serving().history("cleo"))
+                assert log.lineage == UNKNOWN
+                with other.driver.writing() as dump:
+                    dump.change("DELETE FROM events WHERE seq > ?", 1)
+                    dump.last = 1
+                other.add_events([event("later", user="cleo")], RECEIVED)
+                assert len(live.serving().history("cleo")) == known + 1
+        finally:
+            owner.execute("GRANT EXECUTE ON FUNCTION pg_control_system() TO PUBLIC")
 
 
 def test_numbers_that_go_back_are_read_again(postgres: PostgresServer, artifacts: Path, tmp_path: Path) -> None:
