@@ -112,7 +112,7 @@ dry-run: setup ## Show what a declared send would show, before it goes out (SEND
 purge: setup ## Delete old snapshots and rows that still hold forgotten shoppers; run it after `make train`
 	@$(TRAINING) purge $(ARGS)
 
-test: setup-dev ## Run the tests but for the longest, on all cores: five minutes on two (ALL=1: every test, as CI does)
+test: setup-dev ## Run the tests but for the longest, on all cores: five to six minutes on two (ALL=1: every test, as CI does)
 	@$(RUN) -m pytest -n auto --dist worksteal $(if $(ALL),,-m "not long") $(ARGS)
 test-fast: setup-dev ## Run the unit tests but for those of random examples: under a minute
 	@$(RUN) -m pytest -n auto --dist worksteal -m "unit and not hypothesis and not long" $(ARGS)

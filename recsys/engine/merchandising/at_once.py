@@ -20,6 +20,8 @@ from recsys.jit import INT, MASK, OWN_ROWS_2D, OWN_TIMES_2D, REALS, ROWS, SCORES
 from recsys.snapshot.catalog import Catalog
 from recsys.types import Mask, Rows, Scores
 
+_NOBODY: frozenset[int] = frozenset()
+
 
 class AtOnce(NamedTuple):
     """A list under a plan, its places int64[k], from 0, of items that neither pins nor the rule's recommenders brought, and the rows
@@ -70,9 +72,6 @@ def arranged_at_once(pool: Pool, plan: Plan, catalog: Catalog, allowed: Mask, li
     return AtOnce(Ranked(rows, scores, names, sources, explained_by), others, uncounted) if done else None
 
 
-_NOBODY: frozenset[int] = frozenset()
-
-
 @compiled()
 def _is_over(standing: Rows, end: int, row: int, place: int, keys: Rows, limits: Numbers) -> bool:
     """Tell whether an item would break a limit at a place from 1, beside those that stand on the places before `end`."""
@@ -89,17 +88,45 @@ def _is_over(standing: Rows, end: int, row: int, place: int, keys: Rows, limits:
 
 
 @compiled()
+def _has_its_group(row: int, standing: Rows, group: Rows) -> bool:
+    """Tell whether another item of an item's group stands already."""
+    if group[row] >= 0:
+        for other in standing:
+            if other >= 0 and group[other] == group[row]:
+                return True
+    return False
+
+
+@compiled()
+def _next_free(
+    first: int,
+    place: int,
+    every: Rows,
+    order: Numbers,
+    stands: Mask,
+    standing: Rows,
+    group: Rows,
+    keys: Rows,
+    limits: Numbers,
+) -> int:
+    """Find the best item that may stand on a place, from 0: its position in an order, from `first` on, whose end means none."""
+    for at in range(first, len(order)):
+        row = every[order[at]]
+        if stands[order[at]] or _has_its_group(row, standing, group):
+            continue
+        if not _is_over(standing, len(standing), row, place + 1, keys, limits):
+            return at
+    return len(order)
+
+
+@compiled()
 def _put_pins(standing: Rows, allowed: Mask, group: Rows, pins: Numbers, keys: Rows, limits: Numbers) -> None:
     """Put the pinned items on empty places, int32[limit] with -1 each: the first that asks for a place has it, each group but one."""
     for pin in range(pins.shape[1]):
         row, place = pins[0, pin], pins[1, pin] - 1
         if row < 0 or place >= len(standing) or not allowed[row] or standing[place] >= 0:
             continue
-        free = True
-        for other in standing:
-            if other >= 0 and (other == row or (group[row] >= 0 and group[other] == group[row])):
-                free = False
-        if free:
+        if not np.any(standing == row) and not _has_its_group(row, standing, group):
             standing[place] = row
     for place in range(len(standing)):  # of those that stand, from the first on, the ones that no limit refuses
         if standing[place] >= 0 and _is_over(standing, place, standing[place], place + 1, keys, limits):
@@ -134,31 +161,16 @@ def _walked(
             while every[entry] != standing[place]:
                 entry += 1
             chosen[place], stands[entry], by_pin[place] = entry, True, True
-    for_good = True
-    for within in limits[1]:
-        for_good &= within >= limit
-    first = 0
+    first, for_good = 0, bool(np.all(limits[1] >= limit))  # then who is passed over once is passed over on all places
     for place in range(limit):
         if standing[place] >= 0:
             continue
-        at, found = first, -1
-        while at < n and found < 0:
-            entry = order[at]
-            row = every[entry]
-            free = bool(not stands[entry])
-            if group[row] >= 0:
-                for other in standing:
-                    if other >= 0 and group[other] == group[row]:
-                        free = False
-            if free and not _is_over(standing, limit, row, place + 1, keys, limits):
-                found = entry
-            at += 1
-        if found < 0:
+        at = _next_free(first, place, every, order[:n], stands, standing, group, keys, limits)
+        if at == n:
             standing = standing[:0]
             break
-        if for_good:
-            first = at
-        standing[place], chosen[place], stands[found] = every[found], found, True
+        first, entry = at + 1 if for_good else first, order[at]
+        standing[place], chosen[place], stands[entry] = every[entry], entry, True
     count = len(standing)
     found_scores, notes, numbers = np.empty(count), np.full(count, np.int32(-1)), np.full(2 * count, source)
     n_others = 0
