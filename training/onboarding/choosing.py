@@ -9,6 +9,7 @@ import polars as pl
 from recsys.settings.tables import Table
 from recsys.tables.presets import merged
 from recsys.tables.sources.names import listed
+from recsys.tables.values.digits import with_plain_digits
 from training.onboarding.files import Seen
 from training.onboarding.names import named
 from training.onboarding.proposal import Proposal
@@ -20,6 +21,13 @@ _AMOUNTS = ("price", "stock", "cost")
 """Columns whose numbers may look like ids."""
 _HALF, _CLEARLY = 0.5, 0.25
 """Share of the events' ids that a column must hold to be taken for their key, and by how much more than the one it replaces."""
+
+_CALENDARS: Mapping[str, tuple[int, int]] = {
+    "Buddhist, 543 years ahead": (2443, 2642),
+    "Persian or Islamic, some 580 to 622 years behind": (1279, 1521),
+}
+"""Years of this and the last century as others count them."""
+_NEARLY_ALL = 0.9
 
 
 def together(proposals: Sequence[Proposal]) -> tuple[list[Proposal], list[str]]:
@@ -76,11 +84,27 @@ def needed(seen: Seen) -> str:
     have, usable = listed(seen.rows.columns[:30]), seen.usable
     guessed = named("events", seen.rows.columns, usable)
     lacking = [name for name in ("user_id", "item_id", "timestamp") if name not in guessed]
+    by_name = named("events", seen.rows.columns, {**usable, "timestamp": seen.rows.columns})
+    calendar = _other_calendar(seen.rows, by_name["timestamp"]) if "timestamp" in {*lacking} & {*by_name} else ""
+    if calendar:
+        return f"{seen.name} was not recognised: {calendar}"
     return (
         f"{seen.name} was not recognised. It has the columns: {have}. Events need a user, a moment and an item or a word for what "
         f"happened (not found: {', '.join(lacking) or 'what happened'}); items need an id and a title, price or category. Name them "
         "under `[data.events.columns]` or `[data.items.columns]` (docs/data.md), or bring them from another table with `join`"
     )
+
+
+def _other_calendar(rows: pl.DataFrame, name: str) -> str:
+    """Say which calendar counts the years of a column of times; empty: they are those of no other."""
+    years = with_plain_digits(texts(rows, name)).str.extract(r"(?:^|\D)(\d{4})(?:\D|$)").cast(pl.Int64).drop_nulls()
+    for calendar, (first, last) in _CALENDARS.items():
+        if len(years) and years.is_between(first, last).sum() >= _NEARLY_ALL * rows.height:
+            return (
+                f"column {name} counts years by another calendar than the Gregorian one, such as {years[0]} ({calendar}): "
+                f"export it with Gregorian years, or convert it in a query (`database` and `query`, docs/data.md)"
+            )
+    return ""
 
 
 def _worth(each: Proposal) -> tuple[bool, int, int]:

@@ -241,6 +241,24 @@ def test_each_file_is_named_with_what_it_lacks(tmp_path: Path) -> None:
         init([str(tmp_path)], tmp_path / "settings.toml", NOW, yes=True)
 
 
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [
+        ("2569-11-%02d", "2569 (Buddhist, 543 years ahead)"),
+        ("%02d/11/2569 14:05", "2569 (Buddhist, 543 years ahead)"),
+        ("๒๕๖๙-11-%02d", "2569 (Buddhist, 543 years ahead)"),
+        ("1405/09/%02d", "1405 (Persian or Islamic, some 580 to 622 years behind)"),
+    ],
+)
+def test_years_of_other_calendars_are_named(day: str, said: str, tmp_path: Path) -> None:
+    """A sentence says which calendar they are of and what to do, and not that there is no time."""
+    rows = "".join(f"u{at % 7},A{at % 5},{day % (at % 28 + 1)},o{at}\n" for at in range(40))
+    (tmp_path / "orders.csv").write_text(f"customer_id,sku,order_date,order_id\n{rows}")
+    with pytest.raises(DataError) as refused:
+        init([str(tmp_path)], tmp_path / "settings.toml", NOW, yes=True)
+    assert f"column order_date counts years by another calendar than the Gregorian one, such as {said}" in str(refused.value)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("view", "purchase"),
