@@ -12,8 +12,9 @@ import polars as pl
 from recsys.tables.values.signs import has_sign
 
 _OTHER_DIGIT = r"[\p{Nd}&&[^0-9]]"
-_MARKS = {"٫": ".", "٬": ",", "．": ".", "，": ",", "：": ":", "／": "/", "－": "-"}
-"""The marks of Arabic numbers, and the wide signs of East Asia, which stand between such digits."""
+_MARKS = {"٫": ".", "٬": "'", "．": ".", "，": ",", "：": ":", "／": "/", "－": "-"}
+"""The marks of Arabic numbers, and the wide signs of East Asia, which stand between such digits. The Arabic mark of thousands becomes
+a sign that is no decimal mark anywhere."""
 
 
 def with_plain_digits(texts: pl.Series) -> pl.Series:

@@ -32,6 +32,21 @@ def test_names_below_titles_of_groups_are_read_without_a_clash(tmp_path: Path, a
     assert "the titles of groups stand before names that repeat" in source.read_as[0]
 
 
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_titles_of_groups_count_where_the_settings_name_the_line_below_them(tmp_path: Path, kind: str) -> None:
+    """`skip_lines` that passes the titles over gives the names that are found without it, and a name that takes both lines."""
+    if kind == "csv":
+        written(tmp_path, "e.csv", "".join(f"{';'.join(row)}\n" for row in TWO_LINES))
+    else:
+        with xlsxwriter.Workbook(tmp_path / "e.xlsx") as book:
+            sheet = book.add_worksheet()
+            for at, row in enumerate(TWO_LINES):
+                sheet.write_row(at, 0, row)
+    [source] = open_files(tmp_path, f"e.{kind}", "skip_lines = 1")
+    assert [*source.schema][:9] == TWO_LINES_NAMES
+    assert [row[:2] for row in rows_of((source,))] == [("u1", "2026-06-01"), ("u2", "2026-06-02")]
+
+
 @pytest.mark.parametrize("first", [["anna", "x", "tea", "red"], ["anna", "7", "tea", "3"]])
 def test_a_row_below_names_with_gaps_is_no_head(tmp_path: Path, first: list[str]) -> None:
     """Names that the settings speak of are the names, whether or not each column has one."""

@@ -101,6 +101,13 @@ def test_digits_of_any_script_are_digits() -> None:
     ]
 
 
+def test_the_arabic_mark_of_thousands_is_no_decimal_mark() -> None:
+    """Whatever mark the settings pin: `١٬٢٩٩` is never one and three tenths."""
+    assert [read("١٬٢٩٩", "SAR ١٬٢٩٩٬٠٠٠", "١٬٢٩", mark=mark) for mark in (".", ",", "")] == [
+        [1299.0, 1_299_000.0, None]
+    ] * 3
+
+
 def test_what_could_be_either_is_read_by_the_mark_of_its_column() -> None:
     """1,299 and 1.299 are thousands or fractions, by the mark; without one they are nothing."""
     texts = ("1,299", "1.299")

@@ -79,7 +79,8 @@ def _headed(name: str, rows: pl.DataFrame, table: Table, wanted: Collection[str]
     filled = [Row(at, at, cells) for at, cells in enumerate(sample, above + 1) if cells]
     if not filled:
         raise DataError("has no row of column names; export it again")
-    header = find_header(grid_of("", filled), table, wanted, key)
+    titles = [Row(above, above, _cells(row)) for row in rows[max(above - 1, 0) : above].iter_rows()]
+    header = find_header(grid_of("", filled), table, wanted, key, titles[0] if titles else None)
     return _Sheet(name, header, max(above, header.skip))
 
 

@@ -94,13 +94,14 @@ def find_layout(lines: Sequence[str], table: Table, wanted: Collection[str], key
     grid = max(grids, key=lambda each: _fitness(each, table, wanted))
     if not grid.rows:
         raise DataError("has no line of column names; export it again")
-    header = find_header(grid, table, wanted, key)
+    titles = [*_rows(lines[:above], 0, grid.separator, table.quote)]
+    header = find_header(grid, table, wanted, key, titles[-1] if titles else None)
     notes = (_separator_note(grid, table, bool(sep_line)), header.note)
     return Layout(grid.separator, table.quote, max(above, header.skip), header.names, notes)
 
 
-def find_header(grid: Grid, table: Table, wanted: Collection[str], key: str) -> Header:
-    """Find the row of column names, or take those of the settings.
+def find_header(grid: Grid, table: Table, wanted: Collection[str], key: str, titles: Row | None = None) -> Header:
+    """Find the row of column names, or take those of the settings; `titles` is the row above the grid, if there is one.
 
     Raises:
         DataError: if no row looks like one, without a word of what stands in it.
@@ -108,7 +109,7 @@ def find_header(grid: Grid, table: Table, wanted: Collection[str], key: str) -> 
     if table.header:
         return _given(grid, table, key)
     if table.skip_lines is not None:
-        at, note = 0, "by the settings"
+        grid, at, note = _below_titles(grid, titles), 0, "by the settings"
     else:
         grid = _of_one_line(grid, wanted)
         at, note = _place(grid, wanted, key)
@@ -132,6 +133,16 @@ def _of_one_line(grid: Grid, wanted: Collection[str]) -> Grid:
         joined = Grid(grid.separator, [*grid.rows[:at], one, *grid.rows[at + 2 :]], grid.width)
         return grid if grid.hits(at, wanted) > max(1, joined.hits(at, wanted)) else joined
     return grid
+
+
+def _below_titles(grid: Grid, titles: Row | None) -> Grid:
+    """The rows with titles of groups, which stand above the names of the settings, in the names that repeat or are missing."""
+    names, *below = grid.rows
+    if titles is None or (all(names.cells) and len({*names.cells}) == len(names.cells)):
+        return grid
+    one = _joined(titles, names)
+    whole = Grid(grid.separator, [one, *below], max(grid.width, len(one.cells)))  # cells of the last column may all be empty
+    return whole if _may_be_double(titles, one, whole, [row.cells for row in below]) else grid
 
 
 def _joined(titles: Row, names: Row) -> Row:
