@@ -99,6 +99,11 @@ class ServingState:
                 self._read = max(news.last, self._read)  # before others may keep a history: it says whether the log is asked
             self._version = version
 
+    @property
+    def read_to(self) -> int:
+        """The number up to which every row that concerns everybody is taken in, tombstones among them."""
+        return self._read
+
     def answer(self, query: Query, is_message: bool = False) -> Answered:
         """Answer a query with the shopper's history as of now."""
         query, history = self.asked(query), NO_HISTORY if query.user_id is None else self.history(query.user_id)

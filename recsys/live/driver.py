@@ -9,12 +9,19 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 _PAUSE_SECONDS = 0.01
 """Between two steps of a long change, so that others who wait for writing come in."""
 
 Row: TypeAlias = tuple[Any, ...]
+
+
+class Unless(NamedTuple):
+    """A query with its values; what it finds, as of the moment of writing, keeps something from being written."""
+
+    query: str
+    values: Row
 
 
 class Transaction(ABC):
@@ -77,10 +84,13 @@ class Driver(ABC):
     def writing(self) -> AbstractContextManager[Transaction]:
         """One transaction: on the disk when it ends, nothing of it there if it raises."""
 
-    def append(self, statement: str, rows: Sequence[Row]) -> list[bool]:
+    def append(self, statement: str, rows: Sequence[Row], unless: Unless | None = None) -> list[bool] | None:
         """Insert rows in a transaction of their own, each by a statement whose first value is the next number; False where one
-        conflicts with a row that is there, or came earlier in the call: the statement says `ON CONFLICT … DO NOTHING`."""
+        conflicts with a row that is there, or came earlier in the call: the statement says `ON CONFLICT … DO NOTHING`. None, and
+        nothing is written: `unless` finds something, or may."""
         with self.writing() as log:
+            if unless is not None and log.read(unless.query, *unless.values):
+                return None
             return [log.add(statement, *row) for row in rows]
 
     @abstractmethod

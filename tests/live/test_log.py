@@ -157,6 +157,18 @@ def test_an_event_id_is_accepted_once(state: EventLog, other: EventLog) -> None:
     assert [(each.event_id, each.timestamp) for each in stored(state).values()] == [("a", 10), ("b", 10), ("c", 10)]
 
 
+def test_events_are_not_written_where_somebody_was_forgotten_since(state: EventLog, other: EventLog) -> None:
+    """None, and nothing is there, until it is asked with the number of the last tombstone or a later one."""
+    assert state.add_events_unless_forgotten([event("first"), event("first")], 1, known=0) == [True, False]
+    known = state.last()
+    other.forget([Erased("hash", "nobody")], 5)
+    assert state.add_events_unless_forgotten([event("second")], 1, known) is None
+    assert state.add_events_unless_forgotten([], 1, known) == []
+    assert other.count_events() == 1
+    assert state.add_events_unless_forgotten([event("second")], 1, state.last()) == [True]
+    assert [row.seq for row in other.events_of("ann", 0, 5)][-1] == state.last()
+
+
 def test_numbers_grow_and_are_never_given_twice(state: EventLog, other: EventLog) -> None:
     """`last` is the newest row's number, whoever wrote it, also when that row has been deleted."""
     state.add_events([event("a"), event("b")], RECEIVED)

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from recsys.live.driver import Driver, Row, Transaction
+from recsys.live.driver import Driver, Row, Transaction, Unless
 from recsys.live.postgres import migrations
 from recsys.live.postgres.address import CONNECT_SECONDS, Address
 from recsys.live.postgres.appending import appending
@@ -114,16 +114,21 @@ class Database(Driver):
             [[commits]] = done.fetchall()
         self._commits.wrote(commits)
 
-    def append(self, statement: str, rows: Sequence[Row]) -> list[bool]:
+    def append(self, statement: str, rows: Sequence[Row], unless: Unless | None = None) -> list[bool] | None:
         """Insert rows by one statement, in one round trip; its answer may be lost with the connection, and then nobody knows."""
         self._check_writable()
-        query, values = appending(statement, self._counter, rows)
+        query, values = appending(statement, self._counter, rows, unless)
         try:
             held, connection = self._take_whole()
         except _BrokenError:
+            if unless is not None:
+                return None  # the next one may lead to a server that was put back, where other rows have the numbers
             held, connection = self._take_whole()
         with held:
-            [[last, commits, added]] = connection.execute(query, values).fetchall()
+            found = connection.execute(query, values).fetchall()
+        if not found:
+            return None
+        [[last, commits, added]] = found
         self._commits.wrote(commits)
         numbers = set(added)
         return [number in numbers for number in range(last - len(rows) + 1, last + 1)]

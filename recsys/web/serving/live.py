@@ -31,6 +31,7 @@ from recsys.web.http.problems import Problem
 from recsys.web.serving.damage import damage_of
 from recsys.web.serving.experiments import begun, that_run
 from recsys.web.serving.fetcher import SnapshotFetcher
+from recsys.web.serving.intake import write, write_by
 from recsys.web.serving.lines import SnapshotLines
 from recsys.web.serving.log_watch import LogWatch
 from recsys.web.serving.place import Place
@@ -200,23 +201,20 @@ class Live:
     def accept(self, events: Sequence[Event], serving: ServingState | None = None) -> list[bool]:
         """Write events down, for every worker; durable when it returns. False: an event of that id was there already.
 
-        What a forgotten user did before being forgotten is taken, and not written down. `serving`: what was looked at since the
-        request came; None: look at it now.
+        What a forgotten user did before being forgotten is taken, and not written down. `serving`: what was looked at a moment ago,
+        which spares a look: whoever was forgotten since is noticed as the events are written.
 
         Raises:
             StateError: if the log cannot be written.
         """
-        received, forgotten = self.received(), self._forgotten(serving)
-        if not forgotten:
-            return self.state.add_events(events, received)
-        kept = [not forgotten.cover(each.user_id, each.timestamp) for each in events]
-        fresh = iter(self.state.add_events([each for each, keep in zip(events, kept, strict=True) if keep], received))
-        return [next(fresh) if keep else True for keep in kept]
+        received = self.received()
+        if serving is not None and (fresh := write_by(serving, self.state, events, received)) is not None:
+            return fresh
+        return write(events, self._forgotten(), lambda kept: self.state.add_events(kept, received))
 
-    def _forgotten(self, serving: ServingState | None) -> Tombstones:
-        """Return the tombstones as of what was looked at, of now where nothing was."""
-        found = serving or (self.serving() if self.loaded else None)
-        return found.forgotten if found else self._tombstones()
+    def _forgotten(self) -> Tombstones:
+        """Return the tombstones as of now."""
+        return self.serving().forgotten if self.loaded else self._tombstones()
 
     def _tombstones(self) -> Tombstones:
         """The tombstones as they are now; a StateError if that is not known, for whatever reason."""
@@ -225,10 +223,10 @@ class Live:
         except SettingsError as error:  # forgotten by a service that has a secret which this one lacks
             raise StateError(str(error)) from error
 
-    def dislike(self, dislikes: Sequence[Dislike], serving: ServingState | None = None) -> None:
-        """Write dislikes down, for every worker; nothing of what somebody did before being forgotten. `serving` as for `accept`."""
+    def dislike(self, dislikes: Sequence[Dislike]) -> None:
+        """Write dislikes down, for every worker; nothing of what somebody did before being forgotten."""
         if dislikes:
-            forgotten = self._forgotten(serving)
+            forgotten = self._forgotten()
             kept = [each for each in dislikes if not forgotten.cover(each.user_id, each.at)]
             self.state.dislikes.say(kept, clock.now())
 

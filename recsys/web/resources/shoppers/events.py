@@ -62,14 +62,14 @@ def post_events(call: Call[EventsBody | Ga4Body | SegmentBatch | SegmentCall]) -
     """Take events in; those under another user's id, or of a kind that a browser cannot know, are rejected for its token."""
     live, browser = call.service.live, call.caller.user_id
     received, found = live.received(), unfold(call.parameters)
-    serving = live.serving() if live.loaded else None  # once: each look at a database on another machine costs its way
+    serving = live.serving(recent=True) if live.loaded else None  # what is written by it is asked for again as it is written
     now = live.now(serving)
     reader = EventReader(received if browser is None else now, now, browser, live.null_users, DislikeReader(live, serving))
     rows, bad_events = judge(found.loads(), reader.read)
     events, dislikes = [row for row in rows if isinstance(row, Event)], [row for row in rows if isinstance(row, Dislike)]
     links, bad_links = _linked(live, found.links, received, browser)
     fresh = live.accept(events, serving) if events else []
-    live.dislike(dislikes, serving)
+    live.dislike(dislikes)
     call.service.metrics.events(sum(fresh), len(fresh) - sum(fresh), len(bad_events))
     rejected = sorted([*found.rejected, *bad_events, *bad_links], key=_place)
     accepted, kept = (

@@ -1,0 +1,111 @@
+"""Events over PostgreSQL: written in one round trip, by what was known a moment ago, and never over an erasure."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from recsys.clock import now
+from recsys.live.erasure import FORGET_SECRETS, Erased, ErasureKeys
+from recsys.live.log import EventLog
+from recsys.live.postgres.address import Address
+from recsys.live.postgres.log import PostgresLog
+from recsys.live.postgres.migrations import migrate
+from recsys.settings.load import load_settings
+from recsys.types import Link
+from recsys.web.app import Application, create_app
+from tests.live.postgres.test_poller import is_recent, until
+from tests.support.servers.intake import EVENTS_KEY, row_results, send
+from tests.support.servers.postgres import PostgresServer
+from tests.support.servers.round_trips import CountedDatabase
+from tests.support.servers.serving import ENVIRONMENT
+
+SECRET = "forget-secret-of-at-least-32-characters"
+
+
+@pytest.fixture
+def address(postgres: PostgresServer, request: pytest.FixtureRequest) -> Address:
+    """A schema of its own."""
+    made = Address(postgres.url, request.node.name[:60])
+    migrate(made)
+    return made
+
+
+@pytest.fixture
+def database(address: Address) -> Iterator[CountedDatabase]:
+    """The worker's own database, whose round trips are counted."""
+    with tempfile.TemporaryFile() as trace:
+        yield CountedDatabase(address, trace)
+
+
+@pytest.fixture
+def worker(artifacts: Path, database: CountedDatabase, tmp_path: Path) -> Iterator[Application]:
+    """One worker that looks ahead, and knows what was written a moment ago."""
+    (tmp_path / "settings.toml").write_text(f'[snapshot]\nartifacts = "{artifacts}"\n')
+    secrets = {"RECSYS_KEYS_EVENTS": EVENTS_KEY, FORGET_SECRETS: SECRET}
+    app = create_app(load_settings(tmp_path / "settings.toml"), ENVIRONMENT | secrets)
+    with closing(EventLog(database)) as log:
+        app.service.live.state = log
+        app.service.live.refresh()
+        log.poll()
+        until(lambda: is_recent(log))
+        yield app
+
+
+def accepted(app: Application, *event_ids: str) -> int:
+    """Post views of one shopper; returns how many were accepted."""
+    stated = [{"user_id": "ann", "event_type": "view", "item_id": "sofa-1", "event_id": each} for each in event_ids]
+    return int(row_results(send(app, {"events": stated}))["accepted"])
+
+
+def test_an_event_is_written_in_one_round_trip(worker: Application, database: CountedDatabase) -> None:
+    """Nothing is asked before: what was known a moment ago is checked as the event is written."""
+    ids = map(str, count())
+
+    def trips() -> int:
+        worker.service.live.serving(recent=True)
+        database.trips()
+        assert accepted(worker, next(ids), next(ids)) == 2
+        return database.trips()
+
+    until(lambda: trips() == 1)  # not in a moment in which the poller did not get the processor
+
+
+def test_an_event_of_somebody_whom_another_node_forgot_just_now_is_not_written(
+    worker: Application, address: Address
+) -> None:
+    """It is accepted, and nothing of it is there, though this node has not heard of the erasure; what follows is a new history."""
+    assert accepted(worker, "before") == 1
+    with closing(PostgresLog(address)) as other:
+        for number in range(20):
+            worker.service.live.serving(recent=True)
+            other.forget([Erased(ErasureKeys([SECRET]).sign("ann"), "ann")], now() + 10**9)
+            assert accepted(worker, f"late-{number}") == 1
+        assert other.count_events() == 0
+        ben = {"user_id": "ben", "event_type": "view", "item_id": "sofa-1"}
+        assert row_results(send(worker, {"events": [ben]}))["accepted"] == 1
+        assert other.count_events() == 1
+
+
+def test_other_writes_of_other_nodes_hinder_no_event(worker: Application, address: Address) -> None:
+    """Events and links that were written meanwhile name nobody who was forgotten."""
+    with closing(PostgresLog(address)) as other:
+        for number in range(20):
+            other.add_links([Link(f"cookie-{number}", "ann", 5)], 5)
+            assert accepted(worker, f"e{number}", f"e{number}") == 1
+        assert other.count_events() == 20
+
+
+def test_without_the_secret_of_an_erasure_nothing_is_written(worker: Application, address: Address) -> None:
+    """Who was forgotten cannot be told: the event is refused, and may be sent again."""
+    worker.service.live.serving(recent=True)
+    with closing(PostgresLog(address)) as other:
+        other.forget([Erased(ErasureKeys(["x" * 40]).sign("ben"), "ben")], now())
+        ann = {"user_id": "ann", "event_type": "view", "item_id": "sofa-1"}
+        assert send(worker, {"events": [ann]}).status_code == 503
+        assert other.count_events() == 0
