@@ -22,8 +22,9 @@ from recsys.engine.shoppers.dislikes import KnownDislikes, with_dislikes
 from recsys.engine.shoppers.impressions import with_impressions
 from recsys.engine.shoppers.kept_histories import EVENTS_KEPT, MAX_DROPPED, KeptHistories
 from recsys.engine.shoppers.writers import MAX_FIRST, Writers
-from recsys.item_updates import ItemUpdate, both
+from recsys.item_updates import ItemUpdate
 from recsys.live.dislikes import Dislike
+from recsys.live.driver import Appended
 from recsys.live.erasure import ErasureKeys, Tombstone, Tombstones
 from recsys.live.joins import JoinChange
 from recsys.live.log import EventLog, LiveEvent
@@ -32,8 +33,8 @@ from recsys.reasons import reason_locale
 from recsys.snapshot.customer_value import CustomerValue
 from recsys.snapshot.identity_links import Period, always, periods, without
 from recsys.snapshot.people import NOBODY, Person
-from recsys.snapshot.put.overlay import overlay
-from recsys.types import NO_HISTORY, History, Link, Query
+from recsys.snapshot.put.overlay import overlay_all
+from recsys.types import NO_HISTORY, Event, History, Link, Query
 
 MAX_LINKED = 20
 """Most periods of anonymous ids of one user whose events an answer takes in, those that began last."""
@@ -51,7 +52,8 @@ class ServingState:
         self._rates = engine.settings.data.rates
         self.null_users = engine.settings.data.nobody
         """The ids that name nobody, of whom nothing is known."""
-        self._folded = self._read = engine.snapshot.manifest.state_sequence
+        self._folded = self.read_to = engine.snapshot.manifest.state_sequence
+        """The number up to which every row that concerns everybody is taken in, tombstones among them."""
         self._version: tuple[int, int] | None = None
         self._lock = threading.Lock()
         self._kept = KeptHistories(EVENTS_KEPT)
@@ -86,8 +88,8 @@ class ServingState:
                 return  # another thread took it in meanwhile
             with self._kept.changing():
                 max_n = MAX_FIRST if known is None else MAX_DROPPED
-                news = self._state.news(self._read, max_n + 1, self.accounts.read, self._campaigns.read)
-                if news.last < self._read:  # the database was put back: numbers that were read are given again
+                news = self._state.news(self.read_to, max_n + 1, self.accounts.read, self._campaigns.read)
+                if news.last < self.read_to:  # the database was put back: numbers that were read are given again
                     self.lineage = ""
                 self._kept.drop_written(news.wrote, self.users_of)
                 self._writers.take(news.wrote, max_n)
@@ -96,13 +98,27 @@ class ServingState:
                 self._campaigns.take(news.campaigns)
                 self.dislikes.take(news.disliked)
                 self.newest = max(self.newest, news.newest or 0)
-                self._read = max(news.last, self._read)  # before others may keep a history: it says whether the log is asked
+                # Before others may keep a history: it says whether the log is asked.
+                self.read_to = max(news.last, self.read_to)
             self._version = version
 
-    @property
-    def read_to(self) -> int:
-        """The number up to which every row that concerns everybody is taken in, tombstones among them."""
-        return self._read
+    def take_own(self, events: Sequence[Event], added: Appended) -> None:
+        """Take in events that this process wrote without a look at the log, where nobody wrote anything else since the last one."""
+        if added.step is None or not self._lock.acquire(blocking=False):
+            return  # the next look takes them in
+        try:
+            if self._version == added.step.before:
+                fresh = [event for event, is_new in zip(events, added.fresh, strict=True) if is_new]
+                wrote = [event.user_id for event in fresh]
+                with self._kept.changing():
+                    self._kept.drop_written(wrote, self.users_of)
+                    self._writers.take(wrote, len(wrote))
+                    self.newest = max(self.newest, *(event.timestamp for event in fresh), 0)
+                    self.read_to = max(added.last, self.read_to)
+                self._version = added.step.after
+                self._state.took(added.step)
+        finally:
+            self._lock.release()
 
     def answer(self, query: Query, is_message: bool = False) -> Answered:
         """Answer a query with the shopper's history as of now."""
@@ -152,15 +168,16 @@ class ServingState:
         if user_id in self.null_users:
             return NO_HISTORY
         base = self._snapshot.histories.of(user_id)
-        if self._read == self._folded and not self.forgotten:
+        if self.read_to == self._folded and not self.forgotten:
             return base  # nothing was written since the snapshot, by anybody
         parts, events = [base], self._events_of(user_id)
         if erased := self.forgotten.spans(user_id):
             left = without(always(user_id), erased)
-            parts, events = [within(base, period) for period in left], [each for each in events if _is_in(each, left)]
+            parts = [within(base, period) for period in left]
+            events = [each for each in events if any(period.holds(each.timestamp) for period in left)]
         for period, theirs in self._under_other_ids(user_id):
             parts.append(within(self._snapshot.histories.of(period.anonymous_id), period))
-            events = events + [each for each in theirs if _is_in(each, [period])]
+            events = events + [each for each in theirs if period.holds(each.timestamp)]
         events = converted(events, self._rates)
         return merge_histories(parts, events, self._snapshot.catalog, self._snapshot.manifest.behaviour)
 
@@ -248,30 +265,20 @@ class ServingState:
         return self._linked
 
     def _take(self, news: Sequence[SharedRow]) -> None:
-        """Take rows in, first who is forgotten; of several updates of one item only what they come to."""
+        """Take rows in, first who is forgotten."""
         self.forgotten.add(each.row for each in news if isinstance(each.row, Tombstone))
         if any(isinstance(each.row, Tombstone | Link) for each in news):
             self.dislikes.clear()
             self._kept.clear()  # it may concern people under other ids than those it names
             if self.arms is not None:
                 self.arms.people_changed()
-        updates: dict[str, ItemUpdate] = {}
-        catalog = self._snapshot.catalog
-        revision = catalog.revision
-        for each in news:
-            row = each.row
-            if isinstance(row, ItemUpdate):
-                updates[row.item_id] = both(updates.get(row.item_id), row)
-                revision = each.seq
-            elif isinstance(row, Link):
-                self._links.setdefault(row.anonymous_id, []).append(row)
-                linked = self._linked.setdefault(row.user_id, {})
-                linked.pop(row.anonymous_id, None)
-                linked[row.anonymous_id] = None
-        for update in updates.values():
-            overlay(catalog, update, catalog.revision)
-        catalog.revision = revision  # last: what was found under the earlier one may be of a moment in between
-        if any(update.item for update in updates.values()):
+        for row in [each.row for each in news if isinstance(each.row, Link)]:
+            self._links.setdefault(row.anonymous_id, []).append(row)
+            linked = self._linked.setdefault(row.user_id, {})
+            linked.pop(row.anonymous_id, None)
+            linked[row.anonymous_id] = None
+        updates = [(each.seq, each.row) for each in news if isinstance(each.row, ItemUpdate)]
+        if overlay_all(self._snapshot.catalog, updates):
             self._kept.clear()  # their events may have been of an unknown item
 
     def _take_joins(self, changes: Sequence[JoinChange]) -> None:
@@ -340,7 +347,3 @@ class ServingState:
         erased = self.forgotten.spans(user_id)
         own = [left for period in found for left in without(period, erased)]
         return [left for period in own for left in without(period, self.forgotten.spans(period.anonymous_id))]
-
-
-def _is_in(event: LiveEvent, left: Iterable[Period]) -> bool:
-    return any(period.since <= event.timestamp < period.until for period in left)

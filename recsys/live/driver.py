@@ -24,6 +24,25 @@ class Unless(NamedTuple):
     values: Row
 
 
+class Step(NamedTuple):
+    """The pairs of `Driver.changes` before and after a commit that was the only one between them."""
+
+    before: tuple[int, int]
+    after: tuple[int, int]
+
+
+class Appended(NamedTuple):
+    """Outcome of appending rows.
+
+    fresh: False where one conflicts with a row that was there, or came earlier in the call · last: the number given last ·
+    step: None where others may have committed since the last look.
+    """
+
+    fresh: list[bool]
+    last: int = 0
+    step: Step | None = None
+
+
 class Transaction(ABC):
     """A transaction that has its turn to write: it numbers rows above `last`, in the order of commits."""
 
@@ -84,14 +103,13 @@ class Driver(ABC):
     def writing(self) -> AbstractContextManager[Transaction]:
         """One transaction: on the disk when it ends, nothing of it there if it raises."""
 
-    def append(self, statement: str, rows: Sequence[Row], unless: Unless | None = None) -> list[bool] | None:
-        """Insert rows in a transaction of their own, each by a statement whose first value is the next number; False where one
-        conflicts with a row that is there, or came earlier in the call: the statement says `ON CONFLICT … DO NOTHING`. None, and
-        nothing is written: `unless` finds something, or may."""
+    def append(self, statement: str, rows: Sequence[Row], unless: Unless | None = None) -> Appended | None:
+        """Insert rows in a transaction of their own, each by a statement whose first value is the next number; one that may conflict
+        says `ON CONFLICT … DO NOTHING`. None, and nothing is written: `unless` finds something, or may."""
         with self.writing() as log:
             if unless is not None and log.read(unless.query, *unless.values):
                 return None
-            return [log.add(statement, *row) for row in rows]
+            return Appended([log.add(statement, *row) for row in rows], log.last)
 
     @abstractmethod
     def alone(self, purpose: str) -> AbstractContextManager[None]:
@@ -115,6 +133,9 @@ class Driver(ABC):
         """The same without a wait for another machine, as far as `poll` goes: every commit of this machine, and those of others from a
         tenth of a second on."""
         return self.changes()
+
+    def took(self, step: Step) -> None:  # noqa: B027 - where a look costs nothing it is not spared
+        """Note that a commit was taken in without a look: the next `changes` looks whether there are others."""
 
     def poll(self) -> None:  # noqa: B027 - where a look costs nothing nobody need look ahead
         """Look for commits in a thread, again and again, so that `recent_changes` need not."""

@@ -66,7 +66,8 @@ class ExperimentLog:
     def expose(self, exposures: Sequence[Exposure], received_at: int) -> list[bool]:
         """Write exposures down; False where the unit was exposed in the experiment before."""
         rows = [(*each, received_at) for each in exposures]
-        return (self._log.append(_EXPOSE, rows) or []) if rows else []
+        added = self._log.append(_EXPOSE, rows) if rows else None
+        return added.fresh if added else []
 
     def first(self, experiment: str, units: Sequence[str]) -> Exposure | None:
         """The earliest exposure of any of these units in an experiment."""

@@ -14,7 +14,7 @@ from recsys.item_updates import ItemUpdate
 from recsys.live import dislikes, experiments, joins, moments, pinned_slates, rows
 from recsys.live.campaigns import StoredCampaigns
 from recsys.live.dislikes import Dislikes
-from recsys.live.driver import Driver, Unless
+from recsys.live.driver import Appended, Driver, Step, Unless
 from recsys.live.erasure import Erased, Tombstone
 from recsys.live.experiments import ExperimentLog
 from recsys.live.item_changes import ADD_CHANGE, ItemChanges, Standing, changes, without_room
@@ -86,16 +86,17 @@ class EventLog:
 
     def add_events(self, events: Sequence[Event], received_at: int) -> list[bool]:
         """Write events; False where an event_id is in the log or came earlier in this call."""
-        return self._append_events(events, received_at) or []
+        added = self._append_events(events, received_at)
+        return added.fresh if added else []
 
-    def add_events_unless_forgotten(self, events: Sequence[Event], received_at: int, known: int) -> list[bool] | None:
+    def add_events_unless_forgotten(self, events: Sequence[Event], received_at: int, known: int) -> Appended | None:
         """The same without a look at the log before, unless somebody was forgotten with seq > `known`, or that cannot be told: None,
         and nothing is written."""
         return self._append_events(events, received_at, Unless(rows.TOMBSTONES_SINCE, (known,)))
 
-    def _append_events(self, events: Sequence[Event], received_at: int, unless: Unless | None = None) -> list[bool] | None:
+    def _append_events(self, events: Sequence[Event], received_at: int, unless: Unless | None = None) -> Appended | None:
         if not events:
-            return []
+            return Appended([])
         return self._log.append(rows.ADD_EVENTS, [rows.event_row(event, received_at) for event in events], unless)
 
     def add_links(self, links: Sequence[Link], received_at: int) -> None:
@@ -162,6 +163,10 @@ class EventLog:
         """The same without a wait for another machine, as far as `poll` goes: every commit of this machine, and those of others from a
         tenth of a second on."""
         return self._log.recent_changes()
+
+    def took(self, step: Step) -> None:
+        """Note that what was written in a step is taken in: the next `version` looks whether there is more."""
+        self._log.took(step)
 
     def poll(self) -> None:
         """Look for commits in a thread, again and again, so that `recent_version` need not."""

@@ -27,6 +27,10 @@ class Period(NamedTuple):
     since: int
     until: int
 
+    def holds(self, moment: int) -> bool:
+        """Tell whether a moment is in the period."""
+        return self.since <= moment < self.until
+
 
 class Span(NamedTuple):
     """The times since ≤ t ≤ until (microseconds)."""

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from recsys.live.driver import Driver, Row, Transaction, Unless
+from recsys.live.driver import Appended, Driver, Row, Step, Transaction, Unless
 from recsys.live.postgres import migrations
 from recsys.live.postgres.address import CONNECT_SECONDS, Address
 from recsys.live.postgres.appending import appending
@@ -114,7 +114,7 @@ class Database(Driver):
             [[commits]] = done.fetchall()
         self._commits.wrote(commits)
 
-    def append(self, statement: str, rows: Sequence[Row], unless: Unless | None = None) -> list[bool] | None:
+    def append(self, statement: str, rows: Sequence[Row], unless: Unless | None = None) -> Appended | None:
         """Insert rows by one statement, in one round trip; its answer may be lost with the connection, and then nobody knows."""
         self._check_writable()
         query, values = appending(statement, self._counter, rows, unless)
@@ -129,9 +129,9 @@ class Database(Driver):
         if not found:
             return None
         [[last, commits, added]] = found
-        self._commits.wrote(commits)
         numbers = set(added)
-        return [number in numbers for number in range(last - len(rows) + 1, last + 1)]
+        fresh = [number in numbers for number in range(last - len(rows) + 1, last + 1)]
+        return Appended(fresh, last, self._commits.wrote(commits))
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -172,6 +172,9 @@ class Database(Driver):
             return self.changes()
         self._commits.look_around()
         return self._commits.tell()
+
+    def took(self, step: Step) -> None:
+        self._commits.took(step)
 
     def poll(self) -> None:
         with self._lock:

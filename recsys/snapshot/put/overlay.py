@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 import numpy as np
 
 from recsys.categories import join_category, split_category
-from recsys.item_updates import ItemUpdate, WholeItem
+from recsys.item_updates import ItemUpdate, WholeItem, both
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.put.growing_ids import GrowingIds
 
@@ -22,6 +22,17 @@ def overlay(catalog: Catalog, update: ItemUpdate, number: int) -> None:
     elif row >= 0 and update.item is None:
         _change(catalog, update, row)
     catalog.revision = number
+
+
+def overlay_all(catalog: Catalog, updates: Iterable[tuple[int, ItemUpdate]]) -> bool:
+    """Take numbered updates in, of several of one item only what they come to; tells whether there are whole items among them."""
+    revision, together = catalog.revision, dict[str, ItemUpdate]()
+    for revision, update in updates:  # noqa: B007 - the last one's number is that of all
+        together[update.item_id] = both(together.get(update.item_id), update)
+    for update in together.values():
+        overlay(catalog, update, catalog.revision)
+    catalog.revision = revision  # last: what was found under the earlier one may be of a moment in between
+    return any(update.item for update in together.values())
 
 
 def _change(catalog: Catalog, update: ItemUpdate, row: int) -> None:

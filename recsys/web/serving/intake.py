@@ -17,7 +17,15 @@ def write_by(serving: ServingState, state: EventLog, events: Sequence[Event], re
     """Write events by what was known a moment ago; False: an event of that id was there already. None, and nothing is written:
     somebody was forgotten since, or that cannot be told."""
     known = serving.read_to  # before the tombstones are asked: other threads read on meanwhile
-    return write(events, serving.forgotten, lambda kept: state.add_events_unless_forgotten(kept, received, known))
+
+    def add(kept: Sequence[Event]) -> list[bool] | None:
+        added = state.add_events_unless_forgotten(kept, received, known)
+        if added is None:
+            return None
+        serving.take_own(kept, added)
+        return added.fresh
+
+    return write(events, serving.forgotten, add)
 
 
 def write(events: Sequence[Event], forgotten: Tombstones, add: Callable[[Sequence[Event]], _Fresh]) -> _Fresh:

@@ -92,6 +92,42 @@ def test_an_event_of_somebody_whom_another_node_forgot_just_now_is_not_written(
         assert other.count_events() == 1
 
 
+def test_the_list_after_an_own_event_looks_its_shopper_up_and_nothing_else(
+    worker: Application, database: CountedDatabase
+) -> None:
+    """What a worker wrote it need not read, but for the history of whom it names."""
+    ids = map(str, count())
+    live = worker.service.live
+
+    def trips() -> int:
+        live.serving(recent=True)
+        known = len(live.serving(recent=True).history("ann"))
+        assert accepted(worker, next(ids)) == 1
+        database.trips()
+        serving = live.serving(recent=True)
+        assert len(serving.history("ann")) == known + 1
+        assert serving.read_to == database.last()
+        return database.trips() - 1
+
+    until(lambda: trips() == 1)
+
+
+def test_what_others_wrote_beside_an_own_event_is_not_passed_over(worker: Application, address: Address) -> None:
+    """Whichever came first, a call that asks has all in it that was written before."""
+    live = worker.service.live
+    with closing(PostgresLog(address)) as other:
+        for number in range(30):
+            if number % 3:
+                live.serving(recent=number % 2 == 0)
+            names = (f"early-{number}", f"late-{number}")
+            other.add_links([Link(names[0], "ben", 5)], 5)
+            assert accepted(worker, f"e{number}") == 1
+            assert live.serving().is_anonymous(names[0])
+            assert accepted(worker, f"f{number}") == 1
+            other.add_links([Link(names[1], "ben", 5)], 5)
+            assert live.serving().is_anonymous(names[1])
+
+
 def test_other_writes_of_other_nodes_hinder_no_event(worker: Application, address: Address) -> None:
     """Events and links that were written meanwhile name nobody who was forgotten."""
     with closing(PostgresLog(address)) as other:

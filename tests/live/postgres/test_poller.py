@@ -21,7 +21,7 @@ from recsys.live.erasure import Erased
 from recsys.live.joins import Join
 from recsys.live.log import EventLog
 from recsys.live.postgres.address import Address
-from recsys.live.postgres.commits import Commits
+from recsys.live.postgres.commits import Commits, SharedCounter
 from recsys.live.postgres.log import PostgresLog
 from recsys.live.postgres.migrations import migrate
 from recsys.live.postgres.poller import NAME
@@ -290,7 +290,42 @@ def test_a_database_that_was_put_back_is_another_one() -> None:
     assert commits.tell() == (1, 901)
 
 
-def test_a_mark_that_is_replaced_was_noticed() -> None:
+def test_a_commit_that_follows_the_last_one_known_is_a_step() -> None:
+    """It need not be looked for, unless others committed between, or a connection was opened that may lead to another database."""
+    commits = Commits()
+    assert commits.wrote(5) is None
+    assert commits.wrote(6) == ((0, 5), (0, 6))
+    assert commits.wrote(8) is None
+    assert commits.wrote(7) is None
+    commits.opened()
+    told = commits.tell()
+    assert commits.wrote(9) is None
+    step = commits.wrote(10)
+    assert step is not None
+    assert step.before > told
+    commits.tell()
+    step = commits.wrote(11)
+    assert step is not None
+    commits.took(step)
+    assert not commits.is_new
+
+
+def test_processes_count_together() -> None:
+    """However many count at once, none is lost."""
+    counter, times = SharedCounter(), 10_000
+    children = []
+    for _ in range(3):
+        if (child := os.fork()) == 0:
+            for _ in range(times):
+                counter.add()
+            os._exit(0)
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+    assert counter.read() == 3 * times
+
+
+def test_a_process_that_writes_hides_no_other() -> None:
     """A process that learned of its own commit before its write came back does not hide one that another process made since."""
     commits = Commits()
     commits.learn(10, commits.question())  # the poller was faster than the write
