@@ -14,6 +14,7 @@ from training.onboarding.files import Seen
 from training.onboarding.names import named
 from training.onboarding.proposal import Proposal
 from training.onboarding.proposals import NO_KIND
+from training.onboarding.shapes.series import is_series, take_in
 from training.onboarding.values import texts
 
 _TABLES = ("events", "items", "users", "identities")
@@ -35,20 +36,30 @@ def together(proposals: Sequence[Proposal]) -> tuple[list[Proposal], list[str]]:
     chosen: dict[str, Proposal] = {}
     unused: list[str] = []
     for each in sorted(proposals, key=_worth, reverse=True):
-        first = chosen.setdefault(each.table, each)
+        first, clash = chosen.setdefault(each.table, each), ""
         if first is each:
             continue
         if each.settings == first.settings and each.preset and not _kinds(first) & _kinds(each):
             first.seen += each.seen
             first.evidence.append(f"{each.seen[0].name} goes with it: it holds other kinds of events of the same preset")
-        else:
-            unused.append(
-                f"{each.seen[0].name} looks like {each.table} too, and is not used: {first.seen[0].name} tells more; name it under"
-                " `paths` if "
-                "both belong together"
-            )
+        elif not is_series(first, each) or (clash := take_in(first, each)):
+            unused.append(_beside(first, each, clash))
     _match_keys(chosen)
     return sorted(chosen.values(), key=lambda each: _TABLES.index(each.table)), unused
+
+
+def _beside(first: Proposal, other: Proposal, clash: str) -> str:
+    """That a file is not used because another one tells more, and what to write if both belong together."""
+    if not clash:
+        return (
+            f"{other.seen[0].name} looks like {other.table} too, and is not used: {first.seen[0].name} tells more; name it under "
+            "`paths` if both belong together"
+        )
+    return (
+        f"{other.seen[0].name} is not used: its name differs from {first.seen[0].name} in digits alone, but both cannot be read "
+        f"alike ({clash}). Name both under `paths`, and write for each column what it is called in either, such as "
+        '`price = ["Price", "Unit price"]`, or make their columns alike'
+    )
 
 
 def _match_keys(chosen: Mapping[str, Proposal]) -> None:

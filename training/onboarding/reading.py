@@ -76,9 +76,9 @@ def _pinned(pin: str) -> dict[str, str]:
 
 
 def _mapped(proposal: Proposal) -> MappedTable:
-    sample = proposal.seen[0].sample
-    settings = parse_settings("", sample.parent)
-    return map_table(settings, proposal.table, table_of(proposal, (glob.escape(str(sample)),)))
+    samples = [seen.sample for seen in proposal.seen]
+    settings = parse_settings("", samples[0].parent)
+    return map_table(settings, proposal.table, table_of(proposal, tuple(glob.escape(str(each)) for each in samples)))
 
 
 def _pin_layout(proposal: Proposal) -> None:

@@ -52,7 +52,7 @@ def place_of(path: Path, out: Path) -> str:
 
 
 def _table(proposal: Proposal, out: Path) -> str:
-    paths = [_escaped(place_of(path, out)) for seen in proposal.seen for path in seen.paths]
+    paths = [_escaped(place_of(path, out)) for path in sorted(path for seen in proposal.seen for path in seen.paths)]
     settings = {"paths": paths, **{key: proposal.settings[key] for key in _ordered(proposal.settings)}}
     for join, brought in zip(settings.get("join", ()), proposal.brought, strict=True):
         join["paths"] = [_escaped(place_of(path, out)) for path in brought.paths]
