@@ -37,7 +37,7 @@ class StateAtHand(ServingState):
 
     def disliked(self, user_id: str) -> Sequence[Dislike]:
         """Return what a shopper said no to, if it was asked for before."""
-        return self.dislikes.kept(user_id)
+        return self.dislikes.kept(user_id) or ()
 
     def history(self, user_id: str) -> History:
         """Return the history that was kept, else that of the snapshot without what was forgotten since."""

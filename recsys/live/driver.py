@@ -134,6 +134,10 @@ class Driver(ABC):
         tenth of a second on."""
         return self.changes()
 
+    def known_changes(self) -> tuple[int, int] | None:
+        """The same as `recent_changes`, where that is known without asking another machine; None: it is not."""
+        return None if self.is_remote else self.changes()
+
     def took(self, step: Step) -> None:  # noqa: B027 - where a look costs nothing it is not spared
         """Note that a commit was taken in without a look: the next `changes` looks whether there are others."""
 

@@ -164,6 +164,10 @@ class EventLog:
         tenth of a second on."""
         return self._log.recent_changes()
 
+    def known_version(self) -> tuple[int, int] | None:
+        """The same as `recent_version`, where that is known without asking another machine; None: it is not."""
+        return self._log.known_changes()
+
     def took(self, step: Step) -> None:
         """Note that what was written in a step is taken in: the next `version` looks whether there is more."""
         self._log.took(step)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import perf_counter
 from typing import Any, TypeAlias
+from urllib.parse import unquote_to_bytes
 
 import flask
 from flask import Flask, request
@@ -94,12 +95,16 @@ class Application(Flask):
     def answers_at_once(self, first_line: bytes) -> bool:
         """Tell by its first line whether a request is answered without waiting for a disk to write or for another machine; the worker
         then answers it in its event loop. Where an experiment runs, an answer may write down whom it exposes."""
-        if self.service.live.is_remote or self.service.live.experiments:
+        live = self.service.live
+        if live.experiments:
             return False
         method, _, rest = first_line.decode("latin-1").partition(" ")
         path, _, query = rest.partition(" ")[0].partition("?")
-        found = self.routes.find(method, path.removeprefix(self.service.settings.web.prefix))
-        return found is not None and found[0].is_at_once(query)
+        path = unquote_to_bytes(path).decode("latin-1").removeprefix(self.service.settings.web.prefix)
+        found = self.routes.find(method, path)
+        if found is None or not found[0].is_at_once(query):
+            return False
+        return not live.is_remote or live.make_ready(found[1].get("user_id"))
 
     def _respond(self, environ: dict[str, Any], operation: Operation[Any], path: Mapping[str, str]) -> Response:
         try:

@@ -53,9 +53,9 @@ class KnownDislikes:
                 kept[user_id] = found
         return found
 
-    def kept(self, user_id: str) -> tuple[Dislike, ...]:
-        """Return what is at hand of a person's, without reading anything."""
-        return self._kept.get(user_id, ())
+    def kept(self, user_id: str) -> tuple[Dislike, ...] | None:
+        """Return a person's as far as they are at hand, without reading anything; None: they have to be read."""
+        return self._kept.get(user_id) if self else ()
 
     def _read(self, periods: Sequence[Period]) -> tuple[Dislike, ...]:
         said = self._stored.of(list(dict.fromkeys(each.anonymous_id for each in periods)))

@@ -167,9 +167,13 @@ class Database(Driver):
         return self._commits.tell()
 
     def recent_changes(self) -> tuple[int, int]:
+        known = self.known_changes()
+        return self.changes() if known is None else known
+
+    def known_changes(self) -> tuple[int, int] | None:
         poller = self._poller
         if poller is None or not poller.is_recent():
-            return self.changes()
+            return None
         self._commits.look_around()
         return self._commits.tell()
 

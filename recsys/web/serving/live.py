@@ -19,12 +19,11 @@ from recsys.live.databases import open_log, open_slates
 from recsys.live.dislikes import Dislike
 from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.live.item_changes import Standing
-from recsys.live.joins import Join
 from recsys.live.slate_queue import SlateQueue
 from recsys.settings import Settings
 from recsys.settings.experiments import Experiment
 from recsys.snapshot.mirror import mirror_of
-from recsys.snapshot.store import Snapshot, SnapshotStore
+from recsys.snapshot.store import SnapshotStore
 from recsys.types import Event, Link, SettingsError, StateError
 from recsys.web.http.metrics import Metrics
 from recsys.web.http.problems import Problem
@@ -35,6 +34,7 @@ from recsys.web.serving.intake import write, write_by
 from recsys.web.serving.lines import SnapshotLines
 from recsys.web.serving.log_watch import LogWatch
 from recsys.web.serving.place import Place
+from recsys.web.serving.ready_lists import ReadyLists
 from recsys.web.serving.steady_clock import SteadyClock, moment_of_erasure, said
 
 _log = logging.getLogger(__name__)
@@ -61,12 +61,13 @@ class Live:
         self._releases: list[Callable[[], None]] = []
         self._metrics = metrics
         self.lines = SnapshotLines(settings.artifacts, metrics)
-        self._store: SnapshotStore[Engine] = SnapshotStore(settings.artifacts, self._build)
+        self._store: SnapshotStore[Engine] = SnapshotStore(settings.artifacts, lambda snapshot: Engine(snapshot, settings))
         mirror = mirror_of(settings)
         self.fetcher = SnapshotFetcher(mirror, settings.snapshot.poll_seconds, metrics) if mirror else None
         self._counted = (0, 0)
         self._damage: str | None = None
         self.log_watch = LogWatch(self.state.is_remote)
+        self._ready = ReadyLists()
         self._thread: threading.Thread | None = None
 
     @property
@@ -113,6 +114,8 @@ class Live:
             Problem: 503 while no snapshot is loaded.
             StateError: if the log cannot be read, and is on this machine or was never read: who was forgotten is not known.
         """
+        if (ready := self._ready.take()) is not None:
+            return ready
         try:
             self.log_watch.check()
             serving = self.serving(recent=True)
@@ -120,6 +123,13 @@ class Live:
             return self.at_hand(error)
         self.log_watch.is_well()
         return serving
+
+    def make_ready(self, user_id: str | None) -> bool:
+        """Find what this thread's next list, of a shopper or of nobody, is answered from; False: the log has to be asked."""
+        serving = None if self.log_watch.error or self._damage else self._serving
+        if serving is not None and (serving.engine, serving.lineage) != (self.loaded, self.state.lineage):
+            serving = None
+        return self._ready.make(serving, user_id)
 
     def at_hand(self, error: StateError) -> StateAtHand:
         """Return what answers from memory alone after an error; raises that if the log is on this machine, or was never read."""
@@ -235,14 +245,6 @@ class Live:
         if links := [link for link in links if not serving.is_repeated(link)]:
             self.state.add_links(links, self.received())
 
-    def join(self, join: Join) -> bool:
-        """Write down that an account was joined into another one; False: there are too many joins."""
-        return self.state.joins.add(join, self.received())
-
-    def part(self, account_id: str) -> bool:
-        """Write down that an account stands on its own again; False: it did."""
-        return self.state.joins.undo(account_id, self.received())
-
     def update(self, updates: Sequence[ItemUpdate]) -> list[str | None]:
         """Write down what changed of items, or whole ones, with those that came back in stock or got cheaper; says why one was not
         written, None where it was.
@@ -343,6 +345,3 @@ class Live:
                 _log.exception("looking for a new snapshot failed; what is served stays")
             if self._stop.wait(self._settings.snapshot.reload_seconds):
                 return
-
-    def _build(self, snapshot: Snapshot) -> Engine:
-        return Engine(snapshot, self._settings)

@@ -55,7 +55,7 @@ def post_account(call: Call[AccountBody]) -> Response:
             return _response(serving, old, True, OK)
         _check(serving, user_id, account_id, old)
         join = Join(account_id, user_id, live.now(serving))
-        if not live.join(join):
+        if not live.state.joins.add(join, live.received()):
             raise Problem(409, f"there are {MAX_JOINS:,} joins already, and no more are kept")
         return _response(serving, join, True, CREATED)
 
@@ -66,7 +66,7 @@ def delete_account(call: Call[NoParameters]) -> Response:
     with live.state.linking():
         serving = live.serving()
         old = serving.accounts.join(account_id)
-        if old is None or old.user_id != user_id or not live.part(account_id):
+        if old is None or old.user_id != user_id or not live.state.joins.undo(account_id, live.received()):
             raise Problem(404, f"{account_id!r} is not joined into {user_id!r}", parameter="account_id", value=account_id)
         return _response(serving, old, False, OK)
 
