@@ -17,13 +17,6 @@ _PAUSE_SECONDS = 0.01
 Row: TypeAlias = tuple[Any, ...]
 
 
-class Unless(NamedTuple):
-    """A query with its values; what it finds, as of the moment of writing, keeps something from being written."""
-
-    query: str
-    values: Row
-
-
 class Step(NamedTuple):
     """The pairs of `Driver.changes` before and after a commit that was the only one between them."""
 
@@ -103,11 +96,12 @@ class Driver(ABC):
     def writing(self) -> AbstractContextManager[Transaction]:
         """One transaction: on the disk when it ends, nothing of it there if it raises."""
 
-    def append(self, statement: str, rows: Sequence[Row], unless: Unless | None = None) -> Appended | None:
+    def append(self, statement: str, rows: Sequence[Row], known: int | None = None) -> Appended | None:
         """Insert rows in a transaction of their own, each by a statement whose first value is the next number; one that may conflict
-        says `ON CONFLICT … DO NOTHING`. None, and nothing is written: `unless` finds something, or may."""
+        says `ON CONFLICT … DO NOTHING`. None, and nothing is written: somebody was
+        forgotten with seq > `known`, as of the moment of writing, or that cannot be told."""
         with self.writing() as log:
-            if unless is not None and log.read(unless.query, *unless.values):
+            if known is not None and log.read("SELECT 1 FROM tombstones WHERE seq > ?", known):
                 return None
             return Appended([log.add(statement, *row) for row in rows], log.last)
 

@@ -14,7 +14,7 @@ from recsys.item_updates import ItemUpdate
 from recsys.live import dislikes, experiments, joins, moments, pinned_slates, rows
 from recsys.live.campaigns import StoredCampaigns
 from recsys.live.dislikes import Dislikes
-from recsys.live.driver import Appended, Driver, Step, Unless
+from recsys.live.driver import Appended, Driver, Step
 from recsys.live.erasure import Erased, Tombstone
 from recsys.live.experiments import ExperimentLog
 from recsys.live.item_changes import ADD_CHANGE, ItemChanges, Standing, changes, without_room
@@ -92,12 +92,12 @@ class EventLog:
     def add_events_unless_forgotten(self, events: Sequence[Event], received_at: int, known: int) -> Appended | None:
         """The same without a look at the log before, unless somebody was forgotten with seq > `known`, or that cannot be told: None,
         and nothing is written."""
-        return self._append_events(events, received_at, Unless(rows.TOMBSTONES_SINCE, (known,)))
+        return self._append_events(events, received_at, known)
 
-    def _append_events(self, events: Sequence[Event], received_at: int, unless: Unless | None = None) -> Appended | None:
+    def _append_events(self, events: Sequence[Event], received_at: int, known: int | None = None) -> Appended | None:
         if not events:
             return Appended([])
-        return self._log.append(rows.ADD_EVENTS, [rows.event_row(event, received_at) for event in events], unless)
+        return self._log.append(rows.ADD_EVENTS, [rows.event_row(event, received_at) for event in events], known)
 
     def add_links(self, links: Sequence[Link], received_at: int) -> None:
         """Write identities."""

@@ -76,7 +76,6 @@ UNION ALL SELECT 'join', seq, received_at, account_id, user_id, joined_at, NULL,
 UNION ALL SELECT 'campaign', seq, received_at, campaign_id, put_by, NULL, NULL, NULL, NULL, NULL, campaign
 FROM campaigns WHERE seq > ?"""
 """One query, and so one moment and one round trip, for all that a worker takes in when the log has changed."""
-TOMBSTONES_SINCE = "SELECT 1 FROM tombstones WHERE seq > ?"
 LAST_TOMBSTONES = "SELECT subject, since, max(until) FROM tombstones GROUP BY subject, since"
 ITEMS_BEFORE = f"""SELECT seq, item_id, available IS NOT NULL, stock IS NOT NULL, price IS NOT NULL, item IS NOT NULL FROM item_updates
 WHERE seq < ? ORDER BY seq DESC LIMIT {AT_ONCE}"""

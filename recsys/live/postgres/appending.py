@@ -9,34 +9,39 @@ from typing import Any
 
 import msgspec
 
-from recsys.live.driver import Row, Unless
+from recsys.live.driver import Row
 
 _APPEND = """WITH turn AS (
-    UPDATE sequence SET commits = commits + 1, last = last + %s WHERE name = '{counter}'{unless} RETURNING last, commits),
+    UPDATE sequence SET commits = commits + 1, last = last + %s WHERE name = '{counter}'{unless_forgotten} RETURNING last, commits),
 added AS (INSERT INTO {table} (seq, {columns})
     SELECT last - %s + ordinality, {columns} FROM turn, json_populate_recordset(NULL::{table}, %s) WITH ORDINALITY AS told
     ORDER BY ordinality {conflict} RETURNING seq)
 SELECT last, commits, ARRAY(SELECT seq FROM added) FROM turn"""
 """It takes its turn before it adds the first row. A row that conflicts leaves a gap. Without a turn nothing is written or answered."""
+_UNLESS_FORGOTTEN = " AND tombstone <= %s"
+"""The row of the turn as it is after waiting for it; the statement sees other tables as they were before."""
 _INSERT = re.compile(r"INSERT INTO (\w+) \(seq, ([^)]+)\)\s+VALUES \([?, ]+\)(.*)", re.DOTALL)
 _encode = msgspec.json.Encoder().encode
 
 
-def appending(statement: str, counter: str, rows: Sequence[Row], unless: Unless | None = None) -> tuple[bytes, Row]:
+def appending(statement: str, counter: str, rows: Sequence[Row], known: int | None = None) -> tuple[bytes, Row]:
     """The statement that appends what an INSERT of one row would, with its values; it returns the number given last, the count of
-    commits and the numbers that were added: no row where `unless` finds something."""
-    query, columns = _query(statement, counter, unless.query if unless else "")
+    commits and the numbers that were added: no row where somebody was forgotten
+    with seq > `known`."""
+    query, columns = _query(statement, counter, known is not None)
     stated = _encode([dict(zip(columns, map(_as_json, row), strict=True)) for row in rows]).decode()
-    return query, (len(rows), *(unless.values if unless else ()), len(rows), stated)
+    return query, (len(rows), *(() if known is None else (known,)), len(rows), stated)
 
 
 @cache
-def _query(statement: str, counter: str, unless: str) -> tuple[bytes, tuple[str, ...]]:
+def _query(statement: str, counter: str, checks: bool) -> tuple[bytes, tuple[str, ...]]:
     """The statement, and the columns after the number."""
     table, named, conflict = _INSERT.fullmatch(statement).groups()  # type: ignore[union-attr] # our own statements
     columns = tuple(each.strip() for each in named.split(","))
-    condition = f" AND NOT EXISTS ({unless.replace('?', '%s')})" if unless else ""
-    text = _APPEND.format(counter=counter, unless=condition, table=table, columns=", ".join(columns), conflict=conflict)
+    condition = _UNLESS_FORGOTTEN if checks else ""
+    text = _APPEND.format(
+        counter=counter, unless_forgotten=condition, table=table, columns=", ".join(columns), conflict=conflict
+    )
     return text.encode(), columns
 
 

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from recsys.live.driver import Appended, Driver, Row, Step, Transaction, Unless
+from recsys.live.driver import Appended, Driver, Row, Step, Transaction
 from recsys.live.postgres import migrations
 from recsys.live.postgres.address import CONNECT_SECONDS, Address
 from recsys.live.postgres.appending import appending
@@ -114,14 +114,14 @@ class Database(Driver):
             [[commits]] = done.fetchall()
         self._commits.wrote(commits)
 
-    def append(self, statement: str, rows: Sequence[Row], unless: Unless | None = None) -> Appended | None:
+    def append(self, statement: str, rows: Sequence[Row], known: int | None = None) -> Appended | None:
         """Insert rows by one statement, in one round trip; its answer may be lost with the connection, and then nobody knows."""
         self._check_writable()
-        query, values = appending(statement, self._counter, rows, unless)
+        query, values = appending(statement, self._counter, rows, known)
         try:
             held, connection = self._take_whole()
         except _BrokenError:
-            if unless is not None:
+            if known is not None:
                 return None  # the next one may lead to a server that was put back, where other rows have the numbers
             held, connection = self._take_whole()
         with held:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import count
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from recsys.clock import now
+from recsys.live import rows
 from recsys.live.erasure import FORGET_SECRETS, Erased, ErasureKeys
 from recsys.live.log import EventLog
 from recsys.live.postgres.address import Address
+from recsys.live.postgres.database import Database
 from recsys.live.postgres.log import PostgresLog
 from recsys.live.postgres.migrations import migrate
 from recsys.settings.load import load_settings
@@ -126,6 +130,27 @@ def test_what_others_wrote_beside_an_own_event_is_not_passed_over(worker: Applic
             assert accepted(worker, f"f{number}") == 1
             other.add_links([Link(names[1], "ben", 5)], 5)
             assert live.serving().is_anonymous(names[1])
+
+
+def test_an_event_that_waits_for_an_erasure_is_not_written(
+    worker: Application, address: Address, postgres: PostgresServer
+) -> None:
+    """An erasure has its turn as the event comes, and commits while that waits: the event was of before, and is not there."""
+    with closing(Database(address, "log", 1)) as other, ThreadPoolExecutor() as pool:
+        worker.service.live.serving(recent=True)
+        with other.writing() as log:
+            event = pool.submit(accepted, worker, "late")
+            until(lambda: waits(postgres))
+            later = now() + 10**9
+            log.add(rows.ADD_TOMBSTONE, ErasureKeys([SECRET]).sign("ann"), None, later, later)
+        assert event.result() == 1
+        assert other.read("SELECT count(*) FROM events") == [(0,)]
+
+
+def waits(postgres: PostgresServer) -> bool:
+    """Tell whether a statement waits for a turn."""
+    with psycopg.connect(postgres.url) as connection:
+        return connection.execute("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'").fetchone() is not None
 
 
 def test_other_writes_of_other_nodes_hinder_no_event(worker: Application, address: Address) -> None:
