@@ -145,6 +145,8 @@ benchmark-chaos: setup-all ## Run three nodes behind nginx for half an hour whil
 	$(RUN) -m benchmarks.chaos $(ARGS)
 benchmark-databases: setup-dev ## Measure a request over PostgreSQL against one over SQLite files, in one run (needs PostgreSQL)
 	@$(RUN) -m benchmarks.http.databases $(ARGS)
+benchmark-nodes: setup-dev ## Measure the processor time of a request on two nodes over one PostgreSQL database against one node
+	@$(RUN) -m benchmarks.http.nodes $(ARGS)
 rehearse-image: setup-dev ## Run the steps of deploy/Dockerfile in clean Debian roots and serve from a read-only one (root, debootstrap)
 	@$(RUN) -m benchmarks.image $(ARGS)
 benchmark-bounds: setup-dev ## Measure an answer for a shopper with 100,000 ids, 500,000 events, after 100,000 item updates

@@ -36,6 +36,7 @@ from recsys.live.postgres.migrations import migrate
 from recsys.settings.load import load_settings
 from recsys.snapshot.store import current_version, open_snapshot
 from recsys.types import Event
+from recsys.web.serving.intake import write_by
 from simulator import make_shop, shop_settings
 from tests.support.servers.postgres import postgres_server
 from tests.support.servers.round_trips import CountedDatabase
@@ -61,7 +62,7 @@ def main() -> int:
     parser.add_argument("--users", type=int, default=2000, help="users of the shop (default: 2,000)")
     parser.add_argument("--trips-only", action="store_true", help="count round trips and measure no time")
     chosen = parser.parse_args()
-    settings = _publish(OUT.resolve(), chosen.users)
+    settings = publish_shop(OUT.resolve(), chosen.users)
     with postgres_server("-c fsync=on") as server:
         address = Address(server.url, "counted")
         migrate(address)
@@ -81,7 +82,8 @@ def main() -> int:
     return 0
 
 
-def _publish(folder: Path, users: int) -> Path:
+def publish_shop(folder: Path, users: int) -> Path:
+    """Publish a synthetic shop into a folder; returns its settings file."""
     shutil.rmtree(folder, ignore_errors=True)
     make_shop(folder / "data", users=users, end=datetime.now(UTC))
     file = folder / "settings.toml"
@@ -92,7 +94,7 @@ def _publish(folder: Path, users: int) -> Path:
     return file
 
 
-def _ids(settings: Path) -> tuple[list[str], list[str]]:
+def shoppers_and_items(settings: Path) -> tuple[list[str], list[str]]:
     """Shoppers and items of the snapshot."""
     artifacts = load_settings(settings).artifacts
     snapshot = open_snapshot(artifacts, current_version(artifacts) or "")
@@ -115,7 +117,7 @@ def _services(settings: Path, url: str) -> Iterator[dict[str, Service]]:
 
 def _turns(services: Mapping[str, Service], settings: Path, turns: int) -> tuple[Times, dict[str, float]]:
     """Times of each kind by service, in milliseconds, and the processor time of a call."""
-    users, items = _ids(settings)
+    users, items = shoppers_and_items(settings)
     times: Times = {name: {kind: [] for kind in KINDS} for name in services}
     before = dict[str, float]()
     with ExitStack() as stack:
@@ -127,14 +129,15 @@ def _turns(services: Mapping[str, Service], settings: Path, turns: int) -> tuple
             if turn == WARM:
                 before = {name: each.cpu_seconds() for name, each in services.items()}
             for name in list(services)[:: 1 if turn % 2 else -1]:
-                for kind, taken in zip(KINDS, _turn(connections[name], users, items, turn), strict=True):
+                for kind, taken in zip(KINDS, turn_of(connections[name], users, items, turn), strict=True):
                     if turn >= WARM:
                         times[name][kind].append(taken)
     calls = turns * len(KINDS)
     return times, {name: (each.cpu_seconds() - before[name]) / calls * 1e3 for name, each in services.items()}
 
 
-def _turn(connection: HTTPConnection, users: Sequence[str], items: Sequence[str], turn: int) -> Iterator[float]:
+def turn_of(connection: HTTPConnection, users: Sequence[str], items: Sequence[str], turn: int) -> Iterator[float]:
+    """Ask for one call of each kind; the milliseconds that each took."""
     user, item = users[turn % len(users)], items[turn * 7 % len(items)]
     event = {"event_id": f"turn-{turn}", "user_id": user, "event_type": "view", "item_id": item}
     other = users[(turn + len(users) // 2) % len(users)]
@@ -206,22 +209,23 @@ def _trips(settings: Path, address: Address) -> dict[str, float]:
     """Round trips to the database of what a call asks of the log, once queries are prepared."""
     loaded = load_settings(settings)
     engine = Engine(open_snapshot(loaded.artifacts, current_version(loaded.artifacts) or ""), loaded)
-    (user, other, *_), (item, *_) = _ids(settings)
+    (user, other, *_), (item, *_) = shoppers_and_items(settings)
     trips = dict.fromkeys(KINDS[:3], 0)
     with tempfile.TemporaryFile() as trace:
         database = CountedDatabase(address, trace)
         with closing(EventLog(database)) as log:
             serving = ServingState(engine, log, None)
+            log.poll()
             for turn in range(WARM + TRACED):
                 if turn == WARM:
                     trips = dict.fromkeys(KINDS[:3], 0)
                 database.trips()
-                log.add_events(
-                    [Event(event_id=f"e{turn}", user_id=user, event_type="view", timestamp=turn, item_id=item)], turn
-                )
+                serving.catch_up(recent=True)
+                event = Event(event_id=f"e{turn}", user_id=user, event_type="view", timestamp=turn, item_id=item)
+                write_by(serving, log, [event], turn)
                 trips["event"] += database.trips()
                 for kind, asked in ((KINDS[1], user), (KINDS[2], other)):
-                    serving.catch_up()
+                    serving.catch_up(recent=True)
                     serving.history(asked)
                     trips[kind] += database.trips()
     return {kind: round(count / TRACED, 1) for kind, count in trips.items()}

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,11 +67,7 @@ class Service:
 
     def cpu_seconds(self) -> float:
         """Processor time that the workers have used, which a busy machine does not change as it changes the clock's."""
-        ticks = 0
-        for worker in self.workers():
-            fields = Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])  # utime and stime: proc(5) counts from 1, the name being 2
-        return ticks / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.workers())
 
     def wrk(self, users: Path, seconds: int, headers: Mapping[str, str] = {}) -> tuple[float, float]:
         """Ask for the users of a file, 16 at a time, with further headers; returns requests per second and the 99th percentile in
@@ -92,6 +88,15 @@ class Service:
         if done.returncode or "Non-2xx" in done.stdout or rate is None or slowest is None:
             raise RuntimeError(f"wrk: {done.stdout}{done.stderr}")
         return float(rate[1]), float(slowest[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[slowest[2]]
+
+
+def cpu_seconds(processes: Iterable[int]) -> float:
+    """Processor time that processes have used until now."""
+    ticks = 0
+    for each in processes:
+        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])  # utime and stime: proc(5) counts from 1, the name being 2
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def publish_fit(settings: Settings, before: datetime | None = None) -> None:
