@@ -6,7 +6,7 @@ import threading
 from contextlib import suppress
 
 from recsys.engine.serving_state import ServingState
-from recsys.engine.state_in_memory import NotInMemoryError, StateInMemory
+from recsys.engine.state_in_memory import StateInMemory
 
 
 class ReadyLists(threading.local):
@@ -19,7 +19,9 @@ class ReadyLists(threading.local):
         asked."""
         self._state = None
         if serving is not None:
-            with suppress(NotInMemoryError):
+            with suppress(
+                Exception
+            ):  # mostly NotInMemoryError; a thread meets whatever else it is, and answers 500, not the loop
                 self._state = StateInMemory(serving, user_id)
         return self._state is not None
 
