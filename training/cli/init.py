@@ -74,6 +74,8 @@ def _proposed(seen: Sequence[Seen]) -> list[Proposal]:
     """Propose settings for each file, and for several together where none holds events by itself."""
     found = [proposal for each in seen if (proposal := propose(each))]
     found = [with_states(each, seen) for each in found]
+    brought = {path for each in found for one in each.brought for path in one.paths}
+    found = [each for each in found if each.table == "users" or brought.isdisjoint(each.seen[0].paths)]
     if any(each.table == "events" for each in found) or not (joined := propose_joined(seen)):
         return found
     parts = [*joined.seen, *joined.brought]

@@ -172,3 +172,24 @@ def test_what_would_count_wrongly_is_marked(tmp_path: Path) -> None:
     flags = "".join(f"A{at},Rzecz {at},{at}.00,{at % 2}\n" for at in range(9))
     goods = proposed(tmp_path, f"SKU,Nazwa,Cena,W sklepie\n{flags}")
     assert _doubts(goods, "W sklepie hold yes and no, and are not used")
+
+
+@pytest.mark.parametrize(
+    ("order", "state"), [("amazon-order-id", "order-status"), ("Order", "state_machine_state"), ("etsy order id", "Status")]
+)
+def test_words_of_platforms_say_nothing_in_a_name(order: str, state: str, tmp_path: Path) -> None:
+    """The number and the state of an order are told all the same."""
+    found = proposed(tmp_path, lines(more=(state, "shipped", "shipped", "cancelled")).replace("Order,", f"{order},", 1))
+    assert found.settings["columns"]["order_id"] == order
+    assert found.settings["void_orders"] == [state]
+
+
+@pytest.mark.parametrize("more", ["currency", "type,currency"])
+def test_a_file_that_says_how_orders_stand_is_no_catalogue(more: str, tmp_path: Path) -> None:
+    """It has an id and a status, as items have; it is joined to the lines, and nothing else."""
+    (tmp_path / "lines.csv").write_text(lines())
+    heads = "".join(f"o{at},{'cancelled' if at % 9 == 8 else 'completed'},{more.replace(',', '-,')}\n" for at in range(30))
+    (tmp_path / "heads.csv").write_text(f"id,status,{more}\n{heads}")
+    assert init([str(tmp_path / "*.csv")], tmp_path / "s.toml", NOW, yes=True) == 0
+    settings = load_settings(tmp_path / "s.toml")
+    assert (settings.data.events.void_orders, settings.data.items.paths) == (("status",), ())
