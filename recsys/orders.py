@@ -45,8 +45,10 @@ def settle(events: Events, settings: BehaviourSettings) -> Events:
         raise ValueError("events: they are not by user, then time")
     kinds = np.where(events.kinds == CANCELLED, np.int8(PURCHASE), events.kinds)
     nothing = (kinds == PURCHASE) & (events.quantities <= 0) | np.isin(kinds, SHOWN_TYPES)
-    events = replace(events, kinds=kinds).where(~nothing)
-    events = events.where(~_repeated(events))
+    events = replace(events, kinds=kinds)
+    events = events.where(~nothing) if nothing.any() else events
+    repeated = _repeated(events)
+    events = events.where(~repeated) if repeated.any() else events
     kinds, kept = _refunded(events)
     order_ids, orders = number_orders(events.users, events.times, kinds, events.order_ids, settings)
     return replace(events, kinds=kinds, order_ids=order_ids, orders=orders, kept=kept)
@@ -193,17 +195,23 @@ def _refundable(events: Events, refund: int, lines_of: Mapping[_Key, list[int]])
 
 def _lines_by_key(events: Events, refunds: NDArray[np.intp]) -> dict[_Key, list[int]]:
     """Places of the purchases that these refunds may be of."""
-    pairs = events.users.astype(np.int64) << 32 | events.items.astype(np.int64) & 0xFFFFFFFF
+    lines = np.flatnonzero((events.kinds == PURCHASE) | (events.kinds == CANCELLED))
     whole = refunds[events.items[refunds] == _NO_ITEM]
-    asked = np.isin(pairs, pairs[refunds]) | np.isin(events.order_ids, events.order_ids[whole])
+    same_item = np.isin(_pairs(events, lines), _pairs(events, refunds))
+    same_order = np.isin(events.order_ids[lines], events.order_ids[whole])
     lines_of: dict[_Key, list[int]] = defaultdict(list)
-    for line in np.flatnonzero(asked & ((events.kinds == PURCHASE) | (events.kinds == CANCELLED))).tolist():
+    for line in lines[same_item | same_order].tolist():
         user, item, order = int(events.users[line]), int(events.items[line]), int(events.order_ids[line])
         lines_of[user, item, None].append(line)
         if order >= 0:
             lines_of[user, item, order].append(line)
             lines_of[user, None, order].append(line)
     return lines_of
+
+
+def _pairs(events: Events, places: NDArray[np.intp]) -> NDArray[np.int64]:
+    """A number for the user and the item at each of these places."""
+    return events.users[places].astype(np.int64) << 32 | events.items[places].astype(np.int64) & 0xFFFFFFFF
 
 
 def _units(quantity: np.float32 | float) -> float:

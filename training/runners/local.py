@@ -28,7 +28,7 @@ from recsys.types import Arrays
 from training.runners.base import Fit, Parts, Settled
 from training.runners.files import EventFiles, arrays_of_events, events_of, in_files
 from training.runners.finished import NOTHING_KEPT, Finished, hash_of
-from training.runners.rows import map_events, map_rows
+from training.runners.rows import item_rows, map_events, map_rows
 
 PARTITION = "partition"
 """Column of a row's partition, from 0."""
@@ -95,11 +95,11 @@ class LocalRunner:
         users = numbered_users(known, partitions, hashed=self.finished.keeps)
         keys = self._keys(users, catalog, behaviour)
         missing = [part for part, key in keys.items() if not self.finished.has(key)]
-        split, files = _split(known, users, missing), EventFiles()
+        split, files, items = _split(known, users, missing), EventFiles(), item_rows(Catalog(catalog))
 
         def settled(part: int) -> Arrays:
             rows = split[part] if part in split else of_partitions(known, users, [part])  # it is not as it was kept
-            mapped = map_rows(rows.collect(engine="streaming"), Catalog(catalog))
+            mapped = map_rows(rows.collect(engine="streaming"), items)
             return arrays_of_events(settle(mapped, behaviour))
 
         for part, key in keys.items():

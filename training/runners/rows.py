@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events
 from recsys.snapshot.id_index import order_key, unknown_item
 from recsys.tables.checks.survey import MAPPED
+
+_KEY_BITS = 63
+"""Bits of a number that users and times are sorted by; where both need more, times are rounded in it."""
 
 
 def map_events(events: pl.LazyFrame, catalog: Catalog) -> tuple[Events, list[str]]:
@@ -19,14 +23,20 @@ def map_events(events: pl.LazyFrame, catalog: Catalog) -> tuple[Events, list[str
         pl.int_range(pl.len(), dtype=pl.Int32).alias("user")
     )
     owned = columns.lazy().join(users.lazy(), on="user_id", how="left").collect()
-    return map_rows(owned, catalog), users["user_id"].to_list()
+    return map_rows(owned, item_rows(catalog)), users["user_id"].to_list()
 
 
-def map_rows(columns: pl.DataFrame, catalog: Catalog) -> Events:
-    """Map canonical events whose user is a row already, int32 in the column `user`, to rows of the catalogue; by user, then time."""
+def item_rows(catalog: Catalog) -> pl.DataFrame:
+    """The id and the row, `item`, of every item of the catalogue."""
+    ids = pl.Series("item_id", [catalog.item_id(row) for row in range(catalog.n_known)], pl.String)
+    return pl.DataFrame({"item_id": ids, "item": np.arange(catalog.n_known, dtype=np.int32)})
+
+
+def map_rows(columns: pl.DataFrame, items: pl.DataFrame) -> Events:
+    """Map canonical events whose user is a row already, int32 in the column `user`, to the rows of `item_rows`; by user, then time."""
     mapped = (
         columns.lazy()
-        .join(_item_codes(columns["item_id"], catalog).lazy(), on="item_id", how="left")
+        .join(_item_codes(columns["item_id"], items).lazy(), on="item_id", how="left")
         .select(
             "user",
             pl.col("item").fill_null(-1),
@@ -37,9 +47,9 @@ def map_rows(columns: pl.DataFrame, catalog: Catalog) -> Events:
         )
         .join(_order_keys(columns["order_id"]).lazy(), on="order_id", how="left")
         .with_columns(pl.col("order").fill_null(-1))
-        .sort("user", "time", "kind", "item", "order", "quantity", "price")
         .collect()
     )
+    mapped = mapped[_by_user_and_time(mapped)]
     return Events(
         users=mapped["user"].to_numpy(),
         items=mapped["item"].to_numpy(),
@@ -53,6 +63,24 @@ def map_rows(columns: pl.DataFrame, catalog: Catalog) -> Events:
     )
 
 
+def _by_user_and_time(mapped: pl.DataFrame) -> NDArray[np.int64]:
+    """The order of rows by user, time and all else: a number for user and time is sorted, and by the rest only rows that share it."""
+    if mapped.is_empty():
+        return np.empty(0, np.int64)
+    users, times = (mapped[name].to_numpy().astype(np.int64) for name in ("user", "time"))
+    users, times = users - users.min(), times - times.min()
+    bits = int(times.max()).bit_length()
+    too_many = max(0, int(users.max()).bit_length() + bits - _KEY_BITS)
+    keys = users << (bits - too_many) | times >> too_many
+    order = np.argsort(keys)
+    shared = np.zeros(len(keys) + 1, bool)
+    np.equal(keys[order[1:]], keys[order[:-1]], out=shared[1:-1])
+    tied = np.flatnonzero(shared[1:] | shared[:-1])
+    rows = pl.DataFrame({"key": keys[order[tied]], "row": order[tied]}).hstack(mapped[order[tied]])
+    order[tied] = rows.sort("key", "time", "kind", "item", "order", "quantity", "price")["row"].to_numpy()
+    return order
+
+
 def map_guest_orders(events: pl.LazyFrame, catalog: Catalog) -> Events:
     """Map what nobody bought and gave back, every order under a number of its own in place of a user's row.
 
@@ -63,14 +91,12 @@ def map_guest_orders(events: pl.LazyFrame, catalog: Catalog) -> Events:
     return map_events(orders.with_columns(order.alias("user_id")), catalog)[0]
 
 
-def _item_codes(item_ids: pl.Series, catalog: Catalog) -> pl.DataFrame:
-    """The row of every item of the catalogue, and a code below -1 of every other one that events name."""
-    known = pl.Series("item_id", [catalog.item_id(row) for row in range(catalog.n_known)], pl.String)
-    others = item_ids.drop_nulls().unique().sort()
-    others = others.filter(~others.is_in(known.implode()))
+def _item_codes(item_ids: pl.Series, items: pl.DataFrame) -> pl.DataFrame:
+    """The row of every known item, and a code below -1 of every other one that events name."""
+    others = item_ids.drop_nulls().unique()
+    others = others.filter(~others.is_in(items["item_id"].implode()))
     codes = np.fromiter(map(unknown_item, others), np.int32, len(others))
-    rows = np.arange(catalog.n_known, dtype=np.int32)
-    return pl.DataFrame({"item_id": pl.concat([known, others]), "item": np.concatenate((rows, codes))})
+    return pl.concat([items, pl.DataFrame({"item_id": others, "item": codes})])
 
 
 def _order_keys(order_ids: pl.Series) -> pl.DataFrame:

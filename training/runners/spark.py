@@ -38,7 +38,7 @@ from training.runners.blobs import (
 )
 from training.runners.files import EventFiles, arrays_of_events, events_of, in_files
 from training.runners.local import PARTITION, LocalParts, newest_of, numbered_users, of_partitions
-from training.runners.rows import map_rows
+from training.runners.rows import item_rows, map_rows
 
 ROWS_AT_A_TIME = 500_000
 """Rows that the driver sends at a time."""
@@ -123,7 +123,7 @@ class _Told:
 
 def _settled(part: int, data: list[bytes], *, catalog: Arrays, behaviour: BehaviourSettings) -> Iterator[tuple[str, Arrays]]:
     rows = pl.concat([frame_of(each) for each in data])
-    yield "", arrays_of_events(settle(map_rows(rows, Catalog(catalog)), behaviour))
+    yield "", arrays_of_events(settle(map_rows(rows, item_rows(Catalog(catalog))), behaviour))
 
 
 def _summed(part: int, data: list[bytes], *, functions: Mapping[str, Summed], shared: _Told) -> Iterator[tuple[str, Arrays]]:
