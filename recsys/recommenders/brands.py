@@ -58,9 +58,13 @@ class Brands(Recommender[BrandsSettings]):
     @staticmethod
     def partial(tables: Tables, behaviour: BehaviourSettings, settings: BrandsSettings) -> Arrays:
         """Weigh every item in each window, the longest, prior one first."""
-        weights = event_weights(behaviour)
+        weights, spans = event_weights(behaviour), (settings.prior_days, *_windows(settings))
+        events = tables.events.since(tables.as_of - max(spans) * DAY)
+        events = events.where((weights[events.kinds] > 0) & (events.items >= 0))
+        events = events.where(np.lexsort((events.items, events.users)))
         single = one_item_users(tables.events, tables.n_users)
-        each = [_contributions(tables, weights, single, days) for days in (settings.prior_days, *_windows(settings))]
+        windows = (events.since(tables.as_of - days * DAY) for days in spans)
+        each = [_contributions(window, tables.catalog.n_items, weights, single) for window in windows]
         return {name: np.stack([window[name] for window in each]) for name in each[0]}
 
     @staticmethod
@@ -132,18 +136,16 @@ def _windows(settings: BrandsSettings) -> list[int]:
     return list(range(settings.shortest_days, max(settings.longest_days, settings.shortest_days) + 1))
 
 
-def _contributions(tables: Tables, weights: Scores, single: Mask, days: int) -> Arrays:
-    """The `popularity.contributions` to each item in the window, a shopper once with the strongest event, and its buyers int32[n]."""
-    n = tables.catalog.n_items
-    events: Events = tables.events.since(tables.as_of - days * DAY)
-    events = events.where((weights[events.kinds] > 0) & (events.items >= 0))
-    order = np.lexsort((-weights[events.kinds], events.items, events.users))
-    first = np.ones(len(order), bool)
-    first[1:] = (np.diff(events.users[order]) != 0) | (np.diff(events.items[order]) != 0)
-    strongest = events.where(order[first])
+def _contributions(events: Events, n: int, weights: Scores, single: Mask) -> Arrays:
+    """The `popularity.contributions` of events by user, then item, to each item, a shopper once with the strongest event, and the
+    item's buyers int32[n]."""
+    first = np.ones(len(events), bool)
+    first[1:] = (np.diff(events.users) != 0) | (np.diff(events.items) != 0)
+    starts = np.flatnonzero(first)
+    strongest = np.maximum.reduceat(weights[events.kinds], starts)
     bought = events.where(events.kinds == EventType.PURCHASE)
     buyers = np.unique(bought.users.astype(np.int64) * n + bought.items) % max(n, 1)
-    weighed = contributions(strongest.items, weights[strongest.kinds], single[strongest.users], n, float(weights.max()))
+    weighed = contributions(events.items[starts], strongest, single[events.users[starts]], n, float(weights.max()))
     return {"buyers": np.bincount(buyers, minlength=n).astype(np.int32), **weighed}
 
 
