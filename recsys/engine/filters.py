@@ -66,7 +66,8 @@ class Removal(NamedTuple):
 
 def allowed_items(given: FilterInputs) -> tuple[Mask, list[str]]:
     """Tell which items may be shown, bool[n] (the caller's own copy), and what of the query is unknown here."""
-    allowed = given.catalog.shown_at(given.query.now).copy()
+    shown = given.catalog.shown_at(given.query.now)
+    allowed = shown.copy() if given.kept is None else shown & given.kept
     for step in _IN_ORDER:
         step(allowed, given)
     return allowed, _unknown(given.query, given.catalog)
@@ -219,7 +220,9 @@ STEPS: Mapping[Filter, Callable[[Mask, FilterInputs], None]] = {
     "in_the_cart": _leave_out_cart,
 }
 """Every filter that is laid over what is available, in order; each takes items out of the mask."""
-_IN_ORDER = tuple(STEPS.values())
+_IN_ORDER = tuple(step for name, step in STEPS.items() if name != "campaign")
+"""Those that an answer takes: the masks of what is available and of what campaigns leave are laid together where it begins, in one
+pass over all items."""
 
 
 def hidden_days(catalog: Catalog, behaviour: BehaviourSettings) -> HiddenDays:

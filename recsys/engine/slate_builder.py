@@ -186,13 +186,14 @@ class SlateBuilder:
         rows, notes = ranked.rows.tolist(), ranked.explained_by.tolist()
         if len(ranked.names) == 1:
             return recommenders[ranked.names[0]].reasons(query, profile, rows, notes)
+        places: dict[int, list[int]] = {}
+        for place, source in enumerate(ranked.sources.tolist()):
+            places.setdefault(source, []).append(place)
         found: dict[int, Reason] = {}
-        sources = ranked.sources.tolist()
-        for at in set(sources):
-            places = [place for place, source in enumerate(sources) if source == at]
-            theirs = [rows[place] for place in places], [notes[place] for place in places]
-            said = recommenders[ranked.names[at]].reasons(query, profile, *theirs)
-            found.update(zip(places, said, strict=True))
+        for source, theirs in places.items():
+            their_rows, their_notes = [rows[place] for place in theirs], [notes[place] for place in theirs]
+            said = recommenders[ranked.names[source]].reasons(query, profile, their_rows, their_notes)
+            found.update(zip(theirs, said, strict=True))
         return [found[place] for place in range(len(rows))]
 
     def _wanted(self) -> int:

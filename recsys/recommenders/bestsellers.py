@@ -116,11 +116,10 @@ class Bestsellers(Recommender[BestsellersSettings]):
 
     def reasons(self, query: RowQuery, profile: Profile, items: Sequence[int], explained_by: Sequence[int]) -> list[Reason]:
         """Say the same of several items."""
-        category, rows = query.category, np.array(items, np.int32)
-        buyers = self._buyers.take(rows).tolist()
+        category, buyers = query.category, [self._buyers.item(item) for item in items]
         if category < 0:
             return [self._reason(each, -1, query.locale) for each in buyers]
-        inside = self._catalog.are_in(rows, category).tolist()
+        inside = self._catalog.are_in(np.array(items, np.int32), category).tolist()
         pairs = zip(buyers, inside, strict=True)
         return [self._reason(each, category if there else -1, query.locale) for each, there in pairs]
 

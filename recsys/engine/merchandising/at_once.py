@@ -24,16 +24,16 @@ _NOBODY: frozenset[int] = frozenset()
 
 
 class AtOnce(NamedTuple):
-    """A list under a plan, its places int64[k], from 0, of items that neither pins nor the rule's recommenders brought, and the rows
-    that were pinned (None: nobody counted them)."""
+    """A list under a plan, its places, from 0, of items that neither pins nor the rule's recommenders brought, and the rows that were
+    pinned (None: nobody counted them)."""
 
     ranked: Ranked
-    others: Numbers
+    others: list[int]
     pinned: frozenset[int] | None
 
     def credit(self, chain: tuple[str, ...]) -> tuple[bool, str | None]:
         """Tell the same as `Arranged.credit`."""
-        return credited(self.ranked, self.others.tolist(), chain)
+        return credited(self.ranked, self.others, chain)
 
 
 def arranged_at_once(pool: Pool, plan: Plan, catalog: Catalog, allowed: Mask, limit: int, everything: str) -> AtOnce | None:
@@ -61,15 +61,16 @@ def arranged_at_once(pool: Pool, plan: Plan, catalog: Catalog, allowed: Mask, li
         rows, scores, explained_by, numbers = _walked(*at_hand, plan.pin_numbers, plan.rules.keys, plan.rules.limits)
         if (n := len(rows)) < limit:
             return None
-        others, pins = numbers[n:], _NOBODY
-        if len(pinned):
-            others, pins = others[others >= 0], frozenset(rows[-1 - others[others < 0]].tolist())
-        return AtOnce(Ranked(rows, scores, names, numbers[:n], explained_by), others, pins)
+        told = numbers[n:].tolist()
+        pins = frozenset([rows.item(-1 - place) for place in told if place < 0]) if len(pinned) else _NOBODY
+        return AtOnce(Ranked(rows, scores, names, numbers[:n], explained_by), [place for place in told if place >= 0], pins)
     done, rows, scores, sources, explained_by, others = _arrange_at_once(
         *at_hand, catalog.category, catalog.brand, plan.rules
     )
+    if not done:
+        return None
     uncounted = None if plan.pins else _NOBODY
-    return AtOnce(Ranked(rows, scores, names, sources, explained_by), others, uncounted) if done else None
+    return AtOnce(Ranked(rows, scores, names, sources, explained_by), others.tolist(), uncounted)
 
 
 @compiled()
