@@ -12,9 +12,9 @@ import polars as pl
 from recsys.tables.values.signs import has_sign
 
 _OTHER_DIGIT = r"[\p{Nd}&&[^0-9]]"
-_MARKS = {"٫": ".", "٬": "'", "．": ".", "，": ",", "：": ":", "／": "/", "－": "-"}
-"""The marks of Arabic numbers, and the wide signs of East Asia, which stand between such digits. The Arabic mark of thousands becomes
-a sign that is no decimal mark anywhere."""
+_MARKS = {"٬": "'", "．": ".", "，": ",", "：": ":", "／": "/", "－": "-"}
+"""The Arabic mark of thousands, which becomes a sign that is no decimal mark anywhere, and the wide signs of East Asia, which stand
+between such digits. The Arabic decimal mark stays: unlike a point it is never between thousands."""
 
 
 def with_plain_digits(texts: pl.Series) -> pl.Series:

@@ -96,13 +96,13 @@ _COMMA = (
 )
 _POINT = (
     r"^\d{1,3}(?:,\d{2,3})*,\d{3}\.\d+$|^\d{1,3}(?:,\d{2,3})+,\d{3}$|^\d{1,3}(?:[\s'’`]\d{3})+\.\d+$"
-    r"|^\d+\.\d{1,2}$|^\d*\.\d{4,}$|^0+\.\d+$|^\d{4,}\.\d+$|^\.\d+$"
+    r"|^\d+\.\d{1,2}$|^\d*\.\d{4,}$|^0+\.\d+$|^\d{4,}\.\d+$|^\.\d+$|^\d*(?:[\s'’`]\d{3})*٫\d+$"
 )
 EITHER_COMMA, EITHER_POINT = r"^[1-9]\d{0,2},\d{3}$", r"^[1-9]\d{0,2}\.\d{3}$"
 _BESIDE = r"[^\d\s.,+\-−–()]+(?:\.[^\d\s.,+\-−–()/:]+)?"
 _PARTS = (
     rf"^(?P<sign>[-+−–(]?)\s*(?P<before>(?:{_BESIDE}\.?(?:\s[$¥€£])?)?)\s*(?P<inner>[-+−–]?)\s*"
-    r"(?P<digits>\.?,?\d(?:[\d.,'’`]|\s\d|[eE][+-]?\d)*?)(?P<dash>[.,][-–—]{1,2}|\s?:-|\s?/[-=])?\s*"
+    r"(?P<digits>\.?,?\d(?:[\d.,٫'’`]|\s\d|[eE][+-]?\d)*?)(?P<dash>[.,][-–—]{1,2}|\s?:-|\s?/[-=])?\s*"
     rf"(?P<after>{_BESIDE}\.?)?\s*(?P<tail>[-−–)]?)$"
 )
 _UNSEEN = r"[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]"
@@ -224,7 +224,7 @@ def _agree(before: pl.Expr, after: pl.Expr) -> pl.Expr:
 
 def _size(digits: pl.Expr, mark: Mark, *, strict: bool) -> pl.Expr:
     comma = digits.str.replace_all(r"[.\s'’`]", "").str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
-    point = digits.str.replace_all(r"[,\s'’`]", "").cast(pl.Float64, strict=False)
+    point = digits.str.replace_all(r"[,\s'’`]", "").str.replace("٫", ".", literal=True).cast(pl.Float64, strict=False)
     comma_forms = [_COMMA] * (not strict or mark == ",") + [EITHER_COMMA, EITHER_POINT] * (mark == ",")
     point_forms = [_POINT] * (not strict or mark == ".") + [EITHER_COMMA, EITHER_POINT] * (mark == ".")
     point_forms += [_WHOLE, _EXPONENT, _GROUPED]

@@ -108,6 +108,17 @@ def test_the_arabic_mark_of_thousands_is_no_decimal_mark() -> None:
     ] * 3
 
 
+def test_the_arabic_decimal_mark_is_never_between_thousands() -> None:
+    """Whatever mark the column proves `١٫٢٩٩` is one and three tenths, which proves a point; a pinned comma refuses it."""
+    texts = ("١٫٢٩٩", "١٢٫٥٠ د.ك", "١٬٢٩٩٫٥", "1٫299", "١٫٢٩٩٫٠", "١٫")
+    assert [read(*texts, mark=mark) for mark in (".", ",", "")] == [[1.299, 12.5, 1299.5, 1.299, None, None]] * 3
+    assert read(*texts, mark=",", strict=True) == [None] * 6
+    assert read(*texts, mark=".", strict=True) == read(*texts)
+    assert prove(pl.Series(["١٫٢٩٩", "1,299"]), pl.Series([3, 1])) == Proofs(
+        point=3, either=1, example="١٫٢٩٩", open_example="1,299"
+    )
+
+
 def test_what_could_be_either_is_read_by_the_mark_of_its_column() -> None:
     """1,299 and 1.299 are thousands or fractions, by the mark; without one they are nothing."""
     texts = ("1,299", "1.299")
