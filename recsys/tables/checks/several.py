@@ -1,4 +1,7 @@
-"""Several ids in one cell, such as `A,B,C`: told by the company that their parts keep, for a sign alone may belong to an id."""
+"""Several ids in one cell, such as `A,B,C`: told by the company that their parts keep, for a sign alone may belong to an id.
+
+Where each has its number of units, as in `2 x A / 1 x B`, the cell tells it by itself.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,32 @@ MIN_PARTS = 2
 """So many parts of a cell have to be ids of their own."""
 _NO_SHORT_NUMBER = r"\D|\d{4}"
 """A number below 1,000 may be that of a variant or a size."""
+_ID, _BETWEEN = r"(?:[^\W\d]|\d{4})", r"\s*[,;|/+&]\s*"
+_UNITS_FIRST = rf"\d+(?P<fields>\s*(?:[xX]\s+|[×*]\s*)){_ID}.*?(?P<between>{_BETWEEN})\d+\s*(?:[xX]\s+|[×*]\s*){_ID}"
+_UNITS_LAST = (
+    rf"[^\s,;|/+&]*{_ID}[^\s,;|/+&]*(?P<fields>\s+[xX]\s+|\s*[×*]\s*)\d{{1,3}}(?P<between>{_BETWEEN})"
+    rf"[^,;|/+&]*{_ID}[^,;|/+&]*(?:\s[xX]\s|[×*])\s*\d{{1,3}}(?:{_BETWEEN}|\s*$)"
+)
+_COUNTED = {("quantity", "sku"): rf"^\s*{_UNITS_FIRST}", ("sku", "quantity"): rf"^\s*{_UNITS_LAST}"}
+"""Two lines of units and an id, in one order or the other: `30 x 40, 50 x 60` are sizes, and `2XL/3XL` too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Several:
-    """Cells with several ids: the sign between them, and the cells, those with most of them first."""
+    """Cells with several ids: the sign between them, and the cells, those with most of them first; where each id has its number of
+    units, the sign between the two, and their names in order."""
 
     between: str
     cells: pl.Series
+    fields: str = ""
+    names: tuple[str, ...] = ()
+
+    @property
+    def unnest(self) -> str:
+        """The setting that makes a row of each, for a column to be named."""
+        names = ", ".join(f'"{name}"' for name in self.names)
+        fields = f', fields = "{self.fields}", names = [{names}]' if names else ""
+        return f'unnest = {{ column = "COLUMN", between = "{self.between}"{fields} }}'
 
 
 def several_ids(ids: pl.Series, whole: pl.Series) -> Several | None:
@@ -29,14 +50,27 @@ def several_ids(ids: pl.Series, whole: pl.Series) -> Several | None:
     cell and later in another. A cell holds several ids if two of its parts are such, or one that is not the first and no short
     number. So `hat|red` is one id, for `red` never stands alone or first; and what is among the `whole` ids is one.
     """
-    marked = ids.filter(ids.str.contains(r"[,;|]")).unique(maintain_order=True)
+    marked = ids.filter(ids.str.contains(r"[,;|/+&]")).unique(maintain_order=True)
     marked = marked.filter(~marked.is_in(whole.implode()))
+    if counted := _counted(marked):
+        return counted
+    marked = marked.filter(marked.str.contains(r"[,;|]"))
     if marked.is_empty():
         return None
     alone = pl.concat([ids.filter(~ids.str.contains(r"[,;|]")), whole]).str.strip_chars()
     found = [Several(sign, _of_sign(marked, sign, alone)) for sign in SIGNS]
     best = max(found, key=lambda each: len(each.cells))
     return best if len(best.cells) else None
+
+
+def _counted(marked: pl.Series) -> Several | None:
+    """Find the cells of which each id has its number of units; the signs are those of the first one."""
+    for names, pattern in _COUNTED.items():
+        cells = marked.filter(marked.str.contains(pattern))
+        if len(cells):
+            signs = cells.to_frame("cell").select(pl.col("cell").str.extract_groups(pattern)).to_series()[0]
+            return Several(signs["between"], cells, signs["fields"], names)
+    return None
 
 
 def _of_sign(marked: pl.Series, sign: str, alone: pl.Series) -> pl.Series:

@@ -25,6 +25,16 @@ from tests.support.shops.shop_tables import an_event, read_rows
         (["12|1", "12|2", "1", "12"], ["12", "1"], "|", ["12|1"]),
         (["34|1", "34|2", "1"], [], "", []),
         (["Tea, green", "Tea, black", "Tea"], [], "", []),
+        (["2 x A-1 @ 12,00 / 1 x B", "1 x B"], [], " / ", ["2 x A-1 @ 12,00 / 1 x B"]),
+        (["2x TEE, 1x HAT", "1 x 40012;3 x 40013"], [], ", ", ["1 x 40012;3 x 40013", "2x TEE, 1x HAT"]),
+        (["MIT-1 x 2,HAT-1 x 1", "A×2 + B×1"], [], ",", ["A×2 + B×1", "MIT-1 x 2,HAT-1 x 1"]),
+        (["2 x A, 1 x B"], ["2 x A, 1 x B"], "", []),
+        (
+            ["30 x 40, 50 x 60", "2XL/3XL", "Frame 30 x 40 / 50 x 60", "1x TEE", "Board 2 x 4, oak", "A/B", "H&M + x"],
+            [],
+            "",
+            [],
+        ),
     ],
 )
 def test_parts_that_are_ids_themselves_tell(ids: list[str], whole: list[str], between: str, cells: list[str]) -> None:
@@ -43,6 +53,15 @@ def test_cells_of_several_items_stop_a_publish(tmp_path: Path) -> None:
     [found] = _said(tmp_path, rows[19:])
     assert found.passed
     assert _said(tmp_path, rows[20:]) == []
+
+
+def test_numbers_of_units_beside_ids_are_no_ids(tmp_path: Path) -> None:
+    """No part of such a cell need stand alone: the sentence says how to make rows of it."""
+    lines = ("2 x A1 / 1 x B2", "1 x A1 / 4 x B2", "1 x C3")
+    rows = [an_event(user_id=f"u{at}", item_id=lines[at % 3]) for at in range(30)]
+    [found] = _said(tmp_path, rows)
+    assert not found.passed
+    assert 'between = " / ", fields = " x ", names = ["quantity", "sku"] }`' in found.said
 
 
 def _said(folder: Path, rows: list[dict[str, object]]) -> list[Headline]:

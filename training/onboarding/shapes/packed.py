@@ -156,7 +156,7 @@ def several(seen: Seen, column: str) -> Unpacked | None:
     if lists >= _HALF:
         stated: str | dict[str, Any] = column
         evidence = f"holds lists of ids as JSON text in {lists:.0%} of its values"
-    elif found and (held := int(text.is_in(found.cells.implode()).sum()) / len(text)) >= _LEAST:
+    elif found and not found.names and (held := int(text.is_in(found.cells.implode()).sum()) / len(text)) >= _LEAST:
         stated = {"column": column, "between": found.between}
         evidence = (
             f"holds several ids with {found.between} between them in {held:.0%} of its values, and they stand alone, too"
