@@ -9,7 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from recsys.tables.columns.conditions import kept, void
-from recsys.tables.columns.guards import closed
+from recsys.tables.columns.guards import closed, guards
 from recsys.tables.columns.raw_values import VALUES, RawValues
 from recsys.tables.parsing import convert, currency_of, shared_sign_of, skipped_by_clocks
 from recsys.tables.schema import AMOUNT, KINDS, Column
@@ -97,12 +97,21 @@ def _value(raw: RawValues, column: Column, parts: Sequence[pl.Expr], notation: N
     if column.kind in ("availability", "consent"):
         value, broken = pl.min_horizontal(read), pl.any_horizontal(unread)
     else:
-        value = pl.coalesce(read)
-        hidden = [one & pl.all_horizontal(pl.lit(True), *(v.is_null() for v in read[:at])) for at, one in enumerate(unread)]
+        ranked = _ranked(raw, column, read)
+        value = pl.coalesce(ranked)
+        earlier = [pl.all_horizontal(pl.lit(True), *(v.is_null() for v in ranked[:at])) for at in range(len(read))]
+        hidden = [one & none for one, none in zip(unread, earlier, strict=True)]
         broken = pl.any_horizontal(hidden)
     any_given = pl.any_horizontal(one.is_not_null() for one in given)
     said = [value.alias(name), any_given.alias(GIVEN + name), broken.alias(UNREAD + name)]
     return [*said, *(pl.coalesce(given).alias(each) for each in spelled)]
+
+
+def _ranked(raw: RawValues, column: Column, read: list[pl.Expr]) -> list[pl.Expr]:
+    """The values of which the first counts: platforms write a sale price of 0 where an item is not on sale."""
+    if column.kind != "money" or column.name not in guards(raw.columns) or len(read) == 1:
+        return read
+    return [*(pl.when(one != 0).then(one) for one in read), *read]
 
 
 def _converted(raw: RawValues, column: Column, at: int, value: pl.Expr, notation: Notation) -> pl.Expr:

@@ -11,7 +11,7 @@ from recsys.settings.load import parse_settings
 from recsys.tables.checks.usefulness import usefulness
 from recsys.tables.shop import ShopTables
 from recsys.types import DataError, SettingsError
-from tests.support.shops.shop_tables import an_event, read_rows, the_finding
+from tests.support.shops.shop_tables import Rows, an_event, read_rows, the_finding
 
 RATES = "data.currency = 'EUR'\ndata.rates = { USD = 0.5, PLN = 0.25 }\n"
 
@@ -38,6 +38,25 @@ def test_amounts_are_worth_what_the_rates_say(tmp_path: Path) -> None:
         ("sofa", 25.0, 10.0, "EUR"),
     ]
     assert (shop.currency, shop.findings) == ("EUR", ())
+
+
+def test_a_sale_price_of_nothing_is_no_sale(tmp_path: Path) -> None:
+    """Platforms write 0.00 where nothing is on sale: the usual price counts, and is looked at. What was paid is what it is."""
+    items: Rows = [
+        {"item_id": "sofa", "sale": "0.00", "usual": "20.00"},
+        {"item_id": "bed", "sale": "15.00", "usual": "20.00"},
+        {"item_id": "leaf", "sale": "0", "usual": "0.00"},
+        {"item_id": "card", "sale": "0", "usual": None},
+        {"item_id": "lamp", "sale": "0", "usual": "soon"},
+        {"item_id": "vase", "sale": "-1", "usual": "20.00"},
+    ]
+    mapped = "data.max_unreadable_share = 0.5\n" + "".join(
+        f"[data.{table}]\npaths = ['{table}.parquet']\ncolumns.price = ['sale', 'usual']\n" for table in ("events", "items")
+    )
+    shop = read_rows(tmp_path, [an_event(sale="0.00", usual="20.00")], mapped, items=items)
+    prices = {"sofa": 20.0, "bed": 15.0, "leaf": 0.0, "card": 0.0}
+    assert {row["item_id"]: row["price"] for row in shop.items.to_dicts() if row["available"]} == prices
+    assert shop.events.collect()["price"].to_list() == [0.0]
 
 
 def test_items_built_from_events_are_in_the_catalogues_currency(tmp_path: Path) -> None:
