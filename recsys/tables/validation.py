@@ -98,7 +98,10 @@ def checks_of(columns: Sequence[Column], mapped: Mapped) -> tuple[list[Check], l
 
 
 def _missing(column: Column) -> Check:
-    advice = "fill the column, map another one in the settings, or leave such rows out with `where`"
+    advice = (
+        "fill the column or map another one; set `fill_down` if the first row of an order or product says it for the rows below, "
+        "or leave such rows out with `where`"
+    )
     broken = ~pl.col(GIVEN + column.name)
     return Check(column.name, column.kind, "has a value", advice, broken, "rejected", has_example=False)
 

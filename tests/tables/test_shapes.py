@@ -48,6 +48,13 @@ A,ann,i6,{DAY},OTHER
     assert events_of(shop, "coupon") == [("SPRING",), ("x",), ("SPRING",), (None,), ("y",), ("OTHER",)]
 
 
+def test_cells_that_the_row_above_fills_are_missing_with_the_setting_that_fills_them(tmp_path: Path) -> None:
+    """The sentence does not only offer to leave the further lines of orders out."""
+    text = f"order_id,user_id,item_id,timestamp\nA,ann,i1,{DAY}\n,,i2,\n,,i3,\n"
+    with pytest.raises(DataError, match=r"“has a value”.*set `fill_down` if the first row of an order"):
+        read_csv(tmp_path, text, "")
+
+
 def test_a_key_reaches_over_files(tmp_path: Path) -> None:
     """An order whose lines stand in two files, of different columns, is one order."""
     (tmp_path / "more.csv").write_text(f"order_id,user_id,item_id,timestamp\nA,ann,i2,{DAY}\n")
