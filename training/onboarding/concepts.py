@@ -21,7 +21,7 @@ _WORDS: Mapping[str, str] = {
     "rechnung rechnungs beleg belegs bon vorgang commande facture pedido factura ordine fattura encomenda fatura "
     "bestelling factuur bestel beställning ordre faktura sipariş zamówienie zamówienia faktury objednávka objednávky "
     "tilaus rendelés számla заказ заказа 注文 受注 伝票 订单 주문 comandă comenzii comenzi παραγγελία παραγγελίας 訂單 طلب الطلب "
-    "הזמנה замовлення narudžba narudžbe",
+    "הזמנה замовлення narudžba narudžbe fiş fişi",
     "item": "item items product products article articles goods material merchandise stockkeeping ware artikel produkt "
     "produkte produkter vara varen vare produit produits producto productos artículo articulo prodotto prodotti "
     "articolo produto produtos artigo producten urun ürün produktu towar towaru produkty zboží výrobek tuote termék "
@@ -40,7 +40,7 @@ _WORDS: Mapping[str, str] = {
     "日付 年月日 日 时间 日期 일시 날짜 dátuma ημερομηνία تاريخ תאריך 時間",
     "made": "created creation placed ordered purchased bought made posting posted sold sale sales selling venta venda "
     "occurred erstellt angelegt bestellt gekauft création créé créée creado creación creato creazione criado criação "
-    "aangemaakt skapad oprettet opprettet oluşturma złożenia utworzenia vytvoření vytvořeno luotu létrehozva создан "
+    "aangemaakt skapad oprettet opprettet oluşturma złożenia złożono utworzenia vytvoření vytvořeno luotu létrehozva создан "
     "создания 作成 购买 下单 创建 訂購",
     "quantity": "quantity qty quantities units pieces pcs count menge mengen anzahl anz stück stückzahl stk quantité qté qte "
     "cantidad cant unidades uds quantità qta qtà pezzi quantidade qtd qtde aantal stuks antal st adet miktar ilość "

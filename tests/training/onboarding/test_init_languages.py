@@ -41,6 +41,8 @@ HEADS = {
     "ko": ("회원ID", "주문번호", "주문일시", "상품코드", "수량", "판매가"),
     "ar": ("رقم العميل", "رقم الطلب", "تاريخ الطلب", "رمز المنتج", "الكمية", "سعر الوحدة"),
     "he": ("לקוח", "מספר הזמנה", "תאריך הזמנה", 'מק"ט', "כמות", "מחיר יחידה"),
+    "tr, bare": ("Müşteri", "Fiş", "Tarih", "Ürün", "Adet", "Birim Fiyat"),
+    "pl, bare": ("E-mail", "Zamówienie", "Złożono", "Kod produktu", "Ilość", "Cena"),
     "erp": ("SoldToParty", "SalesOrder", "CreationDate", "Material", "OrderQuantity", "NetPrice"),
 }
 TAXES = {
