@@ -37,8 +37,12 @@ class StateInMemory(ServingState):
         """Nothing is read."""
 
     def history(self, user_id: str) -> History:
-        """Return what was found of a shopper, or can be."""
-        return self._found[1] if self._found and self._found[0] == user_id else super().history(user_id)
+        """Return what was found of a shopper, or can be; it is not kept, for the caller may be nobody who is let in."""
+        if self._found and self._found[0] == user_id:
+            return self._found[1]
+        owner = self.accounts.owner(user_id)
+        kept = self._kept.get(owner)
+        return self._history(owner) if kept is None else kept
 
     def disliked(self, user_id: str) -> Sequence[Dislike]:
         """Return what was found that a shopper said no to, or can be."""

@@ -101,7 +101,7 @@ class Driver(ABC):
         says `ON CONFLICT … DO NOTHING`. None, and nothing is written: somebody was
         forgotten with seq > `known`, as of the moment of writing, or that cannot be told."""
         with self.writing() as log:
-            if known is not None and log.read("SELECT 1 FROM tombstones WHERE seq > ?", known):
+            if known is not None and (known > log.last or log.read("SELECT 1 FROM tombstones WHERE seq > ?", known)):
                 return None
             return Appended([log.add(statement, *row) for row in rows], log.last)
 

@@ -16,6 +16,7 @@ from werkzeug.routing import RequestRedirect
 
 from recsys.engine.settings_check import check_settings
 from recsys.experiments.arms import check_experiments
+from recsys.ids.event_ids import id_problem
 from recsys.live.erasure import ErasureKeys
 from recsys.messages.cards.cards import Cards
 from recsys.messages.slots import SlotKeys, check_messages
@@ -104,7 +105,8 @@ class Application(Flask):
         found = self.routes.find(method, path)
         if found is None or not found[0].is_at_once(query):
             return False
-        return not live.is_remote or live.make_ready(found[1].get("user_id"))
+        user_id = found[1].get("user_id")
+        return not live.is_remote or ((user_id is None or not id_problem(user_id)) and live.make_ready(user_id))
 
     def _respond(self, environ: dict[str, Any], operation: Operation[Any], path: Mapping[str, str]) -> Response:
         try:
@@ -114,6 +116,7 @@ class Application(Flask):
         except Exception as error:
             self._log_unexpected(environ, error)
             response = problems.response_to(error)
+        self.service.live.drop_ready()
         for finish in self.finishers:
             finish(environ, response)
         return response

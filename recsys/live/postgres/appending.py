@@ -18,8 +18,9 @@ added AS (INSERT INTO {table} (seq, {columns})
     ORDER BY ordinality {conflict} RETURNING seq)
 SELECT last, commits, ARRAY(SELECT seq FROM added) FROM turn"""
 """It takes its turn before it adds the first row. A row that conflicts leaves a gap. Without a turn nothing is written or answered."""
-_UNLESS_FORGOTTEN = " AND tombstone <= %s"
-"""The row of the turn as it is after waiting for it; the statement sees other tables as they were before."""
+_UNLESS_FORGOTTEN = " AND %s BETWEEN tombstone AND last"
+"""The row of the turn as it is after waiting for it; the statement sees other tables as they were before. A database whose last number
+is below the one that is known was put back: who is forgotten in it is not known."""
 _INSERT = re.compile(r"INSERT INTO (\w+) \(seq, ([^)]+)\)\s+VALUES \([?, ]+\)(.*)", re.DOTALL)
 _encode = msgspec.json.Encoder().encode
 

@@ -41,7 +41,13 @@ class SharedCounter:
 
 def _empty_file() -> int:
     if hasattr(os, "memfd_create"):  # on Linux, where no folder that can be written is needed
-        return os.memfd_create("recsys-commits")
+        made = os.memfd_create("recsys-commits")
+        try:
+            return os.open(
+                f"/proc/self/fd/{made}", os.O_RDWR
+            )  # only of an opened file the kernel moves the position atomically
+        finally:
+            os.close(made)
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
 

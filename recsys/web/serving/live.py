@@ -30,7 +30,7 @@ from recsys.web.http.problems import Problem
 from recsys.web.serving.damage import damage_of
 from recsys.web.serving.experiments import begun, that_run
 from recsys.web.serving.fetcher import SnapshotFetcher
-from recsys.web.serving.intake import write, write_by
+from recsys.web.serving.intake import MAX_TRIES, write, write_by
 from recsys.web.serving.lines import SnapshotLines
 from recsys.web.serving.log_watch import LogWatch
 from recsys.web.serving.place import Place
@@ -131,6 +131,10 @@ class Live:
             serving = None
         return self._ready.make(serving, user_id)
 
+    def drop_ready(self) -> None:
+        """Let go of what was made ready for a list that was not answered, to a caller who is not let in for example."""
+        self._ready.take()
+
     def at_hand(self, error: StateError) -> StateAtHand:
         """Return what answers from memory alone after an error; raises that if the log is on this machine, or was never read."""
         if not self.is_remote or self._serving is None:
@@ -218,9 +222,17 @@ class Live:
             StateError: if the log cannot be written.
         """
         received = self.received()
-        if serving is not None and (fresh := write_by(serving, self.state, events, received)) is not None:
-            return fresh
-        return write(events, self._forgotten(), lambda kept: self.state.add_events(kept, received))
+        for _ in range(MAX_TRIES):
+            serving = serving or (self.serving() if self.loaded else None)
+            if serving is not None:
+                fresh = write_by(serving, self.state, events, received)
+            else:
+                last = self.state.last()  # before the tombstones are read
+                fresh = write(self.state, events, received, last, self._tombstones())
+            if fresh is not None:
+                return fresh
+            serving = None
+        raise StateError("people are being forgotten just now, events cannot be written beside it; send them again")
 
     def _forgotten(self) -> Tombstones:
         """Return the tombstones as of now."""

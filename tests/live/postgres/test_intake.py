@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import count
@@ -14,6 +14,7 @@ import pytest
 
 from recsys.clock import now
 from recsys.live import rows
+from recsys.live.driver import Appended
 from recsys.live.erasure import FORGET_SECRETS, Erased, ErasureKeys
 from recsys.live.log import EventLog
 from recsys.live.postgres.address import Address
@@ -21,8 +22,9 @@ from recsys.live.postgres.database import Database
 from recsys.live.postgres.log import PostgresLog
 from recsys.live.postgres.migrations import migrate
 from recsys.settings.load import load_settings
-from recsys.types import Link
+from recsys.types import Event, Link
 from recsys.web.app import Application, create_app
+from recsys.web.serving.intake import MAX_TRIES
 from tests.live.postgres.test_poller import is_recent, until
 from tests.support.servers.intake import EVENTS_KEY, row_results, send
 from tests.support.servers.postgres import PostgresServer
@@ -170,3 +172,51 @@ def test_without_the_secret_of_an_erasure_nothing_is_written(worker: Application
         ann = {"user_id": "ann", "event_type": "view", "item_id": "sofa-1"}
         assert send(worker, {"events": [ann]}).status_code == 503
         assert other.count_events() == 0
+
+
+def test_an_event_is_never_written_over_an_erasure_that_came_while_another_was_noticed(
+    worker: Application, address: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Zoe is forgotten before the event comes, and Ann each time that it is tried once more; at last it is refused."""
+    state, signed = worker.service.live.state, ErasureKeys([SECRET]).sign
+    tried: list[int] = []
+    plain = state.add_events_unless_forgotten
+
+    def meanwhile(events: Sequence[Event], received: int, known: int) -> Appended | None:
+        tried.append(known)
+        other.forget([Erased(signed(f"zoe-{len(tried)}"), "zoe")], now() + 10**9)
+        return plain(events, received, known)
+
+    with closing(PostgresLog(address)) as other:
+        monkeypatch.setattr(state, "add_events_unless_forgotten", meanwhile)
+        ann = {"user_id": "ann", "event_type": "view", "item_id": "sofa-1"}
+        assert send(worker, {"events": [ann]}).status_code == 503
+        assert len(tried) == len(set(tried)) == MAX_TRIES
+        assert other.count_events() == 0
+
+
+def test_an_event_is_not_written_by_what_was_known_of_a_database_that_was_put_back(
+    worker: Application, address: Address
+) -> None:
+    """Its numbers are below those that are known: whoever was forgotten in it is looked up first."""
+    assert accepted(worker, "before") == 1
+    worker.service.live.serving()
+    state = worker.service.live.state
+    with closing(Database(address, "log", 1)) as other, other.writing() as log:
+        log.change("DELETE FROM events")
+        log.last = 0
+    assert state.add_events_unless_forgotten([], now(), 1) is not None
+    event = Event(event_id="late", user_id="ann", event_type="view", timestamp=5, item_id="sofa-1")
+    assert state.add_events_unless_forgotten([event], now(), 1) is None
+
+
+def test_nothing_is_kept_of_whom_an_unknown_caller_asks_for(worker: Application) -> None:
+    """Histories are kept of those who are asked for with a key, and nothing that was made ready stays."""
+    live = worker.service.live
+    kept = len(live.serving()._kept)
+    until(lambda: worker.answers_at_once(b"GET /v1/users/nobody-7/recommendations HTTP/1.1"))
+    assert worker.test_client().get("/v1/users/nobody-7/recommendations").status_code == 401
+    assert len(live.serving()._kept) == kept
+    assert live._ready.take() is None
+    long = b"GET /v1/users/" + b"x" * 300 + b"/recommendations HTTP/1.1"
+    assert not any(worker.answers_at_once(long) for _ in range(3))

@@ -2,9 +2,10 @@
 -- additive
 ALTER TABLE sequence ADD COLUMN tombstone bigint NOT NULL DEFAULT 0;
 UPDATE sequence SET tombstone = coalesce((SELECT max(seq) FROM tombstones), 0) WHERE name = 'log';
-CREATE FUNCTION note_tombstone() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+CREATE FUNCTION note_tombstones() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-    UPDATE sequence SET tombstone = greatest(tombstone, NEW.seq) WHERE name = 'log';
-    RETURN NEW;
+    UPDATE sequence SET tombstone = greatest(tombstone, (SELECT max(seq) FROM added)) WHERE name = 'log';
+    RETURN NULL;
 END $$;
-CREATE TRIGGER note_tombstone AFTER INSERT ON tombstones FOR EACH ROW EXECUTE FUNCTION note_tombstone();
+CREATE TRIGGER note_tombstones AFTER INSERT ON tombstones REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION note_tombstones();
