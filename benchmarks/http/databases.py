@@ -36,7 +36,7 @@ from recsys.live.postgres.migrations import migrate
 from recsys.settings.load import load_settings
 from recsys.snapshot.store import current_version, open_snapshot
 from recsys.types import Event
-from recsys.web.serving.intake import write_by
+from recsys.web.serving.intake import write_down
 from simulator import make_shop, shop_settings
 from tests.support.servers.postgres import postgres_server
 from tests.support.servers.round_trips import CountedDatabase
@@ -222,7 +222,7 @@ def _trips(settings: Path, address: Address) -> dict[str, float]:
                 database.trips()
                 serving.catch_up(recent=True)
                 event = Event(event_id=f"e{turn}", user_id=user, event_type="view", timestamp=turn, item_id=item)
-                write_by(serving, log, [event], turn)
+                write_down(log, [event], turn, serving, lambda: None, lambda: serving.forgotten)
                 trips["event"] += database.trips()
                 for kind, asked in ((KINDS[1], user), (KINDS[2], other)):
                     serving.catch_up(recent=True)

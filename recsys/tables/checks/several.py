@@ -5,6 +5,7 @@ Where each has its number of units, as in `2 x A / 1 x B`, the cell tells it by 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import polars as pl
@@ -52,25 +53,22 @@ def several_ids(ids: pl.Series, whole: pl.Series) -> Several | None:
     """
     marked = ids.filter(ids.str.contains(r"[,;|/+&]")).unique(maintain_order=True)
     marked = marked.filter(~marked.is_in(whole.implode()))
-    if counted := _counted(marked):
-        return counted
+    found = list(_counted(marked))
     marked = marked.filter(marked.str.contains(r"[,;|]"))
-    if marked.is_empty():
-        return None
-    alone = pl.concat([ids.filter(~ids.str.contains(r"[,;|]")), whole]).str.strip_chars()
-    found = [Several(sign, _of_sign(marked, sign, alone)) for sign in SIGNS]
-    best = max(found, key=lambda each: len(each.cells))
-    return best if len(best.cells) else None
+    if len(marked):
+        alone = pl.concat([ids.filter(~ids.str.contains(r"[,;|]")), whole]).str.strip_chars()
+        found += [Several(sign, _of_sign(marked, sign, alone)) for sign in SIGNS]
+    best = max(found, key=lambda each: len(each.cells), default=None)
+    return best if best is not None and len(best.cells) else None
 
 
-def _counted(marked: pl.Series) -> Several | None:
+def _counted(marked: pl.Series) -> Iterator[Several]:
     """Find the cells of which each id has its number of units; the signs are those of the first one."""
     for names, pattern in _COUNTED.items():
         cells = marked.filter(marked.str.contains(pattern))
         if len(cells):
             signs = cells.to_frame("cell").select(pl.col("cell").str.extract_groups(pattern)).to_series()[0]
-            return Several(signs["between"], cells, signs["fields"], names)
-    return None
+            yield Several(signs["between"], cells, signs["fields"], names)
 
 
 def _of_sign(marked: pl.Series, sign: str, alone: pl.Series) -> pl.Series:

@@ -8,19 +8,43 @@ from recsys.engine.serving_state import ServingState
 from recsys.live.driver import Appended
 from recsys.live.erasure import Tombstones
 from recsys.live.log import EventLog
-from recsys.types import Event
+from recsys.types import Event, StateError
 
 MAX_TRIES = 5
 """Most attempts to write events while others are forgotten at the same time."""
 
 
-def write_by(serving: ServingState, state: EventLog, events: Sequence[Event], received: int) -> list[bool] | None:
-    """Write events by what was known a moment ago, and have the state know of them; see `write`."""
-    known = serving.read_to  # before the tombstones are asked: other threads read on meanwhile
-    return write(state, events, received, known, serving.forgotten, serving.take_own)
+def write_down(
+    state: EventLog,
+    events: Sequence[Event],
+    received: int,
+    serving: ServingState | None,
+    look: Callable[[], ServingState | None],
+    tombstones: Callable[[], Tombstones],
+) -> list[bool]:
+    """Write events by what was known a moment ago (`serving`), and have that know of them; where somebody was forgotten since, look and
+    try again. Before a snapshot is loaded the tombstones themselves are read.
+
+    Returns:
+        False for an event whose id was there already.
+
+    Raises:
+        StateError: if the log cannot be read or written, or others are forgotten all the time.
+    """
+    for _ in range(MAX_TRIES):
+        if (serving := serving or look()) is not None:
+            known = serving.read_to  # before the tombstones are asked: other threads read on meanwhile
+            fresh = _write(state, events, received, known, serving.forgotten, serving.take_own)
+        else:
+            known = state.last()
+            fresh = _write(state, events, received, known, tombstones())
+        if fresh is not None:
+            return fresh
+        serving = None
+    raise StateError("people are being forgotten just now, and events cannot be written beside it; send them again")
 
 
-def write(
+def _write(
     state: EventLog,
     events: Sequence[Event],
     received: int,

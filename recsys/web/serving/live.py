@@ -30,7 +30,7 @@ from recsys.web.http.problems import Problem
 from recsys.web.serving.damage import damage_of
 from recsys.web.serving.experiments import begun, that_run
 from recsys.web.serving.fetcher import SnapshotFetcher
-from recsys.web.serving.intake import MAX_TRIES, write, write_by
+from recsys.web.serving.intake import write_down
 from recsys.web.serving.lines import SnapshotLines
 from recsys.web.serving.log_watch import LogWatch
 from recsys.web.serving.place import Place
@@ -221,22 +221,11 @@ class Live:
         Raises:
             StateError: if the log cannot be written.
         """
-        received = self.received()
-        for _ in range(MAX_TRIES):
-            serving = serving or (self.serving() if self.loaded else None)
-            if serving is not None:
-                fresh = write_by(serving, self.state, events, received)
-            else:
-                last = self.state.last()  # before the tombstones are read
-                fresh = write(self.state, events, received, last, self._tombstones())
-            if fresh is not None:
-                return fresh
-            serving = None
-        raise StateError("people are being forgotten just now, events cannot be written beside it; send them again")
+        return write_down(self.state, events, self.received(), serving, self._looked, self._tombstones)
 
-    def _forgotten(self) -> Tombstones:
-        """Return the tombstones as of now."""
-        return self.serving().forgotten if self.loaded else self._tombstones()
+    def _looked(self) -> ServingState | None:
+        """Look at the log now; None while no snapshot is loaded."""
+        return self.serving() if self.loaded else None
 
     def _tombstones(self) -> Tombstones:
         """The tombstones as they are now; a StateError if that is not known, for whatever reason."""
@@ -248,7 +237,7 @@ class Live:
     def dislike(self, dislikes: Sequence[Dislike]) -> None:
         """Write dislikes down, for every worker; nothing of what somebody did before being forgotten."""
         if dislikes:
-            forgotten = self._forgotten()
+            forgotten = serving.forgotten if (serving := self._looked()) else self._tombstones()
             kept = [each for each in dislikes if not forgotten.cover(each.user_id, each.at)]
             self.state.dislikes.say(kept, clock.now())
 

@@ -25,6 +25,7 @@ from tests.support.shops.shop_tables import an_event, read_rows
         (["12|1", "12|2", "1", "12"], ["12", "1"], "|", ["12|1"]),
         (["34|1", "34|2", "1"], [], "", []),
         (["Tea, green", "Tea, black", "Tea"], [], "", []),
+        (["A1,A4", "A2,A4", "A1", "A4", "4 x AA + 2 x AAA batteries"], [], ",", ["A1,A4", "A2,A4"]),
         (["2 x A-1 @ 12,00 / 1 x B", "1 x B"], [], " / ", ["2 x A-1 @ 12,00 / 1 x B"]),
         (["2x TEE, 1x HAT", "1 x 40012;3 x 40013"], [], ", ", ["1 x 40012;3 x 40013", "2x TEE, 1x HAT"]),
         (["MIT-1 x 2,HAT-1 x 1", "A×2 + B×1"], [], ",", ["A×2 + B×1", "MIT-1 x 2,HAT-1 x 1"]),
