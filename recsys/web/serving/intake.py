@@ -22,8 +22,8 @@ def write_down(
     look: Callable[[], ServingState | None],
     tombstones: Callable[[], Tombstones],
 ) -> list[bool]:
-    """Write events by what was known a moment ago (`serving`), and have that know of them; where somebody was forgotten since, look and
-    try again. Before a snapshot is loaded the tombstones themselves are read.
+    """Write events by what was known a moment ago (`serving`), and have that know of them; where somebody was forgotten since, look
+    and try again. Before a snapshot is loaded the tombstones themselves are read.
 
     Returns:
         False for an event whose id was there already.
