@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import polars as pl
@@ -200,7 +201,7 @@ def prove(text: pl.Series, counts: pl.Series) -> Proofs:
 
 
 def _parts(text: pl.Expr) -> pl.Expr:
-    plain = text.map_batches(with_plain_digits, return_dtype=pl.String(), is_elementwise=True)
+    plain = text.map_batches(partial(with_plain_digits, decimal="٫"), return_dtype=pl.String(), is_elementwise=True)
     return plain.str.replace_all(_UNSEEN, "").str.strip_chars().str.extract_groups(_PARTS)
 
 

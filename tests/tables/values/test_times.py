@@ -70,6 +70,16 @@ def test_words_for_zones_and_years_and_other_digits() -> None:
     ]
 
 
+def test_the_arabic_decimal_mark_is_a_point_in_times() -> None:
+    """Between a second and its parts, between day, month and year, and in numbers that are times."""
+    assert times("٢٠٢٥-١٢-٠١ ١٠:٠٠:٠٠٫١٢٣", "١٧٦٤٥٨٣٢٠٠٫٥") == [
+        utc(2025, 12, 1, 10, 0, 0, 123_000),
+        utc(2025, 12, 1, 10, 0, 0, 500_000),
+    ]
+    assert times("٠١٫١٢٫٢٠٢٥", day_first=True) == [utc(2025, 12, 1)]
+    assert read_days(pl.Series(["٠١٫١٢٫٢٠٢٥"]), TimeNotation(day_first=True)).to_list() == [date(2025, 12, 1)]
+
+
 def test_seams_of_a_zone_have_one_rule() -> None:
     """Of the hour that comes twice the first is taken; the one that does not exist is as much later as was skipped."""
     autumn, spring = "2026-10-25 02:30:00", "2026-03-29 02:30:00"

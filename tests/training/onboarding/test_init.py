@@ -119,6 +119,14 @@ def test_words_and_days_are_asked_for(tmp_path: Path) -> None:
     assert read_shop(load_settings(out)).events.select(pl.len()).collect().item() == 10
 
 
+def test_days_with_arabic_decimal_marks_are_days(tmp_path: Path) -> None:
+    """`٠١٫١٢٫٢٠٢٥` is a day with points, and days above 12 prove the order."""
+    rows = "".join(f"u{at},{at % 28 + 1:02}.12.2025,view,i{at % 4}\n" for at in range(30))
+    arabic = rows.translate(str.maketrans(".0123456789", "٫٠١٢٣٤٥٦٧٨٩"))
+    found = proposed(tmp_path, f"customer,when,what,article\n{arabic}")
+    assert (found.settings["columns"]["timestamp"], found.settings["day_first"]) == ("when", True)
+
+
 def test_nothing_is_told_by_one_row(tmp_path: Path) -> None:
     """One date that proves the order of day and month is not enough to read the others by."""
     one = "".join(f"u{at},0{at % 9 + 1}/05/2026,view,i1\n" for at in range(20)) + "u1,13/05/2026,view,i1\n"
