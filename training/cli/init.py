@@ -72,19 +72,19 @@ def _recognised(files: Sequence[Path], lakes: Sequence[str], folder: Path) -> tu
 
 def _proposed(seen: Sequence[Seen]) -> list[Proposal]:
     """Propose settings for each file, and for several together where none holds events by itself."""
-    found = [proposal for each in seen if (proposal := propose(each))]
-    found = [with_states(each, seen) for each in found]
+    alone = [proposal for each in seen if (proposal := propose(each))]
+    found = [with_states(each, seen, alone) for each in alone]
     brought = {path for each in found for one in each.brought for path in one.paths}
     found = [each for each in found if each.table == "users" or brought.isdisjoint(each.seen[0].paths)]
     if any(each.table == "events" for each in found) or not (joined := propose_joined(seen)):
         return found
     parts = [*joined.seen, *joined.brought]
-    alone = [
+    apart = [
         each
         for each in found
         if each.table == "users" or not any(path in part.paths for part in parts for path in each.seen[0].paths)
     ]
-    return [*alone, joined]
+    return [*apart, joined]
 
 
 def _write(proposals: Sequence[Proposal], out: Path, now: datetime) -> None:

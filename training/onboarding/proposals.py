@@ -21,6 +21,7 @@ from training.onboarding.names import named, plain, says_for_sale_by_name, says_
 from training.onboarding.prices import tell_amounts
 from training.onboarding.proposal import Proposal
 from training.onboarding.shapes.first_lines import above, within
+from training.onboarding.shapes.heads import is_no_head
 from training.onboarding.shapes.joining import joined_events, stated
 from training.onboarding.shapes.lines import tell_further
 from training.onboarding.shapes.packed import flattened, several, unpacked
@@ -61,8 +62,8 @@ def propose_joined(seen: Sequence[Seen]) -> Proposal | None:
     return _finished(found)
 
 
-def with_states(found: Proposal, seen: Sequence[Seen]) -> Proposal:
-    """Events with how their orders stand, where only another of the files says so."""
+def with_states(found: Proposal, seen: Sequence[Seen], others: Sequence[Proposal]) -> Proposal:
+    """Events with how their orders stand, where only another of the files says so; others: what the files are of themselves."""
     order = found.settings.get("columns", {}).get("order_id", "")
     if (
         found.table != "events"
@@ -74,7 +75,8 @@ def with_states(found: Proposal, seen: Sequence[Seen]) -> Proposal:
         return found
     if "event_type" in found.settings["columns"] or {"unnest", "pivot"} & set(found.settings):
         return found
-    if (proposed := stated(found.seen[0], order, seen)) is None:
+    apart = {path for each in others if is_no_head(each, found) for one in each.seen for path in one.paths}
+    if (proposed := stated(found.seen[0], order, [each for each in seen if apart.isdisjoint(each.paths)])) is None:
         return found
     again = _events(proposed.seen, dict(found.settings["columns"]))
     again.settings = {"join": proposed.settings(), **again.settings}

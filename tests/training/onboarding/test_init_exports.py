@@ -123,7 +123,7 @@ def test_how_orders_stand_may_be_said_by_another_file(tmp_path: Path) -> None:
     assert read_shop(settings).events.select(pl.len()).collect().item() == 40
     seen = looked_at(tmp_path, "lines.csv", "stats.csv")
     stated = proposed(tmp_path, lines(more=("status", "paid", "cancelled")))
-    assert with_states(stated, [*stated.seen, seen[1]]) is stated
+    assert with_states(stated, [*stated.seen, seen[1]], [stated]) is stated
 
 
 def test_names_of_people_and_posts_are_no_users(tmp_path: Path) -> None:
