@@ -58,7 +58,7 @@ def _beside(first: Proposal, other: Proposal, clash: str) -> str:
     return (
         f"{other.seen[0].name} is not used: its name differs from {first.seen[0].name} in digits alone, but both cannot be read "
         f"alike ({clash}). Name both under `paths`, and write for each column what it is called in either, such as "
-        '`price = ["Price", "Unit price"]`, or make their columns alike'
+        '`price = ["Price", "Unit price"]`, or export both alike'
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,6 +55,25 @@ def test_a_file_a_year_is_read_with_its_own_spelling_of_names(tmp_path: Path) ->
         orders_2023=f"{head.upper().replace('_', ' ')}\n{rows.replace('2025', '2023').replace('B', 'A')}",
     )
     assert [row[:2] for row in years] == [(2023, 27), (2025, 27)]
+
+
+@pytest.mark.parametrize("iso", [2024, 2025])
+def test_a_file_a_year_may_write_its_dates_by_another_order(iso: int, tmp_path: Path) -> None:
+    """ISO dates need no word on which comes first; dates of the same form that prove nothing do."""
+    old, new = (re.sub(r"(\d\d)\.(\d\d)\.(\d{4})", r"\3-\2-\1", text) if str(iso) in text else text for text in (OLD, NEW))
+    years, text = read(tmp_path, orders_2024=old, orders_2025=new)
+    assert [row[:2] for row in years] == [(2024, 30), (2025, 27)]
+    assert "day_first = true" in text
+
+
+def test_a_year_whose_dates_prove_no_order_takes_none_of_another(tmp_path: Path) -> None:
+    """The 1st of each month may be January of each day."""
+    (tmp_path / "orders_2024.csv").write_text(OLD)
+    (tmp_path / "orders_2025.csv").write_text(re.sub(r"\d\d\.12\.2025", "01.12.2025", NEW))
+    seen, _ = look_at(find_files([str(tmp_path / "*.csv")]), tmp_path / "samples")
+    [events], [said] = together([found for each in seen if (found := propose(each))])
+    assert len(events.seen) == 1
+    assert "`day_first` is for one of both" in said
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from typing import Any
 
 from recsys.tables.columns.spelling import plain_name
 from training.onboarding.proposal import Proposal
+from training.onboarding.values import days_of, texts
 
-_MAY_LACK = ("void_orders", "type_rules", "event_types", "timezone")
-"""Settings that hold for all files where one of them proposes none."""
+_MAY_LACK = ("void_orders", "type_rules", "event_types", "timezone", "day_first")
+"""Settings that hold for all files where one of them proposes none; the order of day and month where it has no such dates."""
 _OF_ALL = frozenset(["available", "published", "backorder", "category"])
 """Columns of which several mean something else than the first that has a value."""
 
@@ -22,7 +23,7 @@ def is_series(one: Proposal, other: Proposal) -> bool:
 
 def take_in(first: Proposal, other: Proposal) -> str:
     """Let a proposal hold for the files of another one too; returns what stands against it, in words, and changes nothing then."""
-    clashes = [f"`{key}` is for one of both" for key in _differing(first.settings, other.settings)]
+    clashes = [f"`{key}` is for one of both" for key in _differing(first, other)]
     if first.preset:
         columns: dict[str, Any] = {}
     else:
@@ -50,16 +51,26 @@ def _without_digits(each: Proposal) -> str:
     return re.sub(r"[\d\W_]+", "", str(each.seen[0].paths[0]))
 
 
-def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+def _differing(first: Proposal, second: Proposal) -> list[str]:
     """The settings, but for columns, that cannot hold for both."""
+    one, other = first.settings, second.settings
     return [
         key
         for key in dict.fromkeys([*one, *other])
         if key != "columns"
         and _plain(one.get(key)) != _plain(other.get(key))
-        and not (key in _MAY_LACK and (key not in one or key not in other))
+        and not (_may_lack(key, first) or _may_lack(key, second))
         and not (key == "event_types" and _agree(one[key], other[key]))
     ]
+
+
+def _may_lack(key: str, each: Proposal) -> bool:
+    """Tell whether a proposal lacks a setting that another one's may be taken for."""
+    if key in each.settings or key not in _MAY_LACK:
+        return False
+    return key != "day_first" or not any(
+        days_of(texts(seen.rows, own)).given for seen in each.seen for own in seen.usable["timestamp"]
+    )
 
 
 def _plain(stated: Any) -> Any:
