@@ -25,7 +25,6 @@ from recsys.snapshot.histories import Events, Tables
 from recsys.tables.checks.survey import MAPPED
 from recsys.tables.sources.spool import scan_copies
 from recsys.types import Arrays
-from training.runners.ahead import worked_ahead
 from training.runners.base import Fit, Parts, Settled
 from training.runners.files import EventFiles, arrays_of_events, events_of, in_files
 from training.runners.finished import NOTHING_KEPT, Finished, hash_of
@@ -39,7 +38,7 @@ _ROW_HASH, _HASHES = "row_hash", ("high", "low")
 
 @dataclass(frozen=True)
 class LocalParts:
-    """Partitions of events that lie on this machine, two at a time."""
+    """Partitions of events that lie on this machine, one after another."""
 
     count: int
     finished: Finished = NOTHING_KEPT
@@ -64,11 +63,8 @@ class LocalParts:
 
     def _sums(self, fit: Fit, tables: Tables, keys: Iterable[str]) -> list[Arrays]:
         """The sums of every range of users."""
-
-        def summed(part: tuple[Tables, str]) -> Arrays:
-            return self.finished.taken(part[1], partial(fit.partial, part[0]))
-
-        sums = [*worked_ahead(summed, zip(tables.cut(self.count), keys, strict=True))]
+        parts = zip(tables.cut(self.count), keys, strict=True)
+        sums = [self.finished.taken(key, partial(fit.partial, part)) for part, key in parts]
         let_go(arrays_of_events(tables.events).values())  # what merges them needs the room
         return sums
 
@@ -92,7 +88,7 @@ class LocalRunner:
     finished: Finished = NOTHING_KEPT
 
     def settled(self, rows: pl.LazyFrame, catalog: Arrays, behaviour: BehaviourSettings, partitions: int) -> Settled:
-        """Map and settle the partitions, two at a time, but for those that are finished; see `Runner`."""
+        """Map and settle one partition after another, but for those that are finished; see `Runner`."""
         if partitions == 1:
             return _settled_at_once(rows, Catalog(catalog), behaviour)
         known = rows.drop_nulls("user_id")
@@ -102,12 +98,13 @@ class LocalRunner:
         split, files, items = _split(known, users, missing), EventFiles(), item_rows(Catalog(catalog))
 
         def settled(part: int) -> Arrays:
-            rows = split.pop(part, None)
-            rows = of_partitions(known, users, [part]) if rows is None else rows  # it is not as it was kept
-            return arrays_of_events(settle(map_rows(rows.collect(engine="streaming"), items), behaviour))
+            rows = split[part] if part in split else of_partitions(known, users, [part])  # it is not as it was kept
+            mapped = map_rows(rows.collect(engine="streaming"), items)
+            return arrays_of_events(settle(mapped, behaviour))
 
-        for arrays in worked_ahead(lambda part: self.finished.taken(keys[part], partial(settled, part)), keys):
-            files.append(events_of(arrays))
+        for part, key in keys.items():
+            files.append(events_of(self.finished.taken(key, partial(settled, part))))
+            split.pop(part, None)
         parts = LocalParts(partitions, self.finished)
         return Settled(files.events(), users["user_id"].to_list(), newest_of(users), parts)
 
