@@ -22,7 +22,8 @@ def order_states(name: str, mapped: Sequence[Mapped], table: Table) -> list[Find
     """Find the words of `void_orders` that nobody knows: such an order counts in nothing."""
     nothing = merged(name, table).null_values
     columns = [column for column in table.void_orders if isinstance(column, str)]
-    found = [_state(name, column, each.source, table, nothing) for column in columns for each in mapped]
+    sources = [each.source for each in mapped]
+    found = [_state(name, own, each, table, nothing) for own in columns for each in sources if own in each.schema]
     return [finding for finding in found if finding.rows]
 
 
