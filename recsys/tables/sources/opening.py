@@ -11,6 +11,7 @@ from typing import IO
 import polars as pl
 
 from recsys.settings import Settings
+from recsys.settings.attributes import AttributeSettings
 from recsys.settings.tables import Table
 from recsys.tables.presets import laid_over, merged
 from recsys.tables.schema import mappable
@@ -50,7 +51,7 @@ def open_table(settings: Settings, name: str, table: Table, before: datetime | N
         SettingsError: if the settings of a database do not fit together.
     """
     table = laid_over(name, table)
-    key, wanted = f"data.{name}", _wanted(name, table)
+    key, wanted = f"data.{name}", _wanted(settings, name, table)
     with _about(f"{name}:"):
         _check_one_place(table, key)
         if table.spark:
@@ -88,10 +89,12 @@ def _broken(files: Sequence[str], layout: Layout) -> str:
     return ""
 
 
-def _wanted(name: str, table: Table) -> set[str]:
+def _wanted(settings: Settings, name: str, table: Table) -> set[str]:
     """Names of columns that the settings speak of, and the canonical ones."""
+    attributes = settings.data.attributes.items() if name == "items" else ()
+    shown = [(isinstance(each, AttributeSettings) and each.column) or own for own, each in attributes]
     mapped = [own for columns in merged(name, table).columns.values() for own in columns]
-    return {*(column.name for column in mappable(name)), *mapped, *table.other_columns, *table.header}
+    return {*(column.name for column in mappable(name)), *mapped, *shown, *table.other_columns, *table.header}
 
 
 def _pieces(place: str, table: Table, wanted: Collection[str], key: str) -> Iterator[Piece]:

@@ -34,7 +34,7 @@ def test_names_below_titles_of_groups_are_read_without_a_clash(tmp_path: Path, a
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_titles_of_groups_count_where_the_settings_name_the_line_below_them(tmp_path: Path, kind: str) -> None:
-    """`skip_lines` that passes the titles over gives the names that are found without it, and a name that takes both lines."""
+    """`skip_lines` that passes the titles over knows names with them, and a name that takes both lines, where settings say so."""
     if kind == "csv":
         written(tmp_path, "e.csv", "".join(f"{';'.join(row)}\n" for row in TWO_LINES))
     else:
@@ -42,9 +42,37 @@ def test_titles_of_groups_count_where_the_settings_name_the_line_below_them(tmp_
             sheet = book.add_worksheet()
             for at, row in enumerate(TWO_LINES):
                 sheet.write_row(at, 0, row)
-    [source] = open_files(tmp_path, f"e.{kind}", "skip_lines = 1")
-    assert [*source.schema][:9] == TWO_LINES_NAMES
+    columns = "user_id = 'Kunde', item_id = 'Nummer', price = 'Summe Netto', category = 'Ort'"
+    [source] = open_files(tmp_path, f"e.{kind}", f"skip_lines = 1\ncolumns = {{ {columns} }}")
+    names = [*TWO_LINES[1][:6], "Summe Netto", "Brutto_duplicated_0", "Ort"]
+    assert [*source.schema][:9] == names
     assert [row[:2] for row in rows_of((source,))] == [("u1", "2026-06-01"), ("u2", "2026-06-02")]
+
+
+def test_names_that_repeat_stay_known_where_the_settings_use_them(tmp_path: Path) -> None:
+    """Default names, plain ones and numbered ones are those of the lower line alone, below titles or any other line."""
+    rows = ["user_id;item_id;timestamp;price;price;quantity", *(f"u{at};i;2026-06-0{at};{at}.5;9.5;1" for at in (1, 2))]
+    for at, above in enumerate(("Export;;;Gross;Net;", "Report;Shop A;;;;")):
+        name = written(tmp_path, f"{at}.csv", "".join(f"{row}\n" for row in (above, *rows)))
+        for column in ("price", "price_duplicated_0"):
+            [source] = open_files(tmp_path, name, f"skip_lines = 1\ncolumns = {{ price = '{column}' }}")
+            assert [*source.schema][3:5] == ["price", "price_duplicated_0"]
+        for more in ("", "skip_lines = 1"):
+            [source] = open_files(tmp_path, name, more)
+            assert [*source.schema][:4] == ["user_id", "item_id", "timestamp", "price"]
+    for more in ("", "skip_lines = 1\n"):
+        [source] = open_files(tmp_path, "0.csv", f"{more}columns = {{ price = 'Gross price' }}")
+        assert "Gross price" in source.schema
+
+
+def test_a_short_line_of_names_below_titles_is_read(tmp_path: Path) -> None:
+    """A line of names may end before its last title."""
+    with xlsxwriter.Workbook(tmp_path / "e.xlsx") as book:
+        sheet = book.add_worksheet()
+        for at, row in enumerate(TWO_LINES):
+            sheet.write_row(at, 0, row)
+    [source] = open_files(tmp_path, "e.xlsx", "columns = { user_id = 'Kunde', price = 'Brutto' }")
+    assert [*source.schema][:9] == [*TWO_LINES[1][:4], "Preis Netto", "Brutto", "Summe Netto", "Summe Brutto", "Ort"]
 
 
 @pytest.mark.parametrize("first", [["anna", "x", "tea", "red"], ["anna", "7", "tea", "3"]])

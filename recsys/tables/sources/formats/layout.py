@@ -6,7 +6,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise, repeat, zip_longest
 from typing import Literal, NamedTuple
 
@@ -109,19 +109,28 @@ def find_header(grid: Grid, table: Table, wanted: Collection[str], key: str, tit
     if table.header:
         return _given(grid, table, key)
     if table.skip_lines is not None:
-        grid, at, note = _below_titles(grid, titles), 0, "by the settings"
+        grid, at, note = _below_titles(grid, titles, _used(table, wanted)), 0, "by the settings"
     else:
-        grid = _of_one_line(grid, wanted)
+        grid = _of_one_line(grid, wanted, _used(table, wanted))
         at, note = _place(grid, wanted, key)
     row = grid.rows[at]
-    cells = [cell.strip() if cell.strip() in wanted else cell for cell in row.cells]
-    if len(cells) > MAX_COLUMNS:
-        raise DataError(f"has {len(cells):,} columns; at most {MAX_COLUMNS:,} are read")
+    if len(row.cells) > MAX_COLUMNS:
+        raise DataError(f"has {len(row.cells):,} columns; at most {MAX_COLUMNS:,} are read")
     line = f"lines {row.start:,} and {row.end:,}" if row.head else f"line {row.start:,}"
-    return Header(row.end, distinct(cells), f"column names in {line} ({note}){row.head}")
+    return Header(row.end, _names(row.cells, wanted), f"column names in {line} ({note}){row.head}")
 
 
-def _of_one_line(grid: Grid, wanted: Collection[str]) -> Grid:
+def _names(cells: Sequence[str], wanted: Collection[str]) -> tuple[str, ...]:
+    return distinct(cell.strip() if cell.strip() in wanted else cell for cell in cells)
+
+
+def _used(table: Table, wanted: Collection[str]) -> set[str]:
+    """The wanted names but for the canonical ones of columns for which the settings name others."""
+    mapped = {own for names in table.columns.values() for own in ([names] if isinstance(names, str) else names)}
+    return {*wanted} - ({*table.columns} - mapped - table.other_columns) - {""}
+
+
+def _of_one_line(grid: Grid, wanted: Collection[str], used: Collection[str]) -> Grid:
     """The rows with a head of two lines, titles of groups above names as ERP systems write them, as one row of names."""
     top = grid.rows[: _HIGHEST_HEADER + 1] if grid.width <= MAX_COLUMNS else ()
     for at, (titles, names) in enumerate(pairwise(top)):
@@ -130,19 +139,29 @@ def _of_one_line(grid: Grid, wanted: Collection[str]) -> Grid:
             continue
         if grid.hits(at + 1, wanted) > 1 and all(names.cells) and len({*names.cells}) == grid.width:
             return grid
+        own = _names(names.cells, used)
+        kept = {*own} & {*used}
+        pairs = zip_longest(own, one.cells, fillvalue="")
+        one = one._replace(cells=[name if {name, full} & kept else full for name, full in pairs])
         joined = Grid(grid.separator, [*grid.rows[:at], one, *grid.rows[at + 2 :]], grid.width)
         return grid if grid.hits(at, wanted) > max(1, joined.hits(at, wanted)) else joined
     return grid
 
 
-def _below_titles(grid: Grid, titles: Row | None) -> Grid:
-    """The rows with titles of groups, which stand above the names of the settings, in the names that repeat or are missing."""
-    names, *below = grid.rows
-    if titles is None or (all(names.cells) and len({*names.cells}) == len(names.cells)):
+def _below_titles(grid: Grid, titles: Row | None, used: Collection[str]) -> Grid:
+    """The rows with titles of groups, which stand above the names, in those names that the settings give so; others stay."""
+    if titles is None:
         return grid
+    names, *below = grid.rows
     one = _joined(titles, names)
     whole = Grid(grid.separator, [one, *below], max(grid.width, len(one.cells)))  # cells of the last column may all be empty
-    return whole if _may_be_double(titles, one, whole, [row.cells for row in below]) else grid
+    own, full = _names(names.cells, used), _names(one.cells, used)
+    new = {*used} & {*full} - {*own}
+    if not new or not _may_be_double(titles, one, whole, [row.cells for row in below]):
+        return grid
+    cells = [long if long in new and name not in used else name for name, long in zip(own, full, strict=False)]
+    last = full[len(own) :]
+    return replace(whole, rows=[one._replace(cells=[*cells, *(last if new & {*last} else ())]), *below])
 
 
 def _joined(titles: Row, names: Row) -> Row:
