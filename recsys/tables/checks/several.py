@@ -29,16 +29,19 @@ _COUNTED = {("quantity", "sku"): rf"^\s*{_UNITS_FIRST}", ("sku", "quantity"): rf
 @dataclass(frozen=True, slots=True)
 class Several:
     """Cells with several ids: the sign between them, and the cells, those with most of them first; where each id has its number of
-    units, the sign between the two, and their names in order."""
+    units, the sign between the two, and their names in order; whether these signs cut every cell of the column in two a part."""
 
     between: str
     cells: pl.Series
     fields: str = ""
     names: tuple[str, ...] = ()
+    cut_all: bool = True
 
     @property
     def unnest(self) -> str:
-        """The setting that makes a row of each, for a column to be named."""
+        """The setting that makes a row of each, for a column to be named; where it would read other cells wrong, "": there is none."""
+        if not self.cut_all:
+            return ""
         names = ", ".join(f'"{name}"' for name in self.names)
         fields = f', fields = "{self.fields}", names = [{names}]' if names else ""
         return f'unnest = {{ column = "COLUMN", between = "{self.between}"{fields} }}'
@@ -53,7 +56,7 @@ def several_ids(ids: pl.Series, whole: pl.Series) -> Several | None:
     """
     marked = ids.filter(ids.str.contains(r"[,;|/+&]")).unique(maintain_order=True)
     marked = marked.filter(~marked.is_in(whole.implode()))
-    found = list(_counted(marked))
+    found = list(_counted(marked, ids))
     marked = marked.filter(marked.str.contains(r"[,;|]"))
     if len(marked):
         alone = pl.concat([ids.filter(~ids.str.contains(r"[,;|]")), whole]).str.strip_chars()
@@ -62,13 +65,14 @@ def several_ids(ids: pl.Series, whole: pl.Series) -> Several | None:
     return best if best is not None and len(best.cells) else None
 
 
-def _counted(marked: pl.Series) -> Iterator[Several]:
+def _counted(marked: pl.Series, ids: pl.Series) -> Iterator[Several]:
     """Find the cells of which each id has its number of units; the signs are those of the first one."""
     for names, pattern in _COUNTED.items():
         cells = marked.filter(marked.str.contains(pattern))
         if len(cells):
             signs = cells.to_frame("cell").select(pl.col("cell").str.extract_groups(pattern)).to_series()[0]
-            yield Several(signs["between"], cells, signs["fields"], names)
+            parts = ids.drop_nulls().str.split(signs["between"]).explode().str.count_matches(signs["fields"], literal=True)
+            yield Several(signs["between"], cells, signs["fields"], names, bool((parts == 1).all()))
 
 
 def _of_sign(marked: pl.Series, sign: str, alone: pl.Series) -> pl.Series:

@@ -140,7 +140,9 @@ def _several(settings: Settings, shop: ShopTables, about: int) -> Iterator[Headl
     theirs = pl.col("item_id").is_in(found.cells.implode()) & pl.col("event_type").is_in(ABOUT_ITEMS)
     rows = int(shop.events.filter(theirs).select(pl.len()).collect(engine="streaming").item())
     said = f"{_of(rows, about, 'event')} of views, carts and purchases hold several items in one cell, such as {found.cells[0]!r}"
-    advice = f"set `{found.unnest}` under `[data.events]` for the column of item ids"
+    advice = (
+        f"set `{found.unnest}` under `[data.events]` for the column of item ids" if found.unnest else "export a row per item"
+    )
     too_many = surely_above(rows, about, settings.data.max_rejected_share)
     yield Headline("items of events", not too_many, f"{said}: {advice}.")
 

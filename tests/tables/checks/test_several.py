@@ -65,6 +65,15 @@ def test_numbers_of_units_beside_ids_are_no_ids(tmp_path: Path) -> None:
     assert 'between = " / ", fields = " x ", names = ["quantity", "sku"] }`' in found.said
 
 
+def test_signs_that_not_all_cells_have_are_not_advised(tmp_path: Path) -> None:
+    """An order of one item has no number in its cell: by the signs of the others it would lose its item."""
+    lines = ("2 x A1 / 1 x B2", "1 x A1 / 4 x B2", "C3")
+    [found] = _said(tmp_path, [an_event(user_id=f"u{at}", item_id=lines[at % 3]) for at in range(30)])
+    assert not found.passed
+    assert "unnest" not in found.said
+    assert found.said.endswith("export a row per item.")
+
+
 def _said(folder: Path, rows: list[dict[str, object]]) -> list[Headline]:
     shop = read_rows(folder, rows)
     return [each for each in usefulness(parse_settings(""), shop) if "in one cell" in each.said]

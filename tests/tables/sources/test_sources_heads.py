@@ -63,6 +63,8 @@ def test_names_that_repeat_stay_known_where_the_settings_use_them(tmp_path: Path
     for more in ("", "skip_lines = 1\n"):
         [source] = open_files(tmp_path, "0.csv", f"{more}columns = {{ price = 'Gross price' }}")
         assert "Gross price" in source.schema
+        [source] = open_files(tmp_path, "0.csv", f"{more}columns = {{ amount = 'Gross price' }}")
+        assert "Gross price" in source.schema  # although `price` is a name that the settings use where there is one
 
 
 def test_a_short_line_of_names_below_titles_is_read(tmp_path: Path) -> None:

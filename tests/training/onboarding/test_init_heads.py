@@ -44,10 +44,23 @@ def test_a_catalogue_with_a_status_stays_one(words: tuple[str, str], heads: bool
     assert (joined, settings.data.events.void_orders) == ((["orders.csv"], ("status",)) if heads else ([], ()))
 
 
-@pytest.mark.parametrize("more", ["name,total", "name,customer_id,created_at", "code"])
+@pytest.mark.parametrize(
+    "more",
+    ["name,total", "name,customer_id,created_at", "code", "items,customer_id,created_at", "title,price", "price,brand"],
+)
 def test_heads_are_joined_though_their_ids_are_those_of_items(more: str, tmp_path: Path) -> None:
-    """A buyer's name and a total are columns of orders, and numbers begin at 1 in every table."""
-    cells = {"name": "Ann #", "total": "9.00", "customer_id": "7", "created_at": "2025-12-01T10:00:00Z", "code": "x#"}
+    """A buyer's name, a total and a number of items are columns of orders, and numbers begin at 1 in every table."""
+    cells = {
+        "items": "2",
+        "title": "Order #",
+        "price": "9.00",
+        "brand": "Visa",
+        "name": "Ann #",
+        "total": "9.00",
+        "customer_id": "7",
+        "created_at": "2025-12-01T10:00:00Z",
+        "code": "x#",
+    }
     text = ",".join(cells[name] for name in more.split(","))
     heads = "".join(f"{row.partition(',')[0]},{text},{row.partition(',')[2]}\n" for row in HEADS.splitlines())
     settings = written(tmp_path, lines=LINES, orders=f"id,{more},status\n{heads}")

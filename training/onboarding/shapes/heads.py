@@ -19,15 +19,17 @@ _HALF = 0.5
 def is_no_head(other: Proposal, events: Proposal) -> bool:
     """Tell whether a file is events with items, or a catalogue, whatever it says of a state: none of its rows is an order of others.
 
-    A catalogue is known by a preset or by two signs: columns of goods, each of them one, the ids of the events' items, and states
-    that are those of goods, such as `active` and `archived`; states of orders take a sign away.
+    Events hold some of the same items: a column such as `items` of heads is a count. A catalogue is known by a preset or by two signs:
+    columns of goods, each of them one, the ids of the events' items, and states that are those of goods, such as `active` and
+    `archived`; with states of orders it is none.
     """
     if other.table == "events":
-        return bool(other.origin("item_id"))
+        return bool(other.preset) or (bool(other.origin("item_id")) and _holds_items(other, events))
     if other.table != "items":
         return False
-    signs = len(_GOODS & {*other.settings.get("columns", ())}) + _holds_items(other, events) + _by_words(other)
-    return bool(other.preset) or signs >= _ENOUGH
+    words = _by_words(other)
+    signs = len(_GOODS & {*other.settings.get("columns", ())}) + _holds_items(other, events) + words
+    return bool(other.preset) or (words >= 0 and signs >= _ENOUGH)
 
 
 def _holds_items(other: Proposal, events: Proposal) -> bool:

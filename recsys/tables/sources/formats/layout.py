@@ -142,7 +142,7 @@ def _of_one_line(grid: Grid, wanted: Collection[str], used: Collection[str]) -> 
         own = _names(names.cells, used)
         kept = {*own} & {*used}
         pairs = zip_longest(own, one.cells, fillvalue="")
-        one = one._replace(cells=[name if {name, full} & kept else full for name, full in pairs])
+        one = one._replace(cells=[name if full not in used and name in kept else full for name, full in pairs])
         joined = Grid(grid.separator, [*grid.rows[:at], one, *grid.rows[at + 2 :]], grid.width)
         return grid if grid.hits(at, wanted) > max(1, joined.hits(at, wanted)) else joined
     return grid
@@ -159,7 +159,7 @@ def _below_titles(grid: Grid, titles: Row | None, used: Collection[str]) -> Grid
     new = {*used} & {*full} - {*own}
     if not new or not _may_be_double(titles, one, whole, [row.cells for row in below]):
         return grid
-    cells = [long if long in new and name not in used else name for name, long in zip(own, full, strict=False)]
+    cells = [long if long in new else name for name, long in zip(own, full, strict=False)]
     last = full[len(own) :]
     return replace(whole, rows=[one._replace(cells=[*cells, *(last if new & {*last} else ())]), *below])
 
