@@ -125,15 +125,9 @@ class Shop:
         slate = answer(self.engine, query, self.engine.snapshot.histories.of(user_id or ""))
         items = [self.engine.catalog.item(row) for row in slate.items]
         columns = {name: [item.get(name) for item in items] for name in ("item_id", "title", "brand", "category", "price")}
-        reasons = [reason.text for reason in slate.reasons]
-        table = {
-            "rank": range(1, len(items) + 1),
-            **columns,
-            "score": slate.scores,
-            "reason": reasons,
-            "source": slate.sources,
-        }
-        return pl.DataFrame({name: list(values) for name, values in table.items()}, schema=_LISTS)
+        reasons, scores, sources = [each.text for each in slate.reasons], list(slate.scores), list(slate.sources)
+        table = {"rank": list(range(1, len(items) + 1)), **columns, "score": scores, "reason": reasons, "source": sources}
+        return pl.DataFrame(table, schema=_LISTS)
 
     def similar(self, item_id: str, *, limit: int | None = None) -> pl.DataFrame:
         """Items liked by the same shoppers, as `recommend` gives them.

@@ -7,9 +7,10 @@ What was written down while serving is folded in, and the forgotten are left out
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -187,13 +188,8 @@ def _joined_up(
     whole = finish_items(overlaid(known_items(facts, item_rows), updates), money.currency)
     canonical = cleaning.people(resolved(events.frame.with_columns(event_id()))).select(list(schema("events")))
     assortment = _assortment_of(settings, reads, folded, cleaning, whole, rows)
-    findings = (
-        *(finding for read in reads.values() for finding in read.findings),
-        *(finding for _, doubles in one.values() for finding in doubles),
-        *(*refused, *foreign, *cleaning.findings, *assortment.findings),
-    )
-    doubles = {name: sum(f.rows for f in said if f.level == "left_out") for name, (_, said) in one.items()}
-    counts = _counts(reads, doubles, cleaning.left_out) | ({"live": folded.counts} if folded else {})
+    doubles = {name: said for name, (_, said) in one.items()}
+    found = chain.from_iterable([*(read.findings for read in reads.values()), *doubles.values()])
     return ShopTables(
         events=canonical,
         rows=learned_from if events.partitions > 1 else learned_from.collect().lazy(),
@@ -202,8 +198,8 @@ def _joined_up(
         users=users,
         contents=one["contents"][0],
         currency=money.currency,
-        findings=findings,
-        counts=counts,
+        findings=(*found, *refused, *foreign, *cleaning.findings, *assortment.findings),
+        counts=_counts(reads, doubles, cleaning.left_out) | ({"live": folded.counts} if folded else {}),
         links=links,
         joins=live.joins,
         state_sequence=live.sequence,
@@ -307,7 +303,8 @@ def _empty(name: str, read: Read) -> Finding:
     return Finding(name, read.files[0], "", rule, 0, 0.0, "", advice)
 
 
-def _counts(reads: Mapping[str, Read], doubles: Mapping[str, int], implausible: int) -> dict[str, Counts]:
-    more = {name: read.counts.duplicates + doubles.get(name, 0) for name, read in reads.items()}
+def _counts(reads: Mapping[str, Read], doubles: Mapping[str, Sequence[Finding]], implausible: int) -> dict[str, Counts]:
+    left_out = {name: sum(each.rows for each in said if each.level == "left_out") for name, said in doubles.items()}
+    more = {name: read.counts.duplicates + left_out.get(name, 0) for name, read in reads.items()}
     counts = {name: replace(read.counts, duplicates=more[name]) for name, read in reads.items()}
     return counts | {"events": replace(counts["events"], implausible=implausible)}

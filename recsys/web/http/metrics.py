@@ -6,6 +6,7 @@ Counting is memory only: nothing that happens to a disk can touch an answer by w
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import Metric
@@ -30,50 +31,36 @@ class Metrics:
         own = self._registry = CollectorRegistry()
         self.board = MetricsBoard()
         self._slot: int | None = None
-        self._requests = Counter("recsys_requests", "HTTP requests by route and status.", ("route", "status"), registry=own)
+        counter, gauge = partial(Counter, registry=own), partial(Gauge, registry=own)
+        self._requests = counter("recsys_requests", "HTTP requests by route and status.", ("route", "status"))
         self._seconds = Histogram(
             "recsys_request_seconds", "Seconds to answer, by route.", ("route",), buckets=SECONDS, registry=own
         )
-        self._errors = Counter("recsys_errors", "Unexpected errors by route.", ("route",), registry=own)
-        self._fallbacks = Counter(
+        self._errors = counter("recsys_errors", "Unexpected errors by route.", ("route",))
+        self._fallbacks = counter(
             "recsys_fallbacks",
             "Slates that a fallback recommender had to complete, by placement and last fallback.",
             ("placement", "fallback"),
-            registry=own,
         )
-        self._slates = Counter("recsys_slates", "Slates answered, by placement.", ("placement",), registry=own)
-        self._short = Counter(
-            "recsys_slates_short", "Slates with fewer items than were asked for, by placement.", ("placement",), registry=own
+        self._slates = counter("recsys_slates", "Slates answered, by placement.", ("placement",))
+        self._short = counter(
+            "recsys_slates_short", "Slates with fewer items than were asked for, by placement.", ("placement",)
         )
-        self._reloads = Counter("recsys_snapshot_reloads", "Snapshots taken live by a worker.", registry=own)
-        self._failures = Counter(
-            "recsys_snapshot_reload_failures", "Snapshots that a worker could not take live.", registry=own
+        self._reloads = counter("recsys_snapshot_reloads", "Snapshots taken live by a worker.")
+        self._failures = counter("recsys_snapshot_reload_failures", "Snapshots that a worker could not take live.")
+        self._unfetched = counter("recsys_snapshot_fetch_failures", "Looks into the object store of snapshots that failed.")
+        self._lines = counter(
+            "recsys_snapshot_line_failures", "Versions of snapshot lines that a worker could not rank with."
         )
-        self._unfetched = Counter(
-            "recsys_snapshot_fetch_failures", "Looks into the object store of snapshots that failed.", registry=own
+        self._events = counter("recsys_events", "Live events by what became of them.", ("outcome",))
+        self._slots = counter("recsys_slots", "Slot addresses answered, by part and what they led to.", ("part", "outcome"))
+        self._exposed = counter(
+            "recsys_exposures", "Shoppers first answered by an arm of an experiment.", ("experiment", "arm")
         )
-        self._lines = Counter(
-            "recsys_snapshot_line_failures", "Versions of snapshot lines that a worker could not rank with.", registry=own
-        )
-        self._events = Counter("recsys_events", "Live events by what became of them.", ("outcome",), registry=own)
-        self._slots = Counter(
-            "recsys_slots", "Slot addresses answered, by part and what they led to.", ("part", "outcome"), registry=own
-        )
-        self._exposed = Counter(
-            "recsys_exposures", "Shoppers first answered by an arm of an experiment.", ("experiment", "arm"), registry=own
-        )
-        self._unlogged = Counter(
-            "recsys_slates_unlogged", "Slates drawn for the slate log that were given up.", registry=own
-        )
-        self._at_hand = Counter(
-            "recsys_slates_at_hand", "Slates answered from memory because the live state was away.", registry=own
-        )
-        self._age = Gauge(
-            AGE, "Age of the newest event in the snapshot, in the worker that is furthest behind.", registry=own
-        )
-        self._workers = Gauge(
-            "recsys_snapshot_workers", "Workers that serve this snapshot version.", ("version",), registry=own
-        )
+        self._unlogged = counter("recsys_slates_unlogged", "Slates drawn for the slate log that were given up.")
+        self._at_hand = counter("recsys_slates_at_hand", "Slates answered from memory because the live state was away.")
+        self._age = gauge(AGE, "Age of the newest event in the snapshot, in the worker that is furthest behind.")
+        self._workers = gauge("recsys_snapshot_workers", "Workers that serve this snapshot version.", ("version",))
         self._version: str | None = None
         self._observed: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._answered: dict[tuple[str, str | None, bool], tuple[Counter, ...]] = {}
