@@ -98,8 +98,8 @@ class Driver(ABC):
 
     def append(self, statement: str, rows: Sequence[Row], known: int | None = None) -> Appended | None:
         """Insert rows in a transaction of their own, each by a statement whose first value is the next number; one that may conflict
-        says `ON CONFLICT … DO NOTHING`. None, and nothing is written: somebody was
-        forgotten with seq > `known`, as of the moment of writing, or that cannot be told."""
+        says `ON CONFLICT … DO NOTHING`. None, and nothing is written: somebody was forgotten with seq > `known`, as of the moment of
+        writing, or that cannot be told."""
         with self.writing() as log:
             if known is not None and (known > log.last or log.read("SELECT 1 FROM tombstones WHERE seq > ?", known)):
                 return None

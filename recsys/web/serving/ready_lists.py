@@ -19,9 +19,8 @@ class ReadyLists(threading.local):
         asked."""
         self._state = None
         if serving is not None:
-            with suppress(
-                Exception
-            ):  # mostly NotInMemoryError; a thread meets whatever else it is, and answers 500, not the loop
+            # Mostly NotInMemoryError. Whatever else it is, the thread that answers then meets it and says 500, and no loop ends.
+            with suppress(Exception):
                 self._state = StateInMemory(serving, user_id)
         return self._state is not None
 
