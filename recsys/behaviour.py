@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 Kinds = NDArray[np.int8]
 Number = TypeVar("Number", np.int32, np.int64)
-_NO_ROWS = np.empty(0, np.int32)
 
 VIEW, CART_ADD, CHECKOUT, PURCHASE = (
     int(kind) for kind in (EventType.VIEW, EventType.CART_ADD, EventType.CHECKOUT, EventType.PURCHASE)
 )
 """Plain codes for the hot path: looking a member of an enumeration up costs more than comparing a hundred events."""
-_LEAVES_CART = frozenset(map(int, (EventType.CART_REMOVE, EventType.PURCHASE, CANCELLED)))
+_LEAVES_CART = (int(EventType.CART_REMOVE), PURCHASE, CANCELLED)
+"""A refund leaves the cart alone: what was given back was bought before."""
 
 
 def event_weights(settings: BehaviourSettings) -> Scores:
@@ -63,12 +63,15 @@ def item_weights(
     Weights decay with age, and with the steps (`steps_of`) that the shopper has made since; a half-life of 0 does not decay.
     Items int32[u] are distinct, sums float32[u] above zero; of equal ones the lower row comes first.
     """
-    by_time = -1 / (half_life_days * DAY) if half_life_days > 0 else 0.0
-    by_step = -1 / half_life_steps if half_life_steps > 0 else 0.0
-    weighed: tuple[Rows, Scores] = _item_weights(
-        history.items, history.kinds, history.times, weights, now, by_time, by_step, max_n
-    )
+    decaying = _decaying(half_life_days, half_life_steps)
+    weighed: tuple[Rows, Scores] = _item_weights(history.items, history.kinds, history.times, weights, now, *decaying, max_n)
     return weighed
+
+
+def _decaying(half_life_days: float, half_life_steps: float) -> tuple[float, float]:
+    """The exponents of 2 by which a weight decays in a microsecond and in a step."""
+    by_time = -1 / (half_life_days * DAY) if half_life_days > 0 else 0.0
+    return by_time, -1 / half_life_steps if half_life_steps > 0 else 0.0
 
 
 @compiled(ROWS, KINDS, TIMES, SCORES)
@@ -123,15 +126,16 @@ class QuerySeeds:
 
     def __init__(self, settings: BehaviourSettings, half_life_days: float, max_n: int, half_life_steps: float = 0) -> None:
         self._weights = event_weights(settings)
-        self._half_life_days = half_life_days
-        self._half_life_steps = half_life_steps
-        self._max_n = max_n
+        self._decaying = *_decaying(half_life_days, half_life_steps), max_n
 
     def of(self, query: RowQuery, history: History) -> tuple[Rows, Scores]:
         """Distinct items int32[u] and what each counts, float32[u]: 1 on a page, else as `item_weights` says."""
         if len(query.context):
             return query.context, np.ones(len(query.context), np.float32)
-        return item_weights(history, query.now, self._weights, self._half_life_days, self._max_n, self._half_life_steps)
+        weighed: tuple[Rows, Scores] = _item_weights(
+            history.items, history.kinds, history.times, self._weights, query.now, *self._decaying
+        )
+        return weighed
 
 
 def interactions(tables: Tables, settings: BehaviourSettings, half_life_days: float) -> csr_array:
@@ -186,17 +190,23 @@ def sessions(users: Rows, times: Times, settings: BehaviourSettings) -> NDArray[
 
 def in_cart(history: History, now: int, settings: BehaviourSettings) -> Rows:
     """Items in the cart at `now`, ascending: added in the last days, not removed or bought since."""
-    first = int(history.times.searchsorted(now - int(settings.cart_days * DAY), side="right"))
-    kinds = history.kinds[first:].tobytes()
-    if CART_ADD not in kinds:
-        return _NO_ROWS
-    cart: set[int] = set()
-    for kind, item in zip(kinds, history.items[first:].tolist(), strict=True):
-        if kind == CART_ADD:
-            cart.add(item)
-        elif kind in _LEAVES_CART:  # a refund leaves it alone: what was given back was bought before
-            cart.discard(item)
-    return np.array(sorted(item for item in cart if item >= 0), np.int32)
+    cart: Rows = _in_cart(history.items, history.kinds, history.times, now - int(settings.cart_days * DAY))
+    return cart
+
+
+@compiled(ROWS, KINDS, TIMES, INT)
+def _in_cart(items: Rows, kinds: Kinds, times: Times, since: int) -> Rows:
+    first = np.searchsorted(times, since, side="right")
+    cart, filled = np.empty(len(items) - first, np.int32), 0
+    for place in np.argsort(items[first:], kind="mergesort"):
+        item, kind = items[first + place], kinds[first + place]
+        inside = filled > 0 and cart[filled - 1] == item
+        if kind == CART_ADD and item >= 0 and not inside:
+            cart[filled] = item
+            filled += 1
+        elif kind in _LEAVES_CART and inside:
+            filled -= 1
+    return cart[:filled]
 
 
 def last_of_each(items: NDArray[Number]) -> tuple[NDArray[Number], NDArray[np.int64]]:

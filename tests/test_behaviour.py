@@ -15,6 +15,7 @@ from recsys.behaviour import (
     ages_in_days,
     decay,
     event_weights,
+    in_cart,
     interactions,
     item_weights,
     last_of_each,
@@ -27,7 +28,7 @@ from recsys.behaviour import (
 from recsys.clock import DAY, MINUTE
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.id_index import unknown_item
-from recsys.types import EventType, History
+from recsys.types import CANCELLED, EventType, History
 from tests.conftest import ITEMS, NOW, ago, event, micros
 from tests.support.shops.handmade import BEHAVIOUR, calm, world
 
@@ -189,6 +190,27 @@ def test_equal_strengths_stand_by_row() -> None:
         np.array([5, 2, 9], np.int32), np.full(3, EventType.VIEW, np.int8), np.full(3, now), np.full(3, -1, np.int32)
     )
     assert item_weights(history, now, event_weights(BEHAVIOUR), 30, 2)[0].tolist() == [2, 5]
+
+
+@calm
+@given(
+    st.lists(st.tuples(st.integers(-2, 4), st.sampled_from([*EventType, CANCELLED]), st.integers(0, 10)), max_size=20),
+    st.integers(1, 12),
+)
+def test_the_cart_like_a_set(rows: list[tuple[int, int, int]], days: int) -> None:
+    """An item lies in the cart that was added in the last days, and neither taken out nor bought since; by row."""
+    rows, now = sorted(rows, key=lambda row: row[2]), 12 * DAY
+    items, kinds, times = (
+        np.array([row[at] for row in rows], kind) for at, kind in enumerate((np.int32, np.int8, np.int64))
+    )
+    history = History(items, kinds, times * DAY, np.full(len(rows), -1, np.int32))
+    cart: set[int] = set()
+    for item, kind, day in rows:
+        if (12 - day) < days and kind == EventType.CART_ADD:
+            cart.add(item)
+        elif kind in (EventType.CART_REMOVE, B, CANCELLED):
+            cart.discard(item)
+    assert in_cart(history, now, BehaviourSettings(cart_days=days)).tolist() == sorted(item for item in cart if item >= 0)
 
 
 def months_earlier(moment: datetime, months: int) -> datetime:
