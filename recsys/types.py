@@ -239,7 +239,7 @@ class History(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     def until(self, now: int) -> History:
         """The events not later than `now` (microseconds)."""
-        if not len(self) or self.times[-1] <= now:
+        if not len(self.times) or self.times[-1] <= now:
             return self
         return self.where(slice(0, int(self.times.searchsorted(now, side="right"))))
 
@@ -272,7 +272,7 @@ class Profile(msgspec.Struct, frozen=True, eq=False, gc=False, kw_only=True):
     @property
     def known(self) -> bool:
         """True once the shopper has at least one event."""
-        return len(self.history) > 0
+        return len(self.history.times) > 0
 
 
 class Candidates(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -293,7 +293,7 @@ class Candidates(msgspec.Struct, frozen=True, eq=False, gc=False):
 NO_CANDIDATES = Candidates(np.empty(0, np.int32), np.empty(0, np.float32))
 
 
-class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Reason why an item is shown, carrying only the evidence that there is."""
 
     code: str

@@ -28,11 +28,10 @@ class _Texts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def reason_text(name: str, locale: str, **values: object) -> str:
     """Return a text in the language of a locale of `LOCALES`; whole numbers among the values are counted words where it has them."""
     language = _texts(locale)
-    counted = {
-        key: _counted(language.counts[key], value, locale) if key in language.counts and isinstance(value, int) else value
-        for key, value in values.items()
-    }
-    return language.texts[name].format_map(counted)
+    for key, value in values.items():
+        if key in language.counts and isinstance(value, int):
+            values[key] = _counted(language.counts[key], value, locale)
+    return language.texts[name].format_map(values)
 
 
 @lru_cache(4096)

@@ -127,8 +127,8 @@ class EvidenceItem:
 
     def reasons(self, query: RowQuery, profile: Profile, explained_by: Sequence[int]) -> list[Reason]:
         """Name the evidence item of each of several; one that speaks for many is looked up once."""
-        found = {each: self.reason(query, profile, each) for each in set(explained_by)}
-        return [found[each] for each in explained_by]
+        found = {each: self._reason(_code(query, profile, each), each, query.locale) for each in set(explained_by)}
+        return list(map(found.__getitem__, explained_by))
 
 
 def _code(query: RowQuery, profile: Profile, explained_by: int) -> str:

@@ -42,6 +42,10 @@ class Texts:
     def __getitem__(self, row: int) -> bytes:
         return bytes(self._blob[self._offsets[row] : self._offsets[row + 1]])
 
+    def text(self, row: int) -> str:
+        """The same as text, where it is UTF-8."""
+        return str(self._blob[self._offsets[row] : self._offsets[row + 1]], "utf-8")
+
 
 class IdMap:
     """The ids of one kind (items, users, brands …), each at its row 0…n-1.
@@ -85,7 +89,7 @@ class IdMap:
 
     def text(self, row: int) -> str:
         """Give the id at a row of 0…n-1."""
-        return self._texts[row].decode()
+        return self._texts.text(row)
 
 
 def id_arrays(ids: Sequence[str], prefix: str) -> Arrays:
