@@ -5,7 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from recsys.jit import INT, OWN_MASK, ROWS, compiled
+from recsys.snapshot.catalog import Catalog
 from recsys.types import Mask, Rows
+
+
+def are_in(catalog: Catalog, rows: Rows, category: int) -> Mask:
+    """Tell of items int32[m] whether they are in a category or below it, by any of their categories, bool[m]."""
+    further, put = catalog.further.items(category), catalog.nodes_put.changed
+    found: Mask = belong(rows, catalog.item_from.item(category), catalog.item_to.item(category), further)
+    if len(put):
+        places = np.flatnonzero(np.isin(rows, put))
+        found[places] = [catalog.is_in(row, category) for row in rows[places].tolist()]
+    return found
+
+
+def leave_out_leaf(catalog: Catalog, allowed: Mask, code: int) -> None:
+    """Take the items whose leaf category is this one out of allowed bool[n]."""
+    leave_out(allowed, catalog.category, code, catalog.item_from.item(code), catalog.item_to.item(code))
+    if len(put := catalog.nodes_put.changed):
+        allowed[put] &= catalog.category[put] != code
 
 
 @compiled(ROWS, INT, INT, ROWS)

@@ -269,13 +269,21 @@ SPREAD = 0x9E3779B1
 """2^32 divided by the golden ratio, whose multiples scatter evenly (Knuth, The Art of Computer Programming, vol. 3, 6.4)."""
 
 
+_LINE = 16
+"""Numbers of 4 bytes that a processor fetches together."""
+
+
 @compiled(ROWS, ROWS, SCORES, ROWS_2D, SCORES_2D, MASK, ROWS, INT)
 def _neighbours_of(
     sources: Rows, places: Rows, strengths: Scores, neighbours: Rows, weights: Scores, allowed: Mask, tie_rank: Rows, n: int
 ) -> tuple[Rows, Scores, Rows]:
     """Add up with a hash table of entries: it stays in the processor's cache, as sums over all items would not. The neighbours of
     sources int32[s] stand at places int32[s] (-1: there are none)."""
-    max_n = len(sources) * neighbours.shape[1]
+    ahead = 0
+    for place in places:  # rows lie far apart: all of them are on their way before the first is read
+        for k in range(0, neighbours.shape[1] if place >= 0 else 0, _LINE):
+            ahead += (neighbours[place, k] >= 0) + (weights[place, k] != 0)
+    max_n = len(sources) * neighbours.shape[1] if ahead else 0
     bits = 4
     while 1 << bits < 2 * max_n:
         bits += 1
@@ -327,7 +335,8 @@ class Neighbours:
         with a positive sum are ranked. `places` int32[s] are the sources' rows in the arrays (-1: none), where they are not items."""
         if not len(sources):
             return NO_CANDIDATES
-        places, n = sources if places is None else places, max(n, 0)
-        return Candidates(
-            *_neighbours_of(sources, places, strengths, self._neighbours, self._weights, allowed, self._tie_rank, n)
+        places = sources if places is None else places
+        items, scores, explained_by = _neighbours_of(
+            sources, places, strengths, self._neighbours, self._weights, allowed, self._tie_rank, max(n, 0)
         )
+        return Candidates(items, scores, explained_by)

@@ -139,15 +139,11 @@ class Engine:
 
     def recommendation_id(self, query: Query, history: History, plan: Plan | None = None) -> str:
         """Hash snapshot, settings, query, history and the campaigns that hold; 24 hex digits."""
-        digest = blake2b(self._digest, digest_size=12)
-        if self.catalog.revision:
-            digest.update(b"%d" % self.catalog.revision)
-        if plan is not None:
-            digest.update(plan.digest)
-        digest.update(_encode_query(query))
-        for array in (np.maximum(history.items, -1), history.kinds, history.times):
-            digest.update(array.data)
-        return digest.hexdigest()
+        revision, campaigns = self.catalog.revision, b"" if plan is None else plan.digest
+        changes = b"%d" % revision if revision else b""
+        past = np.maximum(history.items, -1).data, history.kinds.data, history.times.data
+        hashed = b"".join((self._digest, changes, campaigns, _encode_query(query), *past))
+        return blake2b(hashed, digest_size=12).hexdigest()
 
 
 def recommenders_of(snapshot: Snapshot) -> dict[str, AnyRecommender]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from recsys.category_rows import leave_out_leaf
 from recsys.clock import DAY
 from recsys.engine.engine import Engine as Engine
 from recsys.engine.filters import FilterInputs, allowed_items, emptied_by
@@ -97,8 +98,10 @@ def _notices(built: Built) -> list[str]:
 
 def _emptied(engine: Engine, query: Query, asked: ResolvedQuery, built: Built) -> list[str]:
     """Say that nothing is left for a list because of campaigns or dislikes, which its reader did not ask for."""
+    if len(built.builder.ranked.rows):
+        return []
     kept = asked.plan is not None and asked.plan.kept is not None
-    if len(built.builder.ranked.rows) or not (kept or query.disliked):
+    if not (kept or query.disliked):
         return []
     given = filter_inputs(engine, query, asked.rows.context, asked.profile, asked.bought, asked.plan)
     said = _EMPTIED.get(emptied_by(given) or "")
@@ -157,14 +160,14 @@ def _ranked(engine: Engine, asked: ResolvedQuery, limit: int, explained: bool) -
     places = limit if explorer is None else explorer.reach(limit)
     builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, places + deeper)
     builder.put_blend(weights, order_of(engine, asked, rule))
-    led, fallback = len(builder.ranked) > 0, builder.fill(chain)
+    led, fallback = builder.n_blended > 0, builder.fill(chain)
     if plain and (may_fill or not one_kind(builder.ranked.rows, catalog.category)):
         return Built(builder, rule, led, fallback)
     if plain and not explained:
         among = allowed.copy() if asked.placement.new_items else allowed  # which alone look at what is allowed after this
-        catalog.leave_out_leaf(among, catalog.category.item(builder.ranked.rows[0]))
+        leave_out_leaf(catalog, among, catalog.category.item(builder.ranked.rows[0]))
         builder.mix_last(among, _names(weights, chain))
-        led, fallback = credited(builder.ranked, range(builder.n_blended, len(builder.ranked)), chain)
+        led, fallback = credited(builder.ranked, range(builder.n_blended, len(builder.ranked.rows)), chain)
         return Built(builder, rule, led, fallback)
     if plain:
         mark(allowed, builder.ranked.rows, True)
@@ -313,9 +316,9 @@ def _row_query(query: Query, context: Rows, profile: Profile, catalog: Catalog) 
     if query.category is None and len(context) == 1:
         category = int(catalog.category[context[0]])
     brand = profile.brand
-    asked = [catalog.brands.row(name) for name in query.brands]
-    if asked and brand not in asked:
-        brand = asked[0]
+    if query.brands:
+        asked = [catalog.brands.row(name) for name in query.brands]
+        brand = brand if brand in asked else asked[0]
     return RowQuery(query.now, category, brand, context, reason_locale(query.locale))
 
 

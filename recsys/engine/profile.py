@@ -104,7 +104,7 @@ class Profiler:
     def profile(self, user_id: str | None, history: History, now: int) -> Profile:
         """Read a history at `now` (microseconds); events later than that are not seen."""
         history = history.until(now)
-        if not len(history):
+        if not len(history.times):
             return _stranger(user_id, history)
         _, serious, _, focus, brand, carts = self._lean(history, now)
         owned = history.owned or owned_of(history)

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.category_rows import are_in
 from recsys.engine.blend import NONE_RANKED, Pick, Ranked, blend, ranked_by, reordered
 from recsys.engine.engine import Engine
 from recsys.engine.ranker.ranker import AnyRanker, Moved
@@ -47,6 +48,7 @@ class SlateBuilder:
         self.ranked: Ranked = NONE_RANKED
         """The items that stand, best first."""
         self._passed: list[Rows] = []
+        self._spares = GROUP_SPARES if engine.catalog.has_groups else 0
         self._there = len(allowed)
         """Most items that a recommender can bring; one that is asked for more looks for them."""
         self.n_blended = 0
@@ -60,7 +62,7 @@ class SlateBuilder:
     def put_blend(self, weights: Mapping[str, float], order: Order = OWN_ORDER) -> None:
         """Take the best of what a rule's recommenders bring, in this order."""
         self.take(self.blended(weights, order))
-        self.n_blended = len(self.ranked)
+        self.n_blended = len(self.ranked.rows)
 
     def blended(self, weights: Mapping[str, float], order: Order = OWN_ORDER) -> Ranked:
         """Rank what a rule's recommenders bring, together."""
@@ -73,10 +75,15 @@ class SlateBuilder:
             return reordered(brought, inside, self._first(weights, brought.rows))
         if order.ranker is not None:
             return order.ranker.rank(self._to_rank(weights, order.ranker), weights, self._query, self._profile)
-        asked = self.to_blend(weights)
-        if not asked:
-            return NONE_RANKED
-        return blend(self.candidates(asked), weights, self._engine.catalog.tie_rank)
+        return self._blended(weights, self._wanted())
+
+    def _blended(self, weights: Mapping[str, float], wanted: int) -> Ranked:
+        """Rank what a rule's recommenders bring for so many places; the list of one alone stays as it is."""
+        names = self.to_blend(weights)
+        if len(names) == 1:
+            return ranked_by(names[0], self.ask(names[0], wanted))
+        lists = {name: self.ask(name, wanted + BLEND_DEPTH) for name in names}
+        return blend(lists, weights, self._engine.catalog.tie_rank)
 
     def to_blend(self, weights: Mapping[str, float]) -> list[str]:
         """The recommenders that a blend with these weights is made of."""
@@ -93,24 +100,25 @@ class SlateBuilder:
 
     def brought_to_order(self, weights: Mapping[str, float]) -> Ranked:
         """The items that a rule's recommenders bring for others to order, as they rank them."""
-        deeper = SlateBuilder(self._engine, self._query, self._profile, self._allowed, max(ORDER_DEPTH, self._wanted()))
-        return deeper.blended(weights).first(deeper._limit)
+        n = max(ORDER_DEPTH, self._wanted())
+        return self._blended(weights, n + self._spares).first(n)
 
     def _inside(self, brought: Ranked, among: Mask) -> SlateBuilder:
         """A list that holds nothing but items that were brought, by way of a mask that has none yet."""
         mark(among, brought.rows, True)
-        inside = SlateBuilder(self._engine, self._query, self._profile, among, len(brought))
-        inside._there = len(brought)
+        n = len(brought.rows)
+        inside = SlateBuilder(self._engine, self._query, self._profile, among, n)
+        inside._there = n
         return inside
 
     def _first(self, weights: Mapping[str, float], rows: Rows) -> Mask:
         """Tell which of the items keep the first places, bool[m]: those of the query's category, where a recommender goes by it."""
         category, recommenders = self._query.category, self._engine.recommenders
-        if category < 0 or not any(
-            recommenders[name].category_first for name in self.to_blend(weights) if name in recommenders
-        ):
-            return np.ones(len(rows), bool)
-        return self._engine.catalog.are_in(rows, category)
+        if category >= 0:
+            for name in self.to_blend(weights):
+                if name in recommenders and recommenders[name].category_first:
+                    return are_in(self._engine.catalog, rows, category)
+        return np.ones(len(rows), bool)
 
     def moved(self, weights: Mapping[str, float], order: Order, item: int) -> list[Moved]:
         """The features by which a ranker moved an item among what a rule's recommenders bring; none without a ranker."""
@@ -135,25 +143,26 @@ class SlateBuilder:
 
     def fill(self, chain: tuple[str, ...]) -> str | None:
         """Fill the empty places from the fallback chain; returns the last recommender that filled any."""
-        used = None
+        used, filled = None, len(self.ranked.rows)
         for name in chain:
-            while len(self.ranked) < self._limit:
-                before, wanted = len(self.ranked), self._wanted()
+            while filled < self._limit:
+                before, wanted = filled, self._wanted()
                 found = self.ask(name, wanted)
                 self.take(ranked_by(name, found))
-                used = name if len(self.ranked) > before else used
-                if len(found) < wanted:
+                filled = len(self.ranked.rows)
+                used = name if filled > before else used
+                if len(found.items) < wanted:
                     break
         return used
 
     def mix_last(self, others: Mask, names: tuple[str, ...]) -> None:
         """Replace the last item by the best of others, bool[n], of these recommenders in order, if there is any."""
-        whole, before = self.ranked, self._allowed
-        self.ranked, self._allowed = whole.first(len(whole) - 1), others
+        whole, before, last = self.ranked, self._allowed, len(self.ranked.rows) - 1
+        self.ranked, self._allowed = whole.first(last), others
         self.fill(names)
         self._allowed = before
-        if len(self.ranked) == len(whole):
-            self.n_blended = min(self.n_blended, len(whole) - 1)
+        if len(self.ranked.rows) == last + 1:
+            self.n_blended = min(self.n_blended, last)
         else:
             self.ranked = whole
 
@@ -197,8 +206,7 @@ class SlateBuilder:
         return [found[place] for place in range(len(rows))]
 
     def _wanted(self) -> int:
-        missing = self._limit - len(self.ranked)
-        return missing + GROUP_SPARES if self._engine.catalog.has_groups else missing
+        return self._limit - len(self.ranked.rows) + self._spares
 
     def ask(self, name: str, n: int) -> Candidates:
         """The best n of one recommender among the items that are allowed and not yet taken."""
@@ -218,8 +226,8 @@ class SlateBuilder:
 
     def take(self, ranked: Ranked) -> None:
         """Take what there is room for, of each group the first; what was passed over is not asked for again."""
-        room, catalog = self._limit - len(self.ranked), self._engine.catalog
-        if room <= 0 or not len(ranked):
+        room, catalog, n = self._limit - len(self.ranked.rows), self._engine.catalog, len(ranked.rows)
+        if room <= 0 or not n:
             return
         if catalog.has_groups:
             places = _of_each_group(ranked.rows, catalog.group, self.ranked.rows, room)

@@ -42,10 +42,10 @@ def segment_of(profile: Profile, bought: Bought) -> Segment:
 
 def looks_at_shopper(rule: Rule | None) -> bool:
     """Tell whether the rule was chosen for what the shopper does, and not for everybody alike."""
-    when = rule.when if rule else When()
-    return any(condition is not None for condition in (when.intent, when.focus, when.brand, when.dormant)) or bool(
-        when.lifecycle
-    )
+    if rule is None:
+        return False
+    when = rule.when
+    return (when.intent, when.focus, when.brand, when.dormant, when.lifecycle) != (None, None, None, None, ())
 
 
 def holds(when: When, profile: Profile, has_context: bool) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache, partial
+from itertools import repeat
 from typing import Annotated, ClassVar, cast
 
 import msgspec
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.behaviour import ages_in_days, decay, last_of_each
+from recsys.category_rows import are_in
 from recsys.clock import DAY
 from recsys.jit import INT, MASK, ROWS, SCORES, TIMES, compiled
 from recsys.popularity import contributions, item_weight, one_item_users
@@ -112,23 +114,23 @@ class Bestsellers(Recommender[BestsellersSettings]):
         """Say where it sells and to how many."""
         category = query.category
         inside = category >= 0 and self._catalog.is_in(item, category)
-        return self._reason(int(self._buyers[item]), category if inside else -1, query.locale)
+        return self._reason(int(self._buyers[item]), inside, category, query.locale)
 
     def reasons(self, query: RowQuery, profile: Profile, items: Sequence[int], explained_by: Sequence[int]) -> list[Reason]:
         """Say the same of several items."""
-        category, buyers = query.category, [self._buyers.item(item) for item in items]
-        if category < 0:
-            return [self._reason(each, -1, query.locale) for each in buyers]
-        inside = self._catalog.are_in(np.array(items, np.int32), category).tolist()
-        pairs = zip(buyers, inside, strict=True)
-        return [self._reason(each, category if there else -1, query.locale) for each, there in pairs]
+        rows, category = np.array(items, np.int32), query.category
+        inside = are_in(self._catalog, rows, category).tolist() if category >= 0 else repeat(False)
+        buyers = self._buyers.take(rows).tolist()
+        return list(map(self._reason, buyers, inside, repeat(category), repeat(query.locale)))
 
 
-def _explain(catalog: Catalog, settings: BestsellersSettings, buyers: int, category: int, locale: str) -> Reason:
+def _explain(
+    catalog: Catalog, settings: BestsellersSettings, buyers: int, inside: bool, category: int, locale: str
+) -> Reason:
     if not buyers:
         return Reason("in_the_shop", reason_text("in_the_shop", locale))
     days = round(settings.window_days)
-    code, name = ("category_bestseller", catalog.category_name(category)) if category >= 0 else ("bestseller", "")
+    code, name = ("category_bestseller", catalog.category_name(category)) if inside else ("bestseller", "")
     return Reason(code, reason_text(code, locale, category=name, people=buyers, days=days), days, buyers)
 
 

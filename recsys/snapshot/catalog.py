@@ -133,7 +133,7 @@ class Catalog:
     def title(self, row: int) -> str:
         """The item's title, else its id."""
         retitled = self.retitled.get(row)
-        return self._titles[row].decode() if retitled is None else retitled
+        return self._titles.text(row) if retitled is None else retitled
 
     def shown_at(self, now: int) -> Mask:
         """Tell which items are available and within their span of time at a moment (microseconds), bool[n], not to be written to."""
@@ -204,25 +204,6 @@ class Catalog:
             return True
         further = self.further.items(category)
         return len(further) > 0 and row in further
-
-    def are_in(self, rows: Rows, category: int) -> Mask:
-        """Tell the same of many items, bool[m] of int32[m]."""
-        from recsys.category_rows import belong  # compiled, for which whoever only reads tables need not wait
-
-        span = self.item_from.item(category), self.item_to.item(category)
-        found: Mask = belong(rows, *span, self.further.items(category))
-        if len(self.nodes_put.changed):
-            put = np.flatnonzero(np.isin(rows, self.nodes_put.changed))
-            found[put] = [self.is_in(row, category) for row in rows[put].tolist()]
-        return found
-
-    def leave_out_leaf(self, allowed: Mask, code: int) -> None:
-        """Take the items whose leaf category is this one out of allowed bool[n]."""
-        from recsys.category_rows import leave_out
-
-        leave_out(allowed, self.category, code, self.item_from.item(code), self.item_to.item(code))
-        if len(put := self.nodes_put.changed):
-            allowed[put] &= self.category[put] != code
 
     def category_name(self, code: int) -> str:
         """The last level of a category, for people."""

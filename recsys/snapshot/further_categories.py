@@ -26,6 +26,8 @@ class Further:
 
     def items(self, category: int) -> Rows:
         """Rows of one node's further items, int32[k] ascending."""
+        if not len(self.rows):
+            return self.rows
         return self.rows[self.offsets[category] : self.offsets[category + 1]]
 
 

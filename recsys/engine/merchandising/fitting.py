@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from recsys.category_rows import leave_out_leaf
 from recsys.engine.merchandising.place_numbers import RULES, UNPINNED, Numbers, Rules, line_parts
 from recsys.engine.merchandising.plans import Plan
 from recsys.jit import INT, MASK, OWN_TIMES_2D, ROWS, TIMES, compiled
@@ -24,7 +25,7 @@ def fitting(
     for at, most in enumerate(plan.limits):  # the items of a leaf category lie together
         if not walked[at] and place <= most.limit.within:
             for full in (table[at][counts[at] >= most.limit.max] - 1).tolist():
-                catalog.leave_out_leaf(found, full)
+                leave_out_leaf(catalog, found, full)
     return found
 
 
