@@ -18,7 +18,7 @@ from recsys.types import Arrays, Mask, Query, Rows
 from training.evaluation.metrics import DEPTH, Values
 from training.evaluation.split import Split, Truth, owned_before
 from training.job.job import learn
-from training.job.ranker import FittedRanker
+from training.job.ranker.ranker import FittedRanker
 from training.job.tasks import TASKS as TASKS
 from training.job.tasks import Task as Task
 

@@ -37,8 +37,8 @@ from training.gate.decision import Change, on_average
 from training.gate.snapshot_checks import BLEND, Check
 from training.job.default_blend import as_given
 from training.job.job import Prepared
-from training.job.ranker import FittedRanker, sources_of
-from training.job.ranker_probe import Probe, looked_ahead, tell
+from training.job.ranker.probe import Probe, looked_ahead, tell
+from training.job.ranker.ranker import FittedRanker, sources_of
 from training.runners.finished import NOTHING_KEPT, Finished
 
 RECIPE = ("behaviour", "recommenders", "blend", "profile", "placements", "seed")

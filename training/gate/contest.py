@@ -33,7 +33,7 @@ from training.evaluation.split import Fold, folds_before, split
 from training.gate.decision import Change, goes_live, in_the_window, on_average
 from training.gate.snapshot_checks import BLEND, Check
 from training.job.job import learn, with_default_blend
-from training.job.ranker import FittedRanker, sources_of
+from training.job.ranker.ranker import FittedRanker, sources_of
 from training.runners.finished import NOTHING_KEPT, Finished
 
 HOME = Subject("placement", "home")

@@ -24,7 +24,7 @@ from training.evaluation.evaluate import with_subjects
 from training.gate.config_validation import Findings, judge_recipe
 from training.gate.snapshot_checks import Check, agreement, coverage, freshness, ids, past, volume
 from training.job.job import Fitted, Steps
-from training.job.ranker import FittedRanker
+from training.job.ranker.ranker import FittedRanker
 from training.runners.finished import NOTHING_KEPT, Finished
 
 

@@ -41,8 +41,8 @@ from training.job.default_blend import SOURCES, LearnedBlend, default_blend
 from training.job.fitting import fit_recommenders
 from training.job.items_copy import write_items
 from training.job.publishing import Publisher
-from training.job.ranker import FittedRanker, Past, Rankers, fit_ranker, sources_of
-from training.job.ranker_examples import BLEND_ALONE, BLEND_PLACEMENT
+from training.job.ranker.examples import BLEND_ALONE, BLEND_PLACEMENT
+from training.job.ranker.ranker import FittedRanker, Past, Rankers, fit_ranker, sources_of
 from training.job.steps import Steps as Steps
 from training.job.steps import Watch as Watch
 from training.runners import runner_of

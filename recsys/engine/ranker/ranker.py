@@ -1,6 +1,6 @@
 """Ranker: boosted trees that order what several recommenders bring, and say which features moved an item.
 
-The trees are fitted offline (`training/job/ranker.py`) and served from plain arrays; the features are those of `features`,
+The trees are fitted offline (`training/job/ranker/trees.py`) and served from plain arrays; the features are those of `features`,
 computed by the same code in both places. Who brought an item, and so its reason, is decided as in the blend.
 """
 

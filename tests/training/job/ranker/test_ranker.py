@@ -24,10 +24,11 @@ from tests.conftest import NOW, Shop, ago, ask, event, micros
 from tests.support.shops.fashion import DAYS, fashion_shop, with_ranker
 from tests.support.training import train
 from training.job.job import Prepared, fit, learn_ranker, past_of, prepare
-from training.job.ranker import FittedRanker, Window, trees_of, verdict
-from training.job.ranker import fit as fit_trees
-from training.job.ranker_budget import Size, size_of
-from training.job.ranker_examples import Examples, truth_of
+from training.job.ranker.budget import Size, size_of
+from training.job.ranker.examples import Examples, truth_of
+from training.job.ranker.ranker import FittedRanker, Window, verdict
+from training.job.ranker.trees import fit as fit_trees
+from training.job.ranker.trees import trees_of
 
 SOURCES = ("item_item",)
 WIDTH = 32

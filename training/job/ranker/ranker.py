@@ -7,12 +7,12 @@ inside `fit` alone; what serves are plain arrays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from math import sqrt
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from recsys.clock import DAY, to_datetime
 from recsys.engine.pipeline import Engine
-from recsys.engine.ranker.features import Describer, feature_names
+from recsys.engine.ranker.features import Describer
 from recsys.engine.ranker.items import item_facts
 from recsys.engine.ranker.trees import RANK_TASKS, Trees
 from recsys.settings.placements import BlendSettings
@@ -28,15 +28,14 @@ from recsys.settings.ranker import RankerSettings
 from recsys.snapshot.histories import Events
 from recsys.snapshot.manifest import RankerRecord, TaskVerdict
 from recsys.types import Arrays
-from training.job.ranker_budget import Size, size_of
-from training.job.ranker_examples import Examples, Truth, gather, truth_of
-from training.job.ranker_probe import Probe, probe_of
+from training.job.ranker.budget import Size, size_of
+from training.job.ranker.examples import Examples, Truth, gather, truth_of
+from training.job.ranker.probe import Probe, probe_of
+from training.job.ranker.trees import fit
 from training.job.tasks import Task
 
 _MIN_WINDOWS = 3
 """Two to learn from and to judge by, and one more for the model that the gate measures."""
-_OBJECTIVES: Mapping[Task, str] = {"new": "binary", "repeat": "lambdarank"}
-"""Pairs teach where an order is nearly right, as for what was bought before; among many strangers each item by itself does."""
 _NOT_THERE = "The blend leads: LightGBM is not installed, without which no ranker is learned (pip install lightgbm)."
 _OFF = "The blend leads: ranker.mode is off."
 
@@ -136,55 +135,6 @@ def sources_of(blend: BlendSettings) -> tuple[str, ...]:
     return tuple(sorted({name for each in weights for name, weight in each.items() if weight > 0}))
 
 
-def fit(examples: Sequence[Examples], settings: RankerSettings, seed: int, size: Size, task: Task) -> Trees:
-    """Fit the trees of one task on these windows; shoppers for whom nothing that they bought was brought teach nothing."""
-    import lightgbm
-
-    matrices, relevant, groups = zip(*(_teaching(each) for each in examples), strict=True)
-    if not sum(map(len, groups)):
-        return trees_of(())
-    data = lightgbm.Dataset(
-        np.concatenate(matrices),
-        label=np.concatenate(relevant).astype(np.int32),
-        group=np.concatenate(groups),
-        feature_name=list(feature_names(size.sources)),
-        params={"verbose": -1},
-    )
-    fixed = {
-        "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": 1,
-        "seed": seed,
-        "verbose": -1,
-        "use_missing": False,
-    }
-    chosen = {
-        "num_leaves": settings.leaves,
-        "learning_rate": 0.1,
-        "min_data_in_leaf": 200,
-        "lambdarank_truncation_level": 12,
-    }
-    booster = lightgbm.train({"objective": _OBJECTIVES[task], **fixed, **chosen}, data, num_boost_round=size.trees)
-    return trees_of(booster.dump_model()["tree_info"])
-
-
-def trees_of(dumped: Sequence[Mapping[str, Any]]) -> Trees:
-    """Lay LightGBM's trees out as arrays, the two children of a node beside each other."""
-    roots: list[int] = []
-    rows: list[tuple[int, float, int, float]] = []
-    for tree in dumped:
-        roots.append(len(rows))
-        rows += _laid_out(tree["tree_structure"], len(rows))
-    features, thresholds, children, values = zip(*rows, strict=True) if rows else ((), (), (), ())
-    return Trees(
-        np.array(roots, np.int32),
-        np.array(features, np.int32),
-        np.array(thresholds, np.float64),
-        np.array(children, np.int32),
-        np.array(values, np.float64),
-    )
-
-
 def verdict(gains: Sequence[NDArray[np.float64]], examples: Sequence[Examples], names: Sequence[str]) -> TaskVerdict:
     """Tell whether a ranker leads, by its gains float64[u] in NDCG@10 over the blend, shopper by shopper, on windows that it had not
     seen.
@@ -268,43 +218,6 @@ class Window:
     def examples(self, task: Task, sources: Sequence[str], depth: int) -> Examples:
         """Candidates of these recommenders, so many of each, and which of them were bought."""
         return gather(self.engine, Describer(self.engine.catalog, self.facts, sources), self.truth, task, sources, depth)
-
-
-def _teaching(examples: Examples) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.int64]]:
-    """The rows of the shoppers for whom something that they bought was brought: features, relevance, and rows of each shopper."""
-    lengths = np.diff(examples.offsets)
-    hits = np.add.reduceat(np.append(examples.relevant, False).astype(np.int64), examples.offsets[:-1]) * (lengths > 0)
-    chosen = np.repeat(hits > 0, lengths)
-    return examples.matrix[chosen], examples.relevant[chosen], lengths[hits > 0]
-
-
-def _laid_out(root: Mapping[str, Any], start: int) -> Iterator[tuple[int, float, int, float]]:
-    """Nodes breadth first: feature (-1: a leaf), threshold, place of the first child, value."""
-    level, place = [root], start
-    while level:
-        place += len(level)
-        below: list[Mapping[str, Any]] = []
-        for node in level:
-            if "split_feature" in node:
-                yield int(node["split_feature"]), float(node["threshold"]), place + len(below), _value(node)
-                below += [node["left_child"], node["right_child"]]
-            else:
-                yield -1, 0.0, 0, float(node["leaf_value"])
-        level = below
-
-
-def _value(node: Mapping[str, Any]) -> float:
-    """The mean of the leaves below, weighed by the examples that came there."""
-    total, count = _weighed(node)
-    return total / max(count, 1)
-
-
-def _weighed(node: Mapping[str, Any]) -> tuple[float, int]:
-    if "split_feature" not in node:
-        count = int(node.get("leaf_count", 1))
-        return float(node["leaf_value"]) * count, count
-    left, right = _weighed(node["left_child"]), _weighed(node["right_child"])
-    return left[0] + right[0], left[1] + right[1]
 
 
 def _with(ranker: FittedRanker, task: Task, found: TaskVerdict, trees: Trees) -> FittedRanker:

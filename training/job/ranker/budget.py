@@ -14,7 +14,7 @@ import numpy as np
 from recsys.settings.placements import BlendSettings
 from recsys.settings.ranker import RankerSettings
 from recsys.types import Mask
-from training.job.ranker_examples import Examples
+from training.job.ranker.examples import Examples
 from training.job.tasks import Task
 
 _ANSWER = 42.0

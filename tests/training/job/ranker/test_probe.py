@@ -15,9 +15,9 @@ from tests.conftest import NOW, Shop, event
 from tests.support.shops.fashion import DAYS, fashion_shop, with_ranker
 from training.gate.config_validation import nothing_ahead
 from training.job.job import Prepared, past_of, prepare
-from training.job.ranker import Window
-from training.job.ranker_examples import truth_of
-from training.job.ranker_probe import probe_of
+from training.job.ranker.examples import truth_of
+from training.job.ranker.probe import probe_of
+from training.job.ranker.ranker import Window
 
 SOURCES = ("item_item",)
 
