@@ -29,5 +29,8 @@ class RankerSettings(Group, frozen=True):
     """Most shoppers of one window that it learns from; of more, so many are drawn."""
     least_users: Count = 200
     """A window in which fewer known shoppers bought is too thin to learn from or to judge by."""
+    clicked_lists: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 0
+    """Most clicked lists of one window that it learns from as well, less the bias of positions; of more, so many are drawn. 0: from
+    purchases alone."""
     most_events: Count = 5_000_000
     """With more events none is learned: every window is a fit of its own."""

@@ -24,6 +24,21 @@ class FileEntry(msgspec.Struct, frozen=True):
     sha256: str
 
 
+class ClickRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Record of the clicks on shown lists that a ranker could learn from, besides purchases."""
+
+    lists: int
+    """Lists with something clicked and something not, of all windows but the last."""
+    drawn: int = 0
+    """Those of them on which chance had a part in what stood where."""
+    positions: tuple[float, ...] = ()
+    """How likely a click at each place is against the likeliest, were the same item there; empty: there were too few lists."""
+    used: bool = False
+    """Whether the ranker learned from them: it is surely better so on purchases."""
+    difference: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Of NDCG@10 with clicks and without, on the windows of the verdict: mean, low and high."""
+
+
 class TaskVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """Result of the ranker against the blend on one task: NDCG@10 of both, and their paired differences with 95 % intervals."""
 
@@ -38,6 +53,8 @@ class TaskVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """The recommenders that bring candidates, in the order of their features."""
     depth: int = 0
     """Candidates of each."""
+    clicks: ClickRecord | None = None
+    """What came of clicks; None: `ranker.clicked_lists` is 0."""
 
 
 class RankerRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from recsys.snapshot.histories import Events
 from recsys.tables.identities import with_joins
 from recsys.types import CANCELLED, EventType
 from training.job.job import Prepared, prepare
+from training.job.ranker.clicked_lists import list_events
 
 _TIME = pl.col("timestamp").dt.epoch("us").alias("time")
 PLAN_DAYS = 28
@@ -51,9 +52,7 @@ class Ledger(NamedTuple):
 def read_ledger(settings: Settings, now: datetime, erasure_keys: ErasureKeys | None = None) -> Ledger:
     """Read the shop's tables and the live log up to now; raises as `prepare` does."""
     prepared = prepare(settings, now=now, erasure_keys=erasure_keys)
-    shown = prepared.shop.events.filter(
-        pl.col("event_type").is_in(["impression", "click"]) & pl.col("recommendation_id").is_not_null()
-    )
+    shown = list_events(prepared.shop, ("impression", "click"))
     lists = shown.select(
         pl.col("user_id").alias("unit"),
         _TIME,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import resource
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from recsys.engine.pipeline import Engine
 from recsys.engine.ranker.items import item_facts
 from recsys.engine.ranker.ranker import GROUP
 from recsys.engine.settings_check import check_settings
+from recsys.live.databases import open_slates
 from recsys.live.erasure import ErasureKeys
 from recsys.orders import settle
 from recsys.recommenders import configure
@@ -41,6 +42,7 @@ from training.job.default_blend import SOURCES, LearnedBlend, default_blend
 from training.job.fitting import fit_recommenders
 from training.job.items_copy import write_items
 from training.job.publishing import Publisher
+from training.job.ranker.clicked_lists import ClickedList, Span, clicked_lists
 from training.job.ranker.examples import BLEND_ALONE, BLEND_PLACEMENT
 from training.job.ranker.ranker import FittedRanker, Past, Rankers, fit_ranker, sources_of
 from training.job.steps import Steps as Steps
@@ -234,7 +236,12 @@ def past_of(prepared: Prepared, settings: Settings, *, now: datetime) -> Past:
 
     first = int(events.times.min()) if len(events) else prepared.as_of
     n_users, n_items = len(prepared.user_ids), len(prepared.base["category"])
-    return Past(events_until, engine_at, first, prepared.as_of, len(events), n_users, n_items)
+    left_out = frozenset((*settings.data.staff, *prepared.shop.machines.to_list()))
+
+    def clicked(windows: Sequence[Span], max_n: int) -> list[Iterator[ClickedList]]:
+        return clicked_lists(prepared.shop, open_slates(settings), left_out, windows, max_n)
+
+    return Past(events_until, engine_at, first, prepared.as_of, len(events), n_users, n_items, clicked)
 
 
 def train(

@@ -291,6 +291,7 @@ def test_the_page_has_every_part(busy_shop: Shop) -> None:
         "Somebody nobody knows",
         "evaluation.days 2 28",
         "fit item-item",
+        "The blend leads:",
     ):
         assert sentence in page.text, sentence
 

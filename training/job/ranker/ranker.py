@@ -7,7 +7,7 @@ inside `fit` alone; what serves are plain arrays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
@@ -26,9 +26,11 @@ from recsys.engine.ranker.trees import RANK_TASKS, Trees
 from recsys.settings.placements import BlendSettings
 from recsys.settings.ranker import RankerSettings
 from recsys.snapshot.histories import Events
-from recsys.snapshot.manifest import RankerRecord, TaskVerdict
+from recsys.snapshot.manifest import ClickRecord, RankerRecord, TaskVerdict
 from recsys.types import Arrays
 from training.job.ranker.budget import Size, size_of
+from training.job.ranker.clicked_lists import ClickedList, Span
+from training.job.ranker.clicks import Clicks, all_of, click_record, gather_clicks, in_words
 from training.job.ranker.examples import Examples, Truth, gather, truth_of
 from training.job.ranker.probe import Probe, probe_of
 from training.job.ranker.trees import fit
@@ -69,6 +71,15 @@ class Past:
     n_events: int
     n_users: int
     n_items: int
+    clicked: Callable[[Sequence[Span], int], list[Iterator[ClickedList]]]
+    """Lists of spans of time, at most so many of each, that were clicked in them."""
+
+
+class Round(NamedTuple):
+    """One task of one window: what it teaches of purchases, and of clicks."""
+
+    examples: Examples
+    clicks: Clicks
 
 
 def fit_ranker(past: Past, settings: RankerSettings, blend: BlendSettings, days: int, seed: int) -> Rankers:
@@ -80,7 +91,7 @@ def fit_ranker(past: Past, settings: RankerSettings, blend: BlendSettings, days:
     asked = {start: truth for start, truth in asked.items() if len(truth.users) >= settings.least_users}
     if len(asked) < _MIN_WINDOWS:
         asked = {}
-    sizes, rounds, probe = _gathered(past, settings, blend, asked)
+    sizes, rounds, probe = _gathered(past, settings, blend, asked, days)
     windows = [f"{_date(start)} + {days} days" for start in asked]
     record = RankerRecord(windows=tuple(windows))
     serving, held_out = FittedRanker(record=record, probe=probe), FittedRanker(record=record, probe=probe)
@@ -109,24 +120,74 @@ class Learned(NamedTuple):
 
 
 def _learned(
-    windows: Sequence[tuple[str, Examples]], settings: RankerSettings, seed: int, size: Size, task: Task
+    windows: Sequence[tuple[str, Round]], settings: RankerSettings, seed: int, size: Size, task: Task
 ) -> Learned | None:
     """Fit a task on the windows before each window, and judge it there; None: too few are thick enough.
 
     Each fit has one thread, and the tasks are learned beside each other, so that two cores give the same trees as one.
     """
-    thick = [(name, each) for name, each in windows if len(each) >= settings.least_users]
+    thick = [(name, each) for name, each in windows if len(each.examples) >= settings.least_users]
     if len(thick) < _MIN_WINDOWS:
         return None
-    names, examples = [name for name, _ in thick], [each for _, each in thick]
-    models = [fit(examples[:count], settings, seed, size, task) for count in range(1, len(examples))]
-    gains = [one.ndcg(trees.scores(one.matrix)) - one.blend for trees, one in zip(models, examples[1:], strict=True)]
+    names, rounds = [name for name, _ in thick], [each for _, each in thick]
+
+    def recipe(clicks: bool) -> Recipe:
+        def fit_on(some: Sequence[Round]) -> Trees:
+            return fit(
+                [each.examples for each in some], settings, seed, size, task, [each.clicks for each in some if clicks]
+            )
+
+        models = [fit_on(rounds[:count]) for count in range(1, len(rounds))]
+        later = [each.examples for each in rounds[1:]]
+        gains = [one.ndcg(trees.scores(one.matrix)) - one.blend for trees, one in zip(models, later, strict=True)]
+        return Recipe(fit_on, models[-1], gains)
+
+    clicks = all_of([each.clicks for each in rounds[:-1]])
+    with_clicks = recipe(True) if len(clicks) >= settings.least_users else None
+    found = None
+    if settings.clicked_lists:
+        found = click_record(with_clicks and with_clicks.held_out, clicks, settings.least_users)
+    alone = recipe(False)
     whole, earlier = (
-        msgspec.structs.replace(verdict(*evidence), sources=size.sources, depth=size.depth)
-        for evidence in ((gains, examples[1:], names[1:]), (gains[:-1], examples[1:-1], names[1:-1]))
+        _decided(alone, with_clicks, found, rounds[1:last], names[1:last], size) for last in (len(rounds), len(rounds) - 1)
     )
-    trees = fit(examples, settings, seed, size, task) if whole.leads else models[-1]
-    return Learned(whole, trees, earlier, models[-1])
+    trees = whole.recipe.fit(rounds) if whole.verdict.leads else whole.recipe.held_out
+    return Learned(whole.verdict, trees, earlier.verdict, earlier.recipe.held_out)
+
+
+class Recipe(NamedTuple):
+    """A way to fit a task, its trees of all windows but the last, and their gains float64[u] over the blend on each window but the
+    first, of trees that were fitted on those before it."""
+
+    fit: Callable[[Sequence[Round]], Trees]
+    held_out: Trees
+    gains: Sequence[NDArray[np.float64]]
+
+
+class Decided(NamedTuple):
+    """Recipe of a task that was chosen by some windows, and how it compares with the blend there."""
+
+    recipe: Recipe
+    verdict: TaskVerdict
+
+
+def _decided(
+    alone: Recipe,
+    with_clicks: Recipe | None,
+    clicks: ClickRecord | None,
+    judged: Sequence[Round],
+    names: Sequence[str],
+    size: Size,
+) -> Decided:
+    """Choose purchases alone, or clicks besides where that is surely better, by these windows."""
+    chosen = alone
+    if clicks and with_clicks:
+        more = [one - other for one, other in zip(with_clicks.gains, alone.gains, strict=True)]
+        used, difference = earned(more[: len(judged)])
+        clicks = msgspec.structs.replace(clicks, used=used, difference=difference)
+        chosen = with_clicks if used else alone
+    found = verdict(chosen.gains[: len(judged)], [each.examples for each in judged], names)
+    return Decided(chosen, msgspec.structs.replace(found, sources=size.sources, depth=size.depth, clicks=clicks))
 
 
 def sources_of(blend: BlendSettings) -> tuple[str, ...]:
@@ -142,18 +203,30 @@ def verdict(gains: Sequence[NDArray[np.float64]], examples: Sequence[Examples], 
     The mean over the windows, each weighing twice the one before, must lie above 0 with its whole interval, and so must the mean of
     the last window alone, without its interval. Intervals are mean ± 1.96 standard errors.
     """
-    shares = 2.0 ** np.arange(len(gains))
-    shares /= shares.sum()
+    leads, difference = earned(gains)
     means, errors = zip(*(_mean(each) for each in gains), strict=True)
-    difference = _interval(float(shares @ means), sqrt(float(np.square(shares * errors).sum())))
-    blends = [float(each.blend.mean()) for each in examples]
+    blends, shares = [float(each.blend.mean()) for each in examples], _shares(len(gains))
     return TaskVerdict(
-        leads=difference[1] > 0 and means[-1] > 0,
+        leads=leads,
         blend=round(float(shares @ blends), 4),
         ranker=round(float(shares @ np.add(blends, means)), 4),
         difference=difference,
         by_window={name: _interval(mean, error) for name, mean, error in zip(names, means, errors, strict=True)},
     )
+
+
+def earned(gains: Sequence[NDArray[np.float64]]) -> tuple[bool, tuple[float, float, float]]:
+    """Tell by gains float64[u] on several windows whether there is one for sure, and the mean with its interval: as `verdict`."""
+    means, errors = zip(*(_mean(each) for each in gains), strict=True)
+    shares = _shares(len(gains))
+    difference = _interval(float(shares @ means), sqrt(float(np.square(shares * errors).sum())))
+    return difference[1] > 0 and means[-1] > 0, difference
+
+
+def _shares(windows: int) -> NDArray[np.float64]:
+    """Weights of windows, each twice that of the one before."""
+    shares = 2.0 ** np.arange(windows)
+    return cast("NDArray[np.float64]", shares / shares.sum())
 
 
 def _why_none(past: Past, settings: RankerSettings, days: int) -> str:
@@ -183,19 +256,23 @@ def _truth(past: Past, settings: RankerSettings, start: int, end: int, seed: int
 
 
 def _gathered(
-    past: Past, settings: RankerSettings, blend: BlendSettings, asked: Mapping[int, Truth]
-) -> tuple[dict[Task, Size], list[dict[Task, Examples]], Probe | None]:
-    """The sizes, chosen by the oldest window, on which nothing is judged, both tasks' examples of every window, and a probe of the
+    past: Past, settings: RankerSettings, blend: BlendSettings, asked: Mapping[int, Truth], days: int
+) -> tuple[dict[Task, Size], list[dict[Task, Round]], Probe | None]:
+    """The sizes, chosen by the oldest window, on which nothing is judged, what every window teaches of both tasks, and a probe of the
     last."""
     sizes: dict[Task, Size] = {}
     rounds, probe = [], None
-    for start, truth in asked.items():
+    spans = [(start, start + days * DAY) for start in asked]
+    clicked: Sequence[Iterable[ClickedList]] = [()] * len(spans)
+    if settings.clicked_lists and spans:
+        clicked = past.clicked(spans, settings.clicked_lists)
+    for (start, truth), lists in zip(asked.items(), clicked, strict=True):
         window = Window.at(past, start, truth)
         if not sizes:
             sources = sources_of(blend)
             whole = {task: window.examples(task, sources, settings.depth) for task in RANK_TASKS}
             sizes = {task: size_of(task, whole[task], sources, settings, blend, past.n_items) for task in RANK_TASKS}
-        rounds.append({task: window.examples(task, size.sources, size.depth) for task, size in sizes.items()})
+        rounds.append(window.rounds(lists, sizes))
         if start == max(asked):
             probe = probe_of(window.engine, window.facts, past.events_until(start + DAY))
     return sizes, rounds, probe
@@ -217,7 +294,13 @@ class Window:
 
     def examples(self, task: Task, sources: Sequence[str], depth: int) -> Examples:
         """Candidates of these recommenders, so many of each, and which of them were bought."""
-        return gather(self.engine, Describer(self.engine.catalog, self.facts, sources), self.truth, task, sources, depth)
+        describer = Describer(self.engine.catalog, self.facts, sources)
+        return gather(self.engine, describer, self.truth, task, sources, depth)
+
+    def rounds(self, lists: Iterable[ClickedList], sizes: Mapping[Task, Size]) -> dict[Task, Round]:
+        """Both tasks of the window: its purchases, and the clicks on these lists."""
+        clicks = gather_clicks(self.engine, self.facts, lists, sizes)
+        return {task: Round(self.examples(task, size.sources, size.depth), clicks[task]) for task, size in sizes.items()}
 
 
 def _with(ranker: FittedRanker, task: Task, found: TaskVerdict, trees: Trees) -> FittedRanker:
@@ -236,7 +319,8 @@ def _said(ranker: FittedRanker, settings: RankerSettings) -> FittedRanker:
 def _sentence(task: str, found: TaskVerdict) -> str:
     leader, (mean, low, high) = "the ranker" if found.leads else "the blend", found.difference
     scored = f"NDCG@10 {found.ranker:.4f} against the blend's {found.blend:.4f}"
-    return f"On `{task}` {leader} leads: {scored}, {mean:+.4f} [{low:+.4f}, {high:+.4f}]."
+    clicks = f" {in_words(found.clicks)}" if found.clicks else ""
+    return f"On `{task}` {leader} leads: {scored}, {mean:+.4f} [{low:+.4f}, {high:+.4f}].{clicks}"
 
 
 def _none(why: str) -> Rankers:
