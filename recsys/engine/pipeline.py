@@ -25,6 +25,7 @@ from recsys.engine.merchandising.merchandising import (
     Arrangement,
     Notes,
     Shelf,
+    asked_for_more,
     credited,
     with_campaigns,
 )
@@ -166,7 +167,7 @@ def _ranked(engine: Engine, asked: ResolvedQuery, limit: int, explained: bool) -
     if plain and not explained:
         among = allowed.copy() if asked.placement.new_items else allowed  # which alone look at what is allowed after this
         leave_out_leaf(catalog, among, catalog.category.item(builder.ranked.rows[0]))
-        builder.mix_last(among, _names(weights, chain))
+        builder.mix_last(among, asked_for_more(weights, chain))
         led, fallback = credited(builder.ranked, range(builder.n_blended, len(builder.ranked.rows)), chain)
         return Built(builder, rule, led, fallback)
     if plain:
@@ -174,12 +175,12 @@ def _ranked(engine: Engine, asked: ResolvedQuery, limit: int, explained: bool) -
     else:
         builder.put_back()
     step_by_step = explained or asked.variety is not None or explorer is not None
-    at_once = None if step_by_step else arranged_at_once(builder, plan, catalog, allowed, places, RANKS_EVERYTHING)
+    shelf = Shelf(allowed, catalog, places, weights, chain, RANKS_EVERYTHING)
+    at_once = None if step_by_step else arranged_at_once(builder, plan, shelf)
     if at_once and (may_fill or not one_kind(at_once.ranked.rows, catalog.category)):
         led, fallback = at_once.credit(chain)
         builder.ranked = at_once.ranked
         return Built(builder, rule, led, fallback)
-    shelf = Shelf(allowed, catalog, places, _names(weights, chain), RANKS_EVERYTHING)
     if at_once and at_once.pinned is not None:
         arranged = Arranged(at_once.ranked, at_once.pinned, NO_NOTES)
     else:
@@ -195,11 +196,6 @@ def _ranked(engine: Engine, asked: ResolvedQuery, limit: int, explained: bool) -
     return Built(builder, rule, led, fallback, arranged.notes, drawn)
 
 
-def _names(weights: Mapping[str, float], chain: Sequence[str]) -> tuple[str, ...]:
-    """The recommenders of a rule, then those of the fallback chain."""
-    return tuple(dict.fromkeys((*(name for name, weight in weights.items() if weight > 0), *chain)))
-
-
 def _mixed(
     arranged: Arranged,
     builder: SlateBuilder,
@@ -211,10 +207,8 @@ def _mixed(
 ) -> Arranged:
     """A list that one leaf category fills, with an item of another one; as it is where that would shorten it, or take from what
     campaigns pin or have a share for."""
-    mixed, catalog = mixing(plan, shelf.catalog, min(limit, len(arranged.ranked))), shelf.catalog
-    at_once = (
-        None if step_by_step else arranged_at_once(builder, mixed, catalog, shelf.allowed, shelf.limit, shelf.everything)
-    )
+    mixed = mixing(plan, shelf.catalog, min(limit, len(arranged.ranked)))
+    at_once = None if step_by_step else arranged_at_once(builder, mixed, shelf)
     if at_once and at_once.pinned is not None:
         other = Arranged(at_once.ranked, at_once.pinned, NO_NOTES)
     else:

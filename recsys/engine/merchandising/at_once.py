@@ -1,7 +1,8 @@
-"""Places of a list filled at once: the usual case of an answer, in which the items at hand do.
+"""Places of a list filled at once: the usual case of an answer.
 
 One compiled call does what `Arrangement` does step by step, and keeps nothing of why: a walk along the ranked items, or with shares
-the same passes as there; where more items are to be asked for, or somebody asks why, that one does it anew.
+the same passes as there. Where the items at hand do not do, recommenders are asked for more, and the walk is made anew along all of
+them. Where there are no more, or somebody asks why, `Arrangement` does it.
 """
 
 from __future__ import annotations
@@ -10,17 +11,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recsys.engine.blend import Ranked
-from recsys.engine.merchandising.merchandising import NO_FACTORS, Pool, credited
+from recsys.engine.blend import Ranked, ranked_by
+from recsys.engine.merchandising.fitting import fitting
+from recsys.engine.merchandising.merchandising import NO_FACTORS, POOL, Pool, Shelf, credited
 from recsys.engine.merchandising.place_numbers import BEGIN, DONE, PINNED, RULES, Numbers, Reals, Rules
 from recsys.engine.merchandising.places import arrange
 from recsys.engine.merchandising.plans import Plan
 from recsys.engine.merchandising.relevance import weighed
 from recsys.jit import INT, MASK, OWN_ROWS_2D, OWN_TIMES_2D, REALS, ROWS, SCORES, TIMES, compiled
-from recsys.snapshot.catalog import Catalog
 from recsys.types import Mask, Rows, Scores
 
 _NOBODY: frozenset[int] = frozenset()
+_NONE_NEEDED = np.empty(0, np.int64)
 
 
 class AtOnce(NamedTuple):
@@ -36,36 +38,90 @@ class AtOnce(NamedTuple):
         return credited(self.ranked, self.others, chain)
 
 
-def arranged_at_once(pool: Pool, plan: Plan, catalog: Catalog, allowed: Mask, limit: int, everything: str) -> AtOnce | None:
-    """Fill the places of a list without variety; None: recommenders must be asked for more. The others are as of `Shelf`."""
-    ranked, pinned = pool.ranked, plan.pinned_rows
-    names, source, pinned_scores = ranked.names, 0, NO_FACTORS
-    if len(pinned):
-        names = names if everything in names else (*names, everything)
-        source, pinned_scores = names.index(everything), pool.scores_of(everything, pinned)
-    at_hand = (
-        limit,
+class _Pinned(NamedTuple):
+    """Pinned items int32[k], their scores float32[k], and the recommender that these are of."""
+
+    rows: Rows
+    scores: Scores
+    name: str
+
+    def beside(self, names: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
+        """Names of recommenders with that of the pinned items among them, and its place there."""
+        if len(self.rows) and self.name not in names:
+            return (*names, self.name), len(names)
+        return names, names.index(self.name) if len(self.rows) else 0
+
+
+def arranged_at_once(pool: Pool, plan: Plan, shelf: Shelf) -> AtOnce | None:
+    """Fill the places of a list without variety; None: there may be too few items for it."""
+    rows = plan.pinned_rows
+    pinned = _Pinned(rows, pool.scores_of(shelf.everything, rows) if len(rows) else NO_FACTORS, shelf.everything)
+    if plan.shares or len(pool.ranked.rows) < shelf.limit:
+        return _with_shares(pool, plan, shelf, pinned)
+    ranked, ends, sought = pool.ranked, [len(pool.ranked.rows)], -1
+    while True:
+        names, source = pinned.beside(ranked.names)
+        standing, scores, explained_by, numbers = _walked(
+            shelf.limit,
+            ranked.rows,
+            ranked.scores,
+            ranked.sources,
+            ranked.explained_by,
+            np.array(ends),
+            pool.n_blended,
+            pinned.rows,
+            pinned.scores,
+            source,
+            NO_FACTORS if plan.factors is None else plan.factors,
+            shelf.allowed,
+            shelf.catalog.group,
+            plan.pin_numbers,
+            plan.rules.keys,
+            plan.rules.limits,
+        )
+        if (filled := numbers.item(0)) == shelf.limit:
+            told = numbers[1 + filled :].tolist()
+            pins = frozenset([standing.item(-1 - place) for place in told if place < 0]) if len(rows) else _NOBODY
+            brought = Ranked(standing, scores, names, numbers[1 : 1 + filled], explained_by)
+            return AtOnce(brought, [place for place in told if place >= 0], pins)
+        more = _brought_for(pool, plan, shelf, standing, filled, ranked.rows, sought == filled)
+        if more is None:
+            return None
+        ranked, sought = ranked.followed_by(more), filled
+        ends.append(len(ranked.rows))
+
+
+def _brought_for(
+    pool: Pool, plan: Plan, shelf: Shelf, standing: Rows, filled: int, at_hand: Rows, grouped: bool
+) -> Ranked | None:
+    """Ask for items that fit the first empty place, as `Arrangement` does; None: there are no more."""
+    among = fitting(shelf.allowed, shelf.catalog, plan, standing, filled + 1, at_hand, _NONE_NEEDED, grouped)
+    for name in shelf.names:
+        found = pool.ask_among(name, shelf.limit - filled + POOL, among)
+        if len(found):
+            return ranked_by(name, found)
+    return None
+
+
+def _with_shares(pool: Pool, plan: Plan, shelf: Shelf, pinned: _Pinned) -> AtOnce | None:
+    ranked, catalog = pool.ranked, shelf.catalog
+    names, source = pinned.beside(ranked.names)
+    done, rows, scores, sources, explained_by, others = _arrange_at_once(
+        shelf.limit,
         ranked.rows,
         ranked.scores,
         ranked.sources,
         ranked.explained_by,
         pool.n_blended,
-        pinned,
-        pinned_scores,
+        pinned.rows,
+        pinned.scores,
         source,
         NO_FACTORS if plan.factors is None else plan.factors,
-        allowed,
+        shelf.allowed,
         catalog.group,
-    )
-    if not plan.shares and len(ranked.rows) >= limit:
-        rows, scores, explained_by, numbers = _walked(*at_hand, plan.pin_numbers, plan.rules.keys, plan.rules.limits)
-        if (n := len(rows)) < limit:
-            return None
-        told = numbers[n:].tolist()
-        pins = frozenset([rows.item(-1 - place) for place in told if place < 0]) if len(pinned) else _NOBODY
-        return AtOnce(Ranked(rows, scores, names, numbers[:n], explained_by), [place for place in told if place >= 0], pins)
-    done, rows, scores, sources, explained_by, others = _arrange_at_once(
-        *at_hand, catalog.category, catalog.brand, plan.rules
+        catalog.category,
+        catalog.brand,
+        plan.rules,
     )
     if not done:
         return None
@@ -127,32 +183,81 @@ def _put_pins(standing: Rows, allowed: Mask, group: Rows, pins: Numbers, keys: R
         row, place = pins[0, pin], pins[1, pin] - 1
         if row < 0 or place >= len(standing) or not allowed[row] or standing[place] >= 0:
             continue
-        if not np.any(standing == row) and not _has_its_group(row, standing, group):
+        twice = _has_its_group(row, standing, group)
+        for other in standing:
+            twice |= other == row
+        if not twice:
             standing[place] = row
     for place in range(len(standing)):  # of those that stand, from the first on, the ones that no limit refuses
         if standing[place] >= 0 and _is_over(standing, place, standing[place], place + 1, keys, limits):
             standing[place] = -1
 
 
-@compiled(INT, ROWS, REALS, TIMES, ROWS, INT, ROWS, SCORES, INT, SCORES, MASK, ROWS, OWN_TIMES_2D, OWN_ROWS_2D, OWN_TIMES_2D)
+@compiled()
+def _weighed_in_turn(
+    every: Rows, scores: Reals, sources: Numbers, ends: Numbers, blended: int, factors: Scores
+) -> tuple[Reals, Reals]:
+    """The weights and the raised scores of items that were brought in turn, the first ones ending at ends[0], then those that are
+    pinned, as of `weighed`."""
+    weights, raised = np.zeros(len(every)), scores.copy()
+    begin, below = 0, 1.0
+    for turn in range(len(ends) + 1):
+        end = ends[turn] if turn < len(ends) else len(every)
+        pool = end - begin if turn < len(ends) else 0
+        part = weighed(
+            every[begin:end],
+            scores[begin:end],
+            sources[begin:end],
+            factors,
+            np.empty(0),
+            pool,
+            blended if turn == 0 else 0,
+            below,
+        )
+        weights[begin:end], raised[begin:end], below = part[0], part[1], min(below, part[3])
+        begin = end
+    return weights, raised
+
+
+@compiled()
+def _lined_up(before: Numbers, stands: Mask, begin: int, end: int, weights: Reals) -> Numbers:
+    """Put more entries in line behind those that still wait; where they are weighed, by weight."""
+    line, n = np.empty(len(before) + end - begin, np.int64), 0
+    for entry in before:
+        if not stands[entry]:
+            line[n] = entry
+            n += 1
+    for entry in range(begin, end):
+        if not stands[entry]:
+            line[n] = entry
+            n += 1
+    line = line[:n]
+    return line[np.argsort(-weights[line], kind="mergesort")] if len(weights) else line
+
+
+@compiled(
+    INT, ROWS, REALS, TIMES, ROWS, TIMES, INT, ROWS, SCORES, INT, SCORES, MASK, ROWS, OWN_TIMES_2D, OWN_ROWS_2D, OWN_TIMES_2D
+)
 def _walked(
-    limit: int, rows: Rows, scores: Reals, sources: Numbers, explained_by: Rows, blended: int, pinned: Rows,
+    limit: int, rows: Rows, scores: Reals, sources: Numbers, explained_by: Rows, ends: Numbers, blended: int, pinned: Rows,
     pinned_scores: Scores, source: int, factors: Scores, allowed: Mask, group: Rows, pins: Numbers, keys: Rows,
     limits: Numbers,
 ) -> tuple[Rows, Reals, Rows, Numbers]:  # fmt: skip
-    """Fill the places in one walk along a pool of at least as many items, where nothing has a share; fewer: others must be asked for.
+    """Fill the places in one walk along items that were brought in turn, where nothing has a share.
 
     Its tables are the places themselves: a limit counts those above of its kind. Pins int64[2, p] are rows and places in their order.
-    Returns rows, scores, notes, and numbers: the sources, then the places of what pins brought, as -1 - place, and of the others.
+    The items of a turn, which ends at one of `ends`, come in line at the place for which those before them did not do. Returns the
+    rows on the places (-1: none), their scores and notes, and numbers: how many places are filled from the first on; of a whole list
+    then the sources, and the places of what pins brought, as -1 - place, and of the others.
     """
     n = len(rows)
     every, raised = np.empty(n + len(pinned), np.int32), np.empty(n + len(pinned))
     every[:n], every[n:], raised[:n], raised[n:] = rows, pinned, scores, pinned_scores
-    order = np.arange(n)
+    weights = np.empty(0)
     if len(factors):
         brought = np.zeros(len(every), np.int64)
         brought[:n] = sources
-        _, raised, order, _ = weighed(every, raised, brought, factors, np.empty(0), n, blended, 1.0)
+        weights, raised = _weighed_in_turn(every, raised, brought, ends, blended, factors)
     chosen, standing, by_pin = np.full(limit, -1), np.full(limit, np.int32(-1)), np.zeros(limit, np.bool_)
     stands = np.zeros(len(every), np.bool_)
     _put_pins(standing, allowed, group, pins, keys, limits)
@@ -162,28 +267,34 @@ def _walked(
             while every[entry] != standing[place]:
                 entry += 1
             chosen[place], stands[entry], by_pin[place] = entry, True, True
-    first, for_good = 0, bool(np.all(limits[1] >= limit))  # then who is passed over once is passed over on all places
-    for place in range(limit):
-        if standing[place] >= 0:
-            continue
-        at = _next_free(first, place, every, order[:n], stands, standing, group, keys, limits)
-        if at == n:
-            standing = standing[:0]
-            break
-        first, entry = at + 1 if for_good else first, order[at]
-        standing[place], chosen[place], stands[entry] = every[entry], entry, True
-    count = len(standing)
-    found_scores, notes, numbers = np.empty(count), np.full(count, np.int32(-1)), np.full(2 * count, source)
-    n_others = 0
+    order = _lined_up(np.empty(0, np.int64), stands, 0, ends[0], weights)
+    first, turn, count = 0, 1, 0
+    for_good = bool(np.all(limits[1] >= limit))  # then who is passed over once is passed over on all places
+    while count < limit:
+        if standing[count] < 0:
+            at = _next_free(first, count, every, order, stands, standing, group, keys, limits)
+            if at == len(order):
+                if turn == len(ends):
+                    break
+                passed = order[:0] if for_good else order
+                order, first = _lined_up(passed, stands, ends[turn - 1], ends[turn], weights), 0
+                turn += 1
+                continue
+            first, entry = at + 1 if for_good else first, order[at]
+            standing[count], chosen[count], stands[entry] = every[entry], entry, True
+        count += 1
+    numbers, n_told = np.full(1 + 2 * limit, source), 1 + limit
+    found_scores, notes = np.empty(limit), np.full(limit, np.int32(-1))
+    numbers[0] = count
     for place in range(count):
         entry = chosen[place]
         found_scores[place] = raised[entry]
         if entry < n:
-            numbers[place], notes[place] = sources[entry], explained_by[entry]
+            numbers[1 + place], notes[place] = sources[entry], explained_by[entry]
         if by_pin[place] or entry >= blended:
-            numbers[count + n_others] = -1 - place if by_pin[place] else place
-            n_others += 1
-    return standing, found_scores, notes, numbers[: count + n_others]
+            numbers[n_told] = -1 - place if by_pin[place] else place
+            n_told += 1
+    return standing, found_scores, notes, numbers[:n_told]
 
 
 @compiled(INT, ROWS, REALS, TIMES, ROWS, INT, ROWS, SCORES, INT, SCORES, MASK, ROWS, ROWS, ROWS, RULES)

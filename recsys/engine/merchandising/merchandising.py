@@ -7,7 +7,7 @@ as there are items for it; a pin that cannot stand gives way, and says why.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -28,9 +28,11 @@ from recsys.engine.merchandising.place_numbers import (
     PINNED,
     TAKEN,
     TOO_FAR,
+    UNPINNED,
     WAITING,
     Numbers,
     line_length,
+    owed_of,
 )
 from recsys.engine.merchandising.places import arrange
 from recsys.engine.merchandising.plans import NO_PLAN, OF_PLACEMENT, AtMost, Plan
@@ -63,15 +65,26 @@ class Pool(Protocol):
 class Shelf(NamedTuple):
     """Places of a list while it is put together.
 
-    allowed bool[n] what may be shown at all · catalog of all items · limit most places · names of the recommenders that are asked for
-    more, in order · everything: the one that ranks a pinned item which none of them does.
+    allowed bool[n] what may be shown at all · catalog of all items · limit most places · weights of the rule's recommenders, and the
+    fallback chain, which are asked for more · everything: the one that ranks a pinned item which none of them does.
     """
 
     allowed: Mask
     catalog: Catalog
     limit: int
-    names: Sequence[str]
+    weights: Mapping[str, float]
+    chain: Sequence[str]
     everything: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that are asked for more, in order."""
+        return asked_for_more(self.weights, self.chain)
+
+
+def asked_for_more(weights: Mapping[str, float], chain: Sequence[str]) -> tuple[str, ...]:
+    """The recommenders of a rule, then those of the fallback chain."""
+    return tuple(dict.fromkeys((*(name for name, weight in weights.items() if weight > 0), *chain)))
 
 
 class Effect(NamedTuple):
@@ -215,8 +228,11 @@ class Arrangement:
         will not fit a later one."""
         shelf, filled, first = self._shelf, self._numbers.item(0), self._numbers.item(2)
         grouped, self._sought = self._sought == filled, filled
-        places, rows, pinned = self._numbers.item(3), self._at_hand.rows, self._entries[PINNED]
-        among = fitting(self._numbers, shelf.limit, rows, pinned, shelf.allowed, shelf.catalog, self._plan, grouped)
+        places, rows = self._numbers.item(3), self._at_hand.rows
+        at_hand = rows[self._entries[PINNED] != UNPINNED]
+        among = fitting(
+            shelf.allowed, shelf.catalog, self._plan, self._standing(), filled + 1, at_hand, self._needed(), grouped
+        )
         for name in shelf.names:
             found = self._pool.ask_among(name, places - filled + POOL, among)
             if len(found):
@@ -226,6 +242,18 @@ class Arrangement:
                 self._line_up(np.concatenate([waiting[waiting >= 0], more]))
                 return FOUND
         return NONE_FOUND
+
+    def _standing(self) -> Rows:
+        """The items on each place, int32[limit], with the pins of those that are not filled yet; -1: none."""
+        limit = self._shelf.limit
+        entries = self._numbers[5 : 5 + limit].copy()
+        filled = self._numbers.item(0)
+        entries[:filled] = self._numbers[5 + limit :][:filled]
+        return np.where(entries >= 0, self._at_hand.rows[entries], np.int32(-1))
+
+    def _needed(self) -> Numbers:
+        """The shares of which an item must come now."""
+        return np.flatnonzero(owed_of(self._numbers, self._shelf.limit, self._plan.rules)[2])
 
     def _line_up(self, waiting: Numbers) -> None:
         if self._weighs:  # stable: what is alike stays in its order

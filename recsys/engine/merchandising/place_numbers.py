@@ -81,9 +81,7 @@ def line_length(limit: int, rules: Rules) -> int:
     return 5 + 4 * limit + 3 * len(rules.within) + 2 * len(rules.keys) * slots
 
 
-def line_parts(numbers: Numbers, limit: int, rules: Rules) -> tuple[Numbers, Numbers, Numbers]:
-    """View what is owed to shares, and the kinds that stand with their counts, of a `Line` laid end to end."""
-    n_limits, n_shares = len(rules.keys), len(rules.within)
-    owed = 5 + 4 * limit
-    limits = numbers[owed + 3 * n_shares :].reshape(2, n_limits, -1 if n_limits else 0)
-    return numbers[owed : owed + 3 * n_shares].reshape(3, n_shares), limits[0], limits[1]
+def owed_of(numbers: Numbers, limit: int, rules: Rules) -> Numbers:
+    """View what is owed to the shares of a `Line` laid end to end."""
+    n_shares, owed = len(rules.within), 5 + 4 * limit
+    return numbers[owed : owed + 3 * n_shares].reshape(3, n_shares)

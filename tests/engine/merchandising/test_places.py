@@ -95,6 +95,37 @@ def test_the_compiled_pass_does_what_the_rules_say(
     assert at_once is None or at_once[2] in (None, step_by_step[2])
 
 
+LIMITS = st.lists(
+    st.builds(
+        lambda by, most, within: {"limit": {"by": by, "max": most, "within": within}},
+        st.sampled_from(["brand", "category", "group"]),
+        st.integers(1, 3),
+        st.integers(3, 12),
+    ),
+    min_size=1,
+    max_size=3,
+)
+OTHERS = st.lists(ACTIONS.filter(lambda action: "share" not in action and "only" not in action), max_size=4)
+
+
+@calm
+@given(limits=LIMITS, others=OTHERS, limit=st.integers(3, 12), pool=st.integers(0, 3), grouped=st.booleans())
+def test_asking_again_at_once_finds_what_step_by_step_finds(
+    snapshots: tuple[Snapshot, Snapshot], limits: list[Any], others: list[Any], limit: int, pool: int, grouped: bool
+) -> None:
+    """Limits refuse most of a small pool, so that recommenders are asked for more, once or several times."""
+    engine = Engine(snapshots[grouped], parse_settings(""))
+    engine.campaigns.put({"a": campaign(*limits), "b": campaign(*others)} if others else {"a": campaign(*limits)})
+    query = Query(now=micros(NOW), user_id="ann", limit=limit)
+    at_once, step_by_step = (_credited(engine, query, kind, limit + pool) for kind in (arranged_at_once, Arrangement))
+    too_few = len(step_by_step[0]) < limit or step_by_step[2]  # pins that move up
+    if at_once is None:
+        assert too_few
+    else:
+        assert at_once[:2] == step_by_step[:2]
+        assert at_once[2] in (None, step_by_step[2])
+
+
 @calm
 @given(
     campaigns=st.dictionaries(st.sampled_from("abcd"), st.lists(ACTIONS, min_size=1, max_size=6), max_size=4),
@@ -120,7 +151,7 @@ def _credited(engine: Engine, query: Query, kind: Any, depth: int) -> Any:
     if kind is Arrangement:
         arranged = Arrangement(builder, plan, shelf).arranged()
         return list(arranged.ranked), arranged.credit(builder, chain), arranged.pinned
-    found = arranged_at_once(builder, plan, shelf.catalog, shelf.allowed, shelf.limit, shelf.everything)
+    found = arranged_at_once(builder, plan, shelf)
     return found and (list(found.ranked), found.credit(chain), found.pinned)
 
 
@@ -136,6 +167,5 @@ def _in_hand(engine: Engine, query: Query, depth: int) -> tuple[SlateBuilder, Pl
     builder = SlateBuilder(engine, asked.rows, asked.profile, asked.allowed, depth)
     builder.put_blend(weights, order_of(engine, asked, rule))
     builder.fill(asked.placement.fallback)
-    names = tuple(dict.fromkeys((*(name for name, weight in weights.items() if weight > 0), *asked.placement.fallback)))
-    shelf = Shelf(allowed, engine.catalog, query.limit, names, RANKS_EVERYTHING)
+    shelf = Shelf(allowed, engine.catalog, query.limit, weights, asked.placement.fallback, RANKS_EVERYTHING)
     return builder, asked.plan or NO_PLAN, shelf, asked.variety, asked.placement.fallback
