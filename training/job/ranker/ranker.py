@@ -97,7 +97,7 @@ def fit_ranker(past: Past, settings: RankerSettings, blend: BlendSettings, days:
     serving, held_out = FittedRanker(record=record, probe=probe), FittedRanker(record=record, probe=probe)
 
     def learned(task: Task) -> Learned | None:
-        return _learned(
+        return learn_task(
             [(name, each[task]) for name, each in zip(windows, rounds, strict=True)], settings, seed, sizes[task], task
         )
 
@@ -119,7 +119,7 @@ class Learned(NamedTuple):
     held_out: Trees
 
 
-def _learned(
+def learn_task(
     windows: Sequence[tuple[str, Round]], settings: RankerSettings, seed: int, size: Size, task: Task
 ) -> Learned | None:
     """Fit a task on the windows before each window, and judge it there; None: too few are thick enough.

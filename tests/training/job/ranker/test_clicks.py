@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,9 +12,11 @@ from numpy.typing import NDArray
 from recsys.engine.ranker.features import feature_names
 from recsys.engine.ranker.trees import Trees
 from recsys.settings.ranker import RankerSettings
+from recsys.snapshot.manifest import ClickRecord
 from training.job.ranker.budget import Size
 from training.job.ranker.clicks import Clicks, all_of, click_record, no_clicks, position_curve
 from training.job.ranker.examples import Examples
+from training.job.ranker.ranker import Learned, Round, learn_task
 from training.job.ranker.trees import fit
 
 SIZE = Size(("item_item",), 10, 50)
@@ -53,14 +56,14 @@ def bought(seed: int, shoppers: int) -> Examples:
     return Examples(found.matrix.reshape(-1, WIDTH), relevant.ravel(), offsets, ideal, np.zeros(shoppers))
 
 
-def clicked(seed: int, lists: int, drawn: float = 0.2) -> Clicks:
-    """Clicks on the first places of lists, of which a share was put into a random order."""
+def clicked(seed: int, lists: int, drawn: float = 0.2, told: bool = True) -> Clicks:
+    """Clicks on the first places of lists, of which a share was put into a random order; `told`: they tell what is wanted."""
     draw = np.random.default_rng(seed)
     found = pool(draw, lists)
     order = np.argsort(-found.shown_by, axis=1)[:, :PLACES]
     by_chance = np.flatnonzero(draw.random(lists) < drawn)
     order[by_chance] = draw.permuted(order[by_chance], axis=1)
-    worth = np.take_along_axis(found.worth, order, axis=1)
+    worth = np.take_along_axis(found.worth, order, axis=1) if told else draw.normal(size=order.shape)
     clicks = draw.random(worth.shape) < LOOKED_AT / (1 + np.exp(1 - 2 * (worth - 0.6)))
     kept = np.flatnonzero(clicks.any(axis=1) & ~clicks.all(axis=1))
     shown = np.take_along_axis(found.matrix, order[..., None], axis=1)[kept]
@@ -121,3 +124,31 @@ def test_no_lists_change_nothing(task: Any) -> None:
     pytest.importorskip("lightgbm")
     one, other = (fitted(8, 100, *each, task=task).arrays(task) for each in ((), (no_clicks(), no_clicks())))
     assert all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_purchases_decide_whether_clicks_are_learned_from() -> None:
+    """Where few bought in the windows before, lists whose clicks tell what is wanted surely help on a window that was not seen, so
+    that the ranker learns from them, while clicks at random leave it as it is without any."""
+    pytest.importorskip("lightgbm")
+    told, random = (learned(clicked(30 + number, 2000, told=told) for number in range(3)) for told in (True, False))
+    alone = learned([no_clicks()] * 3)
+    assert told.whole.clicks is not None
+    assert told.whole.clicks.used
+    assert told.whole.clicks.difference[1] > 0
+    assert told.whole.ranker > alone.whole.ranker
+    assert random.whole.clicks is not None
+    assert not random.whole.clicks.used
+    for one, other in ((random.trees, alone.trees), (random.held_out, alone.held_out)):
+        assert all(np.array_equal(array, other.arrays("new")[name]) for name, array in one.arrays("new").items())
+    assert alone.whole.clicks == ClickRecord(lists=0)
+
+
+def learned(clicks: Iterable[Clicks]) -> Learned:
+    """Learn from three windows with these clicks; few buy in them but the last."""
+    windows = [
+        (f"window {number}", Round(bought(20 + number, shoppers), each))
+        for number, (shoppers, each) in enumerate(zip((60, 60, 1500), clicks, strict=True))
+    ]
+    found = learn_task(windows, RankerSettings(clicked_lists=2000, least_users=50), 20, SIZE, "repeat")
+    assert found is not None
+    return found
