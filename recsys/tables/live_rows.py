@@ -77,10 +77,12 @@ class LiveRows:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """Live events that the shop's own table lacks: lazy as `LiveRows.events`, with what was counted."""
+    """Live events that the shop's own table lacks: lazy as `LiveRows.events`, with what was counted, and `ROW` and timestamp of the
+    others."""
 
     events: pl.LazyFrame
     counts: Counts
+    doubles: pl.DataFrame
 
 
 def read_live(settings: Settings, *, before: datetime | None = None, until: datetime | None = None) -> LiveRows:
@@ -151,9 +153,11 @@ def fold_in(read: Read, live: pl.LazyFrame) -> Folded:
     """Leave out the live events that the shop's table has, and those that came a second time after the log had forgotten."""
     ids = live.select(ROW, "timestamp", pl.col("event_id").hash()).collect(engine="streaming").sort(ROW)
     known = _known(read, ids)
-    double = ids.filter(~pl.col("event_id").is_first_distinct() | pl.col("event_id").is_in(known.implode())).select(ROW)
-    kept = live.join(double.lazy(), on=ROW, how="anti", maintain_order="left") if double.height else live
-    return Folded(kept, Counts(read=ids.height, duplicates=double.height))
+    double = ids.filter(~pl.col("event_id").is_first_distinct() | pl.col("event_id").is_in(known.implode())).select(
+        ROW, "timestamp"
+    )
+    kept = live.join(double.lazy().select(ROW), on=ROW, how="anti", maintain_order="left") if double.height else live
+    return Folded(kept, Counts(read=ids.height, duplicates=double.height), double)
 
 
 def merged(read: Read, live: pl.LazyFrame) -> Read:

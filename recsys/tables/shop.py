@@ -31,12 +31,14 @@ from recsys.tables.checks.people import by_their_other_name, is_nobody, without_
 from recsys.tables.checks.rejects import stop_if_too_bad, write_rejects
 from recsys.tables.checks.survey import COLUMNS, MAPPED, Survey
 from recsys.tables.checks.unique_rows import last_rows
+from recsys.tables.earlier import Earlier, Told
 from recsys.tables.erased_rows import ErasedRows
 from recsys.tables.items import finish_items, known_items, newer, overlaid
 from recsys.tables.live_rows import Folded, LiveRows, fold_in, merged, read_live
 from recsys.tables.reader import Counts, Erased, MappedTable, Read, map_table, read_table
-from recsys.tables.schema import TABLES, schema
-from recsys.tables.sources.spool import laid_down
+from recsys.tables.schema import TABLES, TIME, schema
+from recsys.tables.sources import ROW
+from recsys.tables.sources.spool import at_hand
 from recsys.tables.validation import DONE, Finding, percent
 from recsys.tables.values.examples import shown
 from recsys.tables.values.money import Money, settle
@@ -55,7 +57,8 @@ class ShopTables:
     state_sequence: the log's last number · read_as: sentences on what the files of each table were taken for, and why · guesses: how
     columns were read by what their values told · seen: all events together · machines: ids whose browsing is left out · never: ids of
     items that are never shown, in the item table or not · judged: the shop's own events with what was found of each row, for
-    `read_shop` to be asked for an earlier moment without judging them again; None: they have to be.
+    `read_shop` to be asked for an earlier moment without judging them again; None: they have to be · told, cleaning: likewise, for it
+    to read few of them · only: ids whose events `rows` has, and nobody's orders; None: everybody's.
     """
 
     events: pl.LazyFrame
@@ -76,6 +79,9 @@ class ShopTables:
     machines: pl.Series
     never: pl.Series
     judged: Read | None
+    told: Told
+    cleaning: Cleaning
+    only: pl.Series | None = None
 
 
 def read_shop(
@@ -88,6 +94,7 @@ def read_shop(
     erasure_keys: ErasureKeys | None = None,
     only_orders: bool = False,
     judged: Read | None = None,
+    later: ShopTables | None = None,
 ) -> ShopTables:
     """Read, map and check all tables of the shop and the live log, with events and identity links before `before` only.
 
@@ -96,6 +103,8 @@ def read_shop(
     rows does not stop the reading; its findings say so all the same. `erasure_keys` knows the forgotten.
     `only_orders`: `rows` are purchases and refunds alone, with those of machines; the other events are not looked at together.
     `judged`: the events of a later moment, whose rows are taken as they were judged; what is told of many of them is told anew.
+    `later`: the shop as of the moment that they were judged at. Where it can be told of whom `before` has other rows than it has up to
+    then, `rows` are theirs alone, `only` names them, and `findings`, `counts` and `seen` are those of the later moment.
 
     Raises:
         DataError: if a file or a required column is missing, currencies are mixed, or too many rows of a table are bad.
@@ -125,7 +134,8 @@ def read_shop(
     if strict:
         stop_if_too_bad(reads, settings.data.max_rejected_share)
         stop_if_unreadable((f for read in reads.values() for f in read.findings), settings.data.max_unreadable_share)
-    return _joined_up(settings, reads, live, null_users, now, only_orders)
+    asked = _Asked(now, before, only_orders, later, tombstones.fingerprint)
+    return _joined_up(settings, reads, live, null_users, asked)
 
 
 def map_tables(settings: Settings, names: Iterable[str], before: datetime | None = None) -> dict[str, MappedTable]:
@@ -159,35 +169,45 @@ def findings_table(tables: ShopTables, people: bool = True) -> list[dict[str, st
     ]
 
 
+class _Asked(NamedTuple):
+    """Wishes of who reads a shop, as of `read_shop`, and whose erasure is known."""
+
+    now: datetime | None
+    before: datetime | None
+    only_orders: bool
+    later: ShopTables | None
+    erased: str
+
+
 def _joined_up(
-    settings: Settings,
-    reads: Mapping[str, Read],
-    live: LiveRows,
-    null_users: NullUsers,
-    now: datetime | None,
-    only_orders: bool,
+    settings: Settings, reads: Mapping[str, Read], live: LiveRows, null_users: NullUsers, asked: _Asked
 ) -> ShopTables:
     data, file = settings.data, reads["events"].files[0]
     events, folded = _with_live(reads["events"], live)
-    narrow = events.narrow.filter(pl.col("event_type").is_in(ORDER_LINES)) if only_orders else events.narrow
+    narrow = events.narrow.filter(pl.col("event_type").is_in(ORDER_LINES)) if asked.only_orders else events.narrow
     one = {name: last_rows(name, reads) for name in ("items", "users", "contents")}
     users = one["users"][0].filter(~is_nobody("user_id", null_users))
     links, refused = identities.valid_links(reads, live, users, null_users)
     money, foreign = settle(data, reads, folded)
     item_rows = money.convert(one["items"][0].lazy()).collect()
-    joined = identities.with_joins(links, live.joins)
+    doubled = pl.DataFrame(schema={ROW: pl.UInt64(), "timestamp": TIME}) if folded is None else folded.doubles
+    told = Told(money, identities.with_joins(links, live.joins), live.ends, doubled, (live.sequence, asked.erased))
 
     def resolved(frame: pl.LazyFrame) -> pl.LazyFrame:
-        return money.convert(identities.resolve(without_nobody(frame, null_users), joined, live.ends))
+        return money.convert(identities.resolve(without_nobody(frame, null_users), told.links, told.ends))
 
-    rows = _read_once(resolved(narrow).select(COLUMNS), events.partitions)
-    cleaning = look_at(rows, item_rows, data, now, file)
+    some = None
+    if asked.later and asked.before:
+        earlier = Earlier(asked.before, told, asked.later.told, asked.later.cleaning)
+        some = earlier.some_rows(narrow, resolved, item_rows, data, events.partitions)
+    rows = some.rows if some else at_hand(resolved(narrow).select(COLUMNS), events.partitions)
+    cleaning = some.cleaning if some else look_at(rows, item_rows, data, asked.now, file)
     facts = _item_facts(reads, folded, cleaning, money)
     learned_from = cleaning.people(rows).select(MAPPED)  # of several partitions it stays where its rows are laid down
     updates = newer(live.updates, facts, one["items"][0], data.export_hours)
     whole = finish_items(overlaid(known_items(facts, item_rows), updates), money.currency)
     canonical = cleaning.people(resolved(events.frame.with_columns(event_id()))).select(list(schema("events")))
-    assortment = _assortment_of(settings, reads, folded, cleaning, whole, rows)
+    assortment = _assortment_of(settings, reads, folded, cleaning, whole, money.convert(narrow) if some else rows)
     doubles = {name: said for name, (_, said) in one.items()}
     found = chain.from_iterable([*(read.findings for read in reads.values()), *doubles.values()])
     return ShopTables(
@@ -209,12 +229,10 @@ def _joined_up(
         machines=cleaning.machines.ids["user_id"],
         never=assortment.never,
         judged=None if data.events.pivot else reads["events"],  # a pivot knows the values of its moment
+        told=told,
+        cleaning=cleaning,
+        only=some.user_ids if some else None,
     )
-
-
-def _read_once(rows: pl.LazyFrame, partitions: int) -> pl.LazyFrame:
-    """Rows that are read several times: in memory, or in a temporary file where they are cut into partitions."""
-    return laid_down(rows, "events") if partitions > 1 else rows.collect(engine="streaming").lazy()
 
 
 class _Assortment(NamedTuple):

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
+
 from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
+from recsys.settings.training import TrainingSettings
 from training.gate.gate import gate_of
 from training.job import job
 from training.job.job import Fitted, Watch
+
+
+def cut(shop: Settings, partitions: int) -> Settings:
+    """The settings with so many partitions."""
+    return msgspec.structs.replace(shop, training=TrainingSettings(partitions=partitions))
 
 
 def train(

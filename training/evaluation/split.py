@@ -17,7 +17,6 @@ from recsys.orders import settle
 from recsys.settings import Settings
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events
-from recsys.tables.reader import Read
 from recsys.tables.shop import read_shop
 from recsys.types import EventType, Rows
 from training.job.default_blend import cut_of
@@ -103,21 +102,21 @@ def split(
     steps: Steps | None = None,
     erasure_keys: ErasureKeys | None = None,
     finished: Finished = NOTHING_KEPT,
-    judged: Read | None = None,
+    whole: Prepared | None = None,
 ) -> Split:
-    """Read a shop up to a fold's moment, and separately what was bought in its window; what `finished` has is taken up. `judged`: as
-    of `read_shop`, of the window's end or later.
+    """Read a shop up to a fold's moment, and separately what was bought in its window; what `finished` has is taken up. `whole`:
+    as of `prepare`, of the window's end or later.
 
     Raises:
         DataError: if a table cannot be read or is too wrong.
     """
     steps = steps or Steps()
     prepared = prepare(
-        settings, now=now, before=fold.at, steps=steps, erasure_keys=erasure_keys, finished=finished, judged=judged
+        settings, now=now, before=fold.at, steps=steps, erasure_keys=erasure_keys, finished=finished, whole=whole
     )
     prepared = replace(prepared, shop=replace(prepared.shop, judged=None))  # of one partition they are in memory
     with steps.step("read the window"):
-        return Split(fold, prepared, _truth(settings, fold, Catalog(prepared.base), erasure_keys, judged))
+        return Split(fold, prepared, _truth(settings, fold, Catalog(prepared.base), erasure_keys, whole))
 
 
 def last_orders(
@@ -158,10 +157,14 @@ def owned_before(events: Events, user_ids: list[str], asked: Sequence[str]) -> d
     return {user: frozenset(bought.items[start:end].tolist()) for user, start, end in theirs if start < end}
 
 
-def _truth(settings: Settings, fold: Fold, catalog: Catalog, erasure_keys: ErasureKeys | None, judged: Read | None) -> Truth:
+def _truth(
+    settings: Settings, fold: Fold, catalog: Catalog, erasure_keys: ErasureKeys | None, whole: Prepared | None
+) -> Truth:
+    judged = whole.shop.judged if whole else None
     shop = read_shop(settings, before=fold.until, erasure_keys=erasure_keys, only_orders=True, judged=judged)
-    shown = ~pl.col("item_id").is_in(shop.never.implode()).fill_null(False)
-    events, user_ids = map_events(shop.rows.filter(shown), catalog)
+    rows = shop.rows.filter(~pl.col("item_id").is_in(shop.never.implode()).fill_null(False))
+    buyers = rows.filter((pl.col("event_type") == "purchase") & (pl.col("timestamp") >= fold.at)).select("user_id").unique()
+    events, user_ids = map_events(rows.join(buyers, on="user_id", how="semi"), catalog)
     lines = settle(events, settings.behaviour)
     start = clock.to_microseconds(fold.at)
     return _distinct(

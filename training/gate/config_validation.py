@@ -27,7 +27,6 @@ from recsys.snapshot.histories import Events, Tables
 from recsys.snapshot.id_index import id_arrays
 from recsys.snapshot.item_stats import item_stats
 from recsys.snapshot.store import Manifest, content_hash
-from recsys.tables.reader import Read
 from recsys.types import Arrays, EventType
 from training.evaluation.evaluate import Evaluation, Examination, Judged, ScoreRow, Task, difference, judge
 from training.evaluation.metrics import METRICS, Bootstrap, coverage, long_tail, tail_items
@@ -64,12 +63,12 @@ def judge_recipe(
     erasure_keys: ErasureKeys | None = None,
     ranker: FittedRanker | None = None,
     finished: Finished = NOTHING_KEPT,
-    judged: Read | None = None,
+    whole: Prepared | None = None,
 ) -> Findings:
     """Measure the settings of the new snapshot on its last `evaluation.days`, and those of the live one beside them.
 
     `ranker` was fitted on what came before those days; it is measured with the settings of each that has one. What `finished` has is
-    taken up. `judged`: the shop's events as training judged them; only those before a window are fitted on.
+    taken up. `whole`: what training prepared; only events before a window are fitted on.
 
     Raises:
         DataError: if the tables cannot be read.
@@ -77,7 +76,7 @@ def judge_recipe(
     min_n, days = settings.gate.least_users, settings.evaluation.days
     old = laid_over(settings, live) if live and not _same_recipe(new, live) else None
     asked = _contributors(settings, "home") | (_contributors(old, "home") if old else set()) | {*sources_of(new.blend)}
-    contest = Contest(settings, now, asked, erasure_keys, finished, judged)
+    contest = Contest(settings, now, asked, erasure_keys, finished, whole)
     examined = contest.examination(_window(new, days)) if new.counts["users"] >= min_n else None
     users = len(examined.split.prepared.user_ids) if examined else 0
     if examined is None or users < min_n:

@@ -14,7 +14,6 @@ from recsys.engine.pipeline import Engine
 from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
 from recsys.settings.placements import BlendSettings
-from recsys.tables.reader import Read
 from recsys.types import Arrays, SettingsError
 from training.evaluation.evaluate import (
     POPULARITY,
@@ -32,7 +31,7 @@ from training.evaluation.metrics import Bootstrap, Interval, Values
 from training.evaluation.split import Fold, folds_before, split
 from training.gate.decision import Change, goes_live, in_the_window, on_average
 from training.gate.snapshot_checks import BLEND, Check
-from training.job.job import learn, with_default_blend
+from training.job.job import Prepared, learn, with_default_blend
 from training.job.ranker.ranker import FittedRanker, sources_of
 from training.runners.finished import NOTHING_KEPT, Finished
 
@@ -44,15 +43,15 @@ LOOK = "Look for a leak: a time column that says when a row was written, or a re
 
 @dataclass(frozen=True)
 class Contest:
-    """Recipes on the shop's tables: `asked` are the recommenders that any of them listens to, `judged` the events as training judged
-    them, row by row."""
+    """Recipes on the shop's tables: `asked` are the recommenders that any of them listens to, `whole` what training prepared, up to
+    now."""
 
     settings: Settings
     now: datetime
     asked: set[str]
     erasure_keys: ErasureKeys | None = None
     finished: Finished = NOTHING_KEPT
-    judged: Read | None = None
+    whole: Prepared | None = None
     _known: dict[Fold, dict[bytes, Arrays]] = field(default_factory=dict)
     _blends: dict[bytes, BlendSettings] = field(default_factory=dict)
 
@@ -66,7 +65,7 @@ class Contest:
             data = msgspec.structs.replace(self.settings.data, rejects=aside, max_rejected_share=1.0)
             as_of_fold = msgspec.structs.replace(self.settings, data=data)
             keys = self.erasure_keys
-            cut = split(as_of_fold, fold, self.now, erasure_keys=keys, finished=self.finished, judged=self.judged)
+            cut = split(as_of_fold, fold, self.now, erasure_keys=keys, finished=self.finished, whole=self.whole)
         examined, known = examine(cut, self.settings.evaluation, self.settings.seed), {*cut.prepared.user_ids}
         truths = {
             task: truth.where(np.flatnonzero([user in known for user in truth.users]))

@@ -23,7 +23,7 @@ from recsys.types import GateError, OlderSnapshotError, SettingsError, SnapshotE
 from training.evaluation.evaluate import with_subjects
 from training.gate.config_validation import Findings, judge_recipe
 from training.gate.snapshot_checks import Check, agreement, coverage, freshness, ids, past, volume
-from training.job.job import Fitted, Steps
+from training.job.job import Fitted, Prepared, Steps
 from training.job.ranker.ranker import FittedRanker
 from training.runners.finished import NOTHING_KEPT, Finished
 
@@ -98,10 +98,17 @@ class SnapshotGate:
         self._found, self._forcible = Findings(), True
         self._version: str | None = None
 
-    def judge(self, fitted: Fitted, ranker: FittedRanker | None = None, finished: Finished = NOTHING_KEPT) -> None:
+    def judge(
+        self,
+        fitted: Fitted,
+        ranker: FittedRanker | None = None,
+        finished: Finished = NOTHING_KEPT,
+        prepared: Prepared | None = None,
+    ) -> None:
         """Say what was found of the tables, see whether they are of use, and compare tables and recipe with what is live.
 
-        `ranker` is one that has not seen the days that the recipe is measured on; what `finished` has is taken up.
+        `ranker` is one that has not seen the days that the recipe is measured on; what `finished` has is taken up, and of
+        what it was fitted on, `prepared`, what is the same as of the window.
 
         Raises:
             GateError: if a check failed, unless forced; or, forced or not, if there is no item at all.
@@ -131,7 +138,7 @@ class SnapshotGate:
                 self._erasure_keys,
                 ranker,
                 finished,
-                fitted.shop.judged,
+                prepared,
             )
             self._checks += self._found.checks
         self._stop_if_refused()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -34,9 +35,8 @@ from recsys.snapshot.item_stats import item_stats
 from recsys.snapshot.people import people_arrays
 from recsys.snapshot.put.spare_rows import with_spare_rows
 from recsys.snapshot.store import FORMAT, Manifest, Snapshot, content_hash
-from recsys.tables.reader import Read
 from recsys.tables.shop import ShopTables, read_shop
-from recsys.types import Arrays, EventType, Link
+from recsys.types import Arrays, EventType, Link, Times
 from training.job.customer_value import value_arrays
 from training.job.default_blend import SOURCES, LearnedBlend, default_blend
 from training.job.fitting import fit_recommenders
@@ -49,6 +49,7 @@ from training.job.steps import Steps as Steps
 from training.job.steps import Watch as Watch
 from training.runners import runner_of
 from training.runners.base import Parts
+from training.runners.earlier import Later
 from training.runners.files import arrays_of_events
 from training.runners.finished import NOTHING_KEPT, Finished, finished_parts
 from training.runners.local import newest_events
@@ -60,7 +61,7 @@ class Prepared:
     """A shop's tables mapped to rows, up to one moment: read once, then fitted with as many settings as wanted.
 
     base: the catalogue's arrays but for `item_stats` · events: settled, by user, then time · user_ids by row · as_of in
-    microseconds · parts: the same events as they were cut · guest_orders: as in `Tables`, settled.
+    microseconds · parts: the same events as they were cut · firsts: as of `Settled` · guest_orders: as in `Tables`, settled.
     """
 
     shop: ShopTables
@@ -69,6 +70,7 @@ class Prepared:
     user_ids: list[str]
     as_of: int
     parts: Parts
+    firsts: Times
     guest_orders: Events = field(default_factory=no_events)
 
 
@@ -89,9 +91,9 @@ class Fitted:
 class Gate(Protocol):
     """Gate between a fitted snapshot and the shoppers; both methods raise `GateError` to refuse it."""
 
-    def judge(self, fitted: Fitted, ranker: FittedRanker, finished: Finished) -> None:
-        """Compare what was fitted with what is live; `ranker` has not seen the last `evaluation.days`; `finished` ones are
-        taken up."""
+    def judge(self, fitted: Fitted, ranker: FittedRanker, finished: Finished, prepared: Prepared) -> None:
+        """Compare what was fitted on `prepared` with what is live; `ranker` has not seen the last `evaluation.days`; `finished` ones
+        are taken up."""
         ...
 
     def inspect(self, folder: Path, manifest: Manifest) -> Manifest:
@@ -130,23 +132,30 @@ def prepare(
     steps: Steps | None = None,
     erasure_keys: ErasureKeys | None = None,
     finished: Finished = NOTHING_KEPT,
-    judged: Read | None = None,
+    whole: Prepared | None = None,
 ) -> Prepared:
     """Read and map the shop's tables up to `now`, or before `before`, the live log up to `live_until` (default: now); raises as
-    `fit`. Parts that `finished` has are taken up; `judged`: as of `read_shop`."""
+    `fit`. Parts that `finished` has are taken up. `whole`: prepared by the same settings, up to a later moment than `before`; what
+    is the same as of then is taken from it."""
     check_settings(settings)
     steps = steps or Steps()
+    until, judged = live_until or now, whole.shop.judged if whole else None
+    local = settings.training.runner == "local"  # events that Spark settled are cut on the executors
+    read = partial(read_shop, settings, now=now, before=before, live_until=until, erasure_keys=erasure_keys, judged=judged)
     with steps.step("read tables"):
-        shop = read_shop(
-            settings, now=now, before=before, live_until=live_until or now, erasure_keys=erasure_keys, judged=judged
-        )
+        shop = read(later=whole.shop) if whole and judged and local else read()
     with steps.step("map events"):
         base = with_spare_rows(catalog_arrays(shop.items, shop.currency), settings.catalog.spare_items)
-        known = runner_of(settings.training, finished).settled(shop.rows, base, settings.behaviour, shop.partitions)
+        known = None
+        if whole and before:
+            later = Later(whole.events, whole.user_ids, whole.firsts, whole.base, settings.behaviour)
+            known = later.before(before, shop, base, finished)
+        if known is None:
+            shop = read() if shop.only is not None else shop
+            known = runner_of(settings.training, finished).settled(shop.rows, base, settings.behaviour, shop.partitions)
         guests = settle(map_guest_orders(shop.rows, Catalog(base)), settings.behaviour)
-        as_of = _as_of(known.newest, now, before)
-        shop = replace(shop, rows=shop.rows.clear())  # mapped by now
-        return Prepared(shop, base, known.events, known.user_ids, as_of, known.parts, guests)
+        shop, as_of = replace(shop, rows=shop.rows.clear()), _as_of(known.newest, now, before)  # rows are mapped by now
+        return Prepared(shop, base, known.events, known.user_ids, as_of, known.parts, known.firsts, guests)
 
 
 def learn(
@@ -276,7 +285,7 @@ def train(
         settings, blend = with_default_blend(prepared, settings, now=now, steps=steps)
         rankers = learn_ranker(prepared, settings, now=now, steps=steps)
         fitted = learn(prepared, settings, now=now, steps=steps, valued=True, ranker=rankers.serving, blend=blend)
-        judge.judge(fitted, rankers.held_out, finished)
+        judge.judge(fitted, rankers.held_out, finished, prepared)
         if watch:
             watch("publish")
         manifest = publisher.publish(

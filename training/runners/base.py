@@ -10,7 +10,7 @@ import polars as pl
 
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.histories import Events, Tables
-from recsys.types import Arrays
+from recsys.types import Arrays, Times
 
 Summed = Callable[[Tables], Arrays]
 """A function over the tables of one partition, whose users are numbered from 0; it must be importable where partitions are."""
@@ -41,11 +41,12 @@ class Parts(Protocol):
 @dataclass(frozen=True)
 class Settled:
     """Events of all known users, settled, the users' ids in row order, and the time of the newest event before any was left out
-    (microseconds; None: there is none). parts: the same events as they were cut."""
+    (microseconds; None: there is none). firsts: int64[u] of each user's first, likewise. parts: the same events as they were cut."""
 
     events: Events
     user_ids: list[str]
     newest: int | None
+    firsts: Times
     parts: Parts
 
 

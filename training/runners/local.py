@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import IO
 
+import numpy as np
 import polars as pl
 
 from recsys.disk import let_go
@@ -24,7 +25,7 @@ from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events, Tables
 from recsys.tables.checks.survey import MAPPED
 from recsys.tables.sources.spool import scan_copies
-from recsys.types import Arrays
+from recsys.types import Arrays, Times
 from training.runners.base import Fit, Parts, Settled
 from training.runners.files import EventFiles, arrays_of_events, events_of, in_files
 from training.runners.finished import NOTHING_KEPT, Finished, hash_of
@@ -106,7 +107,7 @@ class LocalRunner:
             files.append(events_of(self.finished.taken(key, partial(settled, part))))
             split.pop(part, None)
         parts = LocalParts(partitions, self.finished)
-        return Settled(files.events(), users["user_id"].to_list(), newest_of(users), parts)
+        return Settled(files.events(), users["user_id"].to_list(), newest_of(users), firsts_of(users), parts)
 
     def _keys(self, users: pl.DataFrame, catalog: Arrays, behaviour: BehaviourSettings) -> dict[int, str]:
         """Each partition, in order, and a hash of everything that its settled events are made of."""
@@ -121,7 +122,9 @@ class LocalRunner:
 
 def _settled_at_once(rows: pl.LazyFrame, catalog: Catalog, behaviour: BehaviourSettings) -> Settled:
     events, user_ids = map_events(rows, catalog)
-    return Settled(settle(events, behaviour), user_ids, int(events.times.max()) if len(events) else None, LocalParts(1))
+    firsts = events.times[np.unique(events.users, return_index=True)[1]]
+    newest = int(events.times.max()) if len(events) else None
+    return Settled(settle(events, behaviour), user_ids, newest, firsts, LocalParts(1))
 
 
 def fits_in_parts(
@@ -154,13 +157,14 @@ def newest_events(events: Events, behaviour: BehaviourSettings, partitions: int)
 
 
 def numbered_users(known: pl.LazyFrame, partitions: int, *, hashed: bool = False) -> pl.DataFrame:
-    """Every user by id: user_id, its row `user`, its `PARTITION`, the newest time, and with `hashed` sums of hashes of the rows;
+    """Every user by id: user_id, its row `user`, its `PARTITION`, its newest and first time, and with `hashed` sums of hashes of rows;
     partitions have about as many events each."""
-    time = pl.col("timestamp").dt.epoch("us").max().alias("newest")
+    time = pl.col("timestamp").dt.epoch("us")
+    times = time.max().alias("newest"), time.min().alias("first")
     halves = (pl.col(_ROW_HASH) // 2**32, pl.col(_ROW_HASH) % 2**32) if hashed else ()
     sums = (half.sum().alias(name) for half, name in zip(halves, _HASHES, strict=False))
     rows = known.with_columns(pl.struct(MAPPED).hash().alias(_ROW_HASH)) if hashed else known
-    users = rows.group_by("user_id").agg(pl.len().cast(pl.Int64).alias("events"), time, *sums).collect(engine="streaming")
+    users = rows.group_by("user_id").agg(pl.len().cast(pl.Int64).alias("events"), *times, *sums).collect(engine="streaming")
     before = pl.col("events").cum_sum() - pl.col("events")
     return users.sort("user_id").with_columns(
         pl.int_range(pl.len(), dtype=pl.Int32).alias("user"),
@@ -172,6 +176,11 @@ def newest_of(users: pl.DataFrame) -> int | None:
     """The time of the newest event of `numbered_users` (microseconds)."""
     newest = users["newest"].max()
     return None if newest is None else int(str(newest))
+
+
+def firsts_of(users: pl.DataFrame) -> Times:
+    """The time of each user's first event (microseconds), of `numbered_users`."""
+    return users["first"].to_numpy()
 
 
 def of_partitions(known: pl.LazyFrame, users: pl.DataFrame, asked: Sequence[int] | None = None) -> pl.LazyFrame:

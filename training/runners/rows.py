@@ -10,6 +10,7 @@ from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events
 from recsys.snapshot.id_index import order_key, unknown_item
 from recsys.tables.checks.survey import MAPPED
+from recsys.types import CANCELLED, EventType
 
 _KEY_BITS = 63
 """Bits of a number that users and times are sorted by; where both need more, times are rounded in it."""
@@ -61,6 +62,20 @@ def map_rows(columns: pl.DataFrame, items: pl.DataFrame) -> Events:
         prices=mapped["price"].to_numpy(),
         kept=mapped["quantity"].to_numpy(),
     )
+
+
+def in_order(events: Events) -> NDArray[np.int64]:
+    """The order in which `map_rows` puts settled events; those of one moment stand by what the shop said of them."""
+    columns = {
+        "user": events.users,
+        "time": events.times,
+        "kind": np.where(events.kinds == CANCELLED, np.int8(EventType.PURCHASE), events.kinds),
+        "item": events.items,
+        "order": np.maximum(events.order_ids, -1),
+        "quantity": events.quantities,
+        "price": events.prices,
+    }
+    return _by_user_and_time(pl.DataFrame(columns))
 
 
 def _by_user_and_time(mapped: pl.DataFrame) -> NDArray[np.int64]:

@@ -37,7 +37,7 @@ from training.runners.blobs import (
     of_batches,
 )
 from training.runners.files import EventFiles, arrays_of_events, events_of, in_files
-from training.runners.local import PARTITION, LocalParts, newest_of, numbered_users, of_partitions
+from training.runners.local import PARTITION, LocalParts, firsts_of, newest_of, numbered_users, of_partitions
 from training.runners.rows import item_rows, map_rows
 
 ROWS_AT_A_TIME = 500_000
@@ -58,14 +58,15 @@ class SparkRunner:
         users = numbered_users(known, partitions)
         files = EventFiles()
         if users.is_empty():
-            return Settled(files.events(), [], None, LocalParts(1))
+            return Settled(files.events(), [], None, firsts_of(users), LocalParts(1))
         with spark_words("Spark did not settle the events"):
             sent = self._sent(known, users, partitions)
             settled = _kept(_worked(sent, partial(_settled, catalog=catalog, behaviour=behaviour)))
             for arrays in _answers(settled):
                 files.append(events_of(arrays))
         events, ranges = files.events(), _ranges(users)
-        return Settled(events, users["user_id"].to_list(), newest_of(users), SparkParts(settled, events, ranges))
+        parts = SparkParts(settled, events, ranges)
+        return Settled(events, users["user_id"].to_list(), newest_of(users), firsts_of(users), parts)
 
     def _sent(self, known: pl.LazyFrame, users: pl.DataFrame, partitions: int) -> Any:
         """The rows as a frame of Spark's, each partition in one of its own; their folder is deleted when the JVM ends."""

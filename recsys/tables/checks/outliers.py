@@ -19,7 +19,7 @@ _PRICE, _QUANTITY = "__price", "__quantity"
 
 @dataclass(frozen=True, slots=True)
 class Absurd:
-    """Rows of events with an absurd amount: `ROW`, item_id, price and quantity, and which of the two it is."""
+    """Rows of events with an absurd amount: `ROW`, timestamp, item_id, price and quantity, and which of the two it is."""
 
     rows: pl.DataFrame
 
@@ -62,13 +62,24 @@ def find_absurd(events: pl.LazyFrame, seen: Survey, items: pl.DataFrame, data: D
     beyond = _suspicious(seen, items, data)
     if not beyond.height:
         events = events.head(0)
-    joined = events.select(ROW, "item_id", "price", "quantity", "event_type").join(beyond.lazy(), on="item_id")
+    joined = events.select(ROW, "timestamp", "item_id", "price", "quantity", "event_type").join(beyond.lazy(), on="item_id")
     marked = joined.select(
-        *(ROW, "item_id", "price", "quantity"),
+        *(ROW, "timestamp", "item_id", "price", "quantity"),
         (price > pl.col(_PRICE)).fill_null(False).alias(_PRICE),
         (bought & (quantity > pl.col(_QUANTITY)) & many).fill_null(False).alias(_QUANTITY),
     )
     return Absurd(marked.filter(pl.col(_PRICE) | pl.col(_QUANTITY)).collect(engine="streaming"))
+
+
+def never_absurd(seen: Survey, items: pl.DataFrame, data: DataSettings) -> bool:
+    """Tell whether no row can be beyond the factors, whichever of the rows that were seen there are: an item's usual price and
+    quantity are never below its lowest ones, nor below 1, its own price or any item's where few rows tell them."""
+    own = items.select("item_id", pl.when(pl.col("price") > 0).then("price").alias("__own"))
+    few = pl.col("__own").fill_null(pl.col("low_price").min())
+    price = pl.min_horizontal("low_price", few) * data.max_price_factor
+    quantity = pl.min_horizontal("low_quantity", 1.0) * data.max_quantity_factor
+    beyond = (pl.col("top_price") > price) | (pl.col("top_quantity") > quantity)
+    return not seen.items.join(own, on="item_id", how="left").select(beyond.fill_null(False).any()).item()
 
 
 def _suspicious(seen: Survey, items: pl.DataFrame, data: DataSettings) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import polars as pl
@@ -30,7 +30,8 @@ class Survey:
     plausible how many are about an item each, `about`, and lack it, `lacking`; what 99 % of the quantities and amounts of purchases
     do not exceed, `typical_quantity` and `typical_amount` · nobody: a row per word in place of a user, with `rows` · users: a row per
     user with `rows`, `by_hand`, and `item` if there is one item only · items: a row per item with `events`, of known users `rows`,
-    `prices`, `usual_price`, `top_price`, and of purchases `quantities`, `usual_quantity` and `top_quantity`; usual is the median.
+    `prices`, `usual_price`, `top_price`, `low_price`, and of purchases `quantities`, `usual_quantity`, `top_quantity` and
+    `low_quantity`; usual is the median.
     """
 
     whole: pl.DataFrame
@@ -50,6 +51,18 @@ def survey(rows: pl.LazyFrame, now: datetime | None) -> Survey:
     whole = _whole(rows, now).collect(engine="streaming")
     kept = rows if whole["plausible"][0] == whole["rows"][0] else rows.filter(plausible(now))
     return Survey(whole, *(part(kept).collect(engine="streaming") for part in (_nobody, _users, _items)))
+
+
+def with_amounts_of(seen: Survey, rows: pl.LazyFrame, now: datetime | None) -> Survey:
+    """A survey with what other events tell of amounts, whoever they are of."""
+    parts = (_whole(rows, now), _items(rows.filter(plausible(now))))
+    whole, items = (part.collect(engine="streaming") for part in parts)
+    return replace(seen, whole=whole, items=items)
+
+
+def users_of(rows: pl.LazyFrame) -> pl.DataFrame:
+    """The `users` of a survey of some resolved rows, all of plausible times."""
+    return _users(rows).collect(engine="streaming")
 
 
 def _whole(events: pl.LazyFrame, now: datetime | None) -> pl.LazyFrame:
@@ -98,6 +111,7 @@ def _items(events: pl.LazyFrame) -> pl.LazyFrame:
         .agg(
             *(pl.col("events").sum(), pl.col("rows").sum(), priced.sum().alias("prices")),
             *(_median(price.drop_nulls(), priced).alias("usual_price"), price.max().alias("top_price")),
+            price.min().alias("low_price"),
         )
     )
     quantities = (
@@ -105,7 +119,7 @@ def _items(events: pl.LazyFrame) -> pl.LazyFrame:
         .group_by("item_id")
         .agg(
             *(quantity.len().alias("quantities"), quantity.median().alias("usual_quantity")),
-            quantity.max().alias("top_quantity"),
+            *(quantity.max().alias("top_quantity"), quantity.min().alias("low_quantity")),
         )
     )
     return prices.join(quantities, on="item_id", how="left").with_columns(pl.col("quantities").fill_null(0))

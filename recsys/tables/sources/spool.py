@@ -158,6 +158,12 @@ def laid_down(frame: pl.LazyFrame, table: str) -> pl.LazyFrame:
         raise DataError(f"{table}: {error}") from error
 
 
+def at_hand(rows: pl.LazyFrame, partitions: int) -> pl.LazyFrame:
+    """Events that are read several times: in memory, or in a temporary file where they are cut into partitions; raises as
+    `laid_down`."""
+    return laid_down(rows, "events") if partitions > 1 else rows.collect(engine="streaming").lazy()
+
+
 def put_together(copies: Sequence[IO[bytes]]) -> list[IO[bytes]]:
     """The same copies, as one where they are so many that the process could run out of open files."""
     if len(copies) < _MANY_FILES:

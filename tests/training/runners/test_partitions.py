@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from recsys.disk import let_go
 from recsys.recommenders import RECOMMENDERS
 from recsys.settings import BehaviourSettings, Settings
-from recsys.settings.load import parse_settings
 from recsys.settings.training import MAX_PARTITIONS, TrainingSettings
 from recsys.snapshot.catalog import catalog_arrays
 from recsys.snapshot.histories import Events
@@ -28,19 +27,16 @@ from recsys.tables.items import finish_items
 from recsys.tables.shop import read_shop
 from recsys.tables.sources import spool
 from recsys.types import Arrays, DataError
-from simulator import make_shop, shop_settings
 from tests.conftest import ITEMS, NOW, Shop, ago, event
 from tests.support.servers.running import ROOT
 from tests.support.shops.handmade import canonical, item_frame
-from tests.support.training import train
+from tests.support.shops.synthetic import END
+from tests.support.training import cut, train
 from training.cli.memory import free_bytes, planned, said_of
 from training.evaluation.split import Fold, split
-from training.job.job import Fitted, fit
+from training.job.job import Fitted, fit, prepare
 from training.runners.finished import FOLDER
 from training.runners.local import LocalParts, LocalRunner
-
-END = datetime(2026, 3, 15, 14, 30, tzinfo=UTC)
-TABLES = ("events", "items", "users", "identities", "contents")
 
 TRAIN_AND_WAIT = """
 import sys
@@ -60,19 +56,6 @@ def watch(step):
 train(msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Settings), now=datetime.fromisoformat(sys.argv[2]), watch=watch)
 """
 """A program that trains on a shop, and waits before its gate measures the recipe."""
-
-
-@pytest.fixture(scope="module")
-def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """The settings over a synthetic shop with links, guests, refunds and people."""
-    folder = tmp_path_factory.mktemp("synthetic")
-    make_shop(folder / "data", users=300, end=END)
-    return parse_settings(f'{shop_settings(tables=TABLES)}\n[ranker]\nmode = "off"\n', folder)
-
-
-def cut(shop: Settings, partitions: int) -> Settings:
-    """The settings with so many partitions."""
-    return msgspec.structs.replace(shop, training=TrainingSettings(partitions=partitions))
 
 
 def fitted(shop: Settings, partitions: int) -> Fitted:
@@ -142,11 +125,11 @@ def test_orders_read_alone_are_those_of_all_events(synthetic: Settings, partitio
 
 
 @pytest.mark.parametrize("partitions", [1, 3])
-def test_an_earlier_moment_is_the_same_from_rows_that_were_judged(synthetic: Settings, partitions: int) -> None:
-    """Events judged with all that came later give the fold that reading the files as of then gives: events, users, items, truth."""
+def test_a_fold_is_the_same_out_of_what_was_prepared(synthetic: Settings, partitions: int) -> None:
+    """What was judged and settled with all that came later gives the fold that reading the files as of then gives."""
     stated, fold = cut(synthetic, partitions), Fold(END - timedelta(days=7), 7)
-    judged = read_shop(stated, now=END).judged
-    again, shared = (split(stated, fold, END, judged=each) for each in (None, judged))
+    later = prepare(stated, now=END)
+    again, shared = (split(stated, fold, END, whole=each) for each in (None, later))
     assert len(shared.prepared.events) > 3000
     assert same_arrays(shared.prepared.events, again.prepared.events)
     assert shared.prepared.user_ids == again.prepared.user_ids
