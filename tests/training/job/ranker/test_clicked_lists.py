@@ -191,6 +191,16 @@ def test_nothing_after_a_list_is_told(listed: Listed) -> None:
     assert np.array_equal(one.clicked, again.clicked)
 
 
+def test_partitions_and_runs_give_the_same_clicks(listed: Listed) -> None:
+    """Read again, and cut into several partitions, the tables give the same lists, of the same bytes."""
+    training = msgspec.structs.replace(listed.settings.training, partitions=3)
+    cut = prepare(msgspec.structs.replace(listed.settings, training=training), now=NOW)
+    assert cut.shop.partitions == 3
+    found = [gathered(each, listed.settings) for each in (listed.prepared, listed.prepared, cut)]
+    for name in ("matrix", "clicked", "places", "lengths", "drawn"):
+        assert len({getattr(each, name).tobytes() for each in found}) == 1
+
+
 @pytest.mark.long
 def test_a_snapshot_says_so(listed: Listed) -> None:
     """The manifest of what is published keeps the record."""
