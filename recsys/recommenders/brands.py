@@ -59,12 +59,14 @@ class Brands(Recommender[BrandsSettings]):
     def partial(tables: Tables, behaviour: BehaviourSettings, settings: BrandsSettings) -> Arrays:
         """Weigh every item in each window, the longest, prior one first."""
         weights, spans = event_weights(behaviour), (settings.prior_days, *_windows(settings))
-        events = tables.events.since(tables.as_of - max(spans) * DAY)
-        events = events.where((weights[events.kinds] > 0) & (events.items >= 0))
-        events = events.where(np.lexsort((events.items, events.users)))
-        single = one_item_users(tables.events, tables.n_users)
-        windows = (events.since(tables.as_of - days * DAY) for days in spans)
-        each = [_contributions(window, tables.catalog.n_items, weights, single) for window in windows]
+        events, n = tables.events, tables.catalog.n_items
+        recent = events.times > tables.as_of - max(spans) * DAY
+        places = np.flatnonzero(recent & (weights[events.kinds] > 0) & (events.items >= 0))
+        places = places[np.argsort(events.users[places] * np.int64(n) + events.items[places])]
+        single = one_item_users(events, tables.n_users)
+        times = events.times[places]
+        windows = (places[times > tables.as_of - days * DAY] for days in spans)
+        each = [_contributions(events, window, n, weights, single) for window in windows]
         return {name: np.stack([window[name] for window in each]) for name in each[0]}
 
     @staticmethod
@@ -136,16 +138,17 @@ def _windows(settings: BrandsSettings) -> list[int]:
     return list(range(settings.shortest_days, max(settings.longest_days, settings.shortest_days) + 1))
 
 
-def _contributions(events: Events, n: int, weights: Scores, single: Mask) -> Arrays:
-    """The `popularity.contributions` of events by user, then item, to each item, a shopper once with the strongest event, and the
-    item's buyers int32[n]."""
-    first = np.ones(len(events), bool)
-    first[1:] = (np.diff(events.users) != 0) | (np.diff(events.items) != 0)
+def _contributions(events: Events, places: NDArray[np.intp], n: int, weights: Scores, single: Mask) -> Arrays:
+    """The `popularity.contributions` of the events at these places, by user, then item, to each item, a shopper once with the
+    strongest event, and the item's buyers int32[n]."""
+    users, items, kinds = events.users[places], events.items[places], events.kinds[places]
+    first = np.ones(len(users), bool)
+    first[1:] = (np.diff(users) != 0) | (np.diff(items) != 0)
     starts = np.flatnonzero(first)
-    strongest = np.maximum.reduceat(weights[events.kinds], starts)
-    bought = events.where(events.kinds == EventType.PURCHASE)
-    buyers = np.unique(bought.users.astype(np.int64) * n + bought.items) % max(n, 1)
-    weighed = contributions(events.items[starts], strongest, single[events.users[starts]], n, float(weights.max()))
+    strongest = np.maximum.reduceat(weights[kinds], starts)
+    bought = kinds == EventType.PURCHASE
+    buyers = np.unique(users[bought].astype(np.int64) * n + items[bought]) % max(n, 1)
+    weighed = contributions(items[starts], strongest, single[users[starts]], n, float(weights.max()))
     return {"buyers": np.bincount(buyers, minlength=n).astype(np.int32), **weighed}
 
 

@@ -7,6 +7,7 @@ from functools import cache
 from typing import ClassVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.behaviour import VIEW, ages_in_days, decay, event_weights
 from recsys.clock import DAY
@@ -17,7 +18,7 @@ from recsys.recommenders.base import Recommender, RecommenderSettings
 from recsys.settings import BehaviourSettings
 from recsys.settings.types import Positive
 from recsys.snapshot.catalog import Catalog
-from recsys.snapshot.histories import Tables
+from recsys.snapshot.histories import Events, Tables
 from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 
@@ -52,13 +53,7 @@ class Trending(Recommender[TrendingSettings]):
         weights = by_kind[events.kinds]
         counted = (weights > 0) & (events.items >= 0)
         events, weights = events.where(counted), weights[counted]
-        day = events.times // DAY
-        order = np.lexsort((-weights, events.items, day, events.users))
-        fresh = np.ones(len(order), bool)
-        for key in (events.users, day, events.items):
-            fresh[1:] &= key[order][1:] == key[order][:-1]
-        fresh[1:] = ~fresh[1:]
-        strongest = order[fresh]
+        strongest = _strongest(events, by_kind, n)
         decayed = weights[strongest] * decay(ages_in_days(events.times[strongest], tables.as_of), settings.half_life_days)
         single = one_item_users(tables.events, tables.n_users)[events.users[strongest]]
         return contributions(events.items[strongest], decayed, single, n, float(by_kind.max()))
@@ -92,6 +87,26 @@ class Trending(Recommender[TrendingSettings]):
 @cache
 def _explain(code: str, locale: str) -> Reason:
     return Reason(code, reason_text(code, locale))
+
+
+def _strongest(events: Events, weights: Scores, n: int) -> NDArray[np.intp]:
+    """Places of each shopper's strongest event with an item on a day, of equally strong ones the first; events by user, then time."""
+    days = events.times // DAY
+    visits = np.zeros(len(events), np.int64)  # a shopper's days, numbered through
+    np.cumsum((np.diff(events.users) != 0) | (np.diff(days) != 0), out=visits[1:])
+    ranks = np.unique(-weights, return_inverse=True)[1]
+    keys = (visits * n + events.items) * len(ranks) + ranks[events.kinds]
+    order = np.argsort(keys)
+    keys = keys[order]
+    alike = np.flatnonzero(_first_of_each(keys))
+    first = np.minimum.reduceat(order, alike) if len(alike) else order
+    return first[_first_of_each(keys[alike] // len(ranks))]
+
+
+def _first_of_each(ascending: NDArray[np.int64]) -> Mask:
+    first = np.ones(len(ascending), bool)
+    np.not_equal(ascending[1:], ascending[:-1], out=first[1:])
+    return first
 
 
 _NOBODY = np.empty(0, np.int32)
