@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from recsys.clock import DAY, MINUTE
 from recsys.jit import FLOAT, INT, KINDS, ROWS, SCORES, TIMES, compiled
 from recsys.settings import BehaviourSettings
-from recsys.types import CANCELLED, KIND_WORDS, Arrays, EventType, History, RowQuery, Rows, Scores, Times
+from recsys.types import CANCELLED, KIND_WORDS, Arrays, EventType, History, Rows, Scores, Times
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -63,13 +63,13 @@ def item_weights(
     Weights decay with age, and with the steps (`steps_of`) that the shopper has made since; a half-life of 0 does not decay.
     Items int32[u] are distinct, sums float32[u] above zero; of equal ones the lower row comes first.
     """
-    decaying = _decaying(half_life_days, half_life_steps)
-    weighed: tuple[Rows, Scores] = _item_weights(history.items, history.kinds, history.times, weights, now, *decaying, max_n)
+    decaying = decay_exponents(half_life_days, half_life_steps)
+    weighed: tuple[Rows, Scores] = weigh_items(history.items, history.kinds, history.times, weights, now, *decaying, max_n)
     return weighed
 
 
-def _decaying(half_life_days: float, half_life_steps: float) -> tuple[float, float]:
-    """The exponents of 2 by which a weight decays in a microsecond and in a step."""
+def decay_exponents(half_life_days: float, half_life_steps: float) -> tuple[float, float]:
+    """The exponents of 2 by which a weight decays in a microsecond, and in a step; a half-life of 0 does not decay."""
     by_time = -1 / (half_life_days * DAY) if half_life_days > 0 else 0.0
     return by_time, -1 / half_life_steps if half_life_steps > 0 else 0.0
 
@@ -102,9 +102,10 @@ def steps_of_users(users: Rows, items: Rows, kinds: Kinds, times: Times, weights
 
 
 @compiled(ROWS, KINDS, TIMES, SCORES, INT, FLOAT, FLOAT, INT)
-def _item_weights(
+def weigh_items(
     items: Rows, kinds: Kinds, times: Times, weights: Scores, now: int, by_time: float, by_step: float, max_n: int
 ) -> tuple[Rows, Scores]:
+    """The loop of `item_weights`, for `decay_exponents`."""
     distinct, sums = np.empty(len(items), np.int32), np.empty(len(items), np.float32)
     steps = steps_of(items, kinds, times, weights)
     count = 0
@@ -119,23 +120,6 @@ def _item_weights(
         sums[count - 1] += weight * np.exp2(decaying)
     order = np.argsort(-sums[:count], kind="mergesort")[:max_n]
     return distinct[order], sums[order]
-
-
-class QuerySeeds:
-    """Seeds of an answer: the items of the page if it names any, else those that the shopper cares for most."""
-
-    def __init__(self, settings: BehaviourSettings, half_life_days: float, max_n: int, half_life_steps: float = 0) -> None:
-        self._weights = event_weights(settings)
-        self._decaying = *_decaying(half_life_days, half_life_steps), max_n
-
-    def of(self, query: RowQuery, history: History) -> tuple[Rows, Scores]:
-        """Distinct items int32[u] and what each counts, float32[u]: 1 on a page, else as `item_weights` says."""
-        if len(query.context):
-            return query.context, np.ones(len(query.context), np.float32)
-        weighed: tuple[Rows, Scores] = _item_weights(
-            history.items, history.kinds, history.times, self._weights, query.now, *self._decaying
-        )
-        return weighed
 
 
 def interactions(tables: Tables, settings: BehaviourSettings, half_life_days: float) -> csr_array:

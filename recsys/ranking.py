@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -21,13 +21,11 @@ from recsys.jit import (
     OWN_SCORES,
     OWN_SCORES_2D,
     ROWS,
-    ROWS_2D,
     SCORES,
-    SCORES_2D,
     TIMES,
     compiled,
 )
-from recsys.types import NO_CANDIDATES, Arrays, Candidates, Mask, Rows, Scores, Times
+from recsys.types import Arrays, Candidates, Mask, Rows, Scores, Times
 
 Weigh: TypeAlias = Callable[[Rows, Rows, Scores], Scores]
 _BLOCK = 128
@@ -46,7 +44,7 @@ def mark(mask: Mask, rows: Rows, value: bool) -> None:
 
 
 @compiled()
-def _best(items: Rows, scores: Scores, tie_rank: Rows, n: int) -> Rows:
+def best_places(items: Rows, scores: Scores, tie_rank: Rows, n: int) -> Rows:
     """Positions of the n best scores, best first: each is moved up past those that it beats."""
     best, kept, filled = np.empty(n, np.int32), np.empty(n, np.float32), 0
     for position in range(len(items)):
@@ -72,7 +70,7 @@ def _best(items: Rows, scores: Scores, tie_rank: Rows, n: int) -> Rows:
 
 @compiled(ROWS, SCORES, ROWS, INT)
 def _top_n(items: Rows, scores: Scores, tie_rank: Rows, n: int) -> tuple[Rows, Scores]:
-    best = _best(items, scores, tie_rank, n)
+    best = best_places(items, scores, tie_rank, n)
     return items[best], scores[best]
 
 
@@ -253,7 +251,7 @@ def followed_by(chosen: Rows, ranked: Rows, scores: Scores, tie_rank: Rows, allo
                     few[left] = item
                     left += 1
             few = few[:left]
-            best = few[_best(few, scores[few], tie_rank, min(n - first, left))]
+            best = few[best_places(few, scores[few], tie_rank, min(n - first, left))]
             found[first : first + len(best)], filled = best, first + len(best)
             break
     return found[:filled]
@@ -267,76 +265,3 @@ def rank_order(scores: Scores, tie_rank: Rows) -> Rows:
 
 SPREAD = 0x9E3779B1
 """2^32 divided by the golden ratio, whose multiples scatter evenly (Knuth, The Art of Computer Programming, vol. 3, 6.4)."""
-
-
-_LINE = 16
-"""Numbers of 4 bytes that a processor fetches together."""
-
-
-@compiled(ROWS, ROWS, SCORES, ROWS_2D, SCORES_2D, MASK, ROWS, INT)
-def _neighbours_of(
-    sources: Rows, places: Rows, strengths: Scores, neighbours: Rows, weights: Scores, allowed: Mask, tie_rank: Rows, n: int
-) -> tuple[Rows, Scores, Rows]:
-    """Add up with a hash table of entries: it stays in the processor's cache, as sums over all items would not. The neighbours of
-    sources int32[s] stand at places int32[s] (-1: there are none)."""
-    ahead = 0
-    for place in places:  # rows lie far apart: all of them are on their way before the first is read
-        for k in range(0, neighbours.shape[1] if place >= 0 else 0, _LINE):
-            ahead += (neighbours[place, k] >= 0) + (weights[place, k] != 0)
-    max_n = len(sources) * neighbours.shape[1] if ahead else 0
-    bits = 4
-    while 1 << bits < 2 * max_n:
-        bits += 1
-    last = (1 << bits) - 1
-    entry_at = np.full(last + 1, -1, np.int32)
-    items, explained_by = np.empty(max_n, np.int32), np.empty(max_n, np.int32)
-    totals, largest = np.empty(max_n, np.float32), np.empty(max_n, np.float32)
-    count = 0
-    for each in range(len(sources)):
-        source, place, strength = sources[each], places[each], strengths[each]
-        if place < 0:
-            continue
-        for k in range(neighbours.shape[1]):
-            item, part = neighbours[place, k], strength * weights[place, k]
-            if part == 0:
-                break
-            if not allowed[item]:
-                continue
-            slot = (np.int64(item) * SPREAD & 0xFFFFFFFF) >> (32 - bits)
-            while entry_at[slot] >= 0 and items[entry_at[slot]] != item:
-                slot = slot + 1 & last
-            entry = entry_at[slot]
-            if entry < 0:
-                entry_at[slot] = count
-                items[count], explained_by[count], totals[count], largest[count] = item, source, part, part
-                count += 1
-                continue
-            totals[entry] += part
-            if part > largest[entry]:
-                largest[entry], explained_by[entry] = part, source
-    for entry in range(count):
-        if totals[entry] <= 0:
-            totals[entry] = np.nan
-    best = _best(items[:count], totals[:count], tie_rank, n)
-    return items[best], totals[best], explained_by[best]
-
-
-class Neighbours:
-    """The neighbours that were fitted for each item: `neighbours` int32[n, k] and `weights` float32[n, k] of the arrays, strongest
-    first (0: padding). A negative weight speaks against."""
-
-    def __init__(self, arrays: Arrays, tie_rank: Rows) -> None:
-        self._neighbours = cast(Rows, arrays["neighbours"])
-        self._weights = cast(Scores, arrays["weights"])
-        self._tie_rank = tie_rank
-
-    def of(self, sources: Rows, strengths: Scores, allowed: Mask, n: int, places: Rows | None = None) -> Candidates:
-        """Rank the n best neighbours of sources [s] by Σ strength × weight, and tell which source spoke most for each; only items
-        with a positive sum are ranked. `places` int32[s] are the sources' rows in the arrays (-1: none), where they are not items."""
-        if not len(sources):
-            return NO_CANDIDATES
-        places = sources if places is None else places
-        items, scores, explained_by = _neighbours_of(
-            sources, places, strengths, self._neighbours, self._weights, allowed, self._tie_rank, max(n, 0)
-        )
-        return Candidates(items, scores, explained_by)

@@ -12,14 +12,13 @@ from scipy.sparse import csr_array
 
 from recsys import ranking
 from recsys.ranking import (
-    Neighbours,
     followed_by,
     mark,
     rank_order,
     strongest_of_product,
     top_n,
 )
-from recsys.types import Arrays, Rows, Scores
+from recsys.types import Rows, Scores
 from tests.support.shops.handmade import calm
 
 SCORES = st.sampled_from([-2.0, 0.0, 0.5, 1.0, 1.0, 3.0, math.nan, math.inf, -math.inf])
@@ -134,32 +133,3 @@ def test_rank_order_is_a_permutation(values: list[float], ties: list[int]) -> No
     """Every item stands once, by score, then tie rank."""
     scores, tie_rank = np.array(values, np.float32), np.array(ties, np.int32)
     assert rank_order(scores, tie_rank).tolist() == sorted(range(12), key=lambda row: (-values[row], ties[row]))
-
-
-@calm
-@given(st.data(), st.integers(0, 9))
-def test_neighbours_add_up_and_remember_the_loudest(data: st.DataObject, n: int) -> None:
-    """Scores are Σ strength × weight of the sources inside the mask; `explained_by` is the (first) source that gave most."""
-    size = 8
-    weights = data.draw(st.lists(st.lists(st.integers(0, 3), min_size=size, max_size=size), min_size=size, max_size=size))
-    matrix = np.array(weights, np.float32) * (1 - np.eye(size, dtype=np.float32))
-    sources = data.draw(st.lists(st.integers(0, size - 1), unique=True, max_size=5))
-    strengths = data.draw(st.lists(st.integers(1, 4), min_size=len(sources), max_size=len(sources)))
-    allowed = data.draw(st.sets(st.integers(0, size - 1)))
-    ties = data.draw(st.permutations(range(size)))
-    given_by = {
-        item: [strength * float(matrix[source, item]) for source, strength in zip(sources, strengths, strict=True)]
-        for item in sorted(allowed)
-    }
-    expected = sorted((item for item in given_by if sum(given_by[item]) > 0), key=lambda i: (-sum(given_by[i]), ties[i]))[:n]
-    neighbours = np.argsort(-matrix, axis=1, kind="stable").astype(np.int32)
-    arrays: Arrays = {"neighbours": neighbours, "weights": np.take_along_axis(matrix, neighbours, axis=1)}
-    mask = np.isin(np.arange(size), sorted(allowed))
-    fitted = Neighbours(arrays, np.array(ties, np.int32))
-    ranked = fitted.of(np.array(sources, np.int32), np.array(strengths, np.float32), mask, n)
-    assert ranked.items.tolist() == expected
-    assert ranked.scores.tolist() == [sum(given_by[item]) for item in expected]
-    if expected:
-        assert ranked.explained_by is not None
-        top_contributor = [sources[int(np.argmax(given_by[item]))] for item in expected]
-        assert ranked.explained_by.tolist() == top_contributor

@@ -141,12 +141,12 @@ class Profiler:
         return codes[weighs], totals[weighs], events[weighs]
 
     def _lean(self, history: History, now: int) -> _Leanings:
-        catalog, times = self.catalog, history.times
+        catalog = self.catalog
         found: _Leanings = _lean(
             history.items,
             history.kinds,
-            times,
-            last_session(times, self.session_gap),
+            history.times,
+            self.session_gap,
             now,
             now - self._window,
             now - self._cart,
@@ -275,7 +275,7 @@ def _lean(
     items: Rows,
     kinds: Kinds,
     times: Times,
-    session: int,
+    gap: int,
     now: int,
     window: int,
     cart: int,
@@ -302,6 +302,7 @@ def _lean(
     nobody = (-1, 0, 0.0, False)
     if recent == len(times):
         return False, (0, -1, -1, 0, 0.0, np.inf, 0.0), False, nobody, nobody, carts
+    session = last_session(times, gap)
     now_items, now_kinds, now_times = items[session:], kinds[session:], times[session:]
     serious = _buys(now_items, now_kinds, now_times, leaf_of, price_of, buyer_views, buyer_dwell, most_dwell, price_ratio)
     items, kinds, times = items[recent:], kinds[recent:], times[recent:]

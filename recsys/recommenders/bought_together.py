@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.behaviour import ages_in_days, compact_rows, decay, last_of_each, matrix_of
-from recsys.ranking import Neighbours, strongest_of_product
+from recsys.ranking import strongest_of_product
 from recsys.reasons import reason_text
 from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
+from recsys.recommenders.neighbours import Neighbours
 from recsys.settings import BehaviourSettings
 from recsys.settings.types import NotNegative
 from recsys.snapshot.catalog import Catalog

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple, cast
 import msgspec
 import numpy as np
 
-from recsys.behaviour import QuerySeeds
-from recsys.ranking import Neighbours, strongest_of_product
+from recsys.ranking import strongest_of_product
 from recsys.recommenders.base import EvidenceItem, Recommender, RecommenderSettings
+from recsys.recommenders.neighbours import Neighbours, seeds
 from recsys.settings import BehaviourSettings
 from recsys.settings.types import NotNegative
 from recsys.snapshot.catalog import Catalog
@@ -78,7 +78,7 @@ class Content(Recommender[ContentSettings]):
         return {**strongest_of_product(rows, rows.T.tocsr(), settings.neighbours), **made_of.arrays()}
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: ContentSettings) -> None:
-        self._seeds = QuerySeeds(behaviour, settings.half_life_days, settings.history_items)
+        self._seeds = seeds(behaviour, settings.half_life_days, settings.history_items)
         self._neighbours = Neighbours(arrays, catalog.tie_rank)
         self._tie_rank = catalog.tie_rank
         self._put = PutNeighbours(catalog, arrays, Terms(arrays, catalog, settings)) if "holders" in arrays else None
@@ -86,10 +86,9 @@ class Content(Recommender[ContentSettings]):
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Add up the look-alikes of the items in the query's context, else of the shopper's history."""
-        sources, strengths = self._seeds.of(query, profile.history)
         if self._put is not None and self._put.began():
             self._neighbours = Neighbours(self._put.arrays, self._tie_rank)
-        return self._neighbours.of(sources, strengths, allowed, n)
+        return self._neighbours.of_seeds(self._seeds, query, profile.history, allowed, n)
 
     def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Name the item that this one is most like."""

@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.behaviour import QuerySeeds, compact_rows, interactions, matrix_of
-from recsys.ranking import Neighbours
+from recsys.behaviour import compact_rows, interactions, matrix_of
 from recsys.recommenders.base import EvidenceItem, Recommender, RecommenderSettings
+from recsys.recommenders.neighbours import Neighbours, seeds
 from recsys.settings import BehaviourSettings
 from recsys.settings.types import NotNegative
 from recsys.snapshot.catalog import Catalog
@@ -72,16 +72,15 @@ class Ease(Recommender[EaseSettings]):
         return {"items": part, "place": place, "neighbours": part[neighbours], "weights": weights}
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: EaseSettings) -> None:
-        self._place = cast(Rows, arrays["place"])
-        self._power = np.float32(settings.power)
-        self._seeds = QuerySeeds(behaviour, settings.half_life_days, settings.history_items, settings.half_life_steps)
-        self._neighbours = Neighbours(arrays, catalog.tie_rank)
+        self._seeds = seeds(
+            behaviour, settings.half_life_days, settings.history_items, settings.half_life_steps, settings.power
+        )
+        self._neighbours = Neighbours(arrays, catalog.tie_rank, cast(Rows, arrays["place"]))
         self._evidence = EvidenceItem(catalog)
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Add up the neighbours of the items in the query's context, else of the shopper's history."""
-        sources, strengths = self._seeds.of(query, profile.history)
-        return self._neighbours.of(sources, strengths**self._power, allowed, n, self._place.take(sources))
+        return self._neighbours.of_seeds(self._seeds, query, profile.history, allowed, n)
 
     def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Name the item that spoke most for this one."""

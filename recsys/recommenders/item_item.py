@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import msgspec
 import numpy as np
 
-from recsys.behaviour import QuerySeeds, compact_rows, interactions, matrix_of
-from recsys.ranking import Neighbours, strongest_of_product
+from recsys.behaviour import compact_rows, interactions, matrix_of
+from recsys.ranking import strongest_of_product
 from recsys.recommenders.base import EvidenceItem, Recommender, RecommenderSettings
+from recsys.recommenders.neighbours import Neighbours, seeds
 from recsys.settings import BehaviourSettings
 from recsys.settings.types import NotNegative
 from recsys.snapshot.catalog import Catalog
@@ -72,14 +73,13 @@ class ItemItem(Recommender[ItemItemSettings]):
         return neighbour_arrays(matrix_of(parts, tables.catalog.n_items), settings)
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: ItemItemSettings) -> None:
-        self._seeds = QuerySeeds(behaviour, settings.half_life_days, settings.history_items, settings.half_life_steps)
+        self._seeds = seeds(behaviour, settings.half_life_days, settings.history_items, settings.half_life_steps)
         self._neighbours = Neighbours(arrays, catalog.tie_rank)
         self._evidence = EvidenceItem(catalog)
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Add up the neighbours of the items in the query's context, else of the shopper's history."""
-        sources, strengths = self._seeds.of(query, profile.history)
-        return self._neighbours.of(sources, strengths, allowed, n)
+        return self._neighbours.of_seeds(self._seeds, query, profile.history, allowed, n)
 
     def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Name the item that spoke most for this one."""

@@ -9,10 +9,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.behaviour import QuerySeeds, ages_in_days, compact_rows, decay, event_weights, steps_of_users
+from recsys.behaviour import ages_in_days, compact_rows, decay, event_weights, steps_of_users
 from recsys.jit import INT, MASK, OWN_REALS, OWN_ROWS, OWN_SCORES, ROWS, SCORES, TIMES, compiled
-from recsys.ranking import NO_MORE, Neighbours, Sums, add_to, strongest_of_blocks, take_sums, widened
+from recsys.ranking import NO_MORE, Sums, add_to, strongest_of_blocks, take_sums, widened
 from recsys.recommenders.base import EvidenceItem, Recommender, RecommenderSettings
+from recsys.recommenders.neighbours import Neighbours, seeds
 from recsys.settings import BehaviourSettings
 from recsys.settings.types import NotNegative, Share
 from recsys.snapshot.catalog import Catalog
@@ -85,14 +86,13 @@ class NextItem(Recommender[NextItemSettings]):
         return _next_items(_laid_out(parts), tables.catalog.n_items, settings)
 
     def __init__(self, arrays: Arrays, catalog: Catalog, behaviour: BehaviourSettings, settings: NextItemSettings) -> None:
-        self._seeds = QuerySeeds(behaviour, settings.half_life_days, settings.history_items, settings.half_life_steps)
+        self._seeds = seeds(behaviour, settings.half_life_days, settings.history_items, settings.half_life_steps)
         self._neighbours = Neighbours(arrays, catalog.tie_rank)
         self._evidence = EvidenceItem(catalog)
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Add up what comes next after the items in the query's context, else after the latest of the shopper's history."""
-        sources, strengths = self._seeds.of(query, profile.history)
-        return self._neighbours.of(sources, strengths, allowed, n)
+        return self._neighbours.of_seeds(self._seeds, query, profile.history, allowed, n)
 
     def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Name the item that spoke most for this one."""
