@@ -48,10 +48,10 @@ class Told:
 
 
 class Some(NamedTuple):
-    """`COLUMNS` of the events of these users and of orders of nobody, and the cleaning of everybody's. Its survey, counts and findings
-    are those of the later moment."""
+    """`COLUMNS` of the events of these users (None: of all) and of orders of nobody, and the cleaning of everybody's. Its survey,
+    counts and findings are those of the later moment."""
 
-    user_ids: pl.Series
+    user_ids: pl.Series | None
     rows: pl.LazyFrame
     cleaning: Cleaning
 
@@ -85,9 +85,7 @@ class Earlier:
         Raises:
             DataError: if the disk would be full.
         """
-        doubles = self.later.doubles.filter(pl.col("timestamp") < self.before)
-        same = (self.later.money, self.later.log) == (self.told.money, self.told.log)
-        if not same or not doubles.equals(self.told.doubles):
+        if not self._comparable():
             return None
         absurd = self._absurd(self.told.money.convert(events), items, data)
         until = self.cleaning.absurd.rows.filter(pl.col("timestamp") < self.before)
@@ -98,6 +96,26 @@ class Earlier:
         dated = rows.filter(plausible(self.cleaning.now)) if self.cleaning.misdated else rows
         machines = find_machines(dated, replace(self.cleaning.seen, users=users_of(dated)), data)
         return Some(users, rows, replace(self.cleaning, absurd=absurd, machines=machines))
+
+    def orders(
+        self,
+        lines: pl.LazyFrame,
+        resolved: Callable[[pl.LazyFrame], pl.LazyFrame],
+        items: pl.DataFrame,
+        data: DataSettings,
+        partitions: int,
+    ) -> Some | None:
+        """Read purchases and refunds alone, of everybody, without looking at all other events once more; as `some_rows`."""
+        if not self._comparable():
+            return None
+        rows = at_hand(resolved(lines).select(COLUMNS), partitions)
+        return Some(None, rows, replace(self.cleaning, absurd=self._absurd(rows, items, data)))
+
+    def _comparable(self) -> bool:
+        """Tell whether what the later moment saw has every row before the moment, and has it in the same money."""
+        doubles = self.later.doubles.filter(pl.col("timestamp") < self.before)
+        same = (self.later.money, self.later.log) == (self.told.money, self.told.log)
+        return same and doubles.equals(self.told.doubles)
 
     def _absurd(self, rows: pl.LazyFrame, items: pl.DataFrame, data: DataSettings) -> Absurd:
         """The rows before the moment that are absurd among themselves."""

@@ -199,15 +199,17 @@ def _joined_up(
     some = None
     if asked.later and asked.before:
         earlier = Earlier(asked.before, told, asked.later.told, asked.later.cleaning)
-        some = earlier.some_rows(narrow, resolved, item_rows, data, events.partitions)
+        read = earlier.orders if asked.only_orders else earlier.some_rows
+        some = read(narrow, resolved, item_rows, data, events.partitions)
     rows = some.rows if some else at_hand(resolved(narrow).select(COLUMNS), events.partitions)
     cleaning = some.cleaning if some else look_at(rows, item_rows, data, asked.now, file)
+    only = some.user_ids if some else None
     facts = _item_facts(reads, folded, cleaning, money)
     learned_from = cleaning.people(rows).select(MAPPED)  # of several partitions it stays where its rows are laid down
     updates = newer(live.updates, facts, one["items"][0], data.export_hours)
     whole = finish_items(overlaid(known_items(facts, item_rows), updates), money.currency)
     canonical = cleaning.people(resolved(events.frame.with_columns(event_id()))).select(list(schema("events")))
-    assortment = _assortment_of(settings, reads, folded, cleaning, whole, money.convert(narrow) if some else rows)
+    assortment = _assortment_of(settings, reads, folded, cleaning, whole, rows if only is None else money.convert(narrow))
     doubles = {name: said for name, (_, said) in one.items()}
     found = chain.from_iterable([*(read.findings for read in reads.values()), *doubles.values()])
     return ShopTables(
@@ -231,7 +233,7 @@ def _joined_up(
         judged=None if data.events.pivot else reads["events"],  # a pivot knows the values of its moment
         told=told,
         cleaning=cleaning,
-        only=some.user_ids if some else None,
+        only=only,
     )
 
 

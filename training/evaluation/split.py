@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -160,8 +161,9 @@ def owned_before(events: Events, user_ids: list[str], asked: Sequence[str]) -> d
 def _truth(
     settings: Settings, fold: Fold, catalog: Catalog, erasure_keys: ErasureKeys | None, whole: Prepared | None
 ) -> Truth:
-    judged = whole.shop.judged if whole else None
-    shop = read_shop(settings, before=fold.until, erasure_keys=erasure_keys, only_orders=True, judged=judged)
+    later = whole.shop if whole and whole.shop.judged else None
+    read = partial(read_shop, settings, before=fold.until, erasure_keys=erasure_keys, only_orders=True)
+    shop = read(judged=later.judged, later=later) if later else read()
     rows = shop.rows.filter(~pl.col("item_id").is_in(shop.never.implode()).fill_null(False))
     buyers = rows.filter((pl.col("event_type") == "purchase") & (pl.col("timestamp") >= fold.at)).select("user_id").unique()
     events, user_ids = map_events(rows.join(buyers, on="user_id", how="semi"), catalog)

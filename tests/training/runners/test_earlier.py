@@ -20,15 +20,17 @@ from recsys.tables.schema import schema
 from tests.conftest import NOW, Shop, ago, event
 from tests.support.shops.synthetic import END
 from tests.support.training import cut
-from training.job.job import Prepared, prepare
+from training.evaluation.split import Fold, Split, split
+from training.job.job import prepare
 
 LINKS = "[data.identities]\npaths = ['links.parquet']\n"
 KINDS = ("view", "view", "cart_add", "purchase", "purchase", "refund", "impression")
-MOMENT = ago(minutes=30)
+WINDOW = Fold(ago(minutes=30), 1)
 
 
-def hashed(prepared: Prepared) -> dict[str, str]:
-    """Hashes of all that fits read, by what it is."""
+def hashed(split: Split) -> dict[str, str]:
+    """Hashes of all that fits read, and of what was bought in the window, by what it is."""
+    prepared, truth = split.prepared, split.truth
     told: dict[str, Any] = {name: getattr(prepared, name) for name in ("events", "guest_orders")}
     groups = {name: {each: getattr(events, each) for each in Events.__slots__} for name, events in told.items()}
     groups["base"] = dict(prepared.base)
@@ -36,15 +38,15 @@ def hashed(prepared: Prepared) -> dict[str, str]:
     shop = prepared.shop
     tables = (shop.items, shop.users, shop.contents, shop.links, shop.joins)
     return hashes | {
+        "truth": content_hash({"": {"items": truth.items, "offsets": truth.offsets, "sizes": truth.sizes}}, truth.users),
         "users": content_hash({}, prepared.user_ids, prepared.firsts.tolist(), prepared.as_of),
         "tables": content_hash({}, *(frame.write_json() for frame in tables), shop.currency, shop.state_sequence),
     }
 
 
-def both(shop: Settings, before: datetime, now: datetime = NOW) -> tuple[Prepared, Prepared]:
-    """An earlier moment as it is read whole, and out of what was prepared for a later one."""
-    later = prepare(shop, now=now)
-    return prepare(shop, now=now, before=before), prepare(shop, now=now, before=before, whole=later)
+def both(shop: Settings, fold: Fold, now: datetime = NOW) -> tuple[Split, Split]:
+    """A fold as it is read from the tables, and out of what was prepared for a later moment."""
+    return split(shop, fold, now), split(shop, fold, now, whole=prepare(shop, now=now))
 
 
 def write_links(folder: Path, links: list[tuple[str, str, datetime | None]]) -> None:
@@ -56,9 +58,10 @@ def write_links(folder: Path, links: list[tuple[str, str, datetime | None]]) -> 
 @pytest.mark.parametrize("days", [1, 7, 60])
 def test_a_shop_with_links_guests_and_refunds(synthetic: Settings, partitions: int, days: int) -> None:
     """Most shoppers are taken as they are, and nothing differs."""
-    whole, taken = both(cut(synthetic, partitions), END - timedelta(days=days), END)
-    assert taken.shop.only is not None
-    assert len(taken.shop.only) < len(taken.user_ids) / 2
+    whole, taken = both(cut(synthetic, partitions), Fold(END - timedelta(days=days), days), END)
+    assert taken.prepared.shop.only is not None
+    assert len(taken.prepared.shop.only) < len(taken.prepared.user_ids) / 2
+    assert len(taken.truth) > days
     assert hashed(taken) == hashed(whole)
 
 
@@ -99,5 +102,5 @@ def test_any_shop_as_of_an_earlier_moment(
             stated = msgspec.structs.replace(
                 stated, data=msgspec.structs.replace(stated.data, items=type(stated.data.items)())
             )
-        whole, taken = both(stated, MOMENT)
+        whole, taken = both(stated, WINDOW)
         assert hashed(taken) == hashed(whole)
