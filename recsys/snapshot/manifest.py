@@ -32,7 +32,8 @@ class ClickRecord(msgspec.Struct, frozen=True, kw_only=True):
     drawn: int = 0
     """Those of them on which chance had a part in what stood where."""
     positions: tuple[float, ...] = ()
-    """How likely a click at each place is against the likeliest, were the same item there; empty: there were too few lists."""
+    """How likely a click at each place is against the likeliest, were the same item there (−1: nothing stood there); empty: there were
+    too few lists."""
     used: bool = False
     """Whether the ranker learned from them: it is surely better so on purchases."""
     difference: tuple[float, float, float] = (0.0, 0.0, 0.0)

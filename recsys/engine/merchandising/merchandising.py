@@ -249,7 +249,9 @@ class Arrangement:
         entries = self._numbers[5 : 5 + limit].copy()
         filled = self._numbers.item(0)
         entries[:filled] = self._numbers[5 + limit :][:filled]
-        return np.where(entries >= 0, self._at_hand.rows[entries], np.int32(-1))
+        standing, there = np.full(limit, -1, np.int32), entries >= 0
+        standing[there] = self._at_hand.rows[entries[there]]
+        return standing
 
     def _needed(self) -> Numbers:
         """The shares of which an item must come now."""

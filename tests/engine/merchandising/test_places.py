@@ -145,6 +145,26 @@ def test_the_list_that_is_explained_is_the_one_that_is_shown(
     assert (list(shown.builder.ranked), shown[2:4]) == (list(explained.builder.ranked), explained[2:4])
 
 
+@calm
+@given(
+    action=ACTIONS,
+    dial=st.sampled_from(["", 'limits = [{ by = "brand", max = 4 }]', "variety = 0.3", "rotate = 0.2", "mixed = true"]),
+    user=st.sampled_from(["nobody", "ann"]),
+    stated=st.booleans(),
+)
+def test_a_list_that_nobody_fills_is_answered(
+    snapshots: tuple[Snapshot, Snapshot], action: Any, dial: str, user: str, stated: bool
+) -> None:
+    """A rule whose recommender knows nothing of a stranger, and no fallback: nothing is at hand to be arranged."""
+    rules = 'rules = [{ name = "seen", recommenders = { recently_viewed = 1.0 } }]\nfallback = []'
+    engine = Engine(snapshots[1], parse_settings(f"[placements.home]\n{rules}\n{dial}"))
+    engine.campaigns.put({"a": campaign(action)})
+    query, history = Query(now=micros(NOW), user_id=user, limit=4), engine.snapshot.histories.of(user)
+    built = build(engine, resolve_query(engine, query, history), 4, stated)
+    pinned = [engine.catalog.row(action["pin"]["item_id"])] if "pin" in action else []
+    assert user == "ann" or {*built.builder.ranked.rows.tolist()} <= {*pinned}
+
+
 def _credited(engine: Engine, query: Query, kind: Any, depth: int) -> Any:
     """A list with who is said to have filled it, and its pinned rows."""
     builder, plan, shelf, _, chain = _in_hand(engine, query, depth)

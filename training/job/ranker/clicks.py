@@ -109,7 +109,8 @@ def _counts(each: ClickedList, item: str) -> bool:
 
 
 def position_curve(trees: Trees, clicks: Clicks) -> tuple[float, ...]:
-    """Return how likely a click at each place is against the likeliest, the first as a rule, were the same item there.
+    """Return how likely a click at each place is against the likeliest, the first as a rule, were the same item there; of a place at
+    which nothing stood −1, for nothing is known of it.
 
     Of a list's clicks each item has a share in proportion to exp(score) times its place's factor; the factors are those under which
     every place has as many clicks as it got (the conditional logit's likelihood, climbed as in Hunter, "MM algorithms for generalized
@@ -118,13 +119,14 @@ def position_curve(trees: Trees, clicks: Clicks) -> tuple[float, ...]:
     lists = np.repeat(np.arange(len(clicks)), clicks.lengths)
     places, clicked = clicks.places - 1, clicks.clicked.astype(np.float64)
     worth, in_list = np.exp(trees.scores(clicks.matrix)), np.bincount(lists, clicked)[lists]
-    got = np.bincount(places, clicked)
+    got, stood = np.bincount(places, clicked), np.bincount(places) > 0
     curve = np.ones(len(got))
     for _ in range(_ROUNDS):
         chances = worth * curve[places]
         expected = chances / np.bincount(lists, chances)[lists] * in_list
         curve *= got / np.maximum(np.bincount(places, expected), 1e-9)
-    return tuple(round(float(each), 3) for each in curve / curve.max())
+    known = curve / curve[stood].max()
+    return tuple(round(float(each), 3) if there else -1.0 for each, there in zip(known, stood, strict=True))
 
 
 def click_record(trees: Trees | None, clicks: Clicks, least: int) -> ClickRecord:
@@ -143,9 +145,10 @@ def in_words(found: ClickRecord) -> str:
         return f"Clicks are not learned from: only {found.lists:,} lists had something clicked and something not."
     mean, low, high = found.difference
     learned = "are learned from, too" if found.used else "are not learned from, for purchases alone teach as much"
-    places = [(place, found.positions[place - 1]) for place in (2, 5, 10) if place <= len(found.positions)]
-    curve = ", ".join(f"{share:.2f} at place {place}" for place, share in places)
+    places = [place for place in (2, 5, 10) if place <= len(found.positions) and found.positions[place - 1] >= 0]
+    curve = ", ".join(f"{found.positions[place - 1]:.2f} at place {place}" for place in places)
+    positions = f"; of the clicks that an item gets at the best place it gets {curve}" if places else ""
     return (
         f"Clicks on {found.lists:,} lists, {found.drawn:,} of them drawn by chance, {learned}: {mean:+.4f} [{low:+.4f}, "
-        f"{high:+.4f}]; of the clicks that an item gets at the best place it gets {curve}."
+        f"{high:+.4f}]{positions}."
     )

@@ -14,10 +14,10 @@ from recsys.engine.ranker.trees import Trees
 from recsys.settings.ranker import RankerSettings
 from recsys.snapshot.manifest import ClickRecord
 from training.job.ranker.budget import Size
-from training.job.ranker.clicks import Clicks, all_of, click_record, no_clicks, position_curve
+from training.job.ranker.clicks import Clicks, all_of, click_record, in_words, no_clicks, position_curve
 from training.job.ranker.examples import Examples
 from training.job.ranker.ranker import Learned, Round, learn_task
-from training.job.ranker.trees import fit
+from training.job.ranker.trees import fit, trees_of
 
 SIZE = Size(("item_item",), 10, 50)
 WIDTH = len(feature_names(SIZE.sources))
@@ -108,6 +108,17 @@ def test_the_curve_of_positions_is_found() -> None:
     assert click_record(trees, lists, 200).positions == pytest.approx(LOOKED_AT, abs=0.06)
     assert click_record(trees, lists, 10_000).positions == position_curve(trees, lists)
     assert click_record(None, lists, 200).positions == ()
+
+
+def test_nothing_is_said_of_a_place_at_which_nothing_stood() -> None:
+    """Impressions told of the first, second and fourth place: what the third is worth is not known, which is not 0."""
+    n = 60
+    places, wanted = np.tile(np.array([1, 2, 4], np.int32), n), np.zeros((n, 3), bool)
+    wanted[np.arange(n), np.arange(n) % 3] = True
+    lists = Clicks(np.zeros((3 * n, 2), np.float32), wanted.ravel(), places, np.full(n, 3), np.zeros(n, bool))
+    record = click_record(trees_of(()), lists, 5)
+    assert record.positions == (1.0, 1.0, -1.0, 1.0)
+    assert "it gets 1.00 at place 2." in in_words(record)
 
 
 def test_the_same_lists_give_the_same_trees() -> None:
