@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import mmap
 import os
 import shutil
@@ -31,6 +32,12 @@ def why_unwritten(error: Exception, folder: Path) -> str:
 def finds_no_room(error: Exception) -> bool:
     """Tell whether an error of the system, or of a library that repeats its words, says that a disk is full."""
     return _NO_ROOM in str(error)
+
+
+def sha256(file: Path) -> str:
+    """Hash a file (hex)."""
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sync(path: Path) -> None:

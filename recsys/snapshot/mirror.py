@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from recsys.disk import locked, name_folder, sync, try_lock, write_whole
+from recsys.disk import locked, name_folder, sha256, sync, try_lock, write_whole
 from recsys.settings import Settings
 from recsys.snapshot.manifest import FileEntry
 from recsys.snapshot.remote import MAX_REPORTS, Moved, Pointer, RemoteSnapshots, StoredReport
@@ -20,7 +20,6 @@ from recsys.snapshot.store import (
     point_at,
     publishing,
     report_files,
-    sha256,
     versions,
 )
 from recsys.types import SnapshotError

@@ -12,6 +12,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, Literal, TypeAlias, TypeVar
@@ -20,7 +21,7 @@ from uuid import uuid4
 import msgspec
 import numpy as np
 
-from recsys.disk import let_go, locked, name_folder, named_in, sync, why_unwritten, write_whole
+from recsys.disk import let_go, locked, name_folder, named_in, sha256, sync, why_unwritten, write_whole
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.contents import Contents
 from recsys.snapshot.customer_value import CustomerValues
@@ -39,7 +40,6 @@ REPORTS = "reports"
 """Folder of the snapshots' reports, beside them."""
 INCOMING = ".incoming-"
 """Beginning of the names of folders that are being written."""
-_CHUNK = 1 << 20
 
 Opened = TypeVar("Opened")
 
@@ -314,18 +314,9 @@ def _write(
     inspect: Inspect | None,
 ) -> Manifest:
     folder.mkdir()
-    for group, arrays in groups.items():
-        (folder / group).mkdir()
-        for name, array in arrays.items():
-            np.save(folder / group / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
-            let_go([array])
-    if write_for_people:
-        (folder / "people").mkdir()
-        write_for_people(folder / "people")
-    files = {}
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        sync(file)
-        files[file.relative_to(folder).as_posix()] = FileEntry(file.stat().st_size, sha256(file))
+    with ThreadPoolExecutor(1) as beside:  # each file is synced and hashed while the next is written
+        entries = {file: beside.submit(_entry, file) for file in _written(folder, groups, write_for_people)}
+        files = {file.relative_to(folder).as_posix(): entries[file].result() for file in sorted(entries)}
     complete = msgspec.structs.replace(manifest, files=files)
     if inspect:
         complete = inspect(folder, complete)
@@ -335,10 +326,21 @@ def _write(
     return complete
 
 
-def sha256(file: Path) -> str:
-    """Hash a file (hex)."""
-    digest = hashlib.sha256()
-    with open(file, "rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+def _written(folder: Path, groups: Mapping[str, Arrays], write_for_people: Callable[[Path], None] | None) -> Iterator[Path]:
+    """Write all files but the manifest, and give each once it is written."""
+    for group, arrays in groups.items():
+        (folder / group).mkdir()
+        for name, array in arrays.items():
+            np.save(file := folder / group / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+            let_go([array])
+            yield file
+    if write_for_people:
+        (folder / "people").mkdir()
+        write_for_people(folder / "people")
+        yield from (path for path in (folder / "people").rglob("*") if path.is_file())
+
+
+def _entry(file: Path) -> FileEntry:
+    """Wait until a file is on the disk, and hash it."""
+    sync(file)
+    return FileEntry(file.stat().st_size, sha256(file))
