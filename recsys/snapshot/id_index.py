@@ -15,8 +15,12 @@ import numpy as np
 from recsys.types import Arrays, Rows, SnapshotError
 
 
+def _digest(key: bytes) -> bytes:
+    return blake2b(key, digest_size=8).digest()
+
+
 def _hash(key: bytes) -> int:
-    return int.from_bytes(blake2b(key, digest_size=8).digest(), "little")
+    return int.from_bytes(_digest(key), "little")
 
 
 def order_key(order_id: str) -> int:
@@ -95,7 +99,7 @@ class IdMap:
 def id_arrays(ids: Sequence[str], prefix: str) -> Arrays:
     """Build the arrays of an `IdMap` whose row r holds `ids[r]`; the ids must be distinct."""
     keys = [text.encode() for text in ids]
-    hashes = np.fromiter((_hash(key) for key in keys), np.uint64, len(keys))
+    hashes = np.frombuffer(b"".join(map(_digest, keys)), "<u8").astype(np.uint64)
     order = np.argsort(hashes, kind="stable")
     return {
         f"{prefix}_hashes": hashes[order],
@@ -107,5 +111,5 @@ def id_arrays(ids: Sequence[str], prefix: str) -> Arrays:
 def blob_arrays(texts: Sequence[bytes], prefix: str) -> Arrays:
     """Lay byte strings end to end: `blob` uint8 and `offsets` int64[n+1]."""
     offsets = np.zeros(len(texts) + 1, np.int64)
-    np.cumsum([len(text) for text in texts], out=offsets[1:])
+    np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=offsets[1:])
     return {f"{prefix}_offsets": offsets, f"{prefix}_blob": np.frombuffer(b"".join(texts), np.uint8)}

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.snapshot.id_index import IdMap, id_arrays
 from recsys.types import Arrays, Link, Rows
+
+if TYPE_CHECKING:
+    import polars as pl
 
 FOREVER = np.iinfo(np.int64)
 """Its smallest number stands for "since ever", its largest for "until now"."""
@@ -72,24 +75,23 @@ class Links:
         return [self._anonymous.text(row) for row in part[-max_n if max_n else None :].tolist()]
 
 
-def link_arrays(links: Iterable[Link], known_ids: Iterable[str]) -> Arrays:
-    """Lay links and the known users' ids out as the arrays of `Links`."""
-    ordered = sorted({(link.anonymous_id, link.timestamp, link.user_id) for link in links})
-    known = sorted({*known_ids, *(user for _, _, user in ordered)})
-    anonymous = sorted({each for each, _, _ in ordered})
-    row_of, place_of = {user: row for row, user in enumerate(known)}, {each: row for row, each in enumerate(anonymous)}
-    owners = np.array([row_of[user] for _, _, user in ordered], np.int32)
-    ids = np.array([place_of[each] for each, _, _ in ordered], np.int32)
-    latest = {(row_of[user], place_of[each]): time for each, time, user in ordered}
-    pairs = np.array(sorted(latest, key=lambda pair: (pair[0], latest[pair], pair[1])), np.int32).reshape(-1, 2)
+def link_arrays(links: pl.DataFrame, known_ids: pl.Series) -> Arrays:
+    """Lay links (anonymous_id, user_id, timestamp in microseconds) and the known users' ids out as the arrays of `Links`."""
+    ordered = links.select("anonymous_id", "timestamp", "user_id").unique().sort("anonymous_id", "timestamp", "user_id")
+    users = known_ids.alias("user_id").to_frame().vstack(ordered.select("user_id"))
+    known = users.unique().sort("user_id").with_row_index("owner")
+    anonymous = ordered["anonymous_id"].unique(maintain_order=True)
+    ordered = ordered.with_columns(ordered["anonymous_id"].rle_id().alias("place"))
+    ordered = ordered.join(known, on="user_id", how="left", maintain_order="left")
+    pairs = ordered.unique(["owner", "place"], keep="last", maintain_order=True).sort("owner", "timestamp", "place")
     return {
-        **id_arrays(known, "known"),
-        **id_arrays(anonymous, "anonymous"),
-        "offsets": np.searchsorted(ids, np.arange(len(anonymous) + 1)).astype(np.int64),
-        "owners": owners,
-        "times": np.array([time for _, time, _ in ordered], np.int64),
-        "owned_offsets": np.searchsorted(pairs[:, 0], np.arange(len(known) + 1)).astype(np.int64),
-        "owned": np.ascontiguousarray(pairs[:, 1], np.int32),
+        **id_arrays(known["user_id"].to_list(), "known"),
+        **id_arrays(anonymous.to_list(), "anonymous"),
+        "offsets": np.searchsorted(ordered["place"].to_numpy(), np.arange(len(anonymous) + 1)).astype(np.int64),
+        "owners": ordered["owner"].to_numpy().astype(np.int32),
+        "times": ordered["timestamp"].to_numpy().astype(np.int64),
+        "owned_offsets": np.searchsorted(pairs["owner"].to_numpy(), np.arange(len(known) + 1)).astype(np.int64),
+        "owned": pairs["place"].to_numpy().astype(np.int32),
     }
 
 

@@ -86,9 +86,9 @@ class People:
 
 def people_arrays(users: pl.DataFrame) -> Arrays:
     """Lay the canonical user table out as the arrays of `People`."""
-    locales, locale = _coded(users["locale"].to_list())
-    timezones, timezone = _coded(users["timezone"].to_list())
-    birthdays = users["birthday"].to_list()
+    locales, locale = _coded(users["locale"])
+    timezones, timezone = _coded(users["timezone"])
+    birthday = users["birthday"].dt
     consents = np.zeros(users.height, np.uint8)
     for bit, name in enumerate(CHANNELS):
         answers = users[f"consent_{name}"]
@@ -100,7 +100,7 @@ def people_arrays(users: pl.DataFrame) -> Arrays:
         **blob_arrays(timezones, "timezones"),
         "locale": locale,
         "timezone": timezone,
-        "birthday": np.array([day.month * 100 + day.day if day else 0 for day in birthdays], np.int16),
+        "birthday": (birthday.month().cast(int) * 100 + birthday.day()).fill_null(0).to_numpy().astype(np.int16),
         "consents": consents,
     }
 
@@ -114,8 +114,8 @@ def _text(texts: Texts, row: int) -> str | None:
     return texts[row].decode() if row >= 0 else None
 
 
-def _coded(values: list[str | None]) -> tuple[list[bytes], NDArray[np.int16]]:
+def _coded(values: pl.Series) -> tuple[list[bytes], NDArray[np.int16]]:
     """The distinct texts, and each value's place among them; what comes after as many as int16 counts is taken as not said."""
-    distinct = sorted({value for value in values if value})[: np.iinfo(np.int16).max]
-    code = {value: at for at, value in enumerate(distinct)}
-    return [value.encode() for value in distinct], np.array([code.get(value or "", -1) for value in values], np.int16)
+    distinct = sorted(filter(None, values.unique().to_list()))[: np.iinfo(np.int16).max]
+    codes = values.replace_strict(distinct, range(len(distinct)), default=-1).fill_null(-1)
+    return [value.encode() for value in distinct], codes.to_numpy().astype(np.int16)

@@ -131,7 +131,7 @@ def trained(engine: Engine, stated: Sequence[dict[str, Any]], links: Sequence[Li
     groups = {
         **engine.snapshot.groups,
         "history": history_arrays(settled, bounded(settled, behaviour), users),
-        "links": link_arrays(links, ["ana"]),
+        "links": link_arrays(raw, pl.Series(["ana"])),
     }
     manifest = msgspec.structs.replace(engine.snapshot.manifest, behaviour=behaviour)
     return Engine(Snapshot(manifest, groups), engine.settings)

@@ -271,7 +271,7 @@ def test_periods_mean_the_same_in_tables_and_while_serving(
         for row in stated.rows()
         if row[1] is not None
     }
-    mapped = Links(link_arrays(links, ["ana"]))
+    mapped = Links(link_arrays(frame, pl.Series(["ana"])))
     assert {
         tuple(period) for each in "ab" for period in periods(mapped.of(each), [at for name, at in ends if name == each])
     } == expected

@@ -36,6 +36,14 @@ def test_a_person_is_what_the_user_table_says() -> None:
     assert len(found) == 2
 
 
+def test_what_is_not_said_is_not_known() -> None:
+    """Empty texts are none, also where nobody's locale, time zone or birthday is known."""
+    found = people({"user_id": "ann", "locale": "", "timezone": None}, {"user_id": "bob"})
+    assert (found.of("ann"), found.of("bob")) == (NOBODY, NOBODY)
+    found = people({"user_id": "ann", "locale": ""}, {"user_id": "bob", "locale": "pl", "birthday": date(1999, 12, 31)})
+    assert (found.of("ann"), found.of("bob")) == (NOBODY, Person("pl", None, (12, 31)))
+
+
 def test_nobody_consents_unless_told() -> None:
     """An id that the table lacks, and one without a word on consent, may be written to on no channel."""
     found = people({"user_id": "ann"})

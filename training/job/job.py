@@ -36,7 +36,7 @@ from recsys.snapshot.people import people_arrays
 from recsys.snapshot.put.spare_rows import with_spare_rows
 from recsys.snapshot.store import FORMAT, Manifest, Snapshot, content_hash
 from recsys.tables.shop import ShopTables, read_shop
-from recsys.types import Arrays, EventType, Link, Times
+from recsys.types import Arrays, EventType, Times
 from training.job.customer_value import value_arrays
 from training.job.default_blend import SOURCES, LearnedBlend, default_blend
 from training.job.fitting import fit_recommenders
@@ -306,8 +306,8 @@ def _as_of(newest: int | None, now: datetime, before: datetime | None) -> int:
 
 def _links(shop: ShopTables) -> Arrays:
     """Find who anonymous ids belong to, and who is known; a link without a time holds since ever."""
-    rows = shop.links.select("anonymous_id", "user_id", pl.col("timestamp").dt.epoch("us").fill_null(FOREVER.min)).rows()
-    return link_arrays((Link(*row) for row in rows), shop.users["user_id"])
+    links = shop.links.with_columns(pl.col("timestamp").dt.epoch("us").fill_null(FOREVER.min))
+    return link_arrays(links, shop.users["user_id"])
 
 
 def _histories(prepared: Prepared, behaviour: BehaviourSettings) -> Arrays:
