@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import resource
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -25,7 +25,6 @@ from recsys.engine.settings_check import check_settings
 from recsys.live.databases import open_slates
 from recsys.live.erasure import ErasureKeys
 from recsys.orders import settle
-from recsys.recommenders import configure
 from recsys.settings import BehaviourSettings, Settings
 from recsys.snapshot.catalog import Catalog, catalog_arrays
 from recsys.snapshot.contents import content_arrays
@@ -34,13 +33,14 @@ from recsys.snapshot.identity_links import FOREVER, link_arrays
 from recsys.snapshot.item_stats import item_stats
 from recsys.snapshot.people import people_arrays
 from recsys.snapshot.put.spare_rows import with_spare_rows
-from recsys.snapshot.store import FORMAT, Manifest, Snapshot, content_hash
+from recsys.snapshot.store import Manifest, Snapshot
 from recsys.tables.shop import ShopTables, read_shop
-from recsys.types import Arrays, EventType, Times
+from recsys.types import Arrays, Times
 from training.job.customer_value import value_arrays
 from training.job.default_blend import SOURCES, LearnedBlend, default_blend
 from training.job.fitting import fit_recommenders
 from training.job.items_copy import write_items
+from training.job.manifest import fingerprint_of, manifest_of
 from training.job.publishing import Publisher
 from training.job.ranker.clicked_lists import ClickedList, Span, clicked_lists
 from training.job.ranker.examples import BLEND_ALONE, BLEND_PLACEMENT
@@ -183,17 +183,19 @@ def learn(
     catalog, users = Catalog(groups["catalog"]), len(prepared.user_ids)
     tables = Tables(prepared.events, catalog, users, prepared.as_of, settings.seed, prepared.guest_orders)
     groups |= fit_recommenders(tables, groups["catalog"], prepared.parts, settings, known, asked, steps.step)
-    with steps.step("histories"):
-        groups["history"] = _histories(prepared, behaviour)
-    if valued:
-        with steps.step("customer value"):
-            groups["value"], _ = value_arrays(prepared.events, prepared.as_of, len(prepared.user_ids))
-    groups["links"] = _links(prepared.shop)
-    groups["users"] = people_arrays(prepared.shop.users)
-    groups["contents"] = content_arrays(prepared.shop.contents, tables.catalog)
+    with ThreadPoolExecutor(1) as beside:
+        fingerprint = beside.submit(fingerprint_of, tables)  # on the other core
+        with steps.step("histories"):
+            groups["history"] = _histories(prepared, behaviour)
+        if valued:
+            with steps.step("customer value"):
+                groups["value"], _ = value_arrays(prepared.events, prepared.as_of, len(prepared.user_ids))
+        groups["links"] = _links(prepared.shop)
+        groups["users"] = people_arrays(prepared.shop.users)
+        groups["contents"] = content_arrays(prepared.shop.contents, tables.catalog)
     if ranker and ranker.arrays:
         groups[GROUP] = item_facts(tables.events, tables.catalog.n_items, tables.as_of) | ranker.arrays
-    manifest = _manifest(settings, tables, groups, steps, now, prepared.shop.state_sequence)
+    manifest = manifest_of(settings, tables, groups, fingerprint.result(), steps, now, prepared.shop.state_sequence)
     if ranker:
         manifest = msgspec.structs.replace(manifest, ranker=ranker.record)
     if blend:
@@ -313,38 +315,3 @@ def _links(shop: ShopTables) -> Arrays:
 def _histories(prepared: Prepared, behaviour: BehaviourSettings) -> Arrays:
     newest = newest_events(prepared.events, behaviour, prepared.shop.partitions)
     return prepared.parts.keep(history_arrays(prepared.events, newest, prepared.user_ids))
-
-
-def _manifest(
-    settings: Settings, tables: Tables, groups: dict[str, Arrays], steps: Steps, now: datetime, state_sequence: int
-) -> Manifest:
-    with steps.step("content hash"):
-        read = {"events": tables.events, "guest_orders": tables.guest_orders}
-        arrays = {key: {name: getattr(each, name) for name in each.__slots__} for key, each in read.items() if len(each)}
-        fingerprint = content_hash(arrays, tables.as_of)
-        recommenders = {name: msgspec.to_builtins(chosen) for name, chosen in configure(settings.recommenders).items()}
-        serving = (settings.behaviour, settings.blend, settings.seed)
-        learned = content_hash(groups, serving, recommenders, fingerprint)
-    return Manifest(
-        format=FORMAT,
-        version=f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{learned[:12]}",
-        created_at=now.astimezone(UTC).isoformat(timespec="seconds"),
-        as_of=tables.as_of,
-        content_hash=learned,
-        data_fingerprint=fingerprint,
-        behaviour=settings.behaviour,
-        recommenders=recommenders,
-        blend=settings.blend,
-        profile=settings.profile,
-        placements=settings.placements,
-        seed=settings.seed,
-        counts={
-            "events": len(tables.events),
-            "users": tables.n_users,
-            "items": tables.catalog.n_known,
-            "purchases": int(np.count_nonzero(tables.events.kinds == EventType.PURCHASE)),
-        },
-        timings_seconds=dict(steps.seconds),
-        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        state_sequence=state_sequence,
-    )

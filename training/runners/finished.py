@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from hashlib import sha256
@@ -194,9 +195,11 @@ def _written(folder: Path, arrays: Arrays) -> Arrays:
         if shutil.disk_usage(folder.parent).free - sum(each.nbytes for each in arrays.values()) < LEAST_FREE:
             return arrays
         aside.mkdir()
-        for name, array in arrays.items():
-            np.save(aside / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
-        (aside / _HASH).write_text(content_hash({"": arrays}))
+        with ThreadPoolExecutor(1) as beside:
+            hashed = beside.submit(content_hash, {"": arrays})  # on the other core
+            for name, array in arrays.items():
+                np.save(aside / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+        (aside / _HASH).write_text(hashed.result())
         aside.rename(folder)
         return _mapped(folder)
     except OSError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import IO
@@ -33,6 +34,8 @@ from training.runners.rows import item_rows, map_events, map_rows
 
 PARTITION = "partition"
 """Column of a row's partition, from 0."""
+_HASHED_AT_ONCE = 2
+"""Ranges of users that are hashed at a time, each on a core of its own."""
 _ROW_HASH, _HASHES = "row_hash", ("high", "low")
 """Column of a row's hash, and those of the sums of its halves, which no order of rows changes."""
 
@@ -49,7 +52,7 @@ class LocalParts:
 
         @cache
         def keys() -> list[str]:
-            return [*self._keys(tables, catalog)]
+            return self._keys(tables, catalog)
 
         def learned(name: str) -> Arrays:
             fit = fits[name]
@@ -69,13 +72,17 @@ class LocalParts:
         let_go(arrays_of_events(tables.events).values())  # what merges them needs the room
         return sums
 
-    def _keys(self, tables: Tables, catalog: Arrays) -> Iterable[str]:
+    def _keys(self, tables: Tables, catalog: Arrays) -> list[str]:
         """A hash of everything that each range of users has to tell."""
         if not self.finished.keeps:
-            return ("" for _ in tables.cut(self.count))
+            return ["" for _ in tables.cut(self.count)]
         common = hash_of(tables.as_of, tables.seed, catalog=catalog, guests=arrays_of_events(tables.guest_orders))
-        parts = tables.cut(self.count)
-        return (hash_of(common, part.n_users, events=arrays_of_events(part.events)) for part in parts)
+
+        def key(part: Tables) -> str:
+            return hash_of(common, part.n_users, events=arrays_of_events(part.events))
+
+        with ThreadPoolExecutor(_HASHED_AT_ONCE) as beside:
+            return [*beside.map(key, tables.cut(self.count))]
 
     def keep(self, arrays: Arrays) -> Arrays:
         """Keep arrays in memory, or of several partitions in files; see `Parts`."""
