@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.behaviour import PURCHASE, Kinds, last_of_each, session_gap
-from recsys.jit import INT, KINDS, ROWS, TIMES, compiled
+from recsys.jit import INT, KINDS, MASK, ROWS, TIMES, compiled
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.histories import Events, amounts_of
 from recsys.types import CANCELLED, SHOWN_TYPES, EventType, History, Mask, Owned, Rows, Times
@@ -61,9 +61,7 @@ def bounded(events: Events, settings: BehaviourSettings) -> Events:
     rest is settled again.
     """
     lines = np.isin(events.kinds, ORDER_KINDS)
-    newest = np.zeros(len(events), bool)
-    for mask, max_n in ((lines, settings.history_purchases), (~lines, settings.history_events)):
-        newest[_latest(events.users, mask, max_n)] = True
+    newest = _newest(events.users, lines, settings.history_purchases, settings.history_events)
     if newest.all():
         return events
     if (lines & ~newest).any() and (events.kinds[newest] == REFUND).any():
@@ -236,12 +234,21 @@ def _taken_from(events: Events, newest: Mask) -> NDArray[np.float32]:
     return quantities
 
 
-def _latest(users: Rows, mask: Mask, max_n: int) -> NDArray[np.intp]:
-    """Places of each user's last `max_n` events of a mask."""
-    positions = np.flatnonzero(mask)
-    owners = users[positions]
-    last = np.searchsorted(owners, owners, side="right") if len(positions) else positions
-    return positions[last - np.arange(len(positions)) <= max_n]
+@compiled(ROWS, MASK, INT, INT)
+def _newest(users: Rows, lines: Mask, max_lines: int, max_others: int) -> Mask:
+    """Tell, bool[e], which events are among the last order lines of their user, or among the last of the others."""
+    newest = np.zeros(len(users), np.bool_)
+    n_lines, n_others = 0, 0
+    for place in range(len(users) - 1, -1, -1):
+        if place + 1 < len(users) and users[place] != users[place + 1]:
+            n_lines, n_others = 0, 0
+        if lines[place]:
+            n_lines += 1
+            newest[place] = n_lines <= max_lines
+        else:
+            n_others += 1
+            newest[place] = n_others <= max_others
+    return newest
 
 
 _MIX = np.int64(0x1E3779B97F4A7C15)

@@ -334,6 +334,10 @@ def test_purchases_and_refunds_are_bounded_together() -> None:
     kept = bounded(stated, BehaviourSettings(history_purchases=2, history_events=1))
     assert kept.times.tolist() == [2 * MINUTE, 3 * MINUTE, 4 * MINUTE]
     assert bounded(stated, BehaviourSettings(history_purchases=3, history_events=2)) is stated
+    other = replace(stated, users=stated.users + np.int32(1))
+    both = Events(*(np.concatenate([getattr(each, n) for each in (stated, other)]) for n in Events.__slots__))
+    kept = bounded(both, BehaviourSettings(history_purchases=1, history_events=1))
+    assert (kept.users.tolist(), kept.times.tolist()) == ([0, 0, 1, 1], [3 * MINUTE, 4 * MINUTE] * 2)
 
 
 def test_only_events_in_order_are_settled() -> None:

@@ -44,6 +44,8 @@ class Events:
     def where(self, chosen: Mask | NDArray[np.intp] | slice) -> Events:
         """The events for which the mask bool[e] holds, in the same order, or those at the given positions. Of mapped ones a single
         array is in memory at a time."""
+        if not isinstance(chosen, slice) and chosen.dtype == bool and np.count_nonzero(chosen) * 8 < len(chosen):
+            chosen = np.flatnonzero(chosen)  # a few places are read sooner than a whole mask for each array
         return Events(*(_chosen(getattr(self, name), chosen) for name in self.__slots__))
 
     def since(self, time: int) -> Events:
@@ -221,7 +223,7 @@ def history_arrays(events: Events, kept: Events, user_ids: list[str]) -> Arrays:
 def _owned_arrays(events: Events, kept: Events, n_users: int) -> Arrays:
     """Return what `orders.owned_of` finds in every user's history, end to end; orders are counted over all events."""
     bought = kept.where((kept.kinds == EventType.PURCHASE) & (kept.items >= 0))
-    order = np.lexsort((np.arange(len(bought)), bought.items, bought.users))
+    order = np.lexsort((bought.items, bought.users))  # which keeps those of one item by time
     last = np.ones(len(bought), bool)
     last[:-1] = (np.diff(bought.users[order]) != 0) | (np.diff(bought.items[order]) != 0)
     owned = bought.where(order[last])

@@ -6,15 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.clock import DAY
+from recsys.jit import INT, ROWS, TIMES, compiled
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Events
 from recsys.snapshot.stock import units_sold
-from recsys.types import Arrays, EventType, Mask, Rows
+from recsys.types import Arrays, EventType, Mask, Rows, Times
 
-_NEVER = np.iinfo(np.int64).max
-_CHUNK = 1 << 20
-"""Events that are copied at a time."""
+_NEVER = int(np.iinfo(np.int64).max)
 
 
 def item_stats(
@@ -35,13 +34,13 @@ def item_stats(
     gaps = (np.diff(times) / DAY)[again].astype(np.float32)
     gap_days = _gap_days(items[1:][again], gaps, catalog)
     sold = units_sold(events, catalog, as_of)
-    first_seen = _first_seen(events, catalog.n_items)
+    first_seen, last_seen = _seen(events.items, events.times, catalog.n_items)
     if guest_orders is not None:
         sold += units_sold(guest_orders, catalog, as_of)
-        first_seen = np.minimum(first_seen, _first_seen(guest_orders, catalog.n_items))
+        first_seen = np.minimum(first_seen, _seen(guest_orders.items, guest_orders.times, catalog.n_items)[0])
     learned = _repurchased(users, items, again, catalog, settings)
     return {
-        "tie_rank": _tie_rank(events, catalog),
+        "tie_rank": _tie_rank(last_seen, catalog),
         "gap_days": gap_days,
         "replenishable": np.where(declared >= 0, declared == 1, learned),
         "sold": sold,
@@ -99,25 +98,23 @@ def _repurchased(users: Rows, items: Rows, again: Mask, catalog: Catalog, settin
     return np.asarray(share >= settings.repurchase_share)
 
 
-def _first_seen(events: Events, n_items: int) -> NDArray[np.int64]:
-    """Moment int64[n] of the first event of every item (microseconds)."""
-    first = np.full(n_items, _NEVER)
-    for start in range(0, len(events), _CHUNK):
-        items, times = events.items[start : start + _CHUNK], events.times[start : start + _CHUNK]
-        np.minimum.at(first, items[items >= 0], times[items >= 0])
-    return first
+@compiled(ROWS, TIMES, INT)
+def _seen(items: Rows, times: Times, n_items: int) -> tuple[Times, Times]:
+    """Moments int64[n] of the first event of every item, and of the last (microseconds)."""
+    first, last = np.full(n_items, _NEVER, np.int64), np.zeros(n_items, np.int64)
+    for place in range(len(items)):
+        item = items[place]
+        if item >= 0:
+            first[item], last[item] = min(first[item], times[place]), max(last[item], times[place])
+    return first, last
 
 
-def _tie_rank(events: Events, catalog: Catalog) -> Rows:
+def _tie_rank(last_seen: Times, catalog: Catalog) -> Rows:
     """Place int32[n] of every item when scores are equal: latest event first, then item id."""
     n = catalog.n_items
-    latest = np.zeros(n, np.int64)
-    for start in range(0, len(events), _CHUNK):
-        items, times = events.items[start : start + _CHUNK], events.times[start : start + _CHUNK]
-        np.maximum.at(latest, items[items >= 0], times[items >= 0])
     ids = [catalog.item_id(row) for row in range(catalog.n_known)]
     by_id = np.arange(n, dtype=np.int32)  # spare rows last
     by_id[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids))
     rank = np.empty(n, np.int32)
-    rank[np.lexsort((by_id, -latest))] = np.arange(n)
+    rank[np.lexsort((by_id, -last_seen))] = np.arange(n)
     return rank
