@@ -153,7 +153,7 @@ def agreement(shadow: Engine, new: Engine, min_n: float, seed: int) -> Check:
 def overlap(shadow: Engine, new: Engine, seed: int, mixed: bool = False) -> NDArray[np.float64]:
     """Share of the shadow's first ten of the blend that stand in the new engine's, by item id, of each shopper that it has a
     list for; `mixed`: with the ids mixed up. Items that a shopper owns are left out, or lists would agree by repeating the past."""
-    rows = np.array([new.catalog.row(shadow.catalog.item_id(row)) for row in range(shadow.catalog.n_known)], np.int32)
+    rows = shadow.catalog.items.published.rows_in(new.catalog.items.published)
     if mixed:
         rows[rows >= 0] = np.random.default_rng(seed).permutation(rows[rows >= 0])
     place = np.append(rows, np.int32(-1))
