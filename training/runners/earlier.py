@@ -64,8 +64,7 @@ class Later:
         if parts.count == 1:
             return Settled(next(pieces), users.ids, moment, users.firsts, parts)
         files = EventFiles()
-        for piece in pieces:
-            files.append(piece)
+        files.extend(pieces)
         return Settled(files.events(), users.ids, moment, users.firsts, parts)
 
     def _pieces(self, moment: int, users: _Users, items: Rows | None, anew: Events, count: int) -> Iterator[Events]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, Any, cast
 
 import numpy as np
@@ -30,6 +32,8 @@ class EventFiles:
         Raises:
             DataError: if the disk would be full.
         """
+        if not len(events):
+            return
         arrays = arrays_of_events(events)
         try:
             check_room(sum(array.nbytes for array in arrays.values()))
@@ -41,9 +45,20 @@ class EventFiles:
                 self._dtypes[name] = array.dtype
             array.tofile(self._files[name])
 
+    def extend(self, parts: Iterable[Events]) -> None:
+        """Lay one part after another down, each while the next is made: two are in memory at a time; raises as `append`."""
+        with ThreadPoolExecutor(1) as beside:
+            written: Future[None] | None = None
+            for part in parts:
+                if written:
+                    written.result()
+                written = beside.submit(self.append, part)
+            if written:
+                written.result()
+
     def events(self) -> Events:
         """Map them; nothing can be appended any more."""
-        if not any(file.tell() for file in self._files.values()):
+        if not self._files:
             return no_events()
         return Events(*(self._mapped(name) for name in Events.__slots__))
 

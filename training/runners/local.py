@@ -8,7 +8,7 @@ name: they are gone with the arrays that read them, or with the process. Finishe
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
@@ -156,10 +156,14 @@ def newest_events(events: Events, behaviour: BehaviourSettings, partitions: int)
     """Each user's newest settled events, as `orders.bounded` chooses them; of several partitions one after another, into files."""
     if partitions == 1:
         return bounded(events, behaviour)
+
+    def newest() -> Iterator[Events]:
+        for part in events.cut(partitions):
+            yield bounded(part, behaviour)
+            let_go(arrays_of_events(events).values())
+
     files = EventFiles()
-    for part in events.cut(partitions):
-        files.append(bounded(part, behaviour))
-        let_go(arrays_of_events(events).values())
+    files.extend(newest())
     return files.events()
 
 
