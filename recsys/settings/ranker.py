@@ -32,5 +32,5 @@ class RankerSettings(Group, frozen=True):
     clicked_lists: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 0
     """Most clicked lists of one window that it learns from as well, less the bias of positions; of more, so many are drawn. 0: from
     purchases alone."""
-    most_events: Count = 5_000_000
+    most_events: Count = 12_000_000
     """With more events none is learned: every window is a fit of its own."""
