@@ -314,14 +314,17 @@ def _write(
     inspect: Inspect | None,
 ) -> Manifest:
     folder.mkdir()
-    with ThreadPoolExecutor(1) as beside:  # each file is synced and hashed while the next is written
+    beside = ThreadPoolExecutor(1)  # each file is synced and hashed while the next is written
+    try:
         entries = {file: beside.submit(_entry, file) for file in _written(folder, groups, write_for_people)}
         files = {file.relative_to(folder).as_posix(): entries[file].result() for file in sorted(entries)}
+    finally:
+        beside.shutdown(cancel_futures=True)  # of what is given up nothing more is waited for
     complete = msgspec.structs.replace(manifest, files=files)
     if inspect:
         complete = inspect(folder, complete)
     (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(complete), indent=1))
-    for path in (folder / MANIFEST, *(folder / group for group in groups), folder):
+    for path in (folder / MANIFEST, *(each for each in folder.iterdir() if each.is_dir()), folder):
         sync(path)
     return complete
 

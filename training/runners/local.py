@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import IO
@@ -81,8 +81,13 @@ class LocalParts:
         def key(part: Tables) -> str:
             return hash_of(common, part.n_users, events=arrays_of_events(part.events))
 
+        found: list[Future[str]] = []
         with ThreadPoolExecutor(_HASHED_AT_ONCE) as beside:
-            return [*beside.map(key, tables.cut(self.count))]
+            for part in tables.cut(self.count):  # a copy each: no more of them than are hashed
+                if len(found) >= _HASHED_AT_ONCE:
+                    wait(found[-_HASHED_AT_ONCE:], return_when=FIRST_COMPLETED)
+                found.append(beside.submit(key, part))
+        return [each.result() for each in found]
 
     def keep(self, arrays: Arrays) -> Arrays:
         """Keep arrays in memory, or of several partitions in files; see `Parts`."""
