@@ -64,6 +64,19 @@ class Neighbours:
         return Candidates(items, scores, explained_by)
 
 
+@compiled()
+def _fetched(sources: Rows, place_of: Rows, neighbours: Rows, weights: Scores) -> tuple[Rows, bool]:
+    """Places of sources int32[s] in the arrays, and whether any has neighbours. The rows lie far apart: each line of them is
+    touched, so that all are on their way before the first is read."""
+    places, touched = sources.copy(), 0
+    for each in range(len(sources)):
+        if len(place_of):
+            places[each] = place_of[sources[each]]
+        for k in range(0, neighbours.shape[1] if places[each] >= 0 else 0, _LINE):
+            touched += (neighbours[places[each], k] >= 0) + (weights[places[each], k] != 0)
+    return places, touched > 0
+
+
 @compiled(ROWS, SCORES, ROWS, ROWS_2D, SCORES_2D, ROWS, MASK, INT)
 def _neighbours_of(
     sources: Rows,
@@ -76,13 +89,9 @@ def _neighbours_of(
     n: int,
 ) -> tuple[Rows, Scores, Rows]:
     """Add up with a hash table of entries: it stays in the processor's cache, as sums over all items would not."""
-    places, width, ahead = sources.copy(), neighbours.shape[1], 0
-    for each in range(len(sources)):  # rows lie far apart: all of them are on their way before the first is read
-        if len(place_of):
-            places[each] = place_of[sources[each]]
-        for k in range(0, width if places[each] >= 0 else 0, _LINE):
-            ahead += (neighbours[places[each], k] >= 0) + (weights[places[each], k] != 0)
-    max_n = len(sources) * width if ahead else 0
+    places, any_there = _fetched(sources, place_of, neighbours, weights)
+    width = neighbours.shape[1]
+    max_n = len(sources) * width if any_there else 0
     bits = 4
     while 1 << bits < 2 * max_n:
         bits += 1

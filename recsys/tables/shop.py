@@ -7,7 +7,7 @@ What was written down while serving is folded in, and the forgotten are left out
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
@@ -17,9 +17,9 @@ from typing import NamedTuple
 import polars as pl
 
 from recsys.ids.event_ids import ORDER_LINES
-from recsys.ids.user_ids import NullUsers
 from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.settings import Settings
+from recsys.settings.tables import DataSettings
 from recsys.tables import identities
 from recsys.tables.checks.catalogue_rules import catalogue_rules
 from recsys.tables.checks.cleaning import Cleaning, look_at
@@ -31,7 +31,7 @@ from recsys.tables.checks.people import by_their_other_name, is_nobody, without_
 from recsys.tables.checks.rejects import stop_if_too_bad, write_rejects
 from recsys.tables.checks.survey import COLUMNS, MAPPED, Survey
 from recsys.tables.checks.unique_rows import last_rows
-from recsys.tables.earlier import Earlier, Told
+from recsys.tables.earlier import Earlier, Some, Told
 from recsys.tables.erased_rows import ErasedRows
 from recsys.tables.items import finish_items, known_items, newer, overlaid
 from recsys.tables.live_rows import Folded, LiveRows, fold_in, merged, read_live
@@ -117,17 +117,8 @@ def read_shop(
         )
     live = read_live(settings, before=before, until=live_until)
     tombstones = Tombstones(erasure_keys, live.tombstones)
-    null_users = settings.data.nobody
     mapped = map_tables(settings, [name for name in TABLES if name != "events" or judged is None], before)
-    erased: dict[str, Erased | None] = dict.fromkeys(mapped)
-    if tombstones:
-        forgotten = ErasedRows(tombstones, mapped, live, null_users)
-        live = forgotten.without(live)
-        erased = {name: forgotten.of_table(name) for name in mapped}
-    reads = {
-        name: read_table(name, getattr(settings.data, name), each, erased[name], settings.training)
-        for name, each in mapped.items()
-    }
+    reads, live = _read(settings, mapped, live, tombstones)
     if judged is not None:
         reads["events"] = judged.before(before) if before else judged
     write_rejects(settings, reads, tombstones.fingerprint)
@@ -135,7 +126,23 @@ def read_shop(
         stop_if_too_bad(reads, settings.data.max_rejected_share)
         stop_if_unreadable((f for read in reads.values() for f in read.findings), settings.data.max_unreadable_share)
     asked = _Asked(now, before, only_orders, later, tombstones.fingerprint)
-    return _joined_up(settings, reads, live, null_users, asked)
+    return _joined_up(settings, reads, live, asked)
+
+
+def _read(
+    settings: Settings, mapped: Mapping[str, MappedTable], live: LiveRows, tombstones: Tombstones
+) -> tuple[dict[str, Read], LiveRows]:
+    """Read tables and the log's rows without what is of those who were forgotten."""
+    erased: dict[str, Erased | None] = dict.fromkeys(mapped)
+    if tombstones:
+        forgotten = ErasedRows(tombstones, mapped, live, settings.data.nobody)
+        live = forgotten.without(live)
+        erased = {name: forgotten.of_table(name) for name in mapped}
+    reads = {
+        name: read_table(name, getattr(settings.data, name), each, erased[name], settings.training)
+        for name, each in mapped.items()
+    }
+    return reads, live
 
 
 def map_tables(settings: Settings, names: Iterable[str], before: datetime | None = None) -> dict[str, MappedTable]:
@@ -179,10 +186,8 @@ class _Asked(NamedTuple):
     erased: str
 
 
-def _joined_up(
-    settings: Settings, reads: Mapping[str, Read], live: LiveRows, null_users: NullUsers, asked: _Asked
-) -> ShopTables:
-    data, file = settings.data, reads["events"].files[0]
+def _joined_up(settings: Settings, reads: Mapping[str, Read], live: LiveRows, asked: _Asked) -> ShopTables:
+    data, null_users = settings.data, settings.data.nobody
     events, folded = _with_live(reads["events"], live)
     narrow = events.narrow.filter(pl.col("event_type").is_in(ORDER_LINES)) if asked.only_orders else events.narrow
     one = {name: last_rows(name, reads) for name in ("items", "users", "contents")}
@@ -196,14 +201,11 @@ def _joined_up(
     def resolved(frame: pl.LazyFrame) -> pl.LazyFrame:
         return money.convert(identities.resolve(without_nobody(frame, null_users), told.links, told.ends))
 
-    some = None
-    if asked.later and asked.before:
-        earlier = Earlier(asked.before, told, asked.later.told, asked.later.cleaning)
-        read = earlier.orders if asked.only_orders else earlier.some_rows
-        some = read(narrow, resolved, item_rows, data, events.partitions)
-    rows = some.rows if some else at_hand(resolved(narrow).select(COLUMNS), events.partitions)
-    cleaning = some.cleaning if some else look_at(rows, item_rows, data, asked.now, file)
-    only = some.user_ids if some else None
+    some = _earlier_rows(asked, told, narrow, resolved, item_rows, data, events.partitions)
+    if some is None:
+        rows = at_hand(resolved(narrow).select(COLUMNS), events.partitions)
+        some = Some(None, rows, look_at(rows, item_rows, data, asked.now, reads["events"].files[0]))
+    only, rows, cleaning = some
     facts = _item_facts(reads, folded, cleaning, money)
     learned_from = cleaning.people(rows).select(MAPPED)  # of several partitions it stays where its rows are laid down
     updates = newer(live.updates, facts, one["items"][0], data.export_hours)
@@ -235,6 +237,22 @@ def _joined_up(
         cleaning=cleaning,
         only=only,
     )
+
+
+def _earlier_rows(
+    asked: _Asked,
+    told: Told,
+    events: pl.LazyFrame,
+    resolved: Callable[[pl.LazyFrame], pl.LazyFrame],
+    items: pl.DataFrame,
+    data: DataSettings,
+    partitions: int,
+) -> Some | None:
+    """Rows as of an earlier moment, where a later one has been read; None: it has not, or all of them are to be read."""
+    if not (asked.later and asked.before):
+        return None
+    earlier = Earlier(asked.before, told, asked.later.told, asked.later.cleaning)
+    return (earlier.orders if asked.only_orders else earlier.some_rows)(events, resolved, items, data, partitions)
 
 
 class _Assortment(NamedTuple):

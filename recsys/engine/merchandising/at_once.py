@@ -61,23 +61,9 @@ def arranged_at_once(pool: Pool, plan: Plan, shelf: Shelf) -> AtOnce | None:
     ranked, ends, sought = pool.ranked, [len(pool.ranked.rows)], -1
     while True:
         names, source = pinned.beside(ranked.names)
+        at_hand = _AtHand.of(ranked, pool.n_blended, plan, shelf, pinned, source)
         standing, scores, explained_by, numbers = _walked(
-            shelf.limit,
-            ranked.rows,
-            ranked.scores,
-            ranked.sources,
-            ranked.explained_by,
-            np.array(ends),
-            pool.n_blended,
-            pinned.rows,
-            pinned.scores,
-            source,
-            NO_FACTORS if plan.factors is None else plan.factors,
-            shelf.allowed,
-            shelf.catalog.group,
-            plan.pin_numbers,
-            plan.rules.keys,
-            plan.rules.limits,
+            *at_hand, np.array(ends), plan.pin_numbers, plan.rules.keys, plan.rules.limits
         )
         if (filled := numbers.item(0)) == shelf.limit:
             told = numbers[1 + filled :].tolist()
@@ -89,6 +75,31 @@ def arranged_at_once(pool: Pool, plan: Plan, shelf: Shelf) -> AtOnce | None:
             return None
         ranked, sought = ranked.followed_by(more), filled
         ends.append(len(ranked.rows))
+
+
+class _AtHand(NamedTuple):
+    """Arguments that both compiled walks begin with: the places, the ranked items, of which the first `blended` are the rule's, those
+    that are pinned, with their source, what weighs, what may be shown, and groups."""
+
+    limit: int
+    rows: Rows
+    scores: Reals
+    sources: Numbers
+    explained_by: Rows
+    blended: int
+    pinned: Rows
+    pinned_scores: Scores
+    source: int
+    factors: Scores
+    allowed: Mask
+    group: Rows
+
+    @classmethod
+    def of(cls, ranked: Ranked, blended: int, plan: Plan, shelf: Shelf, pinned: _Pinned, source: int) -> _AtHand:
+        """Lay them out."""
+        factors, may_show, group = NO_FACTORS if plan.factors is None else plan.factors, shelf.allowed, shelf.catalog.group
+        brought = ranked.rows, ranked.scores, ranked.sources, ranked.explained_by
+        return cls(shelf.limit, *brought, blended, pinned.rows, pinned.scores, source, factors, may_show, group)
 
 
 def _brought_for(
@@ -107,21 +118,7 @@ def _with_shares(pool: Pool, plan: Plan, shelf: Shelf, pinned: _Pinned) -> AtOnc
     ranked, catalog = pool.ranked, shelf.catalog
     names, source = pinned.beside(ranked.names)
     done, rows, scores, sources, explained_by, others = _arrange_at_once(
-        shelf.limit,
-        ranked.rows,
-        ranked.scores,
-        ranked.sources,
-        ranked.explained_by,
-        pool.n_blended,
-        pinned.rows,
-        pinned.scores,
-        source,
-        NO_FACTORS if plan.factors is None else plan.factors,
-        shelf.allowed,
-        catalog.group,
-        catalog.category,
-        catalog.brand,
-        plan.rules,
+        *_AtHand.of(ranked, pool.n_blended, plan, shelf, pinned, source), catalog.category, catalog.brand, plan.rules
     )
     if not done:
         return None
@@ -235,13 +232,32 @@ def _lined_up(before: Numbers, stands: Mask, begin: int, end: int, weights: Real
     return line[np.argsort(-weights[line], kind="mergesort")] if len(weights) else line
 
 
+@compiled()
+def _told(
+    chosen: Numbers, count: int, raised: Reals, sources: Numbers, explained_by: Rows, source: int, blended: int, by_pin: Mask
+) -> tuple[Reals, Rows, Numbers]:
+    """The scores, notes and numbers of a list, of whose places the first `count` are filled with chosen entries; see `_walked`."""
+    limit, n_told = len(chosen), 1 + len(chosen)
+    scores, notes, numbers = np.empty(limit), np.full(limit, np.int32(-1)), np.full(1 + 2 * limit, source)
+    numbers[0] = count
+    for place in range(count):
+        entry = chosen[place]
+        scores[place] = raised[entry]
+        if entry < len(sources):
+            numbers[1 + place], notes[place] = sources[entry], explained_by[entry]
+        if by_pin[place] or entry >= blended:
+            numbers[n_told] = -1 - place if by_pin[place] else place
+            n_told += 1
+    return scores, notes, numbers[:n_told]
+
+
 @compiled(
-    INT, ROWS, REALS, TIMES, ROWS, TIMES, INT, ROWS, SCORES, INT, SCORES, MASK, ROWS, OWN_TIMES_2D, OWN_ROWS_2D, OWN_TIMES_2D
+    INT, ROWS, REALS, TIMES, ROWS, INT, ROWS, SCORES, INT, SCORES, MASK, ROWS, TIMES, OWN_TIMES_2D, OWN_ROWS_2D, OWN_TIMES_2D
 )
 def _walked(
-    limit: int, rows: Rows, scores: Reals, sources: Numbers, explained_by: Rows, ends: Numbers, blended: int, pinned: Rows,
-    pinned_scores: Scores, source: int, factors: Scores, allowed: Mask, group: Rows, pins: Numbers, keys: Rows,
-    limits: Numbers,
+    limit: int, rows: Rows, scores: Reals, sources: Numbers, explained_by: Rows, blended: int, pinned: Rows,
+    pinned_scores: Scores, source: int, factors: Scores, allowed: Mask, group: Rows, ends: Numbers, pins: Numbers,
+    keys: Rows, limits: Numbers,
 ) -> tuple[Rows, Reals, Rows, Numbers]:  # fmt: skip
     """Fill the places in one walk along items that were brought in turn, where nothing has a share.
 
@@ -283,18 +299,8 @@ def _walked(
             first, entry = at + 1 if for_good else first, order[at]
             standing[count], chosen[count], stands[entry] = every[entry], entry, True
         count += 1
-    numbers, n_told = np.full(1 + 2 * limit, source), 1 + limit
-    found_scores, notes = np.empty(limit), np.full(limit, np.int32(-1))
-    numbers[0] = count
-    for place in range(count):
-        entry = chosen[place]
-        found_scores[place] = raised[entry]
-        if entry < n:
-            numbers[1 + place], notes[place] = sources[entry], explained_by[entry]
-        if by_pin[place] or entry >= blended:
-            numbers[n_told] = -1 - place if by_pin[place] else place
-            n_told += 1
-    return standing, found_scores, notes, numbers[:n_told]
+    found_scores, notes, numbers = _told(chosen, count, raised, sources, explained_by, source, blended, by_pin)
+    return standing, found_scores, notes, numbers
 
 
 @compiled(INT, ROWS, REALS, TIMES, ROWS, INT, ROWS, SCORES, INT, SCORES, MASK, ROWS, ROWS, ROWS, RULES)

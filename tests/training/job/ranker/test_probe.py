@@ -22,15 +22,6 @@ from training.job.ranker.ranker import Window
 SOURCES = ("item_item",)
 
 
-@pytest.fixture(scope="module")
-def fashion(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shop, Settings, Prepared]:
-    """The shop, read."""
-    shop = fashion_shop(tmp_path_factory.mktemp("fashion"))
-    shop.write()
-    settings = with_ranker(shop.settings)
-    return shop, settings, prepare(settings, now=NOW)
-
-
 def test_a_window_is_told_what_that_day_s_tables_tell(fashion: tuple[Shop, Settings, Prepared]) -> None:
     """Read anew up to the window's first moment, the tables give every candidate the same features, byte for byte, and the probe that
     the gate looks at finds nothing."""

@@ -21,7 +21,7 @@ from recsys.settings.ranker import RankerSettings
 from recsys.snapshot.store import open_snapshot
 from recsys.types import EventType
 from tests.conftest import NOW, Shop, ago, ask, event, micros
-from tests.support.shops.fashion import DAYS, fashion_shop, with_ranker
+from tests.support.shops.fashion import DAYS, with_ranker
 from tests.support.training import train
 from training.job.job import Prepared, fit, learn_ranker, past_of, prepare
 from training.job.ranker.budget import Size, size_of
@@ -151,15 +151,6 @@ def test_it_leads_where_it_surely_gained(gains: tuple[float, ...], leads: bool) 
 
 
 # On a shop
-
-
-@pytest.fixture(scope="module")
-def fashion(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shop, Settings, Prepared]:
-    """The shop, read."""
-    shop = fashion_shop(tmp_path_factory.mktemp("fashion"))
-    shop.write()
-    settings = with_ranker(shop.settings)
-    return shop, settings, prepare(settings, now=NOW)
 
 
 @pytest.fixture(scope="module")
