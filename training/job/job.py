@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -237,6 +237,7 @@ def past_of(prepared: Prepared, settings: Settings, *, now: datetime) -> Past:
     placements = {**settings.placements, BLEND_ALONE: BLEND_PLACEMENT}
     judging = msgspec.structs.replace(settings, placements=placements)
 
+    @lru_cache(1)  # of one moment they are asked for twice in turn
     def events_until(moment: int) -> Events:
         return settle(events.where(events.times < moment), settings.behaviour)
 
