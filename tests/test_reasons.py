@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from recsys.locales import plural_form
-from recsys.reasons import LOCALES, _texts, reason_locale, reason_text
+from recsys.reasons import LOCALES, _texts, reason_locale, reason_text, reason_with_title
 from recsys.recommenders import RECOMMENDERS
 from tests.support.shops.handmade import World, shop_of
 
@@ -45,6 +45,16 @@ def test_every_count_has_its_form(locale: str) -> None:
         assert all(names_in(text) <= {"n"} for text in forms.values())
         alone = [count for count in range(2, 200) if not re.search(r"\d", _counted(name, count, locale))]
         assert alone in ([], [2]), "only one and two may be said without their number"
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("title", ["Lamp", "", "{title} {people}", "a % b \u2068", "1 person"])
+def test_a_text_with_a_title_is_the_same_text(locale: str, title: str) -> None:
+    """What names an item and nothing else is worded by joining, as the text has it."""
+    named = [name for name, text in _texts(locale).texts.items() if names_in(text) == {"title"}]
+    assert len(named) > 4
+    for name in named:
+        assert reason_with_title(name, locale, title) == reason_text(name, locale, title=title)
 
 
 def _counted(name: str, count: int, locale: str) -> str:

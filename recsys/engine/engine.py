@@ -33,6 +33,7 @@ from recsys.types import (
 )
 
 _encode_query = msgspec.json.Encoder().encode
+_NO_ITEM = np.array(-1, np.int32)
 
 
 class Engine:
@@ -141,7 +142,7 @@ class Engine:
         """Hash snapshot, settings, query, history and the campaigns that hold; 24 hex digits."""
         revision, campaigns = self.catalog.revision, b"" if plan is None else plan.digest
         changes = b"%d" % revision if revision else b""
-        past = np.maximum(history.items, -1).data, history.kinds.data, history.times.data
+        past = np.maximum(history.items, _NO_ITEM).data, history.kinds.data, history.times.data
         hashed = b"".join((self._digest, changes, campaigns, _encode_query(query), *past))
         return blake2b(hashed, digest_size=12).hexdigest()
 

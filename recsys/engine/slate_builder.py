@@ -186,6 +186,8 @@ class SlateBuilder:
     def anything_personal(self) -> bool:
         """Tell whether any place was filled from the shopper's own history."""
         names, recommenders = self.ranked.names, self._engine.recommenders
+        if len(names) == 1:
+            return recommenders[names[0]].personal and len(self.ranked.rows) > 0
         sources = set(self.ranked.sources.tolist())
         return any(recommenders[names[source]].personal for source in sources)
 

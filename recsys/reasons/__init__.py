@@ -34,6 +34,12 @@ def reason_text(name: str, locale: str, **values: object) -> str:
     return language.texts[name].format_map(values)
 
 
+def reason_with_title(name: str, locale: str, title: str) -> str:
+    """Return a text whose one value is the title of an item; no words are counted in it, so that it is three parts joined."""
+    before, after = _around_title(name, locale)
+    return before + title + after
+
+
 @lru_cache(4096)
 def reason_locale(*wanted: str | None) -> str:
     """Return the one of `LOCALES` for a reader: the closest to the first of these locales that is known and has texts."""
@@ -44,6 +50,12 @@ def reason_locale(*wanted: str | None) -> str:
 def _counted(forms: Mapping[str, str], count: int, locale: str) -> str:
     form = forms.get(f"={count}") or forms.get(plural_form(count, locale)) or forms["other"]
     return form.format(n=count)
+
+
+@cache
+def _around_title(name: str, locale: str) -> tuple[str, str]:
+    before, _, after = _texts(locale).texts[name].partition("{title}")
+    return before, after
 
 
 @cache

@@ -7,19 +7,18 @@ and the shared behaviour tests then find it by themselves. A reason that is new 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache, partial
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
-from recsys.reasons import reason_text
+from recsys.reasons import reason_with_title
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.catalog import Catalog
 from recsys.snapshot.histories import Tables
 from recsys.types import Arrays, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
 
 REASONS_KEPT = 16_384
-"""Most reasons that a recommender keeps ready per worker, so that a popular evidence item is worded once in each language."""
+"""Most reasons that a recommender keeps ready per worker, where few of them say most of what is said."""
 
 
 class RecommenderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,27 +115,28 @@ class AskedRecommender(Protocol):
 
 
 class EvidenceItem:
-    """Words the reasons of recommenders whose candidates each have an item that spoke most for them."""
+    """Words the reasons of recommenders whose candidates each have an item that spoke most for them.
+
+    None is kept for the next answer: most evidence is of one shopper, so that to look for its words takes longer than to find them.
+    """
 
     def __init__(self, catalog: Catalog) -> None:
-        self._reason = lru_cache(REASONS_KEPT)(partial(_because, catalog))
+        self._catalog = catalog
 
     def reason(self, query: RowQuery, profile: Profile, explained_by: int) -> Reason:
         """Name the evidence item: one of the page, else one that the shopper bought or viewed."""
-        return self._reason(_code(query, profile, explained_by), explained_by, query.locale)
+        if len(query.context):
+            return titled_reason(self._catalog, "similar", "similar", explained_by, query.locale)
+        code = "because_bought" if explained_by in profile.has_bought else "because_viewed"
+        return titled_reason(self._catalog, code, code, explained_by, query.locale)
 
     def reasons(self, query: RowQuery, profile: Profile, explained_by: Sequence[int]) -> list[Reason]:
         """Name the evidence item of each of several; one that speaks for many is looked up once."""
-        found = {each: self._reason(_code(query, profile, each), each, query.locale) for each in set(explained_by)}
+        found = {each: self.reason(query, profile, each) for each in set(explained_by)}
         return list(map(found.__getitem__, explained_by))
 
 
-def _code(query: RowQuery, profile: Profile, explained_by: int) -> str:
-    if len(query.context):
-        return "similar"
-    return "because_bought" if explained_by in profile.has_bought else "because_viewed"
-
-
-def _because(catalog: Catalog, code: str, explained_by: int, locale: str) -> Reason:
-    title, item_id = catalog.title(explained_by), catalog.item_id(explained_by)
-    return Reason(code, reason_text(code, locale, title=title), because_item_id=item_id)
+def titled_reason(catalog: Catalog, code: str, name: str, explained_by: int, locale: str) -> Reason:
+    """The reason of a code that names an item, worded by the text of a name."""
+    text = reason_with_title(name, locale, catalog.title(explained_by))
+    return Reason(code, text, because_item_id=catalog.item_id(explained_by))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache, partial
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -12,8 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.behaviour import ages_in_days, compact_rows, decay, last_of_each, matrix_of
 from recsys.ranking import strongest_of_product
-from recsys.reasons import reason_text
-from recsys.recommenders.base import REASONS_KEPT, Recommender, RecommenderSettings
+from recsys.recommenders.base import Recommender, RecommenderSettings, titled_reason
 from recsys.recommenders.neighbours import Neighbours
 from recsys.settings import BehaviourSettings
 from recsys.settings.types import NotNegative
@@ -89,7 +87,7 @@ class BoughtTogether(Recommender[BoughtTogetherSettings]):
     ) -> None:
         self._neighbours = Neighbours(arrays, catalog.tie_rank)
         self._settings = settings
-        self._reason = lru_cache(REASONS_KEPT)(partial(_explain, catalog))
+        self._catalog = catalog
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Add up the complements of the context, else of the items owned last."""
@@ -102,13 +100,13 @@ class BoughtTogether(Recommender[BoughtTogetherSettings]):
 
     def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Name the item that it completes, and say so if the shopper owns it."""
-        return self._reason(explained_by, not len(query.context), query.locale)
+        name = "bought_together" if len(query.context) else "bought_together_owned"
+        return titled_reason(self._catalog, "bought_together", name, explained_by, query.locale)
 
-
-def _explain(catalog: Catalog, explained_by: int, owned: bool, locale: str) -> Reason:
-    title, item_id = catalog.title(explained_by), catalog.item_id(explained_by)
-    text = reason_text("bought_together_owned" if owned else "bought_together", locale, title=title)
-    return Reason("bought_together", text, because_item_id=item_id)
+    def reasons(self, query: RowQuery, profile: Profile, items: Sequence[int], explained_by: Sequence[int]) -> list[Reason]:
+        """Name the item that each of several completes; one that many complete is looked up once."""
+        found = {each: self.reason(query, profile, each, each) for each in set(explained_by)}
+        return list(map(found.__getitem__, explained_by))
 
 
 def _complements(lines: object, weight: Scores, catalog: Catalog, settings: BoughtTogetherSettings) -> Arrays:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache, partial
+from itertools import repeat
 from typing import Annotated, ClassVar, cast
 
 import msgspec
@@ -92,7 +93,8 @@ class Brands(Recommender[BrandsSettings]):
         self._scores = cast(NDArray[np.float32], arrays["scores"])
         self._catalog = catalog
         self._settings = settings
-        self._reason = lru_cache(REASONS_KEPT)(partial(_explain, catalog, _windows(settings), arrays["buyers"]))
+        self._buyers = np.asarray(arrays["buyers"])
+        self._reason = lru_cache(REASONS_KEPT)(partial(_explain, catalog, _windows(settings)))
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Rank the brand's allowed items of the smallest window that has enough of them."""
@@ -105,16 +107,19 @@ class Brands(Recommender[BrandsSettings]):
 
     def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Say which brand, in how many days, and how many bought it."""
-        return self._reason(item, explained_by, query.locale)
+        brand, buyers = int(self._catalog.brand[item]), int(self._buyers[explained_by, item])
+        return self._reason(brand, buyers, explained_by, query.locale)
+
+    def reasons(self, query: RowQuery, profile: Profile, items: Sequence[int], explained_by: Sequence[int]) -> list[Reason]:
+        """Say the same of several items."""
+        rows = np.array(items, np.int32)
+        brands, buyers = self._catalog.brand.take(rows).tolist(), self._buyers[explained_by, rows].tolist()
+        return list(map(self._reason, brands, buyers, explained_by, repeat(query.locale)))
 
 
-def _explain(
-    catalog: Catalog, windows: Sequence[int], by_window: NDArray[np.generic], item: int, window: int, locale: str
-) -> Reason:
-    brand = catalog.brands.text(int(catalog.brand[item]))
-    days, buyers = windows[window], int(by_window[window][item])
-    name = "brand_popular" if buyers else "brand_popular_viewed"
-    text = reason_text(name, locale, brand=brand, people=buyers, days=days)
+def _explain(catalog: Catalog, windows: Sequence[int], brand: int, buyers: int, window: int, locale: str) -> Reason:
+    days, name = windows[window], "brand_popular" if buyers else "brand_popular_viewed"
+    text = reason_text(name, locale, brand=catalog.brands.text(brand), people=buyers, days=days)
     return Reason("brand_popular", text, days, buyers or None)
 
 

@@ -44,11 +44,11 @@ class Texts:
         return len(self._offsets) - 1
 
     def __getitem__(self, row: int) -> bytes:
-        return bytes(self._blob[self._offsets[row] : self._offsets[row + 1]])
+        return self._blob[self._offsets[row] : self._offsets[row + 1]].tobytes()
 
     def text(self, row: int) -> str:
         """The same as text, where it is UTF-8."""
-        return str(self._blob[self._offsets[row] : self._offsets[row + 1]], "utf-8")
+        return self._blob[self._offsets[row] : self._offsets[row + 1]].tobytes().decode()
 
 
 class IdMap:
