@@ -31,8 +31,10 @@ from recsys.tables.values.times import (
 
 _NUMBERS, _TIMES = ("number", "money", "stock"), ("time", "date")
 _PLAIN = r"^\s*-?[0-9]+(?:\.[0-9]+)?\s*$"
-_SURE = r"^\s*(?:[0-9]+|[0-9]+\.(?:[0-9]{1,2}|[0-9]{4,})|(?:0[0-9]*|[0-9]{4,})\.[0-9]{3}|-[0-9]+(?:\.[0-9]+)?)\s*$"
-"""A plain number that cannot be anything else: `_PLAIN`, and not `EITHER_POINT`."""
+_SURE = r"^\s*-?(?:[0-9]+|[0-9]+\.(?:[0-9]{1,2}|[0-9]{4,})|(?:0[0-9]*|[0-9]{4,})\.[0-9]{3})\s*$"
+"""A plain number that cannot be anything else: `_PLAIN`, and not `_EITHER`."""
+_EITHER = EITHER_POINT.replace("^", "^-?")
+"""What could be read either way, of a sum that was given back too."""
 _NUMERIC = r"^\s*-?\d{1,19}(?:\.\d+)?\s*$"
 _PROVES_POINT = r"\.(?:\d{1,2}|\d{4,})\s*$"
 _DAY = r"(?:19|20|21)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
@@ -194,7 +196,7 @@ def _marks(place: Place) -> Iterator[tuple[str, pl.Expr]]:
     """Count what tells how numbers are written of which some could be something else."""
     yield "given", place.value.is_not_null().sum()
     yield "odd", (~place.value.str.contains(_PLAIN)).sum()
-    yield "either", place.value.str.strip_chars().str.contains(EITHER_POINT).sum()
+    yield "either", place.value.str.strip_chars().str.contains(_EITHER).sum()
     yield "point", place.value.str.contains(_PROVES_POINT).sum()
 
 

@@ -149,6 +149,16 @@ def test_the_decimal_mark_is_told_by_the_whole_column(
     assert priced(tmp_path, *texts).events.collect()["price"].to_list() == prices
 
 
+@pytest.mark.parametrize(("discounts", "prices"), [(("5", "7"), [None, None]), (("12,50", "9,99"), [1299.0, 2450.0])])
+def test_a_minus_proves_no_decimal_mark(tmp_path: Path, discounts: tuple[str, str], prices: list[float | None]) -> None:
+    """What was given back is read by the mark of the table, as what was bought is, or not at all: -1.299 may be a thousand."""
+    rows = [
+        an_event(event_type="refund", price=price, discount=discount, item_id=price)
+        for price, discount in zip(("-1.299", "-2.450"), discounts, strict=True)
+    ]
+    assert read_rows(tmp_path, rows, strict=False).events.collect()["price"].to_list() == prices
+
+
 def test_a_guessed_mark_is_shown_with_its_evidence(tmp_path: Path) -> None:
     """How many values prove it, an example, and the setting."""
     guess = the_guess(priced(tmp_path, "12,50", "9,99", "1.299"))

@@ -17,6 +17,7 @@ from recsys.tables.sources.bounds import MAX_LINE, MORE, NAMES_AGAIN
 from recsys.tables.sources.formats.concatenated import as_one_export
 from recsys.tables.sources.formats.encoding import as_utf8
 from recsys.tables.sources.formats.layout import Layout, find_layout
+from recsys.tables.sources.formats.surplus import with_surplus
 from recsys.tables.sources.piece import Piece, Standing, check_schema, copied_piece
 from recsys.tables.sources.spool import Blob
 from recsys.tables.sources.words import reason_of
@@ -44,6 +45,8 @@ def open_delimited(blob: Blob, table: Table, wanted: Collection[str], key: str) 
         layout = find_layout(lines, table, wanted, key)
         start, empty = sum(len(line.encode()) for line in lines[: layout.skip]), layout.separator * (len(layout.names) - 1)
         text = as_one_export(text, start, _lines_of_names(lines, layout), empty=empty.encode())
+        opened.enter_context(closing(text.file))
+        text = with_surplus(text, start, layout)
         opened.enter_context(closing(text.file))
         schema: dict[str, pl.DataType] = {name: pl.String() for name in layout.names}
         check_schema(schema)
