@@ -105,7 +105,7 @@ def publish(
     try:
         artifacts.mkdir(parents=True, exist_ok=True)
         with publishing(artifacts):
-            _remove_leftovers(artifacts)
+            remove_leftovers(artifacts)
             complete = _write(incoming, manifest, groups, write_for_people, inspect)
             target = artifacts / manifest.version
             if not target.exists():
@@ -299,7 +299,8 @@ def publishing(artifacts: Path) -> Iterator[None]:
         yield
 
 
-def _remove_leftovers(artifacts: Path) -> None:
+def remove_leftovers(artifacts: Path) -> None:
+    """Delete what publishes that were killed left half-made; only while `publishing`."""
     for leftover in artifacts.glob(f"{INCOMING}*"):
         shutil.rmtree(leftover, ignore_errors=True)
     for leftover in artifacts.glob(f".{CURRENT}.*.tmp"):

@@ -24,7 +24,7 @@ from recsys.settings import Settings
 from recsys.snapshot.id_index import IdMap
 from recsys.snapshot.mirror import mirror_of
 from recsys.snapshot.retention import delete
-from recsys.snapshot.store import current_version, open_snapshot, read_manifest, versions
+from recsys.snapshot.store import current_version, open_snapshot, publishing, read_manifest, remove_leftovers, versions
 from recsys.tables.checks.rejects import FORGOTTEN, rejects_file
 from recsys.tables.erased_rows import NAMING, ErasedRows
 from recsys.tables.live_rows import (
@@ -145,6 +145,9 @@ def purge(settings: Settings, erasure_keys: ErasureKeys | None) -> Purged:
     tombstones = Tombstones(erasure_keys, [row for _, row in rows])
     if not tombstones:
         return Purged(0, (), (), 0, (), {})
+    if settings.artifacts.is_dir():
+        with publishing(settings.artifacts):
+            remove_leftovers(settings.artifacts)
     snapshots, remaining = _purge_snapshots(settings, erasure_keys, rows)
     files, events = _purge_events(settings, tombstones)
     slates = open_slates(settings, lambda: tombstones).forget()

@@ -25,7 +25,7 @@ from recsys.live.log import EventLog
 from recsys.live.pinned_slates import PinnedSlate
 from recsys.live.rows import BATCH
 from recsys.settings import Settings
-from recsys.snapshot.store import FORMAT, MANIFEST, current_version, open_snapshot, versions
+from recsys.snapshot.store import FORMAT, INCOMING, MANIFEST, current_version, open_snapshot, versions
 from recsys.tables.live_rows import EVENTS_FOLDER, compacted_files
 from recsys.tables.shop import read_shop
 from recsys.types import DataError, Event, Link, Send
@@ -309,13 +309,16 @@ def forget(logged: Logged, *ids: str, at: datetime = NOW) -> None:
 
 @pytest.mark.long
 def test_purge_deletes_the_snapshots_that_hold_them(logged: Logged) -> None:
-    """Never the current one: what it still holds is told, and gone after the next training. What a killed training left is deleted."""
+    """Never the current one: what it still holds is told, and gone after the next training. What was left half-made goes too."""
     first, second = logged.publish(NOW + timedelta(seconds=1)), logged.publish(NOW + timedelta(seconds=2))
     forget(logged, "anna")
     artifacts = logged.shop.folder / "artifacts"
-    (artifacts / FOLDER / "run").mkdir(parents=True)
+    half_made = artifacts / f"{INCOMING}1-killed"
+    for left in (artifacts / FOLDER / "run", half_made):
+        left.mkdir(parents=True)
     purged = compact.purge(logged.settings, ERASURE_KEYS)
     assert not (artifacts / FOLDER).exists()
+    assert not half_made.exists()
     assert len(purged.snapshots) == 2
     assert first in purged.snapshots
     assert (purged.remaining, versions(artifacts), current_version(artifacts)) == ({second: 1}, [second], second)
