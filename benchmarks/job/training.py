@@ -1,8 +1,9 @@
 """Training in partitions: seconds, peak memory and content hash of `make train`, its gate included, by events, partitions and runner.
 
 Run as `make benchmark-training ARGS="--events 1000000 10000000 --partitions 1 8 --runners local spark"`. Each run is a process of its
-own, and publishes into an empty folder; temporary files lie where `TMPDIR` says. Spark is a standalone cluster on this machine: a
-master and two workers, whose executors have one core each.
+own, and publishes into an empty folder; temporary files lie where `TMPDIR` says. Neither a ranker nor a blend is learned, which are
+fits of earlier moments that small shops alone have, on the driver. Spark is a standalone cluster on this machine: a master and
+workers whose executors have one core each.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ KINDS = {
 }
 """Words of command lines, and which process of a training they tell."""
 _LOOK_SECONDS = 0.5
+_HERE = "[training]\n"
 _TELLING = """
             "spark.eventLog.enabled" = "true"
             "spark.eventLog.dir" = "file://{folder}"
@@ -82,7 +84,9 @@ def main() -> None:
 
 def here(folder: Path, events: int, partitions: int) -> Run:
     """Train in a process of its own."""
-    return train(folder, folder / "settings.toml", events, _named(0), partitions, os.environ)
+    settings = folder / "settings-local.toml"
+    settings.write_text(settings_of(folder))
+    return train(folder, settings, events, _named(0), partitions, os.environ)
 
 
 def on_spark(folder: Path, events: int, partitions: int, workers: int) -> Run:
@@ -91,9 +95,15 @@ def on_spark(folder: Path, events: int, partitions: int, workers: int) -> Run:
         stated = Path(aside) / "told"
         stated.mkdir()
         settings = folder / "settings-spark.toml"
-        settings.write_text((folder / "settings.toml").read_text() + cluster.settings + _TELLING.format(folder=stated))
+        settings.write_text(settings_of(folder, cluster.settings + _TELLING.format(folder=stated)))
         run = train(folder, settings, events, _named(workers), partitions, cluster.environment)
         return run._replace(shuffled_mb=round(sum(map(_shuffled, stated.iterdir())) / 1e6, 1))
+
+
+def settings_of(folder: Path, runner: str = _HERE) -> str:
+    """Settings of the shop in a folder, with those of a runner, under which partitions are all that is worked on."""
+    shop = (folder / "settings.toml").read_text()
+    return f'{shop}[ranker]\nmode = "off"\n' + runner.replace(_HERE, f'{_HERE}learn_blend = "off"\n', 1)
 
 
 def _named(workers: int) -> str:
