@@ -44,11 +44,10 @@ def fit_recommenders(
     }
     missing = {name: configured[name] for name, key in keys.items() if key not in known}
     nothing = replace(tables, events=tables.events.where(np.empty(0, np.intp)))
-    fits: dict[str, Callable[[], Arrays]] = {}
     for learned_from, wanted in ((tables, True), (nothing, False)):
         chosen = {name: each for name, each in missing.items() if (asked is None or name in asked) == wanted}
-        fits |= fits_in_parts(chosen, learned_from, catalog, settings.behaviour, parts)
-    for name in missing:
-        with step(f"fit {name}"):
-            known[keys[name]] = fits[name]()
+        fits = fits_in_parts(chosen, learned_from, catalog, settings.behaviour, parts)
+        for name in chosen:
+            with step(f"fit {name}"):
+                known[keys[name]] = next(fits)
     return {name: known[key] for name, key in keys.items()}

@@ -182,14 +182,16 @@ def learn(
         groups: dict[str, Arrays] = {"catalog": base | stats}
     catalog, users = Catalog(groups["catalog"]), len(prepared.user_ids)
     tables = Tables(prepared.events, catalog, users, prepared.as_of, settings.seed, prepared.guest_orders)
-    groups |= fit_recommenders(tables, groups["catalog"], prepared.parts, settings, known, asked, steps.step)
-    with ThreadPoolExecutor(1) as beside:
-        fingerprint = beside.submit(fingerprint_of, tables)  # on the other core
+    with ThreadPoolExecutor(1) as beside:  # on the other core, wherever a fit needs one alone
+        fingerprint = beside.submit(fingerprint_of, tables)
+        histories = beside.submit(_histories, prepared, behaviour)
+        value = beside.submit(value_arrays, prepared.events, prepared.as_of, users) if valued else None
+        groups |= fit_recommenders(tables, groups["catalog"], prepared.parts, settings, known, asked, steps.step)
         with steps.step("histories"):
-            groups["history"] = _histories(prepared, behaviour)
-        if valued:
+            groups["history"] = histories.result()
+        if value:
             with steps.step("customer value"):
-                groups["value"], _ = value_arrays(prepared.events, prepared.as_of, len(prepared.user_ids))
+                groups["value"], _ = value.result()
         groups["links"] = _links(prepared.shop)
         groups["users"] = people_arrays(prepared.shop.users)
         groups["contents"] = content_arrays(prepared.shop.contents, tables.catalog)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -28,9 +28,9 @@ class Fit(NamedTuple):
 class Parts(Protocol):
     """Settled events as they are cut into partitions."""
 
-    def learn(self, fits: Mapping[str, Fit], tables: Tables, catalog: Arrays) -> Callable[[str], Arrays]:
-        """Learn from each partition of `tables`, which are settled events of all users. Asked by name, a fit is made, and kept as by
-        `keep`; nothing is done before. `catalog`: the arrays of `tables.catalog`."""
+    def learn(self, fits: Mapping[str, Fit], tables: Tables, catalog: Arrays) -> Iterator[Arrays]:
+        """Learn from each partition of `tables`, which are settled events of all users: gives what each fit learned, in their order,
+        kept as by `keep`; nothing is done before the first is asked for. `catalog`: the arrays of `tables.catalog`."""
         ...
 
     def keep(self, arrays: Arrays) -> Arrays:

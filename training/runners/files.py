@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, Any, cast
 
 import numpy as np
@@ -14,6 +13,7 @@ from recsys.disk import mapping_of
 from recsys.snapshot.histories import Events, no_events
 from recsys.tables.sources.spool import check_room
 from recsys.types import Arrays, DataError
+from training.runners.ahead import made_ahead
 
 _SMALL = 1 << 20
 """Bytes of an array that is left in memory."""
@@ -47,14 +47,8 @@ class EventFiles:
 
     def extend(self, parts: Iterable[Events]) -> None:
         """Lay one part after another down, each while the next is made: two are in memory at a time; raises as `append`."""
-        with ThreadPoolExecutor(1) as beside:
-            written: Future[None] | None = None
-            for part in parts:
-                if written:
-                    written.result()
-                written = beside.submit(self.append, part)
-            if written:
-                written.result()
+        for part in made_ahead(iter(parts)):
+            self.append(part)
 
     def events(self) -> Events:
         """Map them; nothing can be appended any more."""

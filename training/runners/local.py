@@ -8,10 +8,10 @@ name: they are gone with the arrays that read them, or with the process. Finishe
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import IO
 
 import numpy as np
@@ -27,6 +27,7 @@ from recsys.snapshot.histories import Events, Tables
 from recsys.tables.checks.survey import MAPPED
 from recsys.tables.sources.spool import scan_copies
 from recsys.types import Arrays, Times
+from training.runners.ahead import made_ahead
 from training.runners.base import Fit, Parts, Settled
 from training.runners.files import EventFiles, arrays_of_events, events_of, in_files
 from training.runners.finished import NOTHING_KEPT, Finished, hash_of
@@ -47,29 +48,34 @@ class LocalParts:
     count: int
     finished: Finished = NOTHING_KEPT
 
-    def learn(self, fits: Mapping[str, Fit], tables: Tables, catalog: Arrays) -> Callable[[str], Arrays]:
-        """Sum each range of users up when a fit is asked for; see `Parts`. Sums and fits that are finished are taken up."""
-
-        @cache
-        def keys() -> list[str]:
-            return self._keys(tables, catalog)
-
-        def learned(name: str) -> Arrays:
-            fit = fits[name]
-            ours = [hash_of(name, fit.settings, key) for key in keys()]
-            found = self.finished.taken(hash_of(ours), lambda: fit.merge(self._sums(fit, tables, ours)))
-            for key in ours:
+    def learn(self, fits: Mapping[str, Fit], tables: Tables, catalog: Arrays) -> Iterator[Arrays]:
+        """Sum each range of users up for one fit while the one before is merged; see `Parts`. Merges never run side by side, for they
+        set how many threads algebra has. Sums and fits that are finished are taken up."""
+        for fit, keys, sums in made_ahead(self._summed(fits, tables, catalog)):
+            found = self.finished.taken(hash_of(keys), partial(self._merged, fit, sums, tables, keys))
+            for key in keys:
                 self.finished.drop(key)
-            let_go(arrays_of_events(tables.events).values())
-            return self.keep(found)
+            yield self.keep(found)
 
-        return learned
+    def _summed(
+        self, fits: Mapping[str, Fit], tables: Tables, catalog: Arrays
+    ) -> Iterator[tuple[Fit, list[str], list[Arrays]]]:
+        """Each fit, a key of each range of users, and the sums of these; no sums of a fit that is finished."""
+        keys = self._keys(tables, catalog)
+        for name, fit in fits.items():
+            ours = [hash_of(name, fit.settings, key) for key in keys]
+            yield fit, ours, [] if self.finished.has(hash_of(ours)) else self._sums(fit, tables, ours)
+
+    def _merged(self, fit: Fit, sums: list[Arrays], tables: Tables, keys: list[str]) -> Arrays:
+        """Merge the sums, which are made where a fit that is finished is not as it was kept."""
+        return fit.merge(sums or self._sums(fit, tables, keys))
 
     def _sums(self, fit: Fit, tables: Tables, keys: Iterable[str]) -> list[Arrays]:
         """The sums of every range of users."""
-        parts = zip(tables.cut(self.count), keys, strict=True)
-        sums = [self.finished.taken(key, partial(fit.partial, part)) for part, key in parts]
-        let_go(arrays_of_events(tables.events).values())  # what merges them needs the room
+        sums = []
+        for part, key in zip(tables.cut(self.count), keys, strict=True):
+            sums.append(self.finished.taken(key, partial(fit.partial, part)))
+            let_go(arrays_of_events(tables.events).values())  # what merges others meanwhile needs the room
         return sums
 
     def _keys(self, tables: Tables, catalog: Arrays) -> list[str]:
@@ -110,14 +116,17 @@ class LocalRunner:
         missing = [part for part, key in keys.items() if not self.finished.has(key)]
         split, files, items = _split(known, users, missing), EventFiles(), item_rows(Catalog(catalog))
 
-        def settled(part: int) -> Arrays:
-            rows = split[part] if part in split else of_partitions(known, users, [part])  # it is not as it was kept
-            mapped = map_rows(rows.collect(engine="streaming"), items)
-            return arrays_of_events(settle(mapped, behaviour))
+        def mapped(part: int) -> Events:
+            rows = split.pop(part) if part in split else of_partitions(known, users, [part])
+            return map_rows(rows.collect(engine="streaming"), items)
 
-        for part, key in keys.items():
-            files.append(events_of(self.finished.taken(key, partial(settled, part))))
-            split.pop(part, None)
+        def settled(part: int, ahead: Events | None) -> Arrays:
+            events = mapped(part) if ahead is None else ahead  # none where one that is finished is not as it was kept
+            return arrays_of_events(settle(events, behaviour))
+
+        ahead = made_ahead(mapped(part) if part in split else None for part in keys)
+        each = zip(keys.items(), ahead, strict=True)
+        files.extend(events_of(self.finished.taken(key, partial(settled, part, events))) for (part, key), events in each)
         parts = LocalParts(partitions, self.finished)
         return Settled(files.events(), users["user_id"].to_list(), newest_of(users), firsts_of(users), parts)
 
@@ -141,8 +150,8 @@ def _settled_at_once(rows: pl.LazyFrame, catalog: Catalog, behaviour: BehaviourS
 
 def fits_in_parts(
     chosen: Mapping[str, RecommenderSettings], tables: Tables, catalog: Arrays, behaviour: BehaviourSettings, parts: Parts
-) -> dict[str, Callable[[], Arrays]]:
-    """Of each chosen recommender, what fits it as its `fit` does, with what its `partial` needs for one partition at a time;
+) -> Iterator[Arrays]:
+    """The arrays of each chosen recommender, as its `fit` makes them, with what its `partial` needs for one partition at a time;
     `catalog`: as of `Parts.learn`."""
     everybody = tables.without_events
     fits = {
@@ -153,8 +162,7 @@ def fits_in_parts(
         )
         for name, each in chosen.items()
     }
-    learned = parts.learn(fits, tables, catalog)
-    return {name: partial(learned, name) for name in chosen}
+    return parts.learn(fits, tables, catalog)
 
 
 def newest_events(events: Events, behaviour: BehaviourSettings, partitions: int) -> Events:

@@ -11,7 +11,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -89,23 +89,21 @@ class SparkParts:
     events: Events
     ranges: Mapping[int, tuple[int, int]]
 
-    def learn(self, fits: Mapping[str, Fit], tables: Tables, catalog: Arrays) -> Callable[[str], Arrays]:
+    def learn(self, fits: Mapping[str, Fit], tables: Tables, catalog: Arrays) -> Iterator[Arrays]:
         """Sum up for all fits in one job, when the first is asked for; see `Parts`. Other events than those that were settled, such as
         those before an earlier moment, are only here, and so is the work on them."""
         if tables.events is not self.events:
-            return LocalParts(len(self.ranges)).learn(fits, tables, catalog)
+            yield from LocalParts(len(self.ranges)).learn(fits, tables, catalog)
+            return
         functions = {name: fit.partial for name, fit in fits.items()}
         shared = _Told(catalog, tables.as_of, tables.seed, self.ranges)
         work = partial(_summed, functions=functions, shared=shared)
-        made = cache(lambda: _kept(_worked(self.settled, work)))
-
-        def learned(name: str) -> Arrays:
+        with spark_words("Spark did not sum the events up"):
+            summed = _kept(_worked(self.settled, work))
+        for name, fit in fits.items():
             with spark_words("Spark did not sum the events up"):
-                summed = made()
                 sums = list(_answers(summed.where(summed["name"] == name)))
-            return self.keep(fits[name].merge(sums))
-
-        return learned
+            yield self.keep(fit.merge(sums))
 
     def keep(self, arrays: Arrays) -> Arrays:
         """Keep arrays in files of the driver."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
+from threading import Event
 
 import msgspec
 import numpy as np
@@ -23,6 +24,8 @@ from training.runners import finished as module
 from training.runners.base import Fit, Settled
 from training.runners.finished import FOLDER, Finished, FinishedParts, finished_parts, forget_finished
 from training.runners.local import LocalParts, LocalRunner
+
+PATIENCE_SECONDS = 60
 
 
 @cache
@@ -91,7 +94,8 @@ class Learner:
         """Learn from settled events."""
         tables = Tables(settled.events, Catalog(catalog()), len(settled.user_ids), 7, 20)
         fit = self.fit()._replace(settings=settings)
-        return [*settled.parts.learn({"counts": fit}, tables, catalog())("counts")["count"].tolist()]
+        (found,) = settled.parts.learn({"counts": fit}, tables, catalog())
+        return [*found["count"].tolist()]
 
 
 def test_a_fit_goes_on_from_the_partitions_that_were_summed_up(tmp_path: Path) -> None:
@@ -110,6 +114,39 @@ def test_a_fit_goes_on_from_the_partitions_that_were_summed_up(tmp_path: Path) -
         third.learn(settled(run), settings="otherwise")
     assert (third.asked, third.merged) == (3, 1)
     assert found == Learner().learn(LocalRunner().settled(rows(), catalog(), BehaviourSettings(), 1))
+
+
+def test_a_fit_is_taken_up_as_it_was_written(tmp_path: Path) -> None:
+    """One whose bytes changed on the disk is summed up and merged again."""
+    first, second = Learner(), Learner()
+    with ExitStack() as held:
+        found = first.learn(settled(next_run(tmp_path, held)))
+    (file,) = tmp_path.glob(f"{FOLDER}/*/*/count.npy")
+    file.write_bytes(file.read_bytes()[:-1] + b"\x55")
+    with ExitStack() as held:
+        assert second.learn(settled(next_run(tmp_path, held))) == found
+    assert (second.asked, second.merged) == (3, 1)
+
+
+def test_the_next_fit_is_summed_up_while_one_is_merged() -> None:
+    """Its partitions are asked for before the one before it is merged, and each learns from its own sums."""
+    summed, events = Event(), settled(module.NOTHING_KEPT)
+    tables = Tables(events.events, Catalog(catalog()), len(events.user_ids), 7, 20)
+
+    def total(parts: Sequence[Arrays]) -> Arrays:
+        return {"total": np.sum([part["number"] for part in parts], axis=0)}
+
+    def first(parts: Sequence[Arrays]) -> Arrays:
+        assert summed.wait(PATIENCE_SECONDS)
+        return total(parts)
+
+    def second(_tables: Tables) -> Arrays:
+        summed.set()
+        return {"number": np.array(100)}
+
+    fits = {"first": Fit(lambda _tables: {"number": np.array(1)}, first, 0), "second": Fit(second, total, 0)}
+    found = events.parts.learn(fits, tables, catalog())
+    assert [each["total"].item() for each in found] == [3, 300]
 
 
 def test_partitions_are_taken_up_as_they_were_written(tmp_path: Path) -> None:
