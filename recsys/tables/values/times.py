@@ -31,6 +31,7 @@ ZONE_WORDS: Mapping[str, str] = {
     "BRT": "Etc/GMT+3",
 }
 """Words for zones that mean one offset each (`Etc/GMT-2` is two hours ahead of UTC); IST, CST, EST and BST do not."""
+_OFFSET = r"(:\d\d(?:\.\d+)?(?:\s*[AaPp]\.?[Mm]\.?)?)\s*(?:GMT|UTC)?[+-]\d\d:?\d\d(?:\s*\([^()\d]*\))?\s*$"
 NUMBER = r"^(-?\d{1,19}(?:\.\d+)?)$"
 _ZONE_WORD = r"(\d)\s*(?:" + "|".join(ZONE_WORDS) + ")"
 _NAIVE = pl.Datetime("us")
@@ -88,7 +89,8 @@ def read_days(series: pl.Series, notation: TimeNotation = ISO) -> pl.Series:
         return read_times(series, unzoned).dt.date()
     iso = series.str.strip_chars().str.extract(r"^(\d{4}-\d\d-\d\d)(?:[T\s].*)?$").str.to_date("%Y-%m-%d", strict=False)
     left = series.zip_with(iso.is_null(), pl.Series([None], dtype=pl.String).new_from_index(0, len(series)))
-    return iso.fill_null(read_times(left.str.replace(rf"{_ZONE_WORD}\s*$", "${1}"), unzoned).dt.date())
+    bare = left.str.replace(rf"{_ZONE_WORD}\s*$", "${1}").str.replace(_OFFSET, "${1}")
+    return iso.fill_null(read_times(bare, unzoned).dt.date())
 
 
 def at_a_seam(series: pl.Series, notation: TimeNotation) -> pl.Series:
@@ -209,7 +211,7 @@ def _usual(text: pl.Series, notation: TimeNotation) -> pl.Series:
     first = text.drop_nulls().head(1)
     for form, zone in (("%Y-%m-%dT%H:%M:%SZ", "UTC"), ("%Y-%m-%d %H:%M:%S", notation.zone)):
         if not notation.formats and first.str.to_datetime(form, time_unit="us", strict=False).count():
-            return localized(text.str.to_datetime(form, time_unit="us", strict=False), zone)
+            return localized(_of_four_digits(text.str.to_datetime(form, time_unit="us", strict=False)), zone)
     return _none(text)
 
 

@@ -113,3 +113,16 @@ def test_names_below_merged_titles_of_groups_are_read(tmp_path: Path) -> None:
     assert [*source.schema][:7] == names
     assert [row[:3] for row in rows_of((source,))] == [("u1", "2026-06-01", "A"), ("u2", "2026-06-02", "B")]
     assert "column names in lines 1 and 2" in source.read_as[0]
+
+
+def test_rows_above_the_names_of_another_export_are_not_passed_over(tmp_path: Path) -> None:
+    """Two exports in one file, the second with more names that the settings speak of: the first one's rows are no titles."""
+    first = "user_id,item_id,timestamp,event_type,preis\nu1,a,2026-06-01,view,5\n"
+    written(tmp_path, "e.csv", f"{first}user_id,item_id,timestamp,event_type,price\nu2,b,2026-06-02,view,6\n")
+    with pytest.raises(
+        DataError, match=r"names of columns in line 1 and others in line 3, with rows between.*skip_lines = 0"
+    ):
+        open_files(tmp_path, "e.csv")
+    assert len(rows_of(open_files(tmp_path, "e.csv", "skip_lines = 0"))) == 3
+    titles = "Export of user_id,of June\n"
+    assert len(rows_of(open_files(tmp_path, written(tmp_path, "t.csv", f"{titles}{titles}{first}")))) == 1

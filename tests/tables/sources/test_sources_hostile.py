@@ -94,6 +94,14 @@ def test_broken_text_is_a_sentence(tmp_path: Path, content: bytes, words: str) -
     assert "m3" not in str(caught.value)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+def test_lines_of_old_macs_may_hold_line_feeds_in_quotes(tmp_path: Path, encoding: str) -> None:
+    """Excel for Macs ends lines with a carriage return and breaks lines inside of cells with a line feed."""
+    content = f'{COLUMNS},query\rm1,"a\nb",2026-06-01,view,1,Größe\rm2,"c ""\n"" d",2026-06-01,view,1,Maß\r'
+    rows = rows_of(open_files(tmp_path, written(tmp_path, "events.csv", content.encode(encoding))))
+    assert [row[:2] for row in rows] == [("m1", "a\nb"), ("m2", 'c "\n" d')]
+
+
 def test_a_few_zero_bytes_are_a_finding(tmp_path: Path) -> None:
     """A zero byte in an id makes a bad row, as it is no id; one in a text stays there."""
     lines = "".join(f"u{at},i,2026-06-01,view,1\n" for at in range(1000))

@@ -70,6 +70,21 @@ def test_words_for_zones_and_years_and_other_digits() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sat Aug 07 1982 00:00:00 GMT+0200 (Central European Summer Time)",
+        "07 Aug 1982 00:30:00 +0200",
+        "Sat, 07 Aug 1982 00:30:00 +0200",
+        "1982-08-07T00:30:00+02:00",
+        "Aug 7, 1982 12:30 AM +02:00",
+    ],
+)
+def test_a_birthday_with_a_zone_keeps_its_day(text: str) -> None:
+    """Midnight there is the day before in UTC, on which nobody was born."""
+    assert read_days(pl.Series([text])).to_list() == [date(1982, 8, 7)]
+
+
 def test_the_arabic_decimal_mark_is_a_point_in_times() -> None:
     """Between a second and its parts, between day, month and year, and in numbers that are times."""
     assert times("٢٠٢٥-١٢-٠١ ١٠:٠٠:٠٠٫١٢٣", "١٧٦٤٥٨٣٢٠٠٫٥") == [
@@ -281,6 +296,7 @@ def test_full_stops_may_have_blanks() -> None:
 
 def test_a_year_of_two_digits_is_no_year_of_antiquity() -> None:
     """`03-09-26` is 3 September 2026 where the day stands first, and no date without that, whatever stands beside it."""
-    texts = pl.Series(["03.09.2026 10:00", "03-09-26", "3/9/2026"])
-    assert read_times(texts, TimeNotation(day_first=True)).dt.date().to_list() == [date(2026, 9, 3)] * 3
-    assert read_times(texts).to_list() == [None] * 3
+    for texts in (["03.09.2026 10:00", "03-09-26", "3/9/2026"], ["03-09-26 14:16:22"], ["03-09-26"]):
+        given = pl.Series(texts)
+        assert read_times(given, TimeNotation(day_first=True)).dt.date().to_list() == [date(2026, 9, 3)] * len(texts)
+        assert read_times(given).to_list() == read_days(given).to_list() == [None] * len(texts)

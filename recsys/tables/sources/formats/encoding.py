@@ -49,6 +49,7 @@ _BY_CHANCE, _RARELY = 0.25, 0.02
 """UTF-8 lines for each other line that an encoding makes by chance: one whose letters are pairs of high bytes (a short word of such
 may be whole UTF-8), and one with a byte a letter."""
 _SHOWN_LETTERS = 12
+_QUOTED = re.compile(rb'"[^"]*(?:"|$)')
 _BINARY = 1000
 """A text has fewer than one NUL in so many bytes."""
 
@@ -90,8 +91,10 @@ def _pinned(blob: Blob, pinned: str, marked: str) -> Blob:
 
 
 def _has_old_ends(head: bytes) -> bool:
-    """Tell whether lines end with a carriage return alone, as those of old Macs do."""
-    return b"\r" in head and b"\n" not in head
+    """Tell whether lines end with a carriage return alone, as those of old Macs do; a line feed then breaks lines inside of quotes."""
+    if b"\r" not in head or b"\r\n" in head:
+        return False
+    return b"\n" not in head or (b"\n" not in (bare := _QUOTED.sub(b"", head)) and b"\r" in bare)
 
 
 def _utf16_without_mark(head: bytes) -> str:
@@ -209,7 +212,7 @@ def _decoded(blob: Blob, encoding: str, errors: str) -> Iterator[bytes]:
     for chunk in chain(_chunks(blob), (b"",)):
         text = decode.decode(chunk, final=not chunk)
         if old_ends is None:
-            old_ends = "\r" in text and "\n" not in text
+            old_ends = _has_old_ends(text.encode())
             text = text.lstrip("\ufeff")
         lines = (text.replace("\r", "\n") if old_ends else text).encode()
         bound.feed(lines)

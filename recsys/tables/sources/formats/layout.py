@@ -239,6 +239,11 @@ def _place(grid: Grid, wanted: Collection[str], key: str) -> tuple[int, str]:
     best = max(top, key=lambda at: (grid.hits(at, wanted), -at))
     hits = grid.hits(best, wanted)
     reasons = value_like(grid.rows[best].cells) if hits else []
+    if earlier := next((grid.rows[at] for at in top[: max(best - 1, 0)] if grid.hits(at, wanted) > 1), None):
+        raise DataError(
+            f"has names of columns in line {earlier.start:,} and others in line {grid.rows[best].start:,}, with rows between; export "
+            f"them apart, or write `skip_lines = {earlier.start - 1}` under `{key}` if only the first line names the columns"
+        )
     if hits > 1 or (hits and not reasons):
         known = f"it holds {hits} of the names that the settings speak of"
         return best, known if best == 0 else f"{known}; {_lines_above(grid.rows[best])}"
