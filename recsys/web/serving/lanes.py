@@ -3,7 +3,8 @@
 A page must be answered in milliseconds while bulk answers, polls and cards run in the same process. Each lane of heavy
 calls has a bounded number of slots and of callers that wait for one; beyond both a caller is asked to come again. A heavy
 call that runs lets the light calls in flight finish before each of its steps, so that it never holds the interpreter for
-longer than one step while a page waits.
+longer than one step while a page waits. While light calls come in, heavy ones together rest for as long as they worked: half
+of the worker's time is left, and seldom do two of them want the interpreter at once.
 """
 
 from __future__ import annotations
@@ -42,22 +43,46 @@ STREAM_SECONDS = 300.0
 STOPPING_SECONDS = 20.0
 """Time that streams have once their worker is to end; less than gunicorn's `graceful_timeout`."""
 GIVE_WAY_SECONDS = 0.05
-"""Longest pause before one step of a heavy call, so that it goes on under any number of light ones."""
+"""Longest pause for light calls in flight before one step of a heavy call, and longest rest, so that it goes on under any number of
+light ones."""
+LEAST_REST_SECONDS = 0.001
+"""Shorter rests are put off until they are worth a change of threads."""
+LATELY_SECONDS = 0.25
+"""Time since the last light call after which heavy ones rest no more."""
 
 
 class Lanes:
-    """The calls in flight of one worker process."""
+    """The calls in flight of one worker process.
 
-    def __init__(self) -> None:
+    `now` tells seconds, `used` the processor time of the thread that asks, and `rest` lets some seconds go by.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], float] = time.monotonic,
+        used: Callable[[], float] = time.thread_time,
+        rest: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._now, self._used, self._rest = now, used, rest
         self._quiet = threading.Condition()
         self._light = 0
+        self._last_light = self._rested = float("-inf")
+        self._step = threading.local()
         self._end = float("inf")
-        self._way = _Way(self._begin_light, self._end_light)
+        self._call, self._turn = _Way(self._begin_call, self._end_light), _Way(self._begin_light, self._end_light)
         self._lanes = {name: _Lane(size) for name, size in LANES.items()}
 
     def light(self) -> AbstractContextManager[None]:
         """Hold the way for a light call."""
-        return self._way
+        return self._call
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Hold the way for a turn of the event loop, whatever it is about."""
+        return self._turn
+
+    def _begin_call(self) -> None:
+        self._last_light = self._now()
+        self._begin_light()
 
     def _begin_light(self) -> None:
         with self._quiet:
@@ -77,9 +102,11 @@ class Lanes:
         """
         if not self._lanes[lane].enter():
             raise Problem(503, f"too many calls of this kind at once ({lane}); come again", {"Retry-After": "1"})
+        self._step.began = self._used()
 
     def leave(self, lane: LaneName) -> None:
         """Give a slot back."""
+        self._count_step()
         self._lanes[lane].leave()
 
     def stop(self) -> None:
@@ -95,10 +122,23 @@ class Lanes:
         return time.monotonic() > min(self._end, stream_end)
 
     def give_way(self) -> None:
-        """Let the light calls in flight finish; call it before each step of a heavy call."""
+        """Let the light calls in flight finish, and the worker rest from this step; call it before each step of a heavy call."""
+        rested = self._count_step()
         if self._light:
             with self._quiet:
                 self._quiet.wait_for(lambda: not self._light, GIVE_WAY_SECONDS)
+        now = self._now()
+        if rested - now >= LEAST_REST_SECONDS and now - self._last_light < LATELY_SECONDS:
+            self._rest(min(rested - now, GIVE_WAY_SECONDS))
+
+    def _count_step(self) -> float:
+        """Return the moment at which the worker will have rested from the heavy steps so far, the one that ends now included."""
+        used = self._used()
+        worked, self._step.began = used - getattr(self._step, "began", used), used
+        with self._quiet:
+            now = self._now()
+            self._rested = min(max(self._rested, now - worked) + 2 * worked, now + LATELY_SECONDS)
+            return self._rested
 
 
 class _Way:

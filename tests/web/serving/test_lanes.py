@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from recsys.web.http.problems import Problem
-from recsys.web.serving.lanes import LANES, Lanes
+from recsys.web.serving.lanes import GIVE_WAY_SECONDS, LANES, LATELY_SECONDS, Lanes
 from tests.support.servers.patience import PATIENCE_SECONDS
 
 
@@ -60,6 +60,88 @@ def test_a_heavy_call_waits_for_light_ones_but_not_for_ever() -> None:
         assert went_on.wait(PATIENCE_SECONDS), "a light call that takes long does not stop a heavy one"
     other.join()
     lanes.give_way()
+
+
+class Hours:
+    """Time of a worker with one thread, which goes on when it works or rests."""
+
+    def __init__(self) -> None:
+        self.now = self.used = 100.0
+        self.rests: list[float] = []
+        self.lanes = Lanes(lambda: self.now, lambda: self.used, self._rest)
+
+    def _rest(self, seconds: float) -> None:
+        self.rests.append(round(seconds, 6))
+        self.now += seconds
+
+    def work(self, seconds: float) -> None:
+        """Work on a step."""
+        self.now += seconds
+        self.used += seconds
+
+
+def test_heavy_calls_rest_as_long_as_they_worked_while_pages_come() -> None:
+    """Each step is followed by as much rest, also the last one of a call, by the next call; nobody rests where no page came lately."""
+    hours = Hours()
+    lanes = hours.lanes
+    lanes.enter("stream")
+    lanes.give_way()
+    hours.work(0.004)
+    lanes.give_way()
+    assert hours.rests == []
+    hours.now += 0.01
+    with lanes.light():
+        hours.work(0.007)
+    lanes.give_way()
+    hours.work(0.005)
+    lanes.leave("stream")
+    lanes.enter("body")
+    lanes.give_way()
+    assert hours.rests == [0.007, 0.005]
+    hours.work(0.004)
+    hours.now += LATELY_SECONDS
+    lanes.give_way()
+    hours.work(0.004)
+    lanes.give_way()
+    assert hours.rests == [0.007, 0.005]
+
+
+def test_a_turn_of_the_loop_is_no_page() -> None:
+    """Heavy calls come in by the loop as well: that alone makes none of them rest."""
+    hours = Hours()
+    hours.lanes.enter("card")
+    hours.lanes.give_way()
+    with hours.lanes.turn():
+        hours.work(0.004)
+    hours.lanes.give_way()
+    assert hours.rests == []
+
+
+def test_short_steps_rest_together() -> None:
+    """What is too short for a rest of its own is made up for later: half of the time is work."""
+    hours = Hours()
+    hours.lanes.enter("stream")
+    begun = hours.now
+    for _ in range(1000):
+        with hours.lanes.light():
+            hours.lanes.give_way()
+        hours.work(0.0003)
+    assert len(hours.rests) < 300
+    assert 0.29 < sum(hours.rests) < 0.31 < hours.now - begun
+
+
+def test_no_rest_is_long() -> None:
+    """A step of seconds is rested from in parts, and not for seconds."""
+    hours = Hours()
+    hours.lanes.enter("console")
+    hours.work(9.0)
+    for _ in range(20):
+        with hours.lanes.light():
+            hours.lanes.give_way()
+        hours.now += 0.01
+    assert hours.rests
+    assert max(hours.rests) <= GIVE_WAY_SECONDS
+    assert sum(hours.rests) <= LATELY_SECONDS
 
 
 def test_streams_end_soon_when_the_worker_is_to_end(monkeypatch: pytest.MonkeyPatch) -> None:

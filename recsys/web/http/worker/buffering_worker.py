@@ -80,7 +80,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         except InterruptedError:
             return
         service = getattr(self.wsgi, "service", None)
-        with service.lanes.light() if service and events else nullcontext():
+        with service.lanes.turn() if service and events else nullcontext():
             for key, _ in events:
                 key.data(key.fileobj)
 
