@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -41,6 +41,7 @@ HISTORY = Path("benchmarks/history.jsonl")
 """A line a run, kept with the code."""
 KEY = "bench-" + "k" * 40
 LIMIT = 12
+PARTS = ("training", "pipeline", "export", "http")
 SETTINGS = f"""\
 {shop_settings()}
 [web]
@@ -59,14 +60,25 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="wrk rounds of each service (default: 5)")
     parser.add_argument("--seconds", type=int, default=6, help="seconds of one round (default: 6)")
     parser.add_argument("--folder", type=Path, default=OUT / "shop", help="where the shop is made, kept for the next run")
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, default=PARTS, help="some of the parts; all but the training need one before"
+    )
     chosen = parser.parse_args()
     if shutil.which("wrk") is None:
         Console(stderr=True).print("error: wrk is needed (Debian: apt-get install wrk)")
         return 1
     folder: Path = chosen.folder
     prepare(folder, chosen.users, chosen.items, chosen.events)
-    results = {**measure_training(folder), **measure_pipeline(folder), **measure_export(folder)}
-    results |= measure_http(folder, chosen.rounds, chosen.seconds)
+    parts: Mapping[str, Callable[[], dict[str, float]]] = {
+        "training": lambda: measure_training(folder),
+        "pipeline": lambda: measure_pipeline(folder),
+        "export": lambda: measure_export(folder),
+        "http": lambda: measure_http(folder, chosen.rounds, chosen.seconds),
+    }
+    results: dict[str, float] = {}
+    for part in PARTS:
+        if part in chosen.only:
+            results |= parts[part]()
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "bench.json").write_text(json.dumps(results, indent=1) + "\n")
     show(results)
@@ -185,13 +197,13 @@ def _slate(service: Service, user: str) -> Any:
 def show(results: dict[str, float]) -> None:
     """Print the figures beside their bounds."""
     bounds = {
-        "http_ratio": "≥ 0.65",
-        "p99_ratio": "≤ 2",
+        "http_ratio": "≥ 0.68",
+        "p99_ratio": "≤ 1.7",
         "cors_ratio": "≥ 0.97",
-        "pipeline_us_p50": "≤ 120",
+        "pipeline_us_p50": "≤ 90",
         "private_mb_per_worker": "≤ 150",
         "export_users_per_s": "≥ 6,000",
-        "train_10m_events_s": "≤ 300",
+        "train_10m_events_s": "≤ 330",
         "train_10m_events_mb": "≤ 8,000",
     }
     table = Table(title=f"Measured on {os.cpu_count()} cores", title_justify="left")
