@@ -45,22 +45,23 @@ def mark(mask: Mask, rows: Rows, value: bool) -> None:
 
 @compiled()
 def best_places(items: Rows, scores: Scores, tie_rank: Rows, n: int) -> Rows:
-    """Positions of the n best scores, best first: each is moved up past those that it beats."""
+    """Positions of the n best scores, best first: each is moved up past those that it beats. Ties are looked up only where scores are
+    equal: they lie all over a large array."""
     best, kept, filled = np.empty(n, np.int32), np.empty(n, np.float32), 0
     for position in range(len(items)):
-        score, tie = scores[position], tie_rank[items[position]]
+        score, item = scores[position], items[position]
         if score != score or n == 0:
             continue
         if filled == n:
             last = kept[n - 1]
-            if score < last or (score == last and tie > tie_rank[items[best[n - 1]]]):
+            if score < last or (score == last and tie_rank[item] > tie_rank[items[best[n - 1]]]):
                 continue
         else:
             filled += 1
         place = filled - 1
         while place > 0:
             above = kept[place - 1]
-            if score < above or (score == above and tie > tie_rank[items[best[place - 1]]]):
+            if score < above or (score == above and tie_rank[item] > tie_rank[items[best[place - 1]]]):
                 break
             best[place], kept[place] = best[place - 1], above
             place -= 1

@@ -142,9 +142,11 @@ class Engine:
         """Hash snapshot, settings, query, history and the campaigns that hold; 24 hex digits."""
         revision, campaigns = self.catalog.revision, b"" if plan is None else plan.digest
         changes = b"%d" % revision if revision else b""
+        hashed = blake2b(self._digest, digest_size=12)
         past = np.maximum(history.items, _NO_ITEM).data, history.kinds.data, history.times.data
-        hashed = b"".join((self._digest, changes, campaigns, _encode_query(query), *past))
-        return blake2b(hashed, digest_size=12).hexdigest()
+        for part in (changes, campaigns, _encode_query(query), *past):
+            hashed.update(part)
+        return hashed.hexdigest()
 
 
 def recommenders_of(snapshot: Snapshot) -> dict[str, AnyRecommender]:

@@ -17,6 +17,7 @@ from recsys.clock import DAY
 from recsys.engine.merchandising.attribute_filters import FilterMasks, unknown_words
 from recsys.item_filters import ItemFilter
 from recsys.jit import INT, OWN_MASK, REALS, ROWS, TIMES, compiled
+from recsys.ranking import mark
 from recsys.settings import BehaviourSettings
 from recsys.snapshot.catalog import Catalog
 from recsys.types import Bought, Mask, Profile, Query, Rows, Times
@@ -198,12 +199,12 @@ def _exclude(allowed: Mask, given: FilterInputs) -> None:
 
 def _leave_out_page(allowed: Mask, given: FilterInputs) -> None:
     if len(given.context):
-        allowed[given.context] = False
+        mark(allowed, given.context, False)
 
 
 def _leave_out_cart(allowed: Mask, given: FilterInputs) -> None:
     if len(given.profile.cart):
-        allowed[given.profile.cart] = False
+        mark(allowed, given.profile.cart, False)
 
 
 STEPS: Mapping[Filter, Callable[[Mask, FilterInputs], None]] = {
