@@ -115,6 +115,27 @@ def test_names_below_merged_titles_of_groups_are_read(tmp_path: Path) -> None:
     assert "column names in lines 1 and 2" in source.read_as[0]
 
 
+@pytest.mark.parametrize(
+    ("line", "stated"), [("sep=§\n", ""), ("sep=\ufeff\n", ""), ("", "separator = '¦'"), ("", "quote = '«'")]
+)
+def test_signs_beyond_ascii_separate_nothing(tmp_path: Path, line: str, stated: str) -> None:
+    """A sign that cannot separate or quote fields is named, in a line `sep=` as in the settings."""
+    written(tmp_path, "e.csv", f"{line}user_id§item_id\nu§a\n")
+    with pytest.raises(DataError, match="has fields separated or quoted by"):
+        open_files(tmp_path, "e.csv", stated)
+
+
+def test_more_names_than_fields_are_said(tmp_path: Path) -> None:
+    """Where rows end early the last columns are empty; a name that holds the separator would move all others and is refused."""
+    row = "u1,2026-06-01,view,a,5.00,12.50,2\n"
+    names = "user_id,timestamp,event_type,item_id,discount,{},quantity,{}\n".format
+    [source] = open_files(tmp_path, written(tmp_path, "e.csv", names("price", "channel") + row * 3))
+    assert "its rows have fewer fields than the 8 column names" in source.read_as[0]
+    written(tmp_path, "e.csv", names("Price, gross", "price").replace(",price", "") + row * 3)
+    with pytest.raises(DataError, match="8 column names above rows of 7 fields, and ' gross' may be the end"):
+        open_files(tmp_path, "e.csv")
+
+
 def test_rows_above_the_names_of_another_export_are_not_passed_over(tmp_path: Path) -> None:
     """Two exports in one file, the second with more names that the settings speak of: the first one's rows are no titles."""
     first = "user_id,item_id,timestamp,event_type,preis\nu1,a,2026-06-01,view,5\n"

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from recsys.settings.tables import Table
 from recsys.tables.sources.bounds import MAX_COLUMNS
+from recsys.tables.sources.formats.widths import check_decimals, fewer_fields
 from recsys.tables.sources.names import distinct, value_like
 from recsys.types import DataError
 
@@ -21,7 +22,6 @@ _SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.I)
 _MANY_RECORDS = 200
 _HIGHEST_HEADER = 50
 """The header is looked for in so many rows."""
-_WHOLE, _CENTS = re.compile(r"\s*-?\d+"), re.compile(r"\d\d\s*")
 _GAPS = 2
 """Columns without a name from which a line may be one of titles; one is often a column of row numbers."""
 _NEARLY_ALL = 0.9
@@ -91,14 +91,18 @@ def find_layout(lines: Sequence[str], table: Table, wanted: Collection[str], key
     if not table.skip_lines and lines and (sep_line := _SEP_LINE.fullmatch(lines[0])):
         above = 1
     signs = table.separator or (sep_line[1] if sep_line else _SEPARATORS)
+    if beyond := next((sign for sign in (*signs, table.quote) if not sign.isascii()), ""):
+        raise DataError(
+            f"has fields separated or quoted by {beyond!r}: that sign cannot be, export it with commas, semicolons or tabs"
+        )
     grids = [grid_of(sign, list(_rows(lines, above, sign, table.quote))) for sign in signs]
     grid = max(grids, key=lambda each: _fitness(each, table, wanted))
     if not grid.rows:
         raise DataError("has no line of column names; export it again")
     titles = [*_rows(lines[:above], 0, grid.separator, table.quote)]
     header = find_header(grid, table, wanted, key, titles[-1] if titles else None)
-    _check_decimals(grid, header)
-    notes = (_separator_note(grid, table, bool(sep_line)), header.note)
+    check_decimals(grid.separator, [row.cells for row in grid.rows if row.start > header.skip], len(header.names))
+    notes = (_separator_note(grid, table, bool(sep_line)), header.note, *fewer_fields(grid.width, header.names))
     return Layout(grid.separator, table.quote, max(above, header.skip), header.names, notes)
 
 
@@ -120,24 +124,6 @@ def find_header(grid: Grid, table: Table, wanted: Collection[str], key: str, tit
         raise DataError(f"has {len(row.cells):,} columns; at most {MAX_COLUMNS:,} are read")
     line = f"lines {row.start:,} and {row.end:,}" if row.head else f"line {row.start:,}"
     return Header(row.end, _names(row.cells, wanted), f"column names in {line} ({note}){row.head}")
-
-
-def _check_decimals(grid: Grid, header: Header) -> None:
-    """Refuse rows that end with more commas than the names where each has a number beside one of two digits: 12,50 without quotes.
-
-    Raises:
-        DataError: if they have; other rows that end so are sound.
-    """
-    width = len(header.names)
-    rows = [
-        row.cells for row in grid.rows if row.start > header.skip and len(row.cells) > width and not any(row.cells[width:])
-    ]
-    columns = [*zip(*(cells[:width] for cells in rows), strict=True)] if grid.separator == "," and len(rows) > 1 else []
-    if any(all(map(_WHOLE.fullmatch, whole)) and all(map(_CENTS.fullmatch, cents)) for whole, cents in pairwise(columns)):
-        raise DataError(
-            "has more fields in its rows than column names, and in all of them a whole number beside two digits, as decimal commas "
-            "without quotes look; put quotes around such numbers, or export fields separated by semicolons"
-        )
 
 
 def _names(cells: Sequence[str], wanted: Collection[str]) -> tuple[str, ...]:
