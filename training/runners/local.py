@@ -37,6 +37,9 @@ PARTITION = "partition"
 """Column of a row's partition, from 0."""
 _HASHED_AT_ONCE = 2
 """Ranges of users that are hashed at a time, each on a core of its own."""
+_SUMMED_AHEAD = 3
+"""Fits whose partitions are summed up while one is merged: merges that need a single core stand side by side, and so do sums that take
+longer than a merge."""
 _ROW_HASH, _HASHES = "row_hash", ("high", "low")
 """Column of a row's hash, and those of the sums of its halves, which no order of rows changes."""
 
@@ -51,7 +54,7 @@ class LocalParts:
     def learn(self, fits: Mapping[str, Fit], tables: Tables, catalog: Arrays) -> Iterator[Arrays]:
         """Sum each range of users up for one fit while the one before is merged; see `Parts`. Merges never run side by side, for they
         set how many threads algebra has. Sums and fits that are finished are taken up."""
-        for fit, keys, sums in made_ahead(self._summed(fits, tables, catalog)):
+        for fit, keys, sums in made_ahead(self._summed(fits, tables, catalog), _SUMMED_AHEAD):
             found = self.finished.taken(hash_of(keys), partial(self._merged, fit, sums, tables, keys))
             for key in keys:
                 self.finished.drop(key)
