@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import zipfile
 import zlib
@@ -17,6 +18,7 @@ from recsys.tables.sources.spool import MAX_RATIO, MAX_UNPACKED, Blob, bounded_c
 from recsys.types import DataError
 
 _ENCRYPTED = 0x1
+_DAMAGED = "is a packed file that is damaged or cut off; copy or export it again"
 _JUNK = ("__MACOSX/", ".DS_Store", "Thumbs.db")
 
 
@@ -73,14 +75,17 @@ def _is_junk(name: str) -> bool:
 def _in_words() -> Iterator[None]:
     try:
         yield
+    except OSError as error:
+        if isinstance(error, gzip.BadGzipFile) or error.errno == errno.EINVAL:  # a place before the start of an archive
+            raise DataError(_DAMAGED) from error
+        raise
     except EOFError as error:
         raise DataError("is a packed file that was cut off; copy or export it again") from error
     except (
-        gzip.BadGzipFile,
         zipfile.BadZipFile,
         zstd.ZstdError,
         zlib.error,
         NotImplementedError,
         RuntimeError,
     ) as error:
-        raise DataError("is a packed file that is damaged or cut off; copy or export it again") from error
+        raise DataError(_DAMAGED) from error

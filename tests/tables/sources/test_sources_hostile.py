@@ -102,6 +102,14 @@ def test_lines_of_old_macs_may_hold_line_feeds_in_quotes(tmp_path: Path, encodin
     assert [row[:2] for row in rows] == [("m1", "a\nb"), ("m2", 'c "\n" d')]
 
 
+def test_damage_to_the_columns_of_a_parquet_file_is_no_other_encoding(tmp_path: Path) -> None:
+    """Names that are no UTF-8 are damage, and nothing that a setting mends."""
+    pl.DataFrame({"user_id": ["a"]}).write_parquet(tmp_path / "events.parquet")
+    content = (tmp_path / "events.parquet").read_bytes()
+    with pytest.raises(DataError, match="it is no whole Parquet file; export it again"):
+        open_files(tmp_path, written(tmp_path, "events.parquet", content.replace(b"user_id", b"\xffser_id")))
+
+
 def test_a_few_zero_bytes_are_a_finding(tmp_path: Path) -> None:
     """A zero byte in an id makes a bad row, as it is no id; one in a text stays there."""
     lines = "".join(f"u{at},i,2026-06-01,view,1\n" for at in range(1000))

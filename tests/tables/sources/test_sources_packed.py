@@ -80,6 +80,11 @@ def test_many_packed_files_are_one_table(tmp_path: Path) -> None:
         ("events.csv.zip", zipped(events__csv=CSV * 50)[:-30], "damaged or cut off"),
         ("events.csv.gz", gzip.compress(CSV.encode(), mtime=0)[:12] + b"\x07" * 40, "damaged or cut off"),
         ("events.csv.gz", b"\x1f\x8b", "cut off"),
+        (
+            "events.csv.zip",
+            (whole := zipped(events__csv=CSV))[:10] + whole[13:],
+            "damaged or cut off",
+        ),
         ("both.zip", zipped(orders__csv=CSV, people__csv="user_id,locale\nu,de\n"), "files with different columns"),
         ("none.zip", zipped(), "no file in it"),
         ("deep.zip", zipped(a__zip=zipped(b__zip=zipped(events__csv=CSV))), "packed more than twice"),

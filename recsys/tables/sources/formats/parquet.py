@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import polars as pl
+from polars.exceptions import PolarsError
 
 from recsys.tables.sources.piece import Piece, Standing, check_schema, copied_piece
 from recsys.tables.sources.spool import Blob
 from recsys.types import DataError
 
 _MAGIC = b"PAR1"
+_BROKEN = "cannot be read: it is no whole Parquet file; export it again"
 _TAIL = 8
 MAX_FOOTER = 64 << 20
 """Bytes of the list of columns at the end of a file, which is read whole."""
@@ -22,7 +24,10 @@ def open_parquet(blob: Blob) -> Piece:
     """
     _check_footer(blob)
     frame = pl.scan_parquet(blob.path or blob.file, glob=False)
-    schema = dict(frame.collect_schema())
+    try:
+        schema = dict(frame.collect_schema())
+    except PolarsError as error:
+        raise DataError(_BROKEN) from error
     check_schema(schema)
     notes = (*blob.notes, "Parquet")
     if blob.path is not None:
@@ -37,6 +42,6 @@ def _check_footer(blob: Blob) -> None:
     blob.file.seek(0)
     footer = int.from_bytes(tail[:4], "little")
     if tail[4:] != _MAGIC or footer > size:
-        raise DataError("cannot be read: it is no whole Parquet file; export it again")
+        raise DataError(_BROKEN)
     if footer > MAX_FOOTER:
         raise DataError(f"cannot be read: its list of columns takes {footer >> 20:,} MB; export fewer columns")

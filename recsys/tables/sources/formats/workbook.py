@@ -49,7 +49,7 @@ def check_workbook(blob: Blob) -> bool:
         if shared.may_be_too_large:
             _check_shared(blob.file, parts, shared, most)
         from_1904 = _counts_from_1904(blob.file, parts)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
         raise DataError("is no whole workbook: it is damaged; save it again as .xlsx") from error
     blob.file.seek(0)
     return from_1904
