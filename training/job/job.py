@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache, partial
@@ -48,6 +47,7 @@ from training.job.ranker.ranker import FittedRanker, Past, Rankers, fit_ranker, 
 from training.job.steps import Steps as Steps
 from training.job.steps import Watch as Watch
 from training.runners import runner_of
+from training.runners.ahead import one_beside
 from training.runners.base import Parts
 from training.runners.earlier import Later
 from training.runners.files import arrays_of_events
@@ -182,8 +182,8 @@ def learn(
         groups: dict[str, Arrays] = {"catalog": base | stats}
     catalog, users = Catalog(groups["catalog"]), len(prepared.user_ids)
     tables = Tables(prepared.events, catalog, users, prepared.as_of, settings.seed, prepared.guest_orders)
-    with ThreadPoolExecutor(1) as beside:  # on the other core, wherever a fit needs one alone
-        fingerprint = beside.submit(fingerprint_of, tables)
+    with one_beside() as beside:  # on the other core, wherever a fit needs one alone
+        printed = beside.submit(fingerprint_of, tables)
         histories = beside.submit(_histories, prepared, behaviour)
         value = beside.submit(value_arrays, prepared.events, prepared.as_of, users) if valued else None
         groups |= fit_recommenders(tables, groups["catalog"], prepared.parts, settings, known, asked, steps.step)
@@ -195,9 +195,10 @@ def learn(
         groups["links"] = _links(prepared.shop)
         groups["users"] = people_arrays(prepared.shop.users)
         groups["contents"] = content_arrays(prepared.shop.contents, tables.catalog)
+        fingerprint = printed.result()
     if ranker and ranker.arrays:
         groups[GROUP] = item_facts(tables.events, tables.catalog.n_items, tables.as_of) | ranker.arrays
-    manifest = manifest_of(settings, tables, groups, fingerprint.result(), steps, now, prepared.shop.state_sequence)
+    manifest = manifest_of(settings, tables, groups, fingerprint, steps, now, prepared.shop.state_sequence)
     if ranker:
         manifest = msgspec.structs.replace(manifest, ranker=ranker.record)
     if blend:
