@@ -30,9 +30,9 @@ from recsys.tables.values.times import (
 )
 
 _NUMBERS, _TIMES = ("number", "money", "stock"), ("time", "date")
-_PLAIN = r"^\s*-?[0-9]+(?:\.[0-9]+)?\s*$"
-_SURE = r"^\s*-?(?:[0-9]+|[0-9]+\.(?:[0-9]{1,2}|[0-9]{4,})|(?:0[0-9]*|[0-9]{4,})\.[0-9]{3})\s*$"
-"""A plain number that cannot be anything else: `_PLAIN`, and not `_EITHER`."""
+_PLAIN = r"^-?[0-9]+(?:\.[0-9]+)?$"
+_SURE = r"^-?(?:[0-9]+|[0-9]+\.(?:[0-9]{1,2}|[0-9]{4,})|(?:0[0-9]*|[0-9]{4,})\.[0-9]{3})$"
+"""A plain number that cannot be anything else: `_PLAIN`, which Polars reads, and not `_EITHER`."""
 _EITHER = EITHER_POINT.replace("^", "^-?")
 """What could be read either way, of a sum that was given back too."""
 _NUMERIC = r"^\s*-?\d{1,19}(?:\.\d+)?\s*$"

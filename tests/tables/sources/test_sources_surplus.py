@@ -89,3 +89,59 @@ def test_a_row_longer_than_any_ends_the_search(tmp_path: Path) -> None:
     sources = open_files(tmp_path, written(tmp_path, "events.csv", content))
     assert len(rows_of(sources)) == 8
     assert sum(source.frame.collect()["__more"].is_not_null().sum() for source in sources) == 1
+
+
+WIDE = ("event_id", "query", "user_id", "item_id", "timestamp", "event_type", "price")
+
+
+def quoted(texts: dict[int, str], *, always: bool, last: bool = False) -> str:
+    """Sixty events, all cells in quotes or none, with these texts as some of their queries, as they stand in the file."""
+    names = [*WIDE[:1], *WIDE[2:], "query"] if last else [*WIDE]
+    lines = [",".join(names)]
+    for at in range(60):
+        cells = {
+            "event_id": f"e{at}",
+            "query": "nail",
+            "user_id": "u",
+            "item_id": "i",
+            "timestamp": "2026-06-01",
+            "event_type": "search",
+        }
+        around = {name: f'"{cells.get(name, "5")}"' if always else cells.get(name, "5") for name in names}
+        lines.append(",".join((around | ({"query": texts[at]} if at in texts else {}))[name] for name in names))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize(
+    ("first", "second", "always"),
+    [
+        ('"nail 5""', '"nail 6""', True),
+        ('"nail', 'nail"', True),
+        ('"nail', 'nail"', False),
+    ],
+)
+def test_quotes_that_hide_rows_are_refused(tmp_path: Path, first: str, second: str, last: bool, always: bool) -> None:
+    """Two texts with a quote too many or too few: all rows between them would be one text, and gone without a word."""
+    content = quoted({10: first, 50: second}, always=always, last=last)
+    with pytest.raises(DataError, match=r"has a quote in line 12 that is not closed, or stands inside a text"):
+        read(tmp_path, content)
+    with pytest.raises(DataError, match=r"has a quote in line 12 "):
+        read(tmp_path, quoted({10: first, 11: second}, always=True, last=last))
+
+
+@pytest.mark.parametrize(
+    ("text", "read_as"),
+    [
+        ('"5"" nail"', '5" nail'),
+        ('"nail, 5" x 6", long"', "nail, 5 x 6, long"),
+        ('"<a href="x">a, b</a>\n<b>"', "<a href=x>a, b</a>\n<b>"),
+        ('"a\nb, c\n\nd"', "a\nb, c\n\nd"),
+        ('"one, two, three, four\nfive, six, seven, eight\nnine"', "one, two, three, four\nfive, six, seven, eight\nnine"),
+    ],
+)
+def test_texts_with_quotes_and_lines_are_texts(tmp_path: Path, text: str, read_as: str) -> None:
+    """Quotes inside of a text that hide nothing, and lines that are no rows, are as they were."""
+    shop = read(tmp_path, quoted({10: text}, always=True))
+    assert shop.counts["events"].kept == 60
+    assert read_as in shop.events.select("query").collect().to_series().to_list()

@@ -140,6 +140,7 @@ def test_typed_tables_are_read_without_a_guess(tmp_path: Path) -> None:
         (("Rp 12.500", "Rp 8.900"), [12500.0, 8900.0]),
         (("1.299,- €", "2.499,- €", "1.999"), [1299.0, 2499.0, 1999.0]),
         (("KD 12.500", "KD 8.250"), [12.5, 8.25]),
+        ((" 12.50", "7 ", "8"), [12.5, 7.0, 8.0]),
     ],
 )
 def test_the_decimal_mark_is_told_by_the_whole_column(

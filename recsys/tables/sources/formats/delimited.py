@@ -17,7 +17,7 @@ from recsys.tables.sources.bounds import MAX_LINE, MORE, NAMES_AGAIN
 from recsys.tables.sources.formats.concatenated import as_one_export
 from recsys.tables.sources.formats.encoding import as_utf8
 from recsys.tables.sources.formats.layout import Layout, find_layout
-from recsys.tables.sources.formats.surplus import with_surplus
+from recsys.tables.sources.formats.surplus import with_surplus, wrong_quote
 from recsys.tables.sources.piece import Piece, Standing, check_schema, copied_piece
 from recsys.tables.sources.spool import Blob
 from recsys.tables.sources.words import reason_of
@@ -84,10 +84,7 @@ def broken(file: IO[bytes], layout: Layout) -> str:
     """Return what is wrong with the quotes of a text file that cannot be parsed, and in which line; empty: nothing."""
     if not layout.quote or not (line := _wrong_quote(file, layout)):
         return ""
-    return (
-        f"has a quote in line {line:,} that is not closed, or stands inside a text; double the quotes inside texts where it is "
-        'exported, or write `quote = ""` if quotes mean nothing in it'
-    )
+    return wrong_quote(line)
 
 
 def _more(layout: Layout) -> pl.Expr:
