@@ -132,9 +132,12 @@ class Lanes:
             self._rest(min(rested - now, GIVE_WAY_SECONDS))
 
     def _count_step(self) -> float:
-        """Return the moment at which the worker will have rested from the heavy steps so far, the one that ends now included."""
         used = self._used()
         worked, self._step.began = used - getattr(self._step, "began", used), used
+        return self.worked(worked)
+
+    def worked(self, worked: float) -> float:
+        """Count seconds of heavy work; returns the moment at which the worker will have rested from all of it so far."""
         with self._quiet:
             now = self._now()
             self._rested = min(max(self._rested, now - worked) + 2 * worked, now + LATELY_SECONDS)
