@@ -46,6 +46,13 @@ def test_a_value_that_holds_the_separator_is_a_bad_row(tmp_path: Path, surplus: 
     assert found.rule == "has as many fields as the first line"
 
 
+def test_a_line_of_a_text_is_no_line_of_names_and_no_empty_row(tmp_path: Path) -> None:
+    """Inside of quotes stands what the shop wrote, also where rows of that kind are passed over elsewhere."""
+    content = 'item_id;title\nA;"first\n;\nlast"\n;\nB;"x\nitem_id;title\ny"\nitem_id;title\nC;z\n'
+    sources = open_files(tmp_path, written(tmp_path, "items.csv", content), name="items")
+    assert rows_of(sources) == [("A", "first\n;\nlast"), ("B", "x\nitem_id;title\ny"), ("C", "z")]
+
+
 @pytest.mark.parametrize("signs", [",", ",,"])
 def test_rows_that_all_end_with_a_separator_are_sound(tmp_path: Path, signs: str) -> None:
     """Some exports end every row so, but not the line of names; it is said, and a row that has more than that is none of them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from recsys.tables.sources.bounds import CHUNK
 from recsys.tables.sources.spool import Blob
@@ -13,7 +13,9 @@ from recsys.tables.sources.spool import Blob
 _MARK = codecs.BOM_UTF8
 
 
-def as_one_export(text: Blob, start: int, names: Collection[bytes] = (), row: bytes = b"", empty: bytes = b"") -> Blob:
+def as_one_export(
+    text: Blob, start: int, names: Collection[bytes] = (), row: bytes = b"", empty: bytes = b"", quote: bytes = b""
+) -> Blob:
     """A file in UTF-8 without byte order marks that begin a line of it, its line of column names where that stands again, and rows
     without a value.
 
@@ -23,13 +25,14 @@ def as_one_export(text: Blob, start: int, names: Collection[bytes] = (), row: by
         names: how its line of column names may be written, without a line's end.
         row: the byte that a row starts with, where any mark before it starts an export, and one behind a line is none of its.
         empty: how a row without a value is written, without a line's end; b"": not at all.
+        quote: the sign around texts, in which any line is a part of the text; b"": none.
     """
     ends = (b"\n", b"\r\n") if empty else ()
     if not _stands_below(text, start, [_MARK, *(b"\n" + each for each in names), *(b"\n" + empty + end for end in ends)]):
         return text
     counted: Counter[str] = Counter()
     passed_over = dict.fromkeys(names, "names") | ({empty: "empty"} if empty else {})
-    whole = text.copied(_rows(text, start, passed_over, row, counted))
+    whole = text.copied(_rows(text, start, passed_over, row, counted, quote))
     said = [f"byte order marks inside of it, {counted['marks']:,}, are left out"] if counted["marks"] else []
     said += [f"column names that stand in it again, {counted['names']:,} times, are no rows"] if counted["names"] else []
     said += [f"{counted['empty']:,} rows without a value are passed over"] if counted["empty"] else []
@@ -51,7 +54,9 @@ def _stands_below(text: Blob, start: int, wanted: Sequence[bytes]) -> bool:
         text.file.seek(0)
 
 
-def _rows(text: Blob, start: int, passed_over: Mapping[bytes, str], row: bytes, counted: Counter[str]) -> Iterator[bytes]:
+def _rows(
+    text: Blob, start: int, passed_over: Mapping[bytes, str], row: bytes, counted: Counter[str], quote: bytes
+) -> Iterator[bytes]:
     """Yield the lines above the rows, then the rows of all exports, many together; one that lacks its line's end before the next
     export gets it.
 
@@ -59,9 +64,10 @@ def _rows(text: Blob, start: int, passed_over: Mapping[bytes, str], row: bytes, 
     """
     yield text.head(start)
     text.file.seek(start)
+    rows = _Rows(passed_over, counted, quote)
     while lines := text.file.readlines(CHUNK):
         parts = (part for line in lines for part in (_parts(line, passed_over, row, counted) if _MARK in line else (line,)))
-        yield b"".join(_kept(parts, passed_over, counted))
+        yield b"".join(rows.kept(parts))
 
 
 def _parts(line: bytes, passed_over: Mapping[bytes, str], row: bytes, counted: Counter[str]) -> list[bytes]:
@@ -75,10 +81,21 @@ def _parts(line: bytes, passed_over: Mapping[bytes, str], row: bytes, counted: C
     return begun
 
 
-def _kept(parts: Iterable[bytes], passed_over: Mapping[bytes, str], counted: Counter[str]) -> Iterator[bytes]:
-    """The parts that are rows, each with its line's end."""
-    for part in parts:
-        if kind := passed_over.get(part.rstrip(b"\r\n")):
-            counted[kind] += 1
-        else:
+@dataclass(slots=True)
+class _Rows:
+    """Rows among the parts of a file, and whether a quoted text goes on in the next one."""
+
+    passed_over: Mapping[bytes, str]
+    counted: Counter[str]
+    quote: bytes
+    _within: bool = False
+
+    def kept(self, parts: Iterable[bytes]) -> Iterator[bytes]:
+        """The parts that are rows, or of a text, each with its line's end."""
+        for part in parts:
+            if not self._within and (kind := self.passed_over.get(part.rstrip(b"\r\n"))):
+                self.counted[kind] += 1
+                continue
+            if self.quote:
+                self._within ^= part.count(self.quote) % 2 == 1
             yield part if part.endswith(b"\n") else part + b"\n"
