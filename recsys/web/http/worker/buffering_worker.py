@@ -27,7 +27,6 @@ from gunicorn.workers.base import Worker
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 from recsys.web.http.worker.request_buffer import RequestBuffer
-from recsys.web.serving.lanes import LARGE_BODY_BYTES
 
 REQUEST_SECONDS = 10.0
 """Seconds that a client has for one request, from its first byte (of a new connection: from its opening) to its last."""
@@ -121,7 +120,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
             self._take(conn, data)
         else:
             self._drop(conn)
-        if buffer.received >= LARGE_BODY_BYTES and (service := getattr(self.wsgi, "service", None)):
+        if buffer.received > _CHUNK and (service := getattr(self.wsgi, "service", None)):
             service.lanes.worked(time.monotonic() - began)  # to receive a large body is half of the work on it
 
     def murder_pending(self) -> None:
