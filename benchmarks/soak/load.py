@@ -119,9 +119,10 @@ class Load:
             if number < 0:
                 return caller.close()
             time.sleep(max(0.0, due - time.perf_counter()))
-            draw = random.Random(f"{self._seed} {number}")
+            name = f"{self._seed}.{number}"  # another load of the same service has other ids
+            draw = random.Random(name)
             kind = draw.choices(list(SHARES), list(SHARES.values()))[0]
-            self._ask(caller, kind, question(kind, self._shop, number, draw), due if self._rate < float("inf") else None)
+            self._ask(caller, kind, question(kind, self._shop, name, draw), due if self._rate < float("inf") else None)
 
     def _ask(self, caller: _Caller, kind: Kind, asked: Question, due: float | None) -> None:
         began, again = time.perf_counter() if due is None else due, False
@@ -201,15 +202,15 @@ class _Caller:
             self._connection.close()
 
 
-def question(kind: Kind, shop: Shop, number: int, draw: random.Random) -> Question:
-    """Make the call of a number; the same number makes the same call."""
+def question(kind: Kind, shop: Shop, name: str, draw: random.Random) -> Question:
+    """Make the call of a name, which its ids carry; the same name and draw make the same call."""
     user, item = draw.choice(shop.users), draw.choice(shop.items)
     if kind == "events":
-        return Question("POST", "/v1/events", "events", {"events": _events(user, number, draw, shop)})
+        return Question("POST", "/v1/events", "events", {"events": _events(user, name, draw, shop)})
     if kind == "items":
         return Question("PATCH", "/v1/items", "events", {"items": _items(draw, shop)})
     if kind == "identities":
-        link = {"anonymous_id": f"soak-browser-{number}", "user_id": user}
+        link = {"anonymous_id": f"soak-browser-{name}", "user_id": user}
         return Question("POST", "/v1/identities", "events", {"identities": [link]})
     addresses: dict[str, tuple[str, str]] = {
         "page": (f"/v1/users/{quote(user, safe='')}/recommendations?limit=12", "read"),
@@ -224,11 +225,11 @@ def question(kind: Kind, shop: Shop, number: int, draw: random.Random) -> Questi
     return Question("GET", address, scope)
 
 
-def _events(user: str, number: int, draw: random.Random, shop: Shop) -> list[dict[str, Any]]:
+def _events(user: str, name: str, draw: random.Random, shop: Shop) -> list[dict[str, Any]]:
     kinds = ("view", "view", "cart_add")
     return [
         {
-            "event_id": f"soak-{number}-{part}",
+            "event_id": f"soak-{name}-{part}",
             "user_id": user,
             "event_type": kinds[part % len(kinds)],
             "item_id": draw.choice(shop.items),

@@ -58,9 +58,9 @@ def test_lost_and_doubled_events_are_complaints() -> None:
 
 
 @pytest.mark.parametrize("kind", SHARES)
-def test_a_number_makes_the_same_call(kind: Kind) -> None:
-    """A call is made again from its number, with ids that no other has, and ids in its address are encoded."""
-    one, again, other = (question(kind, SHOP, number, random.Random(number)) for number in (7, 7, 8))
+def test_a_name_makes_the_same_call(kind: Kind) -> None:
+    """A call is made again from its name, with ids that no other has, nor that of another load, and ids in its address are encoded."""
+    one, again, other = (question(kind, SHOP, name, random.Random(7)) for name in ("20.7", "20.7", "-1.7"))
     assert one == again
     assert "bo/b" not in one.address + other.address
     if kind == "events":
