@@ -70,6 +70,30 @@ def test_decimal_commas_in_every_row_are_refused(tmp_path: Path) -> None:
         read(tmp_path, f"{NAMES}\n{rows}")
 
 
+def test_one_row_without_the_last_separator_condemns_no_others(tmp_path: Path) -> None:
+    """Most rows end with one more than the names: that is how this shop ends a line."""
+    rows = "".join(ROW.format(at=at, price="7.50", rest="SPRING,web,") for at in range(9)) + SOUND
+    assert read(tmp_path, f"{NAMES}\n{rows}").counts["events"].rejected == 0
+
+
+def test_numbers_of_two_digits_are_no_cents_of_a_year(tmp_path: Path) -> None:
+    """Only beside an amount of money is a number of two digits the half of it."""
+    content = "item_id,year,month\n7,2026,11,\n8,2026,12,\n"
+    assert rows_of(open_files(tmp_path, written(tmp_path, "items.csv", content), name="items")) == [
+        ("7", "2026", "11"),
+        ("8", "2026", "12"),
+    ]
+
+
+@pytest.mark.parametrize("lines", ["water, salt, oil, lemon, sugar, air, ink", "<li>a</li>,,,,,,\n<li>b</li>,,,,,,"])
+def test_a_few_lines_of_a_text_with_as_many_separators_are_a_text(tmp_path: Path, lines: str) -> None:
+    """A list in a description is no row of the file."""
+    content = f'{NAMES}\nu1,"Ingredients:\n{lines}\nMade in Italy.",2026-06-01,view,,,\n{SOUND}'
+    found = rows_of(open_files(tmp_path, written(tmp_path, "events.csv", content)))
+    assert found[0][1] == f"Ingredients:\n{lines}\nMade in Italy."
+    assert len(found) == 4
+
+
 def test_empty_last_cells_are_sound(tmp_path: Path) -> None:
     """Separators inside of quotes are none, nor are those of lines that a quoted text goes over."""
     content = f'{NAMES}\nu1,i,2026-06-01,view,,,\nu2,"a,,\n,,",2026-06-01,view,,,\nu3,i,2026-06-01,view\n'

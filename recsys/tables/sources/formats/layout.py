@@ -101,7 +101,7 @@ def find_layout(lines: Sequence[str], table: Table, wanted: Collection[str], key
         raise DataError("has no line of column names; export it again")
     titles = [*_rows(lines[:above], 0, grid.separator, table.quote)]
     header = find_header(grid, table, wanted, key, titles[-1] if titles else None)
-    check_decimals(grid.separator, [row.cells for row in grid.rows if row.start > header.skip], len(header.names))
+    check_decimals(grid.separator, [row.cells for row in grid.rows if row.start > header.skip], header.names)
     notes = (_separator_note(grid, table, bool(sep_line)), header.note, *fewer_fields(grid.width, header.names))
     return Layout(grid.separator, table.quote, max(above, header.skip), header.names, notes)
 

@@ -18,7 +18,9 @@ _WORD = b"(empty)"
 """Stands in the first field beyond the names, so that Polars tells of it."""
 _RETURN = 13
 _MANY_NAMES = 5
-"""Names from which lines inside of a text that have as many fields are rows."""
+"""Names from which lines inside of a text that have as many fields are rows,"""
+_MANY_LINES = 10
+"""if they are so many: a list of ingredients or a table of sizes may have a few such lines."""
 Places = npt.NDArray[np.intp]
 Flags = npt.NDArray[np.bool_]
 
@@ -31,15 +33,15 @@ class _Rows:
     lines: bytes
     places: Places
     bare: Flags
-    any_fits: bool
+    fit: int
     hidden: int = -1
 
 
 def with_surplus(text: Blob, start: int, layout: Layout) -> Blob:
     """A file in UTF-8 in which no row looks as if it fitted that does not; itself, if there is none.
 
-    Of `12,50,` under `price,coupon` nothing but the last comma tells that a separator stands inside of a value. Where all rows end
-    with more separators than the names, and none fits, these are the end of a line and nothing more.
+    Of `12,50,` under `price,coupon` nothing but the last comma tells that a separator stands inside of a value. Where more rows end
+    with more separators than the names than fit, these are the end of a line and nothing more.
 
     Args:
         text: the file.
@@ -51,19 +53,18 @@ def with_surplus(text: Blob, start: int, layout: Layout) -> Blob:
     """
     if len(layout.names) < 2 or len(layout.separator.encode()) > 1:
         return text
-    bare = others = fits = False
+    bare, fit, others = 0, 0, False
     line = layout.skip + 1
     for each in _blocks(text, start, layout):
         if each.hidden >= 0:
             raise DataError(wrong_quote(line + each.hidden))
         line += each.lines.count(b"\n")
-        bare, others = bare or bool(each.bare.any()), others or not each.bare.all()
-        fits = fits or each.any_fits
-    if bare and not fits:
+        bare, fit, others = bare + int(each.bare.sum()), fit + each.fit, others or not each.bare.all()
+    if bare > fit:
         text = replace(text, notes=(*text.notes, "its rows end with more separators than its column names"))
-    if not (others or (bare and fits)):
+    if not (others or 0 < bare <= fit):
         return text
-    return text.copied(_told(text, start, layout, bare=fits))
+    return text.copied(_told(text, start, layout, bare=bare <= fit))
 
 
 def wrong_quote(line: int) -> str:
@@ -119,7 +120,7 @@ def _looked_at(lines: bytes, outside: Flags, ends: Places, layout: Layout) -> _R
     empty = (places >= until) | (data[places] == ord(layout.separator))
     bare = until - places == count[long] - names
     hidden = -1 if outside.all() else _hidden(lines, signs, ends, count, layout)
-    return _Rows(lines, places[empty], bare[empty], bool((count == names - 1).any()), hidden)
+    return _Rows(lines, places[empty], bare[empty], int((count == names - 1).sum()), hidden)
 
 
 def _hidden(lines: bytes, signs: Places, ends: Places, count: Places, layout: Layout) -> int:
@@ -141,7 +142,7 @@ def _hidden(lines: bytes, signs: Places, ends: Places, count: Places, layout: La
     is_loose = np.searchsorted(loose, stops) > np.searchsorted(loose, starts)
     lacking = needed - count[np.minimum(np.searchsorted(ends, starts), len(ends) - 1)]
     hides = is_loose & (((broken > 0) & (inside >= needed)) | ((lacking > 0) & (inside >= lacking)))
-    like_rows = ~hides & (broken > 1) & (inside >= needed * (broken - 1)) & (needed + 1 >= _MANY_NAMES)
+    like_rows = ~hides & (broken > _MANY_LINES) & (inside >= needed * (broken - 1)) & (needed + 1 >= _MANY_NAMES)
     for at in np.flatnonzero(like_rows):
         within = lines[starts[at] : stops[at]].split(b"\n")[1:-1]
         hides[at] = all(each.count(layout.separator.encode()) == needed for each in within)
@@ -155,7 +156,7 @@ def _before(places: Places, those: Places) -> Places:
 
 
 def _as_it_is(lines: bytes) -> _Rows:
-    return _Rows(lines, np.array([], np.intp), np.array([], np.bool_), any_fits=False)
+    return _Rows(lines, np.array([], np.intp), np.array([], np.bool_), fit=0)
 
 
 def _signs(lines: bytes, sign: str) -> Flags:

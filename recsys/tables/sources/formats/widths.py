@@ -8,18 +8,26 @@ from itertools import pairwise
 
 from recsys.types import DataError
 
+_MONEY = re.compile(
+    r"price|preis|prix|prec|prez|amount|betrag|montant|importe|total|cost|kost|value|wert|revenue|umsatz", re.IGNORECASE
+)
 _WHOLE, _CENTS = re.compile(r"\s*-?\d+"), re.compile(r"\d\d\s*")
 
 
-def check_decimals(separator: str, rows: Sequence[Sequence[str]], names: int) -> None:
-    """Refuse rows that end with more commas than the names where each has a number beside one of two digits: 12,50 without quotes.
+def check_decimals(separator: str, rows: Sequence[Sequence[str]], names: Sequence[str]) -> None:
+    """Refuse rows that end with more commas than the names where each has, as an amount of money, a whole number beside one of two
+    digits: 12,50 without quotes. A year beside a month is none.
 
     Raises:
         DataError: if they have; other rows that end so are sound.
     """
-    long = [cells[:names] for cells in rows if len(cells) > names and not any(cells[names:])]
-    columns = [*zip(*long, strict=True)] if separator == "," and len(long) > 1 else []
-    if any(all(map(_WHOLE.fullmatch, whole)) and all(map(_CENTS.fullmatch, cents)) for whole, cents in pairwise(columns)):
+    n = len(names)
+    long = [cells[:n] for cells in rows if len(cells) > n and not any(cells[n:])]
+    columns = [*zip(names, zip(*long, strict=True), strict=True)] if separator == "," and len(long) > 1 else []
+    if any(
+        _MONEY.search(name) and all(map(_WHOLE.fullmatch, whole)) and all(map(_CENTS.fullmatch, cents))
+        for (name, whole), (_, cents) in pairwise(columns)
+    ):
         raise DataError(
             "has more fields in its rows than column names, and in all of them a whole number beside two digits, as decimal commas "
             "without quotes look; put quotes around such numbers, or export fields separated by semicolons"
