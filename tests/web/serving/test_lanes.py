@@ -124,8 +124,8 @@ def test_short_steps_rest_together() -> None:
     begun = hours.now
     for _ in range(1000):
         with hours.lanes.light():
-            hours.lanes.give_way()
-        hours.work(0.0003)
+            hours.work(0.0003)
+        hours.lanes.give_way()
     assert len(hours.rests) < 300
     assert 0.29 < sum(hours.rests) < 0.31 < hours.now - begun
 
@@ -137,8 +137,8 @@ def test_no_rest_is_long() -> None:
     hours.work(9.0)
     for _ in range(20):
         with hours.lanes.light():
-            hours.lanes.give_way()
-        hours.now += 0.01
+            hours.now += 0.01
+        hours.lanes.give_way()
     assert hours.rests
     assert max(hours.rests) <= GIVE_WAY_SECONDS
     assert sum(hours.rests) <= LATELY_SECONDS
