@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import polars as pl
 
@@ -56,6 +56,12 @@ class Some(NamedTuple):
     cleaning: Cleaning
 
 
+Resolve: TypeAlias = Callable[[pl.LazyFrame], pl.LazyFrame]
+"""Gives events to known users, in one currency."""
+ReadSome: TypeAlias = Callable[[pl.LazyFrame, Resolve, pl.DataFrame, DataSettings, int], Some | None]
+"""`Earlier.some_rows`, or `Earlier.orders`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Earlier:
     """A moment, what is told as of then, and what a later one told, with its cleaning."""
@@ -68,7 +74,7 @@ class Earlier:
     def some_rows(
         self,
         events: pl.LazyFrame,
-        resolved: Callable[[pl.LazyFrame], pl.LazyFrame],
+        resolved: Resolve,
         items: pl.DataFrame,
         data: DataSettings,
         partitions: int,
@@ -100,7 +106,7 @@ class Earlier:
     def orders(
         self,
         lines: pl.LazyFrame,
-        resolved: Callable[[pl.LazyFrame], pl.LazyFrame],
+        resolved: Resolve,
         items: pl.DataFrame,
         data: DataSettings,
         partitions: int,

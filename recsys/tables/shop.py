@@ -7,7 +7,7 @@ What was written down while serving is folded in, and the forgotten are left out
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
@@ -19,7 +19,6 @@ import polars as pl
 from recsys.ids.event_ids import ORDER_LINES
 from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.settings import Settings
-from recsys.settings.tables import DataSettings
 from recsys.tables import identities
 from recsys.tables.checks.catalogue_rules import catalogue_rules
 from recsys.tables.checks.cleaning import Cleaning, look_at
@@ -31,7 +30,7 @@ from recsys.tables.checks.people import by_their_other_name, is_nobody, without_
 from recsys.tables.checks.rejects import stop_if_too_bad, write_rejects
 from recsys.tables.checks.survey import COLUMNS, MAPPED, Survey
 from recsys.tables.checks.unique_rows import last_rows
-from recsys.tables.earlier import Earlier, Some, Told
+from recsys.tables.earlier import Earlier, ReadSome, Some, Told
 from recsys.tables.erased_rows import ErasedRows
 from recsys.tables.items import finish_items, known_items, newer, overlaid
 from recsys.tables.live_rows import Folded, LiveRows, fold_in, merged, read_live
@@ -195,13 +194,13 @@ def _joined_up(settings: Settings, reads: Mapping[str, Read], live: LiveRows, as
     links, refused = identities.valid_links(reads, live, users, null_users)
     money, foreign = settle(data, reads, folded)
     item_rows = money.convert(one["items"][0].lazy()).collect()
-    doubled = pl.DataFrame(schema={ROW: pl.UInt64(), "timestamp": TIME}) if folded is None else folded.doubles
-    told = Told(money, identities.with_joins(links, live.joins), live.ends, doubled, (live.sequence, asked.erased))
+    told = Told(money, identities.with_joins(links, live.joins), live.ends, _doubled(folded), (live.sequence, asked.erased))
 
     def resolved(frame: pl.LazyFrame) -> pl.LazyFrame:
         return money.convert(identities.resolve(without_nobody(frame, null_users), told.links, told.ends))
 
-    some = _earlier_rows(asked, told, narrow, resolved, item_rows, data, events.partitions)
+    earlier = _read_earlier(asked, told)
+    some = earlier and earlier(narrow, resolved, item_rows, data, events.partitions)
     if some is None:
         rows = at_hand(resolved(narrow).select(COLUMNS), events.partitions)
         some = Some(None, rows, look_at(rows, item_rows, data, asked.now, reads["events"].files[0]))
@@ -213,7 +212,6 @@ def _joined_up(settings: Settings, reads: Mapping[str, Read], live: LiveRows, as
     canonical = cleaning.people(resolved(events.frame.with_columns(event_id()))).select(list(schema("events")))
     assortment = _assortment_of(settings, reads, folded, cleaning, whole, rows if only is None else money.convert(narrow))
     doubles = {name: said for name, (_, said) in one.items()}
-    found = chain.from_iterable([*(read.findings for read in reads.values()), *doubles.values()])
     return ShopTables(
         events=canonical,
         rows=learned_from if events.partitions > 1 else learned_from.collect().lazy(),
@@ -222,7 +220,7 @@ def _joined_up(settings: Settings, reads: Mapping[str, Read], live: LiveRows, as
         users=users,
         contents=one["contents"][0],
         currency=money.currency,
-        findings=(*found, *refused, *foreign, *cleaning.findings, *assortment.findings),
+        findings=(*_found(reads, doubles), *refused, *foreign, *cleaning.findings, *assortment.findings),
         counts=_counts(reads, doubles, cleaning.left_out) | ({"live": folded.counts} if folded else {}),
         links=links,
         joins=live.joins,
@@ -239,20 +237,22 @@ def _joined_up(settings: Settings, reads: Mapping[str, Read], live: LiveRows, as
     )
 
 
-def _earlier_rows(
-    asked: _Asked,
-    told: Told,
-    events: pl.LazyFrame,
-    resolved: Callable[[pl.LazyFrame], pl.LazyFrame],
-    items: pl.DataFrame,
-    data: DataSettings,
-    partitions: int,
-) -> Some | None:
-    """Rows as of an earlier moment, where a later one has been read; None: it has not, or all of them are to be read."""
+def _found(reads: Mapping[str, Read], doubles: Mapping[str, Sequence[Finding]]) -> Iterable[Finding]:
+    """Return what was found in each table by itself, and of rows that stand in it twice."""
+    return chain.from_iterable([*(read.findings for read in reads.values()), *doubles.values()])
+
+
+def _doubled(folded: Folded | None) -> pl.DataFrame:
+    """Return the rows of the tables whose events the live log has as well."""
+    return pl.DataFrame(schema={ROW: pl.UInt64(), "timestamp": TIME}) if folded is None else folded.doubles
+
+
+def _read_earlier(asked: _Asked, told: Told) -> ReadSome | None:
+    """Find what reads rows as of an earlier moment, where a later one has been read; None: none has."""
     if not (asked.later and asked.before):
         return None
     earlier = Earlier(asked.before, told, asked.later.told, asked.later.cleaning)
-    return (earlier.orders if asked.only_orders else earlier.some_rows)(events, resolved, items, data, partitions)
+    return earlier.orders if asked.only_orders else earlier.some_rows
 
 
 class _Assortment(NamedTuple):
