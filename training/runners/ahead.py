@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -21,8 +21,9 @@ def one_beside() -> Iterator[ThreadPoolExecutor]:
         beside.shutdown(cancel_futures=True)
 
 
-def made_ahead(parts: Iterator[Part], n: int = 1) -> Iterator[Part]:
-    """Give each part in order while a thread makes the next `n`; where one fails, those before it are given first."""
+def made_ahead(parts: Iterator[Part], n: int = 1) -> Generator[Part, None, None]:
+    """Give each part in order while a thread makes the next `n`; where one fails, those before it are given first. Who gives up and
+    closes it waits for the part that is being made."""
     with one_beside() as beside:
         coming = deque(beside.submit(_next, parts) for _ in range(n))
         while found := coming.popleft().result():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable
+from contextlib import closing
 from typing import IO, Any, cast
 
 import numpy as np
@@ -47,8 +48,9 @@ class EventFiles:
 
     def extend(self, parts: Iterable[Events]) -> None:
         """Lay one part after another down, each while the next is made: two are in memory at a time; raises as `append`."""
-        for part in made_ahead(iter(parts)):
-            self.append(part)
+        with closing(made_ahead(iter(parts))) as ahead:
+            for part in ahead:
+                self.append(part)
 
     def events(self) -> Events:
         """Map them; nothing can be appended any more."""

@@ -10,8 +10,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import IO
 
 import numpy as np
@@ -52,34 +54,30 @@ class LocalParts:
     finished: Finished = NOTHING_KEPT
 
     def learn(self, fits: Mapping[str, Fit], tables: Tables, catalog: Arrays) -> Iterator[Arrays]:
-        """Sum each range of users up for one fit while the one before is merged; see `Parts`. Merges never run side by side, for they
-        set how many threads algebra has. Sums and fits that are finished are taken up."""
-        for fit, keys, sums in made_ahead(self._summed(fits, tables, catalog), _SUMMED_AHEAD):
-            found = self.finished.taken(hash_of(keys), partial(self._merged, fit, sums, tables, keys))
-            for key in keys:
-                self.finished.drop(key)
-            yield self.keep(found)
-
-    def _summed(
-        self, fits: Mapping[str, Fit], tables: Tables, catalog: Arrays
-    ) -> Iterator[tuple[Fit, list[str], list[Arrays]]]:
-        """Each fit, a key of each range of users, and the sums of these; no sums of a fit that is finished."""
-        keys = self._keys(tables, catalog)
-        for name, fit in fits.items():
-            ours = [hash_of(name, fit.settings, key) for key in keys]
-            yield fit, ours, [] if self.finished.has(hash_of(ours)) else self._sums(fit, tables, ours)
+        """Sum ranges of users up for the next fits while one is merged; see `Parts`. Merges never run side by side, for they set how
+        many threads algebra has. Sums and fits that are finished are taken up."""
+        ranges = self._keys(tables, catalog)
+        keys = {name: [hash_of(name, fit.settings, key) for key in ranges] for name, fit in fits.items()}
+        missing = [name for name in fits if not self.finished.has(hash_of(keys[name]))]
+        sums = (each for name in missing for each in self._sums(fits[name], tables, keys[name]))
+        with closing(made_ahead(sums, _SUMMED_AHEAD * len(ranges))) as ahead:
+            for name, fit in fits.items():
+                theirs = list(islice(ahead, len(ranges))) if name in missing else []
+                found = self.finished.taken(hash_of(keys[name]), partial(self._merged, fit, theirs, tables, keys[name]))
+                for key in keys[name]:
+                    self.finished.drop(key)
+                del theirs  # of those ahead there are enough in memory
+                yield self.keep(found)
 
     def _merged(self, fit: Fit, sums: list[Arrays], tables: Tables, keys: list[str]) -> Arrays:
         """Merge the sums, which are made where a fit that is finished is not as it was kept."""
-        return fit.merge(sums or self._sums(fit, tables, keys))
+        return fit.merge(sums or list(self._sums(fit, tables, keys)))
 
-    def _sums(self, fit: Fit, tables: Tables, keys: Iterable[str]) -> list[Arrays]:
+    def _sums(self, fit: Fit, tables: Tables, keys: Iterable[str]) -> Iterator[Arrays]:
         """The sums of every range of users."""
-        sums = []
         for part, key in zip(tables.cut(self.count), keys, strict=True):
-            sums.append(self.finished.taken(key, partial(fit.partial, part)))
+            yield self.finished.taken(key, partial(fit.partial, part))
             let_go(arrays_of_events(tables.events).values())  # what merges others meanwhile needs the room
-        return sums
 
     def _keys(self, tables: Tables, catalog: Arrays) -> list[str]:
         """A hash of everything that each range of users has to tell."""

@@ -54,5 +54,5 @@ def test_an_error_comes_out_where_its_part_would() -> None:
     made.clear()
     ahead = made_ahead(parts())
     next(ahead)
-    ahead.close()  # type: ignore[attr-defined]
+    ahead.close()
     assert made in ([0], [0, 1])
