@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from signal import SIGINT
 
+from recsys.process import share_heaps
 from training.processes import end_in_order
 
 INTERRUPTED = 128 + SIGINT
 FEW_ROW_GROUPS = ("POLARS_ROW_GROUP_PREFETCH_SIZE", "2")
 """Row groups of Parquet files that Polars reads ahead: with its own 8 a table is read no faster, and takes 500 MB more."""
-HEAPS = "MALLOC_ARENA_MAX"
-M_ARENA_MAX, FEW_HEAPS = -8, 2
-"""The option of mallopt(3) for the number of heaps, and how many there are: with one for each thread a training in partitions takes
-a sixth more memory, and no less time."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 an error that the message explains, 130 interrupted."""
     os.environ.setdefault(*FEW_ROW_GROUPS)
-    _share_heaps()
+    share_heaps()
     try:
         from recsys.disk import finds_no_room
         from recsys.types import RecsysError  # imports take a second, in which Ctrl-C is pressed too
@@ -51,13 +47,6 @@ def run() -> None:
     """Run as a program: as `main`, and ended in order also by SIGTERM, SIGHUP and the end of `make`."""
     end_in_order()
     sys.exit(main())
-
-
-def _share_heaps() -> None:
-    """Let threads share a few heaps, where the C library is glibc and nobody said how many there are."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None and HEAPS not in os.environ:
-        mallopt(M_ARENA_MAX, FEW_HEAPS)
 
 
 def _program() -> str:

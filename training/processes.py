@@ -18,7 +18,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from recsys.parent import end_with_parent, is_ending, make_process
+from recsys.process import end_with_parent, is_ending, make_process
 
 PATIENCE_SECONDS = 40
 """Longest time that a child has to end by itself; gunicorn takes up to 30 seconds for the answers in flight."""

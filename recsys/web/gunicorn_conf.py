@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from recsys.parent import end_with_parent, make_process
+from recsys.process import end_with_parent, make_process, share_heaps
 
 _HOST = os.environ.get("HOST", "127.0.0.1")
 bind = f"{f'[{_HOST}]' if ':' in _HOST else _HOST}:{os.environ.get('PORT', '8000')}"
@@ -36,6 +36,7 @@ accesslog = "-"
 logger_class = "recsys.web.http.worker.access_log.AccessLog"
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+share_heaps()
 if not os.access(Path(__file__).parents[1], os.W_OK):  # compiled loops cannot be kept beside read-only code
     from recsys.settings.load import load_settings as _load
 

@@ -1,4 +1,4 @@
-"""The process that started this one, whose end is to be ours too."""
+"""What this process asks of the system: to end with the `make` that started it, and few heaps for its threads."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ import sys
 from pathlib import Path
 
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+HEAPS = "MALLOC_ARENA_MAX"
+_M_ARENA_MAX, FEW_HEAPS = -8, 2
+"""The option of mallopt(3) for the number of heaps, and how many there are. With one for each thread, which keeps what it once held,
+a training in partitions takes a sixth more memory, and a worker grows for an hour."""
 _SET_PARENT_DEATH_SIGNAL = 1
 _MAKES = ("make", "gmake")
 _ENDINGS = 1 << signal.SIGHUP - 1 | 1 << signal.SIGINT - 1
@@ -45,3 +49,10 @@ def is_ending(make: int) -> bool:
         return True
     blocked = next(line for line in status.splitlines() if line.startswith("SigBlk:"))
     return bool(int(blocked.split()[1], 16) & _ENDINGS)
+
+
+def share_heaps() -> None:
+    """Let threads share a few heaps, where the C library is glibc and nobody said how many there are."""
+    mallopt = getattr(_LIBC, "mallopt", None)
+    if mallopt is not None and HEAPS not in os.environ:
+        mallopt(_M_ARENA_MAX, FEW_HEAPS)
