@@ -44,7 +44,8 @@ def slate_json(catalog: Catalog, slate: Slate, item_ends: Sequence[bytes] = ()) 
         slate.experiments,
     )
     fragment, ends = catalog.fragment, item_ends or (b"}",) * len(slate.items)
-    reasons = _encode_lines(slate.reasons).splitlines()  # all in one call; there is no line end within
+    # All in one call; there is no line end within. As a list: of other sequences msgspec 0.22 keeps an iterator for ever, 64 bytes.
+    reasons = _encode_lines(list(slate.reasons)).splitlines()
     items = [
         b'{%b,"score":%.6g,"reason":%b%b' % (fragment(row), score, reason, end)
         for row, score, reason, end in zip(slate.items, slate.scores, reasons, ends, strict=True)

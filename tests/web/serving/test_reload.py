@@ -1,4 +1,4 @@
-"""Snapshots that follow one another: the one before is let go of at once, with its files, and threads see what comes meanwhile."""
+"""What a worker lets go of: the snapshot before, at once and with its files, and what answers took; threads see what comes."""
 
 from __future__ import annotations
 
@@ -105,6 +105,24 @@ def test_nothing_grows_over_a_hundred_reloads(tmp_path: Path) -> None:
         live.refresh()
         assert live.loaded.snapshot.version == both[number % 2]
     assert held[-1] == held[RELOADS // 2]
+
+
+@pytest.mark.long
+def test_a_hundred_answers_leave_nothing_behind(tmp_path: Path) -> None:
+    """Once caches are filled, no kind of call leaves an object that nobody uses; weak references come and go."""
+    client = served(published(tmp_path)).test_client()
+
+    def objects_after(rounds: int) -> int:
+        for _ in range(rounds):
+            for call in CALLS:
+                assert client.get(call, headers=READ).status_code in (200, 403)
+            assert client.get("/v1/moments/cart", headers=bearer(MESSAGES_KEY)).status_code == 200
+            assert client.post("/v1/events", json=VIEW, headers=EVENTS).status_code == 202
+        gc.collect()
+        return sum(not isinstance(each, weakref.ReferenceType) for each in gc.get_objects())
+
+    before = objects_after(30)
+    assert objects_after(100) - before < 100
 
 
 def held_files() -> tuple[int, int]:
