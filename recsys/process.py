@@ -1,4 +1,4 @@
-"""What this process asks of the system: to end with the `make` that started it, and few heaps for its threads."""
+"""Wishes of a process to the system: to end with the `make` that started it, and few heaps for its threads."""
 
 from __future__ import annotations
 

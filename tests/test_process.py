@@ -1,4 +1,4 @@
-"""What a process asks of the system for its threads."""
+"""Heaps that the threads of a process share."""
 
 from __future__ import annotations
 

@@ -34,6 +34,7 @@ from recsys.web.serving.intake import write_down
 from recsys.web.serving.lines import SnapshotLines
 from recsys.web.serving.log_watch import LogWatch
 from recsys.web.serving.place import Place
+from recsys.web.serving.present import Present
 from recsys.web.serving.ready_lists import ReadyLists
 from recsys.web.serving.steady_clock import SteadyClock, moment_of_erasure, said
 
@@ -54,14 +55,14 @@ class Live:
         self.dislike_days = settings.state.dislike_days
         Tombstones(erasure_keys, self.state.tombstones())  # a forgotten user must not return because a secret is missing
         self.state.close()  # workers are forked from here
-        self._serving: ServingState | None = None
         self.experiments: Mapping[str, Experiment] = settings.experiments
         """Those that are declared and can run, those of the settings before others of the same name."""
-        self._lock, self._stop = threading.Lock(), threading.Event()
+        self._stop = threading.Event()
         self._releases: list[Callable[[], None]] = []
         self._metrics = metrics
         self.lines = SnapshotLines(settings.artifacts, metrics)
         self._store: SnapshotStore[Engine] = SnapshotStore(settings.artifacts, lambda snapshot: Engine(snapshot, settings))
+        self._present = Present(self._store, erasure_keys, self._arms)
         mirror = mirror_of(settings)
         self.fetcher = SnapshotFetcher(mirror, settings.snapshot.poll_seconds, metrics) if mirror else None
         self._counted = (0, 0)
@@ -99,10 +100,10 @@ class Live:
         if self._damage:
             raise Problem(503, self._damage, {"Retry-After": "1"})
         try:
-            serving = self._present()
+            serving = self._present.get(self.state)
             serving.catch_up(recent)
             if serving.lineage != self.state.lineage:  # it was opened anew, and is another course of the log
-                (serving := self._present()).catch_up(recent)
+                (serving := self._present.get(self.state)).catch_up(recent)
         except SettingsError as error:  # somebody was forgotten by a service that has a secret which this one lacks
             raise StateError(str(error)) from error
         return serving
@@ -126,8 +127,8 @@ class Live:
 
     def make_ready(self, user_id: str | None) -> bool:
         """Find what this thread's next list, of a shopper or of nobody, is answered from; False: the log has to be asked."""
-        serving = None if self.log_watch.error or self._damage else self._serving
-        if serving is not None and (serving.engine, serving.lineage) != (self.loaded, self.state.lineage):
+        serving = None if self.log_watch.error or self._damage else self._present.at_hand
+        if serving is not None and serving.lineage != self.state.lineage:
             serving = None
         return self._ready.make(serving, user_id)
 
@@ -137,20 +138,10 @@ class Live:
 
     def at_hand(self, error: StateError) -> StateAtHand:
         """Return what answers from memory alone after an error; raises that if the log is on this machine, or was never read."""
-        if not self.is_remote or self._serving is None:
+        if not self.is_remote or self._present.at_hand is None:
             raise error
         self.log_watch.is_away(error)
-        return StateAtHand(self._serving)
-
-    def _present(self) -> ServingState:
-        with self._lock:
-            engine = self._store.current
-            if engine is None:
-                raise Problem(503, "no snapshot is loaded yet", {"Retry-After": "1"})
-            if self._serving is None or (self._serving.engine, self._serving.lineage) != (engine, self.state.lineage):
-                self._serving = ServingState(engine, self.state, self.erasure_keys)
-                self._serving.arms = self._arms(engine)
-            return self._serving
+        return StateAtHand(self._present.at_hand)
 
     def _arms(self, engine: Engine) -> RunningExperiments:
         return begun(engine, self.experiments, self.state.experiments, self.lines.over(engine))
@@ -167,10 +158,8 @@ class Live:
         self._run(found)
 
     def _run(self, experiments: Mapping[str, Experiment]) -> None:
-        with self._lock:
-            self.experiments = experiments
-            if self._serving is not None:
-                self._serving.arms = self._arms(self._serving.engine)
+        self.experiments = experiments
+        self._present.begin_arms()
 
     def expose(self, serving: ServingState, answered: Answered, is_message: bool = False) -> Answered:
         """Write down whom an answer exposes to an arm, before it is given; where that fails, answer as if no experiment ran."""
@@ -260,27 +249,19 @@ class Live:
 
     def refresh(self) -> None:
         """Take a newly published snapshot live, if there is one."""
-        went_live = self._store.refresh()
+        went_live = self._present.follow(self._store.refresh(), self.state)
         self._look_for_damage()
         self.clock.tell()
         counts = self._store.reloads, self._store.failures
         if went_live:
             _log.info("snapshot %s is live", self.loaded)
-            self._release()
+            for release in self._releases:
+                release()
         elif counts[1] > self._counted[1]:
             _log.error("the newest snapshot is not taken live: %s", self._store.error)
         self._take_experiments()
         self._metrics.reloads(counts[0] - self._counted[0], counts[1] - self._counted[1])
         self._counted = counts
-
-    def _release(self) -> None:
-        if self._serving is not None:
-            try:
-                self._present()  # what answered before is let go of, unless the log is away and it is all there is
-            except (StateError, SettingsError):
-                _log.exception("the new snapshot answers once the live log can be read")
-        for release in self._releases:
-            release()
 
     def _take_experiments(self) -> None:
         try:
@@ -292,8 +273,8 @@ class Live:
             self._run(self.experiments)
 
     def _look_at_the_log(self) -> None:
-        """Keep what a worker needs at hand fresh, also while nobody asks, in case the log on another machine goes away."""
-        if self.is_remote and self.loaded is not None and not self._damage:
+        """Catch up with it, so that no list has to, and what a worker needs is at hand should a log on another machine go away."""
+        if self.loaded is not None and not self._damage:
             with suppress(StateError, Problem), self.log_watch.looking():
                 self.serving()
 
@@ -317,6 +298,7 @@ class Live:
         """Follow CURRENT from now on. Call it in each worker, after it was forked: the last may have died of a file cut short."""
         self._look_for_damage()
         self.state.poll()
+        self._look_at_the_log()
         self.slates.start()
         if self.fetcher:
             self.fetcher.start()
@@ -339,7 +321,8 @@ class Live:
         while True:
             try:
                 self.refresh()
-                self._look_at_the_log()
+                if self.is_remote:  # also while nobody asks
+                    self._look_at_the_log()
                 self._place.look()
                 self.report()
             except Exception:

@@ -1,4 +1,4 @@
-"""What a worker lets go of: the snapshot before, at once and with its files, and what answers took; threads see what comes."""
+"""Things that a worker lets go of: the snapshot before, at once and with its files, and what answers took; threads see what comes."""
 
 from __future__ import annotations
 

@@ -1,0 +1,108 @@
+"""Snapshots that change: the one before answers until the next has taken in what the log holds, so that no list waits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from recsys.engine.pipeline import Engine
+from recsys.live.rows import News
+from recsys.live.sqlite.log import SqliteLog
+from recsys.snapshot.store import SnapshotStore
+from recsys.types import Event, StateError
+from recsys.web.serving.present import Present
+from tests.conftest import NOW, micros
+from tests.support.servers.intake import EVENTS
+from tests.support.servers.serving import READ
+from tests.support.shops.moment_shop import MomentShop
+from tests.web.serving.test_reload import VIEW, published, served
+
+LATER = NOW + timedelta(minutes=1)
+
+
+class Watched(SqliteLog):
+    """A log that lets something happen whenever its news were read."""
+
+    then: Callable[[], None] | None = None
+
+    def news(self, *asked: Any) -> News:
+        """Read, and then let happen what waits."""
+        found = super().news(*asked)
+        if self.then is not None:
+            self.then()
+        return found
+
+
+def followed(shop: MomentShop, state: SqliteLog) -> tuple[SnapshotStore[Engine], Present]:
+    """A store of the shop's snapshots, and what answers over it and a log."""
+    store = SnapshotStore(shop.folder / "artifacts", lambda snapshot: Engine(snapshot, shop.settings))
+    present = Present(store, None, lambda _: None)
+    assert present.follow(store.refresh(), state)
+    present.get(state).catch_up()
+    return store, present
+
+
+def test_the_snapshot_before_answers_until_the_next_has_caught_up(tmp_path: Path) -> None:
+    """Who asks while the next one reads the log gets the one before, and waits for nothing."""
+    shop, state, seen = published(tmp_path), Watched(tmp_path / "state"), []
+    store, present = followed(shop, state)
+    before = present.get(state)
+    viewed = Event(event_id="1", user_id="user-0", event_type="view", timestamp=micros(NOW), item_id="sofa-1")
+    state.add_events([viewed], micros(NOW))
+
+    def ask() -> None:
+        asking = threading.Thread(target=lambda: seen.append(present.get(state)))
+        asking.start()
+        asking.join()
+
+    state.then = ask
+    shop.publish(LATER)
+    assert present.follow(store.refresh(), state)
+    assert seen == [before]
+    after = present.get(state)
+    assert after.engine is store.current
+    assert after.engine is not before.engine
+    assert after.read_to == state.last()
+    assert not present.follow(store.refresh(), state)
+
+
+def test_a_log_that_is_away_keeps_the_snapshot_before(tmp_path: Path) -> None:
+    """A snapshot that cannot read the log answers as soon as it can, also where no other one came meanwhile."""
+    shop, state = published(tmp_path), Watched(tmp_path / "state")
+    store, present = followed(shop, state)
+    before = present.get(state)
+
+    def fail() -> None:
+        raise StateError("the live log says nothing")
+
+    state.then = fail
+    shop.publish(LATER)
+    assert not present.follow(store.refresh(), state)
+    assert present.get(state) is before
+    state.then = None
+    assert present.follow(store.refresh(), state)
+    assert present.get(state).engine is store.current
+
+
+def test_no_list_waits_for_the_log(tmp_path: Path) -> None:
+    """Right after another snapshot went live, and after a worker began, a list can be answered without a look at the log."""
+    shop = published(tmp_path)
+    app = served(shop)
+    client, live = app.test_client(), app.service.live
+    assert client.post("/v1/events", json=VIEW, headers=EVENTS).status_code == 202
+    first = client.get("/v1/bestsellers", headers=READ).get_json()["snapshot"]
+    shop.publish(LATER)
+    live.refresh()
+    assert live.make_ready(None)
+    live.drop_ready()
+    assert client.get("/v1/bestsellers", headers=READ).get_json()["snapshot"] != first
+    begun = served(shop).service.live
+    assert not begun.make_ready(None)
+    begun.start()
+    try:
+        assert begun.make_ready(None)
+    finally:
+        begun.stop()
