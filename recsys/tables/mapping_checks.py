@@ -13,7 +13,7 @@ from recsys.tables.columns.spelling import plain_name
 from recsys.tables.presets import Preset, preset_of
 from recsys.tables.schema import Column, mappable
 from recsys.tables.sources import Source
-from recsys.tables.sources.names import listed, shortened
+from recsys.tables.sources.names import SECOND, listed, shortened
 from recsys.tables.validation import Finding
 from recsys.tables.values.notation import notation_of_settings
 from recsys.tables.values.times import TimeNotation, read_times
@@ -92,7 +92,13 @@ def check_columns(name: str, own: Table, table: Table, preset: Preset, sources: 
 def doubtful_columns(name: str, own: Table, table: Table, preset: Preset, sources: Sequence[Source]) -> list[Finding]:
     """Say which columns stand twice under a name that is read, and which ones of a preset that void orders no file has."""
     read = {column for names in preset.columns.values() for column in names} | table.other_columns
-    twice = [(source, column) for source in sources for column in source.schema if f"{column}_duplicated_0" in source.schema]
+    spelled = {plain_name(column) for column in (*read, *(each.name for each in mappable(name)))}
+    twice = [
+        (source, column)
+        for source in sources
+        for column in (each.removesuffix(SECOND) for each in source.schema if each.endswith(SECOND))
+        if any(plain_name(column) == plain_name(each) for each in source.schema)
+    ]
     found = [
         _doubtful(
             name,
@@ -102,7 +108,7 @@ def doubtful_columns(name: str, own: Table, table: Table, preset: Preset, source
             "name each column once; the first is read, the others are not",
         )
         for source, column in twice
-        if column in read or column in {each.name for each in mappable(name)}
+        if plain_name(column) in spelled
     ]
     states = () if own.void_orders else [each if isinstance(each, str) else each.column for each in table.void_orders]
     lacking = [column for column in states if not any(column in source.schema for source in sources)]

@@ -19,6 +19,8 @@ _VALUES = (
 """Kinds of cells that are no names."""
 _LONGEST, _START = 100, 80
 """Characters of the longest name that stands in messages, and of what is left of longer ones."""
+SECOND = "_duplicated_0"
+"""Ending of a name that stands for the second time."""
 _MOST_LISTED = 100
 """Most names that a message lists."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from recsys.settings.load import parse_settings
 from recsys.tables.shop import ShopTables, read_shop
 
@@ -50,12 +52,13 @@ def test_a_column_that_tells_of_cancellations_is_missed(tmp_path: Path) -> None:
     assert found.has_weight
 
 
-def test_a_name_that_stands_twice_is_found(tmp_path: Path) -> None:
-    """The first column is read; that there is another is said."""
-    text = "user_id,timestamp,event_type,item_id,item_id\nann,2026-05-01,view,CUP,MUG\n"
+@pytest.mark.parametrize("column", ["item_id", "Item ID"])
+def test_a_name_that_stands_twice_is_found(tmp_path: Path, column: str) -> None:
+    """The first column is read; that there is another is said, however its name is spelled."""
+    text = f"user_id,timestamp,event_type,{column},{column}\nann,2026-05-01,view,CUP,MUG\n"
     shop = read(tmp_path, text, "[data.events]\npaths = ['orders.csv']\n")
     assert shop.events.collect()["item_id"].to_list() == ["CUP"]
-    assert [each.column for each in shop.findings if "once among the names" in each.rule] == ["item_id"]
+    assert [each.column for each in shop.findings if "once among the names" in each.rule] == [column]
 
 
 def test_another_version_of_an_export_is_read_as_the_same(tmp_path: Path) -> None:
