@@ -35,6 +35,15 @@ $(VENV)/.ready-spark: requirements-spark.lock $(VENV)/.ready
 	$(VENV)/bin/$(PIP) -r requirements-spark.lock
 	@touch $@
 
+$(VENV)/.ready-jars: tests/support/servers/spark_jars.txt | $(VENV)/.ready-dev
+	@echo "Fetching what Spark reads Delta, Iceberg and PostgreSQL with, for tests: 59 MB, once"
+	mkdir -p $(VENV)/jars
+	while read -r hash path; do \
+	  curl -fsSL --retry 3 -o $(VENV)/jars/$${path##*/} https://repo1.maven.org/maven2/$$path || exit 1; \
+	  echo "$$hash  $(VENV)/jars/$${path##*/}" | sha256sum --check --quiet || exit 1; \
+	done < $<
+	@touch $@
+
 $(VENV)/bin/versitygw: | $(VENV)/.ready-dev
 	@echo "Building versitygw, an S3 server for tests, which takes a minute or two"
 	GOBIN=$(abspath $(VENV)/bin) go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
@@ -50,7 +59,7 @@ clients/storefront/node_modules/.ready: clients/storefront/package-lock.json
 
 setup: $(VENV)/.ready ## Make .venv with what the job and the service need
 setup-dev: $(VENV)/.ready-dev ## The same, with what tests and checks need
-setup-all: setup-dev $(VENV)/.ready-spark $(VENV)/bin/versitygw $(VENV)/bin/compose-check clients/storefront/node_modules/.ready ## The same, with what single tests need, which are skipped without (Spark, npm, Go)
+setup-all: setup-dev $(VENV)/.ready-spark $(VENV)/.ready-jars $(VENV)/bin/versitygw $(VENV)/bin/compose-check clients/storefront/node_modules/.ready ## The same, with what single tests need, which are skipped without (Spark, npm, Go)
 
 demo: setup ## Make a synthetic shop, train on it, serve it on PORT (Ctrl-C ends it)
 	@$(RUN) -m training demo --port $(PORT) --workers $(WORKERS) $(ARGS)
@@ -133,7 +142,7 @@ docs-site: setup-dev ## Build the docs with a reference of the code into site/
 lock: ## Pin all packages again (needs uv); what the service runs on is the same in all lock files
 	$(LOCK) pyproject.toml --extra training -o requirements.lock
 	$(LOCK) pyproject.toml $(EXTRAS:%=--extra %) --group dev --group docs --group browser --constraint requirements.lock -o requirements-dev.lock
-	$(LOCK) pyproject.toml --extra training --extra spark --extra cloud --extra postgres --extra ranker --constraint requirements-dev.lock -o requirements-spark.lock
+	$(LOCK) pyproject.toml --extra training --extra spark --extra cloud --extra postgres --extra ranker --group spark-formats --constraint requirements-dev.lock -o requirements-spark.lock
 	$(LOCK) pyproject.toml --extra training --group peers --constraint requirements.lock -o requirements-peers.lock
 	$(LOCK) pyproject.toml --extra training --extra cloud --extra postgres --extra ranker --constraint requirements.lock -o deploy/requirements.lock
 

@@ -297,12 +297,12 @@ def test_locks_hold_what_the_project_names() -> None:
     extras, groups = project["project"]["optional-dependencies"], project["dependency-groups"]
     base = names([*project["project"]["dependencies"], *extras["training"]])
     everything = base | names([text for name in set(extras) - {"spark"} for text in extras[name]])
-    apart = {"peers"}
+    apart = {"peers", "spark-formats"}
     wanted = {
         "requirements.lock": base,
         "requirements-dev.lock": everything.union(*(names(groups[name]) for name in set(groups) - apart)),
         "requirements-peers.lock": base | names(groups["peers"]),
-        "requirements-spark.lock": base | names(extras["spark"]),
+        "requirements-spark.lock": base | names([*extras["spark"], *groups["spark-formats"]]),
     }
     assert sorted(wanted) == LOCKS
     for lock, packages in wanted.items():

@@ -21,6 +21,7 @@ from simulator import make_shop, shop_settings
 from tests.support.servers.patience import PATIENCE_SECONDS
 from tests.support.servers.running import ROOT
 from tests.support.servers.spark import running_cluster
+from tests.support.servers.spark_tables import spark_tables
 from training.cli.memory import planned
 from training.job.job import fit
 
@@ -47,23 +48,20 @@ print(fitted.shop.partitions, fitted.shop.counts["events"].kept, fitted.manifest
 @pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_a_cluster_that_loses_an_executor_makes_the_same_snapshot(tmp_path: Path) -> None:
-    """Events are read by Spark and settled and summed up in executors, of which one is killed while it works: the content hash is that
-    of this machine, and the folder of rows on their way is empty in the end."""
+    """Tables are read by Spark, from Parquet, Delta, Iceberg and PostgreSQL, events settled and summed up in executors, of which one
+    is killed while it works: the content hash is that of this machine, and the folder of rows on their way is empty in the end."""
     make_shop(tmp_path / "data", users=120, end=END)
-    shop, aside = shop_settings(tables=TABLES), tmp_path / "aside"
+    stated, aside = shop_settings(tables=TABLES), tmp_path / "aside"
     aside.mkdir()
-    whole = fit(parse_settings(shop + REST, tmp_path), now=END)
-    by_spark = f'[data.events.spark]\nformat = "parquet"\noptions = {{ path = "file://{tmp_path}/data/events-*.parquet" }}'
-    shop = shop.replace('[data.events]\npaths = ["data/events-*.parquet"]', by_spark)
-    with running_cluster(tmp_path) as cluster:
-        folder = f'folder = "file://{aside}"\n[training.spark.conf]'
+    whole = fit(parse_settings(stated + REST, tmp_path), now=END)
+    with running_cluster(tmp_path) as cluster, spark_tables(tmp_path, cluster.environment) as written:
+        events = f'format = "parquet"\noptions = {{ path = "file://{tmp_path}/data/events-*.parquet" }}'
+        shop = "".join(f"[data.{name}.spark]\n{asked}\n" for name, asked in {"events": events, **written.tables}.items())
+        folder = f'folder = "file://{aside}"\n[training.spark.conf]\n{written.conf}'
         (tmp_path / "settings.toml").write_text(shop + REST + cluster.settings.replace("[training.spark.conf]", folder))
         command = [sys.executable, "-c", FIT, str(tmp_path / "settings.toml"), END.isoformat()]
-        said = (tmp_path / "driver.log").open("wb")
-        with (
-            said,
-            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, env=cluster.environment, cwd=ROOT) as driver,
-        ):
+        said, variables = (tmp_path / "driver.log").open("wb"), {**cluster.environment, **written.environment}
+        with said, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, env=variables, cwd=ROOT) as driver:
             deadline = time.monotonic() + PATIENCE_SECONDS
             while (executor := cluster.executor_at_work()) is None:
                 assert driver.poll() is None, (tmp_path / "driver.log").read_text()
