@@ -25,6 +25,8 @@ ITEMS_AT_ONCE = 5
 ATTEMPTS = 5
 """Times that a caller comes when it is asked to come again."""
 PATIENCE_SECONDS = 60
+CALLS_A_CONNECTION = 50
+"""Calls after which a caller opens another connection, as other shoppers do: kept ones would all end at the oldest worker."""
 AFTER_A_KILL_SECONDS = 5.0
 """A connection that breaks so soon after a worker was killed broke because of it."""
 
@@ -179,11 +181,14 @@ class _Caller:
     """One kept connection."""
 
     def __init__(self, port: int) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
+        self._connection, self._calls = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS), 0
 
     def send(self, asked: Question, key: str) -> Reply:
         """Send a call and read the answer; what fails closes the connection, so that the next call opens another."""
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        self._calls += 1
+        if self._calls % CALLS_A_CONNECTION == 0:
+            self.close()
         try:
             text = None if asked.body is None else json.dumps(asked.body)
             self._connection.request(asked.method, asked.address, text, headers)
