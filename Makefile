@@ -39,8 +39,9 @@ $(VENV)/.ready-jars: tests/support/servers/spark_jars.txt | $(VENV)/.ready-dev
 	@echo "Fetching what Spark reads Delta, Iceberg and PostgreSQL with, for tests: 59 MB, once"
 	mkdir -p $(VENV)/jars
 	while read -r hash path; do \
-	  curl -fsSL --retry 3 -o $(VENV)/jars/$${path##*/} https://repo1.maven.org/maven2/$$path || exit 1; \
-	  echo "$$hash  $(VENV)/jars/$${path##*/}" | sha256sum --check --quiet || exit 1; \
+	  curl -fsSL --retry 3 -o $(VENV)/jars/.part https://repo1.maven.org/maven2/$$path || exit 1; \
+	  echo "$$hash  $(VENV)/jars/.part" | sha256sum --check --quiet || exit 1; \
+	  mv $(VENV)/jars/.part $(VENV)/jars/$${path##*/}; \
 	done < $<
 	@touch $@
 

@@ -54,5 +54,5 @@ def is_ending(make: int) -> bool:
 def share_heaps() -> None:
     """Let threads share a few heaps, where the C library is glibc and nobody said how many there are."""
     mallopt = getattr(_LIBC, "mallopt", None)
-    if mallopt is not None and HEAPS not in os.environ:
+    if mallopt is not None and HEAPS not in os.environ and "arena_max" not in os.environ.get("GLIBC_TUNABLES", ""):
         mallopt(_M_ARENA_MAX, FEW_HEAPS)

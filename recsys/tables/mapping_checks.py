@@ -92,12 +92,13 @@ def check_columns(name: str, own: Table, table: Table, preset: Preset, sources: 
 def doubtful_columns(name: str, own: Table, table: Table, preset: Preset, sources: Sequence[Source]) -> list[Finding]:
     """Say which columns stand twice under a name that is read, and which ones of a preset that void orders no file has."""
     read = {column for names in preset.columns.values() for column in names} | table.other_columns
-    spelled = {plain_name(column) for column in (*read, *(each.name for each in mappable(name)))}
+    read |= {each.name for each in mappable(name)} - {*preset.columns}
+    spelled = {plain_name(column) for column in read} - {""}
     twice = [
         (source, column)
         for source in sources
         for column in (each.removesuffix(SECOND) for each in source.schema if each.endswith(SECOND))
-        if any(plain_name(column) == plain_name(each) for each in source.schema)
+        if any(plain_name(column) == plain_name(each) and (each == column or each in read) for each in source.schema)
     ]
     found = [
         _doubtful(

@@ -40,6 +40,9 @@ from recsys.web.serving.steady_clock import SteadyClock, moment_of_erasure, said
 
 _log = logging.getLogger(__name__)
 
+STARTING_SECONDS = 5.0
+"""Longest wait of a worker that begins, which takes no request before."""
+
 
 class Live:
     """The snapshot store of one worker, with the clock and the histories that go with what it serves."""
@@ -57,7 +60,7 @@ class Live:
         self.state.close()  # workers are forked from here
         self.experiments: Mapping[str, Experiment] = settings.experiments
         """Those that are declared and can run, those of the settings before others of the same name."""
-        self._stop = threading.Event()
+        self._stop, self._begun = threading.Event(), threading.Event()
         self._releases: list[Callable[[], None]] = []
         self._metrics = metrics
         self.lines = SnapshotLines(settings.artifacts, metrics)
@@ -74,7 +77,7 @@ class Live:
     @property
     def loaded(self) -> Engine | None:
         """The engine that serves now, or None while there is no snapshot."""
-        return self._store.current
+        return self._present.engine
 
     @property
     def is_remote(self) -> bool:
@@ -249,19 +252,31 @@ class Live:
 
     def refresh(self) -> None:
         """Take a newly published snapshot live, if there is one."""
-        went_live = self._present.follow(self._store.refresh(), self.state)
+        opened = self._store.refresh()
         self._look_for_damage()
         self.clock.tell()
         counts = self._store.reloads, self._store.failures
-        if went_live:
+        if self._go_live(opened):
             _log.info("snapshot %s is live", self.loaded)
             for release in self._releases:
                 release()
-        elif counts[1] > self._counted[1]:
+        if counts[1] > self._counted[1]:
             _log.error("the newest snapshot is not taken live: %s", self._store.error)
         self._take_experiments()
         self._metrics.reloads(counts[0] - self._counted[0], counts[1] - self._counted[1])
         self._counted = counts
+
+    def _go_live(self, opened: bool) -> bool:
+        """Have the newest snapshot answer, `opened` just now or waiting for the log; tells whether another one answers since."""
+        waits = self.loaded is not self._store.current
+        if waits and not opened and self.is_remote and not self._look_at_the_log():
+            return False  # a database that is still away is asked by nothing else
+        try:
+            return self._present.follow(self.state)
+        except Exception:  # mostly StateError; whatever it is, the snapshot before goes on, and this is tried again
+            if opened:
+                _log.exception("the new snapshot does not answer yet; the one before does")
+            return False
 
     def _take_experiments(self) -> None:
         try:
@@ -272,15 +287,19 @@ class Live:
         if (engine := self.loaded) and self.lines.look(self.experiments.values(), engine):
             self._run(self.experiments)
 
-    def _look_at_the_log(self) -> None:
-        """Catch up with it, so that no list has to, and what a worker needs is at hand should a log on another machine go away."""
-        if self.loaded is not None and not self._damage:
-            with suppress(StateError, Problem), self.log_watch.looking():
-                self.serving()
+    def _look_at_the_log(self) -> bool:
+        """Catch up with it, so that no list has to, and what a worker needs is at hand should a log on another machine go away. Tells
+        whether that was possible."""
+        if self.loaded is None or self._damage:
+            return False
+        with suppress(StateError, Problem), self.log_watch.looking():
+            self.serving()
+            return True
+        return False
 
     def _look_for_damage(self) -> None:
         """Stop answering from files that were cut short under us."""
-        engine = self._store.current
+        engine = self.loaded
         damage = damage_of(engine.snapshot, self._settings.artifacts) if engine is not None else None
         if damage and damage != self._damage:
             _log.error("%s", damage)
@@ -289,22 +308,22 @@ class Live:
     def report(self) -> None:
         """Tell the metrics what this worker serves."""
         self._metrics.unlogged(self.slates.take_dropped())
-        if engine := self._store.current:
+        if engine := self.loaded:
             age = (self.clock.now() - engine.snapshot.as_of) / SECOND
             self._metrics.snapshot(engine.snapshot.version, age)
         self._metrics.publish()
 
     def start(self) -> None:
-        """Follow CURRENT from now on. Call it in each worker, after it was forked: the last may have died of a file cut short."""
-        self._look_for_damage()
+        """Follow CURRENT and the log, and wait a little until both were taken in once. Call it in each worker, after it was forked."""
+        self._look_for_damage()  # the last worker may have died of a file cut short
         self.state.poll()
-        self._look_at_the_log()
         self.slates.start()
         if self.fetcher:
             self.fetcher.start()
         if self._thread is None:
             self._thread = threading.Thread(target=self._follow, name="snapshot-reload", daemon=True)
             self._thread.start()
+            self._begun.wait(STARTING_SECONDS)
 
     def stop(self) -> None:
         """Stop following and wait until the thread has ended."""
@@ -321,11 +340,11 @@ class Live:
         while True:
             try:
                 self.refresh()
-                if self.is_remote:  # also while nobody asks
-                    self._look_at_the_log()
+                self._look_at_the_log()  # also while nobody asks
                 self._place.look()
                 self.report()
             except Exception:
                 _log.exception("looking for a new snapshot failed; what is served stays")
+            self._begun.set()
             if self._stop.wait(self._settings.snapshot.reload_seconds):
                 return

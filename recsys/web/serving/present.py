@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 
@@ -12,10 +11,7 @@ from recsys.engine.serving_state import ServingState
 from recsys.live.erasure import ErasureKeys
 from recsys.live.log import EventLog
 from recsys.snapshot.store import SnapshotStore
-from recsys.types import SettingsError, StateError
 from recsys.web.http.problems import Problem
-
-_log = logging.getLogger(__name__)
 
 
 class Present:
@@ -30,8 +26,15 @@ class Present:
         """`arms` begins the experiments of now over an engine."""
         self._store, self._erasure_keys, self._arms = store, erasure_keys, arms
         self._lock = threading.Lock()
+        """Held while a state is made: two never read the log into one catalogue at a time."""
+        self._told: Engine | None = None
         self.at_hand: ServingState | None = None
         """What answers, or answered last if the log was opened anew meanwhile; None: nobody asked yet."""
+
+    @property
+    def engine(self) -> Engine | None:
+        """The engine that answers: not the one of a snapshot that has yet to catch up; None while no snapshot is loaded."""
+        return self._store.current if self.at_hand is None else self.at_hand.engine
 
     def get(self, log: EventLog) -> ServingState:
         """Return what answers, over the course that the log takes now; it may have to catch up.
@@ -41,33 +44,34 @@ class Present:
             StateError: if the log cannot be read.
             SettingsError: if somebody was forgotten under a secret that is not there.
         """
+        if (state := self.at_hand) is not None and state.lineage == log.lineage:
+            return state
         with self._lock:
-            engine = self._store.current
-            if engine is None:
-                raise Problem(503, "no snapshot is loaded yet", {"Retry-After": "1"})
-            if self.at_hand is None or self.at_hand.lineage != log.lineage:
-                self._put(ServingState(engine, log, self._erasure_keys))
-            assert self.at_hand is not None
-            return self.at_hand
+            if (state := self.at_hand) is None or state.lineage != log.lineage:
+                if (engine := self._store.current) is None:
+                    raise Problem(503, "no snapshot is loaded yet", {"Retry-After": "1"})
+                state = self._put(ServingState(engine, log, self._erasure_keys))
+            return state
 
-    def follow(self, opened: bool, log: EventLog) -> bool:
-        """Have the newest snapshot answer, `opened` just now or earlier, once it has taken in what the log holds: what answered before
-        goes on until then, so that no list waits for that. Tells whether another one answers from now on."""
-        engine, before = self._store.current, self.at_hand
-        if engine is None or before is None:
-            return opened
-        if before.engine is engine:
-            return False
-        try:
-            state = ServingState(engine, log, self._erasure_keys)
-            state.catch_up()
-        except (StateError, SettingsError):
-            if opened:  # it is tried again and again
-                _log.exception("the new snapshot answers once the live log can be read")
-            return False
+    def follow(self, log: EventLog) -> bool:
+        """Have the newest snapshot answer once it has taken in what the log holds: what answered before goes on until then, so that no
+        list waits for that. Tells whether another one answers than at the last call.
+
+        Raises:
+            StateError: if the log cannot be read; the one before goes on.
+            SettingsError: if somebody was forgotten under a secret that is not there.
+        """
         with self._lock:
-            self._put(state)
-        return True
+            engine, before = self._store.current, self.at_hand
+            if engine is not None and before is not None and before.engine is not engine:
+                state = ServingState(engine, log, self._erasure_keys)
+                state.catch_up()
+                if state.read_to < before.read_to:
+                    state.catch_up()  # who was forgotten meanwhile stays forgotten, should the log go away at once
+                if state.lineage == log.lineage:
+                    self._put(state)
+            told, self._told = self._told, self.engine
+            return self._told is not told
 
     def begin_arms(self) -> None:
         """Begin the experiments anew."""
@@ -75,6 +79,7 @@ class Present:
             if self.at_hand is not None:
                 self.at_hand.arms = self._arms(self.at_hand.engine)
 
-    def _put(self, state: ServingState) -> None:
+    def _put(self, state: ServingState) -> ServingState:
         state.arms = self._arms(state.engine)
         self.at_hand = state
+        return state

@@ -110,8 +110,6 @@ def test_a_new_snapshot_waits_for_the_log(app: Application, shop: Shop, database
     database.kill()
     new = shop.publish(now=clock.to_datetime(clock.now()))
     app.service.live.refresh()
-    assert app.service.live.loaded is not None
-    assert app.service.live.loaded.snapshot.version == new
     assert listed(client, "user-1")["snapshot"] == old
     assert client.get("/readyz").json["snapshot"] == old  # type: ignore[index]
     database.start()

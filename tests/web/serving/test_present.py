@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from recsys.engine.pipeline import Engine
 from recsys.live.rows import News
 from recsys.live.sqlite.log import SqliteLog
@@ -27,6 +29,12 @@ class Watched(SqliteLog):
     """A log that lets something happen whenever its news were read."""
 
     then: Callable[[], None] | None = None
+    course = ""
+
+    @property
+    def lineage(self) -> str:
+        """The course of the log."""
+        return super().lineage + self.course
 
     def news(self, *asked: Any) -> News:
         """Read, and then let happen what waits."""
@@ -36,11 +44,17 @@ class Watched(SqliteLog):
         return found
 
 
+def follows(store: SnapshotStore[Engine], present: Present, state: SqliteLog) -> bool:
+    """Look for a snapshot, and have it answer."""
+    store.refresh()
+    return present.follow(state)
+
+
 def followed(shop: MomentShop, state: SqliteLog) -> tuple[SnapshotStore[Engine], Present]:
     """A store of the shop's snapshots, and what answers over it and a log."""
     store = SnapshotStore(shop.folder / "artifacts", lambda snapshot: Engine(snapshot, shop.settings))
     present = Present(store, None, lambda _: None)
-    assert present.follow(store.refresh(), state)
+    assert follows(store, present, state)
     present.get(state).catch_up()
     return store, present
 
@@ -60,13 +74,13 @@ def test_the_snapshot_before_answers_until_the_next_has_caught_up(tmp_path: Path
 
     state.then = ask
     shop.publish(LATER)
-    assert present.follow(store.refresh(), state)
+    assert follows(store, present, state)
     assert seen == [before]
     after = present.get(state)
     assert after.engine is store.current
     assert after.engine is not before.engine
     assert after.read_to == state.last()
-    assert not present.follow(store.refresh(), state)
+    assert not follows(store, present, state)
 
 
 def test_a_log_that_is_away_keeps_the_snapshot_before(tmp_path: Path) -> None:
@@ -80,11 +94,49 @@ def test_a_log_that_is_away_keeps_the_snapshot_before(tmp_path: Path) -> None:
 
     state.then = fail
     shop.publish(LATER)
-    assert not present.follow(store.refresh(), state)
+    with pytest.raises(StateError):
+        follows(store, present, state)
     assert present.get(state) is before
+    assert present.engine is before.engine
     state.then = None
-    assert present.follow(store.refresh(), state)
+    assert follows(store, present, state)
     assert present.get(state).engine is store.current
+
+
+def test_what_the_one_before_knows_is_known_to_the_next(tmp_path: Path) -> None:
+    """Who was forgotten while the next one read the log is forgotten for it too, should the log go away at once."""
+    shop, state = published(tmp_path), Watched(tmp_path / "state")
+    store, present = followed(shop, state)
+    before = present.get(state)
+
+    def forget() -> None:
+        state.then = None
+        state.add_events([Event(event_id="1", user_id="user-0", event_type="view", timestamp=micros(NOW))], micros(NOW))
+        before.catch_up()
+
+    state.then = forget
+    shop.publish(LATER)
+    assert follows(store, present, state)
+    assert present.at_hand is not None
+    assert present.at_hand.read_to == before.read_to == state.last() > 0
+
+
+def test_a_log_on_another_course_brings_the_next_snapshot_too(tmp_path: Path) -> None:
+    """A snapshot that could not read the log answers over another course of it, and that is told."""
+    shop, state = published(tmp_path), Watched(tmp_path / "state")
+    store, present = followed(shop, state)
+
+    def fail() -> None:
+        raise StateError("the live log says nothing")
+
+    state.then = fail
+    shop.publish(LATER)
+    with pytest.raises(StateError):
+        follows(store, present, state)
+    state.then, state.course = None, "another"
+    assert present.get(state).engine is store.current
+    assert follows(store, present, state)
+    assert not follows(store, present, state)
 
 
 def test_no_list_waits_for_the_log(tmp_path: Path) -> None:
