@@ -65,7 +65,7 @@ class Live:
         self._metrics = metrics
         self.lines = SnapshotLines(settings.artifacts, metrics)
         self._store: SnapshotStore[Engine] = SnapshotStore(settings.artifacts, lambda snapshot: Engine(snapshot, settings))
-        self._present = Present(self._store, erasure_keys, self._arms)
+        self._present = Present(self._store, erasure_keys, self._arms, self._damaged)
         mirror = mirror_of(settings)
         self.fetcher = SnapshotFetcher(mirror, settings.snapshot.poll_seconds, metrics) if mirror else None
         self._counted = (0, 0)
@@ -89,7 +89,7 @@ class Live:
         """Return why the newest snapshot could not be taken live, what serves must not be read any more, or nothing is written."""
         jump = self.clock.jump()
         own = self._damage or self.log_watch.error or self._place.error or (self.fetcher and self.fetcher.error)
-        return own or self._store.error or (said(jump) if jump else None) or self.lines.error
+        return own or self._store.error or self._present.waits or (said(jump) if jump else None) or self.lines.error
 
     def serving(self, recent: bool = False) -> ServingState:
         """Return what answers now: the engine and what is newer than its snapshot, caught up with the log. Ask once a request.
@@ -253,10 +253,11 @@ class Live:
     def refresh(self) -> None:
         """Take a newly published snapshot live, if there is one."""
         opened = self._store.refresh()
+        went_live = self._go_live(opened)
         self._look_for_damage()
         self.clock.tell()
         counts = self._store.reloads, self._store.failures
-        if self._go_live(opened):
+        if went_live:
             _log.info("snapshot %s is live", self.loaded)
             for release in self._releases:
                 release()
@@ -268,15 +269,10 @@ class Live:
 
     def _go_live(self, opened: bool) -> bool:
         """Have the newest snapshot answer, `opened` just now or waiting for the log; tells whether another one answers since."""
-        waits = self.loaded is not self._store.current
-        if waits and not opened and self.is_remote and not self._look_at_the_log():
-            return False  # a database that is still away is asked by nothing else
-        try:
-            return self._present.follow(self.state)
-        except Exception:  # mostly StateError; whatever it is, the snapshot before goes on, and this is tried again
-            if opened:
-                _log.exception("the new snapshot does not answer yet; the one before does")
-            return False
+        asks_again = not opened and self.is_remote and self._present.waits is not None and not self._damage
+        if not asks_again or self._look_at_the_log():  # a database that is away is asked once
+            self._present.follow(self.state)
+        return self._present.has_changed()
 
     def _take_experiments(self) -> None:
         try:
@@ -297,10 +293,12 @@ class Live:
             return True
         return False
 
+    def _damaged(self, engine: Engine) -> str | None:
+        return damage_of(engine.snapshot, self._settings.artifacts)
+
     def _look_for_damage(self) -> None:
         """Stop answering from files that were cut short under us."""
-        engine = self.loaded
-        damage = damage_of(engine.snapshot, self._settings.artifacts) if engine is not None else None
+        damage = None if self.loaded is None else self._damaged(self.loaded)
         if damage and damage != self._damage:
             _log.error("%s", damage)
         self._damage = damage

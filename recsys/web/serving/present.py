@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
@@ -13,6 +14,8 @@ from recsys.live.log import EventLog
 from recsys.snapshot.store import SnapshotStore
 from recsys.web.http.problems import Problem
 
+_log = logging.getLogger(__name__)
+
 
 class Present:
     """The serving state that answers now; threads may share it."""
@@ -22,14 +25,17 @@ class Present:
         store: SnapshotStore[Engine],
         erasure_keys: ErasureKeys | None,
         arms: Callable[[Engine], Arms | None],
+        damaged: Callable[[Engine], str | None],
     ) -> None:
-        """`arms` begins the experiments of now over an engine."""
-        self._store, self._erasure_keys, self._arms = store, erasure_keys, arms
+        """`arms` begins the experiments of now over an engine, `damaged` says which of its files was cut short."""
+        self._store, self._erasure_keys, self._arms, self._damaged = store, erasure_keys, arms, damaged
         self._lock = threading.Lock()
-        """Held while a state is made: two never read the log into one catalogue at a time."""
+        """Held while a state is made, which reads the log."""
         self._told: Engine | None = None
+        self.waits: str | None = None
+        """Why the newest snapshot does not answer yet; None: it does."""
         self.at_hand: ServingState | None = None
-        """What answers, or answered last if the log was opened anew meanwhile; None: nobody asked yet."""
+        """What answers, or answered last if the log was opened anew meanwhile; it has read the log. None: nothing did yet."""
 
     @property
     def engine(self) -> Engine | None:
@@ -37,7 +43,7 @@ class Present:
         return self._store.current if self.at_hand is None else self.at_hand.engine
 
     def get(self, log: EventLog) -> ServingState:
-        """Return what answers, over the course that the log takes now; it may have to catch up.
+        """Return what answers, over the course that the log takes now.
 
         Raises:
             Problem: 503 while no snapshot is loaded.
@@ -50,28 +56,41 @@ class Present:
             if (state := self.at_hand) is None or state.lineage != log.lineage:
                 if (engine := self._store.current) is None:
                     raise Problem(503, "no snapshot is loaded yet", {"Retry-After": "1"})
-                state = self._put(ServingState(engine, log, self._erasure_keys))
+                state = self._made(engine, log)
+                state.arms = self._arms(engine)
+                self.at_hand = state
             return state
 
-    def follow(self, log: EventLog) -> bool:
+    def follow(self, log: EventLog) -> None:
         """Have the newest snapshot answer once it has taken in what the log holds: what answered before goes on until then, so that no
-        list waits for that. Tells whether another one answers than at the last call.
+        list waits for that, and for as long as `waits` says why; then this is to be called again."""
+        newest, before = self._store.current, self.at_hand
+        waits = None
+        if newest is not None and before is not None and before.engine is not newest:
+            try:
+                if (waits := self._damaged(newest)) is None:
+                    self._take_over(newest, before, log)
+            except Exception as error:  # mostly StateError
+                waits = f"snapshot {newest.snapshot.version} does not answer yet: {error}"
+        if waits and waits != self.waits:
+            _log.error("%s", waits)
+        self.waits = waits
 
-        Raises:
-            StateError: if the log cannot be read; the one before goes on.
-            SettingsError: if somebody was forgotten under a secret that is not there.
-        """
+    def _take_over(self, newest: Engine, before: ServingState, log: EventLog) -> None:
         with self._lock:
-            engine, before = self._store.current, self.at_hand
-            if engine is not None and before is not None and before.engine is not engine:
-                state = ServingState(engine, log, self._erasure_keys)
-                state.catch_up()
-                if state.read_to < before.read_to:
-                    state.catch_up()  # who was forgotten meanwhile stays forgotten, should the log go away at once
-                if state.lineage == log.lineage:
-                    self._put(state)
-            told, self._told = self._told, self.engine
-            return self._told is not told
+            if self.at_hand is not before:
+                return
+            state = self._made(newest, log)
+            state.arms = self._arms(newest)
+            if state.read_to < before.read_to:
+                state.catch_up()  # who was forgotten meanwhile stays forgotten, should the log go away at once
+            if state.lineage == log.lineage:
+                self.at_hand = state
+
+    def has_changed(self) -> bool:
+        """Tell whether another engine answers than at the last call."""
+        told, self._told = self._told, self.engine
+        return self._told is not told
 
     def begin_arms(self) -> None:
         """Begin the experiments anew."""
@@ -79,7 +98,7 @@ class Present:
             if self.at_hand is not None:
                 self.at_hand.arms = self._arms(self.at_hand.engine)
 
-    def _put(self, state: ServingState) -> ServingState:
-        state.arms = self._arms(state.engine)
-        self.at_hand = state
+    def _made(self, engine: Engine, log: EventLog) -> ServingState:
+        state = ServingState(engine, log, self._erasure_keys)
+        state.catch_up()
         return state
