@@ -138,7 +138,8 @@ def test_what_is_tracked_offline_is_sent_later(
     later = Watched(context)
     opened(later, shop)
     wait_for(lambda: len([event for event in service.events("search") if event.user_id == mine]) == 2)
-    assert later.page.evaluate("Object.keys(localStorage)") == ["recsys:visitor"]
+    # The page hears a moment later that they came.
+    wait_for(lambda: later.page.evaluate("Object.keys(localStorage)") == ["recsys:visitor"])
     assert later.errors == []
 
 
