@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 import polars as pl
@@ -93,12 +93,11 @@ def doubtful_columns(name: str, own: Table, table: Table, preset: Preset, source
     """Say which columns stand twice under a name that is read, and which ones of a preset that void orders no file has."""
     read = {column for names in preset.columns.values() for column in names} | table.other_columns
     read |= {each.name for each in mappable(name)} - {*preset.columns}
-    spelled = {plain_name(column) for column in read} - {""}
     twice = [
         (source, column)
         for source in sources
         for column in (each.removesuffix(SECOND) for each in source.schema if each.endswith(SECOND))
-        if any(plain_name(column) == plain_name(each) and (each == column or each in read) for each in source.schema)
+        if _is_spelled(column, read, source)
     ]
     found = [
         _doubtful(
@@ -109,7 +108,6 @@ def doubtful_columns(name: str, own: Table, table: Table, preset: Preset, source
             "name each column once; the first is read, the others are not",
         )
         for source, column in twice
-        if plain_name(column) in spelled
     ]
     states = () if own.void_orders else [each if isinstance(each, str) else each.column for each in table.void_orders]
     lacking = [column for column in states if not any(column in source.schema for source in sources)]
@@ -117,6 +115,14 @@ def doubtful_columns(name: str, own: Table, table: Table, preset: Preset, source
     return found + [
         _doubtful(name, sources[0], column, "is there, for it says how orders stand", advice) for column in lacking
     ]
+
+
+def _is_spelled(column: str, read: Collection[str], source: Source) -> bool:
+    """Tell whether a column that stands twice is one of those `read`, however it is spelled. Another spelling of a name that is there
+    may stand twice: it is not read."""
+    alike = {each for each in read if plain_name(each) == plain_name(column) != ""}
+    there = alike & {*source.schema}
+    return bool(there if column not in source.schema else column in read or (alike and not there))
 
 
 def unlike_export(name: str, own: Table, opened: Sequence[Source]) -> list[Finding]:

@@ -61,6 +61,14 @@ def test_a_name_that_stands_twice_is_found(tmp_path: Path, column: str) -> None:
     assert [each.column for each in shop.findings if "once among the names" in each.rule] == [column]
 
 
+def test_another_spelling_of_a_name_that_is_there_may_stand_twice(tmp_path: Path) -> None:
+    """It is not read."""
+    text = "user_id,timestamp,event_type,item_id,Item ID,Item ID\nann,2026-05-01,view,CUP,MUG,MUG\n"
+    shop = read(tmp_path, text, "[data.events]\npaths = ['orders.csv']\n")
+    assert shop.events.collect()["item_id"].to_list() == ["CUP"]
+    assert not [each for each in shop.findings if "once among the names" in each.rule]
+
+
 def test_another_version_of_an_export_is_read_as_the_same(tmp_path: Path) -> None:
     """Shopify's product columns have other names since 2025; what stands on the first row still holds for the variants."""
     (tmp_path / "products.csv").write_text(
