@@ -56,9 +56,7 @@ class Present:
             if (state := self.at_hand) is None or state.lineage != log.lineage:
                 if (engine := self._store.current) is None:
                     raise Problem(503, "no snapshot is loaded yet", {"Retry-After": "1"})
-                state = self._made(engine, log)
-                state.arms = self._arms(engine)
-                self.at_hand = state
+                self.at_hand = state = self._made(engine, log)
             return state
 
     def follow(self, log: EventLog) -> None:
@@ -81,7 +79,6 @@ class Present:
             if self.at_hand is not before:
                 return
             state = self._made(newest, log)
-            state.arms = self._arms(newest)
             if state.read_to < before.read_to:
                 state.catch_up()  # who was forgotten meanwhile stays forgotten, should the log go away at once
             if state.lineage == log.lineage:
@@ -101,4 +98,5 @@ class Present:
     def _made(self, engine: Engine, log: EventLog) -> ServingState:
         state = ServingState(engine, log, self._erasure_keys)
         state.catch_up()
+        state.arms = self._arms(engine)
         return state

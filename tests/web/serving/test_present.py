@@ -49,6 +49,11 @@ def follows(store: SnapshotStore[Engine], present: Present, state: SqliteLog) ->
     return present.has_changed()
 
 
+def fail() -> None:
+    """Fail, as a log does that cannot be read."""
+    raise StateError("the live log says nothing")
+
+
 def followed(shop: MomentShop, state: SqliteLog) -> tuple[SnapshotStore[Engine], Present]:
     """A store of the shop's snapshots, and what answers over it and a log."""
     store = SnapshotStore(shop.folder / "artifacts", lambda snapshot: Engine(snapshot, shop.settings))
@@ -87,10 +92,6 @@ def test_a_log_that_is_away_keeps_the_snapshot_before(tmp_path: Path) -> None:
     shop, state = published(tmp_path), Watched(tmp_path / "state")
     store, present = followed(shop, state)
     before = present.get(state)
-
-    def fail() -> None:
-        raise StateError("the live log says nothing")
-
     state.then = fail
     shop.publish(LATER)
     assert not follows(store, present, state)
@@ -124,10 +125,6 @@ def test_a_log_on_another_course_brings_the_next_snapshot_too(tmp_path: Path) ->
     """A snapshot that could not read the log answers over another course of it, and that is told."""
     shop, state = published(tmp_path), Watched(tmp_path / "state")
     store, present = followed(shop, state)
-
-    def fail() -> None:
-        raise StateError("the live log says nothing")
-
     state.then = fail
     shop.publish(LATER)
     assert not follows(store, present, state)
