@@ -224,8 +224,31 @@ def strongest_of_blocks(n: int, k: int, multiply: Multiply, weigh: Weigh | None 
     return {"neighbours": neighbours, "weights": weights}
 
 
-_LOOKED_AT, _FEW = 2048, 512
-"""Items of a list of all that are looked at before the allowed ones are counted; so few of these are ranked instead."""
+_LOOKED_AT, _FEW = 512, 512
+"""Items of a list of all that are looked at before the allowed ones are; so few of these are ranked instead."""
+
+
+@compiled()
+def _first_allowed(allowed: Mask, n: int) -> Rows:
+    """The n first rows int32[≤n] for which a mask holds; eight of its places, none of which mostly does, are looked at at once."""
+    found, filled, words = np.empty(n, np.int32), 0, allowed[: len(allowed) // 8 * 8].view(np.uint64)
+    for word in range(len(words)):
+        if words[word] != 0:
+            filled = _take_allowed(allowed, 8 * word, 8 * word + 8, found, filled)
+            if filled == n:
+                break
+    filled = _take_allowed(allowed, 8 * len(words), len(allowed), found, filled)
+    return found[:filled]
+
+
+@compiled()
+def _take_allowed(allowed: Mask, first: int, end: int, found: Rows, filled: int) -> int:
+    """Write the rows from `first` up to `end` for which a mask holds behind those that are found; returns how many these are."""
+    for row in range(first, end):
+        if allowed[row] and filled < len(found):
+            found[filled] = row
+            filled += 1
+    return filled
 
 
 @compiled(ROWS, ROWS, SCORES, ROWS, MASK, INT)
@@ -242,17 +265,16 @@ def followed_by(chosen: Rows, ranked: Rows, scores: Scores, tie_rank: Rows, allo
             at += 1
         if filled == n or at == len(ranked):
             break
-        count = 0
-        for may in allowed:
-            count += may
-        if count <= _FEW:  # the last of them may stand anywhere
-            few, left = np.empty(count, np.int32), 0
-            for item in range(len(allowed)):
-                if allowed[item] and item not in chosen:
+        few = _first_allowed(allowed, _FEW + 1)
+        if len(few) <= _FEW:  # the last of them may stand anywhere
+            left = 0
+            for item in few:
+                if item not in chosen:
                     few[left] = item
                     left += 1
             few = few[:left]
-            best = few[best_places(few, scores[few], tie_rank, min(n - first, left))]
+            places = np.arange(left).astype(np.int32)
+            best = few[best_places(places, scores[few], tie_rank[few], min(n - first, left))]
             found[first : first + len(best)], filled = best, first + len(best)
             break
     return found[:filled]
