@@ -1,4 +1,5 @@
-"""Isolation of pages: their latency alone, and beside bulk answers, polls, cards, slow clients, large bodies and the console.
+"""Isolation of pages: their latency alone, and beside bulk answers, polls, cards, slow clients, large bodies and the console;
+also beside processes that never call the service, for what of it is the machine's share.
 
 `make benchmark-isolation` runs the real service on the shop of `make bench` and asks pages at a fixed rate (open loop: a late
 answer counts from when it should have been asked), while other callers do their worst.
@@ -182,8 +183,16 @@ def console(stop: Event, users: Sequence[str], done: Any) -> None:
             _get(f"/console/{path}", done, {"Cookie": cookie})
 
 
+def compute(stop: Event, users: Sequence[str], done: Any) -> None:
+    """Never call the service: read and write JSON, as callers do who are on this machine and not on another one."""
+    while not stop.is_set():
+        json.loads(json.dumps({"user_ids": ["x" * 180 for _ in range(5000)]}))
+        _count(done)
+
+
 MIXES: dict[str, Sequence[Beside]] = {
     "nothing": (),
+    "8 that never call": (compute,) * 8,
     "2 bulks": (bulk,) * 2,
     "2 polls": (poll,) * 2,
     "4 card streams": (card,) * 4,

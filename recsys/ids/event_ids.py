@@ -18,6 +18,8 @@ def id_problem(text: str) -> str | None:
     """Say what is wrong with an id, or None: ids are 1 to 256 UTF-8 bytes without control characters."""
     if not text:
         return "is empty"
+    if len(text) <= MAX_ID_BYTES and text.isascii() and text.isprintable():  # as nearly all are
+        return None
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_ID_BYTES:
         return f"has {size} bytes in UTF-8, more than {MAX_ID_BYTES}"
