@@ -335,14 +335,13 @@ class Live:
         self.report()
 
     def _follow(self) -> None:
+        turns = self.refresh, self._look_at_the_log, self._place.look, self.report  # the log also while nobody asks
         while True:
-            try:
-                self.refresh()
-                self._look_at_the_log()  # also while nobody asks
-                self._place.look()
-                self.report()
-            except Exception:
-                _log.exception("looking for a new snapshot failed; what is served stays")
+            for turn in turns:
+                try:
+                    turn()
+                except Exception:
+                    _log.exception("looking for what is new failed; what is served stays")
             self._begun.set()
             if self._stop.wait(self._settings.snapshot.reload_seconds):
                 return

@@ -16,7 +16,7 @@ from recsys.types import Event, StateError
 from recsys.web.serving.present import Present
 from tests.conftest import NOW, micros
 from tests.support.servers.intake import EVENTS
-from tests.support.servers.serving import READ
+from tests.support.servers.serving import ADMIN, READ
 from tests.support.shops.moment_shop import MomentShop
 from tests.web.serving.test_reload import VIEW, published, served
 
@@ -154,3 +154,24 @@ def test_no_list_waits_for_the_log(tmp_path: Path) -> None:
         assert begun.make_ready(None)
     finally:
         begun.stop()
+
+
+def test_a_log_that_fails_in_another_way_stops_nothing_else(tmp_path: Path) -> None:
+    """Whatever a look at the log runs into, a worker tells the metrics what it serves."""
+    shop = published(tmp_path)
+    app = served(shop)
+    client, live = app.test_client(), app.service.live
+    live.state = watched = Watched(shop.folder / "state")
+
+    def break_down() -> None:
+        raise ArithmeticError
+
+    watched.then = break_down
+    serves = 'recsys_snapshot_workers{version="'
+    assert serves not in client.get("/metrics", headers=ADMIN).text
+    live.start()
+    try:
+        assert serves in client.get("/metrics", headers=ADMIN).text
+    finally:
+        watched.then = None
+        live.stop()
