@@ -15,6 +15,7 @@ import flask
 import msgspec
 from flask import Blueprint, request
 from gunicorn.http.errors import ParseException
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.http import parse_options_header
 from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Request
@@ -210,7 +211,9 @@ def _body(environ: Mapping[str, Any]) -> bytes:
     """The body to its end, bounded."""
     try:
         body = _Body(dict(environ)).get_data(cache=False)
-    except (OSError, ParseException):  # chunks that are none, or a client that has gone
+    except ClientDisconnected:  # no thread reads on from a connection
+        raise Problem(413, f"the body has more than {BODY_BYTES} bytes, or too many chunks") from None
+    except ParseException:  # chunks that are none
         raise Problem(400, "the body cannot be read to its end") from None
     if len(body) > BODY_BYTES:
         raise Problem(413, f"the body has more than {BODY_BYTES} bytes")

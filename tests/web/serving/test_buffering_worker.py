@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import signal
 import socket
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from selectors import DefaultSelector
 
 import pytest
 from gunicorn.config import Config
+from gunicorn.workers.gthread import TConn
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.web.http.worker.buffering_worker import BufferingWorker, _bound_sending
-from recsys.web.http.worker.request_buffer import BODY_BYTES, HEAD_BYTES, RequestBuffer
+from recsys.web.http.worker.request_buffer import BODY_BYTES, CHUNK_LINE_BYTES, HEAD_BYTES, MAX_CHUNKS, RequestBuffer
 from tests.support.servers.patience import PATIENCE_SECONDS
 from tests.support.servers.running import Server, start, stop
 from tests.support.servers.serving import READ, READ_KEY
@@ -24,6 +28,11 @@ from tests.support.servers.serving import READ, READ_KEY
 GET = b"GET /v1/popular HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST /v1/slates HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\nhello world"
 CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+CHUNKED_CALL = (
+    b"POST /v1/slates HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\nContent-Type: application/json\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n" % READ_KEY.encode()
+)
+CHUNKS = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 HOME = "/v1/users/user-0/recommendations"
 CROWD = 100
 """More slow clients than both workers have threads."""
@@ -48,13 +57,32 @@ def test_a_request_is_whole_at_its_last_byte_however_it_is_cut(request_bytes: by
     [
         b"GET / HTTP/1.1\r\nX: " + b"x" * HEAD_BYTES,
         b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (BODY_BYTES + 1),
-        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"x" * (BODY_BYTES + 1),
         b"POST / HTTP/1.1\r\nContent-Length: no number\r\n\r\n",
+        CHUNKS + b"x\r\n",
+        CHUNKS + b"9" * CHUNK_LINE_BYTES,
+        CHUNKS + b"0\r\nX: " + b"x" * HEAD_BYTES,
+        CHUNKS + b"%x\r\n" % (BODY_BYTES + 1) + b"x" * (BODY_BYTES + 1),
+        CHUNKS + b"1\r\nx\r\n" * MAX_CHUNKS + b"1\r\n",
     ],
 )
 def test_what_will_be_refused_is_not_gathered(given_bytes: bytes) -> None:
     """A head or body beyond its bound, or a length that is none, goes to the parser at once."""
     assert RequestBuffer().add(given_bytes)
+
+
+@pytest.mark.parametrize(
+    "given_bytes",
+    [
+        b"POST / HTTP/1.1\r\nContent-Length: 0000000000000000000060000\r\n\r\n{}",
+        CHUNKS + b"64\r\n0\r\n\r\n",
+        CHUNKS + b"5\r\nhello\r\n0\r\n",
+        CHUNKS + b"000000000005 ; name=value\r\nhello\r\n",
+        CHUNKS + b"1\r\nx\r\n" * MAX_CHUNKS,
+    ],
+)
+def test_what_has_more_to_come_is_gathered(given_bytes: bytes) -> None:
+    """However its length is written, and whatever the bytes look like that came so far."""
+    assert not RequestBuffer().add(given_bytes)
 
 
 def test_a_client_that_waits_for_a_word_gets_it_once() -> None:
@@ -118,6 +146,64 @@ def test_slow_clients_hold_no_thread(server: Server, sent: bytes) -> None:
             client.settimeout(0)
             with suppress(BlockingIOError):
                 assert client.recv(100).startswith(b"HTTP/1.1 100")
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        (b"GET / HTTP/1.1\r\n" + b"X: %b\r\n" % (b"x" * 8000) * 9, b"HTTP/1.1 431"),
+        (b"%b%b" % (CHUNKED_CALL, b"1\r\n \r\n" * (MAX_CHUNKS + 1)), b"HTTP/1.1 413"),
+        (b"%b%x\r\n%b" % (CHUNKED_CALL, BODY_BYTES + 9, b" " * (BODY_BYTES + 1)), b"HTTP/1.1 413"),
+    ],
+    ids=["a head", "chunks", "a chunk"],
+)
+def test_no_thread_waits_for_the_rest_of_what_is_refused(server: Server, sent: bytes, answer: bytes) -> None:
+    """A request that is not whole and too large is answered from what came."""
+    with ExitStack() as stack:
+        assert _slow_client(stack, server, sent).recv(65536).startswith(answer)
+
+
+def test_an_answer_that_broke_off_ends_its_connection_alone() -> None:
+    """The socket that was closed in the middle of a streamed answer stops no other call of the worker."""
+    worker = BufferingWorker(0, 0, [], None, 1, Config(), None)
+    worker.poller, worker.nr_conns = DefaultSelector(), 1
+    mine, theirs = socket.socketpair()
+    broken = Future[bool]()
+    broken.set_result(False)
+    with theirs:
+        conn = TConn(Config(), mine, None, None)
+        mine.close()
+        worker.finish_request(conn, broken)
+    assert worker.nr_conns == 0
+    worker.tmp.close()
+
+
+def test_without_descriptors_the_connection_that_waited_longest_makes_room() -> None:
+    """A worker that cannot accept one more goes on, and can after that."""
+    worker = BufferingWorker(0, 0, [], None, 1, Config(), None)
+    worker.poller = DefaultSelector()
+    address = socket.create_server(("127.0.0.1", 0))
+    with worker.poller, address as listener, ExitStack() as stack:
+        listener.setblocking(False)
+        first, second = (
+            stack.enter_context(socket.create_connection(listener.getsockname(), PATIENCE_SECONDS)) for _ in range(2)
+        )
+        worker.accept(listener)
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with open(os.devnull) as free:
+            lowest = free.fileno()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, before[1]))
+        try:
+            worker.accept(listener)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        assert first.recv(1) == b""
+        worker.accept(listener)
+        second.sendall(b"x")
+        assert worker.nr_conns == 1
+        worker._make_room()
+        assert worker.nr_conns == 0
+    worker.tmp.close()
 
 
 def test_requests_sent_ahead_are_all_answered(server: Server) -> None:

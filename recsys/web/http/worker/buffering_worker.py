@@ -22,11 +22,11 @@ from itertools import takewhile
 from selectors import EVENT_READ
 from typing import Any
 
-from gunicorn.http.errors import LimitRequestLine, ParseException
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.base import Worker
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
-from recsys.web.http.worker.request_buffer import RequestBuffer
+from recsys.web.http.worker.request_buffer import HEAD_BYTES, RequestBuffer
 
 REQUEST_SECONDS = 10.0
 """Seconds that a client has for one request, from its first byte (of a new connection: from its opening) to its last."""
@@ -89,7 +89,9 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         try:
             client, address = listener.accept()
         except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK):
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._make_room()
+            elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK):
                 raise
             return
         _bound_sending(client)
@@ -148,8 +150,13 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
 
     def finish_request(self, conn: TConn, fs: Any) -> None:
         """Keep or end a connection whose request a thread has answered."""
-        conn.sock.setblocking(False)
-        self._watch(conn)
+        try:
+            conn.sock.setblocking(False)
+            self._watch(conn)
+        except (OSError, ValueError):  # closed, for the answer broke off
+            self.nr_conns -= 1
+            conn.close()
+            return
         self._go_on(conn, not fs.cancelled() and fs.exception() is None and fs.result() is True)
 
     def _watch(self, conn: TConn) -> None:
@@ -177,6 +184,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
             conn.init()
             conn.sock.setblocking(False)
         conn.parser.unreader.unread(bytes(buffer.data))
+        conn.parser.unreader.chunk = partial(_no_more, buffer.has_head)
         at_once = getattr(self.wsgi, "answers_at_once", None)
         if at_once and not ahead and not buffer.may_have_body and at_once(buffer.first_line):
             self._answer(conn)
@@ -236,6 +244,15 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         if gone:
             self._close(conn)
 
+    def _make_room(self) -> None:
+        """Close the connection that needs its descriptor least, so that there is one for another that waits to be accepted."""
+        if self._lingering:
+            self._close(next(iter(self._lingering)))
+        elif self.keepalived_conns:
+            self._close(self.keepalived_conns.popleft())
+        elif self._gathering:
+            self._drop(next(iter(self._gathering)))
+
     def _say_continue(self, conn: TConn) -> None:
         try:
             conn.sock.send(_CONTINUE)
@@ -291,6 +308,18 @@ class _Wordless:
 
     def __str__(self) -> str:
         return type(self).__name__
+
+
+def _no_more(has_head: bool, size_hint: int | None = None) -> bytes:
+    """Stand where a thread would read on from the connection: what is gathered is all that there is, and no thread waits for a client.
+
+    Raises:
+        LimitRequestHeaders: if the head has not come to its end.
+        TimeoutError: if the body has not.
+    """
+    if not has_head:
+        raise LimitRequestHeaders(f"more than {HEAD_BYTES} bytes")
+    raise TimeoutError(errno.EPIPE, "the body has more bytes than are gathered")
 
 
 def _bound_sending(client: socket.socket) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 
 HEAD_BYTES = 64 * 1024
-"""Largest head that is gathered; gunicorn's own limits refuse a larger one."""
+"""Largest head that is gathered, and trailers; a larger one is refused."""
 BODY_BYTES = 1024 * 1024
 """Largest body that is gathered; calls refuse a larger one without reading it."""
+MAX_CHUNKS, CHUNK_LINE_BYTES = 10_000, 4096
+"""Most chunks of one body, and the longest line that begins one."""
 _HEAD_END = b"\r\n\r\n"
-_LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,18})[ \t]*\r$", re.IGNORECASE | re.MULTILINE)
+_LENGTH = re.compile(rb"^content-length:[ \t]*0*(\d{1,18})[ \t]*\r$", re.IGNORECASE | re.MULTILINE)
+_CHUNK = re.compile(rb"0*([0-9a-f]{1,8})(?:[ \t]*;|$)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"^transfer-encoding:[^\r]*chunked", re.IGNORECASE | re.MULTILINE)
 _BODY = re.compile(rb"^(content-length|transfer-encoding)", re.IGNORECASE | re.MULTILINE)
 _EXPECT = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*(?=\r\n)", re.IGNORECASE)
@@ -23,7 +26,7 @@ class RequestBuffer:
         self.received = 0
         self._head_end = -1
         self._length = 0
-        self._chunked = False
+        self._chunks: _Chunks | None = None
         self.may_have_body = True
 
     def add(self, data: bytes) -> bool:
@@ -32,10 +35,14 @@ class RequestBuffer:
         self.received += len(data)
         if self._head_end < 0 and not self._find_head(len(data)):
             return len(self.data) > HEAD_BYTES
-        body = len(self.data) - self._head_end
-        if self._chunked:
-            return self.data.endswith(b"0" + _HEAD_END) or body > BODY_BYTES
-        return body >= self._length
+        if self._chunks:
+            return self._chunks.are_whole(self.data, self._head_end)
+        return len(self.data) - self._head_end >= self._length
+
+    @property
+    def has_head(self) -> bool:
+        """Tell whether the head came to its end."""
+        return self._head_end >= 0
 
     @property
     def first_line(self) -> bytes:
@@ -62,9 +69,36 @@ class RequestBuffer:
         self._head_end = found + len(_HEAD_END)
         head = bytes(self.data[: self._head_end])
         self.may_have_body = bool(_BODY.search(head))
-        self._chunked = bool(_CHUNKED.search(head))
+        self._chunks = _Chunks() if _CHUNKED.search(head) else None
         length = _LENGTH.search(head)
         self._length = int(length[1]) if length else 0
         if self._length > BODY_BYTES:
             self._length = 0  # refused by its length, without being read
         return True
+
+
+class _Chunks:
+    """The chunks of a body as they come in (RFC 9112, section 7.1)."""
+
+    def __init__(self) -> None:
+        self._next, self._n, self._held = 0, 0, 0
+        """Where the next one begins, counted from the head's end; how many came before, and the bytes that they hold."""
+
+    def are_whole(self, data: bytearray, head_end: int) -> bool:
+        """Tell whether the last one came, or what came will be refused: it is too much, too many chunks, or none."""
+        while (begin := head_end + self._next) < len(data):
+            end = data.find(b"\r\n", begin, begin + CHUNK_LINE_BYTES)
+            if end < 0:
+                return len(data) - begin >= CHUNK_LINE_BYTES
+            line = _CHUNK.match(bytes(data[begin:end]))
+            if line is None or self._n == MAX_CHUNKS:
+                return True
+            size, came = int(line[1], 16), len(data) - end - 2
+            if size == 0:
+                return data.find(_HEAD_END, end) >= 0 or came > HEAD_BYTES
+            if self._held + min(size, came) > BODY_BYTES:
+                return True
+            if came < size + 2:
+                return False
+            self._n, self._held, self._next = self._n + 1, self._held + size, end + 4 + size - head_end
+        return False
