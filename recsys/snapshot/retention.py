@@ -127,8 +127,8 @@ def roll_back(artifacts: Path, to: str | None = None, announce: Callable[[str], 
         to = older[-1]
     if to not in known:
         raise SnapshotError(f"no snapshot {to} in {artifacts}; there are: {', '.join(known) or 'none'}")
-    verify(artifacts, to)
-    with publishing(artifacts):
+    with publishing(artifacts):  # or else a training that ends meanwhile may delete it
+        verify(artifacts, to)
         announce(to)
         point_at(artifacts, to)
     return to

@@ -259,7 +259,7 @@ class Database(Driver):
 
     def _look_again(self) -> None:
         """Look in a thread of its own whether the database is back, every second while somebody asks: nobody waits for that."""
-        if self._looking is None and time.monotonic() >= self._away_until:
+        if (self._looking is None or not self._looking.is_alive()) and time.monotonic() >= self._away_until:
             self._looking = threading.Thread(target=self._look, name="live-state-away", daemon=True)
             self._looking.start()
 

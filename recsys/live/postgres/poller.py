@@ -85,5 +85,6 @@ class Poller:
                 self._answered_at = question.at
                 if question.at - self._wanted_at > _WANTED_SECONDS:
                     self._wanted.clear()
-                    self._wanted.wait()
+                    if not self._stopped.is_set():  # or else whoever stops may have set both before
+                        self._wanted.wait()
                 self._stopped.wait(_POLL_SECONDS)
