@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from recsys.tables.presets import mapping_of
 from recsys.types import EVENT_TYPES
+from recsys.web.http.bodies import Ga4Body, SegmentCall
 from recsys.web.http.parameters import read_body
 from recsys.web.http.problems import Problem
 from recsys.web.resources.shoppers.event_formats import MAX_UNFOLDED, SEGMENT, Unfolded, unfold
@@ -277,6 +279,29 @@ def test_the_rows_of_one_request_are_bounded() -> None:
     assert len(rows(ga4(*events))) == MAX_UNFOLDED
     with pytest.raises(Problem, match=str(MAX_UNFOLDED)):
         unfolded(ga4(*events, {"name": "view_item", "params": {"item_id": "1"}}))
+
+
+class Counted(list[Any]):
+    """A list that counts what was taken from it."""
+
+    taken = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        """Give one after the other."""
+        for each in super().__iter__():
+            self.taken += 1
+            yield each
+
+
+@pytest.mark.parametrize("tool", ["ga4", "segment"])
+def test_no_more_is_unfolded_than_is_allowed(tool: str) -> None:
+    """The items of one event are not gone through to be counted."""
+    items = Counted([{"item_id": "1"}] * 10 * MAX_UNFOLDED)
+    call = SegmentCall(type="track", event="Product List Viewed", user_id="ada", properties={"products": items})
+    event = {"name": "view_item_list", "params": {"items": items}}
+    with pytest.raises(Problem, match=str(MAX_UNFOLDED)):
+        unfold(Ga4Body(client_id="1", events=(event,)) if tool == "ga4" else call)
+    assert items.taken == MAX_UNFOLDED + 1
 
 
 json_values = st.recursive(

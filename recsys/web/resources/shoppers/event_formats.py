@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, TypeAlias
 
 from recsys.categories import join_category
@@ -104,7 +105,7 @@ def _gathered(events: Iterable[Any], rows_of: Callable[[Any], Iterable[Row]]) ->
     found = Unfolded()
     for index, raw in enumerate(events):
         try:
-            rows = [(index, row) for row in rows_of(raw)]
+            rows = [(index, row) for row in islice(rows_of(raw), MAX_UNFOLDED + 1 - len(found.rows))]
         except Problem as problem:
             found.rejected.append(Rejection(index, str(problem)))
             continue
