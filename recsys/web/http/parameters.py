@@ -20,6 +20,7 @@ from recsys.item_filters import MAX_VALUES, PARTS, Conditions
 from recsys.types import Bought
 from recsys.web.http.addresses import raw_parameters
 from recsys.web.http.cursors import MAX_LENGTH, START
+from recsys.web.http.mismatches import MISSING, UNKNOWN, mismatch_of
 from recsys.web.http.problems import Problem, invalid
 from recsys.web.http.times import microseconds
 
@@ -312,11 +313,8 @@ def _convert(raw: dict[str, Any], kind: type[Parameters], strict: bool) -> Param
         raise _explain(str(error), raw, kind) from None
 
 
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
-_MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
 _NAMED = re.compile(r"`(\w+)` ")
 """Begin of what is wrong with the whole, where it names the member that is."""
-_STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 
 
 _MEMBERS = {"attributes": ", ".join(PARTS), "filter": ", ".join(PARTS)}
@@ -325,20 +323,15 @@ _MEMBERS = {"attributes": ", ".join(PARTS), "filter": ", ".join(PARTS)}
 
 def _explain(message: str, raw: dict[str, Any], kind: type[Struct]) -> Problem:
     allowed = _allowed(kind)
-    text, _, place = message.partition(" - at `$")
-    where, name = "", ""
-    value: Any = raw
-    for step in _STEP.finditer(place):
-        where, name = where + step[0], step[1] or name
-        value = value[step[1] or int(step[2])]
-    prefix = where.lstrip(".") + "." if where else ""
-    if unknown := _UNKNOWN.fullmatch(text):
+    text, where, name, value = mismatch_of(message, raw)
+    prefix = where + "." if where else ""
+    if unknown := UNKNOWN.fullmatch(text):
         members = {**_MEMBERS, **getattr(kind, "MEMBERS", {})}.get(name)
         known = PageSlate if where else kind
         names = members or ", ".join(sorted(known.__struct_fields__)) or "no parameter"
         return invalid(prefix + unknown[1], value.get(unknown[1]), names, "is not a parameter of this call")
-    if missing := _MISSING.fullmatch(text):
+    if missing := MISSING.fullmatch(text):
         return invalid(prefix + missing[1], None, allowed.get(missing[1], text), "is needed")
     if not where and (named := _NAMED.match(text)):
         return invalid(named[1], raw.get(named[1]), allowed.get(named[1], text))
-    return invalid(where.lstrip("."), value, allowed.get(name, text))
+    return invalid(where, value, allowed.get(name, text))

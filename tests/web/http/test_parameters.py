@@ -163,6 +163,11 @@ def test_other_moments_are_refused(given: str | int) -> None:
         (b'{"placements": ["home"], "user_id": null}', "user_id"),
         (b'{"placements": ["home"], "colour": 1}', "colour"),
         (b'{"placements": ["home"], "now": 1.5}', "now"),
+        (b'{"placements": [{"attributes": {"brand": {"any": 5}}}]}', "placements[0].attributes[...].any"),
+        (b'{"placements": [{"attributes": {"brand": {"any": ["a", []]}}}]}', "placements[0].attributes[...].any[1]"),
+        (b'{"placements": ["home"], "x - at `$.zzz": 1}', "x - at `$.zzz"),
+        (b'{"placements": ["home"], "x - at `$.placements[7]`": 1}', "x - at `$.placements[7]`"),
+        (b'{"placements": [{"x - at `$.q`": 1}]}', "placements[0].x - at `$.q`"),
     ],
 )
 def test_a_wrong_member_of_a_body_is_named(body: bytes, parameter: str) -> None:
