@@ -139,7 +139,16 @@ def test_empty_rows_are_no_rows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", [b'r="ZZZZZZ99999999999"', b'r="xfd1048576"', b"r = 'XFD1048576'", b'r=" XFD1048576"', b'r="A4000000000"']
+    "place",
+    [
+        b'r="ZZZZZZ99999999999"',
+        b'r="xfd1048576"',
+        b"r = 'XFD1048576'",
+        b'r=" XFD1048576"',
+        b'r="A4000000000"',
+        b'r="%b1"' % (b"A" * 50_000),
+        b'r="A%b"' % (b"9" * 5_000),
+    ],
 )
 def test_a_far_cell_is_a_sentence_however_it_is_written(tmp_path: Path, place: bytes) -> None:
     """All cells up to the last one take memory; what cannot be had would end the process."""

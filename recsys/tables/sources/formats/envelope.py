@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import InvalidOperation
 from typing import IO, Any
 
 import ijson
 
-from recsys.tables.sources.bounds import CHUNK, MAX_LINE
+from recsys.tables.sources.bounds import MAX_LINE
 from recsys.types import DataError
 
 _BESIDE = frozenset(
@@ -27,6 +28,11 @@ _ABOUT = frozenset(
     """.split()  # noqa: SIM905
 )
 """Objects and lists in which nothing is a row; `included` is what JSON:API has beside its rows."""
+
+MAX_DIGITS = 1000
+_DIGITS = re.compile(rb"[0-9]{%d}" % MAX_DIGITS)
+_PIECE, _MOST_LEVELS = 8192, 200
+"""Bytes that are looked at together, and names on the path to a value: the parser spells it out at each, in time that grows with it."""
 
 
 @dataclass(slots=True)
@@ -99,7 +105,7 @@ def _outline(file: IO[bytes]) -> _Outline:
                 break
             if outline.lists and file.tell() > MAX_LINE:
                 break
-    except ijson.JSONError:
+    except (ijson.JSONError, InvalidOperation):
         pass  # said with its line by the one who reads it
     return outline
 
@@ -111,7 +117,7 @@ def _check_each(file: IO[bytes], base: str, path: str) -> None:
         for events, _ in _events(file):
             objects += sum(prefix == base and event == "start_map" for prefix, event, _ in events)
             lists += sum(prefix == path and event == "start_array" for prefix, event, _ in events)
-    except ijson.JSONError:
+    except (ijson.JSONError, InvalidOperation):
         return
     if lists != objects:
         raise DataError(f"holds {objects:,} objects, of which {lists:,} have the list `{path}`; export them apart")
@@ -119,13 +125,34 @@ def _check_each(file: IO[bytes], base: str, path: str) -> None:
 
 def _events(file: IO[bytes]) -> Iterator[tuple[list[tuple[str, str, Any]], int]]:
     """Events of the parser, chunk by chunk, with the size of the chunk."""
-    file.seek(0)
     found = ijson.sendable_list()
     parser = ijson.parse_coro(found, multiple_values=True)
-    for chunk in iter(lambda: file.read(CHUNK >> 6), b""):
+    for chunk in chunks(file, _PIECE):
         parser.send(chunk)
+        if found and found[-1][0].count(".") > _MOST_LEVELS:
+            raise DataError(
+                "is nested too deeply; export rows whose values are not so many lists or objects within each other"
+            )
         yield list(found), len(chunk)
         found.clear()
+
+
+def chunks(file: IO[bytes], size: int) -> Iterator[bytes]:
+    """A file from its start, in chunks of so many bytes, for a parser that breaks down at numbers of thousands of digits.
+
+    Raises:
+        DataError: at the first of `MAX_DIGITS`.
+    """
+    file.seek(0)
+    digits = b""
+    for chunk in iter(lambda: file.read(size), b""):
+        joined = digits + chunk
+        if _DIGITS.search(joined):
+            raise DataError(
+                f"holds {MAX_DIGITS:,} digits or more in a row, which no value has; mend it, or leave the column out"
+            )
+        digits = joined[len(joined.rstrip(b"0123456789")) :]
+        yield chunk
 
 
 def _is_beside(prefix: str) -> bool:

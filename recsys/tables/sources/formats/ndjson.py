@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import IO, Any
 
 import ijson
@@ -19,7 +19,7 @@ from recsys.tables.sources.bounds import CHUNK, MAX_LINE
 from recsys.tables.sources.content import start_of_text
 from recsys.tables.sources.formats.concatenated import as_one_export
 from recsys.tables.sources.formats.encoding import as_utf8
-from recsys.tables.sources.formats.envelope import rows_within
+from recsys.tables.sources.formats.envelope import chunks, rows_within
 from recsys.tables.sources.formats.shape import Shapes
 from recsys.tables.sources.formats.unique_names import Unique, UniqueNames
 from recsys.tables.sources.piece import Piece, check_schema, copied_piece
@@ -113,12 +113,11 @@ def _kind(value: object) -> str:
 
 def _as_lines(file: IO[bytes], path: str) -> Iterator[bytes]:
     """Objects at a path, or one after the other, as lines."""
-    file.seek(0)
     found = ijson.sendable_list()
     parser = ijson.items_coro(found, path, multiple_values=True, use_float=False, map_type=Unique)
     encode, since = msgspec.json.Encoder(enc_hook=_number).encode, 0
     try:
-        for chunk in iter(lambda: file.read(CHUNK >> 4), b""):
+        for chunk in chunks(file, CHUNK >> 4):
             parser.send(chunk)
             since = 0 if found else since + len(chunk)
             if since > MAX_LINE:
@@ -126,8 +125,10 @@ def _as_lines(file: IO[bytes], path: str) -> Iterator[bytes]:
             yield b"".join(encode(each) + b"\n" for each in found)
             found.clear()
         parser.close()
-    except ijson.JSONError as error:
+    except (ijson.JSONError, InvalidOperation) as error:
         raise DataError("is no whole JSON: it is cut off or broken; export it again") from error
+    except RecursionError as error:
+        raise DataError("is nested too deeply; export rows whose values are not so many lists within each other") from error
     yield b"".join(encode(each) + b"\n" for each in found)
 
 

@@ -20,7 +20,7 @@ _MAX_ROWS = 1 << 20
 _CELL = re.compile(rb"""\br\s*=\s*["']\s*([A-Za-z]+)(\d+)["']""")
 _ROW = re.compile(rb"""<(?:\w+:)?row\s[^<>]*?\br\s*=\s*["']\s*(\d+)["']""")
 _TEXT_END = re.compile(rb"</(?:\w+:)?si>")
-_SHARED = re.compile(rb"""\bt\s*=\s*["']s["'][^<>]*>\s*<(?:\w+:)?v>\s*(\d{1,9})\s*<""")
+_SHARED = re.compile(rb"""\bt\s*=\s*["']s["'][^<>]{0,200}>\s*<(?:\w+:)?v>\s*(\d{1,9})\s*<""")
 _LONGEST = 100
 """Bytes of a cell's place with its signs: chunks overlap by so many."""
 
@@ -134,8 +134,8 @@ class _Extent:
             DataError: if a cell is too far away.
         """
         found = _CELL.findall(chunk)
-        rows = max((int(number) for number in _ROW.findall(chunk)), default=0)
-        self._row = max(self._row, max((int(number) for _, number in found), default=0))
+        rows = max(map(_row, _ROW.findall(chunk)), default=0)
+        self._row = max(self._row, max((_row(number) for _, number in found), default=0))
         self._column = max(self._column, max((_column(letters) for letters in {letters for letters, _ in found}), default=0))
         if self._column > MAX_COLUMNS or max(rows, self._row) > _MAX_ROWS or self._row * self._column > MAX_CELLS:
             raise DataError(
@@ -143,10 +143,15 @@ class _Extent:
             )
 
 
+def _row(digits: bytes) -> int:
+    """Number of a row; of one that is too far away anyway, another that is."""
+    return int(digits[:12])
+
+
 def _column(letters: bytes) -> int:
-    """Number of a column, A = 1."""
+    """Number of a column, A = 1; of one that is too far away anyway, another that is."""
     number = 0
-    for letter in letters.upper():
+    for letter in letters[:4].upper():
         number = number * 26 + letter - 64
     return number
 

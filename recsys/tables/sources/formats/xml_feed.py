@@ -117,12 +117,28 @@ def _row(element: Any) -> dict[str, list[Any]]:
 
 def _value(element: Any) -> Any:
     children = [child for child in element if isinstance(child.tag, str)]
-    if not children:
-        return (element.text or "").strip() or element.get("href") or None
+    if not children or any(text.strip() for text in (element.text or "", *(child.tail or "" for child in element))):
+        return _text(element).strip() or element.get("href") or None
     nested: dict[str, list[Any]] = {}
     for child in children:
         nested.setdefault(_local(child), []).append(_value(child))
     return {name: values[0] if len(values) == 1 else values for name, values in nested.items()}
+
+
+def _text(element: Any) -> str:
+    """All text in an element, without that of comments.
+
+    Raises:
+        DataError: if a part of it is the name of an entity, which only another file explains.
+    """
+    parts = [element.text or ""]
+    for child in element:
+        if child.tag is etree.Entity:
+            raise DataError(
+                f"says {child.text} in <{_local(element)}>, and not what that is; export it with the sign itself"
+            )
+        parts += (_text(child) if isinstance(child.tag, str) else "", child.tail or "")
+    return "".join(parts)
 
 
 def _events(file: IO[bytes]) -> Iterator[tuple[str, Any]]:
