@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
@@ -190,9 +190,12 @@ class UserContext:
         return min(hours, key=lambda hour: (-hours[hour], hour))
 
 
+_LAST = clock.to_microseconds(datetime(9999, 12, 30, tzinfo=UTC))
+
+
 def local(moment: int, timezone: str) -> datetime:
-    """A moment in microseconds as a time zone's clocks show it."""
-    return clock.to_datetime(moment).astimezone(zone(timezone))
+    """A moment in microseconds as a time zone's clocks show it; of the last day that there is, the one before."""
+    return clock.to_datetime(min(moment, _LAST)).astimezone(zone(timezone))
 
 
 def midnight(day: date, timezone: str) -> int:

@@ -170,6 +170,5 @@ def _write(found: pl.DataFrame, out: Path) -> None:
 
 
 def _no_formulas() -> pl.Expr:
-    """Texts that a spreadsheet would take for formulas, with an apostrophe before them, as spreadsheets write text."""
-    text = pl.col(pl.String)
-    return pl.when(text.str.contains(r"^[=+\-@\t\r]")).then(text.str.replace("^", "'")).otherwise(text)
+    """Texts with an apostrophe before what a spreadsheet would take for a formula, also where other signs end a cell for it."""
+    return pl.col(pl.String).str.replace_all("(^|[;\t\r\n])([=+@＝＋－＠-])", "${1}'${2}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -37,8 +38,8 @@ _HEADERS = MappingProxyType(
         "X-Robots-Tag": "noindex",
     }
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""How a cell begins that a spreadsheet would run."""
+_FORMULA = re.compile("(^|[;\t\r\n])([=+@＝＋－＠-])")
+"""How a cell begins that a spreadsheet would run, also where it takes other signs for the end of the one before."""
 
 
 def page_response(body: str | bytes, status: int = 200, policy: str = PAGE_POLICY, **headers: str) -> Response:
@@ -69,9 +70,9 @@ def csv_response(table: Table) -> Response:
 
 
 def _plain(cell: Cell) -> Cell:
-    """A cell without its link; a text that a spreadsheet would take for a formula begins with an apostrophe."""
+    """A cell without its link; what a spreadsheet would take for a formula begins with an apostrophe."""
     text = cell.text if isinstance(cell, Link) else cell
-    return f"'{text}" if isinstance(text, str) and text.startswith(_FORMULA) else text
+    return _FORMULA.sub(r"\1'\2", text) if isinstance(text, str) else text
 
 
 def rows_of_page(rows: Sequence[Sequence[Cell]], page: int, size: int) -> tuple[Sequence[Sequence[Cell]], int]:

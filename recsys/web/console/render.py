@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -120,8 +121,11 @@ def time_text(value: int | datetime | None) -> str:
     """A moment (microseconds or a datetime) in UTC, to the minute."""
     if value is None:
         return "–"
-    time = moment(value) if isinstance(value, int) else value.astimezone(UTC)
-    return f"{time:%Y-%m-%d %H:%M}"
+    if isinstance(value, int):
+        value = moment(value)
+    with suppress(OverflowError):  # the last hours of the calendar in another zone stay as they are
+        value = value.astimezone(UTC)
+    return f"{value:%Y-%m-%d %H:%M}"
 
 
 def duration(seconds: float | None) -> str:

@@ -25,6 +25,7 @@ MAX_ROWS = 1000
 """Rows of the longest list in a body."""
 LONGEST_TEXT = 2000
 MAX_PROPERTIES_BYTES = 2000
+MAX_PROPERTIES_LEVELS = 20
 """Of an event's properties, as JSON."""
 HIGHEST_QUANTITY = 1e9
 EARLIEST, TOO_LATE = 0, 7_258_118_400 * SECOND
@@ -45,7 +46,7 @@ _MONEY = f"a number from 0 to {HIGHEST_PRICE:.0f}; in a refund its sign is dropp
 TIME_ALLOWED = "an ISO 8601 time with its zone, or seconds, milliseconds or microseconds since 1970; before the year 2200"
 _PLACEMENT = ALLOWED["placement"]
 _CURRENCY = "three letters (ISO 4217)"
-_PROPERTIES = f"an object of up to {MAX_PROPERTIES_BYTES} bytes as JSON"
+_PROPERTIES = f"an object of up to {MAX_PROPERTIES_BYTES} bytes as JSON, up to {MAX_PROPERTIES_LEVELS} levels deep"
 LIST_ALLOWED = f"a list of up to {MAX_ROWS} objects"
 
 Id: TypeAlias = Annotated[str, Meta(description=f"Allowed: {ID_ALLOWED}.")]
@@ -168,6 +169,8 @@ class EventRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         for name in ("price", "discount") if self.event_type != "refund" else ():
             if (getattr(self, name) or 0) < 0:
                 raise invalid(name, getattr(self, name), _MONEY)
+        if self.properties and not _is_within(self.properties, MAX_PROPERTIES_LEVELS):
+            raise invalid("properties", None, _PROPERTIES, "are nested too deeply")
         if self.properties and (size := len(msgspec.json.encode(self.properties))) > MAX_PROPERTIES_BYTES:
             raise invalid("properties", None, _PROPERTIES, f"have {size} bytes as JSON")
         self._check_subject()
@@ -178,6 +181,15 @@ class EventRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return
         allowed = f"{ID_ALLOWED}, or instead of it {' or '.join(others)}" if others else ID_ALLOWED
         raise invalid("item_id", self.item_id, allowed, f"is needed for {self.event_type}")
+
+
+def _is_within(value: Any, levels: int) -> bool:
+    """Tell whether lists and objects lie no deeper than so many levels within each other."""
+    if not isinstance(value, dict | list):
+        return True
+    return levels > 0 and all(
+        _is_within(each, levels - 1) for each in (value.values() if isinstance(value, dict) else value)
+    )
 
 
 def with_properties(raw: Any) -> Any:

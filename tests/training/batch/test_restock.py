@@ -121,11 +121,12 @@ def test_top_bounds_what_is_shown_and_not_what_is_written(stocked: Stocked, caps
 
 
 def test_a_title_is_no_formula_in_a_spreadsheet(stocked: Stocked) -> None:
-    """A text that begins as a formula does has an apostrophe before it in a CSV, and is as it is in a Parquet file."""
-    title = '=HYPERLINK("https://evil.example")'
+    """What begins as a formula does has an apostrophe before it in a CSV, also behind what ends a cell elsewhere; in a Parquet file a
+    text is as it is."""
+    title = '=HYPERLINK("https://evil.example");@x'
     stocked.items = [{**item, "title": title} if item["item_id"] == "sofa-2" else item for item in stocked.items]
     stocked.publish()
-    for ending, expected in ((".csv", "'" + title), (".parquet", title)):
+    for ending, expected in ((".csv", """'=HYPERLINK("https://evil.example");'@x"""), (".parquet", title)):
         file = stocked.folder / f"out{ending}"
         assert stocked.run("--out", str(file)) == 0
         found = pl.read_csv(file, schema=SCHEMA) if ending == ".csv" else pl.read_parquet(file)

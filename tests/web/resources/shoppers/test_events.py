@@ -106,6 +106,14 @@ def test_a_wrong_column_is_named_with_what_it_accepts(name: str) -> None:
         assert "Expected" not in refusal(**{name: wrong})
 
 
+def nested(levels: int) -> dict[str, Any]:
+    """Lists within each other, in an object: so many levels in all."""
+    value: Any = 1
+    for _ in range(levels - 1):
+        value = [value]
+    return {"a": value}
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
@@ -140,6 +148,8 @@ def test_a_wrong_column_is_named_with_what_it_accepts(name: str) -> None:
         ("coupon", "x" * 2001, "2000 characters"),
         ("properties", {"note": "x" * 2000}, "have 2011 bytes as JSON"),
         ("properties", "red", "an object of up to 2000 bytes as JSON"),
+        ("properties", nested(21), "are nested too deeply"),
+        ("properties", nested(980), "are nested too deeply"),
     ],
 )
 def test_values_that_a_column_cannot_hold_are_refused(name: str, value: Any, said: str) -> None:
@@ -192,6 +202,7 @@ def test_properties_are_bounded_together() -> None:
     most = {"properties": {"a": "x"}, "b": "x" * (2000 - len('{"a":"x","b":""}'))}
     assert read(**most).properties == {"a": "x", "b": most["b"]}
     assert refusal(**most, c=1).startswith("properties: have 2006 bytes")
+    assert read(properties=nested(20)).properties == nested(20)
 
 
 def test_nothing_is_nothing() -> None:
