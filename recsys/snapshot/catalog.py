@@ -109,8 +109,8 @@ class Catalog:
         self._titles = Texts(arrays, "title")
         self._brand_offsets = cast(NDArray[np.int64], arrays["brand_item_offsets"])
         self._brand_items = cast(Rows, arrays["brand_items"])
-        self._shown = _Shown(0, 0, -1, np.empty(0, bool))
-        self._new: dict[int, tuple[int, Mask]] = {}
+        self._shown = _Shown(0, 0, (-1, -1), np.empty(0, bool))
+        self._new: dict[int, tuple[tuple[int, int], Mask]] = {}
 
     @property
     def n_items(self) -> int:
@@ -135,33 +135,38 @@ class Catalog:
         retitled = self.retitled.get(row)
         return self._titles.text(row) if retitled is None else retitled
 
+    @property
+    def _edition(self) -> tuple[int, int]:
+        """The last item update, and how many changes there were: a log that was restored gives its numbers out anew."""
+        return self.revision, self.changes.count
+
     def shown_at(self, now: int) -> Mask:
         """Tell which items are available and within their span of time at a moment (microseconds), bool[n], not to be written to."""
         shown = self._shown
-        if shown.revision != self.revision or not shown.begins <= now < shown.ends:
+        if shown.edition != self._edition or not shown.begins <= now < shown.ends:
             self._shown = shown = self._find_shown(now)
         return shown.mask
 
     def new_since(self, moment: int) -> Mask:
         """Tell which items were published after a moment (microseconds), or first seen after it where they do not say when they were,
         bool[n], not to be written to; those of which nobody knows anything are new."""
-        revision, mask = self._new.get(moment, (-1, self.available))
-        if revision != self.revision:
-            revision, since = self.revision, np.where(self.published_at > 0, self.published_at, self.first_seen)
+        edition, mask = self._new.get(moment, ((-1, -1), self.available))
+        if edition != self._edition:
+            edition, since = self._edition, np.where(self.published_at > 0, self.published_at, self.first_seen)
             mask = (since > moment) | (since == 0)
             mask.flags.writeable = False
-            self._new = {**dict(list(self._new.items())[-_NEW_KEPT:]), moment: (revision, mask)}
+            self._new = {**dict(list(self._new.items())[-_NEW_KEPT:]), moment: (edition, mask)}
         return mask
 
     def _find_shown(self, now: int) -> _Shown:
-        revision = self.revision  # before anything is read: what comes in meanwhile makes this one out of date
+        edition = self._edition  # before anything is read: what comes in meanwhile makes this one out of date
         at, until = self.published_at, self.published_until
         ends = np.where(until > 0, until, _EVER)
         begins = max(int(at.max(initial=0, where=at <= now)), int(ends.max(initial=0, where=ends <= now)))
         changes = min(int(at.min(initial=_EVER, where=at > now)), int(ends.min(initial=_EVER, where=ends > now)))
         mask = self.available & (at <= now) & (now < ends)
         mask.flags.writeable = False
-        return _Shown(begins, changes, revision, mask)
+        return _Shown(begins, changes, edition, mask)
 
     def available_after(self, row: int, update: ItemUpdate) -> bool | None:
         """Tell whether an update makes an item available; None if it says nothing of it. Hidden items stay hidden."""
@@ -222,11 +227,11 @@ class Catalog:
 
 
 class _Shown(NamedTuple):
-    """Items that can be shown from `begins` to before `ends`, as long as the catalogue's revision stays."""
+    """Items that can be shown from `begins` to before `ends`, as long as the catalogue stays as it is."""
 
     begins: int
     ends: int
-    revision: int
+    edition: tuple[int, int]
     mask: Mask
 
 

@@ -102,6 +102,16 @@ def ids(catalog: Catalog, rows: Any) -> set[str]:
     return {catalog.item_id(row) for row in rows.tolist()}
 
 
+def test_a_number_that_is_given_out_anew_is_another_update() -> None:
+    """A log that was restored to an earlier time numbers what comes then as it did before."""
+    catalog = Catalog(ARRAYS)
+    first, second = IDS[:2]
+    for item_id in (first, second):
+        assert catalog.shown_at(1_500)[catalog.row(item_id)] == values_of(catalog, item_id)["available"]
+        overlay(catalog, ItemUpdate(item_id, available=not values_of(catalog, item_id)["available"]), 7)
+        assert catalog.shown_at(1_500)[catalog.row(item_id)] == values_of(catalog, item_id)["available"]
+
+
 @pytest.mark.long
 @calm
 @given(updates=st.lists(changes, max_size=12), at_once=st.integers(1, 4))
