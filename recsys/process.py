@@ -1,11 +1,13 @@
-"""Wishes of a process to the system: to end with the `make` that started it, and few heaps for its threads."""
+"""Wishes of a process to the system: to end with the `make` that started it, few heaps for its threads, and many open files."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -13,6 +15,8 @@ HEAPS = "MALLOC_ARENA_MAX"
 _M_ARENA_MAX, FEW_HEAPS = -8, 2
 """The option of mallopt(3) for the number of heaps, and how many there are. With one for each thread, which keeps what it once held,
 a training in partitions takes a sixth more memory, and a worker grows for an hour."""
+MOST_FILES = 65_536
+"""Files, and so connections, that a process asks for: more than a worker ever has open, few enough to be looked through."""
 _SET_PARENT_DEATH_SIGNAL = 1
 _MAKES = ("make", "gmake")
 _ENDINGS = 1 << signal.SIGHUP - 1 | 1 << signal.SIGINT - 1
@@ -56,3 +60,12 @@ def share_heaps() -> None:
     mallopt = getattr(_LIBC, "mallopt", None)
     if mallopt is not None and HEAPS not in os.environ and "arena_max" not in os.environ.get("GLIBC_TUNABLES", ""):
         mallopt(_M_ARENA_MAX, FEW_HEAPS)
+
+
+def open_more_files() -> None:
+    """Raise the number of files that may be open, which is often 1,024, to what the system allows."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if most == resource.RLIM_INFINITY else min(most, MOST_FILES)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        with suppress(ValueError):  # macOS says that there is no limit, and has one
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))

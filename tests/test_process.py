@@ -1,14 +1,15 @@
-"""Heaps that the threads of a process share."""
+"""Heaps that the threads of a process share, and files that it may open."""
 
 from __future__ import annotations
 
 import platform
+import shlex
 import subprocess
 import sys
 
 import pytest
 
-from recsys.process import FEW_HEAPS
+from recsys.process import FEW_HEAPS, MOST_FILES
 from tests.support.servers.running import ROOT
 
 HEAPS_OF_THREADS = """
@@ -50,3 +51,12 @@ def test_threads_share_few_heaps(begin: str) -> None:
     code = HEAPS_OF_THREADS.replace("{begin}", begin)
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT).stdout
     assert 1 <= said.count("<heap nr=") <= FEW_HEAPS
+
+
+def test_a_service_may_open_more_files_than_a_process_usually_may() -> None:
+    """A thousand callers who keep their connections are more than the usual limit leaves room for."""
+    code = "import resource, recsys.web.gunicorn_conf; print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
+    limited = f"ulimit -Sn 512 && exec {shlex.quote(sys.executable)} -c {shlex.quote(code)}"
+    said = subprocess.run(["sh", "-c", limited], check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    soft, hard = map(int, said.split())
+    assert soft == (MOST_FILES if hard == -1 else min(hard, MOST_FILES))

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from recsys.process import end_with_parent, make_process, share_heaps
+from recsys.process import end_with_parent, make_process, open_more_files, share_heaps
 
 _HOST = os.environ.get("HOST", "127.0.0.1")
 bind = f"{f'[{_HOST}]' if ':' in _HOST else _HOST}:{os.environ.get('PORT', '8000')}"
@@ -37,6 +37,7 @@ logger_class = "recsys.web.http.worker.access_log.AccessLog"
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 share_heaps()
+open_more_files()
 if not os.access(Path(__file__).parents[1], os.W_OK):  # compiled loops cannot be kept beside read-only code
     from recsys.settings.load import load_settings as _load
 

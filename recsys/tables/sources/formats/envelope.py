@@ -32,7 +32,7 @@ _ABOUT = frozenset(
 MAX_DIGITS = 1000
 _DIGITS = re.compile(rb"[0-9]{%d}" % MAX_DIGITS)
 _PIECE, _MOST_LEVELS = 8192, 200
-"""Bytes that are looked at together, and names on the path to a value: the parser spells it out at each, in time that grows with it."""
+"""Bytes that are looked at together, and names on the path to a value, which the parser spells out at each."""
 
 
 @dataclass(slots=True)
