@@ -64,6 +64,10 @@ class Transaction(ABC):
         self.change_all(statement, [(self.last + place, *row) for place, row in enumerate(rows, 1)])
         self.last += len(rows)
 
+    def forgot_since(self, known: int) -> bool:
+        """Tell whether somebody was forgotten after number `known`, or that cannot be told."""
+        return known > self.last or bool(self.read("SELECT 1 FROM tombstones WHERE seq > ? LIMIT 1", known))
+
 
 class Driver(ABC):
     """One database for all threads of a process. Nothing is opened before it is used, and whatever fails is a StateError that names
@@ -101,7 +105,7 @@ class Driver(ABC):
         says `ON CONFLICT … DO NOTHING`. None, and nothing is written: somebody was forgotten with seq > `known`, as of the moment of
         writing, or that cannot be told."""
         with self.writing() as log:
-            if known is not None and (known > log.last or log.read("SELECT 1 FROM tombstones WHERE seq > ?", known)):
+            if known is not None and log.forgot_since(known):
                 return None
             return Appended([log.add(statement, *row) for row in rows], log.last)
 

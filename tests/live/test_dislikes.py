@@ -39,3 +39,14 @@ def test_what_ended_and_what_is_erased_goes(state: EventLog) -> None:
     assert [each.user_id for each in state.dislikes.of(["ada", "bob"])] == ["bob"]
     assert state.forget([Erased("s:1", "bob", until=100)], 100)["dislikes"] == 1
     assert state.dislikes.of(["bob"]) == []
+
+
+def test_nothing_is_written_beside_an_erasure(state: EventLog, other: EventLog) -> None:
+    """Who says no by what was known before somebody was forgotten is told so, on every database."""
+    said = Dislike("ada", "item", "sofa-1", 10, 100)
+    known = state.last()
+    assert state.dislikes.say([said], RECEIVED, known)
+    other.forget([Erased("s:1", "ada", until=100)], 100)
+    assert not state.dislikes.say([said], RECEIVED, known)
+    assert state.dislikes.of(["ada"]) == []
+    assert state.dislikes.say([said], RECEIVED, state.last())

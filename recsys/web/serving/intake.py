@@ -1,8 +1,9 @@
-"""Intake of events into the live log: what a forgotten user did before being forgotten is taken, and not written down."""
+"""Intake of what people do into the live log: what somebody did before being forgotten is taken, and not written down."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from recsys.engine.serving_state import ServingState
 from recsys.live.driver import Appended
@@ -11,7 +12,8 @@ from recsys.live.log import EventLog
 from recsys.types import Event, StateError
 
 MAX_TRIES = 5
-"""Most attempts to write events while others are forgotten at the same time."""
+"""Most attempts to write while others are forgotten at the same time."""
+Written = TypeVar("Written")
 
 
 def write_down(
@@ -22,11 +24,32 @@ def write_down(
     look: Callable[[], ServingState | None],
     tombstones: Callable[[], Tombstones],
 ) -> list[bool]:
-    """Write events by what was known a moment ago (`serving`), and have that know of them; where somebody was forgotten since, look
-    and try again. Before a snapshot is loaded the tombstones themselves are read.
+    """Write events by what was known a moment ago (`serving`), and have that know of them.
 
     Returns:
         False for an event whose id was there already.
+
+    Raises:
+        StateError: as `unless_forgotten`.
+    """
+
+    def write(known: int, forgotten: Tombstones, found: ServingState | None) -> list[bool] | None:
+        return _write(state, events, received, known, forgotten, *(() if found is None else (found.take_own,)))
+
+    return unless_forgotten(state, serving, look, tombstones, write)
+
+
+def unless_forgotten(
+    state: EventLog,
+    serving: ServingState | None,
+    look: Callable[[], ServingState | None],
+    tombstones: Callable[[], Tombstones],
+    write: Callable[[int, Tombstones, ServingState | None], Written | None],
+) -> Written:
+    """Write by what was known a moment ago (`serving`); where somebody was forgotten since, look and try again. Before a snapshot is
+    loaded the tombstones themselves are read.
+
+    `write` is given a number, the tombstones up to it, and who knows them; None: somebody was forgotten after that number.
 
     Raises:
         StateError: if the log cannot be read or written, or others are forgotten all the time.
@@ -34,14 +57,14 @@ def write_down(
     for _ in range(MAX_TRIES):
         if (serving := serving or look()) is not None:
             known = serving.read_to  # before the tombstones are asked: other threads read on meanwhile
-            fresh = _write(state, events, received, known, serving.forgotten, serving.take_own)
+            written = write(known, serving.forgotten, serving)
         else:
             known = state.last()
-            fresh = _write(state, events, received, known, tombstones())
-        if fresh is not None:
-            return fresh
+            written = write(known, tombstones(), None)
+        if written is not None:
+            return written
         serving = None
-    raise StateError("people are being forgotten just now, and events cannot be written beside it; send them again")
+    raise StateError("people are being forgotten just now, and nothing can be written beside it; send it again")
 
 
 def _write(

@@ -30,7 +30,7 @@ from recsys.web.http.problems import Problem
 from recsys.web.serving.damage import damage_of
 from recsys.web.serving.experiments import begun, that_run
 from recsys.web.serving.fetcher import SnapshotFetcher
-from recsys.web.serving.intake import write_down
+from recsys.web.serving.intake import unless_forgotten, write_down
 from recsys.web.serving.lines import SnapshotLines
 from recsys.web.serving.log_watch import LogWatch
 from recsys.web.serving.place import Place
@@ -228,10 +228,13 @@ class Live:
 
     def dislike(self, dislikes: Sequence[Dislike]) -> None:
         """Write dislikes down, for every worker; nothing of what somebody did before being forgotten."""
-        if dislikes:
-            forgotten = serving.forgotten if (serving := self._looked()) else self._tombstones()
+
+        def write(known: int, forgotten: Tombstones, _: object) -> bool | None:
             kept = [each for each in dislikes if not forgotten.cover(each.user_id, each.at)]
-            self.state.dislikes.say(kept, clock.now())
+            return self.state.dislikes.say(kept, clock.now(), known) or None
+
+        if dislikes:
+            unless_forgotten(self.state, None, self._looked, self._tombstones, write)
 
     def link(self, links: Sequence[Link], serving: ServingState) -> None:
         """Write down to whom anonymous ids belong, but what `serving`, looked at since `linking` began, has already."""

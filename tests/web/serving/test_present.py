@@ -8,7 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from recsys.engine.pipeline import Engine
+from recsys.live.dislikes import Dislike
+from recsys.live.erasure import Erased
 from recsys.live.rows import News
 from recsys.live.sqlite.log import SqliteLog
 from recsys.snapshot.store import SnapshotStore
@@ -175,3 +179,25 @@ def test_a_log_that_fails_in_another_way_stops_nothing_else(tmp_path: Path) -> N
     finally:
         watched.then = None
         live.stop()
+
+
+def test_a_no_beside_an_erasure_is_not_kept(tmp_path: Path) -> None:
+    """Who is forgotten between the look at the log and the write leaves nothing behind."""
+    shop = published(tmp_path)
+    live = served(shop, RECSYS_FORGET_SECRETS="forget-secret-of-at-least-32-characters").service.live
+    state, keys, forgot = SqliteLog(shop.folder / "state"), live.erasure_keys, []
+    live.state = watched = Watched(shop.folder / "state")
+    said = Dislike("user-0", "item", "sofa-1", micros(NOW), micros(LATER))
+    state.add_events([Event(event_id="1", user_id="user-1", event_type="view", timestamp=said.at)], said.at)
+    assert keys is not None
+
+    def forget() -> None:
+        watched.then = None
+        forgot.append(state.forget([Erased(keys.sign("user-0"), "user-0", until=said.at + 1)], said.at))
+
+    watched.then = forget
+    live.dislike([said])
+    assert len(forgot) == 1
+    assert state.dislikes.of(["user-0"]) == []
+    live.dislike([msgspec.structs.replace(said, at=said.at + 1)])
+    assert len(state.dislikes.of(["user-0"])) == 1

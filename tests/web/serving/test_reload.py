@@ -56,10 +56,10 @@ def published(folder: Path) -> MomentShop:
     return shop
 
 
-def served(shop: MomentShop) -> Application:
+def served(shop: MomentShop, **secrets: str) -> Application:
     """What serves the snapshot published last."""
     more = {"state": StateSettings(folder=str(shop.folder / "state")), "web": WebSettings(clock="events")}
-    return create_app(msgspec.structs.replace(shop.settings, **more), SECRETS)
+    return create_app(msgspec.structs.replace(shop.settings, **more), SECRETS | secrets)
 
 
 @pytest.mark.long
