@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from recsys.engine.pipeline import Engine
 from recsys.live.dislikes import Dislike
@@ -181,23 +182,22 @@ def test_a_log_that_fails_in_another_way_stops_nothing_else(tmp_path: Path) -> N
         live.stop()
 
 
-def test_a_no_beside_an_erasure_is_not_kept(tmp_path: Path) -> None:
+def test_a_no_beside_an_erasure_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is forgotten between the look at the log and the write leaves nothing behind."""
     shop = published(tmp_path)
     live = served(shop, RECSYS_FORGET_SECRETS="forget-secret-of-at-least-32-characters").service.live
-    state, keys, forgot = SqliteLog(shop.folder / "state"), live.erasure_keys, []
-    live.state = watched = Watched(shop.folder / "state")
+    state, keys, say = SqliteLog(shop.folder / "state"), live.erasure_keys, live.state.dislikes.say
     said = Dislike("user-0", "item", "sofa-1", micros(NOW), micros(LATER))
-    state.add_events([Event(event_id="1", user_id="user-1", event_type="view", timestamp=said.at)], said.at)
     assert keys is not None
 
-    def forget() -> None:
-        watched.then = None
-        forgot.append(state.forget([Erased(keys.sign("user-0"), "user-0", until=said.at + 1)], said.at))
+    def meanwhile(*asked: Any) -> bool:
+        monkeypatch.undo()
+        state.forget([Erased(keys.sign("user-0"), "user-0", until=said.at + 1)], said.at)
+        return say(*asked)
 
-    watched.then = forget
+    monkeypatch.setattr(live.state.dislikes, "say", meanwhile)
     live.dislike([said])
-    assert len(forgot) == 1
+    assert live.state.dislikes.say == say
     assert state.dislikes.of(["user-0"]) == []
     live.dislike([msgspec.structs.replace(said, at=said.at + 1)])
     assert len(state.dislikes.of(["user-0"])) == 1
