@@ -7,10 +7,10 @@ may look like a place.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_UNKNOWN_BEGINS = "Object contains unknown field `"
+UNKNOWN = re.compile(_UNKNOWN_BEGINS + "(.*)`", re.DOTALL)
 MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
 _AT = " - at `$"
 _STEP = re.compile(r"\.(\w+)|\[(\d+|\.\.\.)\]")
@@ -30,31 +30,27 @@ class Mismatch(NamedTuple):
 
 def mismatch_of(message: str, raw: dict[str, Any]) -> Mismatch:
     """Find what a message says of some values."""
-    found = (_mismatch(message[:end], message[end + len(_AT) :], raw) for end in _ends(message))
-    return next(filter(None, found), Mismatch(message, "", "", raw))
-
-
-def _ends(message: str) -> Iterator[int]:
-    """Find where the text may end and the place begin, from the back."""
-    at = len(message)
-    while (at := message.rfind(_AT, 0, at)) >= 0:
-        yield at
+    text, _, place = message.rpartition(_AT)
+    return _mismatch(text, place, raw) or Mismatch(message, "", "", raw)
 
 
 def _mismatch(text: str, place: str, raw: dict[str, Any]) -> Mismatch | None:
     """The mismatch, unless there is no such place, or nothing there of which the text speaks."""
-    if not _STEPS.fullmatch(place):
+    if not text or not _STEPS.fullmatch(place):
         return None
     where, name = "", ""
     value: Any = raw
     for step in _STEP.finditer(place):
-        where, name = where + step[0], step[1] or name
         if step[2] == "...":
-            return Mismatch(text, (where + place[step.end() : -1]).lstrip("."), name, value)
+            where = where + place[step.start() : -1]
+            break
+        where, name = where + step[0], step[1] or name
         try:
             value = value[step[1] or int(step[2])]
-        except (LookupError, TypeError):
+        except (LookupError, TypeError, ValueError):
             return None
     unknown = UNKNOWN.fullmatch(text)
+    if unknown is None and text.startswith(_UNKNOWN_BEGINS):  # it was cut off in the midst of a name
+        return None
     spoken_of = unknown is None or (isinstance(value, dict) and unknown[1] in value)
     return Mismatch(text, where.lstrip("."), name, value) if spoken_of else None

@@ -167,6 +167,10 @@ def test_other_moments_are_refused(given: str | int) -> None:
         (b'{"placements": [{"attributes": {"brand": {"any": ["a", []]}}}]}', "placements[0].attributes[...].any[1]"),
         (b'{"placements": ["home"], "x - at `$.zzz": 1}', "x - at `$.zzz"),
         (b'{"placements": ["home"], "x - at `$.placements[7]`": 1}', "x - at `$.placements[7]`"),
+        (b'{"placements": ["home"], "x - at `$[%b]": 1}' % (b"9" * 5000), f"x - at `$[{'9' * 5000}]"),
+        (b'{"placements": ["home"], "x` - at `$.placements[...]": 1}', "x` - at `$.placements[...]"),
+        (b'{"placements": ["home"], "x - at `$": 1}', "x - at `$"),
+        (b'{"placements": ["home"], " - at `$.q": 1, "q": 1}', " - at `$.q"),
         (b'{"placements": [{"x - at `$.q`": 1}]}', "placements[0].x - at `$.q`"),
     ],
 )

@@ -13,7 +13,7 @@ MAX_CHUNKS, CHUNK_LINE_BYTES = 10_000, 4096
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"^content-length:[ \t]*0*(\d{1,18})[ \t]*\r$", re.IGNORECASE | re.MULTILINE)
 _CHUNK = re.compile(rb"0*([0-9a-f]{1,8})(?:[ \t]*;|$)", re.IGNORECASE)
-_CHUNKED = re.compile(rb"^transfer-encoding:[^\r]*chunked", re.IGNORECASE | re.MULTILINE)
+_CHUNKED = re.compile(rb"^transfer-encoding:[^\r\n]*chunked", re.IGNORECASE | re.MULTILINE)
 _BODY = re.compile(rb"^(content-length|transfer-encoding)", re.IGNORECASE | re.MULTILINE)
 _EXPECT = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*(?=\r\n)", re.IGNORECASE)
 
@@ -28,6 +28,7 @@ class RequestBuffer:
         self._length = 0
         self._chunks: _Chunks | None = None
         self.may_have_body = True
+        self._asked = False
 
     def add(self, data: bytes) -> bool:
         """Add bytes; returns whether a thread can now read the request, or refuse it, without waiting."""
@@ -52,9 +53,9 @@ class RequestBuffer:
     @property
     def expects_continue(self) -> bool:
         """Tell whether the client waits for a word before it sends the body; asked once, for the header is then taken out."""
-        if self._head_end < 0:
+        if self._head_end < 0 or self._asked:
             return False
-        head = bytes(self.data[: self._head_end])
+        self._asked, head = True, bytes(self.data[: self._head_end])
         without = _EXPECT.sub(b"", head, count=1)
         if len(without) == len(head):
             return False
@@ -83,6 +84,8 @@ class _Chunks:
     def __init__(self) -> None:
         self._next, self._n, self._held = 0, 0, 0
         """Where the next one begins, counted from the head's end; how many came before, and the bytes that they hold."""
+        self._looked = 0
+        """Where the end of the trailers may begin, from the head's end: it was looked for before."""
 
     def are_whole(self, data: bytearray, head_end: int) -> bool:
         """Tell whether the last one came, or what came will be refused: it is too much, too many chunks, or none."""
@@ -91,12 +94,13 @@ class _Chunks:
             if end < 0:
                 return len(data) - begin >= CHUNK_LINE_BYTES
             line = _CHUNK.match(bytes(data[begin:end]))
-            if line is None or self._n == MAX_CHUNKS:
+            if line is None:
                 return True
             size, came = int(line[1], 16), len(data) - end - 2
             if size == 0:
-                return data.find(_HEAD_END, end) >= 0 or came > HEAD_BYTES
-            if self._held + min(size, came) > BODY_BYTES:
+                looked, self._looked = max(self._looked + head_end, end), len(data) - len(_HEAD_END) - head_end
+                return data.find(_HEAD_END, looked) >= 0 or came > HEAD_BYTES
+            if self._n == MAX_CHUNKS or self._held + min(size, came) > BODY_BYTES:
                 return True
             if came < size + 2:
                 return False
