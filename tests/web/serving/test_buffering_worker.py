@@ -78,6 +78,7 @@ def test_what_will_be_refused_is_not_gathered(given_bytes: bytes) -> None:
         CHUNKS + b"5\r\nhello\r\n0\r\n",
         CHUNKS + b"000000000005 ; name=value\r\nhello\r\n",
         CHUNKS + b"1\r\nx\r\n" * MAX_CHUNKS,
+        CHUNKS + b"1\r\nx\r\n" * MAX_CHUNKS + b"0\r\n",
     ],
 )
 def test_what_has_more_to_come_is_gathered(given_bytes: bytes) -> None:
