@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import xlsxwriter
 
-from recsys.tables.sources import FILE, ROW
+from recsys.tables.sources import FILE, ROW, Source
 from recsys.types import DataError
 from tests.support.files import COLUMNS, ROWS, columns_of, open_files, rows_of, written
 
@@ -199,6 +199,8 @@ LAUGHS = '<!DOCTYPE x [<!ENTITY a "ha">' + "".join(
         ("Red <?any thing?> sofa", "Red  sofa"),
         ("Red <b>big <i>old</i></b> sofa", "Red big old sofa"),
         ("<b>Red</b> sofa", "Red sofa"),
+        ("<div>Red</div><div>sofa</div>", "Red  sofa"),
+        ("Red<br/>sofa", "Red  sofa"),
     ],
 )
 def test_all_of_a_text_is_read(tmp_path: Path, content: str, title: str) -> None:
@@ -209,12 +211,26 @@ def test_all_of_a_text_is_read(tmp_path: Path, content: str, title: str) -> None
 
 
 @pytest.mark.parametrize("doctype", ['[<!ENTITY eacute "e">]', 'SYSTEM "http://localhost:1/x.dtd"'])
-def test_an_entity_that_is_explained_elsewhere_is_a_sentence(tmp_path: Path, doctype: str) -> None:
-    """The text would end before it, and two ids would be one."""
-    rows = "".join(f"<item><id>sku&eacute;{number}</id></item>" for number in range(2))
-    content = f"<!DOCTYPE rss {doctype}><rss><channel>{rows}</channel></rss>"
-    with pytest.raises(DataError, match="says &eacute; in <id>, and not what that is"):
-        open_files(tmp_path, written(tmp_path, "feed.xml", content), name="items")
+def test_an_entity_is_what_html_calls_so_or_a_sentence(tmp_path: Path, doctype: str) -> None:
+    """The text would end before it, and two ids would be one; the file that explains it is not read."""
+
+    def read(entity: str) -> tuple[Source, ...]:
+        rows = "".join(f"<item><id>sku{entity}{number}</id></item>" for number in range(2))
+        content = f"<!DOCTYPE rss {doctype.replace('eacute', entity[1:-1])}><rss><channel>{rows}</channel></rss>"
+        return open_files(tmp_path, written(tmp_path, "feed.xml", content), name="items")
+
+    [source] = read("&eacute;")
+    assert columns_of(source)["id"].to_list() == ["skué0", "skué1"]
+    with pytest.raises(DataError, match="says &maker; in <id>, and not what that is"):
+        read("&maker;")
+
+
+def test_fields_beside_a_text_stay_fields(tmp_path: Path) -> None:
+    """What is no markup of HTML is not glued to the text."""
+    prices = "".join(f"<item><id>{at}</id><price>9.99<currency>EUR</currency></price></item>" for at in range(2))
+    content = f"<rss><channel>{prices}</channel></rss>"
+    [source] = open_files(tmp_path, written(tmp_path, "feed.xml", content), name="items")
+    assert columns_of(source)["price"].to_list() == [{"currency": "EUR"}] * 2
 
 
 @pytest.mark.parametrize(

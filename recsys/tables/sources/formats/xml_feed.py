@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import unescape
 from typing import IO, Any
 
 import msgspec
@@ -24,6 +25,31 @@ _MERCHANT = "http://base.google.com/ns/1.0"
 _RECORDS = {("rss", "channel", "item"), ("RDF", "item"), ("feed", "entry")}
 _HIGHEST = 5
 """Levels that a row's element is looked for in."""
+_INLINE = frozenset(["a", "abbr", "b", "em", "font", "i", "mark", "s", "small", "span", "strong", "sub", "sup", "u"])
+_BLOCKS = frozenset(
+    [
+        "blockquote",
+        "br",
+        "div",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "hr",
+        "li",
+        "ol",
+        "p",
+        "table",
+        "tbody",
+        "td",
+        "th",
+        "tr",
+        "ul",
+    ]
+)
+"""Markup of HTML within a line of text, and what stands apart."""
 _MANY_ELEMENTS = 100_000
 """Elements between two rows."""
 Path = tuple[str, ...]
@@ -117,7 +143,7 @@ def _row(element: Any) -> dict[str, list[Any]]:
 
 def _value(element: Any) -> Any:
     children = [child for child in element if isinstance(child.tag, str)]
-    if not children or any(text.strip() for text in (element.text or "", *(child.tail or "" for child in element))):
+    if not children or _is_marked_up(element):
         return _text(element).strip() or element.get("href") or None
     nested: dict[str, list[Any]] = {}
     for child in children:
@@ -125,19 +151,29 @@ def _value(element: Any) -> Any:
     return {name: values[0] if len(values) == 1 else values for name, values in nested.items()}
 
 
+def _is_marked_up(element: Any) -> bool:
+    """Tell whether the elements within are HTML's, and not fields: those of one letter only where text stands beside them."""
+    names = {_local(each).lower() for each in element.iterdescendants("*")}
+    beside = (element.text or "", *(child.tail or "" for child in element))
+    return names <= _INLINE | _BLOCKS and (max(map(len, names)) > 1 or any(text.strip() for text in beside))
+
+
 def _text(element: Any) -> str:
-    """All text in an element, without that of comments.
+    """All text in an element, without that of comments; what is no markup within a line stands apart.
 
     Raises:
-        DataError: if a part of it is the name of an entity, which only another file explains.
+        DataError: if a part of it is the name of an entity that HTML does not know.
     """
     parts = [element.text or ""]
     for child in element:
+        part = ""
         if child.tag is etree.Entity:
-            raise DataError(
-                f"says {child.text} in <{_local(element)}>, and not what that is; export it with the sign itself"
-            )
-        parts += (_text(child) if isinstance(child.tag, str) else "", child.tail or "")
+            part = unescape(child.text)
+            if part == child.text:
+                raise DataError(f"says {part} in <{_local(element)}>, and not what that is; export it with the sign itself")
+        elif isinstance(child.tag, str):
+            part = _text(child) if _local(child).lower() in _INLINE else f" {_text(child).strip()} "
+        parts += (part, child.tail or "")
     return "".join(parts)
 
 
