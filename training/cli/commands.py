@@ -163,8 +163,8 @@ def line(settings: Settings, name: str, to: str | None) -> int:
     """Let a line name a version, here and in the store, or end it."""
     artifacts, mirror = settings.artifacts, mirror_of(settings)
     if to is not None:
-        verify(artifacts, to)
         with publishing(artifacts):
+            verify(artifacts, to)
             point_line(artifacts, to, name)
         if mirror:
             mirror.remote.change_line(name, (to,))
