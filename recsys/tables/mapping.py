@@ -26,7 +26,8 @@ was skipped by its zone; and of ids as they were spelled before they were made a
 AGAIN = "__names_again"
 """Column that tells of a row whether it is a line of column names."""
 _RAW = "!"
-_ORDER, _BESIDE, _SIGN = "__order", "__beside", "__sign"
+_ORDER, _USER, _USERS, _BESIDE, _SIGN = "__order", "__user", "__users", "__beside", "__sign"
+_WHOSE = ("order_id", "user_id", "anonymous_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +43,28 @@ class Mapped:
     zoned: tuple[str, ...]
 
 
-def map_source(raw: RawValues, notations: Mapping[str, Notation], before: datetime | None) -> Mapped:
-    """Map one source; rows that the settings leave out, or that are not before `before`, are gone.
+def map_sources(raw: Sequence[RawValues], notations: Mapping[str, Notation], before: datetime | None) -> tuple[Mapped, ...]:
+    """Map the sources of one table; an order that counts in nothing does so whichever of them says it.
+
+    Raises:
+        SettingsError: as `map_source`.
+    """
+    gone = pl.concat([_void_orders(each) for each in raw]) if raw and raw[0].table.void_orders else None
+    return tuple(map_source(each, notations, before, gone) for each in raw)
+
+
+def map_source(
+    raw: RawValues, notations: Mapping[str, Notation], before: datetime | None, gone: pl.LazyFrame | None = None
+) -> Mapped:
+    """Map one source; rows that the settings leave out, that are of an order which is `gone`, or that are not before `before`, are
+    left out.
 
     Raises:
         SettingsError: if a pattern is not a regular expression, or a constant is no value for its column.
     """
     parts = {column.name: raw.parts(column) for column in raw.columns}
     zoned = tuple(c.name for c in raw.columns if c.kind == "time" and notations[c.name].time.zone != "UTC")
-    frame = _raw_rows(raw, parts)
+    frame = _raw_rows(raw, parts, gone)
     values = [value for c in raw.columns for value in _value(raw, c, parts[c.name], notations[c.name])]
     seams = [skipped_by_clocks(pl.col(f"{_RAW}{name}.0"), notations[name]).alias(SKIPPED + name) for name in zoned]
     beside = _currency_beside(raw, parts, notations)
@@ -65,16 +79,36 @@ def map_source(raw: RawValues, notations: Mapping[str, Notation], before: dateti
     return Mapped(raw.source, frame, _origins(raw, notations), zoned)
 
 
-def _raw_rows(raw: RawValues, parts: Mapping[str, Sequence[pl.Expr]]) -> pl.LazyFrame:
+def _void_orders(raw: RawValues) -> pl.LazyFrame:
+    """Orders that count in nothing by a source, each with the users whose it is, a blank where it does not say."""
+    frame = raw.source.frame.filter(void(raw.source, raw.table, raw.preset.null_values))
+    frame = frame.select(_order_and_user(raw)).filter(pl.col(_ORDER).is_not_null())
+    return frame.group_by(_ORDER).agg(pl.col(_USER).fill_null("").unique().alias(_USERS))
+
+
+def _order_and_user(raw: RawValues) -> list[pl.Expr]:
+    """An order's id and its user's, for comparing: the same person may be spelled in two ways in two files."""
+    parts = {column.name: raw.parts(column)[0].cast(pl.String) for column in raw.columns if column.name in _WHOSE}
+    user = pl.coalesce(parts["user_id"], parts["anonymous_id"]).str.strip_chars().str.to_lowercase()
+    return [parts["order_id"].alias(_ORDER), user.alias(_USER)]
+
+
+def _counting(frame: pl.LazyFrame, raw: RawValues, gone: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows of orders that count: two stores may give two shoppers' orders one number."""
+    orders = gone.group_by(_ORDER).agg(pl.col(_USERS).explode().unique())
+    users, user = pl.col(_USERS), pl.col(_USER)
+    is_gone = users.is_not_null() & (user.is_null() | users.list.contains(pl.lit("")) | users.list.contains(user))
+    frame = frame.with_columns(_order_and_user(raw)).join(orders, on=_ORDER, how="left", maintain_order="left")
+    return frame.filter(~is_gone.fill_null(False))
+
+
+def _raw_rows(raw: RawValues, parts: Mapping[str, Sequence[pl.Expr]], gone: pl.LazyFrame | None) -> pl.LazyFrame:
     source, nothing = raw.source, raw.preset.null_values
     frame = source.frame
     if raw.table.where:
         frame = frame.filter(kept(source, raw.table.where, nothing))
-    if raw.table.void_orders:
-        gone = void(source, raw.table, nothing)
-        orders = source.frame.filter(gone).select(parts["order_id"][0].alias(_ORDER)).drop_nulls().unique()
-        frame = frame.filter(~gone).with_columns(parts["order_id"][0].alias(_ORDER))
-        frame = frame.join(orders, on=_ORDER, how="anti", maintain_order="left")
+    if gone is not None:
+        frame = _counting(frame.filter(~void(source, raw.table, nothing)), raw, gone)
     ragged = pl.col(MORE).is_not_null() if source.has_more else pl.lit(False)
     each = [value.alias(f"{_RAW}{name}.{at}") for name, values in parts.items() for at, value in enumerate(values)]
     again = pl.col(MORE).eq_missing(NAMES_AGAIN) if source.has_more else pl.lit(False)

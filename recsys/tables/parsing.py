@@ -20,6 +20,7 @@ from recsys.types import EVENT_TYPES
 
 LEVEL = "\x1f"
 """Stands between the levels of a category until they are escaped and joined."""
+_ESCAPED = "\x1e"
 TOLD = Notation(plain=True)
 """Notation of what is typed, or written as Polars writes it."""
 _EARLIEST, _LATEST = clock.EPOCH, datetime(2200, 1, 1, tzinfo=UTC)
@@ -58,6 +59,12 @@ def shared_sign_of(raw: pl.Expr) -> pl.Expr:
 def skipped_by_clocks(raw: pl.Expr, notation: Notation) -> pl.Expr:
     """Tell whether a local time was skipped by its zone, and is read as later."""
     return raw.map_batches(lambda each: at_a_seam(each, notation.time), return_dtype=pl.Boolean(), is_elementwise=True)
+
+
+def split_between(text: pl.Expr, between: str) -> pl.Expr:
+    """Texts that a sign stands between. Behind a backslash, as WooCommerce writes the comma of a name, it is a part of its text."""
+    texts = text.str.replace_all("\\" + between, _ESCAPED, literal=True).str.split(between)
+    return texts.list.eval(pl.element().str.replace_all(_ESCAPED, between, literal=True))
 
 
 def by_distinct(raw: pl.Expr, read: Callable[[pl.Series], pl.Series], dtype: pl.DataType) -> pl.Expr:
@@ -167,7 +174,10 @@ def _lists(raw: pl.Expr, notation: Notation, read: Callable[[object], str]) -> p
     """Distinct texts of each row, read one by one, from a list or from text; null where there is none."""
 
     def each(series: pl.Series) -> pl.Series:
-        lists = series if isinstance(series.dtype, pl.List) else series.cast(pl.String).str.split(notation.between)
+        lists = series
+        if not isinstance(series.dtype, pl.List):
+            text = pl.col(series.name).cast(pl.String)
+            lists = series.to_frame().select(split_between(text, notation.between)).to_series()
         found = [dict.fromkeys(read(given) for given in row or () if given is not None) for row in lists.to_list()]
         return pl.Series(series.name, [[text for text in row if text] or None for row in found], dtype=_TEXTS)
 

@@ -20,7 +20,7 @@ from recsys.tables.columns.conditions import filtered_rows
 from recsys.tables.columns.orders import order_states
 from recsys.tables.columns.raw_values import RawValues
 from recsys.tables.columns.spelling import as_spoken, spoken_of
-from recsys.tables.mapping import GIVEN, Mapped, map_source
+from recsys.tables.mapping import GIVEN, Mapped, map_sources
 from recsys.tables.mapping_checks import check_columns, check_names, doubtful_columns, unlike_export
 from recsys.tables.presets import Preset, laid_over, merged
 from recsys.tables.schema import AMOUNT, Column, mappable
@@ -150,7 +150,7 @@ def map_table(settings: Settings, name: str, table: Table, before: datetime | No
         notations_of = {
             column.name: attributes.notation(column.name, notation_of_settings(table)) for column in columns
         } | notations
-        mapped = tuple(map_source(each, notations_of, before) for each in raw)
+        mapped = map_sources(raw, notations_of, before)
         return MappedTable(columns, mapped, (*shaped.guesses, *guesses, *attributes.guesses), (*shaped.findings, *doubts))
 
 

@@ -116,6 +116,39 @@ D,dan,i5,{DAY},paid,2026-05-02,0
     assert [item for [item] in events_of(shop, "item_id")] == kept
 
 
+def test_an_order_that_another_file_takes_out_is_gone(tmp_path: Path) -> None:
+    """Also where that file has other columns."""
+    head = "order_id,user_id,item_id,timestamp,state"
+    (tmp_path / "may.csv").write_text(f"{head}\nA,ann,i1,{DAY},paid\nB,ben,i2,{DAY},paid\n")
+    (tmp_path / "june.csv").write_text(f"{head},coupon\nA,ann,i1,{DAY},refunded,\nC,cid,i3,{DAY},paid,X\n")
+    toml = HEAD.replace("['events.csv']", "['may.csv', 'june.csv']") + "void_orders = ['state']\n"
+    assert events_of(read_shop(parse_settings(toml, tmp_path)), "order_id") == [("B",), ("C",)]
+
+
+def test_orders_of_two_shoppers_may_have_one_number(tmp_path: Path) -> None:
+    """As in two stores: the one that counts in nothing takes no other shopper's out, but lines whose shopper is not said."""
+    rows = f"1,ann,i1,{DAY},paid\n1,ben,i2,{DAY},refunded\n1,BEN ,i3,{DAY},paid\n1,,i4,{DAY},paid\n"
+    shop = read_csv(tmp_path, f"order_id,user_id,item_id,timestamp,state\n{rows}", "void_orders = ['state']")
+    assert events_of(shop, "user_id", "item_id") == [("ann", "i1")]
+
+
+def test_lines_of_an_order_are_filled_from_their_own_file_first(tmp_path: Path) -> None:
+    """Two stores give two orders one number; what their own file does not say another one may."""
+    for name, rows in (
+        ("a", f"A,ann,i1,{DAY},\nA,,i2,{DAY},\n"),
+        ("b", f"A,ben,i3,{DAY},SPRING\nA,,i4,{DAY},\n"),
+    ):
+        (tmp_path / f"{name}.csv").write_text(f"order_id,user_id,item_id,timestamp,coupon\n{rows}")
+    more = "fill_down = { key = 'order_id', columns = ['user_id', 'coupon'] }"
+    shop = read_shop(parse_settings(HEAD.replace("['events.csv']", "['a.csv', 'b.csv']") + more, tmp_path))
+    assert events_of(shop, "user_id", "item_id", "coupon") == [
+        ("ann", "i1", "SPRING"),
+        ("ann", "i2", "SPRING"),
+        ("ben", "i3", "SPRING"),
+        ("ben", "i4", "SPRING"),
+    ]
+
+
 def test_a_state_that_nobody_knows_is_named(tmp_path: Path) -> None:
     """With its rows, so that the settings can say what it means; too many of them stop the job."""
     lines = "".join(f"{at},ann,i{at},{DAY},paid\n" for at in range(9))

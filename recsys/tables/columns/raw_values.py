@@ -9,7 +9,7 @@ import polars as pl
 from recsys.ids.nothing import NOTHING
 from recsys.settings.tables import IdRules, Table
 from recsys.tables.columns.conditions import as_text, matches_pattern
-from recsys.tables.parsing import LEVEL, read_categories
+from recsys.tables.parsing import LEVEL, read_categories, split_between
 from recsys.tables.presets import Preset
 from recsys.tables.schema import AMOUNT, Column, Kind
 from recsys.tables.sources import MORE, Source
@@ -107,7 +107,7 @@ class RawValues:
             if is_list:
                 text = text.cast(pl.List(pl.String)).list.join(LEVEL, ignore_nulls=True)
             elif self.table.categories_between:
-                text = text.str.split(self.table.categories_between).list.first()
+                text = split_between(text, self.table.categories_between).list.first()
             if preset.category_separator:
                 text = text.str.replace_all(preset.category_separator, LEVEL, literal=True)
             texts.append(text)

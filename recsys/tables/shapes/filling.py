@@ -33,14 +33,20 @@ def filled(name: str, source: Source, fill: FillDown, nothing: Sequence[str], *,
 
 
 def _within(source: Source, values: dict[str, pl.Expr], keys: Sequence[str], nothing: Sequence[str]) -> pl.LazyFrame:
-    """The first value among the rows with the same key; rows without a key keep their own."""
+    """The first value among the rows with the same key, of the same file if it has any: two stores may give two orders one number.
+    Rows without a key keep their own."""
     texts = [given_text(key, source, nothing) for key in keys]
     keyed = pl.all_horizontal(text.is_not_null() for text in texts)
-    first = [
-        pl.when(value.is_not_null() | ~keyed).then(value).otherwise(value.drop_nulls().first().over(texts)).alias(column)
+
+    def first(value: pl.Expr) -> pl.Expr:
+        there = value.drop_nulls().first()
+        return pl.coalesce(there.over([*texts, FILE]), there.over(texts))
+
+    said = [
+        pl.when(value.is_not_null() | ~keyed).then(value).otherwise(first(value)).alias(column)
         for column, value in values.items()
     ]
-    return source.frame.with_columns(first)
+    return source.frame.with_columns(said)
 
 
 def _from_above(frame: pl.LazyFrame, values: dict[str, pl.Expr]) -> pl.LazyFrame:
