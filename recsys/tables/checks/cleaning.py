@@ -9,7 +9,7 @@ import polars as pl
 
 from recsys.settings.tables import DataSettings
 from recsys.tables.checks.crowds import find_crowds, like_outlets
-from recsys.tables.checks.outliers import Absurd, find_absurd
+from recsys.tables.checks.outliers import Absurd, find_absurd, in_another_unit
 from recsys.tables.checks.people import Machines, find_machines, findings_on_people
 from recsys.tables.checks.repeated_lines import repeated_lines
 from recsys.tables.checks.survey import FIRST_PLAUSIBLE, Survey, plausible, survey
@@ -55,6 +55,7 @@ def look_at(rows: pl.LazyFrame, items: pl.DataFrame, data: DataSettings, now: da
     findings = [*_on_times(seen, file), *findings_on_people(seen, machines, crowds, theirs, file)]
     findings += like_outlets(dated, seen, data.nobody, file) if data.numbered_tills is None else []
     findings += absurd.findings(int(seen.whole["plausible"][0]), file)
+    findings += in_another_unit(seen, items, file)
     findings += repeated_lines(dated, int(seen.whole["plausible"][0]), file)
     return Cleaning(seen, now, misdated, machines, absurd, misdated + theirs, tuple(findings))
 

@@ -13,6 +13,12 @@ from recsys.tables.validation import Finding
 
 MIN_ROWS = 5
 """Fewest rows of an item whose median is usual. Of fewer, its price in the item table is, else what nearly all rows do not exceed."""
+UNITS = (100.0, 1000.0, 0.01, 0.001)
+"""How many times a price another unit of the same money makes of it."""
+MIN_ITEMS = 5
+"""Fewest items with both prices that tell of another unit."""
+_MOST, _AROUND = 0.8, (0.5, 1.5)
+"""Share of the items that agree, and how far around the factor their prices may lie: some are sold for less than they cost now."""
 _TYPICAL = 0.99
 _PRICE, _QUANTITY = "__price", "__quantity"
 
@@ -69,6 +75,21 @@ def find_absurd(events: pl.LazyFrame, seen: Survey, items: pl.DataFrame, data: D
         (bought & (quantity > pl.col(_QUANTITY)) & many).fill_null(False).alias(_QUANTITY),
     )
     return Absurd(marked.filter(pl.col(_PRICE) | pl.col(_QUANTITY)).collect(engine="streaming"))
+
+
+def in_another_unit(seen: Survey, items: pl.DataFrame, file: str) -> list[Finding]:
+    """Say that most items are bought at about so many times the price that the item table names, as where cents are written."""
+    own = items.filter(pl.col("price") > 0).select("item_id", pl.col("price").alias("__own"))
+    both = seen.items.filter(pl.col("usual_price") > 0).join(own, on="item_id").sort("item_id")
+    for factor in UNITS:
+        alike = both.filter((pl.col("usual_price") / pl.col("__own") / factor).is_between(*_AROUND))
+        if both.height >= MIN_ITEMS and alike.height >= _MOST * both.height:
+            rows, (item, usual, price) = int(alike["prices"].sum()), alike.select("item_id", "usual_price", "__own").row(0)
+            example = f"{usual:,.10g} of {item}, which costs {price:,.10g} there"
+            advice = "write both in one unit, not one of them in cents, and name the currency of each"
+            rule = f"is not about {factor:,g} times that of the item table"
+            return [Finding("events", file, "price", rule, rows, rows / max(int(both["prices"].sum()), 1), example, advice)]
+    return []
 
 
 def never_absurd(seen: Survey, items: pl.DataFrame, data: DataSettings) -> bool:

@@ -128,3 +128,18 @@ def test_the_factors_are_settings(tmp_path: Path) -> None:
     odd = an_event(event_type="purchase", order_id="odd", price=4_000.0, quantity=500.0)
     more = "[data]\nmax_price_factor = 1000.0\nmax_quantity_factor = 100000.0\n"
     assert amounts(read_rows(tmp_path, [*sales(120), odd], more), "odd") == (4_000.0, 500.0)
+
+
+@pytest.mark.parametrize(("factor", "said"), [(100, "100"), (1000, "1,000"), (0.01, "0.01"), (1, ""), (10, "")])
+def test_prices_in_another_unit_are_found(tmp_path: Path, factor: float, said: str) -> None:
+    """Where most items are sold for about so many times what they cost by the item table; a dear one or two say nothing."""
+    prices = {f"i{at}": 19.99 + at for at in range(6)}
+    rows = [row for item, price in prices.items() for row in sales(3, item, round(0.9 * price * factor, 2))]
+    rows += sales(3, "i6", 2000.0)
+    items = "item_id,title,price\n" + "".join(f"{item},{item},{price}\n" for item, price in prices.items()) + "i6,i6,20\n"
+    (tmp_path / "items.csv").write_text(items)
+    text = "[data.events]\npaths = ['events.parquet']\n[data.items]\npaths = ['items.csv']\n"
+    shop = read_rows(tmp_path, rows, text)
+    found = [each for each in shop.findings if "that of the item table" in each.rule]
+    assert [each.rule for each in found] == ([f"is not about {said} times that of the item table"] if said else [])
+    assert [each.rows for each in found] in ([], [18], [21])
