@@ -93,6 +93,7 @@ def test_columns_with_whole_versions_in_their_names_are_the_same(tmp_path: Path)
         ("bigcommerce", "FERN", ["Plants > Indoor", "Sale"]),
         ("magento", "BAG-RED", ["Default Category > Gear > Bags", "Default Category > Sale"]),
         ("woocommerce", "MIT-1", ["Clothes, warm > Gloves", "Sale"]),
+        ("google_merchant", "P4", ["Home > Lamps", "Sale"]),
         ("movielens", "6", ["Action", "Crime", "Thriller"]),
     ],
 )

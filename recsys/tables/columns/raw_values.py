@@ -52,8 +52,9 @@ class RawValues:
             found[column.name] = tuple(name for name in names if name in self.source.schema)
         if found.get("amount") and "price" not in self.preset.columns:
             found["price"] = found["amount"]
-        if found.get("categories") == () and self.table.categories_between and len(found["category"]) == 1:
-            found["categories"] = found["category"]
+        if found.get("categories") == () and len(found["category"]) == 1:
+            listed = self.preset.category_separator and isinstance(self.source.schema[found["category"][0]], pl.List)
+            found["categories"] = found["category"] if listed or self.table.categories_between else ()
         return found
 
     def places(self) -> list[Place]:
@@ -97,7 +98,8 @@ class RawValues:
         return pl.when((blank != "") & ~text.is_in(nothing) if nothing else blank != "").then(text)
 
     def _category(self, names: tuple[str, ...]) -> pl.Expr:
-        """Levels from several columns, from a list, or from text cut at the separator; else the text is canonical already."""
+        """Levels from several columns, from a list, or from text cut at the separator; else the text is canonical already. Where there
+        is a separator, a list is one of whole categories, the first of which leads."""
         preset = self.preset
         lists = [isinstance(self.source.schema[name], pl.List) for name in names]
         canonical = not (preset.category_levels or any(lists) or preset.category_separator)
@@ -105,7 +107,8 @@ class RawValues:
         for name, is_list in zip(names, lists, strict=True):
             text = self._part(_CATEGORY, name)
             if is_list:
-                text = text.cast(pl.List(pl.String)).list.join(LEVEL, ignore_nulls=True)
+                listed = text.cast(pl.List(pl.String)).list
+                text = listed.drop_nulls().list.first() if preset.category_separator else listed.join(LEVEL, ignore_nulls=True)
             elif self.table.categories_between:
                 text = split_between(text, self.table.categories_between).list.first()
             if preset.category_separator:
