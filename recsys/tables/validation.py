@@ -94,6 +94,8 @@ def checks_of(columns: Sequence[Column], mapped: Mapped) -> tuple[list[Check], l
     soft = [_unusable(c, "closed" if c.name in closing else "emptied") for c in present if not c.required]
     hard += [_one_item()] if any(column.name == "item_id" for column in present) else []
     soft += [_whole_id(column) for column in present if column.name in ("item_id", "user_id", "order_id")]
+    if any(column.name == "event_type" for column in columns) and mapped.origins["quantity"]:
+        soft.append(_given_back())
     return [_names_again(), *hard, _ragged()], [*soft, *(_skipped(c) for c in present if c.name in mapped.zoned)]
 
 
@@ -123,6 +125,13 @@ def _whole_id(column: Column) -> Check:
     shortened = matches(pl.col(column.name), r"^\s*\d(?:[.,]\d+)?[eE]\+\d{2,3}\s*$", one_of(b"+"))
     advice = "export the ids as text, from where they come and not from a spreadsheet"
     return Check(column.name, "id", SHORTENED, advice, shortened, "note")
+
+
+def _given_back() -> Check:
+    """A purchase of fewer than none is a return that no rule makes one: what came back still counts as bought."""
+    advice = "make them refunds with a rule of `type_rules` on the column, or leave such rows out with `where`"
+    broken = ((pl.col("event_type") == "purchase") & (pl.col("quantity") < 0)).fill_null(False)
+    return Check("quantity", "number", "of a purchase is not below 0", advice, broken, "note")
 
 
 def _names_again() -> Check:

@@ -108,7 +108,9 @@ class RawValues:
             text = self._part(_CATEGORY, name)
             if is_list:
                 listed = text.cast(pl.List(pl.String)).list
-                text = listed.drop_nulls().list.first() if preset.category_separator else listed.join(LEVEL, ignore_nulls=True)
+                text = (
+                    listed.drop_nulls().list.first() if preset.category_separator else listed.join(LEVEL, ignore_nulls=True)
+                )
             elif self.table.categories_between:
                 text = split_between(text, self.table.categories_between).list.first()
             if preset.category_separator:

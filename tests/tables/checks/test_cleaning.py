@@ -143,3 +143,11 @@ def test_prices_in_another_unit_are_found(tmp_path: Path, factor: float, said: s
     found = [each for each in shop.findings if "that of the item table" in each.rule]
     assert [each.rule for each in found] == ([f"is not about {said} times that of the item table"] if said else [])
     assert [each.rows for each in found] in ([], [18], [21])
+
+
+def test_returns_that_no_rule_makes_refunds_are_found(tmp_path: Path) -> None:
+    """What came back would count as bought; a refund may carry its sign, and none of nothing is none."""
+    rows = [*sales(2), *sales(1, "bed", quantity=-2.0), *sales(1, "lamp", quantity=0.0)]
+    rows.append(an_event(event_type="refund", quantity=-1.0, order_id="o-sofa-0"))
+    found = the_finding(read_rows(tmp_path, rows), "not below 0")
+    assert (found.rows, found.example, found.level) == (1, "-2.0", "note")
