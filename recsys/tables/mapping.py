@@ -26,8 +26,8 @@ was skipped by its zone; and of ids as they were spelled before they were made a
 AGAIN = "__names_again"
 """Column that tells of a row whether it is a line of column names."""
 _RAW = "!"
-_ORDER, _USER, _USERS, _BESIDE, _SIGN = "__order", "__user", "__users", "__beside", "__sign"
-_WHOSE = ("order_id", "user_id", "anonymous_id")
+_ORDER, _USER, _USERS, _TIME, _BESIDE, _SIGN = "__order", "__user", "__users", "__time", "__beside", "__sign"
+_OF_ORDER = ("order_id", "user_id", "anonymous_id", "timestamp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +49,21 @@ def map_sources(raw: Sequence[RawValues], notations: Mapping[str, Notation], bef
     Raises:
         SettingsError: as `map_source`.
     """
-    gone = pl.concat([_void_orders(each) for each in raw]) if raw and raw[0].table.void_orders else None
-    return tuple(map_source(each, notations, before, gone) for each in raw)
+    return tuple(map_source(each, notations, before, [other for other in raw if other is not each]) for each in raw)
 
 
 def map_source(
-    raw: RawValues, notations: Mapping[str, Notation], before: datetime | None, gone: pl.LazyFrame | None = None
+    raw: RawValues, notations: Mapping[str, Notation], before: datetime | None, others: Sequence[RawValues] = ()
 ) -> Mapped:
-    """Map one source; rows that the settings leave out, that are of an order which is `gone`, or that are not before `before`, are
-    left out.
+    """Map one source; rows that the settings leave out, that are of an order which counts in nothing by it or by the `others` of its
+    table, or that are not before `before`, are gone.
 
     Raises:
         SettingsError: if a pattern is not a regular expression, or a constant is no value for its column.
     """
     parts = {column.name: raw.parts(column) for column in raw.columns}
     zoned = tuple(c.name for c in raw.columns if c.kind == "time" and notations[c.name].time.zone != "UTC")
-    frame = _raw_rows(raw, parts, gone)
+    frame = _raw_rows(raw, parts, others)
     values = [value for c in raw.columns for value in _value(raw, c, parts[c.name], notations[c.name])]
     seams = [skipped_by_clocks(pl.col(f"{_RAW}{name}.0"), notations[name]).alias(SKIPPED + name) for name in zoned]
     beside = _currency_beside(raw, parts, notations)
@@ -79,36 +78,38 @@ def map_source(
     return Mapped(raw.source, frame, _origins(raw, notations), zoned)
 
 
-def _void_orders(raw: RawValues) -> pl.LazyFrame:
+def _void_orders(raw: RawValues, keys: Sequence[str]) -> pl.LazyFrame:
     """Orders that count in nothing by a source, each with the users whose it is, a blank where it does not say."""
     frame = raw.source.frame.filter(void(raw.source, raw.table, raw.preset.null_values))
-    frame = frame.select(_order_and_user(raw)).filter(pl.col(_ORDER).is_not_null())
-    return frame.group_by(_ORDER).agg(pl.col(_USER).fill_null("").unique().alias(_USERS))
+    return frame.select(_order(raw)).drop_nulls(keys).select(*keys, pl.col(_USER).fill_null(""))
 
 
-def _order_and_user(raw: RawValues) -> list[pl.Expr]:
-    """An order's id and its user's, for comparing: the same person may be spelled in two ways in two files."""
-    parts = {column.name: raw.parts(column)[0].cast(pl.String) for column in raw.columns if column.name in _WHOSE}
+def _order(raw: RawValues) -> list[pl.Expr]:
+    """An order's id, its user's and its time as text: the same person may be spelled in two ways in two files."""
+    parts = {column.name: raw.parts(column)[0].cast(pl.String) for column in raw.columns if column.name in _OF_ORDER}
     user = pl.coalesce(parts["user_id"], parts["anonymous_id"]).str.strip_chars().str.to_lowercase()
-    return [parts["order_id"].alias(_ORDER), user.alias(_USER)]
+    return [parts["order_id"].alias(_ORDER), user.alias(_USER), parts["timestamp"].str.strip_chars().alias(_TIME)]
 
 
-def _counting(frame: pl.LazyFrame, raw: RawValues, gone: pl.LazyFrame) -> pl.LazyFrame:
+def _counting(frame: pl.LazyFrame, gone: Sequence[pl.LazyFrame], keys: Sequence[str]) -> pl.LazyFrame:
     """The rows of orders that count: two stores may give two shoppers' orders one number."""
-    orders = gone.group_by(_ORDER).agg(pl.col(_USERS).explode().unique())
+    orders = pl.concat(gone).group_by(keys).agg(pl.col(_USER).unique().alias(_USERS))
     users, user = pl.col(_USERS), pl.col(_USER)
     is_gone = users.is_not_null() & (user.is_null() | users.list.contains(pl.lit("")) | users.list.contains(user))
-    frame = frame.with_columns(_order_and_user(raw)).join(orders, on=_ORDER, how="left", maintain_order="left")
-    return frame.filter(~is_gone.fill_null(False))
+    return frame.join(orders, on=keys, how="left", maintain_order="left").filter(~is_gone.fill_null(False)).drop(_USERS)
 
 
-def _raw_rows(raw: RawValues, parts: Mapping[str, Sequence[pl.Expr]], gone: pl.LazyFrame | None) -> pl.LazyFrame:
+def _raw_rows(raw: RawValues, parts: Mapping[str, Sequence[pl.Expr]], others: Sequence[RawValues]) -> pl.LazyFrame:
     source, nothing = raw.source, raw.preset.null_values
     frame = source.frame
     if raw.table.where:
         frame = frame.filter(kept(source, raw.table.where, nothing))
-    if gone is not None:
-        frame = _counting(frame.filter(~void(source, raw.table, nothing)), raw, gone)
+    if raw.table.void_orders:
+        frame = frame.filter(~void(source, raw.table, nothing)).with_columns(_order(raw))
+        frame = _counting(frame, [_void_orders(raw, [_ORDER])], [_ORDER])
+        if others:  # a number may begin anew in another file: there the order's time must be the same too
+            same = [_ORDER, _TIME]
+            frame = _counting(frame, [_void_orders(each, same) for each in others], same)
     ragged = pl.col(MORE).is_not_null() if source.has_more else pl.lit(False)
     each = [value.alias(f"{_RAW}{name}.{at}") for name, values in parts.items() for at, value in enumerate(values)]
     again = pl.col(MORE).eq_missing(NAMES_AGAIN) if source.has_more else pl.lit(False)
