@@ -261,8 +261,8 @@ class ServingState:
 
     @property
     def linked(self) -> Mapping[str, Collection[str]]:
-        """User = the anonymous ids that were linked to it since the snapshot."""
-        return self._linked
+        """User = the anonymous ids that were linked to it since the snapshot; a copy, for other threads link on meanwhile."""
+        return dict(self._linked)
 
     def _take(self, news: Sequence[SharedRow]) -> None:
         """Take rows in, first who is forgotten."""

@@ -44,7 +44,7 @@ class Accounts:
 
     def joined(self, user_id: str) -> list[str]:
         """The accounts that were joined into one, also by way of another one, in the order of their joining."""
-        found = [each for each in self._into.get(user_id, ()) if self._standing(each)]
+        found = [each for each in tuple(self._into.get(user_id, ())) if self._standing(each)]
         return [*found, *(further for each in found for further in self.joined(each))]
 
     def links(self, account_id: str) -> list[Link]:

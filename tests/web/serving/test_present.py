@@ -17,7 +17,7 @@ from recsys.live.erasure import Erased
 from recsys.live.rows import News
 from recsys.live.sqlite.log import SqliteLog
 from recsys.snapshot.store import SnapshotStore
-from recsys.types import Event, StateError
+from recsys.types import Event, Link, StateError
 from recsys.web.serving.present import Present
 from tests.conftest import NOW, micros
 from tests.support.servers.intake import EVENTS
@@ -201,3 +201,16 @@ def test_a_no_beside_an_erasure_is_not_kept(tmp_path: Path, monkeypatch: pytest.
     assert state.dislikes.of(["user-0"]) == []
     live.dislike([msgspec.structs.replace(said, at=said.at + 1)])
     assert len(state.dislikes.of(["user-0"])) == 1
+
+
+def test_who_goes_through_links_is_not_disturbed_by_others(tmp_path: Path) -> None:
+    """A poll looks at all users to whom ids were linked, while other threads take in links."""
+    shop, state = published(tmp_path), SqliteLog(tmp_path / "state")
+    _, present = followed(shop, state)
+    serving = present.get(state)
+    found = []
+    for user in ("user-0", "user-1"):
+        state.add_links([Link(f"{user}-tablet", user, micros(NOW))], micros(NOW))
+        serving.catch_up()
+        found.append(iter(serving.linked.items()))
+    assert [[user for user, _ in each] for each in found] == [["user-0"], ["user-0", "user-1"]]
