@@ -6,6 +6,7 @@ found is remembered only until it can turn out otherwise, so that polls find the
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeVar
 
@@ -54,7 +55,7 @@ class _Candidate(NamedTuple):
 
 
 class Finder:
-    """Finds who is due, for one worker and one snapshot.
+    """Finds who is due, for one worker and one snapshot; threads may share it.
 
     It keeps the contact index (35 bytes a person) and, of each kind asked for, until when what was found of each person stands
     (8 bytes).
@@ -69,6 +70,8 @@ class Finder:
         self._settings, self._messages = engine.settings.moments, engine.settings.messages
         self._copy_texts = canonical(self._messages.words)
         self._contact_index = ContactIndex(engine.snapshot, self._settings.consent)
+        self._searching = threading.RLock()
+        """Held by a search, which adds to the index and to what stands; the next one goes on where it ended."""
         self._stands: dict[MomentKind, Times] = {}
         self._kept_back_since: dict[MomentKind, dict[str, int]] = {}
         self._items: ItemStanding | None = None
@@ -76,6 +79,10 @@ class Finder:
 
     def find(self, kind: MomentKind, now: int, limit: int, received_at: int) -> int:
         """Find who is newly due at `now`, at most `limit`, and write it down; returns how many were written."""
+        with self._searching:
+            return self._find(kind, now, limit, received_at)
+
+    def _find(self, kind: MomentKind, now: int, limit: int, received_at: int) -> int:
         trigger_context = self._trigger_context(now)
         stands = self._standing(kind, now)
         places, written = self._candidates(kind, trigger_context), 0
@@ -92,7 +99,9 @@ class Finder:
 
     def candidates(self, kind: MomentKind, now: int) -> list[str]:
         """Everybody worth a look at `now`, those whose last event is oldest first."""
-        return [self._contact_index.user_id(place) for place in self._candidates(kind, self._trigger_context(now)).tolist()]
+        with self._searching:
+            places = self._candidates(kind, self._trigger_context(now)).tolist()
+            return [self._contact_index.user_id(place) for place in places]
 
     def look(
         self,
@@ -109,7 +118,8 @@ class Finder:
         max_n: how many lines are made at most; who would be due beyond them is unlooked · whatever_was_notified: as if nobody had
         ever been notified of anything, and for this kind alone.
         """
-        trigger_context = trigger_context or self._trigger_context(now)
+        with self._searching:
+            trigger_context = trigger_context or self._trigger_context(now)
         users = [
             each for user_id in self._paced(user_ids) if (each := self._user_context(user_id, trigger_context)) is not None
         ]

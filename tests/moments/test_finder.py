@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -226,6 +227,30 @@ def test_a_search_gives_way_before_each_person(make: Make, tmp_path: Path) -> No
     looked = len(finder.candidates("cart", micros(NOW)))
     assert finder.find("cart", micros(NOW), 9, 1) == 1
     assert len(ways) >= 3 * looked > 0, "as it is read, by each rule, and as its line is made"
+
+
+def test_one_search_goes_on_where_another_ended(make: Make, tmp_path: Path) -> None:
+    """A second poll at the same time waits for the first, and finds nothing of it again."""
+    begun, second, found = threading.Event(), list[threading.Thread](), list[int]()
+
+    def give_way() -> None:
+        if not second:
+            second.append(threading.Thread(target=lambda: found.append(poll())))
+            second[0].start()
+            assert not begun.wait(0.2)
+        elif threading.current_thread() is second[0]:
+            begun.set()
+
+    engine, state = make(*LEFT).engine(), log_in(tmp_path / "state")
+    serving = ServingState(engine, state, None)
+    finder = Finder(serving, state, lambda query: serving.answer(query).slate, give_way)
+
+    def poll() -> int:
+        return finder.find("cart", micros(NOW), 100, micros(NOW))
+
+    assert poll() == 1
+    second[0].join()
+    assert found == [0]
 
 
 def test_what_the_last_sends_showed_is_not_recommended(worker: Worker) -> None:
