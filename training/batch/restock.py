@@ -171,4 +171,4 @@ def _write(found: pl.DataFrame, out: Path) -> None:
 
 def _no_formulas() -> pl.Expr:
     """Texts with an apostrophe before what a spreadsheet would take for a formula, also where other signs end a cell for it."""
-    return pl.col(pl.String).str.replace_all("(^|[;\t\r\n])([=+@＝＋－＠-])", "${1}'${2}")
+    return pl.col(pl.String).str.replace_all("(^|[;\t\r\n])([\t\r\n]*[=+@＝＋－＠-])", "${1}'${2}")

@@ -38,7 +38,7 @@ _HEADERS = MappingProxyType(
         "X-Robots-Tag": "noindex",
     }
 )
-_FORMULA = re.compile("(^|[;\t\r\n])([=+@＝＋－＠-])")
+_FORMULA = re.compile("(^|[;\t\r\n])([\t\r\n]*[=+@＝＋－＠-])")
 """How a cell begins that a spreadsheet would run, also where it takes other signs for the end of the one before."""
 
 
