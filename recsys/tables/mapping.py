@@ -28,6 +28,8 @@ AGAIN = "__names_again"
 _RAW = "!"
 _ORDER, _USER, _USERS, _TIME, _BESIDE, _SIGN = "__order", "__user", "__users", "__time", "__beside", "__sign"
 _OF_ORDER = ("order_id", "user_id", "anonymous_id", "timestamp")
+_SAME = [_ORDER, _TIME]
+"""Columns that tell an order of another file: its number may begin anew there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +51,24 @@ def map_sources(raw: Sequence[RawValues], notations: Mapping[str, Notation], bef
     Raises:
         SettingsError: as `map_source`.
     """
-    return tuple(map_source(each, notations, before, [other for other in raw if other is not each]) for each in raw)
+    gone = None
+    if len(raw) > 1 and raw[0].table.void_orders:  # looked for once, for each of many files may have columns of its own
+        gone = pl.concat([_void_orders(each, _SAME) for each in raw]).unique().collect(engine="streaming").lazy()
+    return tuple(map_source(each, notations, before, gone) for each in raw)
 
 
 def map_source(
-    raw: RawValues, notations: Mapping[str, Notation], before: datetime | None, others: Sequence[RawValues] = ()
+    raw: RawValues, notations: Mapping[str, Notation], before: datetime | None, gone: pl.LazyFrame | None = None
 ) -> Mapped:
-    """Map one source; rows that the settings leave out, that are of an order which counts in nothing by it or by the `others` of its
-    table, or that are not before `before`, are gone.
+    """Map one source; rows that the settings leave out, that are of an order which counts in nothing by it or is among those that are
+    `gone` by any source of its table, or that are not before `before`, are left out.
 
     Raises:
         SettingsError: if a pattern is not a regular expression, or a constant is no value for its column.
     """
     parts = {column.name: raw.parts(column) for column in raw.columns}
     zoned = tuple(c.name for c in raw.columns if c.kind == "time" and notations[c.name].time.zone != "UTC")
-    frame = _raw_rows(raw, parts, others)
+    frame = _raw_rows(raw, parts, gone)
     values = [value for c in raw.columns for value in _value(raw, c, parts[c.name], notations[c.name])]
     seams = [skipped_by_clocks(pl.col(f"{_RAW}{name}.0"), notations[name]).alias(SKIPPED + name) for name in zoned]
     beside = _currency_beside(raw, parts, notations)
@@ -91,25 +96,23 @@ def _order(raw: RawValues) -> list[pl.Expr]:
     return [parts["order_id"].alias(_ORDER), user.alias(_USER), parts["timestamp"].str.strip_chars().alias(_TIME)]
 
 
-def _counting(frame: pl.LazyFrame, gone: Sequence[pl.LazyFrame], keys: Sequence[str]) -> pl.LazyFrame:
+def _counting(frame: pl.LazyFrame, gone: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
     """The rows of orders that count: two stores may give two shoppers' orders one number."""
-    orders = pl.concat(gone).group_by(keys).agg(pl.col(_USER).unique().alias(_USERS))
+    orders = gone.group_by(keys).agg(pl.col(_USER).unique().alias(_USERS))
     users, user = pl.col(_USERS), pl.col(_USER)
     is_gone = users.is_not_null() & (user.is_null() | users.list.contains(pl.lit("")) | users.list.contains(user))
     return frame.join(orders, on=keys, how="left", maintain_order="left").filter(~is_gone.fill_null(False)).drop(_USERS)
 
 
-def _raw_rows(raw: RawValues, parts: Mapping[str, Sequence[pl.Expr]], others: Sequence[RawValues]) -> pl.LazyFrame:
+def _raw_rows(raw: RawValues, parts: Mapping[str, Sequence[pl.Expr]], gone: pl.LazyFrame | None) -> pl.LazyFrame:
     source, nothing = raw.source, raw.preset.null_values
     frame = source.frame
     if raw.table.where:
         frame = frame.filter(kept(source, raw.table.where, nothing))
     if raw.table.void_orders:
         frame = frame.filter(~void(source, raw.table, nothing)).with_columns(_order(raw))
-        frame = _counting(frame, [_void_orders(raw, [_ORDER])], [_ORDER])
-        if others:  # a number may begin anew in another file: there the order's time must be the same too
-            same = [_ORDER, _TIME]
-            frame = _counting(frame, [_void_orders(each, same) for each in others], same)
+        frame = _counting(frame, _void_orders(raw, [_ORDER]), [_ORDER])
+        frame = frame if gone is None else _counting(frame, gone, _SAME)
     ragged = pl.col(MORE).is_not_null() if source.has_more else pl.lit(False)
     each = [value.alias(f"{_RAW}{name}.{at}") for name, values in parts.items() for at, value in enumerate(values)]
     again = pl.col(MORE).eq_missing(NAMES_AGAIN) if source.has_more else pl.lit(False)
