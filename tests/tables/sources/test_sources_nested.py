@@ -134,6 +134,14 @@ def test_broken_json_is_a_sentence(tmp_path: Path, content: str, words: str) -> 
     assert "kim" not in str(caught.value)
 
 
+@pytest.mark.parametrize("rows", ["[{0}, {0}]", "{0}\n{0}\n", '{{"rows": [{0}, {0}]}}'])
+def test_a_text_of_digits_is_no_number(tmp_path: Path, rows: str) -> None:
+    """However long it is, and over however many pieces of a file."""
+    bits = "10" * 12_000
+    [source] = open_files(tmp_path, written(tmp_path, "events.json", rows.format(json.dumps({"bits": bits}))))
+    assert columns_of(source)["bits"].to_list() == [bits, bits]
+
+
 def test_an_empty_json_file_is_a_table_without_rows(tmp_path: Path) -> None:
     """An hour without events is no mistake."""
     for content in ("", "\n\n", "[]"):

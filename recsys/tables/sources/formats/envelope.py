@@ -30,7 +30,7 @@ _ABOUT = frozenset(
 """Objects and lists in which nothing is a row; `included` is what JSON:API has beside its rows."""
 
 MAX_DIGITS = 1000
-_DIGITS = re.compile(rb"(?:^|[\s:,\[-])[0-9]{%d}" % MAX_DIGITS)
+_DIGITS = re.compile(rb"[\s:,\[-][0-9]{%d}" % MAX_DIGITS)
 """A number, and not a text of digits, which stands behind its quotes."""
 _PIECE, _MOST_LEVELS = 8192, 200
 """Bytes that are looked at together, and names on the path to a value, which the parser spells out at each."""
@@ -145,14 +145,15 @@ def chunks(file: IO[bytes], size: int) -> Iterator[bytes]:
         DataError: at the first of `MAX_DIGITS`.
     """
     file.seek(0)
-    digits = b" "
+    before = b" "
     for chunk in iter(lambda: file.read(size), b""):
-        joined = digits + chunk
+        joined = before + chunk
         if _DIGITS.search(joined):
             raise DataError(
                 f"holds {MAX_DIGITS:,} digits or more in a row, which no value has; mend it, or leave the column out"
             )
-        digits = joined[max(len(joined.rstrip(b"0123456789")) - 1, 0) :]
+        begun = len(joined.rstrip(b"0123456789")) - 1  # the digits at the end, with the sign that they stand behind
+        before = joined[begun : begun + MAX_DIGITS]
         yield chunk
 
 
