@@ -34,7 +34,7 @@ DRAWN = "exploration = {{ places = 4, temperature = {}, least = 0.05 }}"
 LOGGED = "[placements.home]\n" + DRAWN.format(0.5)
 SHARPER = "[placements.home]\n" + DRAWN.format(0.15)
 OTHERS = '[placements.home]\nfilter = { brand = { any = ["Norr"] } }\n' + DRAWN.format(0.5)
-SHOPPERS, BEGAN = 600, ago(days=30)
+SHOPPERS, BEGAN = 2400, ago(days=30)
 WORTH = {"sofa-1": 0.7, "sofa-2": 0.1, "lamp-1": 0.5, "bag-1": 0.4}
 """Chance that an item is clicked at the first place; that of others is 0.2."""
 
@@ -105,9 +105,8 @@ def test_what_a_candidate_would_earn_is_found(explored: Shop, tmp_path: Path, ca
     for name, share in (("clicks", 1.0), ("orders", 0.5)):
         assert found[name]["refused"] == ""
         for each in found[name]["estimates"].values():
-            assert (
-                abs(each["value"] - truth * share) <= each["high"] - each["low"]
-            )  # a twentieth of all draws is outside the interval
+            # Four standard errors, which no draw misses by; of so many lists they are as narrow as the interval of a quarter of them.
+            assert abs(each["value"] - truth * share) <= each["high"] - each["low"]
     assert found["support"]["lists"] == SHOPPERS
     assert found["support"]["share"] == pytest.approx(1.0)
     said = " ".join(capsys.readouterr().out.split())
@@ -200,7 +199,7 @@ def test_item_updates_of_then_are_taken_in(tmp_path: Path) -> None:
         (Asked(days=0), "--days 0: allowed are 1 to 90"),
         (Asked(sample=50_001), "--sample 50001: allowed are 1 to 50,000"),
         (Asked(placement="cart"), "no list of 'cart' with exploration is logged in"),
-        (Asked(days=60), "all 600 lists with exploration are too young"),
+        (Asked(days=60), "all 2,400 lists with exploration are too young"),
     ],
 )
 def test_what_cannot_be_said_is_an_error(explored: Shop, asked: Asked, said: str) -> None:
@@ -215,7 +214,7 @@ def test_a_snapshot_that_is_gone_is_told(explored: Shop, tmp_path: Path) -> None
     shutil.copytree(explored.folder, folder)
     version = str(current_version(folder / "artifacts"))
     shutil.rmtree(folder / "artifacts" / version)
-    with pytest.raises(DataError, match=rf"600: snapshot {version} is gone\); `snapshot.keep` says"):
+    with pytest.raises(DataError, match=rf"2,400: snapshot {version} is gone\); `snapshot.keep` says"):
         whatif(Shop(folder, toml=SETTINGS + LOGGED).settings, NOW, Asked(), None)
 
 
