@@ -21,6 +21,7 @@ from recsys.types import EVENT_TYPES
 LEVEL = "\x1f"
 """Stands between the levels of a category until they are escaped and joined."""
 _ESCAPED = "\x1e"
+"""Stands for a sign behind a backslash while a text is split at that sign."""
 TOLD = Notation(plain=True)
 """Notation of what is typed, or written as Polars writes it."""
 _EARLIEST, _LATEST = clock.EPOCH, datetime(2200, 1, 1, tzinfo=UTC)

@@ -25,30 +25,8 @@ _MERCHANT = "http://base.google.com/ns/1.0"
 _RECORDS = {("rss", "channel", "item"), ("RDF", "item"), ("feed", "entry")}
 _HIGHEST = 5
 """Levels that a row's element is looked for in."""
-_INLINE = frozenset(["a", "abbr", "b", "em", "font", "i", "mark", "s", "small", "span", "strong", "sub", "sup", "u"])
-_BLOCKS = frozenset(
-    [
-        "blockquote",
-        "br",
-        "div",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "hr",
-        "li",
-        "ol",
-        "p",
-        "table",
-        "tbody",
-        "td",
-        "th",
-        "tr",
-        "ul",
-    ]
-)
+_INLINE = frozenset("a abbr b em font i mark s small span strong sub sup u".split())  # noqa: SIM905
+_BLOCKS = frozenset("blockquote br div h1 h2 h3 h4 h5 h6 hr li ol p table tbody td th tr ul".split())  # noqa: SIM905
 """Markup of HTML within a line of text, and what stands apart."""
 _MANY_ELEMENTS = 100_000
 """Elements between two rows."""
