@@ -90,13 +90,13 @@ class RunningExperiments:
         exposures = tuple([exposure for _, exposure in drawn if exposure is not None])
         return Choice(self._under(query.placement, arms) if arms else plain, profile, exposures)
 
-    def exposed(self, exposures: Sequence[Exposure], received_at: int) -> list[Exposure]:
+    def exposed(self, exposures: Sequence[Exposure], received_at: int, known: int | None = None) -> list[Exposure]:
         """Write exposures down, durably when it returns; tells which are new.
 
         Raises:
-            StateError: if the log cannot be written.
+            StateError: if the log cannot be written, or somebody was forgotten after number `known`.
         """
-        return self._first.write(exposures, received_at)
+        return self._first.write(exposures, received_at, known)
 
     def people_changed(self) -> None:
         """Take in that ids were joined or erased."""
@@ -119,7 +119,7 @@ class RunningExperiments:
 
     def _drawn(self, contest: _Contest, identities: Identities, query: Query) -> tuple[Assignment | None, Exposure | None]:
         """The arm of a person, by the first exposure of any of the person's ids, and the exposure if it is to be the first."""
-        user_id = query.user_id or ""
+        user_id, changes = query.user_id or "", self._first.changes
         kept = self._first.kept(contest.key, user_id)
         if kept is not None:
             return contest.assignments.get(kept) if kept else None, None
@@ -130,7 +130,7 @@ class RunningExperiments:
             if drawn is not None:
                 return contest.assignments[drawn], Exposure(contest.key, unit, drawn, query.now)
             arm = NO_ARM
-        self._first.keep(contest.key, user_id, arm)
+        self._first.keep(contest.key, user_id, arm, changes)
         return contest.assignments.get(arm), None
 
     def _under(self, placement: str, arms: tuple[Assignment, ...]) -> Engine:

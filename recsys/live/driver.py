@@ -7,14 +7,24 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+from recsys.types import SettingsError, StateError
 
 _PAUSE_SECONDS = 0.01
 """Between two steps of a long change, so that others who wait for writing come in."""
 
 Row: TypeAlias = tuple[Any, ...]
+Written = TypeVar("Written")
+MAX_TRIES = 5
+"""Most attempts to write while others are forgotten at the same time."""
+BEING_FORGOTTEN = "people are being forgotten just now, and nothing can be written beside it; send it again"
+
+
+class ForgottenSinceError(StateError):
+    """Somebody was forgotten since what is to be written was found, or that cannot be told: look again."""
 
 
 class Step(NamedTuple):
@@ -63,6 +73,11 @@ class Transaction(ABC):
         """Insert rows that cannot conflict, as `add` does."""
         self.change_all(statement, [(self.last + place, *row) for place, row in enumerate(rows, 1)])
         self.last += len(rows)
+
+    def check_forgotten(self, known: int | None) -> None:
+        """Raise ForgottenSinceError if somebody was forgotten after number `known`, or that cannot be told; None asks nothing."""
+        if known is not None and self.forgot_since(known):
+            raise ForgottenSinceError(BEING_FORGOTTEN)
 
     def forgot_since(self, known: int) -> bool:
         """Tell whether somebody was forgotten after number `known`, or that cannot be told."""
@@ -169,3 +184,24 @@ class Driver(ABC):
     def pause() -> None:
         """Let others write between two steps of a long change."""
         time.sleep(_PAUSE_SECONDS)
+
+
+def until_written(write: Callable[[], Written], look: Callable[[], None]) -> Written:
+    """Write what was found; where somebody was forgotten since, look and try again.
+
+    Raises:
+        StateError: if the log cannot be read or written, or others are forgotten all the time.
+    """
+    for _ in range(MAX_TRIES - 1):
+        try:
+            return write()
+        except ForgottenSinceError:
+            _look(look)
+    return write()
+
+
+def _look(look: Callable[[], None]) -> None:
+    try:
+        look()
+    except SettingsError as error:  # somebody was forgotten by a service that has a secret which this one lacks
+        raise StateError(str(error)) from error

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from recsys.live.driver import Driver, Transaction
+from recsys.live.driver import BEING_FORGOTTEN, Driver, ForgottenSinceError, Transaction
 from recsys.settings.experiments import Experiment
 
 BATCH = 50_000
@@ -63,11 +63,17 @@ class ExperimentLog:
         """Every experiment by its name, as it was declared last."""
         return {name: Declared(_read(body), since) for name, body, since in self._log.read(_DECLARED)}
 
-    def expose(self, exposures: Sequence[Exposure], received_at: int) -> list[bool]:
-        """Write exposures down; False where the unit was exposed in the experiment before."""
-        rows = [(*each, received_at) for each in exposures]
-        added = self._log.append(_EXPOSE, rows) if rows else None
-        return added.fresh if added else []
+    def expose(self, exposures: Sequence[Exposure], received_at: int, known: int | None = None) -> list[bool]:
+        """Write exposures down; False where the unit was exposed in the experiment before.
+
+        Raises:
+            ForgottenSinceError: nothing is written, for somebody was forgotten after number `known`.
+        """
+        if not exposures:
+            return []
+        if (added := self._log.append(_EXPOSE, [(*each, received_at) for each in exposures], known)) is None:
+            raise ForgottenSinceError(BEING_FORGOTTEN)
+        return added.fresh
 
     def first(self, experiment: str, units: Sequence[str]) -> Exposure | None:
         """The earliest exposure of any of these units in an experiment."""

@@ -14,8 +14,8 @@ from recsys.item_updates import ItemUpdate
 from recsys.live import dislikes, experiments, joins, moments, pinned_slates, rows
 from recsys.live.campaigns import StoredCampaigns
 from recsys.live.dislikes import Dislikes
-from recsys.live.driver import Appended, Driver, Step
-from recsys.live.erasure import Erased, Tombstone
+from recsys.live.driver import Appended, Driver, Step, Transaction
+from recsys.live.erasure import Erased, Tombstone, Tombstones
 from recsys.live.experiments import ExperimentLog
 from recsys.live.item_changes import ADD_CHANGE, ItemChanges, Standing, changes, without_room
 from recsys.live.joins import Joins
@@ -23,6 +23,9 @@ from recsys.live.moments import MomentLog
 from recsys.live.pinned_slates import PinnedSlates
 from recsys.live.rows import EVER, HIGHEST, News
 from recsys.types import Event, Link
+
+_PERIODS_AT_ONCE = 200
+"""Periods of forgotten ids in one step of deleting."""
 
 
 class LiveEvent(NamedTuple):
@@ -135,17 +138,23 @@ class EventLog:
         with self._log.writing() as log:
             for subject, since, until in dict.fromkeys((each.subject, each.since, each.until) for each in erased):
                 log.add(rows.ADD_TOMBSTONE, subject, None if since == EVER else since, min(until - 1, at), at)
-            counts = {
-                "events": sum(log.change(rows.FORGET_EVENTS, *each) for each in periods),
-                "identities": sum(log.change(rows.FORGET_LINKS, each[0], *each) for each in periods),
-                "joins": joins.forget(log, periods),
-                "dislikes": dislikes.forget(log, periods),
-                "pins": pinned_slates.forget(log, periods),
-                "moments": moments.forget(log, periods),
-                "exposures": experiments.forget(log, periods),
-            }
+            counts = _delete(log, periods)
         self._log.wipe()
         return counts
+
+    def forget_again(self, forgotten: Tombstones) -> int:
+        """Delete what tombstones cover and is there all the same, put back from a backup for example, in steps after which others may
+        write; returns how many rows."""
+        ids = sorted({user_id for query in rows.NAMED for (user_id,) in self._log.read(query)})
+        periods = [(each, since, until + 1) for each in ids for since, until in forgotten.spans(each)]
+        deleted = 0
+        for start in range(0, len(periods), _PERIODS_AT_ONCE):
+            with self._log.writing() as log:
+                deleted += sum(_delete(log, periods[start : start + _PERIODS_AT_ONCE]).values())
+            self._log.pause()
+        if deleted:
+            self._log.wipe()
+        return deleted
 
     def reach(self, seq: int) -> None:
         """Number what comes from now on above `seq`: a log that was lost, or put back from a backup, ends below what a snapshot has
@@ -275,3 +284,16 @@ class EventLog:
     def close(self) -> None:
         """Close what this process opened; the next call opens it again."""
         self._log.close()
+
+
+def _delete(log: Transaction, periods: Sequence[tuple[str, int, int]]) -> dict[str, int]:
+    """Delete what a log has of ids in their periods; counts it by kind."""
+    return {
+        "events": sum(log.change(rows.FORGET_EVENTS, *each) for each in periods),
+        "identities": sum(log.change(rows.FORGET_LINKS, each[0], *each) for each in periods),
+        "joins": joins.forget(log, periods),
+        "dislikes": dislikes.forget(log, periods),
+        "pins": pinned_slates.forget(log, periods),
+        "moments": moments.forget(log, periods),
+        "exposures": experiments.forget(log, periods),
+    }

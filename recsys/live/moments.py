@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from recsys.live import pinned_slates
 from recsys.live.driver import Driver, Transaction
+from recsys.live.erasure import Tombstones
 
 _AT_ONCE = 5_000
 """Rows of one step of retiring."""
@@ -63,11 +64,16 @@ class MomentLog:
     def __init__(self, log: Driver) -> None:
         self._log = log
 
-    def write(self, moments: Sequence[Moment], per_day: int, received_at: int) -> list[bool]:
-        """Write moments down; False where the id is there, or the user had `per_day` moments on that day already."""
+    def write(self, moments: Sequence[Moment], per_day: int, received_at: int, known: int | None = None) -> list[bool]:
+        """Write moments down; False where the id is there, or the user had `per_day` moments on that day already.
+
+        Raises:
+            ForgottenSinceError: nothing is written, for somebody was forgotten after number `known`.
+        """
         if not moments:
             return []
         with self._log.writing() as log:
+            log.check_forgotten(known)
             return [_add(log, each, per_day, received_at) for each in moments]
 
     def notified(self, moment_ids: Sequence[str]) -> set[str]:
@@ -109,6 +115,11 @@ class MomentLog:
             last = rows[-1][0]
             self._log.pause()
         return changed
+
+
+def not_forgotten(moments: Iterable[Moment], forgotten: Tombstones) -> list[Moment]:
+    """Those of people who are not forgotten: nothing is due for one who ever was, nor at a moment of which nothing is known."""
+    return [each for each in moments if forgotten.at(each.user_id) is None and not forgotten.cover(each.user_id, each.at)]
 
 
 def forget(log: Transaction, periods: Iterable[tuple[str, int, int]]) -> int:

@@ -104,11 +104,16 @@ class PinnedSlates:
     def __init__(self, log: Driver) -> None:
         self._log = log
 
-    def declare(self, send: Send, received_at: int) -> Send:
-        """Declare a send, unless one of its id is declared already; returns the one that stands."""
+    def declare(self, send: Send, received_at: int, known: int | None = None) -> Send:
+        """Declare a send, unless one of its id is declared already; returns the one that stands.
+
+        Raises:
+            ForgottenSinceError: as `pin`.
+        """
         conditions = _encode(send.filter) if send.filter else None
         row = (send.send_id, send.placement, send.limit, send.template, send.expires_at, received_at, conditions)
         with self._log.writing() as log:
+            log.check_forgotten(known)
             log.add(_ADD_SEND, *row)
             return _send_of(log.read(_SEND, send.send_id)[0])
 
@@ -121,15 +126,20 @@ class PinnedSlates:
         """The sends that were declared last, the newest first."""
         return [_send_of(row) for row in self._log.read(_NEWEST_SENDS, max_n)]
 
-    def pin(self, pin: PinnedSlate, received_at: int) -> PinnedSlate:
-        """Pin a slate to its send and user, unless one is pinned there already; returns the one that stands."""
-        return self.pin_all([pin], received_at)[0]
+    def pin(self, pin: PinnedSlate, received_at: int, known: int | None = None) -> PinnedSlate:
+        """Pin a slate to its send and user, unless one is pinned there already; returns the one that stands.
 
-    def pin_all(self, pins: Sequence[PinnedSlate], received_at: int) -> list[PinnedSlate]:
+        Raises:
+            ForgottenSinceError: nothing is written, for somebody was forgotten after number `known`.
+        """
+        return self.pin_all([pin], received_at, known)[0]
+
+    def pin_all(self, pins: Sequence[PinnedSlate], received_at: int, known: int | None = None) -> list[PinnedSlate]:
         """Pin several slates in one step, each as `pin` does."""
         if not pins:
             return []
         with self._log.writing() as log:
+            log.check_forgotten(known)
             return [_pinned(log, pin, received_at) for pin in pins]
 
     def pin_of(self, send_id: str, user_id: str) -> PinnedSlate | None:
@@ -137,11 +147,14 @@ class PinnedSlates:
         return _standing_pin(self._log.read(_PIN, send_id, user_id))
 
     def replace_items(self, pin: PinnedSlate, replacements: Sequence[Replacement], received_at: int) -> PinnedSlate:
-        """Replace items of a pinned slate for good; what does not fit what stands by now is passed over. Returns what stands."""
+        """Replace items of a pinned slate for good; what does not fit what stands by now is passed over. Returns what stands.
+
+        Nothing is written where it stands no more: its user was forgotten, and another slate may be pinned there since.
+        """
         pinned_to = pin.send_id, pin.user_id
         with self._log.writing() as log:
             standing = _standing_pin(log.read(_PIN, *pinned_to))
-            if standing is None:
+            if standing is None or standing.recommendation_id != pin.recommendation_id:
                 return pin
             for each in replacements:
                 if each.fits(standing):
@@ -159,8 +172,9 @@ class PinnedSlates:
         if self.image_served(*pinned_to, place) == item_id:
             return
         with self._log.writing() as log:
-            before = _standing_image(log.read(_IMAGE_SERVED, place, *pinned_to), place)
-            if before not in (None, item_id):
+            rows = log.read(_IMAGE_SERVED, place, *pinned_to)
+            stands = bool(rows) and _read_slate(rows[0][0]).recommendation_id == pin.recommendation_id
+            if stands and _standing_image(rows, place) not in (None, item_id):
                 log.add(_ADD_IMAGE_SERVED, *pinned_to, place, item_id, received_at)
 
     def pins_of(self, user_id: str, max_n: int) -> list[PinnedSlate]:

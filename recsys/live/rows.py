@@ -81,6 +81,20 @@ ITEMS_BEFORE = f"""SELECT seq, item_id, available IS NOT NULL, stock IS NOT NULL
 WHERE seq < ? ORDER BY seq DESC LIMIT {AT_ONCE}"""
 DROP_ITEM_UPDATES = "DELETE FROM item_updates WHERE seq = ANY(?)"
 FORGET_EVENTS = "DELETE FROM events WHERE user_id = ? AND timestamp >= ? AND timestamp < ?"
+NAMED = tuple(
+    f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL"
+    for table, columns in {
+        "events": ("user_id",),
+        "links": ("anonymous_id", "user_id"),
+        "joins": ("account_id", "user_id"),
+        "dislikes": ("user_id",),
+        "pins": ("user_id",),
+        "moments": ("user_id",),
+        "exposures": ("unit",),
+    }.items()
+    for column in columns
+)
+"""Every id that stands in a log."""
 FORGET_LINKS = "DELETE FROM links WHERE (anonymous_id = ? OR user_id = ?) AND timestamp >= ? AND timestamp < ?"
 
 

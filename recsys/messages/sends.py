@@ -7,12 +7,14 @@ its place, once and for good, to the next that passes the filters.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
 
 from recsys.engine.filters import disliked_items
+from recsys.live.driver import ForgottenSinceError, until_written
 from recsys.live.pinned_slates import PinnedItem, PinnedSlate, PinnedSlates, Replacement
 from recsys.messages.slots import Slot
 from recsys.snapshot.catalog import Catalog
@@ -50,8 +52,18 @@ def nothing_disliked(user_id: str, now: int) -> Sequence[tuple[str, str]]:
     return ()
 
 
+class Known(NamedTuple):
+    """Number of the log up to which who was forgotten was known before anything was read, and what looks again and tells the next."""
+
+    up_to: int
+    look: Callable[[], int]
+
+
 class Sends:
-    """Answers for sends with one snapshot's catalogue, as one moment (microseconds) knows it."""
+    """Answers for sends with one snapshot's catalogue, as one moment (microseconds) knows it.
+
+    Made anew for each call. With `known` nothing is pinned that was answered before its shopper was forgotten.
+    """
 
     def __init__(
         self,
@@ -61,14 +73,19 @@ class Sends:
         unseen_sends: int,
         received_at: int,
         disliked: Disliked = nothing_disliked,
+        known: Known | None = None,
     ) -> None:
         self._catalog, self._pins, self._ask, self._disliked = catalog, pins, ask, disliked
         self._unseen_sends, self._received_at = unseen_sends, received_at
+        self._known, self._known_to = known, known and known.up_to
 
     def slates(self, send_id: str, query: Query, user_ids: Sequence[str]) -> list[SentSlate]:
         """Answer a send's slate for each user; `query` is asked as it is where no such send is declared.
 
         A send's own placement and limit go before those of the query. The slate that is pinned first stands.
+
+        Raises:
+            StateError: if the log cannot be read or written, or people are being forgotten all the time.
         """
         send = self._pins.send(send_id)
         if send is None:
@@ -76,16 +93,18 @@ class Sends:
         query = _asked(send, query)
         if send.expires_at <= query.now:
             return self._unpinned(query, user_ids, f"send_id: {send_id!r} has expired; this slate is not pinned")
-        found = {user_id: self._pins.pin_of(send_id, user_id) for user_id in user_ids}
-        new = [self._first(send, query, user_id) for user_id, pin in found.items() if pin is None]
-        found |= {pin.user_id: pin for pin in self._pins.pin_all(new, self._received_at)}
-        return [self._serving(pin, query) for user_id in user_ids if (pin := found[user_id]) is not None]
+        pins = until_written(lambda: self._pinned_all(send, query, user_ids), self._look)
+        return [self._serving(pins[user_id], query) for user_id in user_ids]
 
     def given(self, send: Send, slate: PinnedSlate, query: Query) -> SentSlate:
         """Serve a slate that was answered before for a send of its own, declared and pinned by the first call; `query` asks for
-        what takes the place of items that are sold out since."""
-        send = self._pins.declare(send, self._received_at)
-        pin = self._pins.pin_of(send.send_id, slate.user_id) or self._pins.pin(slate, self._received_at)
+        what takes the place of items that are sold out since.
+
+        Raises:
+            StateError: as `slates`, or if somebody was forgotten since: it may be of the shopper that this slate is gone.
+        """
+        send = self._pins.declare(send, self._received_at, self._known_to)
+        pin = self._pins.pin_of(send.send_id, slate.user_id) or self._pins.pin(slate, self._received_at, self._known_to)
         return self._serving(pin, _asked(send, query))
 
     def preview(self, send: Send, query: Query, user_id: str) -> Slate:
@@ -119,12 +138,25 @@ class Sends:
         rows = [row for item_id in (seen, pin.items[slot.place].item_id) if (row := self._catalog.row(item_id)) >= 0]
         return Target(rows[0], pin.recommendation_id, send.placement) if rows else None
 
+    def _pinned_all(self, send: Send, query: Query, user_ids: Sequence[str]) -> dict[str, PinnedSlate]:
+        """What stands of each user, pinned now where nothing did."""
+        found = {user_id: self._pins.pin_of(send.send_id, user_id) for user_id in user_ids}
+        new = [self._first(send, query, user_id) for user_id, pin in found.items() if pin is None]
+        stand = self._pins.pin_all(new, self._received_at, self._known_to)
+        return {pin.user_id: pin for pin in (*found.values(), *stand) if pin is not None}
+
+    def _look(self) -> None:
+        """Look again who was forgotten."""
+        self._known_to = self._known and self._known.look()
+
     def _pinned(self, slot: Slot, now: int, may_pin: bool) -> tuple[Send, PinnedSlate] | None:
         send, pin = self._pins.send(slot.send_id), self._pins.pin_of(slot.send_id, slot.user_id)
         if send is None:
             return None
         if pin is None and may_pin and now < send.expires_at:
-            pin = self._pins.pin(self._first(send, _asked(send, Query(now=now)), slot.user_id), self._received_at)
+            first = self._first(send, _asked(send, Query(now=now)), slot.user_id)
+            with suppress(ForgottenSinceError):  # perhaps this shopper: nothing is shown to one who was
+                pin = self._pins.pin(first, self._received_at, self._known_to)
         return None if pin is None else (send, pin)
 
     def _unpinned(self, query: Query, user_ids: Sequence[str], *notices: str) -> list[SentSlate]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 
 from recsys.clock import DAY
 from recsys.engine.serving_state import ServingState
+from recsys.live.driver import until_written
 from recsys.live.log import EventLog
-from recsys.live.moments import Moment, Notified
+from recsys.live.moments import Moment, Notified, not_forgotten
 from recsys.messages.cards.category_copy import canonical
 from recsys.moments.candidates import Audience, ItemStanding, concerned, standing_of_items
 from recsys.moments.contactable import ContactIndex
@@ -90,12 +92,21 @@ class Finder:
             user_ids = [self._contact_index.user_id(place) for place in chunk.tolist()]
             looks = self.look(kind, user_ids, now, trigger_context, max_n=limit - written)
             found = [each.moment for each in looks if each.moment is not None]
-            written += sum(self._state.moments.write(found, self._settings.per_day, received_at))
+            written += until_written(partial(self._write, found, received_at), self._serving.catch_up)
             stands[chunk] = [each.until for each in looks]
             self._keep_back(kind, user_ids, looks, now)
             if written >= limit:
                 break
         return written
+
+    def _write(self, found: Sequence[Moment], received_at: int) -> int:
+        """Write down what was found of those who were not forgotten since; returns how many are new."""
+        known, forgotten = (
+            self._serving.read_to,
+            self._serving.forgotten,
+        )  # the number first: other threads read on meanwhile
+        left = not_forgotten(found, forgotten)
+        return sum(self._state.moments.write(left, self._settings.per_day, received_at, known))
 
     def candidates(self, kind: MomentKind, now: int) -> list[str]:
         """Everybody worth a look at `now`, those whose last event is oldest first."""

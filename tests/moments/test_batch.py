@@ -14,6 +14,7 @@ import pytest
 
 from recsys.disk import locked
 from recsys.live.databases import log_in
+from recsys.live.erasure import Erased, ErasureKeys
 from recsys.live.sqlite.log import FILE
 from recsys.snapshot.store import current_version
 from tests.conftest import NOW, ago, event, micros
@@ -174,3 +175,19 @@ def test_a_file_has_one_moment_of_a_person(shop: MomentShop) -> None:
     file = pl.read_ndjson(out)
     assert file["user_id"].n_unique() == file.height == found.due == found.notified > 12
     assert set(file.filter(pl.col("user_id").is_in([f"user-{n}" for n in range(12)]))["kind"]) == {"cart"}
+
+
+def test_who_is_forgotten_meanwhile_is_not_written_down(shop: MomentShop) -> None:
+    """Between the look at people and the end of the run, when what was found is written down."""
+    keys, forgot = ErasureKeys(["o" * 32]), list[int]()
+
+    def forget(done: int, total: int) -> None:
+        if not forgot:
+            log_in(shop.folder / "state").forget([Erased(keys.sign("user-3"), "user-3", until=micros(NOW))], micros(NOW))
+        forgot.append(done)
+
+    settings = shop.settings
+    place = Place(settings, settings.artifacts, current_version(settings.artifacts) or "", shop.folder / "state", keys)
+    found = write_moments(place, ("cart",), NOW, None, shop.folder / "carts.csv", forget, only_look=False)
+    assert (found.due, found.notified) == (12, 11)
+    assert "user-3" not in {line["user_id"] for line in notified(shop)}

@@ -21,9 +21,9 @@ from recsys.live.pinned_slates import PinnedItem, PinnedSlate
 from recsys.moments.context import UserContext
 from recsys.moments.finder import Finder
 from recsys.moments.kinds import KINDS
-from recsys.types import Event, Link, Reason
+from recsys.types import Event, Link, Query, Reason, Slate
 from tests.conftest import NOW, ago, event, micros
-from tests.support.shops.moment_shop import MomentShop, Worker, birth, content, user, with_settings
+from tests.support.shops.moment_shop import MomentShop, Worker, birth, content, decoded, user, with_settings
 from training.job.job import fit
 
 LEFT = [event("cara", "sofa-1", "cart_add", ago(minutes=45)), event("cara", "lamp-1", at=ago(minutes=40))]
@@ -251,6 +251,24 @@ def test_one_search_goes_on_where_another_ended(make: Make, tmp_path: Path) -> N
     assert poll() == 1
     second[0].join()
     assert found == [0]
+
+
+def test_who_is_forgotten_as_a_line_is_made_is_not_written_down(make: Make, tmp_path: Path) -> None:
+    """By another worker, after the look at the shopper; the others who were found with them are written down."""
+    carts = [event("ann", "sofa-2", "cart_add", ago(minutes=50))]
+    engine, keys, forgot = make(*LEFT, *carts).engine(), ErasureKeys(["o" * 32]), list[str]()
+    state, other = log_in(tmp_path / "state"), log_in(tmp_path / "state")
+    serving = ServingState(engine, state, keys)
+
+    def ask(query: Query) -> Slate:
+        if not forgot:
+            forgot.append("cara")
+            other.forget([Erased(keys.sign("cara"), "cara", until=micros(NOW))], micros(NOW))
+        return serving.answer(query).slate
+
+    assert Finder(serving, state, ask).find("cart", micros(NOW), 9, micros(NOW)) == 1
+    assert [decoded(line)["user_id"] for _, line in state.moments.lines("cart", 0, 9)] == ["ann"]
+    assert Finder(serving, state, ask).find("cart", micros(NOW), 9, micros(NOW)) == 0
 
 
 def test_what_the_last_sends_showed_is_not_recommended(worker: Worker) -> None:

@@ -72,6 +72,8 @@ class Purged:
     remaining: dict[str, int | str]
     slates: int = 0
     """Logged slates that were deleted."""
+    logged: int = 0
+    """Rows of the live log that were deleted: put back from a backup, or written beside an erasure."""
 
 
 def compact(settings: Settings, now: datetime, max_n: int = EVENTS_PER_FILE) -> Moved:
@@ -142,7 +144,8 @@ def purge(settings: Settings, erasure_keys: ErasureKeys | None) -> Purged:
     """
     with closing(open_log(settings)) as state:
         rows = [(news.seq, news.row) for news in state.news(0).shared if isinstance(news.row, Tombstone)]
-    tombstones = Tombstones(erasure_keys, [row for _, row in rows])
+        tombstones = Tombstones(erasure_keys, [row for _, row in rows])
+        logged = state.forget_again(tombstones) if tombstones else 0
     if not tombstones:
         return Purged(0, (), (), 0, (), {})
     if settings.artifacts.is_dir():
@@ -152,7 +155,7 @@ def purge(settings: Settings, erasure_keys: ErasureKeys | None) -> Purged:
     files, events = _purge_events(settings, tombstones)
     slates = open_slates(settings, lambda: tombstones).forget()
     forget_finished(settings.artifacts)
-    return Purged(len(tombstones), snapshots, files, events, _purge_rejects(settings, tombstones), remaining, slates)
+    return Purged(len(tombstones), snapshots, files, events, _purge_rejects(settings, tombstones), remaining, slates, logged)
 
 
 def _folded_everywhere(settings: Settings) -> int:

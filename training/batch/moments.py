@@ -23,9 +23,10 @@ from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
 from recsys.engine.settings_check import check_settings
 from recsys.live.databases import log_in, open_log
-from recsys.live.erasure import ErasureKeys
+from recsys.live.driver import until_written
+from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.live.log import EventLog
-from recsys.live.moments import Moment
+from recsys.live.moments import Moment, not_forgotten
 from recsys.moments.finder import Finder
 from recsys.moments.kinds import KINDS
 from recsys.settings import Settings
@@ -161,7 +162,7 @@ def write_moments(
     Raises:
         StateError: if the log cannot be written; the file is whole then.
     """
-    state, per_day = place.state(), place.settings.moments.per_day
+    state = place.state()
     serving, finder = place.open(state)
     by_events = as_of is None and place.settings.web.clock == "events"
     search = Search(serving.newest if by_events else clock.to_microseconds(as_of or now), as_of is not None)
@@ -183,7 +184,7 @@ def write_moments(
 
         due = write_lines(out, _schema(out), frames())
         return Written(
-            total, due, 0 if only_look else _write_down(state, found_last, per_day, clock.to_microseconds(now), out)
+            total, due, 0 if only_look else _write_down(place, state, found_last, clock.to_microseconds(now), out)
         )
 
 
@@ -205,14 +206,21 @@ class _Spool:
             yield msgspec.msgpack.decode(self._file.read(int.from_bytes(size, "big")), type=list[Moment])
 
 
-def _write_down(state: EventLog, spool: _Spool, per_day: int, received_at: int, out: Path) -> int:
-    """Write moments down as notified; returns how many were not there yet.
+def _write_down(place: Place, state: EventLog, spool: _Spool, received_at: int, out: Path) -> int:
+    """Write moments down as notified, but of people who were forgotten since; returns how many were not there yet.
 
     Raises:
         StateError: saying what the file holds all the same.
     """
+    per_day = place.settings.moments.per_day
+
+    def write(chunk: Sequence[Moment]) -> int:
+        known = state.last()  # before the tombstones are read
+        left = not_forgotten(chunk, Tombstones(place.erasure_keys, state.tombstones()))
+        return sum(state.moments.write(left, per_day, received_at, known))
+
     try:
-        return sum(sum(state.moments.write(chunk, per_day, received_at)) for chunk in spool.chunks())
+        return sum(until_written(partial(write, chunk), lambda: None) for chunk in spool.chunks())
     except StateError as error:
         raise StateError(
             f"{error}. {out} is complete, but not all of it is written down: the next run, or a poll, finds the same moments "

@@ -215,7 +215,7 @@ def purge(settings: Settings, erasure_keys: ErasureKeys | None) -> int:
         )
     console.say(
         f"{'✗' if purged.remaining else '✓'} {purged.forgotten:,} ids are forgotten; {len(purged.snapshots):,} snapshots deleted, "
-        f"{purged.events:,} compacted events and {purged.slates:,} logged slates removed. "
+        f"{purged.events:,} compacted events, {purged.slates:,} logged slates and {purged.logged:,} other rows of the log removed. "
         "The shop's own tables, backups, and files that were exported before are not touched: they are left to the shop"
     )
     return 1 if purged.remaining else 0

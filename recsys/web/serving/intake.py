@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 from recsys.engine.serving_state import ServingState
-from recsys.live.driver import Appended
+from recsys.live.driver import BEING_FORGOTTEN, MAX_TRIES, Appended, Written
 from recsys.live.erasure import Tombstones
 from recsys.live.log import EventLog
 from recsys.types import Event, StateError
-
-MAX_TRIES = 5
-"""Most attempts to write while others are forgotten at the same time."""
-Written = TypeVar("Written")
 
 
 def write_down(
@@ -64,7 +59,7 @@ def unless_forgotten(
         if written is not None:
             return written
         serving = None
-    raise StateError("people are being forgotten just now, and nothing can be written beside it; send it again")
+    raise StateError(BEING_FORGOTTEN)
 
 
 def _write(

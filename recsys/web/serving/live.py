@@ -17,6 +17,7 @@ from recsys.experiments.running import RunningExperiments
 from recsys.item_updates import ItemUpdate
 from recsys.live.databases import open_log, open_slates
 from recsys.live.dislikes import Dislike
+from recsys.live.driver import ForgottenSinceError
 from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.live.item_changes import Standing
 from recsys.live.slate_queue import SlateQueue
@@ -164,14 +165,17 @@ class Live:
         self.experiments = experiments
         self._present.begin_arms()
 
-    def expose(self, serving: ServingState, answered: Answered, is_message: bool = False) -> Answered:
-        """Write down whom an answer exposes to an arm, before it is given; where that fails, answer as if no experiment ran."""
+    def expose(self, serving: ServingState, answered: Answered, known: int, is_message: bool = False) -> Answered:
+        """Write down whom an answer exposes to an arm, before it is given; where that fails, answer as if no experiment ran. So it is
+        where somebody was forgotten after number `known`, up to which that was known when the answer was begun."""
         if not answered.exposures or not isinstance(serving.arms, RunningExperiments):
             return answered
         if abs(answered.query.now - self.now(serving)) > clock.MINUTE:
             return answered  # somebody looks at another moment: no shopper sees this list
         try:
-            new = serving.arms.exposed(answered.exposures, self.clock.now())
+            new = serving.arms.exposed(answered.exposures, self.clock.now(), known)
+        except ForgottenSinceError:
+            return serving.answer_without_arms(answered.query, is_message)
         except StateError:
             _log.exception("an exposure could not be written; the answer is that of no experiment")
             return serving.answer_without_arms(answered.query, is_message)
@@ -237,9 +241,14 @@ class Live:
             unless_forgotten(self.state, None, self._looked, self._tombstones, write)
 
     def link(self, links: Sequence[Link], serving: ServingState) -> None:
-        """Write down to whom anonymous ids belong, but what `serving`, looked at since `linking` began, has already."""
-        if links := [link for link in links if not serving.is_repeated(link)]:
-            self.state.add_links(links, self.received())
+        """Write down to whom anonymous ids belong, but what `serving`, looked at since `linking` began, has already, and what was said
+        before its shopper was forgotten."""
+        cover = serving.forgotten.cover
+        new = [each for each in links if not serving.is_repeated(each)]
+        if left := [
+            each for each in new if not any(cover(one, each.timestamp) for one in (each.anonymous_id, each.user_id))
+        ]:
+            self.state.add_links(left, self.received())
 
     def update(self, updates: Sequence[ItemUpdate]) -> list[str | None]:
         """Write down what changed of items, or whole ones, with those that came back in stock or got cheaper; says why one was not

@@ -12,7 +12,7 @@ from recsys.engine.serving_state import ServingState
 from recsys.engine.state_at_hand import StateAtHand
 from recsys.live.pinned_slates import PinnedSlate
 from recsys.messages.cards.cards import Cards
-from recsys.messages.sends import Sends, SentSlate
+from recsys.messages.sends import Known, Sends, SentSlate
 from recsys.messages.slots import SlotKeys, slot_addresses
 from recsys.moments.finder import Finder
 from recsys.settings import Settings
@@ -49,8 +49,9 @@ class Service:
 
     def recommend(self, serving: ServingState, query: Query, is_message: bool = False) -> Slate:
         """Answer one query, of a page or of a message, and count it; from memory alone where the log cannot be read just now."""
+        known = serving.read_to  # before anything of the shopper is read
         try:
-            answered = self.live.expose(serving, serving.answer(query, is_message), is_message)
+            answered = self.live.expose(serving, serving.answer(query, is_message), known, is_message)
         except StateError as error:
             serving = self.live.at_hand(error)
             answered = serving.answer(query, is_message)
@@ -69,23 +70,35 @@ class Service:
             self.metrics.slate(each.slate.placement, each.slate.fallback)
         return found
 
-    def pin_given(self, serving: ServingState, send: Send, slate: PinnedSlate, query: Query) -> SentSlate:
-        """Serve a slate that was answered before as that of a send of its own, and count it."""
-        found = self.sends(serving).given(send, slate, query)
+    def pin_given(self, serving: ServingState, known: int, send: Send, slate: PinnedSlate, query: Query) -> SentSlate:
+        """Serve a slate that was answered before, and read when who was forgotten was `known` up to a number of the log, as that of a
+        send of its own, and count it."""
+        found = self.sends(serving, known).given(send, slate, query)
         self.metrics.slate(found.slate.placement, found.slate.fallback)
         return found
 
-    def sends(self, serving: ServingState) -> Sends:
-        """Return what answers for sends; all that is asked for them is logged."""
+    def sends(self, serving: ServingState, known: int | None = None) -> Sends:
+        """Return what answers for sends from now on; all that is asked for them is logged. `known`: as `pin_given`."""
         engine, received = serving.engine, self.live.clock.now()
 
+        def look() -> int:
+            serving.catch_up()
+            return serving.read_to
+
         def ask(one: Query) -> Slate:
-            answered = self.live.expose(serving, serving.answer_message(one), is_message=True)
+            asked_at = serving.read_to
+            answered = self.live.expose(serving, serving.answer_message(one), asked_at, is_message=True)
             self.live.slates.keep(logged(answered, received))
             return answered.slate
 
         return Sends(
-            engine.catalog, self.live.state.pins, ask, self.settings.messages.unseen_sends, received, serving.disliked_at
+            engine.catalog,
+            self.live.state.pins,
+            ask,
+            self.settings.messages.unseen_sends,
+            received,
+            serving.disliked_at,
+            Known(serving.read_to if known is None else known, look),
         )
 
     def finder(self, serving: ServingState) -> Finder:

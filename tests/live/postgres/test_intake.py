@@ -14,7 +14,7 @@ import pytest
 
 from recsys.clock import now
 from recsys.live import rows
-from recsys.live.driver import Appended
+from recsys.live.driver import MAX_TRIES, Appended
 from recsys.live.erasure import FORGET_SECRETS, Erased, ErasureKeys
 from recsys.live.log import EventLog
 from recsys.live.postgres.address import Address
@@ -24,7 +24,6 @@ from recsys.live.postgres.migrations import migrate
 from recsys.settings.load import load_settings
 from recsys.types import Event, Link
 from recsys.web.app import Application, create_app
-from recsys.web.serving.intake import MAX_TRIES
 from tests.live.postgres.test_poller import is_recent, until
 from tests.support.servers.intake import EVENTS_KEY, row_results, send
 from tests.support.servers.postgres import PostgresServer

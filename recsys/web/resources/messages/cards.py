@@ -62,9 +62,10 @@ def card(call: Call[CardParameters]) -> Response:
 def card_of_moment(call: Call[CardParameters]) -> Response:
     """Render the message of a moment; its items are those that were found, as far as they can be bought."""
     service, serving = call.service, call.service.live.serving()
+    known = serving.read_to  # before the moment is read
     now, found = service.live.now(serving), _moment(call)
     user_id = found.moment.user_id
-    sent = _pinned(call, serving, found, now)
+    sent = _pinned(call, serving, known, found, now)
     slots = service.slots(found.send.send_id, user_id, sent)
     links = [slot["link"] for slot in slots] or [""] * len(sent.slate.items)
     person = serving.person(user_id)
@@ -130,9 +131,9 @@ def _moment(call: Call[CardParameters]) -> MomentCard:
     return moment_card(found, settings)
 
 
-def _pinned(call: Call[CardParameters], serving: ServingState, card: MomentCard, now: int) -> SentSlate:
+def _pinned(call: Call[CardParameters], serving: ServingState, known: int, card: MomentCard, now: int) -> SentSlate:
     try:
-        return call.service.pin_given(serving, card.send, card.slate, card.query(now))
+        return call.service.pin_given(serving, known, card.send, card.slate, card.query(now))
     except SettingsError as error:
         raise Problem(
             400, f"moment_id: the placement of {card.line.kind!r} is gone: {error}", parameter="moment_id"

@@ -92,7 +92,8 @@ def named_slot(call: Call[NoParameters]) -> Slot | None:
 def _image_address(call: Call[NoParameters], slot: Slot) -> str | None:
     service = call.service
     serving = service.live.serving()
-    row = service.sends(serving).serve_image(
+    sends = service.sends(serving)  # which knows who was forgotten before it is asked whether anything may be pinned
+    row = sends.serve_image(
         slot,
         service.live.now(serving),
         may_pin=serving.forgotten.at(slot.user_id) is None,
@@ -104,8 +105,9 @@ def _image_address(call: Call[NoParameters], slot: Slot) -> str | None:
 def _link_address(call: Call[NoParameters], slot: Slot) -> str | None:
     service = call.service
     serving = service.live.serving()
+    sends = service.sends(serving)
     now, may_pin = service.live.now(serving), serving.forgotten.at(slot.user_id) is None
-    target = service.sends(serving).target(slot, now, may_pin=may_pin)
+    target = sends.target(slot, now, may_pin=may_pin)
     if target is None:
         return None
     item = serving.engine.catalog.item(target.row)
