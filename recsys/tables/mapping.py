@@ -8,9 +8,10 @@ from datetime import datetime
 
 import polars as pl
 
-from recsys.tables.columns.conditions import kept, void
+from recsys.tables.columns.conditions import kept, says_a_state, void
 from recsys.tables.columns.guards import closed, guards
 from recsys.tables.columns.raw_values import VALUES, RawValues
+from recsys.tables.columns.void_orders import ORDER, TIME, USER, VoidOrders
 from recsys.tables.parsing import convert, currency_of, shared_sign_of, skipped_by_clocks
 from recsys.tables.schema import AMOUNT, KINDS, Column
 from recsys.tables.sources import MORE, ROW, Source
@@ -26,53 +27,50 @@ was skipped by its zone; and of ids as they were spelled before they were made a
 AGAIN = "__names_again"
 """Column that tells of a row whether it is a line of column names."""
 _RAW = "!"
-_ORDER, _USER, _USERS, _TIME, _BESIDE, _SIGN = "__order", "__user", "__users", "__time", "__beside", "__sign"
+_BESIDE, _SIGN, _GONE = "__beside", "__sign", "__gone"
+_STANDS = "__stands"
+"""Column that tells of a row whether it says in words that its order counts."""
 _OF_ORDER = ("order_id", "user_id", "anonymous_id", "timestamp")
-_SAME = [_ORDER, _TIME]
-"""Columns that tell an order of another file: its number may begin anew there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
     """One source's kept rows as canonical columns, each with its `?` and `~` column, and where each column came from.
 
-    zoned: the columns of local times, which have a `^` column too.
+    zoned: the columns of local times, which have a `^` column too · contradicted: the orders of rows that say that they count, and
+    that were left out since others say that they do not; None: nothing tells.
     """
 
     source: Source
     frame: pl.LazyFrame
     origins: Mapping[str, tuple[str, ...]]
     zoned: tuple[str, ...]
+    contradicted: pl.LazyFrame | None = None
 
 
 def map_sources(raw: Sequence[RawValues], notations: Mapping[str, Notation], before: datetime | None) -> tuple[Mapped, ...]:
-    """Map the sources of one table; an order that counts in nothing does so whichever of them says it.
-
-    Raises:
-        SettingsError: as `map_source`.
-    """
-    gone = None
-    if len(raw) > 1 and raw[0].table.void_orders:  # looked for once, for each of many files may have columns of its own
-        gone = pl.concat([_void_orders(each, _SAME) for each in raw]).unique().collect(engine="streaming").lazy()
-    return tuple(map_source(each, notations, before, gone) for each in raw)
-
-
-def map_source(
-    raw: RawValues, notations: Mapping[str, Notation], before: datetime | None, gone: pl.LazyFrame | None = None
-) -> Mapped:
-    """Map one source; rows that the settings leave out, that are of an order which counts in nothing by it or is among those that are
-    `gone` by any source of its table, or that are not before `before`, are left out.
+    """Map the sources of one table, lazily; rows that the settings leave out, that are of an order which counts in nothing by any of
+    the sources, or that are not before `before`, are left out.
 
     Raises:
         SettingsError: if a pattern is not a regular expression, or a constant is no value for its column.
     """
+    void_orders = None
+    if raw and raw[0].table.void_orders:  # looked for once: each of many files may have columns of its own
+        void_orders = VoidOrders.of([_void_rows(each, notations) for each in raw])
+    return tuple(_map_source(each, notations, before, void_orders) for each in raw)
+
+
+def _map_source(
+    raw: RawValues, notations: Mapping[str, Notation], before: datetime | None, void_orders: VoidOrders | None
+) -> Mapped:
     parts = {column.name: raw.parts(column) for column in raw.columns}
     zoned = tuple(c.name for c in raw.columns if c.kind == "time" and notations[c.name].time.zone != "UTC")
-    frame = _raw_rows(raw, parts, gone)
+    frame = _raw_rows(raw, parts)
     values = [value for c in raw.columns for value in _value(raw, c, parts[c.name], notations[c.name])]
     seams = [skipped_by_clocks(pl.col(f"{_RAW}{name}.0"), notations[name]).alias(SKIPPED + name) for name in zoned]
     beside = _currency_beside(raw, parts, notations)
-    frame = frame.select(ROW, GIVEN + MORE, AGAIN, *values, *seams, *beside)
+    frame = frame.select(ROW, GIVEN + MORE, AGAIN, *values, *seams, *beside, *([_STANDS] if void_orders else []))
     if beside:
         frame = _settle_currency(frame, [name for name in ("price", "amount") if name in parts], raw.currency)
     if AMOUNT in raw.columns:
@@ -80,43 +78,47 @@ def map_source(
     frame = closed(_not_negative(frame, raw.columns), raw.columns, UNREAD)
     if before is not None and "timestamp" in parts:
         frame = frame.filter(pl.col("timestamp").is_null() | (pl.col("timestamp") < before))
-    return Mapped(raw.source, frame, _origins(raw, notations), zoned)
+    contradicted = None
+    if void_orders:
+        told = void_orders.told(frame.with_columns(_order()), _GONE)
+        contradicted = told.filter(pl.col(_GONE) & pl.col(_STANDS)).select("order_id")
+        frame = told.filter(~pl.col(_GONE)).drop(_GONE, _STANDS)
+    return Mapped(raw.source, frame, _origins(raw, notations), zoned, contradicted)
 
 
-def _void_orders(raw: RawValues, keys: Sequence[str]) -> pl.LazyFrame:
-    """Orders that count in nothing by a source, each with the users whose it is, a blank where it does not say."""
+def _void_rows(raw: RawValues, notations: Mapping[str, Notation]) -> pl.LazyFrame:
+    """The rows of a source that take their orders out, as these are told; also those that the settings leave out otherwise, for a
+    state may stand in a row of its own."""
+    columns = [column for column in raw.columns if column.name in _OF_ORDER]
+    parts = {column.name: raw.parts(column) for column in columns}
+    values = [value for c in columns for value in _value(raw, c, parts[c.name], notations[c.name])]
     frame = raw.source.frame.filter(void(raw.source, raw.table, raw.preset.null_values))
-    return frame.select(_order(raw)).drop_nulls(keys).select(*keys, pl.col(_USER).fill_null(""))
+    user = pl.coalesce("user_id", "anonymous_id").alias("user_id")
+    return frame.select(_spread(parts)).select(values).with_columns(user).select(_order())
 
 
-def _order(raw: RawValues) -> list[pl.Expr]:
-    """An order's id, its user's and its time as text: the same person may be spelled in two ways in two files."""
-    parts = {column.name: raw.parts(column)[0].cast(pl.String) for column in raw.columns if column.name in _OF_ORDER}
-    user = pl.coalesce(parts["user_id"], parts["anonymous_id"]).str.strip_chars().str.to_lowercase()
-    return [parts["order_id"].alias(_ORDER), user.alias(_USER), parts["timestamp"].str.strip_chars().alias(_TIME)]
+def _order() -> list[pl.Expr]:
+    """The columns of a row's order: the same shopper may be written in two ways in two files."""
+    user = pl.col("user_id").cast(pl.String).str.strip_chars().str.to_lowercase()
+    return [pl.col("order_id").alias(ORDER), user.alias(USER), pl.col("timestamp").dt.epoch("us").alias(TIME)]
 
 
-def _counting(frame: pl.LazyFrame, gone: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
-    """The rows of orders that count: two stores may give two shoppers' orders one number."""
-    orders = gone.group_by(keys).agg(pl.col(_USER).unique().alias(_USERS))
-    users, user = pl.col(_USERS), pl.col(_USER)
-    is_gone = users.is_not_null() & (user.is_null() | users.list.contains(pl.lit("")) | users.list.contains(user))
-    return frame.join(orders, on=keys, how="left", maintain_order="left").filter(~is_gone.fill_null(False)).drop(_USERS)
+def _spread(parts: Mapping[str, Sequence[pl.Expr]]) -> list[pl.Expr]:
+    return [value.alias(f"{_RAW}{name}.{at}") for name, values in parts.items() for at, value in enumerate(values)]
 
 
-def _raw_rows(raw: RawValues, parts: Mapping[str, Sequence[pl.Expr]], gone: pl.LazyFrame | None) -> pl.LazyFrame:
+def _raw_rows(raw: RawValues, parts: Mapping[str, Sequence[pl.Expr]]) -> pl.LazyFrame:
     source, nothing = raw.source, raw.preset.null_values
     frame = source.frame
     if raw.table.where:
         frame = frame.filter(kept(source, raw.table.where, nothing))
+    state = []
     if raw.table.void_orders:
-        frame = frame.filter(~void(source, raw.table, nothing)).with_columns(_order(raw))
-        frame = _counting(frame, _void_orders(raw, [_ORDER]), [_ORDER])
-        frame = frame if gone is None else _counting(frame, gone, _SAME)
+        frame = frame.filter(~void(source, raw.table, nothing))
+        state = [says_a_state(source, raw.table, nothing).alias(_STANDS)]
     ragged = pl.col(MORE).is_not_null() if source.has_more else pl.lit(False)
-    each = [value.alias(f"{_RAW}{name}.{at}") for name, values in parts.items() for at, value in enumerate(values)]
     again = pl.col(MORE).eq_missing(NAMES_AGAIN) if source.has_more else pl.lit(False)
-    frame = frame.select(ROW, ragged.alias(GIVEN + MORE), again.alias(AGAIN), *each)
+    frame = frame.select(ROW, ragged.alias(GIVEN + MORE), again.alias(AGAIN), *_spread(parts), *state)
     return frame.filter(pl.col(f"{_RAW}event_type.0").ne_missing("")) if "event_type" in parts else frame
 
 

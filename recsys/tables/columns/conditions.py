@@ -52,6 +52,12 @@ def void(source: Source, table: Table, null_values: Sequence[str]) -> pl.Expr:
     return pl.any_horizontal(pl.lit(False), *(_voids(source, each, table, null_values) for each in table.void_orders))
 
 
+def says_a_state(source: Source, table: Table, null_values: Sequence[str]) -> pl.Expr:
+    """Rows that say in words or by a moment how their order stands."""
+    named = [each for each in table.void_orders if isinstance(each, str)]
+    return pl.any_horizontal(pl.lit(False), *(given_text(each, source, null_values).is_not_null() for each in named))
+
+
 def unknown_state(source: Source, column: str, table: Table, null_values: Sequence[str]) -> pl.Expr:
     """Rows whose order's state is given in words that nobody knows."""
     text = given_text(column, source, null_values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import polars as pl
 
@@ -17,6 +17,12 @@ from recsys.tables.values.examples import words_of
 RULE = "says how an order stands"
 _ADVICE = "name the words in `yes` (the order stands) or `no` (it counts in nothing) in the settings"
 
+_ONE_STATE = "stands in one state in all rows of its order"
+_TORN = (
+    "other rows of these orders say that they count in nothing, so that no line of theirs does; where a later export says how one "
+    "ended, leave the earlier one out, and where the state is that of a single line, use `where` instead of `void_orders`"
+)
+
 
 def order_states(name: str, mapped: Sequence[Mapped], table: Table) -> list[Finding]:
     """Find the words of `void_orders` that nobody knows: such an order counts in nothing."""
@@ -24,7 +30,18 @@ def order_states(name: str, mapped: Sequence[Mapped], table: Table) -> list[Find
     columns = [column for column in table.void_orders if isinstance(column, str)]
     sources = [each.source for each in mapped]
     found = [_state(name, own, each, table, nothing) for own in columns for each in sources if own in each.schema]
-    return [finding for finding in found if finding.rows]
+    return [finding for finding in (*found, *_contradicted(name, mapped)) if finding.rows]
+
+
+def _contradicted(name: str, mapped: Sequence[Mapped]) -> Iterator[Finding]:
+    """Orders that count by some of their rows and do not by others: all of them are left out."""
+    for each in mapped:
+        if each.contradicted is not None:
+            orders = each.contradicted.collect(engine="streaming").to_series()
+            example = str(orders[0]) if len(orders) else ""
+            yield Finding(
+                name, str(each.source.files[0]), "order_id", _ONE_STATE, len(orders), 0.0, example, _TORN, "left_out"
+            )
 
 
 def _state(name: str, column: str, source: Source, table: Table, nothing: Sequence[str]) -> Finding:
