@@ -142,6 +142,20 @@ def test_a_text_of_digits_is_no_number(tmp_path: Path, rows: str) -> None:
     assert columns_of(source)["bits"].to_list() == [bits, bits]
 
 
+BEHIND = ('[{"a": 1}]', '{"a":\n1}', '{"a":\n1}\n"x"', '{"a":\n1}\nnull', '[{"a": 1}, "x"', '[{"a": "x" ')
+
+
+@pytest.mark.parametrize("before", BEHIND)
+@pytest.mark.parametrize("ending", ["", "\n", "]"])
+@pytest.mark.parametrize("digits", [1_000, 4_301, 30_000])
+def test_digits_behind_a_value_are_refused(tmp_path: Path, before: str, ending: str, digits: int) -> None:
+    """Of thousands of them the parser would break down, wherever they stand; the file is cut in any place."""
+    for blanks in (0, 8_192 - len(before), 8_192 - len(before) - 1_000):
+        file = written(tmp_path, "events.json", " " * blanks + before + "1" * digits + ending)
+        with pytest.raises(DataError, match="1,000 digits or more in a row|is broken"):
+            open_files(tmp_path, file)
+
+
 def test_an_empty_json_file_is_a_table_without_rows(tmp_path: Path) -> None:
     """An hour without events is no mistake."""
     for content in ("", "\n\n", "[]"):

@@ -30,8 +30,8 @@ _ABOUT = frozenset(
 """Objects and lists in which nothing is a row; `included` is what JSON:API has beside its rows."""
 
 MAX_DIGITS = 1000
-_DIGITS = re.compile(rb"[\s:,\[-][0-9]{%d}" % MAX_DIGITS)
-"""A number, and not a text of digits, which stands behind its quotes."""
+_DIGITS = re.compile(rb"[\s:,\[\]{}le-][0-9]{%d}|\"[0-9]{%d,}[^0-9\"]" % (MAX_DIGITS, MAX_DIGITS))
+"""A number, which may stand right behind another value, and not a text of digits, which has quotes on both sides."""
 _PIECE, _MOST_LEVELS = 8192, 200
 """Bytes that are looked at together, and names on the path to a value, which the parser spells out at each."""
 
@@ -145,16 +145,18 @@ def chunks(file: IO[bytes], size: int) -> Iterator[bytes]:
         DataError: at the first of `MAX_DIGITS`.
     """
     file.seek(0)
-    before = b" "
-    for chunk in iter(lambda: file.read(size), b""):
-        joined = before + chunk
+    before, chunk = b" ", b" "
+    while chunk:
+        chunk = file.read(size)
+        joined = before + (chunk or b" ")  # a number may be the last that there is
         if _DIGITS.search(joined):
             raise DataError(
                 f"holds {MAX_DIGITS:,} digits or more in a row, which no value has; mend it, or leave the column out"
             )
         begun = len(joined.rstrip(b"0123456789")) - 1  # the digits at the end, with the sign that they stand behind
-        before = joined[begun : begun + MAX_DIGITS]
-        yield chunk
+        before = joined[begun : begun + MAX_DIGITS + 1]
+        if chunk:
+            yield chunk
 
 
 def _is_beside(prefix: str) -> bool:
