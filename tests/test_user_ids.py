@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.ids.user_ids import NULL_USERS, NullUsers
-from recsys.tables.checks.people import is_nobody
+from recsys.tables.values.nobody import is_nobody
 from tests.support.shops.handmade import calm
 
 USUAL = NullUsers(NULL_USERS)

@@ -270,13 +270,13 @@ class ServingState:
         if any(isinstance(each.row, Tombstone | Link) for each in news):
             self.dislikes.clear()
             self._kept.clear()  # it may concern people under other ids than those it names
-            if self.arms is not None:
-                self.arms.people_changed()
         for row in [each.row for each in news if isinstance(each.row, Link)]:
             self._links.setdefault(row.anonymous_id, []).append(row)
             linked = self._linked.setdefault(row.user_id, {})
             linked.pop(row.anonymous_id, None)
             linked[row.anonymous_id] = None
+        if self.arms is not None and any(isinstance(each.row, Tombstone | Link) for each in news):
+            self.arms.people_changed()  # once it is known whose ids are whose: what was read before is not kept after
         updates = [(each.seq, each.row) for each in news if isinstance(each.row, ItemUpdate)]
         if overlay_all(self._snapshot.catalog, updates):
             self._kept.clear()  # their events may have been of an unknown item

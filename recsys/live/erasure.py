@@ -14,7 +14,7 @@ import msgspec
 
 from recsys.secrets import check_secrets, read_secrets
 from recsys.snapshot.identity_links import FOREVER, Span, joined
-from recsys.types import SettingsError
+from recsys.types import SettingsError, StateError
 
 FORGET_SECRETS = "RECSYS_FORGET_SECRETS"
 """Secrets of the hashes, separated by commas or spaces: the first one signs, all are checked, so that they can be rotated."""
@@ -128,6 +128,18 @@ class Tombstones:
     def cover(self, user_id: str | None, moment: int) -> bool:
         """Tell whether what this user did at a moment (microseconds) is ignored."""
         return user_id is not None and any(since <= moment <= until for since, until in self.spans(user_id))
+
+
+def tombstones_now(erasure_keys: ErasureKeys | None, rows: Iterable[Tombstone]) -> Tombstones:
+    """Take the log's tombstones as they are now.
+
+    Raises:
+        StateError: if one was made, by another process since this one began, with a secret that is not there.
+    """
+    try:
+        return Tombstones(erasure_keys, rows)
+    except SettingsError as error:
+        raise StateError(str(error)) from error
 
 
 def _name(secret: str) -> str:

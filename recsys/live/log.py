@@ -24,7 +24,7 @@ from recsys.live.pinned_slates import PinnedSlates
 from recsys.live.rows import EVER, HIGHEST, News
 from recsys.types import Event, Link
 
-_PERIODS_AT_ONCE = 200
+_PERIODS_AT_ONCE = 20
 """Periods of forgotten ids in one step of deleting."""
 
 
@@ -145,13 +145,16 @@ class EventLog:
     def forget_again(self, forgotten: Tombstones) -> int:
         """Delete what tombstones cover and is there all the same, put back from a backup for example, in steps after which others may
         write; returns how many rows."""
-        ids = sorted({user_id for query in rows.NAMED for (user_id,) in self._log.read(query)})
-        periods = [(each, since, until + 1) for each in ids for since, until in forgotten.spans(each)]
         deleted = 0
-        for start in range(0, len(periods), _PERIODS_AT_ONCE):
-            with self._log.writing() as log:
-                deleted += sum(_delete(log, periods[start : start + _PERIODS_AT_ONCE]).values())
-            self._log.pause()
+        for query in rows.NAMED:
+            last = ""
+            while found := [user_id for (user_id,) in self._log.read(query, last)]:
+                last = found[-1]
+                periods = [(each, since, until + 1) for each in found for since, until in forgotten.spans(each)]
+                for start in range(0, len(periods), _PERIODS_AT_ONCE):
+                    with self._log.writing() as log:
+                        deleted += sum(_delete(log, periods[start : start + _PERIODS_AT_ONCE]).values())
+                    self._log.pause()
         if deleted:
             self._log.wipe()
         return deleted

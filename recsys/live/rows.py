@@ -82,7 +82,7 @@ WHERE seq < ? ORDER BY seq DESC LIMIT {AT_ONCE}"""
 DROP_ITEM_UPDATES = "DELETE FROM item_updates WHERE seq = ANY(?)"
 FORGET_EVENTS = "DELETE FROM events WHERE user_id = ? AND timestamp >= ? AND timestamp < ?"
 NAMED = tuple(
-    f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL"
+    f"SELECT DISTINCT {column} FROM {table} WHERE {column} > ? ORDER BY {column} LIMIT {AT_ONCE}"
     for table, columns in {
         "events": ("user_id",),
         "links": ("anonymous_id", "user_id"),
@@ -94,7 +94,7 @@ NAMED = tuple(
     }.items()
     for column in columns
 )
-"""Every id that stands in a log."""
+"""The ids that stand in a log, above one, in their order."""
 FORGET_LINKS = "DELETE FROM links WHERE (anonymous_id = ? OR user_id = ?) AND timestamp >= ? AND timestamp < ?"
 
 

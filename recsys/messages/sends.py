@@ -7,14 +7,13 @@ its place, once and for good, to the next that passes the filters.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from typing import NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
 
 from recsys.engine.filters import disliked_items
-from recsys.live.driver import ForgottenSinceError, until_written
+from recsys.live.driver import until_written
 from recsys.live.pinned_slates import PinnedItem, PinnedSlate, PinnedSlates, Replacement
 from recsys.messages.slots import Slot
 from recsys.snapshot.catalog import Catalog
@@ -116,6 +115,9 @@ class Sends:
 
         It is what a fetch would find there: what is sold out is replaced, and with `may_pin` a slate is pinned where none is and the
         send has not expired. `goes_out`: the image will be seen, so that `target` is this item from now on.
+
+        Raises:
+            ForgottenSinceError: somebody was forgotten meanwhile, perhaps this shopper: look whether it may still be pinned.
         """
         found = self._pinned(slot, now, may_pin)
         if found is None or slot.place >= len(found[1].items):
@@ -139,7 +141,7 @@ class Sends:
         return Target(rows[0], pin.recommendation_id, send.placement) if rows else None
 
     def _pinned_all(self, send: Send, query: Query, user_ids: Sequence[str]) -> dict[str, PinnedSlate]:
-        """What stands of each user, pinned now where nothing did."""
+        """The pin of each user, made now where there was none."""
         found = {user_id: self._pins.pin_of(send.send_id, user_id) for user_id in user_ids}
         new = [self._first(send, query, user_id) for user_id, pin in found.items() if pin is None]
         stand = self._pins.pin_all(new, self._received_at, self._known_to)
@@ -154,9 +156,9 @@ class Sends:
         if send is None:
             return None
         if pin is None and may_pin and now < send.expires_at:
-            first = self._first(send, _asked(send, Query(now=now)), slot.user_id)
-            with suppress(ForgottenSinceError):  # perhaps this shopper: nothing is shown to one who was
-                pin = self._pins.pin(first, self._received_at, self._known_to)
+            pin = self._pins.pin(
+                self._first(send, _asked(send, Query(now=now)), slot.user_id), self._received_at, self._known_to
+            )
         return None if pin is None else (send, pin)
 
     def _unpinned(self, query: Query, user_ids: Sequence[str], *notices: str) -> list[SentSlate]:

@@ -8,12 +8,12 @@ import numpy as np
 import polars as pl
 
 from recsys.ids.user_ids import NullUsers
-from recsys.tables.checks.people import is_nobody
 from recsys.tables.live_rows import LiveRows
 from recsys.tables.reader import Read
 from recsys.tables.schema import TIME, schema
 from recsys.tables.validation import Finding
 from recsys.tables.values.examples import shown
+from recsys.tables.values.nobody import is_nobody
 
 SINCE, UNTIL, KNOWN = "__since", "__until", "__known"
 """From when on an anonymous id belongs to a known user (null: ever since), and until when (null: for ever), itself outside."""

@@ -8,10 +8,11 @@ from datetime import datetime
 
 import polars as pl
 
+from recsys.ids.user_ids import NullUsers
 from recsys.tables.columns.conditions import kept, says_a_state, void
 from recsys.tables.columns.guards import closed, guards
 from recsys.tables.columns.raw_values import VALUES, RawValues
-from recsys.tables.columns.void_orders import ORDER, TIME, USER, VoidOrders
+from recsys.tables.columns.void_orders import VoidOrders
 from recsys.tables.parsing import convert, currency_of, shared_sign_of, skipped_by_clocks
 from recsys.tables.schema import AMOUNT, KINDS, Column
 from recsys.tables.sources import MORE, ROW, Source
@@ -48,7 +49,9 @@ class Mapped:
     contradicted: pl.LazyFrame | None = None
 
 
-def map_sources(raw: Sequence[RawValues], notations: Mapping[str, Notation], before: datetime | None) -> tuple[Mapped, ...]:
+def map_sources(
+    raw: Sequence[RawValues], notations: Mapping[str, Notation], before: datetime | None, null_users: NullUsers
+) -> tuple[Mapped, ...]:
     """Map the sources of one table, lazily; rows that the settings leave out, that are of an order which counts in nothing by any of
     the sources, or that are not before `before`, are left out.
 
@@ -57,7 +60,7 @@ def map_sources(raw: Sequence[RawValues], notations: Mapping[str, Notation], bef
     """
     void_orders = None
     if raw and raw[0].table.void_orders:  # looked for once: each of many files may have columns of its own
-        void_orders = VoidOrders.of([_void_rows(each, notations) for each in raw])
+        void_orders = VoidOrders.of([_void_rows(each, notations) for each in raw], null_users)
     return tuple(_map_source(each, notations, before, void_orders) for each in raw)
 
 
@@ -80,7 +83,7 @@ def _map_source(
         frame = frame.filter(pl.col("timestamp").is_null() | (pl.col("timestamp") < before))
     contradicted = None
     if void_orders:
-        told = void_orders.told(frame.with_columns(_order()), _GONE)
+        told = void_orders.told(frame, _GONE)
         contradicted = told.filter(pl.col(_GONE) & pl.col(_STANDS)).select("order_id")
         frame = told.filter(~pl.col(_GONE)).drop(_GONE, _STANDS)
     return Mapped(raw.source, frame, _origins(raw, notations), zoned, contradicted)
@@ -93,14 +96,7 @@ def _void_rows(raw: RawValues, notations: Mapping[str, Notation]) -> pl.LazyFram
     parts = {column.name: raw.parts(column) for column in columns}
     values = [value for c in columns for value in _value(raw, c, parts[c.name], notations[c.name])]
     frame = raw.source.frame.filter(void(raw.source, raw.table, raw.preset.null_values))
-    user = pl.coalesce("user_id", "anonymous_id").alias("user_id")
-    return frame.select(_spread(parts)).select(values).with_columns(user).select(_order())
-
-
-def _order() -> list[pl.Expr]:
-    """The columns of a row's order: the same shopper may be written in two ways in two files."""
-    user = pl.col("user_id").cast(pl.String).str.strip_chars().str.to_lowercase()
-    return [pl.col("order_id").alias(ORDER), user.alias(USER), pl.col("timestamp").dt.epoch("us").alias(TIME)]
+    return frame.select(_spread(parts)).select(values)
 
 
 def _spread(parts: Mapping[str, Sequence[pl.Expr]]) -> list[pl.Expr]:

@@ -150,7 +150,7 @@ def map_table(settings: Settings, name: str, table: Table, before: datetime | No
         notations_of = {
             column.name: attributes.notation(column.name, notation_of_settings(table)) for column in columns
         } | notations
-        mapped = map_sources(raw, notations_of, before)
+        mapped = map_sources(raw, notations_of, before, data.nobody)
         return MappedTable(columns, mapped, (*shaped.guesses, *guesses, *attributes.guesses), (*shaped.findings, *doubts))
 
 
@@ -219,7 +219,7 @@ def _read(
     rows = pl.concat([judged.rows for judged in each])
     bad = rows.filter(pl.col(BROKE) > 0).select(ROW)
     findings = _together([finding for judged in each for finding in judged.findings], rows.height)
-    findings += [*mapped_table.findings, *order_states(name, mapped, table)]
+    findings += [*mapped_table.findings, *order_states(name, mapped, table, may_name=erased is None)]
     double = bad.head(0)
     kept = [*map(_value, names), *(spelled if more else ())]
     frame = pl.concat([source.frame.select(ROW, *kept) for source in mapped])

@@ -26,7 +26,7 @@ from recsys.tables.checks.duplicates import event_id
 from recsys.tables.checks.groups import doubtful_group
 from recsys.tables.checks.limits import stop_if_unreadable
 from recsys.tables.checks.matching import hint
-from recsys.tables.checks.people import by_their_other_name, is_nobody, without_nobody
+from recsys.tables.checks.people import by_their_other_name, without_nobody
 from recsys.tables.checks.rejects import stop_if_too_bad, write_rejects
 from recsys.tables.checks.survey import COLUMNS, MAPPED, Survey
 from recsys.tables.checks.unique_rows import last_rows
@@ -41,6 +41,7 @@ from recsys.tables.sources.spool import at_hand
 from recsys.tables.validation import DONE, Finding, percent
 from recsys.tables.values.examples import shown
 from recsys.tables.values.money import Money, settle
+from recsys.tables.values.nobody import is_nobody
 from recsys.tables.values.notation import Guess
 from recsys.types import DataError
 

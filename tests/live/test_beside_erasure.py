@@ -1,5 +1,5 @@
-"""What is written in a shopper's name while shoppers are forgotten, on every database: nothing of what was found before, and what is
-there all the same is deleted later."""
+"""Writes in a shopper's name while shoppers are forgotten, on every database: nothing of what was found before, and what is there all
+the same is deleted later."""
 
 from __future__ import annotations
 

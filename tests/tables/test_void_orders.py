@@ -12,7 +12,8 @@ import pytest
 
 from recsys.settings.load import parse_settings
 from recsys.tables.shop import ShopTables, read_shop
-from tests.tables.test_shapes import DAY, HEAD, events_of, the_finding
+from tests.support.shops.shop_tables import the_finding
+from tests.tables.test_shapes import DAY, HEAD, events_of
 
 NAMES = "order_id,user_id,item_id,timestamp,state"
 PLAIN = "void_orders = ['state']\n"
@@ -48,6 +49,7 @@ def test_orders_that_stand_and_do_not_are_named(tmp_path: Path, later: Any) -> N
     assert orders(shop) == []
     found = the_finding(shop, "in one state")
     assert (found.rows, found.example) == (1, "A")
+    assert found.share > 0.2
     assert "leave the earlier one out" in found.advice
 
 
@@ -91,6 +93,24 @@ def test_an_order_is_known_again(tmp_path: Path, paid: str, refunded: str, later
 def test_another_order_of_the_same_number_stays(tmp_path: Path, paid: str, refunded: str, later: Any) -> None:
     """Numbers begin anew each year, and stores and tills give the same ones, however the files are cut."""
     assert orders(read(tmp_path, plain(paid), later(refunded))) == [("1", "i1")]
+
+
+@pytest.mark.parametrize("later", [plain, wider])
+def test_orders_between_two_of_their_number_stay(tmp_path: Path, later: Any) -> None:
+    """Near one of the rows that say so is meant, not somewhere between them; a word for nobody is nobody."""
+    void = ("5,,i1,2026-01-02,voided", "5,bob,i1,2024-01-02,voided", "5,bob,i1,2026-05-02,voided")
+    kept = ("5,ann,i2,2026-03-02,paid", "5,,i3,2026-03-03,paid", "5,bob,i4,2025-03-03,paid", "5,Gast,i5,2026-01-20,paid")
+    gone = ("5,Gast,i6,2026-01-02,paid", "5,ann,i7,2026-01-02,paid", "5,guest,i8,2026-05-02,paid")
+    shop = read(tmp_path, plain(*void), later(*kept, *gone))
+    assert sorted(item for _, item in orders(shop)) == ["i2", "i3", "i4", "i5"]
+
+
+@pytest.mark.parametrize("later", [plain, wider])
+def test_a_row_without_a_time_takes_out_its_shoppers_order_alone(tmp_path: Path, later: Any) -> None:
+    """Of somebody who is not named nothing can be known again without one."""
+    kept = (f"5,ann,i1,{DAY},paid", f"5,,i2,{DAY},paid")
+    assert [item for _, item in orders(read(tmp_path, plain("5,,i1,,voided"), later(*kept)))] == ["i1", "i2"]
+    assert [item for _, item in orders(read(tmp_path, plain("5,ann,i1,,voided"), later(*kept)))] == ["i2"]
 
 
 def test_ids_that_are_made_alike_are_one_shopper(tmp_path: Path) -> None:

@@ -144,8 +144,7 @@ def purge(settings: Settings, erasure_keys: ErasureKeys | None) -> Purged:
     """
     with closing(open_log(settings)) as state:
         rows = [(news.seq, news.row) for news in state.news(0).shared if isinstance(news.row, Tombstone)]
-        tombstones = Tombstones(erasure_keys, [row for _, row in rows])
-        logged = state.forget_again(tombstones) if tombstones else 0
+    tombstones = Tombstones(erasure_keys, [row for _, row in rows])
     if not tombstones:
         return Purged(0, (), (), 0, (), {})
     if settings.artifacts.is_dir():
@@ -155,7 +154,10 @@ def purge(settings: Settings, erasure_keys: ErasureKeys | None) -> Purged:
     files, events = _purge_events(settings, tombstones)
     slates = open_slates(settings, lambda: tombstones).forget()
     forget_finished(settings.artifacts)
-    return Purged(len(tombstones), snapshots, files, events, _purge_rejects(settings, tombstones), remaining, slates, logged)
+    rejects = _purge_rejects(settings, tombstones)
+    with closing(open_log(settings)) as state:
+        logged = state.forget_again(tombstones)
+    return Purged(len(tombstones), snapshots, files, events, rejects, remaining, slates, logged)
 
 
 def _folded_everywhere(settings: Settings) -> int:

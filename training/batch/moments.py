@@ -24,7 +24,7 @@ from recsys.engine.serving_state import ServingState
 from recsys.engine.settings_check import check_settings
 from recsys.live.databases import log_in, open_log
 from recsys.live.driver import until_written
-from recsys.live.erasure import ErasureKeys, Tombstones
+from recsys.live.erasure import ErasureKeys, tombstones_now
 from recsys.live.log import EventLog
 from recsys.live.moments import Moment, not_forgotten
 from recsys.moments.finder import Finder
@@ -216,8 +216,8 @@ def _write_down(place: Place, state: EventLog, spool: _Spool, received_at: int, 
 
     def write(chunk: Sequence[Moment]) -> int:
         known = state.last()  # before the tombstones are read
-        left = not_forgotten(chunk, Tombstones(place.erasure_keys, state.tombstones()))
-        return sum(state.moments.write(left, per_day, received_at, known))
+        forgotten = tombstones_now(place.erasure_keys, state.tombstones())
+        return sum(state.moments.write(not_forgotten(chunk, forgotten), per_day, received_at, known))
 
     try:
         return sum(until_written(partial(write, chunk), lambda: None) for chunk in spool.chunks())

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from recsys.ids.user_ids import TILL_NUMBER, NullUsers
+from recsys.ids.user_ids import NullUsers
 from recsys.popularity import allowance
 from recsys.settings.tables import DataSettings
 from recsys.tables.checks.matching import alike
 from recsys.tables.checks.survey import BY_HAND, NOBODY, Survey
 from recsys.tables.validation import Finding, Level
 from recsys.tables.values.examples import shown
-from recsys.tables.values.ids import without_unseen
+from recsys.tables.values.nobody import is_nobody, nobody_in
 
 MIN_FLOOD, FLOOD_FACTOR = 20, 3
 """So many ids that did one thing, all with one item, are a flood if they are so many times what is in keeping with the shop."""
@@ -42,20 +42,13 @@ class Machines:
         return (by_hand & pl.col("user_id").is_in(self.ids["user_id"].implode())).fill_null(False)
 
 
-def is_nobody(column: str, null_users: NullUsers) -> pl.Expr:
-    """Tell whether the id in a column names nobody, as `NullUsers` says; null names nobody."""
-    return pl.col(column).map_batches(
-        lambda ids: _nobody_in(ids, null_users), return_dtype=pl.Boolean(), is_elementwise=True
-    )
-
-
 def by_their_other_name(events: pl.LazyFrame, null_users: NullUsers) -> pl.LazyFrame:
     """Give events of nobody to the anonymous id that stands beside, where that names somebody."""
 
     def each(ids: pl.Series) -> pl.Series:
         user_id, other = (ids.struct.field(name) for name in ("user_id", "anonymous_id"))
-        nobody = _nobody_in(user_id, null_users) & user_id.is_not_null()
-        return other.zip_with(nobody & ~_nobody_in(other, null_users), user_id) if nobody.any() else user_id
+        nobody = nobody_in(user_id, null_users) & user_id.is_not_null()
+        return other.zip_with(nobody & ~nobody_in(other, null_users), user_id) if nobody.any() else user_id
 
     ids = pl.struct("user_id", "anonymous_id").map_batches(each, return_dtype=pl.String(), is_elementwise=True)
     return events.with_columns(ids.alias("user_id"))
@@ -66,15 +59,6 @@ def without_nobody(events: pl.LazyFrame, null_users: NullUsers) -> pl.LazyFrame:
     nobody = is_nobody("user_id", null_users)
     word = pl.when(nobody).then(pl.col("user_id").fill_null(""))
     return events.with_columns(pl.when(~nobody).then("user_id").alias("user_id"), word.alias(NOBODY))
-
-
-def _nobody_in(ids: pl.Series, null_users: NullUsers) -> pl.Series:
-    """Tell of each id, bool[n], whether it is null or one of the words."""
-    distinct = ids.unique()
-    plain = without_unseen(distinct).str.strip_chars().str.to_lowercase()
-    tills = plain.str.replace(TILL_NUMBER, "").is_in(sorted(null_users.tills))
-    nobody = distinct.filter(plain.is_in(sorted(null_users.words)) | tills)
-    return ids.is_null() | ids.is_in(nobody.implode()) if len(nobody) else ids.is_null()
 
 
 def find_machines(events: pl.LazyFrame, seen: Survey, data: DataSettings) -> Machines:

@@ -24,24 +24,25 @@ _TORN = (
 )
 
 
-def order_states(name: str, mapped: Sequence[Mapped], table: Table) -> list[Finding]:
-    """Find the words of `void_orders` that nobody knows: such an order counts in nothing."""
+def order_states(name: str, mapped: Sequence[Mapped], table: Table, *, may_name: bool) -> list[Finding]:
+    """Find the words of `void_orders` that nobody knows: such an order counts in nothing; and orders that contradict themselves, with
+    one as an example if it may be named."""
     nothing = merged(name, table).null_values
     columns = [column for column in table.void_orders if isinstance(column, str)]
     sources = [each.source for each in mapped]
     found = [_state(name, own, each, table, nothing) for own in columns for each in sources if own in each.schema]
-    return [finding for finding in (*found, *_contradicted(name, mapped)) if finding.rows]
+    return [finding for finding in (*found, *_contradicted(name, mapped, may_name)) if finding.rows]
 
 
-def _contradicted(name: str, mapped: Sequence[Mapped]) -> Iterator[Finding]:
+def _contradicted(name: str, mapped: Sequence[Mapped], may_name: bool) -> Iterator[Finding]:
     """Orders that count by some of their rows and do not by others: all of them are left out."""
     for each in mapped:
         if each.contradicted is not None:
             orders = each.contradicted.collect(engine="streaming").to_series()
-            example = str(orders[0]) if len(orders) else ""
-            yield Finding(
-                name, str(each.source.files[0]), "order_id", _ONE_STATE, len(orders), 0.0, example, _TORN, "left_out"
-            )
+            example = str(orders[0]) if len(orders) and may_name else ""
+            share = len(orders) / max(each.source.height(), 1)
+            file = str(each.source.files[0])
+            yield Finding(name, file, "order_id", _ONE_STATE, len(orders), share, example, _TORN, "left_out")
 
 
 def _state(name: str, column: str, source: Source, table: Table, nothing: Sequence[str]) -> Finding:

@@ -8,7 +8,7 @@ from recsys.engine.serving_state import ServingState
 from recsys.live.driver import BEING_FORGOTTEN, MAX_TRIES, Appended, Written
 from recsys.live.erasure import Tombstones
 from recsys.live.log import EventLog
-from recsys.types import Event, StateError
+from recsys.types import Event, Link, StateError
 
 
 def write_down(
@@ -32,6 +32,13 @@ def write_down(
         return _write(state, events, received, known, forgotten, *(() if found is None else (found.take_own,)))
 
     return unless_forgotten(state, serving, look, tombstones, write)
+
+
+def new_links(links: Sequence[Link], serving: ServingState) -> list[Link]:
+    """Those that are not known, and not from before one of their ids was forgotten."""
+    cover = serving.forgotten.cover
+    new = [each for each in links if not serving.is_repeated(each)]
+    return [each for each in new if not any(cover(one, each.timestamp) for one in (each.anonymous_id, each.user_id))]
 
 
 def unless_forgotten(

@@ -18,7 +18,7 @@ from recsys.item_updates import ItemUpdate
 from recsys.live.databases import open_log, open_slates
 from recsys.live.dislikes import Dislike
 from recsys.live.driver import ForgottenSinceError
-from recsys.live.erasure import ErasureKeys, Tombstones
+from recsys.live.erasure import ErasureKeys, Tombstones, tombstones_now
 from recsys.live.item_changes import Standing
 from recsys.live.slate_queue import SlateQueue
 from recsys.settings import Settings
@@ -31,7 +31,7 @@ from recsys.web.http.problems import Problem
 from recsys.web.serving.damage import damage_of
 from recsys.web.serving.experiments import begun, that_run
 from recsys.web.serving.fetcher import SnapshotFetcher
-from recsys.web.serving.intake import unless_forgotten, write_down
+from recsys.web.serving.intake import new_links, unless_forgotten, write_down
 from recsys.web.serving.lines import SnapshotLines
 from recsys.web.serving.log_watch import LogWatch
 from recsys.web.serving.place import Place
@@ -166,18 +166,17 @@ class Live:
         self._present.begin_arms()
 
     def expose(self, serving: ServingState, answered: Answered, known: int, is_message: bool = False) -> Answered:
-        """Write down whom an answer exposes to an arm, before it is given; where that fails, answer as if no experiment ran. So it is
-        where somebody was forgotten after number `known`, up to which that was known when the answer was begun."""
+        """Write down whom an answer exposes to an arm, before it is given; where that fails, or somebody was forgotten after number
+        `known`, up to which that was known as the answer was begun, answer as if no experiment ran."""
         if not answered.exposures or not isinstance(serving.arms, RunningExperiments):
             return answered
         if abs(answered.query.now - self.now(serving)) > clock.MINUTE:
             return answered  # somebody looks at another moment: no shopper sees this list
         try:
             new = serving.arms.exposed(answered.exposures, self.clock.now(), known)
-        except ForgottenSinceError:
-            return serving.answer_without_arms(answered.query, is_message)
-        except StateError:
-            _log.exception("an exposure could not be written; the answer is that of no experiment")
+        except StateError as error:
+            if not isinstance(error, ForgottenSinceError):
+                _log.exception("an exposure could not be written; the answer is that of no experiment")
             return serving.answer_without_arms(answered.query, is_message)
         for each in new:
             self._metrics.exposed(each.experiment, each.arm)
@@ -225,10 +224,7 @@ class Live:
 
     def _tombstones(self) -> Tombstones:
         """The tombstones as they are now; a StateError if that is not known, for whatever reason."""
-        try:
-            return Tombstones(self.erasure_keys, self.state.tombstones())
-        except SettingsError as error:  # forgotten by a service that has a secret which this one lacks
-            raise StateError(str(error)) from error
+        return tombstones_now(self.erasure_keys, self.state.tombstones())
 
     def dislike(self, dislikes: Sequence[Dislike]) -> None:
         """Write dislikes down, for every worker; nothing of what somebody did before being forgotten."""
@@ -241,13 +237,8 @@ class Live:
             unless_forgotten(self.state, None, self._looked, self._tombstones, write)
 
     def link(self, links: Sequence[Link], serving: ServingState) -> None:
-        """Write down to whom anonymous ids belong, but what `serving`, looked at since `linking` began, has already, and what was said
-        before its shopper was forgotten."""
-        cover = serving.forgotten.cover
-        new = [each for each in links if not serving.is_repeated(each)]
-        if left := [
-            each for each in new if not any(cover(one, each.timestamp) for one in (each.anonymous_id, each.user_id))
-        ]:
+        """Write down to whom anonymous ids belong, as far as `serving`, looked at since `linking` began, shows that it is news."""
+        if left := new_links(links, serving):
             self.state.add_links(left, self.received())
 
     def update(self, updates: Sequence[ItemUpdate]) -> list[str | None]:

@@ -152,7 +152,7 @@ def test_digits_behind_a_value_are_refused(tmp_path: Path, before: str, ending: 
     """Of thousands of them the parser would break down, wherever they stand; the file is cut in any place."""
     for blanks in (0, 8_192 - len(before), 8_192 - len(before) - 1_000):
         file = written(tmp_path, "events.json", " " * blanks + before + "1" * digits + ending)
-        with pytest.raises(DataError, match="1,000 digits or more in a row|is broken"):
+        with pytest.raises(DataError, match=r"1,000 digits or more in a row|is broken"):
             open_files(tmp_path, file)
 
 

@@ -17,6 +17,8 @@ from werkzeug.urls import iri_to_uri
 
 from recsys.clock import MINUTE
 from recsys.ids.event_ids import EVENT_ID_LENGTH, ID_FIELD_SEPARATOR
+from recsys.live.driver import until_written
+from recsys.messages.sends import Target
 from recsys.messages.slots import Slot, filled, web_address
 from recsys.types import CHANNELS, Event, StateError
 from recsys.web.http.metrics import ROUTE
@@ -92,22 +94,27 @@ def named_slot(call: Call[NoParameters]) -> Slot | None:
 def _image_address(call: Call[NoParameters], slot: Slot) -> str | None:
     service = call.service
     serving = service.live.serving()
-    sends = service.sends(serving)  # which knows who was forgotten before it is asked whether anything may be pinned
-    row = sends.serve_image(
-        slot,
-        service.live.now(serving),
-        may_pin=serving.forgotten.at(slot.user_id) is None,
-        goes_out=call.environ["REQUEST_METHOD"] == "GET",
-    )
+    goes_out = call.environ["REQUEST_METHOD"] == "GET"
+
+    def shown() -> int:
+        sends = service.sends(serving)  # which knows who was forgotten, before it is asked whether anything may be pinned
+        may_pin = serving.forgotten.at(slot.user_id) is None
+        return sends.serve_image(slot, service.live.now(serving), may_pin=may_pin, goes_out=goes_out)
+
+    row = until_written(shown, serving.catch_up)
     return None if row < 0 else web_address(serving.engine.catalog.item(row)["image_url"])
 
 
 def _link_address(call: Call[NoParameters], slot: Slot) -> str | None:
     service = call.service
     serving = service.live.serving()
-    sends = service.sends(serving)
-    now, may_pin = service.live.now(serving), serving.forgotten.at(slot.user_id) is None
-    target = sends.target(slot, now, may_pin=may_pin)
+    now = service.live.now(serving)
+
+    def found() -> Target | None:
+        sends = service.sends(serving)
+        return sends.target(slot, now, may_pin=serving.forgotten.at(slot.user_id) is None)
+
+    target = until_written(found, serving.catch_up)
     if target is None:
         return None
     item = serving.engine.catalog.item(target.row)

@@ -98,13 +98,15 @@ def test_a_slate_that_was_answered_before_is_not_pinned(app: Application, other:
 
 
 def test_a_slot_pins_nothing(app: Application, other: Application) -> None:
-    """A picture that is loaded just then shows what one who was forgotten sees."""
+    """A picture that is loaded just then is looked for anew, and shows what one who was forgotten sees."""
     app.service.live.state.pins.declare(WEEKLY, 1)
     serving = app.service.live.serving()
     sends = app.service.sends(serving)
     forget(other)
     now = app.service.live.now(serving)
-    assert sends.target(Slot("weekly", "ana", 0), now, may_pin=True) is None
+    with pytest.raises(StateError, match="being forgotten"):
+        sends.target(Slot("weekly", "ana", 0), now, may_pin=True)
+    assert app.service.sends(serving).target(Slot("weekly", "ana", 0), now, may_pin=False) is None
     assert app.service.live.state.pins.pins_of("ana", 9) == []
 
 
