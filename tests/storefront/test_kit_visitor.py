@@ -46,7 +46,7 @@ def test_tabs_that_open_at_once_are_one_visitor(
     for tab in tabs:
         tab.page.goto(shop.origin, wait_until="commit")
     for tab in tabs:
-        tab.page.wait_for_function("() => sent.length > 0")
+        tab.page.wait_for_function("() => typeof sent !== 'undefined' && sent.length > 0")
         tab.page.evaluate("flush()")
     mine = [event.user_id for event in service.events("search") if event.query == "at once"]
     assert mine == [visitor(visit.page)] * 4
