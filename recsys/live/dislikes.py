@@ -41,19 +41,20 @@ class Dislikes:
     def __init__(self, log: Driver) -> None:
         self._log = log
 
-    def say(self, dislikes: Sequence[Dislike], received_at: int, known: int | None = None) -> bool:
-        """Write dislikes, durably when it returns; an earlier one than there is of the same value changes nothing. False, and nothing
-        is written: somebody was forgotten with seq > `known`, or that cannot be told."""
+    def say(self, dislikes: Sequence[Dislike], received_at: int, known: int | None = None) -> None:
+        """Write dislikes, durably when it returns; an earlier one than there is of the same value changes nothing.
+
+        Raises:
+            ForgottenSinceError: nothing is written, for somebody was forgotten after number `known`, or that cannot be told.
+        """
         if not dislikes:
-            return True
+            return
         with self._log.writing() as log:
-            if known is not None and log.forgot_since(known):
-                return False
+            log.check_forgotten(known)
             for each in dislikes:
                 log.add(_SAY, each.user_id, each.hides, each.value, each.at, each.until, received_at)
             for user_id in dict.fromkeys(each.user_id for each in dislikes):
                 log.change(_CROWDED, user_id, user_id, MAX_DISLIKES)
-        return True
 
     def of(self, user_ids: Sequence[str]) -> list[Dislike]:
         """Return what some ids said, undone or not, in order."""

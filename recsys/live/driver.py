@@ -76,12 +76,10 @@ class Transaction(ABC):
 
     def check_forgotten(self, known: int | None) -> None:
         """Raise ForgottenSinceError if somebody was forgotten after number `known`, or that cannot be told; None asks nothing."""
-        if known is not None and self.forgot_since(known):
+        if known is None:
+            return
+        if known > self.last or self.read("SELECT 1 FROM tombstones WHERE seq > ? LIMIT 1", known):
             raise ForgottenSinceError(BEING_FORGOTTEN)
-
-    def forgot_since(self, known: int) -> bool:
-        """Tell whether somebody was forgotten after number `known`, or that cannot be told."""
-        return known > self.last or bool(self.read("SELECT 1 FROM tombstones WHERE seq > ? LIMIT 1", known))
 
 
 class Driver(ABC):
@@ -115,13 +113,15 @@ class Driver(ABC):
     def writing(self) -> AbstractContextManager[Transaction]:
         """One transaction: on the disk when it ends, nothing of it there if it raises."""
 
-    def append(self, statement: str, rows: Sequence[Row], known: int | None = None) -> Appended | None:
+    def append(self, statement: str, rows: Sequence[Row], known: int | None = None) -> Appended:
         """Insert rows in a transaction of their own, each by a statement whose first value is the next number; one that may conflict
-        says `ON CONFLICT … DO NOTHING`. None, and nothing is written: somebody was forgotten with seq > `known`, as of the moment of
-        writing, or that cannot be told."""
+        says `ON CONFLICT … DO NOTHING`.
+
+        Raises:
+            ForgottenSinceError: nothing is written, for somebody was forgotten after number `known`, as of the moment of writing.
+        """
         with self.writing() as log:
-            if known is not None and log.forgot_since(known):
-                return None
+            log.check_forgotten(known)
             return Appended([log.add(statement, *row) for row in rows], log.last)
 
     @abstractmethod

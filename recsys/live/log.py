@@ -89,15 +89,17 @@ class EventLog:
 
     def add_events(self, events: Sequence[Event], received_at: int) -> list[bool]:
         """Write events; False where an event_id is in the log or came earlier in this call."""
-        added = self._append_events(events, received_at)
-        return added.fresh if added else []
+        return self._append_events(events, received_at, None).fresh
 
-    def add_events_unless_forgotten(self, events: Sequence[Event], received_at: int, known: int) -> Appended | None:
-        """The same without a look at the log before, unless somebody was forgotten with seq > `known`, or that cannot be told: None,
-        and nothing is written."""
+    def add_events_unless_forgotten(self, events: Sequence[Event], received_at: int, known: int) -> Appended:
+        """Write events by what is known up to a number, without a look at the log before.
+
+        Raises:
+            ForgottenSinceError: nothing is written, for somebody was forgotten after number `known`, or that cannot be told.
+        """
         return self._append_events(events, received_at, known)
 
-    def _append_events(self, events: Sequence[Event], received_at: int, known: int | None = None) -> Appended | None:
+    def _append_events(self, events: Sequence[Event], received_at: int, known: int | None) -> Appended:
         if not events:
             return Appended([])
         return self._log.append(rows.ADD_EVENTS, [rows.event_row(event, received_at) for event in events], known)

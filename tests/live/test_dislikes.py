@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from recsys.live.dislikes import Dislike
+from recsys.live.driver import ForgottenSinceError
 from recsys.live.erasure import Erased
 from recsys.live.log import EventLog
 
@@ -45,8 +46,10 @@ def test_nothing_is_written_beside_an_erasure(state: EventLog, other: EventLog) 
     """Who says no by what was known before somebody was forgotten is told so, on every database."""
     said = Dislike("ada", "item", "sofa-1", 10, 100)
     known = state.last()
-    assert state.dislikes.say([said], RECEIVED, known)
+    state.dislikes.say([said], RECEIVED, known)
     other.forget([Erased("s:1", "ada", until=100)], 100)
-    assert not state.dislikes.say([said], RECEIVED, known)
+    with pytest.raises(ForgottenSinceError):
+        state.dislikes.say([said], RECEIVED, known)
     assert state.dislikes.of(["ada"]) == []
-    assert state.dislikes.say([said], RECEIVED, state.last())
+    state.dislikes.say([said], RECEIVED, state.last())
+    assert state.dislikes.of(["ada"]) == [said]

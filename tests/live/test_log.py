@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recsys.item_updates import ItemUpdate
-from recsys.live.driver import Appended
+from recsys.live.driver import ForgottenSinceError
 from recsys.live.erasure import Erased, Tombstone
 from recsys.live.log import EventLog
 from recsys.live.rows import SharedRow
@@ -158,21 +158,16 @@ def test_an_event_id_is_accepted_once(state: EventLog, other: EventLog) -> None:
     assert [(each.event_id, each.timestamp) for each in stored(state).values()] == [("a", 10), ("b", 10), ("c", 10)]
 
 
-def written(added: Appended | None) -> list[bool]:
-    """Which of the events that were written are new."""
-    assert added is not None
-    return added.fresh
-
-
 def test_events_are_not_written_where_somebody_was_forgotten_since(state: EventLog, other: EventLog) -> None:
-    """None, and nothing is there, until it is asked with the number of the last tombstone or a later one."""
-    assert written(state.add_events_unless_forgotten([event("first"), event("first")], 1, known=0)) == [True, False]
+    """It is refused, and nothing is there, until it is asked with the number of the last tombstone or a later one."""
+    assert state.add_events_unless_forgotten([event("first"), event("first")], 1, known=0).fresh == [True, False]
     known = state.last()
     other.forget([Erased("hash", "nobody")], 5)
-    assert state.add_events_unless_forgotten([event("second")], 1, known) is None
-    assert written(state.add_events_unless_forgotten([], 1, known)) == []
+    with pytest.raises(ForgottenSinceError):
+        state.add_events_unless_forgotten([event("second")], 1, known)
+    assert state.add_events_unless_forgotten([], 1, known).fresh == []
     assert other.count_events() == 1
-    assert written(state.add_events_unless_forgotten([event("second")], 1, state.last())) == [True]
+    assert state.add_events_unless_forgotten([event("second")], 1, state.last()).fresh == [True]
     assert [row.seq for row in other.events_of("ann", 0, 5)][-1] == state.last()
 
 

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from recsys.live.driver import Appended, Driver, Row, Step, Transaction
+from recsys.live.driver import BEING_FORGOTTEN, Appended, Driver, ForgottenSinceError, Row, Step, Transaction
 from recsys.live.postgres import migrations
 from recsys.live.postgres.address import CONNECT_SECONDS, Address
 from recsys.live.postgres.appending import appending
@@ -114,20 +114,20 @@ class Database(Driver):
             [[commits]] = done.fetchall()
         self._commits.wrote(commits)
 
-    def append(self, statement: str, rows: Sequence[Row], known: int | None = None) -> Appended | None:
+    def append(self, statement: str, rows: Sequence[Row], known: int | None = None) -> Appended:
         """Insert rows by one statement, in one round trip; its answer may be lost with the connection, and then nobody knows."""
         self._check_writable()
         query, values = appending(statement, self._counter, rows, known)
         try:
             held, connection = self._take_whole()
         except _BrokenError:
-            if known is not None:
-                return None  # the next one may lead to a server that was put back, where other rows have the numbers
+            if known is not None:  # the next one may lead to a server that was put back, where other rows have the numbers
+                raise ForgottenSinceError(BEING_FORGOTTEN) from None
             held, connection = self._take_whole()
         with held:
             found = connection.execute(query, values).fetchall()
         if not found:
-            return None
+            raise ForgottenSinceError(BEING_FORGOTTEN)
         [[last, commits, added]] = found
         numbers = set(added)
         fresh = [number in numbers for number in range(last - len(rows) + 1, last + 1)]

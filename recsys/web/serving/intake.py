@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from recsys.engine.serving_state import ServingState
-from recsys.live.driver import BEING_FORGOTTEN, MAX_TRIES, Appended, Written
+from recsys.live.driver import Appended, Written, until_written
 from recsys.live.erasure import Tombstones
 from recsys.live.log import EventLog
-from recsys.types import Event, Link, StateError
+from recsys.types import Event, Link
 
 
 def write_down(
@@ -28,7 +28,7 @@ def write_down(
         StateError: as `unless_forgotten`.
     """
 
-    def write(known: int, forgotten: Tombstones, found: ServingState | None) -> list[bool] | None:
+    def write(known: int, forgotten: Tombstones, found: ServingState | None) -> list[bool]:
         return _write(state, events, received, known, forgotten, *(() if found is None else (found.take_own,)))
 
     return unless_forgotten(state, serving, look, tombstones, write)
@@ -46,27 +46,31 @@ def unless_forgotten(
     serving: ServingState | None,
     look: Callable[[], ServingState | None],
     tombstones: Callable[[], Tombstones],
-    write: Callable[[int, Tombstones, ServingState | None], Written | None],
+    write: Callable[[int, Tombstones, ServingState | None], Written],
 ) -> Written:
     """Write by what was known a moment ago (`serving`); where somebody was forgotten since, look and try again. Before a snapshot is
     loaded the tombstones themselves are read.
 
-    `write` is given a number, the tombstones up to it, and who knows them; None: somebody was forgotten after that number.
+    `write` is given a number, the tombstones up to it, and who knows them; it raises ForgottenSinceError.
 
     Raises:
         StateError: if the log cannot be read or written, or others are forgotten all the time.
     """
-    for _ in range(MAX_TRIES):
-        if (serving := serving or look()) is not None:
-            known = serving.read_to  # before the tombstones are asked: other threads read on meanwhile
-            written = write(known, serving.forgotten, serving)
-        else:
-            known = state.last()
-            written = write(known, tombstones(), None)
-        if written is not None:
-            return written
-        serving = None
-    raise StateError(BEING_FORGOTTEN)
+    found = serving
+
+    def attempt() -> Written:
+        nonlocal found
+        if (found := found or look()) is not None:
+            known = found.read_to  # before the tombstones are asked: other threads read on meanwhile
+            return write(known, found.forgotten, found)
+        known = state.last()
+        return write(known, tombstones(), None)
+
+    def look_anew() -> None:
+        nonlocal found
+        found = None
+
+    return until_written(attempt, look_anew)
 
 
 def _write(
@@ -76,17 +80,18 @@ def _write(
     known: int,
     forgotten: Tombstones,
     took: Callable[[Sequence[Event], Appended], None] = lambda events, added: None,
-) -> list[bool] | None:
+) -> list[bool]:
     """Write the events that none of the tombstones up to number `known` covers; the others count as fresh.
 
     Returns:
-        False for an event whose id was there already. None, and nothing is written: somebody was forgotten since, or that cannot be
-        told.
+        False for an event whose id was there already.
+
+    Raises:
+        ForgottenSinceError: nothing is written, for somebody was forgotten since, or that cannot be told.
     """
     kept = [not forgotten.cover(each.user_id, each.timestamp) for each in events] if forgotten else [True] * len(events)
     left = [each for each, keep in zip(events, kept, strict=True) if keep]
-    if (added := state.add_events_unless_forgotten(left, received, known)) is None:
-        return None
+    added = state.add_events_unless_forgotten(left, received, known)
     took(left, added)
     fresh = iter(added.fresh)
     return [next(fresh) if keep else True for keep in kept]

@@ -229,9 +229,9 @@ class Live:
     def dislike(self, dislikes: Sequence[Dislike]) -> None:
         """Write dislikes down, for every worker; nothing of what somebody did before being forgotten."""
 
-        def write(known: int, forgotten: Tombstones, _: object) -> bool | None:
+        def write(known: int, forgotten: Tombstones, _: object) -> None:
             kept = [each for each in dislikes if not forgotten.cover(each.user_id, each.at)]
-            return self.state.dislikes.say(kept, clock.now(), known) or None
+            self.state.dislikes.say(kept, clock.now(), known)
 
         if dislikes:
             unless_forgotten(self.state, None, self._looked, self._tombstones, write)

@@ -14,7 +14,7 @@ import pytest
 
 from recsys.clock import now
 from recsys.live import rows
-from recsys.live.driver import MAX_TRIES, Appended
+from recsys.live.driver import MAX_TRIES, Appended, ForgottenSinceError
 from recsys.live.erasure import FORGET_SECRETS, Erased, ErasureKeys
 from recsys.live.log import EventLog
 from recsys.live.postgres.address import Address
@@ -181,7 +181,7 @@ def test_an_event_is_never_written_over_an_erasure_that_came_while_another_was_n
     tried: list[int] = []
     plain = state.add_events_unless_forgotten
 
-    def meanwhile(events: Sequence[Event], received: int, known: int) -> Appended | None:
+    def meanwhile(events: Sequence[Event], received: int, known: int) -> Appended:
         tried.append(known)
         other.forget([Erased(signed(f"zoe-{len(tried)}"), "zoe")], now() + 10**9)
         return plain(events, received, known)
@@ -204,9 +204,10 @@ def test_an_event_is_not_written_by_what_was_known_of_a_database_that_was_put_ba
     with closing(Database(address, "log", 1)) as other, other.writing() as log:
         log.change("DELETE FROM events")
         log.last = 0
-    assert state.add_events_unless_forgotten([], now(), 1) is not None
+    assert state.add_events_unless_forgotten([], now(), 1).fresh == []
     event = Event(event_id="late", user_id="ann", event_type="view", timestamp=5, item_id="sofa-1")
-    assert state.add_events_unless_forgotten([event], now(), 1) is None
+    with pytest.raises(ForgottenSinceError):
+        state.add_events_unless_forgotten([event], now(), 1)
 
 
 def test_nothing_is_kept_of_whom_an_unknown_caller_asks_for(worker: Application) -> None:

@@ -190,10 +190,10 @@ def test_a_no_beside_an_erasure_is_not_kept(tmp_path: Path, monkeypatch: pytest.
     said = Dislike("user-0", "item", "sofa-1", micros(NOW), micros(LATER))
     assert keys is not None
 
-    def meanwhile(*asked: Any) -> bool:
+    def meanwhile(*asked: Any) -> None:
         monkeypatch.undo()
         state.forget([Erased(keys.sign("user-0"), "user-0", until=said.at + 1)], said.at)
-        return say(*asked)
+        say(*asked)
 
     monkeypatch.setattr(live.state.dislikes, "say", meanwhile)
     live.dislike([said])
