@@ -37,11 +37,16 @@ from benchmarks.http.service import running
 from recsys.snapshot.store import current_version
 
 MESSAGES_KEY = "bench-messages-" + "m" * 40
+EVENTS_KEY = "bench-events-" + "e" * 40
 CONSOLE_KEY = "bench-console-" + "c" * 40
 SEND = "bench-isolation"
 PORT = 8133
 """One that all callers know, each in a process of its own."""
-KEYS = {"RECSYS_KEYS_MESSAGES": MESSAGES_KEY, "RECSYS_KEYS_CONSOLE_VIEWER": CONSOLE_KEY}
+KEYS = {
+    "RECSYS_KEYS_MESSAGES": MESSAGES_KEY,
+    "RECSYS_KEYS_EVENTS": EVENTS_KEY,
+    "RECSYS_KEYS_CONSOLE_VIEWER": CONSOLE_KEY,
+}
 CALLERS_NICE = 10
 """Callers beside are other machines in life; here they leave the processor to the service and to those who ask pages."""
 Beside = Callable[[Event, Sequence[str], Any], None]
@@ -175,6 +180,13 @@ def large_body(stop: Event, users: Sequence[str], done: Any) -> None:
         _post("/v1/recommendations", body, stop, done)
 
 
+def full_of_rows(stop: Event, users: Sequence[str], done: Any) -> None:
+    """Send events of 20 kB that unfold to 5,000 rows, each of which is refused: they name no item."""
+    body = json.dumps({"client_id": "1", "events": [{"name": "view_item", "params": {"items": [{}] * 5000}}]})
+    while not stop.is_set():
+        _post("/v1/events", body, stop, done, EVENTS_KEY)
+
+
 def console(stop: Event, users: Sequence[str], done: Any) -> None:
     """Log in, and open pages of the console one after the other."""
     draw, cookie = random.Random(), _logged_in()
@@ -198,6 +210,7 @@ MIXES: dict[str, Sequence[Beside]] = {
     "4 card streams": (card,) * 4,
     "64 slow clients": (silent,) * 4,
     "8 × 1 MiB bodies": (large_body,) * 8,
+    "8 × 5,000 rows in 20 kB": (full_of_rows,) * 8,
     "2 people at the console": (console,) * 2,
     "all of them": (*(bulk,) * 2, *(poll,) * 2, *(card,) * 4, *(silent,) * 4, *(large_body,) * 8, *(console,) * 2),
 }
@@ -245,10 +258,10 @@ def _get(path: str, done: Any, headers: Mapping[str, str] = MappingProxyType(_be
         connection.close()
 
 
-def _post(path: str, body: str, stop: Event, done: Any) -> None:
+def _post(path: str, body: str, stop: Event, done: Any, key: str = READ_KEY) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)
     try:
-        connection.request("POST", path, body, _bearer(READ_KEY) | {"Content-Type": "application/json"})
+        connection.request("POST", path, body, _bearer(key) | {"Content-Type": "application/json"})
         answer = connection.getresponse()
         while not stop.is_set() and answer.read(65536):
             pass

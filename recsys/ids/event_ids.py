@@ -6,6 +6,8 @@ import hashlib
 import re
 
 MAX_ID_BYTES = 256
+_MUCH_TOO_LONG = 4096
+"""Characters of a text that is not gone through to say that it is no id."""
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 """Unicode's control characters (category Cc), which no id may hold."""
 ID_FIELD_SEPARATOR = "\x1f"
@@ -20,6 +22,8 @@ def id_problem(text: str) -> str | None:
         return "is empty"
     if len(text) <= MAX_ID_BYTES and text.isascii() and text.isprintable():  # as nearly all are
         return None
+    if len(text) > _MUCH_TOO_LONG:  # which may be said of many events at once
+        return f"has {len(text)} characters, more than {MAX_ID_BYTES} bytes in UTF-8"
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_ID_BYTES:
         return f"has {size} bytes in UTF-8, more than {MAX_ID_BYTES}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any, Generic, Literal
 
 import flask
@@ -27,7 +28,7 @@ from recsys.web.http.metrics import ROUTE
 from recsys.web.http.parameters import BODY_BYTES, Parameters, check_ids, parse_moment, read_body, read_query
 from recsys.web.http.problems import Problem, invalid
 from recsys.web.http.responses import JSON, Response
-from recsys.web.serving.lanes import LARGE_BODY_BYTES, LaneName, Lanes
+from recsys.web.serving.lanes import LARGE_BODY_BYTES, MANY_OBJECTS, LaneName, Lanes
 from recsys.web.serving.service import Service
 
 
@@ -122,11 +123,19 @@ class Operation(Generic[Parameters]):
             Problem: for the caller.
         """
         environ[ROUTE] = self.path
-        lane = self.lane or ("body" if self.has_body and _length(environ) >= LARGE_BODY_BYTES else None)
-        if lane:
+        if lane := self.lane or ("body" if self.has_body and self._is_heavy(environ) else None):
             return self._in_lane(service.lanes, lane, lambda: self._answer(service, environ, path))
         with service.lanes.light():
             return self._answer(service, environ, path)
+
+    def _is_heavy(self, environ: dict[str, Any]) -> bool:
+        """Tell whether a body is large, or small and full of rows."""
+        length = _length(environ)
+        if length >= LARGE_BODY_BYTES or length < 2 * MANY_OBJECTS or not self.rows:
+            return length >= LARGE_BODY_BYTES
+        body = _body(environ)
+        environ["wsgi.input"] = BytesIO(body)
+        return body.count(b"{") > MANY_OBJECTS
 
     def _answer(self, service: Service, environ: Mapping[str, Any], path: Mapping[str, str]) -> Response:
         beacon = read_beacon(_body(environ)) if self.takes_beacons and _is_beacon(environ) else None

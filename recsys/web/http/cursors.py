@@ -24,6 +24,8 @@ START = "*"
 """Asks for a list that can be continued, from its beginning."""
 MAX_LENGTH = 6000
 """Characters of the longest cursor, so that every one fits into an address; with the next one a list ends."""
+MAX_ROWS = 10_000
+"""Items of the longest cursor, and of all cursors of one page of lists: each is looked up, and a caller may make cursors."""
 _CHECK_BYTES = 8
 _HEAD = struct.Struct(f"<{_CHECK_BYTES}s29sI")
 _VERSION = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}")
@@ -38,7 +40,9 @@ class Cursor(NamedTuple):
     rows: Rows
 
     def text(self, query: Query) -> str | None:
-        """The cursor for a question; None where it would be too long."""
+        """The cursor for a question; None where it would be too long, or of too many items."""
+        if len(self.rows) > MAX_ROWS:
+            return None
         gaps = np.diff(self.rows, prepend=-1).astype("<u4")
         packed = zlib.compress(gaps.view(np.uint8).reshape(-1, _PLANES).T.tobytes())
         version = self.version.encode()
@@ -55,6 +59,8 @@ def read_cursor(text: str, query: Query) -> Cursor | None:
     except (binascii.Error, ValueError, struct.error):
         return None
     packed = plain[_HEAD.size :]
+    if count > MAX_ROWS:
+        return None
     if check != _check(query, version, packed) or not _VERSION.fullmatch(version.decode("latin-1")):
         return None
     planes = _unpacked(packed, count * _PLANES)
@@ -65,6 +71,14 @@ def read_cursor(text: str, query: Query) -> Cursor | None:
     if len(rows) and (rows[-1] > np.iinfo(np.int32).max or not gaps.all()):
         return None
     return Cursor(version.decode(), rows.astype(np.int32))
+
+
+def items_of(text: str) -> int:
+    """Tell how many items a cursor says were shown, without a look at them."""
+    try:
+        return int(_HEAD.unpack_from(urlsafe_b64decode(text + "=" * (-len(text) % 4)))[2])
+    except (binascii.Error, ValueError, struct.error):
+        return 0
 
 
 def _unpacked(packed: bytes, size: int) -> bytes | None:

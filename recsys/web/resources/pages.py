@@ -12,8 +12,9 @@ from recsys.engine.serving_state import ServingState
 from recsys.ids.event_ids import id_problem
 from recsys.types import StateError
 from recsys.web.http.answers import PageAnswer, ProblemAnswer, SentSlateAnswer, SlateAnswer
+from recsys.web.http.cursors import MAX_ROWS, items_of
 from recsys.web.http.parameters import BulkBody, PageBody, PageSlate, check_ids
-from recsys.web.http.problems import Problem, state_problem
+from recsys.web.http.problems import Problem, invalid, state_problem
 from recsys.web.http.queries import personal_query
 from recsys.web.http.responses import NDJSON, Response, json_response, stream_response
 from recsys.web.operations import Call, Operation
@@ -34,6 +35,7 @@ def page(call: Call[PageBody]) -> Response:
     serving = call.service.live.answering()
     now = call.now(serving, body.now)
     asked = [_asked(one, body) for one in body.placements]
+    _check_cursors(asked)
     queries = [personal_query(one, serving, now, user_id) for one in asked]
     slates: list[bytes] = []
     shown: tuple[str, ...] = ()
@@ -43,6 +45,11 @@ def page(call: Call[PageBody]) -> Response:
         shown += tuple(serving.engine.catalog.item_id(row) for row in slate.items)
         slates.append(body_of_slate)
     return json_response(b'{"slates":[%b]}' % b",".join(slates))
+
+
+def _check_cursors(asked: Sequence[PageSlate]) -> None:
+    if sum(items_of(one.cursor) for one in asked if one.cursor is not msgspec.UNSET) > MAX_ROWS:
+        raise invalid("cursor", None, f"cursors of up to {MAX_ROWS} items together", "is of too many items on this page")
 
 
 def _asked(placement: str | PageSlate, body: PageBody) -> PageSlate:

@@ -35,9 +35,11 @@ LANES: dict[LaneName, LaneSize] = {
     "console": LaneSize(1, 8, 10.0),
 }
 """Sizes for one worker process: streams are bulk answers and polls, which hold a thread for as long as a caller reads; bodies are
-light calls whose body is large; the console's pages are for people, who wait longer."""
+light calls whose body is large or full of rows; the console's pages are for people, who wait longer."""
 LARGE_BODY_BYTES = 64 * 1024
 """Bodies from this size on take milliseconds to read, and stand in a lane."""
+MANY_OBJECTS = 1000
+"""So do smaller ones of rows with more objects than this: `{},` in the list of items of one event is a row to be judged."""
 STREAM_SECONDS = 300.0
 """Longest time that one streamed answer takes."""
 STOPPING_SECONDS = 20.0

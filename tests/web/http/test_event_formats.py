@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -279,6 +280,34 @@ def test_the_rows_of_one_request_are_bounded() -> None:
     assert len(rows(ga4(*events))) == MAX_UNFOLDED
     with pytest.raises(Problem, match=str(MAX_UNFOLDED)):
         unfolded(ga4(*events, {"name": "view_item", "params": {"item_id": "1"}}))
+
+
+def test_rows_of_rejected_events_count() -> None:
+    """An event whose last item is none leaves the next ones no more than it would have, had it been whole."""
+    items = [*[{"item_id": "1"}] * (MAX_UNFOLDED // 2), 0]
+    found = unfolded(ga4(*[{"name": "view_item", "params": {"items": items}}] * 2))
+    assert [each.index for each in found.rejected] == [0, 1]
+    with pytest.raises(Problem, match=str(MAX_UNFOLDED)):
+        unfolded(ga4(*[{"name": "view_item", "params": {"items": items}}] * 3))
+
+
+@pytest.mark.parametrize("name", ["userId", "anonymousId", "messageId"])
+def test_ids_of_a_segment_call_are_judged_before_its_rows_repeat_them(name: str) -> None:
+    """A text of a megabyte becomes no thousand texts of a megabyte."""
+    call = track("Product Added", products=[{"product_id": "1"}] * 3) | {name: "x" * 5000}
+    found = unfolded({"batch": [call]})
+    assert (found.rows, len(found.rejected)) == ([], 1)
+    assert re.match(r"(user|anonymous|message)_id: 'x+…' has 5000 characters", found.rejected[0].error)
+
+
+def test_ids_of_a_ga4_body_are_read_once() -> None:
+    """Its events hold them, and not copies of them; one that is none rejects each event that would be a row."""
+    events = [{"name": "view_item", "params": {"item_id": "1"}}] * 3
+    first, *others = rows(ga4(*events, user_id=" ada "))
+    assert first["user_id"] == "ada"
+    assert all(each["user_id"] is first["user_id"] for each in others)
+    found = unfolded(ga4(*events, {"name": "not ours"}, user_id="x" * 5000))
+    assert ([each.index for each in found.rejected], found.ignored) == ([0, 1, 2], 1)
 
 
 class Counted(list[Any]):

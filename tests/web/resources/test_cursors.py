@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from recsys.types import Query
 from recsys.web.app import Application
-from recsys.web.http.cursors import MAX_LENGTH, Cursor, read_cursor
+from recsys.web.http.cursors import MAX_LENGTH, MAX_ROWS, Cursor, items_of, read_cursor
 from tests.conftest import Shop, event
 from tests.support.servers.intake import EVENTS, intake
 from tests.support.servers.serving import ADMIN, READ, bearer, client, token
@@ -260,3 +260,22 @@ def test_a_list_ends_before_its_cursor_outgrows_an_address() -> None:
     assert Cursor(VERSION, scattered[1]).text(QUERY) is None
     assert Cursor(VERSION, large).text(QUERY) is not None
     assert Cursor(VERSION, np.sort(rng.choice(5_000, 2_500, replace=False)).astype(np.int32)).text(QUERY) is not None
+
+
+def test_a_cursor_hides_no_more_than_a_long_list_shows() -> None:
+    """A list ends before its cursor names more items than are looked up; one that a caller made of more is none."""
+    query, rows = Query(now=0, user_id="ada"), np.arange(MAX_ROWS, dtype=np.int32)
+    longest = Cursor(VERSION, rows).text(query)
+    assert longest is not None
+    assert items_of(longest) == MAX_ROWS
+    assert read_cursor(longest, query) is not None
+    assert Cursor(VERSION, np.arange(MAX_ROWS + 1, dtype=np.int32)).text(query) is None
+
+
+def test_the_cursors_of_a_page_hide_no_more_together(app: Application) -> None:
+    """However many lists it has: whoever makes cursors has no more looked up."""
+    cursor = Cursor(VERSION, np.arange(MAX_ROWS // 2 + 1, dtype=np.int32)).text(Query(now=0))
+    lists = [{"placement": "home", "cursor": cursor}] * 2
+    answer = app.test_client().post("/v1/slates", json={"placements": lists}, headers=READ)
+    assert (answer.status_code, answer.get_json()["parameter"]) == (400, "cursor")
+    assert str(MAX_ROWS) in answer.get_json()["detail"]

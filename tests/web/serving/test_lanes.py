@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
 from recsys.web.http.problems import Problem
-from recsys.web.serving.lanes import GIVE_WAY_SECONDS, LANES, LATELY_SECONDS, Lanes
+from recsys.web.serving.lanes import GIVE_WAY_SECONDS, LANES, LATELY_SECONDS, MANY_OBJECTS, Lanes, LaneSize
+from tests.support.servers.intake import intake, row_results, send
 from tests.support.servers.patience import PATIENCE_SECONDS
 
 
@@ -142,6 +144,20 @@ def test_no_rest_is_long() -> None:
     assert hours.rests
     assert max(hours.rests) <= GIVE_WAY_SECONDS
     assert sum(hours.rests) <= LATELY_SECONDS
+
+
+def test_small_bodies_full_of_rows_take_turns(artifacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They stand in the lane of large bodies, which is closed here; ordinary ones go on."""
+    monkeypatch.setitem(LANES, "body", LaneSize(0, 0, 0.0))
+    app = intake(artifacts, tmp_path)
+
+    def view(items: int) -> dict[str, object]:
+        return {"client_id": "1", "events": [{"name": "view_item", "params": {"items": [{"item_id": "sofa-1"}] * items}}]}
+
+    assert row_results(send(app, view(MANY_OBJECTS // 2)))["rejected"] == []
+    refused = send(app, view(MANY_OBJECTS))
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"] == "1"
 
 
 def test_streams_end_soon_when_the_worker_is_to_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,18 +10,19 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from recsys.categories import join_category
+from recsys.ids.event_ids import id_problem
 from recsys.tables.presets import Preset, mapping_of
 from recsys.types import EVENT_TYPES
 from recsys.web.http.answers import Rejection
-from recsys.web.http.bodies import EventsBody, Ga4Body, Ga4Event, SegmentBatch, SegmentCall
+from recsys.web.http.bodies import ID_ALLOWED, EventsBody, Ga4Body, Ga4Event, SegmentBatch, SegmentCall
 from recsys.web.http.parameters import read_row
 from recsys.web.http.problems import Problem, invalid
 
 MAX_UNFOLDED = 5000
-"""Rows that the events of one request may become."""
+"""Rows that the events of one request may become, those of events that are rejected among them."""
 
 SEGMENT = Preset(
     columns={
@@ -95,39 +96,65 @@ def unfold(body: EventsBody | Ga4Body | SegmentBatch | SegmentCall) -> Unfolded:
     if isinstance(body, EventsBody):
         return Unfolded(list(enumerate(body.events)), by_tool=False)
     if isinstance(body, Ga4Body):
-        return _gathered(body.events, lambda raw: _of_ga4(read_row(raw, Ga4Event), body))
+        ids = _Ids(_text(body.user_id), _text(body.client_id) or _text(body.app_instance_id))
+        return _gathered(body.events, lambda raw: _of_ga4(read_row(raw, Ga4Event), body, ids))
     if isinstance(body, SegmentCall):
         return _gathered([body], _of_segment)
     return _gathered(body.batch, lambda raw: _of_segment(read_row(raw, SegmentCall)))
 
 
 def _gathered(events: Iterable[Any], rows_of: Callable[[Any], Iterable[Row]]) -> Unfolded:
-    found = Unfolded()
+    found, left = Unfolded(), MAX_UNFOLDED
     for index, raw in enumerate(events):
+        rows: list[tuple[int, Row]] = []
+        rejected = None
         try:
-            rows = [(index, row) for row in islice(rows_of(raw), MAX_UNFOLDED + 1 - len(found.rows))]
+            for row in islice(rows_of(raw), left + 1):
+                rows.append((index, row))  # noqa: PERF401 - those before what is wrong count
         except Problem as problem:
-            found.rejected.append(Rejection(index, str(problem)))
+            rejected = Rejection(index, str(problem))
+        left -= len(rows)
+        if left < 0:
+            raise Problem(400, f"the events hold more than {MAX_UNFOLDED} items; allowed: up to {MAX_UNFOLDED} a request")
+        if rejected is not None:
+            found.rejected.append(rejected)
             continue
-        links = [each for each in rows if "event_type" not in each[1]]
-        found.links += links
+        found.links += [each for each in rows if "event_type" not in each[1]]
         found.rows += [each for each in rows if "event_type" in each[1]]
         found.ignored += not rows
-        if len(found.rows) > MAX_UNFOLDED:
-            raise Problem(400, f"the events hold more than {MAX_UNFOLDED} items; allowed: up to {MAX_UNFOLDED} a request")
     return found
 
 
-def _of_ga4(event: Ga4Event, body: Ga4Body) -> Iterator[Row]:
+class _Ids(NamedTuple):
+    """Ids that a tool's event says once for all of its rows; `client_id` of GA4 is the anonymous one."""
+
+    user_id: str | None
+    anonymous_id: str | None
+    message_id: str | None = None
+
+    def check(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Hand rows on, if there are any and the ids can be ids: each row repeats them.
+
+        Raises:
+            Problem: 400, naming the id.
+        """
+        for place, row in enumerate(rows):
+            for name, text in () if place else self._asdict().items():
+                if text and (wrong := id_problem(text)):
+                    raise invalid(name, text, ID_ALLOWED, wrong)
+            yield row
+
+
+def _of_ga4(event: Ga4Event, body: Ga4Body, ids: _Ids) -> Iterator[Row]:
     ga4 = mapping_of("ga4")
     kind = ga4.event_types.get(event.name, event.name if event.name in EVENT_TYPES else "")
     if not kind:
         return
-    anonymous_id = _text(body.client_id) or _text(body.app_instance_id)
     moment = body.timestamp_micros if event.timestamp_micros is None else event.timestamp_micros
     params = {"ga_session_id": (event.params or {}).get("session_id"), **(event.params or {})}
-    head = _kept(user_id=_text(body.user_id) or anonymous_id, anonymous_id=anonymous_id, timestamp=moment, event_type=kind)
-    yield from _rows(head, params, "items", ga4)
+    user_id, anonymous_id = ids.user_id or ids.anonymous_id, ids.anonymous_id
+    head = _kept(user_id=user_id, anonymous_id=anonymous_id, timestamp=moment, event_type=kind)
+    yield from ids.check(_rows(head, params, "items", ga4))
 
 
 def _of_segment(call: SegmentCall) -> Iterator[Row]:
@@ -142,9 +169,9 @@ def _of_segment(call: SegmentCall) -> Iterator[Row]:
             yield _kept(anonymous_id=before, user_id=user_id, timestamp=moment)
         return
     head = _kept(user_id=user_id or anonymous_id, anonymous_id=anonymous_id, timestamp=moment, channel=call.channel or None)
-    message_id = _text(call.message_id)
-    for place, row in enumerate(_segment_rows(kind, call, head)):
-        yield row | ({"event_id": f"{message_id}:{place}"} if message_id else {})
+    ids = _Ids(user_id, anonymous_id, _text(call.message_id))
+    for place, row in enumerate(ids.check(_segment_rows(kind, call, head))):
+        yield row | ({"event_id": f"{ids.message_id}:{place}"} if ids.message_id else {})
 
 
 def _segment_rows(kind: str, call: SegmentCall, head: Row) -> Iterator[Row]:
