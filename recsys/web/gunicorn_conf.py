@@ -21,6 +21,8 @@ worker_class = "recsys.web.http.worker.buffering_worker.BufferingWorker"
 """Requests are gathered whole before a thread takes them, so that slow clients hold no thread."""
 threads = 48
 """Threads of a worker: more than the heavy calls that may run or wait (`recsys.web.serving.lanes`), so that pages never queue."""
+worker_connections = 10_000
+"""Connections of a worker; at the last one that which waited longest makes room, for at the bound gunicorn accepts nobody any more."""
 keepalive = 15
 preload_app = True
 """Loaded once and forked: workers share the code's memory, as they share the snapshot's mapped pages."""

@@ -70,9 +70,10 @@ def blueprints(describe: Callable[[], Mapping[str, Any]]) -> tuple[Blueprint, Bl
 
     description = Blueprint("openapi", __name__)
     description.add_url_rule("/openapi.json", "document", lambda: Response(body(), content_type=JSON))
-    pages: Blueprint = get_swaggerui_blueprint(
-        "/docs", "/openapi.json", {"app_name": "Recommendations", "validatorUrl": None}, blueprint_name="docs"
+    pages: Blueprint = get_swaggerui_blueprint(  # by relative addresses, for the service may be under a path
+        ".", "../openapi.json", {"app_name": "Recommendations", "validatorUrl": None}, blueprint_name="docs"
     )
+    pages.url_prefix = "/docs"
     pages.after_request(_keep_to_ourselves)
     return description, pages
 

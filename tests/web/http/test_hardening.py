@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
@@ -18,6 +19,7 @@ from recsys.settings import RateLimit
 from recsys.snapshot.store import current_version
 from recsys.types import SettingsError
 from recsys.web.app import create_app
+from recsys.web.serving import rate_limits
 from recsys.web.serving.rate_limits import RateLimits
 from tests.support.servers.patience import PATIENCE_SECONDS
 from tests.support.servers.running import Server, start, stop
@@ -111,6 +113,20 @@ def test_a_rate_that_is_none_is_named() -> None:
     """The error names the value and what is allowed."""
     with pytest.raises(SettingsError, match=r"'often' is no rate; allowed: such as 20/second"):
         RateLimits([RateLimit(rate="often")])
+
+
+def test_windows_that_have_ended_go_without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many callers come: a thread for them would go through all of them again and again, beside the answers."""
+    now, threads = [1000.0], threading.active_count()
+    monkeypatch.setattr(rate_limits, "_LEAST_SWEPT", 10)
+    monkeypatch.setattr("time.time", lambda: now[0])
+    windows = rate_limits._Windows()
+    assert [windows.incr(f"first-{caller % 10}", 60) for caller in range(20)] == [1] * 10 + [2] * 10
+    now[0] += 60
+    assert [windows.incr(f"second-{caller}", 60) for caller in range(10)] == [1] * 10
+    assert (windows.get("first-0"), windows.get("second-0"), windows.get_expiry("second-0")) == (0, 1, 1120.0)
+    assert len(windows._windows) <= 10
+    assert threading.active_count() == threads
 
 
 def test_files_cut_short_under_the_service_stop_its_answers(artifacts: Path, tmp_path: Path) -> None:

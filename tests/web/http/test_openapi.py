@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import msgspec
 import pytest
@@ -130,19 +131,21 @@ def test_the_description_changes_knowingly(document: dict[str, Any]) -> None:
     assert document == json.loads(GOLDEN.read_text())
 
 
-def test_the_page_loads_nothing_from_elsewhere(web: FlaskClient) -> None:
-    """Swagger UI and all its files come from this service, and its online validator is off."""
-    with web.get("/docs/") as page:
+@pytest.mark.parametrize("prefix", ["", "/recs"])
+def test_the_page_loads_nothing_from_elsewhere(artifacts: Path, prefix: str) -> None:
+    """Swagger UI and all its files come from this service, under its path where it has one, and its online validator is off."""
+    web, at = create_app(serving_settings(artifacts, prefix=prefix), ENVIRONMENT).test_client(), f"{prefix}/docs/"
+    with web.get(at) as page:
         assert page.status_code == 200
         assert "default-src 'self'" in page.headers["Content-Security-Policy"]
         text = page.get_data(as_text=True)
     assert '"validatorUrl": null' in text
-    assert '"url": "/openapi.json"' in text
+    [description] = re.findall(r'"url": "([^"]+)"', text)
     files = re.findall(r'(?:src|href)="([^"]+)"', text)
     assert len(files) >= 4
-    for file in files:
-        assert file.startswith("/docs/")
-        with web.get(file) as answer:
+    for file in (description, *files):
+        assert urljoin(at, file).startswith(prefix + "/")
+        with web.get(urljoin(at, file)) as answer:
             assert answer.status_code == 200
 
 

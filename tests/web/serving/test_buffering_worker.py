@@ -207,6 +207,21 @@ def test_without_descriptors_the_connection_that_waited_longest_makes_room() -> 
     worker.tmp.close()
 
 
+def test_connections_beyond_the_bound_make_room() -> None:
+    """At its bound gunicorn accepts nobody: silent connections must not bring a worker there."""
+    worker = BufferingWorker(0, 0, [], None, 1, Config(), None)
+    worker.poller, worker.worker_connections = DefaultSelector(), 3
+    with worker.poller, socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_connection(listener.getsockname(), PATIENCE_SECONDS)) for _ in range(5)]
+        for _ in silent:
+            worker.accept(listener)
+            assert worker.nr_conns < worker.worker_connections
+        assert [client.recv(1) for client in silent[:3]] == [b""] * 3, "those that waited longest"
+        while worker.nr_conns:
+            worker._make_room()
+    worker.tmp.close()
+
+
 def test_requests_sent_ahead_are_all_answered(server: Server) -> None:
     """Two requests in one packet, and the rest of a third one later, are three answers on one connection."""
     one = f"GET {HOME} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {READ_KEY}\r\n\r\n".encode()

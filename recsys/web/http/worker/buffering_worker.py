@@ -96,6 +96,8 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
             return
         _bound_sending(client)
         self.nr_conns += 1
+        if self.nr_conns >= self.worker_connections:
+            self._make_room()
         conn = TConn(self.cfg, client, address, listener.getsockname())
         self._watch(conn)
         self._begin(conn)
@@ -245,13 +247,15 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
             self._close(conn)
 
     def _make_room(self) -> None:
-        """Close the connection that needs its descriptor least, so that there is one for another that waits to be accepted."""
+        """Close the connection that has ended, or else waited longest, so that there is room for another that is to be accepted."""
+        kept = self.keepalived_conns[0] if self.keepalived_conns else None
+        gathering = next(iter(self._gathering), None)
         if self._lingering:
             self._close(next(iter(self._lingering)))
-        elif self.keepalived_conns:
+        elif kept and (not gathering or kept.timeout - self.cfg.keepalive <= gathering.timeout - REQUEST_SECONDS):
             self._close(self.keepalived_conns.popleft())
-        elif self._gathering:
-            self._drop(next(iter(self._gathering)))
+        elif gathering:
+            self._drop(gathering)
 
     def _say_continue(self, conn: TConn) -> None:
         try:
