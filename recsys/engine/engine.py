@@ -115,6 +115,11 @@ class Engine:
         engine._digest = b"\n".join((self._digest, other._digest))
         return engine
 
+    def follow_items(self) -> None:
+        """Have what is learned of items follow those that were put, or changed."""
+        for each in self.recommenders.values():
+            each.follow_items()
+
     def take_blank(self) -> Mask:
         """Take a mask bool[n] of no items, the caller's own until it is given back."""
         try:

@@ -20,8 +20,8 @@ from recsys.engine.pipeline import Engine
 from recsys.engine.shoppers.accounts import Accounts
 from recsys.engine.shoppers.dislikes import KnownDislikes, with_dislikes
 from recsys.engine.shoppers.impressions import with_impressions
-from recsys.engine.shoppers.kept_histories import EVENTS_KEPT, MAX_DROPPED, KeptHistories
-from recsys.engine.shoppers.writers import MAX_FIRST, Writers
+from recsys.engine.shoppers.kept_histories import EVENTS_KEPT, KeptHistories
+from recsys.engine.shoppers.writers import MAX_EVENTS, Writers
 from recsys.item_updates import ItemUpdate
 from recsys.live.dislikes import Dislike
 from recsys.live.driver import Appended
@@ -33,7 +33,7 @@ from recsys.reasons import reason_locale
 from recsys.snapshot.customer_value import CustomerValue
 from recsys.snapshot.identity_links import Period, always, periods, without
 from recsys.snapshot.people import NOBODY, Person
-from recsys.snapshot.put.overlay import overlay_all
+from recsys.snapshot.put.arriving import Arriving
 from recsys.types import NO_HISTORY, Event, History, Link, Query
 
 MAX_LINKED = 20
@@ -55,9 +55,8 @@ class ServingState:
         self._folded = self.read_to = engine.snapshot.manifest.state_sequence
         """The number up to which every row that concerns everybody is taken in, tombstones among them."""
         self._version: tuple[int, int] | None = None
-        self._lock = threading.Lock()
-        self._kept = KeptHistories(EVENTS_KEPT)
-        self._writers = Writers()
+        self._lock, self._kept = threading.Lock(), KeptHistories(EVENTS_KEPT)
+        self._writers, self._arriving = Writers(), Arriving(engine.catalog, engine.follow_items)
         self._links: dict[str, list[Link]] = {}
         self._linked: dict[str, dict[str, None]] = {}
         """User = anonymous ids, those linked last at the end."""
@@ -65,15 +64,14 @@ class ServingState:
             state.reach(self._folded)
         self.forgotten = Tombstones(erasure_keys, state.tombstones())
         self.lineage = state.lineage
-        self.accounts = Accounts(self.forgotten)
-        self.dislikes = KnownDislikes(state.dislikes)
+        self.accounts, self.dislikes = Accounts(self.forgotten), KnownDislikes(state.dislikes)
         self._campaigns = LiveCampaigns(engine.campaigns)
         self.newest = engine.snapshot.as_of
         """The later of the snapshot's moment and the newest accepted event, in microseconds."""
 
     def catch_up(self, recent: bool = False) -> None:
         """Take in what was written since the last look; costs a few microseconds where nothing was. `recent`: what other machines
-        wrote within a tenth of a second may be left for the next look, which spares the wait for a database.
+        wrote within a tenth of a second may be left for later, which spares the wait for a database, and many item updates but a few.
 
         Raises:
             StateError: if the log cannot be read.
@@ -81,26 +79,25 @@ class ServingState:
         """
         look = self._state.recent_version if recent else self._state.version
         known, version = self._version, look()
-        if version == known:
-            return
-        with self._lock:
-            if self._version is not known and (version := look()) == self._version:
-                return  # another thread took it in meanwhile
-            with self._kept.changing():
-                max_n = MAX_FIRST if known is None else MAX_DROPPED
-                news = self._state.news(self.read_to, max_n + 1, self.accounts.read, self._campaigns.read)
-                if news.last < self.read_to:  # the database was put back: numbers that were read are given again
-                    self.lineage = ""
-                self._kept.drop_written(news.wrote, self.users_of)
-                self._writers.take(news.wrote, max_n)
-                self._take(news.shared)
-                self._take_joins(news.joins)
-                self._campaigns.take(news.campaigns)
-                self.dislikes.take(news.disliked)
-                self.newest = max(self.newest, news.newest or 0)
-                # Before others may keep a history: it says whether the log is asked.
-                self.read_to = max(news.last, self.read_to)
-            self._version = version
+        is_new = version != known
+        if is_new:
+            with self._lock:
+                if self._version is known or (version := look()) != self._version:  # else another thread took it in
+                    with self._kept.changing():
+                        news = self._state.news(self.read_to, MAX_EVENTS + 1, self.accounts.read, self._campaigns.read)
+                        if news.last < self.read_to:  # the database was put back: numbers that were read are given again
+                            self.lineage = ""
+                        self._kept.drop_written(news.wrote, self.users_of, news.n_wrote <= MAX_EVENTS)
+                        self._writers.take(news.wrote, news.n_wrote)
+                        self._take(news.shared, everything=known is None)
+                        self._take_joins(news.joins)
+                        self._campaigns.take(news.campaigns)
+                        self.dislikes.take(news.disliked)
+                        self.newest = max(self.newest, news.newest or 0)
+                        self.read_to = max(news.last, self.read_to)  # before others keep a history: it says whether to ask
+                    self._version = version
+        if not (is_new and recent):
+            self._arriving.go_on(self._take_items, once=recent)
 
     def take_own(self, events: Sequence[Event], added: Appended) -> None:
         """Take in events that this process wrote without a look at the log, where nobody wrote anything else since the last one."""
@@ -109,10 +106,10 @@ class ServingState:
         try:
             if self._version == added.step.before:
                 fresh = [event for event, is_new in zip(events, added.fresh, strict=True) if is_new]
-                wrote = [event.user_id for event in fresh]
+                wrote = {event.user_id for event in fresh}
                 with self._kept.changing():
                     self._kept.drop_written(wrote, self.users_of)
-                    self._writers.take(wrote, len(wrote))
+                    self._writers.take(wrote, 0)
                     self.newest = max(self.newest, *(event.timestamp for event in fresh), 0)
                     self.read_to = max(added.last, self.read_to)
                 self._version = added.step.after
@@ -264,8 +261,8 @@ class ServingState:
         """User = the anonymous ids that were linked to it since the snapshot; a copy, for other threads link on meanwhile."""
         return dict(self._linked)
 
-    def _take(self, news: Sequence[SharedRow]) -> None:
-        """Take rows in, first who is forgotten."""
+    def _take(self, news: Sequence[SharedRow], everything: bool = False) -> None:
+        """Take rows in, first who is forgotten; of item updates a few, or `everything`, before anybody can be answered."""
         self.forgotten.add(each.row for each in news if isinstance(each.row, Tombstone))
         if any(isinstance(each.row, Tombstone | Link) for each in news):
             self.dislikes.clear()
@@ -277,9 +274,13 @@ class ServingState:
             linked[row.anonymous_id] = None
         if self.arms is not None and any(isinstance(each.row, Tombstone | Link) for each in news):
             self.arms.people_changed()  # once it is known whose ids are whose: what was read before is not kept after
-        updates = [(each.seq, each.row) for each in news if isinstance(each.row, ItemUpdate)]
-        if overlay_all(self._snapshot.catalog, updates):
+        self._arriving.add((each.seq, each.row) for each in news if isinstance(each.row, ItemUpdate))
+        if self._arriving.take(everything):
             self._kept.clear()  # their events may have been of an unknown item
+
+    def _take_items(self) -> None:
+        with self._lock, self._kept.changing():
+            self._take(())
 
     def _take_joins(self, changes: Sequence[JoinChange]) -> None:
         """Take in which accounts were joined, and which stand on their own again."""

@@ -173,6 +173,9 @@ class _Recommender:
         unknown[there.rows.both_here] = False
         return _followed_by(found, self._serving.recommend(query, profile, n - len(found), unknown))
 
+    def follow_items(self) -> None:
+        """The other snapshot has no items that were put since."""
+
     def scores_of(self, items: Rows) -> Scores:
         """Score items as the other snapshot does, those that it does not know as the serving one does."""
         rows = self._there.rows.there.take(items)

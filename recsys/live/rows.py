@@ -65,8 +65,8 @@ _SINCE = """SELECT 'last', last, CAST(NULL AS bigint), CAST(NULL AS text), CAST(
     CAST(NULL AS bytea) FROM ({}) AS numbered
 UNION ALL SELECT 'newest', max(timestamp), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM events WHERE seq > ?
 UNION ALL SELECT 'disliked', max(seq), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM dislikes
-UNION ALL SELECT 'wrote', NULL, NULL, user_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-FROM (SELECT user_id FROM events WHERE seq > ? ORDER BY seq LIMIT ?) AS written
+UNION ALL SELECT 'wrote', count(*), NULL, user_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM (SELECT user_id FROM events WHERE seq > ? ORDER BY seq LIMIT ?) AS written GROUP BY user_id
 UNION ALL SELECT 'link', seq, received_at, anonymous_id, user_id, timestamp, NULL, NULL, NULL, NULL, NULL FROM links WHERE seq > ?
 UNION ALL SELECT 'item_update', seq, received_at, item_id, NULL, NULL, NULL, available, stock, price, item
 FROM item_updates WHERE seq > ?
@@ -110,14 +110,15 @@ class News(NamedTuple):
     """All that a worker takes in of one moment of the log, and is newer than it has taken in.
 
     last: the newest row's number, also when rows were deleted since · disliked: number of the last dislike, 0: there is none · newest:
-    time of the latest event, None: there is none · wrote: under which ids events were written, at most so many, some of them
-    repeatedly · shared, joins, campaigns: by seq.
+    time of the latest event, None: there is none · wrote: under which ids events were written, as far as so many tell · n_wrote: how
+    many did · shared, joins, campaigns: by seq.
     """
 
     last: int
     disliked: int
     newest: int | None
     wrote: list[str]
+    n_wrote: int
     shared: list[SharedRow]
     joins: list[JoinChange]
     campaigns: list[CampaignChange]
@@ -185,7 +186,7 @@ def tombstone_of(subject: str, since: int | None, until: int) -> Tombstone:
 
 @cache
 def since_query(last: str) -> str:
-    """The query of `News`, in a database where `last` finds the number given last. Its values: `after`, `after`, most of `wrote`,
+    """The query of `News`, in a database where `last` finds the number given last. Its values: `after`, `after`, most of `n_wrote`,
     `after` three times, and after which number joins and campaigns count."""
     return _SINCE.format(last)
 
@@ -209,6 +210,7 @@ def news_of(found: Sequence[Row]) -> News:
         single.get("disliked") or 0,
         single.get("newest"),
         [row[2] for row in of.get("wrote", ())],
+        sum(row[0] for row in of.get("wrote", ())),
         sorted(shared, key=by_seq),
         sorted(joined, key=by_seq),
         sorted(put, key=by_seq),

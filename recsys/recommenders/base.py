@@ -66,6 +66,10 @@ class Recommender(Protocol[OfSettings]):
         """Rank up to `n` distinct items for which allowed bool[items] holds, best first; never fewer than it could."""
         ...
 
+    def follow_items(self) -> None:
+        """Take in items that were put while serving; most recommenders learn nothing of them."""
+        return  # or mypy takes it for abstract
+
     def scores_of(self, items: Rows) -> Scores:
         """Score items int32[k], each as if it alone were asked for; only of one that `ranks_everything`."""
         raise NotImplementedError
@@ -105,6 +109,10 @@ class AskedRecommender(Protocol):
         """Rank up to `n` distinct items for which allowed bool[items] holds, best first."""
         ...
 
+    def follow_items(self) -> None:
+        """Take in items that were put while serving."""
+        ...
+
     def scores_of(self, items: Rows) -> Scores:
         """Score items int32[k], each as if it alone were asked for; only of one that `ranks_everything`."""
         ...
@@ -120,13 +128,14 @@ class EvidenceItem:
     None is kept for the next answer: most evidence is of one shopper, so that to look for its words takes longer than to find them.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
+    def __init__(self, catalog: Catalog, likeness: str = "similar") -> None:
+        """`likeness` is the name of the text that names an item of the page."""
+        self._catalog, self._likeness = catalog, likeness
 
     def reason(self, query: RowQuery, profile: Profile, explained_by: int) -> Reason:
         """Name the evidence item: one of the page, else one that the shopper bought or viewed."""
         if len(query.context):
-            return titled_reason(self._catalog, "similar", "similar", explained_by, query.locale)
+            return titled_reason(self._catalog, "similar", self._likeness, explained_by, query.locale)
         code = "because_bought" if explained_by in profile.has_bought else "because_viewed"
         return titled_reason(self._catalog, code, code, explained_by, query.locale)
 

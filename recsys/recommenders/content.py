@@ -82,13 +82,17 @@ class Content(Recommender[ContentSettings]):
         self._neighbours = Neighbours(arrays, catalog.tie_rank)
         self._tie_rank = catalog.tie_rank
         self._put = PutNeighbours(catalog, arrays, Terms(arrays, catalog, settings)) if "holders" in arrays else None
-        self._evidence = EvidenceItem(catalog)
+        self._evidence = EvidenceItem(catalog, "look_alike")  # it knows nothing of what shoppers like
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Add up the look-alikes of the items in the query's context, else of the shopper's history."""
+        self.follow_items()
+        return self._neighbours.of_seeds(self._seeds, query, profile.history, allowed, n)
+
+    def follow_items(self) -> None:
+        """Find the look-alikes of items that were put since the last time."""
         if self._put is not None and self._put.began():
             self._neighbours = Neighbours(self._put.arrays, self._tie_rank)
-        return self._neighbours.of_seeds(self._seeds, query, profile.history, allowed, n)
 
     def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
         """Name the item that this one is most like."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 from recsys.types import History
@@ -14,7 +14,7 @@ _BESIDES = 50
 """What a history costs beside its events, in events."""
 
 MAX_DROPPED = 1_000
-"""Of more events since the last look, all histories are dropped together."""
+"""Where more wrote since the last look, all histories are dropped together."""
 
 
 class KeptHistories:
@@ -64,9 +64,10 @@ class KeptHistories:
             if (history := self._histories.pop(user_id, None)) is not None:
                 self._events -= len(history) + _BESIDES
 
-    def drop_written(self, wrote: Sequence[str], users_of: Callable[[str], Iterable[str]]) -> None:
-        """Drop the histories that what was written under these ids, which are those users', may have changed."""
-        if len(wrote) > MAX_DROPPED:
+    def drop_written(self, wrote: Collection[str], users_of: Callable[[str], Iterable[str]], are_all: bool = True) -> None:
+        """Drop the histories that what was written under these ids, which are those users', may have changed; all, unless these
+        `are_all` who wrote."""
+        if not are_all or len(wrote) > MAX_DROPPED:
             self.clear()
         for each in wrote if self._histories else ():
             self.drop(each)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 MAX_WRITERS = 50_000
 """Most ids that a worker knows, some 5 MB; where more wrote, anybody may have."""
-MAX_FIRST = 20_000
-"""Most events since the snapshot that are gone through at the first look."""
+MAX_EVENTS = 20_000
+"""Most events since the last look that are gone through; of one shopper there may be thousands in one request."""
 
 
 class Writers:
@@ -20,9 +20,9 @@ class Writers:
         """Tell whether something may have been written under an id."""
         return self._ids is None or user_id in self._ids
 
-    def take(self, wrote: Sequence[str], max_n: int) -> None:
-        """Take in who wrote since the last look, some repeatedly; more than `max_n`: there were others too."""
+    def take(self, wrote: Collection[str], n_wrote: int) -> None:
+        """Take in who wrote since the last look, as far as `n_wrote` events tell; more than `MAX_EVENTS`: there were others too."""
         if self._ids is not None:
             self._ids.update(wrote)
-            if len(wrote) > max_n or len(self._ids) > MAX_WRITERS:
+            if n_wrote > MAX_EVENTS or len(self._ids) > MAX_WRITERS:
                 self._ids = None

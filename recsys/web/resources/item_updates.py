@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -11,10 +12,11 @@ from recsys.engine.merchandising.attribute_filters import FilterError, typed_fil
 from recsys.item_filters import Condition
 from recsys.item_updates import AttributeValue, ItemUpdate
 from recsys.snapshot.catalog import Catalog
+from recsys.types import StateError
 from recsys.web.http.answers import Rejection, RowResultsAnswer
 from recsys.web.http.item_bodies import ItemRow, ItemsBody, WholeItemRow, WholeItemsBody
 from recsys.web.http.parameters import read_row
-from recsys.web.http.problems import invalid
+from recsys.web.http.problems import Problem, invalid
 from recsys.web.http.responses import Response
 from recsys.web.http.row_results import ACCEPTED, judge, row_results_response
 from recsys.web.operations import Call, Operation
@@ -39,6 +41,8 @@ def _update(call: Call[Any], rows: tuple[Any, ...], read: Callable[[Any, Catalog
         places = [place for place in range(len(rows)) if place not in refused]
         problems = zip(places, updates, live.update(updates), strict=True)
         rejected += [Rejection(place, f"item_id: {update.item_id!r} {wrong}") for place, update, wrong in problems if wrong]
+        with suppress(StateError, Problem):  # they are written
+            live.serving()  # so that no list of this worker has to take in many
     rejected.sort(key=lambda each: each.index)
     return row_results_response(RowResultsAnswer(len(rows) - len(rejected), tuple(rejected)))
 
