@@ -7,6 +7,8 @@ CREATE TEMPORARY TABLE told (LIKE recsys.tombstones) ON COMMIT DROP;
 \copy told FROM 'tombstones.csv' csv
 DELETE FROM told USING recsys.tombstones AS known
 WHERE (known.subject, known.until) = (told.subject, told.until) AND known.since IS NOT DISTINCT FROM told.since;
+-- Above the numbers that they had: what a snapshot that holds the erased has taken in ends before those.
+UPDATE recsys.sequence SET last = greatest(last, (SELECT max(seq) FROM told)) WHERE name = 'log';
 INSERT INTO recsys.tombstones (seq, subject, since, until, received_at)
 SELECT (SELECT last FROM recsys.sequence WHERE name = 'log') + row_number() OVER (ORDER BY seq), subject, since, until, received_at FROM told;
 UPDATE recsys.sequence SET last = last + (SELECT count(*) FROM told), commits = commits + 1 WHERE name = 'log';

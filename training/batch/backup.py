@@ -19,7 +19,7 @@ import msgspec
 from recsys import clock
 from recsys.disk import name_folder, sync, write_whole
 from recsys.live.databases import log_in
-from recsys.live.erasure import Erased
+from recsys.live.erasure import Erased, Tombstone
 from recsys.live.sqlite import copies
 from recsys.live.sqlite.log import FILE as LOG
 from recsys.live.sqlite.slate_log import FILE as SLATES
@@ -116,6 +116,7 @@ def restore(settings: Settings, source: Path, replace: bool, now: datetime) -> t
     Raises:
         DataError: if there is a state and `replace` is not set, or the backup is not whole.
         StateError: if a process has the log open.
+        SnapshotError: if a kept snapshot cannot be read, so that its numbers are not known; nothing is changed.
         SettingsError: if the live state is in a database, which has tools of its own.
     """
     _check_in_files(settings)
@@ -126,31 +127,45 @@ def restore(settings: Settings, source: Path, replace: bool, now: datetime) -> t
             raise DataError(f"{state / LOG}: is there; add --replace to keep it beside and put the backup in its place")
         kept = state.with_name(f"{state.name}-before-{now:%Y%m%dT%H%M%SZ}")
         back_up(settings, kept, now)
-    (state / EVENTS_FOLDER).mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name in backup.files:  # compacted files that are there may have lost erased rows since, and stay
-        if name not in (LOG, SLATES) and not (state / name).exists():
-            with write_whole(state / name) as aside:
-                shutil.copyfile(source / name, aside)
-    for name in (SLATES, LOG):
-        if name in backup.files:
-            copies.put(source / name, state / name)
-    if (state / LOG).exists():
-        _carry_over(settings, state, kept)
+    aside = state.with_name(f".{state.name}.{uuid4().hex}.tmp")
+    try:
+        aside.mkdir(parents=True, mode=0o700)
+        if LOG in backup.files:
+            copies.copy(source / LOG, aside / LOG)
+            _carry_over(settings, aside, kept)
+        _put(backup, source, aside, state)
+    except OSError as error:
+        raise DataError(f"{state}: cannot be written ({error.strerror})") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
     return backup, kept
 
 
+def _put(backup: Backup, source: Path, aside: Path, state: Path) -> None:
+    """Put the files of a backup into their places, last the log, which was made ready aside: up to then the one that is there knows
+    who was erased."""
+    (state / EVENTS_FOLDER).mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in backup.files:  # compacted files that are there may have lost erased rows since, and stay
+        if name not in (LOG, SLATES) and not (state / name).exists():
+            with write_whole(state / name) as written:
+                shutil.copyfile(source / name, written)
+    for folder, name in ((source, SLATES), (aside, LOG)):
+        if name in backup.files:
+            copies.put(folder / name, state / name)
+
+
 def _carry_over(settings: Settings, state: Path, kept: Path | None) -> None:
-    """Take over the tombstones of what was there, and go on above all numbers that were given."""
+    """Go on above all numbers that were given, and take over the tombstones of what was there: of snapshots that hold the erased, all
+    have lower numbers than their tombstones."""
     artifacts = settings.artifacts
     folded = max((read_manifest(artifacts, version).state_sequence for version in versions(artifacts)), default=0)
+    tombstones: list[Tombstone] = []
+    if kept is not None:
+        with closing(log_in(kept)) as before:
+            folded, tombstones = max(folded, before.last()), before.tombstones()
     with closing(log_in(state)) as log:
-        if kept is not None and (kept / LOG).exists():
-            with closing(log_in(kept)) as before:
-                log.forget(
-                    [Erased(each.subject, "", each.since, each.until + 1) for each in before.tombstones()], clock.now()
-                )
-                folded = max(folded, before.last())
         log.reach(folded)
+        log.forget([Erased(each.subject, "", each.since, each.until + 1) for each in tombstones], clock.now())
 
 
 def backup_to(settings: Settings, target: Path, now: datetime) -> int:

@@ -70,8 +70,9 @@ def test_a_database_is_restored_to_a_time(server: PostgresServer, backups: Path,
         run([program("pg_basebackup"), "--pgdata", str(backups / "base"), "--dbname", source], owner())
         log.add_events([event("after the backup"), event("of ben", user="ben")], RECEIVED)
         time = asked(server.url, "SELECT clock_timestamp()")
+        log.add_events([event("too late"), event("later"), event("last")], RECEIVED)
         log.forget([Erased("hash of ben", "ben")], RECEIVED)
-        log.add_events([event("too late")], RECEIVED)
+        before = log.last()
     with psycopg.connect(server.url, autocommit=True) as mistake:
         mistake.execute("DELETE FROM recsys.events")
     psql(server, tmp_path, "-c", "\\copy recsys.tombstones TO 'tombstones.csv' csv")
@@ -94,8 +95,9 @@ def test_a_database_is_restored_to_a_time(server: PostgresServer, backups: Path,
             for _ in range(2):  # once more changes nothing
                 psql(with_restored, tmp_path, "-f", str(DEPLOY / "erased_again.sql"))
             assert [each.subject for each in log.tombstones()] == ["hash of ben"]
+            assert [news.seq for news in log.news(0).shared] == [before + 1], "above what snapshots may have of ben"
             assert log.add_events([event("new")], RECEIVED) == [True]
-            assert log.last() == 5
+            assert log.last() == before + 2
     finally:
         with_restored.stop()
 

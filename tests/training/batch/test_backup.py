@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -13,11 +14,15 @@ from pathlib import Path
 import pytest
 
 from recsys.live.databases import log_in
-from recsys.live.erasure import Erased
+from recsys.live.erasure import Erased, ErasureKeys
 from recsys.live.log import EventLog
-from recsys.types import DataError, Event, Link, StateError
+from recsys.tables.live_rows import EVENTS_FOLDER, compacted_files
+from recsys.types import DataError, Event, Link, SnapshotError, StateError
 from tests.conftest import NOW, Shop, ago, busy_events, micros
 from training.batch.backup import NOTE, back_up, read_backup, restore
+from training.batch.compact import purge
+
+ERASURE_KEYS = ErasureKeys(["forget-secret-of-at-least-32-characters"])
 
 
 def viewed(number: int, user: str = "ana") -> Event:
@@ -107,6 +112,59 @@ def test_the_erased_stay_erased(logged: Shop) -> None:
     restore(logged.settings, logged.folder / "backup", True, NOW)
     with closing(log_in(logged.folder / "state")) as log:
         assert log.tombstones() == tombstones != []
+
+
+def test_an_empty_machine_gets_all_of_it(logged: Shop) -> None:
+    """Compacted events too: the log comes last, whatever was put before it."""
+    compacted = logged.folder / "state" / EVENTS_FOLDER / "events-1-2.parquet"
+    compacted.parent.mkdir()
+    compacted.write_bytes(b"events")
+    assert [each.path for each in compacted_files(compacted.parent)] == [compacted]
+    back_up(logged.settings, logged.folder / "backup", NOW)
+    shutil.rmtree(logged.folder / "state")
+    restore(logged.settings, logged.folder / "backup", False, NOW)
+    assert compacted.read_bytes() == b"events"
+    with closing(log_in(logged.folder / "state")) as log:
+        assert ids(log) == {"e0", "e1", "e2"}
+
+
+@pytest.fixture
+def erased_since(tmp_path: Path) -> Shop:
+    """A shop with a backup, a snapshot that holds a shopper who came after it, and whose erasure then is the log's last row."""
+    shop = Shop(tmp_path, busy_events())
+    with closing(log_in(tmp_path / "state")) as log:
+        log.add_events([viewed(1)], micros(ago(minutes=5)))
+    back_up(shop.settings, tmp_path / "backup", NOW)
+    with closing(log_in(tmp_path / "state")) as log:
+        log.add_events([viewed(number, "zoe") for number in range(2, 9)], micros(ago(minutes=4)))
+    shop.publish()
+    with closing(log_in(tmp_path / "state")) as log:
+        log.forget([Erased(ERASURE_KEYS.sign("zoe"), "zoe", -(2**63), micros(NOW) + 1)], micros(NOW))
+    return shop
+
+
+def test_a_restore_that_failed_half_way_is_run_again(erased_since: Shop) -> None:
+    """Whatever stopped the first one, the state knows of every erasure after the second."""
+    shop = erased_since
+    (manifest,) = (shop.folder / "artifacts").glob("*/manifest.json")
+    said = manifest.read_bytes()
+    manifest.write_bytes(b"{")
+    with closing(log_in(shop.folder / "state")) as log:
+        tombstones = log.tombstones()
+    with pytest.raises(SnapshotError):
+        restore(shop.settings, shop.folder / "backup", True, NOW)
+    manifest.write_bytes(said)
+    restore(shop.settings, shop.folder / "backup", True, NOW.replace(year=2027))
+    with closing(log_in(shop.folder / "state")) as log:
+        assert log.tombstones() == tombstones != []
+    assert not [each for each in shop.folder.iterdir() if each.name.endswith(".tmp")]
+
+
+def test_a_snapshot_that_holds_the_erased_is_known_after_a_restore(erased_since: Shop) -> None:
+    """It was made before they were erased, so that its numbers are below that of their tombstone, wherever that was put."""
+    shop = erased_since
+    restore(shop.settings, shop.folder / "backup", True, NOW)
+    assert list(purge(shop.settings, ERASURE_KEYS).remaining.values()) == [1]
 
 
 def test_numbers_that_a_snapshot_knows_are_not_given_again(tmp_path: Path) -> None:
