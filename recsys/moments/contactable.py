@@ -49,6 +49,8 @@ class ContactIndex:
         self._places_of[-1] = -1
         self._read = self._folded = snapshot.manifest.state_sequence
         self._linked: dict[str, int] = {}
+        self._joined: dict[str, str] = {}
+        self._joins_known = 0, 0
 
     def __len__(self) -> int:
         return len(self.last_seen)
@@ -68,7 +70,8 @@ class ContactIndex:
         with state.reading():
             last = max(state.last(), self._read)
             active = state.active(self._read, last) if last > self._read else []
-            seen = [one for each in active for one in _by_user(each, serving)] + self._newly_linked(serving)
+            seen = [one for each in active for one in _by_user(each, serving)]
+            seen += self._newly_linked(serving) + self._newly_joined(serving)
         seen = [each for each in seen if each.user_id not in serving.null_users]
         self._read = last
         self._welcome(each.user_id for each in seen)
@@ -111,6 +114,16 @@ class ContactIndex:
         changed = [user_id for user_id, count in counts.items() if self._linked.get(user_id) != count]
         self._linked = counts
         return [Active(user_id, _last_seen(user_id, serving), True) for user_id in changed]
+
+    def _newly_joined(self, serving: ServingState) -> list[Active]:
+        """Accounts that were joined or parted since the last look, and those that their history belongs, or belonged, to."""
+        known = serving.accounts.read, len(serving.forgotten)
+        if known == self._joins_known:
+            return []
+        self._joins_known, owners = known, serving.accounts.owners()
+        changed = {user_id for pair in owners.items() ^ self._joined.items() for user_id in pair}
+        self._joined = owners
+        return [Active(user_id, _last_seen(user_id, serving), True) for user_id in sorted(changed)]
 
     def _welcome(self, user_ids: Iterable[str]) -> None:
         """Give places to those whom the snapshot does not know, where everybody counts."""

@@ -200,9 +200,9 @@ class Finder:
         return places[np.argsort(contact_index.last_seen[places], kind="stable")].astype(np.int32)
 
     def _user_context(self, user_id: str, trigger_context: TriggerContext) -> UserContext | None:
-        """One person now; None: forgotten."""
+        """One person now; None: forgotten, or written to under the account that this one was joined into."""
         serving = self._serving
-        if serving.forgotten.at(user_id) is not None:
+        if serving.forgotten.at(user_id) is not None or user_id in serving.accounts:
             return None
         return UserContext(user_id, serving.person(user_id), serving.history(user_id), trigger_context)
 

@@ -17,6 +17,7 @@ from recsys.item_updates import ItemUpdate
 from recsys.live.databases import log_in
 from recsys.live.erasure import Erased, ErasureKeys
 from recsys.live.item_changes import Standing
+from recsys.live.joins import Join
 from recsys.live.pinned_slates import PinnedItem, PinnedSlate
 from recsys.moments.context import UserContext
 from recsys.moments.finder import Finder
@@ -269,6 +270,26 @@ def test_who_is_forgotten_as_a_line_is_made_is_not_written_down(make: Make, tmp_
     assert Finder(serving, state, ask).find("cart", micros(NOW), 9, micros(NOW)) == 1
     assert [decoded(line)["user_id"] for _, line in state.moments.lines("cart", 0, 9)] == ["ann"]
     assert Finder(serving, state, ask).find("cart", micros(NOW), 9, micros(NOW)) == 0
+
+
+def test_joined_accounts_are_one_person(worker: Worker) -> None:
+    """The account that the history belongs to hears of it, of what the other one did too; once they part, each for itself again."""
+    assert worker.users("browse") == ["bert"]
+    worker.state.joins.add(Join("bert", "cara", micros(NOW)), micros(NOW))
+    worker.post(event("bert", "sofa-2", "cart_add", ago(minutes=1)))
+    later = NOW + timedelta(hours=1)
+    assert worker.users("cart", later) == ["cara"]
+    assert {"sofa-1", "sofa-2"} & {item["item_id"] for item in worker.lines("cart")[0]["slate"]["items"][:2]}
+    worker.state.joins.undo("bert", micros(later))
+    assert worker.users("cart", NOW + timedelta(hours=12)) == ["cara", "bert"]
+
+
+def test_people_with_two_accounts_have_one_birthday(make: Make, tmp_path: Path) -> None:
+    """The user table has both, with the same day; one letter goes out, by the consent of the account that stands."""
+    people = [user(name, birthday=birth(3, 31)) for name in ("user-0", "user-1")]
+    worker = Worker(make(people=people).engine(), tmp_path)
+    worker.state.joins.add(Join("user-1", "user-0", micros(NOW)), micros(NOW))
+    assert worker.users("birthday") == ["user-0"]
 
 
 def test_what_the_last_sends_showed_is_not_recommended(worker: Worker) -> None:

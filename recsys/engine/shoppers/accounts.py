@@ -42,6 +42,10 @@ class Accounts:
             user_id = join.user_id
         return user_id
 
+    def owners(self) -> dict[str, str]:
+        """Every account that was joined into another one = whose its history is."""
+        return {each: self.owner(each) for each in tuple(self._joins) if self._standing(each) is not None}
+
     def joined(self, user_id: str) -> list[str]:
         """The accounts that were joined into one, also by way of another one, in the order of their joining."""
         found = [each for each in tuple(self._into.get(user_id, ())) if self._standing(each)]
