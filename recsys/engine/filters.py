@@ -23,6 +23,8 @@ from recsys.snapshot.catalog import Catalog
 from recsys.types import Bought, Mask, Profile, Query, Rows, Times
 
 HiddenDays = NDArray[np.float64]
+USUAL_GAP_DAYS = 30.0
+"""Days between two purchases of a replenishable item in a shop of which nothing is known."""
 Filter = Literal[
     "unavailable",
     "category",
@@ -227,9 +229,13 @@ pass over all items."""
 
 
 def hidden_days(catalog: Catalog, behaviour: BehaviourSettings) -> HiddenDays:
-    """Days float64[n] for which `bought = "hide"` hides an item after its purchase: for ever unless it is replenishable."""
-    part_of_gap = np.nan_to_num(catalog.gap_days.astype(np.float64)) * behaviour.replenish_after
-    return np.where(catalog.replenishable, part_of_gap, np.inf)
+    """Days float64[n] for which `bought = "hide"` hides an item after its purchase: for ever unless it is replenishable.
+
+    One that was bought again too seldom to tell its gap has the usual one of those that were.
+    """
+    gaps, known = catalog.gap_days.astype(np.float64), catalog.replenishable & (catalog.gap_days > 0)
+    usual = np.median(gaps[known]) if known.any() else USUAL_GAP_DAYS
+    return np.where(catalog.replenishable, np.where(known, gaps, usual) * behaviour.replenish_after, np.inf)
 
 
 def _unknown(query: Query, catalog: Catalog) -> list[str]:

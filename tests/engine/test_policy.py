@@ -248,6 +248,28 @@ def test_bought_items_come_back_on_the_edge(rule: Bought, days: int) -> None:
     assert shown_after(timedelta(), Bought("allow"), "pot")
 
 
+@pytest.mark.parametrize(("others", "days"), [((), 15), ((50, 62), 6)])
+def test_a_replenishable_item_of_which_no_gap_is_known_is_not_shown_at_once(others: tuple[int, ...], days: int) -> None:
+    """It has the usual gap of the shop's other items, or 30 days where no gap is known."""
+    items = [{"item_id": name, "replenishable": True} for name in ("tea", "oil")]
+    rows = [event(f"u{at}", "oil", "purchase", ago(age), order_id=f"{at}-{age}") for at in range(3) for age in others]
+    hidden = []
+    for age in (timedelta(days=days) - SECOND, timedelta(days=days)):
+        made = world([*rows, event("ann", "tea", "purchase", NOW - age, order_id="own")], items)
+        query, context, own = Query(now=micros(NOW)), np.empty(0, np.int32), made.profile("ann")
+        inputs = FilterInputs(
+            query,
+            context,
+            own,
+            Bought("hide"),
+            made.catalog,
+            hidden_days(made.catalog, BEHAVIOUR),
+            FilterMasks(made.catalog),
+        )
+        hidden.append(not allowed_items(inputs)[0][made.rows("tea")[0]])
+    assert hidden == [True, False]
+
+
 def test_numbered_items_share_nothing() -> None:
     """Items without category and brand give neither focus nor affinity, whatever their number."""
     rows = [event("ann", f"i{at:02}", "cart_add", ago(minutes=at)) for at in range(12)]
