@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recsys.category_rows import are_in
 from recsys.engine.blend import NONE_RANKED, Pick, Ranked, blend, ranked_by, reordered
 from recsys.engine.engine import Engine
-from recsys.engine.ranker.ranker import AnyRanker, Moved
+from recsys.engine.ranker.ranker import LEARNED_LIMIT, AnyRanker, Moved
 from recsys.jit import INT, ROWS, compiled
 from recsys.ranking import mark
 from recsys.types import NO_CANDIDATES, Candidates, Mask, Profile, Reason, RowQuery, Rows, Scores
@@ -130,7 +130,7 @@ class SlateBuilder:
         return order.ranker.moved(self._to_rank(weights, order.ranker), weights, self._query, self._profile, item)
 
     def _to_rank(self, weights: Mapping[str, float], ranker: AnyRanker) -> dict[str, Candidates]:
-        return self.brought(weights, ranker.sources, ranker.depth)
+        return self.brought(weights, ranker.sources, max(ranker.depth, LEARNED_LIMIT + self._spares))
 
     def brought(self, weights: Mapping[str, float], sources: Sequence[str], depth: int) -> dict[str, Candidates]:
         """The lists that a ranker is asked to order: of its sources, and of every recommender with a weight."""

@@ -25,7 +25,8 @@ class Earned:
         orders = orders_of_clicks(ledger, days).filter(pl.col("recommendation_id").is_in(lists))
         self._orders = {(name, item): count for name, item, count in orders.iter_rows()}
         self._bought: dict[str, list[tuple[int, str]]] = {}
-        for unit, time, item in ledger.lines.select("unit", "time", "item_id").drop_nulls().iter_rows():
+        kept = ledger.lines.filter(pl.col("units") > 0).select("unit", "time", "item_id")  # what was not given back
+        for unit, time, item in kept.drop_nulls().iter_rows():
             self._bought.setdefault(unit, []).append((time, item))
 
     def person(self, user_id: str) -> str:

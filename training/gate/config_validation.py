@@ -26,6 +26,7 @@ from recsys.snapshot.catalog import Catalog, catalog_arrays
 from recsys.snapshot.histories import Events, Tables
 from recsys.snapshot.id_index import id_arrays
 from recsys.snapshot.item_stats import item_stats
+from recsys.snapshot.manifest import RankerRecord
 from recsys.snapshot.store import Manifest, content_hash
 from recsys.types import Arrays, EventType
 from training.evaluation.evaluate import Evaluation, Examination, Judged, ScoreRow, Task, difference, judge
@@ -99,6 +100,14 @@ def judge_recipe(
     elif live:
         checks.append(Check("live recipe", True, "The settings are those of the live snapshot."))
     return Findings(tuple(checks), shadow, _evaluation(examined, shadow, ours, settings))
+
+
+def ranker_kept(settings: Settings, new: RankerRecord, live: RankerRecord) -> tuple[Check, ...]:
+    """Look whether a ranker that leads is gone though nothing was found against it: its package, or its windows, are."""
+    if not live.leads or new.tasks or settings.ranker.mode == "off":
+        return ()
+    said = f"The ranker of the live snapshot leads, and this snapshot was made without one. {new.said}"
+    return (Check("ranker", False, said),)
 
 
 def _window(new: Manifest, days: int) -> Fold:

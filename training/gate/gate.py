@@ -21,7 +21,7 @@ from recsys.tables.checks.usefulness import usefulness
 from recsys.tables.validation import explain
 from recsys.types import GateError, OlderSnapshotError, SettingsError, SnapshotError
 from training.evaluation.evaluate import with_subjects
-from training.gate.config_validation import Findings, judge_recipe
+from training.gate.config_validation import Findings, judge_recipe, ranker_kept
 from training.gate.snapshot_checks import Check, agreement, coverage, freshness, ids, past, volume
 from training.job.job import Fitted, Prepared, Steps
 from training.job.ranker.ranker import FittedRanker
@@ -128,6 +128,7 @@ class SnapshotGate:
             if live:
                 self._checks.append(volume(new, live, limits.least_volume))
                 self._checks.append(past(new, live, limits.least_past, settings.seed))
+                self._checks += ranker_kept(settings, fitted.manifest.ranker, live.manifest.ranker)
         self._stop_if_refused()
         with self._steps.step("gate: recipe"):
             self._found = judge_recipe(

@@ -21,6 +21,8 @@ from recsys.types import Arrays, Bought, Candidates, Profile, RowQuery
 
 GROUP = "ranker"
 """The snapshot's folder of its arrays."""
+LEARNED_LIMIT = 20
+"""Items of the lists that a ranker learns from and is judged on: shorter ones of its sources would say less of an item."""
 
 
 class Moved(NamedTuple):

@@ -22,13 +22,14 @@ from recsys.recommenders.item_item import ItemItem
 from recsys.recommenders.trending import Trending
 from recsys.settings import BehaviourSettings, Settings
 from recsys.snapshot.id_index import blob_arrays, id_arrays
+from recsys.snapshot.manifest import RankerRecord, TaskVerdict
 from recsys.snapshot.store import FORMAT, current_version, publish, read_manifest, versions
 from recsys.types import Arrays, Candidates, GateError, Mask, Profile, RowQuery, SettingsError
 from tests.conftest import NOW, SETTINGS, Shop, ago, busy_events, event, micros
 from tests.support.training import train
 from training.evaluation.evaluate import Evaluation, Examination, Judged, Subject, Task
 from training.evaluation.split import Fold, Truth, split
-from training.gate.config_validation import beats_popularity, nothing_after, nothing_outside
+from training.gate.config_validation import beats_popularity, nothing_after, nothing_outside, ranker_kept
 from training.gate.contest import POPULAR
 from training.gate.gate import GateVerdict, SnapshotGate, summary_rows, verdict_of
 from training.gate.snapshot_checks import BLEND, Check
@@ -37,6 +38,20 @@ from training.job.job import Steps, fit, learn, prepare
 TASTES, TASTE_ITEMS, SHOPPERS = 6, 20, 120
 DAYS = 60
 """How long the shop has been open."""
+
+
+@pytest.mark.parametrize("leads", [True, False])
+def test_a_ranker_that_leads_is_not_lost_in_silence(leads: bool) -> None:
+    """Without its package a training goes on; that the live ranker is gone then is no verdict on it."""
+    verdict = TaskVerdict(leads=leads, blend=0.1, ranker=0.2, difference=(0.1, 0.05, 0.15))
+    live, none = RankerRecord(tasks={"new": verdict}), RankerRecord(said="LightGBM is not installed.")
+    checks = ranker_kept(Settings(), none, live)
+    assert [each.passed for each in checks] == [False] * leads
+    assert all("LightGBM is not installed." in each.said for each in checks)
+    judged = RankerRecord(tasks={"new": msgspec.structs.replace(verdict, leads=False)})
+    assert ranker_kept(Settings(), judged, live) == ()
+    off = msgspec.structs.replace(Settings(), ranker=msgspec.structs.replace(Settings().ranker, mode="off"))
+    assert ranker_kept(off, none, live) == ()
 
 
 def taste_items() -> list[dict[str, Any]]:

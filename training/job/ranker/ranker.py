@@ -38,7 +38,9 @@ from training.job.tasks import Task
 
 _MIN_WINDOWS = 3
 """Two to learn from and to judge by, and one more for the model that the gate measures."""
-_NOT_THERE = "The blend leads: LightGBM is not installed, without which no ranker is learned (pip install lightgbm)."
+_NOT_THERE = (
+    "The blend leads: LightGBM is not installed, without which no ranker is learned (.venv/bin/pip install lightgbm)."
+)
 _OFF = "The blend leads: ranker.mode is off."
 
 
