@@ -34,6 +34,8 @@ VISITS_PER_FILE = 160_000
 """Visits acted out together: about a million events, one file."""
 
 TABLES = ("events", "items", "users", "identities", "contents")
+_MARK = ".synthetic-shop"
+"""File beside the tables, by which a folder is known that may be written over."""
 
 Progress = Callable[[int, int], None]
 
@@ -75,7 +77,7 @@ def make_shop(
         progress: called with the visits acted out and all visits after each file.
 
     Raises:
-        DataError: if a number is out of range or `end` has no time zone.
+        DataError: if a number is out of range, `end` has no time zone, or the folder holds tables that this did not write.
     """
     events, items = _checked(users, events, items, end, seed)
     end = end.astimezone(UTC)
@@ -90,7 +92,7 @@ def make_shop(
         "identities": names.identities,
         "contents": contents_table(end, seed),
     }
-    _clear(folder)
+    _clear(folder, [f"{name}.parquet" for name in tables])
     for name, table in tables.items():
         table.write_parquet(folder / f"{name}.parquet", compression="zstd")
 
@@ -106,11 +108,16 @@ def shop_settings(folder: str | Path = "data", tables: Sequence[str] = TABLES) -
     return "".join(f'[data.{name}]\npaths = ["{folder}/{file}.parquet"]\n' for name, file in files.items())
 
 
-def _clear(folder: Path) -> None:
-    """Make the folder, without event files of an earlier and larger shop."""
+def _clear(folder: Path, names: Sequence[str]) -> None:
+    """Make the folder, without event files of an earlier and larger shop; a shop of flesh and blood keeps its tables there too."""
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("events-*.parquet"):
-        old.unlink()
+    old = [*folder.glob("events-*.parquet"), *(folder / name for name in names if (folder / name).exists())]
+    if old and not (folder / _MARK).exists():
+        there = f"{old[0].name} is there, without the mark of `make shop` ({_MARK})"
+        raise DataError(f"--out {folder}: {there}; name another folder, or delete it if it is a synthetic shop's")
+    (folder / _MARK).touch()
+    for file in old:
+        file.unlink()
 
 
 def default_items(users: int) -> int:

@@ -116,9 +116,19 @@ def test_files_of_events_follow_one_another(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_smaller_shop_replaces_a_larger_one(tmp_path: Path) -> None:
     """No event file of an earlier shop stays behind."""
+    make_shop(tmp_path, users=10, end=END)
     (tmp_path / "events-00007.parquet").write_bytes(b"old")
     make_shop(tmp_path, users=10, end=END)
     assert [path.name for path in tmp_path.glob("events-*")] == ["events-00000.parquet"]
+
+
+@pytest.mark.parametrize("name", ["events-2026.parquet", "users.parquet"])
+def test_tables_of_a_real_shop_are_not_replaced(tmp_path: Path, name: str) -> None:
+    """Whoever keeps exports in the folder of that name is told so, and has them still."""
+    (tmp_path / name).write_bytes(b"years of work")
+    with pytest.raises(DataError, match=f"{name} is there"):
+        make_shop(tmp_path, users=10, end=END)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(name, b"years of work")]
 
 
 def test_summary_counts_what_is_on_disk(shop: Made) -> None:

@@ -138,12 +138,17 @@ def _make_keys(file: Path) -> dict[str, str]:
     return made
 
 
+def _without_the_shops(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment without what leads to a shop of its own: its database, its keys and secrets."""
+    return {name: value for name, value in environment.items() if not name.startswith("RECSYS_")}
+
+
 def _serve(
     file: Path, settings: Settings, at: Addresses, place: socket.socket, workers: int, keys: Mapping[str, str]
 ) -> int:
     show = [sys.executable, "-m", "simulator.storefront", "--tables", str((file.parent / "data").resolve())]
     show += ["--service", at.service, "--port", str(at.port + 1)]
-    environment = {**os.environ, **keys, "RECSYS_SETTINGS": str(file.resolve())}
+    environment = _without_the_shops(os.environ) | {**keys, "RECSYS_SETTINGS": str(file.resolve())}
     log, front_log = file.parent / "gunicorn.log", file.parent / "front.log"
     serve = gunicorn(f"fd://{place.fileno()}", workers)
     try:
