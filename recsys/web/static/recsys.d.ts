@@ -39,6 +39,8 @@ export declare class RecsysList extends RecsysList_base {
     slate: Slate | undefined;
     connectedCallback(): void;
     disconnectedCallback(): void;
+    /** Look anew which cards are seen. */
+    watch(): void;
     attributeChangedCallback(): void;
     get question(): {
         placement: string;

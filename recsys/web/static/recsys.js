@@ -15,10 +15,11 @@ const ANON = KEY + "anon-";
 const PATIENCE = 800; // ms, twice
 const DAY = 864e5; // ms; older events go
 const MOST = 500; // events kept
+const LONGEST = 100; // items of a list that are asked for at once
 
 /** @type {Options} */
 let options;
-let service = import.meta.url.replace(/[^/]*\/[^/]*$/, "");
+let service = (import.meta.url ?? "").replace(/[^/]*\/[^/]*$/, "");
 /** @type {boolean | undefined} */
 let agreed;
 /** @type {Credentials | undefined} */
@@ -100,7 +101,7 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
   connectedCallback() {
     shown.add(this);
     this.addEventListener("click", this);
-    this.querySelectorAll("[data-item]").forEach((card) => this.#observer.observe(card));
+    this.watch();
     if (!this.slate) want(this);
   }
 
@@ -108,6 +109,12 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
     shown.delete(this);
     this.#observer.disconnect();
     this.#timers.forEach(clearTimeout);
+  }
+
+  /** Look anew which cards are seen. */
+  watch() {
+    this.#observer.disconnect();
+    this.querySelectorAll("[data-item]").forEach((card) => this.#observer.observe(card));
   }
 
   attributeChangedCallback() {
@@ -119,7 +126,7 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
     const [placement, limit, category, brand, item] = RecsysList.observedAttributes.map((name) => this.getAttribute(name) || undefined);
     return {
       placement: placement ?? "home",
-      limit: Math.max(+(limit ?? 0), this.#most) || undefined,
+      limit: Math.min(LONGEST, Math.max(+(limit ?? 0), this.#most)) || undefined,
       category,
       brand: brand && [brand],
       item_id: item && [item],
@@ -308,11 +315,11 @@ function visitor() {
     const take = async () => {
       let id = stored();
       if (!id) {
-        const held = (await locks?.query())?.held?.find(({ name }) => name?.startsWith(ANON));
+        const held = (await locks?.query().catch(() => undefined))?.held?.find(({ name }) => name?.startsWith(ANON));
         id = (held?.name ?? ANON + draw()).slice(7);
         if (agreed) {
           attempt(() => (localStorage[VISITOR] = id));
-          locks?.request(KEY + id, () => pause(9e3));
+          locks?.request(KEY + id, () => pause(9e3)).catch(() => {});
         }
       }
       queue.forEach(keep); // not before the id: under another one they would count twice
@@ -472,7 +479,9 @@ function words(item, name) {
   const { price, currency, reason } = item;
   if (name === "reason") return reason.text;
   if (name !== "price" || price === null || !currency) return String(/** @type {any} */ (item)[name] ?? "");
-  return price.toLocaleString(document.documentElement.lang || undefined, { style: "currency", currency });
+  const style = /** @type {const} */ ({ style: "currency", currency });
+  const lang = document.documentElement.lang.replace(/_/g, "-") || undefined;
+  return attempt(() => price.toLocaleString(lang, style)) ?? price.toLocaleString(undefined, style);
 }
 
 /** A field that leads somewhere. @param {Item} item @param {string} name */
@@ -506,7 +515,7 @@ function plain(item) {
 
 if (globalThis.document) {
   addEventListener("pagehide", leave);
-  document.addEventListener("visibilitychange", () => document.hidden && leave());
+  document.addEventListener("visibilitychange", () => (document.hidden ? leave() : shown.forEach((list) => list.watch())));
   addEventListener("online", () => agreed && recall());
   addEventListener("pageshow", (event) => event.persisted && agreed && (underway.clear(), flush()));
   if (!customElements.get("recsys-list")) customElements.define("recsys-list", RecsysList);
