@@ -41,6 +41,9 @@ class FillDown(Group, frozen=True):
     key: str | tuple[str, ...] = ()
     """Column, or columns, that the lines of one order share: a cell gets the first value among them. Empty: a row whose `columns`
     are all empty continues the row above, and gets all of its values, in the same file."""
+    head: str = ""
+    """With a key: one of the columns, which only the first line of an order says, where others are repeated. An order whose first line
+    stands in another file is told by it. Empty: a line that says any of them is one of an order that begins in this file."""
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -90,6 +90,9 @@ class Table(Group, frozen=True):
     """Event types told by another column, for instance invoices starting with C are refunds."""
     where: tuple[Where, ...] = ()
     """Source rows to keep; the others are counted as left out, not as wrong."""
+    untracked: tuple[Where, ...] = ()
+    """Of `items`: rows for which all of this holds have a stock that nobody counts, so that its number says nothing. A condition on a
+    column that a file lacks never holds."""
     category_separator: str = ""
     """Separator of the levels in the shop's own category text, for instance `/`; empty: the canonical ` > `."""
     categories_between: str = ""
@@ -125,7 +128,7 @@ class Table(Group, frozen=True):
     def other_columns(self) -> frozenset[str]:
         """The shop's columns that the settings name beside those of `columns`: in conditions, rules and shapes."""
         names = [each if isinstance(each, str) else each.column for each in self.void_orders]
-        names += [*(rule.column for rule in self.where), *(rule.column for rule in self.type_rules)]
+        names += [rule.column for rules in (self.where, self.untracked, self.type_rules) for rule in rules]
         names += [self.unnest if isinstance(self.unnest, str) else self.unnest.column]
         names += [key for join in self.join for key in join.pairs]
         if self.fill_down:

@@ -147,7 +147,7 @@ def _doubtful(name: str, source: Source, column: str, rule: str, advice: str) ->
 
 def _named(table: Table) -> list[tuple[str, str]]:
     named = [(c, own) for c, names in table.columns.items() for own in ((names,) if isinstance(names, str) else names)]
-    named += [("where", rule.column) for rule in table.where]
+    named += [("where", rule.column) for rule in table.where] + [("untracked", rule.column) for rule in table.untracked]
     named += [("void_orders", each if isinstance(each, str) else each.column) for each in table.void_orders]
     return named + [("type_rules", rule.column) for rule in table.type_rules]
 

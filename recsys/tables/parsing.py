@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
@@ -33,6 +34,12 @@ _WEB_ADDRESS = r'^(?:(?i:https?:)?//[^\s\p{Cc}"<>/?#@\\]+(?:[/?#][^\s\p{Cc}"<>]*
 def convert(kind: Kind, raw: pl.Expr, notation: Notation = TOLD) -> pl.Expr:
     """Canonical value of a raw one (text, or a type that fits); null where there is none or it is not usable."""
     return _CONVERSIONS[kind](raw, notation)
+
+
+def level_pattern(separator: str) -> str:
+    """Regular expression of what stands between levels: the separator; `>` also without the blanks, or as HTML has it, between words:
+    `Home>Kitchen`, not `Batteries >5Ah`."""
+    return r"\s+(?:>|&gt;)\s+|\b(?:>|&gt;)(?:\s+|\b)" if separator.strip() == ">" else re.escape(separator)
 
 
 def read_categories(raw: pl.Expr, *, canonical: bool) -> pl.Expr:
@@ -162,7 +169,9 @@ def _categories(raw: pl.Expr, notation: Notation) -> pl.Expr:
     def node(given: object) -> str:
         if isinstance(given, list):
             return join_category(str(level) for level in given if level is not None)
-        return join_category(str(given).split(notation.levels)) if notation.levels else _tidied(str(given))
+        if not notation.levels:
+            return _tidied(str(given))
+        return join_category(re.split(level_pattern(notation.levels), str(given)))
 
     return _lists(raw, notation, node)
 

@@ -133,7 +133,7 @@ def test_orders_of_two_shoppers_may_have_one_number(tmp_path: Path) -> None:
 
 
 def test_lines_of_an_order_are_filled_from_their_own_file_first(tmp_path: Path) -> None:
-    """Two stores give two orders one number; what their own file does not say another one may."""
+    """Two stores give two orders one number: a coupon that one of them lacks is not the other's."""
     for name, rows in (
         ("a", f"A,ann,i1,{DAY},\nA,,i2,{DAY},\n"),
         ("b", f"A,ben,i3,{DAY},SPRING\nA,,i4,{DAY},\n"),
@@ -142,11 +142,42 @@ def test_lines_of_an_order_are_filled_from_their_own_file_first(tmp_path: Path) 
     more = "fill_down = { key = 'order_id', columns = ['user_id', 'coupon'] }"
     shop = read_shop(parse_settings(HEAD.replace("['events.csv']", "['a.csv', 'b.csv']") + more, tmp_path))
     assert events_of(shop, "user_id", "item_id", "coupon") == [
-        ("ann", "i1", "SPRING"),
-        ("ann", "i2", "SPRING"),
+        ("ann", "i1", None),
+        ("ann", "i2", None),
         ("ben", "i3", "SPRING"),
         ("ben", "i4", "SPRING"),
     ]
+
+
+def test_a_cancelled_order_of_another_store_takes_none_with_it(tmp_path: Path) -> None:
+    """Shopify's numbers begin at 1001 in every store: what is blank in one store's order is not filled from the other's."""
+    head = "Name,Email,Financial Status,Currency,Created at,Cancelled at,Lineitem quantity,Lineitem name,Lineitem price,Lineitem sku"
+    (tmp_path / "de.csv").write_text(
+        f"{head}\n#1001,ann@x.de,paid,EUR,2026-05-01 10:00:00 +0200,,1,Teapot,30.00,TEA\n"
+        "#1002,,paid,EUR,2026-05-02 10:00:00 +0200,,1,Cup,8.00,CUP\n#1002,,,,2026-05-02 10:00:00 +0200,,1,Pot,9.00,POT\n"
+    )
+    (tmp_path / "at.csv").write_text(
+        f"{head}\n#1001,bob@x.at,voided,EUR,2026-05-20 10:00:00 +0200,2026-05-20 12:00:00 +0200,1,Cup,8.00,CUP\n"
+        "#1002,eve@x.at,paid,EUR,2026-05-21 10:00:00 +0200,,1,Tray,22.00,TRAY\n"
+    )
+    toml = "[data.events]\npaths = ['de.csv', 'at.csv']\npreset = 'shopify'\n"
+    shop = read_shop(parse_settings(toml, tmp_path))
+    sold = [("ann@x.de", "TEA"), (None, "CUP"), (None, "POT"), ("eve@x.at", "TRAY")]
+    assert events_of(shop, "user_id", "item_id") == sold
+
+
+def test_an_order_whose_head_stands_in_another_part_is_told_by_it(tmp_path: Path) -> None:
+    """An export that was cut between two lines: mail and time are on each line, what only the first one says is filled from there."""
+    head = "Name,Email,Financial Status,Currency,Created at,Cancelled at,Lineitem quantity,Lineitem name,Lineitem price,Lineitem sku"
+    when = "2026-05-01 10:00:00 +0200"
+    (tmp_path / "1.csv").write_text(f"{head}\n#1005,eve@x.de,paid,USD,{when},,1,Teapot,30.00,TEA\n")
+    (tmp_path / "2.csv").write_text(f"{head}\n#1005,eve@x.de,,,{when},,1,Cup,8.00,CUP\n")
+    toml = "[data]\ncurrency = 'USD'\n[data.events]\npaths = ['1.csv', '2.csv']\npreset = 'shopify'\n"
+    shop = read_shop(parse_settings(toml, tmp_path))
+    assert events_of(shop, "item_id", "currency") == [("TEA", "USD"), ("CUP", "USD")]
+    other = parse_settings(toml + "fill_down = { key = 'Name', columns = ['Currency'], head = 'Paid at' }", tmp_path)
+    with pytest.raises(DataError, match=r"fill_down\.head: 'Paid at' is none of its columns"):
+        read_shop(other)
 
 
 def test_a_state_that_nobody_knows_is_named(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import polars as pl
 
 from recsys.ids.nothing import NOTHING
 from recsys.settings.tables import IdRules, Table
-from recsys.tables.columns.conditions import as_text, matches_pattern
-from recsys.tables.parsing import LEVEL, read_categories, split_between
+from recsys.tables.columns.conditions import as_text, kept, matches_pattern
+from recsys.tables.parsing import LEVEL, level_pattern, read_categories, split_between
 from recsys.tables.presets import Preset
 from recsys.tables.schema import AMOUNT, Column, Kind
 from recsys.tables.sources import MORE, Source
@@ -87,6 +87,12 @@ class RawValues:
         return column.name in self.table.constants
 
     def _part(self, column: Column, name: str) -> pl.Expr:
+        rules = self.table.untracked if column.name == "stock" else ()
+        if not rules or any(rule.column not in self.source.schema for rule in rules):
+            return self._said(column, name)
+        return pl.when(~kept(self.source, rules, self.preset.null_values)).then(self._said(column, name))
+
+    def _said(self, column: Column, name: str) -> pl.Expr:
         dtype = self.source.schema[name]
         if dtype.is_nested() or (column.kind in VALUES and dtype != pl.String):
             return pl.col(name).fill_nan(None) if dtype.is_float() else pl.col(name)
@@ -114,7 +120,7 @@ class RawValues:
             elif self.table.categories_between:
                 text = split_between(text, self.table.categories_between).list.first()
             if preset.category_separator:
-                text = text.str.replace_all(preset.category_separator, LEVEL, literal=True)
+                text = text.str.replace_all(level_pattern(preset.category_separator), LEVEL)
             texts.append(text)
         joined = texts[0] if len(texts) == 1 else pl.concat_str(texts, separator=LEVEL, ignore_nulls=True)
         return read_categories(joined, canonical=canonical)

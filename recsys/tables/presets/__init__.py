@@ -122,6 +122,8 @@ def laid_over(name: str, table: Table) -> Table:
             taken[key] = (*under, *own)
         elif key == "join" and not own:
             taken[key] = tuple(_beside(table, join) for join in under)
+        elif key == "untracked" and {"stock"} & {*table.columns, *table.constants}:
+            taken[key] = own  # the preset's is of its own column
         elif key not in _SHAPES | _MAPPED and own == getattr(_NOTHING, key):
             taken[key] = under
     return msgspec.structs.replace(table, **taken)

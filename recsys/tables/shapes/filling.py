@@ -11,6 +11,7 @@ from recsys.settings.shapes import FillDown
 from recsys.tables.columns.conditions import given_text
 from recsys.tables.shapes.base import need
 from recsys.tables.sources import FILE, Source
+from recsys.types import DataError
 
 _HEAD = "__head"
 
@@ -19,8 +20,12 @@ def filled(name: str, source: Source, fill: FillDown, nothing: Sequence[str], *,
     """Fill the columns within their key, or else from the row above. Unless it `must`, columns that are not there are passed over.
 
     Raises:
-        DataError: if the source lacks a column.
+        DataError: if the source lacks a column, or `head` is none of them.
     """
+    if fill.head and fill.head not in fill.columns:
+        raise DataError(
+            f"data.{name}.fill_down.head: {fill.head!r} is none of its columns; allowed: {', '.join(fill.columns)}"
+        )
     keys = [key for key in fill.keys if key]
     if not must and not set(keys) <= set(source.schema):
         return source
@@ -28,19 +33,24 @@ def filled(name: str, source: Source, fill: FillDown, nothing: Sequence[str], *,
     need(name, source, (*keys, *columns), "fill_down")
     values = {column: _given(source, column, nothing) for column in columns}
     if keys:
-        return replace(source, frame=_within(source, values, keys, nothing))
+        return replace(source, frame=_within(source, values, keys, fill.head, nothing))
     return replace(source, frame=_from_above(source.frame, values))
 
 
-def _within(source: Source, values: dict[str, pl.Expr], keys: Sequence[str], nothing: Sequence[str]) -> pl.LazyFrame:
-    """The first value among the rows with the same key, of the same file if it has any: two stores may give two orders one number.
-    Rows without a key keep their own."""
+def _within(
+    source: Source, values: dict[str, pl.Expr], keys: Sequence[str], head: str, nothing: Sequence[str]
+) -> pl.LazyFrame:
+    """The first value among the rows with the same key and of the same file. Only where that lacks the head of a key, the column of
+    which says something, or else any, do other files: two stores, or two years, may give two orders one number. Rows without a key
+    keep their own."""
     texts = [given_text(key, source, nothing) for key in keys]
     keyed = pl.all_horizontal(text.is_not_null() for text in texts)
+    told = [values[head]] if head in values else [*values.values()]
+    has_head = pl.any_horizontal(value.is_not_null() for value in told).any().over([*texts, FILE])
 
     def first(value: pl.Expr) -> pl.Expr:
         there = value.drop_nulls().first()
-        return pl.coalesce(there.over([*texts, FILE]), there.over(texts))
+        return pl.when(has_head).then(there.over([*texts, FILE])).otherwise(there.over(texts))
 
     said = [
         pl.when(value.is_not_null() | ~keyed).then(value).otherwise(first(value)).alias(column)

@@ -255,7 +255,9 @@ def _times(name: str, stated: Notation, mine: Sequence[tuple[Place, dict[str, fl
     total = {key: sum(tally[key] for tally in tallies) for key in ("numbers", *_UNITS)}
     if not total["numbers"]:
         return stated, None
-    unit: Unit = max(_UNITS, key=lambda each: total[each])
+    unit: Unit = max(
+        _UNITS, key=lambda each: (total[each], each == "date")
+    )  # seconds that read as dates lie in 2033 and after
     fits, numbers = int(total[unit]), int(total["numbers"])
     if place.column.kind == "date" and unit not in ("date", "excel", "excel1904"):
         return stated, None

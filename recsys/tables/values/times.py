@@ -119,7 +119,7 @@ def _in_zone(naive: pl.Series, zone: str) -> pl.Series:
 
 def _zoned(series: pl.Series) -> pl.Series:
     if series.dtype == pl.String:
-        return series.str.contains(rf"(?:Z|UTC|GMT|{_ZONE_WORD}|[+-]\d\d:?\d\d)\s*$").fill_null(False)
+        return series.str.contains(rf"(?:Z|UTC|GMT|{_ZONE_WORD}|[:T]\d\d.*?[+-]\d\d:?\d\d)\s*$").fill_null(False)
     typed = isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone is not None
     return pl.Series([typed or series.dtype.is_numeric()]).new_from_index(0, len(series))
 

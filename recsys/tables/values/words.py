@@ -104,6 +104,8 @@ _STANDS = (
     "unshipped partiallyshipped intransit outfordelivery delivered readyforpickup pickedup fulfilled "
     "partiallyfulfilled notfulfilled partial partiallyrefunded refundedpartially partialrefund partiallyreturned "
     "partiallycancelled partiallycanceled invoiced closed done success succeeded successful approved accepted "
+    "partlypaid partlyshipped shippedpartially partlyfulfilled fulfilledpartially partlyrefunded partlyreturned "
+    "returnedpartially partlydelivered partiallydelivered deliveredpartially partlycancelled partlycanceled "
     "confirmed open new received sent ready packed dispatched unfulfilled onbackorderpaid bezahlt zahlungeingegangen "
     "inbearbeitung abgeschlossen vollständigabgeschlossen erledigt versendet versandt geliefert zugestellt "
     "teilweiseerstattet teilerstattet teilweisegeliefert payé payée paiementaccepté encoursdepréparation "

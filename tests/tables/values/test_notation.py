@@ -70,7 +70,7 @@ def test_one_number_among_dates_tells_no_unit(tmp_path: Path) -> None:
 
 def test_dates_without_dashes_are_told_from_seconds(tmp_path: Path) -> None:
     """20260501 is no day of 1970, whether number or text; hours may follow."""
-    for values in ((20260501, 20260502), ("20260501", "2026050209")):
+    for values in ((20260501, 20260502), ("20260501", "2026050209"), ("2026050123", "2026050209")):
         shop = dated(tmp_path, *values)
         assert [time.date().isoformat() for time in shop.events.collect()["timestamp"]] == ["2026-05-01", "2026-05-02"]
         assert the_guess(shop).pin == 'data.events.time_unit = "date"'

@@ -30,7 +30,7 @@ def said(meaning: Meaning, *words: str, yes: Sequence[str] = (), no: Sequence[st
         ("availability", ["preorder", "PreOrder", "backorder", "on backorder"], False),
         ("consent", ["subscribed", "opt-in", "Opted in", "yes"], True),
         ("consent", ["unsubscribed", "opt-out", "opted_out", "bounced", "pending", "no"], False),
-        ("order", ["paid", "completed", "Partially refunded", "partially_refunded", "shipped"], True),
+        ("order", ["paid", "completed", "Partially refunded", "partly refunded", "shipped_partially"], True),
         ("order", ["cancelled", "canceled", "voided", "refunded", "failed", "pending", "storniert"], False),
         (
             "availability",
