@@ -107,6 +107,7 @@ KNOWN: Mapping[str, Mapping[str, str]] = {
 """By table and canonical column: names without blanks, signs and capitals."""
 _STATES = frozenset(("paystate", "ordercondition", "bestellstatus"))
 _CANCELLED = frozenset(("cancelledon", "canceledon", "voidedat", "voidedon", "storniertam"))
+_AT = re.compile(r"(?:[\s_.-](?:at|on|am|le|el|il)|[a-z](?:At|On))$")
 WORDS: Mapping[str, str] = {
     "view": "view viewed views detailview viewdetail productview viewproduct productviewed productdetail productdetails "
     "detail viewitem itemview itemviewed viewcontent pageview productpageview pdp produktansicht produktaufruf "
@@ -199,6 +200,11 @@ def says_for_sale_by_name(name: str) -> bool:
 def says_cancelled(name: str) -> bool:
     """Tell whether a column's name says that it holds the moment when an order was cancelled."""
     return plain(name) in _CANCELLED or rank("cancelled", name) is not None
+
+
+def says_moment(name: str) -> bool:
+    """Tell whether the name of a column that says cancelled says when, as `cancelled_at` does and `is_cancelled` does not."""
+    return plain(name) in _CANCELLED or "date" in concepts(name) or bool(_AT.search(name.strip()))
 
 
 def named(table: str, columns: Iterable[str], usable: Mapping[str, Collection[str]]) -> dict[str, str]:

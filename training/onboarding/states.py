@@ -6,7 +6,7 @@ import polars as pl
 
 from recsys.tables.values.words import read_words
 from training.onboarding.concepts import concepts
-from training.onboarding.names import says_cancelled, says_no_order, says_state, says_valid
+from training.onboarding.names import says_cancelled, says_moment, says_no_order, says_state, says_valid
 from training.onboarding.proposal import Proposal
 from training.onboarding.shapes.first_lines import within
 from training.onboarding.values import affirmed, denied, empty_share, states_given, states_known, texts
@@ -17,6 +17,20 @@ _RARE = 0.1
 _MOST_MORE = 0.2
 """Share of rows beyond which a further column of states is asked about: more orders are seldom cancelled."""
 _MOST_STATES = 20
+_PAIRS = (
+    ("yes", "no"),
+    ("true", "false"),
+    ("1", "0"),
+    ("y", "n"),
+    ("t", "f"),
+    ("ja", "nein"),
+    ("ja", "nee"),
+    ("oui", "non"),
+)
+"""Words for yes and no, of which a column that has one only will have the other."""
+_OTHERS = {no: yes for yes, no in reversed(_PAIRS)} | dict(reversed(_PAIRS))
+_NOES = frozenset(no for _, no in _PAIRS)
+_YESES = [*dict.fromkeys(yes for yes, _ in _PAIRS)]
 _MOST_NAMED = 6
 
 
@@ -60,14 +74,36 @@ def _by_words(found: Proposal) -> list[object]:
                 f' said which of them are cancelled, all count as bought. Set `void_orders = [{{ column = "{own}", one_of = ["…"] }}]`'
                 " under `[data.events]`"
             )
+    found.unsure += [text for own in void if (text := _ends_twice(found, own))]
     return [*void]
 
 
+def _ends_twice(found: Proposal, own: str) -> str:
+    """Ask what `closed` means where another word says that an order is done: in Magento it was refunded in full."""
+    words = texts(found.rows, own).str.strip_chars().str.to_lowercase()
+    done = next((word for word in ("complete", "completed") if (words == word).any()), "")
+    rows = int((words == "closed").sum())
+    if not done or not rows:
+        return ""
+    return (
+        f"{own} has closed in {rows:,} rows, beside {done}: they count as bought. Where it means that all was refunded, as in Magento,"
+        ' set `no = ["closed"]` under `[data.events]`'
+    )
+
+
 def _by_moments(found: Proposal) -> list[object]:
-    moments = [own for own in found.seen[0].usable["timestamp"] if says_cancelled(own)]
+    """Return the columns for the moment when an order was cancelled; those that are still empty will have one some day."""
+    timely = found.seen[0].usable["timestamp"]
+    named = [own for own in found.rows.columns if says_cancelled(own)]
+    moments = [own for own in named if own in timely]
     if moments:
         found.evidence.append(f"orders with a moment in {', '.join(moments)} count in nothing: by its name")
-    return list(moments)
+    empty = [own for own in named if own not in timely and not _counts(own) and texts(found.rows, own).is_empty()]
+    if empty:
+        found.evidence.append(
+            f"orders of which {', '.join(empty)}, empty so far, says so will count in nothing: by its name"
+        )
+    return [*moments, *(own if says_moment(own) else {"column": own, "one_of": _YESES} for own in empty)]
 
 
 def _tell_unpaid(found: Proposal) -> None:
@@ -84,6 +120,24 @@ def _tell_unpaid(found: Proposal) -> None:
             )
 
 
+def _counts(own: str) -> bool:
+    """Tell whether a column's name says that it holds pieces or money, of which a part may be cancelled."""
+    return bool({"quantity", "price", "total", "line"} & {*concepts(own)})
+
+
+def _to_come(found: Proposal, own: str) -> list[object]:
+    """Return the condition of a flag by which every order stands so far: rows that are still to come may say otherwise."""
+    text = texts(found.rows, own).str.to_lowercase().unique()
+    flags = (says_valid(own) or says_no_order(own)) and not _counts(own)
+    other = _OTHERS.get(text[0]) if flags and len(text) == 1 else None
+    if other is None or (says_valid(own) != (other in _NOES)):
+        return []
+    found.evidence.append(
+        f"orders with {other} in {own}, which is {text[0]} in every row, will count in nothing: by its name"
+    )
+    return [{"column": own, "one_of": [other]}]
+
+
 def _by_flags(found: Proposal) -> list[object]:
     """Return columns with yes and no of cancelled, tested and valid orders, as conditions."""
     void: list[object] = []
@@ -91,6 +145,7 @@ def _by_flags(found: Proposal) -> list[object]:
         text = texts(found.rows, own)
         said = denied(text) if says_valid(own) else affirmed(text) if says_no_order(own) else []
         if not said:
+            void += _to_come(found, own)
             continue
         rows = int(text.str.to_lowercase().is_in(said).sum())
         if concepts(own) == ("test",) and rows > _RARE * found.rows.height:

@@ -18,7 +18,7 @@ from training.onboarding.names import event_words, plain, says_kind
 _PLAIN = r"^-?\d[\d.,]*$"
 _PLAIN_NUMBER = r"^-?\d+(?:[.,]\d+)?$"
 _DAY = r"^\s*(\d{1,2})(?:[/-]|\.\s?)(\d{1,2})(?:[/-]|\.\s?)(?:\d{4}|\d{2})\.?(?:[\s,;T]|$)"
-_ZONED = rf"(?i)(?:z|utc|gmt|\d\s*(?:{'|'.join(ZONE_WORDS)})|[+-]\d{{2}}:?\d{{2}})\s*$"
+_ZONED = rf"(?i)(?:z|utc|gmt|\d\s*(?:{'|'.join(ZONE_WORDS)})|[:T]\d\d.*?[+-]\d{{2}}:?\d{{2}})\s*$"
 _ENOUGH, _ALMOST, _MOST = 5, 0.95, 0.8
 """Orders of several lines that must be there, and their share that must be alike, before a column is taken for the order's; the
 share of plausible times in a column whose name says nothing of a time, and that of days with a year of four digits, which articles

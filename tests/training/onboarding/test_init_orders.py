@@ -141,3 +141,34 @@ def test_a_column_of_states_with_a_strange_word_is_not_given_up_for_another(tmp_
     ]
     found = read_proposal(tmp_path, "order_id,customer_id,created_at,sku,quantity,price,order_status,payment_status", rows)
     assert found["void_orders"] == ["order_status", "payment_status"]
+
+
+def test_what_is_never_cancelled_so_far_may_be_some_day(tmp_path: Path) -> None:
+    """A moment that no order has yet, and flags of which all rows say the same, guard the rows that are still to come."""
+    rows = [f"{at},k{at % 7},2026-05-{at % 28 + 1:02}T10:00:00Z,S{at % 4},1,1{at}.00,false,,1,0," for at in range(40)]
+    head = "order_no,customer_no,created,sku,qty,price,is_test,cancelled_at,valid,qty_cancelled,is_cancelled"
+    moment, flag, *others = read_proposal(tmp_path, head, rows)["void_orders"]
+    assert moment == "cancelled_at"
+    assert flag["column"] == "is_cancelled"
+    assert {"true", "yes", "1"} < {*flag["one_of"]}
+    assert others == [{"column": "is_test", "one_of": ["true"]}, {"column": "valid", "one_of": ["0"]}]
+
+
+def test_closed_beside_complete_is_asked_about(tmp_path: Path) -> None:
+    """Magento closes an order that was refunded in full; elsewhere the word means that it is done."""
+    head = "Order #,Customer Email,Created At,Status,SKU,Qty Ordered,Price"
+    for done, asks in (("complete", True), ("shipped", False)):
+        states = (done, "closed", "canceled", done)
+        rows = [
+            f"10{at:02},c{at % 9}@x.de,2026-05-{at % 28 + 1:02} 10:00:00,{states[at % 4]},S{at % 3},1,3{at}.00"
+            for at in range(40)
+        ]
+        unsure = read_proposal(tmp_path, head, rows)["unsure"]
+        assert any('set `no = ["closed"]`' in each for each in unsure) == asks
+
+
+def test_a_day_is_no_time_with_a_zone(tmp_path: Path) -> None:
+    """The year of 31-05-2026 is no offset: whose midnight it is has to be said."""
+    rows = [f"o{at},k{at % 5},{at % 18 + 13}-05-2026,S{at % 4},1,9.50" for at in range(40)]
+    unsure = read_proposal(tmp_path, "order_no,customer_no,order_date,sku,qty,price", rows)["unsure"]
+    assert [each for each in unsure if "timezone" in each]
