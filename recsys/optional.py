@@ -19,5 +19,5 @@ def needed(package: str, extra: str, why: str, error: type[RecsysError] = DataEr
         yield
     except ImportError as missing:
         raise error(
-            f"{why}, which needs the package {package}: install it with `pip install '.[{extra}]'` in the project's folder"
+            f"{why}, which needs the package {package}: install it with `.venv/bin/pip install '.[{extra}]'` in the project's folder"
         ) from missing

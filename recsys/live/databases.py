@@ -91,6 +91,6 @@ def _address(settings: Settings) -> Address | None:
         from recsys.live.postgres.address import Address
     except ImportError as error:
         raise SettingsError(
-            f"state.database: its driver is not installed: pip install 'recsys[postgres]' ({error})"
+            f"state.database: its driver is not installed: `.venv/bin/pip install '.[postgres]'` in the project's folder ({error})"
         ) from error
     return Address(full_url(state.database, os.environ), state.schema, state.connections, state.statement_seconds)
