@@ -16,7 +16,7 @@ from recsys.settings import Settings
 from recsys.settings.experiments import INTERLEAVED, Experiment
 from recsys.snapshot.retention import lines
 from recsys.snapshot.store import current_version, open_snapshot
-from recsys.types import DataError, History, Query, SnapshotError
+from recsys.types import DataError, History, Query, SettingsError, SnapshotError
 
 SAMPLE = 100
 """Most lists that are answered anew."""
@@ -38,7 +38,7 @@ def answer_times(
     try:
         plain = Engine(open_snapshot(settings.artifacts, version), settings)
         engines = {arm: _under(plain, chosen, arm) for arm in expected_shares(chosen)}
-    except SnapshotError:
+    except (SnapshotError, SettingsError):  # the shop no longer has what an arm names
         return {}
     times: dict[str, list[int]] = {arm: [] for arm in engines}
     for each in ids:

@@ -38,7 +38,7 @@ def verdict(found: Difference, pace: Pace, smallest_effect: float, sizes_p: floa
         return f"{found.arm} is worse: {name} {_range(found)}."
     if max(-found.always_low, found.always_high) <= smallest_effect:
         return f"{found.arm}: no difference of {name} larger than {smallest_effect:.1%}."
-    if pace.days_left <= 0:
+    if pace.days_left <= 0 and math.isfinite(found.always_high - found.always_low):
         return f"{found.arm}: no difference of {name} larger than {_largest(found)} after {pace.units:,} units, more than were needed."
     return f"Too early for {found.arm}: {name} {_range(found)}; {_left(pace, smallest_effect)}."
 
