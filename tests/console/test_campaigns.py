@@ -196,6 +196,21 @@ def test_two_editors_do_not_undo_each_other(fresh: Application, editor: FlaskCli
     assert len(actions(fresh)) == 3
 
 
+def test_a_slip_does_not_hide_what_another_editor_did(fresh: Application, editor: FlaskClient) -> None:
+    """A form that is refused for what was typed keeps the revision that it was filled from: nobody was told of another one."""
+    send(editor, **PIN)
+    old = revision_on(editor.get(OWN).text)
+    changed = {"placement.home": "1", "kind": "pin", "item_id": "sofa-1", "place": "2", "revision": old}
+    assert send(editor, OWN, **changed) == (303, OWN)
+    standing = stored(fresh)
+    status, page = send(editor, OWN, do="json", json="{", revision=old)
+    assert (status, set(re.findall(r'name="revision" value="(\d+)"', page)) >= {old}) == (400, True)
+    mended = '{"placements": ["home"], "actions": [{"pin": {"item_id": "bag-1", "place": 1}}]}'
+    status, page = send(editor, OWN, do="json", json=mended, revision=old)
+    assert (status, "was changed since revision" in page) == (412, True), page
+    assert stored(fresh) == standing
+
+
 def test_a_campaign_is_ended_and_deleted(fresh: Application, editor: FlaskClient) -> None:
     """Ended it is over and can still be looked at; deleting asks first."""
     send(editor, **PIN)

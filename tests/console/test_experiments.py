@@ -96,6 +96,24 @@ def test_an_editor_declares_widens_and_stops_an_experiment(fresh: Application, e
     assert "stopped" in editor.get(f"{PAGE}?csv=experiments").text
 
 
+def test_a_form_from_before_the_stop_does_not_start_it_again(fresh: Application, editor: FlaskClient) -> None:
+    """Who opened the page while it ran is told that somebody stopped it; after that it is meant."""
+    send(editor, **FORM)
+    page = editor.get(OWN).text
+    assert 'name="was" value="running"' in page
+    body = msgspec.json.encode(stored(fresh)).decode()
+    assert send(editor, OWN, do="stop") == (303, OWN)
+    status, page = send(editor, OWN, do="json", json=body, was="running")
+    assert (status, "set by somebody" in page, 'name="was" value="stopped"' in page) == (400, True, True), page
+    found = stored(fresh)
+    assert found is not None
+    assert found.stopped
+    assert send(editor, OWN, do="json", json=body, was="stopped") == (303, OWN)
+    found = stored(fresh)
+    assert found is not None
+    assert not found.stopped
+
+
 def test_an_interleaved_experiment_says_what_either_arm_picks_by(fresh: Application, editor: FlaskClient) -> None:
     """All exposed shoppers stand in one row, with what both arms change; no sizes are held against each other."""
     change = {"rules": [{"name": "popular", "recommenders": {"bestsellers": 1.0}}]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from recsys.engine.merchandising.attribute_filters import FilterError, typed_filter
+from recsys.engine.merchandising.attribute_filters import FilterError, typed_filter, unknown_words
 from recsys.item_filters import Conditions
 from recsys.settings import Settings
 from recsys.settings.campaigns import Campaign, Limit
@@ -32,6 +32,17 @@ def check_campaign(campaign: Campaign, catalog: Catalog, settings: Settings) -> 
                 typed_filter(catalog, conditions)
             except FilterError as error:
                 raise SettingsError(f"actions[{at}]: {error}") from error
+
+
+def lost_by(campaign: Campaign, catalog: Catalog) -> str | None:
+    """Say which item or word of a campaign that was checked no item of the catalogue has, the first one; None: there is none."""
+    for at, action in enumerate(campaign.actions):
+        if action.pin and catalog.row(action.pin.item_id) < 0:
+            return f"actions[{at}].pin: there is no item {action.pin.item_id!r} in the catalogue"
+        for conditions in _filters(action.boost, action.bury, action.exclude, action.only, action.share):
+            if lost := unknown_words(catalog, typed_filter(catalog, conditions)):
+                return f"actions[{at}].filter.{lost[0]}"
+    return None
 
 
 def check_limit(limit: Limit, catalog: Catalog, where: str) -> None:

@@ -68,7 +68,8 @@ def act(visit: Visit[CampaignsParameters]) -> Shown:
             raise
         shown = campaigns(visit)
         form = visit.form if done == "form" else {**shown["form"], **visit.form}
-        return {**shown, "wrong": str(problem), "wrong_in": done, "form": form, "status": problem.status}
+        kept = visit.form.get("revision", "") if problem.status == 400 else ""  # its editor was not told of another one
+        return {**shown, "wrong": str(problem), "wrong_in": done, "form": form, "status": problem.status, "kept": kept}
 
 
 def _put_form(visit: Visit[CampaignsParameters]) -> str:
@@ -144,6 +145,7 @@ def _base(visit: Visit[CampaignsParameters]) -> dict[str, Any]:
         "kind_of": KIND_OF,
         "wrong": "",
         "wrong_in": "",
+        "kept": "",
         "form": {},
         "tables": {},
     }

@@ -84,7 +84,11 @@ def _put_form(visit: Visit[ExperimentsParameters]) -> str:
 
 def _put_json(visit: Visit[ExperimentsParameters]) -> str:
     name = visit.parameters.experiment or _new_name(visit)
-    write_experiment(visit.service, name, read_body(visit.form.get("json", "").encode(), Experiment))
+    asked = read_body(visit.form.get("json", "").encode(), Experiment)
+    would_run = visit.parameters.experiment and visit.form.get("was") == "running" and not asked.stopped
+    if would_run and find_experiment(visit.service, name).experiment.stopped:
+        raise invalid("stopped", False, "true", "was set by somebody since this page was opened; open it again")
+    write_experiment(visit.service, name, asked)
     return name
 
 

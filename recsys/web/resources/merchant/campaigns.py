@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from recsys import clock
-from recsys.engine.merchandising.campaign_checks import check_campaign
+from recsys.engine.merchandising.campaign_checks import check_campaign, lost_by
 from recsys.engine.serving_state import ServingState
 from recsys.live.campaigns import MAX_CAMPAIGNS, CampaignChange
 from recsys.settings import campaigns as parts
@@ -219,9 +219,9 @@ def campaign_answer(
     serving = service.live.serving()
     settings, moment = serving.engine.settings, clock.to_datetime(service.live.now(serving))
     running = (campaign.begins is None or campaign.begins <= moment) and (campaign.until is None or moment < campaign.until)
-    problem = None
     try:
         check_campaign(campaign, serving.engine.catalog, settings)
+        problem = lost_by(campaign, serving.engine.catalog)
     except SettingsError as error:
         problem = str(error)
     in_settings = campaign_id in settings.campaigns

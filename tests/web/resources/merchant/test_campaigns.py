@@ -14,6 +14,7 @@ from recsys.settings.load import parse_settings
 from recsys.web.app import create_app
 from recsys.web.resources.merchant.campaign_effects import CampaignEffectAnswer
 from tests.conftest import Shop, busy_events
+from tests.support.servers.intake import intake
 from tests.support.servers.serving import ADMIN, ENVIRONMENT, READ, client, serving_settings
 
 PIN = {"placements": ["home"], "actions": [{"pin": {"item_id": "lamp-2", "place": 1}}]}
@@ -139,6 +140,24 @@ def test_campaigns_need_the_scope_admin(web: FlaskClient) -> None:
     """A key that reads lists neither sees nor changes them."""
     assert web.put(ADDRESS, json=PIN, headers=READ).status_code == 403
     assert web.get("/v1/campaigns", headers=READ).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("action", "lost"),
+    [
+        ({"pin": {"item_id": "gone-1", "place": 1}}, "actions[0].pin: there is no item 'gone-1' in the catalogue"),
+        (
+            {"exclude": {"filter": {"category": {"any": ["Gifts"]}}}},
+            "actions[0].filter.category: there is no 'Gifts' in the catalogue",
+        ),
+        ({"exclude": {"filter": {"category": {"any": ["Home"]}}}}, None),
+    ],
+)
+def test_a_campaign_says_what_the_catalogue_lost(artifacts: Path, tmp_path: Path, action: Any, lost: str | None) -> None:
+    """An item that went, or a category that was renamed: the campaign is put, for it may come, and whoever looks is told."""
+    web = intake(artifacts, tmp_path).test_client()
+    assert web.put(ADDRESS, json={"placements": ["home"], "actions": [action]}, headers=ADMIN).status_code == 201
+    assert web.get(ADDRESS, headers=ADMIN).get_json()["problem"] == lost
 
 
 def test_a_campaign_of_the_settings_is_changed_there(tmp_path: Path) -> None:
