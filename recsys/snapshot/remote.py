@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -38,6 +38,7 @@ _MAX_REPORT = 32 << 20
 _MAX_MANIFEST = 64 << 20
 """Bytes of a manifest."""
 _MAX_LISTED = 200_000
+_LEFT_BEHIND = timedelta(days=1)
 """Objects of one store that are looked at."""
 _MAX_LINE = 1 << 20
 """Bytes of a line."""
@@ -170,21 +171,20 @@ class RemoteSnapshots:
             ) from error
 
     def delete(self, gone: Sequence[str]) -> None:
-        """Delete versions, from the lines that name them too, and the files that no other version names. Never the one that serves."""
+        """Delete versions, from the lines that name them too, and files that no other version names: theirs, and what an upload or a
+        delete that was cut off a day ago left. Never the one that serves."""
         current = self.current().version
         for name, versions in self.lines().items():
             if dropped := {*versions} & {*gone} - {current}:
                 self.change_line(name, drop=dropped)
         gone = [version for version in gone if version != current and version in self.versions()]
-        if not gone:
-            return
         named = {entry.sha256 for version in gone for entry in self._read(version).files.values()}
         with self._in_words(_SNAPSHOTS):
             for version in gone:
                 self._store.delete(f"{_SNAPSHOTS}/{version}.json")
         kept = {entry.sha256 for version in self.versions() for entry in self._read(version).files.values()}
         with self._in_words(_FILES):
-            for digest in named - kept:
+            for digest in (named | {path.removeprefix(f"{_FILES}/") for path in self._listed(_FILES, _LEFT_BEHIND)}) - kept:
                 self._store.delete(f"{_FILES}/{digest}")
 
     def lines(self) -> dict[str, tuple[str, ...]]:
@@ -295,12 +295,12 @@ class RemoteSnapshots:
     def _read(self, version: str) -> Listing:
         return self.listing(version, self.manifest(version))
 
-    def _listed(self, folder: str) -> dict[str, int]:
-        """Names under a folder of the store, and their sizes in bytes."""
-        found: dict[str, int] = {}
+    def _listed(self, folder: str, age: timedelta = timedelta()) -> dict[str, int]:
+        """Names under a folder of the store that have been there for so long, and their sizes in bytes."""
+        found, before = dict[str, int](), datetime.now(UTC) - age
         with self._in_words(folder):
             for batch in self._store.list(prefix=folder):
-                found |= {each["path"]: each["size"] for each in batch}
+                found |= {each["path"]: each["size"] for each in batch if not age or each["last_modified"] < before}
                 if len(found) > _MAX_LISTED:
                     raise SnapshotError(f"{self.address}/{folder} holds more than {_MAX_LISTED:,} objects")
         return found

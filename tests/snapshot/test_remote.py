@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from uuid import uuid4
@@ -205,6 +206,20 @@ def test_deleting_keeps_what_others_name(shop: SimpleNamespace) -> None:
     assert {file.name for file in (shop.bucket / "files").iterdir()} == {entry.sha256 for entry in entries(shop, NEW)}
     shop.node.mirror.fetch_current()
     assert (versions(shop.node.folder), shop.node.serves()) == ([NEW], NEW)
+
+
+def test_a_delete_that_was_cut_off_is_finished_by_the_next(shop: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that no manifest names any more are found a day later, or the erased would stay in the store for good."""
+    shop.trainer.publish(OLD, seed=1)
+    shop.trainer.publish(NEW, seed=2)
+    (shop.bucket / "snapshots" / f"{OLD}.json").unlink()
+    shop.trainer.remote.delete([])
+    left = {file.name for file in (shop.bucket / "files").iterdir()}
+    named = {entry.sha256 for entry in entries(shop, NEW)}
+    assert named < left, "an upload that goes on is not disturbed"
+    monkeypatch.setattr(remote, "_LEFT_BEHIND", timedelta(microseconds=1))
+    shop.trainer.remote.delete([])
+    assert {file.name for file in (shop.bucket / "files").iterdir()} == named
 
 
 def test_a_pointer_to_nothing_moves_nothing(shop: SimpleNamespace) -> None:

@@ -184,6 +184,8 @@ def _purge_snapshots(
                 mirror.remote.delete([version])
             delete(artifacts, version)
             deleted.append(version)
+    if mirror:
+        mirror.remote.delete([])  # what one that was cut off left of versions that are gone here
     return tuple(deleted), remaining
 
 
