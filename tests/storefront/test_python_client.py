@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import socket
 import subprocess
 import sys
@@ -69,6 +70,16 @@ def test_a_backend_tells_what_happened(recsys: Client, service: Recommendations)
     sent = recsys.send(rows)
     assert (sent.accepted, sent.duplicates, [each.index for each in sent.rejected]) == (2000, 0, [1500])
     assert "item_id" in sent.rejected[0].error
+    told = {
+        "event_type": "view",
+        "user_id": "many",
+        "item_id": "sofa-1",
+        "timestamp": "2026-03-30T12:00:00Z",
+        "event_id": None,
+    }
+    assert [recsys.send([told]).duplicates for _ in range(2)] == [0, 1], (
+        "the service derives its id, as of the row in a table"
+    )
     once = {"event_type": "purchase", "user_id": "many", "item_id": "sofa-1", "event_id": "o-1:1"}
     assert [recsys.send([once]).duplicates for _ in range(2)] == [0, 1]
     recsys.link("visitor-of-the-client", "user-0")
@@ -97,6 +108,29 @@ def test_a_visitor_gets_no_token_of_a_user(recsys: Client, service: Recommendati
     for wrong in ("user-0", "anon-", visitor.upper(), visitor + "0", visitor + "\n", None, 5, ["anon"]):
         with pytest.raises(ValueError, match="anonymous_id"):
             recsys.visitor_token(wrong)
+
+
+def test_what_is_not_asked_for_filters_nothing(recsys: Client) -> None:
+    """A filter of None is none; what of a question nobody knows is said."""
+    assert recsys.recommend("user-0", category=None, brand=None, limit=3).items
+    found = recsys.recommend("user-0", brand="Nobody")
+    assert (found.items, "Nobody" in found.notices[0]) == ((), True)
+
+
+def test_a_forked_process_opens_its_own_connections(recsys: Client) -> None:
+    """Over its parent's each would read what the other asked for."""
+    recsys.items(["sofa-1"])
+    kept = list(recsys._idle)
+    assert kept
+    reader, writer = os.pipe()
+    if not (child := os.fork()):
+        os.write(writer, b"own" if recsys._connection() not in kept else b"parent's")
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(reader, 100) == b"own"
+    assert list(recsys._idle) == kept
+    os.close(reader)
+    os.close(writer)
 
 
 def test_what_is_refused_is_said(recsys: Client, service: Recommendations) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import os
 import random
 import re
 import time
@@ -82,6 +83,8 @@ class Slate:
     fallback: str | None
     items: tuple[Item, ...]
     next_cursor: str | None = None
+    notices: tuple[str, ...] = ()
+    """What of the question is unknown, and why a list is shorter than it was meant to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,7 @@ class Client:
         self._read_key, self._events_key, self._token_secret = read_key, events_key, token_secret
         self._timeout, self._retries = timeout, retries
         self._idle: deque[HTTPConnection] = deque()
+        self._process = os.getpid()
 
     def recommend(self, user_id: str, placement: str = "home", **filters: Any) -> Slate:
         """Ask for a shopper's slate; `filters` are those of the call: limit, category, brand, exclude, item_id, cursor …
@@ -151,8 +155,9 @@ class Client:
         return [_item(each) for each in self._get("/v1/items", {"item_id": list(item_ids)})["items"]]
 
     def send(self, events: Iterable[Mapping[str, Any]]) -> Sent:
-        """Tell what shoppers did; each event gets an id if it has none, so that a second try counts once. Raises as `recommend`."""
-        rows = [{"event_id": uuid.uuid4().hex, **event} for event in events]
+        """Tell what shoppers did. An event without an id gets one where it has no time either, so that a second try counts once; of
+        one with a time the service derives it, as of the same row in the shop's tables. Raises as `recommend`."""
+        rows = [_with_id(event) for event in events]
         answers = [
             self._call("POST", "/v1/events", self._events_key, {"events": rows[start : start + _EVENTS_AT_ONCE]})
             for start in range(0, len(rows), _EVENTS_AT_ONCE)
@@ -199,7 +204,8 @@ class Client:
         return (signed + b"." + _base64(hmac.digest(secret.encode(), signed, "sha256"))).decode()
 
     def _get(self, path: str, query: Mapping[str, Any]) -> Any:
-        return self._call("GET", f"{path}?{urlencode(query, doseq=True)}", self._read_key)
+        given = {name: value for name, value in query.items() if value is not None}
+        return self._call("GET", f"{path}?{urlencode(given, doseq=True)}", self._read_key)
 
     def _call(self, method: str, path: str, key: str, body: object = None) -> Any:
         text = None if body is None else json.dumps(body).encode()
@@ -230,6 +236,8 @@ class Client:
         return answer.status, _json(read), float(wait) if wait.isdecimal() else 0.0
 
     def _connection(self) -> HTTPConnection:
+        if self._process != os.getpid():  # forked: what is kept is the parent's, who would read our answers
+            self._idle, self._process = deque(), os.getpid()
         try:
             return self._idle.pop()
         except IndexError:
@@ -250,7 +258,13 @@ class Client:
 
 
 def _slate(said: Mapping[str, Any]) -> Slate:
-    return _of(Slate, {**said, "items": tuple(_item(each) for each in said["items"])})
+    items = tuple(_item(each) for each in said["items"])
+    return _of(Slate, {**said, "items": items, "notices": tuple(said.get("notices", ()))})
+
+
+def _with_id(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    known = event.get("event_id") or event.get("timestamp") is not None
+    return event if known else {**event, "event_id": uuid.uuid4().hex}
 
 
 def _item(said: Mapping[str, Any]) -> Item:
