@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import ceil, inf
 from typing import Literal, NamedTuple
 
@@ -190,6 +190,11 @@ def disliked_items(catalog: Catalog, hides: str, value: str) -> Rows:
 
 
 _NO_ROWS = np.empty(0, np.int32)
+
+
+def disliked_rows(catalog: Catalog, disliked: Iterable[tuple[str, str]]) -> Rows:
+    """Rows of all items that somebody means who says no to some items, brands and categories."""
+    return np.concatenate([_NO_ROWS, *(disliked_items(catalog, *each) for each in disliked)])
 
 
 def _exclude(allowed: Mask, given: FilterInputs) -> None:

@@ -111,7 +111,7 @@ def cards_of(
     history, person = serving.history(user), serving.person(user)
     if locale is not None:
         person = person._replace(locale=locale)
-    event = event_of(send.template, serving.engine, history, now)
+    event = event_of(send.template, serving.engine, history, now, serving.disliked_at(user, now))
     seen = compose(serving.engine, slate, send.send_id, person, history, now, event)
     made, errors = {}, {}
     for channel in channels:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.clock import DAY
+from recsys.engine.filters import disliked_rows
 from recsys.engine.serving_state import ServingState
 from recsys.live.driver import until_written
 from recsys.live.log import EventLog
@@ -136,7 +137,7 @@ class Finder:
         ]
         looks = dict.fromkeys(user_ids, Look("not due", now + LONGEST))
         looks |= {each.user_id: Look("not due", _until(now, next_turn(kind, each))) for each in self._paced(users)}
-        candidates = [_Candidate(each, hits) for each in self._paced(users) if (hits := list(KINDS[kind].rule(each)))]
+        candidates = [_Candidate(each, hits) for each in self._paced(users) if (hits := self._hits(kind, each))]
         if not whatever_was_notified:
             candidates = self._not_notified(kind, candidates)
             kept = self._kept_back(kind, candidates)
@@ -206,6 +207,20 @@ class Finder:
             return None
         return UserContext(user_id, serving.person(user_id), serving.history(user_id), trigger_context)
 
+    def _hits(self, kind: MomentKind, one: UserContext) -> list[TriggerHit]:
+        """Return what the rule of a kind says, without items that the shopper said no to; what was about nothing else is none."""
+        hits = list(KINDS[kind].rule(one))
+        said = self._serving.disliked_at(one.user_id, one.now) if hits else ()
+        if not said:
+            return hits
+        hidden = {*disliked_rows(self._serving.engine.catalog, said).tolist()}
+        left = [(each, tuple(row for row in each.anchors if row not in hidden)) for each in hits]
+        return [
+            each._replace(anchors=rows, price_before=each.price_before if rows[:1] == each.anchors[:1] else None)
+            for each, rows in left
+            if rows or not each.anchors
+        ]
+
     def _not_notified(self, kind: MomentKind, candidates: Sequence[_Candidate]) -> list[_Candidate]:
         """Those with something that they were not notified of yet."""
         left = self._left({each.user_context.user_id: {kind: each.hits} for each in candidates})
@@ -218,7 +233,7 @@ class Finder:
         urgent = kinds[: kinds.index(kind)] if kind in kinds else kinds
         users = {each.user_context.user_id: each.user_context for each in candidates}
         left = self._left(
-            {user_id: {name: list(KINDS[name].rule(one)) for name in urgent} for user_id, one in self._paced(users.items())}
+            {user_id: {name: self._hits(name, one) for name in urgent} for user_id, one in self._paced(users.items())}
         )
         kept = {
             user_id: min(next_turn(name, users[user_id]) for name, hits in by_kind.items() if hits)

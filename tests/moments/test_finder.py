@@ -15,6 +15,7 @@ from recsys.engine.pipeline import Engine
 from recsys.engine.serving_state import ServingState
 from recsys.item_updates import ItemUpdate
 from recsys.live.databases import log_in
+from recsys.live.dislikes import Dislike
 from recsys.live.erasure import Erased, ErasureKeys
 from recsys.live.item_changes import Standing
 from recsys.live.joins import Join
@@ -270,6 +271,13 @@ def test_who_is_forgotten_as_a_line_is_made_is_not_written_down(make: Make, tmp_
     assert Finder(serving, state, ask).find("cart", micros(NOW), 9, micros(NOW)) == 1
     assert [decoded(line)["user_id"] for _, line in state.moments.lines("cart", 0, 9)] == ["ann"]
     assert Finder(serving, state, ask).find("cart", micros(NOW), 9, micros(NOW)) == 0
+
+
+def test_nobody_is_written_to_about_what_they_said_no_to(worker: Worker) -> None:
+    """An item that is hidden everywhere is no reason for a message either; other items, and other people, are."""
+    worker.state.dislikes.say([Dislike("bert", "brand", "Oakly", micros(NOW) - 1, micros(NOW) * 2)], micros(NOW))
+    assert worker.users("browse") == []
+    assert worker.users("cart") == ["cara"]
 
 
 def test_joined_accounts_are_one_person(worker: Worker) -> None:

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from recsys.behaviour import CART_ADD, PURCHASE, VIEW, in_cart, last_of_each
+from recsys.engine.filters import disliked_rows
 from recsys.engine.inspection.profile_report import shopper_profile
 from recsys.engine.pipeline import Engine
 from recsys.messages.cards.context import context
@@ -85,14 +86,18 @@ def reader(engine: Engine, user_id: str | None, history: History, now: int) -> d
     }
 
 
-def event_of(template: str | None, engine: Engine, history: History, now: int) -> dict[str, Any] | None:
+def event_of(
+    template: str | None, engine: Engine, history: History, now: int, disliked: Sequence[tuple[str, str]] = ()
+) -> dict[str, Any] | None:
     """Find what a card of a send speaks of at `now` (microseconds), with the item's fields: `Event` of a template.
 
     A template of `SPEAKS_OF` speaks of the last item of its kind that can be bought and was not bought since, of a cart one that
-    still lies there; any other one of the last thing that the shopper did with an item. None: there is none.
+    still lies there; any other one of the last thing that the shopper did with an item; none of what the shopper said
+    no to (`disliked`: an item, brand or category, and which). None: there is none.
     """
     history = history.until(now)
-    places = np.flatnonzero(history.items >= 0)
+    hidden = disliked_rows(engine.catalog, disliked)
+    places = np.flatnonzero((history.items >= 0) & ~np.isin(history.items, hidden))
     if template is not None and template in SPEAKS_OF:
         rows = history.items[places]
         of_kind = np.isin(history.kinds[places], SPEAKS_OF[template]) & engine.catalog.shown_at(now)[rows]

@@ -46,7 +46,7 @@ def card(call: Call[CardParameters]) -> Response:
     send, now = _send(call, send_id), service.live.now(serving)
     sent = recommend_sent(call, serving, personal_query(UserParameters(), serving, now, None), send_id, (user_id,))[0]
     history = serving.history(user_id)
-    event = event_of(send.template, serving.engine, history, now)
+    event = event_of(send.template, serving.engine, history, now, serving.disliked_at(user_id, now))
     slots = service.slots(send_id, user_id, sent)
     person = serving.person(user_id)
     known = service.cards.reads_profile(send.template or "", call.parameters.channel, person.locale)
