@@ -145,7 +145,7 @@ def test_campaigns_need_the_scope_admin(web: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("action", "lost"),
     [
-        ({"pin": {"item_id": "gone-1", "place": 1}}, "actions[0].pin: there is no item 'gone-1' in the catalogue"),
+        ({"pin": {"item_id": "nothing-1", "place": 1}}, "actions[0].pin: there is no item 'nothing-1' in the catalogue"),
         (
             {"exclude": {"filter": {"category": {"any": ["Gifts"]}}}},
             "actions[0].filter.category: there is no 'Gifts' in the catalogue",
