@@ -39,8 +39,6 @@ export declare class RecsysList extends RecsysList_base {
     slate: Slate | undefined;
     connectedCallback(): void;
     disconnectedCallback(): void;
-    /** Look anew which cards are seen. */
-    watch(): void;
     attributeChangedCallback(): void;
     get question(): {
         placement: string;

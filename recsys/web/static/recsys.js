@@ -15,11 +15,10 @@ const ANON = KEY + "anon-";
 const PATIENCE = 800; // ms, twice
 const DAY = 864e5; // ms; older events go
 const MOST = 500; // events kept
-const LONGEST = 100; // items of a list that are asked for at once
 
 /** @type {Options} */
 let options;
-let service = (import.meta.url ?? "").replace(/[^/]*\/[^/]*$/, "");
+let service = import.meta.url?.replace(/[^/]*\/[^/]*$/, "");
 /** @type {boolean | undefined} */
 let agreed;
 /** @type {Credentials | undefined} */
@@ -101,7 +100,8 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
   connectedCallback() {
     shown.add(this);
     this.addEventListener("click", this);
-    this.watch();
+    this.#observer.disconnect();
+    this.querySelectorAll("[data-item]").forEach((card) => this.#observer.observe(card));
     if (!this.slate) want(this);
   }
 
@@ -109,12 +109,6 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
     shown.delete(this);
     this.#observer.disconnect();
     this.#timers.forEach(clearTimeout);
-  }
-
-  /** Look anew which cards are seen. */
-  watch() {
-    this.#observer.disconnect();
-    this.querySelectorAll("[data-item]").forEach((card) => this.#observer.observe(card));
   }
 
   attributeChangedCallback() {
@@ -126,7 +120,7 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
     const [placement, limit, category, brand, item] = RecsysList.observedAttributes.map((name) => this.getAttribute(name) || undefined);
     return {
       placement: placement ?? "home",
-      limit: Math.min(LONGEST, Math.max(+(limit ?? 0), this.#most)) || undefined,
+      limit: Math.min(100, Math.max(+(limit ?? 0), this.#most)) || undefined,
       category,
       brand: brand && [brand],
       item_id: item && [item],
@@ -268,7 +262,7 @@ async function patiently(call) {
 }
 
 /**
- * Post text, which needs no preflight. Throws 0 where nothing will help.
+ * Post text: no preflight. Throws 0 where nothing helps.
  * @param {string} path @param {object} more @param {Credentials} me @param {AbortSignal} signal @param {boolean} [keepalive]
  */
 async function post(path, more, me, signal, keepalive) {
@@ -304,7 +298,7 @@ async function newToken() {
   const { sub, iat, exp } = JSON.parse(new TextDecoder().decode(Uint8Array.from(claims, (letter) => letter.charCodeAt(0))));
   const now = Date.now();
   const life = (exp - iat) * 1e3;
-  const skew = iat * 1e3 - now; // of a clock that is wrong by more than a token's life
+  const skew = iat * 1e3 - now; // of a wrong clock
   return (known = { token, user: sub, until: now + life - 3e4, skew: Math.abs(skew) > life ? skew : 0 });
 }
 
@@ -319,10 +313,10 @@ function visitor() {
         id = (held?.name ?? ANON + draw()).slice(7);
         if (agreed) {
           attempt(() => (localStorage[VISITOR] = id));
-          locks?.request(KEY + id, () => pause(9e3)).catch(() => {});
+          locks?.request(KEY + id, () => pause(9e3)).catch(pause);
         }
       }
-      queue.forEach(keep); // not before the id: under another one they would count twice
+      queue.forEach(keep); // under another id they would count twice
       give(id);
     };
     if (stored() || !locks) take();
@@ -479,9 +473,8 @@ function words(item, name) {
   const { price, currency, reason } = item;
   if (name === "reason") return reason.text;
   if (name !== "price" || price === null || !currency) return String(/** @type {any} */ (item)[name] ?? "");
-  const style = /** @type {const} */ ({ style: "currency", currency });
-  const lang = document.documentElement.lang.replace(/_/g, "-") || undefined;
-  return attempt(() => price.toLocaleString(lang, style)) ?? price.toLocaleString(undefined, style);
+  const say = (/** @type {any} */ lang) => price.toLocaleString(lang, { style: "currency", currency });
+  return attempt(() => say(document.documentElement.lang.replace("_", "-"))) ?? say(undefined);
 }
 
 /** A field that leads somewhere. @param {Item} item @param {string} name */
@@ -515,7 +508,7 @@ function plain(item) {
 
 if (globalThis.document) {
   addEventListener("pagehide", leave);
-  document.addEventListener("visibilitychange", () => (document.hidden ? leave() : shown.forEach((list) => list.watch())));
+  document.addEventListener("visibilitychange", () => (document.hidden ? leave() : shown.forEach((list) => list.connectedCallback())));
   addEventListener("online", () => agreed && recall());
   addEventListener("pageshow", (event) => event.persisted && agreed && (underway.clear(), flush()));
   if (!customElements.get("recsys-list")) customElements.define("recsys-list", RecsysList);

@@ -93,7 +93,7 @@ def test_a_delta_table_in_a_store(store: Store, tmp_path: Path) -> None:
             "deltalake",
             "lake",
             "",
-            r"is a Delta table, which needs the package deltalake: install it with `pip install '\.\[lake\]'`",
+            r"is a Delta table, which needs the package deltalake: install it with `\.venv/bin/pip install '\.\[lake\]'`",
         ),
         ("pyiceberg", "lake", 'format = "iceberg"', r"is an Iceberg table, which needs the package pyiceberg"),
         (
