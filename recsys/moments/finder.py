@@ -208,7 +208,7 @@ class Finder:
         return UserContext(user_id, serving.person(user_id), serving.history(user_id), trigger_context)
 
     def _hits(self, kind: MomentKind, one: UserContext) -> list[TriggerHit]:
-        """Return what the rule of a kind says, without items that the shopper said no to; what was about nothing else is none."""
+        """Return what the rule of a kind says, without what the shopper said no to; what was about nothing else is none."""
         hits = list(KINDS[kind].rule(one))
         said = self._serving.disliked_at(one.user_id, one.now) if hits else ()
         if not said:
@@ -218,7 +218,7 @@ class Finder:
         return [
             each._replace(anchors=rows, price_before=each.price_before if rows[:1] == each.anchors[:1] else None)
             for each, rows in left
-            if rows or not each.anchors
+            if (rows or not each.anchors or not KINDS[kind].about_items) and not _is_refused(each, said)
         ]
 
     def _not_notified(self, kind: MomentKind, candidates: Sequence[_Candidate]) -> list[_Candidate]:
@@ -300,6 +300,15 @@ class Finder:
         max_n = self._messages.unseen_sends
         pins = self._state.pins.pins_of(user_id, max_n) if max_n else []
         return list(dict.fromkeys(item_id for pin in pins for item_id in pin.shown))
+
+
+def _is_refused(hit: TriggerHit, said: Iterable[tuple[str, str]]) -> bool:
+    """Tell whether a hit is about a brand or category that the shopper said no to."""
+    category = "" if hit.category is None else hit.category + " > "
+    return any(
+        value == hit.brand if hides == "brand" else hides == "category" and category.startswith(value + " > ")
+        for hides, value in said
+    )
 
 
 def _until(now: int, turn: int) -> int:

@@ -38,7 +38,7 @@ _MAX_REPORT = 32 << 20
 _MAX_MANIFEST = 64 << 20
 """Bytes of a manifest."""
 _MAX_LISTED = 200_000
-_LEFT_BEHIND = timedelta(days=1)
+_LEFT_BEHIND = timedelta(days=7)
 """Objects of one store that are looked at."""
 _MAX_LINE = 1 << 20
 """Bytes of a line."""
@@ -172,7 +172,7 @@ class RemoteSnapshots:
 
     def delete(self, gone: Sequence[str]) -> None:
         """Delete versions, from the lines that name them too, and files that no other version names: theirs, and what an upload or a
-        delete that was cut off a day ago left. Never the one that serves."""
+        delete that was cut off a week ago left. Never the one that serves."""
         current = self.current().version
         for name, versions in self.lines().items():
             if dropped := {*versions} & {*gone} - {current}:
@@ -183,8 +183,9 @@ class RemoteSnapshots:
             for version in gone:
                 self._store.delete(f"{_SNAPSHOTS}/{version}.json")
         kept = {entry.sha256 for version in self.versions() for entry in self._read(version).files.values()}
+        left = {path.removeprefix(f"{_FILES}/") for path in self._listed(_FILES, _LEFT_BEHIND)}
         with self._in_words(_FILES):
-            for digest in (named | {path.removeprefix(f"{_FILES}/") for path in self._listed(_FILES, _LEFT_BEHIND)}) - kept:
+            for digest in (named | {*filter(_SHA256.fullmatch, left)}) - kept:
                 self._store.delete(f"{_FILES}/{digest}")
 
     def lines(self) -> dict[str, tuple[str, ...]]:

@@ -103,6 +103,8 @@ def test_a_form_from_before_the_stop_does_not_start_it_again(fresh: Application,
     assert 'name="was" value="running"' in page
     body = msgspec.json.encode(stored(fresh)).decode()
     assert send(editor, OWN, do="stop") == (303, OWN)
+    status, page = send(editor, OWN, do="json", json="{", was="running")
+    assert (status, 'name="was" value="running"' in page) == (400, True), "nobody was told of the stop"
     status, page = send(editor, OWN, do="json", json=body, was="running")
     assert (status, "set by somebody" in page, 'name="was" value="stopped"' in page) == (400, True, True), page
     found = stored(fresh)

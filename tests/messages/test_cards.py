@@ -565,7 +565,7 @@ def test_a_push_leads_to_what_it_is_about(folder: Folder) -> None:
     ]
     assert [payload["link"] for payload in payloads] == ["https://shop.example/vase", "https://shop.example/p/1"]
     assert [payload["image"] for payload in payloads] == ["https://img.example/vase.jpg", "https://img.example/1.jpg"]
-    bare = json.loads(cards.render("cart", "push", seen(item(), event={"title": "Vase"})).parts["payload"])
+    bare = json.loads(cards.render("cart", "push", seen(item(), event={"item_id": "v", "title": "Vase"})).parts["payload"])
     assert (bare["link"], bare["image"]) == (SHOP.home_url, ""), "no other item's"
     nothing = json.loads(cards.render("weekly", "push", seen()).parts["payload"])
     assert (nothing["link"], nothing["image"]) == (SHOP.home_url, "")

@@ -20,8 +20,8 @@ from recsys.live.erasure import Erased, ErasureKeys
 from recsys.live.item_changes import Standing
 from recsys.live.joins import Join
 from recsys.live.pinned_slates import PinnedItem, PinnedSlate
-from recsys.moments.context import UserContext
-from recsys.moments.finder import Finder
+from recsys.moments.context import TriggerHit, UserContext
+from recsys.moments.finder import Finder, _is_refused
 from recsys.moments.kinds import KINDS
 from recsys.types import Event, Link, Query, Reason, Slate
 from tests.conftest import NOW, ago, event, micros
@@ -278,6 +278,21 @@ def test_nobody_is_written_to_about_what_they_said_no_to(worker: Worker) -> None
     worker.state.dislikes.say([Dislike("bert", "brand", "Oakly", micros(NOW) - 1, micros(NOW) * 2)], micros(NOW))
     assert worker.users("browse") == []
     assert worker.users("cart") == ["cara"]
+
+
+@pytest.mark.parametrize(
+    ("hit", "refused"),
+    [
+        (TriggerHit(1, "k", brand="Oakly"), True),
+        (TriggerHit(1, "k", brand="Norr"), False),
+        (TriggerHit(1, "k", category="Home > Sofas"), True),
+        (TriggerHit(1, "k", category="Homes"), False),
+        (TriggerHit(1, "k"), False),
+    ],
+)
+def test_a_moment_is_not_about_a_brand_or_category_that_was_refused(hit: TriggerHit, refused: bool) -> None:
+    """Also where it names no item: what is new from a brand, an article on a category."""
+    assert _is_refused(hit, [("brand", "Oakly"), ("category", "Home"), ("item", "Norr")]) == refused
 
 
 def test_joined_accounts_are_one_person(worker: Worker) -> None:

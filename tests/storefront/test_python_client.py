@@ -80,6 +80,11 @@ def test_a_backend_tells_what_happened(recsys: Client, service: Recommendations)
     assert [recsys.send([told]).duplicates for _ in range(2)] == [0, 1], (
         "the service derives its id, as of the row in a table"
     )
+    lines = [
+        {"event_type": "purchase", "user_id": "many", "item_id": "sofa-2", "order_id": "R-1", "timestamp": told["timestamp"]}
+    ]
+    sent = recsys.send([{**told, "item_id": f"n-{n}"} for n in range(999)] + lines * 2)
+    assert (sent.accepted, sent.duplicates) == (1001, 0), "two equal lines of an order, also where a request ends"
     once = {"event_type": "purchase", "user_id": "many", "item_id": "sofa-1", "event_id": "o-1:1"}
     assert [recsys.send([once]).duplicates for _ in range(2)] == [0, 1]
     recsys.link("visitor-of-the-client", "user-0")

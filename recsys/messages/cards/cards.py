@@ -177,11 +177,10 @@ def _parts_of(file: TemplateFile, escaping: Liquid, plain: Liquid) -> list[Parse
 def _payload(parts: Mapping[str, str], context: Context, of_event: bool) -> str:
     """Return what a push carries: link and picture of the event or of the first item, and what its tap is to be counted for."""
     data = {name: context[name] for name in ("recommendation_id", "send_id")}
-    event = context["Event"] if of_event else {}
-    about = event if event.get("title") else {}  # else the text speaks of the first item
-    other = context["home_url"] if about else context.get("item_1_link") or context["home_url"]
-    link = about.get("link") or about.get("url") or other
-    image = about.get("image_url") or ("" if about else context.get("item_1_image") or "")
+    about = context["Event"] if of_event else {}
+    is_item = about.get("item_id") and about.get("title")  # the text names it: no other item is shown or opened
+    link = about.get("link") or about.get("url") or (not is_item and context.get("item_1_link")) or context["home_url"]
+    image = about.get("image_url") or (not is_item and context.get("item_1_image")) or ""
     return push_payload(parts, image, link, data).decode()
 
 

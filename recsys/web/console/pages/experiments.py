@@ -44,7 +44,7 @@ class ExperimentsParameters(View, frozen=True, kw_only=True, forbid_unknown_fiel
 def experiments(visit: Visit[ExperimentsParameters]) -> Mapping[str, Any]:
     """List the experiments, or show one of them."""
     name = given_id("experiment", visit.parameters.experiment)
-    shown = {"name": name, "wrong": "", "wrong_in": "", "form": BEGUN, **_choices(visit)}
+    shown = {"name": name, "wrong": "", "wrong_in": "", "was": "", "form": BEGUN, **_choices(visit)}
     if not name:
         every = every_experiment(visit.service)
         return {
@@ -71,6 +71,7 @@ def act(visit: Visit[ExperimentsParameters]) -> Shown:
             "wrong": str(problem),
             "wrong_in": done,
             "form": {**shown["form"], **visit.form},
+            "was": "" if problem.members.get("parameter") == "stopped" else visit.form.get("was", ""),
             "status": 400,
         }
     return redirect_response(visit.href("experiments", experiment=name))
