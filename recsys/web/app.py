@@ -32,6 +32,7 @@ from recsys.web.http.metrics import NO_ROUTE, ROUTE, Metrics
 from recsys.web.http.parameters import BODY_BYTES
 from recsys.web.http.problems import Problem
 from recsys.web.http.responses import Response
+from recsys.web.known_types import know_types
 from recsys.web.operations import IdConverter, Operation
 from recsys.web.resources import item_updates, items, kit, lists, ops, pages, reports
 from recsys.web.resources.merchant import campaign_effects, campaigns, experiments
@@ -165,6 +166,7 @@ def create_app(settings: Settings, environment: Mapping[str, str] | None = None)
     app.register_blueprint(console_blueprint(app.service, secrets))
     app.finishers = (*admit_origins(settings.web.origins), _observe(app.service))
     app.after_request(_finish(app.finishers))
+    know_types()
     app.service.live.refresh()
     return app
 
