@@ -62,8 +62,7 @@ class ServingState:
         """User = anonymous ids, those linked last at the end."""
         if self._folded > state.last():
             state.reach(self._folded)
-        self.forgotten = Tombstones(erasure_keys, state.tombstones())
-        self.lineage = state.lineage
+        self.forgotten, self.lineage = Tombstones(erasure_keys, state.tombstones()), state.lineage
         self.accounts, self.dislikes = Accounts(self.forgotten), KnownDislikes(state.dislikes)
         self._campaigns = LiveCampaigns(engine.campaigns)
         self.newest = engine.snapshot.as_of
@@ -85,10 +84,11 @@ class ServingState:
                 if self._version is known or (version := look()) != self._version:  # else another thread took it in
                     with self._kept.changing():
                         news = self._state.news(self.read_to, MAX_EVENTS + 1, self.accounts.read, self._campaigns.read)
-                        if news.last < self.read_to:  # the database was put back: numbers that were read are given again
-                            self.lineage = ""
-                        self._kept.drop_written(news.wrote, self.users_of, news.n_wrote <= MAX_EVENTS)
-                        self._writers.take(news.wrote, news.n_wrote)
+                        if news.last < self.read_to:
+                            self.lineage = ""  # the database was put back: numbers that were read are given again
+                        are_all = news.n_wrote <= MAX_EVENTS
+                        self._kept.drop_written(news.wrote, self.users_of, are_all)
+                        self._writers.take(news.wrote, are_all)
                         self._take(news.shared, everything=known is None)
                         self._take_joins(news.joins)
                         self._campaigns.take(news.campaigns)
@@ -109,7 +109,7 @@ class ServingState:
                 wrote = {event.user_id for event in fresh}
                 with self._kept.changing():
                     self._kept.drop_written(wrote, self.users_of)
-                    self._writers.take(wrote, 0)
+                    self._writers.take(wrote)
                     self.newest = max(self.newest, *(event.timestamp for event in fresh), 0)
                     self.read_to = max(added.last, self.read_to)
                 self._version = added.step.after

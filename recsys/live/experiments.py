@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from recsys.live.driver import BEING_FORGOTTEN, Driver, ForgottenSinceError, Transaction
+from recsys.live.driver import Driver, Transaction
 from recsys.settings.experiments import Experiment
 
 BATCH = 50_000
@@ -71,9 +71,7 @@ class ExperimentLog:
         """
         if not exposures:
             return []
-        if (added := self._log.append(_EXPOSE, [(*each, received_at) for each in exposures], known)) is None:
-            raise ForgottenSinceError(BEING_FORGOTTEN)
-        return added.fresh
+        return self._log.append(_EXPOSE, [(*each, received_at) for each in exposures], known).fresh
 
     def first(self, experiment: str, units: Sequence[str]) -> Exposure | None:
         """The earliest exposure of any of these units in an experiment."""

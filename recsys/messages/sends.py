@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 import numpy as np
 
-from recsys.engine.filters import disliked_items
+from recsys.engine.filters import disliked_rows
 from recsys.live.driver import until_written
 from recsys.live.pinned_slates import PinnedItem, PinnedSlate, PinnedSlates, Replacement
 from recsys.messages.slots import Slot
@@ -229,8 +229,8 @@ class Sends:
         row_of, shown = self._catalog.row, self._catalog.shown_at(now)
         rows = [row_of(item.item_id) for item in pin.items]
         rows = [row if row >= 0 and shown[row] else -1 for row in rows]
-        for hides, value in self._disliked(pin.user_id, now):
-            hidden = np.isin(rows, disliked_items(self._catalog, hides, value))
+        if said := self._disliked(pin.user_id, now):
+            hidden = np.isin(rows, disliked_rows(self._catalog, said))
             rows = [-1 if gone else row for row, gone in zip(rows, hidden.tolist(), strict=True)]
         return rows
 

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.categories import within_category
 from recsys.clock import DAY
 from recsys.engine.filters import disliked_rows
 from recsys.engine.serving_state import ServingState
@@ -304,9 +305,10 @@ class Finder:
 
 def _is_refused(hit: TriggerHit, said: Iterable[tuple[str, str]]) -> bool:
     """Tell whether a hit is about a brand or category that the shopper said no to."""
-    category = "" if hit.category is None else hit.category + " > "
     return any(
-        value == hit.brand if hides == "brand" else hides == "category" and category.startswith(value + " > ")
+        value == hit.brand
+        if hides == "brand"
+        else hides == "category" and hit.category is not None and within_category(hit.category, value)
         for hides, value in said
     )
 

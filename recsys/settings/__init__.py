@@ -45,7 +45,8 @@ class BehaviourSettings(Group, frozen=True):
     repurchase_share: Share = 0.2
     """Where the shop does not say: an item is replenishable if this share of its buyers bought it again."""
     repurchase_buyers: Count = 10
-    """Fewest buyers for an item's own share to count; below it the leaf category's counts. A gap counts from three on."""
+    """Fewest buyers for an item's own share to count; below it the leaf category's counts. A gap is known from three repeat
+    purchases on."""
     replenish_after: NotNegative = 0.5
     """A replenishable item that was bought stays hidden for this part of its usual gap between purchases."""
     history_events: Count = 200

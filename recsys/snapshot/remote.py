@@ -38,8 +38,9 @@ _MAX_REPORT = 32 << 20
 _MAX_MANIFEST = 64 << 20
 """Bytes of a manifest."""
 _MAX_LISTED = 200_000
-_LEFT_BEHIND = timedelta(days=7)
 """Objects of one store that are looked at."""
+_LEFT_BEHIND = timedelta(days=7)
+"""Age from which a file that no version names is one that an upload or a delete left."""
 _MAX_LINE = 1 << 20
 """Bytes of a line."""
 _CHUNK = 1 << 20

@@ -32,13 +32,13 @@ from recsys.web.http.metrics import NO_ROUTE, ROUTE, Metrics
 from recsys.web.http.parameters import BODY_BYTES
 from recsys.web.http.problems import Problem
 from recsys.web.http.responses import Response
-from recsys.web.known_types import know_types
 from recsys.web.operations import IdConverter, Operation
 from recsys.web.resources import item_updates, items, kit, lists, ops, pages, reports
 from recsys.web.resources.merchant import campaign_effects, campaigns, experiments
 from recsys.web.resources.messages import cards, moments, sends, slot_dislikes, slots
 from recsys.web.resources.shoppers import accounts, erasure, events, identities, profiles, users
 from recsys.web.route_table import RouteTable
+from recsys.web.serving.known_types import know_types
 from recsys.web.serving.live import Live
 from recsys.web.serving.service import Service
 

@@ -179,12 +179,18 @@ def revision_on(page: str) -> str:
     return str(found)
 
 
-def test_two_editors_do_not_undo_each_other(fresh: Application, editor: FlaskClient) -> None:
-    """Forms that were filled before somebody else changed the campaign are told so, beside what was typed; sent again they count."""
+def changed_meanwhile(editor: FlaskClient) -> tuple[str, dict[str, str]]:
+    """A campaign that was changed: the revision that somebody else's forms were filled from before, and the change."""
     send(editor, **PIN)
     old = revision_on(editor.get(OWN).text)
     changed = {"placement.home": "1", "kind": "pin", "item_id": "sofa-1", "place": "2", "revision": old}
     assert send(editor, OWN, **changed) == (303, OWN)
+    return old, changed
+
+
+def test_two_editors_do_not_undo_each_other(fresh: Application, editor: FlaskClient) -> None:
+    """Forms that were filled before somebody else changed the campaign are told so, beside what was typed; sent again they count."""
+    old, changed = changed_meanwhile(editor)
     standing = stored(fresh)
     for fields in (changed | {"item_id": "bag-1"}, {"do": "end", "revision": old}, {"do": "delete", "revision": old}):
         status, page = send(editor, OWN, **fields)
@@ -198,11 +204,7 @@ def test_two_editors_do_not_undo_each_other(fresh: Application, editor: FlaskCli
 
 def test_a_slip_does_not_hide_what_another_editor_did(fresh: Application, editor: FlaskClient) -> None:
     """A form that is refused for what was typed keeps the revision that it was filled from: nobody was told of another one."""
-    send(editor, **PIN)
-    old = revision_on(editor.get(OWN).text)
-    changed = {"placement.home": "1", "kind": "pin", "item_id": "sofa-1", "place": "2", "revision": old}
-    assert send(editor, OWN, **changed) == (303, OWN)
-    standing = stored(fresh)
+    (old, _), standing = changed_meanwhile(editor), stored(fresh)
     status, page = send(editor, OWN, do="json", json="{", revision=old)
     assert (status, set(re.findall(r'name="revision" value="(\d+)"', page)) >= {old}) == (400, True)
     mended = '{"placements": ["home"], "actions": [{"pin": {"item_id": "bag-1", "place": 1}}]}'

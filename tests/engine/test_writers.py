@@ -10,7 +10,7 @@ import pytest
 from recsys.engine import serving_state
 from recsys.engine.serving_state import ServingState
 from recsys.engine.shoppers import writers
-from recsys.engine.shoppers.writers import MAX_EVENTS, Writers
+from recsys.engine.shoppers.writers import Writers
 from recsys.live.databases import log_in
 from recsys.types import Event
 from tests.conftest import NOW, Shop, busy_events, micros
@@ -20,16 +20,16 @@ def test_nobody_who_wrote_is_passed_over() -> None:
     """Those of all looks are known, and nobody else is taken for one."""
     known = Writers()
     assert "ann" not in known
-    known.take(["ann"], 2)
-    known.take(["bob"], 2)
+    known.take(["ann"])
+    known.take(["bob"])
     assert [each in known for each in ("ann", "bob", "cleo")] == [True, True, False]
 
 
 def test_where_more_wrote_than_a_look_names_anybody_may_have() -> None:
     """What one look did not name is not made up for by the next."""
     known = Writers()
-    known.take(["ann", "bob"], MAX_EVENTS + 1)
-    known.take([], 0)
+    known.take(["ann", "bob"], are_all=False)
+    known.take([])
     assert "cleo" in known
 
 
@@ -51,8 +51,7 @@ def test_thousands_of_events_of_one_shopper_are_one_writer(tmp_path: Path) -> No
 
 def test_a_look_that_was_cut_off_keeps_no_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever wrote after what was gone through is not known: nothing that is at hand may be theirs."""
-    for module in (serving_state, writers):
-        monkeypatch.setattr(module, "MAX_EVENTS", 3)
+    monkeypatch.setattr(serving_state, "MAX_EVENTS", 3)
     shop, at = Shop(tmp_path, busy_events()), micros(NOW)
     with closing(log_in(tmp_path / "state")) as log, closing(log_in(tmp_path / "state")) as other:
         serving = ServingState(shop.engine(), log, None)
@@ -71,7 +70,7 @@ def test_the_ids_take_no_more_than_so_much_memory(monkeypatch: pytest.MonkeyPatc
     """Of more, anybody may be one."""
     monkeypatch.setattr(writers, "MAX_WRITERS", 2)
     known = Writers()
-    known.take(["ann", "bob"], 9)
+    known.take(["ann", "bob"])
     assert "cleo" not in known
-    known.take(["dan"], 9)
+    known.take(["dan"])
     assert "cleo" in known

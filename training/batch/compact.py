@@ -180,12 +180,11 @@ def _purge_snapshots(
         if found and version == current_version(artifacts):
             remaining[version] = found
         elif found:
-            if mirror:
-                mirror.remote.delete([version])
-            delete(artifacts, version)
             deleted.append(version)
     if mirror:
-        mirror.remote.delete([])  # what one that was cut off left of versions that are gone here
+        mirror.remote.delete(deleted)  # also what one that was cut off left
+    for version in deleted:
+        delete(artifacts, version)
     return tuple(deleted), remaining
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from recsys.clock import DAY
 from recsys.live.slate_log import SlateHead
 from recsys.settings.experiments import Experiment
-from training.experiments.always_valid import LEAST_UNITS, half_width
+from training.experiments.always_valid import half_width
 from training.experiments.attribution import orders_of_clicks
 from training.experiments.ledger import Ledger
 from training.experiments.statistics import CONFIDENCE, Difference
@@ -90,7 +90,7 @@ def pace(persons: pl.DataFrame, credits: Credits, effect: float, until: int) -> 
         spread = float((credits[:, 1] / means[1] - credits[:, 0] / means[0]).var(ddof=1))
         needed = spread * ((_Z + _Z_POWER) / math.log1p(effect)) ** 2
     first = min(persons["at"].to_list(), default=until)
-    return Pace(n, max(needed, LEAST_UNITS), n / max((until - first) / DAY, 1.0))
+    return Pace(n, needed, n / max((until - first) / DAY, 1.0))
 
 
 def _teams(heads: Iterable[SlateHead], name: str, clicked: Container[str]) -> Mapping[tuple[str, str], int]:

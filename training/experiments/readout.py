@@ -24,7 +24,6 @@ from recsys.settings import Settings
 from recsys.settings.experiments import INTERLEAVED, Experiment
 from recsys.types import DataError
 from training import console
-from training.experiments.always_valid import LEAST_UNITS
 from training.experiments.answer_times import answer_times
 from training.experiments.interleaved import CLICKS, ORDERS, Credited, credited, deciding, preference
 from training.experiments.interleaved import pace as pace_of_persons
@@ -236,7 +235,7 @@ def pace(table: pl.DataFrame, chosen: Experiment, arm: str, until: int) -> Pace:
         everybody = aggregates(both, [measure])["all"]
         needed = units_needed(measure, everybody, chosen.smallest_effect, shares[arm] / shares[control])
     first = min(both["at"].to_list(), default=until)
-    return Pace(both.height, max(needed, LEAST_UNITS), both.height / max((until - first) / DAY, 1.0))
+    return Pace(both.height, needed, both.height / max((until - first) / DAY, 1.0))
 
 
 def _with_lists(table: pl.DataFrame, shown: ShownLists) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from recsys.experiments.sizes import MISMATCH
+from training.experiments.always_valid import LEAST_UNITS
 from training.experiments.measures import MEASURES
 from training.experiments.statistics import Difference
 
@@ -22,8 +23,8 @@ class Pace(NamedTuple):
 
     @property
     def days_left(self) -> float:
-        """Days until enough units are in it at this pace; infinite if none come."""
-        missing = self.needed - self.units
+        """Days until enough units are in it at this pace, and until an interval is told; infinite if none come."""
+        missing = max(self.needed, LEAST_UNITS) - self.units
         return 0.0 if missing <= 0 else missing / self.daily if self.daily > 0 else math.inf
 
 

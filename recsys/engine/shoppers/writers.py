@@ -20,9 +20,9 @@ class Writers:
         """Tell whether something may have been written under an id."""
         return self._ids is None or user_id in self._ids
 
-    def take(self, wrote: Collection[str], n_wrote: int) -> None:
-        """Take in who wrote since the last look, as far as `n_wrote` events tell; more than `MAX_EVENTS`: there were others too."""
+    def take(self, wrote: Collection[str], are_all: bool = True) -> None:
+        """Take in who wrote since the last look; unless these `are_all`, there were others too."""
         if self._ids is not None:
             self._ids.update(wrote)
-            if n_wrote > MAX_EVENTS or len(self._ids) > MAX_WRITERS:
+            if not are_all or len(self._ids) > MAX_WRITERS:
                 self._ids = None

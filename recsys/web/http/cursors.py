@@ -53,15 +53,10 @@ class Cursor(NamedTuple):
 
 def read_cursor(text: str, query: Query) -> Cursor | None:
     """Read a cursor; None where it is none, or belongs to another question."""
-    try:
-        plain = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        check, version, count = _HEAD.unpack_from(plain)
-    except (binascii.Error, ValueError, struct.error):
+    if (found := _opened(text)) is None:
         return None
-    packed = plain[_HEAD.size :]
-    if count > MAX_ROWS:
-        return None
-    if check != _check(query, version, packed) or not _VERSION.fullmatch(version.decode("latin-1")):
+    check, version, count, packed = found
+    if count > MAX_ROWS or check != _check(query, version, packed) or not _VERSION.fullmatch(version.decode("latin-1")):
         return None
     planes = _unpacked(packed, count * _PLANES)
     if planes is None:
@@ -75,10 +70,17 @@ def read_cursor(text: str, query: Query) -> Cursor | None:
 
 def items_of(text: str) -> int:
     """Tell how many items a cursor says were shown, without a look at them."""
+    found = _opened(text)
+    return found[2] if found else 0
+
+
+def _opened(text: str) -> tuple[bytes, bytes, int, bytes] | None:
+    """Check, version, count and packed rows of a cursor, none of them looked at; None where it is none."""
     try:
-        return int(_HEAD.unpack_from(urlsafe_b64decode(text + "=" * (-len(text) % 4)))[2])
+        plain = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        return *_HEAD.unpack_from(plain), plain[_HEAD.size :]
     except (binascii.Error, ValueError, struct.error):
-        return 0
+        return None
 
 
 def _unpacked(packed: bytes, size: int) -> bytes | None:

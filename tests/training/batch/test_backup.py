@@ -129,8 +129,8 @@ def test_an_empty_machine_gets_all_of_it(logged: Shop) -> None:
 
 
 @pytest.fixture
-def erased_since(tmp_path: Path) -> Shop:
-    """A shop with a backup, a snapshot that holds a shopper who came after it, and whose erasure then is the log's last row."""
+def trained_since(tmp_path: Path) -> Shop:
+    """A shop with a backup, and a snapshot that holds a shopper who came after it."""
     shop = Shop(tmp_path, busy_events())
     with closing(log_in(tmp_path / "state")) as log:
         log.add_events([viewed(1)], micros(ago(minutes=5)))
@@ -138,9 +138,15 @@ def erased_since(tmp_path: Path) -> Shop:
     with closing(log_in(tmp_path / "state")) as log:
         log.add_events([viewed(number, "zoe") for number in range(2, 9)], micros(ago(minutes=4)))
     shop.publish()
-    with closing(log_in(tmp_path / "state")) as log:
-        log.forget([Erased(ERASURE_KEYS.sign("zoe"), "zoe", -(2**63), micros(NOW) + 1)], micros(NOW))
     return shop
+
+
+@pytest.fixture
+def erased_since(trained_since: Shop) -> Shop:
+    """The same, where the erasure of that shopper is the log's last row."""
+    with closing(log_in(trained_since.folder / "state")) as log:
+        log.forget([Erased(ERASURE_KEYS.sign("zoe"), "zoe", -(2**63), micros(NOW) + 1)], micros(NOW))
+    return trained_since
 
 
 def test_a_restore_that_failed_half_way_is_run_again(erased_since: Shop) -> None:
@@ -167,19 +173,13 @@ def test_a_snapshot_that_holds_the_erased_is_known_after_a_restore(erased_since:
     assert list(purge(shop.settings, ERASURE_KEYS).remaining.values()) == [1]
 
 
-def test_numbers_that_a_snapshot_knows_are_not_given_again(tmp_path: Path) -> None:
+def test_numbers_that_a_snapshot_knows_are_not_given_again(trained_since: Shop) -> None:
     """What comes after a restore is newer than every kept snapshot, so that answers see it."""
-    shop = Shop(tmp_path, busy_events())
-    with closing(log_in(tmp_path / "state")) as log:
-        log.add_events([viewed(1)], micros(ago(minutes=5)))
-    back_up(shop.settings, tmp_path / "backup", NOW)
-    with closing(log_in(tmp_path / "state")) as log:
-        log.add_events([viewed(number) for number in range(2, 9)], micros(ago(minutes=4)))
-    shop.publish()
-    for file in (tmp_path / "state").glob("log.sqlite3*"):
+    shop = trained_since
+    for file in (shop.folder / "state").glob("log.sqlite3*"):
         file.unlink()
-    restore(shop.settings, tmp_path / "backup", False, NOW)
-    with closing(log_in(tmp_path / "state")) as log:
+    restore(shop.settings, shop.folder / "backup", False, NOW)
+    with closing(log_in(shop.folder / "state")) as log:
         log.add_events([viewed(20)], micros(NOW))
         assert log.last() == 9
 

@@ -101,6 +101,7 @@ def test_intervals_for_who_looks_every_day_are_wider() -> None:
     assert (few.always_low, few.always_high) == (-math.inf, math.inf)
     assert "cannot be told yet" in verdict(few, Pace(500, 2000.0, 300.0), 0.03, 0.5)
     assert "inf" not in verdict(few, Pace(500, 350.0, 300.0), 0.3, 0.5)
+    assert Pace(500, 350.0, 100.0).days_left == (LEAST_UNITS - 500) / 100
 
 
 def test_nothing_is_said_where_nothing_varies() -> None:
