@@ -172,8 +172,8 @@ class RemoteSnapshots:
             ) from error
 
     def delete(self, gone: Sequence[str]) -> None:
-        """Delete versions, from the lines that name them too, and files that no other version names: theirs, and what an upload or a
-        delete that was cut off a week ago left. Never the one that serves."""
+        """Delete versions, from the lines that name them too, and files that no other version names: theirs, and those a week
+        old that an upload or a delete which was cut off left. Never the one that serves."""
         current = self.current().version
         for name, versions in self.lines().items():
             if dropped := {*versions} & {*gone} - {current}:

@@ -170,7 +170,7 @@ def _purge_snapshots(
     settings: Settings, erasure_keys: ErasureKeys | None, rows: list[tuple[int, Tombstone]]
 ) -> tuple[tuple[str, ...], dict[str, int | str]]:
     artifacts, mirror = settings.artifacts, mirror_of(settings)
-    deleted, remaining = [], dict[str, int | str]()
+    doomed, remaining = dict[str, int](), dict[str, int | str]()
     for version in versions(artifacts):
         try:
             found = _holds(artifacts, version, erasure_keys, rows)
@@ -180,12 +180,17 @@ def _purge_snapshots(
         if found and version == current_version(artifacts):
             remaining[version] = found
         elif found:
-            deleted.append(version)
+            doomed[version] = found
     if mirror:
-        mirror.remote.delete(deleted)  # also what one that was cut off left
-    for version in deleted:
+        mirror.remote.delete(())  # what one that was cut off left
+    for version, found in doomed.items():  # one whole before the next: what is cut off leaves the files of one at most
+        if mirror:
+            mirror.remote.delete((version,))
+            if version in mirror.remote.versions():  # it serves again since another machine's rollback
+                remaining[version] = found
+                continue
         delete(artifacts, version)
-    return tuple(deleted), remaining
+    return tuple(version for version in doomed if version not in remaining), remaining
 
 
 def _holds(artifacts: Path, version: str, erasure_keys: ErasureKeys | None, rows: list[tuple[int, Tombstone]]) -> int:

@@ -10,6 +10,7 @@ import polars as pl
 from recsys.clock import DAY
 from recsys.settings.experiments import INTERLEAVED, Experiment
 from training import console
+from training.experiments.always_valid import LEAST_UNITS
 from training.experiments.ledger import PLAN_DAYS, Ledger
 from training.experiments.measures import MEASURES
 from training.experiments.statistics import POWER, aggregates, units_needed
@@ -20,7 +21,7 @@ class Plan(NamedTuple):
     """Size of an experiment, by the persons of the last `PLAN_DAYS` as if they had been exposed then.
 
     came: persons, all of whom may not be asked on the placement · base: mean of the deciding measure · needed: persons of the control
-    and the smallest arm beside it, together · days: until there are so many.
+    and the smallest arm beside it, together, at least as many as a verdict takes · days: until there are so many.
     """
 
     came: int
@@ -39,9 +40,9 @@ def plan_of(ledger: Ledger, chosen: Experiment) -> Plan:
     below = everybody.mean(measure.denominator) if measure.denominator else 1.0
     base = everybody.mean(measure.numerator) / below if below else math.nan
     control, smallest = chosen.arms[0].share, min(arm.share for arm in chosen.arms[1:])
-    needed = (
-        units_needed(measure, everybody, chosen.smallest_effect, smallest / control) if control and smallest else math.inf
-    )
+    needed = math.inf
+    if control and smallest:
+        needed = max(LEAST_UNITS, units_needed(measure, everybody, chosen.smallest_effect, smallest / control))
     share = chosen.traffic * (1 - chosen.holdout) * (control + smallest)
     return Plan(persons.height, base, needed, _days(ledger.came, needed / share if share else math.inf))
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -25,12 +26,15 @@ from recsys.live.log import EventLog
 from recsys.live.pinned_slates import PinnedSlate
 from recsys.live.rows import BATCH
 from recsys.settings import Settings
-from recsys.snapshot.store import FORMAT, INCOMING, MANIFEST, current_version, open_snapshot, versions
+from recsys.settings.load import parse_settings
+from recsys.snapshot.remote import RemoteSnapshots
+from recsys.snapshot.store import FORMAT, INCOMING, MANIFEST, current_version, open_snapshot, read_manifest, versions
 from recsys.tables.live_rows import EVENTS_FOLDER, compacted_files
 from recsys.tables.shop import read_shop
 from recsys.types import DataError, Event, Link, Send
 from tests.conftest import NOW, SETTINGS, Shop, ago, event, micros
 from tests.support.servers.patience import PATIENCE_SECONDS
+from tests.support.servers.store import store_server
 from tests.support.training import train
 from training.__main__ import main
 from training.batch import compact
@@ -326,6 +330,32 @@ def test_purge_deletes_the_snapshots_that_hold_them(logged: Logged) -> None:
     purged = compact.purge(logged.settings, ERASURE_KEYS)
     assert (purged.snapshots, purged.remaining, versions(artifacts)) == ((second,), {}, [third])
     assert compact.purge(logged.settings, ERASURE_KEYS).snapshots == ()
+
+
+@pytest.mark.long
+def test_purge_deletes_them_from_the_store_too(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With their files, but for what serves there: also where another machine rolled back to it after it was looked into."""
+    with store_server(monkeypatch) as server:
+        artifacts, remote = logged.shop.folder / "artifacts", RemoteSnapshots("s3://shop/purged")
+        stored = f'[snapshot]\nartifacts = "s3://shop/purged"\nmirror = "{artifacts}"'
+        settings = parse_settings(f"{logged.shop.toml}{stored}", logged.shop.folder)
+        first, second, third = versions(artifacts)[0], *(logged.publish(NOW + timedelta(seconds=more)) for more in (1, 2))
+        for version in (first, second, third):
+            remote.upload(artifacts, version)
+        remote.announce(third, remote.current())
+        forget(logged, "anna")
+
+        def rolled_back_meanwhile(*given: Any) -> int:
+            remote.announce(second, remote.current())
+            return holds(*given)
+
+        holds = compact._holds
+        monkeypatch.setattr(compact, "_holds", rolled_back_meanwhile)
+        purged = compact.purge(settings, ERASURE_KEYS)
+        assert (purged.snapshots, purged.remaining) == ((first,), {second: 1, third: 1})
+        assert remote.versions() == versions(artifacts) == [second, third]
+        named = {entry.sha256 for version in (second, third) for entry in read_manifest(artifacts, version).files.values()}
+        assert {file.name for file in (server.bucket / "purged" / "files").iterdir()} == named
 
 
 @pytest.mark.long

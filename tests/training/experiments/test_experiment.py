@@ -18,6 +18,7 @@ from recsys.live.experiments import Exposure
 from recsys.settings.experiments import Experiment
 from recsys.types import DataError, Link
 from tests.conftest import NOW, SETTINGS, Shop, ago, busy_events, event, micros
+from training.experiments.always_valid import LEAST_UNITS
 from training.experiments.ledger import Ledger
 from training.experiments.measures import BEFORE, COUNTS, MEASURES
 from training.experiments.plan import plan_of, plan_words
@@ -250,6 +251,8 @@ def test_a_plan_knows_how_many_come() -> None:
     assert plan.needed == pytest.approx(4 * (1.96 + 0.84) ** 2 * 0.9 / 0.1 / 0.2**2, rel=0.02)
     assert plan.days == pytest.approx(plan.needed / 0.5 / 1000, abs=0.01)
     assert plan_of(late, msgspec.structs.replace(half, traffic=0.01)).days == math.inf
+    large = plan_of(late, msgspec.structs.replace(half, smallest_effect=2.0))
+    assert (large.needed, large.days) == (LEAST_UNITS, pytest.approx(LEAST_UNITS / 0.5 / 1000, abs=0.01))
 
 
 def test_staff_and_machines_are_not_counted(trial: Shop) -> None:
