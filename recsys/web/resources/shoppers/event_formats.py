@@ -38,6 +38,7 @@ SEGMENT = Preset(
     },
     event_types={
         "products searched": "search",
+        "performed search": "search",
         "product list viewed": "impression",
         "viewed product category": "impression",
         "product clicked": "click",
@@ -52,11 +53,14 @@ SEGMENT = Preset(
         "checkout started": "checkout",
         "started order": "checkout",
         "order completed": "purchase",
+        "completed order": "purchase",
         "order refunded": "refund",
+        "refunded order": "refund",
         "order cancelled": "refund",
+        "cancelled order": "refund",
     },
 )
-"""Segment's e-commerce spec, version 2 and its aliases, names in lower case."""
+"""Segment's e-commerce spec, version 2 and its aliases, names in lower case and with blanks."""
 _LISTS = ("product list viewed", "viewed product category")
 _HOME = ("home", "homepage", "home page")
 
@@ -171,11 +175,11 @@ def _of_segment(call: SegmentCall) -> Iterator[Row]:
     head = _kept(user_id=user_id or anonymous_id, anonymous_id=anonymous_id, timestamp=moment, channel=call.channel or None)
     ids = _Ids(user_id, anonymous_id, _text(call.message_id))
     for place, row in enumerate(ids.check(_segment_rows(kind, call, head))):
-        yield row | ({"event_id": f"{ids.message_id}:{place}"} if ids.message_id else {})
+        yield row | ({"event_id": f"{ids.message_id}:{place}"} if ids.message_id and moment is None else {})
 
 
 def _segment_rows(kind: str, call: SegmentCall, head: Row) -> Iterator[Row]:
-    properties, name = call.properties or {}, (call.event or "").strip().lower()
+    properties, name = call.properties or {}, (call.event or "").replace("_", " ").strip().lower()
     if kind in ("page", "screen"):
         if _is_home(call, properties):
             yield head | {"event_type": "home_view"}
