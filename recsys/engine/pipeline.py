@@ -83,7 +83,7 @@ def _slate(engine: Engine, query: Query, history: History, asked: ResolvedQuery)
         notices=(*engine.notices, *asked.notices, *_notices(built), *_emptied(engine, query, asked, built)),
         items=tuple(builder.ranked.rows.tolist()),
         scores=tuple(builder.ranked.scores.tolist()),
-        reasons=tuple(with_campaigns(builder.reasons(), builder.ranked.rows, asked.plan)),
+        reasons=tuple(with_campaigns(builder.reasons(), builder.ranked.rows, asked.plan, built.notes)),
         sources=tuple(builder.ranked.sources_named()),
         experiments=engine.experiments,
         propensities=() if drawn is None else drawn.propensities,

@@ -100,7 +100,7 @@ def moment_card(moment: KeptMoment, settings: Settings) -> MomentCard:
 
 def subject(card: MomentCard, shown: Mapping[int, str], serving: ServingState, now: int) -> Subject:
     """Find what a moment's message speaks of at `now` (microseconds): the first item that it is about and that still stands on the
-    slate, was not bought since it was found, and, of a cart, still lies there.
+    slate, was not bought since it was found, and, of a cart, still lies there, or is cheaper still than it was.
 
     `shown` are the rows of the slate's items with their slot addresses, empty where there are none.
     """
@@ -113,12 +113,14 @@ def subject(card: MomentCard, shown: Mapping[int, str], serving: ServingState, n
         return Subject(None, -1, frozenset())
     anchors = [row for item_id in line.anchors if (row := catalog.row(item_id)) >= 0]
     wanted = _still_wanted(card, anchors, serving, now)
+    if line.price_before is not None:
+        wanted = [row for row in wanted if catalog.price[row] < line.price_before]
     chosen = next((row for row in wanted if row in shown), -1)
     passed_over = frozenset(anchors) - frozenset(wanted) | frozenset({chosen})
     if chosen < 0:
         return Subject(None, -1, passed_over)
     event = {**catalog.item(chosen), "event_type": line.kind, "timestamp": since}
-    if line.price_before is not None and catalog.price[chosen] < line.price_before:
+    if line.price_before is not None:
         event["old_price"] = line.price_before
     if shown[chosen]:
         event["link"] = shown[chosen]

@@ -110,7 +110,7 @@ def moment_slate(kind: MomentKind, due: TriggerHit, user_context: UserContext, a
     rest = [place for place, row in enumerate(slate.items) if int(catalog.group[row]) not in groups][: size - len(there)]
     score = max(slate.scores, default=1.0)
     reasons = [slate.reasons[place] for place in rest]
-    if gone and not there and reasons:
+    if gone and not there and reasons and _is_like(reasons[0], catalog.item_id(gone[0])):
         reasons[0] = _substitute(user_context, gone[0])
     return msgspec.structs.replace(
         slate,
@@ -138,6 +138,11 @@ def _query(
         locale=reason_locale(user_context.locale),
         **named,
     )
+
+
+def _is_like(reason: Reason, item_id: str) -> bool:
+    """Tell whether an item stands there because it is like another one, and for no campaign."""
+    return reason.code == "similar" and reason.because_item_id == item_id and reason.campaign is None
 
 
 def _substitute(user_context: UserContext, row: int) -> Reason:

@@ -69,6 +69,8 @@ class Trending(Recommender[TrendingSettings]):
         self._scores = cast(Scores, arrays["scores"])
         self._everything = cast(Rows, arrays["everything"])
         self._tie_rank = catalog.tie_rank
+        weights = event_weights(behaviour)
+        self._asked_for = float(min(weights[weights > 0], default=1.0)) / 2
 
     def recommend(self, query: RowQuery, profile: Profile, n: int, allowed: Mask) -> Candidates:
         """Take the first allowed items of the shop-wide order."""
@@ -80,8 +82,8 @@ class Trending(Recommender[TrendingSettings]):
         return self._scores.take(items)
 
     def reason(self, query: RowQuery, profile: Profile, item: int, explained_by: int) -> Reason:
-        """Say that it is asked for now, if it is."""
-        return _explain("trending" if self._scores[item] > 0 else "in_the_shop", query.locale)
+        """Say that it is asked for now, if more than half of what weighs least today speaks for it."""
+        return _explain("trending" if self._scores[item] > self._asked_for else "in_the_shop", query.locale)
 
 
 @cache

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -23,6 +24,7 @@ from recsys.live.pinned_slates import PinnedItem, PinnedSlate
 from recsys.moments.context import TriggerHit, UserContext
 from recsys.moments.finder import Finder, _is_refused
 from recsys.moments.kinds import KINDS
+from recsys.settings.campaigns import Campaign
 from recsys.types import Event, Link, Query, Reason, Slate
 from tests.conftest import NOW, ago, event, micros
 from tests.support.shops.moment_shop import MomentShop, Worker, birth, content, decoded, user, with_settings
@@ -98,6 +100,22 @@ def test_what_is_sold_out_is_said(make: Make, tmp_path: Path) -> None:
         "because_item_id": "gone-1",
     }
     assert browse["slate"]["notices"] == ["'gone-1' cannot be bought at the moment"]
+
+
+def test_what_comes_first_stands_for_what_is_sold_out_only_if_it_is_like_it(make: Make, tmp_path: Path) -> None:
+    """A complement of a cart does not come closest, nor does what a campaign put there, which is named."""
+    engine = make(GONE[0], event("bert", "gone-1", at=ago(minutes=25))).engine()
+    pin = {"placements": ["pdp"], "actions": [{"pin": {"item_id": "soap-1", "place": 1}}]}
+    engine.campaigns.put({"soap": msgspec.convert(pin, Campaign)})
+    found = Worker(engine, tmp_path)
+    firsts = {}
+    for kind in ("cart", "browse"):
+        found.find(kind)
+        [line] = found.lines(kind)
+        assert line["slate"]["notices"] == ["'gone-1' cannot be bought at the moment"]
+        firsts[kind] = line["slate"]["items"][0]["reason"]
+    assert "substitute" not in {reason["code"] for reason in firsts.values()}
+    assert firsts["browse"]["campaign"] == "soap"
 
 
 def test_a_limit_leaves_the_rest_for_the_next_poll(make: Make, tmp_path: Path) -> None:

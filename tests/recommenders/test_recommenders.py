@@ -669,7 +669,7 @@ def test_complements_come_from_the_same_orders_and_other_leaves() -> None:
     answer = recommender.recommend(query, made.profile(), 10, made.allow())
     assert made.names(answer) == ["lamp-1", "lamp-2"]
     assert {reason.text for reason in reasons(recommender, query, made.profile(), answer)} == {
-        "Often bought together with Oak sofa"
+        "Bought together with Oak sofa"
     }
 
 

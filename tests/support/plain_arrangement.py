@@ -107,7 +107,7 @@ class PlainArrangement:
         if pin.place > self._limit:
             return f"the list has {self._limit} places"
         if (other := standing.get(pin.place)) is not None:
-            return f"campaign {other.campaign} has another item there"
+            return f"campaign {other.campaign} has that place"
         group = self._group[pin.row]
         if any(pin.row == each.row or (group >= 0 and self._group[each.row] == group) for each in standing.values()):
             return "it, or an item of its group, has another place already"
@@ -130,7 +130,8 @@ class PlainArrangement:
                     break
                 pin = standing.pop(max(others))
                 self._count(pin.row, pin.place, -1)
-                said = f"is not at place {pin.place}: campaign {within[0].campaign} needs it for its share"
+                owing = next(share for share in within if share.owed > 0)
+                said = f"is not at place {pin.place}: campaign {owing.campaign} needs it for its share"
                 self._note(pin.row, pin.campaign, "pin", said)
 
     def _picks_of(self, standing: Mapping[int, PinAt]) -> dict[int, Pick]:

@@ -80,13 +80,14 @@ def said_of(effects: tuple[CampaignEffect, ...], moved: Moved | None) -> str:
 def effects_of_plan(plan: Plan, built: Built, item: int) -> Iterator[CampaignEffect]:
     """The effects of campaigns and limits on an item of a list, in the order in which it counts."""
     note, place = built.notes.of(item), _place_of(built, item)
-    pin = next((pin for pin in plan.pins if pin.row == item), None)
-    if pin is not None and not (note and note.action == "pin"):
-        behind = "" if place == pin.place else f", in a list that ends at place {place}"
-        yield CampaignEffect(pin.campaign, "pin", f"pinned to place {pin.place} by campaign {pin.campaign}{behind}")
-    if note and note.action == "pin":
-        yield CampaignEffect(note.campaign, "pin", f"the pin of campaign {note.campaign} {note.said}")
-    elif note and place is None:
+    for at, pin in enumerate(plan.pins):
+        if pin.row == item:
+            wrong = built.notes.of_pin(at)
+            behind = "" if place == pin.place else f", in a list that ends at place {len(built.builder.ranked)}"
+            said = f"pinned to place {pin.place} by campaign {pin.campaign}{behind}"
+            said = f"the pin of campaign {pin.campaign} is not at place {pin.place}: {wrong}" if wrong else said
+            yield CampaignEffect(pin.campaign, "pin", said)
+    if note and note.action == "limit" and place is None:
         yield CampaignEffect(note.campaign, "limit", note.said)
     for boost in plan.boosts:
         if boost.items[item] and boost.factor != 1:

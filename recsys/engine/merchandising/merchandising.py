@@ -26,6 +26,7 @@ from recsys.engine.merchandising.place_numbers import (
     OVER,
     OWED,
     PINNED,
+    STANDS,
     TAKEN,
     TOO_FAR,
     UNPINNED,
@@ -114,20 +115,30 @@ class Notes(NamedTuple):
         if pins:
             at = min(pins, key=lambda at: self.wrong[at, 0] in (OVER, OWED))  # such a pin stood at first
             pin = self.plan.pins[at]
-            return Effect(pin.campaign, "pin", f"is not at place {pin.place}: {self._why(*self.wrong[at].tolist())}")
+            return Effect(pin.campaign, "pin", f"is not at place {pin.place}: {self.of_pin(at)}")
         refused = self.noted[(self.rows == row) & (self.noted > 0)]
         if not len(refused):
             return None
         most = self.plan.limits[refused.item(0) - 1]
         return Effect(most.campaign, "limit", _said_of_limit(most))
 
-    def _why(self, wrong: int, of: int) -> str:
+    def standing(self) -> Mapping[int, str]:
+        """Row = the campaign whose pin of it stands."""
+        return {
+            pin.row: pin.campaign for pin, wrong in zip(self.plan.pins, self.wrong[:, 0], strict=True) if wrong == STANDS
+        }
+
+    def of_pin(self, at: int) -> str:
+        """Say what kept the item of a pin from its place; empty: nothing did."""
+        wrong, of = self.wrong[at].tolist()
+        if wrong == STANDS:
+            return ""
         if wrong == MAY_NOT:
             return "it may not be shown here"
         if wrong == TOO_FAR:
             return f"the list has {self.limit} places"
         if wrong == TAKEN:
-            return f"campaign {self.plan.pins[of].campaign} has another item there"
+            return f"campaign {self.plan.pins[of].campaign} has that place"
         if wrong == OVER:
             return _said_of_limit(self.plan.limits[of])
         if wrong == OWED:
@@ -291,8 +302,9 @@ _NOBODY: frozenset[int] = frozenset()
 NO_FACTORS, _NO_REALS = np.empty(0, np.float32), np.empty(0)
 
 
-def with_campaigns(reasons: Sequence[Reason], rows: Rows, plan: Plan | None) -> list[Reason]:
-    """The reasons of a list, each with the campaign that pinned or boosted its item, if one did."""
+def with_campaigns(reasons: Sequence[Reason], rows: Rows, plan: Plan | None, notes: Notes = NO_NOTES) -> list[Reason]:
+    """The reasons of a list, each with the campaign whose pin put its item there, else the one that boosted it, if one did. A list at
+    once has no notes: every pin that stands is at its place there."""
     if plan is None or not (plan.pins or plan.boosts):
         return list(reasons)
     found = list(reasons)
@@ -305,13 +317,12 @@ def with_campaigns(reasons: Sequence[Reason], rows: Rows, plan: Plan | None) -> 
                     each.code, each.text, each.window_days, each.buyers, each.because_item_id, lifted_by[at]
                 )
     if plan.pins:
-        pinned_by = plan.pinned_by
+        standing = None if notes is NO_NOTES else notes.standing()
         for place, row in enumerate(rows.tolist()):
-            if row in pinned_by:
+            name = plan.pinned_by.get((row, place + 1)) if standing is None else standing.get(row)
+            if name:
                 each = reasons[place]
-                found[place] = Reason(
-                    each.code, each.text, each.window_days, each.buyers, each.because_item_id, pinned_by[row]
-                )
+                found[place] = Reason(each.code, each.text, each.window_days, each.buyers, each.because_item_id, name)
     return found
 
 

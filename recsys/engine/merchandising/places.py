@@ -130,7 +130,7 @@ def _leave_room(line: Line, rules: Rules, wrong: Numbers, end: int) -> None:
         for share in range(len(within)):
             if within[share] <= end:
                 free -= line.owed[1, share]
-                first = share if first < 0 else first
+                first = share if first < 0 and line.owed[1, share] > 0 else first
         for place in range(1, end + 1):
             if pins[place] < 0:
                 continue

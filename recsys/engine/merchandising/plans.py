@@ -90,9 +90,9 @@ class Plan(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
         return self.factors is None and not (self.pins or self.limits or self.shares)
 
     @cached_property
-    def pinned_by(self) -> Mapping[int, str]:
-        """Row = the first campaign that pins it."""
-        return {pin.row: pin.campaign for pin in reversed(self.pins)}
+    def pinned_by(self) -> Mapping[tuple[int, int], str]:
+        """Row and place, from 1 = the first campaign that pins it there."""
+        return {(pin.row, pin.place): pin.campaign for pin in reversed(self.pins)}
 
     @cached_property
     def lifted_by(self) -> tuple[str, ...]:

@@ -95,7 +95,7 @@ def test_a_pin_stands_at_its_place(market: Engine) -> None:
     [
         ("p30", 1, {"brands": ("B1",)}, "the pin of campaign autumn is not at place 1: it may not be shown here"),
         ("p30", 13, {}, "the pin of campaign autumn is not at place 13: the list has 12 places"),
-        ("p31", 3, {}, "the pin of campaign autumn is not at place 3: campaign advent has another item there"),
+        ("p31", 3, {}, "the pin of campaign autumn is not at place 3: campaign advent has that place"),
     ],
 )
 def test_a_pin_that_cannot_stand_says_why(market: Engine, item: str, place: int, query: dict[str, Any], said: str) -> None:

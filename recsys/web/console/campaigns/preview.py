@@ -45,7 +45,7 @@ def preview(
 def _moved(visit: Visit[Any], engine: Engine, query: Query, history: History, campaign_id: str) -> Iterator[Sequence[Cell]]:
     """Items that one of the two lists shows at another place than the other, by their place on the list with the campaign."""
     asked = resolve_query(engine, query, history)
-    built = build(engine, asked, query.limit)
+    built = build(engine, asked, query.limit, explained=True)
     before = build(engine, resolve_query(engine, query, history, apart_from=campaign_id), query.limit)
     places, old = ({pick[0]: at for at, pick in enumerate(each.builder.picks, 1)} for each in (built, before))
     for item in dict.fromkeys((*places, *old)):

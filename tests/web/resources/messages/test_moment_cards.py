@@ -201,7 +201,7 @@ def test_what_was_bought_since_is_not_spoken_of(web: FlaskClient) -> None:
 
 
 def test_a_price_drop_shows_both_prices(web: FlaskClient) -> None:
-    """The price before stands beside the present one, as long as it is lower."""
+    """The price before stands beside the present one; where it is no lower any more, the message is not of the item."""
     patch(web, "sofa-2", price=1000.0)
     moment = poll(web, "price_drop")["bert"]
     assert moment["price_before"] == 1200.0
@@ -209,7 +209,13 @@ def test_a_price_drop_shows_both_prices(web: FlaskClient) -> None:
     assert (made.about, made.locale) == ("sofa-2", "fr")
     assert "<s>1" in made.parts["html"]
     patch(web, "sofa-2", price=1300.0)
-    assert "<s>" not in read(card(web, moment["moment_id"])).parts["html"]
+    assert made.parts["subject"].startswith("Moins cher")
+    for channel in ("email", "push", "sms"):
+        later = read(card(web, moment["moment_id"], channel=channel))
+        assert (later.about, [each for each in later.parts.values() if "coûte" in each or "Moins cher" in each]) == (
+            None,
+            [],
+        )
 
 
 def test_what_is_no_moment_is_404(web: FlaskClient) -> None:

@@ -1,0 +1,69 @@
+"""Pins that stand, move up or give way: what stands is named, and what does not is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from recsys.engine.pipeline import Engine
+from tests.conftest import ask, shown
+from tests.engine.merchandising.test_merchandising import brand, campaign, explanation_of, market, without_campaigns
+
+__all__ = ["market", "without_campaigns"]
+
+
+def pin(item: str, place: int) -> dict[str, Any]:
+    """Pin an item."""
+    return {"pin": {"item_id": item, "place": place}}
+
+
+def named(engine: Engine) -> Mapping[str, str | None]:
+    """The campaign that each item of a list of eight is there for."""
+    slate = ask(engine, "nobody", limit=8)
+    return dict(zip(shown(engine, slate), (each.campaign for each in slate.reasons), strict=True))
+
+
+def test_a_reason_names_the_campaign_whose_pin_stands(market: Engine) -> None:
+    """Another one, whose pin of the same item another item has taken the place of, did not put it there."""
+    market.campaigns.put({"A": campaign(pin("p05", 1)), "a": campaign(pin("p30", 1)), "b": campaign(pin("p30", 4))})
+    assert named(market)["p30"] == "b"
+
+
+def test_a_pin_behind_the_list_is_no_reason(market: Engine) -> None:
+    """Its item stands where it would have stood anyway, or where a boost lifted it."""
+    market.campaigns.put({"a": campaign(pin("p03", 20))})
+    assert set(named(market).values()) == {None}
+    market.campaigns.put({"a": campaign(pin("p03", 20)), "b": campaign({"boost": {"factor": 5, "filter": brand("B3")}})})
+    assert named(market)["p03"] == "b"
+
+
+def test_a_pin_that_moved_up_is_a_reason(market: Engine) -> None:
+    """In a list that ends before its place."""
+    market.campaigns.put({"a": campaign(pin("p04", 12))})
+    slate = ask(market, "nobody", limit=12, brands=("B0",))
+    assert (shown(market, slate)[-1], slate.reasons[-1].campaign) == ("p04", "a")
+    market.campaigns.put({"a": campaign(pin("p08", 20)), "b": campaign(pin("p08", 11))})
+    slate = ask(market, "nobody", limit=12, brands=("B0",))
+    assert (shown(market, slate)[-1], slate.reasons[-1].campaign) == ("p08", "b")
+
+
+@pytest.mark.parametrize("place", [1, 4])
+def test_explain_says_which_pin_stands_and_which_does_not(market: Engine, place: int) -> None:
+    """Of two campaigns that pin one item each has its line."""
+    market.campaigns.put({"a": campaign(pin("p30", 1)), "b": campaign(pin("p30", place))})
+    effects = explanation_of(market, "p30", limit=8).campaigns
+    assert [(effect.campaign, "is not at" in effect.said) for effect in effects] == [("a", False), ("b", True)]
+
+
+def test_a_pin_gives_way_to_the_share_that_needs_it(market: Engine) -> None:
+    """Not to one that is met already."""
+    market.campaigns.put(
+        {
+            "a": campaign({"share": {"min": 0.5, "within": 2, "filter": brand("B0")}}, pin("p00", 1)),
+            "b": campaign({"share": {"min": 0.75, "within": 4, "filter": brand("B3")}}),
+            "c": campaign(pin("p01", 2)),
+        }
+    )
+    assert "campaign b needs it for its share" in explanation_of(market, "p01", limit=8).said
