@@ -155,7 +155,7 @@ class GateSettings(Group, frozen=True):
     least_priced: Share = 0.5
     """Smallest share of the items that can be shown that have a price, where the shop has prices."""
     largest_left_out: Share = 0.8
-    """Largest share of a table's rows that `where` may leave out."""
+    """Largest share of a table's rows that `where` may leave out, or that may be of orders which count in nothing by one column."""
     largest_misdated: Share = 0.05
     """Largest share of events later than now, and of events in 1970."""
 

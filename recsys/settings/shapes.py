@@ -87,12 +87,17 @@ class Join(Group, frozen=True):
     """A second table, whose columns come to the rows with the same key; it multiplies no row."""
 
     paths: tuple[str, ...]
-    """Files and globs, as of a table."""
+    """Files and globs, as of a table. Empty: the rows of this table itself, as variants have a parent among them."""
     on: str | tuple[str, ...] | Mapping[str, str]
     """Column that both have, or several; where the names differ, this table's column = the other's."""
     name: str = ""
     """Put before the joined columns with a point, for instance `heads` for `heads.state`. Empty: columns keep their names, and
     where both tables have one, the first table's counts."""
+    before: str = ""
+    """Put before the second table's key, for instance `id:` where a `Parent` is `id:16` and the second table's `ID` is 16."""
+    total: tuple[str, ...] = ()
+    """Columns of the second table whose numbers are added up over the rows with one key, as stock by location; of others the last row
+    of a key counts. What is no number adds nothing."""
     where: tuple[Where, ...] = ()
     """Rows of the second table to keep."""
     pivot: Pivot | None = None

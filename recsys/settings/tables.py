@@ -93,6 +93,9 @@ class Table(Group, frozen=True):
     untracked: tuple[Where, ...] = ()
     """Of `items`: rows for which all of this holds have a stock that nobody counts, so that its number says nothing. A condition on a
     column that a file lacks never holds."""
+    refused: tuple[str | Where, ...] = ()
+    """Of `users`: columns in which a yes, or a moment, is of somebody who wants no messages, as in `unsubscribed_at` or `opt_out`; or
+    conditions. Such a person has refused every channel, whatever the columns of consent say."""
     category_separator: str = ""
     """Separator of the levels in the shop's own category text, for instance `/`; empty: the canonical ` > `."""
     categories_between: str = ""
@@ -104,6 +107,8 @@ class Table(Group, frozen=True):
     """More words that mean yes, for instance `preorder` where it may be shown; in `void_orders`, that the order stands."""
     no: tuple[str, ...] = ()
     """More words that mean no; in `void_orders`, that the order counts in nothing."""
+    discounted: bool | None = None
+    """Of events with a `discount`: false says that `price`, or `amount`, is from before the discount. Unset: it is taken off."""
     decimal: Literal["", ".", ","] = ""
     """Decimal mark of numbers in text. Empty: told by the values of the column, or of the table, if they prove one."""
     units: tuple[str, ...] = ()
@@ -127,7 +132,7 @@ class Table(Group, frozen=True):
     @property
     def other_columns(self) -> frozenset[str]:
         """The shop's columns that the settings name beside those of `columns`: in conditions, rules and shapes."""
-        names = [each if isinstance(each, str) else each.column for each in self.void_orders]
+        names = [each if isinstance(each, str) else each.column for each in (*self.void_orders, *self.refused)]
         names += [rule.column for rules in (self.where, self.untracked, self.type_rules) for rule in rules]
         names += [self.unnest if isinstance(self.unnest, str) else self.unnest.column]
         names += [key for join in self.join for key in join.pairs]

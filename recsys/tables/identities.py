@@ -27,8 +27,9 @@ def valid_links(
     if "identities" in reads:
         links = pl.concat([reads["identities"].frame.collect(engine="streaming").select(list(schema("identities"))), links])
     wrong = refused(links, users, null_users)
+    left, torn = _without_torn(links.filter(~wrong), reads["identities"].files[0] if "identities" in reads else live.file)
     if not wrong.any():
-        return links, []
+        return left, torn
     first = links.filter(wrong).row(0, named=True)
     finding = Finding(
         table="identities",
@@ -41,7 +42,28 @@ def valid_links(
         advice="link anonymous ids to known users only; two known users are never joined",
         level="left_out",
     )
-    return links.filter(~wrong), [finding]
+    return left, [finding, *torn]
+
+
+def _without_torn(links: pl.DataFrame, file: str) -> tuple[pl.DataFrame, list[Finding]]:
+    """Leave out links of one id to several users without a time: nobody can tell whose it is when."""
+    several = pl.col("user_id").n_unique().over("anonymous_id", "timestamp") > 1
+    torn = links.select(several & pl.col("timestamp").is_null()).to_series()
+    if not torn.any():
+        return links, []
+    first, share = links.filter(torn).row(0, named=True), int(torn.sum()) / links.height
+    found = Finding(
+        table="identities",
+        file=file,
+        column="timestamp",
+        rule="tells when an id became whose",
+        rows=int(torn.sum()),
+        share=share,
+        example=shown("id", first["anonymous_id"]),
+        advice="export the moment of each link: then each user of a shared device has what was done from theirs on",
+        level="left_out",
+    )
+    return links.filter(~torn), [found]
 
 
 def refused(links: pl.DataFrame, users: pl.DataFrame, null_users: NullUsers) -> pl.Series:

@@ -9,7 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from recsys.ids.user_ids import NullUsers
-from recsys.tables.columns.conditions import kept, says_a_state, void
+from recsys.tables.columns.conditions import kept, refusing, says_a_state, void
 from recsys.tables.columns.guards import closed, guards
 from recsys.tables.columns.raw_values import VALUES, RawValues
 from recsys.tables.columns.void_orders import VoidOrders
@@ -31,6 +31,7 @@ _RAW = "!"
 _BESIDE, _SIGN, _GONE = "__beside", "__sign", "__gone"
 _STANDS = "__stands"
 """Column that tells of a row whether it says in words that its order counts."""
+_REFUSED = "__refused"
 _OF_ORDER = ("order_id", "user_id", "anonymous_id", "timestamp")
 
 
@@ -73,11 +74,23 @@ def _map_source(
     values = [value for c in raw.columns for value in _value(raw, c, parts[c.name], notations[c.name])]
     seams = [skipped_by_clocks(pl.col(f"{_RAW}{name}.0"), notations[name]).alias(SKIPPED + name) for name in zoned]
     beside = _currency_beside(raw, parts, notations)
-    frame = frame.select(ROW, GIVEN + MORE, AGAIN, *values, *seams, *beside, *([_STANDS] if void_orders else []))
+    frame = frame.select(
+        ROW,
+        GIVEN + MORE,
+        AGAIN,
+        *values,
+        *seams,
+        *beside,
+        *([_STANDS] if void_orders else []),
+        *([_REFUSED] if raw.table.refused else []),
+    )
     if beside:
         frame = _settle_currency(frame, [name for name in ("price", "amount") if name in parts], raw.currency)
+    if raw.table.refused:
+        frame = _refuse(frame, [column.name for column in raw.columns if column.kind == "consent"])
     if AMOUNT in raw.columns:
-        frame = _finish_events(frame, has_amount="amount" in raw.preset.columns and "price" not in raw.preset.columns)
+        has_amount = "amount" in raw.preset.columns and "price" not in raw.preset.columns
+        frame = _finish_events(frame, has_amount=has_amount, discounted=raw.table.discounted is not False)
     frame = closed(_not_negative(frame, raw.columns), raw.columns, UNREAD)
     if before is not None and "timestamp" in parts:
         frame = frame.filter(pl.col("timestamp").is_null() | (pl.col("timestamp") < before))
@@ -112,6 +125,8 @@ def _raw_rows(raw: RawValues, parts: Mapping[str, Sequence[pl.Expr]]) -> pl.Lazy
     if raw.table.void_orders:
         frame = frame.filter(~void(source, raw.table, nothing))
         state = [says_a_state(source, raw.table, nothing).alias(_STANDS)]
+    if raw.table.refused:
+        state.append(refusing(source, raw.table, nothing).alias(_REFUSED))
     ragged = pl.col(MORE).is_not_null() if source.has_more else pl.lit(False)
     again = pl.col(MORE).eq_missing(NAMES_AGAIN) if source.has_more else pl.lit(False)
     frame = frame.select(ROW, ragged.alias(GIVEN + MORE), again.alias(AGAIN), *_spread(parts), *state)
@@ -177,6 +192,10 @@ def _priced(raw: RawValues, notations: Mapping[str, Notation]) -> str:
 
 def _origins(raw: RawValues, notations: Mapping[str, Notation]) -> Mapping[str, tuple[str, ...]]:
     origins, priced = raw.origins(), _priced(raw, notations)
+    if raw.table.refused:
+        columns = [each if isinstance(each, str) else each.column for each in raw.table.refused]
+        by = tuple(column for column in columns if column in raw.source.schema)
+        origins = origins | {c.name: (*origins[c.name], *by) for c in raw.columns if c.kind == "consent"}
     return origins | {"currency": origins["currency"] or origins[priced]} if priced else origins
 
 
@@ -209,15 +228,18 @@ def _settle_currency(frame: pl.LazyFrame, money: Sequence[str], usual: str) -> p
     return frame.with_columns(*prices, *unread, *stated).drop(_BESIDE, _SIGN)
 
 
-def _finish_events(frame: pl.LazyFrame, *, has_amount: bool) -> pl.LazyFrame:
-    """Refunds carry positive numbers; a price is one piece's, and null where quantity is not above 0."""
+def _finish_events(frame: pl.LazyFrame, *, has_amount: bool, discounted: bool) -> pl.LazyFrame:
+    """Refunds carry positive numbers; a price is one piece's after discounts, and null where quantity is not above 0."""
     refund, signed = pl.col("event_type") == "refund", ("quantity", "price", "amount", "discount")
     positive = [pl.when(refund).then(pl.col(name).abs()).otherwise(pl.col(name)).alias(name) for name in signed]
     counted = pl.col("quantity").is_null() | (pl.col("quantity") > 0)
     price, given, unread = pl.col("price"), pl.col(GIVEN + "price"), pl.col(UNREAD + "price")
+    units = pl.when(~pl.col(UNREAD + "quantity")).then(pl.col("quantity").fill_null(1.0))
     if has_amount:
-        units = pl.when(~pl.col(UNREAD + "quantity")).then(pl.col("quantity").fill_null(1.0))
         price, given, unread = pl.col("amount") / units, pl.col(GIVEN + "amount"), pl.col(UNREAD + "amount")
+    if not discounted:
+        paid = (price - pl.col("discount").abs() / units).clip(lower_bound=0.0)  # some write what is taken off below 0
+        price = pl.when((price > 0) & (pl.col("discount") != 0) & units.is_not_null()).then(paid).otherwise(price)
     known = pl.col(GIVEN + "user_id")
     spelled = [SPELLED + name for name in ("user_id", "anonymous_id")]
     alike = [pl.coalesce(*spelled).alias(spelled[0])] if spelled[0] in frame.collect_schema() else []
@@ -233,6 +255,15 @@ def _finish_events(frame: pl.LazyFrame, *, has_amount: bool) -> pl.LazyFrame:
             pl.when(known).then(UNREAD + "user_id").otherwise(UNREAD + "anonymous_id").alias(UNREAD + "user_id"),
         )
         .drop("amount", GIVEN + "amount", UNREAD + "amount")
+    )
+
+
+def _refuse(frame: pl.LazyFrame, consents: Sequence[str]) -> pl.LazyFrame:
+    """Take every consent of those who refused messages back."""
+    refused = pl.col(_REFUSED)
+    said = [pl.when(refused).then(pl.lit(False)).otherwise(name).alias(name) for name in consents]
+    return frame.with_columns(*said, *((pl.col(GIVEN + name) | refused).alias(GIVEN + name) for name in consents)).drop(
+        _REFUSED
     )
 
 

@@ -112,9 +112,20 @@ def doubtful_columns(name: str, own: Table, table: Table, preset: Preset, source
     states = () if own.void_orders else [each if isinstance(each, str) else each.column for each in table.void_orders]
     lacking = [column for column in states if not any(column in source.schema for source in sources)]
     advice = "export the column, or orders that it would void count"
-    return found + [
-        _doubtful(name, sources[0], column, "is there, for it says how orders stand", advice) for column in lacking
-    ]
+    found += [_doubtful(name, sources[0], column, "is there, for it says how orders stand", advice) for column in lacking]
+    return found + (_without_stock(name, table, preset, sources) if name == "items" else [])
+
+
+def _without_stock(name: str, table: Table, preset: Preset, sources: Sequence[Source]) -> list[Finding]:
+    """Say that no file has the stock, where one says what is sold without it: all would count as for sale."""
+    there = {column for source in sources for column in source.schema}
+    names = {each: (*preset.columns.get(each, (each,)),) for each in ("stock", "available", "backorder")}
+    told = [each for each in ("stock", "available") if each in table.constants or there & {*names[each]}]
+    says = next((column for column in names["backorder"] if column in there), "")
+    if told or not says:
+        return []
+    advice = "export it, or bring it with `join` and `total` from a table of stock by location; until then all is for sale"
+    return [_doubtful(name, sources[0], names["stock"][0], f"is there, since {says} says what is sold without it", advice)]
 
 
 def _is_spelled(column: str, read: Collection[str], source: Source) -> bool:
@@ -148,7 +159,8 @@ def _doubtful(name: str, source: Source, column: str, rule: str, advice: str) ->
 def _named(table: Table) -> list[tuple[str, str]]:
     named = [(c, own) for c, names in table.columns.items() for own in ((names,) if isinstance(names, str) else names)]
     named += [("where", rule.column) for rule in table.where] + [("untracked", rule.column) for rule in table.untracked]
-    named += [("void_orders", each if isinstance(each, str) else each.column) for each in table.void_orders]
+    stated = (("void_orders", table.void_orders), ("refused", table.refused))
+    named += [(key, each if isinstance(each, str) else each.column) for key, columns in stated for each in columns]
     return named + [("type_rules", rule.column) for rule in table.type_rules]
 
 

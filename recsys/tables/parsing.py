@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import polars as pl
 
@@ -26,6 +26,8 @@ _ESCAPED = "\x1e"
 TOLD = Notation(plain=True)
 """Notation of what is typed, or written as Polars writes it."""
 _EARLIEST, _LATEST = clock.EPOCH, datetime(2200, 1, 1, tzinfo=UTC)
+_FIRST_DAY = date(1850, 1, 1)
+"""No birthday is before it: a number of another unit."""
 _AT_LEAST = r"^(?:>|≥|>=|over|more than|über|mehr als)?\s*(\d+)\s*\+?$"
 _WEB_ADDRESS = r'^(?:(?i:https?:)?//[^\s\p{Cc}"<>/?#@\\]+(?:[/?#][^\s\p{Cc}"<>]*)?|/(?:[^\s\p{Cc}"<>/\\][^\s\p{Cc}"<>]*)?)$'
 """A web address without a name and password in it, or a path from the shop's root; none that could end an attribute of a page."""
@@ -162,7 +164,8 @@ def _time(raw: pl.Expr, notation: Notation) -> pl.Expr:
 
 
 def _date(raw: pl.Expr, notation: Notation) -> pl.Expr:
-    return raw.map_batches(lambda each: read_days(each, notation.time), return_dtype=pl.Date(), is_elementwise=True)
+    day = raw.map_batches(lambda each: read_days(each, notation.time), return_dtype=pl.Date(), is_elementwise=True)
+    return pl.when(day.is_between(_FIRST_DAY, _LATEST.date())).then(day)
 
 
 def _categories(raw: pl.Expr, notation: Notation) -> pl.Expr:

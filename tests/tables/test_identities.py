@@ -96,6 +96,15 @@ def test_known_users_are_never_joined(
     assert (found.rows, found.example, found.level) == (1, refused, "left_out")
 
 
+def test_a_device_of_several_users_without_times_is_nobodys(tmp_path: Path) -> None:
+    """It went to the last of them in the alphabet, purchases of the others among them; a device of one user needs no time."""
+    links = [link("shared", "anna", None), link("shared", "zoe", None), link("own", "bea", None), link("own", "bea", None)]
+    shop = read(tmp_path, [("shared", at(0)), ("own", at(1))], links)
+    assert owners(shop) == ["shared", "bea"]
+    [found] = [each for each in shop.findings if each.rule == "tells when an id became whose"]
+    assert (found.rows, found.share, found.level) == (2, 0.5, "left_out")
+
+
 def test_two_links_at_one_moment_have_one_answer(tmp_path: Path) -> None:
     """The user whose id sorts last wins, whatever the order of the rows."""
     links = [link("passer", "bea", at(1)), link("passer", "anna", at(1))]

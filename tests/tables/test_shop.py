@@ -120,6 +120,21 @@ def test_amount_gives_the_price_of_one_piece(tmp_path: Path) -> None:
     assert shop.findings == ()
 
 
+@pytest.mark.parametrize(("column", "paid"), [("price", 28.0), ("amount", 13.0)])
+def test_a_discount_is_taken_off_a_price_from_before_it(tmp_path: Path, column: str, paid: float) -> None:
+    """Off all pieces of the line, to 0 at least, and off those given back; one that cannot be read takes nothing off, and is found."""
+    discounts = ["4", None, "99", "?", "-4", "4"]
+    rows = [an_event(item_id=str(at), quantity=2, **{column: 30.0}, discount=off) for at, off in enumerate(discounts)]
+    rows[-1]["event_type"] = "refund"
+    table = f"[data.events]\npaths = ['events.parquet']\ncolumns = {{ {column} = '{column}' }}\n"
+    before = 30.0 / (2 if column == "amount" else 1)
+    shop = read_rows(tmp_path, rows, f"{table}discounted = false\n")
+    assert shop.events.collect()["price"].to_list() == [paid, before, 0.0, before, paid, paid]
+    as_it_is = read_rows(tmp_path, rows, table).events.collect()["price"].to_list()
+    assert as_it_is == [before] * 6
+    assert {found.column for found in shop.findings} == {"discount"}
+
+
 @pytest.mark.parametrize("price", [float("inf"), -1.0])
 def test_impossible_prices_are_dropped_and_counted_but_their_rows_stay(tmp_path: Path, price: float) -> None:
     """A price that is no finite number of 0 or more becomes null, with a finding."""

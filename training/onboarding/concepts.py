@@ -158,7 +158,7 @@ MEANT: Mapping[str, tuple[str, ...]] = {
     ),
     "amount": ("line total", "item total", "price total", "line item total", "line price", "total",),
     "currency": ("currency", "currency id", "order currency", "price currency", "item currency"),
-    "title": ("item name", "item"),
+    "title": ("item name", "line name", "item"),
     "brand": ("brand", "brand name", "item brand"),
     "category": ("category", "category name", "item category", "item category name", "item group", "item group name"),
     "stock": ("stock", "stock quantity", "item stock", "available quantity", "available stock", "stock unit",
@@ -179,6 +179,7 @@ MEANT: Mapping[str, tuple[str, ...]] = {
     "returned": (
         "return", "item return", "order return", "line return", "return date", "return made", "return state", "return quantity",
         "return id", "return total", "item return quantity", "order return quantity",
+        "cancel quantity", "item cancel quantity",
     ),
     "cancelled": (
         "cancel date", "order cancel date", "cancel", "order cancel", "cancel made", "made cancel date", "order cancel date date",

@@ -1,14 +1,47 @@
-"""Ids, times and prices of a proposal: what their values tell, and what nobody can be sure of."""
+"""Ids, times, prices and consents of a proposal: what their values tell, and what nobody can be sure of."""
 
 from __future__ import annotations
 
+import re
+
+import polars as pl
+
 from recsys.settings.tables import Table
 from recsys.tables.presets import platform
-from training.onboarding.names import is_sale_price, named
+from training.onboarding.names import is_sale_price, named, refuses
 from training.onboarding.proposal import Proposal
-from training.onboarding.values import days_of, empty_share, is_another_in_each, is_local, is_nothing, share, texts
+from training.onboarding.values import (
+    affirmed,
+    days_of,
+    denied,
+    empty_share,
+    is_another_in_each,
+    is_given,
+    is_local,
+    is_nothing,
+    share,
+    swapped_days,
+    texts,
+    year_first,
+)
 
 _CLOCK = r"(?i)^\s*\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?\s*(?:[ap]\.?m\.?)?\s*$"
+_CLOCKS = {
+    "": "",
+    r" \d\d?:\d\d": " %H:%M",
+    r" \d\d?:\d\d:\d\d": " %H:%M:%S",
+    r", \d\d?:\d\d": ", %H:%M",
+    r", \d\d?:\d\d:\d\d": ", %H:%M:%S",
+    r" \d\d?:\d\d [AP]M": " %I:%M %p",
+}
+"""Pattern of what follows a day = its format."""
+_MOST_WORDS = 20
+_NEVER = ("null", "\\n", "nan", "none", "-", "n/a", "never")
+"""Words for no moment, without capitals."""
+_OF_NOBODY = ("url", "link", "token", "key", "hash", "id", "code", "uuid", "expires_at", "checked_at")
+"""Ends of names whose values everybody has: the address at which they may unsubscribe."""
+_OF_A_BROWSER = r"visitor|client|device|cookie|session|besucher|visiteur"
+"""Words of names for ids of whoever is not logged in."""
 _MANY = 0.05
 """Share of rows without an id from which it is said; items without one are left out by a condition then, and not as bad rows."""
 
@@ -26,6 +59,7 @@ def tell_ids(found: Proposal) -> None:
         found.mails = True
         found.evidence.append(f"{own} holds mail addresses: capitals and blanks in them do not count")
     if found.table == "events":
+        _other_users(found, own)
         _of_no_item(found)
     without = empty_share(found.rows, own)
     if without > _MANY and key == "item_id" and not found.preset:
@@ -34,6 +68,21 @@ def tell_ids(found: Proposal) -> None:
     if without > _MANY and key == "user_id" and not (found.origin("anonymous_id") or found.settings.get("fill_down")):
         found.evidence.append(
             f"{without:.0%} of the rows looked at have no {own}: they are nobody's, and count for items alone"
+        )
+
+
+def _other_users(found: Proposal, own: str) -> None:
+    """Name a column that says whose rows are of which the one that is taken for the user says nothing."""
+    taken = found.settings.get("columns", {}).values()
+    columns = [name for name in found.rows.columns if name != own and name not in taken]
+    other = named("events", columns, found.seen[0].usable).get("user_id", "")
+    if found.preset or not other or re.search(_OF_A_BROWSER, other.lower()):
+        return
+    lacking = found.rows.filter(~is_given(found.rows, own) & is_given(found.rows, other)).height
+    if lacking > _MANY * found.rows.height:
+        found.unsure.append(
+            f"{own} is empty in {lacking:,} of {found.rows.height:,} rows in which {other} is not, and those count as nobody's: set"
+            f" `user_id` to {other} if it names the customer, and {own} names somebody else or only those who are logged in"
         )
 
 
@@ -66,9 +115,19 @@ def tell_times(found: Proposal) -> None:
         return
     _tell_clock(found, own)
     _tell_listopad(found, own)
-    days, named_day = days_of(texts(found.rows, own)), "day_first" in found.settings
-    if days.given and not named_day and not (found.preset and "day_first" in _stated(found)):
-        _day_first(found, own, days.given, days.day_first, days.month_first)
+    days, named_day = days_of(text := texts(found.rows, own)), "day_first" in found.settings
+    swapped, left = swapped_days(text)
+    if swapped:
+        found.unsure.append(
+            f"{own} holds {left:,} days as text, all after the 12th, and {swapped:,} days of a spreadsheet, none after the 12th: a"
+            " spreadsheet of another country swapped day and month in these. Take the export itself, with this column as text"
+        )
+    elif days.given and not named_day and not (found.preset and "day_first" in _stated(found)):
+        begins = year_first(text)
+        if begins is False:
+            _day_first(found, own, days.given, days.day_first, days.month_first)
+        else:
+            _year_first(found, own, text, proved=bool(begins))
     if is_local(found.rows, own) and not (
         found.preset and ("timezone" in _stated(found) or not platform(found.preset).zone_matters)
     ):
@@ -115,6 +174,52 @@ def tell_sale(found: Proposal) -> None:
         found.evidence.append(f"{sale} goes before {own} where it is given: by its name")
 
 
+def tell_consents(found: Proposal) -> None:
+    """Let each further column of a channel count, and those that hold a refusal; ask for those that may."""
+    columns = found.settings["columns"]
+    for canonical in [name for name in columns if name.startswith("consent_")]:
+        while further := _further(found, canonical):
+            first = columns[canonical]
+            columns[canonical] = [*([first] if isinstance(first, str) else first), further]
+            found.evidence.append(f"{further} counts for {canonical} too: each of its columns must say yes")
+    taken = _taken(found)
+    for own in [
+        each for each in found.rows.columns if refuses(each) and each not in taken and not each.lower().endswith(_OF_NOBODY)
+    ]:
+        _tell_refusal(found, own)
+
+
+def _tell_refusal(found: Proposal, own: str) -> None:
+    """Take a column for a refusal by its yes and no, or by its moments; ask where it holds something else, or most would refuse."""
+    text = texts(found.rows, own)
+    text = text.filter(~text.str.to_lowercase().is_in(_NEVER) & ~text.str.contains(r"^0000-00-00"))
+    moments = share(text, r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}") > 1 - _MANY or bool(found.rows[own].dtype.is_temporal())
+    flags = affirmed(text) or denied(text)
+    many = len(text) if not flags else int(text.str.to_lowercase().is_in(affirmed(text)).sum())
+    if (text.is_empty() or moments or flags) and many * 2 <= found.rows.height:
+        found.settings.setdefault("refused", []).append(own)
+        found.evidence.append(f"whoever has a yes or a moment in {own} is sent no messages: by its name")
+        return
+    few = f'[{{ column = "{own}", one_of = ["…"] }}]' if text.n_unique() <= _MOST_WORDS else f'["{own}"]'
+    found.unsure.append(
+        f"{own} may say who wants no messages, and is not used: set `refused = {few}` under `[data.users]` if it does"
+    )
+
+
+def _taken(found: Proposal) -> set[str]:
+    taken: set[str] = set()
+    for own in found.settings["columns"].values():
+        taken |= {own} if isinstance(own, str) else {*own}
+    return taken
+
+
+def _further(found: Proposal, canonical: str) -> str:
+    """Another column that says the same consent in words for yes and no; empty: there is none."""
+    left = [name for name in found.rows.columns if name not in _taken(found)]
+    own = named("users", left, found.seen[0].usable).get(canonical, "")
+    return own if own and denied(texts(found.rows, own)) else ""
+
+
 def _day_first(found: Proposal, own: str, given: int, day: int, month: int) -> None:
     if day > 1 and not month:
         found.settings["day_first"] = True
@@ -125,6 +230,27 @@ def _day_first(found: Proposal, own: str, given: int, day: int, month: int) -> N
     else:
         found.unsure.append(
             f"{own} holds dates such as 05/06/2026 ({given:,}), and nothing proves which of both is the day: set `day_first`"
+        )
+
+
+def _year_first(found: Proposal, own: str, text: pl.Series, *, proved: bool) -> None:
+    """Take days such as 26/11/03 for what they are where more different numbers end them than begin them."""
+    formats = [
+        f"%y{between}%m{between}%d{clock}"
+        for between in text.str.extract(r"^\d\d([/.-])\d\d[/.-]\d\d").drop_nulls().unique(maintain_order=True)
+        for pattern, clock in _CLOCKS.items()
+        if text.str.contains(rf"^\d\d{re.escape(between)}\d\d{re.escape(between)}\d\d{pattern}$").any()
+    ]
+    if proved and formats:
+        found.settings["date_format"] = formats[0] if len(formats) == 1 else formats
+        found.evidence.append(
+            f"{own} begins with the year, as {text[0]}: its days differ in more of their last numbers than of their first"
+        )
+    else:
+        example = formats[0] if formats else "%y/%m/%d"
+        proof = "which begin with the year" if proved else "and nothing proves whether they begin or end with the year"
+        found.unsure.append(
+            f"{own} holds days such as {text[0]}, {proof}: set `date_format`, for instance {example}, or `day_first`"
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import polars as pl
 
 from recsys.types import EVENT_TYPES
+from training.onboarding.concepts import folded
 from training.onboarding.files import Seen
 from training.onboarding.names import event_words, plain, says_kind, says_state
 from training.onboarding.proposal import Proposal
@@ -23,6 +24,9 @@ _MOST_KINDS = 20
 """Most different words of a column that may say what happened in a shop's own words."""
 _ALMOST_ALL = 0.9
 """Share of the rows that must hold words of events before a column is taken for them whatever it is called."""
+_HALF = 0.5
+_FIFTH = 5
+_PAYMENT = re.compile(r"pay|paid|paiement|zahl|pago|pagamento|betaal|betal|tender|odeme|plat[bn]")
 _BETTER = 0.1
 """Share by which more rows must hold words of events than in the column whose name says that it tells what happened."""
 _PAGES = (
@@ -69,15 +73,23 @@ _BEFORE = frozenset(
 )
 """Words of a column's name that say where somebody came from, or what they did before or after."""
 _KINDS = frozenset(
-    ["type", "typ", "tipo", "kind", "art", "behavior", "behaviour", "action", "evt", "op", "operation", "what"]
+    ["metric", "type", "typ", "tipo", "kind", "art", "behavior", "behaviour", "action", "evt", "op", "operation", "what"]
 )
 """Words of a column's name under which words of events are what happened, with nothing to ask about other columns."""
+
+
+_LINES = frozenset(("orderedproduct", "orderedproducts", "productordered", "productpurchased"))
+"""Words for one line of an order."""
+_WHOLE_ORDERS = frozenset(("placedorder", "orderplaced", "ordercompleted", "completedorder"))
+"""Words for an order as a whole, which a platform writes beside those of its lines."""
+_OTHER_KINDS = frozenset(("view", "cart_add", "cart_remove", "checkout", "refund"))
 
 
 def kinds_by_words(seen: Seen, columns: Mapping[str, str]) -> str:
     """The column whose words say what happened, whatever it is called; empty where none does.
 
-    Nine in ten rows hold words of two kinds of events at least, and more than in the one that its name tells. Pages (`cart`,
+    Nine in ten rows hold words of two kinds of events at least, or half of them if purchases are told from others, and more than in
+    the one that its name tells. Pages (`cart`,
     `checkout`) are places, and buying is none; a column that is called one of pages is the last that is asked.
     """
     named_column = columns.get("event_type", "")
@@ -86,11 +98,24 @@ def kinds_by_words(seen: Seen, columns: Mapping[str, str]) -> str:
     others = (
         name
         for name in seen.usable["events.event_type"]
-        if name not in taken and name != named_column and not says_state(name) and not _words_of(name) & _BEFORE
+        if name not in taken
+        and name != named_column
+        and not says_state(name)
+        and not _words_of(name) & _BEFORE
+        and not is_of_payment(name)
     )
     fitting = {name: found for name in others if (found := _fitness(texts(seen.rows, name), seen.rows.height)) >= least}
-    fitting = {name: found for name, found in fitting.items() if found >= _ALMOST_ALL}
+    fitting = {
+        name: found for name, found in fitting.items() if found >= (_HALF if _tells_apart(seen, name) else _ALMOST_ALL)
+    }
     return min(fitting, key=lambda name: (_is_place(name), -fitting[name]), default=named_column)
+
+
+def _tells_apart(seen: Seen, name: str) -> bool:
+    """Tell whether a column's words say of some rows that they are purchases and of others that they are not: a word that nobody knows
+    is asked for, where all would count as bought without the column."""
+    kinds = {*event_words(texts(seen.rows, name).unique()).values()}
+    return "purchase" in kinds and not kinds.isdisjoint(_OTHER_KINDS)
 
 
 def doubts_on_kinds(seen: Seen, columns: Mapping[str, str], named: str) -> list[str]:
@@ -125,6 +150,23 @@ def pages(seen: Seen, columns: Mapping[str, str]) -> list[str]:
     return [name for name in left if _are_pages(event_words(texts(seen.rows, name).unique()))]
 
 
+def is_of_payment(name: str) -> bool:
+    """Tell whether a column's name says how something was paid: an invoice is a way of paying there, and so is a credit note."""
+    return bool(_PAYMENT.search(folded(name)))
+
+
+def other_kinds(name: str, text: pl.Series) -> list[str]:
+    """The words, of a few, that say that something else than a purchase happened: several in a fifth of the values, or any in a column
+    that is called so; pages, which say where somebody was, are none."""
+    words = text.unique(maintain_order=True)
+    if not 2 <= len(words) <= _MOST_KINDS or text.str.contains(r"^[\d.,-]+$").any() or is_of_payment(name):
+        return []
+    known = event_words(words)
+    found = [word for word, kind in known.items() if kind in _OTHER_KINDS and not _are_pages([word])]
+    is_called = says_kind(name) or bool(_words_of(name) & _KINDS)
+    return found if is_called or (len(known) > 1 and int(text.is_in([*known]).sum()) * _FIFTH >= len(text)) else []
+
+
 def share_of_events(text: pl.Series) -> float:
     """Share of the values that are words of events, 0…1; pages are none."""
     known = event_words(text.unique())
@@ -155,9 +197,15 @@ def tell_words(found: Proposal, own: str) -> None:
     words = dict(counted.iter_rows())
     known = event_words(words)
     unlike = {word: kind for word, kind in known.items() if word != kind}
+    whole = [word for word in known if plain(word) in _WHOLE_ORDERS]
+    if whole and any(plain(word) in _LINES for word in known):
+        unlike |= dict.fromkeys(whole, "")
+        found.evidence.append(f"“{whole[0]}” is left out: another word tells each line of an order, which would count twice")
     if unlike:
         found.settings["event_types"] = unlike
-        found.evidence += [f"“{word}” is {kind}: {words[word]:,} of the rows looked at" for word, kind in unlike.items()]
+        found.evidence += [
+            f"“{word}” is {kind}: {words[word]:,} of the rows looked at" for word, kind in unlike.items() if kind
+        ]
     for word in [word for word in words if word not in known and word not in EVENT_TYPES]:
         found.unsure.append(
             f'the word “{word}” of {own} ({words[word]:,} rows) is no event: map it under `event_types`, or to "" to leave it out'

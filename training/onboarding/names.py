@@ -10,7 +10,7 @@ from training.onboarding.concepts import concepts, folded, rank
 
 _USER = (
     "userid customerid customerno customernumber clientid memberid shopperid visitorid buyerid householdid "
-    "accountid user customer client "
+    "accountid customer user client "
     "visitor shopper buyer member useremail customeremail email mail "
     "kunde kundennummer kundennr kundenid kundeid idkunde kontaktid client "
     "uid custid customeruid clientid cliente idcliente clienteid idcustomer idclient iduser klantid klantnummer kundnr klientid "
@@ -93,9 +93,11 @@ _OF_USERS = {
     "birthday": "birthday birthdate dateofbirth geburtstag geburtsdatum",
     "consent_email": "consentemail emailconsent acceptsmarketing acceptsemailmarketing emailmarketing marketingemails newsletter "
     "consentementemail consentimientoemail consentimentoemail consensoemail einwilligungemail emaileinwilligung toestemmingemail "
+    "emailmarketingconsent emailmarketingstatus emailmarketingconsentstate emailconsentstatus "
     "emailoptin emailsubscribed newslettersubscribed subscribedtonewsletter newsletterabonniert newsletterempfanger",
     "consent_push": "consentpush pushoptin",
-    "consent_sms": "consentsms smsoptin acceptssmsmarketing smsmarketing",
+    "consent_sms": "consentsms smsoptin acceptssmsmarketing smsmarketing smsmarketingconsent smsmarketingstatus "
+    "smsmarketingconsentstate",
     "consent_whatsapp": "consentwhatsapp whatsappoptin",
 }
 KNOWN: Mapping[str, Mapping[str, str]] = {
@@ -109,7 +111,7 @@ _STATES = frozenset(("paystate", "ordercondition", "bestellstatus"))
 _CANCELLED = frozenset(("cancelledon", "canceledon", "voidedat", "voidedon", "storniertam"))
 _AT = re.compile(r"(?:[\s_.-](?:at|on|am|le|el|il)|[a-z](?:At|On))$")
 WORDS: Mapping[str, str] = {
-    "view": "view viewed views detailview viewdetail productview viewproduct productviewed productdetail productdetails "
+    "view": "view viewed views detailview viewdetail productview viewproduct viewedproduct productviewed productdetail productdetails "
     "detail viewitem itemview itemviewed viewcontent pageview productpageview pdp produktansicht produktaufruf "
     "artikelansicht artikelaufruf ansicht aufruf angesehen vue vueproduit produitvu consultation ficheproduit "
     "vista vistaproducto productovisto visto visualizacion visualizzazione visualizzato visualizacao "
@@ -132,6 +134,7 @@ WORDS: Mapping[str, str] = {
     "forsaljning bestallning kob salg ordre satinalma satinalindi satis siparis zakup sprzedaz zamowienie kupiono "
     "nakup objednavka 購入 注文 購買 购买 下单 구매 주문 покупка заказ продажа",
     "refund": "refund refunded refunds return returned returns orderrefunded orderreturned ordercancelled ordercanceled "
+    "refundedorder returnedorder cancelledorder canceledorder "
     "refundcreated refundissued storno retoure rucksendung ruckgabe erstattung gutschrift "
     "creditnote creditmemo remboursement retour avoir devolucion reembolso rimborso reso restituzione devolucao "
     "terugbetaling creditnota retur aterbetalning tilbagebetaling iade zwrot reklamacja vraceni 返品 返金 退款 "
@@ -146,6 +149,14 @@ WORDS: Mapping[str, str] = {
     "category_view": "categoryview viewcategory categoryviewed",
 }
 """Words of shops for event types, written as in `KNOWN`."""
+_BESIDE_REFUNDS = "payment invoice rechnung facture factura fattura fatura faktura factuur"
+_REFUSES = re.compile(
+    r"opt ?(?:ed ?)?out|unsub|abgem|abbest|abmeld|do ?not|bounce|suppress|widerruf|widerspr|desinscri|desabon|desuscri|disiscri|"
+    r"afgemeld|uitgeschr|avregistr|frameld|complain|blacklist|blocklist|"
+    r"^(?:no|not|kein\w*|sans|sin|senza|geen|ingen|inga) .*(?:newsletter|mail|sms|push|contact|marketing|werbung|whatsapp|publicid)"
+)
+"""Words of a name, without accents and capitals, for who said no to messages."""
+_OTHER_REFUSALS = re.compile(r"track|sale|sell|cookie|rate\b|count\b|reason")
 _NAMED = ("item", "user", "order")
 """Concepts of which one column may hold the id and another one the name."""
 _SALE = (
@@ -237,6 +248,8 @@ def _names_id(bare: str, name: str) -> bool:
 
 def _telling(canonical: str, name: str, ranked: Sequence[str]) -> int | None:
     """Return how telling a name is, 0 the most; None where it says something else."""
+    if canonical.startswith("consent") and refuses(name):
+        return None
     last = plain(name.rpartition(".")[2])
     if last in ranked:
         return ranked.index(last)
@@ -244,11 +257,18 @@ def _telling(canonical: str, name: str, ranked: Sequence[str]) -> int | None:
     return None if by_words is None else len(ranked) + by_words
 
 
+def refuses(name: str) -> bool:
+    """Tell whether a column's name says that a yes, or a moment, in it is of somebody who wants no messages."""
+    words = re.sub(r"[\W_]+", " ", folded(name))
+    return bool(_REFUSES.search(words)) and not _OTHER_REFUSALS.search(words)
+
+
 def event_words(words: Iterable[str]) -> dict[str, str]:
-    """The event type of each of a shop's words that is known; beside refunds alone a payment is the purchase, as Square writes it."""
+    """The event type of each of a shop's words that is known; beside refunds alone a payment is the purchase, as Square writes it, and
+    beside credit notes an invoice."""
     words = list(words)
     known = {plain(word): kind for kind, ranks in WORDS.items() for word in ranks.split()}
     found = {word: known[plain(word)] for word in words if plain(word) in known}
     if {*found.values()} == {"refund"}:
-        found |= {word: "purchase" for word in words if plain(word) == "payment"}
+        found |= {word: "purchase" for word in words if plain(word) in _plain_words(_BESIDE_REFUNDS)}
     return found

@@ -13,7 +13,7 @@ from recsys.tables.columns.spelling import as_spoken, plain_name, spoken_of
 from recsys.tables.presets import mapping_of, platform, preset_names
 from recsys.tables.reader import reading
 from training.onboarding.concepts import concepts
-from training.onboarding.doubts import tell_ids, tell_sale, tell_times
+from training.onboarding.doubts import tell_consents, tell_ids, tell_sale, tell_times
 from training.onboarding.false_lines import tell_false_lines, without_ratings
 from training.onboarding.files import Seen
 from training.onboarding.happened import doubts_on_kinds, kinds_by_words, pages, tell_returns, tell_words
@@ -26,7 +26,7 @@ from training.onboarding.shapes.joining import joined_events, stated
 from training.onboarding.shapes.lines import tell_further
 from training.onboarding.shapes.packed import flattened, several, unpacked
 from training.onboarding.shapes.turning import turned
-from training.onboarding.states import tell_states
+from training.onboarding.states import tell_ended_rows, tell_states
 from training.onboarding.unused import tell_unused
 from training.onboarding.values import empty_share, is_given, says_for_sale, share, texts
 
@@ -89,6 +89,8 @@ def _finished(found: Proposal) -> Proposal:
     tell_ids(found)
     tell_times(found)
     if not found.preset:
+        if found.table == "users":
+            tell_consents(found)
         tell_further(found)
         tell_unused(found)
     return found
@@ -258,6 +260,8 @@ def _events(seen: Seen, columns: dict[str, str]) -> Proposal:
         found.unsure.append(f"no column of {seen.name} {NO_KIND}: set `event_type` under `[data.events.constants]`")
     if "order_id" in columns:
         tell_states(found)
+    elif "constants" in found.settings:
+        tell_ended_rows(found)
     _for_sale(found)
     _first_lines(found, "order_id", ("user_id", "timestamp", "currency", "coupon", "channel"))
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 from recsys.tables.values.words import read_words
@@ -42,6 +44,13 @@ def tell_states(found: Proposal) -> None:
     _tell_unpaid(found)
     if void:
         found.settings["void_orders"] = void
+
+
+def tell_ended_rows(found: Proposal) -> None:
+    """Leave out rows that say that they were cancelled or are tests, where no column holds the number of their order."""
+    for each in [*_by_moments(found), *_by_flags(found)]:
+        condition = {"column": each, "empty": True} if isinstance(each, str) else {**each, "not": True}
+        found.settings.setdefault("where", []).append(condition)
 
 
 def _by_words(found: Proposal) -> list[object]:
@@ -91,7 +100,7 @@ def _ends_twice(found: Proposal, own: str) -> str:
     )
 
 
-def _by_moments(found: Proposal) -> list[object]:
+def _by_moments(found: Proposal) -> list[Any]:
     """Return the columns for the moment when an order was cancelled; those that are still empty will have one some day."""
     timely = found.seen[0].usable["timestamp"]
     named = [own for own in found.rows.columns if says_cancelled(own)]
@@ -138,9 +147,9 @@ def _to_come(found: Proposal, own: str) -> list[object]:
     return [{"column": own, "one_of": [other]}]
 
 
-def _by_flags(found: Proposal) -> list[object]:
+def _by_flags(found: Proposal) -> list[Any]:
     """Return columns with yes and no of cancelled, tested and valid orders, as conditions."""
-    void: list[object] = []
+    void: list[Any] = []
     for own in found.rows.columns:
         text = texts(found.rows, own)
         said = denied(text) if says_valid(own) else affirmed(text) if says_no_order(own) else []

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 from training.onboarding.concepts import rank
+from training.onboarding.happened import other_kinds
 from training.onboarding.names import event_words, named
 from training.onboarding.proposal import Proposal
 from training.onboarding.values import affirmed, denied, is_number, states_given, texts
 
 _MOST_NAMED = 12
+_SHOWN = 5
 
 
 def tell_unused(found: Proposal) -> None:
@@ -23,6 +25,7 @@ def tell_unused(found: Proposal) -> None:
         _tell_amounts(found, left)
         _tell_unread(found, left)
         _tell_states(found, left)
+        _tell_kinds(found, left)
         _tell_sums(found)
     if found.table == "items":
         _tell_guards(found, left)
@@ -32,7 +35,8 @@ def _unused(found: Proposal) -> list[str]:
     used: set[str] = set()
     for own in found.settings["columns"].values():
         used |= {own} if isinstance(own, str) else set(own)
-    used |= {each if isinstance(each, str) else each["column"] for each in found.settings.get("void_orders", ())}
+    for key in ("void_orders", "refused"):
+        used |= {each if isinstance(each, str) else each["column"] for each in found.settings.get(key, ())}
     return [name for name in found.rows.columns if name not in used and not texts(found.rows, name).is_empty()]
 
 
@@ -90,6 +94,17 @@ def _tell_guards(found: Proposal, left: list[str]) -> None:
             f"{', '.join(flags[:_MOST_NAMED])} hold yes and no, and are not used: if one says what is for sale or shown, map it to"
             " `available` or `published` under `[data.items.columns]`, or what is not will be recommended"
         )
+
+
+def _tell_kinds(found: Proposal, left: list[str]) -> None:
+    """Name columns whose words say that rows are no purchases, which all of them are taken for."""
+    for name in left:
+        text = texts(found.rows, name)
+        if rank("returned", name) is None and not states_given(text) and (words := other_kinds(name, text)):
+            found.unsure.append(
+                f"{name} says that something else happened in rows that all count as purchases ({', '.join(words[:_SHOWN])}): set"
+                " `event_type` to it and map its words under `event_types`, or leave those rows out with `where`"
+            )
 
 
 def _tell_states(found: Proposal, left: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import polars as pl
 
@@ -18,12 +19,15 @@ from training.onboarding.names import event_words, plain, says_kind
 _PLAIN = r"^-?\d[\d.,]*$"
 _PLAIN_NUMBER = r"^-?\d+(?:[.,]\d+)?$"
 _DAY = r"^\s*(\d{1,2})(?:[/-]|\.\s?)(\d{1,2})(?:[/-]|\.\s?)(?:\d{4}|\d{2})\.?(?:[\s,;T]|$)"
+_SHORT_DAY = r"^\s*(\d{2})[/.-](\d{2})[/.-](\d{2})(?:[\s,;T]|$)"
 _ZONED = rf"(?i)(?:z|utc|gmt|\d\s*(?:{'|'.join(ZONE_WORDS)})|[:T]\d\d.*?[+-]\d{{2}}:?\d{{2}})\s*$"
 _ENOUGH, _ALMOST, _MOST = 5, 0.95, 0.8
 """Orders of several lines that must be there, and their share that must be alike, before a column is taken for the order's; the
 share of plausible times in a column whose name says nothing of a time, and that of days with a year of four digits, which articles
 have not."""
 _WHOLE_DAY = r"^\s*(?:(?:19|20)\d\d\D\d\d?\D\d\d?|\d\d?\D\d\d?\D(?:19|20)\d\d)(?:\D|$)"
+_MONTHS, _YEARS = 12, 6
+"""Months of a year; years before this one of which a shop's events are mostly."""
 _MANY_ROWS = 40
 """Rows from which a column with another value in each names rows, and not the items of events."""
 _LOOKED_AT = 1_000
@@ -168,6 +172,38 @@ def days_of(text: pl.Series) -> Days:
     found = with_plain_digits(text).str.extract_groups(_DAY).struct.unnest()
     first, second = (found[name].cast(pl.Int32, strict=False) for name in found.columns[:2])
     return Days(int(first.is_not_null().sum()), int((first > 12).sum() or 0), int((second > 12).sum() or 0))
+
+
+def year_first(text: pl.Series, now: datetime | None = None) -> bool | None:
+    """Tell whether days of three numbers of two digits begin with the year; None: they may begin with it or end with it.
+
+    They do if all first numbers are years of a shop's life and not all last ones are, no second one says that it is no month, and the
+    last ones are more different than the first ones, as days are.
+    """
+    found = with_plain_digits(text).str.extract_groups(_SHORT_DAY).struct.unnest().drop_nulls()
+    first, second, last = (found[name].cast(pl.Int32) for name in found.columns)
+    if len(found) * 2 < len(text) or (second > _MONTHS).any():
+        return False
+    now = now or datetime.now(UTC)
+    begins, ends = (bool(each.is_between(now.year % 100 - _YEARS, now.year % 100).all()) for each in (first, last))
+    if not begins or ends or first.n_unique() > last.n_unique():
+        return False
+    return True if first.n_unique() < last.n_unique() else None
+
+
+def swapped_days(text: pl.Series) -> tuple[int, int]:
+    """Count the days that a spreadsheet took for its own with day and month swapped, and those that it left as text, since there is
+    no thirteenth month; (0, 0) if some text could have been taken too, or some day of its own is after the twelfth."""
+    found = with_plain_digits(text).str.extract_groups(_DAY).struct.unnest()
+    left = [found[name].cast(pl.Int32, strict=False).drop_nulls() for name in found.columns[:2]]
+    serial = pl.col("t").str.extract(r"^(\d{5})(?:\.\d+)?$").cast(pl.Int32, strict=False)
+    of_its_own = pl.coalesce(
+        pl.col("t").str.extract(r"^\d{4}-\d\d-(\d\d)(?:\D|$)").cast(pl.Int32, strict=False),
+        (pl.date(1899, 12, 30) + pl.duration(days=serial)).dt.day().cast(pl.Int32),
+    )
+    days = text.to_frame("t").select(of_its_own).to_series().drop_nulls()
+    is_left = any(len(each) >= _ENOUGH and bool((each > _MONTHS).all()) for each in left)
+    return (len(days), len(left[0])) if is_left and len(days) >= _ENOUGH and bool((days <= _MONTHS).all()) else (0, 0)
 
 
 def is_local(rows: pl.DataFrame, name: str) -> bool:

@@ -11,9 +11,11 @@ from recsys.tables.schema import schema
 from recsys.tables.sources import ROW
 from recsys.tables.validation import Finding
 from recsys.tables.values.examples import shown
+from recsys.types import CHANNELS
 
 SHOWN = ("title", "price", "currency", "available")
 """Columns of an item of which a shop has one value; rows that differ in them may be of several stores."""
+CONSENTS = [f"consent_{channel}" for channel in CHANNELS]
 _MOST_VALUES = 3
 
 
@@ -33,7 +35,37 @@ def last_rows(name: str, reads: Mapping[str, Read]) -> tuple[pl.DataFrame, list[
     if newest:
         advice = f"{advice}, map `as_of`, or set `pivot` where rows are properties"
     found = [Finding(name, read.files[0], key, f"{key} is unique", double, share, example, advice, "left_out")]
-    return last.drop(ROW), found + (_of_stores(rows, read) if name == "items" else [])
+    if name == "users":
+        last = last.drop(CONSENTS).join(
+            rows.group_by(key).agg(pl.col(CONSENTS).min()), on=key, how="left", maintain_order="left"
+        )
+        last = last.select(rows.columns)
+    return last.drop(ROW), found + (
+        _of_stores(rows, read) if name == "items" else _of_consents(rows, read) if name == "users" else []
+    )
+
+
+def _of_consents(rows: pl.DataFrame, read: Read) -> list[Finding]:
+    """People of whom one row says yes and another one no."""
+    columns = [name for name in CONSENTS if name in read.present]
+    torn = rows.group_by("user_id").agg((pl.col(name).min() != pl.col(name).max()) for name in columns)
+    found = []
+    for name in columns:
+        if count := int(torn[name].sum()):
+            advice = "nothing, if a no is to count whenever somebody said it, as it does; else export one row per person"
+            found.append(
+                Finding(
+                    "users",
+                    read.files[0],
+                    name,
+                    "is the same in all rows of a person",
+                    count,
+                    count / rows.height,
+                    "",
+                    advice,
+                )
+            )
+    return found
 
 
 def _of_stores(rows: pl.DataFrame, read: Read) -> list[Finding]:

@@ -20,6 +20,7 @@ from recsys.tables.checks.limits import too_unreadable
 from recsys.tables.checks.matching import hint
 from recsys.tables.checks.several import several_ids
 from recsys.tables.checks.survey import ABOUT_ITEMS
+from recsys.tables.columns.orders import COUNTS
 from recsys.tables.shop import ShopTables
 from recsys.tables.validation import SHORTENED, percent
 
@@ -64,6 +65,11 @@ def _of_rows(settings: Settings, shop: ShopTables) -> Iterator[Headline]:
             too_many = surely_above(counts.filtered, counts.read, settings.gate.largest_left_out)
             yield Headline("left out", not too_many, said)
     for found in shop.findings:
+        if found.rule == COUNTS:
+            total = round(found.rows / found.share)
+            said = f"{found.table}: {_of(found.rows, total, 'row')} are of orders that count in nothing by {found.column}"
+            too_many = surely_above(found.rows, total, settings.gate.largest_left_out)
+            yield Headline("left out", not too_many, f"{said}, {found.example}; {found.advice}.")
         if found.rule == OUTLETS:
             total = round(found.rows / found.share)
             said = f"{_of(found.rows, total, 'event')} are of {found.example} and nobody's, though these do as little as customers do"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import polars as pl
 from polars.exceptions import PolarsError
 
+from recsys.ids.nothing import NOTHING
 from recsys.settings.shapes import Where
 from recsys.settings.tables import Table
 from recsys.tables.parsing import by_distinct
@@ -19,6 +20,11 @@ from recsys.types import SettingsError
 
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 """Before it, a number is the code of a state and no moment."""
+
+
+_NEVER = ("\\N", "-", "n/a", "never", "nan", "None", "null", "NULL")
+"""Words for no moment, in dumps of databases."""
+_ZERO_DAY = r"^\s*0000-00-00"
 
 
 def matches_pattern(source: Source, column: str, pattern: str) -> pl.Expr:
@@ -52,6 +58,11 @@ def void(source: Source, table: Table, null_values: Sequence[str]) -> pl.Expr:
     return pl.any_horizontal(pl.lit(False), *(_voids(source, each, table, null_values) for each in table.void_orders))
 
 
+def refusing(source: Source, table: Table, null_values: Sequence[str]) -> pl.Expr:
+    """Rows of people who refused messages: by whatever a column says but a no, or by a condition."""
+    return pl.any_horizontal(pl.lit(False), *(_refuses(source, each, table, null_values) for each in table.refused))
+
+
 def says_a_state(source: Source, table: Table, null_values: Sequence[str]) -> pl.Expr:
     """Rows that say in words or by a moment how their order stands."""
     named = [each for each in table.void_orders if isinstance(each, str)]
@@ -62,6 +73,14 @@ def unknown_state(source: Source, column: str, table: Table, null_values: Sequen
     """Rows whose order's state is given in words that nobody knows."""
     text = given_text(column, source, null_values)
     return text.is_not_null() & _stands(text, table).is_null()
+
+
+def ended_state(source: Source, void: str | Where, table: Table, null_values: Sequence[str]) -> pl.Expr:
+    """Rows whose order counts in nothing by a condition, or by what is known of a column's words and moments."""
+    if isinstance(void, Where):
+        return _holds(source, void, null_values)
+    text = given_text(void, source, null_values)
+    return text.is_not_null() & (~_stands(text, table)).fill_null(False)
 
 
 def as_text(name: str, source: Source) -> pl.Expr:
@@ -101,6 +120,13 @@ def _voids(source: Source, each: str | Where, table: Table, null_values: Sequenc
         return _holds(source, each, null_values)
     text = given_text(each, source, null_values)
     return text.is_not_null() & ~_stands(text, table).fill_null(False)
+
+
+def _refuses(source: Source, each: str | Where, table: Table, null_values: Sequence[str]) -> pl.Expr:
+    if isinstance(each, Where):
+        return _holds(source, each, null_values)
+    text = given_text(each, source, (*null_values, *NOTHING, *_NEVER))
+    return text.is_not_null() & ~text.str.contains(_ZERO_DAY) & read_words(text, "flag").ne_missing(pl.lit(False))
 
 
 def _stands(text: pl.Expr, table: Table) -> pl.Expr:

@@ -6,16 +6,26 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
+from recsys.settings.shapes import Where
 from recsys.settings.tables import Table
-from recsys.tables.columns.conditions import given_text, unknown_state
+from recsys.tables.columns.conditions import ended_state, given_text, kept, unknown_state
 from recsys.tables.mapping import Mapped
 from recsys.tables.presets import merged
-from recsys.tables.sources import Source
+from recsys.tables.sources import ROW, Source
 from recsys.tables.validation import Finding
 from recsys.tables.values.examples import words_of
 
 RULE = "says how an order stands"
 _ADVICE = "name the words in `yes` (the order stands) or `no` (it counts in nothing) in the settings"
+
+COUNTS = "says that its order counts"
+MANY = 0.2
+"""Share of the rows from which on it is said how many are of orders that count in nothing by a column; fewer orders end so mostly."""
+LEAST = 10
+"""Fewer such rows are no sign of anything."""
+_BOUGHT = (
+    "if such orders were bought all the same, as on delivery, on account or by bank transfer, name their words in `yes`"
+)
 
 _ONE_STATE = "stands in one state in all rows of its order"
 _TORN = (
@@ -28,9 +38,10 @@ def order_states(name: str, mapped: Sequence[Mapped], table: Table, *, may_name:
     """Find the words of `void_orders` that nobody knows: such an order counts in nothing; and orders that contradict themselves, with
     one as an example if it may be named."""
     nothing = merged(name, table).null_values
-    columns = [column for column in table.void_orders if isinstance(column, str)]
     sources = [each.source for each in mapped]
-    found = [_state(name, own, each, table, nothing) for own in columns for each in sources if own in each.schema]
+    there = [(own, each) for own in table.void_orders if isinstance(own, str) for each in sources if own in each.schema]
+    found = [_state(name, own, each, table, nothing) for own, each in there]
+    found += [_ended(name, each, sources, table, nothing) for each in table.void_orders]
     return [finding for finding in (*found, *_contradicted(name, mapped, may_name)) if finding.rows]
 
 
@@ -51,3 +62,25 @@ def _state(name: str, column: str, source: Source, table: Table, nothing: Sequen
     rows, values = source.frame.select(pl.len(), given.is_not_null().sum()).collect(engine="streaming").row(0)
     share, example = len(words) / max(rows, 1), words_of(words, "flag")
     return Finding(name, str(source.files[0]), column, RULE, len(words), share, example, _ADVICE, "left_out", values)
+
+
+def _ended(name: str, void: str | Where, sources: Sequence[Source], table: Table, nothing: Sequence[str]) -> Finding:
+    """Rows of all sources together, as far as `where` keeps them, whose orders count in nothing by one column, if they are many."""
+    column, words, rows, total = void if isinstance(void, str) else void.column, [], 0, 0
+    for source in sources:
+        frame = source.frame.filter(kept(source, table.where, nothing))
+        text = given_text(column, source, nothing).alias("text")
+        said = frame.select(ROW, ended_state(source, void, table, nothing).alias("ended"), text)
+        counted = said.group_by("text").agg(pl.len().alias("all"), pl.col("ended").sum()).collect(engine="streaming")
+        rows, total = rows + int(counted["ended"].sum()), total + int(counted["all"].sum())
+        words.append(counted.filter((pl.col("ended") > 0) & ~pl.col("text").str.contains(r"\d{4}")))
+    if rows < max(LEAST, MANY * total):
+        rows = 0
+    named = (
+        pl.concat(words)
+        if words and rows
+        else pl.DataFrame({"text": [], "ended": []}, schema={"text": pl.String, "ended": pl.UInt32})
+    )
+    example = words_of(named.select(pl.col("text").repeat_by("ended").explode()).to_series(), "flag")
+    file = str(sources[0].files[0]) if sources else ""
+    return Finding(name, file, column, COUNTS, rows, rows / max(total, 1), example or "a moment", _BOUGHT, "left_out")

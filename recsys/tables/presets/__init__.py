@@ -120,8 +120,10 @@ def laid_over(name: str, table: Table) -> Table:
             taken[key] = {**under, **own}
         elif key in ("yes", "no", "units"):
             taken[key] = (*under, *own)
-        elif key == "join" and not own:
-            taken[key] = tuple(_beside(table, join) for join in under)
+        elif key == "join":
+            taken[key] = (*own, *(_beside(table, join) for join in under if not own or not join.paths))
+        elif key == "discounted" and {"price", "amount", "discount"} & {*table.columns, *table.constants}:
+            taken[key] = own  # the preset's is of its own columns
         elif key == "untracked" and {"stock"} & {*table.columns, *table.constants}:
             taken[key] = own  # the preset's is of its own column
         elif key not in _SHAPES | _MAPPED and own == getattr(_NOTHING, key):
@@ -132,7 +134,8 @@ def laid_over(name: str, table: Table) -> Table:
 def merged(name: str, table: Table) -> Preset:
     """Give the mapping of a table: its preset, with what the settings say themselves on top; raises as `preset_of`."""
     base = preset_of(name, table)
-    columns = {**base.columns, **table.columns}
+    kept = {name: own for name, own in base.columns.items() if not (name == "categories" and "category" in table.columns)}
+    columns = {**kept, **table.columns}
     return Preset(
         columns={column: (own,) if isinstance(own, str) else tuple(own) for column, own in columns.items()},
         event_types={**base.event_types, **table.event_types},

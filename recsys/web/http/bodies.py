@@ -28,8 +28,10 @@ MAX_PROPERTIES_BYTES = 2000
 MAX_PROPERTIES_LEVELS = 20
 """Of an event's properties, as JSON."""
 HIGHEST_QUANTITY = 1e9
-EARLIEST, TOO_LATE = 31_536_000 * SECOND, 7_258_118_400 * SECOND
-"""Of an event: from 1971 to before 2200, in microseconds. A time of 1970 is of a clock that was never set, or no time."""
+EARLIEST, TOO_LATE = 0, 7_258_118_400 * SECOND
+"""From 1970 to before 2200, in microseconds."""
+SET = 31_536_000 * SECOND
+"""1971: a time of an event before it is of a clock that was never set, or no time."""
 DISLIKE, UNDO = "dislike", "undo"
 SAID_TYPES = (*EVENT_TYPES, DISLIKE, UNDO)
 """Event types of a row: those of the tables, and what a shopper says of a list, which is kept beside the events."""
@@ -43,7 +45,7 @@ INSTEAD_OF_ITEM: Mapping[str, tuple[str, ...]] = {
 ID_ALLOWED = f"one id, 1 to {MAX_ID_BYTES} bytes of UTF-8 without control characters"
 TEXT_ALLOWED = f"text of up to {LONGEST_TEXT} characters"
 _MONEY = f"a number from 0 to {HIGHEST_PRICE:.0f}; in a refund its sign is dropped"
-TIME_ALLOWED = "an ISO 8601 time with its zone, or seconds, milliseconds or microseconds since 1970; of 1971 or later, before the year 2200"
+TIME_ALLOWED = "an ISO 8601 time with its zone, or seconds, milliseconds or microseconds since 1970; before the year 2200"
 _PLACEMENT = ALLOWED["placement"]
 _CURRENCY = "three letters (ISO 4217)"
 _PROPERTIES = f"an object of up to {MAX_PROPERTIES_BYTES} bytes as JSON, up to {MAX_PROPERTIES_LEVELS} levels deep"
@@ -62,7 +64,7 @@ def list_of(row: str, meaning: str) -> Meta:
 
 
 def read_time(given: int | str) -> int | None:
-    """Read a point in time as microseconds since 1970; None where it is none from 1971 to before 2200.
+    """Read a point in time as microseconds since 1970; None where it is none from 1970 to before 2200.
 
     A number below 10^11 is seconds, below 10^14 milliseconds, below 10^17 microseconds, else nanoseconds, as in the tables.
     """
@@ -81,8 +83,8 @@ def said_at(timestamp: int | str | None, received: int) -> int:
 
 
 def _check_time(given: int | str | None) -> None:
-    if given is not None and read_time(given) is None:
-        raise invalid("timestamp", given, TIME_ALLOWED)
+    if given is not None and ((moment := read_time(given)) is None or moment < SET):
+        raise invalid("timestamp", given, f"{TIME_ALLOWED}, of 1971 or later")
 
 
 def check_id(name: str, text: str) -> None:

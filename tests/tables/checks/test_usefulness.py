@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -158,6 +159,38 @@ def test_where_hides_no_more_than_a_share(tmp_path: Path, left_out: int, passed:
     )
     assert headlines(tmp_path, rows, table)["left out"].said.startswith(f"events: {left_out} of 1,000 rows")
     assert headlines(tmp_path, rows[:100], "gate.largest_left_out = 0.99\n" + table)["left out"].passed
+
+
+@pytest.mark.parametrize(("pending", "passed"), [(15, None), (60, True), (95, False)])
+def test_orders_that_count_in_nothing_are_told_where_they_are_many(
+    tmp_path: Path, pending: int, passed: bool | None
+) -> None:
+    """A shop that is paid on delivery has pending orders mostly: whoever reads that many are left out can let them stand."""
+    rows = [*views(100 - pending, state="paid"), *views(pending, state="pending")]
+    rows = [row | {"event_type": "purchase", "order_id": f"o{at}"} for at, row in enumerate(rows)]
+    table = "[data.events]\npaths = ['events.parquet']\nvoid_orders = ['state']\n"
+    found = headlines(tmp_path, rows, table)
+    if passed is None:
+        assert "left out" not in found
+        return
+    assert found["left out"].passed is passed
+    said = f"events: {pending} of 100 rows ({pending:.1f}%) are of orders that count in nothing by state, pending ({pending}); if"
+    assert found["left out"].said.startswith(said)
+    assert "left out" not in headlines(tmp_path, rows, f"{table}yes = ['pending']\n")
+
+
+def test_orders_that_count_in_nothing_are_counted_in_all_files_together(tmp_path: Path) -> None:
+    """A file of cancelled orders beside one that has no such column is a small part of the table."""
+    rows = [row | {"event_type": "purchase", "order_id": f"o{at}"} for at, row in enumerate(views(130))]
+    pl.DataFrame(rows[:100]).write_parquet(tmp_path / "a.parquet")
+    cancelled = pl.DataFrame(rows[100:]).with_columns(cancelled_at=pl.lit("2026-05-01T10:00:00Z"))
+    cancelled.write_parquet(tmp_path / "b.parquet")
+    table = "[data.events]\npaths = ['a.parquet', 'b.parquet']\nvoid_orders = ['cancelled_at']\n"
+    found = headlines(tmp_path, rows, table)["left out"]
+    assert found.passed
+    assert found.said.startswith(
+        "events: 30 of 130 rows (23.1%) are of orders that count in nothing by cancelled_at, a moment"
+    )
 
 
 def test_values_that_cannot_be_read_are_a_headline(tmp_path: Path) -> None:

@@ -259,7 +259,7 @@ def test_what_needs_an_item_is_refused_without_one(kind: str) -> None:
         (NOW // 1000, NOW),
         (NOW // SECOND, NOW),
         (NOW * 1000, NOW),
-        (0, None),
+        (0, 0),
         (99_999_999_999, None),
         (TOO_LATE // SECOND - 1, TOO_LATE - SECOND),
         (TOO_LATE // SECOND, None),
@@ -269,7 +269,7 @@ def test_what_needs_an_item_is_refused_without_one(kind: str) -> None:
     ],
 )
 def test_times_are_told_apart_by_size_as_in_tables(given: int | str, moment: int | None) -> None:
-    """ISO 8601 with a zone, or seconds, ms, µs or ns since 1970, from 1971 to before 2200."""
+    """ISO 8601 with a zone, or seconds, ms, µs or ns since 1970, from 1970 to before 2200."""
     assert read_time(given) == moment
 
 
