@@ -178,6 +178,13 @@ def test_a_segment_order_becomes_a_row_for_each_product() -> None:
     assert [row["event_id"] for row in rows(call)] == ["m-1:0", "m-1:1"]
 
 
+@pytest.mark.parametrize("preset", ["segment", "rudderstack", "segment_warehouse", "rudderstack_warehouse"])
+def test_exports_know_the_events_that_are_known_live(preset: str) -> None:
+    """An event means the same in a call and in the export of the same tool, or is in neither."""
+    named = {name.replace("_", " ").lower(): kind for name, kind in mapping_of(preset).event_types.items() if kind}
+    assert named == SEGMENT.event_types
+
+
 @pytest.mark.parametrize(("name", "kind"), sorted(SEGMENT.event_types.items()))
 def test_segment_names_are_known_in_any_case(name: str, kind: str) -> None:
     """Every name of the table is taken as Segment writes it; each means one of this service's words."""
