@@ -108,7 +108,8 @@ class Table(Group, frozen=True):
     no: tuple[str, ...] = ()
     """More words that mean no; in `void_orders`, that the order counts in nothing."""
     discounted: bool | None = None
-    """Of events with a `discount`: false says that `price`, or `amount`, is from before the discount. Unset: it is taken off."""
+    """Of events with a `discount`: false says that `price`, or `amount`, is from before the discount, which is then taken off. True or
+    unset: the price is what was paid, and stays."""
     decimal: Literal["", ".", ","] = ""
     """Decimal mark of numbers in text. Empty: told by the values of the column, or of the table, if they prove one."""
     units: tuple[str, ...] = ()
