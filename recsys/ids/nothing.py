@@ -16,3 +16,5 @@ NOTHING = (
 )
 """Letter by letter. Errors are those of Excel, LibreOffice and Google Sheets in the languages that they translate them into; the last
 is a column that is too narrow."""
+NO_MOMENT = (*dict.fromkeys(word.lower() for word in NOTHING), "-", "never")
+"""Words, without capitals, that stand where a moment would, if it never came."""

@@ -100,7 +100,7 @@ def moment_card(moment: KeptMoment, settings: Settings) -> MomentCard:
 
 def subject(card: MomentCard, shown: Mapping[int, str], serving: ServingState, now: int) -> Subject:
     """Find what a moment's message speaks of at `now` (microseconds): the first item that it is about and that still stands on the
-    slate, was not bought since it was found, and, of a cart, still lies there, or is cheaper still than it was.
+    slate, was not bought since it was found, and, of a cart, still lies there, of a price that fell, still costs less.
 
     `shown` are the rows of the slate's items with their slot addresses, empty where there are none.
     """

@@ -26,7 +26,22 @@ def read_people(folder: Path, people: str, more: str) -> ShopTables:
 
 def test_a_refusal_goes_before_every_consent(tmp_path: Path) -> None:
     """By a moment, a yes or a word that nobody knows; not by a no, a blank or a row that a condition leaves."""
-    said = [MOMENT, "yes", "1", "perhaps", "no", "0", "", "false", "NULL", "0000-00-00 00:00:00", "never"]
+    said = [
+        MOMENT,
+        "yes",
+        "1",
+        "perhaps",
+        "no",
+        "0",
+        "",
+        "false",
+        "NULL",
+        "0000-00-00 00:00:00",
+        "never",
+        "none",
+        "NULL ",
+        "-",
+    ]
     people = (
         "user_id,newsletter,unsubscribed,state\n"
         + "".join(f"u{at:02},yes,{text},\n" for at, text in enumerate(said))
@@ -36,8 +51,8 @@ def test_a_refusal_goes_before_every_consent(tmp_path: Path) -> None:
         "refused = ['unsubscribed', { column = 'state', one_of = ['Gone'] }]\ncolumns = { consent_email = 'newsletter' }\n"
     )
     users = read_people(tmp_path, people, more).users.sort("user_id")
-    assert users["consent_email"].to_list() == [*[False] * 4, *[True] * 7, False]
-    assert users["consent_sms"].to_list() == [*[False] * 4, *[None] * 7, False]
+    assert users["consent_email"].to_list() == [*[False] * 4, *[True] * 10, False]
+    assert users["consent_sms"].to_list() == [*[False] * 4, *[None] * 10, False]
 
 
 def test_a_refusal_needs_no_column_of_consent(tmp_path: Path) -> None:
@@ -82,6 +97,9 @@ def test_a_refusal_is_no_consent(tmp_path: Path, name: str) -> None:
         ("no_of_orders", "0"),
         ("unsubscribe_id", "12345678"),
         ("do_not_track", "yes"),
+        ("no_of_emails_opened", "1"),
+        ("todo_notes", "1"),
+        ("complaints", "0"),
     ],
 )
 def test_a_number_is_no_refusal(tmp_path: Path, name: str, value: str) -> None:
@@ -90,13 +108,17 @@ def test_a_number_is_no_refusal(tmp_path: Path, name: str, value: str) -> None:
     assert "refused" not in read_proposal(tmp_path, f"email,language,{name}", rows)
 
 
-@pytest.mark.parametrize("never", ["NULL", "0000-00-00 00:00:00", "-", "never"])
+@pytest.mark.parametrize("never", ["NULL", "0000-00-00 00:00:00", "-", "never", "NONE"])
 def test_moments_between_words_for_none_are_refusals(tmp_path: Path, never: str) -> None:
     """As databases dump them; where most people would refuse it is asked, for the column may say something else."""
     rows = [f"u{at}@example.com,de,{MOMENT if at % 4 == 0 else never}" for at in range(40)]
     assert read_proposal(tmp_path, "email,language,unsubscribed_at", rows)["refused"] == ["unsubscribed_at"]
     (tmp_path / "most").mkdir()
-    most = read_proposal(tmp_path / "most", "email,language,unsubscribed_at", [row.replace(never, MOMENT) for row in rows])
+    most = read_proposal(
+        tmp_path / "most",
+        "email,language,unsubscribed_at",
+        [f"u{at}@example.com,de,{MOMENT if at else never}" for at in range(40)],
+    )
     assert "refused" not in most
     assert any("unsubscribed_at may say who wants no messages" in each for each in most["unsure"])
 
@@ -110,6 +132,15 @@ def test_refusals_and_further_consents_count_beside_the_first(tmp_path: Path) ->
     assert found["columns"]["consent_email"] == ["Accepts Email Marketing", "newsletter"]
     assert found["refused"] == ["unsubscribed_at", "email_bounced"]
     assert [each for each in found["unsure"] if "do_not_contact may say who wants no messages" in each]
+
+
+def test_a_refusal_of_one_channel_is_asked_about(tmp_path: Path) -> None:
+    """Whoever wants no calls may want mail; and a consent that nobody gave in a column of old is no further one."""
+    rows = [f"u{at}@example.com,{'yes' if at % 2 else 'no'},0,{'yes' if at % 3 == 0 else 'no'}" for at in range(40)]
+    found = read_proposal(tmp_path, "email,newsletter,email_optin,sms_opt_out", rows)
+    assert "newsletter" in found["columns"].values()
+    assert "refused" not in found
+    assert any("sms_opt_out may say who wants no messages on one channel" in each for each in found["unsure"])
 
 
 def test_a_birthday_of_another_unit_is_none(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import re
 import polars as pl
 
 from recsys.settings.tables import Table
+from recsys.tables.columns.conditions import says_never
 from recsys.tables.presets import platform
 from training.onboarding.names import is_sale_price, named, refuses
 from training.onboarding.proposal import Proposal
@@ -36,10 +37,9 @@ _CLOCKS = {
 }
 """Pattern of what follows a day = its format."""
 _MOST_WORDS = 20
-_NEVER = ("null", "\\n", "nan", "none", "-", "n/a", "never")
-"""Words for no moment, without capitals."""
-_OF_NOBODY = ("url", "link", "token", "key", "hash", "id", "code", "uuid", "expires_at", "checked_at")
+_OF_EVERYBODY = re.compile(r"(?:^|[\W_])(?:url|link|token|key|hash|id|code|uuid|(?:expires|checked)_at)$")
 """Ends of names whose values everybody has: the address at which they may unsubscribe."""
+_ONE_CHANNEL = "sms|push|whatsapp|call|phone"
 _OF_A_BROWSER = r"visitor|client|device|cookie|session|besucher|visiteur"
 """Words of names for ids of whoever is not logged in."""
 _MANY = 0.05
@@ -71,12 +71,16 @@ def tell_ids(found: Proposal) -> None:
         )
 
 
+def is_of_a_browser(name: str) -> bool:
+    """Tell whether a column's name says that its ids are those of whoever is not logged in."""
+    return bool(re.search(_OF_A_BROWSER, name.lower()))
+
+
 def _other_users(found: Proposal, own: str) -> None:
     """Name a column that says whose rows are of which the one that is taken for the user says nothing."""
-    taken = found.settings.get("columns", {}).values()
-    columns = [name for name in found.rows.columns if name != own and name not in taken]
+    columns = [name for name in found.rows.columns if name != own and name not in found.taken]
     other = named("events", columns, found.seen[0].usable).get("user_id", "")
-    if found.preset or not other or re.search(_OF_A_BROWSER, other.lower()):
+    if found.preset or not other or is_of_a_browser(other):
         return
     lacking = found.rows.filter(~is_given(found.rows, own) & is_given(found.rows, other)).height
     if lacking > _MANY * found.rows.height:
@@ -182,42 +186,35 @@ def tell_consents(found: Proposal) -> None:
             first = columns[canonical]
             columns[canonical] = [*([first] if isinstance(first, str) else first), further]
             found.evidence.append(f"{further} counts for {canonical} too: each of its columns must say yes")
-    taken = _taken(found)
-    for own in [
-        each for each in found.rows.columns if refuses(each) and each not in taken and not each.lower().endswith(_OF_NOBODY)
-    ]:
-        _tell_refusal(found, own)
+    for own in [each for each in found.rows.columns if refuses(each) and each not in found.taken]:
+        if not (found.rows[own].dtype.is_nested() or _OF_EVERYBODY.search(own.lower())):
+            _tell_refusal(found, own)
 
 
 def _tell_refusal(found: Proposal, own: str) -> None:
     """Take a column for a refusal by its yes and no, or by its moments; ask where it holds something else, or most would refuse."""
     text = texts(found.rows, own)
-    text = text.filter(~text.str.to_lowercase().is_in(_NEVER) & ~text.str.contains(r"^0000-00-00"))
+    text = text.to_frame("t").filter(~says_never(pl.col("t"))).to_series()
     moments = share(text, r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}") > 1 - _MANY or bool(found.rows[own].dtype.is_temporal())
     flags = affirmed(text) or denied(text)
     many = len(text) if not flags else int(text.str.to_lowercase().is_in(affirmed(text)).sum())
-    if (text.is_empty() or moments or flags) and many * 2 <= found.rows.height:
+    of_one = re.search(_ONE_CHANNEL, own.lower()) and not re.search("mail|newsletter", own.lower())
+    if (text.is_empty() or moments or flags) and many * 2 <= found.rows.height and not of_one:
         found.settings.setdefault("refused", []).append(own)
         found.evidence.append(f"whoever has a yes or a moment in {own} is sent no messages: by its name")
         return
     few = f'[{{ column = "{own}", one_of = ["…"] }}]' if text.n_unique() <= _MOST_WORDS else f'["{own}"]'
     found.unsure.append(
-        f"{own} may say who wants no messages, and is not used: set `refused = {few}` under `[data.users]` if it does"
+        f"{own} may say who wants no messages{' on one channel' if of_one else ''}, and is not used: set `refused = {few}`"
+        " under `[data.users]` if it does"
     )
-
-
-def _taken(found: Proposal) -> set[str]:
-    taken: set[str] = set()
-    for own in found.settings["columns"].values():
-        taken |= {own} if isinstance(own, str) else {*own}
-    return taken
 
 
 def _further(found: Proposal, canonical: str) -> str:
     """Another column that says the same consent in words for yes and no; empty: there is none."""
-    left = [name for name in found.rows.columns if name not in _taken(found)]
+    left = [name for name in found.rows.columns if name not in found.taken]
     own = named("users", left, found.seen[0].usable).get(canonical, "")
-    return own if own and denied(texts(found.rows, own)) else ""
+    return own if own and denied(texts(found.rows, own)) and affirmed(texts(found.rows, own)) else ""
 
 
 def _day_first(found: Proposal, own: str, given: int, day: int, month: int) -> None:

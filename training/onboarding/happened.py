@@ -24,9 +24,11 @@ _MOST_KINDS = 20
 """Most different words of a column that may say what happened in a shop's own words."""
 _ALMOST_ALL = 0.9
 """Share of the rows that must hold words of events before a column is taken for them whatever it is called."""
-_HALF = 0.5
-_FIFTH = 5
-_PAYMENT = re.compile(r"pay|paid|paiement|zahl|pago|pagamento|betaal|betal|tender|odeme|plat[bn]")
+_HALF, _FIFTH = 0.5, 0.2
+_PAYMENT = re.compile(
+    r"pay|paid|paiement|reglement|zahl|abrechn|pago|cobro|pagamento|betaal|betal|tender|odeme|plat[bn]|billing"
+)
+_OTHER_THINGS = re.compile(r"ship|deliver|versand|liefer|livraison|envio|customer|kund|client|price|preis|product|item")
 _BETTER = 0.1
 """Share by which more rows must hold words of events than in the column whose name says that it tells what happened."""
 _PAGES = (
@@ -88,9 +90,9 @@ _OTHER_KINDS = frozenset(("view", "cart_add", "cart_remove", "checkout", "refund
 def kinds_by_words(seen: Seen, columns: Mapping[str, str]) -> str:
     """The column whose words say what happened, whatever it is called; empty where none does.
 
-    Nine in ten rows hold words of two kinds of events at least, or half of them if purchases are told from others, and more than in
-    the one that its name tells. Pages (`cart`,
-    `checkout`) are places, and buying is none; a column that is called one of pages is the last that is asked.
+    Nine in ten rows hold words of two kinds of events at least, or half of them under a name that says so if purchases are told from
+    others, and more than in the one that its name tells. Pages (`cart`, `checkout`) are places, and buying is none; a column that is
+    called one of pages is the last that is asked.
     """
     named_column = columns.get("event_type", "")
     taken = {own for name, own in columns.items() if name not in ("title", "event_type")}
@@ -115,7 +117,12 @@ def _tells_apart(seen: Seen, name: str) -> bool:
     """Tell whether a column's words say of some rows that they are purchases and of others that they are not: a word that nobody knows
     is asked for, where all would count as bought without the column."""
     kinds = {*event_words(texts(seen.rows, name).unique()).values()}
-    return "purchase" in kinds and not kinds.isdisjoint(_OTHER_KINDS)
+    return _is_called_so(name) and "purchase" in kinds and not kinds.isdisjoint(_OTHER_KINDS)
+
+
+def _is_called_so(name: str) -> bool:
+    """Tell whether a column's name says that it holds kinds of what happened, and not of customers, prices or ways of sending."""
+    return (says_kind(name) or bool(_words_of(name) & _KINDS)) and not _OTHER_THINGS.search(folded(name))
 
 
 def doubts_on_kinds(seen: Seen, columns: Mapping[str, str], named: str) -> list[str]:
@@ -163,8 +170,8 @@ def other_kinds(name: str, text: pl.Series) -> list[str]:
         return []
     known = event_words(words)
     found = [word for word, kind in known.items() if kind in _OTHER_KINDS and not _are_pages([word])]
-    is_called = says_kind(name) or bool(_words_of(name) & _KINDS)
-    return found if is_called or (len(known) > 1 and int(text.is_in([*known]).sum()) * _FIFTH >= len(text)) else []
+    many = len(known) > 1 and int(text.is_in([*known]).sum()) >= _FIFTH * len(text)
+    return found if many or _is_called_so(name) else []
 
 
 def share_of_events(text: pl.Series) -> float:

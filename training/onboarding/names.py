@@ -10,7 +10,7 @@ from training.onboarding.concepts import concepts, folded, rank
 
 _USER = (
     "userid customerid customerno customernumber clientid memberid shopperid visitorid buyerid householdid "
-    "accountid customer user client "
+    "accountid user customer client "
     "visitor shopper buyer member useremail customeremail email mail "
     "kunde kundennummer kundennr kundenid kundeid idkunde kontaktid client "
     "uid custid customeruid clientid cliente idcliente clienteid idcustomer idclient iduser klantid klantnummer kundnr klientid "
@@ -151,12 +151,13 @@ WORDS: Mapping[str, str] = {
 """Words of shops for event types, written as in `KNOWN`."""
 _BESIDE_REFUNDS = "payment invoice rechnung facture factura fattura fatura faktura factuur"
 _REFUSES = re.compile(
-    r"opt ?(?:ed ?)?out|unsub|abgem|abbest|abmeld|do ?not|bounce|suppress|widerruf|widerspr|desinscri|desabon|desuscri|disiscri|"
-    r"afgemeld|uitgeschr|avregistr|frameld|complain|blacklist|blocklist|"
-    r"^(?:no|not|kein\w*|sans|sin|senza|geen|ingen|inga) .*(?:newsletter|mail|sms|push|contact|marketing|werbung|whatsapp|publicid)"
+    r"opt ?(?:ed ?)?out|unsub|abgem|abbest|abmeld|\bdo ?not\b|\bbounced\b|suppress|desinscri|desabon|desuscri|disiscri|"
+    r"afgemeld|uitgeschr|avregistr|frameld|blacklist|blocklist|\bbaja\b|"
+    r"^(?:no|not|kein\w*|sans|sin|senza|geen|ingen|inga) (?!of\b|de\b|von\b).*"
+    r"(?:newsletter|mail|sms|push|contact|marketing|werbung|whatsapp|publicid)"
 )
 """Words of a name, without accents and capitals, for who said no to messages."""
-_OTHER_REFUSALS = re.compile(r"track|sale|sell|cookie|rate\b|count\b|reason")
+_OTHER_REFUSALS = re.compile(r"\b(?:track\w*|sales?|sell|cookies?|rate|count|number|reason|source|mailbox|anzahl|nb)\b")
 _NAMED = ("item", "user", "order")
 """Concepts of which one column may hold the id and another one the name."""
 _SALE = (

@@ -41,6 +41,12 @@ class Proposal:
         """The rows that were looked at."""
         return self.seen[0].rows
 
+    @property
+    def taken(self) -> set[str]:
+        """The columns that canonical ones come from."""
+        stated = self.settings.get("columns", {}).values()
+        return {name for own in stated for name in ((own,) if isinstance(own, str) else own)}
+
     def origin(self, canonical: str) -> str:
         """The file's first column that a canonical one comes from; empty if there is none."""
         if self.preset:

@@ -13,7 +13,7 @@ from recsys.tables.columns.spelling import as_spoken, plain_name, spoken_of
 from recsys.tables.presets import mapping_of, platform, preset_names
 from recsys.tables.reader import reading
 from training.onboarding.concepts import concepts
-from training.onboarding.doubts import tell_consents, tell_ids, tell_sale, tell_times
+from training.onboarding.doubts import is_of_a_browser, tell_consents, tell_ids, tell_sale, tell_times
 from training.onboarding.false_lines import tell_false_lines, without_ratings
 from training.onboarding.files import Seen
 from training.onboarding.happened import doubts_on_kinds, kinds_by_words, pages, tell_returns, tell_words
@@ -35,6 +35,7 @@ _SEPARATORS = ("/", "|", "\\", "»")
 _OF_LINES = ("item_id", "quantity", "price", "amount", "title", "brand", "category", "discount")
 NO_KIND = "tells what happened"
 _HALF = 0.5
+_MANY_MORE = 5
 
 
 def propose(seen: Seen) -> Proposal | None:
@@ -199,7 +200,7 @@ def _by_names(seen: Seen, only: Mapping[str, Sequence[str]] | None = None) -> Pr
         **usable,
         **{name: [own for own in among if own in usable.get(name, names)] for name, among in (only or {}).items()},
     }
-    events = named("events", names, usable)
+    events = _of_customers(seen, named("events", names, usable))
     times = [name for name in usable["timestamp"] if name not in events.values()]
     if "timestamp" not in events and len(times) == 1 and share(texts(seen.rows, times[0]), r"^\d+$") < _HALF:
         events["timestamp"] = times[0]
@@ -216,6 +217,18 @@ def _by_names(seen: Seen, only: Mapping[str, Sequence[str]] | None = None) -> Pr
     if "user_id" in users and len(users) > 1:
         return None if orders and _is_repeated(seen, users["user_id"]) else _plain("users", seen, users)
     return None
+
+
+def _of_customers(seen: Seen, events: dict[str, str]) -> dict[str, str]:
+    """Take another column for the user that names many more, in no fewer rows: a `User` beside a `Customer` is the clerk then."""
+    own = events.get("user_id", "")
+    others = [name for name in seen.rows.columns if name not in events.values()]
+    other = named("events", others, seen.usable).get("user_id", "") if own else ""
+    if not other or is_of_a_browser(other):
+        return events
+    mine, theirs = texts(seen.rows, own), texts(seen.rows, other)
+    several = theirs.n_unique() >= _MANY_MORE * mine.n_unique() and len(theirs) >= len(mine)
+    return {**events, "user_id": other} if several else events
 
 
 def _is_repeated(seen: Seen, own: str) -> bool:

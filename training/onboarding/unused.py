@@ -32,9 +32,7 @@ def tell_unused(found: Proposal) -> None:
 
 
 def _unused(found: Proposal) -> list[str]:
-    used: set[str] = set()
-    for own in found.settings["columns"].values():
-        used |= {own} if isinstance(own, str) else set(own)
+    used = found.taken
     for key in ("void_orders", "refused"):
         used |= {each if isinstance(each, str) else each["column"] for each in found.settings.get(key, ())}
     return [name for name in found.rows.columns if name not in used and not texts(found.rows, name).is_empty()]

@@ -177,15 +177,17 @@ def days_of(text: pl.Series) -> Days:
 def year_first(text: pl.Series, now: datetime | None = None) -> bool | None:
     """Tell whether days of three numbers of two digits begin with the year; None: they may begin with it or end with it.
 
-    They do if all first numbers are years of a shop's life and not all last ones are, no second one says that it is no month, and the
-    last ones are more different than the first ones, as days are.
+    They do if all first numbers are years of a shop's life and not all last ones are, or only the first ones can be years so far; no
+    second one says that it is no month, and the last ones are more different than the first ones, as days are.
     """
     found = with_plain_digits(text).str.extract_groups(_SHORT_DAY).struct.unnest().drop_nulls()
     first, second, last = (found[name].cast(pl.Int32) for name in found.columns)
     if len(found) * 2 < len(text) or (second > _MONTHS).any():
         return False
     now = now or datetime.now(UTC)
-    begins, ends = (bool(each.is_between(now.year % 100 - _YEARS, now.year % 100).all()) for each in (first, last))
+    year = now.year % 100
+    begins, ends = (bool(each.is_between(year - _YEARS, year).all()) for each in (first, last))
+    begins |= bool((first <= year).all() and (last > year).any())
     if not begins or ends or first.n_unique() > last.n_unique():
         return False
     return True if first.n_unique() < last.n_unique() else None

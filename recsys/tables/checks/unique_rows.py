@@ -35,37 +35,27 @@ def last_rows(name: str, reads: Mapping[str, Read]) -> tuple[pl.DataFrame, list[
     if newest:
         advice = f"{advice}, map `as_of`, or set `pivot` where rows are properties"
     found = [Finding(name, read.files[0], key, f"{key} is unique", double, share, example, advice, "left_out")]
+    if name == "items":
+        found += _of_stores(rows, read)
     if name == "users":
-        last = last.drop(CONSENTS).join(
-            rows.group_by(key).agg(pl.col(CONSENTS).min()), on=key, how="left", maintain_order="left"
-        )
-        last = last.select(rows.columns)
-    return last.drop(ROW), found + (
-        _of_stores(rows, read) if name == "items" else _of_consents(rows, read) if name == "users" else []
-    )
+        last, torn = _consents(rows, last, read)
+        found += torn
+    return last.drop(ROW), found
 
 
-def _of_consents(rows: pl.DataFrame, read: Read) -> list[Finding]:
-    """People of whom one row says yes and another one no."""
+def _consents(rows: pl.DataFrame, last: pl.DataFrame, read: Read) -> tuple[pl.DataFrame, list[Finding]]:
+    """People with their consents of all rows: a no of any counts, and it is said where rows contradict each other."""
+    said = rows.group_by("user_id").agg(pl.col(CONSENTS).min())
+    last = last.drop(CONSENTS).join(said, on="user_id", how="left", maintain_order="left").select(rows.columns)
     columns = [name for name in CONSENTS if name in read.present]
     torn = rows.group_by("user_id").agg((pl.col(name).min() != pl.col(name).max()) for name in columns)
-    found = []
-    for name in columns:
-        if count := int(torn[name].sum()):
-            advice = "nothing, if a no is to count whenever somebody said it, as it does; else export one row per person"
-            found.append(
-                Finding(
-                    "users",
-                    read.files[0],
-                    name,
-                    "is the same in all rows of a person",
-                    count,
-                    count / rows.height,
-                    "",
-                    advice,
-                )
-            )
-    return found
+    advice = "nothing, if a no is to count whenever somebody said it, as it does; else export one row per person"
+    counted = {name: int(torn[name].sum()) for name in columns}
+    return last, [
+        Finding("users", read.files[0], name, "is the same in all rows of a person", count, count / rows.height, "", advice)
+        for name, count in counted.items()
+        if count
+    ]
 
 
 def _of_stores(rows: pl.DataFrame, read: Read) -> list[Finding]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import polars as pl
 from polars.exceptions import PolarsError
 
-from recsys.ids.nothing import NOTHING
+from recsys.ids.nothing import NO_MOMENT
 from recsys.settings.shapes import Where
 from recsys.settings.tables import Table
 from recsys.tables.parsing import by_distinct
@@ -20,11 +20,6 @@ from recsys.types import SettingsError
 
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 """Before it, a number is the code of a state and no moment."""
-
-
-_NEVER = ("\\N", "-", "n/a", "never", "nan", "None", "null", "NULL")
-"""Words for no moment, in dumps of databases."""
-_ZERO_DAY = r"^\s*0000-00-00"
 
 
 def matches_pattern(source: Source, column: str, pattern: str) -> pl.Expr:
@@ -60,7 +55,13 @@ def void(source: Source, table: Table, null_values: Sequence[str]) -> pl.Expr:
 
 def refusing(source: Source, table: Table, null_values: Sequence[str]) -> pl.Expr:
     """Rows of people who refused messages: by whatever a column says but a no, or by a condition."""
-    return pl.any_horizontal(pl.lit(False), *(_refuses(source, each, table, null_values) for each in table.refused))
+    return pl.any_horizontal(pl.lit(False), *(_refuses(source, each, null_values) for each in table.refused))
+
+
+def says_never(text: pl.Expr) -> pl.Expr:
+    """Tell whether a text stands where a moment would, if it never came, as in dumps of databases: `NULL`, `0000-00-00`, `-`."""
+    said = text.str.strip_chars().str.to_lowercase()
+    return said.is_in(NO_MOMENT) | said.str.starts_with("0000-00-00")
 
 
 def says_a_state(source: Source, table: Table, null_values: Sequence[str]) -> pl.Expr:
@@ -122,11 +123,11 @@ def _voids(source: Source, each: str | Where, table: Table, null_values: Sequenc
     return text.is_not_null() & ~_stands(text, table).fill_null(False)
 
 
-def _refuses(source: Source, each: str | Where, table: Table, null_values: Sequence[str]) -> pl.Expr:
+def _refuses(source: Source, each: str | Where, null_values: Sequence[str]) -> pl.Expr:
     if isinstance(each, Where):
         return _holds(source, each, null_values)
-    text = given_text(each, source, (*null_values, *NOTHING, *_NEVER))
-    return text.is_not_null() & ~text.str.contains(_ZERO_DAY) & read_words(text, "flag").ne_missing(pl.lit(False))
+    text = given_text(each, source, null_values)
+    return text.is_not_null() & ~says_never(text) & read_words(text, "flag").ne_missing(pl.lit(False))
 
 
 def _stands(text: pl.Expr, table: Table) -> pl.Expr:

@@ -26,6 +26,7 @@ LEAST = 10
 _BOUGHT = (
     "if such orders were bought all the same, as on delivery, on account or by bank transfer, name their words in `yes`"
 )
+_NO_CONDITION = "if such orders were bought all the same, take the condition out of `void_orders`"
 
 _ONE_STATE = "stands in one state in all rows of its order"
 _TORN = (
@@ -81,6 +82,8 @@ def _ended(name: str, void: str | Where, sources: Sequence[Source], table: Table
         if words and rows
         else pl.DataFrame({"text": [], "ended": []}, schema={"text": pl.String, "ended": pl.UInt32})
     )
-    example = words_of(named.select(pl.col("text").repeat_by("ended").explode()).to_series(), "flag")
-    file = str(sources[0].files[0]) if sources else ""
-    return Finding(name, file, column, COUNTS, rows, rows / max(total, 1), example or "a moment", _BOUGHT, "left_out")
+    example = words_of(named.select(pl.col("text").repeat_by("ended").explode()).to_series(), "flag") or "a moment"
+    file = next((str(each.files[0]) for each in sources if column in each.schema), "")
+    if isinstance(void, Where):
+        return Finding(name, file, column, COUNTS, rows, rows / max(total, 1), "a condition", _NO_CONDITION, "left_out")
+    return Finding(name, file, column, COUNTS, rows, rows / max(total, 1), example, _BOUGHT, "left_out")

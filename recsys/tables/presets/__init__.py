@@ -122,7 +122,7 @@ def laid_over(name: str, table: Table) -> Table:
             taken[key] = (*under, *own)
         elif key == "join":
             taken[key] = (*own, *(_beside(table, join) for join in under if not own or not join.paths))
-        elif key == "discounted" and {"price", "amount", "discount"} & {*table.columns, *table.constants}:
+        elif key == "discounted" and any(_maps_anew(table, base, each) for each in ("price", "amount", "discount")):
             taken[key] = own  # the preset's is of its own columns
         elif key == "untracked" and {"stock"} & {*table.columns, *table.constants}:
             taken[key] = own  # the preset's is of its own column
@@ -153,6 +153,16 @@ def merged(name: str, table: Table) -> Preset:
 def mapping_of(preset: str, name: str = "events") -> Preset:
     """The mapping of one table of a preset."""
     return merged(name, Table(preset=preset))
+
+
+def _maps_anew(table: Table, base: TablePreset, column: str) -> bool:
+    """Tell whether a table takes a canonical column from elsewhere than its preset does."""
+    own, under = (_several(each.columns.get(column, ())) for each in (table, base))
+    return column in table.constants or (column in table.columns and own != under)
+
+
+def _several(names: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _beside(table: Table, join: Join) -> Join:

@@ -15,7 +15,7 @@ from recsys.tables.shapes.base import Shaped, as_one, need
 from recsys.tables.shapes.pivots import pivoted
 from recsys.tables.sources import ROW, Source, open_table
 from recsys.tables.validation import Finding
-from recsys.tables.values.numbers import UNITS, read_number
+from recsys.tables.values.numbers import read_number
 
 _KEY = "__join_key"
 
@@ -91,11 +91,7 @@ def _with(source: Source, last: pl.LazyFrame, pairs: Mapping[str, str], other: S
 
 
 def _number(column: str, table: Table) -> pl.Expr:
-    return (
-        read_number(pl.col(column).cast(pl.String), table.decimal or ".", units=(*UNITS, *table.units))
-        .fill_nan(None)
-        .alias(column)
-    )
+    return read_number(pl.col(column).cast(pl.String), table.decimal or ".", units=table.units).fill_nan(None).alias(column)
 
 
 def _totals(numbers: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:

@@ -30,7 +30,7 @@ MAX_PROPERTIES_LEVELS = 20
 HIGHEST_QUANTITY = 1e9
 EARLIEST, TOO_LATE = 0, 7_258_118_400 * SECOND
 """From 1970 to before 2200, in microseconds."""
-SET = 31_536_000 * SECOND
+EARLIEST_EVENT = 31_536_000 * SECOND
 """1971: a time of an event before it is of a clock that was never set, or no time."""
 DISLIKE, UNDO = "dislike", "undo"
 SAID_TYPES = (*EVENT_TYPES, DISLIKE, UNDO)
@@ -83,7 +83,7 @@ def said_at(timestamp: int | str | None, received: int) -> int:
 
 
 def _check_time(given: int | str | None) -> None:
-    if given is not None and ((moment := read_time(given)) is None or moment < SET):
+    if given is not None and ((moment := read_time(given)) is None or moment < EARLIEST_EVENT):
         raise invalid("timestamp", given, f"{TIME_ALLOWED}, of 1971 or later")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,12 +11,16 @@ from tests.training.onboarding.test_init_misreadings import read_proposal
 
 HEAD = "Customer,Date,SKU,Order,Qty,Price"
 DAY = "2026-11-01T10:00:00Z"
-FIRST = date(2026, 10, 1)
+
+
+def first_day() -> date:
+    """October of last year: what a year can be depends on this one."""
+    return date(datetime.now(UTC).year - 1, 10, 1)
 
 
 def days(form: str, n: int = 60) -> list[str]:
     """So many days one after the other, as they are written."""
-    return [(FIRST + timedelta(days=at)).strftime(form) for at in range(n)]
+    return [(first_day() + timedelta(days=at)).strftime(form) for at in range(n)]
 
 
 def orders(stamps: list[str]) -> list[str]:
@@ -47,9 +51,9 @@ def test_words_that_nobody_knows_are_asked_for_where_others_tell_purchases_apart
     """Without the column every row would be bought; with it rows of unknown words stop the job until somebody says what they are."""
     words = ["Product Viewed", "Order Completed", "Wishlist Add"]
     rows = [f"C{at % 7},2026-11-{at % 9 + 1:02}T10:00:00Z,{words[at % 3]},S{at % 5},9.50" for at in range(60)]
-    found = read_proposal(tmp_path, "customer_id,time,Log,sku,price", rows)
-    assert found["columns"]["event_type"] == "Log"
-    assert any("the word “Wishlist Add” of Log (20 rows) is no event" in each for each in found["unsure"])
+    found = read_proposal(tmp_path, "customer_id,time,Log type,sku,price", rows)
+    assert found["columns"]["event_type"] == "Log type"
+    assert any("the word “Wishlist Add” of Log type (20 rows) is no event" in each for each in found["unsure"])
 
 
 def test_a_column_that_says_that_something_else_happened_is_asked_about(tmp_path: Path) -> None:
@@ -64,9 +68,13 @@ def test_a_column_that_says_that_something_else_happened_is_asked_about(tmp_path
 
 
 def test_the_clerk_is_not_the_customer(tmp_path: Path) -> None:
-    """Where both have a column."""
-    rows = [f"clerk-{at % 3},{row}" for at, row in enumerate(orders(days("%Y-%m-%dT10:00:00Z")))]
-    assert read_proposal(tmp_path, f"User,{HEAD}", rows)["columns"]["user_id"] == "Customer"
+    """Where both have a column the one that names many more is the person's, and a kind of customer is nobody."""
+    bought = [row.partition(",")[2] for row in orders(days("%Y-%m-%dT10:00:00Z"))]
+    clerks = [f"clerk,C{at % 9},{row}" for at, row in enumerate(bought)]
+    assert read_proposal(tmp_path, f"User,{HEAD}", clerks)["columns"]["user_id"] == "Customer"
+    (tmp_path / "kinds").mkdir()
+    kinds = [f"U{at % 17},{'new' if at % 2 else 'returning'},{row}" for at, row in enumerate(bought)]
+    assert read_proposal(tmp_path / "kinds", f"User,{HEAD}", kinds)["columns"]["user_id"] == "User"
 
 
 def test_a_user_who_is_missing_where_another_column_names_somebody_is_asked_about(tmp_path: Path) -> None:
@@ -97,6 +105,8 @@ def test_days_that_begin_with_the_year_are_told_by_what_changes(tmp_path: Path, 
     found = read_proposal(tmp_path, HEAD, orders(days(form)))
     assert found["date_format"] == form
     assert "day_first" not in found
+    years = [day.replace(day[:2], f"{at % 9 + 16}", 1) for at, day in enumerate(days(form))]
+    assert read_proposal(tmp_path, HEAD, orders(years))["date_format"] == form
     assert read_proposal(tmp_path, HEAD, orders(days("%d/%m/%y")))["day_first"] is True
     assert read_proposal(tmp_path, HEAD, orders(days("%m/%d/%y")))["day_first"] is False
 
@@ -121,7 +131,7 @@ def test_days_that_end_with_the_year_are_read_as_ever(tmp_path: Path, stamps: li
 
 def test_days_that_may_begin_or_end_with_the_year_are_asked_about(tmp_path: Path) -> None:
     """One day alone proves nothing."""
-    found = read_proposal(tmp_path, HEAD, orders(["26/11/03"] * 60))
+    found = read_proposal(tmp_path, HEAD, orders([f"{first_day():%y}/11/03"] * 60))
     assert {"date_format", "day_first"}.isdisjoint(found)
     assert any(
         "nothing proves whether they begin or end with the year: set `date_format`" in each for each in found["unsure"]
@@ -152,7 +162,9 @@ def test_an_app_is_not_the_customer(tmp_path: Path) -> None:
 def test_days_that_a_spreadsheet_swapped_are_told(tmp_path: Path) -> None:
     """It took those up to the 12th for its own, month first, and left the others as text."""
     mixed = [
-        (FIRST + timedelta(days=at)).strftime("%Y-%d-%m" if (FIRST + timedelta(days=at)).day <= 12 else "%d/%m/%Y")
+        (first_day() + timedelta(days=at)).strftime(
+            "%Y-%d-%m" if (first_day() + timedelta(days=at)).day <= 12 else "%d/%m/%Y"
+        )
         for at in range(60)
     ]
     found = read_proposal(tmp_path, HEAD, orders(mixed))
