@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import UTC, tzinfo
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from babel import Locale, UnknownLocaleError
+from babel.core import get_global
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal, is_currency
 
 from recsys import clock
 
 FALLBACK_LOCALE = "en"
+_OF_NO_PLACE = ("localtime", "posixrules", "Factory")
+"""Names among those of zones that say nothing of where somebody is."""
 _PLAIN = str.maketrans({"\xa0": " ", "\u202f": " ", "\u2009": " ", "’": "'", "\u200e": None, "\u200f": None, "\u061c": None})
 _TOUCHING = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 _LOCALE = re.compile(r"([A-Za-z]{2,3})(?:[_-]([A-Za-z]{4}))?(?:[_-]([A-Za-z]{2}|[0-9]{3}))?(?:[_.@-].*)?", re.DOTALL)
@@ -60,6 +64,26 @@ def zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # OSError: the name of a folder of zones, or one too long for a file
         return UTC
+
+
+def zone_name(text: str) -> str | None:
+    """Return the IANA name of a zone written in any case, with blanks or in Windows' words; None: it names none.
+
+    `europe/berlin` and `W. Europe Standard Time` are Europe/Berlin. An offset such as `+01:00` is none: it is that of half a year.
+    """
+    return _zone_names().get(_as_one_word(text))
+
+
+@cache
+def _zone_names() -> Mapping[str, str]:
+    windows: Mapping[str, str] = get_global("windows_zone_mapping")  # of Unicode's CLDR
+    names = available_timezones().difference(_OF_NO_PLACE)
+    found = {_as_one_word(words): name for words, name in windows.items() if name in names}
+    return found | {_as_one_word(name): name for name in names}
+
+
+def _as_one_word(text: str) -> str:
+    return "_".join(text.casefold().split())
 
 
 @lru_cache(1024)

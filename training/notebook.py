@@ -15,7 +15,8 @@ from recsys.settings import Settings
 from recsys.settings.load import load_settings, parse_settings
 from recsys.snapshot.store import open_snapshot
 from recsys.tables.schema import TABLES
-from recsys.tables.shop import findings_table, read_shop
+from recsys.tables.shop import read_shop
+from recsys.tables.validation import findings_table
 from recsys.types import DataError, Query
 from training.cli.evaluation_commands import last_event
 from training.cli.init import init
@@ -165,7 +166,7 @@ class Shop:
 
     def findings(self) -> pl.DataFrame:
         """Return what validation says of the shop's tables, the worst first."""
-        return pl.DataFrame(findings_table(read_shop(self.settings, strict=False)), schema=_FINDINGS)
+        return pl.DataFrame(findings_table(read_shop(self.settings, strict=False).findings), schema=_FINDINGS)
 
 
 def _settings_of(source: Source, artifacts: Path, now: datetime) -> Settings:

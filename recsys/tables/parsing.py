@@ -11,6 +11,7 @@ import polars as pl
 from recsys import clock
 from recsys.categories import join_category, split_category
 from recsys.ids.event_ids import MAX_ID_BYTES
+from recsys.locales import zone_name
 from recsys.tables.schema import EVENT_TYPE, TIME, Kind
 from recsys.tables.values.notation import Notation
 from recsys.tables.values.numbers import currency_beside, read_number, shared_sign_beside
@@ -124,6 +125,10 @@ def _currency(raw: pl.Expr, notation: Notation) -> pl.Expr:
     return by_distinct(raw, each, pl.String())
 
 
+def _zone(raw: pl.Expr, _notation: Notation) -> pl.Expr:
+    return by_distinct(raw, lambda texts: pl.Series([zone_name(text) for text in texts], dtype=pl.String), pl.String())
+
+
 def _number(raw: pl.Expr, notation: Notation) -> pl.Expr:
     return _read_number(raw, notation, money=False)
 
@@ -215,4 +220,5 @@ _CONVERSIONS: Mapping[Kind, Callable[[pl.Expr, Notation], pl.Expr]] = {
     "flag": _words("flag"),
     "availability": _words("availability"),
     "consent": _words("consent"),
+    "zone": _zone,
 }

@@ -15,7 +15,7 @@ from recsys.types import CHANNELS, EVENT_TYPES
 
 Kind = Literal[
     "id", "text", "url", "category", "categories", "currency", "type", "time", "date",
-    "number", "money", "stock", "flag", "availability", "consent", "words",
+    "number", "money", "stock", "flag", "availability", "consent", "words", "zone",
 ]  # fmt: skip
 
 TIME = pl.Datetime("us", "UTC")
@@ -66,6 +66,11 @@ KINDS: Mapping[Kind, KindOfValue] = {
     "time": KindOfValue(TIME, "is a point in time from 1970 to 2200", _TIMES),
     "date": KindOfValue(
         pl.Date(), "is a date", "export dates such as 1990-05-31, or set `day_first` or `date_format` in the settings"
+    ),
+    "zone": KindOfValue(
+        pl.String(),
+        "is the name of a time zone",
+        "export names of the IANA database such as Europe/Berlin; until then `messages.timezone` counts for these people",
     ),
     "number": KindOfValue(pl.Float64(), "is a finite number", _NUMBER),
     "money": KindOfValue(pl.Float64(), "is a finite number, 0 or more", _MONEY),
@@ -119,7 +124,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         "replenishable:flag cost:money as_of:time published_until:time min_stock:number",
     ),
     "users": _columns(
-        "user_id:id", "locale timezone birthday:date " + " ".join(f"consent_{name}:consent" for name in CHANNELS)
+        "user_id:id", "locale timezone:zone birthday:date " + " ".join(f"consent_{name}:consent" for name in CHANNELS)
     ),
     "identities": _columns("anonymous_id:id user_id:id", "timestamp:time"),
     "contents": _columns("content_id:id title url:url", "categories:categories published_at:time"),

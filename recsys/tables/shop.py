@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
-from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
@@ -23,13 +22,13 @@ from recsys.tables import identities
 from recsys.tables.checks.catalogue_rules import catalogue_rules
 from recsys.tables.checks.cleaning import Cleaning, look_at
 from recsys.tables.checks.duplicates import event_id
-from recsys.tables.checks.groups import doubtful_group
 from recsys.tables.checks.limits import stop_if_unreadable
 from recsys.tables.checks.matching import hint
 from recsys.tables.checks.people import by_their_other_name, without_nobody
 from recsys.tables.checks.rejects import stop_if_too_bad, write_rejects
 from recsys.tables.checks.survey import COLUMNS, MAPPED, Survey
 from recsys.tables.checks.unique_rows import last_rows
+from recsys.tables.checks.whole_tables import doubtful_group, unmet_users
 from recsys.tables.earlier import Earlier, ReadSome, Some, Told
 from recsys.tables.erased_rows import ErasedRows
 from recsys.tables.items import finish_items, known_items, newer, overlaid
@@ -38,7 +37,7 @@ from recsys.tables.reader import Counts, Erased, MappedTable, Read, map_table, r
 from recsys.tables.schema import TABLES, TIME, schema
 from recsys.tables.sources import ROW
 from recsys.tables.sources.spool import at_hand
-from recsys.tables.validation import DONE, Finding, percent
+from recsys.tables.validation import Finding
 from recsys.tables.values.examples import shown
 from recsys.tables.values.money import Money, settle
 from recsys.tables.values.nobody import is_nobody
@@ -156,26 +155,6 @@ def map_tables(settings: Settings, names: Iterable[str], before: datetime | None
     return mapped
 
 
-def findings_table(tables: ShopTables, people: bool = True) -> list[dict[str, str]]:
-    """Give the findings as rows of text, the worst first; without `people`, no example that names somebody."""
-    order = ("rejected", "closed", "emptied", "left_out", "note")
-    ranked = sorted(tables.findings, key=lambda each: (order.index(each.level), -each.rows))
-    return [
-        {
-            "table": each.table,
-            "file": Path(each.file).name,
-            "column": each.column,
-            "rule": each.rule,
-            "rows": f"{each.rows:,}",
-            "share": percent(each.share),
-            "example": each.example if people or not each.names_people else "",
-            "done": DONE[each.level],
-            "advice": each.advice,
-        }
-        for each in ranked
-    ]
-
-
 class _Asked(NamedTuple):
     """Wishes of who reads a shop, as of `read_shop`, and whose erasure is known."""
 
@@ -213,6 +192,7 @@ def _joined_up(settings: Settings, reads: Mapping[str, Read], live: LiveRows, as
     canonical = cleaning.people(resolved(events.frame.with_columns(event_id()))).select(list(schema("events")))
     assortment = _assortment_of(settings, reads, folded, cleaning, whole, rows if only is None else money.convert(narrow))
     doubles = {name: said for name, (_, said) in one.items()}
+    unmet = unmet_users(users, cleaning.seen.users, reads["users"].files[0]) if "users" in reads else []
     return ShopTables(
         events=canonical,
         rows=learned_from if events.partitions > 1 else learned_from.collect().lazy(),
@@ -221,7 +201,7 @@ def _joined_up(settings: Settings, reads: Mapping[str, Read], live: LiveRows, as
         users=users,
         contents=one["contents"][0],
         currency=money.currency,
-        findings=(*_found(reads, doubles), *refused, *foreign, *cleaning.findings, *assortment.findings),
+        findings=(*_found(reads, doubles), *unmet, *refused, *foreign, *cleaning.findings, *assortment.findings),
         counts=_counts(reads, doubles, cleaning.left_out) | ({"live": folded.counts} if folded else {}),
         links=links,
         joins=live.joins,
@@ -326,7 +306,7 @@ def _notes(reads: Mapping[str, Read], folded: Folded | None, unlisted: pl.DataFr
         rows=rows,
         share=rows / max(1, _kept(read, folded)),
         example=f"{shown('id', unlisted['item_id'][0])} ({unlisted.height:,} ids)",
-        advice=found.advice if found else sold,
+        advice=found.advice_for("item") if found else sold,
     )
     return [*empty, finding]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import polars as pl
@@ -222,6 +223,26 @@ DONE: Mapping[Level, str] = {
     "note": "",
 }
 """What happened to the rows of a finding, for people."""
+
+
+def findings_table(findings: Sequence[Finding], people: bool = True) -> list[dict[str, str]]:
+    """Give findings as rows of text, the worst first; without `people`, no example that names somebody."""
+    order = ("rejected", "closed", "emptied", "left_out", "note")
+    ranked = sorted(findings, key=lambda each: (order.index(each.level), -each.rows))
+    return [
+        {
+            "table": each.table,
+            "file": Path(each.file).name,
+            "column": each.column,
+            "rule": each.rule,
+            "rows": f"{each.rows:,}",
+            "share": percent(each.share),
+            "example": each.example if people or not each.names_people else "",
+            "done": DONE[each.level],
+            "advice": each.advice,
+        }
+        for each in ranked
+    ]
 
 
 def explain(finding: Finding) -> str:

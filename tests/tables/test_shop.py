@@ -15,8 +15,8 @@ from recsys import clock
 from recsys.ids.event_ids import event_id_of
 from recsys.settings.load import load_settings, parse_settings
 from recsys.tables.schema import EVENT_TYPE, TABLES, TIME, schema
-from recsys.tables.shop import ShopTables, findings_table, read_shop
-from recsys.tables.validation import explain
+from recsys.tables.shop import ShopTables, read_shop
+from recsys.tables.validation import explain, findings_table
 from recsys.types import DataError, SettingsError
 from tests.support.shops.shop_tables import NOON, an_event, read_rows, the_finding
 
@@ -302,7 +302,7 @@ def test_findings_are_told_in_one_sentence_and_in_a_table(tmp_path: Path) -> Non
         "the value is dropped, the row stays. "
         "To do: shorten or clean it where it is exported."
     )
-    row = findings_table(shop)[0]
+    row = findings_table(shop.findings)[0]
     assert (row["file"], row["rows"], row["share"]) == ("events.parquet", "1", "3.2%")
 
 

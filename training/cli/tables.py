@@ -9,8 +9,8 @@ from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
 from recsys.tables.checks.limits import too_unreadable
 from recsys.tables.checks.usefulness import usefulness
-from recsys.tables.shop import findings_table, read_shop
-from recsys.tables.validation import explain
+from recsys.tables.shop import read_shop
+from recsys.tables.validation import explain, findings_table
 from simulator import SHOP_ADDRESS, make_shop
 from training import console
 
@@ -46,7 +46,7 @@ def validate(settings: Settings, now: datetime, erasure_keys: ErasureKeys | None
         for sentence in sentences:
             console.say(f"{name} read as {sentence}")
     columns = ("table", "column", "rule", "rows", "share", "example", "done")
-    found = findings_table(tables)
+    found = findings_table(tables.findings)
     if found:
         console.table("Findings", columns, [tuple(row[name] for name in columns) for row in found])
     for finding in tables.findings:

@@ -25,7 +25,8 @@ from recsys.settings.messages import MessagesSettings
 from recsys.settings.placements import PLACEMENTS
 from recsys.snapshot.store import REPORTS, Manifest, current_version, open_snapshot, read_manifest, versions
 from recsys.tables.checks.usefulness import usefulness
-from recsys.tables.shop import ShopTables, findings_table, read_shop
+from recsys.tables.shop import ShopTables, read_shop
+from recsys.tables.validation import findings_table
 from recsys.types import SnapshotError
 from training.evaluation.evaluate import POPULARITY
 from training.evaluation.rules import CHANGES, said_of_gain
@@ -154,7 +155,7 @@ def shop_name(settings: Settings) -> str:
 
 
 def _tables(settings: Settings, shop: ShopTables) -> dict[str, Any]:
-    findings, measured = findings_table(shop, people=False), usefulness(settings, shop)
+    findings, measured = findings_table(shop.findings, people=False), usefulness(settings, shop)
     return {"tables": shop.counts, "findings": findings, "measured": measured, "currency": shop.currency}
 
 

@@ -39,14 +39,13 @@ class Hint:
         *first, last = [REPAIRS[name] for name in self.repairs]
         return f"{', '.join(first)} and {last}" if first else last
 
-    @property
-    def advice(self) -> str:
-        """Return what to do about it: a rule of the settings where there is one."""
+    def advice_for(self, ids: str) -> str:
+        """Return what to do about ids of `data.ids`, `item` or `user`: a rule of the settings where there is one."""
         would = f"{self.events:,} events would match if {self.words} were not told apart"
         if "prefix" in self.repairs:
             return f"make the ids of both tables alike: {would}"
         rules = ", ".join(f'"{name}"' for name in self.repairs)
-        return f"set `data.ids.item = [{rules}]`: {would}"
+        return f"set `data.ids.{ids} = [{rules}]`: {would}"
 
 
 def hint(unlisted: pl.DataFrame, item_ids: pl.Series) -> Hint | None:

@@ -13,7 +13,8 @@ from recsys.ids.user_ids import NULL_USERS, NullUsers
 from recsys.settings.load import parse_settings
 from recsys.tables.checks.crowds import OUTLETS
 from recsys.tables.checks.usefulness import usefulness
-from recsys.tables.shop import ShopTables, findings_table
+from recsys.tables.shop import ShopTables
+from recsys.tables.validation import findings_table
 from tests.conftest import micros
 from tests.support.shops.shop_tables import NOON, an_event, read_rows, the_finding
 
@@ -186,8 +187,8 @@ def test_no_id_stands_in_a_table_of_findings_for_a_report(tmp_path: Path) -> Non
         an_event(user_id="till-7", item_id=f"i{at % 7}", timestamp=NOON + timedelta(minutes=9 * at)) for at in range(501)
     ]
     shop = read_rows(tmp_path, people(150) + till)
-    assert "till-7" in str(findings_table(shop))
-    assert "till-7" not in str(findings_table(shop, people=False))
+    assert "till-7" in str(findings_table(shop.findings))
+    assert "till-7" not in str(findings_table(shop.findings, people=False))
 
 
 def _at_tills(folder: Path, ids: int, orders: int, more: str = "") -> ShopTables:
