@@ -44,14 +44,18 @@ STARTS = (
     "tests.support.servers.store",
 )
 """A file that imports one of these has tests that start processes: `e2e`."""
+ASKED = ("RECSYS_CASES", "RECSYS_DATA", "RECSYS_KNOWN_ROWS", "RECSYS_MADE_UP", "RECSYS_MUTATIONS")
+"""Variables that ask something of tests; any other is a service's, such as the demo's keys, and tests set their own."""
 KINDS = ("unit", "service", "e2e")
 TRAINS = ("recsys.web", "simulator", "training")
 """A file that imports one of these, and none of those, has tests that train on a shop or ask the service: `service`."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let SIGHUP end what tests start, also where the tests themselves run under nohup."""
+    """Let SIGHUP end what tests start, also where the tests themselves run under nohup, and no key of a demo open anything."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    for name in [each for each in os.environ if each.startswith("RECSYS_") and each not in ASKED]:
+        del os.environ[name]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
