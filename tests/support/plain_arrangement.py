@@ -75,7 +75,9 @@ class PlainArrangement:
             place = len(self._chosen) + 1
             pick = self._pins.pop(place, None) or self._next(place)
             if pick is None and self._pins:
-                pick = self._pins.pop(min(self._pins))
+                pick = self._moved_up(place)
+                if pick is None:  # what is of its kind may stand now
+                    continue
             if pick is None:
                 break
             self._put(pick, place)
@@ -84,22 +86,38 @@ class PlainArrangement:
     # Pins
 
     def _standing_pins(self) -> dict[int, Pick]:
-        """The pins that stand, by place: of items that may be shown, within the limits, leaving the shares their places."""
-        standing: dict[int, PinAt] = {}
-        for pin in self._plan.pins:
-            if wrong := self._wrong(pin, standing):
-                self._note(pin.row, pin.campaign, "pin", f"is not at place {pin.place}: {wrong}")
-            else:
-                standing[pin.place] = pin
-        for place in sorted(standing):
-            pin = standing[place]
-            if broken := self._broken(pin.row, place):
-                self._note(pin.row, pin.campaign, "pin", f"is not at place {place}: {_said_of_limit(broken)}")
-                del standing[place]
-            else:
-                self._count(pin.row, place)
-        self._leave_room(standing)
+        """The pins that stand, by place: of items that may be shown, within the limits, leaving the shares their places; as if there
+        were none of those that fall."""
+        fallen: dict[int, str] = {}
+        owed = [share.owed for share in self._shares]
+        while True:
+            standing: dict[int, PinAt] = {}
+            self._counts = [{} for _ in self._plan.limits]
+            for share, before in zip(self._shares, owed, strict=True):
+                share.owed = before
+            others = [(at, pin) for at, pin in enumerate(self._plan.pins) if at not in fallen]
+            wrong: dict[int, str] = {}
+            for at, pin in others:
+                if said := self._wrong(pin, standing):
+                    wrong[at] = said
+                else:
+                    standing[pin.place] = pin
+            falls = self._breaks_a_limit(standing) or self._takes_a_share(standing)
+            if falls is None:
+                break
+            place, said = falls
+            fallen[next(at for at, pin in others if at not in wrong and pin is standing[place])] = said
+        for at, said in [*sorted(wrong.items()), *sorted(fallen.items())]:
+            pin = self._plan.pins[at]
+            self._note(pin.row, pin.campaign, "pin", f"is not at place {pin.place}: {said}")
         return self._picks_of(standing)
+
+    def _breaks_a_limit(self, standing: dict[int, PinAt]) -> tuple[int, str] | None:
+        for place in sorted(standing):
+            if broken := self._broken(standing[place].row, place):
+                return place, _said_of_limit(broken)
+            self._count(standing[place].row, place)
+        return None
 
     def _wrong(self, pin: PinAt, standing: dict[int, PinAt]) -> str:
         if pin.row < 0 or not self._allowed[pin.row]:
@@ -113,26 +131,23 @@ class PlainArrangement:
             return "it, or an item of its group, has another place already"
         return ""
 
-    def _leave_room(self, standing: dict[int, PinAt]) -> None:
-        """Count pins towards the shares, and drop the last ones that leave a share too few places."""
+    def _takes_a_share(self, standing: dict[int, PinAt]) -> tuple[int, str] | None:
+        """Count pins towards the shares; the last one that leaves a share too few places and is not for it."""
         for share in self._shares:
             own = [place for place, pin in standing.items() if place <= share.within and share.items[pin.row]]
             share.owed = max(0, share.owed - len(own))
         for end in sorted({share.within for share in self._shares}):
             within = [share for share in self._shares if share.within <= end]
-            while sum(share.owed for share in within) > end - sum(1 for place in standing if place <= end):
+            if sum(share.owed for share in within) > end - sum(1 for place in standing if place <= end):
                 others = [
                     place
                     for place, pin in standing.items()
                     if place <= end and not any(share.items[pin.row] for share in within)
                 ]
-                if not others:
-                    break
-                pin = standing.pop(max(others))
-                self._count(pin.row, pin.place, -1)
-                owing = next(share for share in within if share.owed > 0)
-                said = f"is not at place {pin.place}: campaign {owing.campaign} needs it for its share"
-                self._note(pin.row, pin.campaign, "pin", said)
+                if others:
+                    owing = next(share for share in within if share.owed > 0)
+                    return max(others), f"campaign {owing.campaign} needs it for its share"
+        return None
 
     def _picks_of(self, standing: Mapping[int, PinAt]) -> dict[int, Pick]:
         """The pinned items as they are ranked; those that are not in the pool each alone by the recommender that ranks everything."""
@@ -146,6 +161,22 @@ class PlainArrangement:
             found = ranked_by(self._everything, self._pool.ask_among(self._everything, 1, among))
             ranked |= {pick[0]: pick for pick in found}
         return {place: self._with_own_factor(ranked[pin.row]) for place, pin in standing.items()}
+
+    def _moved_up(self, place: int) -> Pick | None:
+        """Take the first pin that is left for an earlier place; None: it would break a limit there, and falls."""
+        at = min(self._pins)
+        pick = self._pins.pop(at)
+        row = pick[0]
+        self._count(row, at, -1)
+        broken = self._broken(row, place)
+        if broken is None:
+            self._count(row, place)
+            return pick
+        self._pinned -= {row}
+        self._groups -= {int(self._group[row])}
+        [pin] = [pin for pin in self._plan.pins if pin.row == row and pin.place == at][:1]
+        self._note(row, pin.campaign, "pin", f"is not at place {at}: {_said_of_limit(broken)}")
+        return None
 
     # Places
 

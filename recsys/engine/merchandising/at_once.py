@@ -175,19 +175,24 @@ def _next_free(
 
 @compiled()
 def _put_pins(standing: Rows, allowed: Mask, group: Rows, pins: Numbers, keys: Rows, limits: Numbers) -> None:
-    """Put the pinned items on empty places, int32[limit] with -1 each: the first that asks for a place has it, each group but one."""
-    for pin in range(pins.shape[1]):
-        row, place = pins[0, pin], pins[1, pin] - 1
-        if row < 0 or place >= len(standing) or not allowed[row] or standing[place] >= 0:
-            continue
-        twice = _has_its_group(row, standing, group)
-        for other in standing:
-            twice |= other == row
-        if not twice:
-            standing[place] = row
-    for place in range(len(standing)):  # of those that stand, from the first on, the ones that no limit refuses
-        if standing[place] >= 0 and _is_over(standing, place, standing[place], place + 1, keys, limits):
-            standing[place] = -1
+    """Put the pinned items on places, int32[limit], -1 where there is none: the first that asks for a place has it, each group but
+    one, as if there were none of those that a limit refuses."""
+    by, fallen, at = np.full(len(standing), -1), np.zeros(pins.shape[1], np.bool_), -1
+    while at < len(standing):
+        standing[:], at = -1, 0
+        for pin in range(pins.shape[1]):
+            row, place = pins[0, pin], pins[1, pin] - 1
+            if fallen[pin] or row < 0 or place >= len(standing) or not allowed[row] or standing[place] >= 0:
+                continue
+            twice = _has_its_group(row, standing, group)
+            for other in standing:
+                twice |= other == row
+            if not twice:
+                standing[place], by[place] = row, pin
+        while at < len(standing) and (standing[at] < 0 or not _is_over(standing, at, standing[at], at + 1, keys, limits)):
+            at += 1
+        if at < len(standing):
+            fallen[by[at]] = True
 
 
 @compiled()

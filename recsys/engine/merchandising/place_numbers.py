@@ -1,4 +1,7 @@
-"""Numbers of a list while its places are filled: a plan's rules, and how far the list is (`places`)."""
+"""Numbers of a list while its places are filled: a plan's rules, how far the list is (`places`), and what limits and shares count.
+
+Kinds that limits count are numbered as the catalogue numbers them; how many of each stand is kept in a small hash table of the list.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.jit import OWN_MASKS, OWN_REALS, OWN_ROWS, OWN_ROWS_2D, OWN_TIMES, OWN_TIMES_2D, of_tuple
+from recsys.jit import OWN_MASKS, OWN_REALS, OWN_ROWS, OWN_ROWS_2D, OWN_TIMES, OWN_TIMES_2D, compiled, of_tuple
 from recsys.types import Mask, Rows
 
 Numbers: TypeAlias = NDArray[np.int64]
@@ -85,3 +88,56 @@ def owed_of(numbers: Numbers, limit: int, rules: Rules) -> Numbers:
     """View what is owed to the shares of a `Line` laid end to end."""
     n_shares, owed = len(rules.within), 5 + 4 * limit
     return numbers[owed : owed + 3 * n_shares].reshape(3, n_shares)
+
+
+@compiled()
+def line_of(numbers: Numbers, limit: int, rules: Rules) -> Line:
+    """View the numbers of a list, int64[line_length], as what they are."""
+    n_limits, n_shares = rules.keys.shape[0], len(rules.within)
+    chosen, groups, owed = 5 + limit, 5 + 2 * limit, 5 + 4 * limit
+    table = owed + 3 * n_shares
+    shares = numbers[owed:table].reshape((3, n_shares))
+    limits = numbers[table:].reshape((2, n_limits, (len(numbers) - table) // max(2 * n_limits, 1)))
+    pins, places = numbers[4:chosen], numbers[chosen:groups]
+    return Line(numbers[:4], pins, places, numbers[groups:owed], shares, limits[0], limits[1])
+
+
+@compiled()
+def _slot(table: Numbers, limit: int, key: int) -> int:
+    """The place of a kind in the table of a limit: its own, or an empty one."""
+    last = table.shape[1] - 1
+    slot = (np.int64(key) * 40503) & last
+    while table[limit, slot] != 0 and table[limit, slot] != key + 1:
+        slot = (slot + 1) & last
+    return int(slot)
+
+
+@compiled()
+def broken(line: Line, rules: Rules, row: int, place: int) -> int:
+    """The first limit that an item would break at a place; -1: none."""
+    for limit in range(rules.keys.shape[0]):
+        key = rules.keys[limit, row]
+        if key < 0 or place > rules.limits[1, limit]:
+            continue
+        if line.counts[limit, _slot(line.table, limit, key)] >= rules.limits[0, limit]:
+            return limit
+    return -1
+
+
+@compiled()
+def count(line: Line, rules: Rules, row: int, place: int, step: int) -> None:
+    """Count an item at a place, or take it back."""
+    for limit in range(rules.keys.shape[0]):
+        key = rules.keys[limit, row]
+        if key >= 0 and place <= rules.limits[1, limit]:
+            slot = _slot(line.table, limit, key)
+            line.table[limit, slot] = key + 1
+            line.counts[limit, slot] += step
+
+
+@compiled()
+def give(line: Line, rules: Rules, row: int, place: int) -> None:
+    """Count an item at a place towards the shares that it is for."""
+    for share in range(len(rules.within)):
+        if rules.members[share, row] and place <= line.owed[0, share] and line.owed[1, share] > 0:
+            line.owed[1, share] -= 1

@@ -1,6 +1,5 @@
 """The places of one list, filled in one compiled pass over numbers: pins, limits, shares and groups.
 
-Kinds that limits count are numbered as the catalogue numbers them; how many of each stand is kept in a small hash table of the list.
 Entries are the items at hand: the ranked pool first, then what was asked for since.
 """
 
@@ -9,65 +8,24 @@ from __future__ import annotations
 import numpy as np
 
 from recsys.engine.merchandising import place_numbers as layout
-from recsys.engine.merchandising.place_numbers import RULES, Fading, Line, Numbers, Reals, Rules
+from recsys.engine.merchandising.place_numbers import (
+    RULES,
+    Fading,
+    Line,
+    Numbers,
+    Reals,
+    Rules,
+    broken,
+    count,
+    give,
+    line_of,
+)
 from recsys.jit import FLOAT, INT, MASK, OWN_REALS, OWN_TIMES, OWN_TIMES_2D, REALS, ROWS, TIMES, compiled
 from recsys.types import Mask, Rows
 
 _NOBODY, _ASK = -1, -2
 _ROUNDED = 5e-10
 """What a share of places may exceed a whole number by and still be that number."""
-
-
-@compiled()
-def _line(numbers: Numbers, limit: int, rules: Rules) -> Line:
-    n_limits, n_shares = rules.keys.shape[0], len(rules.within)
-    chosen, groups, owed = 5 + limit, 5 + 2 * limit, 5 + 4 * limit
-    table = owed + 3 * n_shares
-    shares = numbers[owed:table].reshape((3, n_shares))
-    limits = numbers[table:].reshape((2, n_limits, (len(numbers) - table) // max(2 * n_limits, 1)))
-    pins, places = numbers[4:chosen], numbers[chosen:groups]
-    return Line(numbers[:4], pins, places, numbers[groups:owed], shares, limits[0], limits[1])
-
-
-@compiled()
-def _slot(table: Numbers, limit: int, key: int) -> int:
-    """The place of a kind in the table of a limit: its own, or an empty one."""
-    last = table.shape[1] - 1
-    slot = (np.int64(key) * 40503) & last
-    while table[limit, slot] != 0 and table[limit, slot] != key + 1:
-        slot = (slot + 1) & last
-    return int(slot)
-
-
-@compiled()
-def _broken(line: Line, rules: Rules, row: int, place: int) -> int:
-    """The first limit that an item would break at a place; -1: none."""
-    for limit in range(rules.keys.shape[0]):
-        key = rules.keys[limit, row]
-        if key < 0 or place > rules.limits[1, limit]:
-            continue
-        if line.counts[limit, _slot(line.table, limit, key)] >= rules.limits[0, limit]:
-            return limit
-    return -1
-
-
-@compiled()
-def _count(line: Line, rules: Rules, row: int, place: int, step: int) -> None:
-    """Count an item at a place, or take it back."""
-    for limit in range(rules.keys.shape[0]):
-        key = rules.keys[limit, row]
-        if key >= 0 and place <= rules.limits[1, limit]:
-            slot = _slot(line.table, limit, key)
-            line.table[limit, slot] = key + 1
-            line.counts[limit, slot] += step
-
-
-@compiled()
-def _give(line: Line, rules: Rules, row: int, place: int) -> None:
-    """Count an item at a place towards the shares that it is for."""
-    for share in range(len(rules.within)):
-        if rules.members[share, row] and place <= line.owed[0, share] and line.owed[1, share] > 0:
-            line.owed[1, share] -= 1
 
 
 @compiled()
@@ -101,10 +59,13 @@ def _owe(line: Line, rules: Rules, allowed: Mask, limit: int) -> None:
 
 @compiled()
 def _stand(line: Line, rules: Rules, wrong: Numbers, allowed: Mask, group: Rows, limit: int) -> None:
-    """Let the pins take their places; int64[p, 2] says what is wrong with each, and the pin that has its place."""
+    """Let the pins that have not fallen take their places."""
     line.pins[:] = _NOBODY
     for pin in range(len(rules.pin_rows)):
+        if wrong[pin, 0] == layout.OVER or wrong[pin, 0] == layout.OWED:
+            continue
         row, place = rules.pin_rows[pin], rules.pin_places[pin]
+        wrong[pin, 0] = layout.STANDS
         if row < 0 or not allowed[row]:
             wrong[pin, 0] = layout.MAY_NOT
         elif place > limit:
@@ -122,10 +83,27 @@ def _stand(line: Line, rules: Rules, wrong: Numbers, allowed: Mask, group: Rows,
 
 
 @compiled()
-def _leave_room(line: Line, rules: Rules, wrong: Numbers, end: int) -> None:
-    """Drop the last pins of the first `end` places that leave their shares too few."""
-    within, pins = line.owed[0], line.pins
-    while True:
+def _breaks_a_limit(line: Line, rules: Rules, wrong: Numbers) -> bool:
+    """Count the pins, from the first place on; tells whether one breaks a limit, which falls."""
+    for place in range(1, len(line.pins)):
+        pin = line.pins[place]
+        if pin < 0:
+            continue
+        row = rules.pin_rows[pin]
+        over = broken(line, rules, row, place)
+        if over >= 0:
+            wrong[pin, 0], wrong[pin, 1] = layout.OVER, over
+            return True
+        count(line, rules, row, place, 1)
+        give(line, rules, row, place)
+    return False
+
+
+@compiled()
+def _takes_a_share(line: Line, rules: Rules, wrong: Numbers) -> bool:
+    """Tell whether the pins leave some shares too few of their places; the last one falls that is not for those."""
+    within, pins, end = line.owed[0], line.pins, _next_end(line, 0)
+    while end > 0:
         free, first, last = end, -1, -1
         for share in range(len(within)):
             if within[share] <= end:
@@ -140,29 +118,23 @@ def _leave_room(line: Line, rules: Rules, wrong: Numbers, end: int) -> None:
                 counted |= within[share] <= end and rules.members[share, rules.pin_rows[pins[place]]]
             if not counted:
                 last = place
-        if free >= 0 or last < 0:
-            return
-        _count(line, rules, rules.pin_rows[pins[last]], last, -1)
-        wrong[pins[last], 0], wrong[pins[last], 1], pins[last] = layout.OWED, first, _NOBODY
+        if free < 0 and last >= 0:
+            wrong[pins[last], 0], wrong[pins[last], 1] = layout.OWED, first
+            return True
+        end = _next_end(line, end)
+    return False
 
 
 @compiled()
-def _drop_pins(line: Line, rules: Rules, wrong: Numbers) -> None:
-    """Drop the pins that break a limit, count the others, and drop the last ones that leave a share too few places."""
-    for place in range(1, len(line.pins)):
-        pin = line.pins[place]
-        if pin < 0:
-            continue
-        broken = _broken(line, rules, rules.pin_rows[pin], place)
-        if broken >= 0:
-            wrong[pin, 0], wrong[pin, 1], line.pins[place] = layout.OVER, broken, _NOBODY
-        else:
-            _count(line, rules, rules.pin_rows[pin], place, 1)
-            _give(line, rules, rules.pin_rows[pin], place)
-    end = _next_end(line, 0)
-    while end > 0:
-        _leave_room(line, rules, wrong, end)
-        end = _next_end(line, end)
+def _put_pins(line: Line, rules: Rules, wrong: Numbers, allowed: Mask, group: Rows, limit: int) -> None:
+    """Put the pins on their places, as if there were none of those that fall; int64[p, 2] says what is wrong with each, and the pin
+    that has its place, the limit that it breaks or the share that it takes the place of."""
+    owed = line.owed[1].copy()
+    while True:
+        line.owed[1, :], line.table[:], line.counts[:] = owed, 0, 0
+        _stand(line, rules, wrong, allowed, group, limit)
+        if not _breaks_a_limit(line, rules, wrong) and not _takes_a_share(line, rules, wrong):
+            return
 
 
 @compiled()
@@ -215,10 +187,10 @@ def _fits(line: Line, rules: Rules, entries: Numbers, entry: int, row: int, grou
         for at in range(line.progress[1]):
             if line.groups[at] == group:
                 return False
-    broken = _broken(line, rules, row, place)
-    if broken >= 0:
+    over = broken(line, rules, row, place)
+    if over >= 0:
         if entries[layout.NOTED, entry] == 0:
-            entries[layout.NOTED, entry] = broken + 1
+            entries[layout.NOTED, entry] = over + 1
         return False
     needed = not must
     for share in range(len(rules.within)):
@@ -269,17 +241,33 @@ def _next(
 
 
 @compiled()
-def _first_pin(line: Line) -> int:
-    """Take the first pin that is left; -1: none is."""
-    for place in range(len(line.pins)):
-        if line.pins[place] >= 0:
-            entry, line.pins[place] = line.pins[place], _NOBODY
+def _moved_up(line: Line, rules: Rules, wrong: Numbers, entries: Numbers, rows: Rows, group: Rows, place: int) -> int:
+    """Take the first pin that is left for an earlier place; `_ASK`: it would break a limit there, and falls. -1: none is left."""
+    for at in range(place, len(line.pins)):
+        entry = line.pins[at]
+        if entry < 0:
+            continue
+        row, line.pins[at] = rows[entry], _NOBODY
+        count(line, rules, row, at, -1)
+        over = broken(line, rules, row, place)
+        if over < 0:
+            count(line, rules, row, place, 1)
             return int(entry)
+        entries[layout.PINNED, entry] = layout.UNPINNED
+        for pin in range(len(rules.pin_rows)):
+            if rules.pin_rows[pin] == row and wrong[pin, 0] == layout.STANDS:
+                wrong[pin, 0], wrong[pin, 1] = layout.OVER, over
+        for other in range(line.progress[1]):
+            if line.groups[other] == group[row]:
+                line.groups[other] = _NOBODY
+        return _ASK
     return _NOBODY
 
 
 @compiled()
-def _fill(line: Line, rules: Rules, fading: Fading, entries: Numbers, rows: Rows, group: Rows, tried: bool) -> int:
+def _fill(
+    line: Line, rules: Rules, wrong: Numbers, fading: Fading, entries: Numbers, rows: Rows, group: Rows, tried: bool
+) -> int:
     """Fill places from the first that is empty."""
     for_good = True
     for within in rules.limits[1]:
@@ -293,13 +281,15 @@ def _fill(line: Line, rules: Rules, fading: Fading, entries: Numbers, rows: Rows
                 return layout.ASK
             tried = False
         if entry < 0:
-            entry = _first_pin(line)
+            entry = _moved_up(line, rules, wrong, entries, rows, group, place)
+            if entry == _ASK:  # what is of its kind may stand now
+                continue
         if entry < 0:
             return layout.DONE
         if entries[layout.PINNED, entry] <= 0:
             row = rows[entry]
-            _count(line, rules, row, place, 1)
-            _give(line, rules, row, place)
+            count(line, rules, row, place, 1)
+            give(line, rules, row, place)
             if group[row] >= 0:
                 line.groups[line.progress[1]] = group[row]
                 line.progress[1] += 1
@@ -332,15 +322,14 @@ def arrange(
         allowed: bool[n] what may be shown; group: int32[n] of each item, of which two never stand on one list.
         rules: what is to be kept.
     """
-    line, fading = _line(numbers, limit, rules), Fading(leaf, brand, weights, faded, each)
+    line, fading = line_of(numbers, limit, rules), Fading(leaf, brand, weights, faded, each)
     if step == layout.BEGIN:
         _owe(line, rules, allowed, limit)
-        _stand(line, rules, wrong, allowed, group, limit)
-        _drop_pins(line, rules, wrong)
+        _put_pins(line, rules, wrong, allowed, group, limit)
         _seat(line, rules, entries, rows, order, group)
     if step == layout.FOUND and fading.each < 1:
         for entry in entries[layout.WAITING]:
             faded[entry] = 1.0 if entry >= 0 else faded[entry]
         for above in line.chosen[: line.progress[0]]:
             _sink(line, fading, entries, rows, above)
-    return int(_fill(line, rules, fading, entries, rows, group, step == layout.NONE_FOUND))
+    return int(_fill(line, rules, wrong, fading, entries, rows, group, step == layout.NONE_FOUND))

@@ -67,3 +67,31 @@ def test_a_pin_gives_way_to_the_share_that_needs_it(market: Engine) -> None:
         }
     )
     assert "campaign b needs it for its share" in explanation_of(market, "p01", limit=8).said
+
+
+def test_a_pin_that_moves_up_breaks_no_limit(market: Engine) -> None:
+    """It stood behind the places that the limit counts; in a list that ends before its place it gives way, and says why."""
+    one = {"limit": {"by": "category", "max": 1, "within": 10}}
+    market.campaigns.put({"a": campaign(one), "b": campaign(pin("p08", 14))})
+    for brands in ("B0",), ():
+        slate = ask(market, "nobody", limit=15, brands=brands)
+        leaves = [market.catalog.item(row)["category"] for row in slate.items[:10]]
+        assert len(leaves) == len(set(leaves))
+    assert "campaign a lets at most 1 of one category" in explanation_of(market, "p08", limit=15, brands=("B0",)).said
+
+
+def test_the_place_of_a_pin_that_falls_is_the_next_ones(market: Engine) -> None:
+    """Of two pins of one place, and of two of one item, the second stands where a limit refuses the first."""
+    first = {"limit": {"by": "brand", "max": 1, "within": 2}}
+    market.campaigns.put({"a": campaign(first, pin("p00", 1), pin("p04", 2)), "b": campaign(pin("p05", 2), pin("p04", 5))})
+    slate = ask(market, "nobody", limit=8)
+    assert [shown(market, slate)[at] for at in (0, 1, 4)] == ["p00", "p05", "p04"]
+    assert [slate.reasons[at].campaign for at in (0, 1, 4)] == ["a", "b", "b"]
+
+
+def test_the_place_of_a_pin_that_a_share_needs_is_the_next_ones(market: Engine) -> None:
+    """Where the second one is for the share."""
+    share = {"share": {"min": 1.0, "within": 2, "filter": brand("B3")}}
+    market.campaigns.put({"a": campaign(share, pin("p00", 1)), "b": campaign(pin("p23", 1))})
+    slate = ask(market, "nobody", limit=8)
+    assert (shown(market, slate)[0], slate.reasons[0].campaign) == ("p23", "b")

@@ -35,7 +35,7 @@ def test_zones_are_read_whatever_their_writing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("zone", ["(GMT+01:00) Berlin", "+01:00", "Mars/Olympus", "localtime", "../etc/passwd"])
 def test_a_zone_that_is_none_is_told_and_leaves_the_shops(tmp_path: Path, zone: str) -> None:
-    """It was taken for UTC without a word: messages came at night."""
+    """It was taken for UTC without a word: birthdays began hours off."""
     shop = read_rows(tmp_path, views("u0"), users=[a_user(0, timezone=zone), a_user(1, timezone="Asia/Tokyo")])
     assert shop.users["timezone"].to_list() == [None, "Asia/Tokyo"]
     found = the_finding(shop, "is the name of a time zone")
