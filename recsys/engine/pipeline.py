@@ -19,7 +19,6 @@ from recsys.engine.merchandising.at_once import arranged_at_once
 from recsys.engine.merchandising.exploration import Drawn, Explorer, explorer_of
 from recsys.engine.merchandising.interleaving import interleave
 from recsys.engine.merchandising.merchandising import (
-    NO_NOTES,
     POOL,
     Arranged,
     Arrangement,
@@ -117,13 +116,13 @@ _EMPTIED = {
 
 class Built(NamedTuple):
     """A list that was put together: whether the rule's recommenders are on it, the last recommender of the fallback chain that is,
-    what a plan kept from its place, the draw of exploration, and how many places were given to new items."""
+    what a plan kept from its place (None: nobody noted it), the draw of exploration, and how many places were given to new items."""
 
     builder: SlateBuilder
     rule: Rule | None
     led: bool
     fallback: str | None
-    notes: Notes = NO_NOTES
+    notes: Notes | None = None
     drawn: Drawn | None = None
     new: int = 0
 
@@ -182,7 +181,7 @@ def _ranked(engine: Engine, asked: ResolvedQuery, limit: int, explained: bool) -
         builder.ranked = at_once.ranked
         return Built(builder, rule, led, fallback)
     if at_once and at_once.pinned is not None:
-        arranged = Arranged(at_once.ranked, at_once.pinned, NO_NOTES)
+        arranged = Arranged(at_once.ranked, at_once.pinned)
     else:
         arranged = Arrangement(builder, plan, shelf, asked.variety).arranged()
     if not may_fill and one_kind(arranged.ranked.rows[:limit], catalog.category):
@@ -210,7 +209,7 @@ def _mixed(
     mixed = mixing(plan, shelf.catalog, min(limit, len(arranged.ranked)))
     at_once = None if step_by_step else arranged_at_once(builder, mixed, shelf)
     if at_once and at_once.pinned is not None:
-        other = Arranged(at_once.ranked, at_once.pinned, NO_NOTES)
+        other = Arranged(at_once.ranked, at_once.pinned)
     else:
         other = Arrangement(builder, mixed, shelf, variety).arranged()
     kept = len(other.ranked) >= len(arranged.ranked) and other.pinned == arranged.pinned

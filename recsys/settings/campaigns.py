@@ -29,7 +29,7 @@ class Pin(Group, frozen=True):
     item_id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
     """The item."""
     place: Place
-    """From 1. In a list that ends before it, the item comes last."""
+    """From 1. In a list that ends before it, the item comes last, unless a limit refuses it there."""
 
 
 class Boost(Group, frozen=True):

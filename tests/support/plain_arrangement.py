@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recsys.engine.blend import Pick, ranked_by
 from recsys.engine.merchandising.merchandising import POOL, Effect, Pool, Shelf
-from recsys.engine.merchandising.place_numbers import LEAST_FADED
+from recsys.engine.merchandising.place_numbers import LEAST_FADED, MOST_ROUNDS
 from recsys.engine.merchandising.plans import OF_PLACEMENT, AtLeast, AtMost, PinAt, Plan
 from recsys.engine.merchandising.variety import Variety
 from recsys.types import Mask
@@ -47,107 +47,123 @@ class PlainArrangement:
         self._pool, self._plan, self._variety = pool, plan, variety
         self._names, self._everything = shelf.names, shelf.everything
         self._allowed, self._group, self._catalog = shelf.allowed, shelf.catalog.group, shelf.catalog
-        allowed, group, limit = shelf.allowed, shelf.catalog.group, shelf.limit
         self._fades = variety is not None and variety.fading < 1
         self._weighs = plan.factors is not None or variety is not None
-        self._limit, self._places = limit, min(limit, int(np.count_nonzero(allowed)))
-        self._for_good = all(most.limit.within >= self._places for most in plan.limits)
-        """Whether an item that is refused at one place is at all later ones."""
-        self._counts: list[dict[int, int]] = [{} for _ in plan.limits]
-        self._shares = [_Owed(least, allowed, self._places) for least in plan.shares]
-        self._chosen: list[Pick] = []
-        self._sought = 0
-        self._effects: dict[int, Effect] = {}
-        self._pins = self._standing_pins()
-        pinned = {pick[0] for pick in self._pins.values()}
-        self._pinned = frozenset(pinned)
-        self._groups = {int(group[row]) for row in pinned} - {-1}
-        relevance = relevance_of(list(pool.ranked), pool.n_blended, 1.0) if self._weighs else [1.0] * len(list(pool.ranked))
-        self._lowest = relevance[-1] if relevance else 1.0
-        self._waiting = self._weighed(relevance, list(pool.ranked))
-        if pinned:
-            self._waiting = [each for each in self._waiting if each[1][0] not in pinned]
-        self._sort()
+        self._limit, self._places = shelf.limit, min(shelf.limit, int(np.count_nonzero(shelf.allowed)))
+        self._wrong: dict[int, str] = {}
+        """What is wrong with pins, by their number, that never stood."""
+        self._fallen: dict[int, tuple[str, str]] = {}
+        """Why pins fell that stood: `limit`, `share` or `end`, and in words."""
 
     def arranged(self) -> PlainlyArranged:
-        """Fill the places: each takes its pin, else the next item that the limits let through and the shares need."""
+        """Fill the places: each takes its pin, else the next item that the limits let through and the shares need; again, as if there
+        were none of the pins that fall where the list ends."""
+        for _ in range(MOST_ROUNDS + 1):
+            self._begin()
+            if self._fill():
+                break
+        said = {**self._wrong, **{at: words for at, (_, words) in self._fallen.items()}}
+        effects: dict[int, Effect] = {}
+        for at in [*sorted(self._wrong), *sorted(self._fallen)]:
+            pin = self._plan.pins[at]
+            effects.setdefault(pin.row, Effect(pin.campaign, "pin", f"is not at place {pin.place}: {said[at]}"))
+        return PlainlyArranged(self._chosen, self._pinned, {**self._refused, **effects})
+
+    def _begin(self) -> None:
+        self._refused: dict[int, Effect] = {}
+        self._chosen: list[Pick] = []
+        self._sought = 0
+        self._pins = self._picks_of(self._standing_pins())
+        pinned = {pick[0] for pick in self._pins.values()}
+        self._pinned = frozenset(pinned)
+        self._groups = {int(self._group[row]) for row in pinned} - {-1}
+        ranked, blended = list(self._pool.ranked), self._pool.n_blended
+        relevance = relevance_of(ranked, blended, 1.0) if self._weighs else [1.0] * len(ranked)
+        self._lowest = relevance[-1] if relevance else 1.0
+        self._waiting = [each for each in self._weighed(relevance, ranked) if each[1][0] not in pinned]
+        self._sort()
+
+    def _fill(self) -> bool:
+        """Fill the places; False: pins fell where the list would have ended."""
         while len(self._chosen) < self._places:
             place = len(self._chosen) + 1
-            pick = self._pins.pop(place, None) or self._next(place)
+            pick = self._pins.pop(place, None) or self._next(place) or self._moved_up(place)
             if pick is None and self._pins:
-                pick = self._moved_up(place)
-                if pick is None:  # what is of its kind may stand now
-                    continue
+                self._let_fall(place)
+                return False
             if pick is None:
-                break
+                return True
             self._put(pick, place)
-        return PlainlyArranged(self._chosen, self._pinned, self._effects)
+        return True
 
     # Pins
 
-    def _standing_pins(self) -> dict[int, Pick]:
-        """The pins that stand, by place: of items that may be shown, within the limits, leaving the shares their places; as if there
-        were none of those that fall."""
-        fallen: dict[int, str] = {}
-        owed = [share.owed for share in self._shares]
-        while True:
-            standing: dict[int, PinAt] = {}
-            self._counts = [{} for _ in self._plan.limits]
-            for share, before in zip(self._shares, owed, strict=True):
-                share.owed = before
-            others = [(at, pin) for at, pin in enumerate(self._plan.pins) if at not in fallen]
-            wrong: dict[int, str] = {}
-            for at, pin in others:
-                if said := self._wrong(pin, standing):
-                    wrong[at] = said
-                else:
-                    standing[pin.place] = pin
-            falls = self._breaks_a_limit(standing) or self._takes_a_share(standing)
-            if falls is None:
+    def _standing_pins(self) -> dict[int, PinAt]:
+        """The pins that stand, by place: of items that may be shown, within the limits, leaving the shares their places."""
+        retried = False
+        for _ in range(MOST_ROUNDS):
+            if retried:
+                self._fallen = {at: why for at, why in self._fallen.items() if why[0] != "limit"}
+            self._counts: list[dict[int, int]] = [{} for _ in self._plan.limits]
+            self._shares = [_Owed(least, self._allowed, self._places) for least in self._plan.shares]
+            self._wrong = {}
+            standing: dict[int, int] = {}
+            for at, pin in enumerate(self._plan.pins):
+                if at not in self._fallen:
+                    if said := self._misplaced(pin, standing):
+                        self._wrong[at] = said
+                    else:
+                        standing[pin.place] = at
+            over, owed = self._keep_limits(standing), self._leave_room(standing)
+            if not over and not owed:
                 break
-            place, said = falls
-            fallen[next(at for at, pin in others if at not in wrong and pin is standing[place])] = said
-        for at, said in [*sorted(wrong.items()), *sorted(fallen.items())]:
-            pin = self._plan.pins[at]
-            self._note(pin.row, pin.campaign, "pin", f"is not at place {pin.place}: {said}")
-        return self._picks_of(standing)
+            retried = owed
+        return {place: self._plan.pins[at] for place, at in standing.items()}
 
-    def _breaks_a_limit(self, standing: dict[int, PinAt]) -> tuple[int, str] | None:
+    def _keep_limits(self, standing: dict[int, int]) -> bool:
+        """Count pins, and drop those that break a limit; tells whether there are any."""
+        before = len(standing)
         for place in sorted(standing):
-            if broken := self._broken(standing[place].row, place):
-                return place, _said_of_limit(broken)
-            self._count(standing[place].row, place)
-        return None
+            row = self._plan.pins[standing[place]].row
+            if broken := self._broken(row, place):
+                self._fallen[standing.pop(place)] = ("limit", _said_of_limit(broken))
+            else:
+                self._count(row, place)
+        return len(standing) < before
 
-    def _wrong(self, pin: PinAt, standing: dict[int, PinAt]) -> str:
+    def _misplaced(self, pin: PinAt, standing: Mapping[int, int]) -> str:
         if pin.row < 0 or not self._allowed[pin.row]:
             return "it may not be shown here"
         if pin.place > self._limit:
             return f"the list has {self._limit} places"
         if (other := standing.get(pin.place)) is not None:
-            return f"campaign {other.campaign} has that place"
-        group = self._group[pin.row]
-        if any(pin.row == each.row or (group >= 0 and self._group[each.row] == group) for each in standing.values()):
+            return f"campaign {self._plan.pins[other].campaign} has that place"
+        group, rows = self._group[pin.row], [self._plan.pins[at].row for at in standing.values()]
+        if any(pin.row == row or (group >= 0 and self._group[row] == group) for row in rows):
             return "it, or an item of its group, has another place already"
         return ""
 
-    def _takes_a_share(self, standing: dict[int, PinAt]) -> tuple[int, str] | None:
-        """Count pins towards the shares; the last one that leaves a share too few places and is not for it."""
+    def _leave_room(self, standing: dict[int, int]) -> bool:
+        """Count pins towards the shares, and drop the last ones that leave a share too few places; tells whether there are any."""
+        before = len(standing)
         for share in self._shares:
-            own = [place for place, pin in standing.items() if place <= share.within and share.items[pin.row]]
-            share.owed = max(0, share.owed - len(own))
+            rows = [self._plan.pins[at].row for place, at in standing.items() if place <= share.within]
+            share.owed = max(0, share.owed - sum(bool(share.items[row]) for row in rows))
         for end in sorted({share.within for share in self._shares}):
             within = [share for share in self._shares if share.within <= end]
-            if sum(share.owed for share in within) > end - sum(1 for place in standing if place <= end):
+            while sum(share.owed for share in within) > end - sum(1 for place in standing if place <= end):
                 others = [
                     place
-                    for place, pin in standing.items()
-                    if place <= end and not any(share.items[pin.row] for share in within)
+                    for place, at in standing.items()
+                    if place <= end and not any(share.items[self._plan.pins[at].row] for share in within)
                 ]
-                if others:
-                    owing = next(share for share in within if share.owed > 0)
-                    return max(others), f"campaign {owing.campaign} needs it for its share"
-        return None
+                if not others:
+                    break
+                at = standing.pop(max(others))
+                self._count(self._plan.pins[at].row, max(others), -1)
+                owing = next(share for share in within if share.owed > 0)
+                self._fallen[at] = ("share", f"campaign {owing.campaign} needs it for its share")
+        return len(standing) < before
 
     def _picks_of(self, standing: Mapping[int, PinAt]) -> dict[int, Pick]:
         """The pinned items as they are ranked; those that are not in the pool each alone by the recommender that ranks everything."""
@@ -163,20 +179,35 @@ class PlainArrangement:
         return {place: self._with_own_factor(ranked[pin.row]) for place, pin in standing.items()}
 
     def _moved_up(self, place: int) -> Pick | None:
-        """Take the first pin that is left for an earlier place; None: it would break a limit there, and falls."""
-        at = min(self._pins)
-        pick = self._pins.pop(at)
-        row = pick[0]
-        self._count(row, at, -1)
-        broken = self._broken(row, place)
-        if broken is None:
-            self._count(row, place)
-            return pick
-        self._pinned -= {row}
-        self._groups -= {int(self._group[row])}
-        [pin] = [pin for pin in self._plan.pins if pin.row == row and pin.place == at][:1]
-        self._note(row, pin.campaign, "pin", f"is not at place {at}: {_said_of_limit(broken)}")
+        """Take the first of the pins that are left which may come at an earlier place."""
+        for at in sorted(self._pins):
+            row = self._pins[at][0]
+            self._count(row, at, -1)
+            if self._broken(row, place) is None:
+                self._count(row, place)
+                return self._pins.pop(at)
+            self._count(row, at)
         return None
+
+    def _let_fall(self, place: int) -> None:
+        """Let those pins fall that break a limit at a place without the others that are left, else the first."""
+        first, (row, *_) = min(self._pins.items())
+        self._count(row, first, -1)
+        by = self._broken(row, place)
+        self._count(row, first)
+        for at, (row, *_) in self._pins.items():
+            self._count(row, at, -1)
+        alone = {at: broken for at, (row, *_) in self._pins.items() if (broken := self._broken(row, place))}
+        for at, broken in (alone or {first: by}).items():
+            row = self._pins[at][0]
+            number = next(
+                number
+                for number, pin in enumerate(self._plan.pins)
+                if (pin.row, pin.place) == (row, at) and not {number} & {*self._wrong, *self._fallen}
+            )
+            assert broken is not None
+            self._fallen[number] = ("end", f"the list would end before it, and nearer {_said_of_limit(broken)}")
+            self._pinned -= {row}
 
     # Places
 
@@ -187,11 +218,8 @@ class PlainArrangement:
             fitting = (at for at, (_, pick, _) in enumerate(self._waiting) if self._fits(pick[0], place, forced))
             at = max(fitting, key=self._weight, default=None) if self._fades else next(fitting, None)
             if at is not None:
-                _, pick, factor = self._waiting[at]
-                del self._waiting[0 if self._for_good and not forced and not self._fades else at : at + 1]
+                _, pick, factor = self._waiting.pop(at)
                 return with_factor(with_factor(pick, factor), self._faded(pick[0]))
-            if self._for_good and not forced:
-                self._waiting.clear()
             if self._search(place, forced):
                 continue
             if not forced:
@@ -204,8 +232,7 @@ class PlainArrangement:
         if group >= 0 and group in self._groups:
             return False
         if broken := self._broken(row, place):
-            if row not in self._effects:
-                self._note(row, broken.campaign, "limit", _said_of_limit(broken))
+            self._refused.setdefault(row, Effect(broken.campaign, "limit", _said_of_limit(broken)))
             return False
         return not forced or any(share.items[row] for share in forced)
 
@@ -305,9 +332,6 @@ class PlainArrangement:
 
     def _with_own_factor(self, pick: Pick) -> Pick:
         return with_factor(pick, float(self._factors([pick[0]])[0])) if self._weighs else pick
-
-    def _note(self, row: int, campaign: str, action: str, said: str) -> None:
-        self._effects.setdefault(row, Effect(campaign, action, said))
 
 
 _LEAST = 1e-9

@@ -11,7 +11,7 @@ from recsys.engine.merchandising.plans import NO_PLAN, OF_PLACEMENT, Plan
 from recsys.engine.pipeline import Built, Engine, build, resolve_query
 from recsys.types import History, Query
 
-Action: TypeAlias = Literal["pin", "boost", "bury", "limit", "fatigue", "variety", "explore"]
+Action: TypeAlias = Literal["pin", "boost", "bury", "limit", "share", "fatigue", "variety", "explore"]
 
 
 class CampaignEffect(Struct, frozen=True):
@@ -79,16 +79,21 @@ def said_of(effects: tuple[CampaignEffect, ...], moved: Moved | None) -> str:
 
 def effects_of_plan(plan: Plan, built: Built, item: int) -> Iterator[CampaignEffect]:
     """The effects of campaigns and limits on an item of a list, in the order in which it counts."""
-    note, place = built.notes.of(item), _place_of(built, item)
+    notes, place = built.notes, _place_of(built, item)
+    note = notes and notes.of(item)
     for at, pin in enumerate(plan.pins):
         if pin.row == item:
-            wrong = built.notes.of_pin(at)
-            behind = "" if place == pin.place else f", in a list that ends at place {len(built.builder.ranked)}"
+            wrong = notes.of_pin(at) if notes else ""
+            behind = "" if place == pin.place else ", moved up where the list would have ended"
             said = f"pinned to place {pin.place} by campaign {pin.campaign}{behind}"
             said = f"the pin of campaign {pin.campaign} is not at place {pin.place}: {wrong}" if wrong else said
             yield CampaignEffect(pin.campaign, "pin", said)
     if note and note.action == "limit" and place is None:
         yield CampaignEffect(note.campaign, "limit", note.said)
+    for least in plan.shares:
+        if least.items[item] and place and place <= least.share.within:
+            said = f"one of at least {least.share.min:.0%} of the first {least.share.within} for campaign {least.campaign}"
+            yield CampaignEffect(least.campaign, "share", said)
     for boost in plan.boosts:
         if boost.items[item] and boost.factor != 1:
             up = boost.factor > 1

@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 from recsys.engine.blend import Ranked, ranked_by
 from recsys.engine.merchandising.fitting import fitting
 from recsys.engine.merchandising.place_numbers import (
+    ANEW,
+    ASK,
     BEGIN,
-    DONE,
+    ENDED,
     FOUND,
     MAY_NOT,
+    MOST_ROUNDS,
     NONE_FOUND,
     NOTED,
     OVER,
@@ -36,7 +39,7 @@ from recsys.engine.merchandising.place_numbers import (
     owed_of,
 )
 from recsys.engine.merchandising.places import arrange
-from recsys.engine.merchandising.plans import NO_PLAN, OF_PLACEMENT, AtMost, Plan
+from recsys.engine.merchandising.plans import OF_PLACEMENT, AtMost, Plan
 from recsys.engine.merchandising.relevance import weighed
 from recsys.engine.merchandising.variety import Variety
 from recsys.snapshot.catalog import Catalog
@@ -113,7 +116,7 @@ class Notes(NamedTuple):
         """Return what kept an item from its place; None: nothing did."""
         pins = [at for at in np.flatnonzero(self.wrong[:, 0]).tolist() if self.plan.pins[at].row == row]
         if pins:
-            at = min(pins, key=lambda at: self.wrong[at, 0] in (OVER, OWED))  # such a pin stood at first
+            at = min(pins, key=lambda at: self.wrong[at, 0] in (OVER, OWED, ENDED))  # such a pin stood at first
             pin = self.plan.pins[at]
             return Effect(pin.campaign, "pin", f"is not at place {pin.place}: {self.of_pin(at)}")
         refused = self.noted[(self.rows == row) & (self.noted > 0)]
@@ -141,21 +144,19 @@ class Notes(NamedTuple):
             return f"campaign {self.plan.pins[of].campaign} has that place"
         if wrong == OVER:
             return _said_of_limit(self.plan.limits[of])
+        if wrong == ENDED:
+            return f"the list would end before it, and nearer {_said_of_limit(self.plan.limits[of])}"
         if wrong == OWED:
             return f"campaign {self.plan.shares[of].campaign} needs it for its share"
         return "it, or an item of its group, has another place already"
 
 
-_NOTHING_WRONG = np.zeros((0, 2), np.int64)
-NO_NOTES = Notes(NO_PLAN, _NOTHING_WRONG, np.empty(0, np.int32), np.empty(0, np.int64), 0)
-
-
 class Arranged(NamedTuple):
-    """A list under a plan; the rows that were pinned; and what was kept from its place, and why."""
+    """A list under a plan; the rows that were pinned; and what was kept from its place, and why (None: nobody noted it)."""
 
     ranked: Ranked
     pinned: frozenset[int]
-    notes: Notes
+    notes: Notes | None = None
 
     def credit(self, pool: Pool, chain: Sequence[str]) -> tuple[bool, str | None]:
         """Tell whether the rule's recommenders are on the list, or pins, and the last recommender of the fallback chain that is."""
@@ -180,24 +181,35 @@ class Arrangement:
         """Take a pool in hand, under what holds for the query."""
         self._pool, self._plan, self._shelf, self._variety = pool, plan, shelf, variety
         self._weighs = plan.factors is not None or variety is not None
-        self._numbers = np.zeros(line_length(shelf.limit, plan.rules), np.int64)
-        ranked, self._n_pool = pool.ranked, len(pool.ranked)
+        self._ranked = pool.ranked
         if len(plan.pinned_rows):
             name, rows = shelf.everything, plan.pinned_rows
-            ranked = ranked.followed_by(ranked_by(name, Candidates(rows, pool.scores_of(name, rows))))
-        self._at_hand, self._weights, self._order, self._lowest = self._weigh(ranked, self._n_pool, pool.n_blended, 1.0)
-        self._entries = np.zeros((3, len(self._at_hand)), np.int64)
+            self._ranked = self._ranked.followed_by(ranked_by(name, Candidates(rows, pool.scores_of(name, rows))))
         self._fading = 1.0 if variety is None else variety.fading
-        self._faded = np.ones(len(self._at_hand))
         self._wrong = np.zeros((len(plan.pins), 2), np.int64)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Empty all places; pins that have fallen stay so."""
+        pool = self._pool
+        self._numbers = np.zeros(line_length(self._shelf.limit, self._plan.rules), np.int64)
+        self._at_hand, self._weights, self._order, self._lowest = self._weigh(
+            self._ranked, len(pool.ranked), pool.n_blended, 1.0
+        )
+        self._entries = np.zeros((3, len(self._at_hand)), np.int64)
+        self._faded = np.ones(len(self._at_hand))
         self._sought = -1
         """The place, from 0, that items were sought for last."""
 
     def arranged(self) -> Arranged:
         """Fill the places: each takes its pin, else the next item that the limits let through and the shares need."""
-        shelf, step = self._shelf, BEGIN
-        while self._arrange(step) != DONE:
-            step = self._find_more()
+        shelf, step, rounds = self._shelf, BEGIN, 0
+        while (end := self._arrange(step)) == ASK or (end == ANEW and rounds < MOST_ROUNDS):
+            if end == ASK:
+                step = self._find_more()
+            else:
+                self._begin()
+                step, rounds = BEGIN, rounds + 1
         rows, pinned = self._at_hand.rows, _NOBODY
         if self._plan.pins:
             pinned = frozenset(rows[self._entries[PINNED] > 0].tolist())
@@ -302,7 +314,7 @@ _NOBODY: frozenset[int] = frozenset()
 NO_FACTORS, _NO_REALS = np.empty(0, np.float32), np.empty(0)
 
 
-def with_campaigns(reasons: Sequence[Reason], rows: Rows, plan: Plan | None, notes: Notes = NO_NOTES) -> list[Reason]:
+def with_campaigns(reasons: Sequence[Reason], rows: Rows, plan: Plan | None, notes: Notes | None = None) -> list[Reason]:
     """The reasons of a list, each with the campaign whose pin put its item there, else the one that boosted it, if one did. A list at
     once has no notes: every pin that stands is at its place there."""
     if plan is None or not (plan.pins or plan.boosts):
@@ -317,7 +329,7 @@ def with_campaigns(reasons: Sequence[Reason], rows: Rows, plan: Plan | None, not
                     each.code, each.text, each.window_days, each.buyers, each.because_item_id, lifted_by[at]
                 )
     if plan.pins:
-        standing = None if notes is NO_NOTES else notes.standing()
+        standing = None if notes is None else notes.standing()
         for place, row in enumerate(rows.tolist()):
             name = plan.pinned_by.get((row, place + 1)) if standing is None else standing.get(row)
             if name:

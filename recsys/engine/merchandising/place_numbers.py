@@ -15,12 +15,14 @@ from recsys.types import Mask, Rows
 
 Numbers: TypeAlias = NDArray[np.int64]
 Reals: TypeAlias = NDArray[np.float64]
-STANDS, MAY_NOT, TOO_FAR, TAKEN, TWICE, OVER, OWED = range(7)
-"""What may be wrong with a pin; with the first nothing is."""
+STANDS, MAY_NOT, TOO_FAR, TAKEN, TWICE, OVER, OWED, ENDED = range(8)
+"""What may be wrong with a pin; with the first nothing is. `ENDED`: a limit refuses it where the list ends before its place."""
+MOST_ROUNDS = 10
+"""Most times that pins are put anew without those that fell; the places of those that fall then are left to nobody."""
 BEGIN, FOUND, NONE_FOUND = range(3)
 """Where a pass goes on: at the first place; more entries are there; there are none."""
-DONE, ASK = range(2)
-"""How a pass ends: the places are filled; more entries are to be asked for."""
+DONE, ASK, ANEW = range(3)
+"""How a pass ends: the places are filled; more entries are to be asked for; pins fell, so that it is to begin anew."""
 WAITING, NOTED, PINNED = range(3)
 """Rows of int64[3, m]: entries in the order in which they come (-1: none is left), the first limit from 1 that refused each entry, and
 the place from 1 that it is pinned to (0: none; `UNPINNED`: it is at hand for nothing but a pin, which does not stand)."""

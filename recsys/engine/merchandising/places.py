@@ -23,7 +23,7 @@ from recsys.engine.merchandising.place_numbers import (
 from recsys.jit import FLOAT, INT, MASK, OWN_REALS, OWN_TIMES, OWN_TIMES_2D, REALS, ROWS, TIMES, compiled
 from recsys.types import Mask, Rows
 
-_NOBODY, _ASK = -1, -2
+_NOBODY, _ASK, _FALLS = -1, -2, -3
 _ROUNDED = 5e-10
 """What a share of places may exceed a whole number by and still be that number."""
 
@@ -58,11 +58,16 @@ def _owe(line: Line, rules: Rules, allowed: Mask, limit: int) -> None:
 
 
 @compiled()
+def _has_fallen(wrong: int) -> bool:
+    return bool(wrong == layout.OVER or wrong == layout.OWED or wrong == layout.ENDED)
+
+
+@compiled()
 def _stand(line: Line, rules: Rules, wrong: Numbers, allowed: Mask, group: Rows, limit: int) -> None:
     """Let the pins that have not fallen take their places."""
     line.pins[:] = _NOBODY
     for pin in range(len(rules.pin_rows)):
-        if wrong[pin, 0] == layout.OVER or wrong[pin, 0] == layout.OWED:
+        if _has_fallen(wrong[pin, 0]):
             continue
         row, place = rules.pin_rows[pin], rules.pin_places[pin]
         wrong[pin, 0] = layout.STANDS
@@ -83,27 +88,28 @@ def _stand(line: Line, rules: Rules, wrong: Numbers, allowed: Mask, group: Rows,
 
 
 @compiled()
-def _breaks_a_limit(line: Line, rules: Rules, wrong: Numbers) -> bool:
-    """Count the pins, from the first place on; tells whether one breaks a limit, which falls."""
+def _keep_limits(line: Line, rules: Rules, wrong: Numbers) -> int:
+    """Count the pins, and drop those that break a limit; returns how many these are."""
+    fallen = 0
     for place in range(1, len(line.pins)):
         pin = line.pins[place]
         if pin < 0:
             continue
-        row = rules.pin_rows[pin]
-        over = broken(line, rules, row, place)
+        over = broken(line, rules, rules.pin_rows[pin], place)
         if over >= 0:
-            wrong[pin, 0], wrong[pin, 1] = layout.OVER, over
-            return True
-        count(line, rules, row, place, 1)
-        give(line, rules, row, place)
-    return False
+            wrong[pin, 0], wrong[pin, 1], line.pins[place] = layout.OVER, over, _NOBODY
+            fallen += 1
+        else:
+            count(line, rules, rules.pin_rows[pin], place, 1)
+            give(line, rules, rules.pin_rows[pin], place)
+    return fallen
 
 
 @compiled()
-def _takes_a_share(line: Line, rules: Rules, wrong: Numbers) -> bool:
-    """Tell whether the pins leave some shares too few of their places; the last one falls that is not for those."""
-    within, pins, end = line.owed[0], line.pins, _next_end(line, 0)
-    while end > 0:
+def _leave_room(line: Line, rules: Rules, wrong: Numbers, end: int) -> int:
+    """Drop the last pins of the first `end` places that leave their shares too few; returns how many these are."""
+    within, pins, fallen = line.owed[0], line.pins, 0
+    while True:
         free, first, last = end, -1, -1
         for share in range(len(within)):
             if within[share] <= end:
@@ -118,23 +124,34 @@ def _takes_a_share(line: Line, rules: Rules, wrong: Numbers) -> bool:
                 counted |= within[share] <= end and rules.members[share, rules.pin_rows[pins[place]]]
             if not counted:
                 last = place
-        if free < 0 and last >= 0:
-            wrong[pins[last], 0], wrong[pins[last], 1] = layout.OWED, first
-            return True
-        end = _next_end(line, end)
-    return False
+        if free >= 0 or last < 0:
+            return fallen
+        count(line, rules, rules.pin_rows[pins[last]], last, -1)
+        wrong[pins[last], 0], wrong[pins[last], 1], pins[last] = layout.OWED, first, _NOBODY
+        fallen += 1
 
 
 @compiled()
 def _put_pins(line: Line, rules: Rules, wrong: Numbers, allowed: Mask, group: Rows, limit: int) -> None:
-    """Put the pins on their places, as if there were none of those that fall; int64[p, 2] says what is wrong with each, and the pin
-    that has its place, the limit that it breaks or the share that it takes the place of."""
-    owed = line.owed[1].copy()
-    while True:
-        line.owed[1, :], line.table[:], line.counts[:] = owed, 0, 0
+    """Put the pins on their places, and again as if there were none of those that fall.
+
+    `wrong`, int64[p, 2], is what is wrong with each, and the pin that has its place, the limit that it breaks, or the share.
+    """
+    owed, retried = line.owed[1].copy(), False
+    for turn in range(layout.MOST_ROUNDS):
+        if turn > 0:
+            line.owed[1, :], line.table[:], line.counts[:] = owed, 0, 0
+        for pin in range(len(wrong)):
+            if retried and wrong[pin, 0] == layout.OVER:
+                wrong[pin, 0] = layout.STANDS
         _stand(line, rules, wrong, allowed, group, limit)
-        if not _breaks_a_limit(line, rules, wrong) and not _takes_a_share(line, rules, wrong):
+        over, end, fallen = _keep_limits(line, rules, wrong), _next_end(line, 0), 0
+        while end > 0:
+            fallen += _leave_room(line, rules, wrong, end)
+            end = _next_end(line, end)
+        if over + fallen == 0:
             return
+        retried = fallen > 0
 
 
 @compiled()
@@ -241,27 +258,38 @@ def _next(
 
 
 @compiled()
-def _moved_up(line: Line, rules: Rules, wrong: Numbers, entries: Numbers, rows: Rows, group: Rows, place: int) -> int:
-    """Take the first pin that is left for an earlier place; `_ASK`: it would break a limit there, and falls. -1: none is left."""
+def _moved_up(line: Line, rules: Rules, wrong: Numbers, entries: Numbers, rows: Rows, place: int) -> int:
+    """Take the first of the pins that are left which may come at an earlier place; -1: none is left; `_FALLS`: limits refuse them all
+    there, and those fall that break one without the others, else the first."""
+    first, by, fallen = _NOBODY, _NOBODY, 0
     for at in range(place, len(line.pins)):
         entry = line.pins[at]
         if entry < 0:
             continue
-        row, line.pins[at] = rows[entry], _NOBODY
-        count(line, rules, row, at, -1)
-        over = broken(line, rules, row, place)
+        count(line, rules, rows[entry], at, -1)
+        over = broken(line, rules, rows[entry], place)
+        count(line, rules, rows[entry], place if over < 0 else at, 1)
         if over < 0:
-            count(line, rules, row, place, 1)
+            line.pins[at] = _NOBODY
             return int(entry)
-        entries[layout.PINNED, entry] = layout.UNPINNED
-        for pin in range(len(rules.pin_rows)):
-            if rules.pin_rows[pin] == row and wrong[pin, 0] == layout.STANDS:
-                wrong[pin, 0], wrong[pin, 1] = layout.OVER, over
-        for other in range(line.progress[1]):
-            if line.groups[other] == group[row]:
-                line.groups[other] = _NOBODY
-        return _ASK
-    return _NOBODY
+        if first < 0:
+            first, by = entry, over
+    if first < 0:
+        return _NOBODY
+    for at in range(place, len(line.pins)):
+        if line.pins[at] >= 0:
+            count(line, rules, rows[line.pins[at]], at, -1)
+    for pin in range(len(rules.pin_rows)):
+        row, at = rules.pin_rows[pin], rules.pin_places[pin]
+        if wrong[pin, 0] == layout.STANDS and line.pins[at] >= 0 and rows[line.pins[at]] == row:
+            over = broken(line, rules, row, place)
+            if over >= 0:
+                wrong[pin, 0], wrong[pin, 1], entries[layout.PINNED, line.pins[at]] = layout.ENDED, over, layout.UNPINNED
+                fallen += 1
+    for pin in range(len(rules.pin_rows)):
+        if fallen == 0 and wrong[pin, 0] == layout.STANDS and rules.pin_rows[pin] == rows[first]:
+            wrong[pin, 0], wrong[pin, 1], entries[layout.PINNED, first] = layout.ENDED, by, layout.UNPINNED
+    return _FALLS
 
 
 @compiled()
@@ -281,9 +309,9 @@ def _fill(
                 return layout.ASK
             tried = False
         if entry < 0:
-            entry = _moved_up(line, rules, wrong, entries, rows, group, place)
-            if entry == _ASK:  # what is of its kind may stand now
-                continue
+            entry = _moved_up(line, rules, wrong, entries, rows, place)
+        if entry == _FALLS:
+            return layout.ANEW
         if entry < 0:
             return layout.DONE
         if entries[layout.PINNED, entry] <= 0:

@@ -9,10 +9,12 @@ from recsys.tables.validation import Finding
 
 MIN_ITEMS, MOST_OF = 20, 0.5
 """A group is doubted that has so many items, and more than so large a share of all."""
-MIN_ALIKE, MOST_ALIKE = 20, 0.02
-"""One day of one year is nobody's birthday if so many have it, and more than so large a share of all who have one."""
+SHARED = 20
+"""A date, or a day of the year, is nobody's birthday if so many have it, and so many times as many as another one."""
 TRIAL = 10
 """Fewer people than this, in the table or in the events, are a trial, which may not meet."""
+LEAST_MET = 0.1
+"""Smallest share of events that would meet a user by which another spelling is proposed: a few meet by chance."""
 
 
 def doubtful_group(items: pl.DataFrame, file: str) -> list[Finding]:
@@ -29,18 +31,31 @@ def doubtful_group(items: pl.DataFrame, file: str) -> list[Finding]:
 
 
 def without_placeholders(users: pl.DataFrame, file: str) -> tuple[pl.DataFrame, list[Finding]]:
-    """Empty the birthdays that a form or a program put there, such as 1970-01-01 of everybody who told none."""
-    days = users["birthday"].drop_nulls()
-    counted = days.value_counts(name="people").sort("people", "birthday", descending=[True, False])
-    nobodys = counted.filter((pl.col("people") >= MIN_ALIKE) & (pl.col("people") > MOST_ALIKE * len(days)))
+    """Empty the birthdays that a form or a program put there: 1970-01-01 of all who told none, 1 January of all who told a year."""
+    dates, days = pl.col("birthday"), pl.col("birthday").dt.strftime("%m-%d")
+    users, found = _without(users, dates, pl.col("people").median(), "{}", file)
+    users, more = _without(users, days, pl.col("people").sum() / 366, "{} of any year", file)
+    return users, [*found, *more]
+
+
+def _without(users: pl.DataFrame, day: pl.Expr, usual: pl.Expr, said: str, file: str) -> tuple[pl.DataFrame, list[Finding]]:
+    """Empty the birthdays on days that are shared by far more people than is usual."""
+    counted = users.select(day.alias("day")).drop_nulls().group_by("day").agg(pl.len().alias("people"))
+    nobodys = counted.filter(pl.col("people") >= SHARED * pl.max_horizontal(usual, 1.0))
     if nobodys.is_empty():
         return users, []
-    emptied = pl.when(~pl.col("birthday").is_in(nobodys["birthday"].implode())).then("birthday").alias("birthday")
-    rows, (day, people) = int(nobodys["people"].sum()), nobodys.row(0)
-    rule, example = "is no day that stands for none", f"{day}: {people:,} of {len(days):,} birthdays"
-    advice = "nothing, if a form or a program puts it where none was told; else look at how the column is exported"
-    share = rows / users.height
-    return users.with_columns(emptied), [Finding("users", file, "birthday", rule, rows, share, example, advice, "emptied")]
+    first, people = nobodys.sort("people", "day", descending=[True, False]).row(0)
+    rows, total = int(nobodys["people"].sum()), int(counted["people"].sum())
+    more = f" (and {nobodys.height - 1:,} more days)" if nobodys.height > 1 else ""
+    example = f"{said.format(first)}: {people:,} of {total:,} birthdays{more}"
+    rule, advice = (
+        "is no day that stands for none",
+        "nothing, if a form or a program puts it where none was told; else look at how the column is exported",
+    )
+    emptied = pl.when(~day.is_in(nobodys["day"].implode())).then("birthday").alias("birthday")
+    return users.with_columns(emptied), [
+        Finding("users", file, "birthday", rule, rows, rows / users.height, example, advice, "emptied")
+    ]
 
 
 def unmet_users(users: pl.DataFrame, seen: pl.DataFrame, file: str) -> list[Finding]:
@@ -48,10 +63,8 @@ def unmet_users(users: pl.DataFrame, seen: pl.DataFrame, file: str) -> list[Find
     if min(users.height, seen.height) < TRIAL or seen.join(users, on="user_id", how="semi").height:
         return []
     found = hint(seen.select(pl.col("user_id").alias("item_id"), "rows"), users["user_id"])
-    advice = (
-        found.advice_for("user")
-        if found
-        else "map `data.users.columns.user_id` to the id that events carry; until then locales, birthdays and consents are nobody's"
-    )
+    advice = "map `data.users.columns.user_id` to the id that events carry; until then locales, birthdays and consents are nobody's"
+    if found and "prefix" not in found.repairs and found.events >= LEAST_MET * int(seen["rows"].sum()):
+        advice = found.advice_for("user")  # numbers alone, behind different letters, are different people
     rule, count = "is a user of the events", users.height
     return [Finding("users", file, "user_id", rule, count, 1.0, f"none of {count:,} ids", advice)]

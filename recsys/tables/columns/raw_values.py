@@ -16,7 +16,9 @@ from recsys.tables.sources import MORE, Source
 from recsys.tables.values.notation import Place
 
 VALUES: tuple[Kind, ...] = ("time", "date", "number", "money", "stock", "flag", "availability", "consent")
-"""Kinds whose values need not be text in the source, and of which an unreadable one does not hide that of the next column."""
+"""Kinds whose values need not be text in the source."""
+_EACH_READ: tuple[Kind, ...] = (*VALUES, "zone")
+"""Kinds of which an unreadable value does not hide that of the next column, and blanks alone are none."""
 _CATEGORY = Column("category", "category")
 _PEOPLE = ("user_id", "anonymous_id")
 
@@ -79,7 +81,7 @@ class RawValues:
         if column.kind == "category":
             return [self._category(names)]
         parts = [self._part(column, name) for name in names]
-        if column.kind in VALUES:
+        if column.kind in _EACH_READ:
             return parts
         return [self._ruled(column, parts[0] if len(parts) == 1 else pl.coalesce(parts))]
 
@@ -99,7 +101,7 @@ class RawValues:
         text = as_text(name, self.source)
         if column.name in self.preset.whole_ids:
             text = text.str.replace(r"^(\d+)\.0+$", "${1}")
-        blank = text.str.strip_chars() if column.kind in VALUES else text
+        blank = text.str.strip_chars() if column.kind in _EACH_READ else text
         nothing = [*self.preset.null_values, *_absent(column)]
         return pl.when((blank != "") & ~text.is_in(nothing) if nothing else blank != "").then(text)
 

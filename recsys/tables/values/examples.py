@@ -12,7 +12,7 @@ from recsys.tables.schema import Kind
 
 MAX_WORDS = 5
 """Most different words that are named."""
-_WORDS: tuple[Kind, ...] = ("type", "flag", "availability", "consent", "currency", "stock")
+_WORDS: tuple[Kind, ...] = ("type", "flag", "availability", "consent", "currency", "stock", "zone")
 _NUMBERS: tuple[Kind, ...] = ("number", "money", "stock")
 _NUMBER = re.compile(r"[^\w@+]{0,3}\d{1,3}(?:[ .,'’]?\d{3})*(?:[.,]\d{1,6})?[^\d@]{0,8}")
 _DATE = re.compile(r"\d{1,4}[-/. ]\d{1,2}[-/. ]\d{1,4}(?:[T, ].{0,24})?")

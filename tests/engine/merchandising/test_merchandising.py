@@ -344,7 +344,7 @@ def _check(engine: Engine, campaigns: Mapping[str, Campaign], query: Query, slat
                 why = said.filter is not None or any(
                     each.action == "pin" and "pinned to" not in each.said for each in said.campaigns
                 )
-                ended = any("in a list that ends" in each.said for each in said.campaigns)
+                ended = any("would have ended" in each.said for each in said.campaigns)
                 assert stands or why or ended, (action.pin, said.said)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from recsys.engine.pipeline import Engine
 from tests.conftest import ask, shown
-from tests.engine.merchandising.test_merchandising import brand, campaign, explanation_of, market, without_campaigns
+from tests.engine.merchandising.test_merchandising import ITEMS, brand, campaign, explanation_of, market, without_campaigns
 
 __all__ = ["market", "without_campaigns"]
 
@@ -95,3 +95,32 @@ def test_the_place_of_a_pin_that_a_share_needs_is_the_next_ones(market: Engine) 
     market.campaigns.put({"a": campaign(share, pin("p00", 1)), "b": campaign(pin("p23", 1))})
     slate = ask(market, "nobody", limit=8)
     assert (shown(market, slate)[0], slate.reasons[0].campaign) == ("p23", "b")
+
+
+def test_a_pin_that_falls_where_the_list_ends_keeps_nothing_from_it(market: Engine) -> None:
+    """Neither the place that another campaign has for its item, nor items of its kind."""
+    one, own = {"limit": {"by": "category", "max": 1, "within": 12}}, {"limit": {"by": "brand", "max": 1, "within": 12}}
+    market.campaigns.put({"a": campaign(one, own, pin("p05", 14)), "b": campaign(pin("p05", 1))})
+    slate = ask(market, "nobody", limit=15)
+    assert (shown(market, slate)[0], slate.reasons[0].campaign) == ("p05", "b")
+    assert "the list would end before it" in explanation_of(market, "p05", limit=15).said
+    market.campaigns.put({"a": campaign(one, own, pin("p05", 14))})
+    assert len(shown(market, ask(market, "nobody", limit=15))) == 4
+
+
+def test_a_pin_that_may_not_move_up_yet_waits_for_its_place(market: Engine) -> None:
+    """The next one moves up in its stead, so that the list goes on as far as its place."""
+    one = {"limit": {"by": "category", "max": 1, "within": 4}}
+    market.campaigns.put({"a": campaign(one, pin("p05", 5), pin("p01", 6), pin("p02", 7), pin("p03", 8))})
+    there = ["p00", "p01", "p02", "p03", "p05", "p10", "p15"]
+    gone = tuple(item for item in map(market.catalog.item_id, range(ITEMS)) if item not in there)
+    assert shown(market, ask(market, "nobody", limit=8, exclude=gone)) == there
+
+
+def test_explain_says_what_a_share_brought(market: Engine) -> None:
+    """Of an item that counts for it within its places, and of no other."""
+    market.campaigns.put({"a": campaign({"share": {"min": 0.5, "within": 4, "filter": brand("B3")}})})
+    assert "one of at least 50% of the first 4 for campaign a: place 4 → 3" in explanation_of(market, "p03", limit=8).said
+    assert [each.action for each in explanation_of(market, "p07", limit=8).campaigns] == ["share"]
+    assert not explanation_of(market, "p11", limit=12).campaigns
+    assert not explanation_of(market, "p00", limit=8).campaigns

@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
 from tests.support.shops.shop_tables import an_event, read_rows, the_finding
@@ -26,11 +25,18 @@ def views(*users: str) -> list[dict[str, Any]]:
 
 def test_zones_are_read_whatever_their_writing(tmp_path: Path) -> None:
     """Names in any case and with blanks, and those of Windows."""
-    zones = ("Europe/Berlin", " america/new york", "W. Europe Standard Time", "utc", None)
+    zones = ("Europe/Berlin", " america/new york", "W. Europe Standard Time", "utc", "  ", None)
     users = [a_user(at, timezone=zone) for at, zone in enumerate(zones)]
     shop = read_rows(tmp_path, views("u0"), users=users)
-    assert shop.users["timezone"].to_list() == ["Europe/Berlin", "America/New_York", "Europe/Berlin", "UTC", None]
+    assert shop.users["timezone"].to_list() == ["Europe/Berlin", "America/New_York", "Europe/Berlin", "UTC", None, None]
     assert not shop.findings
+
+
+def test_a_zone_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
+    """Of several columns the first that names one counts."""
+    users = [{"user_id": "u0", "shown_zone": "(GMT+01:00) Berlin", "iana_zone": "Europe/Berlin"}]
+    more = "[data.users]\npaths = ['users.parquet']\ncolumns = { timezone = ['shown_zone', 'iana_zone'] }\n"
+    assert read_rows(tmp_path, views("u0"), more, users=users).users["timezone"].to_list() == ["Europe/Berlin"]
 
 
 @pytest.mark.parametrize("zone", ["(GMT+01:00) Berlin", "+01:00", "Mars/Olympus", "localtime", "../etc/passwd"])
@@ -56,12 +62,28 @@ def test_a_birthday_that_a_form_puts_there_is_nobodys(tmp_path: Path) -> None:
 
 
 def test_people_may_share_a_birthday(tmp_path: Path) -> None:
-    """A few of a small shop, and a fiftieth of a large one: nothing is dropped."""
+    """A few of a small shop, and many of a club of children, who were born in a few years: nothing is dropped."""
     few = [a_user(at, birthday=FIRST) for at in range(19)]
     assert read_rows(tmp_path, views("u0"), users=few).users["birthday"].null_count() == 0
-    rare = pl.Series([FIRST] * 20 + [FIRST + timedelta(days=37 * at) for at in range(1, 981)])
-    users = [a_user(at, birthday=day) for at, day in enumerate(rare)]
-    assert read_rows(tmp_path, views("u0"), users=users).users["birthday"].null_count() == 0
+    children = [a_user(at, birthday=FIRST + timedelta(days=at % 700 if at < 21_000 else 0)) for at in range(21_030)]
+    assert read_rows(tmp_path, views("u0"), users=children).users["birthday"].null_count() == 0
+
+
+@pytest.mark.parametrize("asked", ["year", "year and month"])
+def test_a_birthday_without_its_day_is_nobodys(tmp_path: Path, asked: str) -> None:
+    """The first of January of any year, or of each month: nobody is congratulated on a day that was never told."""
+    users = [a_user(at, birthday=date(1950 + at % 50, 1 + at % 12 * (asked != "year"), 1)) for at in range(600)]
+    shop = read_rows(tmp_path, views("u0"), users=users)
+    assert shop.users["birthday"].null_count() == 600
+    people, more = (600, "") if asked == "year" else (50, " (and 11 more days)")
+    assert the_finding(shop, "stands for none").example == f"01-01 of any year: {people} of 600 birthdays{more}"
+
+
+def test_a_placeholder_of_a_large_table_is_found(tmp_path: Path) -> None:
+    """However small its share: one in a hundred is far more than any day has."""
+    users = [a_user(at, birthday=FIRST + timedelta(days=at % 15_000)) for at in range(20_000)]
+    users += [a_user(20_000 + at, birthday=date(1970, 1, 1)) for at in range(200)]
+    assert the_finding(read_rows(tmp_path, views("u0"), users=users), "stands for none").rows == 202
 
 
 def test_a_user_table_that_no_event_knows_is_told(tmp_path: Path) -> None:
@@ -79,6 +101,15 @@ def test_a_user_table_in_another_spelling_is_told_how_to_meet(tmp_path: Path) ->
     events = views(*(f"anna-{at}x" for at in range(12)))
     found = the_finding(read_rows(tmp_path, events, users=users), "is a user of the events")
     assert 'set `data.ids.user = ["lower"]`' in found.advice
+
+
+@pytest.mark.parametrize(("theirs", "events"), [("crm-{}", "guest-{}"), ("{:06}", "q{}x 4711")])
+def test_ids_of_others_are_not_made_alike(tmp_path: Path, theirs: str, events: str) -> None:
+    """Guests and customers whose numbers meet are different people, and one id in many meets by chance: no rule is proposed."""
+    users = [{"user_id": theirs.format(at)} for at in range(12)]
+    rows = views(*(events.format(at) for at in range(20)), *(["7"] if "q" in events else []))
+    found = the_finding(read_rows(tmp_path, rows, users=users), "is a user of the events")
+    assert "`data.users.columns.user_id`" in found.advice
 
 
 @pytest.mark.parametrize(("people", "known"), [(12, 1), (9, 0)])
