@@ -52,8 +52,8 @@ class PlainArrangement:
         self._limit, self._places = shelf.limit, min(shelf.limit, int(np.count_nonzero(shelf.allowed)))
         self._wrong: dict[int, str] = {}
         """What is wrong with pins, by their number, that never stood."""
-        self._fallen: dict[int, tuple[str, str]] = {}
-        """Why pins fell that stood: `limit`, `share` or `end`, and in words."""
+        self._fallen: dict[int, str] = {}
+        """Why pins fell where the list would have ended."""
 
     def arranged(self) -> PlainlyArranged:
         """Fill the places: each takes its pin, else the next item that the limits let through and the shares need; again, as if there
@@ -62,12 +62,13 @@ class PlainArrangement:
             self._begin()
             if self._fill():
                 break
-        said = {**self._wrong, **{at: words for at, (_, words) in self._fallen.items()}}
-        effects: dict[int, Effect] = {}
-        for at in [*sorted(self._wrong), *sorted(self._fallen)]:
+        said, effects = {**self._wrong, **self._fallen}, dict[int, Effect]()
+        late = {at for at, words in said.items() if "lets at most" in words or "needs it" in words}
+        for at in [*sorted(set(said) - late), *sorted(late)]:
             pin = self._plan.pins[at]
             effects.setdefault(pin.row, Effect(pin.campaign, "pin", f"is not at place {pin.place}: {said[at]}"))
-        return PlainlyArranged(self._chosen, self._pinned, {**self._refused, **effects})
+        pinned = self._pinned & {pick[0] for pick in self._chosen}
+        return PlainlyArranged(self._chosen, pinned, {**self._refused, **effects})
 
     def _begin(self) -> None:
         self._refused: dict[int, Effect] = {}
@@ -99,71 +100,50 @@ class PlainArrangement:
     # Pins
 
     def _standing_pins(self) -> dict[int, PinAt]:
-        """The pins that stand, by place: of items that may be shown, within the limits, leaving the shares their places."""
-        retried = False
-        for _ in range(MOST_ROUNDS):
-            if retried:
-                self._fallen = {at: why for at, why in self._fallen.items() if why[0] != "limit"}
-            self._counts: list[dict[int, int]] = [{} for _ in self._plan.limits]
-            self._shares = [_Owed(least, self._allowed, self._places) for least in self._plan.shares]
-            self._wrong = {}
-            standing: dict[int, int] = {}
-            for at, pin in enumerate(self._plan.pins):
-                if at not in self._fallen:
-                    if said := self._misplaced(pin, standing):
-                        self._wrong[at] = said
-                    else:
-                        standing[pin.place] = at
-            over, owed = self._keep_limits(standing), self._leave_room(standing)
-            if not over and not owed:
-                break
-            retried = owed
-        return {place: self._plan.pins[at] for place, at in standing.items()}
+        """The pins that stand, by place: one after the other, as far as those before them let them."""
+        self._counts: list[dict[int, int]] = [{} for _ in self._plan.limits]
+        self._shares = [_Owed(least, self._allowed, self._places) for least in self._plan.shares]
+        self._wrong = {}
+        standing: dict[int, PinAt] = {}
+        for at, pin in enumerate(self._plan.pins):
+            if at in self._fallen:
+                continue
+            if said := self._misplaced(pin, standing):
+                self._wrong[at] = said
+                continue
+            standing[pin.place] = pin
+            self._count(pin.row, pin.place)
+            for share in self._shares:
+                share.owed -= bool(share.items[pin.row]) and pin.place <= share.within and share.owed > 0
+        return standing
 
-    def _keep_limits(self, standing: dict[int, int]) -> bool:
-        """Count pins, and drop those that break a limit; tells whether there are any."""
-        before = len(standing)
-        for place in sorted(standing):
-            row = self._plan.pins[standing[place]].row
-            if broken := self._broken(row, place):
-                self._fallen[standing.pop(place)] = ("limit", _said_of_limit(broken))
-            else:
-                self._count(row, place)
-        return len(standing) < before
-
-    def _misplaced(self, pin: PinAt, standing: Mapping[int, int]) -> str:
+    def _misplaced(self, pin: PinAt, standing: Mapping[int, PinAt]) -> str:
         if pin.row < 0 or not self._allowed[pin.row]:
             return "it may not be shown here"
         if pin.place > self._limit:
             return f"the list has {self._limit} places"
         if (other := standing.get(pin.place)) is not None:
-            return f"campaign {self._plan.pins[other].campaign} has that place"
-        group, rows = self._group[pin.row], [self._plan.pins[at].row for at in standing.values()]
-        if any(pin.row == row or (group >= 0 and self._group[row] == group) for row in rows):
+            return f"campaign {other.campaign} has that place"
+        group = self._group[pin.row]
+        if any(pin.row == each.row or (group >= 0 and self._group[each.row] == group) for each in standing.values()):
             return "it, or an item of its group, has another place already"
+        if broken := self._broken(pin.row, pin.place):
+            return _said_of_limit(broken)
+        if owing := self._in_want(pin, standing):
+            return f"campaign {owing.campaign} needs it for its share"
         return ""
 
-    def _leave_room(self, standing: dict[int, int]) -> bool:
-        """Count pins towards the shares, and drop the last ones that leave a share too few places; tells whether there are any."""
-        before = len(standing)
-        for share in self._shares:
-            rows = [self._plan.pins[at].row for place, at in standing.items() if place <= share.within]
-            share.owed = max(0, share.owed - sum(bool(share.items[row]) for row in rows))
-        for end in sorted({share.within for share in self._shares}):
+    def _in_want(self, pin: PinAt, standing: Mapping[int, PinAt]) -> _Owed | None:
+        """The first share that a pin would leave too few places, or fewer still."""
+        for end in sorted({share.within for share in self._shares if share.within >= pin.place}):
             within = [share for share in self._shares if share.within <= end]
-            while sum(share.owed for share in within) > end - sum(1 for place in standing if place <= end):
-                others = [
-                    place
-                    for place, at in standing.items()
-                    if place <= end and not any(share.items[self._plan.pins[at].row] for share in within)
-                ]
-                if not others:
-                    break
-                at = standing.pop(max(others))
-                self._count(self._plan.pins[at].row, max(others), -1)
-                owing = next(share for share in within if share.owed > 0)
-                self._fallen[at] = ("share", f"campaign {owing.campaign} needs it for its share")
-        return len(standing) < before
+            free = end - sum(1 for place in standing if place <= end)
+            mine = [share for share in within if share.items[pin.row] and pin.place <= share.within and share.owed > 0]
+            lacking = sum(share.owed for share in within) - free
+            if (after := lacking - len(mine) + 1) > max(0, lacking):
+                return next(share for share in within if share.owed - (share in mine) > 0)
+            assert after <= max(0, lacking)
+        return None
 
     def _picks_of(self, standing: Mapping[int, PinAt]) -> dict[int, Pick]:
         """The pinned items as they are ranked; those that are not in the pool each alone by the recommender that ranks everything."""
@@ -185,29 +165,25 @@ class PlainArrangement:
             self._count(row, at, -1)
             if self._broken(row, place) is None:
                 self._count(row, place)
+                for share in self._shares:
+                    share.owed -= bool(share.items[row]) and place <= share.within < at and share.owed > 0
                 return self._pins.pop(at)
             self._count(row, at)
         return None
 
     def _let_fall(self, place: int) -> None:
-        """Let those pins fall that break a limit at a place without the others that are left, else the first."""
-        first, (row, *_) = min(self._pins.items())
-        self._count(row, first, -1)
-        by = self._broken(row, place)
-        self._count(row, first)
-        for at, (row, *_) in self._pins.items():
-            self._count(row, at, -1)
-        alone = {at: broken for at, (row, *_) in self._pins.items() if (broken := self._broken(row, place))}
-        for at, broken in (alone or {first: by}).items():
-            row = self._pins[at][0]
-            number = next(
-                number
-                for number, pin in enumerate(self._plan.pins)
-                if (pin.row, pin.place) == (row, at) and not {number} & {*self._wrong, *self._fallen}
-            )
-            assert broken is not None
-            self._fallen[number] = ("end", f"the list would end before it, and nearer {_said_of_limit(broken)}")
-            self._pinned -= {row}
+        """Let the first of the pins that are left fall, which a limit refuses at a place."""
+        at, (row, *_) = min(self._pins.items())
+        self._count(row, at, -1)
+        broken = self._broken(row, place)
+        self._count(row, at)
+        assert broken is not None
+        number = next(
+            number
+            for number, pin in enumerate(self._plan.pins)
+            if (pin.row, pin.place) == (row, at) and number not in {*self._wrong, *self._fallen}
+        )
+        self._fallen[number] = f"the list would end before it, and nearer {_said_of_limit(broken)}"
 
     # Places
 

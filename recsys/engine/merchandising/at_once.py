@@ -14,7 +14,7 @@ import numpy as np
 from recsys.engine.blend import Ranked, ranked_by
 from recsys.engine.merchandising.fitting import fitting
 from recsys.engine.merchandising.merchandising import NO_FACTORS, POOL, Pool, Shelf, credited
-from recsys.engine.merchandising.place_numbers import BEGIN, DONE, MOST_ROUNDS, PINNED, RULES, Numbers, Reals, Rules
+from recsys.engine.merchandising.place_numbers import BEGIN, DONE, PINNED, RULES, Numbers, Reals, Rules
 from recsys.engine.merchandising.places import arrange
 from recsys.engine.merchandising.plans import Plan
 from recsys.engine.merchandising.relevance import weighed
@@ -175,25 +175,17 @@ def _next_free(
 
 @compiled()
 def _put_pins(standing: Rows, allowed: Mask, group: Rows, pins: Numbers, keys: Rows, limits: Numbers) -> None:
-    """Put the pinned items on places, int32[limit], -1 where there is none: the first that asks for a place has it, each group but
-    one, as if there were none of those that a limit refuses."""
-    by, fallen, before = np.full(len(standing), -1), np.zeros(pins.shape[1], np.bool_), -1
-    for _ in range(MOST_ROUNDS):
-        if fallen.sum() == before:
-            return
-        before, standing[:] = fallen.sum(), -1
-        for pin in range(pins.shape[1]):
-            row, place = pins[0, pin], pins[1, pin] - 1
-            if fallen[pin] or row < 0 or place >= len(standing) or not allowed[row] or standing[place] >= 0:
-                continue
-            twice = _has_its_group(row, standing, group)
-            for other in standing:
-                twice |= other == row
-            if not twice:
-                standing[place], by[place] = row, pin
-        for place in range(len(standing)):  # of those that stand, from the first on, the ones that no limit refuses
-            if standing[place] >= 0 and _is_over(standing, place, standing[place], place + 1, keys, limits):
-                standing[place], fallen[by[place]] = -1, True
+    """Put the pinned items on empty places, int32[limit] with -1 each: one after the other, each group but one, and none that would
+    break a limit beside those before it."""
+    for pin in range(pins.shape[1]):
+        row, place = pins[0, pin], pins[1, pin] - 1
+        if row < 0 or place >= len(standing) or not allowed[row] or standing[place] >= 0:
+            continue
+        twice = _has_its_group(row, standing, group)
+        for other in standing:
+            twice |= other == row
+        if not twice and not _is_over(standing, len(standing), row, place + 1, keys, limits):
+            standing[place] = row
 
 
 @compiled()

@@ -84,6 +84,10 @@ def effects_of_plan(plan: Plan, built: Built, item: int) -> Iterator[CampaignEff
     for at, pin in enumerate(plan.pins):
         if pin.row == item:
             wrong = notes.of_pin(at) if notes else ""
+            if wrong and place == pin.place and not (notes and item in notes.standing()):
+                continue  # it stands there without the pin
+            if not wrong and place is None:
+                wrong = "the list ends before it"
             behind = "" if place == pin.place else ", moved up where the list would have ended"
             said = f"pinned to place {pin.place} by campaign {pin.campaign}{behind}"
             said = f"the pin of campaign {pin.campaign} is not at place {pin.place}: {wrong}" if wrong else said
@@ -92,7 +96,7 @@ def effects_of_plan(plan: Plan, built: Built, item: int) -> Iterator[CampaignEff
         yield CampaignEffect(note.campaign, "limit", note.said)
     for least in plan.shares:
         if least.items[item] and place and place <= least.share.within:
-            said = f"one of at least {least.share.min:.0%} of the first {least.share.within} for campaign {least.campaign}"
+            said = f"counts for the {least.share.min:.0%} of the first {least.share.within} that campaign {least.campaign} asks for"
             yield CampaignEffect(least.campaign, "share", said)
     for boost in plan.boosts:
         if boost.items[item] and boost.factor != 1:

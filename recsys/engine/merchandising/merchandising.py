@@ -116,7 +116,7 @@ class Notes(NamedTuple):
         """Return what kept an item from its place; None: nothing did."""
         pins = [at for at in np.flatnonzero(self.wrong[:, 0]).tolist() if self.plan.pins[at].row == row]
         if pins:
-            at = min(pins, key=lambda at: self.wrong[at, 0] in (OVER, OWED, ENDED))  # such a pin stood at first
+            at = min(pins, key=lambda at: self.wrong[at, 0] in (OVER, OWED, ENDED))  # the others say more
             pin = self.plan.pins[at]
             return Effect(pin.campaign, "pin", f"is not at place {pin.place}: {self.of_pin(at)}")
         refused = self.noted[(self.rows == row) & (self.noted > 0)]
@@ -211,9 +211,9 @@ class Arrangement:
                 self._begin()
                 step, rounds = BEGIN, rounds + 1
         rows, pinned = self._at_hand.rows, _NOBODY
-        if self._plan.pins:
-            pinned = frozenset(rows[self._entries[PINNED] > 0].tolist())
         chosen = self._numbers[shelf.limit + 5 :][: self._numbers.item(0)]
+        if self._plan.pins:
+            pinned = frozenset(rows[chosen[self._entries[PINNED, chosen] > 0]].tolist())
         return Arranged(
             self._as_faded(chosen), pinned, Notes(self._plan, self._wrong, rows, self._entries[NOTED], shelf.limit)
         )

@@ -18,7 +18,7 @@ Reals: TypeAlias = NDArray[np.float64]
 STANDS, MAY_NOT, TOO_FAR, TAKEN, TWICE, OVER, OWED, ENDED = range(8)
 """What may be wrong with a pin; with the first nothing is. `ENDED`: a limit refuses it where the list ends before its place."""
 MOST_ROUNDS = 10
-"""Most times that pins are put anew without those that fell; the places of those that fall then are left to nobody."""
+"""Most times that a list begins anew without pins that fell; then it ends where these are left."""
 BEGIN, FOUND, NONE_FOUND = range(3)
 """Where a pass goes on: at the first place; more entries are there; there are none."""
 DONE, ASK, ANEW = range(3)

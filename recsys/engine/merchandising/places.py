@@ -58,100 +58,64 @@ def _owe(line: Line, rules: Rules, allowed: Mask, limit: int) -> None:
 
 
 @compiled()
-def _has_fallen(wrong: int) -> bool:
-    return bool(wrong == layout.OVER or wrong == layout.OWED or wrong == layout.ENDED)
+def _in_want(line: Line, rules: Rules, row: int, place: int) -> int:
+    """The first share that a pinned item would leave too few places, or fewer still; -1: none."""
+    within, owed, end = line.owed[0], line.owed[1], _next_end(line, place - 1)
+    while end > 0:
+        free, lacking, needed, first = end, 0, 0, _NOBODY
+        for at in range(1, end + 1):
+            free -= line.pins[at] >= 0
+        for share in range(len(within)):
+            if within[share] <= end and owed[share] > 0:
+                left = owed[share] - (rules.members[share, row] and place <= within[share])
+                lacking += owed[share]
+                needed += left
+                first = share if first < 0 and left > 0 else first
+        if needed > free - 1 and needed - (free - 1) > lacking - free:
+            return first
+        end = _next_end(line, end)
+    return _NOBODY
+
+
+@compiled()
+def _is_there_twice(line: Line, rules: Rules, row: int, group: Rows) -> bool:
+    """Tell whether an item, or one of its group, is pinned to another place."""
+    for pin in line.pins:
+        if pin >= 0:
+            there = rules.pin_rows[pin]
+            if there == row or (group[row] >= 0 and group[there] == group[row]):
+                return True
+    return False
 
 
 @compiled()
 def _stand(line: Line, rules: Rules, wrong: Numbers, allowed: Mask, group: Rows, limit: int) -> None:
-    """Let the pins that have not fallen take their places."""
+    """Let the pins take their places, one after the other, as far as those before them let them; int64[p, 2] says what is wrong with
+    each, and the pin that has its place, the limit that it would break, or the share that needs it."""
     line.pins[:] = _NOBODY
     for pin in range(len(rules.pin_rows)):
-        if _has_fallen(wrong[pin, 0]):
+        row, place, why = rules.pin_rows[pin], rules.pin_places[pin], layout.STANDS
+        if wrong[pin, 0] == layout.ENDED:
             continue
-        row, place = rules.pin_rows[pin], rules.pin_places[pin]
-        wrong[pin, 0] = layout.STANDS
         if row < 0 or not allowed[row]:
-            wrong[pin, 0] = layout.MAY_NOT
+            why = layout.MAY_NOT
         elif place > limit:
-            wrong[pin, 0] = layout.TOO_FAR
+            why = layout.TOO_FAR
         elif line.pins[place] >= 0:
-            wrong[pin, 0], wrong[pin, 1] = layout.TAKEN, line.pins[place]
+            why, wrong[pin, 1] = layout.TAKEN, line.pins[place]
+        elif _is_there_twice(line, rules, row, group):
+            why = layout.TWICE
         else:
-            for other in line.pins:
-                if other >= 0:
-                    there = rules.pin_rows[other]
-                    if there == row or (group[row] >= 0 and group[there] == group[row]):
-                        wrong[pin, 0] = layout.TWICE
-            if wrong[pin, 0] == layout.STANDS:
+            over, share = broken(line, rules, row, place), _in_want(line, rules, row, place)
+            if over >= 0:
+                why, wrong[pin, 1] = layout.OVER, over
+            elif share >= 0:
+                why, wrong[pin, 1] = layout.OWED, share
+            else:
                 line.pins[place] = pin
-
-
-@compiled()
-def _keep_limits(line: Line, rules: Rules, wrong: Numbers) -> int:
-    """Count the pins, and drop those that break a limit; returns how many these are."""
-    fallen = 0
-    for place in range(1, len(line.pins)):
-        pin = line.pins[place]
-        if pin < 0:
-            continue
-        over = broken(line, rules, rules.pin_rows[pin], place)
-        if over >= 0:
-            wrong[pin, 0], wrong[pin, 1], line.pins[place] = layout.OVER, over, _NOBODY
-            fallen += 1
-        else:
-            count(line, rules, rules.pin_rows[pin], place, 1)
-            give(line, rules, rules.pin_rows[pin], place)
-    return fallen
-
-
-@compiled()
-def _leave_room(line: Line, rules: Rules, wrong: Numbers, end: int) -> int:
-    """Drop the last pins of the first `end` places that leave their shares too few; returns how many these are."""
-    within, pins, fallen = line.owed[0], line.pins, 0
-    while True:
-        free, first, last = end, -1, -1
-        for share in range(len(within)):
-            if within[share] <= end:
-                free -= line.owed[1, share]
-                first = share if first < 0 and line.owed[1, share] > 0 else first
-        for place in range(1, end + 1):
-            if pins[place] < 0:
-                continue
-            free -= 1
-            counted = False
-            for share in range(len(within)):
-                counted |= within[share] <= end and rules.members[share, rules.pin_rows[pins[place]]]
-            if not counted:
-                last = place
-        if free >= 0 or last < 0:
-            return fallen
-        count(line, rules, rules.pin_rows[pins[last]], last, -1)
-        wrong[pins[last], 0], wrong[pins[last], 1], pins[last] = layout.OWED, first, _NOBODY
-        fallen += 1
-
-
-@compiled()
-def _put_pins(line: Line, rules: Rules, wrong: Numbers, allowed: Mask, group: Rows, limit: int) -> None:
-    """Put the pins on their places, and again as if there were none of those that fall.
-
-    `wrong`, int64[p, 2], is what is wrong with each, and the pin that has its place, the limit that it breaks, or the share.
-    """
-    owed, retried = line.owed[1].copy(), False
-    for turn in range(layout.MOST_ROUNDS):
-        if turn > 0:
-            line.owed[1, :], line.table[:], line.counts[:] = owed, 0, 0
-        for pin in range(len(wrong)):
-            if retried and wrong[pin, 0] == layout.OVER:
-                wrong[pin, 0] = layout.STANDS
-        _stand(line, rules, wrong, allowed, group, limit)
-        over, end, fallen = _keep_limits(line, rules, wrong), _next_end(line, 0), 0
-        while end > 0:
-            fallen += _leave_room(line, rules, wrong, end)
-            end = _next_end(line, end)
-        if over + fallen == 0:
-            return
-        retried = fallen > 0
+                count(line, rules, row, place, 1)
+                give(line, rules, row, place)
+        wrong[pin, 0] = why
 
 
 @compiled()
@@ -258,37 +222,31 @@ def _next(
 
 
 @compiled()
-def _moved_up(line: Line, rules: Rules, wrong: Numbers, entries: Numbers, rows: Rows, place: int) -> int:
+def _moved_up(line: Line, rules: Rules, wrong: Numbers, rows: Rows, place: int) -> int:
     """Take the first of the pins that are left which may come at an earlier place; -1: none is left; `_FALLS`: limits refuse them all
-    there, and those fall that break one without the others, else the first."""
-    first, by, fallen = _NOBODY, _NOBODY, 0
+    there, and the first falls."""
+    first, by = _NOBODY, _NOBODY
     for at in range(place, len(line.pins)):
         entry = line.pins[at]
         if entry < 0:
             continue
-        count(line, rules, rows[entry], at, -1)
-        over = broken(line, rules, rows[entry], place)
-        count(line, rules, rows[entry], place if over < 0 else at, 1)
+        row = rows[entry]
+        count(line, rules, row, at, -1)
+        over = broken(line, rules, row, place)
+        count(line, rules, row, place if over < 0 else at, 1)
         if over < 0:
             line.pins[at] = _NOBODY
+            for share in range(len(rules.within)):
+                if rules.members[share, row] and place <= line.owed[0, share] < at and line.owed[1, share] > 0:
+                    line.owed[1, share] -= 1
             return int(entry)
         if first < 0:
-            first, by = entry, over
+            first, by = row, over
     if first < 0:
         return _NOBODY
-    for at in range(place, len(line.pins)):
-        if line.pins[at] >= 0:
-            count(line, rules, rows[line.pins[at]], at, -1)
     for pin in range(len(rules.pin_rows)):
-        row, at = rules.pin_rows[pin], rules.pin_places[pin]
-        if wrong[pin, 0] == layout.STANDS and line.pins[at] >= 0 and rows[line.pins[at]] == row:
-            over = broken(line, rules, row, place)
-            if over >= 0:
-                wrong[pin, 0], wrong[pin, 1], entries[layout.PINNED, line.pins[at]] = layout.ENDED, over, layout.UNPINNED
-                fallen += 1
-    for pin in range(len(rules.pin_rows)):
-        if fallen == 0 and wrong[pin, 0] == layout.STANDS and rules.pin_rows[pin] == rows[first]:
-            wrong[pin, 0], wrong[pin, 1], entries[layout.PINNED, first] = layout.ENDED, by, layout.UNPINNED
+        if rules.pin_rows[pin] == first and wrong[pin, 0] == layout.STANDS:
+            wrong[pin, 0], wrong[pin, 1] = layout.ENDED, by
     return _FALLS
 
 
@@ -309,7 +267,7 @@ def _fill(
                 return layout.ASK
             tried = False
         if entry < 0:
-            entry = _moved_up(line, rules, wrong, entries, rows, place)
+            entry = _moved_up(line, rules, wrong, rows, place)
         if entry == _FALLS:
             return layout.ANEW
         if entry < 0:
@@ -353,7 +311,7 @@ def arrange(
     line, fading = line_of(numbers, limit, rules), Fading(leaf, brand, weights, faded, each)
     if step == layout.BEGIN:
         _owe(line, rules, allowed, limit)
-        _put_pins(line, rules, wrong, allowed, group, limit)
+        _stand(line, rules, wrong, allowed, group, limit)
         _seat(line, rules, entries, rows, order, group)
     if step == layout.FOUND and fading.each < 1:
         for entry in entries[layout.WAITING]:

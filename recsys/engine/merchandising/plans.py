@@ -230,7 +230,7 @@ class _Maker:
             factors=factors,
             boosts=tuple(self._boosts),
             boosted_by=boosted_by,
-            pins=tuple(self._pins),
+            pins=tuple(sorted(self._pins, key=lambda pin: (pin.campaign, pin.place))),
             limits=_tightest(self.limits),
             shares=tuple(self._shares),
         )

@@ -48,15 +48,15 @@ class Hint:
         return f"set `data.ids.{ids} = [{rules}]`: {would}"
 
 
-def hint(unlisted: pl.DataFrame, item_ids: pl.Series) -> Hint | None:
-    """Find the repairs for ids of events that the item table lacks: `item_id` and `rows`, the number of events.
+def hint(unlisted: pl.DataFrame, item_ids: pl.Series, repairs: Sequence[str] = tuple(REPAIRS)) -> Hint | None:
+    """Find the repairs, of those named, for ids of events that the item table lacks: `item_id` and `rows`, the number of events.
 
     An id that two items would answer to meets none. None: no repair helps.
     """
     lacking = unlisted.sort("rows", "item_id", descending=[True, False]).head(MAX_IDS)
-    names = tuple(REPAIRS)
+    names = tuple(repairs)
     met = _met(lacking, item_ids, names)
-    for name in sorted(REPAIRS, key=lambda each: each != "prefix"):  # what is not needed goes, the boldest first
+    for name in sorted(repairs, key=lambda each: each != "prefix"):  # what is not needed goes, the boldest first
         fewer = tuple(each for each in names if each != name)
         without = _met(lacking, item_ids, fewer)
         if without["rows"].sum() >= met["rows"].sum():

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from recsys.tables.checks.matching import hint
+from recsys.tables.checks.matching import MAX_IDS, REPAIRS, hint
 from recsys.tables.validation import Finding
+from recsys.types import Mask
 
 MIN_ITEMS, MOST_OF = 20, 0.5
 """A group is doubted that has so many items, and more than so large a share of all."""
-SHARED = 20
-"""A date, or a day of the year, is nobody's birthday if so many have it, and so many times as many as another one."""
+SHARED, TIMES, MONTH = 20, 10, 30
+"""A date, or a day of the year, is nobody's birthday if so many share it, and so many times as many as a day within so many days."""
 TRIAL = 10
 """Fewer people than this, in the table or in the events, are a trial, which may not meet."""
 LEAST_MET = 0.1
 """Smallest share of events that would meet a user by which another spelling is proposed: a few meet by chance."""
+_SPELLINGS = tuple(name for name in REPAIRS if name != "prefix")
+"""Guests and customers whose numbers meet are different people."""
+_LEAP_YEAR, _DAYS = 2000, 366
 
 
 def doubtful_group(items: pl.DataFrame, file: str) -> list[Finding]:
@@ -31,40 +37,68 @@ def doubtful_group(items: pl.DataFrame, file: str) -> list[Finding]:
 
 
 def without_placeholders(users: pl.DataFrame, file: str) -> tuple[pl.DataFrame, list[Finding]]:
-    """Empty the birthdays that a form or a program put there: 1970-01-01 of all who told none, 1 January of all who told a year."""
-    dates, days = pl.col("birthday"), pl.col("birthday").dt.strftime("%m-%d")
-    users, found = _without(users, dates, pl.col("people").median(), "{}", file)
-    users, more = _without(users, days, pl.col("people").sum() / 366, "{} of any year", file)
+    """Empty the birthdays that a form or a program put there: 1 January of all who told a year, 1970-01-01 of all who told none."""
+    date = pl.col("birthday")
+    users, found = _without(users, file, date.dt.replace(year=_LEAP_YEAR).dt.ordinal_day(), "{:%d %B} of any year", _DAYS)
+    users, more = _without(users, file, date.dt.epoch("d"), "{}", 0)
     return users, [*found, *more]
 
 
-def _without(users: pl.DataFrame, day: pl.Expr, usual: pl.Expr, said: str, file: str) -> tuple[pl.DataFrame, list[Finding]]:
-    """Empty the birthdays on days that are shared by far more people than is usual."""
-    counted = users.select(day.alias("day")).drop_nulls().group_by("day").agg(pl.len().alias("people"))
-    nobodys = counted.filter(pl.col("people") >= SHARED * pl.max_horizontal(usual, 1.0))
+def _without(users: pl.DataFrame, file: str, day: pl.Expr, said: str, in_a_round: int) -> tuple[pl.DataFrame, list[Finding]]:
+    """Empty the birthdays on days, as whole numbers, that far more people share than those around. Of a day of the year the date that
+    most share does not count: it alone may be nobody's."""
+    dates = users.drop_nulls("birthday").group_by("birthday").agg(pl.len().cast(pl.Int64).alias("people"))
+    people = pl.col("people")
+    counted = dates.group_by(day.alias("day")).agg(
+        people.sum(), (people.sum() - people.max() * bool(in_a_round)).alias("telling"), pl.col("birthday").first()
+    )
+    shared = _shared(counted["day"].to_numpy(), counted["telling"].to_numpy(), in_a_round)
+    nobodys = counted.filter(pl.Series(shared)).sort("people", "day", descending=[True, False])
     if nobodys.is_empty():
         return users, []
-    first, people = nobodys.sort("people", "day", descending=[True, False]).row(0)
-    rows, total = int(nobodys["people"].sum()), int(counted["people"].sum())
+    rows, total, first = int(nobodys["people"].sum()), int(counted["people"].sum()), nobodys.row(0, named=True)
     more = f" (and {nobodys.height - 1:,} more days)" if nobodys.height > 1 else ""
-    example = f"{said.format(first)}: {people:,} of {total:,} birthdays{more}"
-    rule, advice = (
-        "is no day that stands for none",
-        "nothing, if a form or a program puts it where none was told; else look at how the column is exported",
+    finding = Finding(
+        table="users",
+        file=file,
+        column="birthday",
+        rule="is no day that stands for none",
+        rows=rows,
+        share=rows / users.height,
+        example=f"{said.format(first['birthday'])}: {first['people']:,} of {total:,} birthdays{more}",
+        advice="nothing, if a form or a program puts it where none was told; else look at how the column is exported",
+        level="emptied",
     )
     emptied = pl.when(~day.is_in(nobodys["day"].implode())).then("birthday").alias("birthday")
-    return users.with_columns(emptied), [
-        Finding("users", file, "birthday", rule, rows, rows / users.height, example, advice, "emptied")
-    ]
+    return users.with_columns(emptied), [finding]
+
+
+def _shared(days: NDArray[np.int32], people: NDArray[np.int64], in_a_round: int) -> Mask:
+    """Tell which days int32[n], each once, far more people share than those around; after so many, if any, they begin again."""
+    order = np.argsort(days)
+    at, count = days[order].astype(np.int64), people[order]
+    if in_a_round:
+        at, count = np.concatenate([at - in_a_round, at, at + in_a_round]), np.tile(count, 3)
+    until = np.concatenate([[0], np.cumsum(count)])
+    around = until[np.searchsorted(at, at + MONTH, "right")] - until[np.searchsorted(at, at - MONTH, "left")] - count
+    spikes = count >= np.maximum(SHARED, TIMES * around / (2 * MONTH))
+    found = np.zeros(len(days), np.bool_)
+    found[order] = spikes[len(order) : 2 * len(order)] if in_a_round else spikes
+    return found
 
 
 def unmet_users(users: pl.DataFrame, seen: pl.DataFrame, file: str) -> list[Finding]:
     """Find a user table of which the events know nobody; `seen` has the user_id of all events and their number as `rows`."""
     if min(users.height, seen.height) < TRIAL or seen.join(users, on="user_id", how="semi").height:
         return []
-    found = hint(seen.select(pl.col("user_id").alias("item_id"), "rows"), users["user_id"])
+    tried = (
+        seen.select(pl.col("user_id").alias("item_id"), "rows")
+        .sort("rows", "item_id", descending=[True, False])
+        .head(MAX_IDS)
+    )
+    found = hint(tried, users["user_id"], _SPELLINGS)
     advice = "map `data.users.columns.user_id` to the id that events carry; until then locales, birthdays and consents are nobody's"
-    if found and "prefix" not in found.repairs and found.events >= LEAST_MET * int(seen["rows"].sum()):
-        advice = found.advice_for("user")  # numbers alone, behind different letters, are different people
+    if found and found.events >= LEAST_MET * int(tried["rows"].sum()):
+        advice = found.advice_for("user")
     rule, count = "is a user of the events", users.height
     return [Finding("users", file, "user_id", rule, count, 1.0, f"none of {count:,} ids", advice)]

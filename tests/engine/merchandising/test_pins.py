@@ -120,7 +120,10 @@ def test_a_pin_that_may_not_move_up_yet_waits_for_its_place(market: Engine) -> N
 def test_explain_says_what_a_share_brought(market: Engine) -> None:
     """Of an item that counts for it within its places, and of no other."""
     market.campaigns.put({"a": campaign({"share": {"min": 0.5, "within": 4, "filter": brand("B3")}})})
-    assert "one of at least 50% of the first 4 for campaign a: place 4 → 3" in explanation_of(market, "p03", limit=8).said
+    assert (
+        "counts for the 50% of the first 4 that campaign a asks for: place 4 → 3"
+        in explanation_of(market, "p03", limit=8).said
+    )
     assert [each.action for each in explanation_of(market, "p07", limit=8).campaigns] == ["share"]
     assert not explanation_of(market, "p11", limit=12).campaigns
     assert not explanation_of(market, "p00", limit=8).campaigns
