@@ -87,6 +87,7 @@ def test_the_compiled_pass_does_what_the_rules_say(
     assert isinstance(plain, PlainlyArranged)
     assert list(made.ranked) == plain.picks
     assert made.pinned == plain.pinned
+    assert made.notes is not None
     assert {row: note for row in range(-1, ITEMS) if (note := made.notes.of(row))} == plain.effects
     if dial and not dial.startswith("limits"):
         return
