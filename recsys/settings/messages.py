@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -59,3 +60,19 @@ class MessagesSettings(Group, frozen=True):
     """Most segments of a text message."""
     words: Mapping[Annotated[str, msgspec.Meta(max_length=1024)], Words] = {}
     """Category (levels joined by ` > `; empty: all) = what is said with its items; the longest that fits wins."""
+
+    def __post_init__(self) -> None:
+        """Check that the time zone is one.
+
+        Raises:
+            ValueError: if it is none.
+        """
+        try:
+            ZoneInfo(self.timezone)
+        except (
+            KeyError,
+            ValueError,
+            OSError,
+        ) as error:  # OSError: the name of a folder of zones, or one too long for a file
+            allowed = "names of the IANA database such as Europe/Berlin"
+            raise ValueError(f"timezone: {self.timezone!r} is no time zone; allowed: {allowed}") from error

@@ -28,7 +28,7 @@ from recsys.tables.checks.people import by_their_other_name, without_nobody
 from recsys.tables.checks.rejects import stop_if_too_bad, write_rejects
 from recsys.tables.checks.survey import COLUMNS, MAPPED, Survey
 from recsys.tables.checks.unique_rows import last_rows
-from recsys.tables.checks.whole_tables import doubtful_group, unmet_users
+from recsys.tables.checks.whole_tables import checked_users, doubtful_group
 from recsys.tables.earlier import Earlier, ReadSome, Some, Told
 from recsys.tables.erased_rows import ErasedRows
 from recsys.tables.items import finish_items, known_items, newer, overlaid
@@ -169,11 +169,11 @@ def _joined_up(settings: Settings, reads: Mapping[str, Read], live: LiveRows, as
     data, null_users = settings.data, settings.data.nobody
     events, folded = _with_live(reads["events"], live)
     narrow = events.narrow.filter(pl.col("event_type").is_in(ORDER_LINES)) if asked.only_orders else events.narrow
-    one = {name: last_rows(name, reads) for name in ("items", "users", "contents")}
-    users = one["users"][0].filter(~is_nobody("user_id", null_users))
+    one, doubles = _each_once(reads)
+    users = one["users"].filter(~is_nobody("user_id", null_users))
     links, refused = identities.valid_links(reads, live, users, null_users)
     money, foreign = settle(data, reads, folded)
-    item_rows = money.convert(one["items"][0].lazy()).collect()
+    item_rows = money.convert(one["items"].lazy()).collect()
     told = Told(money, identities.with_joins(links, live.joins), live.ends, _doubled(folded), (live.sequence, asked.erased))
 
     def resolved(frame: pl.LazyFrame) -> pl.LazyFrame:
@@ -187,21 +187,20 @@ def _joined_up(settings: Settings, reads: Mapping[str, Read], live: LiveRows, as
     only, rows, cleaning = some
     facts = _item_facts(reads, folded, cleaning, money)
     learned_from = cleaning.people(rows).select(MAPPED)  # of several partitions it stays where its rows are laid down
-    updates = newer(live.updates, facts, one["items"][0], data.export_hours)
+    updates = newer(live.updates, facts, one["items"], data.export_hours)
     whole = finish_items(overlaid(known_items(facts, item_rows), updates), money.currency)
     canonical = cleaning.people(resolved(events.frame.with_columns(event_id()))).select(list(schema("events")))
     assortment = _assortment_of(settings, reads, folded, cleaning, whole, rows if only is None else money.convert(narrow))
-    doubles = {name: said for name, (_, said) in one.items()}
-    unmet = unmet_users(users, cleaning.seen.users, reads["users"].files[0]) if "users" in reads else []
+    users, of_users = checked_users(users, cleaning.seen.users, reads["users"].files[0] if "users" in reads else "")
     return ShopTables(
         events=canonical,
         rows=learned_from if events.partitions > 1 else learned_from.collect().lazy(),
         partitions=events.partitions,
         items=assortment.items,
         users=users,
-        contents=one["contents"][0],
+        contents=one["contents"],
         currency=money.currency,
-        findings=(*_found(reads, doubles), *unmet, *refused, *foreign, *cleaning.findings, *assortment.findings),
+        findings=(*_found(reads, doubles), *of_users, *refused, *foreign, *cleaning.findings, *assortment.findings),
         counts=_counts(reads, doubles, cleaning.left_out) | ({"live": folded.counts} if folded else {}),
         links=links,
         joins=live.joins,
@@ -216,6 +215,12 @@ def _joined_up(settings: Settings, reads: Mapping[str, Read], live: LiveRows, as
         cleaning=cleaning,
         only=only,
     )
+
+
+def _each_once(reads: Mapping[str, Read]) -> tuple[dict[str, pl.DataFrame], dict[str, list[Finding]]]:
+    """Tables of things with an id, one row of each, and what was found of rows that stand in them twice."""
+    last = {name: last_rows(name, reads) for name in ("items", "users", "contents")}
+    return {name: rows for name, (rows, _) in last.items()}, {name: found for name, (_, found) in last.items()}
 
 
 def _found(reads: Mapping[str, Read], doubles: Mapping[str, Sequence[Finding]]) -> Iterable[Finding]:

@@ -202,3 +202,10 @@ def test_examples_are_right(file: Path) -> None:
 def test_there_are_examples() -> None:
     """The list above is not empty."""
     assert {file.parent.name for file in EXAMPLES} >= {"completejourney", "online_retail", "rees46", "ga4"}
+
+
+@pytest.mark.parametrize("zone", ["(GMT+01:00) Berlin", "Europe", "+01:00", "", "../../etc/passwd"])
+def test_the_time_zone_of_messages_is_one(zone: str) -> None:
+    """Another text was UTC without a word."""
+    with pytest.raises(SettingsError, match=r"messages: timezone: .* is no time zone; allowed: names of the IANA"):
+        parse_settings(f'[messages]\ntimezone = "{zone}"')

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from recsys.tables.checks.whole_tables import without_placeholders
 from recsys.tables.reader import Read
 from recsys.tables.schema import schema
 from recsys.tables.sources import ROW
@@ -27,17 +26,15 @@ def last_rows(name: str, reads: Mapping[str, Read]) -> tuple[pl.DataFrame, list[
     read, key = reads[name], next(iter(schema(name)))
     newest = [column for column in ("as_of",) if column in schema(name)]
     rows = read.frame.collect(engine="streaming").sort(*newest, ROW, nulls_last=False)
-    last, found = rows.unique(key, keep="last", maintain_order=True), list[Finding]()
-    if name == "users":
-        last, found = without_placeholders(last, read.files[0])
+    last = rows.unique(key, keep="last", maintain_order=True)
     if last.height == rows.height:
-        return last.drop(ROW), found
+        return last.drop(ROW), []
     double, share = rows.height - last.height, 1 - last.height / rows.height
     example = shown("id", rows.filter(pl.col(key).is_duplicated())[key][0])
     advice = "nothing, if the last row of each is the newest; else export one row per id"
     if newest:
         advice = f"{advice}, map `as_of`, or set `pivot` where rows are properties"
-    found.append(Finding(name, read.files[0], key, f"{key} is unique", double, share, example, advice, "left_out"))
+    found = [Finding(name, read.files[0], key, f"{key} is unique", double, share, example, advice, "left_out")]
     if name == "items":
         found += _of_stores(rows, read)
     if name == "users":

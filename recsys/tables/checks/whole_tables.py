@@ -36,7 +36,14 @@ def doubtful_group(items: pl.DataFrame, file: str) -> list[Finding]:
     return [Finding("items", file, "group_id", rule, size, size / items.height, example, advice, "note")]
 
 
-def without_placeholders(users: pl.DataFrame, file: str) -> tuple[pl.DataFrame, list[Finding]]:
+def checked_users(users: pl.DataFrame, seen: pl.DataFrame, file: str) -> tuple[pl.DataFrame, list[Finding]]:
+    """Look at a user table as a whole: its people without birthdays that are nobody's, and what is to be told of them. `seen` has the
+    user_id of all events and their number as `rows`."""
+    users, found = _without_placeholders(users, file)
+    return users, [*found, *_unmet(users, seen, file)]
+
+
+def _without_placeholders(users: pl.DataFrame, file: str) -> tuple[pl.DataFrame, list[Finding]]:
     """Empty the birthdays that a form or a program put there: 1 January of all who told a year, 1970-01-01 of all who told none."""
     date = pl.col("birthday")
     users, found = _without(users, file, date.dt.replace(year=_LEAP_YEAR).dt.ordinal_day(), "{:%d %B} of any year", _DAYS)
@@ -62,7 +69,7 @@ def _without(users: pl.DataFrame, file: str, day: pl.Expr, said: str, in_a_round
         table="users",
         file=file,
         column="birthday",
-        rule="is no day that stands for none",
+        rule="is somebody's birthday",
         rows=rows,
         share=rows / users.height,
         example=f"{said.format(first['birthday'])}: {first['people']:,} of {total:,} birthdays{more}",
@@ -87,8 +94,8 @@ def _shared(days: NDArray[np.int32], people: NDArray[np.int64], in_a_round: int)
     return found
 
 
-def unmet_users(users: pl.DataFrame, seen: pl.DataFrame, file: str) -> list[Finding]:
-    """Find a user table of which the events know nobody; `seen` has the user_id of all events and their number as `rows`."""
+def _unmet(users: pl.DataFrame, seen: pl.DataFrame, file: str) -> list[Finding]:
+    """Find a user table of which the events know nobody."""
     if min(users.height, seen.height) < TRIAL or seen.join(users, on="user_id", how="semi").height:
         return []
     tried = (

@@ -56,7 +56,7 @@ def test_a_birthday_that_a_form_puts_there_is_nobodys(tmp_path: Path) -> None:
     shop = read_rows(tmp_path, views("u0"), users=users)
     assert placeholder not in shop.users["birthday"].to_list()
     assert shop.users["birthday"].null_count() == 24
-    found = the_finding(shop, "stands for none")
+    found = the_finding(shop, "somebody's birthday")
     assert (found.rows, found.share, found.level) == (24, 0.2, "emptied")
     assert found.example == "1970-01-01: 24 of 120 birthdays"
 
@@ -77,14 +77,14 @@ def test_a_birthday_without_its_day_is_nobodys(tmp_path: Path, asked: str) -> No
     shop = read_rows(tmp_path, views("u0"), users=users)
     assert shop.users["birthday"].null_count() == 600
     people, more = (600, "") if asked == "year" else (50, " (and 11 more days)")
-    assert the_finding(shop, "stands for none").example == f"01 January of any year: {people} of 600 birthdays{more}"
+    assert the_finding(shop, "somebody's birthday").example == f"01 January of any year: {people} of 600 birthdays{more}"
 
 
 def test_a_placeholder_of_a_large_table_is_found(tmp_path: Path) -> None:
     """However small its share: one in a hundred is far more than any day has."""
     users = [a_user(at, birthday=FIRST + timedelta(days=at % 15_000)) for at in range(20_000)]
     users += [a_user(20_000 + at, birthday=date(1970, 1, 1)) for at in range(200)]
-    assert the_finding(read_rows(tmp_path, views("u0"), users=users), "stands for none").rows == 202
+    assert the_finding(read_rows(tmp_path, views("u0"), users=users), "somebody's birthday").rows == 202
 
 
 def test_a_user_table_that_no_event_knows_is_told(tmp_path: Path) -> None:
