@@ -98,6 +98,15 @@ class SnapshotMirror:
                 self._drop_missing()
         return pointer
 
+    def drop_deleted(self) -> None:
+        """Delete versions that the store has no more, also where no new one serves: a purge deletes those that hold the forgotten.
+
+        A store whose serving version is not there, an emptied one, deletes nothing here.
+        """
+        with self._in_words(), self._alone():
+            if self.remote.current().version in self.remote.versions():
+                self._drop_missing()
+
     def end_line(self, name: str) -> list[str]:
         """End a line in the store, and delete its versions there but those that serve or that another line names; returns what was
         deleted."""
@@ -191,10 +200,15 @@ class SnapshotMirror:
         return found
 
     def _drop_missing(self) -> None:
-        """Delete local versions that the store has no more, so that what was purged there stays nowhere."""
+        """Delete local versions that the store has no more, and what was fetched of such, so that what was purged there stays
+        nowhere."""
         with publishing(self._artifacts):
-            for version in {*versions(self._artifacts)} - {*self.remote.versions(), current_version(self._artifacts)}:
+            stored = {*self.remote.versions()}
+            for version in {*versions(self._artifacts)} - stored - {current_version(self._artifacts)}:
                 shutil.rmtree(self._artifacts / version, ignore_errors=True)
+            for leftover in self._artifacts.glob(f"{_FETCHING}*"):
+                if leftover.is_dir() and leftover.name.removeprefix(_FETCHING) not in stored:
+                    shutil.rmtree(leftover, ignore_errors=True)
 
     def _remove_leftovers(self, kept: Path) -> None:
         for leftover in self._artifacts.glob(f"{_FETCHING}*"):

@@ -208,6 +208,27 @@ def test_deleting_keeps_what_others_name(shop: SimpleNamespace) -> None:
     assert (versions(shop.node.folder), shop.node.serves()) == ([NEW], NEW)
 
 
+def test_what_is_deleted_goes_from_a_machine_that_fetches_nothing_new(shop: SimpleNamespace) -> None:
+    """A purge ends with its versions: nodes drop theirs, and what they fetched of them, though CURRENT stays; an emptied store drops
+    nothing."""
+    fetcher = SnapshotFetcher(shop.node.mirror, 60, Metrics())
+    shop.trainer.publish(OLD, seed=1)
+    assert fetcher.look()
+    shop.trainer.publish(NEW, seed=2)
+    assert fetcher.look()
+    assert versions(shop.node.folder) == [OLD, NEW]
+    (shop.node.folder / f".fetching-{OTHER}").mkdir()
+    shop.trainer.remote.delete([OLD])
+    fetcher._deleted_at = float("-inf")
+    assert not fetcher.look()
+    assert (versions(shop.node.folder), [*shop.node.folder.glob(".fetching-*")]) == ([NEW], [])
+    (shop.bucket / "CURRENT").unlink()
+    (shop.bucket / "snapshots" / f"{NEW}.json").unlink()
+    shutil.copytree(shop.node.folder / NEW, shop.node.folder / OLD)
+    shop.node.mirror.drop_deleted()
+    assert versions(shop.node.folder) == [OLD, NEW]
+
+
 def test_a_delete_that_was_cut_off_is_finished_by_the_next(shop: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that no manifest names any more are found a week later, or the erased would stay in the store for good."""
     shop.trainer.publish(OLD, seed=1)

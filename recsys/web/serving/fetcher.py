@@ -13,8 +13,8 @@ from recsys.web.http.metrics import Metrics
 _log = logging.getLogger(__name__)
 _MAX_DOUBLINGS = 6
 """A store that does not answer is asked more and more rarely: at last after 64 times the usual wait."""
-_REPORTS_SECONDS = 60.0
-"""So often a machine looks for reports that another one wrote."""
+_NOW_AND_THEN_SECONDS = 60.0
+"""So often a machine looks for reports that another one wrote, and for versions that were deleted."""
 
 
 class SnapshotFetcher:
@@ -26,6 +26,7 @@ class SnapshotFetcher:
         self._metrics = metrics
         self._failures = 0
         self._reports_at, self._reports_failed = float("-inf"), False
+        self._deleted_at = float("-inf")
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -57,6 +58,7 @@ class SnapshotFetcher:
         self._failures = 0
         self._look_for_lines()
         self._look_for_reports()
+        self._look_for_deleted()
         if moved is not None:
             _log.info("fetched %d of %d files, %.1f MB", moved.files, moved.all_files, moved.bytes / 1e6)
         return moved is not None
@@ -76,7 +78,7 @@ class SnapshotFetcher:
 
     def _look_for_reports(self) -> None:
         """Fetch what other machines wrote, now and then; what keeps it keeps no snapshot."""
-        if time.monotonic() - self._reports_at < _REPORTS_SECONDS:
+        if time.monotonic() - self._reports_at < _NOW_AND_THEN_SECONDS:
             return
         try:
             fetched = self._mirror.fetch_reports()
@@ -90,6 +92,19 @@ class SnapshotFetcher:
         self._reports_at, self._reports_failed = time.monotonic(), False
         if fetched:
             _log.info("fetched %d reports", fetched)
+
+    def _look_for_deleted(self) -> None:
+        """Drop versions that were deleted in the store, now and then; what keeps it keeps no snapshot."""
+        if time.monotonic() - self._deleted_at < _NOW_AND_THEN_SECONDS:
+            return
+        try:
+            self._mirror.drop_deleted()
+        except AnotherFetchesError:
+            return
+        except SnapshotError as error:
+            self._metrics.fetch_failed()
+            _log.error("versions that the store has no more were not dropped: %s", error)
+        self._deleted_at = time.monotonic()
 
     def start(self) -> None:
         """Look from now on. Call it in each worker, after it was forked."""
