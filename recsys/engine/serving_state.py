@@ -189,7 +189,7 @@ class ServingState:
     def _under_other_ids(self, user_id: str) -> list[tuple[Period, list[LiveEvent]]]:
         """Return when anonymous ids were this user's, with what they did since the snapshot. A snapshot gives linked ids' events to
         their users, so an id counts only if it did something since, or was linked since."""
-        theirs = {each: self._events_of(each) for each in self._linked_last(user_id)}
+        theirs = {each: self._events_of(each) for each in self.linked_last(user_id)}
         asked = [each for each, events in theirs.items() if events or each in self._links or each in self.accounts]
         return [(period, theirs[period.anonymous_id]) for period in self._periods(user_id, asked)] if asked else []
 
@@ -323,7 +323,7 @@ class ServingState:
         since = self._linked.get(user_id)
         return {*found, *since} if since else found
 
-    def _linked_last(self, user_id: str) -> list[str]:
+    def linked_last(self, user_id: str) -> list[str]:
         """The `MAX_ASKED` other ids of a user: joined accounts, then the anonymous ids that were linked last to any of them."""
         joined = self.accounts.joined(user_id)
         linked = [found for each in (user_id, *joined) for found in self._anonymous_linked_last(each)]

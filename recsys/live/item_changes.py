@@ -1,4 +1,4 @@
-"""Item changes: items that are back in stock or cost less since an item update, as rows of the live log.
+"""Item changes: items that are back in stock, or cost less or more since an item update, as rows of the live log.
 
 A change is found where an update is written down, in the same transaction: against what the worker's catalogue has, and what others
 wrote since then, so that of two workers that say the same only the first one's update is a change. All that one call says
@@ -26,11 +26,12 @@ _SINCE = """SELECT item_id, changed_at, change, price_before, price_after FROM i
 ORDER BY changed_at DESC, seq DESC"""
 _DROP = f"DELETE FROM item_changes WHERE seq IN (SELECT seq FROM item_changes WHERE changed_at < ? LIMIT {_AT_ONCE})"
 
-ChangeKind = Literal["back_in_stock", "price_drop"]
+ChangeKind = Literal["back_in_stock", "price_drop", "price_rise"]
+"""A rise is no news, but says that what an item cost before a later drop was not what it cost before that."""
 
 
 class Change(NamedTuple):
-    """An item became available that was not, or cheaper, at a moment in microseconds; prices are those of a price drop."""
+    """An item became available that was not, or changed its price, at a moment in microseconds; prices are those of such a change."""
 
     item_id: str
     at: int
@@ -83,6 +84,11 @@ def changes(standing: Standing, written: Iterable[ItemUpdate], updates: Sequence
     return [change for item_id in known for change in _differences(item_id, standing.now, before[item_id], after[item_id])]
 
 
+def is_cheaper(price: float, before: float) -> bool:
+    """Tell whether a price is less than another one by so much that it is worth a word."""
+    return before > 0 and round(1 - price / before, 9) >= MIN_DROP
+
+
 def without_room(standing: Standing, written: Iterable[ItemUpdate], updates: Sequence[ItemUpdate]) -> list[str | None]:
     """Tell of each update why there is no room for its item, None where there is, after those `written` since the standing."""
     room = Room(standing.catalog)
@@ -107,5 +113,21 @@ def _updated(catalog: Catalog, offers: Mapping[str, _Offer], updates: Iterable[I
 def _differences(item_id: str, at: int, before: _Offer, after: _Offer) -> Iterator[Change]:
     if after.available and not before.available:
         yield Change(item_id, at, "back_in_stock")
-    if before.price > 0 and round(1 - after.price / before.price, 9) >= MIN_DROP:
+    if is_cheaper(after.price, before.price):
         yield Change(item_id, at, "price_drop", before.price, after.price)
+    if after.price > before.price > 0:
+        yield Change(item_id, at, "price_rise", before.price, after.price)
+
+
+def lowest_before(item_changes: Iterable[Change]) -> dict[str, float]:
+    """Find of each item the lowest price that it had before its newest drop, as far as changes, the newest first, tell."""
+    lowest: dict[str, float] = {}
+    for change in item_changes:
+        if change.before is None:
+            continue
+        if change.item_id in lowest:
+            known = change.before if change.after is None else min(change.before, change.after)
+            lowest[change.item_id] = min(lowest[change.item_id], known)
+        elif change.change == "price_drop":
+            lowest[change.item_id] = change.before
+    return lowest

@@ -1,7 +1,7 @@
 """The slate of a send for a user: answered once, then the same items on every fetch, by every worker, after every training.
 
-What is pinned is kept as ids. Price and stock are those of the present catalogue, and an item that can no longer be bought gives
-its place, once and for good, to the next that passes the filters.
+What is pinned is kept as ids. Price and stock are those of the present catalogue, and an item that can no longer be bought, or no
+longer meets the send's conditions, gives its place, once and for good, to the next that passes the filters.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from recsys.engine.filters import disliked_rows
+from recsys.engine.merchandising.attribute_filters import which_hold
 from recsys.live.driver import until_written
 from recsys.live.pinned_slates import PinnedItem, PinnedSlate, PinnedSlates, Replacement
 from recsys.messages.slots import Slot
@@ -217,19 +218,23 @@ class Sends:
         return SentSlate(slate, True, tuple([place for place, _, _ in places]))
 
     def _filled(self, pin: PinnedSlate, query: Query) -> tuple[PinnedSlate, list[int]]:
-        """A pin with what is sold out, or disliked by now, replaced, and the row of each place; -1 where it could not be."""
-        rows = self._rows(pin, query.now)
+        """A pin with what may stand there no more replaced, and the row of each place; -1 where it could not be."""
+        rows = self._rows(pin, query)
         if min(rows, default=0) < 0:
             pin = self._replaced(pin, rows, query)
-            rows = self._rows(pin, query.now)
+            rows = self._rows(pin, query)
         return pin, rows
 
-    def _rows(self, pin: PinnedSlate, now: int) -> list[int]:
-        """The row of each item; -1 where it is no longer in the catalogue, not available, or what its reader said no to."""
-        row_of, shown = self._catalog.row, self._catalog.shown_at(now)
+    def _rows(self, pin: PinnedSlate, query: Query) -> list[int]:
+        """The row of each item; -1 where it is no longer in the catalogue, not available, outside the send's conditions, or what its
+        reader said no to."""
+        row_of, shown = self._catalog.row, self._catalog.shown_at(query.now)
         rows = [row_of(item.item_id) for item in pin.items]
         rows = [row if row >= 0 and shown[row] else -1 for row in rows]
-        if said := self._disliked(pin.user_id, now):
+        if query.filter:
+            held = which_hold(self._catalog, query.filter, query.now, np.maximum(np.array(rows, np.int32), 0))
+            rows = [row if holds else -1 for row, holds in zip(rows, held.tolist(), strict=True)]
+        if said := self._disliked(pin.user_id, query.now):
             hidden = np.isin(rows, disliked_rows(self._catalog, said))
             rows = [-1 if gone else row for row, gone in zip(rows, hidden.tolist(), strict=True)]
         return rows

@@ -11,18 +11,24 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 
 from recsys import clock
 from recsys.clock import DAY
 from recsys.engine.serving_state import ServingState
+from recsys.item_filters import Condition, ItemFilter
+from recsys.live.item_changes import is_cheaper
 from recsys.live.moments import KeptMoment
 from recsys.live.pinned_slates import PinnedItem, PinnedSlate
+from recsys.moments import spans
 from recsys.moments.context import TriggerContext, UserContext
 from recsys.moments.kinds import KINDS
 from recsys.moments.payload import MAX_ANCHORS, SOURCE
 from recsys.settings import Settings
 from recsys.settings.moments import MomentKind
 from recsys.snapshot.contents import Content
+from recsys.snapshot.histories import NEVER
+from recsys.snapshot.stock import runs_low
 from recsys.types import Assignment, Query, Reason, Send
 
 
@@ -51,6 +57,14 @@ class _Line(msgspec.Struct, frozen=True):
     slate: _Slate
     content: Content | None = None
     price_before: float | None = None
+    category: str | None = None
+    brand: str | None = None
+
+    @property
+    def conditions(self) -> ItemFilter:
+        """Conditions that all its items meet, those that take the place of others too."""
+        named = {"brand": self.brand, "category": self.category}
+        return tuple((name, Condition(any=(value,))) for name, value in named.items() if value is not None)
 
 
 class MomentCard(NamedTuple):
@@ -83,6 +97,7 @@ def moment_card(moment: KeptMoment, settings: Settings) -> MomentCard:
         limit=settings.moments.items,
         expires_at=moment.at + int(settings.state.keep_days * DAY),
         template=line.kind,
+        filter=line.conditions,
     )
     slate = PinnedSlate(
         send_id=send_id,
@@ -99,22 +114,23 @@ def moment_card(moment: KeptMoment, settings: Settings) -> MomentCard:
 
 
 def subject(card: MomentCard, shown: Mapping[int, str], serving: ServingState, now: int) -> Subject:
-    """Find what a moment's message speaks of at `now` (microseconds): the first item that it is about and that still stands on the
-    slate, was not bought since it was found, and, of a cart, still lies there, of a price that fell, still costs less.
+    """Find what a moment's message speaks of at `now` (microseconds): the first item that it is about, that still stands on the
+    slate, and of which its kind still holds; of an editorial the content, unless the shop withdrew it.
 
     `shown` are the rows of the slate's items with their slot addresses, empty where there are none.
     """
     line, catalog = card.line, serving.engine.catalog
     since = clock.to_microseconds(line.since)
     if line.content is not None:
-        article = {"event_type": line.kind, "timestamp": since, "title": line.content.title, "url": line.content.url}
+        content = serving.engine.snapshot.contents.named(line.content.content_id)
+        article = content and {"event_type": line.kind, "timestamp": since, "title": content.title, "url": content.url}
         return Subject(article, -1, frozenset())
     if not KINDS[line.kind].about_items:
         return Subject(None, -1, frozenset())
     anchors = [row for item_id in line.anchors if (row := catalog.row(item_id)) >= 0]
     wanted = _still_wanted(card, anchors, serving, now)
     if line.price_before is not None:
-        wanted = [row for row in wanted if catalog.price[row] < line.price_before]
+        wanted = [row for row in wanted if is_cheaper(float(catalog.price[row]), line.price_before)]
     chosen = next((row for row in wanted if row in shown), -1)
     passed_over = frozenset(anchors) - frozenset(wanted) | frozenset({chosen})
     if chosen < 0:
@@ -128,13 +144,22 @@ def subject(card: MomentCard, shown: Mapping[int, str], serving: ServingState, n
 
 
 def _still_wanted(card: MomentCard, anchors: Sequence[int], serving: ServingState, now: int) -> list[int]:
-    """The items that the moment is about still: of a cart those that lie in it, of other kinds those not bought since it was found."""
-    moment = card.moment
+    """The items of which the moment's kind still holds, by what its person, under whichever id, is known to have done by now: of a
+    cart those that lie in it, of what is bought again those still due, of other kinds those not bought since they were looked at, and
+    among them of what runs low those that do."""
+    user_id, kind, catalog = serving.owner_of(card.moment.user_id), card.line.kind, serving.engine.catalog
     context = TriggerContext(serving.engine, now)
-    user = UserContext(moment.user_id, serving.person(moment.user_id), serving.history(moment.user_id), context)
-    if card.line.kind == "cart":
+    user = UserContext(user_id, serving.person(user_id), serving.history(user_id), context)
+    if kind == "cart":
         return [row for row in anchors if row in set(user.cart())]
-    return [row for row in anchors if user.bought_at(row) <= moment.at]
+    if kind == "replenish":
+        bought_at = np.array([user.bought_at(row) for row in anchors], np.int64)
+        due = (bought_at > NEVER) & (spans.due_again(bought_at, catalog.gap_days[anchors]) <= now)
+        return [row for row, holds in zip(anchors, due.tolist(), strict=True) if holds]
+    if kind == "low_stock":
+        low = runs_low(catalog, context.settings.lead_days, np.array(anchors, np.int32))
+        anchors = [row for row, holds in zip(anchors, low.tolist(), strict=True) if holds]
+    return [row for row in anchors if user.interest(row, now + 1) > NEVER]
 
 
 _read = msgspec.json.Decoder(_Line).decode

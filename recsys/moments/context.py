@@ -12,7 +12,7 @@ import numpy as np
 from recsys import clock
 from recsys.behaviour import CART_ADD, PURCHASE, VIEW, last_session
 from recsys.engine.pipeline import Engine
-from recsys.live.item_changes import Change, ChangeKind
+from recsys.live.item_changes import Change, ChangeKind, lowest_before
 from recsys.locales import price_text, zone
 from recsys.reasons import reason_locale, reason_text
 from recsys.settings.moments import MomentsSettings
@@ -65,11 +65,14 @@ class TriggerContext:
         self.engine, self.now = engine, now
         self.settings: MomentsSettings = engine.settings.moments
         self.catalog: Catalog = engine.catalog
-        self.news: dict[ChangeKind, dict[int, Change]] = {"back_in_stock": {}, "price_drop": {}}
-        """Row of an item = its newest change of a kind."""
-        for each in changes:  # the newest come first
+        self.news: dict[ChangeKind, dict[int, Change]] = {"back_in_stock": {}, "price_drop": {}, "price_rise": {}}
+        """Row of an item = its newest change of a kind, the first given; `before` of a drop is the lowest price that it had before it,
+        among the changes given."""
+        lowest = lowest_before(changes)
+        for each in changes:
             if (row := self.catalog.row(each.item_id)) >= 0:
-                self.news[each.change].setdefault(row, each)
+                before = lowest.get(each.item_id) if each.change == "price_drop" else each.before
+                self.news[each.change].setdefault(row, each._replace(before=before))
         self.runs_low: Mask = np.zeros(self.catalog.n_items, bool) if runs_low is None else runs_low
         self.high_spend = high_spend
 

@@ -7,7 +7,7 @@ found is remembered only until it can turn out otherwise, so that polls find the
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Literal, NamedTuple, TypeVar
 
@@ -29,7 +29,7 @@ from recsys.moments.kinds import KINDS, next_turn
 from recsys.moments.payload import Ask, moment_id, moment_line
 from recsys.settings.moments import MomentKind
 from recsys.snapshot.histories import NEVER
-from recsys.snapshot.stock import at_risk
+from recsys.snapshot.stock import runs_low
 from recsys.types import Mask, Rows, Times
 
 _T = TypeVar("_T")
@@ -44,8 +44,8 @@ LONGEST = DAY
 
 class Look(NamedTuple):
     """Result of a look at somebody: `why` there is a moment or none (`later`: another message keeps it back, `unlooked`: no line was
-    made), and from when on (microseconds) it can turn out otherwise, unless they do something, an item changes, or, for `later`, they
-    are notified of something."""
+    made, or there is nothing to show), and from when on (microseconds) it can turn out otherwise, unless they do something, an item
+    changes, or, for `later`, they are notified of something."""
 
     why: Literal["due", "not due", "later", "unlooked"]
     until: int
@@ -110,6 +110,11 @@ class Finder:
         left = not_forgotten(found, forgotten)
         return sum(self._state.moments.write(left, self._settings.per_day, received_at, known))
 
+    def may_write_to(self, user_id: str) -> bool:
+        """Tell whether somebody is among those whom the shop may write to, as of the last search."""
+        place = self._contact_index.place(user_id)
+        return place >= 0 and bool(self._contact_index.contactable[place])
+
     def candidates(self, kind: MomentKind, now: int) -> list[str]:
         """Everybody worth a look at `now`, those whose last event is oldest first."""
         with self._searching:
@@ -146,7 +151,8 @@ class Finder:
             candidates = [each for each in candidates if each.user_context.user_id not in kept]
         looks |= {each.user_context.user_id: Look("unlooked", NEVER) for each in candidates}
         for chosen in self._paced(candidates[:max_n]):
-            looks[chosen.user_context.user_id] = Look("due", NEVER, self._moment(kind, chosen))
+            if (found := self._moment(kind, chosen)) is not None:
+                looks[chosen.user_context.user_id] = Look("due", NEVER, found)
         return [looks[user_id] for user_id in user_ids]
 
     def _trigger_context(self, now: int) -> TriggerContext:
@@ -158,7 +164,7 @@ class Finder:
             self._serving.engine,
             now,
             tuple(self._state.item_changes.since(now - int(settings.change_days * DAY))),
-            at_risk(catalog.stock, catalog.sold, settings.lead_days) & catalog.available & (catalog.stock >= 1),
+            runs_low(catalog, settings.lead_days),
             self._high_spend,
         )
         self._wake(changed)
@@ -202,9 +208,9 @@ class Finder:
         return places[np.argsort(contact_index.last_seen[places], kind="stable")].astype(np.int32)
 
     def _user_context(self, user_id: str, trigger_context: TriggerContext) -> UserContext | None:
-        """One person now; None: forgotten, or written to under the account that this one was joined into."""
+        """One person now; None: forgotten, or written to under the user that this id belongs to."""
         serving = self._serving
-        if serving.forgotten.at(user_id) is not None or user_id in serving.accounts:
+        if serving.forgotten.at(user_id) is not None or user_id in serving.accounts or serving.owner_of(user_id) != user_id:
             return None
         return UserContext(user_id, serving.person(user_id), serving.history(user_id), trigger_context)
 
@@ -247,7 +253,7 @@ class Finder:
         """Users who had as many moments today as a day may have, with when their next day begins."""
         days = {each.user_context.user_id: day_of(each.user_context.now, each.user_context.timezone) for each in candidates}
         counts = dict.fromkeys(days, 0)
-        for notified in self._state.moments.notified_to(list(days), min((first for first, _ in days.values()), default=0)):
+        for notified in self._notified_to(days, min((first for first, _ in days.values()), default=0)):
             first, following = days[notified.user_id]
             counts[notified.user_id] += first <= notified.at < following
         return {user_id: days[user_id][1] for user_id, count in counts.items() if count >= self._settings.per_day}
@@ -255,11 +261,15 @@ class Finder:
     def _left(
         self, hits: Mapping[str, Mapping[MomentKind, Sequence[TriggerHit]]]
     ) -> dict[str, dict[MomentKind, list[TriggerHit]]]:
-        """Return what is left by user and kind without what they were notified of: by its id, or lately by another of its kind."""
-        ids = [
-            moment_id(kind, user, due.key) for user, kinds in hits.items() for kind, some in kinds.items() for due in some
-        ]
-        known = self._state.moments.notified(ids)
+        """Return what is left by user and kind without what they were notified of, under whichever id: by its key, or lately by
+        another of its kind."""
+        ids = {
+            (user, kind, due.key): [moment_id(kind, each, due.key) for each in (user, *self._other_ids(user))]
+            for user, kinds in hits.items()
+            for kind, some in kinds.items()
+            for due in some
+        }
+        known = self._state.moments.notified([each for some in ids.values() for each in some])
         since = [due.once_since for kinds in hits.values() for some in kinds.values() for due in some]
         lately = self._lately([user for user, kinds in hits.items() if any(kinds.values())], since)
         return {
@@ -267,7 +277,7 @@ class Finder:
                 kind: [
                     due
                     for due in some
-                    if moment_id(kind, user, due.key) not in known
+                    if known.isdisjoint(ids[user, kind, due.key])
                     and (due.once_since is None or lately.get((user, kind), NEVER) < due.once_since)
                 ]
                 for kind, some in kinds.items()
@@ -280,12 +290,23 @@ class Finder:
         earliest = min((each for each in since if each is not None), default=None)
         if earliest is None:
             return {}
-        notified: list[Notified] = self._state.moments.notified_to(user_ids, earliest)
+        notified = self._notified_to(user_ids, earliest)
         return {(each.user_id, each.kind): each.at for each in sorted(notified, key=lambda each: each.at)}
 
-    def _moment(self, kind: MomentKind, candidate: _Candidate) -> Moment:
+    def _notified_to(self, user_ids: Collection[str], since: int) -> list[Notified]:
+        """Return what was found due from a moment (microseconds) on for these users, also under their other ids, by user."""
+        users = {each: user for user in user_ids for each in self._other_ids(user)} | {each: each for each in user_ids}
+        return [each._replace(user_id=users[each.user_id]) for each in self._state.moments.notified_to(list(users), since)]
+
+    def _other_ids(self, user_id: str) -> list[str]:
+        """The other ids under which somebody may have been notified: joined accounts, and those linked last."""
+        return self._serving.linked_last(user_id)
+
+    def _moment(self, kind: MomentKind, candidate: _Candidate) -> Moment | None:
         user_context, due = candidate.user_context, candidate.hits[0]
         line = moment_line(kind, due, user_context, self._ask, self._seen(user_context.user_id), self._copy_texts)
+        if line is None:
+            return None
         day = day_of(user_context.now, user_context.timezone)
         return Moment(
             moment_id(kind, user_context.user_id, due.key), user_context.user_id, kind, user_context.now, day, line

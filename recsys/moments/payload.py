@@ -47,6 +47,8 @@ class MomentPayload(msgspec.Struct, frozen=True, kw_only=True):
     coupon: str
     content: Content | None
     price_before: float | None
+    category: str | None
+    brand: str | None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -64,14 +66,16 @@ def moment_line(
     ask: Ask,
     seen: Sequence[str],
     copy_texts: Mapping[str, Words],
-) -> bytes:
-    """Encode the line of a moment.
+) -> bytes | None:
+    """Encode the line of a moment; None: it is about items, a category or a brand, of which nothing can be shown.
 
     `seen` are items that are not to be recommended again · `copy_texts` the shop's words by canonical category
     (`category_copy.canonical`).
     """
     trigger_context = user_context.trigger_context
     slate = moment_slate(kind, due, user_context, ask, seen)
+    if not slate.items and due.content < 0 and (KINDS[kind].about_items or due.category or due.brand):
+        return None
     first = trigger_context.catalog.item(slate.items[0])["category"] if slate.items else None
     contents = trigger_context.engine.snapshot.contents
     line = MomentPayload(
@@ -89,6 +93,8 @@ def moment_line(
         **words_of(first, copy_texts),
         content=contents.at(due.content) if due.content >= 0 else None,
         price_before=due.price_before,
+        category=due.category,
+        brand=due.brand,
     )
     return _encode(line)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from recsys.clock import DAY
-from recsys.live.item_changes import ChangeKind
+from recsys.live.item_changes import ChangeKind, is_cheaper
 from recsys.moments import spans
 from recsys.moments.context import TriggerHit, UserContext, local, midnight, months_after
 from recsys.orders import revenue_of
@@ -138,10 +138,10 @@ def back_in_stock(user_context: UserContext) -> Iterator[TriggerHit]:
 
 
 def price_drop(user_context: UserContext) -> Iterator[TriggerHit]:
-    """An item that was viewed or carted and not bought costs less, and still does."""
+    """An item that was viewed or carted and not bought costs less than it did in the days before, and still does."""
     catalog = user_context.trigger_context.catalog
     for row, at, before in _news(user_context, "price_drop"):
-        if before is not None and catalog.price[row] < before:
+        if before is not None and is_cheaper(float(catalog.price[row]), before):
             price = user_context.price(float(catalog.price[row]))
             reason = user_context.reason("price_drop", price=price, before=user_context.price(before))
             yield TriggerHit(at, f"{catalog.item_id(row)} {at}", (row,), reason, price_before=before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 import msgspec
@@ -42,6 +43,15 @@ class Contents:
     def at(self, row: int) -> Content:
         """The content at a row."""
         return msgspec.json.decode(self._texts[row], type=Content)
+
+    def named(self, content_id: str) -> Content | None:
+        """The content of this id; None: there is none."""
+        row = self._row_of.get(content_id)
+        return None if row is None else self.at(row)
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        return {self.at(row).content_id: row for row in range(len(self))}
 
     def published_at(self, row: int) -> int:
         """Return when it was published, in microseconds; 0: not said."""

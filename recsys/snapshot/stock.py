@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from recsys.clock import DAY
 from recsys.snapshot.catalog import SOLD_DAYS, Catalog
 from recsys.snapshot.histories import Events
-from recsys.types import EventType, Mask
+from recsys.types import EventType, Mask, Rows
 
 Units: TypeAlias = NDArray[np.float32]
 
@@ -32,6 +32,13 @@ def days_of_cover(stock: Units, sold: Units) -> NDArray[np.float32]:
 def at_risk(stock: Units, sold: Units, lead_days: float) -> Mask:
     """Tell whether each item's stock lasts fewer than `lead_days` days, bool[n]; where that is not known it is not at risk."""
     return days_of_cover(stock, sold) < lead_days
+
+
+def runs_low(catalog: Catalog, lead_days: float, rows: Rows | None = None) -> Mask:
+    """Tell whether an item can be bought, at least a piece is left, and its stock is at risk, bool[n], or bool[k] of some rows."""
+    chosen = slice(None) if rows is None else rows
+    stock = catalog.stock[chosen]
+    return at_risk(stock, catalog.sold[chosen], lead_days) & catalog.available[chosen] & (stock >= 1)
 
 
 def units_missing(stock: Units, sold: Units, lead_days: float) -> NDArray[np.float64]:

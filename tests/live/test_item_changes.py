@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from recsys.item_updates import ItemUpdate
 from recsys.live.databases import log_in, open_log
-from recsys.live.item_changes import Change, Standing
+from recsys.live.item_changes import Change, Standing, lowest_before
 from recsys.live.log import EventLog
 from recsys.snapshot.catalog import Catalog, catalog_arrays
 from recsys.snapshot.put.overlay import overlay
@@ -29,7 +29,7 @@ from tests.support.shops.handmade import calm, item_frame, numbered_items, world
 
 SOFA, GONE = "sofa-1", "gone-1"
 """An item that is available for 900, and one that is not for 60."""
-BACK, DROP = "back_in_stock", "price_drop"
+BACK, DROP, RISE = "back_in_stock", "price_drop", "price_rise"
 ARRAYS = catalog_arrays(finish_items(item_frame(ITEMS), None), None)
 Notified = list[tuple[str, str, float | None, float | None]]
 
@@ -53,8 +53,8 @@ def patch(app: Application, *rows: dict[str, Any]) -> None:
 
 
 def stated(found: Sequence[Change]) -> Notified:
-    """Changes without their moments, the oldest first."""
-    return [(each.item_id, each.change, each.before, each.after) for each in reversed(found)]
+    """Changes that are news, without their moments, the oldest first."""
+    return [(each.item_id, each.change, each.before, each.after) for each in reversed(found) if each.change != RISE]
 
 
 def of(app: Application) -> Notified:
@@ -92,6 +92,21 @@ def after(state: EventLog, *calls: Sequence[ItemUpdate], price: float | None = 1
 def test_a_price_drop_is_of_one_percent_or_more(state: EventLog, before: float | None, price: float, dropped: bool) -> None:
     """Less than that, a rise, or the first price that is known is none."""
     assert after(state, [ItemUpdate(SOFA, price=price)], price=before) == ([(SOFA, DROP, before, price)] if dropped else [])
+
+
+def test_a_rise_is_noted(state: EventLog) -> None:
+    """However small; with it, what an item cost before a drop is the lowest price that is known from before it."""
+    for at, price in enumerate((100.5, 80.0, 120.0, 90.0), 1):
+        state.add_items(
+            [ItemUpdate(SOFA, price=price)], at, Standing(world([], [{**ITEMS[0], "price": 100.0}]).catalog, 0, at)
+        )
+    found = state.item_changes.since(0)
+    assert [(each.change, each.before, each.after) for each in found] == [
+        (DROP, 120.0, 90.0), (RISE, 80.0, 120.0), (DROP, 100.5, 80.0), (RISE, 100.0, 100.5)
+    ]  # fmt: skip
+    assert lowest_before(found) == {SOFA: 80.0}
+    assert lowest_before(found[2:]) == {SOFA: 100.0}
+    assert lowest_before(found[3:]) == {}
 
 
 @pytest.mark.parametrize(
@@ -292,6 +307,8 @@ class Plain:
                 yield item_id, BACK
             if self.price[item_id] < price[item_id]:
                 yield item_id, DROP
+            if self.price[item_id] > price[item_id]:
+                yield item_id, RISE
 
 
 item_updates = st.builds(

@@ -11,6 +11,7 @@ import pytest
 
 from recsys.engine.pipeline import Engine, answer
 from recsys.engine.slate_json import sent_json, slate_json
+from recsys.item_filters import Condition
 from recsys.item_updates import ItemUpdate
 from recsys.live.databases import log_in
 from recsys.messages.sends import Sends, SentSlate
@@ -183,6 +184,18 @@ def test_an_item_sold_out_is_swapped_once_for_good(mail: Mail, busy_shop: Shop) 
         assert each.items("weekly") == items
         assert len(each.asked) == asked_before
     assert swapped.slate.recommendation_id == mail.fetch("weekly").slate.recommendation_id
+
+
+def test_what_no_longer_meets_the_sends_conditions_is_swapped(mail: Mail) -> None:
+    """Every item of every slate meets them: one that became too dear gives its place away."""
+    mail.declare("cheap", filter=(("price", Condition(max=500.0)),))
+    before = mail.items("cheap")
+    mail.update(1, before[0], price=501.0)
+    after = mail.items("cheap")
+    prices = [mail.engine.catalog.item(mail.engine.catalog.row(item))["price"] for item in after]
+    assert before[0] not in after
+    assert max(prices) <= 500
+    assert [item for item in before[1:] if item in after] == before[1:]
 
 
 def test_what_took_a_place_may_give_way_too(mail: Mail) -> None:

@@ -16,6 +16,7 @@ VALUES = st.sampled_from(["javascript:x", "'vb:x'", '"java\nscript:x"', "https:/
 ATTRIBUTES = st.tuples(st.sampled_from([" ", "\n", "/", ""]), NAMES, st.sampled_from(["=", " = ", ""]), VALUES).map("".join)
 TAGS = st.tuples(st.sampled_from(["<a", "<B x"]), st.lists(ATTRIBUTES, min_size=1, max_size=3).map("".join), st.just(">"))
 BITS = TAGS.map("".join) | ATTRIBUTES | st.sampled_from(["<", "<a", " ", "\n", "/", ">", "b"])
+LAMP = "Lamp href=javascript:1 onerror=alert(1) background=https://evil.example/x src=vb:1 x"
 TAG = re.compile(r"<[a-zA-Z][^>]*>")
 
 
@@ -25,3 +26,10 @@ def test_no_address_of_any_tag_is_passed_over(text: str) -> None:
     """Tags are found by their addresses; what each says is as if every tag were looked at."""
     lines = "\n".join(line for line in map(str.strip, text.splitlines()) if line)
     assert _tidy("html", text, HOME) == TAG.sub(lambda tag: _safe_tag(tag[0], HOME), lines)
+
+
+def test_what_stands_in_another_attribute_is_no_address() -> None:
+    """A title that reads like an attribute stays text within its quotes, and the address beside it is looked at."""
+    tag = f'<img src="javascript:x" alt="{LAMP}" width="256">'
+    assert _safe_tag(tag, HOME) == f'<img src="{HOME}" alt="{LAMP}" width="256">'
+    assert _safe_tag(f"<a title='{LAMP}' href=vb:2>", HOME) == f"<a title='{LAMP}' href=\"{HOME}\">"

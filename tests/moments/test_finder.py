@@ -314,15 +314,58 @@ def test_a_moment_is_not_about_a_brand_or_category_that_was_refused(hit: Trigger
 
 
 def test_joined_accounts_are_one_person(worker: Worker) -> None:
-    """The account that the history belongs to hears of it, of what the other one did too; once they part, each for itself again."""
+    """The account that the history belongs to hears of it, of what the other one did too, and of no more in a day than one; once they
+    part, each for itself again."""
     assert worker.users("browse") == ["bert"]
     worker.state.joins.add(Join("bert", "cara", micros(NOW)), micros(NOW))
     worker.post(event("bert", "sofa-2", "cart_add", ago(minutes=1)))
-    later = NOW + timedelta(hours=1)
-    assert worker.users("cart", later) == ["cara"]
+    assert worker.users("cart", NOW + timedelta(hours=1)) == []
+    tomorrow = NOW + timedelta(hours=12)
+    assert worker.users("cart", tomorrow) == ["cara"]
     assert {"sofa-1", "sofa-2"} & {item["item_id"] for item in worker.lines("cart")[0]["slate"]["items"][:2]}
-    worker.state.joins.undo("bert", micros(later))
-    assert worker.users("cart", NOW + timedelta(hours=12)) == ["cara", "bert"]
+    worker.state.joins.undo("bert", micros(tomorrow))
+    assert worker.users("cart", tomorrow + timedelta(minutes=1)) == ["cara", "bert"]
+
+
+def test_an_account_that_was_told_is_not_told_again_when_it_is_joined(worker: Worker) -> None:
+    """The same cart, found under the id of then, is not spoken of under the one that keeps the history."""
+    assert worker.users("cart") == ["cara"]
+    worker.state.joins.add(Join("cara", "bert", micros(NOW)), micros(NOW))
+    assert worker.users("cart", NOW + timedelta(hours=12)) == ["cara"]
+
+
+def test_an_anonymous_id_is_written_to_under_its_user(tmp_path: Path) -> None:
+    """Where consent is assumed and there is no user table: linked before the first look, it is no person of its own."""
+    shop = MomentShop(
+        tmp_path, event("tablet", "sofa-1", "cart_add", ago(minutes=50)), event("ada", "lamp-1", at=ago(days=2))
+    )
+    shop.toml = shop.toml.replace('[data.users]\npaths = ["users.parquet"]\n', "")
+    worker = Worker(with_settings(shop.engine(), consent="assumed"), tmp_path)
+    worker.state.add_links([Link("tablet", "ada", micros(ago(minutes=40)))], 1)
+    assert worker.users("cart") == ["ada"]
+
+
+def test_nothing_to_show_is_no_moment(make: Make, tmp_path: Path) -> None:
+    """Of a brand of which nothing can be bought no message is made, and the day is left to another; once it can be, it is told."""
+    loved = [event("cara", "lamp-1", at=ago(minutes=120 - k)) for k in range(4)]
+    worker = Worker(with_settings(make(*loved).engine(), kinds=("brand_trending",)), tmp_path)
+    brand = worker.engine.catalog.item(worker.engine.catalog.row("lamp-1"))["brand"]
+    code = worker.engine.catalog.brands.row(brand)
+    items = [worker.engine.catalog.item_id(row) for row in worker.engine.catalog.brand_items(code).tolist()]
+    worker.state.add_items(
+        [ItemUpdate(each, available=False) for each in items],
+        micros(NOW),
+        Standing(worker.engine.catalog, worker.state.last(), micros(NOW)),
+    )
+    assert worker.users("brand_trending") == []
+    worker.state.add_items(
+        [ItemUpdate("lamp-1", available=True)],
+        micros(NOW),
+        Standing(worker.engine.catalog, worker.state.last(), micros(NOW)),
+    )
+    assert worker.users("brand_trending", NOW + timedelta(minutes=1)) == ["cara"]
+    [line] = worker.lines("brand_trending")
+    assert (line["brand"], line["category"]) == (brand, None)
 
 
 def test_people_with_two_accounts_have_one_birthday(make: Make, tmp_path: Path) -> None:

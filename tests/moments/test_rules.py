@@ -455,6 +455,21 @@ def test_a_price_drop_still_holds(engine: Engine) -> None:
     assert due("back_in_stock", one) == []
 
 
+def test_a_price_that_is_put_back_is_no_drop(engine: Engine) -> None:
+    """What was dearer for a while costs what it did: a drop is from the lowest price of the days before it."""
+
+    def change(kind: str, before: float, after: float, days: float) -> Change:
+        return Change("sofa-1", micros(ago(days=days)), kind, before, after)  # type: ignore[arg-type]
+
+    back = [change("price_drop", 2400.0, 900.0, 1), change("price_rise", 900.0, 2400.0, 2)]
+    assert due("price_drop", user_context(engine, did("sofa-1", days=5), changes=back)) == []
+    less = [change("price_drop", 2400.0, 900.0, 1), change("price_rise", 950.0, 2400.0, 2)]
+    [found] = due("price_drop", user_context(engine, did("sofa-1", days=5), changes=less))
+    assert found.price_before == 950.0
+    assert found.reason is not None
+    assert found.reason.text == "900 statt 950"
+
+
 def test_what_runs_low_is_for_who_wants_it(engine: Engine) -> None:
     """An item in the cart, or viewed on a visit that ended within 24 hours; once for an item."""
     low = np.zeros(engine.catalog.n_items, bool)

@@ -99,7 +99,7 @@ class FilterMasks:
 
     def holding(self, item_filter: ItemFilter, now: int, rows: Rows) -> Mask:
         """Tell of some items whether all conditions hold, bool[k]."""
-        return _all_hold(self._catalog, item_filter, _as_of(item_filter, now), rows)
+        return which_hold(self._catalog, item_filter, now, rows)
 
     def failing(self, item_filter: ItemFilter, now: int, item: int) -> str:
         """Say which condition first does not hold for an item."""
@@ -107,6 +107,11 @@ class FilterMasks:
             if not self.holding((one,), now, np.array([item], np.int32))[0]:
                 return _said(*one)
         return ""
+
+
+def which_hold(catalog: Catalog, item_filter: ItemFilter, now: int, rows: Rows) -> Mask:
+    """Tell of some items of a catalogue whether all conditions hold at `now` (microseconds), bool[k]."""
+    return _all_hold(catalog, item_filter, _as_of(item_filter, now), rows)
 
 
 def _as_of(item_filter: ItemFilter, now: int) -> int:

@@ -43,7 +43,9 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 """A tag with an address; most have none. Word by word and never back, so that a tag costs what its length is."""
-_ADDRESS = re.compile(r"""(?<=\s)((?:href|src|background|action)\s*=\s*)("[^"]*"|'[^']*'|[^\s"'>]+)""", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"""(?<=\s)(([^\s"'>=/]++)\s*+=\s*+)("[^"]*+"|'[^']*+'|[^\s"'>]++)""")
+"""An attribute with its value, whatever it is named: what stands in the value of another one is no attribute."""
+_ADDRESSES = ("href", "src", "background", "action")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):|[/\\]{2}", re.IGNORECASE)
 _HARMLESS_SCHEMES = ("http", "https", "mailto", "tel")
 
@@ -207,10 +209,12 @@ def _safe_tag(tag: str, home_url: str) -> str:
     """An HTML tag without addresses that run something, or leave their scheme open."""
 
     def safe(found: re.Match[str]) -> str:
-        address = re.sub(r"[\s\x00-\x1f\x7f]", "", html.unescape(found[2].strip("\"'")))
+        if found[2].lower() not in _ADDRESSES:
+            return found[0]
+        address = re.sub(r"[\s\x00-\x1f\x7f]", "", html.unescape(found[3].strip("\"'")))
         scheme = _SCHEME.match(address)
         if scheme is None or (scheme[1] or "").lower() in _HARMLESS_SCHEMES:
             return found[0]
         return f'{found[1]}"{html.escape(home_url)}"'
 
-    return _ADDRESS.sub(safe, tag)
+    return _ATTRIBUTE.sub(safe, tag)

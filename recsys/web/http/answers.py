@@ -156,6 +156,8 @@ class MomentAnswer(Struct, frozen=True):
     coupon: str
     content: Annotated[ContentAnswer | None, Meta(description="Of `editorial`: what to read.")]
     price_before: Annotated[float | None, Meta(description="Of `price_drop`: what the item cost before.")] = None
+    category: Annotated[str | None, Meta(description="The category that the slate keeps to.")] = None
+    brand: Annotated[str | None, Meta(description="The brand that the slate keeps to.")] = None
 
 
 class CardAnswer(Struct, frozen=True):

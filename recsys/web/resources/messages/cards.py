@@ -8,20 +8,19 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from recsys.engine.serving_state import ServingState
 from recsys.messages.cards.cards import Card, CardError, Cards, UnknownTemplateError
 from recsys.messages.cards.channels import PARTS
 from recsys.messages.cards.data import compose, event_of
 from recsys.messages.sends import SentSlate
-from recsys.moments.card import MomentCard, moment_card, subject
-from recsys.types import Send, SettingsError
+from recsys.moments.card import MomentCard, subject
+from recsys.types import Send
 from recsys.web.http.answers import CardAnswer, MomentCardAnswer
 from recsys.web.http.parameters import UserParameters
 from recsys.web.http.problems import Problem, invalid
 from recsys.web.http.queries import personal_query
 from recsys.web.http.responses import Response, json_response
 from recsys.web.operations import Call, Operation
-from recsys.web.resources.messages.sends import recommend_sent
+from recsys.web.resources.messages.sends import moment_of, pin_moment, recommend_sent
 
 _CHANNELS = "push, email, sms or whatsapp"
 _PART = "a part of the channel, such as html; absent: all of them, as JSON"
@@ -65,7 +64,7 @@ def card_of_moment(call: Call[CardParameters]) -> Response:
     known = serving.read_to  # before the moment is read
     now, found = service.live.now(serving), _moment(call)
     user_id = found.moment.user_id
-    sent = _pinned(call, serving, known, found, now)
+    sent = pin_moment(call, serving, known, found, now)
     slots = service.slots(found.send.send_id, user_id, sent)
     links = [slot["link"] for slot in slots] or [""] * len(sent.slate.items)
     person = serving.person(user_id)
@@ -119,7 +118,7 @@ def _send(call: Call[CardParameters], send_id: str) -> Send:
 
 def _moment(call: Call[CardParameters]) -> MomentCard:
     moment_id, settings = call.path["moment_id"], call.service.settings
-    found = call.service.live.state.moments.of(moment_id)
+    found = moment_of(call.service, moment_id)
     if found is None:
         raise Problem(
             404,
@@ -128,16 +127,7 @@ def _moment(call: Call[CardParameters]) -> MomentCard:
             parameter="moment_id",
             value=moment_id,
         )
-    return moment_card(found, settings)
-
-
-def _pinned(call: Call[CardParameters], serving: ServingState, known: int, card: MomentCard, now: int) -> SentSlate:
-    try:
-        return call.service.pin_given(serving, known, card.send, card.slate, card.query(now))
-    except SettingsError as error:
-        raise Problem(
-            400, f"moment_id: the placement of {card.line.kind!r} is gone: {error}", parameter="moment_id"
-        ) from error
+    return found
 
 
 def _render(cards: Cards, send: Send, channel: str, context: dict[str, Any]) -> Card:

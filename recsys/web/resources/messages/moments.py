@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Annotated, Any, NamedTuple
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec.json import Decoder, decode, encode
 
 from recsys.clock import DAY
+from recsys.engine.serving_state import ServingState
+from recsys.moments.finder import Finder
 from recsys.settings.moments import MomentKind
 from recsys.web.http.answers import MomentAnswer
 from recsys.web.http.problems import Problem, invalid
@@ -43,6 +45,16 @@ class MomentParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     limit: Annotated[int, Meta(ge=1, le=MAX_MOMENTS, description=f"Most moments. Allowed: {_ALLOWED['limit']}.")] = MOMENTS
 
 
+class _Reader(Struct, frozen=True):
+    """Part of a line that says whom to write to, and where."""
+
+    user_id: str
+    channels: tuple[str, ...]
+
+
+_read = Decoder(_Reader).decode
+
+
 class Cursor(NamedTuple):
     """Position of a consumer: the number of the last row that it took, and when that was, in microseconds."""
 
@@ -73,7 +85,8 @@ def poll(call: Call[MomentParameters]) -> Response:
     serving = live.serving()
     now, received = live.now(serving), live.received()
     cursor = _cursor(call, kind, received)
-    call.service.finder(serving).find(kind, now, limit, received)
+    finder = call.service.finder(serving)
+    finder.find(kind, now, limit, received)
     moments = live.state.moments
     with live.state.reading():
         after = moments.last_until(kind, now - DAY) if cursor is None else cursor.seq
@@ -81,7 +94,8 @@ def poll(call: Call[MomentParameters]) -> Response:
         last = live.state.last()
     # Where all was answered, rows of other kinds need not be passed over again.
     reached = rows[-1][0] if len(rows) == limit else last
-    return _answer(rows, Cursor(reached, received).text(kind))
+    lines = [line for _, row in reversed(rows) if (line := _as_of_now(row, serving, finder)) is not None]
+    return json_response(b"".join(lines), media=NDJSON, headers={NEXT_CURSOR: Cursor(reached, received).text(kind)})
 
 
 def _kind(call: Call[MomentParameters]) -> MomentKind:
@@ -111,9 +125,15 @@ def _cursor(call: Call[MomentParameters], kind: str, received: int) -> Cursor | 
     return cursor
 
 
-def _answer(rows: Sequence[tuple[int, bytes]], cursor: str) -> Response:
-    body = b"".join(line + b"\n" for _, line in reversed(rows))
-    return json_response(body, media=NDJSON, headers={NEXT_CURSOR: cursor})
+def _as_of_now(line: bytes, serving: ServingState, finder: Finder) -> bytes | None:
+    """A line with the channels of now; None: the shop may not write to its user any more."""
+    told = _read(line)
+    if not finder.may_write_to(told.user_id):
+        return None
+    channels = serving.person(told.user_id).channels
+    if channels != told.channels:
+        line = encode({**decode(line, type=dict[str, Raw]), "channels": channels})
+    return line + b"\n"
 
 
 def _check(plain: bytes, kind: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from msgspec import UNSET
 from recsys.engine.serving_state import ServingState
 from recsys.engine.slate_json import sent_json
 from recsys.messages.sends import SentSlate
+from recsys.moments.card import MomentCard, moment_card
 from recsys.types import Query, Send, SettingsError
 from recsys.web.http.answers import SendAnswer
 from recsys.web.http.bodies import SendBody, read_time
@@ -24,6 +26,7 @@ from recsys.web.serving.service import Service
 
 CREATED, OK = 201, 200
 _ADDRESS = "/v1/sends/{send_id}"
+_MOMENT_ID = re.compile("[0-9a-f]{24}")
 
 
 def put_send(call: Call[SendBody]) -> Response:
@@ -63,12 +66,16 @@ def send_slates(call: Call[Any], serving: ServingState, now: int, send_id: str, 
     """Encode the slates of a send for these users; the parameters say what is asked where it is not declared.
 
     Raises:
-        Problem: 400 if the placement is unknown, 403 for a browser token.
+        Problem: 400 if the placement is unknown, 403 for a browser token, 404 for a moment of somebody else.
     """
     parameters: SlateParameters = call.parameters
     if call.caller.user_id is not None:
         raise Problem(403, "a browser token does not open the slates of sends; leave send_id out", parameter="send_id")
-    found = recommend_sent(call, serving, personal_query(parameters, serving, now, None), send_id, user_ids)
+    known = serving.read_to  # before the moment is read
+    if (moment := moment_of(call.service, send_id)) is not None:
+        found = [_moment_slate(call, serving, known, moment, user_id, now) for user_id in user_ids]
+    else:
+        found = recommend_sent(call, serving, personal_query(parameters, serving, now, None), send_id, user_ids)
     slots = [call.service.slots(send_id, *pair) for pair in zip(user_ids, found, strict=True)]
     return [
         sent_json(serving.engine.catalog, sent.slate, send_id, sent.pinned, addresses)
@@ -88,6 +95,32 @@ def recommend_sent(
         return call.service.recommend_sent(serving, query, send_id, user_ids)
     except SettingsError as error:
         raise Problem(400, f"send_id: what {send_id!r} was declared with is gone: {error}", parameter="send_id") from error
+
+
+def moment_of(service: Service, moment_id: str) -> MomentCard | None:
+    """Look a moment up, which is a send of its own; None: there is none of this id."""
+    found = service.live.state.moments.of(moment_id) if _MOMENT_ID.fullmatch(moment_id) else None
+    return None if found is None else moment_card(found, service.settings)
+
+
+def pin_moment(call: Call[Any], serving: ServingState, known: int, card: MomentCard, now: int) -> SentSlate:
+    """Serve the slate of a moment, read when who was forgotten was `known` up to a number of the log.
+
+    Raises:
+        Problem: 400 if its placement is gone from the settings.
+    """
+    try:
+        return call.service.pin_given(serving, known, card.send, card.slate, card.query(now))
+    except SettingsError as error:
+        raise Problem(
+            400, f"moment_id: the placement of {card.line.kind!r} is gone: {error}", parameter="moment_id"
+        ) from error
+
+
+def _moment_slate(call: Call[Any], serving: ServingState, known: int, card: MomentCard, user_id: str, now: int) -> SentSlate:
+    if user_id != card.moment.user_id:
+        raise Problem(404, f"send {card.send.send_id!r} is a moment of another user", parameter="send_id")
+    return pin_moment(call, serving, known, card, now)
 
 
 def _declared(service: Service, send_id: str, body: SendBody) -> Send:

@@ -200,6 +200,46 @@ def test_what_was_bought_since_is_not_spoken_of(web: FlaskClient) -> None:
     assert read(card(web, viewed)).about is None
 
 
+def test_a_purchase_that_arrives_late_counts(web: FlaskClient) -> None:
+    """As orders of another system do: it took place before the moment was found, and the message is not of the item."""
+    viewed = poll(web, "browse")["bert"]["moment_id"]
+    post(web, event("bert", "sofa-2", "purchase", ago(minutes=1), order_id="p", quantity=1, price=9.0))
+    assert read(card(web, viewed)).about is None
+
+
+def test_what_its_person_did_under_another_id_counts(web: FlaskClient) -> None:
+    """The cart of an id that was linked, or of an account that was joined, since is the person's: what was bought is not in it."""
+    moment_id = poll(web)["ann"]["moment_id"]
+    post(web, event("new", "bag-1", "purchase", NOW + timedelta(minutes=1), order_id="o", quantity=1, price=9.0))
+    assert read(card(web, moment_id)).about == "bag-1"
+    joined = web.post("/v1/users/new/accounts", json={"account_id": "ann"}, headers=ADMIN)
+    assert joined.status_code in (200, 201), joined.text
+    assert read(card(web, moment_id)).about is None
+
+
+def test_the_slate_of_a_moment_is_its_own_users(web: FlaskClient) -> None:
+    """By its id as a send it is what the poll said, before any card was fetched; for others there is none."""
+    moment = poll(web)["cara"]
+    asked = {"send_id": moment["moment_id"]}
+    answer = web.get("/v1/users/cara/recommendations", query_string=asked, headers=READ)
+    assert [each["item_id"] for each in answer.get_json()["items"]] == [each["item_id"] for each in moment["slate"]["items"]]
+    assert answer.get_json()["pinned"]
+    other = web.get("/v1/users/bert/recommendations", query_string=asked, headers=READ)
+    assert (other.status_code, other.get_json()["parameter"]) == (404, "send_id")
+
+
+def test_what_was_restocked_is_not_called_low(serve: Serve) -> None:
+    """A message that little is left speaks of what little is left of when it is written."""
+    web = serve().test_client()
+    patch(web, "sofa-1", stock=1)
+    moments = poll(web, "low_stock")
+    moment_id = moments["reader"]["moment_id"]
+    assert read(card(web, moment_id)).about == "sofa-1"
+    patch(web, "sofa-1", stock=5000)
+    for channel in ("email", "push", "sms"):
+        assert read(card(web, moment_id, channel=channel)).about is None
+
+
 def test_a_price_drop_shows_both_prices(web: FlaskClient) -> None:
     """The price before stands beside the present one; where it is no lower any more, the message is not of the item."""
     patch(web, "sofa-2", price=1000.0)

@@ -226,6 +226,23 @@ def test_a_new_snapshot_goes_on_where_the_old_one_was(tmp_path: Path) -> None:
     assert set(users(web.get("/v1/moments/cart"))) == {"late", *users(first)}
 
 
+def test_who_withdrew_a_consent_is_not_named_again(tmp_path: Path) -> None:
+    """A moment that was found before is left out of a later poll; of those who say yes to another channel it names that one."""
+    shop = MomentShop(tmp_path, *CARTS)
+    shop.publish()
+    app = create_app(shop.settings, {"RECSYS_KEYS_EVENTS": EVENTS_KEY})
+    web = app.test_client()
+    assert len(users(web.get("/v1/moments/cart"))) == 12
+    said = {"user-1": {"consent_email": False}, "user-2": {"consent_email": False, "consent_sms": True}}
+    shop.people = [each | said.get(each["user_id"], {}) for each in shop.people]
+    shop.publish(now=NOW + timedelta(minutes=1))
+    app.service.live.refresh()
+    again = web.get("/v1/moments/cart")
+    assert "user-1" not in users(again)
+    channels = {each["user_id"]: each["channels"] for each in map(msgspec.json.decode, again.data.splitlines())}
+    assert (channels["user-2"], channels["user-3"]) == (["sms"], ["email"])
+
+
 def test_lists_of_moments_are_never_interleaved(serve: Serve) -> None:
     """They become messages, which show one ranking alone."""
     change = {"rules": [{"name": "popular", "recommenders": {"bestsellers": 1.0}}]}
