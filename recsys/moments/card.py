@@ -123,7 +123,9 @@ def subject(card: MomentCard, shown: Mapping[int, str], serving: ServingState, n
     since = clock.to_microseconds(line.since)
     if line.content is not None:
         content = serving.engine.snapshot.contents.named(line.content.content_id)
-        article = content and {"event_type": line.kind, "timestamp": since, "title": content.title, "url": content.url}
+        if content is None:
+            return Subject(None, -1, frozenset())
+        article = {"event_type": line.kind, "timestamp": since, "title": content.title, "url": content.url}
         return Subject(article, -1, frozenset())
     if not KINDS[line.kind].about_items:
         return Subject(None, -1, frozenset())
