@@ -5,6 +5,7 @@ Anything unknown, malformed or out of range is a 400 that names the parameter, t
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -19,6 +20,7 @@ from recsys.ids.event_ids import MAX_ID_BYTES, id_problem
 from recsys.item_filters import MAX_VALUES, PARTS, Conditions
 from recsys.types import Bought
 from recsys.web.http.addresses import raw_parameters
+from recsys.web.http.browsers.halves import decode_whole
 from recsys.web.http.cursors import MAX_LENGTH, START
 from recsys.web.http.mismatches import MISSING, UNKNOWN, mismatch_of
 from recsys.web.http.problems import Problem, invalid
@@ -230,6 +232,13 @@ def read_query(query_string: str, kind: type[Parameters]) -> Parameters:
     return _convert(raw, kind, strict=False)
 
 
+def _number(text: str) -> float | str:
+    """Read a number; one that is too large for any stays text, which whoever wants a number refuses in its own place."""
+    number = float(text)
+    return number if math.isfinite(number) else text
+
+
+_decode = msgspec.json.Decoder(float_hook=_number).decode
 _NO_OTHERS: Mapping[str, type[Struct]] = MappingProxyType({})
 
 
@@ -240,7 +249,7 @@ def read_body(body: bytes, kind: type[Parameters], shapes: Mapping[str, type[Str
         Problem: 400, naming the member, the value and what is allowed.
     """
     try:
-        raw = msgspec.json.decode(body)
+        raw = decode_whole(body, _decode)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(400, f"the body is not valid JSON: {error}") from None
     if not isinstance(raw, dict):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from recsys.web.http.browsers.halves import decode_whole
 from recsys.web.http.problems import Problem
 
 PLAIN = "text/plain"
@@ -36,7 +37,7 @@ def read_beacon(body: bytes) -> Beacon:
     if len(body) > BEACON_BYTES:
         raise Problem(413, f"a {PLAIN} body has more than {BEACON_BYTES} bytes; send fewer rows at once")
     try:
-        members = _decode(body)
+        members = decode_whole(body, _decode)
         token = msgspec.json.decode(members.pop("token", b'""'), type=str)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Problem(400, f"a {PLAIN} body must be a JSON object with a token: {error}") from None

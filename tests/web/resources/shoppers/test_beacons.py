@@ -42,6 +42,27 @@ def test_a_page_tells_and_asks_without_a_header(app: Application) -> None:
     assert asked.headers["Cache-Control"] == "private, no-store"
 
 
+HALF = '"view", "item_id": "sofa-1", "query": "velvet \\\\udead \\ud83d"'
+HUGE = '"cart_add", "item_id": "sofa-1", "quantity": 1e999'
+
+
+@pytest.mark.parametrize(("row", "rejected"), [(HALF, []), (HUGE, [1]), (HUGE.replace("quantity", "colour"), [])])
+@pytest.mark.parametrize("by_key", [False, True])
+def test_what_is_odd_in_one_event_is_its_own(app: Application, row: str, rejected: list[int], by_key: bool) -> None:
+    """Half an emoji of a text that was cut, and a number that none can be, leave the events beside it alone."""
+    good = json.dumps(VIEW)
+    events = f'"events": [{good}, {{"user_id": "ada", "event_type": {row}}}, {good}]'
+    if by_key:
+        answer = app.test_client().post(
+            "/v1/events", data=f"{{{events}}}", content_type="application/json", headers=bearer(EVENTS_KEY)
+        )
+    else:
+        answer = beacon(app, "/v1/events", f'{{"token": "{token("ada")}", {events}}}')
+    assert answer.status_code == 202, answer.text
+    assert [each["index"] for each in answer.get_json()["rejected"]] == rejected
+    assert answer.get_json()["accepted"] == 3 - len(rejected)
+
+
 def test_it_opens_nothing_more(app: Application) -> None:
     """Another shopper's rows and slates stay closed, as with a header."""
     rows = [VIEW | {"user_id": "bob"}, {"event_type": "purchase", "item_id": "sofa-1", "user_id": "ada"}]
