@@ -10,6 +10,7 @@ import pytest
 
 from tests.storefront.conftest import START, filled, items, opened, page_with, visitor
 from tests.support.servers.browser import Recommendations, ShopPages, Watched, wait_for
+from tests.support.servers.serving import token
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
@@ -116,6 +117,52 @@ def test_consent_given_later_sends_what_was_seen_so_far(visit: Watched, shop: Sh
     visit.page.evaluate("consent(true); track('search', { query: 'agreed again' }); flush()")
     wait_for(lambda: [event for event in service.events("search") if event.query == "agreed again"])
     assert [event for event in service.events("search") if event.query == "never"] == []
+
+
+@pytest.mark.long
+def test_consent_withdrawn_ends_what_is_underway(
+    visit: Watched, shop: ShopPages, service: Recommendations, context: BrowserContext
+) -> None:
+    """Neither a list that is tried again nor a button of one that stands asks for anything, not even for a token."""
+    shop.pages["/"] = page_with(service, '<recsys-list limit="2" more="More"></recsys-list>')
+    page = opened(visit, shop)
+    page.evaluate("flush()")
+    context.route("**/v1/slates", lambda route: None)  # never answered
+    asked = len(visit.asked("/v1/slates"))
+    page.evaluate("refresh()")
+    wait_for(lambda: page.evaluate("true") and len(visit.asked("/v1/slates")) > asked)
+    page.evaluate("consent(false)")
+    asked, given = len(visit.requests), len(shop.tokens)
+    page.wait_for_selector("recsys-list:not([aria-busy])")
+    page.click(".recsys-more")
+    page.wait_for_timeout(1500)
+    assert (len(visit.requests), len(shop.tokens)) == (asked, given)
+    assert page.evaluate("localStorage.length") == 0
+    assert len(items(page)) == 2
+
+
+@pytest.mark.long
+def test_a_token_that_comes_after_consent_was_withdrawn_is_not_used(
+    visit: Watched, shop: ShopPages, service: Recommendations
+) -> None:
+    """Who agrees again gets another."""
+    script = """
+        const given = window.given = [];
+        const token = (id) => new Promise((give) => given.push({ id, give }));
+        start({ token, consent: true });
+    """
+    shop.pages["/"] = page_with(service, script=script)
+    visit.page.goto(shop.origin)
+    visit.page.wait_for_function("() => window.given?.length === 1")
+    visit.page.evaluate("token => { consent(false); given[0].give(token) }", token("user-0"))
+    visit.page.wait_for_timeout(300)
+    visit.page.evaluate("consent(true)")
+    visit.page.wait_for_function("() => given.length === 2", timeout=20_000)
+    mine = visit.page.evaluate("given[1].id")
+    visit.page.evaluate("token => given[1].give(token)", token(mine))
+    visit.page.evaluate("track('search', { query: 'anew' }); flush()")
+    wait_for(lambda: [event for event in service.events("search") if event.query == "anew"])
+    assert [event.user_id for event in service.events("search") if event.query == "anew"] == [mine]
 
 
 def test_who_signs_in_gets_a_list_of_their_own(visit: Watched, shop: ShopPages, service: Recommendations) -> None:

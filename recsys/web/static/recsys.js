@@ -30,6 +30,9 @@ let flushing;
 /** @type {Promise<void> | undefined} */
 let timer;
 let failures = 0;
+/** @type {Credentials | undefined} */
+let past; // before the shopper signed in or out
+let round = 0; // of one shopper's consent
 const queue = /** @type {Map<string, Kept>} */ (new Map());
 const underway = new Set();
 const shown = new Set();
@@ -39,7 +42,7 @@ const wanted = new Set();
 export function start(given) {
   options = given;
   if (given.service) service = given.service.replace(/\/*$/, "/");
-  known = undefined;
+  forget();
   consent(given.consent);
 }
 
@@ -47,7 +50,8 @@ export function start(given) {
 export function consent(given) {
   agreed = given;
   if (given === false) {
-    known = asking = undefined;
+    forget();
+    past = undefined;
     queue.clear();
     keys().forEach(erase);
   } else if (given) {
@@ -79,8 +83,14 @@ export async function refresh() {
 /** The shopper signed in or out. */
 export async function renew() {
   await flush();
-  known = undefined;
+  forget();
   refresh();
+}
+
+function forget() {
+  past = known ?? past;
+  known = asking = undefined;
+  round++;
 }
 
 /** A list. A `<template>` in it is the card. */
@@ -275,6 +285,7 @@ async function post(path, more, me, signal, keepalive) {
 
 /** @param {AbortSignal} signal */
 async function credentials(signal) {
+  if (!agreed) throw 0;
   if (known && Date.now() < known.until) return known;
   asking ??= within(newToken(), AbortSignal.timeout(5e3)).finally(() => (asking = undefined));
   return within(asking, signal);
@@ -287,7 +298,9 @@ function within(promise, signal) {
 
 async function newToken() {
   let { token } = options;
+  const begun = round;
   const anonymous_id = await visitor();
+  if (begun !== round) throw 401;
   if (typeof token === "function") token = await token(anonymous_id);
   else {
     const body = JSON.stringify({ anonymous_id });
@@ -296,6 +309,7 @@ async function newToken() {
   }
   const claims = atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
   const { sub, iat, exp } = JSON.parse(new TextDecoder().decode(Uint8Array.from(claims, (letter) => letter.charCodeAt(0))));
+  if (begun !== round) throw 401;
   const now = Date.now();
   const life = (exp - iat) * 1e3;
   const skew = iat * 1e3 - now; // of a wrong clock
@@ -332,10 +346,10 @@ function stored() {
 async function sendAll() {
   try {
     while (agreed && queue.size && navigator.onLine) {
-      const me = await credentials(AbortSignal.timeout(5e3));
-      const batch = next(me);
-      if (!batch.length) break;
-      await send(batch, me);
+      const all = [await credentials(AbortSignal.timeout(5e3)), past];
+      const me = all.find((one) => one && Date.now() < one.until && next(one).length);
+      if (!me) break;
+      await send(next(me), me);
     }
     failures = 0;
   } catch {
