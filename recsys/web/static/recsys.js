@@ -253,8 +253,9 @@ async function fill(lists, cursor) {
       const meant = JSON.stringify(list.question) === JSON.stringify(asked[place]);
       if (meant) list.show(slates[place], Date.now() - begun, cursor);
     });
-  } catch {
-    lists.forEach((list) => list.kept());
+  } catch (error) {
+    if (error === 0 && lists.length > 1) lists.forEach((list) => fill([list])); // one is wrong
+    else lists.forEach((list) => list.kept());
   }
 }
 
@@ -276,11 +277,14 @@ async function patiently(call) {
  * @param {string} path @param {object} more @param {Credentials} me @param {AbortSignal} signal @param {boolean} [keepalive]
  */
 async function post(path, more, me, signal, keepalive) {
-  const body = JSON.stringify({ token: me.token, ...more });
+  const body = JSON.stringify({ token: me.token, ...more }).replace(/\\ud[89a-f]\w\w/g, "\\ufffd"); // half a character
   const answer = await fetch(service + path, { method: "POST", body, signal, keepalive, credentials: "omit" });
-  if (answer.ok) return answer.json();
-  if (answer.status === 401 && known === me) known = undefined;
-  throw answer.status < 500 && ![401, 429].includes(answer.status) ? 0 : answer.status;
+  const { ok, status } = answer;
+  if (ok && agreed) return answer.json();
+  if (status === 401 && known === me) known = undefined;
+  if (![400, 413, 415].includes(status) || !/problem/.test(answer.headers.get("Content-Type") ?? "")) throw status;
+  console.warn("recsys:", (await answer.json()).detail);
+  throw 0;
 }
 
 /** @param {AbortSignal} signal */
@@ -386,8 +390,10 @@ async function send(batch, me) {
     drop(ids);
     tell(document, "events", { events, answer, ms: Date.now() - now });
   } catch (error) {
-    if (error !== 0) throw error;
-    drop(ids); // refused for good
+    if (error !== 0 || !agreed) throw error;
+    const half = batch.length >> 1;
+    if (!half) drop(ids); // refused for good
+    else for (const part of [batch.slice(0, half), batch.slice(half)]) await send(part, me);
   } finally {
     ids.forEach((id) => underway.delete(id));
   }
