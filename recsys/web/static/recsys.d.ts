@@ -53,7 +53,7 @@ export declare class RecsysList extends RecsysList_base {
     kept(): void;
     /** @param {Slate} slate @param {number} ms that it took @param {string} [below] */
     show(slate: Slate, ms: number, below?: string): void;
-    /** @param {Event} event */
-    handleEvent(event: Event): void;
+    /** @param {MouseEvent} event */
+    handleEvent(event: MouseEvent): void;
 }
 export {};

@@ -101,15 +101,15 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
   /** @type {Slate | undefined} */
   slate;
   #timers = new Map();
-  #observer = new IntersectionObserver((all) => all.forEach((one) => this.#look(one)), { threshold: 0.5 });
-  #seen = new WeakSet();
+  #observer = new IntersectionObserver((all) => all.forEach((one) => this.#look(one)), { threshold: [0.5, 0.25, 0.125, 0.0625] });
+  #seen = new Map(); // item to the list in which it was told
   #undo = button("undo");
   #said = {};
   #most = 0;
 
   connectedCallback() {
     shown.add(this);
-    this.addEventListener("click", this);
+    for (const kind of ["click", "auxclick"]) this.addEventListener(kind, this);
     this.#observer.disconnect();
     this.querySelectorAll("[data-item]").forEach((card) => this.#observer.observe(card));
     if (!this.slate) want(this);
@@ -123,6 +123,7 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
 
   attributeChangedCallback() {
     this.#most = 0;
+    this.#seen.clear();
     if (shown.has(this)) want(this);
   }
 
@@ -165,8 +166,11 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
     const old = this.slate && this.querySelector(":scope > ul");
     const ul = (below && old) || make("ul", { role: "list", "aria-label": this.getAttribute("label") });
     const no = this.getAttribute("dislike");
+    const seen = below ? this.#seen : new Map();
     for (const item of slate.items) {
-      const card = make("li", { "data-item": item.item_id, "data-list": slate.recommendation_id });
+      const told = this.#seen.get(round + item.item_id);
+      if (told) seen.set(round + item.item_id, told);
+      const card = make("li", { "data-item": item.item_id, "data-list": told ?? slate.recommendation_id });
       card.append(template ? filled(template, item) : plain(item));
       if (no) card.append(set(button("dislike", no), { "data-dislike": "item" }));
       card.querySelectorAll("[data-dislike]").forEach((one) => (one.ariaLabel = `${one.ariaLabel ?? one.textContent}: ${item.title}`));
@@ -174,6 +178,7 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
       this.#observer.observe(card);
     }
     this.slate = slate;
+    this.#seen = seen;
     if (!old) this.replaceChildren(...(template ? [template] : []), ul);
     else if (old !== ul) old.replaceWith(ul);
     const more = this.querySelector(":scope > .recsys-more");
@@ -184,23 +189,25 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
   }
 
   /** @param {IntersectionObserverEntry} entry */
-  #look({ target, isIntersecting }) {
+  #look({ target, intersectionRatio, intersectionRect: part, boundingClientRect: { width, height } }) {
     clearTimeout(this.#timers.get(target));
     const seen = () => {
-      if (document.hidden || this.#seen.has(target)) return;
-      this.#seen.add(target);
+      const id = round + (target.getAttribute("data-item") ?? "");
+      if (document.hidden || this.#seen.has(id)) return;
+      this.#seen.set(id, target.getAttribute("data-list"));
       this.#track("impression", target);
     };
-    if (isIntersecting) this.#timers.set(target, setTimeout(seen, 1000));
+    const half = part.width * part.height * 2 >= Math.min(width, innerWidth) * Math.min(height, innerHeight);
+    if (intersectionRatio && half) this.#timers.set(target, setTimeout(seen, 1000));
   }
 
-  /** @param {Event} event */
+  /** @param {MouseEvent} event */
   handleEvent(event) {
-    const { target } = event;
-    if (!(target instanceof Element)) return;
+    const { target, button } = event;
+    if (!(target instanceof Element) || button > 1) return;
     const card = target.closest("[data-item]");
     const no = target.closest("[data-dislike]");
-    if (card && no) {
+    if (card && no && !button) {
       event.preventDefault();
       this.#say("dislike", { item_id: card.getAttribute("data-item"), hides: no.getAttribute("data-dislike") || "item" });
       card.parentElement?.after(this.#undo);
@@ -208,6 +215,7 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
       this.#undo.textContent = this.getAttribute("undo") || "Undo";
       this.#undo.focus();
     } else if (card) this.#track("click", card);
+    else if (button) return;
     else if (target === this.#undo) {
       this.#undo.remove();
       this.#say("undo", this.#said);
