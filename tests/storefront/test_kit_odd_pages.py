@@ -93,3 +93,15 @@ def test_a_card_seen_before_another_tab_counts_afterwards(visit: Watched, shop: 
     wait_for(lambda: page.evaluate(f"flush().then(() => {told} > 0)"))
     assert page.locator(CARDS).count() == 3
     assert visit.errors == []
+
+
+@pytest.mark.long
+def test_a_kit_of_two_addresses_is_told_of(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
+    """The second cannot fill the lists of the first."""
+    again = f'<script type="module" src="{service.origin}/static/recsys.js?v=2"></script>'
+    shop.pages["/"] = page_with(service, again)
+    said: list[str] = []
+    visit.page.on("console", lambda one: said.append(one.text))
+    visit.page.goto(shop.origin)
+    wait_for(lambda: visit.page.evaluate("true") and any("two addresses" in text for text in said))
+    assert visit.errors == []

@@ -10,7 +10,7 @@ from tests.storefront.conftest import CARDS, LIST, asked_again, items, opened, p
 from tests.support.servers.browser import Recommendations, ShopPages, Watched, wait_for
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import BrowserContext, Page, Route
 
 
 def told(page: Page, kind: str) -> list[dict[str, Any]]:
@@ -63,3 +63,37 @@ def test_a_card_taller_than_the_window_is_seen(visit: Watched, shop: ShopPages, 
     page = opened(visit, shop)
     wait_for(lambda: told(page, "impression"), 20)
     assert [event["item_id"] for event in told(page, "impression")] == items(page)[:1]
+
+
+@pytest.mark.long
+def test_a_list_that_goes_on_repeats_no_other(visit: Watched, shop: ShopPages, service: Recommendations) -> None:
+    """What another list of the page shows is left out of its further pages."""
+    body = '<recsys-list limit="2" more="More"></recsys-list><recsys-list placement="bestsellers" limit="4"></recsys-list>'
+    shop.pages["/"] = page_with(service, body)
+    page = opened(visit, shop)
+    while page.query_selector(".recsys-more"):
+        page.click(".recsys-more")
+        page.wait_for_selector("recsys-list[aria-busy]", state="detached")
+    assert len(items(page)) == len(set(items(page))) == 11
+    assert visit.errors == []
+
+
+@pytest.mark.long
+def test_what_is_heard_of_a_list(visit: Watched, shop: ShopPages, service: Recommendations, context: BrowserContext) -> None:
+    """An item without a title is no "null", and what has the focus after "Undo" is the list."""
+
+    def nameless(route: Route) -> None:
+        answer = route.fetch()
+        slates = answer.json()
+        for item in (item for slate in slates["slates"] for item in slate["items"]):
+            item["title"] = None
+        route.fulfill(response=answer, json=slates)
+
+    context.route("**/v1/slates", nameless)
+    shop.pages["/"] = page_with(service, LIST.replace("limit", 'dislike="No" limit'))
+    page = opened(visit, shop)
+    assert page.get_attribute(".recsys-dislike >> nth=0", "aria-label") == "No: "
+    page.click(".recsys-dislike >> nth=0")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.tagName") == "RECSYS-LIST"
+    assert visit.errors == []

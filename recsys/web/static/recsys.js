@@ -173,7 +173,7 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
       const card = make("li", { "data-item": item.item_id, "data-list": told ?? slate.recommendation_id });
       card.append(template ? filled(template, item) : plain(item));
       if (no) card.append(set(button("dislike", no), { "data-dislike": "item" }));
-      card.querySelectorAll("[data-dislike]").forEach((one) => (one.ariaLabel = `${one.ariaLabel ?? one.textContent}: ${item.title}`));
+      card.querySelectorAll("[data-dislike]").forEach((one) => (one.ariaLabel = `${one.ariaLabel ?? one.textContent}: ${item.title ?? ""}`));
       ul.append(card);
       this.#observer.observe(card);
     }
@@ -218,6 +218,8 @@ export class RecsysList extends (globalThis.HTMLElement ?? /** @type {typeof HTM
     else if (button) return;
     else if (target === this.#undo) {
       this.#undo.remove();
+      this.tabIndex = -1;
+      this.focus({ preventScroll: true });
       this.#say("undo", this.#said);
     } else if (target.closest(".recsys-more")) this.more();
   }
@@ -253,7 +255,9 @@ async function fill(lists, cursor) {
   const begun = Date.now();
   try {
     const asked = lists.map((list) => list.question);
-    const placements = cursor ? asked.map((one) => ({ ...one, cursor })) : asked;
+    const cards = [...document.querySelectorAll("recsys-list [data-item]")].slice(-500);
+    const exclude = cards.map((card) => card.getAttribute("data-item"));
+    const placements = cursor ? asked.map((one) => ({ ...one, cursor, exclude })) : asked;
     lists.forEach((list) => list.loading());
     const locale = document.documentElement.lang.match(/^[a-z]{2,3}\b/)?.[0];
     const { slates } = await patiently((me, signal) => post("v1/slates", { user_id: me.user, placements, locale }, me, signal));
@@ -539,5 +543,6 @@ if (globalThis.document) {
   document.addEventListener("visibilitychange", () => (document.hidden ? leave() : shown.forEach((list) => list.connectedCallback())));
   addEventListener("online", () => agreed && recall());
   addEventListener("pageshow", (event) => event.persisted && agreed && (underway.clear(), flush()));
-  if (!customElements.get("recsys-list")) customElements.define("recsys-list", RecsysList);
+  if (customElements.get("recsys-list")) console.warn("recsys: loaded from two addresses");
+  else customElements.define("recsys-list", RecsysList);
 }
