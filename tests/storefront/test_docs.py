@@ -19,7 +19,7 @@ import pytest
 
 from recsys.web.resources.kit import STATIC
 from recsys.web.resources.shoppers.events import BROWSER_TYPES
-from tests.support.servers.browser import Recommendations, Watched, wait_for
+from tests.support.servers.browser import Recommendations, ShopPages, Watched, wait_for
 from tests.support.servers.patience import PATIENCE_SECONDS
 from tests.support.servers.ports import free_port
 from tests.support.servers.running import ROOT
@@ -134,6 +134,17 @@ def test_php_mints_tokens(artifacts: Path, tmp_path: Path) -> None:
         signed_in = ask(address, {"anonymous_id": VISITOR}, Cookie=f"PHPSESSID={session_id}")[1]["token"]
     answer = client(artifacts).get("/v1/users/user-0/recommendations", headers=bearer(signed_in))
     assert answer.status_code == 200
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("language", "part"), [("html", "home_view"), ("python", "visitor_token(request.json")])
+def test_a_service_that_is_slow_holds_no_page_up(shop: ShopPages, context: BrowserContext, language: str, part: str) -> None:
+    """As the manual loads the kit, the page is there before its file is; here that never comes."""
+    shop.pages = {"/": "<recsys-list" + snippet(language, part).partition("<recsys-list")[2].partition('"""')[0]}
+    context.route("**/static/recsys.js", lambda route: None)  # never answered
+    page = context.new_page()
+    page.goto(shop.origin, wait_until="load", timeout=20_000)
+    assert page.inner_text("recsys-list") in ("Our classics: …", "One moment …")
 
 
 @pytest.mark.long
