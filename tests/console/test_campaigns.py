@@ -189,17 +189,22 @@ def changed_meanwhile(editor: FlaskClient) -> tuple[str, dict[str, str]]:
 
 
 def test_two_editors_do_not_undo_each_other(fresh: Application, editor: FlaskClient) -> None:
-    """Forms that were filled before somebody else changed the campaign are told so, beside what was typed; sent again they count."""
+    """Forms that were filled before somebody else changed the campaign are told so, beside what was typed, however often they are
+    sent; to end and to delete holds no old fields, and counts once it was told."""
     old, changed = changed_meanwhile(editor)
     standing = stored(fresh)
-    for fields in (changed | {"item_id": "bag-1"}, {"do": "end", "revision": old}, {"do": "delete", "revision": old}):
-        status, page = send(editor, OWN, **fields)
+    stale = {"until": "2030-01-01T00:00", "item_id": "bag-1"}
+    for _ in range(2):
+        status, page = send(editor, OWN, **changed | stale)
+        assert (status, "was changed since revision" in page, "Open it as it stands now" in page) == (412, True, True), page
+        assert 'value="bag-1"' in page
+        form = page[page.index('id="change"') : page.index('id="as-json"')]
+        assert revision_on(form) == old
+    for do in ("end", "delete"):
+        status, page = send(editor, OWN, do=do, revision=old)
         assert (status, "was changed since revision" in page) == (412, True), page
-        assert stored(fresh) == standing
-    status, page = send(editor, OWN, **changed | {"item_id": "bag-1"})
-    assert 'value="bag-1"' in page
-    assert send(editor, OWN, **changed | {"item_id": "bag-1", "revision": revision_on(page)}) == (303, OWN)
-    assert len(actions(fresh)) == 3
+        assert revision_on(page) != old
+    assert stored(fresh) == standing
 
 
 def test_a_slip_does_not_hide_what_another_editor_did(fresh: Application, editor: FlaskClient) -> None:
@@ -229,9 +234,10 @@ def test_a_campaign_is_ended_and_deleted(fresh: Application, editor: FlaskClient
 
 
 def test_declaring_takes_no_id_that_there_is(editor: FlaskClient) -> None:
-    """A new campaign replaces none in silence."""
+    """A new campaign replaces none in silence, and what was typed stays, for another id."""
     send(editor, **PIN)
-    assert send(editor, **{**PIN, "place": "2"})[0] == 409
+    status, page = send(editor, **{**PIN, "place": "2"})
+    assert (status, "take another id" in page, 'role="alert"' in page, 'value="lamp-2"' in page) == (409, True, True, True)
 
 
 @pytest.mark.parametrize("do", ["form", "json", "end", "delete", "other"])
@@ -256,7 +262,8 @@ def test_a_campaign_of_the_settings_is_only_looked_at(tmp_path: Path, artifacts:
     web = logged_in(create_app(settings, SECRETS), "editor")
     assert "it is changed only there" in web.get(OWN).text
     assert 'name="do"' not in web.get(OWN).text
-    assert send(web, OWN, do="delete")[0] == 409
+    status, page = send(web, OWN, do="delete")
+    assert (status, "stands in the settings file" in page) == (409, True)
 
 
 def test_many_campaigns_are_paged(fresh: Application, editor: FlaskClient) -> None:

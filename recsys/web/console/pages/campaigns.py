@@ -31,8 +31,10 @@ from recsys.web.resources.merchant.campaigns import (
 
 _WORDS = 3
 """Actions that the list tells of each campaign."""
-_TOLD_BESIDE = (400, 412)
-"""Statuses of problems that are told beside what was typed: it is wrong, or somebody else changed the campaign meanwhile."""
+_TOLD_BESIDE = (400, 409, 412)
+"""Statuses of problems that are told beside what was typed: it is wrong, not free, or somebody else changed the campaign meanwhile."""
+_FILLED = ("form", "json")
+"""Forms that hold what the campaign was when they were filled: they change no other revision, however often they are sent."""
 _STEP = 200
 """Campaigns that are told before the shop's calls go first."""
 
@@ -67,8 +69,10 @@ def act(visit: Visit[CampaignsParameters]) -> Shown:
         if problem.status not in _TOLD_BESIDE:
             raise
         shown = campaigns(visit)
+        if shown["told"] is not None and shown["told"].in_settings:  # its page has no forms
+            raise
         form = visit.form if done == "form" else {**shown["form"], **visit.form}
-        kept = visit.form.get("revision", "") if problem.status == 400 else ""  # its editor was not told of another one
+        kept = visit.form.get("revision", "") if done in _FILLED else ""
         return {**shown, "wrong": str(problem), "wrong_in": done, "form": form, "status": problem.status, "kept": kept}
 
 
