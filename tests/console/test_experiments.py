@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -96,24 +97,47 @@ def test_an_editor_declares_widens_and_stops_an_experiment(fresh: Application, e
     assert "stopped" in editor.get(f"{PAGE}?csv=experiments").text
 
 
+def shown_on(page: str, do: str = "json") -> str:
+    """What a form of an experiment's page was filled from."""
+    [found] = re.findall(rf'name="do" value="{do}"><input type="hidden" name="was" value="([0-9a-f]+)"', page)
+    return str(found)
+
+
 def test_a_form_from_before_the_stop_does_not_start_it_again(fresh: Application, editor: FlaskClient) -> None:
-    """Who opened the page while it ran is told that somebody stopped it; after that it is meant."""
+    """Who opened the page while it ran is told that somebody changed it, however often the form is sent; opened again it counts."""
     send(editor, **FORM)
-    page = editor.get(OWN).text
-    assert 'name="was" value="running"' in page
-    body = msgspec.json.encode(stored(fresh)).decode()
+    old, body = shown_on(editor.get(OWN).text), msgspec.json.encode(stored(fresh)).decode()
     assert send(editor, OWN, do="stop") == (303, OWN)
-    status, page = send(editor, OWN, do="json", json="{", was="running")
-    assert (status, 'name="was" value="running"' in page) == (400, True), "nobody was told of the stop"
-    status, page = send(editor, OWN, do="json", json=body, was="running")
-    assert (status, "set by somebody" in page, 'name="was" value="stopped"' in page) == (400, True, True), page
+    status, page = send(editor, OWN, do="json", json="{", was=old)
+    assert (status, shown_on(page)) == (400, old), "nobody was told of the stop"
+    for _ in range(2):
+        status, page = send(editor, OWN, do="json", json=body, was=old)
+        assert (status, "was changed since" in page, shown_on(page)) == (412, True, old), page
+    status, page = send(editor, OWN, do="widen", traffic="40", was=old)
+    assert (status, "was changed since" in page) == (412, True), page
     found = stored(fresh)
     assert found is not None
-    assert found.stopped
-    assert send(editor, OWN, do="json", json=body, was="stopped") == (303, OWN)
+    assert (found.stopped, found.traffic) == (True, 0.1)
+    assert send(editor, OWN, do="json", json=body, was=shown_on(editor.get(OWN).text)) == (303, OWN)
     found = stored(fresh)
     assert found is not None
     assert not found.stopped
+
+
+def test_two_editors_do_not_undo_each_other(fresh: Application, editor: FlaskClient) -> None:
+    """A form that was filled before somebody else changed the experiment is refused, beside what was typed."""
+    send(editor, **FORM)
+    old, body = shown_on(editor.get(OWN).text), msgspec.to_builtins(stored(fresh))
+    one, other = (msgspec.json.encode(body | each).decode() for each in ({"traffic": 0.5}, {"smallest_effect": 0.25}))
+    assert send(editor, OWN, do="json", json=one, was=old) == (303, OWN)
+    standing = stored(fresh)
+    for fields in ({"do": "json", "json": other}, {"do": "widen", "traffic": "60"}):
+        status, page = send(editor, OWN, was=old, **fields)
+        assert (status, "was changed since" in page, "Open it as it stands now" in page) == (412, True, True), page
+        assert fields.get("traffic", "0.25") in page, "what was typed stays"
+    assert stored(fresh) == standing
+    status, page = send(editor, OWN, do="widen", traffic="20", was=shown_on(editor.get(OWN).text))
+    assert (status, "may only grow" in page, 'role="alert"' in page) == (409, True, True)
 
 
 def test_an_interleaved_experiment_says_what_either_arm_picks_by(fresh: Application, editor: FlaskClient) -> None:
@@ -198,7 +222,8 @@ def test_json_is_read_as_the_api_reads_it(fresh: Application, editor: FlaskClien
     body = msgspec.json.encode(trial(holdout=0.1)).decode()
     assert send(editor, do="json", experiment_id="shorter", json=body) == (303, OWN)
     assert stored(fresh) == trial(holdout=0.1)
-    assert send(editor, do="json", experiment_id="shorter", json=body)[0] == 409
+    status, page = send(editor, do="json", experiment_id="shorter", json=body)
+    assert (status, "take another id" in page, "&#34;holdout&#34;:0.1" in page) == (409, True, True), page
     assert "kept out of the experiment" in editor.get(OWN).text
     status, page = send(editor, OWN, do="json", json="{")
     assert (status, "not valid JSON" in page) == (400, True)
@@ -226,7 +251,8 @@ def test_an_experiment_of_the_settings_is_only_looked_at(tmp_path: Path, artifac
     page = web.get(OWN).text
     assert "it is changed only there" in page
     assert 'name="do"' not in page
-    assert send(web, OWN, do="stop")[0] == 409
+    status, page = send(web, OWN, do="stop")
+    assert (status, "stands in the settings file" in page) == (409, True)
     assert send(web, PAGE, **FORM)[0] == 409
 
 

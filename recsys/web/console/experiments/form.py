@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Any
+
+import msgspec
 
 from recsys.settings.campaigns import ALL
 from recsys.settings.experiments import Experiment
@@ -45,6 +48,11 @@ def experiment_of(form: Mapping[str, str]) -> Experiment:
         "metric": form.get("metric", ""),
     }
     return read_row(body, Experiment)
+
+
+def mark_of(experiment: Experiment) -> str:
+    """The mark of an experiment, another one after each change; a form carries that of the experiment that it was filled from."""
+    return blake2b(msgspec.json.encode(experiment), digest_size=12).hexdigest()
 
 
 def share_of(form: Mapping[str, str], name: str) -> float:

@@ -16,7 +16,7 @@ from recsys.settings.when import When
 from recsys.types import DataError
 from recsys.web.console.answers import redirect_response
 from recsys.web.console.experiments.drawn import HEIGHT, WIDTH, drawn
-from recsys.web.console.experiments.form import BEGUN, KINDS, METRICS, experiment_of, share_of
+from recsys.web.console.experiments.form import BEGUN, KINDS, METRICS, experiment_of, mark_of, share_of
 from recsys.web.console.experiments.words import change_words, sizes_words, state_of
 from recsys.web.console.page import Cell, Link, Page, Shown, Table, View, Visit, given_id
 from recsys.web.console.render import conditions, duration, time_text
@@ -31,6 +31,8 @@ from recsys.web.resources.merchant.experiments import (
     write_experiment,
 )
 
+_TOLD_BESIDE = (400, 409, 412)
+"""Statuses of problems that are told beside what was typed: it is wrong, not free, or the experiment was changed meanwhile."""
 _STEP = 20
 """Experiments whose read-outs are opened before the shop's calls go first."""
 
@@ -44,7 +46,7 @@ class ExperimentsParameters(View, frozen=True, kw_only=True, forbid_unknown_fiel
 def experiments(visit: Visit[ExperimentsParameters]) -> Mapping[str, Any]:
     """List the experiments, or show one of them."""
     name = given_id("experiment", visit.parameters.experiment)
-    shown = {"name": name, "wrong": "", "wrong_in": "", "was": "", "form": BEGUN, **_choices(visit)}
+    shown = {"name": name, "wrong": "", "wrong_in": "", "kept": "", "form": BEGUN, **_choices(visit)}
     if not name:
         every = every_experiment(visit.service)
         return {
@@ -63,16 +65,18 @@ def act(visit: Visit[ExperimentsParameters]) -> Shown:
     try:
         name = _ACTS[done](visit)
     except Problem as problem:
-        if problem.status != 400:
+        if problem.status not in _TOLD_BESIDE:
             raise
         shown = experiments(visit)
+        if shown.get("since") == 0:  # of the settings: its page has no forms
+            raise
         return {
             **shown,
             "wrong": str(problem),
             "wrong_in": done,
             "form": {**shown["form"], **visit.form},
-            "was": "" if problem.members.get("parameter") == "stopped" else visit.form.get("was", ""),
-            "status": 400,
+            "kept": visit.form.get("was", ""),
+            "status": problem.status,
         }
     return redirect_response(visit.href("experiments", experiment=name))
 
@@ -86,17 +90,15 @@ def _put_form(visit: Visit[ExperimentsParameters]) -> str:
 def _put_json(visit: Visit[ExperimentsParameters]) -> str:
     name = visit.parameters.experiment or _new_name(visit)
     asked = read_body(visit.form.get("json", "").encode(), Experiment)
-    would_run = visit.parameters.experiment and visit.form.get("was") == "running" and not asked.stopped
-    if would_run and find_experiment(visit.service, name).experiment.stopped:
-        raise invalid("stopped", False, "true", "was set by somebody since this page was opened; open it again")
+    if visit.parameters.experiment:
+        _standing(visit)
     write_experiment(visit.service, name, asked)
     return name
 
 
 def _widen(visit: Visit[ExperimentsParameters]) -> str:
     name = visit.parameters.experiment
-    standing = find_experiment(visit.service, name).experiment
-    body = msgspec.to_builtins(standing) | {"traffic": share_of(visit.form, "traffic")}
+    body = msgspec.to_builtins(_standing(visit)) | {"traffic": share_of(visit.form, "traffic")}
     write_experiment(visit.service, name, read_body(msgspec.json.encode(body), Experiment))
     return name
 
@@ -112,6 +114,18 @@ _ACTS: Mapping[str, Callable[[Visit[ExperimentsParameters]], str]] = {
     "widen": _widen,
     "stop": _stop,
 }
+
+
+def _standing(visit: Visit[ExperimentsParameters]) -> Experiment:
+    """The experiment that a form is about.
+
+    Raises:
+        Problem: 412 if the form was filled from what it is no more.
+    """
+    standing = find_experiment(visit.service, visit.parameters.experiment).experiment
+    if visit.form.get("was", "") not in ("", mark_of(standing)):
+        raise Problem(412, "the experiment was changed since this form was filled; nothing was written")
+    return standing
 
 
 def _new_name(visit: Visit[ExperimentsParameters]) -> str:
@@ -195,6 +209,7 @@ def _one(visit: Visit[ExperimentsParameters], name: str, declared: Declared) -> 
         "width": WIDTH,
         "height": HEIGHT,
         "json": msgspec.json.format(msgspec.json.encode(experiment), indent=2).decode(),
+        "was": mark_of(experiment),
         "form": {"traffic": f"{experiment.traffic * 100:.6g}"},
         "tables": tables,
     }
