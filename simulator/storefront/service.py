@@ -33,7 +33,7 @@ class RecommendationService:
     def __init__(self, address: str, environment: Mapping[str, str]) -> None:
         self._address = address.rstrip("/")
         self._events_key, self._admin_key = environment["RECSYS_KEYS_EVENTS"], environment["RECSYS_KEYS_ADMIN"]
-        self._kid, _, self._secret = environment["RECSYS_TOKEN_SECRETS"].partition(":")
+        self._kid, _, self._secret = environment["RECSYS_TOKEN_SECRETS"].replace(",", " ").split()[0].partition(":")
 
     def token(self, user_id: str) -> str:
         """Mint a browser token for a shopper."""

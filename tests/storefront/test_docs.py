@@ -32,7 +32,7 @@ MANUAL = (ROOT / "docs" / "storefront.md").read_text()
 BLOCKS: list[tuple[str, str]] = re.findall(r"```(\w*)\n(.*?)```", MANUAL, re.DOTALL)
 VISITOR = "anon-" + "0123456789abcdef" * 2
 SECRETS = {
-    "RECSYS_TOKEN_SECRETS": f"k1:{TOKEN_SECRET}",
+    "RECSYS_TOKEN_SECRETS": f"k1:{TOKEN_SECRET}, k2:{'another'.ljust(32, '.')}",  # while they are rotated
     "SESSION_SECRET": "s" * 32,
     "RECSYS_SERVICE": "http://127.0.0.1:8000",
 }
@@ -111,12 +111,16 @@ def test_flask_mints_tokens(artifacts: Path, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not EXPRESS.exists(), reason="run `npm ci` in clients/storefront")
 def test_express_mints_tokens(artifacts: Path, tmp_path: Path) -> None:
-    """The snippet, run by node."""
-    (tmp_path / "shop.mjs").write_text(snippet("js", "node:crypto"))
+    """The snippet, run by node; a shopper who is signed in under a number gets a token of it."""
+    begun = "const app = express();\n"
+    sign_in = "app.use((request, _, next) => { request.session = request.query.signed && { user_id: 7 }; next(); });\n"
+    (tmp_path / "shop.mjs").write_text(snippet("js", "node:crypto").replace(begun, begun + sign_in))
     (tmp_path / "node_modules").symlink_to(EXPRESS.parent)
     port = free_port()
     with running(["node", "shop.mjs"], tmp_path, port, "/recsys/token") as address:
         check(address, artifacts)
+        signed_in = ask(f"{address}?signed=1", {"anonymous_id": VISITOR})[1]["token"]
+    assert client(artifacts).get("/v1/users/7/recommendations", headers=bearer(signed_in)).status_code == 200
 
 
 @pytest.mark.skipif(not shutil.which("php"), reason="php is not installed")

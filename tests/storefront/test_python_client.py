@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import jwt
 import msgspec
 import pytest
 from recsys_client import Client, Item, Reason, RecsysError, Slate
@@ -103,6 +104,20 @@ def test_its_tokens_open_what_a_browser_may(recsys: Client, service: Recommendat
         assert error.value.status == 403
     with pytest.raises(ValueError, match="kid:secret"):
         Client(service.origin).token("ada")
+
+
+def test_of_several_secrets_the_first_signs() -> None:
+    """As `RECSYS_TOKEN_SECRETS` holds them while they are rotated, with commas or blanks between."""
+    for secrets in (f"k1:{TOKEN_SECRET},k2:other", f" k1:{TOKEN_SECRET}  k2:other\n", f"k1:{TOKEN_SECRET}, k2:other"):
+        token = Client("http://127.0.0.1", token_secret=secrets).token("ada")
+        assert jwt.decode(token, TOKEN_SECRET, algorithms=["HS256"])["sub"] == "ada"
+        assert jwt.get_unverified_header(token)["kid"] == "k1"
+
+
+def test_an_id_that_is_a_number_is_signed_as_the_text_that_the_service_knows() -> None:
+    """As a session often holds it."""
+    token = Client("http://127.0.0.1", token_secret=f"k1:{TOKEN_SECRET}").token(7)
+    assert jwt.decode(token, TOKEN_SECRET, algorithms=["HS256"])["sub"] == "7"
 
 
 def test_a_visitor_gets_no_token_of_a_user(recsys: Client, service: Recommendations) -> None:

@@ -111,7 +111,7 @@ class Client:
         service: its address, such as https://recs.shop.example, with its prefix if it has one.
         read_key: opens slates and items.
         events_key: opens events, links and item updates.
-        token_secret: `kid:secret`, one of the service's RECSYS_TOKEN_SECRETS; signs browser tokens.
+        token_secret: `kid:secret`, one of the service's RECSYS_TOKEN_SECRETS, or all of them: the first signs browser tokens.
         timeout: seconds that one try may take.
         retries: further tries where no answer came, or one that may be better soon.
     """
@@ -187,17 +187,18 @@ class Client:
             raise ValueError("anonymous_id: allowed are ids that the storefront kit drew: anon- and 32 hex digits")
         return self.token(anonymous_id, seconds)
 
-    def token(self, user_id: str, seconds: int = 1800) -> str:
+    def token(self, user_id: str | int, seconds: int = 1800) -> str:
         """Mint a browser token for a shopper whom you know: take the id from your own session, never from the request.
 
         Raises:
             ValueError: without a `token_secret` of the form kid:secret.
         """
-        kid, colon, secret = self._token_secret.partition(":")
+        first = next(iter(self._token_secret.replace(",", " ").split()), "")
+        kid, colon, secret = first.partition(":")
         if not colon or not kid or not secret:
             raise ValueError("token_secret: write kid:secret, one of the service's RECSYS_TOKEN_SECRETS")
         now = int(time.time())
-        parts = [{"alg": "HS256", "typ": "JWT", "kid": kid}, {"sub": user_id, "iat": now, "exp": now + seconds}]
+        parts = [{"alg": "HS256", "typ": "JWT", "kid": kid}, {"sub": str(user_id), "iat": now, "exp": now + seconds}]
         signed = b".".join(_base64(json.dumps(part, separators=(",", ":")).encode()) for part in parts)
         return (signed + b"." + _base64(hmac.digest(secret.encode(), signed, "sha256"))).decode()
 
