@@ -241,4 +241,7 @@ def _check_path(name: str, text: str, environ: Mapping[str, Any]) -> None:
             environ["PATH_INFO"].encode("latin-1").decode("utf-8")
         except UnicodeDecodeError:
             raise invalid(name, text, "percent-encoded UTF-8") from None
+    changes = environ["REQUEST_METHOD"] not in ("GET", "HEAD")
+    if changes and text.endswith("/") and environ.get("RAW_URI", "").partition("?")[0].endswith("/"):
+        raise invalid(name, text, "an id without a slash at its end, or with %2F where that is meant")
     check_ids(name, (text,))

@@ -150,6 +150,15 @@ def test_somebody_unknown_can_be_forgotten(shop: Shop) -> None:
         assert (receipt["user_id"], receipt["snapshots"]) == ("nobody/ever", [])
 
 
+def test_a_slash_at_the_end_of_the_address_is_refused(shop: Shop) -> None:
+    """It is rather a slip than the end of an id, which is written %2F: nobody is told that a shopper is forgotten who is not."""
+    client = serve(shop).test_client()
+    refused = client.delete("/v1/users/ana/", headers=ADMIN)
+    assert (refused.status_code, refused.get_json()["parameter"]) == (400, "user_id")
+    assert "%2F" in refused.get_json()["detail"]
+    assert client.delete("/v1/users/ana%2F", headers=ADMIN).get_json()["user_id"] == "ana/"
+
+
 def test_what_arrives_late_stays_forgotten(shop: Shop) -> None:
     """Events from before the moment are taken, so that nobody sends them again, and not written down."""
     app = serve(shop)
