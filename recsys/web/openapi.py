@@ -102,6 +102,10 @@ def _operation(one: Operation[Any], schemas: dict[str, Any]) -> dict[str, Any]:
         described["security"] = [{"bearer": [one.scope]}]
         described["description"] = f"Scope: {one.scope}" + ("; a browser token will do." if one.browser else ".")
     parameters = [_path_parameter(name) for name in re.findall(r"{(\w+)}", one.path)]
+    parameters += [
+        {"name": name, "in": "header", "description": meaning, "schema": {"type": "string"}}
+        for name, meaning in one.headers.items()
+    ]
     if one.has_body:
         content: dict[str, Any] = {JSON: {"schema": _body(one)}}
         if one.takes_beacons:

@@ -71,7 +71,8 @@ class Operation(Generic[Parameters]):
     `at_once`: it reads memory and local files only, for a millisecond or so, and is answered in the worker's event loop; not where the
     address has one of the parameters `waits_with`, which make it write.
     `lenient`: it answers whatever stands in its address, which is neither checked nor parsed.
-    `also` are further statuses of a good answer · `rows` are what the lists of a body hold whose rows are judged one by one ·
+    `also` are further statuses that are answered like a good one · `headers`: those of the request that it reads, and what each says ·
+    `rows` are what the lists of a body hold whose rows are judged one by one ·
     `shapes` are further bodies that the call takes, each by a member that tells it.
     """
 
@@ -93,6 +94,7 @@ class Operation(Generic[Parameters]):
     problems: tuple[int, ...] = ()
     rows: tuple[type[msgspec.Struct], ...] = ()
     shapes: Mapping[str, type[msgspec.Struct]] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def has_body(self) -> bool:

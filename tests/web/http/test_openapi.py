@@ -109,6 +109,18 @@ def test_what_pages_send_is_described(document: dict[str, Any]) -> None:
     assert "text/plain" not in str(document["paths"]["/v1/identities"])
 
 
+def test_headers_and_further_answers_are_described(document: dict[str, Any]) -> None:
+    """`If-Match` where 412 is answered, and what a reader's page says where a dislike could not be kept."""
+    for path, calls in document["paths"].items():
+        for method, call in calls.items():
+            headers = [one["name"] for one in call.get("parameters", ()) if one["in"] == "header"]
+            assert headers == (["If-Match"] if "412" in call["responses"] else []), (path, method)
+    said = document["paths"]["/v1/slots/{token}/{n}/dislike"]["post"]["responses"]
+    assert {status: [*each["content"]] for status, each in said.items()} == {
+        status: ["text/html"] for status in ("200", "302", "429", "503")
+    }
+
+
 def test_references_lead_somewhere(document: dict[str, Any]) -> None:
     """Every schema that is referred to is there, and every schema that is there is referred to."""
     used = {reference.removeprefix("#/components/schemas/") for reference in references(document)}

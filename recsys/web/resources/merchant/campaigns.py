@@ -24,6 +24,7 @@ from recsys.web.serving.service import Service
 
 CREATED, OK = 201, 200
 _ADDRESS = "/v1/campaigns/{campaign_id}"
+_HEADERS = {"If-Match": "The ETag of the campaign as it was read: 412 if it was changed since. Absent: whatever it is."}
 _FILTER = "attributes, each with any, all, none, min or max"
 
 
@@ -248,6 +249,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         answers=(CampaignAnswer,),
         also=(CREATED,),
         problems=(409, 412, 413, 415, 503),
+        headers=_HEADERS,
     ),
     Operation(
         method="get",
@@ -268,6 +270,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         view=delete_campaign,
         answers=(CampaignAnswer,),
         problems=(404, 409, 412, 503),
+        headers=_HEADERS,
     ),
     Operation(
         method="get",

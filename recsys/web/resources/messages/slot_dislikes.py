@@ -136,7 +136,9 @@ def _answer(call: Call[NoParameters], page: _Page) -> Response:
     return Response(text.encode(), page.status, _HEADERS, content_type="text/html; charset=utf-8")
 
 
-def _page(method: Literal["get", "post"], summary: str, view: Callable[[Call[NoParameters]], Response]) -> Operation[Any]:
+def _page(
+    method: Literal["get", "post"], summary: str, view: Callable[[Call[NoParameters]], Response], *also: int
+) -> Operation[Any]:
     return Operation(
         method=method,
         path="/v1/slots/{token}/{n}/dislike",
@@ -146,12 +148,12 @@ def _page(method: Literal["get", "post"], summary: str, view: Callable[[Call[NoP
         parameters=NoParameters,
         view=view,
         answers=(str,),
-        also=(302,),
+        also=(302, *also),
         media="text/html",
     )
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (
     _page("get", "Ask a reader whether the item of a slot shall not be shown again; changes nothing.", ask_dislike),
-    _page("post", "Hide the item that the page spoke of from the reader, or show it again.", say_dislike),
+    _page("post", "Hide the item that the page spoke of from the reader, or show it again.", say_dislike, 429, 503),
 )
