@@ -13,11 +13,13 @@ from recsys.settings.when import When
 
 MAX_ACTIONS = 50
 """Most actions of one campaign."""
+WHOLE_LIST = 100
+"""Places of the longest list."""
 CampaignId = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 ALL: Literal["all"] = "all"
 """Every campaign."""
 CampaignsOff = Literal["all"] | Annotated[tuple[CampaignId, ...], msgspec.Meta(max_length=100)]
-Place = Annotated[int, msgspec.Meta(ge=1, le=100)]
+Place = Annotated[int, msgspec.Meta(ge=1, le=WHOLE_LIST)]
 Factor = Annotated[float, msgspec.Meta(ge=1, le=1000)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 SomeItems = Annotated[Conditions, msgspec.Meta(min_length=1)]
@@ -71,7 +73,7 @@ class Limit(Group, frozen=True):
     """`brand`, `category` (the leaf that leads an item), `group`, or an attribute of type `word`; an item without one is free."""
     max: Place
     """Most items with the same."""
-    within: Place = 100
+    within: Place = WHOLE_LIST
     """The first places that this is counted in."""
 
 

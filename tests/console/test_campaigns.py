@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 
 from recsys.settings import StateSettings
 from recsys.settings.campaigns import Campaign
+from recsys.settings.placements import Placement
 from recsys.web.app import Application, create_app
 from tests.console.conftest import SECRETS, console_app, form_token, logged_in
 from tests.support.servers.serving import serving_settings
@@ -89,6 +90,27 @@ def test_a_field_that_was_left_alone_moves_nothing(fresh: Application, editor: F
     before = stored(fresh)
     assert send(editor, OWN, **{"placement.home": "1", "until": "2026-12-24T18:30:15.123"}) == (303, OWN)
     assert stored(fresh) == before
+
+
+def test_a_preview_reaches_as_far_as_the_campaign(tmp_path: Path, artifacts: Path) -> None:
+    """A pin behind the placement's own length is seen at its place, as a longer list of the shop shows it."""
+    settings = msgspec.structs.replace(
+        serving_settings(artifacts, clock="events"),
+        state=StateSettings(folder=str(tmp_path / "state")),
+        placements={"footer": Placement(limit=2)},
+    )
+    web = logged_in(create_app(settings, SECRETS), "editor")
+    pin = '{"placements": ["footer"], "actions": [{"pin": {"item_id": "soap-2", "place": 5}}]}'
+    assert send(web, do="json", campaign_id="autumn", json=pin) == (303, OWN)
+    assert "pinned to place 5 by campaign autumn" in web.get(f"{OWN}&csv=moved").text
+    page = web.get(OWN).text
+    assert "Shown are the first 5 places" in page
+    assert page.count('<li class="card">') == 10
+    bury = '{"placements": ["footer"], "actions": [{"bury": {"factor": 1, "filter": {"brand": {"any": ["Sella"]}}}}]}'
+    assert send(web, OWN, do="json", json=bury) == (303, OWN)
+    page = web.get(OWN).text
+    assert "Shown are the first 2 places" in page
+    assert "The campaign moves nothing among the first 2 places." in page
 
 
 def test_what_a_campaign_keeps_out_is_told(editor: FlaskClient) -> None:
