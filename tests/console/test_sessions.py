@@ -198,6 +198,29 @@ def test_a_page_that_needs_a_login_is_shown_after_it(app: Application) -> None:
     assert web.post(answer.headers["Location"], data=data).headers["Location"] == "/console/shopper?user_id=user-0"
 
 
+def test_a_form_whose_session_is_over_leads_back_to_its_page(app: Application) -> None:
+    """By way of the login to the very page, not only to the list that it stands in."""
+    answer = app.test_client().post("/console/campaigns?campaign=a%20b", data={"form_token": "x", "do": "form"})
+    assert (answer.status_code, answer.headers["Location"]) == (
+        303,
+        "/console/login?next=%2Fcampaigns%3Fcampaign%3Da%2520b",
+    )
+
+
+def test_who_logged_in_in_another_tab_is_led_on(app: Application) -> None:
+    """A login that was still open is none any more, and goes where it wanted to; with a token of the session a key counts again."""
+    web, there = app.test_client(), "/console/login?next=%2Fcampaigns"
+    data = {"form_token": form_token(web.get(there)), "key": KEYS["viewer"]}
+    assert log_in(web, KEYS["viewer"]).status_code == 303
+    before = cookie(web)
+    answer = web.post(there, data=data)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/console/campaigns")
+    assert cookie(web) == before
+    assert web.post(there, data=data, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert log_in(web, KEYS["operator"]).status_code == 303
+    assert '<span class="role">operator</span>' in web.get("/console/").text
+
+
 def test_under_a_prefix_every_link_has_it(artifacts: Path) -> None:
     """Also where the proxy cuts the prefix off: links, forms, redirects, the style and the cookie's path have it."""
     app = console_app(artifacts, prefix="/recs")

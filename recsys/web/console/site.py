@@ -128,7 +128,7 @@ class Site:
         return page_response(self._templates.page(page, visit, self._sessions.form_token(visit.session), shown), status)
 
     def _form(self, page: Page[Any], session: Session) -> Mapping[str, str]:
-        """Return what was sent, if our own page sent it for this very session.
+        """Return what was sent, if our own page sent it for this very session; nothing of a login that was open in another tab.
 
         Raises:
             Problem: 403 for a form of another origin, of another session, or of a role that may not.
@@ -138,6 +138,8 @@ class Site:
         request.max_content_length = FORM_BYTES
         form = request.form.to_dict()
         if not self._sessions.is_form_token(session, form.pop("form_token", "")):
+            if page.role is None and session.role is not None:
+                return {}
             raise Problem(
                 403, "This form is of another session, or was open for too long: go back, load the page again and send it."
             )
@@ -155,7 +157,7 @@ class Site:
 
     def _to_login(self, page: Page[Any]) -> Response:
         query = request.query_string.decode("latin-1")
-        wanted = page.path + (f"?{query}" if query and request.method in ("GET", "HEAD") else "")
+        wanted = page.path + (f"?{query}" if query else "")
         return redirect_response(self._addresses.page("login", next=wanted if wanted != "/" else ""))
 
     def _refused(self, session: Session, role: str) -> Response:

@@ -33,7 +33,9 @@ class Login:
         return {"next": visit.parameters.next, "wrong": ""}
 
     def act(self, visit: Visit[LoginParameters]) -> Shown:
-        """Begin a session with a key, always a new one, and go where the visitor wanted to."""
+        """Begin a session with a key, always a new one, and go where the visitor wanted to; one of another tab is gone on with."""
+        if visit.session.role is not None and not visit.form:
+            return redirect_response(visit.addresses.inside(visit.parameters.next))
         self._limit.check(request.remote_addr or "")
         session = visit.sessions.log_in(visit.form.get("key", "").strip())
         if session is None:
