@@ -1,4 +1,4 @@
-"""Login: a key opens a session of its role; logging out ends it in this browser."""
+"""Login: a key opens a session of its role; logging out takes it out of this browser."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Login:
 
 
 def log_out(visit: Visit[View]) -> Shown:
-    """End the session in this browser, and begin that of nobody."""
+    """Take the session out of this browser, and begin that of nobody; a copy of its cookie holds until it ends by itself."""
     response = redirect_response(visit.addresses.page("login"))
     set_session(response, visit.addresses, visit.sessions, visit.sessions.nobody())
     return response
