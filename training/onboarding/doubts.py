@@ -9,7 +9,7 @@ import polars as pl
 from recsys.settings.tables import Table
 from recsys.tables.columns.conditions import says_never
 from recsys.tables.presets import platform
-from training.onboarding.names import is_sale_price, named, refuses
+from training.onboarding.names import KNOWN, is_sale_price, named, plain, refuses
 from training.onboarding.proposal import Proposal
 from training.onboarding.values import (
     affirmed,
@@ -23,6 +23,7 @@ from training.onboarding.values import (
     share,
     swapped_days,
     texts,
+    told_by,
     year_first,
 )
 
@@ -42,6 +43,8 @@ _OF_EVERYBODY = re.compile(r"(?:^|[\W_])(?:url|link|token|key|hash|id|code|uuid|
 _ONE_CHANNEL = "sms|push|whatsapp|call|phone"
 _OF_A_BROWSER = r"visitor|client|device|cookie|session|besucher|visiteur"
 """Words of names for ids of whoever is not logged in."""
+_HALF, _NEARLY_ALL = 0.5, 0.9
+"""Share of an item's further rows that must have its usual title, and from which nobody asks whether a shopper tells it better."""
 _MANY = 0.05
 """Share of rows without an id from which it is said; items without one are left out by a condition then, and not as bad rows."""
 
@@ -111,6 +114,43 @@ def _line_numbers(found: Proposal) -> None:
         )
     if is_another_in_each(texts(found.rows, own)):
         found.unsure.append(f"{own} is another one in each row: is it the item, and not the number of the line?")
+
+
+def tell_title(found: Proposal) -> None:
+    """Take a column for the title of items only where the rows of an item say the same; else the next one, or none."""
+    columns, refused = found.settings["columns"], list[str]()
+    own = first = found.origin("title") if "title" in columns else ""
+    while own and not _names_items(found, own):
+        refused.append(own)
+        left = [name for name in found.rows.columns if name not in {*found.taken, *refused}]
+        none = dict.fromkeys(KNOWN["events"].keys() - {"title"}, ())
+        own = named("events", left, {**found.seen[0].usable, **none}).get("title", "")
+    if not refused:
+        return
+    found.evidence = [each for each in found.evidence if not each.startswith(f"{first} is title: ")]
+    if own:
+        columns["title"] = own
+        found.evidence.append(f"{own} is title, and not {first}, in which the rows of one item differ")
+        return
+    del columns["title"]
+    if "title" in map(plain, refused):  # by its own name it would be taken all the same
+        columns["title"] = []
+    found.unsure.append(
+        f"{first} is title by its name, but the rows of one item differ in it, as in the names of shoppers: it is not used. Set"
+        " `title` under `[data.events.columns]` to what items are called"
+    )
+
+
+def _names_items(found: Proposal, own: str) -> bool:
+    """Tell whether an item tells a column's value, and a shopper tells it no better: their names and titles stand there else."""
+    if not (item := found.origin("item_id")):
+        return True
+    user = found.origin("user_id") or found.origin("anonymous_id")
+    by_item = told_by(found.rows, own, item)
+    by_user = (told_by(found.rows, own, user) or 0.0) if user else 0.0
+    if by_item is None:
+        return by_user < _HALF
+    return by_item >= _HALF and by_item >= min(by_user, _NEARLY_ALL)
 
 
 def tell_times(found: Proposal) -> None:

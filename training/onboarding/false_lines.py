@@ -9,7 +9,7 @@ import polars as pl
 
 from training.onboarding.concepts import concepts
 from training.onboarding.proposal import Proposal
-from training.onboarding.values import is_given, is_nothing, texts
+from training.onboarding.values import is_another_in_each, is_nothing, is_said, texts, where_empty
 
 _BEFORE_TOTAL = re.compile(
     r"(?i)^(?:grand|sub|order|invoice|page|general|zwischen|end|gesamt|sous|i alt)[\s-]*|[\s-]*(?:general|général|generale|geral)$"
@@ -63,21 +63,25 @@ def _is_total(word: str) -> bool:
 
 
 def _parts(found: Proposal) -> None:
-    """Rows that cost nothing and name another item as the one that they belong to."""
+    """Rows that cost nothing and name another item, or the number of its line, as the one that they belong to."""
     columns = found.settings["columns"]
     own, price = found.origin("item_id"), found.origin("price") or found.origin("amount")
     if not (own and price):
         return
-    items = texts(found.rows, own).unique().implode()
+    lines = [name for name in found.rows.columns if is_another_in_each(texts(found.rows, name))]
     for name in found.rows.columns:
         if name in columns.values() or found.rows[name].dtype.is_nested():
             continue
-        parts = found.rows.filter(is_given(found.rows, name))
+        parts = found.rows.filter(is_said(found.rows, name))
         wholes = texts(parts, name)
         differ = bool(parts.height) and (parts[name].cast(pl.String) != parts[own].cast(pl.String)).all()
         free = parts.filter(is_nothing(price)).height
-        if differ and free >= _PARTS * parts.height and int(wholes.is_in(items).sum()) >= _PARTS * parts.height:
+        if not differ or free < _PARTS * parts.height:
+            continue
+        if any(
+            int(wholes.is_in(texts(found.rows, each).implode()).sum()) >= _PARTS * parts.height for each in (own, *lines)
+        ):
             found.unsure.append(
-                f"{parts.height:,} of the rows looked at cost nothing and name an item in {name}: parts of a bundle count as"
-                f' bought; leave them out with `where = [{{ column = "{name}", empty = true }}]` under `[data.events]`, or keep them'
+                f"{parts.height:,} of the rows looked at cost nothing and name an item or its line in {name}: parts of a bundle count"
+                f" as bought; leave them out with {where_empty(found.rows, name)} under `[data.events]`, or keep them"
             )

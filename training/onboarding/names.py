@@ -41,7 +41,7 @@ _OF_EVENTS = {
     "event_type": f"{_OF_KINDS} what kind",
     "order_id": "orderid ordernumber orderno order invoiceno invoiceid invoicenumber transactionid basketid "
     "receiptid receipt bestellung "
-    "bestellnummer bestellnr beleg belegnummer commande pedido ordine number",
+    "bestellnummer bestellnr beleg belegnummer commande pedido ordine number incrementid",
     "quantity": "quantity qty units pieces count unitsales menge anzahl stueck quantite cantidad quantita pcs",
     "price": "price unitprice itemprice lineitemprice priceeach each preis einzelpreis stueckpreis prix precio prezzo "
     "vk vkbrutto vkpreis vkprostueck vkbruttoprostueck vknettoprostueck apris",
@@ -223,14 +223,16 @@ def named(table: str, columns: Iterable[str], usable: Mapping[str, Collection[st
     """The column that each canonical one is taken for by its name alone, each at most once; of nested names the last part counts.
 
     Names that the lists hold go before those whose words say it. usable: by canonical column, the columns whose values could be its
-    own, and by table and canonical column those that are preferred; one that has its name is taken whatever stands in it.
+    own, and by table and canonical column those that are preferred; one that has its name is taken whatever stands in it, but for an
+    `item_id` where another column is preferred: a platform may call the numbers of its lines so.
     """
     left, found = list(columns), dict[str, str]()
     for canonical, words in KNOWN[table].items():
         ranked = [plain(each) for each in (canonical, *words.split())]
         ranks = {name: at for name in left if (at := _telling(canonical, name, ranked)) is not None}
         fits = {canonical, *usable.get(canonical, left)}
-        preferred = fits & {canonical, *usable.get(f"{table}.{canonical}", usable.get("filled", left))}
+        its_own = {canonical} if canonical != "item_id" else set()
+        preferred = fits & {*its_own, *usable.get(f"{table}.{canonical}", usable.get("filled", left))}
         mine = {name: at for name, at in ranks.items() if name in preferred}
         mine = mine or {name: at for name, at in ranks.items() if name in fits}
         if mine:

@@ -13,7 +13,7 @@ from recsys.tables.columns.spelling import as_spoken, plain_name, spoken_of
 from recsys.tables.presets import mapping_of, platform, preset_names
 from recsys.tables.reader import reading
 from training.onboarding.concepts import concepts
-from training.onboarding.doubts import is_of_a_browser, tell_consents, tell_ids, tell_sale, tell_times
+from training.onboarding.doubts import is_of_a_browser, tell_consents, tell_ids, tell_sale, tell_times, tell_title
 from training.onboarding.false_lines import tell_false_lines, without_ratings
 from training.onboarding.files import Seen
 from training.onboarding.happened import doubts_on_kinds, kinds_by_words, pages, tell_returns, tell_words
@@ -79,7 +79,7 @@ def with_states(found: Proposal, seen: Sequence[Seen], others: Sequence[Proposal
     apart = {path for each in others if is_no_head(each, found) for one in each.seen for path in one.paths}
     if (proposed := stated(found.seen[0], order, [each for each in seen if apart.isdisjoint(each.paths)])) is None:
         return found
-    again = _events(proposed.seen, dict(found.settings["columns"]))
+    again = _events(proposed.seen, {name: own for name, own in found.settings["columns"].items() if isinstance(own, str)})
     again.settings = {"join": proposed.settings(), **again.settings}
     again.evidence[:0] = proposed.evidence
     again.brought = [bond.other for bond in proposed.bonds]
@@ -92,6 +92,8 @@ def _finished(found: Proposal) -> Proposal:
     if not found.preset:
         if found.table == "users":
             tell_consents(found)
+        if found.table == "events":
+            tell_title(found)
         tell_further(found)
         tell_unused(found)
     return found

@@ -77,7 +77,7 @@ def _tell_sums(found: Proposal) -> None:
         words = set(event_words(counted).values())
         if len(words) == 1 and rank("order_id", name) is None:
             kinds.setdefault(words.pop(), name)
-    if len(kinds) > 1:
+    if len(kinds) > 1 and kinds.keys() - {"purchase", "refund"}:
         found.unsure.append(
             f"{', '.join(kinds.values())} hold how often things happened: this is a report with sums, and no list of what happened:"
             " each of its rows would count as one purchase; export the events themselves"

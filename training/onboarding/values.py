@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import polars as pl
 
+from recsys.tables.columns.conditions import says_never
 from recsys.tables.values.digits import with_plain_digits
 from recsys.tables.values.numbers import UNITS, read_number
 from recsys.tables.values.plausible import plausible_share
@@ -224,6 +226,19 @@ def is_given(rows: pl.DataFrame, name: str) -> pl.Expr:
     return value.is_not_null()
 
 
+def is_said(rows: pl.DataFrame, name: str) -> pl.Expr:
+    """Tell whether a column has a value that is not blank, and no word of a database for nothing, such as `NULL`."""
+    return is_given(rows, name) & ~says_never(pl.col(name).cast(pl.String))
+
+
+def where_empty(rows: pl.DataFrame, name: str) -> str:
+    """The settings that keep the rows in which a column says nothing."""
+    text = texts(rows, name)
+    words = text.to_frame("t").filter(says_never(pl.col("t")))["t"].unique().sort()
+    nothing = f", and `null_values = {json.dumps(words.to_list())}`" if len(words) else ""
+    return f'`where = [{{ column = "{name}", empty = true }}]`{nothing}'
+
+
 def empty_share(rows: pl.DataFrame, name: str) -> float:
     """Share of the rows without a value, 0…1."""
     return 1 - len(texts(rows, name)) / max(1, rows.height)
@@ -263,6 +278,14 @@ def is_of_the_order(rows: pl.DataFrame, own: str, order: str) -> bool:
     orders = rows.filter(is_given(rows, own) & is_given(rows, order)).group_by(order).agg(pl.len(), pl.col(own).n_unique())
     several = orders.filter(pl.col("len") > 1)
     return several.height >= _ENOUGH and int((several[own] == 1).sum()) >= _ALMOST * several.height
+
+
+def told_by(rows: pl.DataFrame, own: str, key: str) -> float | None:
+    """Share of the further rows of a key that repeat the value which it has most often in a column, 0…1; None: no key has two rows."""
+    stated = rows.filter(is_given(rows, own) & is_given(rows, key)).group_by(key, own).len()
+    keys = stated.group_by(key).agg(pl.col("len").sum() - 1, pl.col("len").max().alias("same") - 1)
+    further = int(keys["len"].sum())
+    return int(keys["same"].sum()) / further if further else None
 
 
 def is_another_in_each(text: pl.Series) -> bool:

@@ -18,10 +18,12 @@ _ENOUGH, _UNIQUE = 0.9, 0.98
 """Share of the keys that must stand in the other file, and of its own ones that stand there once."""
 _MOST_JOINS = 3
 _BARE, _ENDS = (
-    frozenset(("id", "key", "no", "nr", "number", "nummer")),
+    frozenset(("id", "entityid", "key", "no", "nr", "number", "nummer")),
     ("id", "key", "no", "nr", "number", "nummer", "order", "ref"),
 )
 """Names of a table's own key, and how the columns of others that hold it end."""
+_NUMBERS = ("id", "no", "nr", "number", "nummer")
+"""How names of numbers end, which may be as long as those of seconds since 1970."""
 _MOMENTS = ("purchase", "order", "bought", "placed", "created", "date")
 """What the name of the moment of an order holds, the most telling first."""
 _PERSONS = ("person", "uniqueid", "masterid", "globalid", "accountid", "memberid")
@@ -83,8 +85,11 @@ def _completed(lines: Seen, seen: Sequence[Seen]) -> Joined | None:
     first = lines
     while not _whole(columns := _columns(lines)) and len(bonds) < _MOST_JOINS:
         left = [each for each in seen if each is not first and all(each is not bond.other for bond in bonds)]
-        found = [(_gain(lines, bond, columns), bond.share, bond) for other in left for bond in _bonds(lines, other, columns)]
-        gain, _, best = max(found, key=lambda each: each[:2], default=(0, 0.0, None))
+        bonds_of = [bond for other in left for bond in _bonds(lines, other, columns)]
+        found = [
+            (_gain(lines, bond, columns), bond.mine not in lines.usable["timestamp"], bond.share, bond) for bond in bonds_of
+        ]
+        gain, _, _, best = max(found, key=lambda each: each[:3], default=(0, False, 0.0, None))
         if not gain or best is None:
             return None
         bonds.append(best)
@@ -100,7 +105,7 @@ def _completed(lines: Seen, seen: Sequence[Seen]) -> Joined | None:
         unsure.append(
             f"{who} of {bond.other.name} is taken for the person, and {bond.mine} for one of several ids of one: is it so?"
         )
-    if len(times := lines.usable["timestamp"]) > 1:
+    if len(times := [each for each in lines.usable["timestamp"] if not plain(each).endswith(_NUMBERS)]) > 1:
         unsure.append(
             f"{columns['timestamp']} is taken for the moment of an order; the others are {_listed(times, columns)}"
         )
