@@ -41,12 +41,19 @@ def _unused(found: Proposal) -> list[str]:
 def _tell_amounts(found: Proposal, left: list[str]) -> None:
     if {"price", "amount"} & set(found.settings["columns"]):
         return
-    numbers = [name for name in left if is_number(texts(found.rows, name))]
+    numbers = [name for name in left if is_number(texts(found.rows, name)) and _is_of_lines(found, name)]
     among = f"; numbers stand in {', '.join(numbers[:_MOST_NAMED])}" if numbers else ""
     found.unsure.append(
         "no column is told to be a price, so that revenue is none: set `price` (of a unit) or `amount` (of a line) under "
         f"`[data.events.columns]`{among}"
     )
+
+
+def _is_of_lines(found: Proposal, name: str) -> bool:
+    """Tell whether a column may be a line's: what stands beside a cell of several lines is of all of them."""
+    packed = found.settings.get("unnest", "")
+    column = packed if isinstance(packed, str) else packed["column"]
+    return not column or name.startswith(f"{column}.")
 
 
 def _tell_unread(found: Proposal, left: list[str]) -> None:

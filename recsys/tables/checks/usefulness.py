@@ -149,6 +149,8 @@ def _several(settings: Settings, shop: ShopTables, about: int) -> Iterator[Headl
     advice = (
         f"set `{found.unnest}` under `[data.events]` for the column of item ids" if found.unnest else "export a row per item"
     )
+    if "amount" in settings.data.events.columns:
+        advice += "; an `amount` of the whole order would count in each row, so take it away then"
     too_many = surely_above(rows, about, settings.data.max_rejected_share)
     yield Headline("items of events", not too_many, f"{said}: {advice}.")
 

@@ -65,6 +65,15 @@ def test_numbers_of_units_beside_ids_are_no_ids(tmp_path: Path) -> None:
     assert 'between = " / ", fields = " x ", names = ["quantity", "sku"] }`' in found.said
 
 
+def test_the_total_of_an_order_is_no_amount_of_its_rows(tmp_path: Path) -> None:
+    """Whoever unfolds the cell is told what has to go, or the money would count in each row."""
+    settings = '[data.events]\npaths = ["events.parquet"]\n[data.events.columns]\namount = "total"\n'
+    rows = [an_event(user_id=f"u{at}", item_id="2 x A1 / 1 x B2", total=9.5) for at in range(30)]
+    shop = read_rows(tmp_path, rows, settings)
+    [found] = [each for each in usefulness(parse_settings(settings), shop) if "in one cell" in each.said]
+    assert found.said.endswith("an `amount` of the whole order would count in each row, so take it away then.")
+
+
 def test_signs_that_not_all_cells_have_are_not_advised(tmp_path: Path) -> None:
     """An order of one item has no number in its cell: by the signs of the others it would lose its item."""
     lines = ("2 x A1 / 1 x B2", "1 x A1 / 4 x B2", "C3")

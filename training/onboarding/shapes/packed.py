@@ -13,7 +13,7 @@ import polars as pl
 from recsys.settings.shapes import Unnest
 from recsys.tables.checks.several import several_ids
 from recsys.tables.shapes.nested import inner_of, named_fields, unnested
-from recsys.tables.sources import FILE, MORE, ROW
+from recsys.tables.sources import FILE, MORE, ROW, WHOLE
 from recsys.types import DataError
 from training.onboarding.files import ROWS, Seen
 from training.onboarding.values import share, texts
@@ -21,7 +21,7 @@ from training.onboarding.values import share, texts
 _JSON = r"^\s*\[?\s*\{\s*\""
 _IDS = r"^\s*\[\s*[\"'\d].*\]\s*$"
 _BETWEEN, _FIELDS, _SIGNS = (";", "|", "\n", ",", "||"), ("|", ";", ",", ", ", "\t"), (":", "=")
-_TIMES = (" x ", " X ", " × ", "x ", "*")
+_TIMES = (" x ", " X ", " × ", "x ", "× ", "*")
 _PAIR = frozenset(["key", "value"])
 _LONGEST_NAME = 40
 _HALF, _LEAST = 0.5, 0.01
@@ -165,7 +165,7 @@ def several(seen: Seen, column: str) -> Unpacked | None:
         return None
     unnest = Unnest(column=stated) if isinstance(stated, str) else msgspec.convert(stated, Unnest)
     [source] = unnested("events", seen.source, unnest, [column], must=True).sources
-    rows = source.frame.head(ROWS).drop(ROW, FILE, MORE, strict=False).collect(engine="streaming")
+    rows = source.frame.head(ROWS).drop(ROW, FILE, MORE, WHOLE, strict=False).collect(engine="streaming")
     return Unpacked(replace(seen, rows=rows, source=source), column, stated, f"{column} {evidence}: each becomes a row")
 
 
@@ -178,7 +178,7 @@ def _laid_out(seen: Seen, column: str, stated: str | dict[str, Any], fields: lis
         shaped = named_fields(unnested("events", seen.source, unnest, names, must=True).sources[0], names)
     except DataError:
         return None
-    rows = shaped.frame.head(ROWS).drop(ROW, FILE, MORE, column, strict=False).collect(engine="streaming")
+    rows = shaped.frame.head(ROWS).drop(ROW, FILE, MORE, WHOLE, column, strict=False).collect(engine="streaming")
     source = replace(shaped, schema={name: dtype for name, dtype in shaped.schema.items() if name != column})
     return Unpacked(replace(seen, rows=rows, source=source), column, stated, f"{column} {evidence}: each becomes a row")
 
