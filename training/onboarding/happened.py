@@ -80,6 +80,16 @@ _KINDS = frozenset(
 """Words of a column's name under which words of events are what happened, with nothing to ask about other columns."""
 
 
+_NO_SALE = re.compile(
+    r"^(?:sales)?(?:quot|estimate|offer)|angebot|proforma|kostenvoranschlag|devis|presupuesto|preventivo|orcamento|lieferschein|"
+    r"deliverynote|packingslip|bon(?:de)?livraison|albaran|pakbon|trasporto|orderconfirm|auftragsbest|orderbevest|oferta|^offert"
+)
+"""Kinds of documents, as `plain` writes them, that stand beside the one of the sale."""
+_SALES = (
+    re.compile(r"^(?:sales|ausgangs|tax)?(?:invoice|rechnung|facture|factura|fattura|fatura|faktura|factuur)"),
+    re.compile(r"^(?:sales|kunden)?(?:order|auftrag|bestellung|commande|pedido|ordine|bestelling)$"),
+)
+"""Kinds of documents that tell a sale, the surest first."""
 _LINES = frozenset(("orderedproduct", "orderedproducts", "productordered", "productpurchased"))
 """Words for one line of an order."""
 _WHOLE_ORDERS = frozenset(("placedorder", "orderplaced", "ordercompleted", "completedorder"))
@@ -172,6 +182,20 @@ def other_kinds(name: str, text: pl.Series) -> list[str]:
     found = [word for word, kind in known.items() if kind in _OTHER_KINDS and not _are_pages([word])]
     many = len(known) > 1 and int(text.is_in([*known]).sum()) >= _FIFTH * len(text)
     return found if many or _is_called_so(name) else []
+
+
+def documents(text: pl.Series) -> dict[str, str]:
+    """What each of a few kinds of documents is as an event, where some are no sale, such as quotes: the invoice is the purchase, or
+    else the order, and "" is nothing; none where no word is a document of a sale."""
+    words = text.unique(maintain_order=True).to_list() if text.n_unique() <= _MOST_KINDS else []
+    if not any(_NO_SALE.search(plain(word)) for word in words):
+        return {}
+    sales = [
+        (known, word) for known in _SALES for word in words if known.search(plain(word)) and not _NO_SALE.search(plain(word))
+    ]
+    returned = event_words(words)
+    kinds = {word: "refund" if returned.get(word) == "refund" else "" for word in words}
+    return kinds | {sales[0][1]: "purchase"} if sales else {}
 
 
 def share_of_events(text: pl.Series) -> float:

@@ -158,6 +158,11 @@ _REFUSES = re.compile(
 )
 """Words of a name, without accents and capitals, for who said no to messages."""
 _OTHER_REFUSALS = re.compile(r"\b(?:track\w*|sales?|sell|cookies?|rate|count|number|reason|source|mailbox|anzahl|nb)\b")
+_GONE = re.compile(
+    r"hidden|inacti|inaktiv|disabled|deaktiv|delet|discontinu|remov|block|retired|obsolet|delist|withdrawn|end.?of.?(?:life|sale)|gesperrt|sperrkenn|loesch|auslauf|ausgelist|"
+    r"supprim|elimina|borrad|descatalog|fuori.?produzione|verwijderd|geblokkeerd|usunie|smazan|silin"
+)
+"""Words of a name, without accents and capitals, for what is sold no more."""
 _NAMED = ("item", "user", "order")
 """Concepts of which one column may hold the id and another one the name."""
 _SALE = (
@@ -207,6 +212,11 @@ def says_valid(name: str) -> bool:
 def says_for_sale_by_name(name: str) -> bool:
     """Tell whether a column's name says that it tells what is for sale."""
     return plain(name) in _plain_words(_OF_ITEMS["available"]) or rank("available", name) is not None
+
+
+def says_gone(name: str) -> bool:
+    """Tell whether a column's name says that a mark, a moment or a yes in it is of an item that is sold no more."""
+    return bool(_GONE.search(folded(name)))
 
 
 def says_cancelled(name: str) -> bool:

@@ -8,7 +8,7 @@ import polars as pl
 
 from recsys.tables.values.words import read_words
 from training.onboarding.concepts import concepts
-from training.onboarding.names import says_cancelled, says_moment, says_no_order, says_state, says_valid
+from training.onboarding.names import event_words, says_cancelled, says_moment, says_no_order, says_state, says_valid
 from training.onboarding.proposal import Proposal
 from training.onboarding.shapes.first_lines import within
 from training.onboarding.values import affirmed, denied, empty_share, states_given, states_known, texts
@@ -64,6 +64,7 @@ def _by_words(found: Proposal) -> list[object]:
         f"{own} says how orders stand: {known[own]:.0%} of its words are known; cancelled, refunded and pending ones count in nothing"
         for own in void
     ]
+    _tell_credits(found, void)
     stands = [
         found.rows.select(read_words(pl.col(own).cast(pl.String), "order").fill_null(True)).to_series() for own in void
     ]
@@ -85,6 +86,23 @@ def _by_words(found: Proposal) -> list[object]:
             )
     found.unsure += [text for own in void if (text := _ends_twice(found, own))]
     return [*void]
+
+
+def _tell_credits(found: Proposal, void: list[str]) -> None:
+    """Let rows below 0 be refunds though a word of a state says so too: their order would count in nothing, and take nothing off."""
+    rules = found.settings.get("type_rules", ())
+    negative = pl.any_horizontal(
+        pl.lit(False),
+        *(pl.col(each["column"]).cast(pl.String).str.contains(each["pattern"]).fill_null(False) for each in rules),
+    )
+    below, above = found.rows.filter(negative), found.rows.filter(~negative)
+    for own in void:
+        words = [word for word, kind in event_words(texts(below, own).unique().sort()).items() if kind == "refund"]
+        if words := [word for word in words if not (texts(above, own) == word).any()]:
+            found.settings["yes"] = [*found.settings.get("yes", ()), *words]
+            found.evidence.append(
+                f"{', '.join(words)} of {own} stands in rows below 0 alone, which are refunds of what was bought"
+            )
 
 
 def _ends_twice(found: Proposal, own: str) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 
 from training.onboarding.concepts import rank
-from training.onboarding.happened import other_kinds
-from training.onboarding.names import event_words, named
+from training.onboarding.happened import documents, other_kinds
+from training.onboarding.names import event_words, named, says_gone
 from training.onboarding.proposal import Proposal
-from training.onboarding.values import affirmed, denied, is_number, states_given, texts
+from training.onboarding.values import affirmed, denied, is_number, is_said, says_for_sale, states_given, texts, where_empty
 
 _MOST_NAMED = 12
 _SHOWN = 5
@@ -92,8 +94,20 @@ def _tell_sums(found: Proposal) -> None:
 
 
 def _tell_guards(found: Proposal, left: list[str]) -> None:
-    """Name columns of words for yes and no that may say what is for sale."""
-    flags = [name for name in left if affirmed(texts(found.rows, name)) and denied(texts(found.rows, name))]
+    """Name columns of words for yes and no that may say what is for sale, and those with a mark or a moment of what is gone."""
+    flags = [name for name in left if not says_gone(name) and says_for_sale(texts(found.rows, name))]
+    for name in [each for each in left if says_gone(each)]:
+        given, said = found.rows.filter(is_said(found.rows, name)), affirmed(texts(found.rows, name))
+        gone = (
+            int(texts(given, name).str.to_lowercase().is_in(said).sum()) if denied(texts(found.rows, name)) else given.height
+        )
+        if 0 < gone < found.rows.height:
+            only = f'`where = [{{ column = "{name}", one_of = {json.dumps(said)}, not = true }}]`'
+            kept = only if gone < given.height else where_empty(found.rows, name)
+            found.unsure.append(
+                f"{name} says something in {gone:,} of {found.rows.height:,} rows, and their items are for sale all the same: if those"
+                f" are gone, leave them out with {kept} under `[data.items]`"
+            )
     if flags:
         found.unsure.append(
             f"{', '.join(flags[:_MOST_NAMED])} hold yes and no, and are not used: if one says what is for sale or shown, map it to"
@@ -105,11 +119,23 @@ def _tell_kinds(found: Proposal, left: list[str]) -> None:
     """Name columns whose words say that rows are no purchases, which all of them are taken for."""
     for name in left:
         text = texts(found.rows, name)
-        if rank("returned", name) is None and not states_given(text) and (words := other_kinds(name, text)):
+        if kinds := documents(text):
+            found.unsure.append(
+                f"{name} tells kinds of documents ({', '.join(kinds)}), and each row counts as a purchase, so that one sale counts"
+                " more than once: set `event_type` to it, in place of the constant, and"
+                f" `event_types = {_inline(kinds)}` under `[data.events]`"
+            )
+        elif rank("returned", name) is None and not states_given(text) and (words := other_kinds(name, text)):
             found.unsure.append(
                 f"{name} says that something else happened in rows that all count as purchases ({', '.join(words[:_SHOWN])}): set"
                 " `event_type` to it and map its words under `event_types`, or leave those rows out with `where`"
             )
+
+
+def _inline(words: Mapping[str, str]) -> str:
+    return (
+        f"{{ {', '.join(f'{json.dumps(word, ensure_ascii=False)} = {json.dumps(kind)}' for word, kind in words.items())} }}"
+    )
 
 
 def _tell_states(found: Proposal, left: list[str]) -> None:
