@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 import polars as pl
@@ -11,7 +12,7 @@ from recsys.tables.presets import merged
 from recsys.tables.sources.names import listed
 from recsys.tables.values.digits import with_plain_digits
 from training.onboarding.files import Seen
-from training.onboarding.names import named
+from training.onboarding.names import named, plain
 from training.onboarding.proposal import Proposal
 from training.onboarding.proposals import NO_KIND
 from training.onboarding.shapes.series import is_series, take_in
@@ -29,6 +30,9 @@ _CALENDARS: Mapping[str, tuple[int, int]] = {
 }
 """Years of this and the last century as others count them."""
 _NEARLY_ALL = 0.9
+_STOCKS = ("available", "availablenoteditable", "onhand", "onhandcurrent", "onhandnew", "quantity")
+_PLACES = frozenset(("location", "locationid", "locationname", "warehouse", "lagerort", "lager", "filiale"))
+"""Names, as `plain` writes them, of columns of a stock that is told for each place."""
 
 
 def together(proposals: Sequence[Proposal]) -> tuple[list[Proposal], list[str]]:
@@ -50,6 +54,8 @@ def together(proposals: Sequence[Proposal]) -> tuple[list[Proposal], list[str]]:
 
 def _beside(first: Proposal, other: Proposal, clash: str) -> str:
     """That a file is not used because another one tells more, and what to write if both belong together."""
+    if by_location := _by_location(first, other):
+        return by_location
     if not clash:
         return (
             f"{other.seen[0].name} looks like {other.table} too, and is not used: {first.seen[0].name} tells more; name it under "
@@ -62,15 +68,34 @@ def _beside(first: Proposal, other: Proposal, clash: str) -> str:
     )
 
 
+def _by_location(first: Proposal, other: Proposal) -> str:
+    """What to write for a file with the stock of each item at each place; empty for all others."""
+    there = {plain(name): name for name in other.rows.columns}
+    stock = next((there[name] for name in _STOCKS if name in there), "")
+    own, key = other.origin("item_id"), first.origin("item_id")
+    if other.table != "items" or not (stock and own and key) or _PLACES.isdisjoint(there):
+        return ""
+    path = json.dumps(str(other.seen[0].paths[0].resolve()), ensure_ascii=False)
+    return (
+        f"{other.seen[0].name} holds the stock of each place, and is not used: to add it up for {first.seen[0].name} set"
+        f' `join = [{{ paths = [{path}], on = {{ "{key}" = "{own}" }}, total = ["{stock}"] }}]` under `[data.items]`, and'
+        f' `stock = "{stock}"` under `[data.items.columns]`'
+    )
+
+
 def _match_keys(chosen: Mapping[str, Proposal]) -> None:
     """Take the column for the id of items and users that holds those of the events, where the one with the better name does not."""
     events = chosen.get("events")
     for table, key in (("items", "item_id"), ("users", "user_id")):
         found = chosen.get(table)
         asked = texts(events.rows, own).unique() if events and (own := events.origin(key)) else None
-        if found is None or found.preset or asked is None or not len(asked):
+        if found is None or asked is None or not len(asked):
             continue
         own = found.origin(key)
+        if events and key == "item_id" and _is_rekeyed(events, found, own, _share(asked, found, own) if own else 0.0):
+            continue
+        if found.preset:
+            continue
         amounts = {found.origin(name) for name in _AMOUNTS}
         shares = {name: _share(asked, found, name) for name in found.rows.columns if name not in amounts}
         best = max(shares, key=lambda name: (shares[name], name == own), default=own)
@@ -78,6 +103,30 @@ def _match_keys(chosen: Mapping[str, Proposal]) -> None:
             found.rekey(
                 key, best, f"{best} is {key}, and not {own}: {shares[best]:.0%} of the ids of the events stand there"
             )
+
+
+def _is_rekeyed(events: Proposal, found: Proposal, own: str, share: float) -> bool:
+    """Let another column of the events with ids of items be the item where the catalogue's own ids stand there; where a preset says
+    which it is, ask."""
+    before, rows = events.origin("item_id"), events.rows
+    others = [
+        name for name in rows.columns if name not in events.taken | {before} and "item_id" in named("events", [name], {})
+    ]
+    asked = {name: text.unique() for name in others if len(text := texts(rows, name))}
+    shares = {name: _share(ids, found, own) for name, ids in asked.items()} if own else {}
+    best = max(shares, key=shares.__getitem__, default="")
+    if not best or shares[best] < _HALF or shares[best] <= share + _CLEARLY:
+        return False
+    told = f"{shares[best]:.0%} of its ids stand in {own} of {found.seen[0].name}, and {share:.0%} of those of {before}"
+    if events.preset:
+        events.unsure.append(
+            f'{best} may be the item, for {told}: set `item_id = "{best}"` under `[data.events.columns]` then'
+        )
+        return True
+    events.settings["columns"]["item_id"] = best
+    events.evidence = [each for each in events.evidence if not each.startswith((f"{before} is item_id: ", "not used: "))]
+    events.evidence.append(f"{best} is item_id, and not {before}: {told}")
+    return True
 
 
 def _share(asked: pl.Series, found: Proposal, name: str) -> float:
