@@ -188,10 +188,11 @@ def _nested(name: str, column: Column, preset: Preset, source: Source) -> str:
     ]
     if not nested:
         return ""
-    own = nested[0]
+    own, dtype = nested[0], source.schema[nested[0]]
+    field = f", for instance {own}.{dtype.fields[0].name}" if isinstance(dtype, pl.Struct) and dtype.fields else ""
     return (
-        f"{name}: {source.files[0]}: column {own!r} (for {column.name}) holds lists or several fields; name one field, for instance "
-        f'{own}.id, and for a list set `data.{name}.unnest = "{own}"`'
+        f"{name}: {source.files[0]}: column {own!r} (for {column.name}) holds lists or several fields; name one field{field}, "
+        f'and for a list set `data.{name}.unnest = "{own}"`'
     )
 
 

@@ -113,7 +113,7 @@ _WORDS: Mapping[str, str] = {
     "magasin pays ville naissance descuento tienda país ciudad sconto negozio paese desconto loja "
     "korting winkel rabat butik indirim mağaza sklep sleva obchod скидка магазин "
     "割引 店舗 生年 더",
-    "": "amazon ebay etsy gmt utc machine "
+    "": "amazon ebay etsy gmt utc iso machine "
     "税込 税抜 管理 za internal sell the of de du des da do di del della la le el l d e vk ttc ht incl inkl inc excl brutto "
     "netto am net gross bruto neto mwst is in at on level current to my our overall event data lineitems cart properties attributes "
     "payload",

@@ -17,14 +17,14 @@ from training.onboarding.doubts import is_of_a_browser, tell_consents, tell_ids,
 from training.onboarding.false_lines import tell_false_lines, without_ratings
 from training.onboarding.files import Seen
 from training.onboarding.happened import doubts_on_kinds, kinds_by_words, pages, tell_returns, tell_words
-from training.onboarding.names import named, plain, says_for_sale_by_name, says_state
+from training.onboarding.names import named, plain, refuses, says_for_sale_by_name, says_state
 from training.onboarding.prices import tell_amounts
 from training.onboarding.proposal import Proposal
 from training.onboarding.shapes.first_lines import above, within
-from training.onboarding.shapes.heads import is_no_head
+from training.onboarding.shapes.heads import is_no_head, of_heads
 from training.onboarding.shapes.joining import joined_events, stated
 from training.onboarding.shapes.lines import tell_further
-from training.onboarding.shapes.packed import flattened, several, unpacked
+from training.onboarding.shapes.packed import flattened, leave_objects, several, unpacked
 from training.onboarding.shapes.turning import turned
 from training.onboarding.states import tell_ended_rows, tell_states
 from training.onboarding.unused import tell_unused
@@ -96,6 +96,7 @@ def _finished(found: Proposal) -> Proposal:
             tell_title(found)
         tell_further(found)
         tell_unused(found)
+        leave_objects(found)
     return found
 
 
@@ -216,7 +217,7 @@ def _by_names(seen: Seen, only: Mapping[str, Sequence[str]] | None = None) -> Pr
         return _plain("identities", seen, identities)
     if "item_id" in items and len(items) > 1 and not (who and "timestamp" in events):
         return None if orders and _is_repeated(seen, items["item_id"]) else _items(seen, items)
-    if "user_id" in users and len(users) > 1:
+    if "user_id" in users and (len(users) > 1 or any(map(refuses, names))):
         return None if orders and _is_repeated(seen, users["user_id"]) else _plain("users", seen, users)
     return None
 
@@ -310,6 +311,7 @@ def _first_lines(found: Proposal, key: str, canonical: Sequence[str]) -> None:
     line = mapped.get("item_id", "")
     heads = [name for name in (mapped.get(key), *own) if name]
     if line and (columns := above(rows, [name for name in heads if empty_share(rows, name) > 0], line)):
+        columns += of_heads(found, columns[0], line, columns)
         found.settings["fill_down"] = {"columns": columns}
         count = round(empty_share(rows, columns[0]) * rows.height)
         found.evidence.append(

@@ -1,13 +1,15 @@
-"""Heads of orders: files that say how orders stand, told from catalogues and from events, whose ids may be numbers of orders too."""
+"""Heads of orders: files that say how orders stand, told from catalogues and events by more than their ids, and rows above lines."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import polars as pl
 
 from recsys.tables.values.words import read_words
-from training.onboarding.names import says_state
+from training.onboarding.names import plain, says_state
 from training.onboarding.proposal import Proposal
-from training.onboarding.values import states_known, texts
+from training.onboarding.values import is_given, states_known, texts
 
 _GOODS = frozenset(("title", "price", "brand", "category", "image_url", "stock", "available", "group_id", "description"))
 """Columns of items that orders seldom have; a name may be a buyer's."""
@@ -47,3 +49,22 @@ def _by_words(other: Proposal) -> int:
         if max(goods, orders) > _HALF:
             return 1 if goods >= orders else -1
     return 0
+
+
+def of_heads(found: Proposal, head: str, line: str, filled: Sequence[str]) -> list[str]:
+    """Columns by which rows or orders are left out that only heads have: their lines would stay. A line that names its head, as
+    Shopify's do by `__parentId`, is of the order of that id."""
+    rows, columns = found.rows, found.settings["columns"]
+    lines = rows.filter(~is_given(rows, head) & is_given(rows, line))
+    ids, parent = ({name for name in rows.columns if plain(name) == word} for word in ("id", "parentid"))
+    if (
+        "order_id" not in columns
+        and ids
+        and parent
+        and texts(lines, min(parent)).is_in(texts(rows, min(ids)).implode()).all()
+    ):
+        columns["order_id"] = [min(parent), min(ids)]
+        found.evidence.append(f"{min(parent)}, or {min(ids)}, is order_id: each line names the head that it is of")
+    stated = [*found.settings.get("where", ()), *found.settings.get("void_orders", ())]
+    named_columns = dict.fromkeys(each if isinstance(each, str) else each["column"] for each in stated)
+    return [name for name in named_columns if name not in filled and texts(lines, name).is_empty()]

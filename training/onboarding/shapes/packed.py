@@ -12,10 +12,13 @@ import polars as pl
 
 from recsys.settings.shapes import Unnest
 from recsys.tables.checks.several import several_ids
+from recsys.tables.columns.spelling import plain_name
+from recsys.tables.schema import mappable
 from recsys.tables.shapes.nested import inner_of, named_fields, unnested
-from recsys.tables.sources import FILE, MORE, ROW, WHOLE
+from recsys.tables.sources import FILE, MORE, ROW, WHOLE, Source
 from recsys.types import DataError
 from training.onboarding.files import ROWS, Seen
+from training.onboarding.proposal import Proposal
 from training.onboarding.values import share, texts
 
 _JSON = r"^\s*\[?\s*\{\s*\""
@@ -165,7 +168,7 @@ def several(seen: Seen, column: str) -> Unpacked | None:
         return None
     unnest = Unnest(column=stated) if isinstance(stated, str) else msgspec.convert(stated, Unnest)
     [source] = unnested("events", seen.source, unnest, [column], must=True).sources
-    rows = source.frame.head(ROWS).drop(ROW, FILE, MORE, WHOLE, strict=False).collect(engine="streaming")
+    rows = _rows(source)
     return Unpacked(replace(seen, rows=rows, source=source), column, stated, f"{column} {evidence}: each becomes a row")
 
 
@@ -178,9 +181,16 @@ def _laid_out(seen: Seen, column: str, stated: str | dict[str, Any], fields: lis
         shaped = named_fields(unnested("events", seen.source, unnest, names, must=True).sources[0], names)
     except DataError:
         return None
-    rows = shaped.frame.head(ROWS).drop(ROW, FILE, MORE, WHOLE, column, strict=False).collect(engine="streaming")
+    rows = _rows(shaped).drop(column, strict=False)
     source = replace(shaped, schema={name: dtype for name, dtype in shaped.schema.items() if name != column})
     return Unpacked(replace(seen, rows=rows, source=source), column, stated, f"{column} {evidence}: each becomes a row")
+
+
+def _rows(source: Source) -> pl.DataFrame:
+    """The first rows without objects, whose fields stand beside them, and without columns that no file has."""
+    objects = [name for name, dtype in source.schema.items() if isinstance(dtype, pl.Struct)]
+    ours = (ROW, FILE, MORE, WHOLE)
+    return source.frame.head(ROWS).drop(*ours, *objects, strict=False).collect(engine="streaming")
 
 
 def _keys(text: pl.Series) -> list[str]:
@@ -195,6 +205,19 @@ def _keys(text: pl.Series) -> list[str]:
     return list(counted)
 
 
+def leave_objects(found: Proposal) -> None:
+    """Read nothing from an object that has the name of a canonical column, which it would be taken for."""
+    columns = found.settings["columns"]
+    objects = {plain_name(name) for name, dtype in found.seen[0].source.schema.items() if dtype.is_nested()}
+    for column in mappable(found.table):
+        if (
+            column.kind not in ("category", "categories")
+            and column.name not in columns
+            and plain_name(column.name) in objects
+        ):
+            columns[column.name] = []
+
+
 def flattened(seen: Seen) -> Seen:
     """The files with a column for each field of their structs, named with a point."""
     structs = {name: dtype for name, dtype in seen.source.schema.items() if isinstance(dtype, pl.Struct)}
@@ -202,5 +225,5 @@ def flattened(seen: Seen) -> Seen:
     if not names:
         return seen
     source = named_fields(seen.source, names)
-    rows = source.frame.head(ROWS).drop(ROW, FILE, MORE, *structs, strict=False).collect(engine="streaming")
+    rows = _rows(source)
     return replace(seen, source=source, rows=rows)
