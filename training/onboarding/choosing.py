@@ -92,41 +92,38 @@ def _match_keys(chosen: Mapping[str, Proposal]) -> None:
         if found is None or asked is None or not len(asked):
             continue
         own = found.origin(key)
-        if events and key == "item_id" and _is_rekeyed(events, found, own, _share(asked, found, own) if own else 0.0):
-            continue
-        if found.preset:
-            continue
         amounts = {found.origin(name) for name in _AMOUNTS}
         shares = {name: _share(asked, found, name) for name in found.rows.columns if name not in amounts}
         best = max(shares, key=lambda name: (shares[name], name == own), default=own)
-        if shares[best] >= _HALF and shares[best] > shares.get(own, 0.0) + _CLEARLY:
+        if not found.preset and shares[best] >= _HALF and shares[best] > shares.get(own, 0.0) + _CLEARLY:
             found.rekey(
                 key, best, f"{best} is {key}, and not {own}: {shares[best]:.0%} of the ids of the events stand there"
             )
+        elif events and own and key == "item_id":
+            _match_events(events, found, own, shares.get(own, 0.0))
 
 
-def _is_rekeyed(events: Proposal, found: Proposal, own: str, share: float) -> bool:
+def _match_events(events: Proposal, found: Proposal, own: str, share: float) -> None:
     """Let another column of the events with ids of items be the item where the catalogue's own ids stand there; where a preset says
     which it is, ask."""
     before, rows = events.origin("item_id"), events.rows
-    others = [
-        name for name in rows.columns if name not in events.taken | {before} and "item_id" in named("events", [name], {})
-    ]
+    row = f"{before.rpartition('.')[0]}." if "unnest" in events.settings else ""
+    there = [name for name in rows.columns if name.startswith(row) and all(name in one.rows.columns for one in events.seen)]
+    others = [name for name in there if name not in events.taken | {before} and "item_id" in named("events", [name], {})]
     asked = {name: text.unique() for name in others if len(text := texts(rows, name))}
-    shares = {name: _share(ids, found, own) for name, ids in asked.items()} if own else {}
+    shares = {name: _share(ids, found, own) for name, ids in asked.items()}
     best = max(shares, key=shares.__getitem__, default="")
     if not best or shares[best] < _HALF or shares[best] <= share + _CLEARLY:
-        return False
+        return
     told = f"{shares[best]:.0%} of its ids stand in {own} of {found.seen[0].name}, and {share:.0%} of those of {before}"
     if events.preset:
         events.unsure.append(
             f'{best} may be the item, for {told}: set `item_id = "{best}"` under `[data.events.columns]` then'
         )
-        return True
+        return
     events.settings["columns"]["item_id"] = best
     events.evidence = [each for each in events.evidence if not each.startswith((f"{before} is item_id: ", "not used: "))]
     events.evidence.append(f"{best} is item_id, and not {before}: {told}")
-    return True
 
 
 def _share(asked: pl.Series, found: Proposal, name: str) -> float:

@@ -56,15 +56,14 @@ def of_heads(found: Proposal, head: str, line: str, filled: Sequence[str]) -> li
     Shopify's do by `__parentId`, is of the order of that id."""
     rows, columns = found.rows, found.settings["columns"]
     lines = rows.filter(~is_given(rows, head) & is_given(rows, line))
-    ids, parent = ({name for name in rows.columns if plain(name) == word} for word in ("id", "parentid"))
-    if (
-        "order_id" not in columns
-        and ids
-        and parent
-        and texts(lines, min(parent)).is_in(texts(rows, min(ids)).implode()).all()
-    ):
-        columns["order_id"] = [min(parent), min(ids)]
-        found.evidence.append(f"{min(parent)}, or {min(ids)}, is order_id: each line names the head that it is of")
+    ids, parents = ([name for name in rows.columns if plain(name) == word] for word in ("id", "parentid"))
+    for own, parent in zip(ids[:1], parents[:1], strict=False):
+        named = texts(lines, parent)
+        if found.table != "events" or "order_id" in columns or len(named) < lines.height:
+            continue
+        if named.is_in(texts(rows, own).implode()).all():
+            columns["order_id"] = [parent, own]
+            found.evidence.append(f"{parent}, or {own}, is order_id: each line names the head that it is of")
     stated = [*found.settings.get("where", ()), *found.settings.get("void_orders", ())]
     named_columns = dict.fromkeys(each if isinstance(each, str) else each["column"] for each in stated)
     return [name for name in named_columns if name not in filled and texts(lines, name).is_empty()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,7 +23,7 @@ _BARE, _ENDS = (
     ("id", "key", "no", "nr", "number", "nummer", "order", "ref"),
 )
 """Names of a table's own key, and how the columns of others that hold it end."""
-_NUMBERS = ("id", "no", "nr", "number", "nummer")
+_NUMBER = re.compile(r"(?:[\W_](?i:id|no|nr|number|nummer)|(?:Id|No|Nr|Number))$")
 """How names of numbers end, which may be as long as those of seconds since 1970."""
 _MOMENTS = ("purchase", "order", "bought", "placed", "created", "date")
 """What the name of the moment of an order holds, the most telling first."""
@@ -105,7 +106,7 @@ def _completed(lines: Seen, seen: Sequence[Seen]) -> Joined | None:
         unsure.append(
             f"{who} of {bond.other.name} is taken for the person, and {bond.mine} for one of several ids of one: is it so?"
         )
-    if len(times := [each for each in lines.usable["timestamp"] if not plain(each).endswith(_NUMBERS)]) > 1:
+    if len(times := [each for each in lines.usable["timestamp"] if not _NUMBER.search(each)]) > 1:
         unsure.append(
             f"{columns['timestamp']} is taken for the moment of an order; the others are {_listed(times, columns)}"
         )
