@@ -2,7 +2,7 @@
 
 A row before the earlier moment is what the later one made of it, unless a link that came between gave it to somebody else, or what
 many rows tell together (machines, absurd amounts) came out differently. Links and machines are looked at shopper by shopper. Where
-amounts, money, or rows that were written down while serving differ, everything is read again.
+amounts, money, whose a refund is, or rows that were written down while serving differ, everything is read again.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from recsys.tables.checks.outliers import Absurd, find_absurd, never_absurd
 from recsys.tables.checks.people import find_machines
 from recsys.tables.checks.survey import COLUMNS, NOBODY, plausible, users_of, with_amounts_of
 from recsys.tables.identities import KNOWN, SINCE, UNTIL
+from recsys.tables.returns import Returns
 from recsys.tables.sources import ROW
 from recsys.tables.sources.spool import at_hand
 from recsys.tables.values.money import Money
@@ -32,13 +33,15 @@ class Told:
     """All that decides what a row of the shop's events becomes, as of one moment.
 
     links: of anonymous ids and joined accounts · ends: since when anonymous ids are nobody's · doubles: `ROW` and timestamp of live
-    events that are left out · log: the log's last number, and whose erasure is known.
+    events that are left out · returns: refunds that are another shopper's than their row says · log: the log's last number, and whose
+    erasure is known.
     """
 
     money: Money
     links: pl.DataFrame
     ends: pl.DataFrame
     doubles: pl.DataFrame
+    returns: Returns
     log: tuple[int, str]
 
     def owners(self, before: datetime) -> pl.DataFrame:
@@ -98,7 +101,8 @@ class Earlier:
         if not absurd.rows.sort(ROW).equals(until.sort(ROW)):
             return None
         users, found_under = self._changed()
-        rows = at_hand(_of_users(resolved(self._may_be(found_under, events)), users), partitions)
+        returned = self.told.returns.of(users)
+        rows = at_hand(_of_users(resolved(self._may_be(found_under, returned, events)), users), partitions)
         dated = rows.filter(plausible(self.cleaning.now)) if self.cleaning.misdated else rows
         machines = find_machines(dated, replace(self.cleaning.seen, users=users_of(dated)), data)
         return Some(users, rows, replace(self.cleaning, absurd=absurd, machines=machines))
@@ -120,8 +124,9 @@ class Earlier:
     def _comparable(self) -> bool:
         """Tell whether what the later moment saw has every row before the moment, and has it in the same money."""
         doubles = self.later.doubles.filter(pl.col("timestamp") < self.before)
+        buyers = self.later.returns.buyers.filter(pl.col("timestamp") < self.before)
         same = (self.later.money, self.later.log) == (self.told.money, self.told.log)
-        return same and doubles.equals(self.told.doubles)
+        return same and doubles.equals(self.told.doubles) and buyers.equals(self.told.returns.buyers)
 
     def _absurd(self, rows: pl.LazyFrame, items: pl.DataFrame, data: DataSettings) -> Absurd:
         """The rows before the moment that are absurd among themselves."""
@@ -144,12 +149,14 @@ class Earlier:
         under = now.filter(pl.col(KNOWN).is_in(users.implode()))["anonymous_id"]
         return users, pl.concat([users, under]).unique()
 
-    def _may_be(self, found_under: pl.Series, events: pl.LazyFrame) -> pl.LazyFrame:
-        """Events under these ids, and orders of nobody."""
+    def _may_be(self, found_under: pl.Series, returned: pl.Series, events: pl.LazyFrame) -> pl.LazyFrame:
+        """Events under these ids, these rows, and orders of nobody."""
+        theirs = pl.col(ROW).is_in(returned.implode())
+        rows, events = events.filter(theirs), events.filter(~theirs)
         words = self.cleaning.seen.nobody[NOBODY].implode()
         somebody = pl.LazyFrame({"user_id": found_under}).filter(~pl.col("user_id").is_in(words))
         nobodys = pl.col("event_type").is_in(ORDER_LINES) & (pl.col("user_id").is_null() | pl.col("user_id").is_in(words))
-        return pl.concat([events.join(somebody, on="user_id", how="semi"), events.filter(nobodys)])
+        return pl.concat([events.join(somebody, on="user_id", how="semi"), rows, events.filter(nobodys)])
 
 
 def _of_users(resolved: pl.LazyFrame, users: pl.Series) -> pl.LazyFrame:

@@ -34,6 +34,7 @@ from recsys.tables.erased_rows import ErasedRows
 from recsys.tables.items import finish_items, known_items, newer, overlaid
 from recsys.tables.live_rows import Folded, LiveRows, fold_in, merged, read_live
 from recsys.tables.reader import Counts, Erased, MappedTable, Read, map_table, read_table
+from recsys.tables.returns import find_returns
 from recsys.tables.schema import TABLES, TIME, schema
 from recsys.tables.sources import ROW
 from recsys.tables.sources.spool import at_hand
@@ -174,10 +175,16 @@ def _joined_up(settings: Settings, reads: Mapping[str, Read], live: LiveRows, as
     links, refused = identities.valid_links(reads, live, users, null_users)
     money, foreign = settle(data, reads, folded)
     item_rows = money.convert(one["items"].lazy()).collect()
-    told = Told(money, identities.with_joins(links, live.joins), live.ends, _doubled(folded), (live.sequence, asked.erased))
+    joined = identities.with_joins(links, live.joins)
+
+    def known(frame: pl.LazyFrame) -> pl.LazyFrame:
+        return identities.resolve(without_nobody(frame, null_users), joined, live.ends)
+
+    returns = find_returns(known(events.narrow.filter(pl.col("event_type").is_in(ORDER_LINES))))
+    told = Told(money, joined, live.ends, _doubled(folded), returns, (live.sequence, asked.erased))
 
     def resolved(frame: pl.LazyFrame) -> pl.LazyFrame:
-        return money.convert(identities.resolve(without_nobody(frame, null_users), told.links, told.ends))
+        return money.convert(returns.given_to_buyers(known(frame)))
 
     earlier = _read_earlier(asked, told)
     some = earlier and earlier(narrow, resolved, item_rows, data, events.partitions)
@@ -200,7 +207,12 @@ def _joined_up(settings: Settings, reads: Mapping[str, Read], live: LiveRows, as
         users=users,
         contents=one["contents"],
         currency=money.currency,
-        findings=(*_found(reads, doubles), *of_users, *refused, *foreign, *cleaning.findings, *assortment.findings),
+        findings=(
+            *_found(reads, doubles),
+            *(*of_users, *refused, *foreign, *cleaning.findings),
+            *returns.findings(_kept(reads["events"], folded), reads["events"].files[0]),
+            *assortment.findings,
+        ),
         counts=_counts(reads, doubles, cleaning.left_out) | ({"live": folded.counts} if folded else {}),
         links=links,
         joins=live.joins,
