@@ -80,7 +80,7 @@ class Read:
     narrow: of events the columns `NARROW` of the same rows, in memory or laid down, so that no file is read again for them; else as
     `frame` · partitions: how many the rows of events are cut into; of more than one, no column of text is in memory ·
     present: the canonical columns that come from the shop or a constant; the others are all null · written: when the newest file was,
-    µs since 1970 · read_as: what each file was taken for, and why.
+    µs since 1970 · read_as: what each file was taken for, and why · sources: the files in shape, as the shop wrote them.
     """
 
     frame: pl.LazyFrame
@@ -94,6 +94,7 @@ class Read:
     read_as: tuple[str, ...] = ()
     guesses: tuple[Guess, ...] = ()
     partitions: int = 1
+    sources: tuple[Source, ...] = ()
 
     def before(self, moment: datetime) -> Read:
         """The same events as far as they are before a moment; what was counted and found is of all of them."""
@@ -241,6 +242,7 @@ def _read(
         read_as=tuple(said for source in mapped for said in source.source.read_as),
         guesses=mapped_table.guesses,
         partitions=partitions,
+        sources=tuple(source.source for source in mapped),
     )
 
 

@@ -23,7 +23,7 @@ from recsys.tables.checks.catalogue_rules import catalogue_rules
 from recsys.tables.checks.cleaning import Cleaning, look_at
 from recsys.tables.checks.duplicates import event_id
 from recsys.tables.checks.limits import stop_if_unreadable
-from recsys.tables.checks.matching import hint
+from recsys.tables.checks.matching import UNLISTED, advice_on_unlisted, column_that_meets
 from recsys.tables.checks.people import by_their_other_name, without_nobody
 from recsys.tables.checks.rejects import stop_if_too_bad, write_rejects
 from recsys.tables.checks.survey import COLUMNS, MAPPED, Survey
@@ -273,7 +273,7 @@ def _assortment_of(
     given_away, file = rules.given_away(rows), (reads.get("items") or reads["events"]).files[0]
     items, unshown = rules.split(whole, given_away, file)
     by_rule = rules.by_id(unlisted["item_id"], given_away)
-    notes = _notes(reads, folded, unlisted.filter(~by_rule), whole["item_id"])
+    notes = _notes(reads, folded, unlisted.filter(~by_rule), whole["item_id"], settings.data.ids.item)
     never = pl.concat([whole.join(items, on="item_id", how="anti")["item_id"], unlisted.filter(by_rule)["item_id"]])
     return _Assortment(items, never, (*unshown, *doubtful_group(items, file), *notes))
 
@@ -307,23 +307,25 @@ def _unlisted(reads: Mapping[str, Read], seen: pl.DataFrame, items: pl.DataFrame
     return unknown.select("item_id", "events").sort("events", "item_id", descending=[True, False])
 
 
-def _notes(reads: Mapping[str, Read], folded: Folded | None, unlisted: pl.DataFrame, known: pl.Series) -> list[Finding]:
+def _notes(
+    reads: Mapping[str, Read], folded: Folded | None, unlisted: pl.DataFrame, known: pl.Series, rules: Sequence[str]
+) -> list[Finding]:
     """Say what is worth knowing but changes nothing: empty tables, events of items that the item table lacks."""
     empty = [_empty(name, read) for name, read in reads.items() if not read.counts.kept]
     if unlisted.is_empty():
         return empty
     rows, read = int(unlisted["events"].sum()), reads["events"]
-    found = hint(unlisted.select("item_id", pl.col("events").alias("rows")), known)
-    sold = "nothing, if those items are no longer sold; they are never recommended"
+    kept, lacking = max(1, _kept(read, folded)), unlisted.select("item_id", pl.col("events").alias("rows"))
+    other = column_that_meets(read.sources, read.narrow, known, rules) if rows > kept / 20 else None
     finding = Finding(
         table="events",
         file=read.files[0],
         column="item_id",
-        rule="is in the item table",
+        rule=UNLISTED,
         rows=rows,
-        share=rows / max(1, _kept(read, folded)),
+        share=rows / kept,
         example=f"{shown('id', unlisted['item_id'][0])} ({unlisted.height:,} ids)",
-        advice=found.advice_for("item") if found else sold,
+        advice=advice_on_unlisted(lacking, known, other),
     )
     return [*empty, finding]
 

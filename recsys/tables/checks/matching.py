@@ -1,4 +1,5 @@
-"""Ids that do not meet: which way of making them alike would let the items of events find those of the item table."""
+"""Ids that do not meet: which way of making them alike, or which other column, would let the items of events find those of the item
+table."""
 
 from __future__ import annotations
 
@@ -7,8 +8,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from recsys.tables.columns.conditions import as_text
+from recsys.tables.sources import ROW, Source
 from recsys.tables.values.ids import alike_ids
 
+UNLISTED = "is in the item table"
+"""Rule of events whose item the item table lacks."""
+MAP_ANEW = "set `data.events.columns.item_id"
+"""Begins the advice that names another column of the events."""
 MAX_IDS = 100_000
 """Most distinct ids of events that are tried, those with most events."""
 NAMED = 5
@@ -65,6 +72,42 @@ def hint(unlisted: pl.DataFrame, item_ids: pl.Series, repairs: Sequence[str] = t
         return None
     pairs = met.sort("rows", "item_id", descending=[True, False]).head(NAMED)
     return Hint(names, int(met["rows"].sum()), tuple(pairs.select("item_id", "meets").rows()))
+
+
+def column_that_meets(
+    sources: Sequence[Source], rows: pl.LazyFrame, item_ids: pl.Series, rules: Sequence[str]
+) -> tuple[str, int] | None:
+    """Find the column of the shop's events whose ids meet more items than those in use do, by a twentieth of the rows at least, and
+    how many rows would meet one.
+
+    Args:
+        sources: the events' files, as they were put into shape.
+        rows: `ROW` and `item_id` of the events.
+        item_ids: those of the item table.
+        rules: how ids are made alike (`data.ids.item`).
+    """
+    known, counts = item_ids.implode(), dict[str, int]()
+    for source in sources:
+        typed = {name: source.schema[name] for name in source.schema if not name.startswith("__")}
+        names = [name for name, dtype in typed.items() if dtype == pl.String or dtype.is_integer()]
+        met = [alike_ids(as_text(name, source), rules).is_in(known).sum().alias(name) for name in names]
+        kept = source.frame.join(rows.select(ROW), on=ROW, how="semi")
+        [row] = kept.select(met).collect(engine="streaming").to_dicts() if met else [{}]
+        for name, count in row.items():
+            counts[name] = counts.get(name, 0) + count
+    now, total = rows.select(pl.col("item_id").is_in(known).sum(), pl.len().alias("n")).collect(engine="streaming").row(0)
+    best = max(counts, key=lambda name: counts[name], default="")
+    return (best, counts[best]) if best and counts[best] > now + total / 20 else None
+
+
+def advice_on_unlisted(unlisted: pl.DataFrame, item_ids: pl.Series, other: tuple[str, int] | None) -> str:
+    """Return what to do about events of items that the item table lacks, as of `hint` and `column_that_meets`."""
+    if other:
+        return (
+            f'{MAP_ANEW} = "{other[0]}"`: {other[1]:,} rows would match, by the column that the item table\'s ids stand in'
+        )
+    found = hint(unlisted, item_ids)
+    return found.advice_for("item") if found else "nothing, if those items are no longer sold; they are never recommended"
 
 
 def _met(lacking: pl.DataFrame, item_ids: pl.Series, names: Sequence[str]) -> pl.DataFrame:

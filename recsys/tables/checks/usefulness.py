@@ -17,7 +17,7 @@ from recsys.settings import GateSettings, Settings
 from recsys.tables.checks.cleaning import LATER, ZERO
 from recsys.tables.checks.crowds import OUTLETS
 from recsys.tables.checks.limits import too_unreadable
-from recsys.tables.checks.matching import hint
+from recsys.tables.checks.matching import MAP_ANEW, UNLISTED, hint
 from recsys.tables.checks.several import several_ids
 from recsys.tables.checks.survey import ABOUT_ITEMS
 from recsys.tables.columns.orders import COUNTS
@@ -174,6 +174,9 @@ def _matching(limits: GateSettings, shop: ShopTables, newest: object) -> Iterato
     if found := hint(unlisted, known):
         pairs = ", ".join(f"{one!r} is {other!r}" for one, other in found.pairs)
         said += f"; {found.events:,} would match if {found.words} were not told apart: {pairs}"
+    said += "".join(
+        f"; {each.advice}" for each in shop.findings if each.rule == UNLISTED and each.advice.startswith(MAP_ANEW)
+    )
     yield Headline("item ids", not surely_above(bad, total, 1 - limits.least_matched), f"{said}.")
 
 

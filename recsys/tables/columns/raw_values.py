@@ -34,6 +34,11 @@ def _absent(column: Column) -> tuple[str, ...]:
     return (*NOTHING, "0") if column.name == "group_id" else NOTHING
 
 
+def _ranked(column: Column, parts: list[pl.Expr]) -> list[pl.Expr]:
+    """The texts of which the first counts: platforms write an id of 0 where there is no variant, customer or order."""
+    return [*(pl.when(part != "0").then(part) for part in parts), *parts] if column.kind == "id" else parts
+
+
 @dataclass(frozen=True, slots=True)
 class RawValues:
     """One source with what the settings say of its columns."""
@@ -83,7 +88,7 @@ class RawValues:
         parts = [self._part(column, name) for name in names]
         if column.kind in _EACH_READ:
             return parts
-        return [self._ruled(column, parts[0] if len(parts) == 1 else pl.coalesce(parts))]
+        return [self._ruled(column, parts[0] if len(parts) == 1 else pl.coalesce(_ranked(column, parts)))]
 
     def _constant(self, column: Column) -> bool:
         return column.name in self.table.constants
