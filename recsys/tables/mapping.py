@@ -89,8 +89,8 @@ def _map_source(
     if raw.table.refused:
         frame = _refuse(frame, [column.name for column in raw.columns if column.kind == "consent"])
     if AMOUNT in raw.columns:
-        has_amount = "amount" in raw.preset.columns and "price" not in raw.preset.columns
-        frame = _finish_events(frame, has_amount=has_amount, discounted=raw.table.discounted is not False)
+        own_price = "price" in raw.preset.columns or "amount" not in raw.preset.columns
+        frame = _finish_events(frame, has_price=own_price, discounted=raw.table.discounted is not False)
     frame = closed(_not_negative(frame, raw.columns), raw.columns, UNREAD)
     if before is not None and "timestamp" in parts:
         frame = frame.filter(pl.col("timestamp").is_null() | (pl.col("timestamp") < before))
@@ -228,15 +228,16 @@ def _settle_currency(frame: pl.LazyFrame, money: Sequence[str], usual: str) -> p
     return frame.with_columns(*prices, *unread, *stated).drop(_BESIDE, _SIGN)
 
 
-def _finish_events(frame: pl.LazyFrame, *, has_amount: bool, discounted: bool) -> pl.LazyFrame:
-    """Refunds carry positive numbers; a price is one piece's after discounts, and null where quantity is not above 0."""
+def _finish_events(frame: pl.LazyFrame, *, has_price: bool, discounted: bool) -> pl.LazyFrame:
+    """Refunds carry positive numbers; a price is one piece's after discounts, where none stands its part of the amount, and null where
+    quantity is not above 0."""
     refund, signed = pl.col("event_type") == "refund", ("quantity", "price", "amount", "discount")
     positive = [pl.when(refund).then(pl.col(name).abs()).otherwise(pl.col(name)).alias(name) for name in signed]
     counted = pl.col("quantity").is_null() | (pl.col("quantity") > 0)
-    price, given, unread = pl.col("price"), pl.col(GIVEN + "price"), pl.col(UNREAD + "price")
     units = pl.when(~pl.col(UNREAD + "quantity")).then(pl.col("quantity").fill_null(1.0))
-    if has_amount:
-        price, given, unread = pl.col("amount") / units, pl.col(GIVEN + "amount"), pl.col(UNREAD + "amount")
+    own = pl.col(GIVEN + "price") & has_price
+    price = pl.when(own).then("price").otherwise(pl.col("amount") / units)
+    given, unread = own | pl.col(GIVEN + "amount"), pl.when(own).then(UNREAD + "price").otherwise(UNREAD + "amount")
     if not discounted:
         paid = (price - pl.col("discount").abs() / units).clip(lower_bound=0.0)  # some write what is taken off below 0
         price = pl.when((price > 0) & (pl.col("discount") != 0) & units.is_not_null()).then(paid).otherwise(price)

@@ -120,6 +120,13 @@ def test_amount_gives_the_price_of_one_piece(tmp_path: Path) -> None:
     assert shop.findings == ()
 
 
+def test_an_amount_counts_where_no_price_stands(tmp_path: Path) -> None:
+    """A price that stands there counts, also one that cannot be read: then there is none."""
+    rows = [an_event(item_id=str(at), cost=price, all=10.0, quantity=2.0) for at, price in enumerate(["7", None, "x"])]
+    more = "[data.events]\npaths = ['events.parquet']\ncolumns = { price = 'cost', amount = 'all' }\n"
+    assert read_rows(tmp_path, rows, more).events.collect()["price"].to_list() == [7.0, 5.0, None]
+
+
 @pytest.mark.parametrize(("column", "paid"), [("price", 28.0), ("amount", 13.0)])
 def test_a_discount_is_taken_off_a_price_from_before_it(tmp_path: Path, column: str, paid: float) -> None:
     """Off all pieces of the line, to 0 at least, and off those given back; one that cannot be read takes nothing off, and is found."""

@@ -11,8 +11,8 @@ from recsys.settings.tables import DataSettings
 from recsys.tables.checks.crowds import find_crowds, like_outlets
 from recsys.tables.checks.outliers import Absurd, find_absurd, in_another_unit
 from recsys.tables.checks.people import Machines, find_machines, findings_on_people
-from recsys.tables.checks.repeated_lines import repeated_lines
 from recsys.tables.checks.survey import FIRST_PLAUSIBLE, Survey, plausible, survey
+from recsys.tables.checks.told_orders import never_both, partial_refunds, repeated_lines
 from recsys.tables.validation import Finding
 
 LATER, ZERO = "is not later than now", f"is not of {FIRST_PLAUSIBLE.year - 1}"
@@ -56,7 +56,8 @@ def look_at(rows: pl.LazyFrame, items: pl.DataFrame, data: DataSettings, now: da
     findings += like_outlets(dated, seen, data.nobody, file) if data.numbered_tills is None else []
     findings += absurd.findings(int(seen.whole["plausible"][0]), file)
     findings += in_another_unit(seen, items, file)
-    findings += repeated_lines(dated, int(seen.whole["plausible"][0]), file)
+    for find in (repeated_lines, partial_refunds, never_both):
+        findings += find(dated, int(seen.whole["plausible"][0]), file)
     return Cleaning(seen, now, misdated, machines, absurd, misdated + theirs, tuple(findings))
 
 
