@@ -110,6 +110,8 @@ class Table(Group, frozen=True):
     discounted: bool | None = None
     """Of events with a `discount`: false says that `price`, or `amount`, is from before the discount, which is then taken off. True or
     unset: the price is what was paid, and stays."""
+    taken_off: tuple[str, ...] = ()
+    """Of events: columns that say how many pieces of a purchase were given back or cancelled, which are taken off its quantity."""
     decimal: Literal["", ".", ","] = ""
     """Decimal mark of numbers in text. Empty: told by the values of the column, or of the table, if they prove one."""
     units: tuple[str, ...] = ()
@@ -134,6 +136,7 @@ class Table(Group, frozen=True):
     def other_columns(self) -> frozenset[str]:
         """The shop's columns that the settings name beside those of `columns`: in conditions, rules and shapes."""
         names = [each if isinstance(each, str) else each.column for each in (*self.void_orders, *self.refused)]
+        names += self.taken_off
         names += [rule.column for rules in (self.where, self.untracked, self.type_rules) for rule in rules]
         names += [self.unnest if isinstance(self.unnest, str) else self.unnest.column]
         names += [key for join in self.join for key in join.pairs]

@@ -31,7 +31,7 @@ _RAW = "!"
 _BESIDE, _SIGN, _GONE = "__beside", "__sign", "__gone"
 _STANDS = "__stands"
 """Column that tells of a row whether it says in words that its order counts."""
-_REFUSED = "__refused"
+_REFUSED, _TAKEN = "__refused", "__taken"
 _OF_ORDER = ("order_id", "user_id", "anonymous_id", "timestamp")
 
 
@@ -70,7 +70,8 @@ def _map_source(
 ) -> Mapped:
     parts = {column.name: raw.parts(column) for column in raw.columns}
     zoned = tuple(c.name for c in raw.columns if c.kind == "time" and notations[c.name].time.zone != "UTC")
-    frame = _raw_rows(raw, parts)
+    taken = [_taken_off(raw, notations["quantity"])] if AMOUNT in raw.columns and raw.table.taken_off else []
+    frame = _raw_rows(raw, parts, taken)
     values = [value for c in raw.columns for value in _value(raw, c, parts[c.name], notations[c.name])]
     seams = [skipped_by_clocks(pl.col(f"{_RAW}{name}.0"), notations[name]).alias(SKIPPED + name) for name in zoned]
     beside = _currency_beside(raw, parts, notations)
@@ -83,6 +84,7 @@ def _map_source(
         *beside,
         *([_STANDS] if void_orders else []),
         *([_REFUSED] if raw.table.refused else []),
+        *([_TAKEN] if taken else []),
     )
     if beside:
         frame = _settle_currency(frame, [name for name in ("price", "amount") if name in parts], raw.currency)
@@ -91,6 +93,7 @@ def _map_source(
     if AMOUNT in raw.columns:
         own_price = "price" in raw.preset.columns or "amount" not in raw.preset.columns
         frame = _finish_events(frame, has_price=own_price, discounted=raw.table.discounted is not False)
+        frame = _with_pieces_left(frame) if taken else frame
     frame = closed(_not_negative(frame, raw.columns), raw.columns, UNREAD)
     if before is not None and "timestamp" in parts:
         frame = frame.filter(pl.col("timestamp").is_null() | (pl.col("timestamp") < before))
@@ -116,7 +119,7 @@ def _spread(parts: Mapping[str, Sequence[pl.Expr]]) -> list[pl.Expr]:
     return [value.alias(f"{_RAW}{name}.{at}") for name, values in parts.items() for at, value in enumerate(values)]
 
 
-def _raw_rows(raw: RawValues, parts: Mapping[str, Sequence[pl.Expr]]) -> pl.LazyFrame:
+def _raw_rows(raw: RawValues, parts: Mapping[str, Sequence[pl.Expr]], taken: Sequence[pl.Expr]) -> pl.LazyFrame:
     source, nothing = raw.source, raw.preset.null_values
     frame = source.frame
     if raw.table.where:
@@ -129,7 +132,7 @@ def _raw_rows(raw: RawValues, parts: Mapping[str, Sequence[pl.Expr]]) -> pl.Lazy
         state.append(refusing(source, raw.table, nothing).alias(_REFUSED))
     ragged = pl.col(MORE).is_not_null() if source.has_more else pl.lit(False)
     again = pl.col(MORE).eq_missing(NAMES_AGAIN) if source.has_more else pl.lit(False)
-    frame = frame.select(ROW, ragged.alias(GIVEN + MORE), again.alias(AGAIN), *_spread(parts), *state)
+    frame = frame.select(ROW, ragged.alias(GIVEN + MORE), again.alias(AGAIN), *_spread(parts), *state, *taken)
     return frame.filter(pl.col(f"{_RAW}event_type.0").ne_missing("")) if "event_type" in parts else frame
 
 
@@ -257,6 +260,33 @@ def _finish_events(frame: pl.LazyFrame, *, has_price: bool, discounted: bool) ->
         )
         .drop("amount", GIVEN + "amount", UNREAD + "amount")
     )
+
+
+def _taken_off(raw: RawValues, notation: Notation) -> pl.Expr:
+    """Pieces that were given back or cancelled, by all columns that the source has; null where one of them cannot be read."""
+    parts = raw.taken_off()
+    plain = replace(notation, plain=True)
+    typed = [raw.source.schema[name] != pl.String for name in parts]
+    read = [
+        convert("number", part, plain if each else notation).abs() for part, each in zip(parts.values(), typed, strict=True)
+    ]
+    broken = [part.is_not_null() & value.is_null() for part, value in zip(parts.values(), read, strict=True)]
+    return pl.when(~pl.any_horizontal(pl.lit(False), *broken)).then(pl.sum_horizontal(pl.lit(0.0), *read)).alias(_TAKEN)
+
+
+def _with_pieces_left(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """Purchases of what was kept; the price of a piece stays, and where none is left there is no price."""
+    bought, taken = pl.col("event_type") == "purchase", pl.col(_TAKEN)
+    unread = (bought & (taken.is_null() | pl.col(UNREAD + "quantity"))).fill_null(False)
+    off = (bought & ~unread & (taken > 0)).fill_null(False)
+    left = (pl.col("quantity").fill_null(1.0) - taken).clip(lower_bound=0.0)
+    none = off & (left <= 0)
+    return frame.with_columns(
+        pl.when(off).then(left).otherwise(pl.when(~unread).then("quantity")).alias("quantity"),
+        (pl.col(UNREAD + "quantity") | unread).alias(UNREAD + "quantity"),
+        pl.when(~none).then("price").alias("price"),
+        *((pl.col(prefix + "price") & ~none).alias(prefix + "price") for prefix in (GIVEN, UNREAD)),
+    ).drop(_TAKEN)
 
 
 def _refuse(frame: pl.LazyFrame, consents: Sequence[str]) -> pl.LazyFrame:

@@ -142,7 +142,13 @@ def _tell_states(found: Proposal, left: list[str]) -> None:
     order = "" if "order_id" in found.settings["columns"] else ", and name the column of the order's number as `order_id`"
     for name in left:
         text = texts(found.rows, name)
-        if rank("returned", name) is not None and (text.n_unique() > 1 or len(text) < found.rows.height):
+        back = rank("returned", name) is not None and (text.n_unique() > 1 or len(text) < found.rows.height)
+        if back and is_number(text):
+            found.unsure.append(
+                f"{name} may say how many pieces came back, and they count as bought: if it does, write"
+                f' `taken_off = ["{name}"]` under `[data.events]`'
+            )
+        elif back:
             yes = affirmed(text) or ("…",)
             found.unsure.append(
                 f"{name} may say what came back, and what came back counts as bought: leave such rows out with"

@@ -20,6 +20,7 @@ VALUES: tuple[Kind, ...] = ("time", "date", "number", "money", "stock", "flag", 
 _EACH_READ: tuple[Kind, ...] = (*VALUES, "zone")
 """Kinds of which an unreadable value does not hide that of the next column, and blanks alone are none."""
 _CATEGORY = Column("category", "category")
+_QUANTITY = Column("quantity", "number")
 _PEOPLE = ("user_id", "anonymous_id")
 
 
@@ -89,6 +90,10 @@ class RawValues:
         if column.kind in _EACH_READ:
             return parts
         return [self._ruled(column, parts[0] if len(parts) == 1 else pl.coalesce(_ranked(column, parts)))]
+
+    def taken_off(self) -> dict[str, pl.Expr]:
+        """Return what stands in the columns of pieces that were given back or cancelled, of those that the source has."""
+        return {name: self._said(_QUANTITY, name) for name in self.table.taken_off if name in self.source.schema}
 
     def _constant(self, column: Column) -> bool:
         return column.name in self.table.constants
