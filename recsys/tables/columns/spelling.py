@@ -25,6 +25,7 @@ def spoken_of(name: str, table: Table, preset: Preset) -> tuple[str, ...]:
     mapped += [column.name for column in mappable(name) if column.name not in preset.columns]
     unnest, fill = preset.unnest, preset.fill_down
     shaped = [unnest.column if isinstance(unnest, Unnest) else unnest, *((*fill.keys, *fill.columns) if fill else ())]
+    shaped += [each for parts in preset.composed.values() for each in parts]
     names = [*mapped, *sorted(table.other_columns), *filter(None, shaped)]
     return tuple(dict.fromkeys([*names, *(each.partition(".")[0] for each in names)]))
 

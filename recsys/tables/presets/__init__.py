@@ -34,6 +34,8 @@ class TablePreset(Table, frozen=True):
     """Canonical columns whose ids may have become text like `123.0` on their way, and lose the `.0` again."""
     never_kinds: tuple[NeverKind, ...] = ()
     """Kinds of items in such an export that are no recommendation."""
+    composed: Mapping[str, tuple[str, ...]] = {}
+    """A column that the export lacks = those that it is made of: `Tee - Red / M` of a title and the values of options."""
     also: Mapping[str, str] = {}
     """Another name of a column, in exports of other versions = the one that is named above."""
 
@@ -61,7 +63,7 @@ class Preset:
     `columns` gives for each canonical column the export's columns: the levels of a category, else those of which the
     first one with a value counts; columns that a file does not have are passed over. `category_levels`: each column of the
     category holds a level, however many of them a file has. `whole_ids`: as of `TablePreset`. `unnest`, `fill_down`: shapes that a
-    file may have. `never_kinds`, `also`: as of `TablePreset`.
+    file may have. `never_kinds`, `composed`, `also`: as of `TablePreset`.
     """
 
     columns: Mapping[str, tuple[str, ...]]
@@ -73,6 +75,7 @@ class Preset:
     unnest: str | Unnest = ""
     fill_down: FillDown | None = None
     never_kinds: tuple[NeverKind, ...] = ()
+    composed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     also: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -146,6 +149,7 @@ def merged(name: str, table: Table) -> Preset:
         unnest=base.unnest,
         fill_down=base.fill_down,
         never_kinds=base.never_kinds,
+        composed=base.composed,
         also=base.also,
     )
 

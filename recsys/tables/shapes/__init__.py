@@ -14,7 +14,7 @@ from recsys.settings.shapes import Unnest
 from recsys.settings.tables import Table
 from recsys.tables.presets import Preset
 from recsys.tables.shapes.base import Shaped, as_one, mapped_names, wanted_names
-from recsys.tables.shapes.filling import filled
+from recsys.tables.shapes.filling import composed, filled
 from recsys.tables.shapes.joins import joined
 from recsys.tables.shapes.nested import named_fields, unnested
 from recsys.tables.shapes.pivots import pivoted
@@ -42,6 +42,7 @@ def put_into_shape(
     if fill:
         must = fill is table.fill_down
         sources = tuple(filled(name, source, fill, preset.null_values, must=must) for source in sources)
+    sources = tuple(composed(source, preset) for source in sources)
     for join in table.join:
         steps.append(joined(settings, name, table, sources, join, wanted))
         sources = steps[-1].sources

@@ -1,4 +1,4 @@
-"""Cells filled from the line above, or from the first line of their order."""
+"""Cells filled from the line above, or from the first line of their order; columns that an export says in pieces."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import polars as pl
 
 from recsys.settings.shapes import FillDown
 from recsys.tables.columns.conditions import given_text
+from recsys.tables.presets import Preset
 from recsys.tables.shapes.base import need
 from recsys.tables.sources import FILE, Source
 from recsys.types import DataError
@@ -35,6 +36,21 @@ def filled(name: str, source: Source, fill: FillDown, nothing: Sequence[str], *,
     if keys:
         return replace(source, frame=_within(source, values, keys, fill.head, nothing))
     return replace(source, frame=_from_above(source.frame, values))
+
+
+def composed(source: Source, preset: Preset) -> Source:
+    """Put the columns together that a preset makes of others, as `Tee - Red / M` is a variant; null where the first has no value."""
+    for name, (first, *others) in preset.composed.items():
+        there = [other for other in others if other in source.schema]
+        if name in source.schema or first not in source.schema:
+            continue
+        title, *options = (given_text(part, source, preset.null_values) for part in (first, *there))
+        option = pl.concat_str(options, separator=" / ", ignore_nulls=True) if options else pl.lit("")
+        whole = pl.when(title.is_not_null() & (option != "")).then(title + " - " + option).otherwise(title)
+        source = replace(
+            source, frame=source.frame.with_columns(whole.alias(name)), schema={**source.schema, name: pl.String()}
+        )
+    return source
 
 
 def _within(
