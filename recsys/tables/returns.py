@@ -34,8 +34,8 @@ class Returns(NamedTuple):
         return events.join(buyers, on=ROW, how="left", maintain_order="left").with_columns(user).drop(_BUYER, _BOUGHT)
 
     def of(self, user_ids: pl.Series) -> pl.Series:
-        """The rows, as `ROW`, that these users have by it."""
-        return self.buyers.filter(pl.col(_BUYER).is_in(user_ids.implode()))[ROW]
+        """The rows, as `ROW`, that these users and nobody have by it."""
+        return self.buyers.filter(pl.col(_BUYER).is_null() | pl.col(_BUYER).is_in(user_ids.implode()))[ROW]
 
     def findings(self, rows: int, file: str) -> list[Finding]:
         """Say how many of so many `rows` are another shopper's, and of how many it cannot be told."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from recsys.settings.load import parse_settings
+from recsys.tables.shop import read_shop
 from recsys.types import DataError
 from tests.support.shops.shop_tables import an_event, read_rows
 
@@ -62,3 +65,13 @@ def test_a_column_that_no_file_has_is_named(tmp_path: Path) -> None:
     """A name of one's own that is not there is a mistake; one of a preset is passed over."""
     with pytest.raises(DataError, match="taken_off"):
         read_rows(tmp_path, [line(1)], MORE.replace("canceled", "lost"))
+
+
+@pytest.mark.parametrize(("more", "quantity"), [("", 3.0), ("columns = { quantity = 'items.qty_invoiced' }", 4.0)])
+def test_who_maps_the_quantity_of_a_preset_says_anew_what_is_taken_off(tmp_path: Path, more: str, quantity: float) -> None:
+    """What the preset takes off is of the number of pieces that were ordered."""
+    of_line = {"sku": "CUP", "qty_ordered": 4, "qty_invoiced": 4, "qty_refunded": 1, "price": 14}
+    stated = {"increment_id": "1", "status": "complete", "created_at": "2026-05-01 08:00:00", "customer_email": "a@x.de"}
+    (tmp_path / "orders.json").write_text(json.dumps([{**stated, "order_currency_code": "EUR", "items": [of_line]}]))
+    text = f"[data.events]\npaths = ['orders.json']\npreset = 'magento'\n{more}\n"
+    assert read_shop(parse_settings(text, tmp_path)).events.collect()["quantity"].to_list() == [quantity]

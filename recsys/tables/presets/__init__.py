@@ -129,6 +129,8 @@ def laid_over(name: str, table: Table) -> Table:
             taken[key] = own  # the preset's is of its own columns
         elif key == "untracked" and {"stock"} & {*table.columns, *table.constants}:
             taken[key] = own  # the preset's is of its own column
+        elif key == "taken_off" and _maps_anew(table, base, "quantity"):
+            taken[key] = own  # likewise
         elif key not in _SHAPES | _MAPPED and own == getattr(_NOTHING, key):
             taken[key] = under
     return msgspec.structs.replace(table, **taken)
