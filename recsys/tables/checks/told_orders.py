@@ -35,7 +35,7 @@ def partial_refunds(events: pl.LazyFrame, rows: int, file: str) -> list[Finding]
     found = refunds.join(worth.collect(engine="streaming"), on=order).filter(~pl.col("unknown") & less)
     if found.is_empty():
         return []
-    share = float((found["value"] / found["worth"]).median() or 0.0)  # type: ignore[arg-type]
+    share = found.select((pl.col("value") / pl.col("worth")).median()).item()
     return [
         Finding(
             table="events",
