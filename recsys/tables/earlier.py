@@ -22,7 +22,7 @@ from recsys.tables.checks.outliers import Absurd, find_absurd, never_absurd
 from recsys.tables.checks.people import find_machines
 from recsys.tables.checks.survey import COLUMNS, NOBODY, plausible, users_of, with_amounts_of
 from recsys.tables.identities import KNOWN, SINCE, UNTIL
-from recsys.tables.returns import Returns
+from recsys.tables.returns import UNMOVED, Returns
 from recsys.tables.sources import ROW
 from recsys.tables.sources.spool import at_hand
 from recsys.tables.values.money import Money
@@ -33,16 +33,16 @@ class Told:
     """All that decides what a row of the shop's events becomes, as of one moment.
 
     links: of anonymous ids and joined accounts · ends: since when anonymous ids are nobody's · doubles: `ROW` and timestamp of live
-    events that are left out · returns: refunds that are another shopper's than their row says · log: the log's last number, and whose
-    erasure is known.
+    events that are left out · log: the log's last number, and whose erasure is known · returns: refunds that are another shopper's
+    than their row says.
     """
 
     money: Money
     links: pl.DataFrame
     ends: pl.DataFrame
     doubles: pl.DataFrame
-    returns: Returns
     log: tuple[int, str]
+    returns: Returns = UNMOVED
 
     def owners(self, before: datetime) -> pl.DataFrame:
         """Whose each anonymous id was up to a moment, as `identities.periods`."""

@@ -56,6 +56,10 @@ class Returns(NamedTuple):
         ]
 
 
+UNMOVED = Returns()
+"""Each refund is its own user's."""
+
+
 def find_returns(orders: pl.LazyFrame) -> Returns:
     """Find refunds of orders that their own user does not have: one other shopper alone has the order then, and bought the item.
 
@@ -65,7 +69,7 @@ def find_returns(orders: pl.LazyFrame) -> Returns:
     named = orders.filter(pl.col("order_id").is_not_null())
     refunds = named.filter(pl.col("event_type") == "refund").select(_LINE).collect(engine="streaming")
     if refunds.is_empty():
-        return Returns()
+        return UNMOVED
     counts = pl.col("quantity").is_null() | (pl.col("quantity") > 0)
     bought = (
         named.filter((pl.col("event_type") == "purchase") & counts)

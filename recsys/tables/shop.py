@@ -16,6 +16,7 @@ from typing import NamedTuple
 import polars as pl
 
 from recsys.ids.event_ids import ORDER_LINES
+from recsys.ids.user_ids import NullUsers
 from recsys.live.erasure import ErasureKeys, Tombstones
 from recsys.settings import Settings
 from recsys.tables import identities
@@ -23,13 +24,13 @@ from recsys.tables.checks.catalogue_rules import catalogue_rules
 from recsys.tables.checks.cleaning import Cleaning, look_at
 from recsys.tables.checks.duplicates import event_id
 from recsys.tables.checks.limits import stop_if_unreadable
-from recsys.tables.checks.matching import UNLISTED, advice_on_unlisted, column_that_meets
+from recsys.tables.checks.matching import of_unlisted
 from recsys.tables.checks.people import by_their_other_name, without_nobody
 from recsys.tables.checks.rejects import stop_if_too_bad, write_rejects
 from recsys.tables.checks.survey import COLUMNS, MAPPED, Survey
 from recsys.tables.checks.unique_rows import last_rows
 from recsys.tables.checks.whole_tables import checked_users, doubtful_group
-from recsys.tables.earlier import Earlier, ReadSome, Some, Told
+from recsys.tables.earlier import Earlier, ReadSome, Resolve, Some, Told
 from recsys.tables.erased_rows import ErasedRows
 from recsys.tables.items import finish_items, known_items, newer, overlaid
 from recsys.tables.live_rows import Folded, LiveRows, fold_in, merged, read_live
@@ -39,7 +40,6 @@ from recsys.tables.schema import TABLES, TIME, schema
 from recsys.tables.sources import ROW
 from recsys.tables.sources.spool import at_hand
 from recsys.tables.validation import Finding
-from recsys.tables.values.examples import shown
 from recsys.tables.values.money import Money, settle
 from recsys.tables.values.nobody import is_nobody
 from recsys.tables.values.notation import Guess
@@ -175,17 +175,9 @@ def _joined_up(settings: Settings, reads: Mapping[str, Read], live: LiveRows, as
     links, refused = identities.valid_links(reads, live, users, null_users)
     money, foreign = settle(data, reads, folded)
     item_rows = money.convert(one["items"].lazy()).collect()
-    joined = identities.with_joins(links, live.joins)
-
-    def known(frame: pl.LazyFrame) -> pl.LazyFrame:
-        return identities.resolve(without_nobody(frame, null_users), joined, live.ends)
-
-    returns = find_returns(known(events.narrow.filter(pl.col("event_type").is_in(ORDER_LINES))))
-    told = Told(money, joined, live.ends, _doubled(folded), returns, (live.sequence, asked.erased))
-
-    def resolved(frame: pl.LazyFrame) -> pl.LazyFrame:
-        return money.convert(returns.given_to_buyers(known(frame)))
-
+    told = Told(money, identities.with_joins(links, live.joins), live.ends, _doubled(folded), (live.sequence, asked.erased))
+    told, resolved = _with_returns(told, events, null_users)
+    refused += told.returns.findings(_kept(reads["events"], folded), reads["events"].files[0])
     earlier = _read_earlier(asked, told)
     some = earlier and earlier(narrow, resolved, item_rows, data, events.partitions)
     if some is None:
@@ -207,12 +199,7 @@ def _joined_up(settings: Settings, reads: Mapping[str, Read], live: LiveRows, as
         users=users,
         contents=one["contents"],
         currency=money.currency,
-        findings=(
-            *_found(reads, doubles),
-            *(*of_users, *refused, *foreign, *cleaning.findings),
-            *returns.findings(_kept(reads["events"], folded), reads["events"].files[0]),
-            *assortment.findings,
-        ),
+        findings=(*_found(reads, doubles), *of_users, *refused, *foreign, *cleaning.findings, *assortment.findings),
         counts=_counts(reads, doubles, cleaning.left_out) | ({"live": folded.counts} if folded else {}),
         links=links,
         joins=live.joins,
@@ -227,6 +214,16 @@ def _joined_up(settings: Settings, reads: Mapping[str, Read], live: LiveRows, as
         cleaning=cleaning,
         only=only,
     )
+
+
+def _with_returns(told: Told, events: Read, null_users: NullUsers) -> tuple[Told, Resolve]:
+    """Find out whose refunds are, and what gives events to known users, in one currency."""
+
+    def known(frame: pl.LazyFrame) -> pl.LazyFrame:
+        return identities.resolve(without_nobody(frame, null_users), told.links, told.ends)
+
+    returns = find_returns(known(events.narrow.filter(pl.col("event_type").is_in(ORDER_LINES))))
+    return replace(told, returns=returns), lambda frame: told.money.convert(returns.given_to_buyers(known(frame)))
 
 
 def _each_once(reads: Mapping[str, Read]) -> tuple[dict[str, pl.DataFrame], dict[str, list[Finding]]]:
@@ -314,20 +311,7 @@ def _notes(
     empty = [_empty(name, read) for name, read in reads.items() if not read.counts.kept]
     if unlisted.is_empty():
         return empty
-    rows, read = int(unlisted["events"].sum()), reads["events"]
-    kept, lacking = max(1, _kept(read, folded)), unlisted.select("item_id", pl.col("events").alias("rows"))
-    other = column_that_meets(read.sources, read.narrow, known, rules) if rows > kept / 20 else None
-    finding = Finding(
-        table="events",
-        file=read.files[0],
-        column="item_id",
-        rule=UNLISTED,
-        rows=rows,
-        share=rows / kept,
-        example=f"{shown('id', unlisted['item_id'][0])} ({unlisted.height:,} ids)",
-        advice=advice_on_unlisted(lacking, known, other),
-    )
-    return [*empty, finding]
+    return [*empty, of_unlisted(unlisted, known, rules, reads["events"], _kept(reads["events"], folded))]
 
 
 def _kept(events: Read, folded: Folded | None) -> int:

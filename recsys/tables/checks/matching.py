@@ -9,7 +9,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from recsys.tables.columns.conditions import as_text
+from recsys.tables.reader import Read
 from recsys.tables.sources import ROW, Source
+from recsys.tables.validation import Finding
+from recsys.tables.values.examples import shown
 from recsys.tables.values.ids import alike_ids
 
 UNLISTED = "is in the item table"
@@ -100,14 +103,19 @@ def column_that_meets(
     return (best, counts[best]) if best and counts[best] > now + total / 20 else None
 
 
-def advice_on_unlisted(unlisted: pl.DataFrame, item_ids: pl.Series, other: tuple[str, int] | None) -> str:
-    """Return what to do about events of items that the item table lacks, as of `hint` and `column_that_meets`."""
+def of_unlisted(unlisted: pl.DataFrame, item_ids: pl.Series, rules: Sequence[str], read: Read, kept: int) -> Finding:
+    """Tell of events whose items the item table lacks, `item_id` and `events`, among so many rows that were `kept`, and what to do."""
+    rows, other = int(unlisted["events"].sum()), None
+    if rows > kept / 20:
+        other = column_that_meets(read.sources, read.narrow, item_ids, rules)
+    found = hint(unlisted.select("item_id", pl.col("events").alias("rows")), item_ids)
+    advice = found.advice_for("item") if found else "nothing, if those items are no longer sold; they are never recommended"
     if other:
-        return (
+        advice = (
             f'{MAP_ANEW} = "{other[0]}"`: {other[1]:,} rows would match, by the column that the item table\'s ids stand in'
         )
-    found = hint(unlisted, item_ids)
-    return found.advice_for("item") if found else "nothing, if those items are no longer sold; they are never recommended"
+    example = f"{shown('id', unlisted['item_id'][0])} ({unlisted.height:,} ids)"
+    return Finding("events", read.files[0], "item_id", UNLISTED, rows, rows / max(1, kept), example, advice)
 
 
 def _met(lacking: pl.DataFrame, item_ids: pl.Series, names: Sequence[str]) -> pl.DataFrame:
