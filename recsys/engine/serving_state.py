@@ -45,7 +45,7 @@ MAX_ASKED = 100
 class ServingState:
     """One engine and the log after its snapshot, for one worker: what an answer is made from."""
 
-    def __init__(self, engine: Engine, state: EventLog, erasure_keys: ErasureKeys | None) -> None:
+    def __init__(self, engine: Engine, state: EventLog, keys: ErasureKeys | None, known: Tombstones | None = None) -> None:
         self.engine = engine
         self.arms: Arms | None = None
         self._snapshot, self._state, self._max_n = engine.snapshot, state, engine.settings.state.user_events
@@ -62,7 +62,7 @@ class ServingState:
         """User = anonymous ids, those linked last at the end."""
         if self._folded > state.last():
             state.reach(self._folded)
-        self.forgotten, self.lineage = Tombstones(erasure_keys, state.tombstones()), state.lineage
+        self.forgotten, self.lineage = known or Tombstones(keys, state.tombstones()), state.lineage
         self.accounts, self.dislikes = Accounts(self.forgotten), KnownDislikes(state.dislikes)
         self._campaigns = LiveCampaigns(engine.campaigns)
         self.newest = engine.snapshot.as_of

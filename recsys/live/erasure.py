@@ -98,12 +98,19 @@ class Tombstones:
         for row in rows:
             if self._erasure_keys is None or not self._erasure_keys.knows(row.subject):
                 unknown.add(row.subject.partition(":")[0])
-            self._spans[row.subject] = joined([*self._spans.get(row.subject, ()), Span(row.since, row.until)])
+            span, before = Span(row.since, row.until), self._spans.get(row.subject)
+            self._spans[row.subject] = [span] if before is None else joined([*before, span])
         if unknown:
             raise SettingsError(
                 f"{FORGET_SECRETS} lacks the secrets {', '.join(sorted(unknown))} (first 8 hex digits of their BLAKE2b), "
                 f"under which some of {len(self._spans):,} ids were forgotten; put them back, or the forgotten would return"
             )
+
+    def copy(self) -> Tombstones:
+        """The same for somebody else, who may add to them."""
+        made = Tombstones(self._erasure_keys, ())
+        made._spans = self._spans.copy()
+        return made
 
     @property
     def fingerprint(self) -> str:

@@ -15,13 +15,15 @@ import pytest
 from recsys.disk import locked
 from recsys.live.databases import log_in
 from recsys.live.erasure import Erased, ErasureKeys
+from recsys.live.moments import Moment
 from recsys.live.sqlite.log import FILE
 from recsys.snapshot.store import current_version
 from tests.conftest import NOW, ago, event, micros
 from tests.support.shops.moment_shop import MomentShop, Worker
+from tests.web.serving.test_present import Counted
 from training.__main__ import main
 from training.batch.export import Progress
-from training.batch.moments import Place, Written, write_moments
+from training.batch.moments import Place, Written, _Spool, _write_down, write_moments
 
 CARTS = [event(f"user-{n}", "lamp-3", "cart_add", ago(minutes=60 + n)) for n in range(12)]
 WORDS = '[messages.words."Home"]\ncopy = "home"\n'
@@ -191,3 +193,16 @@ def test_who_is_forgotten_meanwhile_is_not_written_down(shop: MomentShop) -> Non
     found = write_moments(place, ("cart",), NOW, None, shop.folder / "carts.csv", forget, only_look=False)
     assert (found.due, found.notified) == (12, 11)
     assert "user-3" not in {line["user_id"] for line in notified(shop)}
+
+
+def test_the_forgotten_are_read_once_a_run(shop: MomentShop, tmp_path: Path) -> None:
+    """However many chunks are written down, and again only where somebody is forgotten meanwhile."""
+    keys, log = ErasureKeys(["o" * 32]), Counted(tmp_path / "log")
+    place = Place(shop.settings, shop.settings.artifacts, "", tmp_path / "log", keys)
+    found = [Moment(name, name, "cart", 5, (0, 2**60), b"{}") for name in ("ann", "ben", "zoe")]
+    with (tmp_path / "spool").open("w+b") as file:
+        spool = _Spool(file)
+        for each in found:
+            spool.put([each])
+        assert _write_down(place, log, spool, 5, tmp_path / "carts.csv") == 3
+    assert log.looks == 1

@@ -24,7 +24,7 @@ from recsys.engine.serving_state import ServingState
 from recsys.engine.settings_check import check_settings
 from recsys.live.databases import log_in, open_log
 from recsys.live.driver import until_written
-from recsys.live.erasure import ErasureKeys, tombstones_now
+from recsys.live.erasure import ErasureKeys, Tombstones, tombstones_now
 from recsys.live.log import EventLog
 from recsys.live.moments import Moment, not_forgotten
 from recsys.moments.finder import Finder
@@ -212,15 +212,19 @@ def _write_down(place: Place, state: EventLog, spool: _Spool, received_at: int, 
     Raises:
         StateError: saying what the file holds all the same.
     """
-    per_day = place.settings.moments.per_day
+    per_day, known, forgotten = place.settings.moments.per_day, 0, Tombstones(None, ())
 
-    def write(chunk: Sequence[Moment]) -> int:
+    def look() -> None:
+        nonlocal known, forgotten
         known = state.last()  # before the tombstones are read
         forgotten = tombstones_now(place.erasure_keys, state.tombstones())
+
+    def write(chunk: Sequence[Moment]) -> int:
         return sum(state.moments.write(not_forgotten(chunk, forgotten), per_day, received_at, known))
 
     try:
-        return sum(until_written(partial(write, chunk), lambda: None) for chunk in spool.chunks())
+        look()  # and again where somebody is forgotten meanwhile
+        return sum(until_written(partial(write, chunk), look) for chunk in spool.chunks())
     except StateError as error:
         raise StateError(
             f"{error}. {out} is complete, but not all of it is written down: the next run, or a poll, finds the same moments "

@@ -156,10 +156,8 @@ class Live:
         Raises:
             StateError: if the log cannot be read.
         """
-        found = that_run(self._settings, self.state.experiments, self.experiments)
-        if found == self.experiments:
-            return
-        self._run(found)
+        if (found := that_run(self._settings, self.state.experiments, self.experiments)) != self.experiments:
+            self._run(found)
 
     def _run(self, experiments: Mapping[str, Experiment]) -> None:
         self.experiments = experiments
@@ -224,6 +222,8 @@ class Live:
 
     def _tombstones(self) -> Tombstones:
         """The tombstones as they are now; a StateError if that is not known, for whatever reason."""
+        if self.loaded and not self._damage:  # what answers has them in memory, and reads what is new
+            return self.serving().forgotten
         return tombstones_now(self.erasure_keys, self.state.tombstones())
 
     def dislike(self, dislikes: Sequence[Dislike]) -> None:

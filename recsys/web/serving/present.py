@@ -96,7 +96,12 @@ class Present:
                 self.at_hand.arms = self._arms(self.at_hand.engine)
 
     def _made(self, engine: Engine, log: EventLog) -> ServingState:
-        state = ServingState(engine, log, self._erasure_keys)
+        before, known, folded = self.at_hand, None, engine.snapshot.manifest.state_sequence
+        if before is not None and before.lineage == log.lineage and before.read_to >= folded:
+            known = before.forgotten.copy()  # what came since the snapshot is read all the same
+        state = ServingState(engine, log, self._erasure_keys, known)
+        if known is not None and before is not None and state.lineage != before.lineage:
+            return self._made(engine, log)  # the log took another course meanwhile
         state.catch_up()
         state.arms = self._arms(engine)
         return state

@@ -13,13 +13,14 @@ import pytest
 
 from recsys.engine.pipeline import Engine
 from recsys.live.dislikes import Dislike
-from recsys.live.erasure import Erased
+from recsys.live.erasure import Erased, ErasureKeys, Tombstone
 from recsys.live.rows import News
 from recsys.live.sqlite.log import SqliteLog
 from recsys.snapshot.store import SnapshotStore
 from recsys.types import Event, Link, StateError
 from recsys.web.serving.present import Present
 from tests.conftest import NOW, micros
+from tests.live.test_slate_log import note
 from tests.support.servers.intake import EVENTS
 from tests.support.servers.serving import ADMIN, READ
 from tests.support.shops.moment_shop import MomentShop
@@ -45,6 +46,17 @@ class Watched(SqliteLog):
         if self.then is not None:
             self.then()
         return found
+
+
+class Counted(SqliteLog):
+    """A log that counts how often all of its tombstones were read."""
+
+    looks = 0
+
+    def tombstones(self) -> list[Tombstone]:
+        """Read them, and count it."""
+        self.looks += 1
+        return super().tombstones()
 
 
 def follows(store: SnapshotStore[Engine], present: Present, state: SqliteLog) -> bool:
@@ -214,3 +226,40 @@ def test_who_goes_through_links_is_not_disturbed_by_others(tmp_path: Path) -> No
         serving.catch_up()
         found.append(iter(serving.linked.items()))
     assert [[user for user, _ in each] for each in found] == [["user-0"], ["user-0", "user-1"]]
+
+
+def test_whom_the_one_before_knows_to_be_forgotten_is_not_read_again(tmp_path: Path) -> None:
+    """A new snapshot costs no look at every tombstone there is, and knows them, and those that came meanwhile."""
+    shop, state = published(tmp_path), Counted(tmp_path / "log")
+    keys = ErasureKeys(["o" * 32])
+    store = SnapshotStore(shop.folder / "artifacts", lambda snapshot: Engine(snapshot, shop.settings))
+    present = Present(store, keys, lambda _: None, lambda _: None)
+    assert follows(store, present, state)
+    state.forget([Erased(keys.sign("user-0"), "user-0", until=micros(NOW))], micros(NOW))
+    before = present.get(state)
+    before.catch_up()
+    state.forget([Erased(keys.sign("user-1"), "user-1", until=micros(NOW))], micros(NOW))
+    looks = state.looks
+    shop.publish(LATER)
+    assert follows(store, present, state)
+    after = present.get(state)
+    assert after is not before
+    assert [after.forgotten.at(f"user-{number}") is None for number in range(3)] == [False, False, True]
+    assert state.looks == looks
+    assert before.forgotten.at("user-1") is None, "what the next one reads is its own"
+
+
+def test_a_batch_of_slates_reads_no_tombstone_twice(tmp_path: Path) -> None:
+    """Slates are written and deleted by what is in memory and what came since: also where another process forgot somebody."""
+    shop = published(tmp_path)
+    live = served(shop, RECSYS_FORGET_SECRETS="forget-secret-of-at-least-32-characters").service.live
+    live.state = state = Counted(shop.folder / "state")
+    slates, other, keys = live.slates.log, SqliteLog(shop.folder / "state"), live.erasure_keys
+    assert keys is not None
+    slates.write([note(1, "ann"), note(2, "zoe")])
+    looks = state.looks
+    other.forget([Erased(keys.sign("ann"), "ann", until=9)], 9)
+    slates.write([note(3, "ann"), note(4, "zoe")])
+    assert slates.forget(["ann"]) == 1
+    assert [each.answered_at for each in slates.newest(9)] == [4, 2]
+    assert state.looks == looks
