@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from recsys.ids.alike import alike_id
 from recsys.secrets import check_secrets, read_secrets
 from recsys.snapshot.identity_links import FOREVER, Span, joined
 from recsys.types import SettingsError, StateError
@@ -41,34 +42,41 @@ class Erased(NamedTuple):
 class ErasureKeys:
     """Turns ids into the subjects of tombstones: `<name of the secret>:<hash of the id under it>`, 8 and 32 hex digits."""
 
-    def __init__(self, secrets: Sequence[str]) -> None:
-        """Take one or more secrets.
+    def __init__(self, secrets: Sequence[str], rules: Sequence[str] = ()) -> None:
+        """Take one or more secrets, and the rules that make ids alike (`data.ids.user`): every spelling of an id has one subject.
 
         Raises:
             SettingsError: if there is none, or one is too short or not ASCII; it is never shown.
         """
         check_secrets(FORGET_SECRETS, secrets)
         self._keys = {_name(secret): blake2b(secret.encode(), person=b"recsys forgets").digest() for secret in secrets}
+        self._rules = rules
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> ErasureKeys | None:
+    def from_environment(cls, environment: Mapping[str, str], rules: Sequence[str]) -> ErasureKeys | None:
         """Read the secrets; None where there are none.
 
         Raises:
             SettingsError: if one is too short.
         """
         secrets = read_secrets(environment, FORGET_SECRETS)
-        return cls(secrets) if secrets else None
+        return cls(secrets, rules) if secrets else None
 
     def sign(self, user_id: str) -> str:
         """The subject of a new tombstone for an id."""
         return self.hashes(user_id)[0]
 
+    def spellings(self, user_id: str) -> tuple[str, ...]:
+        """An id as the rules leave it, then as it is given, where that is another one."""
+        return tuple(dict.fromkeys((alike_id(user_id, self._rules), user_id))) if self._rules else (user_id,)
+
     def hashes(self, user_id: str) -> tuple[str, ...]:
-        """The subjects that a tombstone of an id may have: one per secret, that of `sign` first."""
-        text = user_id.encode("utf-8", "surrogatepass")
+        """The subjects that a tombstone of an id may have: one per spelling and secret, that of `sign` first; those of before there
+        were rules are of the id as it was given."""
+        texts = [each.encode("utf-8", "surrogatepass") for each in self.spellings(user_id)]
+        keys = self._keys.items()
         return tuple(
-            f"{name}:{blake2b(text, key=key, digest_size=_HASH_BYTES).hexdigest()}" for name, key in self._keys.items()
+            f"{name}:{blake2b(text, key=key, digest_size=_HASH_BYTES).hexdigest()}" for text in texts for name, key in keys
         )
 
     def knows(self, subject: str) -> bool:

@@ -156,7 +156,7 @@ def create_app(settings: Settings, environment: Mapping[str, str] | None = None)
     messages = Cards(settings.path(templates) if templates else None, settings.messages)
     metrics = Metrics()
     app = Application("recsys.web", static_folder=None)
-    live = Live(settings, metrics, ErasureKeys.from_environment(secrets))
+    live = Live(settings, metrics, ErasureKeys.from_environment(secrets, settings.data.ids.user))
     app.service = Service(settings, auth, live, metrics, messages, SlotKeys.from_environment(secrets))
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES + 1  # one more, to tell a body of unknown length that was cut off
     app.url_map.merge_slashes = False

@@ -62,11 +62,11 @@ def test_a_subject_names_its_secret_and_hides_the_id() -> None:
 
 def test_secrets_come_from_the_environment() -> None:
     """Separated by commas or spaces, the first one signs; without any there is no oblivion."""
-    read = ErasureKeys.from_environment({FORGET_SECRETS: f" {NEW}, {OLD}\n"})
+    read = ErasureKeys.from_environment({FORGET_SECRETS: f" {NEW}, {OLD}\n"}, ())
     assert read is not None
     assert read.hashes("anna") == ErasureKeys([NEW, OLD]).hashes("anna")
-    assert ErasureKeys.from_environment({}) is None
-    assert ErasureKeys.from_environment({FORGET_SECRETS: " , "}) is None
+    assert ErasureKeys.from_environment({}, ()) is None
+    assert ErasureKeys.from_environment({FORGET_SECRETS: " , "}, ()) is None
 
 
 @pytest.mark.parametrize("secret", ["s" * 31, "ü" * 32])

@@ -38,6 +38,7 @@ from recsys.tables.live_rows import (
 )
 from recsys.tables.shop import map_tables
 from recsys.tables.sources import ROW
+from recsys.tables.values.ids import made_alike
 from recsys.types import DataError, SnapshotError
 from training.runners.finished import forget_finished
 
@@ -228,7 +229,7 @@ def _purge_events(settings: Settings, tombstones: Tombstones) -> tuple[tuple[Pat
         forgotten = ErasedRows(tombstones, others, read_live(settings), settings.data.nobody)
         for file in compacted_files(folder):
             rows = pl.read_parquet(file.path)
-            theirs = forgotten.of_events(rows.lazy().rename({SEQ: ROW}))[ROW]
+            theirs = forgotten.of_events(made_alike(rows.lazy(), settings.data.ids).rename({SEQ: ROW}))[ROW]
             if len(theirs):
                 _replace(file.path, rows.filter(~pl.col(SEQ).is_in(theirs.implode())))
                 changed.append(file.path)

@@ -74,7 +74,7 @@ def demo(folder: Path, port: int, workers: int, users: int, now: datetime) -> in
         keys = _make_keys(folder / KEYS_FILE)
         tables.shop(folder / "data", users, None, None, now, 20, at.front)
         settings = parse_settings(file.read_text(), folder.resolve())
-        commands.train(settings, now, None, None, ErasureKeys.from_environment(keys))
+        commands.train(settings, now, None, None, ErasureKeys.from_environment(keys, settings.data.ids.user))
         return _serve(file, settings, at, place, workers, keys)
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
-from recsys.live.erasure import ErasureKeys
 from recsys.settings.load import load_settings
-from training.cli.snapshots import mirrored
+from training.cli.snapshots import erasure_keys, mirrored
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -54,7 +52,7 @@ def add_whatif(commands_of: Commands) -> None:
 def _whatif(chosen: argparse.Namespace) -> int:
     from training.experiments.before_a_test.whatif import Asked, whatif
 
-    keys = ErasureKeys.from_environment(os.environ)
+    keys = erasure_keys(chosen.settings)
     asked = Asked(chosen.days, chosen.sample, chosen.placement)
     return whatif(mirrored(chosen.settings), datetime.now(UTC), asked, chosen.out, keys)
 
@@ -62,13 +60,13 @@ def _whatif(chosen: argparse.Namespace) -> int:
 def _attribution(chosen: argparse.Namespace) -> int:
     from training.experiments.attribution import attribution
 
-    keys = ErasureKeys.from_environment(os.environ)
+    keys = erasure_keys(chosen.settings)
     return attribution(load_settings(chosen.settings), datetime.now(UTC), chosen.days, chosen.out, keys)
 
 
 def _experiment(chosen: argparse.Namespace) -> int:
     from training.experiments.readout import experiment  # its library takes seconds to load
 
-    keys = ErasureKeys.from_environment(os.environ)
+    keys = erasure_keys(chosen.settings)
     timer = time.process_time_ns
     return experiment(load_settings(chosen.settings), chosen.id, datetime.now(UTC), chosen.out, keys, timer)

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from recsys.live.erasure import ErasureKeys
 from recsys.messages.slots import SLOT_SECRETS, SlotKeys
 from recsys.settings.load import load_settings
 from recsys.types import Bought, DataError
@@ -18,7 +17,7 @@ from training.cli.experiments import add_attribution, add_experiment, add_whatif
 from training.cli.lazily import lazily
 from training.cli.memory import add_partitions, planned
 from training.cli.shop import add_shop_commands
-from training.cli.snapshots import add_snapshot_commands, mirrored
+from training.cli.snapshots import add_snapshot_commands, erasure_keys, mirrored
 
 if TYPE_CHECKING:
     from training.batch import dry_run, lint_templates, moments, replay, restock, tokens
@@ -93,7 +92,7 @@ def _train(commands_of: Commands) -> None:
     add_partitions(command)
     command.set_defaults(run=lambda chosen: commands.train(
         planned(load_settings(chosen.settings), chosen.partitions, chosen.spark), _now(), chosen.as_of, chosen.force,
-        _erasure_keys(), chosen.line,
+        erasure_keys(chosen.settings), chosen.line,
     ))  # fmt: skip
 
 
@@ -109,7 +108,7 @@ def _evaluate(commands_of: Commands) -> None:
     command.add_argument("--folds", type=count, default=1, help="windows, the last ends where --as-of's does (default: 1)")
     command.add_argument("--out", type=Path, help="keep everything, slices too, as JSON")
     command.set_defaults(run=lambda chosen: evaluation_commands.evaluate(
-        load_settings(chosen.settings), _now(), chosen.as_of, chosen.days, chosen.folds, chosen.out, _erasure_keys()
+        load_settings(chosen.settings), _now(), chosen.as_of, chosen.days, chosen.folds, chosen.out, erasure_keys(chosen.settings)
     ))  # fmt: skip
 
 
@@ -129,7 +128,7 @@ def _tune(commands_of: Commands) -> None:
     )
     command.set_defaults(run=lambda chosen: evaluation_commands.tune(
         load_settings(chosen.settings), _now(), chosen.before, chosen.only, chosen.without, chosen.trials, chosen.minutes,
-        _erasure_keys(),
+        erasure_keys(chosen.settings),
     ))  # fmt: skip
 
 
@@ -137,7 +136,9 @@ def _report(commands_of: Commands) -> None:
     command = _command(commands_of, "report", "Write the current snapshot's report as one HTML page.")
     command.add_argument("--as-of", type=moment, help="the moment that the snapshot was trained with, if one was named")
     command.set_defaults(
-        run=lambda chosen: evaluation_commands.report(mirrored(chosen.settings), _now(), chosen.as_of, _erasure_keys())
+        run=lambda chosen: evaluation_commands.report(
+            mirrored(chosen.settings), _now(), chosen.as_of, erasure_keys(chosen.settings)
+        )
     )
 
 
@@ -174,7 +175,9 @@ def _run_export(chosen: argparse.Namespace) -> int:
         if len(files) > 1:
             raise DataError(f"--out: {len(files)} files; --tokens {chosen.tokens!r} writes one")
         (out,) = files
-        return tokens.tokens(settings, _now(), chosen.tokens, _slot_keys(chosen), chosen.users, out, _erasure_keys())
+        return tokens.tokens(
+            settings, _now(), chosen.tokens, _slot_keys(chosen), chosen.users, out, erasure_keys(chosen.settings)
+        )
     return commands.export(
         settings,
         _now(),
@@ -183,7 +186,7 @@ def _run_export(chosen: argparse.Namespace) -> int:
         chosen.placement or "home",
         chosen.limit,
         chosen.as_of,
-        _erasure_keys(),
+        erasure_keys(chosen.settings),
         chosen.shape or "long",
         chosen.attributes,
     )
@@ -242,7 +245,7 @@ def _restock(commands_of: Commands) -> None:
     command.add_argument("--top", type=count, default=30, help="most that are shown (default: 30)")
     command.set_defaults(
         run=lambda chosen: restock.restock(
-            mirrored(chosen.settings), chosen.lead_days, chosen.out, chosen.top, _erasure_keys()
+            mirrored(chosen.settings), chosen.lead_days, chosen.out, chosen.top, erasure_keys(chosen.settings)
         )
     )
 
@@ -262,7 +265,7 @@ def _moments(commands_of: Commands) -> None:
     )
     command.set_defaults(run=lambda chosen: moments.moments(
         mirrored(chosen.settings), _now(), chosen.kind, chosen.as_of, chosen.out or Path(f"exports/{chosen.kind}.parquet"),
-        chosen.dry_run, _erasure_keys(),
+        chosen.dry_run, erasure_keys(chosen.settings),
     ))  # fmt: skip
 
 
@@ -287,7 +290,7 @@ def _dry_run(commands_of: Commands) -> None:
     command.add_argument("--out", type=Path, help="the page (default: exports/dry-run.html)")
     command.set_defaults(run=lambda chosen: dry_run.dry_run(
         mirrored(chosen.settings), _now(), chosen.send, chosen.users, chosen.most,
-        chosen.out or Path("exports/dry-run.html"), _erasure_keys(),
+        chosen.out or Path("exports/dry-run.html"), erasure_keys(chosen.settings),
     ))  # fmt: skip
 
 
@@ -295,7 +298,7 @@ def _purge(commands_of: Commands) -> None:
     command = _command(
         commands_of, "purge", "Delete old snapshots and rows that still hold forgotten shoppers (docs/state.md)."
     )
-    command.set_defaults(run=lambda chosen: commands.purge(mirrored(chosen.settings), _erasure_keys()))
+    command.set_defaults(run=lambda chosen: commands.purge(mirrored(chosen.settings), erasure_keys(chosen.settings)))
 
 
 def _demo(commands_of: Commands) -> None:
@@ -325,10 +328,6 @@ def _docs(commands_of: Commands) -> None:
     command = _command(commands_of, "docs", "Write the reference pages that are made from the code.")
     command.add_argument("--out", type=Path, default=Path("docs"), help="folder for the pages (default: docs)")
     command.set_defaults(run=lambda chosen: commands.docs(chosen.out))
-
-
-def _erasure_keys() -> ErasureKeys | None:
-    return ErasureKeys.from_environment(os.environ)
 
 
 def _now() -> datetime:

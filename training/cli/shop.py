@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from recsys.live.erasure import ErasureKeys
 from recsys.settings.load import load_settings
 from training.cli.argument_types import count, moment
 from training.cli.lazily import lazily
+from training.cli.snapshots import erasure_keys
 
 if TYPE_CHECKING:
     from training.cli import init, tables
@@ -57,7 +56,5 @@ def _validate(commands_of: Commands) -> None:
     text = "Say what is wrong with the shop's tables, in the shop's words."
     command = commands_of.add_parser("validate", help=text, description=text)
     command.set_defaults(
-        run=lambda chosen: tables.validate(
-            load_settings(chosen.settings), datetime.now(UTC), ErasureKeys.from_environment(os.environ)
-        )
+        run=lambda chosen: tables.validate(load_settings(chosen.settings), datetime.now(UTC), erasure_keys(chosen.settings))
     )

@@ -4,9 +4,11 @@ first."""
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from recsys.live.erasure import ErasureKeys
 from recsys.settings import Settings
 from recsys.settings.load import load_settings
 from recsys.snapshot.mirror import mirror_of
@@ -37,6 +39,15 @@ def add_snapshot_commands(commands_of: Commands) -> None:
     what.add_argument("--to", help="version that becomes its newest")
     what.add_argument("--drop", action="store_true", help="end it, and delete its versions")
     command.set_defaults(run=lambda chosen: commands.line(mirrored(chosen.settings), chosen.name, chosen.to))
+
+
+def erasure_keys(file: Path | None) -> ErasureKeys | None:
+    """Read the secrets that name the forgotten, with the shop's rules that make ids alike; None where there are none.
+
+    Raises:
+        SettingsError: if the settings cannot be read, or a secret is too short.
+    """
+    return ErasureKeys.from_environment(os.environ, load_settings(file).data.ids.user)
 
 
 def mirrored(file: Path | None) -> Settings:

@@ -7,17 +7,13 @@ from typing import TypeVar
 
 import polars as pl
 
+from recsys.ids.alike import JOINERS, MAIL, SHORTER
 from recsys.ids.user_ids import UNSEEN
 from recsys.settings.tables import IdRules
 from recsys.tables.values.signs import has_sign, one_of
 
 _UNSEEN_FIRST = one_of(bytes({each.encode()[0] for each in "\u00ad\u061c\u180e\u200b\ufeff"}))
 """First bytes of the signs of `UNSEEN`."""
-_JOINERS = "\u200c\u200d"
-"""Signs without a width that are letters' own in Persian and in emoji, and in no mail address."""
-_ADDRESS = r"[^\s@<>]+@[^\s@<>?]+"
-_MAIL = rf"^(?:[^@]*<)?\s*(?i:mailto:)?\s*({_ADDRESS}?)(?:\?[^@\s]*)?\s*(?:>[^@]*)?$"
-"""A mail address with what stands around it in a link or a message's head: `mailto:`, a name before `<…>`, a subject."""
 _AROUND_MAIL = one_of(b":<?\xe2")
 """What only an address with something around it, or with a joiner in it, can hold."""
 _USERS, _ITEMS = ("user_id", "anonymous_id"), ("item_id",)
@@ -39,10 +35,8 @@ def alike_ids(text: pl.Expr, rules: Sequence[str]) -> pl.Expr:
         text = text.str.to_lowercase()
     if "upper" in rules:
         text = text.str.to_uppercase()
-    if "whole" in rules:
-        text = text.str.replace(r"^(\d+)\.0*$", "${1}").str.replace(r"^(\d+\.\d*[1-9])0+$", "${1}")
-    if "unpad" in rules:
-        text = text.str.replace(r"^0+(\d+(?:\.\d+)?)$", "${1}")
+    for pattern in [each for rule, patterns in SHORTER.items() if rule in rules for each in patterns]:
+        text = text.str.replace(pattern, "${1}")
     return pl.when(text != "").then(text)
 
 
@@ -56,7 +50,7 @@ def _bare(texts: pl.Series) -> pl.Series:
     texts = without_unseen(texts).str.strip_chars()
     if not has_sign(texts, _AROUND_MAIL) or not has_sign(texts, one_of(b"@")):
         return texts
-    mails = texts.str.replace_all(f"[{_JOINERS}]", "").str.extract(_MAIL)
+    mails = texts.str.replace_all(JOINERS, "").str.extract(MAIL)
     return texts.to_frame("t").select(pl.coalesce(mails, "t").alias(texts.name)).to_series()
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from recsys.ids.alike import alike_id
 from recsys.ids.event_ids import event_id_of
 from recsys.ids.user_ids import NULL_USERS, NullUsers
 from recsys.item_updates import ItemUpdate
@@ -53,8 +55,40 @@ MAILS = '[data.ids]\nuser = ["trim", "lower"]\n'
     ],
 )
 def test_rules(rules: Sequence[str], before: str, after: str | None) -> None:
-    """Each does what it says, in whatever order they stand; where nothing is left there is no id."""
+    """Each does what it says, in whatever order they stand; where nothing is left there is no id. Of one id it is the same."""
+    assert alike_id(before, rules) == (after or before)
     assert pl.DataFrame({"id": [before]}).select(alike_ids(pl.col("id"), rules)).item() == after
+
+
+@pytest.mark.parametrize(
+    "rules", [["trim"], ["lower"], ["upper"], ["whole"], ["unpad"], ["unpad", "whole", "lower", "trim"]]
+)
+def test_one_id_is_made_as_a_column_is(rules: Sequence[str]) -> None:
+    """Of ids that programs write, and of any signs one after the other, by both ways."""
+    parts = [
+        "",
+        " ",
+        "\n",
+        "\u00a0",
+        "0",
+        "7",
+        ".",
+        "A",
+        "\u0130",
+        "\u03a3",
+        "\u00df",
+        "@",
+        "<",
+        ">",
+        "?",
+        "mailto:",
+        "\u200b",
+        "\u200d",
+        "\u0663",
+    ]
+    ids = ["".join(each) for each in product(parts, repeat=4)]
+    made = pl.DataFrame({"id": ids}).select(alike_ids(pl.col("id"), rules))["id"].to_list()
+    assert [each for each, after in zip(ids, made, strict=True) if alike_id(each, rules) != (after or each)] == []
 
 
 def test_one_customer_however_the_address_is_written(tmp_path: Path) -> None:

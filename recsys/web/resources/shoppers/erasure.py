@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -43,29 +44,38 @@ def forget_user(service: Service, user_id: str) -> ReceiptAnswer:
         )
     with live.state.linking():
         serving = live.serving()
-        ids, theirs = serving.ids_of(user_id), serving.periods_of(user_id)
+        asked = keys.spellings(user_id)
+        owners = list(dict.fromkeys(serving.accounts.owner(each) for each in asked))
+        theirs = [period for each in owners for period in serving.periods_of(each)]
         moment = live.moment_of_erasure(serving)
-        owner, others = ids[0], sorted({each.anonymous_id for each in theirs} - {ids[0]})
-        accounts = [each for each in (owner, *others) if each == owner or each in serving.accounts]
+        others = sorted({each.anonymous_id for each in theirs} - {*owners})
+        accounts = [*owners, *(each for each in others if each in serving.accounts)]
         anonymous_ids = [each for each in others if each not in serving.accounts]
         shared_ids = [each for each in anonymous_ids if len(serving.users_of(each)) > 1]
-        removed = live.state.forget([_erased(each, keys) for each in theirs], moment)
-    removed["slates"] = live.slates.log.forget(ids)
+        removed = live.state.forget([one for each in theirs for one in _erased(each, keys)], moment)
+    removed["slates"] = live.slates.log.forget(_spelled([one for each in owners for one in serving.ids_of(each)], keys))
     settings = service.settings
     return ReceiptAnswer(
         user_id=user_id,
         forgotten_at=iso(moment),
         anonymous_ids=len(anonymous_ids),
         removed=removed,
-        snapshots=tuple(holding(settings.artifacts, owner, others)),
+        snapshots=tuple(holding(settings.artifacts, owners[0], [*owners[1:], *_spelled(others, keys)])),
         remaining=_TABLES,
         shared_ids=len(shared_ids),
         accounts=tuple(accounts),
     )
 
 
-def _erased(period: Period, keys: ErasureKeys) -> Erased:
-    return Erased(keys.sign(period.anonymous_id), period.anonymous_id, period.since, period.until)
+def _erased(period: Period, keys: ErasureKeys) -> list[Erased]:
+    """A period of an id under each of its spellings, which have one tombstone."""
+    subject = keys.sign(period.anonymous_id)
+    return [Erased(subject, each, period.since, period.until) for each in keys.spellings(period.anonymous_id)]
+
+
+def _spelled(ids: Iterable[str], keys: ErasureKeys) -> list[str]:
+    """Ids in each of their spellings, once."""
+    return list(dict.fromkeys(spelling for each in ids for spelling in keys.spellings(each)))
 
 
 OPERATIONS: tuple[Operation[Any], ...] = (

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
+from recsys.live.erasure import ErasureKeys
 from recsys.live.moments import Moment
+from recsys.snapshot.retention import prune
 from recsys.web.app import Application, create_app
-from tests.conftest import Shop, ago, busy_events, event, micros
+from tests.conftest import NOW, Shop, ago, busy_events, event, micros
 from tests.live.test_pinned_slates import pin
 from tests.support.servers.intake import EVENTS, EVENTS_KEY
 from tests.support.servers.serving import ADMIN, ENVIRONMENT, READ
+from tests.support.training import train
+from training.batch.compact import compact, purge
+from training.job.job import fit
 
 SECRET = "forget-secret-of-at-least-32-characters"
 SECRETS = {"RECSYS_KEYS_EVENTS": EVENTS_KEY, "RECSYS_FORGET_SECRETS": SECRET}
@@ -195,3 +202,33 @@ def test_only_admins_forget(shop: Shop) -> None:
     assert app.test_client().delete("/v1/users/ana", headers=EVENTS).status_code == 403
     assert app.test_client().delete("/v1/users/ana").status_code == 401
     assert events_of(app, "ana") == 4
+
+
+@pytest.mark.parametrize("asked", ["Ana@Shop.example", "ana@shop.example", " ANA@shop.example"])
+def test_every_spelling_is_forgotten(tmp_path: Path, asked: str) -> None:
+    """Where rules make ids alike, whichever spelling is erased: of the tables, of what came live under another one, of compacted
+    files; here, in the next training, and in the log after a purge."""
+    shop = Shop(tmp_path, [*busy_events(), *[event("Ana@Shop.example", f"sofa-{n}", at=ago(minutes=n)) for n in (1, 2)]])
+    shop.toml = shop.toml.split("[web]")[0] + KEYED + '[data.ids]\nuser = ["trim", "lower"]\n'
+    shop.publish()
+    app, keys = serve(shop), ErasureKeys([SECRET], ("trim", "lower"))
+    state = app.service.live.state
+    view(app, "Ana@Shop.example", "bag-1", 50)
+    train(shop.settings, now=NOW + timedelta(minutes=1))
+    prune(shop.settings.artifacts, 1)
+    assert compact(shop.settings, datetime.now(UTC) + timedelta(days=99)).events == 1
+    app.service.live.refresh()
+    view(app, "Ana@Shop.example", "bag-2", 9)
+    view(app, "ana@SHOP.example", "bag-2", 8)
+    identify(app, "Phone", "ANA@SHOP.example", 7)
+    receipt = app.test_client().delete(f"/v1/users/{quote(asked)}", headers=ADMIN).get_json()
+    assert receipt["snapshots"] == [app.service.live.serving().engine.snapshot.version]
+    for user in ("Ana@Shop.example", "ana@shop.example", "ana@SHOP.example", "Phone", "phone"):
+        assert events_of(app, user) == 0
+    snapshot = fit(shop.settings, now=NOW, erasure_keys=keys).snapshot()
+    assert snapshot.histories.users.row("ana@shop.example") == -1
+    assert purge(shop.settings, keys).events == 1
+    assert [each for batch in state.events_between(0, 99) for each in batch] == []
+    assert state.links(99) == []
+    view(app, "Ana@Shop.example", "bag-1", -5)
+    assert events_of(app, "Ana@Shop.example") == 1, "what follows is a new history"
