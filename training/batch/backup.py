@@ -165,7 +165,8 @@ def _carry_over(settings: Settings, state: Path, kept: Path | None) -> None:
             folded, tombstones = max(folded, before.last()), before.tombstones()
     with closing(log_in(state)) as log:
         log.reach(folded)
-        log.forget([Erased(each.subject, "", each.since, each.until + 1) for each in tombstones], clock.now())
+        at = max([clock.now(), *(each.until for each in tombstones)])  # one may be dated ahead of this clock
+        log.ignore([Erased(each.subject, "", each.since, each.until + 1) for each in tombstones], at)
 
 
 def backup_to(settings: Settings, target: Path, now: datetime) -> int:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from recsys import clock
+from recsys.clock import DAY
 from recsys.live.databases import log_in
 from recsys.live.erasure import Erased, ErasureKeys
 from recsys.live.log import EventLog
@@ -112,6 +114,17 @@ def test_the_erased_stay_erased(logged: Shop) -> None:
     restore(logged.settings, logged.folder / "backup", True, NOW)
     with closing(log_in(logged.folder / "state")) as log:
         assert log.tombstones() == tombstones != []
+
+
+def test_an_erasure_that_is_dated_ahead_stays_as_long(logged: Shop) -> None:
+    """One that was written by a clock that went ahead of this one ends when it did."""
+    ahead = clock.now() + DAY
+    back_up(logged.settings, logged.folder / "backup", NOW)
+    with closing(log_in(logged.folder / "state")) as log:
+        log.forget([Erased("hash-of-ana", "ana")], ahead)
+    restore(logged.settings, logged.folder / "backup", True, NOW)
+    with closing(log_in(logged.folder / "state")) as log:
+        assert [each.until for each in log.tombstones()] == [ahead]
 
 
 def test_an_empty_machine_gets_all_of_it(logged: Shop) -> None:
