@@ -6,7 +6,7 @@ numbered by one sequence `seq` in the order of their commit. Times are int64 mic
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, cast
 
@@ -134,15 +134,26 @@ class EventLog:
         return problems
 
     def forget(self, erased: Sequence[Erased], at: int) -> dict[str, int]:
-        """Write a tombstone per erased id, which ends at `at` at the latest, and delete what the log has of the ids in their periods,
-        in one transaction; counts what was deleted, by kind."""
-        periods = [(each.user_id, each.since, each.until) for each in erased]
+        """Write a tombstone per erased id, which ends at `at` at the latest, and delete what the log has of the ids in their periods;
+        counts what was deleted, by kind."""
+        return self.delete_rest(erased, at, self.ignore(erased, at))
+
+    def ignore(self, erased: Sequence[Erased], at: int) -> dict[str, int]:
+        """Write all tombstones, so that nobody sees anything of the ids any more, and delete what the log has of the first of them, in
+        one transaction; counts what was deleted, by kind."""
+        subjects = dict.fromkeys((each.subject, each.since, each.until) for each in erased)
         with self._log.writing() as log:
-            for subject, since, until in dict.fromkeys((each.subject, each.since, each.until) for each in erased):
-                log.add(rows.ADD_TOMBSTONE, subject, None if since == EVER else since, min(until - 1, at), at)
-            counts = _delete(log, periods)
+            stones = [(name, None if since == EVER else since, min(until - 1, at), at) for name, since, until in subjects]
+            log.add_all(rows.ADD_TOMBSTONE, stones)
+            return _delete(log, [(each.user_id, each.since, each.until) for each in erased[:_PERIODS_AT_ONCE]])
+
+    def delete_rest(self, erased: Sequence[Erased], at: int, deleted: Mapping[str, int]) -> dict[str, int]:
+        """Delete what `ignore` left, which counted `deleted`, up to the same moment, in steps after which others may write; returns
+        the counts of both. What is cut off is left to `forget_again`."""
+        rest = [(each.user_id, each.since, min(each.until, at + 1)) for each in erased[_PERIODS_AT_ONCE:]]
+        steps = [deleted, *self._delete(rest)]
         self._log.wipe()
-        return counts
+        return {kind: sum(step[kind] for step in steps) for kind in deleted}
 
     def forget_again(self, forgotten: Tombstones) -> int:
         """Delete what tombstones cover and is there all the same, put back from a backup for example, in steps after which others may
@@ -153,13 +164,18 @@ class EventLog:
             while found := [user_id for (user_id,) in self._log.read(query, last)]:
                 last = found[-1]
                 periods = [(each, since, until + 1) for each in found for since, until in forgotten.spans(each)]
-                for start in range(0, len(periods), _PERIODS_AT_ONCE):
-                    with self._log.writing() as log:
-                        deleted += sum(_delete(log, periods[start : start + _PERIODS_AT_ONCE]).values())
-                    self._log.pause()
+                deleted += sum(sum(counts.values()) for counts in self._delete(periods))
         if deleted:
             self._log.wipe()
         return deleted
+
+    def _delete(self, periods: Sequence[tuple[str, int, int]]) -> Iterator[dict[str, int]]:
+        """Delete what the log has of ids in their periods, some of them at a time; counts of each step, by kind."""
+        for start in range(0, len(periods), _PERIODS_AT_ONCE):
+            self._log.pause()
+            with self._log.writing() as log:
+                counts = _delete(log, periods[start : start + _PERIODS_AT_ONCE])
+            yield counts
 
     def reach(self, seq: int) -> None:
         """Number what comes from now on above `seq`: a log that was lost, or put back from a backup, ends below what a snapshot has

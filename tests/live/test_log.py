@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from recsys.item_updates import ItemUpdate
 from recsys.live.driver import ForgottenSinceError
-from recsys.live.erasure import Erased, Tombstone
+from recsys.live.erasure import Erased, ErasureKeys, Tombstone, Tombstones
 from recsys.live.log import EventLog
 from recsys.live.rows import SharedRow
 from recsys.types import EVENT_TYPES, Event, Link
@@ -527,3 +527,25 @@ def test_many_begin_at_once(driver: Driver, tmp_path: Path) -> None:
     for store in stores:
         assert {each.event_id for each in stored(store).values()} == {str(number) for number in range(len(stores))}
         store.close()
+
+
+def test_somebody_with_many_ids_is_ignored_at_once_and_deleted_in_steps(
+    state: EventLog, other: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others write between two steps; what begins meanwhile is not touched, and what is cut off a later purge deletes."""
+    keys = ErasureKeys(["o" * 32])
+    people = [f"phone-{number}" for number in range(70)]
+    state.add_events([event(each, user=each, at=50) for each in people], RECEIVED)
+    erased = [Erased(keys.sign(each), each) for each in people]
+    written: list[int] = []
+
+    def write_between() -> None:
+        forgotten = Tombstones(keys, other.tombstones())
+        assert all(forgotten.cover(each, 50) for each in people)
+        other.add_events([event(f"new-{len(written)}", user="phone-69", at=101 + len(written))], RECEIVED)
+        written.append(other.count_events())
+
+    monkeypatch.setattr(state.driver, "pause", write_between)
+    assert state.forget(erased, 100)["events"] == 70
+    assert written == [51, 32, 13]
+    assert [each.timestamp for each in state.events_of("phone-69", 0, 9)] == [101, 102, 103]

@@ -52,8 +52,11 @@ def forget_user(service: Service, user_id: str) -> ReceiptAnswer:
         accounts = [*owners, *(each for each in others if each in serving.accounts)]
         anonymous_ids = [each for each in others if each not in serving.accounts]
         shared_ids = [each for each in anonymous_ids if len(serving.users_of(each)) > 1]
-        removed = live.state.forget([one for each in theirs for one in _erased(each, keys)], moment)
-    removed["slates"] = live.slates.log.forget(_spelled([one for each in owners for one in serving.ids_of(each)], keys))
+        erased = [one for each in theirs for one in _erased(each, keys)]
+        ids = [one for each in owners for one in serving.ids_of(each)]
+        deleted = live.state.ignore(erased, moment)
+    removed = live.state.delete_rest(erased, moment, deleted)
+    removed["slates"] = live.slates.log.forget(_spelled(ids, keys))
     settings = service.settings
     return ReceiptAnswer(
         user_id=user_id,
