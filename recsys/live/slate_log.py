@@ -6,6 +6,7 @@ They stand beside the live log, bounded by number: the oldest go first.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeAlias
 
 import msgspec
@@ -15,6 +16,7 @@ from recsys.live.erasure import Tombstones
 from recsys.settings import ProfileSettings
 from recsys.settings.campaigns import Campaign
 from recsys.settings.placements import BlendSettings, Placement
+from recsys.snapshot.identity_links import Span
 from recsys.types import Assignment, DataError, Query
 
 _ADD = """INSERT INTO logged_slates (seq, recommendation_id, user_id, answered_at, slate) VALUES (?, ?, ?, ?, ?)
@@ -163,14 +165,18 @@ class SlateLog:
             seq = page[-1][0]
             yield from (msgspec.json.decode(body, type=SlateHead) for _, body in page)
 
-    def forget(self, user_ids: Sequence[str] | None = None) -> int:
-        """Delete the slates that are erased, of some users or of all; returns how many."""
+    def forget(
+        self, user_ids: Sequence[str] | None = None, beside: Mapping[str, Sequence[Span]] = MappingProxyType({})
+    ) -> int:
+        """Delete the slates that are erased, of some users or of all, and of users `beside` them those that knew what was done in
+        periods of an erased id that was theirs; returns how many."""
         if not self._log.has_begun():
             return 0
         with self._log.writing() as log:
             erased = self._tombstones()
             chosen = [user_id for (user_id,) in log.read(_USERS)] if user_ids is None else user_ids
             gone = [seq for each in chosen if erased.spans(each) for seq in _erased(log, each, erased)]
+            gone += [seq for each, spans in beside.items() for seq in _knowing(log, each, spans)]
             count = log.change(_DROP, gone) if gone else 0
         self._log.wipe()
         return count
@@ -182,6 +188,13 @@ class SlateLog:
 
 def _erased(log: Transaction, user_id: str, erased: Tombstones) -> Iterator[int]:
     return (seq for seq, body in log.read(_OF_USER, user_id) if is_erased(_slate(body), erased))
+
+
+def _knowing(log: Transaction, user_id: str, spans: Sequence[Span]) -> Iterator[int]:
+    """The slates of a user that were made from something that was done in periods."""
+    for seq, body in log.read(_OF_USER, user_id):
+        if any(since <= event.timestamp <= until for event in _slate(body).history for since, until in spans):
+            yield seq
 
 
 def _slate(body: bytes) -> LoggedSlate:

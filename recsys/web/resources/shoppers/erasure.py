@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
+from recsys.engine.serving_state import ServingState
 from recsys.live.erasure import Erased, ErasureKeys
-from recsys.snapshot.identity_links import Period
+from recsys.snapshot.identity_links import Period, Span
 from recsys.snapshot.retention import holding
 from recsys.web.http.answers import ReceiptAnswer
 from recsys.web.http.parameters import NoParameters
@@ -53,10 +54,10 @@ def forget_user(service: Service, user_id: str) -> ReceiptAnswer:
         anonymous_ids = [each for each in others if each not in serving.accounts]
         shared_ids = [each for each in anonymous_ids if len(serving.users_of(each)) > 1]
         erased = [one for each in theirs for one in _erased(each, keys)]
-        ids = [one for each in owners for one in serving.ids_of(each)]
+        ids, beside = [one for each in owners for one in serving.ids_of(each)], _beside(serving, owners, moment)
         deleted = live.state.ignore(erased, moment)
     removed = live.state.delete_rest(erased, moment, deleted)
-    removed["slates"] = live.slates.log.forget(_spelled(ids, keys))
+    removed["slates"] = live.slates.log.forget(_spelled(ids, keys), beside)
     settings = service.settings
     return ReceiptAnswer(
         user_id=user_id,
@@ -74,6 +75,16 @@ def _erased(period: Period, keys: ErasureKeys) -> list[Erased]:
     """A period of an id under each of its spellings, which have one tombstone."""
     subject = keys.sign(period.anonymous_id)
     return [Erased(subject, each, period.since, period.until) for each in keys.spellings(period.anonymous_id)]
+
+
+def _beside(serving: ServingState, owners: Iterable[str], moment: int) -> dict[str, list[Span]]:
+    """When ids that are erased themselves were others' anonymous ids, by whose: what they did then is in the histories of these."""
+    found = dict[str, list[Span]]()
+    for owner in owners:
+        for user in serving.users_of(owner) - {owner}:
+            theirs = [each for each in serving.periods_of(user) if each.anonymous_id == owner]
+            found.setdefault(user, []).extend(Span(each.since, min(each.until - 1, moment)) for each in theirs)
+    return found
 
 
 def _spelled(ids: Iterable[str], keys: ErasureKeys) -> list[str]:

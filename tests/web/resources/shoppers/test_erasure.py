@@ -232,3 +232,17 @@ def test_every_spelling_is_forgotten(tmp_path: Path, asked: str) -> None:
     assert state.links(99) == []
     view(app, "Ana@Shop.example", "bag-1", -5)
     assert events_of(app, "Ana@Shop.example") == 1, "what follows is a new history"
+
+
+def test_what_an_erased_anonymous_id_did_is_in_nobodys_logged_slates(shop: Shop) -> None:
+    """A slate that Ana got because of what her tablet did goes with the tablet; one from before it was hers stays."""
+    app = serve(shop)
+    identify(app, "tablet", "ben", 40)
+    slates = app.service.live.slates.log
+    app.test_client().get("/v1/users/ana/recommendations", headers=READ)
+    view(app, "tablet", "bag-1", -1)
+    identify(app, "tablet", "ana", -1)
+    app.test_client().get("/v1/users/ana/recommendations?limit=5", headers=READ)
+    assert [len(each.history) for each in slates.newest(9)] == [5, 4]
+    assert app.test_client().delete("/v1/users/tablet", headers=ADMIN).get_json()["removed"]["slates"] == 1
+    assert [len(each.history) for each in slates.newest(9)] == [4]
