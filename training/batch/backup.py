@@ -19,7 +19,7 @@ import msgspec
 from recsys import clock
 from recsys.disk import name_folder, sync, write_whole
 from recsys.live.databases import log_in
-from recsys.live.erasure import Erased, Tombstone
+from recsys.live.erasure import Erased, ErasureKeys, Tombstone, Tombstones
 from recsys.live.sqlite import copies
 from recsys.live.sqlite.log import FILE as LOG
 from recsys.live.sqlite.slate_log import FILE as SLATES
@@ -104,11 +104,14 @@ def read_backup(source: Path) -> Backup:
     return backup
 
 
-def restore(settings: Settings, source: Path, replace: bool, now: datetime) -> tuple[Backup, Path | None]:
+def restore(
+    settings: Settings, source: Path, replace: bool, now: datetime, erasure_keys: ErasureKeys | None = None
+) -> tuple[Backup, Path | None]:
     """Put a backup in the place of the live state; the service must not run.
 
-    A state that is there is kept beside, in a folder of its own. Erasures since the backup hold: their tombstones are taken over.
-    Numbers that a snapshot has folded in are not given again.
+    A state that is there is kept beside, in a folder of its own. Erasures since the backup hold: their tombstones are taken over, and
+    what the log of the backup has of the erased is deleted where their secret is there. Numbers that a snapshot has folded in are not
+    given again.
 
     Returns:
         The backup, and the folder of what was there.
@@ -117,7 +120,8 @@ def restore(settings: Settings, source: Path, replace: bool, now: datetime) -> t
         DataError: if there is a state and `replace` is not set, or the backup is not whole.
         StateError: if a process has the log open.
         SnapshotError: if a kept snapshot cannot be read, so that its numbers are not known; nothing is changed.
-        SettingsError: if the live state is in a database, which has tools of its own.
+        SettingsError: if the live state is in a database, which has tools of its own, or a secret of the erased is not among
+            those that there are; nothing is changed.
     """
     _check_in_files(settings)
     state, backup = settings.path(settings.state.folder), read_backup(source)
@@ -132,7 +136,7 @@ def restore(settings: Settings, source: Path, replace: bool, now: datetime) -> t
         aside.mkdir(parents=True, mode=0o700)
         if LOG in backup.files:
             copies.copy(source / LOG, aside / LOG)
-            _carry_over(settings, aside, kept)
+            _carry_over(settings, aside, kept, erasure_keys)
         _put(backup, source, aside, state)
     except OSError as error:
         raise DataError(f"{state}: cannot be written ({error.strerror})") from error
@@ -154,9 +158,9 @@ def _put(backup: Backup, source: Path, aside: Path, state: Path) -> None:
             copies.put(folder / name, state / name)
 
 
-def _carry_over(settings: Settings, state: Path, kept: Path | None) -> None:
-    """Go on above all numbers that were given, and take over the tombstones of what was there: of snapshots that hold the erased, all
-    have lower numbers than their tombstones."""
+def _carry_over(settings: Settings, state: Path, kept: Path | None, erasure_keys: ErasureKeys | None) -> None:
+    """Go on above all numbers that were given, and take over the tombstones of what was there, with what they delete: of snapshots
+    that hold the erased, all have lower numbers than their tombstones."""
     artifacts = settings.artifacts
     folded = max((read_manifest(artifacts, version).state_sequence for version in versions(artifacts)), default=0)
     tombstones: list[Tombstone] = []
@@ -167,6 +171,8 @@ def _carry_over(settings: Settings, state: Path, kept: Path | None) -> None:
         log.reach(folded)
         at = max([clock.now(), *(each.until for each in tombstones)])  # one may be dated ahead of this clock
         log.ignore([Erased(each.subject, "", each.since, each.until + 1) for each in tombstones], at)
+        if erasure_keys is not None:
+            log.forget_again(Tombstones(erasure_keys, log.tombstones()))
 
 
 def backup_to(settings: Settings, target: Path, now: datetime) -> int:
@@ -180,15 +186,19 @@ def backup_to(settings: Settings, target: Path, now: datetime) -> int:
     return 0
 
 
-def restore_from(settings: Settings, source: Path, replace: bool, now: datetime) -> int:
+def restore_from(
+    settings: Settings, source: Path, replace: bool, now: datetime, erasure_keys: ErasureKeys | None = None
+) -> int:
     """Put a backup back and say what to do next; returns the exit code."""
     with console.steps("Restoring") as watch:
         watch("reading the backup through")
-        backup, kept = restore(settings, source, replace, now)
+        backup, kept = restore(settings, source, replace, now, erasure_keys)
     console.say(
         f"✓ the state is that of {backup.taken_at:%Y-%m-%d %H:%M} UTC" + (f"; what was there is in {kept}" if kept else "")
     )
-    console.say("Next: `make train`, `make purge` (erased rows come with an older state), then start the service")
+    console.say(
+        "Next: `make train`, then `make purge` whatever came of it (erased rows come with an older state), then start the service"
+    )
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from recsys.settings.load import load_settings
 from training.cli.lazily import lazily
+from training.cli.snapshots import erasure_keys
 
 if TYPE_CHECKING:
     from training.batch import backup, state_copy
@@ -47,7 +48,7 @@ def _restore(commands_of: Commands) -> None:
     )
     command.set_defaults(
         run=lambda chosen: backup.restore_from(
-            load_settings(chosen.settings), chosen.source, chosen.replace, datetime.now(UTC)
+            load_settings(chosen.settings), chosen.source, chosen.replace, datetime.now(UTC), erasure_keys(chosen.settings)
         )
     )
 

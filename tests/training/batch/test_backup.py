@@ -19,7 +19,7 @@ from recsys.live.databases import log_in
 from recsys.live.erasure import Erased, ErasureKeys
 from recsys.live.log import EventLog
 from recsys.tables.live_rows import EVENTS_FOLDER, compacted_files
-from recsys.types import DataError, Event, Link, SnapshotError, StateError
+from recsys.types import DataError, Event, Link, SettingsError, SnapshotError, StateError
 from tests.conftest import NOW, Shop, ago, busy_events, micros
 from training.batch.backup import NOTE, back_up, read_backup, restore
 from training.batch.compact import purge
@@ -114,6 +114,18 @@ def test_the_erased_stay_erased(logged: Shop) -> None:
     restore(logged.settings, logged.folder / "backup", True, NOW)
     with closing(log_in(logged.folder / "state")) as log:
         assert log.tombstones() == tombstones != []
+
+
+def test_what_the_erased_had_in_a_backup_is_not_served_again(logged: Shop) -> None:
+    """Their rows are gone before the service starts; without their secret nothing is put back."""
+    back_up(logged.settings, logged.folder / "backup", NOW)
+    with closing(log_in(logged.folder / "state")) as log:
+        log.forget([Erased(ERASURE_KEYS.sign("ana"), "ana")], micros(NOW))
+    with pytest.raises(SettingsError, match="lacks the secrets"):
+        restore(logged.settings, logged.folder / "backup", True, NOW, ErasureKeys(["another-secret-of-32-characters-x"]))
+    restore(logged.settings, logged.folder / "backup", True, NOW.replace(year=2027), ERASURE_KEYS)
+    with closing(log_in(logged.folder / "state")) as log:
+        assert (ids(log), log.links(99)) == (set(), [])
 
 
 def test_an_erasure_that_is_dated_ahead_stays_as_long(logged: Shop) -> None:
