@@ -111,7 +111,8 @@ class Tombstones:
         if unknown:
             raise SettingsError(
                 f"{FORGET_SECRETS} lacks the secrets {', '.join(sorted(unknown))} (first 8 hex digits of their BLAKE2b), "
-                f"under which some of {len(self._spans):,} ids were forgotten; put them back, or the forgotten would return"
+                f"under which some of {len(self._spans):,} ids were forgotten; restart with them beside the others, or the forgotten "
+                "would return"
             )
 
     def copy(self) -> Tombstones:

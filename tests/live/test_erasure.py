@@ -126,7 +126,9 @@ def test_a_tombstone_without_its_secret_is_an_error() -> None:
     """Reading on would bring somebody back, so the error says which secret is missing."""
     name = ERASURE_KEYS.sign("anna").partition(":")[0]
     for erasure_keys in (None, ErasureKeys([NEW])):
-        with pytest.raises(SettingsError, match=rf"{FORGET_SECRETS} lacks the secrets {name} .* 1 ids were forgotten"):
+        with pytest.raises(
+            SettingsError, match=rf"{FORGET_SECRETS} lacks the secrets {name} .* 1 ids were forgotten; restart with"
+        ):
             Tombstones(erasure_keys, [Tombstone(ERASURE_KEYS.sign("anna"), 5)])
 
 
