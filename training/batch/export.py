@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -22,7 +23,7 @@ from recsys.engine.serving_state import ServingState
 from recsys.ids.event_ids import id_problem
 from recsys.item_filters import Condition
 from recsys.live.databases import open_log
-from recsys.live.erasure import ErasureKeys
+from recsys.live.erasure import ErasureKeys, Tombstone
 from recsys.reasons import reason_locale
 from recsys.settings import Settings
 from recsys.snapshot.store import current_version, open_snapshot
@@ -94,6 +95,12 @@ class Source:
         serving = ServingState(engine, state, self.erasure_keys)
         serving.catch_up()
         return serving
+
+    def look_who_is_forgotten(self, serving: ServingState) -> None:
+        """Have a serving state know who was forgotten since it read the log; items and prices stay as they were then."""
+        with closing(open_log(self.settings)) as log:
+            news = log.news(serving.read_to).shared
+        serving.forgotten.add(each.row for each in news if isinstance(each.row, Tombstone))
 
 
 def published(artifacts: Path) -> str:
@@ -221,17 +228,17 @@ def chunks(users: Iterable[str]) -> Iterator[list[str]]:
         yield chunk
 
 
-_opened: list[tuple[Engine, ServingState | None]] = []
+_opened: list[tuple[Source, Engine, ServingState | None]] = []
 
 
 def _open(source: Source) -> None:
     engine = source.engine()
-    _opened[:] = [(engine, source.serving(engine))]
+    _opened[:] = [(source, engine, source.serving(engine))]
 
 
 def _answer_chunk(query: Query, users: list[str]) -> Answers:
-    engine, serving = _opened[0]
-    kept = with_a_line(engine, serving, users)
+    source, engine, serving = _opened[0]
+    kept = with_a_line(source, serving, users)
     slates = [_answer(engine, serving, msgspec.structs.replace(query, user_id=user), user) for user in kept]
     return Answers(
         users=kept,
@@ -251,11 +258,14 @@ def _answer(engine: Engine, serving: ServingState | None, query: Query, user: st
     return serving.answer_message(query).slate
 
 
-def with_a_line(engine: Engine, serving: ServingState | None, users: Iterable[str]) -> list[str]:
-    """Those who are answered for: neither nobody, nor forgotten without having done anything since."""
-    null_users = engine.settings.data.nobody
+def with_a_line(source: Source, serving: ServingState | None, users: Iterable[str]) -> list[str]:
+    """Those who are answered for: neither nobody, nor forgotten up to now without having done anything since."""
+    null_users = source.settings.data.nobody
     somebody = [user for user in users if user not in null_users]
-    return somebody if serving is None else [user for user in somebody if not _is_forgotten(serving, user)]
+    if serving is None:
+        return somebody
+    source.look_who_is_forgotten(serving)
+    return [user for user in somebody if not _is_forgotten(serving, user)]
 
 
 def _is_forgotten(serving: ServingState, user: str) -> bool:

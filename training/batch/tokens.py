@@ -59,7 +59,7 @@ def export_tokens(
 
     def frames() -> Iterator[pl.DataFrame]:
         for chunk in chunks(asked):
-            kept = with_a_line(engine, serving, chunk)
+            kept = with_a_line(source, serving, chunk)
             yield pl.DataFrame([kept, [keys.token(send_id, user) for user in kept]], schema=SCHEMA)
 
     return total, write_lines(out, SCHEMA, frames())

@@ -18,7 +18,7 @@ from recsys.messages.slots import SLOT_SECRETS, SlotKeys
 from recsys.types import Bought, DataError, Event, Query, Send, SettingsError, SnapshotError
 from tests.conftest import ITEMS, NOW, SETTINGS, Shop, ago, ask, busy_events, event, micros, shown
 from training.__main__ import main
-from training.batch.export import SCHEMA, Source, export, flat_schema, read_users
+from training.batch.export import SCHEMA, Source, _answer_chunk, _open, export, flat_schema, read_users
 from training.batch.tokens import export_tokens
 
 
@@ -250,6 +250,18 @@ def test_the_log_counts_and_the_forgotten_are_left_out(tmp_path: Path) -> None:
     assert export(source, query, None, tmp_path / "out.csv", quiet) == (2, 2)
     lines = pl.read_csv(tmp_path / "out.csv").select("user_id", "item_id").rows()
     assert sorted(lines) == [("ana", "lamp-2"), ("ana", "sofa-1")]
+
+
+def test_who_is_forgotten_while_an_export_runs_has_no_line(tmp_path: Path) -> None:
+    """From the next two thousand users on; what items cost stays as it was when it began."""
+    shop = Shop(tmp_path, [event(user, "sofa-1", "purchase", ago(2)) for user in ("ana", "ben")])
+    version, keys = shop.publish(), ErasureKeys(["forget-secret-of-at-least-32-characters"])
+    _open(Source(shop.settings, shop.folder / "artifacts", version, live=True, erasure_keys=keys))
+    query = Query(now=micros(NOW))
+    assert _answer_chunk(query, ["ana"]).users == ["ana"]
+    state = log_in(shop.settings.path(shop.settings.state.folder))
+    state.forget([Erased(keys.sign("ben"), "ben")], micros(NOW))
+    assert _answer_chunk(query, ["ana", "ben"]).users == ["ana"]
 
 
 def test_an_empty_shop_exports_an_empty_table(shop: Shop, tmp_path: Path) -> None:
