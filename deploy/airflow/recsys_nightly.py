@@ -6,7 +6,6 @@ A table that cannot be used stops it at `validate`, a snapshot that the gate ref
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import dag
@@ -29,19 +28,19 @@ RECSYS = "/opt/recsys/.venv/bin/python -m training"
     tags=["recommendations"],
 )
 def recsys_nightly() -> None:
-    """Check the tables, fold live events in, train, delete what the forgotten left; then write lists for the mail tool."""
-    steps = [
+    """Check the tables, fold live events in, train; delete what the forgotten left, whatever came of that; write lists for the mail
+    tool."""
+    validate, compact, train, purge, export = (
         BashOperator(task_id="validate", bash_command=f"{RECSYS} validate"),
         BashOperator(task_id="compact", bash_command=f"{RECSYS} compact"),
         BashOperator(task_id="train", bash_command=f"{RECSYS} train", retries=0, execution_timeout=timedelta(hours=3)),
-        BashOperator(task_id="purge", bash_command=f"{RECSYS} purge"),
+        BashOperator(task_id="purge", bash_command=f"{RECSYS} purge", trigger_rule="all_done"),
         BashOperator(
             task_id="export",
             bash_command=f"{RECSYS} export --placement email_weekly --out /var/lib/recsys/exports/{{{{ ds }}}}.parquet",
         ),
-    ]
-    for before, after in pairwise(steps):
-        before >> after
+    )
+    validate >> compact >> train >> [purge, export]
 
 
 recsys_nightly()

@@ -179,3 +179,43 @@ def test_the_dag_is_python() -> None:
         "purge",
         "export",
     ]
+
+
+STEPS = """#!/bin/sh
+echo "$3" >> ran
+test "$3" != train
+"""
+
+
+@pytest.mark.parametrize("of", ["compose", "kubernetes"])
+def test_a_refused_training_keeps_nobody_from_being_purged(of: str, tmp_path: Path) -> None:
+    """What the forgotten left is deleted whatever the gate says, and the job says what it said; the trainer's loop goes on."""
+    if of == "compose":
+        command = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text())["services"]["trainer"]["command"]
+    else:
+        [job] = [
+            each
+            for each in yaml.safe_load_all((DEPLOY / "kubernetes" / "jobs.yaml").read_text())
+            if each["kind"] == "CronJob"
+        ]
+        [container] = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+        command = [*container["command"][1:], *container["args"]]
+    for name, text in (("python", STEPS), ("sleep", "#!/bin/sh\nkill $PPID\n")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(command, cwd=tmp_path, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, timeout=60)
+    assert (tmp_path / "ran").read_text().split() == ["compact", "train", "purge"]
+    assert of == "compose" or done.returncode == 1
+
+
+def test_systemd_and_airflow_purge_whatever_the_training_said() -> None:
+    """The unit purges after it stopped, failed or not; the step of the DAG waits for an end, and lists only for a training."""
+    unit = (DEPLOY / "systemd" / "recsys-train.service").read_text()
+    assert re.findall(r"^Exec(\w+)=.* (\w+)$", unit, re.M) == [
+        ("Start", "compact"),
+        ("Start", "train"),
+        ("StopPost", "purge"),
+    ]
+    dag = (DEPLOY / "airflow" / "recsys_nightly.py").read_text()
+    assert re.findall(r'task_id="(\w+)".*trigger_rule="all_done"', dag) == ["purge"]
+    assert "train >> [purge, export]" in dag
