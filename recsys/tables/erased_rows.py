@@ -1,7 +1,7 @@
 """Rows of forgotten shoppers in a shop's tables and among live rows: found before anything is counted or written down.
 
 A row is theirs if its user, or the user whom it is resolved to, is forgotten for its time. An event that only names a forgotten
-anonymous id beside its own user stays, without that name.
+anonymous id beside its own user stays, with that name.
 """
 
 from __future__ import annotations
